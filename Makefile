@@ -1,0 +1,49 @@
+# Two commands are enough: `make serve` and `make test`. Everything they need goes into .venv.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+help: ## Show what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+serve: .venv/served ## Set up, migrate, load the starter claims, serve on HOST:PORT
+	@$(BIN)/counterclaim migrate
+	@$(BIN)/counterclaim starter
+	@exec $(BIN)/counterclaim serve --host $(HOST) --port $(PORT)
+
+test: .venv/tested ## Set up and run every test, on SQLite and on PostgreSQL
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term --cov-fail-under=90
+
+check: .venv/tested ## Lint, types, contract
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -n 0 tests/contract
+
+openapi: .venv/tested ## Write docs/openapi.json anew
+	$(BIN)/python -m tests.contract.openapi_document > docs/openapi.json
+
+pins: ## Pin every dependency anew, with hashes
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 pyproject.toml --group dev -o requirements-dev.txt
+
+.venv/made:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=")'
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/served: .venv/made requirements.txt pyproject.toml
+	$(PIP) --require-hashes -r requirements.txt
+	$(PIP) --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+.venv/tested: .venv/served requirements-dev.txt
+	$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.PHONY: help serve test check openapi pins

@@ -1,0 +1,57 @@
+"""Runs the migrations, each in a transaction of its own, on both databases."""
+
+from typing import Any, Literal
+
+from app.columns import Id, Moment
+from app.db import Database
+from app.settings import read_settings
+from app.tables import SQLModel
+from sqlalchemy import Connection
+
+from alembic import context
+
+
+def plain_type(kind: str, item: Any, context: Any) -> str | Literal[False]:
+    """Write our own column types into a migration as what they are today, so that it never changes with them."""
+    if kind == "type" and isinstance(item, Id):
+        context.imports.add("from sqlalchemy.dialects import postgresql")
+        return 'sa.String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")'
+    if kind == "type" and isinstance(item, Moment):
+        return "sa.DateTime(timezone=True)"
+    return False
+
+
+def run(connection: Connection) -> None:
+    """Migrate over `connection`. SQLite rebuilds a table to alter it: with foreign keys on, that deletes its children."""
+    sqlite = connection.dialect.name == "sqlite"
+    if sqlite:
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        connection.rollback()
+    context.configure(
+        connection=connection,
+        target_metadata=SQLModel.metadata,
+        render_as_batch=sqlite,
+        transactional_ddl=True,
+        transaction_per_migration=True,
+        compare_server_default=True,
+        render_item=plain_type,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+    if sqlite:
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        connection.rollback()
+        if broken:
+            raise RuntimeError(f"the migration left rows without what they refer to: {broken[:5]}")
+        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+        connection.rollback()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+else:
+    database = Database(read_settings())
+    with database.writer.connect() as opened:
+        run(opened)
+    database.close()

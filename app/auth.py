@@ -1,0 +1,97 @@
+"""API keys and roles: who may write. Reading needs no key."""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy import select, update
+from sqlmodel import Session
+from uuid_utils import uuid7
+
+from app.db import Database
+from app.problems import Forbidden, Unauthorized
+from app.tables import ApiKey
+from app.vocabulary.terms import Role
+
+RANK = {Role.contributor: 1, Role.editor: 2, Role.admin: 3}
+
+bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key, as `Authorization: Bearer cc_…`.")
+header = APIKeyHeader(
+    name="X-API-Key", auto_error=False, scheme_name="key_header", description="The same key, for tools that cannot send a bearer token."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who writes: the name of the key and its role."""
+
+    name: str
+    role: Role
+
+    def may(self, role: Role) -> bool:
+        """Whether this one may do what `role` may."""
+        return RANK[self.role] >= RANK[role]
+
+
+def create_key(session: Session, name: str, role: Role) -> str:
+    """Make a key called `name`. The key itself is returned once and kept nowhere; its hash is."""
+    key = f"cc_{secrets.token_urlsafe(32)}"
+    session.add(ApiKey(id=str(uuid7()), name=name, role=role, digest=_digest(key), created_at=datetime.now(UTC)))
+    return key
+
+
+def list_keys(session: Session) -> list[ApiKey]:
+    """Every key there is or was, oldest first."""
+    return list(session.execute(select(ApiKey).order_by(ApiKey.created_at)).scalars())  # type: ignore[arg-type]
+
+
+def revoke_key(session: Session, name: str) -> int:
+    """Revoke the keys called `name`: how many still stood."""
+    stands = (ApiKey.name == name) & ApiKey.revoked_at.is_(None)  # type: ignore[union-attr]
+    result = session.execute(update(ApiKey).where(stands).values(revoked_at=datetime.now(UTC)))
+    return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+def _digest(key: str) -> str:
+    # 256 random bits cannot be guessed, so one fast hash is enough, and comparing hashes in an index leaks nothing.
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+
+
+def _actor(database: Database, key: str) -> Actor | None:
+    with database.read() as session:
+        wanted = select(ApiKey.name, ApiKey.role).where(ApiKey.digest == _digest(key), ApiKey.revoked_at.is_(None))  # type: ignore[call-overload, union-attr]
+        row = session.execute(wanted).first()
+    return Actor(row.name, row.role) if row else None
+
+
+def _at_least(role: Role) -> Callable[..., Actor]:
+    def allowed(
+        request: Request,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
+        plain: Annotated[str | None, Security(header)],
+    ) -> Actor:
+        key = credentials.credentials if credentials else plain
+        challenge = {"WWW-Authenticate": "Bearer"}
+        if not key:
+            hint = "send `Authorization: Bearer KEY`; `counterclaim key create` makes one"
+            raise Unauthorized("Writing needs an API key.", hint=hint, headers=challenge)
+        actor = _actor(request.app.state.database, key)
+        if actor is None:
+            raise Unauthorized("The key is not known, or was revoked.", headers=challenge)
+        if not actor.may(role):
+            raise Forbidden(f"This needs the role {role}; the key `{actor.name}` has {actor.role}.")
+        return actor
+
+    return allowed
+
+
+Contributor = Annotated[Actor, Depends(_at_least(Role.contributor))]
+"""Whoever may add claims, citations and documents."""
+
+Editor = Annotated[Actor, Depends(_at_least(Role.editor))]
+"""Whoever may also keep sources, vocabularies and topics."""

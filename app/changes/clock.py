@@ -1,0 +1,134 @@
+"""The register's clock: every write takes the next `seq`, and every version is valid from one `seq` until another."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, insert, or_, select, update
+from sqlmodel import Session
+
+from app.db import Database
+from app.tables import VERSIONED, Change, Clock, Version, columns_of
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A state of the register: as it stands (`as_of` is none) or as it stood at `as_of`.
+
+    `seq` is the last change in it, `at` that change's time, `known_on` the day by which a claim must have been said,
+    `today` the day that ages are counted to: the one asked for, else the day of the view.
+    """
+
+    seq: int
+    at: datetime
+    as_of: int | None = None
+    known_on: date | None = None
+
+    @property
+    def today(self) -> date:
+        """The day for which the answer is given. A past view has its own day, so that its answer stays the same."""
+        if self.known_on:
+            return self.known_on
+        return datetime.now(UTC).date() if self.as_of is None else self.at.date()
+
+    def holds(self, table: type[Version]) -> ColumnElement[bool]:
+        """The condition under which a version of `table` is in this view."""
+        return self.among(columns_of(table))
+
+    def among(self, columns: Any) -> ColumnElement[bool]:  # noqa: ANN401 - SQLModel does not type its columns
+        """The same for the columns of an alias."""
+        if self.as_of is None:
+            stands: ColumnElement[bool] = columns.until_seq.is_(None)
+            return stands
+        return and_(columns.seq <= self.as_of, or_(columns.until_seq.is_(None), columns.until_seq > self.as_of))
+
+
+def view_of(session: Session, seq: int | None = None, *, known_on: date | None = None) -> View:
+    """The register as it stands, or as it stood at `seq`. Pins the session's picture of the database."""
+    head, at = session.execute(select(Clock.seq, Clock.at)).one()  # type: ignore[call-overload]
+    if database := session.info.get("database"):
+        database.seen = max(database.seen, head)
+    if seq is None:
+        return View(seq=head, at=at, known_on=known_on)
+    at = session.execute(select(Change.at).where(Change.seq == seq)).scalar() or at  # type: ignore[call-overload]
+    return View(seq=seq, at=at, as_of=seq, known_on=known_on)
+
+
+class Log:
+    """The pen of one writing transaction: it holds the clock, so `seq` has no gaps and no two writers share one."""
+
+    def __init__(self, session: Session, actor: str) -> None:
+        self.session = session
+        self.actor = actor
+        # PostgreSQL: the row lock makes writers queue here, before they read what they are about to change.
+        # SQLite: BEGIN IMMEDIATE has already done so.
+        row = session.execute(select(Clock.seq, Clock.at).with_for_update()).one()  # type: ignore[call-overload]
+        self.seq: int = row.seq
+        # The clock of the machine may be set back; the register's never is.
+        self.at = max(row.at, datetime.now(UTC))
+
+    @property
+    def view(self) -> View:
+        """The register as it stands inside this transaction."""
+        return View(seq=self.seq, at=self.at)
+
+    def record(
+        self,
+        table: type[Version],
+        key: str,
+        state: Mapping[str, Any],
+        *,
+        action: str,
+        claim: str | None = None,
+        reason: str | None = None,
+    ) -> int:
+        """Make `state` the standing version of `key`, closing the one before it; return its revision."""
+        columns = columns_of(table)
+        kind = KINDS[table]
+        key_column = columns[table.key_name]
+        stands = and_(key_column == key, columns.until_seq.is_(None))
+        before = self.session.execute(select(columns.revision).where(stands)).scalar()
+        revision = (before or 0) + 1
+        self._tick(kind, key, action, revision, claim, reason)
+        if before is not None:
+            self.session.execute(update(table).where(stands).values(until_seq=self.seq, recorded_until=self.at))
+        self.add(table, {**state, table.key_name: key, "revision": revision})
+        return revision
+
+    def add(self, table: type[Version], state: Mapping[str, Any]) -> None:
+        """Write a version that belongs to the entry recorded last (a claim's first citations share its `seq`)."""
+        stamped = {"revision": 1, **state, "seq": self.seq, "recorded_at": self.at}
+        self.session.execute(insert(table).values(stamped))
+
+    def _tick(
+        self, kind: str, key: str, action: str, revision: int, claim: str | None, reason: str | None
+    ) -> None:
+        self.seq += 1
+        self.session.execute(
+            insert(Change).values(
+                seq=self.seq,
+                at=self.at,
+                kind=kind,
+                key=key,
+                action=action,
+                revision=revision,
+                claim=claim,
+                actor=self.actor,
+                reason=reason,
+            )
+        )
+        self.session.execute(update(Clock).values(seq=self.seq, at=self.at))
+
+
+@contextmanager
+def writing(database: Database, actor: str) -> Iterator[Log]:
+    """A writing transaction with its log: everything in the block is recorded, or nothing is."""
+    with database.write() as session:
+        log = Log(session, actor)
+        yield log
+    database.seen = max(database.seen, log.seq)
+
+
+KINDS: dict[type[Version], str] = {table: kind for kind, table in VERSIONED.items()}

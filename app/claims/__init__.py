@@ -1,0 +1,1 @@
+"""What a source said: figures, periods, their comparison, and the claims themselves."""

@@ -1,0 +1,230 @@
+"""Claims as they are read: found by filters, then completed with their source, citations and newest assessment."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Select, and_, func, or_, select
+from sqlmodel import Session
+
+from app.changes.clock import View
+from app.claims.figure import plain_number
+from app.claims.filters import Asking, ClaimQuery, check_ranges, clauses, order_of
+from app.paging import DEFAULT_LIMIT, Found, walk
+from app.problems import NotFound, Removed
+from app.shapes import ID_PATTERN
+from app.sources.queries import CARD
+from app.tables import (
+    AssessmentVersion,
+    CategoryVersion,
+    CitationVersion,
+    ClaimVersion,
+    DocumentVersion,
+    RelationVersion,
+    SourceVersion,
+    Version,
+    columns_of,
+)
+from app.vocabulary.terms import Status
+
+NUMBERS = ("value", "lower", "upper", "coverage", "out_of")
+CITED = ("id", "role", "via", "fidelity", "quote", "quote_language", "translation", "locator", "gap", "withdrawn_on")
+CONFIDENCE = ("level", "reliability", "credibility", "stated", "assessor", "assessed_on", "rationale")
+
+Card = dict[str, Any]
+
+
+def table_of(model: type[Version]) -> Any:  # noqa: ANN401 - SQLModel does not type its tables
+    """The table of a model, for joins."""
+    return model.__table__  # type: ignore[attr-defined]
+
+
+def select_claims(view: View) -> Select[Any]:
+    """Claims with what their card needs of their source and category."""
+    claim, source, category = columns_of(ClaimVersion), columns_of(SourceVersion), columns_of(CategoryVersion)
+    joined = (
+        table_of(ClaimVersion)
+        .outerjoin(table_of(SourceVersion), and_(source.slug == claim.source, view.holds(SourceVersion)))
+        .outerjoin(table_of(CategoryVersion), and_(category.slug == claim.category, view.holds(CategoryVersion)))
+    )
+    return select(
+        *claim,
+        source.name.label("source_name"),
+        source.kind.label("source_kind"),
+        source.interest.label("source_interest"),
+        category.unit.label("unit"),
+    ).select_from(joined)
+
+
+def find_claims(session: Session, query: ClaimQuery, view: View) -> Found:
+    """One page of the claims that match every filter. Raises a problem for slugs that do not exist."""
+    check_ranges(query)
+    conditions = list(clauses(query, Asking(session, view, narrower=query.narrower)))
+    total = None
+    if query.total:
+        counted = select(func.count()).select_from(table_of(ClaimVersion)).where(*conditions)
+        total = session.execute(counted).scalar_one()
+    statement = select_claims(view).where(*conditions)
+    rows, cursor = walk(session, statement, order_of(query.sort), query.limit or DEFAULT_LIMIT, query.cursor)
+    return Found(cards(session, [row._mapping for row in rows], view), view.seq, cursor, total)
+
+
+def read_claim(session: Session, id_: str, view: View) -> Card:
+    """One claim. Raises `NotFound`, or `Removed` with the tombstone."""
+    row = None
+    if ID_PATTERN.fullmatch(id_):
+        claim = columns_of(ClaimVersion)
+        statement = select_claims(view).where(claim.id == id_, view.holds(ClaimVersion))
+        row = session.execute(statement).mappings().first()
+    if row is None:
+        raise NotFound(f"There is no claim `{id_}`.", hint="GET /v1/claims lists them")
+    if row["status"] == Status.removed:
+        raise Removed("This claim was taken down.", more={"claim": tombstone(row)})
+    return cards(session, [row], view)[0]
+
+
+def cards(session: Session, rows: Sequence[Mapping[Any, Any]], view: View) -> list[Card]:
+    """The claims in `rows` as they are served, in the same order."""
+    ids = [row["id"] for row in rows]
+    cited, assessed = citations_of(session, ids, view), confidence_of(session, ids, view)
+    return [
+        tombstone(row) if row["status"] == Status.removed else _card(row, cited[row["id"]], assessed.get(row["id"]), view)
+        for row in rows
+    ]
+
+
+def _card(row: Mapping[Any, Any], citations: list[Card], confidence: Card | None, view: View) -> Card:
+    address = f"/v1/claims/{row['id']}"
+    # Before the day of its retraction a claim stands, for whoever asks what was known then.
+    stood = row["retracted_on"] is not None and view.known_on is not None and row["retracted_on"] > view.known_on
+    return {
+        "id": row["id"],
+        "revision": row["revision"],
+        "status": Status.asserted if stood else row["status"],
+        "category": row["category"],
+        "subject": row["subject"],
+        "place": row["place"],
+        "proposition": row["proposition"],
+        "modality": row["modality"],
+        "derivation": row["derivation"],
+        "figure": figure_card(row),
+        "period": {
+            "edtf": row["period"],
+            "start": row["period_start"],
+            "end": row["period_end"],
+            "aggregation": row["aggregation"],
+        },
+        "date": row["date"],
+        "date_edtf": row["date_edtf"],
+        "source": {
+            "slug": row["source"],
+            "name": row["source_name"],
+            "kind": row["source_kind"],
+            "interest": row["source_interest"],
+        },
+        "confidence": confidence,
+        "includes": row["includes"],
+        "excludes": row["excludes"],
+        "citations": citations,
+        "note": row["note"],
+        "retracted_on": None if stood else row["retracted_on"],
+        "recorded_at": row["recorded_at"],
+        # A past state did not know when it would end.
+        "recorded_until": None,
+        "seq": row["seq"],
+        "links": {
+            "self": address,
+            "relations": f"{address}/relations",
+            "assessments": f"{address}/assessments",
+        },
+    }
+
+
+def figure_card(row: Mapping[Any, Any]) -> Card:
+    """The figure of a claim: whole numbers without a decimal point."""
+    numbers = {name: None if row[name] is None else plain_number(row[name]) for name in NUMBERS}
+    return {
+        "as_printed": row["as_printed"],
+        "kind": row["kind"],
+        "value": numbers["value"],
+        "lower": numbers["lower"],
+        "upper": numbers["upper"],
+        "lower_inclusive": row["lower_inclusive"],
+        "upper_inclusive": row["upper_inclusive"],
+        "approximate": row["approximate"],
+        "coverage": numbers["coverage"],
+        "out_of": numbers["out_of"],
+        "relative_to": row["relative_to"],
+        "unit": row["unit"],
+    }
+
+
+def tombstone(row: Mapping[Any, Any]) -> Card:
+    """What is left of a claim that was taken down."""
+    kept = {name: row[name] for name in ("id", "status", "category", "subject", "place", "recorded_at", "seq")}
+    return kept | {"links": {"self": f"/v1/claims/{row['id']}"}}
+
+
+def citations_of(session: Session, claims: Iterable[str], view: View) -> dict[str, list[Card]]:
+    """Claim → its citations, the first recorded first."""
+    citation, document, source = columns_of(CitationVersion), columns_of(DocumentVersion), columns_of(SourceVersion)
+    joined = (
+        table_of(CitationVersion)
+        .outerjoin(table_of(DocumentVersion), and_(document.id == citation.document, view.holds(DocumentVersion)))
+        .outerjoin(table_of(SourceVersion), and_(source.slug == document.publisher, view.holds(SourceVersion)))
+    )
+    of_document = [document[name].label(f"document_{name}") for name in CARD if name != "publisher_name"]
+    statement = (
+        select(*citation, *of_document, source.name.label("document_publisher_name"))
+        .select_from(joined)
+        .where(citation.claim.in_(list(claims)), view.holds(CitationVersion))
+        .order_by(citation.id)
+    )
+    found: dict[str, list[Card]] = defaultdict(list)
+    for row in session.execute(statement).mappings():
+        card = {name: row[name] for name in CITED}
+        shown = {"id": card.pop("id"), "document": {name: row[f"document_{name}"] for name in CARD}}
+        found[row["claim"]].append(shown | card)
+    return found
+
+
+def confidence_of(session: Session, claims: Iterable[str], view: View) -> dict[str, Card]:
+    """Claim → its newest assessment that was not withdrawn."""
+    columns = columns_of(AssessmentVersion)
+    statement = (
+        select(columns.claim, *(columns[name] for name in CONFIDENCE))
+        .where(columns.claim.in_(list(claims)), columns.withdrawn.is_(False), view.holds(AssessmentVersion))
+        .order_by(columns.assessed_on, columns.seq)
+    )
+    return {row["claim"]: {name: row[name] for name in CONFIDENCE} for row in session.execute(statement).mappings()}
+
+
+def assessments_of(session: Session, claim: str, view: View) -> list[Card]:
+    """Every assessment of a claim, the newest first, the withdrawn ones too."""
+    columns = columns_of(AssessmentVersion)
+    shown = (*CONFIDENCE, "id", "claim", "withdrawn", "recorded_at", "seq")
+    statement = (
+        select(*(columns[name] for name in shown))
+        .where(columns.claim == claim, view.holds(AssessmentVersion))
+        .order_by(columns.assessed_on.desc(), columns.seq.desc())
+    )
+    return [dict(row) for row in session.execute(statement).mappings()]
+
+
+RELATION = (
+    "id", "type", "claim", "to_claim", "to_source", "asserted_by", "scope", "independence", "document", "quote", "note",
+    "withdrawn", "recorded_at", "seq",
+)
+
+
+def relations_of(session: Session, claims: Sequence[str], view: View, *, withdrawn: bool = True) -> list[Card]:
+    """The relations of these claims, from either end, in the order in which they were recorded."""
+    columns = columns_of(RelationVersion)
+    statement = (
+        select(*(columns[name] for name in RELATION))
+        .where(or_(columns.claim.in_(claims), columns.to_claim.in_(claims)), view.holds(RelationVersion))
+        .order_by(columns.id)
+    )
+    if not withdrawn:
+        statement = statement.where(columns.withdrawn.is_(False))
+    return [dict(row) for row in session.execute(statement).mappings()]

@@ -1,0 +1,149 @@
+"""What lies within what: categories by their components and parents, subjects and places by their parents."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+Parents = Mapping[str, tuple[str, ...]]
+
+
+class Relation(StrEnum):
+    """How two things lie to each other, the first named first."""
+
+    SAME = "same"
+    INSIDE = "inside"
+    AROUND = "around"
+    APART = "apart"
+    UNSTATED = "unstated"
+    """Nobody said what one of them consists of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """What is counted. An atom has itself as its only component; `components` is None where no source says them.
+
+    `non_decreasing` says that a running total can only grow.
+    """
+
+    slug: str
+    components: tuple[str, ...] | None
+    parent: str | None
+    non_decreasing: bool
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """The hierarchies that claims are compared in. Circles in them are borne; a slug not named stands alone."""
+
+    categories: Mapping[str, Category]
+    subjects: Parents
+    places: Parents
+
+    def category_relation(self, a: str, b: str) -> Relation:
+        """Tell how category `a` lies to category `b`.
+
+        They are the same when they have one slug or the same atoms. A lies inside B when each of its atoms is one of
+        B's or lies below a component of B. Unstated components are `UNSTATED`, even beside themselves ("losses" and
+        "losses" may add up different things), unless a parent places one category within the other.
+        """
+        if a != b and (below := _relate(self._is_below(a, b), self._is_below(b, a))) is not Relation.APART:
+            return below
+        if self._atoms(a) is None or self._atoms(b) is None:
+            return Relation.UNSTATED
+        return _relate(self._lies_in(a, b), self._lies_in(b, a))
+
+    def subject_relation(self, a: str, b: str) -> Relation:
+        """Tell how subject `a` lies to subject `b`."""
+        return _relate(b in _ancestors(a, self.subjects), a in _ancestors(b, self.subjects))
+
+    def place_relation(self, a: str, b: str) -> Relation:
+        """Tell how place `a` lies to place `b`."""
+        return _relate(b in _ancestors(a, self.places), a in _ancestors(b, self.places))
+
+    def narrower_categories(self, slug: str) -> frozenset[str]:
+        """Every category that lies within this one, itself and those of the same atoms included."""
+        inside = {Relation.SAME, Relation.INSIDE}
+        return frozenset({slug} | {each for each in self.categories if self.category_relation(each, slug) in inside})
+
+    def narrower_subjects(self, slug: str) -> frozenset[str]:
+        """Every subject that lies below this one, itself included."""
+        return _below(slug, self.subjects)
+
+    def narrower_places(self, slug: str) -> frozenset[str]:
+        """Every place that lies below this one, itself included."""
+        return _below(slug, self.places)
+
+    def only_grows(self, slug: str) -> bool:
+        """Whether a running total of this category can never fall; an unknown category promises nothing."""
+        category = self.categories.get(slug)
+        return category is not None and category.non_decreasing
+
+    def _parts(self, slug: str) -> tuple[str, ...] | None:
+        category = self.categories.get(slug)
+        return (slug,) if category is None else category.components
+
+    def _parents(self, slug: str) -> tuple[str, ...]:
+        category = self.categories.get(slug)
+        return () if category is None or category.parent is None else (category.parent,)
+
+    def _whole(self, slug: str) -> frozenset[str]:
+        """The category with all its components, at every depth."""
+        return _reached(slug, lambda each: self._parts(each) or ())
+
+    def _atoms(self, slug: str) -> frozenset[str] | None:
+        """The atoms it adds up, or None where a component at any depth is unstated."""
+        whole = self._whole(slug)
+        if any(self._parts(each) is None for each in whole):
+            return None
+        return frozenset(each for each in whole if self._parts(each) == (each,)) or frozenset({slug})
+
+    def _is_below(self, a: str, b: str) -> bool:
+        return b in _reached(a, self._parents)
+
+    def _lies_in(self, a: str, b: str) -> bool:
+        """Whether all of `a` is counted in `b`: by its parents, or component for component."""
+        whole = self._whole(b)
+        known: dict[str, bool] = dict.fromkeys(whole, True)
+
+        def lies(slug: str) -> bool:
+            if slug not in known:
+                known[slug] = False  # While it is being asked: a circle proves nothing.
+                parts = self._parts(slug)
+                known[slug] = any(lies(parent) for parent in self._parents(slug)) or (
+                    parts is not None and parts != (slug,) and len(parts) > 0 and all(lies(part) for part in parts)
+                )
+            return known[slug]
+
+        return lies(a)
+
+
+def _relate(a_in_b: bool, b_in_a: bool) -> Relation:  # noqa: FBT001 - the two answers are the whole question
+    if a_in_b and b_in_a:
+        return Relation.SAME
+    if a_in_b:
+        return Relation.INSIDE
+    return Relation.AROUND if b_in_a else Relation.APART
+
+
+def _ancestors(slug: str, parents: Parents) -> frozenset[str]:
+    return _reached(slug, lambda each: parents.get(each, ()))
+
+
+def _below(slug: str, parents: Parents) -> frozenset[str]:
+    children: dict[str, list[str]] = {}
+    for child, above in parents.items():
+        for parent in above:
+            children.setdefault(parent, []).append(child)
+    return _reached(slug, lambda each: children.get(each, ()))
+
+
+def _reached(start: str, onward: Callable[[str], Iterable[str]]) -> frozenset[str]:
+    """Everything that can be reached from the start, which is included; circles end."""
+    found = {start}
+    pending = [start]
+    while pending:
+        new = [each for each in onward(pending.pop()) if each not in found]
+        found.update(new)
+        pending.extend(new)
+    return frozenset(found)

@@ -1,0 +1,237 @@
+"""The two sides of a question and more: each source's position, the verdicts between them, and their spread."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from itertools import combinations
+from typing import Final
+
+from app.claims.compare import (
+    Pair,
+    Reason,
+    Statement,
+    Verdict,
+    compare,
+    distance,
+    in_order,
+    ratio_of,
+    same_base,
+    window_reason,
+)
+from app.claims.figure import Interval, Number, interval, kind_of
+from app.claims.scheme import Scheme
+
+WINDOW: Final = 31
+"""Days before the newest period end within which positions enter the spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a side-by-side asks for; None asks for any."""
+
+    category: str | None = None
+    subject: str | None = None
+    place: str | None = None
+    aggregation: str | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How far the positions on exactly one question lie apart: numbers that sources stated, no mean, no median.
+
+    `left_out` names every other position with the reasons.
+    """
+
+    lower: Number | None
+    upper: Number | None
+    ratio: float | None
+    sources: int
+    open_lower: bool
+    open_upper: bool
+    left_out: tuple[tuple[str, tuple[Reason, ...]], ...]
+
+
+_Key = tuple[str | bool | frozenset[str] | None, ...]
+
+
+def key_of(statement: Statement) -> _Key:
+    """What a source has one position on; a forecast never displaces an estimate."""
+    return (
+        statement.source,
+        statement.category,
+        statement.subject,
+        statement.place,
+        statement.includes,
+        statement.excludes,
+        statement.aggregation,
+        statement.unit,
+        statement.figure.relative_to,
+        statement.is_forecast,
+    )
+
+
+def positions(statements: Iterable[Statement]) -> tuple[Statement, ...]:
+    """Find where each source stands: its statement of the latest period end, date, narrowest interval, smallest id.
+
+    Statements tied on end and date whose figures lie apart all stay: one utterance, transcribed in two ways. Those
+    without a figure are no positions, vague ones are. Ordered by lower end (unknown first), then source, then id.
+    """
+    groups: dict[_Key, list[Statement]] = {}
+    for statement in statements:
+        if kind_of(statement.figure, statement.proposition) != "none":
+            groups.setdefault(key_of(statement), []).append(statement)
+    standing = [statement for group in groups.values() for statement in _standing(group)]
+    return tuple(sorted(standing, key=_place_in_order))
+
+
+def pairs(standing: Iterable[Statement], scheme: Scheme, tolerance: float | None = None) -> tuple[Pair, ...]:
+    """Compare every two positions once, in their order; `tolerance` as in `compare`."""
+    return tuple(pair(a, b, scheme, tolerance) for a, b in combinations(standing, 2))
+
+
+def pair(a: Statement, b: Statement, scheme: Scheme, tolerance: float | None = None) -> Pair:
+    """Compare two positions; two transcriptions of one utterance that lie apart contradict, however approximate."""
+    if not is_transcription_conflict(a, b):
+        return compare(a, b, scheme, tolerance)
+    chances = {Reason.PROBABILISTIC} if a.figure.coverage is not None or b.figure.coverage is not None else set()
+    reasons = in_order({Reason.TRANSCRIPTION_CONFLICT} | chances)
+    return Pair(a.id, b.id, Verdict.CONTRADICT, reasons, *distance(a.figure, b.figure))
+
+
+def is_transcription_conflict(a: Statement, b: Statement) -> bool:
+    """Whether one utterance was transcribed in two ways: one position, period and date, and figures that lie apart."""
+    return (
+        key_of(a) == key_of(b)
+        and _said(a) == _said(b)
+        and same_base(a, b)
+        and window_reason(a, b) is not Reason.WINDOW_DIFFERS
+        and _apart(a, b)
+    )
+
+
+def spread(standing: Iterable[Statement], asked: Asked, window: int = WINDOW) -> Spread:
+    """Measure how far the positions on exactly the asked question lie apart.
+
+    It takes those of unstated scope that end within `window` days of the newest of them, and leaves out forecasts,
+    shares, and vague figures. Without any, its numbers are None and `sources` is 0.
+    """
+    left_out: dict[str, tuple[Reason, ...]] = {}
+    eligible: list[Statement] = []
+    everyone = sorted(standing, key=_place_in_order)
+    for statement in everyone:
+        reasons = _strays(statement, asked)
+        if reasons:
+            left_out[statement.id] = reasons
+        else:
+            eligible.append(statement)
+    newest = max((each.period.last for each in eligible if each.period.last is not None), default=None)
+    taken: list[Statement] = []
+    for statement in eligible:
+        last = statement.period.last
+        if last is None or newest is None:
+            left_out[statement.id] = (Reason.END_UNCERTAIN,)
+        elif (newest - last).days > window:
+            left_out[statement.id] = (Reason.DATES_DIFFER,)
+        else:
+            taken.append(statement)
+    return _measured(taken, tuple((each.id, left_out[each.id]) for each in everyone if each.id in left_out))
+
+
+def age_days(statement: Statement, asked: date) -> int | None:
+    """Days from the statement to the asked day: from its period's end or its date, whichever is earlier and known."""
+    known = [day for day in (statement.period.last, statement.date) if day is not None]
+    return (asked - min(known)).days if known else None
+
+
+def _said(statement: Statement) -> tuple[date, date]:
+    """The period end and the date, oldest where unknown."""
+    return statement.period.last or date.min, statement.date or date.min
+
+
+def _standing(group: list[Statement]) -> list[Statement]:
+    latest = max(_said(each) for each in group)
+    tied = [each for each in group if _said(each) == latest]
+    best = min(tied, key=lambda each: (_width(each), each.id))
+    apart = {each.id for each in _apart_from_some(tied)}
+    return [each for each in tied if each is best or each.id in apart]
+
+
+def _apart_from_some(tied: list[Statement]) -> list[Statement]:
+    """Those whose figures lie apart from that of another."""
+    known = [(each, numbers) for each in tied if (numbers := interval(each.figure)) is not None]
+    # Whoever lies below or above anyone lies below the one that begins highest, or above the one that ends lowest.
+    # Comparing every two would take minutes for a series that somebody entered without dates.
+    highest = max((each for _, each in known if each.lower is not None), key=_begins, default=None)
+    lowest = min((each for _, each in known if each.upper is not None), key=_ends, default=None)
+    return [
+        each
+        for each, numbers in known
+        if (highest is not None and highest.wholly_above(numbers))
+        or (lowest is not None and numbers.wholly_above(lowest))
+    ]
+
+
+def _begins(numbers: Interval) -> tuple[Number, bool]:
+    return numbers.lower or 0, not numbers.lower_inclusive
+
+
+def _ends(numbers: Interval) -> tuple[Number, bool]:
+    return numbers.upper or 0, numbers.upper_inclusive
+
+
+def _width(statement: Statement) -> tuple[bool, Number]:
+    numbers = interval(statement.figure)
+    return (True, math.inf) if numbers is None else (False, numbers.width)
+
+
+def _apart(a: Statement, b: Statement) -> bool:
+    one, two = interval(a.figure), interval(b.figure)
+    return one is not None and two is not None and one.disjoint(two)
+
+
+def _place_in_order(statement: Statement) -> tuple[bool, Number, str, str]:
+    lower = _numbers(statement).lower
+    return lower is not None, lower or 0, statement.source, statement.id
+
+
+def _numbers(statement: Statement) -> Interval:
+    """The stated interval; a vague figure leaves both ends unknown."""
+    return interval(statement.figure) or Interval(None, None)
+
+
+def _strays(statement: Statement, asked: Asked) -> tuple[Reason, ...]:
+    """Why the statement is not on exactly the asked question, or gives no number for it."""
+    figure = statement.figure
+    checks = {
+        Reason.SUBJECT_DIFFERS: asked.subject not in {None, statement.subject},
+        Reason.PLACE_DIFFERS: asked.place not in {None, statement.place},
+        Reason.UNIT_DIFFERS: asked.unit not in {None, statement.unit},
+        Reason.BASE_DIFFERS: figure.out_of is not None or figure.relative_to is not None,
+        Reason.MODALITY_DIFFERS: statement.is_forecast,
+        Reason.AGGREGATION_DIFFERS: asked.aggregation not in {None, statement.aggregation},
+        Reason.COMPONENTS_DIFFER: asked.category not in {None, statement.category},
+        Reason.SCOPE_DIFFERS: statement.scope_stated,
+        Reason.VAGUE: not figure.has_number,
+    }
+    return in_order(reason for reason, applies in checks.items() if applies)
+
+
+def _measured(taken: list[Statement], left_out: tuple[tuple[str, tuple[Reason, ...]], ...]) -> Spread:
+    stated = [
+        number
+        for statement in taken
+        for number in (statement.figure.value, statement.figure.lower, statement.figure.upper)
+        if number is not None
+    ]
+    lower, upper = min(stated, default=None), max(stated, default=None)
+    return Spread(
+        lower=lower,
+        upper=upper,
+        ratio=None if lower is None or upper is None else ratio_of(upper, lower),
+        sources=len({each.source for each in taken}),
+        open_lower=any(_numbers(each).lower is None for each in taken),
+        open_upper=any(_numbers(each).upper is None for each in taken),
+        left_out=left_out,
+    )

@@ -1,0 +1,135 @@
+"""The `counterclaim` command: serve, migrate, load, and keep keys."""
+
+import logging
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+import uvicorn
+from alembic import command
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import __version__
+from app.auth import create_key, list_keys, revoke_key
+from app.db import Database, SchemaStale, alembic_config
+from app.settings import Settings, SettingsFault, read_settings
+from app.vocabulary.terms import Role
+
+LOG = "%(asctime)s %(levelname)s %(message)s"
+
+
+def _told(action: Callable[..., None]) -> Callable[..., None]:
+    """Turn the failures that an operator can mend into one clear line."""
+
+    @wraps(action)
+    def tell(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as it is
+        try:
+            action(*args, **kwargs)
+        except (SettingsFault, SchemaStale) as fault:
+            raise click.ClickException(str(fault)) from None
+        except SQLAlchemyError as fault:
+            raise click.ClickException(f"The database cannot be used: {str(fault).splitlines()[0]}") from None
+
+    return tell
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Counterclaim: contested numbers, side by side. Settings come from the environment; see docs/settings.md."""
+
+
+@main.command()
+@click.option("--host", help="The address to listen on (COUNTERCLAIM_HOST).")
+@click.option("--port", type=click.IntRange(1, 65535), help="The port to listen on (COUNTERCLAIM_PORT).")
+@_told
+def serve(host: str | None, port: int | None) -> None:
+    """Serve the register. Refuses to start on a database that another release has made."""
+    from app.main import create_app  # noqa: PLC0415 - the other commands start without the web layer
+
+    settings = read_settings()
+    host, port = host or settings.host, port or settings.port
+    _open(settings).close()
+    logging.basicConfig(level=settings.log_level.upper(), format=LOG)
+    address = settings.base_url or f"http://{host}:{port}"
+    click.echo(f"Explore the API            {address}/docs")
+    click.echo(f"Five numbers side by side  {address}/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12")
+    click.echo(f"The same as a spreadsheet  {address}/v1/topics/russian-casualties/claims.csv")
+    uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False, server_header=False)
+
+
+@main.command()
+@_told
+def migrate() -> None:
+    """Bring the database to this release's schema. Harmless when it is there already."""
+    read_settings()
+    command.upgrade(alembic_config(), "head")
+    click.echo("The schema is up to date.")
+
+
+@main.command()
+@_told
+def starter() -> None:
+    """Load the starter claims that are not there yet."""
+    from app.starter import load_starter  # noqa: PLC0415 - the other commands start without the rules
+
+    database = _open(read_settings())
+    click.echo(f"{load_starter(database)} starter claims loaded.")
+    database.close()
+
+
+@main.group()
+def key() -> None:
+    """Make, list and revoke the keys that may write."""
+
+
+@key.command("create")
+@click.argument("name")
+@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.contributor.value, show_default=True)
+@_told
+def key_create(name: str, role: str) -> None:
+    """Make a key called NAME and print it: the only time that it is shown."""
+    database = _open(read_settings())
+    with database.write() as session:
+        made = create_key(session, name, Role(role))
+    database.close()
+    click.echo(made)
+    click.echo(f"This is the only time the key is shown. `{name}` may write as {role}.", err=True)
+
+
+@key.command("list")
+@_told
+def key_list() -> None:
+    """List every key there is or was."""
+    database = _open(read_settings())
+    with database.read() as session:
+        for each in list_keys(session):
+            state = f"revoked {each.revoked_at:%Y-%m-%d}" if each.revoked_at else "stands"
+            click.echo(f"{each.name}\t{each.role}\tmade {each.created_at:%Y-%m-%d}\t{state}")
+    database.close()
+
+
+@key.command("revoke")
+@click.argument("name")
+@_told
+def key_revoke(name: str) -> None:
+    """Revoke every key called NAME at once."""
+    database = _open(read_settings())
+    with database.write() as session:
+        revoked = revoke_key(session, name)
+    database.close()
+    if not revoked:
+        raise click.ClickException(f"No key called `{name}` stands.")
+    click.echo(f"{revoked} revoked.")
+
+
+def _open(settings: Settings) -> Database:
+    database = Database(settings)
+    database.check_schema()
+    return database
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""Column types that mean the same on SQLite and on PostgreSQL."""
+
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Float, Integer, String
+from sqlalchemy import Enum as SqlEnum
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+BIG = BigInteger().with_variant(Integer(), "sqlite")
+"""64 bits on both; SQLite counts up a primary key only when the column is called INTEGER."""
+
+NUMBER = Float(53)
+"""A double: whole numbers and decimals of up to 15 significant digits are kept exactly."""
+
+SLUG = String(80).with_variant(postgresql.VARCHAR(80, collation="C"), "postgresql")
+"""A natural key. PostgreSQL would sort it by the rules of a language; SQLite and the cursors sort by bytes."""
+
+EDTF = String(40)
+WORDS = JSON(none_as_null=True)
+"""A short list of slugs, kept in the order in which it was given."""
+
+
+class Id(TypeDecorator[str]):
+    """A UUID as text in Python, native on PostgreSQL, 36 characters on SQLite: both sort by time."""
+
+    impl = String(36)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """PostgreSQL has a type of its own for this."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.UUID(as_uuid=False))
+        return dialect.type_descriptor(String(36))
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time in UTC, to the microsecond. SQLite keeps no zone, so only UTC is ever handed to it."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a time without a zone: it would mean something else on each machine."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Always in UTC, whatever the server's time zone is."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def one_of(terms: type[Enum], name: str) -> SqlEnum:
+    """A closed list of words: stored by value, checked by SQLAlchemy and by the database (constraint `name`)."""
+    return SqlEnum(
+        terms,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        validate_strings=True,
+        length=24,
+        values_callable=lambda members: [member.value for member in members],
+    )

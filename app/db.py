@@ -1,0 +1,116 @@
+"""The database: engines for reading and for writing, and one transaction a session."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from fastapi import Depends, Request
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlmodel import Session
+
+from app.settings import Settings
+
+BUSY_SECONDS = 10
+"""How long a writer on SQLite waits for the one before it."""
+
+
+class SchemaStale(Exception):
+    """The database has another schema than this release; `counterclaim migrate` repairs it."""
+
+
+class Database:
+    """One register. Opening a session is cheap; keep it short, and never hold one while sending an answer."""
+
+    def __init__(self, settings: Settings) -> None:
+        url = make_url(settings.database_url)
+        self.dialect = url.get_backend_name()
+        self.seen = 0
+        """The highest `seq` that this process has seen."""
+        self.reader = _engine(url, settings.pool_size, writes=False)
+        self.writer = _engine(url, settings.pool_size, writes=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session on one unmoving picture of the register; whatever it did is rolled back."""
+        with Session(self.reader, autoflush=False, info={"database": self}) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session that commits when its block ends and leaves nothing behind when the block fails."""
+        with Session(self.writer, autoflush=False, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def check_schema(self) -> None:
+        """Raise `SchemaStale` unless the database stands at this release's migration."""
+        expected = ScriptDirectory.from_config(alembic_config()).get_current_head()
+        with self.reader.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        if found != expected:
+            state = f"stands at migration {found}" if found else "has no tables yet"
+            raise SchemaStale(
+                f"The database {state}, this release needs {expected}. Run `counterclaim migrate`, then start again."
+            )
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.reader.dispose()
+        self.writer.dispose()
+
+
+def alembic_config() -> Config:
+    """Alembic's settings from pyproject.toml, wherever the program was started."""
+    return Config(toml_file=Path(__file__).parent.parent / "pyproject.toml")
+
+
+def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, pool_size=1 if writes else pool_size, max_overflow=0, pool_timeout=30)
+        event.listen(engine, "connect", _prepare_sqlite)
+        # pysqlite would begin by itself, and deferred: a writer that has read first then fails at once with
+        # BUSY_SNAPSHOT, whatever the timeout. https://docs.sqlalchemy.org/en/21/dialects/sqlite.html
+        begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+        event.listen(engine, "begin", lambda connection: _begin(connection, begin))
+        return engine
+    options: dict[str, Any] = {} if writes else {"isolation_level": "REPEATABLE READ"}
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        connect_args={"connect_timeout": 5, "tcp_user_timeout": 20_000, "keepalives_idle": 10, "keepalives_interval": 5},
+        **options,
+    )
+    if not writes:
+        event.listen(engine, "begin", lambda connection: _begin(connection, "SET TRANSACTION READ ONLY"))
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout={BUSY_SECONDS * 1000}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection, statement: str) -> None:
+    connection.exec_driver_sql(statement)
+
+
+def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+Db = Annotated[Database, Depends(_database)]
+"""The register, in a route's signature."""

@@ -1,0 +1,90 @@
+"""The OpenAPI document, and the pages that show it without a request to any other host."""
+
+from importlib.resources import files
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from starlette.responses import RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from app import __version__
+from app.caching import answer
+from app.formats import JSON, json_bytes
+from app.problems import MEDIA_TYPE, ProblemDetail
+
+DESCRIPTION = """
+A register of **sourced claims**: figures that sources contradict each other on, kept side by side with who said it, when,
+where it can be read, what exactly it counts and how far it can be trusted. Nothing is merged, averaged or picked.
+
+Start with [the questions](/v1/topics), look at one of them
+[side by side](/v1/topics/russian-casualties/side-by-side), or take
+[its claims as a file](/v1/topics/russian-casualties/claims.csv) into a spreadsheet. Reading needs no key.
+Every list is also served as CSV under a `.csv` suffix. Errors are problem details (RFC 9457) with a hint.
+"""
+
+TAGS = [
+    {"name": "topics", "description": "The questions that people ask, and what sources answer, side by side."},
+    {"name": "claims", "description": "Who said what, when, where it can be read, and how far it can be trusted."},
+    {"name": "sources", "description": "Who makes or relays claims, and the documents they are read in."},
+    {"name": "vocabulary", "description": "Categories, subjects, places, and the words of the contract."},
+    {"name": "operation", "description": "How the service is."},
+]
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI 3.1 document: one problem schema for all errors, and no error that cannot happen."""
+    if app.openapi_schema:
+        return app.openapi_schema
+    document = get_openapi(
+        title="Counterclaim",
+        version=__version__,
+        summary="Contested numbers, side by side.",
+        description=DESCRIPTION,
+        routes=app.routes,
+        tags=TAGS,
+        license_info={"name": "MIT", "identifier": "MIT"},
+    )
+    schemas = document["components"]["schemas"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    schema = ProblemDetail.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(schema.pop("$defs"))
+    schemas["ProblemDetail"] = schema
+    problem = {
+        "description": "What is wrong, where, and what would work.",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetail"}}},
+    }
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["responses"].pop("422", None)
+            operation["responses"]["default"] = problem
+    app.openapi_schema = document
+    return document
+
+
+def install(app: FastAPI) -> None:
+    """Serve `/openapi.json` and `/docs`."""
+
+    def read_openapi(request: Request) -> Response:
+        return answer(request, json_bytes(openapi(app)), JSON)
+
+    def show_docs() -> Response:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title="Counterclaim",
+            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="/docs/assets/swagger-ui.css",
+            swagger_favicon_url="/docs/assets/favicon-32x32.png",
+            swagger_ui_parameters={"docExpansion": "list", "defaultModelsExpandDepth": -1, "tryItOutEnabled": True},
+        )
+
+    def go_to_docs() -> Response:
+        return RedirectResponse("/docs")
+
+    app.add_api_route("/openapi.json", read_openapi, include_in_schema=False)
+    app.add_api_route("/docs", show_docs, include_in_schema=False)
+    app.add_api_route("/", go_to_docs, include_in_schema=False)
+    # The files of Swagger UI come with a package: FastAPI's own page would load them from another host.
+    app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_swagger") / "resources")))

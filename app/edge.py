@@ -1,0 +1,78 @@
+"""What every answer has, whatever made it: a request id, the register's `seq`, HEAD beside GET, and a line in the log."""
+
+import logging
+import re
+import time
+from typing import Any
+
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid7
+
+from app.problems import Problem, TooLarge, problem_response
+
+logger = logging.getLogger("counterclaim")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
+
+
+class Edge:
+    """The outermost layer of the service, just inside CORS."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self.app = app
+        self.max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and complete its answer."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        headers = Headers(scope=scope)
+        asked = headers.get("x-request-id", "")
+        state: dict[str, Any] = scope.setdefault("state", {})
+        state["request_id"] = asked if REQUEST_ID.fullmatch(asked) else uuid7().hex
+        method = scope["method"]
+        if method == "HEAD":
+            scope = {**scope, "method": "GET"}
+        status = 0
+
+        async def complete(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                added = MutableHeaders(scope=message)
+                added["X-Request-ID"] = state["request_id"]
+                added["X-Register-Seq"] = str(state.get("seq", scope["app"].state.database.seen))
+            elif method == "HEAD":
+                message = {**message, "body": b""}
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, complete, headers)
+        except Exception as mistake:
+            logger.exception("unhandled error", extra={"request_id": state["request_id"]})
+            if status:
+                raise  # the answer has begun: breaking the connection off is all that tells the client
+            problem = Problem("Something went wrong here; it is not your request.")
+            problem.__cause__ = mistake
+            await problem_response(Request(scope), problem)(scope, receive, complete)
+        finally:
+            took = (time.perf_counter() - began) * 1000
+            logger.info(
+                "%s %s %s %.1fms id=%s", method, _one_line(scope["path"]), status, took, state["request_id"]
+            )
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > self.max_body_bytes:
+            problem = TooLarge(f"The body has {length} bytes; at most {self.max_body_bytes} are read.")
+            await problem_response(Request(scope), problem)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def _one_line(path: str) -> str:
+    """A path that cannot forge a second line of the log."""
+    return path.encode("unicode_escape").decode()

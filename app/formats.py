@@ -1,0 +1,339 @@
+"""From rows to bytes: which format is wanted, decided here alone, and how each one is written."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import Enum
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
+from urllib.parse import urlencode
+
+import orjson
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response, StreamingResponse
+
+from app.caching import answer, digest, still_has
+from app.paging import DEFAULT_LIMIT, MAX_LIMIT, Found, Meta, PageLinks, PageQuery
+from app.problems import NotAcceptable, invalid, nearest
+from app.shapes import Output
+
+JSON = "application/json"
+CSV = "text/csv; charset=utf-8"
+
+
+class Format(str, Enum):
+    """The formats of every list."""
+
+    json = "json"
+    csv = "csv"
+
+
+class Shape(str, Enum):
+    """How a JSON list is wrapped."""
+
+    envelope = "envelope"
+    array = "array"
+
+
+T = TypeVar("T", bound=Output)
+Q = TypeVar("Q", bound=PageQuery)
+Find = Callable[[Q, int | None], Found]
+"""Reads one page; the second argument is the `seq` of the state to read, none for the present one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a flat row: its name, the path to its value in the nested one, its type and what it means."""
+
+    name: str
+    path: tuple[str, ...]
+    type: str
+    description: str
+    example: Any = None
+
+    def value(self, row: dict[str, Any]) -> Any:  # noqa: ANN401 - as the type says
+        """The value in `row`; None where a part of the path is missing."""
+        found: Any = row
+        for step in self.path:
+            if isinstance(found, list):
+                found = found[0] if found else None
+            if found is None:
+                return None
+            found = found[step]
+        return found
+
+
+def json_bytes(content: Any) -> bytes:  # noqa: ANN401 - whatever JSON can say
+    """`content` as JSON: times in UTC with `Z`."""
+    return orjson.dumps(content, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+
+
+def cell(value: Any) -> str:  # noqa: ANN401 - one case for each type of column
+    """One CSV cell. Empty means unknown; text that a spreadsheet would run as a formula is guarded with `'`."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        case date():
+            return value.isoformat()
+        case list():
+            return ";".join(value)
+        case int() | float():
+            return repr(value)
+        case _:
+            text = str(value)
+            return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def csv_lines(rows: Iterable[dict[str, Any]], columns: Sequence[Column], *, header: bool) -> str:
+    """`rows` as CSV (RFC 4180: CRLF), with a header line if asked for."""
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\r\n")
+    if header:
+        writer.writerow([column.name for column in columns])
+    writer.writerows([cell(column.value(row)) for column in columns] for row in rows)
+    return written.getvalue()
+
+
+class Want:
+    """The answer that a client wants: by suffix, else `format`, else `Accept`."""
+
+    def __init__(
+        self,
+        request: Request,
+        format: Annotated[  # noqa: A002 - the contract's word
+            Format | None, Query(description="The format, where the address has no suffix.", examples=["csv"])
+        ] = None,
+        shape: Annotated[
+            Shape, Query(description="`array` sends JSON rows without the envelope, as pandas likes them.", examples=["array"])
+        ] = Shape.envelope,
+        fields: Annotated[
+            str | None,
+            Query(
+                max_length=1000,
+                description="Only these columns, by their CSV names and in this order; JSON rows become flat.",
+                examples=["date,source,value,lower,upper"],
+            ),
+        ] = None,
+        bom: Annotated[bool, Query(description="Begin a CSV file with a byte order mark, for Excel.", examples=[True])] = False,
+    ) -> None:
+        self.request = request
+        self.shape = shape
+        self.fields = fields
+        self.bom = bom
+        self.format = _chosen(request, format)
+
+    def rows(
+        self, find: Find[Q], query: Q, columns: Sequence[Column], flat_as: Sequence[Column] | None = None
+    ) -> Response:
+        """A list: one page of JSON, or every row as a file, read page by page with a session each.
+
+        `fields` chooses among `columns`; without it a file has all of them, or those of `flat_as`, and JSON rows are
+        nested, or as flat as `flat_as`.
+        """
+        chosen = self._columns(columns) if self.fields else flat_as or columns
+        if self.format is Format.csv:
+            return self._file(find, query, chosen)
+        found = find(query.model_copy(update={"limit": query.limit or DEFAULT_LIMIT}), None)
+        rows = [flat(row, chosen) for row in found.rows] if self.fields or flat_as else found.rows
+        if self.shape is Shape.array:
+            return answer(self.request, json_bytes(rows), JSON, seq=found.seq, headers=self._link(found))
+        meta: dict[str, Any] = {"count": len(rows), "next_cursor": found.next_cursor, "seq": found.seq}
+        if found.total is not None:
+            meta["total"] = found.total
+        links = {"self": self._self(), "next": self._next(found)}
+        body = json_bytes({"data": rows, "meta": meta, "links": links})
+        return answer(self.request, body, JSON, seq=found.seq, headers=self._link(found))
+
+    def _file(self, find: Find[Q], query: Q, columns: Sequence[Column]) -> Response:
+        """A file of all rows (or of `limit`). The first page is read before the status is sent."""
+        wanted = query.limit
+        first = find(query.model_copy(update={"limit": min(wanted or MAX_LIMIT, MAX_LIMIT)}), None)
+        text = ("\ufeff" if self.bom else "") + csv_lines(first.rows, columns, header=True)
+        headers = {"Content-Disposition": f'inline; filename="{self._filename()}"'}
+        if wanted or first.next_cursor is None:
+            return answer(self.request, text.encode(), CSV, seq=first.seq, headers=headers | self._link(first))
+        self.request.state.seq = first.seq
+        etag = f'"{first.seq}-{digest(str(self.request.url.path).encode(), self.request.url.query.encode())}"'
+        headers |= {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept"}
+        if still_has(self.request, etag):
+            return Response(status_code=304, headers=headers)
+
+        def pages() -> Iterator[bytes]:
+            yield text.encode()
+            page = first
+            while page.next_cursor:
+                page = find(query.model_copy(update={"limit": MAX_LIMIT, "cursor": page.next_cursor}), first.seq)
+                yield csv_lines(page.rows, columns, header=False).encode()
+
+        return StreamingResponse(pages(), media_type=CSV, headers=headers)
+
+    def _columns(self, columns: Sequence[Column]) -> Sequence[Column]:
+        by_name = {column.name: column for column in columns}
+        names = [name.strip() for name in (self.fields or "").split(",")]
+        for name in names:
+            if name not in by_name:
+                raise invalid("fields", f"There is no column `{name}`.", hint=nearest(name, by_name), location="query")
+        return [by_name[name] for name in names]
+
+    def _self(self) -> str:
+        query = self.request.url.query
+        return self.request.url.path + (f"?{query}" if query else "")
+
+    def _next(self, found: Found) -> str | None:
+        if found.next_cursor is None:
+            return None
+        kept = [(k, v) for k, v in self.request.query_params.multi_items() if k != "cursor"]
+        return f"{self.request.url.path}?{urlencode([*kept, ('cursor', found.next_cursor)])}"
+
+    def _link(self, found: Found) -> dict[str, str]:
+        following = self._next(found)
+        return {"Link": f'<{following}>; rel="next"'} if following else {}
+
+    def _filename(self) -> str:
+        parts = [part for part in self.request.url.path.split("/") if part not in ("", "v1")]
+        return "-".join(parts).removesuffix(".csv") + ".csv"
+
+
+def one(
+    request: Request,
+    document: dict[str, Any],
+    *,
+    seq: int,
+    tag: str = "",
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A single resource: its bare object, as JSON."""
+    return answer(request, json_bytes(document), JSON, seq=seq, tag=tag, status=status, headers=headers)
+
+
+def written(request: Request, document: dict[str, Any], *, seq: int, created: bool, tag: str = "") -> Response:
+    """What a write made: 201 with its address where it is new, else 200."""
+    headers = {"Location": document["links"]["self"]} if created else {}
+    return one(request, document, seq=seq, tag=tag, status=201 if created else 200, headers=headers)
+
+
+def flat(row: dict[str, Any], columns: Sequence[Column]) -> dict[str, Any]:
+    """`row` as one level of `columns`."""
+    return {column.name: column.value(row) for column in columns}
+
+
+def _chosen(request: Request, asked: Format | None) -> Format:
+    suffix = request.path_params.get("suffix")
+    if suffix is not None:
+        return Format(suffix) if suffix in {kind.value for kind in Format} else Format.json
+    if asked is not None:
+        return asked
+    return _accepted(request.headers.get("accept", "*/*"))
+
+
+def _accepted(accept: str) -> Format:
+    """The best of our formats by `Accept` (RFC 9110, 12.5.1): JSON where the client does not mind."""
+    offered = (("application", "json", Format.json), ("text", "csv", Format.csv))
+    best: tuple[float, int, Format] | None = None
+    for type_, subtype, kind in offered:
+        quality = _quality(accept, type_, subtype)
+        if quality > 0 and (best is None or quality > best[0]):
+            best = (quality, 0, kind)
+    if best is None:
+        raise NotAcceptable(
+            "This address serves application/json and text/csv.", hint="leave `Accept` out, or add a suffix like .csv"
+        )
+    return best[2]
+
+
+def _quality(accept: str, type_: str, subtype: str) -> float:
+    found, closeness = 0.0, -1
+    for part in accept.split(","):
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        close = {f"{type_}/{subtype}": 2, f"{type_}/*": 1, "*/*": 0}.get(name.lower(), -1)
+        if close > closeness:
+            closeness = close
+            weights = [p[2:] for p in parameters if p.startswith("q=")]
+            try:
+                found = float(weights[0]) if weights else 1.0
+            except ValueError:
+                found = 0.0
+    return found
+
+
+TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", date: "date", datetime: "datetime"}
+
+
+def column(model: type[BaseModel], name: str, path: str) -> Column:
+    """The column `name` for the value at `path` of `model`; what it means is what the model says of it."""
+    steps = tuple(path.split("."))
+    kind: Any = model
+    for step in steps:
+        info = kind.model_fields[step]
+        kind = _inner(info.annotation)
+    word = isinstance(kind, type) and issubclass(kind, str)
+    type_ = "string" if word else TYPES.get(kind, "number")
+    example = info.examples[0] if info.examples else None
+    return Column(name, steps, type_, info.description or "", example)
+
+
+def columns_of_model(model: type[BaseModel]) -> list[Column]:
+    """One column for each field of `model` that is not itself nested."""
+    return [
+        column(model, name, name)
+        for name, info in model.model_fields.items()
+        if get_origin(info.annotation) is not dict
+        and not (isinstance(inner := _inner(info.annotation), type) and issubclass(inner, BaseModel))
+    ]
+
+
+def _inner(annotation: Any) -> Any:  # noqa: ANN401 - types are values here
+    """The type inside `X | None`, `list[X]` and `Annotated[X, …]`; `int | float` is a number."""
+    arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
+    if get_origin(annotation) is Annotated or len(arguments) == 1:
+        return _inner(arguments[0])
+    return float if arguments else annotation
+
+
+def _suffix(suffix: Annotated[str, Path(description="The format: `csv` or `json`.", examples=["csv"])]) -> None:
+    """Declare the suffix of an address, which `Want` reads, and refuse one that is no format."""
+    if suffix not in {kind.value for kind in Format}:
+        raise NotAcceptable(f"There is no format `{suffix}`.", hint="the formats are csv and json")
+
+
+Wanted = Annotated[Want, Depends()]
+"""The wanted answer, in a route's signature."""
+
+
+class Listing(Output, Generic[T]):
+    """A page of a list."""
+
+    data: list[T] = Field(description="The rows of this page.")
+    meta: Meta = Field(description="What the page says of itself; with `total=true` also `total`.")
+    links: PageLinks = Field(description="Where this page and the next one are.")
+
+
+def listing(
+    router: APIRouter, path: str, model: type[Output], summary: str
+) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """Serve a list of `model` at `path` and, as a file, at `path` with a suffix (`/claims.csv`)."""
+    as_file: dict[str, Any] = {"text/csv": {"schema": {"type": "string"}}}
+
+    def register(route: Callable[..., Response]) -> Callable[..., Response]:
+        name = route.__name__  # type: ignore[attr-defined]
+        answers: dict[int | str, dict[str, Any]] = {
+            200: {"model": Listing[model], "content": as_file, "description": "The list."}  # type: ignore[valid-type]
+        }
+        router.get(path, summary=summary, operation_id=name, responses=answers)(route)
+        router.get(
+            path + ".{suffix}",
+            summary=f"{summary}, as a file",
+            operation_id=f"{name}_file",
+            dependencies=[Depends(_suffix)],
+            responses=answers,
+        )(route)
+        return route
+
+    return register

@@ -1,0 +1,47 @@
+"""Whether the service is alive and ready to serve."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from app.changes.clock import view_of
+from app.db import Db, SchemaStale
+from app.formats import one
+from app.problems import Unavailable
+from app.shapes import Output
+
+router = APIRouter(prefix="/health", tags=["operation"])
+
+
+class Health(Output):
+    """How the service is."""
+
+    status: str = Field(description="`ok`.", examples=["ok"])
+
+
+class Readiness(Health):
+    """How the service and its register are."""
+
+    seq: Annotated[int, Field(description="The last change of the register.", examples=[1234])]
+
+
+@router.get("/live", summary="Is the process alive?", operation_id="read_liveness", responses={200: {"model": Health}})
+def read_liveness(request: Request, db: Db) -> Response:
+    """The process answers. Says nothing about the database."""
+    return one(request, {"status": "ok"}, seq=db.seen)
+
+
+@router.get(
+    "/ready", summary="Can it serve?", operation_id="read_readiness", responses={200: {"model": Readiness}}
+)
+def read_readiness(request: Request, db: Db) -> Response:
+    """The database answers and has this release's schema. If not: 503."""
+    try:
+        db.check_schema()
+    except SchemaStale as stale:
+        raise Unavailable(str(stale)) from stale
+    with db.read() as session:
+        view = view_of(session)
+    return one(request, {"status": "ok", "seq": view.seq}, seq=view.seq)

@@ -1,0 +1,160 @@
+"""Lists in pages: the limit, the keyset cursor, and the order in which unknown values come last."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, Field
+from sqlalchemy import ColumnElement, Row, Select, literal, null, tuple_
+from sqlmodel import Session
+
+from app.problems import InvalidCursor, fault
+from app.columns import Id
+from app.shapes import ID_PATTERN, Output
+
+MAX_LIMIT = 1000
+DEFAULT_LIMIT = 50
+
+
+class PageQuery(BaseModel):
+    """What every list takes."""
+
+    limit: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_LIMIT,
+        description=f"How many rows: {DEFAULT_LIMIT} in JSON if not given, at most {MAX_LIMIT}. A file has all rows.",
+        examples=[50],
+    )
+    cursor: str | None = Field(
+        default=None,
+        max_length=600,
+        description="Where to go on: `meta.next_cursor` of the page before.",
+        examples=["WyJzbHVnIixudWxsLCJjc2lzIl0"],
+    )
+    total: bool = Field(
+        default=False, description="Whether to count all rows that match, as `meta.total`.", examples=[True]
+    )
+
+
+class Meta(Output):
+    """What a page says of itself."""
+
+    count: int = Field(description="Rows on this page.", examples=[50])
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last.")
+    seq: int = Field(description="The state of the register that was read.", examples=[1234])
+
+
+class PageLinks(Output):
+    """Where this page and the next one are."""
+
+    self: str = Field(description="This page.", examples=["/v1/claims?limit=50"])
+    next: str | None = Field(description="The next page; null on the last.", examples=["/v1/claims?limit=50&cursor=W…"])
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of a list: its rows, ready to be sent, and where the next page begins."""
+
+    rows: list[dict[str, Any]]
+    seq: int
+    next_cursor: str | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a list is sorted: by `column` (none: by key alone), then by `key`; rows without a value come last."""
+
+    name: str
+    key: ColumnElement[Any]
+    column: ColumnElement[Any] | None = None
+    descending: bool = False
+
+
+def walk(
+    session: Session, statement: Select[Any], order: Order, limit: int, cursor: str | None
+) -> tuple[Sequence[Row[Any]], str | None]:
+    """The next `limit` rows of `statement` after `cursor`, and the cursor behind them.
+
+    The rows that have a sort value and those that have none are two index ranges, read one after the other: no row is
+    lost between them and none is read twice, whatever is written in the meantime.
+    """
+    known, last_value, last_key = _read_cursor(order, cursor)
+    statement = statement.add_columns(order.key.label("key_"), (null() if order.column is None else order.column).label("sort_"))
+    rows: list[Row[Any]] = []
+    if order.column is not None and known:
+        some = statement.where(order.column.is_not(None))
+        if last_key is not None:
+            ends = tuple_(order.column, order.key)
+            after = (last_value, last_key)
+            some = some.where(ends < after if order.descending else ends > after)
+        some = some.order_by(*(_directed(c, order) for c in (order.column, order.key))).limit(limit + 1)
+        rows += session.execute(some).all()
+        last_key = None
+    if len(rows) <= limit:
+        rest = statement if order.column is None else statement.where(order.column.is_(None))
+        if last_key is not None:
+            rest = rest.where(order.key < last_key if order.descending else order.key > last_key)
+        rows += session.execute(rest.order_by(_directed(order.key, order)).limit(limit + 1 - len(rows))).all()
+    page = rows[:limit]
+    if len(rows) <= limit:
+        return page, None
+    return page, _write_cursor(order, page[-1])
+
+
+def short(rows: Sequence[dict[str, Any]], query: PageQuery, seq: int, key: str = "id") -> Found:
+    """One page of a list that is short enough to be read whole; `key` tells its rows apart."""
+    start = 0
+    if query.cursor is not None:
+        keys = [row[key] for row in rows]
+        _known, _value, last = _read_cursor(Order("list", literal("")), query.cursor)
+        if last not in keys:
+            raise InvalidCursor("The row that this cursor stands behind is gone.", hint="start from the first page")
+        start = keys.index(last) + 1
+    page = list(rows[start : start + (query.limit or DEFAULT_LIMIT)])
+    more = start + len(page) < len(rows)
+    cursor = _encode(["list", None, page[-1][key]]) if more else None
+    return Found(page, seq, cursor, len(rows) if query.total else None)
+
+
+def _encode(parts: list[Any]) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(parts)).rstrip(b"=").decode()
+
+
+def _fits(column: ColumnElement[Any], key: str) -> bool:
+    """Whether `key` can be compared with `column`: PostgreSQL refuses a malformed id."""
+    return bool(ID_PATTERN.fullmatch(key)) if isinstance(column.type, Id) else "\0" not in key
+
+
+def _directed(column: ColumnElement[Any], order: Order) -> ColumnElement[Any]:
+    return column.desc() if order.descending else column.asc()
+
+
+def _write_cursor(order: Order, row: Row[Any]) -> str:
+    return _encode([order.name, row.sort_, row.key_])
+
+
+def _read_cursor(order: Order, cursor: str | None) -> tuple[bool, Any, str | None]:
+    """Whether the cursor stands among rows with a value, that value, and the key."""
+    if cursor is None:
+        return True, None, None
+    try:
+        name, value, key = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if value is not None and order.column is not None:
+            kind = order.column.type.python_type
+            value = date.fromisoformat(value) if kind is date else kind(value)
+            if isinstance(value, int) and abs(value) >= 2**63:
+                raise ValueError("beyond what the column holds")
+        fits = name == order.name and isinstance(key, str) and _fits(order.key, key)
+    except (binascii.Error, ValueError, TypeError):
+        fits = False
+    if not fits:
+        detail = "Expected the `meta.next_cursor` of a page with the same `sort`."
+        hint = "ask again without `cursor` to start from the first page"
+        raise InvalidCursor(detail, hint=hint, errors=[fault("cursor", detail, hint=hint, location="query")])
+    return value is not None, value, key

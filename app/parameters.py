@@ -1,0 +1,65 @@
+"""Query parameters and bodies that an address does not have are refused, with the one that was meant."""
+
+from typing import Any, get_origin
+
+from fastapi import Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from app.problems import InvalidRequest, UnknownParameter, UnsupportedMediaType, fault, nearest
+
+IGNORED = ("v", "_", "t", "cb", "fbclid", "gclid")
+"""Cache-busters and trackers that charts, spreadsheets and newsletters add by themselves; so are `utm_…`."""
+
+_declared: dict[int, dict[str, bool]] = {}
+
+
+def check_parameters(request: Request) -> None:
+    """Raise `UnknownParameter` for a parameter that the route does not declare, or one given twice that takes one value."""
+    if not request.query_params:
+        return
+    declared = _parameters(request.scope["route"])
+    faults = []
+    for name in request.query_params:
+        if name in declared:
+            if not declared[name] and len(request.query_params.getlist(name)) > 1:
+                detail = f"`{name}` takes one value, and {len(request.query_params.getlist(name))} were given."
+                raise InvalidRequest(detail, errors=[fault(name, detail, location="query")])
+        elif name not in IGNORED and not name.startswith("utm_"):
+            hint = nearest(name, declared) or (f"expected one of {', '.join(declared)}" if declared else "leave it out")
+            faults.append(fault(name, f"There is no parameter `{name}` here.", hint=hint, location="query"))
+    if faults:
+        raise UnknownParameter(faults[0].detail, hint=faults[0].hint, errors=faults)
+
+
+def check_media_type(request: Request) -> None:
+    """Raise `UnsupportedMediaType` for a body that is not said to be JSON."""
+    if request.method not in ("POST", "PUT", "PATCH"):
+        return
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise UnsupportedMediaType(
+            f"Bodies are read as JSON, not as `{kind or 'nothing'}`.", hint="send `Content-Type: application/json`"
+        )
+
+
+def _parameters(route: APIRoute) -> dict[str, bool]:
+    """Name → whether it may repeat, of every query parameter of a route."""
+    known = _declared.get(id(route))
+    if known is None:
+        known = _declared[id(route)] = _declared_by(route.dependant)
+    return known
+
+
+def _declared_by(dependant: Dependant) -> dict[str, bool]:
+    known: dict[str, bool] = {}
+    for parameter in dependant.query_params:
+        model: Any = parameter.field_info.annotation
+        fields = getattr(model, "model_fields", None)
+        if fields is None:
+            known[parameter.alias] = False
+        else:
+            known |= {name: get_origin(info.annotation) is list for name, info in fields.items()}
+    for needed in dependant.dependencies:
+        known |= _declared_by(needed)
+    return known

@@ -1,0 +1,299 @@
+"""Problem details (RFC 9457): one exception for each way to fail, and how each of them is answered."""
+
+import difflib
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.shapes import Input
+
+MEDIA_TYPE = "application/problem+json"
+logger = logging.getLogger("counterclaim")
+
+
+class Fault(BaseModel):
+    """One thing that is wrong with a request."""
+
+    pointer: str = Field(
+        description="Where: a JSON pointer into the body, or the parameter's name after `#/`.", examples=["#/figure/lower"]
+    )
+    location: str = Field(description="`body`, `query`, `path` or `header`.", examples=["body"])
+    detail: str = Field(
+        description="What is wrong, and what was expected.", examples=["`lower` is above `upper`; expected lower <= upper"]
+    )
+    hint: str | None = Field(description="What would work.", examples=["did you mean `killed`?"])
+
+
+class ProblemDetail(BaseModel):
+    """What every error looks like (RFC 9457), as `application/problem+json`."""
+
+    type: str = Field(description="An address that names the kind of problem.", examples=["/problems/invalid_request"])
+    title: str = Field(description="The kind of problem in words.", examples=["The request is not valid"])
+    status: int = Field(description="The HTTP status, again.", examples=[422])
+    code: str = Field(description="The kind of problem for programs. It never changes.", examples=["invalid_request"])
+    detail: str = Field(description="What happened this time.", examples=["1 thing is wrong with the request."])
+    hint: str | None = Field(description="What would work.", examples=["did you mean `date_from`?"])
+    errors: list[Fault] = Field(description="Each thing that is wrong, and where.")
+    request_id: str | None = Field(description="Quote this when you ask about it.", examples=["0197b0c27d3e7cc19f0a2b6c"])
+
+
+class Problem(Exception):
+    """A failure that its caller is told about. Subclasses state the fact, with a status and a code that never change."""
+
+    status = 500
+    code = "internal_error"
+    title = "The server made a mistake"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        hint: str | None = None,
+        errors: Sequence[Fault] = (),
+        headers: dict[str, str] | None = None,
+        more: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint
+        self.errors = list(errors)
+        self.headers = headers or {}
+        self.more = more or {}
+
+
+class InvalidRequest(Problem):
+    """Something in the request is not what it must be."""
+
+    status, code, title = 422, "invalid_request", "The request is not valid"
+
+
+class UnknownParameter(Problem):
+    """A query parameter that this address does not have."""
+
+    status, code, title = 422, "unknown_parameter", "There is no such parameter"
+
+
+class UnknownSlug(Problem):
+    """A slug or id that nothing has."""
+
+    status, code, title = 422, "unknown_slug", "There is no such name"
+
+
+class InvalidCursor(Problem):
+    """A cursor that this list did not give out."""
+
+    status, code, title = 422, "invalid_cursor", "The cursor is not one of this list"
+
+
+class Unauthorized(Problem):
+    """No key, or one that is not valid."""
+
+    status, code, title = 401, "unauthorized", "An API key is needed"
+
+
+class Forbidden(Problem):
+    """The key may not do this."""
+
+    status, code, title = 403, "forbidden", "This key may not do that"
+
+
+class NotFound(Problem):
+    """Nothing is there."""
+
+    status, code, title = 404, "not_found", "There is nothing here"
+
+
+class MethodNotAllowed(Problem):
+    """The address has no such method."""
+
+    status, code, title = 405, "method_not_allowed", "This address does not take that method"
+
+
+class NotAcceptable(Problem):
+    """No format that the client takes."""
+
+    status, code, title = 406, "not_acceptable", "There is no such format"
+
+
+class DuplicateClaim(Problem):
+    """The same statement is already in the register."""
+
+    status, code, title = 409, "duplicate_claim", "This claim is already in the register"
+
+
+class InUse(Problem):
+    """A change that would alter the meaning of what is already recorded."""
+
+    status, code, title = 409, "in_use", "This would change what recorded claims mean"
+
+
+class Removed(Problem):
+    """It was taken down."""
+
+    status, code, title = 410, "removed", "This was taken down"
+
+
+class TooLarge(Problem):
+    """The body is larger than this server reads."""
+
+    status, code, title = 413, "content_too_large", "The request is too large"
+
+
+class UnsupportedMediaType(Problem):
+    """The body is not of a type that this address reads."""
+
+    status, code, title = 415, "unsupported_media_type", "The body is not of a type that is read here"
+
+
+class Unavailable(Problem):
+    """The database does not answer now."""
+
+    status, code, title = 503, "unavailable", "The register cannot be reached right now"
+
+
+BY_STATUS: dict[int, type[Problem]] = {
+    problem.status: problem
+    for problem in (
+        Unavailable, UnsupportedMediaType, TooLarge, Removed, InUse, NotAcceptable, MethodNotAllowed, NotFound,
+        Forbidden, Unauthorized, InvalidRequest, Problem,
+    )
+}
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """A hint with the known word that is most like `word`, if any is."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"did you mean `{found[0]}`?" if found else None
+
+
+def fault(pointer: str, detail: str, *, hint: str | None = None, location: str = "body") -> Fault:
+    """A `Fault` at `pointer` (`figure/lower`)."""
+    return Fault(pointer=f"#/{pointer}", location=location, detail=detail, hint=hint)
+
+
+def invalid(pointer: str, detail: str, *, hint: str | None = None, location: str = "body") -> InvalidRequest:
+    """The problem of one wrong field."""
+    return InvalidRequest(detail, hint=hint, errors=[fault(pointer, detail, hint=hint, location=location)])
+
+
+def problem_response(request: Request, problem: Problem) -> Response:
+    """`problem` as application/problem+json."""
+    body = ProblemDetail(
+        type=f"/problems/{problem.code}",
+        title=problem.title,
+        status=problem.status,
+        code=problem.code,
+        detail=problem.detail,
+        hint=problem.hint,
+        errors=problem.errors,
+        request_id=getattr(request.state, "request_id", None),
+    ).model_dump()
+    # What was sent is quoted here and there, and may hold half a surrogate pair, which is not UTF-8.
+    text = json.dumps(body | problem.more, default=_plain, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(
+        text, status_code=problem.status, media_type=MEDIA_TYPE, headers=problem.headers
+    )
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON has no word for
+    """Times and days in what a problem carries along, such as a tombstone."""
+    return orjson.loads(orjson.dumps(value, option=orjson.OPT_UTC_Z))
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception of `app` as a problem."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(DBAPIError, _on_database)
+    app.add_exception_handler(PoolTimeout, _on_database)
+
+
+async def _on_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - registered for this class alone
+    return problem_response(request, error)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+    kind = BY_STATUS.get(error.status_code, Problem)
+    hint = None
+    match error.status_code:
+        case 404:
+            detail, hint = f"Nothing is served at {request.url.path}.", "the addresses are listed at /docs"
+        case 400:
+            kind, detail = InvalidRequest, "The body could not be read as JSON."
+        case 405:
+            detail = f"{request.method} is not possible at {request.url.path}."
+            if request.method == "DELETE":
+                hint = "nothing is deleted here; a claim is taken back with POST /v1/claims/{id}/retraction"
+        case _:
+            detail = str(error.detail)
+    problem = kind(detail, hint=hint, headers=dict(error.headers or {}))
+    return problem_response(request, problem)
+
+
+async def _on_database(request: Request, error: Exception) -> Response:
+    """A database that is away or busy is a 503; any other failure of a statement is our mistake."""
+    away = isinstance(error, PoolTimeout | OperationalError) or getattr(error, "connection_invalidated", False)
+    if not away:
+        raise error
+    logger.warning("database unavailable", exc_info=error)
+    detail = "The database does not answer, or has too much to do."
+    return problem_response(request, Unavailable(detail, hint="try again", headers={"Retry-After": "2"}))
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
+    faults = [_fault_of(found) for found in error.errors()]
+    count = "1 thing is" if len(faults) == 1 else f"{len(faults)} things are"
+    first = faults[0]
+    problem = InvalidRequest(
+        f"{count} wrong with the request: {first.pointer}: {first.detail}", hint=first.hint, errors=faults
+    )
+    return problem_response(request, problem)
+
+
+def _fault_of(found: dict[str, Any]) -> Fault:
+    location, *path = (str(part) for part in found["loc"])
+    detail = str(found["msg"]).removeprefix("Value error, ")
+    hint = found.get("ctx", {}).get("hint")
+    match found["type"]:
+        case "json_invalid":
+            path, detail = [], f"The body is not JSON: {found.get('ctx', {}).get('error', detail)}."
+        case "extra_forbidden":
+            detail = f"There is no field `{path[-1]}` here."
+            hint = nearest(path[-1], _input_fields())
+        case "missing":
+            detail = "This field is required." if path else "A body is required."
+        case "enum":
+            words = str(found["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+            detail = f"Expected one of {', '.join(words)}."
+            hint = nearest(str(found["input"]), words)
+        case "string_too_long":
+            detail = f"Longer than {found['ctx']['max_length']} characters."
+        case _:
+            detail = detail[:1].upper() + detail[1:]
+    pointer = "/".join(part.replace("~", "~0").replace("/", "~1") for part in path)
+    return Fault(pointer=f"#/{pointer}" if pointer else "#", location=location, detail=detail, hint=hint)
+
+
+def _input_fields() -> set[str]:
+    """Every field of every request body, for hints."""
+    models: list[type[BaseModel]] = [Input]
+    names: set[str] = set()
+    while models:
+        model = models.pop()
+        models += model.__subclasses__()
+        names |= set(model.model_fields)
+    return names

@@ -1,0 +1,68 @@
+"""What request and response schemas are made of: their two bases and the kinds of text that the register takes."""
+
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, StringConstraints
+from pydantic_core import PydanticCustomError
+
+SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+ID_PATTERN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+class Input(BaseModel):
+    """A request body: a field that it does not have is refused."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class Output(BaseModel):
+    """An answer: every field is always there, null where nothing is known."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def _clean(text: str) -> str:
+    """Refuse what PostgreSQL cannot store, and control characters that no printed figure has."""
+    if "\0" in text:
+        raise PydanticCustomError("text_nul", "Contains a NUL character, which cannot be stored")
+    return text
+
+
+def _plain_date(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+    """Dates are text like 2025-06-12; Pydantic would also take numbers, times and much else."""
+    if isinstance(value, str):
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
+            raise PydanticCustomError("date_format", "Expected a day like 2025-06-12")
+    elif value is not None and not isinstance(value, date):
+        raise PydanticCustomError("date_format", "Expected a day like 2025-06-12, as text")
+    return value
+
+
+def _moment(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=80)]
+"""A natural key: small letters, digits and single hyphens."""
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(_clean)]
+"""A name or a title."""
+
+Passage = Annotated[str, StringConstraints(min_length=1, max_length=5_000), AfterValidator(_clean)]
+"""A quote, a note, a rationale."""
+
+Address = Annotated[
+    str, StringConstraints(pattern=r"^https?://[^\s/]+[^\s]*$", max_length=2_000), AfterValidator(_clean)
+]
+"""A link that can be opened."""
+
+Language = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$", max_length=35)]
+"""A language tag (BCP 47)."""
+
+Day = Annotated[date, BeforeValidator(_plain_date)]
+"""A day as YYYY-MM-DD."""
+
+UtcTime = Annotated[datetime, PlainSerializer(_moment, return_type=str, when_used="json")]
+"""A time in UTC, written with `Z`."""

@@ -1,0 +1,1 @@
+"""Who makes or relays claims, and the documents they are read in."""

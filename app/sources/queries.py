@@ -1,0 +1,113 @@
+"""Sources and documents: how they are found and recorded."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Select, and_, func, select
+from sqlmodel import Session
+from uuid_utils import uuid7
+
+from app.changes.clock import Log, View
+from app.paging import DEFAULT_LIMIT, Found, Order, PageQuery, walk
+from app.problems import Fault, InvalidRequest, NotFound
+from app.shapes import ID_PATTERN
+from app.sources.schemas import DocumentCard, DocumentInput, SourceInput
+from app.tables import DocumentVersion, SourceVersion, columns_of
+from app.vocabulary.slugged import STAMPS, Slugged, put_slugged, reference_faults, unknown_slugs
+
+SOURCE = Slugged(
+    "source",
+    "sources",
+    SourceVersion,
+    ("name", "kind", "interest", "speaks_for", "anonymous", "description", "url"),
+    {"speaks_for": None},
+)
+CARD = tuple(DocumentCard.model_fields)
+GIVEN = tuple(DocumentInput.model_fields)
+
+
+def put_source(log: Log, slug: str, given: SourceInput) -> tuple[dict[str, Any], bool | None]:
+    """Record a source. Raises `InvalidRequest` where the one it speaks for does not exist."""
+    faults = reference_faults(log, SOURCE, slug, given)
+    if faults:
+        raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
+    return put_slugged(log, SOURCE, slug, given)
+
+
+def holders(session: Session, view: View) -> dict[str, str]:
+    """Source → the source whose position it holds, for those that speak for another."""
+    columns = columns_of(SourceVersion)
+    wanted = select(columns.slug, columns.speaks_for).where(columns.speaks_for.is_not(None), view.holds(SourceVersion))
+    speaks_for = {slug: other for slug, other in session.execute(wanted)}
+    found = {}
+    for slug in speaks_for:
+        holder, passed = slug, {slug}
+        while (other := speaks_for.get(holder)) is not None and other not in passed:
+            holder = other
+            passed.add(holder)
+        found[slug] = holder
+    return found
+
+
+def _documents(view: View) -> Select[Any]:
+    document, source = columns_of(DocumentVersion), columns_of(SourceVersion)
+    published_by = and_(source.slug == document.publisher, view.holds(SourceVersion))
+    return (
+        select(*document, source.name.label("publisher_name"))
+        .select_from(DocumentVersion.__table__.outerjoin(SourceVersion.__table__, published_by))  # type: ignore[attr-defined]
+        .where(view.holds(DocumentVersion))
+    )
+
+
+def document_card(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A document, as a citation shows it."""
+    return {name: row[name] for name in CARD}
+
+
+def _document(row: Mapping[str, Any]) -> dict[str, Any]:
+    more = {name: row[name] for name in ("content_sha256", "retrieved_at", "terms", *STAMPS)}
+    return document_card(row) | more | {"links": {"self": f"/v1/documents/{row['id']}"}}
+
+
+def find_documents(session: Session, query: PageQuery, view: View) -> Found:
+    """All documents, the oldest record first."""
+    statement = _documents(view)
+    total = session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if query.total else None
+    order = Order("id", columns_of(DocumentVersion).id)
+    rows, cursor = walk(session, statement, order, query.limit or DEFAULT_LIMIT, query.cursor)
+    return Found([_document(row._mapping) for row in rows], view.seq, cursor, total)
+
+
+def read_document(session: Session, id_: str, view: View) -> dict[str, Any]:
+    """One document. Raises `NotFound`."""
+    row = None
+    if ID_PATTERN.fullmatch(id_):
+        row = session.execute(_documents(view).where(columns_of(DocumentVersion).id == id_)).mappings().first()
+    if row is None:
+        raise NotFound(f"There is no document `{id_}`.", hint="GET /v1/documents lists them")
+    return _document(row)
+
+
+def document_cards(session: Session, ids: Iterable[str], view: View) -> dict[str, dict[str, Any]]:
+    """The cards of the documents with these ids."""
+    rows = session.execute(_documents(view).where(columns_of(DocumentVersion).id.in_(set(ids)))).mappings()
+    return {row["id"]: document_card(row) for row in rows}
+
+
+def document_faults(log: Log, given: DocumentInput, at: str = "") -> list[Fault]:
+    """What is wrong with a document, with pointers below `at`."""
+    used = [(f"{at}publisher", given.publisher)] if given.publisher else []
+    return unknown_slugs(log, SOURCE, used)
+
+
+def record_document(log: Log, given: DocumentInput, id_: str | None = None) -> tuple[str, bool]:
+    """Record a document and return its id, and whether it is new: of one address there is one document."""
+    columns = columns_of(DocumentVersion)
+    if given.url:
+        stands = select(columns.id).where(columns.url == given.url, log.view.holds(DocumentVersion))
+        found: str | None = log.session.execute(stands).scalar()
+        if found:
+            return found, False
+    id_ = id_ or str(uuid7())
+    log.record(DocumentVersion, id_, {name: getattr(given, name) for name in GIVEN}, action="created")
+    return id_, True

@@ -1,0 +1,109 @@
+"""Sources and documents over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from app.auth import Contributor, Editor
+from app.changes.clock import view_of, writing
+from app.db import Db
+from app.formats import Wanted, columns_of_model, listing, one, written
+from app.paging import Found, PageQuery
+from app.problems import InvalidRequest
+from app.shapes import Slug
+from app.sources.queries import (
+    SOURCE,
+    document_faults,
+    find_documents,
+    put_source,
+    read_document,
+    record_document,
+)
+from app.sources.schemas import Document, DocumentInput, Source, SourceInput
+from app.vocabulary.slugged import find_slugged, read_slugged
+
+router = APIRouter(tags=["sources"])
+SOURCE_COLUMNS = columns_of_model(Source)
+DOCUMENT_COLUMNS = columns_of_model(Document)
+
+
+@listing(router, "/sources", Source, "List sources")
+def list_sources(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+    """Everyone who makes or relays claims, by slug."""
+
+    def find(page: PageQuery, seq: int | None) -> Found:
+        with db.read() as session:
+            return find_slugged(session, SOURCE, page, view_of(session, seq))
+
+    return want.rows(find, query, SOURCE_COLUMNS)
+
+
+@router.get("/sources/{slug}", summary="Read a source", operation_id="read_source", responses={200: {"model": Source}})
+def get_source(slug: Annotated[str, Path(description="Its slug.", examples=["csis"])], request: Request, db: Db) -> Response:
+    """Who this is, what it is, and where it stands in the dispute."""
+    with db.read() as session:
+        view = view_of(session)
+        card = read_slugged(session, SOURCE, slug, view)
+    return one(request, card, seq=view.seq)
+
+
+@router.put(
+    "/sources/{slug}",
+    summary="Record a source",
+    operation_id="put_source",
+    responses={200: {"model": Source}, 201: {"model": Source, "description": "It is new."}},
+)
+def record_source(
+    slug: Annotated[Slug, Path(description="Its slug.", examples=["csis"])],
+    given: SourceInput,
+    request: Request,
+    db: Db,
+    editor: Editor,
+) -> Response:
+    """Make or change a source. The state before stays in its history; an identical one writes nothing."""
+    with writing(db, editor.name) as log:
+        card, created = put_source(log, slug, given)
+    return written(request, card, seq=log.seq, created=bool(created))
+
+
+@listing(router, "/documents", Document, "List documents")
+def list_documents(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+    """Every article, report, post and data set that claims are read in, the oldest record first."""
+
+    def find(page: PageQuery, seq: int | None) -> Found:
+        with db.read() as session:
+            return find_documents(session, page, view_of(session, seq))
+
+    return want.rows(find, query, DOCUMENT_COLUMNS)
+
+
+@router.get(
+    "/documents/{id}", summary="Read a document", operation_id="read_document", responses={200: {"model": Document}}
+)
+def get_document(
+    id: Annotated[str, Path(description="Its id.", examples=["0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60"])],  # noqa: A002 - its name in the address
+    request: Request,
+    db: Db,
+) -> Response:
+    """What this document is, who published it, and where it can be opened."""
+    with db.read() as session:
+        view = view_of(session)
+        card = read_document(session, id, view)
+    return one(request, card, seq=view.seq)
+
+
+@router.post(
+    "/documents",
+    summary="Record a document",
+    operation_id="post_document",
+    responses={200: {"model": Document, "description": "It stood already."}, 201: {"model": Document, "description": "It is new."}},
+)
+def post_document(given: DocumentInput, request: Request, db: Db, contributor: Contributor) -> Response:
+    """Record where claims can be read. Of one address there is one document: if it stands already, that one answers."""
+    with writing(db, contributor.name) as log:
+        if faults := document_faults(log, given):
+            raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
+        id_, created = record_document(log, given)
+        card = read_document(log.session, id_, log.view)
+    return written(request, card, seq=log.seq, created=created)

@@ -1,0 +1,358 @@
+"""Every table: the data model on one page.
+
+Everything that a reader can see is kept as versions. A version is valid from its `seq` until (not including) its
+`until_seq`; the one that stands has none. Versions are never changed, only closed, so any past state of the register
+can be asked for, and the current one is found through indices that hold nothing else.
+"""
+
+from datetime import date, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import CheckConstraint, Index, MetaData, String, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from app.columns import BIG, EDTF, NUMBER, SLUG, WORDS, Id, Moment, one_of
+from app.vocabulary import terms
+
+SQLModel.metadata.naming_convention = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+).naming_convention
+
+STANDS = text("until_seq IS NULL")
+"""The condition of every index that holds only what stands now."""
+
+
+def standing(name: str, *columns: str, unique: bool = False) -> Index:
+    """An index over the versions that stand."""
+    return Index(name, *columns, unique=unique, sqlite_where=STANDS, postgresql_where=STANDS)
+
+
+class Change(SQLModel, table=True):
+    """One entry of the change log. Its `seq` is the register's clock: gapless and strictly growing."""
+
+    seq: int = Field(primary_key=True, sa_type=BIG, sa_column_kwargs={"autoincrement": False})
+    at: datetime = Field(sa_type=Moment, index=True)
+    kind: str = Field(sa_type=String(12))
+    key: str = Field(sa_type=SLUG)
+    action: str = Field(sa_type=String(24))
+    revision: int
+    claim: str | None = Field(sa_type=Id)
+    actor: str = Field(sa_type=String(80))
+    reason: str | None = Field(sa_type=Text)
+
+    __table_args__ = (Index("ix_change_claim_seq", "claim", "seq"),)
+
+
+class Clock(SQLModel, table=True):
+    """The last `seq` and its time, in one row. Writers lock it first, so they take their numbers one after another."""
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    seq: int = Field(sa_type=BIG)
+    at: datetime = Field(sa_type=Moment)
+
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+
+class ApiKey(SQLModel, table=True):
+    """A key that may write. Only the SHA-256 of its 256 random bits is kept."""
+
+    __tablename__ = "api_key"
+
+    id: str = Field(primary_key=True, sa_type=Id)
+    name: str = Field(sa_type=String(80))
+    role: terms.Role = Field(sa_type=one_of(terms.Role, "role"))
+    digest: str = Field(sa_type=String(64))
+    created_at: datetime = Field(sa_type=Moment)
+    revoked_at: datetime | None = Field(default=None, sa_type=Moment)
+
+    __table_args__ = (UniqueConstraint("digest"),)
+
+
+class Version(SQLModel):
+    """What every versioned table has. `key_name` is the column that stays the same from version to version."""
+
+    key_name: ClassVar[str] = "slug"
+
+    version: int | None = Field(default=None, primary_key=True, sa_type=BIG)
+    revision: int
+    seq: int = Field(sa_type=BIG, foreign_key="change.seq", index=True)
+    until_seq: int | None = Field(default=None, sa_type=BIG, foreign_key="change.seq")
+    recorded_at: datetime = Field(sa_type=Moment)
+    recorded_until: datetime | None = Field(default=None, sa_type=Moment)
+
+
+class SourceVersion(Version, table=True):
+    """Who makes or relays claims."""
+
+    __tablename__ = "source"
+
+    slug: str = Field(sa_type=SLUG)
+    name: str = Field(sa_type=Text)
+    kind: terms.SourceKind = Field(sa_type=one_of(terms.SourceKind, "kind"))
+    interest: terms.Interest = Field(sa_type=one_of(terms.Interest, "interest"))
+    speaks_for: str | None = Field(sa_type=SLUG)
+    anonymous: bool
+    description: str | None = Field(sa_type=Text)
+    url: str | None = Field(sa_type=Text)
+
+    __table_args__ = (
+        standing("uq_source_standing", "slug", unique=True),
+        Index("ix_source_slug_seq", "slug", "seq"),
+    )
+
+
+class DocumentVersion(Version, table=True):
+    """Where claims can be read."""
+
+    __tablename__ = "document"
+    key_name: ClassVar[str] = "id"
+
+    id: str = Field(sa_type=Id)
+    url: str | None = Field(sa_type=Text)
+    title: str = Field(sa_type=Text)
+    publisher: str | None = Field(sa_type=SLUG)
+    published_on: date | None
+    language: str | None = Field(sa_type=String(35))
+    archive_url: str | None = Field(sa_type=Text)
+    content_sha256: str | None = Field(sa_type=String(64))
+    retrieved_at: datetime | None = Field(sa_type=Moment)
+    terms: str | None = Field(sa_type=Text)
+
+    __table_args__ = (
+        standing("uq_document_standing", "id", unique=True),
+        standing("uq_document_standing_url", "url", unique=True),
+        Index("ix_document_id_seq", "id", "seq"),
+    )
+
+
+class CategoryVersion(Version, table=True):
+    """What is counted: its unit, and what it adds up."""
+
+    __tablename__ = "category"
+
+    slug: str = Field(sa_type=SLUG)
+    name: str = Field(sa_type=Text)
+    definition: str = Field(sa_type=Text)
+    unit: str = Field(sa_type=String(40))
+    components: list[str] | None = Field(sa_type=WORDS)
+    parent: str | None = Field(sa_type=SLUG)
+    non_decreasing: bool
+
+    __table_args__ = (
+        standing("uq_category_standing", "slug", unique=True),
+        Index("ix_category_slug_seq", "slug", "seq"),
+    )
+
+
+class SubjectVersion(Version, table=True):
+    """Whose: the people or forces that are counted."""
+
+    __tablename__ = "subject"
+
+    slug: str = Field(sa_type=SLUG)
+    name: str = Field(sa_type=Text)
+    definition: str | None = Field(sa_type=Text)
+    parents: list[str] = Field(sa_type=WORDS)
+
+    __table_args__ = (
+        standing("uq_subject_standing", "slug", unique=True),
+        Index("ix_subject_slug_seq", "slug", "seq"),
+    )
+
+
+class PlaceVersion(Version, table=True):
+    """Where. A place may lie in several others."""
+
+    __tablename__ = "place"
+
+    slug: str = Field(sa_type=SLUG)
+    name: str = Field(sa_type=Text)
+    definition: str | None = Field(sa_type=Text)
+    parents: list[str] = Field(sa_type=WORDS)
+
+    __table_args__ = (
+        standing("uq_place_standing", "slug", unique=True),
+        Index("ix_place_slug_seq", "slug", "seq"),
+    )
+
+
+class TopicVersion(Version, table=True):
+    """A question that people ask. Its claims are found by these fields, never listed by hand."""
+
+    __tablename__ = "topic"
+
+    slug: str = Field(sa_type=SLUG)
+    title: str = Field(sa_type=Text)
+    description: str | None = Field(sa_type=Text)
+    category: str = Field(sa_type=SLUG)
+    subject: str = Field(sa_type=SLUG)
+    place: str = Field(sa_type=SLUG)
+    aggregation: terms.Aggregation | None = Field(sa_type=one_of(terms.Aggregation, "aggregation"))
+    since: date | None
+    tolerance: float | None = Field(sa_type=NUMBER)
+
+    __table_args__ = (
+        standing("uq_topic_standing", "slug", unique=True),
+        Index("ix_topic_slug_seq", "slug", "seq"),
+    )
+
+
+class ClaimVersion(Version, table=True):
+    """One source's statement about one thing, for one period, made on one date.
+
+    `low` and `high` are the ends of the figure's interval (none: open), `magnitude` is what it is sorted by,
+    `fingerprint` is unique among the claims that stand.
+    """
+
+    __tablename__ = "claim"
+    key_name: ClassVar[str] = "id"
+
+    id: str = Field(sa_type=Id)
+    status: terms.Status = Field(sa_type=one_of(terms.Status, "status"))
+    category: str = Field(sa_type=SLUG)
+    subject: str = Field(sa_type=SLUG)
+    place: str = Field(sa_type=SLUG)
+    proposition: terms.Proposition = Field(sa_type=one_of(terms.Proposition, "proposition"))
+    modality: terms.Modality = Field(sa_type=one_of(terms.Modality, "modality"))
+    derivation: terms.Derivation = Field(sa_type=one_of(terms.Derivation, "derivation"))
+    as_printed: str = Field(sa_type=Text)
+    kind: terms.FigureKind = Field(sa_type=one_of(terms.FigureKind, "kind"))
+    value: float | None = Field(sa_type=NUMBER)
+    lower: float | None = Field(sa_type=NUMBER)
+    upper: float | None = Field(sa_type=NUMBER)
+    lower_inclusive: bool | None
+    upper_inclusive: bool | None
+    approximate: bool
+    coverage: float | None = Field(sa_type=NUMBER)
+    out_of: float | None = Field(sa_type=NUMBER)
+    relative_to: str | None = Field(sa_type=Text)
+    low: float | None = Field(sa_type=NUMBER)
+    high: float | None = Field(sa_type=NUMBER)
+    magnitude: float | None = Field(sa_type=NUMBER)
+    period: str = Field(sa_type=String(85))
+    period_start: date | None
+    period_end: date | None
+    aggregation: terms.Aggregation = Field(sa_type=one_of(terms.Aggregation, "aggregation"))
+    date: date | None
+    date_edtf: str | None = Field(sa_type=EDTF)
+    source: str = Field(sa_type=SLUG)
+    includes: list[str] = Field(sa_type=WORDS)
+    excludes: list[str] = Field(sa_type=WORDS)
+    note: str | None = Field(sa_type=Text)
+    retracted_on: date | None
+    fingerprint: str = Field(sa_type=String(64))
+
+    __table_args__ = (
+        CheckConstraint("lower <= upper", name="bounds"),
+        standing("uq_claim_standing", "id", unique=True),
+        standing("uq_claim_standing_fingerprint", "fingerprint", unique=True),
+        Index("ix_claim_id_seq", "id", "seq"),
+        Index("ix_claim_date", "date", "id"),
+        Index("ix_claim_recorded", "seq", "id"),
+        Index("ix_claim_magnitude", "magnitude", "id"),
+        Index("ix_claim_topic_date", "category", "subject", "place", "date", "id"),
+        Index("ix_claim_source_date", "source", "date", "id"),
+    )
+
+
+class CitationVersion(Version, table=True):
+    """A claim's appearance in a document."""
+
+    __tablename__ = "citation"
+    key_name: ClassVar[str] = "id"
+
+    id: str = Field(sa_type=Id)
+    claim: str = Field(sa_type=Id)
+    document: str = Field(sa_type=Id)
+    role: terms.CitationRole = Field(sa_type=one_of(terms.CitationRole, "role"))
+    via: list[str] = Field(sa_type=WORDS)
+    fidelity: terms.Fidelity = Field(sa_type=one_of(terms.Fidelity, "fidelity"))
+    quote: str | None = Field(sa_type=Text)
+    quote_language: str | None = Field(sa_type=String(35))
+    translation: str | None = Field(sa_type=Text)
+    locator: str | None = Field(sa_type=Text)
+    gap: str | None = Field(sa_type=Text)
+    withdrawn_on: date | None
+
+    __table_args__ = (
+        standing("uq_citation_standing", "id", unique=True),
+        Index("ix_citation_claim_seq", "claim", "seq"),
+        Index("ix_citation_document_seq", "document", "seq"),
+    )
+
+
+class AssessmentVersion(Version, table=True):
+    """How far somebody would trust a claim, and why. The newest one shows."""
+
+    __tablename__ = "assessment"
+    key_name: ClassVar[str] = "id"
+
+    id: str = Field(sa_type=Id)
+    claim: str = Field(sa_type=Id)
+    level: terms.Level | None = Field(sa_type=one_of(terms.Level, "level"))
+    reliability: terms.Reliability | None = Field(sa_type=one_of(terms.Reliability, "reliability"))
+    credibility: terms.Credibility | None = Field(sa_type=one_of(terms.Credibility, "credibility"))
+    stated: str | None = Field(sa_type=Text)
+    assessor: str = Field(sa_type=String(80))
+    assessed_on: date
+    rationale: str = Field(sa_type=Text)
+    withdrawn: bool
+
+    __table_args__ = (
+        standing("uq_assessment_standing", "id", unique=True),
+        Index("ix_assessment_claim_seq", "claim", "seq"),
+    )
+
+
+class RelationVersion(Version, table=True):
+    """How a claim stands to another claim, or to a source whose claim is not known, as somebody asserted it."""
+
+    __tablename__ = "relation"
+    key_name: ClassVar[str] = "id"
+
+    id: str = Field(sa_type=Id)
+    type: terms.RelationType = Field(sa_type=one_of(terms.RelationType, "type"))
+    claim: str = Field(sa_type=Id)
+    to_claim: str | None = Field(sa_type=Id)
+    to_source: str | None = Field(sa_type=SLUG)
+    asserted_by: str = Field(sa_type=SLUG)
+    scope: terms.RelationScope | None = Field(sa_type=one_of(terms.RelationScope, "scope"))
+    independence: terms.Independence | None = Field(sa_type=one_of(terms.Independence, "independence"))
+    document: str | None = Field(sa_type=Id)
+    quote: str | None = Field(sa_type=Text)
+    note: str | None = Field(sa_type=Text)
+    withdrawn: bool
+
+    __table_args__ = (
+        CheckConstraint("(to_claim IS NULL) <> (to_source IS NULL)", name="one_end"),
+        CheckConstraint("claim <> to_claim", name="no_loop"),
+        standing("uq_relation_standing", "id", unique=True),
+        Index("ix_relation_claim_seq", "claim", "seq"),
+        Index("ix_relation_to_claim_seq", "to_claim", "seq"),
+    )
+
+
+VERSIONED: dict[str, type[Version]] = {
+    "source": SourceVersion,
+    "document": DocumentVersion,
+    "category": CategoryVersion,
+    "subject": SubjectVersion,
+    "place": PlaceVersion,
+    "topic": TopicVersion,
+    "claim": ClaimVersion,
+    "citation": CitationVersion,
+    "assessment": AssessmentVersion,
+    "relation": RelationVersion,
+}
+"""The kinds of the change log and where their versions are kept."""
+
+
+def columns_of(table: type[Version]) -> Any:  # noqa: ANN401 - SQLModel does not type its columns
+    """The columns of a versioned table, as SQLAlchemy names them (`columns_of(ClaimVersion).category`)."""
+    return table.__table__.c  # type: ignore[attr-defined]

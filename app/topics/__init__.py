@@ -1,0 +1,1 @@
+"""The questions that people ask, and the answers side by side."""

@@ -1,0 +1,26 @@
+"""Topics: their table and fields."""
+
+from typing import Any
+
+from app.changes.clock import Log
+from app.problems import InvalidRequest
+from app.tables import TopicVersion
+from app.topics.schemas import TopicInput
+from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
+from app.vocabulary.slugged import Slugged, put_slugged, reference_faults
+
+TOPIC = Slugged(
+    "topic",
+    "topics",
+    TopicVersion,
+    ("title", "description", "category", "subject", "place", "aggregation", "since", "tolerance"),
+    {"category": CATEGORY, "subject": SUBJECT, "place": PLACE},
+)
+
+
+def put_topic(log: Log, slug: str, given: TopicInput) -> tuple[dict[str, Any], bool | None]:
+    """Record a topic. Raises `InvalidRequest` where its category, subject or place does not exist."""
+    faults = reference_faults(log, TOPIC, slug, given)
+    if faults:
+        raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
+    return put_slugged(log, TOPIC, slug, given)

@@ -1,0 +1,197 @@
+"""Topics and side-by-sides over HTTP."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from app.auth import Editor
+from app.changes.clock import view_of, writing
+from app.claims.columns import CLAIM_COLUMNS
+from app.claims.filters import ClaimQuery, Sort
+from app.claims.queries import find_claims
+from app.claims.schemas import Claim
+from app.claims.sides import WINDOW
+from app.db import Db
+from app.formats import Wanted, columns_of_model, listing, one, written
+from app.paging import Found, PageQuery
+from app.shapes import Day, Slug
+from app.topics.kinds import TOPIC, put_topic
+from app.topics.queries import (
+    Question,
+    check_question,
+    find_topics,
+    read_topic,
+    side_by_side,
+    topic_fields,
+)
+from app.topics.schemas import SideBySide, TimelineRow, Topic, TopicInput
+from app.vocabulary.terms import Aggregation
+
+router = APIRouter(tags=["topics"])
+TOPIC_COLUMNS = columns_of_model(Topic)
+TIMELINE_COLUMNS = [column for column in CLAIM_COLUMNS if column.name in TimelineRow.model_fields]
+
+TopicSlug = Annotated[str, Path(description="The topic's slug.", examples=["russian-casualties"])]
+
+
+class CompareQuery(BaseModel):
+    """How positions are compared."""
+
+    known_on: Day | None = Field(
+        default=None, description="Only what had been said by this day; today if not given.", examples=["2025-06-12"]
+    )
+    tolerance: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="The share by which approximate figures are widened; the topic's if not given.",
+        examples=[0.01],
+    )
+    window: int = Field(
+        default=WINDOW,
+        ge=0,
+        le=36_500,
+        description="How many days before the newest a figure may end to count in the spread.",
+        examples=[31],
+    )
+    narrower: bool = Field(
+        default=True, description="Whether categories within the asked one count too, as parts of it.", examples=[False]
+    )
+    against: Slug | None = Field(
+        default=None, description="Compare everyone with this source alone.", examples=["ua-general-staff"]
+    )
+
+
+class TimelineQuery(PageQuery):
+    """Which rows of a timeline."""
+
+    known_on: Day | None = Field(
+        default=None, description="Only what had been said by this day; undated claims never.", examples=["2025-06-12"]
+    )
+    narrower: bool | None = Field(
+        default=None, description="`false` leaves out the categories within the topic's.", examples=[False]
+    )
+
+
+class SideBySideQuery(CompareQuery):
+    """A question of one's own."""
+
+    category: Slug = Field(description="What is counted.", examples=["casualties"])
+    subject: Slug | None = Field(default=None, description="Whose; anyone's if not given.", examples=["russian-forces"])
+    place: Slug | None = Field(default=None, description="Where; anywhere if not given.", examples=["russia-ukraine-war"])
+    aggregation: Aggregation | None = Field(
+        default=None, description="How the figures relate to their periods.", examples=["cumulative"]
+    )
+    since: Day | None = Field(default=None, description="The first day of the periods.", examples=["2022-02-24"])
+
+
+@listing(router, "/topics", Topic, "List topics")
+def list_topics(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+    """The questions that people ask, each with how many claims answer it and how far they lie apart."""
+
+    def find(page: PageQuery, seq: int | None) -> Found:
+        with db.read() as session:
+            return find_topics(session, page, view_of(session, seq))
+
+    return want.rows(find, query, TOPIC_COLUMNS)
+
+
+@router.get("/topics/{slug}", summary="Read a topic", operation_id="read_topic", responses={200: {"model": Topic}})
+def get_topic(slug: TopicSlug, request: Request, db: Db) -> Response:
+    """One question, with claim and source counts, date span, spread, and how many pairs there are of each verdict."""
+    with db.read() as session:
+        view = view_of(session)
+        card = read_topic(session, slug, view)
+    return one(request, card, seq=view.seq)
+
+
+@router.put(
+    "/topics/{slug}",
+    summary="Record a topic",
+    operation_id="put_topic",
+    responses={200: {"model": Topic}, 201: {"model": Topic, "description": "It is new."}},
+)
+def record_topic(
+    slug: Annotated[Slug, Path(description="Its slug: small letters, digits and hyphens.", examples=["russian-casualties"])],
+    given: TopicInput,
+    request: Request,
+    db: Db,
+    editor: Editor,
+) -> Response:
+    """Make or change a question. Its claims are found by its fields."""
+    with writing(db, editor.name) as log:
+        _card, created = put_topic(log, slug, given)
+        card = read_topic(log.session, slug, log.view)
+    return written(request, card, seq=log.seq, created=bool(created))
+
+
+@listing(router, "/topics/{slug}/claims", Claim, "List the claims of a topic")
+def list_topic_claims(slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db: Db, want: Wanted) -> Response:
+    """All its claims, the newest first, narrower categories included; every filter of `/v1/claims` works here too."""
+
+    def find(page: ClaimQuery, seq: int | None) -> Found:
+        with db.read() as session:
+            view = view_of(session, seq, known_on=page.known_on)
+            topic_fields(session, slug, view)
+            return find_claims(session, page.model_copy(update={"topic": [slug]}), view)
+
+    return want.rows(find, query, CLAIM_COLUMNS)
+
+
+@listing(router, "/topics/{slug}/timeline", TimelineRow, "Follow a topic over time")
+def read_timeline(slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db: Db, want: Wanted) -> Response:
+    """One flat row a claim, by source and date: what a chart over time draws. `fields` chooses other columns."""
+
+    def find(page: TimelineQuery, seq: int | None) -> Found:
+        with db.read() as session:
+            view = view_of(session, seq, known_on=page.known_on)
+            topic_fields(session, slug, view)
+            query = ClaimQuery(**page.model_dump(), topic=[slug], sort=Sort.by_source)
+            return find_claims(session, query, view)
+
+    return want.rows(find, query, CLAIM_COLUMNS, TIMELINE_COLUMNS)
+
+
+@router.get(
+    "/topics/{slug}/side-by-side",
+    summary="See a topic side by side",
+    operation_id="read_topic_side_by_side",
+    responses={200: {"model": SideBySide}},
+)
+def read_topic_side_by_side(
+    slug: TopicSlug, query: Annotated[CompareQuery, Query()], request: Request, db: Db
+) -> Response:
+    """Every source's position, and for every two of them whether they agree, contradict or cannot be compared, and why."""
+    with db.read() as session:
+        view = view_of(session, known_on=query.known_on)
+        topic = topic_fields(session, slug, view)
+        card = side_by_side(session, _question(topic, query), view)
+    return one(request, card, seq=view.seq)
+
+
+@router.get(
+    "/side-by-side",
+    summary="See any question side by side",
+    operation_id="read_side_by_side",
+    responses={200: {"model": SideBySide}},
+)
+def read_side_by_side(query: Annotated[SideBySideQuery, Query()], request: Request, db: Db) -> Response:
+    """The same for a question of your own: a category, and whose, where, how counted and since when."""
+    with db.read() as session:
+        view = view_of(session, known_on=query.known_on)
+        check_question(session, query.category, query.subject, query.place, view)
+        card = side_by_side(session, _question(query.model_dump(), query), view)
+    return one(request, card, seq=view.seq)
+
+
+def _question(asked: dict[str, object], query: CompareQuery) -> Question:
+    return Question(
+        asked={"slug": None, "title": None, **asked},
+        tolerance=query.tolerance or asked.get("tolerance"),  # type: ignore[arg-type] # a float or nothing
+        window=query.window,
+        narrower=query.narrower,
+        against=query.against,
+    )

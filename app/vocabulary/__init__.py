@@ -1,0 +1,1 @@
+"""The words of the register: categories, subjects, places and every enumeration."""

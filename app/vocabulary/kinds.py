@@ -1,0 +1,112 @@
+"""Categories, subjects and places: their tables and fields, and what may not change once claims use them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from app.changes.clock import Log, View
+from app.claims.scheme import Category, Scheme
+from app.problems import InUse, InvalidRequest, fault
+from app.tables import CategoryVersion, ClaimVersion, PlaceVersion, SubjectVersion, columns_of
+from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
+from app.vocabulary.slugged import Slugged, put_slugged, reference_faults
+from sqlmodel import Session
+
+CATEGORY = Slugged(
+    "category",
+    "categories",
+    CategoryVersion,
+    ("name", "definition", "unit", "components", "parent", "non_decreasing"),
+    {"components": None, "parent": None},
+)
+SUBJECT = Slugged("subject", "subjects", SubjectVersion, ("name", "definition", "parents"), {"parents": None})
+PLACE = Slugged("place", "places", PlaceVersion, ("name", "definition", "parents"), {"parents": None})
+
+
+def scheme(session: Session, view: View) -> Scheme:
+    """The hierarchies of a view, as the rules of comparison want them."""
+    category = columns_of(CategoryVersion)
+    wanted = (category.slug, category.components, category.parent, category.non_decreasing, category.unit)
+    rows = session.execute(select(*wanted).where(view.holds(CategoryVersion)))
+    return Scheme(
+        categories={
+            slug: Category(slug, None if components is None else tuple(components), parent, growing, unit)
+            for slug, components, parent, growing, unit in rows
+        },
+        subjects=_parents(session, SUBJECT, view),
+        places=_parents(session, PLACE, view),
+    )
+
+
+def _parents(session: Session, kind: Slugged, view: View) -> dict[str, tuple[str, ...]]:
+    columns = columns_of(kind.table)
+    rows = session.execute(select(columns.slug, columns.parents).where(view.holds(kind.table)))
+    return {slug: tuple(parents) for slug, parents in rows}
+
+
+def put_category(log: Log, slug: str, given: CategoryInput) -> tuple[dict[str, Any], bool | None]:
+    """Record a category. Raises `InvalidRequest`, or `InUse` where recorded claims would change their meaning."""
+    if given.components in ([], [slug]):
+        given = given.model_copy(update={"components": [slug]})
+        faults = reference_faults(log, CATEGORY, slug, given.model_copy(update={"components": []}))
+    else:
+        faults = reference_faults(log, CATEGORY, slug, given)
+    before = scheme(log.session, log.view).categories
+    above = {name: [*([c.parent] if c.parent else []), *(c.components or ())] for name, c in before.items()}
+    faults += _circle(slug, "components", [c for c in given.components or [] if c != slug], above)
+    faults += _circle(slug, "parent", [given.parent] if given.parent else [], above)
+    if faults:
+        raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
+    stood = before.get(slug)
+    if stood is not None and _in_use(log, slug):
+        components = None if given.components is None else tuple(given.components)
+        new = {"unit": given.unit, "components": components, "parent": given.parent}
+        changed = [name for name, value in new.items() if getattr(stood, name) != value]
+        if changed:
+            raise InUse(
+                f"Claims are recorded under `{slug}`; its {' and '.join(changed)} cannot change.",
+                hint="record a new category, and leave this one as it is",
+                errors=[fault(name, f"Stands as {getattr(stood, name)!r}.") for name in changed],
+            )
+    return put_slugged(log, CATEGORY, slug, given)
+
+
+def put_subject(log: Log, slug: str, given: SubjectInput) -> tuple[dict[str, Any], bool | None]:
+    """Record a subject. Raises `InvalidRequest` for parents that do not exist or lie below it."""
+    return _put_nested(log, SUBJECT, slug, given)
+
+
+def put_place(log: Log, slug: str, given: PlaceInput) -> tuple[dict[str, Any], bool | None]:
+    """Record a place. Raises `InvalidRequest` for parents that do not exist or lie below it."""
+    return _put_nested(log, PLACE, slug, given)
+
+
+def _put_nested(
+    log: Log, kind: Slugged, slug: str, given: SubjectInput | PlaceInput
+) -> tuple[dict[str, Any], bool | None]:
+    faults = reference_faults(log, kind, slug, given)
+    above = {name: list(parents) for name, parents in _parents(log.session, kind, log.view).items()}
+    faults += _circle(slug, "parents", given.parents, above)
+    if faults:
+        raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
+    return put_slugged(log, kind, slug, given)
+
+
+def _circle(slug: str, field: str, start: Sequence[str], above: dict[str, list[str]]) -> list[Any]:
+    """The fault of lying above oneself: nothing can be a part of its own part."""
+    seen: set[str] = set()
+    waiting = list(start)
+    while waiting:
+        name = waiting.pop()
+        if name == slug:
+            return [fault(field, f"`{slug}` would lie within itself.")]
+        if name not in seen:
+            seen.add(name)
+            waiting += [upper for upper in above.get(name, []) if upper != name]
+    return []
+
+
+def _in_use(log: Log, slug: str) -> bool:
+    columns = columns_of(ClaimVersion)
+    return log.session.execute(select(columns.version).where(columns.category == slug).limit(1)).first() is not None

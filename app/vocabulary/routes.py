@@ -1,0 +1,149 @@
+"""Categories, subjects, places, and the words of the contract, over HTTP."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from app.auth import Editor
+from app.changes.clock import view_of, writing
+from app.db import Database, Db
+from app.formats import Find, Wanted, columns_of_model, listing, one, written
+from app.paging import Found, PageQuery, short
+from app.shapes import Slug
+from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT, put_category, put_place, put_subject
+from app.vocabulary.schemas import (
+    Category,
+    CategoryInput,
+    Place,
+    PlaceInput,
+    Subject,
+    SubjectInput,
+    TermRow,
+)
+from app.vocabulary.slugged import Slugged, find_slugged, read_slugged
+from app.vocabulary.terms import VOCABULARY, Term
+
+router = APIRouter(tags=["vocabulary"])
+
+SlugPath = Annotated[str, Path(description="Its slug.", examples=["killed"])]
+NewSlug = Annotated[Slug, Path(description="Its slug: small letters, digits and hyphens.", examples=["killed"])]
+
+
+def _find(db: Database, kind: Slugged) -> Find[PageQuery]:
+    def find(page: PageQuery, seq: int | None) -> Found:
+        with db.read() as session:
+            return find_slugged(session, kind, page, view_of(session, seq))
+
+    return find
+
+
+def _read(db: Database, kind: Slugged, slug: str, request: Request) -> Response:
+    with db.read() as session:
+        view = view_of(session)
+        card = read_slugged(session, kind, slug, view)
+    return one(request, card, seq=view.seq)
+
+
+@listing(router, "/categories", Category, "List categories")
+def list_categories(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+    """What is counted, by slug, with units and components."""
+    return want.rows(_find(db, CATEGORY), query, columns_of_model(Category))
+
+
+@router.get("/categories/{slug}", summary="Read a category", operation_id="read_category", responses={200: {"model": Category}})
+def get_category(slug: SlugPath, request: Request, db: Db) -> Response:
+    """What this category counts, in which unit, and what it adds up."""
+    return _read(db, CATEGORY, slug, request)
+
+
+@router.put(
+    "/categories/{slug}",
+    summary="Record a category",
+    operation_id="put_category",
+    responses={200: {"model": Category}, 201: {"model": Category, "description": "It is new."}},
+)
+def record_category(slug: NewSlug, given: CategoryInput, request: Request, db: Db, editor: Editor) -> Response:
+    """Make or change a category. Unit, components and parent of one that claims use cannot change."""
+    with writing(db, editor.name) as log:
+        card, created = put_category(log, slug, given)
+    return written(request, card, seq=log.seq, created=bool(created))
+
+
+@listing(router, "/subjects", Subject, "List subjects")
+def list_subjects(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+    """Whose figures there are, by slug."""
+    return want.rows(_find(db, SUBJECT), query, columns_of_model(Subject))
+
+
+@router.get("/subjects/{slug}", summary="Read a subject", operation_id="read_subject", responses={200: {"model": Subject}})
+def get_subject(slug: SlugPath, request: Request, db: Db) -> Response:
+    """Who this is, and what they are a part of."""
+    return _read(db, SUBJECT, slug, request)
+
+
+@router.put(
+    "/subjects/{slug}",
+    summary="Record a subject",
+    operation_id="put_subject",
+    responses={200: {"model": Subject}, 201: {"model": Subject, "description": "It is new."}},
+)
+def record_subject(slug: NewSlug, given: SubjectInput, request: Request, db: Db, editor: Editor) -> Response:
+    """Make or change a subject."""
+    with writing(db, editor.name) as log:
+        card, created = put_subject(log, slug, given)
+    return written(request, card, seq=log.seq, created=bool(created))
+
+
+@listing(router, "/places", Place, "List places")
+def list_places(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+    """Where, by slug."""
+    return want.rows(_find(db, PLACE), query, columns_of_model(Place))
+
+
+@router.get("/places/{slug}", summary="Read a place", operation_id="read_place", responses={200: {"model": Place}})
+def get_place(slug: SlugPath, request: Request, db: Db) -> Response:
+    """Where this is, and which places it lies in."""
+    return _read(db, PLACE, slug, request)
+
+
+@router.put(
+    "/places/{slug}",
+    summary="Record a place",
+    operation_id="put_place",
+    responses={200: {"model": Place}, 201: {"model": Place, "description": "It is new."}},
+)
+def record_place(slug: NewSlug, given: PlaceInput, request: Request, db: Db, editor: Editor) -> Response:
+    """Make or change a place. It may lie in several others."""
+    with writing(db, editor.name) as log:
+        card, created = put_place(log, slug, given)
+    return written(request, card, seq=log.seq, created=bool(created))
+
+
+def _name(enumeration: type[Term]) -> str:
+    """`SourceKind` → `source_kind`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", enumeration.__name__).lower()
+
+
+TERMS: list[dict[str, Any]] = [
+    {
+        "key": f"{_name(enumeration)}/{term}",
+        "enumeration": _name(enumeration),
+        "word": term.value,
+        "definition": term.definition,
+    }
+    for enumeration in VOCABULARY
+    for term in enumeration
+]
+
+
+@listing(router, "/vocabulary", TermRow, "List the words of the contract")
+def list_vocabulary(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+    """Every enumeration with the definition of each of its words."""
+
+    def find(page: PageQuery, seq: int | None) -> Found:
+        with db.read() as session:
+            return short(TERMS, page, view_of(session, seq).seq, "key")
+
+    return want.rows(find, query, columns_of_model(TermRow))

@@ -1,0 +1,503 @@
+"""Verdicts follow the five steps of the contract in their order, and say every reason that applies."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.claims.compare import Pair, Reason, Statement, Verdict, compare, distance, in_order, ratio_of, scope_relation
+from app.claims.figure import Figure, checked
+from app.claims.period import parse_period
+from app.claims.scheme import Category, Relation, Scheme
+from app.claims.wording import parse_wording
+
+AGREE, NO_CONFLICT, CONTRADICT = Verdict.AGREE, Verdict.NO_CONFLICT, Verdict.CONTRADICT
+UNDETERMINED, NOT_COMPARABLE = Verdict.UNDETERMINED, Verdict.NOT_COMPARABLE
+R = Reason
+
+
+def category(slug: str, *components: str, parent: str | None = None, grows: bool = True) -> Category:
+    return Category(slug, components or (slug,), parent, grows, "persons")
+
+
+CATEGORIES = [
+    category("killed"),
+    category("wounded"),
+    category("casualties", "killed", "wounded"),
+    category("killed-named", parent="killed"),
+    category("excess-deaths", grows=False),
+    category("excess-deaths-men", parent="excess-deaths", grows=False),
+    category("killed-and-wounded", "wounded", "killed"),
+    Category("losses", None, None, non_decreasing=True, unit="persons"),
+]
+SCHEME = Scheme(
+    {each.slug: each for each in CATEGORIES},
+    subjects={"wagner": ("russian-forces",)},
+    places={"kursk-oblast": ("russia-ukraine-war",)},
+)
+WAR = "2022-02-24/2025-06-12"
+
+
+def figure(words: str, **changes: Any) -> Figure:
+    read = parse_wording(words)
+    assert read is not None
+    return checked(replace(read, **changes), "quantity")
+
+
+def said(words: str = "100", edtf: str = WAR, id: str = "x", **changes: Any) -> Statement:  # noqa: A002 - the field's name
+    made = Statement(
+        id=id,
+        source=f"source-{id}",
+        category="killed",
+        subject="russian-forces",
+        place="russia-ukraine-war",
+        unit="persons",
+        proposition="quantity",
+        modality="estimate",
+        derivation="own",
+        figure=figure(words),
+        period=parse_period(edtf),
+        aggregation="cumulative",
+        date=date(2025, 6, 12),
+    )
+    return replace(made, **changes)
+
+
+def verdict(a: Statement, b: Statement, tolerance: float | None = None) -> tuple[Verdict, tuple[Reason, ...]]:
+    """The verdict, which must not depend on who is named first."""
+    pair, mirrored = compare(a, b, SCHEME, tolerance), compare(b, a, SCHEME, tolerance)
+    assert replace(pair, a=mirrored.a, b=mirrored.b) == mirrored
+    assert (pair.a, pair.b) == (a.id, b.id)
+    return pair.verdict, pair.reasons
+
+
+# 1. Gate
+
+PEAK = Figure("the heaviest losses")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        ({"subject": "ukrainian-forces"}, (R.SUBJECT_DIFFERS,)),
+        ({"place": "syria"}, (R.PLACE_DIFFERS,)),
+        ({"unit": "vehicles"}, (R.UNIT_DIFFERS,)),
+        ({"figure": figure("100", relative_to="usd-2024")}, (R.BASE_DIFFERS,)),
+        ({"figure": figure("12 of the 100")}, (R.BASE_DIFFERS,)),
+        ({"modality": "forecast"}, (R.MODALITY_DIFFERS,)),
+        ({"aggregation": "snapshot"}, (R.AGGREGATION_DIFFERS,)),
+        ({"period": parse_period("2024-01-01/2025-06-12")}, (R.WINDOW_DIFFERS,)),
+        ({"period": parse_period("../2025-06-12")}, (R.WINDOW_UNKNOWN,)),
+        ({"category": "wounded"}, (R.COMPONENTS_DIFFER,)),
+        ({"category": "losses"}, (R.COMPONENTS_UNSTATED,)),
+        ({"figure": PEAK, "proposition": "peak_period"}, (R.NO_FIGURE,)),
+        (
+            {
+                "unit": "vehicles",
+                "place": "syria",
+                "modality": "forecast",
+                "category": "wounded",
+                "aggregation": "rate",
+            },
+            (R.PLACE_DIFFERS, R.UNIT_DIFFERS, R.MODALITY_DIFFERS, R.AGGREGATION_DIFFERS, R.COMPONENTS_DIFFER),
+        ),
+        ({"category": "losses", "subject": "wagner", "unit": "vehicles"}, (R.UNIT_DIFFERS, R.COMPONENTS_UNSTATED)),
+    ],
+)
+def test_unlike_things_are_not_compared_and_every_reason_is_told(
+    changes: dict[str, Any], reasons: tuple[Reason, ...]
+) -> None:
+    assert verdict(said(), said(**changes)) == (NOT_COMPARABLE, reasons)
+    pair = compare(said(), said(**changes), SCHEME)
+    assert (pair.ratio, pair.gap) == (None, None)
+
+
+def test_unstated_components_are_not_comparable_even_with_themselves() -> None:
+    losses = said(category="losses")
+    assert verdict(losses, losses) == (NOT_COMPARABLE, (R.COMPONENTS_UNSTATED,))
+
+
+def test_counts_estimates_and_allegations_are_one_class() -> None:
+    assert verdict(said(modality="count"), said(modality="allegation")) == (AGREE, ())
+    assert verdict(said(modality="forecast"), said(modality="forecast")) == (AGREE, ())
+
+
+def test_a_running_total_and_a_total_for_the_same_period_are_the_same() -> None:
+    within = said(aggregation="within")
+    assert verdict(said(), within) == (AGREE, ())
+    assert verdict(said(), replace(within, figure=figure("200"))) == (CONTRADICT, ())
+    other = replace(within, period=parse_period("2022-02-24/2025-06-11"))
+    assert verdict(said(), other) == (NOT_COMPARABLE, (R.AGGREGATION_DIFFERS,))
+    ongoing = parse_period("2022-02-24/..")
+    assert verdict(said(period=ongoing), replace(within, period=ongoing)) == (NOT_COMPARABLE, (R.AGGREGATION_DIFFERS,))
+
+
+def test_starts_match_where_the_days_that_they_can_mean_overlap() -> None:
+    assert verdict(said(), said(edtf="2022-02/2025-06-12")) == (AGREE, ())
+    assert verdict(said(), said(edtf="2022/2025-06-12")) == (AGREE, ())
+    assert verdict(said(), said(edtf="2022-03/2025-06-12")) == (NOT_COMPARABLE, (R.WINDOW_DIFFERS,))
+
+
+def test_figures_against_one_base_are_compared() -> None:
+    one, two = figure("12 of the 100"), figure("20 of the 200")
+    assert verdict(said(figure=one), said(figure=two)) == (CONTRADICT, ())
+    dollars = figure("5", relative_to="usd-2024")
+    assert verdict(said(figure=dollars), said(figure=dollars)) == (AGREE, ())
+
+
+# Scope
+
+WAGNER, DPR, NONE = frozenset({"wagner"}), frozenset({"dpr"}), frozenset[str]()
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "relation"),
+    [
+        ((NONE, NONE), (NONE, NONE), Relation.SAME),
+        ((WAGNER, DPR), (WAGNER, DPR), Relation.SAME),
+        ((NONE, NONE), (WAGNER, NONE), Relation.UNSTATED),
+        ((NONE, DPR), (NONE, NONE), Relation.UNSTATED),
+        ((WAGNER, NONE), (WAGNER | DPR, NONE), Relation.INSIDE),
+        ((WAGNER | DPR, NONE), (WAGNER, NONE), Relation.AROUND),
+        ((NONE, DPR), (WAGNER, NONE), Relation.INSIDE),
+        ((NONE, WAGNER | DPR), (NONE, DPR), Relation.INSIDE),
+        ((WAGNER, NONE), (DPR, NONE), Relation.APART),
+        ((WAGNER, NONE), (WAGNER, DPR), Relation.AROUND),
+    ],
+)
+def test_scopes_lie_as_their_inclusions_and_exclusions_say(
+    a: tuple[frozenset[str], frozenset[str]], b: tuple[frozenset[str], frozenset[str]], relation: Relation
+) -> None:
+    one, two = said(includes=a[0], excludes=a[1]), said(includes=b[0], excludes=b[1])
+    assert scope_relation(one, two) is relation
+
+
+def test_an_unstated_scope_cannot_contradict() -> None:
+    stated = said(includes=WAGNER)
+    assert verdict(stated, said()) == (AGREE, (R.SCOPE_UNSTATED,))
+    assert verdict(stated, said("200")) == (UNDETERMINED, (R.SCOPE_UNSTATED,))
+    assert verdict(stated, said("about 200")) == (UNDETERMINED, (R.SCOPE_UNSTATED, R.APPROXIMATE))
+    earlier = said("200", "2022-02-24/2025-06-01")
+    assert verdict(stated, earlier) == (UNDETERMINED, (R.SCOPE_UNSTATED,))
+
+
+def test_scopes_that_cross_are_not_compared() -> None:
+    assert verdict(said(includes=WAGNER), said(includes=DPR)) == (NOT_COMPARABLE, (R.SCOPE_DIFFERS,))
+    assert verdict(said("5", includes=WAGNER), said("9", includes=WAGNER | DPR)) == (NO_CONFLICT, (R.PART_OF_WHOLE,))
+
+
+# 2. Part of a whole
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"category": "killed-named"},
+        {"subject": "wagner"},
+        {"place": "kursk-oblast"},
+        {"category": "killed-named", "subject": "wagner", "place": "kursk-oblast"},
+    ],
+)
+def test_a_part_can_only_be_too_large(part: dict[str, Any]) -> None:
+    assert verdict(said("90", **part), said("100")) == (NO_CONFLICT, (R.PART_OF_WHOLE,))
+    assert verdict(said("110", **part), said("100")) == (CONTRADICT, (R.PART_OF_WHOLE,))
+    assert verdict(said("at least 110", **part), said("100")) == (CONTRADICT, (R.PART_OF_WHOLE,))
+    assert verdict(said("up to 110", **part), said("100")) == (NO_CONFLICT, (R.PART_OF_WHOLE,))
+    assert verdict(said("110", **part), said("over 100")) == (NO_CONFLICT, (R.PART_OF_WHOLE,))
+    pair = compare(said("110", **part), said("100"), SCHEME)
+    assert (pair.ratio, pair.gap) == (None, None)
+
+
+def test_dimensions_that_narrow_in_different_ways_are_not_compared() -> None:
+    mixed = said(category="killed-named"), said(subject="wagner")
+    assert verdict(*mixed) == (NOT_COMPARABLE, (R.SUBJECT_DIFFERS, R.COMPONENTS_DIFFER))
+    apart = said(category="killed-named"), said(place="syria")
+    assert verdict(*apart) == (NOT_COMPARABLE, (R.PLACE_DIFFERS, R.COMPONENTS_DIFFER))
+
+
+def test_a_part_of_an_earlier_day_counts_only_for_what_grows() -> None:
+    early, late = "2022-02-24/2025-06-01", WAR
+    part, whole = said("110", early, category="killed-named"), said("100", late)
+    assert verdict(part, whole) == (CONTRADICT, (R.PART_OF_WHOLE,))
+    later = replace(part, period=parse_period(late)), replace(whole, period=parse_period(early))
+    assert verdict(*later) == (NO_CONFLICT, (R.PART_OF_WHOLE, R.DATES_DIFFER))
+    falling = replace(part, category="excess-deaths-men"), replace(whole, category="excess-deaths")
+    assert verdict(*falling) == (NO_CONFLICT, (R.PART_OF_WHOLE, R.DATES_DIFFER))
+    same_day = replace(falling[0], period=parse_period(late)), falling[1]
+    assert verdict(*same_day) == (CONTRADICT, (R.PART_OF_WHOLE,))
+    monthly = replace(part, aggregation="within"), replace(whole, aggregation="within")
+    assert verdict(*monthly) == (CONTRADICT, (R.PART_OF_WHOLE,))
+    per_day = replace(part, aggregation="rate"), replace(whole, aggregation="rate")
+    assert verdict(*per_day) == (NO_CONFLICT, (R.PART_OF_WHOLE, R.DATES_DIFFER))
+
+
+def test_an_approximate_part_cannot_contradict_without_a_tolerance() -> None:
+    part, whole = said("about 110", category="killed-named"), said("100")
+    assert verdict(part, whole) == (UNDETERMINED, (R.PART_OF_WHOLE, R.APPROXIMATE))
+    assert verdict(part, whole, 0.05) == (CONTRADICT, (R.PART_OF_WHOLE,))
+    assert verdict(part, whole, 0.2) == (NO_CONFLICT, (R.PART_OF_WHOLE,))
+
+
+def test_a_vague_part_is_no_conflict() -> None:
+    assert verdict(said("thousands", category="killed-named"), said()) == (NO_CONFLICT, (R.PART_OF_WHOLE, R.VAGUE))
+
+
+def test_a_part_of_unstated_scope_cannot_contradict() -> None:
+    part = said("110", category="killed-named", includes=WAGNER)
+    assert verdict(part, said("100")) == (UNDETERMINED, (R.SCOPE_UNSTATED, R.PART_OF_WHOLE))
+
+
+def test_the_same_atoms_are_the_same_thing() -> None:
+    assert verdict(said(category="casualties"), said(category="killed-and-wounded")) == (AGREE, ())
+
+
+# 3. Interval, 5. overlap
+
+RANGE95 = figure("60-70", coverage=0.95)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "tolerance", "expected"),
+    [
+        ("100", "100", None, (AGREE, ())),
+        ("100", "101", None, (CONTRADICT, ())),
+        ("65", "60-70", None, (AGREE, ())),
+        ("62-68", "60-70", None, (AGREE, ())),
+        ("60-70", "60-70", None, (AGREE, ())),
+        ("60-70", "65-75", None, (NO_CONFLICT, (R.PARTIAL_OVERLAP,))),
+        ("60-70", "71-75", None, (CONTRADICT, ())),
+        ("60-70", "70-75", None, (NO_CONFLICT, (R.PARTIAL_OVERLAP,))),
+        ("60-70", "over 70", None, (CONTRADICT, ())),
+        ("60-70", "over 65", None, (NO_CONFLICT, (R.OPEN_END, R.PARTIAL_OVERLAP))),
+        ("60-70", "over 50", None, (NO_CONFLICT, (R.OPEN_END,))),
+        ("65", "over 50", None, (NO_CONFLICT, (R.OPEN_END,))),
+        ("over 60", "over 50", None, (NO_CONFLICT, (R.OPEN_END,))),
+        ("over 60", "up to 70", None, (NO_CONFLICT, (R.OPEN_END, R.PARTIAL_OVERLAP))),
+        ("about 100", "101", None, (UNDETERMINED, (R.APPROXIMATE,))),
+        ("about 100", "101", 0.001, (CONTRADICT, ())),
+        ("about 100", "101", 0.01, (AGREE, ())),
+        ("about 100", "100", None, (AGREE, ())),
+        ("about 65", "60-70", None, (AGREE, ())),
+        ("about 60-70", "75", None, (UNDETERMINED, (R.APPROXIMATE,))),
+        ("about 60-70", "75", 0.5, (CONTRADICT, ())),
+        ("about 100", "about 109", 0.05, (NO_CONFLICT, (R.PARTIAL_OVERLAP,))),
+        ("nearly 100", "50", None, (NO_CONFLICT, (R.OPEN_END,))),
+        ("nearly 100", "50", 0.1, (CONTRADICT, ())),
+        ("nearly 100", "95", 0.1, (AGREE, ())),
+        ("nearly 100", "80-120", 0.1, (AGREE, ())),
+        ("nearly 100", "100", None, (UNDETERMINED, (R.APPROXIMATE,))),
+        ("thousands", "100", None, (UNDETERMINED, (R.VAGUE,))),
+        ("thousands", "dozens", 0.1, (UNDETERMINED, (R.VAGUE,))),
+    ],
+)
+def test_figures_of_one_end_are_weighed_by_their_intervals(
+    a: str, b: str, tolerance: float | None, expected: tuple[Verdict, tuple[Reason, ...]]
+) -> None:
+    assert verdict(said(a), said(b), tolerance) == expected
+
+
+def test_what_rests_on_a_confidence_range_says_so() -> None:
+    ranged = said(figure=RANGE95)
+    assert verdict(ranged, said("65")) == (AGREE, (R.PROBABILISTIC,))
+    assert verdict(ranged, said("75")) == (CONTRADICT, (R.PROBABILISTIC,))
+    assert verdict(ranged, said("65-75")) == (NO_CONFLICT, (R.PROBABILISTIC, R.PARTIAL_OVERLAP))
+    assert verdict(ranged, said("about 75")) == (UNDETERMINED, (R.APPROXIMATE, R.PROBABILISTIC))
+    assert verdict(ranged, said("dozens")) == (UNDETERMINED, (R.VAGUE,))
+    assert verdict(ranged, said("75", "2022-02-24/2025-06-01")) == (CONTRADICT, (R.PROBABILISTIC,))
+    assert verdict(ranged, said("50", "2022-02-24/2025-06-01")) == (NO_CONFLICT, (R.PROBABILISTIC, R.DATES_DIFFER))
+
+
+def test_a_best_estimate_decides_over_its_range() -> None:
+    best = said(figure=figure("60-90", value=65))
+    assert verdict(best, said("61-70")) == (AGREE, ())
+    assert verdict(said(figure=figure("60-90", value=85)), said("55-70")) == (NO_CONFLICT, (R.PARTIAL_OVERLAP,))
+
+
+# 4. Dates
+
+
+def test_a_growing_total_can_only_be_too_large_too_early() -> None:
+    early = "2022-02-24/2025-06-01"
+    assert verdict(said("90", early), said("100")) == (NO_CONFLICT, (R.DATES_DIFFER,))
+    assert verdict(said("110", early), said("100")) == (CONTRADICT, ())
+    assert verdict(said("about 110", early), said("100")) == (UNDETERMINED, (R.APPROXIMATE,))
+    assert verdict(said("over 110", early), said("100")) == (CONTRADICT, ())
+    assert verdict(said("dozens", early), said("100")) == (NO_CONFLICT, (R.DATES_DIFFER, R.VAGUE))
+
+
+@pytest.mark.parametrize("changes", [{"category": "excess-deaths"}, {"aggregation": "within"}, {"aggregation": "rate"}])
+def test_other_figures_of_different_ends_are_not_compared(changes: dict[str, Any]) -> None:
+    early = said("110", "2022-02-24/2025-06-01", **changes)
+    assert verdict(early, said("100", **changes)) == (NOT_COMPARABLE, (R.WINDOW_DIFFERS,))
+    pair = compare(early, said("100", **changes), SCHEME)
+    assert (pair.ratio, pair.gap) == (None, None)
+
+
+def test_where_the_day_decides_and_is_not_known_the_verdict_is_open() -> None:
+    june = "2022-02-24/2025-06"
+    assert verdict(said("110", june), said("100")) == (UNDETERMINED, (R.END_UNCERTAIN,))
+    assert verdict(said("90", june), said("100")) == (UNDETERMINED, (R.END_UNCERTAIN,))
+    assert verdict(said("100", june), said("100")) == (NO_CONFLICT, (R.DATES_DIFFER,))
+    assert verdict(said("100", june), said("100", june)) == (UNDETERMINED, (R.END_UNCERTAIN,))
+    assert verdict(said("90", june), said("100", "2022-02-24/2025-07")) == (NO_CONFLICT, (R.DATES_DIFFER,))
+    assert verdict(said("110", june), said("100", "2022-02-24/2025-07")) == (CONTRADICT, ())
+    assert verdict(said("110", "2022-02-24/.."), said("100")) == (UNDETERMINED, (R.END_UNCERTAIN,))
+    assert verdict(said("about 110", june), said("100")) == (UNDETERMINED, (R.APPROXIMATE, R.END_UNCERTAIN))
+    assert verdict(said("dozens", june), said("100", june)) == (UNDETERMINED, (R.END_UNCERTAIN, R.VAGUE))
+
+
+def test_a_qualified_end_may_be_another_day() -> None:
+    assert verdict(said(edtf="2022-02-24/2025-06-12~"), said()) == (NO_CONFLICT, (R.DATES_DIFFER,))
+    assert verdict(said("110", "2022-02-24/2025-06-12~"), said("100")) == (UNDETERMINED, (R.END_UNCERTAIN,))
+
+
+def test_a_whole_period_ends_on_its_last_day() -> None:
+    monthly = said("100", "2025-06", aggregation="within")
+    assert verdict(monthly, replace(monthly, figure=figure("200"))) == (CONTRADICT, ())
+    by_days = replace(monthly, period=parse_period("2025-06-01/2025-06-30"))
+    assert verdict(monthly, by_days) == (AGREE, ())
+
+
+def test_an_uncertain_end_of_a_part_is_weighed_both_ways() -> None:
+    part = said("110", "2022-02-24/2025-06", category="killed-named")
+    assert verdict(part, said("100")) == (UNDETERMINED, (R.PART_OF_WHOLE, R.END_UNCERTAIN))
+    assert verdict(part, said("120")) == (NO_CONFLICT, (R.PART_OF_WHOLE, R.DATES_DIFFER))
+
+
+# Ratio and gap
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "ratio", "gap"),
+    [
+        ("200", "100", 2.0, 100),
+        ("100", "100", 1.0, 0),
+        ("60-70", "80-90", 1.142857, 10),
+        ("over 70", "60-70", 1.0, 0),
+        ("at least 80", "up to 70", 1.142857, 10),
+        ("60-70", "65", None, None),
+        ("60-70", "70-80", None, None),
+        ("over 70", "over 60", None, None),
+        ("0.3", "0.1", 3.0, 0.2),
+        ("0", "10", None, 10),
+        ("-5", "5", None, 10),
+        ("dozens", "10", None, None),
+        ("about 100", "110", 1.1, 10),
+    ],
+)
+def test_ratio_and_gap_lie_between_the_nearest_stated_numbers(
+    a: str, b: str, ratio: float | None, gap: float | None
+) -> None:
+    assert distance(figure(a), figure(b)) == distance(figure(b), figure(a)) == (ratio, gap)
+
+
+def test_ratio_and_gap_do_not_change_with_the_tolerance() -> None:
+    for tolerance in (None, 0.01, 1.0):
+        pair = compare(said("about 200"), said("100"), SCHEME, tolerance)
+        assert (pair.ratio, pair.gap) == (2.0, 100)
+
+
+def test_a_ratio_that_no_double_can_carry_is_not_told() -> None:
+    assert ratio_of(1e15, 1e-300) is None
+
+
+def test_reasons_come_once_and_in_the_order_of_the_vocabulary() -> None:
+    assert in_order([R.VAGUE, R.SUBJECT_DIFFERS, R.VAGUE]) == (R.SUBJECT_DIFFERS, R.VAGUE)
+
+
+# Properties
+
+
+@st.composite
+def statements(draw: st.DrawFn, id: str) -> Statement:  # noqa: A002 - the field's name
+    low, high = sorted([draw(st.integers(-5, 20)), draw(st.integers(-5, 20))])
+    shape = draw(
+        st.sampled_from(["plain", "about", "range", "best", "over", "least", "most", "nearly", "vague", "none"])
+    )
+    drawn = {
+        "plain": Figure("x", value=low),
+        "about": Figure("x", value=low, approximate=True),
+        "range": Figure("x", lower=low, upper=high, coverage=draw(st.sampled_from([None, 0.95]))),
+        "best": Figure("x", value=low, lower=low, upper=high, approximate=draw(st.booleans())),
+        "over": Figure("x", lower=low, lower_inclusive=False),
+        "least": Figure("x", lower=low),
+        "most": Figure("x", upper=low),
+        "nearly": Figure("x", upper=low, upper_inclusive=False, approximate=True),
+        "vague": Figure("x"),
+        "none": Figure("x"),
+    }[shape]
+    proposition = "trend" if shape == "none" else "quantity"
+    ends = ["2025-06-12", "2025-06-01", "2025-06", "2025-06-12~", "..", ""]
+    return Statement(
+        id=id,
+        source=draw(st.sampled_from(["kyiv", "london"])),
+        category=draw(st.sampled_from(["killed", "casualties", "killed-named", "excess-deaths", "losses"])),
+        subject=draw(st.sampled_from(["russian-forces", "wagner"])),
+        place="russia-ukraine-war",
+        unit="persons",
+        proposition=proposition,
+        modality=draw(st.sampled_from(["estimate", "count", "forecast"])),
+        derivation="own",
+        figure=checked(drawn, proposition),
+        period=parse_period(f"2022-02-24/{draw(st.sampled_from(ends))}"),
+        aggregation=draw(st.sampled_from(["cumulative", "cumulative", "within", "snapshot"])),
+        date=draw(st.sampled_from([date(2025, 6, 12), date(2025, 6, 13), None])),
+        includes=draw(st.sampled_from([NONE, NONE, WAGNER])),
+        excludes=NONE,
+    )
+
+
+TOLERANCES = st.sampled_from([0.01, 0.05, 0.1, 0.5, 1.0])
+
+
+@given(statements("a"), statements("b"), st.none() | TOLERANCES)
+@settings(max_examples=300, deadline=None)
+def test_verdicts_do_not_depend_on_who_is_named_first(a: Statement, b: Statement, tolerance: float | None) -> None:
+    result = verdict(a, b, tolerance)
+    assert result[1] == in_order(result[1])
+    if result[0] in {UNDETERMINED, NOT_COMPARABLE}:
+        assert result[1]
+
+
+@given(statements("a"), statements("b"), TOLERANCES, TOLERANCES)
+@settings(max_examples=200, deadline=None)
+def test_a_larger_tolerance_never_turns_agreement_into_contradiction(
+    a: Statement, b: Statement, one: float, two: float
+) -> None:
+    strict, lenient = compare(a, b, SCHEME, min(one, two)), compare(a, b, SCHEME, max(one, two))
+    if strict.verdict in {AGREE, NO_CONFLICT}:
+        assert lenient.verdict is not CONTRADICT
+
+
+@given(statements("a"), statements("b"), st.integers(0, 9), st.integers(0, 9), st.none() | TOLERANCES)
+@settings(max_examples=200, deadline=None)
+def test_a_wider_interval_never_turns_agreement_into_contradiction(
+    a: Statement, b: Statement, down: int, up: int, tolerance: float | None
+) -> None:
+    if compare(a, b, SCHEME, tolerance).verdict is not AGREE:
+        return
+    old = a.figure
+    lower, upper = old.value if old.lower is None else old.lower, old.value if old.upper is None else old.upper
+    assert lower is not None or upper is not None
+    wide = replace(
+        old,
+        lower=None if lower is None else lower - down,
+        upper=None if upper is None else upper + up,
+        lower_inclusive=None if lower is None else True,
+        upper_inclusive=None if upper is None else True,
+        coverage=None,
+    )
+    assert compare(replace(a, figure=wide), b, SCHEME, tolerance).verdict is not CONTRADICT
+
+
+@given(statements("a"), statements("b"), st.integers(-400, 400))
+@settings(max_examples=100, deadline=None)
+def test_only_ratio_and_gap_are_reckoned(a: Statement, b: Statement, shift: int) -> None:
+    """A pair names two claims and no other number; when things were said and read plays no part in it."""
+    pair = compare(a, b, SCHEME)
+    assert (pair.gap is None) or (pair.gap >= 0 and isinstance(pair, Pair))
+    assert pair.ratio is None or pair.ratio >= 1
+    assert a.date is None or compare(replace(a, date=a.date + timedelta(days=shift)), b, SCHEME) == pair

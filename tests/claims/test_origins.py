@@ -1,0 +1,156 @@
+"""Ten reports of one number have one origin, and an unknown basis is never counted as independent."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.claims.origins import ClaimNode, Edge, Root, independent_origins, roots
+
+
+def nodes(*claims: tuple[str, str, str]) -> dict[str, ClaimNode]:
+    return {each[0]: ClaimNode(*each) for each in claims}
+
+
+def on(from_claim: str, to_claim: str) -> Edge:
+    return Edge(from_claim, to_claim=to_claim)
+
+
+def on_source(from_claim: str, to_source: str) -> Edge:
+    return Edge(from_claim, to_source=to_source)
+
+
+def test_a_claim_that_rests_on_nothing_is_its_own_root() -> None:
+    for derivation in ("own", "derived", "unknown"):
+        claims = nodes(("a", "kyiv", derivation))
+        assert roots("a", claims, []) == (Root("kyiv", "a", derivation, ("a",)),)
+
+
+def test_ten_outlets_repeating_one_number_have_one_origin() -> None:
+    claims = nodes(("k", "kyiv", "own"), *((f"o{each}", f"outlet-{each}", "unknown") for each in range(10)))
+    edges = [on(f"o{each}", "k") for each in range(10)]
+    found = [root for each in range(10) for root in roots(f"o{each}", claims, edges)]
+    assert {root.claim for root in found} == {"k"}
+    assert independent_origins(found) == (1, 1)
+
+
+def test_the_british_rest_on_kyiv_and_csis_on_both() -> None:
+    claims = nodes(("csis", "csis", "derived"), ("uk", "uk-mod", "derived"), ("kyiv", "ua-general-staff", "own"))
+    edges = [on("csis", "uk"), on_source("csis", "us-officials"), on("uk", "kyiv")]
+    kyiv = Root("ua-general-staff", "kyiv", "own", ("csis", "uk", "kyiv"))
+    american = Root("us-officials", None, "unknown", ("csis", "source:us-officials"))
+    assert roots("csis", claims, edges) == (kyiv, american)
+    assert roots("uk", claims, edges) == (Root("ua-general-staff", "kyiv", "own", ("uk", "kyiv")),)
+    assert independent_origins([kyiv, american]) == (1, 2)
+
+
+def test_the_shortest_path_is_told_and_then_the_first() -> None:
+    claims = nodes(*((slug, slug, "own") for slug in "abcdez"))
+    edges = [on("a", "z"), on("z", "e"), on("a", "c"), on("c", "d"), on("d", "e"), on("a", "b"), on("b", "e")]
+    edges += [on_source("z", "s"), on_source("c", "s")]
+    assert roots("a", claims, edges) == (
+        Root("e", "e", "own", ("a", "b", "e")),
+        Root("s", None, "unknown", ("a", "c", "source:s")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("derivations", "expected"),
+    [
+        (("derived", "derived"), [Root("s-a", "a", "unknown", ("start", "b", "a"))]),
+        (("unknown", "own"), [Root("s-b", "b", "own", ("start", "b"))]),
+        (("own", "own"), [Root("s-a", "a", "own", ("start", "b", "a")), Root("s-b", "b", "own", ("start", "b"))]),
+    ],
+)
+def test_a_closed_circle_ends_the_walk(derivations: tuple[str, str], expected: list[Root]) -> None:
+    claims = nodes(("start", "s", "derived"), ("a", "s-a", derivations[0]), ("b", "s-b", derivations[1]))
+    assert list(roots("start", claims, [on("start", "b"), on("a", "b"), on("b", "a")])) == expected
+
+
+def test_who_leads_into_a_circle_is_no_member_of_it() -> None:
+    claims = nodes(("0", "s", "own"), ("1", "t", "own"), ("a", "s-a", "own"), ("b", "s-b", "own"))
+    found = roots("0", claims, [on("0", "1"), on("1", "a"), on("a", "b"), on("b", "a")])
+    assert [root.claim for root in found] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("derivation", "told"), [("own", "own"), ("derived", "unknown"), ("unknown", "unknown")])
+def test_a_claim_that_rests_on_itself_is_a_circle(derivation: str, told: str) -> None:
+    claims = nodes(("a", "s", derivation))
+    assert roots("a", claims, [on("a", "a")]) == (Root("s", "a", told, ("a",)),)
+
+
+def test_a_circle_with_an_exit_is_left_by_it() -> None:
+    claims = nodes(("a", "s-a", "own"), ("b", "s-b", "own"), ("c", "s-c", "own"))
+    circle = [on("a", "b"), on("b", "a"), on("a", "a")]
+    assert roots("a", claims, [*circle, on("b", "c")]) == (Root("s-c", "c", "own", ("a", "b", "c")),)
+    by_source = roots("a", claims, [*circle, on_source("b", "x")])
+    assert by_source == (Root("x", None, "unknown", ("a", "b", "source:x")),)
+
+
+def test_each_closed_circle_is_found() -> None:
+    claims = nodes(*((slug, f"s-{slug}", "own") for slug in ("start", "a", "b", "c", "d", "leaf")))
+    edges = [on("start", "a"), on("a", "b"), on("b", "a"), on("start", "c"), on("c", "d"), on("d", "c")]
+    assert [root.claim for root in roots("start", claims, edges)] == ["a", "b", "c", "d"]
+    assert [root.claim for root in roots("start", claims, [*edges, on("start", "leaf")])] == [
+        "a",
+        "b",
+        "c",
+        "d",
+        "leaf",
+    ]
+
+
+def test_a_basis_that_is_not_there_makes_nobody_independent() -> None:
+    claims = nodes(("a", "s", "own"), ("b", "t", "own"))
+    assert roots("a", claims, [on("a", "gone")]) == (Root("s", "a", "unknown", ("a",)),)
+    assert roots("a", claims, [on("a", "gone"), on("a", "b")]) == (
+        Root("s", "a", "unknown", ("a",)),
+        Root("t", "b", "own", ("a", "b")),
+    )
+
+
+def test_an_edge_to_nowhere_says_nothing() -> None:
+    assert roots("a", nodes(("a", "s", "own")), [Edge("a")]) == (Root("s", "a", "own", ("a",)),)
+
+
+def test_an_unknown_start_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        roots("a", {}, [])
+
+
+def test_a_derived_root_counts_as_unknown() -> None:
+    known = [Root("s", "a", "own", ("a",)), Root("t", "b", "derived", ("b",)), Root("s", "c", "unknown", ("c",))]
+    assert independent_origins(known) == (1, 2)
+    assert independent_origins([]) == (0, 0)
+
+
+def test_a_long_chain_is_followed_to_its_end() -> None:
+    claims = nodes(*((f"{each:05}", "s", "own") for each in range(20_000)))
+    edges = [on(f"{each:05}", f"{each + 1:05}") for each in range(19_999)]
+    (root,) = roots("00000", claims, edges)
+    assert (root.claim, len(root.path)) == ("19999", 20_000)
+
+
+IDS = st.sampled_from("abcdef")
+EDGES = st.lists(
+    st.one_of(st.builds(on, IDS, st.sampled_from("abcdefx")), st.builds(on_source, IDS, st.sampled_from("st"))),
+    max_size=12,
+)
+
+
+@given(EDGES, st.lists(st.sampled_from(["own", "derived", "unknown"]), min_size=6, max_size=6), st.data())
+@settings(max_examples=150, deadline=None)
+def test_the_order_of_relations_never_matters(edges: list[Edge], derivations: list[str], data: st.DataObject) -> None:
+    claims = nodes(*((slug, f"s-{slug}", derivation) for slug, derivation in zip("abcdef", derivations, strict=True)))
+    found = roots("a", claims, edges)
+    assert roots("a", claims, data.draw(st.permutations(edges))) == found
+    assert roots("a", dict(reversed(claims.items())), edges) == found
+    # Nobody comes from nowhere, every path is one that the edges lead along, and no root is told twice.
+    assert found
+    assert len({(root.source, root.claim) for root in found}) == len(found)
+    links = {(edge.from_claim, edge.to_claim or f"source:{edge.to_source}") for edge in edges}
+    for root in found:
+        assert root.path[0] == "a"
+        assert set(pairwise(root.path)) <= links
+        assert root.path[-1] == (root.claim or f"source:{root.source}")

@@ -1,0 +1,181 @@
+"""What lies within what follows from components and parents, whatever circles somebody put into them."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.claims.scheme import Category, Relation, Scheme
+
+
+def category(slug: str, components: tuple[str, ...] | None, parent: str | None = None) -> Category:
+    return Category(slug, components, parent, non_decreasing=True, unit="persons")
+
+
+def atom(slug: str, parent: str | None = None) -> Category:
+    return category(slug, (slug,), parent)
+
+
+LOSSES = [
+    atom("killed"),
+    atom("wounded"),
+    atom("captured"),
+    atom("missing"),
+    atom("killed-named", "killed"),
+    atom("killed-officers-named", "killed-named"),
+    atom("irrevocably-wounded", "wounded"),
+    category("casualties", ("killed", "wounded")),
+    category("killed-and-wounded", ("wounded", "killed")),
+    category("dead", ("killed",)),
+    category("losses-all", ("casualties", "captured", "missing")),
+    category("irrecoverable", ("killed", "irrevocably-wounded")),
+    atom("bled", "casualties"),
+    category("losses", None),
+    category("losses-at-sea", None, "losses"),
+    atom("losses-on-land", "losses"),
+    category("losses-and-captured", ("losses", "captured")),
+    category("losses-said", None, "casualties"),
+    category("empty", ()),
+    # Circles that somebody wrote by mistake.
+    atom("hen", "egg"),
+    atom("egg", "hen"),
+    category("ouroboros", ("serpent",)),
+    category("serpent", ("ouroboros",)),
+    category("mixed-one", ("mixed-two", "killed")),
+    category("mixed-two", ("mixed-one", "wounded")),
+    atom("orphan", "nowhere"),
+]
+SCHEME = Scheme(
+    categories={each.slug: each for each in LOSSES},
+    subjects={
+        "russian-forces": (),
+        "wagner": ("russian-forces",),
+        "wagner-prisoners": ("wagner", "prisoners"),
+        "prisoners": (),
+        "loop-a": ("loop-b",),
+        "loop-b": ("loop-a",),
+    },
+    places={
+        "kursk-oblast": ("russia", "russia-ukraine-war"),
+        "sudzha": ("kursk-oblast",),
+        "russia": (),
+        "self": ("self",),
+    },
+)
+SAME, INSIDE, APART, UNSTATED = Relation.SAME, Relation.INSIDE, Relation.APART, Relation.UNSTATED
+MIRRORED = {INSIDE: Relation.AROUND, SAME: SAME, APART: APART, UNSTATED: UNSTATED}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "relation"),
+    [
+        ("killed", "killed", SAME),
+        ("casualties", "killed-and-wounded", SAME),
+        ("dead", "killed", SAME),
+        ("killed", "casualties", INSIDE),
+        ("killed-named", "killed", INSIDE),
+        ("killed-named", "casualties", INSIDE),
+        ("killed-officers-named", "losses-all", INSIDE),
+        ("casualties", "losses-all", INSIDE),
+        ("irrecoverable", "casualties", INSIDE),
+        ("bled", "casualties", INSIDE),
+        ("bled", "losses-all", INSIDE),
+        ("bled", "killed-and-wounded", INSIDE),
+        ("killed", "wounded", APART),
+        ("irrecoverable", "killed", Relation.AROUND),
+        ("irrecoverable", "wounded", APART),
+        ("unheard-of", "unheard-of", SAME),
+        ("unheard-of", "killed", APART),
+        ("empty", "killed", APART),
+        ("empty", "empty", SAME),
+        ("losses", "losses", UNSTATED),
+        ("losses", "casualties", UNSTATED),
+        ("losses-and-captured", "captured", UNSTATED),
+        ("losses-at-sea", "losses", INSIDE),
+        ("losses-on-land", "losses", INSIDE),
+        ("losses-said", "casualties", INSIDE),
+        ("losses-said", "losses-all", UNSTATED),
+        ("hen", "egg", SAME),
+        ("hen", "killed", APART),
+        ("ouroboros", "ouroboros", SAME),
+        ("ouroboros", "serpent", SAME),
+        ("ouroboros", "killed", APART),
+        ("mixed-one", "mixed-two", SAME),
+        ("killed", "mixed-two", INSIDE),
+        ("orphan", "nowhere", INSIDE),
+    ],
+)
+def test_categories_lie_as_their_components_say(a: str, b: str, relation: Relation) -> None:
+    assert SCHEME.category_relation(a, b) is relation
+    mirrored = MIRRORED.get(relation, INSIDE)
+    assert SCHEME.category_relation(b, a) is mirrored
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "relation"),
+    [
+        ("wagner", "wagner", SAME),
+        ("wagner", "russian-forces", INSIDE),
+        ("wagner-prisoners", "russian-forces", INSIDE),
+        ("wagner-prisoners", "prisoners", INSIDE),
+        ("prisoners", "wagner", APART),
+        ("loop-a", "loop-b", SAME),
+        ("unheard-of", "wagner", APART),
+    ],
+)
+def test_subjects_lie_as_their_parents_say(a: str, b: str, relation: Relation) -> None:
+    assert SCHEME.subject_relation(a, b) is relation
+    assert SCHEME.subject_relation(b, a) is MIRRORED[relation]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "relation"),
+    [
+        ("sudzha", "russia", INSIDE),
+        ("sudzha", "russia-ukraine-war", INSIDE),
+        ("russia", "russia-ukraine-war", APART),
+        ("self", "self", SAME),
+    ],
+)
+def test_a_place_lies_in_each_of_its_parents(a: str, b: str, relation: Relation) -> None:
+    assert SCHEME.place_relation(a, b) is relation
+    assert SCHEME.place_relation(b, a) is MIRRORED[relation]
+
+
+def test_narrower_is_everything_that_lies_within() -> None:
+    assert SCHEME.narrower_categories("killed") == {"killed", "dead", "killed-named", "killed-officers-named"}
+    assert SCHEME.narrower_categories("losses") == {"losses", "losses-at-sea", "losses-on-land"}
+    assert SCHEME.narrower_categories("unheard-of") == {"unheard-of"}
+    assert {"bled", "irrecoverable", "killed-and-wounded", "killed-named"} <= SCHEME.narrower_categories("casualties")
+    assert SCHEME.narrower_subjects("russian-forces") == {"russian-forces", "wagner", "wagner-prisoners"}
+    assert SCHEME.narrower_subjects("unheard-of") == {"unheard-of"}
+    assert SCHEME.narrower_places("russia-ukraine-war") == {"russia-ukraine-war", "kursk-oblast", "sudzha"}
+    assert SCHEME.narrower_places("self") == {"self"}
+
+
+def test_only_a_known_category_promises_to_grow() -> None:
+    assert SCHEME.only_grows("killed")
+    assert not SCHEME.only_grows("unheard-of")
+
+
+SLUGS = st.sampled_from("abcdef")
+
+
+@st.composite
+def schemes(draw: st.DrawFn) -> Scheme:
+    def any_category(slug: str) -> Category:
+        kind = draw(st.sampled_from(["atom", "sum", "unstated"]))
+        parts = {"atom": (slug,), "sum": tuple(draw(st.lists(SLUGS, max_size=3))), "unstated": None}[kind]
+        return Category(slug, parts, draw(st.none() | SLUGS), draw(st.booleans()), "persons")
+
+    parents = st.dictionaries(SLUGS, st.lists(SLUGS, max_size=3).map(tuple), max_size=6)
+    return Scheme({slug: any_category(slug) for slug in "abcde"}, draw(parents), draw(parents))
+
+
+@given(schemes(), SLUGS, SLUGS)
+@settings(max_examples=120, deadline=None)
+def test_relations_mirror_each_other_in_any_tangle(scheme: Scheme, a: str, b: str) -> None:
+    mirror = MIRRORED | {Relation.AROUND: INSIDE}
+    for relation in (scheme.category_relation, scheme.subject_relation, scheme.place_relation):
+        assert relation(a, b) is mirror[relation(b, a)]
+    assert (a in scheme.narrower_subjects(b)) == (scheme.subject_relation(a, b) in {SAME, INSIDE})
+    assert (a in scheme.narrower_places(b)) == (scheme.place_relation(a, b) in {SAME, INSIDE})
