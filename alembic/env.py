@@ -2,13 +2,13 @@
 
 from typing import Any, Literal
 
+from sqlalchemy import Connection
+
+from alembic import context
 from app.columns import Id, Moment
 from app.db import Database
 from app.settings import read_settings
 from app.tables import SQLModel
-from sqlalchemy import Connection
-
-from alembic import context
 
 
 def plain_type(kind: str, item: Any, context: Any) -> str | Literal[False]:
@@ -22,7 +22,7 @@ def plain_type(kind: str, item: Any, context: Any) -> str | Literal[False]:
 
 
 def run(connection: Connection) -> None:
-    """Migrate over `connection`. SQLite rebuilds a table to alter it: with foreign keys on, that deletes its children."""
+    """Migrate. SQLite rebuilds a table to alter it: with foreign keys on, that would delete its children."""
     sqlite = connection.dialect.name == "sqlite"
     if sqlite:
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")

@@ -22,7 +22,10 @@ RANK = {Role.contributor: 1, Role.editor: 2, Role.admin: 3}
 
 bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key, as `Authorization: Bearer cc_…`.")
 header = APIKeyHeader(
-    name="X-API-Key", auto_error=False, scheme_name="key_header", description="The same key, for tools that cannot send a bearer token."
+    name="X-API-Key",
+    auto_error=False,
+    scheme_name="key_header",
+    description="The same key, for tools that cannot send a bearer token.",
 )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from fastapi import Request
 from starlette.responses import Response
@@ -38,6 +39,6 @@ def answer(
         request.state.seq = seq
     etag = f'"{tag}{digest(media_type.encode(), body)}"'
     kept = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept", **(headers or {})}
-    if status == 200 and request.method == "GET" and still_has(request, etag):
+    if status == HTTPStatus.OK and request.method == "GET" and still_has(request, etag):
         return Response(status_code=304, headers=kept)
     return Response(body, status_code=status, media_type=media_type, headers=kept)

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 import uvicorn
-from alembic import command
 from sqlalchemy.exc import SQLAlchemyError
 
+from alembic import command
 from app import __version__
 from app.auth import create_key, list_keys, revoke_key
 from app.db import Database, SchemaStale, alembic_config
@@ -87,7 +87,9 @@ def key() -> None:
 
 @key.command("create")
 @click.argument("name")
-@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.contributor.value, show_default=True)
+@click.option(
+    "--role", type=click.Choice([role.value for role in Role]), default=Role.contributor.value, show_default=True
+)
 @_told
 def key_create(name: str, role: str) -> None:
     """Make a key called NAME and print it: the only time that it is shown."""

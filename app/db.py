@@ -84,7 +84,12 @@ def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,
-        connect_args={"connect_timeout": 5, "tcp_user_timeout": 20_000, "keepalives_idle": 10, "keepalives_interval": 5},
+        connect_args={
+            "connect_timeout": 5,
+            "tcp_user_timeout": 20_000,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+        },
         **options,
     )
     if not writes:

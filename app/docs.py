@@ -15,8 +15,8 @@ from app.formats import JSON, json_bytes
 from app.problems import MEDIA_TYPE, ProblemDetail
 
 DESCRIPTION = """
-A register of **sourced claims**: figures that sources contradict each other on, kept side by side with who said it, when,
-where it can be read, what exactly it counts and how far it can be trusted. Nothing is merged, averaged or picked.
+A register of **sourced claims**: figures that sources contradict each other on, kept side by side with who said it,
+when, where it can be read, what exactly it counts and how far it can be trusted. Nothing is merged, averaged or picked.
 
 Start with [the questions](/v1/topics), look at one of them
 [side by side](/v1/topics/russian-casualties/side-by-side), or take

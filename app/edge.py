@@ -1,4 +1,4 @@
-"""What every answer has, whatever made it: a request id, the register's `seq`, HEAD beside GET, and a line in the log."""
+"""What every answer has, whatever made it: a request id, the register's `seq`, HEAD beside GET, a line in the log."""
 
 import logging
 import re
@@ -60,9 +60,7 @@ class Edge:
             await problem_response(Request(scope), problem)(scope, receive, complete)
         finally:
             took = (time.perf_counter() - began) * 1000
-            logger.info(
-                "%s %s %s %.1fms id=%s", method, _one_line(scope["path"]), status, took, state["request_id"]
-            )
+            logger.info("%s %s %s %.1fms id=%s", method, _one_line(scope["path"]), status, took, state["request_id"])
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         length = headers.get("content-length", "0")

@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 from urllib.parse import urlencode
 
@@ -23,14 +23,14 @@ JSON = "application/json"
 CSV = "text/csv; charset=utf-8"
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """The formats of every list."""
 
     json = "json"
     csv = "csv"
 
 
-class Shape(str, Enum):
+class Shape(StrEnum):
     """How a JSON list is wrapped."""
 
     envelope = "envelope"
@@ -110,7 +110,10 @@ class Want:
             Format | None, Query(description="The format, where the address has no suffix.", examples=["csv"])
         ] = None,
         shape: Annotated[
-            Shape, Query(description="`array` sends JSON rows without the envelope, as pandas likes them.", examples=["array"])
+            Shape,
+            Query(
+                description="`array` sends JSON rows without the envelope, as pandas likes them.", examples=["array"]
+            ),
         ] = Shape.envelope,
         fields: Annotated[
             str | None,
@@ -120,7 +123,9 @@ class Want:
                 examples=["date,source,value,lower,upper"],
             ),
         ] = None,
-        bom: Annotated[bool, Query(description="Begin a CSV file with a byte order mark, for Excel.", examples=[True])] = False,
+        bom: Annotated[  # noqa: FBT002 - a query parameter
+            bool, Query(description="Begin a CSV file with a byte order mark, for Excel.", examples=[True])
+        ] = False,
     ) -> None:
         self.request = request
         self.shape = shape
@@ -263,7 +268,14 @@ def _quality(accept: str, type_: str, subtype: str) -> float:
     return found
 
 
-TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean", date: "date", datetime: "datetime"}
+TYPES: dict[Any, str] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    date: "date",
+    datetime: "datetime",
+}
 
 
 def column(model: type[BaseModel], name: str, path: str) -> Column:
@@ -322,7 +334,7 @@ def listing(
     as_file: dict[str, Any] = {"text/csv": {"schema": {"type": "string"}}}
 
     def register(route: Callable[..., Response]) -> Callable[..., Response]:
-        name = route.__name__  # type: ignore[attr-defined]
+        name = route.__name__
         answers: dict[int | str, dict[str, Any]] = {
             200: {"model": Listing[model], "content": as_file, "description": "The list."}  # type: ignore[valid-type]
         }

@@ -33,9 +33,7 @@ def read_liveness(request: Request, db: Db) -> Response:
     return one(request, {"status": "ok"}, seq=db.seen)
 
 
-@router.get(
-    "/ready", summary="Can it serve?", operation_id="read_readiness", responses={200: {"model": Readiness}}
-)
+@router.get("/ready", summary="Can it serve?", operation_id="read_readiness", responses={200: {"model": Readiness}})
 def read_readiness(request: Request, db: Db) -> Response:
     """The database answers and has this release's schema. If not: 503."""
     try:

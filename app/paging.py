@@ -2,18 +2,18 @@
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import orjson
 from pydantic import BaseModel, Field
-from sqlalchemy import ColumnElement, Row, Select, literal, null, tuple_
+from sqlalchemy import ColumnElement, Select, literal, null, tuple_
 from sqlmodel import Session
 
-from app.problems import InvalidCursor, fault
 from app.columns import Id
+from app.problems import InvalidCursor, fault
 from app.shapes import ID_PATTERN, Output
 
 MAX_LIMIT = 1000
@@ -78,15 +78,17 @@ class Order:
 
 def walk(
     session: Session, statement: Select[Any], order: Order, limit: int, cursor: str | None
-) -> tuple[Sequence[Row[Any]], str | None]:
+) -> tuple[Sequence[Mapping[Any, Any]], str | None]:
     """The next `limit` rows of `statement` after `cursor`, and the cursor behind them.
 
     The rows that have a sort value and those that have none are two index ranges, read one after the other: no row is
     lost between them and none is read twice, whatever is written in the meantime.
     """
     known, last_value, last_key = _read_cursor(order, cursor)
-    statement = statement.add_columns(order.key.label("key_"), (null() if order.column is None else order.column).label("sort_"))
-    rows: list[Row[Any]] = []
+    statement = statement.add_columns(
+        order.key.label("key_"), (null() if order.column is None else order.column).label("sort_")
+    )
+    rows: list[Mapping[Any, Any]] = []
     if order.column is not None and known:
         some = statement.where(order.column.is_not(None))
         if last_key is not None:
@@ -94,13 +96,15 @@ def walk(
             after = (last_value, last_key)
             some = some.where(ends < after if order.descending else ends > after)
         some = some.order_by(*(_directed(c, order) for c in (order.column, order.key))).limit(limit + 1)
-        rows += session.execute(some).all()
+        rows += session.execute(some).mappings().all()
         last_key = None
     if len(rows) <= limit:
         rest = statement if order.column is None else statement.where(order.column.is_(None))
         if last_key is not None:
             rest = rest.where(order.key < last_key if order.descending else order.key > last_key)
-        rows += session.execute(rest.order_by(_directed(order.key, order)).limit(limit + 1 - len(rows))).all()
+        rows += (
+            session.execute(rest.order_by(_directed(order.key, order)).limit(limit + 1 - len(rows))).mappings().all()
+        )
     page = rows[:limit]
     if len(rows) <= limit:
         return page, None
@@ -135,8 +139,8 @@ def _directed(column: ColumnElement[Any], order: Order) -> ColumnElement[Any]:
     return column.desc() if order.descending else column.asc()
 
 
-def _write_cursor(order: Order, row: Row[Any]) -> str:
-    return _encode([order.name, row.sort_, row.key_])
+def _write_cursor(order: Order, row: Mapping[Any, Any]) -> str:
+    return _encode([order.name, row["sort_"], row["key_"]])
 
 
 def _read_cursor(order: Order, cursor: str | None) -> tuple[bool, Any, str | None]:
@@ -148,9 +152,8 @@ def _read_cursor(order: Order, cursor: str | None) -> tuple[bool, Any, str | Non
         if value is not None and order.column is not None:
             kind = order.column.type.python_type
             value = date.fromisoformat(value) if kind is date else kind(value)
-            if isinstance(value, int) and abs(value) >= 2**63:
-                raise ValueError("beyond what the column holds")
         fits = name == order.name and isinstance(key, str) and _fits(order.key, key)
+        fits = fits and not (isinstance(value, int) and abs(value) >= 2**63)
     except (binascii.Error, ValueError, TypeError):
         fits = False
     if not fits:

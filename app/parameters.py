@@ -15,7 +15,7 @@ _declared: dict[int, dict[str, bool]] = {}
 
 
 def check_parameters(request: Request) -> None:
-    """Raise `UnknownParameter` for a parameter that the route does not declare, or one given twice that takes one value."""
+    """Raise `UnknownParameter` for one that the route does not have, `InvalidRequest` for one given twice."""
     if not request.query_params:
         return
     declared = _parameters(request.scope["route"])

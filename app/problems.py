@@ -25,11 +25,13 @@ class Fault(BaseModel):
     """One thing that is wrong with a request."""
 
     pointer: str = Field(
-        description="Where: a JSON pointer into the body, or the parameter's name after `#/`.", examples=["#/figure/lower"]
+        description="Where: a JSON pointer into the body, or a parameter.",
+        examples=["#/figure/lower"],
     )
     location: str = Field(description="`body`, `query`, `path` or `header`.", examples=["body"])
     detail: str = Field(
-        description="What is wrong, and what was expected.", examples=["`lower` is above `upper`; expected lower <= upper"]
+        description="What is wrong, and what was expected.",
+        examples=["`lower` is above `upper`; expected lower <= upper"],
     )
     hint: str | None = Field(description="What would work.", examples=["did you mean `killed`?"])
 
@@ -44,7 +46,9 @@ class ProblemDetail(BaseModel):
     detail: str = Field(description="What happened this time.", examples=["1 thing is wrong with the request."])
     hint: str | None = Field(description="What would work.", examples=["did you mean `date_from`?"])
     errors: list[Fault] = Field(description="Each thing that is wrong, and where.")
-    request_id: str | None = Field(description="Quote this when you ask about it.", examples=["0197b0c27d3e7cc19f0a2b6c"])
+    request_id: str | None = Field(
+        description="Quote this when you ask about it.", examples=["0197b0c27d3e7cc19f0a2b6c"]
+    )
 
 
 class Problem(Exception):
@@ -164,8 +168,18 @@ class Unavailable(Problem):
 BY_STATUS: dict[int, type[Problem]] = {
     problem.status: problem
     for problem in (
-        Unavailable, UnsupportedMediaType, TooLarge, Removed, InUse, NotAcceptable, MethodNotAllowed, NotFound,
-        Forbidden, Unauthorized, InvalidRequest, Problem,
+        Unavailable,
+        UnsupportedMediaType,
+        TooLarge,
+        Removed,
+        InUse,
+        NotAcceptable,
+        MethodNotAllowed,
+        NotFound,
+        Forbidden,
+        Unauthorized,
+        InvalidRequest,
+        Problem,
     )
 }
 
@@ -200,9 +214,7 @@ def problem_response(request: Request, problem: Problem) -> Response:
     ).model_dump()
     # What was sent is quoted here and there, and may hold half a surrogate pair, which is not UTF-8.
     text = json.dumps(body | problem.more, default=_plain, ensure_ascii=False).encode("utf-8", "replace")
-    return Response(
-        text, status_code=problem.status, media_type=MEDIA_TYPE, headers=problem.headers
-    )
+    return Response(text, status_code=problem.status, media_type=MEDIA_TYPE, headers=problem.headers)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON has no word for

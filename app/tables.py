@@ -5,10 +5,11 @@ Everything that a reader can see is kept as versions. A version is valid from it
 can be asked for, and the current one is found through indices that hold nothing else.
 """
 
-from datetime import date, datetime
+import datetime as dt
 from typing import Any, ClassVar
 
-from sqlalchemy import CheckConstraint, Index, MetaData, String, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Column, Index, MetaData, String, Table, Text, UniqueConstraint, text
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import Field, SQLModel
 
 from app.columns import BIG, EDTF, NUMBER, SLUG, WORDS, Id, Moment, one_of
@@ -37,7 +38,7 @@ class Change(SQLModel, table=True):
     """One entry of the change log. Its `seq` is the register's clock: gapless and strictly growing."""
 
     seq: int = Field(primary_key=True, sa_type=BIG, sa_column_kwargs={"autoincrement": False})
-    at: datetime = Field(sa_type=Moment, index=True)
+    at: dt.datetime = Field(sa_type=Moment, index=True)
     kind: str = Field(sa_type=String(12))
     key: str = Field(sa_type=SLUG)
     action: str = Field(sa_type=String(24))
@@ -54,7 +55,7 @@ class Clock(SQLModel, table=True):
 
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     seq: int = Field(sa_type=BIG)
-    at: datetime = Field(sa_type=Moment)
+    at: dt.datetime = Field(sa_type=Moment)
 
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
 
@@ -68,8 +69,8 @@ class ApiKey(SQLModel, table=True):
     name: str = Field(sa_type=String(80))
     role: terms.Role = Field(sa_type=one_of(terms.Role, "role"))
     digest: str = Field(sa_type=String(64))
-    created_at: datetime = Field(sa_type=Moment)
-    revoked_at: datetime | None = Field(default=None, sa_type=Moment)
+    created_at: dt.datetime = Field(sa_type=Moment)
+    revoked_at: dt.datetime | None = Field(default=None, sa_type=Moment)
 
     __table_args__ = (UniqueConstraint("digest"),)
 
@@ -83,8 +84,8 @@ class Version(SQLModel):
     revision: int
     seq: int = Field(sa_type=BIG, foreign_key="change.seq", index=True)
     until_seq: int | None = Field(default=None, sa_type=BIG, foreign_key="change.seq")
-    recorded_at: datetime = Field(sa_type=Moment)
-    recorded_until: datetime | None = Field(default=None, sa_type=Moment)
+    recorded_at: dt.datetime = Field(sa_type=Moment)
+    recorded_until: dt.datetime | None = Field(default=None, sa_type=Moment)
 
 
 class SourceVersion(Version, table=True):
@@ -117,11 +118,11 @@ class DocumentVersion(Version, table=True):
     url: str | None = Field(sa_type=Text)
     title: str = Field(sa_type=Text)
     publisher: str | None = Field(sa_type=SLUG)
-    published_on: date | None
+    published_on: dt.date | None
     language: str | None = Field(sa_type=String(35))
     archive_url: str | None = Field(sa_type=Text)
     content_sha256: str | None = Field(sa_type=String(64))
-    retrieved_at: datetime | None = Field(sa_type=Moment)
+    retrieved_at: dt.datetime | None = Field(sa_type=Moment)
     terms: str | None = Field(sa_type=Text)
 
     __table_args__ = (
@@ -194,7 +195,7 @@ class TopicVersion(Version, table=True):
     subject: str = Field(sa_type=SLUG)
     place: str = Field(sa_type=SLUG)
     aggregation: terms.Aggregation | None = Field(sa_type=one_of(terms.Aggregation, "aggregation"))
-    since: date | None
+    since: dt.date | None
     tolerance: float | None = Field(sa_type=NUMBER)
 
     __table_args__ = (
@@ -236,16 +237,16 @@ class ClaimVersion(Version, table=True):
     high: float | None = Field(sa_type=NUMBER)
     magnitude: float | None = Field(sa_type=NUMBER)
     period: str = Field(sa_type=String(85))
-    period_start: date | None
-    period_end: date | None
+    period_start: dt.date | None
+    period_end: dt.date | None
     aggregation: terms.Aggregation = Field(sa_type=one_of(terms.Aggregation, "aggregation"))
-    date: date | None
+    date: dt.date | None
     date_edtf: str | None = Field(sa_type=EDTF)
     source: str = Field(sa_type=SLUG)
     includes: list[str] = Field(sa_type=WORDS)
     excludes: list[str] = Field(sa_type=WORDS)
     note: str | None = Field(sa_type=Text)
-    retracted_on: date | None
+    retracted_on: dt.date | None
     fingerprint: str = Field(sa_type=String(64))
 
     __table_args__ = (
@@ -278,7 +279,7 @@ class CitationVersion(Version, table=True):
     translation: str | None = Field(sa_type=Text)
     locator: str | None = Field(sa_type=Text)
     gap: str | None = Field(sa_type=Text)
-    withdrawn_on: date | None
+    withdrawn_on: dt.date | None
 
     __table_args__ = (
         standing("uq_citation_standing", "id", unique=True),
@@ -300,7 +301,7 @@ class AssessmentVersion(Version, table=True):
     credibility: terms.Credibility | None = Field(sa_type=one_of(terms.Credibility, "credibility"))
     stated: str | None = Field(sa_type=Text)
     assessor: str = Field(sa_type=String(80))
-    assessed_on: date
+    assessed_on: dt.date
     rationale: str = Field(sa_type=Text)
     withdrawn: bool
 
@@ -353,6 +354,12 @@ VERSIONED: dict[str, type[Version]] = {
 """The kinds of the change log and where their versions are kept."""
 
 
-def columns_of(table: type[Version]) -> Any:  # noqa: ANN401 - SQLModel does not type its columns
+def table_of(model: type[SQLModel]) -> Table:
+    """The table of a model, for joins."""
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    return table
+
+
+def columns_of(table: type[SQLModel]) -> ReadOnlyColumnCollection[str, Column[Any]]:
     """The columns of a versioned table, as SQLAlchemy names them (`columns_of(ClaimVersion).category`)."""
-    return table.__table__.c  # type: ignore[attr-defined]
+    return table_of(table).c

@@ -1,9 +1,9 @@
 """The register: everything that is kept as versions, the change log, its clock and the keys that may write."""
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from alembic import op
-from sqlalchemy.dialects import postgresql
 
 revision = "0001"
 down_revision = None

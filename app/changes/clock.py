@@ -102,9 +102,7 @@ class Log:
         stamped = {"revision": 1, **state, "seq": self.seq, "recorded_at": self.at}
         self.session.execute(insert(table).values(stamped))
 
-    def _tick(
-        self, kind: str, key: str, action: str, revision: int, claim: str | None, reason: str | None
-    ) -> None:
+    def _tick(self, kind: str, key: str, action: str, revision: int, claim: str | None, reason: str | None) -> None:
         self.seq += 1
         self.session.execute(
             insert(Change).values(

@@ -15,7 +15,7 @@ NUMERIC_PROPOSITIONS: Final = frozenset({"quantity", "ratio"})
 WORDLESS_PROPOSITIONS: Final = frozenset({"peak_period", "trend", "existence", "denial"})
 
 
-class FigureFault(ValueError):  # noqa: N818 - it states a fact about the figure, as the house names exceptions
+class FigureFault(ValueError):
     """A figure that cannot be stored: which `field`, what was `expected`, and a `hint` (may be empty)."""
 
     def __init__(self, field: str, expected: str, hint: str = "") -> None:

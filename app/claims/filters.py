@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
-from enum import Enum
+from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -16,7 +16,16 @@ from app.paging import Order, PageQuery
 from app.problems import InvalidRequest, UnknownSlug, fault, nearest
 from app.shapes import ID_PATTERN, Day, Slug
 from app.sources.queries import SOURCE
-from app.tables import AssessmentVersion, Change, CitationVersion, ClaimVersion, SourceVersion, TopicVersion, columns_of
+from app.tables import (
+    AssessmentVersion,
+    Change,
+    CitationVersion,
+    ClaimVersion,
+    SourceVersion,
+    TopicVersion,
+    columns_of,
+    table_of,
+)
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT, scheme
 from app.vocabulary.slugged import Slugged, absent, slugs
 from app.vocabulary.terms import (
@@ -34,7 +43,7 @@ from app.vocabulary.terms import (
 claim = columns_of(ClaimVersion)
 
 
-class Sort(str, Enum):
+class Sort(StrEnum):
     """The orders of claims. Unknown values come last in each."""
 
     newest = "-date"
@@ -46,7 +55,7 @@ class Sort(str, Enum):
     by_source = "source"
 
 
-class ConfidenceFilter(str, Enum):
+class ConfidenceFilter(StrEnum):
     """Levels of confidence, and the absence of any assessment."""
 
     high = "high"
@@ -123,13 +132,13 @@ def _of_source(column: str) -> Where:
 
 def _assessed(asking: Asking, column: str, wanted: list[str]) -> ColumnElement[bool]:
     """The newest assessment that was not withdrawn has one of these words."""
-    newest = AssessmentVersion.__table__.alias("newest")  # type: ignore[attr-defined]
+    newest = table_of(AssessmentVersion).alias("newest")
     latest = (
         select(newest.c.version)
         .where(newest.c.claim == claim.id, newest.c.withdrawn.is_(False), asking.view.among(newest.c))
         .order_by(newest.c.assessed_on.desc(), newest.c.seq.desc())
         .limit(1)
-        .correlate(ClaimVersion.__table__)  # type: ignore[attr-defined]
+        .correlate(table_of(ClaimVersion))
         .scalar_subquery()
     )
     assessment = columns_of(AssessmentVersion)
@@ -159,9 +168,7 @@ def _status(asking: Asking, wanted: list[Status]) -> ColumnElement[bool]:
 def _document(asking: Asking, wanted: list[str]) -> ColumnElement[bool]:
     citation = columns_of(CitationVersion)
     cited = [id_ for id_ in wanted if ID_PATTERN.fullmatch(id_)]
-    return exists().where(
-        citation.claim == claim.id, citation.document.in_(cited), asking.view.holds(CitationVersion)
-    )
+    return exists().where(citation.claim == claim.id, citation.document.in_(cited), asking.view.holds(CitationVersion))
 
 
 def _topic(asking: Asking, wanted: list[str]) -> ColumnElement[bool]:
@@ -169,8 +176,10 @@ def _topic(asking: Asking, wanted: list[str]) -> ColumnElement[bool]:
 
     asking.check("topic", TOPIC, wanted)
     columns = columns_of(TopicVersion)
-    found = asking.session.execute(select(*columns).where(columns.slug.in_(wanted), asking.view.holds(TopicVersion)))
-    return or_(*(topic_clause(asking.scheme, topic._mapping, narrower=asking.narrower is not False) for topic in found))
+    found = asking.session.execute(
+        select(*columns).where(columns.slug.in_(wanted), asking.view.holds(TopicVersion))
+    ).mappings()
+    return or_(*(topic_clause(asking.scheme, topic, narrower=asking.narrower is not False) for topic in found))
 
 
 def topic_clause(scheme: Scheme, topic: Any, *, narrower: bool = True) -> ColumnElement[bool]:  # noqa: ANN401 - a row
@@ -196,7 +205,7 @@ def starts_on(day: date) -> ColumnElement[bool]:
 
 def _updated_since(_asking: Asking, since: datetime) -> ColumnElement[bool]:
     """Changed themselves, or through a citation, an assessment or a relation."""
-    change = columns_of(Change)  # type: ignore[arg-type]
+    change = columns_of(Change)
     return claim.id.in_(select(change.claim).where(change.at >= since, change.claim.is_not(None)))
 
 
@@ -216,8 +225,8 @@ class ClaimQuery(PageQuery):
     place: Annotated[list[Slug], Where(_place)] = Field(default=[], description="Where.", examples=[["kursk-oblast"]])
     narrower: bool | None = Field(
         default=None,
-        description="Whether categories, subjects and places also take what lies below them. A topic takes the categories "
-        "within its own unless this is `false`.",
+        description="Whether categories, subjects and places also take what lies below them. A topic takes the "
+        "categories within its own unless this is `false`.",
         examples=[True],
     )
     source: Annotated[list[Slug], Where(_source)] = Field(default=[], description="Who said it.", examples=[["csis"]])
@@ -264,13 +273,19 @@ class ClaimQuery(PageQuery):
         float | None,
         Where(lambda _asking, n: and_(or_(claim.high >= n, claim.high.is_(None)), claim.magnitude.is_not(None))),
     ] = Field(
-        default=None, allow_inf_nan=False, description="The figure can be this or more (an open end can).", examples=[100000]
+        default=None,
+        allow_inf_nan=False,
+        description="The figure can be this or more (an open end can).",
+        examples=[100000],
     )
     value_max: Annotated[
         float | None,
         Where(lambda _asking, n: and_(or_(claim.low <= n, claim.low.is_(None)), claim.magnitude.is_not(None))),
     ] = Field(
-        default=None, allow_inf_nan=False, description="The figure can be this or less (an open end can).", examples=[500000]
+        default=None,
+        allow_inf_nan=False,
+        description="The figure can be this or less (an open end can).",
+        examples=[500000],
     )
     status: Annotated[list[Status], Where(_status)] = Field(
         default=[], description="Whether it stands; all but `removed` if not given.", examples=[["asserted"]]

@@ -27,7 +27,7 @@ _SEASON_STARTS: Final = {21: 3, 22: 6, 23: 9, 24: 12}
 _LONGEST: Final = 40
 
 
-class PeriodFault(ValueError):  # noqa: N818 - it states a fact about the text, as the house names exceptions
+class PeriodFault(ValueError):
     """A text that is no period: what was `expected`, and a `hint` (may be empty)."""
 
     def __init__(self, text: str, expected: str, hint: str = "") -> None:

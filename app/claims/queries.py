@@ -22,8 +22,8 @@ from app.tables import (
     DocumentVersion,
     RelationVersion,
     SourceVersion,
-    Version,
     columns_of,
+    table_of,
 )
 from app.vocabulary.terms import Status
 
@@ -32,11 +32,6 @@ CITED = ("id", "role", "via", "fidelity", "quote", "quote_language", "translatio
 CONFIDENCE = ("level", "reliability", "credibility", "stated", "assessor", "assessed_on", "rationale")
 
 Card = dict[str, Any]
-
-
-def table_of(model: type[Version]) -> Any:  # noqa: ANN401 - SQLModel does not type its tables
-    """The table of a model, for joins."""
-    return model.__table__  # type: ignore[attr-defined]
 
 
 def select_claims(view: View) -> Select[Any]:
@@ -66,7 +61,7 @@ def find_claims(session: Session, query: ClaimQuery, view: View) -> Found:
         total = session.execute(counted).scalar_one()
     statement = select_claims(view).where(*conditions)
     rows, cursor = walk(session, statement, order_of(query.sort), query.limit or DEFAULT_LIMIT, query.cursor)
-    return Found(cards(session, [row._mapping for row in rows], view), view.seq, cursor, total)
+    return Found(cards(session, rows, view), view.seq, cursor, total)
 
 
 def read_claim(session: Session, id_: str, view: View) -> Card:
@@ -88,7 +83,9 @@ def cards(session: Session, rows: Sequence[Mapping[Any, Any]], view: View) -> li
     ids = [row["id"] for row in rows]
     cited, assessed = citations_of(session, ids, view), confidence_of(session, ids, view)
     return [
-        tombstone(row) if row["status"] == Status.removed else _card(row, cited[row["id"]], assessed.get(row["id"]), view)
+        tombstone(row)
+        if row["status"] == Status.removed
+        else _card(row, cited[row["id"]], assessed.get(row["id"]), view)
         for row in rows
     ]
 
@@ -212,8 +209,20 @@ def assessments_of(session: Session, claim: str, view: View) -> list[Card]:
 
 
 RELATION = (
-    "id", "type", "claim", "to_claim", "to_source", "asserted_by", "scope", "independence", "document", "quote", "note",
-    "withdrawn", "recorded_at", "seq",
+    "id",
+    "type",
+    "claim",
+    "to_claim",
+    "to_source",
+    "asserted_by",
+    "scope",
+    "independence",
+    "document",
+    "quote",
+    "note",
+    "withdrawn",
+    "recorded_at",
+    "seq",
 )
 
 

@@ -82,7 +82,9 @@ def record_claim(log: Log, given: ClaimInput, id_: str | None = None) -> str:
     _refuse_duplicate(log, state["fingerprint"])
     id_ = id_ or str(uuid7())
     # The documents come first in the log, so that whoever follows it knows them before the claim that cites them.
-    cited = [_document_id(log, citation.document, known) for citation, known in zip(given.citations, documents, strict=True)]
+    cited = [
+        _document_id(log, citation.document, known) for citation, known in zip(given.citations, documents, strict=True)
+    ]
     log.record(ClaimVersion, id_, state, action="created", claim=id_)
     for citation, document in zip(given.citations, cited, strict=True):
         log.add(CitationVersion, {"id": str(uuid7()), **_citation_fields(log, citation, id_, document, given.source)})
@@ -148,7 +150,10 @@ def fingerprint(state: Mapping[str, Any]) -> str:
     numbers = [state[name] for name in ("value", "lower", "upper", "out_of", "coverage")]
     has_number = state["magnitude"] is not None
     parts = [
-        *(str(state[name]) for name in ("category", "subject", "place", "proposition", "modality", "aggregation", "source")),
+        *(
+            str(state[name])
+            for name in ("category", "subject", "place", "proposition", "modality", "aggregation", "source")
+        ),
         [None if number is None else canonical_number(number) for number in numbers],
         [state["lower_inclusive"], state["upper_inclusive"], state["approximate"], state["relative_to"]],
         state["period"],
@@ -192,7 +197,9 @@ def _period(given: ClaimInput, faults: Faults) -> Period | None:
 
 
 def _check_slugs(log: Log, given: ClaimInput, faults: Faults) -> None:
-    counted = [(f"{name}/{i}", slug) for name in ("includes", "excludes") for i, slug in enumerate(getattr(given, name))]
+    counted = [
+        (f"{name}/{i}", slug) for name in ("includes", "excludes") for i, slug in enumerate(getattr(given, name))
+    ]
     wanted: list[tuple[Slugged, list[tuple[str, str]]]] = [
         (CATEGORY, [("category", given.category)]),
         (SUBJECT, [("subject", given.subject), *counted]),
@@ -222,15 +229,16 @@ def _check_citation(log: Log, given: CitationInput, at: str, faults: Faults) -> 
     return None
 
 
-def _said_on(
-    log: Log, given: ClaimInput, documents: list[dict[str, Any] | None], faults: Faults
-) -> date | None:
+def _said_on(log: Log, given: ClaimInput, documents: list[dict[str, Any] | None], faults: Faults) -> date | None:
     """The day on which it was said: the last that it can be, so that nothing counts as known too early."""
     if given.date_edtf is None:
         if given.date is not None and given.date > log.at.date():
             faults.add("date", f"`{given.date}` has not come yet.")
         return given.date
-    published = [known["published_on"] if known else cited.document.published_on for known, cited in zip(documents, given.citations, strict=True)]
+    published = [
+        known["published_on"] if known else cited.document.published_on
+        for known, cited in zip(documents, given.citations, strict=True)
+    ]
     not_after = min([log.at.date(), *(day for day in published if day is not None)])
     try:
         span = parse_date(given.date_edtf)
@@ -248,13 +256,35 @@ def _said_on(
 
 
 def _plain_fields(given: ClaimInput) -> dict[str, Any]:
-    same = ("category", "subject", "place", "proposition", "modality", "derivation", "includes", "excludes", "note", "source")
+    same = (
+        "category",
+        "subject",
+        "place",
+        "proposition",
+        "modality",
+        "derivation",
+        "includes",
+        "excludes",
+        "note",
+        "source",
+    )
     return {name: getattr(given, name) for name in same}
 
 
 def _figure_fields(figure: Figure, proposition: Proposition) -> dict[str, Any]:
     ends = interval(figure)
-    named = ("as_printed", "value", "lower", "upper", "lower_inclusive", "upper_inclusive", "approximate", "coverage", "out_of", "relative_to")
+    named = (
+        "as_printed",
+        "value",
+        "lower",
+        "upper",
+        "lower_inclusive",
+        "upper_inclusive",
+        "approximate",
+        "coverage",
+        "out_of",
+        "relative_to",
+    )
     return {name: getattr(figure, name) for name in named} | {
         "kind": FigureKind(kind_of(figure, proposition.value)),
         "low": ends.lower if ends else None,
@@ -263,9 +293,7 @@ def _figure_fields(figure: Figure, proposition: Proposition) -> dict[str, Any]:
     }
 
 
-def _citation_fields(
-    log: Log, given: CitationInput, claim: str, document: str, claimant: str
-) -> dict[str, Any]:
+def _citation_fields(log: Log, given: CitationInput, claim: str, document: str, claimant: str) -> dict[str, Any]:
     same = ("via", "fidelity", "quote", "quote_language", "translation", "locator", "gap", "withdrawn_on")
     role = given.role
     if role is None:

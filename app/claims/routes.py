@@ -40,9 +40,7 @@ def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, want: Wanted) -> 
     return want.rows(find, query, CLAIM_COLUMNS)
 
 
-@router.get(
-    "/claims/{id}", summary="Read a claim", operation_id="read_claim", responses={200: {"model": Claim}}
-)
+@router.get("/claims/{id}", summary="Read a claim", operation_id="read_claim", responses={200: {"model": Claim}})
 def get_claim(id: ClaimId, request: Request, db: Db, known_on: KnownOn = None) -> Response:  # noqa: A002 - its name in the address
     """One claim with its figure, period, source, citations and newest assessment. Taken down: 410 with a tombstone."""
     with db.read() as session:

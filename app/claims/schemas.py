@@ -70,7 +70,9 @@ class Period(Output):
     """What the figure covers."""
 
     edtf: str = Field(description="The period in EDTF, levels 0–1.", examples=["2022-02-24/2025-06-12"])
-    start: dt.date | None = Field(description="The first day it can mean; null where it is not known.", examples=["2022-02-24"])
+    start: dt.date | None = Field(
+        description="The first day it can mean; null where it is not known.", examples=["2022-02-24"]
+    )
     end: dt.date | None = Field(description="The last day it can mean; null where it is open.", examples=["2025-06-12"])
     aggregation: Aggregation = Field(description="How the figure relates to the period.", examples=["cumulative"])
 
@@ -101,14 +103,18 @@ class Citation(Output):
 
     id: str = Field(description="Its id.", examples=[ID])
     document: DocumentCard = Field(description="Where it can be read.")
-    role: CitationRole = Field(description="Whether the claimant published it, or somebody relays it.", examples=["relay"])
+    role: CitationRole = Field(
+        description="Whether the claimant published it, or somebody relays it.", examples=["relay"]
+    )
     via: list[str] = Field(description="The sources in between, from the claimant on.", examples=[["ap"]])
     fidelity: Fidelity = Field(description="How faithfully it repeats what was said.", examples=["paraphrase"])
     quote: str | None = Field(description="The words as they stand there.", examples=["surpassed one million"])
     quote_language: str | None = Field(description="Their language (BCP 47).", examples=["en"])
     translation: str | None = Field(description="The words in English.", examples=["about 12,000 dead"])
     locator: str | None = Field(description="Where in the document.", examples=["paragraph 1"])
-    gap: str | None = Field(description="Which link of the chain was not seen.", examples=["The report itself was not seen."])
+    gap: str | None = Field(
+        description="Which link of the chain was not seen.", examples=["The report itself was not seen."]
+    )
     withdrawn_on: dt.date | None = Field(description="When the outlet took its report back.", examples=["2025-07-01"])
 
 
@@ -135,13 +141,16 @@ class Claim(Output):
     figure: Figure = Field(description="The figure.")
     period: Period = Field(description="What the figure covers.")
     date: dt.date | None = Field(
-        description="The day on which the source said it, at the latest; null where nobody knows.", examples=["2025-06-12"]
+        description="The day on which the source said it, at the latest; null where nobody knows.",
+        examples=["2025-06-12"],
     )
     date_edtf: str | None = Field(description="The same as far as it is known, in EDTF.", examples=["2025-06"])
     source: ClaimSource = Field(description="Who said it.")
     confidence: Confidence | None = Field(description="The newest assessment; null where nobody assessed it.")
     includes: list[str] = Field(description="Subjects that the source says it counts.", examples=[["wagner-group"]])
-    excludes: list[str] = Field(description="Subjects that the source says it leaves out.", examples=[["prisoners-of-war"]])
+    excludes: list[str] = Field(
+        description="Subjects that the source says it leaves out.", examples=[["prisoners-of-war"]]
+    )
     citations: list[Citation] = Field(description="Where it can be read, the first recorded first.")
     note: str | None = Field(description="What a reader should know.", examples=["The page is undated."])
     retracted_on: dt.date | None = Field(description="When its source took it back.", examples=["2025-07-01"])
@@ -155,7 +164,9 @@ class FigureInput(Input):
     """What was printed, and the numbers that it says."""
 
     as_printed: Word = Field(description="The words of the figure, verbatim.", examples=["surpassed one million"])
-    value: GivenNumber | None = Field(default=None, description="The number, or the source's best estimate.", examples=[1351])
+    value: GivenNumber | None = Field(
+        default=None, description="The number, or the source's best estimate.", examples=[1351]
+    )
     lower: GivenNumber | None = Field(default=None, description="The lower end.", examples=[1000000])
     upper: GivenNumber | None = Field(default=None, description="The upper end.", examples=[250000])
     lower_inclusive: bool | None = Field(default=None, description="False: more than `lower`.", examples=[False])
@@ -165,7 +176,9 @@ class FigureInput(Input):
         default=None, description="The probability with which the range is said to hold.", examples=[0.95]
     )
     out_of: GivenNumber | None = Field(default=None, description="The whole of a share or ratio.", examples=[100])
-    relative_to: Word | None = Field(default=None, description="The base of a relative figure.", examples=["ukrainian-forces"])
+    relative_to: Word | None = Field(
+        default=None, description="The base of a relative figure.", examples=["ukrainian-forces"]
+    )
     kind: FigureKind | None = Field(
         default=None, description="Need not be given; if it is, it must fit the numbers.", examples=["lower_bound"]
     )
@@ -214,7 +227,9 @@ class CitationInput(Input):
     )
     quote: Passage | None = Field(default=None, description="The words as they stand there.", examples=["over 950,000"])
     quote_language: Language | None = Field(default=None, description="Their language (BCP 47).", examples=["en"])
-    translation: Passage | None = Field(default=None, description="The words in English.", examples=["about 12,000 dead"])
+    translation: Passage | None = Field(
+        default=None, description="The words in English.", examples=["about 12,000 dead"]
+    )
     locator: Word | None = Field(default=None, description="Where in the document.", examples=["paragraph 1"])
     gap: Passage | None = Field(
         default=None, description="Which link of the chain was not seen.", examples=["The report itself was not seen."]
@@ -231,7 +246,9 @@ class AssessmentInput(Input):
     reliability: Reliability | None = Field(default=None, description="Of the source, A–F.", examples=["C"])
     credibility: Credibility | None = Field(default=None, description="Of the figure, 1–6.", examples=["3"])
     stated: Word | None = Field(default=None, description="The source's own hedge.", examples=["likely"])
-    assessor: Word | None = Field(default=None, description="Who assessed it; the key's name if not given.", examples=["desk"])
+    assessor: Word | None = Field(
+        default=None, description="Who assessed it; the key's name if not given.", examples=["desk"]
+    )
     assessed_on: Day | None = Field(default=None, description="When; today if not given.", examples=["2026-11-20"])
     rationale: Passage = Field(description="Why.", examples=["A party to the war counts the other side's losses."])
 
@@ -258,12 +275,17 @@ class ClaimInput(Input):
         default=[], max_length=50, description="Subjects that the source says it counts.", examples=[["wagner-group"]]
     )
     excludes: list[Slug] = Field(
-        default=[], max_length=50, description="Subjects that the source says it leaves out.", examples=[["dpr-lpr-militias"]]
+        default=[],
+        max_length=50,
+        description="Subjects that the source says it leaves out.",
+        examples=[["dpr-lpr-militias"]],
     )
     citations: list[CitationInput] = Field(
         min_length=1, max_length=100, description="Where it can be read: at least one place."
     )
-    note: Passage | None = Field(default=None, description="What a reader should know.", examples=["The page is undated."])
+    note: Passage | None = Field(
+        default=None, description="What a reader should know.", examples=["The page is undated."]
+    )
     confidence: AssessmentInput | None = Field(
         default=None, description="A first assessment; needs the role editor. Left out: nobody assessed it."
     )
@@ -289,7 +311,9 @@ class Relation(Output):
     to_source: str | None = Field(description="To which source, where its claim is not known.", examples=["us-dod"])
     asserted_by: str = Field(description="The source that says so, or `editors`.", examples=["editors"])
     scope: RelationScope | None = Field(description="What it is about.", examples=["level"])
-    independence: Independence | None = Field(description="Whether their grounds are separate.", examples=["shared_basis"])
+    independence: Independence | None = Field(
+        description="Whether their grounds are separate.", examples=["shared_basis"]
+    )
     document: str | None = Field(description="Where that can be read, by id.", examples=[ID])
     quote: str | None = Field(description="The words that say so.", examples=["corroborate these numbers"])
     note: str | None = Field(description="What a reader should know.", examples=["Which figure is meant is not said."])
@@ -303,13 +327,23 @@ class RelationInput(Input):
 
     type: RelationType = Field(description="How it stands.", examples=["based_on"])
     claim: str | None = Field(default=None, description="To which claim, by id.", examples=[ID])
-    source: Slug | None = Field(default=None, description="To which source, where its claim is not known.", examples=["us-dod"])
-    asserted_by: Slug = Field(default="editors", description="The source that says so, or `editors`.", examples=["editors"])
+    source: Slug | None = Field(
+        default=None, description="To which source, where its claim is not known.", examples=["us-dod"]
+    )
+    asserted_by: Slug = Field(
+        default="editors", description="The source that says so, or `editors`.", examples=["editors"]
+    )
     scope: RelationScope | None = Field(default=None, description="What it is about.", examples=["level"])
-    independence: Independence | None = Field(default=None, description="Whether their grounds are separate.", examples=["unknown"])
+    independence: Independence | None = Field(
+        default=None, description="Whether their grounds are separate.", examples=["unknown"]
+    )
     document: str | None = Field(default=None, description="Where that can be read, by id.", examples=[ID])
-    quote: Passage | None = Field(default=None, description="The words that say so.", examples=["corroborate these numbers"])
-    note: Passage | None = Field(default=None, description="What a reader should know.", examples=["Which figure is not said."])
+    quote: Passage | None = Field(
+        default=None, description="The words that say so.", examples=["corroborate these numbers"]
+    )
+    note: Passage | None = Field(
+        default=None, description="What a reader should know.", examples=["Which figure is not said."]
+    )
 
 
 class Tombstone(Output):

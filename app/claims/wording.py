@@ -12,9 +12,7 @@ _LONGEST: Final = 80
 """Longer texts are sentences, not wordings; the cap also bounds the time that the patterns below can take."""
 
 _SPELLING: Final = str.maketrans(
-    dict.fromkeys("\u00a0\u2007\u2009\u202f\t\n", " ")
-    | dict.fromkeys("‐‑‒–—−", "-")  # noqa: RUF001 - printed figures use every dash there is
-    | dict.fromkeys("’ʼ", "'")  # noqa: RUF001 - as above, for the apostrophe that groups digits
+    dict.fromkeys("\u00a0\u2007\u2009\u202f\t\n", " ") | dict.fromkeys("‐‑‒–—−", "-") | dict.fromkeys("’ʼ", "'")
 )
 
 # fmt: off

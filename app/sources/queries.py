@@ -12,7 +12,7 @@ from app.paging import DEFAULT_LIMIT, Found, Order, PageQuery, walk
 from app.problems import Fault, InvalidRequest, NotFound
 from app.shapes import ID_PATTERN
 from app.sources.schemas import DocumentCard, DocumentInput, SourceInput
-from app.tables import DocumentVersion, SourceVersion, columns_of
+from app.tables import DocumentVersion, SourceVersion, columns_of, table_of
 from app.vocabulary.slugged import STAMPS, Slugged, put_slugged, reference_faults, unknown_slugs
 
 SOURCE = Slugged(
@@ -38,7 +38,7 @@ def holders(session: Session, view: View) -> dict[str, str]:
     """Source → the source whose position it holds, for those that speak for another."""
     columns = columns_of(SourceVersion)
     wanted = select(columns.slug, columns.speaks_for).where(columns.speaks_for.is_not(None), view.holds(SourceVersion))
-    speaks_for = {slug: other for slug, other in session.execute(wanted)}
+    speaks_for = dict(session.execute(wanted).tuples())
     found = {}
     for slug in speaks_for:
         holder, passed = slug, {slug}
@@ -54,17 +54,17 @@ def _documents(view: View) -> Select[Any]:
     published_by = and_(source.slug == document.publisher, view.holds(SourceVersion))
     return (
         select(*document, source.name.label("publisher_name"))
-        .select_from(DocumentVersion.__table__.outerjoin(SourceVersion.__table__, published_by))  # type: ignore[attr-defined]
+        .select_from(table_of(DocumentVersion).outerjoin(table_of(SourceVersion), published_by))
         .where(view.holds(DocumentVersion))
     )
 
 
-def document_card(row: Mapping[str, Any]) -> dict[str, Any]:
+def document_card(row: Mapping[Any, Any]) -> dict[str, Any]:
     """A document, as a citation shows it."""
     return {name: row[name] for name in CARD}
 
 
-def _document(row: Mapping[str, Any]) -> dict[str, Any]:
+def _document(row: Mapping[Any, Any]) -> dict[str, Any]:
     more = {name: row[name] for name in ("content_sha256", "retrieved_at", "terms", *STAMPS)}
     return document_card(row) | more | {"links": {"self": f"/v1/documents/{row['id']}"}}
 
@@ -72,10 +72,12 @@ def _document(row: Mapping[str, Any]) -> dict[str, Any]:
 def find_documents(session: Session, query: PageQuery, view: View) -> Found:
     """All documents, the oldest record first."""
     statement = _documents(view)
-    total = session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if query.total else None
+    total = (
+        session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if query.total else None
+    )
     order = Order("id", columns_of(DocumentVersion).id)
     rows, cursor = walk(session, statement, order, query.limit or DEFAULT_LIMIT, query.cursor)
-    return Found([_document(row._mapping) for row in rows], view.seq, cursor, total)
+    return Found([_document(row) for row in rows], view.seq, cursor, total)
 
 
 def read_document(session: Session, id_: str, view: View) -> dict[str, Any]:

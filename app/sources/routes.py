@@ -40,7 +40,9 @@ def list_sources(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> 
 
 
 @router.get("/sources/{slug}", summary="Read a source", operation_id="read_source", responses={200: {"model": Source}})
-def get_source(slug: Annotated[str, Path(description="Its slug.", examples=["csis"])], request: Request, db: Db) -> Response:
+def get_source(
+    slug: Annotated[str, Path(description="Its slug.", examples=["csis"])], request: Request, db: Db
+) -> Response:
     """Who this is, what it is, and where it stands in the dispute."""
     with db.read() as session:
         view = view_of(session)
@@ -97,7 +99,10 @@ def get_document(
     "/documents",
     summary="Record a document",
     operation_id="post_document",
-    responses={200: {"model": Document, "description": "It stood already."}, 201: {"model": Document, "description": "It is new."}},
+    responses={
+        200: {"model": Document, "description": "It stood already."},
+        201: {"model": Document, "description": "It is new."},
+    },
 )
 def post_document(given: DocumentInput, request: Request, db: Db, contributor: Contributor) -> Response:
     """Record where claims can be read. Of one address there is one document: if it stands already, that one answers."""

@@ -20,7 +20,9 @@ class SourceInput(Input):
     )
     anonymous: bool = Field(default=False, description="Whether nobody names it.", examples=[False])
     description: Passage | None = Field(
-        default=None, description="Who it is; all there is of an anonymous one.", examples=["A research institute in Washington."]
+        default=None,
+        description="Who it is; all there is of an anonymous one.",
+        examples=["A research institute in Washington."],
     )
     url: Address | None = Field(default=None, description="Its own site.", examples=["https://www.csis.org"])
 
@@ -51,12 +53,19 @@ class DocumentInput(Input):
     published_on: Day | None = Field(default=None, description="The day of publication.", examples=["2025-06-04"])
     language: Language | None = Field(default=None, description="Its language (BCP 47).", examples=["en"])
     archive_url: Address | None = Field(
-        default=None, description="A copy in an archive.", examples=["https://web.archive.org/web/2025/https://example.org/"]
+        default=None,
+        description="A copy in an archive.",
+        examples=["https://web.archive.org/web/2025/https://example.org/"],
     )
     content_sha256: str | None = Field(
-        default=None, pattern="^[0-9a-f]{64}$", description="The SHA-256 of what was read, in hex.", examples=["9f86d081884c7d65" * 4]
+        default=None,
+        pattern="^[0-9a-f]{64}$",
+        description="The SHA-256 of what was read, in hex.",
+        examples=["9f86d081884c7d65" * 4],
     )
-    retrieved_at: UtcTime | None = Field(default=None, description="When it was read.", examples=["2026-11-20T09:00:00Z"])
+    retrieved_at: UtcTime | None = Field(
+        default=None, description="When it was read.", examples=["2026-11-20T09:00:00Z"]
+    )
     terms: Word | None = Field(default=None, description="Its licence or terms of use.", examples=["CC BY 4.0"])
 
 
@@ -68,7 +77,9 @@ class DocumentCard(Output):
     publisher: str | None = Field(description="Who published it, by slug.", examples=["kyiv-independent"])
     publisher_name: str | None = Field(description="Who published it, by name.", examples=["The Kyiv Independent"])
     url: str | None = Field(description="Its address.", examples=["https://kyivindependent.com/mediazona/"])
-    archive_url: str | None = Field(description="A copy in an archive.", examples=["https://web.archive.org/web/2025/https://example.org/"])
+    archive_url: str | None = Field(
+        description="A copy in an archive.", examples=["https://web.archive.org/web/2025/https://example.org/"]
+    )
     published_on: date | None = Field(description="The day of publication.", examples=["2025-06-04"])
     language: str | None = Field(description="Its language (BCP 47).", examples=["en"])
 

@@ -80,7 +80,9 @@ def _load_vocabulary(log: Log) -> None:
 def _in_order(tables: Table, *fields: str) -> list[tuple[str, Table]]:
     waiting, done, ordered = dict(tables), set[str](), list[tuple[str, Table]]()
     while waiting:
-        ready = [slug for slug, table in waiting.items() if not _named(table, fields) & (waiting.keys() - {slug} - done)]
+        ready = [
+            slug for slug, table in waiting.items() if not _named(table, fields) & (waiting.keys() - {slug} - done)
+        ]
         if not ready:
             raise ValueError(f"these refer to each other in a circle: {', '.join(waiting)}")
         for slug in ready:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
@@ -16,11 +15,11 @@ from app.claims.figure import Figure, interval, plain_number
 from app.claims.filters import Asking, claim, starts_on, topic_clause
 from app.claims.origins import ClaimNode, Edge, Root, independent_origins, roots
 from app.claims.period import parse_period
-from app.claims.queries import NUMBERS, Card, cards, relations_of, select_claims, table_of
+from app.claims.queries import NUMBERS, Card, cards, relations_of, select_claims
 from app.claims.scheme import Scheme
 from app.paging import Found, PageQuery
 from app.sources.queries import SOURCE, holders
-from app.tables import ClaimVersion, RelationVersion, SourceVersion, TopicVersion, columns_of
+from app.tables import ClaimVersion, RelationVersion, SourceVersion, columns_of, table_of
 from app.topics.kinds import TOPIC
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT, scheme
 from app.vocabulary.slugged import find_slugged, read_slugged
@@ -91,7 +90,7 @@ def _sort_out(session: Session, question: Question, view: View) -> Sides:
 
 
 def _statement(row: Mapping[Any, Any], held: Mapping[str, str]) -> Statement:
-    numbers = {name: None if row[name] is None else plain_number(row[name]) for name in NUMBERS}
+    numbers: dict[str, Any] = {name: None if row[name] is None else plain_number(row[name]) for name in NUMBERS}
     same = ("as_printed", "lower_inclusive", "upper_inclusive", "approximate", "relative_to")
     return Statement(
         id=row["id"],
@@ -181,7 +180,7 @@ def _sources(session: Session, wanted: Iterable[str], view: View) -> dict[str, C
     source = columns_of(SourceVersion)
     shown = (source.slug, source.name, source.kind, source.interest)
     rows = session.execute(select(*shown).where(source.slug.in_(set(wanted)), view.holds(SourceVersion)))
-    return {row.slug: dict(row._mapping) for row in rows}
+    return {row["slug"]: dict(row) for row in rows.mappings()}
 
 
 def check_question(session: Session, category: str, subject: str | None, place: str | None, view: View) -> None:
@@ -240,7 +239,10 @@ def _summary(session: Session, topic: Card, view: View) -> Card:
         **{name: topic[name] for name in ("revision", "recorded_at", "seq")},
         "links": {
             "self": f"/v1/topics/{topic['slug']}",
-            **{name.replace("-", "_"): f"/v1/topics/{topic['slug']}/{name}" for name in ("claims", "side-by-side", "timeline")},
+            **{
+                name.replace("-", "_"): f"/v1/topics/{topic['slug']}/{name}"
+                for name in ("claims", "side-by-side", "timeline")
+            },
         },
     }
 

@@ -17,7 +17,7 @@ from app.db import Db
 from app.formats import Wanted, columns_of_model, listing, one, written
 from app.paging import Found, PageQuery
 from app.shapes import Day, Slug
-from app.topics.kinds import TOPIC, put_topic
+from app.topics.kinds import put_topic
 from app.topics.queries import (
     Question,
     check_question,
@@ -81,7 +81,9 @@ class SideBySideQuery(CompareQuery):
 
     category: Slug = Field(description="What is counted.", examples=["casualties"])
     subject: Slug | None = Field(default=None, description="Whose; anyone's if not given.", examples=["russian-forces"])
-    place: Slug | None = Field(default=None, description="Where; anywhere if not given.", examples=["russia-ukraine-war"])
+    place: Slug | None = Field(
+        default=None, description="Where; anywhere if not given.", examples=["russia-ukraine-war"]
+    )
     aggregation: Aggregation | None = Field(
         default=None, description="How the figures relate to their periods.", examples=["cumulative"]
     )
@@ -115,7 +117,9 @@ def get_topic(slug: TopicSlug, request: Request, db: Db) -> Response:
     responses={200: {"model": Topic}, 201: {"model": Topic, "description": "It is new."}},
 )
 def record_topic(
-    slug: Annotated[Slug, Path(description="Its slug: small letters, digits and hyphens.", examples=["russian-casualties"])],
+    slug: Annotated[
+        Slug, Path(description="Its slug: small letters, digits and hyphens.", examples=["russian-casualties"])
+    ],
     given: TopicInput,
     request: Request,
     db: Db,
@@ -164,7 +168,7 @@ def read_timeline(slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db:
 def read_topic_side_by_side(
     slug: TopicSlug, query: Annotated[CompareQuery, Query()], request: Request, db: Db
 ) -> Response:
-    """Every source's position, and for every two of them whether they agree, contradict or cannot be compared, and why."""
+    """Every source's position, and of every two whether they agree, contradict or cannot be compared, and why."""
     with db.read() as session:
         view = view_of(session, known_on=query.known_on)
         topic = topic_fields(session, slug, view)

@@ -24,9 +24,12 @@ class TopicInput(Input):
     """A question that people ask. Its claims are found by these fields, never listed by hand."""
 
     title: Word = Field(
-        description="The question in words.", examples=["How many Russian soldiers have been killed or wounded since February 2022?"]
+        description="The question in words.",
+        examples=["How many Russian soldiers have been killed or wounded since February 2022?"],
     )
-    description: Passage | None = Field(default=None, description="What a reader should know.", examples=["Kyiv counts both."])
+    description: Passage | None = Field(
+        default=None, description="What a reader should know.", examples=["Kyiv counts both."]
+    )
     category: Slug = Field(description="What is counted.", examples=["casualties"])
     subject: Slug = Field(description="Whose.", examples=["russian-forces"])
     place: Slug = Field(description="Where.", examples=["russia-ukraine-war"])
@@ -41,7 +44,7 @@ class TopicInput(Input):
         gt=0,
         le=1,
         allow_inf_nan=False,
-        description="The share by which approximate figures are widened unless the reader says otherwise; none if not given.",
+        description="The share by which approximate figures are widened unless a reader says otherwise.",
         examples=[0.01],
     )
 
@@ -77,12 +80,16 @@ class Topic(Stamped):
     """A question that people ask, and how its figures stand."""
 
     slug: str = Field(description="Its key.", examples=["russian-casualties"])
-    title: str = Field(description="The question in words.", examples=["How many Russian soldiers have been killed or wounded?"])
+    title: str = Field(
+        description="The question in words.", examples=["How many Russian soldiers have been killed or wounded?"]
+    )
     description: str | None = Field(description="What a reader should know.", examples=["Kyiv counts both."])
     category: str = Field(description="What is counted.", examples=["casualties"])
     subject: str = Field(description="Whose.", examples=["russian-forces"])
     place: str = Field(description="Where.", examples=["russia-ukraine-war"])
-    aggregation: Aggregation | None = Field(description="How the figures relate to their periods.", examples=["cumulative"])
+    aggregation: Aggregation | None = Field(
+        description="How the figures relate to their periods.", examples=["cumulative"]
+    )
     since: dt.date | None = Field(description="The first day of the periods.", examples=["2022-02-24"])
     tolerance: float | None = Field(description="Its default tolerance.", examples=[0.01])
     claims: int = Field(description="How many claims belong to it.", examples=[42])
@@ -91,7 +98,8 @@ class Topic(Stamped):
     last_date: dt.date | None = Field(description="When the last was said.", examples=["2025-06-12"])
     spread: Spread = Field(description="How far apart its figures lie today.")
     verdicts: dict[Verdict, int] = Field(
-        description="How many pairs of positions there are of each verdict today.", examples=[{"agree": 1, "contradict": 2}]
+        description="How many pairs of positions there are of each verdict today.",
+        examples=[{"agree": 1, "contradict": 2}],
     )
     links: TopicLinks = Field(description="Where to go from here.")
 
@@ -113,7 +121,9 @@ class TimelineRow(Output):
     period_end: dt.date | None = Field(description="Last day of the period.", examples=["2025-06-12"])
     date: dt.date | None = Field(description="When it was said.", examples=["2025-06-12"])
     source: str = Field(description="Who said it, by slug.", examples=["ua-general-staff"])
-    source_name: str = Field(description="Who said it, by name.", examples=["General Staff of the Armed Forces of Ukraine"])
+    source_name: str = Field(
+        description="Who said it, by name.", examples=["General Staff of the Armed Forces of Ukraine"]
+    )
     confidence: Level | None = Field(description="The level of the newest assessment.", examples=["low"])
     document_url: str | None = Field(description="Where it can be read.", examples=["https://example.org/report"])
     url: str = Field(description="The claim's address.", examples=[f"/v1/claims/{ID}"])
@@ -184,12 +194,18 @@ class Related(Output):
 class Asked(Output):
     """What was asked."""
 
-    slug: str | None = Field(description="The topic; null for a question of one's own.", examples=["russian-casualties"])
-    title: str | None = Field(description="The question in words.", examples=["How many Russian soldiers have been killed or wounded?"])
+    slug: str | None = Field(
+        description="The topic; null for a question of one's own.", examples=["russian-casualties"]
+    )
+    title: str | None = Field(
+        description="The question in words.", examples=["How many Russian soldiers have been killed or wounded?"]
+    )
     category: str = Field(description="What is counted.", examples=["casualties"])
     subject: str | None = Field(description="Whose; null: anyone's.", examples=["russian-forces"])
     place: str | None = Field(description="Where; null: anywhere.", examples=["russia-ukraine-war"])
-    aggregation: Aggregation | None = Field(description="How the figures relate to their periods.", examples=["cumulative"])
+    aggregation: Aggregation | None = Field(
+        description="How the figures relate to their periods.", examples=["cumulative"]
+    )
     since: dt.date | None = Field(description="The first day of the periods.", examples=["2022-02-24"])
 
 
@@ -198,10 +214,14 @@ class SideBySide(Output):
 
     topic: Asked = Field(description="What was asked.")
     known_on: dt.date = Field(description="The day for which the answer holds.", examples=["2025-06-12"])
-    recorded_as_of: str | None = Field(description="The state of the register that was asked for; null: the present.", examples=["seq:1234"])
+    recorded_as_of: str | None = Field(
+        description="The state of the register that was asked for; null: the present.", examples=["seq:1234"]
+    )
     seq: int = Field(description="The state of the register that was read.", examples=[1234])
     tolerance: float | None = Field(description="The share by which approximate figures were widened.", examples=[0.01])
-    window: int = Field(description="How many days before the newest a figure may end to count in the spread.", examples=[31])
+    window: int = Field(
+        description="How many days before the newest a figure may end to count in the spread.", examples=[31]
+    )
     positions: list[Position] = Field(description="The positions, by lower end, then source.")
     pairs: list[Pair] | None = Field(
         description="Every two positions; null beyond 40 positions: then ask with `against`."

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
+from sqlmodel import Session
 
 from app.changes.clock import Log, View
 from app.claims.scheme import Category, Scheme
@@ -11,7 +12,6 @@ from app.problems import InUse, InvalidRequest, fault
 from app.tables import CategoryVersion, ClaimVersion, PlaceVersion, SubjectVersion, columns_of
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 from app.vocabulary.slugged import Slugged, put_slugged, reference_faults
-from sqlmodel import Session
 
 CATEGORY = Slugged(
     "category",

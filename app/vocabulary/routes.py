@@ -52,7 +52,9 @@ def list_categories(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) 
     return want.rows(_find(db, CATEGORY), query, columns_of_model(Category))
 
 
-@router.get("/categories/{slug}", summary="Read a category", operation_id="read_category", responses={200: {"model": Category}})
+@router.get(
+    "/categories/{slug}", summary="Read a category", operation_id="read_category", responses={200: {"model": Category}}
+)
 def get_category(slug: SlugPath, request: Request, db: Db) -> Response:
     """What this category counts, in which unit, and what it adds up."""
     return _read(db, CATEGORY, slug, request)
@@ -77,7 +79,9 @@ def list_subjects(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) ->
     return want.rows(_find(db, SUBJECT), query, columns_of_model(Subject))
 
 
-@router.get("/subjects/{slug}", summary="Read a subject", operation_id="read_subject", responses={200: {"model": Subject}})
+@router.get(
+    "/subjects/{slug}", summary="Read a subject", operation_id="read_subject", responses={200: {"model": Subject}}
+)
 def get_subject(slug: SlugPath, request: Request, db: Db) -> Response:
     """Who this is, and what they are a part of."""
     return _read(db, SUBJECT, slug, request)

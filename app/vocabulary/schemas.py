@@ -28,7 +28,9 @@ class CategoryInput(Input):
     """What is counted."""
 
     name: Word = Field(description="Its name in words.", examples=["Killed"])
-    definition: Passage = Field(description="What exactly is counted.", examples=["People who died through the fighting."])
+    definition: Passage = Field(
+        description="What exactly is counted.", examples=["People who died through the fighting."]
+    )
     unit: Word = Field(description="What one unit of the figure is.", examples=["persons"])
     components: list[Slug] | None = Field(
         default=[],
@@ -48,7 +50,8 @@ class Category(Stamped):
     definition: str = Field(description="What exactly is counted.", examples=["Killed and wounded together."])
     unit: str = Field(description="What one unit of the figure is.", examples=["persons"])
     components: list[str] | None = Field(
-        description="What it adds up: itself alone if it is no sum; null where nobody says.", examples=[["killed", "wounded"]]
+        description="What it adds up: itself alone if it is no sum; null where nobody says.",
+        examples=[["killed", "wounded"]],
     )
     parent: str | None = Field(description="The category that it lies below.", examples=["killed"])
     non_decreasing: bool = Field(description="Whether a running total of it can only grow.", examples=[True])
@@ -58,8 +61,12 @@ class SubjectInput(Input):
     """Whose: the people or forces that are counted."""
 
     name: Word = Field(description="Its name in words.", examples=["Russian forces"])
-    definition: Passage | None = Field(default=None, description="Who belongs to it.", examples=["Everyone who fights under Russian command."])
-    parents: list[Slug] = Field(default=[], max_length=50, description="What it is a part of.", examples=[["russian-forces"]])
+    definition: Passage | None = Field(
+        default=None, description="Who belongs to it.", examples=["Everyone who fights under Russian command."]
+    )
+    parents: list[Slug] = Field(
+        default=[], max_length=50, description="What it is a part of.", examples=[["russian-forces"]]
+    )
 
 
 class Subject(Stamped):
@@ -75,8 +82,15 @@ class PlaceInput(Input):
     """Where."""
 
     name: Word = Field(description="Its name in words.", examples=["Kursk Oblast"])
-    definition: Passage | None = Field(default=None, description="What it covers.", examples=["The Russian region on the border with Ukraine."])
-    parents: list[Slug] = Field(default=[], max_length=50, description="The places that it lies in; several are possible.", examples=[["russia"]])
+    definition: Passage | None = Field(
+        default=None, description="What it covers.", examples=["The Russian region on the border with Ukraine."]
+    )
+    parents: list[Slug] = Field(
+        default=[],
+        max_length=50,
+        description="The places that it lies in; several are possible.",
+        examples=[["russia"]],
+    )
 
 
 class Place(Stamped):
@@ -84,7 +98,9 @@ class Place(Stamped):
 
     slug: str = Field(description="Its key.", examples=["kursk-oblast"])
     name: str = Field(description="Its name in words.", examples=["Kursk Oblast"])
-    definition: str | None = Field(description="What it covers.", examples=["The Russian region on the border with Ukraine."])
+    definition: str | None = Field(
+        description="What it covers.", examples=["The Russian region on the border with Ukraine."]
+    )
     parents: list[str] = Field(description="The places that it lies in.", examples=[["russia", "russia-ukraine-war"]])
 
 

@@ -27,7 +27,7 @@ class Slugged:
     refers: Mapping[str, "Slugged | None"] = field(default_factory=dict)
     """Field → the kind whose slugs it holds; None stands for this very kind."""
 
-    def card(self, row: Mapping[str, Any]) -> dict[str, Any]:
+    def card(self, row: Mapping[Any, Any]) -> dict[str, Any]:
         """One of them, as it is served."""
         card = {"slug": row["slug"], **{name: row[name] for name in self.fields}}
         return card | {stamp: row[stamp] for stamp in STAMPS} | {"links": {"self": f"/v1/{self.path}/{row['slug']}"}}
@@ -37,9 +37,11 @@ def find_slugged(session: Session, kind: Slugged, query: PageQuery, view: View) 
     """All of a kind, by slug."""
     columns = columns_of(kind.table)
     statement = select(*columns).where(view.holds(kind.table))
-    total = session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if query.total else None
+    total = (
+        session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if query.total else None
+    )
     rows, cursor = walk(session, statement, Order("slug", columns.slug), query.limit or DEFAULT_LIMIT, query.cursor)
-    return Found([kind.card(row._mapping) for row in rows], view.seq, cursor, total)
+    return Found([kind.card(row) for row in rows], view.seq, cursor, total)
 
 
 def read_slugged(session: Session, kind: Slugged, slug: str, view: View) -> dict[str, Any]:

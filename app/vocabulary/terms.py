@@ -9,7 +9,7 @@ class Term(str, Enum):
 
     definition: str
 
-    def __new__(cls, word: str, definition: str) -> Self:
+    def __new__(cls, word: str, definition: str = "") -> Self:
         """Make the member from its word, and keep the definition beside it."""
         term = str.__new__(cls, word)
         term._value_ = word
@@ -26,7 +26,10 @@ class Proposition(Term):
 
     quantity = "quantity", "States how many, or how much."
     ratio = "ratio", "States a proportion: `value` to `out_of`, against `relative_to`."
-    peak_period = "peak_period", "States when something was at its highest; the period is the statement, there is no figure."
+    peak_period = (
+        "peak_period",
+        "States when something was at its highest; the period is the statement, there is no figure.",
+    )
     trend = "trend", "States that something rose, fell or stayed, without a figure."
     existence = "existence", "States that something happened or exists, without a figure."
     denial = "denial", "Denies what another claim says, without a figure of its own."
@@ -35,7 +38,7 @@ class Proposition(Term):
 class Modality(Term):
     """How the source holds what it says."""
 
-    count = "count", "Counted or registered one by one."
+    count = "count", "Counted or registered one by one."  # type: ignore[assignment] # the contract's word, not str.count
     estimate = "estimate", "Estimated or assessed."
     forecast = "forecast", "Expected for a time still to come when it was said. Never compared with what has happened."
     allegation = "allegation", "Said without giving any ground."
@@ -203,13 +206,19 @@ class Reason(Term):
     unit_differs = "unit_differs", "They count in different units."
     base_differs = "base_differs", "One is a share, a ratio or relative to a base that the other does not have."
     modality_differs = "modality_differs", "A forecast is not compared with what has happened."
-    aggregation_differs = "aggregation_differs", "One is a running total, the other a total for a period, a state or a rate."
+    aggregation_differs = (
+        "aggregation_differs",
+        "One is a running total, the other a total for a period, a state or a rate.",
+    )
     window_differs = "window_differs", "They cover different periods."
     window_unknown = "window_unknown", "The period of one has no known start."
     components_differ = "components_differ", "They add up different things."
     components_unstated = "components_unstated", "A source does not say what its figure adds up."
     scope_differs = "scope_differs", "They include or exclude different groups."
-    scope_unstated = "scope_unstated", "Only one says which groups it includes or excludes; they can no longer contradict."
+    scope_unstated = (
+        "scope_unstated",
+        "Only one says which groups it includes or excludes; they can no longer contradict.",
+    )
     no_figure = "no_figure", "One states no figure."
     part_of_whole = "part_of_whole", "One counts a part of what the other counts: a floor, never a rival."
     approximate = "approximate", "The figures differ, but one is only approximate; a tolerance would decide."

