@@ -52,7 +52,7 @@ class ProblemDetail(BaseModel):
 
 
 class Problem(Exception):
-    """A failure that its caller is told about. Subclasses state the fact, with a status and a code that never change."""
+    """A failure that its caller is told about. Subclasses state the fact, with a status and a code for good."""
 
     status = 500
     code = "internal_error"

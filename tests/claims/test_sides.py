@@ -121,6 +121,20 @@ def test_two_transcriptions_of_one_utterance_both_stay_and_contradict() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("words", "standing"),
+    [
+        (["over 9", "at least 9", "up to 9"], {"over 9", "up to 9"}),
+        (["under 9", "up to 9", "at least 9"], {"under 9", "at least 9"}),
+        (["0", "-0.5 to -0.2", "over -1"], {"0", "-0.5 to -0.2"}),
+        (["0", "0.5", "under 9"], {"0", "0.5"}),
+    ],
+)
+def test_only_figures_that_exclude_another_stay_beside_the_narrowest(words: list[str], standing: set[str]) -> None:
+    tied = [said(str(number), "kyiv", each) for number, each in enumerate(words)]
+    assert {each.figure.as_printed for each in positions(tied)} == standing
+
+
 def test_a_transcription_conflict_of_confidence_ranges_is_probabilistic() -> None:
     one = said("1", "kyiv", "900", figure=Figure("800-900", lower=800, upper=900, coverage=0.9))
     two = said("2", "kyiv", "1,000")

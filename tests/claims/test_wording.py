@@ -121,6 +121,8 @@ UNSURE = [
     "7,000-5,000",
     "1-1.351",
     "1.351-2",
+    "0 to 5",
+    "5,000-5,000",
     "1 to 5",  # odds, or a range?
     "two to five",
     "one to five people",
