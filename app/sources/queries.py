@@ -38,7 +38,7 @@ def holders(session: Session, view: View) -> dict[str, str]:
     """Source → the source whose position it holds, for those that speak for another."""
     columns = columns_of(SourceVersion)
     wanted = select(columns.slug, columns.speaks_for).where(columns.speaks_for.is_not(None), view.holds(SourceVersion))
-    speaks_for = dict(session.execute(wanted).tuples().all())
+    speaks_for = {row.slug: row.speaks_for for row in session.execute(wanted)}
     found = {}
     for slug in speaks_for:
         holder, passed = slug, {slug}
