@@ -29,14 +29,11 @@ def answer(
     body: bytes,
     media_type: str,
     *,
-    seq: int | None = None,
     tag: str = "",
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """`body` with its ETag (beginning with `tag`), or 304. `seq` is the state of the register that it was made from."""
-    if seq is not None:
-        request.state.seq = seq
+    """`body` with its ETag (beginning with `tag`), or 304 where the client has these bytes already."""
     etag = f'"{tag}{digest(media_type.encode(), body)}"'
     kept = {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept", **(headers or {})}
     if status == HTTPStatus.OK and request.method == "GET" and still_has(request, etag):

@@ -44,7 +44,7 @@ class Edge:
                 status = message["status"]
                 added = MutableHeaders(scope=message)
                 added["X-Request-ID"] = state["request_id"]
-                added["X-Register-Seq"] = str(state.get("seq", scope["app"].state.database.seen))
+                added["X-Register-Seq"] = str(scope["app"].state.database.seen)
             elif method == "HEAD":
                 message = {**message, "body": b""}
             await send(message)

@@ -39,8 +39,8 @@ class Shape(StrEnum):
 
 T = TypeVar("T", bound=Output)
 Q = TypeVar("Q", bound=PageQuery)
-Find = Callable[[Q, int | None], Found]
-"""Reads one page; the second argument is the `seq` of the state to read, none for the present one."""
+Find = Callable[[Q], Found]
+"""Reads one page, in a short session of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,26 +144,25 @@ class Want:
         chosen = self._columns(columns) if self.fields else flat_as or columns
         if self.format is Format.csv:
             return self._file(find, query, chosen)
-        found = find(query.model_copy(update={"limit": query.limit or DEFAULT_LIMIT}), None)
+        found = find(query.model_copy(update={"limit": query.limit or DEFAULT_LIMIT}))
         rows = [flat(row, chosen) for row in found.rows] if self.fields or flat_as else found.rows
         if self.shape is Shape.array:
-            return answer(self.request, json_bytes(rows), JSON, seq=found.seq, headers=self._link(found))
+            return answer(self.request, json_bytes(rows), JSON, headers=self._link(found))
         meta: dict[str, Any] = {"count": len(rows), "next_cursor": found.next_cursor, "seq": found.seq}
         if found.total is not None:
             meta["total"] = found.total
         links = {"self": self._self(), "next": self._next(found)}
         body = json_bytes({"data": rows, "meta": meta, "links": links})
-        return answer(self.request, body, JSON, seq=found.seq, headers=self._link(found))
+        return answer(self.request, body, JSON, headers=self._link(found))
 
     def _file(self, find: Find[Q], query: Q, columns: Sequence[Column]) -> Response:
         """A file of all rows (or of `limit`). The first page is read before the status is sent."""
         wanted = query.limit
-        first = find(query.model_copy(update={"limit": min(wanted or MAX_LIMIT, MAX_LIMIT)}), None)
+        first = find(query.model_copy(update={"limit": min(wanted or MAX_LIMIT, MAX_LIMIT)}))
         text = ("\ufeff" if self.bom else "") + csv_lines(first.rows, columns, header=True)
         headers = {"Content-Disposition": f'inline; filename="{self._filename()}"'}
         if wanted or first.next_cursor is None:
-            return answer(self.request, text.encode(), CSV, seq=first.seq, headers=headers | self._link(first))
-        self.request.state.seq = first.seq
+            return answer(self.request, text.encode(), CSV, headers=headers | self._link(first))
         etag = f'"{first.seq}-{digest(str(self.request.url.path).encode(), self.request.url.query.encode())}"'
         headers |= {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept"}
         if still_has(self.request, etag):
@@ -173,7 +172,8 @@ class Want:
             yield text.encode()
             page = first
             while page.next_cursor:
-                page = find(query.model_copy(update={"limit": MAX_LIMIT, "cursor": page.next_cursor}), first.seq)
+                state = {"recorded_as_of": f"seq:{first.seq}"}
+                page = find(query.model_copy(update={"limit": MAX_LIMIT, "cursor": page.next_cursor, **state}))
                 yield csv_lines(page.rows, columns, header=False).encode()
 
         return StreamingResponse(pages(), media_type=CSV, headers=headers)
@@ -209,19 +209,18 @@ def one(
     request: Request,
     document: dict[str, Any],
     *,
-    seq: int,
     tag: str = "",
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """A single resource: its bare object, as JSON."""
-    return answer(request, json_bytes(document), JSON, seq=seq, tag=tag, status=status, headers=headers)
+    return answer(request, json_bytes(document), JSON, tag=tag, status=status, headers=headers)
 
 
-def written(request: Request, document: dict[str, Any], *, seq: int, created: bool, tag: str = "") -> Response:
+def written(request: Request, document: dict[str, Any], *, created: bool, tag: str = "") -> Response:
     """What a write made: 201 with its address where it is new, else 200."""
     headers = {"Location": document["links"]["self"]} if created else {}
-    return one(request, document, seq=seq, tag=tag, status=201 if created else 200, headers=headers)
+    return one(request, document, tag=tag, status=201 if created else 200, headers=headers)
 
 
 def flat(row: dict[str, Any], columns: Sequence[Column]) -> dict[str, Any]:

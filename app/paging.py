@@ -5,19 +5,30 @@ import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
+from fastapi import Query
 from pydantic import BaseModel, Field
 from sqlalchemy import ColumnElement, Select, literal, null, tuple_
 from sqlmodel import Session
 
 from app.columns import Id
 from app.problems import InvalidCursor, fault
-from app.shapes import ID_PATTERN, Output
+from app.shapes import ID_PATTERN, Output, State
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 50
+
+
+AsOf = Annotated[
+    State | None,
+    Query(
+        description="The register as it stood at this time, or at `seq:N`; as it stands if not given.",
+        examples=["seq:1234"],
+    ),
+]
+"""The state of the register that a single resource is read in."""
 
 
 class PageQuery(BaseModel):
@@ -35,6 +46,11 @@ class PageQuery(BaseModel):
         max_length=600,
         description="Where to go on: `meta.next_cursor` of the page before.",
         examples=["WyJzbHVnIixudWxsLCJjc2lzIl0"],
+    )
+    recorded_as_of: State | None = Field(
+        default=None,
+        description="The register as it stood at this time, or at `seq:N`; as it stands if not given.",
+        examples=["seq:1234"],
     )
     total: bool = Field(
         default=False, description="Whether to count all rows that match, as `meta.total`.", examples=[True]

@@ -58,6 +58,21 @@ Address = Annotated[
 ]
 """A link that can be opened."""
 
+
+def _state(text: str) -> str:
+    """`seq:N`, or a time that is made a time in UTC."""
+    if re.fullmatch(r"seq:\d{1,18}", text):
+        return text
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        raise PydanticCustomError("state", "Expected a time like 2026-11-20T12:00:00Z, or seq:1234") from None
+
+
+State = Annotated[str, StringConstraints(max_length=40), AfterValidator(_state)]
+"""A state of the register: a time or `seq:N`."""
+
 Language = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$", max_length=35)]
 """A language tag (BCP 47)."""
 

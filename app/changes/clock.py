@@ -10,7 +10,11 @@ from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlmodel import Session
 
 from app.db import Database
+from app.problems import InvalidRequest, invalid
 from app.tables import VERSIONED, Change, Clock, Version, columns_of
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""The time of `seq` 0, before anything was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +49,33 @@ class View:
         return and_(columns.seq <= self.as_of, or_(columns.until_seq.is_(None), columns.until_seq > self.as_of))
 
 
-def view_of(session: Session, seq: int | None = None, *, known_on: date | None = None) -> View:
-    """The register as it stands, or as it stood at `seq`. Pins the session's picture of the database."""
+def view_of(session: Session, as_of: str | None = None, *, known_on: date | None = None) -> View:
+    """The register as it stands, or as it stood at `as_of`: a time, or `seq:N`.
+
+    Pins the session's picture of the database. Raises `InvalidRequest` for a state that is not reached yet.
+    """
     head, at = session.execute(select(Clock.seq, Clock.at)).one()  # type: ignore[call-overload]
     if database := session.info.get("database"):
         database.seen = max(database.seen, head)
-    if seq is None:
+    if as_of is None:
         return View(seq=head, at=at, known_on=known_on)
-    at = session.execute(select(Change.at).where(Change.seq == seq)).scalar() or at  # type: ignore[call-overload]
+    if as_of.startswith("seq:"):
+        seq = int(as_of.removeprefix("seq:"))
+        if seq > head:
+            raise _not_reached(f"The register stands at seq {head}; `{as_of}` is not reached yet.")
+        last = Change.seq == seq
+    else:
+        moment = datetime.fromisoformat(as_of)
+        if moment > datetime.now(UTC):
+            raise _not_reached(f"`{as_of}` has not come yet.")
+        last = Change.at <= moment
+    stood = select(Change.seq, Change.at).where(last).order_by(Change.seq.desc()).limit(1)  # type: ignore[call-overload, attr-defined]
+    seq, at = session.execute(stood).first() or (0, EPOCH)
     return View(seq=seq, at=at, as_of=seq, known_on=known_on)
+
+
+def _not_reached(detail: str) -> InvalidRequest:
+    return invalid("recorded_as_of", detail, hint="leave it out for the present state", location="query")
 
 
 class Log:

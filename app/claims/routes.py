@@ -14,7 +14,7 @@ from app.claims.recording import record_citation, record_claim
 from app.claims.schemas import Assessment, CitationInput, Claim, ClaimInput, Relation
 from app.db import Db
 from app.formats import Wanted, columns_of_model, listing, one, written
-from app.paging import Found, PageQuery, short
+from app.paging import AsOf, Found, PageQuery, short
 from app.problems import Forbidden
 from app.shapes import Day
 from app.vocabulary.schemas import ColumnRow
@@ -33,20 +33,26 @@ KnownOn = Annotated[
 def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, want: Wanted) -> Response:
     """Claims that match every filter, the newest first. Nothing is merged or averaged."""
 
-    def find(page: ClaimQuery, seq: int | None) -> Found:
+    def find(page: ClaimQuery) -> Found:
         with db.read() as session:
-            return find_claims(session, page, view_of(session, seq, known_on=page.known_on))
+            return find_claims(session, page, view_of(session, page.recorded_as_of, known_on=page.known_on))
 
     return want.rows(find, query, CLAIM_COLUMNS)
 
 
 @router.get("/claims/{id}", summary="Read a claim", operation_id="read_claim", responses={200: {"model": Claim}})
-def get_claim(id: ClaimId, request: Request, db: Db, known_on: KnownOn = None) -> Response:  # noqa: A002 - its name in the address
+def get_claim(
+    id: ClaimId,  # noqa: A002 - its name in the address
+    request: Request,
+    db: Db,
+    known_on: KnownOn = None,
+    recorded_as_of: AsOf = None,
+) -> Response:
     """One claim with its figure, period, source, citations and newest assessment. Taken down: 410 with a tombstone."""
     with db.read() as session:
-        view = view_of(session, known_on=known_on)
+        view = view_of(session, recorded_as_of, known_on=known_on)
         card = read_claim(session, id, view)
-    return one(request, card, seq=view.seq, tag=f"{card['revision']}-")
+    return one(request, card, tag=f"{card['revision']}-")
 
 
 @router.post(
@@ -63,7 +69,7 @@ def post_claim(given: ClaimInput, request: Request, db: Db, contributor: Contrib
     with writing(db, contributor.name) as log:
         id_ = record_claim(log, given)
         card = read_claim(log.session, id_, log.view)
-    return written(request, card, seq=log.seq, created=True, tag=f"{card['revision']}-")
+    return written(request, card, created=True, tag=f"{card['revision']}-")
 
 
 @router.post(
@@ -78,16 +84,16 @@ def post_citation(id: ClaimId, given: CitationInput, request: Request, db: Db, c
     with writing(db, contributor.name) as log:
         record_citation(log, read_claim(log.session, id, log.view), given)
         card = read_claim(log.session, id, log.view)
-    return written(request, card, seq=log.seq, created=True, tag=f"{card['revision']}-")
+    return written(request, card, created=True, tag=f"{card['revision']}-")
 
 
 @listing(router, "/claims/{id}/relations", Relation, "List the relations of a claim")
 def list_relations(id: ClaimId, query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:  # noqa: A002 - its name in the address
     """How it stands to other claims and they to it, each with who asserts it."""
 
-    def find(page: PageQuery, seq: int | None) -> Found:
+    def find(page: PageQuery) -> Found:
         with db.read() as session:
-            view = view_of(session, seq)
+            view = view_of(session, page.recorded_as_of)
             read_claim(session, id, view)
             rows = relations_of(session, [id], view)
             return short(rows, page, view.seq)
@@ -99,9 +105,9 @@ def list_relations(id: ClaimId, query: Annotated[PageQuery, Query()], db: Db, wa
 def list_assessments(id: ClaimId, query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:  # noqa: A002 - its name in the address
     """How it was assessed, the newest first. Nothing is averaged; the newest one shows on the claim."""
 
-    def find(page: PageQuery, seq: int | None) -> Found:
+    def find(page: PageQuery) -> Found:
         with db.read() as session:
-            view = view_of(session, seq)
+            view = view_of(session, page.recorded_as_of)
             read_claim(session, id, view)
             rows = assessments_of(session, id, view)
             return short(rows, page, view.seq)
@@ -125,8 +131,8 @@ COLUMN_ROWS = [
 def list_columns(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
     """The column dictionary: what each column of a claims file holds, in order. Columns are only ever appended."""
 
-    def find(page: PageQuery, seq: int | None) -> Found:
+    def find(page: PageQuery) -> Found:
         with db.read() as session:
-            return short(COLUMN_ROWS, page, view_of(session, seq).seq, "name")
+            return short(COLUMN_ROWS, page, view_of(session, page.recorded_as_of).seq, "name")
 
     return want.rows(find, query, columns_of_model(ColumnRow))

@@ -9,7 +9,7 @@ from app.auth import Contributor, Editor
 from app.changes.clock import view_of, writing
 from app.db import Db
 from app.formats import Wanted, columns_of_model, listing, one, written
-from app.paging import Found, PageQuery
+from app.paging import AsOf, Found, PageQuery
 from app.problems import InvalidRequest
 from app.shapes import Slug
 from app.sources.queries import (
@@ -32,22 +32,25 @@ DOCUMENT_COLUMNS = columns_of_model(Document)
 def list_sources(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
     """Everyone who makes or relays claims, by slug."""
 
-    def find(page: PageQuery, seq: int | None) -> Found:
+    def find(page: PageQuery) -> Found:
         with db.read() as session:
-            return find_slugged(session, SOURCE, page, view_of(session, seq))
+            return find_slugged(session, SOURCE, page, view_of(session, page.recorded_as_of))
 
     return want.rows(find, query, SOURCE_COLUMNS)
 
 
 @router.get("/sources/{slug}", summary="Read a source", operation_id="read_source", responses={200: {"model": Source}})
 def get_source(
-    slug: Annotated[str, Path(description="Its slug.", examples=["csis"])], request: Request, db: Db
+    slug: Annotated[str, Path(description="Its slug.", examples=["csis"])],
+    request: Request,
+    db: Db,
+    recorded_as_of: AsOf = None,
 ) -> Response:
     """Who this is, what it is, and where it stands in the dispute."""
     with db.read() as session:
-        view = view_of(session)
+        view = view_of(session, recorded_as_of)
         card = read_slugged(session, SOURCE, slug, view)
-    return one(request, card, seq=view.seq)
+    return one(request, card)
 
 
 @router.put(
@@ -66,16 +69,16 @@ def record_source(
     """Make or change a source. The state before stays in its history; an identical one writes nothing."""
     with writing(db, editor.name) as log:
         card, created = put_source(log, slug, given)
-    return written(request, card, seq=log.seq, created=bool(created))
+    return written(request, card, created=bool(created))
 
 
 @listing(router, "/documents", Document, "List documents")
 def list_documents(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
     """Every article, report, post and data set that claims are read in, the oldest record first."""
 
-    def find(page: PageQuery, seq: int | None) -> Found:
+    def find(page: PageQuery) -> Found:
         with db.read() as session:
-            return find_documents(session, page, view_of(session, seq))
+            return find_documents(session, page, view_of(session, page.recorded_as_of))
 
     return want.rows(find, query, DOCUMENT_COLUMNS)
 
@@ -87,12 +90,13 @@ def get_document(
     id: Annotated[str, Path(description="Its id.", examples=["0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60"])],  # noqa: A002 - its name in the address
     request: Request,
     db: Db,
+    recorded_as_of: AsOf = None,
 ) -> Response:
     """What this document is, who published it, and where it can be opened."""
     with db.read() as session:
-        view = view_of(session)
+        view = view_of(session, recorded_as_of)
         card = read_document(session, id, view)
-    return one(request, card, seq=view.seq)
+    return one(request, card)
 
 
 @router.post(
@@ -111,4 +115,4 @@ def post_document(given: DocumentInput, request: Request, db: Db, contributor: C
             raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
         id_, created = record_document(log, given)
         card = read_document(log.session, id_, log.view)
-    return written(request, card, seq=log.seq, created=created)
+    return written(request, card, created=created)

@@ -16,7 +16,7 @@ from app.claims.sides import WINDOW
 from app.db import Db
 from app.formats import Wanted, columns_of_model, listing, one, written
 from app.paging import Found, PageQuery
-from app.shapes import Day, Slug
+from app.shapes import Day, Slug, State
 from app.topics.kinds import put_topic
 from app.topics.queries import (
     Question,
@@ -41,6 +41,11 @@ class CompareQuery(BaseModel):
 
     known_on: Day | None = Field(
         default=None, description="Only what had been said by this day; today if not given.", examples=["2025-06-12"]
+    )
+    recorded_as_of: State | None = Field(
+        default=None,
+        description="The register as it stood at this time, or at `seq:N`; as it stands if not given.",
+        examples=["seq:1234"],
     )
     tolerance: float | None = Field(
         default=None,
@@ -94,20 +99,20 @@ class SideBySideQuery(CompareQuery):
 def list_topics(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
     """The questions that people ask, each with how many claims answer it and how far they lie apart."""
 
-    def find(page: PageQuery, seq: int | None) -> Found:
+    def find(page: PageQuery) -> Found:
         with db.read() as session:
-            return find_topics(session, page, view_of(session, seq))
+            return find_topics(session, page, view_of(session, page.recorded_as_of))
 
     return want.rows(find, query, TOPIC_COLUMNS)
 
 
 @router.get("/topics/{slug}", summary="Read a topic", operation_id="read_topic", responses={200: {"model": Topic}})
-def get_topic(slug: TopicSlug, request: Request, db: Db) -> Response:
+def get_topic(slug: TopicSlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
     """One question, with claim and source counts, date span, spread, and how many pairs there are of each verdict."""
     with db.read() as session:
-        view = view_of(session)
+        view = view_of(session, recorded_as_of)
         card = read_topic(session, slug, view)
-    return one(request, card, seq=view.seq)
+    return one(request, card)
 
 
 @router.put(
@@ -129,16 +134,16 @@ def record_topic(
     with writing(db, editor.name) as log:
         _card, created = put_topic(log, slug, given)
         card = read_topic(log.session, slug, log.view)
-    return written(request, card, seq=log.seq, created=bool(created))
+    return written(request, card, created=bool(created))
 
 
 @listing(router, "/topics/{slug}/claims", Claim, "List the claims of a topic")
 def list_topic_claims(slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db: Db, want: Wanted) -> Response:
     """All its claims, the newest first, narrower categories included; every filter of `/v1/claims` works here too."""
 
-    def find(page: ClaimQuery, seq: int | None) -> Found:
+    def find(page: ClaimQuery) -> Found:
         with db.read() as session:
-            view = view_of(session, seq, known_on=page.known_on)
+            view = view_of(session, page.recorded_as_of, known_on=page.known_on)
             topic_fields(session, slug, view)
             return find_claims(session, page.model_copy(update={"topic": [slug]}), view)
 
@@ -149,9 +154,9 @@ def list_topic_claims(slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db
 def read_timeline(slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db: Db, want: Wanted) -> Response:
     """One flat row a claim, by source and date: what a chart over time draws. `fields` chooses other columns."""
 
-    def find(page: TimelineQuery, seq: int | None) -> Found:
+    def find(page: TimelineQuery) -> Found:
         with db.read() as session:
-            view = view_of(session, seq, known_on=page.known_on)
+            view = view_of(session, page.recorded_as_of, known_on=page.known_on)
             topic_fields(session, slug, view)
             query = ClaimQuery(**page.model_dump(), topic=[slug], sort=Sort.by_source)
             return find_claims(session, query, view)
@@ -170,10 +175,10 @@ def read_topic_side_by_side(
 ) -> Response:
     """Every source's position, and of every two whether they agree, contradict or cannot be compared, and why."""
     with db.read() as session:
-        view = view_of(session, known_on=query.known_on)
+        view = view_of(session, query.recorded_as_of, known_on=query.known_on)
         topic = topic_fields(session, slug, view)
         card = side_by_side(session, _question(topic, query), view)
-    return one(request, card, seq=view.seq)
+    return one(request, card)
 
 
 @router.get(
@@ -185,10 +190,10 @@ def read_topic_side_by_side(
 def read_side_by_side(query: Annotated[SideBySideQuery, Query()], request: Request, db: Db) -> Response:
     """The same for a question of your own: a category, and whose, where, how counted and since when."""
     with db.read() as session:
-        view = view_of(session, known_on=query.known_on)
+        view = view_of(session, query.recorded_as_of, known_on=query.known_on)
         check_question(session, query.category, query.subject, query.place, view)
         card = side_by_side(session, _question(query.model_dump(), query), view)
-    return one(request, card, seq=view.seq)
+    return one(request, card)
 
 
 def _question(asked: dict[str, object], query: CompareQuery) -> Question:

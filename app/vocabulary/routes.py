@@ -10,7 +10,7 @@ from app.auth import Editor
 from app.changes.clock import view_of, writing
 from app.db import Database, Db
 from app.formats import Find, Wanted, columns_of_model, listing, one, written
-from app.paging import Found, PageQuery, short
+from app.paging import AsOf, Found, PageQuery, short
 from app.shapes import Slug
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT, put_category, put_place, put_subject
 from app.vocabulary.schemas import (
@@ -32,18 +32,18 @@ NewSlug = Annotated[Slug, Path(description="Its slug: small letters, digits and 
 
 
 def _find(db: Database, kind: Slugged) -> Find[PageQuery]:
-    def find(page: PageQuery, seq: int | None) -> Found:
+    def find(page: PageQuery) -> Found:
         with db.read() as session:
-            return find_slugged(session, kind, page, view_of(session, seq))
+            return find_slugged(session, kind, page, view_of(session, page.recorded_as_of))
 
     return find
 
 
-def _read(db: Database, kind: Slugged, slug: str, request: Request) -> Response:
+def _read(db: Database, kind: Slugged, slug: str, request: Request, as_of: str | None) -> Response:
     with db.read() as session:
-        view = view_of(session)
+        view = view_of(session, as_of)
         card = read_slugged(session, kind, slug, view)
-    return one(request, card, seq=view.seq)
+    return one(request, card)
 
 
 @listing(router, "/categories", Category, "List categories")
@@ -55,9 +55,9 @@ def list_categories(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) 
 @router.get(
     "/categories/{slug}", summary="Read a category", operation_id="read_category", responses={200: {"model": Category}}
 )
-def get_category(slug: SlugPath, request: Request, db: Db) -> Response:
+def get_category(slug: SlugPath, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
     """What this category counts, in which unit, and what it adds up."""
-    return _read(db, CATEGORY, slug, request)
+    return _read(db, CATEGORY, slug, request, recorded_as_of)
 
 
 @router.put(
@@ -70,7 +70,7 @@ def record_category(slug: NewSlug, given: CategoryInput, request: Request, db: D
     """Make or change a category. Unit, components and parent of one that claims use cannot change."""
     with writing(db, editor.name) as log:
         card, created = put_category(log, slug, given)
-    return written(request, card, seq=log.seq, created=bool(created))
+    return written(request, card, created=bool(created))
 
 
 @listing(router, "/subjects", Subject, "List subjects")
@@ -82,9 +82,9 @@ def list_subjects(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) ->
 @router.get(
     "/subjects/{slug}", summary="Read a subject", operation_id="read_subject", responses={200: {"model": Subject}}
 )
-def get_subject(slug: SlugPath, request: Request, db: Db) -> Response:
+def get_subject(slug: SlugPath, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
     """Who this is, and what they are a part of."""
-    return _read(db, SUBJECT, slug, request)
+    return _read(db, SUBJECT, slug, request, recorded_as_of)
 
 
 @router.put(
@@ -97,7 +97,7 @@ def record_subject(slug: NewSlug, given: SubjectInput, request: Request, db: Db,
     """Make or change a subject."""
     with writing(db, editor.name) as log:
         card, created = put_subject(log, slug, given)
-    return written(request, card, seq=log.seq, created=bool(created))
+    return written(request, card, created=bool(created))
 
 
 @listing(router, "/places", Place, "List places")
@@ -107,9 +107,9 @@ def list_places(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> R
 
 
 @router.get("/places/{slug}", summary="Read a place", operation_id="read_place", responses={200: {"model": Place}})
-def get_place(slug: SlugPath, request: Request, db: Db) -> Response:
+def get_place(slug: SlugPath, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
     """Where this is, and which places it lies in."""
-    return _read(db, PLACE, slug, request)
+    return _read(db, PLACE, slug, request, recorded_as_of)
 
 
 @router.put(
@@ -122,7 +122,7 @@ def record_place(slug: NewSlug, given: PlaceInput, request: Request, db: Db, edi
     """Make or change a place. It may lie in several others."""
     with writing(db, editor.name) as log:
         card, created = put_place(log, slug, given)
-    return written(request, card, seq=log.seq, created=bool(created))
+    return written(request, card, created=bool(created))
 
 
 def _name(enumeration: type[Term]) -> str:
@@ -146,8 +146,8 @@ TERMS: list[dict[str, Any]] = [
 def list_vocabulary(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
     """Every enumeration with the definition of each of its words."""
 
-    def find(page: PageQuery, seq: int | None) -> Found:
+    def find(page: PageQuery) -> Found:
         with db.read() as session:
-            return short(TERMS, page, view_of(session, seq).seq, "key")
+            return short(TERMS, page, view_of(session, page.recorded_as_of).seq, "key")
 
     return want.rows(find, query, columns_of_model(TermRow))
