@@ -15,7 +15,7 @@ from app.claims.schemas import Claim
 from app.claims.sides import WINDOW
 from app.db import Db
 from app.formats import Wanted, columns_of_model, listing, one, written
-from app.paging import Found, PageQuery
+from app.paging import AsOf, Found, PageQuery
 from app.shapes import Day, Slug, State
 from app.topics.kinds import put_topic
 from app.topics.queries import (
