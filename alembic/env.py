@@ -5,7 +5,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection
 
 from alembic import context
-from app.columns import Id, Moment
+from app.columns import Id, Moment, Words
 from app.db import Database
 from app.settings import read_settings
 from app.tables import SQLModel
@@ -16,6 +16,9 @@ def plain_type(kind: str, item: Any, context: Any) -> str | Literal[False]:
     if kind == "type" and isinstance(item, Id):
         context.imports.add("from sqlalchemy.dialects import postgresql")
         return 'sa.String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")'
+    if kind == "type" and isinstance(item, Words):
+        context.imports.add("from sqlalchemy.dialects import postgresql")
+        return 'sa.Text().with_variant(postgresql.ARRAY(sa.Text()), "postgresql")'
     if kind == "type" and isinstance(item, Moment):
         return "sa.DateTime(timezone=True)"
     return False
@@ -27,6 +30,7 @@ def run(connection: Connection) -> None:
     if sqlite:
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
         connection.rollback()
+    # SQLite searches words through tables of its own (FTS5), where PostgreSQL has an index.
     context.configure(
         connection=connection,
         target_metadata=SQLModel.metadata,
@@ -35,6 +39,7 @@ def run(connection: Connection) -> None:
         transaction_per_migration=True,
         compare_server_default=True,
         render_item=plain_type,
+        include_object=lambda _object, name, *_about: not (sqlite and "_words" in str(name)),
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -31,8 +31,9 @@ header = APIKeyHeader(
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who writes: the name of the key and its role."""
+    """Who writes: the id and name of the key, and its role."""
 
+    id: str
     name: str
     role: Role
 
@@ -67,9 +68,11 @@ def _digest(key: str) -> str:
 
 def _actor(database: Database, key: str) -> Actor | None:
     with database.read() as session:
-        wanted = select(ApiKey.name, ApiKey.role).where(ApiKey.digest == _digest(key), ApiKey.revoked_at.is_(None))  # type: ignore[call-overload, union-attr]
+        wanted = select(ApiKey.id, ApiKey.name, ApiKey.role).where(
+            ApiKey.digest == _digest(key), ApiKey.revoked_at.is_(None)
+        )  # type: ignore[call-overload, union-attr]
         row = session.execute(wanted).first()
-    return Actor(row.name, row.role) if row else None
+    return Actor(row.id, row.name, row.role) if row else None
 
 
 def _at_least(role: Role) -> Callable[..., Actor]:
@@ -97,4 +100,7 @@ Contributor = Annotated[Actor, Depends(_at_least(Role.contributor))]
 """Whoever may add claims, citations and documents."""
 
 Editor = Annotated[Actor, Depends(_at_least(Role.editor))]
-"""Whoever may also keep sources, vocabularies and topics."""
+"""Whoever may also keep sources, vocabularies and topics, and change and assess claims."""
+
+Admin = Annotated[Actor, Depends(_at_least(Role.admin))]
+"""Whoever may also take claims down."""

@@ -170,7 +170,8 @@ def _read_cursor(order: Order, cursor: str | None) -> tuple[bool, Any, str | Non
             value = date.fromisoformat(value) if kind is date else kind(value)
         fits = name == order.name and isinstance(key, str) and _fits(order.key, key)
         fits = fits and not (isinstance(value, int) and abs(value) >= 2**63)
-    except (binascii.Error, ValueError, TypeError):
+        fits = fits and not (isinstance(value, str) and "\0" in value)
+    except (binascii.Error, ValueError, TypeError, OverflowError):
         fits = False
     if not fits:
         detail = "Expected the `meta.next_cursor` of a page with the same `sort`."

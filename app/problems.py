@@ -141,6 +141,36 @@ class InUse(Problem):
     status, code, title = 409, "in_use", "This would change what recorded claims mean"
 
 
+class EventImpossible(Problem):
+    """The claim is not in a state that this can follow."""
+
+    status, code, title = 409, "event_impossible", "This cannot follow the present state"
+
+
+class KeyInFlight(Problem):
+    """The same Idempotency-Key is being worked on."""
+
+    status, code, title = 409, "key_in_flight", "The same request is still in flight"
+
+
+class PreconditionFailed(Problem):
+    """The revision that was meant is not the one that stands."""
+
+    status, code, title = 412, "stale_revision", "It has changed since it was read"
+
+
+class PreconditionRequired(Problem):
+    """A change that does not say which revision it changes."""
+
+    status, code, title = 428, "if_match_required", "A change needs If-Match"
+
+
+class KeyReused(Problem):
+    """An Idempotency-Key with another body."""
+
+    status, code, title = 422, "key_reused", "This Idempotency-Key belongs to another request"
+
+
 class Removed(Problem):
     """It was taken down."""
 
@@ -257,6 +287,11 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 async def _on_database(request: Request, error: Exception) -> Response:
     """A database that is away or busy is a 503; any other failure of a statement is our mistake."""
+    busy = "locked" in str(error).lower() or "lock timeout" in str(error).lower()
+    if busy and "idempotency-key" in request.headers:
+        detail = "This request, or another write, is still in flight."
+        hint = "send the same request again, with the same key"
+        return problem_response(request, KeyInFlight(detail, hint=hint, headers={"Retry-After": "2"}))
     away = isinstance(error, PoolTimeout | OperationalError) or getattr(error, "connection_invalidated", False)
     if not away:
         raise error

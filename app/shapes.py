@@ -40,6 +40,13 @@ def _plain_date(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
     return value
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("time_range", "Expected a time in the years 0001 to 9999, in UTC") from None
+
+
 def _moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
@@ -79,5 +86,5 @@ Language = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9
 Day = Annotated[date, BeforeValidator(_plain_date)]
 """A day as YYYY-MM-DD."""
 
-UtcTime = Annotated[datetime, PlainSerializer(_moment, return_type=str, when_used="json")]
-"""A time in UTC, written with `Z`."""
+UtcTime = Annotated[datetime, AfterValidator(_in_utc), PlainSerializer(_moment, return_type=str, when_used="json")]
+"""A time in UTC, written with `Z`. One that is given without a zone is taken as UTC."""

@@ -12,7 +12,7 @@ from sqlalchemy import CheckConstraint, Column, Index, MetaData, String, Table, 
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import Field, SQLModel
 
-from app.columns import BIG, EDTF, NUMBER, SLUG, WORDS, Id, Moment, one_of
+from app.columns import BIG, EDTF, NUMBER, SLUG, WORDS, Id, Moment, Words, one_of
 from app.vocabulary import terms
 
 SQLModel.metadata.naming_convention = MetaData(
@@ -75,6 +75,22 @@ class ApiKey(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("digest"),)
 
 
+class StoredAnswer(SQLModel, table=True):
+    """What a request with an Idempotency-Key was answered, written in the transaction of its write."""
+
+    __tablename__ = "stored_answer"
+
+    actor: str = Field(primary_key=True, sa_type=Id)
+    path: str = Field(primary_key=True, sa_type=String(300))
+    key: str = Field(primary_key=True, sa_type=String(255))
+    digest: str = Field(sa_type=String(64))
+    at: dt.datetime = Field(sa_type=Moment, index=True)
+    status: int
+    headers: dict[str, str] = Field(sa_type=WORDS)
+    body: bytes | None
+    claim: str | None = Field(sa_type=Id, index=True)
+
+
 class Version(SQLModel):
     """What every versioned table has. `key_name` is the column that stays the same from version to version."""
 
@@ -101,6 +117,7 @@ class SourceVersion(Version, table=True):
     anonymous: bool
     description: str | None = Field(sa_type=Text)
     url: str | None = Field(sa_type=Text)
+    words: list[str] = Field(sa_type=Words)
 
     __table_args__ = (
         standing("uq_source_standing", "slug", unique=True),
@@ -144,6 +161,7 @@ class CategoryVersion(Version, table=True):
     components: list[str] | None = Field(sa_type=WORDS)
     parent: str | None = Field(sa_type=SLUG)
     non_decreasing: bool
+    words: list[str] = Field(sa_type=Words)
 
     __table_args__ = (
         standing("uq_category_standing", "slug", unique=True),
@@ -160,6 +178,7 @@ class SubjectVersion(Version, table=True):
     name: str = Field(sa_type=Text)
     definition: str | None = Field(sa_type=Text)
     parents: list[str] = Field(sa_type=WORDS)
+    words: list[str] = Field(sa_type=Words)
 
     __table_args__ = (
         standing("uq_subject_standing", "slug", unique=True),
@@ -176,6 +195,7 @@ class PlaceVersion(Version, table=True):
     name: str = Field(sa_type=Text)
     definition: str | None = Field(sa_type=Text)
     parents: list[str] = Field(sa_type=WORDS)
+    words: list[str] = Field(sa_type=Words)
 
     __table_args__ = (
         standing("uq_place_standing", "slug", unique=True),
@@ -248,6 +268,7 @@ class ClaimVersion(Version, table=True):
     note: str | None = Field(sa_type=Text)
     retracted_on: dt.date | None
     fingerprint: str = Field(sa_type=String(64))
+    words: list[str] = Field(sa_type=Words)
 
     __table_args__ = (
         CheckConstraint("lower <= upper", name="bounds"),
@@ -259,6 +280,7 @@ class ClaimVersion(Version, table=True):
         Index("ix_claim_magnitude", "magnitude", "id"),
         Index("ix_claim_topic_date", "category", "subject", "place", "date", "id"),
         Index("ix_claim_source_date", "source", "date", "id"),
+        Index("ix_claim_words", "words", postgresql_using="gin"),
     )
 
 
@@ -280,11 +302,13 @@ class CitationVersion(Version, table=True):
     locator: str | None = Field(sa_type=Text)
     gap: str | None = Field(sa_type=Text)
     withdrawn_on: dt.date | None
+    words: list[str] = Field(sa_type=Words)
 
     __table_args__ = (
         standing("uq_citation_standing", "id", unique=True),
         Index("ix_citation_claim_seq", "claim", "seq"),
         Index("ix_citation_document_seq", "document", "seq"),
+        Index("ix_citation_words", "words", postgresql_using="gin"),
     )
 
 
@@ -338,6 +362,16 @@ class RelationVersion(Version, table=True):
         Index("ix_relation_to_claim_seq", "to_claim", "seq"),
     )
 
+
+SEARCHED: dict[type[Version], tuple[str, ...]] = {
+    ClaimVersion: ("as_printed", "note"),
+    CitationVersion: ("quote", "translation"),
+    SourceVersion: ("name",),
+    CategoryVersion: ("name",),
+    SubjectVersion: ("name",),
+    PlaceVersion: ("name",),
+}
+"""The columns whose words a full-text search looks at, kept in `words` of the same row."""
 
 VERSIONED: dict[str, type[Version]] = {
     "source": SourceVersion,

@@ -11,6 +11,19 @@ branch_labels = None
 depends_on = None
 
 
+def _index_words(table: str) -> None:
+    """SQLite's full-text index over the column `words`, kept by triggers (sqlite.org/fts5.html, 4.4.3)."""
+    added = f"INSERT INTO {table}_words (rowid, words) VALUES (new.version, new.words)"
+    taken = f"INSERT INTO {table}_words ({table}_words, rowid, words) VALUES ('delete', old.version, old.words)"
+    op.execute(
+        f"CREATE VIRTUAL TABLE {table}_words USING fts5 "
+        f"(words, content='{table}', content_rowid='version', tokenize='unicode61 remove_diacritics 0')"
+    )
+    op.execute(f"CREATE TRIGGER {table}_words_added AFTER INSERT ON {table} BEGIN {added}; END")
+    op.execute(f"CREATE TRIGGER {table}_words_taken AFTER DELETE ON {table} BEGIN {taken}; END")
+    op.execute(f"CREATE TRIGGER {table}_words_changed AFTER UPDATE OF words ON {table} BEGIN {taken}; {added}; END")
+
+
 def upgrade() -> None:
     op.create_table(
         "api_key",
@@ -56,6 +69,23 @@ def upgrade() -> None:
         sa.CheckConstraint("id = 1", name=op.f("ck_clock_single")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_clock")),
     )
+    op.create_table(
+        "stored_answer",
+        sa.Column("actor", sa.String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql"), nullable=False),
+        sa.Column("path", sa.String(length=300), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("headers", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.Column("claim", sa.String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql"), nullable=True),
+        sa.PrimaryKeyConstraint("actor", "path", "key", name=op.f("pk_stored_answer")),
+    )
+    with op.batch_alter_table("stored_answer", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_stored_answer_at"), ["at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_stored_answer_claim"), ["claim"], unique=False)
+
     op.create_table(
         "assessment",
         sa.Column("version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -128,6 +158,7 @@ def upgrade() -> None:
             nullable=True,
         ),
         sa.Column("non_decreasing", sa.Boolean(), nullable=False),
+        sa.Column("words", sa.Text().with_variant(postgresql.ARRAY(sa.Text()), "postgresql"), nullable=False),
         sa.ForeignKeyConstraint(["seq"], ["change.seq"], name=op.f("fk_category_seq_change")),
         sa.ForeignKeyConstraint(["until_seq"], ["change.seq"], name=op.f("fk_category_until_seq_change")),
         sa.PrimaryKeyConstraint("version", name=op.f("pk_category")),
@@ -180,6 +211,7 @@ def upgrade() -> None:
         sa.Column("locator", sa.Text(), nullable=True),
         sa.Column("gap", sa.Text(), nullable=True),
         sa.Column("withdrawn_on", sa.Date(), nullable=True),
+        sa.Column("words", sa.Text().with_variant(postgresql.ARRAY(sa.Text()), "postgresql"), nullable=False),
         sa.ForeignKeyConstraint(["seq"], ["change.seq"], name=op.f("fk_citation_seq_change")),
         sa.ForeignKeyConstraint(["until_seq"], ["change.seq"], name=op.f("fk_citation_until_seq_change")),
         sa.PrimaryKeyConstraint("version", name=op.f("pk_citation")),
@@ -323,6 +355,7 @@ def upgrade() -> None:
         sa.Column("note", sa.Text(), nullable=True),
         sa.Column("retracted_on", sa.Date(), nullable=True),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("words", sa.Text().with_variant(postgresql.ARRAY(sa.Text()), "postgresql"), nullable=False),
         sa.CheckConstraint("lower <= upper", name=op.f("ck_claim_bounds")),
         sa.ForeignKeyConstraint(["seq"], ["change.seq"], name=op.f("fk_claim_seq_change")),
         sa.ForeignKeyConstraint(["until_seq"], ["change.seq"], name=op.f("fk_claim_until_seq_change")),
@@ -411,6 +444,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("definition", sa.Text(), nullable=True),
         sa.Column("parents", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("words", sa.Text().with_variant(postgresql.ARRAY(sa.Text()), "postgresql"), nullable=False),
         sa.ForeignKeyConstraint(["seq"], ["change.seq"], name=op.f("fk_place_seq_change")),
         sa.ForeignKeyConstraint(["until_seq"], ["change.seq"], name=op.f("fk_place_until_seq_change")),
         sa.PrimaryKeyConstraint("version", name=op.f("pk_place")),
@@ -561,6 +595,7 @@ def upgrade() -> None:
         sa.Column("anonymous", sa.Boolean(), nullable=False),
         sa.Column("description", sa.Text(), nullable=True),
         sa.Column("url", sa.Text(), nullable=True),
+        sa.Column("words", sa.Text().with_variant(postgresql.ARRAY(sa.Text()), "postgresql"), nullable=False),
         sa.ForeignKeyConstraint(["seq"], ["change.seq"], name=op.f("fk_source_seq_change")),
         sa.ForeignKeyConstraint(["until_seq"], ["change.seq"], name=op.f("fk_source_until_seq_change")),
         sa.PrimaryKeyConstraint("version", name=op.f("pk_source")),
@@ -592,6 +627,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("definition", sa.Text(), nullable=True),
         sa.Column("parents", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("words", sa.Text().with_variant(postgresql.ARRAY(sa.Text()), "postgresql"), nullable=False),
         sa.ForeignKeyConstraint(["seq"], ["change.seq"], name=op.f("fk_subject_seq_change")),
         sa.ForeignKeyConstraint(["until_seq"], ["change.seq"], name=op.f("fk_subject_until_seq_change")),
         sa.PrimaryKeyConstraint("version", name=op.f("pk_subject")),
@@ -669,14 +705,20 @@ def upgrade() -> None:
         )
 
     # The clock stands at 0 before the first change, at a time before any.
-    op.execute(
-        "INSERT INTO clock (id, seq, at) VALUES (1, 0, '1970-01-01 00:00:00+00:00')"
-        if op.get_context().dialect.name == "postgresql"
-        else "INSERT INTO clock (id, seq, at) VALUES (1, 0, '1970-01-01 00:00:00.000000')"
-    )
+    if op.get_context().dialect.name == "postgresql":
+        op.execute("INSERT INTO clock (id, seq, at) VALUES (1, 0, '1970-01-01 00:00:00+00:00')")
+        for table in ("claim", "citation"):
+            op.create_index(f"ix_{table}_words", table, ["words"], postgresql_using="gin")
+    else:
+        op.execute("INSERT INTO clock (id, seq, at) VALUES (1, 0, '1970-01-01 00:00:00.000000')")
+        for table in ("claim", "citation"):
+            _index_words(table)
 
 
 def downgrade() -> None:
+    if op.get_context().dialect.name == "sqlite":
+        for table in ("claim", "citation"):
+            op.execute(f"DROP TABLE {table}_words")
     with op.batch_alter_table("topic", schema=None) as batch_op:
         batch_op.drop_index(
             "uq_topic_standing",
@@ -794,6 +836,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_assessment_claim_seq")
 
     op.drop_table("assessment")
+    with op.batch_alter_table("stored_answer", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_stored_answer_claim"))
+        batch_op.drop_index(batch_op.f("ix_stored_answer_at"))
+
+    op.drop_table("stored_answer")
     op.drop_table("clock")
     with op.batch_alter_table("change", schema=None) as batch_op:
         batch_op.drop_index("ix_change_claim_seq")

@@ -11,7 +11,8 @@ from sqlmodel import Session
 
 from app.db import Database
 from app.problems import InvalidRequest, invalid
-from app.tables import VERSIONED, Change, Clock, Version, columns_of
+from app.tables import SEARCHED, VERSIONED, Change, Clock, Version, columns_of
+from app.words import words_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """The time of `seq` 0, before anything was recorded."""
@@ -122,6 +123,8 @@ class Log:
     def add(self, table: type[Version], state: Mapping[str, Any]) -> None:
         """Write a version that belongs to the entry recorded last (a claim's first citations share its `seq`)."""
         stamped = {"revision": 1, **state, "seq": self.seq, "recorded_at": self.at}
+        if table in SEARCHED:
+            stamped["words"] = words_of(*(state[name] for name in SEARCHED[table]))
         self.session.execute(insert(table).values(stamped))
 
     def _tick(self, kind: str, key: str, action: str, revision: int, claim: str | None, reason: str | None) -> None:

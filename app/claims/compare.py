@@ -4,50 +4,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from itertools import product
 
 from app.claims.figure import Figure, Interval, Number, difference, interval, kind_of
 from app.claims.period import Days, Period, end_days, start_days
 from app.claims.scheme import Relation, Scheme
-
-
-class Verdict(StrEnum):
-    """How two positions stand to each other."""
-
-    AGREE = "agree"
-    NO_CONFLICT = "no_conflict"
-    CONTRADICT = "contradict"
-    UNDETERMINED = "undetermined"
-    NOT_COMPARABLE = "not_comparable"
-
-
-class Reason(StrEnum):
-    """What a verdict rests on, in the order in which reasons are given."""
-
-    TRANSCRIPTION_CONFLICT = "transcription_conflict"
-    SUBJECT_DIFFERS = "subject_differs"
-    PLACE_DIFFERS = "place_differs"
-    UNIT_DIFFERS = "unit_differs"
-    BASE_DIFFERS = "base_differs"
-    MODALITY_DIFFERS = "modality_differs"
-    AGGREGATION_DIFFERS = "aggregation_differs"
-    WINDOW_DIFFERS = "window_differs"
-    WINDOW_UNKNOWN = "window_unknown"
-    COMPONENTS_DIFFER = "components_differ"
-    COMPONENTS_UNSTATED = "components_unstated"
-    SCOPE_DIFFERS = "scope_differs"
-    NO_FIGURE = "no_figure"
-    SCOPE_UNSTATED = "scope_unstated"
-    PART_OF_WHOLE = "part_of_whole"
-    APPROXIMATE = "approximate"
-    PROBABILISTIC = "probabilistic"
-    DATES_DIFFER = "dates_differ"
-    END_UNCERTAIN = "end_uncertain"
-    OPEN_END = "open_end"
-    PARTIAL_OVERLAP = "partial_overlap"
-    VAGUE = "vague"
-
+from app.vocabulary.terms import Reason, Verdict
 
 _ORDER = {reason: rank for rank, reason in enumerate(Reason)}
 
@@ -109,7 +71,7 @@ def compare(a: Statement, b: Statement, scheme: Scheme, tolerance: float | None 
     """
     barred, relation = _gate(a, b, scheme)
     if barred:
-        return Pair(a.id, b.id, Verdict.NOT_COMPARABLE, in_order(barred), None, None)
+        return Pair(a.id, b.id, Verdict.not_comparable, in_order(barred), None, None)
     outcome = _Weighing(a, b, relation, scheme, tolerance).outcome()
     ratio, gap = distance(a.figure, b.figure) if _has_distance(outcome) else (None, None)
     return Pair(a.id, b.id, outcome.verdict, in_order(outcome.reasons), ratio, gap)
@@ -146,7 +108,7 @@ def ratio_of(larger: Number, smaller: Number) -> float | None:
 
 
 def _has_distance(outcome: _Outcome) -> bool:
-    return outcome.verdict is not Verdict.NOT_COMPARABLE and Reason.PART_OF_WHOLE not in outcome.reasons
+    return outcome.verdict is not Verdict.not_comparable and Reason.part_of_whole not in outcome.reasons
 
 
 # Step 1 -------------------------------------------------------------------------------------------------------------
@@ -156,30 +118,30 @@ def _gate(a: Statement, b: Statement, scheme: Scheme) -> tuple[set[Reason], Rela
     """Collect what bars the comparison, and tell which of the two is part of the other."""
     barred, relation = _dimensions(a, b, scheme)
     if a.unit != b.unit:
-        barred.add(Reason.UNIT_DIFFERS)
+        barred.add(Reason.unit_differs)
     if not same_base(a, b):
-        barred.add(Reason.BASE_DIFFERS)
+        barred.add(Reason.base_differs)
     if a.is_forecast != b.is_forecast:
-        barred.add(Reason.MODALITY_DIFFERS)
+        barred.add(Reason.modality_differs)
     if not _same_aggregation(a, b):
-        barred.add(Reason.AGGREGATION_DIFFERS)
+        barred.add(Reason.aggregation_differs)
     if (window := window_reason(a, b)) is not None:
         barred.add(window)
     if "none" in {kind_of(a.figure, a.proposition), kind_of(b.figure, b.proposition)}:
-        barred.add(Reason.NO_FIGURE)
+        barred.add(Reason.no_figure)
     return barred, relation
 
 
 def _dimensions(a: Statement, b: Statement, scheme: Scheme) -> tuple[set[Reason], Relation]:
     relations = {
-        Reason.COMPONENTS_DIFFER: scheme.category_relation(a.category, b.category),
-        Reason.SUBJECT_DIFFERS: scheme.subject_relation(a.subject, b.subject),
-        Reason.PLACE_DIFFERS: scheme.place_relation(a.place, b.place),
-        Reason.SCOPE_DIFFERS: scope_relation(a, b),
+        Reason.components_differ: scheme.category_relation(a.category, b.category),
+        Reason.subject_differs: scheme.subject_relation(a.subject, b.subject),
+        Reason.place_differs: scheme.place_relation(a.place, b.place),
+        Reason.scope_differs: scope_relation(a, b),
     }
     barred = set[Reason]()
-    if relations[Reason.COMPONENTS_DIFFER] is Relation.UNSTATED:
-        barred.add(Reason.COMPONENTS_UNSTATED)
+    if relations[Reason.components_differ] is Relation.UNSTATED:
+        barred.add(Reason.components_unstated)
     differing = {
         reason: relation for reason, relation in relations.items() if relation not in {Relation.SAME, Relation.UNSTATED}
     }
@@ -223,8 +185,8 @@ def window_reason(a: Statement, b: Statement) -> Reason | None:
     """Why the starts of the two periods do not match, or None where they do (the days that they can mean overlap)."""
     one, two = start_days(a.period, a.aggregation), start_days(b.period, b.aggregation)
     if one is None or two is None:
-        return Reason.WINDOW_UNKNOWN
-    return None if one[0] <= two[1] and two[0] <= one[1] else Reason.WINDOW_DIFFERS
+        return Reason.window_unknown
+    return None if one[0] <= two[1] and two[0] <= one[1] else Reason.window_differs
 
 
 # Steps 2 to 5 -------------------------------------------------------------------------------------------------------
@@ -249,11 +211,11 @@ class _Weighing:
         if len(verdicts) == 1:
             verdict = verdicts.pop()
         else:
-            verdict = Verdict.UNDETERMINED
+            verdict = Verdict.undetermined
             # What one order says of dates, windows and overlaps, another denies.
-            reasons = (reasons & _WHATEVER_THE_ORDER) | {Reason.END_UNCERTAIN}
+            reasons = (reasons & _WHATEVER_THE_ORDER) | {Reason.end_uncertain}
         if scope_relation(self.a, self.b) is Relation.UNSTATED:
-            reasons |= {Reason.SCOPE_UNSTATED}
+            reasons |= {Reason.scope_unstated}
         return _Outcome(verdict, reasons)
 
     def _ends(self) -> tuple[Days, Days]:
@@ -272,60 +234,60 @@ class _Weighing:
         if a_end == b_end:
             return self._same_end()
         if self._aggregation() != "cumulative" or not self._both_grow():
-            return self._found(Verdict.NOT_COMPARABLE, Reason.WINDOW_DIFFERS)
+            return self._found(Verdict.not_comparable, Reason.window_differs)
         earlier, later = (self.a, self.b) if a_end < b_end else (self.b, self.a)
-        return self._test(earlier, later, Reason.DATES_DIFFER)
+        return self._test(earlier, later, Reason.dates_differ)
 
     def _part(self, part: Statement, part_end: date, whole: Statement, whole_end: date) -> _Outcome:
         grows = self._aggregation() in {"cumulative", "within"} and self._both_grow()
         if part_end == whole_end or (part_end < whole_end and grows):
-            return self._test(part, whole, Reason.PART_OF_WHOLE)
+            return self._test(part, whole, Reason.part_of_whole)
         # It is the dates that leave nothing to test: a part of a later day may well outgrow the whole of an earlier.
-        return self._found(Verdict.NO_CONFLICT, Reason.PART_OF_WHOLE, Reason.DATES_DIFFER)
+        return self._found(Verdict.no_conflict, Reason.part_of_whole, Reason.dates_differ)
 
     def _test(self, small: Statement, large: Statement, reason: Reason) -> _Outcome:
         """Of two statements of which the first can be no larger: they contradict where it is."""
         one, two = self._interval(small), self._interval(large)
         if one is None or two is None:
-            return self._found(Verdict.NO_CONFLICT, reason)
+            return self._found(Verdict.no_conflict, reason)
         if one.wholly_above(two):
             # Two totals contradict whatever their dates; a part still needs to be told from a rival.
-            return self._against(*((reason,) if reason is Reason.PART_OF_WHOLE else ()))
-        return self._found(Verdict.NO_CONFLICT, reason, *self._chances())
+            return self._against(*((reason,) if reason is Reason.part_of_whole else ()))
+        return self._found(Verdict.no_conflict, reason, *self._chances())
 
     def _same_end(self) -> _Outcome:
         one, two = self._interval(self.a), self._interval(self.b)
         if one is None or two is None:
-            return self._found(Verdict.UNDETERMINED)
+            return self._found(Verdict.undetermined)
         if one.disjoint(two):
             return self._against()
         if _lies_inside(self.a.figure, one, two) or _lies_inside(self.b.figure, two, one):
-            return self._found(Verdict.AGREE, *self._chances())
+            return self._found(Verdict.agree, *self._chances())
         reasons = list(self._chances())
         if not (one.bounded and two.bounded):
-            reasons.append(Reason.OPEN_END)
+            reasons.append(Reason.open_end)
         if not (one.within(two) or two.within(one)):
-            reasons.append(Reason.PARTIAL_OVERLAP)
-        return self._found(Verdict.NO_CONFLICT, *reasons)
+            reasons.append(Reason.partial_overlap)
+        return self._found(Verdict.no_conflict, *reasons)
 
     def _against(self, *reasons: Reason) -> _Outcome:
         """The numbers exclude each other; say so, as far as they are firm enough to."""
         found = [*reasons, *self._chances()]
-        verdict = Verdict.CONTRADICT
+        verdict = Verdict.contradict
         if self.tolerance is None and (self.a.figure.approximate or self.b.figure.approximate):
-            verdict = Verdict.UNDETERMINED
-            found.append(Reason.APPROXIMATE)
+            verdict = Verdict.undetermined
+            found.append(Reason.approximate)
         if scope_relation(self.a, self.b) is Relation.UNSTATED:
-            verdict = Verdict.UNDETERMINED
+            verdict = Verdict.undetermined
         return self._found(verdict, *found)
 
     def _found(self, verdict: Verdict, *reasons: Reason) -> _Outcome:
         vague = not (self.a.figure.has_number and self.b.figure.has_number)
-        return _Outcome(verdict, frozenset(reasons) | ({Reason.VAGUE} if vague else set()))
+        return _Outcome(verdict, frozenset(reasons) | ({Reason.vague} if vague else set()))
 
     def _chances(self) -> tuple[Reason, ...]:
         rests_on_chance = self.a.figure.coverage is not None or self.b.figure.coverage is not None
-        return (Reason.PROBABILISTIC,) if rests_on_chance else ()
+        return (Reason.probabilistic,) if rests_on_chance else ()
 
     def _interval(self, statement: Statement) -> Interval | None:
         return interval(statement.figure, self.tolerance)
@@ -334,7 +296,7 @@ class _Weighing:
         return self.scheme.only_grows(self.a.category) and self.scheme.only_grows(self.b.category)
 
 
-_WHATEVER_THE_ORDER = frozenset({Reason.PART_OF_WHOLE, Reason.APPROXIMATE, Reason.PROBABILISTIC, Reason.VAGUE})
+_WHATEVER_THE_ORDER = frozenset({Reason.part_of_whole, Reason.approximate, Reason.probabilistic, Reason.vague})
 
 
 def _lies_inside(figure: Figure, own: Interval, other: Interval) -> bool:

@@ -1,12 +1,12 @@
 """The filters of claims: each is declared once, as URL parameter, OpenAPI text and WHERE clause."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from sqlalchemy import ColumnElement, String, and_, cast, exists, func, or_, select
 from sqlmodel import Session
 
@@ -14,7 +14,7 @@ from app.changes.clock import View
 from app.claims.scheme import Scheme
 from app.paging import Order, PageQuery
 from app.problems import InvalidRequest, UnknownSlug, fault, nearest
-from app.shapes import ID_PATTERN, Day, Slug
+from app.shapes import ID_PATTERN, Day, Slug, UtcTime
 from app.sources.queries import SOURCE
 from app.tables import (
     AssessmentVersion,
@@ -209,10 +209,6 @@ def _updated_since(_asking: Asking, since: datetime) -> ColumnElement[bool]:
     return claim.id.in_(select(change.claim).where(change.at >= since, change.claim.is_not(None)))
 
 
-def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 class ClaimQuery(PageQuery):
     """Which claims, in which order. Filters are joined by AND, the values of one filter by OR."""
 
@@ -296,7 +292,7 @@ class ClaimQuery(PageQuery):
     topic: Annotated[list[Slug], Where(_topic)] = Field(
         default=[], description="Belongs to this topic.", examples=[["russian-casualties"]]
     )
-    updated_since: Annotated[datetime | None, AfterValidator(lambda m: m and _aware(m)), Where(_updated_since)] = Field(
+    updated_since: Annotated[UtcTime | None, Where(_updated_since)] = Field(
         default=None,
         description="Recorded or changed at this time or later, its citations and assessments included.",
         examples=["2026-11-20T10:00:00Z"],

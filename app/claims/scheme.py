@@ -49,7 +49,7 @@ class Scheme:
         """
         if a != b and (below := _relate(self._is_below(a, b), self._is_below(b, a))) is not Relation.APART:
             return below
-        if self._atoms(a) is None or self._atoms(b) is None:
+        if not (self._is_stated(a) and self._is_stated(b)):
             return Relation.UNSTATED
         return _relate(self._lies_in(a, b), self._lies_in(b, a))
 
@@ -91,12 +91,9 @@ class Scheme:
         """The category with all its components, at every depth."""
         return _reached(slug, lambda each: self._parts(each) or ())
 
-    def _atoms(self, slug: str) -> frozenset[str] | None:
-        """The atoms it adds up, or None where a component at any depth is unstated."""
-        whole = self._whole(slug)
-        if any(self._parts(each) is None for each in whole):
-            return None
-        return frozenset(each for each in whole if self._parts(each) == (each,)) or frozenset({slug})
+    def _is_stated(self, slug: str) -> bool:
+        """Whether its components are known at every depth."""
+        return all(self._parts(each) is not None for each in self._whole(slug))
 
     def _is_below(self, a: str, b: str) -> bool:
         return b in _reached(a, self._parents)

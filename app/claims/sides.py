@@ -95,9 +95,9 @@ def pair(a: Statement, b: Statement, scheme: Scheme, tolerance: float | None = N
     """Compare two positions; two transcriptions of one utterance that lie apart contradict, however approximate."""
     if not is_transcription_conflict(a, b):
         return compare(a, b, scheme, tolerance)
-    chances = {Reason.PROBABILISTIC} if a.figure.coverage is not None or b.figure.coverage is not None else set()
-    reasons = in_order({Reason.TRANSCRIPTION_CONFLICT} | chances)
-    return Pair(a.id, b.id, Verdict.CONTRADICT, reasons, *distance(a.figure, b.figure))
+    chances = {Reason.probabilistic} if a.figure.coverage is not None or b.figure.coverage is not None else set()
+    reasons = in_order({Reason.transcription_conflict} | chances)
+    return Pair(a.id, b.id, Verdict.contradict, reasons, *distance(a.figure, b.figure))
 
 
 def is_transcription_conflict(a: Statement, b: Statement) -> bool:
@@ -106,7 +106,7 @@ def is_transcription_conflict(a: Statement, b: Statement) -> bool:
         key_of(a) == key_of(b)
         and _said(a) == _said(b)
         and same_base(a, b)
-        and window_reason(a, b) is not Reason.WINDOW_DIFFERS
+        and window_reason(a, b) is not Reason.window_differs
         and _apart(a, b)
     )
 
@@ -131,9 +131,9 @@ def spread(standing: Iterable[Statement], asked: Asked, window: int = WINDOW) ->
     for statement in eligible:
         last = statement.period.last
         if last is None or newest is None:
-            left_out[statement.id] = (Reason.END_UNCERTAIN,)
+            left_out[statement.id] = (Reason.end_uncertain,)
         elif (newest - last).days > window:
-            left_out[statement.id] = (Reason.DATES_DIFFER,)
+            left_out[statement.id] = (Reason.dates_differ,)
         else:
             taken.append(statement)
     return _measured(taken, tuple((each.id, left_out[each.id]) for each in everyone if each.id in left_out))
@@ -205,15 +205,15 @@ def _strays(statement: Statement, asked: Asked) -> tuple[Reason, ...]:
     """Why the statement is not on exactly the asked question, or gives no number for it."""
     figure = statement.figure
     checks = {
-        Reason.SUBJECT_DIFFERS: asked.subject not in {None, statement.subject},
-        Reason.PLACE_DIFFERS: asked.place not in {None, statement.place},
-        Reason.UNIT_DIFFERS: asked.unit not in {None, statement.unit},
-        Reason.BASE_DIFFERS: figure.out_of is not None or figure.relative_to is not None,
-        Reason.MODALITY_DIFFERS: statement.is_forecast,
-        Reason.AGGREGATION_DIFFERS: asked.aggregation not in {None, statement.aggregation},
-        Reason.COMPONENTS_DIFFER: asked.category not in {None, statement.category},
-        Reason.SCOPE_DIFFERS: statement.scope_stated,
-        Reason.VAGUE: not figure.has_number,
+        Reason.subject_differs: asked.subject not in {None, statement.subject},
+        Reason.place_differs: asked.place not in {None, statement.place},
+        Reason.unit_differs: asked.unit not in {None, statement.unit},
+        Reason.base_differs: figure.out_of is not None or figure.relative_to is not None,
+        Reason.modality_differs: statement.is_forecast,
+        Reason.aggregation_differs: asked.aggregation not in {None, statement.aggregation},
+        Reason.components_differ: asked.category not in {None, statement.category},
+        Reason.scope_differs: statement.scope_stated,
+        Reason.vague: not figure.has_number,
     }
     return in_order(reason for reason, applies in checks.items() if applies)
 

@@ -195,6 +195,7 @@ def _roots(session: Session, ids: Sequence[str], view: View) -> dict[str, tuple[
     """Follow `based_on` and `repeats` from each claim, however far they lead."""
     relation = columns_of(RelationVersion)
     basis = (RelationType.based_on, RelationType.repeats)
+    held = holders(session, view)
     edges: list[Edge] = []
     seen: set[str] = set()
     frontier = set(ids)
@@ -203,9 +204,8 @@ def _roots(session: Session, ids: Sequence[str], view: View) -> dict[str, tuple[
         wanted = (relation.claim, relation.to_claim, relation.to_source)
         stands = (relation.type.in_(basis), relation.withdrawn.is_(False), view.holds(RelationVersion))
         rows = session.execute(select(*wanted).where(relation.claim.in_(frontier), *stands)).all()
-        edges += [Edge(*row) for row in rows]
+        edges += [Edge(row.claim, row.to_claim, held.get(row.to_source, row.to_source)) for row in rows]
         frontier = {row.to_claim for row in rows if row.to_claim} - seen
-    held = holders(session, view)
     stated = select(claim.id, claim.source, claim.derivation).where(
         claim.id.in_(seen), claim.status != Status.removed, view.holds(ClaimVersion)
     )
@@ -213,8 +213,8 @@ def _roots(session: Session, ids: Sequence[str], view: View) -> dict[str, tuple[
         id_: ClaimNode(id_, held.get(source, source), derivation.value)
         for id_, source, derivation in session.execute(stated)
     }
-    # What was taken down no longer says whose it was: a chain ends before it.
-    edges = [edge for edge in edges if edge.from_claim in nodes and (edge.to_claim is None or edge.to_claim in nodes)]
+    # What was taken down no longer says whose it was: `roots` takes an edge to it for an unknown basis.
+    edges = [edge for edge in edges if edge.from_claim in nodes]
     return {id_: roots(id_, nodes, edges) for id_ in ids}
 
 

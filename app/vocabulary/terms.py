@@ -199,8 +199,9 @@ class Verdict(Term):
 
 
 class Reason(Term):
-    """Why a verdict is what it is."""
+    """Why a verdict is what it is, in the order in which reasons are given."""
 
+    transcription_conflict = "transcription_conflict", "Two transcriptions of one utterance give different figures."
     subject_differs = "subject_differs", "They speak of different people or forces."
     place_differs = "place_differs", "They speak of different places."
     unit_differs = "unit_differs", "They count in different units."
@@ -215,11 +216,11 @@ class Reason(Term):
     components_differ = "components_differ", "They add up different things."
     components_unstated = "components_unstated", "A source does not say what its figure adds up."
     scope_differs = "scope_differs", "They include or exclude different groups."
+    no_figure = "no_figure", "One states no figure."
     scope_unstated = (
         "scope_unstated",
         "Only one says which groups it includes or excludes; they can no longer contradict.",
     )
-    no_figure = "no_figure", "One states no figure."
     part_of_whole = "part_of_whole", "One counts a part of what the other counts: a floor, never a rival."
     approximate = "approximate", "The figures differ, but one is only approximate; a tolerance would decide."
     probabilistic = "probabilistic", "The result rests on a range that holds with a stated probability."
@@ -228,7 +229,6 @@ class Reason(Term):
     open_end = "open_end", "They overlap, and one has no known end."
     partial_overlap = "partial_overlap", "They overlap in part."
     vague = "vague", "A figure is given only in words."
-    transcription_conflict = "transcription_conflict", "Two transcriptions of one utterance give different figures."
 
 
 VOCABULARY: tuple[type[Term], ...] = (

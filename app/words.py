@@ -1,0 +1,19 @@
+"""Words as they are searched: small letters without accents, the same on both databases."""
+
+import re
+import unicodedata
+
+
+def words_of(*texts: str | None) -> list[str]:
+    """The words of `texts`, each once and sorted. `Séjourné` and `sejourne` are one word, `Ё` and `е` too."""
+    found: set[str] = set()
+    for text in texts:
+        if text:
+            found.update(re.findall(r"\w+", _folded(text)))
+    return sorted(found)
+
+
+def _folded(text: str) -> str:
+    # NFKD takes a letter apart from its accents; without them, spellings with and without accents are one.
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in apart if not unicodedata.combining(character))

@@ -1,0 +1,149 @@
+"""Every write over HTTP passes here: one transaction, one answer, and the same answer for the same Idempotency-Key."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+from sqlalchemy import and_, delete, insert, select, update
+from starlette.responses import Response
+
+from app.auth import Actor
+from app.changes.clock import Log, writing
+from app.db import Database
+from app.formats import JSON, json_bytes
+from app.caching import answer
+from app.problems import KeyReused, PreconditionFailed, PreconditionRequired, Removed, invalid, problem_response
+from app.tables import StoredAnswer, columns_of
+
+KEPT = timedelta(hours=24)
+"""How long an answer is kept for its Idempotency-Key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a write made: the record as it stands now, whether it is new, and the claim that it belongs to."""
+
+    card: dict[str, Any]
+    created: bool = False
+    claim: str | None = None
+    location: str | None = None
+
+
+class Writer:
+    """The pen of one request."""
+
+    def __init__(self, request: Request, body: bytes, key: str | None, if_match: str | None) -> None:
+        self.request = request
+        self.database: Database = request.app.state.database
+        self.digest = hashlib.sha256(body).hexdigest()
+        self.key = key
+        self.if_match = if_match
+
+    def __call__(self, actor: Actor, act: Callable[[Log], Made]) -> Response:
+        """Run `act` in a transaction and answer with what it made, or with what the same request made before."""
+        with writing(self.database, actor.name) as log:
+            if self.key is not None and (before := self._before(log, actor)) is not None:
+                return before
+            made = act(log)
+            response = self._answer(made)
+            if self.key is not None:
+                self._store(log, actor, made, response)
+        return response
+
+    def check_match(self, card: dict[str, Any], *, required: bool = True) -> None:
+        """Raise unless If-Match names the revision of `card` (RFC 9110, 13.1.1; only the part before `-` counts)."""
+        if self.if_match is None:
+            if not required:
+                return
+            raise PreconditionRequired(
+                "A change must say which revision it changes.",
+                hint=f'send `If-Match: "{card["revision"]}"`, the revision that you have read',
+            )
+        tags = [tag.strip().removeprefix("W/").strip('"').partition("-")[0] for tag in self.if_match.split(",")]
+        if tags == ["*"] or str(card["revision"]) in tags:
+            return
+        raise PreconditionFailed(
+            f"The revision that stands is {card['revision']}; somebody changed it since you read it.",
+            hint="read it again, and decide whether your change still holds",
+            headers={"ETag": f'"{card["revision"]}-"'},
+            more={"revision": card["revision"], "current": card},
+        )
+
+    def _answer(self, made: Made) -> Response:
+        headers = {"Location": made.location or made.card["links"]["self"]} if made.created else {}
+        tag = f"{made.card['revision']}-" if "revision" in made.card else ""
+        status = 201 if made.created else 200
+        return answer(self.request, json_bytes(made.card), JSON, tag=tag, status=status, headers=headers)
+
+    def _before(self, log: Log, actor: Actor) -> Response | None:
+        """The answer that this key got before, if it got one in the last 24 hours."""
+        log.session.execute(delete(StoredAnswer).where(columns_of(StoredAnswer).at < log.at - KEPT))
+        found = log.session.execute(select(*columns_of(StoredAnswer)).where(self._mine(actor))).mappings().first()
+        if found is None:
+            return None
+        if found["digest"] != self.digest:
+            raise KeyReused(
+                "This Idempotency-Key was used for another request.", hint="use a new key for a new request"
+            )
+        if found["body"] is None:
+            return problem_response(self.request, Removed("What this request made was taken down."))
+        headers = {**found["headers"], "Idempotency-Replayed": "true"}
+        return Response(found["body"], status_code=found["status"], media_type=JSON, headers=headers)
+
+    def _store(self, log: Log, actor: Actor, made: Made, response: Response) -> None:
+        kept = {name: response.headers[name] for name in ("etag", "location") if name in response.headers}
+        log.session.execute(
+            insert(StoredAnswer).values(
+                actor=actor.id,
+                path=self.request.url.path,
+                key=self.key,
+                digest=self.digest,
+                at=log.at,
+                status=response.status_code,
+                headers=kept,
+                body=bytes(response.body),
+                claim=made.claim,
+            )
+        )
+
+    def _mine(self, actor: Actor) -> Any:  # noqa: ANN401 - a clause
+        columns = columns_of(StoredAnswer)
+        return and_(columns.actor == actor.id, columns.path == self.request.url.path, columns.key == self.key)
+
+
+def forget_answers(log: Log, claim: str) -> None:
+    """Stored answers that show a claim lose their bodies when it is taken down."""
+    log.session.execute(update(StoredAnswer).where(columns_of(StoredAnswer).claim == claim).values(body=None))
+
+
+async def _writer(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            description="A name of your own for this request: sent again within 24 hours, it gets the first answer.",
+            examples=["2f1d0c5e-import-17"],
+            max_length=255,
+        ),
+    ] = None,
+    if_match: Annotated[
+        str | None,
+        Header(
+            description='The revision that is changed, as in the ETag: `"3"`.',
+            examples=['"3"'],
+            max_length=255,
+        ),
+    ] = None,
+) -> Writer:
+    if idempotency_key is not None and not (
+        idempotency_key and idempotency_key.isascii() and idempotency_key.isprintable()
+    ):
+        raise invalid("Idempotency-Key", "Expected 1 to 255 printable ASCII characters.", location="header")
+    return Writer(request, await request.body(), idempotency_key, if_match)
+
+
+Write = Annotated[Writer, Depends(_writer)]
+"""The pen, in a writing route's signature."""
