@@ -15,7 +15,7 @@ from uuid_utils import uuid7
 
 from app.db import Database
 from app.problems import Forbidden, Unauthorized
-from app.tables import ApiKey
+from app.tables import ApiKey, columns_of
 from app.vocabulary.terms import Role
 
 RANK = {Role.contributor: 1, Role.editor: 2, Role.admin: 3}
@@ -68,10 +68,9 @@ def _digest(key: str) -> str:
 
 def _actor(database: Database, key: str) -> Actor | None:
     with database.read() as session:
-        wanted = select(ApiKey.id, ApiKey.name, ApiKey.role).where(
-            ApiKey.digest == _digest(key), ApiKey.revoked_at.is_(None)
-        )  # type: ignore[call-overload, union-attr]
-        row = session.execute(wanted).first()
+        columns = columns_of(ApiKey)
+        wanted = select(columns.id, columns.name, columns.role)
+        row = session.execute(wanted.where(columns.digest == _digest(key), columns.revoked_at.is_(None))).first()
     return Actor(row.id, row.name, row.role) if row else None
 
 

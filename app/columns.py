@@ -53,7 +53,8 @@ class Words(TypeDecorator[list[str]]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> list[str] | None:  # noqa: ANN401 - per database
         """A list again."""
-        return value if value is None or dialect.name == "postgresql" else value.split()
+        found: list[str] | None = value if value is None or dialect.name == "postgresql" else value.split()
+        return found
 
 
 class Moment(TypeDecorator[datetime]):

@@ -1,8 +1,10 @@
 """The OpenAPI document, and the pages that show it without a request to any other host."""
 
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+import orjson
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
@@ -32,6 +34,10 @@ TAGS = [
     {"name": "operation", "description": "How the service is."},
 ]
 
+EXAMPLES = Path(__file__).parent / "examples"
+"""`bodies.json` holds a request for each input schema, `answers.json` what the starter register answers: the file is
+written by `make openapi`."""
+
 
 def openapi(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI 3.1 document: one problem schema for all errors, and no error that cannot happen."""
@@ -52,16 +58,48 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     schema = ProblemDetail.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(schema.pop("$defs"))
     schemas["ProblemDetail"] = schema
+    bodies, answers = (orjson.loads((EXAMPLES / name).read_bytes()) for name in ("bodies.json", "answers.json"))
     problem = {
         "description": "What is wrong, where, and what would work.",
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDetail"}}},
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/ProblemDetail"},
+                "example": answers.get("problem", {}).get(MEDIA_TYPE),
+            }
+        },
     }
     for path in document["paths"].values():
         for operation in path.values():
             operation["responses"].pop("422", None)
+            _give_examples(operation, schemas, bodies, answers)
             operation["responses"]["default"] = problem
     app.openapi_schema = document
     return document
+
+
+def _give_examples(
+    operation: dict[str, Any], schemas: dict[str, Any], bodies: dict[str, Any], answers: dict[str, Any]
+) -> None:
+    """Put real examples into an operation: a body that the starter register takes, and what it answers."""
+    if body := operation.get("requestBody"):
+        given = body["content"][JSON]
+        name = given["schema"].get("$ref", "").rpartition("/")[2]
+        given["example"] = bodies.get(name) or _smallest(schemas[name], schemas)
+    answered = answers.get(operation["operationId"].removesuffix("_file"), {})
+    for response in operation["responses"].values():
+        for media_type, content in response.get("content", {}).items():
+            if media_type in answered:
+                content["example"] = answered[media_type]
+
+
+def _smallest(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever JSON can say
+    """The smallest body that a schema takes: its required fields, each with its own example."""
+    if reference := schema.get("$ref"):
+        return _smallest(schemas[reference.rpartition("/")[2]], schemas)
+    if examples := schema.get("examples"):
+        return examples[0]
+    required = schema.get("required", ())
+    return {name: _smallest(schema["properties"][name], schemas) for name in required}
 
 
 def install(app: FastAPI) -> None:

@@ -217,12 +217,6 @@ def one(
     return answer(request, json_bytes(document), JSON, tag=tag, status=status, headers=headers)
 
 
-def written(request: Request, document: dict[str, Any], *, created: bool, tag: str = "") -> Response:
-    """What a write made: 201 with its address where it is new, else 200."""
-    headers = {"Location": document["links"]["self"]} if created else {}
-    return one(request, document, tag=tag, status=201 if created else 200, headers=headers)
-
-
 def flat(row: dict[str, Any], columns: Sequence[Column]) -> dict[str, Any]:
     """`row` as one level of `columns`."""
     return {column.name: column.value(row) for column in columns}

@@ -5,7 +5,7 @@ import unicodedata
 
 
 def words_of(*texts: str | None) -> list[str]:
-    """The words of `texts`, each once and sorted. `Séjourné` and `sejourne` are one word, `Ё` and `е` too."""
+    """The words of `texts`, each once and sorted. `Séjourné` and `sejourne` are one word."""
     found: set[str] = set()
     for text in texts:
         if text:

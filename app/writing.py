@@ -11,12 +11,13 @@ from sqlalchemy import and_, delete, insert, select, update
 from starlette.responses import Response
 
 from app.auth import Actor
+from app.caching import answer
 from app.changes.clock import Log, writing
 from app.db import Database
 from app.formats import JSON, json_bytes
-from app.caching import answer
 from app.problems import KeyReused, PreconditionFailed, PreconditionRequired, Removed, invalid, problem_response
 from app.tables import StoredAnswer, columns_of
+from app.vocabulary.slugged import Slugged, seek_slugged
 
 KEPT = timedelta(hours=24)
 """How long an answer is kept for its Idempotency-Key."""
@@ -52,6 +53,20 @@ class Writer:
             if self.key is not None:
                 self._store(log, actor, made, response)
         return response
+
+    def put(
+        self, actor: Actor, kind: Slugged, slug: str, act: Callable[[Log], tuple[dict[str, Any], bool | None]]
+    ) -> Response:
+        """Record what has a slug. If-Match is honoured where it is given: nothing but slugs is replaced blindly."""
+
+        def record(log: Log) -> Made:
+            before = seek_slugged(log.session, kind, slug, log.view)
+            if before is not None:
+                self.check_match(before, required=False)
+            card, created = act(log)
+            return Made(card, created=bool(created))
+
+        return self(actor, record)
 
     def check_match(self, card: dict[str, Any], *, required: bool = True) -> None:
         """Raise unless If-Match names the revision of `card` (RFC 9110, 13.1.1; only the part before `-` counts)."""

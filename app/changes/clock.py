@@ -107,25 +107,35 @@ class Log:
         claim: str | None = None,
         reason: str | None = None,
     ) -> int:
-        """Make `state` the standing version of `key`, closing the one before it; return its revision."""
-        columns = columns_of(table)
-        kind = KINDS[table]
-        key_column = columns[table.key_name]
-        stands = and_(key_column == key, columns.until_seq.is_(None))
-        before = self.session.execute(select(columns.revision).where(stands)).scalar()
-        revision = (before or 0) + 1
-        self._tick(kind, key, action, revision, claim, reason)
-        if before is not None:
-            self.session.execute(update(table).where(stands).values(until_seq=self.seq, recorded_until=self.at))
-        self.add(table, {**state, table.key_name: key, "revision": revision})
+        """Take the next `seq` and make `state` the standing version of `key`; return its revision."""
+        revision = self._revision(table, key) + 1
+        self._tick(KINDS[table], key, action, revision, claim, reason)
+        self.put(table, key, state, revision)
         return revision
 
-    def add(self, table: type[Version], state: Mapping[str, Any]) -> None:
-        """Write a version that belongs to the entry recorded last (a claim's first citations share its `seq`)."""
-        stamped = {"revision": 1, **state, "seq": self.seq, "recorded_at": self.at}
+    def put(self, table: type[Version], key: str, state: Mapping[str, Any], revision: int | None = None) -> None:
+        """Make `state` the standing version of `key` under the entry recorded last: a claim carries its citations."""
+        revision = revision or self._revision(table, key) + 1
+        if revision > 1:
+            self.close(table, key)
+        stamped = {**state, table.key_name: key, "revision": revision, "seq": self.seq, "recorded_at": self.at}
         if table in SEARCHED:
             stamped["words"] = words_of(*(state[name] for name in SEARCHED[table]))
         self.session.execute(insert(table).values(stamped))
+
+    def close(self, table: type[Version], key: str) -> None:
+        """End the standing version of `key` with the entry recorded last."""
+        closed = {"until_seq": self.seq, "recorded_until": self.at}
+        self.session.execute(update(table).where(*self._stands(table, key)).values(closed))
+
+    def _stands(self, table: type[Version], key: str) -> tuple[ColumnElement[bool], ...]:
+        columns = columns_of(table)
+        return columns[table.key_name] == key, columns.until_seq.is_(None)
+
+    def _revision(self, table: type[Version], key: str) -> int:
+        """The revision of `key` that stands, 0 if there is none."""
+        stood = select(columns_of(table).revision).where(*self._stands(table, key))
+        return self.session.execute(stood).scalar() or 0
 
     def _tick(self, kind: str, key: str, action: str, revision: int, claim: str | None, reason: str | None) -> None:
         self.seq += 1

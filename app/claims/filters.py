@@ -136,7 +136,7 @@ def _assessed(asking: Asking, column: str, wanted: list[str]) -> ColumnElement[b
     latest = (
         select(newest.c.version)
         .where(newest.c.claim == claim.id, newest.c.withdrawn.is_(False), asking.view.among(newest.c))
-        .order_by(newest.c.assessed_on.desc(), newest.c.seq.desc())
+        .order_by(newest.c.assessed_on.desc(), newest.c.id.desc())
         .limit(1)
         .correlate(table_of(ClaimVersion))
         .scalar_subquery()
@@ -287,7 +287,7 @@ class ClaimQuery(PageQuery):
         default=[], description="Whether it stands; all but `removed` if not given.", examples=[["asserted"]]
     )
     document: Annotated[list[str], Where(_document)] = Field(
-        default=[], description="Can be read in this document.", examples=[["0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60"]]
+        default=[], description="Can be read in this document.", examples=[["01a1f640-bc00-7643-9830-d0c28b0cfb0d"]]
     )
     topic: Annotated[list[Slug], Where(_topic)] = Field(
         default=[], description="Belongs to this topic.", examples=[["russian-casualties"]]

@@ -8,8 +8,8 @@ from sqlalchemy import Select, and_, func, or_, select
 from sqlmodel import Session
 
 from app.changes.clock import View
-from app.claims.figure import plain_number
 from app.claims.filters import Asking, ClaimQuery, check_ranges, clauses, order_of
+from app.claims.given import figure_numbers
 from app.paging import DEFAULT_LIMIT, Found, walk
 from app.problems import NotFound, Removed
 from app.shapes import ID_PATTERN
@@ -22,12 +22,12 @@ from app.tables import (
     DocumentVersion,
     RelationVersion,
     SourceVersion,
+    Version,
     columns_of,
     table_of,
 )
 from app.vocabulary.terms import Status
 
-NUMBERS = ("value", "lower", "upper", "coverage", "out_of")
 CITED = ("id", "role", "via", "fidelity", "quote", "quote_language", "translation", "locator", "gap", "withdrawn_on")
 CONFIDENCE = ("level", "reliability", "credibility", "stated", "assessor", "assessed_on", "rationale")
 
@@ -62,6 +62,13 @@ def find_claims(session: Session, query: ClaimQuery, view: View) -> Found:
     statement = select_claims(view).where(*conditions)
     rows, cursor = walk(session, statement, order_of(query.sort), query.limit or DEFAULT_LIMIT, query.cursor)
     return Found(cards(session, rows, view), view.seq, cursor, total)
+
+
+def read_tombstone(session: Session, id_: str, view: View) -> Card:
+    """What is left of a claim that was taken down."""
+    claim = columns_of(ClaimVersion)
+    statement = select(*claim).where(claim.id == id_, view.holds(ClaimVersion))
+    return tombstone(session.execute(statement).mappings().one())
 
 
 def read_claim(session: Session, id_: str, view: View) -> Card:
@@ -138,8 +145,8 @@ def _card(row: Mapping[Any, Any], citations: list[Card], confidence: Card | None
 
 
 def figure_card(row: Mapping[Any, Any]) -> Card:
-    """The figure of a claim: whole numbers without a decimal point."""
-    numbers = {name: None if row[name] is None else plain_number(row[name]) for name in NUMBERS}
+    """The figure of a claim."""
+    numbers = figure_numbers(row)
     return {
         "as_printed": row["as_printed"],
         "kind": row["kind"],
@@ -191,23 +198,12 @@ def confidence_of(session: Session, claims: Iterable[str], view: View) -> dict[s
     statement = (
         select(columns.claim, *(columns[name] for name in CONFIDENCE))
         .where(columns.claim.in_(list(claims)), columns.withdrawn.is_(False), view.holds(AssessmentVersion))
-        .order_by(columns.assessed_on, columns.seq)
+        .order_by(columns.assessed_on, columns.id)
     )
     return {row["claim"]: {name: row[name] for name in CONFIDENCE} for row in session.execute(statement).mappings()}
 
 
-def assessments_of(session: Session, claim: str, view: View) -> list[Card]:
-    """Every assessment of a claim, the newest first, the withdrawn ones too."""
-    columns = columns_of(AssessmentVersion)
-    shown = (*CONFIDENCE, "id", "claim", "withdrawn", "recorded_at", "seq")
-    statement = (
-        select(*(columns[name] for name in shown))
-        .where(columns.claim == claim, view.holds(AssessmentVersion))
-        .order_by(columns.assessed_on.desc(), columns.seq.desc())
-    )
-    return [dict(row) for row in session.execute(statement).mappings()]
-
-
+ASSESSMENT = (*CONFIDENCE, "id", "claim", "withdrawn", "recorded_at", "seq")
 RELATION = (
     "id",
     "type",
@@ -226,6 +222,17 @@ RELATION = (
 )
 
 
+def assessments_of(session: Session, claim: str, view: View) -> list[Card]:
+    """Every assessment of a claim, the newest first, the withdrawn ones too."""
+    columns = columns_of(AssessmentVersion)
+    statement = (
+        select(*(columns[name] for name in ASSESSMENT))
+        .where(columns.claim == claim, view.holds(AssessmentVersion))
+        .order_by(columns.assessed_on.desc(), columns.id.desc())
+    )
+    return [dict(row) for row in session.execute(statement).mappings()]
+
+
 def relations_of(session: Session, claims: Sequence[str], view: View, *, withdrawn: bool = True) -> list[Card]:
     """The relations of these claims, from either end, in the order in which they were recorded."""
     columns = columns_of(RelationVersion)
@@ -237,3 +244,24 @@ def relations_of(session: Session, claims: Sequence[str], view: View, *, withdra
     if not withdrawn:
         statement = statement.where(columns.withdrawn.is_(False))
     return [dict(row) for row in session.execute(statement).mappings()]
+
+
+def read_assessment(session: Session, id_: str, view: View) -> Card:
+    """One assessment. Raises `NotFound`."""
+    return _one_of(session, AssessmentVersion, ASSESSMENT, id_, view)
+
+
+def read_relation(session: Session, id_: str, view: View) -> Card:
+    """One relation. Raises `NotFound`."""
+    return _one_of(session, RelationVersion, RELATION, id_, view)
+
+
+def _one_of(session: Session, table: type[Version], shown: Sequence[str], id_: str, view: View) -> Card:
+    columns = columns_of(table)
+    row = None
+    if ID_PATTERN.fullmatch(id_):
+        statement = select(*(columns[name] for name in shown)).where(columns.id == id_, view.holds(table))
+        row = session.execute(statement).mappings().first()
+    if row is None:
+        raise NotFound(f"There is no {table_of(table).name} `{id_}`.")
+    return dict(row)

@@ -37,13 +37,14 @@ EDITORS = "editors"
 
 @dataclass(slots=True)
 class Faults:
-    """What was found wrong so far: everything is reported at once."""
+    """What was found wrong so far, with pointers below `at`: everything is reported at once."""
 
+    at: str = ""
     found: list[Fault] = field(default_factory=list)
 
     def add(self, pointer: str, detail: str, hint: str | None = None) -> None:
         """Note what is wrong at `pointer`."""
-        self.found.append(fault(pointer, detail, hint=hint or None))
+        self.found.append(fault(self.at + pointer, detail, hint=hint or None))
 
     def raise_any(self) -> None:
         """Raise `InvalidRequest` if anything was wrong."""
@@ -52,12 +53,17 @@ class Faults:
             raise InvalidRequest(f"{first.pointer}: {first.detail}", hint=first.hint, errors=self.found)
 
 
-def record_claim(log: Log, given: ClaimInput, id_: str | None = None) -> str:
-    """Record a new claim with its citations, and its first assessment if one is given; return its id.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A claim that keeps every rule: its columns, and for each citation the recorded document that it names by id."""
 
-    Raises `InvalidRequest` with every fault, or `DuplicateClaim` with the claim that stands.
-    """
-    faults = Faults()
+    state: dict[str, Any]
+    documents: list[dict[str, Any] | None]
+
+
+def check_claim(log: Log, given: ClaimInput, at: str = "") -> Checked:
+    """Check every rule of the contract. Raises `InvalidRequest` with every fault, its pointers below `at`."""
+    faults = Faults(at)
     figure = _figure(log, given, faults)
     period = _period(given, faults)
     _check_slugs(log, given, faults)
@@ -78,16 +84,25 @@ def record_claim(log: Log, given: ClaimInput, id_: str | None = None) -> str:
         "status": Status.asserted,
         "retracted_on": None,
     }
-    state["fingerprint"] = fingerprint(state)
-    _refuse_duplicate(log, state["fingerprint"])
+    return Checked(state | {"fingerprint": fingerprint(state)}, documents)
+
+
+def record_claim(log: Log, given: ClaimInput, id_: str | None = None) -> str:
+    """Record a new claim with its citations, and its first assessment if one is given; return its id.
+
+    Raises `InvalidRequest` with every fault, or `DuplicateClaim` with the claim that stands.
+    """
+    checked = check_claim(log, given)
+    refuse_duplicate(log, checked.state["fingerprint"])
     id_ = id_ or str(uuid7())
     # The documents come first in the log, so that whoever follows it knows them before the claim that cites them.
-    cited = [
-        _document_id(log, citation.document, known) for citation, known in zip(given.citations, documents, strict=True)
+    states = [
+        citation_state(log, cited, id_, given.source, known)
+        for cited, known in zip(given.citations, checked.documents, strict=True)
     ]
-    log.record(ClaimVersion, id_, state, action="created", claim=id_)
-    for citation, document in zip(given.citations, cited, strict=True):
-        log.add(CitationVersion, {"id": str(uuid7()), **_citation_fields(log, citation, id_, document, given.source)})
+    log.record(ClaimVersion, id_, checked.state, action="created", claim=id_)
+    for state in states:
+        log.put(CitationVersion, str(uuid7()), state)
     if given.confidence is not None:
         record_assessment(log, id_, given.confidence)
     return id_
@@ -98,9 +113,8 @@ def record_citation(log: Log, claim: Mapping[str, Any], given: CitationInput) ->
     faults = Faults()
     known = _check_citation(log, given, "", faults)
     faults.raise_any()
-    document = _document_id(log, given.document, known)
+    state = citation_state(log, given, claim["id"], claim["source"]["slug"], known)
     id_ = str(uuid7())
-    state = _citation_fields(log, given, claim["id"], document, claim["source"]["slug"])
     log.record(CitationVersion, id_, state, action="created", claim=claim["id"])
     return id_
 
@@ -207,7 +221,7 @@ def _check_slugs(log: Log, given: ClaimInput, faults: Faults) -> None:
         (SOURCE, [("source", given.source)]),
     ]
     for kind, used in wanted:
-        faults.found += unknown_slugs(log, kind, used)
+        faults.found += unknown_slugs(log, kind, [(faults.at + pointer, slug) for pointer, slug in used])
     for i, slug in enumerate(given.includes):
         if slug in given.excludes:
             faults.add(f"includes/{i}", f"`{slug}` is also excluded.")
@@ -215,7 +229,7 @@ def _check_slugs(log: Log, given: ClaimInput, faults: Faults) -> None:
 
 def _check_citation(log: Log, given: CitationInput, at: str, faults: Faults) -> dict[str, Any] | None:
     """Note what is wrong with a citation; return the recorded document that it names by id, if it names one."""
-    faults.found += unknown_slugs(log, SOURCE, [(f"{at}via/{i}", slug) for i, slug in enumerate(given.via)])
+    faults.found += unknown_slugs(log, SOURCE, [(f"{faults.at}{at}via/{i}", slug) for i, slug in enumerate(given.via)])
     document = given.document
     if document.id is not None:
         found = document_cards(log.session, [document.id], log.view) if ID_PATTERN.fullmatch(document.id) else {}
@@ -225,7 +239,7 @@ def _check_citation(log: Log, given: CitationInput, at: str, faults: Faults) -> 
             faults.add(f"{at}document/id", f"There is no document `{document.id}`.")
     elif document.title is None:
         faults.add(f"{at}document/title", "A document that is not recorded yet needs a title.")
-    faults.found += document_faults(log, document, f"{at}document/")
+    faults.found += document_faults(log, document, f"{faults.at}{at}document/")
     return None
 
 
@@ -293,8 +307,12 @@ def _figure_fields(figure: Figure, proposition: Proposition) -> dict[str, Any]:
     }
 
 
-def _citation_fields(log: Log, given: CitationInput, claim: str, document: str, claimant: str) -> dict[str, Any]:
+def citation_state(
+    log: Log, given: CitationInput, claim: str, claimant: str, known: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The columns of a citation; its document is recorded if it is not yet."""
     same = ("via", "fidelity", "quote", "quote_language", "translation", "locator", "gap", "withdrawn_on")
+    document = _document_id(log, given.document, known)
     role = given.role
     if role is None:
         publisher = document_cards(log.session, [document], log.view)[document]["publisher"]
@@ -311,10 +329,13 @@ def _document_id(log: Log, given: CitedDocument, known: Mapping[str, Any] | None
     return record_document(log, document, given.id if given.id and ID_PATTERN.fullmatch(given.id) else None)[0]
 
 
-def _refuse_duplicate(log: Log, print_: str) -> None:
+def refuse_duplicate(log: Log, print_: str) -> None:
+    """Raise `DuplicateClaim` where a claim with this fingerprint stands, or stood and was taken down."""
     columns = columns_of(ClaimVersion)
     stands = select(columns.id, columns.status).where(columns.fingerprint == print_, log.view.holds(ClaimVersion))
     found = log.session.execute(stands).first()
+    if found is not None and found.status == Status.removed:
+        raise DuplicateClaim("The same statement was taken down.", more={"claim": found.id})
     if found is not None:
         address = f"/v1/claims/{found.id}"
         raise DuplicateClaim(

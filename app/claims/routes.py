@@ -1,32 +1,61 @@
-"""Claims over HTTP: found, read, recorded, cited."""
+"""Claims over HTTP: found, read, recorded, cited, repaired, assessed, related."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from app.auth import Contributor
-from app.changes.clock import view_of, writing
+from app.auth import Actor, Admin, Contributor, Editor
+from app.changes.clock import Log, view_of
 from app.claims.columns import CLAIM_COLUMNS
+from app.claims.events import reinstate, retract, revise, take_down, withdraw
 from app.claims.filters import ClaimQuery
-from app.claims.queries import assessments_of, find_claims, read_claim, relations_of
-from app.claims.recording import record_citation, record_claim
-from app.claims.schemas import Assessment, CitationInput, Claim, ClaimInput, Relation
+from app.claims.history import read_revision, revisions_of
+from app.claims.queries import (
+    assessments_of,
+    find_claims,
+    read_assessment,
+    read_claim,
+    read_relation,
+    read_tombstone,
+    relations_of,
+)
+from app.claims.recording import record_assessment, record_citation, record_claim, record_relation
+from app.claims.schemas import (
+    Assessment,
+    AssessmentInput,
+    ChangeInput,
+    CitationInput,
+    Claim,
+    ClaimInput,
+    ReasonInput,
+    Relation,
+    RelationInput,
+    RetractionInput,
+    Revision,
+    Tombstone,
+)
 from app.db import Db
-from app.formats import Wanted, columns_of_model, listing, one, written
+from app.formats import Wanted, columns_of_model, listing, one
 from app.paging import AsOf, Found, PageQuery, short
 from app.problems import Forbidden
 from app.shapes import Day
+from app.tables import AssessmentVersion, RelationVersion
 from app.vocabulary.schemas import ColumnRow
 from app.vocabulary.terms import Role
+from app.writing import Made, Write, forget_answers
 
 router = APIRouter(tags=["claims"])
 
-ClaimId = Annotated[str, Path(description="The claim's id.", examples=["0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60"])]
+ClaimId = Annotated[
+    str, Path(alias="id", description="The claim's id.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])
+]
 KnownOn = Annotated[
     Day | None,
     Query(description="As it was known on this day: a later retraction does not count yet.", examples=["2025-06-12"]),
 ]
+RecordId = Annotated[str, Path(alias="id", description="Its id.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])]
 
 
 @listing(router, "/claims", Claim, "Find claims")
@@ -42,16 +71,11 @@ def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, want: Wanted) -> 
 
 @router.get("/claims/{id}", summary="Read a claim", operation_id="read_claim", responses={200: {"model": Claim}})
 def get_claim(
-    id: ClaimId,  # noqa: A002 - its name in the address
-    request: Request,
-    db: Db,
-    known_on: KnownOn = None,
-    recorded_as_of: AsOf = None,
+    claim: ClaimId, request: Request, db: Db, known_on: KnownOn = None, recorded_as_of: AsOf = None
 ) -> Response:
     """One claim with its figure, period, source, citations and newest assessment. Taken down: 410 with a tombstone."""
     with db.read() as session:
-        view = view_of(session, recorded_as_of, known_on=known_on)
-        card = read_claim(session, id, view)
+        card = read_claim(session, claim, view_of(session, recorded_as_of, known_on=known_on))
     return one(request, card, tag=f"{card['revision']}-")
 
 
@@ -62,14 +86,16 @@ def get_claim(
     status_code=201,
     responses={201: {"model": Claim, "description": "It is recorded."}},
 )
-def post_claim(given: ClaimInput, request: Request, db: Db, contributor: Contributor) -> Response:
+def post_claim(given: ClaimInput, write: Write, contributor: Contributor) -> Response:
     """Record what a source said. The same statement again is a 409 that links to the one that stands."""
     if given.confidence is not None and not contributor.may(Role.editor):
         raise Forbidden("An assessment needs the role editor.", hint="leave `confidence` out")
-    with writing(db, contributor.name) as log:
+
+    def record(log: Log) -> Made:
         id_ = record_claim(log, given)
-        card = read_claim(log.session, id_, log.view)
-    return written(request, card, created=True, tag=f"{card['revision']}-")
+        return Made(read_claim(log.session, id_, log.view), created=True, claim=id_)
+
+    return write(contributor, record)
 
 
 @router.post(
@@ -79,40 +105,204 @@ def post_claim(given: ClaimInput, request: Request, db: Db, contributor: Contrib
     status_code=201,
     responses={201: {"model": Claim, "description": "The claim with its new citation."}},
 )
-def post_citation(id: ClaimId, given: CitationInput, request: Request, db: Db, contributor: Contributor) -> Response:  # noqa: A002 - its name in the address
+def post_citation(claim: ClaimId, given: CitationInput, write: Write, contributor: Contributor) -> Response:
     """Add another place where the same claim can be read. Ten outlets repeating one number are one claim."""
-    with writing(db, contributor.name) as log:
-        record_citation(log, read_claim(log.session, id, log.view), given)
-        card = read_claim(log.session, id, log.view)
-    return written(request, card, created=True, tag=f"{card['revision']}-")
+
+    def cite(log: Log) -> Made:
+        record_citation(log, read_claim(log.session, claim, log.view), given)
+        return Made(read_claim(log.session, claim, log.view), created=True, claim=claim)
+
+    return write(contributor, cite)
+
+
+@router.patch(
+    "/claims/{id}",
+    summary="Repair the record of a claim",
+    operation_id="patch_claim",
+    responses={200: {"model": Claim, "description": "The claim in its new revision."}},
+)
+def patch_claim(claim: ClaimId, given: ChangeInput, write: Write, editor: Editor) -> Response:
+    """Mend our slip, or follow an outlet that mended its own. The state before stays, with your reason beside it.
+
+    A new figure for another day is a new claim, not a repair. Needs `If-Match`.
+    """
+    return _change(claim, write, editor, lambda log: revise(log, claim, given))
+
+
+@router.post(
+    "/claims/{id}/retraction",
+    summary="Note a retraction",
+    operation_id="post_retraction",
+    responses={200: {"model": Claim, "description": "The claim, retracted."}},
+)
+def post_retraction(claim: ClaimId, given: RetractionInput, write: Write, editor: Editor) -> Response:
+    """Note that its source took the claim back, and on which day. It stays visible. Needs `If-Match`."""
+    return _change(claim, write, editor, lambda log: retract(log, claim, given))
+
+
+@router.post(
+    "/claims/{id}/reinstatement",
+    summary="Reinstate a claim",
+    operation_id="post_reinstatement",
+    responses={200: {"model": Claim, "description": "The claim, standing again."}},
+)
+def post_reinstatement(claim: ClaimId, given: ReasonInput, write: Write, editor: Editor) -> Response:
+    """Let a retracted claim stand again. Needs `If-Match`."""
+    return _change(claim, write, editor, lambda log: reinstate(log, claim, given.reason))
+
+
+def _change(claim: str, write: Write, actor: Actor, act: Callable[[Log], None]) -> Response:
+    def change(log: Log) -> Made:
+        write.check_match(read_claim(log.session, claim, log.view))
+        act(log)
+        return Made(read_claim(log.session, claim, log.view), claim=claim)
+
+    return write(actor, change)
+
+
+@router.post(
+    "/claims/{id}/takedown",
+    summary="Take a claim down",
+    operation_id="post_takedown",
+    responses={200: {"model": Tombstone, "description": "What is left of it."}},
+)
+def post_takedown(claim: ClaimId, given: ReasonInput, write: Write, admin: Admin) -> Response:
+    """Erase what a claim said, everywhere and from its whole history, and leave a tombstone. This cannot be undone."""
+
+    def erase(log: Log) -> Made:
+        write.check_match(read_claim(log.session, claim, log.view), required=False)
+        take_down(log, claim, given.reason)
+        forget_answers(log, claim)
+        return Made(read_tombstone(log.session, claim, log.view))
+
+    return write(admin, erase)
+
+
+@listing(router, "/claims/{id}/revisions", Revision, "List the revisions of a claim")
+def list_revisions(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+    """Its history: every revision with what made it, why, by whom, and what changed, field by field."""
+
+    def find(page: PageQuery) -> Found:
+        with db.read() as session:
+            view = view_of(session, page.recorded_as_of)
+            return short(revisions_of(session, claim, view), page, view.seq, "revision")
+
+    return want.rows(find, query, CLAIM_COLUMNS)
+
+
+@router.get(
+    "/claims/{id}/revisions/{revision}",
+    summary="Read a revision of a claim",
+    operation_id="read_revision",
+    responses={200: {"model": Revision}},
+)
+def get_revision(
+    claim: ClaimId,
+    revision: Annotated[int, Path(ge=1, le=2**31 - 1, description="Its number, from 1.", examples=[1])],
+    request: Request,
+    db: Db,
+    recorded_as_of: AsOf = None,
+) -> Response:
+    """The claim as this revision showed it, until the next one replaced it."""
+    with db.read() as session:
+        card = read_revision(session, claim, revision, view_of(session, recorded_as_of))
+    return one(request, card, tag=f"{revision}-")
 
 
 @listing(router, "/claims/{id}/relations", Relation, "List the relations of a claim")
-def list_relations(id: ClaimId, query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:  # noqa: A002 - its name in the address
+def list_relations(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
     """How it stands to other claims and they to it, each with who asserts it."""
 
     def find(page: PageQuery) -> Found:
         with db.read() as session:
             view = view_of(session, page.recorded_as_of)
-            read_claim(session, id, view)
-            rows = relations_of(session, [id], view)
-            return short(rows, page, view.seq)
+            read_claim(session, claim, view)
+            return short(relations_of(session, [claim], view), page, view.seq)
 
     return want.rows(find, query, columns_of_model(Relation))
 
 
+@router.post(
+    "/claims/{id}/relations",
+    summary="Relate a claim",
+    operation_id="post_relation",
+    status_code=201,
+    responses={201: {"model": Relation, "description": "It is recorded."}},
+)
+def post_relation(claim: ClaimId, given: RelationInput, write: Write, editor: Editor) -> Response:
+    """Say how it stands to another claim, or to a source, and who asserts that."""
+
+    def relate(log: Log) -> Made:
+        read_claim(log.session, claim, log.view)
+        card = read_relation(log.session, record_relation(log, claim, given), log.view)
+        return Made(card, created=True, claim=claim, location=f"/v1/claims/{claim}/relations")
+
+    return write(editor, relate)
+
+
+@router.post(
+    "/relations/{id}/withdrawal",
+    summary="Withdraw a relation",
+    operation_id="post_relation_withdrawal",
+    responses={200: {"model": Relation, "description": "The relation, withdrawn."}},
+)
+def withdraw_relation(relation: RecordId, given: ReasonInput, write: Write, editor: Editor) -> Response:
+    """Take a relation back. It stays in the history and counts no more."""
+
+    def take_back(log: Log) -> Made:
+        claim = read_relation(log.session, relation, log.view)["claim"]
+        withdraw(log, RelationVersion, relation, given.reason)
+        return Made(read_relation(log.session, relation, log.view), claim=claim)
+
+    return write(editor, take_back)
+
+
 @listing(router, "/claims/{id}/assessments", Assessment, "List the assessments of a claim")
-def list_assessments(id: ClaimId, query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:  # noqa: A002 - its name in the address
+def list_assessments(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
     """How it was assessed, the newest first. Nothing is averaged; the newest one shows on the claim."""
 
     def find(page: PageQuery) -> Found:
         with db.read() as session:
             view = view_of(session, page.recorded_as_of)
-            read_claim(session, id, view)
-            rows = assessments_of(session, id, view)
-            return short(rows, page, view.seq)
+            read_claim(session, claim, view)
+            return short(assessments_of(session, claim, view), page, view.seq)
 
     return want.rows(find, query, columns_of_model(Assessment))
+
+
+@router.post(
+    "/claims/{id}/assessments",
+    summary="Assess a claim",
+    operation_id="post_assessment",
+    status_code=201,
+    responses={201: {"model": Assessment, "description": "It is recorded."}},
+)
+def post_assessment(claim: ClaimId, given: AssessmentInput, write: Write, editor: Editor) -> Response:
+    """Say how far you would trust it, and why. The assessments before it stay; the newest one shows."""
+
+    def assess(log: Log) -> Made:
+        read_claim(log.session, claim, log.view)
+        card = read_assessment(log.session, record_assessment(log, claim, given), log.view)
+        return Made(card, created=True, claim=claim, location=f"/v1/claims/{claim}/assessments")
+
+    return write(editor, assess)
+
+
+@router.post(
+    "/assessments/{id}/withdrawal",
+    summary="Withdraw an assessment",
+    operation_id="post_assessment_withdrawal",
+    responses={200: {"model": Assessment, "description": "The assessment, withdrawn."}},
+)
+def withdraw_assessment(assessment: RecordId, given: ReasonInput, write: Write, editor: Editor) -> Response:
+    """Take an assessment back. It stays in the history; the one before it shows again."""
+
+    def take_back(log: Log) -> Made:
+        claim = read_assessment(log.session, assessment, log.view)["claim"]
+        withdraw(log, AssessmentVersion, assessment, given.reason)
+        return Made(read_assessment(log.session, assessment, log.view), claim=claim)
+
+    return write(editor, take_back)
 
 
 COLUMN_ROWS = [

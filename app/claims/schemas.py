@@ -1,9 +1,11 @@
 """The claim as it is served and as it is given: fields, meanings and examples are declared here and nowhere else."""
 
 import datetime as dt
+from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, Strict
+from pydantic import BeforeValidator, Field, Strict, create_model
+from pydantic.fields import FieldInfo
 
 from app.shapes import Day, Input, Language, Output, Passage, Slug, UtcTime, Word
 from app.sources.schemas import DocumentCard, DocumentInput
@@ -27,7 +29,7 @@ from app.vocabulary.terms import (
     Status,
 )
 
-ID = "0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60"
+ID = "01a1f640-bc00-7528-9916-436a9224d91e"
 Number = int | float
 
 
@@ -344,6 +346,80 @@ class RelationInput(Input):
     note: Passage | None = Field(
         default=None, description="What a reader should know.", examples=["Which figure is not said."]
     )
+
+
+class CitationChange(CitationInput):
+    """A citation of the claim by its id, with all its fields; without an id it is added."""
+
+    id: Annotated[str, Field(max_length=36)] | None = Field(
+        default=None, description="The citation that is replaced.", examples=[ID]
+    )
+
+
+def _optional(name: str, info: FieldInfo) -> Any:  # noqa: ANN401 - a type is a value here
+    """A field of a claim that a change may leave out."""
+    annotation: Any = list[CitationChange] if name == "citations" else info.annotation
+    field = Field(default=None, description=info.description, examples=info.examples)
+    kept = Annotated[(annotation, *info.metadata)] if info.metadata else annotation
+    return kept | None, field
+
+
+_CHANGEABLE: dict[str, Any] = {
+    name: _optional(name, info) for name, info in ClaimInput.model_fields.items() if name != "confidence"
+}
+
+ClaimChanges: Any = create_model(
+    "ClaimChanges",
+    __base__=Input,
+    __doc__="The fields that change, each as for a new claim; nested objects and lists are replaced whole.",
+    **_CHANGEABLE,
+)
+
+
+class RepairEvent(StrEnum):
+    """Why our record of a claim is repaired."""
+
+    transcription_fix = "transcription_fix"
+    relay_correction = "relay_correction"
+
+
+class ReasonInput(Input):
+    """Why something is done."""
+
+    reason: Passage = Field(description="Why. It is kept for good.", examples=["Checked against the printed page."])
+
+
+class ChangeInput(ReasonInput):
+    """A repair of our record: `transcription_fix` for our slip, `relay_correction` for one that the outlet mended."""
+
+    event: RepairEvent = Field(description="What happened.", examples=["transcription_fix"])
+    changes: ClaimChanges = Field(
+        description="The fields that change, each as for a new claim.",
+        examples=[{"figure": {"as_printed": "1,351", "value": 1351}}],
+    )
+
+
+class RetractionInput(ReasonInput):
+    """The source took its claim back."""
+
+    retracted_on: Day = Field(description="On which day.", examples=["2025-07-01"])
+
+
+class FieldChange(Output):
+    """One field that changed."""
+
+    field: str = Field(description="Which, by its path.", examples=["figure.value"])
+    before: Any = Field(description="What it was.", examples=[1531])
+    after: Any = Field(description="What it became.", examples=[1351])
+
+
+class Revision(Claim):
+    """A claim as one revision showed it, and how that revision came about."""
+
+    event: str = Field(description="What made it.", examples=["transcription_fix"])
+    reason: str | None = Field(description="Why; the first revision needs no reason.", examples=["A slip of a digit."])
+    actor: str = Field(description="Who made it, by the name of the key.", examples=["desk"])
+    changes: list[FieldChange] = Field(description="What changed against the revision before, field by field.")
 
 
 class Tombstone(Output):

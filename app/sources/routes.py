@@ -6,9 +6,9 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from app.auth import Contributor, Editor
-from app.changes.clock import view_of, writing
+from app.changes.clock import Log, view_of
 from app.db import Db
-from app.formats import Wanted, columns_of_model, listing, one, written
+from app.formats import Wanted, columns_of_model, listing, one
 from app.paging import AsOf, Found, PageQuery
 from app.problems import InvalidRequest
 from app.shapes import Slug
@@ -22,6 +22,7 @@ from app.sources.queries import (
 )
 from app.sources.schemas import Document, DocumentInput, Source, SourceInput
 from app.vocabulary.slugged import find_slugged, read_slugged
+from app.writing import Made, Write
 
 router = APIRouter(tags=["sources"])
 SOURCE_COLUMNS = columns_of_model(Source)
@@ -62,14 +63,11 @@ def get_source(
 def record_source(
     slug: Annotated[Slug, Path(description="Its slug.", examples=["csis"])],
     given: SourceInput,
-    request: Request,
-    db: Db,
+    write: Write,
     editor: Editor,
 ) -> Response:
     """Make or change a source. The state before stays in its history; an identical one writes nothing."""
-    with writing(db, editor.name) as log:
-        card, created = put_source(log, slug, given)
-    return written(request, card, created=bool(created))
+    return write.put(editor, SOURCE, slug, lambda log: put_source(log, slug, given))
 
 
 @listing(router, "/documents", Document, "List documents")
@@ -87,7 +85,7 @@ def list_documents(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -
     "/documents/{id}", summary="Read a document", operation_id="read_document", responses={200: {"model": Document}}
 )
 def get_document(
-    id: Annotated[str, Path(description="Its id.", examples=["0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60"])],  # noqa: A002 - its name in the address
+    id: Annotated[str, Path(description="Its id.", examples=["01a1f640-bc00-7643-9830-d0c28b0cfb0d"])],  # noqa: A002 - its name in the address
     request: Request,
     db: Db,
     recorded_as_of: AsOf = None,
@@ -108,11 +106,13 @@ def get_document(
         201: {"model": Document, "description": "It is new."},
     },
 )
-def post_document(given: DocumentInput, request: Request, db: Db, contributor: Contributor) -> Response:
+def post_document(given: DocumentInput, write: Write, contributor: Contributor) -> Response:
     """Record where claims can be read. Of one address there is one document: if it stands already, that one answers."""
-    with writing(db, contributor.name) as log:
+
+    def record(log: Log) -> Made:
         if faults := document_faults(log, given):
             raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
         id_, created = record_document(log, given)
-        card = read_document(log.session, id_, log.view)
-    return written(request, card, created=created)
+        return Made(read_document(log.session, id_, log.view), created=created)
+
+    return write(contributor, record)

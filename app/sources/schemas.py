@@ -72,7 +72,7 @@ class DocumentInput(Input):
 class DocumentCard(Output):
     """A document, as a citation shows it."""
 
-    id: str = Field(description="Its id.", examples=["0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60"])
+    id: str = Field(description="Its id.", examples=["01a1f640-bc00-7643-9830-d0c28b0cfb0d"])
     title: str = Field(description="Its title.", examples=["Mediazona confirms 24,470 dead"])
     publisher: str | None = Field(description="Who published it, by slug.", examples=["kyiv-independent"])
     publisher_name: str | None = Field(description="Who published it, by name.", examples=["The Kyiv Independent"])

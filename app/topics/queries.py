@@ -11,11 +11,12 @@ from sqlmodel import Session
 from app.changes.clock import View
 from app.claims import sides
 from app.claims.compare import Pair, Statement
-from app.claims.figure import Figure, interval, plain_number
+from app.claims.figure import Figure, interval
 from app.claims.filters import Asking, claim, starts_on, topic_clause
+from app.claims.given import FIGURE, figure_numbers
 from app.claims.origins import ClaimNode, Edge, Root, independent_origins, roots
 from app.claims.period import parse_period
-from app.claims.queries import NUMBERS, Card, cards, relations_of, select_claims
+from app.claims.queries import Card, cards, relations_of, select_claims
 from app.claims.scheme import Scheme
 from app.paging import Found, PageQuery
 from app.sources.queries import SOURCE, holders
@@ -90,8 +91,6 @@ def _sort_out(session: Session, question: Question, view: View) -> Sides:
 
 
 def _statement(row: Mapping[Any, Any], held: Mapping[str, str]) -> Statement:
-    numbers: dict[str, Any] = {name: None if row[name] is None else plain_number(row[name]) for name in NUMBERS}
-    same = ("as_printed", "lower_inclusive", "upper_inclusive", "approximate", "relative_to")
     return Statement(
         id=row["id"],
         source=held.get(row["source"], row["source"]),
@@ -102,7 +101,7 @@ def _statement(row: Mapping[Any, Any], held: Mapping[str, str]) -> Statement:
         proposition=row["proposition"].value,
         modality=row["modality"].value,
         derivation=row["derivation"].value,
-        figure=Figure(**numbers, **{name: row[name] for name in same}),
+        figure=Figure(**figure_numbers(row), **{name: row[name] for name in FIGURE}),
         period=parse_period(row["period"]),
         aggregation=row["aggregation"].value,
         date=row["date"],

@@ -7,17 +7,17 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.auth import Editor
-from app.changes.clock import view_of, writing
+from app.changes.clock import Log, view_of
 from app.claims.columns import CLAIM_COLUMNS
 from app.claims.filters import ClaimQuery, Sort
-from app.claims.queries import find_claims
+from app.claims.queries import Card, find_claims
 from app.claims.schemas import Claim
 from app.claims.sides import WINDOW
 from app.db import Db
-from app.formats import Wanted, columns_of_model, listing, one, written
+from app.formats import Wanted, columns_of_model, listing, one
 from app.paging import AsOf, Found, PageQuery
 from app.shapes import Day, Slug, State
-from app.topics.kinds import put_topic
+from app.topics.kinds import TOPIC, put_topic
 from app.topics.queries import (
     Question,
     check_question,
@@ -28,6 +28,7 @@ from app.topics.queries import (
 )
 from app.topics.schemas import SideBySide, TimelineRow, Topic, TopicInput
 from app.vocabulary.terms import Aggregation
+from app.writing import Write
 
 router = APIRouter(tags=["topics"])
 TOPIC_COLUMNS = columns_of_model(Topic)
@@ -126,15 +127,16 @@ def record_topic(
         Slug, Path(description="Its slug: small letters, digits and hyphens.", examples=["russian-casualties"])
     ],
     given: TopicInput,
-    request: Request,
-    db: Db,
+    write: Write,
     editor: Editor,
 ) -> Response:
     """Make or change a question. Its claims are found by its fields."""
-    with writing(db, editor.name) as log:
+
+    def put(log: Log) -> tuple[Card, bool | None]:
         _card, created = put_topic(log, slug, given)
-        card = read_topic(log.session, slug, log.view)
-    return written(request, card, created=bool(created))
+        return read_topic(log.session, slug, log.view), created
+
+    return write.put(editor, TOPIC, slug, put)
 
 
 @listing(router, "/topics/{slug}/claims", Claim, "List the claims of a topic")

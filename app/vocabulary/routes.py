@@ -7,9 +7,9 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from app.auth import Editor
-from app.changes.clock import view_of, writing
+from app.changes.clock import view_of
 from app.db import Database, Db
-from app.formats import Find, Wanted, columns_of_model, listing, one, written
+from app.formats import Find, Wanted, columns_of_model, listing, one
 from app.paging import AsOf, Found, PageQuery, short
 from app.shapes import Slug
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT, put_category, put_place, put_subject
@@ -24,11 +24,18 @@ from app.vocabulary.schemas import (
 )
 from app.vocabulary.slugged import Slugged, find_slugged, read_slugged
 from app.vocabulary.terms import VOCABULARY, Term
+from app.writing import Write
 
 router = APIRouter(tags=["vocabulary"])
 
-SlugPath = Annotated[str, Path(description="Its slug.", examples=["killed"])]
-NewSlug = Annotated[Slug, Path(description="Its slug: small letters, digits and hyphens.", examples=["killed"])]
+SLUG = "Its slug."
+NEW_SLUG = "Its slug: small letters, digits and hyphens."
+CategorySlug = Annotated[str, Path(description=SLUG, examples=["killed"])]
+SubjectSlug = Annotated[str, Path(description=SLUG, examples=["wagner-group"])]
+PlaceSlug = Annotated[str, Path(description=SLUG, examples=["kursk-oblast"])]
+NewCategorySlug = Annotated[Slug, Path(description=NEW_SLUG, examples=["killed"])]
+NewSubjectSlug = Annotated[Slug, Path(description=NEW_SLUG, examples=["wagner-group"])]
+NewPlaceSlug = Annotated[Slug, Path(description=NEW_SLUG, examples=["kursk-oblast"])]
 
 
 def _find(db: Database, kind: Slugged) -> Find[PageQuery]:
@@ -55,7 +62,7 @@ def list_categories(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) 
 @router.get(
     "/categories/{slug}", summary="Read a category", operation_id="read_category", responses={200: {"model": Category}}
 )
-def get_category(slug: SlugPath, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
+def get_category(slug: CategorySlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
     """What this category counts, in which unit, and what it adds up."""
     return _read(db, CATEGORY, slug, request, recorded_as_of)
 
@@ -66,11 +73,9 @@ def get_category(slug: SlugPath, request: Request, db: Db, recorded_as_of: AsOf 
     operation_id="put_category",
     responses={200: {"model": Category}, 201: {"model": Category, "description": "It is new."}},
 )
-def record_category(slug: NewSlug, given: CategoryInput, request: Request, db: Db, editor: Editor) -> Response:
+def record_category(slug: NewCategorySlug, given: CategoryInput, write: Write, editor: Editor) -> Response:
     """Make or change a category. Unit, components and parent of one that claims use cannot change."""
-    with writing(db, editor.name) as log:
-        card, created = put_category(log, slug, given)
-    return written(request, card, created=bool(created))
+    return write.put(editor, CATEGORY, slug, lambda log: put_category(log, slug, given))
 
 
 @listing(router, "/subjects", Subject, "List subjects")
@@ -82,7 +87,7 @@ def list_subjects(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) ->
 @router.get(
     "/subjects/{slug}", summary="Read a subject", operation_id="read_subject", responses={200: {"model": Subject}}
 )
-def get_subject(slug: SlugPath, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
+def get_subject(slug: SubjectSlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
     """Who this is, and what they are a part of."""
     return _read(db, SUBJECT, slug, request, recorded_as_of)
 
@@ -93,11 +98,9 @@ def get_subject(slug: SlugPath, request: Request, db: Db, recorded_as_of: AsOf =
     operation_id="put_subject",
     responses={200: {"model": Subject}, 201: {"model": Subject, "description": "It is new."}},
 )
-def record_subject(slug: NewSlug, given: SubjectInput, request: Request, db: Db, editor: Editor) -> Response:
+def record_subject(slug: NewSubjectSlug, given: SubjectInput, write: Write, editor: Editor) -> Response:
     """Make or change a subject."""
-    with writing(db, editor.name) as log:
-        card, created = put_subject(log, slug, given)
-    return written(request, card, created=bool(created))
+    return write.put(editor, SUBJECT, slug, lambda log: put_subject(log, slug, given))
 
 
 @listing(router, "/places", Place, "List places")
@@ -107,7 +110,7 @@ def list_places(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> R
 
 
 @router.get("/places/{slug}", summary="Read a place", operation_id="read_place", responses={200: {"model": Place}})
-def get_place(slug: SlugPath, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
+def get_place(slug: PlaceSlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
     """Where this is, and which places it lies in."""
     return _read(db, PLACE, slug, request, recorded_as_of)
 
@@ -118,11 +121,9 @@ def get_place(slug: SlugPath, request: Request, db: Db, recorded_as_of: AsOf = N
     operation_id="put_place",
     responses={200: {"model": Place}, 201: {"model": Place, "description": "It is new."}},
 )
-def record_place(slug: NewSlug, given: PlaceInput, request: Request, db: Db, editor: Editor) -> Response:
+def record_place(slug: NewPlaceSlug, given: PlaceInput, write: Write, editor: Editor) -> Response:
     """Make or change a place. It may lie in several others."""
-    with writing(db, editor.name) as log:
-        card, created = put_place(log, slug, given)
-    return written(request, card, created=bool(created))
+    return write.put(editor, PLACE, slug, lambda log: put_place(log, slug, given))
 
 
 def _name(enumeration: type[Term]) -> str:

@@ -46,14 +46,20 @@ def find_slugged(session: Session, kind: Slugged, query: PageQuery, view: View) 
 
 def read_slugged(session: Session, kind: Slugged, slug: str, view: View) -> dict[str, Any]:
     """The one called `slug`. Raises `NotFound`, with the nearest slug as a hint."""
-    columns = columns_of(kind.table)
-    row = None
-    if "\0" not in slug:
-        row = session.execute(select(*columns).where(columns.slug == slug, view.holds(kind.table))).mappings().first()
-    if row is None:
+    card = seek_slugged(session, kind, slug, view)
+    if card is None:
         known = slugs(session, kind, view)
         raise NotFound(f"There is no {kind.name} `{slug}`.", hint=nearest(slug, known))
-    return kind.card(row)
+    return card
+
+
+def seek_slugged(session: Session, kind: Slugged, slug: str, view: View) -> dict[str, Any] | None:
+    """The one called `slug`, if there is one."""
+    if "\0" in slug:
+        return None
+    columns = columns_of(kind.table)
+    row = session.execute(select(*columns).where(columns.slug == slug, view.holds(kind.table))).mappings().first()
+    return None if row is None else kind.card(row)
 
 
 def slugs(session: Session, kind: Slugged, view: View) -> list[str]:

@@ -1,6 +1,7 @@
 """Walking a list page by page visits every row once, whatever is written in the meantime."""
 
 import base64
+from itertools import count
 from typing import Any
 
 import orjson
@@ -75,38 +76,32 @@ def mixed(register: Register) -> list[str]:
     return [recorded(register, body)["id"] for body in bodies]
 
 
-@pytest.mark.parametrize("sort", SORTS)
-def test_one_row_at_a_time_loses_no_undated_and_no_unnumbered_claim(register: Register, sort: str) -> None:
+def test_one_row_at_a_time_loses_no_undated_and_no_unnumbered_claim(register: Register) -> None:
     ids = mixed(register)
-    walked = [row["id"] for row in every_row(register, "/v1/claims", limit=1, sort=sort)]
-    assert sorted(walked) == sorted(ids)
-    assert walked == [row["id"] for row in every_row(register, "/v1/claims", sort=sort)]
+    for sort in SORTS:
+        walked = [row["id"] for row in every_row(register, "/v1/claims", limit=1, sort=sort)]
+        assert sorted(walked) == sorted(ids)
+        assert walked == [row["id"] for row in every_row(register, "/v1/claims", sort=sort)]
 
 
-@pytest.mark.parametrize("sort", SORTS)
-def test_no_row_is_lost_or_doubled_while_others_write(register: Register, sort: str) -> None:
+def test_no_row_is_lost_or_doubled_while_others_write(register: Register) -> None:
     there = set(mixed(register))
-    seen: list[str] = []
-    cursor = None
-    written = iter(range(1, 100))
-    while True:
-        asked = {"sort": sort, "limit": 3} | ({"cursor": cursor} if cursor else {})
-        body = register.get("/v1/claims", params=asked).json()
-        seen += [row["id"] for row in body["data"]]
-        cursor = body["meta"]["next_cursor"]
-        if cursor is None or len(seen) > 60:
-            break
-        # Before and behind where the walk stands, in every order.
-        for date, number in (("2001-01-01", 1), ("2025-06-20", 10**9), (None, 7)):
-            more = claim(figure=figure(f"{number + next(written)}", value=number + next(written)), date=date)
-            recorded(register, more)
-        if len(seen) > 15:  # a walk by `recorded` would follow the writer for ever
-            break
-    found = [id_ for id_ in seen if id_ in there]
-    assert len(seen) == len(set(seen))
-    assert len(found) == len(set(found))
-    if cursor is None:
-        assert set(found) == there
+    numbers = count(1)
+    for sort in SORTS:
+        seen: list[str] = []
+        asked: dict[str, Any] = {"sort": sort, "limit": 5}
+        for turn in count():
+            body = register.get("/v1/claims", params=asked).json()
+            seen += [row["id"] for row in body["data"]]
+            if body["meta"]["next_cursor"] is None:
+                break
+            asked["cursor"] = body["meta"]["next_cursor"]
+            # Before and behind where the walk stands in this order; a walk by `recorded` must not follow for ever.
+            for date, size in (("2001-01-01", 1), ("2025-06-20", 10**9), (None, 70))[: 3 if turn < 2 else 0]:
+                number = size + next(numbers)
+                recorded(register, claim(figure=figure(str(number), value=number), date=date))
+        assert len(seen) == len(set(seen))
+        assert set(seen) >= there
 
 
 def test_a_walk_of_a_past_state_is_exact(register: Register) -> None:
@@ -216,7 +211,7 @@ def str_of(value: Any) -> bytes:
     return str(value).encode() if isinstance(value, int) else orjson.dumps(value)
 
 
-@pytest.mark.parametrize("text", [b"1e400", b"-1e400", b"NaN", b"Infinity", b'"nan"', b'"inf"', b"true", b"9" * 400])
+@pytest.mark.parametrize("text", [b"1e400", b"-1e400", b"NaN", b"Infinity", b'"nan"', b'"inf"', b"true", b"9" * 330])
 @pytest.mark.parametrize("sort", ["recorded", "value", "-value", "date"])
 def test_a_cursor_without_end_never_breaks_a_walk(reading: Register, sort: str, text: bytes) -> None:
     raw = b'["' + sort.encode() + b'",' + text + b',"' + ID.encode() + b'"]'
@@ -229,7 +224,5 @@ def test_a_cursor_without_end_never_breaks_a_walk(reading: Register, sort: str, 
 
 @pytest.mark.parametrize("path", LISTS)
 def test_a_cursor_of_another_list_is_refused(reading: Register, path: str) -> None:
-    for cursor in (cursor_of("other", None, "x"), cursor_of("slug", None, "a\0"), cursor_of("list", None, "no-row"), "x"):
-        if path in ("/v1/topics", "/v1/sources", "/v1/categories", "/v1/subjects", "/v1/places") and cursor == "no":
-            continue
+    for cursor in (cursor_of("other", None, "x"), cursor_of("slug", None, "a\0"), cursor_of("list", None, "none"), "x"):
         assert_problem(reading.get(path, params={"cursor": cursor}), 422, "invalid_cursor")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.claims.compare import Pair, Reason, Statement, Verdict
+from app.claims.compare import Pair, Statement
 from app.claims.figure import Figure, checked, interval
 from app.claims.origins import ClaimNode, Edge, independent_origins, roots
 from app.claims.period import parse_period
@@ -23,6 +23,7 @@ from app.claims.sides import (
     spread,
 )
 from app.claims.wording import parse_wording
+from app.vocabulary.terms import Reason, Verdict
 
 R = Reason
 

@@ -1,0 +1,184 @@
+"""What can happen to a recorded claim: repair, retraction, reinstatement, takedown. Nothing is overwritten."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import delete, select, update
+from uuid_utils import uuid7
+
+from app.changes.clock import Log
+from app.claims.given import given_citation, given_claim
+from app.claims.recording import Faults, check_claim, citation_state, refuse_duplicate
+from app.claims.schemas import ChangeInput, CitationChange, CitationInput, ClaimInput, RetractionInput
+from app.problems import EventImpossible, invalid
+from app.tables import (
+    AssessmentVersion,
+    Change,
+    CitationVersion,
+    ClaimVersion,
+    RelationVersion,
+    Version,
+    columns_of,
+)
+from app.vocabulary.terms import Aggregation, Derivation, FigureKind, Modality, Proposition, Status
+
+Row = Mapping[Any, Any]
+
+ERASED: dict[str, Any] = {
+    "proposition": Proposition.quantity,
+    "modality": Modality.allegation,
+    "derivation": Derivation.unknown,
+    "as_printed": "",
+    "kind": FigureKind.none,
+    **dict.fromkeys(("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "coverage", "out_of")),
+    **dict.fromkeys(("relative_to", "low", "high", "magnitude", "period_start", "period_end", "date", "date_edtf")),
+    "approximate": False,
+    "period": "",
+    "aggregation": Aggregation.within,
+    "source": "",
+    "includes": [],
+    "excludes": [],
+    "note": None,
+    "retracted_on": None,
+    "words": [],
+    "status": Status.removed,
+}
+"""What a takedown leaves in every column that could tell what was said. None of it is ever served."""
+
+
+def standing(log: Log, table: type[Version], key: str) -> dict[str, Any]:
+    """The row of the version that stands."""
+    columns = columns_of(table)
+    stands = select(*columns).where(columns[table.key_name] == key, columns.until_seq.is_(None))
+    return dict(log.session.execute(stands).mappings().one())
+
+
+def _state(row: Row) -> dict[str, Any]:
+    """What a new version keeps of the one before it."""
+    stamps = {"version", "revision", "seq", "until_seq", "recorded_at", "recorded_until", "words"}
+    return {name: value for name, value in row.items() if name not in stamps}
+
+
+def revise(log: Log, id_: str, given: ChangeInput) -> None:
+    """Repair our record of a claim. Raises `InvalidRequest`, also where nothing would change, or `DuplicateClaim`."""
+    row = standing(log, ClaimVersion, id_)
+    cited = _standing_citations(log, id_)
+    changes = given.changes.model_dump(exclude_unset=True)
+    for one, other in (("date", "date_edtf"), ("date_edtf", "date")):
+        if one in changes and other not in changes:
+            changes[other] = None
+    new_citations = changes.pop("citations", None)
+    citations = [given_citation(citation) for citation in cited.values()]
+    if new_citations is not None:
+        citations = [{name: value for name, value in each.items() if name != "id"} for each in new_citations]
+    changed = _merged({**given_claim(row), **changes, "citations": citations})
+    checked = check_claim(log, changed, "changes/")
+    state = {**checked.state, "status": row["status"], "retracted_on": row["retracted_on"]}
+    states = None if new_citations is None else _citation_states(log, id_, changed.source, given, cited)
+    if all(row[name] == value for name, value in state.items()) and not _cited_anew(states, cited):
+        raise invalid("changes", "Nothing would change.")
+    if state["fingerprint"] != row["fingerprint"]:
+        refuse_duplicate(log, state["fingerprint"])
+    log.record(ClaimVersion, id_, state, action=given.event, claim=id_, reason=given.reason)
+    if states is not None:
+        _replace_citations(log, states, cited)
+
+
+def retract(log: Log, id_: str, given: RetractionInput) -> None:
+    """Note that the source took its claim back. Raises `EventImpossible` where it has done so already."""
+    row = standing(log, ClaimVersion, id_)
+    if row["status"] != Status.asserted:
+        raise EventImpossible(
+            "This claim is retracted already.", hint="a wrong day is repaired by reinstating it first"
+        )
+    if row["date"] is not None and given.retracted_on < row["date"]:
+        raise invalid("retracted_on", f"The claim was made on {row['date']}, after that day.")
+    if given.retracted_on > log.at.date():
+        raise invalid("retracted_on", f"{given.retracted_on} has not come yet.")
+    state = _state(row) | {"status": Status.retracted, "retracted_on": given.retracted_on}
+    log.record(ClaimVersion, id_, state, action="retraction", claim=id_, reason=given.reason)
+
+
+def reinstate(log: Log, id_: str, reason: str) -> None:
+    """Let a retracted claim stand again. Raises `EventImpossible` where it stands."""
+    row = standing(log, ClaimVersion, id_)
+    if row["status"] != Status.retracted:
+        raise EventImpossible("This claim stands; only a retracted one can be reinstated.")
+    state = _state(row) | {"status": Status.asserted, "retracted_on": None}
+    log.record(ClaimVersion, id_, state, action="reinstatement", claim=id_, reason=reason)
+
+
+def take_down(log: Log, id_: str, reason: str) -> None:
+    """Erase what a claim said, from every version, and leave a tombstone.
+
+    The fingerprint stays, so that the next import does not bring the same statement back.
+    """
+    row = standing(log, ClaimVersion, id_)
+    log.session.execute(update(Change).where(columns_of(Change).claim == id_).values(reason=None))
+    log.record(ClaimVersion, id_, _state(row) | ERASED, action="takedown", claim=id_, reason=reason)
+    claim = columns_of(ClaimVersion)
+    log.session.execute(update(ClaimVersion).where(claim.id == id_).values(ERASED))
+    log.session.execute(
+        update(ClaimVersion).where(claim.id == id_, claim.until_seq.is_not(None)).values(fingerprint="")
+    )
+    for table in (CitationVersion, AssessmentVersion, RelationVersion):
+        log.session.execute(delete(table).where(columns_of(table).claim == id_))
+
+
+def withdraw(log: Log, table: type[Version], id_: str, reason: str) -> None:
+    """Withdraw an assessment or a relation. Raises `EventImpossible` where that was done already."""
+    row = standing(log, table, id_)
+    if row["withdrawn"]:
+        raise EventImpossible("This was withdrawn already.")
+    state = _state(row) | {"withdrawn": True}
+    log.record(table, id_, state, action="withdrawal", claim=row["claim"], reason=reason)
+
+
+def _merged(fields: dict[str, Any]) -> ClaimInput:
+    """The claim with its changes. What is wrong lies in the changes: what stood was right."""
+    try:
+        return ClaimInput.model_validate(fields)
+    except ValidationError as wrong:
+        faults = Faults("changes/")
+        for error in wrong.errors():
+            faults.add("/".join(str(step) for step in error["loc"]), error["msg"].removeprefix("Value error, "))
+        faults.raise_any()
+        raise
+
+
+def _standing_citations(log: Log, claim: str) -> dict[str, Row]:
+    columns = columns_of(CitationVersion)
+    stands = select(*columns).where(columns.claim == claim, columns.until_seq.is_(None)).order_by(columns.id)
+    return {row["id"]: row for row in log.session.execute(stands).mappings()}
+
+
+def _citation_states(
+    log: Log, claim: str, claimant: str, given: ChangeInput, cited: Mapping[str, Row]
+) -> dict[str, dict[str, Any]]:
+    """Citation → its new columns; one without an id of its own is new."""
+    states = {}
+    changes: list[CitationChange] = given.changes.citations  # type: ignore[attr-defined] # made by create_model
+    for i, change in enumerate(changes):
+        if change.id is not None and change.id not in cited:
+            raise invalid(f"changes/citations/{i}/id", f"The claim has no citation `{change.id}`.")
+        plain = CitationInput(**{name: getattr(change, name) for name in CitationInput.model_fields})
+        known = {"id": change.document.id} if change.document.id else None
+        states[change.id or str(uuid7())] = citation_state(log, plain, claim, claimant, known)
+    return states
+
+
+def _cited_anew(states: Mapping[str, Row] | None, cited: Mapping[str, Row]) -> bool:
+    if states is None:
+        return False
+    if states.keys() != cited.keys():
+        return True
+    return any(cited[id_][name] != value for id_, state in states.items() for name, value in state.items())
+
+
+def _replace_citations(log: Log, states: Mapping[str, dict[str, Any]], cited: Mapping[str, Row]) -> None:
+    for id_ in cited.keys() - states.keys():
+        log.close(CitationVersion, id_)
+    for id_, state in states.items():
+        if id_ not in cited or any(cited[id_][name] != value for name, value in state.items()):
+            log.put(CitationVersion, id_, state)

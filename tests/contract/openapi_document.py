@@ -1,0 +1,18 @@
+"""The OpenAPI document as it is served: `python -m tests.contract.openapi_document > docs/openapi.json`."""
+
+import json
+import sys
+
+from app.docs import openapi
+from app.main import create_app
+from app.settings import Settings
+
+
+def text() -> str:
+    """The document, one line a value, so that a changed contract shows in a diff."""
+    document = openapi(create_app(Settings(DATABASE_URL="sqlite:///unused.db")))  # type: ignore[call-arg] # named by its alias
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())
