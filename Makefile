@@ -23,7 +23,8 @@ check: .venv/tested ## Lint, types, contract
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n 0 tests/contract
 
-openapi: .venv/tested ## Write docs/openapi.json anew
+openapi: .venv/tested ## Write the examples and docs/openapi.json anew
+	$(BIN)/python -m tests.contract.examples
 	$(BIN)/python -m tests.contract.openapi_document > docs/openapi.json
 
 pins: ## Pin every dependency anew, with hashes

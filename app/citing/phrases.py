@@ -154,7 +154,7 @@ def subject_phrase(name: str, unit: str) -> Subject:
     """A subject as a group and as people, by the words that it begins or ends with."""
     name = one_line(name)
     text = str(PHRASES["subjects"].get(name, inside(_BRACKETS.sub("", name) or name)))
-    first, last = text.split(" ")[0].casefold(), text.split(" ")[-1].casefold()
+    first, last = text.split(" ", maxsplit=1)[0].casefold(), text.rsplit(" ", maxsplit=1)[-1].casefold()
     if {first, last} & _WORDS["people"]:
         return Subject(text, text)
     head = re.split(r" (?:at|in|of|from|near|on) ", text)[0].split(" ")[-1].casefold()

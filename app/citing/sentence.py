@@ -104,7 +104,7 @@ def chosen(citations: Sequence[Card], known_on: date | None = None) -> Card | No
         return (
             _taken_back(citation, known_on),
             known_on is not None and published is not None and published > known_on,
-            _FIDELITY.get(citation["fidelity"], 0),
+            _FIDELITY.get(str(citation["fidelity"]), 0),
             citation["role"] != "original",
             citation["gap"] is not None,
             len(citation["via"]),
@@ -293,7 +293,7 @@ def _outlet(citation: Card | None, card: Card, names: Names) -> str:
         return ""
     document = citation["document"]
     changed = {"rounded": "rounding the figure", "distorted": "changing the figure or what it means"}
-    how = [changed[citation["fidelity"]]] if citation["fidelity"] in changed else []
+    how = [changed[fidelity]] if (fidelity := str(citation["fidelity"])) in changed else []
     chain = [names.source(slug) for slug in citation["via"] if slug != document["publisher"]]
     how += [_citing(chain)] if chain else []
     taken_back = ""

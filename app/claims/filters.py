@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from app.changes.clock import View
 from app.claims.scheme import Scheme
+from app.claims.search import search
 from app.paging import Order, PageQuery
 from app.problems import InvalidRequest, UnknownSlug, fault, nearest
 from app.shapes import ID_PATTERN, Day, Slug, UtcTime
@@ -291,6 +292,14 @@ class ClaimQuery(PageQuery):
     )
     topic: Annotated[list[Slug], Where(_topic)] = Field(
         default=[], description="Belongs to this topic.", examples=[["russian-casualties"]]
+    )
+    q: Annotated[str | None, Where(lambda asking, words: search(asking.session, asking.view, words))] = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="All these words in wording, quote, translation, note or the names of source, category, subject "
+        "and place; accents and case do not matter.",
+        examples=["mediazona named"],
     )
     updated_since: Annotated[UtcTime | None, Where(_updated_since)] = Field(
         default=None,

@@ -45,7 +45,11 @@ def test_a_repair_is_a_new_revision_and_the_old_one_stays(starter: Register) -> 
 
 @pytest.mark.parametrize(
     ("headers", "status", "code"),
-    [({}, 428, "if_match_required"), ({"If-Match": '"7"'}, 412, "stale_revision"), ({"If-Match": "x"}, 412, "stale_revision")],
+    [
+        ({}, 428, "if_match_required"),
+        ({"If-Match": '"7"'}, 412, "stale_revision"),
+        ({"If-Match": "x"}, 412, "stale_revision"),
+    ],
 )
 def test_a_change_needs_the_revision_that_stands(
     starter: Register, headers: dict[str, str], status: int, code: str
@@ -62,7 +66,11 @@ def test_a_change_needs_the_revision_that_stands(
 def test_a_retraction_counts_from_its_day_on(starter: Register) -> None:
     claim = kyiv(starter)
     answer = change(starter, claim, "/retraction", {"retracted_on": "2025-07-01", "reason": "Taken back."})
-    assert (answer.status_code, answer.json()["status"], answer.json()["retracted_on"]) == (200, "retracted", "2025-07-01")
+    assert (answer.status_code, answer.json()["status"], answer.json()["retracted_on"]) == (
+        200,
+        "retracted",
+        "2025-07-01",
+    )
     address = f"/v1/claims/{claim['id']}"
     before = starter.get(f"{address}?known_on=2025-06-30").json()
     assert (before["status"], before["retracted_on"]) == ("asserted", None)
@@ -124,7 +132,11 @@ def test_a_citation_is_repaired_within_its_claim(starter: Register) -> None:
     body = {
         "event": "relay_correction",
         "reason": "The outlet corrected its quote.",
-        "changes": {"citations": [{"id": cited["id"], "document": cited["document"]["id"], "role": cited["role"], "quote": "1,000,340"}]},
+        "changes": {
+            "citations": [
+                {"id": cited["id"], "document": cited["document"]["id"], "role": cited["role"], "quote": "1,000,340"}
+            ]
+        },
     }
     answer = change(starter, claim, "", body, "PATCH")
     assert answer.status_code == 200, answer.text

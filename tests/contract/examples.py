@@ -1,11 +1,10 @@
 """What the starter register answers to every operation: the examples of the OpenAPI document.
 
-`python -m tests.contract.examples > app/examples/answers.json` writes them anew (`make openapi` calls it).
+`python -m tests.contract.examples` writes app/examples/answers.json anew (`make openapi` calls it).
 """
 
 import json
 import re
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from app.docs import EXAMPLES
 from app.starter import starter_id
 from tests.registers import Copies, Register, opened
 
@@ -155,14 +155,18 @@ def _fields(document: dict[str, Any], operation: dict[str, Any]) -> set[str]:
     return set(document["components"]["schemas"].get(name, {}).get("properties", ()))
 
 
+def text(copies: Copies) -> str:
+    """The file of the answers, as it has to stand in app/examples/."""
+    with starter_register(copies) as register:
+        document = register.get("/openapi.json").json()
+    return json.dumps(answers(copies, document), indent=1, ensure_ascii=False) + "\n"
+
+
 def main() -> None:
-    """Write the answers to standard output."""
+    """Write the file anew."""
     with tempfile.TemporaryDirectory() as folder:
-        copies = Copies(Path(folder), None)
-        with starter_register(copies) as register:
-            document = register.get("/openapi.json").json()
-        json.dump(answers(copies, document), sys.stdout, indent=1, ensure_ascii=False)
-        sys.stdout.write("\n")
+        written = text(Copies(Path(folder), None))
+    (EXAMPLES / "answers.json").write_text(written, encoding="utf-8")
 
 
 if __name__ == "__main__":

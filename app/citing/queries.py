@@ -1,0 +1,147 @@
+"""What a citation needs beside the claim: the names of everything that it refers to, and the state that they make."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlmodel import Session
+
+from app.changes.clock import View
+from app.citing.phrases import Source
+from app.citing.sentence import Cited, Names, cite
+from app.claims.queries import Card, read_claim
+from app.tables import (
+    AssessmentVersion,
+    CategoryVersion,
+    CitationVersion,
+    ClaimVersion,
+    DocumentVersion,
+    PlaceVersion,
+    RelationVersion,
+    SourceVersion,
+    SubjectVersion,
+    Version,
+    columns_of,
+)
+from app.vocabulary.terms import Proposition, RelationType
+
+
+@dataclass(frozen=True, slots=True)
+class Citable:
+    """A claim with its names, put into words; `state` is the last change among everything that the words rest on."""
+
+    card: Card
+    names: Names
+    cited: Cited
+    state: int
+    known_on: date | None
+
+
+def read_citable(session: Session, id_: str, view: View) -> Citable:
+    """A claim, ready to be cited. Raises `NotFound`, or `Removed` with the tombstone."""
+    card = read_claim(session, id_, view)
+    category, components, newest = _category(session, card["category"], view)
+    seqs = [card["seq"], newest, _documents(session, card, view), *_revised(session, card, view)]
+    subjects, newest = _named(
+        session, SubjectVersion, [card["subject"], *card["includes"], *card["excludes"], _base(card)], view
+    )
+    seqs.append(newest)
+    places, newest = _named(session, PlaceVersion, [card["place"]], view)
+    seqs.append(newest)
+    disputed, newest = _disputed(session, card, view)
+    seqs.append(newest)
+    told = [
+        (cited["document"]["publisher"], *cited["via"]) for cited in card["citations"]
+    ]
+    slugs = {card["source"]["slug"], *disputed, *(slug for group in told for slug in group if slug)}
+    sources, newest = _sources(session, slugs, view)
+    seqs.append(newest)
+    names = Names(category, components, subjects, places, sources, disputed)
+    return Citable(card, names, cite(card, names, view.known_on), max(seqs), view.known_on)
+
+
+def _base(card: Card) -> str:
+    return card["figure"]["relative_to"] or ""
+
+
+def _category(session: Session, slug: str, view: View) -> tuple[str, tuple[str, ...] | None, int]:
+    columns = columns_of(CategoryVersion)
+    wanted = (columns.name, columns.components, columns.seq)
+    row = session.execute(select(*wanted).where(columns.slug == slug, view.holds(CategoryVersion))).first()
+    if row is None:
+        return slug, (), 0
+    if row.components is None:
+        return row.name, None, row.seq
+    parts = [part for part in row.components if part != slug]
+    known, newest = _named(session, CategoryVersion, parts, view)
+    return row.name, tuple(known.get(part, part) for part in parts), max(row.seq, newest)
+
+
+def _named(
+    session: Session, table: type[Version], slugs: Iterable[str], view: View
+) -> tuple[dict[str, str], int]:
+    """Slug → name, and the last change among them."""
+    columns = columns_of(table)
+    wanted = select(columns.slug, columns.name, columns.seq)
+    rows = session.execute(wanted.where(columns.slug.in_(set(slugs)), view.holds(table))).all()
+    return {row.slug: row.name for row in rows}, max((row.seq for row in rows), default=0)
+
+
+def _sources(session: Session, slugs: Iterable[str], view: View) -> tuple[dict[str, Source], int]:
+    """Slug → source, each with the one that it speaks for."""
+    columns = columns_of(SourceVersion)
+    wanted = (columns.slug, columns.name, columns.kind, columns.anonymous, columns.speaks_for, columns.seq)
+    rows: dict[str, Any] = {}
+    missing = set(slugs)
+    while missing:
+        found = session.execute(select(*wanted).where(columns.slug.in_(missing), view.holds(SourceVersion))).all()
+        rows |= {row.slug: row for row in found}
+        # One step is all that a sentence says.
+        missing = set() if rows.keys() - set(slugs) else {row.speaks_for for row in found} - rows.keys() - {None}
+    plain = {slug: Source(slug, row.name, str(row.kind), row.anonymous) for slug, row in rows.items()}
+    spoken = {slug: plain.get(row.speaks_for) for slug, row in rows.items()}
+    sources = {slug: replace(source, speaks_for=spoken[slug]) for slug, source in plain.items()}
+    return sources, max((row.seq for row in rows.values()), default=0)
+
+
+def _disputed(session: Session, card: Card, view: View) -> tuple[tuple[str, ...], int]:
+    """The sources whose claims a denial disputes, in the order in which that was recorded."""
+    if card["proposition"] != Proposition.denial:
+        return (), 0
+    relation, claim = columns_of(RelationVersion), columns_of(ClaimVersion)
+    wanted = (relation.to_claim, relation.to_source, relation.withdrawn, relation.seq)
+    disputes = (relation.claim == card["id"], relation.type == RelationType.disputes, view.holds(RelationVersion))
+    rows = session.execute(select(*wanted).where(*disputes).order_by(relation.id)).all()
+    ids = {row.to_claim for row in rows if row.to_claim}
+    by_claim: Mapping[str, Any] = {
+        row.id: row
+        for row in session.execute(
+            select(claim.id, claim.source, claim.seq).where(claim.id.in_(ids), view.holds(ClaimVersion))
+        )
+    }
+    slugs = [
+        by_claim[row.to_claim].source if row.to_claim in by_claim else row.to_source
+        for row in rows
+        if not row.withdrawn and row.to_source != card["source"]["slug"]
+    ]
+    newest = max((row.seq for row in (*rows, *by_claim.values())), default=0)
+    return tuple(dict.fromkeys(slug for slug in slugs if slug and slug != card["source"]["slug"])), newest
+
+
+def _documents(session: Session, card: Card, view: View) -> int:
+    columns = columns_of(DocumentVersion)
+    ids = [cited["document"]["id"] for cited in card["citations"]]
+    newest = select(func.max(columns.seq)).where(columns.id.in_(ids), view.holds(DocumentVersion))
+    return session.execute(newest).scalar() or 0
+
+
+def _revised(session: Session, card: Card, view: View) -> list[int]:
+    """The last change among the citations of a claim, and among its assessments."""
+    found = []
+    for table in (CitationVersion, AssessmentVersion):
+        columns = columns_of(table)
+        newest = select(func.max(columns.seq)).where(columns.claim == card["id"], view.holds(table))
+        found.append(session.execute(newest).scalar() or 0)
+    return found

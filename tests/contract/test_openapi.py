@@ -1,0 +1,133 @@
+"""The OpenAPI document says everything that a client has to know, and all that it says is true."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from app.docs import EXAMPLES
+from tests.contract.examples import JSON, PROBLEM, address, body_of, example_of, operations, send, text
+from tests.contract.openapi_document import text as document_text
+from tests.registers import Copies, Register
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT: dict[str, Any] = orjson.loads(document_text())
+OPERATIONS = [(f"{method} {path}", path, operation) for method, path, operation in operations(DOCUMENT)]
+NAMED = {name: (path, operation) for name, path, operation in OPERATIONS}
+READS = [name for name in NAMED if name.startswith("get ")]
+WRITES = [name for name in NAMED if not name.startswith("get ")]
+AGAIN = "the contract changed: run `make openapi`, and read the difference before you commit it"
+
+
+@pytest.fixture(scope="module")
+def sqlite_copies(tmp_path_factory: pytest.TempPathFactory) -> Copies:
+    return Copies(tmp_path_factory.mktemp("examples"), None)
+
+
+def test_the_committed_document_is_the_one_that_is_served(reading: Register) -> None:
+    committed = (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
+    assert reading.get("/openapi.json").json() == orjson.loads(committed), AGAIN
+    assert committed == document_text(), AGAIN
+
+
+def test_the_examples_are_what_the_starter_register_answers(sqlite_copies: Copies) -> None:
+    assert (EXAMPLES / "answers.json").read_text(encoding="utf-8") == text(sqlite_copies), AGAIN
+
+
+def test_the_document_is_valid_openapi_3_1() -> None:
+    assert DOCUMENT["openapi"].startswith("3.1")
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_no_error_is_described_in_another_way_than_as_a_problem() -> None:
+    assert {"ProblemDetail", "Fault"} <= DOCUMENT["components"]["schemas"].keys()
+    assert not {"HTTPValidationError", "ValidationError"} & DOCUMENT["components"]["schemas"].keys()
+
+
+def test_operation_ids_are_unique() -> None:
+    ids = [operation["operationId"] for _, _, operation in OPERATIONS]
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_every_operation_says_what_it_does(name: str) -> None:
+    _path, operation = NAMED[name]
+    assert operation["summary"]
+    assert operation["description"]
+    assert operation["tags"]
+    assert set(operation["tags"]) <= {tag["name"] for tag in DOCUMENT["tags"]}
+    assert operation["responses"]["default"]["content"][PROBLEM]["example"]["code"]
+
+
+@pytest.mark.parametrize("name", READS)
+def test_reading_needs_no_key(name: str) -> None:
+    assert "security" not in NAMED[name][1]
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_writing_needs_a_key(name: str, reading: Register) -> None:
+    path, operation = NAMED[name]
+    assert operation["security"]
+    method = name.partition(" ")[0].upper()
+    answer = reading.request(method, address(path, operation), json=body_of(operation))
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "unauthorized"
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_every_parameter_has_a_meaning_and_an_example(name: str) -> None:
+    for parameter in NAMED[name][1].get("parameters", []):
+        assert parameter["description"], parameter["name"]
+        assert example_of(parameter) is not None, parameter["name"]
+
+
+def described() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        for field, info in schema.get("properties", {}).items():
+            yield f"{name}.{field}", info
+
+
+def is_nested(info: dict[str, Any]) -> bool:
+    """Whether a field holds objects: those have their own fields, with an example each."""
+    kinds = [info, info.get("items", {}), *info.get("anyOf", []), *(kind.get("items", {}) for kind in info.get("anyOf", []))]
+    references = [kind["$ref"].rpartition("/")[2] for kind in kinds if "$ref" in kind]
+    return any("properties" in DOCUMENT["components"]["schemas"][name] for name in references)
+
+
+@pytest.mark.parametrize(("name", "info"), [pytest.param(*each, id=each[0]) for each in described()])
+def test_every_field_has_a_meaning_and_an_example(name: str, info: dict[str, Any]) -> None:
+    assert info.get("description"), name
+    assert info.get("examples") or is_nested(info), name
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_every_answer_has_an_example(name: str) -> None:
+    for status in {"200", "201"} & NAMED[name][1]["responses"].keys():
+        for media_type, content in NAMED[name][1]["responses"][status]["content"].items():
+            assert "example" in content, f"{media_type}: {AGAIN}"
+
+
+@pytest.mark.parametrize("name", READS)
+def test_every_reading_example_can_be_asked(name: str, reading: Register) -> None:
+    path, operation = NAMED[name]
+    needed = {
+        each["name"]: example_of(each)
+        for each in operation.get("parameters", [])
+        if each["in"] == "query" and each["required"]
+    }
+    answer = reading.get(address(path, operation), params=needed)
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_every_example_of_a_body_is_accepted(name: str, starter: Register) -> None:
+    method, path = name.split(" ")
+    operation = NAMED[name][1]
+    answer = send(starter, method, path, operation)
+    assert answer.status_code in (200, 201), answer.text
+    assert str(answer.status_code) in operation["responses"]
+    answered = operation["responses"][str(answer.status_code)]["content"][JSON]["example"]
+    assert answer.json().keys() == answered.keys()

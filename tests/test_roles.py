@@ -1,0 +1,86 @@
+"""Reading needs no key; writing needs one that stands and whose role is enough."""
+
+from typing import Any
+
+import pytest
+
+from app.auth import create_key, revoke_key
+from app.vocabulary.terms import Role
+from tests.examples import assert_problem, category, claim, furnish, numbered, seq_of, source, topic
+from tests.registers import Register
+
+WRITES: list[tuple[str, str, dict[str, Any], str]] = [
+    ("POST", "/v1/claims", claim(), "contributor"),
+    ("POST", "/v1/documents", {"title": "x"}, "contributor"),
+    ("POST", "/v1/claims/0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60/citations", {"document": "x"}, "contributor"),
+    ("PUT", "/v1/sources/new", source(), "editor"),
+    ("PUT", "/v1/categories/new", category(), "editor"),
+    ("PUT", "/v1/subjects/new", {"name": "x"}, "editor"),
+    ("PUT", "/v1/places/new", {"name": "x"}, "editor"),
+    ("PUT", "/v1/topics/new", topic(), "editor"),
+]
+KEYS: list[dict[str, str]] = [
+    {},
+    {"Authorization": "Bearer cc_unknown"},
+    {"Authorization": "Bearer "},
+    {"Authorization": "Basic Y2M6Y2M="},
+    {"Authorization": "cc_without_scheme"},
+    {"X-API-Key": "cc_unknown"},
+    {"X-API-Key": ""},
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "role"), WRITES, ids=[path for _, path, _, _ in WRITES])
+def test_writing_without_a_key_that_stands_is_401(
+    reading: Register, method: str, path: str, body: dict[str, Any], role: str
+) -> None:
+    for headers in KEYS:
+        answer = reading.request(method, path, json=body, headers=headers)
+        assert_problem(answer, 401, "unauthorized")
+        assert answer.headers["www-authenticate"] == "Bearer"
+    if role == "editor":
+        refused = reading.write(method, path, body, role="contributor")
+        problem = assert_problem(refused, 403, "forbidden")
+        assert "editor" in problem["detail"]
+
+
+def test_a_key_may_hold_any_byte_and_is_still_only_unknown(reading: Register) -> None:
+    for raw in ("ключ".encode(), b"\xff\xfe\xfd", "cc_ü".encode("latin-1"), b"x" * 8_000):
+        for name, value in ((b"Authorization", b"Bearer " + raw), (b"X-API-Key", raw)):
+            answer = reading.post("/v1/documents", json={"title": "x"}, headers={name: value})
+            assert_problem(answer, 401, "unauthorized")
+
+
+def test_a_key_may_come_in_either_header(register: Register) -> None:
+    key = register.keys["contributor"]["Authorization"].removeprefix("Bearer ")
+    for headers in ({"X-API-Key": key}, {"Authorization": f"Bearer {key}"}, {"authorization": f"bearer {key}"}):
+        assert register.post("/v1/documents", json={"title": "x"}, headers=headers).status_code == 201
+
+
+def test_a_revoked_key_is_no_longer_known(register: Register) -> None:
+    with register.database.write() as session:
+        key = create_key(session, "guest", Role.admin)
+    headers = {"X-API-Key": key}
+    assert register.post("/v1/documents", json={"title": "x"}, headers=headers).status_code == 201
+    with register.database.write() as session:
+        assert revoke_key(session, "guest") == 1
+    before = seq_of(register)
+    assert_problem(register.post("/v1/documents", json={"title": "x"}, headers=headers), 401)
+    assert seq_of(register) == before
+
+
+def test_whoever_may_not_write_learns_nothing_about_the_body(reading: Register) -> None:
+    assert_problem(reading.post("/v1/claims", json={"nonsense": 1}), 401)
+    assert_problem(reading.write("PUT", "/v1/sources/new", {"nonsense": 1}, role="contributor"), 403)
+
+
+def test_the_log_names_the_key_that_wrote(register: Register) -> None:
+    furnish(register)
+    made = register.write("POST", "/v1/claims", numbered(), role="contributor")
+    assert made.status_code == 201
+    assert "contributor-key" not in made.text
+
+
+def test_reading_needs_no_key_and_takes_no_notice_of_a_wrong_one(reading: Register) -> None:
+    for headers in KEYS:
+        assert reading.get("/v1/claims", params={"limit": 1}, headers=headers).status_code == 200
