@@ -28,8 +28,7 @@ def run(connection: Connection) -> None:
     """Migrate. SQLite rebuilds a table to alter it: with foreign keys on, that would delete its children."""
     sqlite = connection.dialect.name == "sqlite"
     if sqlite:
-        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-        connection.rollback()
+        _foreign_keys(connection, "OFF")
     # SQLite searches words through tables of its own (FTS5), where PostgreSQL has an index.
     context.configure(
         connection=connection,
@@ -38,6 +37,7 @@ def run(connection: Connection) -> None:
         transactional_ddl=True,
         transaction_per_migration=True,
         compare_server_default=True,
+        autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
         render_item=plain_type,
         include_object=lambda _object, name, *_about: not (sqlite and "_words" in str(name)),
     )
@@ -48,8 +48,13 @@ def run(connection: Connection) -> None:
         connection.rollback()
         if broken:
             raise RuntimeError(f"the migration left rows without what they refer to: {broken[:5]}")
-        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
-        connection.rollback()
+        _foreign_keys(connection, "ON")
+
+
+def _foreign_keys(connection: Connection, state: str) -> None:
+    # Past SQLAlchemy, which would begin a transaction first: inside of one, SQLite ignores the pragma without a word.
+    driver: Any = connection.connection.driver_connection
+    driver.execute(f"PRAGMA foreign_keys={state}")
 
 
 given = context.config.attributes.get("connection")

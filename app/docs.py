@@ -31,6 +31,7 @@ TAGS = [
     {"name": "claims", "description": "Who said what, when, where it can be read, and how far it can be trusted."},
     {"name": "sources", "description": "Who makes or relays claims, and the documents they are read in."},
     {"name": "vocabulary", "description": "Categories, subjects, places, and the words of the contract."},
+    {"name": "changes", "description": "What changed, in order: to follow, to mirror, to subscribe to."},
     {"name": "operation", "description": "How the service is."},
 ]
 

@@ -36,6 +36,7 @@ class Edge:
         method = scope["method"]
         if method == "HEAD":
             scope = {**scope, "method": "GET"}
+            state["head_only"] = True  # for an answer that would never end
         status = 0
 
         async def complete(message: Message) -> None:

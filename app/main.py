@@ -8,10 +8,12 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__, docs, observe, problems
 from app.changes.clock import view_of
+from app.changes.routes import router as changes
+from app.citing.routes import router as citing
 from app.claims.routes import router as claims
 from app.db import Database
 from app.edge import Edge
-from app.parameters import check_media_type, check_parameters
+from app.parameters import check_media_type, check_parameters, wait_for_seq
 from app.settings import Settings, read_settings
 from app.sources.routes import router as sources
 from app.topics.routes import router as topics
@@ -44,8 +46,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.database = database
     app.state.settings = settings
-    v1 = APIRouter(prefix="/v1", dependencies=[Depends(check_parameters), Depends(check_media_type)])
-    for room in (topics, claims, sources, vocabulary):
+    v1 = APIRouter(
+        prefix="/v1", dependencies=[Depends(check_parameters), Depends(check_media_type), Depends(wait_for_seq)]
+    )
+    for room in (topics, claims, citing, sources, vocabulary, changes):
         v1.include_router(room)
     app.include_router(v1)
     app.include_router(observe.router)

@@ -61,7 +61,10 @@ class Meta(Output):
     """What a page says of itself."""
 
     count: int = Field(description="Rows on this page.", examples=[50])
-    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last.")
+    next_cursor: str | None = Field(
+        description="Send it as `cursor` for the next page; null on the last.",
+        examples=["WyJzbHVnIixudWxsLCJjc2lzIl0"],
+    )
     seq: int = Field(description="The state of the register that was read.", examples=[1234])
 
 

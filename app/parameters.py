@@ -1,15 +1,21 @@
-"""Query parameters and bodies that an address does not have are refused, with the one that was meant."""
+"""What every request is checked for: parameters that exist, bodies in JSON, and a state that its client has seen."""
 
-from typing import Any, get_origin
+import time
+from typing import Annotated, Any, get_origin
 
-from fastapi import Request
+from fastapi import Header, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from app.problems import InvalidRequest, UnknownParameter, UnsupportedMediaType, fault, nearest
+from app.changes.clock import view_of
+from app.db import Db
+from app.problems import InvalidRequest, Unavailable, UnknownParameter, UnsupportedMediaType, fault, nearest
 
 IGNORED = ("v", "_", "t", "cb", "fbclid", "gclid")
 """Cache-busters and trackers that charts, spreadsheets and newsletters add by themselves; so are `utm_…`."""
+
+LAG = 1.0
+"""Seconds that a read waits for a state that its client has already seen."""
 
 _declared: dict[int, dict[str, bool]] = {}
 
@@ -41,6 +47,32 @@ def check_media_type(request: Request) -> None:
         raise UnsupportedMediaType(
             f"Bodies are read as JSON, not as `{kind or 'nothing'}`.", hint="send `Content-Type: application/json`"
         )
+
+
+def wait_for_seq(
+    db: Db,
+    x_register_seq: Annotated[
+        str | None,
+        Header(
+            pattern=r"^\d{1,18}$",
+            description="The highest `X-Register-Seq` that you were sent: the answer shows at least that state.",
+            examples=["1234"],
+        ),
+    ] = None,
+) -> None:
+    """Let a client read its own writes, whichever process or replica answers: wait a moment for them, else 503."""
+    if x_register_seq is None:
+        return
+    deadline = time.monotonic() + LAG
+    while db.seen < int(x_register_seq):
+        with db.read() as session:
+            view_of(session)
+        if db.seen >= int(x_register_seq):
+            return
+        if time.monotonic() > deadline:
+            detail = f"This server has seen seq {db.seen}; {x_register_seq} has not reached it yet."
+            raise Unavailable(detail, hint="try again", headers={"Retry-After": "1"})
+        time.sleep(0.05)
 
 
 def _parameters(route: APIRoute) -> dict[str, bool]:

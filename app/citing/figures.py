@@ -13,7 +13,7 @@ _FIELDS: Final = tuple(field.name for field in fields(Figure))
 _READ: Final = ("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "approximate", "out_of")
 # "surpassed one million" is a verb, "over one million casualties" can be suffered.
 _VERBS: Final = (
-    (re.compile(r"(?:surpass|exceed|top)(?:ed|s|ing)? ", re.IGNORECASE), "over "),
+    (re.compile(r"(?:surpass(?:ed|es|ing)?|exceed(?:ed|s|ing)?|topp?(?:ed|s|ing)?) ", re.IGNORECASE), "over "),
     (re.compile(r"(?:approach|near)(?:ed|es|s|ing)? |close to ", re.IGNORECASE), "nearly "),
 )
 _PROSE: Final = re.compile(r"(?:[A-Za-z0-9 ,.'’–]|(?<=[a-z])-(?=[a-z]))+")

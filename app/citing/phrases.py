@@ -111,10 +111,10 @@ def source_mention(source: Source) -> Mention:
     plain = name if source.kind == "dataset" else _BRACKETS.sub("", name) or name
     if source.anonymous:
         return _unnamed(plain, source.kind)
-    head, comma, rest = plain.partition(", ")
+    head, _, rest = plain.partition(", ")
     if source.kind in _SERIES and rest[:1].islower():
-        head, comma, rest = head, "", ""
-    if comma:
+        rest = ""
+    if rest:
         return Mention(f"{inside(head)}, {rest}", closes=True)
     return _for_another(Mention(inside(head)), source)
 

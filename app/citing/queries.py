@@ -52,9 +52,7 @@ def read_citable(session: Session, id_: str, view: View) -> Citable:
     seqs.append(newest)
     disputed, newest = _disputed(session, card, view)
     seqs.append(newest)
-    told = [
-        (cited["document"]["publisher"], *cited["via"]) for cited in card["citations"]
-    ]
+    told = [(cited["document"]["publisher"], *cited["via"]) for cited in card["citations"]]
     slugs = {card["source"]["slug"], *disputed, *(slug for group in told for slug in group if slug)}
     sources, newest = _sources(session, slugs, view)
     seqs.append(newest)
@@ -79,9 +77,7 @@ def _category(session: Session, slug: str, view: View) -> tuple[str, tuple[str, 
     return row.name, tuple(known.get(part, part) for part in parts), max(row.seq, newest)
 
 
-def _named(
-    session: Session, table: type[Version], slugs: Iterable[str], view: View
-) -> tuple[dict[str, str], int]:
+def _named(session: Session, table: type[Version], slugs: Iterable[str], view: View) -> tuple[dict[str, str], int]:
     """Slug → name, and the last change among them."""
     columns = columns_of(table)
     wanted = select(columns.slug, columns.name, columns.seq)
@@ -91,19 +87,20 @@ def _named(
 
 def _sources(session: Session, slugs: Iterable[str], view: View) -> tuple[dict[str, Source], int]:
     """Slug → source, each with the one that it speaks for."""
+    rows = _source_rows(session, slugs, view)
+    # Whom somebody speaks for is said in one step; nobody speaks for a spokesman.
+    spoken = {row.speaks_for for row in rows if row.speaks_for} - {row.slug for row in rows}
+    rows += _source_rows(session, spoken, view)
+    plain = {row.slug: Source(row.slug, row.name, str(row.kind), row.anonymous) for row in rows}
+    sources = {row.slug: replace(plain[row.slug], speaks_for=plain.get(row.speaks_for)) for row in rows}
+    return sources, max((row.seq for row in rows), default=0)
+
+
+def _source_rows(session: Session, slugs: Iterable[str], view: View) -> list[Any]:
     columns = columns_of(SourceVersion)
     wanted = (columns.slug, columns.name, columns.kind, columns.anonymous, columns.speaks_for, columns.seq)
-    rows: dict[str, Any] = {}
-    missing = set(slugs)
-    while missing:
-        found = session.execute(select(*wanted).where(columns.slug.in_(missing), view.holds(SourceVersion))).all()
-        rows |= {row.slug: row for row in found}
-        # One step is all that a sentence says.
-        missing = set() if rows.keys() - set(slugs) else {row.speaks_for for row in found} - rows.keys() - {None}
-    plain = {slug: Source(slug, row.name, str(row.kind), row.anonymous) for slug, row in rows.items()}
-    spoken = {slug: plain.get(row.speaks_for) for slug, row in rows.items()}
-    sources = {slug: replace(source, speaks_for=spoken[slug]) for slug, source in plain.items()}
-    return sources, max((row.seq for row in rows.values()), default=0)
+    found = select(*wanted).where(columns.slug.in_(set(slugs)), view.holds(SourceVersion))
+    return list(session.execute(found))
 
 
 def _disputed(session: Session, card: Card, view: View) -> tuple[tuple[str, ...], int]:

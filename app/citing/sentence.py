@@ -80,7 +80,7 @@ def cite(card: Card, names: Names, known_on: date | None = None) -> Cited:
 
 
 def figure_cell(card: Card) -> str:
-    """The figure for one cell: the number as printed with its hedge, what a rate is by, and whether it was retracted."""
+    """The figure for one cell: its number and hedge, "a day" for a rate, and whether its source took it back."""
     match card["proposition"]:
         case "quantity":
             text = figure_words(card["figure"]).cell
@@ -270,9 +270,9 @@ class _Told:
         # What is no month and no preposition may be a hedge, and is kept.
         quote = "" if tokens <= _PERIOD_WORDS else f"({quoted(words)})"
         was = "would be" if self.modality == "forecast" else "had been"
-        parts = (self._measure()[0], self.where, was, "at their highest", self.when, quote)
-        text = together(parts)
-        return f"{self._said()} that {text if self._measure()[1] == 'those' else text.replace('their', 'its', 1)}"
+        measure, pronoun = self._measure()
+        at = "at its highest" if pronoun == "that" else "at their highest"
+        return f"{self._said()} that {together((measure, self.where, was, at, self.when, quote))}"
 
     def _words(self) -> str:
         """A trend or the existence of something, in the words that were printed."""
@@ -306,7 +306,7 @@ def _outlet(citation: Card | None, card: Card, names: Names) -> str:
         return ""
     mention = source_mention(outlet)
     if citation["role"] == "original":
-        said = "in its own publication" if outlet.slug == card["source"]["slug"] else f"published by {mention.text}"
+        said = "in its own publication" if outlet.slug == card["source"]["slug"] else f"as published by {mention.text}"
     elif outlet.kind == "dataset":
         said = f"according to {mention.text}"
     else:

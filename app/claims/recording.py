@@ -235,7 +235,7 @@ def _check_citation(log: Log, given: CitationInput, at: str, faults: Faults) -> 
         found = document_cards(log.session, [document.id], log.view) if ID_PATTERN.fullmatch(document.id) else {}
         if document.id in found:
             return found[document.id]
-        if document.title is None:
+        if document.title is None or not ID_PATTERN.fullmatch(document.id):
             faults.add(f"{at}document/id", f"There is no document `{document.id}`.")
     elif document.title is None:
         faults.add(f"{at}document/title", "A document that is not recorded yet needs a title.")
@@ -245,9 +245,9 @@ def _check_citation(log: Log, given: CitationInput, at: str, faults: Faults) -> 
 
 def _said_on(log: Log, given: ClaimInput, documents: list[dict[str, Any] | None], faults: Faults) -> date | None:
     """The day on which it was said: the last that it can be, so that nothing counts as known too early."""
+    if given.date is not None and given.date > log.at.date():
+        faults.add("date", f"`{given.date}` has not come yet.")
     if given.date_edtf is None:
-        if given.date is not None and given.date > log.at.date():
-            faults.add("date", f"`{given.date}` has not come yet.")
         return given.date
     published = [
         known["published_on"] if known else cited.document.published_on

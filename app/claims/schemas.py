@@ -43,8 +43,15 @@ def _wrapped(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
     return {"id": value} if isinstance(value, str) else value
 
 
+def _number(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+    """Refuse text and booleans here, where one fault is found, and not once for each type that a number can have."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PydanticCustomError("number", "Expected a number")
+    return value
+
+
 SourceSlug = Annotated[Slug, BeforeValidator(_unwrapped)]
-GivenNumber = Annotated[int, Strict()] | Annotated[float, Strict()]
+GivenNumber = Annotated[int | float, BeforeValidator(_number)]
 
 
 class Figure(Output):
@@ -124,6 +131,7 @@ class ClaimLinks(Output):
     """Where to go from a claim."""
 
     self: str = Field(description="The claim.", examples=[f"/v1/claims/{ID}"])
+    citation: str = Field(description="It in words that can be printed.", examples=[f"/v1/claims/{ID}/citation"])
     relations: str = Field(description="How it stands to other claims.", examples=[f"/v1/claims/{ID}/relations"])
     assessments: str = Field(description="How it was assessed.", examples=[f"/v1/claims/{ID}/assessments"])
 

@@ -1,0 +1,80 @@
+"""The change log as it is read: each entry with the record as it stood after it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlmodel import Session
+
+from app.changes.clock import View
+from app.changes.schemas import ChangeQuery
+from app.claims.given import given_citation, given_claim
+from app.paging import DEFAULT_LIMIT, Found
+from app.tables import VERSIONED, Change, CitationVersion, Version, columns_of
+from app.vocabulary.terms import Status
+
+Row = Mapping[Any, Any]
+
+UNSEEN = {"version", "revision", "seq", "until_seq", "recorded_at", "recorded_until", "words"}
+"""Columns that say when a version held, not what it says."""
+
+
+def find_changes(session: Session, query: ChangeQuery, view: View) -> Found:
+    """The next changes of a view after `query.after`."""
+    change = columns_of(Change)
+    after = int(query.cursor) if query.cursor else query.after
+    wanted = select(*change).where(change.seq > after, change.seq <= view.seq)
+    total = session.execute(select(func.count()).select_from(wanted.subquery())).scalar_one() if query.total else None
+    limit = query.limit or DEFAULT_LIMIT
+    rows = session.execute(wanted.order_by(change.seq).limit(limit + 1)).mappings().all()
+    page = rows[:limit]
+    cursor = str(page[-1]["seq"]) if len(rows) > limit else None
+    return Found(changes_of(session, page), view.seq, cursor, total)
+
+
+def changes_of(session: Session, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Entries of the log as they are served."""
+    by_kind: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        by_kind[row["kind"]].append(row["seq"])
+    data: dict[int, dict[str, Any] | None] = {}
+    for kind, seqs in by_kind.items():
+        data |= _records(session, VERSIONED[kind], seqs)
+    shown = ("at", "kind", "action", "revision", "claim", "actor", "reason")
+    return [
+        {"seq": row["seq"], "id": row["key"], **{name: row[name] for name in shown}, "data": data.get(row["seq"])}
+        for row in rows
+    ]
+
+
+def _records(session: Session, table: type[Version], seqs: Sequence[int]) -> dict[int, dict[str, Any] | None]:
+    """`seq` → the record as that change left it; nothing where a takedown has erased it since."""
+    columns = columns_of(table)
+    rows = session.execute(select(*columns).where(columns.seq.in_(seqs))).mappings().all()
+    if table is VERSIONED["claim"]:
+        return _claims(session, rows)
+    if table is CitationVersion:
+        # A claim's first citations came with the claim, and are told with it.
+        return {row["seq"]: {"id": row["id"], "claim": row["claim"], **given_citation(row)} for row in rows}
+    return {row["seq"]: {name: value for name, value in row.items() if name not in UNSEEN} for row in rows}
+
+
+def _claims(session: Session, rows: Sequence[Row]) -> dict[int, dict[str, Any] | None]:
+    citation = columns_of(CitationVersion)
+    wanted = select(*citation).where(citation.claim.in_({row["id"] for row in rows})).order_by(citation.id)
+    cited = session.execute(wanted).mappings().all()
+    return {row["seq"]: _claim(row, cited) for row in rows}
+
+
+def _claim(row: Row, cited: Sequence[Row]) -> dict[str, Any] | None:
+    if row["status"] == Status.removed:
+        return None
+    seq = row["seq"]
+    citations = [
+        {"id": each["id"], **given_citation(each)}
+        for each in cited
+        if each["claim"] == row["id"] and each["seq"] <= seq and (each["until_seq"] is None or each["until_seq"] > seq)
+    ]
+    state = {"id": row["id"], "status": row["status"], "retracted_on": row["retracted_on"]}
+    return {**state, **given_claim(row), "citations": citations}

@@ -1,0 +1,136 @@
+"""Claims in words over HTTP: the sentence, references for bibliographies, one cell for a spreadsheet."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from app.caching import answer
+from app.changes.clock import view_of
+from app.citing.queries import Citable, read_citable
+from app.citing.references import Item, bibtex, caveats, document_item, record_item
+from app.citing.schemas import BIBTEX, CSL, FIGURE, SENTENCE, ClaimCitation
+from app.claims.routes import ClaimId, KnownOn
+from app.db import Db
+from app.formats import cell, json_bytes, one
+from app.paging import AsOf
+
+router = APIRouter(tags=["claims"])
+
+TEXT = "text/plain; charset=utf-8"
+CSL_JSON = "application/vnd.citationstyles.csl+json"
+BIB = "application/x-bibtex; charset=utf-8"
+
+
+def _asked(claim: ClaimId, db: Db, known_on: KnownOn = None, recorded_as_of: AsOf = None) -> Citable:
+    """The claim that is to be cited, in the state that was asked for."""
+    with db.read() as session:
+        return read_citable(session, claim, view_of(session, recorded_as_of, known_on=known_on))
+
+
+Cited = Annotated[Citable, Depends(_asked)]
+"""A claim ready to be cited, in a route's signature."""
+
+
+def _file(
+    path: str,
+    name: str,
+    summary: str,
+    media_type: str,
+    example: Any,  # noqa: ANN401 - JSON or text
+) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
+    """Serve one form of a citation that is no JSON document of ours."""
+    kind = media_type.partition(";")[0]
+    schema = {"type": "string"} if isinstance(example, str) else {"type": "array", "items": {"type": "object"}}
+    return router.get(
+        path,
+        summary=summary,
+        operation_id=f"{name}_file",
+        response_class=Response,
+        responses={200: {"content": {kind: {"schema": schema, "example": example}}, "description": summary}},
+    )
+
+
+@router.get(
+    "/claims/{id}/citation",
+    summary="Cite a claim in words",
+    operation_id="read_citation",
+    responses={200: {"model": ClaimCitation}},
+)
+def read_citation(request: Request, found: Cited) -> Response:
+    """A sentence to print, with its hedge, date, claimant and outlet, and a link that gives it again for good."""
+    card, cited = found.card, found.cited
+    address = card["links"]["self"]
+    body = {
+        "claim": card["id"],
+        "revision": card["revision"],
+        "status": card["status"],
+        "sentence": cited.sentence,
+        "short": cited.short,
+        "figure": cited.figure,
+        "language": "en",
+        "document": cited.citation["document"] if cited.citation else None,
+        "caveats": caveats(card, found.names, cited),
+        "known_on": found.known_on,
+        "recorded_at": card["recorded_at"],
+        "recorded_as_of": f"seq:{found.state}",
+        "csl": document_item(card, found.names, cited),
+        "links": {
+            "self": f"{address}/citation",
+            "claim": address,
+            "permanent": _permanent(found),
+            "text": f"{address}/citation.txt",
+            "csl": f"{address}/citation.csl.json",
+            "bibtex": f"{address}/citation.bib",
+            "figure": f"{address}/figure.txt",
+        },
+    }
+    return one(request, body, tag=_tag(found))
+
+
+@_file("/claims/{id}/citation.txt", "read_citation_text", "Cite a claim as plain text", TEXT, SENTENCE + "\n")
+def read_citation_text(request: Request, found: Cited) -> Response:
+    """The sentence alone."""
+    return answer(request, f"{found.cited.sentence}\n".encode(), TEXT, tag=_tag(found))
+
+
+@_file("/claims/{id}/citation.csl.json", "read_citation_csl", "Cite a claim as CSL-JSON", CSL_JSON, [CSL])
+def read_citation_csl(request: Request, found: Cited) -> Response:
+    """For Zotero and other reference managers: the document, and our record of the claim in this revision."""
+    return answer(request, json_bytes(_items(request, found)), CSL_JSON, tag=_tag(found))
+
+
+@_file("/claims/{id}/citation.bib", "read_citation_bibtex", "Cite a claim as BibTeX", BIB, BIBTEX)
+def read_citation_bibtex(request: Request, found: Cited) -> Response:
+    """For LaTeX: the document, and our record of the claim in this revision."""
+    return answer(request, bibtex(_items(request, found)).encode(), BIB, tag=_tag(found))
+
+
+@_file("/claims/{id}/figure.txt", "read_figure", "Read a figure for one cell", TEXT, FIGURE)
+def read_figure(request: Request, found: Cited) -> Response:
+    """The figure with its hedge and nothing else: `=WEBSERVICE("…")`.
+
+    Google Sheets splits at commas unless told otherwise: `=IMPORTDATA("…", CHAR(9))`. A claim that its source took back
+    says so in the cell.
+    """
+    text = found.cited.figure
+    return answer(
+        request, (text if text[:1] == "-" and text[1:2].isdigit() else cell(text)).encode(), TEXT, tag=_tag(found)
+    )
+
+
+def _items(request: Request, found: Citable) -> list[Item]:
+    base = request.app.state.settings.base_url
+    document = document_item(found.card, found.names, found.cited)
+    record = record_item(found.card, found.cited, base + _permanent(found) if base else "")
+    return [record] if document is None else [document, record]
+
+
+def _permanent(found: Citable) -> str:
+    day = "" if found.known_on is None else f"&known_on={found.known_on}"
+    return f"{found.card['links']['self']}/citation?recorded_as_of=seq:{found.state}{day}"
+
+
+def _tag(found: Citable) -> str:
+    return f"{found.card['revision']}-"
