@@ -1,6 +1,7 @@
 """The `counterclaim` command: serve, migrate, load, and keep keys."""
 
 import logging
+import socket
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -8,6 +9,7 @@ from typing import Any
 
 import click
 import uvicorn
+from alembic.util.exc import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from alembic import command
@@ -27,7 +29,7 @@ def _told(action: Callable[..., None]) -> Callable[..., None]:
     def tell(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as it is
         try:
             action(*args, **kwargs)
-        except (SettingsFault, SchemaStale) as fault:
+        except (SettingsFault, SchemaStale, CommandError) as fault:
             raise click.ClickException(str(fault)) from None
         except SQLAlchemyError as fault:
             raise click.ClickException(f"The database cannot be used: {str(fault).splitlines()[0]}") from None
@@ -52,12 +54,14 @@ def serve(host: str | None, port: int | None) -> None:
     settings = read_settings()
     host, port = host or settings.host, port or settings.port
     _open(settings).close()
+    listening = _listen(host, port)
     logging.basicConfig(level=settings.log_level.upper(), format=LOG)
     address = settings.base_url or f"http://{host}:{port}"
     click.echo(f"Explore the API            {address}/docs")
     click.echo(f"Five numbers side by side  {address}/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12")
     click.echo(f"The same as a spreadsheet  {address}/v1/topics/russian-casualties/claims.csv")
-    uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False, server_header=False)
+    config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, server_header=False)
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 @main.command()
@@ -125,6 +129,16 @@ def key_revoke(name: str) -> None:
     if not revoked:
         raise click.ClickException(f"No key called `{name}` stands.")
     click.echo(f"{revoked} revoked.")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything is printed: the links that `serve` shows have to work."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as fault:
+        hint = "Choose another port with --port or COUNTERCLAIM_PORT."
+        raise click.ClickException(f"Cannot listen on {host}:{port}: {fault.strerror}. {hint}") from None
 
 
 def _open(settings: Settings) -> Database:

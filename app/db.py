@@ -49,14 +49,21 @@ class Database:
 
     def check_schema(self) -> None:
         """Raise `SchemaStale` unless the database stands at this release's migration."""
-        expected = ScriptDirectory.from_config(alembic_config()).get_current_head()
+        migrations = ScriptDirectory.from_config(alembic_config())
+        expected = migrations.get_current_head()
         with self.reader.connect() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
-        if found != expected:
-            state = f"stands at migration {found}" if found else "has no tables yet"
+        if found == expected:
+            return
+        if found and found not in {each.revision for each in migrations.walk_revisions()}:
             raise SchemaStale(
-                f"The database {state}, this release needs {expected}. Run `counterclaim migrate`, then start again."
+                f"The database stands at migration {found}, which this release does not know. "
+                "A newer release made it: start that one."
             )
+        state = f"stands at migration {found}" if found else "has no tables yet"
+        raise SchemaStale(
+            f"The database {state}, this release needs {expected}. Run `counterclaim migrate`, then start again."
+        )
 
     def close(self) -> None:
         """Give every connection back."""

@@ -78,7 +78,7 @@ def cell(value: Any) -> str:  # noqa: ANN401 - one case for each type of column
         case bool():
             return "true" if value else "false"
         case datetime():
-            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
         case date():
             return value.isoformat()
         case list():

@@ -13,6 +13,7 @@ from app.citing.routes import router as citing
 from app.claims.routes import router as claims
 from app.db import Database
 from app.edge import Edge
+from app.feeds.routes import router as feeds
 from app.parameters import check_media_type, check_parameters, wait_for_seq
 from app.settings import Settings, read_settings
 from app.sources.routes import router as sources
@@ -42,14 +43,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        max_body_size=settings.max_body_bytes,
+        redirect_slashes=False,  # it would answer with the host that the client named
     )
     app.state.database = database
     app.state.settings = settings
     v1 = APIRouter(
         prefix="/v1", dependencies=[Depends(check_parameters), Depends(check_media_type), Depends(wait_for_seq)]
     )
-    for room in (topics, claims, citing, sources, vocabulary, changes):
+    for room in (topics, claims, citing, sources, vocabulary, changes, feeds):
         v1.include_router(room)
     app.include_router(v1)
     app.include_router(observe.router)

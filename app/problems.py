@@ -18,6 +18,9 @@ from starlette.responses import Response
 from app.shapes import Input
 
 MEDIA_TYPE = "application/problem+json"
+MOST_FAULTS = 50
+"""So many faults of one request are told: a hint for each costs time, and nobody reads more."""
+
 logger = logging.getLogger("counterclaim")
 
 
@@ -273,6 +276,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
     match error.status_code:
         case 404:
             detail, hint = f"Nothing is served at {request.url.path}.", "the addresses are listed at /docs"
+            if request.url.path.endswith("/"):
+                hint = "leave out the slash at the end"
         case 400:
             kind, detail = InvalidRequest, "The body could not be read as JSON."
         case 405:
@@ -302,8 +307,9 @@ async def _on_database(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
-    faults = [_fault_of(found) for found in error.errors()]
-    count = "1 thing is" if len(faults) == 1 else f"{len(faults)} things are"
+    wrong = error.errors()
+    faults = [_fault_of(found) for found in wrong[:MOST_FAULTS]]
+    count = "1 thing is" if len(wrong) == 1 else f"{len(wrong)} things are"
     first = faults[0]
     problem = InvalidRequest(
         f"{count} wrong with the request: {first.pointer}: {first.detail}", hint=first.hint, errors=faults

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -63,6 +64,11 @@ def variable(field: str) -> str:
     return str(alias) if alias else PREFIX + field.upper()
 
 
+def _shown(value: str) -> str:
+    """A wrong value, without the password that an address may hold."""
+    return re.sub(r"://[^@/]*@", "://…@", value)
+
+
 def read_settings() -> Settings:
     """The settings of this process. Raises `SettingsFault`, naming every wrong or misspelt variable."""
     known = {variable(field) for field in Settings.model_fields}
@@ -77,7 +83,7 @@ def read_settings() -> Settings:
         for error in invalid.errors():
             name = str(error["loc"][0])
             name = variable(name) if name in Settings.model_fields else name
-            faults.append(f"{name}={os.environ.get(name, '')}: {error['msg'].removeprefix('Value error, ')}")
+            faults.append(f"{name}={_shown(os.environ.get(name, ''))}: {error['msg'].removeprefix('Value error, ')}")
         raise SettingsFault("\n".join(faults)) from None
     if faults:
         raise SettingsFault("\n".join(faults))

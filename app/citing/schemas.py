@@ -14,7 +14,9 @@ SENTENCE = (
     "CSIS estimated on 3 June 2025 that Russian forces had suffered over 950,000 casualties (killed and wounded) in"
     " Ukraine since 24 February 2022, the Kyiv Independent reported."
 )
-SHORT = "CSIS, 3 June 2025: over 950,000 casualties (killed and wounded) suffered by Russian forces"
+SHORT = (
+    "CSIS, 3 June 2025: over 950,000 casualties (killed and wounded) suffered by Russian forces since 24 February 2022"
+)
 FIGURE = "over 950,000"
 CSL = {
     "id": "document-01a1f640-bc00-70ad-a8de-4a8a83c37c2b",

@@ -184,7 +184,7 @@ class _Told:
         return f", relative to {subject_phrase(known, '').text if known else one_line(base)}"
 
     def _quantity(self, words: Words) -> str:
-        parts = (self._clause(words.main), self.where, self.when, words.tail, self._base())
+        parts = (self._clause(words.main), words.tail, self._base())
         return f"{self._verb()} that {together(parts)}"
 
     def _counted(self, words: Words) -> str:
@@ -197,25 +197,27 @@ class _Told:
         return "a day" if self.aggregation == "rate" else ""
 
     def _clause(self, figure: str) -> str:
+        """What is said to have been, where and when."""
         counted, subject = self.counted, self.subject
         coming = self.modality == "forecast"
         done = counted.future if coming else counted.past
         match counted.form:
             case "people":
-                return together([figure, subject.people, self._by, done, self._noted_part()])
+                parts = [figure, subject.people, self._by, done, self._noted_part()]
             case "suffered":
                 suffered = "would suffer" if coming else "had suffered"
-                return together([subject.text, suffered, figure, counted.noted, self._by])
+                parts = [subject.text, suffered, figure, counted.noted, self._by]
             case "lost":
-                return together([subject.text, "would lose" if coming else "had lost", figure, counted.noted, self._by])
+                parts = [subject.text, "would lose" if coming else "had lost", figure, counted.noted, self._by]
             case "things":
-                return together([figure, counted.noun, "of", subject.text, self._by, done])
+                parts = [figure, counted.noun, "of", subject.text, self._by, done]
             case "there":
                 there = "there would be" if coming else "there had been"
-                return together([there, figure, counted.noted, "among", subject.text, self._by])
+                parts = [there, figure, counted.noted, "among", subject.text, self._by]
             case _:
                 was = "would be" if coming else "was"
-                return together([self._measure()[0], was, figure, counted.unit, self._by])
+                return together([self._measure()[0], self.where, self.when, was, figure, counted.unit, self._by])
+        return together([*parts, self.where, self.when])
 
     def _noted_part(self) -> str:
         return f"({self.counted.note})" if self.counted.note else ""
@@ -339,12 +341,12 @@ def _short_form(told: _Told, claimant: str) -> str:
     match card["proposition"]:
         case "quantity":
             words = figure_words(card["figure"])
-            what = told.quantity_of(words.main) + words.tail
+            what = f"{told.quantity_of(words.main)} {told.when}{words.tail}"
         case "ratio":
-            what = f"{ratio_words(card['figure'])} ({told.counted.noted})"
+            what = f"{ratio_words(card['figure'])} ({told.counted.noted}) {told.when}"
         case "peak_period":
             what = f"highest {told.when}"
         case _:
             what = f"{card['proposition']}: {quoted(card['figure']['as_printed'])}"
     retracted = " (retracted)" if card["status"] == "retracted" else ""
-    return together([f"{opened(claimant)}, {day}: {what}{retracted}"])
+    return together([f"{opened(claimant.removeprefix('the '))}, {day}: {what}{retracted}"])

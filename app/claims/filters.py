@@ -200,7 +200,7 @@ def topic_clause(scheme: Scheme, topic: Any, *, narrower: bool = True) -> Column
 
 def starts_on(day: date) -> ColumnElement[bool]:
     """The period starts on `day`, or in a month or year that has it and is known no closer."""
-    coarser = [claim.period.like(f"{prefix}/%") for prefix in (f"{day:%Y-%m}", f"{day:%Y}")]
+    coarser = [claim.period.like(f"{prefix}/%") for prefix in (day.isoformat()[:7], day.isoformat()[:4])]
     return or_(claim.period_start == day, *coarser)
 
 

@@ -4,7 +4,8 @@ import datetime as dt
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, Strict, create_model
+from pydantic import BeforeValidator, Field, create_model
+from pydantic_core import PydanticCustomError
 from pydantic.fields import FieldInfo
 
 from app.shapes import Day, Input, Language, Output, Passage, Slug, UtcTime, Word
@@ -256,7 +257,7 @@ class AssessmentInput(Input):
     reliability: Reliability | None = Field(default=None, description="Of the source, A–F.", examples=["C"])
     credibility: Credibility | None = Field(default=None, description="Of the figure, 1–6.", examples=["3"])
     stated: Word | None = Field(default=None, description="The source's own hedge.", examples=["likely"])
-    assessor: Word | None = Field(
+    assessor: Annotated[Word, Field(max_length=80)] | None = Field(
         default=None, description="Who assessed it; the key's name if not given.", examples=["desk"]
     )
     assessed_on: Day | None = Field(default=None, description="When; today if not given.", examples=["2026-11-20"])

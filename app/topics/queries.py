@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
@@ -115,6 +115,8 @@ def side_by_side(session: Session, question: Question, view: View) -> dict[str, 
     found = _sort_out(session, question, view)
     if question.against is not None:
         Asking(session, view).check("against", SOURCE, [question.against])
+        held = holders(session, view)
+        question = replace(question, against=held.get(question.against, question.against))
     ids = [position.id for position in found.positions]
     named = _sources(session, {position.source for position in found.positions}, view)
     shown = _shown(session, [found.rows[id_] for id_ in ids], view)

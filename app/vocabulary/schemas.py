@@ -31,7 +31,7 @@ class CategoryInput(Input):
     definition: Passage = Field(
         description="What exactly is counted.", examples=["People who died through the fighting."]
     )
-    unit: Word = Field(description="What one unit of the figure is.", examples=["persons"])
+    unit: Word = Field(max_length=40, description="What one unit of the figure is.", examples=["persons"])
     components: list[Slug] | None = Field(
         default=[],
         max_length=50,

@@ -66,9 +66,9 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 
 def address(path: str, operation: dict[str, Any], *, suffix: str = "csv") -> str:
     """The path of an operation, with the examples of its path parameters."""
-    values = {
-        each["name"]: example_of(each) for each in operation.get("parameters", []) if each["in"] == "path"
-    } | {"suffix": suffix}
+    values = {each["name"]: example_of(each) for each in operation.get("parameters", []) if each["in"] == "path"} | {
+        "suffix": suffix
+    }
     return path.format(**values)
 
 
@@ -107,7 +107,9 @@ def settled(value: Any, ids: dict[str, str]) -> Any:
         case list():
             return [settled(each, ids) for each in value]
         case str():
-            return re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", lambda m: _id(m[0], ids), value)
+            return re.sub(
+                r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", lambda m: _id(m[0], ids), value
+            )
         case _:
             return value
 

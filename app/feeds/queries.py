@@ -1,0 +1,68 @@
+"""The latest changes of claims, put into words: of the whole register, or of one topic."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from app.changes.clock import View
+from app.citing.queries import read_citable
+from app.claims.filters import claim, topic_clause
+from app.feeds.formats import Entry, Feed
+from app.problems import Removed
+from app.tables import Change, ClaimVersion, columns_of
+from app.topics.queries import topic_fields
+from app.vocabulary.kinds import scheme
+from app.vocabulary.terms import Status
+
+MOST = 50
+"""How many entries a feed has: the newest ones."""
+
+HAPPENED = {
+    ("claim", "created"): "New claim",
+    ("claim", "transcription_fix"): "Transcription mended",
+    ("claim", "relay_correction"): "Report corrected",
+    ("claim", "retraction"): "Retracted",
+    ("claim", "reinstatement"): "Reinstated",
+    ("claim", "takedown"): "Taken down",
+    ("citation", "created"): "Cited again",
+    ("assessment", "created"): "Assessed",
+    ("assessment", "withdrawal"): "Assessment withdrawn",
+    ("relation", "created"): "Related",
+    ("relation", "withdrawal"): "Relation withdrawn",
+}
+
+
+def read_feed(session: Session, view: View, topic: str | None = None) -> Feed:
+    """The newest entries, the newest first. Raises `NotFound` for a topic that does not exist."""
+    change = columns_of(Change)
+    wanted = select(*change).where(change.claim.is_not(None), change.seq <= view.seq)
+    title = "Counterclaim: all changes"
+    if topic is not None:
+        asked = topic_fields(session, topic, view)
+        title = f"Counterclaim: {asked['title']}"
+        hierarchies = scheme(session, view)
+        # A tombstone still tells what was counted, whose and where, but no longer how and since when.
+        tombstone = topic_clause(hierarchies, {**asked, "aggregation": None, "since": None})
+        belongs = topic_clause(hierarchies, asked) | (tombstone & (claim.status == Status.removed))
+        wanted = wanted.where(change.claim.in_(select(claim.id).where(belongs, view.holds(ClaimVersion))))
+    rows = session.execute(wanted.order_by(change.seq.desc()).limit(MOST)).mappings().all()
+    told = {id_: _told(session, id_, view) for id_ in {row["claim"] for row in rows}}
+    entries = tuple(_entry(row, *told[row["claim"]]) for row in rows)
+    return Feed(title, entries[0].at if entries else view.at, entries)
+
+
+def _told(session: Session, id_: str, view: View) -> tuple[str, str]:
+    """A claim in few words, and in a sentence."""
+    try:
+        found = read_citable(session, id_, view)
+    except Removed:
+        return "a claim", "This claim was taken down."
+    return found.cited.short, found.cited.sentence
+
+
+def _entry(row: Mapping[Any, Any], short: str, sentence: str) -> Entry:
+    happened = HAPPENED[row["kind"], row["action"]]
+    text = sentence if row["reason"] is None else f"{sentence} ({happened}: {row['reason']})"
+    return Entry(row["seq"], row["at"], row["claim"], f"{happened}: {short}", text, row["actor"])

@@ -1,0 +1,95 @@
+"""Feeds over HTTP."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.caching import answer
+from app.changes.clock import view_of
+from app.db import Database, Db
+from app.feeds.formats import Feed, atom, json_feed
+from app.feeds.queries import read_feed
+from app.formats import json_bytes
+from app.topics.routes import TopicSlug
+
+router = APIRouter(tags=["changes"])
+
+ATOM = "application/atom+xml; charset=utf-8"
+JSON_FEED = "application/feed+json"
+EXAMPLE: dict[str, Any] = {
+    "version": "https://jsonfeed.org/version/1.1",
+    "title": "Counterclaim: all changes",
+    "items": [],
+}
+
+
+def _feed(db: Database, topic: str | None = None) -> Feed:
+    with db.read() as session:
+        return read_feed(session, view_of(session), topic)
+
+
+def _atom(request: Request, feed: Feed) -> Response:
+    return answer(request, atom(feed, request.url.path, request.app.state.settings.base_url), ATOM)
+
+
+def _json_feed(request: Request, feed: Feed) -> Response:
+    return answer(
+        request, json_bytes(json_feed(feed, request.url.path, request.app.state.settings.base_url)), JSON_FEED
+    )
+
+
+AS_ATOM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/atom+xml": {"schema": {"type": "string"}, "example": "<feed/>"}}}
+}
+AS_JSON: dict[int | str, dict[str, Any]] = {
+    200: {"content": {JSON_FEED: {"schema": {"type": "object"}, "example": EXAMPLE}}}
+}
+
+
+@router.get(
+    "/feed.atom",
+    summary="Subscribe to everything (Atom)",
+    response_class=Response,
+    responses=AS_ATOM,
+    operation_id="read_register_atom",
+)
+def read_register_atom(request: Request, db: Db) -> Response:
+    """The newest changes of all claims, each in a sentence, for feed readers."""
+    return _atom(request, _feed(db))
+
+
+@router.get(
+    "/feed.json",
+    summary="Subscribe to everything (JSON Feed)",
+    response_class=Response,
+    responses=AS_JSON,
+    operation_id="read_register_json_feed",
+)
+def read_register_json_feed(request: Request, db: Db) -> Response:
+    """The newest changes of all claims, each in a sentence, for feed readers."""
+    return _json_feed(request, _feed(db))
+
+
+@router.get(
+    "/topics/{slug}/feed.atom",
+    summary="Subscribe to a topic (Atom)",
+    response_class=Response,
+    responses=AS_ATOM,
+    operation_id="read_topic_atom",
+)
+def read_topic_atom(slug: TopicSlug, request: Request, db: Db) -> Response:
+    """The newest changes of the topic's claims, each in a sentence, for feed readers."""
+    return _atom(request, _feed(db, slug))
+
+
+@router.get(
+    "/topics/{slug}/feed.json",
+    summary="Subscribe to a topic (JSON Feed)",
+    response_class=Response,
+    responses=AS_JSON,
+    operation_id="read_topic_json_feed",
+)
+def read_topic_json_feed(slug: TopicSlug, request: Request, db: Db) -> Response:
+    """The newest changes of the topic's claims, each in a sentence, for feed readers."""
+    return _json_feed(request, _feed(db, slug))

@@ -1,0 +1,131 @@
+"""Claims as they are served, made from a few words, for tests of the sentence."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+from app.citing.phrases import Source
+from app.citing.sentence import Names
+
+SOURCES = {
+    source.slug: source
+    for source in (
+        Source("csis", "Center for Strategic and International Studies", "think_tank"),
+        Source("gs", "General Staff of the Armed Forces of Ukraine", "military"),
+        Source("mediazona", "Mediazona and BBC Russian, count of named dead", "research"),
+        Source("soldier", "A Russian soldier who fought at Vovchansk", "witness", anonymous=True),
+        Source("officials", "US officials, not named", "government", anonymous=True),
+        Source("putin", "Vladimir Putin, President of Russia", "government"),
+        Source("peskov", "Dmitry Peskov, Kremlin spokesman", "government"),
+        Source("white-house", "White House (National Security Council)", "government"),
+        Source("kofman", "Michael Kofman, military analyst", "individual"),
+        Source("hrmmu", "Human Rights Monitoring Mission", "intergovernmental"),
+        Source("ocha", "Office for the Coordination of Humanitarian Affairs (OCHA)", "intergovernmental"),
+        Source("ki", "The Kyiv Independent", "media"),
+        Source("reuters", "Reuters", "media"),
+        Source("ap", "Associated Press", "media"),
+        Source("lee", "Lee Seong-kweun, member of the National Assembly", "individual"),
+        Source("data", "2022 Ukraine Russia War Dataset (Petro Ivaniuk)", "dataset"),
+        Source("economist", "The Economist", "media"),
+        Source("spokesman", "Jane Doe", "individual", speaks_for=Source("mod", "Ministry of Defence", "government")),
+    )
+}
+SUBJECTS = {
+    "russian-forces": "Russian forces",
+    "ukrainian-forces": "Ukrainian forces",
+    "wagner-group": "Wagner Group",
+    "dpr-lpr-forces": "Donetsk and Luhansk units",
+    "unit": "A Russian unit at Vovchansk",
+    "gazans": "Residents of Gaza",
+    "india": "People in India",
+    "earth": "Earth",
+}
+PLACES = {
+    "war": "Russia–Ukraine war (all fronts)",
+    "gaza": "Gaza Strip",
+    "kursk": "Kursk Oblast",
+    "vovchansk": "Vovchansk",
+    "world": "World",
+}
+CATEGORIES: dict[str, tuple[tuple[str, ...] | None, str]] = {
+    "Killed": ((), "persons"),
+    "Wounded": ((), "persons"),
+    "Missing": ((), "persons"),
+    "Survived": ((), "persons"),
+    "Injured": ((), "persons"),
+    "Forcibly displaced": ((), "persons"),
+    "Casualties": (("Killed", "Wounded"), "persons"),
+    "Losses": (None, "persons"),
+    "Losses (not defined)": (None, "persons"),
+    "Irrecoverable losses (not defined)": (None, "persons"),
+    "Tanks lost": ((), "vehicles"),
+    "Tanks destroyed": ((), "vehicles"),
+    "Excess deaths": ((), "persons"),
+    "Temperature anomaly": ((), "°C"),
+    "Food aid": (None, "tonnes"),
+}
+EMPTY = dict.fromkeys(("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "coverage", "out_of"))
+
+
+def figure(as_printed: str, **numbers: Any) -> dict[str, Any]:
+    """A figure with its inclusive flags filled in, as the register does."""
+    made = {**EMPTY, "approximate": False, "relative_to": None, "unit": "persons", "kind": "plain", **numbers}
+    for end in ("lower", "upper"):
+        if made[end] is not None and made[f"{end}_inclusive"] is None:
+            made[f"{end}_inclusive"] = True
+    return {"as_printed": as_printed, **made}
+
+
+def citation(publisher: str | None = "ki", **more: Any) -> dict[str, Any]:
+    """A citation in a document of `publisher`."""
+    document = {
+        "id": "01a1f640-bc00-7000-8000-000000000001",
+        "title": "The report",
+        "publisher": publisher,
+        "publisher_name": SOURCES[publisher].name if publisher else None,
+        "url": "https://example.org/report",
+        "archive_url": None,
+        "published_on": None,
+        "language": "en",
+        **more.pop("document", {}),
+    }
+    plain = {"role": "relay", "via": [], "fidelity": "paraphrase", "gap": None, "withdrawn_on": None, "quote": None}
+    return {"document": document, **plain, **more}
+
+
+def card(told: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """A claim: over 950,000 casualties, unless said otherwise."""
+    made = {
+        "id": "01a1f640-bc00-7528-9916-436a9224d91e",
+        "revision": 1,
+        "status": "asserted",
+        "category": "Casualties",
+        "subject": "russian-forces",
+        "place": "war",
+        "proposition": "quantity",
+        "modality": "estimate",
+        "figure": figure("over 950,000", lower=950000, lower_inclusive=False),
+        "edtf": "2022-02-24/2025-06-03",
+        "aggregation": "cumulative",
+        "date": date(2025, 6, 3),
+        "date_edtf": None,
+        "source": "csis",
+        "confidence": None,
+        "includes": [],
+        "excludes": [],
+        "citations": [citation()],
+        "note": None,
+        "retracted_on": None,
+        "recorded_at": datetime(2026, 11, 20, 10, tzinfo=UTC),
+        **(told or {}),
+        **more,
+    }
+    made["period"] = {"edtf": made.pop("edtf"), "aggregation": made.pop("aggregation"), "start": None, "end": None}
+    made["source"] = {"slug": made["source"], "name": SOURCES[made["source"]].name, "kind": "unknown"}
+    made["figure"] = {**made["figure"], "unit": CATEGORIES[made["category"]][1]}
+    return made
+
+
+def names(made: Mapping[str, Any], disputed: tuple[str, ...] = ()) -> Names:
+    """The names that a claim of `card` refers to."""
+    return Names(made["category"], CATEGORIES[made["category"]][0], SUBJECTS, PLACES, SOURCES, disputed)
