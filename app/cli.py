@@ -4,6 +4,7 @@ import logging
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
@@ -61,7 +62,8 @@ def serve(host: str | None, port: int | None) -> None:
     click.echo(f"Five numbers side by side  {address}/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12")
     click.echo(f"The same as a spreadsheet  {address}/v1/topics/russian-casualties/claims.csv")
     config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, server_header=False)
-    uvicorn.Server(config).run(sockets=[listening])
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 @main.command()

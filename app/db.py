@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -85,23 +85,23 @@ def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
         begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
         event.listen(engine, "begin", lambda connection: _begin(connection, begin))
         return engine
-    options: dict[str, Any] = {} if writes else {"isolation_level": "REPEATABLE READ"}
-    engine = create_engine(
+    # A read has one unmoving picture of the database; a writer waits for the one before it as long as on SQLite.
+    picture = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    return create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,
+        execution_options={} if writes else picture,
         connect_args={
             "connect_timeout": 5,
+            # Without these a client hangs until a broken network is whole again.
             "tcp_user_timeout": 20_000,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
+            "options": f"-c lock_timeout={BUSY_SECONDS}s -c idle_in_transaction_session_timeout=60s",
         },
-        **options,
     )
-    if not writes:
-        event.listen(engine, "begin", lambda connection: _begin(connection, "SET TRANSACTION READ ONLY"))
-    return engine
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

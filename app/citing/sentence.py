@@ -219,6 +219,12 @@ class _Told:
                 return together([self._measure()[0], self.where, self.when, was, figure, counted.unit, self._by])
         return together([*parts, self.where, self.when])
 
+    @property
+    def _labelled(self) -> str:
+        """A category that no phrase fits, by its recorded name."""
+        details = (self.subject.text, self.counted.note)
+        return f"{quoted(self.counted.noun)} ({'; '.join(detail for detail in details if detail)})"
+
     def _noted_part(self) -> str:
         return f"({self.counted.note})" if self.counted.note else ""
 
@@ -237,7 +243,7 @@ class _Told:
             case "there":
                 return together([figure, counted.noted, self._by, "among", subject.text])
             case _:
-                return together([figure, counted.unit, self._by, f"for {quoted(counted.noun)} ({subject.text})"])
+                return together([figure, counted.unit, self._by, f"for {self._labelled}"])
 
     def _measure(self) -> tuple[str, str]:
         """What is counted without its number, and the pronoun that stands for it."""
@@ -252,7 +258,7 @@ class _Told:
             case "things":
                 return f"{counted.noun} of {subject.text} {counted.part}", "those"
             case _:
-                return f"the figure for {quoted(counted.noun)} ({subject.text})", "that"
+                return f"the figure for {self._labelled}", "that"
 
     def _ratio(self) -> str:
         measure, pronoun = self._measure()

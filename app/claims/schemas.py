@@ -5,8 +5,8 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, create_model
-from pydantic_core import PydanticCustomError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 from app.shapes import Day, Input, Language, Output, Passage, Slug, UtcTime, Word
 from app.sources.schemas import DocumentCard, DocumentInput

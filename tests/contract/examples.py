@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from app.docs import EXAMPLES
+from app.shapes import ID_PATTERN
 from app.starter import starter_id
 from tests.registers import Copies, Register, opened
 

@@ -47,8 +47,9 @@ revision, down_revision = "wider", "{head}"
 
 
 def upgrade() -> None:
+    recreate = "always" if op.get_bind().dialect.name == "sqlite" else "never"
     for name in ("change", "source", "claim"):
-        with op.batch_alter_table(name, recreate="always" if op.get_bind().dialect.name == "sqlite" else "never") as table:
+        with op.batch_alter_table(name, recreate=recreate) as table:
             table.add_column(sa.Column("remark", sa.Text))
 
 
