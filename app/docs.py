@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from app import __version__
 from app.caching import answer
 from app.formats import JSON, json_bytes
-from app.problems import MEDIA_TYPE, ProblemDetail
+from app.problems import MEDIA_TYPE, NotFound, ProblemDetail, known_problems, nearest
 
 DESCRIPTION = """
 A register of **sourced claims**: figures that sources contradict each other on, kept side by side with who said it,
@@ -122,6 +122,15 @@ def install(app: FastAPI) -> None:
     def go_to_docs() -> Response:
         return RedirectResponse("/docs")
 
+    def read_problem(code: str, request: Request) -> Response:
+        kind = known_problems().get(code)
+        if kind is None:
+            raise NotFound(f"There is no problem `{code}`.", hint=nearest(code, known_problems()))
+        told = {"code": kind.code, "status": kind.status, "title": kind.title, "meaning": kind.__doc__}
+        return answer(request, json_bytes(told), JSON)
+
+    # The `type` of a problem is an address, and addresses should lead somewhere.
+    app.add_api_route("/problems/{code}", read_problem, include_in_schema=False)
     app.add_api_route("/openapi.json", read_openapi, include_in_schema=False)
     app.add_api_route("/docs", show_docs, include_in_schema=False)
     app.add_api_route("/", go_to_docs, include_in_schema=False)

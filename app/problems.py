@@ -217,6 +217,11 @@ BY_STATUS: dict[int, type[Problem]] = {
 }
 
 
+def known_problems() -> dict[str, type[Problem]]:
+    """Every kind of problem by its code."""
+    return {kind.code: kind for kind in (Problem, *Problem.__subclasses__())}
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """A hint with the known word that is most like `word`, if any is."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)

@@ -27,6 +27,7 @@ from app.tables import (
     columns_of,
     table_of,
 )
+from app.topics.kinds import TOPIC
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT, scheme
 from app.vocabulary.slugged import Slugged, absent, slugs
 from app.vocabulary.terms import (
@@ -173,8 +174,6 @@ def _document(asking: Asking, wanted: list[str]) -> ColumnElement[bool]:
 
 
 def _topic(asking: Asking, wanted: list[str]) -> ColumnElement[bool]:
-    from app.topics.kinds import TOPIC  # noqa: PLC0415 - a topic is a set of these filters, and this is the filter of topics
-
     asking.check("topic", TOPIC, wanted)
     columns = columns_of(TopicVersion)
     found = asking.session.execute(

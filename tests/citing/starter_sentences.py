@@ -1,0 +1,27 @@
+"""The sentence of every starter claim, for readers to judge by eye: `python -m tests.citing.starter_sentences`."""
+
+import tempfile
+from pathlib import Path
+
+from tests.registers import Copies, Register, opened
+
+FILE = Path(__file__).parent / "starter_sentences.txt"
+
+
+def sentences(register: Register) -> list[str]:
+    """One sentence a claim, in the order of the list of claims."""
+    claims = register.get("/v1/claims?limit=1000").json()["data"]
+    answers = [register.get(f"/v1/claims/{claim['id']}/citation.txt") for claim in claims]
+    assert all(answer.status_code == 200 for answer in answers)
+    return [answer.text.removesuffix("\n") for answer in answers]
+
+
+def main() -> None:
+    """Write the file anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        for register in opened(Copies(Path(folder), None).make("starter")):
+            FILE.write_text("\n".join(sentences(register)) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""A claim is cited in words, in a bibliography and in a cell, dated to the state that was read, on both databases."""
+
+import re
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from app.citing.references import bibtex, caveats, document_item, escaped, record_item
+from app.citing.sentence import cite
+from app.starter import starter_id
+from tests.citing.cards import card, citation, names
+from tests.citing.starter_sentences import FILE, sentences
+from tests.registers import Register
+
+CSIS = starter_id("csis-2025-06-03")
+EXAMPLE = (
+    "CSIS estimated on 3 June 2025 that Russian forces had suffered over 950,000 casualties (killed and wounded) in "
+    "Ukraine since 24 February 2022, the Kyiv Independent reported."
+)
+FORMS = ("citation", "citation.txt", "citation.csl.json", "citation.bib", "figure.txt")
+# What the CSL input schema 1.0.2 says of the variables that are used here.
+NAME = {"type": "object", "properties": {"literal": {"type": "string"}}, "additionalProperties": False}
+PARTS = {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 3}
+DATE = {
+    "type": "object",
+    "properties": {"date-parts": {"type": "array", "items": PARTS, "minItems": 1, "maxItems": 2}},
+    "required": ["date-parts"],
+    "additionalProperties": False,
+}
+WORDS = ("id", "title", "container-title", "URL", "archive_location", "language", "note", "version")
+TYPES = ["article-newspaper", "dataset", "document", "entry", "report", "webpage"]
+CSL = Draft7Validator(
+    {
+        "type": "array",
+        "minItems": 1,
+        "items": {
+            "type": "object",
+            "properties": {
+                **{name: {"type": "string", "minLength": 1} for name in WORDS},
+                "type": {"enum": TYPES},
+                "author": {"type": "array", "items": NAME, "minItems": 1},
+                "issued": DATE,
+            },
+            "required": ["id", "type", "title", "note"],
+            "additionalProperties": False,
+        },
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def claims(reading: Register) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = reading.get("/v1/claims?limit=1000").json()["data"]
+    return rows
+
+
+def get(register: Register, path: str, **more: Any) -> Any:
+    answer = register.get(path, **more)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+def test_the_sentence_of_the_contract(reading: Register) -> None:
+    answer = get(reading, f"/v1/claims/{CSIS}/citation.txt")
+    assert answer.text == EXAMPLE + "\n"
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert get(reading, f"/v1/claims/{CSIS}/figure.txt").text == "over 950,000"
+
+
+def test_the_citation_says_what_it_rests_on(reading: Register) -> None:
+    claim = get(reading, f"/v1/claims/{CSIS}").json()
+    body = get(reading, claim["links"]["citation"]).json()
+    assert (body["claim"], body["revision"], body["recorded_at"]) == (CSIS, 1, claim["recorded_at"])
+    assert (body["sentence"], body["figure"], body["language"]) == (EXAMPLE, "over 950,000", "en")
+    assert body["short"].startswith("CSIS, 3 June 2025: over 950,000 casualties")
+    assert body["document"]["publisher"] == "kyiv-independent"
+    assert body["csl"]["URL"] == body["document"]["url"]
+    assert any("nearly" in caveat for caveat in body["caveats"])
+    assert get(reading, body["links"]["permanent"]).json() == body
+    for name in ("text", "csl", "bibtex", "figure", "claim"):
+        get(reading, body["links"][name])
+
+
+def test_every_starter_claim_has_a_sentence_that_a_reader_can_judge(reading: Register) -> None:
+    told = sentences(reading)
+    assert told == FILE.read_text(encoding="utf-8").splitlines(), (
+        "the sentences changed: run `python -m tests.citing.starter_sentences`, and read the difference"
+    )
+
+
+def test_every_starter_sentence_keeps_claimant_and_figure(reading: Register, claims: list[dict[str, Any]]) -> None:
+    for claim in claims:
+        body = get(reading, f"/v1/claims/{claim['id']}/citation").json()
+        sentence = body["sentence"]
+        assert re.search(r"[^.]\.$", sentence), sentence
+        assert not re.search(r"None|  |\n| [,.;]|\(\)|“”", sentence), sentence
+        claimant = sentence.casefold().split(" on ")[0]
+        name = claim["source"]["name"].partition(" (")[0].partition(",")[0].casefold()
+        assert set(name.split()) & set(claimant.split()) or claim["source"]["slug"] in claimant, sentence
+        figure = claim["figure"]
+        if figure["kind"] == "none":
+            assert claim["proposition"] == "peak_period" or f"“{figure['as_printed']}”" in sentence
+            continue
+        assert body["figure"].partition(" (")[0].removesuffix(" a day") in sentence
+        if figure["kind"] in ("lower_bound", "upper_bound"):
+            assert re.match(r"over|more than|at least|nearly|almost|as many as|up to", body["figure"]), body["figure"]
+        if figure["kind"] == "approximate":
+            assert re.match(r"about|around|approximately|roughly|some", body["figure"]), body["figure"]
+
+
+def test_csl_json_is_what_the_schema_asks_for(reading: Register, claims: list[dict[str, Any]]) -> None:
+    for claim in claims:
+        answer = get(reading, f"/v1/claims/{claim['id']}/citation.csl.json")
+        assert answer.headers["content-type"] == "application/vnd.citationstyles.csl+json"
+        items = answer.json()
+        CSL.validate(items)
+        assert len({item["id"] for item in items}) == len(items) == 2
+        assert items[1]["version"] == "revision 1"
+
+
+def test_only_the_claimants_own_document_has_it_as_author() -> None:
+    own, relayed = card(citations=[citation("csis", role="original")]), card()
+    item = document_item(own, names(own), cite(own, names(own)))
+    assert item is not None
+    assert item["author"] == [{"literal": "Center for Strategic and International Studies"}]
+    assert item["type"] == "report"
+    other = document_item(relayed, names(relayed), cite(relayed, names(relayed)))
+    assert other is not None
+    assert (other["type"], "author" in other, "issued" in other) == ("article-newspaper", False, False)
+
+
+def test_the_record_is_linked_only_where_it_has_a_public_address() -> None:
+    made = card()
+    told = cite(made, names(made))
+    assert "URL" not in record_item(made, told, "")
+    assert record_item(made, told, "https://claims.example.org/v1/x")["URL"] == "https://claims.example.org/v1/x"
+
+
+def test_bibtex_is_escaped_and_balanced() -> None:
+    document = {
+        "title": r"50% of {A_B} & C#1 ~ $5 \ ^ “é”" + "\n next",
+        "url": "https://example.org/a_b?c=1%20&d={x}\\y#z",
+    }
+    made = card(citations=[citation("csis", role="original", document=document)])
+    told = cite(made, names(made))
+    item = document_item(made, names(made), told)
+    assert item is not None
+    text = bibtex([item, record_item(made, told, "")])
+    assert (
+        r"title = {{50\% of \textbraceleft{}A\_B\textbraceright{} \& C\#1 \textasciitilde{} \$5 \textbackslash{}"
+        r" \textasciicircum{} “é” next}}"
+    ) in text
+    assert "url = {https://example.org/a_b?c=1%20&d=%7Bx%7D%5Cy#z}" in text
+    assert "author = {{Center for Strategic and International Studies}}" in text
+    depth = 0
+    for character in text:
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        assert depth >= 0
+    assert depth == 0
+    keys = re.findall(r"^@misc\{([a-z0-9-]+),$", text, re.MULTILINE)
+    assert len(set(keys)) == len(keys) == 2
+    assert escaped("a\tb") == "a b"
+
+
+def test_bibtex_of_every_starter_claim_has_two_entries(reading: Register, claims: list[dict[str, Any]]) -> None:
+    for claim in claims[::7]:
+        answer = get(reading, f"/v1/claims/{claim['id']}/citation.bib")
+        assert answer.headers["content-type"] == "application/x-bibtex; charset=utf-8"
+        assert answer.text.count("\n@misc{") + answer.text.startswith("@misc{") == 2
+
+
+def test_what_the_sentence_has_no_room_for_is_listed() -> None:
+    others = [citation("ap", fidelity="distorted", gap="Prints it as killed."), citation("reuters", fidelity="rounded")]
+    made = card(citations=[citation(gap="Undated."), *others], note="A floor.")
+    found = caveats(made, names(made), cite(made, names(made)))
+    assert found == [
+        "Undated.",
+        "The Associated Press changes the figure or what it means. Prints it as killed.",
+        "A floor.",
+    ]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_answer_that_the_client_has_is_not_sent_again(reading: Register, form: str) -> None:
+    answer = get(reading, f"/v1/claims/{CSIS}/{form}")
+    assert answer.headers["etag"].startswith('"1-')
+    again = reading.get(f"/v1/claims/{CSIS}/{form}", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_not_there_is_a_problem(reading: Register, form: str) -> None:
+    for path, status in (
+        (f"/v1/claims/nothing/{form}", 404),
+        (f"/v1/claims/{CSIS}/{form}?recorded_as_of=seq:0", 404),
+        (f"/v1/claims/{CSIS}/{form}?recorded_as_of=seq:999999", 422),
+        (f"/v1/claims/{CSIS}/{form}?known=2025-06-12", 422),
+        (f"/v1/claims/{CSIS}/{form}?known_on=yesterday", 422),
+    ):
+        answer = reading.get(path)
+        assert answer.status_code == status, path
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_citation_stays_as_it_was_read_whatever_is_changed_later(starter: Register) -> None:
+    address = f"/v1/claims/{CSIS}/citation"
+    before = get(starter, address)
+    permanent = before.json()["links"]["permanent"]
+    kept = {form: get(starter, permanent.replace("citation", form, 1)).content for form in FORMS}
+    source = starter.get("/v1/sources/csis").json()
+    renamed = {name: source[name] for name in ("kind", "interest", "url", "description")} | {"name": "CSIS, Washington"}
+    assert starter.write("PUT", "/v1/sources/csis", renamed).status_code == 200
+    taken = {"reason": "The institute took it back.", "retracted_on": "2025-07-01"}
+    retracted = starter.write("POST", f"/v1/claims/{CSIS}/retraction", taken, **{"If-Match": "*"})
+    assert retracted.status_code == 200, retracted.text
+    now = get(starter, address).json()
+    assert now["sentence"] == EXAMPLE.replace("CSIS", "CSIS, Washington,", 1).removesuffix(".") + (
+        "; the claim was later retracted by its source, on 1 July 2025."
+    )
+    assert (now["revision"], now["status"]) == (2, "retracted")
+    assert get(starter, f"/v1/claims/{CSIS}/figure.txt").text == "over 950,000 (retracted)"
+    assert "retracted" not in get(starter, f"{address}.txt?known_on=2025-06-30").text
+    for form, content in kept.items():
+        assert get(starter, permanent.replace("citation", form, 1)).content == content
+    assert get(starter, permanent).content == before.content
+
+
+def test_an_unrelated_change_leaves_the_citation_as_it_is(starter: Register) -> None:
+    address = f"/v1/claims/{CSIS}/citation"
+    before = get(starter, address)
+    other = starter.get("/v1/sources/gchq").json()
+    renamed = {name: other[name] for name in ("kind", "interest")} | {"name": "Cheltenham"}
+    assert starter.write("PUT", "/v1/sources/gchq", renamed).status_code == 200
+    assert get(starter, address).headers["etag"] == before.headers["etag"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_claim_that_was_taken_down_is_gone_in_every_form(starter: Register, form: str) -> None:
+    taken = starter.write("POST", f"/v1/claims/{CSIS}/takedown", {"reason": "By order."}, **{"If-Match": "*"})
+    assert taken.status_code == 200, taken.text
+    for query in ("", "?recorded_as_of=seq:400"):
+        answer = starter.get(f"/v1/claims/{CSIS}/{form}{query}")
+        assert answer.status_code == 410, answer.text
+        assert "950" not in answer.text

@@ -1,0 +1,96 @@
+"""Sources and documents: who said it, and where it can be read."""
+
+from typing import Any
+
+import pytest
+
+from tests.examples import assert_problem, every_row, furnish, seq_of, source
+from tests.registers import Register
+
+REFUSED: list[tuple[dict[str, Any], str, str | None]] = [
+    (source(kind="newspaper"), "#/kind", None),
+    (source(kind="think-tank"), "#/kind", "`think_tank`"),
+    (source(interest="partisan"), "#/interest", None),
+    (source(speaks_for="ministri"), "#/speaks_for", "`ministry`"),
+    (source(speaks_for="new"), "#/speaks_for", None),
+    (source(url="www.example.org"), "#/url", None),
+    (source(name=" "), "#/name", None),
+    (source(name="a\0b"), "#/name", None),
+    (source(anonymous="perhaps"), "#/anonymous", None),
+    (source(descripton="x"), "#/descripton", "`description`"),
+    ({"name": "x", "kind": "media"}, "#/interest", None),
+]
+
+
+def test_a_source_that_breaks_the_contract_is_refused_where_it_stands(register: Register) -> None:
+    furnish(register)
+    before = seq_of(register)
+    for body, pointer, hint in REFUSED:
+        problem = assert_problem(register.write("PUT", "/v1/sources/new", body), 422)
+        error = problem["errors"][0]
+        assert error["pointer"] == pointer
+        assert hint is None or hint in error["hint"]
+    assert_problem(register.get("/v1/sources/new"), 404)
+    assert seq_of(register) == before
+
+
+def test_a_source_keeps_everything_that_is_said_of_it(register: Register) -> None:
+    furnish(register)
+    body = {
+        "name": "A soldier of the 47th brigade",
+        "kind": "witness",
+        "interest": "aligned",
+        "speaks_for": "ministry",
+        "anonymous": True,
+        "description": "Хто він — невідомо.",
+        "url": "https://example.org/a?b=c#d",
+    }
+    made = register.write("PUT", "/v1/sources/soldier-of-the-47th", body)
+    assert made.status_code == 201
+    assert made.json().items() >= body.items()
+    listed = {row["slug"]: row for row in every_row(register, "/v1/sources")}
+    assert listed["soldier-of-the-47th"] == made.json()
+
+
+def test_a_new_name_shows_on_every_claim_of_the_source(starter: Register) -> None:
+    before = starter.get("/v1/sources/csis").json()
+    given = {name: before[name] for name in ("kind", "interest", "speaks_for", "anonymous", "description", "url")}
+    assert starter.write("PUT", "/v1/sources/csis", {**given, "name": "CSIS"}).status_code == 200
+    claims = every_row(starter, "/v1/claims", source="csis")
+    assert {row["source"]["name"] for row in claims} == {"CSIS"}
+    state = f"seq:{before['seq']}"
+    newest = starter.get("/v1/claims", params={"limit": 1}).json()["meta"]["seq"] - 1
+    was = every_row(starter, "/v1/claims", source="csis", recorded_as_of=f"seq:{newest}")
+    assert {row["source"]["name"] for row in was} == {before["name"]}
+    assert starter.get("/v1/sources/csis", params={"recorded_as_of": state}).json() == before
+
+
+def test_what_only_looks_like_a_document_is_404(reading: Register) -> None:
+    known = every_row(reading, "/v1/documents")[0]
+    assert reading.get(f"/v1/documents/{known['id']}").json() == known
+    for unknown in ("0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60", "x", "%00", known["id"].upper(), known["id"] + "0"):
+        assert_problem(reading.get(f"/v1/documents/{unknown}"), 404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/v1/sources", "/v1/documents"])
+def test_the_list_has_everything_that_is_cited(reading: Register, path: str) -> None:
+    claims = every_row(reading, "/v1/claims")
+    known = {row.get("slug") or row["id"] for row in every_row(reading, path)}
+    if path == "/v1/sources":
+        used = {row["source"]["slug"] for row in claims}
+        used |= {slug for row in claims for cited in row["citations"] for slug in cited["via"]}
+        used |= {cited["document"]["publisher"] for row in claims for cited in row["citations"]} - {None}
+    else:
+        used = {cited["document"]["id"] for row in claims for cited in row["citations"]}
+    assert used <= known
+
+
+def test_a_time_without_a_zone_is_taken_as_utc(register: Register) -> None:
+    for given, kept in (
+        ("2026-11-20T09:00:00", "2026-11-20T09:00:00Z"),
+        ("2026-11-20T09:00:00.5+02:00", "2026-11-20T07:00:00.500000Z"),
+    ):
+        made = register.write("POST", "/v1/documents", {"title": "x", "retrieved_at": given}).json()
+        assert made["retrieved_at"] == kept
+    text = register.get("/v1/documents.csv", params={"fields": "retrieved_at"}).text
+    assert text == "retrieved_at\r\n2026-11-20T09:00:00Z\r\n2026-11-20T07:00:00Z\r\n"

@@ -1,0 +1,253 @@
+"""The command line program as an operator runs it: in a process of its own, on both databases."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from app.settings import PREFIX
+from tests.contract.examples import starter_id
+
+ROOT = Path(__file__).parents[1]
+START_SECONDS = 20
+WRITES = 50
+
+
+def environment(url: str | None = None, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX) and name != "DATABASE_URL"}
+    return kept | {"PYTHONPATH": str(ROOT)} | ({"DATABASE_URL": url} if url else {}) | more
+
+
+def run(*arguments: str, url: str | None = None, folder: Path | None = None, **more: str) -> Any:
+    """Run `counterclaim` and wait for its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "app", *arguments],
+        env=environment(url, **more),
+        cwd=folder or ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def ran(*arguments: str, **how: Any) -> str:
+    """What `counterclaim` printed, having done what it was asked."""
+    done = run(*arguments, **how)
+    assert done.returncode == 0, done.stderr
+    return str(done.stdout)
+
+
+def refused(*arguments: str, **how: Any) -> str:
+    """What `counterclaim` said, having refused: a line, never a traceback."""
+    done = run(*arguments, **how)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    return str(done.stderr)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def ask(port: int, path: str, body: Any = None, key: str = "") -> Any:
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"} if key else {}
+    sent = None if body is None else json.dumps(body).encode()
+    with urlopen(Request(f"http://127.0.0.1:{port}{path}", sent, headers), timeout=10) as answer:  # noqa: S310 - our own
+        return json.load(answer)
+
+
+@contextmanager
+def served(url: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """`counterclaim serve` in a process of its own, answering."""
+    port = free_port()
+    command = [sys.executable, "-m", "app", "serve", "--port", str(port)]
+    with subprocess.Popen(
+        command, env=environment(url), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            wait_for(port)
+            yield port, process
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)
+
+
+def wait_for(port: int) -> None:
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            assert ask(port, "/health/ready")["status"] == "ok"
+        except URLError:
+            assert time.monotonic() < end, "no answer"
+            time.sleep(0.02)
+        else:
+            return
+
+
+@pytest.fixture
+def fresh(make_database: Callable[[str], str], copies: Any) -> str:
+    """A database without tables."""
+    url = make_url(str(make_database("empty")))
+    if url.get_backend_name() == "sqlite":
+        Path(str(url.database)).unlink()
+    else:
+        engine = create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+        engine.dispose()
+    return url.render_as_string(hide_password=False)
+
+
+def execute(url: str, statement: str) -> None:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def claim(number: int) -> dict[str, Any]:
+    return {
+        "category": "casualties",
+        "subject": "russian-forces",
+        "place": "russia-ukraine-war",
+        "modality": "estimate",
+        "figure": {"as_printed": str(number), "value": number},
+        "period": {"edtf": "2022-02-24/2025-06-13", "aggregation": "cumulative"},
+        "source": "csis",
+        "citations": [{"document": {"url": f"https://example.org/{number}", "title": f"Page {number}"}}],
+    }
+
+
+def test_a_database_is_migrated_and_filled_and_both_may_be_repeated(fresh: str) -> None:
+    assert ran("migrate", url=fresh) == ran("migrate", url=fresh) == "The schema is up to date.\n"
+    first = ran("starter", url=fresh)
+    assert re.fullmatch(r"\d{3} starter claims loaded\.\n", first)
+    assert ran("starter", url=fresh) == "0 starter claims loaded.\n"
+
+
+def test_a_key_is_made_listed_and_revoked(make_database: Callable[[str], str]) -> None:
+    url = make_database("empty")
+    made = ran("key", "create", "desk", "--role", "editor", url=url).strip()
+    assert re.fullmatch(r"cc_[A-Za-z0-9_-]{43}", made)
+    listed = ran("key", "list", url=url)
+    assert re.fullmatch(r"desk\teditor\tmade \d{4}-\d\d-\d\d\tstands\n", listed)
+    assert made not in listed
+    assert ran("key", "revoke", "desk", url=url) == "1 revoked.\n"
+    assert re.search(r"\trevoked \d{4}-\d\d-\d\d\n", ran("key", "list", url=url))
+    assert "No key called `desk` stands." in refused("key", "revoke", "desk", url=url)
+
+
+def test_a_role_that_does_not_exist_is_refused(make_database: Callable[[str], str]) -> None:
+    assert "contributor" in refused("key", "create", "desk", "--role", "owner", url=make_database("empty"))
+
+
+@pytest.mark.parametrize("command", [["serve"], ["starter"], ["key", "list"]])
+def test_a_database_without_tables_is_refused_with_the_command_that_repairs_it(fresh: str, command: list[str]) -> None:
+    said = refused(*command, url=fresh)
+    assert "has no tables yet" in said
+    assert "Run `counterclaim migrate`" in said
+
+
+def test_a_database_of_a_newer_release_is_not_touched(make_database: Callable[[str], str]) -> None:
+    url = make_database("empty")
+    execute(url, "UPDATE alembic_version SET version_num = '9999'")
+    assert "A newer release made it" in refused("serve", url=url)
+    assert "9999" in refused("migrate", url=url)
+
+
+def test_a_database_that_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
+    assert "The database cannot be used" in refused("migrate", url=f"sqlite:///{tmp_path}/no/such/folder.db")
+    assert "The database cannot be used" in refused("serve", url="postgresql://desk:secret@127.0.0.1:1/none")
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+    said = refused("migrate", folder=tmp_path, COUNTERCLAIM_PORT="eight")
+    assert said.startswith("Error: COUNTERCLAIM_PORT=eight: ")
+    said = refused("serve", folder=tmp_path, COUNTERCLAIM_LOGLEVEL="info")
+    assert said == "Error: COUNTERCLAIM_LOGLEVEL is not a setting; did you mean COUNTERCLAIM_LOG_LEVEL?\n"
+
+
+def test_the_register_is_a_file_in_the_working_folder_unless_said_otherwise(tmp_path: Path) -> None:
+    ran("migrate", folder=tmp_path)
+    assert (tmp_path / "counterclaim.db").is_file()
+
+
+def test_the_help_lists_every_command() -> None:
+    said = ran("--help")
+    for command in ("serve", "migrate", "starter", "key"):
+        assert re.search(rf"^  {command} ", said, re.MULTILINE)
+
+
+def test_a_busy_port_is_said_in_a_line(make_database: Callable[[str], str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = refused("serve", "--port", str(port), url=make_database("empty"))
+    assert f"Cannot listen on 127.0.0.1:{port}" in said
+    assert "--port" in said
+
+
+def test_serving_prints_three_links_that_work(make_database: Callable[[str], str]) -> None:
+    with served(make_database("starter")) as (port, process):
+        assert process.stdout is not None
+        links = [process.stdout.readline().split()[-1] for _ in range(3)]
+        for link in links:
+            assert link.startswith(f"http://127.0.0.1:{port}/")
+            with urlopen(link, timeout=10) as answer:  # noqa: S310 - our own
+                assert answer.status == 200
+
+
+def test_what_was_acknowledged_survives_a_kill_in_mid_write(make_database: Callable[[str], str]) -> None:
+    url = make_database("starter")
+    key = ran("key", "create", "desk", url=url).strip()
+    acknowledged: list[dict[str, Any]] = []
+
+    def write(port: int) -> None:
+        for number in range(1_000_000, 1_100_000):
+            try:
+                acknowledged.append(ask(port, "/v1/claims", claim(number), key))
+            except OSError:
+                return
+
+    with served(url) as (port, process):
+        writer = threading.Thread(target=write, args=(port,))
+        writer.start()
+        end = time.monotonic() + 30
+        while len(acknowledged) < WRITES and time.monotonic() < end:
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=20)
+        writer.join(timeout=20)
+    assert len(acknowledged) >= WRITES
+    with served(url) as (port, _process):
+        for each in acknowledged:
+            assert ask(port, f"/v1/claims/{each['id']}") == each
+        head = ask(port, "/health/ready")["seq"]
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        seqs = connection.execute(text("SELECT seq FROM change ORDER BY seq")).scalars().all()
+        clock = connection.execute(text("SELECT seq FROM clock")).scalar_one()
+    engine.dispose()
+    assert list(seqs) == list(range(1, head + 1))
+    assert clock == head
+
+
+def test_the_starter_claims_have_the_same_ids_on_every_machine(make_database: Callable[[str], str]) -> None:
+    with served(make_database("starter")) as (port, _process):
+        assert ask(port, f"/v1/claims/{starter_id('gs-2025-06-12')}")["figure"]["value"] == 1_000_340

@@ -1,0 +1,93 @@
+"""A wrong setting is named before anything else happens, with what was expected."""
+
+import os
+
+import pytest
+
+from app.settings import PREFIX, Settings, SettingsFault, read_settings, variable
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith(PREFIX) or name == "DATABASE_URL":
+            monkeypatch.delenv(name)
+
+
+def fault(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsFault) as caught:
+        read_settings()
+    return str(caught.value)
+
+
+def test_nothing_needs_to_be_set() -> None:
+    settings = read_settings()
+    assert settings.database_url == "sqlite:///counterclaim.db"
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+
+
+def test_every_setting_says_what_it_does() -> None:
+    for name, info in Settings.model_fields.items():
+        assert info.description, name
+
+
+def test_settings_never_change_afterwards() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        read_settings().port = 1  # type: ignore[misc] # that is the point
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("DATABASE_URL", "mysql://host/name", "sqlite:///FILE or postgresql://"),
+        ("DATABASE_URL", "counterclaim.db", "sqlite:///FILE or postgresql://"),
+        ("COUNTERCLAIM_PORT", "eight", "valid integer"),
+        ("COUNTERCLAIM_PORT", "70000", "less than or equal to 65535"),
+        ("COUNTERCLAIM_PORT", "0", "greater than or equal to 1"),
+        ("COUNTERCLAIM_POOL_SIZE", "0", "greater than or equal to 1"),
+        ("COUNTERCLAIM_MAX_BODY_BYTES", "10", "greater than or equal to 10000"),
+        ("COUNTERCLAIM_LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("COUNTERCLAIM_BASE_URL", "claims.example.org", "https://claims.example.org"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_was_expected(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
+) -> None:
+    said = fault(monkeypatch, **{name: value})
+    assert said.startswith(f"{name}={value}: ")
+    assert expected in said
+
+
+def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = fault(monkeypatch, COUNTERCLAIM_PROT="8000")
+    assert said == "COUNTERCLAIM_PROT is not a setting; did you mean COUNTERCLAIM_PORT?"
+
+
+def test_everything_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = fault(monkeypatch, COUNTERCLAIM_PROT="1", COUNTERCLAIM_PORT="x", DATABASE_URL="y")
+    assert len(said.splitlines()) == 3
+
+
+def test_a_password_is_never_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = fault(monkeypatch, DATABASE_URL="mysql://desk:secret@host/name")
+    assert said.startswith("DATABASE_URL=mysql://…@host/name: ")
+    assert "secret" not in said
+
+
+@pytest.mark.parametrize("prefix", ["postgresql://", "postgres://", "postgresql+psycopg://"])
+def test_each_spelling_of_a_postgresql_address_is_taken(monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"{prefix}desk@host/name")
+    assert read_settings().database_url == "postgresql+psycopg://desk@host/name"
+
+
+def test_links_never_have_two_slashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERCLAIM_BASE_URL", "https://claims.example.org/")
+    assert read_settings().base_url == "https://claims.example.org"
+
+
+def test_every_setting_is_read_from_its_variable() -> None:
+    assert {variable(name) for name in Settings.model_fields} - {"DATABASE_URL"} == {
+        PREFIX + name.upper() for name in Settings.model_fields if name != "database_url"
+    }

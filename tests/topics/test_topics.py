@@ -1,0 +1,262 @@
+"""Topics: questions whose claims are found by their fields, counted, and set side by side."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.examples import (
+    PERIOD,
+    assert_problem,
+    claim,
+    every_row,
+    figure,
+    furnish,
+    recorded,
+    seq_of,
+    source,
+    topic,
+)
+from tests.registers import Register
+
+
+def test_a_topic_counts_what_it_holds(reading: Register) -> None:
+    for row in every_row(reading, "/v1/topics"):
+        claims = every_row(reading, f"/v1/topics/{row['slug']}/claims")
+        assert row["claims"] == len(claims) > 0
+        assert row["sources"] == len({each["source"]["slug"] for each in claims})
+        dates = [each["date"] for each in claims if each["date"]]
+        assert (row["first_date"], row["last_date"]) == (min(dates), max(dates))
+        sides = reading.get(row["links"]["side_by_side"]).json()
+        if sides["pairs"] is not None:
+            counted = Counter(pair["verdict"] for pair in sides["pairs"])
+            assert row["verdicts"] == {verdict: counted.get(verdict, 0) for verdict in row["verdicts"]}
+        assert row["spread"] == sides["spread"]
+        assert reading.get(row["links"]["self"]).json() == row
+        assert reading.get(row["links"]["timeline"]).status_code == 200
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    (topic(category="casualtys"), "#/category"),
+    (topic(subject="amry"), "#/subject"),
+    (topic(place="warr"), "#/place"),
+    (topic(tolerance=0), "#/tolerance"),
+    (topic(tolerance=1.5), "#/tolerance"),
+    (topic(tolerance=-0.1), "#/tolerance"),
+    (topic(tolerance="1%"), "#/tolerance"),
+    (topic(since="2022-02-30"), "#/since"),
+    (topic(aggregation="total"), "#/aggregation"),
+    (topic(title=""), "#/title"),
+    (topic(title="a\0"), "#/title"),
+    (topic(claims=[]), "#/claims"),
+    ({"title": "x"}, "#/category"),
+]
+
+
+def test_a_topic_that_breaks_the_contract_is_refused_where_it_stands(register: Register) -> None:
+    furnish(register)
+    before = seq_of(register)
+    for body, pointer in REFUSED:
+        problem = assert_problem(register.write("PUT", "/v1/topics/new", body), 422)
+        assert pointer in [error["pointer"] for error in problem["errors"]]
+    assert_problem(register.get("/v1/topics/new"), 404)
+    assert seq_of(register) == before
+
+
+@pytest.mark.parametrize("tolerance", ["0", "1.5", "-0.01", "nan", "inf", "1e400", "x", ""])
+def test_a_tolerance_that_is_no_share_is_refused(reading: Register, tolerance: str) -> None:
+    for path in ("/v1/topics/russian-casualties/side-by-side", "/v1/side-by-side?category=casualties"):
+        mark = "&" if "?" in path else "?"
+        problem = assert_problem(reading.get(f"{path}{mark}tolerance={tolerance}"), 422)
+        assert problem["errors"][0]["pointer"] == "#/tolerance"
+
+
+@pytest.mark.parametrize("asked", [{"window": "-1"}, {"window": "36501"}, {"window": "1.5"}, {"narrower": "perhaps"}])
+def test_a_way_to_compare_that_is_none_is_refused(reading: Register, asked: dict[str, str]) -> None:
+    problem = assert_problem(reading.get("/v1/topics/russian-casualties/side-by-side", params=asked), 422)
+    assert problem["errors"][0]["pointer"] == f"#/{next(iter(asked))}"
+
+
+def test_the_tolerance_is_the_readers_else_the_topics_and_is_echoed(register: Register) -> None:
+    furnish(register)
+    for slug, tolerance in (("strict", None), ("lenient", 0.2)):
+        assert register.write("PUT", f"/v1/topics/{slug}", topic(category="killed", tolerance=tolerance)).is_success
+    recorded(register, claim(figure=figure("about 100", value=100, approximate=True)))
+    recorded(register, claim(figure=figure("110", value=110), source="institute"))
+
+    def compared(slug: str, **asked: float) -> tuple[float | None, str]:
+        body = register.get(f"/v1/topics/{slug}/side-by-side", params=asked).json()
+        return body["tolerance"], body["pairs"][0]["verdict"]
+
+    assert compared("strict") == (None, "undetermined")
+    assert compared("strict", tolerance=1) == (1, "agree")
+    assert compared("lenient") == (0.2, "agree")
+    assert compared("lenient", tolerance=0.05) == (0.05, "contradict")
+
+
+def test_the_window_says_how_old_a_figure_in_the_spread_may_be(register: Register) -> None:
+    furnish(register)
+    for end, number, who in (("2025-06-12", 100, "ministry"), ("2025-05-12", 90, "paper"), ("2025-05-11", 80, "agency")):
+        period = {"edtf": f"2022-02-24/{end}", "aggregation": "cumulative"}
+        recorded(register, claim(figure=figure(str(number), value=number), period=period, date=end, source=who))
+
+    def spread(**asked: int) -> tuple[int, int, int]:
+        body = register.get(
+            "/v1/side-by-side", params={"category": "killed", "subject": "army", "place": "war", **asked}
+        ).json()
+        assert body["window"] == asked.get("window", 31)
+        found = body["spread"]
+        assert len(found["left_out"]) == 3 - found["sources"]
+        return found["lower"], found["upper"], found["sources"]
+
+    assert spread() == (90, 100, 2)
+    assert spread(window=32) == (80, 100, 3)
+    assert spread(window=0) == (100, 100, 1)
+
+
+def test_a_minister_and_his_ministry_hold_one_position(register: Register) -> None:
+    furnish(register)
+    recorded(register, claim(figure=figure("100", value=100), date="2025-06-12"))
+    said = recorded(register, claim(figure=figure("120", value=120), date="2025-06-13", source="minister"))
+    other = recorded(register, claim(figure=figure("90", value=90), source="institute"))
+    asked = {"category": "killed", "subject": "army", "place": "war"}
+    body = register.get("/v1/side-by-side", params=asked).json()
+    held = {position["source"]["slug"]: position["claim"]["id"] for position in body["positions"]}
+    assert held == {"ministry": said["id"], "institute": other["id"]}
+    for against in ("ministry", "minister"):
+        compared = register.get("/v1/side-by-side", params={**asked, "against": against}).json()["pairs"]
+        assert [(pair["a"], pair["b"], pair["verdict"]) for pair in compared] == [
+            (said["id"], other["id"], "contradict")
+        ]
+
+
+def test_beyond_forty_positions_pairs_are_left_out_until_one_is_asked_against(register: Register) -> None:
+    furnish(register)
+    for number in range(41):
+        assert register.write("PUT", f"/v1/sources/s{number}", source(f"S{number}")).status_code == 201
+        printed = figure(str(1000 + number), value=1000 + number)
+        recorded(register, claim(figure=printed, source=f"s{number}"))
+        if number == 39:
+            body = register.get("/v1/side-by-side", params={"category": "killed"}).json()
+            assert len(body["pairs"]) == 40 * 39 // 2
+    asked = {"category": "killed"}
+    body = register.get("/v1/side-by-side", params=asked).json()
+    assert len(body["positions"]) == 41
+    assert body["pairs"] is None
+    pairs = register.get("/v1/side-by-side", params={**asked, "against": "s7"}).json()["pairs"]
+    mine = next(each["claim"]["id"] for each in body["positions"] if each["source"]["slug"] == "s7")
+    assert len(pairs) == 40
+    assert {pair["a"] for pair in pairs} == {mine}
+    assert {pair["verdict"] for pair in pairs} == {"contradict"}
+    problem = assert_problem(register.get("/v1/side-by-side", params={**asked, "against": "s777"}), 422, "unknown_slug")
+    assert problem["errors"][0]["pointer"] == "#/against"
+    assert register.write("PUT", "/v1/topics/all", topic(category="killed")).status_code == 201
+    assert sum(register.get("/v1/topics/all").json()["verdicts"].values()) in (0, 41 * 40 // 2)
+
+
+def test_narrower_categories_are_parts_of_the_whole_unless_they_are_left_out(register: Register) -> None:
+    furnish(register)
+    whole = recorded(register, claim(category="casualties", figure=figure("500", value=500)))
+    part = recorded(register, claim(category="killed", figure=figure("100", value=100), source="institute"))
+    named = recorded(register, claim(category="killed-named", figure=figure("60", value=60), source="paper"))
+    recorded(register, claim(category="survived", figure=figure("12 of 100", value=12, out_of=100)))
+    assert register.write("PUT", "/v1/topics/t", topic()).status_code == 201
+    asked = "/v1/topics/t/side-by-side"
+    body = register.get(asked).json()
+    assert [each["claim"]["id"] for each in body["positions"]] == [named["id"], part["id"], whole["id"]]
+    assert {(pair["verdict"], *pair["reasons"]) for pair in body["pairs"]} == {("no_conflict", "part_of_whole")}
+    assert (body["spread"]["lower"], body["spread"]["sources"]) == (500, 1)
+    alone = register.get(asked, params={"narrower": "false"}).json()
+    assert [each["claim"]["id"] for each in alone["positions"]] == [whole["id"]]
+    for path in ("/v1/topics/t/claims", "/v1/topics/t/timeline"):
+        assert len(every_row(register, path)) == 3
+        assert [row["id"] for row in every_row(register, path, narrower="false")] == [whole["id"]]
+
+
+def test_two_transcriptions_of_one_utterance_stay_and_contradict(register: Register) -> None:
+    furnish(register)
+    ids = {
+        recorded(register, claim(figure=figure(str(number), value=number)))["id"] for number in (1_000_340, 1_000_430)
+    }
+    body = register.get("/v1/side-by-side", params={"category": "killed", "tolerance": 0.5}).json()
+    assert {each["claim"]["id"] for each in body["positions"]} == ids
+    (pair,) = body["pairs"]
+    assert (pair["verdict"], pair["reasons"], pair["gap"]) == ("contradict", ["transcription_conflict"], 90)
+
+
+def test_a_statement_without_a_figure_is_related_and_no_position(register: Register) -> None:
+    furnish(register)
+    told = {"as_printed": "the heaviest losses fell in autumn"}
+    without = recorded(register, claim(proposition="peak_period", figure=told))
+    vague = recorded(register, claim(figure={"as_printed": "thousands more"}, source="paper"))
+    counted = recorded(register, claim(figure=figure("5", value=5), source="institute"))
+    body = register.get("/v1/side-by-side", params={"category": "killed"}).json()
+    assert [each["id"] for each in body["related"]["claims"]] == [without["id"]]
+    assert [each["claim"]["id"] for each in body["positions"]] == [vague["id"], counted["id"]]
+    assert [(p["verdict"], p["reasons"]) for p in body["pairs"]] == [("undetermined", ["vague"])]
+    assert body["positions"][0]["interval"] is None
+
+
+def test_what_is_asked_comes_back_with_what_was_meant_by_it(register: Register) -> None:
+    furnish(register)
+    recorded(register, claim(subject="militia", place="front"))
+    recorded(register, claim(period={"edtf": "2022/2025-06-12", "aggregation": "cumulative"}))
+    recorded(register, claim(period={"edtf": "2024", "aggregation": "within"}))
+    asked = {"category": "killed", "since": "2022-02-24", "aggregation": "cumulative", "subject": "army"}
+    body = register.get("/v1/side-by-side", params=asked).json()
+    assert body["topic"] == {**asked, "slug": None, "title": None, "place": None}
+    assert [each["claim"]["period"]["edtf"] for each in body["positions"]] == ["2022/2025-06-12"]
+    assert len(register.get("/v1/side-by-side", params={"category": "killed"}).json()["positions"]) == 3
+    for name, slug in (("category", "kiled"), ("subject", "amry"), ("place", "wra")):
+        problem = assert_problem(
+            register.get("/v1/side-by-side", params={"category": "killed", name: slug}), 422, "unknown_slug"
+        )
+        assert problem["errors"][0]["pointer"] == f"#/{name}"
+    assert assert_problem(register.get("/v1/side-by-side"), 422)["errors"][0]["pointer"] == "#/category"
+
+
+def test_an_empty_question_has_an_empty_answer(register: Register) -> None:
+    furnish(register)
+    assert register.write("PUT", "/v1/topics/t", topic()).status_code == 201
+    body = register.get("/v1/topics/t").json()
+    assert (body["claims"], body["sources"], body["first_date"], body["last_date"]) == (0, 0, None, None)
+    assert set(body["verdicts"].values()) == {0}
+    sides = register.get("/v1/topics/t/side-by-side").json()
+    assert (sides["positions"], sides["pairs"]) == ([], [])
+    assert sides["independent_origins"] == {"at_least": 0, "at_most": 0}
+    assert sides["spread"].items() >= {"lower": None, "upper": None, "ratio": None, "sources": 0}.items()
+
+
+def test_the_past_knows_nothing_of_what_was_said_later(register: Register) -> None:
+    furnish(register)
+    assert register.write("PUT", "/v1/topics/t", topic(category="killed")).status_code == 201
+    recorded(register, claim(date=None, figure=figure("1", value=1), source="paper"))
+    for number, day in ((100, "2025-06-10"), (200, "2025-06-12")):
+        period = {**PERIOD, "edtf": f"2022-02-24/{day}"}
+        recorded(register, claim(figure=figure(str(number), value=number), date=day, period=period))
+
+    def numbers(**asked: str) -> list[int]:
+        body = register.get("/v1/topics/t/side-by-side", params=asked).json()
+        return [each["claim"]["figure"]["value"] for each in body["positions"]]
+
+    assert numbers() == [1, 200]
+    assert numbers(known_on="2025-06-12") == [200]
+    assert numbers(known_on="2025-06-11") == [100]
+    assert numbers(known_on="2025-06-09") == []
+    ages = register.get("/v1/topics/t/side-by-side", params={"known_on": "2025-06-20"}).json()["positions"]
+    assert [each["age_days"] for each in ages] == [8]
+
+
+def test_a_timeline_is_flat_by_source_and_date(reading: Register) -> None:
+    rows = every_row(reading, "/v1/topics/russian-casualties/timeline")
+    assert [(row["source"], row["date"] or "9999") for row in rows] == sorted(
+        (row["source"], row["date"] or "9999") for row in rows
+    )
+    assert all(not isinstance(value, dict | list) for row in rows for value in row.values())
+    text = reading.get("/v1/topics/russian-casualties/timeline.csv").text
+    assert text.split("\r\n")[0].split(",") == list(rows[0])
+    assert text.count("\r\n") >= len(rows) + 1
+    known = every_row(reading, "/v1/topics/russian-casualties/timeline", known_on="2023-01-01")
+    assert known == [row for row in rows if row["date"] and row["date"] <= "2023-01-01"]
+    short = reading.get("/v1/topics/russian-casualties/timeline", params={"fields": "date,value", "limit": 2})
+    assert [list(row) for row in short.json()["data"]] == [["date", "value"]] * 2

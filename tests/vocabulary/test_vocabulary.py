@@ -1,0 +1,209 @@
+"""Categories, subjects and places are kept as versions, refer to what exists, and never change what claims mean."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from app.tables import Version, VERSIONED, columns_of
+from app.vocabulary.terms import VOCABULARY
+from tests.examples import assert_problem, category, claim, every_row, furnish, recorded, seq_of, source, topic
+from tests.registers import Register
+
+KINDS = [
+    ("/v1/categories", "category", category(), {"definition": "Counted otherwise."}),
+    ("/v1/subjects", "subject", {"name": "A subject"}, {"definition": "Who belongs to it."}),
+    ("/v1/places", "place", {"name": "A place"}, {"parents": ["war", "front"]}),
+    ("/v1/sources", "source", source(), {"interest": "aligned"}),
+    ("/v1/topics", "topic", topic(), {"tolerance": 0.05}),
+]
+
+
+def versions(register: Register, kind: str, slug: str) -> list[Any]:
+    table: type[Version] = VERSIONED[kind]
+    columns = columns_of(table)
+    with register.database.read() as session:
+        return list(session.execute(select(*columns).where(columns.slug == slug).order_by(columns.seq)))
+
+
+@pytest.mark.parametrize(("path", "kind", "body", "change"), KINDS, ids=[kind for _, kind, _, _ in KINDS])
+def test_a_change_makes_a_new_version_and_an_identical_write_makes_none(
+    register: Register, path: str, kind: str, body: dict[str, Any], change: dict[str, Any]
+) -> None:
+    furnish(register)
+    at = f"{path}/a-new-one"
+    before = seq_of(register)
+    made = register.write("PUT", at, body, role="editor")
+    assert made.status_code == 201
+    assert made.headers["location"] == at
+    assert made.json().items() >= {"slug": "a-new-one", "revision": 1, "seq": before + 1, **body}.items()
+    assert seq_of(register) == before + 1
+
+    again = register.write("PUT", at, body, role="editor")
+    assert (again.status_code, again.json()) == (200, made.json())
+    assert "location" not in again.headers
+    assert seq_of(register) == before + 1
+
+    changed = register.write("PUT", at, body | change)
+    assert changed.status_code == 200
+    assert changed.json().items() >= {**body, **change, "revision": 2, "seq": before + 2}.items()
+    assert register.get(at).json() == changed.json()
+
+    old, new = versions(register, kind, "a-new-one")
+    assert (old.seq, old.until_seq) == (before + 1, before + 2)
+    assert (new.seq, new.until_seq) == (before + 2, None)
+    assert old.recorded_until == new.recorded_at
+    assert (old.revision, new.revision) == (1, 2)
+    was = register.get(at, params={"recorded_as_of": f"seq:{before + 1}"})
+    assert was.json() == made.json()
+
+
+@pytest.mark.parametrize(("path", "kind", "body", "change"), KINDS, ids=[kind for _, kind, _, _ in KINDS])
+@pytest.mark.parametrize("slug", ["Upper", "a_b", "a--b", "-a", "a-", "ä", "a%00", "a" * 81, "a b", "a.b"])
+def test_a_slug_that_is_none_is_refused(
+    reading: Register, path: str, kind: str, body: dict[str, Any], change: dict[str, Any], slug: str
+) -> None:
+    problem = assert_problem(reading.write("PUT", f"{path}/{slug}", body), 422, "invalid_request")
+    assert problem["errors"][0]["location"] == "path"
+    assert_problem(reading.get(f"{path}/{slug}"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "slug", "meant"),
+    [
+        ("/v1/categories", "casualtie", "casualties"),
+        ("/v1/subjects", "rusian-forces", "russian-forces"),
+        ("/v1/places", "kursk-oblats", "kursk-oblast"),
+        ("/v1/sources", "csi", "csis"),
+        ("/v1/topics", "russian-casualty", "russian-casualties"),
+    ],
+)
+def test_what_does_not_exist_is_404_with_the_nearest_name(
+    reading: Register, path: str, slug: str, meant: str
+) -> None:
+    for address in (f"{path}/{slug}", *([f"{path}/{slug}/claims"] if path == "/v1/topics" else [])):
+        problem = assert_problem(reading.get(address), 404, "not_found")
+        assert problem["hint"] == f"did you mean `{meant}`?"
+
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("/v1/categories/sum", category(components=["killed", "woundet"]), "#/components/1"),
+    ("/v1/categories/sum", category(parent="kiled"), "#/parent"),
+    ("/v1/categories/sum", category(components=["killed", "sum"]), "#/components/1"),
+    ("/v1/categories/sum", category(parent="sum"), "#/parent"),
+    ("/v1/categories/sum", category(unit=""), "#/unit"),
+    ("/v1/categories/sum", category(unit="u" * 41), "#/unit"),
+    ("/v1/categories/sum", category(name="a\0"), "#/name"),
+    ("/v1/categories/sum", {"name": "x", "definition": "y", "unit": "z"}, "#/non_decreasing"),
+    ("/v1/categories/sum", category(non_decreasing="maybe"), "#/non_decreasing"),
+    ("/v1/categories/sum", category(parents=["killed"]), "#/parents"),
+    ("/v1/subjects/new", {"name": "x", "parents": ["amry"]}, "#/parents/0"),
+    ("/v1/subjects/new", {"name": "x", "parents": ["new"]}, "#/parents/0"),
+    ("/v1/subjects/new", {"name": ""}, "#/name"),
+    ("/v1/subjects/new", {"name": "x" * 301}, "#/name"),
+    ("/v1/subjects/new", {"name": "x", "slug": "y"}, "#/slug"),
+    ("/v1/places/new", {"name": "x", "parents": ["war", "warr"]}, "#/parents/1"),
+    ("/v1/places/new", {"name": "x", "definition": "y" * 5_001}, "#/definition"),
+    ("/v1/places/new", {"name": "x", "parents": "war"}, "#/parents"),
+]
+
+
+def test_a_word_that_breaks_the_contract_is_refused_where_it_stands(register: Register) -> None:
+    furnish(register)
+    before = seq_of(register)
+    for path, body, pointer in REFUSED:
+        problem = assert_problem(register.write("PUT", path, body), 422)
+        assert pointer in [error["pointer"] for error in problem["errors"]], (path, body, problem)
+        assert_problem(register.get(path), 404)
+    assert seq_of(register) == before
+
+
+def test_nothing_lies_within_itself(register: Register) -> None:
+    furnish(register)
+    circles = [
+        ("/v1/categories/killed", category(parent="killed-named"), "#/parent"),
+        ("/v1/categories/killed", category(parent="casualties"), "#/parent"),
+        ("/v1/categories/killed", category(components=["casualties"]), "#/components"),
+        ("/v1/categories/wounded", category("Wounded", components=["killed-named", "casualties"]), "#/components"),
+        ("/v1/subjects/army", {"name": "The army", "parents": ["brigade"]}, "#/parents"),
+        ("/v1/places/war", {"name": "The war", "parents": ["front"]}, "#/parents"),
+    ]
+    before = seq_of(register)
+    for path, body, pointer in circles:
+        problem = assert_problem(register.write("PUT", path, body), 422)
+        assert [error["pointer"] for error in problem["errors"]] == [pointer]
+        assert "within itself" in problem["detail"]
+    assert seq_of(register) == before
+
+
+def test_two_who_speak_for_each_other_are_refused_or_hold_one_position(register: Register) -> None:
+    furnish(register)
+    answer = register.write("PUT", "/v1/sources/ministry", source("M", kind="government", speaks_for="minister"))
+    assert answer.status_code in (200, 422)
+    assert register.get("/v1/side-by-side", params={"category": "killed"}).status_code == 200
+
+
+def test_a_category_in_use_keeps_its_unit_components_and_parent(register: Register) -> None:
+    furnish(register)
+    recorded(register, claim())
+    recorded(register, claim(category="casualties"))
+    before = seq_of(register)
+    for slug, body, changed in (
+        ("killed", category(unit="bodies"), "unit"),
+        ("killed", category(components=["wounded"]), "components"),
+        ("killed", category(components=None), "components"),
+        ("killed", category(parent="survived"), "parent"),
+        ("casualties", category("Casualties", components=["killed"]), "components"),
+        ("casualties", category("Casualties"), "components"),
+    ):
+        problem = assert_problem(register.write("PUT", f"/v1/categories/{slug}", body), 409, "in_use")
+        assert [error["pointer"] for error in problem["errors"]] == [f"#/{changed}"]
+        assert problem["hint"]
+    assert seq_of(register) == before
+    renamed = register.write("PUT", "/v1/categories/killed", category("Dead", non_decreasing=False))
+    assert (renamed.status_code, renamed.json()["revision"]) == (200, 2)
+    unused = register.write("PUT", "/v1/categories/survived", category("Survived", unit="people"))
+    assert unused.status_code == 200
+
+
+def test_components_tell_an_atom_from_a_sum_and_from_what_nobody_says(register: Register) -> None:
+    furnish(register)
+    for given, shown in (
+        (..., ["losses"]),
+        ([], ["losses"]),
+        (["losses"], ["losses"]),
+        (["killed", "wounded"], ["killed", "wounded"]),
+        (None, None),
+    ):
+        body = category("Losses") if given is ... else category("Losses", components=given)
+        answer = register.write("PUT", "/v1/categories/losses", body)
+        assert answer.json()["components"] == shown
+
+
+def test_every_word_of_the_contract_is_listed_with_its_definition(reading: Register) -> None:
+    rows = every_row(reading, "/v1/vocabulary")
+    assert [row["word"] for row in rows] == [term.value for enumeration in VOCABULARY for term in enumeration]
+    assert all(row["definition"].endswith(".") for row in rows)
+    assert len({row["key"] for row in rows}) == len(rows)
+    words = {(row["enumeration"], row["word"]) for row in rows}
+    assert words >= {("verdict", "not_comparable"), ("reason", "part_of_whole"), ("figure_kind", "lower_bound")}
+    assert words >= {("reliability", "F"), ("credibility", "6"), ("source_kind", "think_tank")}
+
+
+def test_every_column_is_described_and_shows_where_it_comes_from(reading: Register) -> None:
+    claims = reading.get("/v1/claims", params={"limit": 1}).json()["data"][0]
+    for row in every_row(reading, "/v1/columns"):
+        assert row["description"]
+        assert row["type"] in ("string", "number", "integer", "boolean", "date", "datetime")
+        found: Any = claims
+        for step in row["path"].split("."):
+            found = found[0] if isinstance(found, list) else found
+            assert found is None or step in found
+            found = None if found is None else found[step]
+
+
+def test_the_lists_are_in_the_order_of_their_slugs(reading: Register) -> None:
+    for path in ("categories", "subjects", "places", "sources", "topics"):
+        slugs = [row["slug"] for row in every_row(reading, f"/v1/{path}")]
+        assert slugs == sorted(slugs)
+        assert all(reading.get(f"/v1/{path}/{slug}").status_code == 200 for slug in slugs[:3])
