@@ -155,12 +155,19 @@ class Want:
         body = json_bytes({"data": rows, "meta": meta, "links": links})
         return answer(self.request, body, JSON, headers=self._link(found))
 
+    def document(self, card: dict[str, Any], rows: list[dict[str, Any]], columns: Sequence[Column]) -> Response:
+        """A resource that is more than a list: its object as JSON, the rows in it as a file."""
+        if self.format is Format.json:
+            return one(self.request, card)
+        chosen = self._columns(columns) if self.fields else columns
+        return answer(self.request, self._begun(rows, chosen).encode(), CSV, headers=self._as_file())
+
     def _file(self, find: Find[Q], query: Q, columns: Sequence[Column]) -> Response:
         """A file of all rows (or of `limit`). The first page is read before the status is sent."""
         wanted = query.limit
         first = find(query.model_copy(update={"limit": min(wanted or MAX_LIMIT, MAX_LIMIT)}))
-        text = ("\ufeff" if self.bom else "") + csv_lines(first.rows, columns, header=True)
-        headers = {"Content-Disposition": f'inline; filename="{self._filename()}"'}
+        text = self._begun(first.rows, columns)
+        headers = self._as_file()
         if wanted or first.next_cursor is None:
             return answer(self.request, text.encode(), CSV, headers=headers | self._link(first))
         etag = f'"{first.seq}-{digest(str(self.request.url.path).encode(), self.request.url.query.encode())}"'
@@ -200,9 +207,13 @@ class Want:
         following = self._next(found)
         return {"Link": f'<{following}>; rel="next"'} if following else {}
 
-    def _filename(self) -> str:
-        parts = [part for part in self.request.url.path.split("/") if part not in ("", "v1")]
-        return "-".join(parts).removesuffix(".csv") + ".csv"
+    def _begun(self, rows: list[dict[str, Any]], columns: Sequence[Column]) -> str:
+        """The first lines of a file: the header is there even without rows."""
+        return ("\ufeff" if self.bom else "") + csv_lines(rows, columns, header=True)
+
+    def _as_file(self) -> dict[str, str]:
+        parts = [part for part in self.request.url.path.split("/") if part not in {"", "v1"}]
+        return {"Content-Disposition": f'inline; filename="{"-".join(parts).removesuffix(".csv")}.csv"'}
 
 
 def one(
@@ -321,15 +332,16 @@ class Listing(Output, Generic[T]):
 
 
 def listing(
-    router: APIRouter, path: str, model: type[Output], summary: str
+    router: APIRouter, path: str, model: type[Output], summary: str, *, pages: bool = True
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
-    """Serve a list of `model` at `path` and, as a file, at `path` with a suffix (`/claims.csv`)."""
+    """Serve `model` at `path` (in pages, or as it is) and, as a file, at `path` with a suffix (`/claims.csv`)."""
+    shown = Listing[model] if pages else model  # type: ignore[valid-type]
     as_file: dict[str, Any] = {"text/csv": {"schema": {"type": "string"}}}
 
     def register(route: Callable[..., Response]) -> Callable[..., Response]:
         name = route.__name__
         answers: dict[int | str, dict[str, Any]] = {
-            200: {"model": Listing[model], "content": as_file, "description": "The list."}  # type: ignore[valid-type]
+            200: {"model": shown, "content": as_file, "description": "As JSON, or as a file."}
         }
         router.get(path, summary=summary, operation_id=name, responses=answers)(route)
         router.get(

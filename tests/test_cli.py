@@ -68,7 +68,7 @@ def free_port() -> int:
 def ask(port: int, path: str, body: Any = None, key: str = "") -> Any:
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"} if key else {}
     sent = None if body is None else json.dumps(body).encode()
-    with urlopen(Request(f"http://127.0.0.1:{port}{path}", sent, headers), timeout=10) as answer:  # noqa: S310 - our own
+    with urlopen(Request(f"http://127.0.0.1:{port}{path}", sent, headers), timeout=10) as answer:
         return json.load(answer)
 
 
@@ -101,7 +101,7 @@ def wait_for(port: int) -> None:
 
 
 @pytest.fixture
-def fresh(make_database: Callable[[str], str], copies: Any) -> str:
+def fresh(make_database: Callable[[str], str]) -> str:
     """A database without tables."""
     url = make_url(str(make_database("empty")))
     if url.get_backend_name() == "sqlite":

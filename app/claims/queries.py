@@ -138,6 +138,7 @@ def _card(row: Mapping[Any, Any], citations: list[Card], confidence: Card | None
         "seq": row["seq"],
         "links": {
             "self": address,
+            "revisions": f"{address}/revisions",
             "citation": f"{address}/citation",
             "relations": f"{address}/relations",
             "assessments": f"{address}/assessments",

@@ -132,6 +132,7 @@ class ClaimLinks(Output):
     """Where to go from a claim."""
 
     self: str = Field(description="The claim.", examples=[f"/v1/claims/{ID}"])
+    revisions: str = Field(description="Its history.", examples=[f"/v1/claims/{ID}/revisions"])
     citation: str = Field(description="It in words that can be printed.", examples=[f"/v1/claims/{ID}/citation"])
     relations: str = Field(description="How it stands to other claims.", examples=[f"/v1/claims/{ID}/relations"])
     assessments: str = Field(description="How it was assessed.", examples=[f"/v1/claims/{ID}/assessments"])

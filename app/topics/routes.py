@@ -166,36 +166,27 @@ def read_timeline(slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db:
     return want.rows(find, query, CLAIM_COLUMNS, TIMELINE_COLUMNS)
 
 
-@router.get(
-    "/topics/{slug}/side-by-side",
-    summary="See a topic side by side",
-    operation_id="read_topic_side_by_side",
-    responses={200: {"model": SideBySide}},
-)
-def read_topic_side_by_side(
-    slug: TopicSlug, query: Annotated[CompareQuery, Query()], request: Request, db: Db
-) -> Response:
-    """Every source's position, and of every two whether they agree, contradict or cannot be compared, and why."""
+@listing(router, "/topics/{slug}/side-by-side", SideBySide, "See a topic side by side", pages=False)
+def read_topic_side_by_side(slug: TopicSlug, query: Annotated[CompareQuery, Query()], db: Db, want: Wanted) -> Response:
+    """Every source's position, and of every two whether they agree, contradict or cannot be compared, and why.
+
+    As a file: the claims that are the positions, a row each.
+    """
     with db.read() as session:
         view = view_of(session, query.recorded_as_of, known_on=query.known_on)
         topic = topic_fields(session, slug, view)
         card = side_by_side(session, _question(topic, query), view)
-    return one(request, card)
+    return want.document(card, [position["claim"] for position in card["positions"]], CLAIM_COLUMNS)
 
 
-@router.get(
-    "/side-by-side",
-    summary="See any question side by side",
-    operation_id="read_side_by_side",
-    responses={200: {"model": SideBySide}},
-)
-def read_side_by_side(query: Annotated[SideBySideQuery, Query()], request: Request, db: Db) -> Response:
+@listing(router, "/side-by-side", SideBySide, "See any question side by side", pages=False)
+def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, want: Wanted) -> Response:
     """The same for a question of your own: a category, and whose, where, how counted and since when."""
     with db.read() as session:
         view = view_of(session, query.recorded_as_of, known_on=query.known_on)
         check_question(session, query.category, query.subject, query.place, view)
         card = side_by_side(session, _question(query.model_dump(), query), view)
-    return one(request, card)
+    return want.document(card, [position["claim"] for position in card["positions"]], CLAIM_COLUMNS)
 
 
 def _question(asked: dict[str, object], query: CompareQuery) -> Question:

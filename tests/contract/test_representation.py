@@ -1,0 +1,97 @@
+"""What is served is what its schema says: the same fields, in the same order, at every depth."""
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from app.claims.columns import CLAIM_COLUMNS
+from app.claims.schemas import Assessment, Claim, Relation, Revision
+from app.observe import Health, Readiness
+from app.sources.schemas import Document, Source
+from app.topics.schemas import SideBySide, TimelineRow, Topic
+from app.vocabulary.schemas import Category, ColumnRow, Place, Subject, TermRow
+from tests.contract.examples import CLAIM
+from tests.examples import every_row
+from tests.registers import Register
+
+LISTS: dict[str, type[BaseModel]] = {
+    "/v1/topics": Topic,
+    "/v1/topics/russian-casualties/timeline": TimelineRow,
+    "/v1/claims": Claim,
+    f"/v1/claims/{CLAIM}/relations": Relation,
+    f"/v1/claims/{CLAIM}/assessments": Assessment,
+    f"/v1/claims/{CLAIM}/revisions": Revision,
+    "/v1/columns": ColumnRow,
+    "/v1/sources": Source,
+    "/v1/documents": Document,
+    "/v1/categories": Category,
+    "/v1/subjects": Subject,
+    "/v1/places": Place,
+    "/v1/vocabulary": TermRow,
+}
+SINGLE: dict[str, type[BaseModel]] = {
+    "/v1/topics/russian-casualties": Topic,
+    "/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12": SideBySide,
+    "/v1/topics/india-pandemic-deaths/side-by-side": SideBySide,
+    "/v1/side-by-side?category=casualties": SideBySide,
+    f"/v1/claims/{CLAIM}": Claim,
+    f"/v1/claims/{CLAIM}/revisions/1": Revision,
+    "/v1/sources/csis": Source,
+    "/v1/categories/killed": Category,
+    "/v1/subjects/wagner-group": Subject,
+    "/v1/places/kursk-oblast": Place,
+    "/health/live": Health,
+    "/health/ready": Readiness,
+}
+
+# The columns of the contract (DESIGN, section 6): programs read them by place. They are only ever appended to.
+COLUMNS = """
+id, revision, status, category, subject, place, proposition, modality, value, lower, upper, lower_inclusive,
+upper_inclusive, approximate, out_of, unit, kind, as_printed, period_start, period_end, period, aggregation, date,
+source, source_name, source_kind, source_interest, confidence, reliability, credibility, document_title, publisher,
+document_url, archive_url, quote, recorded_at, url, date_edtf, coverage, relative_to, derivation, includes, excludes,
+fidelity, gap, stated, note
+"""
+
+
+def shape(value: Any) -> Any:
+    """The names of the fields at every depth, in their order."""
+    match value:
+        case dict():
+            return [(name, shape(each)) for name, each in value.items()]
+        case list():
+            return [shape(each) for each in value]
+        case _:
+            return None
+
+
+def assert_same(served: Any, model: type[BaseModel]) -> None:
+    read = model.model_validate(served).model_dump(mode="json")
+    assert shape(served) == shape(read)
+    assert served == read
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_every_row_of_a_list_is_what_its_schema_says(reading: Register, path: str) -> None:
+    rows = every_row(reading, path)
+    assert rows
+    for row in rows:
+        assert_same(row, LISTS[path])
+
+
+@pytest.mark.parametrize("path", SINGLE)
+def test_every_resource_is_what_its_schema_says(reading: Register, path: str) -> None:
+    assert_same(reading.get(path).json(), SINGLE[path])
+
+
+def test_the_columns_are_those_of_the_contract(reading: Register) -> None:
+    expected = [name.strip() for name in COLUMNS.replace("\n", " ").split(",")]
+    assert [column.name for column in CLAIM_COLUMNS][: len(expected)] == expected
+    for path in ("/v1/claims.csv?limit=1", "/v1/topics/russian-casualties/claims.csv?limit=1"):
+        header = reading.get(path).text.split("\r\n")[0].split(",")
+        assert header[: len(expected)] == expected
+
+
+def test_the_column_dictionary_names_every_column_in_order(reading: Register) -> None:
+    assert [row["name"] for row in every_row(reading, "/v1/columns")] == [column.name for column in CLAIM_COLUMNS]
