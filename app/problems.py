@@ -219,7 +219,8 @@ BY_STATUS: dict[int, type[Problem]] = {
 
 def known_problems() -> dict[str, type[Problem]]:
     """Every kind of problem by its code."""
-    return {kind.code: kind for kind in (Problem, *Problem.__subclasses__())}
+    kinds: list[type[Problem]] = [Problem, *Problem.__subclasses__()]
+    return {kind.code: kind for kind in kinds}
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
