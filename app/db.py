@@ -17,7 +17,7 @@ from sqlmodel import Session
 from app.settings import Settings
 
 BUSY_SECONDS = 10
-"""How long a writer on SQLite waits for the one before it."""
+"""How long a writer waits for the one before it, and anybody for a free connection."""
 
 
 class SchemaStale(Exception):
@@ -78,7 +78,7 @@ def alembic_config() -> Config:
 
 def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, pool_size=1 if writes else pool_size, max_overflow=0, pool_timeout=30)
+        engine = create_engine(url, pool_size=1 if writes else pool_size, max_overflow=0, pool_timeout=BUSY_SECONDS)
         event.listen(engine, "connect", _prepare_sqlite)
         # pysqlite would begin by itself, and deferred: a writer that has read first then fails at once with
         # BUSY_SNAPSHOT, whatever the timeout. https://docs.sqlalchemy.org/en/21/dialects/sqlite.html
@@ -91,7 +91,7 @@ def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=30,
+        pool_timeout=BUSY_SECONDS,
         execution_options={} if writes else picture,
         connect_args={
             "connect_timeout": 5,

@@ -298,7 +298,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 async def _on_database(request: Request, error: Exception) -> Response:
     """A database that is away or busy is a 503; any other failure of a statement is our mistake."""
-    busy = "locked" in str(error).lower() or "lock timeout" in str(error).lower()
+    busy = isinstance(error, PoolTimeout) or "locked" in str(error) or "lock timeout" in str(error)
     if busy and "idempotency-key" in request.headers:
         detail = "This request, or another write, is still in flight."
         hint = "send the same request again, with the same key"

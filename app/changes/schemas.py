@@ -16,13 +16,13 @@ class ChangeRow(Output):
         description="When it was recorded; never before the change before it.", examples=["2026-11-20T10:00:00Z"]
     )
     kind: str = Field(description="What changed.", examples=["claim"])
-    id: str = Field(description="Its id or slug.", examples=["0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60"])
+    id: str = Field(description="Its id or slug.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])
     action: str = Field(
         description="`created`, `changed`, `withdrawal`, or the event of a claim.", examples=["transcription_fix"]
     )
     revision: int = Field(description="The revision that it made.", examples=[2])
     claim: str | None = Field(
-        description="The claim that it touches.", examples=["0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60"]
+        description="The claim that it touches.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"]
     )
     actor: str = Field(description="Who made it, by the name of the key.", examples=["desk"])
     reason: str | None = Field(description="Why; lost in a takedown.", examples=["A slip of a digit."])

@@ -81,8 +81,8 @@ def one_line(text: str) -> str:
 
 
 def opened(text: str) -> str:
-    """The text with a capital letter, as it begins a sentence."""
-    return text[:1].upper() + text[1:]
+    """The text with a capital letter, as it begins a sentence; the name of a site stays as it is written."""
+    return text if "." in text.split(" ", maxsplit=1)[0][:-1] else text[:1].upper() + text[1:]
 
 
 def listed(words: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, Final
 
 from app.citing.dates import day_words
-from app.citing.phrases import Source, one_line, source_mention
+from app.citing.phrases import Source, one_line, opened, source_mention
 from app.citing.sentence import Card, Cited, Names
 
 Item = dict[str, Any]
@@ -143,8 +143,7 @@ def caveats(card: Card, names: Names, cited: Cited) -> list[str]:
         publisher = citation["document"]["publisher"]
         if citation is cited.citation or publisher is None:
             continue
-        outlet = source_mention(names.source(publisher)).text
-        outlet = outlet[:1].upper() + outlet[1:]
+        outlet = opened(source_mention(names.source(publisher)).text)
         if citation["withdrawn_on"] is not None:
             found.append(f"{outlet} took its report back on {day_words(citation['withdrawn_on'])}.")
         elif citation["fidelity"] == "distorted":

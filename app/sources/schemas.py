@@ -27,9 +27,7 @@ class SourceInput(Input):
     url: Address | None = Field(default=None, description="Its own site.", examples=["https://www.csis.org"])
 
 
-class Source(Stamped):
-    """Who makes or relays claims."""
-
+class _Source(Output):
     slug: str = Field(description="Its key.", examples=["csis"])
     name: str = Field(description="Its name.", examples=["Center for Strategic and International Studies"])
     kind: SourceKind = Field(description="What it is.", examples=["think_tank"])
@@ -38,6 +36,10 @@ class Source(Stamped):
     anonymous: bool = Field(description="Whether nobody names it.", examples=[False])
     description: str | None = Field(description="Who it is.", examples=["A research institute in Washington."])
     url: str | None = Field(description="Its own site.", examples=["https://www.csis.org"])
+
+
+class Source(Stamped, _Source):
+    """Who makes or relays claims."""
 
 
 class DocumentInput(Input):

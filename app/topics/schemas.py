@@ -76,9 +76,7 @@ class Spread(Output):
     left_out: list[LeftOut] = Field(description="The positions that do not count here.")
 
 
-class Topic(Stamped):
-    """A question that people ask, and how its figures stand."""
-
+class _Topic(Output):
     slug: str = Field(description="Its key.", examples=["russian-casualties"])
     title: str = Field(
         description="The question in words.", examples=["How many Russian soldiers have been killed or wounded?"]
@@ -101,6 +99,11 @@ class Topic(Stamped):
         description="How many pairs of positions there are of each verdict today.",
         examples=[{"agree": 1, "contradict": 2}],
     )
+
+
+class Topic(Stamped, _Topic):
+    """A question that people ask, and how its figures stand."""
+
     links: TopicLinks = Field(description="Where to go from here.")
 
 

@@ -16,7 +16,7 @@ class SelfLink(Output):
 
 
 class Stamped(Output):
-    """What the register says of every record."""
+    """What the register says of every record. Named before the record's own fields, it comes behind them."""
 
     revision: int = Field(description="The number of this version of the record, from 1.", examples=[1])
     recorded_at: UtcTime = Field(description="When this version was recorded.", examples=["2026-11-20T10:00:00Z"])
@@ -42,9 +42,7 @@ class CategoryInput(Input):
     non_decreasing: bool = Field(description="Whether a running total of it can only grow.", examples=[True])
 
 
-class Category(Stamped):
-    """What is counted."""
-
+class _Category(Output):
     slug: str = Field(description="Its key.", examples=["casualties"])
     name: str = Field(description="Its name in words.", examples=["Casualties"])
     definition: str = Field(description="What exactly is counted.", examples=["Killed and wounded together."])
@@ -55,6 +53,10 @@ class Category(Stamped):
     )
     parent: str | None = Field(description="The category that it lies below.", examples=["killed"])
     non_decreasing: bool = Field(description="Whether a running total of it can only grow.", examples=[True])
+
+
+class Category(Stamped, _Category):
+    """What is counted."""
 
 
 class SubjectInput(Input):
@@ -69,13 +71,15 @@ class SubjectInput(Input):
     )
 
 
-class Subject(Stamped):
-    """Whose: the people or forces that are counted."""
-
+class _Subject(Output):
     slug: str = Field(description="Its key.", examples=["wagner-group"])
     name: str = Field(description="Its name in words.", examples=["Wagner Group"])
     definition: str | None = Field(description="Who belongs to it.", examples=["The private military company."])
     parents: list[str] = Field(description="What it is a part of.", examples=[["russian-forces"]])
+
+
+class Subject(Stamped, _Subject):
+    """Whose: the people or forces that are counted."""
 
 
 class PlaceInput(Input):
@@ -93,15 +97,17 @@ class PlaceInput(Input):
     )
 
 
-class Place(Stamped):
-    """Where."""
-
+class _Place(Output):
     slug: str = Field(description="Its key.", examples=["kursk-oblast"])
     name: str = Field(description="Its name in words.", examples=["Kursk Oblast"])
     definition: str | None = Field(
         description="What it covers.", examples=["The Russian region on the border with Ukraine."]
     )
     parents: list[str] = Field(description="The places that it lies in.", examples=[["russia", "russia-ukraine-war"]])
+
+
+class Place(Stamped, _Place):
+    """Where."""
 
 
 class TermRow(Output):

@@ -89,7 +89,14 @@ def citation(publisher: str | None = "ki", **more: Any) -> dict[str, Any]:
         "language": "en",
         **more.pop("document", {}),
     }
-    plain = {"role": "relay", "via": [], "fidelity": "paraphrase", "gap": None, "withdrawn_on": None, "quote": None}
+    plain: dict[str, Any] = {
+        "role": "relay",
+        "via": [],
+        "fidelity": "paraphrase",
+        "gap": None,
+        "withdrawn_on": None,
+        "quote": None,
+    }
     return {"document": document, **plain, **more}
 
 

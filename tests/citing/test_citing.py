@@ -1,10 +1,10 @@
 """A claim is cited in words, in a bibliography and in a cell, dated to the state that was read, on both databases."""
 
 import re
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
-from jsonschema import Draft7Validator
+from pydantic import BaseModel, Field, TypeAdapter
 
 from app.citing.references import bibtex, caveats, document_item, escaped, record_item
 from app.citing.sentence import cite
@@ -19,34 +19,35 @@ EXAMPLE = (
     "Ukraine since 24 February 2022, the Kyiv Independent reported."
 )
 FORMS = ("citation", "citation.txt", "citation.csl.json", "citation.bib", "figure.txt")
-# What the CSL input schema 1.0.2 says of the variables that are used here.
-NAME = {"type": "object", "properties": {"literal": {"type": "string"}}, "additionalProperties": False}
-PARTS = {"type": "array", "items": {"type": "integer"}, "minItems": 1, "maxItems": 3}
-DATE = {
-    "type": "object",
-    "properties": {"date-parts": {"type": "array", "items": PARTS, "minItems": 1, "maxItems": 2}},
-    "required": ["date-parts"],
-    "additionalProperties": False,
-}
-WORDS = ("id", "title", "container-title", "URL", "archive_location", "language", "note", "version")
-TYPES = ["article-newspaper", "dataset", "document", "entry", "report", "webpage"]
-CSL = Draft7Validator(
-    {
-        "type": "array",
-        "minItems": 1,
-        "items": {
-            "type": "object",
-            "properties": {
-                **{name: {"type": "string", "minLength": 1} for name in WORDS},
-                "type": {"enum": TYPES},
-                "author": {"type": "array", "items": NAME, "minItems": 1},
-                "issued": DATE,
-            },
-            "required": ["id", "type", "title", "note"],
-            "additionalProperties": False,
-        },
-    }
-)
+
+
+class CslName(BaseModel, extra="forbid"):
+    literal: str
+
+
+class CslDate(BaseModel, extra="forbid"):
+    date_parts: list[Annotated[list[int], Field(min_length=1, max_length=3)]] = Field(
+        alias="date-parts", min_length=1, max_length=2
+    )
+
+
+class CslItem(BaseModel, extra="forbid"):
+    """What the CSL input schema 1.0.2 says of the variables that are used here; it allows no others."""
+
+    id: str
+    type: Literal["article-newspaper", "dataset", "document", "entry", "report", "webpage"]
+    title: Annotated[str, Field(min_length=1)]
+    note: Annotated[str, Field(min_length=1)]
+    author: list[CslName] = []
+    container_title: str = Field(default="", alias="container-title")
+    issued: CslDate | None = None
+    url: str = Field(default="", alias="URL")
+    archive_location: str = ""
+    language: str = ""
+    version: str = ""
+
+
+CSL = TypeAdapter(list[CslItem])
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def test_csl_json_is_what_the_schema_asks_for(reading: Register, claims: list[di
         answer = get(reading, f"/v1/claims/{claim['id']}/citation.csl.json")
         assert answer.headers["content-type"] == "application/vnd.citationstyles.csl+json"
         items = answer.json()
-        CSL.validate(items)
+        CSL.validate_python(items, strict=True)
         assert len({item["id"] for item in items}) == len(items) == 2
         assert items[1]["version"] == "revision 1"
 

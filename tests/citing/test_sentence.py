@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from app.citing.phrases import Source, is_person, source_mention
 from app.citing.sentence import Names, chosen, cite
 from tests.citing.cards import card, citation, figure, names
+from tests.test_pure import FORBIDDEN, ROOT, reached
 
 KILLED = {"category": "Killed"}
 COUNT = {"category": "Killed", "modality": "count", "source": "mediazona"}
@@ -84,24 +85,24 @@ def test_every_wording_keeps_its_hedge(printed: dict[str, Any], words: str) -> N
         (
             figure("47,000 (40,000–55,000)", value=47000, lower=40000, upper=55000, approximate=True, coverage=0.95),
             (
-                "about 47,000 members of Russian forces had been killed in Ukraine since 24 February 2022, with a range of"
-                " 40,000 to 55,000 at 95% confidence, the"
+                "about 47,000 members of Russian forces had been killed in Ukraine since 24 February 2022, with a range"
+                " of 40,000 to 55,000 at 95% confidence, the"
             ),
             "about 47,000 (40,000 to 55,000 at 95% confidence)",
         ),
         (
             figure("14.9 million (13.3–16.6)", value=14900000, lower=13300000, upper=16600000),
             (
-                "14.9 million members of Russian forces had been killed in Ukraine since 24 February 2022, with a range of"
-                " 13.3 million to 16.6 million, the"
+                "14.9 million members of Russian forces had been killed in Ukraine since 24 February 2022, with a range"
+                " of 13.3 million to 16.6 million, the"
             ),
             "14.9 million (13.3 million to 16.6 million)",
         ),
         (
             figure("60,000 to 70,000", lower=60000, upper=70000, coverage=0.995),
             (
-                "60,000 to 70,000 members of Russian forces had been killed in Ukraine since 24 February 2022, with 99.5%"
-                " confidence, the"
+                "60,000 to 70,000 members of Russian forces had been killed in Ukraine since 24 February 2022, with"
+                " 99.5% confidence, the"
             ),
             "60,000 to 70,000 (with 99.5% confidence)",
         ),
@@ -330,7 +331,8 @@ def test_a_denial_says_whom_it_denies() -> None:
 
 
 def test_a_retracted_claim_says_so_everywhere() -> None:
-    made = cite(*((retracted := card(status="retracted", retracted_on=date(2025, 7, 1))), names(retracted)))
+    retracted = card(status="retracted", retracted_on=date(2025, 7, 1))
+    made = cite(retracted, names(retracted))
     assert made.sentence.endswith(
         "the Kyiv Independent reported; the claim was later retracted by its source, on 1 July 2025."
     )
@@ -444,7 +446,12 @@ def test_what_nothing_is_known_of_goes_by_its_slug() -> None:
     assert "None" not in bare
 
 
-texts = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), min_size=1, max_size=30).filter(
+@pytest.mark.parametrize("module", ["dates", "figures", "phrases", "sentence", "references"])
+def test_putting_into_words_reaches_neither_the_web_nor_the_database(module: str) -> None:
+    assert not reached(ROOT / "app" / "citing" / f"{module}.py") & FORBIDDEN
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=30).filter(
     str.strip
 )
 numbers = st.one_of(st.integers(-(10**15), 10**15), st.floats(-1e6, 1e6, allow_nan=False).map(lambda n: round(n, 3)))

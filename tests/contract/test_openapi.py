@@ -107,12 +107,14 @@ def test_every_field_has_a_meaning_and_an_example() -> None:
 def test_every_answer_has_an_example(name: str) -> None:
     for status in {"200", "201"} & NAMED[name][1]["responses"].keys():
         for media_type, content in NAMED[name][1]["responses"][status]["content"].items():
-            assert "example" in content, f"{media_type}: {AGAIN}"
+            assert "example" in content or media_type == "text/event-stream", f"{media_type}: {AGAIN}"
 
 
 @pytest.mark.parametrize("name", READS)
 def test_every_reading_example_can_be_asked(name: str, reading: Register) -> None:
     path, operation = NAMED[name]
+    if "text/event-stream" in operation["responses"]["200"]["content"]:
+        return  # it never ends: tests/changes follows it
     needed = {
         each["name"]: example_of(each)
         for each in operation.get("parameters", [])

@@ -25,7 +25,7 @@ def test_a_topic_counts_what_it_holds(reading: Register) -> None:
         claims = every_row(reading, f"/v1/topics/{row['slug']}/claims")
         assert row["claims"] == len(claims) > 0
         assert row["sources"] == len({each["source"]["slug"] for each in claims})
-        dates = [each["date"] for each in claims if each["date"]]
+        dates = [each["date"] for each in claims if each["date"]] or [None]
         assert (row["first_date"], row["last_date"]) == (min(dates), max(dates))
         sides = reading.get(row["links"]["side_by_side"]).json()
         if sides["pairs"] is not None:
