@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from app.db import Database
 from app.problems import InvalidRequest, invalid
-from app.tables import SEARCHED, VERSIONED, Change, Clock, Version, columns_of
+from app.tables import SEARCHED, VERSIONED, Change, Clock, Version, columns_of, table_of
 from app.words import words_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -121,12 +121,12 @@ class Log:
         stamped = {**state, table.key_name: key, "revision": revision, "seq": self.seq, "recorded_at": self.at}
         if table in SEARCHED:
             stamped["words"] = words_of(*(state[name] for name in SEARCHED[table]))
-        self.session.execute(insert(table).values(stamped))
+        self.session.execute(insert(table_of(table)).values(stamped))
 
     def close(self, table: type[Version], key: str) -> None:
         """End the standing version of `key` with the entry recorded last."""
         closed = {"until_seq": self.seq, "recorded_until": self.at}
-        self.session.execute(update(table).where(*self._stands(table, key)).values(closed))
+        self.session.execute(update(table_of(table)).where(*self._stands(table, key)).values(closed))
 
     def _stands(self, table: type[Version], key: str) -> tuple[ColumnElement[bool], ...]:
         columns = columns_of(table)
@@ -140,7 +140,7 @@ class Log:
     def _tick(self, kind: str, key: str, action: str, revision: int, claim: str | None, reason: str | None) -> None:
         self.seq += 1
         self.session.execute(
-            insert(Change).values(
+            insert(table_of(Change)).values(
                 seq=self.seq,
                 at=self.at,
                 kind=kind,
@@ -152,7 +152,7 @@ class Log:
                 reason=reason,
             )
         )
-        self.session.execute(update(Clock).values(seq=self.seq, at=self.at))
+        self.session.execute(update(table_of(Clock)).values(seq=self.seq, at=self.at))
 
 
 @contextmanager
