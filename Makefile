@@ -21,11 +21,12 @@ check: .venv/tested ## Lint, types, contract
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n 0 tests/contract
+	$(BIN)/python -m pytest -q -n 2 tests/contract
 
-openapi: .venv/tested ## Write the examples and docs/openapi.json anew
+openapi: .venv/tested ## Write the examples, docs/openapi.json and the tables of docs/ anew
 	$(BIN)/python -m tests.contract.examples
 	$(BIN)/python -m tests.contract.openapi_document > docs/openapi.json
+	$(BIN)/python -m tests.contract.reference
 
 pins: ## Pin every dependency anew, with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \

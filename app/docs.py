@@ -72,10 +72,23 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     for path in document["paths"].values():
         for operation in path.values():
             operation["responses"].pop("422", None)
+            for parameter in operation.get("parameters", []):
+                _make_plain(parameter)
             _give_examples(operation, schemas, bodies, answers)
             operation["responses"]["default"] = problem
     app.openapi_schema = document
     return document
+
+
+def _make_plain(parameter: dict[str, Any]) -> None:
+    """A parameter is there or not, and never null; what has to be there is filled in when somebody tries it."""
+    schema = parameter["schema"]
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        del schema["anyOf"]
+        parameter["schema"] = schema | kinds[0]
+    if parameter["required"]:
+        parameter["example"] = schema["examples"][0]
 
 
 def _give_examples(
@@ -89,6 +102,9 @@ def _give_examples(
     answered = answers.get(operation["operationId"].removesuffix("_file"), {})
     for response in operation["responses"].values():
         for media_type, content in response.get("content", {}).items():
+            # FastAPI describes the events of a stream in a word of OpenAPI 3.2, which a 3.1 document may not have.
+            if content.pop("itemSchema", None):
+                content["schema"] = {"type": "string"}
             if media_type in answered:
                 content["example"] = answered[media_type]
 

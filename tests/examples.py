@@ -4,10 +4,15 @@ from copy import deepcopy
 from itertools import count
 from typing import Any
 
+from app.changes.clock import writing
+from app.sources.queries import put_source
+from app.sources.schemas import SourceInput
+from app.vocabulary.kinds import put_category, put_place, put_subject
+from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 from tests.registers import Register
 
 PERIOD = {"edtf": "2022-02-24/2025-06-12", "aggregation": "cumulative"}
-_numbers = count(1)
+_numbers = count(20_001)
 
 
 def figure(printed: str = "1,351", **numbers: Any) -> dict[str, Any]:
@@ -54,27 +59,32 @@ def topic(**changes: Any) -> dict[str, Any]:
 
 
 def furnish(register: Register) -> None:
-    """Record the words that the bodies above refer to."""
-    put = {
-        "/v1/categories/killed": category(),
-        "/v1/categories/killed-named": category(parent="killed"),
-        "/v1/categories/wounded": category("Wounded"),
-        "/v1/categories/casualties": category("Casualties", components=["killed", "wounded"]),
-        "/v1/categories/survived": category("Survived", non_decreasing=False),
-        "/v1/subjects/army": {"name": "The army"},
-        "/v1/subjects/brigade": {"name": "A brigade", "parents": ["army"]},
-        "/v1/subjects/militia": {"name": "The militia"},
-        "/v1/places/war": {"name": "The war"},
-        "/v1/places/front": {"name": "The front", "parents": ["war"]},
-        "/v1/sources/ministry": source("The ministry", kind="government", interest="party"),
-        "/v1/sources/minister": source("The minister", kind="individual", interest="party", speaks_for="ministry"),
-        "/v1/sources/institute": source("The institute", kind="research"),
-        "/v1/sources/agency": source("The agency"),
-        "/v1/sources/paper": source("The paper"),
+    """Record the words that the bodies above refer to, in one transaction."""
+    categories = {
+        "killed": category(),
+        "killed-named": category(parent="killed"),
+        "wounded": category("Wounded"),
+        "casualties": category("Casualties", components=["killed", "wounded"]),
+        "survived": category("Survived", non_decreasing=False),
     }
-    for path, body in put.items():
-        answer = register.write("PUT", path, body)
-        assert answer.status_code == 201, answer.text
+    subjects = {"army": [], "brigade": ["army"], "militia": []}
+    places = {"war": [], "front": ["war"]}
+    sources = {
+        "ministry": source("The ministry", kind="government", interest="party"),
+        "minister": source("The minister", kind="individual", interest="party", speaks_for="ministry"),
+        "institute": source("The institute", kind="research"),
+        "agency": source("The agency"),
+        "paper": source("The paper"),
+    }
+    with writing(register.database, "desk") as log:
+        for slug, body in categories.items():
+            put_category(log, slug, CategoryInput(**body))
+        for slug, parents in subjects.items():
+            put_subject(log, slug, SubjectInput(name=f"The {slug}", parents=parents))
+        for slug, parents in places.items():
+            put_place(log, slug, PlaceInput(name=f"The {slug}", parents=parents))
+        for slug, body in sources.items():
+            put_source(log, slug, SourceInput(**body))
 
 
 def recorded(register: Register, body: dict[str, Any]) -> dict[str, Any]:

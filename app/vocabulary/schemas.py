@@ -1,6 +1,6 @@
 """Categories, subjects and places, as they are given and as they are served."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -31,7 +31,9 @@ class CategoryInput(Input):
     definition: Passage = Field(
         description="What exactly is counted.", examples=["People who died through the fighting."]
     )
-    unit: Word = Field(max_length=40, description="What one unit of the figure is.", examples=["persons"])
+    unit: Annotated[Word, Field(max_length=40)] = Field(
+        description="What one unit of the figure is.", examples=["persons"]
+    )
     components: list[Slug] | None = Field(
         default=[],
         max_length=50,

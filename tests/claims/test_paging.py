@@ -57,8 +57,8 @@ def test_a_walk_through_any_list_visits_every_row_once(reading: Register, path: 
     whole = [key(row) for row in first["data"]]
     assert first["meta"]["next_cursor"] is None
     assert first["meta"]["total"] == len(whole) == len(set(whole)) > 0
-    for limit in (3, 50):
-        assert [key(row) for page in every_page(reading, path, limit) for row in page] == whole
+    limit = max(2, len(whole) // 4)
+    assert [key(row) for page in every_page(reading, path, limit) for row in page] == whole
 
 
 def mixed(register: Register) -> list[str]:

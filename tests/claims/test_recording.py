@@ -34,15 +34,6 @@ def desk(copies: Any) -> Iterator[Register]:
         yield register
 
 
-def state(register: Register) -> tuple[int, int, int]:
-    """The register's clock, and how many claims and documents there are."""
-    counts = [
-        register.get(f"/v1/{path}", params={"total": "true", "limit": 1}).json()["meta"]["total"]
-        for path in ("claims", "documents")
-    ]
-    return (seq_of(register), *counts)
-
-
 # The table of wordings in section 3 of the contract: words, numbers given, kind, what else is stored.
 WORDINGS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
     ("1,351", {"value": 1351}, "plain", {"approximate": False}),
@@ -247,14 +238,14 @@ def test_a_claim_with_everything_keeps_everything(register: Register) -> None:
 def changed(path: str, value: Any) -> dict[str, Any]:
     """A claim with one thing changed, at `path` like `figure/value`; `...` takes it away."""
     body: Any = claim(note="Changed.")
-    *way, last = [int(step) if step.isdigit() else step for step in path.split("/")]
+    *way, last = (int(step) if step.isdigit() else step for step in path.split("/"))
     inner = body
     for step in way:
         inner = inner[step]
     if value is ...:
         del inner[last]
     elif isinstance(inner, list):
-        inner.insert(last, value)
+        inner.insert(int(last), value)
     else:
         inner[last] = value
     return dict(body)
@@ -388,14 +379,14 @@ def test_what_breaks_the_contract_is_refused_where_it_stands_and_nothing_is_writ
     desk: Register, path: str, value: Any, pointer: str, hint: str | None
 ) -> None:
     body = {**claim(), path: value} if path == "a/b~c" else changed(path, value)
-    before = state(desk)
+    before = seq_of(desk)
     problem = assert_problem(desk.write("POST", "/v1/claims", body), 422)
     found = {error["pointer"]: error for error in problem["errors"]}
     assert pointer in found, problem
     assert all(error["location"] == "body" for error in problem["errors"])
     if hint is not None:
         assert hint in f"{found[pointer]['hint']} {found[pointer]['detail']}"
-    assert state(desk) == before
+    assert seq_of(desk) == before
 
 
 def test_everything_that_is_wrong_is_told_at_once(desk: Register) -> None:
@@ -427,9 +418,9 @@ def test_a_number_that_json_cannot_carry_is_refused(desk: Register, literal: str
     import json  # noqa: PLC0415 - only here is JSON written by hand
 
     text = json.dumps(claim(figure={"as_printed": "5", field: 4242})).replace("4242", literal)
-    before = state(desk)
+    before = seq_of(desk)
     assert_problem(raw(desk, text.encode()), 422)
-    assert state(desk) == before
+    assert seq_of(desk) == before
 
 
 BODIES = {
@@ -456,11 +447,11 @@ BODIES = {
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_a_body_that_is_no_claim_is_refused(desk: Register, body: bytes) -> None:
-    before = state(desk)
+    before = seq_of(desk)
     problem = assert_problem(raw(desk, body), 422)
     assert problem["errors"] or problem["detail"]
     assert len(problem["detail"]) < 1_000
-    assert state(desk) == before
+    assert seq_of(desk) == before
 
 
 SURROGATE = "\\ud800"
@@ -490,7 +481,7 @@ def test_json_may_be_called_by_its_other_names(desk: Register, kind: str) -> Non
 
 
 def test_a_body_larger_than_is_read_is_413(desk: Register) -> None:
-    before = state(desk)
+    before = seq_of(desk)
     huge = b'{"note": "' + b"x" * desk.settings.max_body_bytes + b'"}'
     problem = assert_problem(raw(desk, huge), 413, "content_too_large")
     assert problem["detail"]
@@ -501,14 +492,14 @@ def test_a_body_larger_than_is_read_is_413(desk: Register) -> None:
 
     headers = {"Content-Type": "application/json", **desk.keys["admin"]}
     assert_problem(desk.post("/v1/claims", content=dripped(), headers=headers), 413, "content_too_large")
-    assert state(desk) == before
+    assert seq_of(desk) == before
 
 
 def test_the_same_statement_is_one_claim_however_it_was_printed(register: Register) -> None:
     furnish(register)
     body = claim(figure=figure("1,000,340", value=1000340), includes=["militia", "brigade"])
     first = recorded(register, body)
-    before = state(register)
+    before = seq_of(register)
     for again in (
         body,
         claim(figure=figure("1 000 340", value=1000340), includes=["brigade", "militia"]),
@@ -525,7 +516,7 @@ def test_the_same_statement_is_one_claim_however_it_was_printed(register: Regist
         assert problem["claim"] == first["id"]
         assert first["links"]["self"] in answer.headers["link"]
         assert "citations" in problem["hint"]
-    assert state(register) == before
+    assert seq_of(register) == before
     for other in (
         {**body, "date": "2025-06-13"},
         {**body, "source": "minister"},
@@ -588,9 +579,9 @@ def test_the_role_of_a_citation_follows_from_who_published_it(register: Register
         ("paper", "relay"),
         (None, "relay"),
     ]
-    cited = [
-        {"document": {"title": f"By {publisher}", "publisher": publisher}} for publisher, _ in published
-    ] + [{"document": {"title": "Said otherwise", "publisher": "paper"}, "role": "original"}]
+    cited = [{"document": {"title": f"By {publisher}", "publisher": publisher}} for publisher, _ in published] + [
+        {"document": {"title": "Said otherwise", "publisher": "paper"}, "role": "original"}
+    ]
     made = recorded(register, claim(citations=cited))
     assert [each["role"] for each in made["citations"]] == [role for _, role in published] + ["original"]
 
@@ -608,7 +599,7 @@ def test_ten_outlets_that_repeat_a_figure_are_citations_of_one_claim(register: R
     titles = [each["document"]["title"] for each in register.get(made["links"]["self"]).json()["citations"]]
     assert titles == ["The report", "Outlet 0", "Outlet 1", "Outlet 2"]
     assert len(every_row(register, "/v1/claims")) == 1
-    before = state(register)
+    before = seq_of(register)
     for body, pointer in (
         ({"document": {}}, "#/document/title"),
         ({"document": {"title": "x"}, "via": ["agenci"]}, "#/via/0"),
@@ -620,7 +611,7 @@ def test_ten_outlets_that_repeat_a_figure_are_citations_of_one_claim(register: R
     for unknown in (NO_ID, "x", "%00"):
         body = {"document": {"title": "x"}}
         assert_problem(register.write("POST", f"/v1/claims/{unknown}/citations", body), 404)
-    assert state(register) == before
+    assert seq_of(register) == before
 
 
 def test_of_one_address_there_is_one_document(register: Register) -> None:
@@ -658,18 +649,18 @@ def test_of_one_address_there_is_one_document(register: Register) -> None:
     ],
 )
 def test_a_document_that_breaks_the_contract_is_refused(desk: Register, body: dict[str, Any], pointer: str) -> None:
-    before = state(desk)
+    before = seq_of(desk)
     problem = assert_problem(desk.write("POST", "/v1/documents", body), 422)
     assert problem["errors"][0]["pointer"] == pointer
-    assert state(desk) == before
+    assert seq_of(desk) == before
 
 
 def test_only_an_editor_assesses(register: Register) -> None:
     furnish(register)
     body = numbered(confidence={"level": "low", "rationale": "A party counts."})
-    before = state(register)
+    before = seq_of(register)
     assert_problem(register.write("POST", "/v1/claims", body, role="contributor"), 403, "forbidden")
-    assert state(register) == before
+    assert seq_of(register) == before
     made = register.write("POST", "/v1/claims", body, role="editor").json()
     assert made["confidence"]["assessor"] == "editor-key"
     assert made["confidence"]["assessed_on"] == datetime.now(UTC).date().isoformat()

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from app.docs import EXAMPLES
-from app.shapes import ID_PATTERN
 from app.starter import starter_id
 from tests.registers import Copies, Register, opened
 
@@ -135,7 +134,7 @@ def answers(copies: Copies, document: dict[str, Any]) -> dict[str, Any]:
                 assert answer.status_code == 200, (asked, answer.text)
                 found[name] = {JSON: settled(answer.json(), {})}
                 if CSV in operation["responses"]["200"]["content"]:
-                    found[name][CSV] = _csv(register, address(f"{path}.csv", operation))
+                    found[name][CSV] = _csv(register, address(asked, operation))
     for method, path, operation in operations(document):
         if method != "get":
             with starter_register(copies) as register:
@@ -145,8 +144,8 @@ def answers(copies: Copies, document: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _csv(register: Register, file: str) -> str:
-    answer = register.get(f"{file}?limit=1")
+def _csv(register: Register, asked: str) -> str:
+    answer = register.get(asked, headers={"Accept": CSV})
     assert answer.status_code == 200, answer.text
     text = re.sub(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", RECORDED, answer.text)
     return str(settled(text, {}))

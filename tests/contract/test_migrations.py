@@ -9,11 +9,12 @@ import pytest
 from alembic.config import Config
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, inspect, text
+from sqlmodel import SQLModel
 
 from alembic import command
 from app.db import Database, SchemaStale, alembic_config
 from app.starter import load_starter
-from app.tables import VERSIONED, SQLModel, table_of
+from app.tables import VERSIONED, table_of
 from tests.registers import settings_for
 
 ROOT = Path(__file__).parents[2]

@@ -81,6 +81,7 @@ def test_every_parameter_has_a_meaning_and_an_example(name: str) -> None:
     for parameter in NAMED[name][1].get("parameters", []):
         assert parameter["description"], parameter["name"]
         assert example_of(parameter) is not None, parameter["name"]
+        assert {"type": "null"} not in parameter["schema"].get("anyOf", []), parameter["name"]
 
 
 def referred(info: dict[str, Any]) -> list[dict[str, Any]]:

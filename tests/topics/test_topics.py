@@ -32,8 +32,6 @@ def test_a_topic_counts_what_it_holds(reading: Register) -> None:
             counted = Counter(pair["verdict"] for pair in sides["pairs"])
             assert row["verdicts"] == {verdict: counted.get(verdict, 0) for verdict in row["verdicts"]}
         assert row["spread"] == sides["spread"]
-        assert reading.get(row["links"]["self"]).json() == row
-        assert reading.get(row["links"]["timeline"]).status_code == 200
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -96,7 +94,11 @@ def test_the_tolerance_is_the_readers_else_the_topics_and_is_echoed(register: Re
 
 def test_the_window_says_how_old_a_figure_in_the_spread_may_be(register: Register) -> None:
     furnish(register)
-    for end, number, who in (("2025-06-12", 100, "ministry"), ("2025-05-12", 90, "paper"), ("2025-05-11", 80, "agency")):
+    for end, number, who in (
+        ("2025-06-12", 100, "ministry"),
+        ("2025-05-12", 90, "paper"),
+        ("2025-05-11", 80, "agency"),
+    ):
         period = {"edtf": f"2022-02-24/{end}", "aggregation": "cumulative"}
         recorded(register, claim(figure=figure(str(number), value=number), period=period, date=end, source=who))
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app.tables import Version, VERSIONED, columns_of
+from app.tables import VERSIONED, Version, columns_of
 from app.vocabulary.terms import VOCABULARY
 from tests.examples import assert_problem, category, claim, every_row, furnish, recorded, seq_of, source, topic
 from tests.registers import Register
@@ -58,11 +58,11 @@ def test_a_change_makes_a_new_version_and_an_identical_write_makes_none(
     assert was.json() == made.json()
 
 
-@pytest.mark.parametrize(("path", "kind", "body", "change"), KINDS, ids=[kind for _, kind, _, _ in KINDS])
 @pytest.mark.parametrize("slug", ["Upper", "a_b", "a--b", "-a", "a-", "ä", "a%00", "a" * 81, "a b", "a.b"])
-def test_a_slug_that_is_none_is_refused(
-    reading: Register, path: str, kind: str, body: dict[str, Any], change: dict[str, Any], slug: str
-) -> None:
+@pytest.mark.parametrize(
+    ("path", "body"), [(path, body) for path, _, body, _ in KINDS], ids=lambda each: str(each)[:15]
+)
+def test_a_slug_that_is_none_is_refused(reading: Register, path: str, body: dict[str, Any], slug: str) -> None:
     problem = assert_problem(reading.write("PUT", f"{path}/{slug}", body), 422, "invalid_request")
     assert problem["errors"][0]["location"] == "path"
     assert_problem(reading.get(f"{path}/{slug}"), 404, "not_found")
@@ -78,9 +78,7 @@ def test_a_slug_that_is_none_is_refused(
         ("/v1/topics", "russian-casualty", "russian-casualties"),
     ],
 )
-def test_what_does_not_exist_is_404_with_the_nearest_name(
-    reading: Register, path: str, slug: str, meant: str
-) -> None:
+def test_what_does_not_exist_is_404_with_the_nearest_name(reading: Register, path: str, slug: str, meant: str) -> None:
     for address in (f"{path}/{slug}", *([f"{path}/{slug}/claims"] if path == "/v1/topics" else [])):
         problem = assert_problem(reading.get(address), 404, "not_found")
         assert problem["hint"] == f"did you mean `{meant}`?"

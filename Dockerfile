@@ -1,0 +1,28 @@
+FROM python:3.13-slim
+
+ENV PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    PATH=/opt/counterclaim/bin:$PATH \
+    COUNTERCLAIM_HOST=0.0.0.0 \
+    DATABASE_URL=sqlite:////data/counterclaim.db
+
+RUN useradd --system --uid 10001 --no-create-home counterclaim \
+    && install --directory --owner counterclaim /data \
+    && python -m venv /opt/counterclaim
+
+WORKDIR /srv/counterclaim
+COPY requirements.txt .
+RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --requirement requirements.txt
+
+# Installed in place: the migrations lie beside the package and are found there.
+COPY pyproject.toml README.md LICENSE ./
+COPY alembic alembic
+COPY app app
+RUN pip install --no-cache-dir --no-deps --no-build-isolation --no-index --editable .
+
+USER counterclaim
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
+    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/ready', timeout=2)"]
+CMD ["counterclaim", "serve"]

@@ -1,0 +1,135 @@
+"""The tables of the documentation, written from the code: `python -m tests.contract.reference` puts them into docs/.
+
+A page holds a table between `<!-- NAME -->` and `<!-- /NAME -->`; everything around it is written by hand.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any, get_origin
+
+from pydantic import BaseModel
+
+from app.claims.columns import CLAIM_COLUMNS
+from app.claims.filters import ClaimQuery, Sort
+from app.formats import Format
+from app.paging import PageQuery
+from app.problems import known_problems
+from app.settings import Settings, variable
+from app.topics.routes import CompareQuery
+from app.vocabulary.routes import TERMS
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+SORTS = {
+    Sort.newest: "The day on which it was said, the newest first.",
+    Sort.oldest: "The day on which it was said, the oldest first.",
+    Sort.newest_recorded: "When it was recorded, the newest first.",
+    Sort.oldest_recorded: "When it was recorded, the oldest first.",
+    Sort.smallest: "The value, else the lower end, else the upper one; the smallest first.",
+    Sort.largest: "The same, the largest first.",
+    Sort.by_source: "By source, then by date.",
+}
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(each).replace("|", "\\|") for each in line) + " |" for line in lines)
+
+
+def code(value: Any) -> str:
+    """A value as it is written in an address or a file."""
+    if isinstance(value, list):
+        return ", ".join(code(each) for each in value)
+    shown = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+    return f"`{shown}`" if shown else ""
+
+
+def parameters(model: type[BaseModel], *, without: type[BaseModel] | None = None) -> str:
+    """The query parameters that a model declares."""
+    left_out = without.model_fields if without else {}
+    rows = []
+    for name, info in model.model_fields.items():
+        if name not in left_out:
+            repeats = "yes" if get_origin(info.annotation) is list else ""
+            rows.append((code(name), info.description, code((info.examples or [None])[0]), repeats))
+    return table(("parameter", "what it asks", "example", "may repeat"), rows)
+
+
+def settings() -> str:
+    """Every setting."""
+    rows = [
+        (code(variable(name)), info.description, code(info.default) or "empty")
+        for name, info in Settings.model_fields.items()
+    ]
+    return table(("variable", "what it sets", "default"), rows)
+
+
+def words() -> str:
+    """Every enumeration with its words."""
+    parts: list[str] = []
+    enumerations = dict.fromkeys(term["enumeration"] for term in TERMS)
+    for enumeration in enumerations:
+        rows = [(code(t["word"]), t["definition"]) for t in TERMS if t["enumeration"] == enumeration]
+        parts.append(f"## `{enumeration}`\n\n" + table(("word", "meaning"), rows))
+    return "\n\n".join(parts)
+
+
+def problems() -> str:
+    """Every kind of problem."""
+    kinds = sorted(known_problems().values(), key=lambda kind: (kind.status, kind.code))
+    meaning = {kind: " ".join((kind.__doc__ or "").split()) for kind in kinds}
+    return table(("status", "code", "meaning"), [(kind.status, code(kind.code), meaning[kind]) for kind in kinds])
+
+
+def columns() -> str:
+    """Every column of a claims file."""
+    rows = [
+        (code(each.name), each.type, each.description, code(".".join(each.path)), code(each.example))
+        for each in CLAIM_COLUMNS
+    ]
+    return table(("column", "type", "what it holds", "in JSON", "example"), rows)
+
+
+def choices(enumeration: type[Enum]) -> str:
+    """The values of an enumeration, in a line."""
+    return ", ".join(code(each.value) for each in enumeration)
+
+
+TABLES: dict[str, dict[str, str]] = {
+    "settings.md": {"settings": settings()},
+    "words.md": {"words": words()},
+    "problems.md": {"problems": problems()},
+    "columns.md": {"columns": columns()},
+    "reading.md": {
+        "filters": parameters(ClaimQuery, without=PageQuery),
+        "sorts": table(("sort", "order"), [(code(sort.value), SORTS[sort]) for sort in Sort]),
+        "pages": parameters(PageQuery),
+        "formats": choices(Format),
+    },
+    "comparing.md": {"parameters": parameters(CompareQuery)},
+}
+
+
+def filled(page: str, text: str) -> str:
+    """The text of a page with its tables as the code has them now."""
+    for name, content in TABLES[page].items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        pattern = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}", re.DOTALL)
+        if not pattern.search(text):
+            raise ValueError(f"{page} has no {begin} … {end}")
+        text = pattern.sub(lambda _match, made=f"{begin}\n{content}\n{end}": made, text)  # type: ignore[misc]
+    return text
+
+
+def main() -> None:
+    """Write every table anew."""
+    for page in TABLES:
+        path = DOCS / page
+        path.write_text(filled(page, path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

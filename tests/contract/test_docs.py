@@ -1,0 +1,156 @@
+"""The documentation is tested like code: it names everything that there is, and its examples run."""
+
+import json
+import re
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.contract.reference import DOCS, TABLES, filled
+from tests.registers import Register
+
+ROOT = DOCS.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+REST = "…"
+
+
+@dataclass
+class Example:
+    """A `curl` command of the documentation, and the answer that is shown below it."""
+
+    command: str
+    shown: str
+    method: str = "GET"
+    address: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str | None = None
+
+    def __post_init__(self) -> None:
+        words = iter(shlex.split(self.command))
+        assert next(words) == "curl", self.command
+        for word in words:
+            match word:
+                case "-H":
+                    name, _, value = next(words).partition(": ")
+                    self.headers[name] = value
+                case "-d":
+                    self.method, self.body = "POST", next(words)
+                case "-X":
+                    self.method = next(words)
+                case _:
+                    assert not word.startswith("-"), f"teach this test {word}"
+                    assert urlsplit(word).netloc == "127.0.0.1:8000", word
+                    self.address = word.removeprefix("http://127.0.0.1:8000")
+
+    def send(self, register: Register) -> str:
+        key = register.keys["editor"]["Authorization"].removeprefix("Bearer ")
+        headers = {name: value.replace("$KEY", key) for name, value in self.headers.items()}
+        answer = register.request(self.method, self.address, content=self.body, headers=headers)
+        return str(answer.text)
+
+
+def examples(page: Path) -> list[Example]:
+    found = []
+    for block in CONSOLE.findall(page.read_text(encoding="utf-8")):
+        assert block.startswith("$ "), block
+        lines = block[2:].splitlines()
+        size = next(n for n in range(1, len(lines) + 1) if _is_whole("\n".join(lines[:n])))
+        found.append(Example("\n".join(lines[:size]), "\n".join(lines[size:])))
+    return found
+
+
+def _is_whole(command: str) -> bool:
+    try:
+        shlex.split(command)
+    except ValueError:
+        return False
+    return not command.endswith("\\")
+
+
+EXAMPLES = [(page, example) for page in PAGES for example in examples(page)]
+
+
+def assert_shown(shown: Any, given: Any, path: str = "$") -> None:
+    """`given` is what was `shown`, where `…` stands for whatever else there is."""
+    match shown:
+        case dict():
+            wanted = {name: value for name, value in shown.items() if name != REST}
+            assert isinstance(given, dict), path
+            assert wanted.keys() <= given.keys() if REST in shown else wanted.keys() == given.keys(), path
+            for name, value in wanted.items():
+                assert_shown(value, given[name], f"{path}.{name}")
+        case list() if shown and shown[0] == REST:
+            assert any(_is_shown(shown[1:], given[start:][: len(shown) - 1]) for start in range(len(given))), path
+        case list():
+            assert isinstance(given, list), path
+            assert len(shown) == len(given), path
+            for number, (one, two) in enumerate(zip(shown, given, strict=True)):
+                assert_shown(one, two, f"{path}[{number}]")
+        case _:
+            assert shown in (REST, given), path
+
+
+def _is_shown(shown: Any, given: Any) -> bool:
+    try:
+        assert_shown(shown, given)
+    except AssertionError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("page", "example"), [pytest.param(*each, id=f"{each[0].name}-{n}") for n, each in enumerate(EXAMPLES)]
+)
+def test_every_example_gives_the_answer_shown(starter: Register, page: Path, example: Example) -> None:
+    answer = example.send(starter)
+    if example.shown.startswith("{"):
+        assert_shown(json.loads(example.shown), json.loads(answer))
+        return
+    shown, given = example.shown.splitlines(), answer.splitlines()
+    if shown[-1] == REST:
+        shown = shown[:-1]
+        given = given[: len(shown)]
+    assert given == shown, page
+
+
+def test_the_first_page_has_examples() -> None:
+    assert len(examples(ROOT / "README.md")) >= 3
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_documentation_names_all_that_there_is(name: str) -> None:
+    text = (DOCS / name).read_text(encoding="utf-8")
+    assert text == filled(name, text), "something is new or gone: run `make openapi`, which writes the tables too"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_the_documentation_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (page.parent / target).is_file(), target
+
+
+def test_every_page_is_reached_from_the_first() -> None:
+    first = (ROOT / "README.md").read_text(encoding="utf-8")
+    for page in DOCS.glob("*.md"):
+        assert f"docs/{page.name}" in first
+
+
+@pytest.mark.parametrize("command", ["serve", "test", "check"])
+def test_the_commands_of_the_first_page_exist(command: str) -> None:
+    assert f"make {command}" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(rf"^{command}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_every_address_that_is_named_is_served(reading: Register) -> None:
+    paths = reading.get("/openapi.json").json()["paths"]
+    patterns = [re.compile(re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(path))) for path in paths]
+    for page in PAGES:
+        for named in re.findall(
+            r"`(?:GET |POST |PUT |PATCH )?(/(?:v1|health)/[^`?…]*)`", page.read_text(encoding="utf-8")
+        ):
+            assert any(pattern.fullmatch(named) for pattern in patterns), f"{page.name}: {named}"

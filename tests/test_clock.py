@@ -1,0 +1,227 @@
+"""The register's clock: gapless, never backwards, and one for everything that is kept."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import InternalError
+
+from app.changes.clock import Log, view_of, writing
+from app.claims.recording import record_claim
+from app.claims.schemas import ClaimInput
+from app.db import Database, SchemaStale
+from app.main import create_app
+from app.sources.queries import put_source
+from app.sources.schemas import SourceInput
+from app.tables import VERSIONED, Change, Clock, columns_of
+from tests.examples import every_row, furnish, numbered, recorded, seq_of, source
+from tests.registers import Register, opened, settings_for
+
+
+class Undone(Exception):
+    """Rolls a transaction back."""
+
+
+def undo(*, when: bool) -> None:
+    if when:
+        raise Undone
+
+
+def changes(database: Database) -> list[Any]:
+    columns = columns_of(Change)
+    with database.read() as session:
+        return list(session.execute(select(*columns).order_by(columns.seq)))
+
+
+def assert_sound(database: Database) -> None:
+    """Every promise of the clock, over all tables."""
+    log = changes(database)
+    assert [entry.seq for entry in log] == list(range(1, len(log) + 1))
+    assert all(before.at <= after.at for before, after in pairwise(log))
+    with database.read() as session:
+        view = view_of(session)
+        assert view.seq == len(log)
+        at = {entry.seq: entry.at for entry in log}
+        for table in VERSIONED.values():
+            columns = columns_of(table)
+            kept = defaultdict(list)
+            for row in session.execute(select(*columns).order_by(columns.seq, columns.version)).mappings():
+                kept[row[table.key_name]].append(row)
+            for rows in kept.values():
+                assert [row["revision"] for row in rows] == list(range(1, len(rows) + 1))
+                assert [row["until_seq"] for row in rows] == [*(row["seq"] for row in rows[1:]), None]
+                for row in rows:
+                    assert row["recorded_at"] == at[row["seq"]]
+                    assert row["recorded_until"] == (at[row["until_seq"]] if row["until_seq"] else None)
+                    assert row["until_seq"] is None or row["seq"] < row["until_seq"]
+
+
+def test_the_starter_register_is_sound(reading: Register) -> None:
+    assert_sound(reading.database)
+
+
+def together(jobs: list[Callable[[], None]]) -> list[BaseException]:
+    failed: list[BaseException] = []
+
+    def run(job: Callable[[], None]) -> None:
+        try:
+            job()
+        except BaseException as error:  # noqa: BLE001 - told to the test
+            failed.append(error)
+
+    threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return failed
+
+
+def test_four_writers_share_one_clock_without_gaps(register: Register) -> None:
+    furnish(register)
+    written: list[int] = []
+
+    def write(worker: int) -> None:
+        for turn in range(6):
+            try:
+                with writing(register.database, f"writer-{worker}") as log:
+                    put_source(log, f"s{worker}-{turn}", SourceInput(**source(f"{worker} {turn}")))
+                    put_source(log, "shared", SourceInput(**source(f"{worker} {turn}")))
+                    record_claim(log, ClaimInput(**numbered(note=f"{worker}")))
+                    undo(when=turn % 3 == 1)
+                    seq = log.seq
+                written.append(seq)
+            except Undone:
+                pass
+
+    failed = together([lambda worker=worker: write(worker) for worker in range(4)])  # type: ignore[misc]
+    assert failed == []
+    assert len(written) == len(set(written)) == 16
+    assert_sound(register.database)
+    assert len(every_row(register, "/v1/claims")) == 16
+    slugs = {row["slug"] for row in every_row(register, "/v1/sources")}
+    assert not {f"s{worker}-{turn}" for worker in range(4) for turn in (1, 4)} & slugs
+    assert register.get("/v1/sources/shared").json()["revision"] == 16
+
+
+def test_of_the_same_claim_sent_at_once_one_is_recorded(register: Register) -> None:
+    furnish(register)
+    body = numbered()
+    statuses: list[int] = []
+    failed = together(
+        [lambda: statuses.append(register.write("POST", "/v1/claims", body).status_code) for _ in range(6)]
+    )
+    assert failed == []
+    assert sorted(statuses) == [201, 409, 409, 409, 409, 409]
+    assert len(every_row(register, "/v1/claims")) == 1
+    assert_sound(register.database)
+
+
+def test_the_registers_time_never_falls_when_the_machines_does(register: Register) -> None:
+    furnish(register)
+    # What a machine whose clock was an hour ahead has left behind, after it was set back.
+    ahead = datetime.now(UTC) + timedelta(hours=1)
+    with register.database.write() as session:
+        session.execute(update(Clock).values(at=ahead))
+    made = recorded(register, numbered())
+    assert datetime.fromisoformat(made["recorded_at"]) == ahead
+    with register.database.write() as session:
+        assert Log(session, "me").at == ahead
+    log = changes(register.database)
+    assert all(before.at <= after.at for before, after in pairwise(log))
+
+
+def test_a_write_that_fails_half_way_leaves_nothing(register: Register) -> None:
+    furnish(register)
+    before = seq_of(register)
+
+    def half() -> None:
+        with writing(register.database, "me") as log:
+            put_source(log, "half", SourceInput(**source("Half")))
+            put_source(log, "paper", SourceInput(**source("Renamed")))
+            raise Undone
+
+    with pytest.raises(Undone):
+        half()
+    assert seq_of(register) == before
+    assert register.get("/v1/sources/half").status_code == 404
+    assert register.get("/v1/sources/paper").json()["revision"] == 1
+    assert_sound(register.database)
+
+
+def test_a_reader_sees_one_unmoving_picture(register: Register) -> None:
+    furnish(register)
+    claim_columns = columns_of(VERSIONED["claim"])
+    with register.database.read() as session:
+        view = view_of(session)
+        recorded(register, numbered())
+        register.write("PUT", "/v1/sources/paper", source("Renamed"))
+        again = view_of(session)
+        assert (again.seq, again.at) == (view.seq, view.at)
+        assert session.execute(select(claim_columns.id)).all() == []
+        columns = columns_of(VERSIONED["source"])
+        name = select(columns.name).where(columns.slug == "paper", view.holds(VERSIONED["source"]))
+        assert session.execute(name).scalars().all() == ["The paper"]
+    assert seq_of(register) == view.seq + 3  # a document, a claim, a source
+
+
+def test_what_a_reading_session_writes_is_never_kept(register: Register) -> None:
+    with register.database.read() as session, suppress(InternalError):  # PostgreSQL refuses, SQLite rolls back
+        session.execute(update(Clock).values(seq=99))
+    assert seq_of(register) == 0
+
+
+def test_any_past_state_can_be_read_for_good(register: Register) -> None:
+    furnish(register)
+    states: dict[str, Any] = {}
+    for number in range(4):
+        recorded(register, numbered())
+        register.write("PUT", "/v1/sources/ministry", source(f"Name {number}", kind="government"))
+        at = f"seq:{seq_of(register)}"
+        states[at] = register.get("/v1/claims", params={"recorded_as_of": at}).json()["data"]
+        now = register.get("/v1/claims").json()["data"]
+        assert [row["id"] for row in states[at]] == [row["id"] for row in now]
+    for at, rows in states.items():
+        assert register.get("/v1/claims", params={"recorded_as_of": at}).json()["data"] == rows
+    assert len({len(rows) for rows in states.values()}) == 4
+
+
+def test_a_stale_schema_refuses_to_start_and_says_what_repairs_it(make_database: Callable[[str], str]) -> None:
+    url = make_database("empty")
+    database = Database(settings_for(url))
+    database.check_schema()
+    for statement, words in (
+        ("UPDATE alembic_version SET version_num = 'x999'", "stands at migration x999"),
+        ("DELETE FROM alembic_version", "has no tables yet. Run `counterclaim migrate`"),
+    ):
+        with database.write() as session:
+            session.execute(text(statement))
+        with pytest.raises(SchemaStale, match=words):
+            database.check_schema()
+    database.close()
+    app = create_app(settings_for(url))
+    with pytest.raises(SchemaStale), _started(app):
+        pass
+    app.state.database.close()
+
+
+def _started(app: Any) -> Any:
+    from fastapi.testclient import TestClient  # noqa: PLC0415 - for this one test
+
+    return TestClient(app)
+
+
+def test_a_register_that_goes_stale_is_not_ready(make_database: Callable[[str], str]) -> None:
+    for register in opened(make_database("empty")):
+        with register.database.write() as session:
+            session.execute(text("DELETE FROM alembic_version"))
+        assert register.get("/health/live").status_code == 200
+        answer = register.get("/health/ready")
+        assert answer.status_code == 503
+        assert "counterclaim migrate" in answer.json()["detail"]
