@@ -79,7 +79,7 @@ def alembic_config() -> Config:
 def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(url, pool_size=1 if writes else pool_size, max_overflow=0, pool_timeout=BUSY_SECONDS)
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", lambda connection, _record: _prepare_sqlite(connection, writes=writes))
         # pysqlite would begin by itself, and deferred: a writer that has read first then fails at once with
         # BUSY_SNAPSHOT, whatever the timeout. https://docs.sqlalchemy.org/en/21/dialects/sqlite.html
         begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
@@ -104,13 +104,14 @@ def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
     )
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, *, writes: bool) -> None:
     connection.isolation_level = None
     for pragma in (
         f"busy_timeout={BUSY_SECONDS * 1000}",
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        f"query_only={'OFF' if writes else 'ON'}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

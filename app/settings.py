@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535, description="The port that `counterclaim serve` listens on.")
     base_url: Annotated[str, AfterValidator(_base_url)] = Field(
         default="",
-        description="The public address of this register, put before every link; empty: links begin with `/`.",
+        description="The public address of this register, put before the links in feeds and citations.",
     )
     pool_size: int = Field(
         default=10, ge=1, le=200, description="How many database connections one process keeps for reading."

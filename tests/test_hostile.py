@@ -175,7 +175,7 @@ def test_no_parameter_breaks_a_read(reading: Register, routes: list[tuple[str, s
             continue
         for name in names:
             whole = path in ("/v1/claims", "/v1/side-by-side")
-            for value in itertools.islice(values, 15 if whole else 2):
+            for value in itertools.islice(values, 11 if whole else 1):
                 base = "category=killed&" if path == "/v1/side-by-side" and name != "category" else ""
                 address = f"{filled(path, None, id_)}?{base}{name}={value}"
                 assert_no_mistake(reading.get(address), address)
@@ -242,7 +242,7 @@ def test_no_address_breaks_the_service(reading: Register, address: str) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=8,
 )

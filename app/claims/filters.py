@@ -203,10 +203,11 @@ def starts_on(day: date) -> ColumnElement[bool]:
     return or_(claim.period_start == day, *coarser)
 
 
-def _updated_since(_asking: Asking, since: datetime) -> ColumnElement[bool]:
-    """Changed themselves, or through a citation, an assessment or a relation."""
+def _updated_since(asking: Asking, since: datetime) -> ColumnElement[bool]:
+    """Changed themselves, or through a citation, an assessment or a relation, by the state that is asked for."""
     change = columns_of(Change)
-    return claim.id.in_(select(change.claim).where(change.at >= since, change.claim.is_not(None)))
+    known = (change.at >= since, change.seq <= asking.view.seq, change.claim.is_not(None))
+    return claim.id.in_(select(change.claim).where(*known))
 
 
 class ClaimQuery(PageQuery):

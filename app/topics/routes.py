@@ -16,6 +16,7 @@ from app.claims.sides import WINDOW
 from app.db import Db
 from app.formats import Wanted, columns_of_model, listing, one
 from app.paging import AsOf, Found, PageQuery
+from app.problems import invalid
 from app.shapes import Day, Slug, State
 from app.topics.kinds import TOPIC, put_topic
 from app.topics.queries import (
@@ -147,6 +148,9 @@ def list_topic_claims(slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db
         with db.read() as session:
             view = view_of(session, page.recorded_as_of, known_on=page.known_on)
             topic_fields(session, slug, view)
+            if page.topic:
+                detail = "The address names the topic already."
+                raise invalid("topic", detail, hint="leave `topic` out, or ask /v1/claims", location="query")
             return find_claims(session, page.model_copy(update={"topic": [slug]}), view)
 
     return want.rows(find, query, CLAIM_COLUMNS)

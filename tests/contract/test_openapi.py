@@ -18,6 +18,7 @@ OPERATIONS = [(f"{method} {path}", path, operation) for method, path, operation 
 NAMED = {name: (path, operation) for name, path, operation in OPERATIONS}
 READS = [name for name in NAMED if name.startswith("get ")]
 WRITES = [name for name in NAMED if not name.startswith("get ")]
+STREAM = "text/event-stream"
 AGAIN = "the contract changed: run `make openapi`, and read the difference before you commit it"
 
 
@@ -51,37 +52,36 @@ def test_operation_ids_are_unique() -> None:
     assert len(set(ids)) == len(ids)
 
 
-@pytest.mark.parametrize("name", NAMED)
-def test_every_operation_says_what_it_does(name: str) -> None:
-    _path, operation = NAMED[name]
-    assert operation["summary"]
-    assert operation["description"]
-    assert operation["tags"]
-    assert set(operation["tags"]) <= {tag["name"] for tag in DOCUMENT["tags"]}
-    assert operation["responses"]["default"]["content"][PROBLEM]["example"]["code"]
+def test_every_operation_says_what_it_does() -> None:
+    known = {tag["name"] for tag in DOCUMENT["tags"]}
+    for name, (_path, operation) in NAMED.items():
+        assert operation["summary"], name
+        assert operation["description"], name
+        assert operation["tags"], name
+        assert set(operation["tags"]) <= known, name
+        assert operation["responses"]["default"]["content"][PROBLEM]["example"]["code"], name
 
 
-@pytest.mark.parametrize("name", READS)
-def test_reading_needs_no_key(name: str) -> None:
-    assert "security" not in NAMED[name][1]
+def test_reading_needs_no_key() -> None:
+    assert [name for name in READS if "security" in NAMED[name][1]] == []
 
 
-@pytest.mark.parametrize("name", WRITES)
-def test_writing_needs_a_key(name: str, reading: Register) -> None:
-    path, operation = NAMED[name]
-    assert operation["security"]
-    method = name.partition(" ")[0].upper()
-    answer = reading.request(method, address(path, operation), json=body_of(operation))
-    assert answer.status_code == 401
-    assert answer.json()["code"] == "unauthorized"
+def test_writing_needs_a_key(reading: Register) -> None:
+    for name in WRITES:
+        path, operation = NAMED[name]
+        assert operation["security"], name
+        method = name.partition(" ")[0].upper()
+        answer = reading.request(method, address(path, operation), json=body_of(operation))
+        assert answer.status_code == 401, name
+        assert answer.json()["code"] == "unauthorized"
 
 
-@pytest.mark.parametrize("name", NAMED)
-def test_every_parameter_has_a_meaning_and_an_example(name: str) -> None:
-    for parameter in NAMED[name][1].get("parameters", []):
-        assert parameter["description"], parameter["name"]
-        assert example_of(parameter) is not None, parameter["name"]
-        assert {"type": "null"} not in parameter["schema"].get("anyOf", []), parameter["name"]
+def test_every_parameter_has_a_meaning_and_an_example() -> None:
+    for name, (_path, operation) in NAMED.items():
+        for parameter in operation.get("parameters", []):
+            assert parameter["description"], (name, parameter["name"])
+            assert example_of(parameter) is not None, (name, parameter["name"])
+            assert {"type": "null"} not in parameter["schema"].get("anyOf", []), (name, parameter["name"])
 
 
 def referred(info: dict[str, Any]) -> list[dict[str, Any]]:
@@ -104,33 +104,37 @@ def test_every_field_has_a_meaning_and_an_example() -> None:
     assert not bare
 
 
-@pytest.mark.parametrize("name", NAMED)
-def test_every_answer_has_an_example(name: str) -> None:
-    for status in {"200", "201"} & NAMED[name][1]["responses"].keys():
-        for media_type, content in NAMED[name][1]["responses"][status]["content"].items():
-            assert "example" in content or media_type == "text/event-stream", f"{media_type}: {AGAIN}"
+def test_every_answer_has_an_example() -> None:
+    for name, (_path, operation) in NAMED.items():
+        for status in {"200", "201"} & operation["responses"].keys():
+            for media_type, content in operation["responses"][status]["content"].items():
+                assert "example" in content or media_type == STREAM, f"{name}, {media_type}: {AGAIN}"
 
 
-@pytest.mark.parametrize("name", READS)
-def test_every_reading_example_can_be_asked(name: str, reading: Register) -> None:
-    path, operation = NAMED[name]
-    if "text/event-stream" in operation["responses"]["200"]["content"]:
-        return  # it never ends: tests/changes follows it
-    needed = {
-        each["name"]: example_of(each)
-        for each in operation.get("parameters", [])
-        if each["in"] == "query" and each["required"]
-    }
-    answer = reading.get(address(path, operation), params=needed)
-    assert answer.status_code == 200, answer.text
+def test_every_example_of_an_address_can_be_read(reading: Register) -> None:
+    for name in READS:
+        path, operation = NAMED[name]
+        if STREAM in operation["responses"]["200"]["content"]:
+            continue  # it never ends
+        needed = {
+            each["name"]: example_of(each)
+            for each in operation.get("parameters", [])
+            if each["in"] == "query" and each["required"]
+        }
+        answer = reading.get(address(path, operation), params=needed)
+        assert answer.status_code == 200, f"{name}: {answer.text}"
 
 
-@pytest.mark.parametrize("name", WRITES)
-def test_every_example_of_a_body_is_accepted(name: str, starter: Register) -> None:
-    method, path = name.split(" ")
-    operation = NAMED[name][1]
-    answer = send(starter, method, path, operation)
-    assert answer.status_code in (200, 201), answer.text
-    assert str(answer.status_code) in operation["responses"]
-    answered = operation["responses"][str(answer.status_code)]["content"][JSON]["example"]
-    assert answer.json().keys() == answered.keys()
+def test_every_example_of_a_body_is_accepted(starter: Register) -> None:
+    # One register takes them all: what takes a claim away comes last.
+    last = ("post_reinstatement", "post_retraction", "post_takedown")
+    names = [name for name in WRITES if NAMED[name][1]["operationId"] not in last]
+    names += [name for each in last for name in WRITES if NAMED[name][1]["operationId"] == each]
+    assert len(names) == len(WRITES)
+    for name in names:
+        method, path = name.split(" ")
+        operation = NAMED[name][1]
+        answer = send(starter, method, path, operation)
+        assert str(answer.status_code) in {"200", "201"} & operation["responses"].keys(), f"{name}: {answer.text}"
+        shown = operation["responses"][str(answer.status_code)]["content"][JSON]["example"]
+        assert answer.json().keys() == shown.keys(), name

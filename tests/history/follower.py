@@ -1,0 +1,153 @@
+"""A copy of a register, held by nothing but its change log; and the register itself, read over HTTP to compare."""
+
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from typing import Any
+
+import orjson
+
+from tests.history.servers import PATIENCE, Fleet
+
+OF_CLAIMS = ("citation", "assessment", "relation")
+LISTS = {
+    "source": "sources",
+    "document": "documents",
+    "category": "categories",
+    "subject": "subjects",
+    "place": "places",
+    "topic": "topics",
+}
+CLAIM = (
+    "id",
+    "status",
+    "retracted_on",
+    "category",
+    "subject",
+    "place",
+    "proposition",
+    "modality",
+    "derivation",
+    "date",
+    "date_edtf",
+    "includes",
+    "excludes",
+    "note",
+)
+FIGURE = (
+    "as_printed",
+    "value",
+    "lower",
+    "upper",
+    "lower_inclusive",
+    "upper_inclusive",
+    "approximate",
+    "coverage",
+    "out_of",
+    "relative_to",
+)
+CITATION = ("id", "role", "via", "fidelity", "quote", "quote_language", "translation", "locator", "gap", "withdrawn_on")
+
+Records = dict[tuple[str, str], dict[str, Any]]
+
+
+@dataclass
+class Follower:
+    """Applies changes in order; what it holds after the last one is the register."""
+
+    held: Records = field(default_factory=dict)
+    seqs: list[int] = field(default_factory=list)
+    times: list[str] = field(default_factory=list)
+
+    @property
+    def seq(self) -> int:
+        """The last change that it holds."""
+        return self.seqs[-1] if self.seqs else 0
+
+    def apply(self, change: dict[str, Any]) -> None:
+        """Take in one change."""
+        self.seqs.append(change["seq"])
+        self.times.append(change["at"])
+        kind, id_, data = change["kind"], change["id"], change["data"]
+        if kind != "claim":
+            self._put(kind, id_, data)
+        elif data is None:
+            self._forget(id_, *OF_CLAIMS)
+            self._put(kind, id_, None)
+        else:
+            self._forget(id_, "citation")
+            citations = data.pop("citations")
+            self._put(kind, id_, data)
+            for each in citations:
+                self._put("citation", each["id"], {"claim": id_, **each})
+
+    def _put(self, kind: str, id_: str, data: dict[str, Any] | None) -> None:
+        if data is None:
+            self.held.pop((kind, id_), None)
+        else:
+            self.held[kind, id_] = data
+
+    def _forget(self, claim: str, *kinds: str) -> None:
+        """Drop what belongs to a claim."""
+        self.held = {key: data for key, data in self.held.items() if not (key[0] in kinds and data["claim"] == claim)}
+
+
+class Stream:
+    """One connection to the stream of changes."""
+
+    def __init__(self, port: int, last: int) -> None:
+        self.connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        self.connection.request("GET", "/v1/changes/stream?after=0", headers={"Last-Event-ID": str(last)})
+        self.lines = self.connection.getresponse()
+        assert self.lines.status == 200
+
+    def next(self) -> dict[str, Any]:
+        """The next change; comments that keep the connection alive are passed over."""
+        id_, event, data = None, None, None
+        while (line := self.lines.readline()) != b"":
+            name, _, value = line.rstrip(b"\r\n").partition(b": ")
+            match name:
+                case b"id":
+                    id_ = int(value)
+                case b"event":
+                    event = value
+                case b"data":
+                    data = value
+                case b"" if data is not None:
+                    change: dict[str, Any] = orjson.loads(data)
+                    assert (event, id_) == (b"change", change["seq"])
+                    return change
+        raise EOFError("the server ended the stream")
+
+    def close(self) -> None:
+        """Break the connection off."""
+        self.lines.close()
+        self.connection.close()
+
+
+def records(fleet: Fleet, like: Records) -> Records:
+    """Everything that the register serves now, in the fields of the records in `like`."""
+    found: Records = {}
+    for kind, path in LISTS.items():
+        names = next((list(data) for key, data in like.items() if key[0] == kind), [])
+        for row in fleet.get(f"/v1/{path}?limit=1000")["data"]:
+            key = row["id"] if kind == "document" else row["slug"]
+            found[kind, key] = {name: row[name] for name in names}
+    page = fleet.get("/v1/claims?limit=1000")
+    assert page["meta"]["next_cursor"] is None
+    for card in page["data"]:
+        id_ = card["id"]
+        found["claim", id_] = {
+            **{name: card[name] for name in CLAIM},
+            "source": card["source"]["slug"],
+            "figure": {name: card["figure"][name] for name in FIGURE},
+            "period": {name: card["period"][name] for name in ("edtf", "aggregation")},
+        }
+        for cited in card["citations"]:
+            shown = {name: cited[name] for name in CITATION}
+            found["citation", cited["id"]] = {"claim": id_, "document": cited["document"]["id"], **shown}
+        for kind in ("assessment", "relation"):
+            for row in fleet.get(f"/v1/claims/{id_}/{kind}s?limit=1000")["data"]:
+                found[kind, row["id"]] = {
+                    name: value for name, value in row.items() if name not in ("recorded_at", "seq")
+                }
+    return found

@@ -1,0 +1,188 @@
+"""Real server processes on one register, and clients that talk to them from threads."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from threading import Barrier, local
+from typing import Any, TypeVar
+
+import orjson
+
+from tests.examples import furnish
+from tests.registers import Copies, opened
+
+ROOT = Path(__file__).parents[2]
+START = 60
+"""Seconds that a server may take to start on a busy machine."""
+PATIENCE = 60
+"""Seconds that a client waits for an answer."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+@dataclass
+class Server:
+    """One process of `counterclaim serve`, or the place where one stands again after a crash."""
+
+    url: str
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+    connections: local = field(default_factory=local)
+
+    def start(self) -> None:
+        """Start the process and wait until it answers."""
+        # The tests' own variables are no settings of the service, which refuses what it does not know.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERCLAIM_")}
+        environment = kept | {"DATABASE_URL": self.url, "COUNTERCLAIM_LOG_LEVEL": "warning"}
+        command = [sys.executable, "-m", "app", "serve", "--port", str(self.port)]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + START
+        while not self.is_up():
+            assert self.process.poll() is None, "the server did not start"
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.1)
+
+    def is_up(self) -> bool:
+        """Whether it answers."""
+        try:
+            return self.ask("GET", "/health/ready").status == 200
+        except (OSError, HTTPException):
+            return False
+        finally:
+            self.hang_up()
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End the process: with SIGKILL as a crash would."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(timeout=30)
+            self.process = None
+
+    def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
+        """One request on this thread's own connection. Raises `OSError` or `HTTPException` where it breaks off."""
+        connection: HTTPConnection | None = getattr(self.connections, "connection", None)
+        if connection is None:
+            connection = self.connections.connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        content = None if body is None else orjson.dumps(body)
+        given = {"Content-Type": "application/json"} if content else {}
+        try:
+            connection.request(method, path, content, {**given, **(headers or {})})
+            answer = connection.getresponse()
+            found = {name.lower(): value for name, value in answer.headers.items()}
+            return Reply(answer.status, found, answer.read())
+        except (OSError, HTTPException):
+            self.hang_up()
+            raise
+
+    def hang_up(self) -> None:
+        """Close this thread's connection; the next request opens another."""
+        connection: HTTPConnection | None = getattr(self.connections, "connection", None)
+        if connection is not None:
+            connection.close()
+            self.connections.connection = None
+
+
+@dataclass
+class Fleet:
+    """Servers on one register, with the keys to it."""
+
+    url: str
+    servers: list[Server]
+    keys: dict[str, dict[str, str]]
+
+    def get(self, path: str) -> Any:
+        """The JSON at `path`."""
+        answer = self.servers[0].ask("GET", path)
+        assert answer.status == 200, answer.body
+        return answer.json()
+
+    def write(
+        self, method: str, path: str, body: Any, server: int = 0, headers: Mapping[str, str] | None = None
+    ) -> Reply:
+        """A write with the key of an admin, by any thread, through one of the servers."""
+        return self.servers[server % len(self.servers)].ask(
+            method, path, body, {**self.keys["admin"], **(headers or {})}
+        )
+
+    def every_change(self) -> list[dict[str, Any]]:
+        """The whole log."""
+        found: list[dict[str, Any]] = []
+        while page := self.get(f"/v1/changes?limit=1000&after={len(found)}")["data"]:
+            found += page
+        return found
+
+    def hang_up(self) -> None:
+        """Close this thread's connections."""
+        for server in self.servers:
+            server.hang_up()
+
+
+@contextmanager
+def serving(copies: Copies, count: int) -> Iterator[Fleet]:
+    """`count` servers on a register of its own that holds the words of the examples."""
+    url = copies.make("empty")
+    for register in opened(url):
+        furnish(register)
+        keys = register.keys
+    fleet = Fleet(url, [Server(url, free_port()) for _ in range(count)], keys)
+    try:
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(Server.start, fleet.servers))
+        yield fleet
+    finally:
+        fleet.hang_up()
+        for server in fleet.servers:
+            with suppress(ProcessLookupError):
+                server.stop()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Runners:
+    """Threads that start each race at the same moment."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.barrier = Barrier(count)
+        self.pool = ThreadPoolExecutor(count)
+
+    def race(self, run: Callable[[int], T]) -> list[T]:
+        """What `run(0)`, `run(1)`, … returned, each in a thread of its own."""
+
+        def begin(runner: int) -> T:
+            self.barrier.wait(PATIENCE)
+            return run(runner)
+
+        return list(self.pool.map(begin, range(self.count)))
+
+    def close(self, fleet: Fleet) -> None:
+        """Let the threads end, their connections closed."""
+        self.race(lambda _: fleet.hang_up())
+        self.pool.shutdown()
