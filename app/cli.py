@@ -57,6 +57,7 @@ def serve(host: str | None, port: int | None) -> None:
     _open(settings).close()
     listening = _listen(host, port)
     logging.basicConfig(level=settings.log_level.upper(), format=LOG)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it greets whoever asks which migration stands
     address = settings.base_url or f"http://{host}:{port}"
     click.echo(f"Explore the API            {address}/docs")
     click.echo(f"Five numbers side by side  {address}/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12")

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -49,13 +50,12 @@ class Database:
 
     def check_schema(self) -> None:
         """Raise `SchemaStale` unless the database stands at this release's migration."""
-        migrations = ScriptDirectory.from_config(alembic_config())
-        expected = migrations.get_current_head()
+        expected, known = _migrations()
         with self.reader.connect() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
         if found == expected:
             return
-        if found and found not in {each.revision for each in migrations.walk_revisions()}:
+        if found and found not in known:
             raise SchemaStale(
                 f"The database stands at migration {found}, which this release does not know. "
                 "A newer release made it: start that one."
@@ -74,6 +74,13 @@ class Database:
 def alembic_config() -> Config:
     """Alembic's settings from pyproject.toml, wherever the program was started."""
     return Config(toml_file=Path(__file__).parent.parent / "pyproject.toml")
+
+
+@cache
+def _migrations() -> tuple[str | None, frozenset[str]]:
+    """This release's migration, and all that it knows; read once, for each file is run as a program."""
+    migrations = ScriptDirectory.from_config(alembic_config())
+    return migrations.get_current_head(), frozenset(each.revision for each in migrations.walk_revisions())
 
 
 def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:

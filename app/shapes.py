@@ -68,7 +68,7 @@ Address = Annotated[
 
 def _state(text: str) -> str:
     """`seq:N`, or a time that is made a time in UTC."""
-    if re.fullmatch(r"seq:\d{1,18}", text):
+    if re.fullmatch(r"seq:[0-9]{1,18}", text):
         return text
     try:
         moment = datetime.fromisoformat(text)

@@ -1,7 +1,7 @@
 """Claims as they are written: every rule of the contract is checked before the first row is."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -17,7 +17,7 @@ from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, Cl
 from app.claims.wording import parse_wording
 from app.problems import DuplicateClaim, Fault, InvalidRequest, fault
 from app.shapes import ID_PATTERN
-from app.sources.queries import SOURCE, document_cards, document_faults, holders, record_document
+from app.sources.queries import SOURCE, document_at, document_cards, document_faults, holders, record_document
 from app.sources.schemas import DocumentInput
 from app.tables import (
     AssessmentVersion,
@@ -67,7 +67,9 @@ def check_claim(log: Log, given: ClaimInput, at: str = "") -> Checked:
     figure = _figure(log, given, faults)
     period = _period(given, faults)
     _check_slugs(log, given, faults)
-    documents = [_check_citation(log, cited, f"citations/{i}/", faults) for i, cited in enumerate(given.citations)]
+    documents = [
+        _check_citation(log, cited, given.source, f"citations/{i}/", faults) for i, cited in enumerate(given.citations)
+    ]
     said_on = _said_on(log, given, documents, faults)
     faults.raise_any()
     assert figure is not None  # noqa: S101 - there is a fault without one
@@ -111,7 +113,7 @@ def record_claim(log: Log, given: ClaimInput, id_: str | None = None) -> str:
 def record_citation(log: Log, claim: Mapping[str, Any], given: CitationInput) -> str:
     """Add a citation to a claim: the tenth outlet that repeats a figure is no tenth claim."""
     faults = Faults()
-    known = _check_citation(log, given, "", faults)
+    known = _check_citation(log, given, claim["source"]["slug"], "", faults)
     faults.raise_any()
     state = citation_state(log, given, claim["id"], claim["source"]["slug"], known)
     id_ = str(uuid7())
@@ -227,20 +229,40 @@ def _check_slugs(log: Log, given: ClaimInput, faults: Faults) -> None:
             faults.add(f"includes/{i}", f"`{slug}` is also excluded.")
 
 
-def _check_citation(log: Log, given: CitationInput, at: str, faults: Faults) -> dict[str, Any] | None:
+def _check_citation(log: Log, given: CitationInput, claimant: str, at: str, faults: Faults) -> dict[str, Any] | None:
     """Note what is wrong with a citation; return the recorded document that it names by id, if it names one."""
     faults.found += unknown_slugs(log, SOURCE, [(f"{faults.at}{at}via/{i}", slug) for i, slug in enumerate(given.via)])
     document = given.document
-    if document.id is not None:
-        found = document_cards(log.session, [document.id], log.view) if ID_PATTERN.fullmatch(document.id) else {}
-        if document.id in found:
-            return found[document.id]
-        if document.title is None or not ID_PATTERN.fullmatch(document.id):
+    known = None
+    if document.id is not None and ID_PATTERN.fullmatch(document.id):
+        known = document_cards(log.session, [document.id], log.view).get(document.id)
+    if known is None:
+        if document.id is not None and (document.title is None or not ID_PATTERN.fullmatch(document.id)):
             faults.add(f"{at}document/id", f"There is no document `{document.id}`.")
-    elif document.title is None:
-        faults.add(f"{at}document/title", "A document that is not recorded yet needs a title.")
-    faults.found += document_faults(log, document, f"{faults.at}{at}document/")
-    return None
+        elif document.title is None:
+            faults.add(f"{at}document/title", "A document that is not recorded yet needs a title.")
+        faults.found += document_faults(log, document, f"{faults.at}{at}document/")
+    _check_chain(given.via, claimant, _publisher(log, document, known) if given.via else None, at, faults)
+    return known
+
+
+def _publisher(log: Log, document: CitedDocument, known: Mapping[str, Any] | None) -> str | None:
+    """Who published a document: of one address there is one, whatever is said of it now."""
+    if known is None and document.url is not None and (stands := document_at(log, document.url)) is not None:
+        known = document_cards(log.session, [stands], log.view)[stands]
+    publisher: str | None = document.publisher if known is None else known["publisher"]
+    return publisher
+
+
+def _check_chain(via: Sequence[str], claimant: str, publisher: str | None, at: str, faults: Faults) -> None:
+    """Note a link that is an end of its chain, or stands in it twice."""
+    for i, slug in enumerate(via):
+        if slug == claimant:
+            faults.add(f"{at}via/{i}", f"`{slug}` is the claimant; `via` names the sources in between.")
+        elif slug == publisher:
+            faults.add(f"{at}via/{i}", f"`{slug}` published the document; `via` names the sources in between.")
+        elif slug in via[:i]:
+            faults.add(f"{at}via/{i}", f"`{slug}` stands in this chain already.")
 
 
 def _said_on(log: Log, given: ClaimInput, documents: list[dict[str, Any] | None], faults: Faults) -> date | None:

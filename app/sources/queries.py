@@ -102,14 +102,19 @@ def document_faults(log: Log, given: DocumentInput, at: str = "") -> list[Fault]
     return unknown_slugs(log, SOURCE, used)
 
 
+def document_at(log: Log, url: str) -> str | None:
+    """The id of the document at this address, if it is recorded."""
+    columns = columns_of(DocumentVersion)
+    found: str | None = log.session.execute(
+        select(columns.id).where(columns.url == url, log.view.holds(DocumentVersion))
+    ).scalar()
+    return found
+
+
 def record_document(log: Log, given: DocumentInput, id_: str | None = None) -> tuple[str, bool]:
     """Record a document and return its id, and whether it is new: of one address there is one document."""
-    columns = columns_of(DocumentVersion)
-    if given.url:
-        stands = select(columns.id).where(columns.url == given.url, log.view.holds(DocumentVersion))
-        found: str | None = log.session.execute(stands).scalar()
-        if found:
-            return found, False
+    if given.url and (found := document_at(log, given.url)):
+        return found, False
     id_ = id_ or str(uuid7())
     log.record(DocumentVersion, id_, {name: getattr(given, name) for name in GIVEN}, action="created")
     return id_, True

@@ -23,6 +23,10 @@ from tests.registers import Copies, opened
 ROOT = Path(__file__).parents[2]
 START = 60
 """Seconds that a server may take to start on a busy machine."""
+STOP = 30
+"""Seconds that it may take to end."""
+IDLE = 2
+"""Seconds after which a client does not trust a connection: the server closes one that was idle for five."""
 PATIENCE = 60
 """Seconds that a client waits for an answer."""
 
@@ -76,11 +80,19 @@ class Server:
         """End the process: with SIGKILL as a crash would."""
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(timeout=30)
-            self.process = None
+            try:
+                self.process.wait(STOP)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+                raise
+            finally:
+                self.process = None
 
     def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
         """One request on this thread's own connection. Raises `OSError` or `HTTPException` where it breaks off."""
+        if time.monotonic() - getattr(self.connections, "used", 0) > IDLE:
+            self.hang_up()
         connection: HTTPConnection | None = getattr(self.connections, "connection", None)
         if connection is None:
             connection = self.connections.connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
@@ -90,10 +102,12 @@ class Server:
             connection.request(method, path, content, {**given, **(headers or {})})
             answer = connection.getresponse()
             found = {name.lower(): value for name, value in answer.headers.items()}
-            return Reply(answer.status, found, answer.read())
+            reply = Reply(answer.status, found, answer.read())
         except (OSError, HTTPException):
             self.hang_up()
             raise
+        self.connections.used = time.monotonic()
+        return reply
 
     def hang_up(self) -> None:
         """Close this thread's connection; the next request opens another."""

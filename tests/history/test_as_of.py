@@ -1,0 +1,337 @@
+"""What was known, and what our own page showed: past states asked for by day, by time and by `seq`, on every read."""
+
+import csv
+import io
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from app.tables import Change, Clock, columns_of, table_of
+from tests.examples import (
+    assert_problem,
+    citation,
+    claim,
+    figure,
+    furnish,
+    numbered,
+    recorded,
+    seq_of,
+    source,
+    topic,
+)
+from tests.history.servers import serving
+from tests.registers import Copies, Register
+
+TOPIC = "/v1/topics/how-many"
+
+
+def routes(register: Register) -> list[str]:
+    """The address of every read that takes `recorded_as_of`, up to it, made of the examples in its documentation."""
+    found = []
+    for path, methods in register.get("/openapi.json").json()["paths"].items():
+        parameters = methods.get("get", {}).get("parameters", [])
+        if not any(each["name"] == "recorded_as_of" for each in parameters):
+            continue
+        query = ""
+        for each in parameters:
+            example = str((each.get("examples") or each["schema"].get("examples") or [""])[0])
+            if each["in"] == "path":
+                path = path.replace("{" + each["name"] + "}", example)  # noqa: PLW2901 - filled in step by step
+            elif each["required"]:
+                query += f"{each['name']}={example}&"
+        found.append(f"{path}?{query}")
+    assert len(found) > 40
+    return found
+
+
+def retracted(register: Register, made: dict[str, Any], day: str) -> dict[str, Any]:
+    body = {"retracted_on": day, "reason": "Taken back."}
+    match = {"If-Match": f'"{made["revision"]}"'}
+    answer = register.write("POST", f"/v1/claims/{made['id']}/retraction", body, **match)
+    assert answer.status_code == 200, answer.text
+    taken: dict[str, Any] = answer.json()
+    return taken
+
+
+def ids(answer: Any) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    rows = [each["claim"] for each in body["positions"]] if "positions" in body else body["data"]
+    return [row["id"] for row in rows]
+
+
+def test_a_state_that_is_not_reached_is_refused_wherever_it_can_be_asked_for(reading: Register) -> None:
+    seq = seq_of(reading)
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
+    for address in routes(reading):
+        for state in (f"seq:{seq + 1}", "seq:999999999999999999", soon, "9999-12-31T23:59:59Z", "2999-01-01"):
+            problem = assert_problem(reading.get(f"{address}recorded_as_of={state}"), 422, "invalid_request")
+            (wrong,) = problem["errors"]
+            assert (wrong["pointer"], wrong["location"]) == ("#/recorded_as_of", "query"), address
+        assert reading.get(f"{address}recorded_as_of=seq:{seq}").status_code == 200, address
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "",
+        "seq",
+        "seq:",
+        "seq:-1",
+        "seq:1.5",
+        "seq:1e3",
+        "seq: 1",
+        "seq:١",
+        "SEQ:1",
+        "1",
+        "yesterday",
+        "2026-02-30",
+        "2026-11-20T25:00:00Z",
+        "2026-11-20T12:00:00+99:00",
+        "0001-01-01T00:00:00+14:00",
+        "seq:1234567890123456789",
+        "2026-11-20\0",
+        "x" * 500,
+    ],
+)
+def test_garbage_is_no_state(reading: Register, state: str) -> None:
+    for address in ("/v1/claims", "/v1/claims.csv", "/v1/topics/russian-casualties/side-by-side", "/v1/changes"):
+        problem = assert_problem(reading.get(address, params={"recorded_as_of": state}), 422, "invalid_request")
+        assert problem["errors"][0]["pointer"] == "#/recorded_as_of"
+
+
+@pytest.mark.parametrize("state", ["seq:0", "1970-01-01T00:00:00Z", "0001-01-01", "2020-02-02T02:02:02+02:00"])
+def test_before_its_first_change_the_register_is_empty(reading: Register, state: str) -> None:
+    asked = {"recorded_as_of": state}
+    for path in ("claims", "sources", "documents", "categories", "subjects", "places", "topics", "changes"):
+        page = reading.get(f"/v1/{path}", params=asked | {"total": "true"}).json()
+        assert (page["data"], page["meta"]) == ([], {"count": 0, "next_cursor": None, "seq": 0, "total": 0})
+        lines = reading.get(f"/v1/{path}.csv", params=asked).text.split("\r\n")
+        assert (len(lines), lines[1]) == (2, "")
+    held = reading.get("/v1/claims?limit=1").json()["data"][0]["id"]
+    for address in (f"/v1/claims/{held}", "/v1/topics/russian-casualties", "/v1/sources/csis"):
+        assert_problem(reading.get(address, params=asked), 404)
+    assert_problem(reading.get("/v1/claims", params=asked | {"source": "csis"}), 422, "unknown_slug")
+
+
+def test_what_was_known_and_what_was_recorded_are_two_questions(register: Register) -> None:
+    furnish(register)
+    register.write("PUT", TOPIC, topic())
+    early = recorded(register, numbered(date="2025-06-12"))
+    late = recorded(register, numbered(date="2025-07-01", source="institute"))
+    before = f"seq:{seq_of(register)}"
+    assert retracted(register, early, "2025-08-01")["status"] == "retracted"
+    after = f"seq:{seq_of(register)}"
+    for known_on, state, standing, taken_back in (
+        ("2025-06-11", before, [], []),
+        ("2025-06-30", before, [early], []),
+        ("2025-09-01", before, [early, late], []),
+        ("2025-06-30", after, [early], []),
+        ("2025-07-31", after, [early, late], []),
+        ("2025-08-01", after, [late], [early]),
+        ("2025-07-31", None, [early, late], []),
+        ("2025-08-01", None, [late], [early]),
+    ):
+        asked = {"known_on": known_on} | ({"recorded_as_of": state} if state else {})
+        sides = register.get(f"{TOPIC}/side-by-side", params=asked)
+        assert set(ids(sides)) == {each["id"] for each in standing}, asked
+        assert [each["id"] for each in sides.json()["retracted"]] == [each["id"] for each in taken_back], asked
+        listed = register.get("/v1/claims", params=asked).json()["data"]
+        status = {each["id"]: each["status"] for each in listed}
+        assert status == dict.fromkeys((each["id"] for each in standing), "asserted") | dict.fromkeys(
+            (each["id"] for each in taken_back), "retracted"
+        )
+        rows = csv.DictReader(io.StringIO(register.get("/v1/claims.csv", params=asked).text))
+        assert {row["id"]: row["status"] for row in rows} == status
+        for each in (*standing, *taken_back):
+            one = register.get(f"/v1/claims/{each['id']}", params=asked).json()
+            assert one["status"] == status[each["id"]]
+        for wanted in ("asserted", "retracted"):
+            found = ids(register.get("/v1/claims", params=asked | {"status": wanted}))
+            assert set(found) == {id_ for id_, stands in status.items() if stands == wanted}
+
+
+def test_an_undated_claim_is_never_known(register: Register) -> None:
+    furnish(register)
+    register.write("PUT", TOPIC, topic())
+    undated, dated = recorded(register, numbered(date=None)), recorded(register, numbered(source="institute"))
+    seq = seq_of(register)
+    for state in ({}, {"recorded_as_of": f"seq:{seq}"}):
+        for day in ("2025-06-12", "9999-12-31"):
+            asked = {"known_on": day, **state}
+            for path in ("/v1/claims", f"{TOPIC}/claims", f"{TOPIC}/timeline", f"{TOPIC}/side-by-side"):
+                assert ids(register.get(path, params=asked)) == [dated["id"]], asked
+            rows = csv.DictReader(io.StringIO(register.get("/v1/claims.csv", params=asked).text))
+            assert [row["id"] for row in rows] == [dated["id"]]
+        assert set(ids(register.get("/v1/claims", params=state))) == {dated["id"], undated["id"]}
+        assert set(ids(register.get(f"{TOPIC}/side-by-side", params=state))) == {dated["id"], undated["id"]}
+
+
+def test_the_age_in_a_past_answer_is_counted_to_its_own_day(register: Register) -> None:
+    furnish(register)
+    register.write("PUT", TOPIC, topic())
+    made = recorded(register, claim())
+    # All of it was recorded in the summer of 2025: the day of the state, and not that of the reader, is what counts.
+    then = datetime(2025, 7, 2, 12, tzinfo=UTC)
+    with register.database.write() as session:
+        session.execute(update(table_of(Change)).values(at=then))
+        session.execute(update(table_of(Clock)).values(at=then))
+    seq = seq_of(register)
+    today = datetime.now(UTC).date()
+    present = register.get(f"{TOPIC}/side-by-side").json()
+    assert present["known_on"] == today.isoformat()
+    assert present["positions"][0]["age_days"] == (today - date(2025, 6, 12)).days
+    past = register.get(f"{TOPIC}/side-by-side?recorded_as_of=seq:{seq}")
+    assert (past.json()["known_on"], past.json()["positions"][0]["age_days"]) == ("2025-07-02", 20)
+    assert register.get(f"{TOPIC}/side-by-side?recorded_as_of=2025-07-03").content == past.content
+    asked = register.get(f"{TOPIC}/side-by-side?recorded_as_of=seq:{seq}&known_on=2025-06-22").json()
+    assert (asked["known_on"], asked["positions"][0]["age_days"]) == ("2025-06-22", 10)
+    # A retraction that is recorded later does not reach back, though its day lies before that of the state.
+    retracted(register, made, "2025-06-20")
+    assert register.get(f"{TOPIC}/side-by-side?recorded_as_of=seq:{seq}").content == past.content
+    with register.database.read() as session:
+        assert session.execute(select(func.max(columns_of(Change).at))).scalar_one() > then
+
+
+def test_a_client_reads_its_own_writes_whichever_process_answers(copies: Copies) -> None:
+    with serving(copies, 2) as fleet:
+        writer, reader = fleet.servers
+        for number in range(20):
+            body = claim(figure=figure(str(number), value=number))
+            made = writer.ask("POST", "/v1/claims", body, fleet.keys["contributor"])
+            seen = {"X-Register-Seq": made.headers["x-register-seq"]}
+            assert int(seen["X-Register-Seq"]) >= made.json()["seq"]
+            found = reader.ask("GET", "/v1/claims?sort=-recorded&limit=1", headers=seen)
+            assert found.json()["data"][0]["id"] == made.json()["id"]
+            assert int(found.headers["x-register-seq"]) >= int(seen["X-Register-Seq"])
+            writer, reader = reader, writer
+        ahead = {"X-Register-Seq": str(made.json()["seq"] + 1000)}
+        for server in fleet.servers:
+            late = server.ask("GET", "/v1/claims", headers=ahead)
+            assert (late.status, late.json()["code"]) == (503, "unavailable")
+            assert int(late.headers["retry-after"]) >= 1
+            assert server.ask("GET", "/v1/claims", headers={"X-Register-Seq": "soon"}).status == 422
+
+
+@pytest.mark.parametrize(
+    ("via", "wrong", "word"),
+    [
+        (["ministry"], 0, "claimant"),
+        (["agency", "ministry"], 1, "claimant"),
+        (["paper"], 0, "published"),
+        (["agency", "paper"], 1, "published"),
+        (["agency", "institute", "agency"], 2, "already"),
+        (["agency", "agency"], 1, "already"),
+    ],
+)
+def test_a_chain_does_not_name_its_own_ends(register: Register, via: list[str], wrong: int, word: str) -> None:
+    furnish(register)
+    made = recorded(register, claim())
+    stands = made["citations"][0]["document"]
+    seq = seq_of(register)
+    documents: list[Any] = [
+        {"title": "Another", "publisher": "paper"},
+        # Of one address there is one document, whoever is said to have published it.
+        {"title": "The same", "url": stands["url"]},
+        {"title": "The same", "url": stands["url"], "publisher": "institute"},
+        {"id": stands["id"]},
+        stands["id"],
+    ]
+    for document in documents:
+        cited = {"document": document, "via": via}
+        body = {"event": "transcription_fix", "reason": "A link.", "changes": {"citations": [cited]}}
+        for method, path, given, pointer in (
+            ("POST", "/v1/claims", numbered(citations=[citation(), cited]), "#/citations/1/"),
+            ("POST", f"/v1/claims/{made['id']}/citations", cited, "#/"),
+            ("PATCH", f"/v1/claims/{made['id']}", body, "#/changes/citations/0/"),
+        ):
+            answer = register.write(method, path, given, **{"If-Match": '"1"'})
+            problem = assert_problem(answer, 422, "invalid_request")
+            assert [each["pointer"] for each in problem["errors"]] == [f"{pointer}via/{wrong}"]
+            assert word in problem["errors"][0]["detail"]
+    assert seq_of(register) == seq
+
+
+def test_a_chain_of_others_is_kept_in_its_order(register: Register) -> None:
+    furnish(register)
+    made = recorded(register, claim(citations=[citation(via=["minister", "agency", "institute"])]))
+    assert made["citations"][0]["via"] == ["minister", "agency", "institute"]
+    # A repair of the claimant can make him a link of his own chain.
+    body = {"event": "transcription_fix", "reason": "It was the agency.", "changes": {"source": "agency"}}
+    answer = register.write("PATCH", f"/v1/claims/{made['id']}", body, **{"If-Match": '"1"'})
+    assert assert_problem(answer, 422)["errors"][0]["pointer"] == "#/changes/citations/0/via/1"
+
+
+def test_no_claim_is_related_to_itself(register: Register) -> None:
+    furnish(register)
+    made = recorded(register, claim())
+    seq = seq_of(register)
+    for type_ in ("corroborates", "disputes", "repeats", "based_on", "part_of", "supersedes"):
+        answer = register.write("POST", f"/v1/claims/{made['id']}/relations", {"type": type_, "claim": made["id"]})
+        problem = assert_problem(answer, 422, "invalid_request")
+        assert [each["pointer"] for each in problem["errors"]] == ["#/claim"]
+    assert seq_of(register) == seq
+    assert register.get(f"/v1/claims/{made['id']}/relations").json()["data"] == []
+
+
+def test_two_transcriptions_of_one_utterance_are_shown_as_such(starter: Register, shared_data: Path) -> None:
+    day = "2023-01-12"
+    rows = json.loads((shared_data / "general-staff-a" / "personnel.json").read_text("utf-8"))
+    figures = [next(row["personnel"] for row in rows if row["date"] == day)]
+    rows = json.loads((shared_data / "general-staff-b" / "losses.json").read_text("utf-8"))
+    figures += [next(row["personnel"] for row in rows if row["date"] == day)]
+    assert figures == [113_390, 113_990]
+    made = [
+        recorded(
+            starter,
+            claim(
+                category="casualties",
+                subject="russian-forces",
+                place="russia-ukraine-war",
+                source="ua-general-staff",
+                date=day,
+                period={"edtf": f"2022-02-24/{day}", "aggregation": "cumulative"},
+                figure=figure(f"about {number:,}", value=number, approximate=True),
+                citations=[{"document": {"title": title, "publisher": "ua-general-staff"}}],
+            ),
+        )["id"]
+        for number, title in zip(figures, ("Transcription a", "Transcription b"), strict=True)
+    ]
+    for tolerance in ("", "&tolerance=0.1"):
+        address = f"/v1/topics/russian-casualties/side-by-side?known_on={day}{tolerance}"
+        answer = starter.get(address).json()
+        shown = [each for each in answer["positions"] if each["claim"]["id"] in made]
+        assert [each["claim"]["id"] for each in shown] == made
+        (pair,) = [each for each in answer["pairs"] if {each["a"], each["b"]} == set(made)]
+        assert (pair["verdict"], pair["reasons"]) == ("contradict", ["transcription_conflict"])
+        assert pair["gap"] == 600
+    # A day later the source has said something newer, and the conflict is history.
+    later = starter.get("/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12").json()
+    assert not set(made) & {each["claim"]["id"] for each in later["positions"]}
+
+
+def test_the_tenth_outlet_adds_a_citation_and_no_origin(register: Register) -> None:
+    furnish(register)
+    register.write("PUT", TOPIC, topic())
+    body = claim(derivation="own")
+    made = recorded(register, body)
+    alone = register.get(f"{TOPIC}/side-by-side").json()
+    for number in range(2, 11):
+        slug = f"outlet-{number}"
+        assert register.write("PUT", f"/v1/sources/{slug}", source(f"Outlet {number}")).status_code == 201
+        cited = {"document": {"url": f"https://example.org/{slug}", "title": slug, "publisher": slug}}
+        again = assert_problem(register.write("POST", "/v1/claims", body | {"citations": [cited]}), 409)
+        assert again["claim"] == made["id"]
+        answer = register.write("POST", f"/v1/claims/{made['id']}/citations", cited)
+        assert (answer.status_code, answer.json()["revision"]) == (201, 1)
+        assert len(answer.json()["citations"]) == number
+    assert ids(register.get("/v1/claims")) == [made["id"]]
+    sides = register.get(f"{TOPIC}/side-by-side").json()
+    for name in ("spread", "independent_origins", "pairs"):
+        assert sides[name] == alone[name]
+    assert sides["independent_origins"] == {"at_least": 1, "at_most": 1}
+    assert len(sides["positions"][0]["claim"]["citations"]) == 10
