@@ -26,10 +26,10 @@ EXPOSED = ["ETag", "Link", "Location", "Retry-After", "X-Register-Seq", "X-Reque
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service over the register that `settings` name. It refuses to start on another release's schema."""
     settings = settings or read_settings()
-    database = Database(settings)
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database: Database = app.state.database
         database.check_schema()
         with database.read() as session:
             view_of(session)
@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,  # it would answer with the host that the client named
     )
-    app.state.database = database
+    app.state.database = Database(settings)
     app.state.settings = settings
     v1 = APIRouter(
         prefix="/v1", dependencies=[Depends(check_parameters), Depends(check_media_type), Depends(wait_for_seq)]

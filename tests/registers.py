@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from psycopg import sql
 from sqlalchemy import make_url
@@ -90,18 +91,23 @@ class Copies:
             return f"sqlite:///{path}"
         with psycopg.connect(self.server, autocommit=True) as connection:
             copied = make_url(template).database if template else "template1"
-            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(str(copied))))
         return make_url(self.server).set(database=name).render_as_string(hide_password=False)
 
 
+_idle: list[FastAPI] = []
+"""Applications that no test uses now: making one takes longer than most tests do."""
+
+
 def opened(url: str) -> Iterator[Register]:
     settings = settings_for(url)
-    app = create_app(settings)
-    database: Database = app.state.database
+    app = _idle.pop() if _idle else create_app(settings)
+    database = app.state.database = Database(settings)
     with database.write() as session:
         keys = {
             role.value: {"Authorization": f"Bearer {create_key(session, f'{role.value}-key', role)}"} for role in Role
         }
     with TestClient(app, base_url="http://testserver", raise_server_exceptions=False) as client:
         yield Register(settings, database, client, keys)
+    _idle.append(app)
