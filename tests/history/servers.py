@@ -12,8 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Barrier, local
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import orjson
 
@@ -53,6 +54,8 @@ class Server:
     port: int
     process: subprocess.Popen[bytes] | None = None
     connections: local = field(default_factory=local)
+    said: IO[bytes] = field(default_factory=TemporaryFile)
+    """Its log."""
 
     def start(self) -> None:
         """Start the process and wait until it answers."""
@@ -60,12 +63,17 @@ class Server:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERCLAIM_")}
         environment = kept | {"DATABASE_URL": self.url, "COUNTERCLAIM_LOG_LEVEL": "warning"}
         command = [sys.executable, "-m", "app", "serve", "--port", str(self.port)]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=self.said, stderr=self.said)
         deadline = time.monotonic() + START
         while not self.is_up():
-            assert self.process.poll() is None, "the server did not start"
+            assert self.process.poll() is None, f"the server did not start: {self.log()}"
             assert time.monotonic() < deadline, "the server does not answer"
             time.sleep(0.1)
+
+    def log(self) -> str:
+        """What it said so far."""
+        self.said.seek(0)
+        return self.said.read().decode()
 
     def is_up(self) -> bool:
         """Whether it answers."""
@@ -169,6 +177,9 @@ def serving(copies: Copies, count: int) -> Iterator[Fleet]:
         for server in fleet.servers:
             with suppress(ProcessLookupError):
                 server.stop()
+    for server in fleet.servers:
+        with server.said:
+            assert " ERROR " not in (log := server.log()), log
 
 
 def free_port() -> int:
