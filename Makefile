@@ -17,6 +17,9 @@ serve: .venv/served ## Set up, migrate, load the starter claims, serve on HOST:P
 test: .venv/tested ## Set up and run every test, on SQLite and on PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
+races: .venv/tested ## Try history and simultaneous writes long and hard: about half an hour
+	TEST_STEPS=2400 TEST_RACES=1000 $(BIN)/python -m pytest -q -s tests/history
+
 cover: .venv/tested ## Run every test, and show which lines and branches they reach
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
 
@@ -51,4 +54,4 @@ pins: ## Pin every dependency anew, with hashes
 	$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help serve test cover check openapi pins
+.PHONY: help serve test races cover check openapi pins

@@ -373,4 +373,4 @@ def _stands(log: Log, claim: str) -> bool:
         return False
     columns = columns_of(ClaimVersion)
     stands = select(columns.version).where(columns.id == claim, log.view.holds(ClaimVersion))
-    return log.session.execute(stands).first() is not None
+    return log.session.execute(stands.where(columns.status != Status.removed)).first() is not None

@@ -170,6 +170,15 @@ def test_a_takedown_leaves_a_tombstone_everywhere(starter: Register) -> None:
     assert starter.get("/v1/claims?status=removed").json()["meta"]["count"] == 1
 
 
+def test_nothing_is_related_to_what_was_taken_down(starter: Register) -> None:
+    claim = kyiv(starter)
+    other = starter.get("/v1/claims?source=csis&limit=1").json()["data"][0]
+    assert starter.write("POST", f"/v1/claims/{claim['id']}/takedown", {"reason": "A court order."}).status_code == 200
+    related = {"type": "disputes", "claim": claim["id"]}
+    answer = starter.write("POST", f"/v1/claims/{other['id']}/relations", related)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/claim")
+
+
 def test_assessments_stay_and_the_newest_shows(starter: Register) -> None:
     claim = kyiv(starter)
     before = claim["confidence"]

@@ -54,7 +54,7 @@ class Server:
     port: int
     process: subprocess.Popen[bytes] | None = None
     connections: local = field(default_factory=local)
-    said: IO[bytes] = field(default_factory=TemporaryFile)
+    said: IO[bytes] = field(default_factory=lambda: TemporaryFile("a+b"))  # noqa: SIM115 - `serving` closes it
     """Its log."""
 
     def start(self) -> None:

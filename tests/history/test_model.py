@@ -26,7 +26,7 @@ from tests.examples import source as source_body
 from tests.history.model import Claim, Model, shown
 from tests.registers import Copies, Register, opened, settings_for
 
-STEPS = int(os.environ.get("COUNTERCLAIM_TEST_STEPS", "300"))
+STEPS = int(os.environ.get("TEST_STEPS", "300"))
 """Random steps on each database."""
 RUN = 60
 """Steps on one register; the next run begins on an empty one."""

@@ -1,6 +1,6 @@
 """Of any number of simultaneous writes exactly one wins, whichever process they reach, and a crash doubles nothing.
 
-`COUNTERCLAIM_TEST_RACES=1000` runs a thousand of each race.
+`TEST_RACES=1000` runs a thousand of each race.
 """
 
 import os
@@ -18,7 +18,7 @@ from tests.examples import claim, figure
 from tests.history.servers import Fleet, Reply, Runners, serving
 from tests.registers import Copies
 
-RACES = int(os.environ.get("COUNTERCLAIM_TEST_RACES", "60"))
+RACES = int(os.environ.get("TEST_RACES", "60"))
 CRASHES = max(2, RACES // 100)
 CLIENTS = 6
 CROWD = 8
