@@ -32,8 +32,11 @@ class Database:
         url = make_url(settings.database_url)
         self.dialect = url.get_backend_name()
         self.seen = 0
-        """The highest `seq` that this process has seen."""
-        self.reader = _engine(url, settings.pool_size, writes=False)
+        """The highest `seq` that this process knows of, its own writes included."""
+        self.shown = 0
+        """The highest `seq` that its reads have shown: a replica may lie behind."""
+        replica = make_url(settings.database_read_url) if settings.database_read_url else url
+        self.reader = _engine(replica, settings.pool_size, writes=False)
         self.writer = _engine(url, settings.pool_size, writes=True)
 
     @contextmanager

@@ -64,13 +64,13 @@ def wait_for_seq(
     if x_register_seq is None:
         return
     deadline = time.monotonic() + LAG
-    while db.seen < int(x_register_seq):
+    while db.shown < int(x_register_seq):
         with db.read() as session:
             view_of(session)
-        if db.seen >= int(x_register_seq):
+        if db.shown >= int(x_register_seq):
             return
         if time.monotonic() > deadline:
-            detail = f"This server has seen seq {db.seen}; {x_register_seq} has not reached it yet."
+            detail = f"This server reads seq {db.shown}; {x_register_seq} has not reached it yet."
             raise Unavailable(detail, hint="try again", headers={"Retry-After": "1"})
         time.sleep(0.05)
 

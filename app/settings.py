@@ -41,6 +41,11 @@ class Settings(BaseSettings):
         validation_alias="DATABASE_URL",
         description="Where the register lives: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`.",
     )
+    database_read_url: Annotated[str, AfterValidator(lambda url: url and _database_url(url))] = Field(
+        default="",
+        validation_alias="DATABASE_READ_URL",
+        description="A replica to read from, if there is one; writes always go to `DATABASE_URL`.",
+    )
     host: str = Field(default="127.0.0.1", description="The address that `counterclaim serve` listens on.")
     port: int = Field(default=8000, ge=1, le=65535, description="The port that `counterclaim serve` listens on.")
     base_url: Annotated[str, AfterValidator(_base_url)] = Field(

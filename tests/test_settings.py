@@ -10,7 +10,7 @@ from app.settings import PREFIX, Settings, SettingsFault, read_settings, variabl
 @pytest.fixture(autouse=True)
 def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
-        if name.startswith(PREFIX) or name == "DATABASE_URL":
+        if name.startswith(PREFIX) or name in {"DATABASE_URL", "DATABASE_READ_URL"}:
             monkeypatch.delenv(name)
 
 
@@ -88,6 +88,6 @@ def test_links_never_have_two_slashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_setting_is_read_from_its_variable() -> None:
-    assert {variable(name) for name in Settings.model_fields} - {"DATABASE_URL"} == {
-        PREFIX + name.upper() for name in Settings.model_fields if name != "database_url"
+    assert {variable(name) for name in Settings.model_fields} - {"DATABASE_URL", "DATABASE_READ_URL"} == {
+        PREFIX + name.upper() for name in Settings.model_fields if name not in {"database_url", "database_read_url"}
     }

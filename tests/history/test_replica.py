@@ -1,0 +1,39 @@
+"""A replica that lies behind never hides a client's own writes from it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.auth import create_key
+from app.main import create_app
+from app.settings import Settings
+from app.vocabulary.terms import Role
+from tests.registers import Copies
+
+
+def test_a_client_waits_for_its_own_writes_on_a_replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A file that is copied now and then is a replica whose lag a test can choose.
+    url = Copies(tmp_path, None).make_template("empty", None)
+    primary, replica = Path(url.removeprefix("sqlite:///")), tmp_path / "replica.db"
+    shutil.copyfile(primary, replica)
+    settings = Settings(DATABASE_URL=url, DATABASE_READ_URL=f"sqlite:///{replica}")  # type: ignore[call-arg] # aliases
+    app = create_app(settings)
+    with app.state.database.write() as session:
+        key = {"Authorization": f"Bearer {create_key(session, 'desk', Role.admin)}"}
+    app.state.database.writer.dispose()  # the last connection to close folds the log into the file
+    shutil.copyfile(primary, replica)
+    monkeypatch.setattr("app.parameters.LAG", 0.1)
+    with TestClient(app) as client:
+        body = {"name": "The institute", "kind": "think_tank", "interest": "independent"}
+        made = client.put("/v1/sources/institute", json=body, headers=key)
+        assert made.status_code == 201
+        mine = {"X-Register-Seq": made.headers["x-register-seq"]}
+        assert client.get("/v1/sources/institute").status_code == 404
+        behind = client.get("/v1/sources/institute", headers=mine)
+        assert (behind.status_code, behind.headers["retry-after"]) == (503, "1")
+        app.state.database.reader.dispose()
+        app.state.database.writer.dispose()
+        shutil.copyfile(primary, replica)
+        assert client.get("/v1/sources/institute", headers=mine).status_code == 200
