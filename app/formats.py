@@ -245,16 +245,16 @@ def _chosen(request: Request, asked: Format | None) -> Format:
 def _accepted(accept: str) -> Format:
     """The best of our formats by `Accept` (RFC 9110, 12.5.1): JSON where the client does not mind."""
     offered = (("application", "json", Format.json), ("text", "csv", Format.csv))
-    best: tuple[float, int, Format] | None = None
+    best: tuple[float, Format] | None = None
     for type_, subtype, kind in offered:
         quality = _quality(accept, type_, subtype)
         if quality > 0 and (best is None or quality > best[0]):
-            best = (quality, 0, kind)
+            best = (quality, kind)
     if best is None:
         raise NotAcceptable(
             "This address serves application/json and text/csv.", hint="leave `Accept` out, or add a suffix like .csv"
         )
-    return best[2]
+    return best[1]
 
 
 def _quality(accept: str, type_: str, subtype: str) -> float:

@@ -12,6 +12,7 @@ from uuid_utils import uuid7
 
 from app.changes.clock import Log
 from app.claims.figure import Figure, FigureFault, canonical_number, checked, interval, kind_of, magnitude
+from app.claims.given import FIGURE, NUMBERS
 from app.claims.period import Period, PeriodFault, date_from_edtf, parse_date, parse_period
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, ClaimInput, RelationInput
 from app.claims.wording import parse_wording
@@ -309,19 +310,7 @@ def _plain_fields(given: ClaimInput) -> dict[str, Any]:
 
 def _figure_fields(figure: Figure, proposition: Proposition) -> dict[str, Any]:
     ends = interval(figure)
-    named = (
-        "as_printed",
-        "value",
-        "lower",
-        "upper",
-        "lower_inclusive",
-        "upper_inclusive",
-        "approximate",
-        "coverage",
-        "out_of",
-        "relative_to",
-    )
-    return {name: getattr(figure, name) for name in named} | {
+    return {name: getattr(figure, name) for name in (*FIGURE, *NUMBERS)} | {
         "kind": FigureKind(kind_of(figure, proposition.value)),
         "low": ends.lower if ends else None,
         "high": ends.upper if ends else None,
