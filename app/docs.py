@@ -23,7 +23,8 @@ when, where it can be read, what exactly it counts and how far it can be trusted
 Start with [the questions](/v1/topics), look at one of them
 [side by side](/v1/topics/russian-casualties/side-by-side), or take
 [its claims as a file](/v1/topics/russian-casualties/claims.csv) into a spreadsheet. Reading needs no key.
-Every list is also served as CSV under a `.csv` suffix. Errors are problem details (RFC 9457) with a hint.
+Every list is also served as CSV and NDJSON, under the suffixes `.csv` and `.ndjson`. Errors are problem details
+(RFC 9457) with a hint.
 """
 
 TAGS = [

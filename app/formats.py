@@ -1,10 +1,7 @@
-"""From rows to bytes: which format is wanted, decided here alone, and how each one is written."""
+"""Which format of an answer is wanted, decided here alone, and how a list is served in it."""
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 from urllib.parse import urlencode
@@ -17,10 +14,10 @@ from starlette.responses import Response, StreamingResponse
 from app.caching import answer, digest, still_has
 from app.paging import DEFAULT_LIMIT, MAX_LIMIT, Found, Meta, PageLinks, PageQuery
 from app.problems import NotAcceptable, invalid, nearest
+from app.rows import CSV, JSON_OPTIONS, NDJSON, Column, FileFormat, laid_out
 from app.shapes import Output
 
 JSON = "application/json"
-CSV = "text/csv; charset=utf-8"
 
 
 class Format(StrEnum):
@@ -28,6 +25,16 @@ class Format(StrEnum):
 
     json = "json"
     csv = "csv"
+    ndjson = "ndjson"
+
+
+SUFFIXES = [kind.value for kind in Format]
+
+FILES: dict[Format, FileFormat] = {Format.csv: CSV, Format.ndjson: NDJSON}
+"""The formats in which a list is a file of all its rows."""
+
+MEDIA_TYPES = {Format.json: JSON} | {kind: file.media_type.partition(";")[0] for kind, file in FILES.items()}
+"""What each format is called in `Accept`; the first is served to a client that does not mind."""
 
 
 class Shape(StrEnum):
@@ -43,61 +50,9 @@ Find = Callable[[Q], Found]
 """Reads one page, in a short session of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column of a flat row: its name, the path to its value in the nested one, its type and what it means."""
-
-    name: str
-    path: tuple[str, ...]
-    type: str
-    description: str
-    example: Any = None
-
-    def value(self, row: dict[str, Any]) -> Any:  # noqa: ANN401 - as the type says
-        """The value in `row`; None where a part of the path is missing."""
-        found: Any = row
-        for step in self.path:
-            if isinstance(found, list):
-                found = found[0] if found else None
-            if found is None:
-                return None
-            found = found[step]
-        return found
-
-
 def json_bytes(content: Any) -> bytes:  # noqa: ANN401 - whatever JSON can say
     """`content` as JSON: times in UTC with `Z`."""
-    return orjson.dumps(content, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
-
-
-def cell(value: Any) -> str:  # noqa: ANN401 - one case for each type of column
-    """One CSV cell. Empty means unknown; text that a spreadsheet would run as a formula is guarded with `'`."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case datetime():
-            return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
-        case date():
-            return value.isoformat()
-        case list():
-            return ";".join(value)
-        case int() | float():
-            return repr(value)
-        case _:
-            text = str(value)
-            return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
-def csv_lines(rows: Iterable[dict[str, Any]], columns: Sequence[Column], *, header: bool) -> str:
-    """`rows` as CSV (RFC 4180: CRLF), with a header line if asked for."""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\r\n")
-    if header:
-        writer.writerow([column.name for column in columns])
-    writer.writerows([cell(column.value(row)) for column in columns] for row in rows)
-    return written.getvalue()
+    return orjson.dumps(content, option=JSON_OPTIONS)
 
 
 class Want:
@@ -132,20 +87,19 @@ class Want:
         self.fields = fields
         self.bom = bom
         self.format = _chosen(request, format)
+        self.file = FILES.get(self.format)
 
-    def rows(
-        self, find: Find[Q], query: Q, columns: Sequence[Column], flat_as: Sequence[Column] | None = None
-    ) -> Response:
+    def rows(self, find: Find[Q], query: Q, columns: Sequence[Column], flat_as: Sequence[Column] = ()) -> Response:
         """A list: one page of JSON, or every row as a file, read page by page with a session each.
 
-        `fields` chooses among `columns`; without it a file has all of them, or those of `flat_as`, and JSON rows are
-        nested, or as flat as `flat_as`.
+        `fields` chooses among `columns`; without it rows are nested, or as flat as `flat_as`. A flat format has the
+        columns of `flat_as`, or all of them.
         """
-        chosen = self._columns(columns) if self.fields else flat_as or columns
-        if self.format is Format.csv:
-            return self._file(find, query, chosen)
+        shown = self._shown(columns, flat_as)
+        if self.file is not None:
+            return self._file(self.file, find, query, shown)
         found = find(query.model_copy(update={"limit": query.limit or DEFAULT_LIMIT}))
-        rows = [flat(row, chosen) for row in found.rows] if self.fields or flat_as else found.rows
+        rows = laid_out(found.rows, shown)
         if self.shape is Shape.array:
             return answer(self.request, json_bytes(rows), JSON, headers=self._link(found))
         meta: dict[str, Any] = {"count": len(rows), "next_cursor": found.next_cursor, "seq": found.seq}
@@ -157,33 +111,41 @@ class Want:
 
     def document(self, card: dict[str, Any], rows: list[dict[str, Any]], columns: Sequence[Column]) -> Response:
         """A resource that is more than a list: its object as JSON, the rows in it as a file."""
-        if self.format is Format.json:
+        if self.file is None:
             return one(self.request, card)
-        chosen = self._columns(columns) if self.fields else columns
-        return answer(self.request, self._begun(rows, chosen).encode(), CSV, headers=self._as_file())
+        body = self._begun(self.file, rows, self._shown(columns))
+        return answer(self.request, body, self.file.media_type, headers=self._as_file())
 
-    def _file(self, find: Find[Q], query: Q, columns: Sequence[Column]) -> Response:
+    def _file(self, file: FileFormat, find: Find[Q], query: Q, columns: Sequence[Column]) -> Response:
         """A file of all rows (or of `limit`). The first page is read before the status is sent."""
         wanted = query.limit
         first = find(query.model_copy(update={"limit": min(wanted or MAX_LIMIT, MAX_LIMIT)}))
-        text = self._begun(first.rows, columns)
+        begun = self._begun(file, first.rows, columns)
         headers = self._as_file()
         if wanted or first.next_cursor is None:
-            return answer(self.request, text.encode(), CSV, headers=headers | self._link(first))
-        etag = f'"{first.seq}-{digest(str(self.request.url.path).encode(), self.request.url.query.encode())}"'
+            return answer(self.request, begun, file.media_type, headers=headers | self._link(first))
+        # One address has a file in several formats, by `Accept`: each needs an ETag of its own.
+        asked = (file.media_type, self.request.url.path, self.request.url.query)
+        etag = f'"{first.seq}-{digest(*(part.encode() for part in asked))}"'
         headers |= {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept"}
         if still_has(self.request, etag):
             return Response(status_code=304, headers=headers)
 
         def pages() -> Iterator[bytes]:
-            yield text.encode()
+            yield begun
             page = first
             while page.next_cursor:
                 state = {"recorded_as_of": f"seq:{first.seq}"}
                 page = find(query.model_copy(update={"limit": MAX_LIMIT, "cursor": page.next_cursor, **state}))
-                yield csv_lines(page.rows, columns, header=False).encode()
+                yield file.lines(page.rows, columns)
 
-        return StreamingResponse(pages(), media_type=CSV, headers=headers)
+        return StreamingResponse(pages(), media_type=file.media_type, headers=headers)
+
+    def _shown(self, columns: Sequence[Column], flat_as: Sequence[Column] = ()) -> Sequence[Column]:
+        """The columns of the rows that are sent; none where they stay nested."""
+        if self.fields:
+            return self._columns(columns)
+        return flat_as or (columns if self.file is not None and self.file.flat else ())
 
     def _columns(self, columns: Sequence[Column]) -> Sequence[Column]:
         by_name = {column.name: column for column in columns}
@@ -207,13 +169,14 @@ class Want:
         following = self._next(found)
         return {"Link": f'<{following}>; rel="next"'} if following else {}
 
-    def _begun(self, rows: list[dict[str, Any]], columns: Sequence[Column]) -> str:
-        """The first lines of a file: the header is there even without rows."""
-        return ("\ufeff" if self.bom else "") + csv_lines(rows, columns, header=True)
+    def _begun(self, file: FileFormat, rows: list[dict[str, Any]], columns: Sequence[Column]) -> bytes:
+        """The beginning of a file, with its first rows."""
+        return (file.mark if self.bom else b"") + file.head(columns) + file.lines(rows, columns)
 
     def _as_file(self) -> dict[str, str]:
         parts = [part for part in self.request.url.path.split("/") if part not in {"", "v1"}]
-        return {"Content-Disposition": f'inline; filename="{"-".join(parts).removesuffix(".csv")}.csv"'}
+        suffix = f".{self.format.value}"
+        return {"Content-Disposition": f'inline; filename="{"-".join(parts).removesuffix(suffix)}{suffix}"'}
 
 
 def one(
@@ -228,15 +191,10 @@ def one(
     return answer(request, json_bytes(document), JSON, tag=tag, status=status, headers=headers)
 
 
-def flat(row: dict[str, Any], columns: Sequence[Column]) -> dict[str, Any]:
-    """`row` as one level of `columns`."""
-    return {column.name: column.value(row) for column in columns}
-
-
 def _chosen(request: Request, asked: Format | None) -> Format:
     suffix = request.path_params.get("suffix")
     if suffix is not None:
-        return Format(suffix) if suffix in {kind.value for kind in Format} else Format.json
+        return Format(suffix) if suffix in SUFFIXES else Format.json
     if asked is not None:
         return asked
     return _accepted(",".join(request.headers.getlist("accept")) or "*/*")
@@ -244,24 +202,25 @@ def _chosen(request: Request, asked: Format | None) -> Format:
 
 def _accepted(accept: str) -> Format:
     """The best of our formats by `Accept` (RFC 9110, 12.5.1): JSON where the client does not mind."""
-    offered = (("application", "json", Format.json), ("text", "csv", Format.csv))
     best: tuple[float, Format] | None = None
-    for type_, subtype, kind in offered:
-        quality = _quality(accept, type_, subtype)
+    for kind, media_type in MEDIA_TYPES.items():
+        quality = _quality(accept, media_type)
         if quality > 0 and (best is None or quality > best[0]):
             best = (quality, kind)
     if best is None:
         raise NotAcceptable(
-            "This address serves application/json and text/csv.", hint="leave `Accept` out, or add a suffix like .csv"
+            f"This address serves {_listed(MEDIA_TYPES.values(), 'and')}.",
+            hint="leave `Accept` out, or add a suffix like .csv",
         )
     return best[1]
 
 
-def _quality(accept: str, type_: str, subtype: str) -> float:
+def _quality(accept: str, media_type: str) -> float:
+    any_like_it = media_type.partition("/")[0] + "/*"
     found, closeness = 0.0, -1
     for part in accept.split(","):
         name, *parameters = (piece.strip() for piece in part.split(";"))
-        close = {f"{type_}/{subtype}": 2, f"{type_}/*": 1, "*/*": 0}.get(name.lower(), -1)
+        close = {media_type: 2, any_like_it: 1, "*/*": 0}.get(name.lower(), -1)
         if close > closeness:
             closeness = close
             weights = [p[2:] for p in parameters if p.lower().startswith("q=")]
@@ -313,10 +272,20 @@ def _inner(annotation: Any) -> Any:  # noqa: ANN401 - types are values here
     return float if arguments else annotation
 
 
-def _suffix(suffix: Annotated[str, Path(description="The format: `csv` or `json`.", examples=["csv"])]) -> None:
+def _listed(words: Iterable[str], last: str) -> str:
+    """`a, b and c`."""
+    *others, end = words
+    return f"{', '.join(others)} {last} {end}"
+
+
+def _suffix(
+    suffix: Annotated[
+        str, Path(description=f"The format: {_listed((f'`{each}`' for each in SUFFIXES), 'or')}.", examples=["csv"])
+    ],
+) -> None:
     """Declare the suffix of an address, which `Want` reads, and refuse one that is no format."""
-    if suffix not in {kind.value for kind in Format}:
-        raise NotAcceptable(f"There is no format `{suffix}`.", hint="the formats are csv and json")
+    if suffix not in SUFFIXES:
+        raise NotAcceptable(f"There is no format `{suffix}`.", hint=f"the formats are {_listed(SUFFIXES, 'and')}")
 
 
 Wanted = Annotated[Want, Depends()]
@@ -336,7 +305,7 @@ def listing(
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """Serve `model` at `path` (in pages, or as it is) and, as a file, at `path` with a suffix (`/claims.csv`)."""
     shown = Listing[model] if pages else model  # type: ignore[valid-type]
-    as_file: dict[str, Any] = {"text/csv": {"schema": {"type": "string"}}}
+    as_file: dict[str, Any] = {MEDIA_TYPES[kind]: {"schema": {"type": "string"}} for kind in FILES}
 
     def register(route: Callable[..., Response]) -> Callable[..., Response]:
         name = route.__name__

@@ -13,8 +13,9 @@ from app.citing.references import Item, bibtex, caveats, document_item, record_i
 from app.citing.schemas import BIBTEX, CSL, FIGURE, SENTENCE, ClaimCitation
 from app.claims.routes import ClaimId, KnownOn
 from app.db import Db
-from app.formats import cell, json_bytes, one
+from app.formats import json_bytes, one
 from app.paging import AsOf
+from app.rows import cell
 
 router = APIRouter(tags=["claims"])
 

@@ -6,18 +6,22 @@
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import orjson
+
 from app.docs import EXAMPLES
+from app.formats import json_bytes
 from app.starter import starter_id
 from tests.registers import Copies, Register, opened
 
 JSON = "application/json"
 CSV = "text/csv"
+NDJSON = "application/x-ndjson"
 PROBLEM = "application/problem+json"
 METHODS = ("get", "put", "post", "patch", "delete")
 RECORDED = "2026-11-20T10:00:00Z"
@@ -133,8 +137,10 @@ def answers(copies: Copies, document: dict[str, Any]) -> dict[str, Any]:
                 answer = register.get(address(asked, operation))
                 assert answer.status_code == 200, (asked, answer.text)
                 found[name] = {JSON: settled(answer.json(), {})}
-                if CSV in operation["responses"]["200"]["content"]:
-                    found[name][CSV] = _csv(register, address(asked, operation))
+                for media_type in [each for each in FILES if each in operation["responses"]["200"]["content"]]:
+                    answer = register.get(address(asked, operation), headers={"Accept": media_type})
+                    assert answer.status_code == 200, (asked, answer.text)
+                    found[name][media_type] = FILES[media_type](answer.text)
     for method, path, operation in operations(document):
         if method != "get":
             with starter_register(copies) as register:
@@ -144,11 +150,17 @@ def answers(copies: Copies, document: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _csv(register: Register, asked: str) -> str:
-    answer = register.get(asked, headers={"Accept": CSV})
-    assert answer.status_code == 200, answer.text
-    text = re.sub(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", RECORDED, answer.text)
-    return str(settled(text, {}))
+def _settled_csv(file: str) -> str:
+    return str(settled(re.sub(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", RECORDED, file), {}))
+
+
+def _settled_ndjson(file: str) -> str:
+    ids: dict[str, str] = {}
+    return "".join(json_bytes(settled(orjson.loads(line), ids)).decode() + "\n" for line in file.split("\n") if line)
+
+
+FILES: dict[str, Callable[[str], str]] = {CSV: _settled_csv, NDJSON: _settled_ndjson}
+"""Media type → what makes a file the same on every run."""
 
 
 def _fields(document: dict[str, Any], operation: dict[str, Any]) -> set[str]:

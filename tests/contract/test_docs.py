@@ -108,7 +108,7 @@ def _is_shown(shown: Any, given: Any) -> bool:
 )
 def test_every_example_gives_the_answer_shown(starter: Register, page: Path, example: Example) -> None:
     answer = example.send(starter)
-    if example.shown.startswith("{"):
+    if example.shown.startswith("{") and ".ndjson" not in example.address:  # a file is compared line by line
         assert_shown(json.loads(example.shown), json.loads(answer))
         return
     shown, given = example.shown.splitlines(), answer.splitlines()

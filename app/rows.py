@@ -1,0 +1,103 @@
+"""From rows to the bytes of a file: the columns of a flat row, and how each format writes what it is given."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import orjson
+
+Row = dict[str, Any]
+
+JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+"""How JSON is written everywhere: times in UTC with `Z`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a flat row: its name, the path to its value in the nested one, its type and what it means."""
+
+    name: str
+    path: tuple[str, ...]
+    type: str
+    description: str
+    example: Any = None
+
+    def value(self, row: Row) -> Any:  # noqa: ANN401 - as the type says
+        """The value in `row`; None where a part of the path is missing."""
+        found: Any = row
+        for step in self.path:
+            if isinstance(found, list):
+                found = found[0] if found else None
+            if found is None:
+                return None
+            found = found.get(step)  # a tombstone has lost most of them
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """A format in which a list is one file, written a batch of rows at a time.
+
+    A `flat` format always needs columns; in any other a row without them stays as nested as in JSON. `head` begins the
+    file, even one without rows, and `mark` goes before it where `bom` asks for one.
+    """
+
+    media_type: str
+    flat: bool
+    head: Callable[[Sequence[Column]], bytes]
+    lines: Callable[[list[Row], Sequence[Column]], bytes]
+    mark: bytes = b""
+
+
+def laid_out(rows: list[Row], columns: Sequence[Column]) -> list[Row]:
+    """`rows` on one level of `columns`; as they are where there are none."""
+    return [{column.name: column.value(row) for column in columns} for row in rows] if columns else rows
+
+
+def cell(value: Any) -> str:  # noqa: ANN401 - one case for each type of column
+    """One CSV cell. Empty means unknown; text that a spreadsheet would run as a formula is guarded with `'`."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+        case date():
+            return value.isoformat()
+        case list():
+            return ";".join(value)
+        case int() | float():
+            return repr(value)
+        case _:
+            text = str(value)
+            return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _csv(lines: Iterable[Iterable[str]]) -> bytes:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\r\n").writerows(lines)
+    return written.getvalue().encode()
+
+
+CSV = FileFormat(
+    media_type="text/csv; charset=utf-8",
+    flat=True,
+    head=lambda columns: _csv([[column.name for column in columns]]),
+    lines=lambda rows, columns: _csv([cell(column.value(row)) for column in columns] for row in rows),
+    mark="\ufeff".encode(),
+)
+"""RFC 4180: CRLF, and the header is always there."""
+
+NDJSON = FileFormat(
+    media_type="application/x-ndjson",
+    flat=False,
+    head=lambda _columns: b"",
+    lines=lambda rows, columns: b"".join(
+        orjson.dumps(row, option=JSON_OPTIONS | orjson.OPT_APPEND_NEWLINE) for row in laid_out(rows, columns)
+    ),
+)
+"""One JSON object a line, each ended by a line feed: a list without rows is a file without bytes."""
