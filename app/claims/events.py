@@ -8,8 +8,10 @@ from sqlalchemy import delete, select, update
 from uuid_utils import uuid7
 
 from app.changes.clock import Log
+from app.claims.checking import Faults, check_claim
 from app.claims.given import given_citation, given_claim
-from app.claims.recording import Faults, check_claim, citation_state, refuse_duplicate
+from app.claims.known import Known
+from app.claims.recording import citation_state, refuse_duplicate
 from app.claims.schemas import ChangeInput, CitationChange, CitationInput, ClaimInput, RetractionInput
 from app.problems import EventImpossible, invalid
 from app.tables import (
@@ -73,9 +75,10 @@ def revise(log: Log, id_: str, given: ChangeInput) -> None:
     if new_citations is not None:
         citations = [{name: value for name, value in each.items() if name != "id"} for each in new_citations]
     changed = _merged({**given_claim(row), **changes, "citations": citations})
-    checked = check_claim(log, changed, "changes/")
+    known = Known(log.session, log.view)
+    checked = check_claim(known, changed, "changes/")
     state = {**checked.state, "status": row["status"], "retracted_on": row["retracted_on"]}
-    states = None if new_citations is None else _citation_states(log, id_, changed.source, given, cited)
+    states = None if new_citations is None else _citation_states(log, known, id_, changed.source, given, cited)
     if all(row[name] == value for name, value in state.items()) and not _cited_anew(states, cited):
         raise invalid("changes", "Nothing would change.")
     if state["fingerprint"] != row["fingerprint"]:
@@ -154,7 +157,7 @@ def _standing_citations(log: Log, claim: str) -> dict[str, Row]:
 
 
 def _citation_states(
-    log: Log, claim: str, claimant: str, given: ChangeInput, cited: Mapping[str, Row]
+    log: Log, known: Known, claim: str, claimant: str, given: ChangeInput, cited: Mapping[str, Row]
 ) -> dict[str, dict[str, Any]]:
     """Citation → its new columns; one without an id of its own is new."""
     states = {}
@@ -163,8 +166,8 @@ def _citation_states(
         if change.id is not None and change.id not in cited:
             raise invalid(f"changes/citations/{i}/id", f"The claim has no citation `{change.id}`.")
         plain = CitationInput(**{name: getattr(change, name) for name in CitationInput.model_fields})
-        known = {"id": change.document.id} if change.document.id else None
-        states[change.id or str(uuid7())] = citation_state(log, plain, claim, claimant, known)
+        recorded = known.document(change.document.id) if change.document.id else None
+        states[change.id or str(uuid7())] = citation_state(log, known, plain, claim, claimant, recorded)
     return states
 
 

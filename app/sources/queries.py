@@ -96,25 +96,22 @@ def document_cards(session: Session, ids: Iterable[str], view: View) -> dict[str
     return {row["id"]: document_card(row) for row in rows}
 
 
-def document_faults(log: Log, given: DocumentInput, at: str = "") -> list[Fault]:
-    """What is wrong with a document, with pointers below `at`."""
-    used = [(f"{at}publisher", given.publisher)] if given.publisher else []
-    return unknown_slugs(log, SOURCE, used)
+def document_faults(log: Log, given: DocumentInput) -> list[Fault]:
+    """What is wrong with a document."""
+    used = [("publisher", given.publisher)] if given.publisher else []
+    return unknown_slugs(log.session, log.view, SOURCE, used)
 
 
-def document_at(log: Log, url: str) -> str | None:
-    """The id of the document at this address, if it is recorded."""
-    columns = columns_of(DocumentVersion)
-    found: str | None = log.session.execute(
-        select(columns.id).where(columns.url == url, log.view.holds(DocumentVersion))
-    ).scalar()
-    return found
+def documents_at(session: Session, urls: Iterable[str], view: View) -> dict[str, dict[str, Any]]:
+    """Address → the card of the document that is recorded there."""
+    rows = session.execute(_documents(view).where(columns_of(DocumentVersion).url.in_(set(urls)))).mappings()
+    return {row["url"]: document_card(row) for row in rows}
 
 
 def record_document(log: Log, given: DocumentInput, id_: str | None = None) -> tuple[str, bool]:
     """Record a document and return its id, and whether it is new: of one address there is one document."""
-    if given.url and (found := document_at(log, given.url)):
-        return found, False
+    if given.url and (found := documents_at(log.session, [given.url], log.view)):
+        return str(found[given.url]["id"]), False
     id_ = id_ or str(uuid7())
     log.record(DocumentVersion, id_, {name: getattr(given, name) for name in GIVEN}, action="created")
     return id_, True

@@ -79,13 +79,15 @@ def put_slugged(log: Log, kind: Slugged, slug: str, given: Input) -> tuple[dict[
     return kind.card(log.session.execute(stands).mappings().one()), before is None
 
 
-def unknown_slugs(log: Log, kind: Slugged, used: Iterable[tuple[str, str]]) -> list[Fault]:
-    """The faults of the (pointer, slug) pairs in `used` that `kind` does not have."""
-    used = [(pointer, slug) for pointer, slug in used]
-    missing = absent(log.session, kind, {slug for _, slug in used}, log.view)
+def unknown_slugs(
+    session: Session, view: View, kind: Slugged, used: Iterable[tuple[str, str]], *, also: Collection[str] = ()
+) -> list[Fault]:
+    """The faults of the (pointer, slug) pairs in `used` that `kind` does not have, and `also` does not name."""
+    used = [(pointer, slug) for pointer, slug in used if slug not in also]
+    missing = absent(session, kind, {slug for _, slug in used}, view)
     if not missing:
         return []
-    known = slugs(log.session, kind, log.view)
+    known = {*slugs(session, kind, view), *also}
     return [
         fault(pointer, f"There is no {kind.name} `{slug}`.", hint=nearest(slug, known))
         for pointer, slug in used
@@ -111,5 +113,6 @@ def reference_faults(log: Log, kind: Slugged, slug: str, given: Input) -> list[F
         pointers = [(f"{name}/{i}" if isinstance(value, list) else name, word) for i, word in enumerate(values)]
         own = [pointer for pointer, word in pointers if target is None and word == slug]
         faults += [fault(pointer, f"`{slug}` cannot refer to itself.") for pointer in own]
-        faults += unknown_slugs(log, target or kind, [(p, word) for p, word in pointers if p not in own])
+        wanted = [(p, word) for p, word in pointers if p not in own]
+        faults += unknown_slugs(log.session, log.view, target or kind, wanted)
     return faults

@@ -1,0 +1,229 @@
+"""The rules of a claim: everything that the contract asks of one is checked before the first row is written."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import orjson
+
+from app.claims.figure import Figure, FigureFault, canonical_number, checked, interval, kind_of, magnitude
+from app.claims.given import FIGURE, NUMBERS, PLAIN
+from app.claims.known import Card, Known
+from app.claims.period import Period, PeriodFault, date_from_edtf, parse_date, parse_period
+from app.claims.schemas import CitationInput, CitedDocument, ClaimInput
+from app.claims.wording import parse_wording
+from app.problems import Fault, InvalidRequest, fault
+from app.shapes import ID_PATTERN
+from app.sources.queries import SOURCE
+from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
+from app.vocabulary.slugged import Slugged
+from app.vocabulary.terms import CitationRole, FigureKind, Proposition, Status
+
+
+@dataclass(slots=True)
+class Faults:
+    """What was found wrong so far, with pointers below `at`: everything is reported at once."""
+
+    at: str = ""
+    found: list[Fault] = field(default_factory=list)
+
+    def add(self, pointer: str, detail: str, hint: str | None = None) -> None:
+        """Note what is wrong at `pointer`."""
+        self.found.append(fault(self.at + pointer, detail, hint=hint or None))
+
+    def raise_any(self) -> None:
+        """Raise `InvalidRequest` if anything was wrong."""
+        if self.found:
+            first = self.found[0]
+            raise InvalidRequest(f"{first.pointer}: {first.detail}", hint=first.hint, errors=self.found)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A claim that keeps every rule: its columns, and for each citation the recorded document that it names, if any."""
+
+    state: dict[str, Any]
+    documents: list[Card | None]
+
+
+def check_claim(known: Known, given: ClaimInput, at: str = "") -> Checked:
+    """Check every rule of the contract. Raises `InvalidRequest` with every fault, its pointers below `at`."""
+    faults = Faults(at)
+    figure = _figure(known, given, faults)
+    period = _period(given, faults)
+    _check_slugs(known, given, faults)
+    documents = [
+        check_citation(known, cited, given.source, f"citations/{i}/", faults)
+        for i, cited in enumerate(given.citations)
+    ]
+    said_on = _said_on(known, given, documents, faults)
+    faults.raise_any()
+    assert figure is not None  # noqa: S101 - there is a fault without one
+    assert period is not None  # noqa: S101 - there is a fault without one
+    state = {
+        **{name: getattr(given, name) for name in PLAIN},
+        **_figure_fields(figure, given.proposition),
+        "period": period.edtf,
+        "period_start": period.first,
+        "period_end": period.last,
+        "aggregation": given.period.aggregation,
+        "date": said_on,
+        "date_edtf": given.date_edtf or (said_on.isoformat() if said_on else None),
+        "status": Status.asserted,
+        "retracted_on": None,
+    }
+    return Checked(state | {"fingerprint": fingerprint(state)}, documents)
+
+
+def fingerprint(state: Mapping[str, Any]) -> str:
+    """What makes a claim that claim: two records with one fingerprint are the same statement.
+
+    Numbers count as numbers, however they were printed; the words count only where there are no numbers.
+    """
+    numbers = [state[name] for name in ("value", "lower", "upper", "out_of", "coverage")]
+    has_number = state["magnitude"] is not None
+    parts = [
+        *(
+            str(state[name])
+            for name in ("category", "subject", "place", "proposition", "modality", "aggregation", "source")
+        ),
+        [None if number is None else canonical_number(number) for number in numbers],
+        [state["lower_inclusive"], state["upper_inclusive"], state["approximate"], state["relative_to"]],
+        state["period"],
+        sorted(state["includes"]),
+        sorted(state["excludes"]),
+        state["date"],
+        None if has_number else " ".join(state["as_printed"].casefold().split()),
+    ]
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()
+
+
+def _figure(known: Known, given: ClaimInput, faults: Faults) -> Figure | None:
+    printed = given.figure.model_dump(exclude={"kind", "unit"})
+    try:
+        figure = checked(Figure(**printed), given.proposition.value)
+    except FigureFault as wrong:
+        faults.add(f"figure/{wrong.field}", str(wrong), wrong.hint)
+        return None
+    kind = kind_of(figure, given.proposition.value)
+    if given.figure.kind is not None and given.figure.kind.value != kind:
+        faults.add("figure/kind", f"These numbers make it `{kind}`.", "leave `kind` out")
+    if kind == FigureKind.vague and (read := parse_wording(figure.as_printed)) is not None and read.has_number:
+        numbers = {name: getattr(read, name) for name in ("value", "lower", "upper") if getattr(read, name) is not None}
+        hint = ", ".join(f'"{name}": {number}' for name, number in numbers.items())
+        faults.add("figure", f"`{figure.as_printed}` says a number, and none is given.", f"did you mean {hint}?")
+    if given.figure.unit is not None and (unit := known.unit(given.category)) not in {None, given.figure.unit}:
+        faults.add("figure/unit", f"The unit of `{given.category}` is `{unit}`.", "leave `unit` out")
+    return figure
+
+
+def _period(given: ClaimInput, faults: Faults) -> Period | None:
+    try:
+        return parse_period(given.period.edtf)
+    except PeriodFault as wrong:
+        faults.add("period/edtf", str(wrong), wrong.hint)
+        return None
+
+
+def _check_slugs(known: Known, given: ClaimInput, faults: Faults) -> None:
+    counted = [
+        (f"{name}/{i}", slug) for name in ("includes", "excludes") for i, slug in enumerate(getattr(given, name))
+    ]
+    wanted: list[tuple[Slugged, list[tuple[str, str]]]] = [
+        (CATEGORY, [("category", given.category)]),
+        (SUBJECT, [("subject", given.subject), *counted]),
+        (PLACE, [("place", given.place)]),
+        (SOURCE, [("source", given.source)]),
+    ]
+    for kind, used in wanted:
+        faults.found += known.faults(kind, [(faults.at + pointer, slug) for pointer, slug in used])
+    for i, slug in enumerate(given.includes):
+        if slug in given.excludes:
+            faults.add(f"includes/{i}", f"`{slug}` is also excluded.")
+
+
+def check_citation(known: Known, given: CitationInput, claimant: str, at: str, faults: Faults) -> Card | None:
+    """Note what is wrong with a citation; return the recorded document that it names, if there is one yet."""
+    faults.found += known.faults(SOURCE, [(f"{faults.at}{at}via/{i}", slug) for i, slug in enumerate(given.via)])
+    document = given.document
+    recorded = _recorded(known, document)
+    if document.id is not None and (
+        not ID_PATTERN.fullmatch(document.id) or (recorded is None and document.title is None)
+    ):
+        faults.add(f"{at}document/id", f"There is no document `{document.id}`.")
+    elif recorded is None and document.title is None:
+        faults.add(f"{at}document/title", "A document that is not recorded yet needs a title.")
+    if document.publisher:
+        faults.found += known.faults(SOURCE, [(f"{faults.at}{at}document/publisher", document.publisher)])
+    if given.via:
+        publisher = document.publisher if recorded is None else recorded["publisher"]
+        _check_chain(given.via, claimant, publisher, at, faults)
+    return recorded
+
+
+def _recorded(known: Known, document: CitedDocument) -> Card | None:
+    """The document that is meant: of one address there is one, whatever is said of it now."""
+    if document.id is not None and ID_PATTERN.fullmatch(document.id) and (card := known.document(document.id)):
+        return card
+    return known.document_at(document.url) if document.url is not None else None
+
+
+def _check_chain(via: Sequence[str], claimant: str, publisher: str | None, at: str, faults: Faults) -> None:
+    """Note a link that is an end of its chain, or stands in it twice."""
+    for i, slug in enumerate(via):
+        if slug == claimant:
+            faults.add(f"{at}via/{i}", f"`{slug}` is the claimant; `via` names the sources in between.")
+        elif slug == publisher:
+            faults.add(f"{at}via/{i}", f"`{slug}` published the document; `via` names the sources in between.")
+        elif slug in via[:i]:
+            faults.add(f"{at}via/{i}", f"`{slug}` stands in this chain already.")
+
+
+def _said_on(known: Known, given: ClaimInput, documents: Sequence[Card | None], faults: Faults) -> date | None:
+    """The day on which it was said: the last that it can be, so that nothing counts as known too early."""
+    today = known.today
+    if given.date is not None and given.date > today:
+        faults.add("date", f"`{given.date}` has not come yet.")
+    if given.date_edtf is None:
+        return given.date
+    published = [
+        recorded["published_on"] if recorded else cited.document.published_on
+        for recorded, cited in zip(documents, given.citations, strict=True)
+    ]
+    not_after = min([today, *(day for day in published if day is not None)])
+    try:
+        span = parse_date(given.date_edtf)
+        day = date_from_edtf(given.date_edtf, not_after)
+    except PeriodFault as wrong:
+        faults.add("date_edtf", str(wrong), wrong.hint)
+        return None
+    if span.earliest is not None and span.earliest > today:
+        faults.add("date_edtf", f"`{given.date_edtf}` has not come yet.")
+    if given.date is None:
+        return day
+    if (span.earliest and given.date < span.earliest) or (span.latest and given.date > span.latest):
+        faults.add("date", f"`{given.date}` does not lie in `{given.date_edtf}`.")
+    return given.date
+
+
+def _figure_fields(figure: Figure, proposition: Proposition) -> dict[str, Any]:
+    ends = interval(figure)
+    return {name: getattr(figure, name) for name in (*FIGURE, *NUMBERS)} | {
+        "kind": FigureKind(kind_of(figure, proposition.value)),
+        "low": ends.lower if ends else None,
+        "high": ends.upper if ends else None,
+        "magnitude": magnitude(figure),
+    }
+
+
+def citation_columns(known: Known, given: CitationInput, claim: str, claimant: str, document: Card) -> dict[str, Any]:
+    """The columns of a citation in `document`, a recorded one or one that will be."""
+    same = ("via", "fidelity", "quote", "quote_language", "translation", "locator", "gap", "withdrawn_on")
+    role = given.role
+    if role is None:
+        publisher = document["publisher"]
+        own = publisher is not None and known.holder(publisher) == known.holder(claimant)
+        role = CitationRole.original if own else CitationRole.relay
+    return {name: getattr(given, name) for name in same} | {"claim": claim, "document": document["id"], "role": role}
