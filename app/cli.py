@@ -5,7 +5,9 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +19,8 @@ from alembic import command
 from app import __version__
 from app.auth import create_key, list_keys, revoke_key
 from app.db import Database, SchemaStale, alembic_config
+from app.imports.kinds import FileRefused, MappingRefused
+from app.problems import Problem
 from app.settings import Settings, SettingsFault, read_settings
 from app.vocabulary.terms import Role
 
@@ -30,7 +34,7 @@ def _told(action: Callable[..., None]) -> Callable[..., None]:
     def tell(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as it is
         try:
             action(*args, **kwargs)
-        except (SettingsFault, SchemaStale, CommandError) as fault:
+        except (SettingsFault, SchemaStale, CommandError, FileRefused, MappingRefused, Problem) as fault:
             raise click.ClickException(str(fault)) from None
         except SQLAlchemyError as fault:
             raise click.ClickException(f"The database cannot be used: {str(fault).splitlines()[0]}") from None
@@ -85,6 +89,52 @@ def starter() -> None:
     database = _open(read_settings())
     click.echo(f"{load_starter(database)} starter claims loaded.")
     database.close()
+
+
+@main.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--mapping", "-m", help="A mapping: a TOML file, or the name of a shipped one.")
+@click.option("--inspect", is_flag=True, help="Look at an unknown file and print a draft mapping to start from.")
+@click.option("--dry-run", is_flag=True, help="Tell what would come of it; record nothing.")
+@click.option("--keep-going", is_flag=True, help="Import the good rows; write the refused ones to a file beside.")
+@click.option("--strict", is_flag=True, help="Refuse rows that smell.")
+@click.option("--limit", type=click.IntRange(min=1), help="Read only so many rows.")
+@click.option("--vintage", type=click.DateTime(["%Y-%m-%d"]), help="The day of the file, if its name does not say it.")
+@click.option("--as", "actor", default="operator", show_default=True, help="The name under which it is recorded.")
+@_told
+def import_(
+    files: tuple[Path, ...],
+    mapping: str | None,
+    actor: str,
+    *,
+    inspect: bool,
+    dry_run: bool,
+    keep_going: bool,
+    strict: bool,
+    limit: int | None,
+    vintage: datetime | None,
+) -> None:
+    """Turn the rows of FILES (also folders, zip and gzip) into claims: all of them, or none. See docs/imports.md."""
+    from app.imports import command as imports  # noqa: PLC0415 - the other commands start without the rules
+
+    if inspect:
+        imports.inspect_file(files[0])
+        return
+    database = _open(read_settings())
+    try:
+        imports.import_files(
+            database,
+            files,
+            mapping,
+            actor,
+            dry_run=dry_run,
+            keep_going=keep_going,
+            strict=strict,
+            limit=limit,
+            vintage=vintage,
+        )
+    finally:
+        database.close()
 
 
 @main.group()

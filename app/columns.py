@@ -19,9 +19,12 @@ NUMBER = Float(53)
 SLUG = String(80).with_variant(postgresql.VARCHAR(80, collation="C"), "postgresql")
 """A natural key. PostgreSQL would sort it by the rules of a language; SQLite and the cursors sort by bytes."""
 
+KEY = String(300).with_variant(postgresql.VARCHAR(300, collation="C"), "postgresql")
+"""What a row of an imported file is known again by."""
+
 EDTF = String(40)
 WORDS = JSON(none_as_null=True)
-"""A short list of slugs, kept in the order in which it was given."""
+"""A short list of slugs, kept in the order in which it was given; or another small value of JSON."""
 
 
 class Id(TypeDecorator[str]):

@@ -12,7 +12,7 @@ from sqlalchemy import CheckConstraint, Column, Index, MetaData, String, Table, 
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import Field, SQLModel
 
-from app.columns import BIG, EDTF, NUMBER, SLUG, WORDS, Id, Moment, Words, one_of
+from app.columns import BIG, EDTF, KEY, NUMBER, SLUG, WORDS, Id, Moment, Words, one_of
 from app.vocabulary import terms
 
 SQLModel.metadata.naming_convention = MetaData(
@@ -268,6 +268,7 @@ class ClaimVersion(Version, table=True):
     note: str | None = Field(sa_type=Text)
     retracted_on: dt.date | None
     fingerprint: str = Field(sa_type=String(64))
+    import_id: str | None = Field(default=None, sa_type=Id)
     words: list[str] = Field(sa_type=Words)
 
     __table_args__ = (
@@ -363,6 +364,44 @@ class RelationVersion(Version, table=True):
     )
 
 
+class ImportVersion(Version, table=True):
+    """One run of an import that changed the register: what was read, with which mapping, and what came of it."""
+
+    __tablename__ = "import"
+    key_name: ClassVar[str] = "id"
+
+    id: str = Field(sa_type=Id)
+    actor: str = Field(sa_type=String(80))
+    mapping: str = Field(sa_type=String(80))
+    series: str | None = Field(sa_type=SLUG)
+    vintage: dt.date | None
+    files: list[dict[str, Any]] = Field(sa_type=WORDS)
+    counts: dict[str, int] = Field(sa_type=WORDS)
+    smell_counts: dict[str, int] = Field(sa_type=WORDS)
+    smells: list[dict[str, Any]] = Field(sa_type=WORDS)
+
+    __table_args__ = (
+        standing("uq_import_standing", "id", unique=True),
+        Index("ix_import_id_seq", "id", "seq"),
+    )
+
+
+class ImportedRow(SQLModel, table=True):
+    """What a row of a series said when it was imported: a row is known again by its key, whatever came of its claim.
+
+    `print` is the fingerprint that the row gave, `vintage` the day of the file that it stood in.
+    """
+
+    __tablename__ = "imported_row"
+
+    series: str = Field(primary_key=True, sa_type=SLUG)
+    key: str = Field(primary_key=True, sa_type=KEY)
+    print: str = Field(primary_key=True, sa_type=String(64))
+    claim: str = Field(sa_type=Id)
+    vintage: dt.date | None
+    seq: int = Field(sa_type=BIG, foreign_key="change.seq", index=True)
+
+
 SEARCHED: dict[type[Version], tuple[str, ...]] = {
     ClaimVersion: ("as_printed", "note"),
     CitationVersion: ("quote", "translation"),
@@ -384,6 +423,7 @@ VERSIONED: dict[str, type[Version]] = {
     "citation": CitationVersion,
     "assessment": AssessmentVersion,
     "relation": RelationVersion,
+    "import": ImportVersion,
 }
 """The kinds of the change log and where their versions are kept."""
 

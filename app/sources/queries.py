@@ -108,6 +108,15 @@ def documents_at(session: Session, urls: Iterable[str], view: View) -> dict[str,
     return {row["url"]: document_card(row) for row in rows}
 
 
+def documents_named(
+    session: Session, titles: Iterable[str], view: View
+) -> dict[tuple[str, str | None], dict[str, Any]]:
+    """Title and publisher → the card of the document, of those that have no address."""
+    columns = columns_of(DocumentVersion)
+    rows = session.execute(_documents(view).where(columns.url.is_(None), columns.title.in_(set(titles)))).mappings()
+    return {(row["title"], row["publisher"]): document_card(row) for row in rows}
+
+
 def record_document(log: Log, given: DocumentInput, id_: str | None = None) -> tuple[str, bool]:
     """Record a document and return its id, and whether it is new: of one address there is one document."""
     if given.url and (found := documents_at(log.session, [given.url], log.view)):

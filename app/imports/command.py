@@ -1,0 +1,199 @@
+"""`counterclaim import`: files into claims, with a summary that a data editor can read."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+import orjson
+
+from app.db import Database
+from app.imports.files import FileRefused, Row
+from app.imports.inspecting import draft_mapping
+from app.imports.intake import Tally
+from app.imports.job import ImportRefused, Request, Result, run_import
+from app.imports.kinds import MappingRefused
+from app.imports.mapped import MappedPlan
+from app.imports.mapping import load_mapping, read_mapping, shipped_mappings
+from app.imports.native import REFUSED_COLUMNS, REFUSED_FIELD, NativePlan
+from app.imports.outcomes import Outcome
+from app.imports.plan import Plan
+
+SHOWN = 3
+"""Examples of each kind in the summary."""
+
+
+def import_files(
+    database: Database,
+    files: tuple[Path, ...],
+    mapping: str | None,
+    actor: str,
+    *,
+    dry_run: bool,
+    keep_going: bool,
+    strict: bool,
+    limit: int | None,
+    vintage: datetime | None,
+) -> None:
+    """Import `files` and tell what came of it. Raises `click.ClickException` where nothing was imported."""
+    plan = plan_of(mapping, files)
+    with ExitStack() as stack:
+        refused = None
+        if keep_going and not dry_run:
+            refused = stack.enter_context(RefusedFile.beside(files[0], flat=_is_flat(files[0])))
+        progress = stack.enter_context(_progress())
+        request = Request(
+            files,
+            plan,
+            dry_run=dry_run,
+            keep_going=keep_going,
+            strict=strict,
+            limit=limit,
+            vintage=vintage.date() if vintage else None,
+            progress=progress,
+        )
+        try:
+            result = run_import(database, request, actor, each_refused=refused.write if refused else None)
+        except ImportRefused as wrong:
+            progress(1, 1)
+            tell(wrong.result)
+            raise click.ClickException(
+                "Nothing is imported. Correct the rows, or import the others with --keep-going."
+            ) from None
+    tell(result)
+    if refused is not None and refused.rows:
+        click.echo(f"The refused rows are in {refused.path}: correct them there, and import that file.")
+
+
+def plan_of(mapping: str | None, files: tuple[Path, ...]) -> Plan:
+    """The plan for a mapping: a file, the name of a shipped one, or none for the register's own shape."""
+    if mapping is None:
+        return NativePlan(flat=_is_flat(files[0]))
+    path = Path(mapping)
+    if path.suffix == ".toml" or path.exists():
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as wrong:
+            raise MappingRefused(f"The mapping {mapping} cannot be read: {wrong}.") from None
+        return MappedPlan(path.stem, read_mapping(text, path.name))
+    return MappedPlan(mapping, load_mapping(mapping))
+
+
+def inspect_file(path: Path) -> None:
+    """Print a commented draft of a mapping for an unknown file."""
+    click.echo(draft_mapping(path), nl=False)
+
+
+def _is_flat(path: Path) -> bool:
+    """Whether a file of the register's own is CSV rather than NDJSON."""
+    return not any(suffix in {".ndjson", ".jsonl"} for suffix in path.suffixes)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A bar on the terminal; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _all: None
+        return
+    with click.progressbar(length=1000, label="Reading", file=sys.stderr) as bar:
+
+        def show(done: int, all_: int) -> None:
+            bar.update(max(0, min(1000, 1000 * done // max(all_, 1)) - bar.pos))
+
+        yield show
+
+
+class RefusedFile:
+    """The rows that were refused, with their reasons, in the shape in which they can be imported again."""
+
+    def __init__(self, path: Path, *, flat: bool) -> None:
+        self.path = path
+        self.rows = 0
+        self._flat = flat
+        self._file: TextIO | None = None
+        self._csv: Any = None
+
+    @classmethod
+    @contextmanager
+    def beside(cls, path: Path, *, flat: bool) -> Iterator["RefusedFile"]:
+        """The file beside `path` that gets its refused rows; none is made where none are refused."""
+        made = cls(path.with_name(f"{path.name.split('.')[0]}-refused.{'csv' if flat else 'ndjson'}"), flat=flat)
+        try:
+            yield made
+        finally:
+            if made._file is not None:
+                made._file.close()
+
+    def write(self, row: Row, reasons: list[str]) -> None:
+        """Add a row."""
+        if self._file is None:
+            self._file = self.path.open("w", encoding="utf-8", newline="")
+        self.rows += 1
+        data = {name: value for name, value in row.data.items() if name not in (*REFUSED_COLUMNS, REFUSED_FIELD)}
+        if not self._flat:
+            line = {**data, REFUSED_FIELD: {"file": row.file, "line": row.line, "reasons": reasons}}
+            self._file.write(orjson.dumps(line, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")
+            return
+        line = {**data, "import_line": f"{row.file}:{row.line}", "import_reason": " | ".join(reasons)}
+        if self._csv is None:
+            self._csv = csv.DictWriter(self._file, list(line), extrasaction="ignore", lineterminator="\r\n")
+            self._csv.writeheader()
+        self._csv.writerow(line)
+
+
+def tell(result: Result) -> None:
+    """Print what came of an import."""
+    counts, tally = result.counts(), result.tally
+    for report in result.files:
+        how = ", ".join(part for part in (report.format.value, report.encoding, _delimiter(report.delimiter)) if part)
+        click.echo(f"{report.name}: {report.rows:,} rows ({how}), sha256 {report.sha256[:12]}…")
+    for reason, number in tally.skipped.most_common():
+        click.echo(f"  {number:>9,} rows skipped: {reason}")
+    if tally.refused:
+        _told("rows refused", tally.refused, Outcome.refused.definition, tally.examples.get(Outcome.refused, []))
+    for outcome in Outcome:
+        if outcome is not Outcome.refused and counts[outcome.value]:
+            _told(f"claims {outcome.value}", counts[outcome.value], outcome.definition, tally.examples.get(outcome, []))
+    if tally.vanished:
+        told = "Rows of earlier files that this one lacks. They stay as they are."
+        _told("rows vanished", tally.vanished, told, tally.examples.get("vanished", []))
+    _tell_smells(tally)
+    if result.dry_run:
+        click.echo("A dry run: nothing was recorded.")
+    elif result.published:
+        click.echo(f"Recorded as import {result.id}.")
+    elif not tally.refused:
+        click.echo("Nothing new: the register stays as it is.")
+
+
+def _tell_smells(tally: Tally) -> None:
+    if tally.smell_counts:
+        click.echo("What smells, and was left as it is:")
+    for kind, number in tally.smell_counts.most_common():
+        click.echo(f"  {number:>9,} {kind}")
+        of_kind = [smell for smell in tally.smells if smell.kind.value == kind]
+        for smell in of_kind[:SHOWN]:
+            rows = ", ".join(f"{place.file}:{place.line}" for place in smell.places[:SHOWN])
+            click.echo(f"            {smell.detail} ({rows})")
+
+
+def _told(what: str, number: int, definition: str, examples: list[str]) -> None:
+    click.echo(f"  {number:>9,} {what}: {definition}")
+    for example in examples[:SHOWN]:
+        click.echo(f"            {example}")
+
+
+def _delimiter(mark: str | None) -> str | None:
+    return {None: None, "\t": "tab"}.get(mark, f"delimiter {mark}")
+
+
+def known_mappings() -> str:
+    """The names of the shipped mappings, for the help text."""
+    return ", ".join(shipped_mappings())
+
+
+__all__ = ["FileRefused", "import_files", "inspect_file", "known_mappings"]

@@ -1,0 +1,366 @@
+"""The language of mappings: how the rows of a file become claims. Declared, never programmed; docs/mappings.md."""
+
+import tomllib
+from collections.abc import Mapping as AnyMapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from app.imports.kinds import FileOptions, MappingRefused
+from app.shapes import Input, Slug
+from app.sources.schemas import SourceInput
+from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
+from app.vocabulary.terms import RelationType
+
+
+def _path(text: str) -> str:
+    try:
+        jmespath.compile(text)
+    except JMESPathError as wrong:
+        raise ValueError(f"not a JMESPath expression: {wrong}") from None
+    return text
+
+
+Path_ = Annotated[str, AfterValidator(_path)]
+Given = Annotated["str | Pick", Field(union_mode="left_to_right")]
+"""A constant (with `{column}` in it, a template), or a table that picks a value from the row."""
+
+
+class Pick(Input):
+    """A value picked from the row, and what is done to it, in this order. An empty result means: not given."""
+
+    column: str | None = Field(default=None, description="The column, by its exact name.", examples=["report_date"])
+    path: Path_ | None = Field(
+        default=None, description="A JMESPath into a nested row.", examples=["verified.killed_cum"]
+    )
+    text: str | None = Field(
+        default=None, description="A template; `{column}` stands for a column.", examples=["Report of {date}"]
+    )
+    first: list[Given] | None = Field(
+        default=None, description="The first of these that gives something.", examples=[[{"column": "killed"}]]
+    )
+    after: str | None = Field(default=None, description="Only what follows this text.", examples=["_asof_"])
+    before: str | None = Field(default=None, description="Only what stands before this text.", examples=["_"])
+    map: dict[str, str] | None = Field(
+        default=None,
+        description="What each value stands for. A value that is not listed is refused, unless `otherwise` is given.",
+        examples=[{"mohtel": "gaza-health-ministry"}],
+    )
+    otherwise: str | None = Field(
+        default=None, description="What stands where there is no value, or none that is listed.", examples=["unknown"]
+    )
+    date: str | None = Field(
+        default=None,
+        description="The format of a date, in the letters of strptime; it becomes YYYY-MM-DD.",
+        examples=["%d.%m.%Y"],
+    )
+    slug: bool = Field(default=False, description="Make it a slug: small letters, digits and hyphens.", examples=[True])
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Pick":
+        origins = [name for name in ("column", "path", "text", "first") if getattr(self, name) is not None]
+        if len(origins) != 1:
+            raise ValueError("expected one of `column`, `path`, `text` and `first`")
+        return self
+
+
+class Condition(Input):
+    """Something that is true of a row, or not."""
+
+    column: str | None = Field(default=None, description="The column that is looked at.", examples=["flash_source"])
+    path: Path_ | None = Field(default=None, description="Or a JMESPath.", examples=["verified.killed"])
+    among: list[str] | None = Field(default=None, description="It is one of these.", examples=[["fill"]])
+    contains: str | None = Field(default=None, description="It contains this text.", examples=["of which"])
+    empty: bool | None = Field(default=None, description="Whether it is empty or absent.", examples=[True])
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Condition":
+        if (self.column is None) == (self.path is None):
+            raise ValueError("expected either `column` or `path`")
+        if sum(test is not None for test in (self.among, self.contains, self.empty)) != 1:
+            raise ValueError("expected one of `among`, `contains` and `empty`")
+        return self
+
+
+class Skip(Condition):
+    """Rows that hold no claim, and why."""
+
+    reason: str = Field(description="Why; the report counts it.", examples=["carried forward, not reported"])
+
+
+class FigureMap(Input):
+    """Where the figure stands. Without any of these, in the column that has the claim's name."""
+
+    printed: Given | None = Field(
+        default=None,
+        description="The figure as it is printed: a number, or words such as `7,000`, `4 – 5` or `over 300`.",
+        examples=[{"column": "personnel"}],
+    )
+    qualifier: Pick | None = Field(
+        default=None,
+        description="A second column that says how the number is meant; its `map` gives wordings with `{}` in them.",
+        examples=[{"column": "personnel*", "map": {"about": "about {}", "more": "more than {}"}}],
+    )
+    decimal: Literal[".", ","] = Field(
+        default=".", description="The decimal sign; with `,` the points are thousands.", examples=[","]
+    )
+    scale: float | None = Field(
+        default=None, gt=0, description="What one printed unit stands for (`1000`: in thousands).", examples=[1000]
+    )
+    bound: Literal["at_least", "at_most"] | None = Field(
+        default=None, description="A plain number is only a floor, or a ceiling.", examples=["at_least"]
+    )
+    approximate: bool = Field(default=False, description="A plain number is about right.", examples=[True])
+    value: Given | None = Field(
+        default=None, description="The number itself, or the best estimate.", examples=[{"column": "est"}]
+    )
+    lower: Given | None = Field(default=None, description="The lower end.", examples=[{"column": "ci95_low"}])
+    upper: Given | None = Field(default=None, description="The upper end.", examples=[{"column": "ci95_high"}])
+    coverage: float | None = Field(
+        default=None, description="The probability with which the range is said to hold.", examples=[0.95]
+    )
+    out_of: Given | None = Field(default=None, description="The whole of a share.", examples=[{"column": "strength"}])
+    relative_to: Given | None = Field(
+        default=None, description="The base of a relative figure.", examples=["2015-2019"]
+    )
+
+
+class PeriodMap(Input):
+    """What the figure covers: `edtf`, or `on` one day, or `start` and `end`, or the `hours` before the end of a day."""
+
+    edtf: Given | None = Field(default=None, description="The period in EDTF.", examples=[{"column": "period"}])
+    on: Given | None = Field(default=None, description="One day.", examples=[{"column": "day"}])
+    start: Given | None = Field(default=None, description="Its first day.", examples=["2022-02-24"])
+    end: Given | None = Field(default=None, description="Its last day.", examples=[{"column": "date"}])
+    hours: Given | None = Field(
+        default=None, description="How many hours it has, to the end of its last day.", examples=[{"column": "hours"}]
+    )
+    aggregation: Given = Field(
+        default="cumulative", description="`cumulative`, `within`, `snapshot` or `rate`.", examples=["within"]
+    )
+
+
+class DocumentMap(Input):
+    """Where it can be read. Of one address there is one document."""
+
+    title: Given = Field(description="Its title.", examples=["Losses on {date}"])
+    url: Given | None = Field(default=None, description="Its address.", examples=[{"column": "sourceUri"}])
+    publisher: Given | None = Field(default=None, description="The source that published it.", examples=["ua-mod"])
+    published_on: Given | None = Field(default=None, description="On which day.", examples=[{"column": "date"}])
+    language: Given | None = Field(default=None, description="Its language (BCP 47).", examples=["uk"])
+    archive_url: Given | None = Field(default=None, description="A lasting copy.", examples=[{"column": "archive"}])
+    terms: Given | None = Field(default=None, description="Its licence.", examples=["CC BY 4.0"])
+
+
+class CitationMap(Input):
+    """A citation of the claim."""
+
+    document: DocumentMap = Field(description="Where it can be read.")
+    role: Given | None = Field(
+        default=None, description="`original` or `relay`; worked out if not given.", examples=["relay"]
+    )
+    via: list[Given] = Field(default=[], description="The sources in between.", examples=[["ap"]])
+    fidelity: Given = Field(default="paraphrase", description="How faithfully it repeats it.", examples=["verbatim"])
+    quote: Given | None = Field(
+        default=None, description="The words as they stand there.", examples=[{"column": "quote"}]
+    )
+    quote_language: Given | None = Field(default=None, description="Their language.", examples=["en"])
+    translation: Given | None = Field(default=None, description="The words in English.", examples=[{"column": "en"}])
+    locator: Given | None = Field(default=None, description="Where in the document.", examples=["row {date}"])
+    gap: Given | None = Field(
+        default=None, description="Which link of the chain was not seen.", examples=["The report itself was not seen."]
+    )
+
+
+class ConfidenceMap(Input):
+    """A first assessment of the claim. Needs the role editor."""
+
+    level: Given | None = Field(default=None, description="An editor's word.", examples=["low"])
+    reliability: Given | None = Field(default=None, description="Of the source, A–F.", examples=["C"])
+    credibility: Given | None = Field(default=None, description="Of the figure, 1–6.", examples=["3"])
+    stated: Given | None = Field(default=None, description="The source's own hedge.", examples=[{"column": "hedge"}])
+    assessor: Given | None = Field(default=None, description="Who assessed it.", examples=["desk"])
+    assessed_on: Given | None = Field(default=None, description="When; today if not given.", examples=["2026-11-20"])
+    rationale: Given = Field(description="Why.", examples=["A party to the war counts the other side's losses."])
+
+
+class ClaimMap(Input):
+    """One claim of a row. What `[claim]` says holds for every claim that does not say otherwise."""
+
+    over: Path_ | None = Field(
+        default=None,
+        description="A JMESPath to a list in the row: one claim for each of its objects, whose fields are columns too.",
+        examples=["regions"],
+    )
+    only: list[Condition] = Field(default=[], description="Made only where all of these hold.")
+    unless: list[Condition] = Field(default=[], description="Not made where one of these holds.")
+    category: Given = Field(description="What is counted.", examples=["killed"])
+    subject: Given = Field(description="Whose.", examples=["russian-forces"])
+    place: Given = Field(description="Where.", examples=["russia-ukraine-war"])
+    source: Given = Field(description="Who said it.", examples=[{"column": "claimant", "map": {"UK": "uk-mod"}}])
+    proposition: Given = Field(default="quantity", description="What kind of statement it is.", examples=["quantity"])
+    modality: Given = Field(default="estimate", description="How the source holds it.", examples=["count"])
+    derivation: Given = Field(default="unknown", description="What it rests on.", examples=["own"])
+    figure: FigureMap = Field(default=FigureMap(), description="The figure.")
+    period: PeriodMap = Field(description="What the figure covers.")
+    date: Given | None = Field(default=None, description="The day on which it was said.", examples=[{"column": "date"}])
+    date_edtf: Given | None = Field(
+        default=None, description="The same in EDTF, where only a month is known.", examples=["2022-03"]
+    )
+    includes: list[Given] = Field(
+        default=[], description="Subjects that it says it counts.", examples=[["wagner-group"]]
+    )
+    excludes: list[Given] = Field(default=[], description="Subjects that it says it leaves out.", examples=[["pow"]])
+    note: Given | None = Field(default=None, description="What a reader should know.", examples=[{"column": "note"}])
+    citation: CitationMap = Field(description="Where it can be read.")
+    confidence: ConfidenceMap | None = Field(default=None, description="A first assessment of it.")
+
+
+class RelationMap(Input):
+    """How two claims of one row stand to each other."""
+
+    claim: str = Field(description="The claim that stands so, by its name in this mapping.", examples=["killed"])
+    type: RelationType = Field(description="How.", examples=["part_of"])
+    to: str = Field(description="To which claim, by its name.", examples=["casualties"])
+
+
+class VintageMap(Input):
+    """How the rows of a newer file are known again, and what a changed figure becomes."""
+
+    key: list[Given] = Field(min_length=1, description="What a row is known again by.", examples=[[{"column": "date"}]])
+    on_change: Literal["supersede", "fix", "report"] = Field(
+        default="report",
+        description="A changed figure is a new claim that supersedes the old one, a repair of our record, or reported.",
+        examples=["supersede"],
+    )
+    date: Given | None = Field(
+        default=None,
+        description="The day of the file: its rows say what they say on that day, and an older file changes nothing.",
+        examples=[{"column": "_file", "after": "asof_", "before": "_"}],
+    )
+    complete: bool = Field(
+        default=True,
+        description="Whether a file holds all rows, so that one that is missing has vanished.",
+        examples=[False],
+    )
+
+
+class DayCheck(Input):
+    """A column that counts days, checked against the date."""
+
+    column: str = Field(description="The column that counts.", examples=["day"])
+    date: Given = Field(description="The date of the row.", examples=[{"column": "date"}])
+    first: str = Field(description="The date that is day 1.", examples=["2022-02-24"])
+
+
+class NewRecord(Input):
+    """A source, subject or place that each row names, recorded if it is not there yet."""
+
+    kind: Literal["source", "subject", "place"] = Field(description="What it is.", examples=["place"])
+    slug: Given = Field(description="Its slug.", examples=[{"column": "country", "slug": True}])
+    fields: dict[str, Given | bool | list[Given]] = Field(
+        description="Its other fields, as in the tables `sources`, `subjects` and `places`.",
+        examples=[{"name": "{country}", "parents": ["world"]}],
+    )
+
+
+class Mapping(Input):
+    """How the rows of one kind of file become claims."""
+
+    title: str = Field(description="What the file is, in a sentence.", examples=["Russian personnel losses, daily"])
+    description: str | None = Field(
+        default=None, description="What a reader should know of it.", examples=["Cumulative since 2022-02-24."]
+    )
+    series: Slug | None = Field(
+        default=None,
+        description="A name for the series: rows of all files under one name are known again by their keys.",
+        examples=["general-staff-personnel"],
+    )
+    file: FileOptions = Field(default=FileOptions(), description="How the file is read.")
+    missing: list[str] = Field(
+        default=["", "NA", "N/A", "n/a", "null", "-", "–"],
+        description="Cells that mean: not given.",
+        examples=[["", "NA"]],
+    )
+    vintage: VintageMap | None = Field(default=None, description="How newer files of the series are told apart.")
+    skip: list[Skip] = Field(default=[], description="Rows that hold no claim.")
+    labels: list[str] = Field(
+        default=[], description="Columns with labels, in which a number would be out of place.", examples=[["type"]]
+    )
+    days: list[DayCheck] = Field(default=[], description="Columns that count days, to be checked.")
+    claim: dict[str, Any] = Field(default={}, description="What holds for every claim that does not say otherwise.")
+    claims: dict[str, ClaimMap] = Field(min_length=1, description="The claims of a row, by name.")
+    relations: list[RelationMap] = Field(default=[], description="Relations between the claims of one row.")
+    sources: dict[Slug, SourceInput] = Field(default={}, description="Sources, recorded if they are not there yet.")
+    categories: dict[Slug, CategoryInput] = Field(default={}, description="Categories, likewise.")
+    subjects: dict[Slug, SubjectInput] = Field(default={}, description="Subjects, likewise.")
+    places: dict[Slug, PlaceInput] = Field(default={}, description="Places, likewise.")
+    new: list[NewRecord] = Field(default=[], description="Sources, subjects and places that the rows name.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inherit(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+        """Give every claim what `[claim]` says."""
+        if not isinstance(given, dict):
+            return given
+        shared, claims = given.get("claim", {}), given.get("claims")
+        if not isinstance(shared, dict) or not isinstance(claims, dict):
+            return given
+        return {**given, "claims": {name: _merged(shared, own) for name, own in claims.items()}}
+
+    @model_validator(mode="after")
+    def _names(self) -> "Mapping":
+        for relation in self.relations:
+            for name in (relation.claim, relation.to):
+                if name not in self.claims:
+                    raise ValueError(f"relations: there is no claim `{name}` in this mapping")
+        if self.vintage is not None and self.series is None:
+            raise ValueError("vintage: rows are known again within a `series`, which has no name here")
+        if self.vintage is not None and self.vintage.on_change == "supersede" and self.vintage.date is None:
+            raise ValueError("vintage: a superseding claim needs a day of its own; give `date`")
+        return self
+
+
+def _merged(shared: Any, own: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+    """`own` over `shared`, table by table; what picks a value is replaced whole."""
+    if not (isinstance(shared, dict) and isinstance(own, dict)) or _picks(shared) or _picks(own):
+        return own
+    return {**shared, **{name: _merged(shared.get(name), value) for name, value in own.items()}}
+
+
+def _picks(table: AnyMapping[str, Any]) -> bool:
+    return any(name in table for name in ("column", "path", "text", "first"))
+
+
+def read_mapping(text: str, name: str) -> Mapping:
+    """Read a mapping from TOML. Raises `MappingRefused` with every fault and where it stands."""
+    try:
+        return Mapping.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as wrong:
+        raise MappingRefused(f"{name} is not TOML: {wrong}") from None
+    except ValidationError as wrong:
+        lines = [f"{name} is not a mapping:"]
+        for error in wrong.errors():
+            where = ".".join(str(step) for step in error["loc"] if step not in ("str", "Pick"))
+            lines.append(f"  {where or 'mapping'}: {error['msg'].removeprefix('Value error, ')}")
+        raise MappingRefused("\n".join(dict.fromkeys(lines))) from None
+
+
+def shipped_mappings() -> dict[str, Path]:
+    """The mappings that come with the service, by name."""
+    folder = Path(__file__).parent / "mappings"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_mapping(name: str) -> Mapping:
+    """A shipped mapping by its name. Raises `MappingRefused`."""
+    found = shipped_mappings().get(name)
+    if found is None:
+        raise MappingRefused(f"There is no mapping `{name}`; there are {', '.join(shipped_mappings())}.")
+    return read_mapping(found.read_text("utf-8"), name)
+
+
+Pick.model_rebuild()

@@ -1,0 +1,96 @@
+"""What becomes of a row: whether it is new, or known again, and by what. Pure: what is known is handed over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from app.imports.plan import OnChange
+from app.vocabulary.terms import Status, Term
+
+
+class Outcome(Term):
+    """What an import makes of a claim that a row gives."""
+
+    new = "new", "A new claim."
+    cited = "cited", "The claim stands already; this document is a new citation of it."
+    changed = "changed", "A row that is known said something else before: a claim that supersedes, or a repair."
+    unchanged = "unchanged", "The claim stands already, and is cited from this document."
+    differs = "differs", "A row that is known said something else before; the mapping only reports it."
+    older = "older", "The register has a later state of this row: an older file arrived again, or somebody repaired it."
+    retracted = "retracted", "The claim of this row was retracted; it is not recorded again."
+    removed = "removed", "The claim of this row was taken down; it is not recorded again."
+    refused = "refused", "The row breaks a rule; the reasons are given."
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A claim of the register, as it stands: its id, its status, its fingerprint and what it cites."""
+
+    id: str
+    status: Status
+    print: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a row with this key said in an import before, and what has become of its claim."""
+
+    print: str
+    vintage: date | None
+    claim: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome, and the claim of the register that it concerns."""
+
+    outcome: Outcome
+    claim: str | None = None
+    before: str | None = None
+    """The fingerprint of what the row said before, where it changed."""
+
+
+GONE = {Status.retracted: Outcome.retracted, Status.removed: Outcome.removed}
+
+
+def decide(
+    print_: str,
+    same: Standing | None,
+    said: Sequence[Said],
+    vintage: date | None,
+    on_change: OnChange,
+) -> Decision:
+    """Tell what becomes of a row that says `print_`.
+
+    `same` is the claim that stands with this very fingerprint, `said` what the row's key said before, the oldest
+    first, `vintage` the day of the file. What was superseded, retracted or taken down is never recorded again.
+    """
+    if not said:
+        return _by_print(same)
+    last = said[-1]
+    if last.claim.status in GONE:
+        return Decision(GONE[last.claim.status], last.claim.id)
+    if last.print == print_:
+        # Its claim may say something else by now, but for a restatement, which has a day of its own.
+        return Decision(Outcome.unchanged, last.claim.id)
+    outdated = vintage is not None and last.vintage is not None and vintage < last.vintage
+    if outdated or any(each.print == print_ for each in said):
+        return Decision(Outcome.older, last.claim.id)
+    if on_change == "report":
+        return Decision(Outcome.differs, last.claim.id)
+    return Decision(Outcome.changed, last.claim.id, last.print)
+
+
+def by_id(print_: str, same: Standing | None, named: Standing | None) -> Decision:
+    """The same for a row that names its claim by id, as the register's own files do."""
+    if named is None:
+        return _by_print(same)
+    if named.status is Status.removed:
+        return Decision(Outcome.removed, named.id)
+    return Decision(Outcome.unchanged if named.print == print_ else Outcome.older, named.id)
+
+
+def _by_print(same: Standing | None) -> Decision:
+    if same is None:
+        return Decision(Outcome.new)
+    return Decision(GONE.get(same.status, Outcome.cited), same.id)
