@@ -3,6 +3,8 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
+ROWS ?= 1000000
+DATABASES ?= sqlite postgresql
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
@@ -22,6 +24,9 @@ races: .venv/tested ## Try history and simultaneous writes long and hard: about 
 
 cover: .venv/tested ## Run every test, and show which lines and branches they reach
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
+
+bench-import: .venv/tested ## Measure an import against the raw database: ROWS=1000000 DATABASES="sqlite postgresql"
+	$(BIN)/python -m benchmarks.imports --rows $(ROWS) --databases "$(DATABASES)"
 
 check: .venv/tested ## Lint, types, contract
 	$(BIN)/ruff check
@@ -54,4 +59,4 @@ pins: ## Pin every dependency anew, with hashes
 	$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help serve test races cover check openapi pins
+.PHONY: help serve test races cover bench-import check openapi pins

@@ -32,6 +32,7 @@ TAGS = [
     {"name": "claims", "description": "Who said what, when, where it can be read, and how far it can be trusted."},
     {"name": "sources", "description": "Who makes or relays claims, and the documents they are read in."},
     {"name": "vocabulary", "description": "Categories, subjects, places, and the words of the contract."},
+    {"name": "imports", "description": "Files of claims, and of any other shape, taken in by a mapping."},
     {"name": "changes", "description": "What changed, in order: to follow, to mirror, to subscribe to."},
     {"name": "operation", "description": "How the service is."},
 ]
@@ -96,7 +97,9 @@ def _give_examples(
     operation: dict[str, Any], schemas: dict[str, Any], bodies: dict[str, Any], answers: dict[str, Any]
 ) -> None:
     """Put real examples into an operation: a body that the starter register takes, and what it answers."""
-    if body := operation.get("requestBody"):
+    if example := bodies.get(operation["operationId"]):
+        operation["requestBody"]["content"]["text/csv"]["example"] = example
+    elif body := operation.get("requestBody"):
         given = body["content"][JSON]
         name = given["schema"].get("$ref", "").rpartition("/")[2]
         given["example"] = bodies.get(name) or _smallest(schemas[name], schemas)

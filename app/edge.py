@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request
@@ -20,9 +21,11 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
 class Edge:
     """The outermost layer of the service, just inside CORS."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, larger: Mapping[str, int]) -> None:
+        """`larger` names the paths that read more than `max_body_bytes`."""
         self.app = app
         self.max_body_bytes = max_body_bytes
+        self.larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and complete its answer."""
@@ -66,8 +69,9 @@ class Edge:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > self.max_body_bytes:
-            problem = TooLarge(f"The body has {length} bytes; at most {self.max_body_bytes} are read.")
+        most = self.larger.get(scope["path"], self.max_body_bytes)
+        if length.isdecimal() and int(length) > most:
+            problem = TooLarge(f"The body has {length} bytes; at most {most} are read.")
             await problem_response(Request(scope), problem)(scope, receive, send)
             return
         read = 0
@@ -77,8 +81,8 @@ class Edge:
             nonlocal read
             message = await receive()
             read += len(message.get("body", b""))
-            if read > self.max_body_bytes:
-                raise HTTPException(413, f"The body is too long; at most {self.max_body_bytes} bytes are read.")
+            if read > most:
+                raise HTTPException(413, f"The body is too long; at most {most} bytes are read.")
             return message
 
         await self.app(scope, counted, send)

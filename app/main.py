@@ -14,6 +14,7 @@ from app.claims.routes import router as claims
 from app.db import Database
 from app.edge import Edge
 from app.feeds.routes import router as feeds
+from app.imports.routes import router as imports
 from app.parameters import check_media_type, check_parameters, wait_for_seq
 from app.settings import Settings, read_settings
 from app.sources.routes import router as sources
@@ -50,13 +51,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     v1 = APIRouter(
         prefix="/v1", dependencies=[Depends(check_parameters), Depends(check_media_type), Depends(wait_for_seq)]
     )
-    for room in (topics, claims, citing, sources, vocabulary, changes, feeds):
+    for room in (topics, claims, citing, sources, vocabulary, imports, changes, feeds):
         v1.include_router(room)
     app.include_router(v1)
     app.include_router(observe.router)
     docs.install(app)
     problems.install(app)
-    app.add_middleware(Edge, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(Edge, max_body_bytes=settings.max_body_bytes, larger={"/v1/imports": settings.max_import_bytes})
     app.add_middleware(
         CORSMiddleware,
         allow_origins=["*"],

@@ -39,8 +39,8 @@ def check_parameters(request: Request) -> None:
 
 
 def check_media_type(request: Request) -> None:
-    """Raise `UnsupportedMediaType` for a body that is not said to be JSON."""
-    if request.method not in ("POST", "PUT", "PATCH"):
+    """Raise `UnsupportedMediaType` for a body that is not said to be JSON, unless the route reads other ones itself."""
+    if request.method not in ("POST", "PUT", "PATCH") or request.scope["route"].openapi_extra:
         return
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):

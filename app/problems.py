@@ -174,6 +174,24 @@ class KeyReused(Problem):
     status, code, title = 422, "key_reused", "This Idempotency-Key belongs to another request"
 
 
+class FileNotRead(Problem):
+    """A file that is not what it should be, or not safe to read."""
+
+    status, code, title = 422, "file_refused", "The file cannot be read"
+
+
+class MappingNotRead(Problem):
+    """A mapping that cannot be used."""
+
+    status, code, title = 422, "mapping_refused", "The mapping cannot be used"
+
+
+class RowsRefused(Problem):
+    """An import with rows that break a rule."""
+
+    status, code, title = 422, "rows_refused", "Rows are refused, so nothing was imported"
+
+
 class Removed(Problem):
     """It was taken down."""
 

@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         default=1_000_000, ge=10_000, description="The largest request body that is read, in bytes; more is a 413."
     )
+    max_import_bytes: int = Field(
+        default=200_000_000,
+        ge=10_000,
+        description="The largest file that `POST /v1/imports` reads, in bytes; the command line reads any.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What is logged: `debug`, `info`, `warning` or `error`."
     )

@@ -36,22 +36,22 @@ class Made:
 class Writer:
     """The pen of one request."""
 
-    def __init__(self, request: Request, body: bytes, key: str | None, if_match: str | None) -> None:
+    def __init__(self, request: Request, digest: str, key: str | None, if_match: str | None = None) -> None:
+        """`digest` tells one body from another."""
         self.request = request
         self.database: Database = request.app.state.database
-        self.digest = hashlib.sha256(body).hexdigest()
+        self.digest = digest
         self.key = key
         self.if_match = if_match
 
     def __call__(self, actor: Actor, act: Callable[[Log], Made]) -> Response:
         """Run `act` in a transaction and answer with what it made, or with what the same request made before."""
         with writing(self.database, actor.name) as log:
-            if self.key is not None and (before := self._before(log, actor)) is not None:
+            if (before := self.before(log, actor)) is not None:
                 return before
             made = act(log)
-            response = self._answer(made)
-            if self.key is not None:
-                self._store(log, actor, made, response)
+            response = self.answer(made)
+            self.keep(log, actor, made, response)
         return response
 
     def put(
@@ -87,14 +87,17 @@ class Writer:
             more={"revision": card["revision"], "current": card},
         )
 
-    def _answer(self, made: Made) -> Response:
+    def answer(self, made: Made) -> Response:
+        """What a write is answered that made this."""
         headers = {"Location": made.location or made.card["links"]["self"]} if made.created else {}
         tag = f"{made.card['revision']}-" if "revision" in made.card else ""
         status = 201 if made.created else 200
         return answer(self.request, json_bytes(made.card), JSON, tag=tag, status=status, headers=headers)
 
-    def _before(self, log: Log, actor: Actor) -> Response | None:
-        """The answer that this key got before, if it got one in the last 24 hours."""
+    def before(self, log: Log, actor: Actor) -> Response | None:
+        """The answer that this key got before, if there is a key and it got one in the last 24 hours."""
+        if self.key is None:
+            return None
         log.session.execute(delete(StoredAnswer).where(columns_of(StoredAnswer).at < log.at - KEPT))
         found = log.session.execute(select(*columns_of(StoredAnswer)).where(self._mine(actor))).mappings().first()
         if found is None:
@@ -108,7 +111,10 @@ class Writer:
         headers = {**found["headers"], "Idempotency-Replayed": "true"}
         return Response(found["body"], status_code=found["status"], media_type=JSON, headers=headers)
 
-    def _store(self, log: Log, actor: Actor, made: Made, response: Response) -> None:
+    def keep(self, log: Log, actor: Actor, made: Made, response: Response) -> None:
+        """Keep the answer for the key, if there is one, in the transaction of the write."""
+        if self.key is None:
+            return
         kept = {name: response.headers[name] for name in ("etag", "location") if name in response.headers}
         log.session.execute(
             insert(StoredAnswer).values(
@@ -134,8 +140,7 @@ def forget_answers(log: Log, claim: str) -> None:
     log.session.execute(update(StoredAnswer).where(columns_of(StoredAnswer).claim == claim).values(body=None))
 
 
-async def _writer(
-    request: Request,
+def _idempotency_key(
     idempotency_key: Annotated[
         str | None,
         Header(
@@ -144,6 +149,21 @@ async def _writer(
             max_length=255,
         ),
     ] = None,
+) -> str | None:
+    if idempotency_key is not None and not (
+        idempotency_key and idempotency_key.isascii() and idempotency_key.isprintable()
+    ):
+        raise invalid("Idempotency-Key", "Expected 1 to 255 printable ASCII characters.", location="header")
+    return idempotency_key
+
+
+IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
+"""The name that a client gave its request, checked."""
+
+
+async def _writer(
+    request: Request,
+    key: IdempotencyKey,
     if_match: Annotated[
         str | None,
         Header(
@@ -153,11 +173,7 @@ async def _writer(
         ),
     ] = None,
 ) -> Writer:
-    if idempotency_key is not None and not (
-        idempotency_key and idempotency_key.isascii() and idempotency_key.isprintable()
-    ):
-        raise invalid("Idempotency-Key", "Expected 1 to 255 printable ASCII characters.", location="header")
-    return Writer(request, await request.body(), idempotency_key, if_match)
+    return Writer(request, hashlib.sha256(await request.body()).hexdigest(), key, if_match)
 
 
 Write = Annotated[Writer, Depends(_writer)]

@@ -77,4 +77,5 @@ def _claim(row: Row, cited: Sequence[Row]) -> dict[str, Any] | None:
         if each["claim"] == row["id"] and each["seq"] <= seq and (each["until_seq"] is None or each["until_seq"] > seq)
     ]
     state = {"id": row["id"], "status": row["status"], "retracted_on": row["retracted_on"]}
+    state["import_id"] = row["import_id"]
     return {**state, **given_claim(row), "citations": citations}

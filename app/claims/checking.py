@@ -55,8 +55,7 @@ def check_claim(known: Known, given: ClaimInput, at: str = "") -> Checked:
     period = _period(given, faults)
     _check_slugs(known, given, faults)
     documents = [
-        check_citation(known, cited, given.source, f"citations/{i}/", faults)
-        for i, cited in enumerate(given.citations)
+        check_citation(known, cited, given.source, f"citations/{i}/", faults) for i, cited in enumerate(given.citations)
     ]
     said_on = _said_on(known, given, documents, faults)
     faults.raise_any()

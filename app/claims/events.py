@@ -78,6 +78,7 @@ def revise(log: Log, id_: str, given: ChangeInput) -> None:
     known = Known(log.session, log.view)
     checked = check_claim(known, changed, "changes/")
     state = {**checked.state, "status": row["status"], "retracted_on": row["retracted_on"]}
+    state["import_id"] = row["import_id"]
     states = None if new_citations is None else _citation_states(log, known, id_, changed.source, given, cited)
     if all(row[name] == value for name, value in state.items()) and not _cited_anew(states, cited):
         raise invalid("changes", "Nothing would change.")

@@ -132,6 +132,7 @@ def _card(row: Mapping[Any, Any], citations: list[Card], confidence: Card | None
         "citations": citations,
         "note": row["note"],
         "retracted_on": None if stood else row["retracted_on"],
+        "import_id": row["import_id"],
         "recorded_at": row["recorded_at"],
         # A past state did not know when it would end.
         "recorded_until": None,

@@ -21,7 +21,7 @@ EDITORS = "editors"
 """Who asserts a relation that no source asserts."""
 
 
-def record_claim(log: Log, given: ClaimInput, id_: str | None = None) -> str:
+def record_claim(log: Log, given: ClaimInput, id_: str | None = None, import_id: str | None = None) -> str:
     """Record a new claim with its citations, and its first assessment if one is given; return its id.
 
     Raises `InvalidRequest` with every fault, or `DuplicateClaim` with the claim that stands.
@@ -35,7 +35,7 @@ def record_claim(log: Log, given: ClaimInput, id_: str | None = None) -> str:
         citation_state(log, known, cited, id_, given.source, recorded)
         for cited, recorded in zip(given.citations, checked.documents, strict=True)
     ]
-    log.record(ClaimVersion, id_, checked.state, action="created", claim=id_)
+    log.record(ClaimVersion, id_, {**checked.state, "import_id": import_id}, action="created", claim=id_)
     for state in states:
         log.put(CitationVersion, str(uuid7()), state)
     if given.confidence is not None:

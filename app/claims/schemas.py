@@ -31,6 +31,7 @@ from app.vocabulary.terms import (
 )
 
 ID = "01a1f640-bc00-7528-9916-436a9224d91e"
+IMPORT = "01a1f640-bc00-7942-b648-86578d874731"
 Number = int | float
 
 
@@ -166,6 +167,9 @@ class Claim(Output):
     citations: list[Citation] = Field(description="Where it can be read, the first recorded first.")
     note: str | None = Field(description="What a reader should know.", examples=["The page is undated."])
     retracted_on: dt.date | None = Field(description="When its source took it back.", examples=["2025-07-01"])
+    import_id: str | None = Field(
+        description="The import that brought it; null where somebody recorded it by itself.", examples=[IMPORT]
+    )
     recorded_at: UtcTime = Field(description="When this revision was recorded.", examples=["2026-11-20T10:00:00Z"])
     recorded_until: UtcTime | None = Field(description="When the next one was.", examples=["2026-11-21T10:00:00Z"])
     seq: int = Field(description="The change that made this revision.", examples=[17])

@@ -15,7 +15,7 @@ from app.db import Database
 from app.imports.files import FileRefused, Row
 from app.imports.inspecting import draft_mapping
 from app.imports.intake import Tally
-from app.imports.job import ImportRefused, Request, Result, run_import
+from app.imports.job import ImportRefused, Result, RunRequest, run_import
 from app.imports.kinds import MappingRefused
 from app.imports.mapped import MappedPlan
 from app.imports.mapping import load_mapping, read_mapping, shipped_mappings
@@ -46,7 +46,7 @@ def import_files(
         if keep_going and not dry_run:
             refused = stack.enter_context(RefusedFile.beside(files[0], flat=_is_flat(files[0])))
         progress = stack.enter_context(_progress())
-        request = Request(
+        request = RunRequest(
             files,
             plan,
             dry_run=dry_run,

@@ -1,6 +1,6 @@
 """One import from first to last: read, staged, looked over, and published at once, or not at all."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby, islice
@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from uuid_utils import uuid7
 
-from app.changes.clock import view_of
+from app.changes.clock import Log, view_of
 from app.db import Database
 from app.imports.files import FileReport, Limits, Reading, Row
 from app.imports.intake import Intake, Tally
@@ -37,7 +37,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(slots=True)
-class Request:
+class RunRequest:
     """What is to be imported, and how."""
 
     paths: Sequence[Path]
@@ -94,6 +94,9 @@ Allow = Callable[[Result], None]
 """Asked before anything is published; raises where the actor may not."""
 
 
+Done = Callable[[Log, Result], None]
+
+
 class ImportRefused(Exception):
     """Rows were refused, so nothing was recorded."""
 
@@ -106,20 +109,22 @@ class ImportRefused(Exception):
 
 def run_import(
     database: Database,
-    request: Request,
+    request: RunRequest,
     actor: str,
     *,
     allow: Allow = lambda _result: None,
+    done: Done = lambda _log, _result: None,
     each_refused: Callable[[Row, list[str]], None] | None = None,
 ) -> Result:
     """Import files. Raises `FileRefused`, or `ImportRefused` where rows are and `keep_going` is not asked for.
 
-    `each_refused` is handed every refused row after a run that kept going.
+    `allow` may raise before anything is written; `done` is called in the transaction that publishes, as its last
+    act; `each_refused` is handed every refused row after a run that kept going.
     """
     for _ in range(TRIES):
         stage = Stage()
         try:
-            return _run(database, request, actor, stage, allow, each_refused)
+            return _run(database, request, actor, stage, allow, done, each_refused)
         except Moved:
             continue
         finally:
@@ -129,10 +134,11 @@ def run_import(
 
 def _run(
     database: Database,
-    request: Request,
+    request: RunRequest,
     actor: str,
     stage: Stage,
     allow: Allow,
+    done: Done,
     each_refused: Callable[[Row, list[str]], None] | None,
 ) -> Result:
     id_ = str(uuid7())
@@ -158,7 +164,7 @@ def _run(
     if tally.refused and not (request.keep_going or request.dry_run):
         raise ImportRefused(result)
     if result.changes and not request.dry_run:
-        publish(database, intake, _card(result, actor, request), actor)
+        publish(database, intake, _card(result, actor, request), actor, lambda log: done(log, result))
         result.published = True
     if each_refused is not None and tally.refused:
         for row in _reading(request):
@@ -167,11 +173,11 @@ def _run(
     return result
 
 
-def _reading(request: Request) -> Reading:
+def _reading(request: RunRequest) -> Reading:
     return Reading(request.paths, request.plan.options, names=request.names, limits=request.limits)
 
 
-def _card(result: Result, actor: str, request: Request) -> dict[str, Any]:
+def _card(result: Result, actor: str, request: RunRequest) -> dict[str, Any]:
     """The record of an import, as its table keeps it."""
     days = {day for report in result.files if (day := request.vintage or request.plan.vintage(report.name))}
     return {
@@ -251,7 +257,7 @@ def _needs_editor(intake: Intake) -> list[str]:
     return needed
 
 
-def summary(result: Result) -> Mapping[str, Any]:
+def summary(result: Result) -> dict[str, Any]:
     """A result, as the API and the command line tell it."""
     return {
         "id": result.id if result.published else None,

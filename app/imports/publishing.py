@@ -1,6 +1,6 @@
 """What was staged, published: in one transaction, in the order in which it was read, everything or nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -36,8 +36,10 @@ class Moved(Exception):
     """The register changed under an import in a way that concerns it: it has to look again."""
 
 
-def publish(database: Database, intake: Intake, card: Mapping[str, Any], actor: str) -> None:
-    """Write what `intake` has staged, with `card` as the record of the import. Raises `Moved`."""
+def publish(
+    database: Database, intake: Intake, card: Mapping[str, Any], actor: str, done: Callable[[Log], None]
+) -> None:
+    """Write what `intake` has staged, with `card` as the record of the import. `done` ends it. Raises `Moved`."""
     with writing(database, actor) as log:
         if intake.seq is not None and log.seq != intake.seq:
             _look_again(log.session, intake, intake.seq)
@@ -52,6 +54,7 @@ def publish(database: Database, intake: Intake, card: Mapping[str, Any], actor: 
         _write_relations(bulk, intake.stage, Form(RelationVersion, database.writer.dialect))
         bulk.close()
         _repair(log, intake.stage)
+        done(log)
 
 
 def _look_again(session: Session, intake: Intake, since: int) -> None:

@@ -8,14 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
+from uuid_utils import uuid7
 
 from app.changes.clock import Log, writing
 from app.claims.recording import record_claim, record_relation
 from app.claims.schemas import ClaimInput, RelationInput
 from app.db import Database
+from app.imports.schemas import Counts
 from app.sources.queries import put_source, record_document
 from app.sources.schemas import DocumentInput, SourceInput
-from app.tables import ClaimVersion, columns_of
+from app.tables import ClaimVersion, ImportVersion, columns_of
 from app.topics.kinds import put_topic
 from app.topics.schemas import TopicInput
 from app.vocabulary.kinds import put_category, put_place, put_subject
@@ -49,12 +51,34 @@ def load_starter(database: Database) -> int:
         claims = [table for path in sorted(FOLDER.glob("claims-*.toml")) for table in _read(path.stem)["claim"]]
         there = set(log.session.execute(select(columns_of(ClaimVersion).id)).scalars())
         fresh = [table for table in claims if starter_id(table["key"]) not in there]
+        import_id = _record_import(log, len(fresh)) if fresh else None
         for table in fresh:
-            record_claim(log, _claim(table, documents), starter_id(table["key"]))
+            record_claim(log, _claim(table, documents), starter_id(table["key"]), import_id)
         for table in fresh:
             for relation in table.get("relations", []):
                 record_relation(log, starter_id(table["key"]), _relation(relation, documents))
     return len(fresh)
+
+
+def _record_import(log: Log, claims: int) -> str:
+    """Record that the starter files were imported; the first time under an id that is the same everywhere."""
+    id_ = starter_id("import")
+    columns = columns_of(ImportVersion)
+    if log.session.execute(select(columns.version).where(columns.id == id_)).first() is not None:
+        id_ = str(uuid7())
+    files = [_file(path) for path in sorted(FOLDER.glob("claims-*.toml"))]
+    rows = sum(file["rows"] for file in files)
+    counts = dict.fromkeys(Counts.model_fields, 0) | {"rows": rows, "new": claims, "unchanged": rows - claims}
+    state = {"actor": DESK, "mapping": "starter", "series": None, "vintage": None, "files": files, "counts": counts}
+    log.record(ImportVersion, id_, {**state, "smell_counts": {}, "smells": []}, action="created")
+    return id_
+
+
+def _file(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    rows = len(tomllib.loads(content.decode())["claim"])
+    how = {"rows": rows, "format": "toml", "encoding": "utf-8", "delimiter": None}
+    return {"name": path.name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), **how}
 
 
 def _read(name: str) -> Table:

@@ -10,6 +10,8 @@ from app.auth import Editor
 from app.changes.clock import view_of
 from app.db import Database, Db
 from app.formats import Find, Wanted, columns_of_model, listing, one
+from app.imports.outcomes import Outcome
+from app.imports.smells import SmellKind
 from app.paging import AsOf, Found, PageQuery, short
 from app.shapes import Slug
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT, put_category, put_place, put_subject
@@ -138,7 +140,7 @@ TERMS: list[dict[str, Any]] = [
         "word": term.value,
         "definition": term.definition,
     }
-    for enumeration in VOCABULARY
+    for enumeration in (*VOCABULARY, Outcome, SmellKind)
     for term in enumeration
 ]
 

@@ -81,9 +81,14 @@ def example_of(parameter: dict[str, Any]) -> Any:
     return parameter["example"] if "example" in parameter else parameter["schema"]["examples"][0]
 
 
-def body_of(operation: dict[str, Any]) -> Any:
-    """The example of an operation's body; none where it takes none."""
-    return operation["requestBody"]["content"][JSON]["example"] if "requestBody" in operation else None
+def body_of(operation: dict[str, Any]) -> dict[str, Any]:
+    """The example of an operation's body, as the client takes it; none where it takes none."""
+    for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        if "example" in content and media_type == JSON:
+            return {"json": content["example"]}
+        if "example" in content:
+            return {"content": content["example"], "headers": {"Content-Type": media_type}}
+    return {"json": None}
 
 
 def send(register: Register, method: str, path: str, operation: dict[str, Any]) -> Any:
@@ -96,8 +101,9 @@ def send(register: Register, method: str, path: str, operation: dict[str, Any]) 
     if name in WITHDRAWN:
         rows = register.get(f"/v1/claims/{CLAIM}/{WITHDRAWN[name]}").json()["data"]
         asked = path.format(id=rows[0]["id"])
-    headers = {"If-Match": "*"} if "{id}" in path else {}
-    return register.write(method.upper(), asked, body_of(operation), **headers)
+    body = body_of(operation)
+    headers = register.keys["admin"] | body.pop("headers", {}) | ({"If-Match": "*"} if "{id}" in path else {})
+    return register.request(method.upper(), asked, headers=headers, **body)
 
 
 def settled(value: Any, ids: dict[str, str]) -> Any:

@@ -71,7 +71,7 @@ def test_writing_needs_a_key(reading: Register) -> None:
         path, operation = NAMED[name]
         assert operation["security"], name
         method = name.partition(" ")[0].upper()
-        answer = reading.request(method, address(path, operation), json=body_of(operation))
+        answer = reading.request(method, address(path, operation), **body_of(operation))
         assert answer.status_code == 401, name
         assert answer.json()["code"] == "unauthorized"
 

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app.imports.outcomes import Outcome
+from app.imports.smells import SmellKind
 from app.tables import VERSIONED, Version, columns_of
 from app.vocabulary.terms import VOCABULARY
 from tests.examples import assert_problem, category, claim, every_row, furnish, recorded, seq_of, source, topic
@@ -180,7 +182,9 @@ def test_components_tell_an_atom_from_a_sum_and_from_what_nobody_says(register: 
 
 def test_every_word_of_the_contract_is_listed_with_its_definition(reading: Register) -> None:
     rows = every_row(reading, "/v1/vocabulary")
-    assert [row["word"] for row in rows] == [term.value for enumeration in VOCABULARY for term in enumeration]
+    assert [row["word"] for row in rows] == [
+        term.value for enumeration in (*VOCABULARY, Outcome, SmellKind) for term in enumeration
+    ]
     assert all(row["definition"].endswith(".") for row in rows)
     assert len({row["key"] for row in rows}) == len(rows)
     words = {(row["enumeration"], row["word"]) for row in rows}

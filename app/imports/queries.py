@@ -1,0 +1,55 @@
+"""Imports as they are found and read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlmodel import Session
+
+from app.changes.clock import View
+from app.paging import DEFAULT_LIMIT, Found, Order, PageQuery, walk
+from app.problems import NotFound
+from app.shapes import ID_PATTERN
+from app.tables import ImportVersion, columns_of
+
+SHOWN = (
+    "id",
+    "actor",
+    "mapping",
+    "series",
+    "vintage",
+    "files",
+    "counts",
+    "smell_counts",
+    "smells",
+    "recorded_at",
+    "seq",
+)
+
+
+def find_imports(session: Session, query: PageQuery, view: View) -> Found:
+    """All imports, the newest first."""
+    columns = columns_of(ImportVersion)
+    statement = select(*columns).where(view.holds(ImportVersion))
+    counted = select(func.count()).select_from(statement.subquery())
+    total = session.execute(counted).scalar_one() if query.total else None
+    order = Order("-id", columns.id, descending=True)
+    rows, cursor = walk(session, statement, order, query.limit or DEFAULT_LIMIT, query.cursor)
+    return Found([import_card(row) for row in rows], view.seq, cursor, total)
+
+
+def read_import(session: Session, id_: str, view: View) -> dict[str, Any]:
+    """One import. Raises `NotFound`."""
+    columns = columns_of(ImportVersion)
+    row = None
+    if ID_PATTERN.fullmatch(id_):
+        wanted = select(*columns).where(columns.id == id_, view.holds(ImportVersion))
+        row = session.execute(wanted).mappings().first()
+    if row is None:
+        raise NotFound(f"There is no import `{id_}`.", hint="GET /v1/imports lists them")
+    return import_card(row)
+
+
+def import_card(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """An import, as it is served."""
+    return {name: row[name] for name in SHOWN} | {"links": {"self": f"/v1/imports/{row['id']}"}}

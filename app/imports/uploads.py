@@ -1,0 +1,127 @@
+"""Files that come in a request, put aside on disk: memory does not grow with them."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from app.problems import UnsupportedMediaType, invalid
+
+RAW = {
+    "text/csv": "upload.csv",
+    "text/tab-separated-values": "upload.tsv",
+    "application/x-ndjson": "upload.ndjson",
+    "application/jsonl": "upload.ndjson",
+    "application/json": "upload.json",
+    "application/yaml": "upload.yaml",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "upload.xlsx",
+    "application/zip": "upload.zip",
+    "application/gzip": "upload.gz",
+}
+"""Media type of a body that is itself the file → the name that it gets, unless the request names it."""
+
+FORM = "multipart/form-data"
+MOST_FILES = 100
+MOST_MAPPING = 1_000_000
+
+
+class Upload:
+    """What a request brought: files in a folder that goes with `close`, their names, perhaps a mapping."""
+
+    def __init__(self) -> None:
+        self._folder = TemporaryDirectory(prefix="counterclaim-import-")
+        self.paths: list[Path] = []
+        self.names: list[str] = []
+        self.mapping: str | None = None
+        self._digest = hashlib.sha256()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._folder.cleanup()
+
+    @property
+    def digest(self) -> str:
+        """Tells one request from another."""
+        return self._digest.hexdigest()
+
+    def note(self, text: str) -> None:
+        """Take something else into the digest."""
+        self._digest.update(text.encode() + b"\0")
+
+    @contextmanager
+    def add(self, name: str) -> Iterator[Callable[[bytes], None]]:
+        """A new file: call what is given with each part of it."""
+        path = Path(self._folder.name) / f"{len(self.paths)}"
+        self.paths.append(path)
+        self.names.append(Path(name).name or "upload")
+        self.note(name)
+        with path.open("wb") as file:
+
+            def write(part: bytes) -> None:
+                self._digest.update(part)
+                file.write(part)
+
+            yield write
+
+
+async def _upload(request: Request) -> Upload:
+    upload = Upload()
+    try:
+        await _receive(request, upload)
+    except BaseException:
+        upload.close()
+        raise
+    return upload
+
+
+async def _receive(request: Request, upload: Upload) -> None:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    upload.note(request.url.query)
+    if kind == FORM:
+        await _receive_form(request, upload)
+    elif kind in RAW:
+        with upload.add(request.query_params.get("name") or RAW[kind]) as write:
+            async for part in request.stream():
+                write(part)
+    else:
+        known = ", ".join([*RAW, FORM])
+        raise UnsupportedMediaType(f"Files are read as {known}, not as `{kind or 'nothing'}`.")
+
+
+async def _receive_form(request: Request, upload: Upload) -> None:
+    try:
+        form = await request.form(max_files=MOST_FILES, max_fields=10, max_part_size=MOST_MAPPING)
+    except HTTPException as wrong:
+        if wrong.status_code != 400:  # noqa: PLR2004 - 413 says what it is by itself
+            raise
+        raise invalid("", f"The form cannot be read: {wrong.detail}") from None
+    for name, value in form.multi_items():
+        if name == "mapping":
+            text = await value.read(MOST_MAPPING) if isinstance(value, UploadFile) else value.encode()
+            upload.mapping = _decoded(text)
+            upload.note(upload.mapping)
+        elif name == "file" and isinstance(value, UploadFile):
+            with upload.add(value.filename or "upload") as write:
+                while part := await value.read(1 << 20):
+                    write(part)
+        else:
+            raise invalid(name, "Expected the parts `file` (one or more) and `mapping`.", hint="curl -F file=@data.csv")
+    if not upload.paths:
+        raise invalid("file", "The form has no file.", hint="curl -F file=@data.csv -F mapping=@mapping.toml")
+
+
+def _decoded(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        raise invalid("mapping", "A mapping is TOML in UTF-8.") from None
+
+
+Uploaded = Annotated[Upload, Depends(_upload)]
+"""The files of a request, in a route's signature. Ask for the key before it: nobody's files are kept without one."""
