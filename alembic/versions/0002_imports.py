@@ -61,7 +61,7 @@ def upgrade() -> None:
         sa.Column("key", _text(300), nullable=False),
         sa.Column("print", sa.String(64), nullable=False),
         sa.Column("claim", _id(), nullable=False),
-        sa.Column("vintage", sa.Date(), nullable=True),
+        sa.Column("vintage", sa.Date(), nullable=False),
         sa.Column("seq", _big(), nullable=False),
         sa.PrimaryKeyConstraint("series", "key", "print", name=op.f("pk_imported_row")),
         sa.ForeignKeyConstraint(["seq"], ["change.seq"], name=op.f("fk_imported_row_seq_change")),

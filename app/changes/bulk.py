@@ -69,7 +69,7 @@ class Bulk:
             self._rows[form.table] = ([*form.names, *STAMPS], [])
         self._rows[form.table][1].append([*values, 1, self.log.seq, self._at])
 
-    def remember(self, series: str, key: str, print_: str, claim: str, vintage: str | None) -> None:
+    def remember(self, series: str, key: str, print_: str, claim: str, vintage: str) -> None:
         """Note what a row of an imported series said."""
         if ImportedRow not in self._rows:
             self._rows[ImportedRow] = (["series", "key", "print", "claim", "vintage", "seq"], [])

@@ -127,6 +127,10 @@ def _period(given: ClaimInput, faults: Faults) -> Period | None:
 
 
 def _check_slugs(known: Known, given: ClaimInput, faults: Faults) -> None:
+    if not (given.includes or given.excludes) and known.has_all(
+        given.category, given.subject, given.place, given.source
+    ):
+        return
     counted = [
         (f"{name}/{i}", slug) for name in ("includes", "excludes") for i, slug in enumerate(getattr(given, name))
     ]

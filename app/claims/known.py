@@ -11,7 +11,7 @@ from app.changes.clock import View
 from app.problems import Fault
 from app.sources.queries import SOURCE, document_cards, documents_at, holders
 from app.tables import CategoryVersion, columns_of
-from app.vocabulary.kinds import CATEGORY
+from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slugged import Slugged, absent, unknown_slugs
 
 Card = Mapping[str, Any]
@@ -23,7 +23,7 @@ class Known:
     def __init__(self, session: Session, view: View) -> None:
         self.session = session
         self.view = view
-        self._slugs: dict[str, set[str]] = {}
+        self._slugs: dict[str, set[str]] = {kind.name: set() for kind in (CATEGORY, SUBJECT, PLACE, SOURCE)}
         self._units: dict[str, str | None] = {}
         self._documents: dict[str, Card] = {}
         self._addresses: dict[str, Card | None] = {}
@@ -36,7 +36,7 @@ class Known:
 
     def promise(self, kind: Slugged, slug: str, card: Card) -> None:
         """Take `slug` as recorded: the same write will record it before it records the claims."""
-        self._slugs.setdefault(kind.name, set()).add(slug)
+        self._slugs[kind.name].add(slug)
         if kind is CATEGORY:
             self._units[slug] = card["unit"]
         if kind is SOURCE and card.get("speaks_for"):
@@ -44,7 +44,7 @@ class Known:
 
     def faults(self, kind: Slugged, used: Iterable[tuple[str, str]]) -> list[Fault]:
         """The faults of the (pointer, slug) pairs that name nothing of this kind."""
-        there = self._slugs.setdefault(kind.name, set())
+        there = self._slugs[kind.name]
         fresh = [(pointer, slug) for pointer, slug in used if slug not in there]
         if not fresh:
             return []
@@ -52,6 +52,16 @@ class Known:
         missing = absent(self.session, kind, wanted, self.view)
         there |= wanted - missing
         return unknown_slugs(self.session, self.view, kind, fresh, also=there) if missing else []
+
+    def has_all(self, category: str, subject: str, place: str, source: str) -> bool:
+        """Whether these four were all found before: the quick way for the thousandth claim of an import."""
+        found = self._slugs
+        return (
+            category in found[CATEGORY.name]
+            and subject in found[SUBJECT.name]
+            and place in found[PLACE.name]
+            and source in found[SOURCE.name]
+        )
 
     def has(self, kind: Slugged, slug: str) -> bool:
         """Whether there is such a slug."""

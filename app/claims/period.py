@@ -4,6 +4,7 @@ import re
 from calendar import month_name, monthrange
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from typing import Final, Literal
 
 Precision = Literal["day", "month", "season", "year"]
@@ -25,6 +26,9 @@ _MONTHS_IN: Final[dict[Precision, int]] = {"month": 1, "season": 3, "year": 12}
 # at 31 December (as the Python package `edtf` does) would drop days that the source may have meant.
 _SEASON_STARTS: Final = {21: 3, 22: 6, 23: 9, 24: 12}
 _LONGEST: Final = 40
+
+REMEMBERED: Final = 4096
+"""So many texts and what they mean are remembered: a file of a million rows has some thousand periods."""
 
 
 class PeriodFault(ValueError):
@@ -112,6 +116,7 @@ class Period:
         return None if self.end is None else self.end.latest
 
 
+@lru_cache(maxsize=REMEMBERED)
 def parse_date(text: str) -> Span:
     """Read one EDTF date of level 0 or 1 (ISO 8601-2:2019; Library of Congress, EDTF specification).
 
@@ -159,6 +164,7 @@ def _within_year(text: str, year: int, month: str | None, day: str | None, quali
     return Span(exact, exact, "day", qualifier)
 
 
+@lru_cache(maxsize=REMEMBERED)
 def parse_period(text: str) -> Period:
     """Read an EDTF date or interval of level 0 or 1; each end of an interval is a date, `..` or empty.
 

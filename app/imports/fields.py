@@ -1,21 +1,18 @@
 """Values picked from a row as a mapping says: each `Given` becomes a small function, made once for a whole file."""
 
 import re
-import string
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any, cast
-
-import jmespath
+from typing import Any
 
 from app.claims.figure import plain_number
-from app.imports.kinds import MappingRefused
+from app.imports.expressions import LONGEST_TEXT, Misfit, read_date_format, read_path, read_template
 from app.imports.mapping import Condition, Given, Pick
 from app.problems import nearest
 
 Scope = Mapping[str, Any]
-"""A row as the mapping sees it: its columns, and `_file`, `_line` and `_name` (the claim's)."""
+"""A row as the mapping sees it: its columns, and `_file`, `_line`, `_vintage` and `_name` (the claim's)."""
 
 Pluck = Callable[[Scope], str | None]
 """Gives the text of a field, or None where the row says nothing."""
@@ -48,7 +45,7 @@ class Fields:
     def look(self, given: "Pick | Condition") -> Look:
         """The function for a value as it stands in the row, a number as a number."""
         if given.path is not None:
-            return cast("Look", jmespath.compile(given.path).search)
+            return follow(given.path)
         column = given.column or ""
         return lambda scope: scope.get(column)
 
@@ -88,21 +85,18 @@ class Fields:
             return self._template(given.text)
         if given.first is not None:
             plucks = [self.pluck(each) for each in given.first]
-            return lambda scope: next((found for pluck in plucks if (found := pluck(scope)) is not None), None)
+            return lambda scope: next((found for pluck in plucks if (found := pluck(scope))), None)
         look = self.look(given)
         return lambda scope: self.text(look(scope))
 
     def _template(self, text: str) -> Pluck:
-        try:
-            parts = [(literal, name) for literal, name, _, _ in string.Formatter().parse(text)]
-        except ValueError as wrong:
-            raise MappingRefused(f"`{text}` is no template: {wrong}; write `{{{{` for a brace.") from None
+        parts = read_template(text)
         if all(name is None for _, name in parts):
             constant = "".join(literal for literal, _ in parts)
             return lambda _scope: constant
 
         def fill(scope: Scope) -> str | None:
-            filled = []
+            filled, length = list[str](), 0
             for literal, name in parts:
                 filled.append(literal)
                 if name is not None:
@@ -110,6 +104,8 @@ class Fields:
                     if value is None:
                         return None
                     filled.append(value)
+                    if (length := length + len(value)) > LONGEST_TEXT:
+                        raise Unread(f"What fills a template has more than {LONGEST_TEXT:,} characters.")
             return "".join(filled)
 
         return fill
@@ -118,6 +114,7 @@ class Fields:
     def _worked(given: Pick, origin: Pluck) -> Pluck:
         if not (given.after or given.before or given.map or given.otherwise is not None or given.date or given.slug):
             return origin
+        said = read_date_format(given.date) if given.date else 0
 
         def work(scope: Scope) -> str | None:
             value = origin(scope)
@@ -126,15 +123,21 @@ class Fields:
             value = _cut(value, given)
             if given.map is not None and value is not None:
                 if value not in given.map and given.otherwise is None:
-                    raise Unread(f"`{value}` is not in the mapping's list.", nearest(value, given.map))
+                    raise Unread(f"`{value}` is not in the mapping's list.", _meant(value, given.map))
                 value = given.map.get(value, given.otherwise)
             if given.date and value:
-                value = _day(value, given.date)
+                value = _day(value, given.date, said)
             if given.slug and value:
                 value = slugged(value)
             return value or given.otherwise
 
         return work
+
+
+def _meant(value: str, known: Collection[str]) -> str | None:
+    """A hint with the listed value that was perhaps meant: before all others one that only capitals tell apart."""
+    alike = [each for each in known if each.casefold() == value.casefold()]
+    return nearest(value, alike or known)
 
 
 def _cut(value: str, given: Pick) -> str | None:
@@ -146,14 +149,28 @@ def _cut(value: str, given: Pick) -> str | None:
         value, found, _ = value.partition(given.before)
         if not found:
             return given.otherwise
-    return value
+    return value.strip()
 
 
-def _day(value: str, format_: str) -> str:
+def _day(value: str, format_: str, said: int) -> str:
     try:
-        return datetime.strptime(value, format_).date().isoformat()  # noqa: DTZ007 - a day has no zone
+        day = datetime.strptime(value, format_).date().isoformat()  # noqa: DTZ007 - a day has no zone
     except ValueError:
         raise Unread(f"`{value}` is not a date like {format_}.") from None
+    return day[:said]
+
+
+def follow(path: str) -> Look:
+    """The function that follows a JMESPath. It raises `Unread`."""
+    search = read_path(path)
+
+    def look(scope: Scope) -> Any:  # noqa: ANN401 - whatever the file holds
+        try:
+            return search(scope)
+        except Misfit as wrong:
+            raise Unread(str(wrong)) from None
+
+    return look
 
 
 def slugged(text: str) -> str:

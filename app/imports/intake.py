@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import select, tuple_
 from sqlmodel import Session
 from uuid_utils import uuid7
 
@@ -17,23 +16,16 @@ from app.claims.checking import Checked, check_claim, citation_columns, fingerpr
 from app.claims.known import Card, Known
 from app.claims.schemas import CitationInput, ClaimInput
 from app.db import Database
+from app.imports.comparing import Recorded, look_up, other_transcriptions, series_name
 from app.imports.files import Row
-from app.imports.outcomes import Decision, Outcome, Said, Standing, by_id, decide
+from app.imports.outcomes import Decision, Outcome, Said, by_id, decide
 from app.imports.plan import Draft, Drafted, Plan
 from app.imports.smells import Place, Smell, differing_transcriptions, figure_smells
-from app.imports.staging import Stage, Staged, batches
+from app.imports.staging import Stage, Staged
 from app.problems import InvalidRequest
 from app.shapes import Input
 from app.sources.queries import documents_named
-from app.tables import (
-    AssessmentVersion,
-    CitationVersion,
-    ClaimVersion,
-    DocumentVersion,
-    ImportedRow,
-    columns_of,
-    table_of,
-)
+from app.tables import AssessmentVersion, CitationVersion, ClaimVersion, DocumentVersion
 from app.vocabulary.slugged import Slugged
 from app.vocabulary.terms import Aggregation, Status
 
@@ -80,6 +72,12 @@ class Tally:
         if len(kept := self.examples.setdefault(outcome, [])) < EXAMPLES:
             kept.append(example)
 
+    def skip(self, made: Drafted) -> None:
+        """Count a row that holds no claim; what it smells of is told all the same."""
+        self.skipped[made.skipped or ""] += 1
+        for smell in made.smells:
+            self.smell(smell)
+
     def smell(self, smell: Smell) -> None:
         """Count a smell, and keep it if there are not too many."""
         self.smell_counts[smell.kind.value] += 1
@@ -100,16 +98,6 @@ class _Ready:
     claim: str = ""
 
 
-@dataclass(slots=True)
-class _Register:
-    """What the register says of some drafts."""
-
-    same: dict[str, Standing]
-    named: dict[str, Standing]
-    said: dict[str, list[Said]]
-    cited: dict[str, set[str]]
-
-
 class Intake:
     """Takes in the rows of one import, some at a time, each time in a short session of its own."""
 
@@ -125,7 +113,7 @@ class Intake:
         self.records: dict[tuple[str, str], tuple[Slugged, str, Input]] = {}
         self.repairs = 0
         self.assessments = 0
-        self.newest_vintage: date | None = None
+        self.oldest_vintage: date | None = None
         self._forms = Forms.of(database)
         self._known: Known | None = None
         self._vintages: dict[str, date | None] = {}
@@ -134,7 +122,7 @@ class Intake:
     def take(self, rows: Sequence[Row]) -> None:
         """Take in some rows."""
         self.tally.rows += len(rows)
-        drafted = [(row, self.plan.draft(row)) for row in rows]
+        drafted = [(row, self.plan.draft(row, self._vintage(row.file))) for row in rows]
         with self.database.read() as session:
             view = view_of(session)
             self.seq = view.seq if self.seq is None else min(self.seq, view.seq)
@@ -142,7 +130,7 @@ class Intake:
             ready, relations = self._check(known, drafted)
             self._settle_documents(session, view, known, ready)
             self._keep_keys_apart(ready)
-            register = self._compare(session, view, ready)
+            register = self._recorded(session, view, ready)
             waiting = self.stage.staged_prints(each.print for each in ready)
             staged = [self._decided(known, each, register, waiting) for each in ready]
             self._smell_transcriptions(session, view, staged, ready)
@@ -187,32 +175,39 @@ class Intake:
         ready: list[_Ready] = []
         relations: list[tuple[_Ready, str, _Ready]] = []
         for row, made, inputs in parsed:
+            for smell in made.smells:
+                self.tally.smell(smell)
             if made.skipped:
                 self.tally.skipped[made.skipped] += 1
                 continue
             self._promise(made.records)
-            mine = []
-            reasons = list(made.faults)
-            for draft, given in zip(made.drafts, inputs, strict=False):
-                try:
-                    checked = check_claim(known, given)
-                except InvalidRequest as wrong:
-                    reasons += [_reason(draft, fault.pointer, fault.detail, fault.hint) for fault in wrong.errors]
-                    continue
-                if draft.retracted_on:
-                    checked.state.update(status=Status.retracted, retracted_on=draft.retracted_on)
-                mine.append(_Ready(row, draft, given, checked, checked.state["fingerprint"]))
-            smells = [*made.smells, *(smell for each in mine for smell in _figure_smells(each))]
-            for smell in smells:
-                self.tally.smell(smell)
-            if self.strict:
-                reasons += [smell.detail for smell in smells]
-            if reasons:
-                self.refuse(row, reasons)
-                continue
-            ready += mine
-            relations += [(mine[one], type_, mine[other]) for one, type_, other in made.relations]
+            if (mine := self._checked(known, row, made, inputs)) is not None:
+                ready += mine
+                relations += [(mine[one], type_, mine[other]) for one, type_, other in made.relations]
         return ready, relations
+
+    def _checked(self, known: Known, row: Row, made: Drafted, inputs: Sequence[ClaimInput]) -> list[_Ready] | None:
+        """The drafts of one row, all of them right; None where the row is refused."""
+        mine: list[_Ready] = []
+        reasons = list(made.faults)
+        for draft, given in zip(made.drafts, inputs, strict=False):
+            try:
+                checked = check_claim(known, given)
+            except InvalidRequest as wrong:
+                reasons += [_reason(draft, fault.pointer, fault.detail, fault.hint) for fault in wrong.errors]
+                continue
+            if draft.retracted_on:
+                checked.state.update(status=Status.retracted, retracted_on=draft.retracted_on)
+            mine.append(_Ready(row, draft, given, checked, checked.state["fingerprint"]))
+        smells = [smell for each in mine for smell in _figure_smells(each)]
+        for smell in smells:
+            self.tally.smell(smell)
+        if self.strict:
+            reasons += [smell.detail for smell in (*made.smells, *smells)]
+        if reasons:
+            self.refuse(row, reasons)
+            return None
+        return mine
 
     @staticmethod
     def _parse(row: Row, made: Drafted) -> list[ClaimInput]:  # noqa: ARG004 - faults are the row's
@@ -268,52 +263,43 @@ class Intake:
             each.draft.key = own
             taken.add(own)
 
-    def _compare(self, session: Session, view: View, ready: Sequence[_Ready]) -> _Register:
-        """What the register says of these drafts, in a few questions for all of them."""
-        claim, row = columns_of(ClaimVersion), ImportedRow
-        wanted = select(claim.id, claim.status, claim.fingerprint).where(view.holds(ClaimVersion))
-        same: dict[str, Standing] = {}
-        for some in batches(each.print for each in ready):
-            for found in session.execute(wanted.where(claim.fingerprint.in_(some))):
-                same[found.fingerprint] = Standing(found.id, found.status, found.fingerprint)
-        named: dict[str, Standing] = {}
-        for some in batches(each.draft.id for each in ready if each.draft.id):
-            for found in session.execute(wanted.where(claim.id.in_(some))):
-                named[found.id] = Standing(found.id, found.status, found.fingerprint)
-        said: dict[str, list[Said]] = {}
-        if self.plan.vintages is not None:
-            columns = table_of(row).c
-            told = (
-                select(columns.key, columns.print, columns.vintage, claim.id, claim.status, claim.fingerprint)
-                .join(table_of(ClaimVersion), claim.id == columns.claim)
-                .where(view.holds(ClaimVersion), columns.series == self.plan.vintages.series)
-                .order_by(columns.seq)
-            )
-            for some in batches(each.draft.key for each in ready if each.draft.key):
-                for found in session.execute(told.where(columns.key.in_(some))):
-                    standing = Standing(found.id, found.status, found.fingerprint)
-                    said.setdefault(found.key, []).append(Said(found.print, found.vintage, standing))
-        cited: dict[str, set[str]] = {}
-        citation = columns_of(CitationVersion)
-        standing_ids = [found.id for found in (*same.values(), *named.values())]
-        standing_ids += [each.claim.id for several in said.values() for each in several]
-        for some in batches(standing_ids):
-            where = select(citation.claim, citation.document).where(
-                citation.claim.in_(some), view.holds(CitationVersion)
-            )
-            for found in session.execute(where):
-                cited.setdefault(found.claim, set()).add(found.document)
-        return _Register(same, named, said, cited)
+    def _recorded(self, session: Session, view: View, ready: Sequence[_Ready]) -> Recorded:
+        prints = [each.print for each in ready]
+        ids = [each.draft.id for each in ready if each.draft.id]
+        keys = [each.draft.key for each in ready if each.draft.key]
+        return look_up(session, view, prints, ids, keys, self.plan.vintages)
 
-    def _decided(self, known: Known, each: _Ready, register: _Register, waiting: dict[str, str]) -> Staged:
+    def _smell_transcriptions(
+        self, session: Session, view: View, staged: Sequence[Staged], ready: Sequence[_Ready]
+    ) -> None:
+        """One source cannot have said two figures of one thing on one day: one of the two transcriptions slipped."""
+        fresh = [
+            each
+            for each, one in zip(ready, staged, strict=True)
+            if one.outcome is Outcome.new and one.value is not None and each.checked.state["date"] is not None
+        ]
+        states = [each.checked.state for each in fresh]
+        for index, claim, figure in other_transcriptions(session, view, states):
+            each, state = fresh[index], states[index]
+            place = Place(each.row.file, each.row.line)
+            smell = differing_transcriptions(
+                series_name(state), state["date"], state["magnitude"], figure, (place,), f"claim {claim}"
+            )
+            self.tally.smell(smell)
+            if self.strict:
+                self.refuse(each.row, [smell.detail])
+
+    def _decided(self, known: Known, each: _Ready, register: Recorded, waiting: dict[str, str]) -> Staged:
         """The claim as it waits: what becomes of it, and what is to be written."""
         draft, print_ = each.draft, each.print
         same = register.same.get(print_)
         said = register.said.get(draft.key or "", ())
-        vintage = self._vintage(each.row.file)
+        vintage = self._vintage(each.row.file) or known.today
         if (earlier := waiting.get(print_)) is not None and not said:
             decision = Decision(Outcome.unchanged, earlier)
-            body = self._cite_more(known, each, earlier, self.stage.cited_in(earlier))
+            cited = register.cited.setdefault(earlier, set())
+            cited |= self.stage.cited_in(print_)
+            body = self._cite_more(known, each, earlier, cited)
         elif draft.id is not None:
             decision = by_id(print_, same, register.named.get(draft.id))
             body = {}
@@ -322,15 +308,17 @@ class Intake:
             decision = decide(print_, same, said, vintage, on_change)
             body = {}
         if decision.outcome is Outcome.changed:
-            decision, body = self._change(known, each, decision, register, vintage)
+            decision, body = self._change(known, each, decision, vintage)
         elif decision.outcome is Outcome.new:
             decision = Decision(Outcome.new, draft.id or str(uuid7()))
-            body = self._new(known, each, decision.claim or "", each.checked.state)
+            body = self._new(known, each, decision.claim or "", self._dated(each))
         elif decision.outcome in {Outcome.cited, Outcome.unchanged} and not body:
             assert decision.claim is not None  # noqa: S101 - it stands
             body = self._cite_more(known, each, decision.claim, register.cited.get(decision.claim, set()))
             decision = Decision(Outcome.cited if body else Outcome.unchanged, decision.claim)
         each.claim = decision.claim or ""
+        if body:
+            register.cited.setdefault(each.claim, set()).update(document["id"] for document in each.documents)
         waiting.setdefault(print_, each.claim)
         self._remember(each, decision, said, vintage, body)
         if decision.outcome is not Outcome.new:
@@ -364,6 +352,14 @@ class Intake:
             body["assessment"] = [assessment["id"], self._forms.assessment.values(assessment)]
         return body
 
+    def _dated(self, each: _Ready) -> Mapping[str, Any]:
+        """A claim without a day of its own was said on that of its file at the latest, where that is known."""
+        state, day = each.checked.state, self._vintage(each.row.file)
+        if day is None or self.plan.vintages is None or state["date"] is not None or state["date_edtf"] is not None:
+            return state
+        dated = {**state, "date": day, "date_edtf": day.isoformat()}
+        return dated | {"fingerprint": fingerprint(dated)}
+
     def _citations(self, known: Known, each: _Ready, claim: str, but: Iterable[str]) -> list[list[Any]]:
         """The rows of the citations, with their ids and documents, except in the documents `but`."""
         made = []
@@ -379,9 +375,7 @@ class Intake:
         more = self._citations(known, each, claim, cited)
         return {"citations": more} if more else {}
 
-    def _change(
-        self, known: Known, each: _Ready, decision: Decision, register: _Register, vintage: date | None
-    ) -> tuple[Decision, dict[str, Any]]:
+    def _change(self, known: Known, each: _Ready, decision: Decision, vintage: date) -> tuple[Decision, dict[str, Any]]:
         """A row that said something else before: a claim of its own, or a repair of ours."""
         assert self.plan.vintages is not None  # noqa: S101 - only a series changes
         assert decision.claim is not None  # noqa: S101 - it stands
@@ -392,19 +386,15 @@ class Intake:
             changes.pop("citations")
             changes.pop("confidence", None)
             return decision, {"fix": {"changes": changes, "reason": f"{told}; an earlier file gave another figure."}}
-        if vintage is None:
-            self.refuse(each.row, ["The figure changed, and the file has no day: name it with --vintage."])
-            return Decision(Outcome.refused, decision.claim), {}
         day = max(vintage, each.checked.state["date"] or vintage)
         state = {**each.checked.state, "date": day, "date_edtf": day.isoformat()}
         state["fingerprint"] = fingerprint(state)
         id_ = str(uuid7())
         self.stage.relate(id_, "supersedes", decision.claim, f"{told}; an earlier file gave another figure.")
-        _ = register
         return Decision(Outcome.changed, id_), self._new(known, each, id_, state)
 
     def _remember(
-        self, each: _Ready, decision: Decision, said: Sequence[Said], vintage: date | None, body: dict[str, Any]
+        self, each: _Ready, decision: Decision, said: Sequence[Said], vintage: date, body: dict[str, Any]
     ) -> None:
         """Note what the row said, so that it is known again, unless that is remembered."""
         remembered = {Outcome.new, Outcome.cited, Outcome.unchanged, Outcome.changed}
@@ -412,66 +402,19 @@ class Intake:
             return
         if not any(before.print == each.print for before in said):
             self.tally.remembered += 1
-            body["said"] = [each.draft.key, each.print, vintage.isoformat() if vintage else None]
+            body["said"] = [each.draft.key, each.print, vintage.isoformat()]
 
     def _vintage(self, file: str) -> date | None:
         if file not in self._vintages:
-            self._vintages = {file: self.given_vintage or self.plan.vintage(file)}
+            day = self.given_vintage or self.plan.vintage(file)
+            self._vintages = {file: day}
+            if day is not None:
+                self.oldest_vintage = min(day, self.oldest_vintage or day)
         return self._vintages[file]
 
     @staticmethod
     def _fresh(staged: Sequence[Staged]) -> set[str]:
         return {each.claim for each in staged if "claim" in each.body}
-
-    def _smell_transcriptions(
-        self, session: Session, view: View, staged: Sequence[Staged], ready: Sequence[_Ready]
-    ) -> None:
-        """One source cannot have said two figures of one thing on one day: one of the two transcriptions slipped."""
-        claim = columns_of(ClaimVersion)
-        same = ("source", "period", "aggregation", "modality", "includes", "excludes", "relative_to", "proposition")
-        fresh = [
-            (each, one)
-            for each, one in zip(ready, staged, strict=True)
-            if one.outcome is Outcome.new and one.value is not None and each.checked.state["date"] is not None
-        ]
-        for start in range(0, len(fresh), 200):
-            some = fresh[start : start + 200]
-            about = ("category", "subject", "place", "date")
-            keys = {tuple(each.checked.state[name] for name in about) for each, _ in some}
-            sources = {each.checked.state["source"] for each, _ in some}
-            wanted = select(claim.id, claim.magnitude, *(claim[name] for name in (*about, *same))).where(
-                view.holds(ClaimVersion),
-                tuple_(*(claim[name] for name in about)).in_(keys),
-                claim.source.in_(sources),
-                claim.status == Status.asserted,
-            )
-            rows = session.execute(wanted).mappings().all()
-            for each, one in some if rows else ():
-                state = each.checked.state
-                for row in rows:
-                    alike = all(row[name] == state[name] for name in (*about, *same))
-                    if alike and row["magnitude"] is not None and row["magnitude"] != one.value:
-                        places = (Place(one.file, one.line),)
-                        name = series_name(state)
-                        smell = differing_transcriptions(
-                            name, state["date"], one.value or 0, row["magnitude"], places, f"claim {row['id']}"
-                        )
-                        self.tally.smell(smell)
-                        if self.strict:
-                            self.refuse(each.row, [smell.detail])
-
-
-def series_name(state: Mapping[str, Any]) -> str:
-    """What makes figures one series, in words."""
-    about = f"{state['category']} of {state['subject']} in {state['place']} by {state['source']}"
-    about += f", {state['aggregation']}"
-    if state["aggregation"] == Aggregation.cumulative and state["period_start"]:
-        about += f" since {state['period_start']}"
-    if state["includes"] or state["excludes"]:
-        about += f", with {'+'.join(sorted(state['includes']))} without {'+'.join(sorted(state['excludes']))}"
-    if state["relative_to"] or state["modality"] != "estimate":
-        about += f" ({state['modality']}{', ' + state['relative_to'] if state['relative_to'] else ''})"
-    return about
 
 
 def _figure_smells(each: _Ready) -> Iterable[Smell]:

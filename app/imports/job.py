@@ -8,7 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from uuid_utils import uuid7
 
 from app.changes.clock import Log, view_of
@@ -236,7 +236,10 @@ def _look_for_vanished(database: Database, intake: Intake) -> None:
     row = table_of(ImportedRow).c
     with database.read() as session:
         view_of(session)
-        stood = select(row.key).where(row.series == vintages.series).distinct()
+        newest = session.execute(select(func.max(row.vintage)).where(row.series == vintages.series)).scalar()
+        if newest is not None and intake.oldest_vintage is not None and intake.oldest_vintage < newest:
+            return  # what an older file lacks was not there yet
+        stood = select(row.key).where(row.series == vintages.series).distinct().order_by(row.key)
         for some in batches(session.execute(stood).scalars()):
             here = intake.stage.keys_among(some)
             for key in some:

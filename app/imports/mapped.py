@@ -1,21 +1,23 @@
 """A mapping at work: each row becomes the drafts of the claims that the mapping declares."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil
 from typing import Any
+from urllib.parse import quote
 
-import jmespath
+from pydantic import ValidationError
 
-from app.imports.fields import Fields, Pluck, Scope, Unread
-from app.imports.figures import FigureFields, figure_reader
+from app.imports.fields import Fields, Pluck, Scope, Unread, follow
+from app.imports.figures import FigureFields, figure_reader, words_reader
 from app.imports.files import Row
 from app.imports.kinds import MappingRefused
 from app.imports.mapping import CitationMap, ClaimMap, Mapping, PeriodMap
 from app.imports.plan import Draft, Drafted, Vintages
 from app.imports.smells import Place, day_smell, label_smell
-from app.shapes import Input
+from app.shapes import SLUG_PATTERN, Input
 from app.sources.queries import SOURCE
 from app.sources.schemas import SourceInput
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
@@ -40,6 +42,8 @@ KINDS: dict[str, tuple[Slugged, type[Input]]] = {
     "place": (PLACE, PlaceInput),
 }
 HOURS_A_DAY = 24
+LONGEST_SLUG = 80
+NUMERIC = frozenset({"quantity", "ratio"})
 Build = Callable[[Scope], dict[str, Any]]
 
 
@@ -75,15 +79,13 @@ class MappedPlan:
         self._key = [self._fields.pluck(given) for given in vintage.key] if vintage else []
         self._day = self._fields.pluck(vintage.date if vintage else None)
         self._skips = [(self._fields.holds(skip), skip.reason) for skip in mapping.skip]
-        self._checks = [
-            (check.column, self._fields.pluck(check.date), date.fromisoformat(check.first)) for check in mapping.days
-        ]
+        self._checks = [(check, self._fields.pluck(check.date), check.first) for check in mapping.days]
         self._claims = [self._compiled(each, claim) for each, claim in mapping.claims.items()]
         self._new = [(*KINDS[new.kind], self._fields.pluck(new.slug), self._record(new.fields)) for new in mapping.new]
-        self._made: set[tuple[str, str]] = set()
+        self._made: dict[tuple[str, str], Input] = {}
+        self.records = self._declared()
 
-    @property
-    def records(self) -> Sequence[tuple[Slugged, str, Input]]:
+    def _declared(self) -> Sequence[tuple[Slugged, str, Input]]:
         """What the mapping itself declares, in an order in which nothing refers to what comes later."""
         tables: list[tuple[Slugged, dict[str, Any]]] = [
             (CATEGORY, dict(self.mapping.categories)),
@@ -95,21 +97,27 @@ class MappedPlan:
 
     def vintage(self, file: str) -> date | None:
         """The day of a file, as the mapping reads it off the file's name."""
-        found = self._day({"_file": file})
+        try:
+            found = self._day({"_file": file})
+        except Unread as wrong:
+            raise MappingRefused(f"The day of {file} cannot be read: {wrong}") from None
         try:
             return date.fromisoformat(found) if found else None
         except ValueError:
             raise MappingRefused(f"The day of {file} is read as `{found}`, which is no date.") from None
 
-    def draft(self, row: Row) -> Drafted:
+    def draft(self, row: Row, vintage: date | None = None) -> Drafted:
         """The drafts of one row, its smells, and what is wrong with it."""
-        scope: dict[str, Any] = {**row.data, "_file": row.file, "_line": row.line}
+        day = vintage.isoformat() if vintage else None
+        scope: dict[str, Any] = {**row.data, "_file": row.file, "_line": row.line, "_vintage": day}
         made = Drafted()
         try:
             if reason := next((reason for holds, reason in self._skips if holds(scope)), None):
                 made.skipped = reason
                 return made
             self._check(row, scope, made)
+            if made.skipped:
+                return made
             for kind, model, slug, build in self._new:
                 self._note_record(kind, model, slug(scope), build(scope), made)
             first: dict[str, list[int]] = {}
@@ -128,7 +136,7 @@ class MappedPlan:
             found = claim.over(scope)
             items = found if isinstance(found, list) else [found] if isinstance(found, dict) else []
         for item in items:
-            inner = {**scope, **item, "_name": claim.name} if isinstance(item, dict) else {**scope, "_name": claim.name}
+            inner = {**scope, **(item if isinstance(item, dict) else {"value": item}), "_name": claim.name}
             try:
                 if not claim.wanted(inner):
                     continue
@@ -158,26 +166,34 @@ class MappedPlan:
             label = self._fields.text(scope.get(column))
             if label and (smell := label_smell(place, column, label)):
                 made.smells.append(smell)
-        for column, on, first in self._checks:
+        for check, on, first in self._checks:
             said = on(scope)
             try:
                 day = date.fromisoformat(said) if said else None
             except ValueError:
                 continue  # the claim itself will be refused for it
-            value = scope.get(column)
-            if day is not None and value is not None and (smell := day_smell(place, column, value, day, first)):
+            value = scope.get(check.column)
+            if day is not None and value is not None and (smell := day_smell(place, check.column, value, day, first)):
                 made.smells.append(smell)
+                if check.skip:
+                    made.skipped = f"`{check.column}` counts to another day than the date"
 
     def _note_record(
         self, kind: Slugged, model: type[Input], slug: str | None, fields: dict[str, Any], made: Drafted
     ) -> None:
-        if slug is None or (kind.name, slug) in self._made:
+        if slug is None:
             return
-        self._made.add((kind.name, slug))
-        try:
-            made.records.append((kind, slug, model.model_validate(fields)))
-        except ValueError as wrong:
-            made.faults.append(f"The {kind.name} `{slug}`: {wrong}")
+        if (kind.name, slug) not in self._made:
+            if re.fullmatch(SLUG_PATTERN, slug) is None or len(slug) > LONGEST_SLUG:
+                made.faults.append(f"`{slug}` is no slug of a {kind.name} (`slug = true` makes one of any text)")
+                return
+            try:
+                self._made[kind.name, slug] = model.model_validate(fields)
+            except ValidationError as wrong:
+                told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in wrong.errors())
+                made.faults.append(f"The {kind.name} `{slug}`: {told}")
+                return
+        made.records.append((kind, slug, self._made[kind.name, slug]))
 
     def _compiled(self, name: str, claim: ClaimMap) -> _Claim:
         fields = self._fields
@@ -200,10 +216,11 @@ class MappedPlan:
                 given["confidence"] = _texts(assessed, scope)
             return given
 
-        over = jmespath.compile(claim.over).search if claim.over else None
+        over = follow(claim.over) if claim.over else None
         only, unless = [fields.holds(c) for c in claim.only], [fields.holds(c) for c in claim.unless]
-        figure = figure_reader(fields, claim.figure, name)
-        return _Claim(name, over, only, unless, figure, claim.proposition in {"quantity", "ratio"}, build)
+        numeric = claim.proposition in NUMERIC if isinstance(claim.proposition, str) else True
+        figure = figure_reader(fields, claim.figure, name) if numeric else words_reader(fields, claim.figure)
+        return _Claim(name, over, only, unless, figure, numeric, build)
 
     def _record(self, fields: dict[str, Any]) -> Build:
         plucks = {
@@ -216,7 +233,7 @@ class MappedPlan:
         }
 
         def build(scope: Scope) -> dict[str, Any]:
-            return {
+            found = {
                 name: value
                 if isinstance(value, bool)
                 else [text for pluck in value if (text := pluck(scope))]
@@ -224,6 +241,7 @@ class MappedPlan:
                 else value(scope)
                 for name, value in plucks.items()
             }
+            return {name: value for name, value in found.items() if value is not None}
 
         return build
 
@@ -263,15 +281,17 @@ def _hours_before(hours: str, end: str) -> str:
     """The days that `hours` up to the end of the day `end` touch."""
     try:
         days, last = ceil(float(hours) / HOURS_A_DAY), date.fromisoformat(end)
+        first = last - timedelta(days=days - 1)
     except (ValueError, OverflowError):
         raise Unread(f"`{hours}` hours before `{end}` are no period.") from None
     if days < 1:
         raise Unread(f"A period of {hours} hours covers nothing.")
-    return end if days == 1 else f"{last - timedelta(days=days - 1)}/{end}"
+    return end if days == 1 else f"{first}/{end}"
 
 
 def _citation(fields: Fields, mapped: CitationMap) -> Build:
     document = {name: fields.pluck(getattr(mapped.document, name)) for name in type(mapped.document).model_fields}
+    addresses = [name for name in ("url", "archive_url") if getattr(mapped.document, name) is not None]
     own = {
         name: fields.pluck(getattr(mapped, name))
         for name in type(mapped).model_fields
@@ -281,9 +301,16 @@ def _citation(fields: Fields, mapped: CitationMap) -> Build:
 
     def build(scope: Scope) -> dict[str, Any]:
         links = [text for pluck in via if (text := pluck(scope))]
-        return {"document": _texts(document, scope), **_texts(own, scope), "via": links}
+        texts = _texts(document, scope)
+        texts |= {name: sendable(texts[name]) for name in addresses if name in texts}
+        return {"document": texts, **_texts(own, scope), "via": links}
 
     return build
+
+
+def sendable(address: str) -> str:
+    """An address in ASCII, as browsers send it: of one page there is one spelling, whichever a file copied."""
+    return address if address.isascii() else quote(address, safe="%!#$&'()*+,/:;=?@[]~")
 
 
 def in_order(kind: Slugged, table: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -1,42 +1,74 @@
 """The language of mappings: how the rows of a file become claims. Declared, never programmed; docs/mappings.md."""
 
 import tomllib
+from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
+from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
+from app.imports.expressions import read_date_format, read_path, read_template
 from app.imports.kinds import FileOptions, MappingRefused
-from app.shapes import Input, Slug
+from app.problems import nearest
+from app.shapes import Day, Input, Slug
 from app.sources.schemas import SourceInput
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 from app.vocabulary.terms import RelationType
 
 
-def _path(text: str) -> str:
-    try:
-        jmespath.compile(text)
-    except JMESPathError as wrong:
-        raise ValueError(f"not a JMESPath expression: {wrong}") from None
-    return text
+def _checked(read: Callable[[str], object]) -> AfterValidator:
+    def check(text: str) -> str:
+        read(text)
+        return text
+
+    return AfterValidator(check)
 
 
-Path_ = Annotated[str, AfterValidator(_path)]
-Given = Annotated["str | Pick", Field(union_mode="left_to_right")]
+def _shape(given: object) -> str:
+    return "pick" if isinstance(given, dict | Pick) else "text"
+
+
+def _iso(given: object) -> object:
+    """A date of TOML's own as text: `2022-02-24` means the same with and without quotes."""
+    return given.isoformat() if isinstance(given, date) and not isinstance(given, datetime) else given
+
+
+JmesPath = Annotated[str, _checked(read_path)]
+Template = Annotated[str, BeforeValidator(_iso), _checked(read_template)]
+DateFormat = Annotated[str, _checked(read_date_format)]
+Given = Annotated["Annotated[Template, Tag('text')] | Annotated[Pick, Tag('pick')]", Discriminator(_shape)]
 """A constant (with `{column}` in it, a template), or a table that picks a value from the row."""
+
+TAGS = ("text", "pick")
 
 
 class Pick(Input):
     """A value picked from the row, and what is done to it, in this order. An empty result means: not given."""
 
-    column: str | None = Field(default=None, description="The column, by its exact name.", examples=["report_date"])
-    path: Path_ | None = Field(
+    model_config = ConfigDict(str_strip_whitespace=False)  # a blank can be what parts two things
+
+    column: str | None = Field(
+        default=None,
+        description="The column, by its exact name; `_file`, `_line` and `_vintage` are where the row stands, and the "
+        "day of its file.",
+        examples=["report_date"],
+    )
+    path: JmesPath | None = Field(
         default=None, description="A JMESPath into a nested row.", examples=["verified.killed_cum"]
     )
-    text: str | None = Field(
+    text: Template | None = Field(
         default=None, description="A template; `{column}` stands for a column.", examples=["Report of {date}"]
     )
     first: list[Given] | None = Field(
@@ -50,11 +82,14 @@ class Pick(Input):
         examples=[{"mohtel": "gaza-health-ministry"}],
     )
     otherwise: str | None = Field(
-        default=None, description="What stands where there is no value, or none that is listed.", examples=["unknown"]
-    )
-    date: str | None = Field(
         default=None,
-        description="The format of a date, in the letters of strptime; it becomes YYYY-MM-DD.",
+        description="What stands where there is no value, or none that is listed; empty: nothing.",
+        examples=["unknown"],
+    )
+    date: DateFormat | None = Field(
+        default=None,
+        description="The format of a date, in the letters of strptime; it becomes YYYY-MM-DD, or YYYY-MM or YYYY where "
+        "the format has no day or no month.",
         examples=["%d.%m.%Y"],
     )
     slug: bool = Field(default=False, description="Make it a slug: small letters, digits and hyphens.", examples=[True])
@@ -71,7 +106,7 @@ class Condition(Input):
     """Something that is true of a row, or not."""
 
     column: str | None = Field(default=None, description="The column that is looked at.", examples=["flash_source"])
-    path: Path_ | None = Field(default=None, description="Or a JMESPath.", examples=["verified.killed"])
+    path: JmesPath | None = Field(default=None, description="Or a JMESPath.", examples=["verified.killed"])
     among: list[str] | None = Field(default=None, description="It is one of these.", examples=[["fill"]])
     contains: str | None = Field(default=None, description="It contains this text.", examples=["of which"])
     empty: bool | None = Field(default=None, description="Whether it is empty or absent.", examples=[True])
@@ -96,7 +131,8 @@ class FigureMap(Input):
 
     printed: Given | None = Field(
         default=None,
-        description="The figure as it is printed: a number, or words such as `7,000`, `4 – 5` or `over 300`.",
+        description="The figure as it is printed: a number, or words such as `7,000`, `4 – 5` or `over 300`; "
+        "where the proposition has no figure, its words as they stand.",
         examples=[{"column": "personnel"}],
     )
     qualifier: Pick | None = Field(
@@ -190,7 +226,7 @@ class ConfidenceMap(Input):
 class ClaimMap(Input):
     """One claim of a row. What `[claim]` says holds for every claim that does not say otherwise."""
 
-    over: Path_ | None = Field(
+    over: JmesPath | None = Field(
         default=None,
         description="A JMESPath to a list in the row: one claim for each of its objects, whose fields are columns too.",
         examples=["regions"],
@@ -253,7 +289,10 @@ class DayCheck(Input):
 
     column: str = Field(description="The column that counts.", examples=["day"])
     date: Given = Field(description="The date of the row.", examples=[{"column": "date"}])
-    first: str = Field(description="The date that is day 1.", examples=["2022-02-24"])
+    first: Day = Field(description="The date that is day 1.", examples=["2022-02-24"])
+    skip: bool = Field(
+        default=False, description="Skip a row whose number counts to another day, besides telling.", examples=[True]
+    )
 
 
 class NewRecord(Input):
@@ -295,7 +334,9 @@ class Mapping(Input):
     claims: dict[str, ClaimMap] = Field(min_length=1, description="The claims of a row, by name.")
     relations: list[RelationMap] = Field(default=[], description="Relations between the claims of one row.")
     sources: dict[Slug, SourceInput] = Field(default={}, description="Sources, recorded if they are not there yet.")
-    categories: dict[Slug, CategoryInput] = Field(default={}, description="Categories, likewise.")
+    categories: dict[Slug, CategoryInput] = Field(
+        default={}, description='Categories, likewise; `components = "unstated"` where the source does not say them.'
+    )
     subjects: dict[Slug, SubjectInput] = Field(default={}, description="Subjects, likewise.")
     places: dict[Slug, PlaceInput] = Field(default={}, description="Places, likewise.")
     new: list[NewRecord] = Field(default=[], description="Sources, subjects and places that the rows name.")
@@ -303,13 +344,15 @@ class Mapping(Input):
     @model_validator(mode="before")
     @classmethod
     def _inherit(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the file holds
-        """Give every claim what `[claim]` says."""
+        """Give every claim what `[claim]` says, and `unstated` its meaning: TOML has no null."""
         if not isinstance(given, dict):
             return given
+        if isinstance(categories := given.get("categories"), dict):
+            given = {**given, "categories": {slug: _unstated(table) for slug, table in categories.items()}}
         shared, claims = given.get("claim", {}), given.get("claims")
         if not isinstance(shared, dict) or not isinstance(claims, dict):
             return given
-        return {**given, "claims": {name: _merged(shared, own) for name, own in claims.items()}}
+        return {**given, "claims": {name: _claimed(shared, own) for name, own in claims.items()}}
 
     @model_validator(mode="after")
     def _names(self) -> "Mapping":
@@ -319,9 +362,35 @@ class Mapping(Input):
                     raise ValueError(f"relations: there is no claim `{name}` in this mapping")
         if self.vintage is not None and self.series is None:
             raise ValueError("vintage: rows are known again within a `series`, which has no name here")
-        if self.vintage is not None and self.vintage.on_change == "supersede" and self.vintage.date is None:
-            raise ValueError("vintage: a superseding claim needs a day of its own; give `date`")
         return self
+
+
+def _unstated(category: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+    if isinstance(category, dict) and category.get("components") == "unstated":
+        return {**category, "components": None}
+    return category
+
+
+BESIDE = {
+    "edtf": frozenset[str](),
+    "on": frozenset({"hours"}),
+    "start": frozenset({"end"}),
+    "end": frozenset({"start", "hours"}),
+    "hours": frozenset({"on", "end"}),
+}
+"""Which of the other words for a period each goes with."""
+
+
+def _claimed(shared: Any, own: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+    """A claim with what `[claim]` says; of the shared period only what goes with the claim's own words for it."""
+    if not (isinstance(shared, dict) and isinstance(own, dict)):
+        return own
+    ours, theirs = own.get("period"), shared.get("period")
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        said = ours.keys() & BESIDE.keys()
+        kept = {name: v for name, v in theirs.items() if name not in BESIDE or all(name in BESIDE[own] for own in said)}
+        shared = {**shared, "period": kept}
+    return _merged(shared, own)
 
 
 def _merged(shared: Any, own: Any) -> Any:  # noqa: ANN401 - whatever the file holds
@@ -338,15 +407,60 @@ def _picks(table: AnyMapping[str, Any]) -> bool:
 def read_mapping(text: str, name: str) -> Mapping:
     """Read a mapping from TOML. Raises `MappingRefused` with every fault and where it stands."""
     try:
-        return Mapping.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as wrong:
+        given = tomllib.loads(text)
+    except RecursionError:
+        raise MappingRefused(f"{name} is not a mapping: it is nested too deeply") from None
+    except ValueError as wrong:
         raise MappingRefused(f"{name} is not TOML: {wrong}") from None
+    return made_mapping(given, name)
+
+
+def made_mapping(given: dict[str, Any], name: str) -> Mapping:
+    """A mapping of what a TOML file says. Raises `MappingRefused` with every fault and where it stands."""
+    try:
+        return Mapping.model_validate(given)
+    except RecursionError:
+        raise MappingRefused(f"{name} is not a mapping: it is nested too deeply") from None
     except ValidationError as wrong:
         lines = [f"{name} is not a mapping:"]
         for error in wrong.errors():
-            where = ".".join(str(step) for step in error["loc"] if step not in ("str", "Pick"))
-            lines.append(f"  {where or 'mapping'}: {error['msg'].removeprefix('Value error, ')}")
+            steps = [step for step in error["loc"] if step not in TAGS]
+            said = error["msg"].removeprefix("Value error, ")
+            if error["type"] == "extra_forbidden":
+                hint = nearest(str(steps[-1]), _fields_at(steps[:-1]))
+                said = f"there is no such field{f'; {hint}' if hint else ''}"
+            lines.append(f"  {_table(steps, given) or 'mapping'}: {said}")
         raise MappingRefused("\n".join(dict.fromkeys(lines))) from None
+
+
+def _table(steps: list[int | str], given: dict[str, Any]) -> str:
+    """Where a fault stands, as the file names it: in `[claim]` where a claim has it from there."""
+    if steps[:1] == ["claims"] and len(steps) > 2:  # noqa: PLR2004 - claims, the claim, the field
+        shared, own = given.get("claim"), given["claims"].get(steps[1])
+        for step in steps[2:]:
+            shared = shared.get(step) if isinstance(shared, dict) else None
+            own = own.get(step) if isinstance(own, dict) else None
+            if shared is None:
+                break
+        if shared is not None and own is None:
+            steps = ["claim", *steps[2:]]
+    return ".".join(str(step) for step in steps)
+
+
+def _fields_at(steps: list[int | str]) -> list[str]:
+    """The fields that a table of the language has."""
+    models: list[type[BaseModel]] = [Mapping]
+    for step in steps:
+        found = [model.model_fields[str(step)].annotation for model in models if str(step) in model.model_fields]
+        if found:
+            models = [model for annotation in found for model in _models(annotation)]
+    return [name for model in models for name in model.model_fields]
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - any type
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models(inner)]
 
 
 def shipped_mappings() -> dict[str, Path]:

@@ -53,7 +53,7 @@ class NativePlan:
         """A file of the register has no day of its own: its claims have."""
         return None
 
-    def draft(self, row: Row) -> Drafted:
+    def draft(self, row: Row, vintage: date | None = None) -> Drafted:  # noqa: ARG002 - other plans look at it
         """The draft of the one claim of a row."""
         try:
             return Drafted(drafts=[self._read(row.data)])

@@ -36,7 +36,7 @@ class Said:
     """What a row with this key said in an import before, and what has become of its claim."""
 
     print: str
-    vintage: date | None
+    vintage: date
     claim: Standing
 
 
@@ -46,8 +46,6 @@ class Decision:
 
     outcome: Outcome
     claim: str | None = None
-    before: str | None = None
-    """The fingerprint of what the row said before, where it changed."""
 
 
 GONE = {Status.retracted: Outcome.retracted, Status.removed: Outcome.removed}
@@ -57,7 +55,7 @@ def decide(
     print_: str,
     same: Standing | None,
     said: Sequence[Said],
-    vintage: date | None,
+    vintage: date,
     on_change: OnChange,
 ) -> Decision:
     """Tell what becomes of a row that says `print_`.
@@ -73,12 +71,14 @@ def decide(
     if last.print == print_:
         # Its claim may say something else by now, but for a restatement, which has a day of its own.
         return Decision(Outcome.unchanged, last.claim.id)
-    outdated = vintage is not None and last.vintage is not None and vintage < last.vintage
-    if outdated or any(each.print == print_ for each in said):
+    if vintage < last.vintage or any(each.print == print_ for each in said):
         return Decision(Outcome.older, last.claim.id)
     if on_change == "report":
         return Decision(Outcome.differs, last.claim.id)
-    return Decision(Outcome.changed, last.claim.id, last.print)
+    if on_change == "fix" and same is not None:
+        # What our record would be repaired to is recorded already, from another document.
+        return _by_print(same)
+    return Decision(Outcome.changed, last.claim.id)
 
 
 def by_id(print_: str, same: Standing | None, named: Standing | None) -> Decision:

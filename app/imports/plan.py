@@ -65,5 +65,5 @@ class Plan(Protocol):
     def vintage(self, file: str) -> date | None:
         """The day of a file, by its name."""
 
-    def draft(self, row: Row) -> Drafted:
-        """The drafts of one row. Never raises for what a row holds: that is a fault of the row."""
+    def draft(self, row: Row, vintage: date | None = None) -> Drafted:
+        """The drafts of one row of a file of that day. Never raises for what a row holds: that is its fault."""

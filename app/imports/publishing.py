@@ -53,7 +53,8 @@ def publish(
         _write_claims(bulk, intake.stage, Forms.of(database), series)
         _write_relations(bulk, intake.stage, Form(RelationVersion, database.writer.dialect))
         bulk.close()
-        _repair(log, intake.stage)
+        if intake.repairs:
+            _repair(log, intake.stage)
         done(log)
 
 

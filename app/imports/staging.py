@@ -51,7 +51,7 @@ class Stage:
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-48000", "locking_mode=EXCLUSIVE"):
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-16000", "locking_mode=EXCLUSIVE"):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.executescript(SCHEMA)
         self._db.execute("BEGIN")
@@ -118,9 +118,10 @@ class Stage:
 
     def drop_refused(self) -> None:
         """Let go of the claims whose rows were refused after they came in, and of what was said of those claims."""
-        self._db.execute("DELETE FROM claim WHERE (file, line) IN (SELECT file, line FROM refused)")
+        theirs = "FROM claim WHERE (file, line) IN (SELECT file, line FROM refused)"
         for end in ("claim", "other"):
-            self._db.execute(f"DELETE FROM relation WHERE {end} NOT IN (SELECT claim FROM claim)")  # noqa: S608
+            self._db.execute(f"DELETE FROM relation WHERE {end} IN (SELECT claim {theirs})")  # noqa: S608
+        self._db.execute(f"DELETE {theirs}")
 
     def refused(self) -> Iterator[tuple[str, int, list[str]]]:
         """The refused rows and why, in reading order."""
@@ -169,10 +170,10 @@ class Stage:
         for claim, body in self._db.execute("SELECT claim, body FROM claim WHERE body <> x'7b7d' ORDER BY n"):
             yield claim, orjson.loads(body)
 
-    def cited_in(self, claim: str) -> set[str]:
-        """The documents in which a claim is cited that waits here."""
+    def cited_in(self, print_: str) -> set[str]:
+        """The documents in which the rows here cite the claim that says this."""
         found = set()
-        for (body,) in self._db.execute("SELECT body FROM claim WHERE claim = ?", (claim,)):
+        for (body,) in self._db.execute("SELECT body FROM claim WHERE print = ?", (_short(print_),)):
             found |= {document for _, document, _ in orjson.loads(body).get("citations", [])}
         return found
 

@@ -141,7 +141,8 @@ class Table:
             if len(cells) != width or not cells[0] or cells[0].strip() in known:
                 if not any(cells) or (width > 1 and len(cells) == 1 and not cells[0].strip()):
                     continue
-                self._check(cells, names, line)
+                if cells[0] or len(cells) != width:
+                    self._check(cells, names, line)
             if measured and max(map(len, cells)) > self._limits.cell:
                 raise self._refused("field limit", line)
             yield Row(file, line, dict(zip(names, cells, strict=False)))

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 from fastapi import Depends, Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from app.problems import UnsupportedMediaType, invalid
@@ -96,11 +96,15 @@ async def _receive(request: Request, upload: Upload) -> None:
 
 async def _receive_form(request: Request, upload: Upload) -> None:
     try:
-        form = await request.form(max_files=MOST_FILES, max_fields=10, max_part_size=MOST_MAPPING)
+        async with request.form(max_files=MOST_FILES, max_fields=10, max_part_size=MOST_MAPPING) as form:
+            await _take_parts(form, upload)
     except HTTPException as wrong:
         if wrong.status_code != 400:  # noqa: PLR2004 - 413 says what it is by itself
             raise
         raise invalid("", f"The form cannot be read: {wrong.detail}") from None
+
+
+async def _take_parts(form: FormData, upload: Upload) -> None:
     for name, value in form.multi_items():
         if name == "mapping":
             text = await value.read(MOST_MAPPING) if isinstance(value, UploadFile) else value.encode()

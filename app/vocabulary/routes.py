@@ -133,6 +133,7 @@ def _name(enumeration: type[Term]) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", enumeration.__name__).lower()
 
 
+ENUMERATIONS: tuple[type[Term], ...] = (*VOCABULARY, Outcome, SmellKind)
 TERMS: list[dict[str, Any]] = [
     {
         "key": f"{_name(enumeration)}/{term}",
@@ -140,7 +141,7 @@ TERMS: list[dict[str, Any]] = [
         "word": term.value,
         "definition": term.definition,
     }
-    for enumeration in (*VOCABULARY, Outcome, SmellKind)
+    for enumeration in ENUMERATIONS
     for term in enumeration
 ]
 

@@ -1,0 +1,110 @@
+"""What the register says of the rows of an import, asked in a few questions for many of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import RowMapping, select, tuple_
+from sqlmodel import Session
+
+from app.changes.clock import View
+from app.imports.outcomes import Said, Standing
+from app.imports.plan import Vintages
+from app.imports.staging import batches
+from app.tables import CitationVersion, ClaimVersion, ImportedRow, columns_of, table_of
+from app.vocabulary.terms import Aggregation, Status
+
+State = Mapping[str, Any]
+"""The columns of a claim."""
+
+UTTERED = ("category", "subject", "place", "date")
+"""What two transcriptions of one utterance have in common, and an index begins with."""
+
+ALIKE = ("source", "period", "aggregation", "modality", "includes", "excludes", "relative_to", "proposition")
+"""What else they have in common."""
+
+PAIRS = 200
+"""Combinations in one question."""
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What is recorded of some rows: by what they say, by the ids they name, by their keys, and what cites it."""
+
+    same: dict[str, Standing]
+    named: dict[str, Standing]
+    said: dict[str, list[Said]]
+    cited: dict[str, set[str]]
+
+
+def look_up(
+    session: Session,
+    view: View,
+    prints: Sequence[str],
+    ids: Sequence[str],
+    keys: Sequence[str],
+    vintages: Vintages | None,
+) -> Recorded:
+    """What is recorded under these fingerprints, ids and row keys."""
+    claim, citation, row = columns_of(ClaimVersion), columns_of(CitationVersion), table_of(ImportedRow).c
+    wanted = select(claim.id, claim.status, claim.fingerprint).where(view.holds(ClaimVersion))
+    found = Recorded({}, {}, {}, {})
+    for some in batches(prints):
+        for each in session.execute(wanted.where(claim.fingerprint.in_(some))):
+            found.same[each.fingerprint] = Standing(each.id, each.status, each.fingerprint)
+    for some in batches(ids):
+        for each in session.execute(wanted.where(claim.id.in_(some))):
+            found.named[each.id] = Standing(each.id, each.status, each.fingerprint)
+    if vintages is not None:
+        told = (
+            select(row.key, row.print, row.vintage, claim.id, claim.status, claim.fingerprint)
+            .join(table_of(ClaimVersion), claim.id == row.claim)
+            .where(view.holds(ClaimVersion), row.series == vintages.series)
+            .order_by(row.seq)
+        )
+        for some in batches(keys):
+            for each in session.execute(told.where(row.key.in_(some))):
+                standing = Standing(each.id, each.status, each.fingerprint)
+                found.said.setdefault(each.key, []).append(Said(each.print, each.vintage, standing))
+    standing_ids = [each.id for each in (*found.same.values(), *found.named.values())]
+    standing_ids += [each.claim.id for several in found.said.values() for each in several]
+    for some in batches(standing_ids):
+        cites = select(citation.claim, citation.document).where(citation.claim.in_(some), view.holds(CitationVersion))
+        for each in session.execute(cites):
+            found.cited.setdefault(each.claim, set()).add(each.document)
+    return found
+
+
+def other_transcriptions(session: Session, view: View, states: Sequence[State]) -> Iterator[tuple[int, str, float]]:
+    """The claims that stand for the same utterances with other figures: index in `states`, claim, its figure."""
+    claim = columns_of(ClaimVersion)
+    for start in range(0, len(states), PAIRS):
+        some = states[start : start + PAIRS]
+        keys = {tuple(state[name] for name in UTTERED) for state in some}
+        wanted = select(claim.id, claim.magnitude, *(claim[name] for name in (*UTTERED, *ALIKE))).where(
+            view.holds(ClaimVersion),
+            tuple_(*(claim[name] for name in UTTERED)).in_(keys),
+            claim.source.in_({state["source"] for state in some}),
+            claim.status == Status.asserted,
+            claim.magnitude.is_not(None),
+        )
+        by_key: dict[tuple[Any, ...], list[RowMapping]] = {}
+        for found in session.execute(wanted).mappings():
+            by_key.setdefault(tuple(found[name] for name in UTTERED), []).append(found)
+        for index, state in enumerate(some, start) if by_key else ():
+            for other in by_key.get(tuple(state[name] for name in UTTERED), ()):
+                if other["magnitude"] != state["magnitude"] and all(other[name] == state[name] for name in ALIKE):
+                    yield index, other["id"], other["magnitude"]
+
+
+def series_name(state: Mapping[str, Any]) -> str:
+    """What makes figures one series, in words."""
+    about = f"{state['category']} of {state['subject']} in {state['place']} by {state['source']}"
+    about += f", {state['aggregation']}"
+    if state["aggregation"] == Aggregation.cumulative and state["period_start"]:
+        about += f" since {state['period_start']}"
+    if state["includes"] or state["excludes"]:
+        about += f", with {'+'.join(sorted(state['includes']))} without {'+'.join(sorted(state['excludes']))}"
+    if state["relative_to"] or state["modality"] != "estimate":
+        about += f" ({state['modality']}{', ' + state['relative_to'] if state['relative_to'] else ''})"
+    return about

@@ -1,0 +1,323 @@
+"""Files become claims over HTTP: all of them or none, each told by whom, and twice the same file changes nothing."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.examples import claim, furnish, numbered, recorded, seq_of
+from tests.imports.files import DAILY, csv_of, row, send, send_form
+from tests.registers import Register
+
+KINDS = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
+
+
+@pytest.fixture
+def desk(register: Register) -> Register:
+    furnish(register)
+    return register
+
+
+def numbers(answer: Any) -> dict[str, int]:
+    return {name: number for name, number in answer.json()["counts"].items() if number}
+
+
+def reasons(answer: Any) -> list[str]:
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["code"] == "rows_refused"
+    return [error["detail"] for error in answer.json()["errors"]]
+
+
+def rows_of(register: Register, path: str) -> list[dict[str, Any]]:
+    more = "&" if "?" in path else "?"
+    found: list[dict[str, Any]] = register.get(f"{path}{more}limit=1000").json()["data"]
+    return found
+
+
+def test_every_claim_tells_which_import_brought_it_and_the_import_who_and_from_what(desk: Register) -> None:
+    before = seq_of(desk)
+    answer = send(desk, csv_of(row(1), row(2), row(3)), "text/csv", "contributor", name="losses.csv")
+    assert answer.status_code == 201, answer.text
+    report = answer.json()
+    assert numbers(answer) == {"rows": 3, "new": 3}
+    assert answer.headers["location"] == report["links"]["self"] == f"/v1/imports/{report['id']}"
+    assert {claim["import_id"] for claim in rows_of(desk, "/v1/claims")} == {report["id"]}
+    shown = desk.get(report["links"]["self"]).json()
+    assert shown["actor"] == "contributor-key"
+    assert [(file["name"], file["rows"], file["format"]) for file in shown["files"]] == [("losses.csv", 3, "csv")]
+    assert shown["counts"] == report["counts"]
+    assert rows_of(desk, "/v1/imports") == [shown]
+    changes = desk.get("/v1/changes", params={"after": before}).json()["data"]
+    assert [change["seq"] for change in changes] == list(range(before + 1, before + 6))
+    assert [change["kind"] for change in changes] == ["import", "document", "claim", "claim", "claim"]
+    assert changes[0]["id"] == report["id"]
+    assert {change["actor"] for change in changes} == {"contributor-key"}
+    assert seq_of(desk) == before + 5
+
+
+def test_an_imported_claim_is_the_claim_that_a_post_would_have_made(desk: Register) -> None:
+    body = claim(note="The page is undated.", includes=["militia"])
+    send(desk, json.dumps(body), KINDS["ndjson"])
+    [imported] = rows_of(desk, "/v1/claims")
+    answer = desk.write("POST", "/v1/claims", body)
+    assert answer.status_code == 409
+    assert answer.json()["claim"] == imported["id"]
+    assert imported["citations"][0]["document"]["publisher"] == "paper"
+    assert rows_of(desk, "/v1/claims?q=undated") == [imported]
+    assert desk.get(f"{imported['links']['self']}/revisions").json()["data"][0]["event"] == "created"
+
+
+@pytest.mark.parametrize("format_", KINDS)
+def test_what_is_exported_and_imported_into_the_same_register_changes_nothing(format_: str, starter: Register) -> None:
+    before = seq_of(starter)
+    exported = starter.get(f"/v1/claims.{format_}").content
+    answer = send(starter, exported, KINDS[format_], "contributor")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["id"] is None
+    assert numbers(answer) == {"rows": 174, "unchanged": 174}
+    assert seq_of(starter) == before
+    assert rows_of(starter, "/v1/imports")[0]["mapping"] == "starter"
+
+
+def test_ndjson_brings_a_claim_whole_into_another_register(starter: Register, desk: Register) -> None:
+    for kind, fields in (
+        ("categories", ("name", "definition", "unit", "components", "parent", "non_decreasing")),
+        ("subjects", ("name", "definition", "parents")),
+        ("places", ("name", "definition", "parents")),
+        ("sources", ("name", "kind", "interest", "speaks_for", "anonymous", "description", "url")),
+    ):
+        waiting = rows_of(starter, f"/v1/{kind}")
+        while waiting:  # what refers to another comes after it
+            refused = []
+            for each in waiting:
+                body = {name: each[name] for name in fields}
+                if desk.write("PUT", f"/v1/{kind}/{each['slug']}", body).status_code not in (200, 201):
+                    refused.append(each)
+            assert len(refused) < len(waiting), refused
+            waiting = refused
+    answer = send(desk, starter.get("/v1/claims.ndjson").content, KINDS["ndjson"])
+    assert numbers(answer) == {"rows": 174, "new": 174}, answer.text
+    stamps = ("recorded_at", "seq", "import_id")
+
+    def whole(register: Register) -> dict[str, Any]:
+        found = {}
+        for each in rows_of(register, "/v1/claims"):
+            for cite in each["citations"]:
+                del cite["id"]
+            each["citations"].sort(key=lambda cite: json.dumps(cite, sort_keys=True))
+            found[each["id"]] = {name: value for name, value in each.items() if name not in stamps}
+        return found
+
+    assert whole(desk) == whole(starter)
+
+
+def test_a_retracted_claim_comes_over_as_retracted(desk: Register) -> None:
+    body = claim() | {"status": "retracted", "retracted_on": "2025-06-20"}
+    assert numbers(send(desk, json.dumps(body), KINDS["ndjson"])) == {"rows": 1, "new": 1}
+    [made] = rows_of(desk, "/v1/claims")
+    assert (made["status"], made["retracted_on"]) == ("retracted", "2025-06-20")
+
+
+def test_one_wrong_row_keeps_the_whole_file_out(desk: Register) -> None:
+    before = seq_of(desk)
+    answer = send(desk, csv_of(row(1), row(2, category="kiled"), row(3, value="x"), row(4, date="2199-01-01")))
+    told = reasons(answer)
+    assert [error["pointer"] for error in answer.json()["errors"]] == [f"#/upload.csv/{line}" for line in (3, 4, 5)]
+    assert "did you mean `killed`?" in told[0]
+    assert "`x` is not a number" in told[1]
+    assert "has not come yet" in told[2]
+    assert answer.json()["report"]["counts"]["rows_refused"] == 3
+    assert seq_of(desk) == before
+    assert rows_of(desk, "/v1/documents") == []
+
+
+def test_the_good_rows_are_imported_where_that_is_asked_for(desk: Register) -> None:
+    answer = send(desk, csv_of(row(1), row(2, category="kiled"), row(3)), keep_going=True)
+    assert answer.status_code == 201
+    assert numbers(answer) == {"rows": 3, "rows_refused": 1, "new": 2}
+    assert [(row["line"], len(row["reasons"])) for row in answer.json()["refused"]] == [(3, 1)]
+
+
+def test_a_dry_run_tells_the_same_and_records_nothing(desk: Register) -> None:
+    recorded(desk, claim())
+    before = seq_of(desk)
+    file = csv_of(row(), row(5), row(6, document_url="https://example.org/other"))
+    tried = send(desk, file, dry_run=True)
+    assert tried.status_code == 200
+    assert seq_of(desk) == before
+    done = send(desk, file)
+    assert tried.json()["counts"] == done.json()["counts"]
+    assert tried.json() | {"id": None, "links": None, "dry_run": False} == done.json() | {"id": None, "links": None}
+
+
+def test_a_claim_that_stands_gets_one_more_citation_and_is_no_second_claim(desk: Register) -> None:
+    made = recorded(desk, claim())
+    answer = send(desk, csv_of(row(document_url="https://example.org/other", document_title="Another")))
+    assert numbers(answer) == {"rows": 1, "cited": 1}
+    [now] = rows_of(desk, "/v1/claims")
+    assert now["id"] == made["id"]
+    assert now["revision"] == 1
+    assert [cite["document"]["title"] for cite in now["citations"]] == ["The report", "Another"]
+
+
+def test_a_figure_that_two_rows_of_a_file_print_is_one_claim_with_two_citations(desk: Register) -> None:
+    again = row(document_url="https://example.org/other", document_title="Another")
+    answer = send(desk, csv_of(row(), again, row(as_printed="1351"), row()))
+    assert answer.status_code == 201
+    [made] = rows_of(desk, "/v1/claims")
+    assert len(made["citations"]) == 2
+    assert send(desk, csv_of(row(), again)).status_code == 200
+
+
+def test_what_was_taken_down_or_retracted_is_not_brought_back(desk: Register) -> None:
+    gone, back = recorded(desk, claim()), recorded(desk, numbered())
+    file = desk.get("/v1/claims.csv").content
+    assert desk.write("POST", f"{gone['links']['self']}/takedown", {"reason": "A court said so."}).status_code == 200
+    body = {"reason": "It was wrong.", "retracted_on": "2025-07-01"}
+    desk.write("POST", f"{back['links']['self']}/retraction", body, **{"If-Match": "*"})
+    before = seq_of(desk)
+    answer = send(desk, file)
+    assert numbers(answer) == {"rows": 2, "removed": 1, "unchanged": 1}
+    assert seq_of(desk) == before
+    assert desk.get(gone["links"]["self"]).status_code == 410
+
+
+def test_a_file_that_was_exported_before_a_repair_does_not_undo_it(desk: Register) -> None:
+    made = recorded(desk, claim())
+    file = desk.get("/v1/claims.csv").content
+    change = {"figure": {"as_printed": "1,531", "value": 1531}}
+    body = {"event": "transcription_fix", "reason": "A slip.", "changes": change}
+    assert desk.write("PATCH", made["links"]["self"], body, **{"If-Match": "*"}).status_code == 200
+    before = seq_of(desk)
+    assert numbers(send(desk, file)) == {"rows": 1, "older": 1}
+    assert seq_of(desk) == before
+
+
+def test_a_request_with_a_key_is_answered_the_same_again(desk: Register) -> None:
+    headers = desk.keys["editor"] | {"Content-Type": "text/csv", "Idempotency-Key": "import-1"}
+    first = desk.post("/v1/imports", content=csv_of(row()), headers=headers)
+    again = desk.post("/v1/imports", content=csv_of(row()), headers=headers)
+    other = desk.post("/v1/imports", content=csv_of(row(7)), headers=headers)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json() == again.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    assert (other.status_code, other.json()["code"]) == (422, "key_reused")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (DAILY_ROWS := '[{"day": "2025-06-11", "dead": 10, "all": 30}]', "relations"),
+        (json.dumps(claim(confidence={"level": "low", "rationale": "A party."})), "assess"),
+    ],
+)
+def test_what_only_an_editor_may_do_needs_one(content: str, kind: str, desk: Register) -> None:
+    before = seq_of(desk)
+    answers = {}
+    for role in ("contributor", "editor"):
+        if kind == "relations":
+            answers[role] = send_form(desk, "a.json", content, DAILY.replace("ON_CHANGE", "report"), role)
+        else:
+            answers[role] = send(desk, content, KINDS["ndjson"], role)
+        if role == "contributor":
+            assert answers[role].status_code == 403, answers[role].text
+            assert "needs the role editor" in answers[role].json()["detail"]
+            assert seq_of(desk) == before
+    assert answers["editor"].status_code == 201
+
+
+def test_a_mapping_of_ones_own_comes_with_the_file(desk: Register) -> None:
+    mapping = DAILY.replace("ON_CHANGE", "report")
+    answer = send_form(desk, "days.json", DAILY_ROWS, mapping)
+    assert answer.status_code == 201, answer.text
+    assert (answer.json()["mapping"], answer.json()["series"]) == ("own", "daily")
+    assert numbers(answer) == {"rows": 1, "new": 2}
+    dead, all_ = (rows_of(desk, f"/v1/claims?category={name}")[0] for name in ("killed", "casualties"))
+    [relation] = rows_of(desk, f"{dead['links']['self']}/relations")
+    assert (relation["type"], relation["to_claim"]) == ("part_of", all_["id"])
+    assert send_form(desk, "days.json", DAILY_ROWS, mapping).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "code", "told"),
+    [
+        ("a,b\r\n1,2\r\n", "text/csv", 422, "rows_refused", "There is no column `a`"),
+        ("", "text/csv", 422, "file_refused", "empty"),
+        ('a,b\r\n"1,2\r\n', "text/csv", 422, "file_refused", "never closed"),
+        (b"a,b\r\n1,\x002\r\n", "text/csv", 422, "file_refused", "NUL"),
+        ("PK\x03\x04broken", "application/zip", 422, "file_refused", "zip"),
+        ("{}", "text/html", 415, "unsupported_media_type", "text/csv"),
+        ("[1]", "application/x-ndjson", 422, "file_refused", "object"),
+        ('{"figure": 3}', "application/x-ndjson", 422, "rows_refused", "figure"),
+        ('{"category": {"$gt": 1}, "citations": 1}', "application/x-ndjson", 422, "rows_refused", "category"),
+        ('{"colour": 3}', "application/x-ndjson", 422, "rows_refused", "no field `colour`"),
+        ('{"id": "x"}', "application/x-ndjson", 422, "rows_refused", "no id of a claim"),
+    ],
+)
+def test_bad_files_get_a_clear_answer_and_leave_nothing(
+    content: str, kind: str, status: int, code: str, told: str, desk: Register
+) -> None:
+    before = seq_of(desk)
+    answer = send(desk, content, kind)
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert told in json.dumps(answer.json()), answer.text
+    assert seq_of(desk) == before
+
+
+def test_a_wrong_mapping_gets_a_clear_answer(desk: Register) -> None:
+    answer = send(desk, csv_of(row()), mapping="general-staf")
+    assert (answer.status_code, answer.json()["code"]) == (422, "mapping_refused")
+    assert "general-staff-a-personnel" in answer.json()["detail"]
+    for mapping, told in (("title = ", "not TOML"), ('title = "x"', "claims"), ("\ud800", "")):
+        answer = send_form(desk, "a.csv", "x\r\n1\r\n", mapping.encode("utf-8", "surrogatepass"))  # type: ignore[arg-type]
+        assert answer.status_code == 422, answer.text
+        assert told in answer.json()["detail"]
+
+
+def test_a_form_without_a_file_and_parts_that_are_not_known_are_refused(desk: Register) -> None:
+    for parts in ({"mapping": ("m.toml", DAILY)}, {"data": ("a.csv", "x")}):
+        answer = desk.post("/v1/imports", files=parts, headers=desk.keys["editor"])
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    answer = desk.post(
+        "/v1/imports", content=b"x", headers=desk.keys["editor"] | {"Content-Type": "multipart/form-data"}
+    )
+    assert answer.status_code == 422
+
+
+def test_nobody_without_a_key_imports(desk: Register) -> None:
+    answer = desk.post("/v1/imports", content=csv_of(row()), headers={"Content-Type": "text/csv"})
+    assert answer.status_code == 401
+
+
+def test_an_import_is_not_there_before_it_was_published(desk: Register) -> None:
+    recorded(desk, numbered())
+    before = seq_of(desk)
+    made = send(desk, csv_of(row(1), row(2))).json()
+    assert len(rows_of(desk, f"/v1/claims?recorded_as_of=seq:{before}")) == 1
+    assert rows_of(desk, f"/v1/imports?recorded_as_of=seq:{before}") == []
+    assert desk.get(made["links"]["self"], params={"recorded_as_of": f"seq:{before}"}).status_code == 404
+    assert len(rows_of(desk, f"/v1/claims?recorded_as_of=seq:{seq_of(desk)}")) == 3
+
+
+def test_rows_that_smell_are_told_and_refused_only_where_that_is_asked_for(desk: Register) -> None:
+    days = [(f"2025-06-{day:02}", 1000 + 10 * day) for day in range(1, 12)]
+    days[6] = (days[6][0], 990)
+    rows = [row(number, date=day, period=f"2022-02-24/{day}") for day, number in days]
+    strict = send(desk, csv_of(*rows), strict=True)
+    assert any("falls" in reason for reason in reasons(strict))
+    answer = send(desk, csv_of(*rows))
+    assert answer.json()["smell_counts"] == {"total_falls": 1}
+    [smell] = answer.json()["smells"]
+    assert [each["line"] for each in smell["rows"]] == [7, 8]
+    assert "1,060" in smell["detail"]
+    assert "990" in smell["detail"]
+    half = [row(int(r["value"]) + 100_000, date=r["date"], period=r["period"], source="institute") for r in rows]
+    kept = send(desk, csv_of(*half), strict=True, keep_going=True)
+    assert numbers(kept) == {"rows": 11, "rows_refused": 2, "new": 9}, kept.text
+
+
+def test_two_transcriptions_of_one_utterance_are_told(desk: Register) -> None:
+    recorded(desk, claim(figure={"as_printed": "113,990", "value": 113990}))
+    answer = send(desk, csv_of(row(113390, document_url="https://example.org/other")))
+    assert answer.json()["smell_counts"] == {"transcriptions_differ": 1}
+    assert "one digit" in answer.json()["smells"][0]["detail"]
