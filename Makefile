@@ -37,6 +37,7 @@ check: .venv/tested ## Lint, types, contract
 openapi: .venv/tested ## Write the examples, docs/openapi.json and the tables of docs/ anew
 	$(BIN)/python -m tests.contract.examples
 	$(BIN)/python -m tests.contract.openapi_document > docs/openapi.json
+	$(BIN)/python -m tests.contract.mapping_schema > docs/mapping.schema.json
 	$(BIN)/python -m tests.contract.reference
 
 pins: ## Pin every dependency anew, with hashes

@@ -3,17 +3,21 @@
 import re
 import unicodedata
 
+WORD = re.compile(r"\w+")
+
 
 def words_of(*texts: str | None) -> list[str]:
     """The words of `texts`, each once and sorted. `Séjourné` and `sejourne` are one word."""
     found: set[str] = set()
     for text in texts:
         if text:
-            found.update(re.findall(r"\w+", _folded(text)))
+            found.update(WORD.findall(_folded(text)))
     return sorted(found)
 
 
 def _folded(text: str) -> str:
+    if text.isascii():
+        return text.lower()
     # NFKD takes a letter apart from its accents; without them, spellings with and without accents are one.
     apart = unicodedata.normalize("NFKD", text.casefold())
     return "".join(character for character in apart if not unicodedata.combining(character))

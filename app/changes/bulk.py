@@ -1,9 +1,10 @@
 """Many new records in one transaction: stamped like any other write, and handed to the driver in its fastest form."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import update
+import orjson
+from sqlalchemy import JSON, Column, Enum, update
 from sqlalchemy.engine import Dialect
 from sqlmodel import Session, SQLModel
 
@@ -18,6 +19,11 @@ LATER = ("version", "until_seq", "recorded_until")
 AT_ONCE = 5_000
 """So many changes are handed over at once: memory does not grow with the size of a write."""
 
+MARKS = 10_000
+"""So many values in one statement; SQLite takes 32,766."""
+
+Process = Callable[[Any], Any]
+
 Values = list[Any]
 """The values of a row as the driver takes them, nothing in them but what JSON can say."""
 
@@ -29,7 +35,7 @@ class Form:
         self.table = table
         columns = [column for column in columns_of(table) if column.name not in (*STAMPS, *LATER)]
         self.names = [column.name for column in columns]
-        self._processors = [(column.name, column.type.bind_processor(dialect)) for column in columns]
+        self._processors = [(column.name, _processor(column, dialect)) for column in columns]
         self._searched = SEARCHED.get(table)
 
     def values(self, state: Mapping[str, Any]) -> Values:
@@ -37,6 +43,23 @@ class Form:
         if self._searched is not None:
             state = {**state, "words": words_of(*(state[name] for name in self._searched))}
         return [state[name] if process is None else process(state[name]) for name, process in self._processors]
+
+
+def _processor(column: Column[Any], dialect: Dialect) -> Process | None:
+    """What makes a value of the column one that the driver takes; None where it takes it as it is."""
+    if isinstance(column.type, JSON):
+        return _json  # a driver may have an object of its own for it, and here it has to wait as text
+    if isinstance(column.type, Enum):
+        return _word
+    return column.type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _json(value: Any) -> str | None:  # noqa: ANN401 - whatever JSON can say
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _word(value: Any) -> str | None:  # noqa: ANN401 - any of the enumerations, or its word
+    return None if value is None else str(value)
 
 
 class Bulk:
@@ -48,7 +71,7 @@ class Bulk:
     def __init__(self, log: Log, dialect: Dialect) -> None:
         self.log = log
         self._postgresql = dialect.name == "postgresql"
-        change = [(column.name, column.type.bind_processor(dialect)) for column in columns_of(Change)]
+        change = [(column.name, _processor(column, dialect)) for column in columns_of(Change)]
         self._change_names = [name for name, _ in change]
         at = dict(change)["at"]
         self._at = at(log.at) if at is not None else log.at
@@ -90,7 +113,7 @@ class Bulk:
         self.log.session.execute(update(table_of(Clock)).values(seq=self.log.seq, at=self.log.at))
 
     def _load(
-        self, session: Session, table: type[SQLModel], names: Sequence[str], rows: Iterable[Sequence[Any]]
+        self, session: Session, table: type[SQLModel], names: Sequence[str], rows: Sequence[Sequence[Any]]
     ) -> None:
         if not rows:
             return
@@ -102,5 +125,10 @@ class Bulk:
                 for row in rows:
                     copy.write_row(row)
             return
-        marks = ", ".join("?" * len(names))
-        driver.executemany(f'INSERT INTO "{name}" ({columns}) VALUES ({marks})', rows)  # noqa: S608 - our own names
+        # Many rows in each statement: one by one, the triggers of full-text search take longer than the rows.
+        marks = f"({', '.join('?' * len(names))})"
+        insert = f'INSERT INTO "{name}" ({columns}) VALUES '  # noqa: S608 - our own names
+        together = MARKS // len(names)
+        for start in range(0, len(rows), together):
+            some = rows[start : start + together]
+            driver.execute(insert + ", ".join([marks] * len(some)), [value for row in some for value in row])

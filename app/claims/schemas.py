@@ -236,7 +236,10 @@ class CitationInput(Input):
         examples=["relay"],
     )
     via: list[Slug] = Field(
-        default=[], max_length=20, description="The sources in between, from the claimant on.", examples=[["ap"]]
+        default_factory=list,
+        max_length=20,
+        description="The sources in between, from the claimant on.",
+        examples=[["ap"]],
     )
     fidelity: Fidelity = Field(
         default=Fidelity.paraphrase, description="How faithfully it repeats what was said.", examples=["verbatim"]
@@ -288,10 +291,13 @@ class ClaimInput(Input):
     )
     source: SourceSlug = Field(description="Who said it.", examples=["csis"])
     includes: list[Slug] = Field(
-        default=[], max_length=50, description="Subjects that the source says it counts.", examples=[["wagner-group"]]
+        default_factory=list,
+        max_length=50,
+        description="Subjects that the source says it counts.",
+        examples=[["wagner-group"]],
     )
     excludes: list[Slug] = Field(
-        default=[],
+        default_factory=list,
         max_length=50,
         description="Subjects that the source says it leaves out.",
         examples=[["dpr-lpr-militias"]],

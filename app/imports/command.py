@@ -14,7 +14,6 @@ import orjson
 
 from app.db import Database
 from app.imports.files import FileRefused, Row
-from app.imports.inspecting import draft_mapping
 from app.imports.intake import Tally
 from app.imports.job import ImportRefused, Result, RunRequest, run_import
 from app.imports.kinds import MappingRefused
@@ -23,6 +22,7 @@ from app.imports.mapping import load_mapping, read_mapping, shipped_mappings
 from app.imports.native import REFUSED_COLUMNS, REFUSED_FIELD, NativePlan
 from app.imports.outcomes import Outcome
 from app.imports.plan import Plan
+from app.imports.proposing import draft_mapping
 
 SHOWN = 3
 """Examples of each kind in the summary."""

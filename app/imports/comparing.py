@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import RowMapping, select, tuple_
+from sqlalchemy import TextClause, select, text
 from sqlmodel import Session
 
 from app.changes.clock import View
@@ -17,14 +18,19 @@ from app.vocabulary.terms import Aggregation, Status
 State = Mapping[str, Any]
 """The columns of a claim."""
 
-UTTERED = ("category", "subject", "place", "date")
+UTTERED = ("category", "subject", "place", "date", "source")
 """What two transcriptions of one utterance have in common, and an index begins with."""
 
-ALIKE = ("source", "period", "aggregation", "modality", "includes", "excludes", "relative_to", "proposition")
+ALIKE = ("period", "aggregation", "modality", "includes", "excludes", "relative_to", "proposition")
 """What else they have in common."""
 
-PAIRS = 200
-"""Combinations in one question."""
+ASKED = 200
+"""Utterances in one question."""
+
+MARKS = [[f"{name}{n}" for name in UTTERED] for n in range(ASKED)]
+"""The names of their parameters."""
+
+Utterance = tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -78,23 +84,49 @@ def look_up(
 def other_transcriptions(session: Session, view: View, states: Sequence[State]) -> Iterator[tuple[int, str, float]]:
     """The claims that stand for the same utterances with other figures: index in `states`, claim, its figure."""
     claim = columns_of(ClaimVersion)
-    for start in range(0, len(states), PAIRS):
-        some = states[start : start + PAIRS]
-        keys = {tuple(state[name] for name in UTTERED) for state in some}
-        wanted = select(claim.id, claim.magnitude, *(claim[name] for name in (*UTTERED, *ALIKE))).where(
-            view.holds(ClaimVersion),
-            tuple_(*(claim[name] for name in UTTERED)).in_(keys),
-            claim.source.in_({state["source"] for state in some}),
-            claim.status == Status.asserted,
-            claim.magnitude.is_not(None),
-        )
-        by_key: dict[tuple[Any, ...], list[RowMapping]] = {}
-        for found in session.execute(wanted).mappings():
-            by_key.setdefault(tuple(found[name] for name in UTTERED), []).append(found)
-        for index, state in enumerate(some, start) if by_key else ():
-            for other in by_key.get(tuple(state[name] for name in UTTERED), ()):
+    uttered: dict[Utterance, list[int]] = {}
+    for index, state in enumerate(states):
+        uttered.setdefault(tuple(str(state[name]) for name in UTTERED), []).append(index)
+    ids = [
+        id_ for start in range(0, len(uttered), ASKED) for id_ in _uttered(session, [*uttered][start : start + ASKED])
+    ]
+    for some in batches(ids):
+        wanted = select(claim.id, claim.magnitude, *(claim[name] for name in (*UTTERED, *ALIKE)))
+        stands = view.holds(ClaimVersion), claim.status == Status.asserted, claim.magnitude.is_not(None)
+        for other in session.execute(wanted.where(claim.id.in_(some), *stands)).mappings():
+            for index in uttered[tuple(str(other[name]) for name in UTTERED)]:
+                state = states[index]
                 if other["magnitude"] != state["magnitude"] and all(other[name] == state[name] for name in ALIKE):
                     yield index, other["id"], other["magnitude"]
+
+
+def _uttered(session: Session, some: Sequence[Utterance]) -> Sequence[str]:
+    """The claims that stand for these utterances."""
+    padded = [*some, *[some[0]] * (ASKED - len(some))]
+    given = {
+        f"{name}{n}": part for n, uttered in enumerate(padded) for name, part in zip(UTTERED, uttered, strict=True)
+    }
+    asked = _question(session.get_bind().dialect.name)
+    return [str(id_) for id_ in session.execute(asked, given).scalars()]
+
+
+@cache
+def _question(dialect: str) -> TextClause:
+    """Asks for the claims of `ASKED` utterances.
+
+    Joined, each one is a search in the index of category, subject, place and date; as a list of rows after IN it is
+    not, and SQLite would read every claim of the source. SQLAlchemy would put it together anew each time.
+    """
+    day = "CAST(:{} AS DATE)" if dialect == "postgresql" else ":{}"
+    marks = ", ".join(
+        "(" + ", ".join((day if name.startswith("date") else ":{}").format(name) for name in names) + ")"
+        for names in MARKS
+    )
+    alike = " AND ".join(f"claim.{name} = asked.{name}" for name in UTTERED)
+    return text(
+        f"WITH asked ({', '.join(UTTERED)}) AS (VALUES {marks}) "  # noqa: S608 - names of our own columns
+        f"SELECT DISTINCT claim.id FROM asked CROSS JOIN claim WHERE {alike} AND claim.until_seq IS NULL"
+    )
 
 
 def series_name(state: Mapping[str, Any]) -> str:

@@ -2,14 +2,12 @@
 
 import tomllib
 from collections.abc import Callable
-from collections.abc import Mapping as AnyMapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
@@ -20,8 +18,9 @@ from pydantic import (
 )
 
 from app.imports.expressions import read_date_format, read_path, read_template
+from app.imports.faults import faults_of
+from app.imports.inheriting import claimed, unstated
 from app.imports.kinds import FileOptions, MappingRefused
-from app.problems import nearest
 from app.shapes import Day, Input, Slug
 from app.sources.schemas import SourceInput
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
@@ -37,7 +36,7 @@ def _checked(read: Callable[[str], object]) -> AfterValidator:
 
 
 def _shape(given: object) -> str:
-    return "pick" if isinstance(given, dict | Pick) else "text"
+    return "=pick" if isinstance(given, dict | Pick) else "=text"
 
 
 def _iso(given: object) -> object:
@@ -48,10 +47,8 @@ def _iso(given: object) -> object:
 JmesPath = Annotated[str, _checked(read_path)]
 Template = Annotated[str, BeforeValidator(_iso), _checked(read_template)]
 DateFormat = Annotated[str, _checked(read_date_format)]
-Given = Annotated["Annotated[Template, Tag('text')] | Annotated[Pick, Tag('pick')]", Discriminator(_shape)]
+Given = Annotated["Annotated[Template, Tag('=text')] | Annotated[Pick, Tag('=pick')]", Discriminator(_shape)]
 """A constant (with `{column}` in it, a template), or a table that picks a value from the row."""
-
-TAGS = ("text", "pick")
 
 
 class Pick(Input):
@@ -348,11 +345,11 @@ class Mapping(Input):
         if not isinstance(given, dict):
             return given
         if isinstance(categories := given.get("categories"), dict):
-            given = {**given, "categories": {slug: _unstated(table) for slug, table in categories.items()}}
+            given = {**given, "categories": {slug: unstated(table) for slug, table in categories.items()}}
         shared, claims = given.get("claim", {}), given.get("claims")
         if not isinstance(shared, dict) or not isinstance(claims, dict):
             return given
-        return {**given, "claims": {name: _claimed(shared, own) for name, own in claims.items()}}
+        return {**given, "claims": {name: claimed(shared, own) for name, own in claims.items()}}
 
     @model_validator(mode="after")
     def _names(self) -> "Mapping":
@@ -363,45 +360,6 @@ class Mapping(Input):
         if self.vintage is not None and self.series is None:
             raise ValueError("vintage: rows are known again within a `series`, which has no name here")
         return self
-
-
-def _unstated(category: Any) -> Any:  # noqa: ANN401 - whatever the file holds
-    if isinstance(category, dict) and category.get("components") == "unstated":
-        return {**category, "components": None}
-    return category
-
-
-BESIDE = {
-    "edtf": frozenset[str](),
-    "on": frozenset({"hours"}),
-    "start": frozenset({"end"}),
-    "end": frozenset({"start", "hours"}),
-    "hours": frozenset({"on", "end"}),
-}
-"""Which of the other words for a period each goes with."""
-
-
-def _claimed(shared: Any, own: Any) -> Any:  # noqa: ANN401 - whatever the file holds
-    """A claim with what `[claim]` says; of the shared period only what goes with the claim's own words for it."""
-    if not (isinstance(shared, dict) and isinstance(own, dict)):
-        return own
-    ours, theirs = own.get("period"), shared.get("period")
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        said = ours.keys() & BESIDE.keys()
-        kept = {name: v for name, v in theirs.items() if name not in BESIDE or all(name in BESIDE[own] for own in said)}
-        shared = {**shared, "period": kept}
-    return _merged(shared, own)
-
-
-def _merged(shared: Any, own: Any) -> Any:  # noqa: ANN401 - whatever the file holds
-    """`own` over `shared`, table by table; what picks a value is replaced whole."""
-    if not (isinstance(shared, dict) and isinstance(own, dict)) or _picks(shared) or _picks(own):
-        return own
-    return {**shared, **{name: _merged(shared.get(name), value) for name, value in own.items()}}
-
-
-def _picks(table: AnyMapping[str, Any]) -> bool:
-    return any(name in table for name in ("column", "path", "text", "first"))
 
 
 def read_mapping(text: str, name: str) -> Mapping:
@@ -422,45 +380,8 @@ def made_mapping(given: dict[str, Any], name: str) -> Mapping:
     except RecursionError:
         raise MappingRefused(f"{name} is not a mapping: it is nested too deeply") from None
     except ValidationError as wrong:
-        lines = [f"{name} is not a mapping:"]
-        for error in wrong.errors():
-            steps = [step for step in error["loc"] if step not in TAGS]
-            said = error["msg"].removeprefix("Value error, ")
-            if error["type"] == "extra_forbidden":
-                hint = nearest(str(steps[-1]), _fields_at(steps[:-1]))
-                said = f"there is no such field{f'; {hint}' if hint else ''}"
-            lines.append(f"  {_table(steps, given) or 'mapping'}: {said}")
-        raise MappingRefused("\n".join(dict.fromkeys(lines))) from None
-
-
-def _table(steps: list[int | str], given: dict[str, Any]) -> str:
-    """Where a fault stands, as the file names it: in `[claim]` where a claim has it from there."""
-    if steps[:1] == ["claims"] and len(steps) > 2:  # noqa: PLR2004 - claims, the claim, the field
-        shared, own = given.get("claim"), given["claims"].get(steps[1])
-        for step in steps[2:]:
-            shared = shared.get(step) if isinstance(shared, dict) else None
-            own = own.get(step) if isinstance(own, dict) else None
-            if shared is None:
-                break
-        if shared is not None and own is None:
-            steps = ["claim", *steps[2:]]
-    return ".".join(str(step) for step in steps)
-
-
-def _fields_at(steps: list[int | str]) -> list[str]:
-    """The fields that a table of the language has."""
-    models: list[type[BaseModel]] = [Mapping]
-    for step in steps:
-        found = [model.model_fields[str(step)].annotation for model in models if str(step) in model.model_fields]
-        if found:
-            models = [model for annotation in found for model in _models(annotation)]
-    return [name for model in models for name in model.model_fields]
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - any type
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for inner in get_args(annotation) for model in _models(inner)]
+        lines = [f"{name} is not a mapping:", *faults_of(wrong, given, Mapping)]
+        raise MappingRefused("\n".join(lines)) from None
 
 
 def shipped_mappings() -> dict[str, Path]:

@@ -182,11 +182,18 @@ class Stage:
         yield from self._db.execute("SELECT claim, type, other, note FROM relation ORDER BY n")
 
     def points(self) -> Iterator[tuple[int, str, int, str, float]]:
-        """Every dated number, series by series and day by day: series, file, line, day, value."""
-        yield from self._db.execute(
-            "SELECT series, file, line, day, value FROM claim"
+        """Every dated number, series by series and day by day, of each claim once: series, file, line, day, value."""
+        rows = self._db.execute(
+            "SELECT series, day, claim, file, line, value FROM claim"
             " WHERE day IS NOT NULL AND value IS NOT NULL ORDER BY series, day, n"
         )
+        current, claims = (0, ""), set[str]()
+        for series, day, claim, file, line, value in rows:
+            if (series, day) != current:
+                current, claims = (series, day), set()
+            if claim not in claims:
+                claims.add(claim)
+                yield series, file, line, day, value
 
     def series_names(self) -> dict[int, tuple[str, bool]]:
         """Number → name of a series, and whether it is a running total."""

@@ -3,6 +3,7 @@
 A page holds a table between `<!-- NAME -->` and `<!-- /NAME -->`; everything around it is written by hand.
 """
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from enum import Enum
@@ -14,11 +15,33 @@ from pydantic import BaseModel
 from app.claims.columns import CLAIM_COLUMNS
 from app.claims.filters import ClaimQuery, Sort
 from app.formats import Format
+from app.imports.kinds import FileFormat, FileOptions, Limits
+from app.imports.mapping import (
+    CitationMap,
+    ClaimMap,
+    Condition,
+    ConfidenceMap,
+    DayCheck,
+    DocumentMap,
+    FigureMap,
+    Mapping,
+    NewRecord,
+    PeriodMap,
+    Pick,
+    RelationMap,
+    Skip,
+    VintageMap,
+    load_mapping,
+    shipped_mappings,
+)
+from app.imports.outcomes import Outcome
+from app.imports.smells import SmellKind
 from app.paging import PageQuery
 from app.problems import known_problems
 from app.settings import Settings, variable
 from app.topics.routes import CompareQuery
 from app.vocabulary.routes import TERMS
+from app.vocabulary.terms import Term
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -98,6 +121,79 @@ def choices(enumeration: type[Enum]) -> str:
     return ", ".join(code(each.value) for each in enumeration)
 
 
+TABLES_OF_A_MAPPING: dict[str, type[BaseModel]] = {
+    "The mapping": Mapping,
+    "`[file]`": FileOptions,
+    "What picks a value": Pick,
+    "`[claim]` and `[claims.…]`": ClaimMap,
+    "`figure`": FigureMap,
+    "`period`": PeriodMap,
+    "`citation`": CitationMap,
+    "`citation.document`": DocumentMap,
+    "`confidence`": ConfidenceMap,
+    "Conditions, in `only` and `unless`": Condition,
+    "`[[skip]]`": Skip,
+    "`[[relations]]`": RelationMap,
+    "`[vintage]`": VintageMap,
+    "`[[days]]`": DayCheck,
+    "`[[new]]`": NewRecord,
+}
+
+
+def toml(value: Any) -> str:
+    """A value as a mapping writes it."""
+    match value:
+        case dict():
+            return "{ " + ", ".join(f"{toml_key(name)} = {toml(inner)}" for name, inner in value.items()) + " }"
+        case list():
+            return "[" + ", ".join(map(toml, value)) + "]"
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+def toml_key(name: str) -> str:
+    """A name, in quotes where TOML needs them."""
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+
+
+def mapping_fields() -> str:
+    """Every field of the language of mappings."""
+    parts = []
+    for title, model in TABLES_OF_A_MAPPING.items():
+        rows = [
+            (code(name), info.description, f"`{toml(info.examples[0])}`" if info.examples else "")
+            for name, info in model.model_fields.items()
+        ]
+        parts.append(f"### {title}\n\n{table(('field', 'what it says', 'example'), rows)}")
+    return "\n\n".join(parts)
+
+
+def mappings() -> str:
+    """The mappings that come with the service."""
+    return table(("name", "what it reads"), [(code(name), load_mapping(name).title) for name in shipped_mappings()])
+
+
+def limits() -> str:
+    """What is read of a file, at most."""
+    limits = Limits()
+    rows = [
+        ("characters of one cell", limits.cell),
+        ("bytes of one row", limits.row),
+        ("columns", limits.columns),
+        ("lists and objects inside each other", limits.depth),
+        ("bytes of a YAML file", limits.yaml_bytes),
+        ("files of a folder or archive", limits.members),
+        ("bytes unpacked", limits.unpacked),
+        ("bytes unpacked for one that is packed", limits.ratio),
+    ]
+    return table(("what", "at most"), [(what, f"{most:,}") for what, most in rows])
+
+
+def terms(enumeration: type[Term]) -> str:
+    """An enumeration with its definitions."""
+    return table(("word", "meaning"), [(code(term.value), term.definition) for term in enumeration])
+
+
 TABLES: dict[str, dict[str, str]] = {
     "settings.md": {"settings": settings()},
     "words.md": {"words": words()},
@@ -108,6 +204,13 @@ TABLES: dict[str, dict[str, str]] = {
         "sorts": table(("sort", "order"), [(code(sort.value), SORTS[sort]) for sort in Sort]),
         "pages": parameters(PageQuery),
         "formats": choices(Format),
+    },
+    "mappings.md": {"fields": mapping_fields(), "shipped": mappings()},
+    "imports.md": {
+        "file formats": choices(FileFormat),
+        "limits": limits(),
+        "outcomes": terms(Outcome),
+        "smells": terms(SmellKind),
     },
     "comparing.md": {"parameters": parameters(CompareQuery)},
 }

@@ -16,6 +16,9 @@ from tests.registers import Register
 ROOT = DOCS.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"^```\w+ (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+"""A block with a name is a file, which the commands of its page can send."""
+
 REST = "…"
 
 
@@ -29,9 +32,11 @@ class Example:
     address: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     body: str | None = None
+    files: dict[str, str] = field(default_factory=dict)
+    form: list[tuple[str, tuple[str, str]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        words = iter(shlex.split(self.command))
+        words = iter(shlex.split(self.command.replace("\\\n", " ")))
         assert next(words) == "curl", self.command
         for word in words:
             match word:
@@ -40,6 +45,12 @@ class Example:
                     self.headers[name] = value
                 case "-d":
                     self.method, self.body = "POST", next(words)
+                case "--data-binary":
+                    self.method, self.body = "POST", self.files[next(words).removeprefix("@")]
+                case "-F":
+                    name, _, file = next(words).partition("=@")
+                    self.method = "POST"
+                    self.form.append((name, (file, self.files[file])))
                 case "-X":
                     self.method = next(words)
                 case _:
@@ -50,17 +61,20 @@ class Example:
     def send(self, register: Register) -> str:
         key = register.keys["editor"]["Authorization"].removeprefix("Bearer ")
         headers = {name: value.replace("$KEY", key) for name, value in self.headers.items()}
-        answer = register.request(self.method, self.address, content=self.body, headers=headers)
+        sent: dict[str, Any] = {"files": self.form} if self.form else {"content": self.body}
+        answer = register.request(self.method, self.address, headers=headers, **sent)
         return str(answer.text)
 
 
 def examples(page: Path) -> list[Example]:
     found = []
-    for block in CONSOLE.findall(page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    files = dict(FILE.findall(text))
+    for block in CONSOLE.findall(text):
         assert block.startswith("$ "), block
         lines = block[2:].splitlines()
         size = next(n for n in range(1, len(lines) + 1) if _is_whole("\n".join(lines[:n])))
-        found.append(Example("\n".join(lines[:size]), "\n".join(lines[size:])))
+        found.append(Example("\n".join(lines[:size]), "\n".join(lines[size:]), files=files))
     return found
 
 

@@ -21,6 +21,7 @@ CLAIM = (
     "id",
     "status",
     "retracted_on",
+    "import_id",
     "category",
     "subject",
     "place",

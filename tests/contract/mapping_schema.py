@@ -1,0 +1,66 @@
+"""The language of mappings for editors: `python -m tests.contract.mapping_schema > docs/mapping.schema.json`."""
+
+import json
+import sys
+from typing import Any
+
+from app.imports.mapping import Mapping
+
+INHERITED = ("ClaimMap", "CitationMap", "DocumentMap", "ConfidenceMap")
+"""Tables that a claim can have a part of from `[claim]`: by itself each may lack anything."""
+
+GIVEN = [{"type": "string"}, {"$ref": "#/$defs/Pick"}]
+
+
+def schema() -> dict[str, Any]:
+    """The schema that the models give, as a TOML file needs it: without null, and with what claims inherit."""
+    made = Mapping.model_json_schema()
+    tables = made["$defs"]
+    for name in INHERITED:
+        tables[name].pop("required")
+    described = made["properties"]["claim"]["description"]
+    made["properties"]["claim"] = {"$ref": "#/$defs/ClaimMap", "description": described}
+    components = tables["CategoryInput"]["properties"]["components"]
+    components["anyOf"] = [components["anyOf"][0], {"const": "unstated"}]
+    components["description"] = "What a sum adds up; empty: it stands for itself; `unstated`: the source does not say."
+    tables["Given"] = {
+        "description": "Text, with `{column}` for a column; or a table that picks a value.",
+        "oneOf": GIVEN,
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A mapping of Counterclaim",
+        **_plain({name: value for name, value in made.items() if name != "title"}),
+    }
+
+
+def _plain(node: Any) -> Any:
+    """`node` without what TOML cannot say, and without the titles that only repeat the names."""
+    if isinstance(node, list):
+        return [_plain(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {
+        name: value
+        for name, value in node.items()
+        if not (name == "default" and (value is None or isinstance(value, dict)))
+    }
+    if isinstance(kept.get("title"), str) and ({"type", "$ref", "anyOf", "oneOf", "enum"} & kept.keys()):
+        del kept["title"]
+    given = [each for each in kept.get("anyOf", ()) if each != {"type": "null"}]
+    if "anyOf" in kept and len(given) == 1:
+        kept = {**given[0], **{name: value for name, value in kept.items() if name != "anyOf"}}
+    elif given:
+        kept["anyOf"] = given
+    if (kept.get("oneOf") == GIVEN and "examples" in kept) or kept == {"oneOf": GIVEN}:
+        kept = {"$ref": "#/$defs/Given", **{name: value for name, value in kept.items() if name != "oneOf"}}
+    return {name: _plain(value) for name, value in kept.items()}
+
+
+def text() -> str:
+    """The schema, one line a value, so that a changed language shows in a diff."""
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())

@@ -1,0 +1,177 @@
+"""`counterclaim import` as a data editor runs it: what it prints, what it leaves behind, and what a kill leaves."""
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database
+from app.imports.files import FileOptions, Reading
+from app.imports.job import RunRequest, run_import
+from app.imports.native import NativePlan
+from tests.examples import claim, furnish
+from tests.imports.files import DAILY, csv_of, row
+from tests.registers import Register, opened, settings_for
+from tests.test_cli import ROOT, environment, ran, refused, run
+
+MANY = 6_000
+
+
+@pytest.fixture
+def url(make_database: Callable[[str], str]) -> str:
+    """The address of a register with the words that the rows refer to."""
+    made = make_database("empty")
+    for register in opened(made):
+        furnish(register)
+    return made
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    opened_ = Database(settings_for(url))
+    yield opened_
+    opened_.close()
+
+
+def rows_in(database: Database, table: str) -> int:
+    with database.reader.connect() as connection:
+        return int(connection.execute(text(f'SELECT count(*) FROM "{table}"')).scalar_one())  # noqa: S608 - our names
+
+
+def written(path: Path, content: str) -> str:
+    path.write_text(content, encoding="utf-8", newline="")
+    return str(path)
+
+
+def test_an_import_tells_what_came_of_it_and_again_that_nothing_is_new(url: str, tmp_path: Path) -> None:
+    file = written(tmp_path / "losses.csv", csv_of(row(1), row(2)))
+    told = ran("import", file, url=url)
+    assert "losses.csv: 2 rows (csv, utf-8, delimiter ,)" in told
+    assert "2 claims new" in told
+    assert "Recorded as import" in told
+    assert "Nothing new: the register stays as it is." in ran("import", file, url=url)
+
+
+def test_a_dry_run_records_nothing(url: str, database: Database, tmp_path: Path) -> None:
+    file = written(tmp_path / "losses.csv", csv_of(row(1), row(2)))
+    assert "A dry run: nothing was recorded." in ran("import", file, "--dry-run", url=url)
+    assert rows_in(database, "claim") == 0
+
+
+@pytest.mark.parametrize("format_", ["csv", "ndjson"])
+def test_refused_rows_can_be_corrected_and_imported_again(
+    format_: str, url: str, database: Database, tmp_path: Path
+) -> None:
+    lines = [claim(), claim(category="kiled"), claim(date="soon")]
+    file = written(tmp_path / "losses.ndjson", "".join(json.dumps(line) + "\n" for line in lines))
+    if format_ == "csv":
+        rows = [row(1, note=""), row(2, category="kiled", note=""), row(3, value="three", note='"a",\nb')]
+        file = written(tmp_path / "losses.csv", csv_of(*rows))
+    told = refused("import", file, url=url)
+    assert "Nothing is imported" in told
+    assert rows_in(database, "claim") == 0
+    done = run("import", file, "--keep-going", url=url)
+    assert done.returncode == 0, done.stderr
+    again = tmp_path / f"losses-refused.{format_}"
+    assert str(again) in done.stdout
+    assert rows_in(database, "claim") == 1
+    left = again.read_text(encoding="utf-8")
+    assert "did you mean `killed`?" in left
+    mended = left.replace("kiled", "killed").replace("three", "3").replace("soon", "2025-06-11")
+    if format_ == "ndjson":
+        mended = mended.replace("1351", "1352", 1)
+    written(again, mended)
+    assert "2 claims new" in ran("import", str(again), url=url)
+    assert rows_in(database, "claim") == 3
+
+
+def test_a_mapping_comes_from_a_file_or_by_the_name_of_a_shipped_one(url: str, tmp_path: Path) -> None:
+    mapping = written(tmp_path / "daily.toml", DAILY.replace("ON_CHANGE", "report"))
+    file = written(tmp_path / "days.json", '[{"day": "2025-06-11", "dead": 10, "all": 30}]')
+    assert "2 claims new" in ran("import", file, "-m", mapping, url=url)
+    assert "general-staff-a-personnel" in refused("import", file, "-m", "general-staff", url=url)
+    assert "cannot be read" in refused("import", file, "-m", "absent.toml", url=url)
+
+
+def test_inspecting_a_file_writes_a_draft_to_start_from(tmp_path: Path) -> None:
+    file = written(tmp_path / "days.csv", "day;dead\r\n11.06.2025;1 200\r\n12.06.2025;1 300\r\n")
+    told = ran("import", "--inspect", file)
+    assert "%d.%m.%Y" in told
+    assert "[claims.dead]" in told
+
+
+def test_files_that_cannot_be_read_get_a_line_and_no_traceback(url: str, tmp_path: Path) -> None:
+    assert "absent.csv" in refused("import", "absent.csv", url=url)
+    broken = written(tmp_path / "broken.csv", 'a,b\r\n"1,2\r\n')
+    assert "never closed" in refused("import", broken, url=url)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT])
+def test_an_import_that_is_stopped_leaves_nothing_and_can_be_run_again(
+    sign: signal.Signals, url: str, database: Database, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "many.csv", csv_of(*(row(number) for number in range(1, MANY + 1))))
+    command = [sys.executable, "-m", "app", "import", file]
+    seen = set()
+    for wait in (1.2, 2.0):
+        with subprocess.Popen(
+            command, env=environment(url), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            time.sleep(wait)
+            process.send_signal(sign)
+            _, errors = process.communicate(timeout=60)
+        assert "Traceback" not in errors
+        seen.add(rows_in(database, "claim"))
+        assert seen <= {0, MANY}
+    ran("import", file, url=url)
+    assert rows_in(database, "claim") == MANY
+    with database.reader.connect() as connection:
+        last, count = connection.execute(text("SELECT max(seq), count(*) FROM change")).one()
+        assert last == count
+        assert connection.execute(text("SELECT seq FROM clock")).scalar_one() == last
+    assert list(tmp_path.iterdir()) == [tmp_path / "many.csv"]
+
+
+def test_readers_are_served_meanwhile_and_never_see_half(register: Register, tmp_path: Path) -> None:
+    furnish(register)
+    file = tmp_path / "many.csv"
+    written(file, csv_of(*(row(number) for number in range(1, MANY + 1))))
+    finished = threading.Event()
+    failures: list[BaseException] = []
+
+    def import_() -> None:
+        try:
+            run_import(register.database, RunRequest([file], NativePlan(flat=True)), "desk")
+        except BaseException as wrong:  # noqa: BLE001 - told below
+            failures.append(wrong)
+        finished.set()
+
+    thread = threading.Thread(target=import_)
+    thread.start()
+    counts = []
+    while not finished.is_set():
+        page = register.get("/v1/claims?limit=1&total=true").json()
+        cited = register.get("/v1/changes?after=15&limit=1&total=true").json()["meta"]["total"]
+        counts.append((page["meta"]["total"], cited > 0))
+    thread.join()
+    assert not failures
+    assert {count for count, _ in counts} <= {0, MANY}
+    assert counts
+    assert register.get("/v1/claims?limit=1&total=true").json()["meta"]["total"] == MANY
+
+
+def test_a_refused_csv_reads_back_as_the_rows_it_was_made_of(tmp_path: Path) -> None:
+    rows = [row(1, note="=1+1"), row(2, note='"quoted", and\nbroken')]
+    path = tmp_path / "a.csv"
+    written(path, csv_of(*rows))
+    read = [each.data for each in Reading([path], FileOptions())]
+    assert read == list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
