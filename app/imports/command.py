@@ -93,8 +93,8 @@ def inspect_file(path: Path) -> None:
 
 
 def _is_flat(path: Path) -> bool:
-    """Whether a file of the register's own is CSV rather than NDJSON."""
-    return not any(suffix in {".ndjson", ".jsonl"} for suffix in path.suffixes)
+    """Whether a file has cells, so that its rows fit into a CSV: objects can hold objects."""
+    return not any(suffix in {".ndjson", ".jsonl", ".json", ".yaml", ".yml"} for suffix in path.suffixes)
 
 
 @contextmanager
