@@ -1,7 +1,6 @@
 """`counterclaim import`: files into claims, with a summary that a data editor can read."""
 
 import csv
-import gc
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -57,9 +56,6 @@ def import_files(
             vintage=vintage.date() if vintage else None,
             progress=progress,
         )
-        # Every row makes many small objects and no circles of them: looking for circles took a third of the time.
-        gc.freeze()
-        gc.set_threshold(100_000, 50, 100)
         try:
             result = run_import(database, request, actor, each_refused=refused.write if refused else None)
         except ImportRefused as wrong:

@@ -158,7 +158,7 @@ def _again(register: Register, file: Path, rows: list[dict[str, Any]]) -> Result
 def test_what_others_record_while_an_import_reads_is_not_recorded_twice(desk: Register, tmp_path: Path) -> None:
     file = tmp_path / "claims.csv"
     file.write_text(csv_of(row(), row(2)), encoding="utf-8", newline="")
-    tries = []
+    tries: list[Any] = []
 
     def meanwhile(_result: Result) -> None:
         if not tries:
@@ -174,7 +174,7 @@ def test_what_others_record_while_an_import_reads_is_not_recorded_twice(desk: Re
 def test_unrelated_writes_while_an_import_reads_do_not_make_it_start_over(desk: Register, tmp_path: Path) -> None:
     file = tmp_path / "claims.csv"
     file.write_text(csv_of(row(), row(2)), encoding="utf-8", newline="")
-    tries = []
+    tries: list[Any] = []
 
     def meanwhile(_result: Result) -> None:
         elsewhere = [citation("https://example.org/elsewhere")]

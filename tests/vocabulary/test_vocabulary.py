@@ -182,9 +182,8 @@ def test_components_tell_an_atom_from_a_sum_and_from_what_nobody_says(register: 
 
 def test_every_word_of_the_contract_is_listed_with_its_definition(reading: Register) -> None:
     rows = every_row(reading, "/v1/vocabulary")
-    assert [row["word"] for row in rows] == [
-        term.value for enumeration in (*VOCABULARY, Outcome, SmellKind) for term in enumeration
-    ]
+    enumerations: tuple[type[Term], ...] = (*VOCABULARY, Outcome, SmellKind)
+    assert [row["word"] for row in rows] == [term.value for enumeration in enumerations for term in enumeration]
     assert all(row["definition"].endswith(".") for row in rows)
     assert len({row["key"] for row in rows}) == len(rows)
     words = {(row["enumeration"], row["word"]) for row in rows}
