@@ -7,7 +7,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 RULES = ("figure", "wording", "period", "scheme", "compare", "sides", "origins")
-PURE = [f"app/claims/{rule}.py" for rule in RULES] + ["app/rows.py"]
+PURE = [
+    *(f"app/claims/{rule}.py" for rule in RULES),
+    *(f"app/imports/{rule}.py" for rule in ("digits", "series", "smells")),
+    "app/rows.py",
+]
 FORBIDDEN = {"fastapi", "starlette", "pydantic", "sqlalchemy", "sqlmodel", "alembic"}
 
 

@@ -19,7 +19,8 @@ from app.imports.intake import Intake, Tally
 from app.imports.outcomes import Outcome
 from app.imports.plan import Plan
 from app.imports.publishing import Moved, publish
-from app.imports.smells import Place, Point, Smell, series_smells
+from app.imports.series import series_smells
+from app.imports.smells import Place, Point, Smell
 from app.imports.staging import Stage, batches
 from app.problems import Unavailable
 from app.tables import ImportedRow, table_of

@@ -16,18 +16,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.imports.digits import DigitRelation, digit_relation
+from app.imports.series import series_smells
 from app.imports.smells import (
-    DigitRelation,
     Place,
     Point,
     Smell,
     SmellKind,
     day_smell,
     differing_transcriptions,
-    digit_relation,
     figure_smells,
     label_smell,
-    series_smells,
 )
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
