@@ -389,7 +389,8 @@ class ImportVersion(Version, table=True):
 class ImportedRow(SQLModel, table=True):
     """What a row of a series said when it was imported: a row is known again by its key, whatever came of its claim.
 
-    `print` is the fingerprint that the row gave, `vintage` the day of its file, or that of the import.
+    `print` is the fingerprint that the row gave, `written` that of the claim that stood for it then, `vintage` the day
+    of its file, or that of the import.
     """
 
     __tablename__ = "imported_row"
@@ -397,6 +398,7 @@ class ImportedRow(SQLModel, table=True):
     series: str = Field(primary_key=True, sa_type=SLUG)
     key: str = Field(primary_key=True, sa_type=KEY)
     print: str = Field(primary_key=True, sa_type=String(64))
+    written: str = Field(sa_type=String(64))
     claim: str = Field(sa_type=Id)
     vintage: dt.date
     seq: int = Field(sa_type=BIG, foreign_key="change.seq", index=True)

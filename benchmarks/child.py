@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import event
 
 from app.imports.command import plan_of
-from app.imports.job import Result, RunRequest, run_import
+from app.imports.job import Hooks, Result, RunRequest, run_import
 from benchmarks.raw import opened, write_rows
 
 
@@ -38,7 +38,7 @@ def imported(url: str, path: Path) -> dict[str, Any]:
     event.listen(database.writer, "begin", lambda _connection: at.setdefault("locked", time.perf_counter()))
     # With this event a commit has only begun; it has ended when the import has.
     began, began_at, cpu = time.perf_counter(), time.time(), time.process_time()
-    result = run_import(database, RunRequest([path], plan_of(None, (path,))), "benchmark", allow=staged)
+    result = run_import(database, RunRequest([path], plan_of(None)), "benchmark", Hooks(allow=staged))
     ended = time.perf_counter()
     database.close()
     return {

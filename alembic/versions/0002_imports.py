@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("series", _text(80), nullable=False),
         sa.Column("key", _text(300), nullable=False),
         sa.Column("print", sa.String(64), nullable=False),
+        sa.Column("written", sa.String(64), nullable=False),
         sa.Column("claim", _id(), nullable=False),
         sa.Column("vintage", sa.Date(), nullable=False),
         sa.Column("seq", _big(), nullable=False),

@@ -4,8 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
+import psycopg
 from sqlalchemy import JSON, Column, Enum, update
 from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session, SQLModel
 
 from app.changes.clock import KINDS, Log
@@ -92,11 +94,11 @@ class Bulk:
             self._rows[form.table] = ([*form.names, *STAMPS], [])
         self._rows[form.table][1].append([*values, 1, self.log.seq, self._at])
 
-    def remember(self, series: str, key: str, print_: str, claim: str, vintage: str) -> None:
+    def remember(self, series: str, key: str, print_: str, written: str, claim: str, vintage: str) -> None:
         """Note what a row of an imported series said."""
         if ImportedRow not in self._rows:
-            self._rows[ImportedRow] = (["series", "key", "print", "claim", "vintage", "seq"], [])
-        self._rows[ImportedRow][1].append([series, key, print_, claim, vintage, self.log.seq])
+            self._rows[ImportedRow] = (["series", "key", "print", "written", "claim", "vintage", "seq"], [])
+        self._rows[ImportedRow][1].append([series, key, print_, written, claim, vintage, self.log.seq])
 
     def flush(self) -> None:
         """Hand over what is waiting, changes first: the versions refer to them."""
@@ -119,11 +121,9 @@ class Bulk:
             return
         name = table_of(table).name
         columns = ", ".join(f'"{column}"' for column in names)
-        driver: Any = session.connection().connection.driver_connection
+        connection = session.connection()
         if self._postgresql:
-            with driver.cursor() as cursor, cursor.copy(f'COPY "{name}" ({columns}) FROM STDIN') as copy:
-                for row in rows:
-                    copy.write_row(row)
+            _copy(connection.connection.driver_connection, f'COPY "{name}" ({columns}) FROM STDIN', rows)
             return
         # Many rows in each statement: one by one, the triggers of full-text search take longer than the rows.
         marks = f"({', '.join('?' * len(names))})"
@@ -131,4 +131,16 @@ class Bulk:
         together = MARKS // len(names)
         for start in range(0, len(rows), together):
             some = rows[start : start + together]
-            driver.execute(insert + ", ".join([marks] * len(some)), [value for row in some for value in row])
+            values = tuple(value for row in some for value in row)
+            connection.exec_driver_sql(insert + ", ".join([marks] * len(some)), values)
+
+
+def _copy(driver: Any, statement: str, rows: Sequence[Sequence[Any]]) -> None:  # noqa: ANN401 - psycopg's connection
+    """Hand rows to PostgreSQL. Its faults are raised as SQLAlchemy raises those of any other statement."""
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as wrong:
+        kind = IntegrityError if isinstance(wrong, psycopg.IntegrityError) else OperationalError
+        raise kind(statement, None, wrong) from wrong

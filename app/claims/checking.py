@@ -76,6 +76,13 @@ def check_claim(known: Known, given: ClaimInput, at: str = "") -> Checked:
     return Checked(state | {"fingerprint": fingerprint(state)}, documents)
 
 
+def retraction_fault(said_on: date | None, retracted_on: date, today: date) -> str | None:
+    """What is wrong with the day on which a source is said to have taken its claim back, if anything is."""
+    if said_on is not None and retracted_on < said_on:
+        return f"The claim was made on {said_on}, after that day."
+    return f"{retracted_on} has not come yet." if retracted_on > today else None
+
+
 def fingerprint(state: Mapping[str, Any]) -> str:
     """What makes a claim that claim: two records with one fingerprint are the same statement.
 

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select, update
 from uuid_utils import uuid7
 
 from app.changes.clock import Log
-from app.claims.checking import Faults, check_claim
+from app.claims.checking import Faults, check_claim, retraction_fault
 from app.claims.given import given_citation, given_claim
 from app.claims.known import Known
 from app.claims.recording import citation_state, refuse_duplicate
@@ -96,10 +96,8 @@ def retract(log: Log, id_: str, given: RetractionInput) -> None:
         raise EventImpossible(
             "This claim is retracted already.", hint="a wrong day is repaired by reinstating it first"
         )
-    if row["date"] is not None and given.retracted_on < row["date"]:
-        raise invalid("retracted_on", f"The claim was made on {row['date']}, after that day.")
-    if given.retracted_on > log.at.date():
-        raise invalid("retracted_on", f"{given.retracted_on} has not come yet.")
+    if wrong := retraction_fault(row["date"], given.retracted_on, log.at.date()):
+        raise invalid("retracted_on", wrong)
     state = _state(row) | {"status": Status.retracted, "retracted_on": given.retracted_on}
     log.record(ClaimVersion, id_, state, action="retraction", claim=id_, reason=given.reason)
 

@@ -42,6 +42,11 @@ class Known:
         if kind is SOURCE and card.get("speaks_for"):
             self._holders = {**self.holders, slug: self.holder(card["speaks_for"])}
 
+    def forget(self, kind: Slugged, slug: str) -> None:
+        """Take a promise back: what was to be recorded will not be."""
+        self._slugs[kind.name].discard(slug)
+        self._units.pop(slug, None)
+
     def faults(self, kind: Slugged, used: Iterable[tuple[str, str]]) -> list[Fault]:
         """The faults of the (pointer, slug) pairs that name nothing of this kind."""
         there = self._slugs[kind.name]

@@ -14,10 +14,10 @@ import orjson
 from app.db import Database
 from app.imports.files import FileRefused, Row
 from app.imports.intake import Tally
-from app.imports.job import ImportRefused, Result, RunRequest, run_import
+from app.imports.job import Hooks, ImportRefused, Result, RunRequest, run_import
 from app.imports.kinds import MappingRefused
 from app.imports.mapped import MappedPlan
-from app.imports.mapping import load_mapping, read_mapping, shipped_mappings
+from app.imports.mapping import load_mapping, read_mapping
 from app.imports.native import REFUSED_COLUMNS, REFUSED_FIELD, NativePlan
 from app.imports.outcomes import Outcome
 from app.imports.plan import Plan
@@ -40,7 +40,7 @@ def import_files(
     vintage: datetime | None,
 ) -> None:
     """Import `files` and tell what came of it. Raises `click.ClickException` where nothing was imported."""
-    plan = plan_of(mapping, files)
+    plan = plan_of(mapping)
     with ExitStack() as stack:
         refused = None
         if keep_going and not dry_run:
@@ -57,7 +57,7 @@ def import_files(
             progress=progress,
         )
         try:
-            result = run_import(database, request, actor, each_refused=refused.write if refused else None)
+            result = run_import(database, request, actor, Hooks(each_refused=refused.write if refused else None))
         except ImportRefused as wrong:
             progress(1, 1)
             tell(wrong.result)
@@ -69,10 +69,10 @@ def import_files(
         click.echo(f"The refused rows are in {refused.path}: correct them there, and import that file.")
 
 
-def plan_of(mapping: str | None, files: tuple[Path, ...]) -> Plan:
+def plan_of(mapping: str | None) -> Plan:
     """The plan for a mapping: a file, the name of a shipped one, or none for the register's own shape."""
     if mapping is None:
-        return NativePlan(flat=_is_flat(files[0]))
+        return NativePlan()
     path = Path(mapping)
     if path.suffix == ".toml" or path.exists():
         try:
@@ -191,9 +191,4 @@ def _delimiter(mark: str | None) -> str | None:
     return {None: None, "\t": "tab"}.get(mark, f"delimiter {mark}")
 
 
-def known_mappings() -> str:
-    """The names of the shipped mappings, for the help text."""
-    return ", ".join(shipped_mappings())
-
-
-__all__ = ["FileRefused", "import_files", "inspect_file", "known_mappings"]
+__all__ = ["FileRefused", "import_files", "inspect_file"]

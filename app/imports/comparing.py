@@ -1,7 +1,7 @@
 """What the register says of the rows of an import, asked in a few questions for many of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -41,6 +41,10 @@ class Recorded:
     named: dict[str, Standing]
     said: dict[str, list[Said]]
     cited: dict[str, set[str]]
+    waiting: dict[str, str] = field(default_factory=dict)
+    """Fingerprint → the claim that waits with it, or stands and was met before in this import."""
+    ids: set[str] = field(default_factory=set)
+    """Ids that new claims of this import have taken."""
 
 
 def look_up(
@@ -53,25 +57,26 @@ def look_up(
 ) -> Recorded:
     """What is recorded under these fingerprints, ids and row keys."""
     claim, citation, row = columns_of(ClaimVersion), columns_of(CitationVersion), table_of(ImportedRow).c
-    wanted = select(claim.id, claim.status, claim.fingerprint).where(view.holds(ClaimVersion))
+    wanted = select(claim.id, claim.status, claim.fingerprint, claim.revision).where(view.holds(ClaimVersion))
     found = Recorded({}, {}, {}, {})
     for some in batches(prints):
         for each in session.execute(wanted.where(claim.fingerprint.in_(some))):
-            found.same[each.fingerprint] = Standing(each.id, each.status, each.fingerprint)
+            found.same[each.fingerprint] = Standing(each.id, each.status, each.fingerprint, each.revision)
     for some in batches(ids):
         for each in session.execute(wanted.where(claim.id.in_(some))):
-            found.named[each.id] = Standing(each.id, each.status, each.fingerprint)
+            found.named[each.id] = Standing(each.id, each.status, each.fingerprint, each.revision)
     if vintages is not None:
+        standing = (claim.id, claim.status, claim.fingerprint, claim.revision)
         told = (
-            select(row.key, row.print, row.vintage, claim.id, claim.status, claim.fingerprint)
+            select(row.key, row.print, row.written, row.vintage, *standing)
             .join(table_of(ClaimVersion), claim.id == row.claim)
             .where(view.holds(ClaimVersion), row.series == vintages.series)
-            .order_by(row.seq)
+            .order_by(row.vintage, row.seq)
         )
         for some in batches(keys):
             for each in session.execute(told.where(row.key.in_(some))):
-                standing = Standing(each.id, each.status, each.fingerprint)
-                found.said.setdefault(each.key, []).append(Said(each.print, each.vintage, standing))
+                stands = Standing(each.id, each.status, each.fingerprint, each.revision)
+                found.said.setdefault(each.key, []).append(Said(each.print, each.written, each.vintage, stands))
     standing_ids = [each.id for each in (*found.same.values(), *found.named.values())]
     standing_ids += [each.claim.id for several in found.said.values() for each in several]
     for some in batches(standing_ids):

@@ -44,11 +44,12 @@ class Reading:
         """Bytes of all given paths as they are stored."""
         self.bytes_done = 0
         """How many of them were read, about."""
+        self._meter: Meter | None = None
 
     def __iter__(self) -> Iterator[Row]:
         """Each row of each file. Raises FileRefused, and nothing else, for what cannot be read."""
         before = 0
-        meter = Meter(self._limits, self.bytes_total)
+        meter = self._meter = Meter(self._limits, self.bytes_total)
         for path, name in self._paths:
             with ExitStack() as stack:
                 found = given(path, name, self._limits, self._teller(before), stack)
@@ -60,6 +61,11 @@ class Reading:
                     raise FileRefused("is nested too deeply", file=name) from fault
             before += found.bytes
             self.bytes_done = before
+
+    @property
+    def bytes_unpacked(self) -> int:
+        """How many bytes were read of what the packed files hold."""
+        return self._meter.unpacked if self._meter else 0
 
     def _teller(self, before: int) -> Callable[[int], None]:
         def tell(at: int) -> None:

@@ -1,7 +1,8 @@
 """One import from first to last: read, staged, looked over, and published at once, or not at all."""
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby, islice
@@ -14,8 +15,10 @@ from uuid_utils import uuid7
 
 from app.changes.clock import Log, view_of
 from app.db import Database
+from app.imports.deciding import Desk
 from app.imports.files import FileReport, Limits, Reading, Row
-from app.imports.intake import Intake, Tally
+from app.imports.intake import Intake, Numbered, Tally
+from app.imports.kinds import MappingRefused
 from app.imports.outcomes import Outcome
 from app.imports.plan import Plan
 from app.imports.publishing import Moved, publish
@@ -27,6 +30,9 @@ from app.tables import ImportedRow, table_of
 
 AT_ONCE = 1_000
 """Rows that are taken in together, in one short session."""
+
+BYTES_AT_ONCE = 4_000_000
+"""Bytes of a file after which no more rows are taken in with them."""
 
 TRIES = 5
 """So often an import starts over because others recorded meanwhile what it brings."""
@@ -73,13 +79,8 @@ class Result:
     """The first refused rows and their reasons; `tally.refused` counts them all."""
     needs_editor: list[str]
     """What only an editor may do of all this."""
-
-    @property
-    def changes(self) -> bool:
-        """Whether the import records anything."""
-        counts = self.tally.claims
-        written = any(counts[outcome] for outcome in (Outcome.new, Outcome.cited, Outcome.changed))
-        return written or self.tally.remembered > 0
+    changes: bool
+    """Whether there is anything to record."""
 
     def counts(self) -> dict[str, int]:
         """Every number of it: rows, and claims by what became of them."""
@@ -100,7 +101,11 @@ Allow = Callable[[Result], None]
 """Asked before anything is published; raises where the actor may not."""
 
 
+Begin = Callable[[Log], None]
+"""Called first in the transaction that publishes; raises where nothing may be written."""
+
 Done = Callable[[Log, Result], None]
+"""Called last in it."""
 
 
 class ImportRefused(Exception):
@@ -113,72 +118,91 @@ class ImportRefused(Exception):
         self.result = result
 
 
-def run_import(
-    database: Database,
-    request: RunRequest,
-    actor: str,
-    *,
-    allow: Allow = lambda _result: None,
-    done: Done = lambda _log, _result: None,
-    each_refused: Callable[[Row, list[str]], None] | None = None,
-) -> Result:
-    """Import files. Raises `FileRefused`, or `ImportRefused` where rows are and `keep_going` is not asked for.
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What whoever imports has to say in the course of it."""
 
-    `allow` may raise before anything is written; `done` is called in the transaction that publishes, as its last
-    act; `each_refused` is handed every refused row after a run that kept going.
-    """
-    for _ in range(TRIES):
-        stage = Stage()
-        # Every row makes many small objects and no circles of them: looking for circles took a third of the time.
-        gc.set_threshold(*SELDOM)
-        try:
-            return _run(database, request, actor, stage, allow, done, each_refused)
-        except Moved:
-            continue
-        finally:
-            gc.set_threshold(*USUALLY)
-            stage.close()
+    allow: Allow = lambda _result: None
+    begin: Begin = lambda _log: None
+    done: Done = lambda _log, _result: None
+    each_refused: Callable[[Row, list[str]], None] | None = None
+    """Handed every refused row, after a run that kept going."""
+
+
+def run_import(database: Database, request: RunRequest, actor: str, hooks: Hooks | None = None) -> Result:
+    """Import files. Raises `FileRefused`, `MappingRefused`, or `ImportRefused` where rows are, unless `keep_going`."""
+    hooks = hooks or Hooks()
+    # Every row makes many small objects and no circles of them: looking for circles took a third of the time.
+    gc.set_threshold(*SELDOM)
+    try:
+        for _ in range(TRIES):
+            with suppress(Moved):
+                return _run(database, request, actor, hooks)
+    finally:
+        gc.set_threshold(*USUALLY)
     raise Unavailable("Others keep recording what this import brings.", hint="try again", headers={"Retry-After": "10"})
 
 
-def _run(
-    database: Database,
-    request: RunRequest,
-    actor: str,
-    stage: Stage,
-    allow: Allow,
-    done: Done,
-    each_refused: Callable[[Row, list[str]], None] | None,
-) -> Result:
+def _run(database: Database, request: RunRequest, actor: str, hooks: Hooks) -> Result:
     id_ = str(uuid7())
-    intake = Intake(database, request.plan, stage, id_, strict=request.strict)
-    intake.given_vintage = request.vintage
+    with closing(Stage()) as stage:
+        intake, reading = _take_in(database, request, stage, id_, actor, {})
+        if not intake.late:
+            return _finish(database, request, actor, hooks, intake, reading, id_)
+        late, tally = intake.late, intake.tally
+    # What smells only beside its neighbours is known now: read again without those rows.
+    with closing(Stage()) as stage:
+        again, reading = _take_in(database, request, stage, id_, actor, late)
+        again.tally.smells, again.tally.smell_counts = tally.smells, tally.smell_counts
+        return _finish(database, request, actor, hooks, again, reading, id_)
+
+
+def _take_in(
+    database: Database, request: RunRequest, stage: Stage, id_: str, actor: str, refused: Mapping[int, Sequence[str]]
+) -> tuple[Intake, Reading]:
+    """Read everything into the stage."""
+    desk = Desk(database, stage, id_, actor)
+    intake = Intake(
+        database, request.plan, stage, desk, strict=request.strict, vintage=request.vintage, refused=refused
+    )
     reading = _reading(request)
-    rows = islice(reading, request.limit) if request.limit else iter(reading)
-    while some := list(islice(rows, AT_ONCE)):
+    rows = _numbered(reading, request.limit)
+    while some := _some(rows, reading):
         intake.take(some)
         request.progress(reading.bytes_done, reading.bytes_total)
-    _smell_series(intake)
-    stage.drop_refused()
-    tally = intake.tally
-    tally.claims.update(stage.counts())
-    if request.limit is None:
+    _smell_series(intake, strict=request.strict and not refused)
+    if missing := intake.unresolved():
+        raise MappingRefused(missing[0])
+    if request.limit is None and not intake.tally.refused:
         _look_for_vanished(database, intake)
-    vintages = request.plan.vintages
-    series = vintages.series if vintages else None
+    intake.tally.claims.update(stage.counts())
+    if refused:
+        intake.late.clear()
+    return intake, reading
+
+
+def _finish(
+    database: Database, request: RunRequest, actor: str, hooks: Hooks, intake: Intake, reading: Reading, id_: str
+) -> Result:
+    """Publish what is staged, if it may be, and tell what came of it."""
+    stage, tally, vintages = intake.stage, intake.tally, request.plan.vintages
     refused = list(islice(stage.refused(), MOST_REFUSED))
+    series = vintages.series if vintages else None
     needed = _needs_editor(intake)
-    result = Result(id_, request.plan.name, series, request.dry_run, False, reading.files, tally, refused, needed)
-    allow(result)
+    result = Result(
+        id_, request.plan.name, series, request.dry_run, False, reading.files, tally, refused, needed, stage.writes()
+    )
+    hooks.allow(result)
     if tally.refused and not (request.keep_going or request.dry_run):
         raise ImportRefused(result)
     if result.changes and not request.dry_run:
-        publish(database, intake, _card(result, actor, request), actor, lambda log: done(log, result))
+        card = _card(result, actor, intake.vintage)
+        publish(database, intake, card, actor, hooks.begin, lambda log: hooks.done(log, result))
         result.published = True
-    if each_refused is not None and tally.refused:
-        for row in _reading(request):
-            if (reasons := stage.is_refused(row.file, row.line)) is not None:
-                each_refused(row, reasons)
+    if hooks.each_refused is not None and tally.refused:
+        for n, row in _numbered(_reading(request), request.limit):
+            if (reasons := stage.is_refused(n)) is not None:
+                hooks.each_refused(row, reasons)
     return result
 
 
@@ -186,15 +210,29 @@ def _reading(request: RunRequest) -> Reading:
     return Reading(request.paths, request.plan.options, names=request.names, limits=request.limits)
 
 
-def _card(result: Result, actor: str, request: RunRequest) -> dict[str, Any]:
+def _numbered(reading: Reading, limit: int | None) -> Iterator[Numbered]:
+    return islice(enumerate(reading), limit)
+
+
+def _some(rows: Iterator[Numbered], reading: Reading) -> list[Numbered]:
+    """The next rows that are taken in together: as many as are cheap to hold."""
+    some: list[Numbered] = []
+    began = reading.bytes_unpacked
+    for each in rows:
+        some.append(each)
+        if len(some) >= AT_ONCE or reading.bytes_unpacked - began > BYTES_AT_ONCE:
+            break
+    return some
+
+
+def _card(result: Result, actor: str, vintage: date | None) -> dict[str, Any]:
     """The record of an import, as its table keeps it."""
-    days = {day for report in result.files if (day := request.vintage or request.plan.vintage(report.name))}
     return {
         "id": result.id,
         "actor": actor,
         "mapping": result.mapping,
         "series": result.series,
-        "vintage": max(days, default=None),
+        "vintage": vintage,
         "files": [file_card(report) for report in result.files],
         "counts": result.counts(),
         "smell_counts": dict(sorted(result.tally.smell_counts.items())),
@@ -221,20 +259,27 @@ def smell_card(smell: Smell) -> dict[str, Any]:
     return {"kind": smell.kind.value, "rows": rows, "detail": smell.detail}
 
 
-def _smell_series(intake: Intake) -> None:
-    """Look over every series of figures, day by day."""
-    names = intake.stage.series_names()
-    refused: list[Smell] = []
+def _smell_series(intake: Intake, *, strict: bool) -> None:
+    """Look over every series of figures, day by day; with `strict`, note the rows that smell."""
     for series, rows in groupby(intake.stage.points(), key=itemgetter(0)):
-        name, running = names[series]
-        points = (Point(Place(file, line), date.fromisoformat(day), value) for _, file, line, day, value in rows)
+        name, running = intake.stage.series_name(series)
+        numbers: dict[Place, list[int]] = {}
+        points = _points(rows, numbers if strict else None)
         for smell in series_smells(name, points, running=running):
             intake.tally.smell(smell)
-            if intake.strict:
-                refused.append(smell)
-    for smell in refused:
-        for place in smell.places:
-            intake.refuse(place, [smell.detail])
+            for n in (n for place in smell.places for n in numbers.get(place, ())):
+                intake.late.setdefault(n, []).append(smell.detail)
+
+
+def _points(
+    rows: Iterator[tuple[int, int, str, int, str, float]], numbers: dict[Place, list[int]] | None
+) -> Iterator[Point]:
+    """The points of one series; `numbers` learns which rows stand where."""
+    for _, n, file, line, day, value in rows:
+        place = Place(file, line)
+        if numbers is not None:
+            numbers.setdefault(place, []).append(n)
+        yield Point(place, date.fromisoformat(day), value)
 
 
 def _look_for_vanished(database: Database, intake: Intake) -> None:
@@ -246,7 +291,7 @@ def _look_for_vanished(database: Database, intake: Intake) -> None:
     with database.read() as session:
         view_of(session)
         newest = session.execute(select(func.max(row.vintage)).where(row.series == vintages.series)).scalar()
-        if newest is not None and intake.oldest_vintage is not None and intake.oldest_vintage < newest:
+        if newest is not None and intake.vintage is not None and intake.vintage < newest:
             return  # what an older file lacks was not there yet
         stood = select(row.key).where(row.series == vintages.series).distinct().order_by(row.key)
         for some in batches(session.execute(stood).scalars()):
@@ -260,10 +305,12 @@ def _look_for_vanished(database: Database, intake: Intake) -> None:
 def _needs_editor(intake: Intake) -> list[str]:
     """What an import does that needs the role editor."""
     needed = [f"record the {kind.name} `{slug}`" for kind, slug, _ in intake.records.values()]
-    if intake.repairs:
+    if intake.desk.repairs:
         needed.append("repair recorded claims")
-    if intake.assessments:
+    if intake.desk.assessments:
         needed.append("assess claims")
+    if intake.desk.retractions:
+        needed.append("record retractions")
     if intake.stage.has_relations():
         needed.append("relate claims to each other")
     return needed

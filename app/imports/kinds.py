@@ -110,7 +110,7 @@ class Limits:
 
     cell: int = 1_000_000
     """Characters of one cell or text."""
-    row: int = 10_000_000
+    row: int = 2_000_000
     """Bytes of one row, element or line."""
     unpacked: int = 20_000_000_000
     """Bytes that all packed files of one reading may hold."""

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from hashlib import sha256
+from itertools import islice, product
 from math import ceil
 from typing import Any
 from urllib.parse import quote
@@ -42,6 +44,12 @@ KINDS: dict[str, tuple[Slugged, type[Input]]] = {
     "place": (PLACE, PlaceInput),
 }
 HOURS_A_DAY = 24
+MOST_RELATIONS = 1_000
+"""Relations between the claims of one row."""
+
+LONGEST_KEY = 250
+"""Characters of a row's key; of a longer one a hash is kept."""
+
 LONGEST_SLUG = 80
 NUMERIC = frozenset({"quantity", "ratio"})
 Build = Callable[[Scope], dict[str, Any]]
@@ -125,10 +133,17 @@ class MappedPlan:
                 self._draft_claim(claim, scope, made, first)
         except Unread as wrong:
             made.faults.append(_told("", wrong))
-        for relation in self.mapping.relations:
-            for one in first.get(relation.claim, []) if not made.faults else []:
-                made.relations += [(one, relation.type.value, other) for other in first.get(relation.to, [])]
+        self._relate(first if not made.faults else {}, made)
         return made
+
+    def _relate(self, first: dict[str, list[int]], made: Drafted) -> None:
+        """Relate the claims of a row to each other; two lists of one length pair by pair."""
+        for relation in self.mapping.relations:
+            ones, others = first.get(relation.claim, []), first.get(relation.to, [])
+            pairs = zip(ones, others, strict=True) if len(ones) == len(others) else product(ones, others)
+            made.relations += [(one, relation.type.value, other) for one, other in islice(pairs, MOST_RELATIONS + 1)]
+        if len(made.relations) > MOST_RELATIONS:
+            made.faults.append(f"The row makes more than {MOST_RELATIONS:,} relations.")
 
     def _draft_claim(self, claim: _Claim, scope: Scope, made: Drafted, first: dict[str, list[int]]) -> None:
         items: Iterable[Any] = [{}]
@@ -158,7 +173,10 @@ class MappedPlan:
         parts = [pluck(scope) for pluck in self._key]
         if any(part is None for part in parts):
             raise Unread("The row has nothing to be known again by.", "`vintage.key` names a column that is empty here")
-        return "|".join([*(part or "" for part in parts), claim.name])[:300]
+        key = "|".join([*(part or "" for part in parts), claim.name])
+        if "\0" in key:
+            raise Unread("What the row is known again by has a NUL character in it.")
+        return key if len(key) <= LONGEST_KEY else f"{key[:150]}…{sha256(key.encode()).hexdigest()}"
 
     def _check(self, row: Row, scope: Scope, made: Drafted) -> None:
         place = Place(row.file, row.line)

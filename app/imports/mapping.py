@@ -355,6 +355,8 @@ class Mapping(Input):
     def _names(self) -> "Mapping":
         for relation in self.relations:
             for name in (relation.claim, relation.to):
+                if relation.claim == relation.to:
+                    raise ValueError(f"relations: `{name}` has no relation to itself")
                 if name not in self.claims:
                     raise ValueError(f"relations: there is no claim `{name}` in this mapping")
         if self.vintage is not None and self.series is None:
@@ -362,8 +364,17 @@ class Mapping(Input):
         return self
 
 
+LONGEST = 200_000
+"""Characters of a mapping."""
+
+DEEPEST = 100
+"""Dots in the key of one line: TOML takes long over each."""
+
+
 def read_mapping(text: str, name: str) -> Mapping:
     """Read a mapping from TOML. Raises `MappingRefused` with every fault and where it stands."""
+    if len(text) > LONGEST or any(line.partition("=")[0].count(".") > DEEPEST for line in text.splitlines()):
+        raise MappingRefused(f"{name} is not a mapping: it is too long, or nested too deeply")
     try:
         given = tomllib.loads(text)
     except RecursionError:

@@ -1,10 +1,11 @@
 """The register's own shape, read back: a claims file (CSV) or a claim a line (NDJSON), as the service exports them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from app.claims.columns import PATHS
+from app.claims.figure import plain_number
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, Claim, ClaimInput, FigureInput
 from app.imports.fields import Unread
 from app.imports.figures import number
@@ -34,19 +35,21 @@ DOCUMENT = {
 CITED = ("quote", "fidelity", "gap")
 NEEDED = ("category", "subject", "place", "modality", "as_printed", "period", "aggregation", "source")
 MADE_HERE = set(Claim.model_fields) | {REFUSED_FIELD}
+NESTED = ("figure", "citations")
+"""Fields of a claim in JSON that a claims file has no columns for."""
+
 TRUTH = {"true": True, "false": False}
 
 
 class NativePlan:
     """The plan of the register's own files. Rows are known again by their claim's id and by what they say."""
 
+    name = "native"
     options = FileOptions()
     vintages: Vintages | None = None
     records: Sequence[tuple[Slugged, str, Input]] = ()
 
-    def __init__(self, *, flat: bool) -> None:
-        self.name = "csv" if flat else "ndjson"
-        self._read: Callable[[Mapping[str, Any]], Draft] = self._flat if flat else _nested
+    def __init__(self) -> None:
         self._header: tuple[str, ...] = ()
 
     def vintage(self, file: str) -> date | None:  # noqa: ARG002 - other plans look at it
@@ -54,9 +57,10 @@ class NativePlan:
         return None
 
     def draft(self, row: Row, vintage: date | None = None) -> Drafted:  # noqa: ARG002 - other plans look at it
-        """The draft of the one claim of a row."""
+        """The draft of the one claim of a row: a claim as JSON has it, or a line of a claims file."""
         try:
-            return Drafted(drafts=[self._read(row.data)])
+            nested = any(name in row.data for name in NESTED)
+            return Drafted(drafts=[_nested(row.data) if nested else self._flat(row.data)])
         except Unread as wrong:
             return Drafted(faults=[f"{wrong} ({wrong.hint})" if wrong.hint else str(wrong)])
 
@@ -65,8 +69,9 @@ class NativePlan:
         if header != self._header:
             _check_header(header)
             self._header = header
-        cells = {name: _unguarded(cell) for name, cell in data.items() if cell != ""}
-        _refuse_removed(cells.get("status"))
+        cells = {name: _unguarded(text) for name, cell in data.items() if (text := _cell(name, cell)) != ""}
+        status = cells.get("status")
+        _refuse_removed(status)
         figure: dict[str, Any] = {name: cells[name] for name in WORDS if name in cells}
         figure |= {name: number(cells[name]) for name in NUMBERS if name in cells}
         figure |= {name: _truth(name, cells[name]) for name in FLAGS if name in cells}
@@ -78,7 +83,20 @@ class NativePlan:
         for name in ("includes", "excludes"):
             if name in cells:
                 given[name] = cells[name].split(";")
-        return Draft("", given, id=_id(cells.get("id")))
+        return Draft("", given, id=_id(cells.get("id")), retracted=status == "retracted")
+
+
+def _cell(name: str, cell: Any) -> str:  # noqa: ANN401 - a sheet has numbers, dates and empty cells
+    """A cell as a CSV file would have it."""
+    if isinstance(cell, str):
+        return cell
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, int | float):
+        return str(plain_number(cell))
+    raise Unread(f"`{name}` holds a list or an object.", "give it as text, or the whole claim as JSON has it")
 
 
 def _check_header(header: tuple[str, ...]) -> None:
@@ -129,12 +147,12 @@ def _nested(data: Mapping[str, Any]) -> Draft:
             given[name] = {field: value for field, value in given[name].items() if field in fields}
     if isinstance(given.get("citations"), list):
         given["citations"] = [_citation(each) for each in given["citations"]]
-    retracted_on = data.get("retracted_on") if status == "retracted" else None
+    retracted_on = data.get("retracted_on")
     try:
-        day = date.fromisoformat(retracted_on) if retracted_on is not None else None
+        day = date.fromisoformat(retracted_on) if retracted_on is not None and status == "retracted" else None
     except (TypeError, ValueError):
         raise Unread(f"`retracted_on` is `{retracted_on}`.", "expected a day like 2025-07-01") from None
-    return Draft("", given, id=_id(data.get("id")), retracted_on=day)
+    return Draft("", given, id=_id(data.get("id")), retracted=status == "retracted", retracted_on=day)
 
 
 def _citation(given: Any) -> Any:  # noqa: ANN401 - whatever the file holds

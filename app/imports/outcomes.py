@@ -24,61 +24,67 @@ class Outcome(Term):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A claim of the register, as it stands: its id, its status, its fingerprint and what it cites."""
+    """A claim of the register, as it stands: its id, its status, its fingerprint and its revision."""
 
     id: str
     status: Status
     print: str
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a row with this key said in an import before, and what has become of its claim."""
+    """What a row with this key said in an import before, what was `written` of it, and what became of its claim."""
 
     print: str
+    written: str
     vintage: date
     claim: Standing
+
+    @property
+    def repaired(self) -> bool:
+        """Whether somebody has changed our record of it since."""
+        return self.claim.print != self.written
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The outcome, and the claim of the register that it concerns."""
+    """The outcome, the claim that it concerns and its fingerprint, and whether a change supersedes it."""
 
     outcome: Outcome
     claim: str | None = None
+    print: str | None = None
+    supersedes: bool = False
 
 
 GONE = {Status.retracted: Outcome.retracted, Status.removed: Outcome.removed}
 
 
-def decide(
-    print_: str,
-    same: Standing | None,
-    said: Sequence[Said],
-    vintage: date,
-    on_change: OnChange,
-) -> Decision:
+def decide(print_: str, same: Standing | None, said: Sequence[Said], vintage: date, on_change: OnChange) -> Decision:
     """Tell what becomes of a row that says `print_`.
 
-    `same` is the claim that stands with this very fingerprint, `said` what the row's key said before, the oldest
-    first, `vintage` the day of the file. What was superseded, retracted or taken down is never recorded again.
+    `same` is the claim that stands as a new claim of this row would, `said` what the row's key said before, the oldest
+    first, `vintage` the day of the file. What was superseded, retracted or taken down is never recorded again, and what
+    somebody repaired is not turned back.
     """
     if not said:
         return _by_print(same)
     last = said[-1]
     if last.claim.status in GONE:
         return Decision(GONE[last.claim.status], last.claim.id)
-    if last.print == print_:
-        # Its claim may say something else by now, but for a restatement, which has a day of its own.
-        return Decision(Outcome.unchanged, last.claim.id)
-    if vintage < last.vintage or any(each.print == print_ for each in said):
+    again = any(each.print == print_ for each in said) and vintage == last.vintage
+    if last.print != print_ and (vintage < last.vintage or again):
         return Decision(Outcome.older, last.claim.id)
+    if last.repaired:
+        return Decision(Outcome.older, last.claim.id)
+    if last.print == print_:
+        return Decision(Outcome.unchanged, last.claim.id, last.claim.print)
     if on_change == "report":
         return Decision(Outcome.differs, last.claim.id)
     if on_change == "fix" and same is not None:
         # What our record would be repaired to is recorded already, from another document.
         return _by_print(same)
-    return Decision(Outcome.changed, last.claim.id)
+    return Decision(Outcome.changed, last.claim.id, supersedes=on_change == "supersede")
 
 
 def by_id(print_: str, same: Standing | None, named: Standing | None) -> Decision:
@@ -87,10 +93,12 @@ def by_id(print_: str, same: Standing | None, named: Standing | None) -> Decisio
         return _by_print(same)
     if named.status is Status.removed:
         return Decision(Outcome.removed, named.id)
-    return Decision(Outcome.unchanged if named.print == print_ else Outcome.older, named.id)
+    if named.print == print_:
+        return Decision(Outcome.unchanged, named.id, named.print)
+    return Decision(Outcome.older if named.revision > 1 else Outcome.differs, named.id)
 
 
 def _by_print(same: Standing | None) -> Decision:
     if same is None:
         return Decision(Outcome.new)
-    return Decision(GONE.get(same.status, Outcome.cited), same.id)
+    return Decision(GONE.get(same.status, Outcome.cited), same.id, same.print)

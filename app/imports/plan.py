@@ -24,8 +24,8 @@ class Draft:
     given: dict[str, Any]
     key: str | None = None
     id: str | None = None
+    retracted: bool = False
     retracted_on: date | None = None
-    assessed: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """Imports over HTTP: files in, reports out, and the list of what was imported."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -12,7 +13,7 @@ from app.changes.clock import Log, view_of, writing
 from app.db import Db
 from app.formats import Wanted, column, columns_of_model, listing, one
 from app.imports.files import Limits
-from app.imports.job import ImportRefused, Result, RunRequest, run_import, summary
+from app.imports.job import Hooks, ImportRefused, Result, RunRequest, run_import, summary
 from app.imports.kinds import FileRefused, MappingRefused
 from app.imports.mapped import MappedPlan
 from app.imports.mapping import load_mapping, read_mapping
@@ -22,7 +23,7 @@ from app.imports.queries import find_imports, read_import
 from app.imports.schemas import ID, Counts, Import, ImportReport
 from app.imports.uploads import FORM, RAW, Upload, Uploaded
 from app.paging import AsOf, Found, PageQuery
-from app.problems import FileNotRead, Forbidden, MappingNotRead, RowsRefused, fault
+from app.problems import MOST_FAULTS, FileNotRead, Forbidden, MappingNotRead, RowsRefused, fault
 from app.shapes import Day
 from app.vocabulary.terms import Role
 from app.writing import IdempotencyKey, Made, Writer
@@ -97,7 +98,6 @@ def post_import(
     uploaded: Uploaded,
     query: Annotated[ImportQuery, Query()],
     key: IdempotencyKey,
-    db: Db,
 ) -> Response:
     """Turn the rows of a file into claims, all or none: a claims file as it was exported, or any file by a mapping.
 
@@ -105,10 +105,8 @@ def post_import(
     """
     with closing(uploaded):
         writer = Writer(request, uploaded.digest, key)
-        if key is not None:
-            with writing(db, contributor.name) as log:
-                if (before := writer.before(log, contributor)) is not None:
-                    return before
+        if (before := _answered_before(request, contributor, writer)) is not None:
+            return before
         return _imported(request, contributor, uploaded, query, writer)
 
 
@@ -146,23 +144,41 @@ def _imported(request: Request, actor: Actor, upload: Upload, query: ImportQuery
             more = f", and {len(result.needs_editor) - 1} more" if len(result.needs_editor) > 1 else ""
             raise Forbidden(f"This import has to {result.needs_editor[0]}{more}; that needs the role editor.")
 
+    def begin(log: Log) -> None:
+        # The same request may have been answered while this one was reading.
+        if (before := writer.before(log, actor)) is not None:
+            raise _Answered(before)
+
     def done(log: Log, result: Result) -> None:
         made = Made(_report(result, recorded=True), created=True)
         answers.append(writer.answer(made))
         writer.keep(log, actor, made, answers[-1])
 
     try:
-        run = RunRequest(
-            upload.paths,
-            _plan(upload, query.mapping),
-            names=upload.names,
-            dry_run=query.dry_run,
-            keep_going=query.keep_going,
-            strict=query.strict,
-            vintage=query.vintage,
-            limits=Limits(unpacked=settings.max_import_bytes * UNPACKED),
-        )
-        result = run_import(request.app.state.database, run, actor.name, allow=allow, done=done)
+        with _as_problems():
+            run = RunRequest(
+                upload.paths,
+                _plan(upload, query.mapping),
+                names=upload.names,
+                dry_run=query.dry_run,
+                keep_going=query.keep_going,
+                strict=query.strict,
+                vintage=query.vintage,
+                limits=Limits(unpacked=settings.max_import_bytes * UNPACKED),
+            )
+            result = run_import(request.app.state.database, run, actor.name, Hooks(allow, begin, done))
+    except _Answered as before:
+        return before.response
+    if result.published:
+        return answers[-1]
+    return _answered_before(request, actor, writer) or writer.answer(Made(_report(result, recorded=False)))
+
+
+@contextmanager
+def _as_problems() -> Iterator[None]:
+    """Answer what keeps a file out as a problem."""
+    try:
+        yield
     except FileRefused as wrong:
         raise FileNotRead(str(wrong), hint=wrong.hint) from None
     except MappingRefused as wrong:
@@ -171,8 +187,23 @@ def _imported(request: Request, actor: Actor, upload: Upload, query: ImportQuery
         rows = [fault(f"{file}/{line}", reason) for file, line, reasons in wrong.result.refused for reason in reasons]
         report = _report(wrong.result, recorded=False)
         hint = "correct the rows, or send `keep_going=true` to import the others"
-        raise RowsRefused(str(wrong), hint=hint, errors=rows, more={"report": report}) from None
-    return answers[-1] if result.published else writer.answer(Made(_report(result, recorded=False)))
+        raise RowsRefused(str(wrong), hint=hint, errors=rows[:MOST_FAULTS], more={"report": report}) from None
+
+
+class _Answered(Exception):
+    """The same request was answered before."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+def _answered_before(request: Request, actor: Actor, writer: Writer) -> Response | None:
+    """What the request with this Idempotency-Key was answered before, if there is a key and it was."""
+    if writer.key is None:
+        return None
+    with writing(request.app.state.database, actor.name) as log:
+        return writer.before(log, actor)
 
 
 def _plan(upload: Upload, name: str | None) -> Plan:
@@ -180,7 +211,7 @@ def _plan(upload: Upload, name: str | None) -> Plan:
         return MappedPlan("own", read_mapping(upload.mapping, "mapping"))
     if name is not None:
         return MappedPlan(name, load_mapping(name))
-    return NativePlan(flat=not upload.names[0].removesuffix(".gz").endswith((".ndjson", ".jsonl")))
+    return NativePlan()
 
 
 def _report(result: Result, *, recorded: bool) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class RefusedRow(Output):
 class ImportFacts(Output):
     """What an import read and what came of it."""
 
-    mapping: str = Field(description="The mapping's name; `csv` and `ndjson` are the register's own.", examples=["csv"])
+    mapping: str = Field(description="The mapping's name; `native` for the register's own files.", examples=["native"])
     series: str | None = Field(
         description="The series that the rows belong to.", examples=["general-staff-a-personnel"]
     )

@@ -14,15 +14,15 @@ BATCH = 500
 
 SCHEMA = """
 CREATE TABLE claim (
-    n INTEGER PRIMARY KEY, file TEXT, line INTEGER, outcome TEXT, print BLOB, claim TEXT, key TEXT,
+    n INTEGER PRIMARY KEY, row INTEGER, file TEXT, line INTEGER, outcome TEXT, print BLOB, claim TEXT, key TEXT,
     series INTEGER, day TEXT, value REAL, body BLOB
 );
-CREATE INDEX claim_print ON claim (print);
+CREATE INDEX claim_print ON claim (print) WHERE print IS NOT NULL;
 CREATE INDEX claim_key ON claim (key) WHERE key IS NOT NULL;
-CREATE TABLE document (n INTEGER PRIMARY KEY, id TEXT, address TEXT UNIQUE, body BLOB);
+CREATE TABLE document (n INTEGER PRIMARY KEY, id TEXT UNIQUE, address TEXT UNIQUE, body BLOB);
 CREATE TABLE relation (n INTEGER PRIMARY KEY, claim TEXT, type TEXT, other TEXT, note TEXT);
 CREATE TABLE series (n INTEGER PRIMARY KEY, name TEXT UNIQUE, running INTEGER);
-CREATE TABLE refused (file TEXT, line INTEGER, reasons BLOB, PRIMARY KEY (file, line)) WITHOUT ROWID;
+CREATE TABLE refused (row INTEGER PRIMARY KEY, file TEXT, line INTEGER, reasons BLOB);
 """
 
 
@@ -30,14 +30,15 @@ CREATE TABLE refused (file TEXT, line INTEGER, reasons BLOB, PRIMARY KEY (file, 
 class Staged:
     """One claim of a row, ready to be written or known to stand already.
 
-    `claim` is its id, or that of the claim that stands; `print` what the row says, which a restatement's own
-    fingerprint is not; `body` what is written.
+    `row` is the row's number in the import; `claim` the claim's id, or that of the one that stands; `print` the
+    fingerprint that this claim has when all is written (none where the row is only reported); `body` what is written.
     """
 
+    row: int
     file: str
     line: int
     outcome: Outcome
-    print: str
+    print: str | None
     claim: str
     key: str | None
     series: int
@@ -56,6 +57,7 @@ class Stage:
         self._db.executescript(SCHEMA)
         self._db.execute("BEGIN")
         self._series: dict[str, int] = {}
+        self._by_id = False
 
     def close(self) -> None:
         """Let go of everything."""
@@ -64,14 +66,15 @@ class Stage:
     def add(self, staged: Iterable[Staged]) -> None:
         """Take in the claims of some rows."""
         self._db.executemany(
-            "INSERT INTO claim (file, line, outcome, print, claim, key, series, day, value, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO claim (row, file, line, outcome, print, claim, key, series, day, value, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
+                    each.row,
                     each.file,
                     each.line,
                     each.outcome.value,
-                    _short(each.print),
+                    None if each.print is None else _short(each.print),
                     each.claim,
                     each.key,
                     each.series,
@@ -111,30 +114,22 @@ class Stage:
             self._series[name] = self._db.execute("SELECT n FROM series WHERE name = ?", (name,)).fetchone()[0]
         return self._series[name]
 
-    def refuse(self, file: str, line: int, reasons: Sequence[str]) -> None:
-        """Note that a row is refused, and let go of the claims that it gave."""
-        said = orjson.dumps([*(self.is_refused(file, line) or []), *reasons])
-        self._db.execute("INSERT OR REPLACE INTO refused VALUES (?, ?, ?)", (file, line, said))
-
-    def drop_refused(self) -> None:
-        """Let go of the claims whose rows were refused after they came in, and of what was said of those claims."""
-        theirs = "FROM claim WHERE (file, line) IN (SELECT file, line FROM refused)"
-        for end in ("claim", "other"):
-            self._db.execute(f"DELETE FROM relation WHERE {end} IN (SELECT claim {theirs})")  # noqa: S608
-        self._db.execute(f"DELETE {theirs}")
+    def refuse(self, row: int, file: str, line: int, reasons: Sequence[str]) -> None:
+        """Note that a row is refused, and why."""
+        self._db.execute("INSERT INTO refused VALUES (?, ?, ?, ?)", (row, file, line, orjson.dumps(list(reasons))))
 
     def refused(self) -> Iterator[tuple[str, int, list[str]]]:
         """The refused rows and why, in reading order."""
-        for file, line, reasons in self._db.execute("SELECT file, line, reasons FROM refused ORDER BY file, line"):
+        for file, line, reasons in self._db.execute("SELECT file, line, reasons FROM refused ORDER BY row"):
             yield file, line, orjson.loads(reasons)
 
-    def is_refused(self, file: str, line: int) -> list[str] | None:
+    def is_refused(self, row: int) -> list[str] | None:
         """The reasons for which a row was refused, if it was."""
-        row = self._db.execute("SELECT reasons FROM refused WHERE file = ? AND line = ?", (file, line)).fetchone()
-        return None if row is None else orjson.loads(row[0])
+        found = self._db.execute("SELECT reasons FROM refused WHERE row = ?", (row,)).fetchone()
+        return None if found is None else orjson.loads(found[0])
 
     def staged_prints(self, prints: Iterable[str]) -> dict[str, str]:
-        """Fingerprint → the claim that waits here, or stands, under it."""
+        """Fingerprint → the claim that has it, or will: it waits here, or stands and was met by a row."""
         found: dict[str, str] = {}
         for some in batches(prints):
             by_short = {_short(print_): print_ for print_ in some}
@@ -142,11 +137,24 @@ class Stage:
             found |= {by_short[short]: claim for short, claim in self._db.execute(wanted, list(by_short))}
         return found
 
-    def claims_among(self, ids: Iterable[str]) -> bool:
-        """Whether a claim waits here that has, or concerns, one of these ids."""
-        wanted = set(ids)
-        rows = self._db.execute("SELECT claim FROM claim") if wanted else ()
-        return any(claim in wanted for (claim,) in rows)
+    def ids_among(self, ids: Iterable[str]) -> set[str]:
+        """Those of `ids` that some claim here has, or concerns."""
+        found: set[str] = set()
+        for some in batches(ids):
+            if not self._by_id:
+                self._db.execute("CREATE INDEX claim_claim ON claim (claim)")
+                self._by_id = True
+            rows = self._db.execute(f"SELECT claim FROM claim WHERE claim IN ({_marks(some)})", some)  # noqa: S608
+            found |= {claim for (claim,) in rows}
+        return found
+
+    def has_document(self, id_: str) -> bool:
+        """Whether a document with this id waits here."""
+        return self._db.execute("SELECT 1 FROM document WHERE id = ?", (id_,)).fetchone() is not None
+
+    def writes(self) -> bool:
+        """Whether anything is to be written."""
+        return self._db.execute("SELECT 1 FROM claim WHERE body <> x'7b7d' LIMIT 1").fetchone() is not None
 
     def addresses_among(self, addresses: Iterable[str]) -> bool:
         """Whether a document waits here that has one of these addresses."""
@@ -181,23 +189,27 @@ class Stage:
         """The relations to be recorded."""
         yield from self._db.execute("SELECT claim, type, other, note FROM relation ORDER BY n")
 
-    def points(self) -> Iterator[tuple[int, str, int, str, float]]:
-        """Every dated number, series by series and day by day, of each claim once: series, file, line, day, value."""
+    def points(self) -> Iterator[tuple[int, int, str, int, str, float]]:
+        """Every dated number of each claim once, series by series and day by day.
+
+        As (series, row, file, line, day, value).
+        """
         rows = self._db.execute(
-            "SELECT series, day, claim, file, line, value FROM claim"
+            "SELECT series, day, claim, row, file, line, value FROM claim"
             " WHERE day IS NOT NULL AND value IS NOT NULL ORDER BY series, day, n"
         )
         current, claims = (0, ""), set[str]()
-        for series, day, claim, file, line, value in rows:
+        for series, day, claim, row, file, line, value in rows:
             if (series, day) != current:
                 current, claims = (series, day), set()
             if claim not in claims:
                 claims.add(claim)
-                yield series, file, line, day, value
+                yield series, row, file, line, day, value
 
-    def series_names(self) -> dict[int, tuple[str, bool]]:
-        """Number → name of a series, and whether it is a running total."""
-        return {n: (name, bool(running)) for n, name, running in self._db.execute("SELECT * FROM series")}
+    def series_name(self, n: int) -> tuple[str, bool]:
+        """The name of a series, and whether it is a running total."""
+        name, running = self._db.execute("SELECT name, running FROM series WHERE n = ?", (n,)).fetchone()
+        return name, bool(running)
 
     def has_relations(self) -> bool:
         """Whether claims will be related to each other."""

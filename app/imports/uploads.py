@@ -28,7 +28,7 @@ RAW = {
 
 FORM = "multipart/form-data"
 MOST_FILES = 100
-MOST_MAPPING = 1_000_000
+MOST_MAPPING = 200_000
 
 
 class Upload:
@@ -107,7 +107,9 @@ async def _receive_form(request: Request, upload: Upload) -> None:
 async def _take_parts(form: FormData, upload: Upload) -> None:
     for name, value in form.multi_items():
         if name == "mapping":
-            text = await value.read(MOST_MAPPING) if isinstance(value, UploadFile) else value.encode()
+            text = await value.read(MOST_MAPPING + 1) if isinstance(value, UploadFile) else value.encode()
+            if len(text) > MOST_MAPPING:
+                raise invalid("mapping", f"A mapping has at most {MOST_MAPPING:,} bytes.")
             upload.mapping = _decoded(text)
             upload.note(upload.mapping)
         elif name == "file" and isinstance(value, UploadFile):

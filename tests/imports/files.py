@@ -98,7 +98,7 @@ def daily(
 def native(register: Register, file: Path, *rows: dict[str, Any], **how: Any) -> Result:
     """Import a claims file."""
     file.write_text(csv_of(*rows), encoding="utf-8", newline="")
-    return run_import(register.database, RunRequest([file], NativePlan(flat=True), **how), "desk")
+    return run_import(register.database, RunRequest([file], NativePlan(), **how), "desk")
 
 
 def counted(result: Result) -> dict[str, int]:

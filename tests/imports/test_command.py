@@ -150,7 +150,7 @@ def test_readers_are_served_meanwhile_and_never_see_half(register: Register, tmp
 
     def import_() -> None:
         try:
-            run_import(register.database, RunRequest([file], NativePlan(flat=True)), "desk")
+            run_import(register.database, RunRequest([file], NativePlan()), "desk")
         except BaseException as wrong:  # noqa: BLE001 - told below
             failures.append(wrong)
         finished.set()

@@ -38,17 +38,17 @@ CSV = "date,dead\n2022-03-02,498\n2022-03-25,1351\n"
         ("a.csv", CSV.encode("utf-8-sig"), {}),
         ("a.csv", CSV.encode("utf-16"), {}),
         ("a.csv", CSV.encode("utf-8-sig"), {"encoding": "utf-8"}),
-        ("a.csv.gz", gzip.compress(CSV.encode()), {}),
+        ("a.csv.gz", gzip.compress(CSV.encode(), mtime=0), {}),
         ("a", CSV, {}),
         ("a", CSV.replace(",", "\t"), {}),
-        ("a.bin", gzip.compress(CSV.encode()), {}),
+        ("a.bin", gzip.compress(CSV.encode(), mtime=0), {}),
         ("a.json", json.dumps(TWO), {}),
         ("a.json", json.dumps(TWO).encode("utf-16"), {}),
         ("a.json", json.dumps({"meta": {"n": [1, {}]}, "data": {"items": TWO}, "z": 1}), {"rows": "data.items"}),
         ("a.json", json.dumps({row["date"]: {"dead": row["dead"]} for row in TWO}), {"keyed": "date"}),
         ("a", json.dumps(TWO, indent=2), {}),
         ("a.ndjson", "\n\n".join(map(json.dumps, TWO)), {}),
-        ("a.jsonl.gz", gzip.compress("\r\n".join(map(json.dumps, TWO)).encode()), {}),
+        ("a.jsonl.gz", gzip.compress("\r\n".join(map(json.dumps, TWO)).encode(), mtime=0), {}),
         ("a", "\n".join(map(json.dumps, TWO)), {}),
         ("a.yaml", "- date: 2022-03-02\n  dead: '498'\n- {date: 2022-03-25, dead: '1351'}\n", {}),
         ("a.yml", "---\ndate: 2022-03-02\ndead: '498'\n---\n- date: 2022-03-25\n  dead: '1351'\n---\n", {}),
@@ -62,7 +62,7 @@ CSV = "date,dead\n2022-03-02,498\n2022-03-25,1351\n"
             {},
         ),
         ("a.zip", zipped({"x.xlsx": workbook([["date", "dead"], *[list(row.values()) for row in TWO]])}), {}),
-        ("a.zip", zipped({"x.csv.gz": gzip.compress(CSV.encode()), ".hidden.csv": "x", "__MACOSX/x.csv": "x"}), {}),
+        ("a.zip", zipped({"x.csv.gz": gzip.compress(CSV.encode(), mtime=0), ".hidden.csv": "x", "__MACOSX/x.csv": "x"}), {}),
     ],
 )
 def test_the_same_rows_come_out_of_every_format(
@@ -188,7 +188,7 @@ def test_a_folder_is_read_in_order_and_reported_once(tmp_path: Path) -> None:
 
 
 def test_a_report_says_what_was_found(tmp_path: Path) -> None:
-    packed = gzip.compress(CSV.replace(",", ";").encode())
+    packed = gzip.compress(CSV.replace(",", ";").encode(), mtime=0)
     reading = Reading([write(tmp_path, "upload", packed)], FileOptions(), names=["dead.csv.gz"])
     assert len(list(reading)) == 2
     (file,) = reading.files

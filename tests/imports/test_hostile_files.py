@@ -56,7 +56,7 @@ def encrypted() -> bytes:
         ("a.csv", HEAD + '"a\nb",1,2\n', "a.csv, line 3: expected 2 cells, found 3"),
         ("a.csv", HEAD + "x\0,2\n", "a.csv, line 3: holds a NUL character"),
         ("a.csv", HEAD.encode("utf-16")[2:], "a.csv, line 1: holds a NUL character"),
-        ("a.csv", HEAD + f"{'x' * 10_000_000},2\n", "a.csv, line 3: a cell has more than 1,000,000 characters"),
+        ("a.csv", HEAD + f"{'x' * 1_900_000},2\n", "a.csv, line 3: a cell has more than 1,000,000 characters"),
         ("a.csv", (HEAD + "Київ,1\n").encode() + "Київ,2\n".encode("cp1251"), "a.csv, line 4: byte 36 is not utf-8"),
         ("a.csv", HEAD + "date,dead\n", "a.csv, line 3: the header changes here"),
         ("a.csv", HEAD + "dead,date\n498,x\n", "a.csv, line 3: the header changes here"),
@@ -81,8 +81,8 @@ def encrypted() -> bytes:
         ("a.json", "7", "a.json: holds a single value, no rows"),
         ("a.json", '{"a":1}\n{"a":2}', "a.json, line 2: is not JSON: parse error: trailing garbage"),
         ("a.json", b'[{"a":"\xed\xa0\x80 \xd0\x90"}]', "a.json, line 1: byte 7 is not utf-8"),
-        ("a.json", '[{"a":"' + "x" * 11_000_000 + '"}]', "a.json: an element has more than 10,000,000 bytes"),
-        ("a.json", '[{"a":[' + "1," * 6_000_000 + "1]}]", "a.json: an element has more than 10,000,000 bytes"),
+        ("a.json", '[{"a":"' + "x" * 11_000_000 + '"}]', "a.json: an element has more than 2,000,000 bytes"),
+        ("a.json", '[{"a":[' + "1," * 6_000_000 + "1]}]", "a.json: an element has more than 2,000,000 bytes"),
         ("a.ndjson", '{"a":1}\n[1]', "a.ndjson, line 2: is not an object"),
         ("a.ndjson", '{"a":1}\n{"a":1', "a.ndjson, line 2: is not JSON"),
         ("a.ndjson", '{"a":1e400}', "a.ndjson, line 1: is not JSON"),
@@ -107,7 +107,7 @@ def encrypted() -> bytes:
         ("a.yaml", "# \0", "a.yaml"),
         ("a.yaml", "- 1", "a.yaml, line 1: is not an object"),
         ("a.yaml", "- a\n" * 6_000_000, "a.yaml, line 1: is not an object"),
-        ("a.yaml", "a:\n" + "- abcdefgh\n" * 1_000_000, "a.yaml, line 9"),
+        ("a.yaml", "a:\n" + "- abcdefgh\n" * 1_000_000, "a.yaml, line 18"),
         ("a.xlsx", b"PK\x03\x04 no", "a.xlsx: is not an XLSX file that can be read"),
         ("a.xlsx", zipped({"x.txt": "y"}), "a.xlsx: is not an XLSX file that can be read"),
         ("a.xlsx", workbook([]), "a.xlsx: the sheet is empty"),
@@ -144,7 +144,7 @@ def encrypted() -> bytes:
             entry("a.csv", method=zipfile.ZIP_STORED).replace(b"a\n1", b"a\n2"),
             "a.zip/a.csv: cannot be read: Bad CRC-32",
         ),
-        ("a.csv.gz", gzip.compress(HEAD.encode())[:-9], "a.csv.gz: cannot be unpacked or read"),
+        ("a.csv.gz", gzip.compress(HEAD.encode(), mtime=0)[:-9], "a.csv.gz: cannot be unpacked or read"),
         ("a.csv.gz", b"\x1f\x8b nothing", "a.csv.gz: cannot be unpacked or read"),
     ],
 )
@@ -163,8 +163,8 @@ def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, name: str, content
     [
         ("a.zip", zipped({f"{n}.csv": HEAD for n in range(4)}), "holds more than 3 files"),
         ("a.zip", zipped({"a.csv": b"a\n" + b"1\n" * 1_000_000}), "unpacks to more than 10 times its size"),
-        ("a.csv.gz", gzip.compress(b"a\n" + b"1\n" * 1_000_000), "unpacks to more than 10 times its size"),
-        ("a.csv.gz", gzip.compress(b"a\n" + os.urandom(3_000_000).hex().encode(), 1), "unpacks to more than 5,000,000"),
+        ("a.csv.gz", gzip.compress(b"a\n" + b"1\n" * 1_000_000, mtime=0), "unpacks to more than 10 times its size"),
+        ("a.csv.gz", gzip.compress(b"a\n" + os.urandom(3_000_000).hex().encode(), 1, mtime=0), "unpacks to more than 5,000,000"),
         (
             "a.xlsx",
             with_part(BOOK, "xl/worksheets/sheet9.xml", "<row></row>" * 200_000),
@@ -185,7 +185,7 @@ def test_each_limit_holds(tmp_path: Path, name: str, content: str | bytes, said:
 
 def test_a_bomb_is_refused_by_what_it_unpacks_to(tmp_path: Path) -> None:
     """Its headers say that it is small; memory stays flat."""
-    bomb = write(tmp_path, "a.csv.gz", gzip.compress(b"a\n" + b"1\n" * 60_000_000, 9)[:-4] + b"\1\0\0\0")
+    bomb = write(tmp_path, "a.csv.gz", gzip.compress(b"a\n" + b"1\n" * 60_000_000, 9, mtime=0)[:-4] + b"\1\0\0\0")
     tracemalloc.start()
     try:
         assert refusal(bomb, limits=Limits(ratio=500, ratio_from=1_000_000)).detail.startswith("unpacks to more than")
@@ -224,7 +224,7 @@ SEEDS = [HEAD.encode(), b'[{"a": 1.5, "b": [null, "x"]}]', b'{"a": 1}\n{"b": 2}\
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    seed=st.sampled_from([*SEEDS, zipped({"a.csv": HEAD, "b.json": "[]"}), gzip.compress(HEAD.encode())]),
+    seed=st.sampled_from([*SEEDS, zipped({"a.csv": HEAD, "b.json": "[]"}), gzip.compress(HEAD.encode(), mtime=0)]),
     changes=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=4)), max_size=6),
     name=st.sampled_from(["a", "a.csv", "a.tsv", "a.json", "a.ndjson", "a.yaml", "a.xlsx", "a.zip", "a.csv.gz"]),
     encoding=st.sampled_from([None, "utf-16", "shift_jis", "cp1251"]),

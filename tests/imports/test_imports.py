@@ -250,8 +250,8 @@ def test_a_mapping_of_ones_own_comes_with_the_file(desk: Register) -> None:
         ("[1]", "application/x-ndjson", 422, "file_refused", "object"),
         ('{"figure": 3}', "application/x-ndjson", 422, "rows_refused", "figure"),
         ('{"category": {"$gt": 1}, "citations": 1}', "application/x-ndjson", 422, "rows_refused", "category"),
-        ('{"colour": 3}', "application/x-ndjson", 422, "rows_refused", "no field `colour`"),
-        ('{"id": "x"}', "application/x-ndjson", 422, "rows_refused", "no id of a claim"),
+        ('{"figure": {}, "colour": 3}', "application/x-ndjson", 422, "rows_refused", "no field `colour`"),
+        ('{"figure": {}, "id": "x"}', "application/x-ndjson", 422, "rows_refused", "no id of a claim"),
     ],
 )
 def test_bad_files_get_a_clear_answer_and_leave_nothing(
@@ -321,3 +321,95 @@ def test_two_transcriptions_of_one_utterance_are_told(desk: Register) -> None:
     answer = send(desk, csv_of(row(113390, document_url="https://example.org/other")))
     assert answer.json()["smell_counts"] == {"transcriptions_differ": 1}
     assert "one digit" in answer.json()["smells"][0]["detail"]
+
+
+def test_what_was_taken_down_is_cited_by_no_row_of_a_file(desk: Register) -> None:
+    gone = recorded(desk, claim())
+    desk.write("POST", f"{gone['links']['self']}/takedown", {"reason": "A court said so."})
+    twice = [row(quote="A SECRET", document_url=f"https://example.org/{n}") for n in range(2)]
+    answer = send(desk, csv_of(*twice, row(7, quote="")), "text/csv", "contributor")
+    assert numbers(answer) == {"rows": 3, "removed": 2, "new": 1}
+    assert "SECRET" not in desk.get("/v1/changes?limit=1000").text
+
+
+def test_a_claim_that_stands_gets_every_citation_of_a_file(desk: Register) -> None:
+    recorded(desk, claim())
+    other = row(document_url="https://example.org/other", document_title="Another")
+    assert numbers(send(desk, csv_of(row(), other))) == {"rows": 2, "unchanged": 1, "cited": 1}
+    assert len(rows_of(desk, "/v1/claims")[0]["citations"]) == 2
+
+
+def test_a_refused_row_does_not_take_a_claim_from_another_row(desk: Register) -> None:
+    days = [(f"2025-06-{day:02}", 1000 + 10 * day) for day in range(1, 12)]
+    days[6] = (days[6][0], 990)
+    rows = [row(number, date=day, period=f"2022-02-24/{day}") for day, number in days]
+    again = rows[6] | {"document_url": "https://example.org/other", "document_title": "Another"}
+    answer = send(desk, csv_of(*rows, again), strict=True, keep_going=True)
+    assert answer.status_code == 201, answer.text
+    found = rows_of(desk, "/v1/claims")
+    assert len({each["id"] for each in found}) == len(found) == answer.json()["counts"]["new"]
+    changes = desk.get("/v1/changes?limit=1000").json()["data"]
+    claims = {change["id"] for change in changes if change["kind"] == "claim"}
+    assert {change["claim"] for change in changes if change["kind"] == "citation"} <= claims
+    cited = {each["citations"][0]["document"]["id"] for each in found}
+    assert {change["id"] for change in changes if change["kind"] == "document"} == cited
+
+
+def test_two_files_of_one_name_are_two_files(desk: Register) -> None:
+    files = [("file", ("x.csv", csv_of(row(1), row(2, category="kiled")))), ("file", ("x.csv", csv_of(row(3), row(4))))]
+    answer = desk.post("/v1/imports?keep_going=true", files=files, headers=desk.keys["editor"])
+    assert numbers(answer) == {"rows": 4, "rows_refused": 1, "new": 3}
+
+
+def test_an_id_that_is_given_twice_refuses_the_second_row(desk: Register) -> None:
+    id_ = "01a207c2-3ce8-7152-9d19-dd309d4cc699"
+    told = reasons(send(desk, csv_of(row(1, id=id_), row(2, id=id_))))
+    assert "is given to another claim" in told[0]
+    assert send(desk, csv_of(row(1, id=id_), row(1, id=id_))).status_code == 201
+    documents = [
+        claim(citations=[{"document": {"id": id_, "title": "T", "url": f"https://e.org/{n}"}}]) for n in (1, 2)
+    ]
+    documents[1]["figure"] = {"as_printed": "9", "value": 9}
+    answer = send(desk, "".join(json.dumps(each) + "\n" for each in documents), KINDS["ndjson"])
+    assert answer.status_code == 201, answer.text
+
+
+def test_an_id_that_stands_for_another_statement_is_told(desk: Register) -> None:
+    stood = recorded(desk, claim())
+    before = seq_of(desk)
+    assert numbers(send(desk, csv_of(row(7, id=stood["id"])))) == {"rows": 1, "differs": 1}
+    assert seq_of(desk) == before
+
+
+def test_a_sheet_of_claims_is_read_like_a_file_of_them(desk: Register) -> None:
+    body = [{**row(), "value": 1351, "note": None, "approximate": False}]
+    assert numbers(send(desk, json.dumps(body), "application/json")) == {"rows": 1, "new": 1}
+    assert numbers(send(desk, csv_of(row()), name="CLAIMS.CSV")) == {"rows": 1, "unchanged": 1}
+
+
+def test_a_retraction_comes_with_its_day_and_from_an_editor(desk: Register) -> None:
+    body = claim() | {"status": "retracted", "retracted_on": "2025-06-20"}
+    assert send(desk, json.dumps(body), KINDS["ndjson"], "contributor").status_code == 403
+    for wrong in ("2099-01-01", "2025-01-01"):
+        assert "retracted_on" in reasons(send(desk, json.dumps(body | {"retracted_on": wrong}), KINDS["ndjson"]))[0]
+    assert "does not say when" in reasons(send(desk, csv_of(row(status="retracted"))))[0]
+
+
+def test_who_imports_is_who_assessed_where_nobody_is_named(desk: Register) -> None:
+    body = claim(confidence={"level": "low", "rationale": "A party to the war."})
+    assert send(desk, json.dumps(body), KINDS["ndjson"]).status_code == 201
+    assert rows_of(desk, "/v1/claims")[0]["confidence"]["assessor"] == "editor-key"
+
+
+def test_a_mapping_that_is_too_long_is_refused_and_not_cut(desk: Register) -> None:
+    mapping = DAILY.replace("ON_CHANGE", "report") + "# " + "x" * 300_000 + "\nbroken"
+    answer = send_form(desk, "a.json", DAILY_ROWS, mapping)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert send_form(desk, "a.json", DAILY_ROWS, f"{'a.' * 5000}b = 1").json()["code"] == "mapping_refused"
+
+
+def test_reasons_are_told_in_a_bounded_answer(desk: Register) -> None:
+    wide = claim(citations=[{"document": {"title": "x" * 900, "publisher": "y" * 70_000}} for _ in range(99)])
+    answer = send(desk, json.dumps(wide), KINDS["ndjson"])
+    assert answer.status_code == 422
+    assert len(answer.content) < 60_000
