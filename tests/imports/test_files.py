@@ -62,7 +62,11 @@ CSV = "date,dead\n2022-03-02,498\n2022-03-25,1351\n"
             {},
         ),
         ("a.zip", zipped({"x.xlsx": workbook([["date", "dead"], *[list(row.values()) for row in TWO]])}), {}),
-        ("a.zip", zipped({"x.csv.gz": gzip.compress(CSV.encode(), mtime=0), ".hidden.csv": "x", "__MACOSX/x.csv": "x"}), {}),
+        (
+            "a.zip",
+            zipped({"x.csv.gz": gzip.compress(CSV.encode(), mtime=0), ".hidden.csv": "x", "__MACOSX/x.csv": "x"}),
+            {},
+        ),
     ],
 )
 def test_the_same_rows_come_out_of_every_format(

@@ -164,7 +164,11 @@ def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, name: str, content
         ("a.zip", zipped({f"{n}.csv": HEAD for n in range(4)}), "holds more than 3 files"),
         ("a.zip", zipped({"a.csv": b"a\n" + b"1\n" * 1_000_000}), "unpacks to more than 10 times its size"),
         ("a.csv.gz", gzip.compress(b"a\n" + b"1\n" * 1_000_000, mtime=0), "unpacks to more than 10 times its size"),
-        ("a.csv.gz", gzip.compress(b"a\n" + os.urandom(3_000_000).hex().encode(), 1, mtime=0), "unpacks to more than 5,000,000"),
+        (
+            "a.csv.gz",
+            gzip.compress(b"a\n" + os.urandom(3_000_000).hex().encode(), 1, mtime=0),
+            "unpacks to more than 5,000,000",
+        ),
         (
             "a.xlsx",
             with_part(BOOK, "xl/worksheets/sheet9.xml", "<row></row>" * 200_000),
