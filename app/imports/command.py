@@ -2,11 +2,12 @@
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from itertools import count
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 import orjson
@@ -42,9 +43,8 @@ def import_files(
     """Import `files` and tell what came of it. Raises `click.ClickException` where nothing was imported."""
     plan = plan_of(mapping)
     with ExitStack() as stack:
-        refused = None
-        if keep_going and not dry_run:
-            refused = stack.enter_context(RefusedFile.beside(files[0], flat=_is_flat(files[0])))
+        refused = RefusedRows(files[0])
+        stack.callback(refused.close)
         progress = stack.enter_context(_progress())
         request = RunRequest(
             files,
@@ -57,7 +57,8 @@ def import_files(
             progress=progress,
         )
         try:
-            result = run_import(database, request, actor, Hooks(each_refused=refused.write if refused else None))
+            hooks = Hooks(each_refused=refused.write) if keep_going and not dry_run else Hooks()
+            result = run_import(database, request, actor, hooks)
         except ImportRefused as wrong:
             progress(1, 1)
             tell(wrong.result)
@@ -65,8 +66,8 @@ def import_files(
                 "Nothing is imported. Correct the rows, or import the others with --keep-going."
             ) from None
     tell(result)
-    if refused is not None and refused.rows:
-        click.echo(f"The refused rows are in {refused.path}: correct them there, and import that file.")
+    for path in refused.paths:
+        click.echo(f"The refused rows are in {path}: correct them there, and import that file.")
 
 
 def plan_of(mapping: str | None) -> Plan:
@@ -88,11 +89,6 @@ def inspect_file(path: Path) -> None:
     click.echo(draft_mapping(path), nl=False)
 
 
-def _is_flat(path: Path) -> bool:
-    """Whether a file has cells, so that its rows fit into a CSV: objects can hold objects."""
-    return not any(suffix in {".ndjson", ".jsonl", ".json", ".yaml", ".yml"} for suffix in path.suffixes)
-
-
 @contextmanager
 def _progress() -> Iterator[Any]:
     """A bar on the terminal; nothing where nobody looks."""
@@ -107,42 +103,54 @@ def _progress() -> Iterator[Any]:
         yield show
 
 
-class RefusedFile:
-    """The rows that were refused, with their reasons, in the shape in which they can be imported again."""
+class RefusedRows:
+    """The rows that were refused, with their reasons, in files of the shape in which they can be imported again.
 
-    def __init__(self, path: Path, *, flat: bool) -> None:
-        self.path = path
-        self.rows = 0
-        self._flat = flat
-        self._file: TextIO | None = None
-        self._csv: Any = None
+    Rows of cells go to CSV, one file for each set of columns; rows of anything else to NDJSON. No file is overwritten.
+    """
 
-    @classmethod
-    @contextmanager
-    def beside(cls, path: Path, *, flat: bool) -> Iterator["RefusedFile"]:
-        """The file beside `path` that gets its refused rows; none is made where none are refused."""
-        made = cls(path.with_name(f"{path.name.split('.')[0]}-refused.{'csv' if flat else 'ndjson'}"), flat=flat)
-        try:
-            yield made
-        finally:
-            if made._file is not None:
-                made._file.close()
+    def __init__(self, beside: Path) -> None:
+        self.paths: list[Path] = []
+        self._beside = beside
+        self._files = ExitStack()
+        self._writers: dict[tuple[str, ...], Callable[[dict[str, Any]], object]] = {}
+
+    def close(self) -> None:
+        """All rows are there."""
+        self._files.close()
 
     def write(self, row: Row, reasons: list[str]) -> None:
         """Add a row."""
-        if self._file is None:
-            self._file = self.path.open("w", encoding="utf-8", newline="")
-        self.rows += 1
         data = {name: value for name, value in row.data.items() if name not in (*REFUSED_COLUMNS, REFUSED_FIELD)}
-        if not self._flat:
+        if all(isinstance(value, str) for value in data.values()):
+            line = {**data, "import_line": f"{row.file}:{row.line}", "import_reason": " | ".join(reasons)}
+            shape = tuple(line)
+        else:
             line = {**data, REFUSED_FIELD: {"file": row.file, "line": row.line, "reasons": reasons}}
-            self._file.write(orjson.dumps(line, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")
-            return
-        line = {**data, "import_line": f"{row.file}:{row.line}", "import_reason": " | ".join(reasons)}
-        if self._csv is None:
-            self._csv = csv.DictWriter(self._file, list(line), extrasaction="ignore", lineterminator="\r\n")
-            self._csv.writeheader()
-        self._csv.writerow(line)
+            shape = ()
+        if shape not in self._writers:
+            self._writers[shape] = self._writer(shape)
+        self._writers[shape](line)
+
+    def _writer(self, columns: tuple[str, ...]) -> Callable[[dict[str, Any]], object]:
+        file = self._files.enter_context(
+            self._free("csv" if columns else "ndjson").open("w", encoding="utf-8", newline="")
+        )
+        if columns:
+            writer = csv.DictWriter(file, columns, lineterminator="\r\n")
+            writer.writeheader()
+            return writer.writerow
+        return lambda line: file.write(orjson.dumps(line, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")
+
+    def _free(self, suffix: str) -> Path:
+        """A name that no file has yet."""
+        name = self._beside.name.split(".")[0]
+        for number in count(1):
+            path = self._beside.with_name(f"{name}-refused{f'-{number}' if number > 1 else ''}.{suffix}")
+            if not path.exists():
+                break
+        self.paths.append(path)
+        return path
 
 
 def tell(result: Result) -> None:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -221,10 +222,10 @@ class Stage:
 
 
 def batches(values: Iterable[str]) -> Iterator[list[str]]:
-    """The distinct `values`, some at a time."""
-    distinct = list(dict.fromkeys(values))
-    for start in range(0, len(distinct), BATCH):
-        yield distinct[start : start + BATCH]
+    """The `values`, some at a time, each once among these."""
+    rest = iter(values)
+    while some := list(islice(rest, BATCH)):
+        yield list(dict.fromkeys(some))
 
 
 def _marks(some: Sequence[str]) -> str:
