@@ -98,6 +98,13 @@ class Desk:
         self.retractions = 0
         self._pending: dict[str, tuple[str, dict[str, Any]]] = {}
         """Documents that are written as soon as something is cited from them."""
+        self._thought_of: dict[str, Card] = {}
+        """The same by their address, or what stands for it."""
+
+    def begin(self) -> None:
+        """Begin with other rows: documents that nothing was cited from are forgotten."""
+        self._pending.clear()
+        self._thought_of.clear()
 
     def settle(self, each: Ready, vintages: Vintages | None, day: date | None) -> None:
         """Work out what a new claim of a row would be, and one that supersedes."""
@@ -113,11 +120,14 @@ class Desk:
     def new_document(self, known: Known, given: CitedDocument) -> Card:
         """A document that is not recorded yet, as a card; it is written once something is cited from it."""
         address = given.url or nameless(given.title, given.publisher)
+        if (known_as := self._thought_of.get(address)) is not None:
+            return known_as
         if (waiting := self.stage.documents_at([address]).get(address)) is not None:
             return waiting
         free = given.id is not None and known.document(given.id) is None and not self.stage.has_document(given.id)
         state = {**given.model_dump(), "id": given.id if free else str(uuid7()), "publisher_name": None}
         self._pending[state["id"]] = (address, {**state, "values": self.forms.document.values(state)})
+        self._thought_of[address] = state
         return state
 
     def decide(

@@ -107,6 +107,7 @@ class Intake:
     def take(self, rows: Sequence[Numbered]) -> None:
         """Take in some rows. Raises `MappingRefused` for files that do not go together."""
         self.tally.rows += len(rows)
+        self.desk.begin()
         drafted = [(n, row, self._draft(row)) for n, row in rows if not self._is_refused(n, row)]
         with self.database.read() as session:
             view = view_of(session)

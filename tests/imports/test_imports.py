@@ -413,3 +413,21 @@ def test_reasons_are_told_in_a_bounded_answer(desk: Register) -> None:
     answer = send(desk, json.dumps(wide), KINDS["ndjson"])
     assert answer.status_code == 422
     assert len(answer.content) < 60_000
+
+
+def test_a_document_without_an_address_is_known_again_by_title_and_publisher(desk: Register) -> None:
+    rows = [row(number, document_url="", document_title="The book") for number in range(1, 4)]
+    assert numbers(send(desk, csv_of(*rows))) == {"rows": 3, "new": 3}
+    assert [document["title"] for document in rows_of(desk, "/v1/documents")] == ["The book"]
+    more = [*rows, row(9, document_url="", document_title="The book"), row(1, document_url="", document_title="Other")]
+    assert numbers(send(desk, csv_of(*more))) == {"rows": 5, "new": 1, "cited": 1, "unchanged": 3}
+    assert len(rows_of(desk, "/v1/documents")) == 2
+
+
+def test_ids_of_documents_that_two_addresses_share_are_given_once(desk: Register) -> None:
+    id_ = "01a207c2-3ce8-7152-9d19-dd309d4cc699"
+    cites = [{"document": {"id": id_, "title": "T", "url": f"https://example.org/{n}"}} for n in range(3)]
+    lines = [numbered(citations=[cite]) for cite in cites]
+    answer = send(desk, "".join(json.dumps(line) + "\n" for line in lines), KINDS["ndjson"])
+    assert numbers(answer) == {"rows": 3, "new": 3}, answer.text
+    assert len({document["id"] for document in rows_of(desk, "/v1/documents")}) == 3
