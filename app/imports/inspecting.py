@@ -70,7 +70,7 @@ SHORTEST_DATE, LONGEST_DATE = 6, 30
 LONGEST = 300
 """Characters of a path to rows that is proposed."""
 
-YEARS = range(1900, 2101)
+YEARS = range(1700, 2101)
 COMMA = re.compile(r"[0-9],[0-9]")
 COUNTER = re.compile(
     r"(?i:(.*[_. ])?(id|ids|index|idx|no|nr|num|rank|row|code|year|month|week|day|days|hour|hours|quarter|lat|lon|lng"
