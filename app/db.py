@@ -135,7 +135,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, *, writes: bool) -> None:
         "foreign_keys=ON",
         f"query_only={'OFF' if writes else 'ON'}",
         # Kibibytes: an import touches every index all over, and pages that fell out of memory are read again.
-        f"cache_size={-48000 if writes else -2000}",
+        f"cache_size={-24000 if writes else -2000}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

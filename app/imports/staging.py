@@ -53,7 +53,7 @@ class Stage:
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-16000", "locking_mode=EXCLUSIVE"):
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-8000", "locking_mode=EXCLUSIVE"):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.executescript(SCHEMA)
         self._db.execute("BEGIN")
@@ -109,7 +109,7 @@ class Stage:
     def series(self, name: str, *, running: bool) -> int:
         """The number of a series of figures; new ones get the next."""
         if name not in self._series:
-            if len(self._series) >= 100_000:  # noqa: PLR2004 - so many names are some ten megabytes
+            if len(self._series) >= 20_000:  # noqa: PLR2004 - so many names are some megabytes
                 self._series.clear()
             self._db.execute("INSERT OR IGNORE INTO series (name, running) VALUES (?, ?)", (name, running))
             self._series[name] = self._db.execute("SELECT n FROM series WHERE name = ?", (name,)).fetchone()[0]
