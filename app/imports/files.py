@@ -69,7 +69,7 @@ class Reading:
 
     def _teller(self, before: int) -> Callable[[int], None]:
         def tell(at: int) -> None:
-            self.bytes_done = max(self.bytes_done, min(before + at, self.bytes_total))
+            self.bytes_done = min(before + at, self.bytes_total)
 
         return tell
 
