@@ -14,7 +14,7 @@ from app.claims.schemas import CitedDocument, ClaimInput
 from app.db import Database
 from app.imports.comparing import Recorded, series_name
 from app.imports.files import Row
-from app.imports.outcomes import Decision, Outcome, Said, by_id, decide
+from app.imports.outcomes import GONE, Decision, Outcome, Said, by_id, decide
 from app.imports.plan import Draft, Vintages
 from app.imports.staging import Stage, Staged
 from app.tables import AssessmentVersion, CitationVersion, ClaimVersion, DocumentVersion
@@ -201,7 +201,7 @@ class Desk:
 
     def _changed(
         self, known: Known, each: Ready, decision: Decision, register: Recorded, day: date
-    ) -> tuple[Body, str]:
+    ) -> tuple[Body, str | None]:
         """A row that said something else before: a claim of its own, or a repair of ours."""
         assert decision.claim is not None  # noqa: S101 - it stands
         printed = each.given.figure.as_printed
@@ -216,7 +216,11 @@ class Desk:
             return {"fix": {"changes": changes, "reason": told}}, each.print
         restated = each.restated or _said_on(each.checked.state, max(day, each.checked.state["date"] or day))
         print_ = str(restated["fingerprint"])
-        known_as = register.waiting.get(print_) or (stood.id if (stood := register.same.get(print_)) else None)
+        stood = register.same.get(print_)
+        if stood is not None and stood.status in GONE:
+            each.claim, each.outcome = stood.id, GONE[stood.status]
+            return {}, None
+        known_as = register.waiting.get(print_) or (stood.id if stood else None)
         if known_as is not None:
             each.claim, each.outcome = known_as, Outcome.unchanged
             return self._cited(known, each, register, print_), print_

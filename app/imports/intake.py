@@ -36,6 +36,9 @@ MOST_SMELLS = 1_000
 MOST_REASONS = 20
 """So many reasons are told for one row."""
 
+LONGEST_REASON = 400
+"""Characters of one of them."""
+
 Numbered = tuple[int, Row]
 """A row and its number in the whole import: two rows can stand in one line of two files with one name."""
 
@@ -341,15 +344,12 @@ def _figure_smells(each: Ready) -> Iterable[Smell]:
 def _reason(draft: Draft, where: str, detail: str, hint: str | None) -> str:
     where = where.removeprefix("#/")
     said = f"{draft.name}: " if draft.name else ""
-    return shown_in(f"{said}{where}: {detail}" + (f" ({hint})" if hint else ""))
+    return _cut(f"{said}{where}: {detail}" + (f" ({hint})" if hint else ""))
 
 
-def shown_in(reason: str) -> str:
+def _cut(reason: str) -> str:
     """A reason, cut where it quotes too much."""
     return reason if len(reason) <= LONGEST_REASON else reason[:LONGEST_REASON] + "…"
-
-
-LONGEST_REASON = 400
 
 
 def _where(row: Row) -> str:

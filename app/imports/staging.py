@@ -157,10 +157,6 @@ class Stage:
         """Whether anything is to be written."""
         return self._db.execute("SELECT 1 FROM claim WHERE body <> x'7b7d' LIMIT 1").fetchone() is not None
 
-    def addresses_among(self, addresses: Iterable[str]) -> bool:
-        """Whether a document waits here that has one of these addresses."""
-        return bool(self.documents_at(addresses))
-
     def keys_among(self, keys: Iterable[str]) -> set[str]:
         """Those of `keys` that some row here has."""
         found: set[str] = set()

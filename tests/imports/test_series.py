@@ -293,3 +293,13 @@ def test_rows_refused_after_they_came_in_are_left_out_with_all_that_is_said_of_t
 def test_only_so_many_rows_are_read_as_asked_for(desk: Register, tmp_path: Path) -> None:
     daily(desk, tmp_path / FIRST, JUNE)
     assert counted(daily(desk, tmp_path / SECOND, JUNE, limit=1)) == {"rows": 1, "unchanged": 2}
+
+
+def test_a_restatement_that_was_taken_down_is_not_brought_back_or_cited(desk: Register, tmp_path: Path) -> None:
+    daily(desk, tmp_path / FIRST, JUNE, "supersede")
+    body = {"figure": {"as_printed": "12", "value": 12}, "date": "2025-07-01", "modality": "count"}
+    posted = recorded(desk, claim(**body, period={"edtf": "2022-02-24/2025-06-11", "aggregation": "cumulative"}))
+    desk.write("POST", f"{posted['links']['self']}/takedown", {"reason": "A court said so."})
+    result = daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "supersede")
+    assert counted(result) == {"rows": 2, "unchanged": 3, "removed": 1}
+    assert 12 not in {each["figure"]["value"] for each in claims(desk)}
