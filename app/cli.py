@@ -1,6 +1,7 @@
 """The `counterclaim` command: serve, migrate, load, and keep keys."""
 
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -66,6 +67,7 @@ def serve(host: str | None, port: int | None) -> None:
     click.echo(f"Explore the API            {address}/docs")
     click.echo(f"Five numbers side by side  {address}/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12")
     click.echo(f"The same as a spreadsheet  {address}/v1/topics/russian-casualties/claims.csv")
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, server_header=False)
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])

@@ -122,7 +122,7 @@ def test_an_import_that_is_stopped_leaves_nothing_and_can_be_run_again(
     file = written(tmp_path / "many.csv", csv_of(*(row(number) for number in range(1, MANY + 1))))
     command = [sys.executable, "-m", "app", "import", file]
     seen = set()
-    for wait in (1.2, 2.0):
+    for wait in (0.5, 1.2, 2.0):
         with subprocess.Popen(
             command, env=environment(url), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
