@@ -40,6 +40,11 @@ class Database:
         self.reader = _engine(replica, settings.pool_size, writes=False)
         self.writer = _engine(url, settings.pool_size, writes=True)
 
+    def saw(self, seq: int) -> None:
+        """A read has shown the register at `seq`."""
+        self.shown = max(self.shown, seq)
+        self.seen = max(self.seen, seq)
+
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session on one unmoving picture of the register; whatever it did is rolled back."""
@@ -141,7 +146,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, *, writes: bool) -> None:
 
 
 def _begin(connection: Connection, statement: str) -> None:
-    connection.exec_driver_sql(statement)
+    if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr] # a `Reading` began it
+        connection.exec_driver_sql(statement)
 
 
 def _database(request: Request) -> Database:

@@ -57,8 +57,7 @@ def view_of(session: Session, as_of: str | None = None, *, known_on: date | None
     """
     head, at = session.execute(select(Clock.seq, Clock.at)).one()  # type: ignore[call-overload]
     if database := session.info.get("database"):
-        database.shown = max(database.shown, head)
-        database.seen = max(database.seen, head)
+        database.saw(head)
     if as_of is None:
         return View(seq=head, at=at, known_on=known_on)
     if as_of.startswith("seq:"):
