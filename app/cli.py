@@ -1,22 +1,16 @@
 """The `counterclaim` command: serve, migrate, load, and keep keys."""
 
-import logging
-import signal
 import socket
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
-import uvicorn
-from alembic.util.exc import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from alembic import command
 from app import __version__
 from app.auth import create_key, list_keys, revoke_key
 from app.db import Database, SchemaStale, alembic_config
@@ -25,7 +19,9 @@ from app.problems import Problem
 from app.settings import Settings, SettingsFault, read_settings
 from app.vocabulary.terms import Role
 
-LOG = "%(asctime)s %(levelname)s %(message)s"
+
+class MigrationFailed(Exception):
+    """Alembic says why."""
 
 
 def _told(action: Callable[..., None]) -> Callable[..., None]:
@@ -35,7 +31,7 @@ def _told(action: Callable[..., None]) -> Callable[..., None]:
     def tell(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as it is
         try:
             action(*args, **kwargs)
-        except (SettingsFault, SchemaStale, CommandError, FileRefused, MappingRefused, Problem) as fault:
+        except (SettingsFault, SchemaStale, MigrationFailed, FileRefused, MappingRefused, Problem) as fault:
             raise click.ClickException(str(fault)) from None
         except SQLAlchemyError as fault:
             raise click.ClickException(f"The database cannot be used: {str(fault).splitlines()[0]}") from None
@@ -52,33 +48,39 @@ def main() -> None:
 @main.command()
 @click.option("--host", help="The address to listen on (COUNTERCLAIM_HOST).")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port to listen on (COUNTERCLAIM_PORT).")
+@click.option("--workers", type=click.IntRange(1, 64), help="How many processes serve it (COUNTERCLAIM_WORKERS).")
 @_told
-def serve(host: str | None, port: int | None) -> None:
+def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Serve the register. Refuses to start on a database that another release has made."""
-    from app.main import create_app  # noqa: PLC0415 - the other commands start without the web layer
+    from app.serving import serve_here, serve_in_processes  # noqa: PLC0415 - the other commands start without the web
 
     settings = read_settings()
-    host, port = host or settings.host, port or settings.port
+    host, port, workers = host or settings.host, port or settings.port, workers or settings.workers
     _open(settings).close()
     listening = _listen(host, port)
-    logging.basicConfig(level=settings.log_level.upper(), format=LOG)
-    logging.getLogger("alembic").setLevel(logging.WARNING)  # it greets whoever asks which migration stands
     address = settings.base_url or f"http://{host}:{port}"
     click.echo(f"Explore the API            {address}/docs")
     click.echo(f"Five numbers side by side  {address}/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12")
     click.echo(f"The same as a spreadsheet  {address}/v1/topics/russian-casualties/claims.csv")
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, server_header=False)
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listening])
+    if workers == 1:
+        serve_here(settings, listening)
+    else:
+        serve_in_processes(settings, listening, workers)
 
 
 @main.command()
 @_told
 def migrate() -> None:
     """Bring the database to this release's schema. Harmless when it is there already."""
+    from alembic.util.exc import CommandError  # noqa: PLC0415 - nothing else needs Alembic
+
+    from alembic import command  # noqa: PLC0415
+
     read_settings()
-    command.upgrade(alembic_config(), "head")
+    try:
+        command.upgrade(alembic_config(), "head")
+    except CommandError as fault:
+        raise MigrationFailed(str(fault)) from None
     click.echo("The schema is up to date.")
 
 

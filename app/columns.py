@@ -22,6 +22,9 @@ SLUG = String(80).with_variant(postgresql.VARCHAR(80, collation="C"), "postgresq
 KEY = String(300).with_variant(postgresql.VARCHAR(300, collation="C"), "postgresql")
 """What a row of an imported file is known again by."""
 
+LINE = String(180).with_variant(postgresql.VARCHAR(180, collation="C"), "postgresql")
+"""What a source says in one way, in words."""
+
 EDTF = String(40)
 WORDS = JSON(none_as_null=True)
 """A short list of slugs, kept in the order in which it was given; or another small value of JSON."""

@@ -1,29 +1,52 @@
 """The database: engines for reading and for writing, and one transaction a session."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from fastapi import Depends, Request
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.engine import URL
 from sqlmodel import Session
 
+from app.budget import LARGE, watch
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 BUSY_SECONDS = 10
 """How long a writer waits for the one before it, and anybody for a free connection."""
 
+MAPPED_BYTES = 2**31 - 2**16
+"""As much of the file as SQLite maps at most, unless it was built for more."""
+
+
+READER = (
+    f" -c statement_timeout={LARGE.seconds * 1000:.0f} -c enable_seqscan=off -c jit=off"
+    " -c max_parallel_workers_per_gather=0"
+)
+"""How PostgreSQL reads here: no whole table where an index leads to the rows, no compiler and no helpers for so few."""
+
 
 class SchemaStale(Exception):
     """The database has another schema than this release; `counterclaim migrate` repairs it."""
+
+
+class WritingSession(Session):
+    """A session that hands over what a `Log` still holds, before it says anything else."""
+
+    hand_over: Callable[[], None] | None = None
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as SQLModel types it, in many overloads
+        """Run a statement."""
+        if self.hand_over is not None:
+            self.hand_over()
+        return super().execute(*args, **kwargs)
 
 
 class Database:
@@ -32,10 +55,13 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         url = make_url(settings.database_url)
         self.dialect = url.get_backend_name()
+        self.memory_bytes = settings.memory_bytes
         self.seen = 0
         """The highest `seq` that this process knows of, its own writes included."""
         self.shown = 0
         """The highest `seq` that its reads have shown: a replica may lie behind."""
+        self.beside: dict[str, Any] = {}
+        """What is kept beside this database in memory, and goes with it."""
         replica = make_url(settings.database_read_url) if settings.database_read_url else url
         self.reader = _engine(replica, settings.pool_size, writes=False)
         self.writer = _engine(url, settings.pool_size, writes=True)
@@ -52,16 +78,18 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self) -> Iterator[WritingSession]:
         """A session that commits when its block ends and leaves nothing behind when the block fails."""
-        with Session(self.writer, autoflush=False, expire_on_commit=False) as session, session.begin():
+        with WritingSession(self.writer, autoflush=False, expire_on_commit=False) as session, session.begin():
             yield session
 
     def check_schema(self) -> None:
         """Raise `SchemaStale` unless the database stands at this release's migration."""
-        expected, known = _migrations()
+        known = _migrations()
+        expected = known[-1]
         with self.reader.connect() as connection:
-            found = MigrationContext.configure(connection).get_current_revision()
+            made = inspect(connection).has_table("alembic_version")
+            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() if made else None
         if found == expected:
             return
         if found and found not in known:
@@ -80,16 +108,20 @@ class Database:
         self.writer.dispose()
 
 
-def alembic_config() -> Config:
+ROOT = Path(__file__).parent.parent
+
+
+def alembic_config() -> "Config":
     """Alembic's settings from pyproject.toml, wherever the program was started."""
-    return Config(toml_file=Path(__file__).parent.parent / "pyproject.toml")
+    from alembic.config import Config  # noqa: PLC0415 - only migrating needs it, which takes longer to load than it does
+
+    return Config(toml_file=ROOT / "pyproject.toml")
 
 
 @cache
-def _migrations() -> tuple[str | None, frozenset[str]]:
-    """This release's migration, and all that it knows; read once, for each file is run as a program."""
-    migrations = ScriptDirectory.from_config(alembic_config())
-    return migrations.get_current_head(), frozenset(each.revision for each in migrations.walk_revisions())
+def _migrations() -> list[str]:
+    """The migrations that this release knows, its own at the end: their files are numbered (tests hold that)."""
+    return sorted(file.name.partition("_")[0] for file in (ROOT / "alembic" / "versions").glob("[0-9]*.py"))
 
 
 def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
@@ -105,7 +137,7 @@ def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
         # pysqlite would begin by itself, and deferred: a writer that has read first then fails at once with
         # BUSY_SNAPSHOT, whatever the timeout. https://docs.sqlalchemy.org/en/21/dialects/sqlite.html
         begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
-        event.listen(engine, "begin", lambda connection: _begin(connection, begin))
+        event.listen(engine, "begin", lambda connection: _begin(connection, begin, writes=writes))
         return engine
     # A read has one unmoving picture of the database; a writer waits for the one before it as long as on SQLite.
     picture = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -122,7 +154,8 @@ def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
             "tcp_user_timeout": 20_000,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
-            "options": f"-c lock_timeout={BUSY_SECONDS}s -c idle_in_transaction_session_timeout=60s",
+            "options": f"-c lock_timeout={BUSY_SECONDS}s -c idle_in_transaction_session_timeout=60s"
+            + ("" if writes else READER),
         },
     )
 
@@ -141,16 +174,21 @@ def _prepare_sqlite(connection: sqlite3.Connection, *, writes: bool) -> None:
         f"query_only={'OFF' if writes else 'ON'}",
         # Kibibytes: an import touches every index all over, and pages that fell out of memory are read again.
         f"cache_size={-24000 if writes else -2000}",
+        # Readers see the file through the memory of the operating system, which all processes share.
+        f"mmap_size={0 if writes else MAPPED_BYTES}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin(connection: Connection, statement: str) -> None:
-    if not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr] # a `Reading` began it
+def _begin(connection: Connection, statement: str, *, writes: bool) -> None:
+    driver: Any = connection.connection.driver_connection
+    if not driver.in_transaction:  # a `Reading` began it
+        if not writes:
+            watch(driver)
         connection.exec_driver_sql(statement)
 
 
-def _database(request: Request) -> Database:
+async def _database(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
 

@@ -1,16 +1,18 @@
-"""What every answer has, whatever made it: a request id, the register's `seq`, HEAD beside GET, a line in the log."""
+"""What every answer has, whatever made it: a request id, the register's `seq`, leave to be read, a line in the log."""
 
 import logging
 import re
 import time
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uuid_utils import uuid7
 
 from app.problems import Problem, TooLarge, problem_response
 
@@ -18,8 +20,43 @@ logger = logging.getLogger("counterclaim")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 
+EXPOSED = ["ETag", "Link", "Location", "Retry-After", "X-Register-Seq", "X-Request-ID"]
+OPEN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": ", ".join(EXPOSED)}
+"""Any page may read any answer: on all of them, so that one that is kept serves every page."""
+
+
+@dataclass(slots=True)
+class Made:
+    """Answers of one status that were made, and the seconds that it took."""
+
+    count: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Counts:
+    """The answers that this process made; those from memory are counted there."""
+
+    by_status: dict[int, Made] = field(default_factory=lambda: defaultdict(Made))
+
+    def made(self, status: int, seconds: float) -> None:
+        """One more."""
+        made = self.by_status[status]
+        made.count += 1
+        made.seconds += seconds
+
+
+class Preflight(CORSMiddleware):
+    """Answers browsers that ask before they send. The answers themselves are open to all: see `OPEN`."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on whatever is no such question."""
+        preflight = scope["type"] == "http" and scope["method"] == "OPTIONS"
+        await (super().__call__ if preflight else self.app)(scope, receive, send)
+
+
 class Edge:
-    """The outermost layer of the service, just inside CORS."""
+    """The layer around the application, inside the front door and the preflights of CORS."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int, larger: Mapping[str, int]) -> None:
         """`larger` names the paths that read more than `max_body_bytes`."""
@@ -34,13 +71,8 @@ class Edge:
             return
         began = time.perf_counter()
         headers = Headers(scope=scope)
-        asked = headers.get("x-request-id", "")
-        state: dict[str, Any] = scope.setdefault("state", {})
-        state["request_id"] = asked if REQUEST_ID.fullmatch(asked) else uuid7().hex
-        method = scope["method"]
-        if method == "HEAD":
-            scope = {**scope, "method": "GET"}
-            state["head_only"] = True  # for an answer that would never end
+        state: dict[str, Any] = scope["state"]
+        method = "HEAD" if state["head_only"] else scope["method"]
         status = 0
 
         async def complete(message: Message) -> None:
@@ -50,8 +82,7 @@ class Edge:
                 added = MutableHeaders(scope=message)
                 added["X-Request-ID"] = state["request_id"]
                 added["X-Register-Seq"] = str(scope["app"].state.database.seen)
-            elif method == "HEAD":
-                message = {**message, "body": b""}
+                added.update(OPEN)
             await send(message)
 
         try:
@@ -64,8 +95,11 @@ class Edge:
             problem.__cause__ = mistake
             await problem_response(Request(scope), problem)(scope, receive, complete)
         finally:
-            took = (time.perf_counter() - began) * 1000
-            logger.info("%s %s %s %.1fms id=%s", method, _one_line(scope["path"]), status, took, state["request_id"])
+            took = time.perf_counter() - began
+            scope["app"].state.counts.made(status, took)
+            if logger.isEnabledFor(logging.INFO):
+                path = one_line(scope["path"])
+                logger.info("%s %s %s %.1fms id=%s", method, path, status, took * 1000, state["request_id"])
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         length = headers.get("content-length", "0")
@@ -88,6 +122,6 @@ class Edge:
         await self.app(scope, counted, send)
 
 
-def _one_line(path: str) -> str:
+def one_line(path: str) -> str:
     """A path that cannot forge a second line of the log."""
     return path.encode("unicode_escape").decode()

@@ -11,10 +11,10 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
-from app.caching import answer, digest, still_has
+from app.caching import SHARED, Basis, answer, digest, still_has
 from app.paging import DEFAULT_LIMIT, MAX_LIMIT, Found, Meta, PageLinks, PageQuery
 from app.problems import NotAcceptable, invalid, nearest
-from app.rows import CSV, JSON_OPTIONS, NDJSON, Column, FileFormat, laid_out
+from app.rows import CSV, JSON_OPTIONS, NDJSON, NESTED, Column, FileFormat, Layout, laid_out
 from app.shapes import Output
 
 JSON = "application/json"
@@ -99,35 +99,47 @@ class Want:
         if self.file is not None:
             return self._file(self.file, find, query, shown)
         found = find(query.model_copy(update={"limit": query.limit or DEFAULT_LIMIT}))
-        rows = laid_out(found.rows, shown)
+        basis = found.basis or Basis(found.seq)
+        rows: Sequence[Any] = laid_out(found.rows, shown)
+        if found.written is not None:
+            rows = [orjson.Fragment(text) for text in found.written]
         if self.shape is Shape.array:
-            return answer(self.request, json_bytes(rows), JSON, headers=self._link(found))
+            return answer(self.request, json_bytes(rows), JSON, headers=self._link(found), basis=basis)
         meta: dict[str, Any] = {"count": len(rows), "next_cursor": found.next_cursor, "seq": found.seq}
         if found.total is not None:
             meta["total"] = found.total
         links = {"self": self._self(), "next": self._next(found)}
         body = json_bytes({"data": rows, "meta": meta, "links": links})
-        return answer(self.request, body, JSON, headers=self._link(found))
+        return answer(self.request, body, JSON, headers=self._link(found), basis=basis)
 
-    def document(self, card: dict[str, Any], rows: list[dict[str, Any]], columns: Sequence[Column]) -> Response:
+    def layout(self, columns: Sequence[Column], flat_as: Sequence[Column] = ()) -> Layout:
+        """How a row of `rows` is to be written, for a database that does so."""
+        shown = self._shown(columns, flat_as)
+        return Layout.flat(shown, csv=self.format is Format.csv) if shown else NESTED
+
+    def document(
+        self, card: dict[str, Any], rows: list[dict[str, Any]], columns: Sequence[Column], basis: Basis
+    ) -> Response:
         """A resource that is more than a list: its object as JSON, the rows in it as a file."""
         if self.file is None:
-            return one(self.request, card)
-        body = self._begun(self.file, rows, self._shown(columns))
-        return answer(self.request, body, self.file.media_type, headers=self._as_file())
+            return one(self.request, card, basis=basis)
+        shown = self._shown(columns)
+        body = self._begun(self.file, shown) + self.file.lines(rows, shown)
+        return answer(self.request, body, self.file.media_type, headers=self._as_file(), basis=basis)
 
     def _file(self, file: FileFormat, find: Find[Q], query: Q, columns: Sequence[Column]) -> Response:
         """A file of all rows (or of `limit`). The first page is read before the status is sent."""
         wanted = query.limit
         first = find(query.model_copy(update={"limit": min(wanted or MAX_LIMIT, MAX_LIMIT)}))
-        begun = self._begun(file, first.rows, columns)
+        begun = self._begun(file, columns) + _lines(file, first, columns)
         headers = self._as_file()
         if wanted or first.next_cursor is None:
-            return answer(self.request, begun, file.media_type, headers=headers | self._link(first))
+            basis = first.basis or Basis(first.seq)
+            return answer(self.request, begun, file.media_type, headers=headers | self._link(first), basis=basis)
         # One address has a file in several formats, by `Accept`: each needs an ETag of its own.
         asked = (file.media_type, self.request.url.path, self.request.url.query)
         etag = f'"{first.seq}-{digest(*(part.encode() for part in asked))}"'
-        headers |= {"ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept"}
+        headers |= {"ETag": etag, "Cache-Control": SHARED, "Vary": "Accept"}
         if still_has(self.request, etag):
             return Response(status_code=304, headers=headers)
 
@@ -137,7 +149,7 @@ class Want:
             while page.next_cursor:
                 state = {"recorded_as_of": f"seq:{first.seq}"}
                 page = find(query.model_copy(update={"limit": MAX_LIMIT, "cursor": page.next_cursor, **state}))
-                yield file.lines(page.rows, columns)
+                yield _lines(file, page, columns)
 
         return StreamingResponse(pages(), media_type=file.media_type, headers=headers)
 
@@ -169,14 +181,20 @@ class Want:
         following = self._next(found)
         return {"Link": f'<{following}>; rel="next"'} if following else {}
 
-    def _begun(self, file: FileFormat, rows: list[dict[str, Any]], columns: Sequence[Column]) -> bytes:
-        """The beginning of a file, with its first rows."""
-        return (file.mark if self.bom else b"") + file.head(columns) + file.lines(rows, columns)
+    def _begun(self, file: FileFormat, columns: Sequence[Column]) -> bytes:
+        """The beginning of a file."""
+        return (file.mark if self.bom else b"") + file.head(columns)
 
     def _as_file(self) -> dict[str, str]:
         parts = [part for part in self.request.url.path.split("/") if part not in {"", "v1"}]
         suffix = f".{self.format.value}"
         return {"Content-Disposition": f'inline; filename="{"-".join(parts).removesuffix(suffix)}{suffix}"'}
+
+
+def _lines(file: FileFormat, found: Found, columns: Sequence[Column]) -> bytes:
+    if found.written is not None:
+        return "".join(text + file.end for text in found.written).encode()
+    return file.lines(found.rows, columns)
 
 
 def one(
@@ -186,9 +204,10 @@ def one(
     tag: str = "",
     status: int = 200,
     headers: Mapping[str, str] | None = None,
+    basis: Basis | None = None,
 ) -> Response:
     """A single resource: its bare object, as JSON."""
-    return answer(request, json_bytes(document), JSON, tag=tag, status=status, headers=headers)
+    return answer(request, json_bytes(document), JSON, tag=tag, status=status, headers=headers, basis=basis)
 
 
 def _chosen(request: Request, asked: Format | None) -> Format:
@@ -247,7 +266,7 @@ def column(model: type[BaseModel], name: str, path: str) -> Column:
     kind: Any = model
     for step in steps:
         info = kind.model_fields[step]
-        kind = _inner(info.annotation)
+        kind = inner_type(info.annotation)
     word = isinstance(kind, type) and issubclass(kind, str)
     type_ = "string" if word else TYPES.get(kind, "number")
     example = info.examples[0] if info.examples else None
@@ -260,15 +279,15 @@ def columns_of_model(model: type[BaseModel]) -> list[Column]:
         column(model, name, name)
         for name, info in model.model_fields.items()
         if get_origin(info.annotation) is not dict
-        and not (isinstance(inner := _inner(info.annotation), type) and issubclass(inner, BaseModel))
+        and not (isinstance(inner := inner_type(info.annotation), type) and issubclass(inner, BaseModel))
     ]
 
 
-def _inner(annotation: Any) -> Any:  # noqa: ANN401 - types are values here
+def inner_type(annotation: Any) -> Any:  # noqa: ANN401 - types are values here
     """The type inside `X | None`, `list[X]` and `Annotated[X, …]`; `int | float` is a number."""
     arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
     if get_origin(annotation) is Annotated or len(arguments) == 1:
-        return _inner(arguments[0])
+        return inner_type(arguments[0])
     return float if arguments else annotation
 
 
@@ -288,7 +307,11 @@ def _suffix(
         raise NotAcceptable(f"There is no format `{suffix}`.", hint=f"the formats are {_listed(SUFFIXES, 'and')}")
 
 
-Wanted = Annotated[Want, Depends()]
+async def _want(want: Annotated[Want, Depends()]) -> Want:
+    return want
+
+
+Wanted = Annotated[Want, Depends(_want)]
 """The wanted answer, in a route's signature."""
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI
-from starlette.middleware.cors import CORSMiddleware
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from app import __version__, docs, observe, problems
 from app.changes.clock import view_of
@@ -12,19 +13,37 @@ from app.changes.routes import router as changes
 from app.citing.routes import router as citing
 from app.claims.routes import router as claims
 from app.db import Database
-from app.edge import Edge
+from app.edge import EXPOSED, Counts, Edge, Preflight
 from app.feeds.routes import router as feeds
+from app.front import Front
 from app.imports.routes import router as imports
-from app.parameters import check_media_type, check_parameters, wait_for_seq
+from app.memory import Memory
+from app.quick import Quick
 from app.settings import Settings, read_settings
 from app.sources.routes import router as sources
 from app.topics.routes import router as topics
 from app.vocabulary.routes import router as vocabulary
+from app.watching import Watch
 
-EXPOSED = ["ETag", "Link", "Location", "Retry-After", "X-Register-Seq", "X-Request-ID"]
+
+class Service(FastAPI):
+    """The application, behind its front door."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - those of FastAPI
+        super().__init__(**options)
+        self.front = Front(super().__call__)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Whatever is not answered at the door goes on to FastAPI."""
+        await self.front(scope, receive, send)
+
+    def serve_from(self, database: Database) -> None:
+        """Serve the register in `database`, and remember answers of it alone."""
+        self.state.database = database
+        self.state.watch = self.front.watch = Watch(database, Memory(database.memory_bytes))
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None) -> Service:
     """The service over the register that `settings` name. It refuses to start on another release's schema."""
     settings = settings or read_settings()
 
@@ -35,9 +54,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         with database.read() as session:
             view_of(session)
         yield
+        app.state.watch.close()
         database.close()
 
-    app = FastAPI(
+    app = Service(
         title="Counterclaim",
         version=__version__,
         lifespan=lifespan,
@@ -46,20 +66,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,  # it would answer with the host that the client named
     )
-    app.state.database = Database(settings)
+    app.serve_from(Database(settings))
     app.state.settings = settings
-    v1 = APIRouter(
-        prefix="/v1", dependencies=[Depends(check_parameters), Depends(check_media_type), Depends(wait_for_seq)]
-    )
-    for room in (topics, claims, citing, sources, vocabulary, imports, changes, feeds):
-        v1.include_router(room)
-    app.include_router(v1)
-    app.include_router(observe.router)
+    app.state.counts = Counts()
+    for room in (topics, claims, citing, sources, vocabulary, imports, changes, feeds, observe.router):
+        app.router.routes.extend(room.routes)
     docs.install(app)
     problems.install(app)
+    app.add_middleware(Quick)
     app.add_middleware(Edge, max_body_bytes=settings.max_body_bytes, larger={"/v1/imports": settings.max_import_bytes})
     app.add_middleware(
-        CORSMiddleware,
+        Preflight,
         allow_origins=["*"],
         allow_methods=["GET", "HEAD", "OPTIONS"],
         allow_headers=["*"],

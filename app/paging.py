@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import ColumnElement, Select, literal, null, tuple_
 from sqlmodel import Session
 
+from app.caching import Basis
 from app.columns import Id
 from app.problems import InvalidCursor, fault
 from app.shapes import ID_PATTERN, Output, State
@@ -77,12 +78,15 @@ class PageLinks(Output):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page of a list: its rows, ready to be sent, and where the next page begins."""
+    """One page of a list: its rows, ready to be sent, where the next page begins, and what they rest on."""
 
     rows: list[dict[str, Any]]
     seq: int
     next_cursor: str | None = None
     total: int | None = None
+    basis: Basis | None = None
+    written: Sequence[str] | None = None
+    """The rows as text, where the database has written them already; `rows` is empty then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ def walk(
     The rows that have a sort value and those that have none are two index ranges, read one after the other: no row is
     lost between them and none is read twice, whatever is written in the meantime.
     """
-    known, last_value, last_key = _read_cursor(order, cursor)
+    known, last_value, last_key = read_cursor(order, cursor)
     statement = statement.add_columns(
         order.key.label("key_"), (null() if order.column is None else order.column).label("sort_")
     )
@@ -127,7 +131,7 @@ def walk(
     page = rows[:limit]
     if len(rows) <= limit:
         return page, None
-    return page, _write_cursor(order, page[-1])
+    return page, write_cursor(order, page[-1]["sort_"], page[-1]["key_"])
 
 
 def short(rows: Sequence[dict[str, Any]], query: PageQuery, seq: int, key: str = "id") -> Found:
@@ -135,7 +139,7 @@ def short(rows: Sequence[dict[str, Any]], query: PageQuery, seq: int, key: str =
     start = 0
     if query.cursor is not None:
         keys = [row[key] for row in rows]
-        _known, _value, last = _read_cursor(Order("list", literal("")), query.cursor)
+        _known, _value, last = read_cursor(Order("list", literal("")), query.cursor)
         if last not in keys:
             raise InvalidCursor("The row that this cursor stands behind is gone.", hint="start from the first page")
         start = keys.index(last) + 1
@@ -158,11 +162,12 @@ def _directed(column: ColumnElement[Any], order: Order) -> ColumnElement[Any]:
     return column.desc() if order.descending else column.asc()
 
 
-def _write_cursor(order: Order, row: Mapping[Any, Any]) -> str:
-    return _encode([order.name, row["sort_"], row["key_"]])
+def write_cursor(order: Order, value: Any, key: str) -> str:  # noqa: ANN401 - whatever the list is sorted by
+    """Where to go on behind the row with this value and key."""
+    return _encode([order.name, value, key])
 
 
-def _read_cursor(order: Order, cursor: str | None) -> tuple[bool, Any, str | None]:
+def read_cursor(order: Order, cursor: str | None) -> tuple[bool, Any, str | None]:
     """Whether the cursor stands among rows with a value, that value, and the key."""
     if cursor is None:
         return True, None, None

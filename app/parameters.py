@@ -1,14 +1,16 @@
 """What every request is checked for: parameters that exist, bodies in JSON, and a state that its client has seen."""
 
+import asyncio
 import time
 from typing import Annotated, Any, get_origin
 
-from fastapi import Header, Request
+from fastapi import APIRouter, Depends, Header, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 
 from app.changes.clock import view_of
-from app.db import Db
+from app.db import Database, Db
 from app.problems import InvalidRequest, Unavailable, UnknownParameter, UnsupportedMediaType, fault, nearest
 
 IGNORED = ("v", "_", "t", "cb", "fbclid", "gclid")
@@ -20,7 +22,7 @@ LAG = 1.0
 _declared: dict[int, dict[str, bool]] = {}
 
 
-def check_parameters(request: Request) -> None:
+async def check_parameters(request: Request) -> None:
     """Raise `UnknownParameter` for one that the route does not have, `InvalidRequest` for one given twice."""
     if not request.query_params:
         return
@@ -38,7 +40,7 @@ def check_parameters(request: Request) -> None:
         raise UnknownParameter(faults[0].detail, hint=faults[0].hint, errors=faults)
 
 
-def check_media_type(request: Request) -> None:
+async def check_media_type(request: Request) -> None:
     """Raise `UnsupportedMediaType` for a body that is not said to be JSON, unless the route reads other ones itself."""
     if request.method not in ("POST", "PUT", "PATCH") or request.scope["route"].openapi_extra:
         return
@@ -49,7 +51,7 @@ def check_media_type(request: Request) -> None:
         )
 
 
-def wait_for_seq(
+async def wait_for_seq(
     db: Db,
     x_register_seq: Annotated[
         str | None,
@@ -65,14 +67,25 @@ def wait_for_seq(
         return
     deadline = time.monotonic() + LAG
     while db.shown < int(x_register_seq):
-        with db.read() as session:
-            view_of(session)
+        await run_in_threadpool(_look, db)
         if db.shown >= int(x_register_seq):
             return
         if time.monotonic() > deadline:
             detail = f"This server reads seq {db.shown}; {x_register_seq} has not reached it yet."
             raise Unavailable(detail, hint="try again", headers={"Retry-After": "1"})
-        time.sleep(0.05)
+        await asyncio.sleep(0.05)
+
+
+def room(tag: str) -> APIRouter:
+    """The routes of one part of `/v1`. The application takes them as they are: routers within routers cost time."""
+    checks = [Depends(check_parameters), Depends(check_media_type), Depends(wait_for_seq)]
+    return APIRouter(prefix="/v1", tags=[tag], dependencies=checks)
+
+
+def _look(database: Database) -> None:
+    """See which state there is."""
+    with database.read() as session:
+        view_of(session)
 
 
 def _parameters(route: APIRoute) -> dict[str, bool]:

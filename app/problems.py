@@ -3,10 +3,12 @@
 import difflib
 import json
 import logging
+import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
+import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
@@ -15,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from app.budget import is_too_long
 from app.shapes import Input
 
 MEDIA_TYPE = "application/problem+json"
@@ -88,6 +91,12 @@ class UnknownParameter(Problem):
     """A query parameter that this address does not have."""
 
     status, code, title = 422, "unknown_parameter", "There is no such parameter"
+
+
+class QueryTooBroad(Problem):
+    """A question that cannot be answered within the budget of one statement."""
+
+    status, code, title = 422, "query_too_broad", "The question is too broad"
 
 
 class UnknownSlug(Problem):
@@ -285,6 +294,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(DBAPIError, _on_database)
+    for stopped in (sqlite3.OperationalError, psycopg.errors.QueryCanceled):  # from a read in the driver's own words
+        app.add_exception_handler(stopped, _on_stopped)
     app.add_exception_handler(PoolTimeout, _on_database)
 
 
@@ -314,8 +325,18 @@ async def _on_http(request: Request, error: Exception) -> Response:
     return problem_response(request, problem)
 
 
+async def _on_stopped(request: Request, error: Exception) -> Response:
+    """A statement that was stopped at its budget is a 422."""
+    if not is_too_long(error):
+        raise error
+    detail = "This would take longer than any one question may."
+    return problem_response(request, QueryTooBroad(detail, hint="ask for less at once"))
+
+
 async def _on_database(request: Request, error: Exception) -> Response:
     """A database that is away or busy is a 503; any other failure of a statement is our mistake."""
+    if is_too_long(getattr(error, "orig", None)):
+        return await _on_stopped(request, error.orig)  # type: ignore[attr-defined] # what the driver raised
     busy = isinstance(error, PoolTimeout) or "locked" in str(error) or "lock timeout" in str(error)
     if busy and "idempotency-key" in request.headers:
         detail = "This request, or another write, is still in flight."

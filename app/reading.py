@@ -4,7 +4,7 @@ The few reads that every reader waits for go through here. Everything else has a
 ten times as much.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -13,6 +13,7 @@ from typing import Any, cast
 from sqlalchemy import Connection
 from sqlmodel import Session
 
+from app.budget import watch
 from app.changes.clock import View, view_of
 from app.db import Database
 
@@ -24,13 +25,15 @@ class Reading:
         self.database = database
         self.dialect = database.dialect
         self._connection = connection
-        self._driver = cast("Any", connection.connection.driver_connection)
-        if self.dialect == "sqlite":  # psycopg begins by itself; the pool rolls back what is given back to it
-            self._driver.execute("BEGIN")
+        self.driver = cast("Any", connection.connection.driver_connection)
+        # psycopg begins by itself; the pool rolls back what is given back to it.
+        if self.dialect == "sqlite" and not self.driver.in_transaction:
+            watch(self.driver)
+            self.driver.execute("BEGIN")
 
-    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a statement in the driver's own words (`?` on SQLite, `%s` on PostgreSQL) and types."""
-        found: list[tuple[Any, ...]] = self._driver.execute(statement, parameters).fetchall()
+        found: list[tuple[Any, ...]] = self.driver.execute(statement, parameters).fetchall()
         return found
 
     @cached_property
@@ -45,7 +48,7 @@ class Reading:
         head, at = self.rows("SELECT seq, at FROM clock")[0]
         self.database.saw(head)
         moment = datetime.fromisoformat(at).replace(tzinfo=UTC) if isinstance(at, str) else at.astimezone(UTC)
-        return View(seq=head, at=moment, known_on=known_on)
+        return View(seq=head, at=moment, known_on=known_on, head=head)
 
 
 @contextmanager

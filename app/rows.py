@@ -38,17 +38,36 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """How each row is written: nested JSON (no columns), or flat, as JSON or as a line of CSV."""
+
+    columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """The name of each, and the path to its value."""
+    csv: bool = False
+
+    @classmethod
+    def flat(cls, columns: Iterable[Column], *, csv: bool) -> "Layout":
+        """The layout with these columns."""
+        return cls(tuple((column.name, column.path) for column in columns), csv)
+
+
+NESTED = Layout()
+
+
+@dataclass(frozen=True, slots=True)
 class FileFormat:
     """A format in which a list is one file, written a batch of rows at a time.
 
     A `flat` format always needs columns; in any other a row without them stays as nested as in JSON. `head` begins the
-    file, even one without rows, and `mark` goes before it where `bom` asks for one.
+    file, even one without rows, and `mark` goes before it where `bom` asks for one. A row that comes written already
+    still lacks its `end`.
     """
 
     media_type: str
     flat: bool
     head: Callable[[Sequence[Column]], bytes]
     lines: Callable[[list[Row], Sequence[Column]], bytes]
+    end: str
     mark: bytes = b""
 
 
@@ -88,6 +107,7 @@ CSV = FileFormat(
     flat=True,
     head=lambda columns: _csv([[column.name for column in columns]]),
     lines=lambda rows, columns: _csv([cell(column.value(row)) for column in columns] for row in rows),
+    end="\r\n",
     mark="\ufeff".encode(),
 )
 """RFC 4180: CRLF, and the header is always there."""
@@ -99,5 +119,6 @@ NDJSON = FileFormat(
     lines=lambda rows, columns: b"".join(
         orjson.dumps(row, option=JSON_OPTIONS | orjson.OPT_APPEND_NEWLINE) for row in laid_out(rows, columns)
     ),
+    end="\n",
 )
 """One JSON object a line, each ended by a line feed: a list without rows is a file without bytes."""

@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="The address that `counterclaim serve` listens on.")
     port: int = Field(default=8000, ge=1, le=65535, description="The port that `counterclaim serve` listens on.")
+    workers: int = Field(default=1, ge=1, le=64, description="How many processes `counterclaim serve` runs.")
     base_url: Annotated[str, AfterValidator(_base_url)] = Field(
         default="",
         description="The public address of this register, put before the links in feeds and citations.",
@@ -62,6 +63,9 @@ class Settings(BaseSettings):
         default=200_000_000,
         ge=10_000,
         description="The largest file that `POST /v1/imports` reads, in bytes; the command line reads any.",
+    )
+    memory_bytes: int = Field(
+        default=32_000_000, ge=0, description="How much memory one process gives to answers that it may send again."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What is logged: `debug`, `info`, `warning` or `error`."

@@ -12,7 +12,7 @@ from sqlalchemy import CheckConstraint, Column, Index, MetaData, String, Table, 
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import Field, SQLModel
 
-from app.columns import BIG, EDTF, KEY, NUMBER, SLUG, WORDS, Id, Moment, Words, one_of
+from app.columns import BIG, EDTF, KEY, LINE, NUMBER, SLUG, WORDS, Id, Moment, Words, one_of
 from app.vocabulary import terms
 
 SQLModel.metadata.naming_convention = MetaData(
@@ -29,6 +29,40 @@ STANDS = text("until_seq IS NULL")
 """The condition of every index that holds only what stands now."""
 
 
+SHOWN = "until_seq IS NULL AND status <> 'removed'"
+"""The same for claims: what readers look for has no tombstones in it."""
+
+
+def shown(name: str, *columns: str, where: str = "") -> Index:
+    """An index over the claims that stand and were not taken down, or over those among them that are `where`."""
+    condition = text(f"{SHOWN} AND {where}" if where else SHOWN)
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
+RARE = {
+    "kind": "kind NOT IN ('plain', 'approximate')",
+    "modality": "modality NOT IN ('estimate', 'count')",
+    "aggregation": "aggregation NOT IN ('cumulative', 'within')",
+    "proposition": "proposition <> 'quantity'",
+}
+"""Column → the words in it that are worth an index: the others are on most claims, and found without."""
+
+WIDE_UP = "(high IS NULL OR high > magnitude) AND magnitude IS NOT NULL"
+WIDE_DOWN = "(low IS NULL OR low < magnitude) AND magnitude IS NOT NULL"
+"""Figures that reach beyond the number that they are sorted by: any other is found by that."""
+
+UNUSUAL = text("until_seq IS NULL AND status <> 'asserted'")
+
+PAST = text("until_seq IS NOT NULL")
+
+OF_VOCABULARIES = text("kind IN ('source', 'category', 'subject', 'place', 'topic')")
+
+UNDATED = text("date IS NULL")
+
+QUESTION = ("category", "subject", "place")
+"""What a claim is an answer to."""
+
+
 def standing(name: str, *columns: str, unique: bool = False) -> Index:
     """An index over the versions that stand."""
     return Index(name, *columns, unique=unique, sqlite_where=STANDS, postgresql_where=STANDS)
@@ -38,7 +72,7 @@ class Change(SQLModel, table=True):
     """One entry of the change log. Its `seq` is the register's clock: gapless and strictly growing."""
 
     seq: int = Field(primary_key=True, sa_type=BIG, sa_column_kwargs={"autoincrement": False})
-    at: dt.datetime = Field(sa_type=Moment, index=True)
+    at: dt.datetime = Field(sa_type=Moment)
     kind: str = Field(sa_type=String(12))
     key: str = Field(sa_type=SLUG)
     action: str = Field(sa_type=String(24))
@@ -47,7 +81,11 @@ class Change(SQLModel, table=True):
     actor: str = Field(sa_type=String(80))
     reason: str | None = Field(sa_type=Text)
 
-    __table_args__ = (Index("ix_change_claim_seq", "claim", "seq"),)
+    __table_args__ = (
+        Index("ix_change_at", "at", "seq"),
+        Index("ix_change_claim_seq", "claim", "seq"),
+        Index("ix_change_vocabulary", "seq", sqlite_where=OF_VOCABULARIES, postgresql_where=OF_VOCABULARIES),
+    )
 
 
 class Clock(SQLModel, table=True):
@@ -228,7 +266,8 @@ class ClaimVersion(Version, table=True):
     """One source's statement about one thing, for one period, made on one date.
 
     `low` and `high` are the ends of the figure's interval (none: open), `magnitude` is what it is sorted by,
-    `fingerprint` is unique among the claims that stand.
+    `fingerprint` is unique among the claims that stand. `standpoint` and `recency` lead to the latest claims of each
+    line: see `standpoints.py`.
     """
 
     __tablename__ = "claim"
@@ -270,18 +309,32 @@ class ClaimVersion(Version, table=True):
     fingerprint: str = Field(sa_type=String(64))
     import_id: str | None = Field(default=None, sa_type=Id)
     words: list[str] = Field(sa_type=Words)
+    standpoint: str | None = Field(sa_type=LINE)
+    recency: int | None = Field(sa_type=BIG)
 
     __table_args__ = (
         CheckConstraint("lower <= upper", name="bounds"),
         standing("uq_claim_standing", "id", unique=True),
         standing("uq_claim_standing_fingerprint", "fingerprint", unique=True),
         Index("ix_claim_id_seq", "id", "seq"),
-        Index("ix_claim_date", "date", "id"),
-        Index("ix_claim_recorded", "seq", "id"),
-        Index("ix_claim_magnitude", "magnitude", "id"),
-        Index("ix_claim_topic_date", "category", "subject", "place", "date", "id"),
-        Index("ix_claim_source_date", "source", "date", "id"),
+        Index("ix_claim_past", "until_seq", sqlite_where=PAST, postgresql_where=PAST),
+        shown("ix_claim_date", "date", "id"),
+        shown("ix_claim_recorded", "seq", "id"),
+        shown("ix_claim_magnitude", "magnitude", "id"),
+        shown("ix_claim_topic_date", *QUESTION, "date", "id"),
+        shown("ix_claim_source_date", "source", "date", "id"),
+        shown("ix_claim_subject", "subject"),
+        shown("ix_claim_place", "place"),
+        shown("ix_claim_period_start", "period_start"),
+        shown("ix_claim_period_end", "period_end"),
+        shown("ix_claim_high", "high", where=WIDE_UP),
+        shown("ix_claim_low", "low", where=WIDE_DOWN),
+        *(shown(f"ix_claim_{column}", column, where=rare) for column, rare in RARE.items()),
+        Index("ix_claim_status", "status", sqlite_where=UNUSUAL, postgresql_where=UNUSUAL),
         Index("ix_claim_words", "words", postgresql_using="gin"),
+        standing("ix_claim_standpoint", *QUESTION, "standpoint", "recency", "period_start"),
+        Index("ix_claim_timeline", *QUESTION, "source", "date", "id"),
+        Index("ix_claim_undated", *QUESTION, "source", "id", sqlite_where=UNDATED, postgresql_where=UNDATED),
     )
 
 
@@ -332,6 +385,7 @@ class AssessmentVersion(Version, table=True):
 
     __table_args__ = (
         standing("uq_assessment_standing", "id", unique=True),
+        *(standing(f"ix_assessment_{column}", column, "claim") for column in ("level", "reliability", "credibility")),
         Index("ix_assessment_claim_seq", "claim", "seq"),
     )
 

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
+from anyio import from_thread
 from fastapi import Depends, Header, Request
 from sqlalchemy import and_, delete, insert, select, update
 from starlette.responses import Response
 
 from app.auth import Actor
 from app.caching import answer
-from app.changes.clock import Log, writing
+from app.changes.clock import Log
+from app.changes.together import together
 from app.db import Database
 from app.formats import JSON, json_bytes
 from app.problems import KeyReused, PreconditionFailed, PreconditionRequired, Removed, invalid, problem_response
@@ -45,14 +47,21 @@ class Writer:
         self.if_match = if_match
 
     def __call__(self, actor: Actor, act: Callable[[Log], Made]) -> Response:
+        """`write` for a route that runs in a thread."""
+        return from_thread.run(self.write, actor, act)
+
+    async def write(self, actor: Actor, act: Callable[[Log], Made]) -> Response:
         """Run `act` in a transaction and answer with what it made, or with what the same request made before."""
-        with writing(self.database, actor.name) as log:
+
+        def run(log: Log) -> Response:
             if (before := self.before(log, actor)) is not None:
                 return before
             made = act(log)
             response = self.answer(made)
             self.keep(log, actor, made, response)
-        return response
+            return response
+
+        return await together(self.database).write(actor.name, run)
 
     def put(
         self, actor: Actor, kind: Slugged, slug: str, act: Callable[[Log], tuple[dict[str, Any], bool | None]]
@@ -140,7 +149,7 @@ def forget_answers(log: Log, claim: str) -> None:
     log.session.execute(update(StoredAnswer).where(columns_of(StoredAnswer).claim == claim).values(body=None))
 
 
-def _idempotency_key(
+async def _idempotency_key(
     idempotency_key: Annotated[
         str | None,
         Header(

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
-from app.changes.bulk import LATER
+from app.changes.forms import LATER
 from app.db import Database
 from app.settings import Settings
 from app.tables import VERSIONED, Change, ImportedRow, table_of

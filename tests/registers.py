@@ -8,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from psycopg import sql
 from sqlalchemy import make_url
@@ -16,7 +15,7 @@ from sqlalchemy import make_url
 from alembic import command
 from app.auth import create_key
 from app.db import Database, alembic_config
-from app.main import create_app
+from app.main import Service, create_app
 from app.settings import Settings
 from app.starter import load_starter
 from app.vocabulary.terms import Role
@@ -96,14 +95,15 @@ class Copies:
         return make_url(self.server).set(database=name).render_as_string(hide_password=False)
 
 
-_idle: list[FastAPI] = []
+_idle: list[Service] = []
 """Applications that no test uses now: making one takes longer than most tests do."""
 
 
 def opened(url: str) -> Iterator[Register]:
     settings = settings_for(url)
     app = _idle.pop() if _idle else create_app(settings)
-    database = app.state.database = Database(settings)
+    database = Database(settings)
+    app.serve_from(database)
     with database.write() as session:
         keys = {
             role.value: {"Authorization": f"Bearer {create_key(session, f'{role.value}-key', role)}"} for role in Role

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -23,7 +22,7 @@ from app.settings import PREFIX
 from app.starter import starter_id
 
 ROOT = Path(__file__).parents[1]
-START_SECONDS = 20
+START_SECONDS = 60
 WRITES = 50
 
 
@@ -73,10 +72,10 @@ def ask(port: int, path: str, body: Any = None, key: str = "") -> Any:
 
 
 @contextmanager
-def served(url: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+def served(url: str, *arguments: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     """`counterclaim serve` in a process of its own, answering."""
     port = free_port()
-    command = [sys.executable, "-m", "app", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "app", "serve", "--port", str(port), *arguments]
     with subprocess.Popen(
         command, env=environment(url), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -93,7 +92,7 @@ def wait_for(port: int) -> None:
     while True:
         try:
             assert ask(port, "/health/ready")["status"] == "ok"
-        except URLError:
+        except OSError:
             assert time.monotonic() < end, "no answer"
             time.sleep(0.02)
         else:
@@ -245,6 +244,62 @@ def test_what_was_acknowledged_survives_a_kill_in_mid_write(make_database: Calla
     engine.dispose()
     assert list(seqs) == list(range(1, head + 1))
     assert clock == head
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """The processes that serve for a supervisor, the one that began first at the front."""
+    children = (Path("/proc") / str(process.pid) / "task" / str(process.pid) / "children").read_text().split()
+    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + START_SECONDS
+    while not true():
+        assert time.monotonic() < end, "it did not come true"
+        time.sleep(0.05)
+
+
+def is_down(port: int) -> bool:
+    try:
+        ask(port, "/health/live")
+    except OSError:
+        return True
+    return False
+
+
+on_linux = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="processes are looked for as on Linux")
+
+
+@on_linux
+def test_two_workers_show_what_either_wrote_and_one_that_dies_is_replaced(make_database: Callable[[str], str]) -> None:
+    url = make_database("starter")
+    key = ran("key", "create", "desk", url=url).strip()
+    with served(url, "--workers", "2") as (port, process):
+        wait_until(lambda: len(workers_of(process)) == 2)
+        # Each request has a connection of its own, which either of the two takes.
+        for number in range(3_000_000, 3_000_030):
+            made = ask(port, "/v1/claims", claim(number), key)
+            for _ in range(3):
+                assert ask(port, f"/v1/claims/{made['id']}") == made
+        first = workers_of(process)[0]
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: first not in workers_of(process) and len(workers_of(process)) == 2)
+        assert ask(port, "/health/ready")["status"] == "ok"
+        process.terminate()
+        said, _ = process.communicate(timeout=20)
+        assert said.count("Explore the API") == 1
+        assert process.returncode == 0
+        assert is_down(port)
+
+
+@on_linux
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_their_supervisor(make_database: Callable[[str], str], ending: signal.Signals) -> None:
+    with served(make_database("starter"), "--workers", "2") as (port, process):
+        wait_until(lambda: len(workers_of(process)) == 2)
+        process.send_signal(ending)
+        process.wait(timeout=20)
+        wait_until(lambda: is_down(port))
 
 
 def test_the_starter_claims_have_the_same_ids_on_every_machine(make_database: Callable[[str], str]) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from app.main import EXPOSED, create_app
+from app.edge import EXPOSED
+from app.main import create_app
 from tests.examples import assert_problem, furnish, seq_of
 from tests.registers import Register
 
@@ -185,7 +186,7 @@ def test_a_line_of_the_log_says_what_was_asked_and_how_it_ended(
     reading: Register, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, logger="counterclaim"):
-        answer = reading.get("/v1/sources/csis", headers={"Authorization": "Bearer cc_secret"})
+        answer = reading.get("/v1/sources/csis?v=logged", headers={"Authorization": "Bearer cc_secret"})
         reading.head("/v1/nothing", headers={"X-Request-ID": "mine"})
     first, second = [record.getMessage() for record in caplog.records if record.name == "counterclaim"]
     assert re.fullmatch(rf"GET /v1/sources/csis 200 [\d.]+ms id={answer.headers['x-request-id']}", first)

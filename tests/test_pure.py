@@ -11,6 +11,7 @@ PURE = [
     *(f"app/claims/{rule}.py" for rule in RULES),
     *(f"app/imports/{rule}.py" for rule in ("digits", "series", "smells")),
     "app/rows.py",
+    "app/standpoints.py",
 ]
 FORBIDDEN = {"fastapi", "starlette", "pydantic", "sqlalchemy", "sqlmodel", "alembic"}
 

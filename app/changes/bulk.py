@@ -1,67 +1,22 @@
 """Many new records in one transaction: stamped like any other write, and handed to the driver in its fastest form."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import orjson
-import psycopg
-from sqlalchemy import JSON, Column, Enum, update
+from sqlalchemy import update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session, SQLModel
 
 from app.changes.clock import KINDS, Log
-from app.tables import SEARCHED, Change, Clock, ImportedRow, Version, columns_of, table_of
-from app.words import words_of
-
-STAMPS = ("revision", "seq", "recorded_at")
-LATER = ("version", "until_seq", "recorded_until")
-"""Columns that the database fills, or that are empty as long as a version stands."""
+from app.changes.forms import STAMPS, Form, Values, processor
+from app.tables import Change, Clock, ImportedRow, Version, columns_of, table_of
 
 AT_ONCE = 5_000
 """So many changes are handed over at once: memory does not grow with the size of a write."""
 
 MARKS = 10_000
 """So many values in one statement; SQLite takes 32,766."""
-
-Process = Callable[[Any], Any]
-
-Values = list[Any]
-"""The values of a row as the driver takes them, nothing in them but what JSON can say."""
-
-
-class Form:
-    """How the rows of one versioned table are written: its columns, and each value as the driver takes it."""
-
-    def __init__(self, table: type[Version], dialect: Dialect) -> None:
-        self.table = table
-        columns = [column for column in columns_of(table) if column.name not in (*STAMPS, *LATER)]
-        self.names = [column.name for column in columns]
-        self._processors = [(column.name, _processor(column, dialect)) for column in columns]
-        self._searched = SEARCHED.get(table)
-
-    def values(self, state: Mapping[str, Any]) -> Values:
-        """The row of a state, which names every column."""
-        if self._searched is not None:
-            state = {**state, "words": words_of(*(state[name] for name in self._searched))}
-        return [state[name] if process is None else process(state[name]) for name, process in self._processors]
-
-
-def _processor(column: Column[Any], dialect: Dialect) -> Process | None:
-    """What makes a value of the column one that the driver takes; None where it takes it as it is."""
-    if isinstance(column.type, JSON):
-        return _json  # a driver may have an object of its own for it, and here it has to wait as text
-    if isinstance(column.type, Enum):
-        return _word
-    return column.type.dialect_impl(dialect).bind_processor(dialect)
-
-
-def _json(value: Any) -> str | None:  # noqa: ANN401 - whatever JSON can say
-    return None if value is None else orjson.dumps(value).decode()
-
-
-def _word(value: Any) -> str | None:  # noqa: ANN401 - any of the enumerations, or its word
-    return None if value is None else str(value)
 
 
 class Bulk:
@@ -73,7 +28,7 @@ class Bulk:
     def __init__(self, log: Log, dialect: Dialect) -> None:
         self.log = log
         self._postgresql = dialect.name == "postgresql"
-        change = [(column.name, _processor(column, dialect)) for column in columns_of(Change)]
+        change = [(column.name, processor(column, dialect)) for column in columns_of(Change)]
         self._change_names = [name for name, _ in change]
         at = dict(change)["at"]
         self._at = at(log.at) if at is not None else log.at
@@ -137,6 +92,8 @@ class Bulk:
 
 def _copy(driver: Any, statement: str, rows: Sequence[Sequence[Any]]) -> None:  # noqa: ANN401 - psycopg's connection
     """Hand rows to PostgreSQL. Its faults are raised as SQLAlchemy raises those of any other statement."""
+    import psycopg  # noqa: PLC0415 - SQLite does without
+
     try:
         with driver.cursor() as cursor, cursor.copy(statement) as copy:
             for row in rows:

@@ -1,18 +1,19 @@
 """The register's clock: every write takes the next `seq`, and every version is valid from one `seq` until another."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from app.db import Database
+from app.changes.forms import Rows, statements
+from app.db import Database, WritingSession
 from app.problems import InvalidRequest, invalid
-from app.tables import SEARCHED, VERSIONED, Change, Clock, Version, columns_of, table_of
-from app.words import words_of
+from app.tables import VERSIONED, Change, Clock, Version, columns_of, table_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """The time of `seq` 0, before anything was recorded."""
@@ -30,6 +31,8 @@ class View:
     at: datetime
     as_of: int | None = None
     known_on: date | None = None
+    head: int = 0
+    """The last change of the register when this was read, whatever state was asked for."""
 
     @property
     def today(self) -> date:
@@ -59,7 +62,7 @@ def view_of(session: Session, as_of: str | None = None, *, known_on: date | None
     if database := session.info.get("database"):
         database.saw(head)
     if as_of is None:
-        return View(seq=head, at=at, known_on=known_on)
+        return View(seq=head, at=at, known_on=known_on, head=head)
     if as_of.startswith("seq:"):
         seq = int(as_of.removeprefix("seq:"))
         if seq > head:
@@ -70,9 +73,9 @@ def view_of(session: Session, as_of: str | None = None, *, known_on: date | None
         if moment > datetime.now(UTC):
             raise _not_reached(f"`{as_of}` has not come yet.")
         last = Change.at <= moment
-    stood = select(Change.seq, Change.at).where(last).order_by(Change.seq.desc()).limit(1)  # type: ignore[call-overload, attr-defined]
+    stood = select(Change.seq, Change.at).where(last).order_by(Change.at.desc(), Change.seq.desc()).limit(1)  # type: ignore[call-overload, attr-defined]
     seq, at = session.execute(stood).first() or (0, EPOCH)
-    return View(seq=seq, at=at, as_of=seq, known_on=known_on)
+    return View(seq=seq, at=at, as_of=seq, known_on=known_on, head=head)
 
 
 def _not_reached(detail: str) -> InvalidRequest:
@@ -80,22 +83,73 @@ def _not_reached(detail: str) -> InvalidRequest:
 
 
 class Log:
-    """The pen of one writing transaction: it holds the clock, so `seq` has no gaps and no two writers share one."""
+    """The pen of one writing transaction: it holds the clock, so `seq` has no gaps and no two writers share one.
 
-    def __init__(self, session: Session, actor: str) -> None:
-        self.session = session
+    What it writes waits until somebody reads through `session` or `rows`, or until the transaction ends: so the driver
+    gets it in its own words and many rows at once, and a write that is refused before that has left nothing behind.
+    """
+
+    def __init__(self, session: WritingSession, actor: str, memory: dict[str, Any] | None = None) -> None:
+        """`memory` is what the writes of this process remember between them."""
         self.actor = actor
+        self.memory = {} if memory is None else memory
+        self.wrote = False
+        """Whether anything that was said since `begin` was handed to the database."""
+        self._session = session
+        session.hand_over = self.flush  # also for whoever took the session earlier
+        self._dialect = session.connection().dialect
+        self._driver: Any = session.connection().connection.driver_connection
+        self._said = statements(self._dialect)
+        self._waiting: list[tuple[Rows, Sequence[Any]]] = []
+        self._mine = 0
+        """How many of those that wait were said before `begin`."""
         # PostgreSQL: the row lock makes writers queue here, before they read what they are about to change.
         # SQLite: BEGIN IMMEDIATE has already done so.
-        row = session.execute(select(Clock.seq, Clock.at).with_for_update()).one()  # type: ignore[call-overload]
-        self.seq: int = row.seq
+        lock = " FOR UPDATE" if self._said.postgresql else ""
+        seq, at = self.rows(f"SELECT seq, at FROM clock{lock}")[0]  # noqa: S608 - our own words
+        self.seq: int = seq
         # The clock of the machine may be set back; the register's never is.
-        self.at = max(row.at, datetime.now(UTC))
+        self.at = max(moment_of(at), datetime.now(UTC))
+        self._at = self._said.moment(self.at)
+        self._began = self._stood = seq
+
+    @property
+    def session(self) -> Session:
+        """The transaction, for what is not in a hurry."""
+        self.flush()
+        return self._session
+
+    @property
+    def lazy_session(self) -> Session:
+        """The same, but what waits is only handed over when it is used."""
+        return self._session
 
     @property
     def view(self) -> View:
         """The register as it stands inside this transaction."""
-        return View(seq=self.seq, at=self.at)
+        return View(seq=self.seq, at=self.at, head=self.seq)
+
+    def rows(self, statement: str, parameters: Sequence[Any] = (), *, waiting: bool = True) -> list[tuple[Any, ...]]:
+        """The rows of a statement, its marks `?`, in the driver's own types; perhaps without those that still wait."""
+        if waiting:
+            self.flush()
+        if self._said.postgresql:
+            statement = statement.replace("?", "%s")
+        with self._faults(statement):
+            found: list[tuple[Any, ...]] = self._driver.execute(statement, parameters).fetchall()
+        return found
+
+    def begin(self, actor: str) -> None:
+        """Go on for somebody else, in the same transaction."""
+        self.actor, self.wrote, self._began, self._mine = actor, False, self.seq, len(self._waiting)
+
+    def take_back(self) -> None:
+        """Forget what was said since `begin`, none of which was handed to the database."""
+        del self._waiting[self._mine :]
+        if self.seq != self._began:
+            self.seq = self._began
+            self.memory.clear()
+            self.flush()
 
     def record(
         self,
@@ -106,10 +160,16 @@ class Log:
         action: str,
         claim: str | None = None,
         reason: str | None = None,
+        fresh: bool = False,
     ) -> int:
-        """Take the next `seq` and make `state` the standing version of `key`; return its revision."""
-        revision = self._revision(table, key) + 1
-        self._tick(KINDS[table], key, action, revision, claim, reason)
+        """Take the next `seq` and make `state` the standing version of `key`; return its revision.
+
+        A `fresh` key was made just now: nothing stands under it.
+        """
+        revision = 1 if fresh else self._revision(table, key) + 1
+        self.seq += 1
+        entry = (self.seq, self._at, KINDS[table], key, action, revision, claim, self.actor, reason)
+        self._waiting.append((self._said.changes, entry))
         self.put(table, key, state, revision)
         return revision
 
@@ -118,15 +178,44 @@ class Log:
         revision = revision or self._revision(table, key) + 1
         if revision > 1:
             self.close(table, key)
-        stamped = {**state, table.key_name: key, "revision": revision, "seq": self.seq, "recorded_at": self.at}
-        if table in SEARCHED:
-            stamped["words"] = words_of(*(state[name] for name in SEARCHED[table]))
-        self.session.execute(insert(table_of(table)).values(stamped))
+        form, rows = self._said.form(table)
+        self._waiting.append((rows, [*form.values({**state, table.key_name: key}), revision, self.seq, self._at]))
 
     def close(self, table: type[Version], key: str) -> None:
         """End the standing version of `key` with the entry recorded last."""
+        self.wrote = True
         closed = {"until_seq": self.seq, "recorded_until": self.at}
         self.session.execute(update(table_of(table)).where(*self._stands(table, key)).values(closed))
+
+    def flush(self) -> None:
+        """Hand over what is waiting, changes first: the versions refer to them."""
+        if not self._waiting:
+            return
+        self.wrote = self.wrote or len(self._waiting) > self._mine
+        by_table: dict[Rows, list[Sequence[Any]]] = {self._said.changes: []}
+        for rows, values in self._waiting:
+            by_table.setdefault(rows, []).append(values)
+        self._waiting, self._mine = [], 0
+        with self._faults("INSERT"), self._driver.pipeline() if self._said.postgresql else nullcontext():
+            for rows, many in by_table.items():
+                for statement, parameters in rows.inserts(many):
+                    self._driver.execute(statement, parameters)
+
+    def finish(self) -> None:
+        """Hand over the rest and set the clock."""
+        self.flush()
+        if self.seq != self._stood:
+            with self._faults(self._said.clock):
+                self._driver.execute(self._said.clock, (self.seq, self._at))
+
+    @contextmanager
+    def _faults(self, statement: str) -> Iterator[None]:
+        """The driver's faults, as SQLAlchemy raises those of any other statement."""
+        kind = self._dialect.loaded_dbapi.Error
+        try:
+            yield
+        except kind as wrong:
+            raise DBAPIError.instance(statement, None, wrong, kind, dialect=self._dialect) from wrong
 
     def _stands(self, table: type[Version], key: str) -> tuple[ColumnElement[bool], ...]:
         columns = columns_of(table)
@@ -137,22 +226,10 @@ class Log:
         stood = select(columns_of(table).revision).where(*self._stands(table, key))
         return self.session.execute(stood).scalar() or 0
 
-    def _tick(self, kind: str, key: str, action: str, revision: int, claim: str | None, reason: str | None) -> None:
-        self.seq += 1
-        self.session.execute(
-            insert(table_of(Change)).values(
-                seq=self.seq,
-                at=self.at,
-                kind=kind,
-                key=key,
-                action=action,
-                revision=revision,
-                claim=claim,
-                actor=self.actor,
-                reason=reason,
-            )
-        )
-        self.session.execute(update(table_of(Clock)).values(seq=self.seq, at=self.at))
+
+def moment_of(at: Any) -> datetime:  # noqa: ANN401 - a driver's word for a time
+    """A time as a driver hands it over: text on SQLite, in the server's zone on PostgreSQL."""
+    return datetime.fromisoformat(at).replace(tzinfo=UTC) if isinstance(at, str) else at.astimezone(UTC)
 
 
 @contextmanager
@@ -161,6 +238,7 @@ def writing(database: Database, actor: str) -> Iterator[Log]:
     with database.write() as session:
         log = Log(session, actor)
         yield log
+        log.finish()
     database.seen = max(database.seen, log.seq)
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import Response, StreamingResponse
@@ -15,8 +15,9 @@ from app.changes.schemas import ChangeQuery, ChangeRow
 from app.db import Database, Db
 from app.formats import Wanted, columns_of_model, json_bytes, listing
 from app.paging import Found
+from app.parameters import room
 
-router = APIRouter(tags=["changes"])
+router = room("changes")
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the log while a stream is idle."""

@@ -30,13 +30,17 @@ from app.vocabulary.terms import Proposition, RelationType
 
 @dataclass(frozen=True, slots=True)
 class Citable:
-    """A claim with its names, put into words; `state` is the last change among everything that the words rest on."""
+    """A claim with its names, put into words; `state` is the last change among everything that the words rest on.
+
+    `head` is the last change of the register when it was read.
+    """
 
     card: Card
     names: Names
     cited: Cited
     state: int
     known_on: date | None
+    head: int
 
 
 def read_citable(session: Session, id_: str, view: View) -> Citable:
@@ -57,7 +61,7 @@ def read_citable(session: Session, id_: str, view: View) -> Citable:
     sources, newest = _sources(session, slugs, view)
     seqs.append(newest)
     names = Names(category, components, subjects, places, sources, disputed)
-    return Citable(card, names, cite(card, names, view.known_on), max(seqs), view.known_on)
+    return Citable(card, names, cite(card, names, view.known_on), max(seqs), view.known_on, view.head)
 
 
 def _base(card: Card) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from starlette.responses import Response
 
-from app.caching import answer
+from app.caching import Basis, answer, of_claim
 from app.changes.clock import view_of
 from app.citing.queries import Citable, read_citable
 from app.citing.references import Item, bibtex, caveats, document_item, record_item
@@ -15,9 +15,10 @@ from app.claims.routes import ClaimId, KnownOn
 from app.db import Db
 from app.formats import json_bytes, one
 from app.paging import AsOf
+from app.parameters import room
 from app.rows import cell
 
-router = APIRouter(tags=["claims"])
+router = room("claims")
 
 TEXT = "text/plain; charset=utf-8"
 CSL_JSON = "application/vnd.citationstyles.csl+json"
@@ -87,25 +88,25 @@ def read_citation(request: Request, found: Cited) -> Response:
             "figure": f"{address}/figure.txt",
         },
     }
-    return one(request, body, tag=_tag(found))
+    return one(request, body, tag=_tag(found), basis=_basis(found))
 
 
 @_file("/claims/{id}/citation.txt", "read_citation_text", "Cite a claim as plain text", TEXT, SENTENCE + "\n")
 def read_citation_text(request: Request, found: Cited) -> Response:
     """The sentence alone."""
-    return answer(request, f"{found.cited.sentence}\n".encode(), TEXT, tag=_tag(found))
+    return answer(request, f"{found.cited.sentence}\n".encode(), TEXT, tag=_tag(found), basis=_basis(found))
 
 
 @_file("/claims/{id}/citation.csl.json", "read_citation_csl", "Cite a claim as CSL-JSON", CSL_JSON, [CSL])
 def read_citation_csl(request: Request, found: Cited) -> Response:
     """For Zotero and other reference managers: the document, and our record of the claim in this revision."""
-    return answer(request, json_bytes(_items(request, found)), CSL_JSON, tag=_tag(found))
+    return answer(request, json_bytes(_items(request, found)), CSL_JSON, tag=_tag(found), basis=_basis(found))
 
 
 @_file("/claims/{id}/citation.bib", "read_citation_bibtex", "Cite a claim as BibTeX", BIB, BIBTEX)
 def read_citation_bibtex(request: Request, found: Cited) -> Response:
     """For LaTeX: the document, and our record of the claim in this revision."""
-    return answer(request, bibtex(_items(request, found)).encode(), BIB, tag=_tag(found))
+    return answer(request, bibtex(_items(request, found)).encode(), BIB, tag=_tag(found), basis=_basis(found))
 
 
 @_file("/claims/{id}/figure.txt", "read_figure", "Read a figure for one cell", TEXT, FIGURE)
@@ -116,9 +117,9 @@ def read_figure(request: Request, found: Cited) -> Response:
     says so in the cell.
     """
     text = found.cited.figure
-    return answer(
-        request, (text if text[:1] == "-" and text[1:2].isdigit() else cell(text)).encode(), TEXT, tag=_tag(found)
-    )
+    if not (text[:1] == "-" and text[1:2].isdigit()):
+        text = cell(text)
+    return answer(request, text.encode(), TEXT, tag=_tag(found), basis=_basis(found))
 
 
 def _items(request: Request, found: Citable) -> list[Item]:
@@ -131,6 +132,10 @@ def _items(request: Request, found: Citable) -> list[Item]:
 def _permanent(found: Citable) -> str:
     day = "" if found.known_on is None else f"&known_on={found.known_on}"
     return f"{found.card['links']['self']}/citation?recorded_as_of=seq:{found.state}{day}"
+
+
+def _basis(found: Citable) -> Basis:
+    return of_claim(found.head, found.card["id"])
 
 
 def _tag(found: Citable) -> str:

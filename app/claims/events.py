@@ -35,6 +35,7 @@ ERASED: dict[str, Any] = {
     "kind": FigureKind.none,
     **dict.fromkeys(("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "coverage", "out_of")),
     **dict.fromkeys(("relative_to", "low", "high", "magnitude", "period_start", "period_end", "date", "date_edtf")),
+    **dict.fromkeys(("standpoint", "recency")),
     "approximate": False,
     "period": "",
     "aggregation": Aggregation.within,

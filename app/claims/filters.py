@@ -1,35 +1,58 @@
-"""The filters of claims: each is declared once, as URL parameter, OpenAPI text and WHERE clause."""
+"""The filters of claims: each is declared once, as URL parameter, OpenAPI text, WHERE clause, and how it is reached.
 
-from collections.abc import Callable, Iterator
-from datetime import date, datetime
-from enum import StrEnum
+A clause is made of marks, not of values, so that the SQL of a question is written once for all questions of its shape.
+`finding.py` puts the clauses together.
+"""
+
+# ruff: noqa: S608 - the statements are made of our own words; what is asked for are marks in them
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum, StrEnum
 from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, String, and_, cast, exists, func, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    String,
+    and_,
+    cast,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 from sqlmodel import Session
 
 from app.changes.clock import View
 from app.claims.scheme import Scheme
-from app.claims.search import search
+from app.claims.search import asked_words, has, has_words, joined, reach_named
+from app.claims.search import reaches as reach_words
 from app.paging import Order, PageQuery
 from app.problems import InvalidRequest, UnknownSlug, fault, nearest
+from app.reading import Reading
 from app.shapes import ID_PATTERN, Day, Slug, UtcTime
 from app.sources.queries import SOURCE
 from app.tables import (
+    RARE,
+    SHOWN,
+    WIDE_DOWN,
+    WIDE_UP,
     AssessmentVersion,
     Change,
     CitationVersion,
     ClaimVersion,
-    SourceVersion,
-    TopicVersion,
     columns_of,
     table_of,
 )
 from app.topics.kinds import TOPIC
-from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT, scheme
-from app.vocabulary.slugged import Slugged, absent, slugs
+from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
+from app.vocabulary.remembered import Vocabulary, vocabulary
+from app.vocabulary.slugged import Slugged
 from app.vocabulary.terms import (
     Aggregation,
     Credibility,
@@ -67,122 +90,279 @@ class ConfidenceFilter(StrEnum):
 
 
 class Asking:
-    """What a filter can look at besides its own value: the session, the view, the hierarchies, the whole query."""
+    """What a filter can look at besides its own value: the view and its vocabularies, and two parts of the query."""
 
-    def __init__(self, session: Session, view: View, *, narrower: bool | None = None) -> None:
-        self.session = session
+    def __init__(self, source: Reading | Session, view: View, *, narrower: bool | None = None) -> None:
         self.view = view
         self.narrower = narrower
+        self.postgresql = (
+            source.dialect if isinstance(source, Reading) else source.get_bind().dialect.name
+        ) != "sqlite"
+        self._source = source
 
     @cached_property
+    def known(self) -> Vocabulary:
+        """The vocabularies of the view."""
+        return vocabulary(self._source, self.view)
+
+    @property
     def scheme(self) -> Scheme:
         """The hierarchies of the view."""
-        return scheme(self.session, self.view)
+        return self.known.scheme
 
-    def check(self, name: str, kind: Slugged, wanted: list[str]) -> None:
+    def check(self, name: str, kind: Slugged, wanted: Sequence[str]) -> None:
         """Raise `UnknownSlug` for slugs that do not exist, with the nearest one."""
-        for slug in sorted(absent(self.session, kind, wanted, self.view)):
-            detail = f"There is no {kind.name} `{slug}`."
-            hint = nearest(slug, slugs(self.session, kind, self.view))
-            raise UnknownSlug(detail, hint=hint, errors=[fault(name, detail, hint=hint, location="query")])
+        known = self.known.slugs[kind.name]
+        if known.issuperset(wanted):
+            return
+        slug = min(set(wanted) - known)
+        detail = f"There is no {kind.name} `{slug}`."
+        hint = nearest(slug, sorted(known))
+        raise UnknownSlug(detail, hint=hint, errors=[fault(name, detail, hint=hint, location="query")])
 
 
-Clause = Callable[[Asking, Any], ColumnElement[bool]]
+Marks = Sequence[BindParameter[Any]]
+"""The values of a filter in its clause, to be filled in later."""
+
+Names = Sequence[str]
+"""The same in the statements that reach its claims, as `:name`."""
+
+Asked = tuple[Hashable, Sequence[Any]]
+"""What a filter is asked: the form that its SQL depends on, and the values that it does not."""
 
 
+@dataclass(frozen=True, slots=True)
 class Where:
-    """The WHERE clause of the filter that it annotates."""
+    """How the filter that it annotates is asked for.
 
-    def __init__(self, clause: Clause) -> None:
-        self.clause = clause
+    `ask` takes the value of a query apart; `clause` is the condition in the WHERE clause, which looks at one claim;
+    `reach` gives the statements that find the versions of all such claims (perhaps more) from an index, several of
+    which are joined; none where there is no such index. A comment `/*name*/` behind a table names its index.
+    """
 
-
-def _equals(column: str) -> Where:
-    return Where(lambda _asking, values: claim[column].in_(values))
-
-
-def _category(asking: Asking, wanted: list[str]) -> ColumnElement[bool]:
-    asking.check("category", CATEGORY, wanted)
-    below = {slug for each in wanted for slug in asking.scheme.narrower_categories(each)} if asking.narrower else wanted
-    return claim.category.in_(below)
+    clause: Callable[[Marks, View, Any], ColumnElement[bool]]
+    ask: Callable[[Asking, Any], Asked] = lambda _asking, value: (None, (value,))
+    reach: Callable[[Names, Any], Sequence[str] | None] = lambda _names, _form: None
 
 
-def _subject(asking: Asking, wanted: list[str]) -> ColumnElement[bool]:
-    asking.check("subject", SUBJECT, wanted)
-    below = {slug for each in wanted for slug in asking.scheme.narrower_subjects(each)} if asking.narrower else wanted
-    return claim.subject.in_(below)
+def _from(index: str, condition: str) -> str:
+    """The statement that finds claims that are shown by an index over nothing else."""
+    shown = " AND ".join(f"claim.{part}" for part in SHOWN.split(" AND "))
+    return f"SELECT claim.version FROM claim /*{index}*/ WHERE {condition} AND {shown}"
 
 
-def _place(asking: Asking, wanted: list[str]) -> ColumnElement[bool]:
-    asking.check("place", PLACE, wanted)
-    below = {slug for each in wanted for slug in asking.scheme.narrower_places(each)} if asking.narrower else wanted
-    return claim.place.in_(below)
+def _in(names: Names) -> str:
+    return f"= :{names[0]}" if len(names) == 1 else f"IN ({', '.join(f':{name}' for name in names)})"
 
 
-def _source(asking: Asking, wanted: list[str]) -> ColumnElement[bool]:
-    asking.check("source", SOURCE, wanted)
-    return claim.source.in_(wanted)
+def among(column: str, marks: Marks) -> ColumnElement[bool]:
+    """The column has one of the values. A single one is compared, so that an index goes on behind it."""
+    if not marks:
+        return false()
+    return claim[column] == marks[0] if len(marks) == 1 else claim[column].in_(marks)
 
 
-def _of_source(column: str) -> Where:
-    def clause(asking: Asking, wanted: list[str]) -> ColumnElement[bool]:
-        source = columns_of(SourceVersion)
-        return claim.source.in_(select(source.slug).where(source[column].in_(wanted), asking.view.holds(SourceVersion)))
-
-    return Where(clause)
+def _many(_asking: Asking, wanted: Sequence[Any]) -> Asked:
+    values = list(dict.fromkeys(wanted))
+    return len(values), values
 
 
-def _assessed(asking: Asking, column: str, wanted: list[str]) -> ColumnElement[bool]:
-    """The newest assessment that was not withdrawn has one of these words."""
-    newest = table_of(AssessmentVersion).alias("newest")
-    latest = (
-        select(newest.c.version)
-        .where(newest.c.claim == claim.id, newest.c.withdrawn.is_(False), asking.view.among(newest.c))
-        .order_by(newest.c.assessed_on.desc(), newest.c.id.desc())
-        .limit(1)
-        .correlate(table_of(ClaimVersion))
-        .scalar_subquery()
+def _slugs(column: str, kind: Slugged) -> Where:
+    """The claims with one of these slugs, or with what lies below them."""
+
+    def ask(asking: Asking, wanted: Sequence[str]) -> Asked:
+        asking.check(column, kind, wanted)
+        if asking.narrower and column != "source":
+            wanted = [below for slug in wanted for below in sorted(asking.known.below(column, slug))]
+        return _many(asking, wanted)
+
+    return Where(
+        lambda marks, _view, _form: among(column, marks),
+        ask,
+        lambda names, _form: [reach_named(column, names)],
     )
-    assessment = columns_of(AssessmentVersion)
-    return exists().where(assessment.version == latest, assessment[column].in_(wanted))
 
 
-def _confidence(asking: Asking, wanted: list[ConfidenceFilter]) -> ColumnElement[bool]:
-    levels = [each.value for each in wanted if each is not ConfidenceFilter.unassessed]
-    clauses = [_assessed(asking, "level", levels)] if levels else []
-    if ConfidenceFilter.unassessed in wanted:
-        assessment = columns_of(AssessmentVersion)
-        stands = and_(assessment.withdrawn.is_(False), asking.view.holds(AssessmentVersion))
-        clauses.append(~exists().where(assessment.claim == claim.id, stands))
-    return or_(*clauses)
+def _of_source(part: int) -> Where:
+    """The claims of sources of a kind (0) or interest (1): few enough to be named."""
+
+    def ask(asking: Asking, wanted: Sequence[Enum]) -> Asked:
+        words = {each.value for each in wanted}
+        found = sorted(slug for slug, said in asking.known.sources.items() if said[part] in words)
+        return len(found), found
+
+    return Where(
+        lambda marks, _view, _form: among("source", marks),
+        ask,
+        lambda names, _form: [reach_named("source", names)] if names else [],
+    )
 
 
-def _status(asking: Asking, wanted: list[Status]) -> ColumnElement[bool]:
+def _word(column: str) -> Where:
+    """The claims with one of these words; only the rarer ones are worth an index."""
+    rare = RARE[column]
+    common = set(rare.split("'")[1::2])
+
+    def ask(_asking: Asking, wanted: Sequence[Any]) -> Asked:
+        values = list(dict.fromkeys(each.value for each in wanted))
+        return (len(values), common.isdisjoint(values)), values
+
+    def reach(names: Names, form: tuple[int, bool]) -> Sequence[str] | None:
+        return [_from(f"ix_claim_{column}", f"claim.{column} {_in(names)} AND claim.{rare}")] if form[1] else None
+
+    return Where(lambda marks, _view, _form: among(column, marks), ask, reach)
+
+
+def _assessed(column: str) -> Where:
+    """The newest assessment that was not withdrawn has one of these words."""
+
+    def clause(marks: Marks, view: View, _form: int) -> ColumnElement[bool]:
+        newest = table_of(AssessmentVersion).alias("newest")
+        latest = (
+            select(newest.c[column])
+            .where(newest.c.claim == claim.id, newest.c.withdrawn.is_(False), view.among(newest.c))
+            .order_by(newest.c.assessed_on.desc(), newest.c.id.desc())
+            .limit(literal_column("1"))
+            .correlate(table_of(ClaimVersion))
+            .scalar_subquery()
+        )
+        return latest.in_(marks)
+
+    return Where(clause, _many, lambda names, _form: [_assessments(column, names)])
+
+
+def _assessments(column: str, names: Names) -> str:
+    own = f"assessment.{column} {_in(names)} AND assessment.until_seq IS NULL"
+    return joined(f"assessment /*ix_assessment_{column}*/", own, "assessment.claim")
+
+
+def _confidence() -> Where:
+    level = _assessed("level")
+
+    def ask(_asking: Asking, wanted: Sequence[ConfidenceFilter]) -> Asked:
+        levels = list(dict.fromkeys(each.value for each in wanted if each is not ConfidenceFilter.unassessed))
+        return (len(levels), ConfidenceFilter.unassessed in wanted), levels
+
+    def clause(marks: Marks, view: View, form: tuple[int, bool]) -> ColumnElement[bool]:
+        clauses = [level.clause(marks, view, None)] if marks else []
+        if form[1]:
+            assessment = columns_of(AssessmentVersion)
+            stands = and_(assessment.withdrawn.is_(False), view.holds(AssessmentVersion))
+            clauses.append(~has(AssessmentVersion, assessment.claim == claim.id, stands))
+        return or_(*clauses)
+
+    return Where(clause, ask, lambda names, form: None if form[1] else [_assessments("level", names)])
+
+
+def _status() -> Where:
     """A retraction counts from its day on: before it, the claim stands."""
-    day = asking.view.known_on
-    if day is None:
-        return claim.status.in_(wanted)
-    later = and_(claim.status == Status.retracted, claim.retracted_on > day)
-    clauses = [and_(claim.status == each, ~later) for each in wanted]
-    return or_(*clauses, *([later] if Status.asserted in wanted else []))
+
+    def ask(asking: Asking, wanted: Sequence[Status]) -> Asked:
+        day = asking.view.known_on
+        words = tuple(sorted({each.value for each in wanted}))
+        return (words, day is not None), [] if day is None else [day]
+
+    def clause(marks: Marks, _view: View, form: tuple[tuple[str, ...], bool]) -> ColumnElement[bool]:
+        said = claim.status.in_([_status_word(word) for word in form[0]])
+        if not marks:
+            return said
+        later = and_(claim.status == _status_word(Status.retracted.value), claim.retracted_on > marks[0])
+        standing = and_(said, or_(claim.retracted_on.is_(None), ~later))
+        return or_(standing, later) if Status.asserted.value in form[0] else standing
+
+    def reach(_names: Names, form: tuple[tuple[str, ...], bool]) -> Sequence[str] | None:
+        if Status.asserted.value in form[0]:
+            return None
+        words = ", ".join(f"'{word}'" for word in form[0])
+        found = f"SELECT claim.version FROM claim /*ix_claim_status*/ WHERE claim.status IN ({words})"
+        return [f"{found} AND claim.until_seq IS NULL AND claim.status <> 'asserted'"]
+
+    return Where(clause, ask, reach)
 
 
-def _document(asking: Asking, wanted: list[str]) -> ColumnElement[bool]:
-    citation = columns_of(CitationVersion)
-    cited = [id_ for id_ in wanted if ID_PATTERN.fullmatch(id_)]
-    return exists().where(citation.claim == claim.id, citation.document.in_(cited), asking.view.holds(CitationVersion))
+def _status_word(word: str) -> ColumnElement[str]:
+    return literal_column(f"'{word}'")
 
 
-def _topic(asking: Asking, wanted: list[str]) -> ColumnElement[bool]:
-    asking.check("topic", TOPIC, wanted)
-    columns = columns_of(TopicVersion)
-    found = asking.session.execute(
-        select(*columns).where(columns.slug.in_(wanted), asking.view.holds(TopicVersion))
-    ).mappings()
-    return or_(*(topic_clause(asking.scheme, topic, narrower=asking.narrower is not False) for topic in found))
+def _document() -> Where:
+    def ask(_asking: Asking, wanted: Sequence[str]) -> Asked:
+        return _many(_asking, [id_ for id_ in wanted if ID_PATTERN.fullmatch(id_)])
+
+    def clause(marks: Marks, view: View, _form: int) -> ColumnElement[bool]:
+        citation = columns_of(CitationVersion)
+        if not marks:
+            return false()
+        cites = (citation.claim == claim.id, citation.document.in_(marks))
+        return has(CitationVersion, *cites, view.holds(CitationVersion))
+
+    def reach(names: Names, _form: int) -> Sequence[str]:
+        cited = "citation /*ix_citation_document_seq*/"
+        return [joined(cited, f"citation.document {_in(names)}", "citation.claim")] if names else []
+
+    return Where(clause, ask, reach)
 
 
-def topic_clause(scheme: Scheme, topic: Any, *, narrower: bool = True) -> ColumnElement[bool]:  # noqa: ANN401 - a row
+TopicForm = tuple[tuple[int, bool, bool], ...]
+"""For each topic how many categories it has, whether an aggregation, whether a first day."""
+
+
+def _topic() -> Where:
+    def ask(asking: Asking, wanted: Sequence[str]) -> Asked:
+        asking.check("topic", TOPIC, wanted)
+        form, values = [], []
+        for slug in sorted(set(wanted)):
+            topic = asking.known.topics[slug]
+            inside = {topic["category"]}
+            categories = sorted(inside if asking.narrower is False else asking.known.below("category", *inside))
+            aggregation, since = topic["aggregation"], topic["since"]
+            form.append((len(categories), aggregation is not None, since is not None))
+            values += [*categories, topic["subject"], topic["place"]]
+            values += [] if aggregation is None else [aggregation]
+            values += [] if since is None else [since, *_prefixes(since)]
+        return tuple(form), values
+
+    def clause(marks: Marks, _view: View, form: TopicForm) -> ColumnElement[bool]:
+        return or_(*(_belongs(some, *shape) for some, shape in by_topic(marks, form)))
+
+    def reach(names: Names, form: TopicForm) -> Sequence[str]:
+        return [
+            _from("ix_claim_topic_date", " AND ".join(f"claim.{column} = :{name}" for column, name in asked.items()))
+            for asked in questions(names, form)
+        ]
+
+    return Where(clause, ask, reach)
+
+
+def by_topic(marks: Sequence[Any], form: TopicForm) -> list[tuple[list[Any], tuple[int, bool, bool]]]:
+    """The marks of each topic, with its shape."""
+    found, at = [], 0
+    for shape in form:
+        count = shape[0] + 2 + shape[1] + 3 * shape[2]
+        found.append((list(marks[at : at + count]), shape))
+        at += count
+    return found
+
+
+def questions(names: Names, form: TopicForm) -> list[dict[str, str]]:
+    """Column → name, for every category with the subject and place of its topic."""
+    return [
+        {"category": category, "subject": some[shape[0]], "place": some[shape[0] + 1]}
+        for some, shape in by_topic(names, form)
+        for category in some[: shape[0]]
+    ]
+
+
+def _belongs(marks: list[Any], categories: int, has_aggregation: bool, has_since: bool) -> ColumnElement[bool]:  # noqa: FBT001 - a shape
+    rest = iter(marks[categories:])
+    clauses = [among("category", marks[:categories]), claim.subject == next(rest), claim.place == next(rest)]
+    if has_aggregation:
+        clauses.append(claim.aggregation == next(rest))
+    if has_since:
+        clauses.append(or_(claim.period_start == next(rest), *(claim.period.like(prefix) for prefix in rest)))
+    return and_(*clauses)
+
+
+def topic_clause(scheme: Scheme, topic: Mapping[str, Any], *, narrower: bool = True) -> ColumnElement[bool]:
     """The claims of a topic: those that have its fields, in its category or one within it."""
     categories = scheme.narrower_categories(topic["category"]) if narrower else {topic["category"]}
     clauses = [
@@ -199,101 +379,170 @@ def topic_clause(scheme: Scheme, topic: Any, *, narrower: bool = True) -> Column
 
 def starts_on(day: date) -> ColumnElement[bool]:
     """The period starts on `day`, or in a month or year that has it and is known no closer."""
-    coarser = [claim.period.like(f"{prefix}/%") for prefix in (day.isoformat()[:7], day.isoformat()[:4])]
-    return or_(claim.period_start == day, *coarser)
+    return or_(claim.period_start == day, *(claim.period.like(prefix) for prefix in _prefixes(day)))
 
 
-def _updated_since(asking: Asking, since: datetime) -> ColumnElement[bool]:
+def _prefixes(day: date) -> list[str]:
+    """How the period begins where only the month, or the year, is known."""
+    return [f"{day.isoformat()[:7]}/%", f"{day.isoformat()[:4]}/%"]
+
+
+def _updated_since() -> Where:
     """Changed themselves, or through a citation, an assessment or a relation, by the state that is asked for."""
     change = columns_of(Change)
-    known = (change.at >= since, change.seq <= asking.view.seq, change.claim.is_not(None))
-    return claim.id.in_(select(change.claim).where(*known))
+    first = "(SELECT change.seq FROM change WHERE change.at >= :{} ORDER BY change.at, change.seq LIMIT 1)"
+
+    def clause(marks: Marks, _view: View, _form: None) -> ColumnElement[bool]:
+        since, head = marks
+        begins = select(change.seq).where(change.at >= since).order_by(change.at, change.seq).limit(literal_column("1"))
+        told = table_of(Change).alias("told")
+        known = (told.c.claim == claim.id, told.c.seq >= begins.scalar_subquery(), told.c.seq <= head)
+        return has(told, *known)
+
+    def reach(names: Names, _form: None) -> Sequence[str]:
+        since, head = names
+        told = f"change.seq >= {first.format(since)} AND change.seq <= :{head}"
+        return [joined("change", told, "change.claim")]
+
+    return Where(clause, lambda asking, since: (None, (since, asking.view.seq)), reach)
+
+
+def _day(column: str, *, first: bool) -> Where:
+    """The period reaches, or begins by, a day; an open end does."""
+
+    def clause(marks: Marks, _view: View, _form: None) -> ColumnElement[bool]:
+        meets = claim[column] >= marks[0] if first else claim[column] <= marks[0]
+        return or_(meets, claim[column].is_(None))
+
+    def reach(names: Names, _form: None) -> Sequence[str]:
+        sign = ">=" if first else "<="
+        index = f"ix_claim_{column}"
+        return [_from(index, f"claim.{column} {sign} :{names[0]}"), _from(index, f"claim.{column} IS NULL")]
+
+    return Where(clause, reach=reach)
+
+
+def _number(column: str, wide: str, *, first: bool) -> Where:
+    """The interval of the figure reaches a number; an open end does."""
+
+    def clause(marks: Marks, _view: View, _form: None) -> ColumnElement[bool]:
+        meets = claim[column] >= marks[0] if first else claim[column] <= marks[0]
+        return and_(or_(meets, claim[column].is_(None)), claim.magnitude.is_not(None))
+
+    def reach(names: Names, _form: None) -> Sequence[str]:
+        sign, n = ">=" if first else "<=", names[0]
+        index = f"ix_claim_{column}"
+        # The number that a figure is sorted by lies within it: what else reaches further is in an index of its own.
+        further = wide.replace(column, f"claim.{column}").replace("magnitude", "claim.magnitude")
+        return [
+            _from("ix_claim_magnitude", f"claim.magnitude {sign} :{n}"),
+            _from(index, f"claim.{column} {sign} :{n} AND {further}"),
+            _from(index, f"claim.{column} IS NULL AND {further}"),
+        ]
+
+    return Where(clause, reach=reach)
+
+
+def _said(*, first: bool) -> Where:
+    """Said from, or until, a day. `finding.py` reaches both ends of such a range at once."""
+    return Where(lambda marks, _view, _form: claim.date >= marks[0] if first else claim.date <= marks[0])
+
+
+def _search() -> Where:
+    def ask(asking: Asking, question: str) -> Asked:
+        form, values = asked_words(question, asking.known)
+        return (asking.postgresql, form), values
+
+    return Where(
+        lambda marks, view, form: has_words(marks, view, form[1], postgresql=form[0]),
+        ask,
+        # Any one of the words is enough to find the claims: `finding.py` takes the rarest.
+        lambda names, form: reach_words(names, form[1], postgresql=form[0])[0],
+    )
 
 
 class ClaimQuery(PageQuery):
     """Which claims, in which order. Filters are joined by AND, the values of one filter by OR."""
 
-    category: Annotated[list[Slug], Where(_category)] = Field(
+    category: Annotated[list[Slug], _slugs("category", CATEGORY)] = Field(
         default=[], description="What is counted.", examples=[["casualties"]]
     )
-    subject: Annotated[list[Slug], Where(_subject)] = Field(
+    subject: Annotated[list[Slug], _slugs("subject", SUBJECT)] = Field(
         default=[], description="Whose.", examples=[["russian-forces"]]
     )
-    place: Annotated[list[Slug], Where(_place)] = Field(default=[], description="Where.", examples=[["kursk-oblast"]])
+    place: Annotated[list[Slug], _slugs("place", PLACE)] = Field(
+        default=[], description="Where.", examples=[["kursk-oblast"]]
+    )
     narrower: bool | None = Field(
         default=None,
         description="Whether categories, subjects and places also take what lies below them. A topic takes the "
         "categories within its own unless this is `false`.",
         examples=[True],
     )
-    source: Annotated[list[Slug], Where(_source)] = Field(default=[], description="Who said it.", examples=[["csis"]])
-    source_kind: Annotated[list[SourceKind], _of_source("kind")] = Field(
+    source: Annotated[list[Slug], _slugs("source", SOURCE)] = Field(
+        default=[], description="Who said it.", examples=[["csis"]]
+    )
+    source_kind: Annotated[list[SourceKind], _of_source(0)] = Field(
         default=[], description="What the source is.", examples=[["think_tank"]]
     )
-    interest: Annotated[list[Interest], _of_source("interest")] = Field(
+    interest: Annotated[list[Interest], _of_source(1)] = Field(
         default=[], description="Where the source stands in the dispute.", examples=[["independent"]]
     )
-    proposition: Annotated[list[Proposition], _equals("proposition")] = Field(
+    proposition: Annotated[list[Proposition], _word("proposition")] = Field(
         default=[], description="The kind of statement.", examples=[["quantity"]]
     )
-    modality: Annotated[list[Modality], _equals("modality")] = Field(
+    modality: Annotated[list[Modality], _word("modality")] = Field(
         default=[], description="How the source holds it.", examples=[["estimate"]]
     )
-    aggregation: Annotated[list[Aggregation], _equals("aggregation")] = Field(
+    aggregation: Annotated[list[Aggregation], _word("aggregation")] = Field(
         default=[], description="How the figure relates to its period.", examples=[["cumulative"]]
     )
-    kind: Annotated[list[FigureKind], _equals("kind")] = Field(
+    kind: Annotated[list[FigureKind], _word("kind")] = Field(
         default=[], description="The shape of the figure.", examples=[["lower_bound"]]
     )
-    confidence: Annotated[list[ConfidenceFilter], Where(_confidence)] = Field(
+    confidence: Annotated[list[ConfidenceFilter], _confidence()] = Field(
         default=[], description="The level of the newest assessment, or `unassessed`.", examples=[["low"]]
     )
-    reliability: Annotated[
-        list[Reliability], Where(lambda asking, wanted: _assessed(asking, "reliability", wanted))
-    ] = Field(default=[], description="The grade of the source; F: cannot be judged.", examples=[["C"]])
-    credibility: Annotated[
-        list[Credibility], Where(lambda asking, wanted: _assessed(asking, "credibility", wanted))
-    ] = Field(default=[], description="The grade of the figure; 6: cannot be judged.", examples=[["3"]])
-    date_from: Annotated[Day | None, Where(lambda _asking, day: claim.date >= day)] = Field(
+    reliability: Annotated[list[Reliability], _assessed("reliability")] = Field(
+        default=[], description="The grade of the source; F: cannot be judged.", examples=[["C"]]
+    )
+    credibility: Annotated[list[Credibility], _assessed("credibility")] = Field(
+        default=[], description="The grade of the figure; 6: cannot be judged.", examples=[["3"]]
+    )
+    date_from: Annotated[Day | None, _said(first=True)] = Field(
         default=None, description="Said on this day or later.", examples=["2025-01-01"]
     )
-    date_to: Annotated[Day | None, Where(lambda _asking, day: claim.date <= day)] = Field(
+    date_to: Annotated[Day | None, _said(first=False)] = Field(
         default=None, description="Said on this day or earlier.", examples=["2025-06-30"]
     )
-    period_from: Annotated[
-        Day | None, Where(lambda _asking, day: or_(claim.period_end >= day, claim.period_end.is_(None)))
-    ] = Field(default=None, description="The period reaches this day or a later one.", examples=["2025-01-01"])
-    period_to: Annotated[
-        Day | None, Where(lambda _asking, day: or_(claim.period_start <= day, claim.period_start.is_(None)))
-    ] = Field(default=None, description="The period begins on this day or an earlier one.", examples=["2025-06-30"])
-    value_min: Annotated[
-        float | None,
-        Where(lambda _asking, n: and_(or_(claim.high >= n, claim.high.is_(None)), claim.magnitude.is_not(None))),
-    ] = Field(
+    period_from: Annotated[Day | None, _day("period_end", first=True)] = Field(
+        default=None, description="The period reaches this day or a later one.", examples=["2025-01-01"]
+    )
+    period_to: Annotated[Day | None, _day("period_start", first=False)] = Field(
+        default=None, description="The period begins on this day or an earlier one.", examples=["2025-06-30"]
+    )
+    value_min: Annotated[float | None, _number("high", WIDE_UP, first=True)] = Field(
         default=None,
         allow_inf_nan=False,
         description="The figure can be this or more (an open end can).",
         examples=[100000],
     )
-    value_max: Annotated[
-        float | None,
-        Where(lambda _asking, n: and_(or_(claim.low <= n, claim.low.is_(None)), claim.magnitude.is_not(None))),
-    ] = Field(
+    value_max: Annotated[float | None, _number("low", WIDE_DOWN, first=False)] = Field(
         default=None,
         allow_inf_nan=False,
         description="The figure can be this or less (an open end can).",
         examples=[500000],
     )
-    status: Annotated[list[Status], Where(_status)] = Field(
+    status: Annotated[list[Status], _status()] = Field(
         default=[], description="Whether it stands; all but `removed` if not given.", examples=[["asserted"]]
     )
-    document: Annotated[list[str], Where(_document)] = Field(
+    document: Annotated[list[str], _document()] = Field(
         default=[], description="Can be read in this document.", examples=[["01a1f640-bc00-7643-9830-d0c28b0cfb0d"]]
     )
-    topic: Annotated[list[Slug], Where(_topic)] = Field(
+    topic: Annotated[list[Slug], _topic()] = Field(
         default=[], description="Belongs to this topic.", examples=[["russian-casualties"]]
     )
-    q: Annotated[str | None, Where(lambda asking, words: search(asking.session, asking.view, words))] = Field(
+    q: Annotated[str | None, _search()] = Field(
         default=None,
         min_length=1,
         max_length=200,
@@ -301,26 +550,21 @@ class ClaimQuery(PageQuery):
         "and place; accents and case do not matter.",
         examples=["mediazona named"],
     )
-    updated_since: Annotated[UtcTime | None, Where(_updated_since)] = Field(
+    updated_since: Annotated[UtcTime | None, _updated_since()] = Field(
         default=None,
         description="Recorded or changed at this time or later, its citations and assessments included.",
         examples=["2026-11-20T10:00:00Z"],
     )
-    known_on: Annotated[Day | None, Where(lambda _asking, day: claim.date <= day)] = Field(
+    known_on: Annotated[Day | None, _said(first=False)] = Field(
         default=None, description="Only what had been said by this day; undated claims never.", examples=["2025-06-12"]
     )
     sort: Sort = Field(default=Sort.newest, description="The order; unknown values come last.", examples=["-date"])
 
 
-def clauses(query: ClaimQuery, asking: Asking) -> Iterator[ColumnElement[bool]]:
-    """The conditions of every filter that is set."""
-    yield asking.view.holds(ClaimVersion)
-    if not query.status:
-        yield claim.status != Status.removed
-    for name, info in ClaimQuery.model_fields.items():
-        value = getattr(query, name)
-        if value not in (None, []):
-            yield from (found.clause(asking, value) for found in info.metadata if isinstance(found, Where))
+FILTERS: dict[str, Where] = {
+    name: found for name, info in ClaimQuery.model_fields.items() for found in info.metadata if isinstance(found, Where)
+}
+"""Every filter by its name."""
 
 
 def order_of(sort: Sort) -> Order:

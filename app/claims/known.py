@@ -7,14 +7,18 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.changes.clock import View
+from app.changes.clock import Log, View
 from app.problems import Fault
 from app.sources.queries import SOURCE, document_cards, documents_at, holders
-from app.tables import CategoryVersion, columns_of
+from app.tables import CategoryVersion, SourceVersion, columns_of
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slugged import Slugged, absent, unknown_slugs
+from app.vocabulary.terms import Status
 
 Card = Mapping[str, Any]
+
+MOST_REMEMBERED = 1_000
+"""So many documents are remembered between writes, and so many changes are searched for those that matter."""
 
 
 class Known:
@@ -28,6 +32,7 @@ class Known:
         self._documents: dict[str, Card] = {}
         self._addresses: dict[str, Card | None] = {}
         self._holders: dict[str, str] | None = None
+        self._sources: dict[str, Card] = {}
 
     @property
     def today(self) -> date:
@@ -80,6 +85,15 @@ class Known:
             self._units[category] = self.session.execute(stands).scalar()
         return self._units[category]
 
+    def source(self, slug: str) -> Card:
+        """What is shown of a recorded source beside its slug."""
+        if slug not in self._sources:
+            columns = columns_of(SourceVersion)
+            stands = select(columns.name, columns.kind, columns.interest).where(columns.slug == slug)
+            found = self.session.execute(stands.where(self.view.holds(SourceVersion))).mappings().one()
+            self._sources[slug] = dict(found)
+        return self._sources[slug]
+
     @property
     def holders(self) -> dict[str, str]:
         """Source → the source whose position it holds, for those that speak for another."""
@@ -114,3 +128,59 @@ class Known:
         self._documents[card["id"]] = card
         if card["url"]:
             self._addresses[card["url"]] = card
+
+
+class Standing(Known):
+    """The register as it stands, as the writes of this process know it: remembered from one to the next.
+
+    Only what is there is remembered, and only until somebody records a word or a source.
+    """
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(log.lazy_session, log.view)
+        self._log = log
+        self._claims: dict[str, str] = {}
+        """Fingerprint → claim, of those that may still wait to be written."""
+
+    @classmethod
+    def of(cls, log: Log) -> "Standing":
+        """What this write knows."""
+        known = log.memory.get("standing")
+        if not isinstance(known, Standing) or known.is_outdated(log):
+            known = log.memory["standing"] = cls(log)
+        if known._log is not log or known.view.seq != log.seq:
+            known._claims.clear()
+        known._log, known.session, known.view = log, log.lazy_session, log.view
+        return known
+
+    def is_outdated(self, log: Log) -> bool:
+        """Whether any of what is remembered may have changed, by whichever process."""
+        if self.view.seq == log.seq:
+            return False
+        if len(self._documents) > MOST_REMEMBERED or not 0 < log.seq - self.view.seq < MOST_REMEMBERED:
+            return True
+        kinds = log.rows("SELECT DISTINCT kind FROM change WHERE seq > ?", [self.view.seq])
+        return any(kind in self._slugs for (kind,) in kinds)
+
+    def claim_like(self, print_: str) -> tuple[str, str] | None:
+        """The id and status of the claim that stands with this fingerprint, or was taken down with it."""
+        if print_ in self._claims:
+            return self._claims[print_], Status.asserted
+        stands = "SELECT id, status FROM claim WHERE fingerprint = ? AND until_seq IS NULL"
+        found = self._log.rows(stands, [print_], waiting=False)
+        return (str(found[0][0]), found[0][1]) if found else None
+
+    def wrote(self, print_: str, claim: str) -> None:
+        """Go on with what this write recorded: documents and a claim, no words and no sources."""
+        self.view = self._log.view
+        self._claims[print_] = claim
+
+    def document_at(self, url: str) -> Card | None:
+        """The recorded document at this address. That there is none holds for one write only."""
+        if url not in self._addresses:
+            # Those that still wait to be written were promised, and are remembered.
+            found = self._log.rows("SELECT id FROM document WHERE url = ? AND until_seq IS NULL", [url], waiting=False)
+            if not found:
+                return None
+            self._addresses[url] = self.document(str(found[0][0]))
+        return self._addresses[url]

@@ -65,7 +65,26 @@ def roots(start_id: str, nodes: Mapping[str, ClaimNode], edges: Iterable[Edge]) 
     unknown root, the smallest of its members by source and id. Paths are the shortest, then the alphabetically first.
     The order of the edges never matters. Raises `KeyError` where the start is not among the nodes.
     """
-    web = _reach(nodes[start_id].id, nodes, edges)
+    return all_roots([start_id], nodes, edges)[start_id]
+
+
+def all_roots(
+    starts: Iterable[str], nodes: Mapping[str, ClaimNode], edges: Iterable[Edge]
+) -> dict[str, tuple[Root, ...]]:
+    """The same for many claims at once: each with its roots."""
+    ways = _ways(nodes, edges)
+    return {
+        start: _roots(_reach(start, ways), nodes) if start in ways.lead_on else (_own_root(nodes[start]),)
+        for start in starts
+    }
+
+
+def _own_root(node: ClaimNode) -> Root:
+    """The root of a claim that rests on nothing that anybody named."""
+    return Root(node.source, node.id, node.derivation, (node.id,))
+
+
+def _roots(web: "_Web", nodes: Mapping[str, ClaimNode]) -> tuple[Root, ...]:
     found: list[Root] = []
     named: dict[str, Root] = {}
     for claim in web.reached_from:
@@ -96,7 +115,17 @@ def _root(claim: str, derivation: str, nodes: Mapping[str, ClaimNode], web: _Web
     return Root(nodes[claim].source, claim, derivation, web.path(claim))
 
 
-def _reach(start: str, nodes: Mapping[str, ClaimNode], edges: Iterable[Edge]) -> _Web:
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """Where the edges lead from each claim, and the claims that rest on one that is not there."""
+
+    claims: Mapping[str, frozenset[str]]
+    sources: Mapping[str, frozenset[str]]
+    dangling: frozenset[str]
+    lead_on: frozenset[str]
+
+
+def _ways(nodes: Mapping[str, ClaimNode], edges: Iterable[Edge]) -> _Ways:
     to_claims: dict[str, set[str]] = {}
     to_sources: dict[str, set[str]] = {}
     dangling: set[str] = set()
@@ -108,21 +137,33 @@ def _reach(start: str, nodes: Mapping[str, ClaimNode], edges: Iterable[Edge]) ->
             to_claims.setdefault(edge.from_claim, set()).add(edge.to_claim)
         else:
             dangling.add(edge.from_claim)
+    return _Ways(
+        {claim: frozenset(following) for claim, following in to_claims.items()},
+        {claim: frozenset(following) for claim, following in to_sources.items()},
+        frozenset(dangling),
+        frozenset(to_claims.keys() | to_sources.keys() | dangling),
+    )
+
+
+_NOTHING: frozenset[str] = frozenset()
+
+
+def _reach(start: str, ways: _Ways) -> _Web:
     reached_from: dict[str, str | None] = {start: None}
     level = [start]
     while level:
         ahead: list[str] = []
         for claim in level:
-            for following in sorted(to_claims.get(claim, ())):
+            for following in sorted(ways.claims.get(claim, _NOTHING)):
                 if following not in reached_from:
                     reached_from[following] = claim
                     ahead.append(following)
         level = ahead
     return _Web(
         reached_from,
-        {claim: frozenset(to_claims.get(claim, ())) for claim in reached_from},
-        {claim: frozenset(to_sources.get(claim, ())) for claim in reached_from},
-        frozenset(dangling & reached_from.keys()),
+        {claim: ways.claims.get(claim, _NOTHING) for claim in reached_from},
+        {claim: ways.sources.get(claim, _NOTHING) for claim in reached_from},
+        frozenset(claim for claim in reached_from if claim in ways.dangling),
     )
 
 

@@ -8,39 +8,60 @@ from uuid_utils import uuid7
 
 from app.changes.clock import Log
 from app.claims.checking import Faults, check_citation, check_claim, citation_columns
-from app.claims.known import Card, Known
+from app.claims.given import NUMBERS
+from app.claims.known import Card, Known, Standing
+from app.claims.queries import CITED, _card, read_claim
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, ClaimInput, RelationInput
 from app.problems import DuplicateClaim
 from app.shapes import ID_PATTERN
-from app.sources.queries import SOURCE, document_cards, record_document
-from app.sources.schemas import DocumentInput
-from app.tables import AssessmentVersion, CitationVersion, ClaimVersion, RelationVersion, columns_of
+from app.sources.queries import CARD, SOURCE
+from app.sources.queries import GIVEN as DOCUMENT
+from app.tables import AssessmentVersion, CitationVersion, ClaimVersion, DocumentVersion, RelationVersion, columns_of
 from app.vocabulary.terms import Status
+
+SHOWN = ("id", "document", *(name for name in CITED if name != "id"))
+"""What a citation shows, in order."""
 
 EDITORS = "editors"
 """Who asserts a relation that no source asserts."""
 
 
-def record_claim(log: Log, given: ClaimInput, id_: str | None = None, import_id: str | None = None) -> str:
-    """Record a new claim with its citations, and its first assessment if one is given; return its id.
+def record_claim(log: Log, given: ClaimInput, id_: str | None = None, import_id: str | None = None) -> dict[str, Any]:
+    """Record a new claim with its citations, and its first assessment if one is given; return it as it is served.
 
     Raises `InvalidRequest` with every fault, or `DuplicateClaim` with the claim that stands.
     """
-    known = Known(log.session, log.view)
+    known = Standing.of(log)
     checked = check_claim(known, given)
     refuse_duplicate(log, checked.state["fingerprint"])
-    id_ = id_ or str(uuid7())
+    fresh, id_ = id_ is None, id_ or str(uuid7())
     # The documents come first in the log, so that whoever follows it knows them before the claim that cites them.
-    states = [
-        citation_state(log, known, cited, id_, given.source, recorded)
+    documents = [
+        recorded or _record_cited(log, known, cited.document)
         for cited, recorded in zip(given.citations, checked.documents, strict=True)
     ]
-    log.record(ClaimVersion, id_, {**checked.state, "import_id": import_id}, action="created", claim=id_)
-    for state in states:
-        log.put(CitationVersion, str(uuid7()), state)
+    state = {**checked.state, "import_id": import_id}
+    log.record(ClaimVersion, id_, state, action="created", claim=id_, fresh=fresh)
+    seq, citations = log.seq, []
+    for cited, document in zip(given.citations, documents, strict=True):
+        columns = citation_columns(known, cited, id_, given.source, document)
+        citations.append({**columns, "id": str(uuid7()), "document": document})
+        log.put(CitationVersion, citations[-1]["id"], columns, revision=1)
     if given.confidence is not None:
         record_assessment(log, id_, given.confidence)
-    return id_
+    known.wrote(state["fingerprint"], id_)
+    if given.confidence is not None:
+        return read_claim(log.session, id_, log.view)
+    return _card_of(known, {**state, "id": id_, "revision": 1, "seq": seq, "recorded_at": log.at}, citations)
+
+
+def _card_of(known: Known, state: Mapping[str, Any], citations: list[dict[str, Any]]) -> dict[str, Any]:
+    """What reading a new claim would show, without reading it."""
+    source = {f"source_{name}": value for name, value in known.source(state["source"]).items()}
+    numbers = {name: None if state[name] is None else float(state[name]) for name in NUMBERS}
+    row = {**state, **source, **numbers, "unit": known.unit(state["category"])}
+    shown = [{name: cited[name] for name in SHOWN} for cited in citations]
+    return _card(row, shown, None, known.view)
 
 
 def record_citation(log: Log, claim: Mapping[str, Any], given: CitationInput) -> str:
@@ -97,32 +118,38 @@ def citation_state(
     log: Log, known: Known, given: CitationInput, claim: str, claimant: str, recorded: Card | None
 ) -> dict[str, Any]:
     """The columns of a citation; its document is recorded if it is not yet."""
-    if recorded is None:
-        recorded = _record_cited(log, given.document)
-    return citation_columns(known, given, claim, claimant, recorded)
+    return citation_columns(known, given, claim, claimant, recorded or _record_cited(log, known, given.document))
 
 
-def _record_cited(log: Log, given: CitedDocument) -> Card:
-    document = DocumentInput(**given.model_dump(exclude={"id"}))
-    id_ = record_document(log, document, given.id if given.id and ID_PATTERN.fullmatch(given.id) else None)[0]
-    return document_cards(log.session, [id_], log.view)[id_]
+def _record_cited(log: Log, known: Known, given: CitedDocument) -> Card:
+    """Record the document of a citation, unless the claim has cited it already: of one address there is one."""
+    if given.url is not None and (found := known.document_at(given.url)):
+        return found
+    id_ = str(uuid7()) if given.id is None else given.id
+    state = {name: getattr(given, name) for name in DOCUMENT}
+    log.record(DocumentVersion, id_, state, action="created", fresh=given.id is None)
+    publisher = None if given.publisher is None else known.source(given.publisher)["name"]
+    shown = {**state, "id": id_, "publisher_name": publisher}
+    card = {name: shown[name] for name in CARD}
+    known.promise_document(card)
+    return card
 
 
 def refuse_duplicate(log: Log, print_: str) -> None:
     """Raise `DuplicateClaim` where a claim with this fingerprint stands, or stood and was taken down."""
-    columns = columns_of(ClaimVersion)
-    stands = select(columns.id, columns.status).where(columns.fingerprint == print_, log.view.holds(ClaimVersion))
-    found = log.session.execute(stands).first()
-    if found is not None and found.status == Status.removed:
-        raise DuplicateClaim("The same statement was taken down.", more={"claim": found.id})
-    if found is not None:
-        address = f"/v1/claims/{found.id}"
-        raise DuplicateClaim(
-            f"The same statement stands as {address}.",
-            hint=f"if another outlet repeats it, add a citation: POST {address}/citations",
-            headers={"Link": f'<{address}>; rel="duplicate"'},
-            more={"claim": found.id, "links": {"claim": address}},
-        )
+    found = Standing.of(log).claim_like(print_)
+    if found is None:
+        return
+    id_, status = found
+    if status == Status.removed:
+        raise DuplicateClaim("The same statement was taken down.", more={"claim": id_})
+    address = f"/v1/claims/{id_}"
+    raise DuplicateClaim(
+        f"The same statement stands as {address}.",
+        hint=f"if another outlet repeats it, add a citation: POST {address}/citations",
+        headers={"Link": f'<{address}>; rel="duplicate"'},
+        more={"claim": id_, "links": {"claim": address}},
+    )
 
 
 def _stands(log: Log, claim: str) -> bool:

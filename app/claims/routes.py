@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from app.auth import Actor, Admin, Contributor, Editor
+from app.caching import answer, of_claim
 from app.changes.clock import Log, view_of
 from app.claims.columns import CLAIM_COLUMNS
 from app.claims.events import reinstate, retract, revise, take_down, withdraw
@@ -14,6 +15,7 @@ from app.claims.filters import ClaimQuery
 from app.claims.history import read_revision, revisions_of
 from app.claims.queries import (
     assessments_of,
+    find_claim,
     find_claims,
     read_assessment,
     read_claim,
@@ -37,16 +39,19 @@ from app.claims.schemas import (
     Tombstone,
 )
 from app.db import Db
-from app.formats import Wanted, columns_of_model, listing, one
+from app.formats import JSON, Wanted, columns_of_model, listing, one
 from app.paging import AsOf, Found, PageQuery, short
+from app.parameters import room
 from app.problems import Forbidden
+from app.reading import reading
 from app.shapes import Day
 from app.tables import AssessmentVersion, RelationVersion
 from app.vocabulary.schemas import ColumnRow
 from app.vocabulary.terms import Role
+from app.watching import Watch
 from app.writing import Made, Write, forget_answers
 
-router = APIRouter(tags=["claims"])
+router = room("claims")
 
 ClaimId = Annotated[
     str, Path(alias="id", description="The claim's id.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])
@@ -61,10 +66,11 @@ RecordId = Annotated[str, Path(alias="id", description="Its id.", examples=["01a
 @listing(router, "/claims", Claim, "Find claims")
 def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, want: Wanted) -> Response:
     """Claims that match every filter, the newest first. Nothing is merged or averaged."""
+    layout = want.layout(CLAIM_COLUMNS)
 
     def find(page: ClaimQuery) -> Found:
-        with db.read() as session:
-            return find_claims(session, page, view_of(session, page.recorded_as_of, known_on=page.known_on))
+        with reading(db) as read:
+            return find_claims(read, page, read.view(page.recorded_as_of, known_on=page.known_on), layout)
 
     return want.rows(find, query, CLAIM_COLUMNS)
 
@@ -74,9 +80,10 @@ def get_claim(
     claim: ClaimId, request: Request, db: Db, known_on: KnownOn = None, recorded_as_of: AsOf = None
 ) -> Response:
     """One claim with its figure, period, source, citations and newest assessment. Taken down: 410 with a tombstone."""
-    with db.read() as session:
-        card = read_claim(session, claim, view_of(session, recorded_as_of, known_on=known_on))
-    return one(request, card, tag=f"{card['revision']}-")
+    with reading(db) as read:
+        view = read.view(recorded_as_of, known_on=known_on)
+        revision, text = find_claim(read, claim, view)
+    return answer(request, text, JSON, tag=f"{revision}-", basis=of_claim(view.head, claim))
 
 
 @router.post(
@@ -86,16 +93,16 @@ def get_claim(
     status_code=201,
     responses={201: {"model": Claim, "description": "It is recorded."}},
 )
-def post_claim(given: ClaimInput, write: Write, contributor: Contributor) -> Response:
+async def post_claim(given: ClaimInput, write: Write, contributor: Contributor) -> Response:
     """Record what a source said. The same statement again is a 409 that links to the one that stands."""
     if given.confidence is not None and not contributor.may(Role.editor):
         raise Forbidden("An assessment needs the role editor.", hint="leave `confidence` out")
 
     def record(log: Log) -> Made:
-        id_ = record_claim(log, given)
-        return Made(read_claim(log.session, id_, log.view), created=True, claim=id_)
+        card = record_claim(log, given)
+        return Made(card, created=True, claim=card["id"])
 
-    return write(contributor, record)
+    return await write.write(contributor, record)
 
 
 @router.post(
@@ -175,7 +182,10 @@ def post_takedown(claim: ClaimId, given: ReasonInput, write: Write, admin: Admin
         forget_answers(log, claim)
         return Made(read_tombstone(log.session, claim, log.view))
 
-    return write(admin, erase)
+    answered = write(admin, erase)
+    watch: Watch = write.request.app.state.watch
+    watch.settle()
+    return answered
 
 
 @listing(router, "/claims/{id}/revisions", Revision, "List the revisions of a claim")
@@ -205,8 +215,9 @@ def get_revision(
 ) -> Response:
     """The claim as this revision showed it, until the next one replaced it."""
     with db.read() as session:
-        card = read_revision(session, claim, revision, view_of(session, recorded_as_of))
-    return one(request, card, tag=f"{revision}-")
+        view = view_of(session, recorded_as_of)
+        card = read_revision(session, claim, revision, view)
+    return one(request, card, tag=f"{revision}-", basis=of_claim(view.head, claim))
 
 
 @listing(router, "/claims/{id}/relations", Relation, "List the relations of a claim")

@@ -1,73 +1,151 @@
-"""Full-text search over wording, note, quotes and names: every word of the question must be found somewhere."""
+"""Full-text search over wording, note, quotes and names: every word of the question must be found somewhere.
 
+A claim that is looked at anyhow is searched where it lies; the full-text index of each database is for finding those
+that nothing else leads to. Names are looked up in memory: see `vocabulary/remembered.py`.
+"""
+
+# ruff: noqa: S608 - the statements are made of our own words; what is asked for are marks in them
+
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, literal, or_, select, text, type_coerce
-from sqlmodel import Session
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    String,
+    Text,
+    and_,
+    cast,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    type_coerce,
+)
+from sqlalchemy.dialects.postgresql import array
 
 from app.changes.clock import View
-from app.columns import Words
 from app.problems import invalid
-from app.tables import (
-    CategoryVersion,
-    CitationVersion,
-    ClaimVersion,
-    PlaceVersion,
-    SourceVersion,
-    SubjectVersion,
-    Version,
-    columns_of,
-    table_of,
-)
+from app.tables import CitationVersion, ClaimVersion, columns_of, table_of
+from app.vocabulary.remembered import NAMED, Vocabulary
 from app.words import words_of
 
 MOST_WORDS = 12
-NAMED: tuple[tuple[str, type[Version]], ...] = (
-    ("source", SourceVersion),
-    ("category", CategoryVersion),
-    ("subject", SubjectVersion),
-    ("place", PlaceVersion),
-)
+
+Form = tuple[tuple[int, ...], ...]
+"""For each word, how many sources, categories, subjects and places have it in their names."""
 
 
-def search(session: Session, view: View, question: str) -> ColumnElement[bool]:
-    """The claims of a view in which every word of `question` is found, in any of their texts and names."""
+def asked_words(question: str, known: Vocabulary) -> tuple[Form, list[Any]]:
+    """What a search comes to: for each word itself, and the slugs of what is called so."""
     words = words_of(question)
     if not words:
         raise invalid("q", "Expected at least one word.", location="query")
     if len(words) > MOST_WORDS:
         raise invalid("q", f"At most {MOST_WORDS} different words are searched for.", location="query")
-    found: ColumnElement[bool] = _found(session, view, words[0])
-    for word in words[1:]:
-        found &= _found(session, view, word)
+    form, values = [], []
+    for word in words:
+        called = [known.called(kind, word) for kind in NAMED]
+        form.append(tuple(map(len, called)))
+        values += [word, *(slug for slugs in called for slug in slugs)]
+    return tuple(form), values
+
+
+def by_word(form: Form, marks: Sequence[Any]) -> list[tuple[Any, dict[str, list[Any]]]]:
+    """The marks in the same order: each word, and kind → the slugs of what is called so."""
+    found, at = [], 0
+    for counts in form:
+        word, slugs = marks[at], {}
+        at += 1
+        for kind, count in zip(NAMED, counts, strict=True):
+            slugs[kind] = list(marks[at : at + count])
+            at += count
+        found.append((word, slugs))
     return found
 
 
-def _found(session: Session, view: View, word: str) -> ColumnElement[bool]:
+def has_words(marks: Sequence[BindParameter[Any]], view: View, form: Form, *, postgresql: bool) -> ColumnElement[bool]:
+    """The condition that a claim has every word in any of its texts or names."""
     claim, citation = columns_of(ClaimVersion), columns_of(CitationVersion)
-    cited = select(citation.claim).where(_has(session, CitationVersion, word), view.holds(CitationVersion))
-    named = [
-        claim[name].in_(select(columns_of(table).slug).where(_has(session, table, word), view.holds(table)))
-        for name, table in NAMED
-    ]
-    return or_(_has(session, ClaimVersion, word), claim.id.in_(cited), *named)
+    found = []
+    for word, slugs in by_word(form, marks):
+        said = _has(citation.words, word, postgresql=postgresql)
+        cited = has(CitationVersion, citation.claim == claim.id, said, view.holds(CitationVersion))
+        named = [claim[kind].in_(some) for kind, some in slugs.items() if some]
+        found.append(or_(*named, _has(claim.words, word, postgresql=postgresql), cited))
+    return and_(*found)
 
 
-def _has(session: Session, table: type[Version], word: str) -> ColumnElement[bool]:
-    """The rows of `table` that have `word`: by the index that each database has for it."""
-    columns = columns_of(table)
-    if session.get_bind().dialect.name == "postgresql":
-        return columns.words.bool_op("@>")(literal([word], Words()))
-    name = table_of(table).name
-    if table in (ClaimVersion, CitationVersion):
-        # Words have no quotation marks: they are letters, digits and underscores.
-        matching = text(f"SELECT rowid FROM {name}_words WHERE words MATCH '\"{word}\"'")  # noqa: S608 - see above
-        return columns.version.in_(matching)
-    return _in_text(columns.words, word)
+def has(table: Any, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:  # noqa: ANN401 - a table or an alias
+    """Whether there is such a row, looked for claim by claim.
+
+    PostgreSQL would rather collect all of them first; an OFFSET keeps it from that.
+    """
+    source = table if isinstance(table, FromClause) else table_of(table)
+    return exists(select(literal_column("1")).select_from(source).where(*conditions).offset(literal_column("0")))
 
 
-def _in_text(column: Any, word: str) -> ColumnElement[bool]:  # noqa: ANN401 - a column of words
-    """The few hundred names of a register are not worth an index of their own."""
-    padded = literal(" ") + type_coerce(column, String) + literal(" ")
-    found: ColumnElement[bool] = padded.contains(f" {word} ", autoescape=True)
+def _has(column: Any, word: BindParameter[Any], *, postgresql: bool) -> ColumnElement[bool]:  # noqa: ANN401 - words
+    if postgresql:
+        held: ColumnElement[bool] = column.bool_op("@>")(array([cast(word, Text())]))
+        return held
+    space: ColumnElement[str] = literal_column("' '", String())
+    padded = space.concat(type_coerce(column, String())).concat(space)
+    # Not LIKE, for which an underscore stands for any letter.
+    found: ColumnElement[bool] = func.instr(padded, space.concat(type_coerce(word, String())).concat(space)) > 0
     return found
+
+
+def reaches(names: Sequence[str], form: Form, *, postgresql: bool) -> list[list[str]]:
+    """For each word the statements that find all claims with it, in the words of `finding.py`."""
+    found = []
+    for word, slugs in by_word(form, names):
+        if postgresql:
+            own = f"SELECT claim.version FROM claim WHERE claim.words @> ARRAY[:{word}]::text[]"
+            cited = joined("citation", f"citation.words @> ARRAY[:{word}]::text[]", "citation.claim")
+        else:
+            quoted = f"'\"' || :{word} || '\"'"
+            own = f"SELECT rowid AS version FROM claim_words WHERE claim_words MATCH {quoted}"
+            matching = f"citation_words MATCH {quoted} AND citation.version = citation_words.rowid"
+            cited = joined("citation_words CROSS JOIN citation", matching, "citation.claim")
+        found.append([own, cited, *(reach_named(kind, some) for kind, some in slugs.items() if some)])
+    return found
+
+
+HALF_WAY = "/*=*/"
+"""In a statement: here its claims are known, but not yet looked up."""
+
+
+def joined(tables: str, condition: str, claim: str) -> str:
+    """The statement that finds claims through rows of other tables that name them."""
+    return (
+        f"SELECT DISTINCT claim.version FROM {tables} CROSS JOIN claim"
+        f" WHERE {condition} {HALF_WAY} AND claim.id = {claim}"
+    )
+
+
+def counted(statement: str) -> str:
+    """What of a statement has to be counted to know how much it looks at."""
+    if HALF_WAY not in statement:
+        return statement
+    told = statement.partition(HALF_WAY)[0].replace(" CROSS JOIN claim ", " ", 1)
+    return told.replace("SELECT DISTINCT claim.version", "SELECT 1 AS one", 1)
+
+
+INDEX_OF = {
+    "source": "ix_claim_source_date",
+    "category": "ix_claim_topic_date",
+    "subject": "ix_claim_subject",
+    "place": "ix_claim_place",
+}
+
+
+def reach_named(kind: str, names: Sequence[str]) -> str:
+    """The statement that finds the claims with one of these slugs."""
+    marks = ", ".join(f":{name}" for name in names)
+    return (
+        f"SELECT claim.version FROM claim /*{INDEX_OF[kind]}*/"
+        f" WHERE claim.{kind} IN ({marks}) AND claim.until_seq IS NULL AND claim.status <> 'removed'"
+    )

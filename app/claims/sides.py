@@ -135,12 +135,15 @@ def age_days(statement: Statement, asked: date) -> int | None:
     return (asked - min(known)).days if known else None
 
 
-def _said(statement: Statement) -> tuple[date, date]:
-    """The period end and the date, oldest where unknown."""
-    return statement.period.last or date.min, statement.date or date.min
+def _said(statement: Statement) -> tuple[int, int]:
+    """The period end and the date as numbers of days; 0, before every day, where one is unknown."""
+    end, said = statement.period.last, statement.date
+    return end.toordinal() if end else 0, said.toordinal() if said else 0
 
 
 def _standing(group: list[Statement]) -> list[Statement]:
+    if len(group) == 1:
+        return group
     latest = max(_said(each) for each in group)
     tied = [each for each in group if _said(each) == latest]
     best = min(tied, key=lambda each: (_width(each), each.id))
@@ -194,18 +197,19 @@ def _numbers(statement: Statement) -> Interval:
 def _strays(statement: Statement, asked: Asked) -> tuple[Reason, ...]:
     """Why the statement is not on exactly the asked question, or gives no number for it."""
     figure = statement.figure
-    checks = {
-        Reason.subject_differs: asked.subject not in {None, statement.subject},
-        Reason.place_differs: asked.place not in {None, statement.place},
-        Reason.unit_differs: asked.unit not in {None, statement.unit},
-        Reason.base_differs: figure.out_of is not None or figure.relative_to is not None,
-        Reason.modality_differs: statement.is_forecast,
-        Reason.aggregation_differs: asked.aggregation not in {None, statement.aggregation},
-        Reason.components_differ: asked.category not in {None, statement.category},
-        Reason.scope_differs: statement.scope_stated,
-        Reason.vague: not figure.has_number,
-    }
-    return in_order(reason for reason, applies in checks.items() if applies)
+    checks = (
+        (Reason.subject_differs, asked.subject not in {None, statement.subject}),
+        (Reason.place_differs, asked.place not in {None, statement.place}),
+        (Reason.unit_differs, asked.unit not in {None, statement.unit}),
+        (Reason.base_differs, figure.out_of is not None or figure.relative_to is not None),
+        (Reason.modality_differs, statement.is_forecast),
+        (Reason.aggregation_differs, asked.aggregation not in {None, statement.aggregation}),
+        (Reason.components_differ, asked.category not in {None, statement.category}),
+        (Reason.scope_differs, statement.scope_stated),
+        (Reason.vague, not figure.has_number),
+    )
+    found = [reason for reason, applies in checks if applies]
+    return in_order(found) if len(found) > 1 else tuple(found)
 
 
 def _measured(taken: list[Statement], left_out: tuple[tuple[str, tuple[Reason, ...]], ...]) -> Spread:

@@ -51,18 +51,19 @@ def _number(name: str) -> str:
     return rf"(?:(?P<digits{name}>{digits})|(?P<words{name}>{_WORD}))(?:[ -]?(?P<scale{name}>{_SCALE}))?(?![a-z0-9.,%])"
 
 
-_ONE: Final = re.compile(_number("a"))
+# Compiled when they are first needed: that takes as long as loading the rest of the room.
+_ONE: Final = _number("a")
 _RANGE: Final = (
-    re.compile(rf"{_number('a')} ?(?P<join>-) ?{_number('b')}"),
-    re.compile(rf"{_number('a')} (?P<join>to) {_number('b')}"),
-    re.compile(rf"(?P<join>between) {_number('a')} and {_number('b')}"),
-    re.compile(rf"(?P<join>from) {_number('a')} to {_number('b')}"),
+    rf"{_number('a')} ?(?P<join>-) ?{_number('b')}",
+    rf"{_number('a')} (?P<join>to) {_number('b')}",
+    rf"(?P<join>between) {_number('a')} and {_number('b')}",
+    rf"(?P<join>from) {_number('a')} to {_number('b')}",
 )
-_SHARE: Final = re.compile(rf"{_number('a')} (?:out )?of (?:the )?{_number('b')}(?: (?:[a-z]+ed|lost|dead|missing))?")
+_SHARE: Final = rf"{_number('a')} (?:out )?of (?:the )?{_number('b')}(?: (?:[a-z]+ed|lost|dead|missing))?"
 _ODDS: Final = (
-    re.compile(rf"{_number('a')} ?: ?{_number('b')}"),
-    re.compile(rf"{_number('a')} to {_number('b')}"),
-    re.compile(rf"{_number('a')} (?P<one>[a-z]+) to {_number('b')} (?P<two>[a-z]+)"),
+    rf"{_number('a')} ?: ?{_number('b')}",
+    rf"{_number('a')} to {_number('b')}",
+    rf"{_number('a')} (?P<one>[a-z]+) to {_number('b')} (?P<two>[a-z]+)",
 )
 _VAGUE: Final = re.compile(
     r"(?:(?:many|several|some|a few|tens of|hundreds of|dozens of|thousands of|scores of) )*"
@@ -149,7 +150,7 @@ def _plain(words: str) -> Figure | None:
 
 
 def _lone(words: str) -> _Read | None:
-    match = _ONE.fullmatch(words)
+    match = re.fullmatch(_ONE, words)
     return None if match is None else _taken(match, "a")
 
 
@@ -159,7 +160,7 @@ def _pair(words: str) -> Figure | None:
 
 def _range(words: str) -> Figure | None:
     for pattern in _RANGE:
-        match = pattern.fullmatch(words)
+        match = re.fullmatch(pattern, words)
         if match is not None and (ends := _range_ends(match)) is not None:
             return Figure("", lower=ends[0], upper=ends[1])
     return None
@@ -182,7 +183,7 @@ def _range_ends(match: re.Match[str]) -> tuple[Number, Number] | None:
 
 
 def _share(words: str) -> Figure | None:
-    match = _SHARE.fullmatch(words)
+    match = re.fullmatch(_SHARE, words)
     if match is None:
         return None
     part, whole = _taken(match, "a"), _taken(match, "b")
@@ -193,7 +194,7 @@ def _share(words: str) -> Figure | None:
 
 def _odds(words: str) -> Figure | None:
     for pattern in _ODDS:
-        match = pattern.fullmatch(words)
+        match = re.fullmatch(pattern, words)
         if match is None:
             continue
         one, two = _taken(match, "a"), _taken(match, "b")

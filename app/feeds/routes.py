@@ -2,18 +2,19 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
-from app.caching import answer
+from app.caching import Basis, answer
 from app.changes.clock import view_of
 from app.db import Database, Db
 from app.feeds.formats import Feed, atom, json_feed
 from app.feeds.queries import read_feed
 from app.formats import json_bytes
+from app.parameters import room
 from app.topics.routes import TopicSlug
 
-router = APIRouter(tags=["changes"])
+router = room("changes")
 
 ATOM = "application/atom+xml; charset=utf-8"
 JSON_FEED = "application/feed+json"
@@ -24,19 +25,20 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-def _feed(db: Database, topic: str | None = None) -> Feed:
+def _feed(db: Database, topic: str | None = None) -> tuple[Feed, Basis]:
     with db.read() as session:
-        return read_feed(session, view_of(session), topic)
+        view = view_of(session)
+        return read_feed(session, view, topic), Basis(view.head)
 
 
-def _atom(request: Request, feed: Feed) -> Response:
-    return answer(request, atom(feed, request.url.path, request.app.state.settings.base_url), ATOM)
+def _atom(request: Request, feed: Feed, basis: Basis) -> Response:
+    written = atom(feed, request.url.path, request.app.state.settings.base_url)
+    return answer(request, written, ATOM, basis=basis)
 
 
-def _json_feed(request: Request, feed: Feed) -> Response:
-    return answer(
-        request, json_bytes(json_feed(feed, request.url.path, request.app.state.settings.base_url)), JSON_FEED
-    )
+def _json_feed(request: Request, feed: Feed, basis: Basis) -> Response:
+    written = json_bytes(json_feed(feed, request.url.path, request.app.state.settings.base_url))
+    return answer(request, written, JSON_FEED, basis=basis)
 
 
 AS_ATOM: dict[int | str, dict[str, Any]] = {
@@ -56,7 +58,7 @@ AS_JSON: dict[int | str, dict[str, Any]] = {
 )
 def read_register_atom(request: Request, db: Db) -> Response:
     """The newest changes of all claims, each in a sentence, for feed readers."""
-    return _atom(request, _feed(db))
+    return _atom(request, *_feed(db))
 
 
 @router.get(
@@ -68,7 +70,7 @@ def read_register_atom(request: Request, db: Db) -> Response:
 )
 def read_register_json_feed(request: Request, db: Db) -> Response:
     """The newest changes of all claims, each in a sentence, for feed readers."""
-    return _json_feed(request, _feed(db))
+    return _json_feed(request, *_feed(db))
 
 
 @router.get(
@@ -80,7 +82,7 @@ def read_register_json_feed(request: Request, db: Db) -> Response:
 )
 def read_topic_atom(slug: TopicSlug, request: Request, db: Db) -> Response:
     """The newest changes of the topic's claims, each in a sentence, for feed readers."""
-    return _atom(request, _feed(db, slug))
+    return _atom(request, *_feed(db, slug))
 
 
 @router.get(
@@ -92,4 +94,4 @@ def read_topic_atom(slug: TopicSlug, request: Request, db: Db) -> Response:
 )
 def read_topic_json_feed(slug: TopicSlug, request: Request, db: Db) -> Response:
     """The newest changes of the topic's claims, each in a sentence, for feed readers."""
-    return _json_feed(request, _feed(db, slug))
+    return _json_feed(request, *_feed(db, slug))

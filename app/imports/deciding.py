@@ -7,7 +7,7 @@ from typing import Any
 
 from uuid_utils import uuid7
 
-from app.changes.bulk import Form
+from app.changes.forms import Form
 from app.claims.checking import Checked, citation_columns, fingerprint
 from app.claims.known import Card, Known
 from app.claims.schemas import CitedDocument, ClaimInput

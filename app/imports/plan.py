@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal, Protocol
 
-from app.imports.files import FileOptions, Row
+from app.imports.kinds import FileOptions, Row
 from app.imports.smells import Smell
 from app.shapes import Input
 from app.vocabulary.slugged import Slugged

@@ -9,8 +9,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 from uuid_utils import uuid7
 
-from app.changes.bulk import Bulk, Form
+from app.changes.bulk import Bulk
 from app.changes.clock import Log, writing
+from app.changes.forms import Form
 from app.claims.events import revise
 from app.claims.recording import EDITORS
 from app.claims.schemas import ChangeInput

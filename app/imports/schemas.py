@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from app.shapes import Output, UtcTime
+from app.shapes import Day, Output, UtcTime
 from app.vocabulary.schemas import SelfLink
 
 ID = "01a1f640-bc00-7942-b648-86578d874731"
@@ -115,3 +115,29 @@ class Import(ImportFacts):
 
 
 Card = dict[str, Any]
+
+
+class ImportQuery(BaseModel):
+    """How a file is imported."""
+
+    mapping: str | None = Field(
+        default=None,
+        max_length=80,
+        description="A mapping that comes with the service, by name; without one, the register's own CSV or NDJSON.",
+        examples=["general-staff-a-personnel"],
+    )
+    dry_run: bool = Field(default=False, description="Tell what would come of it; record nothing.", examples=[True])
+    keep_going: bool = Field(
+        default=False, description="Import the good rows although others are refused.", examples=[True]
+    )
+    strict: bool = Field(default=False, description="Refuse rows that smell.", examples=[True])
+    vintage: Day | None = Field(
+        default=None, description="The day of the file, if its name does not say it.", examples=["2025-01-01"]
+    )
+    name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="The file's name, where the body is the file itself; its ending says the format.",
+        examples=["personnel.json"],
+    )

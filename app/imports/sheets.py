@@ -8,9 +8,6 @@ from contextlib import ExitStack
 from datetime import date, datetime, time, timedelta
 from typing import IO, Any, Final
 
-from openpyxl import load_workbook
-from openpyxl.chartsheet import Chartsheet
-
 from app.imports.archives import CHUNK, FAULTS, Meter, Stream
 from app.imports.kinds import FileRefused, Limits, Row, shown
 from app.imports.tables import header_again, header_names
@@ -94,6 +91,9 @@ class Sheet:
             raise FileRefused(f"is not an XLSX file that can be read: {fault}", file=self.name) from fault
 
     def _opened(self, stack: ExitStack) -> Iterator[Sequence[Any]]:
+        from openpyxl import load_workbook  # noqa: PLC0415 - it is large, and most files are no workbooks
+        from openpyxl.chartsheet import Chartsheet  # noqa: PLC0415
+
         self._source.seek(0)
         book = load_workbook(self._source, read_only=True, data_only=True, keep_links=False)
         stack.callback(book.close)

@@ -2,14 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from app.auth import Contributor, Editor
+from app.caching import of_record
 from app.changes.clock import Log, view_of
 from app.db import Db
 from app.formats import Wanted, columns_of_model, listing, one
 from app.paging import AsOf, Found, PageQuery
+from app.parameters import room
 from app.problems import InvalidRequest
 from app.shapes import Slug
 from app.sources.queries import (
@@ -24,7 +26,7 @@ from app.sources.schemas import Document, DocumentInput, Source, SourceInput
 from app.vocabulary.slugged import find_slugged, read_slugged
 from app.writing import Made, Write
 
-router = APIRouter(tags=["sources"])
+router = room("sources")
 SOURCE_COLUMNS = columns_of_model(Source)
 DOCUMENT_COLUMNS = columns_of_model(Document)
 
@@ -51,7 +53,7 @@ def get_source(
     with db.read() as session:
         view = view_of(session, recorded_as_of)
         card = read_slugged(session, SOURCE, slug, view)
-    return one(request, card)
+    return one(request, card, basis=of_record(view.head, f"source-{slug}"))
 
 
 @router.put(
@@ -94,7 +96,7 @@ def get_document(
     with db.read() as session:
         view = view_of(session, recorded_as_of)
         card = read_document(session, id, view)
-    return one(request, card)
+    return one(request, card, basis=of_record(view.head, f"document-{id}"))
 
 
 @router.post(

@@ -1,33 +1,46 @@
 """From the claims of a question to its side-by-side: rows become plain statements, the rules do the rest."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from orjson import Fragment
+from sqlalchemy import select
 from sqlmodel import Session
 
 from app.changes.clock import View
 from app.claims import sides
 from app.claims.compare import Pair, Statement
-from app.claims.figure import Figure, interval
-from app.claims.filters import Asking, claim, starts_on, topic_clause
-from app.claims.given import FIGURE, figure_numbers
-from app.claims.origins import ClaimNode, Edge, Root, independent_origins, roots
-from app.claims.period import parse_period
-from app.claims.queries import Card, cards, relations_of, select_claims
+from app.claims.figure import interval
+from app.claims.filters import Asking, claim
+from app.claims.origins import ClaimNode, Edge, Root, all_roots, independent_origins
+from app.claims.projection import write_claims
+from app.claims.queries import Card, relations_of
 from app.claims.scheme import Scheme
 from app.paging import Found, PageQuery
+from app.reading import Reading
+from app.rows import Layout
 from app.sources.queries import SOURCE, holders
-from app.tables import ClaimVersion, RelationVersion, SourceVersion, columns_of, table_of
+from app.tables import ClaimVersion, RelationVersion, columns_of
 from app.topics.kinds import TOPIC
-from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT, scheme
+from app.topics.narrowing import Asked, candidates, extent, held_in, read
+from app.topics.summaries import Summaries
+from app.topics.timeline import walk_timeline
+from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
+from app.vocabulary.remembered import Vocabulary, vocabulary
 from app.vocabulary.slugged import find_slugged, read_slugged
 from app.vocabulary.terms import FigureKind, RelationType, Status, Verdict
 
 MOST_PAIRED = 40
 """Up to so many positions, every two of them are compared."""
+
+AT_ONCE = 10_000
+"""So many ids in one statement; SQLite takes 32,766."""
+
+BASIS = (RelationType.based_on, RelationType.repeats)
+
+LINKED = ("claims", "side-by-side", "timeline")
 
 ASKED = ("slug", "title", "category", "subject", "place", "aggregation", "since")
 
@@ -45,85 +58,74 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """The claims of a question, sorted out: rows of positions, of claims without a figure, of retracted ones."""
+    """The claims of a question, sorted out: positions, claims without a figure, retracted ones. By id → version."""
 
     scheme: Scheme
+    held: Mapping[str, str]
+    asked: Asked
     positions: tuple[Statement, ...]
-    rows: Mapping[str, Mapping[Any, Any]]
-    without_figure: Sequence[Mapping[Any, Any]]
-    retracted: Sequence[Mapping[Any, Any]]
+    versions: Mapping[str, int]
+    without_figure: Sequence[str] = ()
+    retracted: Sequence[str] = ()
 
 
-def _belongs(question: Question, hierarchies: Scheme) -> ColumnElement[bool]:
-    asked = question.asked
-    if asked["subject"] and asked["place"]:
-        return topic_clause(hierarchies, asked, narrower=question.narrower)
-    categories = hierarchies.narrower_categories(asked["category"]) if question.narrower else {asked["category"]}
-    clause = claim.category.in_(sorted(categories))
-    for name in ("subject", "place", "aggregation"):
-        if asked[name] is not None:
-            clause &= claim[name] == asked[name]
-    return clause if asked["since"] is None else clause & starts_on(asked["since"])
-
-
-def _sort_out(session: Session, question: Question, view: View) -> Sides:
-    hierarchies = scheme(session, view)
-    known = [_belongs(question, hierarchies), claim.status != Status.removed, view.holds(ClaimVersion)]
-    if view.known_on is not None:
-        known.append(claim.date <= view.known_on)
-    rows = session.execute(select_claims(view).where(*known).order_by(claim.id)).mappings().all()
-    held = holders(session, view)
-    standing, without_figure, retracted = [], [], []
-    for row in rows:
-        if row["status"] == Status.retracted and row["retracted_on"] <= view.today:
-            retracted.append(row)
-        elif row["kind"] == FigureKind.none:
-            without_figure.append(row)
+def _sort_out(session: Session, question: Question, view: View, *, apart: bool = True) -> Sides:
+    words, held = vocabulary(session, view), holders(session, view)
+    asked = _asked(question, words)
+    standing: list[Statement] = []
+    without_figure: list[str] = []
+    retracted: list[str] = []
+    found = candidates(session, asked, view, words.scheme, held, apart=apart)
+    for each in found:
+        if each.retracted_on is not None and each.status == Status.retracted and each.retracted_on <= view.today:
+            retracted.append(each.id)
+        elif each.kind == FigureKind.none:
+            without_figure.append(each.id)
         else:
-            standing.append(_statement(row, held))
+            standing.append(each.statement)
     return Sides(
-        scheme=hierarchies,
+        scheme=words.scheme,
+        held=held,
+        asked=asked,
         positions=sides.positions(standing),
-        rows={row["id"]: row for row in rows},
-        without_figure=without_figure,
-        retracted=retracted,
+        versions={each.id: each.version for each in found},
+        without_figure=sorted(without_figure),
+        retracted=sorted(retracted),
     )
 
 
-def _statement(row: Mapping[Any, Any], held: Mapping[str, str]) -> Statement:
-    return Statement(
-        id=row["id"],
-        source=held.get(row["source"], row["source"]),
-        category=row["category"],
-        subject=row["subject"],
-        place=row["place"],
-        unit=row["unit"],
-        proposition=row["proposition"].value,
-        modality=row["modality"].value,
-        derivation=row["derivation"].value,
-        figure=Figure(**figure_numbers(row), **{name: row[name] for name in FIGURE}),
-        period=parse_period(row["period"]),
-        aggregation=row["aggregation"].value,
-        date=row["date"],
-        includes=frozenset(row["includes"]),
-        excludes=frozenset(row["excludes"]),
+def _asked(question: Question, words: Vocabulary) -> Asked:
+    asked = question.asked
+    categories = words.below("category", asked["category"]) if question.narrower else {asked["category"]}
+    return Asked(
+        categories=tuple(sorted(categories)),
+        subject=asked["subject"],
+        place=asked["place"],
+        aggregation=None if asked["aggregation"] is None else str(asked["aggregation"]),
+        since=asked["since"],
     )
 
 
-def side_by_side(session: Session, question: Question, view: View) -> dict[str, Any]:
-    """The answer of section 5 of the contract: every source's position, and how each stands to the others."""
+def side_by_side(reading: Reading, question: Question, view: View) -> tuple[dict[str, Any], list[int]]:
+    """The answer of section 5 of the contract: every source's position, and how each stands to the others.
+
+    Its claims are written by the database. Returns the versions of the positions beside it.
+    """
+    session = reading.session
     found = _sort_out(session, question, view)
     if question.against is not None:
         Asking(session, view).check("against", SOURCE, [question.against])
-        held = holders(session, view)
-        question = replace(question, against=held.get(question.against, question.against))
+        question = replace(question, against=found.held.get(question.against, question.against))
     ids = [position.id for position in found.positions]
     named = _sources(session, {position.source for position in found.positions}, view)
-    shown = _shown(session, [found.rows[id_] for id_ in ids], view)
-    traced = _roots(session, ids, view)
+    wanted = [*ids, *found.without_figure, *found.retracted]
+    written = write_claims(reading, [found.versions[id_] for id_ in wanted], view)
+    shown = {id_: Fragment(text) for id_, text in zip(wanted, written, strict=True)}
+    relations = _related(session, ids, view)
+    traced = _roots(session, found, relations, view)
     at_least, at_most = independent_origins(root for each in traced.values() for root in each)
     pairs = _pairs(found, question)
-    return {
+    answer = {
         "topic": {name: question.asked.get(name) for name in ASKED},
         "known_on": view.today,
         "recorded_as_of": None if view.as_of is None else f"seq:{view.as_of}",
@@ -136,19 +138,20 @@ def side_by_side(session: Session, question: Question, view: View) -> dict[str, 
                 "claim": shown[position.id],
                 "interval": _interval(position, question.tolerance),
                 "age_days": sides.age_days(position, view.today),
-                "roots": [asdict(root) for root in traced[position.id]],
+                "roots": [_root(root) for root in traced[position.id]],
             }
             for position in found.positions
         ],
-        "pairs": None if pairs is None else [asdict(pair) for pair in pairs],
+        "pairs": None if pairs is None else [_pair(pair) for pair in pairs],
         "spread": _spread(found, question),
         "independent_origins": {"at_least": at_least, "at_most": at_most},
         "related": {
-            "relations": relations_of(session, ids, view, withdrawn=False),
-            "claims": cards(session, found.without_figure, view),
+            "relations": relations,
+            "claims": [shown[id_] for id_ in found.without_figure],
         },
-        "retracted": cards(session, found.retracted, view),
+        "retracted": [shown[id_] for id_ in found.retracted],
     }
+    return answer, [found.versions[id_] for id_ in ids]
 
 
 def _pairs(found: Sides, question: Question) -> list[Pair] | None:
@@ -164,24 +167,39 @@ def _pairs(found: Sides, question: Question) -> list[Pair] | None:
 def _spread(found: Sides, question: Question) -> dict[str, Any]:
     asked = {name: question.asked[name] for name in ("category", "subject", "place", "aggregation")}
     spread = sides.spread(found.positions, sides.Asked(**asked), question.window)
-    left_out = [{"claim": id_, "reasons": list(reasons)} for id_, reasons in spread.left_out]
-    return {**asdict(spread), "left_out": left_out}
+    left_out = [{"claim": id_, "reasons": reasons} for id_, reasons in spread.left_out]
+    return {
+        **{name: getattr(spread, name) for name in ("lower", "upper", "ratio", "sources", "open_lower", "open_upper")},
+        "left_out": left_out,
+    }
 
 
 def _interval(position: Statement, tolerance: float | None) -> dict[str, Any] | None:
     ends = interval(position.figure, tolerance)
-    return None if ends is None else asdict(ends)
+    if ends is None:
+        return None
+    return {name: getattr(ends, name) for name in ("lower", "upper", "lower_inclusive", "upper_inclusive")}
 
 
-def _shown(session: Session, rows: Sequence[Mapping[Any, Any]], view: View) -> dict[str, Card]:
-    return {card["id"]: card for card in cards(session, rows, view)}
+def _root(root: Root) -> dict[str, Any]:
+    return {"source": root.source, "claim": root.claim, "derivation": root.derivation, "path": root.path}
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    return {name: getattr(pair, name) for name in ("a", "b", "verdict", "reasons", "ratio", "gap")}
 
 
 def _sources(session: Session, wanted: Iterable[str], view: View) -> dict[str, Card]:
-    source = columns_of(SourceVersion)
-    shown = (source.slug, source.name, source.kind, source.interest)
-    rows = session.execute(select(*shown).where(source.slug.in_(set(wanted)), view.holds(SourceVersion)))
-    return {row["slug"]: dict(row) for row in rows.mappings()}
+    parameters: dict[str, Any] = {f"slug_{n}": slug for n, slug in enumerate(set(wanted))}
+    found: dict[str, Card] = {}
+    for some in _some(parameters):
+        statement = (
+            "SELECT c.slug, c.name, c.kind, c.interest FROM source c WHERE c.slug IN ("  # noqa: S608 - our own names
+            f"{', '.join(f':{name}' for name in some)}) AND {held_in(view)}"
+        )
+        for slug, name, kind, interest in read(session, statement, parameters | {"as_of": view.as_of}):
+            found[slug] = {"slug": slug, "name": name, "kind": kind, "interest": interest}
+    return found
 
 
 def check_question(session: Session, category: str, subject: str | None, place: str | None, view: View) -> None:
@@ -192,73 +210,119 @@ def check_question(session: Session, category: str, subject: str | None, place: 
     asking.check("place", PLACE, [place] if place else [])
 
 
-def _roots(session: Session, ids: Sequence[str], view: View) -> dict[str, tuple[Root, ...]]:
-    """Follow `based_on` and `repeats` from each claim, however far they lead."""
-    relation = columns_of(RelationVersion)
-    basis = (RelationType.based_on, RelationType.repeats)
-    held = holders(session, view)
+def _roots(session: Session, found: Sides, relations: Sequence[Card], view: View) -> dict[str, tuple[Root, ...]]:
+    """Follow `based_on` and `repeats` from each position, however far they lead; `relations` are the first steps."""
+    relation, held = columns_of(RelationVersion), found.held
+    wanted = select(relation.type, relation.claim, relation.to_claim, relation.to_source)
+    stands = (relation.withdrawn.is_(False), view.holds(RelationVersion))
+    nodes = {each.id: ClaimNode(each.id, each.source, each.derivation) for each in found.positions}
     edges: list[Edge] = []
-    seen: set[str] = set()
-    frontier = set(ids)
-    while frontier:
-        seen |= frontier
-        wanted = (relation.claim, relation.to_claim, relation.to_source)
-        stands = (relation.type.in_(basis), relation.withdrawn.is_(False), view.holds(RelationVersion))
-        rows = session.execute(select(*wanted).where(relation.claim.in_(frontier), *stands)).all()
-        edges += [Edge(row.claim, row.to_claim, held.get(row.to_source, row.to_source)) for row in rows]
-        frontier = {row.to_claim for row in rows if row.to_claim} - seen
-    stated = select(claim.id, claim.source, claim.derivation).where(
-        claim.id.in_(seen), claim.status != Status.removed, view.holds(ClaimVersion)
-    )
-    nodes = {
-        id_: ClaimNode(id_, held.get(source, source), derivation.value)
-        for id_, source, derivation in session.execute(stated)
+    steps: Sequence[Mapping[Any, Any]] = [each for each in relations if each["claim"] in nodes]
+    seen = set(nodes)
+    while steps:
+        steps = [each for each in steps if each["type"] in BASIS]
+        edges += [
+            Edge(each["claim"], each["to_claim"], held.get(each["to_source"], each["to_source"])) for each in steps
+        ]
+        ahead = {each["to_claim"] for each in steps if each["to_claim"]} - seen
+        seen |= ahead
+        steps = [
+            row
+            for some in _some(ahead)
+            for row in session.execute(wanted.where(relation.claim.in_(some), *stands)).mappings()
+        ]
+    for some in _some(seen - nodes.keys()):
+        stated = select(claim.id, claim.source, claim.derivation).where(
+            claim.id.in_(some), claim.status != Status.removed, view.holds(ClaimVersion)
+        )
+        for id_, source, derivation in session.execute(stated):
+            nodes[id_] = ClaimNode(id_, held.get(source, source), derivation.value)
+    # What was taken down no longer says whose it was: `all_roots` takes an edge to it for an unknown basis.
+    ids = [position.id for position in found.positions]
+    return all_roots(ids, nodes, [edge for edge in edges if edge.from_claim in nodes])
+
+
+def _related(session: Session, ids: Sequence[str], view: View) -> list[Card]:
+    """The relations of these claims, from either end, each once and in the order in which they were recorded."""
+    # Most claims have none: those that have are found first, in words that cost less.
+    ends = set[str]()
+    for some in _some(ids):
+        names = {f"id_{n}": id_ for n, id_ in enumerate(some)}
+        among = f"IN ({', '.join(f':{name}' for name in names)}) AND NOT c.withdrawn AND {held_in(view)}"
+        statement = " UNION ".join(
+            f"SELECT c.{end} FROM relation c WHERE c.{end} {among}"  # noqa: S608 - our own names
+            for end in ("claim", "to_claim")
+        )
+        ends.update(str(id_) for (id_,) in read(session, statement, {**names, "as_of": view.as_of}))
+    found = {
+        card["id"]: card for some in _some(sorted(ends)) for card in relations_of(session, some, view, withdrawn=False)
     }
-    # What was taken down no longer says whose it was: `roots` takes an edge to it for an unknown basis.
-    edges = [edge for edge in edges if edge.from_claim in nodes]
-    return {id_: roots(id_, nodes, edges) for id_ in ids}
+    return [found[id_] for id_ in sorted(found)]
 
 
-def _summary(session: Session, topic: Card, view: View) -> Card:
-    """A topic with how its figures stand."""
-    question = Question(topic, topic["tolerance"])
-    found = _sort_out(session, question, view)
-    counted = (func.count(), func.count(claim.source.distinct()), func.min(claim.date), func.max(claim.date))
-    belongs = (_belongs(question, found.scheme), claim.status != Status.removed, view.holds(ClaimVersion))
-    claims, sources, first, last = session.execute(
-        select(*counted).select_from(table_of(ClaimVersion)).where(*belongs)
-    ).one()
+def _some(ids: Iterable[str]) -> Iterator[Sequence[str]]:
+    """The ids, no more at once than a statement takes."""
+    listed = list(ids)
+    return (listed[start : start + AT_ONCE] for start in range(0, len(listed), AT_ONCE))
+
+
+def _summary(session: Session, question: Question, view: View) -> dict[str, Any]:
+    """How the figures of a question stand."""
+    found = _sort_out(session, question, view, apart=False)
     verdicts = Counter(pair.verdict.value for pair in _pairs(found, question) or [])
-    own = {name: topic[name] for name in ("slug", *TOPIC.fields)}
-    return own | {
-        "claims": claims,
-        "sources": sources,
-        "first_date": first,
-        "last_date": last,
+    counted = extent(session, found.asked, view)
+    return {
+        **{name: getattr(counted, name) for name in ("claims", "sources", "first_date", "last_date")},
         "spread": _spread(found, question),
         "verdicts": {verdict.value: verdicts.get(verdict.value, 0) for verdict in Verdict},
-        **{name: topic[name] for name in ("revision", "recorded_at", "seq")},
-        "links": {
-            "self": f"/v1/topics/{topic['slug']}",
-            **{
-                name.replace("-", "_"): f"/v1/topics/{topic['slug']}/{name}"
-                for name in ("claims", "side-by-side", "timeline")
-            },
-        },
     }
+
+
+def _summed_up(session: Session, topics: Iterable[Card], view: View) -> list[Card]:
+    """Topics with how their figures stand."""
+    words = vocabulary(session, view)
+    summaries = Summaries(session, view, words)
+    cards = []
+    for topic in topics:
+        question = Question(topic, topic["tolerance"])
+
+        def sum_up(question: Question = question) -> dict[str, Any]:
+            return _summary(session, question, view)
+
+        summary = summaries.of(topic["slug"], _asked(question, words), topic["tolerance"], sum_up)
+        links = {name.replace("-", "_"): f"/v1/topics/{topic['slug']}/{name}" for name in LINKED}
+        cards.append(
+            {name: topic[name] for name in ("slug", *TOPIC.fields)}
+            | summary
+            | {name: topic[name] for name in ("revision", "recorded_at", "seq")}
+            | {"links": {"self": f"/v1/topics/{topic['slug']}", **links}}
+        )
+    return cards
 
 
 def find_topics(session: Session, query: PageQuery, view: View) -> Found:
     """The questions, each with how its figures stand."""
     found = find_slugged(session, TOPIC, query, view)
-    return Found([_summary(session, topic, view) for topic in found.rows], found.seq, found.next_cursor, found.total)
+    return replace(found, rows=_summed_up(session, found.rows, view))
 
 
 def read_topic(session: Session, slug: str, view: View) -> Card:
     """One question. Raises `NotFound`."""
-    return _summary(session, read_slugged(session, TOPIC, slug, view), view)
+    return _summed_up(session, [topic_fields(session, slug, view)], view)[0]
+
+
+def find_timeline(
+    reading: Reading, topic: Card, page: PageQuery, view: View, layout: Layout, *, narrower: bool
+) -> Found:
+    """A page of the claims of a topic, by source and date."""
+    session = reading.session
+    asked = _asked(Question(topic, None, narrower=narrower), vocabulary(session, view))
+    versions, cursor = walk_timeline(session, asked, view, page.limit, page.cursor)
+    total = extent(session, asked, view).claims if page.total else None
+    return Found([], view.seq, cursor, total, written=write_claims(reading, versions, view, layout))
 
 
 def topic_fields(session: Session, slug: str, view: View) -> Card:
     """The fields of a topic. Raises `NotFound`."""
-    return read_slugged(session, TOPIC, slug, view)
+    row = vocabulary(session, view).topics.get(slug)
+    return read_slugged(session, TOPIC, slug, view) if row is None else TOPIC.card(row)

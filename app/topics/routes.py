@@ -1,27 +1,32 @@
 """Topics and side-by-sides over HTTP."""
 
+from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.auth import Editor
-from app.changes.clock import Log, view_of
+from app.caching import of_topic
+from app.changes.clock import Log
 from app.claims.columns import CLAIM_COLUMNS
-from app.claims.filters import ClaimQuery, Sort
-from app.claims.queries import Card, find_claims
+from app.claims.filters import ClaimQuery
+from app.claims.queries import Card, find_claims, read_cards
 from app.claims.schemas import Claim
 from app.claims.sides import WINDOW
 from app.db import Db
 from app.formats import Wanted, columns_of_model, listing, one
 from app.paging import AsOf, Found, PageQuery
+from app.parameters import room
 from app.problems import invalid
+from app.reading import reading
 from app.shapes import Day, Slug, State
 from app.topics.kinds import TOPIC, put_topic
 from app.topics.queries import (
     Question,
     check_question,
+    find_timeline,
     find_topics,
     read_topic,
     side_by_side,
@@ -31,7 +36,7 @@ from app.topics.schemas import SideBySide, TimelineRow, Topic, TopicInput
 from app.vocabulary.terms import Aggregation
 from app.writing import Write
 
-router = APIRouter(tags=["topics"])
+router = room("topics")
 TOPIC_COLUMNS = columns_of_model(Topic)
 TIMELINE_COLUMNS = [column for column in CLAIM_COLUMNS if column.name in TimelineRow.model_fields]
 
@@ -102,8 +107,8 @@ def list_topics(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> R
     """The questions that people ask, each with how many claims answer it and how far they lie apart."""
 
     def find(page: PageQuery) -> Found:
-        with db.read() as session:
-            return find_topics(session, page, view_of(session, page.recorded_as_of))
+        with reading(db) as read:
+            return find_topics(read.session, page, read.view(page.recorded_as_of))
 
     return want.rows(find, query, TOPIC_COLUMNS)
 
@@ -111,10 +116,10 @@ def list_topics(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> R
 @router.get("/topics/{slug}", summary="Read a topic", operation_id="read_topic", responses={200: {"model": Topic}})
 def get_topic(slug: TopicSlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
     """One question, with claim and source counts, date span, spread, and how many pairs there are of each verdict."""
-    with db.read() as session:
-        view = view_of(session, recorded_as_of)
-        card = read_topic(session, slug, view)
-    return one(request, card)
+    with reading(db) as read:
+        view = read.view(recorded_as_of)
+        card = read_topic(read.session, slug, view)
+    return one(request, card, basis=of_topic(view.head, card))
 
 
 @router.put(
@@ -143,15 +148,17 @@ def record_topic(
 @listing(router, "/topics/{slug}/claims", Claim, "List the claims of a topic")
 def list_topic_claims(slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db: Db, want: Wanted) -> Response:
     """All its claims, the newest first, narrower categories included; every filter of `/v1/claims` works here too."""
+    layout = want.layout(CLAIM_COLUMNS)
 
     def find(page: ClaimQuery) -> Found:
-        with db.read() as session:
-            view = view_of(session, page.recorded_as_of, known_on=page.known_on)
-            topic_fields(session, slug, view)
+        with reading(db) as read:
+            view = read.view(page.recorded_as_of, known_on=page.known_on)
+            topic = topic_fields(read.session, slug, view)
             if page.topic:
                 detail = "The address names the topic already."
                 raise invalid("topic", detail, hint="leave `topic` out, or ask /v1/claims", location="query")
-            return find_claims(session, page.model_copy(update={"topic": [slug]}), view)
+            found = find_claims(read, page.model_copy(update={"topic": [slug]}), view, layout)
+            return replace(found, basis=of_topic(view.head, topic))
 
     return want.rows(find, query, CLAIM_COLUMNS)
 
@@ -159,13 +166,14 @@ def list_topic_claims(slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db
 @listing(router, "/topics/{slug}/timeline", TimelineRow, "Follow a topic over time")
 def read_timeline(slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db: Db, want: Wanted) -> Response:
     """One flat row a claim, by source and date: what a chart over time draws. `fields` chooses other columns."""
+    layout = want.layout(CLAIM_COLUMNS, TIMELINE_COLUMNS)
 
     def find(page: TimelineQuery) -> Found:
-        with db.read() as session:
-            view = view_of(session, page.recorded_as_of, known_on=page.known_on)
-            topic_fields(session, slug, view)
-            query = ClaimQuery(**page.model_dump(), topic=[slug], sort=Sort.by_source)
-            return find_claims(session, query, view)
+        with reading(db) as read:
+            view = read.view(page.recorded_as_of, known_on=page.known_on)
+            topic = topic_fields(read.session, slug, view)
+            found = find_timeline(read, topic, page, view, layout, narrower=page.narrower is not False)
+            return replace(found, basis=of_topic(view.head, topic))
 
     return want.rows(find, query, CLAIM_COLUMNS, TIMELINE_COLUMNS)
 
@@ -176,21 +184,23 @@ def read_topic_side_by_side(slug: TopicSlug, query: Annotated[CompareQuery, Quer
 
     As a file: the claims that are the positions, a row each.
     """
-    with db.read() as session:
-        view = view_of(session, query.recorded_as_of, known_on=query.known_on)
-        topic = topic_fields(session, slug, view)
-        card = side_by_side(session, _question(topic, query), view)
-    return want.document(card, [position["claim"] for position in card["positions"]], CLAIM_COLUMNS)
+    with reading(db) as read:
+        view = read.view(query.recorded_as_of, known_on=query.known_on)
+        topic = topic_fields(read.session, slug, view)
+        card, versions = side_by_side(read, _question(topic, query), view)
+        rows = [] if want.file is None else read_cards(read.session, versions, view)
+    return want.document(card, rows, CLAIM_COLUMNS, of_topic(view.head, topic))
 
 
 @listing(router, "/side-by-side", SideBySide, "See any question side by side", pages=False)
 def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, want: Wanted) -> Response:
     """The same for a question of your own: a category, and whose, where, how counted and since when."""
-    with db.read() as session:
-        view = view_of(session, query.recorded_as_of, known_on=query.known_on)
-        check_question(session, query.category, query.subject, query.place, view)
-        card = side_by_side(session, _question(query.model_dump(), query), view)
-    return want.document(card, [position["claim"] for position in card["positions"]], CLAIM_COLUMNS)
+    with reading(db) as read:
+        view = read.view(query.recorded_as_of, known_on=query.known_on)
+        check_question(read.session, query.category, query.subject, query.place, view)
+        card, versions = side_by_side(read, _question(query.model_dump(), query), view)
+        rows = [] if want.file is None else read_cards(read.session, versions, view)
+    return want.document(card, rows, CLAIM_COLUMNS, of_topic(view.head, query.model_dump()))
 
 
 def _question(asked: dict[str, object], query: CompareQuery) -> Question:

@@ -3,16 +3,18 @@
 import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from app.auth import Editor
+from app.caching import of_record
 from app.changes.clock import view_of
 from app.db import Database, Db
 from app.formats import Find, Wanted, columns_of_model, listing, one
 from app.imports.outcomes import Outcome
 from app.imports.smells import SmellKind
 from app.paging import AsOf, Found, PageQuery, short
+from app.parameters import room
 from app.shapes import Slug
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT, put_category, put_place, put_subject
 from app.vocabulary.schemas import (
@@ -28,7 +30,7 @@ from app.vocabulary.slugged import Slugged, find_slugged, read_slugged
 from app.vocabulary.terms import VOCABULARY, Term
 from app.writing import Write
 
-router = APIRouter(tags=["vocabulary"])
+router = room("vocabulary")
 
 SLUG = "Its slug."
 NEW_SLUG = "Its slug: small letters, digits and hyphens."
@@ -52,7 +54,7 @@ def _read(db: Database, kind: Slugged, slug: str, request: Request, as_of: str |
     with db.read() as session:
         view = view_of(session, as_of)
         card = read_slugged(session, kind, slug, view)
-    return one(request, card)
+    return one(request, card, basis=of_record(view.head, f"{kind.name}-{slug}"))
 
 
 @listing(router, "/categories", Category, "List categories")

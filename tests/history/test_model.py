@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from app.db import Database
+from app.main import Service
 from tests.examples import citation, furnish, topic
 from tests.examples import claim as claim_body
 from tests.examples import source as source_body
@@ -65,7 +66,7 @@ class World:
         """Put a furnished register without claims in the place of the last one."""
         database = Database(settings_for(self.copies.make("furnished")))
         self.register.database = database
-        self.register.client.app.state.database = database  # type: ignore[attr-defined] # a Starlette
+        cast("Service", self.register.client.app).serve_from(database)
 
 
 @dataclass

@@ -1,0 +1,70 @@
+"""How much work one read may be, so that no question holds up the others.
+
+SQLite counts the steps of its own machine, from the beginning of a transaction; PostgreSQL the time of each statement.
+Whatever only reads has the large budget; a read that runs in the event loop has the small one first and, where that is
+not enough, another thread.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import psycopg
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a read may take: steps of SQLite's machine (20 to 50 million a second), and seconds a statement.
+
+    SQLite asks every `tick` steps whether to go on.
+    """
+
+    steps: int
+    tick: int
+    seconds: float
+
+
+LARGE = Budget(steps=40_000_000, tick=200_000, seconds=2.0)
+SMALL = Budget(steps=60_000, tick=4_000, seconds=0.005)
+
+
+class Meter:
+    """Counts the ticks of one transaction. SQLite counts the steps of a statement on when it is run again."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, budget: Budget) -> None:
+        self.left = budget.steps // budget.tick
+
+    def __call__(self) -> bool:
+        """Whether what runs is to be stopped."""
+        self.left -= 1
+        return self.left < 0
+
+
+def watch(driver: sqlite3.Connection) -> None:
+    """Give the transaction that begins the budget that holds here and now."""
+    budget = SMALL if _hurry.get() else LARGE
+    driver.set_progress_handler(Meter(budget), budget.tick)
+
+
+def is_too_long(error: object) -> bool:
+    """Whether a driver's error says that a statement was stopped."""
+    if isinstance(error, sqlite3.OperationalError):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+    return isinstance(error, psycopg.errors.QueryCanceled)
+
+
+_hurry: ContextVar[bool] = ContextVar("hurry", default=False)
+
+
+@contextmanager
+def in_a_hurry() -> Iterator[None]:
+    """Whatever is read in the block has the small budget. SQLite ends what takes longer; see `is_too_long`."""
+    token = _hurry.set(True)
+    try:
+        yield
+    finally:
+        _hurry.reset(token)

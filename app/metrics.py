@@ -1,0 +1,51 @@
+"""What `/metrics` tells: plain numbers of this process, in the words of Prometheus."""
+
+import os
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+
+from app.db import Database
+from app.edge import Counts
+from app.memory import Memory
+
+
+class Collector:
+    """Reads the numbers when somebody asks for them."""
+
+    def __init__(self, counts: Counts, memory: Memory, database: Database) -> None:
+        self.counts = counts
+        self.memory = memory
+        self.database = database
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric with its value. `pid` tells the processes of one service apart."""
+        pid, memory = str(os.getpid()), self.memory
+        made = SummaryMetricFamily(
+            "counterclaim_made_seconds", "Answers that had to be made, and how long it took.", labels=["pid", "status"]
+        )
+        for status, each in self.counts.by_status.items():
+            made.add_metric([pid, str(status)], each.count, each.seconds)
+        yield made
+        asked = CounterMetricFamily(
+            "counterclaim_memory_asked",
+            "Reads that were looked up in memory: sent from it, or not there. `unchanged`: hits that were a 304.",
+            labels=["pid", "outcome"],
+        )
+        for outcome, count in (("hit", memory.hits), ("miss", memory.misses), ("unchanged", memory.unchanged)):
+            asked.add_metric([pid, outcome], count)
+        yield asked
+        yield _one(
+            CounterMetricFamily, "counterclaim_memory_forgotten", "Answers that a change made untrue.", memory.forgotten
+        )
+        yield _one(GaugeMetricFamily, "counterclaim_memory_answers", "Answers that are kept.", memory.count)
+        yield _one(GaugeMetricFamily, "counterclaim_memory_bytes", "Bytes that they take.", memory.bytes)
+        yield _one(
+            GaugeMetricFamily, "counterclaim_register_seq", "The last change that was read.", self.database.shown
+        )
+
+
+def _one(family: type[CounterMetricFamily | GaugeMetricFamily], name: str, description: str, value: float) -> Metric:
+    metric = family(name, description, labels=["pid"])
+    metric.add_metric([str(os.getpid())], value)
+    return metric

@@ -1,0 +1,72 @@
+"""Serving in this process, or in several that share a port and a register."""
+
+import logging
+import os
+import signal
+from contextlib import suppress
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
+from socket import socket
+from threading import Thread
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.settings import Settings, read_settings
+
+LOG = "%(asctime)s %(levelname)s %(message)s"
+
+SILENCE = 30
+"""Seconds after which a worker that says nothing is replaced."""
+
+
+def serve_here(settings: Settings, listening: socket) -> None:
+    """Serve in this process until a signal ends it; requests that have begun are answered."""
+    from app.main import create_app  # noqa: PLC0415 - a supervisor answers no requests
+
+    _log(settings)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(_config(create_app(settings))).run(sockets=[listening])
+
+
+def serve_in_processes(settings: Settings, listening: socket, workers: int) -> None:
+    """Serve in so many processes until a signal ends this one, and start another for each that dies."""
+    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415 - one process needs none
+
+    _log(settings)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    Multiprocess(_config(f"{__name__}:worker", workers=workers), sockets=[listening]).run()
+
+
+def worker() -> FastAPI:
+    """The service in one of several processes."""
+    from app.main import create_app  # noqa: PLC0415 - see above
+
+    settings = read_settings()
+    _log(settings)
+    if (parent := parent_process()) is not None:
+        Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    return create_app(settings)
+
+
+def _end_with(parent: int) -> None:
+    """End when the supervisor does, however that happens: nobody would replace or stop this process any more."""
+    wait([parent])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _config(app: FastAPI | str, workers: int = 1) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_worker_healthcheck=SILENCE,
+    )
+
+
+def _log(settings: Settings) -> None:
+    logging.basicConfig(level=settings.log_level.upper(), format=LOG)

@@ -1,0 +1,336 @@
+"""Which claims of a question its side-by-side needs, and how many there are, without a look at each of them.
+
+The rules show of every standpoint (`app/standpoints.py`) only the claims of the latest period end and date. An index
+keeps the claims that stand by question, standpoint and recency; here it is read from standpoint to standpoint, and of
+each only the end: a few steps for each standpoint, however many claims there are. What is found is what the rules need
+and little more; they decide.
+
+For a past state of the register there is no such index, so that all claims of the question are read, in the database.
+"""
+
+# ruff: noqa: S608 - statements are made of our own names
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import Any, Final
+
+import orjson
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+from app.budget import is_too_long
+from app.changes.clock import View
+from app.claims.compare import Statement
+from app.claims.figure import Figure, plain_number
+from app.claims.period import parse_period
+from app.claims.scheme import Scheme
+from app.problems import QueryTooBroad
+from app.standpoints import AHEAD, DAY, OPEN, RETRACTED, WITHOUT_FIGURE, as_number
+
+READ = (
+    *("version", "id", "status", "retracted_on", "kind", "source", "category", "subject", "place"),
+    *("proposition", "modality", "derivation", "value", "lower", "upper", "coverage", "out_of"),
+    *("lower_inclusive", "upper_inclusive", "approximate", "relative_to"),
+    *("period", "aggregation", "date", "includes", "excludes"),
+)
+"""What the rules need of a claim."""
+
+_SHOWN = ", ".join(f"c.{name}" for name in READ)
+_STANDS = "c.until_seq IS NULL"
+_HELD = "c.seq <= :as_of AND (c.until_seq IS NULL OR c.until_seq > :as_of)"
+_APART = f"(p.standpoint LIKE '% {RETRACTED}' OR p.standpoint LIKE '% {WITHOUT_FIGURE}')"
+_SAME_LINE = "c.category = p.category AND c.subject = p.subject AND c.place = p.place AND c.standpoint = p.standpoint"
+
+Parameters = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The claims that a question is about; None asks for any."""
+
+    categories: tuple[str, ...]
+    subject: str | None
+    place: str | None
+    aggregation: str | None
+    since: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A claim that may be a position: its version, what the rules say about, and whether it is set apart from them."""
+
+    version: int
+    id: str
+    status: str
+    retracted_on: date | None
+    kind: str
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many claims there are, of how many sources, and from when to when they were said."""
+
+    claims: int
+    sources: int
+    first_date: date | None
+    last_date: date | None
+
+
+def candidates(
+    session: Session, asked: Asked, view: View, scheme: Scheme, held: Mapping[str, str], *, apart: bool = True
+) -> list[Candidate]:
+    """Every claim that may be a position, and a few more that turn out to be none.
+
+    With `apart` also those that are shown apart: taken back by their sources, or without a figure.
+    """
+    # Nothing is taken back on a day after the last change, so it only still stands where a clock was set back.
+    apart = apart or view.today < view.at.date()
+    statement = _latest(asked, view, apart=apart) if view.as_of is None else _past(asked, view)
+    return [_candidate(row, scheme, held) for row in read(session, statement, parameters_of(asked, view))]
+
+
+def extent(session: Session, asked: Asked, view: View) -> Extent:
+    """Count the claims of a question that were not taken down."""
+    parameters = parameters_of(asked, view)
+    said = f"NULLIF(c.recency % {DAY}, 0)"
+    if view.as_of is not None:
+        counted = f"SELECT c.source, count(*), min({said}), max({said}) FROM claim c"
+        rows = read(session, f"{counted} WHERE {_belongs(asked)}{_known(view)} GROUP BY c.source", parameters)
+        counts = [(source, count) for source, count, _, _ in rows]
+        days = [as_day(day) for _, _, *ends in rows for day in ends if day]
+    else:
+        counts = read(session, _of_each_line("count(*)", asked, view), parameters)
+        if asked.aggregation is None and asked.since is None and view.known_on is None:
+            days = [day for end in read(session, _ends(asked), parameters)[0] if (day := as_date(end))]
+        else:
+            ends = [_of_each_line(f"{end}({said})", asked, view) for end in ("min", "max")]
+            days = [as_day(day) for end in ends for _, day in read(session, end, parameters) if day]
+    return Extent(
+        claims=sum(count for _, count in counts),
+        sources=len({line.partition(" ")[0] for line, count in counts if count}),
+        first_date=min(days, default=None),
+        last_date=max(days, default=None),
+    )
+
+
+def _of_each_line(wanted: str, asked: Asked, view: View) -> str:
+    """Something of the claims of each standpoint that the index tells; one after the other, nothing is sorted."""
+    among = f"{_STANDS} AND {_SAME_LINE}{_known(view)}{since_clause(asked)}"
+    counted = f"SELECT p.standpoint, (SELECT {wanted} FROM claim c WHERE {among}) FROM standpoints p"
+    return f"{_standpoints(asked)} {counted} WHERE p.standpoint IS NOT NULL{_counts_so(asked)}"
+
+
+def _ends(asked: Asked) -> str:
+    """The first and the last date in each category: the two ends of an index."""
+    given = "c.status <> 'removed' AND c.subject = :subject AND c.place = :place"
+    ends = [
+        f"(SELECT {end}(c.date) FROM claim c WHERE {_STANDS} AND {given} AND c.category = :category_{n})"
+        for n in range(len(asked.categories))
+        for end in ("min", "max")
+    ]
+    return f"SELECT {', '.join(ends)}"
+
+
+def _known(view: View) -> str:
+    """Only what had been said by the asked day."""
+    return "" if view.known_on is None else f" AND c.recency % {DAY} BETWEEN 1 AND :said"
+
+
+def as_day(number: int) -> date:
+    """The day that eight digits stand for."""
+    return date(number // 10_000, number // 100 % 100, number % 100)
+
+
+def _latest(asked: Asked, view: View, *, apart: bool) -> str:
+    """Of each standpoint the claims of the greatest recency; and every claim that is set apart."""
+    known, since, counts_so = _known(view), since_clause(asked), _counts_so(asked)
+    early = ""
+    if known:
+        # Nobody can have said later what ended before; only those about days to come are looked through from the end.
+        early = f"""{known} AND c.recency < CASE
+            WHEN p.standpoint LIKE '% {OPEN}%' THEN :said_open
+            WHEN p.standpoint LIKE '% {AHEAD}%' THEN {DAY * DAY}
+            ELSE :said_ended END"""
+    statement = f"""{_standpoints(asked)}, heads AS (
+            SELECT p.*, (
+                SELECT max(c.recency) FROM claim c WHERE {_STANDS} AND {_SAME_LINE}{early}{since}
+            ) AS head
+            FROM standpoints p WHERE p.standpoint IS NOT NULL AND NOT {_APART}{counts_so}
+        )
+        SELECT {_SHOWN} FROM heads p CROSS JOIN claim c
+        WHERE {_STANDS} AND {_SAME_LINE} AND c.recency = p.head{since}"""
+    if apart:
+        statement += f""" UNION ALL SELECT {_SHOWN} FROM standpoints p CROSS JOIN claim c
+            WHERE {_APART} AND {_STANDS} AND {_SAME_LINE}{known}{since}{counts_so}"""
+    return statement
+
+
+def _past(asked: Asked, view: View) -> str:
+    """The same of a past state: every claim of the question is looked at."""
+    names = ", ".join(f"p.{name}" for name in READ)
+    return f"""SELECT {names} FROM (
+            SELECT {_SHOWN}, c.standpoint, rank() OVER (
+                PARTITION BY c.category, c.subject, c.place, c.standpoint ORDER BY c.recency DESC
+            ) AS place_in_line
+            FROM claim c WHERE {_belongs(asked)}{_known(view)}
+        ) p WHERE p.place_in_line = 1 OR {_APART}"""
+
+
+def _belongs(asked: Asked) -> str:
+    """The condition under which a version is a claim of the question in a past state."""
+    categories = ", ".join(f":category_{n}" for n in range(len(asked.categories)))
+    given = [f" AND c.{name} = :{name}" for name in ("subject", "place", "aggregation") if getattr(asked, name)]
+    return f"c.category IN ({categories}){''.join(given)} AND {_HELD} AND c.recency IS NOT NULL{since_clause(asked)}"
+
+
+def _standpoints(asked: Asked) -> str:
+    """Every category, subject, place and standpoint of the question: from each the index leads to the next."""
+    levels = [
+        "categories (category) AS (VALUES "
+        + ", ".join(f"(CAST(:category_{n} AS VARCHAR(80)) COLLATE BINARY)" for n in range(len(asked.categories)))
+    ]
+    levels[0] += ")"
+    before, known = "categories", ["category"]
+    for name, level in (("subject", "subjects"), ("place", "places"), ("standpoint", "standpoints")):
+        above = ", ".join(f"p.{column}" for column in known)
+        if name != "standpoint" and getattr(asked, name) is not None:
+            levels.append(
+                f"{level} AS (SELECT {above}, CAST(:{name} AS VARCHAR(80)) COLLATE BINARY AS {name} FROM {before} p)"
+            )
+        else:
+            same = "".join(f" AND c.{column} = p.{column}" for column in known)
+            least = f"SELECT min(c.{name}) FROM claim c WHERE {_STANDS}{same}"
+            levels.append(
+                f"{level} ({', '.join([*known, name])}) AS ("
+                f" SELECT {above}, ({least}) FROM {before} p WHERE p.{known[-1]} IS NOT NULL"
+                f" UNION ALL SELECT {above}, ({least} AND c.{name} > p.{name})"
+                f" FROM {level} p WHERE p.{name} IS NOT NULL)"
+            )
+        before, known = level, [*known, name]
+    return "WITH RECURSIVE " + ", ".join(levels)
+
+
+def _counts_so(asked: Asked) -> str:
+    return "" if asked.aggregation is None else " AND p.standpoint LIKE :counted_so"
+
+
+def since_clause(asked: Asked) -> str:
+    """The period starts on the asked day, or in a month or year that has it and is known no closer."""
+    if asked.since is None:
+        return ""
+    # What the index of standpoints knows comes first. `IS TRUE` keeps other indices away, that would lead astray.
+    starts = "(c.period_start IN (:since, :since_month, :since_year)) IS TRUE"
+    return f" AND {starts} AND (c.period_start = :since OR c.period LIKE :in_month OR c.period LIKE :in_year)"
+
+
+def held_in(view: View) -> str:
+    """The condition under which the version `c` of anything is in a view."""
+    return _STANDS if view.as_of is None else _HELD
+
+
+def parameters_of(asked: Asked, view: View) -> Parameters:
+    """Everything that the statements about a question name."""
+    found: Parameters = {f"category_{n}": slug for n, slug in enumerate(asked.categories)}
+    found |= {"subject": asked.subject, "place": asked.place, "aggregation": asked.aggregation}
+    said = as_number(view.known_on)
+    found |= {
+        "as_of": view.as_of,
+        "known_on": view.known_on,
+        "said": said,
+        "said_open": said + 1,
+        "said_ended": (said + 1) * DAY,
+    }
+    found["counted_so"] = f"% {asked.aggregation}%"
+    if asked.since is not None:
+        day = asked.since
+        found |= {"since": day, "since_month": day.replace(day=1), "since_year": day.replace(month=1, day=1)}
+        found |= {"in_month": f"{day.isoformat()[:7]}/%", "in_year": f"{day.isoformat()[:4]}/%"}
+    return found
+
+
+def read(session: Session, statement: str, parameters: Parameters) -> list[Any]:
+    """The rows of a statement as the driver gives them: types of their own cost more than the reading.
+
+    Raises `QueryTooBroad` where it takes more than a reader's statement may.
+    """
+    connection = session.connection()
+    given = parameters
+    if connection.dialect.name == "postgresql":
+        statement = _for_psycopg(statement)
+    else:
+        given = {name: value.isoformat() if isinstance(value, date) else value for name, value in parameters.items()}
+    try:
+        return list(connection.exec_driver_sql(statement, given).all())
+    except DBAPIError as error:
+        if not is_too_long(error.orig):
+            raise
+        detail = "Too many claims would have to be looked at to answer this."
+        raise QueryTooBroad(detail, hint="name a `subject` and a `place`, and ask for the present state") from error
+
+
+@cache
+def _for_psycopg(statement: str) -> str:
+    """`:name` is `%(name)s` there, and the order of bytes has another name."""
+    statement = statement.replace("%", "%%").replace("COLLATE BINARY", 'COLLATE "C"')
+    return re.sub(r":(\w+)", r"%(\1)s", statement)
+
+
+def _candidate(row: Sequence[Any], scheme: Scheme, held: Mapping[str, str]) -> Candidate:
+    # fmt: off
+    (
+        version, id_, status, retracted_on, kind, source, category, subject, place,
+        proposition, modality, derivation, value, lower, upper, coverage, out_of,
+        lower_inclusive, upper_inclusive, approximate, relative_to,
+        period, aggregation, said, includes, excludes,
+    ) = row
+    # fmt: on
+    known = scheme.categories.get(category)
+    figure = Figure(
+        "",
+        None if value is None else plain_number(value),
+        None if lower is None else plain_number(lower),
+        None if upper is None else plain_number(upper),
+        None if lower_inclusive is None else bool(lower_inclusive),
+        None if upper_inclusive is None else bool(upper_inclusive),
+        bool(approximate),
+        coverage,
+        None if out_of is None else plain_number(out_of),
+        relative_to,
+    )
+    statement = Statement(
+        str(id_),
+        held.get(source, source),
+        category,
+        subject,
+        place,
+        known.unit if known else "",
+        proposition,
+        modality,
+        derivation,
+        figure,
+        parse_period(period),
+        aggregation,
+        as_date(said),
+        _slugs(includes),
+        _slugs(excludes),
+    )
+    return Candidate(version, statement.id, status, as_date(retracted_on), kind, statement)
+
+
+_NOBODY: Final = frozenset[str]()
+
+
+def as_date(day: date | str | None) -> date | None:
+    """SQLite keeps days as text."""
+    return date.fromisoformat(day) if isinstance(day, str) else day
+
+
+def _slugs(words: str | list[str]) -> frozenset[str]:
+    """SQLite keeps lists as text."""
+    if words in ("[]", []):
+        return _NOBODY
+    return frozenset(orjson.loads(words) if isinstance(words, str) else words)

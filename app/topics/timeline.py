@@ -1,0 +1,63 @@
+"""A topic over time: its claims by source and date, each page walked along an index from where the last one ended."""
+
+# ruff: noqa: S608 - statements are made of our own names
+
+from datetime import date
+
+from sqlmodel import Session
+
+from app.changes.clock import View
+from app.claims.filters import Sort, order_of
+from app.paging import DEFAULT_LIMIT, read_cursor, write_cursor
+from app.topics.narrowing import Asked, as_date, held_in, parameters_of, read, since_clause
+
+ORDER = order_of(Sort.by_source)
+"""The same order as of `/v1/claims?sort=source`: a cursor of one leads on in the other."""
+
+UNDATED = "9999-12-31"
+"""Stands in cursors for the date of an undated claim: those come last within their source."""
+
+NO_ID = "00000000-0000-0000-0000-000000000000"
+"""An id before every other."""
+
+
+def walk_timeline(
+    session: Session, asked: Asked, view: View, limit: int | None, cursor: str | None
+) -> tuple[list[int], str | None]:
+    """The versions of the next claims by source, date (unknown last) and id, and the cursor behind them."""
+    limit = limit or DEFAULT_LIMIT
+    _, text, id_ = read_cursor(ORDER, cursor)
+    source, _, said = (text or f" {UNDATED}").rpartition(" ")
+    after = {"source": source, "after": date.fromisoformat(said), "id": id_ or NO_ID, "most": limit + 1}
+    # Behind a dated claim there may be any undated one of the same source.
+    after["undated_id"] = after["id"] if said == UNDATED else NO_ID
+    rows = read(session, _statement(asked, view), parameters_of(asked, view) | after)
+    page = [row[0] for row in rows[:limit]]
+    if len(rows) <= limit:
+        return page, None
+    _, source, day, id_ = rows[limit - 1]
+    return page, write_cursor(ORDER, f"{source} {as_date(day) or UNDATED}", str(id_))
+
+
+def _statement(asked: Asked, view: View) -> str:
+    """The first rows of each category, dated and undated, and of all these the first."""
+    holds = held_in(view)
+    holds += " AND c.status <> 'removed'" + since_clause(asked)
+    holds += "" if asked.aggregation is None else " AND c.aggregation = :aggregation"
+    dated = "c.date IS NOT NULL AND (c.source, c.date, c.id) > (:source, :after, :id)"
+    if view.known_on is not None:
+        dated += " AND c.date <= :known_on"
+    streams = []
+    for n in range(len(asked.categories)):
+        mine = f"c.category = :category_{n} AND c.subject = :subject AND c.place = :place AND {holds}"
+        streams.append(_stream(f"{dated} AND {mine}", "c.source, c.date, c.id"))
+        if view.known_on is None:
+            undated = "c.date IS NULL AND (c.source, c.id) > (:source, :undated_id)"
+            streams.append(_stream(f"{undated} AND {mine}", "c.source, c.id"))
+    together = " UNION ALL ".join(f"SELECT * FROM ({stream}) s{n}" for n, stream in enumerate(streams))
+    ordered = "ORDER BY source, CASE WHEN date IS NULL THEN 1 ELSE 0 END, date, id"
+    return f"SELECT version, source, date, id FROM ({together}) found {ordered} LIMIT :most"
+
+
+def _stream(where: str, order: str) -> str:
+    return f"SELECT c.version, c.source, c.date, c.id FROM claim c WHERE {where} ORDER BY {order} LIMIT :most"

@@ -1,0 +1,146 @@
+"""Vocabularies in memory: slugs, hierarchies, topics and names are asked for on every read and change once in a while.
+
+What is remembered for a database holds for every state between the last change of a vocabulary and the last state that
+was looked at; one index of the change log, which has nothing else in it, tells whether it holds for a later one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from app.changes.clock import View
+from app.claims.scheme import Scheme
+from app.db import Database
+from app.reading import Reading
+from app.tables import (
+    OF_VOCABULARIES,
+    CategoryVersion,
+    Change,
+    PlaceVersion,
+    SourceVersion,
+    SubjectVersion,
+    TopicVersion,
+    Version,
+    columns_of,
+)
+from app.vocabulary.kinds import scheme
+
+NAMED: dict[str, type[Version]] = {
+    "source": SourceVersion,
+    "category": CategoryVersion,
+    "subject": SubjectVersion,
+    "place": PlaceVersion,
+}
+"""The kinds whose names a search looks at."""
+
+MOST_PAST = 8
+"""So many past states are remembered: an export asks for one of them again and again."""
+
+KEPT = "vocabulary"
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The vocabularies of one state of the register."""
+
+    slugs: Mapping[str, frozenset[str]]
+    """Kind → every slug of it."""
+    words: Mapping[str, Mapping[str, frozenset[str]]]
+    """Kind → slug → the words of its name."""
+    sources: Mapping[str, tuple[str, str]]
+    """Slug → kind and interest."""
+    topics: Mapping[str, Mapping[str, Any]]
+    """Slug → the fields of the topic."""
+    scheme: Scheme
+    _below: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+
+    def below(self, kind: str, slug: str) -> frozenset[str]:
+        """What lies below the category, subject or place `slug`, itself included."""
+        found = self._below.get((kind, slug))
+        if found is None:
+            narrower = {
+                "category": self.scheme.narrower_categories,
+                "subject": self.scheme.narrower_subjects,
+                "place": self.scheme.narrower_places,
+            }
+            found = self._below[kind, slug] = narrower[kind](slug)
+        return found
+
+    def called(self, kind: str, word: str) -> list[str]:
+        """The slugs of a kind whose names have `word`."""
+        return [slug for slug, words in self.words[kind].items() if word in words]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A vocabulary, and the states that it holds for: from `since` until `seen`. Never changed, only replaced."""
+
+    vocabulary: Vocabulary
+    since: int
+    seen: int
+
+
+def vocabulary(source: Reading | Session, view: View) -> Vocabulary:
+    """The vocabularies of a view. Nothing is asked where nothing was recorded since the last time."""
+    database: Database | None = source.database if isinstance(source, Reading) else source.info.get("database")
+    if database is None:  # a writer, whose own changes nobody else sees yet
+        return _read(_session(source), view)
+    kept: _Kept | None = database.beside.get(KEPT)
+    if kept is not None and kept.since <= view.seq <= kept.seen:
+        return kept.vocabulary
+    if view.as_of is not None:
+        return _past(database, source, view)
+    if kept is not None and view.seq > kept.seen and _last_change(_session(source), view) == kept.since:
+        database.beside[KEPT] = replace(kept, seen=view.seq)
+        return kept.vocabulary
+    session = _session(source)
+    found = _read(session, view)
+    if kept is None or view.seq > kept.seen:  # a replica that lies behind must not undo what a newer read has kept
+        database.beside[KEPT] = _Kept(found, _last_change(session, view), view.seq)
+    return found
+
+
+def _past(database: Database, source: Reading | Session, view: View) -> Vocabulary:
+    """A past state is final, so it is remembered by its number."""
+    kept: dict[int, Vocabulary] = database.beside.get(f"past {KEPT}", {})
+    found = kept.get(view.seq)
+    if found is None:
+        found = _read(_session(source), view)
+        # Replaced, not changed: other threads read it.
+        database.beside[f"past {KEPT}"] = dict([*kept.items(), (view.seq, found)][-MOST_PAST:])
+    return found
+
+
+def _session(source: Reading | Session) -> Session:
+    return source.session if isinstance(source, Reading) else source
+
+
+def _last_change(session: Session, view: View) -> int:
+    """The last change of any vocabulary in the view; 0 if there is none."""
+    seq = columns_of(Change).seq
+    last = select(seq).where(OF_VOCABULARIES, seq <= view.seq).order_by(seq.desc()).limit(1)
+    return session.execute(last).scalar() or 0
+
+
+def _read(session: Session, view: View) -> Vocabulary:
+    slugs: dict[str, frozenset[str]] = {}
+    words: dict[str, dict[str, frozenset[str]]] = {}
+    for kind, table in NAMED.items():
+        columns = columns_of(table)
+        rows = session.execute(select(columns.slug, columns.words).where(view.holds(table)))
+        words[kind] = {slug: frozenset(some) for slug, some in rows}
+        slugs[kind] = frozenset(words[kind])
+    source, topic = columns_of(SourceVersion), columns_of(TopicVersion)
+    sources = session.execute(select(source.slug, source.kind, source.interest).where(view.holds(SourceVersion)))
+    topics = session.execute(select(*topic).where(view.holds(TopicVersion))).mappings()
+    by_slug: dict[str, Mapping[str, Any]] = {row["slug"]: dict(row) for row in topics}
+    return Vocabulary(
+        slugs={**slugs, "topic": frozenset(by_slug)},
+        words=words,
+        sources={slug: (kind.value, interest.value) for slug, kind, interest in sources},
+        topics=by_slug,
+        scheme=scheme(session, view),
+    )

@@ -1,0 +1,124 @@
+"""What the database writes of a claim is what its schema says, byte for byte, in every layout."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.changes.clock import View
+from app.claims.columns import CLAIM_COLUMNS
+from app.claims.projection import write_claim, write_claims
+from app.claims.queries import read_cards
+from app.claims.schemas import Claim
+from app.formats import json_bytes
+from app.reading import reading as reading_of
+from app.rows import CSV, NESTED, Column, Layout, cell, laid_out
+from tests.examples import citation, claim, figure, furnish, numbered, recorded
+from tests.registers import Register
+
+SHOWN = "SELECT version, id FROM claim WHERE until_seq IS NULL AND status <> 'removed' ORDER BY version"
+
+
+def assert_written(register: Register, view: View | None = None, columns: list[Column] = CLAIM_COLUMNS) -> int:
+    """Hold every claim of a register, written by the database, against the same claim by its schema."""
+    with reading_of(register.database) as read:
+        view = view or read.view()
+        standing = SHOWN if view.as_of is None else SHOWN.replace("until_seq IS NULL", f"seq <= {view.as_of}")
+        versions = [row[0] for row in read.rows(standing)]
+        cards = read_cards(read.session, versions, view)
+        assert write_claims(read, versions, view, NESTED) == [json_bytes(card).decode() for card in cards]
+        flat = Layout.flat(columns, csv=False)
+        assert write_claims(read, versions, view, flat) == [
+            json_bytes(row).decode() for row in laid_out(cards, columns)
+        ]
+        lines = write_claims(read, versions, view, Layout.flat(columns, csv=True))
+        assert "".join(line + CSV.end for line in lines).encode() == CSV.lines(cards, columns)
+        for card in cards[-5:]:
+            if view.as_of is None:
+                assert write_claim(read, card["id"], view) == (card["revision"], json_bytes(card).decode())
+        for card in cards:
+            # And the schema itself says so, too: nothing is lost or added on the way through it.
+            assert Claim.model_validate(card).model_dump(mode="json") == Claim.model_validate_json(
+                json_bytes(card)
+            ).model_dump(mode="json")
+        return len(cards)
+
+
+def test_the_starter_claims_are_written_as_their_schema_says(reading: Register) -> None:
+    assert assert_written(reading) > 100
+
+
+def test_so_are_past_states_and_what_was_known_on_a_day(starter: Register) -> None:
+    first = starter.get("/v1/claims?category=casualties&date_to=2025-06-12&limit=1").json()["data"][0]
+    body = {"reason": "Taken back.", "retracted_on": "2025-07-01"}
+    headers = {"If-Match": '"1"'}
+    assert starter.write("POST", f"/v1/claims/{first['id']}/retraction", body, **headers).status_code == 200
+    with reading_of(starter.database) as read:
+        views = [
+            read.view(known_on=date(2025, 6, 12)),
+            read.view(known_on=date(2026, 1, 1)),
+            read.view(f"seq:{read.view().seq - 1}"),
+            read.view(f"seq:{read.view().seq - 1}", known_on=date(2025, 6, 12)),
+        ]
+    for view in views:
+        assert assert_written(starter, view) > 100
+
+
+TEXT = st.text(
+    st.one_of(
+        st.characters(exclude_categories=["Cs"], exclude_characters="\0"), st.sampled_from("=+-@,\"\n\r\t;%'\\\x7f\x1f")
+    ),
+    min_size=1,
+    max_size=40,
+).filter(str.strip)
+NUMBER = st.one_of(
+    st.integers(-(10**15), 10**15),
+    st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**6), max_value=10**6, places=6).map(float),
+    (st.floats(1e-12, 1e-3) | st.floats(-1e-4, -1e-6)).map(lambda number: float(f"{number:.15g}")),
+)
+
+
+@pytest.fixture
+def furnished(register: Register) -> Register:
+    furnish(register)
+    return register
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=TEXT,
+    number=NUMBER,
+    coverage=st.sampled_from([0.95, 0.5, 0.123456789]),
+    columns=st.sets(st.sampled_from(range(len(CLAIM_COLUMNS))), min_size=1),
+)
+def test_any_text_and_any_number_is_written_alike(
+    furnished: Register, text: str, number: Any, coverage: float, columns: set[int]
+) -> None:
+    body = numbered(
+        note=text,
+        includes=["brigade", "militia"],
+        citations=[
+            citation(quote=text, locator=text, gap=text, via=["agency", "institute"]),
+            {"document": {"title": text}, "fidelity": "verbatim"},
+        ],
+        confidence={"level": "low", "stated": text, "rationale": text, "assessed_on": "2025-07-01"},
+    )
+    body["figure"] = figure(text, value=number, lower=min(number, 0), upper=max(number, 0), coverage=coverage)
+    answer = furnished.write("POST", "/v1/claims", body)
+    assert answer.status_code in (201, 409), answer.text
+    assert assert_written(furnished, columns=[CLAIM_COLUMNS[index] for index in sorted(columns)])
+
+
+def test_a_claim_with_nothing_but_what_it_needs_is_written_alike(furnished: Register) -> None:
+    bare = claim(citations=[{"document": {"title": "A leaflet"}}], date=None)
+    bare["figure"] = {"as_printed": "thousands"}
+    recorded(furnished, bare | {"period": {"edtf": "2022-02-24/..", "aggregation": "cumulative"}})
+    assert assert_written(furnished) == 1
+
+
+def test_a_cell_alone_on_its_line_is_still_a_line(furnished: Register) -> None:
+    recorded(furnished, numbered())
+    assert furnished.get("/v1/claims.csv?fields=note").text == 'note\r\n""\r\n'
+    assert cell(None) == ""

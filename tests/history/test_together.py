@@ -1,0 +1,105 @@
+"""Writes that share a transaction: one that fails leaves no trace, and does not hurt the others."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.changes.clock import Log
+from app.changes.together import together
+from app.claims.recording import record_claim
+from app.claims.schemas import ClaimInput
+from app.problems import DuplicateClaim, InvalidRequest
+from tests.examples import claim, figure, furnish
+from tests.registers import Register
+
+
+class Broken(Exception):
+    """Something that nobody foresaw."""
+
+
+def of(value: int, **changes: Any) -> ClaimInput:
+    cited = [{"document": {"url": f"https://example.org/{value}", "title": "A page"}}]
+    body = claim(figure=figure(str(value), value=value), citations=cited, **changes)
+    return ClaimInput.model_validate(body)
+
+
+def write_all(register: Register, acts: list[Any]) -> list[Any]:
+    async def run() -> list[Any]:
+        waiting = together(register.database)
+        return list(await asyncio.gather(*(waiting.write("desk", act) for act in acts), return_exceptions=True))
+
+    return asyncio.run(run())
+
+
+def recording(value: int, **changes: Any) -> Any:
+    return lambda log: record_claim(log, of(value, **changes))["id"]
+
+
+def seqs(register: Register) -> tuple[list[int], int]:
+    with register.database.read() as session:
+        log = session.execute(text("SELECT seq FROM change ORDER BY seq")).scalars().all()
+        return list(log), session.execute(text("SELECT seq FROM clock")).scalar_one()
+
+
+@pytest.fixture
+def furnished(register: Register) -> Register:
+    furnish(register)
+    return register
+
+
+def test_what_is_refused_leaves_no_trace_among_the_others(furnished: Register) -> None:
+    good = [recording(value) for value in range(100)]
+    bad = [recording(200, category="unheard-of"), recording(7), recording(7, note="The same.")]
+    mixed = [*good[:50], *bad, *good[50:]]
+    told = write_all(furnished, mixed)
+    made = [each for each in told if isinstance(each, str)]
+    assert len(made) == len(set(made)) == 100
+    assert sorted(type(each).__name__ for each in told if not isinstance(each, str)) == [
+        DuplicateClaim.__name__,
+        DuplicateClaim.__name__,
+        InvalidRequest.__name__,
+    ]
+    for id_ in made:
+        assert furnished.get(f"/v1/claims/{id_}").status_code == 200
+    log, head = seqs(furnished)
+    assert log == list(range(1, head + 1))
+
+
+def test_one_that_breaks_in_the_middle_takes_nobody_with_it(furnished: Register) -> None:
+    def breaks(log: Log) -> None:
+        record_claim(log, of(999))
+        log.flush()
+        raise Broken
+
+    def clashes(log: Log) -> None:
+        record_claim(log, of(998))
+        log.session.execute(text("INSERT INTO clock (id, seq, at) VALUES (1, 0, '2026-01-01')"))
+
+    told = write_all(furnished, [recording(1), breaks, recording(2), clashes, recording(3), recording(1)])
+    assert [isinstance(each, str) for each in told] == [True, False, True, False, True, False]
+    assert isinstance(told[1], Broken)
+    assert isinstance(told[5], DuplicateClaim)
+    found = furnished.get("/v1/claims").json()["data"]
+    assert sorted(each["figure"]["value"] for each in found) == [1, 2, 3]
+    log, head = seqs(furnished)
+    assert log == list(range(1, head + 1))
+    assert write_all(furnished, [recording(999)])[0]
+
+
+def test_a_word_that_changed_shows_in_the_next_answer(furnished: Register) -> None:
+    def answer(value: int) -> dict[str, Any]:
+        return dict(write_all(furnished, [lambda log: record_claim(log, of(value))])[0])
+
+    assert answer(1)["source"]["name"] == "The ministry"
+    changed = {"name": "The ministry of war", "kind": "government", "interest": "party"}
+    assert furnished.write("PUT", "/v1/sources/ministry", changed).status_code == 200
+    assert answer(2)["source"]["name"] == "The ministry of war"
+    # As another process would change it: this one hears nothing of it.
+    other = Register(furnished.settings, type(furnished.database)(furnished.settings), furnished.client, furnished.keys)
+    told = write_all(other, [lambda log: record_claim(log, of(3))["source"]["name"]])
+    assert told == ["The ministry of war"]
+    assert furnished.write("PUT", "/v1/sources/ministry", {**changed, "name": "The ministry"}).status_code == 200
+    assert write_all(other, [lambda log: record_claim(log, of(4))["source"]["name"]]) == ["The ministry"]
+    other.database.close()

@@ -1,0 +1,346 @@
+"""Answers from memory are the answers that would be made now, in fewer bytes where the client takes them."""
+
+import gzip
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import brotli  # type: ignore[import-untyped] # it has no types
+import pytest
+import zstandard
+from fastapi.testclient import TestClient
+from sqlalchemy.exc import OperationalError
+
+from app.compression import LEAST_BYTES, chosen
+from app.db import Database
+from app.main import create_app
+from app.settings import Settings
+from tests.examples import claim, figure, furnish, numbered, recorded, source, topic
+from tests.registers import Register
+
+UNPACKED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.decompress,
+    "br": brotli.decompress,
+    "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body),
+}
+PLAIN = {"Accept-Encoding": "identity"}
+
+
+@pytest.fixture
+def plain(register: Register) -> Iterator[TestClient]:
+    """A process of the same service that keeps nothing."""
+    settings = Settings.model_validate(register.settings.model_dump(by_alias=True) | {"memory_bytes": 0})
+    app = create_app(settings)
+    with TestClient(app, base_url="http://testserver", raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def other(register: Register) -> Iterator[TestClient]:
+    """Another process of the same service, with a memory of its own."""
+    app = create_app(register.settings)
+    with TestClient(app, base_url="http://testserver", raise_server_exceptions=False) as client:
+        yield client
+
+
+def raw(client: Any, path: str, **headers: str) -> tuple[Any, bytes]:
+    """The answer and its bytes as they were sent."""
+    with client.stream("GET", path, headers=headers) as answer:
+        return answer, b"".join(answer.iter_raw())
+
+
+def stats(register: Register) -> tuple[int, int]:
+    memory = register.client.app.state.watch.memory  # type: ignore[attr-defined] # a Starlette
+    return memory.hits, memory.misses
+
+
+def test_the_same_again_comes_from_memory(register: Register) -> None:
+    furnish(register)
+    recorded(register, claim())
+    first = register.get("/v1/claims?category=killed")
+    hits, misses = stats(register)
+    again = register.get("/v1/claims?category=killed")
+    assert stats(register) == (hits + 1, misses)
+    assert again.content == first.content
+    assert again.headers["etag"] == first.headers["etag"]
+    assert again.headers["x-request-id"] != first.headers["x-request-id"]
+    head = register.client.head("/v1/claims?category=killed")
+    assert (head.content, head.headers["content-length"]) == (b"", first.headers["content-length"])
+    held = register.get("/v1/claims?category=killed", headers={"If-None-Match": first.headers["etag"]})
+    assert (held.status_code, held.content) == (304, b"")
+    assert stats(register) == (hits + 3, misses)
+    told = register.get("/metrics").text
+    assert 'outcome="hit"' in told
+    assert 'outcome="unchanged"' in told
+
+
+def test_a_new_claim_takes_only_its_like_out_of_memory(register: Register) -> None:
+    furnish(register)
+    recorded(register, claim())
+    for path in ("/v1/claims?category=killed", "/v1/claims?category=wounded", "/v1/claims"):
+        register.get(path)
+    recorded(register, numbered())
+    hits, misses = stats(register)
+    assert register.get("/v1/claims?category=wounded").json()["data"] == []
+    assert stats(register) == (hits + 1, misses)
+    assert len(register.get("/v1/claims?category=killed").json()["data"]) == 2
+    assert len(register.get("/v1/claims").json()["data"]) == 2
+    assert stats(register) == (hits + 1, misses + 2)
+
+
+def test_who_has_seen_a_state_is_not_answered_from_before_it(register: Register) -> None:
+    furnish(register)
+    recorded(register, claim())
+    old = register.get("/v1/claims?category=wounded").json()["meta"]["seq"]
+    made = register.write("POST", "/v1/claims", numbered())
+    seen = made.headers["x-register-seq"]
+    now = register.get("/v1/claims?category=wounded", headers={"X-Register-Seq": seen})
+    assert old < now.json()["meta"]["seq"] == int(seen)
+
+
+def without_seq(value: Any) -> Any:
+    """A list that did not change may name an earlier state in which it was read."""
+    match value:
+        case dict():
+            return {name: without_seq(each) for name, each in value.items() if name not in {"meta", "seq"}}
+        case list():
+            return [without_seq(each) for each in value]
+    return value
+
+
+READS = [
+    "/v1/claims",
+    "/v1/claims?category=killed",
+    "/v1/claims?category=killed&narrower=true",
+    "/v1/claims?category=wounded&source=institute",
+    "/v1/claims?source_kind=government",
+    "/v1/claims?subject=army&place=war&confidence=unassessed",
+    "/v1/claims?q=corrected",
+    "/v1/claims?status=removed",
+    "/v1/claims?topic=dead",
+    "/v1/claims.csv?source=ministry",
+    "/v1/claims.ndjson?category=killed",
+    "/v1/topics",
+    "/v1/topics/dead",
+    "/v1/topics/dead/claims",
+    "/v1/topics/dead/timeline",
+    "/v1/topics/dead/side-by-side",
+    "/v1/side-by-side?category=killed&subject=army&place=war",
+    "/v1/sources",
+    "/v1/sources/institute",
+    "/v1/documents",
+    "/v1/changes",
+    "/v1/feed.json",
+]
+OF_A_CLAIM = ["", "/revisions", "/relations", "/assessments", "/citation", "/figure.txt"]
+
+
+class Writes:
+    """Everything that can be written, at random."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self.dice = dice
+        self.claims: list[str] = []
+
+    def next(self, client: Any, keys: dict[str, str]) -> Any:
+        """Write something, through one process or another."""
+        acts = [self.claim, self.claim, self.source, self.topic]
+        if self.claims:
+            acts += [self.citation, self.assessment, self.repair, self.retraction, self.relation, self.takedown]
+        method, path, body, headers = self.dice.choice(acts)()
+        answer = client.request(method, path, json=body, headers=keys | headers)
+        assert answer.status_code in (200, 201, 404, 409, 410, 412), answer.text
+        if path == "/v1/claims" and answer.status_code == 201:
+            self.claims.append(answer.json()["id"])
+        return answer
+
+    def claim(self) -> tuple[str, str, Any, dict[str, str]]:
+        pick = self.dice.choice
+        body = numbered(
+            category=pick(["killed", "wounded", "killed-named"]),
+            source=pick(["ministry", "minister", "institute"]),
+            period={"edtf": f"2022-02-24/2025-06-{self.dice.randint(10, 29)}", "aggregation": "cumulative"},
+        )
+        return "POST", "/v1/claims", body, {}
+
+    def source(self) -> tuple[str, str, Any, dict[str, str]]:
+        return "PUT", "/v1/sources/institute", source(f"The institute {self.dice.randint(1, 9)}"), {}
+
+    def topic(self) -> tuple[str, str, Any, dict[str, str]]:
+        return "PUT", "/v1/topics/dead", topic(category="killed", title=f"How many? {self.dice.randint(1, 9)}"), {}
+
+    def _one(self, path: str, body: Any, method: str = "POST") -> tuple[str, str, Any, dict[str, str]]:
+        return method, f"/v1/claims/{self.dice.choice(self.claims)}{path}", body, {"If-Match": "*"}
+
+    def citation(self) -> tuple[str, str, Any, dict[str, str]]:
+        document = {"title": "More", "url": f"https://example.org/{self.dice.randint(1, 999)}"}
+        return self._one("/citations", {"document": document})
+
+    def assessment(self) -> tuple[str, str, Any, dict[str, str]]:
+        level = self.dice.choice(["low", "high"])
+        return self._one("/assessments", {"level": level, "rationale": "Seen.", "assessed_on": "2025-07-01"})
+
+    def repair(self) -> tuple[str, str, Any, dict[str, str]]:
+        number = self.dice.randint(30_000, 10**9)
+        changes = {"figure": figure(str(number), value=number), "note": "It was corrected."}
+        return self._one("", {"event": "transcription_fix", "reason": "A slip.", "changes": changes}, "PATCH")
+
+    def retraction(self) -> tuple[str, str, Any, dict[str, str]]:
+        return self._one("/retraction", {"reason": "Taken back.", "retracted_on": "2025-07-01"})
+
+    def relation(self) -> tuple[str, str, Any, dict[str, str]]:
+        return self._one("/relations", {"type": "based_on", "source": "agency"})
+
+    def takedown(self) -> tuple[str, str, Any, dict[str, str]]:
+        return self._one("/takedown", {"reason": "A court order."})
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_memory_answers_as_if_there_were_none(
+    register: Register, other: TestClient, plain: TestClient, seed: int
+) -> None:
+    """Two processes with memories and one without, all written through: after each write everybody says the same."""
+    furnish(register)
+    assert register.write("PUT", "/v1/topics/dead", topic(category="killed")).status_code == 201
+    dice = random.Random(seed)  # noqa: S311 - a dice
+    writes = Writes(dice)
+    for _ in range(30):
+        answer = writes.next(dice.choice([register.client, other, plain]), register.keys["admin"])
+        seen = {"X-Register-Seq": answer.headers["x-register-seq"]}
+        paths = dice.sample(READS, 5) + [f"/v1/claims/{id_}{dice.choice(OF_A_CLAIM)}" for id_ in writes.claims[-2:]]
+        for path in paths:
+            wanted = plain.get(path, headers=seen)
+            for client in (register.client, other):
+                got = client.get(path, headers=seen)
+                again = client.get(path)
+                assert got.status_code == again.status_code == wanted.status_code, path
+                if wanted.headers["content-type"].endswith(("/json", "+json")) and wanted.status_code == 200:
+                    assert without_seq(got.json()) == without_seq(wanted.json()), path
+                    assert without_seq(again.json()) == without_seq(wanted.json()), path
+                elif wanted.status_code == 200:
+                    assert got.text == again.text == wanted.text, path
+    assert stats(register)[0] > 20
+
+
+def test_what_was_taken_down_is_nowhere_when_the_takedown_is_answered(register: Register, other: TestClient) -> None:
+    furnish(register)
+    made = recorded(register, claim(note="Oryctolagus cuniculus."))
+    paths = ["/v1/claims", "/v1/claims.csv", f"/v1/claims/{made['id']}/revisions", "/v1/claims?q=oryctolagus"]
+    for _ in range(2):
+        for path in paths:
+            assert "Oryctolagus" in other.get(path).text
+    answer = register.write("POST", f"/v1/claims/{made['id']}/takedown", {"reason": "A court order."})
+    assert answer.status_code == 200
+    for path in paths:
+        assert "Oryctolagus" not in other.get(path).text, path
+        assert "Oryctolagus" not in register.get(path).text, path
+
+
+def test_a_past_state_stays_in_memory_while_others_are_recorded(register: Register) -> None:
+    furnish(register)
+    recorded(register, claim())
+    path = f"/v1/claims?recorded_as_of=seq:{register.get('/health/ready').json()['seq']}&category=killed"
+    first = register.get(path)
+    recorded(register, numbered(category="wounded"))
+    hits, misses = stats(register)
+    assert register.get(path).content == first.content
+    assert stats(register) == (hits + 1, misses)
+
+
+def test_a_database_that_fails_is_not_papered_over(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish(register)
+    recorded(register, claim())
+    assert register.get("/v1/claims").status_code == 200
+
+    def away(*_: Any, **__: Any) -> Any:
+        raise OperationalError("SELECT 1", {}, Exception("connection refused"))
+
+    watch = register.client.app.state.watch  # type: ignore[attr-defined] # a Starlette
+    monkeypatch.setattr(watch, "look", away)
+    monkeypatch.setattr(watch, "fresh", lambda: False)
+    hits, _ = stats(register)
+    assert register.get("/v1/claims").status_code == 200, "the database answers, only memory is not asked"
+    monkeypatch.setattr(register.database.reader, "connect", away)
+    assert register.get("/v1/claims").status_code == 503
+    assert stats(register)[0] == hits
+
+
+def test_another_day_is_another_answer(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    furnish(register)
+    recorded(register, claim())
+    register.get("/v1/claims")
+    tomorrow = time.time() + 86_400
+    monkeypatch.setattr("app.watching.time.time", lambda: tomorrow)
+    monkeypatch.setattr("app.watching.LAG", 0.05)
+    time.sleep(0.06)
+    hits, misses = stats(register)
+    register.get("/v1/claims")
+    assert stats(register) == (hits, misses + 1), "ages are counted to the day"
+
+
+def test_a_register_that_went_back_is_another_one(register: Register, make_database: Callable[[str], str]) -> None:
+    furnish(register)
+    recorded(register, claim())
+    register.get("/v1/claims")
+    url = make_database("empty")
+    register.client.app.serve_from(Database(Settings(DATABASE_URL=url)))  # type: ignore[attr-defined, call-arg] # an alias
+    assert register.get("/v1/claims").json()["data"] == []
+    register.database.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/claims?limit=20", "/openapi.json", "/v1/claims.csv", "/v1/vocabulary"])
+@pytest.mark.parametrize("encoding", UNPACKED)
+def test_every_encoding_says_the_same(reading: Register, path: str, encoding: str) -> None:
+    answer, body = raw(reading.client, path, **PLAIN)
+    assert "content-encoding" not in answer.headers
+    for _ in range(2):  # made, and from memory
+        packed, less = raw(reading.client, path, **{"Accept-Encoding": f"{encoding}, identity;q=0.5"})
+        assert packed.headers["content-encoding"] == encoding
+        assert UNPACKED[encoding](less) == body
+        assert len(less) < len(body)
+        assert "Accept-Encoding" in packed.headers["vary"]
+        assert packed.headers["etag"] not in ("", answer.headers["etag"]), "other bytes have another strong ETag"
+        if "content-length" in packed.headers:
+            assert int(packed.headers["content-length"]) == len(less)
+        held = {"Accept-Encoding": encoding, "If-None-Match": packed.headers["etag"]}
+        assert raw(reading.client, path, **held)[0].status_code == 304
+    assert raw(reading.client, path, **PLAIN, **{"If-None-Match": answer.headers["etag"]})[0].status_code == 304
+
+
+def test_a_tiny_answer_is_sent_as_it_is(reading: Register) -> None:
+    answer, body = raw(reading.client, "/health/live", **{"Accept-Encoding": "gzip"})
+    assert len(body) < LEAST_BYTES
+    assert "content-encoding" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip, deflate, br, zstd", "zstd"),
+        ("gzip, deflate, br", "br"),
+        ("gzip;q=1.0, br;q=0.5", "gzip"),
+        ("*", "zstd"),
+        ("zstd;q=0, *;q=0.1", "br"),
+        ("identity", None),
+        ("deflate", None),
+        ("gzip;q=none", None),
+        ("", None),
+    ],
+)
+def test_the_client_chooses_the_encoding(accepted: str, encoding: str | None) -> None:
+    assert chosen(accepted) == encoding
+
+
+def test_a_cache_in_front_can_forget_by_name(reading: Register) -> None:
+    first = reading.get("/v1/claims?limit=1").json()["data"][0]["id"]
+    for path, key in (
+        (f"/v1/claims/{first}", f"claim-{first}"),
+        ("/v1/topics/russian-casualties/side-by-side", "topic-russian-casualties"),
+        ("/v1/topics/russian-casualties", "topic-russian-casualties"),
+        ("/v1/claims", "claims"),
+        ("/v1/sources/csis", "source-csis"),
+    ):
+        answer = reading.get(path)
+        assert key in answer.headers["surrogate-key"].split()
+        assert answer.headers["cache-control"] == "public, max-age=0, s-maxage=1"

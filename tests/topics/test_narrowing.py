@@ -1,0 +1,311 @@
+"""What a side-by-side does not read changes nothing in it: the plain way, over every claim, gives the same answer."""
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import date, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import select
+
+from alembic import command
+from app.changes.clock import Log, View, view_of, writing
+from app.claims import sides
+from app.claims.compare import Statement
+from app.claims.events import reinstate, retract, revise, take_down
+from app.claims.figure import Figure
+from app.claims.given import FIGURE, figure_numbers
+from app.claims.period import parse_period
+from app.claims.recording import record_claim
+from app.claims.schemas import ChangeInput, ClaimInput, RetractionInput
+from app.claims.scheme import Scheme
+from app.db import alembic_config
+from app.problems import Problem
+from app.sources.queries import holders, put_source
+from app.sources.schemas import SourceInput
+from app.standpoints import placed
+from app.tables import ClaimVersion, columns_of
+from app.topics.kinds import put_topic
+from app.topics.schemas import TopicInput
+from app.vocabulary.kinds import scheme
+from tests.examples import claim, every_row, furnish, seq_of, source, topic
+from tests.imports.files import send
+from tests.registers import Register
+
+SOURCES = ["ministry", "minister", "institute", "agency"]
+CATEGORIES = ["casualties", "killed", "killed-named", "wounded", "survived"]
+SCOPES: list[dict[str, list[str]]] = [
+    {},
+    {},
+    {},
+    {"includes": ["militia", "brigade"]},
+    {"includes": ["brigade", "militia"]},
+    {"includes": ["militia"]},
+    {"excludes": ["militia"]},
+]
+PERIODS = [
+    *("2022-02-24/2024-06-30", "2022-02-24/2024-06-30", "2022-02-24/2024-05", "2022-02/2024-05-31", "2022/2024-06-30"),
+    *(
+        "2022-02-24/..",
+        "2022-02-24/..",
+        "../2024-06-30",
+        "2022-02-24/2024-06~",
+        "2024-06-30",
+        "2024-06",
+        "2024",
+        "202X",
+    ),
+    *("0001-01-01", "0001-01-01/0001-01-01", "2023-22", "2022-02-24/2030"),
+]
+DATES = [None, None, "0001-01-01", "2024-01-01", "2024-06-30", "2024-07-01", "2024-07-01", "2024-08-15"]
+DAYS = [None, "0001-01-01", "2023-12-31", "2024-01-01", "2024-06-30", "2024-07-01", "2024-08-14", "2024-09-01"]
+
+
+def some_claim(chance: random.Random) -> dict[str, Any]:
+    numbers: dict[str, Any] = chance.choice(
+        [{"value": chance.randint(1, 4)}, {"lower": 2, "upper": chance.randint(2, 5)}, {"lower": 3}, {"upper": 3}, {}]
+    )
+    body = claim(
+        category=chance.choice(CATEGORIES),
+        subject=chance.choice(["army", "army", "army", "brigade"]),
+        place=chance.choice(["war", "war", "war", "front"]),
+        source=chance.choice(SOURCES),
+        modality=chance.choice(["estimate", "estimate", "count", "forecast"]),
+        period={
+            "edtf": chance.choice(PERIODS),
+            "aggregation": chance.choice(["cumulative", "cumulative", "within", "snapshot", "rate"]),
+        },
+        date=chance.choice(DATES),
+        figure={"as_printed": f"some {chance.randint(1, 9)}" if numbers else f"many{chance.random()}", **numbers},
+        **chance.choice(SCOPES),
+    )
+    if numbers and chance.random() < 0.25:
+        body["figure"]["relative_to"] = chance.choice(["militia", "1990"])
+    if not numbers and chance.random() < 0.6:
+        body["proposition"] = chance.choice(["trend", "existence", "denial"])
+    return body
+
+
+def happen(log: Log, chance: random.Random, ids: list[str]) -> None:
+    """Something that can happen to a register."""
+    event = chance.random()
+    with suppress(Problem):  # the same claim again, or an event that cannot be
+        if event < 0.7 or not ids:
+            ids.append(record_claim(log, ClaimInput(**some_claim(chance)))["id"])
+        elif event < 0.8:
+            day = date(2024, 7, 1) + timedelta(days=chance.randint(0, 60))
+            retract(log, chance.choice(ids), RetractionInput(reason="Taken back.", retracted_on=day))
+        elif event < 0.84:
+            reinstate(log, chance.choice(ids), "It stands.")
+        elif event < 0.95:
+            other = some_claim(chance)
+            names = chance.sample(["category", "date", "period", "figure", "source", "modality", "proposition"], 2)
+            changes = {name: other[name] for name in names if name in other}
+            given = {"event": "transcription_fix", "reason": "A slip.", "changes": changes}
+            revise(log, chance.choice(ids), ChangeInput.model_validate(given))
+        elif event < 0.98:
+            take_down(log, ids.pop(chance.randrange(len(ids))), "By a court.")
+        else:
+            held = chance.choice([None, "ministry"])
+            put_source(log, "agency", SourceInput(**source("The agency", speaks_for=held)))
+
+
+class Plain:
+    """Every claim of a state of the register, read one and all."""
+
+    def __init__(self, register: Register, as_of: str | None, known_on: date | None) -> None:
+        self.day = known_on
+        with register.database.read() as session:
+            self.view: View = view_of(session, as_of, known_on=known_on)
+            self.scheme: Scheme = scheme(session, self.view)
+            self.held = holders(session, self.view)
+            columns = columns_of(ClaimVersion)
+            wanted = select(*columns).where(self.view.holds(ClaimVersion)).order_by(columns.id)
+            self.rows = session.execute(wanted).mappings().all()
+
+    def belonging(self, asked: Mapping[str, Any]) -> Iterator[Mapping[Any, Any]]:
+        category = asked["category"]
+        within = self.scheme.narrower_categories(category) if asked.get("narrower", True) else {category}
+        for row in self.rows:
+            plain = all(asked.get(name) in (None, row[name]) for name in ("subject", "place", "aggregation"))
+            if row["status"] != "removed" and row["category"] in within and plain and self._starts(row, asked):
+                yield row
+
+    def _starts(self, row: Mapping[Any, Any], asked: Mapping[str, Any]) -> bool:
+        since = asked.get("since")
+        coarser = since and row["period"].startswith((f"{since[:7]}/", f"{since[:4]}/"))
+        return not since or bool(coarser) or row["period_start"] == date.fromisoformat(since)
+
+    def statement(self, row: Mapping[Any, Any]) -> Statement:
+        return Statement(
+            **{name: str(row[name]) for name in ("id", "category", "subject", "place", "proposition", "modality")},
+            source=self.held.get(row["source"], row["source"]),
+            unit=self.scheme.categories[row["category"]].unit,
+            derivation=str(row["derivation"]),
+            figure=Figure(**figure_numbers(row), **{name: row[name] for name in FIGURE}),
+            period=parse_period(row["period"]),
+            aggregation=str(row["aggregation"]),
+            date=row["date"],
+            includes=frozenset(row["includes"]),
+            excludes=frozenset(row["excludes"]),
+        )
+
+    def answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What a side-by-side says that depends on which claims were read."""
+        day = self.view.known_on
+        known = [row for row in self.belonging(asked) if day is None or (row["date"] and row["date"] <= day)]
+        retracted = [row for row in known if row["status"] == "retracted" and row["retracted_on"] <= self.view.today]
+        standing = [row for row in known if row not in retracted]
+        found = sides.positions(self.statement(row) for row in standing if row["kind"] != "none")
+        question = sides.Asked(**{name: asked.get(name) for name in ("category", "subject", "place", "aggregation")})
+        spread = asdict(sides.spread(found, question))
+        left_out = [{"claim": id_, "reasons": list(reasons)} for id_, reasons in spread["left_out"]]
+        pairs = [asdict(pair) for pair in sides.pairs(found, self.scheme)] if len(found) <= 40 else None
+        return {
+            "positions": [position.id for position in found],
+            "holders": [position.source for position in found],
+            "pairs": pairs,
+            "spread": {**spread, "left_out": left_out},
+            "related": [row["id"] for row in standing if row["kind"] == "none"],
+            "retracted": [row["id"] for row in retracted],
+        }
+
+    def counted(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        rows = list(self.belonging(asked))
+        dates = [row["date"].isoformat() for row in rows if row["date"]]
+        return {
+            "claims": len(rows),
+            "sources": len({row["source"] for row in rows}),
+            "first_date": min(dates, default=None),
+            "last_date": max(dates, default=None),
+        }
+
+
+def shown(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "positions": [position["claim"]["id"] for position in body["positions"]],
+        "holders": [position["source"]["slug"] for position in body["positions"]],
+        "pairs": body["pairs"],
+        "spread": body["spread"],
+        "related": [each["id"] for each in body["related"]["claims"]],
+        "retracted": [each["id"] for each in body["retracted"]],
+    }
+
+
+def same(one: Any, other: Any) -> bool:
+    return orjson.dumps(one) == orjson.dumps(other)
+
+
+TOPICS = [
+    topic(aggregation=aggregation, since=since, category=category)
+    for aggregation in (None, "cumulative")
+    for since in (None, "2022-02-24")
+    for category in ("casualties", "killed")
+]
+
+
+def check_topics(register: Register, as_of: str | None) -> None:
+    plain = Plain(register, as_of, None)
+    params = {"limit": "50"} | ({"recorded_as_of": as_of} if as_of else {})
+    rows = register.get("/v1/topics", params=params).json()["data"]
+    assert len(rows) == len(TOPICS)
+    for row, body in zip(rows, TOPICS, strict=True):
+        counted = plain.counted(body)
+        assert {name: row[name] for name in counted} == counted
+        expected = plain.answer(body)
+        assert same(row["spread"], expected["spread"])
+        verdicts = [pair["verdict"] for pair in expected["pairs"] or []]
+        assert row["verdicts"] == {verdict: verdicts.count(verdict) for verdict in row["verdicts"]}
+
+
+def check_timeline(register: Register, chance: random.Random, as_of: str | None) -> None:
+    number = chance.randrange(len(TOPICS))
+    known_on = chance.choice([None, "2024-07-01"])
+    plain = Plain(register, as_of, known_on and date.fromisoformat(known_on))  # type: ignore[arg-type] # or None
+    asked = {"known_on": known_on, "recorded_as_of": as_of, "fields": "id"}
+    params = {name: value for name, value in asked.items() if value}
+    found = every_row(register, f"/v1/topics/topic-{number}/timeline", chance.choice([1, 7, 1000]), **params)
+    rows = [
+        row for row in plain.belonging(TOPICS[number]) if not known_on or (row["date"] and row["date"] <= plain.day)
+    ]
+    rows.sort(key=lambda row: (row["source"], row["date"] or date.max, row["id"]))
+    assert [row["id"] for row in found] == [row["id"] for row in rows]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_side_by_side_is_the_same_as_over_every_claim(register: Register, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - a seed, no secret
+    furnish(register)
+    ids: list[str] = []
+    with writing(register.database, "desk") as log:
+        for number, body in enumerate(TOPICS):
+            put_topic(log, f"topic-{number}", TopicInput(**body))
+    for events in (150, 40, 1, 1, 20):
+        with writing(register.database, "desk") as log:
+            for _ in range(events):
+                happen(log, chance, ids)
+        check_topics(register, None)
+    last = seq_of(register)
+    check_topics(register, f"seq:{last // 2}")
+    for as_of in (None, None, f"seq:{last // 2}"):
+        check_timeline(register, chance, as_of)
+    for _ in range(25):
+        asked: dict[str, Any] = {
+            "category": chance.choice(CATEGORIES[:3]),
+            "subject": chance.choice(["army", "army", None]),
+            "place": chance.choice(["war", "war", None]),
+            "aggregation": chance.choice([None, None, "cumulative", "within"]),
+            "since": chance.choice([None, None, "2022-02-24", "2024-06-30"]),
+            "narrower": chance.random() < 0.7,
+            "known_on": chance.choice([None, *DAYS]),
+            "recorded_as_of": chance.choice([None, None, f"seq:{chance.randint(60, last)}"]),
+        }
+        day = asked["known_on"] and date.fromisoformat(asked["known_on"])
+        plain = Plain(register, asked["recorded_as_of"], day)
+        params = {name: value for name, value in asked.items() if value is not None}
+        answer = register.get("/v1/side-by-side", params=params)
+        assert answer.status_code == 200, answer.text
+        assert same(shown(answer.json()), plain.answer(asked)), asked
+
+
+def assert_every_claim_is_placed(register: Register) -> None:
+    with register.database.read() as session:
+        rows = session.execute(select(*columns_of(ClaimVersion))).mappings().all()
+    assert rows
+    for row in rows:
+        assert placed(dict(row)) == {name: row[name] for name in ("standpoint", "recency")}
+
+
+def test_every_version_of_a_claim_is_placed_as_its_columns_say(register: Register) -> None:
+    chance = random.Random(5)  # noqa: S311 - a seed, no secret
+    furnish(register)
+    ids: list[str] = []
+    with writing(register.database, "desk") as log:
+        for _ in range(150):
+            happen(log, chance, ids)
+    lines = [orjson.dumps(some_claim(chance)) for _ in range(50)]
+    assert send(register, b"\n".join(dict.fromkeys(lines)), "application/x-ndjson").status_code in (201, 422)
+    assert_every_claim_is_placed(register)
+
+
+def test_the_starter_claims_are_placed(reading: Register) -> None:
+    assert_every_claim_is_placed(reading)
+
+
+def test_claims_that_were_there_before_are_placed_by_the_migration(register: Register) -> None:
+    chance = random.Random(6)  # noqa: S311 - a seed, no secret
+    furnish(register)
+    ids: list[str] = []
+    with writing(register.database, "desk") as log:
+        for _ in range(150):
+            happen(log, chance, ids)
+    for step, target in ((command.downgrade, "0003"), (command.upgrade, "head")):
+        config = alembic_config()
+        with register.database.writer.connect() as connection:
+            config.attributes["connection"] = connection
+            step(config, target)
+    register.database.reader.dispose()
+    assert_every_claim_is_placed(register)
