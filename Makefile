@@ -4,6 +4,7 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 ROWS ?= 1000000
+CLAIMS ?= 1000000
 DATABASES ?= sqlite postgresql
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -24,6 +25,12 @@ races: .venv/tested ## Try history and simultaneous writes long and hard: about 
 
 cover: .venv/tested ## Run every test, and show which lines and branches they reach
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
+
+bench: .venv/tested .bench/peers/made ## Measure reads and writes against peers: CLAIMS=1000000 DATABASES="sqlite postgresql"
+	$(BIN)/python -m benchmarks.reads --claims $(CLAIMS) --databases "$(DATABASES)" --chart
+
+bench-quick: .venv/tested .bench/peers/made ## The same of 10,000 claims, in less than five minutes
+	$(BIN)/python -m benchmarks.reads --claims 10000 --databases "$(DATABASES)" --quick
 
 bench-import: .venv/tested ## Measure an import against the raw database: ROWS=1000000 DATABASES="sqlite postgresql"
 	$(BIN)/python -m benchmarks.imports --rows $(ROWS) --databases "$(DATABASES)"
@@ -60,4 +67,9 @@ pins: ## Pin every dependency anew, with hashes
 	$(PIP) --require-hashes -r requirements-dev.txt
 	@touch $@
 
-.PHONY: help serve test races cover bench-import check openapi pins
+.bench/peers/made: .venv/made benchmarks/requirements.txt
+	$(PYTHON) -m venv .bench/peers
+	.bench/peers/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r benchmarks/requirements.txt
+	@touch $@
+
+.PHONY: help serve test races cover bench bench-quick bench-import check openapi pins

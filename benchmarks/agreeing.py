@@ -1,0 +1,69 @@
+"""Whether the peers answer the same: nothing is measured between answers that differ."""
+
+import datetime as dt
+from typing import Any
+
+from benchmarks.asked import SHAPES, WORDS, Known, Place, naive_page, ours_page
+from benchmarks.servers import Server
+
+
+class Disagreement(Exception):
+    """Two peers answer one question differently."""
+
+
+def check_agreement(ours: Server, naive: Server, known: Known, large: str, small: str, *, sets: int) -> dict[str, Any]:
+    """Compare pages of every shape with so many `sets` of values, claims, timelines, searches and positions."""
+    compared = {"pages": 0, "claims": 0, "timelines": 0, "searches": 0, "positions": 0, "positions_more": 0}
+    for shape in SHAPES:
+        for filters in shape.filters[:sets]:
+            first = ours.json(ours_page(shape, filters, None))
+            _same(shape.name, first["data"], naive.json(naive_page(shape, filters, None, count=False))["data"])
+            compared["pages"] += 1
+            if first["links"]["next"]:
+                place = Place(None, "", len(first["data"]))
+                other = naive.json(naive_page(shape, filters, place, count=False))
+                _same(f"{shape.name}, second page", ours.json(first["links"]["next"])["data"], other["data"])
+                compared["pages"] += 1
+    for id_ in known.ids[:40]:
+        _same("claim", [ours.json(f"/v1/claims/{id_}")], [naive.json(f"/v1/claims/{id_}")])
+        compared["claims"] += 1
+    for slug in (large, small):
+        path = f"/v1/topics/{slug}/timeline?limit=200"
+        _same("timeline", ours.json(path)["data"], naive.json(f"{path}&count=false")["data"])
+        compared["timelines"] += 1
+        path = f"/v1/topics/{slug}/side-by-side?known_on=2025-06-01"
+        mine = {each["claim"]["id"]: each["claim"] for each in ours.json(path)["positions"]}
+        others = [each["claim"] for each in naive.json(path)["positions"]]
+        # Two transcriptions of one utterance that lie apart are both positions here; the naive peer shows one of them.
+        if strange := [each["id"] for each in others if each["id"] not in mine]:
+            raise Disagreement(f"side-by-side of {slug}: {len(strange)} positions are not ours, first {strange[0]}")
+        _same("side-by-side", [mine[each["id"]] for each in others], others)
+        compared["positions"] += len(others)
+        compared["positions_more"] += len(mine) - len(others)
+    for words in WORDS:
+        path = f"/v1/claims?limit=50&q={words.replace(' ', '%20')}"
+        _same(f"search {words}", ours.json(path)["data"], naive.json(f"{path}&count=false")["data"])
+        compared["searches"] += 1
+    return compared
+
+
+def _same(what: str, ours: list[Any], others: list[Any]) -> None:
+    if len(ours) != len(others):
+        raise Disagreement(f"{what}: {len(ours)} rows of ours, {len(others)} of the naive peer")
+    for number, (one, other) in enumerate(zip(ours, others, strict=True)):
+        mine, theirs = _plain(one), _plain(other)
+        if mine != theirs:
+            shown = {name: (mine[name], theirs.get(name)) for name in mine if mine[name] != theirs.get(name)}
+            raise Disagreement(f"{what}, row {number}: {shown}")
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can say
+    """The value with times in one spelling."""
+    if isinstance(value, dict):
+        return {
+            name: dt.datetime.fromisoformat(each).isoformat()
+            if name in {"recorded_at", "recorded_until"} and each
+            else _plain(each)
+            for name, each in value.items()
+        }
+    return [_plain(each) for each in value] if isinstance(value, list) else value

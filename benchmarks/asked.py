@@ -1,0 +1,256 @@
+"""What is asked: twenty shapes of a filtered page, and the addresses of each measurement for each peer."""
+
+import base64
+import datetime as dt
+import json
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from tests.plans.filled import (
+    BEGAN,
+    DAYS,
+    FREQUENT_WORD,
+    RARE_WORD,
+    SELDOM_WORD,
+    SOURCES,
+    TOPICS,
+    named,
+    questions,
+)
+
+LIMIT = 50
+SETS = 4
+"""Each shape has so many sets of values."""
+Filters = Mapping[str, str]
+LATE = "2099-01-01"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A filtered page: the same filters with several sets of values, and an order."""
+
+    name: str
+    filters: Sequence[Filters]
+    sort: str = "-date"
+
+
+def _day(number: int) -> str:
+    return (BEGAN.date() + dt.timedelta(days=number)).isoformat()
+
+
+def _question(number: int) -> dict[str, str]:
+    return {kind: values[number] for kind, values in zip(("category", "subject", "place"), questions(), strict=True)}
+
+
+def question_of(topic: str) -> dict[str, str]:
+    """What a topic asks for; those that are used here ask for no aggregation and no first day."""
+    return _question(int(topic.rpartition("-")[2]))
+
+
+_FEW = range(1, SETS + 1)
+
+SHAPES = (
+    Shape("newest", [{}]),
+    Shape("category", [{"category": _question(n)["category"]} for n in _FEW]),
+    Shape("place", [{"place": _question(n)["place"]} for n in _FEW]),
+    Shape("one question", [_question(n) for n in _FEW]),
+    Shape("the large question", [_question(0)]),
+    Shape("small source", [{"source": named("source", n)} for n in _FEW]),
+    Shape("the large source", [{"source": named("source", 0)}]),
+    Shape(
+        "large source, category", [{"source": named("source", 0), "category": _question(n)["category"]} for n in _FEW]
+    ),
+    Shape("the large topic", [{"topic": named("topic", 0)}]),
+    Shape("small topic", [{"topic": named("topic", n)} for n in (3, 5, 6, 9)]),
+    Shape("month", [{"date_from": _day(250 * n), "date_to": _day(250 * n + 30)} for n in _FEW]),
+    Shape("category, year", [{"category": _question(n)["category"], "date_to": _day(200 * n + 300)} for n in _FEW]),
+    Shape("period", [{"period_from": _day(200 * n), "period_to": _day(200 * n + 30)} for n in _FEW]),
+    Shape("kind", [{"kind": kind} for kind in ("lower_bound", "upper_bound", "range", "approximate")]),
+    Shape("aggregation, modality", [{"aggregation": "within", "modality": each} for each in ("count", "estimate")]),
+    Shape("source kind", [{"source_kind": kind} for kind in ("government", "media", "ngo", "military")]),
+    Shape("confidence", [{"confidence": level} for level in ("high", "moderate", "low", "unassessed")]),
+    Shape("range of values", [{"value_min": f"{10**n}", "value_max": f"{2 * 10**n}"} for n in _FEW]),
+    Shape("largest", [{"category": _question(n)["category"]} for n in _FEW], "-value"),
+    Shape("newest recorded", [{"source": named("source", n)} for n in (0, 1, 2, 3)], "-recorded"),
+)
+"""The twenty shapes, declared here and nowhere else."""
+
+WORDS = (RARE_WORD, SELDOM_WORD, "figure123", "figure777", f"{FREQUENT_WORD} figure100", f"{FREQUENT_WORD} crossing")
+
+
+@dataclass
+class Known:
+    """What the addresses are made from: ids of claims, the last `seq`, and how many claims each set of filters has."""
+
+    ids: Sequence[str]
+    seq: int
+    totals: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a list a page begins, as each peer can say it."""
+
+    value: Any
+    """The sort value after which it begins."""
+    id: str
+    offset: int
+
+
+def cursor(shape: Shape, place: Place) -> str:
+    """The service's cursor for a place; it need not be a row."""
+    parts = json.dumps([shape.sort, place.value, place.id], separators=(",", ":"))
+    return base64.urlsafe_b64encode(parts.encode()).rstrip(b"=").decode()
+
+
+def _id(chance: random.Random) -> str:
+    text = f"{chance.getrandbits(128):032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def shallow(shape: Shape, _filters: Filters, _known: Known, chance: random.Random) -> Place:
+    """Before the first row; every time in other words, so that no two addresses are the same."""
+    top = {"-date": LATE, "-value": 10**15, "-recorded": 1 << 60}[shape.sort]
+    return Place(top, _id(chance), chance.randrange(10))
+
+
+def deep(shape: Shape, filters: Filters, known: Known, chance: random.Random) -> Place:
+    """Anywhere in the list."""
+    first = _number(filters.get("date_from"), 0)
+    last = _number(filters.get("date_to"), DAYS)
+    share = chance.random()
+    total = max(1, known.totals[key_of(shape, filters)] - LIMIT)
+    match shape.sort:
+        case "-value":
+            value: Any = round(math.exp(chance.gauss(6, 2.5)))
+        case "-recorded":
+            value = int(known.seq * (1 - share))
+        case _:
+            value = _day(int(last - (last - first) * share))
+    return Place(value, _id(chance), int(total * share))
+
+
+def _number(day: str | None, otherwise: int) -> int:
+    return otherwise if day is None else (dt.date.fromisoformat(day) - BEGAN.date()).days
+
+
+def key_of(shape: Shape, filters: Filters) -> str:
+    """What the number of a list's claims is kept under."""
+    return f"{shape.name}?{urlencode(filters)}"
+
+
+def places(
+    shapes: Sequence[Shape], depth: str, known: Known, count: int, seed: int
+) -> Iterator[tuple[Shape, Filters, Place]]:
+    """`count` pages, the shapes in turn."""
+    chance = random.Random(f"{depth}{seed}")  # noqa: S311 - it has to be the same every time
+    where = shallow if depth == "shallow" else deep
+    for n in range(count):
+        shape = shapes[n % len(shapes)]
+        filters = shape.filters[n // len(shapes) % len(shape.filters)]
+        yield shape, filters, where(shape, filters, known, chance)
+
+
+def ours_page(shape: Shape, filters: Filters, place: Place | None) -> str:
+    """The service's address of a page."""
+    more = {} if shape.sort == "-date" else {"sort": shape.sort}
+    more |= {"limit": str(LIMIT)}
+    if place is not None:
+        more |= {"cursor": cursor(shape, place)}
+    return f"/v1/claims?{urlencode({**filters, **more})}"
+
+
+def naive_page(shape: Shape, filters: Filters, place: Place | None, *, count: bool = True) -> str:
+    """The naive peer's address of a page."""
+    more = {"sort": shape.sort, "limit": str(LIMIT), "offset": str(place.offset if place else 0)}
+    return f"/v1/claims?{urlencode({**filters, **more, **({} if count else {'count': 'false'})})}"
+
+
+COLUMN = {"-date": "date", "-value": "magnitude", "-recorded": "seq"}
+
+
+CONDITIONS = {
+    "within": "c.category IN (SELECT slug FROM category WHERE until_seq IS NULL AND :within IN (slug, parent))",
+    "date_from": "c.date >= :date_from",
+    "date_to": "c.date <= :date_to",
+    "period_from": "(c.period_end >= :period_from OR c.period_end IS NULL)",
+    "period_to": "(c.period_start <= :period_to OR c.period_start IS NULL)",
+    "value_min": "(c.high >= CAST(:value_min AS REAL) OR c.high IS NULL) AND c.magnitude IS NOT NULL",
+    "value_max": "(c.low <= CAST(:value_max AS REAL) OR c.low IS NULL) AND c.magnitude IS NOT NULL",
+    "source_kind": "c.source IN (SELECT slug FROM source WHERE kind = :source_kind AND until_seq IS NULL)",
+    "confidence": (
+        "coalesce((SELECT a.level FROM assessment a WHERE a.claim = c.id AND a.until_seq IS NULL AND NOT a.withdrawn"
+        " ORDER BY a.assessed_on DESC, a.id DESC LIMIT 1), 'unassessed') = :confidence"
+    ),
+}
+
+
+def condition(name: str) -> str:
+    """The condition of a filter on the claim `c` in SQL, with `:name` as its value."""
+    return CONDITIONS.get(name, f"c.{name} = :{name}")
+
+
+def request(path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> bytes:
+    """A GET, or with a body a POST, as bytes."""
+    lines = {"Host": "127.0.0.1", "Accept": "*/*", **(headers or {})}
+    if body is not None:
+        lines |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"{'GET' if body is None else 'POST'} {path} HTTP/1.1\r\n{head}\r\n".encode() + (body or b"")
+
+
+WINDOWS = 36_000
+"""A side-by-side takes so many windows that change nothing of what is read."""
+
+
+def sides(slug: str, first: int, count: int) -> list[str]:
+    """A side-by-side `count` times, each time with another window."""
+    return [f"/v1/topics/{slug}/side-by-side?known_on={_day(DAYS)}&window={400 + first + n}" for n in range(count)]
+
+
+def timelines(slug: str, first: int, count: int) -> list[str]:
+    """The first 200 rows of a timeline, as known on different days that are still to come: the rows stay the same."""
+    days = range(2 * DAYS + first, 2 * DAYS + first + count)
+    return [f"/v1/topics/{slug}/timeline?limit=200&known_on={_day(day)}" for day in days]
+
+
+def searches(seed: int, count: int) -> list[str]:
+    """Words, each time with another beginning: a rare one, seldom ones, and frequent ones together with others."""
+    chance = random.Random(f"search{seed}")  # noqa: S311 - it has to be the same every time
+    shape = Shape("search", [])
+    path = f"/v1/claims?limit={LIMIT}&q="
+    return [
+        f"{path}{quote(WORDS[n % len(WORDS)])}&cursor={cursor(shape, Place(LATE, _id(chance), 0))}"
+        for n in range(count)
+    ]
+
+
+SMALL_TOPIC = named("topic", TOPICS - 1)
+LARGE_TOPIC = named("topic", 0)
+
+
+def new_claims(count: int, mark: str) -> list[dict[str, Any]]:
+    """Claims that nobody has made yet."""
+    return [
+        {
+            **_question(n % 200),
+            "modality": "estimate",
+            "source": named("source", 1 + n % (SOURCES - 1)),
+            "figure": {"as_printed": f"{10**8 + n}", "value": 10**8 + n},
+            "period": {"edtf": f"{_day(n % DAYS)}/{_day(n % DAYS + 1)}", "aggregation": "within"},
+            "date": _day(n % DAYS + 2),
+            "note": f"Recorded while measuring, {mark} {n}.",
+            "citations": [
+                {
+                    "document": {"url": f"https://example.org/live/{n % 50}", "title": f"Live {n % 50}"},
+                    "fidelity": "verbatim",
+                    "quote": f"Officials confirmed {n} fresh reports near the crossing.",
+                }
+            ],
+        }
+        for n in range(count)
+    ]

@@ -1,0 +1,202 @@
+"""The load generator, in a process of its own: keep-alive connections that ask one request after another.
+
+It knows nothing of HTTP but where an answer ends, so that it is lighter than whatever it loads. The requests are bytes
+in a side file; `cycle` asks them again from the beginning, otherwise each is asked once only.
+"""
+
+import errno
+import gc
+import json
+import marshal
+import os
+import select
+import socket
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+GIVE_UP = 120.0
+"""Seconds after which an answer is no longer waited for."""
+AT_ONCE = 1 << 19
+PROBES = 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to load: where, with how many connections, for how long, at most how often.
+
+    `at_least` requests are sent however long they take, and their number is a multiple of `multiple`: a mixture is
+    asked in whole rounds.
+    """
+
+    port: int
+    requests: str
+    connections: int = 16
+    seconds: float = 2.0
+    most: int = 1_000_000
+    at_least: int = 1
+    multiple: int = 1
+    cycle: bool = False
+    core: int | None = None
+
+
+@dataclass
+class Outcome:
+    """What came of it. Times are in seconds, `busy` is the share of its core that the generator itself needed."""
+
+    done: int = 0
+    seconds: float = 0.0
+    received: int = 0
+    connections: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+    p50: float = 0.0
+    p99: float = 0.0
+    longest: float = 0.0
+    busy: float = 0.0
+    first_failure: str = ""
+
+
+class _Connection:
+    """One keep-alive connection and the answer that it waits for."""
+
+    __slots__ = ("began", "got", "needed", "room", "socket", "status", "tail", "view")
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=GIVE_UP)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.room = bytearray(AT_ONCE)
+        self.view = memoryview(self.room)
+        self.began = 0.0
+        self.got = 0
+        self.needed = 0
+        """Bytes of the whole answer; 0: not known yet, -1: it ends with an empty chunk."""
+        self.status = b""
+        self.tail = b""
+
+    def ask(self, request: bytes) -> None:
+        """Send the next request."""
+        self.began = time.perf_counter()
+        self.got = self.needed = 0
+        self.socket.send(request)
+
+    def take(self) -> bool:
+        """Take what has come; whether the answer is complete."""
+        if self.needed == 0:
+            taken = self.socket.recv_into(self.view[self.got :])
+            self.got += taken
+            end = self.room.find(b"\r\n\r\n", 0, self.got)
+            if end >= 0:
+                self._measure(end)
+        else:
+            taken = self.socket.recv_into(self.view)
+            self.got += taken
+        if not taken:
+            raise ConnectionError("the server hung up")
+        if self.needed == -1:
+            self.tail = (self.tail + self.room[max(0, taken - 5) : taken])[-5:]
+            return self.tail == b"0\r\n\r\n"
+        return 0 < self.needed <= self.got
+
+    def _measure(self, end: int) -> None:
+        room = self.room
+        self.status = bytes(room[9:12])
+        at = room.find(b"\r\ncontent-length: ", 0, end)
+        if at < 0:
+            at = room[:end].lower().find(b"\r\ncontent-length: ")
+        if at >= 0:
+            self.needed = end + 4 + int(room[at + 18 : room.find(b"\r\n", at + 18)])
+        elif b"\r\ntransfer-encoding: chunked" in room[:end].lower():
+            self.needed, self.tail = -1, b""
+        else:  # 304 and 204 have no body
+            self.needed = end + 4
+
+
+def run(plan: Plan) -> Outcome:
+    """Load as `plan` says. The first few are asked alone, to find out how many at once make sense."""
+    requests: list[bytes] = marshal.loads(Path(plan.requests).read_bytes())  # noqa: S302 - our own side file
+    outcome = Outcome()
+    first = _Connection(plan.port)
+    alone = GIVE_UP
+    for probe in requests[:PROBES]:
+        first.ask(probe)
+        while not first.take():
+            pass
+        alone = min(alone, time.perf_counter() - first.began)
+    # Sixteen queries of two seconds each on one core say no more than two of them, and take sixteen times as long.
+    most = max(1, min(plan.connections, int(max(1.0, plan.seconds / 2) / alone)))
+    outcome.connections = most
+    queue = requests if plan.cycle else requests[PROBES:]
+    connections = [first, *(_Connection(plan.port) for _ in range(most - 1))]
+    gc.collect()
+    gc.disable()
+    _drive(plan, queue, connections, outcome)
+    return outcome
+
+
+def _drive(  # noqa: C901, PLR0912, PLR0915 - one tight loop
+    plan: Plan, queue: list[bytes], connections: list[_Connection], outcome: Outcome
+) -> None:
+    took: list[float] = []
+    waiting = {each.socket.fileno(): each for each in connections}
+    poll = select.epoll()
+    for number, each in waiting.items():
+        each.socket.setblocking(False)
+        poll.register(number, select.EPOLLIN)
+    statuses: dict[bytes, int] = {}
+    length = len(queue)
+    most = min(plan.most, len(queue) if not plan.cycle else plan.most)
+    most -= most % plan.multiple if most >= plan.multiple else 0
+    cpu, began = time.process_time(), time.perf_counter()
+    until = began + plan.seconds
+    sent = done = 0
+    issuing = True
+    now = began
+    for each in connections:
+        if sent < most:
+            each.ask(queue[sent % length])
+            sent += 1
+        else:
+            poll.unregister(each.socket.fileno())
+    while done < sent:
+        events = poll.poll(GIVE_UP)
+        if not events:
+            raise TimeoutError(f"no answer for {GIVE_UP:.0f} seconds")
+        for number, _ in events:
+            each = waiting[number]
+            try:
+                if not each.take():
+                    continue
+            except OSError as fault:
+                if fault.errno in {errno.EAGAIN, errno.EWOULDBLOCK}:
+                    continue
+                raise
+            now = time.perf_counter()
+            took.append(now - each.began)
+            done += 1
+            outcome.received += each.got
+            status = each.status
+            statuses[status] = statuses.get(status, 0) + 1
+            if status[0] not in b"23" and not outcome.first_failure:
+                outcome.first_failure = f"{bytes(each.room[: min(each.got, 900)])!r}"
+            if issuing:
+                whole = sent >= plan.at_least and sent % plan.multiple == 0
+                issuing = sent < most and not (now >= until and whole)
+            if issuing:
+                each.ask(queue[sent % length])
+                sent += 1
+            else:  # the server will hang up when it has been idle for long
+                poll.unregister(number)
+    outcome.done, outcome.seconds = done, now - began
+    outcome.statuses = {status.decode(): number for status, number in statuses.items()}
+    outcome.busy = (time.process_time() - cpu) / (now - began)
+    took.sort()
+    outcome.p50, outcome.p99 = took[done // 2], took[min(done - 1, int(done * 0.99))]
+    outcome.longest = took[-1]
+
+
+if __name__ == "__main__":
+    given = Plan(**json.loads(sys.argv[1]))
+    if given.core is not None:
+        os.sched_setaffinity(0, {given.core})
+    print(json.dumps(asdict(run(given))))  # noqa: T201

@@ -1,0 +1,99 @@
+"""`make bench`: how fast the register is read and written, as a ratio to peers over the very same register.
+
+Peers take turns; the median of the rounds counts. Only ratios of one run mean anything: the machine is shared, and its
+speed drifts. See docs/benchmarks.md.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from benchmarks import measuring
+from benchmarks.agreeing import Disagreement
+from benchmarks.measuring import WHOLE
+from benchmarks.register import stores
+from benchmarks.reporting import as_markdown, write_chart
+from benchmarks.servers import ServerFailed, cores
+from benchmarks.stores import machine
+
+RESULTS = Path(__file__).parent / "results"
+QUICK_SECONDS = 0.3
+QUICK_POSTGRESQL = {"agree", "page-cold", "claim-cold", "post"}
+QUICK = set(measuring.MEASURES) - {"shapes"}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print, and write the results down."""
+    given = _parsed(arguments)
+    names = list(measuring.MEASURES) if not given.only else [name for name in given.only.split(",") if name]
+    if unknown := set(names) - set(measuring.MEASURES):
+        raise SystemExit(f"There is no {', '.join(sorted(unknown))}; there are {', '.join(measuring.MEASURES)}.")
+    found: dict[str, Any] = {
+        "claims": given.claims,
+        "rounds": given.rounds,
+        "seconds": given.seconds,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "databases": {},
+    }
+    failed: list[str] = []
+    os.sched_setaffinity(0, {cores()[1]})
+    with stores(given.databases.split(), cores()[0]) as made:
+        for store in made:
+            found["databases"][store.kind] = {"version": store.version(), "measures": {}}
+            into = found["databases"][store.kind]["measures"]
+            with measuring.Bench(store, given.claims, given.rounds, given.seconds, given.peers.split(",")) as bench:
+                for name in names:
+                    if given.claims > WHOLE and name in measuring.WRITING:
+                        tell(f"{store.kind} {name}: left out, this register is not copied")
+                        continue
+                    if given.quick and name not in (QUICK if store.kind == "sqlite" else QUICK_POSTGRESQL):
+                        continue
+                    tell(f"{store.kind} {name}")
+                    try:
+                        into[name] = measuring.MEASURES[name](bench)
+                    except (Disagreement, ServerFailed) as fault:
+                        tell(f"FAILED {fault}")
+                        failed.append(f"{store.kind} {name}: {fault}")
+    found["machine"]["load_after"] = machine()["load"]
+    table = as_markdown(found)
+    print(table)  # noqa: T201
+    if failed:
+        raise SystemExit("\n".join(["Not measured:", *failed]))
+    if given.write:
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"reads-{given.claims}-{'-'.join(found['databases'])}"
+        path.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+        path.with_suffix(".md").write_text(table)
+        if given.chart:
+            write_chart(found, Path(__file__).parent.parent / "docs" / "benchmarks.svg")
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--claims", type=int, default=1_000_000)
+    parser.add_argument("--databases", default="sqlite postgresql")
+    parser.add_argument("--only", default="", help=f"some of: {','.join(measuring.MEASURES)}")
+    parser.add_argument("--peers", default="ours,naive,datasette,pocketbase,bare", help="which peers take part")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long each peer is loaded in each round")
+    parser.add_argument("--quick", action="store_true", help="short loads, and on PostgreSQL only the main measures")
+    parser.add_argument("--no-write", dest="write", action="store_false", help="print the table only")
+    parser.add_argument("--chart", action="store_true", help="draw docs/benchmarks.svg")
+    given = parser.parse_args(arguments)
+    if given.quick:
+        given.seconds = min(given.seconds, QUICK_SECONDS)
+    return given
+
+
+def tell(text: str) -> None:
+    """Say how far it has come."""
+    print(f"{datetime.now(UTC):%H:%M:%S} {text}", flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

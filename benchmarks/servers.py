@@ -1,0 +1,207 @@
+"""The servers that are compared: each a process of its own on one core, with its CPU time and memory."""
+
+import http.client
+import json
+import marshal
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.load import PROBES, Plan
+from benchmarks.register import CACHE
+
+PATIENCE = 120.0
+"""Seconds in which a server has to answer."""
+Headers = Mapping[str, str]
+
+
+def cores() -> tuple[int, int]:
+    """The core of the servers and that of the generator."""
+    there = sorted(_ALLOWED)
+    return there[0], there[-1]
+
+
+_ALLOWED = os.sched_getaffinity(0)
+
+
+class ServerFailed(Exception):
+    """A server does not start, or answers with an error."""
+
+
+class Server:
+    """A server that is started, asked, loaded and measured."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Headers,
+        ready: str,
+        *,
+        database: int | None = None,
+        spread: bool = False,
+    ) -> None:
+        """`command` and `environment` may contain `{port}`; `ready` is the first address that is asked.
+
+        `database` is the process of the database server, whose CPU time counts too. A server that is `spread` may run
+        on every core.
+        """
+        self.name = name
+        self.port = _free_port()
+        self._command = [part.format(port=self.port) for part in command]
+        self._environment = {key: value.format(port=self.port) for key, value in environment.items()}
+        self._ready = ready
+        self._database = database
+        self._spread = spread
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = CACHE / "work" / f"{name}.log"
+
+    def start(self) -> float:
+        """Start it; the seconds until its first answer."""
+        with self._log.open("ab") as log:
+            began = time.perf_counter()
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                self._command, env={**os.environ, **self._environment}, stdout=log, stderr=log, start_new_session=True
+            )
+        os.sched_setaffinity(self._process.pid, _ALLOWED if self._spread else {cores()[0]})
+        while time.perf_counter() - began < PATIENCE:
+            if self._process.poll() is not None:
+                break
+            with suppress(OSError, http.client.HTTPException):
+                if self.ask(self._ready)[0] < 400:  # noqa: PLR2004
+                    return time.perf_counter() - began
+            time.sleep(0.005)
+        raise ServerFailed(f"{self.name} does not start\n{self._log.read_text()[-3000:]}")
+
+    def stop(self) -> None:
+        """End it and what it has started."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)  # a session of its own: nobody else's processes are in it
+            self._process.wait()
+        self._process = None
+
+    def ask(
+        self, path: str, headers: Headers | None = None, method: str = "GET", body: str | None = None
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """One request: status, headers, body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            answer = connection.getresponse()
+            return answer.status, answer.getheaders(), answer.read()
+        finally:
+            connection.close()
+
+    def json(self, path: str) -> Any:  # noqa: ANN401 - whatever is sent
+        """What is at `path`."""
+        status, _, body = self.ask(path)
+        if status != 200:  # noqa: PLR2004
+            raise ServerFailed(f"{self.name} answers {path} with {status}: {body[:500]!r}")
+        return json.loads(body)
+
+    def load(self, requests: Sequence[bytes], **more: Any) -> dict[str, Any]:  # noqa: ANN401 - as in `Plan`
+        """Load it; what came of it, with the CPU time of the server in microseconds a request."""
+        path = CACHE / "work" / "requests"
+        path.write_bytes(marshal.dumps(list(requests)))
+        plan = Plan(self.port, str(path), core=cores()[1], **more)
+        before = self._cpu()
+        command = [sys.executable, "-m", "benchmarks.load", json.dumps(asdict(plan))]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+        spent = self._cpu(before)
+        if done.returncode:
+            raise ServerFailed(f"{self.name} cannot be loaded: {done.stderr[-2000:]}\n{self._log.read_text()[-2000:]}")
+        found: dict[str, Any] = json.loads(done.stdout)
+        if found["first_failure"]:
+            raise ServerFailed(
+                f"{self.name}: {found['statuses']} {found['first_failure']}\n{self._log.read_text()[-2000:]}"
+            )
+        found["rate"] = found["done"] / found["seconds"]
+        found["cpu_us"] = spent / 1000 / (found["done"] + PROBES)
+        return found
+
+    def memory(self) -> dict[str, float]:
+        """Its memory in MB: the proportional share of everything, and what is its own and of no file."""
+        pss = anonymous = 0
+        for pid in _tree(self._pid()):
+            try:
+                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            except OSError:  # it has ended meanwhile
+                continue
+            sizes = {line.split(":")[0]: int(line.split()[1]) for line in lines[1:]}
+            pss += sizes["Pss"]
+            anonymous += sizes.get("Pss_Anon", sizes["Pss"])
+        return {"pss_mb": round(pss / 1024, 1), "anonymous_mb": round(anonymous / 1024, 1)}
+
+    def _pid(self) -> int:
+        assert self._process is not None  # noqa: S101 - only a server that runs is measured
+        return self._process.pid
+
+    def _cpu(self, before: dict[str, int] | None = None) -> Any:  # noqa: ANN401 - the marks, or what was spent since
+        """Nanoseconds of every thread of the server and its database; with `before`, how many more there are now."""
+        spent: dict[str, int] = {}
+        for pid in (*_tree(self._pid()), *(_tree(self._database) if self._database else ())):
+            for task in Path(f"/proc/{pid}/task").glob("*"):
+                with suppress(OSError):
+                    spent[f"{pid}/{task.name}"] = int((task / "schedstat").read_text().split()[0])
+        if before is None:
+            return spent
+        return sum(now - before.get(thread, 0) for thread, now in spent.items())
+
+
+def _tree(pid: int) -> list[int]:
+    found = [pid]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*"):
+            with suppress(OSError):
+                found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
+
+
+def ours(url: str, database: int | None, workers: int = 1) -> Server:
+    """The service as it is shipped, telling of warnings only."""
+    command = [sys.executable, "-m", "app", "serve", "--port", "{port}"]
+    if workers > 1:
+        command += ["--workers", str(workers)]
+    environment = {"DATABASE_URL": url, "COUNTERCLAIM_LOG_LEVEL": "warning"}
+    name = "ours" if workers == 1 else f"ours-{workers}"
+    return Server(name, command, environment, "/v1/claims?limit=1", database=database, spread=workers > 1)
+
+
+def naive(url: str, database: int | None) -> Server:
+    """FastAPI and SQLModel, plainly."""
+    command = [sys.executable, "-m", "benchmarks.peers.naive"]
+    environment = {"DATABASE_URL": url, "NAIVE_PORT": "{port}"}
+    return Server("naive", command, environment, "/v1/claims?limit=1&count=false", database=database)
+
+
+def bare(answers: Path) -> Server:
+    """Uvicorn with recorded answers."""
+    command = [sys.executable, "-m", "benchmarks.peers.bare"]
+    return Server("bare", command, {"BARE_ANSWERS": str(answers), "BARE_PORT": "{port}"}, "/ready")
+
+
+def peer_program(name: str) -> str | None:
+    """A program from the benchmark's own environment, if it is there."""
+    for folder in (CACHE / "peers" / "bin", *map(Path, filter(None, [os.environ.get("BENCH_PEERS")]))):
+        if (folder / name).exists():
+            return str(folder / name)
+    return None
