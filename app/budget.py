@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-import psycopg
-
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -25,6 +23,9 @@ class Budget:
     tick: int
     seconds: float
 
+
+QUERY_CANCELED = "57014"
+"""PostgreSQL's code for a statement that was stopped at `statement_timeout`."""
 
 LARGE = Budget(steps=40_000_000, tick=200_000, seconds=2.0)
 SMALL = Budget(steps=60_000, tick=4_000, seconds=0.005)
@@ -51,10 +52,12 @@ def watch(driver: sqlite3.Connection) -> None:
 
 
 def is_too_long(error: object) -> bool:
-    """Whether a driver's error says that a statement was stopped."""
-    if isinstance(error, sqlite3.OperationalError):
-        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
-    return isinstance(error, psycopg.errors.QueryCanceled)
+    """Whether a fault, in SQLAlchemy's words or the driver's own, says that a statement was stopped."""
+    wrong = getattr(error, "orig", error)
+    return (
+        getattr(wrong, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+        or getattr(wrong, "sqlstate", None) == QUERY_CANCELED
+    )
 
 
 _hurry: ContextVar[bool] = ContextVar("hurry", default=False)

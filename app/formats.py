@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
-from urllib.parse import urlencode
 
 import orjson
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -172,10 +171,11 @@ class Want:
         return self.request.url.path + (f"?{query}" if query else "")
 
     def _next(self, found: Found) -> str | None:
+        """The address of the next page. A cursor needs no quoting."""
         if found.next_cursor is None:
             return None
-        kept = [(k, v) for k, v in self.request.query_params.multi_items() if k != "cursor"]
-        return f"{self.request.url.path}?{urlencode([*kept, ('cursor', found.next_cursor)])}"
+        kept = [part for part in self.request.url.query.split("&") if part and not part.startswith("cursor=")]
+        return f"{self.request.url.path}?{'&'.join([*kept, f'cursor={found.next_cursor}'])}"
 
     def _link(self, found: Found) -> dict[str, str]:
         following = self._next(found)

@@ -3,12 +3,10 @@
 import difflib
 import json
 import logging
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-import psycopg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
@@ -294,8 +292,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(DBAPIError, _on_database)
-    for stopped in (sqlite3.OperationalError, psycopg.errors.QueryCanceled):  # from a read in the driver's own words
-        app.add_exception_handler(stopped, _on_stopped)
     app.add_exception_handler(PoolTimeout, _on_database)
 
 
@@ -325,18 +321,14 @@ async def _on_http(request: Request, error: Exception) -> Response:
     return problem_response(request, problem)
 
 
-async def _on_stopped(request: Request, error: Exception) -> Response:
-    """A statement that was stopped at its budget is a 422."""
-    if not is_too_long(error):
-        raise error
-    detail = "This would take longer than any one question may."
-    return problem_response(request, QueryTooBroad(detail, hint="ask for less at once"))
-
-
 async def _on_database(request: Request, error: Exception) -> Response:
-    """A database that is away or busy is a 503; any other failure of a statement is our mistake."""
-    if is_too_long(getattr(error, "orig", None)):
-        return await _on_stopped(request, error.orig)  # type: ignore[attr-defined] # what the driver raised
+    """A statement that was stopped at its budget is a 422, a database that is away or busy a 503.
+
+    Any other failure of a statement is our mistake.
+    """
+    if is_too_long(error):
+        detail = "This would take longer than any one question may."
+        return problem_response(request, QueryTooBroad(detail, hint="ask for less at once"))
     busy = isinstance(error, PoolTimeout) or "locked" in str(error) or "lock timeout" in str(error)
     if busy and "idempotency-key" in request.headers:
         detail = "This request, or another write, is still in flight."

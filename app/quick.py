@@ -6,7 +6,6 @@ given twice, a value that does not fit) goes the long way, which says what is wr
 """
 
 import re
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_origin
@@ -136,7 +135,7 @@ async def _run(way: _Way, arguments: dict[str, Any]) -> Response:
                 return way.route(**arguments)
         except QueryTooBroad:
             pass
-        except sqlite3.OperationalError as error:
+        except DBAPIError as error:
             if not is_too_long(error):
                 raise
     return await run_in_threadpool(way.route, **arguments)

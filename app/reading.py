@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, cast
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.budget import watch
@@ -25,6 +26,7 @@ class Reading:
         self.database = database
         self.dialect = database.dialect
         self._connection = connection
+        self._fault: type[Exception] = connection.dialect.loaded_dbapi.Error
         self.driver = cast("Any", connection.connection.driver_connection)
         # psycopg begins by itself; the pool rolls back what is given back to it.
         if self.dialect == "sqlite" and not self.driver.in_transaction:
@@ -33,8 +35,32 @@ class Reading:
 
     def rows(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a statement in the driver's own words (`?` on SQLite, `%s` on PostgreSQL) and types."""
-        found: list[tuple[Any, ...]] = self.driver.execute(statement, parameters).fetchall()
+        try:
+            found: list[tuple[Any, ...]] = self.driver.execute(statement, parameters).fetchall()
+        except self._fault as wrong:
+            raise self._told(statement, wrong) from wrong
         return found
+
+    def prepared(self, statement: str, parameter: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - as the driver takes it
+        """The rows of a long statement that is asked again and again, with one parameter (`?` on SQLite, else `$1`).
+
+        psycopg would read it through for marks each time that it is sent, and the server plan it each time.
+        """
+        if self.dialect == "sqlite":
+            return self.rows(statement, [parameter])
+        from psycopg import RawCursor  # noqa: PLC0415 - SQLite needs no driver
+
+        try:
+            cursor = RawCursor(self.driver)
+            found: list[tuple[Any, ...]] = cursor.execute(statement, [parameter], prepare=True).fetchall()
+        except self._fault as wrong:
+            raise self._told(statement, wrong) from wrong
+        return found
+
+    def _told(self, statement: str, wrong: Exception) -> DBAPIError:
+        """A fault of the driver, as SQLAlchemy raises those of any other statement."""
+        dialect = self._connection.dialect
+        return DBAPIError.instance(statement, None, wrong, self._fault, dialect=dialect)  # type: ignore[return-value]
 
     @cached_property
     def session(self) -> Session:
@@ -55,4 +81,9 @@ class Reading:
 def reading(database: Database) -> Iterator[Reading]:
     """A read transaction; keep it short, and never hold one while sending an answer."""
     with database.reader.connect() as connection:
-        yield Reading(database, connection)
+        read = Reading(database, connection)
+        yield read
+        if (
+            read.dialect == "postgresql"
+        ):  # psycopg forgets its prepared statements with a transaction that is rolled back
+            read.driver.commit()

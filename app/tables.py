@@ -360,7 +360,7 @@ class CitationVersion(Version, table=True):
 
     __table_args__ = (
         standing("uq_citation_standing", "id", unique=True),
-        Index("ix_citation_claim_seq", "claim", "seq"),
+        Index("ix_citation_claim_id", "claim", "id"),
         Index("ix_citation_document_seq", "document", "seq"),
         Index("ix_citation_words", "words", postgresql_using="gin"),
     )
@@ -385,7 +385,7 @@ class AssessmentVersion(Version, table=True):
 
     __table_args__ = (
         standing("uq_assessment_standing", "id", unique=True),
-        *(standing(f"ix_assessment_{column}", column, "claim") for column in ("level", "reliability", "credibility")),
+        *(standing(f"ix_assessment_{column}", column) for column in ("level", "reliability", "credibility")),
         Index("ix_assessment_claim_seq", "claim", "seq"),
     )
 

@@ -37,9 +37,9 @@ ADDED = [
     ("ix_claim_aggregation", "claim", ["aggregation"], f"{SHOWN} AND aggregation NOT IN ('cumulative', 'within')"),
     ("ix_claim_proposition", "claim", ["proposition"], f"{SHOWN} AND proposition <> 'quantity'"),
     ("ix_claim_status", "claim", ["status"], "until_seq IS NULL AND status <> 'asserted'"),
-    ("ix_assessment_level", "assessment", ["level", "claim"], "until_seq IS NULL"),
-    ("ix_assessment_reliability", "assessment", ["reliability", "claim"], "until_seq IS NULL"),
-    ("ix_assessment_credibility", "assessment", ["credibility", "claim"], "until_seq IS NULL"),
+    ("ix_assessment_level", "assessment", ["level"], "until_seq IS NULL"),
+    ("ix_assessment_reliability", "assessment", ["reliability"], "until_seq IS NULL"),
+    ("ix_assessment_credibility", "assessment", ["credibility"], "until_seq IS NULL"),
     ("ix_change_vocabulary", "change", ["seq"], "kind IN ('source', 'category', 'subject', 'place', 'topic')"),
 ]
 
@@ -52,9 +52,13 @@ def upgrade() -> None:
         _create(*each)
     op.drop_index("ix_change_at", "change")
     op.create_index("ix_change_at", "change", ["at", "seq"])
+    op.drop_index("ix_citation_claim_seq", "citation")
+    op.create_index("ix_citation_claim_id", "citation", ["claim", "id"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_citation_claim_id", "citation")
+    op.create_index("ix_citation_claim_seq", "citation", ["claim", "seq"])
     op.drop_index("ix_change_at", "change")
     op.create_index("ix_change_at", "change", ["at"])
     for name, table, *_ in reversed(ADDED):

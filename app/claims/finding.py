@@ -15,7 +15,6 @@ cursor stands) and kept as text; a question then costs a look at its filters and
 # ruff: noqa: S608 - the statements are made of our own words; what is asked for are marks in them
 
 import re
-import sqlite3
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
@@ -24,10 +23,10 @@ from enum import Enum
 from itertools import product
 from typing import Any, NamedTuple
 
-import psycopg
 from sqlalchemy import Column, ColumnElement, bindparam, literal_column, select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import visitors
 
 from app.budget import is_too_long
@@ -51,6 +50,9 @@ FEW, MANY = 25_600, 102_400
 
 ROUNDS = (100, 400, 1_600, 6_400, FEW, MANY)
 """How far the claims of a filter are counted, all filters a little further each time, until one has an end."""
+
+FULL_TEXT_ROUNDS = (100, 6_400, FEW, MANY)
+"""The rounds of a full-text index of PostgreSQL, which looks up all that it has each time."""
 
 MOST_BRANCHES = 8
 """So many ranges of an index are walked side by side."""
@@ -107,7 +109,7 @@ def find_page(reading: Reading, query: ClaimQuery, view: View) -> Page:
     try:
         total = question.count() if query.total else None
         rows = question.rows()
-    except (sqlite3.OperationalError, psycopg.errors.QueryCanceled) as error:
+    except DBAPIError as error:
         if is_too_long(error):
             raise too_broad(query) from error
         raise
@@ -492,17 +494,16 @@ class _Question:
                 break
             best: tuple[int, str] | None = None
             for name in sorted(self.shape.reaches, key=self._is_costly):
-                if best is not None and self._is_costly(name):
-                    break
+                if self._is_costly(name) and (best is not None or end not in FULL_TEXT_ROUNDS):
+                    continue
                 key = self._count_key(name)
                 found = counts.get(key)
                 if found is None or found[2] < now or found[1] <= min(found[0], end - 1):
-                    far = FEW if self._is_costly(name) else end
                     text = self.shape.text(("reached", name), self.shape.reached, name)
-                    number = self.reading.rows(text, self.parameters | {"most": max(far, end)})[0][0]
+                    number = self.reading.rows(text, self.parameters | {"most": end})[0][0]
                     if len(counts) > COUNTS:
                         counts.clear()
-                    found = counts[key] = (number, max(far, end), now + COUNTS_KEPT)
+                    found = counts[key] = (number, end, now + COUNTS_KEPT)
                 if found[0] < min(found[1], end) and (best is None or found[0] < best[0]):
                     best = found[0], name
             if best is not None:

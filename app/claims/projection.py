@@ -62,6 +62,9 @@ GUARDED = "=+-@\t\r"
 class Tongue:
     """How a database says the text of a value. Each method takes an expression, and gives one that is never NULL."""
 
+    mark: str
+    """Where the one parameter of a statement goes."""
+
     asked: str
     """The versions that are asked for, in their order, as a table with `value` and `key`."""
 
@@ -138,6 +141,7 @@ class Tongue:
 class Sqlite(Tongue):
     """SQLite keeps days, times and lists as text, and numbers as they come."""
 
+    mark = "?"
     asked = "json_each(?) AS asked CROSS JOIN claim ON claim.version = asked.value"
 
     def quoted(self, x: str) -> str:
@@ -176,7 +180,8 @@ class Sqlite(Tongue):
 class Postgresql(Tongue):
     """PostgreSQL has a type for everything."""
 
-    asked = "unnest(%s::bigint[]) WITH ORDINALITY AS asked(value, key) JOIN claim ON claim.version = asked.value"
+    mark = "$1"
+    asked = "unnest($1::bigint[]) WITH ORDINALITY AS asked(value, key) JOIN claim ON claim.version = asked.value"
 
     def quoted(self, x: str) -> str:
         """`to_json` leaves NULL as it is."""
@@ -216,15 +221,15 @@ def write_claims(reading: Reading, versions: Sequence[int], view: View, layout: 
     """The claims of these versions, none of which was taken down, each written in `layout`, in the same order."""
     statement = _statement(reading.dialect, view.as_of, view.known_on, layout, TONGUES[reading.dialect].asked)
     asked = list(versions) if reading.dialect == "postgresql" else f"[{','.join(map(str, versions))}]"
-    return [row[0] for row in reading.rows(f"{statement} ORDER BY asked.key", [asked])]
+    return [row[0] for row in reading.prepared(f"{statement} ORDER BY asked.key", asked)]
 
 
 def write_claim(reading: Reading, id_: str, view: View) -> tuple[int, str] | None:
     """The revision of a claim and its JSON; none for one that is not there, or was taken down."""
     statement = _statement(reading.dialect, view.as_of, view.known_on, NESTED, "claim", "claim.revision, ")
-    mark = "?" if reading.dialect == "sqlite" else "%s"
-    rows = reading.rows(
-        f"{statement} WHERE claim.id = {mark} AND claim.status <> 'removed' AND {_holds('claim', view.as_of)}", [id_]
+    mark = TONGUES[reading.dialect].mark
+    rows = reading.prepared(
+        f"{statement} WHERE claim.id = {mark} AND claim.status <> 'removed' AND {_holds('claim', view.as_of)}", id_
     )
     return rows[0] if rows else None
 
@@ -245,11 +250,7 @@ def _statement(
             f"LEFT JOIN citation ON citation.version = ({writer.first_citation()})",
             *writer.of_citation(),
         ]
-    text = " ".join([f"SELECT {before}{written} FROM {tables}", *joins])
-    if dialect == "postgresql":
-        # The marks of `format` are not those of the driver.
-        text = text.replace("%", "%%").replace("%%s::bigint[]", "%s::bigint[]")
-    return text
+    return " ".join([f"SELECT {before}{written} FROM {tables}", *joins])
 
 
 def _holds(alias: str, as_of: int | None) -> str:

@@ -266,7 +266,7 @@ def read(session: Session, statement: str, parameters: Parameters) -> list[Any]:
     try:
         return list(connection.exec_driver_sql(statement, given).all())
     except DBAPIError as error:
-        if not is_too_long(error.orig):
+        if not is_too_long(error):
             raise
         detail = "Too many claims would have to be looked at to answer this."
         raise QueryTooBroad(detail, hint="name a `subject` and a `place`, and ask for the present state") from error

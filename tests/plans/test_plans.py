@@ -1,0 +1,184 @@
+"""No question looks at many more rows than it needs, in a register of a million claims: rows are counted, not seconds.
+
+The rule: rows looked at <= 20 x (rows wanted + claims that the best index for one of the filters leads to).
+"""
+
+import os
+import random
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import orjson
+
+from app.claims.filters import FILTERS, ClaimQuery, Sort
+from app.claims.finding import ORDERS, find_page
+from app.db import Database
+from app.paging import write_cursor
+from app.problems import QueryTooBroad
+from app.reading import Reading, reading
+from tests.examples import assert_problem
+from tests.plans.cases import CASES, NARROW
+from tests.plans.filled import fill
+from tests.registers import Register, opened, settings_for
+
+CLAIMS = int(os.environ.get("TEST_CLAIMS", "1000000"))
+LIMIT = 50
+PAIRS = 200
+MIDDLE: dict[str, Any] = {
+    "date": date(2023, 9, 1),
+    "recorded": 800_000,
+    "value": 400.0,
+    "source": "source-0 2023-09-01",
+}
+"""A cursor deep inside, for each column that is sorted by."""
+ID = "01800000-0000-7000-8000-000000000000"
+BROAD = {"confidence": "unassessed", "reliability": "C", "category": "category-0"}
+"""Nothing is both, and neither is rare."""
+
+
+class Counter:
+    """Counts the rows that statements look at."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.steps = 0
+
+    @contextmanager
+    def on(self, found: Reading) -> Iterator[None]:
+        """Count in one transaction."""
+        plain = found.rows
+        found.rows = self._sqlite(found, plain) if found.dialect == "sqlite" else self._postgresql(plain)  # type: ignore[method-assign]
+        yield
+
+    def _sqlite(self, found: Reading, plain: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of our own stands before every other condition on a row of a table.
+
+        It sees each row that a loop reaches by its index. What it could not see would show in the steps of SQLite's
+        machine, of which a row takes some dozens: they are compared at the end.
+        """
+
+        def seen(_key: Any) -> int:
+            self.rows += 1
+            return 1
+
+        def tick() -> int:
+            self.steps += 100
+            return 0
+
+        found.driver.create_function("seen", 1, seen)
+        found.driver.set_progress_handler(tick, 100)
+        tables = "claim|assessment|citation|change|claim_words|citation_words"
+        loop = re.compile(rf"FROM ({tables})\b((?: INDEXED BY \w+)?(?: CROSS JOIN [^()]*?)?)\s+WHERE ")
+        looked_up = re.compile(r"(AS driven CROSS JOIN claim ON claim\.version = driven\.version WHERE )")
+
+        def counting(statement: str, parameters: Any = ()) -> Any:
+            keys = {"change": "seq", "claim_words": "rowid", "citation_words": "rowid"}
+            said = loop.sub(
+                lambda m: f"FROM {m[1]}{m[2]} WHERE seen({m[1]}.{keys.get(m[1], 'version')}) AND ", statement
+            )
+            return plain(looked_up.sub(r"\1seen(claim.version) AND ", said), parameters)
+
+        return counting
+
+    def _postgresql(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(statement: str, parameters: Any = ()) -> Any:
+            told = plain(f"EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) {statement}", parameters)[0][0]
+            told = orjson.loads(told) if isinstance(told, str) else told
+            self.rows += _scanned(told[0]["Plan"])
+            return plain(statement, parameters)
+
+        return counting
+
+
+def _scanned(node: dict[str, Any]) -> int:
+    """The rows of tables and indices that a node and those below it looked at."""
+    rows = sum(_scanned(each) for each in node.get("Plans", ()))
+    if "Relation Name" in node:
+        removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+        rows += round((node["Actual Rows"] + removed) * node["Actual Loops"])
+    return rows
+
+
+def questions() -> Iterator[tuple[dict[str, Any], Sort, bool]]:
+    """Every filter with every sort, and pairs of filters: from the first page and from the middle."""
+    chance = random.Random(5)  # noqa: S311 - the same questions each time
+    sorts = list(Sort)
+    for n, case in enumerate(CASES):
+        for sort in sorts:
+            yield case, sort, False
+        yield case, sorts[n % len(sorts)], True
+    single = [case for case in CASES if case]
+    for _ in range(PAIRS):
+        one, other = chance.sample(single, 2)
+        if not one.keys() & other.keys() and not _ends_before(one | other):
+            yield one | other, chance.choice(sorts), chance.random() < 0.3
+
+
+def _ends_before(asked: dict[str, Any]) -> bool:
+    ranges = (("date_from", "date_to"), ("period_from", "period_to"), ("value_min", "value_max"))
+    return any(low in asked and high in asked and asked[low] > asked[high] for low, high in ranges)
+
+
+def best(database: Database) -> int:
+    """The fewest claims that any index for one of the filters led to; all there are where none was counted."""
+    counted = [count for count, end, _ in database.beside.get("counts", {}).values() if count < end]
+    return min(counted, default=CLAIMS)
+
+
+def check(database: Database) -> tuple[list[str], int]:
+    """What breaks the rule, and how many questions were refused."""
+    wrong, refused = [], 0
+    for asked, sort, deep in questions():
+        database.beside.pop("counts", None)
+        cursor = write_cursor(ORDERS[sort], MIDDLE[sort.value.removeprefix("-")], ID) if deep else None
+        query = ClaimQuery(**asked, sort=sort, cursor=cursor, limit=LIMIT)
+        counter = Counter()
+        with reading(database) as found:
+            view = found.view(known_on=query.known_on)
+            find_page(found, ClaimQuery(limit=1, known_on=query.known_on, q="nowhere"), view)  # vocabularies are there
+            database.beside.pop("counts", None)
+            try:
+                with counter.on(found):
+                    find_page(found, query, view)
+            except QueryTooBroad:
+                refused += 1
+        allowed = 20 * (LIMIT + best(database))
+        if counter.rows > allowed:
+            wrong.append(f"{asked} {sort.value} {'deep' if deep else ''}: {counter.rows} rows, {allowed} allowed")
+        if counter.steps > 250 * (counter.rows + 200):
+            wrong.append(f"{asked} {sort.value}: {counter.steps} steps, but only {counter.rows} rows were counted")
+    return wrong, refused
+
+
+def test_every_filter_has_its_cases() -> None:
+    asked = [name for case in CASES for name in case]
+    assert set(FILTERS) - NARROW <= set(asked)
+    assert all(asked.count(name) >= 2 for name in set(FILTERS) - NARROW), "a common value, and a rare one"
+
+
+def test_no_question_looks_at_many_more_rows_than_it_needs(make_database: Callable[[str], str]) -> None:
+    url = make_database("empty")
+    fill(url, CLAIMS)
+    database = Database(settings_for(url))
+    wrong, refused = check(database)
+    database.close()
+    assert not wrong, "\n".join(wrong)
+    assert refused <= 5
+    for register in opened(url):
+        _too_broad(register)
+
+
+def _too_broad(register: Register) -> None:
+    """What is refused is told what to add, and holds up nobody."""
+    with ThreadPoolExecutor(4) as pool:
+        broad = [pool.submit(register.get, "/v1/claims", params=BROAD | {"limit": 40 + n}) for n in range(3)]
+        quick = [register.get("/v1/claims", params={"source": "source-3", "limit": n}).status_code for n in (1, 2, 3)]
+        problems = [assert_problem(each.result(), 422, "query_too_broad") for each in broad]
+    assert quick == [200, 200, 200]
+    assert "`source`" in problems[0]["hint"]
+    assert "`category`" not in problems[0]["hint"]
+    assert register.get("/v1/claims.csv", params={"limit": 1000}).status_code == 200

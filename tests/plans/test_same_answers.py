@@ -1,0 +1,187 @@
+"""However a page of claims is found, it is the page that a plain look at every claim finds, on both databases."""
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.claims import finding
+from app.claims.filters import ClaimQuery, Sort
+from app.claims.finding import Page, find_page
+from app.db import Database
+from app.reading import Reading, reading
+from app.vocabulary.remembered import vocabulary
+from tests.plans.cases import CASES
+from tests.plans.filled import fill
+from tests.registers import Copies, settings_for
+
+CLAIMS = 3_000
+QUESTIONS = int(os.environ.get("TEST_STEPS", "90"))
+VALUE = {"date": "date", "recorded": "seq", "value": "magnitude"}
+
+Row = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def database(copies: Copies) -> Iterator[Database]:
+    url = copies.make("empty")
+    fill(url, CLAIMS)
+    made = Database(settings_for(url))
+    yield made
+    made.close()
+
+
+def everything(found: Reading) -> list[Row]:
+    """Every version of every claim, with what filters ask about it."""
+    session = found.session
+
+    def rows(statement: str) -> list[Row]:
+        return [
+            {k: v if v is None else _plain(k, v) for k, v in row.items()}
+            for row in session.execute(text(statement)).mappings()
+        ]
+
+    claims = rows("SELECT * FROM claim")
+    sources = {row["slug"]: row for row in rows("SELECT slug, kind, interest FROM source")}
+    for name, table in (("citations", "citation"), ("assessments", "assessment"), ("changes", "change")):
+        by_claim: dict[str, list[Row]] = {}
+        for row in rows(f"SELECT * FROM {table}"):  # noqa: S608 - our own tables
+            by_claim.setdefault(row["claim"], []).append(row)
+        for claim in claims:
+            claim[name] = by_claim.get(claim["id"], [])
+    for claim in claims:
+        claim["said_by"] = sources.get(claim["source"], {"kind": None, "interest": None})
+    return claims
+
+
+def _plain(name: str, value: Any) -> Any:
+    if name == "words":
+        return value.split() if isinstance(value, str) else value
+    if name in ("at", "recorded_at"):
+        return str(value)[:19]
+    return value if isinstance(value, int | float | list) else str(value)
+
+
+def plainly(claims: list[Row], query: ClaimQuery, known: Any, as_of: int | None) -> list[Row]:
+    """What matches, in order: asked of one claim after the other."""
+    asked = {name: getattr(query, name) for name in ClaimQuery.model_fields}
+
+    def stands(row: Row) -> bool:
+        if as_of is None:
+            return row["until_seq"] is None
+        return row["seq"] <= as_of and (row["until_seq"] is None or row["until_seq"] > as_of)
+
+    def matches(row: Row) -> bool:
+        assessed = [each for each in row["assessments"] if not each["withdrawn"] and stands(each)]
+        newest = max(assessed, key=lambda each: (each["assessed_on"], each["id"]), default=None)
+        cited = [each for each in row["citations"] if stands(each)]
+        tests: dict[str, Callable[[Any], bool]] = {
+            "source_kind": lambda wanted: row["said_by"]["kind"] in wanted,
+            "interest": lambda wanted: row["said_by"]["interest"] in wanted,
+            "confidence": lambda wanted: (newest["level"] if newest else "unassessed") in wanted,
+            "reliability": lambda wanted: newest is not None and newest["reliability"] in wanted,
+            "credibility": lambda wanted: newest is not None and newest["credibility"] in wanted,
+            "date_from": lambda day: row["date"] is not None and row["date"] >= str(day),
+            "date_to": lambda day: row["date"] is not None and row["date"] <= str(day),
+            "known_on": lambda day: row["date"] is not None and row["date"] <= str(day),
+            "period_from": lambda day: row["period_end"] is None or row["period_end"] >= str(day),
+            "period_to": lambda day: row["period_start"] is None or row["period_start"] <= str(day),
+            "value_min": lambda n: row["magnitude"] is not None and (row["high"] is None or row["high"] >= n),
+            "value_max": lambda n: row["magnitude"] is not None and (row["low"] is None or row["low"] <= n),
+            "document": lambda wanted: any(each["document"] in wanted for each in cited),
+            "updated_since": lambda at: any(
+                each["at"] >= str(at)[:19] and each["seq"] <= (as_of or 10**9) for each in row["changes"]
+            ),
+            "status": lambda wanted: _status(row, query) in wanted,
+            "topic": lambda wanted: any(_belongs(row, known.topics[slug], known, query) for slug in wanted),
+            "q": lambda words: all(
+                word in row["words"]
+                or any(word in each["words"] for each in cited)
+                or any(word in known.words[kind].get(row[kind], ()) for kind in known.words)
+                for word in words.split()
+            ),
+        }
+        for kind in ("category", "subject", "place"):
+            tests[kind] = lambda wanted, kind=kind: (
+                row[kind]
+                in {  # type: ignore[misc]
+                    below for slug in wanted for below in (known.below(kind, slug) if query.narrower else {slug})
+                }
+            )
+        for name in ("source", "proposition", "modality", "aggregation", "kind"):
+            tests[name] = lambda wanted, name=name: row[name] in wanted  # type: ignore[misc]
+        hidden = not query.status and row["status"] == "removed"
+        given = {name: value for name, value in asked.items() if name in tests and value not in (None, [])}
+        return stands(row) and not hidden and all(tests[name](value) for name, value in given.items())
+
+    found = [row for row in claims if matches(row)]
+    name = query.sort.value.removeprefix("-")
+    if name == "source":
+        return sorted(found, key=lambda row: (row["source"] + " " + (row["date"] or "9999-12-31"), row["id"]))
+    column, back = VALUE[name], query.sort.value.startswith("-")
+    known_ones = sorted((r for r in found if r[column] is not None), key=lambda r: (r[column], r["id"]), reverse=back)
+    return known_ones + sorted((r for r in found if r[column] is None), key=lambda r: str(r["id"]), reverse=back)
+
+
+def _status(row: Row, query: ClaimQuery) -> str:
+    later = query.known_on is not None and row["retracted_on"] is not None and row["retracted_on"] > str(query.known_on)
+    return "asserted" if later else str(row["status"])
+
+
+def _belongs(row: Row, topic: Any, known: Any, query: ClaimQuery) -> bool:
+    inside = {topic["category"]} if query.narrower is False else known.below("category", topic["category"])
+    since = topic["since"] and str(topic["since"])
+    starts = not since or row["period_start"] == since or row["period"].startswith((since[:7] + "/", since[:4] + "/"))
+    same = (row["subject"], row["place"]) == (topic["subject"], topic["place"])
+    return row["category"] in inside and same and topic["aggregation"] in (None, row["aggregation"]) and starts
+
+
+def walked(database: Database, query: ClaimQuery, as_of: int | None) -> tuple[list[int], int | None]:
+    """Every page of a question, each read for itself."""
+    versions: list[int] = []
+    page: Page | None = None
+    while page is None or page.next_cursor:
+        asked = query.model_copy(update={"cursor": page.next_cursor if page else None})
+        with reading(database) as found:
+            view = found.view(None if as_of is None else f"seq:{as_of}", known_on=query.known_on)
+            page = find_page(found, asked, view)
+        assert len(page.versions) <= (query.limit or 0)
+        versions += page.versions
+    return versions, page.total
+
+
+@pytest.mark.parametrize(("short", "few"), [(5, 25_600), (1, 60), (1, 0)], ids=["as served", "driven", "walked"])
+def test_a_page_is_what_a_plain_look_at_every_claim_finds(
+    database: Database, monkeypatch: pytest.MonkeyPatch, short: int, few: int
+) -> None:
+    monkeypatch.setattr(finding, "SHORT_WALK", short)
+    monkeypatch.setattr(finding, "FEW", few)
+    for name in ("ROUNDS", "FULL_TEXT_ROUNDS"):
+        monkeypatch.setattr(finding, name, (20, few) if few else ())
+    chance = random.Random(few)  # noqa: S311 - the same questions each time
+    with reading(database) as found:
+        claims = everything(found)
+        vocabularies = {
+            as_of: vocabulary(found, found.view(None if as_of is None else f"seq:{as_of}")) for as_of in STATES
+        }
+    document = next(iter(claims[5]["citations"]))["document"]
+    for _ in range(QUESTIONS // 3):
+        one, other = chance.sample([*CASES, {"document": [document]}], 2)
+        asked = one | (other if chance.random() < 0.7 else {})
+        if any(low in asked and high in asked and asked[low] > asked[high] for low, high in RANGES):
+            continue
+        as_of = chance.choice(STATES)
+        limit = chance.choice((2 if few else 40, 7, 50, 1000))
+        query = ClaimQuery(**asked, sort=chance.choice(list(Sort)), limit=limit, total=True)
+        database.beside.pop("counts", None)
+        expected = [row["version"] for row in plainly(claims, query, vocabularies[as_of], as_of)]
+        versions, total = walked(database, query, as_of)
+        assert versions == expected, (asked, query.sort, as_of)
+        assert total == len(expected)
+
+
+STATES = (None, None, 700, 2_500, 4_500)
+RANGES = (("date_from", "date_to"), ("period_from", "period_to"), ("value_min", "value_max"))
