@@ -199,6 +199,8 @@ class Front:
             body = await asyncio.to_thread(compressed, encoding, plain.body)
         else:
             body = compressed(encoding, plain.body)
+        if encoding in kept.encoded:  # another request was faster
+            return kept.encoded[encoding]
         etag = _encoded_tag(plain.etag, encoding)
         headers = [
             (name, etag.encode() if name == b"etag" else b"%d" % len(body) if name == b"content-length" else value)

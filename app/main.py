@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None) -> Service:
             view_of(session)
         yield
         app.state.watch.close()
-        database.close()
+        app.state.database.close()
 
     app = Service(
         title="Counterclaim",
