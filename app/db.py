@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, Dialect
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.budget import LARGE, watch
@@ -106,6 +107,11 @@ class Database:
         """Give every connection back."""
         self.reader.dispose()
         self.writer.dispose()
+
+
+def told(dialect: Dialect, statement: str, wrong: Exception) -> Exception:
+    """A fault of the driver, as SQLAlchemy raises those of any other statement."""
+    return DBAPIError.instance(statement, None, wrong, dialect.loaded_dbapi.Error, dialect=dialect)
 
 
 ROOT = Path(__file__).parent.parent

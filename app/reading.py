@@ -6,17 +6,16 @@ ten times as much.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import cached_property
 from typing import Any, cast
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.budget import watch
-from app.changes.clock import View, view_of
-from app.db import Database
+from app.changes.clock import View, moment_of, view_of
+from app.db import Database, told
 
 
 class Reading:
@@ -38,7 +37,7 @@ class Reading:
         try:
             found: list[tuple[Any, ...]] = self.driver.execute(statement, parameters).fetchall()
         except self._fault as wrong:
-            raise self._told(statement, wrong) from wrong
+            raise told(self._connection.dialect, statement, wrong) from wrong
         return found
 
     def prepared(self, statement: str, parameter: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - as the driver takes it
@@ -54,13 +53,8 @@ class Reading:
             cursor = RawCursor(self.driver)
             found: list[tuple[Any, ...]] = cursor.execute(statement, [parameter], prepare=True).fetchall()
         except self._fault as wrong:
-            raise self._told(statement, wrong) from wrong
+            raise told(self._connection.dialect, statement, wrong) from wrong
         return found
-
-    def _told(self, statement: str, wrong: Exception) -> DBAPIError:
-        """A fault of the driver, as SQLAlchemy raises those of any other statement."""
-        dialect = self._connection.dialect
-        return DBAPIError.instance(statement, None, wrong, self._fault, dialect=dialect)  # type: ignore[return-value]
 
     @cached_property
     def session(self) -> Session:
@@ -73,8 +67,7 @@ class Reading:
             return view_of(self.session, as_of, known_on=known_on)
         head, at = self.rows("SELECT seq, at FROM clock")[0]
         self.database.saw(head)
-        moment = datetime.fromisoformat(at).replace(tzinfo=UTC) if isinstance(at, str) else at.astimezone(UTC)
-        return View(seq=head, at=moment, known_on=known_on, head=head)
+        return View(seq=head, at=moment_of(at), known_on=known_on, head=head)
 
 
 @contextmanager

@@ -7,11 +7,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select, update
-from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.changes.forms import Rows, statements
-from app.db import Database, WritingSession
+from app.db import Database, WritingSession, told
 from app.problems import InvalidRequest, invalid
 from app.tables import VERSIONED, Change, Clock, Version, columns_of, table_of
 
@@ -210,12 +209,12 @@ class Log:
 
     @contextmanager
     def _faults(self, statement: str) -> Iterator[None]:
-        """The driver's faults, as SQLAlchemy raises those of any other statement."""
+        """The driver's faults; see `told`."""
         kind = self._dialect.loaded_dbapi.Error
         try:
             yield
         except kind as wrong:
-            raise DBAPIError.instance(statement, None, wrong, kind, dialect=self._dialect) from wrong
+            raise told(self._dialect, statement, wrong) from wrong
 
     def _stands(self, table: type[Version], key: str) -> tuple[ColumnElement[bool], ...]:
         columns = columns_of(table)

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, TypeVar
@@ -76,7 +77,8 @@ class Together:
                 for job in jobs:
                     job.made, job.wrong = None, wrong
             for loop in {id(job.loop): job.loop for job in jobs}.values():
-                loop.call_soon_threadsafe(_tell, [job for job in jobs if job.loop is loop])
+                with suppress(RuntimeError):  # a loop that has ended has nobody left to tell
+                    loop.call_soon_threadsafe(_tell, [job for job in jobs if job.loop is loop])
             with self._guard:
                 if not self._waiting:
                     self._at_work = False
