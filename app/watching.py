@@ -62,7 +62,7 @@ class Watch:
         with self._database.reader.connect() as connection:
             run = connection.exec_driver_sql
             seq = run("SELECT seq FROM clock").scalar_one()
-            # Ages are counted to the day, and a retraction begins with one. A register that went back is another one.
+            # Ages are counted to the day, and a retraction begins with one.
             few = day == self._last.day and known <= seq <= known + MOST_CHANGES
             changes = _changes(known, seq, run) if few else None
         return Look(seq, changes, began, written, version, day)
@@ -71,6 +71,8 @@ class Watch:
         """Forget what a look has shown to be untrue. Only ever called in the event loop."""
         if look is None:
             return
+        if look.seq < self.memory.seq:  # a register that went back is another one
+            self._database.beside.clear()
         if look.changes is None:
             self.memory.clear()
             self.memory.seq = look.seq

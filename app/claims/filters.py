@@ -183,12 +183,12 @@ def _slugs(column: str, kind: Slugged) -> Where:
     )
 
 
-def _of_source(part: int) -> Where:
-    """The claims of sources of a kind (0) or interest (1): few enough to be named."""
+def _of_source(part: str) -> Where:
+    """The claims of sources of a `kind` or an `interest`: few enough to be named."""
 
     def ask(asking: Asking, wanted: Sequence[Enum]) -> Asked:
         words = {each.value for each in wanted}
-        found = sorted(slug for slug, said in asking.known.sources.items() if said[part] in words)
+        found = sorted(slug for slug, said in asking.known.sources.items() if getattr(said, part) in words)
         return len(found), found
 
     return Where(
@@ -482,10 +482,10 @@ class ClaimQuery(PageQuery):
     source: Annotated[list[Slug], _slugs("source", SOURCE)] = Field(
         default=[], description="Who said it.", examples=[["csis"]]
     )
-    source_kind: Annotated[list[SourceKind], _of_source(0)] = Field(
+    source_kind: Annotated[list[SourceKind], _of_source("kind")] = Field(
         default=[], description="What the source is.", examples=[["think_tank"]]
     )
-    interest: Annotated[list[Interest], _of_source(1)] = Field(
+    interest: Annotated[list[Interest], _of_source("interest")] = Field(
         default=[], description="Where the source stands in the dispute.", examples=[["independent"]]
     )
     proposition: Annotated[list[Proposition], _word("proposition")] = Field(

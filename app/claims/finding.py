@@ -38,7 +38,7 @@ from app.columns import BIG
 from app.paging import DEFAULT_LIMIT, Order, read_cursor, write_cursor
 from app.problems import QueryTooBroad
 from app.reading import Reading
-from app.tables import ClaimVersion, table_of
+from app.tables import QUESTION, ClaimVersion, table_of
 from app.vocabulary.terms import Status
 
 SHORT_WALK = 5
@@ -57,8 +57,8 @@ FULL_TEXT_ROUNDS = (100, 6_400, FEW, MANY)
 MOST_BRANCHES = 8
 """So many ranges of an index are walked side by side."""
 
-SHAPES, COUNTS, COUNTS_KEPT = 1_000, 20_000, 60.0
-"""So many shapes and counts are remembered, and counts for so many seconds: they only choose the way."""
+SHAPES, TEXTS, COUNTS, COUNTS_KEPT = 1_000, 50, 20_000, 60.0
+"""So many shapes, statements of each, and counts are remembered; counts, which only choose the way, for so long."""
 
 SHOWN = "claim.until_seq IS NULL AND claim.status <> 'removed'"
 REMOVED = (
@@ -76,6 +76,12 @@ WALKED = {
     "value": ("magnitude", "ix_claim_magnitude"),
 }
 """What each order walks: the column, and the index that holds it with the id behind."""
+
+BY_DATE = {
+    **dict.fromkeys(("source", "source_kind", "interest"), "source"),
+    **{word: word for word in QUESTION},
+}
+"""Filters that name words which an index by date begins with, and the column of the words."""
 
 SAID = ("date_from", "date_to", "known_on")
 """Filters that only bound the date: a walk by date begins and ends there."""
@@ -173,9 +179,9 @@ class _Shape:
         self.extras = [PAST] if past else []
         if not hidden and Status.removed.value in asked["status"][0]:  # type: ignore[index] # the form of `status`
             self.extras.append(REMOVED)
+        self.is_plain = not self.extras and not any("SELECT" in text for text, _ in self.clauses.values())
         self._always = [self._compiled(view.holds(ClaimVersion))[0]] + ["claim.status <> 'removed'"] * hidden
-        self.by_source = self._sources(asked, names)
-        self.by_question = self._questions(asked, names)
+        self.by_date = self._ways_by_date(asked, names)
         self.bounded = [name for name in SAID if name in asked]
         self.id = "id::text" if dialect == "postgresql" else "id"
         day = "claim.date::text" if dialect == "postgresql" else "claim.date"
@@ -183,26 +189,31 @@ class _Shape:
         self.value = by_source if self.named == "source" else f"claim.{WALKED[self.named][0]}"
         self._texts: dict[Hashable, str] = {}
 
-    def _sources(self, asked: dict[str, Any], names: dict[str, list[str]]) -> tuple[str, list[str]] | None:
-        """The filter that names few sources, and its branches."""
-        for name in ("source", "source_kind", "interest"):
-            if name in asked and 0 < len(names[name]) <= MOST_BRANCHES:
-                return name, [f"claim.source = :{each}" for each in names[name]]
-        return None
+    def _ways_by_date(self, asked: dict[str, Any], names: dict[str, list[str]]) -> "list[_Way]":
+        """The indices by date that begin with what some of the filters name."""
+        questions = self._questions(asked, names)
+        found = [] if questions is None else [questions]
+        for name, column in BY_DATE.items():
+            few = name in asked and 0 < len(names[name]) <= MOST_BRANCHES
+            if few and not (questions and column in QUESTION):
+                branches = [f"claim.{column} = :{each}" for each in names[name]]
+                found.append(_Way(f"ix_claim_{column}_date", (name,), (name,), tuple(branches)))
+        return found
 
-    def _questions(self, asked: dict[str, Any], names: dict[str, list[str]]) -> tuple[list[str], list[str]] | None:
-        """The filters that together name few questions, and their branches."""
+    def _questions(self, asked: dict[str, Any], names: dict[str, list[str]]) -> "_Way | None":
+        """The filters that together name few questions."""
         if "topic" in asked and len(asked["topic"]) == 1:
-            said = questions(names["topic"], asked["topic"])
-            whole = not any(asked["topic"][0][1:])
-            if len(said) <= MOST_BRANCHES:
-                return ["topic"] * whole, [_equal(each) for each in said]
-        parts = ("category", "subject", "place")
-        if all(part in asked for part in parts):
-            found = [_equal(dict(zip(parts, some, strict=True))) for some in product(*(names[part] for part in parts))]
-            if len(found) <= MOST_BRANCHES:
-                return list(parts), found
-        return None
+            found = questions(names["topic"], asked["topic"])
+            of: tuple[str, ...] = ("topic",)
+            holding = () if any(asked["topic"][0][1:]) else of
+        elif all(part in asked for part in QUESTION):
+            found = [dict(zip(QUESTION, some, strict=True)) for some in product(*(names[part] for part in QUESTION))]
+            of = holding = QUESTION
+        else:
+            return None
+        if len(found) > MOST_BRANCHES:
+            return None
+        return _Way("ix_claim_topic_date", of, holding, tuple(_equal(each) for each in found))
 
     def _compiled(self, clause: ColumnElement[bool]) -> tuple[str, frozenset[str]]:
         """A condition as text, and the columns of the claim in it."""
@@ -227,11 +238,15 @@ class _Shape:
             return re.sub(r"/\*(\w+)\*/", r"INDEXED BY \1", text)
         return re.sub(r"(?<![:\w]):(\w+)", r"%(\1)s", text)
 
-    def text(self, key: Hashable, write: Any, *arguments: Any) -> str:  # noqa: ANN401 - what writes it
-        """A statement of this shape, written once."""
+    def text(self, most: int, width: int, write: Any, *arguments: Any) -> str:  # noqa: ANN401 - what writes it
+        """A statement of this shape, written once. How many rows it wants is said in it: PostgreSQL plans by that."""
+        key = (most, width, write.__name__, *arguments)
         found = self._texts.get(key)
         if found is None:
-            found = self._texts[key] = self._said(write(*arguments))
+            if len(self._texts) >= TEXTS:
+                self._texts.clear()
+            written = write(*arguments).replace(":most", str(most)).replace(":width", str(width))
+            found = self._texts[key] = self._said(written)
         return found
 
     # A walk -----------------------------------------------------------------------------------------------------
@@ -369,6 +384,17 @@ def _equal(asked: dict[str, str]) -> str:
     return " AND ".join(f"claim.{column} = :{name}" for column, name in asked.items())
 
 
+class _Way(NamedTuple):
+    """An index whose first columns are what some filters name."""
+
+    name: str
+    of: tuple[str, ...]
+    """The filters."""
+    absorbed: tuple[str, ...]
+    """Those of them that hold for every claim in its branches."""
+    branches: tuple[str, ...]
+
+
 class _Walk(NamedTuple):
     """One way through an index. Equal ones have equal statements."""
 
@@ -400,7 +426,7 @@ class _Question:
         asking = Asking(reading, view, narrower=query.narrower)
         forms: list[tuple[str, Hashable, int]] = []
         self.values: dict[str, Sequence[Any]] = {}
-        self.parameters: dict[str, Any] = {"most": self.limit + 1}
+        self.parameters: dict[str, Any] = {}
         given = query.__dict__
         for name, where in FILTERS.items():
             value = given[name]
@@ -448,13 +474,15 @@ class _Question:
             if (number := self._counted(name)) is not None and number < 2 * short:
                 return self._drive(name)
         walks = self._walks()
-        try:
-            return self._walk(walks, short)
-        except _Incomplete:
-            pass
+        counts, now, key = _counts(self.reading), time.monotonic(), self._walk_key()
+        if key not in counts or counts[key][2] < now:
+            try:
+                return self._walk(walks, short)
+            except _Incomplete:
+                counts[key] = (0, 0, now + COUNTS_KEPT)  # the next page need not try
         few = self._fewest(FEW)
         # A claim in fifty is found sooner by a walk that is as long again than by looking at all that there are.
-        width = LONG_WALK if few is None else (self._counted(few) or 0) // 2
+        width = LONG_WALK if few is None else _rounded((self._counted(few) or 0) // 2)
         if few is not None and width < 2 * short:
             return self._drive(few)
         try:
@@ -470,10 +498,10 @@ class _Question:
             return 0
         few = self._fewest(FEW)
         if few is None:
-            text = self.shape.text("count", self.shape.count_all)
+            text = self.shape.text(0, 0, self.shape.count_all)
         else:
-            text = self.shape.text(("count", few), self.shape.count_driven, few)
-        found: int = self.reading.rows(text, self.parameters)[0][0]
+            text = self.shape.text(0, 0, self.shape.count_driven, few)
+        found: int = self.reading.rows(text, self.parameters, planned=True)[0][0]
         return found
 
     # Which way --------------------------------------------------------------------------------------------------
@@ -485,6 +513,9 @@ class _Question:
 
     def _count_key(self, name: str) -> Hashable:
         return name, *self.values.get(name.partition(" ")[0], ()), self.view.as_of
+
+    def _walk_key(self) -> Hashable:
+        return "walk", self.sort, *((name, *values) for name, values in self.values.items()), self.view.as_of
 
     def _fewest(self, most: int) -> str | None:
         """The filter that leads to the fewest claims; none where each leads to more than `most`."""
@@ -499,10 +530,8 @@ class _Question:
                 key = self._count_key(name)
                 found = counts.get(key)
                 if found is None or found[2] < now or found[1] <= min(found[0], end - 1):
-                    text = self.shape.text(("reached", name), self.shape.reached, name)
-                    number = self.reading.rows(text, self.parameters | {"most": end})[0][0]
-                    if len(counts) > COUNTS:
-                        counts.clear()
+                    text = self.shape.text(end, 0, self.shape.reached, name)
+                    number = self.reading.rows(text, self.parameters, planned=True)[0][0]
                     found = counts[key] = (number, end, now + COUNTS_KEPT)
                 if found[0] < min(found[1], end) and (best is None or found[0] < best[0]):
                     best = found[0], name
@@ -559,25 +588,20 @@ class _Question:
 
     def _branches(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
         """The index that a walk by date takes, the beginnings of its ranges, and the filters that they fulfil."""
-        sources, asked = self.shape.by_source, self.shape.by_question
-        if sources is not None and asked is not None:
-            names = [sources[0], *(asked[0] or ["topic"])]
+        ways = self.shape.by_date
+        if not ways:
+            return "ix_claim_date", ("",), ()
+        best = ways[0]
+        if len(ways) > 1:
             few = self._fewest(FEW)
-            if few is not None and few in names[1:]:
-                sources = None
-            else:
-                asked = None
-        if sources is not None:
-            return "ix_claim_source_date", tuple(sources[1]), (sources[0],)
-        if asked is not None:
-            return "ix_claim_topic_date", tuple(asked[1]), tuple(asked[0])
-        return "ix_claim_date", ("",), ()
+            best = next((way for way in ways if few in way.of), best)
+        return best.name, best.branches, best.absorbed
 
     # The ways ---------------------------------------------------------------------------------------------------
 
     def _drive(self, name: str) -> list[Row]:
         cursor = "" if self.key is None else "known" if self.known else "unknown"
-        return self._run(self.shape.text(("drive", name, cursor), self.shape.drive, name, cursor))
+        return self._run(0, self.shape.drive, name, cursor)
 
     def _walk(self, walks: list[_Walk], width: int) -> list[Row]:
         """The rows of the walks, one after the other. Raises `_Incomplete`."""
@@ -589,19 +613,18 @@ class _Question:
         return rows
 
     def _step(self, walk: _Walk, width: int, most: int) -> list[Row]:
-        self.parameters |= {"width": width, "most": most}
-        rows = self._run(self.shape.text(walk, self.shape.walk, walk))
+        rows = self._run(width, self.shape.walk, walk)[:most]
         if any(row[0] is None for row in rows):
             raise _Incomplete
-        if len(rows) < most and len(walk.prefixes) == 1 and not self.shape.extras and self._is_cut(walk):
+        if len(rows) < most and len(walk.prefixes) == 1 and not self.shape.extras and self._is_cut(walk, width):
             raise _Incomplete
         return rows
 
-    def _is_cut(self, walk: _Walk) -> bool:
+    def _is_cut(self, walk: _Walk, width: int) -> bool:
         """Whether a walk of one branch that found too little was ended by its width."""
         if not self.shape.clauses.keys() - set(walk.absorbed):
             return False
-        return bool(self._run(self.shape.text(("cut", walk), self.shape.cut, walk)))
+        return bool(self._run(width, self.shape.cut, walk))
 
     def _walk_sources(self, width: int) -> list[Row]:
         """The claims source by source, the undated ones of each at its end."""
@@ -654,8 +677,17 @@ class _Question:
             found.append(walk._replace(start="cursor" if day == UNDATED else None))
         return found
 
-    def _run(self, text: str) -> list[Row]:
-        return self.reading.rows(text, self.parameters)
+    def _run(self, width: int, write: Any, *arguments: Any) -> list[Row]:  # noqa: ANN401 - a method of the shape
+        # A walk that compares columns is the same whatever is asked for; what looks elsewhere is not.
+        planned = not width or not self.shape.is_plain
+        text = self.shape.text(self.limit + 1, width, write, *arguments)
+        return self.reading.rows(text, self.parameters, planned=planned)
+
+
+def _rounded(number: int) -> int:
+    """A little less, so that there are few different ones."""
+    step = 1 << max(0, number.bit_length() - 3)
+    return number // step * step
 
 
 _shapes: dict[Hashable, _Shape] = {}
@@ -672,9 +704,14 @@ def _shape(dialect: str, sort: Sort, forms: tuple[tuple[str, Hashable, int], ...
 
 
 Counts = dict[Hashable, tuple[int, int, float]]
-"""Filter and values → how many claims, counted to how many at most, and until when that is believed."""
+"""Filter and values → how many claims, counted to how many at most, and until when that is believed.
+
+Also of whole questions, whose first walk was too short.
+"""
 
 
 def _counts(reading: Reading) -> Counts:
     found: Counts = reading.database.beside.setdefault("counts", {})
+    if len(found) > COUNTS:
+        found.clear()
     return found

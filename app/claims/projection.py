@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from enum import Enum
 from functools import lru_cache
-from typing import Any, get_origin
+from typing import Any, NamedTuple, get_origin
 
 from pydantic import BaseModel
 
@@ -217,16 +217,25 @@ class Postgresql(Tongue):
 TONGUES: dict[str, Tongue] = {"sqlite": Sqlite(), "postgresql": Postgresql()}
 
 
-def write_claims(reading: Reading, versions: Sequence[int], view: View, layout: Layout = NESTED) -> list[str]:
+class Written(NamedTuple):
+    """A claim as text, and the day of its retraction, which `known_on` may undo."""
+
+    text: str
+    retracted_on: str | date | None
+    """As the driver has it."""
+
+
+def write_claims(reading: Reading, versions: Sequence[int], view: View, layout: Layout = NESTED) -> list[Written]:
     """The claims of these versions, none of which was taken down, each written in `layout`, in the same order."""
-    statement = _statement(reading.dialect, view.as_of, view.known_on, layout, TONGUES[reading.dialect].asked)
+    tongue = TONGUES[reading.dialect]
+    statement = _statement(reading.dialect, view.as_of, view.known_on, layout, tongue.asked, ", claim.retracted_on")
     asked = list(versions) if reading.dialect == "postgresql" else f"[{','.join(map(str, versions))}]"
-    return [row[0] for row in reading.prepared(f"{statement} ORDER BY asked.key", asked)]
+    return [Written(*row) for row in reading.prepared(f"{statement} ORDER BY asked.key", asked)]
 
 
-def write_claim(reading: Reading, id_: str, view: View) -> tuple[int, str] | None:
-    """The revision of a claim and its JSON; none for one that is not there, or was taken down."""
-    statement = _statement(reading.dialect, view.as_of, view.known_on, NESTED, "claim", "claim.revision, ")
+def write_claim(reading: Reading, id_: str, view: View) -> tuple[str, int] | None:
+    """A claim as JSON, and its revision; none for one that is not there, or was taken down."""
+    statement = _statement(reading.dialect, view.as_of, view.known_on, NESTED, "claim", ", claim.revision")
     mark = TONGUES[reading.dialect].mark
     rows = reading.prepared(
         f"{statement} WHERE claim.id = {mark} AND claim.status <> 'removed' AND {_holds('claim', view.as_of)}", id_
@@ -235,9 +244,7 @@ def write_claim(reading: Reading, id_: str, view: View) -> tuple[int, str] | Non
 
 
 @lru_cache(maxsize=500)
-def _statement(
-    dialect: str, as_of: int | None, known_on: date | None, layout: Layout, tables: str, before: str = ""
-) -> str:
+def _statement(dialect: str, as_of: int | None, known_on: date | None, layout: Layout, tables: str, beside: str) -> str:
     writer = _Writer(TONGUES[dialect], as_of, known_on)
     written = writer.row(layout)
     joins = [
@@ -250,7 +257,7 @@ def _statement(
             f"LEFT JOIN citation ON citation.version = ({writer.first_citation()})",
             *writer.of_citation(),
         ]
-    return " ".join([f"SELECT {before}{written} FROM {tables}", *joins])
+    return " ".join([f"SELECT {written}{beside} FROM {tables}", *joins])
 
 
 def _holds(alias: str, as_of: int | None) -> str:

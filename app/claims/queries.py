@@ -12,7 +12,8 @@ from app.changes.clock import View
 from app.claims.filters import ClaimQuery
 from app.claims.finding import find_page
 from app.claims.given import figure_numbers
-from app.claims.projection import MOST_COLUMNS, write_claim, write_claims
+from app.claims.projection import MOST_COLUMNS, write_claim
+from app.claims.written import claims_as_text
 from app.paging import Found
 from app.problems import NotFound, Removed
 from app.reading import Reading
@@ -63,7 +64,7 @@ def find_claims(reading: Reading, query: ClaimQuery, view: View, layout: Layout)
     # What is left of a claim that was taken down has another shape, and a function of SQL takes so many arguments.
     if Status.removed in query.status or len(layout.columns) > MOST_COLUMNS:
         return Found(read_cards(reading.session, page.versions, view), *end)
-    return Found([], *end, written=write_claims(reading, page.versions, view, layout))
+    return Found([], *end, written=claims_as_text(reading, page.versions, view, layout))
 
 
 def read_cards(session: Session, versions: Sequence[int], view: View) -> list[Card]:
@@ -88,7 +89,7 @@ def find_claim(reading: Reading, id_: str, view: View) -> tuple[int, bytes]:
     if found is None:
         card = read_claim(reading.session, id_, view)  # says why
         raise AssertionError(card["id"])
-    revision, text = found
+    text, revision = found
     return revision, text.encode()
 
 

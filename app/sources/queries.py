@@ -38,7 +38,11 @@ def holders(session: Session, view: View) -> dict[str, str]:
     """Source → the source whose position it holds, for those that speak for another."""
     columns = columns_of(SourceVersion)
     wanted = select(columns.slug, columns.speaks_for).where(columns.speaks_for.is_not(None), view.holds(SourceVersion))
-    speaks_for = {row.slug: row.speaks_for for row in session.execute(wanted)}
+    return holders_of({row.slug: row.speaks_for for row in session.execute(wanted)})
+
+
+def holders_of(speaks_for: Mapping[str, str]) -> dict[str, str]:
+    """The same, where it is known which source each speaks for."""
     found = {}
     for slug in speaks_for:
         holder, passed = slug, {slug}

@@ -11,7 +11,7 @@ For a past state of the register there is no such index, so that all claims of t
 # ruff: noqa: S608 - statements are made of our own names
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -26,9 +26,9 @@ from app.changes.clock import View
 from app.claims.compare import Statement
 from app.claims.figure import Figure, plain_number
 from app.claims.period import parse_period
-from app.claims.scheme import Scheme
 from app.problems import QueryTooBroad
 from app.standpoints import AHEAD, DAY, OPEN, RETRACTED, WITHOUT_FIGURE, as_number
+from app.vocabulary.remembered import Vocabulary, remembered
 
 READ = (
     *("version", "id", "status", "retracted_on", "kind", "source", "category", "subject", "place"),
@@ -38,11 +38,16 @@ READ = (
 )
 """What the rules need of a claim."""
 
-_SHOWN = ", ".join(f"c.{name}" for name in READ)
 _STANDS = "c.until_seq IS NULL"
 _HELD = "c.seq <= :as_of AND (c.until_seq IS NULL OR c.until_seq > :as_of)"
 _APART = f"(p.standpoint LIKE '% {RETRACTED}' OR p.standpoint LIKE '% {WITHOUT_FIGURE}')"
 _SAME_LINE = "c.category = p.category AND c.subject = p.subject AND c.place = p.place AND c.standpoint = p.standpoint"
+
+MOST_REMEMBERED = 8_000
+"""So many claims are kept as statements, in about a kilobyte each."""
+
+AT_ONCE = 10_000
+"""So many versions in one statement."""
 
 Parameters = dict[str, Any]
 
@@ -80,9 +85,7 @@ class Extent:
     last_date: date | None
 
 
-def candidates(
-    session: Session, asked: Asked, view: View, scheme: Scheme, held: Mapping[str, str], *, apart: bool = True
-) -> list[Candidate]:
+def candidates(session: Session, asked: Asked, view: View, words: Vocabulary, *, apart: bool = True) -> list[Candidate]:
     """Every claim that may be a position, and a few more that turn out to be none.
 
     With `apart` also those that are shown apart: taken back by their sources, or without a figure.
@@ -90,7 +93,15 @@ def candidates(
     # Nothing is taken back on a day after the last change, so it only still stands where a clock was set back.
     apart = apart or view.today < view.at.date()
     statement = _latest(asked, view, apart=apart) if view.as_of is None else _past(asked, view)
-    return [_candidate(row, scheme, held) for row in read(session, statement, parameters_of(asked, view))]
+    versions = [version for (version,) in read(session, statement, parameters_of(asked, view))]
+    # A version never changes, so that it is taken apart once as long as its words mean the same.
+    known = remembered(session, view, words, "candidates", MOST_REMEMBERED)
+    missing = [version for version in versions if version not in known]
+    for start in range(0, len(missing), AT_ONCE):
+        some = ", ".join(map(str, missing[start : start + AT_ONCE]))
+        for row in read(session, f"SELECT {', '.join(READ)} FROM claim WHERE version IN ({some})", {}):
+            known[row[0]] = _candidate(row, words)
+    return [known[version] for version in versions]
 
 
 def extent(session: Session, asked: Asked, view: View) -> Extent:
@@ -161,19 +172,18 @@ def _latest(asked: Asked, view: View, *, apart: bool) -> str:
             ) AS head
             FROM standpoints p WHERE p.standpoint IS NOT NULL AND NOT {_APART}{counts_so}
         )
-        SELECT {_SHOWN} FROM heads p CROSS JOIN claim c
+        SELECT c.version FROM heads p CROSS JOIN claim c
         WHERE {_STANDS} AND {_SAME_LINE} AND c.recency = p.head{since}"""
     if apart:
-        statement += f""" UNION ALL SELECT {_SHOWN} FROM standpoints p CROSS JOIN claim c
+        statement += f""" UNION ALL SELECT c.version FROM standpoints p CROSS JOIN claim c
             WHERE {_APART} AND {_STANDS} AND {_SAME_LINE}{known}{since}{counts_so}"""
     return statement
 
 
 def _past(asked: Asked, view: View) -> str:
     """The same of a past state: every claim of the question is looked at."""
-    names = ", ".join(f"p.{name}" for name in READ)
-    return f"""SELECT {names} FROM (
-            SELECT {_SHOWN}, c.standpoint, rank() OVER (
+    return f"""SELECT p.version FROM (
+            SELECT c.version, c.standpoint, rank() OVER (
                 PARTITION BY c.category, c.subject, c.place, c.standpoint ORDER BY c.recency DESC
             ) AS place_in_line
             FROM claim c WHERE {_belongs(asked)}{_known(view)}
@@ -279,7 +289,7 @@ def _for_psycopg(statement: str) -> str:
     return re.sub(r":(\w+)", r"%(\1)s", statement)
 
 
-def _candidate(row: Sequence[Any], scheme: Scheme, held: Mapping[str, str]) -> Candidate:
+def _candidate(row: Sequence[Any], words: Vocabulary) -> Candidate:
     # fmt: off
     (
         version, id_, status, retracted_on, kind, source, category, subject, place,
@@ -288,7 +298,7 @@ def _candidate(row: Sequence[Any], scheme: Scheme, held: Mapping[str, str]) -> C
         period, aggregation, said, includes, excludes,
     ) = row
     # fmt: on
-    known = scheme.categories.get(category)
+    known = words.scheme.categories.get(category)
     figure = Figure(
         "",
         None if value is None else plain_number(value),
@@ -303,7 +313,7 @@ def _candidate(row: Sequence[Any], scheme: Scheme, held: Mapping[str, str]) -> C
     )
     statement = Statement(
         str(id_),
-        held.get(source, source),
+        words.holders.get(source, source),
         category,
         subject,
         place,

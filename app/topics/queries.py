@@ -15,13 +15,12 @@ from app.claims.compare import Pair, Statement
 from app.claims.figure import interval
 from app.claims.filters import Asking, claim
 from app.claims.origins import ClaimNode, Edge, Root, all_roots, independent_origins
-from app.claims.projection import write_claims
 from app.claims.queries import Card, relations_of
-from app.claims.scheme import Scheme
+from app.claims.written import claims_as_text
 from app.paging import Found, PageQuery
 from app.reading import Reading
 from app.rows import Layout
-from app.sources.queries import SOURCE, holders
+from app.sources.queries import SOURCE
 from app.tables import ClaimVersion, RelationVersion, columns_of
 from app.topics.kinds import TOPIC
 from app.topics.narrowing import Asked, candidates, extent, held_in, read
@@ -60,8 +59,7 @@ class Question:
 class Sides:
     """The claims of a question, sorted out: positions, claims without a figure, retracted ones. By id → version."""
 
-    scheme: Scheme
-    held: Mapping[str, str]
+    words: Vocabulary
     asked: Asked
     positions: tuple[Statement, ...]
     versions: Mapping[str, int]
@@ -70,12 +68,12 @@ class Sides:
 
 
 def _sort_out(session: Session, question: Question, view: View, *, apart: bool = True) -> Sides:
-    words, held = vocabulary(session, view), holders(session, view)
+    words = vocabulary(session, view)
     asked = _asked(question, words)
     standing: list[Statement] = []
     without_figure: list[str] = []
     retracted: list[str] = []
-    found = candidates(session, asked, view, words.scheme, held, apart=apart)
+    found = candidates(session, asked, view, words, apart=apart)
     for each in found:
         if each.retracted_on is not None and each.status == Status.retracted and each.retracted_on <= view.today:
             retracted.append(each.id)
@@ -84,8 +82,7 @@ def _sort_out(session: Session, question: Question, view: View, *, apart: bool =
         else:
             standing.append(each.statement)
     return Sides(
-        scheme=words.scheme,
-        held=held,
+        words=words,
         asked=asked,
         positions=sides.positions(standing),
         versions={each.id: each.version for each in found},
@@ -109,25 +106,26 @@ def _asked(question: Question, words: Vocabulary) -> Asked:
 def side_by_side(reading: Reading, question: Question, view: View) -> tuple[dict[str, Any], list[int]]:
     """The answer of section 5 of the contract: every source's position, and how each stands to the others.
 
-    Its claims are written by the database. Returns the versions of the positions beside it.
+    Its claims are written by the database. The records of the rules (intervals, roots, pairs) have the names of the
+    schema, and become JSON as they are. Returns the versions of the positions beside it.
     """
     session = reading.session
     found = _sort_out(session, question, view)
     if question.against is not None:
         Asking(session, view).check("against", SOURCE, [question.against])
-        question = replace(question, against=found.held.get(question.against, question.against))
+        question = replace(question, against=found.words.holders.get(question.against, question.against))
     ids = [position.id for position in found.positions]
-    named = _sources(session, {position.source for position in found.positions}, view)
+    named = found.words.sources
     wanted = [*ids, *found.without_figure, *found.retracted]
-    written = write_claims(reading, [found.versions[id_] for id_ in wanted], view)
+    written = claims_as_text(reading, [found.versions[id_] for id_ in wanted], view)
     shown = {id_: Fragment(text) for id_, text in zip(wanted, written, strict=True)}
     relations = _related(session, ids, view)
     traced = _roots(session, found, relations, view)
     at_least, at_most = independent_origins(root for each in traced.values() for root in each)
-    pairs = _pairs(found, question)
+    today = view.today
     answer = {
         "topic": {name: question.asked.get(name) for name in ASKED},
-        "known_on": view.today,
+        "known_on": today,
         "recorded_as_of": None if view.as_of is None else f"seq:{view.as_of}",
         "seq": view.seq,
         "tolerance": question.tolerance,
@@ -136,13 +134,13 @@ def side_by_side(reading: Reading, question: Question, view: View) -> tuple[dict
             {
                 "source": named[position.source],
                 "claim": shown[position.id],
-                "interval": _interval(position, question.tolerance),
-                "age_days": sides.age_days(position, view.today),
-                "roots": [_root(root) for root in traced[position.id]],
+                "interval": interval(position.figure, question.tolerance),
+                "age_days": sides.age_days(position, today),
+                "roots": traced[position.id],
             }
             for position in found.positions
         ],
-        "pairs": None if pairs is None else [_pair(pair) for pair in pairs],
+        "pairs": _pairs(found, question),
         "spread": _spread(found, question),
         "independent_origins": {"at_least": at_least, "at_most": at_most},
         "related": {
@@ -158,10 +156,10 @@ def _pairs(found: Sides, question: Question) -> list[Pair] | None:
     if question.against is not None:
         mine = [each for each in found.positions if each.source == question.against]
         others = [each for each in found.positions if each.source != question.against]
-        return [sides.pair(a, b, found.scheme, question.tolerance) for a in mine for b in others]
+        return [sides.pair(a, b, found.words.scheme, question.tolerance) for a in mine for b in others]
     if len(found.positions) > MOST_PAIRED:
         return None
-    return list(sides.pairs(found.positions, found.scheme, question.tolerance))
+    return list(sides.pairs(found.positions, found.words.scheme, question.tolerance))
 
 
 def _spread(found: Sides, question: Question) -> dict[str, Any]:
@@ -174,34 +172,6 @@ def _spread(found: Sides, question: Question) -> dict[str, Any]:
     }
 
 
-def _interval(position: Statement, tolerance: float | None) -> dict[str, Any] | None:
-    ends = interval(position.figure, tolerance)
-    if ends is None:
-        return None
-    return {name: getattr(ends, name) for name in ("lower", "upper", "lower_inclusive", "upper_inclusive")}
-
-
-def _root(root: Root) -> dict[str, Any]:
-    return {"source": root.source, "claim": root.claim, "derivation": root.derivation, "path": root.path}
-
-
-def _pair(pair: Pair) -> dict[str, Any]:
-    return {name: getattr(pair, name) for name in ("a", "b", "verdict", "reasons", "ratio", "gap")}
-
-
-def _sources(session: Session, wanted: Iterable[str], view: View) -> dict[str, Card]:
-    parameters: dict[str, Any] = {f"slug_{n}": slug for n, slug in enumerate(set(wanted))}
-    found: dict[str, Card] = {}
-    for some in _some(parameters):
-        statement = (
-            "SELECT c.slug, c.name, c.kind, c.interest FROM source c WHERE c.slug IN ("  # noqa: S608 - our own names
-            f"{', '.join(f':{name}' for name in some)}) AND {held_in(view)}"
-        )
-        for slug, name, kind, interest in read(session, statement, parameters | {"as_of": view.as_of}):
-            found[slug] = {"slug": slug, "name": name, "kind": kind, "interest": interest}
-    return found
-
-
 def check_question(session: Session, category: str, subject: str | None, place: str | None, view: View) -> None:
     """Raise `UnknownSlug` where what is asked about does not exist."""
     asking = Asking(session, view)
@@ -212,7 +182,7 @@ def check_question(session: Session, category: str, subject: str | None, place: 
 
 def _roots(session: Session, found: Sides, relations: Sequence[Card], view: View) -> dict[str, tuple[Root, ...]]:
     """Follow `based_on` and `repeats` from each position, however far they lead; `relations` are the first steps."""
-    relation, held = columns_of(RelationVersion), found.held
+    relation, held = columns_of(RelationVersion), found.words.holders
     wanted = select(relation.type, relation.claim, relation.to_claim, relation.to_source)
     stands = (relation.withdrawn.is_(False), view.holds(RelationVersion))
     nodes = {each.id: ClaimNode(each.id, each.source, each.derivation) for each in found.positions}
@@ -319,7 +289,7 @@ def find_timeline(
     asked = _asked(Question(topic, None, narrower=narrower), vocabulary(session, view))
     versions, cursor = walk_timeline(session, asked, view, page.limit, page.cursor)
     total = extent(session, asked, view).claims if page.total else None
-    return Found([], view.seq, cursor, total, written=write_claims(reading, versions, view, layout))
+    return Found([], view.seq, cursor, total, written=claims_as_text(reading, versions, view, layout))
 
 
 def topic_fields(session: Session, slug: str, view: View) -> Card:

@@ -15,6 +15,7 @@ from app.changes.clock import View
 from app.claims.scheme import Scheme
 from app.db import Database
 from app.reading import Reading
+from app.sources.queries import holders_of
 from app.tables import (
     OF_VOCABULARIES,
     CategoryVersion,
@@ -43,6 +44,16 @@ KEPT = "vocabulary"
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """A source as far as claims show it."""
+
+    slug: str
+    name: str
+    kind: str
+    interest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Vocabulary:
     """The vocabularies of one state of the register."""
 
@@ -50,8 +61,10 @@ class Vocabulary:
     """Kind → every slug of it."""
     words: Mapping[str, Mapping[str, frozenset[str]]]
     """Kind → slug → the words of its name."""
-    sources: Mapping[str, tuple[str, str]]
-    """Slug → kind and interest."""
+    sources: Mapping[str, "Named"]
+    """Slug → what is shown of a source."""
+    holders: Mapping[str, str]
+    """Source → the source whose position it holds, for those that speak for another."""
     topics: Mapping[str, Mapping[str, Any]]
     """Slug → the fields of the topic."""
     scheme: Scheme
@@ -103,6 +116,20 @@ def vocabulary(source: Reading | Session, view: View) -> Vocabulary:
     return found
 
 
+def remembered(session: Session, view: View, words: Vocabulary, name: str, most: int) -> dict[Any, Any]:
+    """What was made of `words` and of nothing else that changes: forgotten with them, or when it is more than `most`.
+
+    A past state has no such memory.
+    """
+    database: Database | None = session.info.get("database")
+    if database is None or view.as_of is not None:
+        return {}
+    kept: tuple[Vocabulary, dict[Any, Any]] | None = database.beside.get(name)
+    if kept is None or kept[0] is not words or len(kept[1]) > most:
+        kept = database.beside[name] = (words, {})
+    return kept[1]
+
+
 def _past(database: Database, source: Reading | Session, view: View) -> Vocabulary:
     """A past state is final, so it is remembered by its number."""
     kept: dict[int, Vocabulary] = database.beside.get(f"past {KEPT}", {})
@@ -134,13 +161,15 @@ def _read(session: Session, view: View) -> Vocabulary:
         words[kind] = {slug: frozenset(some) for slug, some in rows}
         slugs[kind] = frozenset(words[kind])
     source, topic = columns_of(SourceVersion), columns_of(TopicVersion)
-    sources = session.execute(select(source.slug, source.kind, source.interest).where(view.holds(SourceVersion)))
+    shown = select(source.slug, source.name, source.kind, source.interest, source.speaks_for)
+    sources = session.execute(shown.where(view.holds(SourceVersion))).all()
     topics = session.execute(select(*topic).where(view.holds(TopicVersion))).mappings()
     by_slug: dict[str, Mapping[str, Any]] = {row["slug"]: dict(row) for row in topics}
     return Vocabulary(
         slugs={**slugs, "topic": frozenset(by_slug)},
         words=words,
-        sources={slug: (kind.value, interest.value) for slug, kind, interest in sources},
+        sources={row.slug: Named(row.slug, row.name, row.kind.value, row.interest.value) for row in sources},
+        holders=holders_of({row.slug: row.speaks_for for row in sources if row.speaks_for}),
         topics=by_slug,
         scheme=scheme(session, view),
     )

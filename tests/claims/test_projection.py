@@ -12,7 +12,9 @@ from app.claims.columns import CLAIM_COLUMNS
 from app.claims.projection import write_claim, write_claims
 from app.claims.queries import read_cards
 from app.claims.schemas import Claim
+from app.claims.written import claims_as_text
 from app.formats import json_bytes
+from app.reading import Reading
 from app.reading import reading as reading_of
 from app.rows import CSV, NESTED, Column, Layout, cell, laid_out
 from tests.examples import citation, claim, figure, furnish, numbered, recorded
@@ -28,22 +30,28 @@ def assert_written(register: Register, view: View | None = None, columns: list[C
         standing = SHOWN if view.as_of is None else SHOWN.replace("until_seq IS NULL", f"seq <= {view.as_of}")
         versions = [row[0] for row in read.rows(standing)]
         cards = read_cards(read.session, versions, view)
-        assert write_claims(read, versions, view, NESTED) == [json_bytes(card).decode() for card in cards]
+        assert texts(read, versions, view, NESTED) == [json_bytes(card).decode() for card in cards]
         flat = Layout.flat(columns, csv=False)
-        assert write_claims(read, versions, view, flat) == [
-            json_bytes(row).decode() for row in laid_out(cards, columns)
-        ]
-        lines = write_claims(read, versions, view, Layout.flat(columns, csv=True))
+        assert texts(read, versions, view, flat) == [json_bytes(row).decode() for row in laid_out(cards, columns)]
+        lines = texts(read, versions, view, Layout.flat(columns, csv=True))
         assert "".join(line + CSV.end for line in lines).encode() == CSV.lines(cards, columns)
         for card in cards[-5:]:
             if view.as_of is None:
-                assert write_claim(read, card["id"], view) == (card["revision"], json_bytes(card).decode())
+                assert write_claim(read, card["id"], view) == (json_bytes(card).decode(), card["revision"])
         for card in cards:
             # And the schema itself says so, too: nothing is lost or added on the way through it.
             assert Claim.model_validate(card).model_dump(mode="json") == Claim.model_validate_json(
                 json_bytes(card)
             ).model_dump(mode="json")
         return len(cards)
+
+
+def texts(read: Reading, versions: list[int], view: View, layout: Layout) -> list[str]:
+    """What the database writes; from memory it is the same, asked for the first time and again."""
+    found = [written.text for written in write_claims(read, versions, view, layout)]
+    assert claims_as_text(read, versions, view, layout) == found
+    assert claims_as_text(read, versions[::-1], view, layout) == found[::-1]
+    return found
 
 
 def test_the_starter_claims_are_written_as_their_schema_says(reading: Register) -> None:

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any
 
 import orjson
+from psycopg import ClientCursor
 
 from app.claims.filters import FILTERS, ClaimQuery, Sort
 from app.claims.finding import ORDERS, find_page
@@ -51,7 +52,7 @@ class Counter:
     def on(self, found: Reading) -> Iterator[None]:
         """Count in one transaction."""
         plain = found.rows
-        found.rows = self._sqlite(found, plain) if found.dialect == "sqlite" else self._postgresql(plain)  # type: ignore[method-assign]
+        found.rows = self._sqlite(found, plain) if found.dialect == "sqlite" else self._postgresql(found, plain)  # type: ignore[method-assign]
         yield
 
     def _sqlite(self, found: Reading, plain: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,23 +76,47 @@ class Counter:
         loop = re.compile(rf"FROM ({tables})\b((?: INDEXED BY \w+)?(?: CROSS JOIN [^()]*?)?)\s+WHERE ")
         looked_up = re.compile(r"(AS driven CROSS JOIN claim ON claim\.version = driven\.version WHERE )")
 
-        def counting(statement: str, parameters: Any = ()) -> Any:
+        def counting(statement: str, parameters: Any = (), **how: Any) -> Any:
             keys = {"change": "seq", "claim_words": "rowid", "citation_words": "rowid"}
             said = loop.sub(
                 lambda m: f"FROM {m[1]}{m[2]} WHERE seen({m[1]}.{keys.get(m[1], 'version')}) AND ", statement
             )
-            return plain(looked_up.sub(r"\1seen(claim.version) AND ", said), parameters)
+            return plain(looked_up.sub(r"\1seen(claim.version) AND ", said), parameters, **how)
 
         return counting
 
-    def _postgresql(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        def counting(statement: str, parameters: Any = ()) -> Any:
-            told = plain(f"EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF) {statement}", parameters)[0][0]
-            told = orjson.loads(told) if isinstance(told, str) else told
-            self.rows += _scanned(told[0]["Plan"])
-            return plain(statement, parameters)
+    def _postgresql(self, found: Reading, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(statement: str, parameters: Any = (), **how: Any) -> Any:
+            if how.get("planned"):
+                told = plain(f"{EXPLAIN} {statement}", parameters, **how)
+            else:
+                told = _explained(found, statement, parameters)
+            plan = orjson.loads(told[0][0]) if isinstance(told[0][0], str) else told[0][0]
+            self.rows += _scanned(plan[0]["Plan"])
+            return plain(statement, parameters, **how)
 
         return counting
+
+
+EXPLAIN = "EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF)"
+
+
+def _explained(found: Reading, statement: str, parameters: Any) -> list[Any]:
+    """The plan that PostgreSQL makes once for all values: EXPLAIN by itself would look at them."""
+    names: list[str] = []
+
+    def numbered(mark: re.Match[str]) -> str:
+        if mark[1] not in names:
+            names.append(mark[1])
+        return f"${names.index(mark[1]) + 1}"
+
+    with_numbers = re.sub(r"%\((\w+)\)s", numbered, statement).replace("%%", "%")
+    values = f"({', '.join(['%s'] * len(names))})" if names else ""
+    cursor = ClientCursor(found.driver)
+    cursor.execute(f"PREPARE counted AS {with_numbers}".replace("%", "%%"), {})
+    told = cursor.execute(f"{EXPLAIN} EXECUTE counted{values}", [parameters[name] for name in names]).fetchall()
+    cursor.execute("DEALLOCATE counted")
+    return told
 
 
 def _scanned(node: dict[str, Any]) -> int:
@@ -137,7 +162,7 @@ def check(database: Database) -> tuple[list[str], int]:
         cursor = write_cursor(ORDERS[sort], MIDDLE[sort.value.removeprefix("-")], ID) if deep else None
         query = ClaimQuery(**asked, sort=sort, cursor=cursor, limit=LIMIT)
         counter = Counter()
-        with reading(database) as found:
+        with reading(database, plan_once=True) as found:
             view = found.view(known_on=query.known_on)
             find_page(found, ClaimQuery(limit=1, known_on=query.known_on, q="nowhere"), view)  # vocabularies are there
             database.beside.pop("counts", None)
