@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
+from app.claims.written import kept_for
 from app.db import Database
 from app.edge import Counts
 from app.memory import Memory
@@ -40,6 +41,15 @@ class Collector:
         )
         yield _one(GaugeMetricFamily, "counterclaim_memory_answers", "Answers that are kept.", memory.count)
         yield _one(GaugeMetricFamily, "counterclaim_memory_bytes", "Bytes that they take.", memory.bytes)
+        written = CounterMetricFamily(
+            "counterclaim_claims_asked",
+            "Claims that an answer needed: kept as text, or not.",
+            labels=["pid", "outcome"],
+        )
+        kept = kept_for(self.database)
+        for outcome, count in (("hit", kept.hits), ("miss", kept.misses)):
+            written.add_metric([pid, outcome], count)
+        yield written
         yield _one(
             GaugeMetricFamily, "counterclaim_register_seq", "The last change that was read.", self.database.shown
         )

@@ -65,7 +65,9 @@ class Settings(BaseSettings):
         description="The largest file that `POST /v1/imports` reads, in bytes; the command line reads any.",
     )
     memory_bytes: int = Field(
-        default=32_000_000, ge=0, description="How much memory one process gives to answers that it may send again."
+        default=32_000_000,
+        ge=0,
+        description="How much memory one process gives to answers that it may send again; half as much more to claims.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="What is logged: `debug`, `info`, `warning` or `error`."

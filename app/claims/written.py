@@ -24,7 +24,7 @@ MOST_CHANGES = 200
 """After more changes than this they are not looked at one by one: everything is forgotten."""
 
 SHARE = 2
-"""One of so many parts of the memory for whole answers may be taken here as well."""
+"""Beside the memory for whole answers, half as much for claims."""
 
 OF_A_CLAIM = ("claim", "citation", "assessment")
 OF_NONE = ("subject", "place", "topic", "relation", "import")
@@ -37,7 +37,7 @@ Texts = dict[Layout, dict[int, Written]]
 
 def claims_as_text(reading: Reading, versions: Sequence[int], view: View, layout: Layout = NESTED) -> list[str]:
     """What `write_claims` gives, from memory as far as it is there."""
-    kept = _kept(reading.database)
+    kept = kept_for(reading.database)
     if view.as_of is not None or layout.csv or not kept.follow(reading, view.seq):
         return [each.text for each in write_claims(reading, versions, view, layout)]
     known = kept.get(versions, view, layout)
@@ -115,7 +115,8 @@ class Kept:
                 texts.pop(version, None)
 
 
-def _kept(database: Database) -> Kept:
+def kept_for(database: Database) -> Kept:
+    """The texts that are kept beside a database."""
     found: Kept | None = database.beside.get("written")
     if found is None:
         found = database.beside.setdefault("written", Kept(database.memory_bytes // SHARE))

@@ -1,0 +1,60 @@
+"""Claims that were written once are read again from memory, for as long as they still say the same."""
+
+from app.claims.written import kept_for
+from tests.examples import claim, furnish, numbered, recorded, source
+from tests.registers import Register
+
+
+def asked(register: Register, path: str) -> tuple[int, int, list[dict[str, object]]]:
+    """How many claims of an answer came from memory, how many did not, and the claims."""
+    kept = kept_for(register.database)
+    hits, misses = kept.hits, kept.misses
+    found = register.get(path).json()["data"]
+    return kept.hits - hits, kept.misses - misses, found
+
+
+def test_another_page_with_the_same_claims_is_not_written_again(register: Register) -> None:
+    furnish(register)
+    for n in range(3):
+        recorded(register, numbered(note=f"The {n}th."))
+    first = asked(register, "/v1/claims?limit=10")
+    again = asked(register, f"/v1/claims?limit=11&category={first[2][0]['category']}")
+    assert (first[:2], again[:2]) == ((0, 3), (3, 0))
+    assert again[2] == first[2]
+    flat = asked(register, "/v1/claims?limit=12&fields=id,value")
+    assert flat[:2] == (0, 3), "another layout has its own texts"
+
+
+def test_a_change_forgets_the_claims_that_it_changes(register: Register) -> None:
+    furnish(register)
+    one, other = (recorded(register, claim(figure={"as_printed": f"{n}", "value": n})) for n in (5, 6))
+    assert asked(register, "/v1/claims?limit=10")[:2] == (0, 2)
+
+    document = {"document": {"url": "https://example.org/again", "title": "Again"}}
+    register.write("POST", f"/v1/claims/{one['id']}/citations", document)
+    hits, misses, found = asked(register, "/v1/claims?limit=11")
+    assert (hits, misses) == (1, 1)
+    assert sorted(len(each["citations"]) for each in found) == [1, 2]  # type: ignore[arg-type]
+
+    register.write("PUT", f"/v1/sources/{other['source']['slug']}", source("A new name"), **{"If-Match": '"1"'})
+    hits, misses, found = asked(register, "/v1/claims?limit=12")
+    assert (hits, misses) == (0, 2)
+    assert {each["source"]["name"] for each in found} == {"A new name"}  # type: ignore[index]
+
+
+def test_who_asks_for_a_day_before_a_retraction_gets_what_stood_then(register: Register) -> None:
+    furnish(register)
+    id_ = recorded(register, claim())["id"]
+    body = {"reason": "Taken back.", "retracted_on": "2025-07-01"}
+    assert register.write("POST", f"/v1/claims/{id_}/retraction", body, **{"If-Match": '"1"'}).status_code == 200
+    states = [
+        asked(register, f"/v1/claims?limit=10{known_on}")[2][0]["status"]
+        for known_on in (
+            "",
+            "&known_on=2025-06-30",
+            "&known_on=2025-07-01",
+            "&known_on=2025-06-29",
+            "&status=retracted",
+        )
+    ]
+    assert states == ["retracted", "asserted", "retracted", "asserted", "retracted"]
