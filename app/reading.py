@@ -18,6 +18,9 @@ from app.changes.clock import EPOCH, View, moment_of, view_of
 from app.db import Database, told
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+PLAN_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_sort = off; "
+"""A plan for any value guesses wrong how many rows there are, so it must read them in the order that is asked for."""
+
 CLOCK = "SELECT seq, (extract(epoch FROM at) * 1000000)::bigint FROM clock"
 
 
@@ -97,8 +100,7 @@ class Reading:
         """The clock of PostgreSQL, asked for with the words that begin the transaction: a round trip less."""
         server = self.driver.pgconn
         begin = "" if server.transaction_status else f"{BEGIN}; "
-        once = "SET LOCAL plan_cache_mode = force_generic_plan; " if self._plan_once else ""
-        found = server.exec_(f"{begin}{once}{CLOCK}".encode())
+        found = server.exec_(f"{begin}{PLAN_ONCE if self._plan_once else ''}{CLOCK}".encode())
         if found.error_message:
             wrong = self._connection.dialect.loaded_dbapi.OperationalError(found.error_message.decode().strip())
             raise told(self._connection.dialect, CLOCK, wrong) from wrong
