@@ -5,13 +5,14 @@ import datetime as dt
 import json
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from tests.plans.filled import (
     BEGAN,
+    COMMON_WORD,
     DAYS,
     FREQUENT_WORD,
     RARE_WORD,
@@ -78,6 +79,15 @@ SHAPES = (
     Shape("newest recorded", [{"source": named("source", n)} for n in (0, 1, 2, 3)], "-recorded"),
 )
 """The twenty shapes, declared here and nowhere else."""
+
+
+def spread(known: "Known") -> tuple[Shape, ...]:
+    """The shapes whose pages are full at any depth, also in a register a tenth as large."""
+    full = LIMIT * 100
+    return tuple(
+        shape for shape in SHAPES if all(known.totals[key_of(shape, filters)] >= full for filters in shape.filters)
+    )
+
 
 WORDS = (RARE_WORD, SELDOM_WORD, "figure123", "figure777", f"{FREQUENT_WORD} figure100", f"{FREQUENT_WORD} crossing")
 
@@ -168,6 +178,84 @@ def naive_page(shape: Shape, filters: Filters, place: Place | None, *, count: bo
     """The naive peer's address of a page."""
     more = {"sort": shape.sort, "limit": str(LIMIT), "offset": str(place.offset if place else 0)}
     return f"/v1/claims?{urlencode({**filters, **more, **({} if count else {'count': 'false'})})}"
+
+
+BROAD = (
+    *(RARE_WORD, SELDOM_WORD, FREQUENT_WORD, COMMON_WORD),
+    *("figure123", f"{FREQUENT_WORD} crossing", f"{COMMON_WORD} {SELDOM_WORD}"),
+)
+FORMS = 8
+PLAIN = "category, by date"
+Asking = Callable[[random.Random, int], Filters]
+"""Makes filters by chance, in a register with so many changes."""
+
+
+def _any_day(chance: random.Random) -> str:
+    return _day(chance.randrange(DAYS // 4, DAYS))
+
+
+def _any_state(chance: random.Random, seq: int) -> str:
+    return f"seq:{chance.randrange(seq // 4, seq)}"
+
+
+def _any_source(chance: random.Random) -> str:
+    return named("source", chance.randrange(SOURCES))
+
+
+def _any_place(chance: random.Random) -> str:
+    return _question(chance.choice(_FEW))["place"]
+
+
+def _any_category(chance: random.Random) -> str:
+    return _question(chance.choice(_FEW))["category"]
+
+
+BOUNDED: Mapping[str, Sequence[Asking]] = {
+    PLAIN: [lambda chance, _seq: {"category": _any_category(chance)}],
+    "q": [
+        *(lambda _chance, _seq, q=words: {"q": q} for words in BROAD),
+        lambda chance, _seq: {"q": FREQUENT_WORD, "category": _any_category(chance)},
+    ],
+    "topic": [
+        lambda _chance, _seq: {"topic": named("topic", 0)},
+        lambda chance, _seq: {"topic": named("topic", chance.randrange(TOPICS))},
+    ],
+    "narrower": [
+        lambda _chance, _seq: {"category": named("category", 0), "narrower": "true"},
+        lambda chance, _seq: {"subject": named("subject", chance.randrange(5)), "narrower": "true"},
+        lambda chance, _seq: {"place": named("place", chance.randrange(5)), "narrower": "true"},
+        lambda chance, _seq: {"topic": named("topic", chance.randrange(TOPICS)), "narrower": "false"},
+    ],
+    "known_on": [
+        lambda chance, _seq: {"known_on": _any_day(chance)},
+        lambda chance, _seq: {"known_on": _any_day(chance), "category": _any_category(chance)},
+        lambda chance, _seq: {"known_on": _any_day(chance), "source": _any_source(chance)},
+        lambda chance, _seq: {"known_on": _any_day(chance), "place": _any_place(chance)},
+    ],
+    "recorded_as_of": [
+        lambda chance, seq: {"recorded_as_of": _any_state(chance, seq)},
+        lambda chance, seq: {"recorded_as_of": _any_state(chance, seq), "category": _any_category(chance)},
+        lambda chance, seq: {"recorded_as_of": _any_state(chance, seq), "source": _any_source(chance)},
+        lambda chance, seq: {"recorded_as_of": _any_state(chance, seq), "place": _any_place(chance)},
+    ],
+    "value_min": [
+        *(lambda chance, _seq, n=power: {"value_min": f"{chance.randrange(1, 10) * 10**n}"} for power in range(2, 9)),
+        lambda chance, _seq: {"value_min": f"{chance.randrange(1, 10**6)}", "category": _any_category(chance)},
+    ],
+}
+"""Questions that an index does not lead straight to, by the parameter that makes them so; the number of forms of each
+divides `FORMS`."""
+
+
+def bounded_pages(name: str, known: Known, count: int, seed: int) -> list[str]:
+    """`count` first pages of the newest claims, all of them different."""
+    chance = random.Random(f"bounded{seed}")  # noqa: S311 - it has to be the same every time
+    newest = SHAPES[0]
+    forms = BOUNDED[name]
+    return [
+        ours_page(newest, filters := forms[n % len(forms)](chance, known.seq), shallow(newest, filters, known, chance))
+        for n in range(count)
+    ]
 
 
 COLUMN = {"-date": "date", "-value": "magnitude", "-recorded": "seq"}

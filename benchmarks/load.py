@@ -16,8 +16,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-GIVE_UP = 120.0
-"""Seconds after which an answer is no longer waited for."""
+GIVE_UP = 60.0
+"""Seconds after which an answer is no longer waited for. Every peer gives up by itself long before."""
 AT_ONCE = 1 << 19
 PROBES = 3
 
@@ -27,7 +27,7 @@ class Plan:
     """How to load: where, with how many connections, for how long, at most how often.
 
     `at_least` requests are sent however long they take, and their number is a multiple of `multiple`: a mixture is
-    asked in whole rounds.
+    asked in whole rounds. An error that says `refusal` tells that the server gave up by itself: it counts as an answer.
     """
 
     port: int
@@ -38,14 +38,20 @@ class Plan:
     at_least: int = 1
     multiple: int = 1
     cycle: bool = False
+    refusal: str = ""
     core: int | None = None
 
 
 @dataclass
 class Outcome:
-    """What came of it. Times are in seconds, `busy` is the share of its core that the generator itself needed."""
+    """What came of it. Times are in seconds, `busy` is the share of its core that the generator itself needed.
 
+    `asked` counts also what was asked before the load itself, `refused` the answers of a server that gave up.
+    """
+
+    asked: int = 0
     done: int = 0
+    refused: int = 0
     seconds: float = 0.0
     received: int = 0
     connections: int = 0
@@ -55,6 +61,24 @@ class Outcome:
     longest: float = 0.0
     busy: float = 0.0
     first_failure: str = ""
+
+    def note(self, answered: "_Connection", plan: Plan) -> None:
+        """Count an answer."""
+        self.received += answered.got
+        status = answered.status.decode()
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        if status[0] not in "23":
+            text = bytes(answered.room[: min(answered.got, 2000)])
+            if plan.refusal and plan.refusal.encode() in text:
+                self.refused += 1
+            else:
+                self.first_failure = self.first_failure or f"{text[:900]!r}"
+
+    def tell(self, took: list[float], seconds: float, cpu: float) -> None:
+        """Sum up how long the answers took."""
+        took.sort()
+        self.done, self.seconds, self.busy = len(took), seconds, cpu / seconds
+        self.p50, self.p99, self.longest = took[len(took) // 2], took[int(len(took) * 0.99)], took[-1]
 
 
 class _Connection:
@@ -113,24 +137,36 @@ class _Connection:
 
 
 def run(plan: Plan) -> Outcome:
-    """Load as `plan` says. The first few are asked alone, to find out how many at once make sense."""
+    """Load as `plan` says. The first few are asked alone, to find out how many at once make sense.
+
+    Where those few (of a mixture: its first whole round) take all the time that there is, they are all that is asked.
+    """
     requests: list[bytes] = marshal.loads(Path(plan.requests).read_bytes())  # noqa: S302 - our own side file
     outcome = Outcome()
     first = _Connection(plan.port)
-    alone = GIVE_UP
-    for probe in requests[:PROBES]:
+    cpu, took = time.process_time(), list[float]()
+    for probe in requests[: max(PROBES, plan.multiple)]:
         first.ask(probe)
         while not first.take():
             pass
-        alone = min(alone, time.perf_counter() - first.began)
+        took.append(time.perf_counter() - first.began)
+        outcome.note(first, plan)
+        if plan.multiple == 1 and sum(took) > plan.seconds:
+            break
+    outcome.asked = len(took)
+    if sum(took) > plan.seconds:
+        outcome.connections = 1
+        outcome.tell(took, sum(took), time.process_time() - cpu)
+        return outcome
     # Sixteen queries of two seconds each on one core say no more than two of them, and take sixteen times as long.
-    most = max(1, min(plan.connections, int(max(1.0, plan.seconds / 2) / alone)))
-    outcome.connections = most
-    queue = requests if plan.cycle else requests[PROBES:]
+    most = max(1, min(plan.connections, int(max(1.0, plan.seconds / 2) / (sum(took) / len(took)))))
+    outcome = Outcome(asked=len(took), connections=most, first_failure=outcome.first_failure)
+    queue = requests if plan.cycle else requests[len(took) :]
     connections = [first, *(_Connection(plan.port) for _ in range(most - 1))]
     gc.collect()
     gc.disable()
     _drive(plan, queue, connections, outcome)
+    outcome.asked += outcome.done
     return outcome
 
 
@@ -143,7 +179,6 @@ def _drive(  # noqa: C901, PLR0912, PLR0915 - one tight loop
     for number, each in waiting.items():
         each.socket.setblocking(False)
         poll.register(number, select.EPOLLIN)
-    statuses: dict[bytes, int] = {}
     length = len(queue)
     most = min(plan.most, len(queue) if not plan.cycle else plan.most)
     most -= most % plan.multiple if most >= plan.multiple else 0
@@ -174,11 +209,7 @@ def _drive(  # noqa: C901, PLR0912, PLR0915 - one tight loop
             now = time.perf_counter()
             took.append(now - each.began)
             done += 1
-            outcome.received += each.got
-            status = each.status
-            statuses[status] = statuses.get(status, 0) + 1
-            if status[0] not in b"23" and not outcome.first_failure:
-                outcome.first_failure = f"{bytes(each.room[: min(each.got, 900)])!r}"
+            outcome.note(each, plan)
             if issuing:
                 whole = sent >= plan.at_least and sent % plan.multiple == 0
                 issuing = sent < most and not (now >= until and whole)
@@ -187,12 +218,7 @@ def _drive(  # noqa: C901, PLR0912, PLR0915 - one tight loop
                 sent += 1
             else:  # the server will hang up when it has been idle for long
                 poll.unregister(number)
-    outcome.done, outcome.seconds = done, now - began
-    outcome.statuses = {status.decode(): number for status, number in statuses.items()}
-    outcome.busy = (time.process_time() - cpu) / (now - began)
-    took.sort()
-    outcome.p50, outcome.p99 = took[done // 2], took[min(done - 1, int(done * 0.99))]
-    outcome.longest = took[-1]
+    outcome.tell(took, now - began, time.process_time() - cpu)
 
 
 if __name__ == "__main__":

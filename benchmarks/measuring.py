@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from statistics import median
 from types import TracebackType
@@ -31,6 +32,11 @@ MOST = 8_000
 Case = dict[str, tuple[Server, list[bytes]]]
 Numbers = dict[str, Any]
 UNCOUNTED = "naive without count"
+LONG = 8.0
+"""A load that took so many seconds is not repeated in the next turns: one whole round of the mixture is what it was."""
+ENCODINGS = ("zstd", "br", "gzip")
+COMPRESSED = ("page", "side-by-side, large")
+"""These hot answers are asked for in each encoding, too."""
 
 
 class Bench:
@@ -43,6 +49,8 @@ class Bench:
         self.seconds = seconds
         self.peers = [peer for peer in peers if self._possible(peer)]
         self.numbers = itertools.count()
+        self.until = float("inf")
+        """The time until which the measure goes on; past it nothing is repeated."""
         self._servers: dict[str, Server] = {}
         self._hot: dict[str, list[str]] = {}
 
@@ -81,6 +89,10 @@ class Bench:
                 return ours(self.url, database)
             case "ours-2":
                 return ours(self.url, database, 2)
+            case "forgetful":
+                return ours(self.url, database, remembering=False)
+            case "forgetful, a tenth":
+                return ours(self.tenth, database, remembering=False)
             case "naive":
                 return naive(self.url, database)
             case "datasette":
@@ -89,6 +101,11 @@ class Bench:
                 return pocketbase.server(self.store.filled(self.claims))
             case _:
                 return bare(self._recorded())
+
+    @cached_property
+    def tenth(self) -> str:
+        """A copy of the register that has a tenth as many claims."""
+        return self.store.copy(self.claims // 10)
 
     def server(self, name: str) -> Server:
         """A server that runs."""
@@ -124,28 +141,36 @@ class Bench:
         """What ours sends at each hot address, in a side file."""
         server = self.server("ours")
         answers: dict[str, Any] = {"/ready?": (200, [(b"content-length", b"0")], b"")}
-        for path in {path for paths in self.hot.values() for path in paths}:
-            status, headers, body = server.ask(path)
-            if status != 200:  # noqa: PLR2004
+
+        def record(way: str, path: str, headers: Mapping[str, str], wanted: int) -> dict[str, str]:
+            status, sent, body = server.ask(path, headers)
+            if status != wanted:
                 raise ServerFailed(f"ours answers {path} with {status}: {body[:500]!r}")
-            address = path if "?" in path else path + "?"
-            answers[address] = (status, _kept(headers), body)
-            if tag := {name.lower(): value for name, value in headers}.get("etag"):
-                status, headers, body = server.ask(path, {"If-None-Match": tag})
-                answers["/304" + address] = (status, _kept(headers), body)
+            answers[way + _address(path)] = (status, _kept(sent), body)
+            return {name.lower(): value for name, value in sent}
+
+        for path in {path for paths in self.hot.values() for path in paths}:
+            if tag := record("", path, {}, 200).get("etag"):
+                record("/304", path, {"If-None-Match": tag}, 304)
+        for path in {path for name in COMPRESSED for path in self.hot[name]}:
+            for encoding in ENCODINGS:
+                said = record(f"/{encoding}", path, {"Accept-Encoding": encoding}, 200)
+                if said.get("content-encoding") != encoding:
+                    raise ServerFailed(f"ours does not answer {path} in {encoding}")
         file = CACHE / "work" / "answers"
         file.write_bytes(marshal.dumps(answers))
         return file
 
     def _ask_totals(self) -> None:
         """How many claims each set of filters has; asked of the naive peer, and kept."""
-        name = hashlib.sha256(repr((SHAPES, self.store.filled(self.claims).rpartition("bench_")[2])).encode())
+        register = self.store.filled(self.claims).rpartition("bench_")[2].partition("?")[0].removesuffix(".db")
+        name = hashlib.sha256(repr((SHAPES, register)).encode())
         path = CACHE / "registers" / f"totals_{name.hexdigest()[:12]}.json"
         if not path.exists():
             peer = self.server("naive")
             wanted = [(shape, filters) for shape in SHAPES for filters in shape.filters]
             totals = {
-                key_of(shape, filters): peer.json(naive_page(shape, filters, None))["meta"]["total"]
+                key_of(shape, filters): peer.json(f"{naive_page(shape, filters, None)}&limit=1")["meta"]["total"]
                 for shape, filters in wanted
             }
             path.write_text(json.dumps(totals, indent=1))
@@ -185,12 +210,30 @@ class Bench:
         """The bare peer, and what it is asked."""
         return self.server("bare"), [request(_address(path)) for path in self.hot[hot]]
 
-    def contest(self, cases: Callable[[int], Case], hot: str | None = None, **plan: Any) -> Numbers:  # noqa: ANN401
-        """Load every peer in turn, `rounds` times; each with its medians."""
+    @property
+    def late(self) -> bool:
+        """Whether the time of this measure is over."""
+        return time.monotonic() > self.until
+
+    def contest(
+        self,
+        cases: Callable[[int], Case],
+        hot: str | None = None,
+        rounds: int | None = None,
+        **plan: Any,  # noqa: ANN401
+    ) -> Numbers:
+        """Load every peer in turn, `rounds` times; each with its medians.
+
+        Whoever took `LONG` is not asked again, and past the time of the measure nobody is.
+        """
         runs: dict[str, list[Numbers]] = {}
-        for turn in range(self.rounds):
+        for turn in range(rounds or self.rounds):
+            if turn and self.late:
+                break
             for peer, (server, requests) in cases(turn).items():
-                runs.setdefault(peer, []).append(server.load(requests, **{"seconds": self.seconds, **plan}))
+                each = runs.setdefault(peer, [])
+                if not each or each[-1]["seconds"] < LONG:
+                    each.append(server.load(requests, **{"seconds": self.seconds, **plan}))
             if hot is not None and "bare" in self.peers:
                 server, requests = self.bare(hot)
                 seconds = min(self.seconds, 1.0)
@@ -200,14 +243,25 @@ class Bench:
 
 WHOLE = 2_000_000
 """Up to so many claims the register is copied before it is served."""
+MANY = 200_000
+"""Beyond so many claims one set of values of each shape is compared, and every shape by itself is asked once only."""
 
 
 def medians(runs: Sequence[Numbers]) -> Numbers:
     """The medians of several runs, and the runs."""
     names = ("rate", "p50", "p99", "longest", "cpu_us", "busy", "connections")
-    kept = [{**{name: run[name] for name in names}, "done": run["done"]} for run in runs]
+    kept = [{name: run[name] for name in (*names, "done", "refused", "seconds")} for run in runs]
     size = sum(run["received"] for run in runs) / sum(run["done"] for run in runs)
-    return {**{name: median(run[name] for run in runs) for name in names}, "bytes": round(size), "runs": kept}
+    return {
+        **{name: median(run[name] for run in runs) for name in names},
+        "bytes": round(size),
+        **_sums(kept),
+        "runs": kept,
+    }
+
+
+def _sums(runs: Sequence[Numbers]) -> Numbers:
+    return {"done": sum(run["done"] for run in runs), "refused": sum(run["refused"] for run in runs)}
 
 
 def _kept(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
@@ -228,7 +282,7 @@ def agreement(bench: Bench) -> Numbers:
         bench.known,
         LARGE_TOPIC,
         SMALL_TOPIC,
-        sets=asked.SETS if bench.seconds >= 1 else 1,
+        sets=asked.SETS if bench.seconds >= 1 and bench.claims <= MANY else 1,
     )
 
 
@@ -242,15 +296,50 @@ def page_cold(bench: Bench) -> Numbers:
 
 
 def shapes(bench: Bench) -> Numbers:
-    """Every shape by itself."""
+    """Every shape by itself, as far as the time goes."""
     return {
         f"{shape.name}, {depth}": bench.contest(
             lambda turn, s=shape, d=depth: bench.pages([s], d, 100 + turn),  # type: ignore[misc]
-            seconds=bench.seconds / 2,
+            rounds=1 if bench.claims > MANY else None,
+            seconds=bench.seconds / 4,
         )
         for shape in SHAPES
         for depth in ("shallow", "deep")
+        if not bench.late
     }
+
+
+def bounded(bench: Bench) -> Numbers:
+    """Questions that no index leads straight to, one at a time; a question may be refused as too broad."""
+
+    def cases(turn: int) -> Case:
+        return {
+            name: (
+                bench.server("ours"),
+                [request(path) for path in asked.bounded_pages(name, bench.known, MOST // 8, turn)],
+            )
+            for name in asked.BOUNDED
+        }
+
+    return {"pages": bench.contest(cases, connections=1, at_least=40, multiple=asked.FORMS, refusal="query_too_broad")}
+
+
+def growth(bench: Bench) -> Numbers:
+    """First and deep pages of full size, here and in a register a tenth as large; no answer is remembered."""
+    shapes = asked.spread(bench.known)
+    tenth = bench.server("forgetful, a tenth")
+    seq = int(rows(bench.tenth, "SELECT seq FROM clock")[0][0])
+    less = Known([], seq, {key: total // 10 for key, total in bench.known.totals.items()})
+
+    def cases(turn: int) -> Case:
+        found: Case = {}
+        for size, server, known in (("", bench.server("forgetful"), bench.known), (" of a tenth", tenth, less)):
+            for name, depth in (("first", "shallow"), ("deep", "deep")):
+                pages = asked.places(shapes, depth, known, MOST // 2, 6000 + turn)
+                found[f"{name} page{size}"] = (server, [request(ours_page(*page)) for page in pages])
+        return found
+
+    return {"pages": bench.contest(cases, connections=4, at_least=len(shapes), multiple=len(shapes))}
 
 
 def claim_cold(bench: Bench) -> Numbers:
@@ -306,6 +395,14 @@ def hot(bench: Bench) -> Numbers:
     tags = {path: {k.lower(): v for k, v in server.ask(path)[1]}.get("etag", "") for path in bench.hot["page"]}
     matching = [request(path, {"If-None-Match": tag}) for path, tag in tags.items()]
     found["page, 304"] = _hot(bench, matching, [request("/304" + path) for path in bench.hot["page"]])
+    for name in COMPRESSED:
+        for encoding in ENCODINGS:
+            headers = {"Accept-Encoding": encoding}
+            found[f"{name}, {encoding}"] = _hot(
+                bench,
+                [request(path, headers) for path in bench.hot[name]],
+                [request(f"/{encoding}{_address(path)}", headers) for path in bench.hot[name]],
+            )
     return found
 
 
@@ -316,6 +413,7 @@ def _hot(bench: Bench, requests: list[bytes], replayed: list[bytes] | None) -> N
             {"ours": (bench.server("ours"), requests)}
             | ({"bare": (bench.server("bare"), replayed)} if replayed and "bare" in bench.peers else {})
         ),
+        seconds=min(bench.seconds, 1.0),
         cycle=True,
     )
 
@@ -477,6 +575,8 @@ MEASURES: dict[str, Callable[[Bench], Numbers]] = {
     "sides-cold": sides_cold,
     "timeline-cold": timeline_cold,
     "search-cold": search_cold,
+    "bounded": bounded,
+    "growth": growth,
     "hot": hot,
     "shapes": shapes,
     "export": exporting.export,
@@ -488,3 +588,23 @@ MEASURES: dict[str, Callable[[Bench], Numbers]] = {
 """In the order in which they are measured: what writes comes last."""
 
 WRITING = {"writers", "post"}
+
+PLANNED = {
+    "agree": 90,
+    "start": 30,
+    "page-cold": 300,
+    "claim-cold": 30,
+    "sides-cold": 60,
+    "timeline-cold": 60,
+    "search-cold": 120,
+    "bounded": 90,
+    "growth": 60,
+    "hot": 120,
+    "shapes": 200,
+    "export": 150,
+    "workers": 45,
+    "writers": 90,
+    "post": 45,
+    "memory": 30,
+}
+"""Seconds that each measure may take; past them nothing is repeated, and no further shape is asked by itself."""

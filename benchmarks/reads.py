@@ -7,6 +7,7 @@ speed drifts. See docs/benchmarks.md.
 import argparse
 import json
 import os
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,21 +45,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.sched_setaffinity(0, {cores()[1]})
     with stores(given.databases.split(), cores()[0]) as made:
         for store in made:
-            found["databases"][store.kind] = {"version": store.version(), "measures": {}}
-            into = found["databases"][store.kind]["measures"]
+            into: dict[str, Any] = {}
+            took: dict[str, float] = {}
+            found["databases"][store.kind] = {"version": store.version(), "measures": into, "took": took}
+            began_at = time.monotonic()
+            tell(f"{store.kind}: the register is made ready")
             with measuring.Bench(store, given.claims, given.rounds, given.seconds, given.peers.split(",")) as bench:
+                took["made ready"] = round(time.monotonic() - began_at, 1)
+                tell(f"{store.kind}: ready after {took['made ready']:.0f} s")
                 for name in names:
                     if given.claims > WHOLE and name in measuring.WRITING:
                         tell(f"{store.kind} {name}: left out, this register is not copied")
                         continue
                     if given.quick and name not in (QUICK if store.kind == "sqlite" else QUICK_POSTGRESQL):
                         continue
-                    tell(f"{store.kind} {name}")
+                    began = time.monotonic()
+                    bench.until = began + measuring.PLANNED[name]
+                    tell(f"{store.kind} {name}, planned for {measuring.PLANNED[name]} s at most")
                     try:
                         into[name] = measuring.MEASURES[name](bench)
                     except (Disagreement, ServerFailed) as fault:
                         tell(f"FAILED {fault}")
                         failed.append(f"{store.kind} {name}: {fault}")
+                    took[name] = round(time.monotonic() - began, 1)
+                    tell(f"{store.kind} {name} took {took[name]:.0f} s")
     found["machine"]["load_after"] = machine()["load"]
     table = as_markdown(found)
     print(table)  # noqa: T201

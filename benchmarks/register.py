@@ -198,7 +198,10 @@ def _made_by() -> str:
     """Changes with the schema and with what fills it."""
     migrations = sorted((Path(__file__).parent.parent / "alembic" / "versions").glob("*.py"))
     folder = Path(filled.__file__).parent
-    parts = [*(each.read_text() for each in migrations), *((folder / name).read_text() for name in ("filled.py", "loading.py"))]
+    parts = [
+        *(each.read_text() for each in migrations),
+        *((folder / name).read_text() for name in ("filled.py", "loading.py")),
+    ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
 
 

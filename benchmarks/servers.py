@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.load import PROBES, Plan
+from benchmarks.load import Plan
 from benchmarks.register import CACHE
 
 PATIENCE = 120.0
@@ -36,6 +36,10 @@ class ServerFailed(Exception):
     """A server does not start, or answers with an error."""
 
 
+class GaveUp(ServerFailed):
+    """A server says that a question takes it too long."""
+
+
 class Server:
     """A server that is started, asked, loaded and measured."""
 
@@ -48,11 +52,12 @@ class Server:
         *,
         database: int | None = None,
         spread: bool = False,
+        refusal: str = "",
     ) -> None:
         """`command` and `environment` may contain `{port}`; `ready` is the first address that is asked.
 
         `database` is the process of the database server, whose CPU time counts too. A server that is `spread` may run
-        on every core.
+        on every core. What it answers with `refusal` in it took it too long.
         """
         self.name = name
         self.port = _free_port()
@@ -61,6 +66,7 @@ class Server:
         self._ready = ready
         self._database = database
         self._spread = spread
+        self._refusal = refusal
         self._process: subprocess.Popen[bytes] | None = None
         self._log = CACHE / "work" / f"{name}.log"
 
@@ -107,16 +113,20 @@ class Server:
 
     def json(self, path: str) -> Any:  # noqa: ANN401 - whatever is sent
         """What is at `path`."""
-        status, _, body = self.ask(path)
+        try:
+            status, _, body = self.ask(path)
+        except TimeoutError as fault:
+            raise GaveUp(f"{self.name} does not answer {path}") from fault
         if status != 200:  # noqa: PLR2004
-            raise ServerFailed(f"{self.name} answers {path} with {status}: {body[:500]!r}")
+            failure = GaveUp if self._refusal and self._refusal.encode() in body else ServerFailed
+            raise failure(f"{self.name} answers {path} with {status}: {body[:500]!r}")
         return json.loads(body)
 
     def load(self, requests: Sequence[bytes], **more: Any) -> dict[str, Any]:  # noqa: ANN401 - as in `Plan`
         """Load it; what came of it, with the CPU time of the server in microseconds a request."""
         path = CACHE / "work" / "requests"
         path.write_bytes(marshal.dumps(list(requests)))
-        plan = Plan(self.port, str(path), core=cores()[1], **more)
+        plan = Plan(self.port, str(path), core=cores()[1], **{"refusal": self._refusal, **more})
         before = self._cpu()
         command = [sys.executable, "-m", "benchmarks.load", json.dumps(asdict(plan))]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
@@ -129,7 +139,7 @@ class Server:
                 f"{self.name}: {found['statuses']} {found['first_failure']}\n{self._log.read_text()[-2000:]}"
             )
         found["rate"] = found["done"] / found["seconds"]
-        found["cpu_us"] = spent / 1000 / (found["done"] + PROBES)
+        found["cpu_us"] = spent / 1000 / found["asked"]
         return found
 
     def memory(self) -> dict[str, float]:
@@ -176,12 +186,14 @@ def _free_port() -> int:
     return port
 
 
-def ours(url: str, database: int | None, workers: int = 1) -> Server:
-    """The service as it is shipped, telling of warnings only."""
+def ours(url: str, database: int | None, workers: int = 1, *, remembering: bool = True) -> Server:
+    """The service as it is shipped, telling of warnings only; or one that remembers no answer."""
     command = [sys.executable, "-m", "app", "serve", "--port", "{port}"]
     if workers > 1:
         command += ["--workers", str(workers)]
     environment = {"DATABASE_URL": url, "COUNTERCLAIM_LOG_LEVEL": "warning"}
+    if not remembering:
+        environment["COUNTERCLAIM_MEMORY_BYTES"] = "0"
     name = "ours" if workers == 1 else f"ours-{workers}"
     return Server(name, command, environment, "/v1/claims?limit=1", database=database, spread=workers > 1)
 
@@ -190,7 +202,8 @@ def naive(url: str, database: int | None) -> Server:
     """FastAPI and SQLModel, plainly."""
     command = [sys.executable, "-m", "benchmarks.peers.naive"]
     environment = {"DATABASE_URL": url, "NAIVE_PORT": "{port}"}
-    return Server("naive", command, environment, "/v1/claims?limit=1&count=false", database=database)
+    ready = "/v1/claims?limit=1&count=false"
+    return Server("naive", command, environment, ready, database=database, refusal="took too long")
 
 
 def bare(answers: Path) -> Server:

@@ -44,7 +44,7 @@ def server(url: str) -> Server:
     metadata = folder / "metadata.json"
     metadata.write_text(json.dumps({"databases": {"register": {"queries": queries}}}))
     settings = {
-        "sql_time_limit_ms": "60000",
+        "sql_time_limit_ms": "10000",
         "default_facet_size": "1",
         "suggest_facets": "off",
         "allow_facet": "off",
@@ -54,7 +54,7 @@ def server(url: str) -> Server:
     command = [str(peer_program("datasette")), "serve", "-i", str(file), "-m", str(metadata), "-p", "{port}"]
     for name, value in settings.items():
         command += ["--setting", name, value]
-    return Server("datasette", command, {}, "/-/versions.json")
+    return Server("datasette", command, {}, "/-/versions.json", refusal="SQL query took too long")
 
 
 def page(shape: Shape, filters: Filters, place: Place) -> str:

@@ -1,7 +1,8 @@
 """The naive peer: FastAPI and SQLModel as a competent developer would write them, over the same tables.
 
 Synchronous routes, a session from a yield dependency, `response_model`s, `selectinload`, offset pages, `COUNT(*)` for
-`meta.total` (`count=false` leaves it out). Its claims have the same bodies as the service's.
+`meta.total` (`count=false` leaves it out). Its claims have the same bodies as the service's. A statement that takes
+longer than `PATIENCE` is given up, and answered with 503.
 """
 
 import csv
@@ -10,16 +11,18 @@ import io
 import os
 import secrets
 import socket
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import uvicorn
-from fastapi import Depends, FastAPI, HTTPException, Query
-from fastapi.responses import StreamingResponse
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ARRAY, JSON, Engine, String, Text, and_, create_engine, event, exists, func, or_
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased, joinedload, registry, selectinload
 from sqlmodel import Field, Relationship, Session, SQLModel, select
 
@@ -454,15 +457,28 @@ class ClaimIn(BaseModel):
     note: str | None = None
 
 
+PATIENCE = 10.0
+"""Seconds that a statement may take."""
+
+
 def _engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url.replace("postgresql://", "postgresql+psycopg://"), pool_size=20, max_overflow=0)
+        address = url.replace("postgresql://", "postgresql+psycopg://")
+        limited = {"options": f"-c statement_timeout={PATIENCE:.0f}s"}
+        return create_engine(address, pool_size=20, max_overflow=0, connect_args=limited)
     engine = create_engine(url, pool_size=20, max_overflow=0, connect_args={"check_same_thread": False, "timeout": 30})
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:  # noqa: ANN401 - the driver's
+    def prepare(connection: Any, record: Any) -> None:  # noqa: ANN401 - the driver's
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
+        until = record.info["until"] = [float("inf")]
+        connection.set_progress_handler(lambda: time.monotonic() > until[0], 200_000)
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def limit(connection: Any, *given: Any) -> None:  # noqa: ANN401 - as SQLAlchemy calls it
+        streamed = given[3] is not None and "yield_per" in given[3].execution_options
+        connection.info["until"][0] = float("inf") if streamed else time.monotonic() + PATIENCE
 
     return engine
 
@@ -479,6 +495,13 @@ def get_session() -> Iterator[Session]:
 
 Db = Annotated[Session, Depends(get_session)]
 app = FastAPI()
+
+
+@app.exception_handler(OperationalError)
+def give_up(_request: Request, _fault: OperationalError) -> JSONResponse:
+    """Refuse what took too long."""
+    return JSONResponse({"detail": "It took too long."}, 503)
+
 
 WHOLE = (
     joinedload(Claim.said_by),  # type: ignore[arg-type] # an attribute of the mapped class
@@ -800,6 +823,8 @@ def side_by_side(slug: str, session: Db, known_on: dt.date | None = None) -> Sid
     positions = []
     for claim in session.exec(ordered):
         read = to_read(claim)
+        if known_on and read.retracted_on and read.retracted_on > known_on:  # on that day it stood
+            read.status, read.retracted_on = "asserted", None
         positions.append(PositionRead(source=read.source, claim=read))
     return SidesRead(topic=slug, positions=positions)
 
