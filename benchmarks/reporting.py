@@ -1,12 +1,14 @@
 """What was measured, as a table of ratios and as a chart."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from math import log10
 from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
+
+from benchmarks.asked import BOUNDED, PLAIN
 
 Numbers = dict[str, Any]
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -15,34 +17,122 @@ LIMITED = 0.95
 """From this share of its core on, the generator may have been what was measured."""
 
 
+Value = Callable[[Numbers], float | None]
+"""What a goal is about, from the measures of a database; none where it was not measured."""
+
+
 @dataclass(frozen=True)
 class Goal:
-    """A goal of the project: where its ratio is found, and what it has to reach."""
+    """A goal of the project: where its value is found, and what it has to reach, or not to pass (`most`)."""
 
     title: str
-    measure: str
-    case: str
-    peer: str
-    least: float
-    database: str = "sqlite"
+    value: Value
+    bound: float
+    databases: Sequence[str] = ("sqlite", "postgresql")
+    most: bool = False
+    drawn: bool = False
+    """Whether it is a ratio to a peer, and in the chart."""
+
+    def reached(self, value: float) -> bool:
+        """Whether it is."""
+        return value <= self.bound if self.most else value >= self.bound
 
 
+def _share(measure: str, one: str, other: str, what: str = "rate") -> Value:
+    """A number of one case as a share of that of another; cases are named as `case/peer`."""
+
+    def value(measures: Numbers) -> float | None:
+        first, second = (_found(measures, f"{measure}/{each}/{what}") for each in (one, other))
+        return None if first is None or second is None else first / second
+
+    return value
+
+
+def _found(measures: Numbers, path: str) -> float | None:
+    at: Any = measures
+    for name in path.split("/"):
+        at = at.get(name) if isinstance(at, dict) else None
+    return None if at is None else float(at)
+
+
+def _beside(measure: str, case: str, peer: str) -> Value:
+    return _share(measure, f"{case}/ours", f"{case}/{peer}")
+
+
+def _number(path: str) -> Value:
+    return lambda measures: _found(measures, path)
+
+
+def _least_hot(measures: Numbers) -> float | None:
+    shares = [_beside("hot", case, "bare")(measures) for case in measures.get("hot", {})]
+    return min((share for share in shares if share is not None), default=None)
+
+
+def _hot_against_cold(measures: Numbers) -> float | None:
+    hot, cold = (
+        _found(measures, f"{path}/rate") for path in ("hot/side-by-side, large/ours", "sides-cold/large/naive")
+    )
+    return None if hot is None or cold is None else hot / cold
+
+
+SQLITE, POSTGRESQL = ("sqlite",), ("postgresql",)
+UNCOUNTED = "naive without count"
 GOALS = (
-    Goal("cold page of 50 ÷ naive", "page-cold", "shallow", "naive", 25),
-    Goal("cold page of 50, deep ÷ naive", "page-cold", "deep", "naive", 25),
-    Goal("cold page of 50 ÷ naive without count", "page-cold", "shallow", "naive without count", 7),
-    Goal("cold page of 50 ÷ Datasette", "page-cold", "shallow", "datasette", 10),
-    Goal("cold page of 50 ÷ PocketBase", "page-cold", "shallow", "pocketbase", 10),
-    Goal("cold claim ÷ naive", "claim-cold", "one claim", "naive", 7.5),
-    Goal("cold claim ÷ PocketBase", "claim-cold", "one claim", "pocketbase", 1.4),
-    Goal("cold side-by-side ÷ naive", "sides-cold", "large", "naive", 10),
-    Goal("cold timeline ÷ naive", "timeline-cold", "large", "naive", 10),
-    Goal("hot page ÷ bare uvicorn", "hot", "page", "bare", 0.8),
-    Goal("hot claim ÷ bare uvicorn", "hot", "claim", "bare", 0.8),
-    Goal("hot 304 ÷ bare uvicorn", "hot", "page, 304", "bare", 0.8),
-    Goal("single POST ÷ naive", "post", "16 at once", "naive", 5),
-    Goal("PostgreSQL: cold page of 50 ÷ naive", "page-cold", "shallow", "naive", 18, "postgresql"),
-    Goal("PostgreSQL: single POST ÷ naive", "post", "16 at once", "naive", 5, "postgresql"),
+    Goal("cold page of 50 ÷ naive", _beside("page-cold", "shallow", "naive"), 25, SQLITE, drawn=True),
+    Goal("cold page of 50, deep ÷ naive", _beside("page-cold", "deep", "naive"), 25, SQLITE, drawn=True),
+    Goal("cold page of 50 ÷ naive", _beside("page-cold", "shallow", "naive"), 18, POSTGRESQL, drawn=True),
+    Goal("cold page of 50, deep ÷ naive", _beside("page-cold", "deep", "naive"), 18, POSTGRESQL, drawn=True),
+    Goal("cold page of 50 ÷ naive without count", _beside("page-cold", "shallow", UNCOUNTED), 7, SQLITE, drawn=True),
+    Goal("cold page of 50 ÷ Datasette", _beside("page-cold", "shallow", "datasette"), 10, drawn=True),
+    Goal("cold page of 50 ÷ PocketBase", _beside("page-cold", "shallow", "pocketbase"), 10, drawn=True),
+    Goal("cold claim ÷ naive", _beside("claim-cold", "one claim", "naive"), 7.5, drawn=True),
+    Goal("cold claim ÷ PocketBase", _beside("claim-cold", "one claim", "pocketbase"), 1.4, drawn=True),
+    Goal("cold side-by-side ÷ naive", _beside("sides-cold", "large", "naive"), 10, drawn=True),
+    Goal("hot side-by-side ÷ cold of naive", _hot_against_cold, 150),
+    Goal("cold timeline ÷ naive", _beside("timeline-cold", "large", "naive"), 10, drawn=True),
+    Goal("hot page ÷ bare uvicorn", _beside("hot", "page", "bare"), 0.8, drawn=True),
+    Goal("hot page, zstd ÷ bare uvicorn", _beside("hot", "page, zstd", "bare"), 0.8, drawn=True),
+    Goal("hot claim ÷ bare uvicorn", _beside("hot", "claim", "bare"), 0.8, drawn=True),
+    Goal("hot 304 ÷ bare uvicorn", _beside("hot", "page, 304", "bare"), 0.8, drawn=True),
+    Goal("hot, the least of all reads ÷ bare uvicorn", _least_hot, 0.8),
+    Goal("hot with a commit a second ÷ without", _share("writers", "hot/1 a second", "hot/0 a second"), 0.6),
+    Goal("hot with ten commits a second ÷ without", _share("writers", "hot/10 a second", "hot/0 a second"), 0.4),
+    *(
+        Goal(
+            f"p99 with `{name}` ÷ p99 of a category",
+            _share("bounded", f"pages/{name}", f"pages/{PLAIN}", "p99"),
+            20,
+            most=True,
+        )
+        for name in BOUNDED
+        if name != PLAIN
+    ),
+    Goal(
+        "CPU of a page ÷ in a register a tenth as large",
+        _share("growth", "pages/first page", "pages/first page of a tenth", "cpu_us"),
+        1.5,
+        most=True,
+    ),
+    Goal(
+        "CPU of a deep page ÷ first page",
+        _share("growth", "pages/deep page", "pages/first page", "cpu_us"),
+        1.1,
+        most=True,
+    ),
+    Goal(
+        "CSV ÷ raw `COPY`, joined", _share("export", "everything/ours, CSV", "everything/raw, joined"), 0.8, POSTGRESQL
+    ),
+    Goal(
+        "NDJSON ÷ the command line, joined",
+        _share("export", "everything/ours, NDJSON", "everything/raw, joined"),
+        0.7,
+        SQLITE,
+    ),
+    Goal("single POST ÷ naive", _beside("post", "16 at once", "naive"), 5, drawn=True),
+    Goal("two workers ÷ one, cold", _share("workers", "page, cold/ours-2", "page, cold/ours"), 1.6),
+    Goal("start to the first answer, s", _number("start/first answer/ours/seconds"), 1, most=True),
+    Goal("memory idle, of no file, MB", _number("memory/memory/ours/idle/anonymous_mb"), 70, most=True),
+    Goal("memory loaded, of no file, MB", _number("memory/memory/ours/loaded/anonymous_mb"), 150, most=True),
 )
 
 
@@ -62,7 +152,14 @@ def as_markdown(found: Numbers) -> str:
         " CPU time that a request costs the server (and its database), which other work on the machine disturbs less.",
     ]
     for kind, each in found["databases"].items():
-        parts += ["", f"## {NAMES[kind]}", *_of_database(kind, each["measures"])]
+        minutes = sum(each["took"].values()) / 60
+        parts += [
+            "",
+            f"## {NAMES[kind]}",
+            "",
+            f"Measured in {minutes:.0f} minutes.",
+            *_of_database(kind, each["measures"]),
+        ]
     return "\n".join(parts) + "\n"
 
 
@@ -70,16 +167,22 @@ def _of_database(kind: str, measures: Numbers) -> Iterator[str]:
     if "agree" in measures:
         compared = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in measures["agree"].items())
         yield f"\nAnswers agree with the naive peer's: {compared}."
-    goals = [(goal, ratio_of(measures, goal)) for goal in GOALS if goal.database == kind]
-    rows = [(each, ratio) for each, ratio in goals if ratio is not None]
+    rows = list(_values(kind, measures))
     if rows:
-        yield "\n| goal | at least | reached | |\n|---|--:|--:|---|"
-        for goal, ratio in rows:
-            yield f"| {goal.title} | {goal.least:g} | {_short(ratio)} | {'yes' if ratio >= goal.least else 'no'} |"
+        yield "\n| goal | | reached | |\n|---|--:|--:|---|"
+        for goal, value in rows:
+            bound = f"{'≤' if goal.most else '≥'} {goal.bound:g}"
+            yield f"| {goal.title} | {bound} | {_short(value)} | {'yes' if goal.reached(value) else 'no'} |"
     for name, (title, shown) in SECTIONS.items():
         if measures.get(name):
             yield f"\n### {title}\n"
             yield from shown(measures[name])
+
+
+def _values(kind: str, measures: Numbers) -> Iterator[tuple[Goal, float]]:
+    for goal in GOALS:
+        if kind in goal.databases and (value := goal.value(measures)) is not None:
+            yield goal, value
 
 
 def _ratios(cases: Numbers) -> Iterator[str]:
@@ -99,8 +202,33 @@ def _ratios(cases: Numbers) -> Iterator[str]:
             f"| {name} | {ours['rate']:,.0f}{own} | {ours['cpu_us']:,.0f} | {1000 * ours['p50']:.1f},"
             f" {1000 * ours['p99']:.1f} | {' | '.join(cells)} |"
         )
+    yield from _shortened(cases)
     if limited:
         yield "\n\\* The generator was busy for more than 95% of the time: the server could have done more."
+
+
+def _shortened(cases: Numbers) -> Iterator[str]:
+    """What was asked less often than the others, and what was given up."""
+    most = max(len(each["runs"]) for case in cases.values() for each in case.values())
+    once = {
+        f"{peer} ({name}): {len(each['runs'])} of {most} turns, {each['done']} requests"
+        for name, case in cases.items()
+        for peer, each in case.items()
+        if len(each["runs"]) < most
+    }
+    if once:
+        yield f"\nToo slow to be asked in every turn: {'; '.join(sorted(once))}."
+    given_up = {
+        f"{peer} ({name}): {each['refused']} of {each['done']}"
+        for name, case in cases.items()
+        for peer, each in case.items()
+        if each["refused"]
+    }
+    if given_up:
+        yield (
+            f"\nGiven up after ten seconds, and counted as answered then: {'; '.join(sorted(given_up))}. The ratios to"
+            " them are larger than shown."
+        )
 
 
 def _ratio(ours: Numbers, other: Numbers) -> str:
@@ -138,6 +266,23 @@ def _commits(each: Numbers) -> str:
     return f", {each['commits']} commits" if each.get("commits") else ""
 
 
+def _bounded(cases: Numbers) -> Iterator[str]:
+    case = cases["pages"]
+    plain = case[PLAIN]
+    yield "| | p50, p99, longest ms | p99 ÷ plain | asked | refused as too broad |\n|---|--:|--:|--:|--:|"
+    for name, each in case.items():
+        times = ", ".join(f"{1000 * each[part]:.1f}" for part in ("p50", "p99", "longest"))
+        yield f"| {name} | {times} | {_short(each['p99'] / plain['p99'])} | {each['done']} | {each['refused']} |"
+
+
+def _growth(cases: Numbers) -> Iterator[str]:
+    case = cases["pages"]
+    first = case["first page"]
+    yield "| | CPU µs | ÷ first page | bytes |\n|---|--:|--:|--:|"
+    for name, each in case.items():
+        yield f"| {name} | {each['cpu_us']:,.0f} | {_short(each['cpu_us'] / first['cpu_us'])} | {each['bytes']:,} |"
+
+
 def _export(cases: Numbers) -> Iterator[str]:
     case = cases["everything"]
     raw = case["raw, joined"]["rate"]
@@ -172,6 +317,8 @@ SECTIONS: dict[str, tuple[str, Callable[[Numbers], Iterator[str]]]] = {
     "sides-cold": ("Side-by-side (the naive peer: positions only)", _ratios),
     "timeline-cold": ("Timeline, 200 rows", _ratios),
     "search-cold": ("Search", _ratios),
+    "bounded": ("Questions that no index leads straight to, one at a time", _bounded),
+    "growth": ("Growth: pages of full size, no answer remembered", _growth),
     "hot": ("Hot: asked before", _ratios),
     "shapes": ("Page of 50, each filter by itself", _each_shape),
     "post": ("Single POST, durable", _ratios),
@@ -183,23 +330,16 @@ SECTIONS: dict[str, tuple[str, Callable[[Numbers], Iterator[str]]]] = {
 }
 
 
-def ratio_of(measures: Numbers, goal: Goal) -> float | None:
-    """The ratio that a goal is about, where it was measured."""
-    case = measures.get(goal.measure, {}).get(goal.case, {})
-    if "ours" not in case or goal.peer not in case:
-        return None
-    return float(case["ours"]["rate"] / case[goal.peer]["rate"])
-
-
 WIDTH, LEFT, RIGHT, ROW, TOP = 860, 330, 70, 26, 74
 
 
 def write_chart(found: Numbers, path: Path) -> None:
-    """Draw what was reached and the goals as bars on a logarithmic scale."""
+    """Draw the ratios to peers and their goals as bars on a logarithmic scale."""
     bars = [
-        (goal, ratio)
-        for goal in GOALS
-        if (ratio := ratio_of(found["databases"].get(goal.database, {}).get("measures", {}), goal)) is not None
+        (replace(goal, title=f"{NAMES[kind]}: {goal.title}") if kind != "sqlite" else goal, value)
+        for kind, each in found["databases"].items()
+        for goal, value in _values(kind, each["measures"])
+        if goal.drawn
     ]
     if bars:
         path.write_text(_svg(found, bars))
@@ -207,7 +347,7 @@ def write_chart(found: Numbers, path: Path) -> None:
 
 def _svg(found: Numbers, bars: Sequence[tuple[Goal, float]]) -> str:
     low = min(0.1, *(ratio for _, ratio in bars))
-    high = max(100.0, *(max(ratio, goal.least) for goal, ratio in bars))
+    high = max(100.0, *(max(ratio, goal.bound) for goal, ratio in bars))
 
     def across(value: float) -> float:
         return LEFT + (WIDTH - LEFT - RIGHT) * (log10(value) - log10(low)) / (log10(high) - log10(low))
@@ -235,8 +375,8 @@ def _svg(found: Numbers, bars: Sequence[tuple[Goal, float]]) -> str:
             lines.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{bottom}"/>')
             lines.append(f'<text class="soft" x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{tick:g} ×</text>')
     for n, (goal, ratio) in enumerate(bars):
-        y, end, mark, one = TOP + ROW * n, across(ratio), across(goal.least), across(1)
-        colour = "bar" if ratio >= goal.least else "short"
+        y, end, mark, one = TOP + ROW * n, across(ratio), across(goal.bound), across(1)
+        colour = "bar" if goal.reached(ratio) else "short"
         lines += [
             f'<text x="{LEFT - 10}" y="{y + 14}" text-anchor="end">{escape(goal.title)}</text>',
             f'<rect class="{colour}" x="{min(one, end):.1f}" y="{y + 2}" width="{max(1.0, abs(end - one)):.1f}"'
