@@ -411,7 +411,7 @@ def hot(bench: Bench) -> Numbers:
 
 
 def _hot(bench: Bench, requests: list[bytes], replayed: list[bytes] | None) -> Numbers:
-    bench.server("ours").load(requests, seconds=0.2, cycle=True)  # so that it has everything
+    bench.server("ours").load(requests, seconds=0.2, cycle=True, multiple=len(requests))  # so that it has everything
     return bench.contest(
         lambda _turn: (
             {"ours": (bench.server("ours"), requests)}
