@@ -84,8 +84,8 @@ class Memory:
         return kept
 
     def keep(self, key: Key, kept: Kept) -> None:
-        """Keep an answer, unless it shows an earlier state than is known, or takes an eighth of the room."""
-        if kept.basis.seq < self.seq or kept.size > self.most_bytes // 8:
+        """Keep an answer, unless it shows an earlier state than is known, or takes half of the room."""
+        if kept.basis.seq < self.seq or kept.size > self.most_bytes // 2:
             return
         self.forget(key)
         self._answers[key] = kept

@@ -60,7 +60,7 @@ def test_it_holds_no_more_than_it_was_given_and_forgets_the_oldest_first() -> No
     assert memory.get(key(1)) is None
     assert memory.get(key(99)) is not None
     memory.keep(key(200), kept(size=30_000))
-    assert memory.get(key(200)) is None, "one answer takes no more than an eighth"
+    assert memory.get(key(200)) is None, "one answer takes no more than half"
     memory.clear()
     assert (memory.bytes, memory.count) == (0, 0)
 

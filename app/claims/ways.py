@@ -238,9 +238,9 @@ class Form:
         return f"{inside} LIMIT 1 OFFSET :width"
 
     def _order(self, walk: "Walk") -> str:
+        # Where all of them are NULL, the column changes nothing; but PostgreSQL sees only so that an index has the order.
         direction = "DESC" if self.descending else "ASC"
-        first = f"claim.{walk.column} {direction}, " if walk.known else ""
-        return f"{first}claim.id {direction}"
+        return f"claim.{walk.column} {direction}, claim.id {direction}"
 
     def _range(self, walk: "Walk") -> list[str]:
         """The conditions that the index of the walk answers, beside the beginning of a branch."""
