@@ -1,6 +1,7 @@
 """Which format of an answer is wanted, decided here alone, and how a list is served in it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from asyncio import sleep
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
@@ -8,15 +9,22 @@ from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 import orjson
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from app.caching import SHARED, Basis, answer, digest, still_has
 from app.paging import DEFAULT_LIMIT, MAX_LIMIT, Found, Meta, PageLinks, PageQuery
 from app.problems import NotAcceptable, invalid, nearest
-from app.rows import CSV, JSON_OPTIONS, NDJSON, NESTED, Column, FileFormat, Layout, laid_out
+from app.rows import CSV, JSON_OPTIONS, NDJSON, Column, FileFormat, Layout, laid_out
 from app.shapes import Output
 
 JSON = "application/json"
+
+FILE_PAGE = 2_000
+"""So many rows of a long file are read at once, and held in memory."""
+
+PIECE = 2**18
+"""So many bytes of it are compressed and sent at once; other clients are answered in between."""
 
 
 class Format(StrEnum):
@@ -114,7 +122,7 @@ class Want:
     def layout(self, columns: Sequence[Column], flat_as: Sequence[Column] = ()) -> Layout:
         """How a row of `rows` is to be written, for a database that does so."""
         shown = self._shown(columns, flat_as)
-        return Layout.flat(shown, csv=self.format is Format.csv) if shown else NESTED
+        return Layout.of(shown, csv=self.format is Format.csv, file=self.file is not None)
 
     def document(
         self, card: dict[str, Any], rows: list[dict[str, Any]], columns: Sequence[Column], basis: Basis
@@ -142,15 +150,20 @@ class Want:
         if still_has(self.request, etag):
             return Response(status_code=304, headers=headers)
 
-        def pages() -> Iterator[bytes]:
-            yield begun
-            page = first
-            while page.next_cursor:
-                state = {"recorded_as_of": f"seq:{first.seq}"}
-                page = find(query.model_copy(update={"limit": MAX_LIMIT, "cursor": page.next_cursor, **state}))
-                yield _lines(file, page, columns)
+        def read_on(cursor: str) -> tuple[str | None, bytes]:
+            state = {"recorded_as_of": f"seq:{first.seq}"}
+            page = find(query.model_copy(update={"limit": FILE_PAGE, "cursor": cursor, **state}))
+            return page.next_cursor, _lines(file, page, columns)
 
-        return StreamingResponse(pages(), media_type=file.media_type, headers=headers)
+        async def pieces() -> AsyncIterator[bytes]:
+            cursor, lines = first.next_cursor, begun
+            while lines:
+                for start in range(0, len(lines), PIECE):
+                    yield lines[start : start + PIECE]
+                    await sleep(0)  # a client that takes all that it is sent would hold up the others
+                cursor, lines = await run_in_threadpool(read_on, cursor) if cursor else (None, b"")
+
+        return StreamingResponse(pieces(), media_type=file.media_type, headers=headers)
 
     def _shown(self, columns: Sequence[Column], flat_as: Sequence[Column] = ()) -> Sequence[Column]:
         """The columns of the rows that are sent; none where they stay nested."""
@@ -192,9 +205,7 @@ class Want:
 
 
 def _lines(file: FileFormat, found: Found, columns: Sequence[Column]) -> bytes:
-    if found.written is not None:
-        return "".join(text + file.end for text in found.written).encode()
-    return file.lines(found.rows, columns)
+    return file.lines(found.rows, columns) if found.lines is None else found.lines
 
 
 def one(

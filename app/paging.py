@@ -86,7 +86,9 @@ class Found:
     total: int | None = None
     basis: Basis | None = None
     written: Sequence[str] | None = None
-    """The rows as text, where the database has written them already; `rows` is empty then."""
+    """The rows as JSON, where the database has written them already; `rows` is empty then."""
+    lines: bytes | None = None
+    """The rows as they stand in a file, in the same way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,14 @@ class Reading:
             raise told(self._connection.dialect, statement, wrong) from wrong
         return found
 
+    def copied(self, statement: str) -> list[bytes]:
+        """The rows of a COPY of PostgreSQL."""
+        try:
+            with self.driver.cursor() as cursor, cursor.copy(statement) as copy:
+                return [bytes(row) for row in copy]
+        except self._fault as wrong:
+            raise told(self._connection.dialect, statement, wrong) from wrong
+
     @cached_property
     def _planned(self) -> Any:  # noqa: ANN401 - a cursor of the driver
         """Says statements with their values in them."""

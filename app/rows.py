@@ -44,11 +44,13 @@ class Layout:
     columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """The name of each, and the path to its value."""
     csv: bool = False
+    file: bool = False
+    """Whether for a file, of which rows are written many at once."""
 
     @classmethod
-    def flat(cls, columns: Iterable[Column], *, csv: bool) -> "Layout":
-        """The layout with these columns."""
-        return cls(tuple((column.name, column.path) for column in columns), csv)
+    def of(cls, columns: Iterable[Column], *, csv: bool = False, file: bool = False) -> "Layout":
+        """The layout with these columns, if any."""
+        return cls(tuple((column.name, column.path) for column in columns), csv, file)
 
 
 NESTED = Layout()

@@ -1,15 +1,17 @@
 """Claims as text that the database puts together: the fast way to what the schema `Claim` says.
 
 The schema is walked, and each of its fields becomes an expression of SQL, once for JSON and once for a cell of CSV. A
-row then comes out of the database as the very bytes that are sent. `cards` in `app/claims/queries.py` is the slow way
-to the same bytes, and tests hold the two against each other on both databases.
+row of JSON then comes out of the database as the very bytes that are sent, and only the quotes of CSV are left to what
+writes the file (`app/claims/exporting.py`). `cards` in `app/claims/queries.py` is the slow way to the same bytes, and
+tests hold the two against each other on both databases.
 
 Two databases speak here: `?` and `%s`, dates as texts and as dates, times with and without a zone. Everything in which
-they differ is in `Sqlite` and `Postgresql`, and nothing else is.
+they differ is in `Sqlite` and `Postgresql` (and, for many claims at once, in `Copying`), and nothing else is.
 """
 
 # ruff: noqa: S608 - statements are made of our own names
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from enum import Enum
@@ -52,142 +54,189 @@ ELSEWHERE = {
 }
 """Fields that are not the column of their own name."""
 
-MOST_COLUMNS = 90
-"""A function takes 100 arguments on PostgreSQL, 127 on SQLite."""
+MOST_COLUMNS = 60
+"""A function takes 100 arguments on PostgreSQL and 127 on SQLite, where an object of JSON needs two for each column."""
+
+KEYS = {"id", "slug", "category", "subject", "place", "publisher", "import_id"}
+"""Fields whose text, wherever they stand, is a slug or an id: there is nothing in it to be guarded or escaped."""
 
 GUARDED = "=+-@\t\r"
 """What a cell must not begin with: a spreadsheet would run it."""
 
 
 class Tongue:
-    """How a database says the text of a value. Each method takes an expression, and gives one that is never NULL."""
+    """How a database says the text of a value. Each method takes expressions, and gives one."""
 
     mark: str
     """Where the one parameter of a statement goes."""
 
     asked: str
-    """The versions that are asked for, in their order, as a table with `value` and `key`."""
+    """The versions that are asked for, in their order, as a table with `value` and `key`, and their claims."""
 
-    def quoted(self, x: str) -> str:
-        """A text as JSON."""
+    ordered: str
+    """What keeps the claims in that order."""
+
+    null: str
+    """What is null in an object."""
+
+    def json(self, kind: Any, x: str, *, is_key: bool) -> str:  # noqa: ANN401 - types are values here
+        """A value of a Python type, as `object` takes it."""
         raise NotImplementedError
 
-    def digits(self, x: str) -> str:
-        """A number as Python writes it."""
+    def object(self, members: Sequence[tuple[str, str]]) -> str:
+        """An object of JSON with these members."""
+        raise NotImplementedError
+
+    def cell(self, kind: Any, x: str, *, is_key: bool) -> str:  # noqa: ANN401 - as above
+        """A value of a Python type as a cell of CSV; see `app.rows.cell`."""
+        if kind is datetime:
+            return self.time(x, exact=False)
+        if kind is bool:
+            return f"CASE WHEN {x} THEN 'true' WHEN NOT {x} THEN 'false' END"
+        if kind is float:
+            return self.number(x)
+        if kind is list:
+            return self.listed(x)
+        return x if is_key or kind in (date, int) or _is(kind, Enum) else self.guarded(x)
+
+    def line(self, cells: Sequence[str]) -> str:
+        """Cells, one behind the other."""
+        raise NotImplementedError
+
+    def number(self, x: str) -> str:
+        """A number as Python has it: whole ones without a fraction."""
         raise NotImplementedError
 
     def time(self, x: str, *, exact: bool) -> str:
         """A time in UTC with `Z`, to the second, or as exact as it is."""
         raise NotImplementedError
 
-    def text(self, x: str) -> str:
-        """Anything as text; NULL stays NULL."""
-        raise NotImplementedError
-
     def listed(self, x: str) -> str:
         """A list of slugs with semicolons between them."""
         raise NotImplementedError
 
-    def joined(self, text: str, order: str, tables: str) -> str:
-        """The texts of all rows of `tables`, with commas between them."""
+    def guarded(self, x: str) -> str:
+        """A text as a cell, with `'` before what must not begin one."""
         raise NotImplementedError
 
-    def any_of(self, x: str, characters: str) -> str:
-        """Whether a text has any of these characters."""
+    def first(self, table: str, _columns: Iterable[str], standing: str, order: str) -> str:
+        """A join with the first row of a table, by `order`, that belongs to the claim and is `standing`."""
         raise NotImplementedError
 
-    def json(self, kind: Any, x: str) -> str:  # noqa: ANN401 - types are values here
-        """A value of a Python type as JSON."""
-        if x == "NULL":
-            return "'null'"
-        if kind is datetime:
-            return f"""coalesce('"' || {self.time(x, exact=True)} || '"', 'null')"""
-        if kind is date or _is(kind, Enum):
-            return f"""coalesce('"' || {self.text(x)} || '"', 'null')"""
-        if kind is bool:
-            return f"CASE WHEN {x} THEN 'true' WHEN NOT {x} THEN 'false' ELSE 'null' END"
-        if kind is float:
-            return self._json_number(x)
-        return f"coalesce({self.text(x)}, 'null')" if kind in (int, list) else self.quoted(x)
+    def array(self, object_: str, tables: str, standing: str) -> tuple[str, str]:
+        """The citations of a claim as an array of JSON, and the join that it needs."""
+        raise NotImplementedError
 
-    def _json_number(self, x: str) -> str:
-        """A number as orjson writes it: below 0.0001 with another exponent than Python, or none where it is -5."""
-        digits = self.digits(x)
-        bare = f"replace(replace(replace({digits}, 'e-05', ''), '.', ''), '-', '')"
-        written = f"CASE WHEN {x} < 0 THEN '-' ELSE '' END || '0.0000' || {bare}"
-        within = f"abs({x}) < 0.0001 AND abs({x}) >= 0.00001"
-        return f"coalesce(CASE WHEN {within} THEN {written} ELSE replace({digits}, 'e-0', 'e-') END, 'null')"
-
-    def cell(self, kind: Any, x: str) -> str:  # noqa: ANN401 - as above
-        """A value of a Python type as a cell of CSV; see `app.rows.cell`."""
-        if kind is datetime:
-            return f"coalesce({self.time(x, exact=False)}, '')"
-        if kind is bool:
-            return f"CASE WHEN {x} THEN 'true' WHEN NOT {x} THEN 'false' ELSE '' END"
-        if kind is float:
-            return f"coalesce({self.digits(x)}, '')"
-        if kind is list:
-            return f"coalesce({self.listed(x)}, '')"
-        text = f"coalesce({self.text(x)}, '')"
-        if kind in (date, int) or _is(kind, Enum):
-            return text
-        guarded = f"CASE WHEN {self.any_of(f'substr({text}, 1, 1)', GUARDED)} THEN '''' || {text} ELSE {text} END"
-        return (
-            f"CASE WHEN {self.any_of(text, chr(10) + chr(13) + ',' + chr(34))} "
-            f"THEN '\"' || replace({guarded}, '\"', '\"\"') || '\"' ELSE {guarded} END"
-        )
+    def document(self, standing: str) -> str:
+        """A join with the document of a citation."""
+        return f"LEFT JOIN document ON document.id = citation.document AND {standing}"
 
 
 class Sqlite(Tongue):
-    """SQLite keeps days, times and lists as text, and numbers as they come."""
+    """SQLite keeps days, times and lists as text, and numbers as they come. What it calls JSON it does not quote."""
 
     mark = "?"
     asked = "json_each(?) AS asked CROSS JOIN claim ON claim.version = asked.value"
+    ordered = ""  # the table on the left of a CROSS JOIN is read from beginning to end; sorting would copy every row
+    null = "NULL"
 
-    def quoted(self, x: str) -> str:
-        """`json_quote` makes NULL `null`."""
-        return f"json_quote({x})"
+    def json(self, kind: Any, x: str, *, is_key: bool) -> str:  # noqa: ANN401, ARG002 - as in `Tongue`
+        """Text and whole numbers are left to `json_object`."""
+        if kind is datetime:
+            return self.time(x, exact=True)
+        if kind is bool:
+            return f"CASE WHEN {x} THEN json('true') WHEN NOT {x} THEN json('false') END"
+        if kind is list:
+            return f"CASE WHEN {x} = '[]' THEN json_array() ELSE json({x}) END"
+        if kind is float:
+            return self._number(x, f"json({_as_json(self._digits(x), x)})")
+        return x
 
-    def digits(self, x: str) -> str:
-        """Whole numbers without a point; `%!.15g` writes as many digits as a figure can have."""
-        return (
-            f"CASE WHEN {x} = CAST({x} AS INTEGER) THEN CAST(CAST({x} AS INTEGER) AS TEXT) "
-            f"WHEN {x} IS NOT NULL THEN replace(format('%!.15g', {x}), '.0e', 'e') END"
-        )
+    def object(self, members: Sequence[tuple[str, str]]) -> str:
+        """It writes texts, numbers and what is JSON already."""
+        written = ", ".join(f"'{name}', {value}" for name, value in members)
+        return f"json_object({written})"
+
+    def line(self, cells: Sequence[str]) -> str:
+        """NULL is nothing; but a line with one empty cell would be no line."""
+        line = f"format('{','.join(['%s'] * len(cells))}', {', '.join(cells)})"
+        return line if len(cells) > 1 else f"coalesce(nullif({line}, ''), '\"\"')"
+
+    def number(self, x: str) -> str:
+        """Whole ones are kept as doubles, too."""
+        return self._number(x, self._digits(x))
+
+    def _number(self, x: str, fraction: str) -> str:
+        whole = f"CAST({x} AS INTEGER)"
+        return f"CASE WHEN {x} = {whole} THEN {whole} WHEN {x} IS NOT NULL THEN {fraction} END"
+
+    def _digits(self, x: str) -> str:
+        """As many as a figure can have."""
+        return f"replace(format('%!.15g', {x}), '.0e', 'e')"
 
     def time(self, x: str, *, exact: bool) -> str:
         """Kept as `2026-11-20 10:00:00.000000`."""
         fraction = f"|| CASE WHEN substr({x}, 21) = '000000' THEN '' ELSE substr({x}, 20) END " if exact else ""
         return f"substr({x}, 1, 10) || 'T' || substr({x}, 12, 8) {fraction}|| 'Z'"
 
-    def text(self, x: str) -> str:
-        """Text already, or made one where it is put together."""
-        return x
-
     def listed(self, x: str) -> str:
         """Kept as compact JSON."""
-        return f"""replace(replace(replace(replace({x}, '["', ''), '"]', ''), '","', ';'), '[]', '')"""
+        return f"CASE WHEN {x} <> '[]' THEN replace(substr({x}, 3, length({x}) - 4), '\",\"', ';') END"
 
-    def joined(self, text: str, order: str, tables: str) -> str:
-        """The rows of the inner SELECT come in its order."""
-        return f"(SELECT group_concat(one, ',') FROM (SELECT {text} AS one FROM {tables} ORDER BY {order}))"
+    def guarded(self, x: str) -> str:
+        """GLOB knows sets of characters; a `-` is itself at the end of one. All of `GUARDED` come before letters."""
+        characters = "".join(sorted(GUARDED, key="-".__eq__))
+        guarded = f"CASE WHEN {x} < 'A' AND {x} GLOB '[{characters}]*' THEN '''' || {x} ELSE {x} END"
+        quoted = f"'\"' || replace({guarded}, '\"', '\"\"') || '\"'"
+        return f"CASE WHEN {x} GLOB '*[\",\n\r]*' THEN {quoted} ELSE {guarded} END"
 
-    def any_of(self, x: str, characters: str) -> str:
-        """GLOB knows sets of characters; a `-` is itself at the end of one."""
-        return f"{x} GLOB '*[{''.join(sorted(characters, key='-'.__eq__))}]*'"
+    def first(self, table: str, _columns: Iterable[str], standing: str, order: str) -> str:
+        """By its version."""
+        first = f"SELECT {table}.version FROM {table} WHERE {table}.claim = claim.id AND {standing}"
+        return f"LEFT JOIN {table} ON {table}.version = ({first} ORDER BY {order} LIMIT 1)"
+
+    def array(self, object_: str, tables: str, standing: str) -> tuple[str, str]:
+        """The index leads to them in their order; a sorted table of objects would make texts of them."""
+        found = tables.replace("citation", "citation INDEXED BY ix_citation_claim_id", 1)
+        return f"(SELECT json_group_array({object_}) FROM {found} WHERE citation.claim = claim.id AND {standing})", ""
 
 
 class Postgresql(Tongue):
-    """PostgreSQL has a type for everything."""
+    """PostgreSQL has a type for everything, and puts texts together faster than its own JSON.
+
+    What it says of CSV is for COPY, which writes the quotes.
+    """
 
     mark = "$1"
     asked = "unnest($1::bigint[]) WITH ORDINALITY AS asked(value, key) JOIN claim ON claim.version = asked.value"
+    ordered = " ORDER BY asked.key"
+    null = "'null'"
 
-    def quoted(self, x: str) -> str:
-        """`to_json` leaves NULL as it is."""
-        return f"coalesce(to_json(({x})::text)::text, 'null')"
+    def json(self, kind: Any, x: str, *, is_key: bool) -> str:  # noqa: ANN401 - as in `Tongue`
+        """Never NULL."""
+        if x == "NULL":
+            return self.null
+        if kind is datetime:
+            return f"""coalesce('"' || {self.time(x, exact=True)} || '"', 'null')"""
+        if is_key or kind is date or _is(kind, Enum):
+            return f"""coalesce('"' || ({x})::text || '"', 'null')"""
+        if kind is bool:
+            return f"CASE WHEN {x} THEN 'true' WHEN NOT {x} THEN 'false' ELSE 'null' END"
+        if kind is float:
+            digits = f"CASE WHEN {x} = trunc({x}) THEN {x}::bigint::text ELSE {_as_json(f'{x}::text', x)} END"
+            return f"coalesce({digits}, 'null')"
+        return f"coalesce(({x})::text, 'null')" if kind in (int, list) else f"coalesce(to_json({x})::text, 'null')"
 
-    def digits(self, x: str) -> str:
+    def object(self, members: Sequence[tuple[str, str]]) -> str:
+        """Its text."""
+        pattern = ",".join(f'"{name}":%s' for name, _ in members)
+        return f"format('{{{pattern}}}', {', '.join(value for _, value in members)})"
+
+    def line(self, cells: Sequence[str]) -> str:
+        """As many columns."""
+        return ", ".join(cells)
+
+    def number(self, x: str) -> str:
         """The shortest digits that mean the same double."""
         return f"CASE WHEN {x} = trunc({x}) THEN {x}::bigint::text ELSE {x}::text END"
 
@@ -197,28 +246,74 @@ class Postgresql(Tongue):
         fraction = f"|| replace(to_char({utc}, '.US'), '.000000', '') " if exact else ""
         return f"""to_char({utc}, 'YYYY-MM-DD"T"HH24:MI:SS') {fraction}|| 'Z'"""
 
-    def text(self, x: str) -> str:
-        """A cast."""
-        return f"({x})::text"
-
     def listed(self, x: str) -> str:
         """Kept as the JSON that was given."""
         return Sqlite.listed(self, f"{x}::text")  # type: ignore[arg-type] # the same words of SQL
 
-    def joined(self, text: str, order: str, tables: str) -> str:
+    def guarded(self, x: str) -> str:
+        """An empty text has no first character."""
+        guarded = ", ".join(str(ord(character)) for character in GUARDED)
+        return f"CASE WHEN ascii({x}) IN (0, {guarded}) THEN nullif('''' || {x}, '''') ELSE {x} END"
+
+    def first(self, table: str, columns: Iterable[str], standing: str, order: str) -> str:
+        """Looked up once for each claim."""
+        first = f"SELECT {', '.join(columns)} FROM {table} WHERE {table}.claim = claim.id AND {standing}"
+        return f"LEFT JOIN LATERAL ({first} ORDER BY {order} LIMIT 1) AS {table} ON true"
+
+    def array(self, object_: str, tables: str, standing: str) -> tuple[str, str]:
         """An aggregate with an order of its own."""
-        return f"(SELECT string_agg({text}, ',' ORDER BY {order}) FROM {tables})"
-
-    def any_of(self, x: str, characters: str) -> str:
-        """Without them it would be as long as before."""
-        return f"translate({x}, '{characters}', '') <> {x}"
+        listed = f"SELECT string_agg({object_}, ',' ORDER BY citation.id) FROM {tables}"
+        return f"'[' || coalesce(({listed} WHERE citation.claim = claim.id AND {standing}), '') || ']'", ""
 
 
-TONGUES: dict[str, Tongue] = {"sqlite": Sqlite(), "postgresql": Postgresql()}
+class Copying(Postgresql):
+    """PostgreSQL for many claims at once: what belongs to them is found in one go and joined as sets.
+
+    `:versions` and `:ids` stand for lists in the statement itself, for COPY takes no parameters: it is planned for as
+    many as there are. OFFSET is a fence: claims and documents are looked up one by one, for PostgreSQL would sooner
+    read all that there are, as often as a file has pages.
+    """
+
+    asked = (
+        "unnest(':versions'::bigint[]) WITH ORDINALITY AS asked(value, key) "
+        "CROSS JOIN LATERAL (SELECT * FROM claim WHERE claim.version = asked.value OFFSET 0) AS claim"
+    )
+
+    def first(self, table: str, columns: Iterable[str], standing: str, order: str) -> str:
+        """Of all claims that are asked for."""
+        first = f"SELECT DISTINCT ON ({table}.claim) {', '.join(columns)} FROM {table}"
+        chosen = f"{table}.claim = ANY(':ids'::uuid[]) AND {standing} ORDER BY {table}.claim, {order}"
+        return f"LEFT JOIN ({first} WHERE {chosen}) AS {table} ON {table}.claim = claim.id"
+
+    def array(self, object_: str, tables: str, standing: str) -> tuple[str, str]:
+        """Of all claims that are asked for."""
+        listed = f"string_agg({object_}, ',' ORDER BY citation.id) AS written"
+        chosen = f"citation.claim = ANY(':ids'::uuid[]) AND {standing} GROUP BY citation.claim"
+        cited = f"SELECT citation.claim, {listed} FROM {tables} WHERE {chosen}"
+        return (
+            "'[' || coalesce(cited.written, '') || ']'",
+            f"LEFT JOIN ({cited}) AS cited ON cited.claim = claim.id",
+        )
+
+    def document(self, standing: str) -> str:
+        """One by one."""
+        found = f"SELECT * FROM document WHERE document.id = citation.document AND {standing} OFFSET 0"
+        return f"LEFT JOIN LATERAL ({found}) AS document ON true"
+
+
+TONGUES: dict[str, Tongue] = {"sqlite": Sqlite(), "postgresql": Postgresql(), "copying": Copying()}
+
+
+def _as_json(digits: str, x: str) -> str:
+    """The digits of a fraction as orjson has them: below 0.0001 with another exponent than Python, or none for -5."""
+    bare = f"replace(replace(replace({digits}, 'e-05', ''), '.', ''), '-', '')"
+    written = f"CASE WHEN {x} < 0 THEN '-' ELSE '' END || '0.0000' || {bare}"
+    within = f"abs({x}) < 0.0001 AND abs({x}) >= 0.00001"
+    return f"CASE WHEN {within} THEN {written} ELSE replace({digits}, 'e-0', 'e-') END"
 
 
 class Written(NamedTuple):
-    """A claim as text, and the day of its retraction, which `known_on` may undo."""
+    """A claim as JSON, and the day of its retraction, which `known_on` may undo."""
 
     text: str
     retracted_on: str | date | None
@@ -226,11 +321,10 @@ class Written(NamedTuple):
 
 
 def write_claims(reading: Reading, versions: Sequence[int], view: View, layout: Layout = NESTED) -> list[Written]:
-    """The claims of these versions, none of which was taken down, each written in `layout`, in the same order."""
-    tongue = TONGUES[reading.dialect]
-    statement = _statement(reading.dialect, view.as_of, view.known_on, layout, tongue.asked, ", claim.retracted_on")
+    """The claims of these versions, none of which was taken down, each as JSON in `layout`, in the same order."""
+    statement = selecting(reading.dialect, view, layout, ", claim.retracted_on")
     asked = list(versions) if reading.dialect == "postgresql" else f"[{','.join(map(str, versions))}]"
-    return [Written(*row) for row in reading.prepared(f"{statement} ORDER BY asked.key", asked)]
+    return [Written(*row) for row in reading.prepared(statement, asked)]
 
 
 def write_claim(reading: Reading, id_: str, view: View) -> tuple[str, int] | None:
@@ -243,21 +337,17 @@ def write_claim(reading: Reading, id_: str, view: View) -> tuple[str, int] | Non
     return rows[0] if rows else None
 
 
+def selecting(tongue: str, view: View, layout: Layout, beside: str = "") -> str:
+    """The statement that writes the claims that are asked for, a line each, with what is wanted `beside`."""
+    says = TONGUES[tongue]
+    return _statement(tongue, view.as_of, view.known_on, layout, says.asked, beside) + says.ordered
+
+
 @lru_cache(maxsize=500)
-def _statement(dialect: str, as_of: int | None, known_on: date | None, layout: Layout, tables: str, beside: str) -> str:
-    writer = _Writer(TONGUES[dialect], as_of, known_on)
+def _statement(tongue: str, as_of: int | None, known_on: date | None, layout: Layout, tables: str, beside: str) -> str:
+    writer = _Writer(TONGUES[tongue], as_of, known_on)
     written = writer.row(layout)
-    joins = [
-        f"LEFT JOIN source ON source.slug = claim.source AND {writer.holds('source')}",
-        f"LEFT JOIN category ON category.slug = claim.category AND {writer.holds('category')}",
-        f"LEFT JOIN assessment ON assessment.version = ({writer.newest_assessment()})",
-    ]
-    if layout.columns:
-        joins += [
-            f"LEFT JOIN citation ON citation.version = ({writer.first_citation()})",
-            *writer.of_citation(),
-        ]
-    return " ".join([f"SELECT {written}{beside} FROM {tables}", *joins])
+    return " ".join([f"SELECT {written}{beside} FROM {tables}", *writer.joins()])
 
 
 def _holds(alias: str, as_of: int | None) -> str:
@@ -268,12 +358,15 @@ def _holds(alias: str, as_of: int | None) -> str:
 
 
 class _Writer:
-    """Puts the expression for one row together."""
+    """Puts the expression for one row together, and then the joins that it needs."""
 
     def __init__(self, tongue: Tongue, as_of: int | None, known_on: date | None) -> None:
         self.tongue = tongue
         self.as_of = as_of
         self.known_on = known_on
+        self._read: dict[str, set[str]] = defaultdict(set)
+        """Table → the columns that the row is made of."""
+        self._more: list[str] = []
 
     def holds(self, alias: str) -> str:
         return _holds(alias, self.as_of)
@@ -283,78 +376,87 @@ class _Writer:
         if not layout.columns:
             return self.object(Claim)
         if layout.csv:
-            cells = [self.leaf(path, self.tongue.cell) for _name, path in layout.columns]
-            if len(cells) == 1:  # a line with one empty cell would be no line
-                cells = [f"coalesce(nullif({cells[0]}, ''), '\"\"')"]
-            return _put_together(",".join(["%s"] * len(cells)), cells)
-        values = [self.leaf(path, self.tongue.json) for _name, path in layout.columns]
-        keys = ",".join(f'"{name}":%s' for name, _path in layout.columns)
-        return _put_together(f"{{{keys}}}", values)
+            return self.tongue.line([self.leaf(path, self.tongue.cell) for _name, path in layout.columns])
+        return self.tongue.object([(name, self.leaf(path, self.tongue.json)) for name, path in layout.columns])
 
-    def leaf(self, path: Sequence[str], write: Callable[[Any, str], str]) -> str:
+    def leaf(self, path: Sequence[str], write: Callable[..., str]) -> str:
         """The value at `path`."""
         model: Any = Claim
         for step in path:
             info = model.model_fields[step]
             model = inner_type(info.annotation)
-        return write(list if get_origin(info.annotation) is list else model, self.expression(tuple(path)))
+        kind = list if get_origin(info.annotation) is list else model
+        is_key = kind is str and (path[-1] in KEYS or path[0] == "links")
+        return write(kind, self.expression(tuple(path)), is_key=is_key)
 
     def object(self, model: type[BaseModel], path: tuple[str, ...] = ()) -> str:
         """An object of the schema, with all that is nested in it."""
-        keys, values = [], []
+        members = []
         for name, info in model.model_fields.items():
             inner, here = inner_type(info.annotation), (*path, name)
-            many = get_origin(info.annotation) is list
             if not _is(inner, BaseModel):
-                value = self.tongue.json(list if many else inner, self.expression(here))
-            elif many:
-                # Citations: the one part of which there are several.
-                tables = " ".join(["citation", *self.of_citation()])
-                standing = f"{tables} WHERE citation.claim = claim.id AND {self.holds('citation')}"
-                listed = self.tongue.joined(self.object(inner, here), "citation.id", standing)
-                value = f"'[' || coalesce({listed}, '') || ']'"
-            elif name == "confidence":
-                value = f"CASE WHEN assessment.version IS NULL THEN 'null' ELSE {self.object(inner, here)} END"
+                value = self.leaf(here, self.tongue.json)
+            elif get_origin(info.annotation) is list:
+                value = self.citations(inner, here)
             else:
                 value = self.object(inner, here)
-            keys.append(f'"{name}":%s')
-            values.append(value)
-        return _put_together("{" + ",".join(keys) + "}", values)
+                if name == "confidence":
+                    self._read["assessment"].add("version")
+                    value = f"CASE WHEN assessment.version IS NULL THEN {self.tongue.null} ELSE {value} END"
+            members.append((name, value))
+        return self.tongue.object(members)
+
+    def citations(self, model: type[BaseModel], path: tuple[str, ...]) -> str:
+        """The one part of a claim of which there are several."""
+        written = self.object(model, path)
+        tables = " ".join(["citation", *self.of_citation()])
+        value, join = self.tongue.array(written, tables, self.holds("citation"))
+        self._more.append(join)
+        for table in ("citation", "document", "publisher"):
+            self._read.pop(table, None)
+        return value
 
     def expression(self, path: tuple[str, ...]) -> str:
         """Where the value at `path` is read."""
         dotted = ".".join(path)
         found = ELSEWHERE.get(dotted) or f"{TABLES['.'.join(path[:-1])]}.{path[-1]}"
+        table, _, column = found.partition(".")
+        self._read[table].add(column)
         if self.known_on is not None and dotted in ("status", "retracted_on"):
             # Before the day of its retraction a claim stands, for whoever asks what was known then.
             other = "'asserted'" if dotted == "status" else "NULL"
             return f"CASE WHEN claim.retracted_on > '{self.known_on.isoformat()}' THEN {other} ELSE {found} END"
         return found
 
-    def of_citation(self) -> list[str]:
-        """What belongs to a citation."""
-        return [
-            f"LEFT JOIN document ON document.id = citation.document AND {self.holds('document')}",
-            f"LEFT JOIN source AS publisher ON publisher.slug = document.publisher AND {self.holds('publisher')}",
+    def joins(self) -> list[str]:
+        """The joins with those tables, and no others, that something is read from."""
+        found = [
+            f"LEFT JOIN {table} ON {table}.slug = claim.{table} AND {self.holds(table)}"
+            for table in ("source", "category")
+            if table in self._read
         ]
+        if columns := self._read.get("assessment"):
+            standing = f"NOT assessment.withdrawn AND {self.holds('assessment')}"
+            order = "assessment.assessed_on DESC, assessment.id DESC"
+            found.append(self.tongue.first("assessment", _named("assessment", columns), standing, order))
+        of_citation = self.of_citation()
+        if of_citation or "citation" in self._read:
+            named = _named("citation", self._read["citation"] | {"document"})
+            found += [self.tongue.first("citation", named, self.holds("citation"), "citation.id"), *of_citation]
+        return found + self._more
 
-    def newest_assessment(self) -> str:
-        return (
-            "SELECT newest.version FROM assessment AS newest WHERE newest.claim = claim.id "
-            f"AND NOT newest.withdrawn AND {self.holds('newest')} "
-            "ORDER BY newest.assessed_on DESC, newest.id DESC LIMIT 1"
+    def of_citation(self) -> list[str]:
+        """The joins with what belongs to a citation, as far as something is read from it."""
+        publisher = (
+            f"LEFT JOIN source AS publisher ON publisher.slug = document.publisher AND {self.holds('publisher')}"
         )
-
-    def first_citation(self) -> str:
-        return (
-            "SELECT first.version FROM citation AS first WHERE first.claim = claim.id "
-            f"AND {self.holds('first')} ORDER BY first.id LIMIT 1"
-        )
+        document = self.tongue.document(self.holds("document"))
+        named = "publisher" in self._read
+        return [document] * (named or "document" in self._read) + [publisher] * named
 
 
-def _put_together(pattern: str, values: Iterable[str]) -> str:
-    """`pattern` with each `%s` in it replaced by a value; both databases have this function."""
-    return f"format('{pattern}', {', '.join(values)})"
+def _named(table: str, columns: set[str]) -> list[str]:
+    return [f"{table}.{column}" for column in sorted(columns | {"claim"})]
 
 
 def _is(kind: Any, base: type) -> bool:  # noqa: ANN401 - types are values here

@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from app.caching import Basis
 from app.changes.clock import View
+from app.claims.exporting import write_lines
 from app.claims.filters import ClaimQuery
 from app.claims.finding import find_page
 from app.claims.given import figure_numbers
@@ -64,6 +65,8 @@ def find_claims(reading: Reading, query: ClaimQuery, view: View, layout: Layout)
     # What is left of a claim that was taken down has another shape, and a function of SQL takes so many arguments.
     if Status.removed in query.status or len(layout.columns) > MOST_COLUMNS:
         return Found(read_cards(reading.session, page.versions, view), *end)
+    if layout.file:
+        return Found([], *end, lines=write_lines(reading, page.versions, page.ids, view, layout))
     return Found([], *end, written=claims_as_text(reading, page.versions, view, layout))
 
 

@@ -69,7 +69,7 @@ def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, want: Wanted) -> 
     layout = want.layout(CLAIM_COLUMNS)
 
     def find(page: ClaimQuery) -> Found:
-        with reading(db, plan_once=True) as read:
+        with reading(db, plan_once=want.file is None) as read:
             return find_claims(read, page, read.view(page.recorded_as_of, known_on=page.known_on), layout)
 
     return want.rows(find, query, CLAIM_COLUMNS)

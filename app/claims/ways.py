@@ -238,7 +238,7 @@ class Form:
         return f"{inside} LIMIT 1 OFFSET :width"
 
     def _order(self, walk: "Walk") -> str:
-        # Where all of them are NULL, the column changes nothing; but PostgreSQL sees only so that an index has the order.
+        # Where all of them are NULL, the column changes nothing: PostgreSQL sees only so that an index has the order.
         direction = "DESC" if self.descending else "ASC"
         return f"claim.{walk.column} {direction}, claim.id {direction}"
 

@@ -38,7 +38,7 @@ Texts = dict[Layout, dict[int, Written]]
 def claims_as_text(reading: Reading, versions: Sequence[int], view: View, layout: Layout = NESTED) -> list[str]:
     """What `write_claims` gives, from memory as far as it is there."""
     kept = kept_for(reading.database)
-    if view.as_of is not None or layout.csv or not kept.follow(reading, view.seq):
+    if view.as_of is not None or not kept.follow(reading, view.seq):
         return [each.text for each in write_claims(reading, versions, view, layout)]
     known = kept.get(versions, view, layout)
     missing = [version for version in versions if version not in known]

@@ -12,6 +12,7 @@ from sqlmodel import Session
 from app.changes.clock import View
 from app.claims import sides
 from app.claims.compare import Pair, Statement
+from app.claims.exporting import write_lines
 from app.claims.figure import interval
 from app.claims.filters import Asking, claim
 from app.claims.origins import ClaimNode, Edge, Root, all_roots, independent_origins
@@ -287,8 +288,10 @@ def find_timeline(
     """A page of the claims of a topic, by source and date."""
     session = reading.session
     asked = _asked(Question(topic, None, narrower=narrower), vocabulary(session, view))
-    versions, cursor = walk_timeline(session, asked, view, page.limit, page.cursor)
+    versions, ids, cursor = walk_timeline(session, asked, view, page.limit, page.cursor)
     total = extent(session, asked, view).claims if page.total else None
+    if layout.file:
+        return Found([], view.seq, cursor, total, lines=write_lines(reading, versions, ids, view, layout))
     return Found([], view.seq, cursor, total, written=claims_as_text(reading, versions, view, layout))
 
 

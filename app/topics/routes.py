@@ -151,7 +151,7 @@ def list_topic_claims(slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db
     layout = want.layout(CLAIM_COLUMNS)
 
     def find(page: ClaimQuery) -> Found:
-        with reading(db, plan_once=True) as read:
+        with reading(db, plan_once=want.file is None) as read:
             view = read.view(page.recorded_as_of, known_on=page.known_on)
             topic = topic_fields(read.session, slug, view)
             if page.topic:

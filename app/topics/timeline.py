@@ -23,8 +23,8 @@ NO_ID = "00000000-0000-0000-0000-000000000000"
 
 def walk_timeline(
     session: Session, asked: Asked, view: View, limit: int | None, cursor: str | None
-) -> tuple[list[int], str | None]:
-    """The versions of the next claims by source, date (unknown last) and id, and the cursor behind them."""
+) -> tuple[list[int], list[str], str | None]:
+    """The versions and ids of the next claims by source, date (unknown last) and id, and the cursor behind them."""
     limit = limit or DEFAULT_LIMIT
     _, text, id_ = read_cursor(ORDER, cursor)
     source, _, said = (text or f" {UNDATED}").rpartition(" ")
@@ -32,11 +32,11 @@ def walk_timeline(
     # Behind a dated claim there may be any undated one of the same source.
     after["undated_id"] = after["id"] if said == UNDATED else NO_ID
     rows = read(session, _statement(asked, view), parameters_of(asked, view) | after)
-    page = [row[0] for row in rows[:limit]]
+    versions, ids = [row[0] for row in rows[:limit]], [str(row[3]) for row in rows[:limit]]
     if len(rows) <= limit:
-        return page, None
+        return versions, ids, None
     _, source, day, id_ = rows[limit - 1]
-    return page, write_cursor(ORDER, f"{source} {as_date(day) or UNDATED}", str(id_))
+    return versions, ids, write_cursor(ORDER, f"{source} {as_date(day) or UNDATED}", str(id_))
 
 
 def _statement(asked: Asked, view: View) -> str:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.changes.clock import View
 from app.claims.columns import CLAIM_COLUMNS
+from app.claims.exporting import write_lines
 from app.claims.projection import write_claim, write_claims
 from app.claims.queries import read_cards
 from app.claims.schemas import Claim
@@ -16,7 +17,7 @@ from app.claims.written import claims_as_text
 from app.formats import json_bytes
 from app.reading import Reading
 from app.reading import reading as reading_of
-from app.rows import CSV, NESTED, Column, Layout, cell, laid_out
+from app.rows import CSV, NDJSON, NESTED, Column, Layout, cell, laid_out
 from tests.examples import citation, claim, figure, furnish, numbered, recorded
 from tests.registers import Register
 
@@ -28,13 +29,17 @@ def assert_written(register: Register, view: View | None = None, columns: list[C
     with reading_of(register.database) as read:
         view = view or read.view()
         standing = SHOWN if view.as_of is None else SHOWN.replace("until_seq IS NULL", f"seq <= {view.as_of}")
-        versions = [row[0] for row in read.rows(standing)]
+        versions, ids = [], []
+        for version, id_ in read.rows(standing):
+            versions.append(version)
+            ids.append(str(id_))
         cards = read_cards(read.session, versions, view)
         assert texts(read, versions, view, NESTED) == [json_bytes(card).decode() for card in cards]
-        flat = Layout.flat(columns, csv=False)
+        flat = Layout.of(columns)
         assert texts(read, versions, view, flat) == [json_bytes(row).decode() for row in laid_out(cards, columns)]
-        lines = texts(read, versions, view, Layout.flat(columns, csv=True))
-        assert "".join(line + CSV.end for line in lines).encode() == CSV.lines(cards, columns)
+        assert write_lines(read, versions, ids, view, NESTED) == NDJSON.lines(cards, [])
+        assert write_lines(read, versions, ids, view, flat) == NDJSON.lines(cards, columns)
+        assert write_lines(read, versions, ids, view, Layout.of(columns, csv=True)) == CSV.lines(cards, columns)
         for card in cards[-5:]:
             if view.as_of is None:
                 assert write_claim(read, card["id"], view) == (json_bytes(card).decode(), card["revision"])
@@ -130,3 +135,7 @@ def test_a_cell_alone_on_its_line_is_still_a_line(furnished: Register) -> None:
     recorded(furnished, numbered())
     assert furnished.get("/v1/claims.csv?fields=note").text == 'note\r\n""\r\n'
     assert cell(None) == ""
+    for note in ("\\.", '"', '"\\."', "=1", "two\r\nlines"):
+        recorded(furnished, numbered(note=note))
+    for column in CLAIM_COLUMNS:
+        assert assert_written(furnished, columns=[column]) == 6
