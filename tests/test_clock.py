@@ -131,7 +131,7 @@ def test_the_registers_time_never_falls_when_the_machines_does(register: Registe
     made = recorded(register, numbered())
     assert datetime.fromisoformat(made["recorded_at"]) == ahead
     with register.database.write() as session:
-        assert Log(session, "me").at == ahead
+        assert Log(session.connection(), "me").at == ahead
     log = changes(register.database)
     assert all(before.at <= after.at for before, after in pairwise(log))
 

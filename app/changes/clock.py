@@ -1,12 +1,12 @@
 """The register's clock: every write takes the next `seq`, and every version is valid from one `seq` until another."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 from sqlmodel import Session
 
 from app.changes.forms import Rows, statements
@@ -88,35 +88,46 @@ class Log:
     gets it in its own words and many rows at once, and a write that is refused before that has left nothing behind.
     """
 
-    def __init__(self, session: WritingSession, actor: str, memory: dict[str, Any] | None = None) -> None:
-        """`memory` is what the writes of this process remember between them."""
+    def __init__(self, connection: Connection, actor: str, memory: dict[str, Any] | None = None) -> None:
+        """Begin the transaction. `memory` is what the writes of this process remember between them."""
         self.actor = actor
         self.memory = {} if memory is None else memory
         self.wrote = False
         """Whether anything that was said since `begin` was handed to the database."""
-        self._session = session
-        session.hand_over = self.flush  # also for whoever took the session earlier
-        self._dialect = session.connection().dialect
-        self._driver: Any = session.connection().connection.driver_connection
+        self._session = WritingSession(connection, autoflush=False, expire_on_commit=False)
+        self._session.hand_over = self.flush  # also for whoever takes the session early
+        self._dialect = connection.dialect
+        self._driver: Any = connection.connection.driver_connection
         self._said = statements(self._dialect)
         self._waiting: list[tuple[Rows, Sequence[Any]]] = []
         self._mine = 0
         """How many of those that wait were said before `begin`."""
-        # PostgreSQL: the row lock makes writers queue here, before they read what they are about to change.
-        # SQLite: BEGIN IMMEDIATE has already done so.
-        lock = " FOR UPDATE" if self._said.postgresql else ""
-        seq, at = self.rows(f"SELECT seq, at FROM clock{lock}")[0]  # noqa: S608 - our own words
+        seq, at = self._take_clock()
         self.seq: int = seq
         # The clock of the machine may be set back; the register's never is.
         self.at = max(moment_of(at), datetime.now(UTC))
         self._at = self._said.moment(self.at)
         self._began = self._stood = seq
 
+    def _take_clock(self) -> tuple[int, Any]:
+        """Wait until no other writer is at work: where the clock stands."""
+        if self._said.postgresql:
+            # The row lock makes writers queue here, before they read what they are about to change.
+            statement = "SELECT seq, at FROM clock FOR UPDATE"
+        else:
+            statement = "SELECT seq, at FROM clock"
+            if not self._driver.in_transaction:
+                self._execute("BEGIN IMMEDIATE")
+        with self._at_once():  # psycopg sends a BEGIN of its own
+            found = self._execute(statement)
+        stands: tuple[int, Any] = found.fetchone()
+        return stands
+
     @property
     def session(self) -> Session:
         """The transaction, for what is not in a hurry."""
         self.flush()
-        return self._session
+        return self.lazy_session
 
     @property
     def lazy_session(self) -> Session:
@@ -134,8 +145,7 @@ class Log:
             self.flush()
         if self._said.postgresql:
             statement = statement.replace("?", "%s")
-        with self._faults(statement):
-            found: list[tuple[Any, ...]] = self._driver.execute(statement, parameters).fetchall()
+        found: list[tuple[Any, ...]] = self._execute(statement, parameters).fetchall()
         return found
 
     def begin(self, actor: str) -> None:
@@ -195,17 +205,32 @@ class Log:
         for rows, values in self._waiting:
             by_table.setdefault(rows, []).append(values)
         self._waiting, self._mine = [], 0
-        with self._faults("INSERT"), self._driver.pipeline() if self._said.postgresql else nullcontext():
+        with self._at_once():
             for rows, many in by_table.items():
                 for statement, parameters in rows.inserts(many):
-                    self._driver.execute(statement, parameters)
+                    self._execute(statement, parameters)
 
-    def finish(self) -> None:
-        """Hand over the rest and set the clock."""
-        self.flush()
-        if self.seq != self._stood:
-            with self._faults(self._said.clock):
-                self._driver.execute(self._said.clock, (self.seq, self._at))
+    def commit(self) -> None:
+        """Hand over the rest, set the clock, and make all of it last."""
+        with self._at_once():
+            self.flush()
+            if self.seq != self._stood:
+                self._execute(self._said.clock, (self.seq, self._at))
+            with self._faults("COMMIT"):
+                self._driver.commit()
+
+    def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - a driver's cursor
+        with self._faults(statement):
+            return self._driver.execute(statement, parameters)
+
+    @contextmanager
+    def _at_once(self) -> Iterator[None]:
+        """What is said inside goes to PostgreSQL without waiting for each answer."""
+        if not self._said.postgresql:
+            yield
+            return
+        with self._faults("pipeline"), self._driver.pipeline():
+            yield
 
     @contextmanager
     def _faults(self, statement: str) -> Iterator[None]:
@@ -234,10 +259,10 @@ def moment_of(at: Any) -> datetime:  # noqa: ANN401 - a driver's word for a time
 @contextmanager
 def writing(database: Database, actor: str) -> Iterator[Log]:
     """A writing transaction with its log: everything in the block is recorded, or nothing is."""
-    with database.write() as session:
-        log = Log(session, actor)
+    with database.writer.connect() as connection:  # what is not committed is rolled back when it is given back
+        log = Log(connection, actor)
         yield log
-        log.finish()
+        log.commit()
     database.seen = max(database.seen, log.seq)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
@@ -50,6 +51,8 @@ class Together:
         self._at_work = False
         self._guard = Lock()
         self._memory: dict[str, Any] = {}
+        # One of its own: the loop's would wake the loop a second time, to say that the thread is done.
+        self._thread = ThreadPoolExecutor(1, "writer")
 
     async def write(self, actor: str, act: Callable[[Log], T]) -> T:
         """What `act` makes of the log; it is committed. It may be called again, if the first try was rolled back."""
@@ -59,7 +62,7 @@ class Together:
             self._waiting.append(job)
             start, self._at_work = not self._at_work, True
         if start:
-            loop.run_in_executor(None, self._work)
+            self._thread.submit(self._work)
         made: T = await job.told
         return made
 
@@ -93,12 +96,12 @@ class Together:
         """Commit those who wait when the lock is there; `jobs` says who they were."""
         seq = 0
         try:
-            with self._database.write() as session:
-                log = Log(session, "", self._memory)
+            with self._database.writer.connect() as connection:
+                log = Log(connection, "", self._memory)
                 jobs += [] if given else self._take(MOST)
                 for job in jobs:
                     _run(job, log, alone=len(jobs) == 1)
-                _finish(log, alone=len(jobs) == 1)
+                _commit(log, alone=len(jobs) == 1)
                 seq = log.seq
         except BaseException:
             self._memory.clear()
@@ -126,9 +129,9 @@ def _run(job: _Job, log: Log, *, alone: bool) -> None:
         job.wrong = wrong
 
 
-def _finish(log: Log, *, alone: bool) -> None:
+def _commit(log: Log, *, alone: bool) -> None:
     try:
-        log.finish()
+        log.commit()
     except DBAPIError as wrong:
         if alone:
             raise
