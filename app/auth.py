@@ -3,10 +3,10 @@
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
@@ -102,7 +102,7 @@ def _look_up(database: Database, digest: str) -> Actor | None:
     return Actor(row.id, row.name, row.role) if row else None
 
 
-def _at_least(role: Role) -> Callable[..., Any]:
+def _at_least(role: Role) -> Callable[..., Awaitable[Actor]]:
     async def allowed(
         request: Request,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
@@ -123,8 +123,16 @@ def _at_least(role: Role) -> Callable[..., Any]:
     return allowed
 
 
-Contributor = Annotated[Actor, Depends(_at_least(Role.contributor))]
+_contributor = _at_least(Role.contributor)
+
+Contributor = Annotated[Actor, Depends(_contributor)]
 """Whoever may add claims, citations and documents."""
+
+
+async def contributor_of(request: Request) -> Actor:
+    """The same without FastAPI. Raises `Unauthorized` or `Forbidden`."""
+    return await _contributor(request, await bearer(request), await header(request))
+
 
 Editor = Annotated[Actor, Depends(_at_least(Role.editor))]
 """Whoever may also keep sources, vocabularies and topics, and change and assess claims."""

@@ -22,6 +22,9 @@ MEDIA_TYPE = "application/problem+json"
 MOST_FAULTS = 50
 """So many faults of one request are told: a hint for each costs time, and nobody reads more."""
 
+DATABASE_FAULTS = (DBAPIError, PoolTimeout)
+"""What is raised where the database fails, is busy or away."""
+
 logger = logging.getLogger("counterclaim")
 
 
@@ -291,8 +294,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(DBAPIError, _on_database)
-    app.add_exception_handler(PoolTimeout, _on_database)
+    for kind in DATABASE_FAULTS:
+        app.add_exception_handler(kind, on_database)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
@@ -321,10 +324,11 @@ async def _on_http(request: Request, error: Exception) -> Response:
     return problem_response(request, problem)
 
 
-async def _on_database(request: Request, error: Exception) -> Response:
-    """A statement that was stopped at its budget is a 422, a database that is away or busy a 503.
+async def on_database(request: Request, error: Exception) -> Response:
+    """Answer one of the `DATABASE_FAULTS`.
 
-    Any other failure of a statement is our mistake.
+    A statement that was stopped at its budget is a 422, a database that is away or busy a 503. Any other failure of a
+    statement is our mistake.
     """
     if is_too_long(error):
         detail = "This would take longer than any one question may."

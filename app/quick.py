@@ -1,4 +1,4 @@
-"""A short way to the reads that everybody waits for.
+"""A short way to the reads that everybody waits for, and to `app/posting.py`.
 
 FastAPI looks at thirty parameters one by one, which takes longer than finding and writing fifty claims. Here the same
 routes are called with the same models, made in one step. Whatever is not plain (a parameter that does not exist or is
@@ -14,7 +14,6 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -25,7 +24,8 @@ from app.claims.routes import get_claim, list_claims
 from app.db import Database
 from app.formats import SUFFIXES, Format, Shape, Want
 from app.parameters import IGNORED
-from app.problems import Problem, QueryTooBroad, problem_response
+from app.posting import ADDRESS, Posted
+from app.problems import DATABASE_FAULTS, Problem, QueryTooBroad, problem_response
 from app.shapes import Day, State
 from app.topics.routes import (
     CompareQuery,
@@ -94,8 +94,14 @@ class Quick:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a plain read; pass on the rest."""
-        response = await _answer(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
+        """Answer a plain read or a plain new claim; pass on the rest."""
+        response = None
+        if scope["type"] == "http":
+            if scope["method"] == "GET":
+                response = await _answer(scope)
+            elif scope["method"] == "POST" and scope["path"] == ADDRESS:
+                posted = Posted(scope, receive)
+                response, receive = await posted.answer(), posted.receive
         await (self.app if response is None else response)(scope, receive, send)
 
 
@@ -121,7 +127,7 @@ async def _answer(scope: Scope) -> Response | None:
         return await _run(way, arguments)
     except Problem as problem:
         return problem_response(request, problem)
-    except (DBAPIError, PoolTimeout):
+    except DATABASE_FAULTS:
         return None
 
 

@@ -24,6 +24,9 @@ from app.vocabulary.slugged import Slugged, seek_slugged
 KEPT = timedelta(hours=24)
 """How long an answer is kept for its Idempotency-Key."""
 
+LONGEST = 255
+"""The most characters of an Idempotency-Key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -149,20 +152,23 @@ def forget_answers(log: Log, claim: str) -> None:
     log.session.execute(update(StoredAnswer).where(columns_of(StoredAnswer).claim == claim).values(body=None))
 
 
+def is_name(key: str) -> bool:
+    """Whether a request can be named so."""
+    return 0 < len(key) <= LONGEST and key.isascii() and key.isprintable()
+
+
 async def _idempotency_key(
     idempotency_key: Annotated[
         str | None,
         Header(
             description="A name of your own for this request: sent again within 24 hours, it gets the first answer.",
             examples=["2f1d0c5e-import-17"],
-            max_length=255,
+            max_length=LONGEST,
         ),
     ] = None,
 ) -> str | None:
-    if idempotency_key is not None and not (
-        idempotency_key and idempotency_key.isascii() and idempotency_key.isprintable()
-    ):
-        raise invalid("Idempotency-Key", "Expected 1 to 255 printable ASCII characters.", location="header")
+    if idempotency_key is not None and not is_name(idempotency_key):
+        raise invalid("Idempotency-Key", f"Expected 1 to {LONGEST} printable ASCII characters.", location="header")
     return idempotency_key
 
 
@@ -182,7 +188,12 @@ async def _writer(
         ),
     ] = None,
 ) -> Writer:
-    return Writer(request, hashlib.sha256(await request.body()).hexdigest(), key, if_match)
+    return writer_of(request, await request.body(), key, if_match)
+
+
+def writer_of(request: Request, body: bytes, key: str | None, if_match: str | None = None) -> Writer:
+    """The pen of a request whose body was read."""
+    return Writer(request, hashlib.sha256(body).hexdigest(), key, if_match)
 
 
 Write = Annotated[Writer, Depends(_writer)]

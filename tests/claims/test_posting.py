@@ -1,0 +1,121 @@
+"""The short way to recording a claim answers as the long one does, and leaves to that one whatever is unusual."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.examples import citation, claim, figure, furnish, numbered, seq_of
+from tests.registers import Register
+
+LONG = {"If-Match": '"0"'}
+"""A header that claims are not recorded by, and that only the long way looks at."""
+
+FLEETING = {"x-request-id", "x-register-seq", "etag", "location", "content-length"}
+
+
+def post(register: Register, body: Any, headers: dict[str, str], role: str = "contributor") -> Any:
+    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+    kind = {"Content-Type": "application/json"}
+    return register.post("/v1/claims", content=sent, headers=kind | register.keys[role] | headers)
+
+
+def shown(answer: Any) -> tuple[int, dict[str, str], str]:
+    """Status, headers and body, without what is new each time."""
+    card = answer.json()
+    fleeting = [str(card[name]) for name in ("id", "request_id", "recorded_at") if card.get(name)]
+    fleeting += [cited["id"] for cited in card.get("citations", [])]
+    text = answer.text.replace(f'"seq":{card.get("seq")}', "")
+    for each in fleeting:
+        text = text.replace(each, "")
+    return answer.status_code, {name: answer.headers[name] for name in answer.headers if name not in FLEETING}, text
+
+
+PLAIN: list[dict[str, Any]] = [
+    {},
+    {"note": "Séjourné said so.", "date_edtf": "2025-06", "date": None},
+    {"proposition": "quantity", "modality": "forecast", "includes": ["brigade"], "excludes": []},
+    {"citations": [citation("https://example.org/other", quote="So many.", fidelity="verbatim")]},
+    {"confidence": {"level": "low", "rationale": "It was not counted."}},
+]
+
+
+@pytest.mark.parametrize("changes", PLAIN)
+def test_a_new_claim_is_answered_alike_on_both_ways(register: Register, changes: dict[str, Any]) -> None:
+    furnish(register)
+    post(register, numbered(), {})  # so that the document is there for both
+    post(register, numbered(**changes), {}, "editor")
+    answers = []
+    for value, way in ((12_001, {}), (12_002, LONG)):
+        body = claim(**changes) | {"figure": figure("So many", value=value)}
+        answer = post(register, body, way, "editor")
+        assert answer.headers["x-register-seq"] == str(seq_of(register))
+        status, headers, text = shown(answer)
+        answers.append((status, headers, text.replace(str(value), "")))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 201
+
+
+@pytest.fixture(scope="module")
+def desk(copies: Any) -> Iterator[Register]:
+    """A furnished register with one claim, for requests that are refused."""
+    from tests.registers import opened  # noqa: PLC0415 - beside the fixture that needs it
+
+    for register in opened(copies.make("empty")):
+        furnish(register)
+        assert post(register, claim(), {}).status_code == 201
+        yield register
+
+
+REFUSED: list[tuple[Any, dict[str, str], int]] = [
+    (claim(), {}, 409),
+    (claim(category="unheard-of"), {}, 422),
+    (claim(unheard_of=1), {}, 422),
+    (claim(figure=figure("5", value=float("nan"))), {}, 422),
+    (claim(figure=figure("5", value=10**30)), {}, 422),
+    (b"", {}, 422),
+    (b"{", {}, 422),
+    (b"null", {}, 422),
+    (b"\xff", {}, 422),
+    (b"[" * 100_000, {}, 422),
+    (numbered(), {"Content-Type": "text/plain"}, 415),
+    (numbered(), {"Idempotency-Key": ""}, 422),
+    (numbered(), {"Idempotency-Key": "x" * 256}, 422),
+    (numbered(), {"Authorization": "Bearer cc_unknown"}, 401),
+    (numbered(), {"Authorization": ""}, 401),
+    (numbered(confidence={"level": "low", "rationale": "Why not."}), {}, 403),
+    (numbered(), {"X-Register-Seq": "999999"}, 503),
+]
+
+
+@pytest.mark.parametrize(("body", "headers", "status"), REFUSED)
+def test_what_is_refused_is_refused_alike_on_both_ways(
+    desk: Register, body: Any, headers: dict[str, str], status: int
+) -> None:
+    before = seq_of(desk)
+    answers = [shown(post(desk, body, headers | way)) for way in ({}, LONG)]
+    assert answers[0] == answers[1]
+    assert answers[0][0] == status
+    assert seq_of(desk) == before
+
+
+def test_one_key_has_one_answer_on_both_ways(register: Register) -> None:
+    furnish(register)
+    body = numbered()
+    first, *again = (post(register, body, {"Idempotency-Key": "mine"} | way) for way in ({}, LONG, {}))
+    assert first.status_code == 201
+    assert "Idempotency-Replayed" not in first.headers
+    for each in again:
+        assert each.headers["Idempotency-Replayed"] == "true"
+        assert each.content == first.content
+        assert each.headers["etag"] == first.headers["etag"]
+    assert post(register, numbered(), {"Idempotency-Key": "mine"}).json()["code"] == "key_reused"
+
+
+def test_a_body_of_unknown_length_and_in_pieces_is_recorded(register: Register) -> None:
+    furnish(register)
+    sent = json.dumps(numbered()).encode()
+    headers = {"Content-Type": "application/json"} | register.keys["contributor"]
+    pieces = (sent[start : start + 50] for start in range(0, len(sent), 50))
+    assert register.post("/v1/claims", content=pieces, headers=headers).status_code == 201
