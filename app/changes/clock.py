@@ -118,9 +118,7 @@ class Log:
             statement = "SELECT seq, at FROM clock"
             if not self._driver.in_transaction:
                 self._execute("BEGIN IMMEDIATE")
-        with self._at_once():  # psycopg sends a BEGIN of its own
-            found = self._execute(statement)
-        stands: tuple[int, Any] = found.fetchone()
+        stands: tuple[int, Any] = self._execute(statement).fetchone()
         return stands
 
     @property
@@ -197,23 +195,26 @@ class Log:
         self.session.execute(update(table_of(table)).where(*self._stands(table, key)).values(closed))
 
     def flush(self) -> None:
-        """Hand over what is waiting, changes first: the versions refer to them."""
-        if not self._waiting:
-            return
+        """Hand over what is waiting."""
+        if self._waiting:
+            with self._at_once():
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Changes first: the versions refer to them."""
         self.wrote = self.wrote or len(self._waiting) > self._mine
         by_table: dict[Rows, list[Sequence[Any]]] = {self._said.changes: []}
         for rows, values in self._waiting:
             by_table.setdefault(rows, []).append(values)
         self._waiting, self._mine = [], 0
-        with self._at_once():
-            for rows, many in by_table.items():
-                for statement, parameters in rows.inserts(many):
-                    self._execute(statement, parameters)
+        for rows, many in by_table.items():
+            for statement, parameters in rows.inserts(many):
+                self._execute(statement, parameters)
 
     def commit(self) -> None:
         """Hand over the rest, set the clock, and make all of it last."""
         with self._at_once():
-            self.flush()
+            self._hand_over()
             if self.seq != self._stood:
                 self._execute(self._said.clock, (self.seq, self._at))
             with self._faults("COMMIT"):
