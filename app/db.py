@@ -62,7 +62,9 @@ class Database:
         self.shown = 0
         """The highest `seq` that its reads have shown: a replica may lie behind."""
         self.beside: dict[str, Any] = {}
-        """What is kept beside this database in memory, and goes with it."""
+        """What reads remember of this database."""
+        self.writers: dict[str, Any] = {}
+        """Who writes to it in this process; see `app/changes/together.py`."""
         replica = make_url(settings.database_read_url) if settings.database_read_url else url
         self.reader = _engine(replica, settings.pool_size, writes=False)
         self.writer = _engine(url, settings.pool_size, writes=True)

@@ -150,5 +150,5 @@ def _tell(jobs: list[_Job]) -> None:
 
 def together(database: Database) -> Together:
     """Those who write to this database in this process."""
-    made: Together | None = database.beside.get("together")
-    return made or database.beside.setdefault("together", Together(database))
+    made: Together | None = database.writers.get("together")
+    return made or database.writers.setdefault("together", Together(database))
