@@ -59,6 +59,9 @@ OF_VOCABULARIES = text("kind IN ('source', 'category', 'subject', 'place', 'topi
 
 UNDATED = text("date IS NULL")
 
+ANY = text("seq > 0")
+"""Every version is. An index with this condition is left alone by a statement that does not have it."""
+
 QUESTION = ("category", "subject", "place")
 """What a claim is an answer to."""
 
@@ -331,7 +334,7 @@ class ClaimVersion(Version, table=True):
         Index("ix_claim_status", "status", sqlite_where=UNUSUAL, postgresql_where=UNUSUAL),
         Index("ix_claim_words", "words", postgresql_using="gin"),
         standing("ix_claim_standpoint", *QUESTION, "standpoint", "recency", "period_start"),
-        Index("ix_claim_timeline", *QUESTION, "source", "date", "id"),
+        Index("ix_claim_timeline", *QUESTION, "source", "date", "id", sqlite_where=ANY, postgresql_where=ANY),
         Index("ix_claim_undated", *QUESTION, "source", "id", sqlite_where=UNDATED, postgresql_where=UNDATED),
     )
 

@@ -72,10 +72,12 @@ class Server:
 
     def start(self) -> float:
         """Start it; the seconds until its first answer."""
+        # What is installed has its bytecode.
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         with self._log.open("ab") as log:
             began = time.perf_counter()
             self._process = subprocess.Popen(  # noqa: S603 - our own command
-                self._command, env={**os.environ, **self._environment}, stdout=log, stderr=log, start_new_session=True
+                self._command, env={**inherited, **self._environment}, stdout=log, stderr=log, start_new_session=True
             )
         os.sched_setaffinity(self._process.pid, _ALLOWED if self._spread else {cores()[0]})
         while time.perf_counter() - began < PATIENCE:

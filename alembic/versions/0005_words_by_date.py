@@ -10,6 +10,8 @@ branch_labels = None
 depends_on = None
 
 SHOWN = sa.text("until_seq IS NULL AND status <> 'removed'")
+ANY = sa.text("seq > 0")
+TIMELINE = ["category", "subject", "place", "source", "date", "id"]
 
 
 def upgrade() -> None:
@@ -17,9 +19,14 @@ def upgrade() -> None:
         op.drop_index(f"ix_claim_{name}", "claim")
     for name in ("category", "subject", "place"):
         _create(f"ix_claim_{name}_date", [name, "date", "id"])
+    # PostgreSQL took it for the index of standpoints, which it cannot tell apart by what it knows of the columns.
+    op.drop_index("ix_claim_timeline", "claim")
+    op.create_index("ix_claim_timeline", "claim", TIMELINE, sqlite_where=ANY, postgresql_where=ANY)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_claim_timeline", "claim")
+    op.create_index("ix_claim_timeline", "claim", TIMELINE)
     for name in ("category", "subject", "place"):
         op.drop_index(f"ix_claim_{name}_date", "claim")
     for name in ("subject", "place"):

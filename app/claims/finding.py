@@ -98,6 +98,10 @@ def too_broad(query: ClaimQuery) -> QueryTooBroad:
 class _Incomplete(Exception):
     """A walk ended before the page was full."""
 
+    def __init__(self, found: int) -> None:
+        super().__init__(found)
+        self.found = found
+
 
 class _Question:
     """One query on its way to its page."""
@@ -160,23 +164,34 @@ class _Question:
             if (number := self._counted(name)) is not None and number < 2 * short:
                 return self._drive(name)
         walks = self._walks()
-        counts, now, key = _counts(self.reading), time.monotonic(), self._walk_key()
-        if key not in counts or counts[key][2] < now:
+        found = self._found_before()
+        if found is None:
             try:
                 return self._walk(walks, short)
-            except _Incomplete:
-                counts[key] = (0, 0, now + COUNTS_KEPT)  # the next page need not try
-        few = self._fewest(FEW)
-        # A claim in fifty is found sooner by a walk that is as long again than by looking at all that there are.
-        width = LONG_WALK if few is None else _rounded((self._counted(few) or 0) // 2)
-        if few is not None and width < 2 * short:
-            return self._drive(few)
+            except _Incomplete as walked:
+                found = walked.found
+                _counts(self.reading)[self._walk_key()] = (found, 0, time.monotonic() + COUNTS_KEPT)
+        return self._further(walks, short * (self.limit + 1) / (found + 0.5))
+
+    def _further(self, walks: list[Walk], expected: float) -> list[Row]:
+        """The same where a first walk was too short; it lets expect that the page has to be looked for in so many rows."""
+        few, width = self._fewest(FEW), LONG_WALK
+        if few is not None:
+            # As far as that and as far again, if it is less than to look at all claims of one filter.
+            if expected > 1.5 * (self._counted(few) or 0):
+                return self._drive(few)
+            width = _rounded(min(LONG_WALK, int(2 * expected)))
         try:
             return self._walk(walks, width)
         except _Incomplete:
             if few is not None or (few := self._fewest(MANY)) is not None:
                 return self._drive(few)
             raise too_broad(self.query) from None
+
+    def _found_before(self) -> int | None:
+        """How many claims a first walk for the same question found a short while ago, if they were too few."""
+        found, _, until = _counts(self.reading).get(self._walk_key(), (0, 0, 0.0))
+        return found if until > time.monotonic() else None
 
     def count(self) -> int:
         """How many claims match."""
@@ -293,7 +308,10 @@ class _Question:
         """The rows of the walks, one after the other. Raises `_Incomplete`."""
         rows: list[Row] = []
         for walk in walks:
-            rows += self._step(walk, width, self.limit + 1 - len(rows))
+            try:
+                rows += self._step(walk, width, self.limit + 1 - len(rows))
+            except _Incomplete as walked:
+                raise _Incomplete(len(rows) + walked.found) from None
             if len(rows) > self.limit:
                 break
         return rows
@@ -301,9 +319,9 @@ class _Question:
     def _step(self, walk: Walk, width: int, most: int) -> list[Row]:
         rows = self._run(width, self.form.walk, walk)[:most]
         if any(row[0] is None for row in rows):
-            raise _Incomplete
+            raise _Incomplete(sum(row[0] is not None for row in rows))
         if len(rows) < most and len(walk.prefixes) == 1 and not self.form.extras and self._is_cut(walk, width):
-            raise _Incomplete
+            raise _Incomplete(len(rows))
         return rows
 
     def _is_cut(self, walk: Walk, width: int) -> bool:

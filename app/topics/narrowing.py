@@ -166,7 +166,7 @@ def _latest(asked: Asked, view: View, *, apart: bool) -> str:
             WHEN p.standpoint LIKE '% {OPEN}%' THEN :said_open
             WHEN p.standpoint LIKE '% {AHEAD}%' THEN {DAY * DAY}
             ELSE :said_ended END"""
-    statement = f"""{_standpoints(asked)}, heads AS (
+    statement = f"""{_standpoints(asked)}, heads AS MATERIALIZED (
             SELECT p.*, (
                 SELECT max(c.recency) FROM claim c WHERE {_STANDS} AND {_SAME_LINE}{early}{since}
             ) AS head
@@ -194,7 +194,8 @@ def _belongs(asked: Asked) -> str:
     """The condition under which a version is a claim of the question in a past state."""
     categories = ", ".join(f":category_{n}" for n in range(len(asked.categories)))
     given = [f" AND c.{name} = :{name}" for name in ("subject", "place", "aggregation") if getattr(asked, name)]
-    return f"c.category IN ({categories}){''.join(given)} AND {_HELD} AND c.recency IS NOT NULL{since_clause(asked)}"
+    held = f"c.seq > 0 AND {_HELD} AND c.recency IS NOT NULL"
+    return f"c.category IN ({categories}){''.join(given)} AND {held}{since_clause(asked)}"
 
 
 def _standpoints(asked: Asked) -> str:

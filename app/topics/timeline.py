@@ -42,7 +42,7 @@ def walk_timeline(
 def _statement(asked: Asked, view: View) -> str:
     """The first rows of each category, dated and undated, and of all these the first."""
     holds = held_in(view)
-    holds += " AND c.status <> 'removed'" + since_clause(asked)
+    holds += " AND c.seq > 0 AND c.status <> 'removed'" + since_clause(asked)  # `seq`: see `ix_claim_timeline`
     holds += "" if asked.aggregation is None else " AND c.aggregation = :aggregation"
     dated = "c.date IS NOT NULL AND (c.source, c.date, c.id) > (:source, :after, :id)"
     if view.known_on is not None:
