@@ -174,7 +174,7 @@ class _Question:
         return self._further(walks, short * (self.limit + 1) / (found + 0.5))
 
     def _further(self, walks: list[Walk], expected: float) -> list[Row]:
-        """The same where a first walk was too short; it lets expect that the page has to be looked for in so many rows."""
+        """The same where a first walk was too short: it lets expect that so many rows have to be looked at."""
         few, width = self._fewest(FEW), LONG_WALK
         if few is not None:
             # As far as that and as far again, if it is less than to look at all claims of one filter.
