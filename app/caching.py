@@ -15,7 +15,8 @@ SHARED = "public, max-age=0, s-maxage=1"
 About = Mapping[str, frozenset[str]]
 """Which claims an answer speaks of: those that have one of these words in each of these fields of theirs.
 
-The fields are `id`, `category`, `subject`, `place` and `source`. No field: every claim.
+The fields are `id`, `category`, `subject`, `place`, `source`, `kind`, `modality`, `aggregation`, and as `level` that of
+the newest assessment. No field: every claim.
 """
 
 

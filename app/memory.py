@@ -43,8 +43,9 @@ class Kept:
 class Changed:
     """A change, as far as answers depend on it.
 
-    `claim` has the fields of the claim that is new, or has a new citation or assessment. Without it and with `alone`
-    nothing changed that an answer about claims could show; otherwise anything may have.
+    `claim` has the fields of the claim that is new, or has a new citation or assessment; a field that changed itself is
+    not among them. Without `claim` and with `alone` nothing changed that an answer about claims could show; otherwise
+    anything may have.
     """
 
     seq: int
@@ -57,7 +58,7 @@ class Changed:
             return True
         if self.claim is None:
             return not self.alone
-        return all(self.claim[name] in words for name, words in about.items())
+        return all(name not in self.claim or self.claim[name] in words for name, words in about.items())
 
 
 class Memory:

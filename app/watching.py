@@ -21,6 +21,11 @@ MOST_CHANGES = 200
 
 NEW = ("claim", "citation", "assessment")
 ALONE = ("document", "import")
+FIELDS = ("category", "subject", "place", "source", "kind", "modality", "aggregation")
+LEVEL = (
+    "COALESCE((SELECT a.level FROM assessment a WHERE a.claim = claim.id AND a.until_seq IS NULL AND NOT a.withdrawn"
+    " ORDER BY a.assessed_on DESC, a.id DESC LIMIT 1), 'unassessed')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +124,16 @@ def _changes(after: int, last: int, run: Any) -> list[Changed]:  # noqa: ANN401 
     between = f"WHERE change.seq > {int(after)} AND change.seq <= {int(last)}"
     rows = run(f"SELECT seq, kind, revision, CAST(claim AS VARCHAR(36)) FROM change {between} ORDER BY seq").all()  # noqa: S608
     claims = run(
-        "SELECT CAST(claim.id AS VARCHAR(36)), category, subject, place, source "  # noqa: S608
+        f"SELECT CAST(claim.id AS VARCHAR(36)), {', '.join(f'claim.{name}' for name in FIELDS)}, {LEVEL} "  # noqa: S608
         f"FROM change JOIN claim ON claim.id = change.claim AND claim.until_seq IS NULL {between}"
     ).all()
-    fields = {row[0]: dict(zip(("id", "category", "subject", "place", "source"), row, strict=True)) for row in claims}
-    return [
-        Changed(
-            seq,
-            claim=fields.get(claim) if kind in NEW and revision == 1 else None,
-            alone=kind in ALONE and revision == 1,
-        )
-        for seq, kind, revision, claim in rows
-    ]
+    fields = {row[0]: dict(zip(("id", *FIELDS, "level"), row, strict=True)) for row in claims}
+    return [_changed(seq, kind, revision, fields.get(claim)) for seq, kind, revision, claim in rows]
+
+
+def _changed(seq: int, kind: str, revision: int, claim: dict[str, str] | None) -> Changed:
+    if claim is None or kind not in NEW or revision != 1:
+        return Changed(seq, alone=kind in ALONE and revision == 1)
+    if kind == "assessment":  # it was on another level before
+        claim = {name: value for name, value in claim.items() if name != "level"}
+    return Changed(seq, claim=claim)

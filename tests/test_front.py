@@ -116,6 +116,10 @@ READS = [
     "/v1/claims?category=wounded&source=institute",
     "/v1/claims?source_kind=government",
     "/v1/claims?subject=army&place=war&confidence=unassessed",
+    "/v1/claims?confidence=low",
+    "/v1/claims?confidence=high&kind=plain",
+    "/v1/claims?kind=range&kind=approximate",
+    "/v1/claims?modality=count&aggregation=cumulative",
     "/v1/claims?q=corrected",
     "/v1/claims?status=removed",
     "/v1/claims?topic=dead",
@@ -160,6 +164,7 @@ class Writes:
         body = numbered(
             category=pick(["killed", "wounded", "killed-named"]),
             source=pick(["ministry", "minister", "institute"]),
+            modality=pick(["estimate", "count"]),
             period={"edtf": f"2022-02-24/2025-06-{self.dice.randint(10, 29)}", "aggregation": "cumulative"},
         )
         return "POST", "/v1/claims", body, {}

@@ -79,7 +79,9 @@ def read_cards(session: Session, versions: Sequence[int], view: View) -> list[Ca
 
 def basis_of(query: ClaimQuery, view: View) -> Basis:
     """What a page of claims rests on: those claims that its plainest filters let through."""
-    about = {"source": frozenset(query.source)} if query.source else {}
+    plain = {name: getattr(query, name) for name in ("source", "kind", "modality", "aggregation")}
+    plain["level"] = query.confidence
+    about = {name: frozenset(str(word) for word in words) for name, words in plain.items() if words}
     if not query.narrower:
         given = {name: getattr(query, name) for name in ("category", "subject", "place")}
         about |= {name: frozenset(words) for name, words in given.items() if words}
