@@ -21,7 +21,7 @@ from uuid_utils import uuid7
 from app.caching import Basis, matches
 from app.compression import LEAST_BYTES, STREAMS, Stream, chosen, compressed, worth_compressing
 from app.edge import REQUEST_ID, logger, one_line
-from app.memory import Header, Kept, Key, Sent
+from app.memory import OF_THE_BODY, Header, Kept, Key, Sent
 from app.watching import Watch
 
 READS = frozenset({"GET", "HEAD"})
@@ -38,9 +38,6 @@ MOST_SEQ = 10**MOST_DIGITS
 
 FLEETING = {b"x-request-id", b"x-register-seq"}
 """Headers that every answer has anew."""
-
-OF_THE_BODY = (b"content-length", b"content-type", b"content-encoding", b"content-disposition")
-"""Headers that an answer without a body has no use for."""
 
 INLINE_BYTES = 200_000
 """Up to so many bytes are compressed at once; more in a thread, so that others are answered meanwhile."""
@@ -137,21 +134,17 @@ class Front:
         sent = kept.plain
         if kept.compressible and asked.accept_encoding and (encoding := chosen(asked.accept_encoding)):
             sent = kept.encoded.get(encoding) or await self._encode(key, kept, encoding)
-        seq = max(self.watch.memory.seq, kept.basis.seq)
-        headers = [
-            *sent.headers,
-            (b"x-request-id", (asked.request_id or uuid7().hex).encode()),
-            (b"x-register-seq", b"%d" % seq),
-        ]
+        status, headers, body = 200, sent.headers, b"" if scope["method"] == "HEAD" else sent.body
         held = asked.if_none_match
         if held is not None and (held == sent.etag or matches(held, kept.plain.etag)):
             self.watch.memory.unchanged += 1
-            headers = [each for each in headers if each[0] not in OF_THE_BODY]
-            await send({"type": "http.response.start", "status": 304, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
-            return
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else sent.body})
+            status, headers, body = 304, sent.unchanged, b""
+        anew = [
+            (b"x-request-id", (asked.request_id or uuid7().hex).encode()),
+            (b"x-register-seq", b"%d" % max(self.watch.memory.seq, kept.basis.seq)),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers + anew})
+        await send({"type": "http.response.body", "body": body})
 
     async def _pass(
         self,

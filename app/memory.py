@@ -15,13 +15,22 @@ OVERHEAD = 2_000
 """Bytes that an entry takes beside its body, about."""
 
 
+OF_THE_BODY = (b"content-length", b"content-type", b"content-encoding", b"content-disposition")
+"""Headers that an answer without a body has no use for."""
+
+
 @dataclass(slots=True)
 class Sent:
-    """A body as it is sent, in one encoding, with the headers that go with it."""
+    """A body as it is sent, in one encoding, with the headers that go with it, and those of a 304 in its place."""
 
     etag: str
     headers: list[Header]
     body: bytes
+    unchanged: list[Header] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Those of a 304 are the same each time."""
+        self.unchanged = [each for each in self.headers if each[0] not in OF_THE_BODY]
 
 
 @dataclass(slots=True)

@@ -64,6 +64,7 @@ class World:
 
     def renew(self) -> None:
         """Put a furnished register without claims in the place of the last one."""
+        self.register.database.close()
         database = Database(settings_for(self.copies.make("furnished")))
         self.register.database = database
         cast("Service", self.register.client.app).serve_from(database)
