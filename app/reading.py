@@ -108,9 +108,11 @@ class Reading:
         """The clock of PostgreSQL, asked for with the words that begin the transaction: a round trip less."""
         server = self.driver.pgconn
         begin = "" if server.transaction_status else f"{BEGIN}; "
-        found = server.exec_(f"{begin}{PLAN_ONCE if self._plan_once else ''}{CLOCK}".encode())
-        if found.error_message:
-            wrong = self._connection.dialect.loaded_dbapi.OperationalError(found.error_message.decode().strip())
+        try:
+            found = server.exec_(f"{begin}{PLAN_ONCE if self._plan_once else ''}{CLOCK}".encode())
+            if found.error_message:
+                raise self._connection.dialect.loaded_dbapi.OperationalError(found.error_message.decode().strip())
+        except self._fault as wrong:
             raise told(self._connection.dialect, CLOCK, wrong) from wrong
         return int(found.get_value(0, 0)), EPOCH + timedelta(microseconds=int(found.get_value(0, 1)))
 
@@ -121,7 +123,5 @@ def reading(database: Database, *, plan_once: bool = False) -> Iterator[Reading]
     with database.reader.connect() as connection:
         read = Reading(database, connection, plan_once=plan_once)
         yield read
-        if (
-            read.dialect == "postgresql"
-        ):  # psycopg forgets its prepared statements with a transaction that is rolled back
-            read.driver.commit()
+        if read.dialect == "postgresql":
+            read.driver.commit()  # psycopg forgets its prepared statements with a transaction that is rolled back

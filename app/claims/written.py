@@ -64,13 +64,15 @@ class Kept:
     def follow(self, reading: Reading, seq: int) -> bool:
         """Move on to what a reader sees at `seq`. False where it sees less than others have seen already."""
         at = self.seq
+        if not self.most_bytes:
+            return False
         if at < seq:
             changed = _changed(reading, at, seq)
             with self._lock:
                 if self.seq == at:  # else somebody else was faster
                     self._forget(changed)
                     self.seq = seq
-        return self.seq == seq and self.most_bytes > 0
+        return self.seq == seq
 
     def get(self, versions: Sequence[int], view: View, layout: Layout) -> dict[int, Written]:
         """The texts that are there, and say the same in `view`."""
