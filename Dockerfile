@@ -12,7 +12,7 @@ RUN useradd --system --uid 10001 --no-create-home counterclaim \
 
 WORKDIR /srv/counterclaim
 COPY requirements.txt .
-RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --requirement requirements.txt
+RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes --requirement requirements.txt
 
 # Installed in place: the migrations lie beside the package and are found there.
 COPY pyproject.toml README.md LICENSE ./

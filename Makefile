@@ -7,7 +7,7 @@ ROWS ?= 1000000
 CLAIMS ?= 1000000
 DATABASES ?= sqlite postgresql
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,7 +60,7 @@ pins: ## Pin every dependency anew, with hashes
 
 .venv/served: .venv/made requirements.txt pyproject.toml
 	$(PIP) --require-hashes -r requirements.txt
-	$(PIP) --no-deps --no-build-isolation --no-index --editable .
+	$(PIP) --no-build-isolation --no-index --editable .
 	@touch $@
 
 .venv/tested: .venv/served requirements-dev.txt
@@ -69,7 +69,7 @@ pins: ## Pin every dependency anew, with hashes
 
 .bench/peers/made: .venv/made benchmarks/requirements.txt
 	$(PYTHON) -m venv .bench/peers
-	.bench/peers/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r benchmarks/requirements.txt
+	.bench/peers/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r benchmarks/requirements.txt
 	@touch $@
 
 .PHONY: help serve test races cover bench bench-quick bench-import check openapi pins
