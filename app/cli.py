@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import __version__
 from app.auth import create_key, list_keys, revoke_key
 from app.db import Database, SchemaStale, alembic_config
+from app.enums import Role
+from app.http.problems import Problem
 from app.imports.kinds import FileRefused, MappingRefused
-from app.problems import Problem
 from app.settings import Settings, SettingsFault, read_settings
-from app.vocabulary.terms import Role
 
 
 class MigrationFailed(Exception):

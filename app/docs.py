@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from app import __version__
 from app.caching import answer
 from app.formats import JSON, json_bytes
-from app.problems import MEDIA_TYPE, NotFound, ProblemDetail, known_problems, nearest
+from app.http.problems import MEDIA_TYPE, NotFound, ProblemDetail, known_problems, nearest
 
 DESCRIPTION = """
 A register of **sourced claims**: figures that sources contradict each other on, kept side by side with who said it,

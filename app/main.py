@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from app import __version__, docs, observe, problems
+from app import __version__, docs, observe
 from app.changes.clock import view_of
 from app.changes.routes import router as changes
 from app.citing.routes import router as citing
@@ -16,6 +16,7 @@ from app.db import Database
 from app.edge import EXPOSED, Counts, Edge, Preflight
 from app.feeds.routes import router as feeds
 from app.front import Front
+from app.http import problems
 from app.imports.routes import router as imports
 from app.memory import Memory
 from app.quick import Quick

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from app.changes.clock import view_of
 from app.db import Db, SchemaStale
 from app.formats import one
-from app.problems import Unavailable
+from app.http.problems import Unavailable
 from app.shapes import Output
 
 router = APIRouter(tags=["operation"])

@@ -15,7 +15,7 @@ from sqlmodel import Session
 
 from app.caching import Basis
 from app.columns import Id
-from app.problems import InvalidCursor, fault
+from app.http.problems import InvalidCursor, fault
 from app.shapes import ID_PATTERN, Output, State
 
 MAX_LIMIT = 1000

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.changes.clock import view_of
 from app.db import Database, Db
-from app.problems import InvalidRequest, Unavailable, UnknownParameter, UnsupportedMediaType, fault, nearest
+from app.http.problems import InvalidRequest, Unavailable, UnknownParameter, UnsupportedMediaType, fault, nearest
 
 IGNORED = ("v", "_", "t", "cb", "fbclid", "gclid")
 """Cache-busters and trackers that charts, spreadsheets and newsletters add by themselves; so are `utm_…`."""

@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope
 from app.auth import contributor_of
 from app.claims.routes import post_claim
 from app.claims.schemas import ClaimInput
-from app.problems import DATABASE_FAULTS, Problem, on_database, problem_response
+from app.http.problems import DATABASE_FAULTS, Problem, on_database, problem_response
 from app.writing import is_name, writer_of
 
 ADDRESS = "/v1/claims"

@@ -23,9 +23,9 @@ from app.claims.filters import ClaimQuery
 from app.claims.routes import get_claim, list_claims
 from app.db import Database
 from app.formats import SUFFIXES, Format, Shape, Want
+from app.http.problems import DATABASE_FAULTS, Problem, QueryTooBroad, problem_response
 from app.parameters import IGNORED
 from app.posting import ADDRESS, Posted
-from app.problems import DATABASE_FAULTS, Problem, QueryTooBroad, problem_response
 from app.shapes import Day, State
 from app.topics.routes import (
     CompareQuery,

@@ -12,8 +12,8 @@ from sqlalchemy import CheckConstraint, Column, Index, MetaData, String, Table, 
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import Field, SQLModel
 
+from app import enums as terms
 from app.columns import BIG, EDTF, KEY, LINE, NUMBER, SLUG, WORDS, Id, Moment, Words, one_of
-from app.vocabulary import terms
 
 SQLModel.metadata.naming_convention = MetaData(
     naming_convention={

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.db import BUSY_SECONDS, Database
+from app.http.problems import Unavailable
 from app.memory import Changed, Memory
-from app.problems import Unavailable
 from app.reading import reading
 
 LAG = 0.3

@@ -17,7 +17,7 @@ from app.changes.clock import Log
 from app.changes.together import together
 from app.db import Database
 from app.formats import JSON, json_bytes
-from app.problems import KeyReused, PreconditionFailed, PreconditionRequired, Removed, invalid, problem_response
+from app.http.problems import KeyReused, PreconditionFailed, PreconditionRequired, Removed, invalid, problem_response
 from app.tables import StoredAnswer, columns_of
 from app.vocabulary.slugged import Slugged, seek_slugged
 

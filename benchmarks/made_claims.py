@@ -15,7 +15,7 @@ from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
 from app.vocabulary.kinds import put_category, put_place, put_subject
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
-from app.vocabulary.terms import Interest, Role, SourceKind
+from app.enums import Interest, Role, SourceKind
 
 CATEGORIES = [f"category-{n}" for n in range(50)]
 SUBJECTS = [f"subject-{n}" for n in range(20)]

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from app.auth import create_key
 from app.db import Database
-from app.vocabulary.terms import Role
+from app.enums import Role
 from benchmarks import asked, exporting
 from benchmarks.agreeing import check_agreement
 from benchmarks.asked import LARGE_TOPIC, SHAPES, SMALL_TOPIC, Known, Shape, key_of, naive_page, ours_page, request

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.auth import create_key, revoke_key
-from app.vocabulary.terms import Role
+from app.enums import Role
 from tests.examples import assert_problem, category, claim, furnish, numbered, seq_of, source, topic
 from tests.registers import Register
 

@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from app.changes.forms import Rows, statements
 from app.db import Database, WritingSession, told
-from app.problems import InvalidRequest, invalid
+from app.http.problems import InvalidRequest, invalid
 from app.tables import VERSIONED, Change, Clock, Version, columns_of, table_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

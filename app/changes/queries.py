@@ -10,9 +10,9 @@ from sqlmodel import Session
 from app.changes.clock import View
 from app.changes.schemas import ChangeQuery
 from app.claims.given import given_citation, given_claim
+from app.enums import Status
 from app.paging import DEFAULT_LIMIT, Found
 from app.tables import VERSIONED, Change, CitationVersion, Version, columns_of
-from app.vocabulary.terms import Status
 
 Row = Mapping[Any, Any]
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.changes.clock import Log
 from app.db import Database
-from app.problems import Problem
+from app.http.problems import Problem
 
 MOST = 64
 """So many writes share a transaction at most: the others do not wait longer than that takes."""

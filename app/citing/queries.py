@@ -12,6 +12,7 @@ from app.changes.clock import View
 from app.citing.phrases import Source
 from app.citing.sentence import Cited, Names, cite
 from app.claims.queries import Card, read_claim
+from app.enums import Proposition, RelationType
 from app.tables import (
     AssessmentVersion,
     CategoryVersion,
@@ -25,7 +26,6 @@ from app.tables import (
     Version,
     columns_of,
 )
-from app.vocabulary.terms import Proposition, RelationType
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import Field
 
+from app.enums import Status
 from app.shapes import Output, UtcTime
 from app.sources.schemas import DocumentCard
-from app.vocabulary.terms import Status
 
 ID = "01a1f640-bc00-7528-9916-436a9224d91e"
 SENTENCE = (

@@ -14,12 +14,12 @@ from app.claims.known import Card, Known
 from app.claims.period import Period, PeriodFault, date_from_edtf, parse_date, parse_period
 from app.claims.schemas import CitationInput, CitedDocument, ClaimInput
 from app.claims.wording import parse_wording
-from app.problems import Fault, InvalidRequest, fault
+from app.enums import CitationRole, FigureKind, Proposition, Status
+from app.http.problems import Fault, InvalidRequest, fault
 from app.shapes import ID_PATTERN
 from app.sources.queries import SOURCE
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slugged import Slugged
-from app.vocabulary.terms import CitationRole, FigureKind, Proposition, Status
 
 
 @dataclass(slots=True)

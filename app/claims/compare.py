@@ -9,7 +9,7 @@ from itertools import product
 from app.claims.figure import Figure, Interval, Number, difference, interval, kind_of
 from app.claims.period import Days, Period, end_days, start_days
 from app.claims.scheme import Relation, Scheme
-from app.vocabulary.terms import Reason, Verdict
+from app.enums import Reason, Verdict
 
 _ORDER = {reason: rank for rank, reason in enumerate(Reason)}
 

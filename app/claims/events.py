@@ -13,7 +13,8 @@ from app.claims.given import given_citation, given_claim
 from app.claims.known import Known
 from app.claims.recording import citation_state, refuse_duplicate
 from app.claims.schemas import ChangeInput, CitationChange, CitationInput, ClaimInput, RetractionInput
-from app.problems import EventImpossible, invalid
+from app.enums import Aggregation, Derivation, FigureKind, Modality, Proposition, Status
+from app.http.problems import EventImpossible, invalid
 from app.tables import (
     AssessmentVersion,
     Change,
@@ -23,7 +24,6 @@ from app.tables import (
     Version,
     columns_of,
 )
-from app.vocabulary.terms import Aggregation, Derivation, FigureKind, Modality, Proposition, Status
 
 Row = Mapping[Any, Any]
 

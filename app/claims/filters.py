@@ -32,8 +32,19 @@ from app.changes.clock import View
 from app.claims.scheme import Scheme
 from app.claims.search import asked_words, has, has_words, joined, reach_named
 from app.claims.search import reaches as reach_words
+from app.enums import (
+    Aggregation,
+    Credibility,
+    FigureKind,
+    Interest,
+    Modality,
+    Proposition,
+    Reliability,
+    SourceKind,
+    Status,
+)
+from app.http.problems import InvalidRequest, UnknownSlug, fault, nearest
 from app.paging import Order, PageQuery
-from app.problems import InvalidRequest, UnknownSlug, fault, nearest
 from app.reading import Reading
 from app.shapes import ID_PATTERN, Day, Slug, UtcTime
 from app.sources.queries import SOURCE
@@ -53,17 +64,6 @@ from app.topics.kinds import TOPIC
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.remembered import Vocabulary, vocabulary
 from app.vocabulary.slugged import Slugged
-from app.vocabulary.terms import (
-    Aggregation,
-    Credibility,
-    FigureKind,
-    Interest,
-    Modality,
-    Proposition,
-    Reliability,
-    SourceKind,
-    Status,
-)
 
 claim = columns_of(ClaimVersion)
 

@@ -24,8 +24,8 @@ from app.budget import is_too_long
 from app.changes.clock import View
 from app.claims.filters import FILTERS, Asking, ClaimQuery, Sort, check_ranges, order_of
 from app.claims.ways import WALKED, Walk, form_of
+from app.http.problems import QueryTooBroad
 from app.paging import DEFAULT_LIMIT, Order, read_cursor, write_cursor
-from app.problems import QueryTooBroad
 from app.reading import Reading
 
 SHORT_WALK = 5

@@ -9,10 +9,10 @@ from sqlmodel import Session
 from app.changes.clock import EPOCH, View
 from app.claims.given import differences, given_citation, given_claim
 from app.claims.queries import Card, cards, select_claims
-from app.problems import NotFound
+from app.enums import Status
+from app.http.problems import NotFound
 from app.shapes import ID_PATTERN
 from app.tables import Change, CitationVersion, ClaimVersion, columns_of
-from app.vocabulary.terms import Status
 
 
 def revisions_of(session: Session, id_: str, view: View) -> list[Card]:

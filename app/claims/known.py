@@ -8,12 +8,12 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from app.changes.clock import Log, View
-from app.problems import Fault
+from app.enums import Status
+from app.http.problems import Fault
 from app.sources.queries import SOURCE, document_cards, documents_at, holders
 from app.tables import CategoryVersion, SourceVersion, columns_of
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slugged import Slugged, absent, unknown_slugs
-from app.vocabulary.terms import Status
 
 Card = Mapping[str, Any]
 

@@ -15,8 +15,9 @@ from app.claims.finding import find_page
 from app.claims.given import figure_numbers
 from app.claims.projection import MOST_COLUMNS, write_claim
 from app.claims.written import claims_as_text
+from app.enums import Status
+from app.http.problems import NotFound, Removed
 from app.paging import Found
-from app.problems import NotFound, Removed
 from app.reading import Reading
 from app.rows import Layout
 from app.shapes import ID_PATTERN
@@ -33,7 +34,6 @@ from app.tables import (
     columns_of,
     table_of,
 )
-from app.vocabulary.terms import Status
 
 CITED = ("id", "role", "via", "fidelity", "quote", "quote_language", "translation", "locator", "gap", "withdrawn_on")
 CONFIDENCE = ("level", "reliability", "credibility", "stated", "assessor", "assessed_on", "rationale")

@@ -12,12 +12,12 @@ from app.claims.given import NUMBERS
 from app.claims.known import Card, Known, Standing
 from app.claims.queries import CITED, _card, read_claim
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, ClaimInput, RelationInput
-from app.problems import DuplicateClaim
+from app.enums import Status
+from app.http.problems import DuplicateClaim
 from app.shapes import ID_PATTERN
 from app.sources.queries import CARD, SOURCE
 from app.sources.queries import GIVEN as DOCUMENT
 from app.tables import AssessmentVersion, CitationVersion, ClaimVersion, DocumentVersion, RelationVersion, columns_of
-from app.vocabulary.terms import Status
 
 SHOWN = ("id", "document", *(name for name in CITED if name != "id"))
 """What a citation shows, in order."""

@@ -39,15 +39,15 @@ from app.claims.schemas import (
     Tombstone,
 )
 from app.db import Db
+from app.enums import Role
 from app.formats import JSON, Wanted, columns_of_model, listing, one
+from app.http.problems import Forbidden
 from app.paging import AsOf, Found, PageQuery, short
 from app.parameters import room
-from app.problems import Forbidden
 from app.reading import reading
 from app.shapes import Day
 from app.tables import AssessmentVersion, RelationVersion
 from app.vocabulary.schemas import ColumnRow
-from app.vocabulary.terms import Role
 from app.watching import Watch
 from app.writing import Made, Write, forget_answers
 

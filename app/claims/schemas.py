@@ -8,10 +8,7 @@ from pydantic import BeforeValidator, Field, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from app.shapes import Day, Input, Language, Output, Passage, Slug, UtcTime, Word
-from app.sources.schemas import DocumentCard, DocumentInput
-from app.vocabulary.schemas import SelfLink
-from app.vocabulary.terms import (
+from app.enums import (
     Aggregation,
     CitationRole,
     Credibility,
@@ -29,6 +26,9 @@ from app.vocabulary.terms import (
     SourceKind,
     Status,
 )
+from app.shapes import Day, Input, Language, Output, Passage, Slug, UtcTime, Word
+from app.sources.schemas import DocumentCard, DocumentInput
+from app.vocabulary.schemas import SelfLink
 
 ID = "01a1f640-bc00-7528-9916-436a9224d91e"
 IMPORT = "01a1f640-bc00-7942-b648-86578d874731"

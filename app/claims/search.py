@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import array
 
 from app.changes.clock import View
-from app.problems import invalid
+from app.http.problems import invalid
 from app.tables import CitationVersion, ClaimVersion, columns_of, table_of
 from app.vocabulary.remembered import NAMED, Vocabulary
 from app.words import words_of

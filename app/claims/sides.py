@@ -10,7 +10,7 @@ from typing import Final
 from app.claims.compare import Pair, Statement, compare, distance, in_order, ratio_of, same_base, window_reason
 from app.claims.figure import Interval, Number, interval, kind_of
 from app.claims.scheme import Scheme
-from app.vocabulary.terms import Reason, Verdict
+from app.enums import Reason, Verdict
 
 WINDOW: Final = 31
 """Days before the newest period end within which positions enter the spread."""

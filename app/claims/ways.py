@@ -21,8 +21,8 @@ from app.claims.filters import FILTERS, Sort, questions
 from app.claims.search import counted
 from app.claims.search import reaches as reach_words
 from app.columns import BIG
+from app.enums import Status
 from app.tables import QUESTION, ClaimVersion, table_of
-from app.vocabulary.terms import Status
 
 MOST_BRANCHES = 8
 """So many ranges of an index are walked side by side."""

@@ -9,12 +9,12 @@ from sqlmodel import Session
 from app.changes.clock import View
 from app.citing.queries import read_citable
 from app.claims.filters import claim, topic_clause
+from app.enums import Status
 from app.feeds.formats import Entry, Feed
-from app.problems import Removed
+from app.http.problems import Removed
 from app.tables import Change, ClaimVersion, columns_of
 from app.topics.queries import topic_fields
 from app.vocabulary.kinds import scheme
-from app.vocabulary.terms import Status
 
 MOST = 50
 """How many entries a feed has: the newest ones."""

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from app.claims.figure import plain_number
+from app.http.problems import nearest
 from app.imports.expressions import LONGEST_TEXT, Misfit, read_date_format, read_path, read_template
 from app.imports.mapping import Condition, Given, Pick
-from app.problems import nearest
 
 Scope = Mapping[str, Any]
 """A row as the mapping sees it: its columns, and `_file`, `_line`, `_vintage` and `_name` (the claim's)."""

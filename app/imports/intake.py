@@ -13,6 +13,8 @@ from app.claims.checking import Checked, check_claim, retraction_fault
 from app.claims.known import Card, Known
 from app.claims.schemas import CitationInput, ClaimInput
 from app.db import Database
+from app.enums import Status
+from app.http.problems import InvalidRequest, invalid
 from app.imports.comparing import Recorded, look_up, other_transcriptions, series_name
 from app.imports.deciding import Desk, Ready
 from app.imports.files import Row
@@ -21,11 +23,9 @@ from app.imports.outcomes import Outcome
 from app.imports.plan import Draft, Drafted, Plan
 from app.imports.smells import Place, Smell, differing_transcriptions, figure_smells
 from app.imports.staging import Stage, Staged
-from app.problems import InvalidRequest, invalid
 from app.shapes import Input
 from app.sources.queries import documents_named
 from app.vocabulary.slugged import Slugged
-from app.vocabulary.terms import Status
 
 EXAMPLES = 5
 """So many examples of each outcome are kept for the summary."""

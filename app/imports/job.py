@@ -15,6 +15,7 @@ from uuid_utils import uuid7
 
 from app.changes.clock import Log, view_of
 from app.db import Database
+from app.http.problems import Unavailable
 from app.imports.deciding import Desk
 from app.imports.files import FileReport, Limits, Reading, Row
 from app.imports.intake import Intake, Numbered, Tally
@@ -25,7 +26,6 @@ from app.imports.publishing import Moved, publish
 from app.imports.series import series_smells
 from app.imports.smells import Place, Point, Smell
 from app.imports.staging import Stage, batches
-from app.problems import Unavailable
 from app.tables import ImportedRow, table_of
 
 AT_ONCE = 1_000

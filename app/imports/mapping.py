@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from app.enums import RelationType
 from app.imports.expressions import read_date_format, read_path, read_template
 from app.imports.faults import faults_of
 from app.imports.inheriting import claimed, unstated
@@ -24,7 +25,6 @@ from app.imports.kinds import FileOptions, MappingRefused
 from app.shapes import Day, Input, Slug
 from app.sources.schemas import SourceInput
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
-from app.vocabulary.terms import RelationType
 
 
 def _checked(read: Callable[[str], object]) -> AfterValidator:

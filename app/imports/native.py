@@ -7,11 +7,11 @@ from typing import Any
 from app.claims.columns import PATHS
 from app.claims.figure import plain_number
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, Claim, ClaimInput, FigureInput
+from app.http.problems import nearest
 from app.imports.fields import Unread
 from app.imports.figures import number
 from app.imports.files import FileOptions, Row
 from app.imports.plan import Draft, Drafted, Vintages
-from app.problems import nearest
 from app.shapes import ID_PATTERN, Input
 from app.vocabulary.slugged import Slugged
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from app.enums import Status, Term
 from app.imports.plan import OnChange
-from app.vocabulary.terms import Status, Term
 
 
 class Outcome(Term):

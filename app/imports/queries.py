@@ -7,8 +7,8 @@ from sqlalchemy import func, select
 from sqlmodel import Session
 
 from app.changes.clock import View
+from app.http.problems import NotFound
 from app.paging import DEFAULT_LIMIT, Found, Order, PageQuery, walk
-from app.problems import NotFound
 from app.shapes import ID_PATTERN
 from app.tables import ImportVersion, columns_of
 

@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 from app.auth import Actor
 from app.changes.clock import Log, writing
+from app.enums import Role
+from app.http.problems import MOST_FAULTS, FileNotRead, Forbidden, MappingNotRead, RowsRefused, fault
 from app.imports.files import Limits
 from app.imports.job import Hooks, ImportRefused, Result, RunRequest, run_import, summary
 from app.imports.kinds import FileRefused, MappingRefused
@@ -18,8 +20,6 @@ from app.imports.native import NativePlan
 from app.imports.plan import Plan
 from app.imports.schemas import ImportQuery
 from app.imports.uploads import Upload
-from app.problems import MOST_FAULTS, FileNotRead, Forbidden, MappingNotRead, RowsRefused, fault
-from app.vocabulary.terms import Role
 from app.writing import Made, Writer
 
 UNPACKED = 10

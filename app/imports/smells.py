@@ -12,8 +12,8 @@ from datetime import date, timedelta
 from typing import Final
 
 from app.claims.figure import MAX_MAGNITUDE
+from app.enums import Term
 from app.imports.digits import SLIPS, digit_relation
-from app.vocabulary.terms import Term
 
 
 class SmellKind(Term):

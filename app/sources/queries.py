@@ -8,8 +8,8 @@ from sqlmodel import Session
 from uuid_utils import uuid7
 
 from app.changes.clock import Log, View
+from app.http.problems import Fault, InvalidRequest, NotFound
 from app.paging import DEFAULT_LIMIT, Found, Order, PageQuery, walk
-from app.problems import Fault, InvalidRequest, NotFound
 from app.shapes import ID_PATTERN
 from app.sources.schemas import DocumentCard, DocumentInput, SourceInput
 from app.tables import DocumentVersion, SourceVersion, columns_of, table_of

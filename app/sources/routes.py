@@ -10,9 +10,9 @@ from app.caching import of_record
 from app.changes.clock import Log, view_of
 from app.db import Db
 from app.formats import Wanted, columns_of_model, listing, one
+from app.http.problems import InvalidRequest
 from app.paging import AsOf, Found, PageQuery
 from app.parameters import room
-from app.problems import InvalidRequest
 from app.shapes import Slug
 from app.sources.queries import (
     SOURCE,

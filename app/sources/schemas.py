@@ -4,9 +4,9 @@ from datetime import date
 
 from pydantic import Field
 
+from app.enums import Interest, SourceKind
 from app.shapes import Address, Day, Input, Language, Output, Passage, Slug, UtcTime, Word
 from app.vocabulary.schemas import SelfLink, Stamped
-from app.vocabulary.terms import Interest, SourceKind
 
 
 class SourceInput(Input):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.changes.clock import Log
-from app.problems import InvalidRequest
+from app.http.problems import InvalidRequest
 from app.tables import TopicVersion
 from app.topics.schemas import TopicInput
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT

@@ -26,7 +26,7 @@ from app.changes.clock import View
 from app.claims.compare import Statement
 from app.claims.figure import Figure, plain_number
 from app.claims.period import parse_period
-from app.problems import QueryTooBroad
+from app.http.problems import QueryTooBroad
 from app.standpoints import AHEAD, DAY, OPEN, RETRACTED, WITHOUT_FIGURE, as_number
 from app.vocabulary.remembered import Vocabulary, remembered
 

@@ -18,6 +18,7 @@ from app.claims.filters import Asking, claim
 from app.claims.origins import ClaimNode, Edge, Root, all_roots, independent_origins
 from app.claims.queries import Card, relations_of
 from app.claims.written import claims_as_text
+from app.enums import FigureKind, RelationType, Status, Verdict
 from app.paging import Found, PageQuery
 from app.reading import Reading
 from app.rows import Layout
@@ -30,7 +31,6 @@ from app.topics.timeline import walk_timeline
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.remembered import Vocabulary, vocabulary
 from app.vocabulary.slugged import find_slugged, read_slugged
-from app.vocabulary.terms import FigureKind, RelationType, Status, Verdict
 
 MOST_PAIRED = 40
 """Up to so many positions, every two of them are compared."""

@@ -16,10 +16,11 @@ from app.claims.queries import Card, find_claims, read_cards
 from app.claims.schemas import Claim
 from app.claims.sides import WINDOW
 from app.db import Db
+from app.enums import Aggregation
 from app.formats import Wanted, columns_of_model, listing, one
+from app.http.problems import invalid
 from app.paging import AsOf, Found, PageQuery
 from app.parameters import room
-from app.problems import invalid
 from app.reading import reading
 from app.shapes import Day, Slug, State
 from app.topics.kinds import TOPIC, put_topic
@@ -33,7 +34,6 @@ from app.topics.queries import (
     topic_fields,
 )
 from app.topics.schemas import SideBySide, TimelineRow, Topic, TopicInput
-from app.vocabulary.terms import Aggregation
 from app.writing import Write
 
 router = room("topics")

@@ -5,9 +5,7 @@ import datetime as dt
 from pydantic import Field
 
 from app.claims.schemas import ID, Claim, Number, Relation
-from app.shapes import Day, Input, Output, Passage, Slug, Word
-from app.vocabulary.schemas import SelfLink, Stamped
-from app.vocabulary.terms import (
+from app.enums import (
     Aggregation,
     Derivation,
     FigureKind,
@@ -18,6 +16,8 @@ from app.vocabulary.terms import (
     Status,
     Verdict,
 )
+from app.shapes import Day, Input, Output, Passage, Slug, Word
+from app.vocabulary.schemas import SelfLink, Stamped
 
 
 class TopicInput(Input):

@@ -10,6 +10,7 @@ from app.auth import Editor
 from app.caching import of_record
 from app.changes.clock import view_of
 from app.db import Database, Db
+from app.enums import VOCABULARY, Term
 from app.formats import Find, Wanted, columns_of_model, listing, one
 from app.imports.outcomes import Outcome
 from app.imports.smells import SmellKind
@@ -27,7 +28,6 @@ from app.vocabulary.schemas import (
     TermRow,
 )
 from app.vocabulary.slugged import Slugged, find_slugged, read_slugged
-from app.vocabulary.terms import VOCABULARY, Term
 from app.writing import Write
 
 router = room("vocabulary")

@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 from sqlmodel import Session
 
 from app.changes.clock import Log, View
+from app.http.problems import Fault, NotFound, fault, nearest
 from app.paging import DEFAULT_LIMIT, Found, Order, PageQuery, walk
-from app.problems import Fault, NotFound, fault, nearest
 from app.shapes import Input
 from app.tables import Version, columns_of
 

@@ -13,7 +13,7 @@ from app.claims.figure import Figure, checked
 from app.claims.period import parse_period
 from app.claims.scheme import Category, Relation, Scheme
 from app.claims.wording import parse_wording
-from app.vocabulary.terms import Reason, Verdict
+from app.enums import Reason, Verdict
 
 AGREE, NO_CONFLICT, CONTRADICT = Verdict.agree, Verdict.no_conflict, Verdict.contradict
 UNDETERMINED, NOT_COMPARABLE = Verdict.undetermined, Verdict.not_comparable

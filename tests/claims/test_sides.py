@@ -23,7 +23,7 @@ from app.claims.sides import (
     spread,
 )
 from app.claims.wording import parse_wording
-from app.vocabulary.terms import Reason, Verdict
+from app.enums import Reason, Verdict
 
 R = Reason
 

@@ -7,9 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.auth import create_key
+from app.enums import Role
 from app.main import create_app
 from app.settings import Settings
-from app.vocabulary.terms import Role
 from tests.registers import Copies
 
 

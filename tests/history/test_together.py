@@ -10,7 +10,7 @@ from app.changes.clock import Log
 from app.changes.together import together
 from app.claims.recording import record_claim
 from app.claims.schemas import ClaimInput
-from app.problems import DuplicateClaim, InvalidRequest
+from app.http.problems import DuplicateClaim, InvalidRequest
 from tests.examples import claim, figure, furnish
 from tests.registers import Register
 

@@ -19,6 +19,7 @@ from sqlalchemy import update
 from app.changes.clock import writing
 from app.claims.events import ERASED
 from app.db import Database
+from app.enums import Aggregation, Interest, Modality, SourceKind
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
 from app.standpoints import DAY
@@ -28,7 +29,6 @@ from app.topics.schemas import TopicInput
 from app.vocabulary.kinds import put_category, put_place, put_subject
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 from app.vocabulary.slugged import put_slugged
-from app.vocabulary.terms import Aggregation, Interest, Modality, SourceKind
 from app.words import words_of
 from tests.plans.loading import Put, loading
 from tests.registers import settings_for

@@ -23,7 +23,7 @@ from app.claims.recording import record_claim
 from app.claims.schemas import ChangeInput, ClaimInput, RetractionInput
 from app.claims.scheme import Scheme
 from app.db import alembic_config
-from app.problems import Problem
+from app.http.problems import Problem
 from app.sources.queries import holders, put_source
 from app.sources.schemas import SourceInput
 from app.standpoints import placed

@@ -1,0 +1,1 @@
+"""The HTTP layer that every feature shares: middleware, parameters, formats, errors, authentication, writes."""
