@@ -5,10 +5,10 @@ from typing import Any, Literal
 from sqlalchemy import Connection
 
 from alembic import context
-from app.columns import Id, Moment, Words
-from app.db import Database
+from app.database.engine import Database
+from app.database.tables import SQLModel
+from app.database.types import Id, Moment, Words
 from app.settings import read_settings
-from app.tables import SQLModel
 
 
 def plain_type(kind: str, item: Any, context: Any) -> str | Literal[False]:

@@ -15,10 +15,10 @@ from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
 from uuid_utils import uuid7
 
-from app.db import Database
+from app.database.engine import Database
+from app.database.tables import ApiKey, columns_of
 from app.enums import Role
 from app.http.problems import Forbidden, Unauthorized
-from app.tables import ApiKey, columns_of
 
 TRUSTED = 0.5
 """Seconds for which a key is not looked up again: so long it may outlive its revocation by another process."""

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import __version__
 from app.auth import create_key, list_keys, revoke_key
-from app.db import Database, SchemaStale, alembic_config
+from app.database.engine import Database, SchemaStale, alembic_config
 from app.enums import Role
 from app.http.problems import Problem
 from app.imports.kinds import FileRefused, MappingRefused

@@ -8,11 +8,11 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app import __version__, docs, observe
-from app.changes.clock import view_of
 from app.changes.routes import router as changes
 from app.citing.routes import router as citing
 from app.claims.routes import router as claims
-from app.db import Database
+from app.database.engine import Database
+from app.database.transaction import view_of
 from app.edge import EXPOSED, Counts, Edge, Preflight
 from app.feeds.routes import router as feeds
 from app.front import Front

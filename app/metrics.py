@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
 from app.claims.written import kept_for
-from app.db import Database
+from app.database.engine import Database
 from app.edge import Counts
 from app.memory import Memory
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from app.changes.clock import view_of
-from app.db import Db, SchemaStale
+from app.database.engine import Db, SchemaStale
+from app.database.transaction import view_of
 from app.formats import one
 from app.http.problems import Unavailable
 from app.shapes import Output

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, literal, null, tuple_
 from sqlmodel import Session
 
 from app.caching import Basis
-from app.columns import Id
+from app.database.types import Id
 from app.http.problems import InvalidCursor, fault
 from app.shapes import ID_PATTERN, Output, State
 

@@ -9,8 +9,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from app.changes.clock import view_of
-from app.db import Database, Db
+from app.database.engine import Database, Db
+from app.database.transaction import view_of
 from app.http.problems import InvalidRequest, Unavailable, UnknownParameter, UnsupportedMediaType, fault, nearest
 
 IGNORED = ("v", "_", "t", "cb", "fbclid", "gclid")

@@ -18,10 +18,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.budget import in_a_hurry, is_too_long
 from app.claims.filters import ClaimQuery
 from app.claims.routes import get_claim, list_claims
-from app.db import Database
+from app.database.engine import Database
+from app.database.query_budget import in_a_hurry, is_too_long
 from app.formats import SUFFIXES, Format, Shape, Want
 from app.http.problems import DATABASE_FAULTS, Problem, QueryTooBroad, problem_response
 from app.parameters import IGNORED

@@ -13,12 +13,12 @@ from starlette.responses import Response
 
 from app.auth import Actor
 from app.caching import answer
-from app.changes.clock import Log
-from app.changes.together import together
-from app.db import Database
+from app.database.engine import Database
+from app.database.group_commit import together
+from app.database.tables import StoredAnswer, columns_of
+from app.database.transaction import Log
 from app.formats import JSON, json_bytes
 from app.http.problems import KeyReused, PreconditionFailed, PreconditionRequired, Removed, invalid, problem_response
-from app.tables import StoredAnswer, columns_of
 from app.vocabulary.slugged import Slugged, seek_slugged
 
 KEPT = timedelta(hours=24)

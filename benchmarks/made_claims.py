@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.auth import create_key
-from app.changes.clock import writing
+from app.database.transaction import writing
 from app.claims.columns import PATHS
-from app.db import Database
+from app.database.engine import Database
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
 from app.vocabulary.kinds import put_category, put_place, put_subject

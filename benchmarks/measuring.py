@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from app.auth import create_key
-from app.db import Database
+from app.database.engine import Database
 from app.enums import Role
 from benchmarks import asked, exporting
 from benchmarks.agreeing import check_agreement

@@ -16,10 +16,10 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
-from app.changes.forms import LATER
-from app.db import Database
+from app.database.row_encoding import LATER
+from app.database.engine import Database
 from app.settings import Settings
-from app.tables import VERSIONED, Change, ImportedRow, table_of
+from app.database.tables import VERSIONED, Change, ImportedRow, table_of
 
 MODELS: list[type[SQLModel]] = [Change, *VERSIONED.values(), ImportedRow]
 TABLES = [table_of(model) for model in MODELS]

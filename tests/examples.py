@@ -4,7 +4,7 @@ from copy import deepcopy
 from itertools import count
 from typing import Any
 
-from app.changes.clock import writing
+from app.database.transaction import writing
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
 from app.vocabulary.kinds import put_category, put_place, put_subject

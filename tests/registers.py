@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from alembic import command
 from app.auth import create_key
-from app.db import Database, alembic_config
+from app.database.engine import Database, alembic_config
 from app.enums import Role
 from app.main import Service, create_app
 from app.settings import Settings

@@ -7,12 +7,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from app.changes.clock import View
 from app.changes.schemas import ChangeQuery
 from app.claims.given import given_citation, given_claim
+from app.database.tables import VERSIONED, Change, CitationVersion, Version, columns_of
+from app.database.transaction import View
 from app.enums import Status
 from app.paging import DEFAULT_LIMIT, Found
-from app.tables import VERSIONED, Change, CitationVersion, Version, columns_of
 
 Row = Mapping[Any, Any]
 

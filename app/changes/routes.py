@@ -9,10 +9,10 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import Response, StreamingResponse
 
-from app.changes.clock import view_of
 from app.changes.queries import find_changes
 from app.changes.schemas import ChangeQuery, ChangeRow
-from app.db import Database, Db
+from app.database.engine import Database, Db
+from app.database.transaction import view_of
 from app.formats import Wanted, columns_of_model, json_bytes, listing
 from app.paging import Found
 from app.parameters import room

@@ -8,12 +8,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from app.changes.clock import View
 from app.citing.phrases import Source
 from app.citing.sentence import Cited, Names, cite
 from app.claims.queries import Card, read_claim
-from app.enums import Proposition, RelationType
-from app.tables import (
+from app.database.tables import (
     AssessmentVersion,
     CategoryVersion,
     CitationVersion,
@@ -26,6 +24,8 @@ from app.tables import (
     Version,
     columns_of,
 )
+from app.database.transaction import View
+from app.enums import Proposition, RelationType
 
 
 @dataclass(frozen=True, slots=True)

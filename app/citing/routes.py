@@ -7,12 +7,12 @@ from fastapi import Depends, Request
 from starlette.responses import Response
 
 from app.caching import Basis, answer, of_claim
-from app.changes.clock import view_of
 from app.citing.queries import Citable, read_citable
 from app.citing.references import Item, bibtex, caveats, document_item, record_item
 from app.citing.schemas import BIBTEX, CSL, FIGURE, SENTENCE, ClaimCitation
 from app.claims.routes import ClaimId, KnownOn
-from app.db import Db
+from app.database.engine import Db
+from app.database.transaction import view_of
 from app.formats import json_bytes, one
 from app.paging import AsOf
 from app.parameters import room

@@ -7,15 +7,12 @@ from pydantic import ValidationError
 from sqlalchemy import delete, select, update
 from uuid_utils import uuid7
 
-from app.changes.clock import Log
 from app.claims.checking import Faults, check_claim, retraction_fault
 from app.claims.given import given_citation, given_claim
 from app.claims.known import Known
 from app.claims.recording import citation_state, refuse_duplicate
 from app.claims.schemas import ChangeInput, CitationChange, CitationInput, ClaimInput, RetractionInput
-from app.enums import Aggregation, Derivation, FigureKind, Modality, Proposition, Status
-from app.http.problems import EventImpossible, invalid
-from app.tables import (
+from app.database.tables import (
     AssessmentVersion,
     Change,
     CitationVersion,
@@ -24,6 +21,9 @@ from app.tables import (
     Version,
     columns_of,
 )
+from app.database.transaction import Log
+from app.enums import Aggregation, Derivation, FigureKind, Modality, Proposition, Status
+from app.http.problems import EventImpossible, invalid
 
 Row = Mapping[Any, Any]
 

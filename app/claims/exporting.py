@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from app.changes.clock import View
 from app.claims.projection import selecting, write_claims
-from app.reading import Reading
+from app.database.read_session import Reading
+from app.database.transaction import View
 from app.rows import CSV, NDJSON, Layout
 
 AS_CSV = "FORMAT csv"

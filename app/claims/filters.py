@@ -28,10 +28,23 @@ from sqlalchemy import (
 )
 from sqlmodel import Session
 
-from app.changes.clock import View
 from app.claims.scheme import Scheme
 from app.claims.search import asked_words, has, has_words, joined, reach_named
 from app.claims.search import reaches as reach_words
+from app.database.read_session import Reading
+from app.database.tables import (
+    RARE,
+    SHOWN,
+    WIDE_DOWN,
+    WIDE_UP,
+    AssessmentVersion,
+    Change,
+    CitationVersion,
+    ClaimVersion,
+    columns_of,
+    table_of,
+)
+from app.database.transaction import View
 from app.enums import (
     Aggregation,
     Credibility,
@@ -45,21 +58,8 @@ from app.enums import (
 )
 from app.http.problems import InvalidRequest, UnknownSlug, fault, nearest
 from app.paging import Order, PageQuery
-from app.reading import Reading
 from app.shapes import ID_PATTERN, Day, Slug, UtcTime
 from app.sources.queries import SOURCE
-from app.tables import (
-    RARE,
-    SHOWN,
-    WIDE_DOWN,
-    WIDE_UP,
-    AssessmentVersion,
-    Change,
-    CitationVersion,
-    ClaimVersion,
-    columns_of,
-    table_of,
-)
 from app.topics.kinds import TOPIC
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.remembered import Vocabulary, vocabulary

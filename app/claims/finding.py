@@ -20,13 +20,13 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from app.budget import is_too_long
-from app.changes.clock import View
 from app.claims.filters import FILTERS, Asking, ClaimQuery, Sort, check_ranges, order_of
 from app.claims.ways import WALKED, Walk, form_of
+from app.database.query_budget import is_too_long
+from app.database.read_session import Reading
+from app.database.transaction import View
 from app.http.problems import QueryTooBroad
 from app.paging import DEFAULT_LIMIT, Order, read_cursor, write_cursor
-from app.reading import Reading
 
 SHORT_WALK = 5
 """The first walk looks at so many rows for each row that is wanted."""

@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.changes.clock import EPOCH, View
 from app.claims.given import differences, given_citation, given_claim
 from app.claims.queries import Card, cards, select_claims
+from app.database.tables import Change, CitationVersion, ClaimVersion, columns_of
+from app.database.transaction import EPOCH, View
 from app.enums import Status
 from app.http.problems import NotFound
 from app.shapes import ID_PATTERN
-from app.tables import Change, CitationVersion, ClaimVersion, columns_of
 
 
 def revisions_of(session: Session, id_: str, view: View) -> list[Card]:

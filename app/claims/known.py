@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.changes.clock import Log, View
+from app.database.tables import CategoryVersion, SourceVersion, columns_of
+from app.database.transaction import Log, View
 from app.enums import Status
 from app.http.problems import Fault
 from app.sources.queries import SOURCE, document_cards, documents_at, holders
-from app.tables import CategoryVersion, SourceVersion, columns_of
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slugged import Slugged, absent, unknown_slugs
 

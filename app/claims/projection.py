@@ -20,10 +20,10 @@ from typing import Any, NamedTuple, get_origin
 
 from pydantic import BaseModel
 
-from app.changes.clock import View
 from app.claims.schemas import Claim
+from app.database.read_session import Reading
+from app.database.transaction import View
 from app.formats import inner_type
-from app.reading import Reading
 from app.rows import NESTED, Layout
 
 TABLES = {

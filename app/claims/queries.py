@@ -8,21 +8,14 @@ from sqlalchemy import Select, and_, or_, select
 from sqlmodel import Session
 
 from app.caching import Basis
-from app.changes.clock import View
 from app.claims.exporting import write_lines
 from app.claims.filters import ClaimQuery
 from app.claims.finding import find_page
 from app.claims.given import figure_numbers
 from app.claims.projection import MOST_COLUMNS, write_claim
 from app.claims.written import claims_as_text
-from app.enums import Status
-from app.http.problems import NotFound, Removed
-from app.paging import Found
-from app.reading import Reading
-from app.rows import Layout
-from app.shapes import ID_PATTERN
-from app.sources.queries import CARD
-from app.tables import (
+from app.database.read_session import Reading
+from app.database.tables import (
     AssessmentVersion,
     CategoryVersion,
     CitationVersion,
@@ -34,6 +27,13 @@ from app.tables import (
     columns_of,
     table_of,
 )
+from app.database.transaction import View
+from app.enums import Status
+from app.http.problems import NotFound, Removed
+from app.paging import Found
+from app.rows import Layout
+from app.shapes import ID_PATTERN
+from app.sources.queries import CARD
 
 CITED = ("id", "role", "via", "fidelity", "quote", "quote_language", "translation", "locator", "gap", "withdrawn_on")
 CONFIDENCE = ("level", "reliability", "credibility", "stated", "assessor", "assessed_on", "rationale")

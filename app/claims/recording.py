@@ -6,18 +6,25 @@ from typing import Any
 from sqlalchemy import select
 from uuid_utils import uuid7
 
-from app.changes.clock import Log
 from app.claims.checking import Faults, check_citation, check_claim, citation_columns
 from app.claims.given import NUMBERS
 from app.claims.known import Card, Known, Standing
 from app.claims.queries import CITED, _card, read_claim
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, ClaimInput, RelationInput
+from app.database.tables import (
+    AssessmentVersion,
+    CitationVersion,
+    ClaimVersion,
+    DocumentVersion,
+    RelationVersion,
+    columns_of,
+)
+from app.database.transaction import Log
 from app.enums import Status
 from app.http.problems import DuplicateClaim
 from app.shapes import ID_PATTERN
 from app.sources.queries import CARD, SOURCE
 from app.sources.queries import GIVEN as DOCUMENT
-from app.tables import AssessmentVersion, CitationVersion, ClaimVersion, DocumentVersion, RelationVersion, columns_of
 
 SHOWN = ("id", "document", *(name for name in CITED if name != "id"))
 """What a citation shows, in order."""

@@ -8,7 +8,6 @@ from starlette.responses import Response
 
 from app.auth import Actor, Admin, Contributor, Editor
 from app.caching import answer, of_claim
-from app.changes.clock import Log, view_of
 from app.claims.columns import CLAIM_COLUMNS
 from app.claims.events import reinstate, retract, revise, take_down, withdraw
 from app.claims.filters import ClaimQuery
@@ -38,15 +37,16 @@ from app.claims.schemas import (
     Revision,
     Tombstone,
 )
-from app.db import Db
+from app.database.engine import Db
+from app.database.read_session import reading
+from app.database.tables import AssessmentVersion, RelationVersion
+from app.database.transaction import Log, view_of
 from app.enums import Role
 from app.formats import JSON, Wanted, columns_of_model, listing, one
 from app.http.problems import Forbidden
 from app.paging import AsOf, Found, PageQuery, short
 from app.parameters import room
-from app.reading import reading
 from app.shapes import Day
-from app.tables import AssessmentVersion, RelationVersion
 from app.vocabulary.schemas import ColumnRow
 from app.watching import Watch
 from app.writing import Made, Write, forget_answers

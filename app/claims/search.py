@@ -26,11 +26,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import array
 
-from app.changes.clock import View
+from app.database.tables import CitationVersion, ClaimVersion, columns_of, table_of
+from app.database.text_folding import words_of
+from app.database.transaction import View
 from app.http.problems import invalid
-from app.tables import CitationVersion, ClaimVersion, columns_of, table_of
 from app.vocabulary.remembered import NAMED, Vocabulary
-from app.words import words_of
 
 MOST_WORDS = 12
 

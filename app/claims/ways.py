@@ -16,13 +16,13 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql import visitors
 
-from app.changes.clock import EPOCH, View
 from app.claims.filters import FILTERS, Sort, questions
 from app.claims.search import counted
 from app.claims.search import reaches as reach_words
-from app.columns import BIG
+from app.database.tables import QUESTION, ClaimVersion, table_of
+from app.database.transaction import EPOCH, View
+from app.database.types import BIG
 from app.enums import Status
-from app.tables import QUESTION, ClaimVersion, table_of
 
 MOST_BRANCHES = 8
 """So many ranges of an index are walked side by side."""

@@ -11,10 +11,10 @@ from datetime import date
 from sys import getsizeof
 from threading import Lock
 
-from app.changes.clock import View
 from app.claims.projection import Written, write_claims
-from app.db import Database
-from app.reading import Reading
+from app.database.engine import Database
+from app.database.read_session import Reading
+from app.database.transaction import View
 from app.rows import NESTED, Layout
 
 OVERHEAD = 200

@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.changes.clock import View
 from app.citing.queries import read_citable
 from app.claims.filters import claim, topic_clause
+from app.database.tables import Change, ClaimVersion, columns_of
+from app.database.transaction import View
 from app.enums import Status
 from app.feeds.formats import Entry, Feed
 from app.http.problems import Removed
-from app.tables import Change, ClaimVersion, columns_of
 from app.topics.queries import topic_fields
 from app.vocabulary.kinds import scheme
 

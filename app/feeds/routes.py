@@ -6,8 +6,8 @@ from fastapi import Request
 from starlette.responses import Response
 
 from app.caching import Basis, answer
-from app.changes.clock import view_of
-from app.db import Database, Db
+from app.database.engine import Database, Db
+from app.database.transaction import view_of
 from app.feeds.formats import Feed, atom, json_feed
 from app.feeds.queries import read_feed
 from app.formats import json_bytes

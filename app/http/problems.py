@@ -15,7 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.budget import is_too_long
+from app.database.query_budget import is_too_long
 from app.shapes import Input
 
 MEDIA_TYPE = "application/problem+json"

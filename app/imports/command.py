@@ -12,7 +12,7 @@ from typing import Any
 import click
 import orjson
 
-from app.db import Database
+from app.database.engine import Database
 from app.imports.files import FileRefused, Row
 from app.imports.intake import Tally
 from app.imports.job import Hooks, ImportRefused, Result, RunRequest, run_import

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import TextClause, select, text
 from sqlmodel import Session
 
-from app.changes.clock import View
+from app.database.tables import CitationVersion, ClaimVersion, ImportedRow, columns_of, table_of
+from app.database.transaction import View
 from app.enums import Aggregation, Status
 from app.imports.outcomes import Said, Standing
 from app.imports.plan import Vintages
 from app.imports.staging import batches
-from app.tables import CitationVersion, ClaimVersion, ImportedRow, columns_of, table_of
 
 State = Mapping[str, Any]
 """The columns of a claim."""

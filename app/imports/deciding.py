@@ -7,18 +7,18 @@ from typing import Any
 
 from uuid_utils import uuid7
 
-from app.changes.forms import Form
 from app.claims.checking import Checked, citation_columns, fingerprint
 from app.claims.known import Card, Known
 from app.claims.schemas import CitedDocument, ClaimInput
-from app.db import Database
+from app.database.engine import Database
+from app.database.row_encoding import Form
+from app.database.tables import AssessmentVersion, CitationVersion, ClaimVersion, DocumentVersion
 from app.enums import Aggregation
 from app.imports.comparing import Recorded, series_name
 from app.imports.files import Row
 from app.imports.outcomes import GONE, Decision, Outcome, Said, by_id, decide
 from app.imports.plan import Draft, Vintages
 from app.imports.staging import Stage, Staged
-from app.tables import AssessmentVersion, CitationVersion, ClaimVersion, DocumentVersion
 
 STANDS = frozenset({Outcome.new, Outcome.cited, Outcome.unchanged, Outcome.changed})
 """Outcomes after which the row's claim stands in the register."""

@@ -8,11 +8,11 @@ from datetime import date
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from app.changes.clock import View, view_of
 from app.claims.checking import Checked, check_claim, retraction_fault
 from app.claims.known import Card, Known
 from app.claims.schemas import CitationInput, ClaimInput
-from app.db import Database
+from app.database.engine import Database
+from app.database.transaction import View, view_of
 from app.enums import Status
 from app.http.problems import InvalidRequest, invalid
 from app.imports.comparing import Recorded, look_up, other_transcriptions, series_name

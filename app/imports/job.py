@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import func, select
 from uuid_utils import uuid7
 
-from app.changes.clock import Log, view_of
-from app.db import Database
+from app.database.engine import Database
+from app.database.tables import ImportedRow, table_of
+from app.database.transaction import Log, view_of
 from app.http.problems import Unavailable
 from app.imports.deciding import Desk
 from app.imports.files import FileReport, Limits, Reading, Row
@@ -26,7 +27,6 @@ from app.imports.publishing import Moved, publish
 from app.imports.series import series_smells
 from app.imports.smells import Place, Point, Smell
 from app.imports.staging import Stage, batches
-from app.tables import ImportedRow, table_of
 
 AT_ONCE = 1_000
 """Rows that are taken in together, in one short session."""

@@ -9,19 +9,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 from uuid_utils import uuid7
 
-from app.changes.bulk import Bulk
-from app.changes.clock import Log, writing
-from app.changes.forms import Form
 from app.claims.events import revise
 from app.claims.recording import EDITORS
 from app.claims.schemas import ChangeInput
-from app.db import Database
-from app.imports.deciding import Forms, nameless
-from app.imports.intake import Intake
-from app.imports.mapped import in_order
-from app.imports.staging import Stage
-from app.sources.queries import put_source
-from app.tables import (
+from app.database.bulk_insert import Bulk
+from app.database.engine import Database
+from app.database.row_encoding import Form
+from app.database.tables import (
     AssessmentVersion,
     CitationVersion,
     ClaimVersion,
@@ -32,6 +26,12 @@ from app.tables import (
     columns_of,
     table_of,
 )
+from app.database.transaction import Log, writing
+from app.imports.deciding import Forms, nameless
+from app.imports.intake import Intake
+from app.imports.mapped import in_order
+from app.imports.staging import Stage
+from app.sources.queries import put_source
 from app.vocabulary.kinds import put_category, put_place, put_subject
 from app.vocabulary.slugged import Slugged, absent
 

@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from app.changes.clock import View
+from app.database.tables import ImportVersion, columns_of
+from app.database.transaction import View
 from app.http.problems import NotFound
 from app.paging import DEFAULT_LIMIT, Found, Order, PageQuery, walk
 from app.shapes import ID_PATTERN
-from app.tables import ImportVersion, columns_of
 
 SHOWN = (
     "id",

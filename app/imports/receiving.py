@@ -8,7 +8,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from app.auth import Actor
-from app.changes.clock import Log, writing
+from app.database.transaction import Log, writing
 from app.enums import Role
 from app.http.problems import MOST_FAULTS, FileNotRead, Forbidden, MappingNotRead, RowsRefused, fault
 from app.imports.files import Limits

@@ -7,8 +7,8 @@ from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from app.auth import Contributor
-from app.changes.clock import view_of
-from app.db import Db
+from app.database.engine import Db
+from app.database.transaction import view_of
 from app.formats import Wanted, column, columns_of_model, listing, one
 from app.imports.queries import find_imports, read_import
 from app.imports.schemas import ID, Counts, Import, ImportQuery, ImportReport

@@ -7,12 +7,12 @@ from sqlalchemy import Select, and_, func, select
 from sqlmodel import Session
 from uuid_utils import uuid7
 
-from app.changes.clock import Log, View
+from app.database.tables import DocumentVersion, SourceVersion, columns_of, table_of
+from app.database.transaction import Log, View
 from app.http.problems import Fault, InvalidRequest, NotFound
 from app.paging import DEFAULT_LIMIT, Found, Order, PageQuery, walk
 from app.shapes import ID_PATTERN
 from app.sources.schemas import DocumentCard, DocumentInput, SourceInput
-from app.tables import DocumentVersion, SourceVersion, columns_of, table_of
 from app.vocabulary.slugged import STAMPS, Slugged, put_slugged, reference_faults, unknown_slugs
 
 SOURCE = Slugged(

@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from app.auth import Contributor, Editor
 from app.caching import of_record
-from app.changes.clock import Log, view_of
-from app.db import Db
+from app.database.engine import Db
+from app.database.transaction import Log, view_of
 from app.formats import Wanted, columns_of_model, listing, one
 from app.http.problems import InvalidRequest
 from app.paging import AsOf, Found, PageQuery

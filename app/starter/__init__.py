@@ -10,14 +10,14 @@ from uuid import UUID
 from sqlalchemy import select
 from uuid_utils import uuid7
 
-from app.changes.clock import Log, writing
 from app.claims.recording import record_claim, record_relation
 from app.claims.schemas import ClaimInput, RelationInput
-from app.db import Database
+from app.database.engine import Database
+from app.database.tables import ClaimVersion, ImportVersion, columns_of
+from app.database.transaction import Log, writing
 from app.imports.schemas import Counts
 from app.sources.queries import put_source, record_document
 from app.sources.schemas import DocumentInput, SourceInput
-from app.tables import ClaimVersion, ImportVersion, columns_of
 from app.topics.kinds import put_topic
 from app.topics.schemas import TopicInput
 from app.vocabulary.kinds import put_category, put_place, put_subject

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from app.changes.clock import Log
+from app.database.tables import TopicVersion
+from app.database.transaction import Log
 from app.http.problems import InvalidRequest
-from app.tables import TopicVersion
 from app.topics.schemas import TopicInput
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slugged import Slugged, put_slugged, reference_faults

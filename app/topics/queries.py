@@ -9,7 +9,6 @@ from orjson import Fragment
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.changes.clock import View
 from app.claims import sides
 from app.claims.compare import Pair, Statement
 from app.claims.exporting import write_lines
@@ -18,12 +17,13 @@ from app.claims.filters import Asking, claim
 from app.claims.origins import ClaimNode, Edge, Root, all_roots, independent_origins
 from app.claims.queries import Card, relations_of
 from app.claims.written import claims_as_text
+from app.database.read_session import Reading
+from app.database.tables import ClaimVersion, RelationVersion, columns_of
+from app.database.transaction import View
 from app.enums import FigureKind, RelationType, Status, Verdict
 from app.paging import Found, PageQuery
-from app.reading import Reading
 from app.rows import Layout
 from app.sources.queries import SOURCE
-from app.tables import ClaimVersion, RelationVersion, columns_of
 from app.topics.kinds import TOPIC
 from app.topics.narrowing import Asked, candidates, extent, held_in, read
 from app.topics.summaries import Summaries

@@ -9,19 +9,19 @@ from starlette.responses import Response
 
 from app.auth import Editor
 from app.caching import of_topic
-from app.changes.clock import Log
 from app.claims.columns import CLAIM_COLUMNS
 from app.claims.filters import ClaimQuery
 from app.claims.queries import Card, find_claims, read_cards
 from app.claims.schemas import Claim
 from app.claims.sides import WINDOW
-from app.db import Db
+from app.database.engine import Db
+from app.database.read_session import reading
+from app.database.transaction import Log
 from app.enums import Aggregation
 from app.formats import Wanted, columns_of_model, listing, one
 from app.http.problems import invalid
 from app.paging import AsOf, Found, PageQuery
 from app.parameters import room
-from app.reading import reading
 from app.shapes import Day, Slug, State
 from app.topics.kinds import TOPIC, put_topic
 from app.topics.queries import (

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.changes.clock import View
+from app.database.transaction import View
 from app.topics.narrowing import Asked, read
 from app.vocabulary.remembered import Vocabulary
 

@@ -6,8 +6,8 @@ from datetime import date
 
 from sqlmodel import Session
 
-from app.changes.clock import View
 from app.claims.filters import Sort, order_of
+from app.database.transaction import View
 from app.paging import DEFAULT_LIMIT, read_cursor, write_cursor
 from app.topics.narrowing import Asked, as_date, held_in, parameters_of, read, since_clause
 

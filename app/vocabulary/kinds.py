@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.changes.clock import Log, View
 from app.claims.scheme import Category, Scheme
+from app.database.tables import CategoryVersion, ClaimVersion, PlaceVersion, SubjectVersion, columns_of
+from app.database.transaction import Log, View
 from app.http.problems import InUse, InvalidRequest, fault
-from app.tables import CategoryVersion, ClaimVersion, PlaceVersion, SubjectVersion, columns_of
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 from app.vocabulary.slugged import Slugged, put_slugged, reference_faults
 

@@ -11,12 +11,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.changes.clock import View
 from app.claims.scheme import Scheme
-from app.db import Database
-from app.reading import Reading
-from app.sources.queries import holders_of
-from app.tables import (
+from app.database.engine import Database
+from app.database.read_session import Reading
+from app.database.tables import (
     OF_VOCABULARIES,
     CategoryVersion,
     Change,
@@ -27,6 +25,8 @@ from app.tables import (
     Version,
     columns_of,
 )
+from app.database.transaction import View
+from app.sources.queries import holders_of
 from app.vocabulary.kinds import scheme
 
 NAMED: dict[str, type[Version]] = {

@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from app.auth import Editor
 from app.caching import of_record
-from app.changes.clock import view_of
-from app.db import Database, Db
+from app.database.engine import Database, Db
+from app.database.transaction import view_of
 from app.enums import VOCABULARY, Term
 from app.formats import Find, Wanted, columns_of_model, listing, one
 from app.imports.outcomes import Outcome

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from app.changes.clock import Log, View
+from app.database.tables import Version, columns_of
+from app.database.transaction import Log, View
 from app.http.problems import Fault, NotFound, fault, nearest
 from app.paging import DEFAULT_LIMIT, Found, Order, PageQuery, walk
 from app.shapes import Input
-from app.tables import Version, columns_of
 
 STAMPS = ("revision", "recorded_at", "seq")
 

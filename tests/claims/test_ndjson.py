@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert, select
 from uuid_utils import uuid7
 
-from app.tables import ClaimVersion, columns_of
+from app.database.tables import ClaimVersion, columns_of
 from tests.contract.examples import CLAIM
 from tests.contract.test_representation import LISTS
 from tests.examples import assert_problem, citation, claim, every_row, figure, furnish, numbered, recorded

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.changes.clock import View
 from app.claims.columns import CLAIM_COLUMNS
 from app.claims.exporting import write_lines
 from app.claims.projection import write_claim, write_claims
 from app.claims.queries import read_cards
 from app.claims.schemas import Claim
 from app.claims.written import claims_as_text
+from app.database.read_session import Reading
+from app.database.read_session import reading as reading_of
+from app.database.transaction import View
 from app.formats import json_bytes
-from app.reading import Reading
-from app.reading import reading as reading_of
 from app.rows import CSV, NDJSON, NESTED, Column, Layout, cell, laid_out
 from tests.examples import citation, claim, figure, furnish, numbered, recorded
 from tests.registers import Register

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, inspect, text
 from sqlmodel import SQLModel
 
 from alembic import command
-from app.db import Database, SchemaStale, alembic_config
+from app.database.engine import Database, SchemaStale, alembic_config
+from app.database.tables import VERSIONED, table_of
 from app.starter import load_starter
-from app.tables import VERSIONED, table_of
 from tests.registers import settings_for
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from app.tables import Change, Clock, columns_of, table_of
+from app.database.tables import Change, Clock, columns_of, table_of
 from tests.examples import (
     assert_problem,
     citation,

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from app.db import Database
+from app.database.engine import Database
 from app.main import Service
 from tests.examples import citation, furnish, topic
 from tests.examples import claim as claim_body

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from app.db import Database
+from app.database.engine import Database
 from app.imports.files import FileOptions, Reading
 from app.imports.job import RunRequest, run_import
 from app.imports.native import NativePlan

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.db import Database
+from app.database.engine import Database
 from app.imports.files import Reading
 from app.imports.job import ImportRefused, Result, RunRequest, run_import
 from app.imports.mapped import MappedPlan, sendable

@@ -17,10 +17,10 @@ from psycopg import ClientCursor
 
 from app.claims.filters import FILTERS, ClaimQuery, Sort
 from app.claims.finding import ORDERS, find_page
-from app.db import Database
+from app.database.engine import Database
+from app.database.read_session import Reading, reading
 from app.http.problems import QueryTooBroad
 from app.paging import write_cursor
-from app.reading import Reading, reading
 from tests.examples import assert_problem
 from tests.plans.cases import CASES, NARROW
 from tests.plans.filled import fill

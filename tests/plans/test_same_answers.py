@@ -11,8 +11,8 @@ from sqlalchemy import text
 from app.claims import finding
 from app.claims.filters import ClaimQuery, Sort
 from app.claims.finding import Page, find_page
-from app.db import Database
-from app.reading import Reading, reading
+from app.database.engine import Database
+from app.database.read_session import Reading, reading
 from app.vocabulary.remembered import vocabulary
 from tests.plans.cases import CASES
 from tests.plans.filled import fill

@@ -12,7 +12,6 @@ import pytest
 from sqlalchemy import select
 
 from alembic import command
-from app.changes.clock import Log, View, view_of, writing
 from app.claims import sides
 from app.claims.compare import Statement
 from app.claims.events import reinstate, retract, revise, take_down
@@ -22,12 +21,13 @@ from app.claims.period import parse_period
 from app.claims.recording import record_claim
 from app.claims.schemas import ChangeInput, ClaimInput, RetractionInput
 from app.claims.scheme import Scheme
-from app.db import alembic_config
+from app.claims.series_key import placed
+from app.database.engine import alembic_config
+from app.database.tables import ClaimVersion, columns_of
+from app.database.transaction import Log, View, view_of, writing
 from app.http.problems import Problem
 from app.sources.queries import holders, put_source
 from app.sources.schemas import SourceInput
-from app.standpoints import placed
-from app.tables import ClaimVersion, columns_of
 from app.topics.kinds import put_topic
 from app.topics.schemas import TopicInput
 from app.vocabulary.kinds import scheme

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app.database.tables import VERSIONED, Version, columns_of
 from app.enums import VOCABULARY, Term
 from app.imports.outcomes import Outcome
 from app.imports.smells import SmellKind
-from app.tables import VERSIONED, Version, columns_of
 from tests.examples import assert_problem, category, claim, every_row, furnish, recorded, seq_of, source, topic
 from tests.registers import Register
 

@@ -13,9 +13,9 @@ from typing import Any, cast
 from sqlalchemy import Connection
 from sqlmodel import Session
 
-from app.budget import watch
-from app.changes.clock import EPOCH, View, moment_of, view_of
-from app.db import Database, told
+from app.database.engine import Database, told
+from app.database.query_budget import watch
+from app.database.transaction import EPOCH, View, moment_of, view_of
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 PLAN_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_sort = off; "

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.changes.clock import Log
-from app.changes.together import together
 from app.claims.recording import record_claim
 from app.claims.schemas import ClaimInput
+from app.database.group_commit import together
+from app.database.transaction import Log
 from app.http.problems import DuplicateClaim, InvalidRequest
 from tests.examples import claim, figure, furnish
 from tests.registers import Register

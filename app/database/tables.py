@@ -13,7 +13,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import Field, SQLModel
 
 from app import enums as terms
-from app.columns import BIG, EDTF, KEY, LINE, NUMBER, SLUG, WORDS, Id, Moment, Words, one_of
+from app.database.types import BIG, EDTF, KEY, LINE, NUMBER, SLUG, WORDS, Id, Moment, Words, one_of
 
 SQLModel.metadata.naming_convention = MetaData(
     naming_convention={

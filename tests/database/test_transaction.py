@@ -11,14 +11,14 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from app.changes.clock import Log, view_of, writing
 from app.claims.recording import record_claim
 from app.claims.schemas import ClaimInput
-from app.db import Database, SchemaStale
+from app.database.engine import Database, SchemaStale
+from app.database.tables import VERSIONED, Change, Clock, columns_of
+from app.database.transaction import Log, view_of, writing
 from app.main import create_app
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
-from app.tables import VERSIONED, Change, Clock, columns_of
 from tests.examples import every_row, furnish, numbered, recorded, seq_of, source
 from tests.registers import Register, opened, settings_for
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
-from app.changes.clock import Log
-from app.db import Database
+from app.database.engine import Database
+from app.database.transaction import Log
 from app.http.problems import Problem
 
 MOST = 64

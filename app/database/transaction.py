@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 from sqlmodel import Session
 
-from app.changes.forms import Rows, statements
-from app.db import Database, WritingSession, told
+from app.database.engine import Database, WritingSession, told
+from app.database.row_encoding import Rows, statements
+from app.database.tables import VERSIONED, Change, Clock, Version, columns_of, table_of
 from app.http.problems import InvalidRequest, invalid
-from app.tables import VERSIONED, Change, Clock, Version, columns_of, table_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """The time of `seq` 0, before anything was recorded."""

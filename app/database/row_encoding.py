@@ -10,9 +10,9 @@ from sqlalchemy import JSON, Column, Enum
 from sqlalchemy.engine import Dialect
 from sqlmodel import SQLModel
 
-from app.standpoints import placed
-from app.tables import SEARCHED, Change, ClaimVersion, Version, columns_of, table_of
-from app.words import words_of
+from app.claims.series_key import placed
+from app.database.tables import SEARCHED, Change, ClaimVersion, Version, columns_of, table_of
+from app.database.text_folding import words_of
 
 STAMPS = ("revision", "seq", "recorded_at")
 CHANGE = ["seq", "at", "kind", "key", "action", "revision", "claim", "actor", "reason"]

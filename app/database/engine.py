@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from app.budget import LARGE, watch
+from app.database.query_budget import LARGE, watch
 from app.settings import Settings
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session, SQLModel
 
-from app.changes.clock import KINDS, Log
-from app.changes.forms import STAMPS, Form, Values, processor
-from app.tables import Change, Clock, ImportedRow, Version, columns_of, table_of
+from app.database.row_encoding import STAMPS, Form, Values, processor
+from app.database.tables import Change, Clock, ImportedRow, Version, columns_of, table_of
+from app.database.transaction import KINDS, Log
 
 AT_ONCE = 5_000
 """So many changes are handed over at once: memory does not grow with the size of a write."""

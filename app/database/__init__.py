@@ -1,0 +1,1 @@
+"""Storage: engines, tables, snapshots, transactions and bulk inserts, on SQLite and PostgreSQL."""
