@@ -8,8 +8,6 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from app.citing.phrases import Source
-from app.citing.sentence import Cited, Names, cite
 from app.claims.queries import Card, read_claim
 from app.database.tables import (
     AssessmentVersion,
@@ -26,6 +24,8 @@ from app.database.tables import (
 )
 from app.database.transaction import View
 from app.enums import Proposition, RelationType
+from app.sentences.phrases import Source
+from app.sentences.sentence import Cited, Names, cite
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from app.citing.dates import day_words
-from app.citing.phrases import Source, one_line, opened, source_mention
-from app.citing.sentence import Card, Cited, Names
+from app.sentences.dates import day_words
+from app.sentences.phrases import Source, one_line, opened, source_mention
+from app.sentences.sentence import Card, Cited, Names
 
 Item = dict[str, Any]
 

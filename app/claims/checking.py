@@ -8,12 +8,12 @@ from typing import Any
 
 import orjson
 
-from app.claims.figure import Figure, FigureFault, canonical_number, checked, interval, kind_of, magnitude
 from app.claims.given import FIGURE, NUMBERS, PLAIN
 from app.claims.known import Card, Known
-from app.claims.period import Period, PeriodFault, date_from_edtf, parse_date, parse_period
 from app.claims.schemas import CitationInput, CitedDocument, ClaimInput
-from app.claims.wording import parse_wording
+from app.comparison.figure import Figure, FigureFault, canonical_number, checked, interval, kind_of, magnitude
+from app.comparison.period import Period, PeriodFault, date_from_edtf, parse_date, parse_period
+from app.comparison.wording import parse_wording
 from app.enums import CitationRole, FigureKind, Proposition, Status
 from app.http.problems import Fault, InvalidRequest, fault
 from app.shapes import ID_PATTERN

@@ -28,9 +28,9 @@ from sqlalchemy import (
 )
 from sqlmodel import Session
 
-from app.claims.scheme import Scheme
 from app.claims.search import asked_words, has, has_words, joined, reach_named
 from app.claims.search import reaches as reach_words
+from app.comparison.hierarchy import Scheme
 from app.database.read_session import Reading
 from app.database.tables import (
     RARE,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.claims.figure import plain_number
+from app.comparison.figure import plain_number
 
 NUMBERS = ("value", "lower", "upper", "coverage", "out_of")
 FIGURE = ("as_printed", "lower_inclusive", "upper_inclusive", "approximate", "relative_to")

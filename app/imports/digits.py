@@ -3,7 +3,7 @@
 import math
 from typing import Final, Literal
 
-from app.claims.figure import MAX_MAGNITUDE, canonical_number
+from app.comparison.figure import MAX_MAGNITUDE, canonical_number
 
 DigitRelation = Literal["one_digit", "swapped", "dropped_or_added", "none"]
 Repair = tuple[DigitRelation, int]

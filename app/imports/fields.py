@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from app.claims.figure import plain_number
+from app.comparison.figure import plain_number
 from app.http.problems import nearest
 from app.imports.expressions import LONGEST_TEXT, Misfit, read_date_format, read_path, read_template
 from app.imports.mapping import Condition, Given, Pick

@@ -7,8 +7,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from app.claims.figure import Figure, Number, plain_number
-from app.claims.wording import parse_wording
+from app.comparison.figure import Figure, Number, plain_number
+from app.comparison.wording import parse_wording
 from app.imports.fields import Fields, Look, Pluck, Scope, Unread
 from app.imports.mapping import FigureMap, Given, Pick
 

@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any
 
 from app.claims.columns import PATHS
-from app.claims.figure import plain_number
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, Claim, ClaimInput, FigureInput
+from app.comparison.figure import plain_number
 from app.http.problems import nearest
 from app.imports.fields import Unread
 from app.imports.figures import number

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from app.claims.figure import MAX_MAGNITUDE
+from app.comparison.figure import MAX_MAGNITUDE
 from app.enums import Term
 from app.imports.digits import SLIPS, digit_relation
 

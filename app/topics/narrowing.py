@@ -21,10 +21,10 @@ import orjson
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from app.claims.compare import Statement
-from app.claims.figure import Figure, plain_number
-from app.claims.period import parse_period
 from app.claims.series_key import AHEAD, DAY, OPEN, RETRACTED, WITHOUT_FIGURE, as_number
+from app.comparison.figure import Figure, plain_number
+from app.comparison.period import parse_period
+from app.comparison.verdicts import Statement
 from app.database.query_budget import is_too_long
 from app.database.transaction import View
 from app.http.problems import QueryTooBroad

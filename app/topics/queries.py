@@ -9,14 +9,14 @@ from orjson import Fragment
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.claims import sides
-from app.claims.compare import Pair, Statement
 from app.claims.exporting import write_lines
-from app.claims.figure import interval
 from app.claims.filters import Asking, claim
-from app.claims.origins import ClaimNode, Edge, Root, all_roots, independent_origins
 from app.claims.queries import Card, relations_of
 from app.claims.written import claims_as_text
+from app.comparison import positions as sides
+from app.comparison.figure import interval
+from app.comparison.origins import ClaimNode, Edge, Root, all_roots, independent_origins
+from app.comparison.verdicts import Pair, Statement
 from app.database.read_session import Reading
 from app.database.tables import ClaimVersion, RelationVersion, columns_of
 from app.database.transaction import View

@@ -13,7 +13,7 @@ from app.claims.columns import CLAIM_COLUMNS
 from app.claims.filters import ClaimQuery
 from app.claims.queries import Card, find_claims, read_cards
 from app.claims.schemas import Claim
-from app.claims.sides import WINDOW
+from app.comparison.positions import WINDOW
 from app.database.engine import Db
 from app.database.read_session import reading
 from app.database.transaction import Log

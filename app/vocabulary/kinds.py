@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.claims.scheme import Category, Scheme
+from app.comparison.hierarchy import Category, Scheme
 from app.database.tables import CategoryVersion, ClaimVersion, PlaceVersion, SubjectVersion, columns_of
 from app.database.transaction import Log, View
 from app.http.problems import InUse, InvalidRequest, fault

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.claims.scheme import Scheme
+from app.comparison.hierarchy import Scheme
 from app.database.engine import Database
 from app.database.read_session import Reading
 from app.database.tables import (

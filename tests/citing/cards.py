@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from app.citing.phrases import Source
-from app.citing.sentence import Names
+from app.sentences.phrases import Source
+from app.sentences.sentence import Names
 
 SOURCES = {
     source.slug: source

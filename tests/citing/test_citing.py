@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, Field, TypeAdapter
 
 from app.citing.references import bibtex, caveats, document_item, escaped, record_item
-from app.citing.sentence import cite
+from app.sentences.sentence import cite
 from app.starter import starter_id
 from tests.citing.cards import card, citation, names
 from tests.citing.starter_sentences import FILE, sentences

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.citing.phrases import Source, is_person, source_mention
-from app.citing.sentence import Names, chosen, cite
+from app.sentences.phrases import Source, is_person, source_mention
+from app.sentences.sentence import Names, chosen, cite
 from tests.citing.cards import card, citation, figure, names
 from tests.test_pure import FORBIDDEN, ROOT, reached
 

@@ -12,16 +12,16 @@ import pytest
 from sqlalchemy import select
 
 from alembic import command
-from app.claims import sides
-from app.claims.compare import Statement
 from app.claims.events import reinstate, retract, revise, take_down
-from app.claims.figure import Figure
 from app.claims.given import FIGURE, figure_numbers
-from app.claims.period import parse_period
 from app.claims.recording import record_claim
 from app.claims.schemas import ChangeInput, ClaimInput, RetractionInput
-from app.claims.scheme import Scheme
 from app.claims.series_key import placed
+from app.comparison import positions as sides
+from app.comparison.figure import Figure
+from app.comparison.hierarchy import Scheme
+from app.comparison.period import parse_period
+from app.comparison.verdicts import Statement
 from app.database.engine import alembic_config
 from app.database.tables import ClaimVersion, columns_of
 from app.database.transaction import Log, View, view_of, writing

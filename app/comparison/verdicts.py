@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import product
 
-from app.claims.figure import Figure, Interval, Number, difference, interval, kind_of
-from app.claims.period import Days, Period, end_days, start_days
-from app.claims.scheme import Relation, Scheme
+from app.comparison.figure import Figure, Interval, Number, difference, interval, kind_of
+from app.comparison.hierarchy import Relation, Scheme
+from app.comparison.period import Days, Period, end_days, start_days
 from app.enums import Reason, Verdict
 
 _ORDER = {reason: rank for rank, reason in enumerate(Reason)}

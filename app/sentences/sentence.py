@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
-from app.citing.dates import MONTHS, day_words, said_on, when
-from app.citing.figures import Words, figure_words, quoted, ratio_words
-from app.citing.phrases import (
+from app.sentences.dates import MONTHS, day_words, said_on, when
+from app.sentences.figures import Words, figure_words, quoted, ratio_words
+from app.sentences.phrases import (
     Counted,
     Source,
     Subject,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.claims.figure import Figure, Interval, checked, interval
-from app.claims.wording import parse_wording
+from app.comparison.figure import Figure, Interval, checked, interval
+from app.comparison.wording import parse_wording
 
 NEARLY = {"upper_inclusive": False, "approximate": True}
 READ: dict[str, dict[str, Any]] = {

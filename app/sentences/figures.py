@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any, Final
 
-from app.claims.figure import Figure, Number
-from app.claims.wording import parse_wording
+from app.comparison.figure import Figure, Number
+from app.comparison.wording import parse_wording
 
 _FIELDS: Final = tuple(field.name for field in fields(Figure))
 _READ: Final = ("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "approximate", "out_of")

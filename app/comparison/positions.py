@@ -7,9 +7,9 @@ from datetime import date
 from itertools import combinations
 from typing import Final
 
-from app.claims.compare import Pair, Statement, compare, distance, in_order, ratio_of, same_base, window_reason
-from app.claims.figure import Interval, Number, interval, kind_of
-from app.claims.scheme import Scheme
+from app.comparison.figure import Interval, Number, interval, kind_of
+from app.comparison.hierarchy import Scheme
+from app.comparison.verdicts import Pair, Statement, compare, distance, in_order, ratio_of, same_base, window_reason
 from app.enums import Reason, Verdict
 
 WINDOW: Final = 31

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.claims.scheme import Category, Relation, Scheme
+from app.comparison.hierarchy import Category, Relation, Scheme
 
 
 def category(slug: str, components: tuple[str, ...] | None, parent: str | None = None) -> Category:

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.claims.compare import Pair, Statement
-from app.claims.figure import Figure, checked, interval
-from app.claims.origins import ClaimNode, Edge, independent_origins, roots
-from app.claims.period import parse_period
-from app.claims.scheme import Category, Scheme
-from app.claims.sides import (
+from app.comparison.figure import Figure, checked, interval
+from app.comparison.hierarchy import Category, Scheme
+from app.comparison.origins import ClaimNode, Edge, independent_origins, roots
+from app.comparison.period import parse_period
+from app.comparison.positions import (
     Asked,
     Spread,
     age_days,
@@ -22,7 +21,8 @@ from app.claims.sides import (
     positions,
     spread,
 )
-from app.claims.wording import parse_wording
+from app.comparison.verdicts import Pair, Statement
+from app.comparison.wording import parse_wording
 from app.enums import Reason, Verdict
 
 R = Reason

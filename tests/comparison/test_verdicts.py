@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.claims.compare import Pair, Statement, compare, distance, in_order, ratio_of, scope_relation
-from app.claims.figure import Figure, checked
-from app.claims.period import parse_period
-from app.claims.scheme import Category, Relation, Scheme
-from app.claims.wording import parse_wording
+from app.comparison.figure import Figure, checked
+from app.comparison.hierarchy import Category, Relation, Scheme
+from app.comparison.period import parse_period
+from app.comparison.verdicts import Pair, Statement, compare, distance, in_order, ratio_of, scope_relation
+from app.comparison.wording import parse_wording
 from app.enums import Reason, Verdict
 
 AGREE, NO_CONFLICT, CONTRADICT = Verdict.agree, Verdict.no_conflict, Verdict.contradict

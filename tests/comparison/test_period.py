@@ -10,7 +10,7 @@ from edtf import parse_edtf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.claims.period import (
+from app.comparison.period import (
     Period,
     PeriodFault,
     Span,

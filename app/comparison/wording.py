@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
-from app.claims.figure import MAX_DIGITS, Figure, FigureFault, Number, checked, plain_number
+from app.comparison.figure import MAX_DIGITS, Figure, FigureFault, Number, checked, plain_number
 
 _LONGEST: Final = 80
 """Longer texts are sentences, not wordings; the cap also bounds the time that the patterns below can take."""

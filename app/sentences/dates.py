@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from app.claims.period import Period, PeriodFault, Span, parse_date, parse_period
+from app.comparison.period import Period, PeriodFault, Span, parse_date, parse_period
 
 # Not calendar.month_name: that one speaks the language of the machine.
 # fmt: off

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.claims.figure import (
+from app.comparison.figure import (
     Figure,
     FigureFault,
     Interval,

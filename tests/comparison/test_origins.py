@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.claims.origins import ClaimNode, Edge, Root, independent_origins, roots
+from app.comparison.origins import ClaimNode, Edge, Root, independent_origins, roots
 
 
 def nodes(*claims: tuple[str, str, str]) -> dict[str, ClaimNode]:

@@ -1,0 +1,1 @@
+"""The rules of comparison, as pure functions over plain values."""

@@ -1,0 +1,1 @@
+"""Printable English sentences about claims, as pure functions."""
