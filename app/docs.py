@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from app import __version__
-from app.caching import answer
+from app.cache.etags import answer
 from app.formats import JSON, json_bytes
 from app.http.problems import MEDIA_TYPE, NotFound, ProblemDetail, known_problems, nearest
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from app.caching import SHARED, Basis, answer, digest, still_has
+from app.cache.etags import SHARED, Basis, answer, digest, still_has
 from app.http.problems import NotAcceptable, invalid, nearest
 from app.paging import DEFAULT_LIMIT, MAX_LIMIT, Found, Meta, PageLinks, PageQuery
 from app.rows import CSV, JSON_OPTIONS, NDJSON, Column, FileFormat, Layout, laid_out

@@ -18,11 +18,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from app.caching import Basis, matches
+from app.cache.etags import Basis, matches
+from app.cache.invalidation import Watch
+from app.cache.responses import OF_THE_BODY, Header, Kept, Key, Sent
 from app.compression import LEAST_BYTES, STREAMS, Stream, chosen, compressed, worth_compressing
 from app.edge import REQUEST_ID, logger, one_line
-from app.memory import OF_THE_BODY, Header, Kept, Key, Sent
-from app.watching import Watch
 
 READS = frozenset({"GET", "HEAD"})
 

@@ -8,6 +8,8 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app import __version__, docs, observe
+from app.cache.invalidation import Watch
+from app.cache.responses import Memory
 from app.changes.routes import router as changes
 from app.citing.routes import router as citing
 from app.claims.routes import router as claims
@@ -18,13 +20,11 @@ from app.feeds.routes import router as feeds
 from app.front import Front
 from app.http import problems
 from app.imports.routes import router as imports
-from app.memory import Memory
 from app.quick import Quick
 from app.settings import Settings, read_settings
 from app.sources.routes import router as sources
 from app.topics.routes import router as topics
 from app.vocabulary.routes import router as vocabulary
-from app.watching import Watch
 
 
 class Service(FastAPI):

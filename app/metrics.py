@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
+from app.cache.responses import Memory
 from app.claims.written import kept_for
 from app.database.engine import Database
 from app.edge import Counts
-from app.memory import Memory
 
 
 class Collector:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import ColumnElement, Select, literal, null, tuple_
 from sqlmodel import Session
 
-from app.caching import Basis
+from app.cache.etags import Basis
 from app.database.types import Id
 from app.http.problems import InvalidCursor, fault
 from app.shapes import ID_PATTERN, Output, State

@@ -12,7 +12,7 @@ from sqlalchemy import and_, delete, insert, select, update
 from starlette.responses import Response
 
 from app.auth import Actor
-from app.caching import answer
+from app.cache.etags import answer
 from app.database.engine import Database
 from app.database.group_commit import together
 from app.database.tables import StoredAnswer, columns_of

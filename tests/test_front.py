@@ -276,8 +276,8 @@ def test_another_day_is_another_answer(register: Register, monkeypatch: pytest.M
     recorded(register, claim())
     register.get("/v1/claims")
     tomorrow = time.time() + 86_400
-    monkeypatch.setattr("app.watching.time.time", lambda: tomorrow)
-    monkeypatch.setattr("app.watching.LAG", 0.05)
+    monkeypatch.setattr("app.cache.invalidation.time.time", lambda: tomorrow)
+    monkeypatch.setattr("app.cache.invalidation.LAG", 0.05)
     time.sleep(0.06)
     hits, misses = stats(register)
     register.get("/v1/claims")

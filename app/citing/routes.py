@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.responses import Response
 
-from app.caching import Basis, answer, of_claim
+from app.cache.etags import Basis, answer, of_claim
 from app.citing.queries import Citable, read_citable
 from app.citing.references import Item, bibtex, caveats, document_item, record_item
 from app.citing.schemas import BIBTEX, CSL, FIGURE, SENTENCE, ClaimCitation

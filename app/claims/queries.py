@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, and_, or_, select
 from sqlmodel import Session
 
-from app.caching import Basis
+from app.cache.etags import Basis
 from app.claims.exporting import write_lines
 from app.claims.filters import ClaimQuery
 from app.claims.finding import find_page

@@ -7,7 +7,8 @@ from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from app.auth import Actor, Admin, Contributor, Editor
-from app.caching import answer, of_claim
+from app.cache.etags import answer, of_claim
+from app.cache.invalidation import Watch
 from app.claims.columns import CLAIM_COLUMNS
 from app.claims.events import reinstate, retract, revise, take_down, withdraw
 from app.claims.filters import ClaimQuery
@@ -48,7 +49,6 @@ from app.paging import AsOf, Found, PageQuery, short
 from app.parameters import room
 from app.shapes import Day
 from app.vocabulary.schemas import ColumnRow
-from app.watching import Watch
 from app.writing import Made, Write, forget_answers
 
 router = room("claims")

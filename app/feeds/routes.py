@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
-from app.caching import Basis, answer
+from app.cache.etags import Basis, answer
 from app.database.engine import Database, Db
 from app.database.transaction import view_of
 from app.feeds.formats import Feed, atom, json_feed

@@ -6,7 +6,7 @@ from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from app.auth import Contributor, Editor
-from app.caching import of_record
+from app.cache.etags import of_record
 from app.database.engine import Db
 from app.database.transaction import Log, view_of
 from app.formats import Wanted, columns_of_model, listing, one

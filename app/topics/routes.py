@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.auth import Editor
-from app.caching import of_topic
+from app.cache.etags import of_topic
 from app.claims.columns import CLAIM_COLUMNS
 from app.claims.filters import ClaimQuery
 from app.claims.queries import Card, find_claims, read_cards

@@ -7,7 +7,7 @@ from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from app.auth import Editor
-from app.caching import of_record
+from app.cache.etags import of_record
 from app.database.engine import Database, Db
 from app.database.transaction import view_of
 from app.enums import VOCABULARY, Term

@@ -8,10 +8,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from app.cache.responses import Changed, Memory
 from app.database.engine import BUSY_SECONDS, Database
 from app.database.read_session import reading
 from app.http.problems import Unavailable
-from app.memory import Changed, Memory
 
 LAG = 0.3
 """Seconds that an answer from memory may lie behind what another process wrote to PostgreSQL."""
