@@ -12,9 +12,9 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import __version__
-from app.auth import create_key, list_keys, revoke_key
 from app.database.engine import Database, SchemaStale, alembic_config
 from app.enums import Role
+from app.http.auth import create_key, list_keys, revoke_key
 from app.http.problems import Problem
 from app.imports.kinds import FileRefused, MappingRefused
 from app.settings import Settings, SettingsFault, read_settings
@@ -52,7 +52,7 @@ def main() -> None:
 @_told
 def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Serve the register. Refuses to start on a database that another release has made."""
-    from app.serving import serve_here, serve_in_processes  # noqa: PLC0415 - the other commands start without the web
+    from app.server import serve_here, serve_in_processes  # noqa: PLC0415 - the other commands start without the web
 
     settings = read_settings()
     host, port, workers = host or settings.host, port or settings.port, workers or settings.workers

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from app import __version__, docs, observe
+from app import __version__
 from app.cache.invalidation import Watch
 from app.cache.responses import Memory
 from app.changes.routes import router as changes
@@ -15,12 +15,14 @@ from app.citing.routes import router as citing
 from app.claims.routes import router as claims
 from app.database.engine import Database
 from app.database.transaction import view_of
-from app.edge import EXPOSED, Counts, Edge, Preflight
 from app.feeds.routes import router as feeds
-from app.front import Front
+from app.http import health as observe
+from app.http import openapi as docs
 from app.http import problems
+from app.http.cache_middleware import Front
+from app.http.fast_route import Quick
+from app.http.middleware import EXPOSED, Counts, Edge, Preflight
 from app.imports.routes import router as imports
-from app.quick import Quick
 from app.settings import Settings, read_settings
 from app.sources.routes import router as sources
 from app.topics.routes import router as topics

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.auth import create_key
+from app.http.auth import create_key
 from app.database.transaction import writing
 from app.claims.columns import PATHS
 from app.database.engine import Database

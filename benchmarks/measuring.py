@@ -16,7 +16,7 @@ from statistics import median
 from types import TracebackType
 from typing import Any, Self
 
-from app.auth import create_key
+from app.http.auth import create_key
 from app.database.engine import Database
 from app.enums import Role
 from benchmarks import asked, exporting

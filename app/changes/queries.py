@@ -12,7 +12,7 @@ from app.claims.given import given_citation, given_claim
 from app.database.tables import VERSIONED, Change, CitationVersion, Version, columns_of
 from app.database.transaction import View
 from app.enums import Status
-from app.paging import DEFAULT_LIMIT, Found
+from app.http.pagination import DEFAULT_LIMIT, Found
 
 Row = Mapping[Any, Any]
 

@@ -13,9 +13,9 @@ from app.changes.queries import find_changes
 from app.changes.schemas import ChangeQuery, ChangeRow
 from app.database.engine import Database, Db
 from app.database.transaction import view_of
-from app.formats import Wanted, columns_of_model, json_bytes, listing
-from app.paging import Found
-from app.parameters import room
+from app.http.lists import Wanted, columns_of_model, json_bytes, listing
+from app.http.pagination import Found
+from app.http.parameters import room
 
 router = room("changes")
 

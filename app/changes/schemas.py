@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import Field
 
-from app.paging import PageQuery
-from app.shapes import Output, UtcTime
+from app.http.pagination import PageQuery
+from app.http.schema_types import Output, UtcTime
 
 
 class ChangeRow(Output):

@@ -13,10 +13,10 @@ from app.citing.schemas import BIBTEX, CSL, FIGURE, SENTENCE, ClaimCitation
 from app.claims.routes import ClaimId, KnownOn
 from app.database.engine import Db
 from app.database.transaction import view_of
-from app.formats import json_bytes, one
-from app.paging import AsOf
-from app.parameters import room
-from app.rows import cell
+from app.http.lists import json_bytes, one
+from app.http.pagination import AsOf
+from app.http.parameters import room
+from app.http.serializers import cell
 
 router = room("claims")
 

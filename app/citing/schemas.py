@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from app.enums import Status
-from app.shapes import Output, UtcTime
+from app.http.schema_types import Output, UtcTime
 from app.sources.schemas import DocumentCard
 
 ID = "01a1f640-bc00-7528-9916-436a9224d91e"

@@ -16,7 +16,7 @@ from app.comparison.period import Period, PeriodFault, date_from_edtf, parse_dat
 from app.comparison.wording import parse_wording
 from app.enums import CitationRole, FigureKind, Proposition, Status
 from app.http.problems import Fault, InvalidRequest, fault
-from app.shapes import ID_PATTERN
+from app.http.schema_types import ID_PATTERN
 from app.sources.queries import SOURCE
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slugged import Slugged

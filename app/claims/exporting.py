@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from app.claims.projection import selecting, write_claims
 from app.database.read_session import Reading
 from app.database.transaction import View
-from app.rows import CSV, NDJSON, Layout
+from app.http.serializers import CSV, NDJSON, Layout
 
 AS_CSV = "FORMAT csv"
 AS_IT_IS = r"FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02'"

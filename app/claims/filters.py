@@ -56,9 +56,9 @@ from app.enums import (
     SourceKind,
     Status,
 )
+from app.http.pagination import Order, PageQuery
 from app.http.problems import InvalidRequest, UnknownSlug, fault, nearest
-from app.paging import Order, PageQuery
-from app.shapes import ID_PATTERN, Day, Slug, UtcTime
+from app.http.schema_types import ID_PATTERN, Day, Slug, UtcTime
 from app.sources.queries import SOURCE
 from app.topics.kinds import TOPIC
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT

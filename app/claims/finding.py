@@ -25,8 +25,8 @@ from app.claims.ways import WALKED, Walk, form_of
 from app.database.query_budget import is_too_long
 from app.database.read_session import Reading
 from app.database.transaction import View
+from app.http.pagination import DEFAULT_LIMIT, Order, read_cursor, write_cursor
 from app.http.problems import QueryTooBroad
-from app.paging import DEFAULT_LIMIT, Order, read_cursor, write_cursor
 
 SHORT_WALK = 5
 """The first walk looks at so many rows for each row that is wanted."""

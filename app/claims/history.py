@@ -12,7 +12,7 @@ from app.database.tables import Change, CitationVersion, ClaimVersion, columns_o
 from app.database.transaction import EPOCH, View
 from app.enums import Status
 from app.http.problems import NotFound
-from app.shapes import ID_PATTERN
+from app.http.schema_types import ID_PATTERN
 
 
 def revisions_of(session: Session, id_: str, view: View) -> list[Card]:

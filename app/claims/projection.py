@@ -23,8 +23,8 @@ from pydantic import BaseModel
 from app.claims.schemas import Claim
 from app.database.read_session import Reading
 from app.database.transaction import View
-from app.formats import inner_type
-from app.rows import NESTED, Layout
+from app.http.lists import inner_type
+from app.http.serializers import NESTED, Layout
 
 TABLES = {
     "": "claim",

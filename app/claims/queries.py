@@ -29,10 +29,10 @@ from app.database.tables import (
 )
 from app.database.transaction import View
 from app.enums import Status
+from app.http.pagination import Found
 from app.http.problems import NotFound, Removed
-from app.paging import Found
-from app.rows import Layout
-from app.shapes import ID_PATTERN
+from app.http.schema_types import ID_PATTERN
+from app.http.serializers import Layout
 from app.sources.queries import CARD
 
 CITED = ("id", "role", "via", "fidelity", "quote", "quote_language", "translation", "locator", "gap", "withdrawn_on")

@@ -22,7 +22,7 @@ from app.database.tables import (
 from app.database.transaction import Log
 from app.enums import Status
 from app.http.problems import DuplicateClaim
-from app.shapes import ID_PATTERN
+from app.http.schema_types import ID_PATTERN
 from app.sources.queries import CARD, SOURCE
 from app.sources.queries import GIVEN as DOCUMENT
 

@@ -6,7 +6,6 @@ from typing import Annotated
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
-from app.auth import Actor, Admin, Contributor, Editor
 from app.cache.etags import answer, of_claim
 from app.cache.invalidation import Watch
 from app.claims.columns import CLAIM_COLUMNS
@@ -43,13 +42,14 @@ from app.database.read_session import reading
 from app.database.tables import AssessmentVersion, RelationVersion
 from app.database.transaction import Log, view_of
 from app.enums import Role
-from app.formats import JSON, Wanted, columns_of_model, listing, one
+from app.http.auth import Actor, Admin, Contributor, Editor
+from app.http.lists import JSON, Wanted, columns_of_model, listing, one
+from app.http.pagination import AsOf, Found, PageQuery, short
+from app.http.parameters import room
 from app.http.problems import Forbidden
-from app.paging import AsOf, Found, PageQuery, short
-from app.parameters import room
-from app.shapes import Day
+from app.http.schema_types import Day
+from app.http.writes import Made, Write, forget_answers
 from app.vocabulary.schemas import ColumnRow
-from app.writing import Made, Write, forget_answers
 
 router = room("claims")
 

@@ -26,7 +26,7 @@ from app.enums import (
     SourceKind,
     Status,
 )
-from app.shapes import Day, Input, Language, Output, Passage, Slug, UtcTime, Word
+from app.http.schema_types import Day, Input, Language, Output, Passage, Slug, UtcTime, Word
 from app.sources.schemas import DocumentCard, DocumentInput
 from app.vocabulary.schemas import SelfLink
 

@@ -15,7 +15,7 @@ from app.claims.projection import Written, write_claims
 from app.database.engine import Database
 from app.database.read_session import Reading
 from app.database.transaction import View
-from app.rows import NESTED, Layout
+from app.http.serializers import NESTED, Layout
 
 OVERHEAD = 200
 """Bytes that a text takes beside itself, about."""

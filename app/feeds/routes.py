@@ -10,8 +10,8 @@ from app.database.engine import Database, Db
 from app.database.transaction import view_of
 from app.feeds.formats import Feed, atom, json_feed
 from app.feeds.queries import read_feed
-from app.formats import json_bytes
-from app.parameters import room
+from app.http.lists import json_bytes
+from app.http.parameters import room
 from app.topics.routes import TopicSlug
 
 router = room("changes")

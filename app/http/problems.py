@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.database.query_budget import is_too_long
-from app.shapes import Input
+from app.http.schema_types import Input
 
 MEDIA_TYPE = "application/problem+json"
 MOST_FAULTS = 50

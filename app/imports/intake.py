@@ -15,6 +15,7 @@ from app.database.engine import Database
 from app.database.transaction import View, view_of
 from app.enums import Status
 from app.http.problems import InvalidRequest, invalid
+from app.http.schema_types import Input
 from app.imports.comparing import Recorded, look_up, other_transcriptions, series_name
 from app.imports.deciding import Desk, Ready
 from app.imports.files import Row
@@ -23,7 +24,6 @@ from app.imports.outcomes import Outcome
 from app.imports.plan import Draft, Drafted, Plan
 from app.imports.smells import Place, Smell, differing_transcriptions, figure_smells
 from app.imports.staging import Stage, Staged
-from app.shapes import Input
 from app.sources.queries import documents_named
 from app.vocabulary.slugged import Slugged
 

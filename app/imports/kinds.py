@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.shapes import Input
+from app.http.schema_types import Input
 
 NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"})
 """Python's names of codecs that take text but are no encodings of files, or slow ones."""

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from app.http.schema_types import SLUG_PATTERN, Input
 from app.imports.fields import Fields, Pluck, Scope, Unread, follow
 from app.imports.figures import FigureFields, figure_reader, words_reader
 from app.imports.files import Row
@@ -19,7 +20,6 @@ from app.imports.kinds import MappingRefused
 from app.imports.mapping import CitationMap, ClaimMap, Mapping, PeriodMap
 from app.imports.plan import Draft, Drafted, Vintages
 from app.imports.smells import Place, day_smell, label_smell
-from app.shapes import SLUG_PATTERN, Input
 from app.sources.queries import SOURCE
 from app.sources.schemas import SourceInput
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT

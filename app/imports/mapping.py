@@ -18,11 +18,11 @@ from pydantic import (
 )
 
 from app.enums import RelationType
+from app.http.schema_types import Day, Input, Slug
 from app.imports.expressions import read_date_format, read_path, read_template
 from app.imports.faults import faults_of
 from app.imports.inheriting import claimed, unstated
 from app.imports.kinds import FileOptions, MappingRefused
-from app.shapes import Day, Input, Slug
 from app.sources.schemas import SourceInput
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 

@@ -8,11 +8,11 @@ from app.claims.columns import PATHS
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, Claim, ClaimInput, FigureInput
 from app.comparison.figure import plain_number
 from app.http.problems import nearest
+from app.http.schema_types import ID_PATTERN, Input
 from app.imports.fields import Unread
 from app.imports.figures import number
 from app.imports.files import FileOptions, Row
 from app.imports.plan import Draft, Drafted, Vintages
-from app.shapes import ID_PATTERN, Input
 from app.vocabulary.slugged import Slugged
 
 GUARDED = ("=", "+", "-", "@", "\t", "\r")

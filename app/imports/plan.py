@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal, Protocol
 
+from app.http.schema_types import Input
 from app.imports.kinds import FileOptions, Row
 from app.imports.smells import Smell
-from app.shapes import Input
 from app.vocabulary.slugged import Slugged
 
 OnChange = Literal["supersede", "fix", "report"]

@@ -8,9 +8,9 @@ from sqlmodel import Session
 
 from app.database.tables import ImportVersion, columns_of
 from app.database.transaction import View
+from app.http.pagination import DEFAULT_LIMIT, Found, Order, PageQuery, walk
 from app.http.problems import NotFound
-from app.paging import DEFAULT_LIMIT, Found, Order, PageQuery, walk
-from app.shapes import ID_PATTERN
+from app.http.schema_types import ID_PATTERN
 
 SHOWN = (
     "id",

@@ -7,10 +7,11 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
-from app.auth import Actor
 from app.database.transaction import Log, writing
 from app.enums import Role
+from app.http.auth import Actor
 from app.http.problems import MOST_FAULTS, FileNotRead, Forbidden, MappingNotRead, RowsRefused, fault
+from app.http.writes import Made, Writer
 from app.imports.files import Limits
 from app.imports.job import Hooks, ImportRefused, Result, RunRequest, run_import, summary
 from app.imports.kinds import FileRefused, MappingRefused
@@ -20,7 +21,6 @@ from app.imports.native import NativePlan
 from app.imports.plan import Plan
 from app.imports.schemas import ImportQuery
 from app.imports.uploads import Upload
-from app.writing import Made, Writer
 
 UNPACKED = 10
 """A packed upload may hold so many times what an upload may have."""

@@ -6,16 +6,16 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
-from app.auth import Contributor
 from app.database.engine import Db
 from app.database.transaction import view_of
-from app.formats import Wanted, column, columns_of_model, listing, one
+from app.http.auth import Contributor
+from app.http.lists import Wanted, column, columns_of_model, listing, one
+from app.http.pagination import AsOf, Found, PageQuery
+from app.http.parameters import room
+from app.http.writes import IdempotencyKey, Writer
 from app.imports.queries import find_imports, read_import
 from app.imports.schemas import ID, Counts, Import, ImportQuery, ImportReport
 from app.imports.uploads import FORM, RAW, Uploaded
-from app.paging import AsOf, Found, PageQuery
-from app.parameters import room
-from app.writing import IdempotencyKey, Writer
 
 router = room("imports")
 COLUMNS = [

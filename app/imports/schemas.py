@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from app.shapes import Day, Output, UtcTime
+from app.http.schema_types import Day, Output, UtcTime
 from app.vocabulary.schemas import SelfLink
 
 ID = "01a1f640-bc00-7942-b648-86578d874731"

@@ -9,9 +9,9 @@ from uuid_utils import uuid7
 
 from app.database.tables import DocumentVersion, SourceVersion, columns_of, table_of
 from app.database.transaction import Log, View
+from app.http.pagination import DEFAULT_LIMIT, Found, Order, PageQuery, walk
 from app.http.problems import Fault, InvalidRequest, NotFound
-from app.paging import DEFAULT_LIMIT, Found, Order, PageQuery, walk
-from app.shapes import ID_PATTERN
+from app.http.schema_types import ID_PATTERN
 from app.sources.schemas import DocumentCard, DocumentInput, SourceInput
 from app.vocabulary.slugged import STAMPS, Slugged, put_slugged, reference_faults, unknown_slugs
 

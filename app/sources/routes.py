@@ -5,15 +5,16 @@ from typing import Annotated
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
-from app.auth import Contributor, Editor
 from app.cache.etags import of_record
 from app.database.engine import Db
 from app.database.transaction import Log, view_of
-from app.formats import Wanted, columns_of_model, listing, one
+from app.http.auth import Contributor, Editor
+from app.http.lists import Wanted, columns_of_model, listing, one
+from app.http.pagination import AsOf, Found, PageQuery
+from app.http.parameters import room
 from app.http.problems import InvalidRequest
-from app.paging import AsOf, Found, PageQuery
-from app.parameters import room
-from app.shapes import Slug
+from app.http.schema_types import Slug
+from app.http.writes import Made, Write
 from app.sources.queries import (
     SOURCE,
     document_faults,
@@ -24,7 +25,6 @@ from app.sources.queries import (
 )
 from app.sources.schemas import Document, DocumentInput, Source, SourceInput
 from app.vocabulary.slugged import find_slugged, read_slugged
-from app.writing import Made, Write
 
 router = room("sources")
 SOURCE_COLUMNS = columns_of_model(Source)

@@ -5,7 +5,7 @@ from datetime import date
 from pydantic import Field
 
 from app.enums import Interest, SourceKind
-from app.shapes import Address, Day, Input, Language, Output, Passage, Slug, UtcTime, Word
+from app.http.schema_types import Address, Day, Input, Language, Output, Passage, Slug, UtcTime, Word
 from app.vocabulary.schemas import SelfLink, Stamped
 
 

@@ -21,8 +21,8 @@ from app.database.read_session import Reading
 from app.database.tables import ClaimVersion, RelationVersion, columns_of
 from app.database.transaction import View
 from app.enums import FigureKind, RelationType, Status, Verdict
-from app.paging import Found, PageQuery
-from app.rows import Layout
+from app.http.pagination import Found, PageQuery
+from app.http.serializers import Layout
 from app.sources.queries import SOURCE
 from app.topics.kinds import TOPIC
 from app.topics.narrowing import Asked, candidates, extent, held_in, read

@@ -7,7 +7,6 @@ from fastapi import Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from app.auth import Editor
 from app.cache.etags import of_topic
 from app.claims.columns import CLAIM_COLUMNS
 from app.claims.filters import ClaimQuery
@@ -18,11 +17,13 @@ from app.database.engine import Db
 from app.database.read_session import reading
 from app.database.transaction import Log
 from app.enums import Aggregation
-from app.formats import Wanted, columns_of_model, listing, one
+from app.http.auth import Editor
+from app.http.lists import Wanted, columns_of_model, listing, one
+from app.http.pagination import AsOf, Found, PageQuery
+from app.http.parameters import room
 from app.http.problems import invalid
-from app.paging import AsOf, Found, PageQuery
-from app.parameters import room
-from app.shapes import Day, Slug, State
+from app.http.schema_types import Day, Slug, State
+from app.http.writes import Write
 from app.topics.kinds import TOPIC, put_topic
 from app.topics.queries import (
     Question,
@@ -34,7 +35,6 @@ from app.topics.queries import (
     topic_fields,
 )
 from app.topics.schemas import SideBySide, TimelineRow, Topic, TopicInput
-from app.writing import Write
 
 router = room("topics")
 TOPIC_COLUMNS = columns_of_model(Topic)

@@ -16,7 +16,7 @@ from app.enums import (
     Status,
     Verdict,
 )
-from app.shapes import Day, Input, Output, Passage, Slug, Word
+from app.http.schema_types import Day, Input, Output, Passage, Slug, Word
 from app.vocabulary.schemas import SelfLink, Stamped
 
 

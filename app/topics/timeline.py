@@ -8,7 +8,7 @@ from sqlmodel import Session
 
 from app.claims.filters import Sort, order_of
 from app.database.transaction import View
-from app.paging import DEFAULT_LIMIT, read_cursor, write_cursor
+from app.http.pagination import DEFAULT_LIMIT, read_cursor, write_cursor
 from app.topics.narrowing import Asked, as_date, held_in, parameters_of, read, since_clause
 
 ORDER = order_of(Sort.by_source)

@@ -6,17 +6,18 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
-from app.auth import Editor
 from app.cache.etags import of_record
 from app.database.engine import Database, Db
 from app.database.transaction import view_of
 from app.enums import VOCABULARY, Term
-from app.formats import Find, Wanted, columns_of_model, listing, one
+from app.http.auth import Editor
+from app.http.lists import Find, Wanted, columns_of_model, listing, one
+from app.http.pagination import AsOf, Found, PageQuery, short
+from app.http.parameters import room
+from app.http.schema_types import Slug
+from app.http.writes import Write
 from app.imports.outcomes import Outcome
 from app.imports.smells import SmellKind
-from app.paging import AsOf, Found, PageQuery, short
-from app.parameters import room
-from app.shapes import Slug
 from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT, put_category, put_place, put_subject
 from app.vocabulary.schemas import (
     Category,
@@ -28,7 +29,6 @@ from app.vocabulary.schemas import (
     TermRow,
 )
 from app.vocabulary.slugged import Slugged, find_slugged, read_slugged
-from app.writing import Write
 
 router = room("vocabulary")
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from app.shapes import Input, Output, Passage, Slug, UtcTime, Word
+from app.http.schema_types import Input, Output, Passage, Slug, UtcTime, Word
 
 WRITTEN = "Free text, at most 5,000 characters."
 

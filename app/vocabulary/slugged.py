@@ -9,9 +9,9 @@ from sqlmodel import Session
 
 from app.database.tables import Version, columns_of
 from app.database.transaction import Log, View
+from app.http.pagination import DEFAULT_LIMIT, Found, Order, PageQuery, walk
 from app.http.problems import Fault, NotFound, fault, nearest
-from app.paging import DEFAULT_LIMIT, Found, Order, PageQuery, walk
-from app.shapes import Input
+from app.http.schema_types import Input
 
 STAMPS = ("revision", "recorded_at", "seq")
 

@@ -209,8 +209,8 @@ def test_a_file_is_one_state_while_others_write(register: Register, monkeypatch:
             chunks.append(message["body"])
             await asyncio.to_thread(recorded, register, numbered())
 
-    monkeypatch.setattr("app.formats.MAX_LIMIT", 2)
-    monkeypatch.setattr("app.formats.FILE_PAGE", 2)
+    monkeypatch.setattr("app.http.lists.MAX_LIMIT", 2)
+    monkeypatch.setattr("app.http.lists.FILE_PAGE", 2)
     scope = {
         "type": "http",
         "http_version": "1.1",

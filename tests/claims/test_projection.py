@@ -16,8 +16,8 @@ from app.claims.written import claims_as_text
 from app.database.read_session import Reading
 from app.database.read_session import reading as reading_of
 from app.database.transaction import View
-from app.formats import json_bytes
-from app.rows import CSV, NDJSON, NESTED, Column, Layout, cell, laid_out
+from app.http.lists import json_bytes
+from app.http.serializers import CSV, NDJSON, NESTED, Column, Layout, cell, laid_out
 from tests.examples import citation, claim, figure, furnish, numbered, recorded
 from tests.registers import Register
 

@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 
 import orjson
 
-from app.docs import EXAMPLES
-from app.formats import json_bytes
+from app.http.lists import json_bytes
+from app.http.openapi import EXAMPLES
 from app.starter import starter_id
 from tests.registers import Copies, Register, opened
 

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from app.docs import openapi
+from app.http.openapi import openapi
 from app.main import create_app
 from app.settings import Settings
 

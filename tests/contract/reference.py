@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from app.claims.columns import CLAIM_COLUMNS
 from app.claims.filters import ClaimQuery, Sort
 from app.enums import Term
-from app.formats import Format
+from app.http.lists import Format
+from app.http.pagination import PageQuery
 from app.http.problems import known_problems
 from app.imports.kinds import FileFormat, FileOptions, Limits
 from app.imports.mapping import (
@@ -38,7 +39,6 @@ from app.imports.mapping import (
 )
 from app.imports.outcomes import Outcome
 from app.imports.smells import SmellKind
-from app.paging import PageQuery
 from app.settings import Settings, variable
 from app.topics.routes import CompareQuery
 from app.vocabulary.routes import TERMS

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from app.docs import EXAMPLES
+from app.http.openapi import EXAMPLES
 from tests.contract.examples import JSON, PROBLEM, address, body_of, example_of, operations, send, text
 from tests.contract.openapi_document import text as document_text
 from tests.registers import Copies, Register

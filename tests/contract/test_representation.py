@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from app.claims.columns import CLAIM_COLUMNS
 from app.claims.schemas import Assessment, Claim, Relation, Revision
-from app.observe import Health, Readiness
+from app.http.health import Health, Readiness
 from app.sources.schemas import Document, Source
 from app.topics.schemas import SideBySide, TimelineRow, Topic
 from app.vocabulary.schemas import Category, ColumnRow, Place, Subject, TermRow

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from app.auth import create_key
 from app.enums import Role
+from app.http.auth import create_key
 from app.main import create_app
 from app.settings import Settings
 from tests.registers import Copies
@@ -24,7 +24,7 @@ def test_a_client_waits_for_its_own_writes_on_a_replica(tmp_path: Path, monkeypa
         key = {"Authorization": f"Bearer {create_key(session, 'desk', Role.admin)}"}
     app.state.database.writer.dispose()  # the last connection to close folds the log into the file
     shutil.copyfile(primary, replica)
-    monkeypatch.setattr("app.parameters.LAG", 0.1)
+    monkeypatch.setattr("app.http.parameters.LAG", 0.1)
     with TestClient(app) as client:
         body = {"name": "The institute", "kind": "think_tank", "interest": "independent"}
         made = client.put("/v1/sources/institute", json=body, headers=key)

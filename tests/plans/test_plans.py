@@ -19,8 +19,8 @@ from app.claims.filters import FILTERS, ClaimQuery, Sort
 from app.claims.finding import ORDERS, find_page
 from app.database.engine import Database
 from app.database.read_session import Reading, reading
+from app.http.pagination import write_cursor
 from app.http.problems import QueryTooBroad
-from app.paging import write_cursor
 from tests.examples import assert_problem
 from tests.plans.cases import CASES, NARROW
 from tests.plans.filled import fill

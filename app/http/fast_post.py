@@ -12,11 +12,11 @@ from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope
 
-from app.auth import contributor_of
 from app.claims.routes import post_claim
 from app.claims.schemas import ClaimInput
+from app.http.auth import contributor_of
 from app.http.problems import DATABASE_FAULTS, Problem, on_database, problem_response
-from app.writing import is_name, writer_of
+from app.http.writes import is_name, writer_of
 
 ADDRESS = "/v1/claims"
 SELDOM = ("x-register-seq", "if-match")

@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from app.database.engine import Db, SchemaStale
 from app.database.transaction import view_of
-from app.formats import one
+from app.http.lists import one
 from app.http.problems import Unavailable
-from app.shapes import Output
+from app.http.schema_types import Output
 
 router = APIRouter(tags=["operation"])
 EXAMPLE = 'counterclaim_memory_asked_total{pid="17",outcome="hit"} 1234.0'
@@ -62,7 +62,7 @@ def read_metrics(request: Request) -> Response:
     """Counters for Prometheus. Each process of a service answers for itself; `pid` tells them apart."""
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - nobody else needs it
 
-    from app.metrics import Collector  # noqa: PLC0415 - as above
+    from app.http.metrics import Collector  # noqa: PLC0415 - as above
 
     state = request.app.state
     registry = CollectorRegistry()

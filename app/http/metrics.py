@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from app.cache.responses import Memory
 from app.claims.written import kept_for
 from app.database.engine import Database
-from app.edge import Counts
+from app.http.middleware import Counts
 
 
 class Collector:

@@ -22,11 +22,11 @@ from app.claims.filters import ClaimQuery
 from app.claims.routes import get_claim, list_claims
 from app.database.engine import Database
 from app.database.query_budget import in_a_hurry, is_too_long
-from app.formats import SUFFIXES, Format, Shape, Want
+from app.http.fast_post import ADDRESS, Posted
+from app.http.lists import SUFFIXES, Format, Shape, Want
+from app.http.parameters import IGNORED
 from app.http.problems import DATABASE_FAULTS, Problem, QueryTooBroad, problem_response
-from app.parameters import IGNORED
-from app.posting import ADDRESS, Posted
-from app.shapes import Day, State
+from app.http.schema_types import Day, State
 from app.topics.routes import (
     CompareQuery,
     SideBySideQuery,

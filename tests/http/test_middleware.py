@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from app.edge import EXPOSED
+from app.http.middleware import EXPOSED
 from app.main import create_app
 from tests.examples import assert_problem, furnish, seq_of
 from tests.registers import Register

@@ -13,10 +13,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from app.cache.etags import SHARED, Basis, answer, digest, still_has
+from app.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Found, Meta, PageLinks, PageQuery
 from app.http.problems import NotAcceptable, invalid, nearest
-from app.paging import DEFAULT_LIMIT, MAX_LIMIT, Found, Meta, PageLinks, PageQuery
-from app.rows import CSV, JSON_OPTIONS, NDJSON, Column, FileFormat, Layout, laid_out
-from app.shapes import Output
+from app.http.schema_types import Output
+from app.http.serializers import CSV, JSON_OPTIONS, NDJSON, Column, FileFormat, Layout, laid_out
 
 JSON = "application/json"
 

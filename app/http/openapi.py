@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import __version__
 from app.cache.etags import answer
-from app.formats import JSON, json_bytes
+from app.http.lists import JSON, json_bytes
 from app.http.problems import MEDIA_TYPE, NotFound, ProblemDetail, known_problems, nearest
 
 DESCRIPTION = """

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.auth import create_key, revoke_key
 from app.enums import Role
+from app.http.auth import create_key, revoke_key
 from tests.examples import assert_problem, category, claim, furnish, numbered, seq_of, source, topic
 from tests.registers import Register
 

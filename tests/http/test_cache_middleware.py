@@ -12,8 +12,8 @@ import zstandard
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
-from app.compression import LEAST_BYTES, chosen
 from app.database.engine import Database
+from app.http.compression import LEAST_BYTES, chosen
 from app.main import create_app
 from app.settings import Settings
 from tests.examples import claim, figure, furnish, numbered, recorded, source, topic

@@ -11,13 +11,13 @@ from fastapi import Depends, Header, Request
 from sqlalchemy import and_, delete, insert, select, update
 from starlette.responses import Response
 
-from app.auth import Actor
 from app.cache.etags import answer
 from app.database.engine import Database
 from app.database.group_commit import together
 from app.database.tables import StoredAnswer, columns_of
 from app.database.transaction import Log
-from app.formats import JSON, json_bytes
+from app.http.auth import Actor
+from app.http.lists import JSON, json_bytes
 from app.http.problems import KeyReused, PreconditionFailed, PreconditionRequired, Removed, invalid, problem_response
 from app.vocabulary.slugged import Slugged, seek_slugged
 

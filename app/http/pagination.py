@@ -16,7 +16,7 @@ from sqlmodel import Session
 from app.cache.etags import Basis
 from app.database.types import Id
 from app.http.problems import InvalidCursor, fault
-from app.shapes import ID_PATTERN, Output, State
+from app.http.schema_types import ID_PATTERN, Output, State
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 50

@@ -21,8 +21,8 @@ from uuid_utils import uuid7
 from app.cache.etags import Basis, matches
 from app.cache.invalidation import Watch
 from app.cache.responses import OF_THE_BODY, Header, Kept, Key, Sent
-from app.compression import LEAST_BYTES, STREAMS, Stream, chosen, compressed, worth_compressing
-from app.edge import REQUEST_ID, logger, one_line
+from app.http.compression import LEAST_BYTES, STREAMS, Stream, chosen, compressed, worth_compressing
+from app.http.middleware import REQUEST_ID, logger, one_line
 
 READS = frozenset({"GET", "HEAD"})
 
