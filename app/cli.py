@@ -88,7 +88,7 @@ def migrate() -> None:
 @_told
 def starter() -> None:
     """Load the starter claims that are not there yet."""
-    from app.starter import load_starter  # noqa: PLC0415 - the other commands start without the rules
+    from app.starter.load import load_starter  # noqa: PLC0415 - the other commands start without the rules
 
     database = _open(read_settings())
     click.echo(f"{load_starter(database)} starter claims loaded.")

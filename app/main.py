@@ -11,7 +11,6 @@ from app import __version__
 from app.cache.invalidation import Watch
 from app.cache.responses import Memory
 from app.changes.routes import router as changes
-from app.citing.routes import router as citing
 from app.claims.routes import router as claims
 from app.database.engine import Database
 from app.database.transaction import view_of
@@ -23,6 +22,7 @@ from app.http.cache_middleware import Front
 from app.http.fast_route import Quick
 from app.http.middleware import EXPOSED, Counts, Edge, Preflight
 from app.imports.routes import router as imports
+from app.references.routes import router as citing
 from app.settings import Settings, read_settings
 from app.sources.routes import router as sources
 from app.topics.routes import router as topics

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from app.http.auth import create_key
 from app.database.transaction import writing
-from app.claims.columns import PATHS
+from app.claims.serialization.csv_columns import PATHS
 from app.database.engine import Database
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
-from app.vocabulary.kinds import put_category, put_place, put_subject
+from app.vocabulary.records import put_category, put_place, put_subject
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 from app.enums import Interest, Role, SourceKind
 

@@ -7,7 +7,7 @@ from typing import Any
 from app.database.transaction import writing
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
-from app.vocabulary.kinds import put_category, put_place, put_subject
+from app.vocabulary.records import put_category, put_place, put_subject
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 from tests.registers import Register
 

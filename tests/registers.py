@@ -18,7 +18,7 @@ from app.enums import Role
 from app.http.auth import create_key
 from app.main import Service, create_app
 from app.settings import Settings
-from app.starter import load_starter
+from app.starter.load import load_starter
 
 
 @dataclass

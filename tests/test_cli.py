@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from app.settings import PREFIX
-from app.starter import starter_id
+from app.starter.load import starter_id
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 60

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session
 
 from app.changes.schemas import ChangeQuery
-from app.claims.given import given_citation, given_claim
+from app.claims.serialization.input_fields import given_citation, given_claim
 from app.database.tables import VERSIONED, Change, CitationVersion, Version, columns_of
 from app.database.transaction import View
 from app.enums import Status

@@ -8,12 +8,12 @@ from sqlalchemy import Select, and_, or_, select
 from sqlmodel import Session
 
 from app.cache.etags import Basis
-from app.claims.exporting import write_lines
-from app.claims.filters import ClaimQuery
-from app.claims.finding import find_page
-from app.claims.given import figure_numbers
-from app.claims.projection import MOST_COLUMNS, write_claim
-from app.claims.written import claims_as_text
+from app.claims.search.filters import ClaimQuery
+from app.claims.search.planner import find_page
+from app.claims.serialization.export import write_lines
+from app.claims.serialization.input_fields import figure_numbers
+from app.claims.serialization.projection import MOST_COLUMNS, write_claim
+from app.claims.serialization.row_cache import claims_as_text
 from app.database.read_session import Reading
 from app.database.tables import (
     AssessmentVersion,

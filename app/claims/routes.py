@@ -8,10 +8,8 @@ from starlette.responses import Response
 
 from app.cache.etags import answer, of_claim
 from app.cache.invalidation import Watch
-from app.claims.columns import CLAIM_COLUMNS
-from app.claims.events import reinstate, retract, revise, take_down, withdraw
-from app.claims.filters import ClaimQuery
-from app.claims.history import read_revision, revisions_of
+from app.claims.create import record_assessment, record_citation, record_claim, record_relation
+from app.claims.lifecycle import reinstate, retract, revise, take_down, withdraw
 from app.claims.queries import (
     assessments_of,
     find_claim,
@@ -22,7 +20,7 @@ from app.claims.queries import (
     read_tombstone,
     relations_of,
 )
-from app.claims.recording import record_assessment, record_citation, record_claim, record_relation
+from app.claims.revisions import read_revision, revisions_of
 from app.claims.schemas import (
     Assessment,
     AssessmentInput,
@@ -37,6 +35,8 @@ from app.claims.schemas import (
     Revision,
     Tombstone,
 )
+from app.claims.search.filters import ClaimQuery
+from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.database.engine import Db
 from app.database.read_session import reading
 from app.database.tables import AssessmentVersion, RelationVersion

@@ -6,15 +6,15 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.citing.queries import read_citable
-from app.claims.filters import claim, topic_clause
+from app.claims.search.filters import claim, topic_clause
 from app.database.tables import Change, ClaimVersion, columns_of
 from app.database.transaction import View
 from app.enums import Status
 from app.feeds.formats import Entry, Feed
 from app.http.problems import Removed
+from app.references.queries import read_citable
 from app.topics.queries import topic_fields
-from app.vocabulary.kinds import scheme
+from app.vocabulary.records import scheme
 
 MOST = 50
 """How many entries a feed has: the newest ones."""

@@ -18,8 +18,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.claims.filters import ClaimQuery
 from app.claims.routes import get_claim, list_claims
+from app.claims.search.filters import ClaimQuery
 from app.database.engine import Database
 from app.database.query_budget import in_a_hurry, is_too_long
 from app.http.fast_post import ADDRESS, Posted

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
 from app.cache.responses import Memory
-from app.claims.written import kept_for
+from app.claims.serialization.row_cache import kept_for
 from app.database.engine import Database
 from app.http.middleware import Counts
 

@@ -19,7 +19,7 @@ from app.database.transaction import Log
 from app.http.auth import Actor
 from app.http.lists import JSON, json_bytes
 from app.http.problems import KeyReused, PreconditionFailed, PreconditionRequired, Removed, invalid, problem_response
-from app.vocabulary.slugged import Slugged, seek_slugged
+from app.vocabulary.slug_records import Slugged, seek_slugged
 
 KEPT = timedelta(hours=24)
 """How long an answer is kept for its Idempotency-Key."""

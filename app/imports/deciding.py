@@ -7,9 +7,9 @@ from typing import Any
 
 from uuid_utils import uuid7
 
-from app.claims.checking import Checked, citation_columns, fingerprint
-from app.claims.known import Card, Known
+from app.claims.lookups import Card, Known
 from app.claims.schemas import CitedDocument, ClaimInput
+from app.claims.validation import Checked, citation_columns, fingerprint
 from app.database.engine import Database
 from app.database.row_encoding import Form
 from app.database.tables import AssessmentVersion, CitationVersion, ClaimVersion, DocumentVersion

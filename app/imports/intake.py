@@ -8,9 +8,9 @@ from datetime import date
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from app.claims.checking import Checked, check_claim, retraction_fault
-from app.claims.known import Card, Known
+from app.claims.lookups import Card, Known
 from app.claims.schemas import CitationInput, ClaimInput
+from app.claims.validation import Checked, check_claim, retraction_fault
 from app.database.engine import Database
 from app.database.transaction import View, view_of
 from app.enums import Status
@@ -25,7 +25,7 @@ from app.imports.plan import Draft, Drafted, Plan
 from app.imports.smells import Place, Smell, differing_transcriptions, figure_smells
 from app.imports.staging import Stage, Staged
 from app.sources.queries import documents_named
-from app.vocabulary.slugged import Slugged
+from app.vocabulary.slug_records import Slugged
 
 EXAMPLES = 5
 """So many examples of each outcome are kept for the summary."""

@@ -22,9 +22,9 @@ from app.imports.plan import Draft, Drafted, Vintages
 from app.imports.smells import Place, day_smell, label_smell
 from app.sources.queries import SOURCE
 from app.sources.schemas import SourceInput
-from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
+from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.schemas import PlaceInput, SubjectInput
-from app.vocabulary.slugged import Slugged
+from app.vocabulary.slug_records import Slugged
 
 SIMPLE = (
     "category",

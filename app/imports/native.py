@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from app.claims.columns import PATHS
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, Claim, ClaimInput, FigureInput
+from app.claims.serialization.csv_columns import PATHS
 from app.comparison.figure import plain_number
 from app.http.problems import nearest
 from app.http.schema_types import ID_PATTERN, Input
@@ -13,7 +13,7 @@ from app.imports.fields import Unread
 from app.imports.figures import number
 from app.imports.files import FileOptions, Row
 from app.imports.plan import Draft, Drafted, Vintages
-from app.vocabulary.slugged import Slugged
+from app.vocabulary.slug_records import Slugged
 
 GUARDED = ("=", "+", "-", "@", "\t", "\r")
 REFUSED_COLUMNS = ("import_line", "import_reason")

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from app.http.schema_types import Input
 from app.imports.kinds import FileOptions, Row
 from app.imports.smells import Smell
-from app.vocabulary.slugged import Slugged
+from app.vocabulary.slug_records import Slugged
 
 OnChange = Literal["supersede", "fix", "report"]
 

@@ -9,8 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 from uuid_utils import uuid7
 
-from app.claims.events import revise
-from app.claims.recording import EDITORS
+from app.claims.create import EDITORS
+from app.claims.lifecycle import revise
 from app.claims.schemas import ChangeInput
 from app.database.bulk_insert import Bulk
 from app.database.engine import Database
@@ -32,8 +32,8 @@ from app.imports.intake import Intake
 from app.imports.mapped import in_order
 from app.imports.staging import Stage
 from app.sources.queries import put_source
-from app.vocabulary.kinds import put_category, put_place, put_subject
-from app.vocabulary.slugged import Slugged, absent
+from app.vocabulary.records import put_category, put_place, put_subject
+from app.vocabulary.slug_records import Slugged, absent
 
 PUT: dict[str, Any] = {"category": put_category, "subject": put_subject, "place": put_place, "source": put_source}
 

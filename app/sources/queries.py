@@ -13,7 +13,7 @@ from app.http.pagination import DEFAULT_LIMIT, Found, Order, PageQuery, walk
 from app.http.problems import Fault, InvalidRequest, NotFound
 from app.http.schema_types import ID_PATTERN
 from app.sources.schemas import DocumentCard, DocumentInput, SourceInput
-from app.vocabulary.slugged import STAMPS, Slugged, put_slugged, reference_faults, unknown_slugs
+from app.vocabulary.slug_records import STAMPS, Slugged, put_slugged, reference_faults, unknown_slugs
 
 SOURCE = Slugged(
     "source",

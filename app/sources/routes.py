@@ -24,7 +24,7 @@ from app.sources.queries import (
     record_document,
 )
 from app.sources.schemas import Document, DocumentInput, Source, SourceInput
-from app.vocabulary.slugged import find_slugged, read_slugged
+from app.vocabulary.slug_records import find_slugged, read_slugged
 
 router = room("sources")
 SOURCE_COLUMNS = columns_of_model(Source)

@@ -9,10 +9,10 @@ from orjson import Fragment
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.claims.exporting import write_lines
-from app.claims.filters import Asking, claim
 from app.claims.queries import Card, relations_of
-from app.claims.written import claims_as_text
+from app.claims.search.filters import Asking, claim
+from app.claims.serialization.export import write_lines
+from app.claims.serialization.row_cache import claims_as_text
 from app.comparison import positions as sides
 from app.comparison.figure import interval
 from app.comparison.origins import ClaimNode, Edge, Root, all_roots, independent_origins
@@ -24,13 +24,13 @@ from app.enums import FigureKind, RelationType, Status, Verdict
 from app.http.pagination import Found, PageQuery
 from app.http.serializers import Layout
 from app.sources.queries import SOURCE
-from app.topics.kinds import TOPIC
-from app.topics.narrowing import Asked, candidates, extent, held_in, read
+from app.topics.candidates import Asked, candidates, extent, held_in, read
+from app.topics.records import TOPIC
 from app.topics.summaries import Summaries
 from app.topics.timeline import walk_timeline
-from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
-from app.vocabulary.remembered import Vocabulary, vocabulary
-from app.vocabulary.slugged import find_slugged, read_slugged
+from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
+from app.vocabulary.reference_data import Vocabulary, vocabulary
+from app.vocabulary.slug_records import find_slugged, read_slugged
 
 MOST_PAIRED = 40
 """Up to so many positions, every two of them are compared."""

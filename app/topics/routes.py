@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.cache.etags import of_topic
-from app.claims.columns import CLAIM_COLUMNS
-from app.claims.filters import ClaimQuery
 from app.claims.queries import Card, find_claims, read_cards
 from app.claims.schemas import Claim
+from app.claims.search.filters import ClaimQuery
+from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.comparison.positions import WINDOW
 from app.database.engine import Db
 from app.database.read_session import reading
@@ -24,7 +24,6 @@ from app.http.parameters import room
 from app.http.problems import invalid
 from app.http.schema_types import Day, Slug, State
 from app.http.writes import Write
-from app.topics.kinds import TOPIC, put_topic
 from app.topics.queries import (
     Question,
     check_question,
@@ -34,6 +33,7 @@ from app.topics.queries import (
     side_by_side,
     topic_fields,
 )
+from app.topics.records import TOPIC, put_topic
 from app.topics.schemas import SideBySide, TimelineRow, Topic, TopicInput
 
 router = room("topics")

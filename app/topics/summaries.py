@@ -12,8 +12,8 @@ from typing import Any
 from sqlmodel import Session
 
 from app.database.transaction import View
-from app.topics.narrowing import Asked, read
-from app.vocabulary.remembered import Vocabulary
+from app.topics.candidates import Asked, read
+from app.vocabulary.reference_data import Vocabulary
 
 MOST_CHANGES = 5_000
 """So many changes are looked through; after more of them everything is summed up anew."""

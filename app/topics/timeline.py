@@ -6,10 +6,10 @@ from datetime import date
 
 from sqlmodel import Session
 
-from app.claims.filters import Sort, order_of
+from app.claims.search.filters import Sort, order_of
 from app.database.transaction import View
 from app.http.pagination import DEFAULT_LIMIT, read_cursor, write_cursor
-from app.topics.narrowing import Asked, as_date, held_in, parameters_of, read, since_clause
+from app.topics.candidates import Asked, as_date, held_in, parameters_of, read, since_clause
 
 ORDER = order_of(Sort.by_source)
 """The same order as of `/v1/claims?sort=source`: a cursor of one leads on in the other."""

@@ -18,7 +18,7 @@ from app.http.schema_types import Slug
 from app.http.writes import Write
 from app.imports.outcomes import Outcome
 from app.imports.smells import SmellKind
-from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT, put_category, put_place, put_subject
+from app.vocabulary.records import CATEGORY, PLACE, SUBJECT, put_category, put_place, put_subject
 from app.vocabulary.schemas import (
     Category,
     CategoryInput,
@@ -28,7 +28,7 @@ from app.vocabulary.schemas import (
     SubjectInput,
     TermRow,
 )
-from app.vocabulary.slugged import Slugged, find_slugged, read_slugged
+from app.vocabulary.slug_records import Slugged, find_slugged, read_slugged
 
 router = room("vocabulary")
 

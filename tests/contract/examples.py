@@ -16,7 +16,7 @@ import orjson
 
 from app.http.lists import json_bytes
 from app.http.openapi import EXAMPLES
-from app.starter import starter_id
+from app.starter.load import starter_id
 from tests.registers import Copies, Register, opened
 
 JSON = "application/json"

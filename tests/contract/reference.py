@@ -12,8 +12,8 @@ from typing import Any, get_origin
 
 from pydantic import BaseModel
 
-from app.claims.columns import CLAIM_COLUMNS
-from app.claims.filters import ClaimQuery, Sort
+from app.claims.search.filters import ClaimQuery, Sort
+from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.enums import Term
 from app.http.lists import Format
 from app.http.pagination import PageQuery

@@ -14,7 +14,7 @@ from sqlmodel import SQLModel
 from alembic import command
 from app.database.engine import Database, SchemaStale, alembic_config
 from app.database.tables import VERSIONED, table_of
-from app.starter import load_starter
+from app.starter.load import load_starter
 from tests.registers import settings_for
 
 ROOT = Path(__file__).parents[2]

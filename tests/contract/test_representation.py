@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from app.claims.columns import CLAIM_COLUMNS
 from app.claims.schemas import Assessment, Claim, Relation, Revision
+from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.http.health import Health, Readiness
 from app.sources.schemas import Document, Source
 from app.topics.schemas import SideBySide, TimelineRow, Topic

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.claims.recording import record_claim
+from app.claims.create import record_claim
 from app.claims.schemas import ClaimInput
 from app.database.group_commit import together
 from app.database.transaction import Log

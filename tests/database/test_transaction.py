@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from app.claims.recording import record_claim
+from app.claims.create import record_claim
 from app.claims.schemas import ClaimInput
 from app.database.engine import Database, SchemaStale
 from app.database.tables import VERSIONED, Change, Clock, columns_of

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import update
 
-from app.claims.events import ERASED
+from app.claims.lifecycle import ERASED
 from app.claims.series_key import DAY
 from app.database.engine import Database
 from app.database.tables import Clock
@@ -25,11 +25,11 @@ from app.database.transaction import writing
 from app.enums import Aggregation, Interest, Modality, SourceKind
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
-from app.topics.kinds import TOPIC
+from app.topics.records import TOPIC
 from app.topics.schemas import TopicInput
-from app.vocabulary.kinds import put_category, put_place, put_subject
+from app.vocabulary.records import put_category, put_place, put_subject
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
-from app.vocabulary.slugged import put_slugged
+from app.vocabulary.slug_records import put_slugged
 from tests.plans.loading import Put, loading
 from tests.registers import settings_for
 

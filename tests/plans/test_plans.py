@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 from psycopg import ClientCursor
 
-from app.claims.filters import FILTERS, ClaimQuery, Sort
-from app.claims.finding import ORDERS, find_page
+from app.claims.search.filters import FILTERS, ClaimQuery, Sort
+from app.claims.search.planner import ORDERS, find_page
 from app.database.engine import Database
 from app.database.read_session import Reading, reading
 from app.http.pagination import write_cursor

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.claims import finding
-from app.claims.filters import ClaimQuery, Sort
-from app.claims.finding import Page, find_page
+from app.claims.search import planner as finding
+from app.claims.search.filters import ClaimQuery, Sort
+from app.claims.search.planner import Page, find_page
 from app.database.engine import Database
 from app.database.read_session import Reading, reading
-from app.vocabulary.remembered import vocabulary
+from app.vocabulary.reference_data import vocabulary
 from tests.plans.cases import CASES
 from tests.plans.filled import fill
 from tests.registers import Copies, settings_for

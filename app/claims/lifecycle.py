@@ -7,11 +7,11 @@ from pydantic import ValidationError
 from sqlalchemy import delete, select, update
 from uuid_utils import uuid7
 
-from app.claims.checking import Faults, check_claim, retraction_fault
-from app.claims.given import given_citation, given_claim
-from app.claims.known import Known
-from app.claims.recording import citation_state, refuse_duplicate
+from app.claims.create import citation_state, refuse_duplicate
+from app.claims.lookups import Known
 from app.claims.schemas import ChangeInput, CitationChange, CitationInput, ClaimInput, RetractionInput
+from app.claims.serialization.input_fields import given_citation, given_claim
+from app.claims.validation import Faults, check_claim, retraction_fault
 from app.database.tables import (
     AssessmentVersion,
     Change,

@@ -16,9 +16,9 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql import visitors
 
-from app.claims.filters import FILTERS, Sort, questions
-from app.claims.search import counted
-from app.claims.search import reaches as reach_words
+from app.claims.search.filters import FILTERS, Sort, questions
+from app.claims.search.full_text import counted
+from app.claims.search.full_text import reaches as reach_words
 from app.database.tables import QUESTION, ClaimVersion, table_of
 from app.database.transaction import EPOCH, View
 from app.database.types import BIG

@@ -28,8 +28,8 @@ from sqlalchemy import (
 )
 from sqlmodel import Session
 
-from app.claims.search import asked_words, has, has_words, joined, reach_named
-from app.claims.search import reaches as reach_words
+from app.claims.search.full_text import asked_words, has, has_words, joined, reach_named
+from app.claims.search.full_text import reaches as reach_words
 from app.comparison.hierarchy import Scheme
 from app.database.read_session import Reading
 from app.database.tables import (
@@ -60,10 +60,10 @@ from app.http.pagination import Order, PageQuery
 from app.http.problems import InvalidRequest, UnknownSlug, fault, nearest
 from app.http.schema_types import ID_PATTERN, Day, Slug, UtcTime
 from app.sources.queries import SOURCE
-from app.topics.kinds import TOPIC
-from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
-from app.vocabulary.remembered import Vocabulary, vocabulary
-from app.vocabulary.slugged import Slugged
+from app.topics.records import TOPIC
+from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
+from app.vocabulary.reference_data import Vocabulary, vocabulary
+from app.vocabulary.slug_records import Slugged
 
 claim = columns_of(ClaimVersion)
 

@@ -30,7 +30,7 @@ from app.database.tables import CitationVersion, ClaimVersion, columns_of, table
 from app.database.text_folding import words_of
 from app.database.transaction import View
 from app.http.problems import invalid
-from app.vocabulary.remembered import NAMED, Vocabulary
+from app.vocabulary.reference_data import NAMED, Vocabulary
 
 MOST_WORDS = 12
 

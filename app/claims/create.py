@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import select
 from uuid_utils import uuid7
 
-from app.claims.checking import Faults, check_citation, check_claim, citation_columns
-from app.claims.given import NUMBERS
-from app.claims.known import Card, Known, Standing
+from app.claims.lookups import Card, Known, Standing
 from app.claims.queries import CITED, _card, read_claim
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, ClaimInput, RelationInput
+from app.claims.serialization.input_fields import NUMBERS
+from app.claims.validation import Faults, check_citation, check_claim, citation_columns
 from app.database.tables import (
     AssessmentVersion,
     CitationVersion,

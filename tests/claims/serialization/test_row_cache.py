@@ -1,6 +1,6 @@
 """Claims that were written once are read again from memory, for as long as they still say the same."""
 
-from app.claims.written import kept_for
+from app.claims.serialization.row_cache import kept_for
 from tests.examples import claim, furnish, numbered, recorded, source
 from tests.registers import Register
 

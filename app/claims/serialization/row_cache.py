@@ -11,7 +11,7 @@ from datetime import date
 from sys import getsizeof
 from threading import Lock
 
-from app.claims.projection import Written, write_claims
+from app.claims.serialization.projection import Written, write_claims
 from app.database.engine import Database
 from app.database.read_session import Reading
 from app.database.transaction import View

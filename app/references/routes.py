@@ -7,9 +7,6 @@ from fastapi import Depends, Request
 from starlette.responses import Response
 
 from app.cache.etags import Basis, answer, of_claim
-from app.citing.queries import Citable, read_citable
-from app.citing.references import Item, bibtex, caveats, document_item, record_item
-from app.citing.schemas import BIBTEX, CSL, FIGURE, SENTENCE, ClaimCitation
 from app.claims.routes import ClaimId, KnownOn
 from app.database.engine import Db
 from app.database.transaction import view_of
@@ -17,6 +14,9 @@ from app.http.lists import json_bytes, one
 from app.http.pagination import AsOf
 from app.http.parameters import room
 from app.http.serializers import cell
+from app.references.bibliography import Item, bibtex, caveats, document_item, record_item
+from app.references.queries import Citable, read_citable
+from app.references.schemas import BIBTEX, CSL, FIGURE, SENTENCE, ClaimCitation
 
 router = room("claims")
 

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import select
 
 from alembic import command
-from app.claims.events import reinstate, retract, revise, take_down
-from app.claims.given import FIGURE, figure_numbers
-from app.claims.recording import record_claim
+from app.claims.create import record_claim
+from app.claims.lifecycle import reinstate, retract, revise, take_down
 from app.claims.schemas import ChangeInput, ClaimInput, RetractionInput
+from app.claims.serialization.input_fields import FIGURE, figure_numbers
 from app.claims.series_key import placed
 from app.comparison import positions as sides
 from app.comparison.figure import Figure
@@ -28,9 +28,9 @@ from app.database.transaction import Log, View, view_of, writing
 from app.http.problems import Problem
 from app.sources.queries import holders, put_source
 from app.sources.schemas import SourceInput
-from app.topics.kinds import put_topic
+from app.topics.records import put_topic
 from app.topics.schemas import TopicInput
-from app.vocabulary.kinds import scheme
+from app.vocabulary.records import scheme
 from tests.examples import claim, every_row, furnish, seq_of, source, topic
 from tests.imports.files import send
 from tests.registers import Register

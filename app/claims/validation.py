@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from app.claims.given import FIGURE, NUMBERS, PLAIN
-from app.claims.known import Card, Known
+from app.claims.lookups import Card, Known
 from app.claims.schemas import CitationInput, CitedDocument, ClaimInput
+from app.claims.serialization.input_fields import FIGURE, NUMBERS, PLAIN
 from app.comparison.figure import Figure, FigureFault, canonical_number, checked, interval, kind_of, magnitude
 from app.comparison.period import Period, PeriodFault, date_from_edtf, parse_date, parse_period
 from app.comparison.wording import parse_wording
@@ -18,8 +18,8 @@ from app.enums import CitationRole, FigureKind, Proposition, Status
 from app.http.problems import Fault, InvalidRequest, fault
 from app.http.schema_types import ID_PATTERN
 from app.sources.queries import SOURCE
-from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
-from app.vocabulary.slugged import Slugged
+from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
+from app.vocabulary.slug_records import Slugged
 
 
 @dataclass(slots=True)

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter
 
-from app.citing.references import bibtex, caveats, document_item, escaped, record_item
+from app.references.bibliography import bibtex, caveats, document_item, escaped, record_item
 from app.sentences.sentence import cite
-from app.starter import starter_id
-from tests.citing.cards import card, citation, names
-from tests.citing.starter_sentences import FILE, sentences
+from app.starter.load import starter_id
 from tests.registers import Register
+from tests.sentences.cards import card, citation, names
+from tests.sentences.starter_sentences import FILE, sentences
 
 CSIS = starter_id("csis-2025-06-03")
 EXAMPLE = (

@@ -20,8 +20,8 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from app.claims.filters import FILTERS, Asking, ClaimQuery, Sort, check_ranges, order_of
-from app.claims.ways import WALKED, Walk, form_of
+from app.claims.search.filters import FILTERS, Asking, ClaimQuery, Sort, check_ranges, order_of
+from app.claims.search.sql import WALKED, Walk, form_of
 from app.database.query_budget import is_too_long
 from app.database.read_session import Reading
 from app.database.transaction import View

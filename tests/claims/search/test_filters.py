@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.claims.filters import ClaimQuery
+from app.claims.search.filters import ClaimQuery
 from tests.examples import assert_problem, claim, every_row, figure, furnish, numbered, recorded
 from tests.registers import Register
 

@@ -28,7 +28,7 @@ from app.comparison.verdicts import Statement
 from app.database.query_budget import is_too_long
 from app.database.transaction import View
 from app.http.problems import QueryTooBroad
-from app.vocabulary.remembered import Vocabulary, remembered
+from app.vocabulary.reference_data import Vocabulary, remembered
 
 READ = (
     *("version", "id", "status", "retracted_on", "kind", "source", "category", "subject", "place"),

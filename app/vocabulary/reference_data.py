@@ -27,7 +27,7 @@ from app.database.tables import (
 )
 from app.database.transaction import View
 from app.sources.queries import holders_of
-from app.vocabulary.kinds import scheme
+from app.vocabulary.records import scheme
 
 NAMED: dict[str, type[Version]] = {
     "source": SourceVersion,

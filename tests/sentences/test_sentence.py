@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.sentences.phrases import Source, is_person, source_mention
 from app.sentences.sentence import Names, chosen, cite
-from tests.citing.cards import card, citation, figure, names
+from tests.sentences.cards import card, citation, figure, names
 from tests.test_pure import FORBIDDEN, ROOT, reached
 
 KILLED = {"category": "Killed"}

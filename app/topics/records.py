@@ -6,8 +6,8 @@ from app.database.tables import TopicVersion
 from app.database.transaction import Log
 from app.http.problems import InvalidRequest
 from app.topics.schemas import TopicInput
-from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
-from app.vocabulary.slugged import Slugged, put_slugged, reference_faults
+from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
+from app.vocabulary.slug_records import Slugged, put_slugged, reference_faults
 
 TOPIC = Slugged(
     "topic",

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.claims.filters import Sort
+from app.claims.search.filters import Sort
 from tests.examples import (
     assert_problem,
     claim,

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.claims.columns import CLAIM_COLUMNS
-from app.claims.exporting import write_lines
-from app.claims.projection import write_claim, write_claims
 from app.claims.queries import read_cards
 from app.claims.schemas import Claim
-from app.claims.written import claims_as_text
+from app.claims.serialization.csv_columns import CLAIM_COLUMNS
+from app.claims.serialization.export import write_lines
+from app.claims.serialization.projection import write_claim, write_claims
+from app.claims.serialization.row_cache import claims_as_text
 from app.database.read_session import Reading
 from app.database.read_session import reading as reading_of
 from app.database.transaction import View

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.claims.projection import selecting, write_claims
+from app.claims.serialization.projection import selecting, write_claims
 from app.database.read_session import Reading
 from app.database.transaction import View
 from app.http.serializers import CSV, NDJSON, Layout

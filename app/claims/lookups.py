@@ -12,8 +12,8 @@ from app.database.transaction import Log, View
 from app.enums import Status
 from app.http.problems import Fault
 from app.sources.queries import SOURCE, document_cards, documents_at, holders
-from app.vocabulary.kinds import CATEGORY, PLACE, SUBJECT
-from app.vocabulary.slugged import Slugged, absent, unknown_slugs
+from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
+from app.vocabulary.slug_records import Slugged, absent, unknown_slugs
 
 Card = Mapping[str, Any]
 

@@ -11,7 +11,7 @@ from app.database.tables import CategoryVersion, ClaimVersion, PlaceVersion, Sub
 from app.database.transaction import Log, View
 from app.http.problems import InUse, InvalidRequest, fault
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
-from app.vocabulary.slugged import Slugged, put_slugged, reference_faults
+from app.vocabulary.slug_records import Slugged, put_slugged, reference_faults
 
 CATEGORY = Slugged(
     "category",

@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.claims.given import differences, given_citation, given_claim
 from app.claims.queries import Card, cards, select_claims
+from app.claims.serialization.input_fields import differences, given_citation, given_claim
 from app.database.tables import Change, CitationVersion, ClaimVersion, columns_of
 from app.database.transaction import EPOCH, View
 from app.enums import Status

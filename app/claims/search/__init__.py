@@ -1,0 +1,1 @@
+"""Finding claims: filters, query plans and full text."""

@@ -1,0 +1,1 @@
+"""Claims as JSON, CSV and NDJSON."""

@@ -1,0 +1,1 @@
+"""Formatted references to a claim: sentence, cell, CSL-JSON and BibTeX."""
