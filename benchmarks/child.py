@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import event
 
 from app.imports.command import plan_of
-from app.imports.job import Hooks, Result, RunRequest, run_import
+from app.imports.pipeline.run import Hooks, Result, RunRequest, run_import
 from benchmarks.raw import opened, write_rows
 
 

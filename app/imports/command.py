@@ -13,16 +13,16 @@ import click
 import orjson
 
 from app.database.engine import Database
-from app.imports.files import FileRefused, Row
-from app.imports.intake import Tally
-from app.imports.job import Hooks, ImportRefused, Result, RunRequest, run_import
-from app.imports.kinds import MappingRefused
-from app.imports.mapped import MappedPlan
-from app.imports.mapping import load_mapping, read_mapping
-from app.imports.native import REFUSED_COLUMNS, REFUSED_FIELD, NativePlan
-from app.imports.outcomes import Outcome
-from app.imports.plan import Plan
-from app.imports.proposing import draft_mapping
+from app.imports.mappings.mapper import MappedPlan
+from app.imports.mappings.native import REFUSED_COLUMNS, REFUSED_FIELD, NativePlan
+from app.imports.mappings.propose import draft_mapping
+from app.imports.mappings.schema import load_mapping, read_mapping
+from app.imports.pipeline.process_rows import Tally
+from app.imports.pipeline.reconciliation import Outcome
+from app.imports.pipeline.row_mapping import Plan
+from app.imports.pipeline.run import Hooks, ImportRefused, Result, RunRequest, run_import
+from app.imports.readers.options import MappingRefused
+from app.imports.readers.reader import FileRefused, Row
 
 SHOWN = 3
 """Examples of each kind in the summary."""

@@ -63,7 +63,7 @@ def post_import(
 
     New claims need the role contributor; what repairs, assesses or relates claims, or adds vocabulary, needs editor.
     """
-    from app.imports.receiving import receive  # noqa: PLC0415 - most registers are read all day and import once
+    from app.imports.service import receive  # noqa: PLC0415 - most registers are read all day and import once
 
     with closing(uploaded):
         return receive(request, contributor, uploaded, query, Writer(request, uploaded.digest, key))

@@ -16,8 +16,8 @@ from app.http.pagination import AsOf, Found, PageQuery, short
 from app.http.parameters import room
 from app.http.schema_types import Slug
 from app.http.writes import Write
-from app.imports.outcomes import Outcome
-from app.imports.smells import SmellKind
+from app.imports.pipeline.reconciliation import Outcome
+from app.imports.quality.anomalies import SmellKind
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT, put_category, put_place, put_subject
 from app.vocabulary.schemas import (
     Category,

@@ -4,7 +4,7 @@ import json
 import sys
 from typing import Any
 
-from app.imports.mapping import Mapping
+from app.imports.mappings.schema import Mapping
 
 INHERITED = ("ClaimMap", "CitationMap", "DocumentMap", "ConfidenceMap")
 """Tables that a claim can have a part of from `[claim]`: by itself each may lack anything."""

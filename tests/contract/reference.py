@@ -18,8 +18,7 @@ from app.enums import Term
 from app.http.lists import Format
 from app.http.pagination import PageQuery
 from app.http.problems import known_problems
-from app.imports.kinds import FileFormat, FileOptions, Limits
-from app.imports.mapping import (
+from app.imports.mappings.schema import (
     CitationMap,
     ClaimMap,
     Condition,
@@ -37,8 +36,9 @@ from app.imports.mapping import (
     load_mapping,
     shipped_mappings,
 )
-from app.imports.outcomes import Outcome
-from app.imports.smells import SmellKind
+from app.imports.pipeline.reconciliation import Outcome
+from app.imports.quality.anomalies import SmellKind
+from app.imports.readers.options import FileFormat, FileOptions, Limits
 from app.settings import Settings, variable
 from app.topics.routes import CompareQuery
 from app.vocabulary.routes import TERMS

@@ -18,14 +18,14 @@ import jsonschema
 import pytest
 
 from app.cli import main
-from app.imports.files import Reading
-from app.imports.inheriting import claimed, merged
-from app.imports.mapped import MappedPlan
-from app.imports.mapping import made_mapping, shipped_mappings
-from app.imports.plan import Draft
+from app.imports.mappings.inheritance import claimed, merged
+from app.imports.mappings.mapper import MappedPlan
+from app.imports.mappings.schema import made_mapping, shipped_mappings
+from app.imports.pipeline.row_mapping import Draft
+from app.imports.readers.reader import Reading
 from tests.contract.mapping_schema import schema, text
 from tests.contract.reference import DOCS, toml, toml_key
-from tests.imports.given_files import write
+from tests.imports.readers.given_files import write
 from tests.registers import Register
 
 PAGE = DOCS / "mappings.md"

@@ -15,11 +15,11 @@ import pytest
 from sqlalchemy import text
 
 from app.database.engine import Database
-from app.imports.files import FileOptions, Reading
-from app.imports.job import RunRequest, run_import
-from app.imports.native import NativePlan
+from app.imports.mappings.native import NativePlan
+from app.imports.pipeline.run import RunRequest, run_import
+from app.imports.readers.reader import FileOptions, Reading
 from tests.examples import claim, furnish
-from tests.imports.files import DAILY, csv_of, row
+from tests.imports.readers.files import DAILY, csv_of, row
 from tests.registers import Register, opened, settings_for
 from tests.test_cli import ROOT, environment, ran, refused, run
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.examples import claim, furnish, numbered, recorded, seq_of
-from tests.imports.files import DAILY, csv_of, row, send, send_form
+from tests.imports.readers.files import DAILY, csv_of, row, send, send_form
 from tests.registers import Register
 
 KINDS = {"csv": "text/csv", "ndjson": "application/x-ndjson"}

@@ -32,7 +32,7 @@ from app.topics.records import put_topic
 from app.topics.schemas import TopicInput
 from app.vocabulary.records import scheme
 from tests.examples import claim, every_row, furnish, seq_of, source, topic
-from tests.imports.files import send
+from tests.imports.readers.files import send
 from tests.registers import Register
 
 SOURCES = ["ministry", "minister", "institute", "agency"]

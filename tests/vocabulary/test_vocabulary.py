@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from app.database.tables import VERSIONED, Version, columns_of
 from app.enums import VOCABULARY, Term
-from app.imports.outcomes import Outcome
-from app.imports.smells import SmellKind
+from app.imports.pipeline.reconciliation import Outcome
+from app.imports.quality.anomalies import SmellKind
 from tests.examples import assert_problem, category, claim, every_row, furnish, recorded, seq_of, source, topic
 from tests.registers import Register
 

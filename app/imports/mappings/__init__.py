@@ -1,0 +1,1 @@
+"""Mappings: declarations that turn rows into claims."""

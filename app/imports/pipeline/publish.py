@@ -1,0 +1,168 @@
+"""What was staged, published: in one transaction, in the order in which it was read, everything or nothing."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
+from uuid_utils import uuid7
+
+from app.claims.create import EDITORS
+from app.claims.lifecycle import revise
+from app.claims.schemas import ChangeInput
+from app.database.bulk_insert import Bulk
+from app.database.engine import Database
+from app.database.row_encoding import Form
+from app.database.tables import (
+    AssessmentVersion,
+    CitationVersion,
+    ClaimVersion,
+    DocumentVersion,
+    ImportedRow,
+    ImportVersion,
+    RelationVersion,
+    columns_of,
+    table_of,
+)
+from app.database.transaction import Log, writing
+from app.imports.mappings.mapper import in_order
+from app.imports.pipeline.process_rows import Intake
+from app.imports.pipeline.row_resolver import Forms, nameless
+from app.imports.pipeline.staging import Stage
+from app.sources.queries import put_source
+from app.vocabulary.records import put_category, put_place, put_subject
+from app.vocabulary.slug_records import Slugged, absent
+
+PUT: dict[str, Any] = {"category": put_category, "subject": put_subject, "place": put_place, "source": put_source}
+
+
+class Moved(Exception):
+    """The register changed under an import in a way that concerns it: it has to look again."""
+
+
+def publish(
+    database: Database,
+    intake: Intake,
+    card: Mapping[str, Any],
+    actor: str,
+    begin: Callable[[Log], None],
+    done: Callable[[Log], None],
+) -> None:
+    """Write what `intake` has staged, with `card` as the record of the import.
+
+    `begin` may raise before anything is written, and `done` ends it. Raises `Moved`.
+    """
+    dialect = database.writer.dialect
+    series = intake.plan.vintages.series if intake.plan.vintages else None
+    try:
+        with writing(database, actor) as log:
+            begin(log)
+            if intake.seq is not None and log.seq != intake.seq:
+                _look_again(log.session, intake, intake.seq)
+            _record(log, intake)
+            bulk = Bulk(log, dialect)
+            bulk.tick(ImportVersion, card["id"])
+            form = Form(ImportVersion, dialect)
+            bulk.put(form, form.values(card))
+            moved = _write_claims(bulk, intake.stage, intake.desk.forms, series)
+            _write_relations(bulk, intake.stage, Form(RelationVersion, dialect))
+            bulk.close()
+            _move_rows(log, series, moved)
+            if intake.desk.repairs:
+                _repair(log, intake.stage)
+            done(log)
+    except IntegrityError as clash:
+        raise Moved from clash
+
+
+def _look_again(session: Session, intake: Intake, since: int) -> None:
+    """Raise `Moved` if anything was recorded since then that the import has decided upon."""
+    claim, citation, document = columns_of(ClaimVersion), columns_of(CitationVersion), columns_of(DocumentVersion)
+    row, stage = table_of(ImportedRow).c, intake.stage
+    changed = session.execute(select(claim.id, claim.fingerprint).where(claim.seq > since))
+    for id_, print_ in changed:
+        if stage.staged_prints([print_] if print_ else []) or stage.ids_among([id_]):
+            raise Moved
+    cited = session.execute(select(citation.claim).where(citation.seq > since)).scalars()
+    documents = session.execute(
+        select(document.id, document.url, document.title, document.publisher).where(document.seq > since)
+    )
+    if any(stage.ids_among([each]) for each in cited):
+        raise Moved
+    for id_, url, title, publisher in documents:
+        if stage.has_document(id_) or stage.documents_at([url or nameless(title, publisher)]):
+            raise Moved
+    if intake.plan.vintages:
+        said = select(row.key).where(row.seq > since, row.series == intake.plan.vintages.series)
+        if any(stage.keys_among([key]) for key in session.execute(said).scalars()):
+            raise Moved
+
+
+def _record(log: Log, intake: Intake) -> None:
+    """Record the sources, categories, subjects and places that are still not there."""
+    by_kind: dict[str, tuple[Slugged, dict[str, Any]]] = {}
+    for kind, slug, given in intake.records.values():
+        by_kind.setdefault(kind.name, (kind, {}))[1][slug] = given
+    for name, put in PUT.items():
+        if name in by_kind:
+            kind, table = by_kind[name]
+            for slug, given in in_order(kind, table):
+                if absent(log.session, kind, {slug}, log.view):
+                    put(log, slug, given)
+
+
+def _write_claims(bulk: Bulk, stage: Stage, forms: Forms, series: str | None) -> list[dict[str, Any]]:
+    """Write every claim and citation; return the remembered rows whose memory moves on."""
+    moved: list[dict[str, Any]] = []
+    for document in stage.documents():
+        bulk.tick(DocumentVersion, document["id"])
+        bulk.put(forms.document, document["values"])
+    for claim, body in stage.to_write():
+        new = "claim" in body
+        if new:
+            bulk.tick(ClaimVersion, claim, claim)
+            bulk.put(forms.claim, body["claim"])
+        for id_, _document, values in body.get("citations", ()):
+            if not new:
+                bulk.tick(CitationVersion, id_, claim)
+            bulk.put(forms.citation, values)
+        if "assessment" in body:
+            id_, values = body["assessment"]
+            bulk.tick(AssessmentVersion, id_, claim)
+            bulk.put(forms.assessment, values)
+        if series is not None and "said" in body:
+            key, print_, written, vintage, stood = body["said"]
+            if stood:
+                day = date.fromisoformat(vintage)
+                now = {"written": written, "claim": claim, "vintage": day, "seq": bulk.log.seq}
+                moved.append({"key": key, "print": print_, **now})
+            else:
+                bulk.remember(series, key, print_, written, claim, vintage)
+    return moved
+
+
+def _move_rows(log: Log, series: str | None, moved: list[dict[str, Any]]) -> None:
+    """Note of remembered rows that a newer file says the same of them, or the same again."""
+    row = table_of(ImportedRow).c
+    for each in moved:
+        mine = (row.series == series) & (row.key == each.pop("key")) & (row.print == each.pop("print"))
+        log.session.execute(update(table_of(ImportedRow)).where(mine).values(each))
+
+
+def _write_relations(bulk: Bulk, stage: Stage, form: Form) -> None:
+    for claim, type_, other, note in stage.relations():
+        id_ = str(uuid7())
+        state: dict[str, Any] = dict.fromkeys(form.names)
+        state |= {"id": id_, "claim": claim, "type": type_, "to_claim": other, "note": note}
+        bulk.tick(RelationVersion, id_, claim)
+        bulk.put(form, form.values(state | {"asserted_by": EDITORS, "withdrawn": False}))
+
+
+def _repair(log: Log, stage: Stage) -> None:
+    for claim, body in stage.to_write():
+        if "fix" in body:
+            fix = body["fix"]
+            given = {"event": "transcription_fix", "reason": fix["reason"], "changes": fix["changes"]}
+            revise(log, claim, ChangeInput.model_validate(given))

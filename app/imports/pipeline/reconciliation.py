@@ -1,0 +1,104 @@
+"""What becomes of a row: whether it is new, or known again, and by what. Pure: what is known is handed over."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from app.enums import Status, Term
+from app.imports.pipeline.row_mapping import OnChange
+
+
+class Outcome(Term):
+    """What an import makes of a claim that a row gives."""
+
+    new = "new", "A new claim."
+    cited = "cited", "The claim stands already; this document is a new citation of it."
+    changed = "changed", "A row that is known said something else before: a claim that supersedes, or a repair."
+    unchanged = "unchanged", "The claim stands already, and is cited from this document."
+    differs = "differs", "A row that is known said something else before; the mapping only reports it."
+    older = "older", "The register has a later state of this row: an older file arrived again, or somebody repaired it."
+    retracted = "retracted", "The claim of this row was retracted; it is not recorded again."
+    removed = "removed", "The claim of this row was taken down; it is not recorded again."
+    refused = "refused", "The row breaks a rule; the reasons are given."
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A claim of the register, as it stands: its id, its status, its fingerprint and its revision."""
+
+    id: str
+    status: Status
+    print: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a row with this key said in an import before, what was `written` of it, and what became of its claim."""
+
+    print: str
+    written: str
+    vintage: date
+    claim: Standing
+
+    @property
+    def repaired(self) -> bool:
+        """Whether somebody has changed our record of it since."""
+        return self.claim.print != self.written
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome, the claim that it concerns and its fingerprint, and whether a change supersedes it."""
+
+    outcome: Outcome
+    claim: str | None = None
+    print: str | None = None
+    supersedes: bool = False
+
+
+GONE = {Status.retracted: Outcome.retracted, Status.removed: Outcome.removed}
+
+
+def decide(print_: str, same: Standing | None, said: Sequence[Said], vintage: date, on_change: OnChange) -> Decision:
+    """Tell what becomes of a row that says `print_`.
+
+    `same` is the claim that stands as a new claim of this row would, `said` what the row's key said before, the oldest
+    first, `vintage` the day of the file. What was superseded, retracted or taken down is never recorded again, and what
+    somebody repaired is not turned back.
+    """
+    if not said:
+        return _by_print(same)
+    last = said[-1]
+    if last.claim.status in GONE:
+        return Decision(GONE[last.claim.status], last.claim.id)
+    again = any(each.print == print_ for each in said) and vintage == last.vintage
+    if last.print != print_ and (vintage < last.vintage or again):
+        return Decision(Outcome.older, last.claim.id)
+    if last.repaired:
+        return Decision(Outcome.older, last.claim.id)
+    if last.print == print_:
+        return Decision(Outcome.unchanged, last.claim.id, last.claim.print)
+    if on_change == "report":
+        return Decision(Outcome.differs, last.claim.id)
+    if on_change == "fix" and same is not None:
+        # What our record would be repaired to is recorded already, from another document.
+        return _by_print(same)
+    return Decision(Outcome.changed, last.claim.id, supersedes=on_change == "supersede")
+
+
+def by_id(print_: str, same: Standing | None, named: Standing | None) -> Decision:
+    """The same for a row that names its claim by id, as the register's own files do."""
+    if named is None:
+        return _by_print(same)
+    if named.status is Status.removed:
+        return Decision(Outcome.removed, named.id)
+    if named.print == print_:
+        return Decision(Outcome.unchanged, named.id, named.print)
+    return Decision(Outcome.older if named.revision > 1 else Outcome.differs, named.id)
+
+
+def _by_print(same: Standing | None) -> Decision:
+    if same is None:
+        return Decision(Outcome.new)
+    return Decision(GONE.get(same.status, Outcome.cited), same.id, same.print)

@@ -1,0 +1,69 @@
+"""What an import works with: a plan turns each row into drafts of claims, by a mapping or from the native shape."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal, Protocol
+
+from app.http.schema_types import Input
+from app.imports.quality.anomalies import Smell
+from app.imports.readers.options import FileOptions, Row
+from app.vocabulary.slug_records import Slugged
+
+OnChange = Literal["supersede", "fix", "report"]
+
+
+@dataclass(slots=True)
+class Draft:
+    """One claim as a row gives it: the fields of a `ClaimInput`, not checked yet.
+
+    `key` is what the row is known again by in its series, `id` the claim's own id where the file says it.
+    """
+
+    name: str
+    given: dict[str, Any]
+    key: str | None = None
+    id: str | None = None
+    retracted: bool = False
+    retracted_on: date | None = None
+
+
+@dataclass(slots=True)
+class Drafted:
+    """What came of one row: its drafts and how they stand to each other, what smells, what is wrong, or why not."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    relations: list[tuple[int, str, int]] = field(default_factory=list)
+    """From the draft with this index, of this type, to the draft with that one."""
+    records: list[tuple[Slugged, str, Input]] = field(default_factory=list)
+    """Sources, subjects and places that the row names."""
+    smells: list[Smell] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    skipped: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Vintages:
+    """How a series goes on: what a changed figure becomes, and whether a file holds every row."""
+
+    series: str
+    on_change: OnChange
+    complete: bool
+
+
+class Plan(Protocol):
+    """Turns rows into drafts."""
+
+    name: str
+    options: FileOptions
+    vintages: Vintages | None
+
+    @property
+    def records(self) -> Sequence[tuple[Slugged, str, Input]]:
+        """The sources, categories, subjects and places that are recorded first if they are not there yet."""
+
+    def vintage(self, file: str) -> date | None:
+        """The day of a file, by its name."""
+
+    def draft(self, row: Row, vintage: date | None = None) -> Drafted:
+        """The drafts of one row of a file of that day. Never raises for what a row holds: that is its fault."""

@@ -1,0 +1,1 @@
+"""Data-quality warnings about imported rows."""

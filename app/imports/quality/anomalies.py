@@ -1,0 +1,190 @@
+"""What a data editor would raise an eyebrow at in an import: each oddity with its rows and its numbers.
+
+Nothing is changed and nothing is refused. A smell is a question to whoever imports, not a verdict: sources do revise
+their totals, and a jump can be a battle.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from app.comparison.figure import MAX_MAGNITUDE
+from app.enums import Term
+from app.imports.quality.digit_errors import SLIPS, digit_relation
+
+
+class SmellKind(Term):
+    """What is odd about rows of an import."""
+
+    total_falls = "total_falls", "A running total is lower than the one before it: restated, or mistyped."
+    duplicate_date = "duplicate_date", "One series has several figures for one date."
+    day_contradicts_date = "day_contradicts_date", "A row's day number counts to another date than the one it gives."
+    digit_slip = "digit_slip", "A figure is out of line with its neighbours, and one digit would put it in line."
+    jump = "jump", "A figure, or the growth of a running total, is more than ten times the usual."
+    transcriptions_differ = (
+        "transcriptions_differ",
+        "Two transcriptions of one source's series give different figures for one date.",
+    )
+    number_in_label = "number_in_label", "A label carries a number, so that it changes whenever the number does."
+    bound_equals_estimate = "bound_equals_estimate", "A bound is the estimate itself: perhaps copied into its place."
+    estimate_outside_bounds = "estimate_outside_bounds", "An estimate lies outside of its own bounds."
+    dates_missing = "dates_missing", "An otherwise regular series leaves dates out."
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a row stands; places sort in reading order."""
+
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Smell:
+    """One oddity: its rows in reading order, and a sentence with the numbers."""
+
+    kind: SmellKind
+    places: tuple[Place, ...]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One figure of one series: its value, else its lower, else its upper bound."""
+
+    place: Place
+    end: date
+    value: float
+
+
+def figure_smells(
+    place: Place, name: str, value: float | None, lower: float | None, upper: float | None
+) -> Iterator[Smell]:
+    """Compare an estimate with its own bounds.
+
+    An exact figure printed as a range of no width is no smell, nor is a count of 0 from 0 on.
+    """
+    if lower is not None and upper is not None and lower > upper:
+        detail = f"The lower bound of {name}, {spelled(lower)}, is above its upper bound, {spelled(upper)}."
+        yield Smell(SmellKind.estimate_outside_bounds, (place,), detail)
+        return
+    if value is None or value == lower == upper:
+        return
+    for word, bound, beyond in (
+        ("lower", lower, lower is not None and value < lower),
+        ("upper", upper, upper is not None and value > upper),
+    ):
+        if bound is None:
+            continue
+        if beyond:
+            side = "below" if word == "lower" else "above"
+            detail = f"The estimate of {name}, {spelled(value)}, is {side} its {word} bound, {spelled(bound)}."
+            yield Smell(SmellKind.estimate_outside_bounds, (place,), detail)
+        elif bound == value and not (value == 0 and word == "lower"):
+            detail = f"The {word} bound of {name} equals the estimate, {spelled(value)}."
+            yield Smell(SmellKind.bound_equals_estimate, (place,), detail)
+
+
+_NUMBER: Final = re.compile(
+    # Neither glued to letters nor hyphens (T-72, 2S19, 155mm, 2022-03-19) nor to the rest of a decimal or a date.
+    r"(?<![^\W_])(?<![-./'’,#№])"
+    r"(?P<number>[1-9]\d{0,2}(?:[,\u00a0\u202f\u2009 .'’]\d{3})+|\d{3,})"
+    r"(?![^\W_]|[-/'’]|[.,]\d)",
+)
+_UNIT: Final = re.compile(r"\s?(?:[%°]|(?:mm|cm|m|km|kg|g|t|kt|kV|kW|MW|hp|mi|ft|lb)\b)", re.IGNORECASE)
+_DESIGNATED: Final = re.compile(
+    # What such a number says is which, or out of how many, not how many.
+    r"(?:[№#]|\b(?:no|nr|per|unit|resolution|article|flight|law|decree|order|route)\b\.?)\s?$",
+    re.IGNORECASE,
+)
+_YEARS: Final = range(1900, 2100)
+_LABEL_SHOWN: Final = 80
+_LOOK_BACK: Final = 16
+"""Enough for the longest of the words above: a label can be a whole page."""
+
+
+def label_smell(place: Place, column: str, label: str) -> Smell | None:
+    """Find a number in a label, except in a model's name, a date, a calibre ("155 mm") or a base ("per 1,000")."""
+    for match in _NUMBER.finditer(label):
+        printed = match["number"]
+        if (
+            _is_date(printed)
+            or _UNIT.match(label, match.end())
+            or _DESIGNATED.search(label[max(match.start() - _LOOK_BACK, 0) : match.start()])
+        ):
+            continue
+        shown = " ".join(label.split())
+        shown = shown if len(shown) <= _LABEL_SHOWN else shown[: _LABEL_SHOWN - 1] + "…"
+        return Smell(
+            SmellKind.number_in_label, (place,), f'The label in {column} carries the number {printed}: "{shown}".'
+        )
+    return None
+
+
+def _is_date(printed: str) -> bool:
+    if not printed.isascii() or not printed.isdigit():
+        return False
+    if len(printed) == 8:  # noqa: PLR2004 - 20220319
+        return int(printed[:4]) in _YEARS and 1 <= int(printed[4:6]) <= 12 and 1 <= int(printed[6:]) <= 31  # noqa: PLR2004
+    return len(printed) == 4 and int(printed) in _YEARS  # noqa: PLR2004
+
+
+_LONGEST_DAY: Final = 12
+"""More digits than a day number can have: Python refuses to read very long ones."""
+
+
+def day_smell(place: Place, column: str, day: object, on: date, first: date) -> Smell | None:
+    """Compare a row's day number with its date, the day `first` being day 1; what is no whole number is passed over."""
+    number = _whole(day)
+    expected = (on - first).days + 1
+    if number is None or number == expected:
+        return None
+    try:
+        meant = f" is {first + timedelta(days=number - 1)}"
+    except OverflowError:
+        meant = " is no date"
+    return Smell(
+        SmellKind.day_contradicts_date,
+        (place,),
+        f"Day {number:,} in {column}{meant}, counted from {first} as day 1, but the row is dated {on}, "
+        f"which is day {expected:,}.",
+    )
+
+
+def _whole(day: object) -> int | None:
+    if isinstance(day, bool):
+        return None
+    if isinstance(day, str):
+        text = day.strip()
+        return int(text) if re.fullmatch(rf"-?[0-9]{{1,{_LONGEST_DAY}}}", text) else None
+    if isinstance(day, float):
+        return int(day) if day.is_integer() and abs(day) < MAX_MAGNITUDE else None
+    return day if isinstance(day, int) and abs(day) < MAX_MAGNITUDE else None
+
+
+def differing_transcriptions(
+    name: str, on: date, one: float, other: float, places: Iterable[Place], other_document: str
+) -> Smell:
+    """Say that two transcriptions of one figure differ, and by which slip where one explains it."""
+    relation = digit_relation(one, other)
+    slip = f": {SLIPS[relation]}" if relation in SLIPS else ""
+    return Smell(
+        SmellKind.transcriptions_differ,
+        tuple(sorted(places)),
+        f"For {on}, {name} is {spelled(one)} here and {spelled(other)} in {other_document}{slip}.",
+    )
+
+
+def places_of(*points: Point) -> tuple[Place, ...]:
+    """Where some points stand, in reading order."""
+    return tuple(sorted(point.place for point in points))
+
+
+def spelled(number: float) -> str:
+    """A number as it is read."""
+    if math.isfinite(number) and abs(number) < MAX_MAGNITUDE and number == int(number):
+        return f"{int(number):,}"
+    return f"{number:,}"

@@ -1,0 +1,312 @@
+"""Rows of nested documents: JSON, lines of JSON and YAML, read event by event and never whole."""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from json import JSONDecodeError, loads
+from typing import Any, Final, Protocol
+
+import ijson
+import orjson
+
+from app.imports.readers.options import FileRefused, Limits, Row, shown
+from app.imports.readers.text import Text
+
+Event = tuple[str, Any]
+"""What a parser found: start_map, map_key, end_map, start_array, end_array or the kind of a value; and the value."""
+
+STARTS: Final = frozenset({"start_map", "start_array"})
+ENDS: Final = frozenset({"end_map", "end_array"})
+PIECE: Final = 1 << 16
+LONG_NUMBER: Final = re.compile(r"[0-9]{19}")
+FAULTS: Final = (ijson.JSONError, ValueError)
+
+
+class Events(Protocol):
+    """A parser's findings, one after the other."""
+
+    name: str
+    line: int | None
+    """The line of the last event, where the parser knows it."""
+
+    def __iter__(self) -> Iterator[Event]:
+        """Each event. Raises FileRefused."""
+        ...
+
+    def begin(self) -> None:
+        """Say that what was read is done with: refused is only what grows too long from here."""
+
+
+class JsonEvents:
+    """The events of one JSON document."""
+
+    line: int | None = None
+
+    def __init__(self, text: Text, again: Callable[[ExitStack], Text], limits: Limits) -> None:
+        """`again` opens the text once more, to find the place of a fault."""
+        self.name = text.name
+        self._pieces = _utf8(text)
+        self._again = again
+        self._limits = limits
+        self._read = 0
+        self._begun = 0
+
+    def begin(self) -> None:
+        """As `Events.begin`."""
+        self._begun = self._read
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, for ijson. Raises FileRefused where an element grows too long."""
+        if size == 0:
+            return b""
+        if self._read - self._begun > self._limits.row + PIECE:
+            raise FileRefused(
+                f"an element has more than {self._limits.row:,} bytes",
+                file=self.name,
+                hint="set `rows` to the path of the array that holds the rows",
+            )
+        data = next(self._pieces, b"")
+        self._read += len(data)
+        return data
+
+    def __iter__(self) -> Iterator[Event]:
+        """Each event. Raises FileRefused."""
+        try:
+            # as floats: ijson 3.6 makes the process crash over a Decimal or an integer that Python refuses to make
+            yield from ijson.basic_parse(self, buf_size=PIECE, use_float=True)
+        except FAULTS as fault:
+            raise self._refused(fault) from fault
+
+    def _refused(self, fault: BaseException) -> FileRefused:
+        line, column = self._place()
+        said = str(fault).strip("b'\"").split("\n")[0].split("\\n")[0]
+        hint = "if each line is a document, set `format` to ndjson" if "trailing garbage" in said else None
+        if "overflow" in said:
+            said, hint = "a number is too large", "integers have up to 64 bits; put longer ones in quotes"
+        if isinstance(fault, UnicodeDecodeError):
+            said = "half of a surrogate pair"
+        return FileRefused(f"is not JSON: {said} (column {column})", file=self.name, line=line, hint=hint)
+
+    def _place(self) -> tuple[int, int]:
+        """The line and column of the first fault: read again, and where it was, byte by byte."""
+        before = max(self._read - 2 * PIECE, 0)
+        line, column, read = 1, 1, 0
+        with ExitStack() as stack:
+            found = ijson.sendable_list()
+            parser = ijson.basic_parse_coro(found, use_float=True)
+            try:
+                for data in _utf8(self._again(stack)):
+                    for piece in [data] if read + len(data) <= before else map(bytes, zip(data, strict=True)):
+                        parser.send(piece)
+                        found.clear()
+                        ends = piece.count(b"\n")
+                        line += ends
+                        column = len(piece) - piece.rfind(b"\n") if ends else column + len(piece)
+                    read += len(data)
+                parser.close()
+            except FAULTS:
+                pass
+        return line, column
+
+
+def _utf8(text: Text) -> Iterator[bytes]:
+    """The text in UTF-8, in pieces of at most `PIECE` characters."""
+    for piece in text.pieces():
+        for at in range(0, len(piece), PIECE):
+            yield piece[at : at + PIECE].encode()
+
+
+class Tree:
+    """The rows of a document."""
+
+    def __init__(self, events: Events, path: str | None, keyed: str | None, limits: Limits) -> None:
+        self._source = events
+        self._events = iter(events)
+        self._path = path.split(".") if path else []
+        self._keyed = keyed
+        self._limits = limits
+        self._number = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        """Each row. Raises FileRefused."""
+        for kind, value in self._events:
+            if kind == "nothing":  # an empty document
+                continue
+            yield from self._found(self._path, kind, value)
+
+    def _found(self, path: list[str], kind: str, value: Any) -> Iterator[Row]:  # noqa: ANN401 - any event's
+        """The rows at `path`, of the value that begins with this event."""
+        if not path:
+            yield from self._rows(kind, value)
+            return
+        step, *further = path
+        if kind != "start_map":
+            raise self._refused(f"the path {shown('.'.join(self._path))} leads into something that is no object")
+        seen: list[str] = []
+        found = False
+        for key in self._keys():
+            inner = next(self._events)
+            if key == step:
+                if found:
+                    raise self._refused(f"{shown(step)} of the path to the rows is there twice")
+                found = True
+                yield from self._found(further, *inner)
+            else:
+                seen = [*seen, key][:50]
+                self._skip(inner[0])
+        if not found:
+            near = difflib.get_close_matches(step, seen, n=1, cutoff=0.5)
+            hint = f"did you mean `{near[0]}`?" if near else "set `rows` to a path that the document has"
+            raise self._refused(f"there is nothing at {shown('.'.join(self._path))}", hint=hint)
+
+    def _rows(self, kind: str, value: Any) -> Iterator[Row]:  # noqa: ANN401 - any event's
+        name = self._source.name
+        if kind == "start_array":
+            if self._keyed is not None:
+                raise self._refused("the rows are a list: there are no keys for the column of `keyed`")
+            for inner in self._events:
+                if inner[0] == "end_array":
+                    return
+                line = self._next()
+                data = self._built(*inner)
+                if not isinstance(data, dict):
+                    raise self._refused("is not an object", line=line)
+                yield Row(name, line, data)
+        elif kind == "start_map" and self._keyed is not None:
+            for key in self._keys():
+                line = self._next()
+                data = self._built(*next(self._events))
+                yield Row(name, line, self._with_key(key, data, line))
+        elif kind == "start_map":
+            line = self._next()
+            yield Row(name, line, self._built(kind, value))
+        else:
+            raise self._refused("holds a single value, no rows")
+
+    def _next(self) -> int:
+        """The place of the next row."""
+        self._source.begin()
+        self._number += 1
+        return self._source.line or self._number
+
+    def _with_key(self, key: str, data: Any, line: int) -> dict[str, Any]:  # noqa: ANN401 - any value
+        name = self._keyed or ""
+        row = {name: key, **(data if isinstance(data, dict) else {"value": data})}
+        if row[name] != key:
+            raise self._refused(
+                f"the object at {shown(key)} has a field {shown(name)} of its own", line=line, hint="change `keyed`"
+            )
+        return row
+
+    def _keys(self) -> Iterator[str]:
+        """The keys of an object that was begun; what follows each is for the caller to take."""
+        for kind, value in self._events:
+            if kind == "end_map":
+                return
+            self._source.begin()
+            yield value
+
+    def _skip(self, kind: str) -> None:
+        depth = int(kind in STARTS)
+        while depth:
+            kind, _value = next(self._events)
+            self._source.begin()
+            depth += (kind in STARTS) - (kind in ENDS)
+            if depth > self._limits.depth:
+                raise self._too_deep()
+
+    def _built(self, kind: str, value: Any) -> Any:  # noqa: ANN401 - any value
+        """The value that begins with this event."""
+        if kind not in STARTS:
+            return self._plain(kind, value)
+        deepest = self._limits.depth
+        outer: list[tuple[Any, str]] = []
+        inside: Any = {} if kind == "start_map" else []
+        key = ""
+        for inner, found in self._events:
+            if inner == "map_key":
+                key = self._plain("string", found)
+                continue
+            if inner in ENDS:
+                if not outer:
+                    return inside
+                inside, key = outer.pop()
+                continue
+            item: Any = {} if inner == "start_map" else [] if inner == "start_array" else self._plain(inner, found)
+            if isinstance(inside, dict):
+                inside[key] = item
+            else:
+                inside.append(item)
+            if inner in STARTS:
+                outer.append((inside, key))
+                inside = item
+                if len(outer) >= deepest:
+                    raise self._too_deep()
+        raise self._refused("breaks off")
+
+    def _plain(self, kind: str, value: Any) -> Any:  # noqa: ANN401 - any value
+        if kind == "string":
+            if "\0" in value:
+                raise self._refused("a text holds a NUL character")
+            if len(value) > self._limits.cell:
+                raise self._refused(f"a text has more than {self._limits.cell:,} characters")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise self._refused("a number is too large")
+        return value
+
+    def _too_deep(self) -> FileRefused:
+        return self._refused(f"more than {self._limits.depth} lists and objects are inside each other")
+
+    def _refused(self, detail: str, *, line: int | None = None, hint: str | None = None) -> FileRefused:
+        """Why, at `line`, else at the row that was begun last."""
+        where = line or self._source.line or self._number or None
+        unit = "element" if self._source.line is None else "line"
+        return FileRefused(detail, file=self._source.name, line=where, hint=hint, unit=unit)
+
+
+def ndjson_rows(text: Text, limits: Limits) -> Iterator[Row]:
+    """The object on each line of `text`. Raises FileRefused."""
+    name = text.name
+    for line, written in enumerate(text.lines(), 1):
+        text.row_ended = line
+        if not written.strip():
+            continue
+        if len(written) > limits.row:
+            raise FileRefused(f"has more than {limits.row:,} characters", file=name, line=line)
+        data = _line_value(written, name, line)
+        if not isinstance(data, dict):
+            raise FileRefused("is not an object", file=name, line=line)
+        fault = fault_in(data, limits)
+        if fault:
+            raise FileRefused(fault, file=name, line=line)
+        yield Row(name, line, data)
+
+
+def _line_value(written: str, name: str, line: int) -> Any:  # noqa: ANN401 - any value
+    try:
+        data = orjson.loads(written)
+        # orjson would make long integers floats; it has checked the line, so that the slower reader meets no surprise
+        return loads(written) if LONG_NUMBER.search(written) else data
+    except JSONDecodeError as fault:  # orjson's error is one, too
+        raise FileRefused(f"is not JSON: {fault.msg} (column {fault.colno})", file=name, line=line) from fault
+    except ValueError as fault:
+        raise FileRefused("a number is too long", file=name, line=line) from fault
+
+
+def fault_in(value: Any, limits: Limits, depth: int = 1) -> str | None:  # noqa: ANN401 - any value
+    """What a parsed value may not hold, if it does: NULs, texts too long, too deep a nesting."""
+    if depth > limits.depth:
+        return f"more than {limits.depth} lists and objects are inside each other"
+    for inner in (*value, *value.values()) if isinstance(value, dict) else value:
+        if isinstance(inner, str):
+            if "\0" in inner:
+                return "a text holds a NUL character"
+            if len(inner) > limits.cell:
+                return f"a text has more than {limits.cell:,} characters"
+        elif isinstance(inner, (dict, list)):
+            fault = fault_in(inner, limits, depth + 1)
+            if fault:
+                return fault
+    return None

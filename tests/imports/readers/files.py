@@ -1,0 +1,106 @@
+"""Small files to import, and the ways to send them."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from app.imports.mappings.mapper import MappedPlan
+from app.imports.mappings.native import NativePlan
+from app.imports.mappings.schema import read_mapping
+from app.imports.pipeline.run import Result, RunRequest, run_import
+from tests.registers import Register
+
+ROW = {
+    "category": "killed",
+    "subject": "army",
+    "place": "war",
+    "modality": "estimate",
+    "as_printed": "1,351",
+    "value": "1351",
+    "period": "2022-02-24/2025-06-12",
+    "aggregation": "cumulative",
+    "date": "2025-06-12",
+    "source": "ministry",
+    "document_title": "The report",
+    "document_url": "https://example.org/report",
+    "publisher": "paper",
+}
+
+DAILY = """
+title = "Losses of the army, as the ministry reports them every day"
+series = "daily"
+
+[vintage]
+key = [{ column = "day" }]
+on_change = "ON_CHANGE"
+date = { column = "_file", after = "asof-", before = "." }
+
+[claim]
+subject = "army"
+place = "war"
+source = "ministry"
+modality = "count"
+date = { column = "day" }
+period = { start = "2022-02-24", end = { column = "day" } }
+citation.document = { title = "The table", url = "https://example.org/table", publisher = "paper" }
+
+[claims.dead]
+category = "killed"
+
+[claims.all]
+category = "casualties"
+
+[[relations]]
+claim = "dead"
+type = "part_of"
+to = "all"
+"""
+
+
+def row(number: int = 1351, **more: str) -> dict[str, str]:
+    return ROW | {"as_printed": f"{number:,}", "value": str(number)} | more
+
+
+def csv_of(*rows: dict[str, Any]) -> str:
+    written = io.StringIO()
+    writer = csv.DictWriter(written, list(rows[0]), lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return written.getvalue()
+
+
+def send(
+    register: Register, content: str | bytes, kind: str = "text/csv", role: str = "editor", /, **query: Any
+) -> Any:
+    """POST a file as the body."""
+    headers = register.keys[role] | {"Content-Type": kind}
+    return register.post("/v1/imports", content=content, headers=headers, params=query)
+
+
+def send_form(register: Register, name: str, content: str, mapping: str, role: str = "editor", **query: Any) -> Any:
+    """POST a file and a mapping as a form."""
+    files = {"file": (name, content), "mapping": ("mapping.toml", mapping)}
+    return register.post("/v1/imports", files=files, headers=register.keys[role], params=query)
+
+
+def daily(
+    register: Register, file: Path, days: dict[str, tuple[int, int]], on_change: str = "report", **how: Any
+) -> Result:
+    """Import days with their dead and their casualties, by the mapping above."""
+    rows = [{"day": day, "dead": dead, "all": all_} for day, (dead, all_) in days.items()]
+    file.write_text(json.dumps(rows), encoding="utf-8")
+    plan = MappedPlan("daily", read_mapping(DAILY.replace("ON_CHANGE", on_change), "daily"))
+    return run_import(register.database, RunRequest([file], plan, **how), "desk")
+
+
+def native(register: Register, file: Path, *rows: dict[str, Any], **how: Any) -> Result:
+    """Import a claims file."""
+    file.write_text(csv_of(*rows), encoding="utf-8", newline="")
+    return run_import(register.database, RunRequest([file], NativePlan(), **how), "desk")
+
+
+def counted(result: Result) -> dict[str, int]:
+    """The numbers of a result that are not zero."""
+    return {name: number for name, number in result.counts().items() if number}
