@@ -14,8 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import __version__
 from app.database.engine import Database, SchemaStale, alembic_config
 from app.enums import Role
+from app.errors import Problem
 from app.http.auth import create_key, list_keys, revoke_key
-from app.http.problems import Problem
 from app.imports.readers.options import FileRefused, MappingRefused
 from app.settings import Settings, SettingsFault, read_settings
 

@@ -11,9 +11,11 @@ from app import __version__
 from app.cache.invalidation import Watch
 from app.cache.responses import Memory
 from app.changes.routes import router as changes
+from app.claims.annotation_routes import router as annotations
+from app.claims.column_routes import router as columns
 from app.claims.routes import router as claims
 from app.database.engine import Database
-from app.database.transaction import view_of
+from app.database.snapshot import view_of
 from app.feeds.routes import router as feeds
 from app.http import health as observe
 from app.http import openapi as docs
@@ -22,7 +24,7 @@ from app.http.cache_middleware import Front
 from app.http.fast_route import Quick
 from app.http.middleware import EXPOSED, Counts, Edge, Preflight
 from app.imports.routes import router as imports
-from app.references.routes import router as citing
+from app.references.routes import router as references
 from app.settings import Settings, read_settings
 from app.sources.routes import router as sources
 from app.topics.routes import router as topics
@@ -72,7 +74,19 @@ def create_app(settings: Settings | None = None) -> Service:
     app.serve_from(Database(settings))
     app.state.settings = settings
     app.state.counts = Counts()
-    for room in (topics, claims, citing, sources, vocabulary, imports, changes, feeds, observe.router):
+    for room in (
+        topics,
+        claims,
+        annotations,
+        columns,
+        references,
+        sources,
+        vocabulary,
+        imports,
+        changes,
+        feeds,
+        observe.router,
+    ):
         app.router.routes.extend(room.routes)
     docs.install(app)
     problems.install(app)

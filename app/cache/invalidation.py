@@ -11,7 +11,7 @@ from typing import Any
 from app.cache.responses import Changed, Memory
 from app.database.engine import BUSY_SECONDS, Database
 from app.database.read_session import reading
-from app.http.problems import Unavailable
+from app.errors import Unavailable
 
 LAG = 0.3
 """Seconds that an answer from memory may lie behind what another process wrote to PostgreSQL."""

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from app.cache.etags import About, Basis
+from app.cache.scope import About, Basis
 
 Key = tuple[str, bytes, str]
 """What was asked: path, query, `Accept`."""

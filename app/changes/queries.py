@@ -9,8 +9,8 @@ from sqlmodel import Session
 
 from app.changes.schemas import ChangeQuery
 from app.claims.serialization.input_fields import given_citation, given_claim
+from app.database.snapshot import View
 from app.database.tables import VERSIONED, Change, CitationVersion, Version, columns_of
-from app.database.transaction import View
 from app.enums import Status
 from app.http.pagination import DEFAULT_LIMIT, Found
 

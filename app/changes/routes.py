@@ -12,10 +12,12 @@ from starlette.responses import Response, StreamingResponse
 from app.changes.queries import find_changes
 from app.changes.schemas import ChangeQuery, ChangeRow
 from app.database.engine import Database, Db
-from app.database.transaction import view_of
-from app.http.lists import Wanted, columns_of_model, json_bytes, listing
+from app.database.snapshot import view_of
+from app.http.csv_columns import columns_of_model
+from app.http.lists import Wanted, listing
 from app.http.pagination import Found
 from app.http.parameters import room
+from app.http.responses import json_bytes
 
 router = room("changes")
 

@@ -7,9 +7,10 @@ from sqlalchemy import select
 from uuid_utils import uuid7
 
 from app.claims.lookups import Card, Known, Standing
-from app.claims.queries import CITED, _card, read_claim
+from app.claims.queries import read_claim
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, ClaimInput, RelationInput
 from app.claims.serialization.input_fields import NUMBERS
+from app.claims.serialization.rows import CITED, _card
 from app.claims.validation import Faults, check_citation, check_claim, citation_columns
 from app.database.tables import (
     AssessmentVersion,
@@ -20,11 +21,12 @@ from app.database.tables import (
     columns_of,
 )
 from app.database.transaction import Log
+from app.database.types import ID_PATTERN
 from app.enums import Status
-from app.http.problems import DuplicateClaim
-from app.http.schema_types import ID_PATTERN
-from app.sources.queries import CARD, SOURCE
-from app.sources.queries import GIVEN as DOCUMENT
+from app.errors import DuplicateClaim
+from app.sources.documents import CARD
+from app.sources.documents import GIVEN as DOCUMENT
+from app.sources.queries import SOURCE
 
 SHOWN = ("id", "document", *(name for name in CITED if name != "id"))
 """What a citation shows, in order."""

@@ -23,7 +23,7 @@ from app.database.tables import (
 )
 from app.database.transaction import Log
 from app.enums import Aggregation, Derivation, FigureKind, Modality, Proposition, Status
-from app.http.problems import EventImpossible, invalid
+from app.errors import EventImpossible, invalid
 
 Row = Mapping[Any, Any]
 

@@ -7,11 +7,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
+from app.database.snapshot import View
 from app.database.tables import CategoryVersion, SourceVersion, columns_of
-from app.database.transaction import Log, View
+from app.database.transaction import Log
 from app.enums import Status
-from app.http.problems import Fault
-from app.sources.queries import SOURCE, document_cards, documents_at, holders
+from app.errors import Fault
+from app.sources.documents import document_cards, documents_at
+from app.sources.queries import SOURCE, holders
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import Slugged, absent, unknown_slugs
 

@@ -6,13 +6,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.claims.queries import Card, cards, select_claims
+from app.claims.queries import select_claims
 from app.claims.serialization.input_fields import differences, given_citation, given_claim
+from app.claims.serialization.rows import Card, cards
+from app.database.snapshot import EPOCH, View
 from app.database.tables import Change, CitationVersion, ClaimVersion, columns_of
-from app.database.transaction import EPOCH, View
+from app.database.types import ID_PATTERN
 from app.enums import Status
-from app.http.problems import NotFound
-from app.http.schema_types import ID_PATTERN
+from app.errors import NotFound
 
 
 def revisions_of(session: Session, id_: str, view: View) -> list[Card]:

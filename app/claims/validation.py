@@ -14,9 +14,9 @@ from app.claims.serialization.input_fields import FIGURE, NUMBERS, PLAIN
 from app.comparison.figure import Figure, FigureFault, canonical_number, checked, interval, kind_of, magnitude
 from app.comparison.period import Period, PeriodFault, date_from_edtf, parse_date, parse_period
 from app.comparison.wording import parse_wording
+from app.database.types import ID_PATTERN
 from app.enums import CitationRole, FigureKind, Proposition, Status
-from app.http.problems import Fault, InvalidRequest, fault
-from app.http.schema_types import ID_PATTERN
+from app.errors import Fault, InvalidRequest, fault
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import Slugged

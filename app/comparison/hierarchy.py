@@ -144,3 +144,15 @@ def _reached(start: str, onward: Callable[[str], Iterable[str]]) -> frozenset[st
         found.update(new)
         pending.extend(new)
     return frozenset(found)
+
+
+def holders_of(speaks_for: Mapping[str, str]) -> dict[str, str]:
+    """The same, where it is known which source each speaks for."""
+    found = {}
+    for slug in speaks_for:
+        holder, passed = slug, {slug}
+        while (other := speaks_for.get(holder)) is not None and other not in passed:
+            holder = other
+            passed.add(holder)
+        found[slug] = holder
+    return found

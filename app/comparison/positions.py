@@ -2,46 +2,13 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from itertools import combinations
-from typing import Final
 
 from app.comparison.figure import Interval, Number, interval, kind_of
 from app.comparison.hierarchy import Scheme
-from app.comparison.verdicts import Pair, Statement, compare, distance, in_order, ratio_of, same_base, window_reason
+from app.comparison.verdicts import Pair, Statement, compare, distance, in_order, same_base, window_reason
 from app.enums import Reason, Verdict
-
-WINDOW: Final = 31
-"""Days before the newest period end within which positions enter the spread."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a side-by-side asks for; None asks for any."""
-
-    category: str | None = None
-    subject: str | None = None
-    place: str | None = None
-    aggregation: str | None = None
-    unit: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """How far the positions on exactly one question lie apart: numbers that sources stated, no mean, no median.
-
-    `left_out` names every other position with the reasons.
-    """
-
-    lower: Number | None
-    upper: Number | None
-    ratio: float | None
-    sources: int
-    open_lower: bool
-    open_upper: bool
-    left_out: tuple[tuple[str, tuple[Reason, ...]], ...]
-
 
 _Key = tuple[str | bool | frozenset[str] | None, ...]
 
@@ -62,7 +29,7 @@ def key_of(statement: Statement) -> _Key:
     )
 
 
-def positions(statements: Iterable[Statement]) -> tuple[Statement, ...]:
+def find_positions(statements: Iterable[Statement]) -> tuple[Statement, ...]:
     """Find where each source stands: its statement of the latest period end, date, narrowest interval, smallest id.
 
     Statements tied on end and date whose figures lie apart all stay: one utterance, transcribed in two ways. Those
@@ -73,15 +40,15 @@ def positions(statements: Iterable[Statement]) -> tuple[Statement, ...]:
         if kind_of(statement.figure, statement.proposition) != "none":
             groups.setdefault(key_of(statement), []).append(statement)
     standing = [statement for group in groups.values() for statement in _standing(group)]
-    return tuple(sorted(standing, key=_place_in_order))
+    return tuple(sorted(standing, key=position_order))
 
 
-def pairs(standing: Iterable[Statement], scheme: Scheme, tolerance: float | None = None) -> tuple[Pair, ...]:
+def compare_pairs(standing: Iterable[Statement], scheme: Scheme, tolerance: float | None = None) -> tuple[Pair, ...]:
     """Compare every two positions once, in their order; `tolerance` as in `compare`."""
-    return tuple(pair(a, b, scheme, tolerance) for a, b in combinations(standing, 2))
+    return tuple(compare_pair(a, b, scheme, tolerance) for a, b in combinations(standing, 2))
 
 
-def pair(a: Statement, b: Statement, scheme: Scheme, tolerance: float | None = None) -> Pair:
+def compare_pair(a: Statement, b: Statement, scheme: Scheme, tolerance: float | None = None) -> Pair:
     """Compare two positions; two transcriptions of one utterance that lie apart contradict, however approximate."""
     if not is_transcription_conflict(a, b):
         return compare(a, b, scheme, tolerance)
@@ -99,34 +66,6 @@ def is_transcription_conflict(a: Statement, b: Statement) -> bool:
         and window_reason(a, b) is not Reason.window_differs
         and _apart(a, b)
     )
-
-
-def spread(standing: Iterable[Statement], asked: Asked, window: int = WINDOW) -> Spread:
-    """Measure how far the positions on exactly the asked question lie apart.
-
-    It takes those of unstated scope that end within `window` days of the newest of them, and leaves out forecasts,
-    shares, and vague figures. Without any, its numbers are None and `sources` is 0.
-    """
-    left_out: dict[str, tuple[Reason, ...]] = {}
-    eligible: list[Statement] = []
-    everyone = sorted(standing, key=_place_in_order)
-    for statement in everyone:
-        reasons = _strays(statement, asked)
-        if reasons:
-            left_out[statement.id] = reasons
-        else:
-            eligible.append(statement)
-    newest = max((each.period.last for each in eligible if each.period.last is not None), default=None)
-    taken: list[Statement] = []
-    for statement in eligible:
-        last = statement.period.last
-        if last is None or newest is None:
-            left_out[statement.id] = (Reason.end_uncertain,)
-        elif (newest - last).days > window:
-            left_out[statement.id] = (Reason.dates_differ,)
-        else:
-            taken.append(statement)
-    return _measured(taken, tuple((each.id, left_out[each.id]) for each in everyone if each.id in left_out))
 
 
 def age_days(statement: Statement, asked: date) -> int | None:
@@ -184,48 +123,12 @@ def _apart(a: Statement, b: Statement) -> bool:
     return one is not None and two is not None and one.disjoint(two)
 
 
-def _place_in_order(statement: Statement) -> tuple[bool, Number, str, str]:
-    lower = _numbers(statement).lower
+def position_order(statement: Statement) -> tuple[bool, Number, str, str]:
+    """Return the sort key of a position: by lower end, unknown first, then by source and id."""
+    lower = stated_interval(statement).lower
     return lower is not None, lower or 0, statement.source, statement.id
 
 
-def _numbers(statement: Statement) -> Interval:
+def stated_interval(statement: Statement) -> Interval:
     """The stated interval; a vague figure leaves both ends unknown."""
     return interval(statement.figure) or Interval(None, None)
-
-
-def _strays(statement: Statement, asked: Asked) -> tuple[Reason, ...]:
-    """Why the statement is not on exactly the asked question, or gives no number for it."""
-    figure = statement.figure
-    checks = (
-        (Reason.subject_differs, asked.subject not in {None, statement.subject}),
-        (Reason.place_differs, asked.place not in {None, statement.place}),
-        (Reason.unit_differs, asked.unit not in {None, statement.unit}),
-        (Reason.base_differs, figure.out_of is not None or figure.relative_to is not None),
-        (Reason.modality_differs, statement.is_forecast),
-        (Reason.aggregation_differs, asked.aggregation not in {None, statement.aggregation}),
-        (Reason.components_differ, asked.category not in {None, statement.category}),
-        (Reason.scope_differs, statement.scope_stated),
-        (Reason.vague, not figure.has_number),
-    )
-    found = [reason for reason, applies in checks if applies]
-    return in_order(found) if len(found) > 1 else tuple(found)
-
-
-def _measured(taken: list[Statement], left_out: tuple[tuple[str, tuple[Reason, ...]], ...]) -> Spread:
-    stated = [
-        number
-        for statement in taken
-        for number in (statement.figure.value, statement.figure.lower, statement.figure.upper)
-        if number is not None
-    ]
-    lower, upper = min(stated, default=None), max(stated, default=None)
-    return Spread(
-        lower=lower,
-        upper=upper,
-        ratio=None if lower is None or upper is None else ratio_of(upper, lower),
-        sources=len({each.source for each in taken}),
-        open_lower=any(_numbers(each).lower is None for each in taken),
-        open_upper=any(_numbers(each).upper is None for each in taken),
-        left_out=left_out,
-    )

@@ -116,7 +116,7 @@ def told(dialect: Dialect, statement: str, wrong: Exception) -> Exception:
     return DBAPIError.instance(statement, None, wrong, dialect.loaded_dbapi.Error, dialect=dialect)
 
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def alembic_config() -> "Config":

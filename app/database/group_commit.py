@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.database.engine import Database
 from app.database.transaction import Log
-from app.http.problems import Problem
+from app.errors import Problem
 
 MOST = 64
 """So many writes share a transaction at most: the others do not wait longer than that takes."""

@@ -15,7 +15,8 @@ from sqlmodel import Session
 
 from app.database.engine import Database, told
 from app.database.query_budget import watch
-from app.database.transaction import EPOCH, View, moment_of, view_of
+from app.database.snapshot import EPOCH, View, view_of
+from app.database.transaction import moment_of
 
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 PLAN_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_sort = off; "

@@ -1,5 +1,6 @@
 """Column types that mean the same on SQLite and on PostgreSQL."""
 
+import re
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
@@ -96,3 +97,6 @@ def one_of(terms: type[Enum], name: str) -> SqlEnum:
         length=24,
         values_callable=lambda members: [member.value for member in members],
     )
+
+
+ID_PATTERN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

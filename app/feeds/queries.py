@@ -7,11 +7,11 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from app.claims.search.filters import claim, topic_clause
+from app.database.snapshot import View
 from app.database.tables import Change, ClaimVersion, columns_of
-from app.database.transaction import View
 from app.enums import Status
+from app.errors import Removed
 from app.feeds.formats import Entry, Feed
-from app.http.problems import Removed
 from app.references.queries import read_citable
 from app.topics.queries import topic_fields
 from app.vocabulary.records import scheme

@@ -5,13 +5,13 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
-from app.cache.etags import Basis, answer
+from app.cache.scope import Basis
 from app.database.engine import Database, Db
-from app.database.transaction import view_of
+from app.database.snapshot import view_of
 from app.feeds.formats import Feed, atom, json_feed
 from app.feeds.queries import read_feed
-from app.http.lists import json_bytes
 from app.http.parameters import room
+from app.http.responses import answer, json_bytes
 from app.topics.routes import TopicSlug
 
 router = room("changes")

@@ -18,7 +18,7 @@ from uuid_utils import uuid7
 from app.database.engine import Database
 from app.database.tables import ApiKey, columns_of
 from app.enums import Role
-from app.http.problems import Forbidden, Unauthorized
+from app.errors import Forbidden, Unauthorized
 
 TRUSTED = 0.5
 """Seconds for which a key is not looked up again: so long it may outlive its revocation by another process."""

@@ -18,9 +18,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from app.cache.etags import Basis, matches
+from app.cache.etags import matches
 from app.cache.invalidation import Watch
 from app.cache.responses import OF_THE_BODY, Header, Kept, Key, Sent
+from app.cache.scope import Basis
 from app.http.compression import LEAST_BYTES, STREAMS, Stream, chosen, compressed, worth_compressing
 from app.http.middleware import REQUEST_ID, logger, one_line
 

@@ -14,9 +14,11 @@ from starlette.types import Message, Receive, Scope
 
 from app.claims.routes import post_claim
 from app.claims.schemas import ClaimInput
+from app.errors import Problem
 from app.http.auth import contributor_of
-from app.http.problems import DATABASE_FAULTS, Problem, on_database, problem_response
-from app.http.writes import is_name, writer_of
+from app.http.idempotency import is_name
+from app.http.problems import DATABASE_FAULTS, on_database, problem_response
+from app.http.writes import writer_of
 
 ADDRESS = "/v1/claims"
 SELDOM = ("x-register-seq", "if-match")

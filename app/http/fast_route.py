@@ -22,10 +22,12 @@ from app.claims.routes import get_claim, list_claims
 from app.claims.search.filters import ClaimQuery
 from app.database.engine import Database
 from app.database.query_budget import in_a_hurry, is_too_long
+from app.errors import Problem, QueryTooBroad
 from app.http.fast_post import ADDRESS, Posted
-from app.http.lists import SUFFIXES, Format, Shape, Want
+from app.http.lists import Shape, Want
+from app.http.negotiation import SUFFIXES, Format
 from app.http.parameters import IGNORED
-from app.http.problems import DATABASE_FAULTS, Problem, QueryTooBroad, problem_response
+from app.http.problems import DATABASE_FAULTS, problem_response
 from app.http.schema_types import Day, State
 from app.topics.routes import (
     CompareQuery,

@@ -7,9 +7,9 @@ from pydantic import Field
 from starlette.responses import Response
 
 from app.database.engine import Db, SchemaStale
-from app.database.transaction import view_of
-from app.http.lists import one
-from app.http.problems import Unavailable
+from app.database.snapshot import view_of
+from app.errors import Unavailable
+from app.http.responses import one
 from app.http.schema_types import Output
 
 router = APIRouter(tags=["operation"])

@@ -1,47 +1,30 @@
 """Which format of an answer is wanted, decided here alone, and how a list is served in it."""
 
 from asyncio import sleep
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import AsyncIterator, Callable, Sequence
 from enum import StrEnum
-from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from app.cache.etags import SHARED, Basis, answer, digest, still_has
+from app.cache.etags import digest
+from app.cache.scope import Basis
+from app.errors import NotAcceptable, invalid, nearest
+from app.http.negotiation import FILES, JSON, MEDIA_TYPES, SUFFIXES, Format, _chosen, _listed
 from app.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Found, Meta, PageLinks, PageQuery
-from app.http.problems import NotAcceptable, invalid, nearest
+from app.http.responses import SHARED, answer, json_bytes, one, still_has
 from app.http.schema_types import Output
-from app.http.serializers import CSV, JSON_OPTIONS, NDJSON, Column, FileFormat, Layout, laid_out
-
-JSON = "application/json"
+from app.http.serializers import Column, FileFormat, Layout, laid_out
 
 FILE_PAGE = 2_000
 """So many rows of a long file are read at once, and held in memory."""
 
 PIECE = 2**18
 """So many bytes of it are compressed and sent at once; other clients are answered in between."""
-
-
-class Format(StrEnum):
-    """The formats of every list."""
-
-    json = "json"
-    csv = "csv"
-    ndjson = "ndjson"
-
-
-SUFFIXES = [kind.value for kind in Format]
-
-FILES: dict[Format, FileFormat] = {Format.csv: CSV, Format.ndjson: NDJSON}
-"""The formats in which a list is a file of all its rows."""
-
-MEDIA_TYPES = {Format.json: JSON} | {kind: file.media_type.partition(";")[0] for kind, file in FILES.items()}
-"""What each format is called in `Accept`; the first is served to a client that does not mind."""
 
 
 class Shape(StrEnum):
@@ -55,11 +38,6 @@ T = TypeVar("T", bound=Output)
 Q = TypeVar("Q", bound=PageQuery)
 Find = Callable[[Q], Found]
 """Reads one page, in a short session of its own."""
-
-
-def json_bytes(content: Any) -> bytes:  # noqa: ANN401 - whatever JSON can say
-    """`content` as JSON: times in UTC with `Z`."""
-    return orjson.dumps(content, option=JSON_OPTIONS)
 
 
 class Want:
@@ -206,106 +184,6 @@ class Want:
 
 def _lines(file: FileFormat, found: Found, columns: Sequence[Column]) -> bytes:
     return file.lines(found.rows, columns) if found.lines is None else found.lines
-
-
-def one(
-    request: Request,
-    document: dict[str, Any],
-    *,
-    tag: str = "",
-    status: int = 200,
-    headers: Mapping[str, str] | None = None,
-    basis: Basis | None = None,
-) -> Response:
-    """A single resource: its bare object, as JSON."""
-    return answer(request, json_bytes(document), JSON, tag=tag, status=status, headers=headers, basis=basis)
-
-
-def _chosen(request: Request, asked: Format | None) -> Format:
-    suffix = request.path_params.get("suffix")
-    if suffix is not None:
-        return Format(suffix) if suffix in SUFFIXES else Format.json
-    if asked is not None:
-        return asked
-    return _accepted(",".join(request.headers.getlist("accept")) or "*/*")
-
-
-def _accepted(accept: str) -> Format:
-    """The best of our formats by `Accept` (RFC 9110, 12.5.1): JSON where the client does not mind."""
-    best: tuple[float, Format] | None = None
-    for kind, media_type in MEDIA_TYPES.items():
-        quality = _quality(accept, media_type)
-        if quality > 0 and (best is None or quality > best[0]):
-            best = (quality, kind)
-    if best is None:
-        raise NotAcceptable(
-            f"This address serves {_listed(MEDIA_TYPES.values(), 'and')}.",
-            hint="leave `Accept` out, or add a suffix like .csv",
-        )
-    return best[1]
-
-
-def _quality(accept: str, media_type: str) -> float:
-    any_like_it = media_type.partition("/")[0] + "/*"
-    found, closeness = 0.0, -1
-    for part in accept.split(","):
-        name, *parameters = (piece.strip() for piece in part.split(";"))
-        close = {media_type: 2, any_like_it: 1, "*/*": 0}.get(name.lower(), -1)
-        if close > closeness:
-            closeness = close
-            weights = [p[2:] for p in parameters if p.lower().startswith("q=")]
-            try:
-                found = float(weights[0]) if weights else 1.0
-            except ValueError:
-                found = 0.0
-    return found
-
-
-TYPES: dict[Any, str] = {
-    str: "string",
-    int: "integer",
-    float: "number",
-    bool: "boolean",
-    date: "date",
-    datetime: "datetime",
-}
-
-
-def column(model: type[BaseModel], name: str, path: str) -> Column:
-    """The column `name` for the value at `path` of `model`; what it means is what the model says of it."""
-    steps = tuple(path.split("."))
-    kind: Any = model
-    for step in steps:
-        info = kind.model_fields[step]
-        kind = inner_type(info.annotation)
-    word = isinstance(kind, type) and issubclass(kind, str)
-    type_ = "string" if word else TYPES.get(kind, "number")
-    example = info.examples[0] if info.examples else None
-    return Column(name, steps, type_, info.description or "", example)
-
-
-def columns_of_model(model: type[BaseModel]) -> list[Column]:
-    """One column for each field of `model` that is not itself nested."""
-    return [
-        column(model, name, name)
-        for name, info in model.model_fields.items()
-        if get_origin(info.annotation) is not dict
-        and not (isinstance(inner := inner_type(info.annotation), type) and issubclass(inner, BaseModel))
-    ]
-
-
-def inner_type(annotation: Any) -> Any:  # noqa: ANN401 - types are values here
-    """The type inside `X | None`, `list[X]` and `Annotated[X, …]`; `int | float` is a number."""
-    arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
-    if get_origin(annotation) is Annotated or len(arguments) == 1:
-        return inner_type(arguments[0])
-    return float if arguments else annotation
-
-
-def _listed(words: Iterable[str], last: str) -> str:
-    """`a, b and c`."""
-    *others, end = words
-    return f"{', '.join(others)} {last} {end}"
 
 
 def _suffix(

@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.http.problems import Problem, TooLarge, problem_response
+from app.errors import Problem, TooLarge
+from app.http.problems import problem_response
 
 logger = logging.getLogger("counterclaim")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,80}")

@@ -12,9 +12,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from app import __version__
-from app.cache.etags import answer
-from app.http.lists import JSON, json_bytes
-from app.http.problems import MEDIA_TYPE, NotFound, ProblemDetail, known_problems, nearest
+from app.errors import NotFound, known_problems, nearest
+from app.http.negotiation import JSON
+from app.http.problems import MEDIA_TYPE, ProblemDetail
+from app.http.responses import answer, json_bytes
 
 DESCRIPTION = """
 A register of **sourced claims**: figures that sources contradict each other on, kept side by side with who said it,

@@ -10,8 +10,8 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from app.database.engine import Database, Db
-from app.database.transaction import view_of
-from app.http.problems import InvalidRequest, Unavailable, UnknownParameter, UnsupportedMediaType, fault, nearest
+from app.database.snapshot import view_of
+from app.errors import InvalidRequest, Unavailable, UnknownParameter, UnsupportedMediaType, fault, nearest
 
 IGNORED = ("v", "_", "t", "cb", "fbclid", "gclid")
 """Cache-busters and trackers that charts, spreadsheets and newsletters add by themselves; so are `utm_…`."""

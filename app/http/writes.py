@@ -11,21 +11,20 @@ from fastapi import Depends, Header, Request
 from sqlalchemy import and_, delete, insert, select, update
 from starlette.responses import Response
 
-from app.cache.etags import answer
 from app.database.engine import Database
 from app.database.group_commit import together
 from app.database.tables import StoredAnswer, columns_of
 from app.database.transaction import Log
+from app.errors import KeyReused, PreconditionFailed, PreconditionRequired, Removed
 from app.http.auth import Actor
-from app.http.lists import JSON, json_bytes
-from app.http.problems import KeyReused, PreconditionFailed, PreconditionRequired, Removed, invalid, problem_response
+from app.http.idempotency import IdempotencyKey
+from app.http.negotiation import JSON
+from app.http.problems import problem_response
+from app.http.responses import answer, json_bytes
 from app.vocabulary.slug_records import Slugged, seek_slugged
 
 KEPT = timedelta(hours=24)
 """How long an answer is kept for its Idempotency-Key."""
-
-LONGEST = 255
-"""The most characters of an Idempotency-Key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,30 +149,6 @@ class Writer:
 def forget_answers(log: Log, claim: str) -> None:
     """Stored answers that show a claim lose their bodies when it is taken down."""
     log.session.execute(update(StoredAnswer).where(columns_of(StoredAnswer).claim == claim).values(body=None))
-
-
-def is_name(key: str) -> bool:
-    """Whether a request can be named so."""
-    return 0 < len(key) <= LONGEST and key.isascii() and key.isprintable()
-
-
-async def _idempotency_key(
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            description="A name of your own for this request: sent again within 24 hours, it gets the first answer.",
-            examples=["2f1d0c5e-import-17"],
-            max_length=LONGEST,
-        ),
-    ] = None,
-) -> str | None:
-    if idempotency_key is not None and not is_name(idempotency_key):
-        raise invalid("Idempotency-Key", f"Expected 1 to {LONGEST} printable ASCII characters.", location="header")
-    return idempotency_key
-
-
-IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
-"""The name that a client gave its request, checked."""
 
 
 async def _writer(

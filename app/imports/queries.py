@@ -6,11 +6,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session
 
+from app.database.keyset import Order, walk
+from app.database.snapshot import View
 from app.database.tables import ImportVersion, columns_of
-from app.database.transaction import View
-from app.http.pagination import DEFAULT_LIMIT, Found, Order, PageQuery, walk
-from app.http.problems import NotFound
-from app.http.schema_types import ID_PATTERN
+from app.database.types import ID_PATTERN
+from app.errors import NotFound
+from app.http.pagination import DEFAULT_LIMIT, Found, PageQuery
 
 SHOWN = (
     "id",

@@ -7,12 +7,15 @@ from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from app.database.engine import Db
-from app.database.transaction import view_of
+from app.database.snapshot import view_of
 from app.http.auth import Contributor
-from app.http.lists import Wanted, column, columns_of_model, listing, one
+from app.http.csv_columns import column, columns_of_model
+from app.http.idempotency import IdempotencyKey
+from app.http.lists import Wanted, listing
 from app.http.pagination import AsOf, Found, PageQuery
 from app.http.parameters import room
-from app.http.writes import IdempotencyKey, Writer
+from app.http.responses import one
+from app.http.writes import Writer
 from app.imports.queries import find_imports, read_import
 from app.imports.schemas import ID, Counts, Import, ImportQuery, ImportReport
 from app.imports.uploads import FORM, RAW, Uploaded

@@ -9,8 +9,9 @@ from starlette.responses import Response
 
 from app.database.transaction import Log, writing
 from app.enums import Role
+from app.errors import FileNotRead, Forbidden, MappingNotRead, RowsRefused, fault
 from app.http.auth import Actor
-from app.http.problems import MOST_FAULTS, FileNotRead, Forbidden, MappingNotRead, RowsRefused, fault
+from app.http.problems import MOST_FAULTS
 from app.http.writes import Made, Writer
 from app.imports.mappings.mapper import MappedPlan
 from app.imports.mappings.native import NativePlan

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from app.http.problems import UnsupportedMediaType, invalid
+from app.errors import UnsupportedMediaType, invalid
 
 RAW = {
     "text/csv": "upload.csv",

@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from app.claims.queries import Card, read_claim
+from app.claims.queries import read_claim
+from app.claims.serialization.rows import Card
+from app.database.snapshot import View
 from app.database.tables import (
     AssessmentVersion,
     CategoryVersion,
@@ -22,7 +24,6 @@ from app.database.tables import (
     Version,
     columns_of,
 )
-from app.database.transaction import View
 from app.enums import Proposition, RelationType
 from app.sentences.phrases import Source
 from app.sentences.sentence import Cited, Names, cite

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.responses import Response
 
-from app.cache.etags import Basis, answer, of_claim
+from app.cache.scope import Basis, of_claim
 from app.claims.routes import ClaimId, KnownOn
 from app.database.engine import Db
-from app.database.transaction import view_of
-from app.http.lists import json_bytes, one
+from app.database.snapshot import view_of
 from app.http.pagination import AsOf
 from app.http.parameters import room
+from app.http.responses import answer, json_bytes, one
 from app.http.serializers import cell
 from app.references.bibliography import Item, bibtex, caveats, document_item, record_item
 from app.references.queries import Citable, read_citable

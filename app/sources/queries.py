@@ -1,19 +1,17 @@
 """Sources and documents: how they are found and recorded."""
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import select
 from sqlmodel import Session
-from uuid_utils import uuid7
 
-from app.database.tables import DocumentVersion, SourceVersion, columns_of, table_of
-from app.database.transaction import Log, View
-from app.http.pagination import DEFAULT_LIMIT, Found, Order, PageQuery, walk
-from app.http.problems import Fault, InvalidRequest, NotFound
-from app.http.schema_types import ID_PATTERN
-from app.sources.schemas import DocumentCard, DocumentInput, SourceInput
-from app.vocabulary.slug_records import STAMPS, Slugged, put_slugged, reference_faults, unknown_slugs
+from app.comparison.hierarchy import holders_of
+from app.database.snapshot import View
+from app.database.tables import SourceVersion, columns_of
+from app.database.transaction import Log
+from app.errors import InvalidRequest
+from app.sources.schemas import SourceInput
+from app.vocabulary.slug_records import Slugged, put_slugged, reference_faults
 
 SOURCE = Slugged(
     "source",
@@ -22,8 +20,6 @@ SOURCE = Slugged(
     ("name", "kind", "interest", "speaks_for", "anonymous", "description", "url"),
     {"speaks_for": None},
 )
-CARD = tuple(DocumentCard.model_fields)
-GIVEN = tuple(DocumentInput.model_fields)
 
 
 def put_source(log: Log, slug: str, given: SourceInput) -> tuple[dict[str, Any], bool | None]:
@@ -39,92 +35,3 @@ def holders(session: Session, view: View) -> dict[str, str]:
     columns = columns_of(SourceVersion)
     wanted = select(columns.slug, columns.speaks_for).where(columns.speaks_for.is_not(None), view.holds(SourceVersion))
     return holders_of({row.slug: row.speaks_for for row in session.execute(wanted)})
-
-
-def holders_of(speaks_for: Mapping[str, str]) -> dict[str, str]:
-    """The same, where it is known which source each speaks for."""
-    found = {}
-    for slug in speaks_for:
-        holder, passed = slug, {slug}
-        while (other := speaks_for.get(holder)) is not None and other not in passed:
-            holder = other
-            passed.add(holder)
-        found[slug] = holder
-    return found
-
-
-def _documents(view: View) -> Select[Any]:
-    document, source = columns_of(DocumentVersion), columns_of(SourceVersion)
-    published_by = and_(source.slug == document.publisher, view.holds(SourceVersion))
-    return (
-        select(*document, source.name.label("publisher_name"))
-        .select_from(table_of(DocumentVersion).outerjoin(table_of(SourceVersion), published_by))
-        .where(view.holds(DocumentVersion))
-    )
-
-
-def document_card(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A document, as a citation shows it."""
-    return {name: row[name] for name in CARD}
-
-
-def _document(row: Mapping[Any, Any]) -> dict[str, Any]:
-    more = {name: row[name] for name in ("content_sha256", "retrieved_at", "terms", *STAMPS)}
-    return document_card(row) | more | {"links": {"self": f"/v1/documents/{row['id']}"}}
-
-
-def find_documents(session: Session, query: PageQuery, view: View) -> Found:
-    """All documents, the oldest record first."""
-    statement = _documents(view)
-    total = (
-        session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if query.total else None
-    )
-    order = Order("id", columns_of(DocumentVersion).id)
-    rows, cursor = walk(session, statement, order, query.limit or DEFAULT_LIMIT, query.cursor)
-    return Found([_document(row) for row in rows], view.seq, cursor, total)
-
-
-def read_document(session: Session, id_: str, view: View) -> dict[str, Any]:
-    """One document. Raises `NotFound`."""
-    row = None
-    if ID_PATTERN.fullmatch(id_):
-        row = session.execute(_documents(view).where(columns_of(DocumentVersion).id == id_)).mappings().first()
-    if row is None:
-        raise NotFound(f"There is no document `{id_}`.", hint="GET /v1/documents lists them")
-    return _document(row)
-
-
-def document_cards(session: Session, ids: Iterable[str], view: View) -> dict[str, dict[str, Any]]:
-    """The cards of the documents with these ids."""
-    rows = session.execute(_documents(view).where(columns_of(DocumentVersion).id.in_(set(ids)))).mappings()
-    return {row["id"]: document_card(row) for row in rows}
-
-
-def document_faults(log: Log, given: DocumentInput) -> list[Fault]:
-    """What is wrong with a document."""
-    used = [("publisher", given.publisher)] if given.publisher else []
-    return unknown_slugs(log.session, log.view, SOURCE, used)
-
-
-def documents_at(session: Session, urls: Iterable[str], view: View) -> dict[str, dict[str, Any]]:
-    """Address → the card of the document that is recorded there."""
-    rows = session.execute(_documents(view).where(columns_of(DocumentVersion).url.in_(set(urls)))).mappings()
-    return {row["url"]: document_card(row) for row in rows}
-
-
-def documents_named(
-    session: Session, titles: Iterable[str], view: View
-) -> dict[tuple[str, str | None], dict[str, Any]]:
-    """Title and publisher → the card of the document, of those that have no address."""
-    columns = columns_of(DocumentVersion)
-    rows = session.execute(_documents(view).where(columns.url.is_(None), columns.title.in_(set(titles)))).mappings()
-    return {(row["title"], row["publisher"]): document_card(row) for row in rows}
-
-
-def record_document(log: Log, given: DocumentInput, id_: str | None = None) -> tuple[str, bool]:
-    """Record a document and return its id, and whether it is new: of one address there is one document."""
-    if given.url and (found := documents_at(log.session, [given.url], log.view)):
-        return str(found[given.url]["id"]), False
-    id_ = id_ or str(uuid7())
-    log.record(DocumentVersion, id_, {name: getattr(given, name) for name in GIVEN}, action="created")
-    return id_, True

@@ -5,24 +5,21 @@ from typing import Annotated
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
-from app.cache.etags import of_record
+from app.cache.scope import of_record
 from app.database.engine import Db
-from app.database.transaction import Log, view_of
+from app.database.snapshot import view_of
+from app.database.transaction import Log
+from app.errors import InvalidRequest
 from app.http.auth import Contributor, Editor
-from app.http.lists import Wanted, columns_of_model, listing, one
+from app.http.csv_columns import columns_of_model
+from app.http.lists import Wanted, listing
 from app.http.pagination import AsOf, Found, PageQuery
 from app.http.parameters import room
-from app.http.problems import InvalidRequest
+from app.http.responses import one
 from app.http.schema_types import Slug
 from app.http.writes import Made, Write
-from app.sources.queries import (
-    SOURCE,
-    document_faults,
-    find_documents,
-    put_source,
-    read_document,
-    record_document,
-)
+from app.sources.documents import document_faults, find_documents, read_document, record_document
+from app.sources.queries import SOURCE, put_source
 from app.sources.schemas import Document, DocumentInput, Source, SourceInput
 from app.vocabulary.slug_records import find_slugged, read_slugged
 

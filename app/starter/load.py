@@ -16,7 +16,8 @@ from app.database.engine import Database
 from app.database.tables import ClaimVersion, ImportVersion, columns_of
 from app.database.transaction import Log, writing
 from app.imports.schemas import Counts
-from app.sources.queries import put_source, record_document
+from app.sources.documents import record_document
+from app.sources.queries import put_source
 from app.sources.schemas import DocumentInput, SourceInput
 from app.topics.records import put_topic
 from app.topics.schemas import TopicInput

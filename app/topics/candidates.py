@@ -26,8 +26,8 @@ from app.comparison.figure import Figure, plain_number
 from app.comparison.period import parse_period
 from app.comparison.verdicts import Statement
 from app.database.query_budget import is_too_long
-from app.database.transaction import View
-from app.http.problems import QueryTooBroad
+from app.database.snapshot import View
+from app.errors import QueryTooBroad
 from app.vocabulary.reference_data import Vocabulary, remembered
 
 READ = (

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.database.tables import TopicVersion
 from app.database.transaction import Log
-from app.http.problems import InvalidRequest
+from app.errors import InvalidRequest
 from app.topics.schemas import TopicInput
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import Slugged, put_slugged, reference_faults

@@ -7,34 +7,30 @@ from fastapi import Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from app.cache.etags import of_topic
-from app.claims.queries import Card, find_claims, read_cards
+from app.cache.scope import of_topic
+from app.claims.queries import find_claims, read_cards
 from app.claims.schemas import Claim
 from app.claims.search.filters import ClaimQuery
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
-from app.comparison.positions import WINDOW
+from app.claims.serialization.rows import Card
+from app.comparison.spread import WINDOW
 from app.database.engine import Db
 from app.database.read_session import reading
 from app.database.transaction import Log
 from app.enums import Aggregation
+from app.errors import invalid
 from app.http.auth import Editor
-from app.http.lists import Wanted, columns_of_model, listing, one
+from app.http.csv_columns import columns_of_model
+from app.http.lists import Wanted, listing
 from app.http.pagination import AsOf, Found, PageQuery
 from app.http.parameters import room
-from app.http.problems import invalid
+from app.http.responses import one
 from app.http.schema_types import Day, Slug, State
 from app.http.writes import Write
-from app.topics.queries import (
-    Question,
-    check_question,
-    find_timeline,
-    find_topics,
-    read_topic,
-    side_by_side,
-    topic_fields,
-)
+from app.topics.queries import find_timeline, find_topics, read_topic, topic_fields
 from app.topics.records import TOPIC, put_topic
 from app.topics.schemas import SideBySide, TimelineRow, Topic, TopicInput
+from app.topics.side_by_side import Question, check_question, side_by_side
 
 router = room("topics")
 TOPIC_COLUMNS = columns_of_model(Topic)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.database.transaction import View
+from app.database.snapshot import View
 from app.topics.candidates import Asked, read
 from app.vocabulary.reference_data import Vocabulary
 

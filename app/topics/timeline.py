@@ -7,8 +7,9 @@ from datetime import date
 from sqlmodel import Session
 
 from app.claims.search.filters import Sort, order_of
-from app.database.transaction import View
-from app.http.pagination import DEFAULT_LIMIT, read_cursor, write_cursor
+from app.database.keyset import read_cursor, write_cursor
+from app.database.snapshot import View
+from app.http.pagination import DEFAULT_LIMIT
 from app.topics.candidates import Asked, as_date, held_in, parameters_of, read, since_clause
 
 ORDER = order_of(Sort.by_source)

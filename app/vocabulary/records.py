@@ -7,9 +7,10 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from app.comparison.hierarchy import Category, Scheme
+from app.database.snapshot import View
 from app.database.tables import CategoryVersion, ClaimVersion, PlaceVersion, SubjectVersion, columns_of
-from app.database.transaction import Log, View
-from app.http.problems import InUse, InvalidRequest, fault
+from app.database.transaction import Log
+from app.errors import InUse, InvalidRequest, fault
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 from app.vocabulary.slug_records import Slugged, put_slugged, reference_faults
 

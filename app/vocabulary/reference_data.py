@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.comparison.hierarchy import Scheme
+from app.comparison.hierarchy import Scheme, holders_of
 from app.database.engine import Database
 from app.database.read_session import Reading
+from app.database.snapshot import View
 from app.database.tables import (
     OF_VOCABULARIES,
     CategoryVersion,
@@ -25,8 +26,6 @@ from app.database.tables import (
     Version,
     columns_of,
 )
-from app.database.transaction import View
-from app.sources.queries import holders_of
 from app.vocabulary.records import scheme
 
 NAMED: dict[str, type[Version]] = {

@@ -6,14 +6,16 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
-from app.cache.etags import of_record
+from app.cache.scope import of_record
 from app.database.engine import Database, Db
-from app.database.transaction import view_of
+from app.database.snapshot import view_of
 from app.enums import VOCABULARY, Term
 from app.http.auth import Editor
-from app.http.lists import Find, Wanted, columns_of_model, listing, one
+from app.http.csv_columns import columns_of_model
+from app.http.lists import Find, Wanted, listing
 from app.http.pagination import AsOf, Found, PageQuery, short
 from app.http.parameters import room
+from app.http.responses import one
 from app.http.schema_types import Slug
 from app.http.writes import Write
 from app.imports.pipeline.reconciliation import Outcome

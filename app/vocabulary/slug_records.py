@@ -7,10 +7,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session
 
+from app.database.keyset import Order, walk
+from app.database.snapshot import View
 from app.database.tables import Version, columns_of
-from app.database.transaction import Log, View
-from app.http.pagination import DEFAULT_LIMIT, Found, Order, PageQuery, walk
-from app.http.problems import Fault, NotFound, fault, nearest
+from app.database.transaction import Log
+from app.errors import Fault, NotFound, fault, nearest
+from app.http.pagination import DEFAULT_LIMIT, Found, PageQuery
 from app.http.schema_types import Input
 
 STAMPS = ("revision", "recorded_at", "seq")

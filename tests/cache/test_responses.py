@@ -1,7 +1,7 @@
 """What is kept, for how long, and what a change makes untrue: plain data, no database."""
 
-from app.cache.etags import Basis
 from app.cache.responses import Changed, Kept, Key, Memory, Sent
+from app.cache.scope import Basis
 
 CLAIM = {"id": "a", "category": "killed", "subject": "army", "place": "war", "source": "ministry"}
 

@@ -12,15 +12,8 @@ from app.comparison.figure import Figure, checked, interval
 from app.comparison.hierarchy import Category, Scheme
 from app.comparison.origins import ClaimNode, Edge, independent_origins, roots
 from app.comparison.period import parse_period
-from app.comparison.positions import (
-    Asked,
-    Spread,
-    age_days,
-    is_transcription_conflict,
-    pairs,
-    positions,
-    spread,
-)
+from app.comparison.positions import age_days, compare_pairs, find_positions, is_transcription_conflict
+from app.comparison.spread import Spread, SpreadQuestion, measure_spread
 from app.comparison.verdicts import Pair, Statement
 from app.comparison.wording import parse_wording
 from app.enums import Reason, Verdict
@@ -39,7 +32,7 @@ CATEGORIES = [
     category("killed-named", parent="killed"),
 ]
 SCHEME = Scheme({each.slug: each for each in CATEGORIES}, subjects={}, places={})
-ASKED = Asked("casualties", "russian-forces", "russia-ukraine-war", "cumulative")
+ASKED = SpreadQuestion("casualties", "russian-forces", "russia-ukraine-war", "cumulative")
 
 
 def said(id: str, source: str, words: str, end: str = "2025-06-12", **changes: Any) -> Statement:  # noqa: A002 - the field's name
@@ -64,7 +57,7 @@ def said(id: str, source: str, words: str, end: str = "2025-06-12", **changes: A
 
 
 def ids(*statements: Statement) -> list[str]:
-    return [each.id for each in positions(statements)]
+    return [each.id for each in find_positions(statements)]
 
 
 # Positions
@@ -115,9 +108,9 @@ def test_a_count_displaces_an_estimate() -> None:
 def test_two_transcriptions_of_one_utterance_both_stay_and_contradict() -> None:
     one, two = said("1", "kyiv", "about 900"), said("2", "kyiv", "about 800")
     between = said("3", "kyiv", "over 700")
-    standing = positions([one, two, between])
+    standing = find_positions([one, two, between])
     assert [each.id for each in standing] == ["2", "1"]
-    assert pairs(standing, SCHEME) == (
+    assert compare_pairs(standing, SCHEME) == (
         Pair("2", "1", Verdict.contradict, (R.transcription_conflict,), ratio=1.125, gap=100),
     )
 
@@ -135,13 +128,13 @@ def test_two_transcriptions_of_one_utterance_both_stay_and_contradict() -> None:
 )
 def test_only_figures_that_exclude_another_stay_beside_the_narrowest(words: list[str], standing: set[str]) -> None:
     tied = [said(str(number), "kyiv", each) for number, each in enumerate(words)]
-    assert {each.figure.as_printed for each in positions(tied)} == standing
+    assert {each.figure.as_printed for each in find_positions(tied)} == standing
 
 
 def test_a_transcription_conflict_of_confidence_ranges_is_probabilistic() -> None:
     one = said("1", "kyiv", "900", figure=Figure("800-900", lower=800, upper=900, coverage=0.9))
     two = said("2", "kyiv", "1,000")
-    (pair,) = pairs(positions([one, two]), SCHEME)
+    (pair,) = compare_pairs(find_positions([one, two]), SCHEME)
     assert (pair.verdict, pair.reasons) == (Verdict.contradict, (R.transcription_conflict, R.probabilistic))
 
 
@@ -191,8 +184,10 @@ def test_the_spread_is_made_of_stated_numbers() -> None:
         said("3", "csis", "over 400,000", "2025-06-01"),
         said("4", "kyiv", "500,000-600,000", "2025-06-11", modality="count"),
     ]
-    assert spread(standing, ASKED) == Spread(400000, 1000340, 2.50085, 3, open_lower=True, open_upper=True, left_out=())
-    assert spread(standing[::3], ASKED) == Spread(
+    assert measure_spread(standing, ASKED) == Spread(
+        400000, 1000340, 2.50085, 3, open_lower=True, open_upper=True, left_out=()
+    )
+    assert measure_spread(standing[::3], ASKED) == Spread(
         500000, 1000340, 2.00068, 1, open_lower=False, open_upper=False, left_out=()
     )
 
@@ -212,32 +207,32 @@ def test_every_position_that_is_left_out_is_named_with_its_reasons() -> None:
         "10": (said("10", "a", "5", ".."), (R.end_uncertain,)),
         "11": (said("11", "a", "5", unit="vehicles", category="tanks"), (R.unit_differs, R.components_differ)),
     }
-    found = spread([counted, *(each[0] for each in strays.values())], replace(ASKED, unit="persons"))
+    found = measure_spread([counted, *(each[0] for each in strays.values())], replace(ASKED, unit="persons"))
     assert (found.lower, found.upper, found.ratio, found.sources) == (1000, 1000, 1.0, 1)
     assert dict(found.left_out) == {id: each[1] for id, each in strays.items()}  # noqa: A001 - as everywhere
 
 
 def test_the_window_is_counted_in_days_before_the_newest_end() -> None:
     standing = [said("1", "kyiv", "1,000"), said("2", "london", "900", "2025-05-12")]
-    assert spread(standing, ASKED).sources == 2
-    assert spread(standing, ASKED, window=30).left_out == (("2", (R.dates_differ,)),)
+    assert measure_spread(standing, ASKED).sources == 2
+    assert measure_spread(standing, ASKED, window=30).left_out == (("2", (R.dates_differ,)),)
 
 
 def test_asking_for_nothing_in_particular_takes_all() -> None:
     standing = [said("1", "kyiv", "1,000"), said("2", "kyiv", "900", category="killed", aggregation="within")]
-    assert spread(standing, Asked()).lower == 900
+    assert measure_spread(standing, SpreadQuestion()).lower == 900
 
 
 @pytest.mark.parametrize("words", [[], ["thousands"]])
 def test_without_numbers_there_is_no_spread(words: list[str]) -> None:
-    found = spread([said("1", "kyiv", each) for each in words], ASKED)
+    found = measure_spread([said("1", "kyiv", each) for each in words], ASKED)
     assert (found.lower, found.upper, found.ratio, found.sources) == (None, None, None, 0)
     assert not found.open_lower
     assert not found.open_upper
 
 
 def test_a_spread_that_is_not_positive_has_no_ratio() -> None:
-    assert spread([said("1", "kyiv", "0"), said("2", "london", "5")], ASKED).ratio is None
+    assert measure_spread([said("1", "kyiv", "0"), said("2", "london", "5")], ASKED).ratio is None
 
 
 # Age
@@ -288,19 +283,19 @@ STATEMENTS = st.lists(
 @settings(max_examples=120, deadline=None)
 def test_the_order_of_claims_never_matters(made: list[Statement], tolerance: float | None, data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(made))
-    standing, again = positions(made), positions(shuffled)
+    standing, again = find_positions(made), find_positions(shuffled)
     assert again == standing
-    assert pairs(again, SCHEME, tolerance) == pairs(standing, SCHEME, tolerance)
-    assert spread(shuffled, ASKED) == spread(made, ASKED)
+    assert compare_pairs(again, SCHEME, tolerance) == compare_pairs(standing, SCHEME, tolerance)
+    assert measure_spread(shuffled, ASKED) == measure_spread(made, ASKED)
 
 
 @given(STATEMENTS)
 @settings(max_examples=120, deadline=None)
 def test_no_number_comes_out_that_no_source_stated(made: list[Statement]) -> None:
-    standing = positions(made)
+    standing = find_positions(made)
     assert set(standing) <= set(made)
     stated = {number for each in made for number in (each.figure.value, each.figure.lower, each.figure.upper)}
-    found = spread(standing, ASKED)
+    found = measure_spread(standing, ASKED)
     assert {found.lower, found.upper} <= stated | {None}
     assert {each[0] for each in found.left_out} <= {each.id for each in standing}
     assert found.sources <= len(standing) - len(found.left_out)
@@ -315,7 +310,7 @@ def test_whatever_lies_apart_from_a_tied_claim_stays(made: list[Statement]) -> N
     tied = [replace(each, source="kyiv", category="killed", modality="count", period=ENDED, date=None) for each in made]
     tied = [replace(each, figure=replace(each.figure, relative_to=None)) for each in tied]
     apart = {a.id for a in tied for b in tied if is_apart(a, b)}
-    standing = {each.id for each in positions(tied)}
+    standing = {each.id for each in find_positions(tied)}
     # The narrowest stands in any case.
     assert apart <= standing
     assert len(standing - apart) <= 1
@@ -343,11 +338,11 @@ def worked_case() -> list[Statement]:
 
 
 def test_the_worked_case_of_the_contract_holds() -> None:
-    standing = positions(worked_case())
+    standing = find_positions(worked_case())
     assert len(standing) == 7
 
     def found(a: str, b: str, tolerance: float | None = None) -> tuple[Verdict, tuple[Reason, ...]]:
-        (pair,) = [each for each in pairs(standing, SCHEME, tolerance) if {each.a, each.b} == {a, b}]
+        (pair,) = [each for each in compare_pairs(standing, SCHEME, tolerance) if {each.a, each.b} == {a, b}]
         return pair.verdict, pair.reasons
 
     assert found("kyiv", "uk") == (Verdict.undetermined, (R.approximate,))

@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 
 import orjson
 
-from app.http.lists import json_bytes
 from app.http.openapi import EXAMPLES
+from app.http.responses import json_bytes
 from app.starter.load import starter_id
 from tests.registers import Copies, Register, opened
 

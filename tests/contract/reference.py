@@ -15,9 +15,9 @@ from pydantic import BaseModel
 from app.claims.search.filters import ClaimQuery, Sort
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.enums import Term
-from app.http.lists import Format
+from app.errors import known_problems
+from app.http.negotiation import Format
 from app.http.pagination import PageQuery
-from app.http.problems import known_problems
 from app.imports.mappings.schema import (
     CitationMap,
     ClaimMap,

@@ -10,7 +10,7 @@ from app.claims.create import record_claim
 from app.claims.schemas import ClaimInput
 from app.database.group_commit import together
 from app.database.transaction import Log
-from app.http.problems import DuplicateClaim, InvalidRequest
+from app.errors import DuplicateClaim, InvalidRequest
 from tests.examples import claim, figure, furnish
 from tests.registers import Register
 

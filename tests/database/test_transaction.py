@@ -14,8 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from app.claims.create import record_claim
 from app.claims.schemas import ClaimInput
 from app.database.engine import Database, SchemaStale
+from app.database.snapshot import view_of
 from app.database.tables import VERSIONED, Change, Clock, columns_of
-from app.database.transaction import Log, view_of, writing
+from app.database.transaction import Log, writing
 from app.main import create_app
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput

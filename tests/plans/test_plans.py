@@ -18,9 +18,9 @@ from psycopg import ClientCursor
 from app.claims.search.filters import FILTERS, ClaimQuery, Sort
 from app.claims.search.planner import ORDERS, find_page
 from app.database.engine import Database
+from app.database.keyset import write_cursor
 from app.database.read_session import Reading, reading
-from app.http.pagination import write_cursor
-from app.http.problems import QueryTooBroad
+from app.errors import QueryTooBroad
 from tests.examples import assert_problem
 from tests.plans.cases import CASES, NARROW
 from tests.plans.filled import fill

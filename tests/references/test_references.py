@@ -86,7 +86,7 @@ def test_the_citation_says_what_it_rests_on(reading: Register) -> None:
 def test_every_starter_claim_has_a_sentence_that_a_reader_can_judge(reading: Register) -> None:
     told = sentences(reading)
     assert told == FILE.read_text(encoding="utf-8").splitlines(), (
-        "the sentences changed: run `python -m tests.citing.starter_sentences`, and read the difference"
+        "the sentences changed: run `python -m tests.sentences.starter_sentences`, and read the difference"
     )
 
 

@@ -17,15 +17,17 @@ from app.claims.lifecycle import reinstate, retract, revise, take_down
 from app.claims.schemas import ChangeInput, ClaimInput, RetractionInput
 from app.claims.serialization.input_fields import FIGURE, figure_numbers
 from app.claims.series_key import placed
-from app.comparison import positions as sides
 from app.comparison.figure import Figure
 from app.comparison.hierarchy import Scheme
 from app.comparison.period import parse_period
+from app.comparison.positions import compare_pairs, find_positions
+from app.comparison.spread import SpreadQuestion, measure_spread
 from app.comparison.verdicts import Statement
 from app.database.engine import alembic_config
+from app.database.snapshot import View, view_of
 from app.database.tables import ClaimVersion, columns_of
-from app.database.transaction import Log, View, view_of, writing
-from app.http.problems import Problem
+from app.database.transaction import Log, writing
+from app.errors import Problem
 from app.sources.queries import holders, put_source
 from app.sources.schemas import SourceInput
 from app.topics.records import put_topic
@@ -159,11 +161,11 @@ class Plain:
         known = [row for row in self.belonging(asked) if day is None or (row["date"] and row["date"] <= day)]
         retracted = [row for row in known if row["status"] == "retracted" and row["retracted_on"] <= self.view.today]
         standing = [row for row in known if row not in retracted]
-        found = sides.positions(self.statement(row) for row in standing if row["kind"] != "none")
-        question = sides.Asked(**{name: asked.get(name) for name in ("category", "subject", "place", "aggregation")})
-        spread = asdict(sides.spread(found, question))
+        found = find_positions(self.statement(row) for row in standing if row["kind"] != "none")
+        question = SpreadQuestion(**{name: asked.get(name) for name in ("category", "subject", "place", "aggregation")})
+        spread = asdict(measure_spread(found, question))
         left_out = [{"claim": id_, "reasons": list(reasons)} for id_, reasons in spread["left_out"]]
-        pairs = [asdict(pair) for pair in sides.pairs(found, self.scheme)] if len(found) <= 40 else None
+        pairs = [asdict(pair) for pair in compare_pairs(found, self.scheme)] if len(found) <= 40 else None
         return {
             "positions": [position.id for position in found],
             "holders": [position.source for position in found],

@@ -31,7 +31,9 @@ from sqlmodel import Session
 from app.claims.search.full_text import asked_words, has, has_words, joined, reach_named
 from app.claims.search.full_text import reaches as reach_words
 from app.comparison.hierarchy import Scheme
+from app.database.keyset import Order
 from app.database.read_session import Reading
+from app.database.snapshot import View
 from app.database.tables import (
     RARE,
     SHOWN,
@@ -44,7 +46,7 @@ from app.database.tables import (
     columns_of,
     table_of,
 )
-from app.database.transaction import View
+from app.database.types import ID_PATTERN
 from app.enums import (
     Aggregation,
     Credibility,
@@ -56,9 +58,9 @@ from app.enums import (
     SourceKind,
     Status,
 )
-from app.http.pagination import Order, PageQuery
-from app.http.problems import InvalidRequest, UnknownSlug, fault, nearest
-from app.http.schema_types import ID_PATTERN, Day, Slug, UtcTime
+from app.errors import InvalidRequest, UnknownSlug, fault, nearest
+from app.http.pagination import PageQuery
+from app.http.schema_types import Day, Slug, UtcTime
 from app.sources.queries import SOURCE
 from app.topics.records import TOPIC
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT

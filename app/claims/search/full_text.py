@@ -26,10 +26,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import array
 
+from app.database.snapshot import View
 from app.database.tables import CitationVersion, ClaimVersion, columns_of, table_of
 from app.database.text_folding import words_of
-from app.database.transaction import View
-from app.http.problems import invalid
+from app.errors import invalid
 from app.vocabulary.reference_data import NAMED, Vocabulary
 
 MOST_WORDS = 12

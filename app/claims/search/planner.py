@@ -22,11 +22,12 @@ from sqlalchemy.exc import DBAPIError
 
 from app.claims.search.filters import FILTERS, Asking, ClaimQuery, Sort, check_ranges, order_of
 from app.claims.search.sql import WALKED, Walk, form_of
+from app.database.keyset import Order, read_cursor, write_cursor
 from app.database.query_budget import is_too_long
 from app.database.read_session import Reading
-from app.database.transaction import View
-from app.http.pagination import DEFAULT_LIMIT, Order, read_cursor, write_cursor
-from app.http.problems import QueryTooBroad
+from app.database.snapshot import View
+from app.errors import QueryTooBroad
+from app.http.pagination import DEFAULT_LIMIT
 
 SHORT_WALK = 5
 """The first walk looks at so many rows for each row that is wanted."""

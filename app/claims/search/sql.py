@@ -19,8 +19,8 @@ from sqlalchemy.sql import visitors
 from app.claims.search.filters import FILTERS, Sort, questions
 from app.claims.search.full_text import counted
 from app.claims.search.full_text import reaches as reach_words
+from app.database.snapshot import EPOCH, View
 from app.database.tables import QUESTION, ClaimVersion, table_of
-from app.database.transaction import EPOCH, View
 from app.database.types import BIG
 from app.enums import Status
 

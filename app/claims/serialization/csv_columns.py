@@ -1,7 +1,7 @@
 """The columns of every claims file, in the order of the CSV contract: they are only ever appended."""
 
 from app.claims.schemas import Claim
-from app.http.lists import column
+from app.http.csv_columns import column
 
 PATHS = {
     "id": "id",

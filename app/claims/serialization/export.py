@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.claims.serialization.projection import selecting, write_claims
 from app.database.read_session import Reading
-from app.database.transaction import View
+from app.database.snapshot import View
 from app.http.serializers import CSV, NDJSON, Layout
 
 AS_CSV = "FORMAT csv"

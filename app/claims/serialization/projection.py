@@ -22,8 +22,8 @@ from pydantic import BaseModel
 
 from app.claims.schemas import Claim
 from app.database.read_session import Reading
-from app.database.transaction import View
-from app.http.lists import inner_type
+from app.database.snapshot import View
+from app.http.csv_columns import inner_type
 from app.http.serializers import NESTED, Layout
 
 TABLES = {

@@ -14,7 +14,7 @@ from threading import Lock
 from app.claims.serialization.projection import Written, write_claims
 from app.database.engine import Database
 from app.database.read_session import Reading
-from app.database.transaction import View
+from app.database.snapshot import View
 from app.http.serializers import NESTED, Layout
 
 OVERHEAD = 200

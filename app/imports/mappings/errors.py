@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from app.http.problems import nearest
+from app.errors import nearest
 
 
 def faults_of(wrong: ValidationError, given: dict[str, Any], root: type[BaseModel]) -> list[str]:

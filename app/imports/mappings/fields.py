@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from app.comparison.figure import plain_number
-from app.http.problems import nearest
+from app.errors import nearest
 from app.imports.mappings.expressions import LONGEST_TEXT, Misfit, read_date_format, read_path, read_template
 from app.imports.mappings.schema import Condition, Given, Pick
 

@@ -7,8 +7,9 @@ from typing import Any
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, Claim, ClaimInput, FigureInput
 from app.claims.serialization.csv_columns import PATHS
 from app.comparison.figure import plain_number
-from app.http.problems import nearest
-from app.http.schema_types import ID_PATTERN, Input
+from app.database.types import ID_PATTERN
+from app.errors import nearest
+from app.http.schema_types import Input
 from app.imports.mappings.fields import Unread
 from app.imports.mappings.figures import number
 from app.imports.pipeline.row_mapping import Draft, Drafted, Vintages

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import TextClause, select, text
 from sqlmodel import Session
 
+from app.database.snapshot import View
 from app.database.tables import CitationVersion, ClaimVersion, ImportedRow, columns_of, table_of
-from app.database.transaction import View
 from app.enums import Aggregation, Status
 from app.imports.pipeline.reconciliation import Said, Standing
 from app.imports.pipeline.row_mapping import Vintages

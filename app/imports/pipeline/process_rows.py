@@ -12,9 +12,9 @@ from app.claims.lookups import Card, Known
 from app.claims.schemas import CitationInput, ClaimInput
 from app.claims.validation import Checked, check_claim, retraction_fault
 from app.database.engine import Database
-from app.database.transaction import View, view_of
+from app.database.snapshot import View, view_of
 from app.enums import Status
-from app.http.problems import InvalidRequest, invalid
+from app.errors import InvalidRequest, invalid
 from app.http.schema_types import Input
 from app.imports.pipeline.matching import Recorded, look_up, other_transcriptions, series_name
 from app.imports.pipeline.reconciliation import Outcome
@@ -24,7 +24,7 @@ from app.imports.pipeline.staging import Stage, Staged
 from app.imports.quality.anomalies import Place, Smell, differing_transcriptions, figure_smells
 from app.imports.readers.options import MappingRefused
 from app.imports.readers.reader import Row
-from app.sources.queries import documents_named
+from app.sources.documents import documents_named
 from app.vocabulary.slug_records import Slugged
 
 EXAMPLES = 5

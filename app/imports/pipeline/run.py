@@ -14,9 +14,10 @@ from sqlalchemy import func, select
 from uuid_utils import uuid7
 
 from app.database.engine import Database
+from app.database.snapshot import view_of
 from app.database.tables import ImportedRow, table_of
-from app.database.transaction import Log, view_of
-from app.http.problems import Unavailable
+from app.database.transaction import Log
+from app.errors import Unavailable
 from app.imports.pipeline.process_rows import Intake, Numbered, Tally
 from app.imports.pipeline.publish import Moved, publish
 from app.imports.pipeline.reconciliation import Outcome

@@ -15,8 +15,8 @@ from app.claims.serialization.projection import write_claim, write_claims
 from app.claims.serialization.row_cache import claims_as_text
 from app.database.read_session import Reading
 from app.database.read_session import reading as reading_of
-from app.database.transaction import View
-from app.http.lists import json_bytes
+from app.database.snapshot import View
+from app.http.responses import json_bytes
 from app.http.serializers import CSV, NDJSON, NESTED, Column, Layout, cell, laid_out
 from tests.examples import citation, claim, figure, furnish, numbered, recorded
 from tests.registers import Register

@@ -1,0 +1,143 @@
+"""Claim rows as response documents."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import and_, select
+from sqlmodel import Session
+
+from app.claims.serialization.input_fields import figure_numbers
+from app.database.snapshot import View
+from app.database.tables import AssessmentVersion, CitationVersion, DocumentVersion, SourceVersion, columns_of, table_of
+from app.enums import Status
+from app.sources.documents import CARD
+
+CITED = ("id", "role", "via", "fidelity", "quote", "quote_language", "translation", "locator", "gap", "withdrawn_on")
+
+
+CONFIDENCE = ("level", "reliability", "credibility", "stated", "assessor", "assessed_on", "rationale")
+
+
+Card = dict[str, Any]
+
+
+def cards(session: Session, rows: Sequence[Mapping[Any, Any]], view: View) -> list[Card]:
+    """The claims in `rows` as they are served, in the same order."""
+    ids = [row["id"] for row in rows]
+    cited, assessed = citations_of(session, ids, view), confidence_of(session, ids, view)
+    return [
+        tombstone(row)
+        if row["status"] == Status.removed
+        else _card(row, cited[row["id"]], assessed.get(row["id"]), view)
+        for row in rows
+    ]
+
+
+def _card(row: Mapping[Any, Any], citations: list[Card], confidence: Card | None, view: View) -> Card:
+    address = f"/v1/claims/{row['id']}"
+    # Before the day of its retraction a claim stands, for whoever asks what was known then.
+    stood = row["retracted_on"] is not None and view.known_on is not None and row["retracted_on"] > view.known_on
+    return {
+        "id": row["id"],
+        "revision": row["revision"],
+        "status": Status.asserted if stood else row["status"],
+        "category": row["category"],
+        "subject": row["subject"],
+        "place": row["place"],
+        "proposition": row["proposition"],
+        "modality": row["modality"],
+        "derivation": row["derivation"],
+        "figure": figure_card(row),
+        "period": {
+            "edtf": row["period"],
+            "start": row["period_start"],
+            "end": row["period_end"],
+            "aggregation": row["aggregation"],
+        },
+        "date": row["date"],
+        "date_edtf": row["date_edtf"],
+        "source": {
+            "slug": row["source"],
+            "name": row["source_name"],
+            "kind": row["source_kind"],
+            "interest": row["source_interest"],
+        },
+        "confidence": confidence,
+        "includes": row["includes"],
+        "excludes": row["excludes"],
+        "citations": citations,
+        "note": row["note"],
+        "retracted_on": None if stood else row["retracted_on"],
+        "import_id": row["import_id"],
+        "recorded_at": row["recorded_at"],
+        # A past state did not know when it would end.
+        "recorded_until": None,
+        "seq": row["seq"],
+        "links": {
+            "self": address,
+            "revisions": f"{address}/revisions",
+            "citation": f"{address}/citation",
+            "relations": f"{address}/relations",
+            "assessments": f"{address}/assessments",
+        },
+    }
+
+
+def figure_card(row: Mapping[Any, Any]) -> Card:
+    """The figure of a claim."""
+    numbers = figure_numbers(row)
+    return {
+        "as_printed": row["as_printed"],
+        "kind": row["kind"],
+        "value": numbers["value"],
+        "lower": numbers["lower"],
+        "upper": numbers["upper"],
+        "lower_inclusive": row["lower_inclusive"],
+        "upper_inclusive": row["upper_inclusive"],
+        "approximate": row["approximate"],
+        "coverage": numbers["coverage"],
+        "out_of": numbers["out_of"],
+        "relative_to": row["relative_to"],
+        "unit": row["unit"],
+    }
+
+
+def tombstone(row: Mapping[Any, Any]) -> Card:
+    """What is left of a claim that was taken down."""
+    kept = {name: row[name] for name in ("id", "status", "category", "subject", "place", "recorded_at", "seq")}
+    return kept | {"links": {"self": f"/v1/claims/{row['id']}"}}
+
+
+def citations_of(session: Session, claims: Iterable[str], view: View) -> dict[str, list[Card]]:
+    """Claim → its citations, the first recorded first."""
+    citation, document, source = columns_of(CitationVersion), columns_of(DocumentVersion), columns_of(SourceVersion)
+    joined = (
+        table_of(CitationVersion)
+        .outerjoin(table_of(DocumentVersion), and_(document.id == citation.document, view.holds(DocumentVersion)))
+        .outerjoin(table_of(SourceVersion), and_(source.slug == document.publisher, view.holds(SourceVersion)))
+    )
+    of_document = [document[name].label(f"document_{name}") for name in CARD if name != "publisher_name"]
+    statement = (
+        select(*citation, *of_document, source.name.label("document_publisher_name"))
+        .select_from(joined)
+        .where(citation.claim.in_(list(claims)), view.holds(CitationVersion))
+        .order_by(citation.id)
+    )
+    found: dict[str, list[Card]] = defaultdict(list)
+    for row in session.execute(statement).mappings():
+        card = {name: row[name] for name in CITED}
+        shown = {"id": card.pop("id"), "document": {name: row[f"document_{name}"] for name in CARD}}
+        found[row["claim"]].append(shown | card)
+    return found
+
+
+def confidence_of(session: Session, claims: Iterable[str], view: View) -> dict[str, Card]:
+    """Claim → its newest assessment that was not withdrawn."""
+    columns = columns_of(AssessmentVersion)
+    statement = (
+        select(columns.claim, *(columns[name] for name in CONFIDENCE))
+        .where(columns.claim.in_(list(claims)), columns.withdrawn.is_(False), view.holds(AssessmentVersion))
+        .order_by(columns.assessed_on, columns.id)
+    )
+    return {row["claim"]: {name: row[name] for name in CONFIDENCE} for row in session.execute(statement).mappings()}
