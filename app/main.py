@@ -17,18 +17,32 @@ from app.claims.routes import router as claims
 from app.database.engine import Database
 from app.database.snapshot import view_of
 from app.feeds.routes import router as feeds
-from app.http import health as observe
+from app.http import health, problems
 from app.http import openapi as docs
-from app.http import problems
 from app.http.cache_middleware import Front
-from app.http.fast_route import Quick
 from app.http.middleware import EXPOSED, Counts, Edge, Preflight
+from app.http.routing import in_matching_order
 from app.imports.routes import router as imports
 from app.references.routes import router as references
 from app.settings import Settings, read_settings
 from app.sources.routes import router as sources
 from app.topics.routes import router as topics
 from app.vocabulary.routes import router as vocabulary
+
+ROUTERS = (
+    topics,
+    claims,
+    annotations,
+    columns,
+    references,
+    sources,
+    vocabulary,
+    imports,
+    changes,
+    feeds,
+    health.router,
+)
+"""The routers of the application, in the order of the OpenAPI document."""
 
 
 class Service(FastAPI):
@@ -74,23 +88,10 @@ def create_app(settings: Settings | None = None) -> Service:
     app.serve_from(Database(settings))
     app.state.settings = settings
     app.state.counts = Counts()
-    for room in (
-        topics,
-        claims,
-        annotations,
-        columns,
-        references,
-        sources,
-        vocabulary,
-        imports,
-        changes,
-        feeds,
-        observe.router,
-    ):
-        app.router.routes.extend(room.routes)
+    app.state.documented_routes = [route for router in ROUTERS for route in router.routes]
+    app.router.routes.extend(in_matching_order(app.state.documented_routes))
     docs.install(app)
     problems.install(app)
-    app.add_middleware(Quick)
     app.add_middleware(Edge, max_body_bytes=settings.max_body_bytes, larger={"/v1/imports": settings.max_import_bytes})
     app.add_middleware(
         Preflight,

@@ -16,10 +16,10 @@ from app.database.snapshot import view_of
 from app.http.csv_columns import columns_of_model
 from app.http.lists import Wanted, listing
 from app.http.pagination import Found
-from app.http.parameters import room
 from app.http.responses import json_bytes
+from app.http.routing import api_router
 
-router = room("changes")
+router = api_router("changes")
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the log while a stream is idle."""

@@ -19,10 +19,10 @@ from app.http.auth import Editor
 from app.http.csv_columns import columns_of_model
 from app.http.lists import Wanted, listing
 from app.http.pagination import Found, PageQuery, short
-from app.http.parameters import room
+from app.http.routing import api_router
 from app.http.writes import Made, Write
 
-router = room("claims")
+router = api_router("claims")
 
 RecordId = Annotated[str, Path(alias="id", description="Its id.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])]
 

@@ -11,10 +11,10 @@ from app.database.snapshot import view_of
 from app.http.csv_columns import columns_of_model
 from app.http.lists import Wanted, listing
 from app.http.pagination import Found, PageQuery, short
-from app.http.parameters import room
+from app.http.routing import api_router
 from app.vocabulary.schemas import ColumnRow
 
-router = room("claims")
+router = api_router("claims")
 
 COLUMN_ROWS = [
     {

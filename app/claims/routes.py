@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Path, Query, Request
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.cache.invalidation import Watch
@@ -31,15 +32,16 @@ from app.database.transaction import Log
 from app.enums import Role
 from app.errors import Forbidden
 from app.http.auth import Actor, Admin, Contributor, Editor
+from app.http.fast_route import fast_path
 from app.http.lists import Wanted, listing
 from app.http.negotiation import JSON
 from app.http.pagination import AsOf, Found, PageQuery, short
-from app.http.parameters import room
 from app.http.responses import answer, one
-from app.http.schema_types import Day
+from app.http.routing import api_router
+from app.http.schema_types import Day, State
 from app.http.writes import Made, Write, forget_answers
 
-router = room("claims")
+router = api_router("claims")
 
 ClaimId = Annotated[
     str, Path(alias="id", description="The claim's id.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])
@@ -50,7 +52,23 @@ KnownOn = Annotated[
 ]
 
 
+class ClaimStateQuery(BaseModel):
+    """The state in which one claim is read."""
+
+    known_on: Day | None = Field(
+        default=None,
+        description="As it was known on this day: a later retraction does not count yet.",
+        examples=["2025-06-12"],
+    )
+    recorded_as_of: State | None = Field(
+        default=None,
+        description="The register as it stood at this time, or at `seq:N`; as it stands if not given.",
+        examples=["seq:1234"],
+    )
+
+
 @listing(router, "/claims", Claim, "Find claims")
+@fast_path(inline=True)
 def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, want: Wanted) -> Response:
     """Claims that match every filter, the newest first. Nothing is merged or averaged."""
     layout = want.layout(CLAIM_COLUMNS)
@@ -63,12 +81,11 @@ def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, want: Wanted) -> 
 
 
 @router.get("/claims/{id}", summary="Read a claim", operation_id="read_claim", responses={200: {"model": Claim}})
-def get_claim(
-    claim: ClaimId, request: Request, db: Db, known_on: KnownOn = None, recorded_as_of: AsOf = None
-) -> Response:
+@fast_path(inline=True)
+def get_claim(claim: ClaimId, request: Request, db: Db, query: Annotated[ClaimStateQuery, Query()]) -> Response:
     """One claim with its figure, period, source, citations and newest assessment. Taken down: 410 with a tombstone."""
     with reading(db) as read:
-        view = read.view(recorded_as_of, known_on=known_on)
+        view = read.view(query.recorded_as_of, known_on=query.known_on)
         revision, text = find_claim(read, claim, view)
     return answer(request, text, JSON, tag=f"{revision}-", basis=of_claim(view.head, claim))
 
@@ -80,6 +97,7 @@ def get_claim(
     status_code=201,
     responses={201: {"model": Claim, "description": "It is recorded."}},
 )
+@fast_path()
 async def post_claim(given: ClaimInput, write: Write, contributor: Contributor) -> Response:
     """Record what a source said. The same statement again is a 409 that links to the one that stands."""
     if given.confidence is not None and not contributor.may(Role.editor):

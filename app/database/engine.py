@@ -196,10 +196,11 @@ def _begin(connection: Connection, statement: str, *, writes: bool) -> None:
         connection.exec_driver_sql(statement)
 
 
-async def _database(request: Request) -> Database:
+async def database_of(request: Request) -> Database:
+    """Return the database of the application that serves a request."""
     database: Database = request.app.state.database
     return database
 
 
-Db = Annotated[Database, Depends(_database)]
+Db = Annotated[Database, Depends(database_of)]
 """The register, in a route's signature."""

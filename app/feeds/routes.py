@@ -10,11 +10,11 @@ from app.database.engine import Database, Db
 from app.database.snapshot import view_of
 from app.feeds.formats import Feed, atom, json_feed
 from app.feeds.queries import read_feed
-from app.http.parameters import room
 from app.http.responses import answer, json_bytes
+from app.http.routing import api_router
 from app.topics.routes import TopicSlug
 
-router = room("changes")
+router = api_router("changes")
 
 ATOM = "application/atom+xml; charset=utf-8"
 JSON_FEED = "application/feed+json"

@@ -123,15 +123,15 @@ def _at_least(role: Role) -> Callable[..., Awaitable[Actor]]:
     return allowed
 
 
-_contributor = _at_least(Role.contributor)
+contributor = _at_least(Role.contributor)
 
-Contributor = Annotated[Actor, Depends(_contributor)]
+Contributor = Annotated[Actor, Depends(contributor)]
 """Whoever may add claims, citations and documents."""
 
 
 async def contributor_of(request: Request) -> Actor:
     """The same without FastAPI. Raises `Unauthorized` or `Forbidden`."""
-    return await _contributor(request, await bearer(request), await header(request))
+    return await contributor(request, await bearer(request), await header(request))
 
 
 Editor = Annotated[Actor, Depends(_at_least(Role.editor))]

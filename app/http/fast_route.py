@@ -1,172 +1,194 @@
-"""A short way to the reads that everybody waits for, and to `app/posting.py`.
+"""A route class with a fast path: plain requests are parsed in one step, all others by FastAPI.
 
-FastAPI looks at thirty parameters one by one, which takes longer than finding and writing fifty claims. Here the same
-routes are called with the same models, made in one step. Whatever is not plain (a parameter that does not exist or is
-given twice, a value that does not fit) goes the long way, which says what is wrong with it.
+FastAPI validates thirty query parameters one by one and resolves each small dependency, which takes longer than
+reading fifty claims. A route declared with `@fast_path` gets its arguments here instead: one Pydantic model for the
+query or the body, and the few dependencies that such routes use. A request that is not plain (an unknown or repeated
+parameter, a value that does not validate, an uncommon header) is handled by FastAPI, which also reports what is wrong
+with it. Both paths call the same function with the same arguments.
 """
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, get_origin
+import json
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar, get_origin
 from urllib.parse import parse_qsl
 
 from fastapi import Request
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.claims.routes import get_claim, list_claims
-from app.claims.search.filters import ClaimQuery
-from app.database.engine import Database
+from app.database.engine import Database, database_of
 from app.database.query_budget import in_a_hurry, is_too_long
 from app.errors import Problem, QueryTooBroad
-from app.http.fast_post import ADDRESS, Posted
-from app.http.lists import Shape, Want
-from app.http.negotiation import SUFFIXES, Format
-from app.http.parameters import IGNORED
-from app.http.problems import DATABASE_FAULTS, problem_response
-from app.http.schema_types import Day, State
-from app.topics.routes import (
-    CompareQuery,
-    SideBySideQuery,
-    TimelineQuery,
-    list_topic_claims,
-    read_side_by_side,
-    read_timeline,
-    read_topic_side_by_side,
-)
+from app.http.auth import contributor, contributor_of
+from app.http.idempotency import is_name
+from app.http.lists import OPTION_PARSERS, Want, list_response_of
+from app.http.negotiation import SUFFIXES
+from app.http.parameters import is_ignored
+from app.http.problems import DATABASE_FAULTS
+from app.http.writes import writer_of, writer_of_request
 
-SMALL_PAGE = 100
-"""Up to so many rows are read in the event loop itself, on SQLite: a thread would take longer to wake up."""
+MAX_INLINE_ROWS = 100
+"""Pages of up to this many rows are read in the event loop on SQLite: waking a thread would take longer."""
 
+STANDARD_PATH_HEADERS = ("x-register-seq", "if-match")
+"""Headers that only the standard path evaluates."""
 
-class _ClaimState(BaseModel):
-    known_on: Day | None = None
-    recorded_as_of: State | None = None
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+FastHandler = Callable[[Request], Awaitable[Response | None]]
+"""Returns None for a request that is not plain; nothing has been read or recorded then."""
 
 
-WANTED: dict[str, Callable[[str], Any]] = {
-    "format": Format,
-    "shape": Shape,
-    "fields": str,
-    "bom": {"true": True}.__getitem__,
-}
-"""What `Want` takes besides the request."""
+def fast_path(*, inline: bool = False) -> Callable[[Endpoint], Endpoint]:
+    """Give a route a fast path.
 
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """A route: its address, its function, the model of its parameters.
-
-    `listed`: it answers in several formats. `inside`: it reads nothing but what the budget of a `Reading` bounds.
+    Args:
+        inline: Run small reads in the event loop on SQLite. Only for routes whose reads are bounded by the query
+            budget.
     """
 
-    address: re.Pattern[str]
-    route: Callable[..., Response]
-    model: type[BaseModel]
-    listed: bool
-    inside: bool
+    def declare(endpoint: Endpoint) -> Endpoint:
+        endpoint.fast_path_inline = inline  # type: ignore[attr-defined]
+        return endpoint
+
+    return declare
 
 
-def _way(
-    address: str, route: Callable[..., Response], model: type[BaseModel], *, listed: bool = True, inside: bool = False
-) -> _Way:
-    suffix = rf"(?:\.(?P<suffix>{'|'.join(SUFFIXES)}))?" if listed else ""
-    return _Way(re.compile(address + suffix), route, model, listed, inside)
+class FastRoute(APIRoute):
+    """A route that handles plain requests itself if its endpoint was declared with `@fast_path`."""
+
+    @property
+    def has_fast_path(self) -> bool:
+        """Whether the endpoint was declared with `@fast_path`."""
+        return hasattr(self.endpoint, "fast_path_inline")
+
+    def get_route_handler(self) -> Handler:
+        """Return the handler: the fast path if there is one, FastAPI's handling behind it."""
+        standard = super().get_route_handler()
+        if not self.has_fast_path:
+            return standard
+        fast: FastHandler = FastWrite(self) if self.dependant.body_params else FastRead(self)
+
+        async def handle(request: Request) -> Response:
+            response = await fast(request)
+            return await standard(request) if response is None else response
+
+        return handle
 
 
-SLUG = r"(?P<slug>[a-z0-9-]+)"
-WAYS = (
-    _way("/v1/claims", list_claims, ClaimQuery, inside=True),
-    _way("/v1/claims/(?P<claim>[0-9a-f-]{36})", get_claim, _ClaimState, listed=False, inside=True),
-    _way("/v1/side-by-side", read_side_by_side, SideBySideQuery),
-    _way(f"/v1/topics/{SLUG}/side-by-side", read_topic_side_by_side, CompareQuery),
-    _way(f"/v1/topics/{SLUG}/timeline", read_timeline, TimelineQuery),
-    _way(f"/v1/topics/{SLUG}/claims", list_topic_claims, ClaimQuery, inside=True),
-)
+class FastRead:
+    """The fast path of a GET route: path parameters, one query model, the database, and the list options if any."""
 
+    def __init__(self, route: FastRoute) -> None:
+        dependant = route.dependant
+        (query,) = dependant.query_params
+        dependencies = {needed.call: needed.name for needed in dependant.dependencies if needed.name}
+        self._endpoint: Callable[..., Response] = route.endpoint
+        self._inline: bool = route.endpoint.fast_path_inline  # type: ignore[attr-defined]
+        self._path_arguments = {field.alias: field.name for field in dependant.path_params}
+        self._query_argument = query.name
+        self._model: type[BaseModel] = query.field_info.annotation  # type: ignore[assignment]
+        self._request_argument = dependant.request_param_name
+        self._database_argument = dependencies[database_of]
+        self._list_argument = dependencies.get(list_response_of)
 
-class Quick:
-    """Answers what it can, and passes everything else on."""
+    async def __call__(self, request: Request) -> Response | None:
+        """Answer a plain read; None for any other request."""
+        parsed = self._parse(request.scope["query_string"])
+        suffix = request.path_params.get("suffix")
+        if parsed is None or "x-register-seq" in request.headers or not (suffix is None or suffix in SUFFIXES):
+            return None
+        query, options = parsed
+        database: Database = request.app.state.database
+        arguments: dict[str, Any] = {name: request.path_params[alias] for alias, name in self._path_arguments.items()}
+        arguments |= {self._query_argument: query, self._database_argument: database}
+        if self._request_argument:
+            arguments[self._request_argument] = request
+        listed = None
+        if self._list_argument:
+            listed = arguments[self._list_argument] = Want(request, **options)
+        is_file = listed is not None and listed.file is not None
+        rows = getattr(query, "limit", None) or 0
+        if self._inline and database.dialect == "sqlite" and rows <= MAX_INLINE_ROWS and not is_file:
+            response = self._run_inline(arguments)
+            if response is not None:
+                return response
+        return await run_in_threadpool(self._endpoint, **arguments)
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a plain read or a plain new claim; pass on the rest."""
-        response = None
-        if scope["type"] == "http":
-            if scope["method"] == "GET":
-                response = await _answer(scope)
-            elif scope["method"] == "POST" and scope["path"] == ADDRESS:
-                posted = Posted(scope, receive)
-                response, receive = await posted.answer(), posted.receive
-        await (self.app if response is None else response)(scope, receive, send)
-
-
-async def _answer(scope: Scope) -> Response | None:
-    path = scope["path"]
-    for way in WAYS:
-        if (found := way.address.fullmatch(path)) is not None:
-            break
-    else:
-        return None
-    request = Request({**scope, "path_params": found.groupdict()})
-    asked = _read(scope["query_string"], way)
-    if asked is None or "x-register-seq" in request.headers:
-        return None
-    query, wanted = asked
-    arguments: dict[str, Any] = {**found.groupdict(), "db": request.app.state.database}
-    try:
-        if way.listed:
-            arguments |= {"query": query, "want": Want(request, **wanted)}
-            del arguments["suffix"]
-        else:
-            arguments |= {"request": request, **dict(query)}
-        return await _run(way, arguments)
-    except Problem as problem:
-        return problem_response(request, problem)
-    except DATABASE_FAULTS:
-        return None
-
-
-async def _run(way: _Way, arguments: dict[str, Any]) -> Response:
-    database: Database = arguments["db"]
-    want: Want | None = arguments.get("want")
-    most = getattr(arguments.get("query"), "limit", None) or 0
-    if way.inside and database.dialect == "sqlite" and most <= SMALL_PAGE and (want is None or want.file is None):
+    def _run_inline(self, arguments: dict[str, Any]) -> Response | None:
+        """Run the endpoint in the event loop with a small query budget; None if that was not enough."""
         try:
             with in_a_hurry():
-                return way.route(**arguments)
+                return self._endpoint(**arguments)
         except QueryTooBroad:
-            pass
+            return None
         except DBAPIError as error:
             if not is_too_long(error):
                 raise
-    return await run_in_threadpool(way.route, **arguments)
+            return None
 
-
-def _read(text: bytes, way: _Way) -> tuple[BaseModel, dict[str, Any]] | None:
-    """The parameters of a request, if nothing about them is unusual."""
-    fields = way.model.model_fields
-    values: dict[str, Any] = {}
-    wanted: dict[str, Any] = {}
-    try:
-        for name, value in parse_qsl(text.decode("ascii"), keep_blank_values=True, errors="strict"):
-            if name in fields:
-                if get_origin(fields[name].annotation) is list:
-                    values.setdefault(name, []).append(value)
-                    continue
-                if name in values or not value:
+    def _parse(self, query_string: bytes) -> tuple[BaseModel, dict[str, Any]] | None:
+        """Return the query model and the list options, or None if any parameter is not plain."""
+        fields = self._model.model_fields
+        values: dict[str, Any] = {}
+        options: dict[str, Any] = {}
+        try:
+            for name, value in parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict"):
+                if name in fields:
+                    if get_origin(fields[name].annotation) is list:
+                        values.setdefault(name, []).append(value)
+                        continue
+                    if name in values or not value:
+                        return None
+                    values[name] = value
+                elif self._list_argument and name in OPTION_PARSERS and name not in options and value:
+                    options[name] = OPTION_PARSERS[name](value)
+                elif not is_ignored(name):
                     return None
-                values[name] = value
-            elif way.listed and name in WANTED and name not in wanted and value:
-                wanted[name] = WANTED[name](value)
-            elif name not in IGNORED and not name.startswith("utm_"):
-                return None
-        return way.model.model_validate(values), wanted
-    except (ValidationError, ValueError, KeyError):
-        return None
+            return self._model.model_validate(values), options
+        except (ValidationError, ValueError, KeyError):
+            return None
+
+
+class FastWrite:
+    """The fast path of a POST route of contributors: path parameters and a JSON body of one model."""
+
+    def __init__(self, route: FastRoute) -> None:
+        dependant = route.dependant
+        (body,) = dependant.body_params
+        dependencies = {needed.call: needed.name for needed in dependant.dependencies if needed.name}
+        self._endpoint: Callable[..., Awaitable[Response]] = route.endpoint
+        self._path_arguments = {field.alias: field.name for field in dependant.path_params}
+        self._body_argument = body.name
+        self._model: type[BaseModel] = body.field_info.annotation  # type: ignore[assignment]
+        self._write_argument = dependencies[writer_of_request]
+        self._actor_argument = dependencies[contributor]
+
+    async def __call__(self, request: Request) -> Response | None:
+        """Answer a plain write; None for any other request, of which nothing has been recorded."""
+        headers = request.headers
+        key = headers.get("idempotency-key")
+        if (
+            request.scope["query_string"]
+            or headers.get("content-type") != "application/json"
+            or any(name in headers for name in STANDARD_PATH_HEADERS)
+            or not (key is None or is_name(key))
+        ):
+            return None
+        try:
+            body = await request.body()  # cached on the request: the standard path reads it again
+            payload = self._model.model_validate(json.loads(body))
+            actor = await contributor_of(request)
+        except (ClientDisconnect, ValueError, RecursionError, Problem, *DATABASE_FAULTS):
+            return None
+        arguments: dict[str, Any] = {name: request.path_params[alias] for alias, name in self._path_arguments.items()}
+        arguments |= {
+            self._body_argument: payload,
+            self._write_argument: writer_of(request, body, key),
+            self._actor_argument: actor,
+        }
+        return await self._endpoint(**arguments)

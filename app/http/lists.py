@@ -196,12 +196,22 @@ def _suffix(
         raise NotAcceptable(f"There is no format `{suffix}`.", hint=f"the formats are {_listed(SUFFIXES, 'and')}")
 
 
-async def _want(want: Annotated[Want, Depends()]) -> Want:
+async def list_response_of(want: Annotated[Want, Depends()]) -> Want:
+    """Return the list response of a request."""
     return want
 
 
-Wanted = Annotated[Want, Depends(_want)]
+Wanted = Annotated[Want, Depends(list_response_of)]
 """The wanted answer, in a route's signature."""
+
+
+OPTION_PARSERS: dict[str, Callable[[str], Any]] = {
+    "format": Format,
+    "shape": Shape,
+    "fields": str,
+    "bom": {"true": True}.__getitem__,
+}
+"""The query parameters of `Want` and how the fast path reads them; a ValueError or KeyError is left to FastAPI."""
 
 
 class Listing(Output, Generic[T]):

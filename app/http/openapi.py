@@ -52,7 +52,7 @@ def openapi(app: FastAPI) -> dict[str, Any]:
         version=__version__,
         summary="Contested numbers, side by side.",
         description=DESCRIPTION,
-        routes=app.routes,
+        routes=app.state.documented_routes,
         tags=TAGS,
         license_info={"name": "MIT", "identifier": "MIT"},
     )

@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Annotated, Any, get_origin
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import Header, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
@@ -18,6 +18,12 @@ IGNORED = ("v", "_", "t", "cb", "fbclid", "gclid")
 
 LAG = 1.0
 """Seconds that a read waits for a state that its client has already seen."""
+
+
+def is_ignored(name: str) -> bool:
+    """Return whether a query parameter is a cache-buster or a tracker."""
+    return name in IGNORED or name.startswith("utm_")
+
 
 _declared: dict[int, dict[str, bool]] = {}
 
@@ -33,7 +39,7 @@ async def check_parameters(request: Request) -> None:
             if not declared[name] and len(request.query_params.getlist(name)) > 1:
                 detail = f"`{name}` takes one value, and {len(request.query_params.getlist(name))} were given."
                 raise InvalidRequest(detail, errors=[fault(name, detail, location="query")])
-        elif name not in IGNORED and not name.startswith("utm_"):
+        elif not is_ignored(name):
             hint = nearest(name, declared) or (f"expected one of {', '.join(declared)}" if declared else "leave it out")
             faults.append(fault(name, f"There is no parameter `{name}` here.", hint=hint, location="query"))
     if faults:
@@ -74,12 +80,6 @@ async def wait_for_seq(
             detail = f"This server reads seq {db.shown}; {x_register_seq} has not reached it yet."
             raise Unavailable(detail, hint="try again", headers={"Retry-After": "1"})
         await asyncio.sleep(0.05)
-
-
-def room(tag: str) -> APIRouter:
-    """The routes of one part of `/v1`. The application takes them as they are: routers within routers cost time."""
-    checks = [Depends(check_parameters), Depends(check_media_type), Depends(wait_for_seq)]
-    return APIRouter(prefix="/v1", tags=[tag], dependencies=checks)
 
 
 def _look(database: Database) -> None:

@@ -151,7 +151,7 @@ def forget_answers(log: Log, claim: str) -> None:
     log.session.execute(update(StoredAnswer).where(columns_of(StoredAnswer).claim == claim).values(body=None))
 
 
-async def _writer(
+async def writer_of_request(
     request: Request,
     key: IdempotencyKey,
     if_match: Annotated[
@@ -163,6 +163,7 @@ async def _writer(
         ),
     ] = None,
 ) -> Writer:
+    """The write request of a route."""
     return writer_of(request, await request.body(), key, if_match)
 
 
@@ -171,5 +172,5 @@ def writer_of(request: Request, body: bytes, key: str | None, if_match: str | No
     return Writer(request, hashlib.sha256(body).hexdigest(), key, if_match)
 
 
-Write = Annotated[Writer, Depends(_writer)]
+Write = Annotated[Writer, Depends(writer_of_request)]
 """The pen, in a writing route's signature."""

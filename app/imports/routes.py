@@ -13,14 +13,14 @@ from app.http.csv_columns import column, columns_of_model
 from app.http.idempotency import IdempotencyKey
 from app.http.lists import Wanted, listing
 from app.http.pagination import AsOf, Found, PageQuery
-from app.http.parameters import room
 from app.http.responses import one
+from app.http.routing import api_router
 from app.http.writes import Writer
 from app.imports.queries import find_imports, read_import
 from app.imports.schemas import ID, Counts, Import, ImportQuery, ImportReport
 from app.imports.uploads import FORM, RAW, Uploaded
 
-router = room("imports")
+router = api_router("imports")
 COLUMNS = [
     *columns_of_model(Import),
     *(column(Import, name, f"counts.{name}") for name in Counts.model_fields),

@@ -11,14 +11,14 @@ from app.claims.routes import ClaimId, KnownOn
 from app.database.engine import Db
 from app.database.snapshot import view_of
 from app.http.pagination import AsOf
-from app.http.parameters import room
 from app.http.responses import answer, json_bytes, one
+from app.http.routing import api_router
 from app.http.serializers import cell
 from app.references.bibliography import Item, bibtex, caveats, document_item, record_item
 from app.references.queries import Citable, read_citable
 from app.references.schemas import BIBTEX, CSL, FIGURE, SENTENCE, ClaimCitation
 
-router = room("claims")
+router = api_router("claims")
 
 TEXT = "text/plain; charset=utf-8"
 CSL_JSON = "application/vnd.citationstyles.csl+json"

@@ -14,8 +14,8 @@ from app.http.auth import Contributor, Editor
 from app.http.csv_columns import columns_of_model
 from app.http.lists import Wanted, listing
 from app.http.pagination import AsOf, Found, PageQuery
-from app.http.parameters import room
 from app.http.responses import one
+from app.http.routing import api_router
 from app.http.schema_types import Slug
 from app.http.writes import Made, Write
 from app.sources.documents import document_faults, find_documents, read_document, record_document
@@ -23,7 +23,7 @@ from app.sources.queries import SOURCE, put_source
 from app.sources.schemas import Document, DocumentInput, Source, SourceInput
 from app.vocabulary.slug_records import find_slugged, read_slugged
 
-router = room("sources")
+router = api_router("sources")
 SOURCE_COLUMNS = columns_of_model(Source)
 DOCUMENT_COLUMNS = columns_of_model(Document)
 

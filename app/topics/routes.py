@@ -21,10 +21,11 @@ from app.enums import Aggregation
 from app.errors import invalid
 from app.http.auth import Editor
 from app.http.csv_columns import columns_of_model
+from app.http.fast_route import fast_path
 from app.http.lists import Wanted, listing
 from app.http.pagination import AsOf, Found, PageQuery
-from app.http.parameters import room
 from app.http.responses import one
+from app.http.routing import api_router
 from app.http.schema_types import Day, Slug, State
 from app.http.writes import Write
 from app.topics.queries import find_timeline, find_topics, read_topic, topic_fields
@@ -32,7 +33,7 @@ from app.topics.records import TOPIC, put_topic
 from app.topics.schemas import SideBySide, TimelineRow, Topic, TopicInput
 from app.topics.side_by_side import Question, check_question, side_by_side
 
-router = room("topics")
+router = api_router("topics")
 TOPIC_COLUMNS = columns_of_model(Topic)
 TIMELINE_COLUMNS = [column for column in CLAIM_COLUMNS if column.name in TimelineRow.model_fields]
 
@@ -142,6 +143,7 @@ def record_topic(
 
 
 @listing(router, "/topics/{slug}/claims", Claim, "List the claims of a topic")
+@fast_path(inline=True)
 def list_topic_claims(slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db: Db, want: Wanted) -> Response:
     """All its claims, the newest first, narrower categories included; every filter of `/v1/claims` works here too."""
     layout = want.layout(CLAIM_COLUMNS)
@@ -160,6 +162,7 @@ def list_topic_claims(slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db
 
 
 @listing(router, "/topics/{slug}/timeline", TimelineRow, "Follow a topic over time")
+@fast_path()
 def read_timeline(slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db: Db, want: Wanted) -> Response:
     """One flat row a claim, by source and date: what a chart over time draws. `fields` chooses other columns."""
     layout = want.layout(CLAIM_COLUMNS, TIMELINE_COLUMNS)
@@ -175,6 +178,7 @@ def read_timeline(slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db:
 
 
 @listing(router, "/topics/{slug}/side-by-side", SideBySide, "See a topic side by side", pages=False)
+@fast_path()
 def read_topic_side_by_side(slug: TopicSlug, query: Annotated[CompareQuery, Query()], db: Db, want: Wanted) -> Response:
     """Every source's position, and of every two whether they agree, contradict or cannot be compared, and why.
 
@@ -189,6 +193,7 @@ def read_topic_side_by_side(slug: TopicSlug, query: Annotated[CompareQuery, Quer
 
 
 @listing(router, "/side-by-side", SideBySide, "See any question side by side", pages=False)
+@fast_path()
 def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, want: Wanted) -> Response:
     """The same for a question of your own: a category, and whose, where, how counted and since when."""
     with reading(db) as read:

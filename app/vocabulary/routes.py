@@ -14,8 +14,8 @@ from app.http.auth import Editor
 from app.http.csv_columns import columns_of_model
 from app.http.lists import Find, Wanted, listing
 from app.http.pagination import AsOf, Found, PageQuery, short
-from app.http.parameters import room
 from app.http.responses import one
+from app.http.routing import api_router
 from app.http.schema_types import Slug
 from app.http.writes import Write
 from app.imports.pipeline.reconciliation import Outcome
@@ -32,7 +32,7 @@ from app.vocabulary.schemas import (
 )
 from app.vocabulary.slug_records import Slugged, find_slugged, read_slugged
 
-router = room("vocabulary")
+router = api_router("vocabulary")
 
 SLUG = "Its slug."
 NEW_SLUG = "Its slug: small letters, digits and hyphens."
