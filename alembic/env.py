@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from alembic import context
 from app.database.engine import Database
 from app.database.tables import SQLModel
-from app.database.types import Id, Moment, Words
+from app.database.types import Id, SearchWords, UtcDateTime
 from app.settings import read_settings
 
 
@@ -16,10 +16,10 @@ def plain_type(kind: str, item: Any, context: Any) -> str | Literal[False]:
     if kind == "type" and isinstance(item, Id):
         context.imports.add("from sqlalchemy.dialects import postgresql")
         return 'sa.String(36).with_variant(postgresql.UUID(as_uuid=False), "postgresql")'
-    if kind == "type" and isinstance(item, Words):
+    if kind == "type" and isinstance(item, SearchWords):
         context.imports.add("from sqlalchemy.dialects import postgresql")
         return 'sa.Text().with_variant(postgresql.ARRAY(sa.Text()), "postgresql")'
-    if kind == "type" and isinstance(item, Moment):
+    if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime(timezone=True)"
     return False
 
@@ -62,6 +62,6 @@ if given is not None:
     run(given)
 else:
     database = Database(read_settings())
-    with database.writer.connect() as opened:
+    with database.write_engine.connect() as opened:
         run(opened)
     database.close()

@@ -17,21 +17,21 @@ from app.enums import Role
 from app.errors import Problem
 from app.http.auth import create_key, list_keys, revoke_key
 from app.imports.readers.options import FileRefused, MappingRefused
-from app.settings import Settings, SettingsFault, read_settings
+from app.settings import InvalidSettings, Settings, read_settings
 
 
 class MigrationFailed(Exception):
     """Alembic says why."""
 
 
-def _told(action: Callable[..., None]) -> Callable[..., None]:
+def cli_errors(action: Callable[..., None]) -> Callable[..., None]:
     """Turn the failures that an operator can mend into one clear line."""
 
     @wraps(action)
     def tell(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as it is
         try:
             action(*args, **kwargs)
-        except (SettingsFault, SchemaStale, MigrationFailed, FileRefused, MappingRefused, Problem) as fault:
+        except (InvalidSettings, SchemaStale, MigrationFailed, FileRefused, MappingRefused, Problem) as fault:
             raise click.ClickException(str(fault)) from None
         except SQLAlchemyError as fault:
             raise click.ClickException(f"The database cannot be used: {str(fault).splitlines()[0]}") from None
@@ -49,27 +49,27 @@ def main() -> None:
 @click.option("--host", help="The address to listen on (COUNTERCLAIM_HOST).")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port to listen on (COUNTERCLAIM_PORT).")
 @click.option("--workers", type=click.IntRange(1, 64), help="How many processes serve it (COUNTERCLAIM_WORKERS).")
-@_told
+@cli_errors
 def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Serve the register. Refuses to start on a database that another release has made."""
-    from app.server import serve_here, serve_in_processes  # noqa: PLC0415 - the other commands start without the web
+    from app.server import serve_in_process, serve_in_processes  # noqa: PLC0415 - the other commands start without the web
 
     settings = read_settings()
     host, port, workers = host or settings.host, port or settings.port, workers or settings.workers
-    _open(settings).close()
-    listening = _listen(host, port)
+    _open_database(settings).close()
+    listening = _open_socket(host, port)
     address = settings.base_url or f"http://{host}:{port}"
     click.echo(f"Explore the API            {address}/docs")
     click.echo(f"Five numbers side by side  {address}/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12")
     click.echo(f"The same as a spreadsheet  {address}/v1/topics/russian-casualties/claims.csv")
     if workers == 1:
-        serve_here(settings, listening)
+        serve_in_process(settings, listening)
     else:
         serve_in_processes(settings, listening, workers)
 
 
 @main.command()
-@_told
+@cli_errors
 def migrate() -> None:
     """Bring the database to this release's schema. Harmless when it is there already."""
     from alembic.util.exc import CommandError  # noqa: PLC0415 - nothing else needs Alembic
@@ -85,12 +85,12 @@ def migrate() -> None:
 
 
 @main.command()
-@_told
+@cli_errors
 def starter() -> None:
     """Load the starter claims that are not there yet."""
     from app.starter.load import load_starter  # noqa: PLC0415 - the other commands start without the rules
 
-    database = _open(read_settings())
+    database = _open_database(read_settings())
     click.echo(f"{load_starter(database)} starter claims loaded.")
     database.close()
 
@@ -105,7 +105,7 @@ def starter() -> None:
 @click.option("--limit", type=click.IntRange(min=1), help="Read only so many rows.")
 @click.option("--vintage", type=click.DateTime(["%Y-%m-%d"]), help="The day of the file, if its name does not say it.")
 @click.option("--as", "actor", default="operator", show_default=True, help="The name under which it is recorded.")
-@_told
+@cli_errors
 def import_(
     files: tuple[Path, ...],
     mapping: str | None,
@@ -124,7 +124,7 @@ def import_(
     if inspect:
         imports.inspect_file(files[0])
         return
-    database = _open(read_settings())
+    database = _open_database(read_settings())
     try:
         imports.import_files(
             database,
@@ -151,10 +151,10 @@ def key() -> None:
 @click.option(
     "--role", type=click.Choice([role.value for role in Role]), default=Role.contributor.value, show_default=True
 )
-@_told
+@cli_errors
 def key_create(name: str, role: str) -> None:
     """Make a key called NAME and print it: the only time that it is shown."""
-    database = _open(read_settings())
+    database = _open_database(read_settings())
     with database.write() as session:
         made = create_key(session, name, Role(role))
     database.close()
@@ -163,10 +163,10 @@ def key_create(name: str, role: str) -> None:
 
 
 @key.command("list")
-@_told
+@cli_errors
 def key_list() -> None:
     """List every key there is or was."""
-    database = _open(read_settings())
+    database = _open_database(read_settings())
     with database.read() as session:
         for each in list_keys(session):
             state = f"revoked {each.revoked_at:%Y-%m-%d}" if each.revoked_at else "stands"
@@ -176,10 +176,10 @@ def key_list() -> None:
 
 @key.command("revoke")
 @click.argument("name")
-@_told
+@cli_errors
 def key_revoke(name: str) -> None:
     """Revoke every key called NAME at once."""
-    database = _open(read_settings())
+    database = _open_database(read_settings())
     with database.write() as session:
         revoked = revoke_key(session, name)
     database.close()
@@ -188,7 +188,7 @@ def key_revoke(name: str) -> None:
     click.echo(f"{revoked} revoked.")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _open_socket(host: str, port: int) -> socket.socket:
     """Take the port before anything is printed: the links that `serve` shows have to work."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -198,7 +198,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise click.ClickException(f"Cannot listen on {host}:{port}: {fault.strerror}. {hint}") from None
 
 
-def _open(settings: Settings) -> Database:
+def _open_database(settings: Settings) -> Database:
     database = Database(settings)
     database.check_schema()
     return database

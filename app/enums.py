@@ -4,7 +4,7 @@ from enum import Enum
 from typing import Self
 
 
-class Term(str, Enum):
+class DescribedEnum(str, Enum):
     """A word with a definition: `SourceKind.media.definition`."""
 
     definition: str
@@ -21,7 +21,7 @@ class Term(str, Enum):
         return str(self.value)
 
 
-class Proposition(Term):
+class Proposition(DescribedEnum):
     """What kind of statement a claim makes."""
 
     quantity = "quantity", "States how many, or how much."
@@ -35,7 +35,7 @@ class Proposition(Term):
     denial = "denial", "Denies what another claim says, without a figure of its own."
 
 
-class Modality(Term):
+class Modality(DescribedEnum):
     """How the source holds what it says."""
 
     count = "count", "Counted or registered one by one."  # type: ignore[assignment] # the contract's word, not str.count
@@ -44,7 +44,7 @@ class Modality(Term):
     allegation = "allegation", "Said without giving any ground."
 
 
-class Derivation(Term):
+class Derivation(DescribedEnum):
     """What a figure rests on."""
 
     own = "own", "The source's own counting or assessment."
@@ -52,7 +52,7 @@ class Derivation(Term):
     unknown = "unknown", "The source does not say."
 
 
-class FigureKind(Term):
+class FigureKind(DescribedEnum):
     """The shape of a figure, derived from its numbers."""
 
     plain = "plain", "One number as printed; not a promise of exactness."
@@ -64,7 +64,7 @@ class FigureKind(Term):
     none = "none", "The claim states no figure."
 
 
-class Aggregation(Term):
+class Aggregation(DescribedEnum):
     """How a figure relates to its period."""
 
     cumulative = "cumulative", "A running total since the start of the period."
@@ -73,7 +73,7 @@ class Aggregation(Term):
     rate = "rate", "A rate per day over the period."
 
 
-class Status(Term):
+class Status(DescribedEnum):
     """Whether a claim stands."""
 
     asserted = "asserted", "It stands as its source said it."
@@ -81,7 +81,7 @@ class Status(Term):
     removed = "removed", "Taken down. Only a tombstone is left: id, times, category, subject and place."
 
 
-class SourceKind(Term):
+class SourceKind(DescribedEnum):
     """What a source is."""
 
     government = "government", "A government, ministry, head of state or their spokespeople."
@@ -98,7 +98,7 @@ class SourceKind(Term):
     unknown = "unknown", "Nobody can say who it is."
 
 
-class Interest(Term):
+class Interest(DescribedEnum):
     """Where a source stands in the dispute."""
 
     party = "party", "A party to the dispute."
@@ -107,14 +107,14 @@ class Interest(Term):
     unknown = "unknown", "Not established."
 
 
-class CitationRole(Term):
+class CitationRole(DescribedEnum):
     """How a document stands to the claim."""
 
     original = "original", "The claimant's own publication."
     relay = "relay", "Somebody else reports what the claimant said."
 
 
-class Fidelity(Term):
+class Fidelity(DescribedEnum):
     """How faithfully a document repeats what was said."""
 
     verbatim = "verbatim", "Word for word."
@@ -123,7 +123,7 @@ class Fidelity(Term):
     distorted = "distorted", "With a different figure or a different meaning."
 
 
-class Level(Term):
+class Level(DescribedEnum):
     """An editor's confidence in a claim. Never computed."""
 
     high = "high", "The editor would print it without a hedge."
@@ -131,7 +131,7 @@ class Level(Term):
     low = "low", "The editor would print it only beside other figures."
 
 
-class Reliability(Term):
+class Reliability(DescribedEnum):
     """Reliability of the source, on the Admiralty scale (NATO AJP-2.1, STANAG 2511)."""
 
     A = "A", "Completely reliable."
@@ -142,7 +142,7 @@ class Reliability(Term):
     F = "F", "Reliability cannot be judged: neither bad nor unassessed."
 
 
-class Credibility(Term):
+class Credibility(DescribedEnum):
     """Credibility of the information, on the Admiralty scale (NATO AJP-2.1, STANAG 2511)."""
 
     confirmed = "1", "Confirmed by other sources."
@@ -153,7 +153,7 @@ class Credibility(Term):
     unjudged = "6", "Truth cannot be judged: neither bad nor unassessed."
 
 
-class RelationType(Term):
+class RelationType(DescribedEnum):
     """How one claim stands to another, as somebody asserted it."""
 
     corroborates = "corroborates", "Is said to support the other. Never a higher score."
@@ -164,7 +164,7 @@ class RelationType(Term):
     supersedes = "supersedes", "Is the same source's newer word on the same thing."
 
 
-class RelationScope(Term):
+class RelationScope(DescribedEnum):
     """What a relation is about."""
 
     level = "level", "The size of the figure."
@@ -172,7 +172,7 @@ class RelationScope(Term):
     existence = "existence", "That it happened at all."
 
 
-class Independence(Term):
+class Independence(DescribedEnum):
     """Whether two related claims have separate grounds."""
 
     independent = "independent", "Separate grounds."
@@ -180,7 +180,7 @@ class Independence(Term):
     unknown = "unknown", "Not established."
 
 
-class Role(Term):
+class Role(DescribedEnum):
     """What an API key may do. Each role may do what the ones before it may."""
 
     contributor = "contributor", "Add claims, citations and documents."
@@ -188,7 +188,7 @@ class Role(Term):
     admin = "admin", "Also keep keys and take claims down."
 
 
-class Verdict(Term):
+class Verdict(DescribedEnum):
     """What can be said of two positions."""
 
     agree = "agree", "One figure lies inside the other, for the same end of period."
@@ -198,7 +198,7 @@ class Verdict(Term):
     not_comparable = "not_comparable", "They do not speak of the same thing; the reasons say why."
 
 
-class Reason(Term):
+class Reason(DescribedEnum):
     """Why a verdict is what it is, in the order in which reasons are given."""
 
     transcription_conflict = "transcription_conflict", "Two transcriptions of one utterance give different figures."
@@ -231,7 +231,7 @@ class Reason(Term):
     vague = "vague", "A figure is given only in words."
 
 
-VOCABULARY: tuple[type[Term], ...] = (
+ALL_ENUMS: tuple[type[DescribedEnum], ...] = (
     Proposition,
     Modality,
     Derivation,

@@ -196,17 +196,17 @@ def known_problems() -> dict[str, type[Problem]]:
     return {kind.code: kind for kind in kinds}
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def suggest_nearest(word: str, known: Iterable[str]) -> str | None:
     """A hint with the known word that is most like `word`, if any is."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"did you mean `{found[0]}`?" if found else None
 
 
-def fault(pointer: str, detail: str, *, hint: str | None = None, location: str = "body") -> Fault:
+def field_fault(pointer: str, detail: str, *, hint: str | None = None, location: str = "body") -> Fault:
     """A `Fault` at `pointer` (`figure/lower`)."""
     return Fault(pointer=f"#/{pointer}", location=location, detail=detail, hint=hint)
 
 
-def invalid(pointer: str, detail: str, *, hint: str | None = None, location: str = "body") -> InvalidRequest:
+def invalid_field(pointer: str, detail: str, *, hint: str | None = None, location: str = "body") -> InvalidRequest:
     """The problem of one wrong field."""
-    return InvalidRequest(detail, hint=hint, errors=[fault(pointer, detail, hint=hint, location=location)])
+    return InvalidRequest(detail, hint=hint, errors=[field_fault(pointer, detail, hint=hint, location=location)])

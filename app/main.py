@@ -8,19 +8,19 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app import __version__
-from app.cache.invalidation import Watch
-from app.cache.responses import Memory
+from app.cache.invalidation import CacheInvalidator
+from app.cache.responses import ResponseCache
 from app.changes.routes import router as changes
 from app.claims.annotation_routes import router as annotations
 from app.claims.column_routes import router as columns
 from app.claims.routes import router as claims
 from app.database.engine import Database
-from app.database.snapshot import view_of
+from app.database.snapshot import open_snapshot
 from app.feeds.routes import router as feeds
 from app.http import health, problems
 from app.http import openapi as docs
-from app.http.cache_middleware import Front
-from app.http.middleware import EXPOSED, Counts, Edge, Preflight
+from app.http.cache_middleware import ResponseCacheMiddleware
+from app.http.middleware import EXPOSED_HEADERS, PreflightMiddleware, RequestCounters, RequestMiddleware
 from app.http.routing import in_matching_order
 from app.imports.routes import router as imports
 from app.references.routes import router as references
@@ -45,24 +45,26 @@ ROUTERS = (
 """The routers of the application, in the order of the OpenAPI document."""
 
 
-class Service(FastAPI):
+class CounterclaimApp(FastAPI):
     """The application, behind its front door."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - those of FastAPI
         super().__init__(**options)
-        self.front = Front(super().__call__)
+        self.cache_middleware = ResponseCacheMiddleware(super().__call__)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Whatever is not answered at the door goes on to FastAPI."""
-        await self.front(scope, receive, send)
+        await self.cache_middleware(scope, receive, send)
 
-    def serve_from(self, database: Database) -> None:
+    def use_database(self, database: Database) -> None:
         """Serve the register in `database`, and remember answers of it alone."""
         self.state.database = database
-        self.state.watch = self.front.watch = Watch(database, Memory(database.memory_bytes))
+        self.state.invalidator = self.cache_middleware.invalidator = CacheInvalidator(
+            database, ResponseCache(database.memory_bytes)
+        )
 
 
-def create_app(settings: Settings | None = None) -> Service:
+def create_app(settings: Settings | None = None) -> CounterclaimApp:
     """The service over the register that `settings` name. It refuses to start on another release's schema."""
     settings = settings or read_settings()
 
@@ -71,12 +73,12 @@ def create_app(settings: Settings | None = None) -> Service:
         database: Database = app.state.database
         database.check_schema()
         with database.read() as session:
-            view_of(session)
+            open_snapshot(session)
         yield
-        app.state.watch.close()
+        app.state.invalidator.close()
         app.state.database.close()
 
-    app = Service(
+    app = CounterclaimApp(
         title="Counterclaim",
         version=__version__,
         lifespan=lifespan,
@@ -85,19 +87,21 @@ def create_app(settings: Settings | None = None) -> Service:
         openapi_url=None,
         redirect_slashes=False,  # it would answer with the host that the client named
     )
-    app.serve_from(Database(settings))
+    app.use_database(Database(settings))
     app.state.settings = settings
-    app.state.counts = Counts()
+    app.state.counts = RequestCounters()
     app.state.documented_routes = [route for router in ROUTERS for route in router.routes]
     app.router.routes.extend(in_matching_order(app.state.documented_routes))
-    docs.install(app)
-    problems.install(app)
-    app.add_middleware(Edge, max_body_bytes=settings.max_body_bytes, larger={"/v1/imports": settings.max_import_bytes})
+    docs.add_documentation_routes(app)
+    problems.add_exception_handlers(app)
     app.add_middleware(
-        Preflight,
+        RequestMiddleware, max_body_bytes=settings.max_body_bytes, larger={"/v1/imports": settings.max_import_bytes}
+    )
+    app.add_middleware(
+        PreflightMiddleware,
         allow_origins=["*"],
         allow_methods=["GET", "HEAD", "OPTIONS"],
         allow_headers=["*"],
-        expose_headers=EXPOSED,
+        expose_headers=EXPOSED_HEADERS,
     )
     return app

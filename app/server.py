@@ -14,29 +14,29 @@ from fastapi import FastAPI
 
 from app.settings import Settings, read_settings
 
-LOG = "%(asctime)s %(levelname)s %(message)s"
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
-SILENCE = 30
+WORKER_TIMEOUT_SECONDS = 30
 """Seconds after which a worker that says nothing is replaced."""
 
 
-def serve_here(settings: Settings, listening: socket) -> None:
+def serve_in_process(settings: Settings, listening: socket) -> None:
     """Serve in this process until a signal ends it; requests that have begun are answered."""
     from app.main import create_app  # noqa: PLC0415 - a supervisor answers no requests
 
-    _log(settings)
+    _configure_logging(settings)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(_config(create_app(settings))).run(sockets=[listening])
+        uvicorn.Server(_uvicorn_config(create_app(settings))).run(sockets=[listening])
 
 
 def serve_in_processes(settings: Settings, listening: socket, workers: int) -> None:
     """Serve in so many processes until a signal ends this one, and start another for each that dies."""
     from uvicorn.supervisors import Multiprocess  # noqa: PLC0415 - one process needs none
 
-    _log(settings)
+    _configure_logging(settings)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    Multiprocess(_config(f"{__name__}:worker", workers=workers), sockets=[listening]).run()
+    Multiprocess(_uvicorn_config(f"{__name__}:worker", workers=workers), sockets=[listening]).run()
 
 
 def worker() -> FastAPI:
@@ -44,19 +44,19 @@ def worker() -> FastAPI:
     from app.main import create_app  # noqa: PLC0415 - see above
 
     settings = read_settings()
-    _log(settings)
+    _configure_logging(settings)
     if (parent := parent_process()) is not None:
-        Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+        Thread(target=_stop_with_parent, args=(parent.sentinel,), daemon=True).start()
     return create_app(settings)
 
 
-def _end_with(parent: int) -> None:
+def _stop_with_parent(parent: int) -> None:
     """End when the supervisor does, however that happens: nobody would replace or stop this process any more."""
     wait([parent])
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _config(app: FastAPI | str, workers: int = 1) -> uvicorn.Config:
+def _uvicorn_config(app: FastAPI | str, workers: int = 1) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         factory=isinstance(app, str),
@@ -64,9 +64,9 @@ def _config(app: FastAPI | str, workers: int = 1) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_worker_healthcheck=SILENCE,
+        timeout_worker_healthcheck=WORKER_TIMEOUT_SECONDS,
     )
 
 
-def _log(settings: Settings) -> None:
-    logging.basicConfig(level=settings.log_level.upper(), format=LOG)
+def _configure_logging(settings: Settings) -> None:
+    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)

@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-PREFIX = "COUNTERCLAIM_"
+ENVIRONMENT_PREFIX = "COUNTERCLAIM_"
 
 
-class SettingsFault(Exception):
+class InvalidSettings(Exception):
     """A setting has a value that cannot work; the message names the setting and says what was expected."""
 
 
-def _database_url(url: str) -> str:
+def _normalize_database_url(url: str) -> str:
     """Accept the two databases there are, and choose the PostgreSQL driver for the operator."""
     for prefix in ("postgresql://", "postgres://"):
         if url.startswith(prefix):
@@ -25,7 +25,7 @@ def _database_url(url: str) -> str:
     raise ValueError("expected sqlite:///FILE or postgresql://USER@HOST/NAME")
 
 
-def _base_url(url: str) -> str:
+def _normalize_base_url(url: str) -> str:
     if url and not url.startswith(("http://", "https://")):
         raise ValueError("expected an address like https://claims.example.org")
     return url.rstrip("/")
@@ -34,14 +34,14 @@ def _base_url(url: str) -> str:
 class Settings(BaseSettings):
     """What an operator can set. `DATABASE_URL` has its usual name, everything else begins with `COUNTERCLAIM_`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="forbid", populate_by_name=True)
 
-    database_url: Annotated[str, AfterValidator(_database_url)] = Field(
+    database_url: Annotated[str, AfterValidator(_normalize_database_url)] = Field(
         default="sqlite:///counterclaim.db",
         validation_alias="DATABASE_URL",
         description="Where the register lives: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`.",
     )
-    database_read_url: Annotated[str, AfterValidator(lambda url: url and _database_url(url))] = Field(
+    database_read_url: Annotated[str, AfterValidator(lambda url: url and _normalize_database_url(url))] = Field(
         default="",
         validation_alias="DATABASE_READ_URL",
         description="A replica to read from, if there is one; writes always go to `DATABASE_URL`.",
@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="The address that `counterclaim serve` listens on.")
     port: int = Field(default=8000, ge=1, le=65535, description="The port that `counterclaim serve` listens on.")
     workers: int = Field(default=1, ge=1, le=64, description="How many processes `counterclaim serve` runs.")
-    base_url: Annotated[str, AfterValidator(_base_url)] = Field(
+    base_url: Annotated[str, AfterValidator(_normalize_base_url)] = Field(
         default="",
         description="The public address of this register, put before the links in feeds and citations.",
     )
@@ -74,23 +74,23 @@ class Settings(BaseSettings):
     )
 
 
-def variable(field: str) -> str:
+def environment_variable(field: str) -> str:
     """The environment variable that sets `field`."""
     alias = Settings.model_fields[field].validation_alias
-    return str(alias) if alias else PREFIX + field.upper()
+    return str(alias) if alias else ENVIRONMENT_PREFIX + field.upper()
 
 
-def _shown(value: str) -> str:
+def _mask_password(value: str) -> str:
     """A wrong value, without the password that an address may hold."""
     return re.sub(r"://[^@/]*@", "://…@", value)
 
 
 def read_settings() -> Settings:
     """The settings of this process. Raises `SettingsFault`, naming every wrong or misspelt variable."""
-    known = {variable(field) for field in Settings.model_fields}
+    known = {environment_variable(field) for field in Settings.model_fields}
     faults = []
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in known:
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)
             faults.append(f"{name} is not a setting; did you mean {nearest[0]}?")
     try:
@@ -98,9 +98,11 @@ def read_settings() -> Settings:
     except ValidationError as invalid:
         for error in invalid.errors():
             name = str(error["loc"][0])
-            name = variable(name) if name in Settings.model_fields else name
-            faults.append(f"{name}={_shown(os.environ.get(name, ''))}: {error['msg'].removeprefix('Value error, ')}")
-        raise SettingsFault("\n".join(faults)) from None
+            name = environment_variable(name) if name in Settings.model_fields else name
+            faults.append(
+                f"{name}={_mask_password(os.environ.get(name, ''))}: {error['msg'].removeprefix('Value error, ')}"
+            )
+        raise InvalidSettings("\n".join(faults)) from None
     if faults:
-        raise SettingsFault("\n".join(faults))
+        raise InvalidSettings("\n".join(faults))
     return settings

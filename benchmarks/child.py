@@ -35,7 +35,7 @@ def imported(url: str, path: Path) -> dict[str, Any]:
         at["staged"] = time.perf_counter()
         at["staged_at"] = time.time()
 
-    event.listen(database.writer, "begin", lambda _connection: at.setdefault("locked", time.perf_counter()))
+    event.listen(database.write_engine, "begin", lambda _connection: at.setdefault("locked", time.perf_counter()))
     # With this event a commit has only begun; it has ended when the import has.
     began, began_at, cpu = time.perf_counter(), time.time(), time.process_time()
     result = run_import(database, RunRequest([path], plan_of(None)), "benchmark", Hooks(allow=staged))

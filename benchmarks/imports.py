@@ -139,7 +139,7 @@ def _save(url: str, side: Path) -> dict[str, int]:
     """The final rows of an import, without the words and sources that stood before it."""
     database = opened(url)
     try:
-        with database.reader.connect() as connection:
+        with database.read_engine.connect() as connection:
             first = "SELECT min(seq) FROM change WHERE kind = 'import'"
             since = int(connection.exec_driver_sql(first).scalar_one()) - 1
         return save_rows(database, since, side)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.http.auth import create_key
-from app.database.transaction import writing
+from app.database.transaction import write_transaction
 from app.claims.serialization.csv_columns import PATHS
 from app.database.engine import Database
 from app.sources.queries import put_source
@@ -49,7 +49,7 @@ class _Series:
 
 def fill(database: Database) -> str:
     """Record the words and sources that the files use; return a key that may write."""
-    with writing(database, "benchmark") as log:
+    with write_transaction(database, "benchmark") as log:
         for slug in CATEGORIES:
             given = CategoryInput(
                 name=slug, definition="Counted for a benchmark.", unit="persons", non_decreasing=False

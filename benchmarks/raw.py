@@ -16,12 +16,12 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
-from app.database.row_encoding import LATER
+from app.database.row_encoding import OMITTED_COLUMNS
 from app.database.engine import Database
 from app.settings import Settings
-from app.database.tables import VERSIONED, Change, ImportedRow, table_of
+from app.database.tables import VERSION_TABLES, Change, ImportedRow, table_of
 
-MODELS: list[type[SQLModel]] = [Change, *VERSIONED.values(), ImportedRow]
+MODELS: list[type[SQLModel]] = [Change, *VERSION_TABLES.values(), ImportedRow]
 TABLES = [table_of(model) for model in MODELS]
 """Changes first: the others refer to them."""
 ROWS_AT_ONCE = 20_000
@@ -35,7 +35,7 @@ def opened(url: str) -> Database:
 
 def last_seq(database: Database) -> int:
     """The last change that is recorded."""
-    with database.reader.connect() as connection:
+    with database.read_engine.connect() as connection:
         seq: int = connection.exec_driver_sql("SELECT seq FROM clock").scalar_one()
     return seq
 
@@ -44,12 +44,12 @@ def save_rows(database: Database, since: int, folder: Path) -> dict[str, int]:
     """Write every row that was recorded after `since` into side files; return how many each table has."""
     saved: dict[str, int] = {}
     for table in TABLES:
-        names = [column.name for column in table.columns if column.name not in LATER]
+        names = [column.name for column in table.columns if column.name not in OMITTED_COLUMNS]
         columns = _columns(names)
         order = "seq" if "version" not in table.columns else "version"
         wanted = f'SELECT {columns} FROM "{table.name}" WHERE seq > {since} ORDER BY {order}'  # noqa: S608
         path = folder / f"{len(saved):02d}-{table.name}"
-        connection = database.reader.raw_connection()
+        connection = database.read_engine.raw_connection()
         try:
             driver: Any = connection.driver_connection
             number = driver.execute(f'SELECT count(*) FROM "{table.name}" WHERE seq > {since}').fetchone()[0]  # noqa: S608
@@ -75,7 +75,7 @@ def write_rows(database: Database, folder: Path, cache: int | None = None) -> di
 
     `cache` is the page cache of SQLite in KiB; otherwise it is the service's own.
     """
-    connection = database.writer.raw_connection()
+    connection = database.write_engine.raw_connection()
     driver: Any = connection.driver_connection
     sqlite = database.dialect == "sqlite"
     if cache and sqlite:
@@ -147,7 +147,7 @@ def _columns(names: list[str]) -> str:
 
 def count_rows(database: Database, since: int) -> dict[str, int]:
     """How many rows each table has that were recorded after `since`."""
-    with database.reader.connect() as connection:
+    with database.read_engine.connect() as connection:
         return {
             table.name: connection.exec_driver_sql(
                 f'SELECT count(*) FROM "{table.name}" WHERE seq > {since}'  # noqa: S608

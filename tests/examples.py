@@ -4,7 +4,7 @@ from copy import deepcopy
 from itertools import count
 from typing import Any
 
-from app.database.transaction import writing
+from app.database.transaction import write_transaction
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
 from app.vocabulary.records import put_category, put_place, put_subject
@@ -76,7 +76,7 @@ def furnish(register: Register) -> None:
         "agency": source("The agency"),
         "paper": source("The paper"),
     }
-    with writing(register.database, "desk") as log:
+    with write_transaction(register.database, "desk") as log:
         for slug, body in categories.items():
             put_category(log, slug, CategoryInput(**body))
         for slug, parents in subjects.items():

@@ -16,7 +16,7 @@ from alembic import command
 from app.database.engine import Database, alembic_config
 from app.enums import Role
 from app.http.auth import create_key
-from app.main import Service, create_app
+from app.main import CounterclaimApp, create_app
 from app.settings import Settings
 from app.starter.load import load_starter
 
@@ -46,7 +46,7 @@ def settings_for(url: str) -> Settings:
 def migrate(url: str) -> None:
     config = alembic_config()
     database = Database(settings_for(url))
-    with database.writer.connect() as connection:
+    with database.write_engine.connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     database.close()
@@ -95,7 +95,7 @@ class Copies:
         return make_url(self.server).set(database=name).render_as_string(hide_password=False)
 
 
-_idle: list[Service] = []
+_idle: list[CounterclaimApp] = []
 """Applications that no test uses now: making one takes longer than most tests do."""
 
 
@@ -103,7 +103,7 @@ def opened(url: str) -> Iterator[Register]:
     settings = settings_for(url)
     app = _idle.pop() if _idle else create_app(settings)
     database = Database(settings)
-    app.serve_from(database)
+    app.use_database(database)
     with database.write() as session:
         keys = {
             role.value: {"Authorization": f"Bearer {create_key(session, f'{role.value}-key', role)}"} for role in Role

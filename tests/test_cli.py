@@ -18,7 +18,7 @@ from urllib.request import Request, urlopen
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from app.settings import PREFIX
+from app.settings import ENVIRONMENT_PREFIX
 from app.starter.load import starter_id
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +27,11 @@ WRITES = 50
 
 
 def environment(url: str | None = None, **more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX) and name != "DATABASE_URL"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(ENVIRONMENT_PREFIX) and name != "DATABASE_URL"
+    }
     return kept | {"PYTHONPATH": str(ROOT)} | ({"DATABASE_URL": url} if url else {}) | more
 
 

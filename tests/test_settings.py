@@ -4,20 +4,20 @@ import os
 
 import pytest
 
-from app.settings import PREFIX, Settings, SettingsFault, read_settings, variable
+from app.settings import ENVIRONMENT_PREFIX, InvalidSettings, Settings, environment_variable, read_settings
 
 
 @pytest.fixture(autouse=True)
 def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
-        if name.startswith(PREFIX) or name in {"DATABASE_URL", "DATABASE_READ_URL"}:
+        if name.startswith(ENVIRONMENT_PREFIX) or name in {"DATABASE_URL", "DATABASE_READ_URL"}:
             monkeypatch.delenv(name)
 
 
 def fault(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsFault) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         read_settings()
     return str(caught.value)
 
@@ -88,6 +88,8 @@ def test_links_never_have_two_slashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_setting_is_read_from_its_variable() -> None:
-    assert {variable(name) for name in Settings.model_fields} - {"DATABASE_URL", "DATABASE_READ_URL"} == {
-        PREFIX + name.upper() for name in Settings.model_fields if name not in {"database_url", "database_read_url"}
+    assert {environment_variable(name) for name in Settings.model_fields} - {"DATABASE_URL", "DATABASE_READ_URL"} == {
+        ENVIRONMENT_PREFIX + name.upper()
+        for name in Settings.model_fields
+        if name not in {"database_url", "database_read_url"}
     }

@@ -12,12 +12,12 @@ def digest(*parts: bytes) -> str:
     return summed.hexdigest()[:24]
 
 
-ENCODED = re.compile(r'-(?:zstd|br|gzip)"$')
+ENCODING_SUFFIX = re.compile(r'-(?:zstd|br|gzip)"$')
 """How the ETag of a compressed answer differs from that of the same answer as it is."""
 
 
-def matches(asked: str, etag: str) -> bool:
+def etag_matches(asked: str, etag: str) -> bool:
     """Whether `If-None-Match` names `etag`, in whatever encoding (weak comparison, as RFC 9110 asks for GET)."""
     return asked.strip() == "*" or etag in {
-        ENCODED.sub('"', tag.strip().removeprefix("W/")) for tag in asked.split(",")
+        ENCODING_SUFFIX.sub('"', tag.strip().removeprefix("W/")) for tag in asked.split(",")
     }

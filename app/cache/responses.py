@@ -4,52 +4,52 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from app.cache.scope import About, Basis
+from app.cache.scope import CacheScope, FieldValues
 
-Key = tuple[str, bytes, str]
+RequestKey = tuple[str, bytes, str]
 """What was asked: path, query, `Accept`."""
 
 Header = tuple[bytes, bytes]
 
-OVERHEAD = 2_000
+ENTRY_OVERHEAD_BYTES = 2_000
 """Bytes that an entry takes beside its body, about."""
 
 
-OF_THE_BODY = (b"content-length", b"content-type", b"content-encoding", b"content-disposition")
+BODY_HEADERS = (b"content-length", b"content-type", b"content-encoding", b"content-disposition")
 """Headers that an answer without a body has no use for."""
 
 
 @dataclass(slots=True)
-class Sent:
+class EncodedBody:
     """A body as it is sent, in one encoding, with the headers that go with it, and those of a 304 in its place."""
 
     etag: str
     headers: list[Header]
     body: bytes
-    unchanged: list[Header] = field(init=False)
+    not_modified: list[Header] = field(init=False)
 
     def __post_init__(self) -> None:
         """Those of a 304 are the same each time."""
-        self.unchanged = [each for each in self.headers if each[0] not in OF_THE_BODY]
+        self.not_modified = [each for each in self.headers if each[0] not in BODY_HEADERS]
 
 
 @dataclass(slots=True)
-class Kept:
+class CachedResponse:
     """An answer: the state that it shows, the claims that it speaks of, and its bytes in each encoding asked for."""
 
-    basis: Basis
-    compressible: bool
-    plain: Sent
-    encoded: dict[str, Sent] = field(default_factory=dict)
+    cache_scope: CacheScope
+    is_compressible: bool
+    identity: EncodedBody
+    by_encoding: dict[str, EncodedBody] = field(default_factory=dict)
 
     @property
-    def size(self) -> int:
+    def size_bytes(self) -> int:
         """Bytes that it takes in memory."""
-        return OVERHEAD + sum(len(sent.body) for sent in (self.plain, *self.encoded.values()))
+        return ENTRY_OVERHEAD_BYTES + sum(len(sent.body) for sent in (self.identity, *self.by_encoding.values()))
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangeImpact:
     """A change, as far as answers depend on it.
 
     `claim` has the fields of the claim that is new, or has a new citation or assessment; a field that changed itself is
@@ -58,78 +58,81 @@ class Changed:
     """
 
     seq: int
-    claim: dict[str, str] | None = None
-    alone: bool = False
+    claim_fields: dict[str, str] | None = None
+    affects_no_claim: bool = False
 
-    def touches(self, about: About | None) -> bool:
+    def affects(self, about: FieldValues | None) -> bool:
         """Whether an answer about these claims may be another one after it."""
         if about is None:
             return True
-        if self.claim is None:
-            return not self.alone
-        return all(name not in self.claim or self.claim[name] in words for name, words in about.items())
+        if self.claim_fields is None:
+            return not self.affects_no_claim
+        return all(name not in self.claim_fields or self.claim_fields[name] in words for name, words in about.items())
 
 
-class Memory:
+class ResponseCache:
     """The answers that are true at `seq`. Those asked for longest ago are forgotten first."""
 
     def __init__(self, most_bytes: int) -> None:
-        self.most_bytes = most_bytes
-        self.bytes = 0
+        self.max_bytes = most_bytes
+        self.size_bytes = 0
         self.seq = 0
-        self.hits = self.misses = self.unchanged = self.forgotten = 0
+        self.hits = self.misses = self.not_modified = self.invalidated = 0
         """Answers sent from here, those that had to be made, the 304s among the former, and those made untrue."""
-        self._answers: OrderedDict[Key, Kept] = OrderedDict()
+        self._entries: OrderedDict[RequestKey, CachedResponse] = OrderedDict()
 
     @property
     def count(self) -> int:
         """How many answers are kept."""
-        return len(self._answers)
+        return len(self._entries)
 
-    def get(self, key: Key) -> Kept | None:
+    def get(self, key: RequestKey) -> CachedResponse | None:
         """The answer to `key`, true at `seq`."""
-        kept = self._answers.get(key)
+        kept = self._entries.get(key)
         if kept is not None:
-            self._answers.move_to_end(key)
+            self._entries.move_to_end(key)
         return kept
 
-    def keep(self, key: Key, kept: Kept) -> None:
+    def store(self, key: RequestKey, kept: CachedResponse) -> None:
         """Keep an answer, unless it shows an earlier state than is known, or takes half of the room."""
-        if kept.basis.seq < self.seq or kept.size > self.most_bytes // 2:
+        if kept.cache_scope.seq < self.seq or kept.size_bytes > self.max_bytes // 2:
             return
-        self.forget(key)
-        self._answers[key] = kept
-        self.grown(key, kept, kept.size)
+        self.remove(key)
+        self._entries[key] = kept
+        self.add_bytes(key, kept, kept.size_bytes)
 
-    def grown(self, key: Key, kept: Kept, by: int) -> None:
+    def add_bytes(self, key: RequestKey, kept: CachedResponse, by: int) -> None:
         """An answer takes `by` bytes more: make room, unless it was forgotten meanwhile."""
-        if self._answers.get(key) is not kept:
+        if self._entries.get(key) is not kept:
             return
-        self.bytes += by
-        while self.bytes > self.most_bytes and self._answers:
-            self.forget(next(iter(self._answers)))
+        self.size_bytes += by
+        while self.size_bytes > self.max_bytes and self._entries:
+            self.remove(next(iter(self._entries)))
 
-    def forget(self, key: Key) -> None:
+    def remove(self, key: RequestKey) -> None:
         """Forget one answer, if it is there."""
-        kept = self._answers.pop(key, None)
+        kept = self._entries.pop(key, None)
         if kept is not None:
-            self.bytes -= kept.size
+            self.size_bytes -= kept.size_bytes
 
     def clear(self) -> None:
         """Forget everything."""
-        self.forgotten += len(self._answers)
-        self._answers.clear()
-        self.bytes = 0
+        self.invalidated += len(self._entries)
+        self._entries.clear()
+        self.size_bytes = 0
 
-    def advance(self, seq: int, changes: Iterable[Changed]) -> None:
+    def advance(self, seq: int, changes: Iterable[ChangeImpact]) -> None:
         """The register moved to `seq` by `changes`: forget what they touch, the rest is true there as well."""
         changes = list(changes)
         stale = [
             key
-            for key, kept in self._answers.items()
-            if any(change.seq > kept.basis.seq and change.touches(kept.basis.about) for change in changes)
+            for key, kept in self._entries.items()
+            if any(
+                change.seq > kept.cache_scope.seq and change.affects(kept.cache_scope.field_values)
+                for change in changes
+            )
         ]
         for key in stale:
-            self.forget(key)
-        self.forgotten += len(stale)
+            self.remove(key)
+        self.invalidated += len(stale)
         self.seq = seq

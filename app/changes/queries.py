@@ -9,10 +9,10 @@ from sqlmodel import Session
 
 from app.changes.schemas import ChangeQuery
 from app.claims.serialization.input_fields import given_citation, given_claim
-from app.database.snapshot import View
-from app.database.tables import VERSIONED, Change, CitationVersion, Version, columns_of
+from app.database.snapshot import Snapshot
+from app.database.tables import VERSION_TABLES, Change, CitationVersion, Version, columns_of
 from app.enums import Status
-from app.http.pagination import DEFAULT_LIMIT, Found
+from app.http.pagination import DEFAULT_LIMIT, Page
 
 Row = Mapping[Any, Any]
 
@@ -20,7 +20,7 @@ UNSEEN = {"version", "revision", "seq", "until_seq", "recorded_at", "recorded_un
 """Columns that say when a version held, not what it says."""
 
 
-def find_changes(session: Session, query: ChangeQuery, view: View) -> Found:
+def find_changes(session: Session, query: ChangeQuery, view: Snapshot) -> Page:
     """The next changes of a view after `query.after`."""
     change = columns_of(Change)
     after = int(query.cursor) if query.cursor else query.after
@@ -30,7 +30,7 @@ def find_changes(session: Session, query: ChangeQuery, view: View) -> Found:
     rows = session.execute(wanted.order_by(change.seq).limit(limit + 1)).mappings().all()
     page = rows[:limit]
     cursor = str(page[-1]["seq"]) if len(rows) > limit else None
-    return Found(changes_of(session, page), view.seq, cursor, total)
+    return Page(changes_of(session, page), view.seq, cursor, total)
 
 
 def changes_of(session: Session, rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ def changes_of(session: Session, rows: Sequence[Row]) -> list[dict[str, Any]]:
         by_kind[row["kind"]].append(row["seq"])
     data: dict[int, dict[str, Any] | None] = {}
     for kind, seqs in by_kind.items():
-        data |= _records(session, VERSIONED[kind], seqs)
+        data |= _records(session, VERSION_TABLES[kind], seqs)
     shown = ("at", "kind", "action", "revision", "claim", "actor", "reason")
     return [
         {"seq": row["seq"], "id": row["key"], **{name: row[name] for name in shown}, "data": data.get(row["seq"])}
@@ -52,7 +52,7 @@ def _records(session: Session, table: type[Version], seqs: Sequence[int]) -> dic
     """`seq` → the record as that change left it; nothing where a takedown has erased it since."""
     columns = columns_of(table)
     rows = session.execute(select(*columns).where(columns.seq.in_(seqs))).mappings().all()
-    if table is VERSIONED["claim"]:
+    if table is VERSION_TABLES["claim"]:
         return _claims(session, rows)
     if table is CitationVersion:
         # A claim's first citations came with the claim, and are told with it.

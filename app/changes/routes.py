@@ -12,10 +12,10 @@ from starlette.responses import Response, StreamingResponse
 from app.changes.queries import find_changes
 from app.changes.schemas import ChangeQuery, ChangeRow
 from app.database.engine import Database, Db
-from app.database.snapshot import view_of
+from app.database.snapshot import open_snapshot
 from app.http.csv_columns import columns_of_model
-from app.http.lists import Wanted, listing
-from app.http.pagination import Found
+from app.http.lists import ListResponseDep, list_route
+from app.http.pagination import Page
 from app.http.responses import json_bytes
 from app.http.routing import api_router
 
@@ -34,13 +34,13 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
 
-@listing(router, "/changes", ChangeRow, "Follow the register")
-def list_changes(query: Annotated[ChangeQuery, Query()], db: Db, want: Wanted) -> Response:
+@list_route(router, "/changes", ChangeRow, "Follow the register")
+def list_changes(query: Annotated[ChangeQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """Every change after a `seq`, in order, with the record as it stands after it. Follow it from 0 to hold a copy."""
 
-    def find(page: ChangeQuery) -> Found:
+    def find(page: ChangeQuery) -> Page:
         with db.read() as session:
-            return find_changes(session, page, view_of(session, page.recorded_as_of))
+            return find_changes(session, page, open_snapshot(session, page.recorded_as_of))
 
     return want.rows(find, query, columns_of_model(ChangeRow))
 
@@ -97,6 +97,6 @@ def _event(row: dict[str, Any]) -> bytes:
     return format_sse_event(data_str=json_bytes(row).decode(), event="change", id=str(row["seq"]))
 
 
-def _changes(db: Database, after: int) -> Found:
+def _changes(db: Database, after: int) -> Page:
     with db.read() as session:
-        return find_changes(session, ChangeQuery(after=after, limit=200), view_of(session))
+        return find_changes(session, ChangeQuery(after=after, limit=200), open_snapshot(session))

@@ -6,7 +6,7 @@ from sqlalchemy import or_, select
 from sqlmodel import Session
 
 from app.claims.serialization.rows import CONFIDENCE, Card
-from app.database.snapshot import View
+from app.database.snapshot import Snapshot
 from app.database.tables import AssessmentVersion, RelationVersion, Version, columns_of, table_of
 from app.database.types import ID_PATTERN
 from app.errors import NotFound
@@ -32,23 +32,23 @@ RELATION = (
 )
 
 
-def assessments_of(session: Session, claim: str, view: View) -> list[Card]:
+def assessments_of(session: Session, claim: str, view: Snapshot) -> list[Card]:
     """Every assessment of a claim, the newest first, the withdrawn ones too."""
     columns = columns_of(AssessmentVersion)
     statement = (
         select(*(columns[name] for name in ASSESSMENT))
-        .where(columns.claim == claim, view.holds(AssessmentVersion))
+        .where(columns.claim == claim, view.contains(AssessmentVersion))
         .order_by(columns.assessed_on.desc(), columns.id.desc())
     )
     return [dict(row) for row in session.execute(statement).mappings()]
 
 
-def relations_of(session: Session, claims: Sequence[str], view: View, *, withdrawn: bool = True) -> list[Card]:
+def relations_of(session: Session, claims: Sequence[str], view: Snapshot, *, withdrawn: bool = True) -> list[Card]:
     """The relations of these claims, from either end, in the order in which they were recorded."""
     columns = columns_of(RelationVersion)
     statement = (
         select(*(columns[name] for name in RELATION))
-        .where(or_(columns.claim.in_(claims), columns.to_claim.in_(claims)), view.holds(RelationVersion))
+        .where(or_(columns.claim.in_(claims), columns.to_claim.in_(claims)), view.contains(RelationVersion))
         .order_by(columns.id)
     )
     if not withdrawn:
@@ -56,21 +56,21 @@ def relations_of(session: Session, claims: Sequence[str], view: View, *, withdra
     return [dict(row) for row in session.execute(statement).mappings()]
 
 
-def read_assessment(session: Session, id_: str, view: View) -> Card:
+def read_assessment(session: Session, id_: str, view: Snapshot) -> Card:
     """One assessment. Raises `NotFound`."""
     return _one_of(session, AssessmentVersion, ASSESSMENT, id_, view)
 
 
-def read_relation(session: Session, id_: str, view: View) -> Card:
+def read_relation(session: Session, id_: str, view: Snapshot) -> Card:
     """One relation. Raises `NotFound`."""
     return _one_of(session, RelationVersion, RELATION, id_, view)
 
 
-def _one_of(session: Session, table: type[Version], shown: Sequence[str], id_: str, view: View) -> Card:
+def _one_of(session: Session, table: type[Version], shown: Sequence[str], id_: str, view: Snapshot) -> Card:
     columns = columns_of(table)
     row = None
     if ID_PATTERN.fullmatch(id_):
-        statement = select(*(columns[name] for name in shown)).where(columns.id == id_, view.holds(table))
+        statement = select(*(columns[name] for name in shown)).where(columns.id == id_, view.contains(table))
         row = session.execute(statement).mappings().first()
     if row is None:
         raise NotFound(f"There is no {table_of(table).name} `{id_}`.")

@@ -7,10 +7,10 @@ from starlette.responses import Response
 
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.database.engine import Db
-from app.database.snapshot import view_of
+from app.database.snapshot import open_snapshot
 from app.http.csv_columns import columns_of_model
-from app.http.lists import Wanted, listing
-from app.http.pagination import Found, PageQuery, short
+from app.http.lists import ListResponseDep, list_route
+from app.http.pagination import Page, PageQuery, paginate_list
 from app.http.routing import api_router
 from app.vocabulary.schemas import ColumnRow
 
@@ -28,12 +28,12 @@ COLUMN_ROWS = [
 ]
 
 
-@listing(router, "/columns", ColumnRow, "List the columns of the claims files")
-def list_columns(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+@list_route(router, "/columns", ColumnRow, "List the columns of the claims files")
+def list_columns(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """The column dictionary: what each column of a claims file holds, in order. Columns are only ever appended."""
 
-    def find(page: PageQuery) -> Found:
+    def find(page: PageQuery) -> Page:
         with db.read() as session:
-            return short(COLUMN_ROWS, page, view_of(session, page.recorded_as_of).seq, "name")
+            return paginate_list(COLUMN_ROWS, page, open_snapshot(session, page.recorded_as_of).seq, "name")
 
     return want.rows(find, query, columns_of_model(ColumnRow))

@@ -20,7 +20,7 @@ from app.database.tables import (
     RelationVersion,
     columns_of,
 )
-from app.database.transaction import Log
+from app.database.transaction import WriteTransaction
 from app.database.types import ID_PATTERN
 from app.enums import Status
 from app.errors import DuplicateClaim
@@ -35,7 +35,9 @@ EDITORS = "editors"
 """Who asserts a relation that no source asserts."""
 
 
-def record_claim(log: Log, given: ClaimInput, id_: str | None = None, import_id: str | None = None) -> dict[str, Any]:
+def record_claim(
+    log: WriteTransaction, given: ClaimInput, id_: str | None = None, import_id: str | None = None
+) -> dict[str, Any]:
     """Record a new claim with its citations, and its first assessment if one is given; return it as it is served.
 
     Raises `InvalidRequest` with every fault, or `DuplicateClaim` with the claim that stands.
@@ -55,12 +57,12 @@ def record_claim(log: Log, given: ClaimInput, id_: str | None = None, import_id:
     for cited, document in zip(given.citations, documents, strict=True):
         columns = citation_columns(known, cited, id_, given.source, document)
         citations.append({**columns, "id": str(uuid7()), "document": document})
-        log.put(CitationVersion, citations[-1]["id"], columns, revision=1)
+        log.add_version(CitationVersion, citations[-1]["id"], columns, revision=1)
     if given.confidence is not None:
         record_assessment(log, id_, given.confidence)
     known.wrote(state["fingerprint"], id_)
     if given.confidence is not None:
-        return read_claim(log.session, id_, log.view)
+        return read_claim(log.session, id_, log.snapshot)
     return _card_of(known, {**state, "id": id_, "revision": 1, "seq": seq, "recorded_at": log.at}, citations)
 
 
@@ -70,13 +72,13 @@ def _card_of(known: Known, state: Mapping[str, Any], citations: list[dict[str, A
     numbers = {name: None if state[name] is None else float(state[name]) for name in NUMBERS}
     row = {**state, **source, **numbers, "unit": known.unit(state["category"])}
     shown = [{name: cited[name] for name in SHOWN} for cited in citations]
-    return _card(row, shown, None, known.view)
+    return _card(row, shown, None, known.snapshot)
 
 
-def record_citation(log: Log, claim: Mapping[str, Any], given: CitationInput) -> str:
+def record_citation(log: WriteTransaction, claim: Mapping[str, Any], given: CitationInput) -> str:
     """Add a citation to a claim: the tenth outlet that repeats a figure is no tenth claim."""
     faults = Faults()
-    known = Known(log.session, log.view)
+    known = Known(log.session, log.snapshot)
     recorded = check_citation(known, given, claim["source"]["slug"], "", faults)
     faults.raise_any()
     state = citation_state(log, known, given, claim["id"], claim["source"]["slug"], recorded)
@@ -85,7 +87,7 @@ def record_citation(log: Log, claim: Mapping[str, Any], given: CitationInput) ->
     return id_
 
 
-def record_assessment(log: Log, claim: str, given: AssessmentInput) -> str:
+def record_assessment(log: WriteTransaction, claim: str, given: AssessmentInput) -> str:
     """Add an assessment; the ones before it stay."""
     id_ = str(uuid7())
     state = {
@@ -99,7 +101,7 @@ def record_assessment(log: Log, claim: str, given: AssessmentInput) -> str:
     return id_
 
 
-def record_relation(log: Log, claim: str, given: RelationInput) -> str:
+def record_relation(log: WriteTransaction, claim: str, given: RelationInput) -> str:
     """Add a relation from `claim`. Raises `InvalidRequest` where it has no end, or two, or ends where it began."""
     faults = Faults()
     if (given.claim is None) == (given.source is None):
@@ -110,7 +112,7 @@ def record_relation(log: Log, claim: str, given: RelationInput) -> str:
         faults.add("claim", f"There is no claim `{given.claim}`.")
     used = [("source", given.source)] if given.source else []
     used += [("asserted_by", given.asserted_by)] if given.asserted_by != EDITORS else []
-    known = Known(log.session, log.view)
+    known = Known(log.session, log.snapshot)
     faults.found += known.faults(SOURCE, used)
     if given.document is not None and known.document(given.document) is None:
         faults.add("document", f"There is no document `{given.document}`.")
@@ -124,13 +126,13 @@ def record_relation(log: Log, claim: str, given: RelationInput) -> str:
 
 
 def citation_state(
-    log: Log, known: Known, given: CitationInput, claim: str, claimant: str, recorded: Card | None
+    log: WriteTransaction, known: Known, given: CitationInput, claim: str, claimant: str, recorded: Card | None
 ) -> dict[str, Any]:
     """The columns of a citation; its document is recorded if it is not yet."""
     return citation_columns(known, given, claim, claimant, recorded or _record_cited(log, known, given.document))
 
 
-def _record_cited(log: Log, known: Known, given: CitedDocument) -> Card:
+def _record_cited(log: WriteTransaction, known: Known, given: CitedDocument) -> Card:
     """Record the document of a citation, unless the claim has cited it already: of one address there is one."""
     if given.url is not None and (found := known.document_at(given.url)):
         return found
@@ -144,7 +146,7 @@ def _record_cited(log: Log, known: Known, given: CitedDocument) -> Card:
     return card
 
 
-def refuse_duplicate(log: Log, print_: str) -> None:
+def refuse_duplicate(log: WriteTransaction, print_: str) -> None:
     """Raise `DuplicateClaim` where a claim with this fingerprint stands, or stood and was taken down."""
     found = Standing.of(log).claim_like(print_)
     if found is None:
@@ -161,9 +163,9 @@ def refuse_duplicate(log: Log, print_: str) -> None:
     )
 
 
-def _stands(log: Log, claim: str) -> bool:
+def _stands(log: WriteTransaction, claim: str) -> bool:
     if not ID_PATTERN.fullmatch(claim):
         return False
     columns = columns_of(ClaimVersion)
-    stands = select(columns.version).where(columns.id == claim, log.view.holds(ClaimVersion))
+    stands = select(columns.version).where(columns.id == claim, log.snapshot.contains(ClaimVersion))
     return log.session.execute(stands.where(columns.status != Status.removed)).first() is not None

@@ -21,9 +21,9 @@ from app.database.tables import (
     Version,
     columns_of,
 )
-from app.database.transaction import Log
+from app.database.transaction import WriteTransaction
 from app.enums import Aggregation, Derivation, FigureKind, Modality, Proposition, Status
-from app.errors import EventImpossible, invalid
+from app.errors import EventImpossible, invalid_field
 
 Row = Mapping[Any, Any]
 
@@ -50,7 +50,7 @@ ERASED: dict[str, Any] = {
 """What a takedown leaves in every column that could tell what was said. None of it is ever served."""
 
 
-def standing(log: Log, table: type[Version], key: str) -> dict[str, Any]:
+def standing(log: WriteTransaction, table: type[Version], key: str) -> dict[str, Any]:
     """The row of the version that stands."""
     columns = columns_of(table)
     stands = select(*columns).where(columns[table.key_name] == key, columns.until_seq.is_(None))
@@ -63,7 +63,7 @@ def _state(row: Row) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in stamps}
 
 
-def revise(log: Log, id_: str, given: ChangeInput) -> None:
+def revise(log: WriteTransaction, id_: str, given: ChangeInput) -> None:
     """Repair our record of a claim. Raises `InvalidRequest`, also where nothing would change, or `DuplicateClaim`."""
     row = standing(log, ClaimVersion, id_)
     cited = _standing_citations(log, id_)
@@ -76,13 +76,13 @@ def revise(log: Log, id_: str, given: ChangeInput) -> None:
     if new_citations is not None:
         citations = [{name: value for name, value in each.items() if name != "id"} for each in new_citations]
     changed = _merged({**given_claim(row), **changes, "citations": citations})
-    known = Known(log.session, log.view)
+    known = Known(log.session, log.snapshot)
     checked = check_claim(known, changed, "changes/")
     state = {**checked.state, "status": row["status"], "retracted_on": row["retracted_on"]}
     state["import_id"] = row["import_id"]
     states = None if new_citations is None else _citation_states(log, known, id_, changed.source, given, cited)
     if all(row[name] == value for name, value in state.items()) and not _cited_anew(states, cited):
-        raise invalid("changes", "Nothing would change.")
+        raise invalid_field("changes", "Nothing would change.")
     if state["fingerprint"] != row["fingerprint"]:
         refuse_duplicate(log, state["fingerprint"])
     log.record(ClaimVersion, id_, state, action=given.event, claim=id_, reason=given.reason)
@@ -90,7 +90,7 @@ def revise(log: Log, id_: str, given: ChangeInput) -> None:
         _replace_citations(log, states, cited)
 
 
-def retract(log: Log, id_: str, given: RetractionInput) -> None:
+def retract(log: WriteTransaction, id_: str, given: RetractionInput) -> None:
     """Note that the source took its claim back. Raises `EventImpossible` where it has done so already."""
     row = standing(log, ClaimVersion, id_)
     if row["status"] != Status.asserted:
@@ -98,12 +98,12 @@ def retract(log: Log, id_: str, given: RetractionInput) -> None:
             "This claim is retracted already.", hint="a wrong day is repaired by reinstating it first"
         )
     if wrong := retraction_fault(row["date"], given.retracted_on, log.at.date()):
-        raise invalid("retracted_on", wrong)
+        raise invalid_field("retracted_on", wrong)
     state = _state(row) | {"status": Status.retracted, "retracted_on": given.retracted_on}
     log.record(ClaimVersion, id_, state, action="retraction", claim=id_, reason=given.reason)
 
 
-def reinstate(log: Log, id_: str, reason: str) -> None:
+def reinstate(log: WriteTransaction, id_: str, reason: str) -> None:
     """Let a retracted claim stand again. Raises `EventImpossible` where it stands."""
     row = standing(log, ClaimVersion, id_)
     if row["status"] != Status.retracted:
@@ -112,7 +112,7 @@ def reinstate(log: Log, id_: str, reason: str) -> None:
     log.record(ClaimVersion, id_, state, action="reinstatement", claim=id_, reason=reason)
 
 
-def take_down(log: Log, id_: str, reason: str) -> None:
+def take_down(log: WriteTransaction, id_: str, reason: str) -> None:
     """Erase what a claim said, from every version, and leave a tombstone.
 
     The fingerprint stays, so that the next import does not bring the same statement back.
@@ -129,7 +129,7 @@ def take_down(log: Log, id_: str, reason: str) -> None:
         log.session.execute(delete(table).where(columns_of(table).claim == id_))
 
 
-def withdraw(log: Log, table: type[Version], id_: str, reason: str) -> None:
+def withdraw(log: WriteTransaction, table: type[Version], id_: str, reason: str) -> None:
     """Withdraw an assessment or a relation. Raises `EventImpossible` where that was done already."""
     row = standing(log, table, id_)
     if row["withdrawn"]:
@@ -150,21 +150,21 @@ def _merged(fields: dict[str, Any]) -> ClaimInput:
         raise
 
 
-def _standing_citations(log: Log, claim: str) -> dict[str, Row]:
+def _standing_citations(log: WriteTransaction, claim: str) -> dict[str, Row]:
     columns = columns_of(CitationVersion)
     stands = select(*columns).where(columns.claim == claim, columns.until_seq.is_(None)).order_by(columns.id)
     return {row["id"]: row for row in log.session.execute(stands).mappings()}
 
 
 def _citation_states(
-    log: Log, known: Known, claim: str, claimant: str, given: ChangeInput, cited: Mapping[str, Row]
+    log: WriteTransaction, known: Known, claim: str, claimant: str, given: ChangeInput, cited: Mapping[str, Row]
 ) -> dict[str, dict[str, Any]]:
     """Citation → its new columns; one without an id of its own is new."""
     states = {}
     changes: list[CitationChange] = given.changes.citations  # type: ignore[attr-defined] # made by create_model
     for i, change in enumerate(changes):
         if change.id is not None and change.id not in cited:
-            raise invalid(f"changes/citations/{i}/id", f"The claim has no citation `{change.id}`.")
+            raise invalid_field(f"changes/citations/{i}/id", f"The claim has no citation `{change.id}`.")
         plain = CitationInput(**{name: getattr(change, name) for name in CitationInput.model_fields})
         recorded = known.document(change.document.id) if change.document.id else None
         states[change.id or str(uuid7())] = citation_state(log, known, plain, claim, claimant, recorded)
@@ -179,9 +179,9 @@ def _cited_anew(states: Mapping[str, Row] | None, cited: Mapping[str, Row]) -> b
     return any(cited[id_][name] != value for id_, state in states.items() for name, value in state.items())
 
 
-def _replace_citations(log: Log, states: Mapping[str, dict[str, Any]], cited: Mapping[str, Row]) -> None:
+def _replace_citations(log: WriteTransaction, states: Mapping[str, dict[str, Any]], cited: Mapping[str, Row]) -> None:
     for id_ in cited.keys() - states.keys():
-        log.close(CitationVersion, id_)
+        log.close_version(CitationVersion, id_)
     for id_, state in states.items():
         if id_ not in cited or any(cited[id_][name] != value for name, value in state.items()):
-            log.put(CitationVersion, id_, state)
+            log.add_version(CitationVersion, id_, state)

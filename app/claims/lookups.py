@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.database.snapshot import View
+from app.database.snapshot import Snapshot
 from app.database.tables import CategoryVersion, SourceVersion, columns_of
-from app.database.transaction import Log
+from app.database.transaction import WriteTransaction
 from app.enums import Status
 from app.errors import Fault
 from app.sources.documents import document_cards, documents_at
@@ -26,9 +26,9 @@ MOST_REMEMBERED = 1_000
 class Known:
     """The register as the rules of a claim ask for it. It remembers what it found, so keep it for one write only."""
 
-    def __init__(self, session: Session, view: View) -> None:
+    def __init__(self, session: Session, view: Snapshot) -> None:
         self.session = session
-        self.view = view
+        self.snapshot = view
         self._slugs: dict[str, set[str]] = {kind.name: set() for kind in (CATEGORY, SUBJECT, PLACE, SOURCE)}
         self._units: dict[str, str | None] = {}
         self._documents: dict[str, Card] = {}
@@ -39,7 +39,7 @@ class Known:
     @property
     def today(self) -> date:
         """The day of the register: nothing was said after it."""
-        return max(self.view.today, self.view.at.date())
+        return max(self.snapshot.today, self.snapshot.at.date())
 
     def promise(self, kind: Slugged, slug: str, card: Card) -> None:
         """Take `slug` as recorded: the same write will record it before it records the claims."""
@@ -61,9 +61,9 @@ class Known:
         if not fresh:
             return []
         wanted = {slug for _, slug in fresh}
-        missing = absent(self.session, kind, wanted, self.view)
+        missing = absent(self.session, kind, wanted, self.snapshot)
         there |= wanted - missing
-        return unknown_slugs(self.session, self.view, kind, fresh, also=there) if missing else []
+        return unknown_slugs(self.session, self.snapshot, kind, fresh, also=there) if missing else []
 
     def has_all(self, category: str, subject: str, place: str, source: str) -> bool:
         """Whether these four were all found before: the quick way for the thousandth claim of an import."""
@@ -83,7 +83,7 @@ class Known:
         """The unit of a category; None where there is no such category."""
         if category not in self._units:
             columns = columns_of(CategoryVersion)
-            stands = select(columns.unit).where(columns.slug == category, self.view.holds(CategoryVersion))
+            stands = select(columns.unit).where(columns.slug == category, self.snapshot.contains(CategoryVersion))
             self._units[category] = self.session.execute(stands).scalar()
         return self._units[category]
 
@@ -92,7 +92,7 @@ class Known:
         if slug not in self._sources:
             columns = columns_of(SourceVersion)
             stands = select(columns.name, columns.kind, columns.interest).where(columns.slug == slug)
-            found = self.session.execute(stands.where(self.view.holds(SourceVersion))).mappings().one()
+            found = self.session.execute(stands.where(self.snapshot.contains(SourceVersion))).mappings().one()
             self._sources[slug] = dict(found)
         return self._sources[slug]
 
@@ -100,7 +100,7 @@ class Known:
     def holders(self) -> dict[str, str]:
         """Source → the source whose position it holds, for those that speak for another."""
         if self._holders is None:
-            self._holders = holders(self.session, self.view)
+            self._holders = holders(self.session, self.snapshot)
         return self._holders
 
     def holder(self, source: str) -> str:
@@ -110,7 +110,7 @@ class Known:
     def document(self, id_: str) -> Card | None:
         """The recorded document with this id."""
         if id_ not in self._documents:
-            self._documents |= document_cards(self.session, [id_], self.view)
+            self._documents |= document_cards(self.session, [id_], self.snapshot)
         return self._documents.get(id_)
 
     def document_at(self, url: str) -> Card | None:
@@ -121,7 +121,7 @@ class Known:
 
     def look_up(self, urls: Iterable[str]) -> None:
         """Learn in one question which of these addresses are recorded, and forget the documents asked for before."""
-        found = documents_at(self.session, set(urls), self.view)
+        found = documents_at(self.session, set(urls), self.snapshot)
         self._addresses = {url: found.get(url) for url in urls}
         self._documents = {card["id"]: card for card in found.values()}
 
@@ -138,30 +138,30 @@ class Standing(Known):
     Only what is there is remembered, and only until somebody records a word or a source.
     """
 
-    def __init__(self, log: Log) -> None:
-        super().__init__(log.lazy_session, log.view)
+    def __init__(self, log: WriteTransaction) -> None:
+        super().__init__(log.lazy_session, log.snapshot)
         self._log = log
         self._claims: dict[str, str] = {}
         """Fingerprint → claim, of those that may still wait to be written."""
 
     @classmethod
-    def of(cls, log: Log) -> "Standing":
+    def of(cls, log: WriteTransaction) -> "Standing":
         """What this write knows."""
-        known = log.memory.get("standing")
+        known = log.process_cache.get("standing")
         if not isinstance(known, Standing) or known.is_outdated(log):
-            known = log.memory["standing"] = cls(log)
-        if known._log is not log or known.view.seq != log.seq:
+            known = log.process_cache["standing"] = cls(log)
+        if known._log is not log or known.snapshot.seq != log.seq:
             known._claims.clear()
-        known._log, known.session, known.view = log, log.lazy_session, log.view
+        known._log, known.session, known.snapshot = log, log.lazy_session, log.snapshot
         return known
 
-    def is_outdated(self, log: Log) -> bool:
+    def is_outdated(self, log: WriteTransaction) -> bool:
         """Whether any of what is remembered may have changed, by whichever process."""
-        if self.view.seq == log.seq:
+        if self.snapshot.seq == log.seq:
             return False
-        if len(self._documents) > MOST_REMEMBERED or not 0 < log.seq - self.view.seq < MOST_REMEMBERED:
+        if len(self._documents) > MOST_REMEMBERED or not 0 < log.seq - self.snapshot.seq < MOST_REMEMBERED:
             return True
-        kinds = log.rows("SELECT DISTINCT kind FROM change WHERE seq > ?", [self.view.seq])
+        kinds = log.fetch_rows("SELECT DISTINCT kind FROM change WHERE seq > ?", [self.snapshot.seq])
         return any(kind in self._slugs for (kind,) in kinds)
 
     def claim_like(self, print_: str) -> tuple[str, str] | None:
@@ -169,19 +169,21 @@ class Standing(Known):
         if print_ in self._claims:
             return self._claims[print_], Status.asserted
         stands = "SELECT id, status FROM claim WHERE fingerprint = ? AND until_seq IS NULL"
-        found = self._log.rows(stands, [print_], waiting=False)
+        found = self._log.fetch_rows(stands, [print_], waiting=False)
         return (str(found[0][0]), found[0][1]) if found else None
 
     def wrote(self, print_: str, claim: str) -> None:
         """Go on with what this write recorded: documents and a claim, no words and no sources."""
-        self.view = self._log.view
+        self.snapshot = self._log.snapshot
         self._claims[print_] = claim
 
     def document_at(self, url: str) -> Card | None:
         """The recorded document at this address. That there is none holds for one write only."""
         if url not in self._addresses:
             # Those that still wait to be written were promised, and are remembered.
-            found = self._log.rows("SELECT id FROM document WHERE url = ? AND until_seq IS NULL", [url], waiting=False)
+            found = self._log.fetch_rows(
+                "SELECT id FROM document WHERE url = ? AND until_seq IS NULL", [url], waiting=False
+            )
             if not found:
                 return None
             self._addresses[url] = self.document(str(found[0][0]))

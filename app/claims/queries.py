@@ -6,15 +6,15 @@ from typing import Any
 from sqlalchemy import Select, and_, select
 from sqlmodel import Session
 
-from app.cache.scope import Basis
+from app.cache.scope import CacheScope
 from app.claims.search.filters import ClaimQuery
 from app.claims.search.planner import find_page
 from app.claims.serialization.export import write_lines
 from app.claims.serialization.projection import MOST_COLUMNS, write_claim
 from app.claims.serialization.row_cache import claims_as_text
 from app.claims.serialization.rows import Card, cards, tombstone
-from app.database.read_session import Reading
-from app.database.snapshot import View
+from app.database.read_session import ReadSession
+from app.database.snapshot import Snapshot
 from app.database.tables import (
     CategoryVersion,
     ClaimVersion,
@@ -25,17 +25,17 @@ from app.database.tables import (
 from app.database.types import ID_PATTERN
 from app.enums import Status
 from app.errors import NotFound, Removed
-from app.http.pagination import Found
-from app.http.serializers import Layout
+from app.http.pagination import Page
+from app.http.serializers import RowLayout
 
 
-def select_claims(view: View) -> Select[Any]:
+def select_claims(view: Snapshot) -> Select[Any]:
     """Claims with what their card needs of their source and category."""
     claim, source, category = columns_of(ClaimVersion), columns_of(SourceVersion), columns_of(CategoryVersion)
     joined = (
         table_of(ClaimVersion)
-        .outerjoin(table_of(SourceVersion), and_(source.slug == claim.source, view.holds(SourceVersion)))
-        .outerjoin(table_of(CategoryVersion), and_(category.slug == claim.category, view.holds(CategoryVersion)))
+        .outerjoin(table_of(SourceVersion), and_(source.slug == claim.source, view.contains(SourceVersion)))
+        .outerjoin(table_of(CategoryVersion), and_(category.slug == claim.category, view.contains(CategoryVersion)))
     )
     return select(
         *claim,
@@ -46,26 +46,26 @@ def select_claims(view: View) -> Select[Any]:
     ).select_from(joined)
 
 
-def find_claims(reading: Reading, query: ClaimQuery, view: View, layout: Layout) -> Found:
+def find_claims(reading: ReadSession, query: ClaimQuery, view: Snapshot, layout: RowLayout) -> Page:
     """One page of the claims that match every filter. Raises a problem for slugs that do not exist."""
     page = find_page(reading, query, view)
     end = (view.seq, page.next_cursor, page.total, basis_of(query, view))
     # What is left of a claim that was taken down has another shape, and a function of SQL takes so many arguments.
     if Status.removed in query.status or len(layout.columns) > MOST_COLUMNS:
-        return Found(read_cards(reading.session, page.versions, view), *end)
-    if layout.file:
-        return Found([], *end, lines=write_lines(reading, page.versions, page.ids, view, layout))
-    return Found([], *end, written=claims_as_text(reading, page.versions, view, layout))
+        return Page(read_cards(reading.session, page.versions, view), *end)
+    if layout.is_file:
+        return Page([], *end, lines=write_lines(reading, page.versions, page.ids, view, layout))
+    return Page([], *end, json_rows=claims_as_text(reading, page.versions, view, layout))
 
 
-def read_cards(session: Session, versions: Sequence[int], view: View) -> list[Card]:
+def read_cards(session: Session, versions: Sequence[int], view: Snapshot) -> list[Card]:
     """The claims of these versions, in the same order."""
     wanted = columns_of(ClaimVersion).version.in_(versions)
     rows = {row["version"]: row for row in session.execute(select_claims(view).where(wanted)).mappings()}
     return cards(session, [rows[version] for version in versions], view)
 
 
-def basis_of(query: ClaimQuery, view: View) -> Basis:
+def basis_of(query: ClaimQuery, view: Snapshot) -> CacheScope:
     """What a page of claims rests on: those claims that its plainest filters let through."""
     plain = {name: getattr(query, name) for name in ("source", "kind", "modality", "aggregation")}
     plain["level"] = query.confidence
@@ -73,10 +73,10 @@ def basis_of(query: ClaimQuery, view: View) -> Basis:
     if not query.narrower:
         given = {name: getattr(query, name) for name in ("category", "subject", "place")}
         about |= {name: frozenset(words) for name, words in given.items() if words}
-    return Basis(view.head, about, ("claims",))
+    return CacheScope(view.latest_seq, about, ("claims",))
 
 
-def find_claim(reading: Reading, id_: str, view: View) -> tuple[int, bytes]:
+def find_claim(reading: ReadSession, id_: str, view: Snapshot) -> tuple[int, bytes]:
     """The revision of a claim, and the claim as JSON. Raises `NotFound`, or `Removed` with the tombstone."""
     found = write_claim(reading, id_, view) if ID_PATTERN.fullmatch(id_) else None
     if found is None:
@@ -86,19 +86,19 @@ def find_claim(reading: Reading, id_: str, view: View) -> tuple[int, bytes]:
     return revision, text.encode()
 
 
-def read_tombstone(session: Session, id_: str, view: View) -> Card:
+def read_tombstone(session: Session, id_: str, view: Snapshot) -> Card:
     """What is left of a claim that was taken down."""
     claim = columns_of(ClaimVersion)
-    statement = select(*claim).where(claim.id == id_, view.holds(ClaimVersion))
+    statement = select(*claim).where(claim.id == id_, view.contains(ClaimVersion))
     return tombstone(session.execute(statement).mappings().one())
 
 
-def read_claim(session: Session, id_: str, view: View) -> Card:
+def read_claim(session: Session, id_: str, view: Snapshot) -> Card:
     """One claim. Raises `NotFound`, or `Removed` with the tombstone."""
     row = None
     if ID_PATTERN.fullmatch(id_):
         claim = columns_of(ClaimVersion)
-        statement = select_claims(view).where(claim.id == id_, view.holds(ClaimVersion))
+        statement = select_claims(view).where(claim.id == id_, view.contains(ClaimVersion))
         row = session.execute(statement).mappings().first()
     if row is None:
         raise NotFound(f"There is no claim `{id_}`.", hint="GET /v1/claims lists them")

@@ -9,14 +9,14 @@ from sqlmodel import Session
 from app.claims.queries import select_claims
 from app.claims.serialization.input_fields import differences, given_citation, given_claim
 from app.claims.serialization.rows import Card, cards
-from app.database.snapshot import EPOCH, View
+from app.database.snapshot import EPOCH, Snapshot
 from app.database.tables import Change, CitationVersion, ClaimVersion, columns_of
 from app.database.types import ID_PATTERN
 from app.enums import Status
 from app.errors import NotFound
 
 
-def revisions_of(session: Session, id_: str, view: View) -> list[Card]:
+def revisions_of(session: Session, id_: str, view: Snapshot) -> list[Card]:
     """Every revision up to the view, the first one first. Raises `NotFound`."""
     claim, change = columns_of(ClaimVersion), columns_of(Change)
     rows: Sequence[Mapping[Any, Any]] = []
@@ -31,7 +31,7 @@ def revisions_of(session: Session, id_: str, view: View) -> list[Card]:
     for row in rows:
         ended = row["until_seq"] is not None and row["until_seq"] <= view.seq
         last = row["until_seq"] - 1 if ended else view.seq
-        card = _at(session, id_, View(seq=last, at=view.at, as_of=last))
+        card = _at(session, id_, Snapshot(seq=last, at=view.at, as_of=last))
         after = _compared(session, id_, row["seq"])
         made_by = {"event": row["action"], "reason": row["reason"], "actor": row["actor"]}
         until = {"recorded_until": row["recorded_until"] if ended else None}
@@ -41,7 +41,7 @@ def revisions_of(session: Session, id_: str, view: View) -> list[Card]:
     return found
 
 
-def read_revision(session: Session, id_: str, revision: int, view: View) -> Card:
+def read_revision(session: Session, id_: str, revision: int, view: Snapshot) -> Card:
     """One revision. Raises `NotFound`."""
     found = revisions_of(session, id_, view)
     if revision > len(found):
@@ -49,20 +49,20 @@ def read_revision(session: Session, id_: str, revision: int, view: View) -> Card
     return found[revision - 1]
 
 
-def _at(session: Session, id_: str, view: View) -> Card:
+def _at(session: Session, id_: str, view: Snapshot) -> Card:
     claim = columns_of(ClaimVersion)
-    rows = session.execute(select_claims(view).where(claim.id == id_, view.holds(ClaimVersion))).mappings().all()
+    rows = session.execute(select_claims(view).where(claim.id == id_, view.contains(ClaimVersion))).mappings().all()
     return cards(session, rows, view)[0]
 
 
 def _compared(session: Session, id_: str, seq: int) -> dict[str, Any]:
     """What is compared between revisions: what was recorded at `seq`, the citations by their ids."""
     claim, citation = columns_of(ClaimVersion), columns_of(CitationVersion)
-    view = View(seq=seq, at=EPOCH, as_of=seq)
+    view = Snapshot(seq=seq, at=EPOCH, as_of=seq)
     row: Mapping[Any, Any] = session.execute(select(*claim).where(claim.id == id_, claim.seq == seq)).mappings().one()
     if row["status"] == Status.removed:
         return {"status": row["status"]}
-    cited = select(*citation).where(citation.claim == id_, view.holds(CitationVersion)).order_by(citation.id)
+    cited = select(*citation).where(citation.claim == id_, view.contains(CitationVersion)).order_by(citation.id)
     citations = {each["id"]: given_citation(each) for each in session.execute(cited).mappings()}
     state = {"status": row["status"], "retracted_on": row["retracted_on"]}
     return {**given_claim(row), **state, "citations": citations}

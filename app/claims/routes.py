@@ -7,8 +7,8 @@ from fastapi import Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from app.cache.invalidation import Watch
-from app.cache.scope import of_claim
+from app.cache.invalidation import CacheInvalidator
+from app.cache.scope import claim_scope
 from app.claims.create import record_citation, record_claim
 from app.claims.lifecycle import reinstate, retract, revise, take_down
 from app.claims.queries import find_claim, find_claims, read_claim, read_tombstone
@@ -26,20 +26,20 @@ from app.claims.schemas import (
 from app.claims.search.filters import ClaimQuery
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.database.engine import Db
-from app.database.read_session import reading
-from app.database.snapshot import view_of
-from app.database.transaction import Log
+from app.database.read_session import read_session
+from app.database.snapshot import open_snapshot
+from app.database.transaction import WriteTransaction
 from app.enums import Role
 from app.errors import Forbidden
 from app.http.auth import Actor, Admin, Contributor, Editor
 from app.http.fast_route import fast_path
-from app.http.lists import Wanted, listing
-from app.http.negotiation import JSON
-from app.http.pagination import AsOf, Found, PageQuery, short
-from app.http.responses import answer, one
+from app.http.lists import ListResponseDep, list_route
+from app.http.negotiation import JSON_MEDIA_TYPE
+from app.http.pagination import AsOf, Page, PageQuery, paginate_list
+from app.http.responses import cacheable_response, json_response
 from app.http.routing import api_router
-from app.http.schema_types import Day, State
-from app.http.writes import Made, Write, forget_answers
+from app.http.schema_types import Day, RegisterState
+from app.http.writes import WriteRequestDep, WriteResult, clear_stored_bodies
 
 router = api_router("claims")
 
@@ -60,22 +60,22 @@ class ClaimStateQuery(BaseModel):
         description="As it was known on this day: a later retraction does not count yet.",
         examples=["2025-06-12"],
     )
-    recorded_as_of: State | None = Field(
+    recorded_as_of: RegisterState | None = Field(
         default=None,
         description="The register as it stood at this time, or at `seq:N`; as it stands if not given.",
         examples=["seq:1234"],
     )
 
 
-@listing(router, "/claims", Claim, "Find claims")
+@list_route(router, "/claims", Claim, "Find claims")
 @fast_path(inline=True)
-def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, want: Wanted) -> Response:
+def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """Claims that match every filter, the newest first. Nothing is merged or averaged."""
     layout = want.layout(CLAIM_COLUMNS)
 
-    def find(page: ClaimQuery) -> Found:
-        with reading(db, plan_once=want.file is None) as read:
-            return find_claims(read, page, read.view(page.recorded_as_of, known_on=page.known_on), layout)
+    def find(page: ClaimQuery) -> Page:
+        with read_session(db, plan_once=want.file is None) as read:
+            return find_claims(read, page, read.snapshot(page.recorded_as_of, known_on=page.known_on), layout)
 
     return want.rows(find, query, CLAIM_COLUMNS)
 
@@ -84,10 +84,12 @@ def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, want: Wanted) -> 
 @fast_path(inline=True)
 def get_claim(claim: ClaimId, request: Request, db: Db, query: Annotated[ClaimStateQuery, Query()]) -> Response:
     """One claim with its figure, period, source, citations and newest assessment. Taken down: 410 with a tombstone."""
-    with reading(db) as read:
-        view = read.view(query.recorded_as_of, known_on=query.known_on)
+    with read_session(db) as read:
+        view = read.snapshot(query.recorded_as_of, known_on=query.known_on)
         revision, text = find_claim(read, claim, view)
-    return answer(request, text, JSON, tag=f"{revision}-", basis=of_claim(view.head, claim))
+    return cacheable_response(
+        request, text, JSON_MEDIA_TYPE, tag=f"{revision}-", basis=claim_scope(view.latest_seq, claim)
+    )
 
 
 @router.post(
@@ -98,14 +100,14 @@ def get_claim(claim: ClaimId, request: Request, db: Db, query: Annotated[ClaimSt
     responses={201: {"model": Claim, "description": "It is recorded."}},
 )
 @fast_path()
-async def post_claim(given: ClaimInput, write: Write, contributor: Contributor) -> Response:
+async def post_claim(given: ClaimInput, write: WriteRequestDep, contributor: Contributor) -> Response:
     """Record what a source said. The same statement again is a 409 that links to the one that stands."""
-    if given.confidence is not None and not contributor.may(Role.editor):
+    if given.confidence is not None and not contributor.has_role(Role.editor):
         raise Forbidden("An assessment needs the role editor.", hint="leave `confidence` out")
 
-    def record(log: Log) -> Made:
+    def record(log: WriteTransaction) -> WriteResult:
         card = record_claim(log, given)
-        return Made(card, created=True, claim=card["id"])
+        return WriteResult(card, created=True, claim=card["id"])
 
     return await write.write(contributor, record)
 
@@ -117,12 +119,12 @@ async def post_claim(given: ClaimInput, write: Write, contributor: Contributor) 
     status_code=201,
     responses={201: {"model": Claim, "description": "The claim with its new citation."}},
 )
-def post_citation(claim: ClaimId, given: CitationInput, write: Write, contributor: Contributor) -> Response:
+def post_citation(claim: ClaimId, given: CitationInput, write: WriteRequestDep, contributor: Contributor) -> Response:
     """Add another place where the same claim can be read. Ten outlets repeating one number are one claim."""
 
-    def cite(log: Log) -> Made:
-        record_citation(log, read_claim(log.session, claim, log.view), given)
-        return Made(read_claim(log.session, claim, log.view), created=True, claim=claim)
+    def cite(log: WriteTransaction) -> WriteResult:
+        record_citation(log, read_claim(log.session, claim, log.snapshot), given)
+        return WriteResult(read_claim(log.session, claim, log.snapshot), created=True, claim=claim)
 
     return write(contributor, cite)
 
@@ -133,7 +135,7 @@ def post_citation(claim: ClaimId, given: CitationInput, write: Write, contributo
     operation_id="patch_claim",
     responses={200: {"model": Claim, "description": "The claim in its new revision."}},
 )
-def patch_claim(claim: ClaimId, given: ChangeInput, write: Write, editor: Editor) -> Response:
+def patch_claim(claim: ClaimId, given: ChangeInput, write: WriteRequestDep, editor: Editor) -> Response:
     """Mend our slip, or follow an outlet that mended its own. The state before stays, with your reason beside it.
 
     A new figure for another day is a new claim, not a repair. Needs `If-Match`.
@@ -147,7 +149,7 @@ def patch_claim(claim: ClaimId, given: ChangeInput, write: Write, editor: Editor
     operation_id="post_retraction",
     responses={200: {"model": Claim, "description": "The claim, retracted."}},
 )
-def post_retraction(claim: ClaimId, given: RetractionInput, write: Write, editor: Editor) -> Response:
+def post_retraction(claim: ClaimId, given: RetractionInput, write: WriteRequestDep, editor: Editor) -> Response:
     """Note that its source took the claim back, and on which day. It stays visible. Needs `If-Match`."""
     return _change(claim, write, editor, lambda log: retract(log, claim, given))
 
@@ -158,16 +160,16 @@ def post_retraction(claim: ClaimId, given: RetractionInput, write: Write, editor
     operation_id="post_reinstatement",
     responses={200: {"model": Claim, "description": "The claim, standing again."}},
 )
-def post_reinstatement(claim: ClaimId, given: ReasonInput, write: Write, editor: Editor) -> Response:
+def post_reinstatement(claim: ClaimId, given: ReasonInput, write: WriteRequestDep, editor: Editor) -> Response:
     """Let a retracted claim stand again. Needs `If-Match`."""
     return _change(claim, write, editor, lambda log: reinstate(log, claim, given.reason))
 
 
-def _change(claim: str, write: Write, actor: Actor, act: Callable[[Log], None]) -> Response:
-    def change(log: Log) -> Made:
-        write.check_match(read_claim(log.session, claim, log.view))
+def _change(claim: str, write: WriteRequestDep, actor: Actor, act: Callable[[WriteTransaction], None]) -> Response:
+    def change(log: WriteTransaction) -> WriteResult:
+        write.check_match(read_claim(log.session, claim, log.snapshot))
         act(log)
-        return Made(read_claim(log.session, claim, log.view), claim=claim)
+        return WriteResult(read_claim(log.session, claim, log.snapshot), claim=claim)
 
     return write(actor, change)
 
@@ -178,29 +180,29 @@ def _change(claim: str, write: Write, actor: Actor, act: Callable[[Log], None]) 
     operation_id="post_takedown",
     responses={200: {"model": Tombstone, "description": "What is left of it."}},
 )
-def post_takedown(claim: ClaimId, given: ReasonInput, write: Write, admin: Admin) -> Response:
+def post_takedown(claim: ClaimId, given: ReasonInput, write: WriteRequestDep, admin: Admin) -> Response:
     """Erase what a claim said, everywhere and from its whole history, and leave a tombstone. This cannot be undone."""
 
-    def erase(log: Log) -> Made:
-        write.check_match(read_claim(log.session, claim, log.view), required=False)
+    def erase(log: WriteTransaction) -> WriteResult:
+        write.check_match(read_claim(log.session, claim, log.snapshot), required=False)
         take_down(log, claim, given.reason)
-        forget_answers(log, claim)
-        return Made(read_tombstone(log.session, claim, log.view))
+        clear_stored_bodies(log, claim)
+        return WriteResult(read_tombstone(log.session, claim, log.snapshot))
 
     answered = write(admin, erase)
-    watch: Watch = write.request.app.state.watch
-    watch.settle()
+    watch: CacheInvalidator = write.request.app.state.invalidator
+    watch.wait_until_visible()
     return answered
 
 
-@listing(router, "/claims/{id}/revisions", Revision, "List the revisions of a claim")
-def list_revisions(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+@list_route(router, "/claims/{id}/revisions", Revision, "List the revisions of a claim")
+def list_revisions(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """Its history: every revision with what made it, why, by whom, and what changed, field by field."""
 
-    def find(page: PageQuery) -> Found:
+    def find(page: PageQuery) -> Page:
         with db.read() as session:
-            view = view_of(session, page.recorded_as_of)
-            return short(revisions_of(session, claim, view), page, view.seq, "revision")
+            view = open_snapshot(session, page.recorded_as_of)
+            return paginate_list(revisions_of(session, claim, view), page, view.seq, "revision")
 
     return want.rows(find, query, CLAIM_COLUMNS)
 
@@ -220,6 +222,6 @@ def get_revision(
 ) -> Response:
     """The claim as this revision showed it, until the next one replaced it."""
     with db.read() as session:
-        view = view_of(session, recorded_as_of)
+        view = open_snapshot(session, recorded_as_of)
         card = read_revision(session, claim, revision, view)
-    return one(request, card, tag=f"{revision}-", basis=of_claim(view.head, claim))
+    return json_response(request, card, tag=f"{revision}-", basis=claim_scope(view.latest_seq, claim))

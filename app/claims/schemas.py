@@ -26,7 +26,7 @@ from app.enums import (
     SourceKind,
     Status,
 )
-from app.http.schema_types import Day, Input, Language, Output, Passage, Slug, UtcTime, Word
+from app.http.schema_types import Day, Input, Language, LongText, Output, ShortText, Slug, UtcTime
 from app.sources.schemas import DocumentCard, DocumentInput
 from app.vocabulary.schemas import SelfLink
 
@@ -179,7 +179,7 @@ class Claim(Output):
 class FigureInput(Input):
     """What was printed, and the numbers that it says."""
 
-    as_printed: Word = Field(description="The words of the figure, verbatim.", examples=["surpassed one million"])
+    as_printed: ShortText = Field(description="The words of the figure, verbatim.", examples=["surpassed one million"])
     value: GivenNumber | None = Field(
         default=None, description="The number, or the source's best estimate.", examples=[1351]
     )
@@ -192,13 +192,13 @@ class FigureInput(Input):
         default=None, description="The probability with which the range is said to hold.", examples=[0.95]
     )
     out_of: GivenNumber | None = Field(default=None, description="The whole of a share or ratio.", examples=[100])
-    relative_to: Word | None = Field(
+    relative_to: ShortText | None = Field(
         default=None, description="The base of a relative figure.", examples=["ukrainian-forces"]
     )
     kind: FigureKind | None = Field(
         default=None, description="Need not be given; if it is, it must fit the numbers.", examples=["lower_bound"]
     )
-    unit: Word | None = Field(
+    unit: ShortText | None = Field(
         default=None, description="Need not be given; if it is, it must be the category's.", examples=["persons"]
     )
 
@@ -218,7 +218,7 @@ class CitedDocument(DocumentInput):
     id: Annotated[str, Field(max_length=80)] | None = Field(
         default=None, description="The id of a recorded document; nothing else is needed then.", examples=[ID]
     )
-    title: Word | None = Field(  # type: ignore[assignment] # an id needs no title beside it
+    title: ShortText | None = Field(  # type: ignore[assignment] # an id needs no title beside it
         default=None, description="Its title; required without an id.", examples=["The cost of the war"]
     )
 
@@ -244,13 +244,15 @@ class CitationInput(Input):
     fidelity: Fidelity = Field(
         default=Fidelity.paraphrase, description="How faithfully it repeats what was said.", examples=["verbatim"]
     )
-    quote: Passage | None = Field(default=None, description="The words as they stand there.", examples=["over 950,000"])
+    quote: LongText | None = Field(
+        default=None, description="The words as they stand there.", examples=["over 950,000"]
+    )
     quote_language: Language | None = Field(default=None, description="Their language (BCP 47).", examples=["en"])
-    translation: Passage | None = Field(
+    translation: LongText | None = Field(
         default=None, description="The words in English.", examples=["about 12,000 dead"]
     )
-    locator: Word | None = Field(default=None, description="Where in the document.", examples=["paragraph 1"])
-    gap: Passage | None = Field(
+    locator: ShortText | None = Field(default=None, description="Where in the document.", examples=["paragraph 1"])
+    gap: LongText | None = Field(
         default=None, description="Which link of the chain was not seen.", examples=["The report itself was not seen."]
     )
     withdrawn_on: Day | None = Field(
@@ -264,12 +266,12 @@ class AssessmentInput(Input):
     level: Level | None = Field(default=None, description="An editor's word.", examples=["low"])
     reliability: Reliability | None = Field(default=None, description="Of the source, A–F.", examples=["C"])
     credibility: Credibility | None = Field(default=None, description="Of the figure, 1–6.", examples=["3"])
-    stated: Word | None = Field(default=None, description="The source's own hedge.", examples=["likely"])
-    assessor: Annotated[Word, Field(max_length=80)] | None = Field(
+    stated: ShortText | None = Field(default=None, description="The source's own hedge.", examples=["likely"])
+    assessor: Annotated[ShortText, Field(max_length=80)] | None = Field(
         default=None, description="Who assessed it; the key's name if not given.", examples=["desk"]
     )
     assessed_on: Day | None = Field(default=None, description="When; today if not given.", examples=["2026-11-20"])
-    rationale: Passage = Field(description="Why.", examples=["A party to the war counts the other side's losses."])
+    rationale: LongText = Field(description="Why.", examples=["A party to the war counts the other side's losses."])
 
 
 class ClaimInput(Input):
@@ -305,7 +307,7 @@ class ClaimInput(Input):
     citations: list[CitationInput] = Field(
         min_length=1, max_length=100, description="Where it can be read: at least one place."
     )
-    note: Passage | None = Field(
+    note: LongText | None = Field(
         default=None, description="What a reader should know.", examples=["The page is undated."]
     )
     confidence: AssessmentInput | None = Field(
@@ -360,10 +362,10 @@ class RelationInput(Input):
         default=None, description="Whether their grounds are separate.", examples=["unknown"]
     )
     document: str | None = Field(default=None, description="Where that can be read, by id.", examples=[ID])
-    quote: Passage | None = Field(
+    quote: LongText | None = Field(
         default=None, description="The words that say so.", examples=["corroborate these numbers"]
     )
-    note: Passage | None = Field(
+    note: LongText | None = Field(
         default=None, description="What a reader should know.", examples=["Which figure is not said."]
     )
 
@@ -406,7 +408,7 @@ class RepairEvent(StrEnum):
 class ReasonInput(Input):
     """Why something is done."""
 
-    reason: Passage = Field(description="Why. It is kept for good.", examples=["Checked against the printed page."])
+    reason: LongText = Field(description="Why. It is kept for good.", examples=["Checked against the printed page."])
 
 
 class ChangeInput(ReasonInput):

@@ -16,7 +16,7 @@ from app.comparison.period import Period, PeriodFault, date_from_edtf, parse_dat
 from app.comparison.wording import parse_wording
 from app.database.types import ID_PATTERN
 from app.enums import CitationRole, FigureKind, Proposition, Status
-from app.errors import Fault, InvalidRequest, fault
+from app.errors import Fault, InvalidRequest, field_fault
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import Slugged
@@ -31,7 +31,7 @@ class Faults:
 
     def add(self, pointer: str, detail: str, hint: str | None = None) -> None:
         """Note what is wrong at `pointer`."""
-        self.found.append(fault(self.at + pointer, detail, hint=hint or None))
+        self.found.append(field_fault(self.at + pointer, detail, hint=hint or None))
 
     def raise_any(self) -> None:
         """Raise `InvalidRequest` if anything was wrong."""

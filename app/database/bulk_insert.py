@@ -8,68 +8,80 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session, SQLModel
 
-from app.database.row_encoding import STAMPS, Form, Values, processor
+from app.database.row_encoding import STAMP_COLUMNS, EncodedRow, RowEncoder, value_encoder
 from app.database.tables import Change, Clock, ImportedRow, Version, columns_of, table_of
-from app.database.transaction import KINDS, Log
+from app.database.transaction import KIND_BY_TABLE, WriteTransaction
 
-AT_ONCE = 5_000
+MAX_BUFFERED_CHANGES = 5_000
 """So many changes are handed over at once: memory does not grow with the size of a write."""
 
-MARKS = 10_000
+MAX_STATEMENT_PARAMETERS = 10_000
 """So many values in one statement; SQLite takes 32,766."""
 
 
-class Bulk:
+class BulkInsert:
     """The pen of a writing transaction for records that are all new. Call `close` when everything is said.
 
     Nothing here looks whether a record stands already: whoever calls has done that, under the log's lock.
     """
 
-    def __init__(self, log: Log, dialect: Dialect) -> None:
-        self.log = log
+    def __init__(self, log: WriteTransaction, dialect: Dialect) -> None:
+        self.transaction = log
         self._postgresql = dialect.name == "postgresql"
-        change = [(column.name, processor(column, dialect)) for column in columns_of(Change)]
-        self._change_names = [name for name, _ in change]
+        change = [(column.name, value_encoder(column, dialect)) for column in columns_of(Change)]
+        self._change_columns = [name for name, _ in change]
         at = dict(change)["at"]
-        self._at = at(log.at) if at is not None else log.at
+        self._encoded_at = at(log.at) if at is not None else log.at
         self._changes: list[tuple[Any, ...]] = []
-        self._rows: dict[type[SQLModel], tuple[list[str], list[Values]]] = {}
+        self._rows: dict[type[SQLModel], tuple[list[str], list[EncodedRow]]] = {}
 
-    def tick(self, table: type[Version], key: str, claim: str | None = None) -> None:
+    def add_change(self, table: type[Version], key: str, claim: str | None = None) -> None:
         """Take the next `seq` for a new record."""
-        if len(self._changes) >= AT_ONCE:
+        if len(self._changes) >= MAX_BUFFERED_CHANGES:
             self.flush()
-        self.log.seq += 1
-        entry = (self.log.seq, self._at, KINDS[table], key, "created", 1, claim, self.log.actor, None)
+        self.transaction.seq += 1
+        entry = (
+            self.transaction.seq,
+            self._encoded_at,
+            KIND_BY_TABLE[table],
+            key,
+            "created",
+            1,
+            claim,
+            self.transaction.actor,
+            None,
+        )
         self._changes.append(entry)
 
-    def put(self, form: Form, values: Values) -> None:
+    def add_row(self, form: RowEncoder, values: EncodedRow) -> None:
         """Write a row under the `seq` taken last."""
         if form.table not in self._rows:
-            self._rows[form.table] = ([*form.names, *STAMPS], [])
-        self._rows[form.table][1].append([*values, 1, self.log.seq, self._at])
+            self._rows[form.table] = ([*form.column_names, *STAMP_COLUMNS], [])
+        self._rows[form.table][1].append([*values, 1, self.transaction.seq, self._encoded_at])
 
-    def remember(self, series: str, key: str, print_: str, written: str, claim: str, vintage: str) -> None:
+    def add_imported_row(self, series: str, key: str, print_: str, written: str, claim: str, vintage: str) -> None:
         """Note what a row of an imported series said."""
         if ImportedRow not in self._rows:
             self._rows[ImportedRow] = (["series", "key", "print", "written", "claim", "vintage", "seq"], [])
-        self._rows[ImportedRow][1].append([series, key, print_, written, claim, vintage, self.log.seq])
+        self._rows[ImportedRow][1].append([series, key, print_, written, claim, vintage, self.transaction.seq])
 
     def flush(self) -> None:
         """Hand over what is waiting, changes first: the versions refer to them."""
-        session = self.log.session
-        self._load(session, Change, self._change_names, self._changes)
+        session = self.transaction.session
+        self._insert_rows(session, Change, self._change_columns, self._changes)
         self._changes.clear()
         for table, (names, rows) in self._rows.items():
-            self._load(session, table, names, rows)
+            self._insert_rows(session, table, names, rows)
             rows.clear()
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Hand over the rest and set the clock."""
         self.flush()
-        self.log.session.execute(update(table_of(Clock)).values(seq=self.log.seq, at=self.log.at))
+        self.transaction.session.execute(
+            update(table_of(Clock)).values(seq=self.transaction.seq, at=self.transaction.at)
+        )
 
-    def _load(
+    def _insert_rows(
         self, session: Session, table: type[SQLModel], names: Sequence[str], rows: Sequence[Sequence[Any]]
     ) -> None:
         if not rows:
@@ -78,19 +90,19 @@ class Bulk:
         columns = ", ".join(f'"{column}"' for column in names)
         connection = session.connection()
         if self._postgresql:
-            _copy(connection.connection.driver_connection, f'COPY "{name}" ({columns}) FROM STDIN', rows)
+            _copy_rows(connection.connection.driver_connection, f'COPY "{name}" ({columns}) FROM STDIN', rows)
             return
         # Many rows in each statement: one by one, the triggers of full-text search take longer than the rows.
         marks = f"({', '.join('?' * len(names))})"
         insert = f'INSERT INTO "{name}" ({columns}) VALUES '  # noqa: S608 - our own names
-        together = MARKS // len(names)
+        together = MAX_STATEMENT_PARAMETERS // len(names)
         for start in range(0, len(rows), together):
             some = rows[start : start + together]
             values = tuple(value for row in some for value in row)
             connection.exec_driver_sql(insert + ", ".join([marks] * len(some)), values)
 
 
-def _copy(driver: Any, statement: str, rows: Sequence[Sequence[Any]]) -> None:  # noqa: ANN401 - psycopg's connection
+def _copy_rows(driver: Any, statement: str, rows: Sequence[Sequence[Any]]) -> None:  # noqa: ANN401 - psycopg's connection
     """Hand rows to PostgreSQL. Its faults are raised as SQLAlchemy raises those of any other statement."""
     import psycopg  # noqa: PLC0415 - SQLite does without
 

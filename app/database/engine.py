@@ -14,21 +14,21 @@ from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from app.database.query_budget import LARGE, watch
+from app.database.query_budget import LARGE_BUDGET, apply_budget
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-BUSY_SECONDS = 10
+LOCK_TIMEOUT_SECONDS = 10
 """How long a writer waits for the one before it, and anybody for a free connection."""
 
-MAPPED_BYTES = 2**31 - 2**16
+MAX_MAPPED_BYTES = 2**31 - 2**16
 """As much of the file as SQLite maps at most, unless it was built for more."""
 
 
-READER = (
-    f" -c statement_timeout={LARGE.seconds * 1000:.0f} -c enable_seqscan=off -c jit=off"
+POSTGRESQL_READ_OPTIONS = (
+    f" -c statement_timeout={LARGE_BUDGET.statement_seconds * 1000:.0f} -c enable_seqscan=off -c jit=off"
     " -c max_parallel_workers_per_gather=0"
 )
 """How PostgreSQL reads here: no whole table where an index leads to the rows, no compiler and no helpers for so few."""
@@ -38,15 +38,15 @@ class SchemaStale(Exception):
     """The database has another schema than this release; `counterclaim migrate` repairs it."""
 
 
-class WritingSession(Session):
+class WriteSession(Session):
     """A session that hands over what a `Log` still holds, before it says anything else."""
 
-    hand_over: Callable[[], None] | None = None
+    before_execute: Callable[[], None] | None = None
 
     def execute(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as SQLModel types it, in many overloads
         """Run a statement."""
-        if self.hand_over is not None:
-            self.hand_over()
+        if self.before_execute is not None:
+            self.before_execute()
         return super().execute(*args, **kwargs)
 
 
@@ -57,40 +57,40 @@ class Database:
         url = make_url(settings.database_url)
         self.dialect = url.get_backend_name()
         self.memory_bytes = settings.memory_bytes
-        self.seen = 0
+        self.latest_seq = 0
         """The highest `seq` that this process knows of, its own writes included."""
-        self.shown = 0
+        self.latest_read_seq = 0
         """The highest `seq` that its reads have shown: a replica may lie behind."""
-        self.beside: dict[str, Any] = {}
+        self.caches: dict[str, Any] = {}
         """What reads remember of this database."""
-        self.writers: dict[str, Any] = {}
+        self.group_committers: dict[str, Any] = {}
         """Who writes to it in this process; see `app/changes/together.py`."""
         replica = make_url(settings.database_read_url) if settings.database_read_url else url
-        self.reader = _engine(replica, settings.pool_size, writes=False)
-        self.writer = _engine(url, settings.pool_size, writes=True)
+        self.read_engine = _create_engine(replica, settings.pool_size, writes=False)
+        self.write_engine = _create_engine(url, settings.pool_size, writes=True)
 
-    def saw(self, seq: int) -> None:
+    def note_read(self, seq: int) -> None:
         """A read has shown the register at `seq`."""
-        self.shown = max(self.shown, seq)
-        self.seen = max(self.seen, seq)
+        self.latest_read_seq = max(self.latest_read_seq, seq)
+        self.latest_seq = max(self.latest_seq, seq)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session on one unmoving picture of the register; whatever it did is rolled back."""
-        with Session(self.reader, autoflush=False, info={"database": self}) as session:
+        with Session(self.read_engine, autoflush=False, info={"database": self}) as session:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[WritingSession]:
+    def write(self) -> Iterator[WriteSession]:
         """A session that commits when its block ends and leaves nothing behind when the block fails."""
-        with WritingSession(self.writer, autoflush=False, expire_on_commit=False) as session, session.begin():
+        with WriteSession(self.write_engine, autoflush=False, expire_on_commit=False) as session, session.begin():
             yield session
 
     def check_schema(self) -> None:
         """Raise `SchemaStale` unless the database stands at this release's migration."""
-        known = _migrations()
+        known = _migration_numbers()
         expected = known[-1]
-        with self.reader.connect() as connection:
+        with self.read_engine.connect() as connection:
             made = inspect(connection).has_table("alembic_version")
             found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() if made else None
         if found == expected:
@@ -107,11 +107,11 @@ class Database:
 
     def close(self) -> None:
         """Give every connection back."""
-        self.reader.dispose()
-        self.writer.dispose()
+        self.read_engine.dispose()
+        self.write_engine.dispose()
 
 
-def told(dialect: Dialect, statement: str, wrong: Exception) -> Exception:
+def wrap_driver_error(dialect: Dialect, statement: str, wrong: Exception) -> Exception:
     """A fault of the driver, as SQLAlchemy raises those of any other statement."""
     return DBAPIError.instance(statement, None, wrong, dialect.loaded_dbapi.Error, dialect=dialect)
 
@@ -127,25 +127,25 @@ def alembic_config() -> "Config":
 
 
 @cache
-def _migrations() -> list[str]:
+def _migration_numbers() -> list[str]:
     """The migrations that this release knows, its own at the end: their files are numbered (tests hold that)."""
     return sorted(file.name.partition("_")[0] for file in (ROOT / "alembic" / "versions").glob("[0-9]*.py"))
 
 
-def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
+def _create_engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(
             url,
             pool_size=1 if writes else pool_size,
             max_overflow=0,
-            pool_timeout=BUSY_SECONDS,
-            json_serializer=_json,
+            pool_timeout=LOCK_TIMEOUT_SECONDS,
+            json_serializer=_dump_json,
         )
-        event.listen(engine, "connect", lambda connection, _record: _prepare_sqlite(connection, writes=writes))
+        event.listen(engine, "connect", lambda connection, _record: _configure_sqlite(connection, writes=writes))
         # pysqlite would begin by itself, and deferred: a writer that has read first then fails at once with
         # BUSY_SNAPSHOT, whatever the timeout. https://docs.sqlalchemy.org/en/21/dialects/sqlite.html
         begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
-        event.listen(engine, "begin", lambda connection: _begin(connection, begin, writes=writes))
+        event.listen(engine, "begin", lambda connection: _begin_transaction(connection, begin, writes=writes))
         return engine
     # A read has one unmoving picture of the database; a writer waits for the one before it as long as on SQLite.
     picture = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -153,8 +153,8 @@ def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=BUSY_SECONDS,
-        json_serializer=_json,
+        pool_timeout=LOCK_TIMEOUT_SECONDS,
+        json_serializer=_dump_json,
         execution_options={} if writes else picture,
         connect_args={
             "connect_timeout": 5,
@@ -162,20 +162,20 @@ def _engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
             "tcp_user_timeout": 20_000,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
-            "options": f"-c lock_timeout={BUSY_SECONDS}s -c idle_in_transaction_session_timeout=60s"
-            + ("" if writes else READER),
+            "options": f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c idle_in_transaction_session_timeout=60s"
+            + ("" if writes else POSTGRESQL_READ_OPTIONS),
         },
     )
 
 
-def _json(value: Any) -> str:  # noqa: ANN401 - whatever JSON can say
+def _dump_json(value: Any) -> str:  # noqa: ANN401 - whatever JSON can say
     return orjson.dumps(value).decode()
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, *, writes: bool) -> None:
+def _configure_sqlite(connection: sqlite3.Connection, *, writes: bool) -> None:
     connection.isolation_level = None
     for pragma in (
-        f"busy_timeout={BUSY_SECONDS * 1000}",
+        f"busy_timeout={LOCK_TIMEOUT_SECONDS * 1000}",
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
@@ -183,24 +183,24 @@ def _prepare_sqlite(connection: sqlite3.Connection, *, writes: bool) -> None:
         # Kibibytes: an import touches every index all over, and pages that fell out of memory are read again.
         f"cache_size={-24000 if writes else -2000}",
         # Readers see the file through the memory of the operating system, which all processes share.
-        f"mmap_size={0 if writes else MAPPED_BYTES}",
+        f"mmap_size={0 if writes else MAX_MAPPED_BYTES}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin(connection: Connection, statement: str, *, writes: bool) -> None:
+def _begin_transaction(connection: Connection, statement: str, *, writes: bool) -> None:
     driver: Any = connection.connection.driver_connection
     if not driver.in_transaction:  # a `Reading` began it
         if not writes:
-            watch(driver)
+            apply_budget(driver)
         connection.exec_driver_sql(statement)
 
 
-async def database_of(request: Request) -> Database:
+async def get_database(request: Request) -> Database:
     """Return the database of the application that serves a request."""
     database: Database = request.app.state.database
     return database
 
 
-Db = Annotated[Database, Depends(database_of)]
+Db = Annotated[Database, Depends(get_database)]
 """The register, in a route's signature."""

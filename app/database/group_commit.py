@@ -12,32 +12,32 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from app.database.engine import Database
-from app.database.transaction import Log
+from app.database.transaction import WriteTransaction
 from app.errors import Problem
 
-MOST = 64
+MAX_WRITES_PER_COMMIT = 64
 """So many writes share a transaction at most: the others do not wait longer than that takes."""
 
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class _Job:
+class _QueuedWrite:
     """A write that somebody waits for."""
 
     actor: str
-    act: Callable[[Log], Any]
-    told: asyncio.Future[Any]
+    operation: Callable[[WriteTransaction], Any]
+    future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
-    made: Any = None
-    wrong: Exception | None = None
+    result: Any = None
+    error: Exception | None = None
 
 
-class _Spoilt(Exception):
+class _BatchFailed(Exception):
     """A write failed when it had begun to change the database: the transaction cannot be used any more."""
 
 
-class Together:
+class GroupCommitter:
     """One thread writes for all who wait, in the order in which they came, and tells them after the commit.
 
     There are no savepoints. A write that is refused has handed nothing to the database yet (see `Log`), so it is left
@@ -47,108 +47,108 @@ class Together:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: list[_Job] = []
-        self._at_work = False
-        self._guard = Lock()
-        self._memory: dict[str, Any] = {}
+        self._queue: list[_QueuedWrite] = []
+        self._is_running = False
+        self._lock = Lock()
+        self._process_cache: dict[str, Any] = {}
         # One of its own: the loop's would wake the loop a second time, to say that the thread is done.
-        self._thread = ThreadPoolExecutor(1, "writer")
+        self._executor = ThreadPoolExecutor(1, "writer")
 
-    async def write(self, actor: str, act: Callable[[Log], T]) -> T:
+    async def write(self, actor: str, act: Callable[[WriteTransaction], T]) -> T:
         """What `act` makes of the log; it is committed. It may be called again, if the first try was rolled back."""
         loop = asyncio.get_running_loop()
-        job = _Job(actor, act, loop.create_future(), loop)
-        with self._guard:
-            self._waiting.append(job)
-            start, self._at_work = not self._at_work, True
+        job = _QueuedWrite(actor, act, loop.create_future(), loop)
+        with self._lock:
+            self._queue.append(job)
+            start, self._is_running = not self._is_running, True
         if start:
-            self._thread.submit(self._work)
-        made: T = await job.told
+            self._executor.submit(self._run_batches)
+        made: T = await job.future
         return made
 
-    def _work(self) -> None:
+    def _run_batches(self) -> None:
         """Write until nobody waits."""
         while True:
-            jobs: list[_Job] = []
+            jobs: list[_QueuedWrite] = []
             try:
-                self._write(jobs)
-            except _Spoilt:
+                self._write_batch(jobs)
+            except _BatchFailed:
                 for job in jobs:
-                    self._write_alone(job)
+                    self._write_separately(job)
             except Exception as wrong:  # noqa: BLE001 - each of them is told
-                jobs = jobs or self._take()  # whoever waited for the lock in vain
+                jobs = jobs or self._take_queued()  # whoever waited for the lock in vain
                 for job in jobs:
-                    job.made, job.wrong = None, wrong
+                    job.result, job.error = None, wrong
             for loop in {id(job.loop): job.loop for job in jobs}.values():
                 with suppress(RuntimeError):  # a loop that has ended has nobody left to tell
-                    loop.call_soon_threadsafe(_tell, [job for job in jobs if job.loop is loop])
-            with self._guard:
-                if not self._waiting:
-                    self._at_work = False
+                    loop.call_soon_threadsafe(_deliver_results, [job for job in jobs if job.loop is loop])
+            with self._lock:
+                if not self._queue:
+                    self._is_running = False
                     return
 
-    def _take(self, most: int = sys.maxsize) -> list[_Job]:
-        with self._guard:
-            jobs, self._waiting = self._waiting[:most], self._waiting[most:]
+    def _take_queued(self, most: int = sys.maxsize) -> list[_QueuedWrite]:
+        with self._lock:
+            jobs, self._queue = self._queue[:most], self._queue[most:]
         return jobs
 
-    def _write(self, jobs: list[_Job], *, given: bool = False) -> None:
+    def _write_batch(self, jobs: list[_QueuedWrite], *, given: bool = False) -> None:
         """Commit those who wait when the lock is there; `jobs` says who they were."""
         seq = 0
         try:
-            with self._database.writer.connect() as connection:
-                log = Log(connection, "", self._memory)
-                jobs += [] if given else self._take(MOST)
+            with self._database.write_engine.connect() as connection:
+                log = WriteTransaction(connection, "", self._process_cache)
+                jobs += [] if given else self._take_queued(MAX_WRITES_PER_COMMIT)
                 for job in jobs:
-                    _run(job, log, alone=len(jobs) == 1)
-                _commit(log, alone=len(jobs) == 1)
+                    _run_write(job, log, alone=len(jobs) == 1)
+                _commit_batch(log, alone=len(jobs) == 1)
                 seq = log.seq
         except BaseException:
-            self._memory.clear()
+            self._process_cache.clear()
             raise
-        self._database.seen = max(self._database.seen, seq)
+        self._database.latest_seq = max(self._database.latest_seq, seq)
 
-    def _write_alone(self, job: _Job) -> None:
-        job.made = job.wrong = None
+    def _write_separately(self, job: _QueuedWrite) -> None:
+        job.result = job.error = None
         try:
-            self._write([job], given=True)
+            self._write_batch([job], given=True)
         except Exception as wrong:  # noqa: BLE001 - its caller is told
-            job.made, job.wrong = None, wrong
+            job.result, job.error = None, wrong
 
 
-def _run(job: _Job, log: Log, *, alone: bool) -> None:
-    log.begin(job.actor)
+def _run_write(job: _QueuedWrite, log: WriteTransaction, *, alone: bool) -> None:
+    log.begin_write(job.actor)
     try:
-        job.made = job.act(log)
+        job.result = job.operation(log)
     except Exception as wrong:
-        if log.wrote or not isinstance(wrong, Problem):
+        if log.has_flushed or not isinstance(wrong, Problem):
             if alone:
                 raise
-            raise _Spoilt from wrong
-        log.take_back()
-        job.wrong = wrong
+            raise _BatchFailed from wrong
+        log.discard_write()
+        job.error = wrong
 
 
-def _commit(log: Log, *, alone: bool) -> None:
+def _commit_batch(log: WriteTransaction, *, alone: bool) -> None:
     try:
         log.commit()
     except DBAPIError as wrong:
         if alone:
             raise
-        raise _Spoilt from wrong
+        raise _BatchFailed from wrong
 
 
-def _tell(jobs: list[_Job]) -> None:
+def _deliver_results(jobs: list[_QueuedWrite]) -> None:
     for job in jobs:
-        if job.told.done():
+        if job.future.done():
             continue  # its client hung up
-        if job.wrong is not None:
-            job.told.set_exception(job.wrong)
+        if job.error is not None:
+            job.future.set_exception(job.error)
         else:
-            job.told.set_result(job.made)
+            job.future.set_result(job.result)
 
 
-def together(database: Database) -> Together:
+def group_committer(database: Database) -> GroupCommitter:
     """Those who write to this database in this process."""
-    made: Together | None = database.writers.get("together")
-    return made or database.writers.setdefault("together", Together(database))
+    made: GroupCommitter | None = database.group_committers.get("together")
+    return made or database.group_committers.setdefault("together", GroupCommitter(database))

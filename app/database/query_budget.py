@@ -19,39 +19,39 @@ class Budget:
     SQLite asks every `tick` steps whether to go on.
     """
 
-    steps: int
-    tick: int
-    seconds: float
+    max_steps: int
+    steps_per_tick: int
+    statement_seconds: float
 
 
 QUERY_CANCELED = "57014"
 """PostgreSQL's code for a statement that was stopped at `statement_timeout`."""
 
-LARGE = Budget(steps=40_000_000, tick=200_000, seconds=2.0)
-SMALL = Budget(steps=60_000, tick=4_000, seconds=0.005)
+LARGE_BUDGET = Budget(max_steps=40_000_000, steps_per_tick=200_000, statement_seconds=2.0)
+SMALL_BUDGET = Budget(max_steps=60_000, steps_per_tick=4_000, statement_seconds=0.005)
 
 
-class Meter:
+class BudgetMeter:
     """Counts the ticks of one transaction. SQLite counts the steps of a statement on when it is run again."""
 
-    __slots__ = ("left",)
+    __slots__ = ("ticks_left",)
 
     def __init__(self, budget: Budget) -> None:
-        self.left = budget.steps // budget.tick
+        self.ticks_left = budget.max_steps // budget.steps_per_tick
 
     def __call__(self) -> bool:
         """Whether what runs is to be stopped."""
-        self.left -= 1
-        return self.left < 0
+        self.ticks_left -= 1
+        return self.ticks_left < 0
 
 
-def watch(driver: sqlite3.Connection) -> None:
+def apply_budget(driver: sqlite3.Connection) -> None:
     """Give the transaction that begins the budget that holds here and now."""
-    budget = SMALL if _hurry.get() else LARGE
-    driver.set_progress_handler(Meter(budget), budget.tick)
+    budget = SMALL_BUDGET if _uses_small_budget.get() else LARGE_BUDGET
+    driver.set_progress_handler(BudgetMeter(budget), budget.steps_per_tick)
 
 
-def is_too_long(error: object) -> bool:
+def is_budget_exceeded(error: object) -> bool:
     """Whether a fault, in SQLAlchemy's words or the driver's own, says that a statement was stopped."""
     wrong = getattr(error, "orig", error)
     return (
@@ -60,14 +60,14 @@ def is_too_long(error: object) -> bool:
     )
 
 
-_hurry: ContextVar[bool] = ContextVar("hurry", default=False)
+_uses_small_budget: ContextVar[bool] = ContextVar("hurry", default=False)
 
 
 @contextmanager
-def in_a_hurry() -> Iterator[None]:
+def small_budget() -> Iterator[None]:
     """Whatever is read in the block has the small budget. SQLite ends what takes longer; see `is_too_long`."""
-    token = _hurry.set(True)
+    token = _uses_small_budget.set(True)
     try:
         yield
     finally:
-        _hurry.reset(token)
+        _uses_small_budget.reset(token)

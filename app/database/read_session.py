@@ -13,19 +13,19 @@ from typing import Any, cast
 from sqlalchemy import Connection
 from sqlmodel import Session
 
-from app.database.engine import Database, told
-from app.database.query_budget import watch
-from app.database.snapshot import EPOCH, View, view_of
-from app.database.transaction import moment_of
+from app.database.engine import Database, wrap_driver_error
+from app.database.query_budget import apply_budget
+from app.database.snapshot import EPOCH, Snapshot, open_snapshot
+from app.database.transaction import to_utc
 
-BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-PLAN_ONCE = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_sort = off; "
+BEGIN_READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+GENERIC_PLAN_SETTINGS = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_sort = off; "
 """A plan for any value guesses wrong how many rows there are, so it must read them in the order that is asked for."""
 
-CLOCK = "SELECT seq, (extract(epoch FROM at) * 1000000)::bigint FROM clock"
+SELECT_CLOCK = "SELECT seq, (extract(epoch FROM at) * 1000000)::bigint FROM clock"
 
 
-class Reading:
+class ReadSession:
     """One unmoving picture of the register."""
 
     def __init__(self, database: Database, connection: Connection, *, plan_once: bool = False) -> None:
@@ -34,53 +34,53 @@ class Reading:
         self._plan_once = plan_once
         self.dialect = database.dialect
         self._connection = connection
-        self._fault: type[Exception] = connection.dialect.loaded_dbapi.Error
+        self._driver_error: type[Exception] = connection.dialect.loaded_dbapi.Error
         self.driver = cast("Any", connection.connection.driver_connection)
         # psycopg begins by itself; the pool rolls back what is given back to it.
         if self.dialect == "sqlite" and not self.driver.in_transaction:
-            watch(self.driver)
+            apply_budget(self.driver)
             self.driver.execute("BEGIN")
 
-    def rows(
+    def fetch_rows(
         self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = (), *, planned: bool = False
     ) -> list[tuple[Any, ...]]:
         """The rows of a statement in the driver's own words (`?` on SQLite, `%s` on PostgreSQL) and types.
 
         `planned` lets PostgreSQL look at the values before it chooses its way, where it would not: see `plan_once`.
         """
-        run = self._planned.execute if planned and self._plan_once else self.driver.execute
+        run = self._client_cursor.execute if planned and self._plan_once else self.driver.execute
         try:
             found: list[tuple[Any, ...]] = run(statement, parameters).fetchall()
-        except self._fault as wrong:
-            raise told(self._connection.dialect, statement, wrong) from wrong
+        except self._driver_error as wrong:
+            raise wrap_driver_error(self._connection.dialect, statement, wrong) from wrong
         return found
 
-    def prepared(self, statement: str, parameter: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - as the driver takes it
+    def fetch_prepared(self, statement: str, parameter: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - as the driver takes it
         """The rows of a long statement that is asked again and again, with one parameter (`?` on SQLite, else `$1`).
 
         psycopg would read it through for marks each time that it is sent, and the server plan it each time.
         """
         if self.dialect == "sqlite":
-            return self.rows(statement, [parameter])
+            return self.fetch_rows(statement, [parameter])
         from psycopg import RawCursor  # noqa: PLC0415 - SQLite needs no driver
 
         try:
             cursor = RawCursor(self.driver)
             found: list[tuple[Any, ...]] = cursor.execute(statement, [parameter], prepare=True).fetchall()
-        except self._fault as wrong:
-            raise told(self._connection.dialect, statement, wrong) from wrong
+        except self._driver_error as wrong:
+            raise wrap_driver_error(self._connection.dialect, statement, wrong) from wrong
         return found
 
-    def copied(self, statement: str) -> list[bytes]:
+    def copy_out(self, statement: str) -> list[bytes]:
         """The rows of a COPY of PostgreSQL."""
         try:
             with self.driver.cursor() as cursor, cursor.copy(statement) as copy:
                 return [bytes(row) for row in copy]
-        except self._fault as wrong:
-            raise told(self._connection.dialect, statement, wrong) from wrong
+        except self._driver_error as wrong:
+            raise wrap_driver_error(self._connection.dialect, statement, wrong) from wrong
 
     @cached_property
-    def _planned(self) -> Any:  # noqa: ANN401 - a cursor of the driver
+    def _client_cursor(self) -> Any:  # noqa: ANN401 - a cursor of the driver
         """Says statements with their values in them."""
         if self.dialect == "sqlite":
             return self.driver
@@ -93,36 +93,36 @@ class Reading:
         """The same transaction, for what is not in a hurry."""
         return Session(self._connection, autoflush=False, info={"database": self.database})
 
-    def view(self, as_of: str | None = None, *, known_on: date | None = None) -> View:
+    def snapshot(self, as_of: str | None = None, *, known_on: date | None = None) -> Snapshot:
         """The register as it stands, or as it stood at `as_of`; see `view_of`."""
         if as_of is not None:
-            return view_of(self.session, as_of, known_on=known_on)
+            return open_snapshot(self.session, as_of, known_on=known_on)
         if self.dialect == "sqlite":
-            head, at = self.rows("SELECT seq, at FROM clock")[0]
-            at = moment_of(at)
+            head, at = self.fetch_rows("SELECT seq, at FROM clock")[0]
+            at = to_utc(at)
         else:
-            head, at = self._begun()
-        self.database.saw(head)
-        return View(seq=head, at=at, known_on=known_on, head=head)
+            head, at = self._begin_and_read_clock()
+        self.database.note_read(head)
+        return Snapshot(seq=head, at=at, known_on=known_on, latest_seq=head)
 
-    def _begun(self) -> tuple[int, datetime]:
+    def _begin_and_read_clock(self) -> tuple[int, datetime]:
         """The clock of PostgreSQL, asked for with the words that begin the transaction: a round trip less."""
         server = self.driver.pgconn
-        begin = "" if server.transaction_status else f"{BEGIN}; "
+        begin = "" if server.transaction_status else f"{BEGIN_READ_ONLY}; "
         try:
-            found = server.exec_(f"{begin}{PLAN_ONCE if self._plan_once else ''}{CLOCK}".encode())
+            found = server.exec_(f"{begin}{GENERIC_PLAN_SETTINGS if self._plan_once else ''}{SELECT_CLOCK}".encode())
             if found.error_message:
                 raise self._connection.dialect.loaded_dbapi.OperationalError(found.error_message.decode().strip())
-        except self._fault as wrong:
-            raise told(self._connection.dialect, CLOCK, wrong) from wrong
+        except self._driver_error as wrong:
+            raise wrap_driver_error(self._connection.dialect, SELECT_CLOCK, wrong) from wrong
         return int(found.get_value(0, 0)), EPOCH + timedelta(microseconds=int(found.get_value(0, 1)))
 
 
 @contextmanager
-def reading(database: Database, *, plan_once: bool = False) -> Iterator[Reading]:
+def read_session(database: Database, *, plan_once: bool = False) -> Iterator[ReadSession]:
     """A read transaction; keep it short, and never hold one while sending an answer."""
-    with database.reader.connect() as connection:
-        read = Reading(database, connection, plan_once=plan_once)
+    with database.read_engine.connect() as connection:
+        read = ReadSession(database, connection, plan_once=plan_once)
         yield read
         if read.dialect == "postgresql":
             read.driver.commit()  # psycopg forgets its prepared statements with a transaction that is rolled back

@@ -11,42 +11,42 @@ from sqlalchemy.engine import Dialect
 from sqlmodel import SQLModel
 
 from app.claims.series_key import placed
-from app.database.tables import SEARCHED, Change, ClaimVersion, Version, columns_of, table_of
-from app.database.text_folding import words_of
+from app.database.tables import SEARCHABLE_COLUMNS, Change, ClaimVersion, Version, columns_of, table_of
+from app.database.text_folding import search_words
 
-STAMPS = ("revision", "seq", "recorded_at")
-CHANGE = ["seq", "at", "kind", "key", "action", "revision", "claim", "actor", "reason"]
-LATER = ("version", "until_seq", "recorded_until")
+STAMP_COLUMNS = ("revision", "seq", "recorded_at")
+CHANGE_COLUMNS = ["seq", "at", "kind", "key", "action", "revision", "claim", "actor", "reason"]
+OMITTED_COLUMNS = ("version", "until_seq", "recorded_until")
 """Columns that the database fills, or that are empty as long as a version stands."""
 
-BLOCK = 16
+MAX_ROWS_PER_INSERT = 16
 
-Process = Callable[[Any], Any]
+ValueEncoder = Callable[[Any], Any]
 
-Values = list[Any]
+EncodedRow = list[Any]
 """The values of a row as the driver takes them, nothing in them but what JSON can say."""
 
 
-class Form:
+class RowEncoder:
     """How the rows of one versioned table are written: its columns, and each value as the driver takes it."""
 
     def __init__(self, table: type[Version], dialect: Dialect) -> None:
         self.table = table
-        columns = [column for column in columns_of(table) if column.name not in (*STAMPS, *LATER)]
-        self.names = [column.name for column in columns]
-        self._processors = [(column.name, processor(column, dialect)) for column in columns]
-        self._searched = SEARCHED.get(table)
+        columns = [column for column in columns_of(table) if column.name not in (*STAMP_COLUMNS, *OMITTED_COLUMNS)]
+        self.column_names = [column.name for column in columns]
+        self._encoders = [(column.name, value_encoder(column, dialect)) for column in columns]
+        self._searchable_columns = SEARCHABLE_COLUMNS.get(table)
 
-    def values(self, state: Mapping[str, Any]) -> Values:
+    def values(self, state: Mapping[str, Any]) -> EncodedRow:
         """The row of a state, which names every column but those that follow from others."""
-        if self._searched is not None:
-            state = {**state, "words": words_of(*(state[name] for name in self._searched))}
+        if self._searchable_columns is not None:
+            state = {**state, "words": search_words(*(state[name] for name in self._searchable_columns))}
         if self.table is ClaimVersion:
             state = {**state, **placed(state)}
-        return [state[name] if process is None else process(state[name]) for name, process in self._processors]
+        return [state[name] if process is None else process(state[name]) for name, process in self._encoders]
 
 
-class Rows:
+class MultiRowInsert:
     """How many rows of one table are written at once.
 
     One by one the triggers of SQLite's full-text search take longer than the rows, and PostgreSQL is asked more often.
@@ -54,65 +54,65 @@ class Rows:
 
     def __init__(self, table: type[SQLModel], names: Sequence[str], mark: str) -> None:
         columns = ", ".join(f'"{name}"' for name in names)
-        self._into = f'INSERT INTO "{table_of(table).name}" ({columns}) VALUES '  # noqa: S608 - our own names
-        self._marks = f"({', '.join([mark] * len(names))})"
+        self._insert_clause = f'INSERT INTO "{table_of(table).name}" ({columns}) VALUES '  # noqa: S608 - our own names
+        self._row_placeholders = f"({', '.join([mark] * len(names))})"
 
-    def inserts(self, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Sequence[Any]]]:
+    def build_statements(self, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Sequence[Any]]]:
         """The statements that write these rows, each with its values.
 
         They come in blocks of 16, 8, 4, 2 and 1, so that there are few statements, and the driver knows them all.
         """
-        block, start = BLOCK, 0
+        block, start = MAX_ROWS_PER_INSERT, 0
         while start < len(rows):
             while start + block > len(rows):
                 block //= 2
             values = [value for row in rows[start : start + block] for value in row]
-            yield self._into + ", ".join([self._marks] * block), values
+            yield self._insert_clause + ", ".join([self._row_placeholders] * block), values
             start += block
 
 
-class Statements:
+class DialectStatements:
     """What every write says to a database: `?` on SQLite, `%s` on PostgreSQL."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.postgresql = dialect.name == "postgresql"
         self._dialect = dialect
-        self._mark = mark = "%s" if self.postgresql else "?"
-        self._forms: dict[type[Version], tuple[Form, Rows]] = {}
-        self._moment = processor(columns_of(Change).at, dialect)
-        self.clock = f"UPDATE clock SET seq = {mark}, at = {mark}"  # noqa: S608 - our own words
-        self.changes = Rows(Change, CHANGE, mark)
+        self._placeholder = mark = "%s" if self.postgresql else "?"
+        self._by_table: dict[type[Version], tuple[RowEncoder, MultiRowInsert]] = {}
+        self._datetime_encoder = value_encoder(columns_of(Change).at, dialect)
+        self.update_clock = f"UPDATE clock SET seq = {mark}, at = {mark}"  # noqa: S608 - our own words
+        self.insert_changes = MultiRowInsert(Change, CHANGE_COLUMNS, mark)
 
-    def moment(self, at: datetime) -> Any:  # noqa: ANN401 - a driver's word for a time
+    def encode_datetime(self, at: datetime) -> Any:  # noqa: ANN401 - a driver's word for a time
         """A time as the driver takes it."""
-        return at if self._moment is None else self._moment(at)
+        return at if self._datetime_encoder is None else self._datetime_encoder(at)
 
-    def form(self, table: type[Version]) -> tuple[Form, Rows]:
+    def for_table(self, table: type[Version]) -> tuple[RowEncoder, MultiRowInsert]:
         """How rows of `table` are written: their values, and after these the `STAMPS`."""
-        if table not in self._forms:
-            form = Form(table, self._dialect)
-            self._forms[table] = form, Rows(table, [*form.names, *STAMPS], self._mark)
-        return self._forms[table]
+        if table not in self._by_table:
+            form = RowEncoder(table, self._dialect)
+            self._by_table[table] = form, MultiRowInsert(table, [*form.column_names, *STAMP_COLUMNS], self._placeholder)
+        return self._by_table[table]
 
 
 @cache
-def statements(dialect: Dialect) -> Statements:
+def dialect_statements(dialect: Dialect) -> DialectStatements:
     """The statements for a database; its engine has one dialect as long as it lives."""
-    return Statements(dialect)
+    return DialectStatements(dialect)
 
 
-def processor(column: Column[Any], dialect: Dialect) -> Process | None:
+def value_encoder(column: Column[Any], dialect: Dialect) -> ValueEncoder | None:
     """What makes a value of the column one that the driver takes; None where it takes it as it is."""
     if isinstance(column.type, JSON):
-        return _json  # a driver may have an object of its own for it, and here it has to wait as text
+        return _encode_json  # a driver may have an object of its own for it, and here it has to wait as text
     if isinstance(column.type, Enum):
-        return _word
+        return _encode_enum
     return column.type.dialect_impl(dialect).bind_processor(dialect)
 
 
-def _json(value: Any) -> str | None:  # noqa: ANN401 - whatever JSON can say
+def _encode_json(value: Any) -> str | None:  # noqa: ANN401 - whatever JSON can say
     return None if value is None else orjson.dumps(value).decode()
 
 
-def _word(value: Any) -> str | None:  # noqa: ANN401 - any of the enumerations, or its word
+def _encode_enum(value: Any) -> str | None:  # noqa: ANN401 - any of the enumerations, or its word
     return None if value is None else str(value)

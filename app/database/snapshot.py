@@ -8,14 +8,14 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlmodel import Session
 
 from app.database.tables import Change, Clock, Version, columns_of
-from app.errors import InvalidRequest, invalid
+from app.errors import InvalidRequest, invalid_field
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """The time of `seq` 0, before anything was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class Snapshot:
     """A state of the register: as it stands (`as_of` is none) or as it stood at `as_of`.
 
     `seq` is the last change in it, `at` that change's time, `known_on` the day by which a claim must have been said,
@@ -26,7 +26,7 @@ class View:
     at: datetime
     as_of: int | None = None
     known_on: date | None = None
-    head: int = 0
+    latest_seq: int = 0
     """The last change of the register when this was read, whatever state was asked for."""
 
     @property
@@ -36,11 +36,11 @@ class View:
             return self.known_on
         return datetime.now(UTC).date() if self.as_of is None else self.at.date()
 
-    def holds(self, table: type[Version]) -> ColumnElement[bool]:
+    def contains(self, table: type[Version]) -> ColumnElement[bool]:
         """The condition under which a version of `table` is in this view."""
-        return self.among(columns_of(table))
+        return self.contains_alias(columns_of(table))
 
-    def among(self, columns: Any) -> ColumnElement[bool]:  # noqa: ANN401 - SQLModel does not type its columns
+    def contains_alias(self, columns: Any) -> ColumnElement[bool]:  # noqa: ANN401 - SQLModel does not type its columns
         """The same for the columns of an alias."""
         if self.as_of is None:
             stands: ColumnElement[bool] = columns.until_seq.is_(None)
@@ -48,30 +48,30 @@ class View:
         return and_(columns.seq <= self.as_of, or_(columns.until_seq.is_(None), columns.until_seq > self.as_of))
 
 
-def view_of(session: Session, as_of: str | None = None, *, known_on: date | None = None) -> View:
+def open_snapshot(session: Session, as_of: str | None = None, *, known_on: date | None = None) -> Snapshot:
     """The register as it stands, or as it stood at `as_of`: a time, or `seq:N`.
 
     Pins the session's picture of the database. Raises `InvalidRequest` for a state that is not reached yet.
     """
     head, at = session.execute(select(Clock.seq, Clock.at)).one()  # type: ignore[call-overload]
     if database := session.info.get("database"):
-        database.saw(head)
+        database.note_read(head)
     if as_of is None:
-        return View(seq=head, at=at, known_on=known_on, head=head)
+        return Snapshot(seq=head, at=at, known_on=known_on, latest_seq=head)
     if as_of.startswith("seq:"):
         seq = int(as_of.removeprefix("seq:"))
         if seq > head:
-            raise _not_reached(f"The register stands at seq {head}; `{as_of}` is not reached yet.")
+            raise _state_not_reached(f"The register stands at seq {head}; `{as_of}` is not reached yet.")
         last = Change.seq == seq
     else:
         moment = datetime.fromisoformat(as_of)
         if moment > datetime.now(UTC):
-            raise _not_reached(f"`{as_of}` has not come yet.")
+            raise _state_not_reached(f"`{as_of}` has not come yet.")
         last = Change.at <= moment
     stood = select(Change.seq, Change.at).where(last).order_by(Change.at.desc(), Change.seq.desc()).limit(1)  # type: ignore[call-overload, attr-defined]
     seq, at = session.execute(stood).first() or (0, EPOCH)
-    return View(seq=seq, at=at, as_of=seq, known_on=known_on, head=head)
+    return Snapshot(seq=seq, at=at, as_of=seq, known_on=known_on, latest_seq=head)
 
 
-def _not_reached(detail: str) -> InvalidRequest:
-    return invalid("recorded_as_of", detail, hint="leave it out for the present state", location="query")
+def _state_not_reached(detail: str) -> InvalidRequest:
+    return invalid_field("recorded_as_of", detail, hint="leave it out for the present state", location="query")

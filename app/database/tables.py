@@ -13,7 +13,19 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import Field, SQLModel
 
 from app import enums as terms
-from app.database.types import BIG, EDTF, KEY, LINE, NUMBER, SLUG, WORDS, Id, Moment, Words, one_of
+from app.database.types import (
+    BIG_INTEGER,
+    DOUBLE,
+    EDTF_TEXT,
+    JSON_VALUE,
+    ROW_KEY_TEXT,
+    SERIES_KEY_TEXT,
+    SLUG_TEXT,
+    Id,
+    SearchWords,
+    UtcDateTime,
+    enum_type,
+)
 
 SQLModel.metadata.naming_convention = MetaData(
     naming_convention={
@@ -25,21 +37,21 @@ SQLModel.metadata.naming_convention = MetaData(
     }
 ).naming_convention
 
-STANDS = text("until_seq IS NULL")
+CURRENT_VERSION = text("until_seq IS NULL")
 """The condition of every index that holds only what stands now."""
 
 
-SHOWN = "until_seq IS NULL AND status <> 'removed'"
+VISIBLE_CLAIM = "until_seq IS NULL AND status <> 'removed'"
 """The same for claims: what readers look for has no tombstones in it."""
 
 
-def shown(name: str, *columns: str, where: str = "") -> Index:
+def visible_claim_index(name: str, *columns: str, where: str = "") -> Index:
     """An index over the claims that stand and were not taken down, or over those among them that are `where`."""
-    condition = text(f"{SHOWN} AND {where}" if where else SHOWN)
+    condition = text(f"{VISIBLE_CLAIM} AND {where}" if where else VISIBLE_CLAIM)
     return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
-RARE = {
+RARE_VALUES = {
     "kind": "kind NOT IN ('plain', 'approximate')",
     "modality": "modality NOT IN ('estimate', 'count')",
     "aggregation": "aggregation NOT IN ('cumulative', 'within')",
@@ -47,37 +59,37 @@ RARE = {
 }
 """Column → the words in it that are worth an index: the others are on most claims, and found without."""
 
-WIDE_UP = "(high IS NULL OR high > magnitude) AND magnitude IS NOT NULL"
-WIDE_DOWN = "(low IS NULL OR low < magnitude) AND magnitude IS NOT NULL"
+HIGH_ABOVE_MAGNITUDE = "(high IS NULL OR high > magnitude) AND magnitude IS NOT NULL"
+LOW_BELOW_MAGNITUDE = "(low IS NULL OR low < magnitude) AND magnitude IS NOT NULL"
 """Figures that reach beyond the number that they are sorted by: any other is found by that."""
 
-UNUSUAL = text("until_seq IS NULL AND status <> 'asserted'")
+NOT_ASSERTED_CLAIM = text("until_seq IS NULL AND status <> 'asserted'")
 
-PAST = text("until_seq IS NOT NULL")
+PAST_VERSION = text("until_seq IS NOT NULL")
 
-OF_VOCABULARIES = text("kind IN ('source', 'category', 'subject', 'place', 'topic')")
+VOCABULARY_CHANGE = text("kind IN ('source', 'category', 'subject', 'place', 'topic')")
 
-UNDATED = text("date IS NULL")
+UNDATED_CLAIM = text("date IS NULL")
 
-ANY = text("seq > 0")
+ANY_VERSION = text("seq > 0")
 """Every version is. An index with this condition is left alone by a statement that does not have it."""
 
-QUESTION = ("category", "subject", "place")
+QUESTION_COLUMNS = ("category", "subject", "place")
 """What a claim is an answer to."""
 
 
-def standing(name: str, *columns: str, unique: bool = False) -> Index:
+def current_version_index(name: str, *columns: str, unique: bool = False) -> Index:
     """An index over the versions that stand."""
-    return Index(name, *columns, unique=unique, sqlite_where=STANDS, postgresql_where=STANDS)
+    return Index(name, *columns, unique=unique, sqlite_where=CURRENT_VERSION, postgresql_where=CURRENT_VERSION)
 
 
 class Change(SQLModel, table=True):
     """One entry of the change log. Its `seq` is the register's clock: gapless and strictly growing."""
 
-    seq: int = Field(primary_key=True, sa_type=BIG, sa_column_kwargs={"autoincrement": False})
-    at: dt.datetime = Field(sa_type=Moment)
+    seq: int = Field(primary_key=True, sa_type=BIG_INTEGER, sa_column_kwargs={"autoincrement": False})
+    at: dt.datetime = Field(sa_type=UtcDateTime)
     kind: str = Field(sa_type=String(12))
-    key: str = Field(sa_type=SLUG)
+    key: str = Field(sa_type=SLUG_TEXT)
     action: str = Field(sa_type=String(24))
     revision: int
     claim: str | None = Field(sa_type=Id)
@@ -87,7 +99,7 @@ class Change(SQLModel, table=True):
     __table_args__ = (
         Index("ix_change_at", "at", "seq"),
         Index("ix_change_claim_seq", "claim", "seq"),
-        Index("ix_change_vocabulary", "seq", sqlite_where=OF_VOCABULARIES, postgresql_where=OF_VOCABULARIES),
+        Index("ix_change_vocabulary", "seq", sqlite_where=VOCABULARY_CHANGE, postgresql_where=VOCABULARY_CHANGE),
     )
 
 
@@ -95,8 +107,8 @@ class Clock(SQLModel, table=True):
     """The last `seq` and its time, in one row. Writers lock it first, so they take their numbers one after another."""
 
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
-    seq: int = Field(sa_type=BIG)
-    at: dt.datetime = Field(sa_type=Moment)
+    seq: int = Field(sa_type=BIG_INTEGER)
+    at: dt.datetime = Field(sa_type=UtcDateTime)
 
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
 
@@ -108,10 +120,10 @@ class ApiKey(SQLModel, table=True):
 
     id: str = Field(primary_key=True, sa_type=Id)
     name: str = Field(sa_type=String(80))
-    role: terms.Role = Field(sa_type=one_of(terms.Role, "role"))
+    role: terms.Role = Field(sa_type=enum_type(terms.Role, "role"))
     digest: str = Field(sa_type=String(64))
-    created_at: dt.datetime = Field(sa_type=Moment)
-    revoked_at: dt.datetime | None = Field(default=None, sa_type=Moment)
+    created_at: dt.datetime = Field(sa_type=UtcDateTime)
+    revoked_at: dt.datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     __table_args__ = (UniqueConstraint("digest"),)
 
@@ -125,9 +137,9 @@ class StoredAnswer(SQLModel, table=True):
     path: str = Field(primary_key=True, sa_type=String(300))
     key: str = Field(primary_key=True, sa_type=String(255))
     digest: str = Field(sa_type=String(64))
-    at: dt.datetime = Field(sa_type=Moment, index=True)
+    at: dt.datetime = Field(sa_type=UtcDateTime, index=True)
     status: int
-    headers: dict[str, str] = Field(sa_type=WORDS)
+    headers: dict[str, str] = Field(sa_type=JSON_VALUE)
     body: bytes | None
     claim: str | None = Field(sa_type=Id, index=True)
 
@@ -137,12 +149,12 @@ class Version(SQLModel):
 
     key_name: ClassVar[str] = "slug"
 
-    version: int | None = Field(default=None, primary_key=True, sa_type=BIG)
+    version: int | None = Field(default=None, primary_key=True, sa_type=BIG_INTEGER)
     revision: int
-    seq: int = Field(sa_type=BIG, foreign_key="change.seq", index=True)
-    until_seq: int | None = Field(default=None, sa_type=BIG, foreign_key="change.seq")
-    recorded_at: dt.datetime = Field(sa_type=Moment)
-    recorded_until: dt.datetime | None = Field(default=None, sa_type=Moment)
+    seq: int = Field(sa_type=BIG_INTEGER, foreign_key="change.seq", index=True)
+    until_seq: int | None = Field(default=None, sa_type=BIG_INTEGER, foreign_key="change.seq")
+    recorded_at: dt.datetime = Field(sa_type=UtcDateTime)
+    recorded_until: dt.datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class SourceVersion(Version, table=True):
@@ -150,18 +162,18 @@ class SourceVersion(Version, table=True):
 
     __tablename__ = "source"
 
-    slug: str = Field(sa_type=SLUG)
+    slug: str = Field(sa_type=SLUG_TEXT)
     name: str = Field(sa_type=Text)
-    kind: terms.SourceKind = Field(sa_type=one_of(terms.SourceKind, "kind"))
-    interest: terms.Interest = Field(sa_type=one_of(terms.Interest, "interest"))
-    speaks_for: str | None = Field(sa_type=SLUG)
+    kind: terms.SourceKind = Field(sa_type=enum_type(terms.SourceKind, "kind"))
+    interest: terms.Interest = Field(sa_type=enum_type(terms.Interest, "interest"))
+    speaks_for: str | None = Field(sa_type=SLUG_TEXT)
     anonymous: bool
     description: str | None = Field(sa_type=Text)
     url: str | None = Field(sa_type=Text)
-    words: list[str] = Field(sa_type=Words)
+    words: list[str] = Field(sa_type=SearchWords)
 
     __table_args__ = (
-        standing("uq_source_standing", "slug", unique=True),
+        current_version_index("uq_source_standing", "slug", unique=True),
         Index("ix_source_slug_seq", "slug", "seq"),
     )
 
@@ -175,17 +187,17 @@ class DocumentVersion(Version, table=True):
     id: str = Field(sa_type=Id)
     url: str | None = Field(sa_type=Text)
     title: str = Field(sa_type=Text)
-    publisher: str | None = Field(sa_type=SLUG)
+    publisher: str | None = Field(sa_type=SLUG_TEXT)
     published_on: dt.date | None
     language: str | None = Field(sa_type=String(35))
     archive_url: str | None = Field(sa_type=Text)
     content_sha256: str | None = Field(sa_type=String(64))
-    retrieved_at: dt.datetime | None = Field(sa_type=Moment)
+    retrieved_at: dt.datetime | None = Field(sa_type=UtcDateTime)
     terms: str | None = Field(sa_type=Text)
 
     __table_args__ = (
-        standing("uq_document_standing", "id", unique=True),
-        standing("uq_document_standing_url", "url", unique=True),
+        current_version_index("uq_document_standing", "id", unique=True),
+        current_version_index("uq_document_standing_url", "url", unique=True),
         Index("ix_document_id_seq", "id", "seq"),
     )
 
@@ -195,17 +207,17 @@ class CategoryVersion(Version, table=True):
 
     __tablename__ = "category"
 
-    slug: str = Field(sa_type=SLUG)
+    slug: str = Field(sa_type=SLUG_TEXT)
     name: str = Field(sa_type=Text)
     definition: str = Field(sa_type=Text)
     unit: str = Field(sa_type=String(40))
-    components: list[str] | None = Field(sa_type=WORDS)
-    parent: str | None = Field(sa_type=SLUG)
+    components: list[str] | None = Field(sa_type=JSON_VALUE)
+    parent: str | None = Field(sa_type=SLUG_TEXT)
     non_decreasing: bool
-    words: list[str] = Field(sa_type=Words)
+    words: list[str] = Field(sa_type=SearchWords)
 
     __table_args__ = (
-        standing("uq_category_standing", "slug", unique=True),
+        current_version_index("uq_category_standing", "slug", unique=True),
         Index("ix_category_slug_seq", "slug", "seq"),
     )
 
@@ -215,14 +227,14 @@ class SubjectVersion(Version, table=True):
 
     __tablename__ = "subject"
 
-    slug: str = Field(sa_type=SLUG)
+    slug: str = Field(sa_type=SLUG_TEXT)
     name: str = Field(sa_type=Text)
     definition: str | None = Field(sa_type=Text)
-    parents: list[str] = Field(sa_type=WORDS)
-    words: list[str] = Field(sa_type=Words)
+    parents: list[str] = Field(sa_type=JSON_VALUE)
+    words: list[str] = Field(sa_type=SearchWords)
 
     __table_args__ = (
-        standing("uq_subject_standing", "slug", unique=True),
+        current_version_index("uq_subject_standing", "slug", unique=True),
         Index("ix_subject_slug_seq", "slug", "seq"),
     )
 
@@ -232,14 +244,14 @@ class PlaceVersion(Version, table=True):
 
     __tablename__ = "place"
 
-    slug: str = Field(sa_type=SLUG)
+    slug: str = Field(sa_type=SLUG_TEXT)
     name: str = Field(sa_type=Text)
     definition: str | None = Field(sa_type=Text)
-    parents: list[str] = Field(sa_type=WORDS)
-    words: list[str] = Field(sa_type=Words)
+    parents: list[str] = Field(sa_type=JSON_VALUE)
+    words: list[str] = Field(sa_type=SearchWords)
 
     __table_args__ = (
-        standing("uq_place_standing", "slug", unique=True),
+        current_version_index("uq_place_standing", "slug", unique=True),
         Index("ix_place_slug_seq", "slug", "seq"),
     )
 
@@ -249,18 +261,18 @@ class TopicVersion(Version, table=True):
 
     __tablename__ = "topic"
 
-    slug: str = Field(sa_type=SLUG)
+    slug: str = Field(sa_type=SLUG_TEXT)
     title: str = Field(sa_type=Text)
     description: str | None = Field(sa_type=Text)
-    category: str = Field(sa_type=SLUG)
-    subject: str = Field(sa_type=SLUG)
-    place: str = Field(sa_type=SLUG)
-    aggregation: terms.Aggregation | None = Field(sa_type=one_of(terms.Aggregation, "aggregation"))
+    category: str = Field(sa_type=SLUG_TEXT)
+    subject: str = Field(sa_type=SLUG_TEXT)
+    place: str = Field(sa_type=SLUG_TEXT)
+    aggregation: terms.Aggregation | None = Field(sa_type=enum_type(terms.Aggregation, "aggregation"))
     since: dt.date | None
-    tolerance: float | None = Field(sa_type=NUMBER)
+    tolerance: float | None = Field(sa_type=DOUBLE)
 
     __table_args__ = (
-        standing("uq_topic_standing", "slug", unique=True),
+        current_version_index("uq_topic_standing", "slug", unique=True),
         Index("ix_topic_slug_seq", "slug", "seq"),
     )
 
@@ -277,65 +289,80 @@ class ClaimVersion(Version, table=True):
     key_name: ClassVar[str] = "id"
 
     id: str = Field(sa_type=Id)
-    status: terms.Status = Field(sa_type=one_of(terms.Status, "status"))
-    category: str = Field(sa_type=SLUG)
-    subject: str = Field(sa_type=SLUG)
-    place: str = Field(sa_type=SLUG)
-    proposition: terms.Proposition = Field(sa_type=one_of(terms.Proposition, "proposition"))
-    modality: terms.Modality = Field(sa_type=one_of(terms.Modality, "modality"))
-    derivation: terms.Derivation = Field(sa_type=one_of(terms.Derivation, "derivation"))
+    status: terms.Status = Field(sa_type=enum_type(terms.Status, "status"))
+    category: str = Field(sa_type=SLUG_TEXT)
+    subject: str = Field(sa_type=SLUG_TEXT)
+    place: str = Field(sa_type=SLUG_TEXT)
+    proposition: terms.Proposition = Field(sa_type=enum_type(terms.Proposition, "proposition"))
+    modality: terms.Modality = Field(sa_type=enum_type(terms.Modality, "modality"))
+    derivation: terms.Derivation = Field(sa_type=enum_type(terms.Derivation, "derivation"))
     as_printed: str = Field(sa_type=Text)
-    kind: terms.FigureKind = Field(sa_type=one_of(terms.FigureKind, "kind"))
-    value: float | None = Field(sa_type=NUMBER)
-    lower: float | None = Field(sa_type=NUMBER)
-    upper: float | None = Field(sa_type=NUMBER)
+    kind: terms.FigureKind = Field(sa_type=enum_type(terms.FigureKind, "kind"))
+    value: float | None = Field(sa_type=DOUBLE)
+    lower: float | None = Field(sa_type=DOUBLE)
+    upper: float | None = Field(sa_type=DOUBLE)
     lower_inclusive: bool | None
     upper_inclusive: bool | None
     approximate: bool
-    coverage: float | None = Field(sa_type=NUMBER)
-    out_of: float | None = Field(sa_type=NUMBER)
+    coverage: float | None = Field(sa_type=DOUBLE)
+    out_of: float | None = Field(sa_type=DOUBLE)
     relative_to: str | None = Field(sa_type=Text)
-    low: float | None = Field(sa_type=NUMBER)
-    high: float | None = Field(sa_type=NUMBER)
-    magnitude: float | None = Field(sa_type=NUMBER)
+    low: float | None = Field(sa_type=DOUBLE)
+    high: float | None = Field(sa_type=DOUBLE)
+    magnitude: float | None = Field(sa_type=DOUBLE)
     period: str = Field(sa_type=String(85))
     period_start: dt.date | None
     period_end: dt.date | None
-    aggregation: terms.Aggregation = Field(sa_type=one_of(terms.Aggregation, "aggregation"))
+    aggregation: terms.Aggregation = Field(sa_type=enum_type(terms.Aggregation, "aggregation"))
     date: dt.date | None
-    date_edtf: str | None = Field(sa_type=EDTF)
-    source: str = Field(sa_type=SLUG)
-    includes: list[str] = Field(sa_type=WORDS)
-    excludes: list[str] = Field(sa_type=WORDS)
+    date_edtf: str | None = Field(sa_type=EDTF_TEXT)
+    source: str = Field(sa_type=SLUG_TEXT)
+    includes: list[str] = Field(sa_type=JSON_VALUE)
+    excludes: list[str] = Field(sa_type=JSON_VALUE)
     note: str | None = Field(sa_type=Text)
     retracted_on: dt.date | None
     fingerprint: str = Field(sa_type=String(64))
     import_id: str | None = Field(default=None, sa_type=Id)
-    words: list[str] = Field(sa_type=Words)
-    standpoint: str | None = Field(sa_type=LINE)
-    recency: int | None = Field(sa_type=BIG)
+    words: list[str] = Field(sa_type=SearchWords)
+    standpoint: str | None = Field(sa_type=SERIES_KEY_TEXT)
+    recency: int | None = Field(sa_type=BIG_INTEGER)
 
     __table_args__ = (
         CheckConstraint("lower <= upper", name="bounds"),
-        standing("uq_claim_standing", "id", unique=True),
-        standing("uq_claim_standing_fingerprint", "fingerprint", unique=True),
+        current_version_index("uq_claim_standing", "id", unique=True),
+        current_version_index("uq_claim_standing_fingerprint", "fingerprint", unique=True),
         Index("ix_claim_id_seq", "id", "seq"),
-        Index("ix_claim_past", "until_seq", sqlite_where=PAST, postgresql_where=PAST),
-        shown("ix_claim_date", "date", "id"),
-        shown("ix_claim_recorded", "seq", "id"),
-        shown("ix_claim_magnitude", "magnitude", "id"),
-        shown("ix_claim_topic_date", *QUESTION, "date", "id"),
-        *(shown(f"ix_claim_{word}_date", word, "date", "id") for word in ("source", *QUESTION)),
-        shown("ix_claim_period_start", "period_start"),
-        shown("ix_claim_period_end", "period_end"),
-        shown("ix_claim_high", "high", where=WIDE_UP),
-        shown("ix_claim_low", "low", where=WIDE_DOWN),
-        *(shown(f"ix_claim_{column}", column, where=rare) for column, rare in RARE.items()),
-        Index("ix_claim_status", "status", sqlite_where=UNUSUAL, postgresql_where=UNUSUAL),
+        Index("ix_claim_past", "until_seq", sqlite_where=PAST_VERSION, postgresql_where=PAST_VERSION),
+        visible_claim_index("ix_claim_date", "date", "id"),
+        visible_claim_index("ix_claim_recorded", "seq", "id"),
+        visible_claim_index("ix_claim_magnitude", "magnitude", "id"),
+        visible_claim_index("ix_claim_topic_date", *QUESTION_COLUMNS, "date", "id"),
+        *(visible_claim_index(f"ix_claim_{word}_date", word, "date", "id") for word in ("source", *QUESTION_COLUMNS)),
+        visible_claim_index("ix_claim_period_start", "period_start"),
+        visible_claim_index("ix_claim_period_end", "period_end"),
+        visible_claim_index("ix_claim_high", "high", where=HIGH_ABOVE_MAGNITUDE),
+        visible_claim_index("ix_claim_low", "low", where=LOW_BELOW_MAGNITUDE),
+        *(visible_claim_index(f"ix_claim_{column}", column, where=rare) for column, rare in RARE_VALUES.items()),
+        Index("ix_claim_status", "status", sqlite_where=NOT_ASSERTED_CLAIM, postgresql_where=NOT_ASSERTED_CLAIM),
         Index("ix_claim_words", "words", postgresql_using="gin"),
-        standing("ix_claim_standpoint", *QUESTION, "standpoint", "recency", "period_start"),
-        Index("ix_claim_timeline", *QUESTION, "source", "date", "id", sqlite_where=ANY, postgresql_where=ANY),
-        Index("ix_claim_undated", *QUESTION, "source", "id", sqlite_where=UNDATED, postgresql_where=UNDATED),
+        current_version_index("ix_claim_standpoint", *QUESTION_COLUMNS, "standpoint", "recency", "period_start"),
+        Index(
+            "ix_claim_timeline",
+            *QUESTION_COLUMNS,
+            "source",
+            "date",
+            "id",
+            sqlite_where=ANY_VERSION,
+            postgresql_where=ANY_VERSION,
+        ),
+        Index(
+            "ix_claim_undated",
+            *QUESTION_COLUMNS,
+            "source",
+            "id",
+            sqlite_where=UNDATED_CLAIM,
+            postgresql_where=UNDATED_CLAIM,
+        ),
     )
 
 
@@ -348,19 +375,19 @@ class CitationVersion(Version, table=True):
     id: str = Field(sa_type=Id)
     claim: str = Field(sa_type=Id)
     document: str = Field(sa_type=Id)
-    role: terms.CitationRole = Field(sa_type=one_of(terms.CitationRole, "role"))
-    via: list[str] = Field(sa_type=WORDS)
-    fidelity: terms.Fidelity = Field(sa_type=one_of(terms.Fidelity, "fidelity"))
+    role: terms.CitationRole = Field(sa_type=enum_type(terms.CitationRole, "role"))
+    via: list[str] = Field(sa_type=JSON_VALUE)
+    fidelity: terms.Fidelity = Field(sa_type=enum_type(terms.Fidelity, "fidelity"))
     quote: str | None = Field(sa_type=Text)
     quote_language: str | None = Field(sa_type=String(35))
     translation: str | None = Field(sa_type=Text)
     locator: str | None = Field(sa_type=Text)
     gap: str | None = Field(sa_type=Text)
     withdrawn_on: dt.date | None
-    words: list[str] = Field(sa_type=Words)
+    words: list[str] = Field(sa_type=SearchWords)
 
     __table_args__ = (
-        standing("uq_citation_standing", "id", unique=True),
+        current_version_index("uq_citation_standing", "id", unique=True),
         Index("ix_citation_claim_id", "claim", "id"),
         Index("ix_citation_document_seq", "document", "seq"),
         Index("ix_citation_words", "words", postgresql_using="gin"),
@@ -375,9 +402,9 @@ class AssessmentVersion(Version, table=True):
 
     id: str = Field(sa_type=Id)
     claim: str = Field(sa_type=Id)
-    level: terms.Level | None = Field(sa_type=one_of(terms.Level, "level"))
-    reliability: terms.Reliability | None = Field(sa_type=one_of(terms.Reliability, "reliability"))
-    credibility: terms.Credibility | None = Field(sa_type=one_of(terms.Credibility, "credibility"))
+    level: terms.Level | None = Field(sa_type=enum_type(terms.Level, "level"))
+    reliability: terms.Reliability | None = Field(sa_type=enum_type(terms.Reliability, "reliability"))
+    credibility: terms.Credibility | None = Field(sa_type=enum_type(terms.Credibility, "credibility"))
     stated: str | None = Field(sa_type=Text)
     assessor: str = Field(sa_type=String(80))
     assessed_on: dt.date
@@ -385,8 +412,11 @@ class AssessmentVersion(Version, table=True):
     withdrawn: bool
 
     __table_args__ = (
-        standing("uq_assessment_standing", "id", unique=True),
-        *(standing(f"ix_assessment_{column}", column) for column in ("level", "reliability", "credibility")),
+        current_version_index("uq_assessment_standing", "id", unique=True),
+        *(
+            current_version_index(f"ix_assessment_{column}", column)
+            for column in ("level", "reliability", "credibility")
+        ),
         Index("ix_assessment_claim_seq", "claim", "seq"),
     )
 
@@ -398,13 +428,13 @@ class RelationVersion(Version, table=True):
     key_name: ClassVar[str] = "id"
 
     id: str = Field(sa_type=Id)
-    type: terms.RelationType = Field(sa_type=one_of(terms.RelationType, "type"))
+    type: terms.RelationType = Field(sa_type=enum_type(terms.RelationType, "type"))
     claim: str = Field(sa_type=Id)
     to_claim: str | None = Field(sa_type=Id)
-    to_source: str | None = Field(sa_type=SLUG)
-    asserted_by: str = Field(sa_type=SLUG)
-    scope: terms.RelationScope | None = Field(sa_type=one_of(terms.RelationScope, "scope"))
-    independence: terms.Independence | None = Field(sa_type=one_of(terms.Independence, "independence"))
+    to_source: str | None = Field(sa_type=SLUG_TEXT)
+    asserted_by: str = Field(sa_type=SLUG_TEXT)
+    scope: terms.RelationScope | None = Field(sa_type=enum_type(terms.RelationScope, "scope"))
+    independence: terms.Independence | None = Field(sa_type=enum_type(terms.Independence, "independence"))
     document: str | None = Field(sa_type=Id)
     quote: str | None = Field(sa_type=Text)
     note: str | None = Field(sa_type=Text)
@@ -413,7 +443,7 @@ class RelationVersion(Version, table=True):
     __table_args__ = (
         CheckConstraint("(to_claim IS NULL) <> (to_source IS NULL)", name="one_end"),
         CheckConstraint("claim <> to_claim", name="no_loop"),
-        standing("uq_relation_standing", "id", unique=True),
+        current_version_index("uq_relation_standing", "id", unique=True),
         Index("ix_relation_claim_seq", "claim", "seq"),
         Index("ix_relation_to_claim_seq", "to_claim", "seq"),
     )
@@ -428,15 +458,15 @@ class ImportVersion(Version, table=True):
     id: str = Field(sa_type=Id)
     actor: str = Field(sa_type=String(80))
     mapping: str = Field(sa_type=String(80))
-    series: str | None = Field(sa_type=SLUG)
+    series: str | None = Field(sa_type=SLUG_TEXT)
     vintage: dt.date | None
-    files: list[dict[str, Any]] = Field(sa_type=WORDS)
-    counts: dict[str, int] = Field(sa_type=WORDS)
-    smell_counts: dict[str, int] = Field(sa_type=WORDS)
-    smells: list[dict[str, Any]] = Field(sa_type=WORDS)
+    files: list[dict[str, Any]] = Field(sa_type=JSON_VALUE)
+    counts: dict[str, int] = Field(sa_type=JSON_VALUE)
+    smell_counts: dict[str, int] = Field(sa_type=JSON_VALUE)
+    smells: list[dict[str, Any]] = Field(sa_type=JSON_VALUE)
 
     __table_args__ = (
-        standing("uq_import_standing", "id", unique=True),
+        current_version_index("uq_import_standing", "id", unique=True),
         Index("ix_import_id_seq", "id", "seq"),
     )
 
@@ -450,16 +480,16 @@ class ImportedRow(SQLModel, table=True):
 
     __tablename__ = "imported_row"
 
-    series: str = Field(primary_key=True, sa_type=SLUG)
-    key: str = Field(primary_key=True, sa_type=KEY)
+    series: str = Field(primary_key=True, sa_type=SLUG_TEXT)
+    key: str = Field(primary_key=True, sa_type=ROW_KEY_TEXT)
     print: str = Field(primary_key=True, sa_type=String(64))
     written: str = Field(sa_type=String(64))
     claim: str = Field(sa_type=Id)
     vintage: dt.date
-    seq: int = Field(sa_type=BIG, foreign_key="change.seq", index=True)
+    seq: int = Field(sa_type=BIG_INTEGER, foreign_key="change.seq", index=True)
 
 
-SEARCHED: dict[type[Version], tuple[str, ...]] = {
+SEARCHABLE_COLUMNS: dict[type[Version], tuple[str, ...]] = {
     ClaimVersion: ("as_printed", "note"),
     CitationVersion: ("quote", "translation"),
     SourceVersion: ("name",),
@@ -469,7 +499,7 @@ SEARCHED: dict[type[Version], tuple[str, ...]] = {
 }
 """The columns whose words a full-text search looks at, kept in `words` of the same row."""
 
-VERSIONED: dict[str, type[Version]] = {
+VERSION_TABLES: dict[str, type[Version]] = {
     "source": SourceVersion,
     "document": DocumentVersion,
     "category": CategoryVersion,

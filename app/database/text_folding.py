@@ -3,19 +3,19 @@
 import re
 import unicodedata
 
-WORD = re.compile(r"\w+")
+WORD_PATTERN = re.compile(r"\w+")
 
 
-def words_of(*texts: str | None) -> list[str]:
+def search_words(*texts: str | None) -> list[str]:
     """The words of `texts`, each once and sorted. `Séjourné` and `sejourne` are one word."""
     found: set[str] = set()
     for text in texts:
         if text:
-            found.update(WORD.findall(_folded(text)))
+            found.update(WORD_PATTERN.findall(_fold(text)))
     return sorted(found)
 
 
-def _folded(text: str) -> str:
+def _fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     # NFKD takes a letter apart from its accents; without them, spellings with and without accents are one.

@@ -11,23 +11,23 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-BIG = BigInteger().with_variant(Integer(), "sqlite")
+BIG_INTEGER = BigInteger().with_variant(Integer(), "sqlite")
 """64 bits on both; SQLite counts up a primary key only when the column is called INTEGER."""
 
-NUMBER = Float(53)
+DOUBLE = Float(53)
 """A double: whole numbers and decimals of up to 15 significant digits are kept exactly."""
 
-SLUG = String(80).with_variant(postgresql.VARCHAR(80, collation="C"), "postgresql")
+SLUG_TEXT = String(80).with_variant(postgresql.VARCHAR(80, collation="C"), "postgresql")
 """A natural key. PostgreSQL would sort it by the rules of a language; SQLite and the cursors sort by bytes."""
 
-KEY = String(300).with_variant(postgresql.VARCHAR(300, collation="C"), "postgresql")
+ROW_KEY_TEXT = String(300).with_variant(postgresql.VARCHAR(300, collation="C"), "postgresql")
 """What a row of an imported file is known again by."""
 
-LINE = String(180).with_variant(postgresql.VARCHAR(180, collation="C"), "postgresql")
+SERIES_KEY_TEXT = String(180).with_variant(postgresql.VARCHAR(180, collation="C"), "postgresql")
 """What a source says in one way, in words."""
 
-EDTF = String(40)
-WORDS = JSON(none_as_null=True)
+EDTF_TEXT = String(40)
+JSON_VALUE = JSON(none_as_null=True)
 """A short list of slugs, kept in the order in which it was given; or another small value of JSON."""
 
 
@@ -44,7 +44,7 @@ class Id(TypeDecorator[str]):
         return dialect.type_descriptor(String(36))
 
 
-class Words(TypeDecorator[list[str]]):
+class SearchWords(TypeDecorator[list[str]]):
     """The words that a row is found by: an array on PostgreSQL (with a GIN index), a text on SQLite (with FTS5)."""
 
     impl = Text
@@ -64,7 +64,7 @@ class Words(TypeDecorator[list[str]]):
         return found
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcDateTime(TypeDecorator[datetime]):
     """A time in UTC, to the microsecond. SQLite keeps no zone, so only UTC is ever handed to it."""
 
     impl = DateTime(timezone=True)
@@ -86,7 +86,7 @@ class Moment(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
-def one_of(terms: type[Enum], name: str) -> SqlEnum:
+def enum_type(terms: type[Enum], name: str) -> SqlEnum:
     """A closed list of words: stored by value, checked by SQLAlchemy and by the database (constraint `name`)."""
     return SqlEnum(
         terms,

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from app.claims.search.filters import claim, topic_clause
-from app.database.snapshot import View
+from app.database.snapshot import Snapshot
 from app.database.tables import Change, ClaimVersion, columns_of
 from app.enums import Status
 from app.errors import Removed
@@ -34,7 +34,7 @@ HAPPENED = {
 }
 
 
-def read_feed(session: Session, view: View, topic: str | None = None) -> Feed:
+def read_feed(session: Session, view: Snapshot, topic: str | None = None) -> Feed:
     """The newest entries, the newest first. Raises `NotFound` for a topic that does not exist."""
     change = columns_of(Change)
     wanted = select(*change).where(change.claim.is_not(None), change.seq <= view.seq)
@@ -46,14 +46,14 @@ def read_feed(session: Session, view: View, topic: str | None = None) -> Feed:
         # A tombstone still tells what was counted, whose and where, but no longer how and since when.
         tombstone = topic_clause(hierarchies, {**asked, "aggregation": None, "since": None})
         belongs = topic_clause(hierarchies, asked) | (tombstone & (claim.status == Status.removed))
-        wanted = wanted.where(change.claim.in_(select(claim.id).where(belongs, view.holds(ClaimVersion))))
+        wanted = wanted.where(change.claim.in_(select(claim.id).where(belongs, view.contains(ClaimVersion))))
     rows = session.execute(wanted.order_by(change.seq.desc()).limit(MOST)).mappings().all()
     told = {id_: _told(session, id_, view) for id_ in {row["claim"] for row in rows}}
     entries = tuple(_entry(row, *told[row["claim"]]) for row in rows)
     return Feed(title, entries[0].at if entries else view.at, entries)
 
 
-def _told(session: Session, id_: str, view: View) -> tuple[str, str]:
+def _told(session: Session, id_: str, view: Snapshot) -> tuple[str, str]:
     """A claim in few words, and in a sentence."""
     try:
         found = read_citable(session, id_, view)

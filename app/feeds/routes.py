@@ -5,12 +5,12 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
-from app.cache.scope import Basis
+from app.cache.scope import CacheScope
 from app.database.engine import Database, Db
-from app.database.snapshot import view_of
+from app.database.snapshot import open_snapshot
 from app.feeds.formats import Feed, atom, json_feed
 from app.feeds.queries import read_feed
-from app.http.responses import answer, json_bytes
+from app.http.responses import cacheable_response, json_bytes
 from app.http.routing import api_router
 from app.topics.routes import TopicSlug
 
@@ -25,20 +25,20 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
-def _feed(db: Database, topic: str | None = None) -> tuple[Feed, Basis]:
+def _feed(db: Database, topic: str | None = None) -> tuple[Feed, CacheScope]:
     with db.read() as session:
-        view = view_of(session)
-        return read_feed(session, view, topic), Basis(view.head)
+        view = open_snapshot(session)
+        return read_feed(session, view, topic), CacheScope(view.latest_seq)
 
 
-def _atom(request: Request, feed: Feed, basis: Basis) -> Response:
+def _atom(request: Request, feed: Feed, basis: CacheScope) -> Response:
     written = atom(feed, request.url.path, request.app.state.settings.base_url)
-    return answer(request, written, ATOM, basis=basis)
+    return cacheable_response(request, written, ATOM, basis=basis)
 
 
-def _json_feed(request: Request, feed: Feed, basis: Basis) -> Response:
+def _json_feed(request: Request, feed: Feed, basis: CacheScope) -> Response:
     written = json_bytes(json_feed(feed, request.url.path, request.app.state.settings.base_url))
-    return answer(request, written, JSON_FEED, basis=basis)
+    return cacheable_response(request, written, JSON_FEED, basis=basis)
 
 
 AS_ATOM: dict[int | str, dict[str, Any]] = {

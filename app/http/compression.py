@@ -8,13 +8,13 @@ from typing import Protocol
 import brotli  # type: ignore[import-untyped] # it has no types
 import zstandard
 
-LEAST_BYTES = 1000
+MIN_COMPRESSIBLE_BYTES = 1000
 """Below this a compressed answer fits no fewer packets."""
 
-COMPRESSIBLE = ("text/", "application/json", "application/x-ndjson", "application/xml", "image/svg")
+COMPRESSIBLE_TYPES = ("text/", "application/json", "application/x-ndjson", "application/xml", "image/svg")
 
 
-class Stream(Protocol):
+class CompressionStream(Protocol):
     """Compresses an answer piece by piece."""
 
     def compress(self, data: bytes, /) -> bytes:
@@ -24,7 +24,7 @@ class Stream(Protocol):
         """The rest."""
 
 
-class _Brotli:
+class _BrotliStream:
     def __init__(self) -> None:
         self._compressor = brotli.Compressor(quality=4)
 
@@ -37,29 +37,29 @@ class _Brotli:
         return made
 
 
-STREAMS: dict[str, Callable[[], Stream]] = {
+COMPRESSION_STREAMS: dict[str, Callable[[], CompressionStream]] = {
     "zstd": lambda: zstandard.ZstdCompressor(level=3).compressobj(),
-    "br": _Brotli,
+    "br": _BrotliStream,
     "gzip": lambda: zlib.compressobj(5, wbits=31),
 }
 """The encodings by preference: the fastest first, for they come out about as small."""
 
 
-def compressed(encoding: str, body: bytes) -> bytes:
+def compress(encoding: str, body: bytes) -> bytes:
     """`body` in one piece."""
-    stream = STREAMS[encoding]()
+    stream = COMPRESSION_STREAMS[encoding]()
     return stream.compress(body) + stream.flush()
 
 
-def worth_compressing(media_type: str, length: int) -> bool:
+def is_compressible(media_type: str, length: int) -> bool:
     """Whether an answer would become smaller. A stream of events must not wait in a compressor."""
-    if length < LEAST_BYTES or media_type.startswith("text/event-stream"):
+    if length < MIN_COMPRESSIBLE_BYTES or media_type.startswith("text/event-stream"):
         return False
-    return media_type.startswith(COMPRESSIBLE) or media_type.partition(";")[0].endswith(("+json", "+xml"))
+    return media_type.startswith(COMPRESSIBLE_TYPES) or media_type.partition(";")[0].endswith(("+json", "+xml"))
 
 
 @lru_cache(maxsize=256)
-def chosen(accepted: str) -> str | None:
+def choose_encoding(accepted: str) -> str | None:
     """The best encoding that `Accept-Encoding` allows; none where the bytes are to be sent as they are."""
     qualities: dict[str, float] = {}
     for part in accepted.lower().split(","):
@@ -68,6 +68,6 @@ def chosen(accepted: str) -> str | None:
             qualities[name.strip()] = float(weight.partition("=")[2]) if weight else 1.0
         except ValueError:
             qualities[name.strip()] = 0.0
-    weights = {encoding: qualities.get(encoding, qualities.get("*", 0.0)) for encoding in STREAMS}
+    weights = {encoding: qualities.get(encoding, qualities.get("*", 0.0)) for encoding in COMPRESSION_STREAMS}
     best = max(weights.values())
-    return next(encoding for encoding in STREAMS if weights[encoding] == best) if best > 0 else None
+    return next(encoding for encoding in COMPRESSION_STREAMS if weights[encoding] == best) if best > 0 else None

@@ -5,9 +5,9 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from app.http.serializers import Column
+from app.http.serializers import FlatColumn
 
-TYPES: dict[Any, str] = {
+COLUMN_TYPES: dict[Any, str] = {
     str: "string",
     int: "integer",
     float: "number",
@@ -17,7 +17,7 @@ TYPES: dict[Any, str] = {
 }
 
 
-def column(model: type[BaseModel], name: str, path: str) -> Column:
+def define_column(model: type[BaseModel], name: str, path: str) -> FlatColumn:
     """The column `name` for the value at `path` of `model`; what it means is what the model says of it."""
     steps = tuple(path.split("."))
     kind: Any = model
@@ -25,15 +25,15 @@ def column(model: type[BaseModel], name: str, path: str) -> Column:
         info = kind.model_fields[step]
         kind = inner_type(info.annotation)
     word = isinstance(kind, type) and issubclass(kind, str)
-    type_ = "string" if word else TYPES.get(kind, "number")
+    type_ = "string" if word else COLUMN_TYPES.get(kind, "number")
     example = info.examples[0] if info.examples else None
-    return Column(name, steps, type_, info.description or "", example)
+    return FlatColumn(name, steps, type_, info.description or "", example)
 
 
-def columns_of_model(model: type[BaseModel]) -> list[Column]:
+def columns_of_model(model: type[BaseModel]) -> list[FlatColumn]:
     """One column for each field of `model` that is not itself nested."""
     return [
-        column(model, name, name)
+        define_column(model, name, name)
         for name, info in model.model_fields.items()
         if get_origin(info.annotation) is not dict
         and not (isinstance(inner := inner_type(info.annotation), type) and issubclass(inner, BaseModel))

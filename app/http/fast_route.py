@@ -20,16 +20,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from app.database.engine import Database, database_of
-from app.database.query_budget import in_a_hurry, is_too_long
+from app.database.engine import Database, get_database
+from app.database.query_budget import is_budget_exceeded, small_budget
 from app.errors import Problem, QueryTooBroad
-from app.http.auth import contributor, contributor_of
-from app.http.idempotency import is_name
-from app.http.lists import OPTION_PARSERS, Want, list_response_of
+from app.http.auth import authenticate_contributor, require_contributor
+from app.http.idempotency import is_valid_idempotency_key
+from app.http.lists import OPTION_PARSERS, ListResponse, get_list_response
 from app.http.negotiation import SUFFIXES
 from app.http.parameters import is_ignored
-from app.http.problems import DATABASE_FAULTS
-from app.http.writes import writer_of, writer_of_request
+from app.http.problems import DATABASE_ERRORS
+from app.http.writes import create_write_request, get_write_request
 
 MAX_INLINE_ROWS = 100
 """Pages of up to this many rows are read in the event loop on SQLite: waking a thread would take longer."""
@@ -93,8 +93,8 @@ class FastRead:
         self._query_argument = query.name
         self._model: type[BaseModel] = query.field_info.annotation  # type: ignore[assignment]
         self._request_argument = dependant.request_param_name
-        self._database_argument = dependencies[database_of]
-        self._list_argument = dependencies.get(list_response_of)
+        self._database_argument = dependencies[get_database]
+        self._list_argument = dependencies.get(get_list_response)
 
     async def __call__(self, request: Request) -> Response | None:
         """Answer a plain read; None for any other request."""
@@ -110,7 +110,7 @@ class FastRead:
             arguments[self._request_argument] = request
         listed = None
         if self._list_argument:
-            listed = arguments[self._list_argument] = Want(request, **options)
+            listed = arguments[self._list_argument] = ListResponse(request, **options)
         is_file = listed is not None and listed.file is not None
         rows = getattr(query, "limit", None) or 0
         if self._inline and database.dialect == "sqlite" and rows <= MAX_INLINE_ROWS and not is_file:
@@ -122,12 +122,12 @@ class FastRead:
     def _run_inline(self, arguments: dict[str, Any]) -> Response | None:
         """Run the endpoint in the event loop with a small query budget; None if that was not enough."""
         try:
-            with in_a_hurry():
+            with small_budget():
                 return self._endpoint(**arguments)
         except QueryTooBroad:
             return None
         except DBAPIError as error:
-            if not is_too_long(error):
+            if not is_budget_exceeded(error):
                 raise
             return None
 
@@ -165,8 +165,8 @@ class FastWrite:
         self._path_arguments = {field.alias: field.name for field in dependant.path_params}
         self._body_argument = body.name
         self._model: type[BaseModel] = body.field_info.annotation  # type: ignore[assignment]
-        self._write_argument = dependencies[writer_of_request]
-        self._actor_argument = dependencies[contributor]
+        self._write_argument = dependencies[get_write_request]
+        self._actor_argument = dependencies[require_contributor]
 
     async def __call__(self, request: Request) -> Response | None:
         """Answer a plain write; None for any other request, of which nothing has been recorded."""
@@ -176,19 +176,19 @@ class FastWrite:
             request.scope["query_string"]
             or headers.get("content-type") != "application/json"
             or any(name in headers for name in STANDARD_PATH_HEADERS)
-            or not (key is None or is_name(key))
+            or not (key is None or is_valid_idempotency_key(key))
         ):
             return None
         try:
             body = await request.body()  # cached on the request: the standard path reads it again
             payload = self._model.model_validate(json.loads(body))
-            actor = await contributor_of(request)
-        except (ClientDisconnect, ValueError, RecursionError, Problem, *DATABASE_FAULTS):
+            actor = await authenticate_contributor(request)
+        except (ClientDisconnect, ValueError, RecursionError, Problem, *DATABASE_ERRORS):
             return None
         arguments: dict[str, Any] = {name: request.path_params[alias] for alias, name in self._path_arguments.items()}
         arguments |= {
             self._body_argument: payload,
-            self._write_argument: writer_of(request, body, key),
+            self._write_argument: create_write_request(request, body, key),
             self._actor_argument: actor,
         }
         return await self._endpoint(**arguments)

@@ -7,14 +7,14 @@ from pydantic import Field
 from starlette.responses import Response
 
 from app.database.engine import Db, SchemaStale
-from app.database.snapshot import view_of
+from app.database.snapshot import open_snapshot
 from app.errors import Unavailable
-from app.http.responses import one
+from app.http.responses import json_response
 from app.http.schema_types import Output
 
 router = APIRouter(tags=["operation"])
-EXAMPLE = 'counterclaim_memory_asked_total{pid="17",outcome="hit"} 1234.0'
-METRICS = "text/plain; version=1.0.0; charset=utf-8"
+METRICS_EXAMPLE = 'counterclaim_memory_asked_total{pid="17",outcome="hit"} 1234.0'
+METRICS_MEDIA_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 
 class Health(Output):
@@ -34,7 +34,7 @@ class Readiness(Health):
 )
 def read_liveness(request: Request) -> Response:
     """The process answers. Says nothing about the database."""
-    return one(request, {"status": "ok"})
+    return json_response(request, {"status": "ok"})
 
 
 @router.get(
@@ -47,8 +47,8 @@ def read_readiness(request: Request, db: Db) -> Response:
     except SchemaStale as stale:
         raise Unavailable(str(stale)) from stale
     with db.read() as session:
-        view = view_of(session)
-    return one(request, {"status": "ok", "seq": view.seq})
+        view = open_snapshot(session)
+    return json_response(request, {"status": "ok", "seq": view.seq})
 
 
 @router.get(
@@ -56,15 +56,15 @@ def read_readiness(request: Request, db: Db) -> Response:
     summary="What has it done?",
     operation_id="read_metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": EXAMPLE}}}},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": METRICS_EXAMPLE}}}},
 )
 def read_metrics(request: Request) -> Response:
     """Counters for Prometheus. Each process of a service answers for itself; `pid` tells them apart."""
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - nobody else needs it
 
-    from app.http.metrics import Collector  # noqa: PLC0415 - as above
+    from app.http.metrics import MetricsCollector  # noqa: PLC0415 - as above
 
     state = request.app.state
     registry = CollectorRegistry()
-    registry.register(Collector(state.counts, state.watch.memory, state.database))
-    return Response(generate_latest(registry), media_type=METRICS, headers={"Cache-Control": "no-store"})
+    registry.register(MetricsCollector(state.counts, state.invalidator.response_cache, state.database))
+    return Response(generate_latest(registry), media_type=METRICS_MEDIA_TYPE, headers={"Cache-Control": "no-store"})

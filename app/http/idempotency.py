@@ -4,15 +4,15 @@ from typing import Annotated
 
 from fastapi import Depends, Header
 
-from app.errors import invalid
+from app.errors import invalid_field
 
-LONGEST = 255
+MAX_KEY_CHARACTERS = 255
 """The most characters of an Idempotency-Key."""
 
 
-def is_name(key: str) -> bool:
+def is_valid_idempotency_key(key: str) -> bool:
     """Whether a request can be named so."""
-    return 0 < len(key) <= LONGEST and key.isascii() and key.isprintable()
+    return 0 < len(key) <= MAX_KEY_CHARACTERS and key.isascii() and key.isprintable()
 
 
 async def _idempotency_key(
@@ -21,12 +21,14 @@ async def _idempotency_key(
         Header(
             description="A name of your own for this request: sent again within 24 hours, it gets the first answer.",
             examples=["2f1d0c5e-import-17"],
-            max_length=LONGEST,
+            max_length=MAX_KEY_CHARACTERS,
         ),
     ] = None,
 ) -> str | None:
-    if idempotency_key is not None and not is_name(idempotency_key):
-        raise invalid("Idempotency-Key", f"Expected 1 to {LONGEST} printable ASCII characters.", location="header")
+    if idempotency_key is not None and not is_valid_idempotency_key(idempotency_key):
+        raise invalid_field(
+            "Idempotency-Key", f"Expected 1 to {MAX_KEY_CHARACTERS} printable ASCII characters.", location="header"
+        )
     return idempotency_key
 
 

@@ -5,23 +5,23 @@ from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
-from app.cache.responses import Memory
+from app.cache.responses import ResponseCache
 from app.claims.serialization.row_cache import kept_for
 from app.database.engine import Database
-from app.http.middleware import Counts
+from app.http.middleware import RequestCounters
 
 
-class Collector:
+class MetricsCollector:
     """Reads the numbers when somebody asks for them."""
 
-    def __init__(self, counts: Counts, memory: Memory, database: Database) -> None:
+    def __init__(self, counts: RequestCounters, memory: ResponseCache, database: Database) -> None:
         self.counts = counts
-        self.memory = memory
+        self.response_cache = memory
         self.database = database
 
     def collect(self) -> Iterator[Metric]:
         """Every metric with its value. `pid` tells the processes of one service apart."""
-        pid, memory = str(os.getpid()), self.memory
+        pid, memory = str(os.getpid()), self.response_cache
         made = SummaryMetricFamily(
             "counterclaim_made_seconds", "Answers that had to be made, and how long it took.", labels=["pid", "status"]
         )
@@ -33,14 +33,17 @@ class Collector:
             "Reads that were looked up in memory: sent from it, or not there. `unchanged`: hits that were a 304.",
             labels=["pid", "outcome"],
         )
-        for outcome, count in (("hit", memory.hits), ("miss", memory.misses), ("unchanged", memory.unchanged)):
+        for outcome, count in (("hit", memory.hits), ("miss", memory.misses), ("unchanged", memory.not_modified)):
             asked.add_metric([pid, outcome], count)
         yield asked
-        yield _one(
-            CounterMetricFamily, "counterclaim_memory_forgotten", "Answers that a change made untrue.", memory.forgotten
+        yield _single_metric(
+            CounterMetricFamily,
+            "counterclaim_memory_forgotten",
+            "Answers that a change made untrue.",
+            memory.invalidated,
         )
-        yield _one(GaugeMetricFamily, "counterclaim_memory_answers", "Answers that are kept.", memory.count)
-        yield _one(GaugeMetricFamily, "counterclaim_memory_bytes", "Bytes that they take.", memory.bytes)
+        yield _single_metric(GaugeMetricFamily, "counterclaim_memory_answers", "Answers that are kept.", memory.count)
+        yield _single_metric(GaugeMetricFamily, "counterclaim_memory_bytes", "Bytes that they take.", memory.size_bytes)
         written = CounterMetricFamily(
             "counterclaim_claims_asked",
             "Claims that an answer needed: kept as text, or not.",
@@ -50,12 +53,17 @@ class Collector:
         for outcome, count in (("hit", kept.hits), ("miss", kept.misses)):
             written.add_metric([pid, outcome], count)
         yield written
-        yield _one(
-            GaugeMetricFamily, "counterclaim_register_seq", "The last change that was read.", self.database.shown
+        yield _single_metric(
+            GaugeMetricFamily,
+            "counterclaim_register_seq",
+            "The last change that was read.",
+            self.database.latest_read_seq,
         )
 
 
-def _one(family: type[CounterMetricFamily | GaugeMetricFamily], name: str, description: str, value: float) -> Metric:
+def _single_metric(
+    family: type[CounterMetricFamily | GaugeMetricFamily], name: str, description: str, value: float
+) -> Metric:
     metric = family(name, description, labels=["pid"])
     metric.add_metric([str(os.getpid())], value)
     return metric

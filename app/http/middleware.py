@@ -18,16 +18,16 @@ from app.errors import Problem, TooLarge
 from app.http.problems import problem_response
 
 logger = logging.getLogger("counterclaim")
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,80}")
+REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 
-EXPOSED = ["ETag", "Link", "Location", "Retry-After", "X-Register-Seq", "X-Request-ID"]
-OPEN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": ", ".join(EXPOSED)}
+EXPOSED_HEADERS = ["ETag", "Link", "Location", "Retry-After", "X-Register-Seq", "X-Request-ID"]
+CORS_HEADERS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": ", ".join(EXPOSED_HEADERS)}
 """Any page may read any answer: on all of them, so that one that is kept serves every page."""
 
 
 @dataclass(slots=True)
-class Made:
+class StatusTotals:
     """Answers of one status that were made, and the seconds that it took."""
 
     count: int = 0
@@ -35,19 +35,19 @@ class Made:
 
 
 @dataclass(slots=True)
-class Counts:
+class RequestCounters:
     """The answers that this process made; those from memory are counted there."""
 
-    by_status: dict[int, Made] = field(default_factory=lambda: defaultdict(Made))
+    by_status: dict[int, StatusTotals] = field(default_factory=lambda: defaultdict(StatusTotals))
 
-    def made(self, status: int, seconds: float) -> None:
+    def add(self, status: int, seconds: float) -> None:
         """One more."""
         made = self.by_status[status]
         made.count += 1
         made.seconds += seconds
 
 
-class Preflight(CORSMiddleware):
+class PreflightMiddleware(CORSMiddleware):
     """Answers browsers that ask before they send. The answers themselves are open to all: see `OPEN`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,14 +56,14 @@ class Preflight(CORSMiddleware):
         await (super().__call__ if preflight else self.app)(scope, receive, send)
 
 
-class Edge:
+class RequestMiddleware:
     """The layer around the application, inside the front door and the preflights of CORS."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int, larger: Mapping[str, int]) -> None:
         """`larger` names the paths that read more than `max_body_bytes`."""
         self.app = app
         self.max_body_bytes = max_body_bytes
-        self.larger = larger
+        self.max_body_bytes_by_path = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and complete its answer."""
@@ -82,12 +82,12 @@ class Edge:
                 status = message["status"]
                 added = MutableHeaders(scope=message)
                 added["X-Request-ID"] = state["request_id"]
-                added["X-Register-Seq"] = str(scope["app"].state.database.seen)
-                added.update(OPEN)
+                added["X-Register-Seq"] = str(scope["app"].state.database.latest_seq)
+                added.update(CORS_HEADERS)
             await send(message)
 
         try:
-            await self._answer(scope, receive, complete, headers)
+            await self._call_with_limit(scope, receive, complete, headers)
         except Exception as mistake:
             logger.exception("unhandled error", extra={"request_id": state["request_id"]})
             if status:
@@ -97,14 +97,14 @@ class Edge:
             await problem_response(Request(scope), problem)(scope, receive, complete)
         finally:
             took = time.perf_counter() - began
-            scope["app"].state.counts.made(status, took)
+            scope["app"].state.counts.add(status, took)
             if logger.isEnabledFor(logging.INFO):
-                path = one_line(scope["path"])
+                path = escape_newlines(scope["path"])
                 logger.info("%s %s %s %.1fms id=%s", method, path, status, took * 1000, state["request_id"])
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+    async def _call_with_limit(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
         length = headers.get("content-length", "0")
-        most = self.larger.get(scope["path"], self.max_body_bytes)
+        most = self.max_body_bytes_by_path.get(scope["path"], self.max_body_bytes)
         if length.isdecimal() and int(length) > most:
             problem = TooLarge(f"The body has {length} bytes; at most {most} are read.")
             await problem_response(Request(scope), problem)(scope, receive, send)
@@ -123,6 +123,6 @@ class Edge:
         await self.app(scope, counted, send)
 
 
-def one_line(path: str) -> str:
+def escape_newlines(path: str) -> str:
     """A path that cannot forge a second line of the log."""
     return path.encode("unicode_escape").decode()

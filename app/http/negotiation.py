@@ -6,9 +6,9 @@ from enum import StrEnum
 from fastapi import Request
 
 from app.errors import NotAcceptable
-from app.http.serializers import CSV, NDJSON, FileFormat
+from app.http.serializers import CSV, NDJSON, FileWriter
 
-JSON = "application/json"
+JSON_MEDIA_TYPE = "application/json"
 
 
 class Format(StrEnum):
@@ -22,39 +22,42 @@ class Format(StrEnum):
 SUFFIXES = [kind.value for kind in Format]
 
 
-FILES: dict[Format, FileFormat] = {Format.csv: CSV, Format.ndjson: NDJSON}
+FILE_FORMATS: dict[Format, FileWriter] = {Format.csv: CSV, Format.ndjson: NDJSON}
 """The formats in which a list is a file of all its rows."""
 
 
-MEDIA_TYPES = {Format.json: JSON} | {kind: file.media_type.partition(";")[0] for kind, file in FILES.items()}
+MEDIA_TYPES = {Format.json: JSON_MEDIA_TYPE} | {
+    kind: file.media_type.partition(";")[0] for kind, file in FILE_FORMATS.items()
+}
 """What each format is called in `Accept`; the first is served to a client that does not mind."""
 
 
-def _chosen(request: Request, asked: Format | None) -> Format:
+def choose_format(request: Request, asked: Format | None) -> Format:
+    """Return the format of a response. Raises `NotAcceptable`."""
     suffix = request.path_params.get("suffix")
     if suffix is not None:
         return Format(suffix) if suffix in SUFFIXES else Format.json
     if asked is not None:
         return asked
-    return _accepted(",".join(request.headers.getlist("accept")) or "*/*")
+    return _negotiate(",".join(request.headers.getlist("accept")) or "*/*")
 
 
-def _accepted(accept: str) -> Format:
+def _negotiate(accept: str) -> Format:
     """The best of our formats by `Accept` (RFC 9110, 12.5.1): JSON where the client does not mind."""
     best: tuple[float, Format] | None = None
     for kind, media_type in MEDIA_TYPES.items():
-        quality = _quality(accept, media_type)
+        quality = _accept_quality(accept, media_type)
         if quality > 0 and (best is None or quality > best[0]):
             best = (quality, kind)
     if best is None:
         raise NotAcceptable(
-            f"This address serves {_listed(MEDIA_TYPES.values(), 'and')}.",
+            f"This address serves {join_words(MEDIA_TYPES.values(), 'and')}.",
             hint="leave `Accept` out, or add a suffix like .csv",
         )
     return best[1]
 
 
-def _quality(accept: str, media_type: str) -> float:
+def _accept_quality(accept: str, media_type: str) -> float:
     any_like_it = media_type.partition("/")[0] + "/*"
     found, closeness = 0.0, -1
     for part in accept.split(","):
@@ -70,7 +73,7 @@ def _quality(accept: str, media_type: str) -> float:
     return found
 
 
-def _listed(words: Iterable[str], last: str) -> str:
+def join_words(words: Iterable[str], last: str) -> str:
     """`a, b and c`."""
     *others, end = words
     return f"{', '.join(others)} {last} {end}"

@@ -12,10 +12,10 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from app import __version__
-from app.errors import NotFound, known_problems, nearest
-from app.http.negotiation import JSON
-from app.http.problems import MEDIA_TYPE, ProblemDetail
-from app.http.responses import answer, json_bytes
+from app.errors import NotFound, known_problems, suggest_nearest
+from app.http.negotiation import JSON_MEDIA_TYPE
+from app.http.problems import PROBLEM_MEDIA_TYPE, ProblemDetail
+from app.http.responses import cacheable_response, json_bytes
 
 DESCRIPTION = """
 A register of **sourced claims**: figures that sources contradict each other on, kept side by side with who said it,
@@ -38,12 +38,12 @@ TAGS = [
     {"name": "operation", "description": "How the service is."},
 ]
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES_DIRECTORY = Path(__file__).parent / "examples"
 """`bodies.json` holds a request for each input schema, `answers.json` what the starter register answers: the file is
 written by `make openapi`."""
 
 
-def openapi(app: FastAPI) -> dict[str, Any]:
+def build_openapi(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI 3.1 document: one problem schema for all errors, and no error that cannot happen."""
     if app.openapi_schema:
         return app.openapi_schema
@@ -62,13 +62,15 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     schema = ProblemDetail.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(schema.pop("$defs"))
     schemas["ProblemDetail"] = schema
-    bodies, answers = (orjson.loads((EXAMPLES / name).read_bytes()) for name in ("bodies.json", "answers.json"))
+    bodies, answers = (
+        orjson.loads((EXAMPLES_DIRECTORY / name).read_bytes()) for name in ("bodies.json", "answers.json")
+    )
     problem = {
         "description": "What is wrong, where, and what would work.",
         "content": {
-            MEDIA_TYPE: {
+            PROBLEM_MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/ProblemDetail"},
-                "example": answers.get("problem", {}).get(MEDIA_TYPE),
+                "example": answers.get("problem", {}).get(PROBLEM_MEDIA_TYPE),
             }
         },
     }
@@ -76,14 +78,14 @@ def openapi(app: FastAPI) -> dict[str, Any]:
         for operation in path.values():
             operation["responses"].pop("422", None)
             for parameter in operation.get("parameters", []):
-                _make_plain(parameter)
-            _give_examples(operation, schemas, bodies, answers)
+                _simplify_parameter(parameter)
+            _add_examples(operation, schemas, bodies, answers)
             operation["responses"]["default"] = problem
     app.openapi_schema = document
     return document
 
 
-def _make_plain(parameter: dict[str, Any]) -> None:
+def _simplify_parameter(parameter: dict[str, Any]) -> None:
     """A parameter is there or not, and never null; what has to be there is filled in when somebody tries it."""
     schema = parameter["schema"]
     kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
@@ -94,16 +96,16 @@ def _make_plain(parameter: dict[str, Any]) -> None:
         parameter["example"] = schema["examples"][0]
 
 
-def _give_examples(
+def _add_examples(
     operation: dict[str, Any], schemas: dict[str, Any], bodies: dict[str, Any], answers: dict[str, Any]
 ) -> None:
     """Put real examples into an operation: a body that the starter register takes, and what it answers."""
     if example := bodies.get(operation["operationId"]):
         operation["requestBody"]["content"]["text/csv"]["example"] = example
     elif body := operation.get("requestBody"):
-        given = body["content"][JSON]
+        given = body["content"][JSON_MEDIA_TYPE]
         name = given["schema"].get("$ref", "").rpartition("/")[2]
-        given["example"] = bodies.get(name) or _smallest(schemas[name], schemas)
+        given["example"] = bodies.get(name) or _minimal_example(schemas[name], schemas)
     answered = answers.get(operation["operationId"].removesuffix("_file"), {})
     for response in operation["responses"].values():
         for media_type, content in response.get("content", {}).items():
@@ -114,21 +116,21 @@ def _give_examples(
                 content["example"] = answered[media_type]
 
 
-def _smallest(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever JSON can say
+def _minimal_example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever JSON can say
     """The smallest body that a schema takes: its required fields, each with its own example."""
     if reference := schema.get("$ref"):
-        return _smallest(schemas[reference.rpartition("/")[2]], schemas)
+        return _minimal_example(schemas[reference.rpartition("/")[2]], schemas)
     if examples := schema.get("examples"):
         return examples[0]
     required = schema.get("required", ())
-    return {name: _smallest(schema["properties"][name], schemas) for name in required}
+    return {name: _minimal_example(schema["properties"][name], schemas) for name in required}
 
 
-def install(app: FastAPI) -> None:
+def add_documentation_routes(app: FastAPI) -> None:
     """Serve `/openapi.json` and `/docs`."""
 
     def read_openapi(request: Request) -> Response:
-        return answer(request, json_bytes(openapi(app)), JSON)
+        return cacheable_response(request, json_bytes(build_openapi(app)), JSON_MEDIA_TYPE)
 
     def show_docs() -> Response:
         return get_swagger_ui_html(
@@ -146,9 +148,9 @@ def install(app: FastAPI) -> None:
     def read_problem(code: str, request: Request) -> Response:
         kind = known_problems().get(code)
         if kind is None:
-            raise NotFound(f"There is no problem `{code}`.", hint=nearest(code, known_problems()))
+            raise NotFound(f"There is no problem `{code}`.", hint=suggest_nearest(code, known_problems()))
         told = {"code": kind.code, "status": kind.status, "title": kind.title, "meaning": kind.__doc__}
-        return answer(request, json_bytes(told), JSON)
+        return cacheable_response(request, json_bytes(told), JSON_MEDIA_TYPE)
 
     # The `type` of a problem is an address, and addresses should lead somewhere.
     app.add_api_route("/problems/{code}", read_problem, include_in_schema=False)

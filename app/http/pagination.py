@@ -8,17 +8,17 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 from sqlalchemy import literal
 
-from app.cache.scope import Basis
-from app.database.keyset import Order, _encode, read_cursor
+from app.cache.scope import CacheScope
+from app.database.keyset import Order, encode_cursor, read_cursor
 from app.errors import InvalidCursor
-from app.http.schema_types import Output, State
+from app.http.schema_types import Output, RegisterState
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 50
 
 
 AsOf = Annotated[
-    State | None,
+    RegisterState | None,
     Query(
         description="The register as it stood at this time, or at `seq:N`; as it stands if not given.",
         examples=["seq:1234"],
@@ -43,7 +43,7 @@ class PageQuery(BaseModel):
         description="Where to go on: `meta.next_cursor` of the page before.",
         examples=["WyJzbHVnIixudWxsLCJjc2lzIl0"],
     )
-    recorded_as_of: State | None = Field(
+    recorded_as_of: RegisterState | None = Field(
         default=None,
         description="The register as it stood at this time, or at `seq:N`; as it stands if not given.",
         examples=["seq:1234"],
@@ -72,21 +72,21 @@ class PageLinks(Output):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Page:
     """One page of a list: its rows, ready to be sent, where the next page begins, and what they rest on."""
 
     rows: list[dict[str, Any]]
     seq: int
     next_cursor: str | None = None
     total: int | None = None
-    basis: Basis | None = None
-    written: Sequence[str] | None = None
+    cache_scope: CacheScope | None = None
+    json_rows: Sequence[str] | None = None
     """The rows as JSON, where the database has written them already; `rows` is empty then."""
     lines: bytes | None = None
     """The rows as they stand in a file, in the same way."""
 
 
-def short(rows: Sequence[dict[str, Any]], query: PageQuery, seq: int, key: str = "id") -> Found:
+def paginate_list(rows: Sequence[dict[str, Any]], query: PageQuery, seq: int, key: str = "id") -> Page:
     """One page of a list that is short enough to be read whole; `key` tells its rows apart."""
     start = 0
     if query.cursor is not None:
@@ -97,5 +97,5 @@ def short(rows: Sequence[dict[str, Any]], query: PageQuery, seq: int, key: str =
         start = keys.index(last) + 1
     page = list(rows[start : start + (query.limit or DEFAULT_LIMIT)])
     more = start + len(page) < len(rows)
-    cursor = _encode(["list", None, page[-1][key]]) if more else None
-    return Found(page, seq, cursor, len(rows) if query.total else None)
+    cursor = encode_cursor(["list", None, page[-1][key]]) if more else None
+    return Page(page, seq, cursor, len(rows) if query.total else None)

@@ -10,38 +10,40 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from app.database.engine import Database, Db
-from app.database.snapshot import view_of
-from app.errors import InvalidRequest, Unavailable, UnknownParameter, UnsupportedMediaType, fault, nearest
+from app.database.snapshot import open_snapshot
+from app.errors import InvalidRequest, Unavailable, UnknownParameter, UnsupportedMediaType, field_fault, suggest_nearest
 
-IGNORED = ("v", "_", "t", "cb", "fbclid", "gclid")
+IGNORED_PARAMETERS = ("v", "_", "t", "cb", "fbclid", "gclid")
 """Cache-busters and trackers that charts, spreadsheets and newsletters add by themselves; so are `utm_…`."""
 
-LAG = 1.0
+MAX_WAIT_SECONDS = 1.0
 """Seconds that a read waits for a state that its client has already seen."""
 
 
 def is_ignored(name: str) -> bool:
     """Return whether a query parameter is a cache-buster or a tracker."""
-    return name in IGNORED or name.startswith("utm_")
+    return name in IGNORED_PARAMETERS or name.startswith("utm_")
 
 
-_declared: dict[int, dict[str, bool]] = {}
+_parameters_by_route: dict[int, dict[str, bool]] = {}
 
 
 async def check_parameters(request: Request) -> None:
     """Raise `UnknownParameter` for one that the route does not have, `InvalidRequest` for one given twice."""
     if not request.query_params:
         return
-    declared = _parameters(request.scope["route"])
+    declared = _route_parameters(request.scope["route"])
     faults = []
     for name in request.query_params:
         if name in declared:
             if not declared[name] and len(request.query_params.getlist(name)) > 1:
                 detail = f"`{name}` takes one value, and {len(request.query_params.getlist(name))} were given."
-                raise InvalidRequest(detail, errors=[fault(name, detail, location="query")])
+                raise InvalidRequest(detail, errors=[field_fault(name, detail, location="query")])
         elif not is_ignored(name):
-            hint = nearest(name, declared) or (f"expected one of {', '.join(declared)}" if declared else "leave it out")
-            faults.append(fault(name, f"There is no parameter `{name}` here.", hint=hint, location="query"))
+            hint = suggest_nearest(name, declared) or (
+                f"expected one of {', '.join(declared)}" if declared else "leave it out"
+            )
+            faults.append(field_fault(name, f"There is no parameter `{name}` here.", hint=hint, location="query"))
     if faults:
         raise UnknownParameter(faults[0].detail, hint=faults[0].hint, errors=faults)
 
@@ -71,32 +73,32 @@ async def wait_for_seq(
     """Let a client read its own writes, whichever process or replica answers: wait a moment for them, else 503."""
     if x_register_seq is None:
         return
-    deadline = time.monotonic() + LAG
-    while db.shown < int(x_register_seq):
-        await run_in_threadpool(_look, db)
-        if db.shown >= int(x_register_seq):
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
+    while db.latest_read_seq < int(x_register_seq):
+        await run_in_threadpool(_read_clock, db)
+        if db.latest_read_seq >= int(x_register_seq):
             return
         if time.monotonic() > deadline:
-            detail = f"This server reads seq {db.shown}; {x_register_seq} has not reached it yet."
+            detail = f"This server reads seq {db.latest_read_seq}; {x_register_seq} has not reached it yet."
             raise Unavailable(detail, hint="try again", headers={"Retry-After": "1"})
         await asyncio.sleep(0.05)
 
 
-def _look(database: Database) -> None:
+def _read_clock(database: Database) -> None:
     """See which state there is."""
     with database.read() as session:
-        view_of(session)
+        open_snapshot(session)
 
 
-def _parameters(route: APIRoute) -> dict[str, bool]:
+def _route_parameters(route: APIRoute) -> dict[str, bool]:
     """Name → whether it may repeat, of every query parameter of a route."""
-    known = _declared.get(id(route))
+    known = _parameters_by_route.get(id(route))
     if known is None:
-        known = _declared[id(route)] = _declared_by(route.dependant)
+        known = _parameters_by_route[id(route)] = _dependant_parameters(route.dependant)
     return known
 
 
-def _declared_by(dependant: Dependant) -> dict[str, bool]:
+def _dependant_parameters(dependant: Dependant) -> dict[str, bool]:
     known: dict[str, bool] = {}
     for parameter in dependant.query_params:
         model: Any = parameter.field_info.annotation
@@ -106,5 +108,5 @@ def _declared_by(dependant: Dependant) -> dict[str, bool]:
         else:
             known |= {name: get_origin(info.annotation) is list for name, info in fields.items()}
     for needed in dependant.dependencies:
-        known |= _declared_by(needed)
+        known |= _dependant_parameters(needed)
     return known

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app.database.query_budget import is_too_long
+from app.database.query_budget import is_budget_exceeded
 from app.errors import (
     Fault,
     Forbidden,
@@ -30,15 +30,15 @@ from app.errors import (
     Unauthorized,
     Unavailable,
     UnsupportedMediaType,
-    nearest,
+    suggest_nearest,
 )
 from app.http.schema_types import Input
 
-MEDIA_TYPE = "application/problem+json"
-MOST_FAULTS = 50
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+MAX_REPORTED_FAULTS = 50
 """So many faults of one request are told: a hint for each costs time, and nobody reads more."""
 
-DATABASE_FAULTS = (DBAPIError, PoolTimeout)
+DATABASE_ERRORS = (DBAPIError, PoolTimeout)
 """What is raised where the database fails, is busy or away."""
 
 logger = logging.getLogger("counterclaim")
@@ -59,7 +59,7 @@ class ProblemDetail(BaseModel):
     )
 
 
-BY_STATUS: dict[int, type[Problem]] = {
+PROBLEM_BY_STATUS: dict[int, type[Problem]] = {
     problem.status: problem
     for problem in (
         Unavailable,
@@ -91,32 +91,32 @@ def problem_response(request: Request, problem: Problem) -> Response:
         request_id=getattr(request.state, "request_id", None),
     ).model_dump()
     # What was sent is quoted here and there, and may hold half a surrogate pair, which is not UTF-8.
-    text = json.dumps(body | problem.more, default=_plain, ensure_ascii=False).encode("utf-8", "replace")
-    return Response(text, status_code=problem.status, media_type=MEDIA_TYPE, headers=problem.headers)
+    text = json.dumps(body | problem.more, default=_json_default, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(text, status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=problem.headers)
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON has no word for
+def _json_default(value: Any) -> Any:  # noqa: ANN401 - whatever JSON has no word for
     """Times and days in what a problem carries along, such as a tombstone."""
     return orjson.loads(orjson.dumps(value, option=orjson.OPT_UTC_Z))
 
 
-def install(app: FastAPI) -> None:
+def add_exception_handlers(app: FastAPI) -> None:
     """Answer every exception of `app` as a problem."""
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.add_exception_handler(HTTPException, _on_http)
-    for kind in DATABASE_FAULTS:
-        app.add_exception_handler(kind, on_database)
+    app.add_exception_handler(Problem, _handle_problem)
+    app.add_exception_handler(RequestValidationError, _handle_validation_error)
+    app.add_exception_handler(HTTPException, _handle_http_exception)
+    for kind in DATABASE_ERRORS:
+        app.add_exception_handler(kind, handle_database_error)
 
 
-async def _on_problem(request: Request, error: Exception) -> Response:
+async def _handle_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - registered for this class alone
     return problem_response(request, error)
 
 
-async def _on_http(request: Request, error: Exception) -> Response:
+async def _handle_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
-    kind = BY_STATUS.get(error.status_code, Problem)
+    kind = PROBLEM_BY_STATUS.get(error.status_code, Problem)
     hint = None
     match error.status_code:
         case 404:
@@ -135,13 +135,13 @@ async def _on_http(request: Request, error: Exception) -> Response:
     return problem_response(request, problem)
 
 
-async def on_database(request: Request, error: Exception) -> Response:
+async def handle_database_error(request: Request, error: Exception) -> Response:
     """Answer one of the `DATABASE_FAULTS`.
 
     A statement that was stopped at its budget is a 422, a database that is away or busy a 503. Any other failure of a
     statement is our mistake.
     """
-    if is_too_long(error):
+    if is_budget_exceeded(error):
         detail = "This would take longer than any one question may."
         return problem_response(request, QueryTooBroad(detail, hint="ask for less at once"))
     busy = isinstance(error, PoolTimeout) or "locked" in str(error) or "lock timeout" in str(error)
@@ -157,10 +157,10 @@ async def on_database(request: Request, error: Exception) -> Response:
     return problem_response(request, Unavailable(detail, hint="try again", headers={"Retry-After": "2"}))
 
 
-async def _on_invalid(request: Request, error: Exception) -> Response:
+async def _handle_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
     wrong = error.errors()
-    faults = [_fault_of(found) for found in wrong[:MOST_FAULTS]]
+    faults = [_describe_error(found) for found in wrong[:MAX_REPORTED_FAULTS]]
     count = "1 thing is" if len(wrong) == 1 else f"{len(wrong)} things are"
     first = faults[0]
     problem = InvalidRequest(
@@ -169,7 +169,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     return problem_response(request, problem)
 
 
-def _fault_of(found: dict[str, Any]) -> Fault:
+def _describe_error(found: dict[str, Any]) -> Fault:
     location, *path = (str(part) for part in found["loc"])
     detail = str(found["msg"]).removeprefix("Value error, ")
     hint = found.get("ctx", {}).get("hint")
@@ -178,13 +178,13 @@ def _fault_of(found: dict[str, Any]) -> Fault:
             path, detail = [], f"The body is not JSON: {found.get('ctx', {}).get('error', detail)}."
         case "extra_forbidden":
             detail = f"There is no field `{path[-1]}` here."
-            hint = nearest(path[-1], _input_fields())
+            hint = suggest_nearest(path[-1], _input_fields())
         case "missing":
             detail = "This field is required." if path else "A body is required."
         case "enum":
             words = str(found["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
             detail = f"Expected one of {', '.join(words)}."
-            hint = nearest(str(found["input"]), words)
+            hint = suggest_nearest(str(found["input"]), words)
         case "string_too_long":
             detail = f"Longer than {found['ctx']['max_length']} characters."
         case _:

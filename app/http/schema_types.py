@@ -22,14 +22,14 @@ class Output(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-def _clean(text: str) -> str:
+def _refuse_nul(text: str) -> str:
     """Refuse what PostgreSQL cannot store, and control characters that no printed figure has."""
     if "\0" in text:
         raise PydanticCustomError("text_nul", "Contains a NUL character, which cannot be stored")
     return text
 
 
-def _plain_date(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+def _refuse_other_dates(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
     """Dates are text like 2025-06-12; Pydantic would also take numbers, times and much else."""
     if isinstance(value, str):
         if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
@@ -39,33 +39,33 @@ def _plain_date(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
     return value
 
 
-def _in_utc(value: datetime) -> datetime:
+def _to_utc(value: datetime) -> datetime:
     try:
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
     except OverflowError:
         raise PydanticCustomError("time_range", "Expected a time in the years 0001 to 9999, in UTC") from None
 
 
-def _moment(value: datetime) -> str:
+def _format_utc(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=80)]
 """A natural key: small letters, digits and single hyphens."""
 
-Word = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(_clean)]
+ShortText = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(_refuse_nul)]
 """A name or a title."""
 
-Passage = Annotated[str, StringConstraints(min_length=1, max_length=5_000), AfterValidator(_clean)]
+LongText = Annotated[str, StringConstraints(min_length=1, max_length=5_000), AfterValidator(_refuse_nul)]
 """A quote, a note, a rationale."""
 
-Address = Annotated[
-    str, StringConstraints(pattern=r"^https?://[^\s/]+[^\s]*$", max_length=2_000), AfterValidator(_clean)
+WebAddress = Annotated[
+    str, StringConstraints(pattern=r"^https?://[^\s/]+[^\s]*$", max_length=2_000), AfterValidator(_refuse_nul)
 ]
 """A link that can be opened."""
 
 
-def _state(text: str) -> str:
+def _normalize_state(text: str) -> str:
     """`seq:N`, or a time that is made a time in UTC."""
     if re.fullmatch(r"seq:[0-9]{1,18}", text):
         return text
@@ -76,14 +76,14 @@ def _state(text: str) -> str:
         raise PydanticCustomError("state", "Expected a time like 2026-11-20T12:00:00Z, or seq:1234") from None
 
 
-State = Annotated[str, StringConstraints(max_length=40), AfterValidator(_state)]
+RegisterState = Annotated[str, StringConstraints(max_length=40), AfterValidator(_normalize_state)]
 """A state of the register: a time or `seq:N`."""
 
 Language = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8})*$", max_length=35)]
 """A language tag (BCP 47)."""
 
-Day = Annotated[date, BeforeValidator(_plain_date)]
+Day = Annotated[date, BeforeValidator(_refuse_other_dates)]
 """A day as YYYY-MM-DD."""
 
-UtcTime = Annotated[datetime, AfterValidator(_in_utc), PlainSerializer(_moment, return_type=str, when_used="json")]
+UtcTime = Annotated[datetime, AfterValidator(_to_utc), PlainSerializer(_format_utc, return_type=str, when_used="json")]
 """A time in UTC, written with `Z`. One that is given without a zone is taken as UTC."""

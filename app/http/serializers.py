@@ -9,14 +9,14 @@ from typing import Any
 
 import orjson
 
-Row = dict[str, Any]
+RowDict = dict[str, Any]
 
 JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 """How JSON is written everywhere: times in UTC with `Z`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class FlatColumn:
     """One column of a flat row: its name, the path to its value in the nested one, its type and what it means."""
 
     name: str
@@ -25,7 +25,7 @@ class Column:
     description: str
     example: Any = None
 
-    def value(self, row: Row) -> Any:  # noqa: ANN401 - as the type says
+    def value(self, row: RowDict) -> Any:  # noqa: ANN401 - as the type says
         """The value in `row`; None where a part of the path is missing."""
         found: Any = row
         for step in self.path:
@@ -38,26 +38,26 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class RowLayout:
     """How each row is written: nested JSON (no columns), or flat, as JSON or as a line of CSV."""
 
     columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """The name of each, and the path to its value."""
-    csv: bool = False
-    file: bool = False
+    is_csv: bool = False
+    is_file: bool = False
     """Whether for a file, of which rows are written many at once."""
 
     @classmethod
-    def of(cls, columns: Iterable[Column], *, csv: bool = False, file: bool = False) -> "Layout":
+    def from_columns(cls, columns: Iterable[FlatColumn], *, csv: bool = False, file: bool = False) -> "RowLayout":
         """The layout with these columns, if any."""
         return cls(tuple((column.name, column.path) for column in columns), csv, file)
 
 
-NESTED = Layout()
+NESTED_LAYOUT = RowLayout()
 
 
 @dataclass(frozen=True, slots=True)
-class FileFormat:
+class FileWriter:
     """A format in which a list is one file, written a batch of rows at a time.
 
     A `flat` format always needs columns; in any other a row without them stays as nested as in JSON. `head` begins the
@@ -66,19 +66,19 @@ class FileFormat:
     """
 
     media_type: str
-    flat: bool
-    head: Callable[[Sequence[Column]], bytes]
-    lines: Callable[[list[Row], Sequence[Column]], bytes]
-    end: str
-    mark: bytes = b""
+    is_flat: bool
+    write_header: Callable[[Sequence[FlatColumn]], bytes]
+    lines: Callable[[list[RowDict], Sequence[FlatColumn]], bytes]
+    row_end: str
+    byte_order_mark: bytes = b""
 
 
-def laid_out(rows: list[Row], columns: Sequence[Column]) -> list[Row]:
+def flatten_rows(rows: list[RowDict], columns: Sequence[FlatColumn]) -> list[RowDict]:
     """`rows` on one level of `columns`; as they are where there are none."""
     return [{column.name: column.value(row) for column in columns} for row in rows] if columns else rows
 
 
-def cell(value: Any) -> str:  # noqa: ANN401 - one case for each type of column
+def csv_cell(value: Any) -> str:  # noqa: ANN401 - one case for each type of column
     """One CSV cell. Empty means unknown; text that a spreadsheet would run as a formula is guarded with `'`."""
     match value:
         case None:
@@ -98,29 +98,29 @@ def cell(value: Any) -> str:  # noqa: ANN401 - one case for each type of column
             return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
-def _csv(lines: Iterable[Iterable[str]]) -> bytes:
+def _csv_bytes(lines: Iterable[Iterable[str]]) -> bytes:
     written = io.StringIO()
     csv.writer(written, lineterminator="\r\n").writerows(lines)
     return written.getvalue().encode()
 
 
-CSV = FileFormat(
+CSV = FileWriter(
     media_type="text/csv; charset=utf-8",
-    flat=True,
-    head=lambda columns: _csv([[column.name for column in columns]]),
-    lines=lambda rows, columns: _csv([cell(column.value(row)) for column in columns] for row in rows),
-    end="\r\n",
-    mark="\ufeff".encode(),
+    is_flat=True,
+    write_header=lambda columns: _csv_bytes([[column.name for column in columns]]),
+    lines=lambda rows, columns: _csv_bytes([csv_cell(column.value(row)) for column in columns] for row in rows),
+    row_end="\r\n",
+    byte_order_mark="\ufeff".encode(),
 )
 """RFC 4180: CRLF, and the header is always there."""
 
-NDJSON = FileFormat(
+NDJSON = FileWriter(
     media_type="application/x-ndjson",
-    flat=False,
-    head=lambda _columns: b"",
+    is_flat=False,
+    write_header=lambda _columns: b"",
     lines=lambda rows, columns: b"".join(
-        orjson.dumps(row, option=JSON_OPTIONS | orjson.OPT_APPEND_NEWLINE) for row in laid_out(rows, columns)
+        orjson.dumps(row, option=JSON_OPTIONS | orjson.OPT_APPEND_NEWLINE) for row in flatten_rows(rows, columns)
     ),
-    end="\n",
+    row_end="\n",
 )
 """One JSON object a line, each ended by a line feed: a list without rows is a file without bytes."""

@@ -12,70 +12,74 @@ from sqlalchemy import and_, delete, insert, select, update
 from starlette.responses import Response
 
 from app.database.engine import Database
-from app.database.group_commit import together
+from app.database.group_commit import group_committer
 from app.database.tables import StoredAnswer, columns_of
-from app.database.transaction import Log
+from app.database.transaction import WriteTransaction
 from app.errors import KeyReused, PreconditionFailed, PreconditionRequired, Removed
 from app.http.auth import Actor
 from app.http.idempotency import IdempotencyKey
-from app.http.negotiation import JSON
+from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.problems import problem_response
-from app.http.responses import answer, json_bytes
+from app.http.responses import cacheable_response, json_bytes
 from app.vocabulary.slug_records import Slugged, seek_slugged
 
-KEPT = timedelta(hours=24)
+STORED_ANSWER_LIFETIME = timedelta(hours=24)
 """How long an answer is kept for its Idempotency-Key."""
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class WriteResult:
     """What a write made: the record as it stands now, whether it is new, and the claim that it belongs to."""
 
-    card: dict[str, Any]
+    document: dict[str, Any]
     created: bool = False
     claim: str | None = None
     location: str | None = None
 
 
-class Writer:
+class WriteRequest:
     """The pen of one request."""
 
     def __init__(self, request: Request, digest: str, key: str | None, if_match: str | None = None) -> None:
         """`digest` tells one body from another."""
         self.request = request
         self.database: Database = request.app.state.database
-        self.digest = digest
+        self.body_digest = digest
         self.key = key
         self.if_match = if_match
 
-    def __call__(self, actor: Actor, act: Callable[[Log], Made]) -> Response:
+    def __call__(self, actor: Actor, act: Callable[[WriteTransaction], WriteResult]) -> Response:
         """`write` for a route that runs in a thread."""
         return from_thread.run(self.write, actor, act)
 
-    async def write(self, actor: Actor, act: Callable[[Log], Made]) -> Response:
+    async def write(self, actor: Actor, act: Callable[[WriteTransaction], WriteResult]) -> Response:
         """Run `act` in a transaction and answer with what it made, or with what the same request made before."""
 
-        def run(log: Log) -> Response:
-            if (before := self.before(log, actor)) is not None:
+        def run(log: WriteTransaction) -> Response:
+            if (before := self.find_stored_response(log, actor)) is not None:
                 return before
             made = act(log)
-            response = self.answer(made)
-            self.keep(log, actor, made, response)
+            response = self.build_response(made)
+            self.store_response(log, actor, made, response)
             return response
 
-        return await together(self.database).write(actor.name, run)
+        return await group_committer(self.database).write(actor.name, run)
 
     def put(
-        self, actor: Actor, kind: Slugged, slug: str, act: Callable[[Log], tuple[dict[str, Any], bool | None]]
+        self,
+        actor: Actor,
+        kind: Slugged,
+        slug: str,
+        act: Callable[[WriteTransaction], tuple[dict[str, Any], bool | None]],
     ) -> Response:
         """Record what has a slug. If-Match is honoured where it is given: nothing but slugs is replaced blindly."""
 
-        def record(log: Log) -> Made:
-            before = seek_slugged(log.session, kind, slug, log.view)
+        def record(log: WriteTransaction) -> WriteResult:
+            before = seek_slugged(log.session, kind, slug, log.snapshot)
             if before is not None:
                 self.check_match(before, required=False)
             card, created = act(log)
-            return Made(card, created=bool(created))
+            return WriteResult(card, created=bool(created))
 
         return self(actor, record)
 
@@ -98,31 +102,37 @@ class Writer:
             more={"revision": card["revision"], "current": card},
         )
 
-    def answer(self, made: Made) -> Response:
+    def build_response(self, made: WriteResult) -> Response:
         """What a write is answered that made this."""
-        headers = {"Location": made.location or made.card["links"]["self"]} if made.created else {}
-        tag = f"{made.card['revision']}-" if "revision" in made.card else ""
+        headers = {"Location": made.location or made.document["links"]["self"]} if made.created else {}
+        tag = f"{made.document['revision']}-" if "revision" in made.document else ""
         status = 201 if made.created else 200
-        return answer(self.request, json_bytes(made.card), JSON, tag=tag, status=status, headers=headers)
+        return cacheable_response(
+            self.request, json_bytes(made.document), JSON_MEDIA_TYPE, tag=tag, status=status, headers=headers
+        )
 
-    def before(self, log: Log, actor: Actor) -> Response | None:
+    def find_stored_response(self, log: WriteTransaction, actor: Actor) -> Response | None:
         """The answer that this key got before, if there is a key and it got one in the last 24 hours."""
         if self.key is None:
             return None
-        log.session.execute(delete(StoredAnswer).where(columns_of(StoredAnswer).at < log.at - KEPT))
-        found = log.session.execute(select(*columns_of(StoredAnswer)).where(self._mine(actor))).mappings().first()
+        log.session.execute(delete(StoredAnswer).where(columns_of(StoredAnswer).at < log.at - STORED_ANSWER_LIFETIME))
+        found = (
+            log.session.execute(select(*columns_of(StoredAnswer)).where(self._matches_request(actor)))
+            .mappings()
+            .first()
+        )
         if found is None:
             return None
-        if found["digest"] != self.digest:
+        if found["digest"] != self.body_digest:
             raise KeyReused(
                 "This Idempotency-Key was used for another request.", hint="use a new key for a new request"
             )
         if found["body"] is None:
             return problem_response(self.request, Removed("What this request made was taken down."))
         headers = {**found["headers"], "Idempotency-Replayed": "true"}
-        return Response(found["body"], status_code=found["status"], media_type=JSON, headers=headers)
+        return Response(found["body"], status_code=found["status"], media_type=JSON_MEDIA_TYPE, headers=headers)
 
-    def keep(self, log: Log, actor: Actor, made: Made, response: Response) -> None:
+    def store_response(self, log: WriteTransaction, actor: Actor, made: WriteResult, response: Response) -> None:
         """Keep the answer for the key, if there is one, in the transaction of the write."""
         if self.key is None:
             return
@@ -132,7 +142,7 @@ class Writer:
                 actor=actor.id,
                 path=self.request.url.path,
                 key=self.key,
-                digest=self.digest,
+                digest=self.body_digest,
                 at=log.at,
                 status=response.status_code,
                 headers=kept,
@@ -141,17 +151,17 @@ class Writer:
             )
         )
 
-    def _mine(self, actor: Actor) -> Any:  # noqa: ANN401 - a clause
+    def _matches_request(self, actor: Actor) -> Any:  # noqa: ANN401 - a clause
         columns = columns_of(StoredAnswer)
         return and_(columns.actor == actor.id, columns.path == self.request.url.path, columns.key == self.key)
 
 
-def forget_answers(log: Log, claim: str) -> None:
+def clear_stored_bodies(log: WriteTransaction, claim: str) -> None:
     """Stored answers that show a claim lose their bodies when it is taken down."""
     log.session.execute(update(StoredAnswer).where(columns_of(StoredAnswer).claim == claim).values(body=None))
 
 
-async def writer_of_request(
+async def get_write_request(
     request: Request,
     key: IdempotencyKey,
     if_match: Annotated[
@@ -162,15 +172,15 @@ async def writer_of_request(
             max_length=255,
         ),
     ] = None,
-) -> Writer:
+) -> WriteRequest:
     """The write request of a route."""
-    return writer_of(request, await request.body(), key, if_match)
+    return create_write_request(request, await request.body(), key, if_match)
 
 
-def writer_of(request: Request, body: bytes, key: str | None, if_match: str | None = None) -> Writer:
+def create_write_request(request: Request, body: bytes, key: str | None, if_match: str | None = None) -> WriteRequest:
     """The pen of a request whose body was read."""
-    return Writer(request, hashlib.sha256(body).hexdigest(), key, if_match)
+    return WriteRequest(request, hashlib.sha256(body).hexdigest(), key, if_match)
 
 
-Write = Annotated[Writer, Depends(writer_of_request)]
+WriteRequestDep = Annotated[WriteRequest, Depends(get_write_request)]
 """The pen, in a writing route's signature."""

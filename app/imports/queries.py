@@ -6,12 +6,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from app.database.keyset import Order, walk
-from app.database.snapshot import View
+from app.database.keyset import Order, fetch_page
+from app.database.snapshot import Snapshot
 from app.database.tables import ImportVersion, columns_of
 from app.database.types import ID_PATTERN
 from app.errors import NotFound
-from app.http.pagination import DEFAULT_LIMIT, Found, PageQuery
+from app.http.pagination import DEFAULT_LIMIT, Page, PageQuery
 
 SHOWN = (
     "id",
@@ -28,23 +28,23 @@ SHOWN = (
 )
 
 
-def find_imports(session: Session, query: PageQuery, view: View) -> Found:
+def find_imports(session: Session, query: PageQuery, view: Snapshot) -> Page:
     """All imports, the newest first."""
     columns = columns_of(ImportVersion)
-    statement = select(*columns).where(view.holds(ImportVersion))
+    statement = select(*columns).where(view.contains(ImportVersion))
     counted = select(func.count()).select_from(statement.subquery())
     total = session.execute(counted).scalar_one() if query.total else None
     order = Order("-id", columns.id, descending=True)
-    rows, cursor = walk(session, statement, order, query.limit or DEFAULT_LIMIT, query.cursor)
-    return Found([import_card(row) for row in rows], view.seq, cursor, total)
+    rows, cursor = fetch_page(session, statement, order, query.limit or DEFAULT_LIMIT, query.cursor)
+    return Page([import_card(row) for row in rows], view.seq, cursor, total)
 
 
-def read_import(session: Session, id_: str, view: View) -> dict[str, Any]:
+def read_import(session: Session, id_: str, view: Snapshot) -> dict[str, Any]:
     """One import. Raises `NotFound`."""
     columns = columns_of(ImportVersion)
     row = None
     if ID_PATTERN.fullmatch(id_):
-        wanted = select(*columns).where(columns.id == id_, view.holds(ImportVersion))
+        wanted = select(*columns).where(columns.id == id_, view.contains(ImportVersion))
         row = session.execute(wanted).mappings().first()
     if row is None:
         raise NotFound(f"There is no import `{id_}`.", hint="GET /v1/imports lists them")

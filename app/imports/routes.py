@@ -7,15 +7,15 @@ from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from app.database.engine import Db
-from app.database.snapshot import view_of
+from app.database.snapshot import open_snapshot
 from app.http.auth import Contributor
-from app.http.csv_columns import column, columns_of_model
+from app.http.csv_columns import columns_of_model, define_column
 from app.http.idempotency import IdempotencyKey
-from app.http.lists import Wanted, listing
-from app.http.pagination import AsOf, Found, PageQuery
-from app.http.responses import one
+from app.http.lists import ListResponseDep, list_route
+from app.http.pagination import AsOf, Page, PageQuery
+from app.http.responses import json_response
 from app.http.routing import api_router
-from app.http.writes import Writer
+from app.http.writes import WriteRequest
 from app.imports.queries import find_imports, read_import
 from app.imports.schemas import ID, Counts, Import, ImportQuery, ImportReport
 from app.imports.uploads import FORM, RAW, Uploaded
@@ -23,8 +23,8 @@ from app.imports.uploads import FORM, RAW, Uploaded
 router = api_router("imports")
 COLUMNS = [
     *columns_of_model(Import),
-    *(column(Import, name, f"counts.{name}") for name in Counts.model_fields),
-    column(Import, "url", "links.self"),
+    *(define_column(Import, name, f"counts.{name}") for name in Counts.model_fields),
+    define_column(Import, "url", "links.self"),
 ]
 BODIES: dict[str, Any] = {
     **{media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in RAW},
@@ -69,16 +69,16 @@ def post_import(
     from app.imports.service import receive  # noqa: PLC0415 - most registers are read all day and import once
 
     with closing(uploaded):
-        return receive(request, contributor, uploaded, query, Writer(request, uploaded.digest, key))
+        return receive(request, contributor, uploaded, query, WriteRequest(request, uploaded.digest, key))
 
 
-@listing(router, "/imports", Import, "List imports")
-def list_imports(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+@list_route(router, "/imports", Import, "List imports")
+def list_imports(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """Every import that changed the register, the newest first: who, when, from which files, and what came of it."""
 
-    def find(page: PageQuery) -> Found:
+    def find(page: PageQuery) -> Page:
         with db.read() as session:
-            return find_imports(session, page, view_of(session, page.recorded_as_of))
+            return find_imports(session, page, open_snapshot(session, page.recorded_as_of))
 
     return want.rows(find, query, COLUMNS)
 
@@ -92,5 +92,5 @@ def get_import(
 ) -> Response:
     """Who imported what and when, what became of every row, and what smelled."""
     with db.read() as session:
-        card = read_import(session, id, view_of(session, recorded_as_of))
-    return one(request, card)
+        card = read_import(session, id, open_snapshot(session, recorded_as_of))
+    return json_response(request, card)

@@ -7,12 +7,12 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
-from app.database.transaction import Log, writing
+from app.database.transaction import WriteTransaction, write_transaction
 from app.enums import Role
-from app.errors import FileNotRead, Forbidden, MappingNotRead, RowsRefused, fault
+from app.errors import FileNotRead, Forbidden, MappingNotRead, RowsRefused, field_fault
 from app.http.auth import Actor
-from app.http.problems import MOST_FAULTS
-from app.http.writes import Made, Writer
+from app.http.problems import MAX_REPORTED_FAULTS
+from app.http.writes import WriteRequest, WriteResult
 from app.imports.mappings.mapper import MappedPlan
 from app.imports.mappings.native import NativePlan
 from app.imports.mappings.schema import load_mapping, read_mapping
@@ -27,30 +27,30 @@ UNPACKED = 10
 """A packed upload may hold so many times what an upload may have."""
 
 
-def receive(request: Request, actor: Actor, upload: Upload, query: ImportQuery, writer: Writer) -> Response:
+def receive(request: Request, actor: Actor, upload: Upload, query: ImportQuery, writer: WriteRequest) -> Response:
     """Import what was uploaded, or answer what the same request was answered before."""
     return _answered_before(request, actor, writer) or _imported(request, actor, upload, query, writer)
 
 
-def _imported(request: Request, actor: Actor, upload: Upload, query: ImportQuery, writer: Writer) -> Response:
+def _imported(request: Request, actor: Actor, upload: Upload, query: ImportQuery, writer: WriteRequest) -> Response:
     """Run the import, and answer in the transaction that publishes it."""
     settings = request.app.state.settings
     answers: list[Response] = []
 
     def allow(result: Result) -> None:
-        if result.needs_editor and not actor.may(Role.editor):
+        if result.needs_editor and not actor.has_role(Role.editor):
             more = f", and {len(result.needs_editor) - 1} more" if len(result.needs_editor) > 1 else ""
             raise Forbidden(f"This import has to {result.needs_editor[0]}{more}; that needs the role editor.")
 
-    def begin(log: Log) -> None:
+    def begin(log: WriteTransaction) -> None:
         # The same request may have been answered while this one was reading.
-        if (before := writer.before(log, actor)) is not None:
+        if (before := writer.find_stored_response(log, actor)) is not None:
             raise _Answered(before)
 
-    def done(log: Log, result: Result) -> None:
-        made = Made(_report(result, recorded=True), created=True)
-        answers.append(writer.answer(made))
-        writer.keep(log, actor, made, answers[-1])
+    def done(log: WriteTransaction, result: Result) -> None:
+        made = WriteResult(_report(result, recorded=True), created=True)
+        answers.append(writer.build_response(made))
+        writer.store_response(log, actor, made, answers[-1])
 
     try:
         with _as_problems():
@@ -69,7 +69,9 @@ def _imported(request: Request, actor: Actor, upload: Upload, query: ImportQuery
         return before.response
     if result.published:
         return answers[-1]
-    return _answered_before(request, actor, writer) or writer.answer(Made(_report(result, recorded=False)))
+    return _answered_before(request, actor, writer) or writer.build_response(
+        WriteResult(_report(result, recorded=False))
+    )
 
 
 @contextmanager
@@ -82,10 +84,12 @@ def _as_problems() -> Iterator[None]:
     except MappingRefused as wrong:
         raise MappingNotRead(str(wrong), hint="docs/mappings.md describes them") from None
     except ImportRefused as wrong:
-        rows = [fault(f"{file}/{line}", reason) for file, line, reasons in wrong.result.refused for reason in reasons]
+        rows = [
+            field_fault(f"{file}/{line}", reason) for file, line, reasons in wrong.result.refused for reason in reasons
+        ]
         report = _report(wrong.result, recorded=False)
         hint = "correct the rows, or send `keep_going=true` to import the others"
-        raise RowsRefused(str(wrong), hint=hint, errors=rows[:MOST_FAULTS], more={"report": report}) from None
+        raise RowsRefused(str(wrong), hint=hint, errors=rows[:MAX_REPORTED_FAULTS], more={"report": report}) from None
 
 
 class _Answered(Exception):
@@ -96,12 +100,12 @@ class _Answered(Exception):
         self.response = response
 
 
-def _answered_before(request: Request, actor: Actor, writer: Writer) -> Response | None:
+def _answered_before(request: Request, actor: Actor, writer: WriteRequest) -> Response | None:
     """What the request with this Idempotency-Key was answered before, if there is a key and it was."""
     if writer.key is None:
         return None
-    with writing(request.app.state.database, actor.name) as log:
-        return writer.before(log, actor)
+    with write_transaction(request.app.state.database, actor.name) as log:
+        return writer.find_stored_response(log, actor)
 
 
 def _plan(upload: Upload, name: str | None) -> Plan:

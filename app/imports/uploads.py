@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from app.errors import UnsupportedMediaType, invalid
+from app.errors import UnsupportedMediaType, invalid_field
 
 RAW = {
     "text/csv": "upload.csv",
@@ -101,7 +101,7 @@ async def _receive_form(request: Request, upload: Upload) -> None:
     except HTTPException as wrong:
         if wrong.status_code != 400:  # noqa: PLR2004 - 413 says what it is by itself
             raise
-        raise invalid("", f"The form cannot be read: {wrong.detail}") from None
+        raise invalid_field("", f"The form cannot be read: {wrong.detail}") from None
 
 
 async def _take_parts(form: FormData, upload: Upload) -> None:
@@ -109,7 +109,7 @@ async def _take_parts(form: FormData, upload: Upload) -> None:
         if name == "mapping":
             text = await value.read(MOST_MAPPING + 1) if isinstance(value, UploadFile) else value.encode()
             if len(text) > MOST_MAPPING:
-                raise invalid("mapping", f"A mapping has at most {MOST_MAPPING:,} bytes.")
+                raise invalid_field("mapping", f"A mapping has at most {MOST_MAPPING:,} bytes.")
             upload.mapping = _decoded(text)
             upload.note(upload.mapping)
         elif name == "file" and isinstance(value, UploadFile):
@@ -117,16 +117,18 @@ async def _take_parts(form: FormData, upload: Upload) -> None:
                 while part := await value.read(1 << 20):
                     write(part)
         else:
-            raise invalid(name, "Expected the parts `file` (one or more) and `mapping`.", hint="curl -F file=@data.csv")
+            raise invalid_field(
+                name, "Expected the parts `file` (one or more) and `mapping`.", hint="curl -F file=@data.csv"
+            )
     if not upload.paths:
-        raise invalid("file", "The form has no file.", hint="curl -F file=@data.csv -F mapping=@mapping.toml")
+        raise invalid_field("file", "The form has no file.", hint="curl -F file=@data.csv -F mapping=@mapping.toml")
 
 
 def _decoded(text: bytes) -> str:
     try:
         return text.decode()
     except UnicodeDecodeError:
-        raise invalid("mapping", "A mapping is TOML in UTF-8.") from None
+        raise invalid_field("mapping", "A mapping is TOML in UTF-8.") from None
 
 
 Uploaded = Annotated[Upload, Depends(_upload)]

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from app.claims.queries import read_claim
 from app.claims.serialization.rows import Card
-from app.database.snapshot import View
+from app.database.snapshot import Snapshot
 from app.database.tables import (
     AssessmentVersion,
     CategoryVersion,
@@ -44,7 +44,7 @@ class Citable:
     head: int
 
 
-def read_citable(session: Session, id_: str, view: View) -> Citable:
+def read_citable(session: Session, id_: str, view: Snapshot) -> Citable:
     """A claim, ready to be cited. Raises `NotFound`, or `Removed` with the tombstone."""
     card = read_claim(session, id_, view)
     category, components, newest = _category(session, card["category"], view)
@@ -62,17 +62,17 @@ def read_citable(session: Session, id_: str, view: View) -> Citable:
     sources, newest = _sources(session, slugs, view)
     seqs.append(newest)
     names = Names(category, components, subjects, places, sources, disputed)
-    return Citable(card, names, cite(card, names, view.known_on), max(seqs), view.known_on, view.head)
+    return Citable(card, names, cite(card, names, view.known_on), max(seqs), view.known_on, view.latest_seq)
 
 
 def _base(card: Card) -> str:
     return card["figure"]["relative_to"] or ""
 
 
-def _category(session: Session, slug: str, view: View) -> tuple[str, tuple[str, ...] | None, int]:
+def _category(session: Session, slug: str, view: Snapshot) -> tuple[str, tuple[str, ...] | None, int]:
     columns = columns_of(CategoryVersion)
     wanted = (columns.name, columns.components, columns.seq)
-    row = session.execute(select(*wanted).where(columns.slug == slug, view.holds(CategoryVersion))).first()
+    row = session.execute(select(*wanted).where(columns.slug == slug, view.contains(CategoryVersion))).first()
     if row is None:
         return slug, (), 0
     if row.components is None:
@@ -82,15 +82,15 @@ def _category(session: Session, slug: str, view: View) -> tuple[str, tuple[str, 
     return row.name, tuple(known.get(part, part) for part in parts), max(row.seq, newest)
 
 
-def _named(session: Session, table: type[Version], slugs: Iterable[str], view: View) -> tuple[dict[str, str], int]:
+def _named(session: Session, table: type[Version], slugs: Iterable[str], view: Snapshot) -> tuple[dict[str, str], int]:
     """Slug → name, and the last change among them."""
     columns = columns_of(table)
     wanted = select(columns.slug, columns.name, columns.seq)
-    rows = session.execute(wanted.where(columns.slug.in_(set(slugs)), view.holds(table))).all()
+    rows = session.execute(wanted.where(columns.slug.in_(set(slugs)), view.contains(table))).all()
     return {row.slug: row.name for row in rows}, max((row.seq for row in rows), default=0)
 
 
-def _sources(session: Session, slugs: Iterable[str], view: View) -> tuple[dict[str, Source], int]:
+def _sources(session: Session, slugs: Iterable[str], view: Snapshot) -> tuple[dict[str, Source], int]:
     """Slug → source, each with the one that it speaks for."""
     rows = _source_rows(session, slugs, view)
     # Whom somebody speaks for is said in one step; nobody speaks for a spokesman.
@@ -101,26 +101,26 @@ def _sources(session: Session, slugs: Iterable[str], view: View) -> tuple[dict[s
     return sources, max((row.seq for row in rows), default=0)
 
 
-def _source_rows(session: Session, slugs: Iterable[str], view: View) -> list[Any]:
+def _source_rows(session: Session, slugs: Iterable[str], view: Snapshot) -> list[Any]:
     columns = columns_of(SourceVersion)
     wanted = (columns.slug, columns.name, columns.kind, columns.anonymous, columns.speaks_for, columns.seq)
-    found = select(*wanted).where(columns.slug.in_(set(slugs)), view.holds(SourceVersion))
+    found = select(*wanted).where(columns.slug.in_(set(slugs)), view.contains(SourceVersion))
     return list(session.execute(found))
 
 
-def _disputed(session: Session, card: Card, view: View) -> tuple[tuple[str, ...], int]:
+def _disputed(session: Session, card: Card, view: Snapshot) -> tuple[tuple[str, ...], int]:
     """The sources whose claims a denial disputes, in the order in which that was recorded."""
     if card["proposition"] != Proposition.denial:
         return (), 0
     relation, claim = columns_of(RelationVersion), columns_of(ClaimVersion)
     wanted = (relation.to_claim, relation.to_source, relation.withdrawn, relation.seq)
-    disputes = (relation.claim == card["id"], relation.type == RelationType.disputes, view.holds(RelationVersion))
+    disputes = (relation.claim == card["id"], relation.type == RelationType.disputes, view.contains(RelationVersion))
     rows = session.execute(select(*wanted).where(*disputes).order_by(relation.id)).all()
     ids = {row.to_claim for row in rows if row.to_claim}
     by_claim: Mapping[str, Any] = {
         row.id: row
         for row in session.execute(
-            select(claim.id, claim.source, claim.seq).where(claim.id.in_(ids), view.holds(ClaimVersion))
+            select(claim.id, claim.source, claim.seq).where(claim.id.in_(ids), view.contains(ClaimVersion))
         )
     }
     slugs = [
@@ -132,18 +132,18 @@ def _disputed(session: Session, card: Card, view: View) -> tuple[tuple[str, ...]
     return tuple(dict.fromkeys(slug for slug in slugs if slug and slug != card["source"]["slug"])), newest
 
 
-def _documents(session: Session, card: Card, view: View) -> int:
+def _documents(session: Session, card: Card, view: Snapshot) -> int:
     columns = columns_of(DocumentVersion)
     ids = [cited["document"]["id"] for cited in card["citations"]]
-    newest = select(func.max(columns.seq)).where(columns.id.in_(ids), view.holds(DocumentVersion))
+    newest = select(func.max(columns.seq)).where(columns.id.in_(ids), view.contains(DocumentVersion))
     return session.execute(newest).scalar() or 0
 
 
-def _revised(session: Session, card: Card, view: View) -> list[int]:
+def _revised(session: Session, card: Card, view: Snapshot) -> list[int]:
     """The last change among the citations of a claim, and among its assessments."""
     found = []
     for table in (CitationVersion, AssessmentVersion):
         columns = columns_of(table)
-        newest = select(func.max(columns.seq)).where(columns.claim == card["id"], view.holds(table))
+        newest = select(func.max(columns.seq)).where(columns.claim == card["id"], view.contains(table))
         found.append(session.execute(newest).scalar() or 0)
     return found

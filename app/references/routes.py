@@ -6,14 +6,14 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.responses import Response
 
-from app.cache.scope import Basis, of_claim
+from app.cache.scope import CacheScope, claim_scope
 from app.claims.routes import ClaimId, KnownOn
 from app.database.engine import Db
-from app.database.snapshot import view_of
+from app.database.snapshot import open_snapshot
 from app.http.pagination import AsOf
-from app.http.responses import answer, json_bytes, one
+from app.http.responses import cacheable_response, json_bytes, json_response
 from app.http.routing import api_router
-from app.http.serializers import cell
+from app.http.serializers import csv_cell
 from app.references.bibliography import Item, bibtex, caveats, document_item, record_item
 from app.references.queries import Citable, read_citable
 from app.references.schemas import BIBTEX, CSL, FIGURE, SENTENCE, ClaimCitation
@@ -28,7 +28,7 @@ BIB = "application/x-bibtex; charset=utf-8"
 def _asked(claim: ClaimId, db: Db, known_on: KnownOn = None, recorded_as_of: AsOf = None) -> Citable:
     """The claim that is to be cited, in the state that was asked for."""
     with db.read() as session:
-        return read_citable(session, claim, view_of(session, recorded_as_of, known_on=known_on))
+        return read_citable(session, claim, open_snapshot(session, recorded_as_of, known_on=known_on))
 
 
 Cited = Annotated[Citable, Depends(_asked)]
@@ -88,25 +88,29 @@ def read_citation(request: Request, found: Cited) -> Response:
             "figure": f"{address}/figure.txt",
         },
     }
-    return one(request, body, tag=_tag(found), basis=_basis(found))
+    return json_response(request, body, tag=_tag(found), basis=_basis(found))
 
 
 @_file("/claims/{id}/citation.txt", "read_citation_text", "Cite a claim as plain text", TEXT, SENTENCE + "\n")
 def read_citation_text(request: Request, found: Cited) -> Response:
     """The sentence alone."""
-    return answer(request, f"{found.cited.sentence}\n".encode(), TEXT, tag=_tag(found), basis=_basis(found))
+    return cacheable_response(request, f"{found.cited.sentence}\n".encode(), TEXT, tag=_tag(found), basis=_basis(found))
 
 
 @_file("/claims/{id}/citation.csl.json", "read_citation_csl", "Cite a claim as CSL-JSON", CSL_JSON, [CSL])
 def read_citation_csl(request: Request, found: Cited) -> Response:
     """For Zotero and other reference managers: the document, and our record of the claim in this revision."""
-    return answer(request, json_bytes(_items(request, found)), CSL_JSON, tag=_tag(found), basis=_basis(found))
+    return cacheable_response(
+        request, json_bytes(_items(request, found)), CSL_JSON, tag=_tag(found), basis=_basis(found)
+    )
 
 
 @_file("/claims/{id}/citation.bib", "read_citation_bibtex", "Cite a claim as BibTeX", BIB, BIBTEX)
 def read_citation_bibtex(request: Request, found: Cited) -> Response:
     """For LaTeX: the document, and our record of the claim in this revision."""
-    return answer(request, bibtex(_items(request, found)).encode(), BIB, tag=_tag(found), basis=_basis(found))
+    return cacheable_response(
+        request, bibtex(_items(request, found)).encode(), BIB, tag=_tag(found), basis=_basis(found)
+    )
 
 
 @_file("/claims/{id}/figure.txt", "read_figure", "Read a figure for one cell", TEXT, FIGURE)
@@ -118,8 +122,8 @@ def read_figure(request: Request, found: Cited) -> Response:
     """
     text = found.cited.figure
     if not (text[:1] == "-" and text[1:2].isdigit()):
-        text = cell(text)
-    return answer(request, text.encode(), TEXT, tag=_tag(found), basis=_basis(found))
+        text = csv_cell(text)
+    return cacheable_response(request, text.encode(), TEXT, tag=_tag(found), basis=_basis(found))
 
 
 def _items(request: Request, found: Citable) -> list[Item]:
@@ -134,8 +138,8 @@ def _permanent(found: Citable) -> str:
     return f"{found.card['links']['self']}/citation?recorded_as_of=seq:{found.state}{day}"
 
 
-def _basis(found: Citable) -> Basis:
-    return of_claim(found.head, found.card["id"])
+def _basis(found: Citable) -> CacheScope:
+    return claim_scope(found.head, found.card["id"])
 
 
 def _tag(found: Citable) -> str:

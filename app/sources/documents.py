@@ -7,13 +7,13 @@ from sqlalchemy import Select, and_, func, select
 from sqlmodel import Session
 from uuid_utils import uuid7
 
-from app.database.keyset import Order, walk
-from app.database.snapshot import View
+from app.database.keyset import Order, fetch_page
+from app.database.snapshot import Snapshot
 from app.database.tables import DocumentVersion, SourceVersion, columns_of, table_of
-from app.database.transaction import Log
+from app.database.transaction import WriteTransaction
 from app.database.types import ID_PATTERN
 from app.errors import Fault, NotFound
-from app.http.pagination import DEFAULT_LIMIT, Found, PageQuery
+from app.http.pagination import DEFAULT_LIMIT, Page, PageQuery
 from app.sources.queries import SOURCE
 from app.sources.schemas import DocumentCard, DocumentInput
 from app.vocabulary.slug_records import STAMPS, unknown_slugs
@@ -24,13 +24,13 @@ CARD = tuple(DocumentCard.model_fields)
 GIVEN = tuple(DocumentInput.model_fields)
 
 
-def _documents(view: View) -> Select[Any]:
+def _documents(view: Snapshot) -> Select[Any]:
     document, source = columns_of(DocumentVersion), columns_of(SourceVersion)
-    published_by = and_(source.slug == document.publisher, view.holds(SourceVersion))
+    published_by = and_(source.slug == document.publisher, view.contains(SourceVersion))
     return (
         select(*document, source.name.label("publisher_name"))
         .select_from(table_of(DocumentVersion).outerjoin(table_of(SourceVersion), published_by))
-        .where(view.holds(DocumentVersion))
+        .where(view.contains(DocumentVersion))
     )
 
 
@@ -44,18 +44,18 @@ def _document(row: Mapping[Any, Any]) -> dict[str, Any]:
     return document_card(row) | more | {"links": {"self": f"/v1/documents/{row['id']}"}}
 
 
-def find_documents(session: Session, query: PageQuery, view: View) -> Found:
+def find_documents(session: Session, query: PageQuery, view: Snapshot) -> Page:
     """All documents, the oldest record first."""
     statement = _documents(view)
     total = (
         session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if query.total else None
     )
     order = Order("id", columns_of(DocumentVersion).id)
-    rows, cursor = walk(session, statement, order, query.limit or DEFAULT_LIMIT, query.cursor)
-    return Found([_document(row) for row in rows], view.seq, cursor, total)
+    rows, cursor = fetch_page(session, statement, order, query.limit or DEFAULT_LIMIT, query.cursor)
+    return Page([_document(row) for row in rows], view.seq, cursor, total)
 
 
-def read_document(session: Session, id_: str, view: View) -> dict[str, Any]:
+def read_document(session: Session, id_: str, view: Snapshot) -> dict[str, Any]:
     """One document. Raises `NotFound`."""
     row = None
     if ID_PATTERN.fullmatch(id_):
@@ -65,26 +65,26 @@ def read_document(session: Session, id_: str, view: View) -> dict[str, Any]:
     return _document(row)
 
 
-def document_cards(session: Session, ids: Iterable[str], view: View) -> dict[str, dict[str, Any]]:
+def document_cards(session: Session, ids: Iterable[str], view: Snapshot) -> dict[str, dict[str, Any]]:
     """The cards of the documents with these ids."""
     rows = session.execute(_documents(view).where(columns_of(DocumentVersion).id.in_(set(ids)))).mappings()
     return {row["id"]: document_card(row) for row in rows}
 
 
-def document_faults(log: Log, given: DocumentInput) -> list[Fault]:
+def document_faults(log: WriteTransaction, given: DocumentInput) -> list[Fault]:
     """What is wrong with a document."""
     used = [("publisher", given.publisher)] if given.publisher else []
-    return unknown_slugs(log.session, log.view, SOURCE, used)
+    return unknown_slugs(log.session, log.snapshot, SOURCE, used)
 
 
-def documents_at(session: Session, urls: Iterable[str], view: View) -> dict[str, dict[str, Any]]:
+def documents_at(session: Session, urls: Iterable[str], view: Snapshot) -> dict[str, dict[str, Any]]:
     """Address → the card of the document that is recorded there."""
     rows = session.execute(_documents(view).where(columns_of(DocumentVersion).url.in_(set(urls)))).mappings()
     return {row["url"]: document_card(row) for row in rows}
 
 
 def documents_named(
-    session: Session, titles: Iterable[str], view: View
+    session: Session, titles: Iterable[str], view: Snapshot
 ) -> dict[tuple[str, str | None], dict[str, Any]]:
     """Title and publisher → the card of the document, of those that have no address."""
     columns = columns_of(DocumentVersion)
@@ -92,9 +92,9 @@ def documents_named(
     return {(row["title"], row["publisher"]): document_card(row) for row in rows}
 
 
-def record_document(log: Log, given: DocumentInput, id_: str | None = None) -> tuple[str, bool]:
+def record_document(log: WriteTransaction, given: DocumentInput, id_: str | None = None) -> tuple[str, bool]:
     """Record a document and return its id, and whether it is new: of one address there is one document."""
-    if given.url and (found := documents_at(log.session, [given.url], log.view)):
+    if given.url and (found := documents_at(log.session, [given.url], log.snapshot)):
         return str(found[given.url]["id"]), False
     id_ = id_ or str(uuid7())
     log.record(DocumentVersion, id_, {name: getattr(given, name) for name in GIVEN}, action="created")

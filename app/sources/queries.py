@@ -6,9 +6,9 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from app.comparison.hierarchy import holders_of
-from app.database.snapshot import View
+from app.database.snapshot import Snapshot
 from app.database.tables import SourceVersion, columns_of
-from app.database.transaction import Log
+from app.database.transaction import WriteTransaction
 from app.errors import InvalidRequest
 from app.sources.schemas import SourceInput
 from app.vocabulary.slug_records import Slugged, put_slugged, reference_faults
@@ -22,7 +22,7 @@ SOURCE = Slugged(
 )
 
 
-def put_source(log: Log, slug: str, given: SourceInput) -> tuple[dict[str, Any], bool | None]:
+def put_source(log: WriteTransaction, slug: str, given: SourceInput) -> tuple[dict[str, Any], bool | None]:
     """Record a source. Raises `InvalidRequest` where the one it speaks for does not exist."""
     faults = reference_faults(log, SOURCE, slug, given)
     if faults:
@@ -30,8 +30,10 @@ def put_source(log: Log, slug: str, given: SourceInput) -> tuple[dict[str, Any],
     return put_slugged(log, SOURCE, slug, given)
 
 
-def holders(session: Session, view: View) -> dict[str, str]:
+def holders(session: Session, view: Snapshot) -> dict[str, str]:
     """Source → the source whose position it holds, for those that speak for another."""
     columns = columns_of(SourceVersion)
-    wanted = select(columns.slug, columns.speaks_for).where(columns.speaks_for.is_not(None), view.holds(SourceVersion))
+    wanted = select(columns.slug, columns.speaks_for).where(
+        columns.speaks_for.is_not(None), view.contains(SourceVersion)
+    )
     return holders_of({row.slug: row.speaks_for for row in session.execute(wanted)})

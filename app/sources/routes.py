@@ -5,19 +5,19 @@ from typing import Annotated
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
-from app.cache.scope import of_record
+from app.cache.scope import record_scope
 from app.database.engine import Db
-from app.database.snapshot import view_of
-from app.database.transaction import Log
+from app.database.snapshot import open_snapshot
+from app.database.transaction import WriteTransaction
 from app.errors import InvalidRequest
 from app.http.auth import Contributor, Editor
 from app.http.csv_columns import columns_of_model
-from app.http.lists import Wanted, listing
-from app.http.pagination import AsOf, Found, PageQuery
-from app.http.responses import one
+from app.http.lists import ListResponseDep, list_route
+from app.http.pagination import AsOf, Page, PageQuery
+from app.http.responses import json_response
 from app.http.routing import api_router
 from app.http.schema_types import Slug
-from app.http.writes import Made, Write
+from app.http.writes import WriteRequestDep, WriteResult
 from app.sources.documents import document_faults, find_documents, read_document, record_document
 from app.sources.queries import SOURCE, put_source
 from app.sources.schemas import Document, DocumentInput, Source, SourceInput
@@ -28,13 +28,13 @@ SOURCE_COLUMNS = columns_of_model(Source)
 DOCUMENT_COLUMNS = columns_of_model(Document)
 
 
-@listing(router, "/sources", Source, "List sources")
-def list_sources(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+@list_route(router, "/sources", Source, "List sources")
+def list_sources(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """Everyone who makes or relays claims, by slug."""
 
-    def find(page: PageQuery) -> Found:
+    def find(page: PageQuery) -> Page:
         with db.read() as session:
-            return find_slugged(session, SOURCE, page, view_of(session, page.recorded_as_of))
+            return find_slugged(session, SOURCE, page, open_snapshot(session, page.recorded_as_of))
 
     return want.rows(find, query, SOURCE_COLUMNS)
 
@@ -48,9 +48,9 @@ def get_source(
 ) -> Response:
     """Who this is, what it is, and where it stands in the dispute."""
     with db.read() as session:
-        view = view_of(session, recorded_as_of)
+        view = open_snapshot(session, recorded_as_of)
         card = read_slugged(session, SOURCE, slug, view)
-    return one(request, card, basis=of_record(view.head, f"source-{slug}"))
+    return json_response(request, card, basis=record_scope(view.latest_seq, f"source-{slug}"))
 
 
 @router.put(
@@ -62,20 +62,20 @@ def get_source(
 def record_source(
     slug: Annotated[Slug, Path(description="Its slug.", examples=["csis"])],
     given: SourceInput,
-    write: Write,
+    write: WriteRequestDep,
     editor: Editor,
 ) -> Response:
     """Make or change a source. The state before stays in its history; an identical one writes nothing."""
     return write.put(editor, SOURCE, slug, lambda log: put_source(log, slug, given))
 
 
-@listing(router, "/documents", Document, "List documents")
-def list_documents(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+@list_route(router, "/documents", Document, "List documents")
+def list_documents(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """Every article, report, post and data set that claims are read in, the oldest record first."""
 
-    def find(page: PageQuery) -> Found:
+    def find(page: PageQuery) -> Page:
         with db.read() as session:
-            return find_documents(session, page, view_of(session, page.recorded_as_of))
+            return find_documents(session, page, open_snapshot(session, page.recorded_as_of))
 
     return want.rows(find, query, DOCUMENT_COLUMNS)
 
@@ -91,9 +91,9 @@ def get_document(
 ) -> Response:
     """What this document is, who published it, and where it can be opened."""
     with db.read() as session:
-        view = view_of(session, recorded_as_of)
+        view = open_snapshot(session, recorded_as_of)
         card = read_document(session, id, view)
-    return one(request, card, basis=of_record(view.head, f"document-{id}"))
+    return json_response(request, card, basis=record_scope(view.latest_seq, f"document-{id}"))
 
 
 @router.post(
@@ -105,13 +105,13 @@ def get_document(
         201: {"model": Document, "description": "It is new."},
     },
 )
-def post_document(given: DocumentInput, write: Write, contributor: Contributor) -> Response:
+def post_document(given: DocumentInput, write: WriteRequestDep, contributor: Contributor) -> Response:
     """Record where claims can be read. Of one address there is one document: if it stands already, that one answers."""
 
-    def record(log: Log) -> Made:
+    def record(log: WriteTransaction) -> WriteResult:
         if faults := document_faults(log, given):
             raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
         id_, created = record_document(log, given)
-        return Made(read_document(log.session, id_, log.view), created=created)
+        return WriteResult(read_document(log.session, id_, log.snapshot), created=created)
 
     return write(contributor, record)

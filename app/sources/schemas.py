@@ -5,26 +5,26 @@ from datetime import date
 from pydantic import Field
 
 from app.enums import Interest, SourceKind
-from app.http.schema_types import Address, Day, Input, Language, Output, Passage, Slug, UtcTime, Word
+from app.http.schema_types import Day, Input, Language, LongText, Output, ShortText, Slug, UtcTime, WebAddress
 from app.vocabulary.schemas import SelfLink, Stamped
 
 
 class SourceInput(Input):
     """Who makes or relays claims."""
 
-    name: Word = Field(description="Its name.", examples=["Center for Strategic and International Studies"])
+    name: ShortText = Field(description="Its name.", examples=["Center for Strategic and International Studies"])
     kind: SourceKind = Field(description="What it is.", examples=["think_tank"])
     interest: Interest = Field(description="Where it stands in the dispute.", examples=["independent"])
     speaks_for: Slug | None = Field(
         default=None, description="The source that it speaks for: both hold one position.", examples=["ru-mod"]
     )
     anonymous: bool = Field(default=False, description="Whether nobody names it.", examples=[False])
-    description: Passage | None = Field(
+    description: LongText | None = Field(
         default=None,
         description="Who it is; all there is of an anonymous one.",
         examples=["A research institute in Washington."],
     )
-    url: Address | None = Field(default=None, description="Its own site.", examples=["https://www.csis.org"])
+    url: WebAddress | None = Field(default=None, description="Its own site.", examples=["https://www.csis.org"])
 
 
 class _Source(Output):
@@ -45,16 +45,16 @@ class Source(Stamped, _Source):
 class DocumentInput(Input):
     """Where a claim can be read."""
 
-    url: Address | None = Field(
+    url: WebAddress | None = Field(
         default=None, description="Its address; null for print.", examples=["https://kyivindependent.com/mediazona/"]
     )
-    title: Word = Field(description="Its title.", examples=["Mediazona confirms 24,470 dead"])
+    title: ShortText = Field(description="Its title.", examples=["Mediazona confirms 24,470 dead"])
     publisher: Slug | None = Field(
         default=None, description="The source that published it, by slug.", examples=["kyiv-independent"]
     )
     published_on: Day | None = Field(default=None, description="The day of publication.", examples=["2025-06-04"])
     language: Language | None = Field(default=None, description="Its language (BCP 47).", examples=["en"])
-    archive_url: Address | None = Field(
+    archive_url: WebAddress | None = Field(
         default=None,
         description="A copy in an archive.",
         examples=["https://web.archive.org/web/2025/https://example.org/"],
@@ -68,7 +68,7 @@ class DocumentInput(Input):
     retrieved_at: UtcTime | None = Field(
         default=None, description="When it was read.", examples=["2026-11-20T09:00:00Z"]
     )
-    terms: Word | None = Field(default=None, description="Its licence or terms of use.", examples=["CC BY 4.0"])
+    terms: ShortText | None = Field(default=None, description="Its licence or terms of use.", examples=["CC BY 4.0"])
 
 
 class DocumentCard(Output):

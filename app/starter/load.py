@@ -14,7 +14,7 @@ from app.claims.create import record_claim, record_relation
 from app.claims.schemas import ClaimInput, RelationInput
 from app.database.engine import Database
 from app.database.tables import ClaimVersion, ImportVersion, columns_of
-from app.database.transaction import Log, writing
+from app.database.transaction import WriteTransaction, write_transaction
 from app.imports.schemas import Counts
 from app.sources.documents import record_document
 from app.sources.queries import put_source
@@ -43,7 +43,7 @@ def starter_id(key: str) -> str:
 
 def load_starter(database: Database) -> int:
     """Load what is not there yet, and return how many claims were. A starter claim that was changed stays changed."""
-    with writing(database, DESK) as log:
+    with write_transaction(database, DESK) as log:
         _load_vocabulary(log)
         documents = {
             key: record_document(log, DocumentInput(**table), starter_id(f"document/{key}"))[0]
@@ -61,7 +61,7 @@ def load_starter(database: Database) -> int:
     return len(fresh)
 
 
-def _record_import(log: Log, claims: int) -> str:
+def _record_import(log: WriteTransaction, claims: int) -> str:
     """Record that the starter files were imported; the first time under an id that is the same everywhere."""
     id_ = starter_id("import")
     columns = columns_of(ImportVersion)
@@ -86,7 +86,7 @@ def _read(name: str) -> Table:
     return tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
 
 
-def _load_vocabulary(log: Log) -> None:
+def _load_vocabulary(log: WriteTransaction) -> None:
     """Each file in an order in which nothing refers to what comes later."""
     for slug, table in _in_order(_read("categories"), "components", "parent"):
         if table.get("components") == "unstated":

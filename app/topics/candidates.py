@@ -25,8 +25,8 @@ from app.claims.series_key import AHEAD, DAY, OPEN, RETRACTED, WITHOUT_FIGURE, a
 from app.comparison.figure import Figure, plain_number
 from app.comparison.period import parse_period
 from app.comparison.verdicts import Statement
-from app.database.query_budget import is_too_long
-from app.database.snapshot import View
+from app.database.query_budget import is_budget_exceeded
+from app.database.snapshot import Snapshot
 from app.errors import QueryTooBroad
 from app.vocabulary.reference_data import Vocabulary, remembered
 
@@ -85,7 +85,9 @@ class Extent:
     last_date: date | None
 
 
-def candidates(session: Session, asked: Asked, view: View, words: Vocabulary, *, apart: bool = True) -> list[Candidate]:
+def candidates(
+    session: Session, asked: Asked, view: Snapshot, words: Vocabulary, *, apart: bool = True
+) -> list[Candidate]:
     """Every claim that may be a position, and a few more that turn out to be none.
 
     With `apart` also those that are shown apart: taken back by their sources, or without a figure.
@@ -104,7 +106,7 @@ def candidates(session: Session, asked: Asked, view: View, words: Vocabulary, *,
     return [known[version] for version in versions]
 
 
-def extent(session: Session, asked: Asked, view: View) -> Extent:
+def extent(session: Session, asked: Asked, view: Snapshot) -> Extent:
     """Count the claims of a question that were not taken down."""
     parameters = parameters_of(asked, view)
     said = f"NULLIF(c.recency % {DAY}, 0)"
@@ -128,7 +130,7 @@ def extent(session: Session, asked: Asked, view: View) -> Extent:
     )
 
 
-def _of_each_line(wanted: str, asked: Asked, view: View) -> str:
+def _of_each_line(wanted: str, asked: Asked, view: Snapshot) -> str:
     """Something of the claims of each standpoint that the index tells; one after the other, nothing is sorted."""
     among = f"{_STANDS} AND {_SAME_LINE}{_known(view)}{since_clause(asked)}"
     counted = f"SELECT p.standpoint, (SELECT {wanted} FROM claim c WHERE {among}) FROM standpoints p"
@@ -146,7 +148,7 @@ def _ends(asked: Asked) -> str:
     return f"SELECT {', '.join(ends)}"
 
 
-def _known(view: View) -> str:
+def _known(view: Snapshot) -> str:
     """Only what had been said by the asked day."""
     return "" if view.known_on is None else f" AND c.recency % {DAY} BETWEEN 1 AND :said"
 
@@ -156,7 +158,7 @@ def as_day(number: int) -> date:
     return date(number // 10_000, number // 100 % 100, number % 100)
 
 
-def _latest(asked: Asked, view: View, *, apart: bool) -> str:
+def _latest(asked: Asked, view: Snapshot, *, apart: bool) -> str:
     """Of each standpoint the claims of the greatest recency; and every claim that is set apart."""
     known, since, counts_so = _known(view), since_clause(asked), _counts_so(asked)
     early = ""
@@ -180,7 +182,7 @@ def _latest(asked: Asked, view: View, *, apart: bool) -> str:
     return statement
 
 
-def _past(asked: Asked, view: View) -> str:
+def _past(asked: Asked, view: Snapshot) -> str:
     """The same of a past state: every claim of the question is looked at."""
     return f"""SELECT p.version FROM (
             SELECT c.version, c.standpoint, rank() OVER (
@@ -238,12 +240,12 @@ def since_clause(asked: Asked) -> str:
     return f" AND {starts} AND (c.period_start = :since OR c.period LIKE :in_month OR c.period LIKE :in_year)"
 
 
-def held_in(view: View) -> str:
+def held_in(view: Snapshot) -> str:
     """The condition under which the version `c` of anything is in a view."""
     return _STANDS if view.as_of is None else _HELD
 
 
-def parameters_of(asked: Asked, view: View) -> Parameters:
+def parameters_of(asked: Asked, view: Snapshot) -> Parameters:
     """Everything that the statements about a question name."""
     found: Parameters = {f"category_{n}": slug for n, slug in enumerate(asked.categories)}
     found |= {"subject": asked.subject, "place": asked.place, "aggregation": asked.aggregation}
@@ -277,7 +279,7 @@ def read(session: Session, statement: str, parameters: Parameters) -> list[Any]:
     try:
         return list(connection.exec_driver_sql(statement, given).all())
     except DBAPIError as error:
-        if not is_too_long(error):
+        if not is_budget_exceeded(error):
             raise
         detail = "Too many claims would have to be looked at to answer this."
         raise QueryTooBroad(detail, hint="name a `subject` and a `place`, and ask for the present state") from error

@@ -10,11 +10,11 @@ from sqlmodel import Session
 from app.claims.serialization.export import write_lines
 from app.claims.serialization.row_cache import claims_as_text
 from app.claims.serialization.rows import Card
-from app.database.read_session import Reading
-from app.database.snapshot import View
+from app.database.read_session import ReadSession
+from app.database.snapshot import Snapshot
 from app.enums import Verdict
-from app.http.pagination import Found, PageQuery
-from app.http.serializers import Layout
+from app.http.pagination import Page, PageQuery
+from app.http.serializers import RowLayout
 from app.topics.candidates import extent
 from app.topics.records import TOPIC
 from app.topics.side_by_side import Question, _asked, _pairs, _sort_out, _spread
@@ -26,7 +26,7 @@ from app.vocabulary.slug_records import find_slugged, read_slugged
 LINKED = ("claims", "side-by-side", "timeline")
 
 
-def _summary(session: Session, question: Question, view: View) -> dict[str, Any]:
+def _summary(session: Session, question: Question, view: Snapshot) -> dict[str, Any]:
     """How the figures of a question stand."""
     found = _sort_out(session, question, view, apart=False)
     verdicts = Counter(pair.verdict.value for pair in _pairs(found, question) or [])
@@ -38,7 +38,7 @@ def _summary(session: Session, question: Question, view: View) -> dict[str, Any]
     }
 
 
-def _summed_up(session: Session, topics: Iterable[Card], view: View) -> list[Card]:
+def _summed_up(session: Session, topics: Iterable[Card], view: Snapshot) -> list[Card]:
     """Topics with how their figures stand."""
     words = vocabulary(session, view)
     summaries = Summaries(session, view, words)
@@ -60,31 +60,31 @@ def _summed_up(session: Session, topics: Iterable[Card], view: View) -> list[Car
     return cards
 
 
-def find_topics(session: Session, query: PageQuery, view: View) -> Found:
+def find_topics(session: Session, query: PageQuery, view: Snapshot) -> Page:
     """The questions, each with how its figures stand."""
     found = find_slugged(session, TOPIC, query, view)
     return replace(found, rows=_summed_up(session, found.rows, view))
 
 
-def read_topic(session: Session, slug: str, view: View) -> Card:
+def read_topic(session: Session, slug: str, view: Snapshot) -> Card:
     """One question. Raises `NotFound`."""
     return _summed_up(session, [topic_fields(session, slug, view)], view)[0]
 
 
 def find_timeline(
-    reading: Reading, topic: Card, page: PageQuery, view: View, layout: Layout, *, narrower: bool
-) -> Found:
+    reading: ReadSession, topic: Card, page: PageQuery, view: Snapshot, layout: RowLayout, *, narrower: bool
+) -> Page:
     """A page of the claims of a topic, by source and date."""
     session = reading.session
     asked = _asked(Question(topic, None, narrower=narrower), vocabulary(session, view))
     versions, ids, cursor = walk_timeline(session, asked, view, page.limit, page.cursor)
     total = extent(session, asked, view).claims if page.total else None
-    if layout.file:
-        return Found([], view.seq, cursor, total, lines=write_lines(reading, versions, ids, view, layout))
-    return Found([], view.seq, cursor, total, written=claims_as_text(reading, versions, view, layout))
+    if layout.is_file:
+        return Page([], view.seq, cursor, total, lines=write_lines(reading, versions, ids, view, layout))
+    return Page([], view.seq, cursor, total, json_rows=claims_as_text(reading, versions, view, layout))
 
 
-def topic_fields(session: Session, slug: str, view: View) -> Card:
+def topic_fields(session: Session, slug: str, view: Snapshot) -> Card:
     """The fields of a topic. Raises `NotFound`."""
     row = vocabulary(session, view).topics.get(slug)
     return read_slugged(session, TOPIC, slug, view) if row is None else TOPIC.card(row)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.database.tables import TopicVersion
-from app.database.transaction import Log
+from app.database.transaction import WriteTransaction
 from app.errors import InvalidRequest
 from app.topics.schemas import TopicInput
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
@@ -18,7 +18,7 @@ TOPIC = Slugged(
 )
 
 
-def put_topic(log: Log, slug: str, given: TopicInput) -> tuple[dict[str, Any], bool | None]:
+def put_topic(log: WriteTransaction, slug: str, given: TopicInput) -> tuple[dict[str, Any], bool | None]:
     """Record a topic. Raises `InvalidRequest` where its category, subject or place does not exist."""
     faults = reference_faults(log, TOPIC, slug, given)
     if faults:

@@ -7,7 +7,7 @@ from fastapi import Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from app.cache.scope import of_topic
+from app.cache.scope import topic_scope
 from app.claims.queries import find_claims, read_cards
 from app.claims.schemas import Claim
 from app.claims.search.filters import ClaimQuery
@@ -15,19 +15,19 @@ from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.claims.serialization.rows import Card
 from app.comparison.spread import WINDOW
 from app.database.engine import Db
-from app.database.read_session import reading
-from app.database.transaction import Log
+from app.database.read_session import read_session
+from app.database.transaction import WriteTransaction
 from app.enums import Aggregation
-from app.errors import invalid
+from app.errors import invalid_field
 from app.http.auth import Editor
 from app.http.csv_columns import columns_of_model
 from app.http.fast_route import fast_path
-from app.http.lists import Wanted, listing
-from app.http.pagination import AsOf, Found, PageQuery
-from app.http.responses import one
+from app.http.lists import ListResponseDep, list_route
+from app.http.pagination import AsOf, Page, PageQuery
+from app.http.responses import json_response
 from app.http.routing import api_router
-from app.http.schema_types import Day, Slug, State
-from app.http.writes import Write
+from app.http.schema_types import Day, RegisterState, Slug
+from app.http.writes import WriteRequestDep
 from app.topics.queries import find_timeline, find_topics, read_topic, topic_fields
 from app.topics.records import TOPIC, put_topic
 from app.topics.schemas import SideBySide, TimelineRow, Topic, TopicInput
@@ -46,7 +46,7 @@ class CompareQuery(BaseModel):
     known_on: Day | None = Field(
         default=None, description="Only what had been said by this day; today if not given.", examples=["2025-06-12"]
     )
-    recorded_as_of: State | None = Field(
+    recorded_as_of: RegisterState | None = Field(
         default=None,
         description="The register as it stood at this time, or at `seq:N`; as it stands if not given.",
         examples=["seq:1234"],
@@ -99,13 +99,13 @@ class SideBySideQuery(CompareQuery):
     since: Day | None = Field(default=None, description="The first day of the periods.", examples=["2022-02-24"])
 
 
-@listing(router, "/topics", Topic, "List topics")
-def list_topics(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+@list_route(router, "/topics", Topic, "List topics")
+def list_topics(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """The questions that people ask, each with how many claims answer it and how far they lie apart."""
 
-    def find(page: PageQuery) -> Found:
-        with reading(db) as read:
-            return find_topics(read.session, page, read.view(page.recorded_as_of))
+    def find(page: PageQuery) -> Page:
+        with read_session(db) as read:
+            return find_topics(read.session, page, read.snapshot(page.recorded_as_of))
 
     return want.rows(find, query, TOPIC_COLUMNS)
 
@@ -113,10 +113,10 @@ def list_topics(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> R
 @router.get("/topics/{slug}", summary="Read a topic", operation_id="read_topic", responses={200: {"model": Topic}})
 def get_topic(slug: TopicSlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
     """One question, with claim and source counts, date span, spread, and how many pairs there are of each verdict."""
-    with reading(db) as read:
-        view = read.view(recorded_as_of)
+    with read_session(db) as read:
+        view = read.snapshot(recorded_as_of)
         card = read_topic(read.session, slug, view)
-    return one(request, card, basis=of_topic(view.head, card))
+    return json_response(request, card, basis=topic_scope(view.latest_seq, card))
 
 
 @router.put(
@@ -130,78 +130,82 @@ def record_topic(
         Slug, Path(description="Its slug: small letters, digits and hyphens.", examples=["russian-casualties"])
     ],
     given: TopicInput,
-    write: Write,
+    write: WriteRequestDep,
     editor: Editor,
 ) -> Response:
     """Make or change a question. Its claims are found by its fields."""
 
-    def put(log: Log) -> tuple[Card, bool | None]:
+    def put(log: WriteTransaction) -> tuple[Card, bool | None]:
         _card, created = put_topic(log, slug, given)
-        return read_topic(log.session, slug, log.view), created
+        return read_topic(log.session, slug, log.snapshot), created
 
     return write.put(editor, TOPIC, slug, put)
 
 
-@listing(router, "/topics/{slug}/claims", Claim, "List the claims of a topic")
+@list_route(router, "/topics/{slug}/claims", Claim, "List the claims of a topic")
 @fast_path(inline=True)
-def list_topic_claims(slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db: Db, want: Wanted) -> Response:
+def list_topic_claims(
+    slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db: Db, want: ListResponseDep
+) -> Response:
     """All its claims, the newest first, narrower categories included; every filter of `/v1/claims` works here too."""
     layout = want.layout(CLAIM_COLUMNS)
 
-    def find(page: ClaimQuery) -> Found:
-        with reading(db, plan_once=want.file is None) as read:
-            view = read.view(page.recorded_as_of, known_on=page.known_on)
+    def find(page: ClaimQuery) -> Page:
+        with read_session(db, plan_once=want.file is None) as read:
+            view = read.snapshot(page.recorded_as_of, known_on=page.known_on)
             topic = topic_fields(read.session, slug, view)
             if page.topic:
                 detail = "The address names the topic already."
-                raise invalid("topic", detail, hint="leave `topic` out, or ask /v1/claims", location="query")
+                raise invalid_field("topic", detail, hint="leave `topic` out, or ask /v1/claims", location="query")
             found = find_claims(read, page.model_copy(update={"topic": [slug]}), view, layout)
-            return replace(found, basis=of_topic(view.head, topic))
+            return replace(found, cache_scope=topic_scope(view.latest_seq, topic))
 
     return want.rows(find, query, CLAIM_COLUMNS)
 
 
-@listing(router, "/topics/{slug}/timeline", TimelineRow, "Follow a topic over time")
+@list_route(router, "/topics/{slug}/timeline", TimelineRow, "Follow a topic over time")
 @fast_path()
-def read_timeline(slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db: Db, want: Wanted) -> Response:
+def read_timeline(slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """One flat row a claim, by source and date: what a chart over time draws. `fields` chooses other columns."""
     layout = want.layout(CLAIM_COLUMNS, TIMELINE_COLUMNS)
 
-    def find(page: TimelineQuery) -> Found:
-        with reading(db) as read:
-            view = read.view(page.recorded_as_of, known_on=page.known_on)
+    def find(page: TimelineQuery) -> Page:
+        with read_session(db) as read:
+            view = read.snapshot(page.recorded_as_of, known_on=page.known_on)
             topic = topic_fields(read.session, slug, view)
             found = find_timeline(read, topic, page, view, layout, narrower=page.narrower is not False)
-            return replace(found, basis=of_topic(view.head, topic))
+            return replace(found, cache_scope=topic_scope(view.latest_seq, topic))
 
     return want.rows(find, query, CLAIM_COLUMNS, TIMELINE_COLUMNS)
 
 
-@listing(router, "/topics/{slug}/side-by-side", SideBySide, "See a topic side by side", pages=False)
+@list_route(router, "/topics/{slug}/side-by-side", SideBySide, "See a topic side by side", pages=False)
 @fast_path()
-def read_topic_side_by_side(slug: TopicSlug, query: Annotated[CompareQuery, Query()], db: Db, want: Wanted) -> Response:
+def read_topic_side_by_side(
+    slug: TopicSlug, query: Annotated[CompareQuery, Query()], db: Db, want: ListResponseDep
+) -> Response:
     """Every source's position, and of every two whether they agree, contradict or cannot be compared, and why.
 
     As a file: the claims that are the positions, a row each.
     """
-    with reading(db) as read:
-        view = read.view(query.recorded_as_of, known_on=query.known_on)
+    with read_session(db) as read:
+        view = read.snapshot(query.recorded_as_of, known_on=query.known_on)
         topic = topic_fields(read.session, slug, view)
         card, versions = side_by_side(read, _question(topic, query), view)
         rows = [] if want.file is None else read_cards(read.session, versions, view)
-    return want.document(card, rows, CLAIM_COLUMNS, of_topic(view.head, topic))
+    return want.send_document(card, rows, CLAIM_COLUMNS, topic_scope(view.latest_seq, topic))
 
 
-@listing(router, "/side-by-side", SideBySide, "See any question side by side", pages=False)
+@list_route(router, "/side-by-side", SideBySide, "See any question side by side", pages=False)
 @fast_path()
-def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, want: Wanted) -> Response:
+def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """The same for a question of your own: a category, and whose, where, how counted and since when."""
-    with reading(db) as read:
-        view = read.view(query.recorded_as_of, known_on=query.known_on)
+    with read_session(db) as read:
+        view = read.snapshot(query.recorded_as_of, known_on=query.known_on)
         check_question(read.session, query.category, query.subject, query.place, view)
         card, versions = side_by_side(read, _question(query.model_dump(), query), view)
         rows = [] if want.file is None else read_cards(read.session, versions, view)
-    return want.document(card, rows, CLAIM_COLUMNS, of_topic(view.head, query.model_dump()))
+    return want.send_document(card, rows, CLAIM_COLUMNS, topic_scope(view.latest_seq, query.model_dump()))
 
 
 def _question(asked: dict[str, object], query: CompareQuery) -> Question:

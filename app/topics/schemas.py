@@ -16,18 +16,18 @@ from app.enums import (
     Status,
     Verdict,
 )
-from app.http.schema_types import Day, Input, Output, Passage, Slug, Word
+from app.http.schema_types import Day, Input, LongText, Output, ShortText, Slug
 from app.vocabulary.schemas import SelfLink, Stamped
 
 
 class TopicInput(Input):
     """A question that people ask. Its claims are found by these fields, never listed by hand."""
 
-    title: Word = Field(
+    title: ShortText = Field(
         description="The question in words.",
         examples=["How many Russian soldiers have been killed or wounded since February 2022?"],
     )
-    description: Passage | None = Field(
+    description: LongText | None = Field(
         default=None, description="What a reader should know.", examples=["Kyiv counts both."]
     )
     category: Slug = Field(description="What is counted.", examples=["casualties"])

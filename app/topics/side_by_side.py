@@ -17,8 +17,8 @@ from app.comparison.origins import ClaimNode, Edge, Root, all_roots, independent
 from app.comparison.positions import age_days, compare_pair, compare_pairs, find_positions
 from app.comparison.spread import WINDOW, SpreadQuestion, measure_spread
 from app.comparison.verdicts import Pair, Statement
-from app.database.read_session import Reading
-from app.database.snapshot import View
+from app.database.read_session import ReadSession
+from app.database.snapshot import Snapshot
 from app.database.tables import ClaimVersion, RelationVersion, columns_of
 from app.enums import FigureKind, RelationType, Status
 from app.sources.queries import SOURCE
@@ -63,7 +63,7 @@ class Sides:
     retracted: Sequence[str] = ()
 
 
-def _sort_out(session: Session, question: Question, view: View, *, apart: bool = True) -> Sides:
+def _sort_out(session: Session, question: Question, view: Snapshot, *, apart: bool = True) -> Sides:
     words = vocabulary(session, view)
     asked = _asked(question, words)
     standing: list[Statement] = []
@@ -99,7 +99,7 @@ def _asked(question: Question, words: Vocabulary) -> Asked:
     )
 
 
-def side_by_side(reading: Reading, question: Question, view: View) -> tuple[dict[str, Any], list[int]]:
+def side_by_side(reading: ReadSession, question: Question, view: Snapshot) -> tuple[dict[str, Any], list[int]]:
     """The answer of section 5 of the contract: every source's position, and how each stands to the others.
 
     Its claims are written by the database. The records of the rules (intervals, roots, pairs) have the names of the
@@ -168,7 +168,7 @@ def _spread(found: Sides, question: Question) -> dict[str, Any]:
     }
 
 
-def check_question(session: Session, category: str, subject: str | None, place: str | None, view: View) -> None:
+def check_question(session: Session, category: str, subject: str | None, place: str | None, view: Snapshot) -> None:
     """Raise `UnknownSlug` where what is asked about does not exist."""
     asking = Asking(session, view)
     asking.check("category", CATEGORY, [category])
@@ -176,11 +176,11 @@ def check_question(session: Session, category: str, subject: str | None, place: 
     asking.check("place", PLACE, [place] if place else [])
 
 
-def _roots(session: Session, found: Sides, relations: Sequence[Card], view: View) -> dict[str, tuple[Root, ...]]:
+def _roots(session: Session, found: Sides, relations: Sequence[Card], view: Snapshot) -> dict[str, tuple[Root, ...]]:
     """Follow `based_on` and `repeats` from each position, however far they lead; `relations` are the first steps."""
     relation, held = columns_of(RelationVersion), found.words.holders
     wanted = select(relation.type, relation.claim, relation.to_claim, relation.to_source)
-    stands = (relation.withdrawn.is_(False), view.holds(RelationVersion))
+    stands = (relation.withdrawn.is_(False), view.contains(RelationVersion))
     nodes = {each.id: ClaimNode(each.id, each.source, each.derivation) for each in found.positions}
     edges: list[Edge] = []
     steps: Sequence[Mapping[Any, Any]] = [each for each in relations if each["claim"] in nodes]
@@ -199,7 +199,7 @@ def _roots(session: Session, found: Sides, relations: Sequence[Card], view: View
         ]
     for some in _some(seen - nodes.keys()):
         stated = select(claim.id, claim.source, claim.derivation).where(
-            claim.id.in_(some), claim.status != Status.removed, view.holds(ClaimVersion)
+            claim.id.in_(some), claim.status != Status.removed, view.contains(ClaimVersion)
         )
         for id_, source, derivation in session.execute(stated):
             nodes[id_] = ClaimNode(id_, held.get(source, source), derivation.value)
@@ -208,7 +208,7 @@ def _roots(session: Session, found: Sides, relations: Sequence[Card], view: View
     return all_roots(ids, nodes, [edge for edge in edges if edge.from_claim in nodes])
 
 
-def _related(session: Session, ids: Sequence[str], view: View) -> list[Card]:
+def _related(session: Session, ids: Sequence[str], view: Snapshot) -> list[Card]:
     """The relations of these claims, from either end, each once and in the order in which they were recorded."""
     # Most claims have none: those that have are found first, in words that cost less.
     ends = set[str]()

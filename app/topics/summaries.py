@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.database.snapshot import View
+from app.database.snapshot import Snapshot
 from app.topics.candidates import Asked, read
 from app.vocabulary.reference_data import Vocabulary
 
@@ -42,11 +42,11 @@ class _Kept:
 class Summaries:
     """The summaries of a view, each from memory where it still holds."""
 
-    def __init__(self, session: Session, view: View, words: Vocabulary) -> None:
+    def __init__(self, session: Session, view: Snapshot, words: Vocabulary) -> None:
         database = session.info.get("database")
         self._kept: dict[str, _Kept] | None = None
         if database is not None and view.as_of is None:
-            self._kept = database.beside.setdefault(KEPT, {})
+            self._kept = database.caches.setdefault(KEPT, {})
         self._session = session
         self._view = view
         self._words = words

@@ -8,7 +8,7 @@ from sqlmodel import Session
 
 from app.claims.search.filters import Sort, order_of
 from app.database.keyset import read_cursor, write_cursor
-from app.database.snapshot import View
+from app.database.snapshot import Snapshot
 from app.http.pagination import DEFAULT_LIMIT
 from app.topics.candidates import Asked, as_date, held_in, parameters_of, read, since_clause
 
@@ -23,7 +23,7 @@ NO_ID = "00000000-0000-0000-0000-000000000000"
 
 
 def walk_timeline(
-    session: Session, asked: Asked, view: View, limit: int | None, cursor: str | None
+    session: Session, asked: Asked, view: Snapshot, limit: int | None, cursor: str | None
 ) -> tuple[list[int], list[str], str | None]:
     """The versions and ids of the next claims by source, date (unknown last) and id, and the cursor behind them."""
     limit = limit or DEFAULT_LIMIT
@@ -40,7 +40,7 @@ def walk_timeline(
     return versions, ids, write_cursor(ORDER, f"{source} {as_date(day) or UNDATED}", str(id_))
 
 
-def _statement(asked: Asked, view: View) -> str:
+def _statement(asked: Asked, view: Snapshot) -> str:
     """The first rows of each category, dated and undated, and of all these the first."""
     holds = held_in(view)
     holds += " AND c.seq > 0 AND c.status <> 'removed'" + since_clause(asked)  # `seq`: see `ix_claim_timeline`

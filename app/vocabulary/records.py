@@ -7,10 +7,10 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from app.comparison.hierarchy import Category, Scheme
-from app.database.snapshot import View
+from app.database.snapshot import Snapshot
 from app.database.tables import CategoryVersion, ClaimVersion, PlaceVersion, SubjectVersion, columns_of
-from app.database.transaction import Log
-from app.errors import InUse, InvalidRequest, fault
+from app.database.transaction import WriteTransaction
+from app.errors import InUse, InvalidRequest, field_fault
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 from app.vocabulary.slug_records import Slugged, put_slugged, reference_faults
 
@@ -25,11 +25,11 @@ SUBJECT = Slugged("subject", "subjects", SubjectVersion, ("name", "definition", 
 PLACE = Slugged("place", "places", PlaceVersion, ("name", "definition", "parents"), {"parents": None})
 
 
-def scheme(session: Session, view: View) -> Scheme:
+def scheme(session: Session, view: Snapshot) -> Scheme:
     """The hierarchies of a view, as the rules of comparison want them."""
     category = columns_of(CategoryVersion)
     wanted = (category.slug, category.components, category.parent, category.non_decreasing, category.unit)
-    rows = session.execute(select(*wanted).where(view.holds(CategoryVersion)))
+    rows = session.execute(select(*wanted).where(view.contains(CategoryVersion)))
     return Scheme(
         categories={
             slug: Category(slug, None if components is None else tuple(components), parent, growing, unit)
@@ -40,20 +40,20 @@ def scheme(session: Session, view: View) -> Scheme:
     )
 
 
-def _parents(session: Session, kind: Slugged, view: View) -> dict[str, tuple[str, ...]]:
+def _parents(session: Session, kind: Slugged, view: Snapshot) -> dict[str, tuple[str, ...]]:
     columns = columns_of(kind.table)
-    rows = session.execute(select(columns.slug, columns.parents).where(view.holds(kind.table)))
+    rows = session.execute(select(columns.slug, columns.parents).where(view.contains(kind.table)))
     return {slug: tuple(parents) for slug, parents in rows}
 
 
-def put_category(log: Log, slug: str, given: CategoryInput) -> tuple[dict[str, Any], bool | None]:
+def put_category(log: WriteTransaction, slug: str, given: CategoryInput) -> tuple[dict[str, Any], bool | None]:
     """Record a category. Raises `InvalidRequest`, or `InUse` where recorded claims would change their meaning."""
     if given.components in ([], [slug]):
         given = given.model_copy(update={"components": [slug]})
         faults = reference_faults(log, CATEGORY, slug, given.model_copy(update={"components": []}))
     else:
         faults = reference_faults(log, CATEGORY, slug, given)
-    before = scheme(log.session, log.view).categories
+    before = scheme(log.session, log.snapshot).categories
     above = {name: [*([c.parent] if c.parent else []), *(c.components or ())] for name, c in before.items()}
     faults += _circle(slug, "components", [c for c in given.components or [] if c != slug], above)
     faults += _circle(slug, "parent", [given.parent] if given.parent else [], above)
@@ -68,26 +68,26 @@ def put_category(log: Log, slug: str, given: CategoryInput) -> tuple[dict[str, A
             raise InUse(
                 f"Claims are recorded under `{slug}`; its {' and '.join(changed)} cannot change.",
                 hint="record a new category, and leave this one as it is",
-                errors=[fault(name, f"Stands as {getattr(stood, name)!r}.") for name in changed],
+                errors=[field_fault(name, f"Stands as {getattr(stood, name)!r}.") for name in changed],
             )
     return put_slugged(log, CATEGORY, slug, given)
 
 
-def put_subject(log: Log, slug: str, given: SubjectInput) -> tuple[dict[str, Any], bool | None]:
+def put_subject(log: WriteTransaction, slug: str, given: SubjectInput) -> tuple[dict[str, Any], bool | None]:
     """Record a subject. Raises `InvalidRequest` for parents that do not exist or lie below it."""
     return _put_nested(log, SUBJECT, slug, given)
 
 
-def put_place(log: Log, slug: str, given: PlaceInput) -> tuple[dict[str, Any], bool | None]:
+def put_place(log: WriteTransaction, slug: str, given: PlaceInput) -> tuple[dict[str, Any], bool | None]:
     """Record a place. Raises `InvalidRequest` for parents that do not exist or lie below it."""
     return _put_nested(log, PLACE, slug, given)
 
 
 def _put_nested(
-    log: Log, kind: Slugged, slug: str, given: SubjectInput | PlaceInput
+    log: WriteTransaction, kind: Slugged, slug: str, given: SubjectInput | PlaceInput
 ) -> tuple[dict[str, Any], bool | None]:
     faults = reference_faults(log, kind, slug, given)
-    above = {name: list(parents) for name, parents in _parents(log.session, kind, log.view).items()}
+    above = {name: list(parents) for name, parents in _parents(log.session, kind, log.snapshot).items()}
     faults += _circle(slug, "parents", given.parents, above)
     if faults:
         raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
@@ -101,13 +101,13 @@ def _circle(slug: str, field: str, start: Sequence[str], above: dict[str, list[s
     while waiting:
         name = waiting.pop()
         if name == slug:
-            return [fault(field, f"`{slug}` would lie within itself.")]
+            return [field_fault(field, f"`{slug}` would lie within itself.")]
         if name not in seen:
             seen.add(name)
             waiting += [upper for upper in above.get(name, []) if upper != name]
     return []
 
 
-def _in_use(log: Log, slug: str) -> bool:
+def _in_use(log: WriteTransaction, slug: str) -> bool:
     columns = columns_of(ClaimVersion)
     return log.session.execute(select(columns.version).where(columns.category == slug).limit(1)).first() is not None

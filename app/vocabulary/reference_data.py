@@ -13,10 +13,10 @@ from sqlmodel import Session
 
 from app.comparison.hierarchy import Scheme, holders_of
 from app.database.engine import Database
-from app.database.read_session import Reading
-from app.database.snapshot import View
+from app.database.read_session import ReadSession
+from app.database.snapshot import Snapshot
 from app.database.tables import (
-    OF_VOCABULARIES,
+    VOCABULARY_CHANGE,
     CategoryVersion,
     Change,
     PlaceVersion,
@@ -95,27 +95,27 @@ class _Kept:
     seen: int
 
 
-def vocabulary(source: Reading | Session, view: View) -> Vocabulary:
+def vocabulary(source: ReadSession | Session, view: Snapshot) -> Vocabulary:
     """The vocabularies of a view. Nothing is asked where nothing was recorded since the last time."""
-    database: Database | None = source.database if isinstance(source, Reading) else source.info.get("database")
+    database: Database | None = source.database if isinstance(source, ReadSession) else source.info.get("database")
     if database is None:  # a writer, whose own changes nobody else sees yet
         return _read(_session(source), view)
-    kept: _Kept | None = database.beside.get(KEPT)
+    kept: _Kept | None = database.caches.get(KEPT)
     if kept is not None and kept.since <= view.seq <= kept.seen:
         return kept.vocabulary
     if view.as_of is not None:
         return _past(database, source, view)
     if kept is not None and view.seq > kept.seen and _last_change(_session(source), view) == kept.since:
-        database.beside[KEPT] = replace(kept, seen=view.seq)
+        database.caches[KEPT] = replace(kept, seen=view.seq)
         return kept.vocabulary
     session = _session(source)
     found = _read(session, view)
     if kept is None or view.seq > kept.seen:  # a replica that lies behind must not undo what a newer read has kept
-        database.beside[KEPT] = _Kept(found, _last_change(session, view), view.seq)
+        database.caches[KEPT] = _Kept(found, _last_change(session, view), view.seq)
     return found
 
 
-def remembered(session: Session, view: View, words: Vocabulary, name: str, most: int) -> dict[Any, Any]:
+def remembered(session: Session, view: Snapshot, words: Vocabulary, name: str, most: int) -> dict[Any, Any]:
     """What was made of `words` and of nothing else that changes: forgotten with them, or when it is more than `most`.
 
     A past state has no such memory.
@@ -123,46 +123,46 @@ def remembered(session: Session, view: View, words: Vocabulary, name: str, most:
     database: Database | None = session.info.get("database")
     if database is None or view.as_of is not None:
         return {}
-    kept: tuple[Vocabulary, dict[Any, Any]] | None = database.beside.get(name)
+    kept: tuple[Vocabulary, dict[Any, Any]] | None = database.caches.get(name)
     if kept is None or kept[0] is not words or len(kept[1]) > most:
-        kept = database.beside[name] = (words, {})
+        kept = database.caches[name] = (words, {})
     return kept[1]
 
 
-def _past(database: Database, source: Reading | Session, view: View) -> Vocabulary:
+def _past(database: Database, source: ReadSession | Session, view: Snapshot) -> Vocabulary:
     """A past state is final, so it is remembered by its number."""
-    kept: dict[int, Vocabulary] = database.beside.get(f"past {KEPT}", {})
+    kept: dict[int, Vocabulary] = database.caches.get(f"past {KEPT}", {})
     found = kept.get(view.seq)
     if found is None:
         found = _read(_session(source), view)
         # Replaced, not changed: other threads read it.
-        database.beside[f"past {KEPT}"] = dict([*kept.items(), (view.seq, found)][-MOST_PAST:])
+        database.caches[f"past {KEPT}"] = dict([*kept.items(), (view.seq, found)][-MOST_PAST:])
     return found
 
 
-def _session(source: Reading | Session) -> Session:
-    return source.session if isinstance(source, Reading) else source
+def _session(source: ReadSession | Session) -> Session:
+    return source.session if isinstance(source, ReadSession) else source
 
 
-def _last_change(session: Session, view: View) -> int:
+def _last_change(session: Session, view: Snapshot) -> int:
     """The last change of any vocabulary in the view; 0 if there is none."""
     seq = columns_of(Change).seq
-    last = select(seq).where(OF_VOCABULARIES, seq <= view.seq).order_by(seq.desc()).limit(1)
+    last = select(seq).where(VOCABULARY_CHANGE, seq <= view.seq).order_by(seq.desc()).limit(1)
     return session.execute(last).scalar() or 0
 
 
-def _read(session: Session, view: View) -> Vocabulary:
+def _read(session: Session, view: Snapshot) -> Vocabulary:
     slugs: dict[str, frozenset[str]] = {}
     words: dict[str, dict[str, frozenset[str]]] = {}
     for kind, table in NAMED.items():
         columns = columns_of(table)
-        rows = session.execute(select(columns.slug, columns.words).where(view.holds(table)))
+        rows = session.execute(select(columns.slug, columns.words).where(view.contains(table)))
         words[kind] = {slug: frozenset(some) for slug, some in rows}
         slugs[kind] = frozenset(words[kind])
     source, topic = columns_of(SourceVersion), columns_of(TopicVersion)
     shown = select(source.slug, source.name, source.kind, source.interest, source.speaks_for)
-    sources = session.execute(shown.where(view.holds(SourceVersion))).all()
-    topics = session.execute(select(*topic).where(view.holds(TopicVersion))).mappings()
+    sources = session.execute(shown.where(view.contains(SourceVersion))).all()
+    topics = session.execute(select(*topic).where(view.contains(TopicVersion))).mappings()
     by_slug: dict[str, Mapping[str, Any]] = {row["slug"]: dict(row) for row in topics}
     return Vocabulary(
         slugs={**slugs, "topic": frozenset(by_slug)},

@@ -6,18 +6,18 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
-from app.cache.scope import of_record
+from app.cache.scope import record_scope
 from app.database.engine import Database, Db
-from app.database.snapshot import view_of
-from app.enums import VOCABULARY, Term
+from app.database.snapshot import open_snapshot
+from app.enums import ALL_ENUMS, DescribedEnum
 from app.http.auth import Editor
 from app.http.csv_columns import columns_of_model
-from app.http.lists import Find, Wanted, listing
-from app.http.pagination import AsOf, Found, PageQuery, short
-from app.http.responses import one
+from app.http.lists import ListResponseDep, PageLoader, list_route
+from app.http.pagination import AsOf, Page, PageQuery, paginate_list
+from app.http.responses import json_response
 from app.http.routing import api_router
 from app.http.schema_types import Slug
-from app.http.writes import Write
+from app.http.writes import WriteRequestDep
 from app.imports.pipeline.reconciliation import Outcome
 from app.imports.quality.anomalies import SmellKind
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT, put_category, put_place, put_subject
@@ -44,23 +44,23 @@ NewSubjectSlug = Annotated[Slug, Path(description=NEW_SLUG, examples=["wagner-gr
 NewPlaceSlug = Annotated[Slug, Path(description=NEW_SLUG, examples=["kursk-oblast"])]
 
 
-def _find(db: Database, kind: Slugged) -> Find[PageQuery]:
-    def find(page: PageQuery) -> Found:
+def _find(db: Database, kind: Slugged) -> PageLoader[PageQuery]:
+    def find(page: PageQuery) -> Page:
         with db.read() as session:
-            return find_slugged(session, kind, page, view_of(session, page.recorded_as_of))
+            return find_slugged(session, kind, page, open_snapshot(session, page.recorded_as_of))
 
     return find
 
 
 def _read(db: Database, kind: Slugged, slug: str, request: Request, as_of: str | None) -> Response:
     with db.read() as session:
-        view = view_of(session, as_of)
+        view = open_snapshot(session, as_of)
         card = read_slugged(session, kind, slug, view)
-    return one(request, card, basis=of_record(view.head, f"{kind.name}-{slug}"))
+    return json_response(request, card, basis=record_scope(view.latest_seq, f"{kind.name}-{slug}"))
 
 
-@listing(router, "/categories", Category, "List categories")
-def list_categories(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+@list_route(router, "/categories", Category, "List categories")
+def list_categories(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """What is counted, by slug, with units and components."""
     return want.rows(_find(db, CATEGORY), query, columns_of_model(Category))
 
@@ -79,13 +79,13 @@ def get_category(slug: CategorySlug, request: Request, db: Db, recorded_as_of: A
     operation_id="put_category",
     responses={200: {"model": Category}, 201: {"model": Category, "description": "It is new."}},
 )
-def record_category(slug: NewCategorySlug, given: CategoryInput, write: Write, editor: Editor) -> Response:
+def record_category(slug: NewCategorySlug, given: CategoryInput, write: WriteRequestDep, editor: Editor) -> Response:
     """Make or change a category. Unit, components and parent of one that claims use cannot change."""
     return write.put(editor, CATEGORY, slug, lambda log: put_category(log, slug, given))
 
 
-@listing(router, "/subjects", Subject, "List subjects")
-def list_subjects(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+@list_route(router, "/subjects", Subject, "List subjects")
+def list_subjects(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """Whose figures there are, by slug."""
     return want.rows(_find(db, SUBJECT), query, columns_of_model(Subject))
 
@@ -104,13 +104,13 @@ def get_subject(slug: SubjectSlug, request: Request, db: Db, recorded_as_of: AsO
     operation_id="put_subject",
     responses={200: {"model": Subject}, 201: {"model": Subject, "description": "It is new."}},
 )
-def record_subject(slug: NewSubjectSlug, given: SubjectInput, write: Write, editor: Editor) -> Response:
+def record_subject(slug: NewSubjectSlug, given: SubjectInput, write: WriteRequestDep, editor: Editor) -> Response:
     """Make or change a subject."""
     return write.put(editor, SUBJECT, slug, lambda log: put_subject(log, slug, given))
 
 
-@listing(router, "/places", Place, "List places")
-def list_places(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+@list_route(router, "/places", Place, "List places")
+def list_places(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """Where, by slug."""
     return want.rows(_find(db, PLACE), query, columns_of_model(Place))
 
@@ -127,17 +127,17 @@ def get_place(slug: PlaceSlug, request: Request, db: Db, recorded_as_of: AsOf = 
     operation_id="put_place",
     responses={200: {"model": Place}, 201: {"model": Place, "description": "It is new."}},
 )
-def record_place(slug: NewPlaceSlug, given: PlaceInput, write: Write, editor: Editor) -> Response:
+def record_place(slug: NewPlaceSlug, given: PlaceInput, write: WriteRequestDep, editor: Editor) -> Response:
     """Make or change a place. It may lie in several others."""
     return write.put(editor, PLACE, slug, lambda log: put_place(log, slug, given))
 
 
-def _name(enumeration: type[Term]) -> str:
+def _name(enumeration: type[DescribedEnum]) -> str:
     """`SourceKind` → `source_kind`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", enumeration.__name__).lower()
 
 
-ENUMERATIONS: tuple[type[Term], ...] = (*VOCABULARY, Outcome, SmellKind)
+ENUMERATIONS: tuple[type[DescribedEnum], ...] = (*ALL_ENUMS, Outcome, SmellKind)
 TERMS: list[dict[str, Any]] = [
     {
         "key": f"{_name(enumeration)}/{term}",
@@ -150,12 +150,12 @@ TERMS: list[dict[str, Any]] = [
 ]
 
 
-@listing(router, "/vocabulary", TermRow, "List the words of the contract")
-def list_vocabulary(query: Annotated[PageQuery, Query()], db: Db, want: Wanted) -> Response:
+@list_route(router, "/vocabulary", TermRow, "List the words of the contract")
+def list_vocabulary(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """Every enumeration with the definition of each of its words."""
 
-    def find(page: PageQuery) -> Found:
+    def find(page: PageQuery) -> Page:
         with db.read() as session:
-            return short(TERMS, page, view_of(session, page.recorded_as_of).seq, "key")
+            return paginate_list(TERMS, page, open_snapshot(session, page.recorded_as_of).seq, "key")
 
     return want.rows(find, query, columns_of_model(TermRow))

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from app.http.schema_types import Input, Output, Passage, Slug, UtcTime, Word
+from app.http.schema_types import Input, LongText, Output, ShortText, Slug, UtcTime
 
 WRITTEN = "Free text, at most 5,000 characters."
 
@@ -27,11 +27,11 @@ class Stamped(Output):
 class CategoryInput(Input):
     """What is counted."""
 
-    name: Word = Field(description="Its name in words.", examples=["Killed"])
-    definition: Passage = Field(
+    name: ShortText = Field(description="Its name in words.", examples=["Killed"])
+    definition: LongText = Field(
         description="What exactly is counted.", examples=["People who died through the fighting."]
     )
-    unit: Annotated[Word, Field(max_length=40)] = Field(
+    unit: Annotated[ShortText, Field(max_length=40)] = Field(
         description="What one unit of the figure is.", examples=["persons"]
     )
     components: list[Slug] | None = Field(
@@ -64,8 +64,8 @@ class Category(Stamped, _Category):
 class SubjectInput(Input):
     """Whose: the people or forces that are counted."""
 
-    name: Word = Field(description="Its name in words.", examples=["Russian forces"])
-    definition: Passage | None = Field(
+    name: ShortText = Field(description="Its name in words.", examples=["Russian forces"])
+    definition: LongText | None = Field(
         default=None, description="Who belongs to it.", examples=["Everyone who fights under Russian command."]
     )
     parents: list[Slug] = Field(
@@ -87,8 +87,8 @@ class Subject(Stamped, _Subject):
 class PlaceInput(Input):
     """Where."""
 
-    name: Word = Field(description="Its name in words.", examples=["Kursk Oblast"])
-    definition: Passage | None = Field(
+    name: ShortText = Field(description="Its name in words.", examples=["Kursk Oblast"])
+    definition: LongText | None = Field(
         default=None, description="What it covers.", examples=["The Russian region on the border with Ukraine."]
     )
     parents: list[Slug] = Field(

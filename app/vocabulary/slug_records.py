@@ -7,12 +7,12 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlmodel import Session
 
-from app.database.keyset import Order, walk
-from app.database.snapshot import View
+from app.database.keyset import Order, fetch_page
+from app.database.snapshot import Snapshot
 from app.database.tables import Version, columns_of
-from app.database.transaction import Log
-from app.errors import Fault, NotFound, fault, nearest
-from app.http.pagination import DEFAULT_LIMIT, Found, PageQuery
+from app.database.transaction import WriteTransaction
+from app.errors import Fault, NotFound, field_fault, suggest_nearest
+from app.http.pagination import DEFAULT_LIMIT, Page, PageQuery
 from app.http.schema_types import Input
 
 STAMPS = ("revision", "recorded_at", "seq")
@@ -35,44 +35,46 @@ class Slugged:
         return card | {stamp: row[stamp] for stamp in STAMPS} | {"links": {"self": f"/v1/{self.path}/{row['slug']}"}}
 
 
-def find_slugged(session: Session, kind: Slugged, query: PageQuery, view: View) -> Found:
+def find_slugged(session: Session, kind: Slugged, query: PageQuery, view: Snapshot) -> Page:
     """All of a kind, by slug."""
     columns = columns_of(kind.table)
-    statement = select(*columns).where(view.holds(kind.table))
+    statement = select(*columns).where(view.contains(kind.table))
     total = (
         session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if query.total else None
     )
-    rows, cursor = walk(session, statement, Order("slug", columns.slug), query.limit or DEFAULT_LIMIT, query.cursor)
-    return Found([kind.card(row) for row in rows], view.seq, cursor, total)
+    rows, cursor = fetch_page(
+        session, statement, Order("slug", columns.slug), query.limit or DEFAULT_LIMIT, query.cursor
+    )
+    return Page([kind.card(row) for row in rows], view.seq, cursor, total)
 
 
-def read_slugged(session: Session, kind: Slugged, slug: str, view: View) -> dict[str, Any]:
+def read_slugged(session: Session, kind: Slugged, slug: str, view: Snapshot) -> dict[str, Any]:
     """The one called `slug`. Raises `NotFound`, with the nearest slug as a hint."""
     card = seek_slugged(session, kind, slug, view)
     if card is None:
         known = slugs(session, kind, view)
-        raise NotFound(f"There is no {kind.name} `{slug}`.", hint=nearest(slug, known))
+        raise NotFound(f"There is no {kind.name} `{slug}`.", hint=suggest_nearest(slug, known))
     return card
 
 
-def seek_slugged(session: Session, kind: Slugged, slug: str, view: View) -> dict[str, Any] | None:
+def seek_slugged(session: Session, kind: Slugged, slug: str, view: Snapshot) -> dict[str, Any] | None:
     """The one called `slug`, if there is one."""
     if "\0" in slug:
         return None
     columns = columns_of(kind.table)
-    row = session.execute(select(*columns).where(columns.slug == slug, view.holds(kind.table))).mappings().first()
+    row = session.execute(select(*columns).where(columns.slug == slug, view.contains(kind.table))).mappings().first()
     return None if row is None else kind.card(row)
 
 
-def slugs(session: Session, kind: Slugged, view: View) -> list[str]:
+def slugs(session: Session, kind: Slugged, view: Snapshot) -> list[str]:
     """Every slug of a kind."""
-    return list(session.execute(select(columns_of(kind.table).slug).where(view.holds(kind.table))).scalars())
+    return list(session.execute(select(columns_of(kind.table).slug).where(view.contains(kind.table))).scalars())
 
 
-def put_slugged(log: Log, kind: Slugged, slug: str, given: Input) -> tuple[dict[str, Any], bool | None]:
+def put_slugged(log: WriteTransaction, kind: Slugged, slug: str, given: Input) -> tuple[dict[str, Any], bool | None]:
     """Record `given` as the state of `slug`: its card, and whether it is new (None: it already stood like that)."""
     columns = columns_of(kind.table)
-    stands = select(*columns).where(columns.slug == slug, log.view.holds(kind.table))
+    stands = select(*columns).where(columns.slug == slug, log.snapshot.contains(kind.table))
     before = log.session.execute(stands).mappings().first()
     state = {name: getattr(given, name) for name in kind.fields}
     if before is not None and all(before[name] == value for name, value in state.items()):
@@ -82,7 +84,7 @@ def put_slugged(log: Log, kind: Slugged, slug: str, given: Input) -> tuple[dict[
 
 
 def unknown_slugs(
-    session: Session, view: View, kind: Slugged, used: Iterable[tuple[str, str]], *, also: Collection[str] = ()
+    session: Session, view: Snapshot, kind: Slugged, used: Iterable[tuple[str, str]], *, also: Collection[str] = ()
 ) -> list[Fault]:
     """The faults of the (pointer, slug) pairs in `used` that `kind` does not have, and `also` does not name."""
     used = [(pointer, slug) for pointer, slug in used if slug not in also]
@@ -91,22 +93,22 @@ def unknown_slugs(
         return []
     known = {*slugs(session, kind, view), *also}
     return [
-        fault(pointer, f"There is no {kind.name} `{slug}`.", hint=nearest(slug, known))
+        field_fault(pointer, f"There is no {kind.name} `{slug}`.", hint=suggest_nearest(slug, known))
         for pointer, slug in used
         if slug in missing
     ]
 
 
-def absent(session: Session, kind: Slugged, wanted: Collection[str], view: View) -> set[str]:
+def absent(session: Session, kind: Slugged, wanted: Collection[str], view: Snapshot) -> set[str]:
     """Those of `wanted` that do not exist."""
     if not wanted:
         return set()
     columns = columns_of(kind.table)
-    found = session.execute(select(columns.slug).where(columns.slug.in_(wanted), view.holds(kind.table))).scalars()
+    found = session.execute(select(columns.slug).where(columns.slug.in_(wanted), view.contains(kind.table))).scalars()
     return set(wanted) - set(found)
 
 
-def reference_faults(log: Log, kind: Slugged, slug: str, given: Input) -> list[Fault]:
+def reference_faults(log: WriteTransaction, kind: Slugged, slug: str, given: Input) -> list[Fault]:
     """The faults of whatever `given` refers to: a slug that does not exist, or its own."""
     faults: list[Fault] = []
     for name, target in kind.refers.items():
@@ -114,7 +116,7 @@ def reference_faults(log: Log, kind: Slugged, slug: str, given: Input) -> list[F
         values: Sequence[str] = value if isinstance(value, list) else [value] if value else []
         pointers = [(f"{name}/{i}" if isinstance(value, list) else name, word) for i, word in enumerate(values)]
         own = [pointer for pointer, word in pointers if target is None and word == slug]
-        faults += [fault(pointer, f"`{slug}` cannot refer to itself.") for pointer in own]
+        faults += [field_fault(pointer, f"`{slug}` cannot refer to itself.") for pointer in own]
         wanted = [(p, word) for p, word in pointers if p not in own]
-        faults += unknown_slugs(log.session, log.view, target or kind, wanted)
+        faults += unknown_slugs(log.session, log.snapshot, target or kind, wanted)
     return faults

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from app.http.openapi import EXAMPLES
+from app.http.openapi import EXAMPLES_DIRECTORY
 from app.http.responses import json_bytes
 from app.starter.load import starter_id
 from tests.registers import Copies, Register, opened
@@ -186,7 +186,7 @@ def main() -> None:
     """Write the file anew."""
     with tempfile.TemporaryDirectory() as folder:
         written = text(Copies(Path(folder), None))
-    (EXAMPLES / "answers.json").write_text(written, encoding="utf-8")
+    (EXAMPLES_DIRECTORY / "answers.json").write_text(written, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,14 +3,14 @@
 import json
 import sys
 
-from app.http.openapi import openapi
+from app.http.openapi import build_openapi
 from app.main import create_app
 from app.settings import Settings
 
 
 def text() -> str:
     """The document, one line a value, so that a changed contract shows in a diff."""
-    document = openapi(create_app(Settings(DATABASE_URL="sqlite:///unused.db")))  # type: ignore[call-arg] # named by its alias
+    document = build_openapi(create_app(Settings(DATABASE_URL="sqlite:///unused.db")))  # type: ignore[call-arg] # named by its alias
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 

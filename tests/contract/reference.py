@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from app.claims.search.filters import ClaimQuery, Sort
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
-from app.enums import Term
+from app.enums import DescribedEnum
 from app.errors import known_problems
 from app.http.negotiation import Format
 from app.http.pagination import PageQuery
@@ -39,7 +39,7 @@ from app.imports.mappings.schema import (
 from app.imports.pipeline.reconciliation import Outcome
 from app.imports.quality.anomalies import SmellKind
 from app.imports.readers.options import FileFormat, FileOptions, Limits
-from app.settings import Settings, variable
+from app.settings import Settings, environment_variable
 from app.topics.routes import CompareQuery
 from app.vocabulary.routes import TERMS
 
@@ -84,7 +84,7 @@ def parameters(model: type[BaseModel], *, without: type[BaseModel] | None = None
 def settings() -> str:
     """Every setting."""
     rows = [
-        (code(variable(name)), info.description, code(info.default) or "empty")
+        (code(environment_variable(name)), info.description, code(info.default) or "empty")
         for name, info in Settings.model_fields.items()
     ]
     return table(("variable", "what it sets", "default"), rows)
@@ -189,7 +189,7 @@ def limits() -> str:
     return table(("what", "at most"), [(what, f"{most:,}") for what, most in rows])
 
 
-def terms(enumeration: type[Term]) -> str:
+def terms(enumeration: type[DescribedEnum]) -> str:
     """An enumeration with its definitions."""
     return table(("word", "meaning"), [(code(term.value), term.definition) for term in enumeration])
 

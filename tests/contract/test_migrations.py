@@ -13,7 +13,7 @@ from sqlmodel import SQLModel
 
 from alembic import command
 from app.database.engine import Database, SchemaStale, alembic_config
-from app.database.tables import VERSIONED, table_of
+from app.database.tables import VERSION_TABLES, table_of
 from app.starter.load import load_starter
 from tests.registers import settings_for
 
@@ -72,14 +72,14 @@ def database(make_database: Callable[[str], str]) -> Iterator[Database]:
 @contextmanager
 def migrating(database: Database, config: Config | None = None) -> Iterator[Config]:
     config = config or alembic_config()
-    with database.writer.connect() as connection:
+    with database.write_engine.connect() as connection:
         config.attributes["connection"] = connection
         yield config
 
 
 def rows(database: Database) -> dict[str, int]:
-    with database.reader.connect() as connection:
-        return {name: _count(connection, name) for name in ("change", *VERSIONED)}
+    with database.read_engine.connect() as connection:
+        return {name: _count(connection, name) for name in ("change", *VERSION_TABLES)}
 
 
 def _count(connection: Connection, name: str) -> int:
@@ -88,7 +88,7 @@ def _count(connection: Connection, name: str) -> int:
 
 def tables(database: Database) -> set[str]:
     """The tables there are; SQLite has some more, in which it searches words."""
-    with database.reader.connect() as connection:
+    with database.read_engine.connect() as connection:
         return set(inspect(connection).get_table_names())
 
 
@@ -109,7 +109,7 @@ def test_the_tables_of_the_code_are_those_of_the_migrations(database: Database) 
 
 
 def test_a_constraint_that_drifted_is_seen(database: Database) -> None:
-    table = table_of(VERSIONED["claim"])
+    table = table_of(VERSION_TABLES["claim"])
     drifted = next(each for each in table.constraints if str(each.name) == "ck_claim_bounds")
     table.constraints.remove(drifted)
     try:

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from app.http.openapi import EXAMPLES
+from app.http.openapi import EXAMPLES_DIRECTORY
 from tests.contract.examples import JSON, PROBLEM, address, body_of, example_of, operations, send, text
 from tests.contract.openapi_document import text as document_text
 from tests.registers import Copies, Register
@@ -34,7 +34,7 @@ def test_the_committed_document_is_the_one_that_is_served(reading: Register) -> 
 
 
 def test_the_examples_are_what_the_starter_register_answers(sqlite_copies: Copies) -> None:
-    assert (EXAMPLES / "answers.json").read_text(encoding="utf-8") == text(sqlite_copies), AGAIN
+    assert (EXAMPLES_DIRECTORY / "answers.json").read_text(encoding="utf-8") == text(sqlite_copies), AGAIN
 
 
 def test_the_document_is_valid_openapi_3_1() -> None:

@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from app.claims.create import record_claim
 from app.claims.schemas import ClaimInput
-from app.database.group_commit import together
-from app.database.transaction import Log
+from app.database.group_commit import group_committer
+from app.database.transaction import WriteTransaction
 from app.errors import DuplicateClaim, InvalidRequest
 from tests.examples import claim, figure, furnish
 from tests.registers import Register
@@ -27,7 +27,7 @@ def of(value: int, **changes: Any) -> ClaimInput:
 
 def write_all(register: Register, acts: list[Any]) -> list[Any]:
     async def run() -> list[Any]:
-        waiting = together(register.database)
+        waiting = group_committer(register.database)
         return list(await asyncio.gather(*(waiting.write("desk", act) for act in acts), return_exceptions=True))
 
     return asyncio.run(run())
@@ -68,12 +68,12 @@ def test_what_is_refused_leaves_no_trace_among_the_others(furnished: Register) -
 
 
 def test_one_that_breaks_in_the_middle_takes_nobody_with_it(furnished: Register) -> None:
-    def breaks(log: Log) -> None:
+    def breaks(log: WriteTransaction) -> None:
         record_claim(log, of(999))
         log.flush()
         raise Broken
 
-    def clashes(log: Log) -> None:
+    def clashes(log: WriteTransaction) -> None:
         record_claim(log, of(998))
         log.session.execute(text("INSERT INTO clock (id, seq, at) VALUES (1, 0, '2026-01-01')"))
 

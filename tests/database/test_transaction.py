@@ -14,9 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from app.claims.create import record_claim
 from app.claims.schemas import ClaimInput
 from app.database.engine import Database, SchemaStale
-from app.database.snapshot import view_of
-from app.database.tables import VERSIONED, Change, Clock, columns_of
-from app.database.transaction import Log, writing
+from app.database.snapshot import open_snapshot
+from app.database.tables import VERSION_TABLES, Change, Clock, columns_of
+from app.database.transaction import WriteTransaction, write_transaction
 from app.main import create_app
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
@@ -45,10 +45,10 @@ def assert_sound(database: Database) -> None:
     assert [entry.seq for entry in log] == list(range(1, len(log) + 1))
     assert all(before.at <= after.at for before, after in pairwise(log))
     with database.read() as session:
-        view = view_of(session)
+        view = open_snapshot(session)
         assert view.seq == len(log)
         at = {entry.seq: entry.at for entry in log}
-        for table in VERSIONED.values():
+        for table in VERSION_TABLES.values():
             columns = columns_of(table)
             kept = defaultdict(list)
             for row in session.execute(select(*columns).order_by(columns.seq, columns.version)).mappings():
@@ -90,7 +90,7 @@ def test_four_writers_share_one_clock_without_gaps(register: Register) -> None:
     def write(worker: int) -> None:
         for turn in range(6):
             try:
-                with writing(register.database, f"writer-{worker}") as log:
+                with write_transaction(register.database, f"writer-{worker}") as log:
                     put_source(log, f"s{worker}-{turn}", SourceInput(**source(f"{worker} {turn}")))
                     put_source(log, "shared", SourceInput(**source(f"{worker} {turn}")))
                     record_claim(log, ClaimInput(**numbered(note=f"{worker}")))
@@ -132,7 +132,7 @@ def test_the_registers_time_never_falls_when_the_machines_does(register: Registe
     made = recorded(register, numbered())
     assert datetime.fromisoformat(made["recorded_at"]) == ahead
     with register.database.write() as session:
-        assert Log(session.connection(), "me").at == ahead
+        assert WriteTransaction(session.connection(), "me").at == ahead
     log = changes(register.database)
     assert all(before.at <= after.at for before, after in pairwise(log))
 
@@ -142,7 +142,7 @@ def test_a_write_that_fails_half_way_leaves_nothing(register: Register) -> None:
     before = seq_of(register)
 
     def half() -> None:
-        with writing(register.database, "me") as log:
+        with write_transaction(register.database, "me") as log:
             put_source(log, "half", SourceInput(**source("Half")))
             put_source(log, "paper", SourceInput(**source("Renamed")))
             raise Undone
@@ -157,16 +157,16 @@ def test_a_write_that_fails_half_way_leaves_nothing(register: Register) -> None:
 
 def test_a_reader_sees_one_unmoving_picture(register: Register) -> None:
     furnish(register)
-    claim_columns = columns_of(VERSIONED["claim"])
+    claim_columns = columns_of(VERSION_TABLES["claim"])
     with register.database.read() as session:
-        view = view_of(session)
+        view = open_snapshot(session)
         recorded(register, numbered())
         register.write("PUT", "/v1/sources/paper", source("Renamed"))
-        again = view_of(session)
+        again = open_snapshot(session)
         assert (again.seq, again.at) == (view.seq, view.at)
         assert session.execute(select(claim_columns.id)).all() == []
-        columns = columns_of(VERSIONED["source"])
-        name = select(columns.name).where(columns.slug == "paper", view.holds(VERSIONED["source"]))
+        columns = columns_of(VERSION_TABLES["source"])
+        name = select(columns.name).where(columns.slug == "paper", view.contains(VERSION_TABLES["source"]))
         assert session.execute(name).scalars().all() == ["The paper"]
     assert seq_of(register) == view.seq + 3  # a document, a claim, a source
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from app.database.engine import Database
-from app.main import Service
+from app.main import CounterclaimApp
 from tests.examples import citation, furnish, topic
 from tests.examples import claim as claim_body
 from tests.examples import source as source_body
@@ -67,7 +67,7 @@ class World:
         self.register.database.close()
         database = Database(settings_for(self.copies.make("furnished")))
         self.register.database = database
-        cast("Service", self.register.client.app).serve_from(database)
+        cast("CounterclaimApp", self.register.client.app).use_database(database)
 
 
 @dataclass

@@ -22,9 +22,9 @@ def test_a_client_waits_for_its_own_writes_on_a_replica(tmp_path: Path, monkeypa
     app = create_app(settings)
     with app.state.database.write() as session:
         key = {"Authorization": f"Bearer {create_key(session, 'desk', Role.admin)}"}
-    app.state.database.writer.dispose()  # the last connection to close folds the log into the file
+    app.state.database.write_engine.dispose()  # the last connection to close folds the log into the file
     shutil.copyfile(primary, replica)
-    monkeypatch.setattr("app.http.parameters.LAG", 0.1)
+    monkeypatch.setattr("app.http.parameters.MAX_WAIT_SECONDS", 0.1)
     with TestClient(app) as client:
         body = {"name": "The institute", "kind": "think_tank", "interest": "independent"}
         made = client.put("/v1/sources/institute", json=body, headers=key)
@@ -33,7 +33,7 @@ def test_a_client_waits_for_its_own_writes_on_a_replica(tmp_path: Path, monkeypa
         assert client.get("/v1/sources/institute").status_code == 404
         behind = client.get("/v1/sources/institute", headers=mine)
         assert (behind.status_code, behind.headers["retry-after"]) == (503, "1")
-        app.state.database.reader.dispose()
-        app.state.database.writer.dispose()
+        app.state.database.read_engine.dispose()
+        app.state.database.write_engine.dispose()
         shutil.copyfile(primary, replica)
         assert client.get("/v1/sources/institute", headers=mine).status_code == 200

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
 from app.database.engine import Database
-from app.http.compression import LEAST_BYTES, chosen
+from app.http.compression import MIN_COMPRESSIBLE_BYTES, choose_encoding
 from app.main import create_app
 from app.settings import Settings
 from tests.examples import claim, figure, furnish, numbered, recorded, source, topic
@@ -51,7 +51,7 @@ def raw(client: Any, path: str, **headers: str) -> tuple[Any, bytes]:
 
 
 def stats(register: Register) -> tuple[int, int]:
-    memory = register.client.app.state.watch.memory  # type: ignore[attr-defined] # a Starlette
+    memory = register.client.app.state.invalidator.response_cache  # type: ignore[attr-defined] # a Starlette
     return memory.hits, memory.misses
 
 
@@ -261,12 +261,12 @@ def test_a_database_that_fails_is_not_papered_over(register: Register, monkeypat
     def away(*_: Any, **__: Any) -> Any:
         raise OperationalError("SELECT 1", {}, Exception("connection refused"))
 
-    watch = register.client.app.state.watch  # type: ignore[attr-defined] # a Starlette
+    watch = register.client.app.state.invalidator  # type: ignore[attr-defined] # a Starlette
     monkeypatch.setattr(watch, "look", away)
     monkeypatch.setattr(watch, "fresh", lambda: False)
     hits, _ = stats(register)
     assert register.get("/v1/claims").status_code == 200, "the database answers, only memory is not asked"
-    monkeypatch.setattr(register.database.reader, "connect", away)
+    monkeypatch.setattr(register.database.read_engine, "connect", away)
     assert register.get("/v1/claims").status_code == 503
     assert stats(register)[0] == hits
 
@@ -277,7 +277,7 @@ def test_another_day_is_another_answer(register: Register, monkeypatch: pytest.M
     register.get("/v1/claims")
     tomorrow = time.time() + 86_400
     monkeypatch.setattr("app.cache.invalidation.time.time", lambda: tomorrow)
-    monkeypatch.setattr("app.cache.invalidation.LAG", 0.05)
+    monkeypatch.setattr("app.cache.invalidation.POLL_INTERVAL_SECONDS", 0.05)
     time.sleep(0.06)
     hits, misses = stats(register)
     register.get("/v1/claims")
@@ -289,7 +289,7 @@ def test_a_register_that_went_back_is_another_one(register: Register, make_datab
     recorded(register, claim())
     register.get("/v1/claims")
     url = make_database("empty")
-    register.client.app.serve_from(Database(Settings(DATABASE_URL=url)))  # type: ignore[attr-defined, call-arg] # an alias
+    register.client.app.use_database(Database(Settings(DATABASE_URL=url)))  # type: ignore[attr-defined, call-arg] # an alias
     assert register.get("/v1/claims").json()["data"] == []
     register.database.close()
 
@@ -315,7 +315,7 @@ def test_every_encoding_says_the_same(reading: Register, path: str, encoding: st
 
 def test_a_tiny_answer_is_sent_as_it_is(reading: Register) -> None:
     answer, body = raw(reading.client, "/health/live", **{"Accept-Encoding": "gzip"})
-    assert len(body) < LEAST_BYTES
+    assert len(body) < MIN_COMPRESSIBLE_BYTES
     assert "content-encoding" not in answer.headers
 
 
@@ -334,7 +334,7 @@ def test_a_tiny_answer_is_sent_as_it_is(reading: Register) -> None:
     ],
 )
 def test_the_client_chooses_the_encoding(accepted: str, encoding: str | None) -> None:
-    assert chosen(accepted) == encoding
+    assert choose_encoding(accepted) == encoding
 
 
 def test_a_cache_in_front_can_forget_by_name(reading: Register) -> None:

@@ -76,9 +76,9 @@ def uncached(copies: Copies) -> Iterator[Register]:
     url = copies.make("starter")
     for register in opened(url):
         settings = register.settings.model_copy(update={"memory_bytes": 0})
-        register.client.app.state.watch.close()  # type: ignore[attr-defined]
+        register.client.app.state.invalidator.close()  # type: ignore[attr-defined]
         register.database.close()
-        register.client.app.serve_from(Database(settings))  # type: ignore[attr-defined]
+        register.client.app.use_database(Database(settings))  # type: ignore[attr-defined]
         yield register
 
 
@@ -129,7 +129,7 @@ def test_the_hot_routes_have_a_fast_path_and_stand_first(uncached: Register) -> 
 def test_both_paths_give_the_same_response(uncached: Register, url: str) -> None:
     fast = uncached.get(url)
     standard = uncached.get(url, headers={"X-Register-Seq": "0"})
-    assert uncached.client.app.state.watch.memory.hits == 0  # type: ignore[attr-defined]
+    assert uncached.client.app.state.invalidator.memory.hits == 0  # type: ignore[attr-defined]
     assert fast.status_code == standard.status_code
     ignored = {"x-request-id"}
     assert {name: value for name, value in fast.headers.items() if name not in ignored} == {

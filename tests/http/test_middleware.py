@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from app.http.middleware import EXPOSED
+from app.http.middleware import EXPOSED_HEADERS
 from app.main import create_app
 from tests.examples import assert_problem, furnish, seq_of
 from tests.registers import Register
@@ -39,7 +39,7 @@ def test_every_answer_names_the_request_the_state_and_who_may_read_it(
     assert int(answer.headers["x-register-seq"]) == seq_of(reading)
     assert answer.headers["access-control-allow-origin"] == "*"
     exposed = {name.strip() for name in answer.headers["access-control-expose-headers"].split(",")}
-    assert exposed == set(EXPOSED) >= {"ETag", "Link", "X-Register-Seq", "X-Request-ID", "Retry-After"}
+    assert exposed == set(EXPOSED_HEADERS) >= {"ETag", "Link", "X-Register-Seq", "X-Request-ID", "Retry-After"}
     if status >= 400:
         problem = assert_problem(answer, status)
         assert problem["request_id"] == "desk-1.a_b"

@@ -43,7 +43,7 @@ def database(url: str) -> Iterator[Database]:
 
 
 def rows_in(database: Database, table: str) -> int:
-    with database.reader.connect() as connection:
+    with database.read_engine.connect() as connection:
         return int(connection.execute(text(f'SELECT count(*) FROM "{table}"')).scalar_one())  # noqa: S608 - our names
 
 
@@ -134,7 +134,7 @@ def test_an_import_that_is_stopped_leaves_nothing_and_can_be_run_again(
         assert seen <= {0, MANY}
     ran("import", file, url=url)
     assert rows_in(database, "claim") == MANY
-    with database.reader.connect() as connection:
+    with database.read_engine.connect() as connection:
         last, count = connection.execute(text("SELECT max(seq), count(*) FROM change")).one()
         assert last == count
         assert connection.execute(text("SELECT seq FROM clock")).scalar_one() == last

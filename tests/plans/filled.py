@@ -20,8 +20,8 @@ from app.claims.lifecycle import ERASED
 from app.claims.series_key import DAY
 from app.database.engine import Database
 from app.database.tables import Clock
-from app.database.text_folding import words_of
-from app.database.transaction import writing
+from app.database.text_folding import search_words
+from app.database.transaction import write_transaction
 from app.enums import Aggregation, Interest, Modality, SourceKind
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
@@ -91,7 +91,7 @@ def named(kind: str, number: int) -> str:
 def furnish(database: Database) -> int:
     """Record vocabularies, sources and topics; return the last `seq`."""
     kinds = [each for each in SourceKind if each not in (SourceKind.witness, SourceKind.unknown)]
-    with writing(database, "filled") as log:
+    with write_transaction(database, "filled") as log:
         log.at = BEGAN
         for n in range(CATEGORIES):
             given = CategoryInput(
@@ -183,8 +183,8 @@ class Made:
         self.grades = chance.integers(0, 1000, n)
         self.versions = {"claim": 0, "citation": 0, "assessment": 0}
         self.quotes = [*_quotes(), *repeat(None, QUOTES)]
-        self.quote_words = [" ".join(words_of(quote)) for quote in self.quotes]
-        self.note_words = [words_of(note) for note in NOTES]
+        self.quote_words = [" ".join(search_words(quote)) for quote in self.quotes]
+        self.note_words = [search_words(note) for note in NOTES]
         self.claim_ids = _ids(self.seq, self.bits, "8")
         days = range(-ARCHIVES - 300, DAYS + 400)
         self.days = {n: str(BEGAN.date() + dt.timedelta(days=n)) for n in days}

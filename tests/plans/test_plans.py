@@ -19,7 +19,7 @@ from app.claims.search.filters import FILTERS, ClaimQuery, Sort
 from app.claims.search.planner import ORDERS, find_page
 from app.database.engine import Database
 from app.database.keyset import write_cursor
-from app.database.read_session import Reading, reading
+from app.database.read_session import ReadSession, read_session
 from app.errors import QueryTooBroad
 from tests.examples import assert_problem
 from tests.plans.cases import CASES, NARROW
@@ -49,13 +49,13 @@ class Counter:
         self.steps = 0
 
     @contextmanager
-    def on(self, found: Reading) -> Iterator[None]:
+    def on(self, found: ReadSession) -> Iterator[None]:
         """Count in one transaction."""
-        plain = found.rows
-        found.rows = self._sqlite(found, plain) if found.dialect == "sqlite" else self._postgresql(found, plain)  # type: ignore[method-assign]
+        plain = found.fetch_rows
+        found.fetch_rows = self._sqlite(found, plain) if found.dialect == "sqlite" else self._postgresql(found, plain)  # type: ignore[method-assign]
         yield
 
-    def _sqlite(self, found: Reading, plain: Callable[..., Any]) -> Callable[..., Any]:
+    def _sqlite(self, found: ReadSession, plain: Callable[..., Any]) -> Callable[..., Any]:
         """A function of our own stands before every other condition on a row of a table.
 
         It sees each row that a loop reaches by its index. What it could not see would show in the steps of SQLite's
@@ -85,7 +85,7 @@ class Counter:
 
         return counting
 
-    def _postgresql(self, found: Reading, plain: Callable[..., Any]) -> Callable[..., Any]:
+    def _postgresql(self, found: ReadSession, plain: Callable[..., Any]) -> Callable[..., Any]:
         def counting(statement: str, parameters: Any = (), **how: Any) -> Any:
             if how.get("planned"):
                 told = plain(f"{EXPLAIN} {statement}", parameters, **how)
@@ -101,7 +101,7 @@ class Counter:
 EXPLAIN = "EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF)"
 
 
-def _explained(found: Reading, statement: str, parameters: Any) -> list[Any]:
+def _explained(found: ReadSession, statement: str, parameters: Any) -> list[Any]:
     """The plan that PostgreSQL makes once for all values: EXPLAIN by itself would look at them."""
     names: list[str] = []
 
@@ -150,7 +150,7 @@ def _ends_before(asked: dict[str, Any]) -> bool:
 
 def best(database: Database) -> int:
     """The fewest claims that any index for one of the filters led to; all there are where none was counted."""
-    counted = [count for count, end, _ in database.beside.get("counts", {}).values() if count < end]
+    counted = [count for count, end, _ in database.caches.get("counts", {}).values() if count < end]
     return min(counted, default=CLAIMS)
 
 
@@ -158,14 +158,14 @@ def check(database: Database) -> tuple[list[str], int]:
     """What breaks the rule, and how many questions were refused."""
     wrong, refused = [], 0
     for asked, sort, deep in questions():
-        database.beside.pop("counts", None)
+        database.caches.pop("counts", None)
         cursor = write_cursor(ORDERS[sort], MIDDLE[sort.value.removeprefix("-")], ID) if deep else None
         query = ClaimQuery(**asked, sort=sort, cursor=cursor, limit=LIMIT)
         counter = Counter()
-        with reading(database, plan_once=True) as found:
-            view = found.view(known_on=query.known_on)
+        with read_session(database, plan_once=True) as found:
+            view = found.snapshot(known_on=query.known_on)
             find_page(found, ClaimQuery(limit=1, known_on=query.known_on, q="nowhere"), view)  # vocabularies are there
-            database.beside.pop("counts", None)
+            database.caches.pop("counts", None)
             try:
                 with counter.on(found):
                     find_page(found, query, view)

@@ -12,7 +12,7 @@ from app.claims.search import planner as finding
 from app.claims.search.filters import ClaimQuery, Sort
 from app.claims.search.planner import Page, find_page
 from app.database.engine import Database
-from app.database.read_session import Reading, reading
+from app.database.read_session import ReadSession, read_session
 from app.vocabulary.reference_data import vocabulary
 from tests.plans.cases import CASES
 from tests.plans.filled import fill
@@ -34,7 +34,7 @@ def database(copies: Copies) -> Iterator[Database]:
     made.close()
 
 
-def everything(found: Reading) -> list[Row]:
+def everything(found: ReadSession) -> list[Row]:
     """Every version of every claim, with what filters ask about it."""
     session = found.session
 
@@ -145,8 +145,8 @@ def walked(database: Database, query: ClaimQuery, as_of: int | None) -> tuple[li
     page: Page | None = None
     while page is None or page.next_cursor:
         asked = query.model_copy(update={"cursor": page.next_cursor if page else None})
-        with reading(database, plan_once=True) as found:
-            view = found.view(None if as_of is None else f"seq:{as_of}", known_on=query.known_on)
+        with read_session(database, plan_once=True) as found:
+            view = found.snapshot(None if as_of is None else f"seq:{as_of}", known_on=query.known_on)
             page = find_page(found, asked, view)
         assert len(page.versions) <= (query.limit or 0)
         versions += page.versions
@@ -162,10 +162,10 @@ def test_a_page_is_what_a_plain_look_at_every_claim_finds(
     for name in ("ROUNDS", "FULL_TEXT_ROUNDS"):
         monkeypatch.setattr(finding, name, (20, few) if few else ())
     chance = random.Random(few)  # noqa: S311 - the same questions each time
-    with reading(database, plan_once=True) as found:
+    with read_session(database, plan_once=True) as found:
         claims = everything(found)
         vocabularies = {
-            as_of: vocabulary(found, found.view(None if as_of is None else f"seq:{as_of}")) for as_of in STATES
+            as_of: vocabulary(found, found.snapshot(None if as_of is None else f"seq:{as_of}")) for as_of in STATES
         }
     document = next(iter(claims[5]["citations"]))["document"]
     for _ in range(QUESTIONS // 3):
@@ -176,7 +176,7 @@ def test_a_page_is_what_a_plain_look_at_every_claim_finds(
         as_of = chance.choice(STATES)
         limit = chance.choice((2 if few else 40, 7, 50, 1000))
         query = ClaimQuery(**asked, sort=chance.choice(list(Sort)), limit=limit, total=True)
-        database.beside.pop("counts", None)
+        database.caches.pop("counts", None)
         expected = [row["version"] for row in plainly(claims, query, vocabularies[as_of], as_of)]
         versions, total = walked(database, query, as_of)
         assert versions == expected, (asked, query.sort, as_of)

@@ -24,9 +24,9 @@ from app.comparison.positions import compare_pairs, find_positions
 from app.comparison.spread import SpreadQuestion, measure_spread
 from app.comparison.verdicts import Statement
 from app.database.engine import alembic_config
-from app.database.snapshot import View, view_of
+from app.database.snapshot import Snapshot, open_snapshot
 from app.database.tables import ClaimVersion, columns_of
-from app.database.transaction import Log, writing
+from app.database.transaction import WriteTransaction, write_transaction
 from app.errors import Problem
 from app.sources.queries import holders, put_source
 from app.sources.schemas import SourceInput
@@ -91,7 +91,7 @@ def some_claim(chance: random.Random) -> dict[str, Any]:
     return body
 
 
-def happen(log: Log, chance: random.Random, ids: list[str]) -> None:
+def happen(log: WriteTransaction, chance: random.Random, ids: list[str]) -> None:
     """Something that can happen to a register."""
     event = chance.random()
     with suppress(Problem):  # the same claim again, or an event that cannot be
@@ -121,11 +121,11 @@ class Plain:
     def __init__(self, register: Register, as_of: str | None, known_on: date | None) -> None:
         self.day = known_on
         with register.database.read() as session:
-            self.view: View = view_of(session, as_of, known_on=known_on)
-            self.scheme: Scheme = scheme(session, self.view)
-            self.held = holders(session, self.view)
+            self.snapshot: Snapshot = open_snapshot(session, as_of, known_on=known_on)
+            self.scheme: Scheme = scheme(session, self.snapshot)
+            self.held = holders(session, self.snapshot)
             columns = columns_of(ClaimVersion)
-            wanted = select(*columns).where(self.view.holds(ClaimVersion)).order_by(columns.id)
+            wanted = select(*columns).where(self.snapshot.contains(ClaimVersion)).order_by(columns.id)
             self.rows = session.execute(wanted).mappings().all()
 
     def belonging(self, asked: Mapping[str, Any]) -> Iterator[Mapping[Any, Any]]:
@@ -157,9 +157,11 @@ class Plain:
 
     def answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """What a side-by-side says that depends on which claims were read."""
-        day = self.view.known_on
+        day = self.snapshot.known_on
         known = [row for row in self.belonging(asked) if day is None or (row["date"] and row["date"] <= day)]
-        retracted = [row for row in known if row["status"] == "retracted" and row["retracted_on"] <= self.view.today]
+        retracted = [
+            row for row in known if row["status"] == "retracted" and row["retracted_on"] <= self.snapshot.today
+        ]
         standing = [row for row in known if row not in retracted]
         found = find_positions(self.statement(row) for row in standing if row["kind"] != "none")
         question = SpreadQuestion(**{name: asked.get(name) for name in ("category", "subject", "place", "aggregation")})
@@ -242,11 +244,11 @@ def test_a_side_by_side_is_the_same_as_over_every_claim(register: Register, seed
     chance = random.Random(seed)  # noqa: S311 - a seed, no secret
     furnish(register)
     ids: list[str] = []
-    with writing(register.database, "desk") as log:
+    with write_transaction(register.database, "desk") as log:
         for number, body in enumerate(TOPICS):
             put_topic(log, f"topic-{number}", TopicInput(**body))
     for events in (150, 40, 1, 1, 20):
-        with writing(register.database, "desk") as log:
+        with write_transaction(register.database, "desk") as log:
             for _ in range(events):
                 happen(log, chance, ids)
         check_topics(register, None)
@@ -285,7 +287,7 @@ def test_every_version_of_a_claim_is_placed_as_its_columns_say(register: Registe
     chance = random.Random(5)  # noqa: S311 - a seed, no secret
     furnish(register)
     ids: list[str] = []
-    with writing(register.database, "desk") as log:
+    with write_transaction(register.database, "desk") as log:
         for _ in range(150):
             happen(log, chance, ids)
     lines = [orjson.dumps(some_claim(chance)) for _ in range(50)]
@@ -301,13 +303,13 @@ def test_claims_that_were_there_before_are_placed_by_the_migration(register: Reg
     chance = random.Random(6)  # noqa: S311 - a seed, no secret
     furnish(register)
     ids: list[str] = []
-    with writing(register.database, "desk") as log:
+    with write_transaction(register.database, "desk") as log:
         for _ in range(150):
             happen(log, chance, ids)
     for step, target in ((command.downgrade, "0003"), (command.upgrade, "head")):
         config = alembic_config()
-        with register.database.writer.connect() as connection:
+        with register.database.write_engine.connect() as connection:
             config.attributes["connection"] = connection
             step(config, target)
-    register.database.reader.dispose()
+    register.database.read_engine.dispose()
     assert_every_claim_is_placed(register)

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app.database.tables import VERSIONED, Version, columns_of
-from app.enums import VOCABULARY, Term
+from app.database.tables import VERSION_TABLES, Version, columns_of
+from app.enums import ALL_ENUMS, DescribedEnum
 from app.imports.pipeline.reconciliation import Outcome
 from app.imports.quality.anomalies import SmellKind
 from tests.examples import assert_problem, category, claim, every_row, furnish, recorded, seq_of, source, topic
@@ -22,7 +22,7 @@ KINDS = [
 
 
 def versions(register: Register, kind: str, slug: str) -> list[Any]:
-    table: type[Version] = VERSIONED[kind]
+    table: type[Version] = VERSION_TABLES[kind]
     columns = columns_of(table)
     with register.database.read() as session:
         return list(session.execute(select(*columns).where(columns.slug == slug).order_by(columns.seq)))
@@ -182,7 +182,7 @@ def test_components_tell_an_atom_from_a_sum_and_from_what_nobody_says(register: 
 
 def test_every_word_of_the_contract_is_listed_with_its_definition(reading: Register) -> None:
     rows = every_row(reading, "/v1/vocabulary")
-    enumerations: tuple[type[Term], ...] = (*VOCABULARY, Outcome, SmellKind)
+    enumerations: tuple[type[DescribedEnum], ...] = (*ALL_ENUMS, Outcome, SmellKind)
     assert [row["word"] for row in rows] == [term.value for enumeration in enumerations for term in enumeration]
     assert all(row["definition"].endswith(".") for row in rows)
     assert len({row["key"] for row in rows}) == len(rows)

@@ -32,13 +32,13 @@ from app.claims.search.full_text import asked_words, has, has_words, joined, rea
 from app.claims.search.full_text import reaches as reach_words
 from app.comparison.hierarchy import Scheme
 from app.database.keyset import Order
-from app.database.read_session import Reading
-from app.database.snapshot import View
+from app.database.read_session import ReadSession
+from app.database.snapshot import Snapshot
 from app.database.tables import (
-    RARE,
-    SHOWN,
-    WIDE_DOWN,
-    WIDE_UP,
+    HIGH_ABOVE_MAGNITUDE,
+    LOW_BELOW_MAGNITUDE,
+    RARE_VALUES,
+    VISIBLE_CLAIM,
     AssessmentVersion,
     Change,
     CitationVersion,
@@ -58,7 +58,7 @@ from app.enums import (
     SourceKind,
     Status,
 )
-from app.errors import InvalidRequest, UnknownSlug, fault, nearest
+from app.errors import InvalidRequest, UnknownSlug, field_fault, suggest_nearest
 from app.http.pagination import PageQuery
 from app.http.schema_types import Day, Slug, UtcTime
 from app.sources.queries import SOURCE
@@ -94,18 +94,18 @@ class ConfidenceFilter(StrEnum):
 class Asking:
     """What a filter can look at besides its own value: the view and its vocabularies, and two parts of the query."""
 
-    def __init__(self, source: Reading | Session, view: View, *, narrower: bool | None = None) -> None:
-        self.view = view
+    def __init__(self, source: ReadSession | Session, view: Snapshot, *, narrower: bool | None = None) -> None:
+        self.snapshot = view
         self.narrower = narrower
         self.postgresql = (
-            source.dialect if isinstance(source, Reading) else source.get_bind().dialect.name
+            source.dialect if isinstance(source, ReadSession) else source.get_bind().dialect.name
         ) != "sqlite"
         self._source = source
 
     @cached_property
     def known(self) -> Vocabulary:
         """The vocabularies of the view."""
-        return vocabulary(self._source, self.view)
+        return vocabulary(self._source, self.snapshot)
 
     @property
     def scheme(self) -> Scheme:
@@ -119,8 +119,8 @@ class Asking:
             return
         slug = min(set(wanted) - known)
         detail = f"There is no {kind.name} `{slug}`."
-        hint = nearest(slug, sorted(known))
-        raise UnknownSlug(detail, hint=hint, errors=[fault(name, detail, hint=hint, location="query")])
+        hint = suggest_nearest(slug, sorted(known))
+        raise UnknownSlug(detail, hint=hint, errors=[field_fault(name, detail, hint=hint, location="query")])
 
 
 Marks = Sequence[BindParameter[Any]]
@@ -142,14 +142,14 @@ class Where:
     which are joined; none where there is no such index. A comment `/*name*/` behind a table names its index.
     """
 
-    clause: Callable[[Marks, View, Any], ColumnElement[bool]]
+    clause: Callable[[Marks, Snapshot, Any], ColumnElement[bool]]
     ask: Callable[[Asking, Any], Asked] = lambda _asking, value: (None, (value,))
     reach: Callable[[Names, Any], Sequence[str] | None] = lambda _names, _form: None
 
 
 def _from(index: str, condition: str) -> str:
     """The statement that finds claims that are shown by an index over nothing else."""
-    shown = " AND ".join(f"claim.{part}" for part in SHOWN.split(" AND "))
+    shown = " AND ".join(f"claim.{part}" for part in VISIBLE_CLAIM.split(" AND "))
     return f"SELECT claim.version FROM claim /*{index}*/ WHERE {condition} AND {shown}"
 
 
@@ -202,7 +202,7 @@ def _of_source(part: str) -> Where:
 
 def _word(column: str) -> Where:
     """The claims with one of these words; only the rarer ones are worth an index."""
-    rare = RARE[column]
+    rare = RARE_VALUES[column]
     common = set(rare.split("'")[1::2])
 
     def ask(_asking: Asking, wanted: Sequence[Any]) -> Asked:
@@ -218,11 +218,11 @@ def _word(column: str) -> Where:
 def _assessed(column: str) -> Where:
     """The newest assessment that was not withdrawn has one of these words."""
 
-    def clause(marks: Marks, view: View, _form: int) -> ColumnElement[bool]:
+    def clause(marks: Marks, view: Snapshot, _form: int) -> ColumnElement[bool]:
         newest = table_of(AssessmentVersion).alias("newest")
         latest = (
             select(newest.c[column])
-            .where(newest.c.claim == claim.id, newest.c.withdrawn.is_(False), view.among(newest.c))
+            .where(newest.c.claim == claim.id, newest.c.withdrawn.is_(False), view.contains_alias(newest.c))
             .order_by(newest.c.assessed_on.desc(), newest.c.id.desc())
             .limit(literal_column("1"))
             .correlate(table_of(ClaimVersion))
@@ -245,11 +245,11 @@ def _confidence() -> Where:
         levels = list(dict.fromkeys(each.value for each in wanted if each is not ConfidenceFilter.unassessed))
         return (len(levels), ConfidenceFilter.unassessed in wanted), levels
 
-    def clause(marks: Marks, view: View, form: tuple[int, bool]) -> ColumnElement[bool]:
+    def clause(marks: Marks, view: Snapshot, form: tuple[int, bool]) -> ColumnElement[bool]:
         clauses = [level.clause(marks, view, None)] if marks else []
         if form[1]:
             assessment = columns_of(AssessmentVersion)
-            stands = and_(assessment.withdrawn.is_(False), view.holds(AssessmentVersion))
+            stands = and_(assessment.withdrawn.is_(False), view.contains(AssessmentVersion))
             clauses.append(~has(AssessmentVersion, assessment.claim == claim.id, stands))
         return or_(*clauses)
 
@@ -260,11 +260,11 @@ def _status() -> Where:
     """A retraction counts from its day on: before it, the claim stands."""
 
     def ask(asking: Asking, wanted: Sequence[Status]) -> Asked:
-        day = asking.view.known_on
+        day = asking.snapshot.known_on
         words = tuple(sorted({each.value for each in wanted}))
         return (words, day is not None), [] if day is None else [day]
 
-    def clause(marks: Marks, _view: View, form: tuple[tuple[str, ...], bool]) -> ColumnElement[bool]:
+    def clause(marks: Marks, _view: Snapshot, form: tuple[tuple[str, ...], bool]) -> ColumnElement[bool]:
         said = claim.status.in_([_status_word(word) for word in form[0]])
         if not marks:
             return said
@@ -290,12 +290,12 @@ def _document() -> Where:
     def ask(_asking: Asking, wanted: Sequence[str]) -> Asked:
         return _many(_asking, [id_ for id_ in wanted if ID_PATTERN.fullmatch(id_)])
 
-    def clause(marks: Marks, view: View, _form: int) -> ColumnElement[bool]:
+    def clause(marks: Marks, view: Snapshot, _form: int) -> ColumnElement[bool]:
         citation = columns_of(CitationVersion)
         if not marks:
             return false()
         cites = (citation.claim == claim.id, citation.document.in_(marks))
-        return has(CitationVersion, *cites, view.holds(CitationVersion))
+        return has(CitationVersion, *cites, view.contains(CitationVersion))
 
     def reach(names: Names, _form: int) -> Sequence[str]:
         cited = "citation /*ix_citation_document_seq*/"
@@ -323,7 +323,7 @@ def _topic() -> Where:
             values += [] if since is None else [since, *_prefixes(since)]
         return tuple(form), values
 
-    def clause(marks: Marks, _view: View, form: TopicForm) -> ColumnElement[bool]:
+    def clause(marks: Marks, _view: Snapshot, form: TopicForm) -> ColumnElement[bool]:
         return or_(*(_belongs(some, *shape) for some, shape in by_topic(marks, form)))
 
     def reach(names: Names, form: TopicForm) -> Sequence[str]:
@@ -394,7 +394,7 @@ def _updated_since() -> Where:
     change = columns_of(Change)
     first = "(SELECT change.seq FROM change WHERE change.at >= :{} ORDER BY change.at, change.seq LIMIT 1)"
 
-    def clause(marks: Marks, _view: View, _form: None) -> ColumnElement[bool]:
+    def clause(marks: Marks, _view: Snapshot, _form: None) -> ColumnElement[bool]:
         since, head = marks
         begins = select(change.seq).where(change.at >= since).order_by(change.at, change.seq).limit(literal_column("1"))
         told = table_of(Change).alias("told")
@@ -406,13 +406,13 @@ def _updated_since() -> Where:
         told = f"change.seq >= {first.format(since)} AND change.seq <= :{head}"
         return [joined("change", told, "change.claim")]
 
-    return Where(clause, lambda asking, since: (None, (since, asking.view.seq)), reach)
+    return Where(clause, lambda asking, since: (None, (since, asking.snapshot.seq)), reach)
 
 
 def _day(column: str, *, first: bool) -> Where:
     """The period reaches, or begins by, a day; an open end does."""
 
-    def clause(marks: Marks, _view: View, _form: None) -> ColumnElement[bool]:
+    def clause(marks: Marks, _view: Snapshot, _form: None) -> ColumnElement[bool]:
         meets = claim[column] >= marks[0] if first else claim[column] <= marks[0]
         return or_(meets, claim[column].is_(None))
 
@@ -427,7 +427,7 @@ def _day(column: str, *, first: bool) -> Where:
 def _number(column: str, wide: str, *, first: bool) -> Where:
     """The interval of the figure reaches a number; an open end does."""
 
-    def clause(marks: Marks, _view: View, _form: None) -> ColumnElement[bool]:
+    def clause(marks: Marks, _view: Snapshot, _form: None) -> ColumnElement[bool]:
         meets = claim[column] >= marks[0] if first else claim[column] <= marks[0]
         return and_(or_(meets, claim[column].is_(None)), claim.magnitude.is_not(None))
 
@@ -523,13 +523,13 @@ class ClaimQuery(PageQuery):
     period_to: Annotated[Day | None, _day("period_start", first=False)] = Field(
         default=None, description="The period begins on this day or an earlier one.", examples=["2025-06-30"]
     )
-    value_min: Annotated[float | None, _number("high", WIDE_UP, first=True)] = Field(
+    value_min: Annotated[float | None, _number("high", HIGH_ABOVE_MAGNITUDE, first=True)] = Field(
         default=None,
         allow_inf_nan=False,
         description="The figure can be this or more (an open end can).",
         examples=[100000],
     )
-    value_max: Annotated[float | None, _number("low", WIDE_DOWN, first=False)] = Field(
+    value_max: Annotated[float | None, _number("low", LOW_BELOW_MAGNITUDE, first=False)] = Field(
         default=None,
         allow_inf_nan=False,
         description="The figure can be this or less (an open end can).",
@@ -584,4 +584,4 @@ def check_ranges(query: ClaimQuery) -> None:
         first, last = getattr(query, low), getattr(query, high)
         if first is not None and last is not None and first > last:
             detail = f"`{low}` lies behind `{high}`."
-            raise InvalidRequest(detail, hint="exchange them", errors=[fault(low, detail, location="query")])
+            raise InvalidRequest(detail, hint="exchange them", errors=[field_fault(low, detail, location="query")])

@@ -26,10 +26,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import array
 
-from app.database.snapshot import View
+from app.database.snapshot import Snapshot
 from app.database.tables import CitationVersion, ClaimVersion, columns_of, table_of
-from app.database.text_folding import words_of
-from app.errors import invalid
+from app.database.text_folding import search_words
+from app.errors import invalid_field
 from app.vocabulary.reference_data import NAMED, Vocabulary
 
 MOST_WORDS = 12
@@ -40,11 +40,11 @@ Form = tuple[tuple[int, ...], ...]
 
 def asked_words(question: str, known: Vocabulary) -> tuple[Form, list[Any]]:
     """What a search comes to: for each word itself, and the slugs of what is called so."""
-    words = words_of(question)
+    words = search_words(question)
     if not words:
-        raise invalid("q", "Expected at least one word.", location="query")
+        raise invalid_field("q", "Expected at least one word.", location="query")
     if len(words) > MOST_WORDS:
-        raise invalid("q", f"At most {MOST_WORDS} different words are searched for.", location="query")
+        raise invalid_field("q", f"At most {MOST_WORDS} different words are searched for.", location="query")
     form, values = [], []
     for word in words:
         called = [known.called(kind, word) for kind in NAMED]
@@ -66,13 +66,15 @@ def by_word(form: Form, marks: Sequence[Any]) -> list[tuple[Any, dict[str, list[
     return found
 
 
-def has_words(marks: Sequence[BindParameter[Any]], view: View, form: Form, *, postgresql: bool) -> ColumnElement[bool]:
+def has_words(
+    marks: Sequence[BindParameter[Any]], view: Snapshot, form: Form, *, postgresql: bool
+) -> ColumnElement[bool]:
     """The condition that a claim has every word in any of its texts or names."""
     claim, citation = columns_of(ClaimVersion), columns_of(CitationVersion)
     found = []
     for word, slugs in by_word(form, marks):
         said = _has(citation.words, word, postgresql=postgresql)
-        cited = has(CitationVersion, citation.claim == claim.id, said, view.holds(CitationVersion))
+        cited = has(CitationVersion, citation.claim == claim.id, said, view.contains(CitationVersion))
         named = [claim[kind].in_(some) for kind, some in slugs.items() if some]
         found.append(or_(*named, _has(claim.words, word, postgresql=postgresql), cited))
     return and_(*found)

@@ -23,9 +23,9 @@ from sqlalchemy.exc import DBAPIError
 from app.claims.search.filters import FILTERS, Asking, ClaimQuery, Sort, check_ranges, order_of
 from app.claims.search.sql import WALKED, Walk, form_of
 from app.database.keyset import Order, read_cursor, write_cursor
-from app.database.query_budget import is_too_long
-from app.database.read_session import Reading
-from app.database.snapshot import View
+from app.database.query_budget import is_budget_exceeded
+from app.database.read_session import ReadSession
+from app.database.snapshot import Snapshot
 from app.errors import QueryTooBroad
 from app.http.pagination import DEFAULT_LIMIT
 
@@ -64,10 +64,10 @@ class Page:
     total: int | None
 
 
-def find_page(reading: Reading, query: ClaimQuery, view: View) -> Page:
+def find_page(reading: ReadSession, query: ClaimQuery, view: Snapshot) -> Page:
     """The claims that match every filter. Raises a problem for slugs that do not exist, or `QueryTooBroad`."""
     check_ranges(query)
-    if view.as_of is not None and view.as_of == view.head:
+    if view.as_of is not None and view.as_of == view.latest_seq:
         view = replace(view, as_of=None)  # the present: a file is read as of its first page
     order = ORDERS[query.sort]
     question = _Question(reading, query, view, order)
@@ -75,7 +75,7 @@ def find_page(reading: Reading, query: ClaimQuery, view: View) -> Page:
         total = question.count() if query.total else None
         rows = question.rows()
     except DBAPIError as error:
-        if is_too_long(error):
+        if is_budget_exceeded(error):
             raise too_broad(query) from error
         raise
     page = rows[: question.limit]
@@ -107,10 +107,10 @@ class _Incomplete(Exception):
 class _Question:
     """One query on its way to its page."""
 
-    def __init__(self, reading: Reading, query: ClaimQuery, view: View, order: Order) -> None:
+    def __init__(self, reading: ReadSession, query: ClaimQuery, view: Snapshot, order: Order) -> None:
         self.reading = reading
         self.query = query
-        self.view = view
+        self.snapshot = view
         self.limit = query.limit or DEFAULT_LIMIT
         self.sort = query.sort
         self.sqlite = reading.dialect == "sqlite"
@@ -203,7 +203,7 @@ class _Question:
             text = self.form.text(0, 0, self.form.count_all)
         else:
             text = self.form.text(0, 0, self.form.count_driven, few)
-        found: int = self.reading.rows(text, self.parameters, planned=True)[0][0]
+        found: int = self.reading.fetch_rows(text, self.parameters, planned=True)[0][0]
         return found
 
     # Which way --------------------------------------------------------------------------------------------------
@@ -214,10 +214,10 @@ class _Question:
         return found[0] if found is not None and found[0] < found[1] and found[2] > time.monotonic() else None
 
     def _count_key(self, name: str) -> Hashable:
-        return name, *self.values.get(name.partition(" ")[0], ()), self.view.as_of
+        return name, *self.values.get(name.partition(" ")[0], ()), self.snapshot.as_of
 
     def _walk_key(self) -> Hashable:
-        return "walk", self.sort, *((name, *values) for name, values in self.values.items()), self.view.as_of
+        return "walk", self.sort, *((name, *values) for name, values in self.values.items()), self.snapshot.as_of
 
     def _fewest(self, most: int) -> str | None:
         """The filter that leads to the fewest claims; none where each leads to more than `most`."""
@@ -233,7 +233,7 @@ class _Question:
                 found = counts.get(key)
                 if found is None or found[2] < now or found[1] <= min(found[0], end - 1):
                     text = self.form.text(end, 0, self.form.reached, name)
-                    number = self.reading.rows(text, self.parameters, planned=True)[0][0]
+                    number = self.reading.fetch_rows(text, self.parameters, planned=True)[0][0]
                     found = counts[key] = (number, end, now + COUNTS_KEPT)
                 if found[0] < min(found[1], end) and (best is None or found[0] < best[0]):
                     best = found[0], name
@@ -278,7 +278,7 @@ class _Question:
 
     def _bounds(self, column: str) -> tuple[Any, Any]:
         """Between which values the walk can stay."""
-        query, view = self.query, self.view
+        query, view = self.query, self.snapshot
         if column == "seq":
             return None, view.as_of
         if column != "date":
@@ -386,7 +386,7 @@ class _Question:
         # A walk that compares columns is the same whatever is asked for; what looks elsewhere is not.
         planned = not width or not self.form.is_plain
         text = self.form.text(self.limit + 1, width, write, *arguments)
-        return self.reading.rows(text, self.parameters, planned=planned)
+        return self.reading.fetch_rows(text, self.parameters, planned=planned)
 
 
 def _rounded(number: int) -> int:
@@ -408,8 +408,8 @@ Also of whole questions, whose first walk was too short.
 """
 
 
-def _counts(reading: Reading) -> Counts:
-    found: Counts = reading.database.beside.setdefault("counts", {})
+def _counts(reading: ReadSession) -> Counts:
+    found: Counts = reading.database.caches.setdefault("counts", {})
     if len(found) > COUNTS:
         found.clear()
     return found

@@ -19,9 +19,9 @@ from sqlalchemy.sql import visitors
 from app.claims.search.filters import FILTERS, Sort, questions
 from app.claims.search.full_text import counted
 from app.claims.search.full_text import reaches as reach_words
-from app.database.snapshot import EPOCH, View
-from app.database.tables import QUESTION, ClaimVersion, table_of
-from app.database.types import BIG
+from app.database.snapshot import EPOCH, Snapshot
+from app.database.tables import QUESTION_COLUMNS, ClaimVersion, table_of
+from app.database.types import BIG_INTEGER
 from app.enums import Status
 
 MOST_BRANCHES = 8
@@ -48,7 +48,7 @@ WALKED = {
 
 BY_DATE = {
     **dict.fromkeys(("source", "source_kind", "interest"), "source"),
-    **{word: word for word in QUESTION},
+    **{word: word for word in QUESTION_COLUMNS},
 }
 """Filters that name words which an index by date begins with, and the column of the words."""
 
@@ -94,7 +94,7 @@ class Form:
         self.named = sort.value.removeprefix("-")
         names = {name: [f"{name}_{i}" for i in range(count)] for name, _, count in forms}
         asked = {name: form for name, form, _ in forms}
-        view = View(0, EPOCH, as_of=bindparam("as_of", type_=BIG) if past else None)  # type: ignore[arg-type] # a mark
+        view = Snapshot(0, EPOCH, as_of=bindparam("as_of", type_=BIG_INTEGER) if past else None)  # type: ignore[arg-type] # a mark
         self.clauses = {
             name: self._compiled(FILTERS[name].clause([bindparam(each) for each in names[name]], view, form))
             for name, form in asked.items()
@@ -126,7 +126,7 @@ class Form:
         if not hidden and Status.removed.value in asked["status"][0]:  # type: ignore[index] # the form of `status`
             self.extras.append(REMOVED)
         self.is_plain = not self.extras and not any("SELECT" in text for text, _ in self.clauses.values())
-        self._always = [self._compiled(view.holds(ClaimVersion))[0]] + ["claim.status <> 'removed'"] * hidden
+        self._always = [self._compiled(view.contains(ClaimVersion))[0]] + ["claim.status <> 'removed'"] * hidden
         self.by_date = self._ways_by_date(asked, names)
         self.bounded = [name for name in SAID if name in asked]
         self.id = "id::text" if dialect == "postgresql" else "id"
@@ -141,7 +141,7 @@ class Form:
         found = [] if questions is None else [questions]
         for name, column in BY_DATE.items():
             few = name in asked and 0 < len(names[name]) <= MOST_BRANCHES
-            if few and not (questions and column in QUESTION):
+            if few and not (questions and column in QUESTION_COLUMNS):
                 branches = [f"claim.{column} = :{each}" for each in names[name]]
                 found.append(Way(f"ix_claim_{column}_date", (name,), (name,), tuple(branches)))
         return found
@@ -152,9 +152,12 @@ class Form:
             found = questions(names["topic"], asked["topic"])
             of: tuple[str, ...] = ("topic",)
             holding = () if any(asked["topic"][0][1:]) else of
-        elif all(part in asked for part in QUESTION):
-            found = [dict(zip(QUESTION, some, strict=True)) for some in product(*(names[part] for part in QUESTION))]
-            of = holding = QUESTION
+        elif all(part in asked for part in QUESTION_COLUMNS):
+            found = [
+                dict(zip(QUESTION_COLUMNS, some, strict=True))
+                for some in product(*(names[part] for part in QUESTION_COLUMNS))
+            ]
+            of = holding = QUESTION_COLUMNS
         else:
             return None
         if len(found) > MOST_BRANCHES:

@@ -1,7 +1,7 @@
 """The columns of every claims file, in the order of the CSV contract: they are only ever appended."""
 
 from app.claims.schemas import Claim
-from app.http.csv_columns import column
+from app.http.csv_columns import define_column
 
 PATHS = {
     "id": "id",
@@ -53,4 +53,4 @@ PATHS = {
     "note": "note",
 }
 
-CLAIM_COLUMNS = [column(Claim, name, path) for name, path in PATHS.items()]
+CLAIM_COLUMNS = [define_column(Claim, name, path) for name, path in PATHS.items()]

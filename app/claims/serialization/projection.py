@@ -21,10 +21,10 @@ from typing import Any, NamedTuple, get_origin
 from pydantic import BaseModel
 
 from app.claims.schemas import Claim
-from app.database.read_session import Reading
-from app.database.snapshot import View
+from app.database.read_session import ReadSession
+from app.database.snapshot import Snapshot
 from app.http.csv_columns import inner_type
-from app.http.serializers import NESTED, Layout
+from app.http.serializers import NESTED_LAYOUT, RowLayout
 
 TABLES = {
     "": "claim",
@@ -320,31 +320,35 @@ class Written(NamedTuple):
     """As the driver has it."""
 
 
-def write_claims(reading: Reading, versions: Sequence[int], view: View, layout: Layout = NESTED) -> list[Written]:
+def write_claims(
+    reading: ReadSession, versions: Sequence[int], view: Snapshot, layout: RowLayout = NESTED_LAYOUT
+) -> list[Written]:
     """The claims of these versions, none of which was taken down, each as JSON in `layout`, in the same order."""
     statement = selecting(reading.dialect, view, layout, ", claim.retracted_on")
     asked = list(versions) if reading.dialect == "postgresql" else f"[{','.join(map(str, versions))}]"
-    return [Written(*row) for row in reading.prepared(statement, asked)]
+    return [Written(*row) for row in reading.fetch_prepared(statement, asked)]
 
 
-def write_claim(reading: Reading, id_: str, view: View) -> tuple[str, int] | None:
+def write_claim(reading: ReadSession, id_: str, view: Snapshot) -> tuple[str, int] | None:
     """A claim as JSON, and its revision; none for one that is not there, or was taken down."""
-    statement = _statement(reading.dialect, view.as_of, view.known_on, NESTED, "claim", ", claim.revision")
+    statement = _statement(reading.dialect, view.as_of, view.known_on, NESTED_LAYOUT, "claim", ", claim.revision")
     mark = TONGUES[reading.dialect].mark
-    rows = reading.prepared(
+    rows = reading.fetch_prepared(
         f"{statement} WHERE claim.id = {mark} AND claim.status <> 'removed' AND {_holds('claim', view.as_of)}", id_
     )
     return rows[0] if rows else None
 
 
-def selecting(tongue: str, view: View, layout: Layout, beside: str = "") -> str:
+def selecting(tongue: str, view: Snapshot, layout: RowLayout, beside: str = "") -> str:
     """The statement that writes the claims that are asked for, a line each, with what is wanted `beside`."""
     says = TONGUES[tongue]
     return _statement(tongue, view.as_of, view.known_on, layout, says.asked, beside) + says.ordered
 
 
 @lru_cache(maxsize=500)
-def _statement(tongue: str, as_of: int | None, known_on: date | None, layout: Layout, tables: str, beside: str) -> str:
+def _statement(
+    tongue: str, as_of: int | None, known_on: date | None, layout: RowLayout, tables: str, beside: str
+) -> str:
     writer = _Writer(TONGUES[tongue], as_of, known_on)
     written = writer.row(layout)
     return " ".join([f"SELECT {written}{beside} FROM {tables}", *writer.joins()])
@@ -371,11 +375,11 @@ class _Writer:
     def holds(self, alias: str) -> str:
         return _holds(alias, self.as_of)
 
-    def row(self, layout: Layout) -> str:
+    def row(self, layout: RowLayout) -> str:
         """A row in a layout."""
         if not layout.columns:
             return self.object(Claim)
-        if layout.csv:
+        if layout.is_csv:
             return self.tongue.line([self.leaf(path, self.tongue.cell) for _name, path in layout.columns])
         return self.tongue.object([(name, self.leaf(path, self.tongue.json)) for name, path in layout.columns])
 

@@ -13,9 +13,9 @@ from threading import Lock
 
 from app.claims.serialization.projection import Written, write_claims
 from app.database.engine import Database
-from app.database.read_session import Reading
-from app.database.snapshot import View
-from app.http.serializers import NESTED, Layout
+from app.database.read_session import ReadSession
+from app.database.snapshot import Snapshot
+from app.http.serializers import NESTED_LAYOUT, RowLayout
 
 OVERHEAD = 200
 """Bytes that a text takes beside itself, about."""
@@ -31,11 +31,13 @@ OF_NONE = ("subject", "place", "topic", "relation", "import")
 ONCE_CHANGED = ("document", "source", "category")
 """A new one is in no text yet."""
 
-Texts = dict[Layout, dict[int, Written]]
+Texts = dict[RowLayout, dict[int, Written]]
 """Layout → version of a claim → its text."""
 
 
-def claims_as_text(reading: Reading, versions: Sequence[int], view: View, layout: Layout = NESTED) -> list[str]:
+def claims_as_text(
+    reading: ReadSession, versions: Sequence[int], view: Snapshot, layout: RowLayout = NESTED_LAYOUT
+) -> list[str]:
     """What `write_claims` gives, from memory as far as it is there."""
     kept = kept_for(reading.database)
     if view.as_of is not None or not kept.follow(reading, view.seq):
@@ -61,7 +63,7 @@ class Kept:
         self._old: Texts = {}
         self._young_bytes = 0
 
-    def follow(self, reading: Reading, seq: int) -> bool:
+    def follow(self, reading: ReadSession, seq: int) -> bool:
         """Move on to what a reader sees at `seq`. False where it sees less than others have seen already."""
         at = self.seq
         if not self.most_bytes:
@@ -74,7 +76,7 @@ class Kept:
                     self.seq = seq
         return self.seq == seq
 
-    def get(self, versions: Sequence[int], view: View, layout: Layout) -> dict[int, Written]:
+    def get(self, versions: Sequence[int], view: Snapshot, layout: RowLayout) -> dict[int, Written]:
         """The texts that are there, and say the same in `view`."""
         with self._lock:
             if self.seq != view.seq:
@@ -93,14 +95,14 @@ class Kept:
             self._add(again, layout)
         return found
 
-    def keep(self, found: dict[int, Written], view: View, layout: Layout) -> None:
+    def keep(self, found: dict[int, Written], view: Snapshot, layout: RowLayout) -> None:
         """Keep what was written, unless something changed meanwhile."""
         with self._lock:
             if self.seq == view.seq:
                 same = {version: each for version, each in found.items() if _says_the_same(each, view.known_on)}
                 self._add(same, layout)
 
-    def _add(self, texts: dict[int, Written], layout: Layout) -> None:
+    def _add(self, texts: dict[int, Written], layout: RowLayout) -> None:
         if not texts:
             return
         self._young.setdefault(layout, {}).update(texts)
@@ -119,9 +121,9 @@ class Kept:
 
 def kept_for(database: Database) -> Kept:
     """The texts that are kept beside a database."""
-    found: Kept | None = database.beside.get("written")
+    found: Kept | None = database.caches.get("written")
     if found is None:
-        found = database.beside.setdefault("written", Kept(database.memory_bytes // SHARE))
+        found = database.caches.setdefault("written", Kept(database.memory_bytes // SHARE))
     return found
 
 
@@ -131,11 +133,11 @@ def _says_the_same(written: Written, known_on: date | None) -> bool:
     return known_on is None or retracted is None or str(retracted) <= known_on.isoformat()
 
 
-def _changed(reading: Reading, after: int, last: int) -> list[int] | None:
+def _changed(reading: ReadSession, after: int, last: int) -> list[int] | None:
     """The versions of the claims whose texts changed; none where nobody can tell."""
     if last - after > MOST_CHANGES:
         return None
-    rows = reading.rows(
+    rows = reading.fetch_rows(
         "SELECT change.kind, change.revision, claim.version FROM change "  # noqa: S608 - whole numbers
         "LEFT JOIN claim ON claim.id = change.claim AND claim.until_seq IS NULL "
         f"WHERE change.seq > {int(after)} AND change.seq <= {int(last)}"

@@ -8,7 +8,7 @@ from sqlalchemy import and_, select
 from sqlmodel import Session
 
 from app.claims.serialization.input_fields import figure_numbers
-from app.database.snapshot import View
+from app.database.snapshot import Snapshot
 from app.database.tables import AssessmentVersion, CitationVersion, DocumentVersion, SourceVersion, columns_of, table_of
 from app.enums import Status
 from app.sources.documents import CARD
@@ -22,7 +22,7 @@ CONFIDENCE = ("level", "reliability", "credibility", "stated", "assessor", "asse
 Card = dict[str, Any]
 
 
-def cards(session: Session, rows: Sequence[Mapping[Any, Any]], view: View) -> list[Card]:
+def cards(session: Session, rows: Sequence[Mapping[Any, Any]], view: Snapshot) -> list[Card]:
     """The claims in `rows` as they are served, in the same order."""
     ids = [row["id"] for row in rows]
     cited, assessed = citations_of(session, ids, view), confidence_of(session, ids, view)
@@ -34,7 +34,7 @@ def cards(session: Session, rows: Sequence[Mapping[Any, Any]], view: View) -> li
     ]
 
 
-def _card(row: Mapping[Any, Any], citations: list[Card], confidence: Card | None, view: View) -> Card:
+def _card(row: Mapping[Any, Any], citations: list[Card], confidence: Card | None, view: Snapshot) -> Card:
     address = f"/v1/claims/{row['id']}"
     # Before the day of its retraction a claim stands, for whoever asks what was known then.
     stood = row["retracted_on"] is not None and view.known_on is not None and row["retracted_on"] > view.known_on
@@ -109,19 +109,19 @@ def tombstone(row: Mapping[Any, Any]) -> Card:
     return kept | {"links": {"self": f"/v1/claims/{row['id']}"}}
 
 
-def citations_of(session: Session, claims: Iterable[str], view: View) -> dict[str, list[Card]]:
+def citations_of(session: Session, claims: Iterable[str], view: Snapshot) -> dict[str, list[Card]]:
     """Claim → its citations, the first recorded first."""
     citation, document, source = columns_of(CitationVersion), columns_of(DocumentVersion), columns_of(SourceVersion)
     joined = (
         table_of(CitationVersion)
-        .outerjoin(table_of(DocumentVersion), and_(document.id == citation.document, view.holds(DocumentVersion)))
-        .outerjoin(table_of(SourceVersion), and_(source.slug == document.publisher, view.holds(SourceVersion)))
+        .outerjoin(table_of(DocumentVersion), and_(document.id == citation.document, view.contains(DocumentVersion)))
+        .outerjoin(table_of(SourceVersion), and_(source.slug == document.publisher, view.contains(SourceVersion)))
     )
     of_document = [document[name].label(f"document_{name}") for name in CARD if name != "publisher_name"]
     statement = (
         select(*citation, *of_document, source.name.label("document_publisher_name"))
         .select_from(joined)
-        .where(citation.claim.in_(list(claims)), view.holds(CitationVersion))
+        .where(citation.claim.in_(list(claims)), view.contains(CitationVersion))
         .order_by(citation.id)
     )
     found: dict[str, list[Card]] = defaultdict(list)
@@ -132,12 +132,12 @@ def citations_of(session: Session, claims: Iterable[str], view: View) -> dict[st
     return found
 
 
-def confidence_of(session: Session, claims: Iterable[str], view: View) -> dict[str, Card]:
+def confidence_of(session: Session, claims: Iterable[str], view: Snapshot) -> dict[str, Card]:
     """Claim → its newest assessment that was not withdrawn."""
     columns = columns_of(AssessmentVersion)
     statement = (
         select(columns.claim, *(columns[name] for name in CONFIDENCE))
-        .where(columns.claim.in_(list(claims)), columns.withdrawn.is_(False), view.holds(AssessmentVersion))
+        .where(columns.claim.in_(list(claims)), columns.withdrawn.is_(False), view.contains(AssessmentVersion))
         .order_by(columns.assessed_on, columns.id)
     )
     return {row["claim"]: {name: row[name] for name in CONFIDENCE} for row in session.execute(statement).mappings()}

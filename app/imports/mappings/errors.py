@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from app.errors import nearest
+from app.errors import suggest_nearest
 
 
 def faults_of(wrong: ValidationError, given: dict[str, Any], root: type[BaseModel]) -> list[str]:
@@ -14,7 +14,7 @@ def faults_of(wrong: ValidationError, given: dict[str, Any], root: type[BaseMode
         steps = [step for step in error["loc"] if not str(step).startswith("=")]  # but for the tags of a union
         said = error["msg"].removeprefix("Value error, ")
         if error["type"] == "extra_forbidden":
-            hint = nearest(str(steps[-1]), _fields_at(steps[:-1], root))
+            hint = suggest_nearest(str(steps[-1]), _fields_at(steps[:-1], root))
             said = f"there is no such field{f'; {hint}' if hint else ''}"
         lines.append(f"  {_table(steps, given) or 'mapping'}: {said}")
     return list(dict.fromkeys(lines))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from app.comparison.figure import plain_number
-from app.errors import nearest
+from app.errors import suggest_nearest
 from app.imports.mappings.expressions import LONGEST_TEXT, Misfit, read_date_format, read_path, read_template
 from app.imports.mappings.schema import Condition, Given, Pick
 
@@ -137,7 +137,7 @@ class Fields:
 def _meant(value: str, known: Collection[str]) -> str | None:
     """A hint with the listed value that was perhaps meant: before all others one that only capitals tell apart."""
     alike = [each for each in known if each.casefold() == value.casefold()]
-    return nearest(value, alike or known)
+    return suggest_nearest(value, alike or known)
 
 
 def _cut(value: str, given: Pick) -> str | None:

@@ -8,7 +8,7 @@ from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, Cl
 from app.claims.serialization.csv_columns import PATHS
 from app.comparison.figure import plain_number
 from app.database.types import ID_PATTERN
-from app.errors import nearest
+from app.errors import suggest_nearest
 from app.http.schema_types import Input
 from app.imports.mappings.fields import Unread
 from app.imports.mappings.figures import number
@@ -104,7 +104,9 @@ def _check_header(header: tuple[str, ...]) -> None:
     known = {*PATHS, *REFUSED_COLUMNS}
     for name in header:
         if name not in known:
-            raise Unread(f"There is no column `{name}` in a claims file.", nearest(name, known) or "give a mapping")
+            raise Unread(
+                f"There is no column `{name}` in a claims file.", suggest_nearest(name, known) or "give a mapping"
+            )
     if missing := [name for name in NEEDED if name not in header]:
         raise Unread(f"A claims file needs the column `{missing[0]}`.", "docs/imports.md lists them")
 
@@ -138,7 +140,7 @@ def _nested(data: Mapping[str, Any]) -> Draft:
     """A claim as `/v1/claims.ndjson` serves it, or with no more than the fields of a new one."""
     for name in data:
         if name not in MADE_HERE and name not in ClaimInput.model_fields:
-            raise Unread(f"There is no field `{name}` in a claim.", nearest(name, ClaimInput.model_fields))
+            raise Unread(f"There is no field `{name}` in a claim.", suggest_nearest(name, ClaimInput.model_fields))
     status = data.get("status", "asserted")
     _refuse_removed(status)
     given = {name: value for name, value in data.items() if name in ClaimInput.model_fields and value is not None}

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import TextClause, select, text
 from sqlmodel import Session
 
-from app.database.snapshot import View
+from app.database.snapshot import Snapshot
 from app.database.tables import CitationVersion, ClaimVersion, ImportedRow, columns_of, table_of
 from app.enums import Aggregation, Status
 from app.imports.pipeline.reconciliation import Said, Standing
@@ -49,7 +49,7 @@ class Recorded:
 
 def look_up(
     session: Session,
-    view: View,
+    view: Snapshot,
     prints: Sequence[str],
     ids: Sequence[str],
     keys: Sequence[str],
@@ -57,7 +57,7 @@ def look_up(
 ) -> Recorded:
     """What is recorded under these fingerprints, ids and row keys."""
     claim, citation, row = columns_of(ClaimVersion), columns_of(CitationVersion), table_of(ImportedRow).c
-    wanted = select(claim.id, claim.status, claim.fingerprint, claim.revision).where(view.holds(ClaimVersion))
+    wanted = select(claim.id, claim.status, claim.fingerprint, claim.revision).where(view.contains(ClaimVersion))
     found = Recorded({}, {}, {}, {})
     for some in batches(prints):
         for each in session.execute(wanted.where(claim.fingerprint.in_(some))):
@@ -70,7 +70,7 @@ def look_up(
         told = (
             select(row.key, row.print, row.written, row.vintage, *standing)
             .join(table_of(ClaimVersion), claim.id == row.claim)
-            .where(view.holds(ClaimVersion), row.series == vintages.series)
+            .where(view.contains(ClaimVersion), row.series == vintages.series)
             .order_by(row.vintage, row.seq)
         )
         for some in batches(keys):
@@ -80,13 +80,15 @@ def look_up(
     standing_ids = [each.id for each in (*found.same.values(), *found.named.values())]
     standing_ids += [each.claim.id for several in found.said.values() for each in several]
     for some in batches(standing_ids):
-        cites = select(citation.claim, citation.document).where(citation.claim.in_(some), view.holds(CitationVersion))
+        cites = select(citation.claim, citation.document).where(
+            citation.claim.in_(some), view.contains(CitationVersion)
+        )
         for each in session.execute(cites):
             found.cited.setdefault(each.claim, set()).add(each.document)
     return found
 
 
-def other_transcriptions(session: Session, view: View, states: Sequence[State]) -> Iterator[tuple[int, str, float]]:
+def other_transcriptions(session: Session, view: Snapshot, states: Sequence[State]) -> Iterator[tuple[int, str, float]]:
     """The claims that stand for the same utterances with other figures: index in `states`, claim, its figure."""
     claim = columns_of(ClaimVersion)
     uttered: dict[Utterance, list[int]] = {}
@@ -97,7 +99,7 @@ def other_transcriptions(session: Session, view: View, states: Sequence[State]) 
     ]
     for some in batches(ids):
         wanted = select(claim.id, claim.magnitude, *(claim[name] for name in (*UTTERED, *ALIKE)))
-        stands = view.holds(ClaimVersion), claim.status == Status.asserted, claim.magnitude.is_not(None)
+        stands = view.contains(ClaimVersion), claim.status == Status.asserted, claim.magnitude.is_not(None)
         for other in session.execute(wanted.where(claim.id.in_(some), *stands)).mappings():
             for index in uttered[tuple(str(other[name]) for name in UTTERED)]:
                 state = states[index]

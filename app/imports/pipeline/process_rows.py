@@ -12,9 +12,9 @@ from app.claims.lookups import Card, Known
 from app.claims.schemas import CitationInput, ClaimInput
 from app.claims.validation import Checked, check_claim, retraction_fault
 from app.database.engine import Database
-from app.database.snapshot import View, view_of
+from app.database.snapshot import Snapshot, open_snapshot
 from app.enums import Status
-from app.errors import InvalidRequest, invalid
+from app.errors import InvalidRequest, invalid_field
 from app.http.schema_types import Input
 from app.imports.pipeline.matching import Recorded, look_up, other_transcriptions, series_name
 from app.imports.pipeline.reconciliation import Outcome
@@ -113,7 +113,7 @@ class Intake:
         self.desk.begin()
         drafted = [(n, row, self._draft(row)) for n, row in rows if not self._is_refused(n, row)]
         with self.database.read() as session:
-            view = view_of(session)
+            view = open_snapshot(session)
             self.seq = view.seq if self.seq is None else min(self.seq, view.seq)
             known = self._open(session, view)
             ready, relations = self._check(known, drafted)
@@ -150,11 +150,11 @@ class Intake:
             self._file, self.vintage = row.file, day
         return self.plan.draft(row, self.vintage)
 
-    def _open(self, session: Session, view: View) -> Known:
+    def _open(self, session: Session, view: Snapshot) -> Known:
         if self._known is None:
             self._known = Known(session, view)
             self._promise(self._known, self.plan.records)
-        self._known.session, self._known.view = session, view
+        self._known.session, self._known.snapshot = session, view
         if self.vintage is not None and self.vintage > self._known.today:
             raise MappingRefused(f"{self._file} is said to be of {self.vintage}, which has not come yet.")
         return self._known
@@ -184,7 +184,7 @@ class Intake:
         if (kind.name, slug) in self.records or self._known is None:
             return True
         with self.database.read() as session:
-            self._known.session, self._known.view = session, view_of(session)
+            self._known.session, self._known.snapshot = session, open_snapshot(session)
             return self._known.has(kind, slug)
 
     def _check(
@@ -252,7 +252,7 @@ class Intake:
                     made.faults.append(_reason(draft, where, error["msg"].removeprefix("Value error, "), None))
         return [] if made.faults else inputs
 
-    def _settle_documents(self, session: Session, view: View, known: Known, ready: Sequence[Ready]) -> None:
+    def _settle_documents(self, session: Session, view: Snapshot, known: Known, ready: Sequence[Ready]) -> None:
         """Find the document of every citation, or think of a new one: of one address, or name, there is one."""
         nameless = {
             cite.document.title
@@ -288,7 +288,7 @@ class Intake:
             each.draft.key = own
             taken.add(own)
 
-    def _look_up(self, session: Session, view: View, ready: Sequence[Ready]) -> Recorded:
+    def _look_up(self, session: Session, view: Snapshot, ready: Sequence[Ready]) -> Recorded:
         for each in ready:
             self.desk.settle(each, self.plan.vintages, self.vintage)
         prints = [print_ for each in ready for print_ in each.prints]
@@ -308,7 +308,7 @@ class Intake:
             self.tally.note(made.outcome, f"{_where(each.row)}: {_spoken(each)}")
         return made
 
-    def _smell_transcriptions(self, session: Session, view: View, ready: Sequence[Ready]) -> None:
+    def _smell_transcriptions(self, session: Session, view: Snapshot, ready: Sequence[Ready]) -> None:
         """One source cannot have said two figures of one thing on one day: one of the two transcriptions slipped."""
         fresh = [each for each in ready if each.new and each.state["magnitude"] is not None and each.state["date"]]
         states = [each.state for each in fresh]
@@ -328,7 +328,7 @@ def _by_every_rule(known: Known, draft: Draft, given: ClaimInput) -> Checked:
     checked = check_claim(known, given)
     if draft.retracted_on:
         if wrong := retraction_fault(checked.state["date"], draft.retracted_on, known.today):
-            raise invalid("retracted_on", wrong)
+            raise invalid_field("retracted_on", wrong)
         checked.state.update(status=Status.retracted, retracted_on=draft.retracted_on)
     return checked
 

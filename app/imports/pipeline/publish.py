@@ -12,9 +12,9 @@ from uuid_utils import uuid7
 from app.claims.create import EDITORS
 from app.claims.lifecycle import revise
 from app.claims.schemas import ChangeInput
-from app.database.bulk_insert import Bulk
+from app.database.bulk_insert import BulkInsert
 from app.database.engine import Database
-from app.database.row_encoding import Form
+from app.database.row_encoding import RowEncoder
 from app.database.tables import (
     AssessmentVersion,
     CitationVersion,
@@ -26,7 +26,7 @@ from app.database.tables import (
     columns_of,
     table_of,
 )
-from app.database.transaction import Log, writing
+from app.database.transaction import WriteTransaction, write_transaction
 from app.imports.mappings.mapper import in_order
 from app.imports.pipeline.process_rows import Intake
 from app.imports.pipeline.row_resolver import Forms, nameless
@@ -47,28 +47,28 @@ def publish(
     intake: Intake,
     card: Mapping[str, Any],
     actor: str,
-    begin: Callable[[Log], None],
-    done: Callable[[Log], None],
+    begin: Callable[[WriteTransaction], None],
+    done: Callable[[WriteTransaction], None],
 ) -> None:
     """Write what `intake` has staged, with `card` as the record of the import.
 
     `begin` may raise before anything is written, and `done` ends it. Raises `Moved`.
     """
-    dialect = database.writer.dialect
+    dialect = database.write_engine.dialect
     series = intake.plan.vintages.series if intake.plan.vintages else None
     try:
-        with writing(database, actor) as log:
+        with write_transaction(database, actor) as log:
             begin(log)
             if intake.seq is not None and log.seq != intake.seq:
                 _look_again(log.session, intake, intake.seq)
             _record(log, intake)
-            bulk = Bulk(log, dialect)
-            bulk.tick(ImportVersion, card["id"])
-            form = Form(ImportVersion, dialect)
-            bulk.put(form, form.values(card))
+            bulk = BulkInsert(log, dialect)
+            bulk.add_change(ImportVersion, card["id"])
+            form = RowEncoder(ImportVersion, dialect)
+            bulk.add_row(form, form.values(card))
             moved = _write_claims(bulk, intake.stage, intake.desk.forms, series)
-            _write_relations(bulk, intake.stage, Form(RelationVersion, dialect))
-            bulk.close()
+            _write_relations(bulk, intake.stage, RowEncoder(RelationVersion, dialect))
+            bulk.finish()
             _move_rows(log, series, moved)
             if intake.desk.repairs:
                 _repair(log, intake.stage)
@@ -100,7 +100,7 @@ def _look_again(session: Session, intake: Intake, since: int) -> None:
             raise Moved
 
 
-def _record(log: Log, intake: Intake) -> None:
+def _record(log: WriteTransaction, intake: Intake) -> None:
     """Record the sources, categories, subjects and places that are still not there."""
     by_kind: dict[str, tuple[Slugged, dict[str, Any]]] = {}
     for kind, slug, given in intake.records.values():
@@ -109,41 +109,41 @@ def _record(log: Log, intake: Intake) -> None:
         if name in by_kind:
             kind, table = by_kind[name]
             for slug, given in in_order(kind, table):
-                if absent(log.session, kind, {slug}, log.view):
+                if absent(log.session, kind, {slug}, log.snapshot):
                     put(log, slug, given)
 
 
-def _write_claims(bulk: Bulk, stage: Stage, forms: Forms, series: str | None) -> list[dict[str, Any]]:
+def _write_claims(bulk: BulkInsert, stage: Stage, forms: Forms, series: str | None) -> list[dict[str, Any]]:
     """Write every claim and citation; return the remembered rows whose memory moves on."""
     moved: list[dict[str, Any]] = []
     for document in stage.documents():
-        bulk.tick(DocumentVersion, document["id"])
-        bulk.put(forms.document, document["values"])
+        bulk.add_change(DocumentVersion, document["id"])
+        bulk.add_row(forms.document, document["values"])
     for claim, body in stage.to_write():
         new = "claim" in body
         if new:
-            bulk.tick(ClaimVersion, claim, claim)
-            bulk.put(forms.claim, body["claim"])
+            bulk.add_change(ClaimVersion, claim, claim)
+            bulk.add_row(forms.claim, body["claim"])
         for id_, _document, values in body.get("citations", ()):
             if not new:
-                bulk.tick(CitationVersion, id_, claim)
-            bulk.put(forms.citation, values)
+                bulk.add_change(CitationVersion, id_, claim)
+            bulk.add_row(forms.citation, values)
         if "assessment" in body:
             id_, values = body["assessment"]
-            bulk.tick(AssessmentVersion, id_, claim)
-            bulk.put(forms.assessment, values)
+            bulk.add_change(AssessmentVersion, id_, claim)
+            bulk.add_row(forms.assessment, values)
         if series is not None and "said" in body:
             key, print_, written, vintage, stood = body["said"]
             if stood:
                 day = date.fromisoformat(vintage)
-                now = {"written": written, "claim": claim, "vintage": day, "seq": bulk.log.seq}
+                now = {"written": written, "claim": claim, "vintage": day, "seq": bulk.transaction.seq}
                 moved.append({"key": key, "print": print_, **now})
             else:
-                bulk.remember(series, key, print_, written, claim, vintage)
+                bulk.add_imported_row(series, key, print_, written, claim, vintage)
     return moved
 
 
-def _move_rows(log: Log, series: str | None, moved: list[dict[str, Any]]) -> None:
+def _move_rows(log: WriteTransaction, series: str | None, moved: list[dict[str, Any]]) -> None:
     """Note of remembered rows that a newer file says the same of them, or the same again."""
     row = table_of(ImportedRow).c
     for each in moved:
@@ -151,16 +151,16 @@ def _move_rows(log: Log, series: str | None, moved: list[dict[str, Any]]) -> Non
         log.session.execute(update(table_of(ImportedRow)).where(mine).values(each))
 
 
-def _write_relations(bulk: Bulk, stage: Stage, form: Form) -> None:
+def _write_relations(bulk: BulkInsert, stage: Stage, form: RowEncoder) -> None:
     for claim, type_, other, note in stage.relations():
         id_ = str(uuid7())
-        state: dict[str, Any] = dict.fromkeys(form.names)
+        state: dict[str, Any] = dict.fromkeys(form.column_names)
         state |= {"id": id_, "claim": claim, "type": type_, "to_claim": other, "note": note}
-        bulk.tick(RelationVersion, id_, claim)
-        bulk.put(form, form.values(state | {"asserted_by": EDITORS, "withdrawn": False}))
+        bulk.add_change(RelationVersion, id_, claim)
+        bulk.add_row(form, form.values(state | {"asserted_by": EDITORS, "withdrawn": False}))
 
 
-def _repair(log: Log, stage: Stage) -> None:
+def _repair(log: WriteTransaction, stage: Stage) -> None:
     for claim, body in stage.to_write():
         if "fix" in body:
             fix = body["fix"]

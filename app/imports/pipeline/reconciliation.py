@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from app.enums import Status, Term
+from app.enums import DescribedEnum, Status
 from app.imports.pipeline.row_mapping import OnChange
 
 
-class Outcome(Term):
+class Outcome(DescribedEnum):
     """What an import makes of a claim that a row gives."""
 
     new = "new", "A new claim."

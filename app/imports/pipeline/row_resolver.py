@@ -11,7 +11,7 @@ from app.claims.lookups import Card, Known
 from app.claims.schemas import CitedDocument, ClaimInput
 from app.claims.validation import Checked, citation_columns, fingerprint
 from app.database.engine import Database
-from app.database.row_encoding import Form
+from app.database.row_encoding import RowEncoder
 from app.database.tables import AssessmentVersion, CitationVersion, ClaimVersion, DocumentVersion
 from app.enums import Aggregation
 from app.imports.pipeline.matching import Recorded, series_name
@@ -31,16 +31,16 @@ State = Mapping[str, Any]
 class Forms:
     """How the tables are written that an import fills."""
 
-    claim: Form
-    citation: Form
-    assessment: Form
-    document: Form
+    claim: RowEncoder
+    citation: RowEncoder
+    assessment: RowEncoder
+    document: RowEncoder
 
     @classmethod
     def of(cls, database: Database) -> "Forms":
         """The forms for a database."""
         tables = (ClaimVersion, CitationVersion, AssessmentVersion, DocumentVersion)
-        return cls(*(Form(table, database.writer.dialect) for table in tables))
+        return cls(*(RowEncoder(table, database.write_engine.dialect) for table in tables))
 
 
 @dataclass(slots=True)

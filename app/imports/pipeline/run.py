@@ -14,9 +14,9 @@ from sqlalchemy import func, select
 from uuid_utils import uuid7
 
 from app.database.engine import Database
-from app.database.snapshot import view_of
+from app.database.snapshot import open_snapshot
 from app.database.tables import ImportedRow, table_of
-from app.database.transaction import Log
+from app.database.transaction import WriteTransaction
 from app.errors import Unavailable
 from app.imports.pipeline.process_rows import Intake, Numbered, Tally
 from app.imports.pipeline.publish import Moved, publish
@@ -102,10 +102,10 @@ Allow = Callable[[Result], None]
 """Asked before anything is published; raises where the actor may not."""
 
 
-Begin = Callable[[Log], None]
+Begin = Callable[[WriteTransaction], None]
 """Called first in the transaction that publishes; raises where nothing may be written."""
 
-Done = Callable[[Log, Result], None]
+Done = Callable[[WriteTransaction, Result], None]
 """Called last in it."""
 
 
@@ -290,7 +290,7 @@ def _look_for_vanished(database: Database, intake: Intake) -> None:
         return
     row = table_of(ImportedRow).c
     with database.read() as session:
-        view_of(session)
+        open_snapshot(session)
         newest = session.execute(select(func.max(row.vintage)).where(row.series == vintages.series)).scalar()
         if newest is not None and intake.vintage is not None and intake.vintage < newest:
             return  # what an older file lacks was not there yet

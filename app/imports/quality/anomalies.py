@@ -12,11 +12,11 @@ from datetime import date, timedelta
 from typing import Final
 
 from app.comparison.figure import MAX_MAGNITUDE
-from app.enums import Term
+from app.enums import DescribedEnum
 from app.imports.quality.digit_errors import SLIPS, digit_relation
 
 
-class SmellKind(Term):
+class SmellKind(DescribedEnum):
     """What is odd about rows of an import."""
 
     total_falls = "total_falls", "A running total is lower than the one before it: restated, or mistyped."

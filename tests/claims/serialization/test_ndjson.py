@@ -210,7 +210,7 @@ def test_a_file_is_one_state_while_others_write(register: Register, monkeypatch:
             await asyncio.to_thread(recorded, register, numbered())
 
     monkeypatch.setattr("app.http.lists.MAX_LIMIT", 2)
-    monkeypatch.setattr("app.http.lists.FILE_PAGE", 2)
+    monkeypatch.setattr("app.http.lists.FILE_PAGE_ROWS", 2)
     scope = {
         "type": "http",
         "http_version": "1.1",

@@ -13,33 +13,35 @@ from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.claims.serialization.export import write_lines
 from app.claims.serialization.projection import write_claim, write_claims
 from app.claims.serialization.row_cache import claims_as_text
-from app.database.read_session import Reading
-from app.database.read_session import reading as reading_of
-from app.database.snapshot import View
+from app.database.read_session import ReadSession
+from app.database.read_session import read_session as reading_of
+from app.database.snapshot import Snapshot
 from app.http.responses import json_bytes
-from app.http.serializers import CSV, NDJSON, NESTED, Column, Layout, cell, laid_out
+from app.http.serializers import CSV, NDJSON, NESTED_LAYOUT, FlatColumn, RowLayout, csv_cell, flatten_rows
 from tests.examples import citation, claim, figure, furnish, numbered, recorded
 from tests.registers import Register
 
 SHOWN = "SELECT version, id FROM claim WHERE until_seq IS NULL AND status <> 'removed' ORDER BY version"
 
 
-def assert_written(register: Register, view: View | None = None, columns: list[Column] = CLAIM_COLUMNS) -> int:
+def assert_written(register: Register, view: Snapshot | None = None, columns: list[FlatColumn] = CLAIM_COLUMNS) -> int:
     """Hold every claim of a register, written by the database, against the same claim by its schema."""
     with reading_of(register.database) as read:
-        view = view or read.view()
+        view = view or read.snapshot()
         standing = SHOWN if view.as_of is None else SHOWN.replace("until_seq IS NULL", f"seq <= {view.as_of}")
         versions, ids = [], []
-        for version, id_ in read.rows(standing):
+        for version, id_ in read.fetch_rows(standing):
             versions.append(version)
             ids.append(str(id_))
         cards = read_cards(read.session, versions, view)
-        assert texts(read, versions, view, NESTED) == [json_bytes(card).decode() for card in cards]
-        flat = Layout.of(columns)
-        assert texts(read, versions, view, flat) == [json_bytes(row).decode() for row in laid_out(cards, columns)]
-        assert write_lines(read, versions, ids, view, NESTED) == NDJSON.lines(cards, [])
+        assert texts(read, versions, view, NESTED_LAYOUT) == [json_bytes(card).decode() for card in cards]
+        flat = RowLayout.from_columns(columns)
+        assert texts(read, versions, view, flat) == [json_bytes(row).decode() for row in flatten_rows(cards, columns)]
+        assert write_lines(read, versions, ids, view, NESTED_LAYOUT) == NDJSON.lines(cards, [])
         assert write_lines(read, versions, ids, view, flat) == NDJSON.lines(cards, columns)
-        assert write_lines(read, versions, ids, view, Layout.of(columns, csv=True)) == CSV.lines(cards, columns)
+        assert write_lines(read, versions, ids, view, RowLayout.from_columns(columns, csv=True)) == CSV.lines(
+            cards, columns
+        )
         for card in cards[-5:]:
             if view.as_of is None:
                 assert write_claim(read, card["id"], view) == (json_bytes(card).decode(), card["revision"])
@@ -51,7 +53,7 @@ def assert_written(register: Register, view: View | None = None, columns: list[C
         return len(cards)
 
 
-def texts(read: Reading, versions: list[int], view: View, layout: Layout) -> list[str]:
+def texts(read: ReadSession, versions: list[int], view: Snapshot, layout: RowLayout) -> list[str]:
     """What the database writes; from memory it is the same, asked for the first time and again."""
     found = [written.text for written in write_claims(read, versions, view, layout)]
     assert claims_as_text(read, versions, view, layout) == found
@@ -70,10 +72,10 @@ def test_so_are_past_states_and_what_was_known_on_a_day(starter: Register) -> No
     assert starter.write("POST", f"/v1/claims/{first['id']}/retraction", body, **headers).status_code == 200
     with reading_of(starter.database) as read:
         views = [
-            read.view(known_on=date(2025, 6, 12)),
-            read.view(known_on=date(2026, 1, 1)),
-            read.view(f"seq:{read.view().seq - 1}"),
-            read.view(f"seq:{read.view().seq - 1}", known_on=date(2025, 6, 12)),
+            read.snapshot(known_on=date(2025, 6, 12)),
+            read.snapshot(known_on=date(2026, 1, 1)),
+            read.snapshot(f"seq:{read.snapshot().seq - 1}"),
+            read.snapshot(f"seq:{read.snapshot().seq - 1}", known_on=date(2025, 6, 12)),
         ]
     for view in views:
         assert assert_written(starter, view) > 100
@@ -134,7 +136,7 @@ def test_a_claim_with_nothing_but_what_it_needs_is_written_alike(furnished: Regi
 def test_a_cell_alone_on_its_line_is_still_a_line(furnished: Register) -> None:
     recorded(furnished, numbered())
     assert furnished.get("/v1/claims.csv?fields=note").text == 'note\r\n""\r\n'
-    assert cell(None) == ""
+    assert csv_cell(None) == ""
     for note in ("\\.", '"', '"\\."', "=1", "two\r\nlines"):
         recorded(furnished, numbered(note=note))
     for column in CLAIM_COLUMNS:
