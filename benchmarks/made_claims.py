@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.http.auth import create_key
 from app.database.transaction import write_transaction
-from app.claims.serialization.csv_columns import PATHS
+from app.claims.serialization.csv_columns import CSV_COLUMN_PATHS
 from app.database.engine import Database
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
@@ -80,7 +80,7 @@ def write_claims(path: Path, rows: int, seed: int = 1) -> None:
     documents = max(1, min(DOCUMENTS, rows // 10))
     written = 0
     with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, list(PATHS), restval="", lineterminator="\r\n")
+        table = csv.DictWriter(file, list(CSV_COLUMN_PATHS), restval="", lineterminator="\r\n")
         table.writeheader()
         for day, reporting in enumerate(by_day):
             for each in reporting:

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session
 
 from app.changes.schemas import ChangeQuery
-from app.claims.serialization.input_fields import given_citation, given_claim
+from app.claims.serialization.input_fields import citation_as_input, claim_as_input
 from app.database.snapshot import Snapshot
 from app.database.tables import VERSION_TABLES, Change, CitationVersion, Version, columns_of
 from app.enums import Status
@@ -56,7 +56,7 @@ def _records(session: Session, table: type[Version], seqs: Sequence[int]) -> dic
         return _claims(session, rows)
     if table is CitationVersion:
         # A claim's first citations came with the claim, and are told with it.
-        return {row["seq"]: {"id": row["id"], "claim": row["claim"], **given_citation(row)} for row in rows}
+        return {row["seq"]: {"id": row["id"], "claim": row["claim"], **citation_as_input(row)} for row in rows}
     return {row["seq"]: {name: value for name, value in row.items() if name not in UNSEEN} for row in rows}
 
 
@@ -72,10 +72,10 @@ def _claim(row: Row, cited: Sequence[Row]) -> dict[str, Any] | None:
         return None
     seq = row["seq"]
     citations = [
-        {"id": each["id"], **given_citation(each)}
+        {"id": each["id"], **citation_as_input(each)}
         for each in cited
         if each["claim"] == row["id"] and each["seq"] <= seq and (each["until_seq"] is None or each["until_seq"] > seq)
     ]
     state = {"id": row["id"], "status": row["status"], "retracted_on": row["retracted_on"]}
     state["import_id"] = row["import_id"]
-    return {**state, **given_claim(row), "citations": citations}
+    return {**state, **claim_as_input(row), "citations": citations}

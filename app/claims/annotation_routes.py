@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Path, Query
 from starlette.responses import Response
 
-from app.claims.annotations import assessments_of, read_assessment, read_relation, relations_of
+from app.claims.annotations import load_assessments, load_relations, read_assessment, read_relation
 from app.claims.create import record_assessment, record_relation
 from app.claims.lifecycle import withdraw
 from app.claims.queries import read_claim
@@ -35,7 +35,7 @@ def list_relations(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db,
         with db.read() as session:
             view = open_snapshot(session, page.recorded_as_of)
             read_claim(session, claim, view)
-            return paginate_list(relations_of(session, [claim], view), page, view.seq)
+            return paginate_list(load_relations(session, [claim], view), page, view.seq)
 
     return want.rows(find, query, columns_of_model(Relation))
 
@@ -83,7 +83,7 @@ def list_assessments(claim: ClaimId, query: Annotated[PageQuery, Query()], db: D
         with db.read() as session:
             view = open_snapshot(session, page.recorded_as_of)
             read_claim(session, claim, view)
-            return paginate_list(assessments_of(session, claim, view), page, view.seq)
+            return paginate_list(load_assessments(session, claim, view), page, view.seq)
 
     return want.rows(find, query, columns_of_model(Assessment))
 

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from sqlalchemy import or_, select
 from sqlmodel import Session
 
-from app.claims.serialization.rows import CONFIDENCE, Card
+from app.claims.serialization.rows import CONFIDENCE_FIELDS, ResponseObject
 from app.database.snapshot import Snapshot
 from app.database.tables import AssessmentVersion, RelationVersion, Version, columns_of, table_of
 from app.database.types import ID_PATTERN
 from app.errors import NotFound
 
-ASSESSMENT = (*CONFIDENCE, "id", "claim", "withdrawn", "recorded_at", "seq")
+ASSESSMENT_FIELDS = (*CONFIDENCE_FIELDS, "id", "claim", "withdrawn", "recorded_at", "seq")
 
 
-RELATION = (
+RELATION_FIELDS = (
     "id",
     "type",
     "claim",
@@ -32,22 +32,24 @@ RELATION = (
 )
 
 
-def assessments_of(session: Session, claim: str, view: Snapshot) -> list[Card]:
+def load_assessments(session: Session, claim: str, view: Snapshot) -> list[ResponseObject]:
     """Every assessment of a claim, the newest first, the withdrawn ones too."""
     columns = columns_of(AssessmentVersion)
     statement = (
-        select(*(columns[name] for name in ASSESSMENT))
+        select(*(columns[name] for name in ASSESSMENT_FIELDS))
         .where(columns.claim == claim, view.contains(AssessmentVersion))
         .order_by(columns.assessed_on.desc(), columns.id.desc())
     )
     return [dict(row) for row in session.execute(statement).mappings()]
 
 
-def relations_of(session: Session, claims: Sequence[str], view: Snapshot, *, withdrawn: bool = True) -> list[Card]:
+def load_relations(
+    session: Session, claims: Sequence[str], view: Snapshot, *, withdrawn: bool = True
+) -> list[ResponseObject]:
     """The relations of these claims, from either end, in the order in which they were recorded."""
     columns = columns_of(RelationVersion)
     statement = (
-        select(*(columns[name] for name in RELATION))
+        select(*(columns[name] for name in RELATION_FIELDS))
         .where(or_(columns.claim.in_(claims), columns.to_claim.in_(claims)), view.contains(RelationVersion))
         .order_by(columns.id)
     )
@@ -56,17 +58,19 @@ def relations_of(session: Session, claims: Sequence[str], view: Snapshot, *, wit
     return [dict(row) for row in session.execute(statement).mappings()]
 
 
-def read_assessment(session: Session, id_: str, view: Snapshot) -> Card:
+def read_assessment(session: Session, id_: str, view: Snapshot) -> ResponseObject:
     """One assessment. Raises `NotFound`."""
-    return _one_of(session, AssessmentVersion, ASSESSMENT, id_, view)
+    return _read_annotation(session, AssessmentVersion, ASSESSMENT_FIELDS, id_, view)
 
 
-def read_relation(session: Session, id_: str, view: Snapshot) -> Card:
+def read_relation(session: Session, id_: str, view: Snapshot) -> ResponseObject:
     """One relation. Raises `NotFound`."""
-    return _one_of(session, RelationVersion, RELATION, id_, view)
+    return _read_annotation(session, RelationVersion, RELATION_FIELDS, id_, view)
 
 
-def _one_of(session: Session, table: type[Version], shown: Sequence[str], id_: str, view: Snapshot) -> Card:
+def _read_annotation(
+    session: Session, table: type[Version], shown: Sequence[str], id_: str, view: Snapshot
+) -> ResponseObject:
     columns = columns_of(table)
     row = None
     if ID_PATTERN.fullmatch(id_):

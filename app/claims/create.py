@@ -6,12 +6,12 @@ from typing import Any
 from sqlalchemy import select
 from uuid_utils import uuid7
 
-from app.claims.lookups import Card, Known, Standing
+from app.claims.lookups import CachedReferenceLookup, RecordFields, ReferenceLookup
 from app.claims.queries import read_claim
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, ClaimInput, RelationInput
-from app.claims.serialization.input_fields import NUMBERS
-from app.claims.serialization.rows import CITED, _card
-from app.claims.validation import Faults, check_citation, check_claim, citation_columns
+from app.claims.serialization.input_fields import FIGURE_NUMBER_FIELDS
+from app.claims.serialization.rows import CITATION_COLUMNS, _build_claim_response
+from app.claims.validation import FaultCollector, build_citation_columns, validate_citation, validate_claim
 from app.database.tables import (
     AssessmentVersion,
     CitationVersion,
@@ -24,11 +24,11 @@ from app.database.transaction import WriteTransaction
 from app.database.types import ID_PATTERN
 from app.enums import Status
 from app.errors import DuplicateClaim
-from app.sources.documents import CARD
-from app.sources.documents import GIVEN as DOCUMENT
+from app.sources.documents import DOCUMENT_CARD_FIELDS
+from app.sources.documents import DOCUMENT_INPUT_FIELDS as DOCUMENT
 from app.sources.queries import SOURCE
 
-SHOWN = ("id", "document", *(name for name in CITED if name != "id"))
+CITATION_RESPONSE_FIELDS = ("id", "document", *(name for name in CITATION_COLUMNS if name != "id"))
 """What a citation shows, in order."""
 
 EDITORS = "editors"
@@ -42,46 +42,50 @@ def record_claim(
 
     Raises `InvalidRequest` with every fault, or `DuplicateClaim` with the claim that stands.
     """
-    known = Standing.of(log)
-    checked = check_claim(known, given)
+    known = CachedReferenceLookup.for_transaction(log)
+    checked = validate_claim(known, given)
     refuse_duplicate(log, checked.state["fingerprint"])
     fresh, id_ = id_ is None, id_ or str(uuid7())
     # The documents come first in the log, so that whoever follows it knows them before the claim that cites them.
     documents = [
-        recorded or _record_cited(log, known, cited.document)
+        recorded or _record_cited_document(log, known, cited.document)
         for cited, recorded in zip(given.citations, checked.documents, strict=True)
     ]
     state = {**checked.state, "import_id": import_id}
     log.record(ClaimVersion, id_, state, action="created", claim=id_, fresh=fresh)
     seq, citations = log.seq, []
     for cited, document in zip(given.citations, documents, strict=True):
-        columns = citation_columns(known, cited, id_, given.source, document)
+        columns = build_citation_columns(known, cited, id_, given.source, document)
         citations.append({**columns, "id": str(uuid7()), "document": document})
         log.add_version(CitationVersion, citations[-1]["id"], columns, revision=1)
     if given.confidence is not None:
         record_assessment(log, id_, given.confidence)
-    known.wrote(state["fingerprint"], id_)
+    known.add_recorded_claim(state["fingerprint"], id_)
     if given.confidence is not None:
         return read_claim(log.session, id_, log.snapshot)
-    return _card_of(known, {**state, "id": id_, "revision": 1, "seq": seq, "recorded_at": log.at}, citations)
+    return _build_new_claim_response(
+        known, {**state, "id": id_, "revision": 1, "seq": seq, "recorded_at": log.at}, citations
+    )
 
 
-def _card_of(known: Known, state: Mapping[str, Any], citations: list[dict[str, Any]]) -> dict[str, Any]:
+def _build_new_claim_response(
+    known: ReferenceLookup, state: Mapping[str, Any], citations: list[dict[str, Any]]
+) -> dict[str, Any]:
     """What reading a new claim would show, without reading it."""
     source = {f"source_{name}": value for name, value in known.source(state["source"]).items()}
-    numbers = {name: None if state[name] is None else float(state[name]) for name in NUMBERS}
+    numbers = {name: None if state[name] is None else float(state[name]) for name in FIGURE_NUMBER_FIELDS}
     row = {**state, **source, **numbers, "unit": known.unit(state["category"])}
-    shown = [{name: cited[name] for name in SHOWN} for cited in citations]
-    return _card(row, shown, None, known.snapshot)
+    shown = [{name: cited[name] for name in CITATION_RESPONSE_FIELDS} for cited in citations]
+    return _build_claim_response(row, shown, None, known.snapshot)
 
 
 def record_citation(log: WriteTransaction, claim: Mapping[str, Any], given: CitationInput) -> str:
     """Add a citation to a claim: the tenth outlet that repeats a figure is no tenth claim."""
-    faults = Faults()
-    known = Known(log.session, log.snapshot)
-    recorded = check_citation(known, given, claim["source"]["slug"], "", faults)
+    faults = FaultCollector()
+    known = ReferenceLookup(log.session, log.snapshot)
+    recorded = validate_citation(known, given, claim["source"]["slug"], "", faults)
     faults.raise_any()
-    state = citation_state(log, known, given, claim["id"], claim["source"]["slug"], recorded)
+    state = prepare_citation_columns(log, known, given, claim["id"], claim["source"]["slug"], recorded)
     id_ = str(uuid7())
     log.record(CitationVersion, id_, state, action="created", claim=claim["id"])
     return id_
@@ -103,17 +107,17 @@ def record_assessment(log: WriteTransaction, claim: str, given: AssessmentInput)
 
 def record_relation(log: WriteTransaction, claim: str, given: RelationInput) -> str:
     """Add a relation from `claim`. Raises `InvalidRequest` where it has no end, or two, or ends where it began."""
-    faults = Faults()
+    faults = FaultCollector()
     if (given.claim is None) == (given.source is None):
         faults.add("claim", "Expected either `claim` or `source`.")
     if given.claim == claim:
         faults.add("claim", "A claim has no relation to itself.")
-    elif given.claim is not None and not _stands(log, given.claim):
+    elif given.claim is not None and not _is_current_claim(log, given.claim):
         faults.add("claim", f"There is no claim `{given.claim}`.")
     used = [("source", given.source)] if given.source else []
     used += [("asserted_by", given.asserted_by)] if given.asserted_by != EDITORS else []
-    known = Known(log.session, log.snapshot)
-    faults.found += known.faults(SOURCE, used)
+    known = ReferenceLookup(log.session, log.snapshot)
+    faults.faults += known.find_faults(SOURCE, used)
     if given.document is not None and known.document(given.document) is None:
         faults.add("document", f"There is no document `{given.document}`.")
     faults.raise_any()
@@ -125,30 +129,37 @@ def record_relation(log: WriteTransaction, claim: str, given: RelationInput) -> 
     return id_
 
 
-def citation_state(
-    log: WriteTransaction, known: Known, given: CitationInput, claim: str, claimant: str, recorded: Card | None
+def prepare_citation_columns(
+    log: WriteTransaction,
+    known: ReferenceLookup,
+    given: CitationInput,
+    claim: str,
+    claimant: str,
+    recorded: RecordFields | None,
 ) -> dict[str, Any]:
     """The columns of a citation; its document is recorded if it is not yet."""
-    return citation_columns(known, given, claim, claimant, recorded or _record_cited(log, known, given.document))
+    return build_citation_columns(
+        known, given, claim, claimant, recorded or _record_cited_document(log, known, given.document)
+    )
 
 
-def _record_cited(log: WriteTransaction, known: Known, given: CitedDocument) -> Card:
+def _record_cited_document(log: WriteTransaction, known: ReferenceLookup, given: CitedDocument) -> RecordFields:
     """Record the document of a citation, unless the claim has cited it already: of one address there is one."""
-    if given.url is not None and (found := known.document_at(given.url)):
+    if given.url is not None and (found := known.find_document_by_url(given.url)):
         return found
     id_ = str(uuid7()) if given.id is None else given.id
     state = {name: getattr(given, name) for name in DOCUMENT}
     log.record(DocumentVersion, id_, state, action="created", fresh=given.id is None)
     publisher = None if given.publisher is None else known.source(given.publisher)["name"]
     shown = {**state, "id": id_, "publisher_name": publisher}
-    card = {name: shown[name] for name in CARD}
-    known.promise_document(card)
+    card = {name: shown[name] for name in DOCUMENT_CARD_FIELDS}
+    known.add_pending_document(card)
     return card
 
 
 def refuse_duplicate(log: WriteTransaction, print_: str) -> None:
     """Raise `DuplicateClaim` where a claim with this fingerprint stands, or stood and was taken down."""
-    found = Standing.of(log).claim_like(print_)
+    found = CachedReferenceLookup.for_transaction(log).find_duplicate(print_)
     if found is None:
         return
     id_, status = found
@@ -163,7 +174,7 @@ def refuse_duplicate(log: WriteTransaction, print_: str) -> None:
     )
 
 
-def _stands(log: WriteTransaction, claim: str) -> bool:
+def _is_current_claim(log: WriteTransaction, claim: str) -> bool:
     if not ID_PATTERN.fullmatch(claim):
         return False
     columns = columns_of(ClaimVersion)

@@ -12,62 +12,62 @@ from app.database.tables import CategoryVersion, SourceVersion, columns_of
 from app.database.transaction import WriteTransaction
 from app.enums import Status
 from app.errors import Fault
-from app.sources.documents import document_cards, documents_at
-from app.sources.queries import SOURCE, holders
+from app.sources.documents import load_document_cards, load_documents_by_url
+from app.sources.queries import SOURCE, load_position_holders
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
-from app.vocabulary.slug_records import Slugged, absent, unknown_slugs
+from app.vocabulary.slug_records import RecordType, find_missing_slugs, find_unknown_slugs
 
-Card = Mapping[str, Any]
+RecordFields = Mapping[str, Any]
 
-MOST_REMEMBERED = 1_000
+MAX_CACHED_DOCUMENTS = 1_000
 """So many documents are remembered between writes, and so many changes are searched for those that matter."""
 
 
-class Known:
+class ReferenceLookup:
     """The register as the rules of a claim ask for it. It remembers what it found, so keep it for one write only."""
 
     def __init__(self, session: Session, view: Snapshot) -> None:
         self.session = session
         self.snapshot = view
-        self._slugs: dict[str, set[str]] = {kind.name: set() for kind in (CATEGORY, SUBJECT, PLACE, SOURCE)}
-        self._units: dict[str, str | None] = {}
-        self._documents: dict[str, Card] = {}
-        self._addresses: dict[str, Card | None] = {}
-        self._holders: dict[str, str] | None = None
-        self._sources: dict[str, Card] = {}
+        self._existing_slugs: dict[str, set[str]] = {kind.name: set() for kind in (CATEGORY, SUBJECT, PLACE, SOURCE)}
+        self._units_by_category: dict[str, str | None] = {}
+        self._documents_by_id: dict[str, RecordFields] = {}
+        self._documents_by_url: dict[str, RecordFields | None] = {}
+        self._position_holders: dict[str, str] | None = None
+        self._sources_by_slug: dict[str, RecordFields] = {}
 
     @property
     def today(self) -> date:
         """The day of the register: nothing was said after it."""
         return max(self.snapshot.today, self.snapshot.at.date())
 
-    def promise(self, kind: Slugged, slug: str, card: Card) -> None:
+    def add_pending(self, kind: RecordType, slug: str, card: RecordFields) -> None:
         """Take `slug` as recorded: the same write will record it before it records the claims."""
-        self._slugs[kind.name].add(slug)
+        self._existing_slugs[kind.name].add(slug)
         if kind is CATEGORY:
-            self._units[slug] = card["unit"]
+            self._units_by_category[slug] = card["unit"]
         if kind is SOURCE and card.get("speaks_for"):
-            self._holders = {**self.holders, slug: self.holder(card["speaks_for"])}
+            self._position_holders = {**self.position_holders, slug: self.find_position_holder(card["speaks_for"])}
 
-    def forget(self, kind: Slugged, slug: str) -> None:
+    def discard_pending(self, kind: RecordType, slug: str) -> None:
         """Take a promise back: what was to be recorded will not be."""
-        self._slugs[kind.name].discard(slug)
-        self._units.pop(slug, None)
+        self._existing_slugs[kind.name].discard(slug)
+        self._units_by_category.pop(slug, None)
 
-    def faults(self, kind: Slugged, used: Iterable[tuple[str, str]]) -> list[Fault]:
+    def find_faults(self, kind: RecordType, used: Iterable[tuple[str, str]]) -> list[Fault]:
         """The faults of the (pointer, slug) pairs that name nothing of this kind."""
-        there = self._slugs[kind.name]
+        there = self._existing_slugs[kind.name]
         fresh = [(pointer, slug) for pointer, slug in used if slug not in there]
         if not fresh:
             return []
         wanted = {slug for _, slug in fresh}
-        missing = absent(self.session, kind, wanted, self.snapshot)
+        missing = find_missing_slugs(self.session, kind, wanted, self.snapshot)
         there |= wanted - missing
-        return unknown_slugs(self.session, self.snapshot, kind, fresh, also=there) if missing else []
+        return find_unknown_slugs(self.session, self.snapshot, kind, fresh, also=there) if missing else []
 
-    def has_all(self, category: str, subject: str, place: str, source: str) -> bool:
+    def has_cached_slugs(self, category: str, subject: str, place: str, source: str) -> bool:
         """Whether these four were all found before: the quick way for the thousandth claim of an import."""
-        found = self._slugs
+        found = self._existing_slugs
         return (
             category in found[CATEGORY.name]
             and subject in found[SUBJECT.name]
@@ -75,64 +75,64 @@ class Known:
             and source in found[SOURCE.name]
         )
 
-    def has(self, kind: Slugged, slug: str) -> bool:
+    def has_slug(self, kind: RecordType, slug: str) -> bool:
         """Whether there is such a slug."""
-        return not self.faults(kind, [("", slug)])
+        return not self.find_faults(kind, [("", slug)])
 
     def unit(self, category: str) -> str | None:
         """The unit of a category; None where there is no such category."""
-        if category not in self._units:
+        if category not in self._units_by_category:
             columns = columns_of(CategoryVersion)
             stands = select(columns.unit).where(columns.slug == category, self.snapshot.contains(CategoryVersion))
-            self._units[category] = self.session.execute(stands).scalar()
-        return self._units[category]
+            self._units_by_category[category] = self.session.execute(stands).scalar()
+        return self._units_by_category[category]
 
-    def source(self, slug: str) -> Card:
+    def source(self, slug: str) -> RecordFields:
         """What is shown of a recorded source beside its slug."""
-        if slug not in self._sources:
+        if slug not in self._sources_by_slug:
             columns = columns_of(SourceVersion)
             stands = select(columns.name, columns.kind, columns.interest).where(columns.slug == slug)
             found = self.session.execute(stands.where(self.snapshot.contains(SourceVersion))).mappings().one()
-            self._sources[slug] = dict(found)
-        return self._sources[slug]
+            self._sources_by_slug[slug] = dict(found)
+        return self._sources_by_slug[slug]
 
     @property
-    def holders(self) -> dict[str, str]:
+    def position_holders(self) -> dict[str, str]:
         """Source → the source whose position it holds, for those that speak for another."""
-        if self._holders is None:
-            self._holders = holders(self.session, self.snapshot)
-        return self._holders
+        if self._position_holders is None:
+            self._position_holders = load_position_holders(self.session, self.snapshot)
+        return self._position_holders
 
-    def holder(self, source: str) -> str:
+    def find_position_holder(self, source: str) -> str:
         """The source whose position `source` holds: mostly its own."""
-        return self.holders.get(source, source)
+        return self.position_holders.get(source, source)
 
-    def document(self, id_: str) -> Card | None:
+    def document(self, id_: str) -> RecordFields | None:
         """The recorded document with this id."""
-        if id_ not in self._documents:
-            self._documents |= document_cards(self.session, [id_], self.snapshot)
-        return self._documents.get(id_)
+        if id_ not in self._documents_by_id:
+            self._documents_by_id |= load_document_cards(self.session, [id_], self.snapshot)
+        return self._documents_by_id.get(id_)
 
-    def document_at(self, url: str) -> Card | None:
+    def find_document_by_url(self, url: str) -> RecordFields | None:
         """The recorded document at this address."""
-        if url not in self._addresses:
-            self.look_up([url])
-        return self._addresses[url]
+        if url not in self._documents_by_url:
+            self.load_documents_by_url([url])
+        return self._documents_by_url[url]
 
-    def look_up(self, urls: Iterable[str]) -> None:
+    def load_documents_by_url(self, urls: Iterable[str]) -> None:
         """Learn in one question which of these addresses are recorded, and forget the documents asked for before."""
-        found = documents_at(self.session, set(urls), self.snapshot)
-        self._addresses = {url: found.get(url) for url in urls}
-        self._documents = {card["id"]: card for card in found.values()}
+        found = load_documents_by_url(self.session, set(urls), self.snapshot)
+        self._documents_by_url = {url: found.get(url) for url in urls}
+        self._documents_by_id = {card["id"]: card for card in found.values()}
 
-    def promise_document(self, card: Card) -> None:
+    def add_pending_document(self, card: RecordFields) -> None:
         """Take a document as recorded: the same write will record it."""
-        self._documents[card["id"]] = card
+        self._documents_by_id[card["id"]] = card
         if card["url"]:
-            self._addresses[card["url"]] = card
+            self._documents_by_url[card["url"]] = card
 
 
-class Standing(Known):
+class CachedReferenceLookup(ReferenceLookup):
     """The register as it stands, as the writes of this process know it: remembered from one to the next.
 
     Only what is there is remembered, and only until somebody records a word or a source.
@@ -140,51 +140,54 @@ class Standing(Known):
 
     def __init__(self, log: WriteTransaction) -> None:
         super().__init__(log.lazy_session, log.snapshot)
-        self._log = log
-        self._claims: dict[str, str] = {}
+        self._transaction = log
+        self._claims_by_fingerprint: dict[str, str] = {}
         """Fingerprint → claim, of those that may still wait to be written."""
 
     @classmethod
-    def of(cls, log: WriteTransaction) -> "Standing":
+    def for_transaction(cls, log: WriteTransaction) -> "CachedReferenceLookup":
         """What this write knows."""
         known = log.process_cache.get("standing")
-        if not isinstance(known, Standing) or known.is_outdated(log):
+        if not isinstance(known, CachedReferenceLookup) or known.is_outdated(log):
             known = log.process_cache["standing"] = cls(log)
-        if known._log is not log or known.snapshot.seq != log.seq:
-            known._claims.clear()
-        known._log, known.session, known.snapshot = log, log.lazy_session, log.snapshot
+        if known._transaction is not log or known.snapshot.seq != log.seq:
+            known._claims_by_fingerprint.clear()
+        known._transaction, known.session, known.snapshot = log, log.lazy_session, log.snapshot
         return known
 
     def is_outdated(self, log: WriteTransaction) -> bool:
         """Whether any of what is remembered may have changed, by whichever process."""
         if self.snapshot.seq == log.seq:
             return False
-        if len(self._documents) > MOST_REMEMBERED or not 0 < log.seq - self.snapshot.seq < MOST_REMEMBERED:
+        if (
+            len(self._documents_by_id) > MAX_CACHED_DOCUMENTS
+            or not 0 < log.seq - self.snapshot.seq < MAX_CACHED_DOCUMENTS
+        ):
             return True
         kinds = log.fetch_rows("SELECT DISTINCT kind FROM change WHERE seq > ?", [self.snapshot.seq])
-        return any(kind in self._slugs for (kind,) in kinds)
+        return any(kind in self._existing_slugs for (kind,) in kinds)
 
-    def claim_like(self, print_: str) -> tuple[str, str] | None:
+    def find_duplicate(self, print_: str) -> tuple[str, str] | None:
         """The id and status of the claim that stands with this fingerprint, or was taken down with it."""
-        if print_ in self._claims:
-            return self._claims[print_], Status.asserted
+        if print_ in self._claims_by_fingerprint:
+            return self._claims_by_fingerprint[print_], Status.asserted
         stands = "SELECT id, status FROM claim WHERE fingerprint = ? AND until_seq IS NULL"
-        found = self._log.fetch_rows(stands, [print_], waiting=False)
+        found = self._transaction.fetch_rows(stands, [print_], waiting=False)
         return (str(found[0][0]), found[0][1]) if found else None
 
-    def wrote(self, print_: str, claim: str) -> None:
+    def add_recorded_claim(self, print_: str, claim: str) -> None:
         """Go on with what this write recorded: documents and a claim, no words and no sources."""
-        self.snapshot = self._log.snapshot
-        self._claims[print_] = claim
+        self.snapshot = self._transaction.snapshot
+        self._claims_by_fingerprint[print_] = claim
 
-    def document_at(self, url: str) -> Card | None:
+    def find_document_by_url(self, url: str) -> RecordFields | None:
         """The recorded document at this address. That there is none holds for one write only."""
-        if url not in self._addresses:
+        if url not in self._documents_by_url:
             # Those that still wait to be written were promised, and are remembered.
-            found = self._log.fetch_rows(
+            found = self._transaction.fetch_rows(
                 "SELECT id FROM document WHERE url = ? AND until_seq IS NULL", [url], waiting=False
             )
             if not found:
                 return None
-            self._addresses[url] = self.document(str(found[0][0]))
-        return self._addresses[url]
+            self._documents_by_url[url] = self.document(str(found[0][0]))
+        return self._documents_by_url[url]

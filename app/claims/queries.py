@@ -9,10 +9,10 @@ from sqlmodel import Session
 from app.cache.scope import CacheScope
 from app.claims.search.filters import ClaimQuery
 from app.claims.search.planner import find_page
-from app.claims.serialization.export import write_lines
-from app.claims.serialization.projection import MOST_COLUMNS, write_claim
-from app.claims.serialization.row_cache import claims_as_text
-from app.claims.serialization.rows import Card, cards, tombstone
+from app.claims.serialization.export import render_lines
+from app.claims.serialization.projection import MAX_SQL_COLUMNS, render_claim
+from app.claims.serialization.row_cache import get_or_render_claims
+from app.claims.serialization.rows import ResponseObject, build_claim_responses, build_tombstone
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.database.tables import (
@@ -49,23 +49,23 @@ def select_claims(view: Snapshot) -> Select[Any]:
 def find_claims(reading: ReadSession, query: ClaimQuery, view: Snapshot, layout: RowLayout) -> Page:
     """One page of the claims that match every filter. Raises a problem for slugs that do not exist."""
     page = find_page(reading, query, view)
-    end = (view.seq, page.next_cursor, page.total, basis_of(query, view))
+    end = (view.seq, page.next_cursor, page.total, cache_scope_of_query(query, view))
     # What is left of a claim that was taken down has another shape, and a function of SQL takes so many arguments.
-    if Status.removed in query.status or len(layout.columns) > MOST_COLUMNS:
-        return Page(read_cards(reading.session, page.versions, view), *end)
+    if Status.removed in query.status or len(layout.columns) > MAX_SQL_COLUMNS:
+        return Page(read_claims(reading.session, page.versions, view), *end)
     if layout.is_file:
-        return Page([], *end, lines=write_lines(reading, page.versions, page.ids, view, layout))
-    return Page([], *end, json_rows=claims_as_text(reading, page.versions, view, layout))
+        return Page([], *end, lines=render_lines(reading, page.versions, page.ids, view, layout))
+    return Page([], *end, json_rows=get_or_render_claims(reading, page.versions, view, layout))
 
 
-def read_cards(session: Session, versions: Sequence[int], view: Snapshot) -> list[Card]:
+def read_claims(session: Session, versions: Sequence[int], view: Snapshot) -> list[ResponseObject]:
     """The claims of these versions, in the same order."""
     wanted = columns_of(ClaimVersion).version.in_(versions)
     rows = {row["version"]: row for row in session.execute(select_claims(view).where(wanted)).mappings()}
-    return cards(session, [rows[version] for version in versions], view)
+    return build_claim_responses(session, [rows[version] for version in versions], view)
 
 
-def basis_of(query: ClaimQuery, view: Snapshot) -> CacheScope:
+def cache_scope_of_query(query: ClaimQuery, view: Snapshot) -> CacheScope:
     """What a page of claims rests on: those claims that its plainest filters let through."""
     plain = {name: getattr(query, name) for name in ("source", "kind", "modality", "aggregation")}
     plain["level"] = query.confidence
@@ -76,9 +76,9 @@ def basis_of(query: ClaimQuery, view: Snapshot) -> CacheScope:
     return CacheScope(view.latest_seq, about, ("claims",))
 
 
-def find_claim(reading: ReadSession, id_: str, view: Snapshot) -> tuple[int, bytes]:
+def read_claim_json(reading: ReadSession, id_: str, view: Snapshot) -> tuple[int, bytes]:
     """The revision of a claim, and the claim as JSON. Raises `NotFound`, or `Removed` with the tombstone."""
-    found = write_claim(reading, id_, view) if ID_PATTERN.fullmatch(id_) else None
+    found = render_claim(reading, id_, view) if ID_PATTERN.fullmatch(id_) else None
     if found is None:
         card = read_claim(reading.session, id_, view)  # says why
         raise AssertionError(card["id"])
@@ -86,14 +86,14 @@ def find_claim(reading: ReadSession, id_: str, view: Snapshot) -> tuple[int, byt
     return revision, text.encode()
 
 
-def read_tombstone(session: Session, id_: str, view: Snapshot) -> Card:
+def read_tombstone(session: Session, id_: str, view: Snapshot) -> ResponseObject:
     """What is left of a claim that was taken down."""
     claim = columns_of(ClaimVersion)
     statement = select(*claim).where(claim.id == id_, view.contains(ClaimVersion))
-    return tombstone(session.execute(statement).mappings().one())
+    return build_tombstone(session.execute(statement).mappings().one())
 
 
-def read_claim(session: Session, id_: str, view: Snapshot) -> Card:
+def read_claim(session: Session, id_: str, view: Snapshot) -> ResponseObject:
     """One claim. Raises `NotFound`, or `Removed` with the tombstone."""
     row = None
     if ID_PATTERN.fullmatch(id_):
@@ -103,5 +103,5 @@ def read_claim(session: Session, id_: str, view: Snapshot) -> Card:
     if row is None:
         raise NotFound(f"There is no claim `{id_}`.", hint="GET /v1/claims lists them")
     if row["status"] == Status.removed:
-        raise Removed("This claim was taken down.", more={"claim": tombstone(row)})
-    return cards(session, [row], view)[0]
+        raise Removed("This claim was taken down.", more={"claim": build_tombstone(row)})
+    return build_claim_responses(session, [row], view)[0]

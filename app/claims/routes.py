@@ -11,8 +11,8 @@ from app.cache.invalidation import CacheInvalidator
 from app.cache.scope import claim_scope
 from app.claims.create import record_citation, record_claim
 from app.claims.lifecycle import reinstate, retract, revise, take_down
-from app.claims.queries import find_claim, find_claims, read_claim, read_tombstone
-from app.claims.revisions import read_revision, revisions_of
+from app.claims.queries import find_claims, read_claim, read_claim_json, read_tombstone
+from app.claims.revisions import load_revisions, read_revision
 from app.claims.schemas import (
     ChangeInput,
     CitationInput,
@@ -86,7 +86,7 @@ def get_claim(claim: ClaimId, request: Request, db: Db, query: Annotated[ClaimSt
     """One claim with its figure, period, source, citations and newest assessment. Taken down: 410 with a tombstone."""
     with read_session(db) as read:
         view = read.snapshot(query.recorded_as_of, known_on=query.known_on)
-        revision, text = find_claim(read, claim, view)
+        revision, text = read_claim_json(read, claim, view)
     return cacheable_response(
         request, text, JSON_MEDIA_TYPE, tag=f"{revision}-", basis=claim_scope(view.latest_seq, claim)
     )
@@ -140,7 +140,7 @@ def patch_claim(claim: ClaimId, given: ChangeInput, write: WriteRequestDep, edit
 
     A new figure for another day is a new claim, not a repair. Needs `If-Match`.
     """
-    return _change(claim, write, editor, lambda log: revise(log, claim, given))
+    return _apply_change(claim, write, editor, lambda log: revise(log, claim, given))
 
 
 @router.post(
@@ -151,7 +151,7 @@ def patch_claim(claim: ClaimId, given: ChangeInput, write: WriteRequestDep, edit
 )
 def post_retraction(claim: ClaimId, given: RetractionInput, write: WriteRequestDep, editor: Editor) -> Response:
     """Note that its source took the claim back, and on which day. It stays visible. Needs `If-Match`."""
-    return _change(claim, write, editor, lambda log: retract(log, claim, given))
+    return _apply_change(claim, write, editor, lambda log: retract(log, claim, given))
 
 
 @router.post(
@@ -162,10 +162,12 @@ def post_retraction(claim: ClaimId, given: RetractionInput, write: WriteRequestD
 )
 def post_reinstatement(claim: ClaimId, given: ReasonInput, write: WriteRequestDep, editor: Editor) -> Response:
     """Let a retracted claim stand again. Needs `If-Match`."""
-    return _change(claim, write, editor, lambda log: reinstate(log, claim, given.reason))
+    return _apply_change(claim, write, editor, lambda log: reinstate(log, claim, given.reason))
 
 
-def _change(claim: str, write: WriteRequestDep, actor: Actor, act: Callable[[WriteTransaction], None]) -> Response:
+def _apply_change(
+    claim: str, write: WriteRequestDep, actor: Actor, act: Callable[[WriteTransaction], None]
+) -> Response:
     def change(log: WriteTransaction) -> WriteResult:
         write.check_match(read_claim(log.session, claim, log.snapshot))
         act(log)
@@ -202,7 +204,7 @@ def list_revisions(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db,
     def find(page: PageQuery) -> Page:
         with db.read() as session:
             view = open_snapshot(session, page.recorded_as_of)
-            return paginate_list(revisions_of(session, claim, view), page, view.seq, "revision")
+            return paginate_list(load_revisions(session, claim, view), page, view.seq, "revision")
 
     return want.rows(find, query, CLAIM_COLUMNS)
 

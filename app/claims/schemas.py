@@ -30,30 +30,30 @@ from app.http.schema_types import Day, Input, Language, LongText, Output, ShortT
 from app.sources.schemas import DocumentCard, DocumentInput
 from app.vocabulary.schemas import SelfLink
 
-ID = "01a1f640-bc00-7528-9916-436a9224d91e"
-IMPORT = "01a1f640-bc00-7942-b648-86578d874731"
+EXAMPLE_ID = "01a1f640-bc00-7528-9916-436a9224d91e"
+EXAMPLE_IMPORT_ID = "01a1f640-bc00-7942-b648-86578d874731"
 Number = int | float
 
 
-def _unwrapped(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+def _unwrap_source(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
     """A source may be given as it is served: an object with its slug."""
     return value["slug"] if isinstance(value, dict) and "slug" in value else value
 
 
-def _wrapped(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+def _wrap_document_id(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
     """A recorded document may be given by its id alone."""
     return {"id": value} if isinstance(value, str) else value
 
 
-def _number(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+def _require_number(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
     """Refuse text and booleans here, where one fault is found, and not once for each type that a number can have."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PydanticCustomError("number", "Expected a number")
     return value
 
 
-SourceSlug = Annotated[Slug, BeforeValidator(_unwrapped)]
-GivenNumber = Annotated[int | float, BeforeValidator(_number)]
+SourceSlug = Annotated[Slug, BeforeValidator(_unwrap_source)]
+InputNumber = Annotated[int | float, BeforeValidator(_require_number)]
 
 
 class Figure(Output):
@@ -112,7 +112,7 @@ class Confidence(Output):
 class Citation(Output):
     """A claim's appearance in a document."""
 
-    id: str = Field(description="Its id.", examples=[ID])
+    id: str = Field(description="Its id.", examples=[EXAMPLE_ID])
     document: DocumentCard = Field(description="Where it can be read.")
     role: CitationRole = Field(
         description="Whether the claimant published it, or somebody relays it.", examples=["relay"]
@@ -132,17 +132,21 @@ class Citation(Output):
 class ClaimLinks(Output):
     """Where to go from a claim."""
 
-    self: str = Field(description="The claim.", examples=[f"/v1/claims/{ID}"])
-    revisions: str = Field(description="Its history.", examples=[f"/v1/claims/{ID}/revisions"])
-    citation: str = Field(description="It in words that can be printed.", examples=[f"/v1/claims/{ID}/citation"])
-    relations: str = Field(description="How it stands to other claims.", examples=[f"/v1/claims/{ID}/relations"])
-    assessments: str = Field(description="How it was assessed.", examples=[f"/v1/claims/{ID}/assessments"])
+    self: str = Field(description="The claim.", examples=[f"/v1/claims/{EXAMPLE_ID}"])
+    revisions: str = Field(description="Its history.", examples=[f"/v1/claims/{EXAMPLE_ID}/revisions"])
+    citation: str = Field(
+        description="It in words that can be printed.", examples=[f"/v1/claims/{EXAMPLE_ID}/citation"]
+    )
+    relations: str = Field(
+        description="How it stands to other claims.", examples=[f"/v1/claims/{EXAMPLE_ID}/relations"]
+    )
+    assessments: str = Field(description="How it was assessed.", examples=[f"/v1/claims/{EXAMPLE_ID}/assessments"])
 
 
 class Claim(Output):
     """One source's statement of one figure, or of one proposition without a figure, made on one date."""
 
-    id: str = Field(description="Its id (UUIDv7).", examples=[ID])
+    id: str = Field(description="Its id (UUIDv7).", examples=[EXAMPLE_ID])
     revision: int = Field(description="The state of our record of it, from 1.", examples=[1])
     status: Status = Field(description="Whether it stands.", examples=["asserted"])
     category: str = Field(description="What is counted.", examples=["casualties"])
@@ -168,7 +172,8 @@ class Claim(Output):
     note: str | None = Field(description="What a reader should know.", examples=["The page is undated."])
     retracted_on: dt.date | None = Field(description="When its source took it back.", examples=["2025-07-01"])
     import_id: str | None = Field(
-        description="The import that brought it; null where somebody recorded it by itself.", examples=[IMPORT]
+        description="The import that brought it; null where somebody recorded it by itself.",
+        examples=[EXAMPLE_IMPORT_ID],
     )
     recorded_at: UtcTime = Field(description="When this revision was recorded.", examples=["2026-11-20T10:00:00Z"])
     recorded_until: UtcTime | None = Field(description="When the next one was.", examples=["2026-11-21T10:00:00Z"])
@@ -180,18 +185,18 @@ class FigureInput(Input):
     """What was printed, and the numbers that it says."""
 
     as_printed: ShortText = Field(description="The words of the figure, verbatim.", examples=["surpassed one million"])
-    value: GivenNumber | None = Field(
+    value: InputNumber | None = Field(
         default=None, description="The number, or the source's best estimate.", examples=[1351]
     )
-    lower: GivenNumber | None = Field(default=None, description="The lower end.", examples=[1000000])
-    upper: GivenNumber | None = Field(default=None, description="The upper end.", examples=[250000])
+    lower: InputNumber | None = Field(default=None, description="The lower end.", examples=[1000000])
+    upper: InputNumber | None = Field(default=None, description="The upper end.", examples=[250000])
     lower_inclusive: bool | None = Field(default=None, description="False: more than `lower`.", examples=[False])
     upper_inclusive: bool | None = Field(default=None, description="False: less than `upper`.", examples=[True])
     approximate: bool = Field(default=False, description="Whether it was said to be about right.", examples=[True])
-    coverage: GivenNumber | None = Field(
+    coverage: InputNumber | None = Field(
         default=None, description="The probability with which the range is said to hold.", examples=[0.95]
     )
-    out_of: GivenNumber | None = Field(default=None, description="The whole of a share or ratio.", examples=[100])
+    out_of: InputNumber | None = Field(default=None, description="The whole of a share or ratio.", examples=[100])
     relative_to: ShortText | None = Field(
         default=None, description="The base of a relative figure.", examples=["ukrainian-forces"]
     )
@@ -216,7 +221,7 @@ class CitedDocument(DocumentInput):
     """A recorded document by its id, or a document as for `POST /v1/documents`."""
 
     id: Annotated[str, Field(max_length=80)] | None = Field(
-        default=None, description="The id of a recorded document; nothing else is needed then.", examples=[ID]
+        default=None, description="The id of a recorded document; nothing else is needed then.", examples=[EXAMPLE_ID]
     )
     title: ShortText | None = Field(  # type: ignore[assignment] # an id needs no title beside it
         default=None, description="Its title; required without an id.", examples=["The cost of the war"]
@@ -226,7 +231,7 @@ class CitedDocument(DocumentInput):
 class CitationInput(Input):
     """A claim's appearance in a document."""
 
-    document: Annotated[CitedDocument, BeforeValidator(_wrapped)] = Field(
+    document: Annotated[CitedDocument, BeforeValidator(_wrap_document_id)] = Field(
         description="A recorded document by its id, or the document itself; of one address there is one document.",
         examples=[{"url": "https://example.org/report", "title": "The report", "publisher": "csis"}],
     )
@@ -318,8 +323,8 @@ class ClaimInput(Input):
 class Assessment(Confidence):
     """How far somebody would trust a claim, and why. Old ones stay."""
 
-    id: str = Field(description="Its id.", examples=[ID])
-    claim: str = Field(description="The claim.", examples=[ID])
+    id: str = Field(description="Its id.", examples=[EXAMPLE_ID])
+    claim: str = Field(description="The claim.", examples=[EXAMPLE_ID])
     withdrawn: bool = Field(description="Whether its assessor took it back.", examples=[False])
     recorded_at: UtcTime = Field(description="When this state was recorded.", examples=["2026-11-20T10:00:00Z"])
     seq: int = Field(description="The change that made it.", examples=[18])
@@ -328,17 +333,17 @@ class Assessment(Confidence):
 class Relation(Output):
     """How a claim stands to another claim or to a source, as somebody asserted it."""
 
-    id: str = Field(description="Its id.", examples=[ID])
+    id: str = Field(description="Its id.", examples=[EXAMPLE_ID])
     type: RelationType = Field(description="How it stands.", examples=["based_on"])
-    claim: str = Field(description="The claim that stands so.", examples=[ID])
-    to_claim: str | None = Field(description="To which claim.", examples=[ID])
+    claim: str = Field(description="The claim that stands so.", examples=[EXAMPLE_ID])
+    to_claim: str | None = Field(description="To which claim.", examples=[EXAMPLE_ID])
     to_source: str | None = Field(description="To which source, where its claim is not known.", examples=["us-dod"])
     asserted_by: str = Field(description="The source that says so, or `editors`.", examples=["editors"])
     scope: RelationScope | None = Field(description="What it is about.", examples=["level"])
     independence: Independence | None = Field(
         description="Whether their grounds are separate.", examples=["shared_basis"]
     )
-    document: str | None = Field(description="Where that can be read, by id.", examples=[ID])
+    document: str | None = Field(description="Where that can be read, by id.", examples=[EXAMPLE_ID])
     quote: str | None = Field(description="The words that say so.", examples=["corroborate these numbers"])
     note: str | None = Field(description="What a reader should know.", examples=["Which figure is meant is not said."])
     withdrawn: bool = Field(description="Whether it was taken back.", examples=[False])
@@ -350,7 +355,7 @@ class RelationInput(Input):
     """How a claim stands to another claim, or to a source whose claim is not known."""
 
     type: RelationType = Field(description="How it stands.", examples=["based_on"])
-    claim: str | None = Field(default=None, description="To which claim, by id.", examples=[ID])
+    claim: str | None = Field(default=None, description="To which claim, by id.", examples=[EXAMPLE_ID])
     source: Slug | None = Field(
         default=None, description="To which source, where its claim is not known.", examples=["us-dod"]
     )
@@ -361,7 +366,7 @@ class RelationInput(Input):
     independence: Independence | None = Field(
         default=None, description="Whether their grounds are separate.", examples=["unknown"]
     )
-    document: str | None = Field(default=None, description="Where that can be read, by id.", examples=[ID])
+    document: str | None = Field(default=None, description="Where that can be read, by id.", examples=[EXAMPLE_ID])
     quote: LongText | None = Field(
         default=None, description="The words that say so.", examples=["corroborate these numbers"]
     )
@@ -374,11 +379,11 @@ class CitationChange(CitationInput):
     """A citation of the claim by its id, with all its fields; without an id it is added."""
 
     id: Annotated[str, Field(max_length=36)] | None = Field(
-        default=None, description="The citation that is replaced.", examples=[ID]
+        default=None, description="The citation that is replaced.", examples=[EXAMPLE_ID]
     )
 
 
-def _optional(name: str, info: FieldInfo) -> Any:  # noqa: ANN401 - a type is a value here
+def _make_optional(name: str, info: FieldInfo) -> Any:  # noqa: ANN401 - a type is a value here
     """A field of a claim that a change may leave out."""
     annotation: Any = list[CitationChange] if name == "citations" else info.annotation
     field = Field(default=None, description=info.description, examples=info.examples)
@@ -386,15 +391,15 @@ def _optional(name: str, info: FieldInfo) -> Any:  # noqa: ANN401 - a type is a 
     return kept | None, field
 
 
-_CHANGEABLE: dict[str, Any] = {
-    name: _optional(name, info) for name, info in ClaimInput.model_fields.items() if name != "confidence"
+_CHANGEABLE_FIELDS: dict[str, Any] = {
+    name: _make_optional(name, info) for name, info in ClaimInput.model_fields.items() if name != "confidence"
 }
 
 ClaimChanges: Any = create_model(
     "ClaimChanges",
     __base__=Input,
     __doc__="The fields that change, each as for a new claim; nested objects and lists are replaced whole.",
-    **_CHANGEABLE,
+    **_CHANGEABLE_FIELDS,
 )
 
 
@@ -447,7 +452,7 @@ class Revision(Claim):
 class Tombstone(Output):
     """What is left of a claim that was taken down."""
 
-    id: str = Field(description="Its id.", examples=[ID])
+    id: str = Field(description="Its id.", examples=[EXAMPLE_ID])
     status: Status = Field(description="`removed`.", examples=["removed"])
     category: str = Field(description="What was counted.", examples=["casualties"])
     subject: str = Field(description="Whose.", examples=["russian-forces"])

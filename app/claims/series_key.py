@@ -12,29 +12,29 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
-AHEAD: Final = "ahead"
-OPEN: Final = "open"
-RETRACTED: Final = "retracted"
-WITHOUT_FIGURE: Final = "none"
+FUTURE_PERIOD_SUFFIX: Final = "ahead"
+OPEN_PERIOD_SUFFIX: Final = "open"
+RETRACTED_SUFFIX: Final = "retracted"
+WITHOUT_FIGURE_SUFFIX: Final = "none"
 
-DAY: Final = 100_000_000
+PERIOD_END_FACTOR: Final = 100_000_000
 """A recency is the period's end times this, plus the date: 2025061120250612."""
 
 
-def placed(state: Mapping[str, Any]) -> dict[str, Any]:
+def build_series_columns(state: Mapping[str, Any]) -> dict[str, Any]:
     """The two columns of a claim with these columns; none of them where it was taken down."""
     if state["status"] == "removed":
         return {"standpoint": None, "recency": None}
-    recency = as_number(state["period_end"]) * DAY + as_number(state["date"])
-    return {"standpoint": _standpoint(state), "recency": recency}
+    recency = encode_day(state["period_end"]) * PERIOD_END_FACTOR + encode_day(state["date"])
+    return {"standpoint": _build_series_key(state), "recency": recency}
 
 
-def as_number(day: date | None) -> int:
+def encode_day(day: date | None) -> int:
     """A day as eight digits that sort like it; 0, before every day, where it is not known."""
     return 0 if day is None else day.year * 10_000 + day.month * 100 + day.day
 
 
-def _standpoint(state: Mapping[str, Any]) -> str:
+def _build_series_key(state: Mapping[str, Any]) -> str:
     """The source, how the figure counts, and whatever else keeps one claim from displacing another.
 
     The words at the end sort claims of one line apart, so that each range of the index is read in one direction:
@@ -47,11 +47,11 @@ def _standpoint(state: Mapping[str, Any]) -> str:
         scope = [sorted(set(state["includes"])), sorted(set(state["excludes"])), state["relative_to"]]
         words.append(hashlib.sha256(json.dumps(scope).encode()).hexdigest()[:32])
     if state["period_end"] is None:
-        words.append(OPEN)
+        words.append(OPEN_PERIOD_SUFFIX)
     elif state["date"] is not None and state["period_end"] > state["date"]:
-        words.append(AHEAD)
+        words.append(FUTURE_PERIOD_SUFFIX)
     if state["status"] == "retracted":
-        words.append(RETRACTED)
+        words.append(RETRACTED_SUFFIX)
     elif state["kind"] == "none":
-        words.append(WITHOUT_FIGURE)
+        words.append(WITHOUT_FIGURE_SUFFIX)
     return " ".join(words)

@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from app.claims.lookups import Card, Known
+from app.claims.lookups import RecordFields, ReferenceLookup
 from app.claims.schemas import CitationInput, CitedDocument, ClaimInput
-from app.claims.serialization.input_fields import FIGURE, NUMBERS, PLAIN
+from app.claims.serialization.input_fields import CLAIM_PLAIN_FIELDS, FIGURE_NUMBER_FIELDS, FIGURE_PLAIN_FIELDS
 from app.comparison.figure import Figure, FigureFault, canonical_number, checked, interval, kind_of, magnitude
 from app.comparison.period import Period, PeriodFault, date_from_edtf, parse_date, parse_period
 from app.comparison.wording import parse_wording
@@ -19,51 +19,52 @@ from app.enums import CitationRole, FigureKind, Proposition, Status
 from app.errors import Fault, InvalidRequest, field_fault
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
-from app.vocabulary.slug_records import Slugged
+from app.vocabulary.slug_records import RecordType
 
 
 @dataclass(slots=True)
-class Faults:
+class FaultCollector:
     """What was found wrong so far, with pointers below `at`: everything is reported at once."""
 
-    at: str = ""
-    found: list[Fault] = field(default_factory=list)
+    base_pointer: str = ""
+    faults: list[Fault] = field(default_factory=list)
 
     def add(self, pointer: str, detail: str, hint: str | None = None) -> None:
         """Note what is wrong at `pointer`."""
-        self.found.append(field_fault(self.at + pointer, detail, hint=hint or None))
+        self.faults.append(field_fault(self.base_pointer + pointer, detail, hint=hint or None))
 
     def raise_any(self) -> None:
         """Raise `InvalidRequest` if anything was wrong."""
-        if self.found:
-            first = self.found[0]
-            raise InvalidRequest(f"{first.pointer}: {first.detail}", hint=first.hint, errors=self.found)
+        if self.faults:
+            first = self.faults[0]
+            raise InvalidRequest(f"{first.pointer}: {first.detail}", hint=first.hint, errors=self.faults)
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class ValidatedClaim:
     """A claim that keeps every rule: its columns, and for each citation the recorded document that it names, if any."""
 
     state: dict[str, Any]
-    documents: list[Card | None]
+    documents: list[RecordFields | None]
 
 
-def check_claim(known: Known, given: ClaimInput, at: str = "") -> Checked:
+def validate_claim(known: ReferenceLookup, given: ClaimInput, at: str = "") -> ValidatedClaim:
     """Check every rule of the contract. Raises `InvalidRequest` with every fault, its pointers below `at`."""
-    faults = Faults(at)
-    figure = _figure(known, given, faults)
-    period = _period(given, faults)
+    faults = FaultCollector(at)
+    figure = _validate_figure(known, given, faults)
+    period = _validate_period(given, faults)
     _check_slugs(known, given, faults)
     documents = [
-        check_citation(known, cited, given.source, f"citations/{i}/", faults) for i, cited in enumerate(given.citations)
+        validate_citation(known, cited, given.source, f"citations/{i}/", faults)
+        for i, cited in enumerate(given.citations)
     ]
-    said_on = _said_on(known, given, documents, faults)
+    said_on = _resolve_date(known, given, documents, faults)
     faults.raise_any()
     assert figure is not None  # noqa: S101 - there is a fault without one
     assert period is not None  # noqa: S101 - there is a fault without one
     state = {
-        **{name: getattr(given, name) for name in PLAIN},
-        **_figure_fields(figure, given.proposition),
+        **{name: getattr(given, name) for name in CLAIM_PLAIN_FIELDS},
+        **_build_figure_columns(figure, given.proposition),
         "period": period.edtf,
         "period_start": period.first,
         "period_end": period.last,
@@ -73,17 +74,17 @@ def check_claim(known: Known, given: ClaimInput, at: str = "") -> Checked:
         "status": Status.asserted,
         "retracted_on": None,
     }
-    return Checked(state | {"fingerprint": fingerprint(state)}, documents)
+    return ValidatedClaim(state | {"fingerprint": compute_fingerprint(state)}, documents)
 
 
-def retraction_fault(said_on: date | None, retracted_on: date, today: date) -> str | None:
+def find_retraction_fault(said_on: date | None, retracted_on: date, today: date) -> str | None:
     """What is wrong with the day on which a source is said to have taken its claim back, if anything is."""
     if said_on is not None and retracted_on < said_on:
         return f"The claim was made on {said_on}, after that day."
     return f"{retracted_on} has not come yet." if retracted_on > today else None
 
 
-def fingerprint(state: Mapping[str, Any]) -> str:
+def compute_fingerprint(state: Mapping[str, Any]) -> str:
     """What makes a claim that claim: two records with one fingerprint are the same statement.
 
     Numbers count as numbers, however they were printed; the words count only where there are no numbers.
@@ -106,7 +107,7 @@ def fingerprint(state: Mapping[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
-def _figure(known: Known, given: ClaimInput, faults: Faults) -> Figure | None:
+def _validate_figure(known: ReferenceLookup, given: ClaimInput, faults: FaultCollector) -> Figure | None:
     printed = given.figure.model_dump(exclude={"kind", "unit"})
     try:
         figure = checked(Figure(**printed), given.proposition.value)
@@ -125,7 +126,7 @@ def _figure(known: Known, given: ClaimInput, faults: Faults) -> Figure | None:
     return figure
 
 
-def _period(given: ClaimInput, faults: Faults) -> Period | None:
+def _validate_period(given: ClaimInput, faults: FaultCollector) -> Period | None:
     try:
         return parse_period(given.period.edtf)
     except PeriodFault as wrong:
@@ -133,32 +134,36 @@ def _period(given: ClaimInput, faults: Faults) -> Period | None:
         return None
 
 
-def _check_slugs(known: Known, given: ClaimInput, faults: Faults) -> None:
-    if not (given.includes or given.excludes) and known.has_all(
+def _check_slugs(known: ReferenceLookup, given: ClaimInput, faults: FaultCollector) -> None:
+    if not (given.includes or given.excludes) and known.has_cached_slugs(
         given.category, given.subject, given.place, given.source
     ):
         return
     counted = [
         (f"{name}/{i}", slug) for name in ("includes", "excludes") for i, slug in enumerate(getattr(given, name))
     ]
-    wanted: list[tuple[Slugged, list[tuple[str, str]]]] = [
+    wanted: list[tuple[RecordType, list[tuple[str, str]]]] = [
         (CATEGORY, [("category", given.category)]),
         (SUBJECT, [("subject", given.subject), *counted]),
         (PLACE, [("place", given.place)]),
         (SOURCE, [("source", given.source)]),
     ]
     for kind, used in wanted:
-        faults.found += known.faults(kind, [(faults.at + pointer, slug) for pointer, slug in used])
+        faults.faults += known.find_faults(kind, [(faults.base_pointer + pointer, slug) for pointer, slug in used])
     for i, slug in enumerate(given.includes):
         if slug in given.excludes:
             faults.add(f"includes/{i}", f"`{slug}` is also excluded.")
 
 
-def check_citation(known: Known, given: CitationInput, claimant: str, at: str, faults: Faults) -> Card | None:
+def validate_citation(
+    known: ReferenceLookup, given: CitationInput, claimant: str, at: str, faults: FaultCollector
+) -> RecordFields | None:
     """Note what is wrong with a citation; return the recorded document that it names, if there is one yet."""
-    faults.found += known.faults(SOURCE, [(f"{faults.at}{at}via/{i}", slug) for i, slug in enumerate(given.via)])
+    faults.faults += known.find_faults(
+        SOURCE, [(f"{faults.base_pointer}{at}via/{i}", slug) for i, slug in enumerate(given.via)]
+    )
     document = given.document
-    recorded = _recorded(known, document)
+    recorded = _find_recorded_document(known, document)
     if document.id is not None and (
         not ID_PATTERN.fullmatch(document.id) or (recorded is None and document.title is None)
     ):
@@ -166,21 +171,23 @@ def check_citation(known: Known, given: CitationInput, claimant: str, at: str, f
     elif recorded is None and document.title is None:
         faults.add(f"{at}document/title", "A document that is not recorded yet needs a title.")
     if document.publisher:
-        faults.found += known.faults(SOURCE, [(f"{faults.at}{at}document/publisher", document.publisher)])
+        faults.faults += known.find_faults(
+            SOURCE, [(f"{faults.base_pointer}{at}document/publisher", document.publisher)]
+        )
     if given.via:
         publisher = document.publisher if recorded is None else recorded["publisher"]
         _check_chain(given.via, claimant, publisher, at, faults)
     return recorded
 
 
-def _recorded(known: Known, document: CitedDocument) -> Card | None:
+def _find_recorded_document(known: ReferenceLookup, document: CitedDocument) -> RecordFields | None:
     """The document that is meant: of one address there is one, whatever is said of it now."""
     if document.id is not None and ID_PATTERN.fullmatch(document.id) and (card := known.document(document.id)):
         return card
-    return known.document_at(document.url) if document.url is not None else None
+    return known.find_document_by_url(document.url) if document.url is not None else None
 
 
-def _check_chain(via: Sequence[str], claimant: str, publisher: str | None, at: str, faults: Faults) -> None:
+def _check_chain(via: Sequence[str], claimant: str, publisher: str | None, at: str, faults: FaultCollector) -> None:
     """Note a link that is an end of its chain, or stands in it twice."""
     for i, slug in enumerate(via):
         if slug == claimant:
@@ -191,7 +198,9 @@ def _check_chain(via: Sequence[str], claimant: str, publisher: str | None, at: s
             faults.add(f"{at}via/{i}", f"`{slug}` stands in this chain already.")
 
 
-def _said_on(known: Known, given: ClaimInput, documents: Sequence[Card | None], faults: Faults) -> date | None:
+def _resolve_date(
+    known: ReferenceLookup, given: ClaimInput, documents: Sequence[RecordFields | None], faults: FaultCollector
+) -> date | None:
     """The day on which it was said: the last that it can be, so that nothing counts as known too early."""
     today = known.today
     if given.date is not None and given.date > today:
@@ -218,9 +227,9 @@ def _said_on(known: Known, given: ClaimInput, documents: Sequence[Card | None], 
     return given.date
 
 
-def _figure_fields(figure: Figure, proposition: Proposition) -> dict[str, Any]:
+def _build_figure_columns(figure: Figure, proposition: Proposition) -> dict[str, Any]:
     ends = interval(figure)
-    return {name: getattr(figure, name) for name in (*FIGURE, *NUMBERS)} | {
+    return {name: getattr(figure, name) for name in (*FIGURE_PLAIN_FIELDS, *FIGURE_NUMBER_FIELDS)} | {
         "kind": FigureKind(kind_of(figure, proposition.value)),
         "low": ends.lower if ends else None,
         "high": ends.upper if ends else None,
@@ -228,12 +237,14 @@ def _figure_fields(figure: Figure, proposition: Proposition) -> dict[str, Any]:
     }
 
 
-def citation_columns(known: Known, given: CitationInput, claim: str, claimant: str, document: Card) -> dict[str, Any]:
+def build_citation_columns(
+    known: ReferenceLookup, given: CitationInput, claim: str, claimant: str, document: RecordFields
+) -> dict[str, Any]:
     """The columns of a citation in `document`, a recorded one or one that will be."""
     same = ("via", "fidelity", "quote", "quote_language", "translation", "locator", "gap", "withdrawn_on")
     role = given.role
     if role is None:
         publisher = document["publisher"]
-        own = publisher is not None and known.holder(publisher) == known.holder(claimant)
+        own = publisher is not None and known.find_position_holder(publisher) == known.find_position_holder(claimant)
         role = CitationRole.original if own else CitationRole.relay
     return {name: getattr(given, name) for name in same} | {"claim": claim, "document": document["id"], "role": role}

@@ -10,7 +10,7 @@ from sqlalchemy import JSON, Column, Enum
 from sqlalchemy.engine import Dialect
 from sqlmodel import SQLModel
 
-from app.claims.series_key import placed
+from app.claims.series_key import build_series_columns
 from app.database.tables import SEARCHABLE_COLUMNS, Change, ClaimVersion, Version, columns_of, table_of
 from app.database.text_folding import search_words
 
@@ -42,7 +42,7 @@ class RowEncoder:
         if self._searchable_columns is not None:
             state = {**state, "words": search_words(*(state[name] for name in self._searchable_columns))}
         if self.table is ClaimVersion:
-            state = {**state, **placed(state)}
+            state = {**state, **build_series_columns(state)}
         return [state[name] if process is None else process(state[name]) for name, process in self._encoders]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.claims.search.filters import claim, topic_clause
+from app.claims.search.filters import build_topic_condition, claim
 from app.database.snapshot import Snapshot
 from app.database.tables import Change, ClaimVersion, columns_of
 from app.enums import Status
@@ -14,7 +14,7 @@ from app.errors import Removed
 from app.feeds.formats import Entry, Feed
 from app.references.queries import read_citable
 from app.topics.queries import topic_fields
-from app.vocabulary.records import scheme
+from app.vocabulary.records import load_hierarchy
 
 MOST = 50
 """How many entries a feed has: the newest ones."""
@@ -42,10 +42,10 @@ def read_feed(session: Session, view: Snapshot, topic: str | None = None) -> Fee
     if topic is not None:
         asked = topic_fields(session, topic, view)
         title = f"Counterclaim: {asked['title']}"
-        hierarchies = scheme(session, view)
+        hierarchies = load_hierarchy(session, view)
         # A tombstone still tells what was counted, whose and where, but no longer how and since when.
-        tombstone = topic_clause(hierarchies, {**asked, "aggregation": None, "since": None})
-        belongs = topic_clause(hierarchies, asked) | (tombstone & (claim.status == Status.removed))
+        tombstone = build_topic_condition(hierarchies, {**asked, "aggregation": None, "since": None})
+        belongs = build_topic_condition(hierarchies, asked) | (tombstone & (claim.status == Status.removed))
         wanted = wanted.where(change.claim.in_(select(claim.id).where(belongs, view.contains(ClaimVersion))))
     rows = session.execute(wanted.order_by(change.seq.desc()).limit(MOST)).mappings().all()
     told = {id_: _told(session, id_, view) for id_ in {row["claim"] for row in rows}}

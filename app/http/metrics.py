@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
 from app.cache.responses import ResponseCache
-from app.claims.serialization.row_cache import kept_for
+from app.claims.serialization.row_cache import get_claim_row_cache
 from app.database.engine import Database
 from app.http.middleware import RequestCounters
 
@@ -49,7 +49,7 @@ class MetricsCollector:
             "Claims that an answer needed: kept as text, or not.",
             labels=["pid", "outcome"],
         )
-        kept = kept_for(self.database)
+        kept = get_claim_row_cache(self.database)
         for outcome, count in (("hit", kept.hits), ("miss", kept.misses)):
             written.add_metric([pid, outcome], count)
         yield written

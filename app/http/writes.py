@@ -21,7 +21,7 @@ from app.http.idempotency import IdempotencyKey
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.problems import problem_response
 from app.http.responses import cacheable_response, json_bytes
-from app.vocabulary.slug_records import Slugged, seek_slugged
+from app.vocabulary.slug_records import RecordType, find_record
 
 STORED_ANSWER_LIFETIME = timedelta(hours=24)
 """How long an answer is kept for its Idempotency-Key."""
@@ -68,14 +68,14 @@ class WriteRequest:
     def put(
         self,
         actor: Actor,
-        kind: Slugged,
+        kind: RecordType,
         slug: str,
         act: Callable[[WriteTransaction], tuple[dict[str, Any], bool | None]],
     ) -> Response:
         """Record what has a slug. If-Match is honoured where it is given: nothing but slugs is replaced blindly."""
 
         def record(log: WriteTransaction) -> WriteResult:
-            before = seek_slugged(log.session, kind, slug, log.snapshot)
+            before = find_record(log.session, kind, slug, log.snapshot)
             if before is not None:
                 self.check_match(before, required=False)
             card, created = act(log)

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlmodel import Session
 
 from app.claims.queries import read_claim
-from app.claims.serialization.rows import Card
+from app.claims.serialization.rows import ResponseObject
 from app.database.snapshot import Snapshot
 from app.database.tables import (
     AssessmentVersion,
@@ -36,7 +36,7 @@ class Citable:
     `head` is the last change of the register when it was read.
     """
 
-    card: Card
+    card: ResponseObject
     names: Names
     cited: Cited
     state: int
@@ -65,7 +65,7 @@ def read_citable(session: Session, id_: str, view: Snapshot) -> Citable:
     return Citable(card, names, cite(card, names, view.known_on), max(seqs), view.known_on, view.latest_seq)
 
 
-def _base(card: Card) -> str:
+def _base(card: ResponseObject) -> str:
     return card["figure"]["relative_to"] or ""
 
 
@@ -108,7 +108,7 @@ def _source_rows(session: Session, slugs: Iterable[str], view: Snapshot) -> list
     return list(session.execute(found))
 
 
-def _disputed(session: Session, card: Card, view: Snapshot) -> tuple[tuple[str, ...], int]:
+def _disputed(session: Session, card: ResponseObject, view: Snapshot) -> tuple[tuple[str, ...], int]:
     """The sources whose claims a denial disputes, in the order in which that was recorded."""
     if card["proposition"] != Proposition.denial:
         return (), 0
@@ -132,14 +132,14 @@ def _disputed(session: Session, card: Card, view: Snapshot) -> tuple[tuple[str, 
     return tuple(dict.fromkeys(slug for slug in slugs if slug and slug != card["source"]["slug"])), newest
 
 
-def _documents(session: Session, card: Card, view: Snapshot) -> int:
+def _documents(session: Session, card: ResponseObject, view: Snapshot) -> int:
     columns = columns_of(DocumentVersion)
     ids = [cited["document"]["id"] for cited in card["citations"]]
     newest = select(func.max(columns.seq)).where(columns.id.in_(ids), view.contains(DocumentVersion))
     return session.execute(newest).scalar() or 0
 
 
-def _revised(session: Session, card: Card, view: Snapshot) -> list[int]:
+def _revised(session: Session, card: ResponseObject, view: Snapshot) -> list[int]:
     """The last change among the citations of a claim, and among its assessments."""
     found = []
     for table in (CitationVersion, AssessmentVersion):

@@ -16,15 +16,15 @@ from app.errors import Fault, NotFound
 from app.http.pagination import DEFAULT_LIMIT, Page, PageQuery
 from app.sources.queries import SOURCE
 from app.sources.schemas import DocumentCard, DocumentInput
-from app.vocabulary.slug_records import STAMPS, unknown_slugs
+from app.vocabulary.slug_records import VERSION_FIELDS, find_unknown_slugs
 
-CARD = tuple(DocumentCard.model_fields)
-
-
-GIVEN = tuple(DocumentInput.model_fields)
+DOCUMENT_CARD_FIELDS = tuple(DocumentCard.model_fields)
 
 
-def _documents(view: Snapshot) -> Select[Any]:
+DOCUMENT_INPUT_FIELDS = tuple(DocumentInput.model_fields)
+
+
+def _select_documents(view: Snapshot) -> Select[Any]:
     document, source = columns_of(DocumentVersion), columns_of(SourceVersion)
     published_by = and_(source.slug == document.publisher, view.contains(SourceVersion))
     return (
@@ -34,68 +34,70 @@ def _documents(view: Snapshot) -> Select[Any]:
     )
 
 
-def document_card(row: Mapping[Any, Any]) -> dict[str, Any]:
+def build_document_card(row: Mapping[Any, Any]) -> dict[str, Any]:
     """A document, as a citation shows it."""
-    return {name: row[name] for name in CARD}
+    return {name: row[name] for name in DOCUMENT_CARD_FIELDS}
 
 
-def _document(row: Mapping[Any, Any]) -> dict[str, Any]:
-    more = {name: row[name] for name in ("content_sha256", "retrieved_at", "terms", *STAMPS)}
-    return document_card(row) | more | {"links": {"self": f"/v1/documents/{row['id']}"}}
+def _build_document_response(row: Mapping[Any, Any]) -> dict[str, Any]:
+    more = {name: row[name] for name in ("content_sha256", "retrieved_at", "terms", *VERSION_FIELDS)}
+    return build_document_card(row) | more | {"links": {"self": f"/v1/documents/{row['id']}"}}
 
 
 def find_documents(session: Session, query: PageQuery, view: Snapshot) -> Page:
     """All documents, the oldest record first."""
-    statement = _documents(view)
+    statement = _select_documents(view)
     total = (
         session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if query.total else None
     )
     order = Order("id", columns_of(DocumentVersion).id)
     rows, cursor = fetch_page(session, statement, order, query.limit or DEFAULT_LIMIT, query.cursor)
-    return Page([_document(row) for row in rows], view.seq, cursor, total)
+    return Page([_build_document_response(row) for row in rows], view.seq, cursor, total)
 
 
 def read_document(session: Session, id_: str, view: Snapshot) -> dict[str, Any]:
     """One document. Raises `NotFound`."""
     row = None
     if ID_PATTERN.fullmatch(id_):
-        row = session.execute(_documents(view).where(columns_of(DocumentVersion).id == id_)).mappings().first()
+        row = session.execute(_select_documents(view).where(columns_of(DocumentVersion).id == id_)).mappings().first()
     if row is None:
         raise NotFound(f"There is no document `{id_}`.", hint="GET /v1/documents lists them")
-    return _document(row)
+    return _build_document_response(row)
 
 
-def document_cards(session: Session, ids: Iterable[str], view: Snapshot) -> dict[str, dict[str, Any]]:
+def load_document_cards(session: Session, ids: Iterable[str], view: Snapshot) -> dict[str, dict[str, Any]]:
     """The cards of the documents with these ids."""
-    rows = session.execute(_documents(view).where(columns_of(DocumentVersion).id.in_(set(ids)))).mappings()
-    return {row["id"]: document_card(row) for row in rows}
+    rows = session.execute(_select_documents(view).where(columns_of(DocumentVersion).id.in_(set(ids)))).mappings()
+    return {row["id"]: build_document_card(row) for row in rows}
 
 
-def document_faults(log: WriteTransaction, given: DocumentInput) -> list[Fault]:
+def find_document_faults(log: WriteTransaction, given: DocumentInput) -> list[Fault]:
     """What is wrong with a document."""
     used = [("publisher", given.publisher)] if given.publisher else []
-    return unknown_slugs(log.session, log.snapshot, SOURCE, used)
+    return find_unknown_slugs(log.session, log.snapshot, SOURCE, used)
 
 
-def documents_at(session: Session, urls: Iterable[str], view: Snapshot) -> dict[str, dict[str, Any]]:
+def load_documents_by_url(session: Session, urls: Iterable[str], view: Snapshot) -> dict[str, dict[str, Any]]:
     """Address → the card of the document that is recorded there."""
-    rows = session.execute(_documents(view).where(columns_of(DocumentVersion).url.in_(set(urls)))).mappings()
-    return {row["url"]: document_card(row) for row in rows}
+    rows = session.execute(_select_documents(view).where(columns_of(DocumentVersion).url.in_(set(urls)))).mappings()
+    return {row["url"]: build_document_card(row) for row in rows}
 
 
-def documents_named(
+def load_documents_by_title(
     session: Session, titles: Iterable[str], view: Snapshot
 ) -> dict[tuple[str, str | None], dict[str, Any]]:
     """Title and publisher → the card of the document, of those that have no address."""
     columns = columns_of(DocumentVersion)
-    rows = session.execute(_documents(view).where(columns.url.is_(None), columns.title.in_(set(titles)))).mappings()
-    return {(row["title"], row["publisher"]): document_card(row) for row in rows}
+    rows = session.execute(
+        _select_documents(view).where(columns.url.is_(None), columns.title.in_(set(titles)))
+    ).mappings()
+    return {(row["title"], row["publisher"]): build_document_card(row) for row in rows}
 
 
 def record_document(log: WriteTransaction, given: DocumentInput, id_: str | None = None) -> tuple[str, bool]:
     """Record a document and return its id, and whether it is new: of one address there is one document."""
-    if given.url and (found := documents_at(log.session, [given.url], log.snapshot)):
+    if given.url and (found := load_documents_by_url(log.session, [given.url], log.snapshot)):
         return str(found[given.url]["id"]), False
     id_ = id_ or str(uuid7())
-    log.record(DocumentVersion, id_, {name: getattr(given, name) for name in GIVEN}, action="created")
+    log.record(DocumentVersion, id_, {name: getattr(given, name) for name in DOCUMENT_INPUT_FIELDS}, action="created")
     return id_, True

@@ -11,9 +11,9 @@ from app.database.tables import SourceVersion, columns_of
 from app.database.transaction import WriteTransaction
 from app.errors import InvalidRequest
 from app.sources.schemas import SourceInput
-from app.vocabulary.slug_records import Slugged, put_slugged, reference_faults
+from app.vocabulary.slug_records import RecordType, find_reference_faults, replace_record
 
-SOURCE = Slugged(
+SOURCE = RecordType(
     "source",
     "sources",
     SourceVersion,
@@ -24,13 +24,13 @@ SOURCE = Slugged(
 
 def put_source(log: WriteTransaction, slug: str, given: SourceInput) -> tuple[dict[str, Any], bool | None]:
     """Record a source. Raises `InvalidRequest` where the one it speaks for does not exist."""
-    faults = reference_faults(log, SOURCE, slug, given)
+    faults = find_reference_faults(log, SOURCE, slug, given)
     if faults:
         raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
-    return put_slugged(log, SOURCE, slug, given)
+    return replace_record(log, SOURCE, slug, given)
 
 
-def holders(session: Session, view: Snapshot) -> dict[str, str]:
+def load_position_holders(session: Session, view: Snapshot) -> dict[str, str]:
     """Source → the source whose position it holds, for those that speak for another."""
     columns = columns_of(SourceVersion)
     wanted = select(columns.slug, columns.speaks_for).where(

@@ -18,10 +18,10 @@ from app.http.responses import json_response
 from app.http.routing import api_router
 from app.http.schema_types import Slug
 from app.http.writes import WriteRequestDep, WriteResult
-from app.sources.documents import document_faults, find_documents, read_document, record_document
+from app.sources.documents import find_document_faults, find_documents, read_document, record_document
 from app.sources.queries import SOURCE, put_source
 from app.sources.schemas import Document, DocumentInput, Source, SourceInput
-from app.vocabulary.slug_records import find_slugged, read_slugged
+from app.vocabulary.slug_records import find_records, read_record
 
 router = api_router("sources")
 SOURCE_COLUMNS = columns_of_model(Source)
@@ -34,7 +34,7 @@ def list_sources(query: Annotated[PageQuery, Query()], db: Db, want: ListRespons
 
     def find(page: PageQuery) -> Page:
         with db.read() as session:
-            return find_slugged(session, SOURCE, page, open_snapshot(session, page.recorded_as_of))
+            return find_records(session, SOURCE, page, open_snapshot(session, page.recorded_as_of))
 
     return want.rows(find, query, SOURCE_COLUMNS)
 
@@ -49,7 +49,7 @@ def get_source(
     """Who this is, what it is, and where it stands in the dispute."""
     with db.read() as session:
         view = open_snapshot(session, recorded_as_of)
-        card = read_slugged(session, SOURCE, slug, view)
+        card = read_record(session, SOURCE, slug, view)
     return json_response(request, card, basis=record_scope(view.latest_seq, f"source-{slug}"))
 
 
@@ -109,7 +109,7 @@ def post_document(given: DocumentInput, write: WriteRequestDep, contributor: Con
     """Record where claims can be read. Of one address there is one document: if it stands already, that one answers."""
 
     def record(log: WriteTransaction) -> WriteResult:
-        if faults := document_faults(log, given):
+        if faults := find_document_faults(log, given):
             raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
         id_, created = record_document(log, given)
         return WriteResult(read_document(log.session, id_, log.snapshot), created=created)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from app.enums import Interest, SourceKind
 from app.http.schema_types import Day, Input, Language, LongText, Output, ShortText, Slug, UtcTime, WebAddress
-from app.vocabulary.schemas import SelfLink, Stamped
+from app.vocabulary.schemas import SelfLink, VersionFields
 
 
 class SourceInput(Input):
@@ -38,7 +38,7 @@ class _Source(Output):
     url: str | None = Field(description="Its own site.", examples=["https://www.csis.org"])
 
 
-class Source(Stamped, _Source):
+class Source(VersionFields, _Source):
     """Who makes or relays claims."""
 
 

@@ -21,14 +21,21 @@ import orjson
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from app.claims.series_key import AHEAD, DAY, OPEN, RETRACTED, WITHOUT_FIGURE, as_number
+from app.claims.series_key import (
+    FUTURE_PERIOD_SUFFIX,
+    OPEN_PERIOD_SUFFIX,
+    PERIOD_END_FACTOR,
+    RETRACTED_SUFFIX,
+    WITHOUT_FIGURE_SUFFIX,
+    encode_day,
+)
 from app.comparison.figure import Figure, plain_number
 from app.comparison.period import parse_period
 from app.comparison.verdicts import Statement
 from app.database.query_budget import is_budget_exceeded
 from app.database.snapshot import Snapshot
 from app.errors import QueryTooBroad
-from app.vocabulary.reference_data import Vocabulary, remembered
+from app.vocabulary.reference_data import ReferenceData, get_derived_cache
 
 READ = (
     *("version", "id", "status", "retracted_on", "kind", "source", "category", "subject", "place"),
@@ -40,7 +47,7 @@ READ = (
 
 _STANDS = "c.until_seq IS NULL"
 _HELD = "c.seq <= :as_of AND (c.until_seq IS NULL OR c.until_seq > :as_of)"
-_APART = f"(p.standpoint LIKE '% {RETRACTED}' OR p.standpoint LIKE '% {WITHOUT_FIGURE}')"
+_APART = f"(p.standpoint LIKE '% {RETRACTED_SUFFIX}' OR p.standpoint LIKE '% {WITHOUT_FIGURE_SUFFIX}')"
 _SAME_LINE = "c.category = p.category AND c.subject = p.subject AND c.place = p.place AND c.standpoint = p.standpoint"
 
 MOST_REMEMBERED = 8_000
@@ -86,7 +93,7 @@ class Extent:
 
 
 def candidates(
-    session: Session, asked: Asked, view: Snapshot, words: Vocabulary, *, apart: bool = True
+    session: Session, asked: Asked, view: Snapshot, words: ReferenceData, *, apart: bool = True
 ) -> list[Candidate]:
     """Every claim that may be a position, and a few more that turn out to be none.
 
@@ -97,7 +104,7 @@ def candidates(
     statement = _latest(asked, view, apart=apart) if view.as_of is None else _past(asked, view)
     versions = [version for (version,) in read(session, statement, parameters_of(asked, view))]
     # A version never changes, so that it is taken apart once as long as its words mean the same.
-    known = remembered(session, view, words, "candidates", MOST_REMEMBERED)
+    known = get_derived_cache(session, view, words, "candidates", MOST_REMEMBERED)
     missing = [version for version in versions if version not in known]
     for start in range(0, len(missing), AT_ONCE):
         some = ", ".join(map(str, missing[start : start + AT_ONCE]))
@@ -109,7 +116,7 @@ def candidates(
 def extent(session: Session, asked: Asked, view: Snapshot) -> Extent:
     """Count the claims of a question that were not taken down."""
     parameters = parameters_of(asked, view)
-    said = f"NULLIF(c.recency % {DAY}, 0)"
+    said = f"NULLIF(c.recency % {PERIOD_END_FACTOR}, 0)"
     if view.as_of is not None:
         counted = f"SELECT c.source, count(*), min({said}), max({said}) FROM claim c"
         rows = read(session, f"{counted} WHERE {_belongs(asked)}{_known(view)} GROUP BY c.source", parameters)
@@ -150,7 +157,7 @@ def _ends(asked: Asked) -> str:
 
 def _known(view: Snapshot) -> str:
     """Only what had been said by the asked day."""
-    return "" if view.known_on is None else f" AND c.recency % {DAY} BETWEEN 1 AND :said"
+    return "" if view.known_on is None else f" AND c.recency % {PERIOD_END_FACTOR} BETWEEN 1 AND :said"
 
 
 def as_day(number: int) -> date:
@@ -165,8 +172,8 @@ def _latest(asked: Asked, view: Snapshot, *, apart: bool) -> str:
     if known:
         # Nobody can have said later what ended before; only those about days to come are looked through from the end.
         early = f"""{known} AND c.recency < CASE
-            WHEN p.standpoint LIKE '% {OPEN}%' THEN :said_open
-            WHEN p.standpoint LIKE '% {AHEAD}%' THEN {DAY * DAY}
+            WHEN p.standpoint LIKE '% {OPEN_PERIOD_SUFFIX}%' THEN :said_open
+            WHEN p.standpoint LIKE '% {FUTURE_PERIOD_SUFFIX}%' THEN {PERIOD_END_FACTOR * PERIOD_END_FACTOR}
             ELSE :said_ended END"""
     statement = f"""{_standpoints(asked)}, heads AS MATERIALIZED (
             SELECT p.*, (
@@ -249,13 +256,13 @@ def parameters_of(asked: Asked, view: Snapshot) -> Parameters:
     """Everything that the statements about a question name."""
     found: Parameters = {f"category_{n}": slug for n, slug in enumerate(asked.categories)}
     found |= {"subject": asked.subject, "place": asked.place, "aggregation": asked.aggregation}
-    said = as_number(view.known_on)
+    said = encode_day(view.known_on)
     found |= {
         "as_of": view.as_of,
         "known_on": view.known_on,
         "said": said,
         "said_open": said + 1,
-        "said_ended": (said + 1) * DAY,
+        "said_ended": (said + 1) * PERIOD_END_FACTOR,
     }
     found["counted_so"] = f"% {asked.aggregation}%"
     if asked.since is not None:
@@ -292,7 +299,7 @@ def _for_psycopg(statement: str) -> str:
     return re.sub(r":(\w+)", r"%(\1)s", statement)
 
 
-def _candidate(row: Sequence[Any], words: Vocabulary) -> Candidate:
+def _candidate(row: Sequence[Any], words: ReferenceData) -> Candidate:
     # fmt: off
     (
         version, id_, status, retracted_on, kind, source, category, subject, place,
@@ -301,7 +308,7 @@ def _candidate(row: Sequence[Any], words: Vocabulary) -> Candidate:
         period, aggregation, said, includes, excludes,
     ) = row
     # fmt: on
-    known = words.scheme.categories.get(category)
+    known = words.hierarchy.categories.get(category)
     figure = Figure(
         "",
         None if value is None else plain_number(value),
@@ -316,7 +323,7 @@ def _candidate(row: Sequence[Any], words: Vocabulary) -> Candidate:
     )
     statement = Statement(
         str(id_),
-        words.holders.get(source, source),
+        words.position_holders.get(source, source),
         category,
         subject,
         place,

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.claims.serialization.export import write_lines
-from app.claims.serialization.row_cache import claims_as_text
-from app.claims.serialization.rows import Card
+from app.claims.serialization.export import render_lines
+from app.claims.serialization.row_cache import get_or_render_claims
+from app.claims.serialization.rows import ResponseObject
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.enums import Verdict
@@ -20,8 +20,8 @@ from app.topics.records import TOPIC
 from app.topics.side_by_side import Question, _asked, _pairs, _sort_out, _spread
 from app.topics.summaries import Summaries
 from app.topics.timeline import walk_timeline
-from app.vocabulary.reference_data import vocabulary
-from app.vocabulary.slug_records import find_slugged, read_slugged
+from app.vocabulary.reference_data import get_reference_data
+from app.vocabulary.slug_records import find_records, read_record
 
 LINKED = ("claims", "side-by-side", "timeline")
 
@@ -38,9 +38,9 @@ def _summary(session: Session, question: Question, view: Snapshot) -> dict[str, 
     }
 
 
-def _summed_up(session: Session, topics: Iterable[Card], view: Snapshot) -> list[Card]:
+def _summed_up(session: Session, topics: Iterable[ResponseObject], view: Snapshot) -> list[ResponseObject]:
     """Topics with how their figures stand."""
-    words = vocabulary(session, view)
+    words = get_reference_data(session, view)
     summaries = Summaries(session, view, words)
     cards = []
     for topic in topics:
@@ -62,29 +62,29 @@ def _summed_up(session: Session, topics: Iterable[Card], view: Snapshot) -> list
 
 def find_topics(session: Session, query: PageQuery, view: Snapshot) -> Page:
     """The questions, each with how its figures stand."""
-    found = find_slugged(session, TOPIC, query, view)
+    found = find_records(session, TOPIC, query, view)
     return replace(found, rows=_summed_up(session, found.rows, view))
 
 
-def read_topic(session: Session, slug: str, view: Snapshot) -> Card:
+def read_topic(session: Session, slug: str, view: Snapshot) -> ResponseObject:
     """One question. Raises `NotFound`."""
     return _summed_up(session, [topic_fields(session, slug, view)], view)[0]
 
 
 def find_timeline(
-    reading: ReadSession, topic: Card, page: PageQuery, view: Snapshot, layout: RowLayout, *, narrower: bool
+    reading: ReadSession, topic: ResponseObject, page: PageQuery, view: Snapshot, layout: RowLayout, *, narrower: bool
 ) -> Page:
     """A page of the claims of a topic, by source and date."""
     session = reading.session
-    asked = _asked(Question(topic, None, narrower=narrower), vocabulary(session, view))
+    asked = _asked(Question(topic, None, narrower=narrower), get_reference_data(session, view))
     versions, ids, cursor = walk_timeline(session, asked, view, page.limit, page.cursor)
     total = extent(session, asked, view).claims if page.total else None
     if layout.is_file:
-        return Page([], view.seq, cursor, total, lines=write_lines(reading, versions, ids, view, layout))
-    return Page([], view.seq, cursor, total, json_rows=claims_as_text(reading, versions, view, layout))
+        return Page([], view.seq, cursor, total, lines=render_lines(reading, versions, ids, view, layout))
+    return Page([], view.seq, cursor, total, json_rows=get_or_render_claims(reading, versions, view, layout))
 
 
-def topic_fields(session: Session, slug: str, view: Snapshot) -> Card:
+def topic_fields(session: Session, slug: str, view: Snapshot) -> ResponseObject:
     """The fields of a topic. Raises `NotFound`."""
-    row = vocabulary(session, view).topics.get(slug)
-    return read_slugged(session, TOPIC, slug, view) if row is None else TOPIC.card(row)
+    row = get_reference_data(session, view).topics.get(slug)
+    return read_record(session, TOPIC, slug, view) if row is None else TOPIC.build_response(row)

@@ -7,9 +7,9 @@ from app.database.transaction import WriteTransaction
 from app.errors import InvalidRequest
 from app.topics.schemas import TopicInput
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
-from app.vocabulary.slug_records import Slugged, put_slugged, reference_faults
+from app.vocabulary.slug_records import RecordType, find_reference_faults, replace_record
 
-TOPIC = Slugged(
+TOPIC = RecordType(
     "topic",
     "topics",
     TopicVersion,
@@ -20,7 +20,7 @@ TOPIC = Slugged(
 
 def put_topic(log: WriteTransaction, slug: str, given: TopicInput) -> tuple[dict[str, Any], bool | None]:
     """Record a topic. Raises `InvalidRequest` where its category, subject or place does not exist."""
-    faults = reference_faults(log, TOPIC, slug, given)
+    faults = find_reference_faults(log, TOPIC, slug, given)
     if faults:
         raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
-    return put_slugged(log, TOPIC, slug, given)
+    return replace_record(log, TOPIC, slug, given)

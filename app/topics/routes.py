@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.cache.scope import topic_scope
-from app.claims.queries import find_claims, read_cards
+from app.claims.queries import find_claims, read_claims
 from app.claims.schemas import Claim
 from app.claims.search.filters import ClaimQuery
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
-from app.claims.serialization.rows import Card
+from app.claims.serialization.rows import ResponseObject
 from app.comparison.spread import WINDOW
 from app.database.engine import Db
 from app.database.read_session import read_session
@@ -135,7 +135,7 @@ def record_topic(
 ) -> Response:
     """Make or change a question. Its claims are found by its fields."""
 
-    def put(log: WriteTransaction) -> tuple[Card, bool | None]:
+    def put(log: WriteTransaction) -> tuple[ResponseObject, bool | None]:
         _card, created = put_topic(log, slug, given)
         return read_topic(log.session, slug, log.snapshot), created
 
@@ -192,7 +192,7 @@ def read_topic_side_by_side(
         view = read.snapshot(query.recorded_as_of, known_on=query.known_on)
         topic = topic_fields(read.session, slug, view)
         card, versions = side_by_side(read, _question(topic, query), view)
-        rows = [] if want.file is None else read_cards(read.session, versions, view)
+        rows = [] if want.file is None else read_claims(read.session, versions, view)
     return want.send_document(card, rows, CLAIM_COLUMNS, topic_scope(view.latest_seq, topic))
 
 
@@ -204,7 +204,7 @@ def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, want: 
         view = read.snapshot(query.recorded_as_of, known_on=query.known_on)
         check_question(read.session, query.category, query.subject, query.place, view)
         card, versions = side_by_side(read, _question(query.model_dump(), query), view)
-        rows = [] if want.file is None else read_cards(read.session, versions, view)
+        rows = [] if want.file is None else read_claims(read.session, versions, view)
     return want.send_document(card, rows, CLAIM_COLUMNS, topic_scope(view.latest_seq, query.model_dump()))
 
 

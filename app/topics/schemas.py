@@ -4,7 +4,7 @@ import datetime as dt
 
 from pydantic import Field
 
-from app.claims.schemas import ID, Claim, Number, Relation
+from app.claims.schemas import EXAMPLE_ID, Claim, Number, Relation
 from app.enums import (
     Aggregation,
     Derivation,
@@ -17,7 +17,7 @@ from app.enums import (
     Verdict,
 )
 from app.http.schema_types import Day, Input, LongText, Output, ShortText, Slug
-from app.vocabulary.schemas import SelfLink, Stamped
+from app.vocabulary.schemas import SelfLink, VersionFields
 
 
 class TopicInput(Input):
@@ -60,7 +60,7 @@ class TopicLinks(SelfLink):
 class LeftOut(Output):
     """A position that the spread does not count."""
 
-    claim: str = Field(description="Its claim.", examples=[ID])
+    claim: str = Field(description="Its claim.", examples=[EXAMPLE_ID])
     reasons: list[Reason] = Field(description="Why.", examples=[["components_differ"]])
 
 
@@ -101,7 +101,7 @@ class _Topic(Output):
     )
 
 
-class Topic(Stamped, _Topic):
+class Topic(VersionFields, _Topic):
     """A question that people ask, and how its figures stand."""
 
     links: TopicLinks = Field(description="Where to go from here.")
@@ -110,7 +110,7 @@ class Topic(Stamped, _Topic):
 class TimelineRow(Output):
     """A claim as a chart over time draws it: flat, under the names of the CSV columns."""
 
-    id: str = Field(description="The claim.", examples=[ID])
+    id: str = Field(description="The claim.", examples=[EXAMPLE_ID])
     status: Status = Field(description="Whether it stands.", examples=["asserted"])
     category: str = Field(description="What is counted.", examples=["casualties"])
     value: Number | None = Field(description="The number.", examples=[1000340])
@@ -129,7 +129,7 @@ class TimelineRow(Output):
     )
     confidence: Level | None = Field(description="The level of the newest assessment.", examples=["low"])
     document_url: str | None = Field(description="Where it can be read.", examples=["https://example.org/report"])
-    url: str = Field(description="The claim's address.", examples=[f"/v1/claims/{ID}"])
+    url: str = Field(description="The claim's address.", examples=[f"/v1/claims/{EXAMPLE_ID}"])
 
 
 class Interval(Output):
@@ -154,9 +154,9 @@ class Root(Output):
     """Where the figure comes from in the end."""
 
     source: str = Field(description="The source at the end of the chain.", examples=["ua-general-staff"])
-    claim: str | None = Field(description="Its claim; null where only the source is known.", examples=[ID])
+    claim: str | None = Field(description="Its claim; null where only the source is known.", examples=[EXAMPLE_ID])
     derivation: Derivation = Field(description="Whether it counted for itself.", examples=["own"])
-    path: list[str] = Field(description="The claims that lead there, from the position on.", examples=[[ID]])
+    path: list[str] = Field(description="The claims that lead there, from the position on.", examples=[[EXAMPLE_ID]])
 
 
 class Position(Output):
@@ -172,8 +172,8 @@ class Position(Output):
 class Pair(Output):
     """Two positions beside each other."""
 
-    a: str = Field(description="The claim of one position.", examples=[ID])
-    b: str = Field(description="The claim of the other.", examples=[ID])
+    a: str = Field(description="The claim of one position.", examples=[EXAMPLE_ID])
+    b: str = Field(description="The claim of the other.", examples=[EXAMPLE_ID])
     verdict: Verdict = Field(description="How they stand to each other.", examples=["no_conflict"])
     reasons: list[Reason] = Field(description="Why: every reason that applies.", examples=[["dates_differ"]])
     ratio: float | None = Field(description="The larger to the smaller of the nearest numbers.", examples=[1.00034])

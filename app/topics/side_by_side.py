@@ -8,10 +8,10 @@ from orjson import Fragment
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.claims.annotations import relations_of
-from app.claims.search.filters import Asking, claim
-from app.claims.serialization.row_cache import claims_as_text
-from app.claims.serialization.rows import Card
+from app.claims.annotations import load_relations
+from app.claims.search.filters import FilterContext, claim
+from app.claims.serialization.row_cache import get_or_render_claims
+from app.claims.serialization.rows import ResponseObject
 from app.comparison.figure import interval
 from app.comparison.origins import ClaimNode, Edge, Root, all_roots, independent_origins
 from app.comparison.positions import age_days, compare_pair, compare_pairs, find_positions
@@ -24,7 +24,7 @@ from app.enums import FigureKind, RelationType, Status
 from app.sources.queries import SOURCE
 from app.topics.candidates import Asked, candidates, held_in, read
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
-from app.vocabulary.reference_data import Vocabulary, vocabulary
+from app.vocabulary.reference_data import ReferenceData, get_reference_data
 
 MOST_PAIRED = 40
 """Up to so many positions, every two of them are compared."""
@@ -55,7 +55,7 @@ class Question:
 class Sides:
     """The claims of a question, sorted out: positions, claims without a figure, retracted ones. By id → version."""
 
-    words: Vocabulary
+    words: ReferenceData
     asked: Asked
     positions: tuple[Statement, ...]
     versions: Mapping[str, int]
@@ -64,7 +64,7 @@ class Sides:
 
 
 def _sort_out(session: Session, question: Question, view: Snapshot, *, apart: bool = True) -> Sides:
-    words = vocabulary(session, view)
+    words = get_reference_data(session, view)
     asked = _asked(question, words)
     standing: list[Statement] = []
     without_figure: list[str] = []
@@ -87,9 +87,9 @@ def _sort_out(session: Session, question: Question, view: Snapshot, *, apart: bo
     )
 
 
-def _asked(question: Question, words: Vocabulary) -> Asked:
+def _asked(question: Question, words: ReferenceData) -> Asked:
     asked = question.asked
-    categories = words.below("category", asked["category"]) if question.narrower else {asked["category"]}
+    categories = words.descendants("category", asked["category"]) if question.narrower else {asked["category"]}
     return Asked(
         categories=tuple(sorted(categories)),
         subject=asked["subject"],
@@ -108,12 +108,12 @@ def side_by_side(reading: ReadSession, question: Question, view: Snapshot) -> tu
     session = reading.session
     found = _sort_out(session, question, view)
     if question.against is not None:
-        Asking(session, view).check("against", SOURCE, [question.against])
-        question = replace(question, against=found.words.holders.get(question.against, question.against))
+        FilterContext(session, view).check_slugs("against", SOURCE, [question.against])
+        question = replace(question, against=found.words.position_holders.get(question.against, question.against))
     ids = [position.id for position in found.positions]
     named = found.words.sources
     wanted = [*ids, *found.without_figure, *found.retracted]
-    written = claims_as_text(reading, [found.versions[id_] for id_ in wanted], view)
+    written = get_or_render_claims(reading, [found.versions[id_] for id_ in wanted], view)
     shown = {id_: Fragment(text) for id_, text in zip(wanted, written, strict=True)}
     relations = _related(session, ids, view)
     traced = _roots(session, found, relations, view)
@@ -152,10 +152,10 @@ def _pairs(found: Sides, question: Question) -> list[Pair] | None:
     if question.against is not None:
         mine = [each for each in found.positions if each.source == question.against]
         others = [each for each in found.positions if each.source != question.against]
-        return [compare_pair(a, b, found.words.scheme, question.tolerance) for a in mine for b in others]
+        return [compare_pair(a, b, found.words.hierarchy, question.tolerance) for a in mine for b in others]
     if len(found.positions) > MOST_PAIRED:
         return None
-    return list(compare_pairs(found.positions, found.words.scheme, question.tolerance))
+    return list(compare_pairs(found.positions, found.words.hierarchy, question.tolerance))
 
 
 def _spread(found: Sides, question: Question) -> dict[str, Any]:
@@ -170,15 +170,17 @@ def _spread(found: Sides, question: Question) -> dict[str, Any]:
 
 def check_question(session: Session, category: str, subject: str | None, place: str | None, view: Snapshot) -> None:
     """Raise `UnknownSlug` where what is asked about does not exist."""
-    asking = Asking(session, view)
-    asking.check("category", CATEGORY, [category])
-    asking.check("subject", SUBJECT, [subject] if subject else [])
-    asking.check("place", PLACE, [place] if place else [])
+    asking = FilterContext(session, view)
+    asking.check_slugs("category", CATEGORY, [category])
+    asking.check_slugs("subject", SUBJECT, [subject] if subject else [])
+    asking.check_slugs("place", PLACE, [place] if place else [])
 
 
-def _roots(session: Session, found: Sides, relations: Sequence[Card], view: Snapshot) -> dict[str, tuple[Root, ...]]:
+def _roots(
+    session: Session, found: Sides, relations: Sequence[ResponseObject], view: Snapshot
+) -> dict[str, tuple[Root, ...]]:
     """Follow `based_on` and `repeats` from each position, however far they lead; `relations` are the first steps."""
-    relation, held = columns_of(RelationVersion), found.words.holders
+    relation, held = columns_of(RelationVersion), found.words.position_holders
     wanted = select(relation.type, relation.claim, relation.to_claim, relation.to_source)
     stands = (relation.withdrawn.is_(False), view.contains(RelationVersion))
     nodes = {each.id: ClaimNode(each.id, each.source, each.derivation) for each in found.positions}
@@ -208,7 +210,7 @@ def _roots(session: Session, found: Sides, relations: Sequence[Card], view: Snap
     return all_roots(ids, nodes, [edge for edge in edges if edge.from_claim in nodes])
 
 
-def _related(session: Session, ids: Sequence[str], view: Snapshot) -> list[Card]:
+def _related(session: Session, ids: Sequence[str], view: Snapshot) -> list[ResponseObject]:
     """The relations of these claims, from either end, each once and in the order in which they were recorded."""
     # Most claims have none: those that have are found first, in words that cost less.
     ends = set[str]()
@@ -221,7 +223,9 @@ def _related(session: Session, ids: Sequence[str], view: Snapshot) -> list[Card]
         )
         ends.update(str(id_) for (id_,) in read(session, statement, {**names, "as_of": view.as_of}))
     found = {
-        card["id"]: card for some in _some(sorted(ends)) for card in relations_of(session, some, view, withdrawn=False)
+        card["id"]: card
+        for some in _some(sorted(ends))
+        for card in load_relations(session, some, view, withdrawn=False)
     }
     return [found[id_] for id_ in sorted(found)]
 

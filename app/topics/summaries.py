@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from app.database.snapshot import Snapshot
 from app.topics.candidates import Asked, read
-from app.vocabulary.reference_data import Vocabulary
+from app.vocabulary.reference_data import ReferenceData
 
 MOST_CHANGES = 5_000
 """So many changes are looked through; after more of them everything is summed up anew."""
@@ -34,7 +34,7 @@ class _Kept:
     summary: Summary
     asked: Asked
     tolerance: float | None
-    words: Vocabulary
+    words: ReferenceData
     today: date
     seq: int
 
@@ -42,7 +42,7 @@ class _Kept:
 class Summaries:
     """The summaries of a view, each from memory where it still holds."""
 
-    def __init__(self, session: Session, view: Snapshot, words: Vocabulary) -> None:
+    def __init__(self, session: Session, view: Snapshot, words: ReferenceData) -> None:
         database = session.info.get("database")
         self._kept: dict[str, _Kept] | None = None
         if database is not None and view.as_of is None:

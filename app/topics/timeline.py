@@ -6,13 +6,13 @@ from datetime import date
 
 from sqlmodel import Session
 
-from app.claims.search.filters import Sort, order_of
+from app.claims.search.filters import Sort, keyset_order_of
 from app.database.keyset import read_cursor, write_cursor
 from app.database.snapshot import Snapshot
 from app.http.pagination import DEFAULT_LIMIT
 from app.topics.candidates import Asked, as_date, held_in, parameters_of, read, since_clause
 
-ORDER = order_of(Sort.by_source)
+ORDER = keyset_order_of(Sort.by_source)
 """The same order as of `/v1/claims?sort=source`: a cursor of one leads on in the other."""
 
 UNDATED = "9999-12-31"

@@ -12,20 +12,20 @@ from app.database.tables import CategoryVersion, ClaimVersion, PlaceVersion, Sub
 from app.database.transaction import WriteTransaction
 from app.errors import InUse, InvalidRequest, field_fault
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
-from app.vocabulary.slug_records import Slugged, put_slugged, reference_faults
+from app.vocabulary.slug_records import RecordType, find_reference_faults, replace_record
 
-CATEGORY = Slugged(
+CATEGORY = RecordType(
     "category",
     "categories",
     CategoryVersion,
     ("name", "definition", "unit", "components", "parent", "non_decreasing"),
     {"components": None, "parent": None},
 )
-SUBJECT = Slugged("subject", "subjects", SubjectVersion, ("name", "definition", "parents"), {"parents": None})
-PLACE = Slugged("place", "places", PlaceVersion, ("name", "definition", "parents"), {"parents": None})
+SUBJECT = RecordType("subject", "subjects", SubjectVersion, ("name", "definition", "parents"), {"parents": None})
+PLACE = RecordType("place", "places", PlaceVersion, ("name", "definition", "parents"), {"parents": None})
 
 
-def scheme(session: Session, view: Snapshot) -> Scheme:
+def load_hierarchy(session: Session, view: Snapshot) -> Scheme:
     """The hierarchies of a view, as the rules of comparison want them."""
     category = columns_of(CategoryVersion)
     wanted = (category.slug, category.components, category.parent, category.non_decreasing, category.unit)
@@ -35,12 +35,12 @@ def scheme(session: Session, view: Snapshot) -> Scheme:
             slug: Category(slug, None if components is None else tuple(components), parent, growing, unit)
             for slug, components, parent, growing, unit in rows
         },
-        subjects=_parents(session, SUBJECT, view),
-        places=_parents(session, PLACE, view),
+        subjects=_load_parents(session, SUBJECT, view),
+        places=_load_parents(session, PLACE, view),
     )
 
 
-def _parents(session: Session, kind: Slugged, view: Snapshot) -> dict[str, tuple[str, ...]]:
+def _load_parents(session: Session, kind: RecordType, view: Snapshot) -> dict[str, tuple[str, ...]]:
     columns = columns_of(kind.table)
     rows = session.execute(select(columns.slug, columns.parents).where(view.contains(kind.table)))
     return {slug: tuple(parents) for slug, parents in rows}
@@ -50,17 +50,17 @@ def put_category(log: WriteTransaction, slug: str, given: CategoryInput) -> tupl
     """Record a category. Raises `InvalidRequest`, or `InUse` where recorded claims would change their meaning."""
     if given.components in ([], [slug]):
         given = given.model_copy(update={"components": [slug]})
-        faults = reference_faults(log, CATEGORY, slug, given.model_copy(update={"components": []}))
+        faults = find_reference_faults(log, CATEGORY, slug, given.model_copy(update={"components": []}))
     else:
-        faults = reference_faults(log, CATEGORY, slug, given)
-    before = scheme(log.session, log.snapshot).categories
+        faults = find_reference_faults(log, CATEGORY, slug, given)
+    before = load_hierarchy(log.session, log.snapshot).categories
     above = {name: [*([c.parent] if c.parent else []), *(c.components or ())] for name, c in before.items()}
-    faults += _circle(slug, "components", [c for c in given.components or [] if c != slug], above)
-    faults += _circle(slug, "parent", [given.parent] if given.parent else [], above)
+    faults += _find_cycle(slug, "components", [c for c in given.components or [] if c != slug], above)
+    faults += _find_cycle(slug, "parent", [given.parent] if given.parent else [], above)
     if faults:
         raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
     stood = before.get(slug)
-    if stood is not None and _in_use(log, slug):
+    if stood is not None and _is_in_use(log, slug):
         components = None if given.components is None else tuple(given.components)
         new = {"unit": given.unit, "components": components, "parent": given.parent}
         changed = [name for name, value in new.items() if getattr(stood, name) != value]
@@ -70,7 +70,7 @@ def put_category(log: WriteTransaction, slug: str, given: CategoryInput) -> tupl
                 hint="record a new category, and leave this one as it is",
                 errors=[field_fault(name, f"Stands as {getattr(stood, name)!r}.") for name in changed],
             )
-    return put_slugged(log, CATEGORY, slug, given)
+    return replace_record(log, CATEGORY, slug, given)
 
 
 def put_subject(log: WriteTransaction, slug: str, given: SubjectInput) -> tuple[dict[str, Any], bool | None]:
@@ -84,17 +84,17 @@ def put_place(log: WriteTransaction, slug: str, given: PlaceInput) -> tuple[dict
 
 
 def _put_nested(
-    log: WriteTransaction, kind: Slugged, slug: str, given: SubjectInput | PlaceInput
+    log: WriteTransaction, kind: RecordType, slug: str, given: SubjectInput | PlaceInput
 ) -> tuple[dict[str, Any], bool | None]:
-    faults = reference_faults(log, kind, slug, given)
-    above = {name: list(parents) for name, parents in _parents(log.session, kind, log.snapshot).items()}
-    faults += _circle(slug, "parents", given.parents, above)
+    faults = find_reference_faults(log, kind, slug, given)
+    above = {name: list(parents) for name, parents in _load_parents(log.session, kind, log.snapshot).items()}
+    faults += _find_cycle(slug, "parents", given.parents, above)
     if faults:
         raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
-    return put_slugged(log, kind, slug, given)
+    return replace_record(log, kind, slug, given)
 
 
-def _circle(slug: str, field: str, start: Sequence[str], above: dict[str, list[str]]) -> list[Any]:
+def _find_cycle(slug: str, field: str, start: Sequence[str], above: dict[str, list[str]]) -> list[Any]:
     """The fault of lying above oneself: nothing can be a part of its own part."""
     seen: set[str] = set()
     waiting = list(start)
@@ -108,6 +108,6 @@ def _circle(slug: str, field: str, start: Sequence[str], above: dict[str, list[s
     return []
 
 
-def _in_use(log: WriteTransaction, slug: str) -> bool:
+def _is_in_use(log: WriteTransaction, slug: str) -> bool:
     columns = columns_of(ClaimVersion)
     return log.session.execute(select(columns.version).where(columns.category == slug).limit(1)).first() is not None

@@ -30,39 +30,39 @@ from app.vocabulary.schemas import (
     SubjectInput,
     TermRow,
 )
-from app.vocabulary.slug_records import Slugged, find_slugged, read_slugged
+from app.vocabulary.slug_records import RecordType, find_records, read_record
 
 router = api_router("vocabulary")
 
-SLUG = "Its slug."
-NEW_SLUG = "Its slug: small letters, digits and hyphens."
-CategorySlug = Annotated[str, Path(description=SLUG, examples=["killed"])]
-SubjectSlug = Annotated[str, Path(description=SLUG, examples=["wagner-group"])]
-PlaceSlug = Annotated[str, Path(description=SLUG, examples=["kursk-oblast"])]
-NewCategorySlug = Annotated[Slug, Path(description=NEW_SLUG, examples=["killed"])]
-NewSubjectSlug = Annotated[Slug, Path(description=NEW_SLUG, examples=["wagner-group"])]
-NewPlaceSlug = Annotated[Slug, Path(description=NEW_SLUG, examples=["kursk-oblast"])]
+SLUG_DESCRIPTION = "Its slug."
+NEW_SLUG_DESCRIPTION = "Its slug: small letters, digits and hyphens."
+CategorySlug = Annotated[str, Path(description=SLUG_DESCRIPTION, examples=["killed"])]
+SubjectSlug = Annotated[str, Path(description=SLUG_DESCRIPTION, examples=["wagner-group"])]
+PlaceSlug = Annotated[str, Path(description=SLUG_DESCRIPTION, examples=["kursk-oblast"])]
+NewCategorySlug = Annotated[Slug, Path(description=NEW_SLUG_DESCRIPTION, examples=["killed"])]
+NewSubjectSlug = Annotated[Slug, Path(description=NEW_SLUG_DESCRIPTION, examples=["wagner-group"])]
+NewPlaceSlug = Annotated[Slug, Path(description=NEW_SLUG_DESCRIPTION, examples=["kursk-oblast"])]
 
 
-def _find(db: Database, kind: Slugged) -> PageLoader[PageQuery]:
+def _make_finder(db: Database, kind: RecordType) -> PageLoader[PageQuery]:
     def find(page: PageQuery) -> Page:
         with db.read() as session:
-            return find_slugged(session, kind, page, open_snapshot(session, page.recorded_as_of))
+            return find_records(session, kind, page, open_snapshot(session, page.recorded_as_of))
 
     return find
 
 
-def _read(db: Database, kind: Slugged, slug: str, request: Request, as_of: str | None) -> Response:
+def _read_record(db: Database, kind: RecordType, slug: str, request: Request, as_of: str | None) -> Response:
     with db.read() as session:
         view = open_snapshot(session, as_of)
-        card = read_slugged(session, kind, slug, view)
+        card = read_record(session, kind, slug, view)
     return json_response(request, card, basis=record_scope(view.latest_seq, f"{kind.name}-{slug}"))
 
 
 @list_route(router, "/categories", Category, "List categories")
 def list_categories(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """What is counted, by slug, with units and components."""
-    return want.rows(_find(db, CATEGORY), query, columns_of_model(Category))
+    return want.rows(_make_finder(db, CATEGORY), query, columns_of_model(Category))
 
 
 @router.get(
@@ -70,7 +70,7 @@ def list_categories(query: Annotated[PageQuery, Query()], db: Db, want: ListResp
 )
 def get_category(slug: CategorySlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
     """What this category counts, in which unit, and what it adds up."""
-    return _read(db, CATEGORY, slug, request, recorded_as_of)
+    return _read_record(db, CATEGORY, slug, request, recorded_as_of)
 
 
 @router.put(
@@ -87,7 +87,7 @@ def record_category(slug: NewCategorySlug, given: CategoryInput, write: WriteReq
 @list_route(router, "/subjects", Subject, "List subjects")
 def list_subjects(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """Whose figures there are, by slug."""
-    return want.rows(_find(db, SUBJECT), query, columns_of_model(Subject))
+    return want.rows(_make_finder(db, SUBJECT), query, columns_of_model(Subject))
 
 
 @router.get(
@@ -95,7 +95,7 @@ def list_subjects(query: Annotated[PageQuery, Query()], db: Db, want: ListRespon
 )
 def get_subject(slug: SubjectSlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
     """Who this is, and what they are a part of."""
-    return _read(db, SUBJECT, slug, request, recorded_as_of)
+    return _read_record(db, SUBJECT, slug, request, recorded_as_of)
 
 
 @router.put(
@@ -112,13 +112,13 @@ def record_subject(slug: NewSubjectSlug, given: SubjectInput, write: WriteReques
 @list_route(router, "/places", Place, "List places")
 def list_places(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """Where, by slug."""
-    return want.rows(_find(db, PLACE), query, columns_of_model(Place))
+    return want.rows(_make_finder(db, PLACE), query, columns_of_model(Place))
 
 
 @router.get("/places/{slug}", summary="Read a place", operation_id="read_place", responses={200: {"model": Place}})
 def get_place(slug: PlaceSlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
     """Where this is, and which places it lies in."""
-    return _read(db, PLACE, slug, request, recorded_as_of)
+    return _read_record(db, PLACE, slug, request, recorded_as_of)
 
 
 @router.put(
@@ -132,16 +132,16 @@ def record_place(slug: NewPlaceSlug, given: PlaceInput, write: WriteRequestDep, 
     return write.put(editor, PLACE, slug, lambda log: put_place(log, slug, given))
 
 
-def _name(enumeration: type[DescribedEnum]) -> str:
+def _to_snake_case(enumeration: type[DescribedEnum]) -> str:
     """`SourceKind` → `source_kind`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", enumeration.__name__).lower()
 
 
 ENUMERATIONS: tuple[type[DescribedEnum], ...] = (*ALL_ENUMS, Outcome, SmellKind)
-TERMS: list[dict[str, Any]] = [
+TERM_ROWS: list[dict[str, Any]] = [
     {
-        "key": f"{_name(enumeration)}/{term}",
-        "enumeration": _name(enumeration),
+        "key": f"{_to_snake_case(enumeration)}/{term}",
+        "enumeration": _to_snake_case(enumeration),
         "word": term.value,
         "definition": term.definition,
     }
@@ -156,6 +156,6 @@ def list_vocabulary(query: Annotated[PageQuery, Query()], db: Db, want: ListResp
 
     def find(page: PageQuery) -> Page:
         with db.read() as session:
-            return paginate_list(TERMS, page, open_snapshot(session, page.recorded_as_of).seq, "key")
+            return paginate_list(TERM_ROWS, page, open_snapshot(session, page.recorded_as_of).seq, "key")
 
     return want.rows(find, query, columns_of_model(TermRow))

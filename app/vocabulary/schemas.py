@@ -15,7 +15,7 @@ class SelfLink(Output):
     self: str = Field(description="Its own address.", examples=["/v1/categories/killed"])
 
 
-class Stamped(Output):
+class VersionFields(Output):
     """What the register says of every record. Named before the record's own fields, it comes behind them."""
 
     revision: int = Field(description="The number of this version of the record, from 1.", examples=[1])
@@ -57,7 +57,7 @@ class _Category(Output):
     non_decreasing: bool = Field(description="Whether a running total of it can only grow.", examples=[True])
 
 
-class Category(Stamped, _Category):
+class Category(VersionFields, _Category):
     """What is counted."""
 
 
@@ -80,7 +80,7 @@ class _Subject(Output):
     parents: list[str] = Field(description="What it is a part of.", examples=[["russian-forces"]])
 
 
-class Subject(Stamped, _Subject):
+class Subject(VersionFields, _Subject):
     """Whose: the people or forces that are counted."""
 
 
@@ -108,7 +108,7 @@ class _Place(Output):
     parents: list[str] = Field(description="The places that it lies in.", examples=[["russia", "russia-ukraine-war"]])
 
 
-class Place(Stamped, _Place):
+class Place(VersionFields, _Place):
     """Where."""
 
 

@@ -15,27 +15,31 @@ from app.errors import Fault, NotFound, field_fault, suggest_nearest
 from app.http.pagination import DEFAULT_LIMIT, Page, PageQuery
 from app.http.schema_types import Input
 
-STAMPS = ("revision", "recorded_at", "seq")
+VERSION_FIELDS = ("revision", "recorded_at", "seq")
 
 
 @dataclass(frozen=True, slots=True)
-class Slugged:
+class RecordType:
     """A kind with a slug: its name in the singular, where it is served, its table and what its fields refer to."""
 
     name: str
     path: str
     table: type[Version]
     fields: tuple[str, ...]
-    refers: Mapping[str, "Slugged | None"] = field(default_factory=dict)
+    references: Mapping[str, "RecordType | None"] = field(default_factory=dict)
     """Field → the kind whose slugs it holds; None stands for this very kind."""
 
-    def card(self, row: Mapping[Any, Any]) -> dict[str, Any]:
+    def build_response(self, row: Mapping[Any, Any]) -> dict[str, Any]:
         """One of them, as it is served."""
         card = {"slug": row["slug"], **{name: row[name] for name in self.fields}}
-        return card | {stamp: row[stamp] for stamp in STAMPS} | {"links": {"self": f"/v1/{self.path}/{row['slug']}"}}
+        return (
+            card
+            | {stamp: row[stamp] for stamp in VERSION_FIELDS}
+            | {"links": {"self": f"/v1/{self.path}/{row['slug']}"}}
+        )
 
 
-def find_slugged(session: Session, kind: Slugged, query: PageQuery, view: Snapshot) -> Page:
+def find_records(session: Session, kind: RecordType, query: PageQuery, view: Snapshot) -> Page:
     """All of a kind, by slug."""
     columns = columns_of(kind.table)
     statement = select(*columns).where(view.contains(kind.table))
@@ -45,53 +49,55 @@ def find_slugged(session: Session, kind: Slugged, query: PageQuery, view: Snapsh
     rows, cursor = fetch_page(
         session, statement, Order("slug", columns.slug), query.limit or DEFAULT_LIMIT, query.cursor
     )
-    return Page([kind.card(row) for row in rows], view.seq, cursor, total)
+    return Page([kind.build_response(row) for row in rows], view.seq, cursor, total)
 
 
-def read_slugged(session: Session, kind: Slugged, slug: str, view: Snapshot) -> dict[str, Any]:
+def read_record(session: Session, kind: RecordType, slug: str, view: Snapshot) -> dict[str, Any]:
     """The one called `slug`. Raises `NotFound`, with the nearest slug as a hint."""
-    card = seek_slugged(session, kind, slug, view)
+    card = find_record(session, kind, slug, view)
     if card is None:
-        known = slugs(session, kind, view)
+        known = load_slugs(session, kind, view)
         raise NotFound(f"There is no {kind.name} `{slug}`.", hint=suggest_nearest(slug, known))
     return card
 
 
-def seek_slugged(session: Session, kind: Slugged, slug: str, view: Snapshot) -> dict[str, Any] | None:
+def find_record(session: Session, kind: RecordType, slug: str, view: Snapshot) -> dict[str, Any] | None:
     """The one called `slug`, if there is one."""
     if "\0" in slug:
         return None
     columns = columns_of(kind.table)
     row = session.execute(select(*columns).where(columns.slug == slug, view.contains(kind.table))).mappings().first()
-    return None if row is None else kind.card(row)
+    return None if row is None else kind.build_response(row)
 
 
-def slugs(session: Session, kind: Slugged, view: Snapshot) -> list[str]:
+def load_slugs(session: Session, kind: RecordType, view: Snapshot) -> list[str]:
     """Every slug of a kind."""
     return list(session.execute(select(columns_of(kind.table).slug).where(view.contains(kind.table))).scalars())
 
 
-def put_slugged(log: WriteTransaction, kind: Slugged, slug: str, given: Input) -> tuple[dict[str, Any], bool | None]:
+def replace_record(
+    log: WriteTransaction, kind: RecordType, slug: str, given: Input
+) -> tuple[dict[str, Any], bool | None]:
     """Record `given` as the state of `slug`: its card, and whether it is new (None: it already stood like that)."""
     columns = columns_of(kind.table)
     stands = select(*columns).where(columns.slug == slug, log.snapshot.contains(kind.table))
     before = log.session.execute(stands).mappings().first()
     state = {name: getattr(given, name) for name in kind.fields}
     if before is not None and all(before[name] == value for name, value in state.items()):
-        return kind.card(before), None
+        return kind.build_response(before), None
     log.record(kind.table, slug, state, action="created" if before is None else "changed")
-    return kind.card(log.session.execute(stands).mappings().one()), before is None
+    return kind.build_response(log.session.execute(stands).mappings().one()), before is None
 
 
-def unknown_slugs(
-    session: Session, view: Snapshot, kind: Slugged, used: Iterable[tuple[str, str]], *, also: Collection[str] = ()
+def find_unknown_slugs(
+    session: Session, view: Snapshot, kind: RecordType, used: Iterable[tuple[str, str]], *, also: Collection[str] = ()
 ) -> list[Fault]:
     """The faults of the (pointer, slug) pairs in `used` that `kind` does not have, and `also` does not name."""
     used = [(pointer, slug) for pointer, slug in used if slug not in also]
-    missing = absent(session, kind, {slug for _, slug in used}, view)
+    missing = find_missing_slugs(session, kind, {slug for _, slug in used}, view)
     if not missing:
         return []
-    known = {*slugs(session, kind, view), *also}
+    known = {*load_slugs(session, kind, view), *also}
     return [
         field_fault(pointer, f"There is no {kind.name} `{slug}`.", hint=suggest_nearest(slug, known))
         for pointer, slug in used
@@ -99,7 +105,7 @@ def unknown_slugs(
     ]
 
 
-def absent(session: Session, kind: Slugged, wanted: Collection[str], view: Snapshot) -> set[str]:
+def find_missing_slugs(session: Session, kind: RecordType, wanted: Collection[str], view: Snapshot) -> set[str]:
     """Those of `wanted` that do not exist."""
     if not wanted:
         return set()
@@ -108,15 +114,15 @@ def absent(session: Session, kind: Slugged, wanted: Collection[str], view: Snaps
     return set(wanted) - set(found)
 
 
-def reference_faults(log: WriteTransaction, kind: Slugged, slug: str, given: Input) -> list[Fault]:
+def find_reference_faults(log: WriteTransaction, kind: RecordType, slug: str, given: Input) -> list[Fault]:
     """The faults of whatever `given` refers to: a slug that does not exist, or its own."""
     faults: list[Fault] = []
-    for name, target in kind.refers.items():
+    for name, target in kind.references.items():
         value = getattr(given, name)
         values: Sequence[str] = value if isinstance(value, list) else [value] if value else []
         pointers = [(f"{name}/{i}" if isinstance(value, list) else name, word) for i, word in enumerate(values)]
         own = [pointer for pointer, word in pointers if target is None and word == slug]
         faults += [field_fault(pointer, f"`{slug}` cannot refer to itself.") for pointer in own]
         wanted = [(p, word) for p, word in pointers if p not in own]
-        faults += unknown_slugs(log.session, log.snapshot, target or kind, wanted)
+        faults += find_unknown_slugs(log.session, log.snapshot, target or kind, wanted)
     return faults

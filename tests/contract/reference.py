@@ -41,7 +41,7 @@ from app.imports.quality.anomalies import SmellKind
 from app.imports.readers.options import FileFormat, FileOptions, Limits
 from app.settings import Settings, environment_variable
 from app.topics.routes import CompareQuery
-from app.vocabulary.routes import TERMS
+from app.vocabulary.routes import TERM_ROWS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -93,9 +93,9 @@ def settings() -> str:
 def words() -> str:
     """Every enumeration with its words."""
     parts: list[str] = []
-    enumerations = dict.fromkeys(term["enumeration"] for term in TERMS)
+    enumerations = dict.fromkeys(term["enumeration"] for term in TERM_ROWS)
     for enumeration in enumerations:
-        rows = [(code(t["word"]), t["definition"]) for t in TERMS if t["enumeration"] == enumeration]
+        rows = [(code(t["word"]), t["definition"]) for t in TERM_ROWS if t["enumeration"] == enumeration]
         parts.append(f"## `{enumeration}`\n\n" + table(("word", "meaning"), rows))
     return "\n\n".join(parts)
 

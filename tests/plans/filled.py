@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import update
 
-from app.claims.lifecycle import ERASED
-from app.claims.series_key import DAY
+from app.claims.lifecycle import TAKEDOWN_VALUES
+from app.claims.series_key import PERIOD_END_FACTOR
 from app.database.engine import Database
 from app.database.tables import Clock
 from app.database.text_folding import search_words
@@ -29,7 +29,7 @@ from app.topics.records import TOPIC
 from app.topics.schemas import TopicInput
 from app.vocabulary.records import put_category, put_place, put_subject
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
-from app.vocabulary.slug_records import put_slugged
+from app.vocabulary.slug_records import replace_record
 from tests.plans.loading import Put, loading
 from tests.registers import settings_for
 
@@ -124,7 +124,7 @@ def furnish(database: Database) -> int:
                 aggregation=Aggregation.cumulative if n % 3 == 1 else None,
                 since=dt.date(2022, 2, 24) if n % 5 == 2 else None,
             )
-            put_slugged(log, TOPIC, named("topic", n), topic)
+            replace_record(log, TOPIC, named("topic", n), topic)
         return log.seq
 
 
@@ -357,7 +357,7 @@ class Made:
             "note": [NOTES[each] for each in note],
             "retracted_on": [t if s == "retracted" else None for s, t in zip(status, took_back, strict=True)],
             "standpoint": [f"{named('source', s)} {AGGREGATIONS[a]}{_line(m, o, t, k)}" for s, a, m, o, t, k in lines],
-            "recency": [_number(e) * DAY + _number(d) for e, d in zip(end, date, strict=True)],
+            "recency": [_number(e) * PERIOD_END_FACTOR + _number(d) for e, d in zip(end, date, strict=True)],
             "fingerprint": [sha256(b"%d" % i).hexdigest() for i in rows.tolist()],
             "words": [" ".join(_words(p, self.note_words[each])) for p, each in zip(printed, note, strict=True)],
         }
@@ -458,7 +458,7 @@ def _number(day: str | None) -> int:
 
 def _erased(columns: dict[str, Sequence[Any]], removed: list[bool], *, first: bool) -> dict[str, Sequence[Any]]:
     """The columns, with what a takedown leaves of the claims that it concerns (`events.ERASED`)."""
-    texts = {name: value.value if hasattr(value, "value") else value for name, value in ERASED.items()}
+    texts = {name: value.value if hasattr(value, "value") else value for name, value in TAKEDOWN_VALUES.items()}
     texts |= {"standpoint": None, "recency": None, "includes": "[]", "excludes": "[]", "words": ""} | (
         {"fingerprint": ""} if first else {}
     )

@@ -16,7 +16,7 @@ import orjson
 from psycopg import ClientCursor
 
 from app.claims.search.filters import FILTERS, ClaimQuery, Sort
-from app.claims.search.planner import ORDERS, find_page
+from app.claims.search.planner import KEYSET_ORDERS, find_page
 from app.database.engine import Database
 from app.database.keyset import write_cursor
 from app.database.read_session import ReadSession, read_session
@@ -159,7 +159,7 @@ def check(database: Database) -> tuple[list[str], int]:
     wrong, refused = [], 0
     for asked, sort, deep in questions():
         database.caches.pop("counts", None)
-        cursor = write_cursor(ORDERS[sort], MIDDLE[sort.value.removeprefix("-")], ID) if deep else None
+        cursor = write_cursor(KEYSET_ORDERS[sort], MIDDLE[sort.value.removeprefix("-")], ID) if deep else None
         query = ClaimQuery(**asked, sort=sort, cursor=cursor, limit=LIMIT)
         counter = Counter()
         with read_session(database, plan_once=True) as found:

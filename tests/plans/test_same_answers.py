@@ -10,10 +10,10 @@ from sqlalchemy import text
 
 from app.claims.search import planner as finding
 from app.claims.search.filters import ClaimQuery, Sort
-from app.claims.search.planner import Page, find_page
+from app.claims.search.planner import SearchResult, find_page
 from app.database.engine import Database
 from app.database.read_session import ReadSession, read_session
-from app.vocabulary.reference_data import vocabulary
+from app.vocabulary.reference_data import get_reference_data
 from tests.plans.cases import CASES
 from tests.plans.filled import fill
 from tests.registers import Copies, settings_for
@@ -108,7 +108,7 @@ def plainly(claims: list[Row], query: ClaimQuery, known: Any, as_of: int | None)
             tests[kind] = lambda wanted, kind=kind: (
                 row[kind]
                 in {  # type: ignore[misc]
-                    below for slug in wanted for below in (known.below(kind, slug) if query.narrower else {slug})
+                    below for slug in wanted for below in (known.descendants(kind, slug) if query.narrower else {slug})
                 }
             )
         for name in ("source", "proposition", "modality", "aggregation", "kind"):
@@ -132,7 +132,7 @@ def _status(row: Row, query: ClaimQuery) -> str:
 
 
 def _belongs(row: Row, topic: Any, known: Any, query: ClaimQuery) -> bool:
-    inside = {topic["category"]} if query.narrower is False else known.below("category", topic["category"])
+    inside = {topic["category"]} if query.narrower is False else known.descendants("category", topic["category"])
     since = topic["since"] and str(topic["since"])
     starts = not since or row["period_start"] == since or row["period"].startswith((since[:7] + "/", since[:4] + "/"))
     same = (row["subject"], row["place"]) == (topic["subject"], topic["place"])
@@ -142,7 +142,7 @@ def _belongs(row: Row, topic: Any, known: Any, query: ClaimQuery) -> bool:
 def walked(database: Database, query: ClaimQuery, as_of: int | None) -> tuple[list[int], int | None]:
     """Every page of a question, each read for itself."""
     versions: list[int] = []
-    page: Page | None = None
+    page: SearchResult | None = None
     while page is None or page.next_cursor:
         asked = query.model_copy(update={"cursor": page.next_cursor if page else None})
         with read_session(database, plan_once=True) as found:
@@ -165,7 +165,8 @@ def test_a_page_is_what_a_plain_look_at_every_claim_finds(
     with read_session(database, plan_once=True) as found:
         claims = everything(found)
         vocabularies = {
-            as_of: vocabulary(found, found.snapshot(None if as_of is None else f"seq:{as_of}")) for as_of in STATES
+            as_of: get_reference_data(found, found.snapshot(None if as_of is None else f"seq:{as_of}"))
+            for as_of in STATES
         }
     document = next(iter(claims[5]["citations"]))["document"]
     for _ in range(QUESTIONS // 3):

@@ -15,8 +15,8 @@ from alembic import command
 from app.claims.create import record_claim
 from app.claims.lifecycle import reinstate, retract, revise, take_down
 from app.claims.schemas import ChangeInput, ClaimInput, RetractionInput
-from app.claims.serialization.input_fields import FIGURE, figure_numbers
-from app.claims.series_key import placed
+from app.claims.serialization.input_fields import FIGURE_PLAIN_FIELDS, plain_figure_numbers
+from app.claims.series_key import build_series_columns
 from app.comparison.figure import Figure
 from app.comparison.hierarchy import Scheme
 from app.comparison.period import parse_period
@@ -28,11 +28,11 @@ from app.database.snapshot import Snapshot, open_snapshot
 from app.database.tables import ClaimVersion, columns_of
 from app.database.transaction import WriteTransaction, write_transaction
 from app.errors import Problem
-from app.sources.queries import holders, put_source
+from app.sources.queries import load_position_holders, put_source
 from app.sources.schemas import SourceInput
 from app.topics.records import put_topic
 from app.topics.schemas import TopicInput
-from app.vocabulary.records import scheme
+from app.vocabulary.records import load_hierarchy
 from tests.examples import claim, every_row, furnish, seq_of, source, topic
 from tests.imports.readers.files import send
 from tests.registers import Register
@@ -122,8 +122,8 @@ class Plain:
         self.day = known_on
         with register.database.read() as session:
             self.snapshot: Snapshot = open_snapshot(session, as_of, known_on=known_on)
-            self.scheme: Scheme = scheme(session, self.snapshot)
-            self.held = holders(session, self.snapshot)
+            self.scheme: Scheme = load_hierarchy(session, self.snapshot)
+            self.held = load_position_holders(session, self.snapshot)
             columns = columns_of(ClaimVersion)
             wanted = select(*columns).where(self.snapshot.contains(ClaimVersion)).order_by(columns.id)
             self.rows = session.execute(wanted).mappings().all()
@@ -147,7 +147,7 @@ class Plain:
             source=self.held.get(row["source"], row["source"]),
             unit=self.scheme.categories[row["category"]].unit,
             derivation=str(row["derivation"]),
-            figure=Figure(**figure_numbers(row), **{name: row[name] for name in FIGURE}),
+            figure=Figure(**plain_figure_numbers(row), **{name: row[name] for name in FIGURE_PLAIN_FIELDS}),
             period=parse_period(row["period"]),
             aggregation=str(row["aggregation"]),
             date=row["date"],
@@ -280,7 +280,7 @@ def assert_every_claim_is_placed(register: Register) -> None:
         rows = session.execute(select(*columns_of(ClaimVersion))).mappings().all()
     assert rows
     for row in rows:
-        assert placed(dict(row)) == {name: row[name] for name in ("standpoint", "recency")}
+        assert build_series_columns(dict(row)) == {name: row[name] for name in ("standpoint", "recency")}
 
 
 def test_every_version_of_a_claim_is_placed_as_its_columns_say(register: Register) -> None:

@@ -28,8 +28,14 @@ from sqlalchemy import (
 )
 from sqlmodel import Session
 
-from app.claims.search.full_text import asked_words, has, has_words, joined, reach_named
-from app.claims.search.full_text import reaches as reach_words
+from app.claims.search.full_text import (
+    build_exists,
+    build_joined_lookup,
+    build_slug_lookup,
+    build_words_condition,
+    resolve_search_words,
+)
+from app.claims.search.full_text import build_word_lookups as reach_words
 from app.comparison.hierarchy import Scheme
 from app.database.keyset import Order
 from app.database.read_session import ReadSession
@@ -64,8 +70,8 @@ from app.http.schema_types import Day, Slug, UtcTime
 from app.sources.queries import SOURCE
 from app.topics.records import TOPIC
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
-from app.vocabulary.reference_data import Vocabulary, vocabulary
-from app.vocabulary.slug_records import Slugged
+from app.vocabulary.reference_data import ReferenceData, get_reference_data
+from app.vocabulary.slug_records import RecordType
 
 claim = columns_of(ClaimVersion)
 
@@ -91,28 +97,28 @@ class ConfidenceFilter(StrEnum):
     unassessed = "unassessed"
 
 
-class Asking:
+class FilterContext:
     """What a filter can look at besides its own value: the view and its vocabularies, and two parts of the query."""
 
     def __init__(self, source: ReadSession | Session, view: Snapshot, *, narrower: bool | None = None) -> None:
         self.snapshot = view
         self.narrower = narrower
-        self.postgresql = (
+        self.is_postgresql = (
             source.dialect if isinstance(source, ReadSession) else source.get_bind().dialect.name
         ) != "sqlite"
-        self._source = source
+        self._reader = source
 
     @cached_property
-    def known(self) -> Vocabulary:
+    def known(self) -> ReferenceData:
         """The vocabularies of the view."""
-        return vocabulary(self._source, self.snapshot)
+        return get_reference_data(self._reader, self.snapshot)
 
     @property
-    def scheme(self) -> Scheme:
+    def hierarchy(self) -> Scheme:
         """The hierarchies of the view."""
-        return self.known.scheme
+        return self.known.hierarchy
 
-    def check(self, name: str, kind: Slugged, wanted: Sequence[str]) -> None:
+    def check_slugs(self, name: str, kind: RecordType, wanted: Sequence[str]) -> None:
         """Raise `UnknownSlug` for slugs that do not exist, with the nearest one."""
         known = self.known.slugs[kind.name]
         if known.issuperset(wanted):
@@ -123,18 +129,18 @@ class Asking:
         raise UnknownSlug(detail, hint=hint, errors=[field_fault(name, detail, hint=hint, location="query")])
 
 
-Marks = Sequence[BindParameter[Any]]
+BoundParameters = Sequence[BindParameter[Any]]
 """The values of a filter in its clause, to be filled in later."""
 
-Names = Sequence[str]
+ParameterNames = Sequence[str]
 """The same in the statements that reach its claims, as `:name`."""
 
-Asked = tuple[Hashable, Sequence[Any]]
+FilterBinding = tuple[Hashable, Sequence[Any]]
 """What a filter is asked: the form that its SQL depends on, and the values that it does not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class Filter:
     """How the filter that it annotates is asked for.
 
     `ask` takes the value of a query apart; `clause` is the condition in the WHERE clause, which looks at one claim;
@@ -142,83 +148,87 @@ class Where:
     which are joined; none where there is no such index. A comment `/*name*/` behind a table names its index.
     """
 
-    clause: Callable[[Marks, Snapshot, Any], ColumnElement[bool]]
-    ask: Callable[[Asking, Any], Asked] = lambda _asking, value: (None, (value,))
-    reach: Callable[[Names, Any], Sequence[str] | None] = lambda _names, _form: None
+    condition: Callable[[BoundParameters, Snapshot, Any], ColumnElement[bool]]
+    bind: Callable[[FilterContext, Any], FilterBinding] = lambda _asking, value: (None, (value,))
+    index_lookup: Callable[[ParameterNames, Any], Sequence[str] | None] = lambda _names, _form: None
 
 
-def _from(index: str, condition: str) -> str:
+def _build_index_lookup(index: str, condition: str) -> str:
     """The statement that finds claims that are shown by an index over nothing else."""
     shown = " AND ".join(f"claim.{part}" for part in VISIBLE_CLAIM.split(" AND "))
     return f"SELECT claim.version FROM claim /*{index}*/ WHERE {condition} AND {shown}"
 
 
-def _in(names: Names) -> str:
+def _build_equality(names: ParameterNames) -> str:
     return f"= :{names[0]}" if len(names) == 1 else f"IN ({', '.join(f':{name}' for name in names)})"
 
 
-def among(column: str, marks: Marks) -> ColumnElement[bool]:
+def column_in(column: str, marks: BoundParameters) -> ColumnElement[bool]:
     """The column has one of the values. A single one is compared, so that an index goes on behind it."""
     if not marks:
         return false()
     return claim[column] == marks[0] if len(marks) == 1 else claim[column].in_(marks)
 
 
-def _many(_asking: Asking, wanted: Sequence[Any]) -> Asked:
+def _bind_distinct(_asking: FilterContext, wanted: Sequence[Any]) -> FilterBinding:
     values = list(dict.fromkeys(wanted))
     return len(values), values
 
 
-def _slugs(column: str, kind: Slugged) -> Where:
+def _slug_filter(column: str, kind: RecordType) -> Filter:
     """The claims with one of these slugs, or with what lies below them."""
 
-    def ask(asking: Asking, wanted: Sequence[str]) -> Asked:
-        asking.check(column, kind, wanted)
+    def ask(asking: FilterContext, wanted: Sequence[str]) -> FilterBinding:
+        asking.check_slugs(column, kind, wanted)
         if asking.narrower and column != "source":
-            wanted = [below for slug in wanted for below in sorted(asking.known.below(column, slug))]
-        return _many(asking, wanted)
+            wanted = [below for slug in wanted for below in sorted(asking.known.descendants(column, slug))]
+        return _bind_distinct(asking, wanted)
 
-    return Where(
-        lambda marks, _view, _form: among(column, marks),
+    return Filter(
+        lambda marks, _view, _form: column_in(column, marks),
         ask,
-        lambda names, _form: [reach_named(column, names)],
+        lambda names, _form: [build_slug_lookup(column, names)],
     )
 
 
-def _of_source(part: str) -> Where:
+def _source_filter(part: str) -> Filter:
     """The claims of sources of a `kind` or an `interest`: few enough to be named."""
 
-    def ask(asking: Asking, wanted: Sequence[Enum]) -> Asked:
+    def ask(asking: FilterContext, wanted: Sequence[Enum]) -> FilterBinding:
         words = {each.value for each in wanted}
         found = sorted(slug for slug, said in asking.known.sources.items() if getattr(said, part) in words)
         return len(found), found
 
-    return Where(
-        lambda marks, _view, _form: among("source", marks),
+    return Filter(
+        lambda marks, _view, _form: column_in("source", marks),
         ask,
-        lambda names, _form: [reach_named("source", names)] if names else [],
+        lambda names, _form: [build_slug_lookup("source", names)] if names else [],
     )
 
 
-def _word(column: str) -> Where:
+def _enum_filter(column: str) -> Filter:
     """The claims with one of these words; only the rarer ones are worth an index."""
     rare = RARE_VALUES[column]
     common = set(rare.split("'")[1::2])
 
-    def ask(_asking: Asking, wanted: Sequence[Any]) -> Asked:
+    def ask(_asking: FilterContext, wanted: Sequence[Any]) -> FilterBinding:
         values = list(dict.fromkeys(each.value for each in wanted))
         return (len(values), common.isdisjoint(values)), values
 
-    def reach(names: Names, form: tuple[int, bool]) -> Sequence[str] | None:
-        return [_from(f"ix_claim_{column}", f"claim.{column} {_in(names)} AND claim.{rare}")] if form[1] else None
+    def reach(names: ParameterNames, form: tuple[int, bool]) -> Sequence[str] | None:
+        return (
+            [_build_index_lookup(f"ix_claim_{column}", f"claim.{column} {_build_equality(names)} AND claim.{rare}")]
+            if form[1]
+            else None
+        )
 
-    return Where(lambda marks, _view, _form: among(column, marks), ask, reach)
+    return Filter(lambda marks, _view, _form: column_in(column, marks), ask, reach)
 
 
-def _assessed(column: str) -> Where:
+def _assessment_filter(column: str) -> Filter:
     """The newest assessment that was not withdrawn has one of these words."""
 
-    def clause(marks: Marks, view: Snapshot, _form: int) -> ColumnElement[bool]:
+    def clause(marks: BoundParameters, view: Snapshot, _form: int) -> ColumnElement[bool]:
         newest = table_of(AssessmentVersion).alias("newest")
         latest = (
             select(newest.c[column])
@@ -230,112 +240,118 @@ def _assessed(column: str) -> Where:
         )
         return latest.in_(marks)
 
-    return Where(clause, _many, lambda names, _form: [_assessments(column, names)])
+    return Filter(clause, _bind_distinct, lambda names, _form: [_build_assessment_lookup(column, names)])
 
 
-def _assessments(column: str, names: Names) -> str:
-    own = f"assessment.{column} {_in(names)} AND assessment.until_seq IS NULL"
-    return joined(f"assessment /*ix_assessment_{column}*/", own, "assessment.claim")
+def _build_assessment_lookup(column: str, names: ParameterNames) -> str:
+    own = f"assessment.{column} {_build_equality(names)} AND assessment.until_seq IS NULL"
+    return build_joined_lookup(f"assessment /*ix_assessment_{column}*/", own, "assessment.claim")
 
 
-def _confidence() -> Where:
-    level = _assessed("level")
+def _confidence_filter() -> Filter:
+    level = _assessment_filter("level")
 
-    def ask(_asking: Asking, wanted: Sequence[ConfidenceFilter]) -> Asked:
+    def ask(_asking: FilterContext, wanted: Sequence[ConfidenceFilter]) -> FilterBinding:
         levels = list(dict.fromkeys(each.value for each in wanted if each is not ConfidenceFilter.unassessed))
         return (len(levels), ConfidenceFilter.unassessed in wanted), levels
 
-    def clause(marks: Marks, view: Snapshot, form: tuple[int, bool]) -> ColumnElement[bool]:
-        clauses = [level.clause(marks, view, None)] if marks else []
+    def clause(marks: BoundParameters, view: Snapshot, form: tuple[int, bool]) -> ColumnElement[bool]:
+        clauses = [level.condition(marks, view, None)] if marks else []
         if form[1]:
             assessment = columns_of(AssessmentVersion)
             stands = and_(assessment.withdrawn.is_(False), view.contains(AssessmentVersion))
-            clauses.append(~has(AssessmentVersion, assessment.claim == claim.id, stands))
+            clauses.append(~build_exists(AssessmentVersion, assessment.claim == claim.id, stands))
         return or_(*clauses)
 
-    return Where(clause, ask, lambda names, form: None if form[1] else [_assessments("level", names)])
+    return Filter(clause, ask, lambda names, form: None if form[1] else [_build_assessment_lookup("level", names)])
 
 
-def _status() -> Where:
+def _status_filter() -> Filter:
     """A retraction counts from its day on: before it, the claim stands."""
 
-    def ask(asking: Asking, wanted: Sequence[Status]) -> Asked:
+    def ask(asking: FilterContext, wanted: Sequence[Status]) -> FilterBinding:
         day = asking.snapshot.known_on
         words = tuple(sorted({each.value for each in wanted}))
         return (words, day is not None), [] if day is None else [day]
 
-    def clause(marks: Marks, _view: Snapshot, form: tuple[tuple[str, ...], bool]) -> ColumnElement[bool]:
-        said = claim.status.in_([_status_word(word) for word in form[0]])
+    def clause(marks: BoundParameters, _view: Snapshot, form: tuple[tuple[str, ...], bool]) -> ColumnElement[bool]:
+        said = claim.status.in_([_status_literal(word) for word in form[0]])
         if not marks:
             return said
-        later = and_(claim.status == _status_word(Status.retracted.value), claim.retracted_on > marks[0])
+        later = and_(claim.status == _status_literal(Status.retracted.value), claim.retracted_on > marks[0])
         standing = and_(said, or_(claim.retracted_on.is_(None), ~later))
         return or_(standing, later) if Status.asserted.value in form[0] else standing
 
-    def reach(_names: Names, form: tuple[tuple[str, ...], bool]) -> Sequence[str] | None:
+    def reach(_names: ParameterNames, form: tuple[tuple[str, ...], bool]) -> Sequence[str] | None:
         if Status.asserted.value in form[0]:
             return None
         words = ", ".join(f"'{word}'" for word in form[0])
         found = f"SELECT claim.version FROM claim /*ix_claim_status*/ WHERE claim.status IN ({words})"
         return [f"{found} AND claim.until_seq IS NULL AND claim.status <> 'asserted'"]
 
-    return Where(clause, ask, reach)
+    return Filter(clause, ask, reach)
 
 
-def _status_word(word: str) -> ColumnElement[str]:
+def _status_literal(word: str) -> ColumnElement[str]:
     return literal_column(f"'{word}'")
 
 
-def _document() -> Where:
-    def ask(_asking: Asking, wanted: Sequence[str]) -> Asked:
-        return _many(_asking, [id_ for id_ in wanted if ID_PATTERN.fullmatch(id_)])
+def _document_filter() -> Filter:
+    def ask(_asking: FilterContext, wanted: Sequence[str]) -> FilterBinding:
+        return _bind_distinct(_asking, [id_ for id_ in wanted if ID_PATTERN.fullmatch(id_)])
 
-    def clause(marks: Marks, view: Snapshot, _form: int) -> ColumnElement[bool]:
+    def clause(marks: BoundParameters, view: Snapshot, _form: int) -> ColumnElement[bool]:
         citation = columns_of(CitationVersion)
         if not marks:
             return false()
         cites = (citation.claim == claim.id, citation.document.in_(marks))
-        return has(CitationVersion, *cites, view.contains(CitationVersion))
+        return build_exists(CitationVersion, *cites, view.contains(CitationVersion))
 
-    def reach(names: Names, _form: int) -> Sequence[str]:
+    def reach(names: ParameterNames, _form: int) -> Sequence[str]:
         cited = "citation /*ix_citation_document_seq*/"
-        return [joined(cited, f"citation.document {_in(names)}", "citation.claim")] if names else []
+        return (
+            [build_joined_lookup(cited, f"citation.document {_build_equality(names)}", "citation.claim")]
+            if names
+            else []
+        )
 
-    return Where(clause, ask, reach)
+    return Filter(clause, ask, reach)
 
 
-TopicForm = tuple[tuple[int, bool, bool], ...]
+TopicShapes = tuple[tuple[int, bool, bool], ...]
 """For each topic how many categories it has, whether an aggregation, whether a first day."""
 
 
-def _topic() -> Where:
-    def ask(asking: Asking, wanted: Sequence[str]) -> Asked:
-        asking.check("topic", TOPIC, wanted)
+def _topic_filter() -> Filter:
+    def ask(asking: FilterContext, wanted: Sequence[str]) -> FilterBinding:
+        asking.check_slugs("topic", TOPIC, wanted)
         form, values = [], []
         for slug in sorted(set(wanted)):
             topic = asking.known.topics[slug]
             inside = {topic["category"]}
-            categories = sorted(inside if asking.narrower is False else asking.known.below("category", *inside))
+            categories = sorted(inside if asking.narrower is False else asking.known.descendants("category", *inside))
             aggregation, since = topic["aggregation"], topic["since"]
             form.append((len(categories), aggregation is not None, since is not None))
             values += [*categories, topic["subject"], topic["place"]]
             values += [] if aggregation is None else [aggregation]
-            values += [] if since is None else [since, *_prefixes(since)]
+            values += [] if since is None else [since, *_partial_date_patterns(since)]
         return tuple(form), values
 
-    def clause(marks: Marks, _view: Snapshot, form: TopicForm) -> ColumnElement[bool]:
-        return or_(*(_belongs(some, *shape) for some, shape in by_topic(marks, form)))
+    def clause(marks: BoundParameters, _view: Snapshot, form: TopicShapes) -> ColumnElement[bool]:
+        return or_(*(_match_topic(some, *shape) for some, shape in group_by_topic(marks, form)))
 
-    def reach(names: Names, form: TopicForm) -> Sequence[str]:
+    def reach(names: ParameterNames, form: TopicShapes) -> Sequence[str]:
         return [
-            _from("ix_claim_topic_date", " AND ".join(f"claim.{column} = :{name}" for column, name in asked.items()))
-            for asked in questions(names, form)
+            _build_index_lookup(
+                "ix_claim_topic_date", " AND ".join(f"claim.{column} = :{name}" for column, name in asked.items())
+            )
+            for asked in build_topic_keys(names, form)
         ]
 
-    return Where(clause, ask, reach)
+    return Filter(clause, ask, reach)
 
 
-def by_topic(marks: Sequence[Any], form: TopicForm) -> list[tuple[list[Any], tuple[int, bool, bool]]]:
+def group_by_topic(marks: Sequence[Any], form: TopicShapes) -> list[tuple[list[Any], tuple[int, bool, bool]]]:
     """The marks of each topic, with its shape."""
     found, at = [], 0
     for shape in form:
@@ -345,18 +361,18 @@ def by_topic(marks: Sequence[Any], form: TopicForm) -> list[tuple[list[Any], tup
     return found
 
 
-def questions(names: Names, form: TopicForm) -> list[dict[str, str]]:
+def build_topic_keys(names: ParameterNames, form: TopicShapes) -> list[dict[str, str]]:
     """Column → name, for every category with the subject and place of its topic."""
     return [
         {"category": category, "subject": some[shape[0]], "place": some[shape[0] + 1]}
-        for some, shape in by_topic(names, form)
+        for some, shape in group_by_topic(names, form)
         for category in some[: shape[0]]
     ]
 
 
-def _belongs(marks: list[Any], categories: int, has_aggregation: bool, has_since: bool) -> ColumnElement[bool]:  # noqa: FBT001 - a shape
+def _match_topic(marks: list[Any], categories: int, has_aggregation: bool, has_since: bool) -> ColumnElement[bool]:  # noqa: FBT001 - a shape
     rest = iter(marks[categories:])
-    clauses = [among("category", marks[:categories]), claim.subject == next(rest), claim.place == next(rest)]
+    clauses = [column_in("category", marks[:categories]), claim.subject == next(rest), claim.place == next(rest)]
     if has_aggregation:
         clauses.append(claim.aggregation == next(rest))
     if has_since:
@@ -364,7 +380,7 @@ def _belongs(marks: list[Any], categories: int, has_aggregation: bool, has_since
     return and_(*clauses)
 
 
-def topic_clause(scheme: Scheme, topic: Mapping[str, Any], *, narrower: bool = True) -> ColumnElement[bool]:
+def build_topic_condition(scheme: Scheme, topic: Mapping[str, Any], *, narrower: bool = True) -> ColumnElement[bool]:
     """The claims of a topic: those that have its fields, in its category or one within it."""
     categories = scheme.narrower_categories(topic["category"]) if narrower else {topic["category"]}
     clauses = [
@@ -375,88 +391,91 @@ def topic_clause(scheme: Scheme, topic: Mapping[str, Any], *, narrower: bool = T
     if topic["aggregation"] is not None:
         clauses.append(claim.aggregation == topic["aggregation"])
     if topic["since"] is not None:
-        clauses.append(starts_on(topic["since"]))
+        clauses.append(build_start_condition(topic["since"]))
     return and_(*clauses)
 
 
-def starts_on(day: date) -> ColumnElement[bool]:
+def build_start_condition(day: date) -> ColumnElement[bool]:
     """The period starts on `day`, or in a month or year that has it and is known no closer."""
-    return or_(claim.period_start == day, *(claim.period.like(prefix) for prefix in _prefixes(day)))
+    return or_(claim.period_start == day, *(claim.period.like(prefix) for prefix in _partial_date_patterns(day)))
 
 
-def _prefixes(day: date) -> list[str]:
+def _partial_date_patterns(day: date) -> list[str]:
     """How the period begins where only the month, or the year, is known."""
     return [f"{day.isoformat()[:7]}/%", f"{day.isoformat()[:4]}/%"]
 
 
-def _updated_since() -> Where:
+def _updated_since_filter() -> Filter:
     """Changed themselves, or through a citation, an assessment or a relation, by the state that is asked for."""
     change = columns_of(Change)
     first = "(SELECT change.seq FROM change WHERE change.at >= :{} ORDER BY change.at, change.seq LIMIT 1)"
 
-    def clause(marks: Marks, _view: Snapshot, _form: None) -> ColumnElement[bool]:
+    def clause(marks: BoundParameters, _view: Snapshot, _form: None) -> ColumnElement[bool]:
         since, head = marks
         begins = select(change.seq).where(change.at >= since).order_by(change.at, change.seq).limit(literal_column("1"))
         told = table_of(Change).alias("told")
         known = (told.c.claim == claim.id, told.c.seq >= begins.scalar_subquery(), told.c.seq <= head)
-        return has(told, *known)
+        return build_exists(told, *known)
 
-    def reach(names: Names, _form: None) -> Sequence[str]:
+    def reach(names: ParameterNames, _form: None) -> Sequence[str]:
         since, head = names
         told = f"change.seq >= {first.format(since)} AND change.seq <= :{head}"
-        return [joined("change", told, "change.claim")]
+        return [build_joined_lookup("change", told, "change.claim")]
 
-    return Where(clause, lambda asking, since: (None, (since, asking.snapshot.seq)), reach)
+    return Filter(clause, lambda asking, since: (None, (since, asking.snapshot.seq)), reach)
 
 
-def _day(column: str, *, first: bool) -> Where:
+def _period_filter(column: str, *, first: bool) -> Filter:
     """The period reaches, or begins by, a day; an open end does."""
 
-    def clause(marks: Marks, _view: Snapshot, _form: None) -> ColumnElement[bool]:
+    def clause(marks: BoundParameters, _view: Snapshot, _form: None) -> ColumnElement[bool]:
         meets = claim[column] >= marks[0] if first else claim[column] <= marks[0]
         return or_(meets, claim[column].is_(None))
 
-    def reach(names: Names, _form: None) -> Sequence[str]:
+    def reach(names: ParameterNames, _form: None) -> Sequence[str]:
         sign = ">=" if first else "<="
         index = f"ix_claim_{column}"
-        return [_from(index, f"claim.{column} {sign} :{names[0]}"), _from(index, f"claim.{column} IS NULL")]
+        return [
+            _build_index_lookup(index, f"claim.{column} {sign} :{names[0]}"),
+            _build_index_lookup(index, f"claim.{column} IS NULL"),
+        ]
 
-    return Where(clause, reach=reach)
+    return Filter(clause, index_lookup=reach)
 
 
-def _number(column: str, wide: str, *, first: bool) -> Where:
+def _interval_filter(column: str, wide: str, *, first: bool) -> Filter:
     """The interval of the figure reaches a number; an open end does."""
 
-    def clause(marks: Marks, _view: Snapshot, _form: None) -> ColumnElement[bool]:
+    def clause(marks: BoundParameters, _view: Snapshot, _form: None) -> ColumnElement[bool]:
         meets = claim[column] >= marks[0] if first else claim[column] <= marks[0]
         return and_(or_(meets, claim[column].is_(None)), claim.magnitude.is_not(None))
 
-    def reach(names: Names, _form: None) -> Sequence[str]:
+    def reach(names: ParameterNames, _form: None) -> Sequence[str]:
         sign, n = ">=" if first else "<=", names[0]
         index = f"ix_claim_{column}"
         # The number that a figure is sorted by lies within it: what else reaches further is in an index of its own.
         further = wide.replace(column, f"claim.{column}").replace("magnitude", "claim.magnitude")
         return [
-            _from("ix_claim_magnitude", f"claim.magnitude {sign} :{n}"),
-            _from(index, f"claim.{column} {sign} :{n} AND {further}"),
-            _from(index, f"claim.{column} IS NULL AND {further}"),
+            _build_index_lookup("ix_claim_magnitude", f"claim.magnitude {sign} :{n}"),
+            _build_index_lookup(index, f"claim.{column} {sign} :{n} AND {further}"),
+            _build_index_lookup(index, f"claim.{column} IS NULL AND {further}"),
         ]
 
-    return Where(clause, reach=reach)
+    return Filter(clause, index_lookup=reach)
 
 
-def _said(*, first: bool) -> Where:
+def _date_filter(*, first: bool) -> Filter:
     """Said from, or until, a day. `finding.py` reaches both ends of such a range at once."""
-    return Where(lambda marks, _view, _form: claim.date >= marks[0] if first else claim.date <= marks[0])
+    return Filter(lambda marks, _view, _form: claim.date >= marks[0] if first else claim.date <= marks[0])
 
 
-def _search() -> Where:
-    def ask(asking: Asking, question: str) -> Asked:
-        form, values = asked_words(question, asking.known)
-        return (asking.postgresql, form), values
+def _full_text_filter() -> Filter:
+    def ask(asking: FilterContext, question: str) -> FilterBinding:
+        form, values = resolve_search_words(question, asking.known)
+        return (asking.is_postgresql, form), values
 
-    return Where(
-        lambda marks, view, form: has_words(marks, view, form[1], postgresql=form[0]),
+    return Filter(
+        lambda marks, view, form: build_words_condition(marks, view, form[1], postgresql=form[0]),
         ask,
         # Any one of the words is enough to find the claims: `finding.py` takes the rarest.
         lambda names, form: reach_words(names, form[1], postgresql=form[0])[0],
@@ -466,13 +485,13 @@ def _search() -> Where:
 class ClaimQuery(PageQuery):
     """Which claims, in which order. Filters are joined by AND, the values of one filter by OR."""
 
-    category: Annotated[list[Slug], _slugs("category", CATEGORY)] = Field(
+    category: Annotated[list[Slug], _slug_filter("category", CATEGORY)] = Field(
         default=[], description="What is counted.", examples=[["casualties"]]
     )
-    subject: Annotated[list[Slug], _slugs("subject", SUBJECT)] = Field(
+    subject: Annotated[list[Slug], _slug_filter("subject", SUBJECT)] = Field(
         default=[], description="Whose.", examples=[["russian-forces"]]
     )
-    place: Annotated[list[Slug], _slugs("place", PLACE)] = Field(
+    place: Annotated[list[Slug], _slug_filter("place", PLACE)] = Field(
         default=[], description="Where.", examples=[["kursk-oblast"]]
     )
     narrower: bool | None = Field(
@@ -481,70 +500,70 @@ class ClaimQuery(PageQuery):
         "categories within its own unless this is `false`.",
         examples=[True],
     )
-    source: Annotated[list[Slug], _slugs("source", SOURCE)] = Field(
+    source: Annotated[list[Slug], _slug_filter("source", SOURCE)] = Field(
         default=[], description="Who said it.", examples=[["csis"]]
     )
-    source_kind: Annotated[list[SourceKind], _of_source("kind")] = Field(
+    source_kind: Annotated[list[SourceKind], _source_filter("kind")] = Field(
         default=[], description="What the source is.", examples=[["think_tank"]]
     )
-    interest: Annotated[list[Interest], _of_source("interest")] = Field(
+    interest: Annotated[list[Interest], _source_filter("interest")] = Field(
         default=[], description="Where the source stands in the dispute.", examples=[["independent"]]
     )
-    proposition: Annotated[list[Proposition], _word("proposition")] = Field(
+    proposition: Annotated[list[Proposition], _enum_filter("proposition")] = Field(
         default=[], description="The kind of statement.", examples=[["quantity"]]
     )
-    modality: Annotated[list[Modality], _word("modality")] = Field(
+    modality: Annotated[list[Modality], _enum_filter("modality")] = Field(
         default=[], description="How the source holds it.", examples=[["estimate"]]
     )
-    aggregation: Annotated[list[Aggregation], _word("aggregation")] = Field(
+    aggregation: Annotated[list[Aggregation], _enum_filter("aggregation")] = Field(
         default=[], description="How the figure relates to its period.", examples=[["cumulative"]]
     )
-    kind: Annotated[list[FigureKind], _word("kind")] = Field(
+    kind: Annotated[list[FigureKind], _enum_filter("kind")] = Field(
         default=[], description="The shape of the figure.", examples=[["lower_bound"]]
     )
-    confidence: Annotated[list[ConfidenceFilter], _confidence()] = Field(
+    confidence: Annotated[list[ConfidenceFilter], _confidence_filter()] = Field(
         default=[], description="The level of the newest assessment, or `unassessed`.", examples=[["low"]]
     )
-    reliability: Annotated[list[Reliability], _assessed("reliability")] = Field(
+    reliability: Annotated[list[Reliability], _assessment_filter("reliability")] = Field(
         default=[], description="The grade of the source; F: cannot be judged.", examples=[["C"]]
     )
-    credibility: Annotated[list[Credibility], _assessed("credibility")] = Field(
+    credibility: Annotated[list[Credibility], _assessment_filter("credibility")] = Field(
         default=[], description="The grade of the figure; 6: cannot be judged.", examples=[["3"]]
     )
-    date_from: Annotated[Day | None, _said(first=True)] = Field(
+    date_from: Annotated[Day | None, _date_filter(first=True)] = Field(
         default=None, description="Said on this day or later.", examples=["2025-01-01"]
     )
-    date_to: Annotated[Day | None, _said(first=False)] = Field(
+    date_to: Annotated[Day | None, _date_filter(first=False)] = Field(
         default=None, description="Said on this day or earlier.", examples=["2025-06-30"]
     )
-    period_from: Annotated[Day | None, _day("period_end", first=True)] = Field(
+    period_from: Annotated[Day | None, _period_filter("period_end", first=True)] = Field(
         default=None, description="The period reaches this day or a later one.", examples=["2025-01-01"]
     )
-    period_to: Annotated[Day | None, _day("period_start", first=False)] = Field(
+    period_to: Annotated[Day | None, _period_filter("period_start", first=False)] = Field(
         default=None, description="The period begins on this day or an earlier one.", examples=["2025-06-30"]
     )
-    value_min: Annotated[float | None, _number("high", HIGH_ABOVE_MAGNITUDE, first=True)] = Field(
+    value_min: Annotated[float | None, _interval_filter("high", HIGH_ABOVE_MAGNITUDE, first=True)] = Field(
         default=None,
         allow_inf_nan=False,
         description="The figure can be this or more (an open end can).",
         examples=[100000],
     )
-    value_max: Annotated[float | None, _number("low", LOW_BELOW_MAGNITUDE, first=False)] = Field(
+    value_max: Annotated[float | None, _interval_filter("low", LOW_BELOW_MAGNITUDE, first=False)] = Field(
         default=None,
         allow_inf_nan=False,
         description="The figure can be this or less (an open end can).",
         examples=[500000],
     )
-    status: Annotated[list[Status], _status()] = Field(
+    status: Annotated[list[Status], _status_filter()] = Field(
         default=[], description="Whether it stands; all but `removed` if not given.", examples=[["asserted"]]
     )
-    document: Annotated[list[str], _document()] = Field(
+    document: Annotated[list[str], _document_filter()] = Field(
         default=[], description="Can be read in this document.", examples=[["01a1f640-bc00-7643-9830-d0c28b0cfb0d"]]
     )
-    topic: Annotated[list[Slug], _topic()] = Field(
+    topic: Annotated[list[Slug], _topic_filter()] = Field(
         default=[], description="Belongs to this topic.", examples=[["russian-casualties"]]
     )
-    q: Annotated[str | None, _search()] = Field(
+    q: Annotated[str | None, _full_text_filter()] = Field(
         default=None,
         min_length=1,
         max_length=200,
@@ -552,24 +571,27 @@ class ClaimQuery(PageQuery):
         "and place; accents and case do not matter.",
         examples=["mediazona named"],
     )
-    updated_since: Annotated[UtcTime | None, _updated_since()] = Field(
+    updated_since: Annotated[UtcTime | None, _updated_since_filter()] = Field(
         default=None,
         description="Recorded or changed at this time or later, its citations and assessments included.",
         examples=["2026-11-20T10:00:00Z"],
     )
-    known_on: Annotated[Day | None, _said(first=False)] = Field(
+    known_on: Annotated[Day | None, _date_filter(first=False)] = Field(
         default=None, description="Only what had been said by this day; undated claims never.", examples=["2025-06-12"]
     )
     sort: Sort = Field(default=Sort.newest, description="The order; unknown values come last.", examples=["-date"])
 
 
-FILTERS: dict[str, Where] = {
-    name: found for name, info in ClaimQuery.model_fields.items() for found in info.metadata if isinstance(found, Where)
+FILTERS: dict[str, Filter] = {
+    name: found
+    for name, info in ClaimQuery.model_fields.items()
+    for found in info.metadata
+    if isinstance(found, Filter)
 }
 """Every filter by its name."""
 
 
-def order_of(sort: Sort) -> Order:
+def keyset_order_of(sort: Sort) -> Order:
     """How `sort` is read from an index."""
     # By source, then date: one text, so that one keyset walks both. Undated claims come last within their source.
     by_source = claim.source + " " + func.coalesce(cast(claim.date, String), "9999-12-31")

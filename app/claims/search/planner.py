@@ -20,8 +20,8 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from app.claims.search.filters import FILTERS, Asking, ClaimQuery, Sort, check_ranges, order_of
-from app.claims.search.sql import WALKED, Walk, form_of
+from app.claims.search.filters import FILTERS, ClaimQuery, FilterContext, Sort, check_ranges, keyset_order_of
+from app.claims.search.sql import SORT_INDEXES, IndexScan, get_search_shape
 from app.database.keyset import Order, read_cursor, write_cursor
 from app.database.query_budget import is_budget_exceeded
 from app.database.read_session import ReadSession
@@ -32,7 +32,7 @@ from app.http.pagination import DEFAULT_LIMIT
 SHORT_WALK = 5
 """The first walk looks at so many rows for each row that is wanted."""
 
-LONG_WALK = 50_000
+LONG_SCAN_ROWS = 50_000
 FEW, MANY = 25_600, 102_400
 """So many claims are driven from at once; so many where a long walk has not found enough either."""
 
@@ -42,20 +42,20 @@ ROUNDS = (100, 400, 1_600, 6_400, FEW, MANY)
 FULL_TEXT_ROUNDS = (100, 6_400, FEW, MANY)
 """The rounds of a full-text index of PostgreSQL, which looks up all that it has each time."""
 
-COUNTS, COUNTS_KEPT = 20_000, 60.0
+MAX_CACHED_COUNTS, COUNT_CACHE_SECONDS = 20_000, 60.0
 """So many counts are remembered, for so many seconds: they only choose the way."""
 
-ORDERS: dict[Sort, Order] = {sort: order_of(sort) for sort in Sort}
+KEYSET_ORDERS: dict[Sort, Order] = {sort: keyset_order_of(sort) for sort in Sort}
 
-DAWN, UNDATED = date.min, date(9999, 12, 31)
+EARLIEST_DATE, UNDATED_SORT_DATE = date.min, date(9999, 12, 31)
 """Days of a cursor by source: before every claim of it, and behind all that have a date."""
 
-Row = tuple[Any, ...]
+SortedRow = tuple[Any, ...]
 """Version, id, and the value that it is sorted by."""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class SearchResult:
     """One page of claims: their versions (the primary keys) and ids in order, and where the next page begins."""
 
     versions: list[int]
@@ -64,27 +64,27 @@ class Page:
     total: int | None
 
 
-def find_page(reading: ReadSession, query: ClaimQuery, view: Snapshot) -> Page:
+def find_page(reading: ReadSession, query: ClaimQuery, view: Snapshot) -> SearchResult:
     """The claims that match every filter. Raises a problem for slugs that do not exist, or `QueryTooBroad`."""
     check_ranges(query)
     if view.as_of is not None and view.as_of == view.latest_seq:
         view = replace(view, as_of=None)  # the present: a file is read as of its first page
-    order = ORDERS[query.sort]
-    question = _Question(reading, query, view, order)
+    order = KEYSET_ORDERS[query.sort]
+    question = _ClaimSearch(reading, query, view, order)
     try:
         total = question.count() if query.total else None
         rows = question.rows()
     except DBAPIError as error:
         if is_budget_exceeded(error):
-            raise too_broad(query) from error
+            raise build_too_broad_error(query) from error
         raise
     page = rows[: question.limit]
     more = len(rows) > len(page)
     cursor = write_cursor(order, page[-1][2], page[-1][1]) if more else None
-    return Page([row[0] for row in page], [row[1] for row in page], cursor, total)
+    return SearchResult([row[0] for row in page], [row[1] for row in page], cursor, total)
 
 
-def too_broad(query: ClaimQuery) -> QueryTooBroad:
+def build_too_broad_error(query: ClaimQuery) -> QueryTooBroad:
     """The refusal of a question that would have to look at too many claims, with what to add."""
     given = {name for name in FILTERS if getattr(query, name) not in (None, [])}
     missing = [f"`{name}`" for name in ("source", "topic", "category") if name not in given]
@@ -96,15 +96,15 @@ def too_broad(query: ClaimQuery) -> QueryTooBroad:
     )
 
 
-class _Incomplete(Exception):
+class _ScanIncomplete(Exception):
     """A walk ended before the page was full."""
 
     def __init__(self, found: int) -> None:
         super().__init__(found)
-        self.found = found
+        self.row_count = found
 
 
-class _Question:
+class _ClaimSearch:
     """One query on its way to its page."""
 
     def __init__(self, reading: ReadSession, query: ClaimQuery, view: Snapshot, order: Order) -> None:
@@ -113,8 +113,8 @@ class _Question:
         self.snapshot = view
         self.limit = query.limit or DEFAULT_LIMIT
         self.sort = query.sort
-        self.sqlite = reading.dialect == "sqlite"
-        asking = Asking(reading, view, narrower=query.narrower)
+        self.is_sqlite = reading.dialect == "sqlite"
+        asking = FilterContext(reading, view, narrower=query.narrower)
         forms: list[tuple[str, Hashable, int]] = []
         self.values: dict[str, Sequence[Any]] = {}
         self.parameters: dict[str, Any] = {}
@@ -123,8 +123,8 @@ class _Question:
             value = given[name]
             if value is None or value == []:
                 continue
-            form, values = where.ask(asking, value)
-            values = [self._plain(each) for each in values]
+            form, values = where.bind(asking, value)
+            values = [self._to_driver_value(each) for each in values]
             forms.append((name, form, len(values)))
             self.values[name] = values
             for i, each in enumerate(values):
@@ -132,264 +132,269 @@ class _Question:
         if view.as_of is not None:
             self.parameters["as_of"] = view.as_of
         by = [day for day in (query.date_to, query.known_on) if day is not None]
-        self.said_by = min(by) if by else None
+        self.latest_date = min(by) if by else None
         if by or query.date_from:
-            self.parameters["said_by"] = self._plain(self.said_by)
-            self.values["said"] = (query.date_from, self.said_by)
-        self.asking = asking
-        self.form = form_of(reading.dialect, self.sort, tuple(forms), past=view.as_of is not None)
-        self.known, self.value, self.key = read_cursor(order, query.cursor)
-        if self.key is not None:
-            self.parameters |= {"cursor_value": self._plain(self.value), "cursor_id": self.key}
+            self.parameters["said_by"] = self._to_driver_value(self.latest_date)
+            self.values["said"] = (query.date_from, self.latest_date)
+        self.context = asking
+        self.shape = get_search_shape(reading.dialect, self.sort, tuple(forms), past=view.as_of is not None)
+        self.known, self.value, self.cursor_id = read_cursor(order, query.cursor)
+        if self.cursor_id is not None:
+            self.parameters |= {"cursor_value": self._to_driver_value(self.value), "cursor_id": self.cursor_id}
 
-    def _plain(self, value: Any) -> Any:  # noqa: ANN401 - whatever a filter takes
+    def _to_driver_value(self, value: Any) -> Any:  # noqa: ANN401 - whatever a filter takes
         """A value as the driver takes it."""
         if isinstance(value, Enum):
             return value.value
-        if self.sqlite and isinstance(value, date):
+        if self.is_sqlite and isinstance(value, date):
             if isinstance(value, datetime):
                 return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
             return value.isoformat()
         return value
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SortedRow]:
         """The rows of the page, and one more if there is a next one."""
-        if self.form.is_empty:
+        if self.shape.is_empty:
             return []
         short = SHORT_WALK * (self.limit + 1)
-        reaches = self.form.reaches
+        reaches = self.shape.index_lookups
         if self.sort is Sort.by_source:
-            few = self._fewest(FEW) if reaches else None
-            return self._walk_sources(LONG_WALK) if few is None else self._drive(few)
+            few = self._find_most_selective(FEW) if reaches else None
+            return self._scan_sources(LONG_SCAN_ROWS) if few is None else self._run_lookup(few)
         for name in reaches:
-            if (number := self._counted(name)) is not None and number < 2 * short:
-                return self._drive(name)
-        walks = self._walks()
-        found = self._found_before()
+            if (number := self._get_cached_count(name)) is not None and number < 2 * short:
+                return self._run_lookup(name)
+        walks = self._plan_scans()
+        found = self._get_cached_scan_count()
         if found is None:
             try:
-                return self._walk(walks, short)
-            except _Incomplete as walked:
-                found = walked.found
-                _counts(self.reading)[self._walk_key()] = (found, 0, time.monotonic() + COUNTS_KEPT)
-        return self._further(walks, short * (self.limit + 1) / (found + 0.5))
+                return self._run_scans(walks, short)
+            except _ScanIncomplete as walked:
+                found = walked.row_count
+                _get_count_cache(self.reading)[self._scan_key()] = (found, 0, time.monotonic() + COUNT_CACHE_SECONDS)
+        return self._scan_further(walks, short * (self.limit + 1) / (found + 0.5))
 
-    def _further(self, walks: list[Walk], expected: float) -> list[Row]:
+    def _scan_further(self, walks: list[IndexScan], expected: float) -> list[SortedRow]:
         """The same where a first walk was too short: it lets expect that so many rows have to be looked at."""
-        few, width = self._fewest(FEW), LONG_WALK
+        few, width = self._find_most_selective(FEW), LONG_SCAN_ROWS
         if few is not None:
             # As far as that and as far again, if it is less than to look at all claims of one filter.
-            if expected > 1.5 * (self._counted(few) or 0):
-                return self._drive(few)
-            width = _rounded(min(LONG_WALK, int(2 * expected)))
+            if expected > 1.5 * (self._get_cached_count(few) or 0):
+                return self._run_lookup(few)
+            width = _round_down(min(LONG_SCAN_ROWS, int(2 * expected)))
         try:
-            return self._walk(walks, width)
-        except _Incomplete:
-            if few is not None or (few := self._fewest(MANY)) is not None:
-                return self._drive(few)
-            raise too_broad(self.query) from None
+            return self._run_scans(walks, width)
+        except _ScanIncomplete:
+            if few is not None or (few := self._find_most_selective(MANY)) is not None:
+                return self._run_lookup(few)
+            raise build_too_broad_error(self.query) from None
 
-    def _found_before(self) -> int | None:
+    def _get_cached_scan_count(self) -> int | None:
         """How many claims a first walk for the same question found a short while ago, if they were too few."""
-        found, _, until = _counts(self.reading).get(self._walk_key(), (0, 0, 0.0))
+        found, _, until = _get_count_cache(self.reading).get(self._scan_key(), (0, 0, 0.0))
         return found if until > time.monotonic() else None
 
     def count(self) -> int:
         """How many claims match."""
-        if self.form.is_empty:
+        if self.shape.is_empty:
             return 0
-        few = self._fewest(FEW)
+        few = self._find_most_selective(FEW)
         if few is None:
-            text = self.form.text(0, 0, self.form.count_all)
+            text = self.shape.get_statement(0, 0, self.shape.build_count)
         else:
-            text = self.form.text(0, 0, self.form.count_driven, few)
+            text = self.shape.get_statement(0, 0, self.shape.build_lookup_count, few)
         found: int = self.reading.fetch_rows(text, self.parameters, planned=True)[0][0]
         return found
 
     # Which way --------------------------------------------------------------------------------------------------
 
-    def _counted(self, name: str) -> int | None:
+    def _get_cached_count(self, name: str) -> int | None:
         """How many claims a filter leads to, if that was counted to its end a short while ago."""
-        found = _counts(self.reading).get(self._count_key(name))
+        found = _get_count_cache(self.reading).get(self._count_key(name))
         return found[0] if found is not None and found[0] < found[1] and found[2] > time.monotonic() else None
 
     def _count_key(self, name: str) -> Hashable:
         return name, *self.values.get(name.partition(" ")[0], ()), self.snapshot.as_of
 
-    def _walk_key(self) -> Hashable:
+    def _scan_key(self) -> Hashable:
         return "walk", self.sort, *((name, *values) for name, values in self.values.items()), self.snapshot.as_of
 
-    def _fewest(self, most: int) -> str | None:
+    def _find_most_selective(self, most: int) -> str | None:
         """The filter that leads to the fewest claims; none where each leads to more than `most`."""
-        counts, now = _counts(self.reading), time.monotonic()
+        counts, now = _get_count_cache(self.reading), time.monotonic()
         for end in ROUNDS:
             if end > most:
                 break
             best: tuple[int, str] | None = None
-            for name in sorted(self.form.reaches, key=self._is_costly):
-                if self._is_costly(name) and (best is not None or end not in FULL_TEXT_ROUNDS):
+            for name in sorted(self.shape.index_lookups, key=self._is_costly_to_count):
+                if self._is_costly_to_count(name) and (best is not None or end not in FULL_TEXT_ROUNDS):
                     continue
                 key = self._count_key(name)
                 found = counts.get(key)
                 if found is None or found[2] < now or found[1] <= min(found[0], end - 1):
-                    text = self.form.text(end, 0, self.form.reached, name)
+                    text = self.shape.get_statement(end, 0, self.shape.build_index_count, name)
                     number = self.reading.fetch_rows(text, self.parameters, planned=True)[0][0]
-                    found = counts[key] = (number, end, now + COUNTS_KEPT)
+                    found = counts[key] = (number, end, now + COUNT_CACHE_SECONDS)
                 if found[0] < min(found[1], end) and (best is None or found[0] < best[0]):
                     best = found[0], name
             if best is not None:
                 return best[1]
         return None
 
-    def _is_costly(self, name: str) -> bool:
+    def _is_costly_to_count(self, name: str) -> bool:
         """Whether counting costs the same however far: a full-text index of PostgreSQL gives all that it has."""
-        return name.startswith("q ") and not self.sqlite
+        return name.startswith("q ") and not self.is_sqlite
 
-    def _walks(self) -> list[Walk]:
+    def _plan_scans(self) -> list[IndexScan]:
         """The walks of the order that is asked for: through claims with a value, and then through those without."""
-        form = self.form
-        column, index = WALKED[form.named]
+        form = self.shape
+        column, index = SORT_INDEXES[form.sort_name]
         prefixes: tuple[str, ...] = ("",)
         absorbed: tuple[str, ...] = ()
         if column == "date":
-            index, prefixes, absorbed = self._branches()
-        lower, upper = self._bounds(column)
+            index, prefixes, absorbed = self._choose_date_index()
+        lower, upper = self._find_sort_bounds(column)
         first, last = (upper, lower) if form.descending else (lower, upper)
         found = []
         start: str | None = None
         if self.known:
-            if self.key is not None and (first is None or self._is_inside(first)):
+            if self.cursor_id is not None and (first is None or self._is_cursor_past(first)):
                 start = "cursor"
             elif first is not None:
                 start = "bound"
-                self.parameters["start"] = self._plain(first)
+                self.parameters["start"] = self._to_driver_value(first)
             if last is not None:
-                self.parameters["end"] = self._plain(last)
-            bounded = tuple(form.bounded) if column == "date" else ()
-            found.append(Walk(index, column, prefixes, absorbed + bounded, True, start, last is not None))
-        if not (column == "date" and form.bounded):
-            behind = "cursor" if self.key is not None and not self.known else None
-            found.append(Walk(index, column, prefixes, absorbed, False, behind, False))
+                self.parameters["end"] = self._to_driver_value(last)
+            bounded = tuple(form.date_filters) if column == "date" else ()
+            found.append(IndexScan(index, column, prefixes, absorbed + bounded, True, start, last is not None))
+        if not (column == "date" and form.date_filters):
+            behind = "cursor" if self.cursor_id is not None and not self.known else None
+            found.append(IndexScan(index, column, prefixes, absorbed, False, behind, False))
         return found
 
-    def _is_inside(self, first: Any) -> bool:  # noqa: ANN401 - a bound of the sorted column
+    def _is_cursor_past(self, first: Any) -> bool:  # noqa: ANN401 - a bound of the sorted column
         """Whether the cursor lies behind where the walk would begin."""
-        return bool(self.value <= first if self.form.descending else self.value >= first)
+        return bool(self.value <= first if self.shape.descending else self.value >= first)
 
-    def _bounds(self, column: str) -> tuple[Any, Any]:
+    def _find_sort_bounds(self, column: str) -> tuple[Any, Any]:
         """Between which values the walk can stay."""
         query, view = self.query, self.snapshot
         if column == "seq":
             return None, view.as_of
         if column != "date":
             return None, None
-        days = [] if self.said_by is None else [self.said_by]
+        days = [] if self.latest_date is None else [self.latest_date]
         if view.as_of is not None:
             days.append(view.at.date())  # nothing is recorded before it was said
         return query.date_from, min(days) if days else None
 
-    def _branches(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    def _choose_date_index(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
         """The index that a walk by date takes, the beginnings of its ranges, and the filters that they fulfil."""
-        ways = self.form.by_date
+        ways = self.shape.date_indexes
         if not ways:
             return "ix_claim_date", ("",), ()
         best = ways[0]
         if len(ways) > 1:
-            few = self._fewest(FEW)
-            best = next((way for way in ways if few in way.of), best)
-        return best.name, best.branches, best.absorbed
+            few = self._find_most_selective(FEW)
+            best = next((way for way in ways if few in way.filters), best)
+        return best.name, best.range_prefixes, best.satisfied_filters
 
     # The ways ---------------------------------------------------------------------------------------------------
 
-    def _drive(self, name: str) -> list[Row]:
-        cursor = "" if self.key is None else "known" if self.known else "unknown"
-        return self._run(0, self.form.drive, name, cursor)
+    def _run_lookup(self, name: str) -> list[SortedRow]:
+        cursor = "" if self.cursor_id is None else "known" if self.known else "unknown"
+        return self._run_statement(0, self.shape.build_lookup, name, cursor)
 
-    def _walk(self, walks: list[Walk], width: int) -> list[Row]:
+    def _run_scans(self, walks: list[IndexScan], width: int) -> list[SortedRow]:
         """The rows of the walks, one after the other. Raises `_Incomplete`."""
-        rows: list[Row] = []
+        rows: list[SortedRow] = []
         for walk in walks:
             try:
-                rows += self._step(walk, width, self.limit + 1 - len(rows))
-            except _Incomplete as walked:
-                raise _Incomplete(len(rows) + walked.found) from None
+                rows += self._run_scan(walk, width, self.limit + 1 - len(rows))
+            except _ScanIncomplete as walked:
+                raise _ScanIncomplete(len(rows) + walked.row_count) from None
             if len(rows) > self.limit:
                 break
         return rows
 
-    def _step(self, walk: Walk, width: int, most: int) -> list[Row]:
-        rows = self._run(width, self.form.walk, walk)[:most]
+    def _run_scan(self, walk: IndexScan, width: int, most: int) -> list[SortedRow]:
+        rows = self._run_statement(width, self.shape.build_scan, walk)[:most]
         if any(row[0] is None for row in rows):
-            raise _Incomplete(sum(row[0] is not None for row in rows))
-        if len(rows) < most and len(walk.prefixes) == 1 and not self.form.extras and self._is_cut(walk, width):
-            raise _Incomplete(len(rows))
+            raise _ScanIncomplete(sum(row[0] is not None for row in rows))
+        if (
+            len(rows) < most
+            and len(walk.range_prefixes) == 1
+            and not self.shape.extra_lookups
+            and self._is_truncated(walk, width)
+        ):
+            raise _ScanIncomplete(len(rows))
         return rows
 
-    def _is_cut(self, walk: Walk, width: int) -> bool:
+    def _is_truncated(self, walk: IndexScan, width: int) -> bool:
         """Whether a walk of one branch that found too little was ended by its width."""
-        if not self.form.clauses.keys() - set(walk.absorbed):
+        if not self.shape.conditions.keys() - set(walk.satisfied_filters):
             return False
-        return bool(self._run(width, self.form.cut, walk))
+        return bool(self._run_statement(width, self.shape.build_truncation_check, walk))
 
-    def _walk_sources(self, width: int) -> list[Row]:
+    def _scan_sources(self, width: int) -> list[SortedRow]:
         """The claims source by source, the undated ones of each at its end."""
-        begin, day = self._stands()
-        asked = {"", *self.asking.known.sources}
+        begin, day = self._split_source_cursor()
+        asked = {"", *self.context.known.sources}
         for name in ("source", "source_kind", "interest"):
             if name in self.values:
                 asked &= set(self.values[name])
-        rows: list[Row] = []
+        rows: list[SortedRow] = []
         for source in sorted(each for each in asked if each > begin or (each == begin and day is not None)):
             self.parameters["walked_source"] = source
-            for walk in self._walks_of_source(day if source == begin else None):
+            for walk in self._plan_source_scans(day if source == begin else None):
                 try:
-                    rows += self._step(walk, width, self.limit + 1 - len(rows))
-                except _Incomplete:
-                    raise too_broad(self.query) from None
+                    rows += self._run_scan(walk, width, self.limit + 1 - len(rows))
+                except _ScanIncomplete:
+                    raise build_too_broad_error(self.query) from None
                 if len(rows) > self.limit:
                     return rows
         return rows
 
-    def _stands(self) -> tuple[str, date | None]:
+    def _split_source_cursor(self) -> tuple[str, date | None]:
         """The source and the day that the cursor stands at; no day where it stands behind a source."""
-        if self.key is None:
-            return "", DAWN
+        if self.cursor_id is None:
+            return "", EARLIEST_DATE
         source, _, day = str(self.value).rpartition(" ")
         try:
             return source, date.fromisoformat(day)
         except ValueError:
             return str(self.value), None
 
-    def _walks_of_source(self, day: date | None) -> list[Walk]:
+    def _plan_source_scans(self, day: date | None) -> list[IndexScan]:
         """The walks through the claims of one source, from the cursor on if that stands at a `day` of it."""
-        walk = Walk("ix_claim_source_date", "date", ("claim.source = :walked_source",), (), False, None, False)
-        day = None if day == DAWN else day
-        bounded = tuple(self.form.bounded)
-        lower, upper = self._bounds("date")
+        walk = IndexScan("ix_claim_source_date", "date", ("claim.source = :walked_source",), (), False, None, False)
+        day = None if day == EARLIEST_DATE else day
+        bounded = tuple(self.shape.date_filters)
+        lower, upper = self._find_sort_bounds("date")
         found = []
-        if day != UNDATED:
+        if day != UNDATED_SORT_DATE:
             start = None
             if day is not None and (lower is None or day >= lower):
                 start = "cursor"
-                self.parameters["cursor_value"] = self._plain(day)
+                self.parameters["cursor_value"] = self._to_driver_value(day)
             elif lower is not None:
                 start = "bound"
-                self.parameters["start"] = self._plain(lower)
+                self.parameters["start"] = self._to_driver_value(lower)
             if upper is not None:
-                self.parameters["end"] = self._plain(upper)
-            found.append(walk._replace(absorbed=bounded, known=True, start=start, end=upper is not None))
+                self.parameters["end"] = self._to_driver_value(upper)
+            found.append(walk._replace(satisfied_filters=bounded, known=True, start=start, has_end=upper is not None))
         if not bounded:
-            found.append(walk._replace(start="cursor" if day == UNDATED else None))
+            found.append(walk._replace(start="cursor" if day == UNDATED_SORT_DATE else None))
         return found
 
-    def _run(self, width: int, write: Any, *arguments: Any) -> list[Row]:  # noqa: ANN401 - a method of `Form`
+    def _run_statement(self, width: int, write: Any, *arguments: Any) -> list[SortedRow]:  # noqa: ANN401 - a method of `Form`
         # A walk that compares columns is the same whatever is asked for; what looks elsewhere is not.
-        planned = not width or not self.form.is_plain
-        text = self.form.text(self.limit + 1, width, write, *arguments)
+        planned = not width or not self.shape.compares_columns_only
+        text = self.shape.get_statement(self.limit + 1, width, write, *arguments)
         return self.reading.fetch_rows(text, self.parameters, planned=planned)
 
 
-def _rounded(number: int) -> int:
+def _round_down(number: int) -> int:
     """A little less, so that there are few different ones."""
     step = 1 << max(0, number.bit_length() - 3)
     return number // step * step
@@ -401,15 +406,15 @@ Also of whole questions, whose first walk was too short.
 """
 
 
-Counts = dict[Hashable, tuple[int, int, float]]
+CountCache = dict[Hashable, tuple[int, int, float]]
 """Filter and values → how many claims, counted to how many at most, and until when that is believed.
 
 Also of whole questions, whose first walk was too short.
 """
 
 
-def _counts(reading: ReadSession) -> Counts:
-    found: Counts = reading.database.caches.setdefault("counts", {})
-    if len(found) > COUNTS:
+def _get_count_cache(reading: ReadSession) -> CountCache:
+    found: CountCache = reading.database.caches.setdefault("counts", {})
+    if len(found) > MAX_CACHED_COUNTS:
         found.clear()
     return found

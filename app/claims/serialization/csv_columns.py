@@ -3,7 +3,7 @@
 from app.claims.schemas import Claim
 from app.http.csv_columns import define_column
 
-PATHS = {
+CSV_COLUMN_PATHS = {
     "id": "id",
     "revision": "revision",
     "status": "status",
@@ -53,4 +53,4 @@ PATHS = {
     "note": "note",
 }
 
-CLAIM_COLUMNS = [define_column(Claim, name, path) for name, path in PATHS.items()]
+CLAIM_COLUMNS = [define_column(Claim, name, path) for name, path in CSV_COLUMN_PATHS.items()]

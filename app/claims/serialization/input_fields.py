@@ -5,9 +5,9 @@ from typing import Any
 
 from app.comparison.figure import plain_number
 
-NUMBERS = ("value", "lower", "upper", "coverage", "out_of")
-FIGURE = ("as_printed", "lower_inclusive", "upper_inclusive", "approximate", "relative_to")
-PLAIN = (
+FIGURE_NUMBER_FIELDS = ("value", "lower", "upper", "coverage", "out_of")
+FIGURE_PLAIN_FIELDS = ("as_printed", "lower_inclusive", "upper_inclusive", "approximate", "relative_to")
+CLAIM_PLAIN_FIELDS = (
     "category",
     "subject",
     "place",
@@ -21,7 +21,7 @@ PLAIN = (
     "excludes",
     "note",
 )
-CITATION = (
+CITATION_INPUT_FIELDS = (
     "document",
     "role",
     "via",
@@ -35,32 +35,32 @@ CITATION = (
 )
 
 
-def figure_numbers(row: Mapping[Any, Any]) -> dict[str, Any]:
+def plain_figure_numbers(row: Mapping[Any, Any]) -> dict[str, Any]:
     """The numbers of a figure: whole ones without a decimal point."""
-    return {name: None if row[name] is None else plain_number(row[name]) for name in NUMBERS}
+    return {name: None if row[name] is None else plain_number(row[name]) for name in FIGURE_NUMBER_FIELDS}
 
 
-def given_claim(row: Mapping[Any, Any]) -> dict[str, Any]:
+def claim_as_input(row: Mapping[Any, Any]) -> dict[str, Any]:
     """The fields of a claim, without its citations."""
     return {
-        **{name: row[name] for name in PLAIN},
-        "figure": {**{name: row[name] for name in FIGURE}, **figure_numbers(row)},
+        **{name: row[name] for name in CLAIM_PLAIN_FIELDS},
+        "figure": {**{name: row[name] for name in FIGURE_PLAIN_FIELDS}, **plain_figure_numbers(row)},
         "period": {"edtf": row["period"], "aggregation": row["aggregation"]},
     }
 
 
-def given_citation(row: Mapping[Any, Any]) -> dict[str, Any]:
+def citation_as_input(row: Mapping[Any, Any]) -> dict[str, Any]:
     """The fields of a citation; its document by id."""
-    return {name: row[name] for name in CITATION}
+    return {name: row[name] for name in CITATION_INPUT_FIELDS}
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[dict[str, Any]]:
+def field_changes(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[dict[str, Any]]:
     """What changed, field by field: `[{"field": "figure.value", "before": 1531, "after": 1351}]`."""
     found: list[dict[str, Any]] = []
     for name in [*before, *(name for name in after if name not in before)]:
         old, new = before.get(name), after.get(name)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += differences(old, new, f"{path}{name}.")
+            found += field_changes(old, new, f"{path}{name}.")
         elif old != new:
             found.append({"field": path + name, "before": old, "after": new})
     return found

@@ -7,34 +7,47 @@ from typing import Any
 from sqlalchemy import and_, select
 from sqlmodel import Session
 
-from app.claims.serialization.input_fields import figure_numbers
+from app.claims.serialization.input_fields import plain_figure_numbers
 from app.database.snapshot import Snapshot
 from app.database.tables import AssessmentVersion, CitationVersion, DocumentVersion, SourceVersion, columns_of, table_of
 from app.enums import Status
-from app.sources.documents import CARD
+from app.sources.documents import DOCUMENT_CARD_FIELDS
 
-CITED = ("id", "role", "via", "fidelity", "quote", "quote_language", "translation", "locator", "gap", "withdrawn_on")
+CITATION_COLUMNS = (
+    "id",
+    "role",
+    "via",
+    "fidelity",
+    "quote",
+    "quote_language",
+    "translation",
+    "locator",
+    "gap",
+    "withdrawn_on",
+)
 
 
-CONFIDENCE = ("level", "reliability", "credibility", "stated", "assessor", "assessed_on", "rationale")
+CONFIDENCE_FIELDS = ("level", "reliability", "credibility", "stated", "assessor", "assessed_on", "rationale")
 
 
-Card = dict[str, Any]
+ResponseObject = dict[str, Any]
 
 
-def cards(session: Session, rows: Sequence[Mapping[Any, Any]], view: Snapshot) -> list[Card]:
+def build_claim_responses(session: Session, rows: Sequence[Mapping[Any, Any]], view: Snapshot) -> list[ResponseObject]:
     """The claims in `rows` as they are served, in the same order."""
     ids = [row["id"] for row in rows]
-    cited, assessed = citations_of(session, ids, view), confidence_of(session, ids, view)
+    cited, assessed = load_citations(session, ids, view), load_confidence(session, ids, view)
     return [
-        tombstone(row)
+        build_tombstone(row)
         if row["status"] == Status.removed
-        else _card(row, cited[row["id"]], assessed.get(row["id"]), view)
+        else _build_claim_response(row, cited[row["id"]], assessed.get(row["id"]), view)
         for row in rows
     ]
 
 
-def _card(row: Mapping[Any, Any], citations: list[Card], confidence: Card | None, view: Snapshot) -> Card:
+def _build_claim_response(
+    row: Mapping[Any, Any], citations: list[ResponseObject], confidence: ResponseObject | None, view: Snapshot
+) -> ResponseObject:
     address = f"/v1/claims/{row['id']}"
     # Before the day of its retraction a claim stands, for whoever asks what was known then.
     stood = row["retracted_on"] is not None and view.known_on is not None and row["retracted_on"] > view.known_on
@@ -48,7 +61,7 @@ def _card(row: Mapping[Any, Any], citations: list[Card], confidence: Card | None
         "proposition": row["proposition"],
         "modality": row["modality"],
         "derivation": row["derivation"],
-        "figure": figure_card(row),
+        "figure": build_figure_response(row),
         "period": {
             "edtf": row["period"],
             "start": row["period_start"],
@@ -84,9 +97,9 @@ def _card(row: Mapping[Any, Any], citations: list[Card], confidence: Card | None
     }
 
 
-def figure_card(row: Mapping[Any, Any]) -> Card:
+def build_figure_response(row: Mapping[Any, Any]) -> ResponseObject:
     """The figure of a claim."""
-    numbers = figure_numbers(row)
+    numbers = plain_figure_numbers(row)
     return {
         "as_printed": row["as_printed"],
         "kind": row["kind"],
@@ -103,13 +116,13 @@ def figure_card(row: Mapping[Any, Any]) -> Card:
     }
 
 
-def tombstone(row: Mapping[Any, Any]) -> Card:
+def build_tombstone(row: Mapping[Any, Any]) -> ResponseObject:
     """What is left of a claim that was taken down."""
     kept = {name: row[name] for name in ("id", "status", "category", "subject", "place", "recorded_at", "seq")}
     return kept | {"links": {"self": f"/v1/claims/{row['id']}"}}
 
 
-def citations_of(session: Session, claims: Iterable[str], view: Snapshot) -> dict[str, list[Card]]:
+def load_citations(session: Session, claims: Iterable[str], view: Snapshot) -> dict[str, list[ResponseObject]]:
     """Claim → its citations, the first recorded first."""
     citation, document, source = columns_of(CitationVersion), columns_of(DocumentVersion), columns_of(SourceVersion)
     joined = (
@@ -117,27 +130,31 @@ def citations_of(session: Session, claims: Iterable[str], view: Snapshot) -> dic
         .outerjoin(table_of(DocumentVersion), and_(document.id == citation.document, view.contains(DocumentVersion)))
         .outerjoin(table_of(SourceVersion), and_(source.slug == document.publisher, view.contains(SourceVersion)))
     )
-    of_document = [document[name].label(f"document_{name}") for name in CARD if name != "publisher_name"]
+    of_document = [
+        document[name].label(f"document_{name}") for name in DOCUMENT_CARD_FIELDS if name != "publisher_name"
+    ]
     statement = (
         select(*citation, *of_document, source.name.label("document_publisher_name"))
         .select_from(joined)
         .where(citation.claim.in_(list(claims)), view.contains(CitationVersion))
         .order_by(citation.id)
     )
-    found: dict[str, list[Card]] = defaultdict(list)
+    found: dict[str, list[ResponseObject]] = defaultdict(list)
     for row in session.execute(statement).mappings():
-        card = {name: row[name] for name in CITED}
-        shown = {"id": card.pop("id"), "document": {name: row[f"document_{name}"] for name in CARD}}
+        card = {name: row[name] for name in CITATION_COLUMNS}
+        shown = {"id": card.pop("id"), "document": {name: row[f"document_{name}"] for name in DOCUMENT_CARD_FIELDS}}
         found[row["claim"]].append(shown | card)
     return found
 
 
-def confidence_of(session: Session, claims: Iterable[str], view: Snapshot) -> dict[str, Card]:
+def load_confidence(session: Session, claims: Iterable[str], view: Snapshot) -> dict[str, ResponseObject]:
     """Claim → its newest assessment that was not withdrawn."""
     columns = columns_of(AssessmentVersion)
     statement = (
-        select(columns.claim, *(columns[name] for name in CONFIDENCE))
+        select(columns.claim, *(columns[name] for name in CONFIDENCE_FIELDS))
         .where(columns.claim.in_(list(claims)), columns.withdrawn.is_(False), view.contains(AssessmentVersion))
         .order_by(columns.assessed_on, columns.id)
     )
-    return {row["claim"]: {name: row[name] for name in CONFIDENCE} for row in session.execute(statement).mappings()}
+    return {
+        row["claim"]: {name: row[name] for name in CONFIDENCE_FIELDS} for row in session.execute(statement).mappings()
+    }

@@ -24,7 +24,7 @@ from app.sources.queries import SOURCE
 from app.sources.schemas import SourceInput
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.schemas import PlaceInput, SubjectInput
-from app.vocabulary.slug_records import Slugged
+from app.vocabulary.slug_records import RecordType
 
 SIMPLE = (
     "category",
@@ -38,7 +38,7 @@ SIMPLE = (
     "date_edtf",
     "note",
 )
-KINDS: dict[str, tuple[Slugged, type[Input]]] = {
+KINDS: dict[str, tuple[RecordType, type[Input]]] = {
     "source": (SOURCE, SourceInput),
     "subject": (SUBJECT, SubjectInput),
     "place": (PLACE, PlaceInput),
@@ -93,9 +93,9 @@ class MappedPlan:
         self._made: dict[tuple[str, str], Input] = {}
         self.records = self._declared()
 
-    def _declared(self) -> Sequence[tuple[Slugged, str, Input]]:
+    def _declared(self) -> Sequence[tuple[RecordType, str, Input]]:
         """What the mapping itself declares, in an order in which nothing refers to what comes later."""
-        tables: list[tuple[Slugged, dict[str, Any]]] = [
+        tables: list[tuple[RecordType, dict[str, Any]]] = [
             (CATEGORY, dict(self.mapping.categories)),
             (SUBJECT, dict(self.mapping.subjects)),
             (PLACE, dict(self.mapping.places)),
@@ -197,7 +197,7 @@ class MappedPlan:
                     made.skipped = f"`{check.column}` counts to another day than the date"
 
     def _note_record(
-        self, kind: Slugged, model: type[Input], slug: str | None, fields: dict[str, Any], made: Drafted
+        self, kind: RecordType, model: type[Input], slug: str | None, fields: dict[str, Any], made: Drafted
     ) -> None:
         if slug is None:
             return
@@ -331,10 +331,10 @@ def sendable(address: str) -> str:
     return address if address.isascii() else quote(address, safe="%!#$&'()*+,/:;=?@[]~")
 
 
-def in_order(kind: Slugged, table: dict[str, Any]) -> list[tuple[str, Any]]:
+def in_order(kind: RecordType, table: dict[str, Any]) -> list[tuple[str, Any]]:
     """The records of a table so that each comes after those it refers to. Raises `MappingRefused` for a circle."""
     waiting, ordered = dict(table), list[tuple[str, Any]]()
-    own = [name for name, target in kind.refers.items() if target is None]
+    own = [name for name, target in kind.references.items() if target is None]
     while waiting:
         ready = [slug for slug, given in waiting.items() if not _referred(given, own) & (waiting.keys() - {slug})]
         if not ready:

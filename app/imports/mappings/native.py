@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, Claim, ClaimInput, FigureInput
-from app.claims.serialization.csv_columns import PATHS
+from app.claims.serialization.csv_columns import CSV_COLUMN_PATHS
 from app.comparison.figure import plain_number
 from app.database.types import ID_PATTERN
 from app.errors import suggest_nearest
@@ -14,7 +14,7 @@ from app.imports.mappings.fields import Unread
 from app.imports.mappings.figures import number
 from app.imports.pipeline.row_mapping import Draft, Drafted, Vintages
 from app.imports.readers.reader import FileOptions, Row
-from app.vocabulary.slug_records import Slugged
+from app.vocabulary.slug_records import RecordType
 
 GUARDED = ("=", "+", "-", "@", "\t", "\r")
 REFUSED_COLUMNS = ("import_line", "import_reason")
@@ -48,7 +48,7 @@ class NativePlan:
     name = "native"
     options = FileOptions()
     vintages: Vintages | None = None
-    records: Sequence[tuple[Slugged, str, Input]] = ()
+    records: Sequence[tuple[RecordType, str, Input]] = ()
 
     def __init__(self) -> None:
         self._header: tuple[str, ...] = ()
@@ -101,7 +101,7 @@ def _cell(name: str, cell: Any) -> str:  # noqa: ANN401 - a sheet has numbers, d
 
 
 def _check_header(header: tuple[str, ...]) -> None:
-    known = {*PATHS, *REFUSED_COLUMNS}
+    known = {*CSV_COLUMN_PATHS, *REFUSED_COLUMNS}
     for name in header:
         if name not in known:
             raise Unread(

@@ -8,9 +8,9 @@ from datetime import date
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from app.claims.lookups import Card, Known
+from app.claims.lookups import RecordFields, ReferenceLookup
 from app.claims.schemas import CitationInput, ClaimInput
-from app.claims.validation import Checked, check_claim, retraction_fault
+from app.claims.validation import ValidatedClaim, find_retraction_fault, validate_claim
 from app.database.engine import Database
 from app.database.snapshot import Snapshot, open_snapshot
 from app.enums import Status
@@ -24,8 +24,8 @@ from app.imports.pipeline.staging import Stage, Staged
 from app.imports.quality.anomalies import Place, Smell, differing_transcriptions, figure_smells
 from app.imports.readers.options import MappingRefused
 from app.imports.readers.reader import Row
-from app.sources.documents import documents_named
-from app.vocabulary.slug_records import Slugged
+from app.sources.documents import load_documents_by_title
+from app.vocabulary.slug_records import RecordType
 
 EXAMPLES = 5
 """So many examples of each outcome are kept for the summary."""
@@ -42,7 +42,7 @@ LONGEST_REASON = 400
 Numbered = tuple[int, Row]
 """A row and its number in the whole import: two rows can stand in one line of two files with one name."""
 
-Record = tuple[Slugged, str, Input]
+Record = tuple[RecordType, str, Input]
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ class Intake:
         """The day of the files, where they have one."""
         self._given_vintage = vintage
         self._refused = refused or {}
-        self._known: Known | None = None
+        self._known: ReferenceLookup | None = None
         self._file: str | None = None
         self._repeats: Counter[str] = Counter()
 
@@ -150,27 +150,27 @@ class Intake:
             self._file, self.vintage = row.file, day
         return self.plan.draft(row, self.vintage)
 
-    def _open(self, session: Session, view: Snapshot) -> Known:
+    def _open(self, session: Session, view: Snapshot) -> ReferenceLookup:
         if self._known is None:
-            self._known = Known(session, view)
+            self._known = ReferenceLookup(session, view)
             self._promise(self._known, self.plan.records)
         self._known.session, self._known.snapshot = session, view
         if self.vintage is not None and self.vintage > self._known.today:
             raise MappingRefused(f"{self._file} is said to be of {self.vintage}, which has not come yet.")
         return self._known
 
-    def _promise(self, known: Known, records: Iterable[Record]) -> None:
+    def _promise(self, known: ReferenceLookup, records: Iterable[Record]) -> None:
         """Take as recorded what will be, where it is not yet."""
         for kind, slug, given in records:
-            if (kind.name, slug) not in self.records and not known.has(kind, slug):
-                known.promise(kind, slug, given.model_dump())
+            if (kind.name, slug) not in self.records and not known.has_slug(kind, slug):
+                known.add_pending(kind, slug, given.model_dump())
                 self.records[kind.name, slug] = (kind, slug, given)
 
     def unresolved(self) -> list[str]:
         """What the new sources, categories, subjects and places refer to that is not there."""
         missing = []
         for kind, slug, given in self.records.values() if self._known else ():
-            for name, target in kind.refers.items():
+            for name, target in kind.references.items():
                 value = getattr(given, name)
                 others = value if isinstance(value, list) else [value] if value else []
                 missing += [
@@ -180,23 +180,23 @@ class Intake:
                 ]
         return missing
 
-    def _known_has(self, kind: Slugged, slug: str) -> bool:
+    def _known_has(self, kind: RecordType, slug: str) -> bool:
         if (kind.name, slug) in self.records or self._known is None:
             return True
         with self.database.read() as session:
             self._known.session, self._known.snapshot = session, open_snapshot(session)
-            return self._known.has(kind, slug)
+            return self._known.has_slug(kind, slug)
 
     def _check(
-        self, known: Known, drafted: Iterable[tuple[int, Row, Drafted]]
+        self, known: ReferenceLookup, drafted: Iterable[tuple[int, Row, Drafted]]
     ) -> tuple[list[Ready], list[tuple[Ready, str, Ready]]]:
         """The drafts that keep every rule, and the relations between them."""
         parsed = [(n, row, made, self._parse(made)) for n, row, made in drafted]
         cited = (cite.document.url for _, _, _, inputs in parsed for given in inputs for cite in given.citations)
         addresses = {url for url in cited if url}
-        known.look_up(addresses)
+        known.load_documents_by_url(addresses)
         for card in self.stage.documents_at(addresses).values():
-            known.promise_document(card)
+            known.add_pending_document(card)
         ready: list[Ready] = []
         relations: list[tuple[Ready, str, Ready]] = []
         for n, row, made, inputs in parsed:
@@ -211,14 +211,14 @@ class Intake:
         return ready, relations
 
     def _checked(
-        self, known: Known, n: int, row: Row, made: Drafted, inputs: Sequence[ClaimInput]
+        self, known: ReferenceLookup, n: int, row: Row, made: Drafted, inputs: Sequence[ClaimInput]
     ) -> list[Ready] | None:
         """The drafts of one row, all of them right; None where the row is refused."""
         mine: list[Ready] = []
         reasons = list(made.faults)
-        new = [record for record in made.records if not known.has(record[0], record[1])]
+        new = [record for record in made.records if not known.has_slug(record[0], record[1])]
         for kind, slug, given in new:
-            known.promise(kind, slug, given.model_dump())
+            known.add_pending(kind, slug, given.model_dump())
         for draft, given in zip(made.drafts, inputs, strict=False):
             try:
                 checked = _by_every_rule(known, draft, given)
@@ -233,7 +233,7 @@ class Intake:
             reasons += [smell.detail for smell in (*made.smells, *smells)]
         if reasons:
             for kind, slug, _given in new:
-                known.forget(kind, slug)
+                known.discard_pending(kind, slug)
             self.refuse(n, row, reasons)
             return None
         for kind, slug, given in new:
@@ -252,7 +252,9 @@ class Intake:
                     made.faults.append(_reason(draft, where, error["msg"].removeprefix("Value error, "), None))
         return [] if made.faults else inputs
 
-    def _settle_documents(self, session: Session, view: Snapshot, known: Known, ready: Sequence[Ready]) -> None:
+    def _settle_documents(
+        self, session: Session, view: Snapshot, known: ReferenceLookup, ready: Sequence[Ready]
+    ) -> None:
         """Find the document of every citation, or think of a new one: of one address, or name, there is one."""
         nameless = {
             cite.document.title
@@ -260,19 +262,21 @@ class Intake:
             for cite, recorded in zip(each.given.citations, each.checked.documents, strict=True)
             if recorded is None and cite.document.url is None and cite.document.title
         }
-        named = documents_named(session, nameless, view) if nameless else {}
+        named = load_documents_by_title(session, nameless, view) if nameless else {}
         for each in ready:
             for cite, recorded in zip(each.given.citations, each.checked.documents, strict=True):
                 each.documents.append(recorded or self._document(known, cite, named))
 
-    def _document(self, known: Known, cite: CitationInput, named: Mapping[tuple[str, str | None], Card]) -> Card:
+    def _document(
+        self, known: ReferenceLookup, cite: CitationInput, named: Mapping[tuple[str, str | None], RecordFields]
+    ) -> RecordFields:
         given = cite.document
-        if given.url is not None and (card := known.document_at(given.url)) is not None:
+        if given.url is not None and (card := known.find_document_by_url(given.url)) is not None:
             return card
         if given.url is None and (card := named.get((given.title or "", given.publisher))):
             return card
         card = self.desk.new_document(known, given)
-        known.promise_document(card)
+        known.add_pending_document(card)
         return card
 
     def _keep_keys_apart(self, ready: Sequence[Ready]) -> None:
@@ -299,7 +303,7 @@ class Intake:
         register.ids = self.stage.ids_among(ids)
         return register
 
-    def _decided(self, known: Known, each: Ready, register: Recorded) -> Staged | None:
+    def _decided(self, known: ReferenceLookup, each: Ready, register: Recorded) -> Staged | None:
         made = self.desk.decide(known, each, register, self.plan.vintages, self.vintage)
         if isinstance(made, str):
             self.refuse(each.n, each.row, [made])
@@ -323,11 +327,11 @@ class Intake:
                 self.late.setdefault(each.n, []).append(smell.detail)
 
 
-def _by_every_rule(known: Known, draft: Draft, given: ClaimInput) -> Checked:
+def _by_every_rule(known: ReferenceLookup, draft: Draft, given: ClaimInput) -> ValidatedClaim:
     """The claim, checked, with its retraction. Raises `InvalidRequest`."""
-    checked = check_claim(known, given)
+    checked = validate_claim(known, given)
     if draft.retracted_on:
-        if wrong := retraction_fault(checked.state["date"], draft.retracted_on, known.today):
+        if wrong := find_retraction_fault(checked.state["date"], draft.retracted_on, known.today):
             raise invalid_field("retracted_on", wrong)
         checked.state.update(status=Status.retracted, retracted_on=draft.retracted_on)
     return checked

@@ -33,7 +33,7 @@ from app.imports.pipeline.row_resolver import Forms, nameless
 from app.imports.pipeline.staging import Stage
 from app.sources.queries import put_source
 from app.vocabulary.records import put_category, put_place, put_subject
-from app.vocabulary.slug_records import Slugged, absent
+from app.vocabulary.slug_records import RecordType, find_missing_slugs
 
 PUT: dict[str, Any] = {"category": put_category, "subject": put_subject, "place": put_place, "source": put_source}
 
@@ -102,14 +102,14 @@ def _look_again(session: Session, intake: Intake, since: int) -> None:
 
 def _record(log: WriteTransaction, intake: Intake) -> None:
     """Record the sources, categories, subjects and places that are still not there."""
-    by_kind: dict[str, tuple[Slugged, dict[str, Any]]] = {}
+    by_kind: dict[str, tuple[RecordType, dict[str, Any]]] = {}
     for kind, slug, given in intake.records.values():
         by_kind.setdefault(kind.name, (kind, {}))[1][slug] = given
     for name, put in PUT.items():
         if name in by_kind:
             kind, table = by_kind[name]
             for slug, given in in_order(kind, table):
-                if absent(log.session, kind, {slug}, log.snapshot):
+                if find_missing_slugs(log.session, kind, {slug}, log.snapshot):
                     put(log, slug, given)
 
 

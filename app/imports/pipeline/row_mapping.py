@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from app.http.schema_types import Input
 from app.imports.quality.anomalies import Smell
 from app.imports.readers.options import FileOptions, Row
-from app.vocabulary.slug_records import Slugged
+from app.vocabulary.slug_records import RecordType
 
 OnChange = Literal["supersede", "fix", "report"]
 
@@ -35,7 +35,7 @@ class Drafted:
     drafts: list[Draft] = field(default_factory=list)
     relations: list[tuple[int, str, int]] = field(default_factory=list)
     """From the draft with this index, of this type, to the draft with that one."""
-    records: list[tuple[Slugged, str, Input]] = field(default_factory=list)
+    records: list[tuple[RecordType, str, Input]] = field(default_factory=list)
     """Sources, subjects and places that the row names."""
     smells: list[Smell] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Plan(Protocol):
     vintages: Vintages | None
 
     @property
-    def records(self) -> Sequence[tuple[Slugged, str, Input]]:
+    def records(self) -> Sequence[tuple[RecordType, str, Input]]:
         """The sources, categories, subjects and places that are recorded first if they are not there yet."""
 
     def vintage(self, file: str) -> date | None:

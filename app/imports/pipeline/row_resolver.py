@@ -7,9 +7,9 @@ from typing import Any
 
 from uuid_utils import uuid7
 
-from app.claims.lookups import Card, Known
+from app.claims.lookups import RecordFields, ReferenceLookup
 from app.claims.schemas import CitedDocument, ClaimInput
-from app.claims.validation import Checked, citation_columns, fingerprint
+from app.claims.validation import ValidatedClaim, build_citation_columns, compute_fingerprint
 from app.database.engine import Database
 from app.database.row_encoding import RowEncoder
 from app.database.tables import AssessmentVersion, CitationVersion, ClaimVersion, DocumentVersion
@@ -55,8 +55,8 @@ class Ready:
     row: Row
     draft: Draft
     given: ClaimInput
-    checked: Checked
-    documents: list[Card] = field(default_factory=list)
+    checked: ValidatedClaim
+    documents: list[RecordFields] = field(default_factory=list)
     state: dict[str, Any] = field(default_factory=dict)
     restated: dict[str, Any] | None = None
     claim: str = ""
@@ -98,7 +98,7 @@ class Desk:
         self.retractions = 0
         self._pending: dict[str, tuple[str, dict[str, Any]]] = {}
         """Documents that are written as soon as something is cited from them."""
-        self._thought_of: dict[str, Card] = {}
+        self._thought_of: dict[str, RecordFields] = {}
         """The same by their address, or what stands for it."""
 
     def begin(self) -> None:
@@ -117,7 +117,7 @@ class Desk:
         if vintages.on_change == "supersede" and day is not None:
             each.restated = _said_on(each.checked.state, max(day, each.checked.state["date"] or day))
 
-    def new_document(self, known: Known, given: CitedDocument) -> Card:
+    def new_document(self, known: ReferenceLookup, given: CitedDocument) -> RecordFields:
         """A document that is not recorded yet, as a card; it is written once something is cited from it."""
         address = given.url or nameless(given.title, given.publisher)
         if (known_as := self._thought_of.get(address)) is not None:
@@ -131,7 +131,7 @@ class Desk:
         return state
 
     def decide(
-        self, known: Known, each: Ready, register: Recorded, vintages: Vintages | None, day: date | None
+        self, known: ReferenceLookup, each: Ready, register: Recorded, vintages: Vintages | None, day: date | None
     ) -> Staged | str:
         """The claim as it waits: what becomes of it, and what is to be written; or why the row is refused."""
         said = register.said.get(each.draft.key or "", [])
@@ -183,7 +183,7 @@ class Desk:
             return Decision(Outcome.unchanged, waiting, print_)
         return decision
 
-    def _new(self, known: Known, each: Ready, id_: str, state: State) -> Body:
+    def _new(self, known: ReferenceLookup, each: Ready, id_: str, state: State) -> Body:
         """What is written of a new claim."""
         body: Body = {
             "claim": self.forms.claim.values({**state, "id": id_, "import_id": self.import_id}),
@@ -200,7 +200,7 @@ class Desk:
         return body
 
     def _changed(
-        self, known: Known, each: Ready, decision: Decision, register: Recorded, day: date
+        self, known: ReferenceLookup, each: Ready, decision: Decision, register: Recorded, day: date
     ) -> tuple[Body, str | None]:
         """A row that said something else before: a claim of its own, or a repair of ours."""
         assert decision.claim is not None  # noqa: S101 - it stands
@@ -228,21 +228,21 @@ class Desk:
         self.stage.relate(each.claim, "supersedes", decision.claim, told)
         return self._new(known, each, each.claim, restated), print_
 
-    def _cited(self, known: Known, each: Ready, register: Recorded, print_: str) -> Body:
+    def _cited(self, known: ReferenceLookup, each: Ready, register: Recorded, print_: str) -> Body:
         """The citations that a claim, which stands or waits already, does not have yet."""
         cited = register.cited.setdefault(each.claim, set()) | self.stage.cited_in(print_)
         more = self._citations(known, each, each.claim, cited)
         register.cited[each.claim] |= {document for _, document, _ in more}
         return {"citations": more} if more else {}
 
-    def _citations(self, known: Known, each: Ready, claim: str, but: Iterable[str]) -> list[list[Any]]:
+    def _citations(self, known: ReferenceLookup, each: Ready, claim: str, but: Iterable[str]) -> list[list[Any]]:
         """The rows of the citations, with their ids and documents, except in the documents `but`."""
         made = []
         for cite, document in zip(each.given.citations, each.documents, strict=True):
             if document["id"] not in but:
                 if (pending := self._pending.pop(document["id"], None)) is not None:
                     self.stage.add_document(document["id"], *pending)
-                columns = citation_columns(known, cite, claim, each.given.source, document)
+                columns = build_citation_columns(known, cite, claim, each.given.source, document)
                 id_ = str(uuid7())
                 made.append([id_, document["id"], self.forms.citation.values({**columns, "id": id_})])
         return made
@@ -291,4 +291,4 @@ def nameless(title: str | None, publisher: str | None) -> str:
 def _said_on(state: State, day: date) -> dict[str, Any]:
     """The same, said on another day."""
     dated = {**state, "date": day, "date_edtf": day.isoformat()}
-    return dated | {"fingerprint": fingerprint(dated)}
+    return dated | {"fingerprint": compute_fingerprint(dated)}

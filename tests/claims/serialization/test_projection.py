@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.claims.queries import read_cards
+from app.claims.queries import read_claims
 from app.claims.schemas import Claim
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
-from app.claims.serialization.export import write_lines
-from app.claims.serialization.projection import write_claim, write_claims
-from app.claims.serialization.row_cache import claims_as_text
+from app.claims.serialization.export import render_lines
+from app.claims.serialization.projection import render_claim, render_claims
+from app.claims.serialization.row_cache import get_or_render_claims
 from app.database.read_session import ReadSession
 from app.database.read_session import read_session as reading_of
 from app.database.snapshot import Snapshot
@@ -33,18 +33,18 @@ def assert_written(register: Register, view: Snapshot | None = None, columns: li
         for version, id_ in read.fetch_rows(standing):
             versions.append(version)
             ids.append(str(id_))
-        cards = read_cards(read.session, versions, view)
+        cards = read_claims(read.session, versions, view)
         assert texts(read, versions, view, NESTED_LAYOUT) == [json_bytes(card).decode() for card in cards]
         flat = RowLayout.from_columns(columns)
         assert texts(read, versions, view, flat) == [json_bytes(row).decode() for row in flatten_rows(cards, columns)]
-        assert write_lines(read, versions, ids, view, NESTED_LAYOUT) == NDJSON.lines(cards, [])
-        assert write_lines(read, versions, ids, view, flat) == NDJSON.lines(cards, columns)
-        assert write_lines(read, versions, ids, view, RowLayout.from_columns(columns, csv=True)) == CSV.lines(
+        assert render_lines(read, versions, ids, view, NESTED_LAYOUT) == NDJSON.lines(cards, [])
+        assert render_lines(read, versions, ids, view, flat) == NDJSON.lines(cards, columns)
+        assert render_lines(read, versions, ids, view, RowLayout.from_columns(columns, csv=True)) == CSV.lines(
             cards, columns
         )
         for card in cards[-5:]:
             if view.as_of is None:
-                assert write_claim(read, card["id"], view) == (json_bytes(card).decode(), card["revision"])
+                assert render_claim(read, card["id"], view) == (json_bytes(card).decode(), card["revision"])
         for card in cards:
             # And the schema itself says so, too: nothing is lost or added on the way through it.
             assert Claim.model_validate(card).model_dump(mode="json") == Claim.model_validate_json(
@@ -55,9 +55,9 @@ def assert_written(register: Register, view: Snapshot | None = None, columns: li
 
 def texts(read: ReadSession, versions: list[int], view: Snapshot, layout: RowLayout) -> list[str]:
     """What the database writes; from memory it is the same, asked for the first time and again."""
-    found = [written.text for written in write_claims(read, versions, view, layout)]
-    assert claims_as_text(read, versions, view, layout) == found
-    assert claims_as_text(read, versions[::-1], view, layout) == found[::-1]
+    found = [written.text for written in render_claims(read, versions, view, layout)]
+    assert get_or_render_claims(read, versions, view, layout) == found
+    assert get_or_render_claims(read, versions[::-1], view, layout) == found[::-1]
     return found
 
 

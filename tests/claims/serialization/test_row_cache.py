@@ -1,13 +1,13 @@
 """Claims that were written once are read again from memory, for as long as they still say the same."""
 
-from app.claims.serialization.row_cache import kept_for
+from app.claims.serialization.row_cache import get_claim_row_cache
 from tests.examples import claim, furnish, numbered, recorded, source
 from tests.registers import Register
 
 
 def asked(register: Register, path: str) -> tuple[int, int, list[dict[str, object]]]:
     """How many claims of an answer came from memory, how many did not, and the claims."""
-    kept = kept_for(register.database)
+    kept = get_claim_row_cache(register.database)
     hits, misses = kept.hits, kept.misses
     found = register.get(path).json()["data"]
     return kept.hits - hits, kept.misses - misses, found
