@@ -17,8 +17,7 @@ from app.claims.routes import router as claims
 from app.database.engine import Database
 from app.database.snapshot import open_snapshot
 from app.feeds.routes import router as feeds
-from app.http import health, problems
-from app.http import openapi as docs
+from app.http import health, openapi, problems
 from app.http.cache_middleware import ResponseCacheMiddleware
 from app.http.middleware import EXPOSED_HEADERS, PreflightMiddleware, RequestCounters, RequestMiddleware
 from app.http.routing import in_matching_order
@@ -92,7 +91,7 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
     app.state.counts = RequestCounters()
     app.state.documented_routes = [route for router in ROUTERS for route in router.routes]
     app.router.routes.extend(in_matching_order(app.state.documented_routes))
-    docs.add_documentation_routes(app)
+    openapi.add_documentation_routes(app)
     problems.add_exception_handlers(app)
     app.add_middleware(
         RequestMiddleware, max_body_bytes=settings.max_body_bytes, larger={"/v1/imports": settings.max_import_bytes}

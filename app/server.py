@@ -36,10 +36,10 @@ def serve_in_processes(settings: Settings, listening: socket, workers: int) -> N
 
     _configure_logging(settings)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    Multiprocess(_uvicorn_config(f"{__name__}:worker", workers=workers), sockets=[listening]).run()
+    Multiprocess(_uvicorn_config(f"{__name__}:create_worker_app", workers=workers), sockets=[listening]).run()
 
 
-def worker() -> FastAPI:
+def create_worker_app() -> FastAPI:
     """The service in one of several processes."""
     from app.main import create_app  # noqa: PLC0415 - see above
 

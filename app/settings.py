@@ -86,7 +86,7 @@ def _mask_password(value: str) -> str:
 
 
 def read_settings() -> Settings:
-    """The settings of this process. Raises `SettingsFault`, naming every wrong or misspelt variable."""
+    """The settings of this process. Raises `InvalidSettings`, naming every wrong or misspelt variable."""
     known = {environment_variable(field) for field in Settings.model_fields}
     faults = []
     for name in sorted(os.environ):

@@ -11,16 +11,16 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from tests.plans.filled import (
-    BEGAN,
+    REGISTER_START,
     COMMON_WORD,
-    DAYS,
+    REGISTER_DAYS,
     FREQUENT_WORD,
     RARE_WORD,
-    SELDOM_WORD,
-    SOURCES,
-    TOPICS,
-    named,
-    questions,
+    UNCOMMON_WORD,
+    SOURCE_COUNT,
+    TOPIC_COUNT,
+    slug_of,
+    make_questions,
 )
 
 LIMIT = 50
@@ -40,11 +40,11 @@ class Shape:
 
 
 def _day(number: int) -> str:
-    return (BEGAN.date() + dt.timedelta(days=number)).isoformat()
+    return (REGISTER_START.date() + dt.timedelta(days=number)).isoformat()
 
 
 def _question(number: int) -> dict[str, str]:
-    return {kind: values[number] for kind, values in zip(("category", "subject", "place"), questions(), strict=True)}
+    return {kind: values[number] for kind, values in zip(("category", "subject", "place"), make_questions(), strict=True)}
 
 
 def question_of(topic: str) -> dict[str, str]:
@@ -60,13 +60,13 @@ SHAPES = (
     Shape("place", [{"place": _question(n)["place"]} for n in _FEW]),
     Shape("one question", [_question(n) for n in _FEW]),
     Shape("the large question", [_question(0)]),
-    Shape("small source", [{"source": named("source", n)} for n in _FEW]),
-    Shape("the large source", [{"source": named("source", 0)}]),
+    Shape("small source", [{"source": slug_of("source", n)} for n in _FEW]),
+    Shape("the large source", [{"source": slug_of("source", 0)}]),
     Shape(
-        "large source, category", [{"source": named("source", 0), "category": _question(n)["category"]} for n in _FEW]
+        "large source, category", [{"source": slug_of("source", 0), "category": _question(n)["category"]} for n in _FEW]
     ),
-    Shape("the large topic", [{"topic": named("topic", 0)}]),
-    Shape("small topic", [{"topic": named("topic", n)} for n in (3, 5, 6, 9)]),
+    Shape("the large topic", [{"topic": slug_of("topic", 0)}]),
+    Shape("small topic", [{"topic": slug_of("topic", n)} for n in (3, 5, 6, 9)]),
     Shape("month", [{"date_from": _day(250 * n), "date_to": _day(250 * n + 30)} for n in _FEW]),
     Shape("category, year", [{"category": _question(n)["category"], "date_to": _day(200 * n + 300)} for n in _FEW]),
     Shape("period", [{"period_from": _day(200 * n), "period_to": _day(200 * n + 30)} for n in _FEW]),
@@ -76,7 +76,7 @@ SHAPES = (
     Shape("confidence", [{"confidence": level} for level in ("high", "moderate", "low", "unassessed")]),
     Shape("range of values", [{"value_min": f"{10**n}", "value_max": f"{2 * 10**n}"} for n in _FEW]),
     Shape("largest", [{"category": _question(n)["category"]} for n in _FEW], "-value"),
-    Shape("newest recorded", [{"source": named("source", n)} for n in (0, 1, 2, 3)], "-recorded"),
+    Shape("newest recorded", [{"source": slug_of("source", n)} for n in (0, 1, 2, 3)], "-recorded"),
 )
 """The twenty shapes, declared here and nowhere else."""
 
@@ -89,7 +89,7 @@ def spread(known: "Known") -> tuple[Shape, ...]:
     )
 
 
-WORDS = (RARE_WORD, SELDOM_WORD, "figure123", "figure777", f"{FREQUENT_WORD} figure100", f"{FREQUENT_WORD} crossing")
+WORDS = (RARE_WORD, UNCOMMON_WORD, "figure123", "figure777", f"{FREQUENT_WORD} figure100", f"{FREQUENT_WORD} crossing")
 
 
 @dataclass
@@ -131,7 +131,7 @@ def shallow(shape: Shape, _filters: Filters, _known: Known, chance: random.Rando
 def deep(shape: Shape, filters: Filters, known: Known, chance: random.Random) -> Place:
     """Anywhere in the list."""
     first = _number(filters.get("date_from"), 0)
-    last = _number(filters.get("date_to"), DAYS)
+    last = _number(filters.get("date_to"), REGISTER_DAYS)
     share = chance.random()
     total = max(1, known.totals[key_of(shape, filters)] - LIMIT)
     match shape.sort:
@@ -145,7 +145,7 @@ def deep(shape: Shape, filters: Filters, known: Known, chance: random.Random) ->
 
 
 def _number(day: str | None, otherwise: int) -> int:
-    return otherwise if day is None else (dt.date.fromisoformat(day) - BEGAN.date()).days
+    return otherwise if day is None else (dt.date.fromisoformat(day) - REGISTER_START.date()).days
 
 
 def key_of(shape: Shape, filters: Filters) -> str:
@@ -181,8 +181,8 @@ def naive_page(shape: Shape, filters: Filters, place: Place | None, *, count: bo
 
 
 BROAD = (
-    *(RARE_WORD, SELDOM_WORD, FREQUENT_WORD, COMMON_WORD),
-    *("figure123", f"{FREQUENT_WORD} crossing", f"{COMMON_WORD} {SELDOM_WORD}"),
+    *(RARE_WORD, UNCOMMON_WORD, FREQUENT_WORD, COMMON_WORD),
+    *("figure123", f"{FREQUENT_WORD} crossing", f"{COMMON_WORD} {UNCOMMON_WORD}"),
 )
 FORMS = 8
 PLAIN = "category, by date"
@@ -191,7 +191,7 @@ Asking = Callable[[random.Random, int], Filters]
 
 
 def _any_day(chance: random.Random) -> str:
-    return _day(chance.randrange(DAYS // 4, DAYS))
+    return _day(chance.randrange(REGISTER_DAYS // 4, REGISTER_DAYS))
 
 
 def _any_state(chance: random.Random, seq: int) -> str:
@@ -199,7 +199,7 @@ def _any_state(chance: random.Random, seq: int) -> str:
 
 
 def _any_source(chance: random.Random) -> str:
-    return named("source", chance.randrange(SOURCES))
+    return slug_of("source", chance.randrange(SOURCE_COUNT))
 
 
 def _any_place(chance: random.Random) -> str:
@@ -217,14 +217,14 @@ BOUNDED: Mapping[str, Sequence[Asking]] = {
         lambda chance, _seq: {"q": FREQUENT_WORD, "category": _any_category(chance)},
     ],
     "topic": [
-        lambda _chance, _seq: {"topic": named("topic", 0)},
-        lambda chance, _seq: {"topic": named("topic", chance.randrange(TOPICS))},
+        lambda _chance, _seq: {"topic": slug_of("topic", 0)},
+        lambda chance, _seq: {"topic": slug_of("topic", chance.randrange(TOPIC_COUNT))},
     ],
     "narrower": [
-        lambda _chance, _seq: {"category": named("category", 0), "narrower": "true"},
-        lambda chance, _seq: {"subject": named("subject", chance.randrange(5)), "narrower": "true"},
-        lambda chance, _seq: {"place": named("place", chance.randrange(5)), "narrower": "true"},
-        lambda chance, _seq: {"topic": named("topic", chance.randrange(TOPICS)), "narrower": "false"},
+        lambda _chance, _seq: {"category": slug_of("category", 0), "narrower": "true"},
+        lambda chance, _seq: {"subject": slug_of("subject", chance.randrange(5)), "narrower": "true"},
+        lambda chance, _seq: {"place": slug_of("place", chance.randrange(5)), "narrower": "true"},
+        lambda chance, _seq: {"topic": slug_of("topic", chance.randrange(TOPIC_COUNT)), "narrower": "false"},
     ],
     "known_on": [
         lambda chance, _seq: {"known_on": _any_day(chance)},
@@ -297,12 +297,12 @@ WINDOWS = 36_000
 
 def sides(slug: str, first: int, count: int) -> list[str]:
     """A side-by-side `count` times, each time with another window."""
-    return [f"/v1/topics/{slug}/side-by-side?known_on={_day(DAYS)}&window={400 + first + n}" for n in range(count)]
+    return [f"/v1/topics/{slug}/side-by-side?known_on={_day(REGISTER_DAYS)}&window={400 + first + n}" for n in range(count)]
 
 
 def timelines(slug: str, first: int, count: int) -> list[str]:
     """The first 200 rows of a timeline, as known on different days that are still to come: the rows stay the same."""
-    days = range(2 * DAYS + first, 2 * DAYS + first + count)
+    days = range(2 * REGISTER_DAYS + first, 2 * REGISTER_DAYS + first + count)
     return [f"/v1/topics/{slug}/timeline?limit=200&known_on={_day(day)}" for day in days]
 
 
@@ -317,8 +317,8 @@ def searches(seed: int, count: int) -> list[str]:
     ]
 
 
-SMALL_TOPIC = named("topic", TOPICS - 1)
-LARGE_TOPIC = named("topic", 0)
+SMALL_TOPIC = slug_of("topic", TOPIC_COUNT - 1)
+LARGE_TOPIC = slug_of("topic", 0)
 
 
 def new_claims(count: int, mark: str) -> list[dict[str, Any]]:
@@ -327,10 +327,10 @@ def new_claims(count: int, mark: str) -> list[dict[str, Any]]:
         {
             **_question(n % 200),
             "modality": "estimate",
-            "source": named("source", 1 + n % (SOURCES - 1)),
+            "source": slug_of("source", 1 + n % (SOURCE_COUNT - 1)),
             "figure": {"as_printed": f"{10**8 + n}", "value": 10**8 + n},
-            "period": {"edtf": f"{_day(n % DAYS)}/{_day(n % DAYS + 1)}", "aggregation": "within"},
-            "date": _day(n % DAYS + 2),
+            "period": {"edtf": f"{_day(n % REGISTER_DAYS)}/{_day(n % REGISTER_DAYS + 1)}", "aggregation": "within"},
+            "date": _day(n % REGISTER_DAYS + 2),
             "note": f"Recorded while measuring, {mark} {n}.",
             "citations": [
                 {

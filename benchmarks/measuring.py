@@ -25,7 +25,7 @@ from benchmarks.asked import LARGE_TOPIC, SHAPES, SMALL_TOPIC, Known, Shape, key
 from benchmarks.peers import datasette, pocketbase
 from benchmarks.register import CACHE, Store, known_ids, postmaster, rows
 from benchmarks.servers import Server, ServerFailed, bare, naive, ours
-from tests.registers import settings_for
+from tests.registers import make_settings
 
 MOST = 8_000
 """So many different addresses are made for one load."""
@@ -58,7 +58,7 @@ class Bench:
         """Copy the register, and learn what the addresses are made from."""
         # What nobody writes to is not copied: ten million claims take tens of gigabytes.
         self.url = self.store.copy(self.claims) if self.claims <= WHOLE else self.store.filled(self.claims)
-        database = Database(settings_for(self.url))
+        database = Database(make_settings(self.url))
         with database.write() as session:
             self.key = create_key(session, "benchmark", Role.editor)
         database.close()

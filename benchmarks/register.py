@@ -15,7 +15,7 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from tests.plans import filled
-from tests.plans.filled import fill
+from tests.plans.filled import fill_register
 from tests.registers import migrate
 
 CACHE = Path(__file__).parent.parent / ".bench"
@@ -44,7 +44,7 @@ class Store:
             self._drop(making)
             self._create(making)
             migrate(self._address(making))
-            fill(self._address(making), claims)
+            fill_register(self._address(making), claims)
             self._rename(making, name)
         return url
 

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 
 from benchmarks.made_claims import fill
 from benchmarks.raw import opened
-from tests.registers import Copies
+from tests.registers import DatabaseCopies
 
 
 class Store:
@@ -25,9 +25,9 @@ class Store:
     def __init__(self, kind: str, folder: Path, server: str | None) -> None:
         self.kind = kind
         self._server = server
-        self._copies = Copies(folder, server)
-        self._copies.make_template("empty", None)
-        filled = self._copies.make("empty")
+        self._copies = DatabaseCopies(folder, server)
+        self._copies.create_template("empty", None)
+        filled = self._copies.create_copy("empty")
         database = opened(filled)
         self.key = fill(database)
         database.close()
@@ -35,7 +35,7 @@ class Store:
 
     def make(self) -> str:
         """The address of a new register."""
-        url = self._copies.make("filled")
+        url = self._copies.create_copy("filled")
         self.settle()
         return url
 

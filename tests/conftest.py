@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.registers import Copies, Register, opened
+from tests.registers import DatabaseCopies, Register, open_register
 
 DATABASES = ["sqlite", "postgresql"]
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
@@ -40,35 +40,35 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", params=DATABASES)
-def copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Copies:
+def copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DatabaseCopies:
     server = request.getfixturevalue("postgres") if request.param == "postgresql" else None
-    made = Copies(tmp_path_factory.mktemp(request.param), server)
-    made.make_template("empty", None)
+    made = DatabaseCopies(tmp_path_factory.mktemp(request.param), server)
+    made.create_template("empty", None)
     return made
 
 
 @pytest.fixture
-def register(copies: Copies) -> Iterator[Register]:
+def register(copies: DatabaseCopies) -> Iterator[Register]:
     """An empty register of its own."""
-    yield from opened(copies.make("empty"))
+    yield from open_register(copies.create_copy("empty"))
 
 
 @pytest.fixture
-def starter(copies: Copies) -> Iterator[Register]:
+def starter(copies: DatabaseCopies) -> Iterator[Register]:
     """A register of its own with the starter claims, to write in."""
-    yield from opened(copies.make("starter"))
+    yield from open_register(copies.create_copy("starter"))
 
 
 @pytest.fixture(scope="session")
-def reading(copies: Copies) -> Iterator[Register]:
+def reading(copies: DatabaseCopies) -> Iterator[Register]:
     """A register with the starter claims that all tests share: read it, never write in it."""
-    yield from opened(copies.make("starter"))
+    yield from open_register(copies.create_copy("starter"))
 
 
 @pytest.fixture
-def make_database(copies: Copies) -> Callable[[str], str]:
+def make_database(copies: DatabaseCopies) -> Callable[[str], str]:
     """Make a database and return its address."""
-    return copies.make
+    return copies.create_copy
 
 
 @pytest.fixture(scope="session")

@@ -11,70 +11,70 @@ from app.vocabulary.records import put_category, put_place, put_subject
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 from tests.registers import Register
 
-PERIOD = {"edtf": "2022-02-24/2025-06-12", "aggregation": "cumulative"}
-_numbers = count(20_001)
+PERIOD_BODY = {"edtf": "2022-02-24/2025-06-12", "aggregation": "cumulative"}
+_claim_numbers = count(20_001)
 
 
-def figure(printed: str = "1,351", **numbers: Any) -> dict[str, Any]:
+def make_figure_body(printed: str = "1,351", **numbers: Any) -> dict[str, Any]:
     return {"as_printed": printed, **(numbers or {"value": 1351})}
 
 
-def citation(url: str = "https://example.org/report", **more: Any) -> dict[str, Any]:
+def make_citation_body(url: str = "https://example.org/report", **more: Any) -> dict[str, Any]:
     return {"document": {"url": url, "title": "The report", "publisher": "paper"}, **more}
 
 
-def claim(**changes: Any) -> dict[str, Any]:
+def make_claim_body(**changes: Any) -> dict[str, Any]:
     """The smallest claim that the register takes, with `changes`."""
     body: dict[str, Any] = {
         "category": "killed",
         "subject": "army",
         "place": "war",
         "modality": "estimate",
-        "figure": figure(),
-        "period": PERIOD,
+        "figure": make_figure_body(),
+        "period": PERIOD_BODY,
         "date": "2025-06-12",
         "source": "ministry",
-        "citations": [citation()],
+        "citations": [make_citation_body()],
     }
     return deepcopy(body | changes)
 
 
-def numbered(**changes: Any) -> dict[str, Any]:
+def make_unique_claim_body(**changes: Any) -> dict[str, Any]:
     """A claim that no other one equals."""
-    number = next(_numbers)
-    return claim(figure=figure(str(number), value=number), **changes)
+    number = next(_claim_numbers)
+    return make_claim_body(figure=make_figure_body(str(number), value=number), **changes)
 
 
-def source(name: str = "A source", **more: Any) -> dict[str, Any]:
+def make_source_body(name: str = "A source", **more: Any) -> dict[str, Any]:
     return {"name": name, "kind": "media", "interest": "independent", **more}
 
 
-def category(name: str = "Killed", **more: Any) -> dict[str, Any]:
+def make_category_body(name: str = "Killed", **more: Any) -> dict[str, Any]:
     return {"name": name, "definition": "What is counted.", "unit": "persons", "non_decreasing": True, **more}
 
 
-def topic(**changes: Any) -> dict[str, Any]:
+def make_topic_body(**changes: Any) -> dict[str, Any]:
     body = {"title": "How many?", "category": "casualties", "subject": "army", "place": "war"}
     return body | changes
 
 
-def furnish(register: Register) -> None:
+def record_example_vocabulary(register: Register) -> None:
     """Record the words that the bodies above refer to, in one transaction."""
     categories = {
-        "killed": category(),
-        "killed-named": category(parent="killed"),
-        "wounded": category("Wounded"),
-        "casualties": category("Casualties", components=["killed", "wounded"]),
-        "survived": category("Survived", non_decreasing=False),
+        "killed": make_category_body(),
+        "killed-named": make_category_body(parent="killed"),
+        "wounded": make_category_body("Wounded"),
+        "casualties": make_category_body("Casualties", components=["killed", "wounded"]),
+        "survived": make_category_body("Survived", non_decreasing=False),
     }
     subjects = {"army": [], "brigade": ["army"], "militia": []}
     places = {"war": [], "front": ["war"]}
     sources = {
-        "ministry": source("The ministry", kind="government", interest="party"),
-        "minister": source("The minister", kind="individual", interest="party", speaks_for="ministry"),
-        "institute": source("The institute", kind="research"),
-        "agency": source("The agency"),
-        "paper": source("The paper"),
+        "ministry": make_source_body("The ministry", kind="government", interest="party"),
+        "minister": make_source_body("The minister", kind="individual", interest="party", speaks_for="ministry"),
+        "institute": make_source_body("The institute", kind="research"),
+        "agency": make_source_body("The agency"),
+        "paper": make_source_body("The paper"),
     }
     with write_transaction(register.database, "desk") as log:
         for slug, body in categories.items():
@@ -87,7 +87,7 @@ def furnish(register: Register) -> None:
             put_source(log, slug, SourceInput(**body))
 
 
-def recorded(register: Register, body: dict[str, Any]) -> dict[str, Any]:
+def submit_claim(register: Register, body: dict[str, Any]) -> dict[str, Any]:
     """The claim that was made of `body`."""
     answer = register.write("POST", "/v1/claims", body)
     assert answer.status_code == 201, answer.text
@@ -95,7 +95,7 @@ def recorded(register: Register, body: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
-def seq_of(register: Register) -> int:
+def read_latest_seq(register: Register) -> int:
     seq: int = register.get("/health/ready").json()["seq"]
     return seq
 
@@ -113,7 +113,7 @@ def assert_problem(answer: Any, status: int, code: str | None = None) -> dict[st
     return problem
 
 
-def every_page(register: Register, path: str, limit: int, **parameters: Any) -> list[list[dict[str, Any]]]:
+def read_all_pages(register: Register, path: str, limit: int, **parameters: Any) -> list[list[dict[str, Any]]]:
     """All pages of a list, following `meta.next_cursor`."""
     pages: list[list[dict[str, Any]]] = []
     cursor: str | None = None
@@ -128,5 +128,5 @@ def every_page(register: Register, path: str, limit: int, **parameters: Any) -> 
     return pages
 
 
-def every_row(register: Register, path: str, limit: int = 1000, **parameters: Any) -> list[dict[str, Any]]:
-    return [row for page in every_page(register, path, limit, **parameters) for row in page]
+def read_all_rows(register: Register, path: str, limit: int = 1000, **parameters: Any) -> list[dict[str, Any]]:
+    return [row for page in read_all_pages(register, path, limit, **parameters) for row in page]

@@ -39,26 +39,26 @@ class Register:
         return self.client.request(method, path, json=body, headers=self.keys[role] | headers)
 
 
-def settings_for(url: str) -> Settings:
+def make_settings(url: str) -> Settings:
     return Settings(DATABASE_URL=url, pool_size=4)  # type: ignore[call-arg] # named by its alias
 
 
 def migrate(url: str) -> None:
     config = alembic_config()
-    database = Database(settings_for(url))
+    database = Database(make_settings(url))
     with database.write_engine.connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     database.close()
 
 
-def _load(url: str) -> None:
-    database = Database(settings_for(url))
+def _load_starter_claims(url: str) -> None:
+    database = Database(make_settings(url))
     load_starter(database)
     database.close()
 
 
-class Copies:
+class DatabaseCopies:
     """Makes databases: `empty` ones are migrated, `starter` ones also hold the starter claims."""
 
     def __init__(self, folder: Path, server: str | None) -> None:
@@ -66,22 +66,22 @@ class Copies:
         self.server = server
         self.templates: dict[str, str] = {}
 
-    def make(self, kind: str) -> str:
+    def create_copy(self, kind: str) -> str:
         """The address of a new copy of the template `kind`."""
         if kind not in self.templates:
-            template = self._create(self.templates.get("empty") or self.make_template("empty", None))
-            _load(template)
+            template = self._create_database(self.templates.get("empty") or self.create_template("empty", None))
+            _load_starter_claims(template)
             self.templates[kind] = template
-        return self._create(self.templates[kind])
+        return self._create_database(self.templates[kind])
 
-    def make_template(self, kind: str, source: str | None) -> str:
+    def create_template(self, kind: str, source: str | None) -> str:
         """A migrated template."""
-        template = self._create(source)
+        template = self._create_database(source)
         migrate(template)
         self.templates[kind] = template
         return template
 
-    def _create(self, template: str | None) -> str:
+    def _create_database(self, template: str | None) -> str:
         name = f"cc_{uuid4().hex}"
         if self.server is None:
             path = self.folder / f"{name}.db"
@@ -95,13 +95,13 @@ class Copies:
         return make_url(self.server).set(database=name).render_as_string(hide_password=False)
 
 
-_idle: list[CounterclaimApp] = []
+_idle_apps: list[CounterclaimApp] = []
 """Applications that no test uses now: making one takes longer than most tests do."""
 
 
-def opened(url: str) -> Iterator[Register]:
-    settings = settings_for(url)
-    app = _idle.pop() if _idle else create_app(settings)
+def open_register(url: str) -> Iterator[Register]:
+    settings = make_settings(url)
+    app = _idle_apps.pop() if _idle_apps else create_app(settings)
     database = Database(settings)
     app.use_database(database)
     with database.write() as session:
@@ -110,4 +110,4 @@ def opened(url: str) -> Iterator[Register]:
         }
     with TestClient(app, base_url="http://testserver", raise_server_exceptions=False) as client:
         yield Register(settings, database, client, keys)
-    _idle.append(app)
+    _idle_apps.append(app)

@@ -1,7 +1,7 @@
 """Noticing that the register moved on, whoever wrote: another thread, another process, another machine.
 
 SQLite says so itself (`PRAGMA data_version`, in microseconds), so it is asked before every answer from memory and
-nothing lags. PostgreSQL is asked at most once in `LAG` seconds, and whenever this process wrote.
+nothing lags. PostgreSQL is asked at most once in `POLL_INTERVAL_SECONDS` seconds, and whenever this process wrote.
 """
 
 import time

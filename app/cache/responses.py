@@ -26,11 +26,11 @@ class EncodedBody:
     etag: str
     headers: list[Header]
     body: bytes
-    not_modified: list[Header] = field(init=False)
+    not_modified_headers: list[Header] = field(init=False)
 
     def __post_init__(self) -> None:
         """Those of a 304 are the same each time."""
-        self.not_modified = [each for each in self.headers if each[0] not in BODY_HEADERS]
+        self.not_modified_headers = [each for each in self.headers if each[0] not in BODY_HEADERS]
 
 
 @dataclass(slots=True)
@@ -52,9 +52,9 @@ class CachedResponse:
 class ChangeImpact:
     """A change, as far as answers depend on it.
 
-    `claim` has the fields of the claim that is new, or has a new citation or assessment; a field that changed itself is
-    not among them. Without `claim` and with `alone` nothing changed that an answer about claims could show; otherwise
-    anything may have.
+    `claim_fields` holds the fields of a claim that is new or has a new citation or assessment, without a field whose
+    own value changed. Without `claim_fields`, `affects_no_claim` says that no response about claims changes; otherwise
+    any response may change.
     """
 
     seq: int

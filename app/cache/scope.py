@@ -16,7 +16,7 @@ the newest assessment. No field: every claim.
 class CacheScope:
     """What an answer rests on: the state that was read, and the claims that it speaks of (none: any change counts).
 
-    `keys` are the names under which a cache in front of the service can forget it again (`Surrogate-Key`).
+    `surrogate_keys` are the names under which a cache in front of the service can forget it again (`Surrogate-Key`).
     """
 
     seq: int

@@ -14,9 +14,9 @@ from app.database.tables import VERSION_TABLES, Change, CitationVersion, Version
 from app.enums import Status
 from app.http.pagination import DEFAULT_LIMIT, Page
 
-Row = Mapping[Any, Any]
+StoredRow = Mapping[Any, Any]
 
-UNSEEN = {"version", "revision", "seq", "until_seq", "recorded_at", "recorded_until", "words"}
+VERSION_COLUMNS = {"version", "revision", "seq", "until_seq", "recorded_at", "recorded_until", "words"}
 """Columns that say when a version held, not what it says."""
 
 
@@ -30,17 +30,17 @@ def find_changes(session: Session, query: ChangeQuery, view: Snapshot) -> Page:
     rows = session.execute(wanted.order_by(change.seq).limit(limit + 1)).mappings().all()
     page = rows[:limit]
     cursor = str(page[-1]["seq"]) if len(rows) > limit else None
-    return Page(changes_of(session, page), view.seq, cursor, total)
+    return Page(build_change_rows(session, page), view.seq, cursor, total)
 
 
-def changes_of(session: Session, rows: Sequence[Row]) -> list[dict[str, Any]]:
+def build_change_rows(session: Session, rows: Sequence[StoredRow]) -> list[dict[str, Any]]:
     """Entries of the log as they are served."""
     by_kind: dict[str, list[int]] = defaultdict(list)
     for row in rows:
         by_kind[row["kind"]].append(row["seq"])
     data: dict[int, dict[str, Any] | None] = {}
     for kind, seqs in by_kind.items():
-        data |= _records(session, VERSION_TABLES[kind], seqs)
+        data |= _read_records(session, VERSION_TABLES[kind], seqs)
     shown = ("at", "kind", "action", "revision", "claim", "actor", "reason")
     return [
         {"seq": row["seq"], "id": row["key"], **{name: row[name] for name in shown}, "data": data.get(row["seq"])}
@@ -48,26 +48,26 @@ def changes_of(session: Session, rows: Sequence[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def _records(session: Session, table: type[Version], seqs: Sequence[int]) -> dict[int, dict[str, Any] | None]:
+def _read_records(session: Session, table: type[Version], seqs: Sequence[int]) -> dict[int, dict[str, Any] | None]:
     """`seq` → the record as that change left it; nothing where a takedown has erased it since."""
     columns = columns_of(table)
     rows = session.execute(select(*columns).where(columns.seq.in_(seqs))).mappings().all()
     if table is VERSION_TABLES["claim"]:
-        return _claims(session, rows)
+        return _read_claim_records(session, rows)
     if table is CitationVersion:
         # A claim's first citations came with the claim, and are told with it.
         return {row["seq"]: {"id": row["id"], "claim": row["claim"], **citation_as_input(row)} for row in rows}
-    return {row["seq"]: {name: value for name, value in row.items() if name not in UNSEEN} for row in rows}
+    return {row["seq"]: {name: value for name, value in row.items() if name not in VERSION_COLUMNS} for row in rows}
 
 
-def _claims(session: Session, rows: Sequence[Row]) -> dict[int, dict[str, Any] | None]:
+def _read_claim_records(session: Session, rows: Sequence[StoredRow]) -> dict[int, dict[str, Any] | None]:
     citation = columns_of(CitationVersion)
     wanted = select(*citation).where(citation.claim.in_({row["id"] for row in rows})).order_by(citation.id)
     cited = session.execute(wanted).mappings().all()
-    return {row["seq"]: _claim(row, cited) for row in rows}
+    return {row["seq"]: _build_claim_record(row, cited) for row in rows}
 
 
-def _claim(row: Row, cited: Sequence[Row]) -> dict[str, Any] | None:
+def _build_claim_record(row: StoredRow, cited: Sequence[StoredRow]) -> dict[str, Any] | None:
     if row["status"] == Status.removed:
         return None
     seq = row["seq"]

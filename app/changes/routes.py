@@ -21,10 +21,10 @@ from app.http.routing import api_router
 
 router = api_router("changes")
 
-LOOK_EVERY = 0.5
+POLL_INTERVAL_SECONDS = 0.5
 """Seconds between two looks at the log while a stream is idle."""
 
-QUIET = 15.0
+KEEPALIVE_INTERVAL_SECONDS = 15.0
 """Seconds of silence after which a stream sends a comment, so that no proxy takes it for dead."""
 
 
@@ -42,7 +42,7 @@ def list_changes(query: Annotated[ChangeQuery, Query()], db: Db, want: ListRespo
         with db.read() as session:
             return find_changes(session, page, open_snapshot(session, page.recorded_as_of))
 
-    return want.rows(find, query, columns_of_model(ChangeRow))
+    return want.send(find, query, columns_of_model(ChangeRow))
 
 
 @router.get(
@@ -72,31 +72,31 @@ async def stream_changes(
     """Changes as server-sent events, each with its `seq` as id, for as long as the connection lasts."""
     seq = int(last_event_id) if last_event_id else after
     if seq is None:
-        seq = (await run_in_threadpool(_changes, db, 2**62)).seq
-    events = _events(db, seq, once=getattr(request.state, "head_only", False))
+        seq = (await run_in_threadpool(_read_changes, db, 2**62)).seq
+    events = _stream_events(db, seq, once=getattr(request.state, "head_only", False))
     return EventStream(events, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
 
 
-async def _events(db: Database, seq: int, *, once: bool) -> AsyncIterator[bytes]:
+async def _stream_events(db: Database, seq: int, *, once: bool) -> AsyncIterator[bytes]:
     """The changes after `seq`, those to come too unless `once`, as the lines of an event stream."""
     quiet = 0.0
     while not once:
-        found = await run_in_threadpool(_changes, db, seq)
+        found = await run_in_threadpool(_read_changes, db, seq)
         if found.rows:
-            yield b"".join(map(_event, found.rows))
+            yield b"".join(map(_format_event, found.rows))
             seq, quiet = found.rows[-1]["seq"], 0.0
         if found.next_cursor is None:
-            await asyncio.sleep(LOOK_EVERY)
-            quiet += LOOK_EVERY
-        if quiet >= QUIET:
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+            quiet += POLL_INTERVAL_SECONDS
+        if quiet >= KEEPALIVE_INTERVAL_SECONDS:
             yield KEEPALIVE_COMMENT
             quiet = 0.0
 
 
-def _event(row: dict[str, Any]) -> bytes:
+def _format_event(row: dict[str, Any]) -> bytes:
     return format_sse_event(data_str=json_bytes(row).decode(), event="change", id=str(row["seq"]))
 
 
-def _changes(db: Database, after: int) -> Page:
+def _read_changes(db: Database, after: int) -> Page:
     with db.read() as session:
         return find_changes(session, ChangeQuery(after=after, limit=200), open_snapshot(session))

@@ -37,7 +37,7 @@ def list_relations(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db,
             read_claim(session, claim, view)
             return paginate_list(load_relations(session, [claim], view), page, view.seq)
 
-    return want.rows(find, query, columns_of_model(Relation))
+    return want.send(find, query, columns_of_model(Relation))
 
 
 @router.post(
@@ -85,7 +85,7 @@ def list_assessments(claim: ClaimId, query: Annotated[PageQuery, Query()], db: D
             read_claim(session, claim, view)
             return paginate_list(load_assessments(session, claim, view), page, view.seq)
 
-    return want.rows(find, query, columns_of_model(Assessment))
+    return want.send(find, query, columns_of_model(Assessment))
 
 
 @router.post(

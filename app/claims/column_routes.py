@@ -36,4 +36,4 @@ def list_columns(query: Annotated[PageQuery, Query()], db: Db, want: ListRespons
         with db.read() as session:
             return paginate_list(COLUMN_ROWS, page, open_snapshot(session, page.recorded_as_of).seq, "name")
 
-    return want.rows(find, query, columns_of_model(ColumnRow))
+    return want.send(find, query, columns_of_model(ColumnRow))

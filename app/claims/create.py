@@ -10,7 +10,7 @@ from app.claims.lookups import CachedReferenceLookup, RecordFields, ReferenceLoo
 from app.claims.queries import read_claim
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, ClaimInput, RelationInput
 from app.claims.serialization.input_fields import FIGURE_NUMBER_FIELDS
-from app.claims.serialization.rows import CITATION_COLUMNS, _build_claim_response
+from app.claims.serialization.rows import CITATION_COLUMNS, build_claim_response
 from app.claims.validation import FaultCollector, build_citation_columns, validate_citation, validate_claim
 from app.database.tables import (
     AssessmentVersion,
@@ -24,8 +24,7 @@ from app.database.transaction import WriteTransaction
 from app.database.types import ID_PATTERN
 from app.enums import Status
 from app.errors import DuplicateClaim
-from app.sources.documents import DOCUMENT_CARD_FIELDS
-from app.sources.documents import DOCUMENT_INPUT_FIELDS as DOCUMENT
+from app.sources.documents import DOCUMENT_CARD_FIELDS, DOCUMENT_INPUT_FIELDS
 from app.sources.queries import SOURCE
 
 CITATION_RESPONSE_FIELDS = ("id", "document", *(name for name in CITATION_COLUMNS if name != "id"))
@@ -72,11 +71,11 @@ def _build_new_claim_response(
     known: ReferenceLookup, state: Mapping[str, Any], citations: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """What reading a new claim would show, without reading it."""
-    source = {f"source_{name}": value for name, value in known.source(state["source"]).items()}
+    source = {f"source_{name}": value for name, value in known.find_source(state["source"]).items()}
     numbers = {name: None if state[name] is None else float(state[name]) for name in FIGURE_NUMBER_FIELDS}
-    row = {**state, **source, **numbers, "unit": known.unit(state["category"])}
+    row = {**state, **source, **numbers, "unit": known.find_unit(state["category"])}
     shown = [{name: cited[name] for name in CITATION_RESPONSE_FIELDS} for cited in citations]
-    return _build_claim_response(row, shown, None, known.snapshot)
+    return build_claim_response(row, shown, None, known.snapshot)
 
 
 def record_citation(log: WriteTransaction, claim: Mapping[str, Any], given: CitationInput) -> str:
@@ -118,7 +117,7 @@ def record_relation(log: WriteTransaction, claim: str, given: RelationInput) -> 
     used += [("asserted_by", given.asserted_by)] if given.asserted_by != EDITORS else []
     known = ReferenceLookup(log.session, log.snapshot)
     faults.faults += known.find_faults(SOURCE, used)
-    if given.document is not None and known.document(given.document) is None:
+    if given.document is not None and known.find_document(given.document) is None:
         faults.add("document", f"There is no document `{given.document}`.")
     faults.raise_any()
     id_ = str(uuid7())
@@ -148,9 +147,9 @@ def _record_cited_document(log: WriteTransaction, known: ReferenceLookup, given:
     if given.url is not None and (found := known.find_document_by_url(given.url)):
         return found
     id_ = str(uuid7()) if given.id is None else given.id
-    state = {name: getattr(given, name) for name in DOCUMENT}
+    state = {name: getattr(given, name) for name in DOCUMENT_INPUT_FIELDS}
     log.record(DocumentVersion, id_, state, action="created", fresh=given.id is None)
-    publisher = None if given.publisher is None else known.source(given.publisher)["name"]
+    publisher = None if given.publisher is None else known.find_source(given.publisher)["name"]
     shown = {**state, "id": id_, "publisher_name": publisher}
     card = {name: shown[name] for name in DOCUMENT_CARD_FIELDS}
     known.add_pending_document(card)

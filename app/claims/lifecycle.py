@@ -171,7 +171,7 @@ def _prepare_citations(
         if change.id is not None and change.id not in cited:
             raise invalid_field(f"changes/citations/{i}/id", f"The claim has no citation `{change.id}`.")
         plain = CitationInput(**{name: getattr(change, name) for name in CitationInput.model_fields})
-        recorded = known.document(change.document.id) if change.document.id else None
+        recorded = known.find_document(change.document.id) if change.document.id else None
         states[change.id or str(uuid7())] = prepare_citation_columns(log, known, plain, claim, claimant, recorded)
     return states
 

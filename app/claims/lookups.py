@@ -79,7 +79,7 @@ class ReferenceLookup:
         """Whether there is such a slug."""
         return not self.find_faults(kind, [("", slug)])
 
-    def unit(self, category: str) -> str | None:
+    def find_unit(self, category: str) -> str | None:
         """The unit of a category; None where there is no such category."""
         if category not in self._units_by_category:
             columns = columns_of(CategoryVersion)
@@ -87,7 +87,7 @@ class ReferenceLookup:
             self._units_by_category[category] = self.session.execute(stands).scalar()
         return self._units_by_category[category]
 
-    def source(self, slug: str) -> RecordFields:
+    def find_source(self, slug: str) -> RecordFields:
         """What is shown of a recorded source beside its slug."""
         if slug not in self._sources_by_slug:
             columns = columns_of(SourceVersion)
@@ -107,7 +107,7 @@ class ReferenceLookup:
         """The source whose position `source` holds: mostly its own."""
         return self.position_holders.get(source, source)
 
-    def document(self, id_: str) -> RecordFields | None:
+    def find_document(self, id_: str) -> RecordFields | None:
         """The recorded document with this id."""
         if id_ not in self._documents_by_id:
             self._documents_by_id |= load_document_cards(self.session, [id_], self.snapshot)
@@ -189,5 +189,5 @@ class CachedReferenceLookup(ReferenceLookup):
             )
             if not found:
                 return None
-            self._documents_by_url[url] = self.document(str(found[0][0]))
+            self._documents_by_url[url] = self.find_document(str(found[0][0]))
         return self._documents_by_url[url]

@@ -77,7 +77,7 @@ def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, want: ListRespons
         with read_session(db, plan_once=want.file is None) as read:
             return find_claims(read, page, read.snapshot(page.recorded_as_of, known_on=page.known_on), layout)
 
-    return want.rows(find, query, CLAIM_COLUMNS)
+    return want.send(find, query, CLAIM_COLUMNS)
 
 
 @router.get("/claims/{id}", summary="Read a claim", operation_id="read_claim", responses={200: {"model": Claim}})
@@ -206,7 +206,7 @@ def list_revisions(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db,
             view = open_snapshot(session, page.recorded_as_of)
             return paginate_list(load_revisions(session, claim, view), page, view.seq, "revision")
 
-    return want.rows(find, query, CLAIM_COLUMNS)
+    return want.send(find, query, CLAIM_COLUMNS)
 
 
 @router.get(

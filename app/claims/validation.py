@@ -11,8 +11,16 @@ import orjson
 from app.claims.lookups import RecordFields, ReferenceLookup
 from app.claims.schemas import CitationInput, CitedDocument, ClaimInput
 from app.claims.serialization.input_fields import CLAIM_PLAIN_FIELDS, FIGURE_NUMBER_FIELDS, FIGURE_PLAIN_FIELDS
-from app.comparison.figure import Figure, FigureFault, canonical_number, checked, interval, kind_of, magnitude
-from app.comparison.period import Period, PeriodFault, date_from_edtf, parse_date, parse_period
+from app.comparison.figure import (
+    InvalidFigure,
+    PrintedFigure,
+    format_canonical_number,
+    interval_of,
+    kind_of,
+    magnitude_of,
+    validate_figure,
+)
+from app.comparison.period import EdtfPeriod, InvalidPeriod, date_from_edtf, parse_date, parse_period
 from app.comparison.wording import parse_wording
 from app.database.types import ID_PATTERN
 from app.enums import CitationRole, FigureKind, Proposition, Status
@@ -66,8 +74,8 @@ def validate_claim(known: ReferenceLookup, given: ClaimInput, at: str = "") -> V
         **{name: getattr(given, name) for name in CLAIM_PLAIN_FIELDS},
         **_build_figure_columns(figure, given.proposition),
         "period": period.edtf,
-        "period_start": period.first,
-        "period_end": period.last,
+        "period_start": period.earliest_start,
+        "period_end": period.latest_end,
         "aggregation": given.period.aggregation,
         "date": said_on,
         "date_edtf": given.date_edtf or (said_on.isoformat() if said_on else None),
@@ -96,7 +104,7 @@ def compute_fingerprint(state: Mapping[str, Any]) -> str:
             str(state[name])
             for name in ("category", "subject", "place", "proposition", "modality", "aggregation", "source")
         ),
-        [None if number is None else canonical_number(number) for number in numbers],
+        [None if number is None else format_canonical_number(number) for number in numbers],
         [state["lower_inclusive"], state["upper_inclusive"], state["approximate"], state["relative_to"]],
         state["period"],
         sorted(state["includes"]),
@@ -107,11 +115,11 @@ def compute_fingerprint(state: Mapping[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
-def _validate_figure(known: ReferenceLookup, given: ClaimInput, faults: FaultCollector) -> Figure | None:
+def _validate_figure(known: ReferenceLookup, given: ClaimInput, faults: FaultCollector) -> PrintedFigure | None:
     printed = given.figure.model_dump(exclude={"kind", "unit"})
     try:
-        figure = checked(Figure(**printed), given.proposition.value)
-    except FigureFault as wrong:
+        figure = validate_figure(PrintedFigure(**printed), given.proposition.value)
+    except InvalidFigure as wrong:
         faults.add(f"figure/{wrong.field}", str(wrong), wrong.hint)
         return None
     kind = kind_of(figure, given.proposition.value)
@@ -121,15 +129,15 @@ def _validate_figure(known: ReferenceLookup, given: ClaimInput, faults: FaultCol
         numbers = {name: getattr(read, name) for name in ("value", "lower", "upper") if getattr(read, name) is not None}
         hint = ", ".join(f'"{name}": {number}' for name, number in numbers.items())
         faults.add("figure", f"`{figure.as_printed}` says a number, and none is given.", f"did you mean {hint}?")
-    if given.figure.unit is not None and (unit := known.unit(given.category)) not in {None, given.figure.unit}:
+    if given.figure.unit is not None and (unit := known.find_unit(given.category)) not in {None, given.figure.unit}:
         faults.add("figure/unit", f"The unit of `{given.category}` is `{unit}`.", "leave `unit` out")
     return figure
 
 
-def _validate_period(given: ClaimInput, faults: FaultCollector) -> Period | None:
+def _validate_period(given: ClaimInput, faults: FaultCollector) -> EdtfPeriod | None:
     try:
         return parse_period(given.period.edtf)
-    except PeriodFault as wrong:
+    except InvalidPeriod as wrong:
         faults.add("period/edtf", str(wrong), wrong.hint)
         return None
 
@@ -182,7 +190,7 @@ def validate_citation(
 
 def _find_recorded_document(known: ReferenceLookup, document: CitedDocument) -> RecordFields | None:
     """The document that is meant: of one address there is one, whatever is said of it now."""
-    if document.id is not None and ID_PATTERN.fullmatch(document.id) and (card := known.document(document.id)):
+    if document.id is not None and ID_PATTERN.fullmatch(document.id) and (card := known.find_document(document.id)):
         return card
     return known.find_document_by_url(document.url) if document.url is not None else None
 
@@ -215,7 +223,7 @@ def _resolve_date(
     try:
         span = parse_date(given.date_edtf)
         day = date_from_edtf(given.date_edtf, not_after)
-    except PeriodFault as wrong:
+    except InvalidPeriod as wrong:
         faults.add("date_edtf", str(wrong), wrong.hint)
         return None
     if span.earliest is not None and span.earliest > today:
@@ -227,13 +235,13 @@ def _resolve_date(
     return given.date
 
 
-def _build_figure_columns(figure: Figure, proposition: Proposition) -> dict[str, Any]:
-    ends = interval(figure)
+def _build_figure_columns(figure: PrintedFigure, proposition: Proposition) -> dict[str, Any]:
+    ends = interval_of(figure)
     return {name: getattr(figure, name) for name in (*FIGURE_PLAIN_FIELDS, *FIGURE_NUMBER_FIELDS)} | {
         "kind": FigureKind(kind_of(figure, proposition.value)),
         "low": ends.lower if ends else None,
         "high": ends.upper if ends else None,
-        "magnitude": magnitude(figure),
+        "magnitude": magnitude_of(figure),
     }
 
 

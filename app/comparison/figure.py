@@ -6,16 +6,16 @@ from decimal import Decimal
 from typing import Final, Literal
 
 Number = int | float
-Kind = Literal["plain", "approximate", "range", "lower_bound", "upper_bound", "vague", "none"]
+FigureKindName = Literal["plain", "approximate", "range", "lower_bound", "upper_bound", "vague", "none"]
 
 MAX_MAGNITUDE: Final = 10**15
-MAX_DIGITS: Final = 15
+MAX_SIGNIFICANT_DIGITS: Final = 15
 
 NUMERIC_PROPOSITIONS: Final = frozenset({"quantity", "ratio"})
-WORDLESS_PROPOSITIONS: Final = frozenset({"peak_period", "trend", "existence", "denial"})
+NON_NUMERIC_PROPOSITIONS: Final = frozenset({"peak_period", "trend", "existence", "denial"})
 
 
-class FigureFault(ValueError):
+class InvalidFigure(ValueError):
     """A figure that cannot be stored: which `field`, what was `expected`, and a `hint` (may be empty)."""
 
     def __init__(self, field: str, expected: str, hint: str = "") -> None:
@@ -27,7 +27,7 @@ class FigureFault(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class PrintedFigure:
     """What a source printed, and the numbers in it; a bound that is absent is unknown, not infinite or zero.
 
     `coverage` is the share (0 to 1) that the source gives its range, `out_of` the base of "12 of the 100" or of a
@@ -51,7 +51,7 @@ class Figure:
         return self.value is not None or self.lower is not None or self.upper is not None
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> FigureKindName:
         """How the figure is worded; `none` depends on the proposition, see `kind_of`."""
         if self.lower is not None:
             return "lower_bound" if self.upper is None else "range"
@@ -62,121 +62,127 @@ class Figure:
         return "approximate" if self.approximate else "plain"
 
 
-def kind_of(figure: Figure, proposition: str) -> Kind:
+def kind_of(figure: PrintedFigure, proposition: str) -> FigureKindName:
     """Tell the figure's kind under a proposition: without a number, `vague` where one was meant, else `none`."""
     if not figure.has_number and proposition not in NUMERIC_PROPOSITIONS:
         return "none"
     return figure.kind
 
 
-def plain_number(number: Number) -> Number:
+def normalize_number(number: Number) -> Number:
     """Give whole floats as integers (1000340.0 as 1000340, -0.0 as 0) so that they print without a decimal point."""
     if isinstance(number, float) and number.is_integer():
         return int(number)
     return number
 
 
-def canonical_number(number: Number) -> str:
+def format_canonical_number(number: Number) -> str:
     """Spell a finite number in the one way that fingerprints use: no exponent, no trailing zeros."""
-    return format(Decimal(str(plain_number(number))), "f")
+    return format(Decimal(str(normalize_number(number))), "f")
 
 
-def checked(figure: Figure, proposition: str) -> Figure:
+def validate_figure(figure: PrintedFigure, proposition: str) -> PrintedFigure:
     """Return the figure with plain numbers and explicit inclusiveness.
 
     Raises `FigureFault` where its parts do not fit each other, the proposition, or a JSON double (15 significant
     digits and a magnitude of 10^15 survive one exactly: IEEE 754 binary64, RFC 8259 section 6).
     """
-    if proposition not in NUMERIC_PROPOSITIONS | WORDLESS_PROPOSITIONS:
-        allowed = ", ".join(sorted(NUMERIC_PROPOSITIONS | WORDLESS_PROPOSITIONS))
-        raise FigureFault("proposition", f"one of {allowed}")
+    if proposition not in NUMERIC_PROPOSITIONS | NON_NUMERIC_PROPOSITIONS:
+        allowed = ", ".join(sorted(NUMERIC_PROPOSITIONS | NON_NUMERIC_PROPOSITIONS))
+        raise InvalidFigure("proposition", f"one of {allowed}")
     if not figure.as_printed.strip():
-        raise FigureFault("as_printed", "the source's own words", "Copy the figure as it was printed.")
+        raise InvalidFigure("as_printed", "the source's own words", "Copy the figure as it was printed.")
     if figure.relative_to is not None and not figure.relative_to.strip():
-        raise FigureFault("relative_to", "the name of a base, or null")
+        raise InvalidFigure("relative_to", "the name of a base, or null")
     figure = replace(
         figure,
-        value=_checked_number("value", figure.value),
-        lower=_checked_number("lower", figure.lower),
-        upper=_checked_number("upper", figure.upper),
-        out_of=_checked_number("out_of", figure.out_of),
-        lower_inclusive=_checked_flag("lower", figure.lower, figure.lower_inclusive),
-        upper_inclusive=_checked_flag("upper", figure.upper, figure.upper_inclusive),
+        value=_validate_number("value", figure.value),
+        lower=_validate_number("lower", figure.lower),
+        upper=_validate_number("upper", figure.upper),
+        out_of=_validate_number("out_of", figure.out_of),
+        lower_inclusive=_validate_inclusiveness("lower", figure.lower, figure.lower_inclusive),
+        upper_inclusive=_validate_inclusiveness("upper", figure.upper, figure.upper_inclusive),
     )
     _check_bounds(figure)
-    _check_company(figure)
+    _check_coverage_and_base(figure)
     _check_proposition(figure, proposition)
     return figure
 
 
-def _checked_number(field: str, number: Number | None) -> Number | None:
+def _validate_number(field: str, number: Number | None) -> Number | None:
     if number is None:
         return None
     # True is an int to Python; as a count of anything it is a client's slip.
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise FigureFault(field, "a number")
+        raise InvalidFigure(field, "a number")
     if isinstance(number, float) and not math.isfinite(number):
-        raise FigureFault(field, "a finite number", "Leave an unknown bound null.")
+        raise InvalidFigure(field, "a finite number", "Leave an unknown bound null.")
     if abs(number) > MAX_MAGNITUDE:
-        raise FigureFault(field, "a number between -10^15 and 10^15")
-    plain = plain_number(number)
-    if len(Decimal(str(plain)).normalize().as_tuple().digits) > MAX_DIGITS:
-        raise FigureFault(field, f"at most {MAX_DIGITS} significant digits", "More do not survive JSON unchanged.")
+        raise InvalidFigure(field, "a number between -10^15 and 10^15")
+    plain = normalize_number(number)
+    if len(Decimal(str(plain)).normalize().as_tuple().digits) > MAX_SIGNIFICANT_DIGITS:
+        raise InvalidFigure(
+            field, f"at most {MAX_SIGNIFICANT_DIGITS} significant digits", "More do not survive JSON unchanged."
+        )
     return plain
 
 
-def _checked_flag(bound: str, number: Number | None, inclusive: bool | None) -> bool | None:  # noqa: FBT001 - the field's own type
+def _validate_inclusiveness(bound: str, number: Number | None, inclusive: bool | None) -> bool | None:  # noqa: FBT001 - the field's own type
     if number is None:
         if inclusive is not None:
-            raise FigureFault(f"{bound}_inclusive", f"null where {bound} is null")
+            raise InvalidFigure(f"{bound}_inclusive", f"null where {bound} is null")
         return None
     return True if inclusive is None else inclusive
 
 
-def _check_bounds(figure: Figure) -> None:
+def _check_bounds(figure: PrintedFigure) -> None:
     lower, upper, value = figure.lower, figure.upper, figure.value
     if lower is not None and upper is not None:
         if lower > upper:
-            raise FigureFault("lower", "a number no greater than upper", "Swap the two bounds?")
+            raise InvalidFigure("lower", "a number no greater than upper", "Swap the two bounds?")
         if lower == upper and not (figure.lower_inclusive and figure.upper_inclusive):
-            raise FigureFault("lower_inclusive", "both bounds inclusive where they are equal")
-    if value is not None and not Interval(
+            raise InvalidFigure("lower_inclusive", "both bounds inclusive where they are equal")
+    if value is not None and not NumberInterval(
         lower, upper, figure.lower_inclusive is not False, figure.upper_inclusive is not False
     ).contains(value):
-        raise FigureFault("value", "a number within the figure's own bounds")
+        raise InvalidFigure("value", "a number within the figure's own bounds")
 
 
-def _check_company(figure: Figure) -> None:
+def _check_coverage_and_base(figure: PrintedFigure) -> None:
     if figure.coverage is not None:
         if figure.lower is None or figure.upper is None:
-            raise FigureFault("coverage", "null unless both lower and upper are given")
+            raise InvalidFigure("coverage", "null unless both lower and upper are given")
         # Negated, so that NaN fails too.
         if isinstance(figure.coverage, bool) or not 0 < figure.coverage < 1:
-            raise FigureFault("coverage", "a share above 0 and below 1", "Write 95% as 0.95.")
+            raise InvalidFigure("coverage", "a share above 0 and below 1", "Write 95% as 0.95.")
     if figure.out_of is not None:
         if not figure.has_number:
-            raise FigureFault("out_of", "null unless a value or a bound is given")
+            raise InvalidFigure("out_of", "null unless a value or a bound is given")
         if figure.out_of <= 0:
-            raise FigureFault("out_of", "a number above 0")
+            raise InvalidFigure("out_of", "a number above 0")
     if figure.approximate and not figure.has_number:
-        raise FigureFault("approximate", "false where no number is given", "A vague wording is vague already.")
+        raise InvalidFigure("approximate", "false where no number is given", "A vague wording is vague already.")
 
 
-def _check_proposition(figure: Figure, proposition: str) -> None:
-    if proposition in WORDLESS_PROPOSITIONS and figure.has_number:
+def _check_proposition(figure: PrintedFigure, proposition: str) -> None:
+    if proposition in NON_NUMERIC_PROPOSITIONS and figure.has_number:
         field = next(name for name in ("value", "lower", "upper") if getattr(figure, name) is not None)
-        raise FigureFault(field, f"null for the proposition {proposition}", "A number makes it a quantity or a ratio.")
+        raise InvalidFigure(
+            field, f"null for the proposition {proposition}", "A number makes it a quantity or a ratio."
+        )
     if proposition == "ratio":
         if not figure.has_number:
-            raise FigureFault("value", "a number for the proposition ratio", 'Write "1 to 5" as value 1, out_of 5.')
+            raise InvalidFigure("value", "a number for the proposition ratio", 'Write "1 to 5" as value 1, out_of 5.')
         if figure.out_of is None:
-            raise FigureFault("out_of", "a number for the proposition ratio", 'Write "1 to 5" as value 1, out_of 5.')
+            raise InvalidFigure("out_of", "a number for the proposition ratio", 'Write "1 to 5" as value 1, out_of 5.')
         if figure.relative_to is None:
-            raise FigureFault("relative_to", "the other side of the ratio", "Name the subject it is measured against.")
+            raise InvalidFigure(
+                "relative_to", "the other side of the ratio", "Name the subject it is measured against."
+            )
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class NumberInterval:
     """A stretch of numbers; an end that is None is unknown, and reaches as far as numbers go."""
 
     lower: Number | None
@@ -185,7 +191,7 @@ class Interval:
     upper_inclusive: bool = True
 
     @property
-    def bounded(self) -> bool:
+    def is_bounded(self) -> bool:
         """Whether both ends are known."""
         return self.lower is not None and self.upper is not None
 
@@ -194,43 +200,43 @@ class Interval:
         """The distance between the ends, infinite where one is unknown."""
         if self.lower is None or self.upper is None:
             return math.inf
-        return difference(self.upper, self.lower)
+        return subtract(self.upper, self.lower)
 
-    def wholly_above(self, other: "Interval") -> bool:
+    def is_wholly_above(self, other: "NumberInterval") -> bool:
         """Whether every number here is greater than every number of the other."""
         if self.lower is None or other.upper is None:
             return False
         touching = self.lower == other.upper and not (self.lower_inclusive and other.upper_inclusive)
         return self.lower > other.upper or touching
 
-    def disjoint(self, other: "Interval") -> bool:
+    def is_disjoint_from(self, other: "NumberInterval") -> bool:
         """Whether the two share no number."""
-        return self.wholly_above(other) or other.wholly_above(self)
+        return self.is_wholly_above(other) or other.is_wholly_above(self)
 
     def contains(self, number: Number) -> bool:
         """Whether the number lies here."""
-        return not self.disjoint(Interval(number, number))
+        return not self.is_disjoint_from(NumberInterval(number, number))
 
-    def within(self, other: "Interval") -> bool:
+    def is_within(self, other: "NumberInterval") -> bool:
         """Whether every number here lies in the other."""
-        return _no_lower(other, self) and _no_higher(self, other)
+        return _begins_no_higher(other, self) and _ends_no_higher(self, other)
 
 
-def _no_lower(one: Interval, two: Interval) -> bool:
+def _begins_no_higher(one: NumberInterval, two: NumberInterval) -> bool:
     """Whether `one` reaches at least as far down as `two`."""
     if one.lower is None or two.lower is None:
         return one.lower is None
     return one.lower < two.lower or (one.lower == two.lower and (one.lower_inclusive or not two.lower_inclusive))
 
 
-def _no_higher(one: Interval, two: Interval) -> bool:
+def _ends_no_higher(one: NumberInterval, two: NumberInterval) -> bool:
     """Whether `two` reaches at least as far up as `one`."""
     if one.upper is None or two.upper is None:
         return two.upper is None
     return one.upper < two.upper or (one.upper == two.upper and (two.upper_inclusive or not one.upper_inclusive))
 
 
-def interval(figure: Figure, tolerance: float | None = None) -> Interval | None:
+def interval_of(figure: PrintedFigure, tolerance: float | None = None) -> NumberInterval | None:
     """Describe the numbers that the figure allows, or None where it gives no number.
 
     Stored bounds are the interval and a value alone is a point. A `tolerance` (a share, above 0 and up to 1) widens a
@@ -246,30 +252,30 @@ def interval(figure: Figure, tolerance: float | None = None) -> Interval | None:
         if value is None:
             return None
         if tolerance is None or not figure.approximate:
-            return Interval(value, value)
-        return Interval(_moved(value, -tolerance), _moved(value, tolerance))
+            return NumberInterval(value, value)
+        return NumberInterval(_shift_by_share(value, -tolerance), _shift_by_share(value, tolerance))
     if tolerance is not None and upper is not None and _is_nearly(figure):
-        return Interval(_moved(upper, -tolerance), upper, upper_inclusive=False)
-    return Interval(lower, upper, figure.lower_inclusive is not False, figure.upper_inclusive is not False)
+        return NumberInterval(_shift_by_share(upper, -tolerance), upper, upper_inclusive=False)
+    return NumberInterval(lower, upper, figure.lower_inclusive is not False, figure.upper_inclusive is not False)
 
 
-def _is_nearly(figure: Figure) -> bool:
+def _is_nearly(figure: PrintedFigure) -> bool:
     return figure.approximate and figure.lower is None and figure.value is None and figure.upper_inclusive is False
 
 
-def _moved(number: Number, share: float) -> Number:
+def _shift_by_share(number: Number, share: float) -> Number:
     # In decimal: 3 + 10% must be 3.3, not 3.3000000000000003, or a figure on the very edge falls out.
     exact = Decimal(str(number))
-    return plain_number(float(exact + abs(exact) * Decimal(str(share))))
+    return normalize_number(float(exact + abs(exact) * Decimal(str(share))))
 
 
-def difference(larger: Number, smaller: Number) -> Number:
+def subtract(larger: Number, smaller: Number) -> Number:
     """Subtract two numbers in decimal, to at most 15 significant digits (0.3 less 0.1 is 0.2)."""
     exact = Decimal(str(larger)) - Decimal(str(smaller))
-    return plain_number(float(f"{exact:.{MAX_DIGITS}g}"))
+    return normalize_number(float(f"{exact:.{MAX_SIGNIFICANT_DIGITS}g}"))
 
 
-def magnitude(figure: Figure) -> Number | None:
+def magnitude_of(figure: PrintedFigure) -> Number | None:
     """Give the number that a figure sorts by: its value, else its lower bound, else its upper one."""
     if figure.value is not None:
         return figure.value

@@ -7,19 +7,19 @@ from enum import StrEnum
 Parents = Mapping[str, tuple[str, ...]]
 
 
-class Relation(StrEnum):
+class Containment(StrEnum):
     """How two things lie to each other, the first named first."""
 
     SAME = "same"
     INSIDE = "inside"
-    AROUND = "around"
-    APART = "apart"
+    CONTAINS = "around"
+    DISJOINT = "apart"
     UNSTATED = "unstated"
     """Nobody said what one of them consists of."""
 
 
 @dataclass(frozen=True, slots=True)
-class Category:
+class CategoryNode:
     """What is counted. An atom has itself as its only component; `components` is None where no source says them.
 
     `non_decreasing` says that a running total can only grow.
@@ -33,53 +33,57 @@ class Category:
 
 
 @dataclass(frozen=True, slots=True)
-class Scheme:
+class Hierarchy:
     """The hierarchies that claims are compared in. Circles in them are borne; a slug not named stands alone."""
 
-    categories: Mapping[str, Category]
+    categories: Mapping[str, CategoryNode]
     subjects: Parents
     places: Parents
 
-    def category_relation(self, a: str, b: str) -> Relation:
+    def relate_categories(self, a: str, b: str) -> Containment:
         """Tell how category `a` lies to category `b`.
 
         They are the same when they have one slug or the same atoms. A lies inside B when each of its atoms is one of
         B's or lies below a component of B. Unstated components are `UNSTATED`, even beside themselves ("losses" and
         "losses" may add up different things), unless a parent places one category within the other.
         """
-        if a != b and (below := _relate(self._is_below(a, b), self._is_below(b, a))) is not Relation.APART:
+        if (
+            a != b
+            and (below := _containment(self._is_descendant(a, b), self._is_descendant(b, a)))
+            is not Containment.DISJOINT
+        ):
             return below
-        if not (self._is_stated(a) and self._is_stated(b)):
-            return Relation.UNSTATED
-        return _relate(self._lies_in(a, b), self._lies_in(b, a))
+        if not (self._has_known_components(a) and self._has_known_components(b)):
+            return Containment.UNSTATED
+        return _containment(self._is_part_of(a, b), self._is_part_of(b, a))
 
-    def subject_relation(self, a: str, b: str) -> Relation:
+    def relate_subjects(self, a: str, b: str) -> Containment:
         """Tell how subject `a` lies to subject `b`."""
-        return _relate(b in _ancestors(a, self.subjects), a in _ancestors(b, self.subjects))
+        return _containment(b in _ancestors(a, self.subjects), a in _ancestors(b, self.subjects))
 
-    def place_relation(self, a: str, b: str) -> Relation:
+    def relate_places(self, a: str, b: str) -> Containment:
         """Tell how place `a` lies to place `b`."""
-        return _relate(b in _ancestors(a, self.places), a in _ancestors(b, self.places))
+        return _containment(b in _ancestors(a, self.places), a in _ancestors(b, self.places))
 
     def narrower_categories(self, slug: str) -> frozenset[str]:
         """Every category that lies within this one, itself and those of the same atoms included."""
-        inside = {Relation.SAME, Relation.INSIDE}
-        return frozenset({slug} | {each for each in self.categories if self.category_relation(each, slug) in inside})
+        inside = {Containment.SAME, Containment.INSIDE}
+        return frozenset({slug} | {each for each in self.categories if self.relate_categories(each, slug) in inside})
 
     def narrower_subjects(self, slug: str) -> frozenset[str]:
         """Every subject that lies below this one, itself included."""
-        return _below(slug, self.subjects)
+        return _descendants(slug, self.subjects)
 
     def narrower_places(self, slug: str) -> frozenset[str]:
         """Every place that lies below this one, itself included."""
-        return _below(slug, self.places)
+        return _descendants(slug, self.places)
 
-    def only_grows(self, slug: str) -> bool:
+    def is_non_decreasing(self, slug: str) -> bool:
         """Whether a running total of this category can never fall; an unknown category promises nothing."""
         category = self.categories.get(slug)
         return category is not None and category.non_decreasing
 
-    def _parts(self, slug: str) -> tuple[str, ...] | None:
+    def _components(self, slug: str) -> tuple[str, ...] | None:
         category = self.categories.get(slug)
         return (slug,) if category is None else category.components
 
@@ -87,26 +91,26 @@ class Scheme:
         category = self.categories.get(slug)
         return () if category is None or category.parent is None else (category.parent,)
 
-    def _whole(self, slug: str) -> frozenset[str]:
+    def _all_components(self, slug: str) -> frozenset[str]:
         """The category with all its components, at every depth."""
-        return _reached(slug, lambda each: self._parts(each) or ())
+        return _reachable(slug, lambda each: self._components(each) or ())
 
-    def _is_stated(self, slug: str) -> bool:
+    def _has_known_components(self, slug: str) -> bool:
         """Whether its components are known at every depth."""
-        return all(self._parts(each) is not None for each in self._whole(slug))
+        return all(self._components(each) is not None for each in self._all_components(slug))
 
-    def _is_below(self, a: str, b: str) -> bool:
-        return b in _reached(a, self._parents)
+    def _is_descendant(self, a: str, b: str) -> bool:
+        return b in _reachable(a, self._parents)
 
-    def _lies_in(self, a: str, b: str) -> bool:
+    def _is_part_of(self, a: str, b: str) -> bool:
         """Whether all of `a` is counted in `b`: by its parents, or component for component."""
-        whole = self._whole(b)
+        whole = self._all_components(b)
         known: dict[str, bool] = dict.fromkeys(whole, True)
 
         def lies(slug: str) -> bool:
             if slug not in known:
                 known[slug] = False  # While it is being asked: a circle proves nothing.
-                parts = self._parts(slug)
+                parts = self._components(slug)
                 known[slug] = any(lies(parent) for parent in self._parents(slug)) or (
                     parts is not None and parts != (slug,) and len(parts) > 0 and all(lies(part) for part in parts)
                 )
@@ -115,27 +119,27 @@ class Scheme:
         return lies(a)
 
 
-def _relate(a_in_b: bool, b_in_a: bool) -> Relation:  # noqa: FBT001 - the two answers are the whole question
+def _containment(a_in_b: bool, b_in_a: bool) -> Containment:  # noqa: FBT001 - the two answers are the whole question
     if a_in_b and b_in_a:
-        return Relation.SAME
+        return Containment.SAME
     if a_in_b:
-        return Relation.INSIDE
-    return Relation.AROUND if b_in_a else Relation.APART
+        return Containment.INSIDE
+    return Containment.CONTAINS if b_in_a else Containment.DISJOINT
 
 
 def _ancestors(slug: str, parents: Parents) -> frozenset[str]:
-    return _reached(slug, lambda each: parents.get(each, ()))
+    return _reachable(slug, lambda each: parents.get(each, ()))
 
 
-def _below(slug: str, parents: Parents) -> frozenset[str]:
+def _descendants(slug: str, parents: Parents) -> frozenset[str]:
     children: dict[str, list[str]] = {}
     for child, above in parents.items():
         for parent in above:
             children.setdefault(parent, []).append(child)
-    return _reached(slug, lambda each: children.get(each, ()))
+    return _reachable(slug, lambda each: children.get(each, ()))
 
 
-def _reached(start: str, onward: Callable[[str], Iterable[str]]) -> frozenset[str]:
+def _reachable(start: str, onward: Callable[[str], Iterable[str]]) -> frozenset[str]:
     """Everything that can be reached from the start, which is included; circles end."""
     found = {start}
     pending = [start]
@@ -146,7 +150,7 @@ def _reached(start: str, onward: Callable[[str], Iterable[str]]) -> frozenset[st
     return frozenset(found)
 
 
-def holders_of(speaks_for: Mapping[str, str]) -> dict[str, str]:
+def resolve_position_holders(speaks_for: Mapping[str, str]) -> dict[str, str]:
     """The same, where it is known which source each speaks for."""
     found = {}
     for slug in speaks_for:

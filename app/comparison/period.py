@@ -9,41 +9,41 @@ from typing import Final, Literal
 
 Precision = Literal["day", "month", "season", "year"]
 Qualifier = Literal["", "?", "~", "%"]
-Days = tuple[date, date]
+DayRange = tuple[date, date]
 
-EXPECTED: Final = (
+EXPECTED_PERIOD: Final = (
     "an EDTF date or interval (levels 0 and 1, years 0001\u20139999) such as 2024-06 or 2022-02-24/2025-06-12"
 )
 EXPECTED_DATE: Final = (
     "an EDTF date (levels 0 and 1, years 0001\u20139999) such as 2024-06-12, 2024-06, 2024 or 2024-06~"
 )
 
-_DATE: Final = re.compile(
+_DATE_PATTERN: Final = re.compile(
     r"(?P<year>[0-9]{4}|[0-9]{3}X|[0-9]{2}XX)(?:-(?P<month>[0-9]{2}|XX)(?:-(?P<day>[0-9]{2}|XX))?)?(?P<qualifier>[?~%]?)"
 )
-_MONTHS_IN: Final[dict[Precision, int]] = {"month": 1, "season": 3, "year": 12}
+_MONTHS_BY_PRECISION: Final[dict[Precision, int]] = {"month": 1, "season": 3, "year": 12}
 # The northern seasons; winter runs into the next year. EDTF leaves the months open, and cutting winter
 # at 31 December (as the Python package `edtf` does) would drop days that the source may have meant.
-_SEASON_STARTS: Final = {21: 3, 22: 6, 23: 9, 24: 12}
-_LONGEST: Final = 40
+_SEASON_START_MONTHS: Final = {21: 3, 22: 6, 23: 9, 24: 12}
+_MAX_QUOTED_CHARACTERS: Final = 40
 
-REMEMBERED: Final = 4096
+MAX_CACHED_TEXTS: Final = 4096
 """So many texts and what they mean are remembered: a file of a million rows has some thousand periods."""
 
 
-class PeriodFault(ValueError):
+class InvalidPeriod(ValueError):
     """A text that is no period: what was `expected`, and a `hint` (may be empty)."""
 
     def __init__(self, text: str, expected: str, hint: str = "") -> None:
         """Compose the sentence that `str()` gives; an overlong text is cut in it."""
         self.expected = expected
         self.hint = hint
-        shown = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+        shown = text if len(text) <= _MAX_QUOTED_CHARACTERS else text[:_MAX_QUOTED_CHARACTERS] + "…"
         super().__init__(f"{shown!r}: expected {expected}." + (f" Hint: {hint}." if hint else ""))
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class DateSpan:
     """The days that one EDTF date can mean, first and last.
 
     `precision` is the unit that the date names: 2004-06 is that month, 2004-XX one unnamed month of that year.
@@ -55,17 +55,17 @@ class Span:
     qualifier: Qualifier = ""
 
     @property
-    def qualified(self) -> bool:
+    def is_qualified(self) -> bool:
         """Whether the source or the editor was unsure of the date (`?`), gave it roughly (`~`) or both (`%`)."""
         return self.qualifier != ""
 
     @property
-    def slack(self) -> int:
+    def padding_units(self) -> int:
         """How many units of precision a qualifier is worth: two for `%`, one for the others."""
         return {"": 0, "?": 1, "~": 1, "%": 2}[self.qualifier]
 
     @property
-    def padded(self) -> "Span":
+    def padded_span(self) -> "DateSpan":
         """The span moved out by its slack on both sides.
 
         EDTF gives a qualifier no width. One unit of precision is used to decide whether a verdict hangs on the
@@ -73,99 +73,99 @@ class Span:
         """
         return replace(
             self,
-            earliest=_moved_start(self.earliest, self.precision, -self.slack),
-            latest=_moved_end(self.latest, self.precision, self.slack),
+            earliest=_shift_start(self.earliest, self.precision, -self.padding_units),
+            latest=_shift_end(self.latest, self.precision, self.padding_units),
         )
 
     @property
-    def last_days(self) -> Days:
+    def possible_last_days(self) -> DayRange:
         """The days on which the named unit can end, without its qualifier."""
         if self.precision == "day":
             return self.earliest, self.latest
-        months = _MONTHS_IN[self.precision]
-        return min(self.latest, _last_of(_month_index(self.earliest) + months - 1)), self.latest
+        months = _MONTHS_BY_PRECISION[self.precision]
+        return min(self.latest, _last_day_of_month(_month_index(self.earliest) + months - 1)), self.latest
 
     @property
-    def first_days(self) -> Days:
+    def possible_first_days(self) -> DayRange:
         """The days on which the named unit can begin, without its qualifier."""
         if self.precision == "day":
             return self.earliest, self.latest
         if self.precision == "season":
             return self.earliest, self.earliest
-        months = _MONTHS_IN[self.precision]
-        return self.earliest, _first_of(_month_index(self.latest) - months + 1)
+        months = _MONTHS_BY_PRECISION[self.precision]
+        return self.earliest, _first_day_of_month(_month_index(self.latest) - months + 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class EdtfPeriod:
     """A date or an interval; an end that is open (`..`) or unknown (empty) is None."""
 
     edtf: str
-    start: Span | None
-    end: Span | None
+    start: DateSpan | None
+    end: DateSpan | None
     is_interval: bool
 
     @property
-    def first(self) -> date | None:
+    def earliest_start(self) -> date | None:
         """The earliest day the period can begin on: served as `start`."""
         return None if self.start is None else self.start.earliest
 
     @property
-    def last(self) -> date | None:
+    def latest_end(self) -> date | None:
         """The latest day the period can end on: served as `end`."""
         return None if self.end is None else self.end.latest
 
 
-@lru_cache(maxsize=REMEMBERED)
-def parse_date(text: str) -> Span:
+@lru_cache(maxsize=MAX_CACHED_TEXTS)
+def parse_date(text: str) -> DateSpan:
     """Read one EDTF date of level 0 or 1 (ISO 8601-2:2019; Library of Congress, EDTF specification).
 
     Seasons 21 to 24 are the northern ones, winter lasting into February of the next year. Raises `PeriodFault` for
     anything else: intervals, datetimes, years outside of 0001 to 9999, days that do not exist.
     """
-    match = _DATE.fullmatch(text)
+    match = _DATE_PATTERN.fullmatch(text)
     if match is None:
-        raise PeriodFault(
-            text, EXPECTED_DATE, _advice(text) or ("give one date, not an interval" if "/" in text else "")
+        raise InvalidPeriod(
+            text, EXPECTED_DATE, _suggest_correction(text) or ("give one date, not an interval" if "/" in text else "")
         )
     year, month, day = match["year"], match["month"], match["day"]
-    qualifier: Qualifier = _as_qualifier(match["qualifier"])
+    qualifier: Qualifier = _parse_qualifier(match["qualifier"])
     if year.startswith("00") and not int(year.replace("X", "0")):
-        raise PeriodFault(text, EXPECTED_DATE, _YEARS_RUN)
+        raise InvalidPeriod(text, EXPECTED_DATE, _YEAR_RANGE_HINT)
     if "X" in year:
         if month is not None:
-            raise PeriodFault(text, EXPECTED_DATE, "a year with unspecified digits stands alone, such as 201X")
+            raise InvalidPeriod(text, EXPECTED_DATE, "a year with unspecified digits stands alone, such as 201X")
         first, last = int(year.replace("X", "0")), int(year.replace("X", "9"))
-        return Span(date(first, 1, 1), date(last, 12, 31), "year", qualifier)
-    return _within_year(text, int(year), month, day, qualifier)
+        return DateSpan(date(first, 1, 1), date(last, 12, 31), "year", qualifier)
+    return _parse_within_year(text, int(year), month, day, qualifier)
 
 
-def _within_year(text: str, year: int, month: str | None, day: str | None, qualifier: Qualifier) -> Span:
+def _parse_within_year(text: str, year: int, month: str | None, day: str | None, qualifier: Qualifier) -> DateSpan:
     whole_year = date(year, 1, 1), date(year, 12, 31)
     if month is None:
-        return Span(*whole_year, "year", qualifier)
+        return DateSpan(*whole_year, "year", qualifier)
     if month == "XX":
         if day not in {None, "XX"}:
-            raise PeriodFault(text, EXPECTED_DATE, "a day needs its month")
-        return Span(*whole_year, "month" if day is None else "day", qualifier)
+            raise InvalidPeriod(text, EXPECTED_DATE, "a day needs its month")
+        return DateSpan(*whole_year, "month" if day is None else "day", qualifier)
     number = int(month)
-    if number in _SEASON_STARTS and day is None:
-        begin = year * 12 + _SEASON_STARTS[number] - 1
-        return Span(_first_of(begin), _last_of(begin + 2), "season", qualifier)
+    if number in _SEASON_START_MONTHS and day is None:
+        begin = year * 12 + _SEASON_START_MONTHS[number] - 1
+        return DateSpan(_first_day_of_month(begin), _last_day_of_month(begin + 2), "season", qualifier)
     if not 1 <= number <= 12:  # noqa: PLR2004 - the months of a year
-        raise PeriodFault(text, EXPECTED_DATE, "months run from 01 to 12, seasons from 21 (spring) to 24 (winter)")
+        raise InvalidPeriod(text, EXPECTED_DATE, "months run from 01 to 12, seasons from 21 (spring) to 24 (winter)")
     length = monthrange(year, number)[1]
     if day is None or day == "XX":
         precision: Precision = "month" if day is None else "day"
-        return Span(date(year, number, 1), date(year, number, length), precision, qualifier)
+        return DateSpan(date(year, number, 1), date(year, number, length), precision, qualifier)
     if not 1 <= int(day) <= length:
-        raise PeriodFault(text, EXPECTED_DATE, f"{month_name[number]} {year} has {length} days")
+        raise InvalidPeriod(text, EXPECTED_DATE, f"{month_name[number]} {year} has {length} days")
     exact = date(year, number, int(day))
-    return Span(exact, exact, "day", qualifier)
+    return DateSpan(exact, exact, "day", qualifier)
 
 
-@lru_cache(maxsize=REMEMBERED)
-def parse_period(text: str) -> Period:
+@lru_cache(maxsize=MAX_CACHED_TEXTS)
+def parse_period(text: str) -> EdtfPeriod:
     """Read an EDTF date or interval of level 0 or 1; each end of an interval is a date, `..` or empty.
 
     A single date is both start and end. Raises `PeriodFault` as `parse_date` does, and for an interval that runs
@@ -176,29 +176,31 @@ def parse_period(text: str) -> Period:
     if not slash:
         try:
             span = parse_date(trimmed)
-        except PeriodFault as fault:
-            raise PeriodFault(trimmed, EXPECTED, fault.hint) from None
-        return Period(trimmed, span, span, is_interval=False)
+        except InvalidPeriod as fault:
+            raise InvalidPeriod(trimmed, EXPECTED_PERIOD, fault.hint) from None
+        return EdtfPeriod(trimmed, span, span, is_interval=False)
     if "/" in finish:
-        raise PeriodFault(trimmed, EXPECTED, _advice(trimmed))
+        raise InvalidPeriod(trimmed, EXPECTED_PERIOD, _suggest_correction(trimmed))
     if not begin and not finish:
-        raise PeriodFault(trimmed, EXPECTED, "an interval needs a start or an end; write ../.. if neither is bounded")
-    start, end = _interval_end(trimmed, begin), _interval_end(trimmed, finish)
+        raise InvalidPeriod(
+            trimmed, EXPECTED_PERIOD, "an interval needs a start or an end; write ../.. if neither is bounded"
+        )
+    start, end = _parse_interval_end(trimmed, begin), _parse_interval_end(trimmed, finish)
     if start is not None and end is not None and start.earliest > end.latest:
-        raise PeriodFault(trimmed, EXPECTED, "the interval ends before it starts")
-    return Period(trimmed, start, end, is_interval=True)
+        raise InvalidPeriod(trimmed, EXPECTED_PERIOD, "the interval ends before it starts")
+    return EdtfPeriod(trimmed, start, end, is_interval=True)
 
 
-def _interval_end(text: str, part: str) -> Span | None:
+def _parse_interval_end(text: str, part: str) -> DateSpan | None:
     if part in {"", ".."}:
         return None
     try:
         return parse_date(part)
-    except PeriodFault as fault:
-        raise PeriodFault(text, EXPECTED, _advice(text) or fault.hint) from None
+    except InvalidPeriod as fault:
+        raise InvalidPeriod(text, EXPECTED_PERIOD, _suggest_correction(text) or fault.hint) from None
 
 
-def end_days(period: Period, aggregation: str) -> Days:
+def possible_end_days(period: EdtfPeriod, aggregation: str) -> DayRange:
     """Give the earliest and the latest day that the period's end can mean.
 
     A snapshot, and a running total over an interval, stand at one day, so an end coarser than a day is some day in it.
@@ -206,15 +208,17 @@ def end_days(period: Period, aggregation: str) -> Days:
     open or unknown can be any day from the start on.
     """
     if period.end is None:
-        return period.first or date.min, date.max
+        return period.earliest_start or date.min, date.max
     span = period.end
     if aggregation == "snapshot" or (aggregation == "cumulative" and period.is_interval):
-        return span.padded.earliest, span.padded.latest
-    earliest, latest = span.last_days
-    return _moved_end(earliest, span.precision, -span.slack), _moved_end(latest, span.precision, span.slack)
+        return span.padded_span.earliest, span.padded_span.latest
+    earliest, latest = span.possible_last_days
+    return _shift_end(earliest, span.precision, -span.padding_units), _shift_end(
+        latest, span.precision, span.padding_units
+    )
 
 
-def start_days(period: Period, aggregation: str) -> Days | None:
+def possible_start_days(period: EdtfPeriod, aggregation: str) -> DayRange | None:
     """Give the first and the last day that the period's start can mean, or None where it is open or unknown.
 
     The start of an interval is its own span, as is a snapshot's date; any other single date begins on its first day.
@@ -223,10 +227,10 @@ def start_days(period: Period, aggregation: str) -> Days | None:
         return None
     if period.is_interval or aggregation == "snapshot":
         return period.start.earliest, period.start.latest
-    return period.start.first_days
+    return period.start.possible_first_days
 
 
-def last_day(span: Span) -> date:
+def last_day(span: DateSpan) -> date:
     """Give the last day that a date can mean, its qualifier aside."""
     return span.latest
 
@@ -236,11 +240,11 @@ def date_from_edtf(edtf: str, not_after: date) -> date | None:
 
     Raises `PeriodFault` as `parse_period` does.
     """
-    last = parse_period(edtf).last
+    last = parse_period(edtf).latest_end
     return None if last is None else min(last, not_after)
 
 
-def _as_qualifier(mark: str) -> Qualifier:
+def _parse_qualifier(mark: str) -> Qualifier:
     return "?" if mark == "?" else "~" if mark == "~" else "%" if mark == "%" else ""
 
 
@@ -248,48 +252,48 @@ def _month_index(day: date) -> int:
     return day.year * 12 + day.month - 1
 
 
-def _first_of(index: int) -> date:
+def _first_day_of_month(index: int) -> date:
     year, month = divmod(index, 12)
     if year < date.min.year:
         return date.min
     return date.max if year > date.max.year else date(year, month + 1, 1)
 
 
-def _last_of(index: int) -> date:
-    following = _first_of(index + 1)
+def _last_day_of_month(index: int) -> date:
+    following = _first_day_of_month(index + 1)
     return following if following in {date.min, date.max} else date.fromordinal(following.toordinal() - 1)
 
 
-def _moved_start(day: date, precision: Precision, units: int) -> date:
+def _shift_start(day: date, precision: Precision, units: int) -> date:
     if precision == "day":
-        return _moved_day(day, units)
-    return _first_of(_month_index(day) + units * _MONTHS_IN[precision])
+        return _shift_day(day, units)
+    return _first_day_of_month(_month_index(day) + units * _MONTHS_BY_PRECISION[precision])
 
 
-def _moved_end(day: date, precision: Precision, units: int) -> date:
+def _shift_end(day: date, precision: Precision, units: int) -> date:
     if precision == "day":
-        return _moved_day(day, units)
-    return _last_of(_month_index(day) + units * _MONTHS_IN[precision])
+        return _shift_day(day, units)
+    return _last_day_of_month(_month_index(day) + units * _MONTHS_BY_PRECISION[precision])
 
 
-def _moved_day(day: date, days: int) -> date:
+def _shift_day(day: date, days: int) -> date:
     return date.fromordinal(min(max(day.toordinal() + days, date.min.toordinal()), date.max.toordinal()))
 
 
-_MONTH: Final = "(0?[1-9]|1[0-2])"
-_DAY: Final = "(0?[1-9]|[12][0-9]|3[01])"
-_YEARS_RUN: Final = "years run from 0001 to 9999"
-_SLIPS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
+_MONTH_PATTERN: Final = "(0?[1-9]|1[0-2])"
+_DAY_PATTERN: Final = "(0?[1-9]|[12][0-9]|3[01])"
+_YEAR_RANGE_HINT: Final = "years run from 0001 to 9999"
+_COMMON_MISTAKES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     (re.compile(pattern), advice)
     for pattern, advice in (
-        (f"(?P<m>{_MONTH})[./-](?P<y>[0-9]{{4}})", "write {y}-{m}"),
-        (f"(?P<d>{_DAY})[.](?P<m>{_MONTH})[.](?P<y>[0-9]{{4}})", "write {y}-{m}-{d}"),
+        (f"(?P<m>{_MONTH_PATTERN})[./-](?P<y>[0-9]{{4}})", "write {y}-{m}"),
+        (f"(?P<d>{_DAY_PATTERN})[.](?P<m>{_MONTH_PATTERN})[.](?P<y>[0-9]{{4}})", "write {y}-{m}-{d}"),
         ("[0-9]{1,2}[/-][0-9]{1,2}[/-][0-9]{4}", "write the year first, such as 2025-06-12"),
-        (f"(?P<y>[0-9]{{4}})[./-](?P<m>{_MONTH})", "write {y}-{m}"),
-        (f"(?P<y>[0-9]{{4}})[./-](?P<m>{_MONTH})[./-](?P<d>{_DAY})", "write {y}-{m}-{d}"),
+        (f"(?P<y>[0-9]{{4}})[./-](?P<m>{_MONTH_PATTERN})", "write {y}-{m}"),
+        (f"(?P<y>[0-9]{{4}})[./-](?P<m>{_MONTH_PATTERN})[./-](?P<d>{_DAY_PATTERN})", "write {y}-{m}-{d}"),
         ("(?P<y>[0-9]{4})(?P<m>[0-9]{2})(?P<d>[0-9]{2})", "write {y}-{m}-{d}"),
         (".*[0-9]T[0-9].*", "give the day without a time"),
-        ("(?:[-\u2212Y]|[0-9]{5,}).*", _YEARS_RUN),
+        ("(?:[-\u2212Y]|[0-9]{5,}).*", _YEAR_RANGE_HINT),
         ("(?=.*[xu])[0-9xu-]+[?~%]?", "write unspecified digits as a capital X"),
         ("[0-9X]XXX.*", "at most the last two digits of a year can be unspecified"),
     )
@@ -297,10 +301,10 @@ _SLIPS: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
 """What people write instead of EDTF, and what to tell them."""
 
 
-def _advice(text: str) -> str:
-    if len(text) > _LONGEST:
+def _suggest_correction(text: str) -> str:
+    if len(text) > _MAX_QUOTED_CHARACTERS:
         return ""
-    for pattern, advice in _SLIPS:
+    for pattern, advice in _COMMON_MISTAKES:
         if (match := pattern.fullmatch(text)) is not None:
             return advice.format(**{name: part.zfill(2) for name, part in match.groupdict().items()})
     return ""

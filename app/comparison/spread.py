@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.comparison.figure import Number
-from app.comparison.positions import position_order, stated_interval
-from app.comparison.verdicts import Statement, in_order, ratio_of
+from app.comparison.positions import position_sort_key, stated_interval
+from app.comparison.verdicts import Statement, ratio_of, sort_reasons
 from app.enums import Reason
 
-WINDOW: Final = 31
+DEFAULT_WINDOW_DAYS: Final = 31
 """Days before the newest period end within which positions enter the spread."""
 
 
@@ -25,7 +25,7 @@ class SpreadQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class MeasuredSpread:
     """How far the positions on exactly one question lie apart: numbers that sources stated, no mean, no median.
 
     `left_out` names every other position with the reasons.
@@ -40,7 +40,9 @@ class Spread:
     left_out: tuple[tuple[str, tuple[Reason, ...]], ...]
 
 
-def measure_spread(standing: Iterable[Statement], asked: SpreadQuestion, window: int = WINDOW) -> Spread:
+def measure_spread(
+    standing: Iterable[Statement], asked: SpreadQuestion, window: int = DEFAULT_WINDOW_DAYS
+) -> MeasuredSpread:
     """Measure how far the positions on exactly the asked question lie apart.
 
     It takes those of unstated scope that end within `window` days of the newest of them, and leaves out forecasts,
@@ -48,27 +50,27 @@ def measure_spread(standing: Iterable[Statement], asked: SpreadQuestion, window:
     """
     left_out: dict[str, tuple[Reason, ...]] = {}
     eligible: list[Statement] = []
-    everyone = sorted(standing, key=position_order)
+    everyone = sorted(standing, key=position_sort_key)
     for statement in everyone:
-        reasons = _strays(statement, asked)
+        reasons = _find_exclusion_reasons(statement, asked)
         if reasons:
             left_out[statement.id] = reasons
         else:
             eligible.append(statement)
-    newest = max((each.period.last for each in eligible if each.period.last is not None), default=None)
+    newest = max((each.period.latest_end for each in eligible if each.period.latest_end is not None), default=None)
     taken: list[Statement] = []
     for statement in eligible:
-        last = statement.period.last
+        last = statement.period.latest_end
         if last is None or newest is None:
             left_out[statement.id] = (Reason.end_uncertain,)
         elif (newest - last).days > window:
             left_out[statement.id] = (Reason.dates_differ,)
         else:
             taken.append(statement)
-    return _measured(taken, tuple((each.id, left_out[each.id]) for each in everyone if each.id in left_out))
+    return _build_spread(taken, tuple((each.id, left_out[each.id]) for each in everyone if each.id in left_out))
 
 
-def _strays(statement: Statement, asked: SpreadQuestion) -> tuple[Reason, ...]:
+def _find_exclusion_reasons(statement: Statement, asked: SpreadQuestion) -> tuple[Reason, ...]:
     """Why the statement is not on exactly the asked question, or gives no number for it."""
     figure = statement.figure
     checks = (
@@ -79,14 +81,14 @@ def _strays(statement: Statement, asked: SpreadQuestion) -> tuple[Reason, ...]:
         (Reason.modality_differs, statement.is_forecast),
         (Reason.aggregation_differs, asked.aggregation not in {None, statement.aggregation}),
         (Reason.components_differ, asked.category not in {None, statement.category}),
-        (Reason.scope_differs, statement.scope_stated),
+        (Reason.scope_differs, statement.has_stated_scope),
         (Reason.vague, not figure.has_number),
     )
     found = [reason for reason, applies in checks if applies]
-    return in_order(found) if len(found) > 1 else tuple(found)
+    return sort_reasons(found) if len(found) > 1 else tuple(found)
 
 
-def _measured(taken: list[Statement], left_out: tuple[tuple[str, tuple[Reason, ...]], ...]) -> Spread:
+def _build_spread(taken: list[Statement], left_out: tuple[tuple[str, tuple[Reason, ...]], ...]) -> MeasuredSpread:
     stated = [
         number
         for statement in taken
@@ -94,7 +96,7 @@ def _measured(taken: list[Statement], left_out: tuple[tuple[str, tuple[Reason, .
         if number is not None
     ]
     lower, upper = min(stated, default=None), max(stated, default=None)
-    return Spread(
+    return MeasuredSpread(
         lower=lower,
         upper=upper,
         ratio=None if lower is None or upper is None else ratio_of(upper, lower),

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import product
 
-from app.comparison.figure import Figure, Interval, Number, difference, interval, kind_of
-from app.comparison.hierarchy import Relation, Scheme
-from app.comparison.period import Days, Period, end_days, start_days
+from app.comparison.figure import Number, NumberInterval, PrintedFigure, interval_of, kind_of, subtract
+from app.comparison.hierarchy import Containment, Hierarchy
+from app.comparison.period import DayRange, EdtfPeriod, possible_end_days, possible_start_days
 from app.enums import Reason, Verdict
 
-_ORDER = {reason: rank for rank, reason in enumerate(Reason)}
+_REASON_RANKS = {reason: rank for rank, reason in enumerate(Reason)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +27,15 @@ class Statement:
     proposition: str
     modality: str
     derivation: str
-    figure: Figure
-    period: Period
+    figure: PrintedFigure
+    period: EdtfPeriod
     aggregation: str
     date: date | None
     includes: frozenset[str] = frozenset()
     excludes: frozenset[str] = frozenset()
 
     @property
-    def scope_stated(self) -> bool:
+    def has_stated_scope(self) -> bool:
         """Whether the source says whom it counts or leaves out."""
         return bool(self.includes or self.excludes)
 
@@ -46,7 +46,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class PairComparison:
     """The verdict on two statements (ids); `ratio` (at least 1) and `gap` are of their nearest stated numbers."""
 
     a: str
@@ -58,45 +58,45 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outcome:
+class _ReasonedVerdict:
     verdict: Verdict
     reasons: frozenset[Reason] = frozenset()
 
 
-def compare(a: Statement, b: Statement, scheme: Scheme, tolerance: float | None = None) -> Pair:
+def compare_statements(a: Statement, b: Statement, scheme: Hierarchy, tolerance: float | None = None) -> PairComparison:
     """Compare two statements by the five steps of the side-by-side: gate, part of a whole, interval, dates, overlap.
 
     `tolerance` is the share (above 0 and up to 1) by which approximate figures are widened. Swapping the statements
     swaps `a` and `b` and changes nothing else.
     """
-    barred, relation = _gate(a, b, scheme)
+    barred, relation = _check_comparability(a, b, scheme)
     if barred:
-        return Pair(a.id, b.id, Verdict.not_comparable, in_order(barred), None, None)
-    outcome = _Weighing(a, b, relation, scheme, tolerance).outcome()
-    ratio, gap = distance(a.figure, b.figure) if _has_distance(outcome) else (None, None)
-    return Pair(a.id, b.id, outcome.verdict, in_order(outcome.reasons), ratio, gap)
+        return PairComparison(a.id, b.id, Verdict.not_comparable, sort_reasons(barred), None, None)
+    outcome = _Comparison(a, b, relation, scheme, tolerance).decide()
+    ratio, gap = measure_distance(a.figure, b.figure) if _has_distance(outcome) else (None, None)
+    return PairComparison(a.id, b.id, outcome.verdict, sort_reasons(outcome.reasons), ratio, gap)
 
 
-def in_order(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+def sort_reasons(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     """The reasons once each, in the order of the vocabulary."""
-    return tuple(sorted(set(reasons), key=_ORDER.__getitem__))
+    return tuple(sorted(set(reasons), key=_REASON_RANKS.__getitem__))
 
 
-def distance(a: Figure, b: Figure) -> tuple[float | None, Number | None]:
+def measure_distance(a: PrintedFigure, b: PrintedFigure) -> tuple[float | None, Number | None]:
     """Give ratio and gap between the nearest numbers of two figures as they were stated.
 
     The ratio (at least 1, to six decimals) is None unless both numbers are positive, the gap is in the unit of the
     figures. Two equal points have ratio 1 and gap 0; figures that overlap otherwise have neither.
     """
-    one, two = interval(a), interval(b)
+    one, two = interval_of(a), interval_of(b)
     if one is None or two is None:
         return None, None
-    if two.wholly_above(one):
+    if two.is_wholly_above(one):
         one, two = two, one
     high, low = one.lower, two.upper
-    if high is None or low is None or not (one.wholly_above(two) or one == two == Interval(high, high)):
+    if high is None or low is None or not (one.is_wholly_above(two) or one == two == NumberInterval(high, high)):
         return None, None
-    return ratio_of(high, low), difference(high, low)
+    return ratio_of(high, low), subtract(high, low)
 
 
 def ratio_of(larger: Number, smaller: Number) -> float | None:
@@ -107,83 +107,85 @@ def ratio_of(larger: Number, smaller: Number) -> float | None:
     return round(ratio, 6) if math.isfinite(ratio) else None
 
 
-def _has_distance(outcome: _Outcome) -> bool:
+def _has_distance(outcome: _ReasonedVerdict) -> bool:
     return outcome.verdict is not Verdict.not_comparable and Reason.part_of_whole not in outcome.reasons
 
 
 # Step 1 -------------------------------------------------------------------------------------------------------------
 
 
-def _gate(a: Statement, b: Statement, scheme: Scheme) -> tuple[set[Reason], Relation]:
+def _check_comparability(a: Statement, b: Statement, scheme: Hierarchy) -> tuple[set[Reason], Containment]:
     """Collect what bars the comparison, and tell which of the two is part of the other."""
-    barred, relation = _dimensions(a, b, scheme)
+    barred, relation = _compare_dimensions(a, b, scheme)
     if a.unit != b.unit:
         barred.add(Reason.unit_differs)
-    if not same_base(a, b):
+    if not has_same_base(a, b):
         barred.add(Reason.base_differs)
     if a.is_forecast != b.is_forecast:
         barred.add(Reason.modality_differs)
-    if not _same_aggregation(a, b):
+    if not _has_same_aggregation(a, b):
         barred.add(Reason.aggregation_differs)
-    if (window := window_reason(a, b)) is not None:
+    if (window := find_window_mismatch(a, b)) is not None:
         barred.add(window)
     if "none" in {kind_of(a.figure, a.proposition), kind_of(b.figure, b.proposition)}:
         barred.add(Reason.no_figure)
     return barred, relation
 
 
-def _dimensions(a: Statement, b: Statement, scheme: Scheme) -> tuple[set[Reason], Relation]:
+def _compare_dimensions(a: Statement, b: Statement, scheme: Hierarchy) -> tuple[set[Reason], Containment]:
     relations = {
-        Reason.components_differ: scheme.category_relation(a.category, b.category),
-        Reason.subject_differs: scheme.subject_relation(a.subject, b.subject),
-        Reason.place_differs: scheme.place_relation(a.place, b.place),
-        Reason.scope_differs: scope_relation(a, b),
+        Reason.components_differ: scheme.relate_categories(a.category, b.category),
+        Reason.subject_differs: scheme.relate_subjects(a.subject, b.subject),
+        Reason.place_differs: scheme.relate_places(a.place, b.place),
+        Reason.scope_differs: relate_scopes(a, b),
     }
     barred = set[Reason]()
-    if relations[Reason.components_differ] is Relation.UNSTATED:
+    if relations[Reason.components_differ] is Containment.UNSTATED:
         barred.add(Reason.components_unstated)
     differing = {
-        reason: relation for reason, relation in relations.items() if relation not in {Relation.SAME, Relation.UNSTATED}
+        reason: relation
+        for reason, relation in relations.items()
+        if relation not in {Containment.SAME, Containment.UNSTATED}
     }
     ways = set(differing.values())
-    if ways <= {Relation.INSIDE} or ways <= {Relation.AROUND}:
-        return barred, ways.pop() if ways else Relation.SAME
-    return barred | differing.keys(), Relation.APART
+    if ways <= {Containment.INSIDE} or ways <= {Containment.CONTAINS}:
+        return barred, ways.pop() if ways else Containment.SAME
+    return barred | differing.keys(), Containment.DISJOINT
 
 
-def scope_relation(a: Statement, b: Statement) -> Relation:
+def relate_scopes(a: Statement, b: Statement) -> Containment:
     """Tell how the scope (`includes`, `excludes`) of `a` lies to that of `b`; `UNSTATED` where only one states it."""
-    if a.scope_stated != b.scope_stated:
-        return Relation.UNSTATED
+    if a.has_stated_scope != b.has_stated_scope:
+        return Containment.UNSTATED
     if (a.includes, a.excludes) == (b.includes, b.excludes):
-        return Relation.SAME
+        return Containment.SAME
     if a.includes <= b.includes and a.excludes >= b.excludes:
-        return Relation.INSIDE
+        return Containment.INSIDE
     if b.includes <= a.includes and b.excludes >= a.excludes:
-        return Relation.AROUND
-    return Relation.APART
+        return Containment.CONTAINS
+    return Containment.DISJOINT
 
 
-def same_base(a: Statement, b: Statement) -> bool:
+def has_same_base(a: Statement, b: Statement) -> bool:
     """Whether both are measured against the same thing, and both or neither are shares of something."""
     shares = {a.figure.out_of is None, b.figure.out_of is None}
     return a.figure.relative_to == b.figure.relative_to and len(shares) == 1
 
 
-def _same_aggregation(a: Statement, b: Statement) -> bool:
+def _has_same_aggregation(a: Statement, b: Statement) -> bool:
     if a.aggregation == b.aggregation:
         return True
     # A running total and a total for one and the same period are one thing.
     return (
         {a.aggregation, b.aggregation} == {"cumulative", "within"}
-        and None not in (a.period.first, a.period.last)
-        and (a.period.first, a.period.last) == (b.period.first, b.period.last)
+        and None not in (a.period.earliest_start, a.period.latest_end)
+        and (a.period.earliest_start, a.period.latest_end) == (b.period.earliest_start, b.period.latest_end)
     )
 
 
-def window_reason(a: Statement, b: Statement) -> Reason | None:
+def find_window_mismatch(a: Statement, b: Statement) -> Reason | None:
     """Why the starts of the two periods do not match, or None where they do (the days that they can mean overlap)."""
-    one, two = start_days(a.period, a.aggregation), start_days(b.period, b.aggregation)
+    one, two = possible_start_days(a.period, a.aggregation), possible_start_days(b.period, b.aggregation)
     if one is None or two is None:
         return Reason.window_unknown
     return None if one[0] <= two[1] and two[0] <= one[1] else Reason.window_differs
@@ -193,19 +195,19 @@ def window_reason(a: Statement, b: Statement) -> Reason | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Weighing:
+class _Comparison:
     """Two statements that passed the gate; `relation` tells which is part of the other."""
 
     a: Statement
     b: Statement
-    relation: Relation
-    scheme: Scheme
+    relation: Containment
+    hierarchy: Hierarchy
     tolerance: float | None
 
-    def outcome(self) -> _Outcome:
+    def decide(self) -> _ReasonedVerdict:
         """Weigh the figures for every order of the two ends; where the order decides, nobody can."""
-        a_days, b_days = self._ends()
-        outcomes = [self._for_ends(a_end, b_end) for a_end, b_end in product(a_days, b_days)]
+        a_days, b_days = self._possible_end_days()
+        outcomes = [self._decide_for_ends(a_end, b_end) for a_end, b_end in product(a_days, b_days)]
         reasons = frozenset[Reason]().union(*(outcome.reasons for outcome in outcomes))
         verdicts = {outcome.verdict for outcome in outcomes}
         if len(verdicts) == 1:
@@ -213,94 +215,96 @@ class _Weighing:
         else:
             verdict = Verdict.undetermined
             # What one order says of dates, windows and overlaps, another denies.
-            reasons = (reasons & _WHATEVER_THE_ORDER) | {Reason.end_uncertain}
-        if scope_relation(self.a, self.b) is Relation.UNSTATED:
+            reasons = (reasons & _ORDER_INDEPENDENT_REASONS) | {Reason.end_uncertain}
+        if relate_scopes(self.a, self.b) is Containment.UNSTATED:
             reasons |= {Reason.scope_unstated}
-        return _Outcome(verdict, reasons)
+        return _ReasonedVerdict(verdict, reasons)
 
-    def _ends(self) -> tuple[Days, Days]:
-        shared = self._aggregation()
-        return end_days(self.a.period, shared), end_days(self.b.period, shared)
+    def _possible_end_days(self) -> tuple[DayRange, DayRange]:
+        shared = self._shared_aggregation()
+        return possible_end_days(self.a.period, shared), possible_end_days(self.b.period, shared)
 
-    def _aggregation(self) -> str:
+    def _shared_aggregation(self) -> str:
         # The gate lets different ones pass only where `within` means the same as the running total.
         return self.a.aggregation if self.a.aggregation == self.b.aggregation else "cumulative"
 
-    def _for_ends(self, a_end: date, b_end: date) -> _Outcome:
-        if self.relation is Relation.INSIDE:
-            return self._part(self.a, a_end, self.b, b_end)
-        if self.relation is Relation.AROUND:
-            return self._part(self.b, b_end, self.a, a_end)
+    def _decide_for_ends(self, a_end: date, b_end: date) -> _ReasonedVerdict:
+        if self.relation is Containment.INSIDE:
+            return self._compare_part_with_whole(self.a, a_end, self.b, b_end)
+        if self.relation is Containment.CONTAINS:
+            return self._compare_part_with_whole(self.b, b_end, self.a, a_end)
         if a_end == b_end:
-            return self._same_end()
-        if self._aggregation() != "cumulative" or not self._both_grow():
-            return self._found(Verdict.not_comparable, Reason.window_differs)
+            return self._compare_at_same_end()
+        if self._shared_aggregation() != "cumulative" or not self._are_both_non_decreasing():
+            return self._with_vagueness(Verdict.not_comparable, Reason.window_differs)
         earlier, later = (self.a, self.b) if a_end < b_end else (self.b, self.a)
-        return self._test(earlier, later, Reason.dates_differ)
+        return self._check_not_larger(earlier, later, Reason.dates_differ)
 
-    def _part(self, part: Statement, part_end: date, whole: Statement, whole_end: date) -> _Outcome:
-        grows = self._aggregation() in {"cumulative", "within"} and self._both_grow()
+    def _compare_part_with_whole(
+        self, part: Statement, part_end: date, whole: Statement, whole_end: date
+    ) -> _ReasonedVerdict:
+        grows = self._shared_aggregation() in {"cumulative", "within"} and self._are_both_non_decreasing()
         if part_end == whole_end or (part_end < whole_end and grows):
-            return self._test(part, whole, Reason.part_of_whole)
+            return self._check_not_larger(part, whole, Reason.part_of_whole)
         # It is the dates that leave nothing to test: a part of a later day may well outgrow the whole of an earlier.
-        return self._found(Verdict.no_conflict, Reason.part_of_whole, Reason.dates_differ)
+        return self._with_vagueness(Verdict.no_conflict, Reason.part_of_whole, Reason.dates_differ)
 
-    def _test(self, small: Statement, large: Statement, reason: Reason) -> _Outcome:
+    def _check_not_larger(self, small: Statement, large: Statement, reason: Reason) -> _ReasonedVerdict:
         """Of two statements of which the first can be no larger: they contradict where it is."""
         one, two = self._interval(small), self._interval(large)
         if one is None or two is None:
-            return self._found(Verdict.no_conflict, reason)
-        if one.wholly_above(two):
+            return self._with_vagueness(Verdict.no_conflict, reason)
+        if one.is_wholly_above(two):
             # Two totals contradict whatever their dates; a part still needs to be told from a rival.
-            return self._against(*((reason,) if reason is Reason.part_of_whole else ()))
-        return self._found(Verdict.no_conflict, reason, *self._chances())
+            return self._contradict(*((reason,) if reason is Reason.part_of_whole else ()))
+        return self._with_vagueness(Verdict.no_conflict, reason, *self._probabilistic_reasons())
 
-    def _same_end(self) -> _Outcome:
+    def _compare_at_same_end(self) -> _ReasonedVerdict:
         one, two = self._interval(self.a), self._interval(self.b)
         if one is None or two is None:
-            return self._found(Verdict.undetermined)
-        if one.disjoint(two):
-            return self._against()
-        if _lies_inside(self.a.figure, one, two) or _lies_inside(self.b.figure, two, one):
-            return self._found(Verdict.agree, *self._chances())
-        reasons = list(self._chances())
-        if not (one.bounded and two.bounded):
+            return self._with_vagueness(Verdict.undetermined)
+        if one.is_disjoint_from(two):
+            return self._contradict()
+        if _is_inside(self.a.figure, one, two) or _is_inside(self.b.figure, two, one):
+            return self._with_vagueness(Verdict.agree, *self._probabilistic_reasons())
+        reasons = list(self._probabilistic_reasons())
+        if not (one.is_bounded and two.is_bounded):
             reasons.append(Reason.open_end)
-        if not (one.within(two) or two.within(one)):
+        if not (one.is_within(two) or two.is_within(one)):
             reasons.append(Reason.partial_overlap)
-        return self._found(Verdict.no_conflict, *reasons)
+        return self._with_vagueness(Verdict.no_conflict, *reasons)
 
-    def _against(self, *reasons: Reason) -> _Outcome:
+    def _contradict(self, *reasons: Reason) -> _ReasonedVerdict:
         """The numbers exclude each other; say so, as far as they are firm enough to."""
-        found = [*reasons, *self._chances()]
+        found = [*reasons, *self._probabilistic_reasons()]
         verdict = Verdict.contradict
         if self.tolerance is None and (self.a.figure.approximate or self.b.figure.approximate):
             verdict = Verdict.undetermined
             found.append(Reason.approximate)
-        if scope_relation(self.a, self.b) is Relation.UNSTATED:
+        if relate_scopes(self.a, self.b) is Containment.UNSTATED:
             verdict = Verdict.undetermined
-        return self._found(verdict, *found)
+        return self._with_vagueness(verdict, *found)
 
-    def _found(self, verdict: Verdict, *reasons: Reason) -> _Outcome:
+    def _with_vagueness(self, verdict: Verdict, *reasons: Reason) -> _ReasonedVerdict:
         vague = not (self.a.figure.has_number and self.b.figure.has_number)
-        return _Outcome(verdict, frozenset(reasons) | ({Reason.vague} if vague else set()))
+        return _ReasonedVerdict(verdict, frozenset(reasons) | ({Reason.vague} if vague else set()))
 
-    def _chances(self) -> tuple[Reason, ...]:
+    def _probabilistic_reasons(self) -> tuple[Reason, ...]:
         rests_on_chance = self.a.figure.coverage is not None or self.b.figure.coverage is not None
         return (Reason.probabilistic,) if rests_on_chance else ()
 
-    def _interval(self, statement: Statement) -> Interval | None:
-        return interval(statement.figure, self.tolerance)
+    def _interval(self, statement: Statement) -> NumberInterval | None:
+        return interval_of(statement.figure, self.tolerance)
 
-    def _both_grow(self) -> bool:
-        return self.scheme.only_grows(self.a.category) and self.scheme.only_grows(self.b.category)
-
-
-_WHATEVER_THE_ORDER = frozenset({Reason.part_of_whole, Reason.approximate, Reason.probabilistic, Reason.vague})
+    def _are_both_non_decreasing(self) -> bool:
+        return self.hierarchy.is_non_decreasing(self.a.category) and self.hierarchy.is_non_decreasing(self.b.category)
 
 
-def _lies_inside(figure: Figure, own: Interval, other: Interval) -> bool:
+_ORDER_INDEPENDENT_REASONS = frozenset({Reason.part_of_whole, Reason.approximate, Reason.probabilistic, Reason.vague})
+
+
+def _is_inside(figure: PrintedFigure, own: NumberInterval, other: NumberInterval) -> bool:
     """Whether the figure's value, or without one its whole range, lies inside the other with both ends known."""
-    if not other.bounded:
+    if not other.is_bounded:
         return False
-    return other.contains(figure.value) if figure.value is not None else own.bounded and own.within(other)
+    return other.contains(figure.value) if figure.value is not None else own.is_bounded and own.is_within(other)

@@ -20,7 +20,7 @@ MAX_STATEMENT_PARAMETERS = 10_000
 
 
 class BulkInsert:
-    """The pen of a writing transaction for records that are all new. Call `close` when everything is said.
+    """The pen of a writing transaction for records that are all new. Call `finish` when everything is said.
 
     Nothing here looks whether a record stands already: whoever calls has done that, under the log's lock.
     """

@@ -39,7 +39,7 @@ class SchemaStale(Exception):
 
 
 class WriteSession(Session):
-    """A session that hands over what a `Log` still holds, before it says anything else."""
+    """A session that hands over what a `WriteTransaction` still holds, before it says anything else."""
 
     before_execute: Callable[[], None] | None = None
 
@@ -190,7 +190,7 @@ def _configure_sqlite(connection: sqlite3.Connection, *, writes: bool) -> None:
 
 def _begin_transaction(connection: Connection, statement: str, *, writes: bool) -> None:
     driver: Any = connection.connection.driver_connection
-    if not driver.in_transaction:  # a `Reading` began it
+    if not driver.in_transaction:  # a `ReadSession` began it
         if not writes:
             apply_budget(driver)
         connection.exec_driver_sql(statement)

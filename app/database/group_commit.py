@@ -40,9 +40,9 @@ class _BatchFailed(Exception):
 class GroupCommitter:
     """One thread writes for all who wait, in the order in which they came, and tells them after the commit.
 
-    There are no savepoints. A write that is refused has handed nothing to the database yet (see `Log`), so it is left
-    out, and the others do not notice. Should one fail later, the transaction is rolled back whole and each of them is
-    done again in a transaction of its own: nobody has been told anything by then.
+    There are no savepoints. A write that is refused has sent nothing to the database yet (see `WriteTransaction`), so
+    it is left out and the others continue. If one fails later, the whole transaction is rolled back and each write
+    runs again in a transaction of its own: no caller has received a result by then.
     """
 
     def __init__(self, database: Database) -> None:

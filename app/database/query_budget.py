@@ -16,7 +16,7 @@ from dataclasses import dataclass
 class Budget:
     """What a read may take: steps of SQLite's machine (20 to 50 million a second), and seconds a statement.
 
-    SQLite asks every `tick` steps whether to go on.
+    SQLite asks every `steps_per_tick` steps whether to go on.
     """
 
     max_steps: int
@@ -65,7 +65,7 @@ _uses_small_budget: ContextVar[bool] = ContextVar("hurry", default=False)
 
 @contextmanager
 def small_budget() -> Iterator[None]:
-    """Whatever is read in the block has the small budget. SQLite ends what takes longer; see `is_too_long`."""
+    """Whatever is read in the block has the small budget. SQLite ends what takes longer; see `is_budget_exceeded`."""
     token = _uses_small_budget.set(True)
     try:
         yield

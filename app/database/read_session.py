@@ -94,7 +94,7 @@ class ReadSession:
         return Session(self._connection, autoflush=False, info={"database": self.database})
 
     def snapshot(self, as_of: str | None = None, *, known_on: date | None = None) -> Snapshot:
-        """The register as it stands, or as it stood at `as_of`; see `view_of`."""
+        """The register as it stands, or as it stood at `as_of`; see `open_snapshot`."""
         if as_of is not None:
             return open_snapshot(self.session, as_of, known_on=known_on)
         if self.dialect == "sqlite":

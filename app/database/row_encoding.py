@@ -37,7 +37,7 @@ class RowEncoder:
         self._encoders = [(column.name, value_encoder(column, dialect)) for column in columns]
         self._searchable_columns = SEARCHABLE_COLUMNS.get(table)
 
-    def values(self, state: Mapping[str, Any]) -> EncodedRow:
+    def encode(self, state: Mapping[str, Any]) -> EncodedRow:
         """The row of a state, which names every column but those that follow from others."""
         if self._searchable_columns is not None:
             state = {**state, "words": search_words(*(state[name] for name in self._searchable_columns))}
@@ -88,7 +88,7 @@ class DialectStatements:
         return at if self._datetime_encoder is None else self._datetime_encoder(at)
 
     def for_table(self, table: type[Version]) -> tuple[RowEncoder, MultiRowInsert]:
-        """How rows of `table` are written: their values, and after these the `STAMPS`."""
+        """How rows of `table` are written: their values, and after these the `STAMP_COLUMNS`."""
         if table not in self._by_table:
             form = RowEncoder(table, self._dialect)
             self._by_table[table] = form, MultiRowInsert(table, [*form.column_names, *STAMP_COLUMNS], self._placeholder)

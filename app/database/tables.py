@@ -12,7 +12,7 @@ from sqlalchemy import CheckConstraint, Column, Index, MetaData, String, Table, 
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import Field, SQLModel
 
-from app import enums as terms
+from app import enums
 from app.database.types import (
     BIG_INTEGER,
     DOUBLE,
@@ -120,7 +120,7 @@ class ApiKey(SQLModel, table=True):
 
     id: str = Field(primary_key=True, sa_type=Id)
     name: str = Field(sa_type=String(80))
-    role: terms.Role = Field(sa_type=enum_type(terms.Role, "role"))
+    role: enums.Role = Field(sa_type=enum_type(enums.Role, "role"))
     digest: str = Field(sa_type=String(64))
     created_at: dt.datetime = Field(sa_type=UtcDateTime)
     revoked_at: dt.datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -164,8 +164,8 @@ class SourceVersion(Version, table=True):
 
     slug: str = Field(sa_type=SLUG_TEXT)
     name: str = Field(sa_type=Text)
-    kind: terms.SourceKind = Field(sa_type=enum_type(terms.SourceKind, "kind"))
-    interest: terms.Interest = Field(sa_type=enum_type(terms.Interest, "interest"))
+    kind: enums.SourceKind = Field(sa_type=enum_type(enums.SourceKind, "kind"))
+    interest: enums.Interest = Field(sa_type=enum_type(enums.Interest, "interest"))
     speaks_for: str | None = Field(sa_type=SLUG_TEXT)
     anonymous: bool
     description: str | None = Field(sa_type=Text)
@@ -267,7 +267,7 @@ class TopicVersion(Version, table=True):
     category: str = Field(sa_type=SLUG_TEXT)
     subject: str = Field(sa_type=SLUG_TEXT)
     place: str = Field(sa_type=SLUG_TEXT)
-    aggregation: terms.Aggregation | None = Field(sa_type=enum_type(terms.Aggregation, "aggregation"))
+    aggregation: enums.Aggregation | None = Field(sa_type=enum_type(enums.Aggregation, "aggregation"))
     since: dt.date | None
     tolerance: float | None = Field(sa_type=DOUBLE)
 
@@ -289,15 +289,15 @@ class ClaimVersion(Version, table=True):
     key_name: ClassVar[str] = "id"
 
     id: str = Field(sa_type=Id)
-    status: terms.Status = Field(sa_type=enum_type(terms.Status, "status"))
+    status: enums.Status = Field(sa_type=enum_type(enums.Status, "status"))
     category: str = Field(sa_type=SLUG_TEXT)
     subject: str = Field(sa_type=SLUG_TEXT)
     place: str = Field(sa_type=SLUG_TEXT)
-    proposition: terms.Proposition = Field(sa_type=enum_type(terms.Proposition, "proposition"))
-    modality: terms.Modality = Field(sa_type=enum_type(terms.Modality, "modality"))
-    derivation: terms.Derivation = Field(sa_type=enum_type(terms.Derivation, "derivation"))
+    proposition: enums.Proposition = Field(sa_type=enum_type(enums.Proposition, "proposition"))
+    modality: enums.Modality = Field(sa_type=enum_type(enums.Modality, "modality"))
+    derivation: enums.Derivation = Field(sa_type=enum_type(enums.Derivation, "derivation"))
     as_printed: str = Field(sa_type=Text)
-    kind: terms.FigureKind = Field(sa_type=enum_type(terms.FigureKind, "kind"))
+    kind: enums.FigureKind = Field(sa_type=enum_type(enums.FigureKind, "kind"))
     value: float | None = Field(sa_type=DOUBLE)
     lower: float | None = Field(sa_type=DOUBLE)
     upper: float | None = Field(sa_type=DOUBLE)
@@ -313,7 +313,7 @@ class ClaimVersion(Version, table=True):
     period: str = Field(sa_type=String(85))
     period_start: dt.date | None
     period_end: dt.date | None
-    aggregation: terms.Aggregation = Field(sa_type=enum_type(terms.Aggregation, "aggregation"))
+    aggregation: enums.Aggregation = Field(sa_type=enum_type(enums.Aggregation, "aggregation"))
     date: dt.date | None
     date_edtf: str | None = Field(sa_type=EDTF_TEXT)
     source: str = Field(sa_type=SLUG_TEXT)
@@ -375,9 +375,9 @@ class CitationVersion(Version, table=True):
     id: str = Field(sa_type=Id)
     claim: str = Field(sa_type=Id)
     document: str = Field(sa_type=Id)
-    role: terms.CitationRole = Field(sa_type=enum_type(terms.CitationRole, "role"))
+    role: enums.CitationRole = Field(sa_type=enum_type(enums.CitationRole, "role"))
     via: list[str] = Field(sa_type=JSON_VALUE)
-    fidelity: terms.Fidelity = Field(sa_type=enum_type(terms.Fidelity, "fidelity"))
+    fidelity: enums.Fidelity = Field(sa_type=enum_type(enums.Fidelity, "fidelity"))
     quote: str | None = Field(sa_type=Text)
     quote_language: str | None = Field(sa_type=String(35))
     translation: str | None = Field(sa_type=Text)
@@ -402,9 +402,9 @@ class AssessmentVersion(Version, table=True):
 
     id: str = Field(sa_type=Id)
     claim: str = Field(sa_type=Id)
-    level: terms.Level | None = Field(sa_type=enum_type(terms.Level, "level"))
-    reliability: terms.Reliability | None = Field(sa_type=enum_type(terms.Reliability, "reliability"))
-    credibility: terms.Credibility | None = Field(sa_type=enum_type(terms.Credibility, "credibility"))
+    level: enums.Level | None = Field(sa_type=enum_type(enums.Level, "level"))
+    reliability: enums.Reliability | None = Field(sa_type=enum_type(enums.Reliability, "reliability"))
+    credibility: enums.Credibility | None = Field(sa_type=enum_type(enums.Credibility, "credibility"))
     stated: str | None = Field(sa_type=Text)
     assessor: str = Field(sa_type=String(80))
     assessed_on: dt.date
@@ -428,13 +428,13 @@ class RelationVersion(Version, table=True):
     key_name: ClassVar[str] = "id"
 
     id: str = Field(sa_type=Id)
-    type: terms.RelationType = Field(sa_type=enum_type(terms.RelationType, "type"))
+    type: enums.RelationType = Field(sa_type=enum_type(enums.RelationType, "type"))
     claim: str = Field(sa_type=Id)
     to_claim: str | None = Field(sa_type=Id)
     to_source: str | None = Field(sa_type=SLUG_TEXT)
     asserted_by: str = Field(sa_type=SLUG_TEXT)
-    scope: terms.RelationScope | None = Field(sa_type=enum_type(terms.RelationScope, "scope"))
-    independence: terms.Independence | None = Field(sa_type=enum_type(terms.Independence, "independence"))
+    scope: enums.RelationScope | None = Field(sa_type=enum_type(enums.RelationScope, "scope"))
+    independence: enums.Independence | None = Field(sa_type=enum_type(enums.Independence, "independence"))
     document: str | None = Field(sa_type=Id)
     quote: str | None = Field(sa_type=Text)
     note: str | None = Field(sa_type=Text)

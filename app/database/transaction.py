@@ -17,8 +17,8 @@ from app.database.tables import VERSION_TABLES, Version, columns_of, table_of
 class WriteTransaction:
     """The pen of one writing transaction: it holds the clock, so `seq` has no gaps and no two writers share one.
 
-    What it writes waits until somebody reads through `session` or `rows`, or until the transaction ends: so the driver
-    gets it in its own words and many rows at once, and a write that is refused before that has left nothing behind.
+    Rows are held back until something is read through `session` or `fetch_rows`, or until the transaction ends. The
+    driver then gets many rows at once, and a write that is refused before that has sent nothing to the database.
     """
 
     def __init__(self, connection: Connection, actor: str, memory: dict[str, Any] | None = None) -> None:
@@ -26,7 +26,7 @@ class WriteTransaction:
         self.actor = actor
         self.process_cache = {} if memory is None else memory
         self.has_flushed = False
-        """Whether anything that was said since `begin` was handed to the database."""
+        """Whether anything that was said since `begin_write` was handed to the database."""
         self._session = WriteSession(connection, autoflush=False, expire_on_commit=False)
         self._session.before_execute = self.flush  # also for whoever takes the session early
         self._dialect = connection.dialect
@@ -34,7 +34,7 @@ class WriteTransaction:
         self._statements = dialect_statements(self._dialect)
         self._pending: list[tuple[MultiRowInsert, Sequence[Any]]] = []
         self._pending_before = 0
-        """How many of those that wait were said before `begin`."""
+        """How many of those that wait were said before `begin_write`."""
         seq, at = self._lock_clock()
         self.seq: int = seq
         # The clock of the machine may be set back; the register's never is.
@@ -91,7 +91,7 @@ class WriteTransaction:
         )
 
     def discard_write(self) -> None:
-        """Forget what was said since `begin`, none of which was handed to the database."""
+        """Forget what was said since `begin_write`, none of which was handed to the database."""
         del self._pending[self._pending_before :]
         if self.seq != self._seq_before_write:
             self.seq = self._seq_before_write
@@ -129,7 +129,7 @@ class WriteTransaction:
             self.close_version(table, key)
         form, rows = self._statements.for_table(table)
         self._pending.append(
-            (rows, [*form.values({**state, table.key_name: key}), revision, self.seq, self._encoded_at])
+            (rows, [*form.encode({**state, table.key_name: key}), revision, self.seq, self._encoded_at])
         )
 
     def close_version(self, table: type[Version], key: str) -> None:
@@ -179,7 +179,7 @@ class WriteTransaction:
 
     @contextmanager
     def _driver_errors(self, statement: str) -> Iterator[None]:
-        """The driver's faults; see `told`."""
+        """The driver's faults; see `wrap_driver_error`."""
         kind = self._dialect.loaded_dbapi.Error
         try:
             yield

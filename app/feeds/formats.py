@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree as ET
 
-ATOM = "http://www.w3.org/2005/Atom"
-ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+ATOM_NAMESPACE = "http://www.w3.org/2005/Atom"
+ILLEGAL_XML_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 """What XML 1.0 cannot say (2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FeedEntry:
     """One change of a claim, for a reader."""
 
     seq: int
@@ -29,31 +29,31 @@ class Feed:
 
     title: str
     updated: datetime
-    entries: tuple[Entry, ...]
+    entries: tuple[FeedEntry, ...]
 
 
-def atom(feed: Feed, address: str, base: str) -> bytes:
+def format_atom(feed: Feed, address: str, base: str) -> bytes:
     """The feed at `address` as Atom; `base` is put before every address."""
-    ET.register_namespace("", ATOM)
-    root = ET.Element(f"{{{ATOM}}}feed")
-    _add(root, "id", _id(address, base))
-    _add(root, "title", feed.title)
-    _add(root, "updated", _time(feed.updated))
-    _add(root, "link", rel="self", href=base + address, type="application/atom+xml")
-    _add(root, "generator", "Counterclaim")
+    ET.register_namespace("", ATOM_NAMESPACE)
+    root = ET.Element(f"{{{ATOM_NAMESPACE}}}feed")
+    _add_element(root, "id", _tag_uri(address, base))
+    _add_element(root, "title", feed.title)
+    _add_element(root, "updated", _format_time(feed.updated))
+    _add_element(root, "link", rel="self", href=base + address, type="application/atom+xml")
+    _add_element(root, "generator", "Counterclaim")
     for entry in feed.entries:
-        element = _add(root, "entry")
-        _add(element, "id", _id(f"/v1/changes/{entry.seq}", base))
-        _add(element, "title", entry.title)
-        _add(element, "updated", _time(entry.at))
-        _add(element, "link", rel="alternate", href=base + _address(entry), type="application/json")
-        _add(_add(element, "author"), "name", entry.actor)
-        _add(element, "summary", entry.text, type="text")
+        element = _add_element(root, "entry")
+        _add_element(element, "id", _tag_uri(f"/v1/changes/{entry.seq}", base))
+        _add_element(element, "title", entry.title)
+        _add_element(element, "updated", _format_time(entry.at))
+        _add_element(element, "link", rel="alternate", href=base + _claim_path(entry), type="application/json")
+        _add_element(_add_element(element, "author"), "name", entry.actor)
+        _add_element(element, "summary", entry.text, type="text")
     written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return written
 
 
-def json_feed(feed: Feed, address: str, base: str) -> dict[str, Any]:
+def build_json_feed(feed: Feed, address: str, base: str) -> dict[str, Any]:
     """The feed at `address` as a JSON Feed."""
     return {
         "version": "https://jsonfeed.org/version/1.1",
@@ -61,11 +61,11 @@ def json_feed(feed: Feed, address: str, base: str) -> dict[str, Any]:
         "feed_url": base + address,
         "items": [
             {
-                "id": _id(f"/v1/changes/{entry.seq}", base),
-                "url": base + _address(entry),
+                "id": _tag_uri(f"/v1/changes/{entry.seq}", base),
+                "url": base + _claim_path(entry),
                 "title": entry.title,
                 "content_text": entry.text,
-                "date_modified": _time(entry.at),
+                "date_modified": _format_time(entry.at),
                 "authors": [{"name": entry.actor}],
             }
             for entry in feed.entries
@@ -73,21 +73,21 @@ def json_feed(feed: Feed, address: str, base: str) -> dict[str, Any]:
     }
 
 
-def _add(parent: ET.Element, name: str, text: str | None = None, **attributes: str) -> ET.Element:
-    element = ET.SubElement(parent, f"{{{ATOM}}}{name}", attributes)
-    element.text = None if text is None else ILLEGAL.sub("\ufffd", text)
+def _add_element(parent: ET.Element, name: str, text: str | None = None, **attributes: str) -> ET.Element:
+    element = ET.SubElement(parent, f"{{{ATOM_NAMESPACE}}}{name}", attributes)
+    element.text = None if text is None else ILLEGAL_XML_CHARACTERS.sub("\ufffd", text)
     return element
 
 
-def _address(entry: Entry) -> str:
+def _claim_path(entry: FeedEntry) -> str:
     return f"/v1/claims/{entry.claim}"
 
 
-def _id(address: str, base: str) -> str:
+def _tag_uri(address: str, base: str) -> str:
     """A name that never changes: a tag URI (RFC 4151) of this register."""
     host = base.partition("://")[2] or "counterclaim.invalid"
     return f"tag:{host},2026:{address}"
 
 
-def _time(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -11,15 +11,15 @@ from app.database.snapshot import Snapshot
 from app.database.tables import Change, ClaimVersion, columns_of
 from app.enums import Status
 from app.errors import Removed
-from app.feeds.formats import Entry, Feed
-from app.references.queries import read_citable
-from app.topics.queries import topic_fields
+from app.feeds.formats import Feed, FeedEntry
+from app.references.queries import read_citable_claim
+from app.topics.queries import read_topic_fields
 from app.vocabulary.records import load_hierarchy
 
-MOST = 50
+MAX_FEED_ENTRIES = 50
 """How many entries a feed has: the newest ones."""
 
-HAPPENED = {
+CHANGE_TITLES = {
     ("claim", "created"): "New claim",
     ("claim", "transcription_fix"): "Transcription mended",
     ("claim", "relay_correction"): "Report corrected",
@@ -40,29 +40,29 @@ def read_feed(session: Session, view: Snapshot, topic: str | None = None) -> Fee
     wanted = select(*change).where(change.claim.is_not(None), change.seq <= view.seq)
     title = "Counterclaim: all changes"
     if topic is not None:
-        asked = topic_fields(session, topic, view)
+        asked = read_topic_fields(session, topic, view)
         title = f"Counterclaim: {asked['title']}"
         hierarchies = load_hierarchy(session, view)
         # A tombstone still tells what was counted, whose and where, but no longer how and since when.
         tombstone = build_topic_condition(hierarchies, {**asked, "aggregation": None, "since": None})
         belongs = build_topic_condition(hierarchies, asked) | (tombstone & (claim.status == Status.removed))
         wanted = wanted.where(change.claim.in_(select(claim.id).where(belongs, view.contains(ClaimVersion))))
-    rows = session.execute(wanted.order_by(change.seq.desc()).limit(MOST)).mappings().all()
-    told = {id_: _told(session, id_, view) for id_ in {row["claim"] for row in rows}}
-    entries = tuple(_entry(row, *told[row["claim"]]) for row in rows)
+    rows = session.execute(wanted.order_by(change.seq.desc()).limit(MAX_FEED_ENTRIES)).mappings().all()
+    told = {id_: _describe_claim(session, id_, view) for id_ in {row["claim"] for row in rows}}
+    entries = tuple(_build_entry(row, *told[row["claim"]]) for row in rows)
     return Feed(title, entries[0].at if entries else view.at, entries)
 
 
-def _told(session: Session, id_: str, view: Snapshot) -> tuple[str, str]:
+def _describe_claim(session: Session, id_: str, view: Snapshot) -> tuple[str, str]:
     """A claim in few words, and in a sentence."""
     try:
-        found = read_citable(session, id_, view)
+        found = read_citable_claim(session, id_, view)
     except Removed:
         return "a claim", "This claim was taken down."
-    return found.cited.short, found.cited.sentence
+    return found.text.short_form, found.text.sentence
 
 
-def _entry(row: Mapping[Any, Any], short: str, sentence: str) -> Entry:
-    happened = HAPPENED[row["kind"], row["action"]]
+def _build_entry(row: Mapping[Any, Any], short: str, sentence: str) -> FeedEntry:
+    happened = CHANGE_TITLES[row["kind"], row["action"]]
     text = sentence if row["reason"] is None else f"{sentence} ({happened}: {row['reason']})"
-    return Entry(row["seq"], row["at"], row["claim"], f"{happened}: {short}", text, row["actor"])
+    return FeedEntry(row["seq"], row["at"], row["claim"], f"{happened}: {short}", text, row["actor"])

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.cache.scope import CacheScope
 from app.database.engine import Database, Db
 from app.database.snapshot import open_snapshot
-from app.feeds.formats import Feed, atom, json_feed
+from app.feeds.formats import Feed, build_json_feed, format_atom
 from app.feeds.queries import read_feed
 from app.http.responses import cacheable_response, json_bytes
 from app.http.routing import api_router
@@ -16,36 +16,36 @@ from app.topics.routes import TopicSlug
 
 router = api_router("changes")
 
-ATOM = "application/atom+xml; charset=utf-8"
-JSON_FEED = "application/feed+json"
-EXAMPLE: dict[str, Any] = {
+ATOM_MEDIA_TYPE = "application/atom+xml; charset=utf-8"
+JSON_FEED_MEDIA_TYPE = "application/feed+json"
+JSON_FEED_EXAMPLE: dict[str, Any] = {
     "version": "https://jsonfeed.org/version/1.1",
     "title": "Counterclaim: all changes",
     "items": [],
 }
 
 
-def _feed(db: Database, topic: str | None = None) -> tuple[Feed, CacheScope]:
+def _read_feed(db: Database, topic: str | None = None) -> tuple[Feed, CacheScope]:
     with db.read() as session:
         view = open_snapshot(session)
         return read_feed(session, view, topic), CacheScope(view.latest_seq)
 
 
-def _atom(request: Request, feed: Feed, basis: CacheScope) -> Response:
-    written = atom(feed, request.url.path, request.app.state.settings.base_url)
-    return cacheable_response(request, written, ATOM, basis=basis)
+def _atom_response(request: Request, feed: Feed, basis: CacheScope) -> Response:
+    written = format_atom(feed, request.url.path, request.app.state.settings.base_url)
+    return cacheable_response(request, written, ATOM_MEDIA_TYPE, basis=basis)
 
 
-def _json_feed(request: Request, feed: Feed, basis: CacheScope) -> Response:
-    written = json_bytes(json_feed(feed, request.url.path, request.app.state.settings.base_url))
-    return cacheable_response(request, written, JSON_FEED, basis=basis)
+def _json_feed_response(request: Request, feed: Feed, basis: CacheScope) -> Response:
+    written = json_bytes(build_json_feed(feed, request.url.path, request.app.state.settings.base_url))
+    return cacheable_response(request, written, JSON_FEED_MEDIA_TYPE, basis=basis)
 
 
-AS_ATOM: dict[int | str, dict[str, Any]] = {
+ATOM_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/atom+xml": {"schema": {"type": "string"}, "example": "<feed/>"}}}
 }
-AS_JSON: dict[int | str, dict[str, Any]] = {
-    200: {"content": {JSON_FEED: {"schema": {"type": "object"}, "example": EXAMPLE}}}
+JSON_FEED_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {JSON_FEED_MEDIA_TYPE: {"schema": {"type": "object"}, "example": JSON_FEED_EXAMPLE}}}
 }
 
 
@@ -53,45 +53,45 @@ AS_JSON: dict[int | str, dict[str, Any]] = {
     "/feed.atom",
     summary="Subscribe to everything (Atom)",
     response_class=Response,
-    responses=AS_ATOM,
+    responses=ATOM_RESPONSES,
     operation_id="read_register_atom",
 )
 def read_register_atom(request: Request, db: Db) -> Response:
     """The newest changes of all claims, each in a sentence, for feed readers."""
-    return _atom(request, *_feed(db))
+    return _atom_response(request, *_read_feed(db))
 
 
 @router.get(
     "/feed.json",
     summary="Subscribe to everything (JSON Feed)",
     response_class=Response,
-    responses=AS_JSON,
+    responses=JSON_FEED_RESPONSES,
     operation_id="read_register_json_feed",
 )
 def read_register_json_feed(request: Request, db: Db) -> Response:
     """The newest changes of all claims, each in a sentence, for feed readers."""
-    return _json_feed(request, *_feed(db))
+    return _json_feed_response(request, *_read_feed(db))
 
 
 @router.get(
     "/topics/{slug}/feed.atom",
     summary="Subscribe to a topic (Atom)",
     response_class=Response,
-    responses=AS_ATOM,
+    responses=ATOM_RESPONSES,
     operation_id="read_topic_atom",
 )
 def read_topic_atom(slug: TopicSlug, request: Request, db: Db) -> Response:
     """The newest changes of the topic's claims, each in a sentence, for feed readers."""
-    return _atom(request, *_feed(db, slug))
+    return _atom_response(request, *_read_feed(db, slug))
 
 
 @router.get(
     "/topics/{slug}/feed.json",
     summary="Subscribe to a topic (JSON Feed)",
     response_class=Response,
-    responses=AS_JSON,
+    responses=JSON_FEED_RESPONSES,
     operation_id="read_topic_json_feed",
 )
 def read_topic_json_feed(slug: TopicSlug, request: Request, db: Db) -> Response:
     """The newest changes of the topic's claims, each in a sentence, for feed readers."""
-    return _json_feed(request, *_feed(db, slug))
+    return _json_feed_response(request, *_read_feed(db, slug))

@@ -80,7 +80,7 @@ _cached_actors: dict[tuple[Database, str], tuple[float, Actor]] = {}
 
 
 async def _find_actor(database: Database, key: str) -> Actor | None:
-    """Who has this key. One that was good is taken for good as long as `TRUSTED`, without another look."""
+    """Who has this key. One that was good is taken for good as long as `KEY_CACHE_SECONDS`, without another look."""
     digest = _hash_key(key)
     began = time.monotonic()
     since, actor = _cached_actors.get((database, digest), (0.0, None))

@@ -1,6 +1,6 @@
 """The front door: what was answered before is answered again from memory, while it is still true.
 
-An answer that a route gives a `Basis` is kept here, whole, in each encoding that was asked for. Before it is sent
+An answer that a route gives a `CacheScope` is kept here, whole, in each encoding that was asked for. Before it is sent
 again, `app/watching.py` makes sure that nothing changed that it speaks of. Everything else passes through, and is
 compressed on its way.
 """
@@ -148,7 +148,7 @@ class ResponseCacheMiddleware:
         held = asked.if_none_match
         if held is not None and (held == sent.etag or etag_matches(held, kept.identity.etag)):
             self.invalidator.response_cache.not_modified += 1
-            status, headers, body = 304, sent.not_modified, b""
+            status, headers, body = 304, sent.not_modified_headers, b""
         anew = [
             (b"x-request-id", (asked.request_id or uuid7().hex).encode()),
             (b"x-register-seq", b"%d" % max(self.invalidator.response_cache.seq, kept.cache_scope.seq)),
@@ -178,7 +178,7 @@ class ResponseCacheMiddleware:
             if message["type"] == "http.response.start":
                 passing.start = message
                 return
-            start, basis = passing.start, state.get("basis")
+            start, basis = passing.start, state.get("cache_scope")
             if (
                 start is not None
                 and start["status"] == HTTPStatus.OK
@@ -293,5 +293,5 @@ def _build_cached_response(basis: CacheScope, start: Message, body: bytes) -> Ca
 
 
 def _encoded_etag(etag: str, encoding: str) -> str:
-    """The ETag of the same answer in an encoding: other bytes need another one. See `matches`."""
+    """The ETag of the same answer in an encoding: other bytes need another one. See `etag_matches`."""
     return f'{etag[:-1]}-{encoding}"'

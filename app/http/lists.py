@@ -74,7 +74,7 @@ class ListResponse:
         self.format = choose_format(request, format)
         self.file = FILE_FORMATS.get(self.format)
 
-    def rows(
+    def send(
         self, find: PageLoader[Q], query: Q, columns: Sequence[FlatColumn], flat_as: Sequence[FlatColumn] = ()
     ) -> Response:
         """A list: one page of JSON, or every row as a file, read page by page with a session each.
@@ -113,7 +113,7 @@ class ListResponse:
         if self.file is None:
             return json_response(self.request, card, basis=basis)
         shown = self._output_columns(columns)
-        body = self._file_start(self.file, shown) + self.file.lines(rows, shown)
+        body = self._file_start(self.file, shown) + self.file.write_rows(rows, shown)
         return cacheable_response(self.request, body, self.file.media_type, headers=self._file_headers(), basis=basis)
 
     def _send_file(self, file: FileWriter, find: PageLoader[Q], query: Q, columns: Sequence[FlatColumn]) -> Response:
@@ -193,7 +193,7 @@ class ListResponse:
 
 
 def _file_lines(file: FileWriter, found: Page, columns: Sequence[FlatColumn]) -> bytes:
-    return file.lines(found.rows, columns) if found.lines is None else found.lines
+    return file.write_rows(found.rows, columns) if found.lines is None else found.lines
 
 
 def _check_suffix(
@@ -201,7 +201,7 @@ def _check_suffix(
         str, Path(description=f"The format: {join_words((f'`{each}`' for each in SUFFIXES), 'or')}.", examples=["csv"])
     ],
 ) -> None:
-    """Declare the suffix of an address, which `Want` reads, and refuse one that is no format."""
+    """Declare the suffix of an address, which `ListResponse` reads, and refuse one that is no format."""
     if suffix not in SUFFIXES:
         raise NotAcceptable(f"There is no format `{suffix}`.", hint=f"the formats are {join_words(SUFFIXES, 'and')}")
 
@@ -221,7 +221,7 @@ OPTION_PARSERS: dict[str, Callable[[str], Any]] = {
     "fields": str,
     "bom": {"true": True}.__getitem__,
 }
-"""The query parameters of `Want` and how the fast path reads them; a ValueError or KeyError is left to FastAPI."""
+"""The query parameters of `ListResponse` for the fast path. A value that raises is left to FastAPI."""
 
 
 class Listing(Output, Generic[T]):

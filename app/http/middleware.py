@@ -48,7 +48,7 @@ class RequestCounters:
 
 
 class PreflightMiddleware(CORSMiddleware):
-    """Answers browsers that ask before they send. The answers themselves are open to all: see `OPEN`."""
+    """Answers browsers that ask before they send. The answers themselves are open to all: see `CORS_HEADERS`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on whatever is no such question."""

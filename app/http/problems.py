@@ -136,7 +136,7 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
 
 
 async def handle_database_error(request: Request, error: Exception) -> Response:
-    """Answer one of the `DATABASE_FAULTS`.
+    """Answer one of the `DATABASE_ERRORS`.
 
     A statement that was stopped at its budget is a 422, a database that is away or busy a 503. Any other failure of a
     statement is our mistake.

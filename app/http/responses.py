@@ -44,7 +44,7 @@ def cacheable_response(
         **(headers or {}),
     }
     if basis is not None:
-        request.state.basis = basis
+        request.state.cache_scope = basis
         if basis.surrogate_keys:
             kept["Surrogate-Key"] = " ".join(basis.surrogate_keys)
     return Response(body, status_code=status, media_type=media_type, headers=kept)

@@ -60,15 +60,15 @@ NESTED_LAYOUT = RowLayout()
 class FileWriter:
     """A format in which a list is one file, written a batch of rows at a time.
 
-    A `flat` format always needs columns; in any other a row without them stays as nested as in JSON. `head` begins the
-    file, even one without rows, and `mark` goes before it where `bom` asks for one. A row that comes written already
-    still lacks its `end`.
+    A format that `is_flat` always needs columns; in any other a row without columns stays as nested as in JSON.
+    `write_header` begins the file, even one without rows; `byte_order_mark` precedes it if `bom` asks for one. A row
+    that the database has rendered already still lacks its `row_end`.
     """
 
     media_type: str
     is_flat: bool
     write_header: Callable[[Sequence[FlatColumn]], bytes]
-    lines: Callable[[list[RowDict], Sequence[FlatColumn]], bytes]
+    write_rows: Callable[[list[RowDict], Sequence[FlatColumn]], bytes]
     row_end: str
     byte_order_mark: bytes = b""
 
@@ -108,7 +108,7 @@ CSV = FileWriter(
     media_type="text/csv; charset=utf-8",
     is_flat=True,
     write_header=lambda columns: _csv_bytes([[column.name for column in columns]]),
-    lines=lambda rows, columns: _csv_bytes([csv_cell(column.value(row)) for column in columns] for row in rows),
+    write_rows=lambda rows, columns: _csv_bytes([csv_cell(column.value(row)) for column in columns] for row in rows),
     row_end="\r\n",
     byte_order_mark="\ufeff".encode(),
 )
@@ -118,7 +118,7 @@ NDJSON = FileWriter(
     media_type="application/x-ndjson",
     is_flat=False,
     write_header=lambda _columns: b"",
-    lines=lambda rows, columns: b"".join(
+    write_rows=lambda rows, columns: b"".join(
         orjson.dumps(row, option=JSON_OPTIONS | orjson.OPT_APPEND_NEWLINE) for row in flatten_rows(rows, columns)
     ),
     row_end="\n",

@@ -65,7 +65,7 @@ class WriteRequest:
 
         return await group_committer(self.database).write(actor.name, run)
 
-    def put(
+    def replace_record(
         self,
         actor: Actor,
         kind: RecordType,

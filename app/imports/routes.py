@@ -80,7 +80,7 @@ def list_imports(query: Annotated[PageQuery, Query()], db: Db, want: ListRespons
         with db.read() as session:
             return find_imports(session, page, open_snapshot(session, page.recorded_as_of))
 
-    return want.rows(find, query, COLUMNS)
+    return want.send(find, query, COLUMNS)
 
 
 @router.get("/imports/{id}", summary="Read an import", operation_id="read_import", responses={200: {"model": Import}})

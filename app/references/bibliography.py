@@ -5,21 +5,21 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-from app.sentences.dates import day_words
-from app.sentences.phrases import Source, one_line, opened, source_mention
-from app.sentences.sentence import Card, Cited, Names
+from app.sentences.dates import format_day
+from app.sentences.phrases import SourceDetails, capitalize_first, collapse_whitespace, mention_source
+from app.sentences.sentence import ClaimNames, ClaimText, JsonObject
 
-Item = dict[str, Any]
+CslItem = dict[str, Any]
 
-REGISTER: Final = "Counterclaim"
-_TYPES: Final = {
+REGISTER_NAME: Final = "Counterclaim"
+_CSL_TYPES: Final = {
     "media": "article-newspaper",
     "dataset": "dataset",
     "think_tank": "report",
     "research": "report",
     "intergovernmental": "report",
 }
-_ESCAPES: Final = {
+_BIBTEX_ESCAPES: Final = {
     "\\": r"\textbackslash{}",
     "{": r"\textbraceleft{}",
     "}": r"\textbraceright{}",
@@ -33,7 +33,7 @@ _ESCAPES: Final = {
 }
 
 
-def document_item(card: Card, names: Names, cited: Cited) -> Item | None:
+def build_document_item(card: JsonObject, names: ClaimNames, cited: ClaimText) -> CslItem | None:
     """The document that the sentence leads to, as a CSL item; the sentence is its note.
 
     Type and variables are those of the CSL input schema 1.0.2. An author is given only where the claimant published
@@ -43,15 +43,17 @@ def document_item(card: Card, names: Names, cited: Cited) -> Item | None:
     if citation is None:
         return None
     document = citation["document"]
-    publisher = names.source(document["publisher"]) if document["publisher"] else None
+    publisher = names.find_source(document["publisher"]) if document["publisher"] else None
     original = citation["role"] == "original"
-    item: Item = {
+    item: CslItem = {
         "id": f"document-{document['id']}",
-        "type": _type(publisher, original=original, online=document["url"] is not None),
-        "title": one_line(document["title"]),
-        "author": [{"literal": one_line(names.source(card["source"]["slug"]).name)}] if original else None,
-        "container-title": one_line(publisher.name) if publisher else None,
-        "issued": _issued(document["published_on"]),
+        "type": _choose_csl_type(publisher, original=original, online=document["url"] is not None),
+        "title": collapse_whitespace(document["title"]),
+        "author": [{"literal": collapse_whitespace(names.find_source(card["source"]["slug"]).name)}]
+        if original
+        else None,
+        "container-title": collapse_whitespace(publisher.name) if publisher else None,
+        "issued": _csl_date(document["published_on"]),
         "URL": document["url"],
         "archive_location": document["archive_url"],
         "language": document["language"],
@@ -60,15 +62,15 @@ def document_item(card: Card, names: Names, cited: Cited) -> Item | None:
     return {name: value for name, value in item.items() if value is not None}
 
 
-def record_item(card: Card, cited: Cited, address: str) -> Item:
+def build_record_item(card: JsonObject, cited: ClaimText, address: str) -> CslItem:
     """Our record of the claim, dated to its revision, as a CSL item. `address` is empty where it has no public one."""
-    item: Item = {
+    item: CslItem = {
         "id": f"claim-{card['id']}",
         "type": "entry",
-        "title": cited.short,
-        "container-title": REGISTER,
+        "title": cited.short_form,
+        "container-title": REGISTER_NAME,
         "version": f"revision {card['revision']}",
-        "issued": _issued(card["recorded_at"].date()),
+        "issued": _csl_date(card["recorded_at"].date()),
         "URL": address,
         "language": "en",
         "note": cited.sentence,
@@ -76,65 +78,65 @@ def record_item(card: Card, cited: Cited, address: str) -> Item:
     return {name: value for name, value in item.items() if value}
 
 
-def _type(publisher: Source | None, *, original: bool, online: bool) -> str:
-    found = _TYPES.get(publisher.kind, "") if publisher else ""
+def _choose_csl_type(publisher: SourceDetails | None, *, original: bool, online: bool) -> str:
+    found = _CSL_TYPES.get(publisher.kind, "") if publisher else ""
     if found == "report" and not original:
         found = ""
     return found or ("webpage" if online else "document")
 
 
-def _issued(day: date | None) -> Item | None:
+def _csl_date(day: date | None) -> CslItem | None:
     return None if day is None else {"date-parts": [[day.year, day.month, day.day]]}
 
 
-def bibtex(items: Sequence[Item]) -> str:
+def format_bibtex(items: Sequence[CslItem]) -> str:
     """The same items as BibTeX entries, in UTF-8.
 
     `@misc` has no required field: a report without a known author or day stays one.
     """
-    return "\n".join(_entry(item) for item in items)
+    return "\n".join(_format_entry(item) for item in items)
 
 
-def _entry(item: Mapping[str, Any]) -> str:
+def _format_entry(item: Mapping[str, Any]) -> str:
     issued = date(*item["issued"]["date-parts"][0]) if "issued" in item else None
     fields = {
-        "title": f"{{{escaped(item['title'])}}}",
+        "title": f"{{{escape_bibtex(item['title'])}}}",
         # Twice in braces: a body is not a person with a first and a last name.
-        "author": f"{{{escaped(item['author'][0]['literal'])}}}" if "author" in item else "",
-        "howpublished": escaped(item.get("container-title", "")),
-        "edition": escaped(item.get("version", "")),
+        "author": f"{{{escape_bibtex(item['author'][0]['literal'])}}}" if "author" in item else "",
+        "howpublished": escape_bibtex(item.get("container-title", "")),
+        "edition": escape_bibtex(item.get("version", "")),
         "year": str(issued.year) if issued else "",
         "month": str(issued.month) if issued else "",
         "day": str(issued.day) if issued else "",
-        "url": _address(item.get("URL", "")),
-        "archiveurl": _address(item.get("archive_location", "")),
-        "language": escaped(item.get("language", "")),
-        "note": escaped(item["note"]),
+        "url": _escape_url(item.get("URL", "")),
+        "archiveurl": _escape_url(item.get("archive_location", "")),
+        "language": escape_bibtex(item.get("language", "")),
+        "note": escape_bibtex(item["note"]),
     }
     lines = [f"  {name} = {{{value}}}" for name, value in fields.items() if value]
-    return f"@misc{{{_key(item, issued)},\n" + ",\n".join(lines) + "\n}\n"
+    return f"@misc{{{_citation_key(item, issued)},\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _key(item: Mapping[str, Any], issued: date | None) -> str:
+def _citation_key(item: Mapping[str, Any], issued: date | None) -> str:
     kind, _, id_ = str(item["id"]).partition("-")
     named = re.sub(r"[^a-z0-9]+", "", item.get("container-title", "").casefold().encode("ascii", "ignore").decode())
     return "-".join(part for part in (named or kind, str(issued.year) if issued else "nd", id_[-12:]) if part)
 
 
-def escaped(text: str) -> str:
+def escape_bibtex(text: str) -> str:
     """Text for a BibTeX field: what TeX would take as a command is spelled out, and braces stay balanced.
 
     BibTeX counts braces behind a backslash too, so that an escaped brace would still end the field.
     """
-    return "".join(_ESCAPES.get(character, character) for character in one_line(text))
+    return "".join(_BIBTEX_ESCAPES.get(character, character) for character in collapse_whitespace(text))
 
 
-def _address(url: str) -> str:
+def _escape_url(url: str) -> str:
     """An address for a `url` field, which is read as it stands: only what would end the field is percent-encoded."""
     return url.replace("\\", "%5C").replace("{", "%7B").replace("}", "%7D")
 
 
-def caveats(card: Card, names: Names, cited: Cited) -> list[str]:
+def list_caveats(card: JsonObject, names: ClaimNames, cited: ClaimText) -> list[str]:
     """What the sentence has no room for: links of the chain that were not seen, other outlets' slips, the note."""
     found = []
     if cited.citation is not None and cited.citation["gap"]:
@@ -143,11 +145,11 @@ def caveats(card: Card, names: Names, cited: Cited) -> list[str]:
         publisher = citation["document"]["publisher"]
         if citation is cited.citation or publisher is None:
             continue
-        outlet = opened(source_mention(names.source(publisher)).text)
+        outlet = capitalize_first(mention_source(names.find_source(publisher)).text)
         if citation["withdrawn_on"] is not None:
-            found.append(f"{outlet} took its report back on {day_words(citation['withdrawn_on'])}.")
+            found.append(f"{outlet} took its report back on {format_day(citation['withdrawn_on'])}.")
         elif citation["fidelity"] == "distorted":
             found.append(f"{outlet} changes the figure or what it means. {citation['gap'] or ''}".strip())
     if card["note"]:
         found.append(card["note"])
-    return [one_line(text) for text in found]
+    return [collapse_whitespace(text) for text in found]

@@ -25,51 +25,58 @@ from app.database.tables import (
     columns_of,
 )
 from app.enums import Proposition, RelationType
-from app.sentences.phrases import Source
-from app.sentences.sentence import Cited, Names, cite
+from app.sentences.phrases import SourceDetails
+from app.sentences.sentence import ClaimNames, ClaimText, write_claim_text
 
 
 @dataclass(frozen=True, slots=True)
-class Citable:
+class CitableClaim:
     """A claim with its names, put into words; `state` is the last change among everything that the words rest on.
 
     `head` is the last change of the register when it was read.
     """
 
     card: ResponseObject
-    names: Names
-    cited: Cited
+    names: ClaimNames
+    text: ClaimText
     state: int
     known_on: date | None
     head: int
 
 
-def read_citable(session: Session, id_: str, view: Snapshot) -> Citable:
+def read_citable_claim(session: Session, id_: str, view: Snapshot) -> CitableClaim:
     """A claim, ready to be cited. Raises `NotFound`, or `Removed` with the tombstone."""
     card = read_claim(session, id_, view)
-    category, components, newest = _category(session, card["category"], view)
-    seqs = [card["seq"], newest, _documents(session, card, view), *_revised(session, card, view)]
-    subjects, newest = _named(
-        session, SubjectVersion, [card["subject"], *card["includes"], *card["excludes"], _base(card)], view
+    category, components, newest = _read_category_names(session, card["category"], view)
+    seqs = [
+        card["seq"],
+        newest,
+        _latest_document_seq(session, card, view),
+        *_latest_annotation_seqs(session, card, view),
+    ]
+    subjects, newest = _read_names(
+        session, SubjectVersion, [card["subject"], *card["includes"], *card["excludes"], _base_slug(card)], view
     )
     seqs.append(newest)
-    places, newest = _named(session, PlaceVersion, [card["place"]], view)
+    places, newest = _read_names(session, PlaceVersion, [card["place"]], view)
     seqs.append(newest)
-    disputed, newest = _disputed(session, card, view)
+    disputed, newest = _find_disputed_sources(session, card, view)
     seqs.append(newest)
     told = [(cited["document"]["publisher"], *cited["via"]) for cited in card["citations"]]
     slugs = {card["source"]["slug"], *disputed, *(slug for group in told for slug in group if slug)}
-    sources, newest = _sources(session, slugs, view)
+    sources, newest = _read_sources(session, slugs, view)
     seqs.append(newest)
-    names = Names(category, components, subjects, places, sources, disputed)
-    return Citable(card, names, cite(card, names, view.known_on), max(seqs), view.known_on, view.latest_seq)
+    names = ClaimNames(category, components, subjects, places, sources, disputed)
+    return CitableClaim(
+        card, names, write_claim_text(card, names, view.known_on), max(seqs), view.known_on, view.latest_seq
+    )
 
 
-def _base(card: ResponseObject) -> str:
+def _base_slug(card: ResponseObject) -> str:
     return card["figure"]["relative_to"] or ""
 
 
-def _category(session: Session, slug: str, view: Snapshot) -> tuple[str, tuple[str, ...] | None, int]:
+def _read_category_names(session: Session, slug: str, view: Snapshot) -> tuple[str, tuple[str, ...] | None, int]:
     columns = columns_of(CategoryVersion)
     wanted = (columns.name, columns.components, columns.seq)
     row = session.execute(select(*wanted).where(columns.slug == slug, view.contains(CategoryVersion))).first()
@@ -78,11 +85,13 @@ def _category(session: Session, slug: str, view: Snapshot) -> tuple[str, tuple[s
     if row.components is None:
         return row.name, None, row.seq
     parts = [part for part in row.components if part != slug]
-    known, newest = _named(session, CategoryVersion, parts, view)
+    known, newest = _read_names(session, CategoryVersion, parts, view)
     return row.name, tuple(known.get(part, part) for part in parts), max(row.seq, newest)
 
 
-def _named(session: Session, table: type[Version], slugs: Iterable[str], view: Snapshot) -> tuple[dict[str, str], int]:
+def _read_names(
+    session: Session, table: type[Version], slugs: Iterable[str], view: Snapshot
+) -> tuple[dict[str, str], int]:
     """Slug → name, and the last change among them."""
     columns = columns_of(table)
     wanted = select(columns.slug, columns.name, columns.seq)
@@ -90,25 +99,25 @@ def _named(session: Session, table: type[Version], slugs: Iterable[str], view: S
     return {row.slug: row.name for row in rows}, max((row.seq for row in rows), default=0)
 
 
-def _sources(session: Session, slugs: Iterable[str], view: Snapshot) -> tuple[dict[str, Source], int]:
+def _read_sources(session: Session, slugs: Iterable[str], view: Snapshot) -> tuple[dict[str, SourceDetails], int]:
     """Slug → source, each with the one that it speaks for."""
-    rows = _source_rows(session, slugs, view)
+    rows = _read_source_rows(session, slugs, view)
     # Whom somebody speaks for is said in one step; nobody speaks for a spokesman.
     spoken = {row.speaks_for for row in rows if row.speaks_for} - {row.slug for row in rows}
-    rows += _source_rows(session, spoken, view)
-    plain = {row.slug: Source(row.slug, row.name, str(row.kind), row.anonymous) for row in rows}
+    rows += _read_source_rows(session, spoken, view)
+    plain = {row.slug: SourceDetails(row.slug, row.name, str(row.kind), row.anonymous) for row in rows}
     sources = {row.slug: replace(plain[row.slug], speaks_for=plain.get(row.speaks_for)) for row in rows}
     return sources, max((row.seq for row in rows), default=0)
 
 
-def _source_rows(session: Session, slugs: Iterable[str], view: Snapshot) -> list[Any]:
+def _read_source_rows(session: Session, slugs: Iterable[str], view: Snapshot) -> list[Any]:
     columns = columns_of(SourceVersion)
     wanted = (columns.slug, columns.name, columns.kind, columns.anonymous, columns.speaks_for, columns.seq)
     found = select(*wanted).where(columns.slug.in_(set(slugs)), view.contains(SourceVersion))
     return list(session.execute(found))
 
 
-def _disputed(session: Session, card: ResponseObject, view: Snapshot) -> tuple[tuple[str, ...], int]:
+def _find_disputed_sources(session: Session, card: ResponseObject, view: Snapshot) -> tuple[tuple[str, ...], int]:
     """The sources whose claims a denial disputes, in the order in which that was recorded."""
     if card["proposition"] != Proposition.denial:
         return (), 0
@@ -132,14 +141,14 @@ def _disputed(session: Session, card: ResponseObject, view: Snapshot) -> tuple[t
     return tuple(dict.fromkeys(slug for slug in slugs if slug and slug != card["source"]["slug"])), newest
 
 
-def _documents(session: Session, card: ResponseObject, view: Snapshot) -> int:
+def _latest_document_seq(session: Session, card: ResponseObject, view: Snapshot) -> int:
     columns = columns_of(DocumentVersion)
     ids = [cited["document"]["id"] for cited in card["citations"]]
     newest = select(func.max(columns.seq)).where(columns.id.in_(ids), view.contains(DocumentVersion))
     return session.execute(newest).scalar() or 0
 
 
-def _revised(session: Session, card: ResponseObject, view: Snapshot) -> list[int]:
+def _latest_annotation_seqs(session: Session, card: ResponseObject, view: Snapshot) -> list[int]:
     """The last change among the citations of a claim, and among its assessments."""
     found = []
     for table in (CitationVersion, AssessmentVersion):

@@ -9,16 +9,16 @@ from app.enums import Status
 from app.http.schema_types import Output, UtcTime
 from app.sources.schemas import DocumentCard
 
-ID = "01a1f640-bc00-7528-9916-436a9224d91e"
-SENTENCE = (
+CLAIM_ID_EXAMPLE = "01a1f640-bc00-7528-9916-436a9224d91e"
+SENTENCE_EXAMPLE = (
     "CSIS estimated on 3 June 2025 that Russian forces had suffered over 950,000 casualties (killed and wounded) in"
     " Ukraine since 24 February 2022, the Kyiv Independent reported."
 )
-SHORT = (
+SHORT_FORM_EXAMPLE = (
     "CSIS, 3 June 2025: over 950,000 casualties (killed and wounded) suffered by Russian forces since 24 February 2022"
 )
-FIGURE = "over 950,000"
-CSL = {
+FIGURE_EXAMPLE = "over 950,000"
+CSL_EXAMPLE = {
     "id": "document-01a1f640-bc00-70ad-a8de-4a8a83c37c2b",
     "type": "article-newspaper",
     "title": "The Kyiv Independent on the CSIS report, 4 June 2025",
@@ -26,9 +26,9 @@ CSL = {
     "issued": {"date-parts": [[2025, 6, 4]]},
     "URL": "https://kyivindependent.com/csis-report/",
     "language": "en",
-    "note": SENTENCE,
+    "note": SENTENCE_EXAMPLE,
 }
-BIBTEX = """\
+BIBTEX_EXAMPLE = """\
 @misc{thekyivindependent-2025-4a8a83c37c2b,
   title = {{The Kyiv Independent on the CSIS report, 4 June 2025}},
   howpublished = {The Kyiv Independent},
@@ -45,30 +45,32 @@ BIBTEX = """\
 class CitationLinks(Output):
     """Other forms of the citation."""
 
-    self: str = Field(description="The citation as it stands.", examples=[f"/v1/claims/{ID}/citation"])
-    claim: str = Field(description="The claim.", examples=[f"/v1/claims/{ID}"])
+    self: str = Field(description="The citation as it stands.", examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/citation"])
+    claim: str = Field(description="The claim.", examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}"])
     permanent: str = Field(
         description="This very citation, for good, whatever is changed later (a takedown excepted).",
-        examples=[f"/v1/claims/{ID}/citation?recorded_as_of=seq:395"],
+        examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/citation?recorded_as_of=seq:395"],
     )
-    text: str = Field(description="The sentence alone.", examples=[f"/v1/claims/{ID}/citation.txt"])
-    csl: str = Field(description="As CSL-JSON.", examples=[f"/v1/claims/{ID}/citation.csl.json"])
-    bibtex: str = Field(description="As BibTeX.", examples=[f"/v1/claims/{ID}/citation.bib"])
-    figure: str = Field(description="The figure for one cell.", examples=[f"/v1/claims/{ID}/figure.txt"])
+    text: str = Field(description="The sentence alone.", examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/citation.txt"])
+    csl: str = Field(description="As CSL-JSON.", examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/citation.csl.json"])
+    bibtex: str = Field(description="As BibTeX.", examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/citation.bib"])
+    figure: str = Field(description="The figure for one cell.", examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/figure.txt"])
 
 
 class ClaimCitation(Output):
     """A claim in words that can be printed, and where to look it up."""
 
-    claim: str = Field(description="The claim's id.", examples=[ID])
+    claim: str = Field(description="The claim's id.", examples=[CLAIM_ID_EXAMPLE])
     revision: int = Field(description="The state of our record that is cited.", examples=[1])
     status: Status = Field(description="Whether the claim stands.", examples=["asserted"])
     sentence: str = Field(
         description="One sentence with the hedge, what is counted, the period, the claimant, the date and the outlet.",
-        examples=[SENTENCE],
+        examples=[SENTENCE_EXAMPLE],
     )
-    short: str = Field(description="Claimant, date and figure, for a label or a footnote.", examples=[SHORT])
-    figure: str = Field(description="The figure with its hedge.", examples=[FIGURE])
+    short: str = Field(
+        description="Claimant, date and figure, for a label or a footnote.", examples=[SHORT_FORM_EXAMPLE]
+    )
+    figure: str = Field(description="The figure with its hedge.", examples=[FIGURE_EXAMPLE])
     language: str = Field(description="The language of these words (BCP 47).", examples=["en"])
     document: DocumentCard | None = Field(
         description="Where it can be read: of several documents the one that leads closest to what was said."
@@ -85,5 +87,5 @@ class ClaimCitation(Output):
         description="The last change among all that these words rest on. Sent back, it gives the same answer for good.",
         examples=["seq:395"],
     )
-    csl: dict[str, Any] | None = Field(description="The document as one item of CSL-JSON.", examples=[CSL])
+    csl: dict[str, Any] | None = Field(description="The document as one item of CSL-JSON.", examples=[CSL_EXAMPLE])
     links: CitationLinks = Field(description="Other forms.")

@@ -4,22 +4,22 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from app.comparison.period import Period, PeriodFault, Span, parse_date, parse_period
+from app.comparison.period import DateSpan, EdtfPeriod, InvalidPeriod, parse_date, parse_period
 
 # Not calendar.month_name: that one speaks the language of the machine.
 # fmt: off
-MONTHS: Final = (
+MONTH_NAMES: Final = (
     "", "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )
 # fmt: on
-_SEASONS: Final = {"21": "spring", "22": "summer", "23": "autumn", "24": "winter"}
-_MARKS: Final = "?~%"
-UNSTATED: Final = "over a period that was not stated"
+_SEASON_NAMES: Final = {"21": "spring", "22": "summer", "23": "autumn", "24": "winter"}
+_QUALIFIER_MARKS: Final = "?~%"
+UNSTATED_PERIOD: Final = "over a period that was not stated"
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class DatePhrase:
     """A date in words and the preposition that it takes."""
 
     text: str
@@ -30,75 +30,77 @@ class Named:
         return f"{self.preposition} {self.text}"
 
 
-def day_words(day: date) -> str:
+def format_day(day: date) -> str:
     """Write a day as `3 June 2025`."""
-    return f"{day.day} {MONTHS[day.month]} {day.year}"
+    return f"{day.day} {MONTH_NAMES[day.month]} {day.year}"
 
 
-def named(edtf: str) -> Named:
+def describe_date(edtf: str) -> DatePhrase:
     """Put one EDTF date into words; a qualifier becomes "about" or "(uncertain)". Raises `PeriodFault`."""
     span = parse_date(edtf)
-    found = _unqualified(edtf.rstrip(_MARKS), span)
+    found = _describe_unqualified_date(edtf.rstrip(_QUALIFIER_MARKS), span)
     text = f"about {found.text}" if span.qualifier in {"~", "%"} else found.text
-    return Named(f"{text} (uncertain)" if span.qualifier in {"?", "%"} else text, found.preposition)
+    return DatePhrase(f"{text} (uncertain)" if span.qualifier in {"?", "%"} else text, found.preposition)
 
 
-def _unqualified(edtf: str, span: Span) -> Named:
+def _describe_unqualified_date(edtf: str, span: DateSpan) -> DatePhrase:
     year, *rest = edtf.split("-")
     if year.endswith("XX"):
-        return Named(f"the years {span.earliest.year} to {span.latest.year}", "in")
+        return DatePhrase(f"the years {span.earliest.year} to {span.latest.year}", "in")
     if year.endswith("X"):
-        return Named(f"the {span.earliest.year}s", "in")
+        return DatePhrase(f"the {span.earliest.year}s", "in")
     month = rest[0] if rest else "XX"
     number = int(year)
     if month == "XX":
-        return Named(str(number), "in")
-    if month in _SEASONS:
+        return DatePhrase(str(number), "in")
+    if month in _SEASON_NAMES:
         # A winter runs into the next year.
-        return Named(f"{_SEASONS[month]} {f'{number}/{(number + 1) % 100:02}' if month == '24' else number}", "in")
+        return DatePhrase(
+            f"{_SEASON_NAMES[month]} {f'{number}/{(number + 1) % 100:02}' if month == '24' else number}", "in"
+        )
     if len(rest) == 1 or rest[1] == "XX":
-        return Named(f"{MONTHS[int(month)]} {number}", "in")
-    return Named(day_words(span.earliest), "on")
+        return DatePhrase(f"{MONTH_NAMES[int(month)]} {number}", "in")
+    return DatePhrase(format_day(span.earliest), "on")
 
 
-def said_on(day: date | None, edtf: str | None) -> Named | None:
+def describe_statement_date(day: date | None, edtf: str | None) -> DatePhrase | None:
     """When something was said, as far as it is known; None where nobody knows."""
     if edtf is not None:
         try:
-            return named(edtf)
-        except PeriodFault:
+            return describe_date(edtf)
+        except InvalidPeriod:
             pass  # an interval: the day that stands for it is the last that it can mean
-    return None if day is None else Named(day_words(day), "on")
+    return None if day is None else DatePhrase(format_day(day), "on")
 
 
-def when(edtf: str, aggregation: str, said: date | None) -> str:
+def describe_period(edtf: str, aggregation: str, said: date | None) -> str:
     """Say what period a figure covers: `since` for a running total up to the day on which it was said."""
     period = parse_period(edtf)
     begin, _, finish = period.edtf.partition("/")
     if aggregation == "snapshot":
         end = finish if period.is_interval else begin
-        return "as of a day that was not stated" if period.end is None else f"as of {named(end).text}"
+        return "as of a day that was not stated" if period.end is None else f"as of {describe_date(end).text}"
     if not period.is_interval:
-        return str(named(begin))
+        return str(describe_date(begin))
     if period.start is None and period.end is None:
-        return UNSTATED
+        return UNSTATED_PERIOD
     if aggregation == "cumulative":
         if period.start is None:
-            return f"up to {named(finish).text} (since when was not said)"
-        if period.end is None or _covers(period.end, said):
-            return f"since {named(begin).text}"
+            return f"up to {describe_date(finish).text} (since when was not said)"
+        if period.end is None or _includes_day(period.end, said):
+            return f"since {describe_date(begin).text}"
     elif period.start is None:
-        return f"until {named(finish).text}"
+        return f"until {describe_date(finish).text}"
     elif period.end is None:
-        return f"from {named(begin).text} on"
-    return _stretch(period, begin, finish)
+        return f"from {describe_date(begin).text} on"
+    return _describe_interval(period, begin, finish)
 
 
-def _covers(end: Span, said: date | None) -> bool:
+def _includes_day(end: DateSpan, said: date | None) -> bool:
     return said is not None and end.earliest <= said <= end.latest
 
 
-def _stretch(period: Period, begin: str, finish: str) -> str:
+def _describe_interval(period: EdtfPeriod, begin: str, finish: str) -> str:
     assert period.start is not None  # noqa: S101 - its callers have looked
     assert period.end is not None  # noqa: S101
     first, last = period.start.earliest, period.end.latest
@@ -108,12 +110,12 @@ def _stretch(period: Period, begin: str, finish: str) -> str:
         if years == 0:
             return f"in {first.year}"
         return f"in {first.year} and {last.year}" if years == 1 else f"from {first.year} to {last.year}"
-    one, two = named(begin).text, named(finish).text
+    one, two = describe_date(begin).text, describe_date(finish).text
     if one == two:
-        return str(named(begin))
+        return str(describe_date(begin))
     # "from 20 to 27 December 2024", "from September to November 2024"
     words, others = one.split(" "), two.split(" ")
-    if len(words) == len(others) and not set(begin + finish) & set(_MARKS + "X"):
+    if len(words) == len(others) and not set(begin + finish) & set(_QUALIFIER_MARKS + "X"):
         while len(words) > 1 and words[-1] == others[len(words) - 1]:
             words.pop()
     return f"from {' '.join(words)} to {two}"

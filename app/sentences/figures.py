@@ -6,137 +6,144 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any, Final
 
-from app.comparison.figure import Figure, Number
+from app.comparison.figure import Number, PrintedFigure
 from app.comparison.wording import parse_wording
 
-_FIELDS: Final = tuple(field.name for field in fields(Figure))
-_READ: Final = ("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "approximate", "out_of")
+_FIGURE_FIELDS: Final = tuple(field.name for field in fields(PrintedFigure))
+_PARSED_FIELDS: Final = ("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "approximate", "out_of")
 # "surpassed one million" is a verb, "over one million casualties" can be suffered.
-_VERBS: Final = (
+_VERB_REPLACEMENTS: Final = (
     (re.compile(r"(?:surpass(?:ed|es|ing)?|exceed(?:ed|s|ing)?|topp?(?:ed|s|ing)?) ", re.IGNORECASE), "over "),
     (re.compile(r"(?:approach|near)(?:ed|es|s|ing)? |close to ", re.IGNORECASE), "nearly "),
 )
-_PROSE: Final = re.compile(r"(?:[A-Za-z0-9 ,.'’–]|(?<=[a-z])-(?=[a-z]))+")
+_PROSE_PATTERN: Final = re.compile(r"(?:[A-Za-z0-9 ,.'’–]|(?<=[a-z])-(?=[a-z]))+")
 # Digits without grouping, grouped by spaces, and abbreviations: fit for a table, not for a sentence.
-_TABULAR: Final = re.compile(r"[0-9]{5}|[0-9] [0-9]|[0-9] ?(?:k|m|mn|mln|bn)\b|^(?:ca?|approx)\b", re.IGNORECASE)
-_NEEDS_OF: Final = re.compile(r"(?:dozens|scores|hundreds|thousands|millions|billions|handful)$")
-_SCALES: Final = ((10**9, "billion"), (10**6, "million"))
+_TABULAR_PATTERN: Final = re.compile(
+    r"[0-9]{5}|[0-9] [0-9]|[0-9] ?(?:k|m|mn|mln|bn)\b|^(?:ca?|approx)\b", re.IGNORECASE
+)
+_NEEDS_OF_PATTERN: Final = re.compile(r"(?:dozens|scores|hundreds|thousands|millions|billions|handful)$")
+_SCALE_NAMES: Final = ((10**9, "billion"), (10**6, "million"))
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class FigurePhrase:
     """A figure in words: `main` stands before what is counted, `tail` behind the period (its own range, its share)."""
 
     main: str
     tail: str = ""
-    vague: bool = False
+    is_vague: bool = False
 
     @property
-    def cell(self) -> str:
+    def cell_text(self) -> str:
         """Both parts in one cell of a spreadsheet."""
         detail = self.tail.removeprefix(", ").removeprefix("with a range of ").removeprefix("described as ")
-        if self.vague and detail:
+        if self.is_vague and detail:
             return detail.strip("“”")
         return f"{self.main} ({detail})" if detail else self.main
 
 
-def quoted(text: str) -> str:
+def quote_text(text: str) -> str:
     """Put somebody's words between quotation marks; the ones inside become single ones."""
     words = re.sub(r"\"([^\"]*)\"", r"‘\1’", " ".join(text.split()))
     words = words.replace("“", "‘").replace("”", "’").replace('"', "’")
     return f"“{words.rstrip(' .;,')}”"
 
 
-def figure_words(card: Mapping[str, Any]) -> Words:
+def describe_figure(card: Mapping[str, Any]) -> FigurePhrase:
     """Put a quantity into words. No number that was not printed, and every hedge that was."""
-    figure = Figure(**{name: card[name] for name in _FIELDS})
+    figure = PrintedFigure(**{name: card[name] for name in _FIGURE_FIELDS})
     if not figure.has_number:
-        return _vague(figure)
-    tail = _tail(figure)
-    printed = None if figure.value is not None and tail else _printed(figure)
+        return _describe_vague_figure(figure)
+    tail = _describe_tail(figure)
+    printed = None if figure.value is not None and tail else _adapt_printed_wording(figure)
     if printed is None:
-        whole = "" if figure.out_of is None else f" of {_spelled(figure.out_of)}"
-        printed = _canonical(figure) + whole
-    return Words(printed, tail)
+        whole = "" if figure.out_of is None else f" of {_format_number(figure.out_of)}"
+        printed = _format_numbers(figure) + whole
+    return FigurePhrase(printed, tail)
 
 
-def ratio_words(card: Mapping[str, Any]) -> str:
+def describe_ratio(card: Mapping[str, Any]) -> str:
     """Put a ratio into words: "one to five"."""
-    figure = Figure(**{name: card[name] for name in _FIELDS})
+    figure = PrintedFigure(**{name: card[name] for name in _FIGURE_FIELDS})
     words = " ".join(figure.as_printed.split())
     read = parse_wording(words)
-    if read is not None and _same(read, figure) and " to " in words and _PROSE.fullmatch(words):
+    if read is not None and _has_same_numbers(read, figure) and " to " in words and _PROSE_PATTERN.fullmatch(words):
         return words[:1].lower() + words[1:]
-    return f"{_canonical(figure)} to {_spelled(figure.out_of or 1)}"
+    return f"{_format_numbers(figure)} to {_format_number(figure.out_of or 1)}"
 
 
-def _vague(figure: Figure) -> Words:
+def _describe_vague_figure(figure: PrintedFigure) -> FigurePhrase:
     words = " ".join(figure.as_printed.split())
-    if _PROSE.fullmatch(words) and parse_wording(words) is not None:
+    if _PROSE_PATTERN.fullmatch(words) and parse_wording(words) is not None:
         plain = words[:1].lower() + words[1:]
-        return Words(f"{plain} of" if _NEEDS_OF.search(plain) else plain, vague=True)
-    return Words("an unstated number of", f", described as {quoted(words)}", vague=True)
+        return FigurePhrase(f"{plain} of" if _NEEDS_OF_PATTERN.search(plain) else plain, is_vague=True)
+    return FigurePhrase("an unstated number of", f", described as {quote_text(words)}", is_vague=True)
 
 
-def _printed(figure: Figure) -> str | None:
+def _adapt_printed_wording(figure: PrintedFigure) -> str | None:
     """The printed words, where they say no more and no less than the figure's numbers and read as English prose."""
     words = " ".join(figure.as_printed.split())
     read = parse_wording(words)
-    if read is None or not _same(read, figure) or not _PROSE.fullmatch(words) or _TABULAR.search(words):
+    if (
+        read is None
+        or not _has_same_numbers(read, figure)
+        or not _PROSE_PATTERN.fullmatch(words)
+        or _TABULAR_PATTERN.search(words)
+    ):
         return None
-    for pattern, preposition in _VERBS:
+    for pattern, preposition in _VERB_REPLACEMENTS:
         words = pattern.sub(preposition, words, count=1) if pattern.match(words) else words
     return words[:1].lower() + words[1:]
 
 
-def _same(read: Figure, figure: Figure) -> bool:
-    return all(getattr(read, name) == getattr(figure, name) for name in _READ)
+def _has_same_numbers(read: PrintedFigure, figure: PrintedFigure) -> bool:
+    return all(getattr(read, name) == getattr(figure, name) for name in _PARSED_FIELDS)
 
 
-def _canonical(figure: Figure) -> str:
+def _format_numbers(figure: PrintedFigure) -> str:
     about = "about " if figure.approximate else ""
-    scale = _scale(figure)
+    scale = _choose_scale(figure)
     value, lower, upper = figure.value, figure.lower, figure.upper
     if value is not None:
-        return about + _spelled(value, scale)
+        return about + _format_number(value, scale)
     low = "" if lower is None else f"{'over' if figure.lower_inclusive is False else 'at least'} "
     if upper is None:
-        return f"{low}{about}{_spelled(lower or 0, scale)}"
+        return f"{low}{about}{_format_number(lower or 0, scale)}"
     if lower is None:
         if figure.upper_inclusive is not False:
-            return f"up to {about}{_spelled(upper, scale)}"
-        return f"{'nearly' if figure.approximate else 'under'} {_spelled(upper, scale)}"
+            return f"up to {about}{_format_number(upper, scale)}"
+        return f"{'nearly' if figure.approximate else 'under'} {_format_number(upper, scale)}"
     if figure.lower_inclusive is False or figure.upper_inclusive is False:
         high = "under" if figure.upper_inclusive is False else "up to"
-        return f"{low}{about}{_spelled(lower, scale)} and {high} {_spelled(upper, scale)}"
-    return f"between {about}{_spelled(lower, scale)} and {_spelled(upper, scale)}"
+        return f"{low}{about}{_format_number(lower, scale)} and {high} {_format_number(upper, scale)}"
+    return f"between {about}{_format_number(lower, scale)} and {_format_number(upper, scale)}"
 
 
-def _tail(figure: Figure) -> str:
+def _describe_tail(figure: PrintedFigure) -> str:
     """What does not fit before the noun: the range around a best estimate, and the share with which a range holds."""
-    scale = _scale(figure)
+    scale = _choose_scale(figure)
     share = "" if figure.coverage is None else f"{Decimal(str(figure.coverage)) * 100:f}"
     share = share.rstrip("0").rstrip(".") if "." in share else share
     if figure.value is None:
         return f", with {share}% confidence" if share else ""
     if figure.lower is not None and figure.upper is not None:
         held = f" at {share}% confidence" if share else ""
-        return f", with a range of {_spelled(figure.lower, scale)} to {_spelled(figure.upper, scale)}{held}"
+        return f", with a range of {_format_number(figure.lower, scale)} to {_format_number(figure.upper, scale)}{held}"
     if figure.lower is not None:
-        return f", with a lower end of {_spelled(figure.lower, scale)}"
-    return "" if figure.upper is None else f", with an upper end of {_spelled(figure.upper, scale)}"
+        return f", with a lower end of {_format_number(figure.lower, scale)}"
+    return "" if figure.upper is None else f", with an upper end of {_format_number(figure.upper, scale)}"
 
 
-def _scale(figure: Figure) -> tuple[int, str] | None:
+def _choose_scale(figure: PrintedFigure) -> tuple[int, str] | None:
     """Millions or billions, where every number of the figure is a short one in them."""
     numbers = [number for number in (figure.value, figure.lower, figure.upper) if number is not None]
-    for size, name in _SCALES:
+    for size, name in _SCALE_NAMES:
         if numbers and all(abs(number) >= size and number % (size // 100) == 0 for number in numbers):
             return size, name
     return None
 
 
-def _spelled(number: Number, scale: tuple[int, str] | None = None) -> str:
+def _format_number(number: Number, scale: tuple[int, str] | None = None) -> str:
     exact = Decimal(str(number))
     if scale is None:
         return f"{exact:,f}"

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.comparison.hierarchy import holders_of
+from app.comparison.hierarchy import resolve_position_holders
 from app.database.snapshot import Snapshot
 from app.database.tables import SourceVersion, columns_of
 from app.database.transaction import WriteTransaction
@@ -36,4 +36,4 @@ def load_position_holders(session: Session, view: Snapshot) -> dict[str, str]:
     wanted = select(columns.slug, columns.speaks_for).where(
         columns.speaks_for.is_not(None), view.contains(SourceVersion)
     )
-    return holders_of({row.slug: row.speaks_for for row in session.execute(wanted)})
+    return resolve_position_holders({row.slug: row.speaks_for for row in session.execute(wanted)})

@@ -36,7 +36,7 @@ def list_sources(query: Annotated[PageQuery, Query()], db: Db, want: ListRespons
         with db.read() as session:
             return find_records(session, SOURCE, page, open_snapshot(session, page.recorded_as_of))
 
-    return want.rows(find, query, SOURCE_COLUMNS)
+    return want.send(find, query, SOURCE_COLUMNS)
 
 
 @router.get("/sources/{slug}", summary="Read a source", operation_id="read_source", responses={200: {"model": Source}})
@@ -66,7 +66,7 @@ def record_source(
     editor: Editor,
 ) -> Response:
     """Make or change a source. The state before stays in its history; an identical one writes nothing."""
-    return write.put(editor, SOURCE, slug, lambda log: put_source(log, slug, given))
+    return write.replace_record(editor, SOURCE, slug, lambda log: put_source(log, slug, given))
 
 
 @list_route(router, "/documents", Document, "List documents")
@@ -77,7 +77,7 @@ def list_documents(query: Annotated[PageQuery, Query()], db: Db, want: ListRespo
         with db.read() as session:
             return find_documents(session, page, open_snapshot(session, page.recorded_as_of))
 
-    return want.rows(find, query, DOCUMENT_COLUMNS)
+    return want.send(find, query, DOCUMENT_COLUMNS)
 
 
 @router.get(

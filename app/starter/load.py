@@ -24,18 +24,18 @@ from app.topics.schemas import TopicInput
 from app.vocabulary.records import put_category, put_place, put_subject
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 
-FOLDER = Path(__file__).parent
-DESK = "starter-desk"
-ASSESSED_ON = date(2026, 11, 20)
-EPOCH_MS = int(datetime(2026, 11, 20, tzinfo=UTC).timestamp() * 1000)
+STARTER_FOLDER = Path(__file__).parent
+STARTER_ACTOR = "starter-desk"
+ASSESSMENT_DATE = date(2026, 11, 20)
+STARTER_TIME_MS = int(datetime(2026, 11, 20, tzinfo=UTC).timestamp() * 1000)
 
-Table = dict[str, Any]
+TomlTable = dict[str, Any]
 
 
 def starter_id(key: str) -> str:
     """The id of a starter record: a UUIDv7 (RFC 9562, 5.7) made from its key, the same on every machine."""
     random = int.from_bytes(hashlib.sha256(key.encode()).digest()[:10], "big")
-    value = EPOCH_MS << 80 | random & ((1 << 80) - 1)
+    value = STARTER_TIME_MS << 80 | random & ((1 << 80) - 1)
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return str(UUID(int=value))
@@ -43,21 +43,23 @@ def starter_id(key: str) -> str:
 
 def load_starter(database: Database) -> int:
     """Load what is not there yet, and return how many claims were. A starter claim that was changed stays changed."""
-    with write_transaction(database, DESK) as log:
+    with write_transaction(database, STARTER_ACTOR) as log:
         _load_vocabulary(log)
         documents = {
             key: record_document(log, DocumentInput(**table), starter_id(f"document/{key}"))[0]
-            for key, table in _read("documents").items()
+            for key, table in _read_toml("documents").items()
         }
-        claims = [table for path in sorted(FOLDER.glob("claims-*.toml")) for table in _read(path.stem)["claim"]]
+        claims = [
+            table for path in sorted(STARTER_FOLDER.glob("claims-*.toml")) for table in _read_toml(path.stem)["claim"]
+        ]
         there = set(log.session.execute(select(columns_of(ClaimVersion).id)).scalars())
         fresh = [table for table in claims if starter_id(table["key"]) not in there]
         import_id = _record_import(log, len(fresh)) if fresh else None
         for table in fresh:
-            record_claim(log, _claim(table, documents), starter_id(table["key"]), import_id)
+            record_claim(log, _build_claim_input(table, documents), starter_id(table["key"]), import_id)
         for table in fresh:
             for relation in table.get("relations", []):
-                record_relation(log, starter_id(table["key"]), _relation(relation, documents))
+                record_relation(log, starter_id(table["key"]), _build_relation_input(relation, documents))
     return len(fresh)
 
 
@@ -67,46 +69,55 @@ def _record_import(log: WriteTransaction, claims: int) -> str:
     columns = columns_of(ImportVersion)
     if log.session.execute(select(columns.version).where(columns.id == id_)).first() is not None:
         id_ = str(uuid7())
-    files = [_file(path) for path in sorted(FOLDER.glob("claims-*.toml"))]
+    files = [_describe_file(path) for path in sorted(STARTER_FOLDER.glob("claims-*.toml"))]
     rows = sum(file["rows"] for file in files)
     counts = dict.fromkeys(Counts.model_fields, 0) | {"rows": rows, "new": claims, "unchanged": rows - claims}
-    state = {"actor": DESK, "mapping": "starter", "series": None, "vintage": None, "files": files, "counts": counts}
+    state = {
+        "actor": STARTER_ACTOR,
+        "mapping": "starter",
+        "series": None,
+        "vintage": None,
+        "files": files,
+        "counts": counts,
+    }
     log.record(ImportVersion, id_, {**state, "smell_counts": {}, "smells": []}, action="created")
     return id_
 
 
-def _file(path: Path) -> dict[str, Any]:
+def _describe_file(path: Path) -> dict[str, Any]:
     content = path.read_bytes()
     rows = len(tomllib.loads(content.decode())["claim"])
     how = {"rows": rows, "format": "toml", "encoding": "utf-8", "delimiter": None}
     return {"name": path.name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), **how}
 
 
-def _read(name: str) -> Table:
-    return tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
+def _read_toml(name: str) -> TomlTable:
+    return tomllib.loads((STARTER_FOLDER / f"{name}.toml").read_text("utf-8"))
 
 
 def _load_vocabulary(log: WriteTransaction) -> None:
     """Each file in an order in which nothing refers to what comes later."""
-    for slug, table in _in_order(_read("categories"), "components", "parent"):
+    for slug, table in _sort_by_references(_read_toml("categories"), "components", "parent"):
         if table.get("components") == "unstated":
             table["components"] = None  # TOML has no null
         put_category(log, slug, CategoryInput(**table))
-    for slug, table in _in_order(_read("subjects"), "parents"):
+    for slug, table in _sort_by_references(_read_toml("subjects"), "parents"):
         put_subject(log, slug, SubjectInput(**table))
-    for slug, table in _in_order(_read("places"), "parents"):
+    for slug, table in _sort_by_references(_read_toml("places"), "parents"):
         put_place(log, slug, PlaceInput(**table))
-    for slug, table in _in_order(_read("sources"), "speaks_for"):
+    for slug, table in _sort_by_references(_read_toml("sources"), "speaks_for"):
         put_source(log, slug, SourceInput(**table))
-    for slug, table in _read("topics").items():
+    for slug, table in _read_toml("topics").items():
         put_topic(log, slug, TopicInput(**table))
 
 
-def _in_order(tables: Table, *fields: str) -> list[tuple[str, Table]]:
-    waiting, done, ordered = dict(tables), set[str](), list[tuple[str, Table]]()
+def _sort_by_references(tables: TomlTable, *fields: str) -> list[tuple[str, TomlTable]]:
+    waiting, done, ordered = dict(tables), set[str](), list[tuple[str, TomlTable]]()
     while waiting:
         ready = [
-            slug for slug, table in waiting.items() if not _named(table, fields) & (waiting.keys() - {slug} - done)
+            slug
+            for slug, table in waiting.items()
+            if not _referenced_slugs(table, fields) & (waiting.keys() - {slug} - done)
         ]
         if not ready:
             raise ValueError(f"these refer to each other in a circle: {', '.join(waiting)}")
@@ -116,20 +127,20 @@ def _in_order(tables: Table, *fields: str) -> list[tuple[str, Table]]:
     return ordered
 
 
-def _named(table: Table, fields: tuple[str, ...]) -> set[str]:
+def _referenced_slugs(table: TomlTable, fields: tuple[str, ...]) -> set[str]:
     values = [table.get(name, []) for name in fields]
     return {word for value in values for word in (value if isinstance(value, list) else [value])}
 
 
-def _claim(table: Table, documents: dict[str, str]) -> ClaimInput:
+def _build_claim_input(table: TomlTable, documents: dict[str, str]) -> ClaimInput:
     given = {name: value for name, value in table.items() if name not in ("key", "fact", "relations")}
     given["citations"] = [{**cited, "document": documents[cited["document"]]} for cited in table["citations"]]
     if "confidence" in given:
-        given["confidence"] = {**given["confidence"], "assessor": DESK, "assessed_on": ASSESSED_ON}
+        given["confidence"] = {**given["confidence"], "assessor": STARTER_ACTOR, "assessed_on": ASSESSMENT_DATE}
     return ClaimInput(**given)
 
 
-def _relation(table: Table, documents: dict[str, str]) -> RelationInput:
+def _build_relation_input(table: TomlTable, documents: dict[str, str]) -> RelationInput:
     given = dict(table)
     if "claim" in given:
         given["claim"] = starter_id(given["claim"])

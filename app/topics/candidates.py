@@ -29,7 +29,7 @@ from app.claims.series_key import (
     WITHOUT_FIGURE_SUFFIX,
     encode_day,
 )
-from app.comparison.figure import Figure, plain_number
+from app.comparison.figure import PrintedFigure, normalize_number
 from app.comparison.period import parse_period
 from app.comparison.verdicts import Statement
 from app.database.query_budget import is_budget_exceeded
@@ -37,7 +37,7 @@ from app.database.snapshot import Snapshot
 from app.errors import QueryTooBroad
 from app.vocabulary.reference_data import ReferenceData, get_derived_cache
 
-READ = (
+STATEMENT_COLUMNS = (
     *("version", "id", "status", "retracted_on", "kind", "source", "category", "subject", "place"),
     *("proposition", "modality", "derivation", "value", "lower", "upper", "coverage", "out_of"),
     *("lower_inclusive", "upper_inclusive", "approximate", "relative_to"),
@@ -45,18 +45,18 @@ READ = (
 )
 """What the rules need of a claim."""
 
-_STANDS = "c.until_seq IS NULL"
-_HELD = "c.seq <= :as_of AND (c.until_seq IS NULL OR c.until_seq > :as_of)"
-_APART = f"(p.standpoint LIKE '% {RETRACTED_SUFFIX}' OR p.standpoint LIKE '% {WITHOUT_FIGURE_SUFFIX}')"
-_SAME_LINE = "c.category = p.category AND c.subject = p.subject AND c.place = p.place AND c.standpoint = p.standpoint"
+_CURRENT_VERSION = "c.until_seq IS NULL"
+_VERSION_AT_SEQ = "c.seq <= :as_of AND (c.until_seq IS NULL OR c.until_seq > :as_of)"
+_IS_NO_POSITION = f"(p.standpoint LIKE '% {RETRACTED_SUFFIX}' OR p.standpoint LIKE '% {WITHOUT_FIGURE_SUFFIX}')"
+_SAME_SERIES = "c.category = p.category AND c.subject = p.subject AND c.place = p.place AND c.standpoint = p.standpoint"
 
-MOST_REMEMBERED = 8_000
+MAX_CACHED_CANDIDATES = 8_000
 """So many claims are kept as statements, in about a kilobyte each."""
 
-AT_ONCE = 10_000
+MAX_VERSIONS_PER_STATEMENT = 10_000
 """So many versions in one statement."""
 
-Parameters = dict[str, Any]
+SqlParameters = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class ClaimCounts:
     """How many claims there are, of how many sources, and from when to when they were said."""
 
     claims: int
@@ -92,7 +92,7 @@ class Extent:
     last_date: date | None
 
 
-def candidates(
+def load_candidates(
     session: Session, asked: Asked, view: Snapshot, words: ReferenceData, *, apart: bool = True
 ) -> list[Candidate]:
     """Every claim that may be a position, and a few more that turn out to be none.
@@ -101,35 +101,45 @@ def candidates(
     """
     # Nothing is taken back on a day after the last change, so it only still stands where a clock was set back.
     apart = apart or view.today < view.at.date()
-    statement = _latest(asked, view, apart=apart) if view.as_of is None else _past(asked, view)
-    versions = [version for (version,) in read(session, statement, parameters_of(asked, view))]
+    statement = _select_latest(asked, view, apart=apart) if view.as_of is None else _select_past(asked, view)
+    versions = [version for (version,) in fetch_rows(session, statement, bind_question(asked, view))]
     # A version never changes, so that it is taken apart once as long as its words mean the same.
-    known = get_derived_cache(session, view, words, "candidates", MOST_REMEMBERED)
+    known = get_derived_cache(session, view, words, "candidates", MAX_CACHED_CANDIDATES)
     missing = [version for version in versions if version not in known]
-    for start in range(0, len(missing), AT_ONCE):
-        some = ", ".join(map(str, missing[start : start + AT_ONCE]))
-        for row in read(session, f"SELECT {', '.join(READ)} FROM claim WHERE version IN ({some})", {}):
-            known[row[0]] = _candidate(row, words)
+    for start in range(0, len(missing), MAX_VERSIONS_PER_STATEMENT):
+        some = ", ".join(map(str, missing[start : start + MAX_VERSIONS_PER_STATEMENT]))
+        for row in fetch_rows(
+            session, f"SELECT {', '.join(STATEMENT_COLUMNS)} FROM claim WHERE version IN ({some})", {}
+        ):
+            known[row[0]] = _build_candidate(row, words)
     return [known[version] for version in versions]
 
 
-def extent(session: Session, asked: Asked, view: Snapshot) -> Extent:
+def count_claims(session: Session, asked: Asked, view: Snapshot) -> ClaimCounts:
     """Count the claims of a question that were not taken down."""
-    parameters = parameters_of(asked, view)
+    parameters = bind_question(asked, view)
     said = f"NULLIF(c.recency % {PERIOD_END_FACTOR}, 0)"
     if view.as_of is not None:
         counted = f"SELECT c.source, count(*), min({said}), max({said}) FROM claim c"
-        rows = read(session, f"{counted} WHERE {_belongs(asked)}{_known(view)} GROUP BY c.source", parameters)
+        rows = fetch_rows(
+            session,
+            f"{counted} WHERE {_past_condition(asked)}{_known_on_condition(view)} GROUP BY c.source",
+            parameters,
+        )
         counts = [(source, count) for source, count, _, _ in rows]
-        days = [as_day(day) for _, _, *ends in rows for day in ends if day]
+        days = [day_of_number(day) for _, _, *ends in rows for day in ends if day]
     else:
-        counts = read(session, _of_each_line("count(*)", asked, view), parameters)
+        counts = fetch_rows(session, _select_per_series("count(*)", asked, view), parameters)
         if asked.aggregation is None and asked.since is None and view.known_on is None:
-            days = [day for end in read(session, _ends(asked), parameters)[0] if (day := as_date(end))]
+            days = [
+                day
+                for end in fetch_rows(session, _select_date_range(asked), parameters)[0]
+                if (day := parse_stored_date(end))
+            ]
         else:
-            ends = [_of_each_line(f"{end}({said})", asked, view) for end in ("min", "max")]
-            days = [as_day(day) for end in ends for _, day in read(session, end, parameters) if day]
-    return Extent(
+            ends = [_select_per_series(f"{end}({said})", asked, view) for end in ("min", "max")]
+            days = [day_of_number(day) for end in ends for _, day in fetch_rows(session, end, parameters) if day]
+    return ClaimCounts(
         claims=sum(count for _, count in counts),
         sources=len({line.partition(" ")[0] for line, count in counts if count}),
         first_date=min(days, default=None),
@@ -137,37 +147,37 @@ def extent(session: Session, asked: Asked, view: Snapshot) -> Extent:
     )
 
 
-def _of_each_line(wanted: str, asked: Asked, view: Snapshot) -> str:
+def _select_per_series(wanted: str, asked: Asked, view: Snapshot) -> str:
     """Something of the claims of each standpoint that the index tells; one after the other, nothing is sorted."""
-    among = f"{_STANDS} AND {_SAME_LINE}{_known(view)}{since_clause(asked)}"
+    among = f"{_CURRENT_VERSION} AND {_SAME_SERIES}{_known_on_condition(view)}{since_condition(asked)}"
     counted = f"SELECT p.standpoint, (SELECT {wanted} FROM claim c WHERE {among}) FROM standpoints p"
-    return f"{_standpoints(asked)} {counted} WHERE p.standpoint IS NOT NULL{_counts_so(asked)}"
+    return f"{_series_ctes(asked)} {counted} WHERE p.standpoint IS NOT NULL{_aggregation_condition(asked)}"
 
 
-def _ends(asked: Asked) -> str:
+def _select_date_range(asked: Asked) -> str:
     """The first and the last date in each category: the two ends of an index."""
     given = "c.status <> 'removed' AND c.subject = :subject AND c.place = :place"
     ends = [
-        f"(SELECT {end}(c.date) FROM claim c WHERE {_STANDS} AND {given} AND c.category = :category_{n})"
+        f"(SELECT {end}(c.date) FROM claim c WHERE {_CURRENT_VERSION} AND {given} AND c.category = :category_{n})"
         for n in range(len(asked.categories))
         for end in ("min", "max")
     ]
     return f"SELECT {', '.join(ends)}"
 
 
-def _known(view: Snapshot) -> str:
+def _known_on_condition(view: Snapshot) -> str:
     """Only what had been said by the asked day."""
     return "" if view.known_on is None else f" AND c.recency % {PERIOD_END_FACTOR} BETWEEN 1 AND :said"
 
 
-def as_day(number: int) -> date:
+def day_of_number(number: int) -> date:
     """The day that eight digits stand for."""
     return date(number // 10_000, number // 100 % 100, number % 100)
 
 
-def _latest(asked: Asked, view: Snapshot, *, apart: bool) -> str:
+def _select_latest(asked: Asked, view: Snapshot, *, apart: bool) -> str:
     """Of each standpoint the claims of the greatest recency; and every claim that is set apart."""
-    known, since, counts_so = _known(view), since_clause(asked), _counts_so(asked)
+    known, since, counts_so = _known_on_condition(view), since_condition(asked), _aggregation_condition(asked)
     early = ""
     if known:
         # Nobody can have said later what ended before; only those about days to come are looked through from the end.
@@ -175,39 +185,39 @@ def _latest(asked: Asked, view: Snapshot, *, apart: bool) -> str:
             WHEN p.standpoint LIKE '% {OPEN_PERIOD_SUFFIX}%' THEN :said_open
             WHEN p.standpoint LIKE '% {FUTURE_PERIOD_SUFFIX}%' THEN {PERIOD_END_FACTOR * PERIOD_END_FACTOR}
             ELSE :said_ended END"""
-    statement = f"""{_standpoints(asked)}, heads AS MATERIALIZED (
+    statement = f"""{_series_ctes(asked)}, heads AS MATERIALIZED (
             SELECT p.*, (
-                SELECT max(c.recency) FROM claim c WHERE {_STANDS} AND {_SAME_LINE}{early}{since}
+                SELECT max(c.recency) FROM claim c WHERE {_CURRENT_VERSION} AND {_SAME_SERIES}{early}{since}
             ) AS head
-            FROM standpoints p WHERE p.standpoint IS NOT NULL AND NOT {_APART}{counts_so}
+            FROM standpoints p WHERE p.standpoint IS NOT NULL AND NOT {_IS_NO_POSITION}{counts_so}
         )
         SELECT c.version FROM heads p CROSS JOIN claim c
-        WHERE {_STANDS} AND {_SAME_LINE} AND c.recency = p.head{since}"""
+        WHERE {_CURRENT_VERSION} AND {_SAME_SERIES} AND c.recency = p.head{since}"""
     if apart:
         statement += f""" UNION ALL SELECT c.version FROM standpoints p CROSS JOIN claim c
-            WHERE {_APART} AND {_STANDS} AND {_SAME_LINE}{known}{since}{counts_so}"""
+            WHERE {_IS_NO_POSITION} AND {_CURRENT_VERSION} AND {_SAME_SERIES}{known}{since}{counts_so}"""
     return statement
 
 
-def _past(asked: Asked, view: Snapshot) -> str:
+def _select_past(asked: Asked, view: Snapshot) -> str:
     """The same of a past state: every claim of the question is looked at."""
     return f"""SELECT p.version FROM (
             SELECT c.version, c.standpoint, rank() OVER (
                 PARTITION BY c.category, c.subject, c.place, c.standpoint ORDER BY c.recency DESC
             ) AS place_in_line
-            FROM claim c WHERE {_belongs(asked)}{_known(view)}
-        ) p WHERE p.place_in_line = 1 OR {_APART}"""
+            FROM claim c WHERE {_past_condition(asked)}{_known_on_condition(view)}
+        ) p WHERE p.place_in_line = 1 OR {_IS_NO_POSITION}"""
 
 
-def _belongs(asked: Asked) -> str:
+def _past_condition(asked: Asked) -> str:
     """The condition under which a version is a claim of the question in a past state."""
     categories = ", ".join(f":category_{n}" for n in range(len(asked.categories)))
     given = [f" AND c.{name} = :{name}" for name in ("subject", "place", "aggregation") if getattr(asked, name)]
-    held = f"c.seq > 0 AND {_HELD} AND c.recency IS NOT NULL"
-    return f"c.category IN ({categories}){''.join(given)} AND {held}{since_clause(asked)}"
+    held = f"c.seq > 0 AND {_VERSION_AT_SEQ} AND c.recency IS NOT NULL"
+    return f"c.category IN ({categories}){''.join(given)} AND {held}{since_condition(asked)}"
 
 
-def _standpoints(asked: Asked) -> str:
+def _series_ctes(asked: Asked) -> str:
     """Every category, subject, place and standpoint of the question: from each the index leads to the next."""
     levels = [
         "categories (category) AS (VALUES "
@@ -223,7 +233,7 @@ def _standpoints(asked: Asked) -> str:
             )
         else:
             same = "".join(f" AND c.{column} = p.{column}" for column in known)
-            least = f"SELECT min(c.{name}) FROM claim c WHERE {_STANDS}{same}"
+            least = f"SELECT min(c.{name}) FROM claim c WHERE {_CURRENT_VERSION}{same}"
             levels.append(
                 f"{level} ({', '.join([*known, name])}) AS ("
                 f" SELECT {above}, ({least}) FROM {before} p WHERE p.{known[-1]} IS NOT NULL"
@@ -234,11 +244,11 @@ def _standpoints(asked: Asked) -> str:
     return "WITH RECURSIVE " + ", ".join(levels)
 
 
-def _counts_so(asked: Asked) -> str:
+def _aggregation_condition(asked: Asked) -> str:
     return "" if asked.aggregation is None else " AND p.standpoint LIKE :counted_so"
 
 
-def since_clause(asked: Asked) -> str:
+def since_condition(asked: Asked) -> str:
     """The period starts on the asked day, or in a month or year that has it and is known no closer."""
     if asked.since is None:
         return ""
@@ -247,14 +257,14 @@ def since_clause(asked: Asked) -> str:
     return f" AND {starts} AND (c.period_start = :since OR c.period LIKE :in_month OR c.period LIKE :in_year)"
 
 
-def held_in(view: Snapshot) -> str:
+def version_condition(view: Snapshot) -> str:
     """The condition under which the version `c` of anything is in a view."""
-    return _STANDS if view.as_of is None else _HELD
+    return _CURRENT_VERSION if view.as_of is None else _VERSION_AT_SEQ
 
 
-def parameters_of(asked: Asked, view: Snapshot) -> Parameters:
+def bind_question(asked: Asked, view: Snapshot) -> SqlParameters:
     """Everything that the statements about a question name."""
-    found: Parameters = {f"category_{n}": slug for n, slug in enumerate(asked.categories)}
+    found: SqlParameters = {f"category_{n}": slug for n, slug in enumerate(asked.categories)}
     found |= {"subject": asked.subject, "place": asked.place, "aggregation": asked.aggregation}
     said = encode_day(view.known_on)
     found |= {
@@ -272,7 +282,7 @@ def parameters_of(asked: Asked, view: Snapshot) -> Parameters:
     return found
 
 
-def read(session: Session, statement: str, parameters: Parameters) -> list[Any]:
+def fetch_rows(session: Session, statement: str, parameters: SqlParameters) -> list[Any]:
     """The rows of a statement as the driver gives them: types of their own cost more than the reading.
 
     Raises `QueryTooBroad` where it takes more than a reader's statement may.
@@ -280,7 +290,7 @@ def read(session: Session, statement: str, parameters: Parameters) -> list[Any]:
     connection = session.connection()
     given = parameters
     if connection.dialect.name == "postgresql":
-        statement = _for_psycopg(statement)
+        statement = _translate_for_psycopg(statement)
     else:
         given = {name: value.isoformat() if isinstance(value, date) else value for name, value in parameters.items()}
     try:
@@ -293,13 +303,13 @@ def read(session: Session, statement: str, parameters: Parameters) -> list[Any]:
 
 
 @cache
-def _for_psycopg(statement: str) -> str:
+def _translate_for_psycopg(statement: str) -> str:
     """`:name` is `%(name)s` there, and the order of bytes has another name."""
     statement = statement.replace("%", "%%").replace("COLLATE BINARY", 'COLLATE "C"')
     return re.sub(r":(\w+)", r"%(\1)s", statement)
 
 
-def _candidate(row: Sequence[Any], words: ReferenceData) -> Candidate:
+def _build_candidate(row: Sequence[Any], words: ReferenceData) -> Candidate:
     # fmt: off
     (
         version, id_, status, retracted_on, kind, source, category, subject, place,
@@ -309,16 +319,16 @@ def _candidate(row: Sequence[Any], words: ReferenceData) -> Candidate:
     ) = row
     # fmt: on
     known = words.hierarchy.categories.get(category)
-    figure = Figure(
+    figure = PrintedFigure(
         "",
-        None if value is None else plain_number(value),
-        None if lower is None else plain_number(lower),
-        None if upper is None else plain_number(upper),
+        None if value is None else normalize_number(value),
+        None if lower is None else normalize_number(lower),
+        None if upper is None else normalize_number(upper),
         None if lower_inclusive is None else bool(lower_inclusive),
         None if upper_inclusive is None else bool(upper_inclusive),
         bool(approximate),
         coverage,
-        None if out_of is None else plain_number(out_of),
+        None if out_of is None else normalize_number(out_of),
         relative_to,
     )
     statement = Statement(
@@ -334,23 +344,23 @@ def _candidate(row: Sequence[Any], words: ReferenceData) -> Candidate:
         figure,
         parse_period(period),
         aggregation,
-        as_date(said),
-        _slugs(includes),
-        _slugs(excludes),
+        parse_stored_date(said),
+        _parse_stored_slugs(includes),
+        _parse_stored_slugs(excludes),
     )
-    return Candidate(version, statement.id, status, as_date(retracted_on), kind, statement)
+    return Candidate(version, statement.id, status, parse_stored_date(retracted_on), kind, statement)
 
 
-_NOBODY: Final = frozenset[str]()
+_NO_SLUGS: Final = frozenset[str]()
 
 
-def as_date(day: date | str | None) -> date | None:
+def parse_stored_date(day: date | str | None) -> date | None:
     """SQLite keeps days as text."""
     return date.fromisoformat(day) if isinstance(day, str) else day
 
 
-def _slugs(words: str | list[str]) -> frozenset[str]:
+def _parse_stored_slugs(words: str | list[str]) -> frozenset[str]:
     """SQLite keeps lists as text."""
     if words in ("[]", []):
-        return _NOBODY
+        return _NO_SLUGS
     return frozenset(orjson.loads(words) if isinstance(words, str) else words)

@@ -13,7 +13,7 @@ from app.claims.schemas import Claim
 from app.claims.search.filters import ClaimQuery
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.claims.serialization.rows import ResponseObject
-from app.comparison.spread import WINDOW
+from app.comparison.spread import DEFAULT_WINDOW_DAYS
 from app.database.engine import Db
 from app.database.read_session import read_session
 from app.database.transaction import WriteTransaction
@@ -28,10 +28,10 @@ from app.http.responses import json_response
 from app.http.routing import api_router
 from app.http.schema_types import Day, RegisterState, Slug
 from app.http.writes import WriteRequestDep
-from app.topics.queries import find_timeline, find_topics, read_topic, topic_fields
+from app.topics.queries import find_timeline, find_topics, read_topic, read_topic_fields
 from app.topics.records import TOPIC, put_topic
 from app.topics.schemas import SideBySide, TimelineRow, Topic, TopicInput
-from app.topics.side_by_side import Question, check_question, side_by_side
+from app.topics.side_by_side import Question, build_side_by_side, check_question
 
 router = api_router("topics")
 TOPIC_COLUMNS = columns_of_model(Topic)
@@ -60,7 +60,7 @@ class CompareQuery(BaseModel):
         examples=[0.01],
     )
     window: int = Field(
-        default=WINDOW,
+        default=DEFAULT_WINDOW_DAYS,
         ge=0,
         le=36_500,
         description="How many days before the newest a figure may end to count in the spread.",
@@ -107,7 +107,7 @@ def list_topics(query: Annotated[PageQuery, Query()], db: Db, want: ListResponse
         with read_session(db) as read:
             return find_topics(read.session, page, read.snapshot(page.recorded_as_of))
 
-    return want.rows(find, query, TOPIC_COLUMNS)
+    return want.send(find, query, TOPIC_COLUMNS)
 
 
 @router.get("/topics/{slug}", summary="Read a topic", operation_id="read_topic", responses={200: {"model": Topic}})
@@ -139,7 +139,7 @@ def record_topic(
         _card, created = put_topic(log, slug, given)
         return read_topic(log.session, slug, log.snapshot), created
 
-    return write.put(editor, TOPIC, slug, put)
+    return write.replace_record(editor, TOPIC, slug, put)
 
 
 @list_route(router, "/topics/{slug}/claims", Claim, "List the claims of a topic")
@@ -153,14 +153,14 @@ def list_topic_claims(
     def find(page: ClaimQuery) -> Page:
         with read_session(db, plan_once=want.file is None) as read:
             view = read.snapshot(page.recorded_as_of, known_on=page.known_on)
-            topic = topic_fields(read.session, slug, view)
+            topic = read_topic_fields(read.session, slug, view)
             if page.topic:
                 detail = "The address names the topic already."
                 raise invalid_field("topic", detail, hint="leave `topic` out, or ask /v1/claims", location="query")
             found = find_claims(read, page.model_copy(update={"topic": [slug]}), view, layout)
             return replace(found, cache_scope=topic_scope(view.latest_seq, topic))
 
-    return want.rows(find, query, CLAIM_COLUMNS)
+    return want.send(find, query, CLAIM_COLUMNS)
 
 
 @list_route(router, "/topics/{slug}/timeline", TimelineRow, "Follow a topic over time")
@@ -172,11 +172,11 @@ def read_timeline(slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db:
     def find(page: TimelineQuery) -> Page:
         with read_session(db) as read:
             view = read.snapshot(page.recorded_as_of, known_on=page.known_on)
-            topic = topic_fields(read.session, slug, view)
+            topic = read_topic_fields(read.session, slug, view)
             found = find_timeline(read, topic, page, view, layout, narrower=page.narrower is not False)
             return replace(found, cache_scope=topic_scope(view.latest_seq, topic))
 
-    return want.rows(find, query, CLAIM_COLUMNS, TIMELINE_COLUMNS)
+    return want.send(find, query, CLAIM_COLUMNS, TIMELINE_COLUMNS)
 
 
 @list_route(router, "/topics/{slug}/side-by-side", SideBySide, "See a topic side by side", pages=False)
@@ -190,8 +190,8 @@ def read_topic_side_by_side(
     """
     with read_session(db) as read:
         view = read.snapshot(query.recorded_as_of, known_on=query.known_on)
-        topic = topic_fields(read.session, slug, view)
-        card, versions = side_by_side(read, _question(topic, query), view)
+        topic = read_topic_fields(read.session, slug, view)
+        card, versions = build_side_by_side(read, _build_question(topic, query), view)
         rows = [] if want.file is None else read_claims(read.session, versions, view)
     return want.send_document(card, rows, CLAIM_COLUMNS, topic_scope(view.latest_seq, topic))
 
@@ -203,12 +203,12 @@ def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, want: 
     with read_session(db) as read:
         view = read.snapshot(query.recorded_as_of, known_on=query.known_on)
         check_question(read.session, query.category, query.subject, query.place, view)
-        card, versions = side_by_side(read, _question(query.model_dump(), query), view)
+        card, versions = build_side_by_side(read, _build_question(query.model_dump(), query), view)
         rows = [] if want.file is None else read_claims(read.session, versions, view)
     return want.send_document(card, rows, CLAIM_COLUMNS, topic_scope(view.latest_seq, query.model_dump()))
 
 
-def _question(asked: dict[str, object], query: CompareQuery) -> Question:
+def _build_question(asked: dict[str, object], query: CompareQuery) -> Question:
     return Question(
         asked={"slug": None, "title": None, **asked},
         tolerance=query.tolerance or asked.get("tolerance"),  # type: ignore[arg-type] # a float or nothing

@@ -12,32 +12,32 @@ from app.claims.annotations import load_relations
 from app.claims.search.filters import FilterContext, claim
 from app.claims.serialization.row_cache import get_or_render_claims
 from app.claims.serialization.rows import ResponseObject
-from app.comparison.figure import interval
-from app.comparison.origins import ClaimNode, Edge, Root, all_roots, independent_origins
+from app.comparison.figure import interval_of
+from app.comparison.origins import ClaimNode, OriginEdge, OriginRoot, count_independent_origins, find_all_roots
 from app.comparison.positions import age_days, compare_pair, compare_pairs, find_positions
-from app.comparison.spread import WINDOW, SpreadQuestion, measure_spread
-from app.comparison.verdicts import Pair, Statement
+from app.comparison.spread import DEFAULT_WINDOW_DAYS, SpreadQuestion, measure_spread
+from app.comparison.verdicts import PairComparison, Statement
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.database.tables import ClaimVersion, RelationVersion, columns_of
 from app.enums import FigureKind, RelationType, Status
 from app.sources.queries import SOURCE
-from app.topics.candidates import Asked, candidates, held_in, read
+from app.topics.candidates import Asked, fetch_rows, load_candidates, version_condition
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.reference_data import ReferenceData, get_reference_data
 
-MOST_PAIRED = 40
+MAX_COMPARED_POSITIONS = 40
 """Up to so many positions, every two of them are compared."""
 
 
-AT_ONCE = 10_000
+MAX_IDS_PER_STATEMENT = 10_000
 """So many ids in one statement; SQLite takes 32,766."""
 
 
-BASIS = (RelationType.based_on, RelationType.repeats)
+BASIS_RELATION_TYPES = (RelationType.based_on, RelationType.repeats)
 
 
-ASKED = ("slug", "title", "category", "subject", "place", "aggregation", "since")
+QUESTION_FIELDS = ("slug", "title", "category", "subject", "place", "aggregation", "since")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ class Question:
 
     asked: Mapping[str, Any]
     tolerance: float | None
-    window: int = WINDOW
+    window: int = DEFAULT_WINDOW_DAYS
     narrower: bool = True
     against: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
+class ClassifiedClaims:
     """The claims of a question, sorted out: positions, claims without a figure, retracted ones. By id → version."""
 
-    words: ReferenceData
+    reference_data: ReferenceData
     asked: Asked
     positions: tuple[Statement, ...]
     versions: Mapping[str, int]
@@ -63,13 +63,13 @@ class Sides:
     retracted: Sequence[str] = ()
 
 
-def _sort_out(session: Session, question: Question, view: Snapshot, *, apart: bool = True) -> Sides:
+def _classify_claims(session: Session, question: Question, view: Snapshot, *, apart: bool = True) -> ClassifiedClaims:
     words = get_reference_data(session, view)
-    asked = _asked(question, words)
+    asked = _resolve_question(question, words)
     standing: list[Statement] = []
     without_figure: list[str] = []
     retracted: list[str] = []
-    found = candidates(session, asked, view, words, apart=apart)
+    found = load_candidates(session, asked, view, words, apart=apart)
     for each in found:
         if each.retracted_on is not None and each.status == Status.retracted and each.retracted_on <= view.today:
             retracted.append(each.id)
@@ -77,8 +77,8 @@ def _sort_out(session: Session, question: Question, view: Snapshot, *, apart: bo
             without_figure.append(each.id)
         else:
             standing.append(each.statement)
-    return Sides(
-        words=words,
+    return ClassifiedClaims(
+        reference_data=words,
         asked=asked,
         positions=find_positions(standing),
         versions={each.id: each.version for each in found},
@@ -87,7 +87,7 @@ def _sort_out(session: Session, question: Question, view: Snapshot, *, apart: bo
     )
 
 
-def _asked(question: Question, words: ReferenceData) -> Asked:
+def _resolve_question(question: Question, words: ReferenceData) -> Asked:
     asked = question.asked
     categories = words.descendants("category", asked["category"]) if question.narrower else {asked["category"]}
     return Asked(
@@ -99,28 +99,30 @@ def _asked(question: Question, words: ReferenceData) -> Asked:
     )
 
 
-def side_by_side(reading: ReadSession, question: Question, view: Snapshot) -> tuple[dict[str, Any], list[int]]:
+def build_side_by_side(reading: ReadSession, question: Question, view: Snapshot) -> tuple[dict[str, Any], list[int]]:
     """The answer of section 5 of the contract: every source's position, and how each stands to the others.
 
     Its claims are written by the database. The records of the rules (intervals, roots, pairs) have the names of the
     schema, and become JSON as they are. Returns the versions of the positions beside it.
     """
     session = reading.session
-    found = _sort_out(session, question, view)
+    found = _classify_claims(session, question, view)
     if question.against is not None:
         FilterContext(session, view).check_slugs("against", SOURCE, [question.against])
-        question = replace(question, against=found.words.position_holders.get(question.against, question.against))
+        question = replace(
+            question, against=found.reference_data.position_holders.get(question.against, question.against)
+        )
     ids = [position.id for position in found.positions]
-    named = found.words.sources
+    named = found.reference_data.sources
     wanted = [*ids, *found.without_figure, *found.retracted]
     written = get_or_render_claims(reading, [found.versions[id_] for id_ in wanted], view)
     shown = {id_: Fragment(text) for id_, text in zip(wanted, written, strict=True)}
-    relations = _related(session, ids, view)
-    traced = _roots(session, found, relations, view)
-    at_least, at_most = independent_origins(root for each in traced.values() for root in each)
+    relations = _read_relations(session, ids, view)
+    traced = _trace_roots(session, found, relations, view)
+    at_least, at_most = count_independent_origins(root for each in traced.values() for root in each)
     today = view.today
     answer = {
-        "topic": {name: question.asked.get(name) for name in ASKED},
+        "topic": {name: question.asked.get(name) for name in QUESTION_FIELDS},
         "known_on": today,
         "recorded_as_of": None if view.as_of is None else f"seq:{view.as_of}",
         "seq": view.seq,
@@ -130,14 +132,14 @@ def side_by_side(reading: ReadSession, question: Question, view: Snapshot) -> tu
             {
                 "source": named[position.source],
                 "claim": shown[position.id],
-                "interval": interval(position.figure, question.tolerance),
+                "interval": interval_of(position.figure, question.tolerance),
                 "age_days": age_days(position, today),
                 "roots": traced[position.id],
             }
             for position in found.positions
         ],
-        "pairs": _pairs(found, question),
-        "spread": _spread(found, question),
+        "pairs": _compare_positions(found, question),
+        "spread": _describe_spread(found, question),
         "independent_origins": {"at_least": at_least, "at_most": at_most},
         "related": {
             "relations": relations,
@@ -148,17 +150,17 @@ def side_by_side(reading: ReadSession, question: Question, view: Snapshot) -> tu
     return answer, [found.versions[id_] for id_ in ids]
 
 
-def _pairs(found: Sides, question: Question) -> list[Pair] | None:
+def _compare_positions(found: ClassifiedClaims, question: Question) -> list[PairComparison] | None:
     if question.against is not None:
         mine = [each for each in found.positions if each.source == question.against]
         others = [each for each in found.positions if each.source != question.against]
-        return [compare_pair(a, b, found.words.hierarchy, question.tolerance) for a in mine for b in others]
-    if len(found.positions) > MOST_PAIRED:
+        return [compare_pair(a, b, found.reference_data.hierarchy, question.tolerance) for a in mine for b in others]
+    if len(found.positions) > MAX_COMPARED_POSITIONS:
         return None
-    return list(compare_pairs(found.positions, found.words.hierarchy, question.tolerance))
+    return list(compare_pairs(found.positions, found.reference_data.hierarchy, question.tolerance))
 
 
-def _spread(found: Sides, question: Question) -> dict[str, Any]:
+def _describe_spread(found: ClassifiedClaims, question: Question) -> dict[str, Any]:
     asked = {name: question.asked[name] for name in ("category", "subject", "place", "aggregation")}
     spread = measure_spread(found.positions, SpreadQuestion(**asked), question.window)
     left_out = [{"claim": id_, "reasons": reasons} for id_, reasons in spread.left_out]
@@ -176,30 +178,31 @@ def check_question(session: Session, category: str, subject: str | None, place: 
     asking.check_slugs("place", PLACE, [place] if place else [])
 
 
-def _roots(
-    session: Session, found: Sides, relations: Sequence[ResponseObject], view: Snapshot
-) -> dict[str, tuple[Root, ...]]:
+def _trace_roots(
+    session: Session, found: ClassifiedClaims, relations: Sequence[ResponseObject], view: Snapshot
+) -> dict[str, tuple[OriginRoot, ...]]:
     """Follow `based_on` and `repeats` from each position, however far they lead; `relations` are the first steps."""
-    relation, held = columns_of(RelationVersion), found.words.position_holders
+    relation, held = columns_of(RelationVersion), found.reference_data.position_holders
     wanted = select(relation.type, relation.claim, relation.to_claim, relation.to_source)
     stands = (relation.withdrawn.is_(False), view.contains(RelationVersion))
     nodes = {each.id: ClaimNode(each.id, each.source, each.derivation) for each in found.positions}
-    edges: list[Edge] = []
+    edges: list[OriginEdge] = []
     steps: Sequence[Mapping[Any, Any]] = [each for each in relations if each["claim"] in nodes]
     seen = set(nodes)
     while steps:
-        steps = [each for each in steps if each["type"] in BASIS]
+        steps = [each for each in steps if each["type"] in BASIS_RELATION_TYPES]
         edges += [
-            Edge(each["claim"], each["to_claim"], held.get(each["to_source"], each["to_source"])) for each in steps
+            OriginEdge(each["claim"], each["to_claim"], held.get(each["to_source"], each["to_source"]))
+            for each in steps
         ]
         ahead = {each["to_claim"] for each in steps if each["to_claim"]} - seen
         seen |= ahead
         steps = [
             row
-            for some in _some(ahead)
+            for some in _split_into_batches(ahead)
             for row in session.execute(wanted.where(relation.claim.in_(some), *stands)).mappings()
         ]
-    for some in _some(seen - nodes.keys()):
+    for some in _split_into_batches(seen - nodes.keys()):
         stated = select(claim.id, claim.source, claim.derivation).where(
             claim.id.in_(some), claim.status != Status.removed, view.contains(ClaimVersion)
         )
@@ -207,30 +210,30 @@ def _roots(
             nodes[id_] = ClaimNode(id_, held.get(source, source), derivation.value)
     # What was taken down no longer says whose it was: `all_roots` takes an edge to it for an unknown basis.
     ids = [position.id for position in found.positions]
-    return all_roots(ids, nodes, [edge for edge in edges if edge.from_claim in nodes])
+    return find_all_roots(ids, nodes, [edge for edge in edges if edge.from_claim in nodes])
 
 
-def _related(session: Session, ids: Sequence[str], view: Snapshot) -> list[ResponseObject]:
+def _read_relations(session: Session, ids: Sequence[str], view: Snapshot) -> list[ResponseObject]:
     """The relations of these claims, from either end, each once and in the order in which they were recorded."""
     # Most claims have none: those that have are found first, in words that cost less.
     ends = set[str]()
-    for some in _some(ids):
+    for some in _split_into_batches(ids):
         names = {f"id_{n}": id_ for n, id_ in enumerate(some)}
-        among = f"IN ({', '.join(f':{name}' for name in names)}) AND NOT c.withdrawn AND {held_in(view)}"
+        among = f"IN ({', '.join(f':{name}' for name in names)}) AND NOT c.withdrawn AND {version_condition(view)}"
         statement = " UNION ".join(
             f"SELECT c.{end} FROM relation c WHERE c.{end} {among}"  # noqa: S608 - our own names
             for end in ("claim", "to_claim")
         )
-        ends.update(str(id_) for (id_,) in read(session, statement, {**names, "as_of": view.as_of}))
+        ends.update(str(id_) for (id_,) in fetch_rows(session, statement, {**names, "as_of": view.as_of}))
     found = {
         card["id"]: card
-        for some in _some(sorted(ends))
+        for some in _split_into_batches(sorted(ends))
         for card in load_relations(session, some, view, withdrawn=False)
     }
     return [found[id_] for id_ in sorted(found)]
 
 
-def _some(ids: Iterable[str]) -> Iterator[Sequence[str]]:
+def _split_into_batches(ids: Iterable[str]) -> Iterator[Sequence[str]]:
     """The ids, no more at once than a statement takes."""
     listed = list(ids)
-    return (listed[start : start + AT_ONCE] for start in range(0, len(listed), AT_ONCE))
+    return (listed[start : start + MAX_IDS_PER_STATEMENT] for start in range(0, len(listed), MAX_IDS_PER_STATEMENT))

@@ -12,93 +12,97 @@ from typing import Any
 from sqlmodel import Session
 
 from app.database.snapshot import Snapshot
-from app.topics.candidates import Asked, read
+from app.topics.candidates import Asked, fetch_rows
 from app.vocabulary.reference_data import ReferenceData
 
-MOST_CHANGES = 5_000
+MAX_CHANGES_INSPECTED = 5_000
 """So many changes are looked through; after more of them everything is summed up anew."""
 
-MOST_KEPT = 20_000
+MAX_CACHED_POSITIONS = 20_000
 """So many positions in all: a summary names each that is left out of the spread, in about 300 bytes."""
 
-KEPT = "summaries"
+CACHE_NAME = "summaries"
 
 Summary = dict[str, Any]
-Question = tuple[str, str, str]
+QuestionKey = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _CachedSummary:
     """A summary, what it was made of, and the last state that it is known to hold for."""
 
     summary: Summary
     asked: Asked
     tolerance: float | None
-    words: ReferenceData
+    reference_data: ReferenceData
     today: date
     seq: int
 
 
-class Summaries:
+class TopicSummaryCache:
     """The summaries of a view, each from memory where it still holds."""
 
     def __init__(self, session: Session, view: Snapshot, words: ReferenceData) -> None:
         database = session.info.get("database")
-        self._kept: dict[str, _Kept] | None = None
+        self._entries: dict[str, _CachedSummary] | None = None
         if database is not None and view.as_of is None:
-            self._kept = database.caches.setdefault(KEPT, {})
+            self._entries = database.caches.setdefault(CACHE_NAME, {})
         self._session = session
         self._view = view
-        self._words = words
-        self._changed: dict[int, set[Question] | None] = {}
+        self._reference_data = words
+        self._changes_by_seq: dict[int, set[QuestionKey] | None] = {}
 
-    def of(self, slug: str, asked: Asked, tolerance: float | None, sum_up: Callable[[], Summary]) -> Summary:
+    def get_or_compute(
+        self, slug: str, asked: Asked, tolerance: float | None, sum_up: Callable[[], Summary]
+    ) -> Summary:
         """The summary of a question."""
-        if self._kept is None:
+        if self._entries is None:
             return sum_up()
-        kept = self._kept.get(slug)
-        if kept is not None and self._holds(kept, asked, tolerance):
+        kept = self._entries.get(slug)
+        if kept is not None and self._is_valid(kept, asked, tolerance):
             if kept.seq < self._view.seq:
-                self._keep(slug, replace(kept, seq=self._view.seq))
+                self._store(slug, replace(kept, seq=self._view.seq))
             return kept.summary
         summary = sum_up()
-        self._keep(slug, _Kept(summary, asked, tolerance, self._words, self._view.today, self._view.seq))
+        self._store(
+            slug, _CachedSummary(summary, asked, tolerance, self._reference_data, self._view.today, self._view.seq)
+        )
         return summary
 
-    def _holds(self, kept: _Kept, asked: Asked, tolerance: float | None) -> bool:
+    def _is_valid(self, kept: _CachedSummary, asked: Asked, tolerance: float | None) -> bool:
         if (
             (kept.asked, kept.tolerance) != (asked, tolerance)
-            or kept.words is not self._words
+            or kept.reference_data is not self._reference_data
             or kept.today != self._view.today
         ):
             return False
-        if kept.seq not in self._changed:
-            self._changed[kept.seq] = self._changed_since(kept.seq)
-        changed = self._changed[kept.seq]
+        if kept.seq not in self._changes_by_seq:
+            self._changes_by_seq[kept.seq] = self._read_changed_questions(kept.seq)
+        changed = self._changes_by_seq[kept.seq]
         return changed is not None and not any(
             category in asked.categories and subject == asked.subject and place == asked.place
             for category, subject, place in changed
         )
 
-    def _changed_since(self, seq: int) -> set[Question] | None:
+    def _read_changed_questions(self, seq: int) -> set[QuestionKey] | None:
         """The questions of every claim that changed since, as it was and as it is; None where that is too much."""
-        if not 0 <= self._view.seq - seq <= MOST_CHANGES:
+        if not 0 <= self._view.seq - seq <= MAX_CHANGES_INSPECTED:
             return None
         changed = """
             SELECT DISTINCT c.category, c.subject, c.place FROM change h JOIN claim c ON c.id = h.claim
             WHERE h.seq > :since AND h.seq <= :now
         """
-        rows = read(self._session, changed, {"since": seq, "now": self._view.seq}) if seq < self._view.seq else []
+        rows = fetch_rows(self._session, changed, {"since": seq, "now": self._view.seq}) if seq < self._view.seq else []
         return {(category, subject, place) for category, subject, place in rows}
 
-    def _keep(self, slug: str, kept: _Kept) -> None:
-        if self._kept is None:
+    def _store(self, slug: str, kept: _CachedSummary) -> None:
+        if self._entries is None:
             return
-        self._kept.pop(slug, None)
-        self._kept[slug] = kept
-        size = sum(len(each.summary["spread"]["left_out"]) + 1 for each in list(self._kept.values()))
-        for oldest in list(self._kept):
-            if size <= MOST_KEPT:
+        self._entries.pop(slug, None)
+        self._entries[slug] = kept
+        size = sum(len(each.summary["spread"]["left_out"]) + 1 for each in list(self._entries.values()))
+        for oldest in list(self._entries):
+            if size <= MAX_CACHED_POSITIONS:
                 return
-            gone = self._kept.pop(oldest, None)
+            gone = self._entries.pop(oldest, None)
             size -= len(gone.summary["spread"]["left_out"]) + 1 if gone else 0

@@ -10,40 +10,51 @@ from app.claims.search.filters import Sort, keyset_order_of
 from app.database.keyset import read_cursor, write_cursor
 from app.database.snapshot import Snapshot
 from app.http.pagination import DEFAULT_LIMIT
-from app.topics.candidates import Asked, as_date, held_in, parameters_of, read, since_clause
+from app.topics.candidates import (
+    Asked,
+    bind_question,
+    fetch_rows,
+    parse_stored_date,
+    since_condition,
+    version_condition,
+)
 
-ORDER = keyset_order_of(Sort.by_source)
+TIMELINE_ORDER = keyset_order_of(Sort.by_source)
 """The same order as of `/v1/claims?sort=source`: a cursor of one leads on in the other."""
 
-UNDATED = "9999-12-31"
+UNDATED_CURSOR_DATE = "9999-12-31"
 """Stands in cursors for the date of an undated claim: those come last within their source."""
 
-NO_ID = "00000000-0000-0000-0000-000000000000"
+LOWEST_ID = "00000000-0000-0000-0000-000000000000"
 """An id before every other."""
 
 
-def walk_timeline(
+def fetch_timeline_page(
     session: Session, asked: Asked, view: Snapshot, limit: int | None, cursor: str | None
 ) -> tuple[list[int], list[str], str | None]:
     """The versions and ids of the next claims by source, date (unknown last) and id, and the cursor behind them."""
     limit = limit or DEFAULT_LIMIT
-    _, text, id_ = read_cursor(ORDER, cursor)
-    source, _, said = (text or f" {UNDATED}").rpartition(" ")
-    after = {"source": source, "after": date.fromisoformat(said), "id": id_ or NO_ID, "most": limit + 1}
+    _, text, id_ = read_cursor(TIMELINE_ORDER, cursor)
+    source, _, said = (text or f" {UNDATED_CURSOR_DATE}").rpartition(" ")
+    after = {"source": source, "after": date.fromisoformat(said), "id": id_ or LOWEST_ID, "most": limit + 1}
     # Behind a dated claim there may be any undated one of the same source.
-    after["undated_id"] = after["id"] if said == UNDATED else NO_ID
-    rows = read(session, _statement(asked, view), parameters_of(asked, view) | after)
+    after["undated_id"] = after["id"] if said == UNDATED_CURSOR_DATE else LOWEST_ID
+    rows = fetch_rows(session, _page_statement(asked, view), bind_question(asked, view) | after)
     versions, ids = [row[0] for row in rows[:limit]], [str(row[3]) for row in rows[:limit]]
     if len(rows) <= limit:
         return versions, ids, None
     _, source, day, id_ = rows[limit - 1]
-    return versions, ids, write_cursor(ORDER, f"{source} {as_date(day) or UNDATED}", str(id_))
+    return (
+        versions,
+        ids,
+        write_cursor(TIMELINE_ORDER, f"{source} {parse_stored_date(day) or UNDATED_CURSOR_DATE}", str(id_)),
+    )
 
 
-def _statement(asked: Asked, view: Snapshot) -> str:
+def _page_statement(asked: Asked, view: Snapshot) -> str:
     """The first rows of each category, dated and undated, and of all these the first."""
-    holds = held_in(view)
-    holds += " AND c.seq > 0 AND c.status <> 'removed'" + since_clause(asked)  # `seq`: see `ix_claim_timeline`
+    holds = version_condition(view)
+    holds += " AND c.seq > 0 AND c.status <> 'removed'" + since_condition(asked)  # `seq`: see `ix_claim_timeline`
     holds += "" if asked.aggregation is None else " AND c.aggregation = :aggregation"
     dated = "c.date IS NOT NULL AND (c.source, c.date, c.id) > (:source, :after, :id)"
     if view.known_on is not None:
@@ -51,14 +62,14 @@ def _statement(asked: Asked, view: Snapshot) -> str:
     streams = []
     for n in range(len(asked.categories)):
         mine = f"c.category = :category_{n} AND c.subject = :subject AND c.place = :place AND {holds}"
-        streams.append(_stream(f"{dated} AND {mine}", "c.source, c.date, c.id"))
+        streams.append(_series_statement(f"{dated} AND {mine}", "c.source, c.date, c.id"))
         if view.known_on is None:
             undated = "c.date IS NULL AND (c.source, c.id) > (:source, :undated_id)"
-            streams.append(_stream(f"{undated} AND {mine}", "c.source, c.id"))
+            streams.append(_series_statement(f"{undated} AND {mine}", "c.source, c.id"))
     together = " UNION ALL ".join(f"SELECT * FROM ({stream}) s{n}" for n, stream in enumerate(streams))
     ordered = "ORDER BY source, CASE WHEN date IS NULL THEN 1 ELSE 0 END, date, id"
     return f"SELECT version, source, date, id FROM ({together}) found {ordered} LIMIT :most"
 
 
-def _stream(where: str, order: str) -> str:
+def _series_statement(where: str, order: str) -> str:
     return f"SELECT c.version, c.source, c.date, c.id FROM claim c WHERE {where} ORDER BY {order} LIMIT :most"

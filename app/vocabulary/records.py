@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.comparison.hierarchy import Category, Scheme
+from app.comparison.hierarchy import CategoryNode, Hierarchy
 from app.database.snapshot import Snapshot
 from app.database.tables import CategoryVersion, ClaimVersion, PlaceVersion, SubjectVersion, columns_of
 from app.database.transaction import WriteTransaction
@@ -25,14 +25,14 @@ SUBJECT = RecordType("subject", "subjects", SubjectVersion, ("name", "definition
 PLACE = RecordType("place", "places", PlaceVersion, ("name", "definition", "parents"), {"parents": None})
 
 
-def load_hierarchy(session: Session, view: Snapshot) -> Scheme:
+def load_hierarchy(session: Session, view: Snapshot) -> Hierarchy:
     """The hierarchies of a view, as the rules of comparison want them."""
     category = columns_of(CategoryVersion)
     wanted = (category.slug, category.components, category.parent, category.non_decreasing, category.unit)
     rows = session.execute(select(*wanted).where(view.contains(CategoryVersion)))
-    return Scheme(
+    return Hierarchy(
         categories={
-            slug: Category(slug, None if components is None else tuple(components), parent, growing, unit)
+            slug: CategoryNode(slug, None if components is None else tuple(components), parent, growing, unit)
             for slug, components, parent, growing, unit in rows
         },
         subjects=_load_parents(session, SUBJECT, view),

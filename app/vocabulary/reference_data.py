@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.comparison.hierarchy import Scheme, holders_of
+from app.comparison.hierarchy import Hierarchy, resolve_position_holders
 from app.database.engine import Database
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
@@ -58,7 +58,7 @@ class ReferenceData:
 
     slugs: Mapping[str, frozenset[str]]
     """Kind → every slug of it."""
-    words: Mapping[str, Mapping[str, frozenset[str]]]
+    name_words: Mapping[str, Mapping[str, frozenset[str]]]
     """Kind → slug → the words of its name."""
     sources: Mapping[str, "SourceSummary"]
     """Slug → what is shown of a source."""
@@ -66,7 +66,7 @@ class ReferenceData:
     """Source → the source whose position it holds, for those that speak for another."""
     topics: Mapping[str, Mapping[str, Any]]
     """Slug → the fields of the topic."""
-    hierarchy: Scheme
+    hierarchy: Hierarchy
     _descendants: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
     def descendants(self, kind: str, slug: str) -> frozenset[str]:
@@ -83,7 +83,7 @@ class ReferenceData:
 
     def find_slugs_by_word(self, kind: str, word: str) -> list[str]:
         """The slugs of a kind whose names have `word`."""
-        return [slug for slug, words in self.words[kind].items() if word in words]
+        return [slug for slug, words in self.name_words[kind].items() if word in words]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +172,9 @@ def _load_reference_data(session: Session, view: Snapshot) -> ReferenceData:
     by_slug: dict[str, Mapping[str, Any]] = {row["slug"]: dict(row) for row in topics}
     return ReferenceData(
         slugs={**slugs, "topic": frozenset(by_slug)},
-        words=words,
+        name_words=words,
         sources={row.slug: SourceSummary(row.slug, row.name, row.kind.value, row.interest.value) for row in sources},
-        position_holders=holders_of({row.slug: row.speaks_for for row in sources if row.speaks_for}),
+        position_holders=resolve_position_holders({row.slug: row.speaks_for for row in sources if row.speaks_for}),
         topics=by_slug,
         hierarchy=load_hierarchy(session, view),
     )

@@ -62,7 +62,7 @@ def _read_record(db: Database, kind: RecordType, slug: str, request: Request, as
 @list_route(router, "/categories", Category, "List categories")
 def list_categories(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """What is counted, by slug, with units and components."""
-    return want.rows(_make_finder(db, CATEGORY), query, columns_of_model(Category))
+    return want.send(_make_finder(db, CATEGORY), query, columns_of_model(Category))
 
 
 @router.get(
@@ -81,13 +81,13 @@ def get_category(slug: CategorySlug, request: Request, db: Db, recorded_as_of: A
 )
 def record_category(slug: NewCategorySlug, given: CategoryInput, write: WriteRequestDep, editor: Editor) -> Response:
     """Make or change a category. Unit, components and parent of one that claims use cannot change."""
-    return write.put(editor, CATEGORY, slug, lambda log: put_category(log, slug, given))
+    return write.replace_record(editor, CATEGORY, slug, lambda log: put_category(log, slug, given))
 
 
 @list_route(router, "/subjects", Subject, "List subjects")
 def list_subjects(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """Whose figures there are, by slug."""
-    return want.rows(_make_finder(db, SUBJECT), query, columns_of_model(Subject))
+    return want.send(_make_finder(db, SUBJECT), query, columns_of_model(Subject))
 
 
 @router.get(
@@ -106,13 +106,13 @@ def get_subject(slug: SubjectSlug, request: Request, db: Db, recorded_as_of: AsO
 )
 def record_subject(slug: NewSubjectSlug, given: SubjectInput, write: WriteRequestDep, editor: Editor) -> Response:
     """Make or change a subject."""
-    return write.put(editor, SUBJECT, slug, lambda log: put_subject(log, slug, given))
+    return write.replace_record(editor, SUBJECT, slug, lambda log: put_subject(log, slug, given))
 
 
 @list_route(router, "/places", Place, "List places")
 def list_places(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """Where, by slug."""
-    return want.rows(_make_finder(db, PLACE), query, columns_of_model(Place))
+    return want.send(_make_finder(db, PLACE), query, columns_of_model(Place))
 
 
 @router.get("/places/{slug}", summary="Read a place", operation_id="read_place", responses={200: {"model": Place}})
@@ -129,7 +129,7 @@ def get_place(slug: PlaceSlug, request: Request, db: Db, recorded_as_of: AsOf = 
 )
 def record_place(slug: NewPlaceSlug, given: PlaceInput, write: WriteRequestDep, editor: Editor) -> Response:
     """Make or change a place. It may lie in several others."""
-    return write.put(editor, PLACE, slug, lambda log: put_place(log, slug, given))
+    return write.replace_record(editor, PLACE, slug, lambda log: put_place(log, slug, given))
 
 
 def _to_snake_case(enumeration: type[DescribedEnum]) -> str:
@@ -158,4 +158,4 @@ def list_vocabulary(query: Annotated[PageQuery, Query()], db: Db, want: ListResp
         with db.read() as session:
             return paginate_list(TERM_ROWS, page, open_snapshot(session, page.recorded_as_of).seq, "key")
 
-    return want.rows(find, query, columns_of_model(TermRow))
+    return want.send(find, query, columns_of_model(TermRow))

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from tests.examples import (
-    PERIOD,
+    PERIOD_BODY,
     assert_problem,
-    citation,
-    claim,
-    every_row,
-    figure,
-    furnish,
-    numbered,
-    recorded,
-    seq_of,
+    make_citation_body,
+    make_claim_body,
+    make_figure_body,
+    make_unique_claim_body,
+    read_all_rows,
+    read_latest_seq,
+    record_example_vocabulary,
+    submit_claim,
 )
 from tests.registers import Register
 
@@ -26,11 +26,11 @@ TOMORROW = (datetime.now(UTC).date() + timedelta(days=2)).isoformat()
 @pytest.fixture(scope="module")
 def desk(copies: Any) -> Iterator[Register]:
     """A furnished register with one claim, for requests that are refused: they leave nothing behind in it."""
-    from tests.registers import opened  # noqa: PLC0415 - beside the fixture that needs it
+    from tests.registers import open_register  # noqa: PLC0415 - beside the fixture that needs it
 
-    for register in opened(copies.make("empty")):
-        furnish(register)
-        recorded(register, claim())
+    for register in open_register(copies.create_copy("empty")):
+        record_example_vocabulary(register)
+        submit_claim(register, make_claim_body())
         yield register
 
 
@@ -62,43 +62,45 @@ WORDINGS: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [
 
 
 def test_every_wording_of_the_contract_comes_back_as_it_was_stored(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     for words, numbers, kind, more in WORDINGS:
-        made = recorded(register, claim(figure={"as_printed": words, **numbers}))
+        made = submit_claim(register, make_claim_body(figure={"as_printed": words, **numbers}))
         assert made["figure"]["as_printed"] == words
         assert made["figure"]["kind"] == kind
         assert made["figure"].items() >= {**numbers, **more}.items()
         assert register.get(made["links"]["self"]).json() == made
-    assert len(every_row(register, "/v1/claims")) == len(WORDINGS)
+    assert len(read_all_rows(register, "/v1/claims")) == len(WORDINGS)
 
 
 def test_a_ratio_names_what_it_is_measured_against(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     printed = {"as_printed": "one to five", "value": 1, "out_of": 5, "relative_to": "militia"}
-    made = recorded(register, claim(proposition="ratio", figure=printed))
+    made = submit_claim(register, make_claim_body(proposition="ratio", figure=printed))
     assert made["figure"].items() >= printed.items()
     for name in ("out_of", "relative_to", "value"):
         short = {key: value for key, value in printed.items() if key != name}
-        refused = register.write("POST", "/v1/claims", claim(proposition="ratio", figure=short))
+        refused = register.write("POST", "/v1/claims", make_claim_body(proposition="ratio", figure=short))
         pointer = assert_problem(refused, 422)["errors"][0]["pointer"]
         assert pointer in (f"#/figure/{name}", "#/figure/out_of")
 
 
 def test_a_statement_without_a_figure_has_the_kind_none(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     words = {"as_printed": "the heaviest losses fell in September–November 2024"}
     period = {"edtf": "2024-09/2024-11", "aggregation": "within"}
     for proposition in ("peak_period", "trend", "existence", "denial"):
-        made = recorded(register, claim(proposition=proposition, figure=words, period=period))
+        made = submit_claim(register, make_claim_body(proposition=proposition, figure=words, period=period))
         assert made["figure"]["kind"] == "none"
         assert (made["period"]["start"], made["period"]["end"]) == ("2024-09-01", "2024-11-30")
-        refused = register.write("POST", "/v1/claims", claim(proposition=proposition, figure=figure()))
+        refused = register.write(
+            "POST", "/v1/claims", make_claim_body(proposition=proposition, figure=make_figure_body())
+        )
         assert assert_problem(refused, 422)["errors"][0]["pointer"] == "#/figure/value"
 
 
 def test_the_smallest_claim_gets_nothing_that_nobody_said(register: Register) -> None:
-    furnish(register)
-    answer = register.write("POST", "/v1/claims", claim(date=None), role="contributor")
+    record_example_vocabulary(register)
+    answer = register.write("POST", "/v1/claims", make_claim_body(date=None), role="contributor")
     assert answer.status_code == 201
     made = answer.json()
     assert answer.headers["location"] == made["links"]["self"]
@@ -128,7 +130,7 @@ def test_the_smallest_claim_gets_nothing_that_nobody_said(register: Register) ->
             "relative_to": None,
             "unit": "persons",
         },
-        "period": {**PERIOD, "start": "2022-02-24", "end": "2025-06-12"},
+        "period": {**PERIOD_BODY, "start": "2022-02-24", "end": "2025-06-12"},
         "date": None,
         "date_edtf": None,
         "source": {"slug": "ministry", "name": "The ministry", "kind": "government", "interest": "party"},
@@ -164,7 +166,7 @@ def test_the_smallest_claim_gets_nothing_that_nobody_said(register: Register) ->
     assert made.items() >= expected.items()
 
 
-FULL = claim(
+FULL = make_claim_body(
     derivation="derived",
     figure={
         "as_printed": "60,000–70,000",
@@ -219,8 +221,8 @@ FULL = claim(
 
 
 def test_a_claim_with_everything_keeps_everything(register: Register) -> None:
-    furnish(register)
-    made = recorded(register, FULL)
+    record_example_vocabulary(register)
+    made = submit_claim(register, FULL)
     assert made["figure"].items() >= FULL["figure"].items()
     same = ("derivation", "date", "date_edtf", "includes", "excludes", "note", "confidence")
     assert {name: made[name] for name in same} == {name: FULL[name] for name in same}
@@ -231,13 +233,13 @@ def test_a_claim_with_everything_keeps_everything(register: Register) -> None:
     }
     document = register.get(f"/v1/documents/{cited['document']['id']}").json()
     assert document.items() >= {**given["document"], "retrieved_at": "2025-06-14T08:00:00Z"}.items()
-    assessments = every_row(register, f"{made['links']['assessments']}")
+    assessments = read_all_rows(register, f"{made['links']['assessments']}")
     assert [each["rationale"] for each in assessments] == ["A party counts."]
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
     """A claim with one thing changed, at `path` like `figure/value`; `...` takes it away."""
-    body: Any = claim(note="Changed.")
+    body: Any = make_claim_body(note="Changed.")
     *way, last = (int(step) if step.isdigit() else step for step in path.split("/"))
     inner = body
     for step in way:
@@ -327,7 +329,7 @@ REFUSED: list[tuple[str, Any, str, str | None]] = [
     ("citations", [{"document": {"id": NO_ID}}], "#/citations/0/document/id", None),
     ("citations", [{"document": NO_ID}], "#/citations/0/document/id", None),
     ("citations", [{"document": "x"}], "#/citations/0/document/id", None),
-    ("citations/1", citation(via=["agenci"]), "#/citations/1/via/0", "`agency`"),
+    ("citations/1", make_citation_body(via=["agenci"]), "#/citations/1/via/0", "`agency`"),
     ("citations/0/document/publisher", "papre", "#/citations/0/document/publisher", "`paper`"),
     ("citations/0/document/url", "example.org", "#/citations/0/document/url", None),
     ("citations/0/document/url", "javascript:alert(1)", "#/citations/0/document/url", None),
@@ -378,26 +380,28 @@ REFUSED: list[tuple[str, Any, str, str | None]] = [
 def test_what_breaks_the_contract_is_refused_where_it_stands_and_nothing_is_written(
     desk: Register, path: str, value: Any, pointer: str, hint: str | None
 ) -> None:
-    body = {**claim(), path: value} if path == "a/b~c" else changed(path, value)
-    before = seq_of(desk)
+    body = {**make_claim_body(), path: value} if path == "a/b~c" else changed(path, value)
+    before = read_latest_seq(desk)
     problem = assert_problem(desk.write("POST", "/v1/claims", body), 422)
     found = {error["pointer"]: error for error in problem["errors"]}
     assert pointer in found, problem
     assert all(error["location"] == "body" for error in problem["errors"])
     if hint is not None:
         assert hint in f"{found[pointer]['hint']} {found[pointer]['detail']}"
-    assert seq_of(desk) == before
+    assert read_latest_seq(desk) == before
 
 
 def test_everything_that_is_wrong_is_told_at_once(desk: Register) -> None:
-    body = claim(category="kiled", subject="amry", figure=BOUNDS, period={"edtf": "x", "aggregation": "within"})
+    body = make_claim_body(
+        category="kiled", subject="amry", figure=BOUNDS, period={"edtf": "x", "aggregation": "within"}
+    )
     problem = assert_problem(desk.write("POST", "/v1/claims", body), 422)
     pointers = {error["pointer"] for error in problem["errors"]}
     assert pointers == {"#/category", "#/subject", "#/figure/lower", "#/period/edtf"}
 
 
 def test_a_thousand_things_that_are_wrong_are_refused_quickly(desk: Register) -> None:
-    body = claim() | {f"unknown-{number}": 1 for number in range(20_000)}
+    body = make_claim_body() | {f"unknown-{number}": 1 for number in range(20_000)}
     answer = desk.write("POST", "/v1/claims", body)
     problem = assert_problem(answer, 422)
     assert 1 <= len(problem["errors"]) <= 100
@@ -417,10 +421,10 @@ NUMBER_LITERALS = ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1" * 5000
 def test_a_number_that_json_cannot_carry_is_refused(desk: Register, literal: str, field: str) -> None:
     import json  # noqa: PLC0415 - only here is JSON written by hand
 
-    text = json.dumps(claim(figure={"as_printed": "5", field: 4242})).replace("4242", literal)
-    before = seq_of(desk)
+    text = json.dumps(make_claim_body(figure={"as_printed": "5", field: 4242})).replace("4242", literal)
+    before = read_latest_seq(desk)
     assert_problem(raw(desk, text.encode()), 422)
-    assert seq_of(desk) == before
+    assert read_latest_seq(desk) == before
 
 
 BODIES = {
@@ -447,11 +451,11 @@ BODIES = {
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_a_body_that_is_no_claim_is_refused(desk: Register, body: bytes) -> None:
-    before = seq_of(desk)
+    before = read_latest_seq(desk)
     problem = assert_problem(raw(desk, body), 422)
     assert problem["errors"] or problem["detail"]
     assert len(problem["detail"]) < 1_000
-    assert seq_of(desk) == before
+    assert read_latest_seq(desk) == before
 
 
 SURROGATE = "\\ud800"
@@ -481,7 +485,7 @@ def test_json_may_be_called_by_its_other_names(desk: Register, kind: str) -> Non
 
 
 def test_a_body_larger_than_is_read_is_413(desk: Register) -> None:
-    before = seq_of(desk)
+    before = read_latest_seq(desk)
     huge = b'{"note": "' + b"x" * desk.settings.max_body_bytes + b'"}'
     problem = assert_problem(raw(desk, huge), 413, "content_too_large")
     assert problem["detail"]
@@ -492,22 +496,24 @@ def test_a_body_larger_than_is_read_is_413(desk: Register) -> None:
 
     headers = {"Content-Type": "application/json", **desk.keys["admin"]}
     assert_problem(desk.post("/v1/claims", content=dripped(), headers=headers), 413, "content_too_large")
-    assert seq_of(desk) == before
+    assert read_latest_seq(desk) == before
 
 
 def test_the_same_statement_is_one_claim_however_it_was_printed(register: Register) -> None:
-    furnish(register)
-    body = claim(figure=figure("1,000,340", value=1000340), includes=["militia", "brigade"])
-    first = recorded(register, body)
-    before = seq_of(register)
+    record_example_vocabulary(register)
+    body = make_claim_body(figure=make_figure_body("1,000,340", value=1000340), includes=["militia", "brigade"])
+    first = submit_claim(register, body)
+    before = read_latest_seq(register)
     for again in (
         body,
-        claim(figure=figure("1 000 340", value=1000340), includes=["brigade", "militia"]),
-        claim(figure=figure("1.000.340", value=1000340.0), includes=["militia", "brigade"], note="Another note."),
-        claim(
-            figure=figure("1,000,340", value=1000340),
+        make_claim_body(figure=make_figure_body("1 000 340", value=1000340), includes=["brigade", "militia"]),
+        make_claim_body(
+            figure=make_figure_body("1.000.340", value=1000340.0), includes=["militia", "brigade"], note="Another note."
+        ),
+        make_claim_body(
+            figure=make_figure_body("1,000,340", value=1000340),
             includes=["militia", "brigade"],
-            citations=[citation("https://example.org/another")],
+            citations=[make_citation_body("https://example.org/another")],
         ),
     ):
         answer = register.write("POST", "/v1/claims", again)
@@ -516,25 +522,25 @@ def test_the_same_statement_is_one_claim_however_it_was_printed(register: Regist
         assert problem["claim"] == first["id"]
         assert first["links"]["self"] in answer.headers["link"]
         assert "citations" in problem["hint"]
-    assert seq_of(register) == before
+    assert read_latest_seq(register) == before
     for other in (
         {**body, "date": "2025-06-13"},
         {**body, "source": "minister"},
         {**body, "excludes": ["brigade"], "includes": ["militia"]},
         {**body, "modality": "count"},
         {**body, "figure": {**body["figure"], "approximate": True}},
-        {**body, "figure": figure("more than 1,000,340", lower=1000340)},
-        {**body, "period": {**PERIOD, "aggregation": "within"}},
+        {**body, "figure": make_figure_body("more than 1,000,340", lower=1000340)},
+        {**body, "period": {**PERIOD_BODY, "aggregation": "within"}},
     ):
-        recorded(register, other)
+        submit_claim(register, other)
 
 
 def test_words_tell_claims_apart_only_where_there_are_no_numbers(register: Register) -> None:
-    furnish(register)
-    recorded(register, claim(figure={"as_printed": "thousands more"}))
-    again = register.write("POST", "/v1/claims", claim(figure={"as_printed": "Thousands   more"}))
+    record_example_vocabulary(register)
+    submit_claim(register, make_claim_body(figure={"as_printed": "thousands more"}))
+    again = register.write("POST", "/v1/claims", make_claim_body(figure={"as_printed": "Thousands   more"}))
     assert_problem(again, 409)
-    recorded(register, claim(figure={"as_printed": "hundreds"}))
+    submit_claim(register, make_claim_body(figure={"as_printed": "hundreds"}))
 
 
 HALF_KNOWN = [
@@ -548,29 +554,33 @@ HALF_KNOWN = [
 
 
 def test_a_half_known_date_is_the_last_day_it_can_mean_but_not_after_publication(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     for number, (edtf, published, said_on) in enumerate(HALF_KNOWN):
         document = {"title": f"Document {number}", "published_on": published}
-        made = recorded(register, numbered(date=None, date_edtf=edtf, citations=[{"document": document}]))
+        made = submit_claim(
+            register, make_unique_claim_body(date=None, date_edtf=edtf, citations=[{"document": document}])
+        )
         assert (made["date"], made["date_edtf"]) == (said_on, edtf)
         for day, known in ((date.fromisoformat(said_on), True), (date.fromisoformat(said_on) - timedelta(1), False)):
-            found = {row["id"] for row in every_row(register, "/v1/claims", known_on=str(day))}
+            found = {row["id"] for row in read_all_rows(register, "/v1/claims", known_on=str(day))}
             assert (made["id"] in found) is known
 
 
 def test_a_half_known_date_is_never_later_than_the_recording(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     today = datetime.now(UTC).date()
-    made = recorded(register, numbered(date=None, date_edtf=str(today.year)))
+    made = submit_claim(register, make_unique_claim_body(date=None, date_edtf=str(today.year)))
     assert made["date"] == today.isoformat()
     last = date(today.year, 12, 31)
     if last > today:
-        refused = register.write("POST", "/v1/claims", numbered(date=str(last), date_edtf=str(today.year)))
+        refused = register.write(
+            "POST", "/v1/claims", make_unique_claim_body(date=str(last), date_edtf=str(today.year))
+        )
         assert assert_problem(refused, 422)["errors"][0]["pointer"] == "#/date"
 
 
 def test_the_role_of_a_citation_follows_from_who_published_it(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     published = [
         ("ministry", "original"),
         ("minister", "original"),
@@ -580,13 +590,13 @@ def test_the_role_of_a_citation_follows_from_who_published_it(register: Register
     cited = [{"document": {"title": f"By {publisher}", "publisher": publisher}} for publisher, _ in published] + [
         {"document": {"title": "Said otherwise", "publisher": "paper"}, "role": "original"}
     ]
-    made = recorded(register, claim(citations=cited))
+    made = submit_claim(register, make_claim_body(citations=cited))
     assert [each["role"] for each in made["citations"]] == [role for _, role in published] + ["original"]
 
 
 def test_ten_outlets_that_repeat_a_figure_are_citations_of_one_claim(register: Register) -> None:
-    furnish(register)
-    made = recorded(register, claim())
+    record_example_vocabulary(register)
+    made = submit_claim(register, make_claim_body())
     path = f"{made['links']['self']}/citations"
     for number in range(3):
         more = {"document": {"title": f"Outlet {number}", "publisher": "paper"}, "via": ["agency"], "quote": "1,351"}
@@ -596,8 +606,8 @@ def test_ten_outlets_that_repeat_a_figure_are_citations_of_one_claim(register: R
         assert len(answer.json()["citations"]) == number + 2
     titles = [each["document"]["title"] for each in register.get(made["links"]["self"]).json()["citations"]]
     assert titles == ["The report", "Outlet 0", "Outlet 1", "Outlet 2"]
-    assert len(every_row(register, "/v1/claims")) == 1
-    before = seq_of(register)
+    assert len(read_all_rows(register, "/v1/claims")) == 1
+    before = read_latest_seq(register)
     for body, pointer in (
         ({"document": {}}, "#/document/title"),
         ({"document": {"title": "x"}, "via": ["agenci"]}, "#/via/0"),
@@ -609,30 +619,33 @@ def test_ten_outlets_that_repeat_a_figure_are_citations_of_one_claim(register: R
     for unknown in (NO_ID, "x", "%00"):
         body = {"document": {"title": "x"}}
         assert_problem(register.write("POST", f"/v1/claims/{unknown}/citations", body), 404)
-    assert seq_of(register) == before
+    assert read_latest_seq(register) == before
 
 
 def test_of_one_address_there_is_one_document(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     body = {"url": "https://example.org/one", "title": "One"}
     first = register.write("POST", "/v1/documents", body, role="contributor")
     assert first.status_code == 201
     assert first.headers["location"] == first.json()["links"]["self"]
-    before = seq_of(register)
+    before = read_latest_seq(register)
     again = register.write("POST", "/v1/documents", {**body, "title": "Another title"})
     assert (again.status_code, again.json()) == (200, first.json())
-    assert seq_of(register) == before
-    made = recorded(register, numbered(citations=[citation("https://example.org/one")]))
+    assert read_latest_seq(register) == before
+    made = submit_claim(register, make_unique_claim_body(citations=[make_citation_body("https://example.org/one")]))
     assert made["citations"][0]["document"]["id"] == first.json()["id"]
-    twice = [citation("https://example.org/two"), citation("https://example.org/two", locator="page 2")]
-    made = recorded(register, numbered(citations=twice))
+    twice = [
+        make_citation_body("https://example.org/two"),
+        make_citation_body("https://example.org/two", locator="page 2"),
+    ]
+    made = submit_claim(register, make_unique_claim_body(citations=twice))
     assert len({each["document"]["id"] for each in made["citations"]}) == 1
     for reference in (first.json()["id"], {"id": first.json()["id"]}):
-        made = recorded(register, numbered(citations=[{"document": reference}]))
+        made = submit_claim(register, make_unique_claim_body(citations=[{"document": reference}]))
         assert made["citations"][0]["document"]["title"] == "One"
     printed = [register.write("POST", "/v1/documents", {"title": "In print"}).json()["id"] for _ in range(2)]
     assert printed[0] != printed[1]
-    assert len(every_row(register, "/v1/documents")) == 4
+    assert len(read_all_rows(register, "/v1/documents")) == 4
 
 
 @pytest.mark.parametrize(
@@ -647,18 +660,18 @@ def test_of_one_address_there_is_one_document(register: Register) -> None:
     ],
 )
 def test_a_document_that_breaks_the_contract_is_refused(desk: Register, body: dict[str, Any], pointer: str) -> None:
-    before = seq_of(desk)
+    before = read_latest_seq(desk)
     problem = assert_problem(desk.write("POST", "/v1/documents", body), 422)
     assert problem["errors"][0]["pointer"] == pointer
-    assert seq_of(desk) == before
+    assert read_latest_seq(desk) == before
 
 
 def test_only_an_editor_assesses(register: Register) -> None:
-    furnish(register)
-    body = numbered(confidence={"level": "low", "rationale": "A party counts."})
-    before = seq_of(register)
+    record_example_vocabulary(register)
+    body = make_unique_claim_body(confidence={"level": "low", "rationale": "A party counts."})
+    before = read_latest_seq(register)
     assert_problem(register.write("POST", "/v1/claims", body, role="contributor"), 403, "forbidden")
-    assert seq_of(register) == before
+    assert read_latest_seq(register) == before
     made = register.write("POST", "/v1/claims", body, role="editor").json()
     assert made["confidence"]["assessor"] == "editor-key"
     assert made["confidence"]["assessed_on"] == datetime.now(UTC).date().isoformat()

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.examples import citation, claim, figure, furnish, numbered, seq_of
+from tests.examples import (
+    make_citation_body,
+    make_claim_body,
+    make_figure_body,
+    make_unique_claim_body,
+    read_latest_seq,
+    record_example_vocabulary,
+)
 from tests.registers import Register
 
 LONG = {"If-Match": '"0"'}
@@ -36,21 +43,21 @@ PLAIN: list[dict[str, Any]] = [
     {},
     {"note": "Séjourné said so.", "date_edtf": "2025-06", "date": None},
     {"proposition": "quantity", "modality": "forecast", "includes": ["brigade"], "excludes": []},
-    {"citations": [citation("https://example.org/other", quote="So many.", fidelity="verbatim")]},
+    {"citations": [make_citation_body("https://example.org/other", quote="So many.", fidelity="verbatim")]},
     {"confidence": {"level": "low", "rationale": "It was not counted."}},
 ]
 
 
 @pytest.mark.parametrize("changes", PLAIN)
 def test_a_new_claim_is_answered_alike_on_both_ways(register: Register, changes: dict[str, Any]) -> None:
-    furnish(register)
-    post(register, numbered(), {})  # so that the document is there for both
-    post(register, numbered(**changes), {}, "editor")
+    record_example_vocabulary(register)
+    post(register, make_unique_claim_body(), {})  # so that the document is there for both
+    post(register, make_unique_claim_body(**changes), {}, "editor")
     answers = []
     for value, way in ((12_001, {}), (12_002, LONG)):
-        body = claim(**changes) | {"figure": figure("So many", value=value)}
+        body = make_claim_body(**changes) | {"figure": make_figure_body("So many", value=value)}
         answer = post(register, body, way, "editor")
-        assert answer.headers["x-register-seq"] == str(seq_of(register))
+        assert answer.headers["x-register-seq"] == str(read_latest_seq(register))
         status, headers, text = shown(answer)
         answers.append((status, headers, text.replace(str(value), "")))
     assert answers[0] == answers[1]
@@ -60,32 +67,32 @@ def test_a_new_claim_is_answered_alike_on_both_ways(register: Register, changes:
 @pytest.fixture(scope="module")
 def desk(copies: Any) -> Iterator[Register]:
     """A furnished register with one claim, for requests that are refused."""
-    from tests.registers import opened  # noqa: PLC0415 - beside the fixture that needs it
+    from tests.registers import open_register  # noqa: PLC0415 - beside the fixture that needs it
 
-    for register in opened(copies.make("empty")):
-        furnish(register)
-        assert post(register, claim(), {}).status_code == 201
+    for register in open_register(copies.create_copy("empty")):
+        record_example_vocabulary(register)
+        assert post(register, make_claim_body(), {}).status_code == 201
         yield register
 
 
 REFUSED: list[tuple[Any, dict[str, str], int]] = [
-    (claim(), {}, 409),
-    (claim(category="unheard-of"), {}, 422),
-    (claim(unheard_of=1), {}, 422),
-    (claim(figure=figure("5", value=float("nan"))), {}, 422),
-    (claim(figure=figure("5", value=10**30)), {}, 422),
+    (make_claim_body(), {}, 409),
+    (make_claim_body(category="unheard-of"), {}, 422),
+    (make_claim_body(unheard_of=1), {}, 422),
+    (make_claim_body(figure=make_figure_body("5", value=float("nan"))), {}, 422),
+    (make_claim_body(figure=make_figure_body("5", value=10**30)), {}, 422),
     (b"", {}, 422),
     (b"{", {}, 422),
     (b"null", {}, 422),
     (b"\xff", {}, 422),
     (b"[" * 100_000, {}, 422),
-    (numbered(), {"Content-Type": "text/plain"}, 415),
-    (numbered(), {"Idempotency-Key": ""}, 422),
-    (numbered(), {"Idempotency-Key": "x" * 256}, 422),
-    (numbered(), {"Authorization": "Bearer cc_unknown"}, 401),
-    (numbered(), {"Authorization": ""}, 401),
-    (numbered(confidence={"level": "low", "rationale": "Why not."}), {}, 403),
-    (numbered(), {"X-Register-Seq": "999999"}, 503),
+    (make_unique_claim_body(), {"Content-Type": "text/plain"}, 415),
+    (make_unique_claim_body(), {"Idempotency-Key": ""}, 422),
+    (make_unique_claim_body(), {"Idempotency-Key": "x" * 256}, 422),
+    (make_unique_claim_body(), {"Authorization": "Bearer cc_unknown"}, 401),
+    (make_unique_claim_body(), {"Authorization": ""}, 401),
+    (make_unique_claim_body(confidence={"level": "low", "rationale": "Why not."}), {}, 403),
+    (make_unique_claim_body(), {"X-Register-Seq": "999999"}, 503),
 ]
 
 
@@ -93,16 +100,16 @@ REFUSED: list[tuple[Any, dict[str, str], int]] = [
 def test_what_is_refused_is_refused_alike_on_both_ways(
     desk: Register, body: Any, headers: dict[str, str], status: int
 ) -> None:
-    before = seq_of(desk)
+    before = read_latest_seq(desk)
     answers = [shown(post(desk, body, headers | way)) for way in ({}, LONG)]
     assert answers[0] == answers[1]
     assert answers[0][0] == status
-    assert seq_of(desk) == before
+    assert read_latest_seq(desk) == before
 
 
 def test_one_key_has_one_answer_on_both_ways(register: Register) -> None:
-    furnish(register)
-    body = numbered()
+    record_example_vocabulary(register)
+    body = make_unique_claim_body()
     first, *again = (post(register, body, {"Idempotency-Key": "mine"} | way) for way in ({}, LONG, {}))
     assert first.status_code == 201
     assert "Idempotency-Replayed" not in first.headers
@@ -110,12 +117,12 @@ def test_one_key_has_one_answer_on_both_ways(register: Register) -> None:
         assert each.headers["Idempotency-Replayed"] == "true"
         assert each.content == first.content
         assert each.headers["etag"] == first.headers["etag"]
-    assert post(register, numbered(), {"Idempotency-Key": "mine"}).json()["code"] == "key_reused"
+    assert post(register, make_unique_claim_body(), {"Idempotency-Key": "mine"}).json()["code"] == "key_reused"
 
 
 def test_a_body_of_unknown_length_and_in_pieces_is_recorded(register: Register) -> None:
-    furnish(register)
-    sent = json.dumps(numbered()).encode()
+    record_example_vocabulary(register)
+    sent = json.dumps(make_unique_claim_body()).encode()
     headers = {"Content-Type": "application/json"} | register.keys["contributor"]
     pieces = (sent[start : start + 50] for start in range(0, len(sent), 50))
     assert register.post("/v1/claims", content=pieces, headers=headers).status_code == 201

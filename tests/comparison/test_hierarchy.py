@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.comparison.hierarchy import Category, Relation, Scheme
+from app.comparison.hierarchy import CategoryNode, Containment, Hierarchy
 
 
-def category(slug: str, components: tuple[str, ...] | None, parent: str | None = None) -> Category:
-    return Category(slug, components, parent, non_decreasing=True, unit="persons")
+def category(slug: str, components: tuple[str, ...] | None, parent: str | None = None) -> CategoryNode:
+    return CategoryNode(slug, components, parent, non_decreasing=True, unit="persons")
 
 
-def atom(slug: str, parent: str | None = None) -> Category:
+def atom(slug: str, parent: str | None = None) -> CategoryNode:
     return category(slug, (slug,), parent)
 
 
@@ -44,7 +44,7 @@ LOSSES = [
     category("mixed-two", ("mixed-one", "wounded")),
     atom("orphan", "nowhere"),
 ]
-SCHEME = Scheme(
+SCHEME = Hierarchy(
     categories={each.slug: each for each in LOSSES},
     subjects={
         "russian-forces": (),
@@ -61,8 +61,8 @@ SCHEME = Scheme(
         "self": ("self",),
     },
 )
-SAME, INSIDE, APART, UNSTATED = Relation.SAME, Relation.INSIDE, Relation.APART, Relation.UNSTATED
-MIRRORED = {INSIDE: Relation.AROUND, SAME: SAME, APART: APART, UNSTATED: UNSTATED}
+SAME, INSIDE, APART, UNSTATED = Containment.SAME, Containment.INSIDE, Containment.DISJOINT, Containment.UNSTATED
+MIRRORED = {INSIDE: Containment.CONTAINS, SAME: SAME, APART: APART, UNSTATED: UNSTATED}
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ MIRRORED = {INSIDE: Relation.AROUND, SAME: SAME, APART: APART, UNSTATED: UNSTATE
         ("bled", "losses-all", INSIDE),
         ("bled", "killed-and-wounded", INSIDE),
         ("killed", "wounded", APART),
-        ("irrecoverable", "killed", Relation.AROUND),
+        ("irrecoverable", "killed", Containment.CONTAINS),
         ("irrecoverable", "wounded", APART),
         ("unheard-of", "unheard-of", SAME),
         ("unheard-of", "killed", APART),
@@ -104,10 +104,10 @@ MIRRORED = {INSIDE: Relation.AROUND, SAME: SAME, APART: APART, UNSTATED: UNSTATE
         ("orphan", "nowhere", INSIDE),
     ],
 )
-def test_categories_lie_as_their_components_say(a: str, b: str, relation: Relation) -> None:
-    assert SCHEME.category_relation(a, b) is relation
+def test_categories_lie_as_their_components_say(a: str, b: str, relation: Containment) -> None:
+    assert SCHEME.relate_categories(a, b) is relation
     mirrored = MIRRORED.get(relation, INSIDE)
-    assert SCHEME.category_relation(b, a) is mirrored
+    assert SCHEME.relate_categories(b, a) is mirrored
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_categories_lie_as_their_components_say(a: str, b: str, relation: Relati
         ("unheard-of", "wagner", APART),
     ],
 )
-def test_subjects_lie_as_their_parents_say(a: str, b: str, relation: Relation) -> None:
-    assert SCHEME.subject_relation(a, b) is relation
-    assert SCHEME.subject_relation(b, a) is MIRRORED[relation]
+def test_subjects_lie_as_their_parents_say(a: str, b: str, relation: Containment) -> None:
+    assert SCHEME.relate_subjects(a, b) is relation
+    assert SCHEME.relate_subjects(b, a) is MIRRORED[relation]
 
 
 @pytest.mark.parametrize(
@@ -136,9 +136,9 @@ def test_subjects_lie_as_their_parents_say(a: str, b: str, relation: Relation) -
         ("self", "self", SAME),
     ],
 )
-def test_a_place_lies_in_each_of_its_parents(a: str, b: str, relation: Relation) -> None:
-    assert SCHEME.place_relation(a, b) is relation
-    assert SCHEME.place_relation(b, a) is MIRRORED[relation]
+def test_a_place_lies_in_each_of_its_parents(a: str, b: str, relation: Containment) -> None:
+    assert SCHEME.relate_places(a, b) is relation
+    assert SCHEME.relate_places(b, a) is MIRRORED[relation]
 
 
 def test_narrower_is_everything_that_lies_within() -> None:
@@ -153,29 +153,29 @@ def test_narrower_is_everything_that_lies_within() -> None:
 
 
 def test_only_a_known_category_promises_to_grow() -> None:
-    assert SCHEME.only_grows("killed")
-    assert not SCHEME.only_grows("unheard-of")
+    assert SCHEME.is_non_decreasing("killed")
+    assert not SCHEME.is_non_decreasing("unheard-of")
 
 
 SLUGS = st.sampled_from("abcdef")
 
 
 @st.composite
-def schemes(draw: st.DrawFn) -> Scheme:
-    def any_category(slug: str) -> Category:
+def schemes(draw: st.DrawFn) -> Hierarchy:
+    def any_category(slug: str) -> CategoryNode:
         kind = draw(st.sampled_from(["atom", "sum", "unstated"]))
         parts = {"atom": (slug,), "sum": tuple(draw(st.lists(SLUGS, max_size=3))), "unstated": None}[kind]
-        return Category(slug, parts, draw(st.none() | SLUGS), draw(st.booleans()), "persons")
+        return CategoryNode(slug, parts, draw(st.none() | SLUGS), draw(st.booleans()), "persons")
 
     parents = st.dictionaries(SLUGS, st.lists(SLUGS, max_size=3).map(tuple), max_size=6)
-    return Scheme({slug: any_category(slug) for slug in "abcde"}, draw(parents), draw(parents))
+    return Hierarchy({slug: any_category(slug) for slug in "abcde"}, draw(parents), draw(parents))
 
 
 @given(schemes(), SLUGS, SLUGS)
 @settings(max_examples=120, deadline=None)
-def test_relations_mirror_each_other_in_any_tangle(scheme: Scheme, a: str, b: str) -> None:
-    mirror = MIRRORED | {Relation.AROUND: INSIDE}
-    for relation in (scheme.category_relation, scheme.subject_relation, scheme.place_relation):
+def test_relations_mirror_each_other_in_any_tangle(scheme: Hierarchy, a: str, b: str) -> None:
+    mirror = MIRRORED | {Containment.CONTAINS: INSIDE}
+    for relation in (scheme.relate_categories, scheme.relate_subjects, scheme.relate_places):
         assert relation(a, b) is mirror[relation(b, a)]
-    assert (a in scheme.narrower_subjects(b)) == (scheme.subject_relation(a, b) in {SAME, INSIDE})
-    assert (a in scheme.narrower_places(b)) == (scheme.place_relation(a, b) in {SAME, INSIDE})
+    assert (a in scheme.narrower_subjects(b)) == (scheme.relate_subjects(a, b) in {SAME, INSIDE})
+    assert (a in scheme.narrower_places(b)) == (scheme.relate_places(a, b) in {SAME, INSIDE})

@@ -6,93 +6,96 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.comparison.origins import ClaimNode, Edge, Root, independent_origins, roots
+from app.comparison.origins import ClaimNode, OriginEdge, OriginRoot, count_independent_origins, find_roots
 
 
 def nodes(*claims: tuple[str, str, str]) -> dict[str, ClaimNode]:
     return {each[0]: ClaimNode(*each) for each in claims}
 
 
-def on(from_claim: str, to_claim: str) -> Edge:
-    return Edge(from_claim, to_claim=to_claim)
+def on(from_claim: str, to_claim: str) -> OriginEdge:
+    return OriginEdge(from_claim, to_claim=to_claim)
 
 
-def on_source(from_claim: str, to_source: str) -> Edge:
-    return Edge(from_claim, to_source=to_source)
+def on_source(from_claim: str, to_source: str) -> OriginEdge:
+    return OriginEdge(from_claim, to_source=to_source)
 
 
 def test_a_claim_that_rests_on_nothing_is_its_own_root() -> None:
     for derivation in ("own", "derived", "unknown"):
         claims = nodes(("a", "kyiv", derivation))
-        assert roots("a", claims, []) == (Root("kyiv", "a", derivation, ("a",)),)
+        assert find_roots("a", claims, []) == (OriginRoot("kyiv", "a", derivation, ("a",)),)
 
 
 def test_ten_outlets_repeating_one_number_have_one_origin() -> None:
     claims = nodes(("k", "kyiv", "own"), *((f"o{each}", f"outlet-{each}", "unknown") for each in range(10)))
     edges = [on(f"o{each}", "k") for each in range(10)]
-    found = [root for each in range(10) for root in roots(f"o{each}", claims, edges)]
+    found = [root for each in range(10) for root in find_roots(f"o{each}", claims, edges)]
     assert {root.claim for root in found} == {"k"}
-    assert independent_origins(found) == (1, 1)
+    assert count_independent_origins(found) == (1, 1)
 
 
 def test_the_british_rest_on_kyiv_and_csis_on_both() -> None:
     claims = nodes(("csis", "csis", "derived"), ("uk", "uk-mod", "derived"), ("kyiv", "ua-general-staff", "own"))
     edges = [on("csis", "uk"), on_source("csis", "us-officials"), on("uk", "kyiv")]
-    kyiv = Root("ua-general-staff", "kyiv", "own", ("csis", "uk", "kyiv"))
-    american = Root("us-officials", None, "unknown", ("csis", "source:us-officials"))
-    assert roots("csis", claims, edges) == (kyiv, american)
-    assert roots("uk", claims, edges) == (Root("ua-general-staff", "kyiv", "own", ("uk", "kyiv")),)
-    assert independent_origins([kyiv, american]) == (1, 2)
+    kyiv = OriginRoot("ua-general-staff", "kyiv", "own", ("csis", "uk", "kyiv"))
+    american = OriginRoot("us-officials", None, "unknown", ("csis", "source:us-officials"))
+    assert find_roots("csis", claims, edges) == (kyiv, american)
+    assert find_roots("uk", claims, edges) == (OriginRoot("ua-general-staff", "kyiv", "own", ("uk", "kyiv")),)
+    assert count_independent_origins([kyiv, american]) == (1, 2)
 
 
 def test_the_shortest_path_is_told_and_then_the_first() -> None:
     claims = nodes(*((slug, slug, "own") for slug in "abcdez"))
     edges = [on("a", "z"), on("z", "e"), on("a", "c"), on("c", "d"), on("d", "e"), on("a", "b"), on("b", "e")]
     edges += [on_source("z", "s"), on_source("c", "s")]
-    assert roots("a", claims, edges) == (
-        Root("e", "e", "own", ("a", "b", "e")),
-        Root("s", None, "unknown", ("a", "c", "source:s")),
+    assert find_roots("a", claims, edges) == (
+        OriginRoot("e", "e", "own", ("a", "b", "e")),
+        OriginRoot("s", None, "unknown", ("a", "c", "source:s")),
     )
 
 
 @pytest.mark.parametrize(
     ("derivations", "expected"),
     [
-        (("derived", "derived"), [Root("s-a", "a", "unknown", ("start", "b", "a"))]),
-        (("unknown", "own"), [Root("s-b", "b", "own", ("start", "b"))]),
-        (("own", "own"), [Root("s-a", "a", "own", ("start", "b", "a")), Root("s-b", "b", "own", ("start", "b"))]),
+        (("derived", "derived"), [OriginRoot("s-a", "a", "unknown", ("start", "b", "a"))]),
+        (("unknown", "own"), [OriginRoot("s-b", "b", "own", ("start", "b"))]),
+        (
+            ("own", "own"),
+            [OriginRoot("s-a", "a", "own", ("start", "b", "a")), OriginRoot("s-b", "b", "own", ("start", "b"))],
+        ),
     ],
 )
-def test_a_closed_circle_ends_the_walk(derivations: tuple[str, str], expected: list[Root]) -> None:
+def test_a_closed_circle_ends_the_walk(derivations: tuple[str, str], expected: list[OriginRoot]) -> None:
     claims = nodes(("start", "s", "derived"), ("a", "s-a", derivations[0]), ("b", "s-b", derivations[1]))
-    assert list(roots("start", claims, [on("start", "b"), on("a", "b"), on("b", "a")])) == expected
+    assert list(find_roots("start", claims, [on("start", "b"), on("a", "b"), on("b", "a")])) == expected
 
 
 def test_who_leads_into_a_circle_is_no_member_of_it() -> None:
     claims = nodes(("0", "s", "own"), ("1", "t", "own"), ("a", "s-a", "own"), ("b", "s-b", "own"))
-    found = roots("0", claims, [on("0", "1"), on("1", "a"), on("a", "b"), on("b", "a")])
+    found = find_roots("0", claims, [on("0", "1"), on("1", "a"), on("a", "b"), on("b", "a")])
     assert [root.claim for root in found] == ["a", "b"]
 
 
 @pytest.mark.parametrize(("derivation", "told"), [("own", "own"), ("derived", "unknown"), ("unknown", "unknown")])
 def test_a_claim_that_rests_on_itself_is_a_circle(derivation: str, told: str) -> None:
     claims = nodes(("a", "s", derivation))
-    assert roots("a", claims, [on("a", "a")]) == (Root("s", "a", told, ("a",)),)
+    assert find_roots("a", claims, [on("a", "a")]) == (OriginRoot("s", "a", told, ("a",)),)
 
 
 def test_a_circle_with_an_exit_is_left_by_it() -> None:
     claims = nodes(("a", "s-a", "own"), ("b", "s-b", "own"), ("c", "s-c", "own"))
     circle = [on("a", "b"), on("b", "a"), on("a", "a")]
-    assert roots("a", claims, [*circle, on("b", "c")]) == (Root("s-c", "c", "own", ("a", "b", "c")),)
-    by_source = roots("a", claims, [*circle, on_source("b", "x")])
-    assert by_source == (Root("x", None, "unknown", ("a", "b", "source:x")),)
+    assert find_roots("a", claims, [*circle, on("b", "c")]) == (OriginRoot("s-c", "c", "own", ("a", "b", "c")),)
+    by_source = find_roots("a", claims, [*circle, on_source("b", "x")])
+    assert by_source == (OriginRoot("x", None, "unknown", ("a", "b", "source:x")),)
 
 
 def test_each_closed_circle_is_found() -> None:
     claims = nodes(*((slug, f"s-{slug}", "own") for slug in ("start", "a", "b", "c", "d", "leaf")))
     edges = [on("start", "a"), on("a", "b"), on("b", "a"), on("start", "c"), on("c", "d"), on("d", "c")]
-    assert [root.claim for root in roots("start", claims, edges)] == ["a", "b", "c", "d"]
-    assert [root.claim for root in roots("start", claims, [*edges, on("start", "leaf")])] == [
+    assert [root.claim for root in find_roots("start", claims, edges)] == ["a", "b", "c", "d"]
+    assert [root.claim for root in find_roots("start", claims, [*edges, on("start", "leaf")])] == [
         "a",
         "b",
         "c",
@@ -103,32 +106,36 @@ def test_each_closed_circle_is_found() -> None:
 
 def test_a_basis_that_is_not_there_makes_nobody_independent() -> None:
     claims = nodes(("a", "s", "own"), ("b", "t", "own"))
-    assert roots("a", claims, [on("a", "gone")]) == (Root("s", "a", "unknown", ("a",)),)
-    assert roots("a", claims, [on("a", "gone"), on("a", "b")]) == (
-        Root("s", "a", "unknown", ("a",)),
-        Root("t", "b", "own", ("a", "b")),
+    assert find_roots("a", claims, [on("a", "gone")]) == (OriginRoot("s", "a", "unknown", ("a",)),)
+    assert find_roots("a", claims, [on("a", "gone"), on("a", "b")]) == (
+        OriginRoot("s", "a", "unknown", ("a",)),
+        OriginRoot("t", "b", "own", ("a", "b")),
     )
 
 
 def test_an_edge_to_nowhere_says_nothing() -> None:
-    assert roots("a", nodes(("a", "s", "own")), [Edge("a")]) == (Root("s", "a", "own", ("a",)),)
+    assert find_roots("a", nodes(("a", "s", "own")), [OriginEdge("a")]) == (OriginRoot("s", "a", "own", ("a",)),)
 
 
 def test_an_unknown_start_is_an_error() -> None:
     with pytest.raises(KeyError):
-        roots("a", {}, [])
+        find_roots("a", {}, [])
 
 
 def test_a_derived_root_counts_as_unknown() -> None:
-    known = [Root("s", "a", "own", ("a",)), Root("t", "b", "derived", ("b",)), Root("s", "c", "unknown", ("c",))]
-    assert independent_origins(known) == (1, 2)
-    assert independent_origins([]) == (0, 0)
+    known = [
+        OriginRoot("s", "a", "own", ("a",)),
+        OriginRoot("t", "b", "derived", ("b",)),
+        OriginRoot("s", "c", "unknown", ("c",)),
+    ]
+    assert count_independent_origins(known) == (1, 2)
+    assert count_independent_origins([]) == (0, 0)
 
 
 def test_a_long_chain_is_followed_to_its_end() -> None:
     claims = nodes(*((f"{each:05}", "s", "own") for each in range(20_000)))
     edges = [on(f"{each:05}", f"{each + 1:05}") for each in range(19_999)]
-    (root,) = roots("00000", claims, edges)
+    (root,) = find_roots("00000", claims, edges)
     assert (root.claim, len(root.path)) == ("19999", 20_000)
 
 
@@ -141,11 +148,13 @@ EDGES = st.lists(
 
 @given(EDGES, st.lists(st.sampled_from(["own", "derived", "unknown"]), min_size=6, max_size=6), st.data())
 @settings(max_examples=150, deadline=None)
-def test_the_order_of_relations_never_matters(edges: list[Edge], derivations: list[str], data: st.DataObject) -> None:
+def test_the_order_of_relations_never_matters(
+    edges: list[OriginEdge], derivations: list[str], data: st.DataObject
+) -> None:
     claims = nodes(*((slug, f"s-{slug}", derivation) for slug, derivation in zip("abcdef", derivations, strict=True)))
-    found = roots("a", claims, edges)
-    assert roots("a", claims, data.draw(st.permutations(edges))) == found
-    assert roots("a", dict(reversed(claims.items())), edges) == found
+    found = find_roots("a", claims, edges)
+    assert find_roots("a", claims, data.draw(st.permutations(edges))) == found
+    assert find_roots("a", dict(reversed(claims.items())), edges) == found
     # Nobody comes from nowhere, every path is one that the edges lead along, and no root is told twice.
     assert found
     assert len({(root.source, root.claim) for root in found}) == len(found)

@@ -8,21 +8,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.comparison.figure import Figure, checked, interval
-from app.comparison.hierarchy import Category, Scheme
-from app.comparison.origins import ClaimNode, Edge, independent_origins, roots
+from app.comparison.figure import PrintedFigure, interval_of, validate_figure
+from app.comparison.hierarchy import CategoryNode, Hierarchy
+from app.comparison.origins import ClaimNode, OriginEdge, count_independent_origins, find_roots
 from app.comparison.period import parse_period
 from app.comparison.positions import age_days, compare_pairs, find_positions, is_transcription_conflict
-from app.comparison.spread import Spread, SpreadQuestion, measure_spread
-from app.comparison.verdicts import Pair, Statement
+from app.comparison.spread import MeasuredSpread, SpreadQuestion, measure_spread
+from app.comparison.verdicts import PairComparison, Statement
 from app.comparison.wording import parse_wording
 from app.enums import Reason, Verdict
 
 R = Reason
 
 
-def category(slug: str, *components: str, parent: str | None = None) -> Category:
-    return Category(slug, components or (slug,), parent, non_decreasing=True, unit="persons")
+def category(slug: str, *components: str, parent: str | None = None) -> CategoryNode:
+    return CategoryNode(slug, components or (slug,), parent, non_decreasing=True, unit="persons")
 
 
 CATEGORIES = [
@@ -31,7 +31,7 @@ CATEGORIES = [
     category("casualties", "killed", "wounded"),
     category("killed-named", parent="killed"),
 ]
-SCHEME = Scheme({each.slug: each for each in CATEGORIES}, subjects={}, places={})
+SCHEME = Hierarchy({each.slug: each for each in CATEGORIES}, subjects={}, places={})
 ASKED = SpreadQuestion("casualties", "russian-forces", "russia-ukraine-war", "cumulative")
 
 
@@ -51,7 +51,7 @@ def said(id: str, source: str, words: str, end: str = "2025-06-12", **changes: A
         figure=read,
         period=parse_period(f"2022-02-24/{end}"),
         aggregation="cumulative",
-        date=parse_period(f"2022-02-24/{end}").last,
+        date=parse_period(f"2022-02-24/{end}").latest_end,
     )
     return replace(made, **changes)
 
@@ -93,7 +93,7 @@ def test_of_a_restatement_the_narrowest_stands_and_then_the_smallest_id() -> Non
         {"excludes": frozenset({"wagner"})},
         {"aggregation": "within"},
         {"unit": "vehicles"},
-        {"figure": Figure("900", value=900, relative_to="usd-2024")},
+        {"figure": PrintedFigure("900", value=900, relative_to="usd-2024")},
         {"modality": "forecast"},
     ],
 )
@@ -111,7 +111,7 @@ def test_two_transcriptions_of_one_utterance_both_stay_and_contradict() -> None:
     standing = find_positions([one, two, between])
     assert [each.id for each in standing] == ["2", "1"]
     assert compare_pairs(standing, SCHEME) == (
-        Pair("2", "1", Verdict.contradict, (R.transcription_conflict,), ratio=1.125, gap=100),
+        PairComparison("2", "1", Verdict.contradict, (R.transcription_conflict,), ratio=1.125, gap=100),
     )
 
 
@@ -132,7 +132,7 @@ def test_only_figures_that_exclude_another_stay_beside_the_narrowest(words: list
 
 
 def test_a_transcription_conflict_of_confidence_ranges_is_probabilistic() -> None:
-    one = said("1", "kyiv", "900", figure=Figure("800-900", lower=800, upper=900, coverage=0.9))
+    one = said("1", "kyiv", "900", figure=PrintedFigure("800-900", lower=800, upper=900, coverage=0.9))
     two = said("2", "kyiv", "1,000")
     (pair,) = compare_pairs(find_positions([one, two]), SCHEME)
     assert (pair.verdict, pair.reasons) == (Verdict.contradict, (R.transcription_conflict, R.probabilistic))
@@ -142,11 +142,11 @@ def test_a_transcription_conflict_of_confidence_ranges_is_probabilistic() -> Non
     "changes",
     [
         {"period": parse_period("2024-01-01/2025-06-12")},
-        {"figure": Figure("12 of 100", value=12, out_of=100)},
-        {"figure": Figure("over 800", lower=800)},
+        {"figure": PrintedFigure("12 of 100", value=12, out_of=100)},
+        {"figure": PrintedFigure("over 800", lower=800)},
         {"date": date(2025, 6, 13)},
         {"source": "london"},
-        {"figure": Figure("thousands")},
+        {"figure": PrintedFigure("thousands")},
     ],
 )
 def test_unlike_utterances_are_no_transcription_conflict(changes: dict[str, Any]) -> None:
@@ -184,10 +184,10 @@ def test_the_spread_is_made_of_stated_numbers() -> None:
         said("3", "csis", "over 400,000", "2025-06-01"),
         said("4", "kyiv", "500,000-600,000", "2025-06-11", modality="count"),
     ]
-    assert measure_spread(standing, ASKED) == Spread(
+    assert measure_spread(standing, ASKED) == MeasuredSpread(
         400000, 1000340, 2.50085, 3, open_lower=True, open_upper=True, left_out=()
     )
-    assert measure_spread(standing[::3], ASKED) == Spread(
+    assert measure_spread(standing[::3], ASKED) == MeasuredSpread(
         500000, 1000340, 2.00068, 1, open_lower=False, open_upper=False, left_out=()
     )
 
@@ -255,18 +255,25 @@ def test_a_position_ages_from_its_end_or_its_date(end: str, day: date | None, ex
 # Order
 
 FIGURES = [
-    Figure("10", value=10),
-    Figure("about 12", value=12, approximate=True),
-    Figure("8-11", lower=8, upper=11, coverage=0.95),
-    Figure("over 9", lower=9, lower_inclusive=False),
-    Figure("nearly 9", upper=9, upper_inclusive=False, approximate=True),
-    Figure("3 of 10", value=3, out_of=10),
-    Figure("dozens"),
+    PrintedFigure("10", value=10),
+    PrintedFigure("about 12", value=12, approximate=True),
+    PrintedFigure("8-11", lower=8, upper=11, coverage=0.95),
+    PrintedFigure("over 9", lower=9, lower_inclusive=False),
+    PrintedFigure("nearly 9", upper=9, upper_inclusive=False, approximate=True),
+    PrintedFigure("3 of 10", value=3, out_of=10),
+    PrintedFigure("dozens"),
 ]
 STATEMENTS = st.lists(
     st.builds(
         lambda source, figure, end, day, slug, modality: said(
-            "?", source, "1", end, figure=checked(figure, "quantity"), date=day, category=slug, modality=modality
+            "?",
+            source,
+            "1",
+            end,
+            figure=validate_figure(figure, "quantity"),
+            date=day,
+            category=slug,
+            modality=modality,
         ),
         st.sampled_from(["kyiv", "london"]),
         st.sampled_from(FIGURES),
@@ -318,8 +325,8 @@ def test_whatever_lies_apart_from_a_tied_claim_stays(made: list[Statement]) -> N
 
 
 def is_apart(a: Statement, b: Statement) -> bool:
-    one, two = interval(a.figure), interval(b.figure)
-    return one is not None and two is not None and one.disjoint(two)
+    one, two = interval_of(a.figure), interval_of(b.figure)
+    return one is not None and two is not None and one.is_disjoint_from(two)
 
 
 # The worked case of the contract
@@ -363,14 +370,14 @@ def test_the_worked_case_has_one_origin_and_perhaps_two() -> None:
     claims = {each.id: ClaimNode(each.id, each.source, each.derivation) for each in worked_case()}
     claims["echo"] = ClaimNode("echo", "newspaper", "unknown")
     edges = [
-        Edge("uk", to_claim="kyiv"),
-        Edge("echo", to_claim="kyiv"),
-        Edge("csis", to_claim="uk"),
-        Edge("csis", to_source="us-officials"),
+        OriginEdge("uk", to_claim="kyiv"),
+        OriginEdge("echo", to_claim="kyiv"),
+        OriginEdge("csis", to_claim="uk"),
+        OriginEdge("csis", to_source="us-officials"),
     ]
-    totals = [root for claim in ("kyiv", "uk", "csis", "echo") for root in roots(claim, claims, edges)]
+    totals = [root for claim in ("kyiv", "uk", "csis", "echo") for root in find_roots(claim, claims, edges)]
     assert {(root.source, root.derivation) for root in totals} == {
         ("ua-general-staff", "own"),
         ("us-officials", "unknown"),
     }
-    assert independent_origins(totals) == (1, 2)
+    assert count_independent_origins(totals) == (1, 2)

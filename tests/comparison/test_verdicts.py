@@ -8,10 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.comparison.figure import Figure, checked
-from app.comparison.hierarchy import Category, Relation, Scheme
+from app.comparison.figure import PrintedFigure, validate_figure
+from app.comparison.hierarchy import CategoryNode, Containment, Hierarchy
 from app.comparison.period import parse_period
-from app.comparison.verdicts import Pair, Statement, compare, distance, in_order, ratio_of, scope_relation
+from app.comparison.verdicts import (
+    PairComparison,
+    Statement,
+    compare_statements,
+    measure_distance,
+    ratio_of,
+    relate_scopes,
+    sort_reasons,
+)
 from app.comparison.wording import parse_wording
 from app.enums import Reason, Verdict
 
@@ -20,8 +28,8 @@ UNDETERMINED, NOT_COMPARABLE = Verdict.undetermined, Verdict.not_comparable
 R = Reason
 
 
-def category(slug: str, *components: str, parent: str | None = None, grows: bool = True) -> Category:
-    return Category(slug, components or (slug,), parent, grows, "persons")
+def category(slug: str, *components: str, parent: str | None = None, grows: bool = True) -> CategoryNode:
+    return CategoryNode(slug, components or (slug,), parent, grows, "persons")
 
 
 CATEGORIES = [
@@ -33,9 +41,9 @@ CATEGORIES = [
     category("excess-deaths-men", parent="excess-deaths", grows=False),
     category("excess-deaths-named", parent="excess-deaths"),
     category("killed-and-wounded", "wounded", "killed"),
-    Category("losses", None, None, non_decreasing=True, unit="persons"),
+    CategoryNode("losses", None, None, non_decreasing=True, unit="persons"),
 ]
-SCHEME = Scheme(
+SCHEME = Hierarchy(
     {each.slug: each for each in CATEGORIES},
     subjects={"wagner": ("russian-forces",)},
     places={"kursk-oblast": ("russia-ukraine-war",)},
@@ -43,10 +51,10 @@ SCHEME = Scheme(
 WAR = "2022-02-24/2025-06-12"
 
 
-def figure(words: str, **changes: Any) -> Figure:
+def figure(words: str, **changes: Any) -> PrintedFigure:
     read = parse_wording(words)
     assert read is not None
-    return checked(replace(read, **changes), "quantity")
+    return validate_figure(replace(read, **changes), "quantity")
 
 
 def said(words: str = "100", edtf: str = WAR, id: str = "x", **changes: Any) -> Statement:  # noqa: A002 - the field's name
@@ -70,7 +78,7 @@ def said(words: str = "100", edtf: str = WAR, id: str = "x", **changes: Any) -> 
 
 def verdict(a: Statement, b: Statement, tolerance: float | None = None) -> tuple[Verdict, tuple[Reason, ...]]:
     """The verdict, which must not depend on who is named first."""
-    pair, mirrored = compare(a, b, SCHEME, tolerance), compare(b, a, SCHEME, tolerance)
+    pair, mirrored = compare_statements(a, b, SCHEME, tolerance), compare_statements(b, a, SCHEME, tolerance)
     assert replace(pair, a=mirrored.a, b=mirrored.b) == mirrored
     assert (pair.a, pair.b) == (a.id, b.id)
     return pair.verdict, pair.reasons
@@ -78,7 +86,7 @@ def verdict(a: Statement, b: Statement, tolerance: float | None = None) -> tuple
 
 # 1. Gate
 
-PEAK = Figure("the heaviest losses")
+PEAK = PrintedFigure("the heaviest losses")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +121,7 @@ def test_unlike_things_are_not_compared_and_every_reason_is_told(
     changes: dict[str, Any], reasons: tuple[Reason, ...]
 ) -> None:
     assert verdict(said(), said(**changes)) == (NOT_COMPARABLE, reasons)
-    pair = compare(said(), said(**changes), SCHEME)
+    pair = compare_statements(said(), said(**changes), SCHEME)
     assert (pair.ratio, pair.gap) == (None, None)
 
 
@@ -158,23 +166,23 @@ WAGNER, DPR, NONE = frozenset({"wagner"}), frozenset({"dpr"}), frozenset[str]()
 @pytest.mark.parametrize(
     ("a", "b", "relation"),
     [
-        ((NONE, NONE), (NONE, NONE), Relation.SAME),
-        ((WAGNER, DPR), (WAGNER, DPR), Relation.SAME),
-        ((NONE, NONE), (WAGNER, NONE), Relation.UNSTATED),
-        ((NONE, DPR), (NONE, NONE), Relation.UNSTATED),
-        ((WAGNER, NONE), (WAGNER | DPR, NONE), Relation.INSIDE),
-        ((WAGNER | DPR, NONE), (WAGNER, NONE), Relation.AROUND),
-        ((NONE, DPR), (WAGNER, NONE), Relation.INSIDE),
-        ((NONE, WAGNER | DPR), (NONE, DPR), Relation.INSIDE),
-        ((WAGNER, NONE), (DPR, NONE), Relation.APART),
-        ((WAGNER, NONE), (WAGNER, DPR), Relation.AROUND),
+        ((NONE, NONE), (NONE, NONE), Containment.SAME),
+        ((WAGNER, DPR), (WAGNER, DPR), Containment.SAME),
+        ((NONE, NONE), (WAGNER, NONE), Containment.UNSTATED),
+        ((NONE, DPR), (NONE, NONE), Containment.UNSTATED),
+        ((WAGNER, NONE), (WAGNER | DPR, NONE), Containment.INSIDE),
+        ((WAGNER | DPR, NONE), (WAGNER, NONE), Containment.CONTAINS),
+        ((NONE, DPR), (WAGNER, NONE), Containment.INSIDE),
+        ((NONE, WAGNER | DPR), (NONE, DPR), Containment.INSIDE),
+        ((WAGNER, NONE), (DPR, NONE), Containment.DISJOINT),
+        ((WAGNER, NONE), (WAGNER, DPR), Containment.CONTAINS),
     ],
 )
 def test_scopes_lie_as_their_inclusions_and_exclusions_say(
-    a: tuple[frozenset[str], frozenset[str]], b: tuple[frozenset[str], frozenset[str]], relation: Relation
+    a: tuple[frozenset[str], frozenset[str]], b: tuple[frozenset[str], frozenset[str]], relation: Containment
 ) -> None:
     one, two = said(includes=a[0], excludes=a[1]), said(includes=b[0], excludes=b[1])
-    assert scope_relation(one, two) is relation
+    assert relate_scopes(one, two) is relation
 
 
 def test_an_unstated_scope_cannot_contradict() -> None:
@@ -209,7 +217,7 @@ def test_a_part_can_only_be_too_large(part: dict[str, Any]) -> None:
     assert verdict(said("at least 110", **part), said("100")) == (CONTRADICT, (R.part_of_whole,))
     assert verdict(said("up to 110", **part), said("100")) == (NO_CONFLICT, (R.part_of_whole,))
     assert verdict(said("110", **part), said("over 100")) == (NO_CONFLICT, (R.part_of_whole,))
-    pair = compare(said("110", **part), said("100"), SCHEME)
+    pair = compare_statements(said("110", **part), said("100"), SCHEME)
     assert (pair.ratio, pair.gap) == (None, None)
 
 
@@ -336,7 +344,7 @@ def test_a_growing_total_can_only_be_too_large_too_early() -> None:
 def test_other_figures_of_different_ends_are_not_compared(changes: dict[str, Any]) -> None:
     early = said("110", "2022-02-24/2025-06-01", **changes)
     assert verdict(early, said("100", **changes)) == (NOT_COMPARABLE, (R.window_differs,))
-    pair = compare(early, said("100", **changes), SCHEME)
+    pair = compare_statements(early, said("100", **changes), SCHEME)
     assert (pair.ratio, pair.gap) == (None, None)
 
 
@@ -395,12 +403,12 @@ def test_an_uncertain_end_of_a_part_is_weighed_both_ways() -> None:
 def test_ratio_and_gap_lie_between_the_nearest_stated_numbers(
     a: str, b: str, ratio: float | None, gap: float | None
 ) -> None:
-    assert distance(figure(a), figure(b)) == distance(figure(b), figure(a)) == (ratio, gap)
+    assert measure_distance(figure(a), figure(b)) == measure_distance(figure(b), figure(a)) == (ratio, gap)
 
 
 def test_ratio_and_gap_do_not_change_with_the_tolerance() -> None:
     for tolerance in (None, 0.01, 1.0):
-        pair = compare(said("about 200"), said("100"), SCHEME, tolerance)
+        pair = compare_statements(said("about 200"), said("100"), SCHEME, tolerance)
         assert (pair.ratio, pair.gap) == (2.0, 100)
 
 
@@ -409,7 +417,7 @@ def test_a_ratio_that_no_double_can_carry_is_not_told() -> None:
 
 
 def test_reasons_come_once_and_in_the_order_of_the_vocabulary() -> None:
-    assert in_order([R.vague, R.subject_differs, R.vague]) == (R.subject_differs, R.vague)
+    assert sort_reasons([R.vague, R.subject_differs, R.vague]) == (R.subject_differs, R.vague)
 
 
 # Properties
@@ -422,16 +430,16 @@ def statements(draw: st.DrawFn, id: str) -> Statement:  # noqa: A002 - the field
         st.sampled_from(["plain", "about", "range", "best", "over", "least", "most", "nearly", "vague", "none"])
     )
     drawn = {
-        "plain": Figure("x", value=low),
-        "about": Figure("x", value=low, approximate=True),
-        "range": Figure("x", lower=low, upper=high, coverage=draw(st.sampled_from([None, 0.95]))),
-        "best": Figure("x", value=low, lower=low, upper=high, approximate=draw(st.booleans())),
-        "over": Figure("x", lower=low, lower_inclusive=False),
-        "least": Figure("x", lower=low),
-        "most": Figure("x", upper=low),
-        "nearly": Figure("x", upper=low, upper_inclusive=False, approximate=True),
-        "vague": Figure("x"),
-        "none": Figure("x"),
+        "plain": PrintedFigure("x", value=low),
+        "about": PrintedFigure("x", value=low, approximate=True),
+        "range": PrintedFigure("x", lower=low, upper=high, coverage=draw(st.sampled_from([None, 0.95]))),
+        "best": PrintedFigure("x", value=low, lower=low, upper=high, approximate=draw(st.booleans())),
+        "over": PrintedFigure("x", lower=low, lower_inclusive=False),
+        "least": PrintedFigure("x", lower=low),
+        "most": PrintedFigure("x", upper=low),
+        "nearly": PrintedFigure("x", upper=low, upper_inclusive=False, approximate=True),
+        "vague": PrintedFigure("x"),
+        "none": PrintedFigure("x"),
     }[shape]
     proposition = "trend" if shape == "none" else "quantity"
     ends = ["2025-06-12", "2025-06-01", "2025-06", "2025-06-12~", "..", ""]
@@ -445,7 +453,7 @@ def statements(draw: st.DrawFn, id: str) -> Statement:  # noqa: A002 - the field
         proposition=proposition,
         modality=draw(st.sampled_from(["estimate", "count", "forecast"])),
         derivation="own",
-        figure=checked(drawn, proposition),
+        figure=validate_figure(drawn, proposition),
         period=parse_period(f"2022-02-24/{draw(st.sampled_from(ends))}"),
         aggregation=draw(st.sampled_from(["cumulative", "cumulative", "within", "snapshot"])),
         date=draw(st.sampled_from([date(2025, 6, 12), date(2025, 6, 13), None])),
@@ -461,7 +469,7 @@ TOLERANCES = st.sampled_from([0.01, 0.05, 0.1, 0.5, 1.0])
 @settings(max_examples=300, deadline=None)
 def test_verdicts_do_not_depend_on_who_is_named_first(a: Statement, b: Statement, tolerance: float | None) -> None:
     result = verdict(a, b, tolerance)
-    assert result[1] == in_order(result[1])
+    assert result[1] == sort_reasons(result[1])
     if result[0] in {UNDETERMINED, NOT_COMPARABLE}:
         assert result[1]
 
@@ -471,7 +479,7 @@ def test_verdicts_do_not_depend_on_who_is_named_first(a: Statement, b: Statement
 def test_a_larger_tolerance_never_turns_agreement_into_contradiction(
     a: Statement, b: Statement, one: float, two: float
 ) -> None:
-    strict, lenient = compare(a, b, SCHEME, min(one, two)), compare(a, b, SCHEME, max(one, two))
+    strict, lenient = compare_statements(a, b, SCHEME, min(one, two)), compare_statements(a, b, SCHEME, max(one, two))
     if strict.verdict in {AGREE, NO_CONFLICT}:
         assert lenient.verdict is not CONTRADICT
 
@@ -481,7 +489,7 @@ def test_a_larger_tolerance_never_turns_agreement_into_contradiction(
 def test_a_wider_interval_never_turns_agreement_into_contradiction(
     a: Statement, b: Statement, down: int, up: int, tolerance: float | None
 ) -> None:
-    if compare(a, b, SCHEME, tolerance).verdict is not AGREE:
+    if compare_statements(a, b, SCHEME, tolerance).verdict is not AGREE:
         return
     old = a.figure
     lower, upper = old.value if old.lower is None else old.lower, old.value if old.upper is None else old.upper
@@ -494,14 +502,14 @@ def test_a_wider_interval_never_turns_agreement_into_contradiction(
         upper_inclusive=None if upper is None else True,
         coverage=None,
     )
-    assert compare(replace(a, figure=wide), b, SCHEME, tolerance).verdict is not CONTRADICT
+    assert compare_statements(replace(a, figure=wide), b, SCHEME, tolerance).verdict is not CONTRADICT
 
 
 @given(statements("a"), statements("b"), st.integers(-400, 400))
 @settings(max_examples=100, deadline=None)
 def test_only_ratio_and_gap_are_reckoned(a: Statement, b: Statement, shift: int) -> None:
     """A pair names two claims and no other number; when things were said and read plays no part in it."""
-    pair = compare(a, b, SCHEME)
-    assert (pair.gap is None) or (pair.gap >= 0 and isinstance(pair, Pair))
+    pair = compare_statements(a, b, SCHEME)
+    assert (pair.gap is None) or (pair.gap >= 0 and isinstance(pair, PairComparison))
     assert pair.ratio is None or pair.ratio >= 1
-    assert a.date is None or compare(replace(a, date=a.date + timedelta(days=shift)), b, SCHEME) == pair
+    assert a.date is None or compare_statements(replace(a, date=a.date + timedelta(days=shift)), b, SCHEME) == pair

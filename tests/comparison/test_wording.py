@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.comparison.figure import Figure, Interval, checked, interval
+from app.comparison.figure import NumberInterval, PrintedFigure, interval_of, validate_figure
 from app.comparison.wording import parse_wording
 
 NEARLY = {"upper_inclusive": False, "approximate": True}
@@ -160,7 +160,7 @@ UNSURE = [
 
 @pytest.mark.parametrize("text", READ)
 def test_a_clear_wording_is_read(text: str) -> None:
-    assert parse_wording(text) == checked(Figure(text, **READ[text]), "quantity")
+    assert parse_wording(text) == validate_figure(PrintedFigure(text, **READ[text]), "quantity")
 
 
 @pytest.mark.parametrize("text", UNSURE)
@@ -171,26 +171,26 @@ def test_what_can_be_read_in_two_ways_is_not_guessed(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected", "at_a_tenth"),
     [
-        ("1,351", Interval(1351, 1351), Interval(1351, 1351)),
-        ("approximately 1,149", Interval(1149, 1149), Interval(1034.1, 1263.9)),
-        ("surpassed one million", Interval(1000000, None, False), Interval(1000000, None, False)),
-        ("over 950,000", Interval(950000, None, False), Interval(950000, None, False)),
-        ("at least 300", Interval(300, None), Interval(300, None)),
-        ("up to 250,000", Interval(None, 250000), Interval(None, 250000)),
-        ("nearly 950,000", Interval(None, 950000, True, False), Interval(855000, 950000, True, False)),
-        ("60,000\u201370,000", Interval(60000, 70000), Interval(60000, 70000)),
+        ("1,351", NumberInterval(1351, 1351), NumberInterval(1351, 1351)),
+        ("approximately 1,149", NumberInterval(1149, 1149), NumberInterval(1034.1, 1263.9)),
+        ("surpassed one million", NumberInterval(1000000, None, False), NumberInterval(1000000, None, False)),
+        ("over 950,000", NumberInterval(950000, None, False), NumberInterval(950000, None, False)),
+        ("at least 300", NumberInterval(300, None), NumberInterval(300, None)),
+        ("up to 250,000", NumberInterval(None, 250000), NumberInterval(None, 250000)),
+        ("nearly 950,000", NumberInterval(None, 950000, True, False), NumberInterval(855000, 950000, True, False)),
+        ("60,000\u201370,000", NumberInterval(60000, 70000), NumberInterval(60000, 70000)),
         ("thousands more", None, None),
-        ("12 of the 100 survived", Interval(12, 12), Interval(12, 12)),
-        ("one Russian to five Ukrainians", Interval(1, 1), Interval(1, 1)),
+        ("12 of the 100 survived", NumberInterval(12, 12), NumberInterval(12, 12)),
+        ("one Russian to five Ukrainians", NumberInterval(1, 1), NumberInterval(1, 1)),
     ],
 )
 def test_the_contracts_wordings_become_these_intervals(
-    text: str, expected: Interval | None, at_a_tenth: Interval | None
+    text: str, expected: NumberInterval | None, at_a_tenth: NumberInterval | None
 ) -> None:
     figure = parse_wording(text)
     assert figure is not None
-    assert interval(figure) == expected
-    assert interval(figure, 0.1) == at_a_tenth
+    assert interval_of(figure) == expected
+    assert interval_of(figure, 0.1) == at_a_tenth
 
 
 def test_a_wording_is_kept_as_it_came() -> None:
@@ -213,7 +213,7 @@ def test_every_grouping_reads_as_its_number(number: int, mark: str) -> None:
 def test_whatever_is_read_is_sound(parts: list[str]) -> None:
     figure = parse_wording("".join(parts))
     if figure is not None:
-        assert checked(figure, "quantity") == figure
+        assert validate_figure(figure, "quantity") == figure
 
 
 @pytest.mark.parametrize("unit", ["1", "1,", "1 000", "one ", "many ", "tens of ", "a ", "1.", "-", "to ", "1-"])

@@ -6,17 +6,17 @@ from typing import Any
 
 from app.imports.mappings.schema import Mapping
 
-INHERITED = ("ClaimMap", "CitationMap", "DocumentMap", "ConfidenceMap")
+INHERITED_TABLES = ("ClaimMap", "CitationMap", "DocumentMap", "ConfidenceMap")
 """Tables that a claim can have a part of from `[claim]`: by itself each may lack anything."""
 
-GIVEN = [{"type": "string"}, {"$ref": "#/$defs/Pick"}]
+GIVEN_SCHEMAS = [{"type": "string"}, {"$ref": "#/$defs/Pick"}]
 
 
-def schema() -> dict[str, Any]:
+def build_schema() -> dict[str, Any]:
     """The schema that the models give, as a TOML file needs it: without null, and with what claims inherit."""
     made = Mapping.model_json_schema()
     tables = made["$defs"]
-    for name in INHERITED:
+    for name in INHERITED_TABLES:
         tables[name].pop("required")
     described = made["properties"]["claim"]["description"]
     made["properties"]["claim"] = {"$ref": "#/$defs/ClaimMap", "description": described}
@@ -25,19 +25,19 @@ def schema() -> dict[str, Any]:
     components["description"] = "What a sum adds up; empty: it stands for itself; `unstated`: the source does not say."
     tables["Given"] = {
         "description": "Text, with `{column}` for a column; or a table that picks a value.",
-        "oneOf": GIVEN,
+        "oneOf": GIVEN_SCHEMAS,
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A mapping of Counterclaim",
-        **_plain({name: value for name, value in made.items() if name != "title"}),
+        **_simplify_schema({name: value for name, value in made.items() if name != "title"}),
     }
 
 
-def _plain(node: Any) -> Any:
+def _simplify_schema(node: Any) -> Any:
     """`node` without what TOML cannot say, and without the titles that only repeat the names."""
     if isinstance(node, list):
-        return [_plain(each) for each in node]
+        return [_simplify_schema(each) for each in node]
     if not isinstance(node, dict):
         return node
     kept = {
@@ -52,15 +52,15 @@ def _plain(node: Any) -> Any:
         kept = {**given[0], **{name: value for name, value in kept.items() if name != "anyOf"}}
     elif given:
         kept["anyOf"] = given
-    if (kept.get("oneOf") == GIVEN and "examples" in kept) or kept == {"oneOf": GIVEN}:
+    if (kept.get("oneOf") == GIVEN_SCHEMAS and "examples" in kept) or kept == {"oneOf": GIVEN_SCHEMAS}:
         kept = {"$ref": "#/$defs/Given", **{name: value for name, value in kept.items() if name != "oneOf"}}
-    return {name: _plain(value) for name, value in kept.items()}
+    return {name: _simplify_schema(value) for name, value in kept.items()}
 
 
-def text() -> str:
+def render_schema() -> str:
     """The schema, one line a value, so that a changed language shows in a diff."""
-    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(build_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(text())
+    sys.stdout.write(render_schema())

@@ -8,11 +8,11 @@ from app.main import create_app
 from app.settings import Settings
 
 
-def text() -> str:
+def render_document() -> str:
     """The document, one line a value, so that a changed contract shows in a diff."""
     document = build_openapi(create_app(Settings(DATABASE_URL="sqlite:///unused.db")))  # type: ignore[call-arg] # named by its alias
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(text())
+    sys.stdout.write(render_document())

@@ -45,7 +45,7 @@ from app.vocabulary.routes import TERM_ROWS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
-SORTS = {
+SORT_DESCRIPTIONS = {
     Sort.newest: "The day on which it was said, the newest first.",
     Sort.oldest: "The day on which it was said, the oldest first.",
     Sort.newest_recorded: "When it was recorded, the newest first.",
@@ -56,72 +56,80 @@ SORTS = {
 }
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(each).replace("|", "\\|") for each in line) + " |" for line in lines)
 
 
-def code(value: Any) -> str:
+def format_code(value: Any) -> str:
     """A value as it is written in an address or a file."""
     if isinstance(value, list):
-        return ", ".join(code(each) for each in value)
+        return ", ".join(format_code(each) for each in value)
     shown = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
     return f"`{shown}`" if shown else ""
 
 
-def parameters(model: type[BaseModel], *, without: type[BaseModel] | None = None) -> str:
+def parameter_table(model: type[BaseModel], *, without: type[BaseModel] | None = None) -> str:
     """The query parameters that a model declares."""
     left_out = without.model_fields if without else {}
     rows = []
     for name, info in model.model_fields.items():
         if name not in left_out:
             repeats = "yes" if get_origin(info.annotation) is list else ""
-            rows.append((code(name), info.description, code((info.examples or [None])[0]), repeats))
-    return table(("parameter", "what it asks", "example", "may repeat"), rows)
+            rows.append((format_code(name), info.description, format_code((info.examples or [None])[0]), repeats))
+    return markdown_table(("parameter", "what it asks", "example", "may repeat"), rows)
 
 
-def settings() -> str:
+def settings_table() -> str:
     """Every setting."""
     rows = [
-        (code(environment_variable(name)), info.description, code(info.default) or "empty")
+        (format_code(environment_variable(name)), info.description, format_code(info.default) or "empty")
         for name, info in Settings.model_fields.items()
     ]
-    return table(("variable", "what it sets", "default"), rows)
+    return markdown_table(("variable", "what it sets", "default"), rows)
 
 
-def words() -> str:
+def enumeration_sections() -> str:
     """Every enumeration with its words."""
     parts: list[str] = []
     enumerations = dict.fromkeys(term["enumeration"] for term in TERM_ROWS)
     for enumeration in enumerations:
-        rows = [(code(t["word"]), t["definition"]) for t in TERM_ROWS if t["enumeration"] == enumeration]
-        parts.append(f"## `{enumeration}`\n\n" + table(("word", "meaning"), rows))
+        rows = [(format_code(t["word"]), t["definition"]) for t in TERM_ROWS if t["enumeration"] == enumeration]
+        parts.append(f"## `{enumeration}`\n\n" + markdown_table(("word", "meaning"), rows))
     return "\n\n".join(parts)
 
 
-def problems() -> str:
+def problem_table() -> str:
     """Every kind of problem."""
     kinds = sorted(known_problems().values(), key=lambda kind: (kind.status, kind.code))
     meaning = {kind: " ".join((kind.__doc__ or "").split()) for kind in kinds}
-    return table(("status", "code", "meaning"), [(kind.status, code(kind.code), meaning[kind]) for kind in kinds])
+    return markdown_table(
+        ("status", "code", "meaning"), [(kind.status, format_code(kind.code), meaning[kind]) for kind in kinds]
+    )
 
 
-def columns() -> str:
+def column_table() -> str:
     """Every column of a claims file."""
     rows = [
-        (code(each.name), each.type, each.description, code(".".join(each.path)), code(each.example))
+        (
+            format_code(each.name),
+            each.type,
+            each.description,
+            format_code(".".join(each.path)),
+            format_code(each.example),
+        )
         for each in CLAIM_COLUMNS
     ]
-    return table(("column", "type", "what it holds", "in JSON", "example"), rows)
+    return markdown_table(("column", "type", "what it holds", "in JSON", "example"), rows)
 
 
-def choices(enumeration: type[Enum]) -> str:
+def list_values(enumeration: type[Enum]) -> str:
     """The values of an enumeration, in a line."""
-    return ", ".join(code(each.value) for each in enumeration)
+    return ", ".join(format_code(each.value) for each in enumeration)
 
 
-TABLES_OF_A_MAPPING: dict[str, type[BaseModel]] = {
+MAPPING_TABLES: dict[str, type[BaseModel]] = {
     "The mapping": Mapping,
     "`[file]`": FileOptions,
     "What picks a value": Pick,
@@ -140,40 +148,46 @@ TABLES_OF_A_MAPPING: dict[str, type[BaseModel]] = {
 }
 
 
-def toml(value: Any) -> str:
+def format_toml(value: Any) -> str:
     """A value as a mapping writes it."""
     match value:
         case dict():
-            return "{ " + ", ".join(f"{toml_key(name)} = {toml(inner)}" for name, inner in value.items()) + " }"
+            return (
+                "{ "
+                + ", ".join(f"{format_toml_key(name)} = {format_toml(inner)}" for name, inner in value.items())
+                + " }"
+            )
         case list():
-            return "[" + ", ".join(map(toml, value)) + "]"
+            return "[" + ", ".join(map(format_toml, value)) + "]"
         case _:
             return json.dumps(value, ensure_ascii=False)
 
 
-def toml_key(name: str) -> str:
+def format_toml_key(name: str) -> str:
     """A name, in quotes where TOML needs them."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
 
 
-def mapping_fields() -> str:
+def mapping_field_sections() -> str:
     """Every field of the language of mappings."""
     parts = []
-    for title, model in TABLES_OF_A_MAPPING.items():
+    for title, model in MAPPING_TABLES.items():
         rows = [
-            (code(name), info.description, f"`{toml(info.examples[0])}`" if info.examples else "")
+            (format_code(name), info.description, f"`{format_toml(info.examples[0])}`" if info.examples else "")
             for name, info in model.model_fields.items()
         ]
-        parts.append(f"### {title}\n\n{table(('field', 'what it says', 'example'), rows)}")
+        parts.append(f"### {title}\n\n{markdown_table(('field', 'what it says', 'example'), rows)}")
     return "\n\n".join(parts)
 
 
-def mappings() -> str:
+def mapping_table() -> str:
     """The mappings that come with the service."""
-    return table(("name", "what it reads"), [(code(name), load_mapping(name).title) for name in shipped_mappings()])
+    return markdown_table(
+        ("name", "what it reads"), [(format_code(name), load_mapping(name).title) for name in shipped_mappings()]
+    )
 
 
-def limits() -> str:
+def limit_table() -> str:
     """What is read of a file, at most."""
     limits = Limits()
     rows = [
@@ -186,39 +200,41 @@ def limits() -> str:
         ("bytes unpacked", limits.unpacked),
         ("bytes unpacked for one that is packed", limits.ratio),
     ]
-    return table(("what", "at most"), [(what, f"{most:,}") for what, most in rows])
+    return markdown_table(("what", "at most"), [(what, f"{most:,}") for what, most in rows])
 
 
-def terms(enumeration: type[DescribedEnum]) -> str:
+def definition_table(enumeration: type[DescribedEnum]) -> str:
     """An enumeration with its definitions."""
-    return table(("word", "meaning"), [(code(term.value), term.definition) for term in enumeration])
+    return markdown_table(("word", "meaning"), [(format_code(term.value), term.definition) for term in enumeration])
 
 
-TABLES: dict[str, dict[str, str]] = {
-    "settings.md": {"settings": settings()},
-    "words.md": {"words": words()},
-    "problems.md": {"problems": problems()},
-    "columns.md": {"columns": columns()},
+PAGE_TABLES: dict[str, dict[str, str]] = {
+    "settings.md": {"settings": settings_table()},
+    "words.md": {"words": enumeration_sections()},
+    "problems.md": {"problems": problem_table()},
+    "columns.md": {"columns": column_table()},
     "reading.md": {
-        "filters": parameters(ClaimQuery, without=PageQuery),
-        "sorts": table(("sort", "order"), [(code(sort.value), SORTS[sort]) for sort in Sort]),
-        "pages": parameters(PageQuery),
-        "formats": choices(Format),
+        "filters": parameter_table(ClaimQuery, without=PageQuery),
+        "sorts": markdown_table(
+            ("sort", "order"), [(format_code(sort.value), SORT_DESCRIPTIONS[sort]) for sort in Sort]
+        ),
+        "pages": parameter_table(PageQuery),
+        "formats": list_values(Format),
     },
-    "mappings.md": {"fields": mapping_fields(), "shipped": mappings()},
+    "mappings.md": {"fields": mapping_field_sections(), "shipped": mapping_table()},
     "imports.md": {
-        "file formats": choices(FileFormat),
-        "limits": limits(),
-        "outcomes": terms(Outcome),
-        "smells": terms(SmellKind),
+        "file formats": list_values(FileFormat),
+        "limits": limit_table(),
+        "outcomes": definition_table(Outcome),
+        "smells": definition_table(SmellKind),
     },
-    "comparing.md": {"parameters": parameters(CompareQuery)},
+    "comparing.md": {"parameters": parameter_table(CompareQuery)},
 }
 
 
-def filled(page: str, text: str) -> str:
+def fill_tables(page: str, text: str) -> str:
     """The text of a page with its tables as the code has them now."""
-    for name, content in TABLES[page].items():
+    for name, content in PAGE_TABLES[page].items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         pattern = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}", re.DOTALL)
         if not pattern.search(text):
@@ -229,9 +245,9 @@ def filled(page: str, text: str) -> str:
 
 def main() -> None:
     """Write every table anew."""
-    for page in TABLES:
+    for page in PAGE_TABLES:
         path = DOCS / page
-        path.write_text(filled(page, path.read_text(encoding="utf-8")), encoding="utf-8")
+        path.write_text(fill_tables(page, path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

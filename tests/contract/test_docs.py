@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.contract.reference import DOCS, TABLES, filled
+from tests.contract.reference import DOCS, PAGE_TABLES, fill_tables
 from tests.registers import Register
 
 ROOT = DOCS.parent
@@ -136,10 +136,10 @@ def test_the_first_page_has_examples() -> None:
     assert len(examples(ROOT / "README.md")) >= 3
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", PAGE_TABLES)
 def test_the_documentation_names_all_that_there_is(name: str) -> None:
     text = (DOCS / name).read_text(encoding="utf-8")
-    assert text == filled(name, text), "something is new or gone: run `make openapi`, which writes the tables too"
+    assert text == fill_tables(name, text), "something is new or gone: run `make openapi`, which writes the tables too"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -23,9 +23,9 @@ from app.imports.mappings.mapper import MappedPlan
 from app.imports.mappings.schema import made_mapping, shipped_mappings
 from app.imports.pipeline.row_mapping import Draft
 from app.imports.readers.reader import Reading
-from tests.contract.mapping_schema import schema, text
-from tests.contract.reference import DOCS, toml, toml_key
-from tests.imports.readers.given_files import write
+from tests.contract.mapping_schema import build_schema, render_schema
+from tests.contract.reference import DOCS, format_toml, format_toml_key
+from tests.imports.readers.given_files import write_file
 from tests.registers import Register
 
 PAGE = DOCS / "mappings.md"
@@ -111,7 +111,7 @@ def become(example: Example, folder: Path) -> list[list[str]]:
     lines = [head] if head else []
     plan = MappedPlan("example", made_mapping(laid_over(example.part), "example"))
     for name, content in example.files:
-        for row in Reading([write(folder, name, content)], plan.options):
+        for row in Reading([write_file(folder, name, content)], plan.options):
             made = plan.draft(row)
             names = [draft.name for draft in made.drafts]
             lines += [[cell(draft, path) for path in head] for draft in made.drafts if not made.faults]
@@ -149,7 +149,7 @@ def test_files_that_come_again_do_what_the_page_shows(starter: Register, number:
 
 def written(mapping: dict[str, Any]) -> str:
     """A mapping as a TOML file."""
-    return "\n".join(f"{toml_key(name)} = {toml(value)}" for name, value in mapping.items())
+    return "\n".join(f"{format_toml_key(name)} = {format_toml(value)}" for name, value in mapping.items())
 
 
 def test_a_refused_mapping_is_told_as_the_page_shows() -> None:
@@ -163,14 +163,16 @@ def test_a_refused_mapping_is_told_as_the_page_shows() -> None:
 
 def test_the_page_shows_every_word_of_the_language() -> None:
     above = PAGE.read_text("utf-8").partition("## Mappings that come with the service")[0]
-    known = schema()["$defs"]
+    known = build_schema()["$defs"]
     for table in ("Pick", "FigureMap", "PeriodMap", "Condition", "VintageMap", "RelationMap", "DayCheck", "NewRecord"):
         for name in known[table]["properties"]:
             assert re.search(rf"\b{name}\b", above), f"{table}: {name}"
 
 
 def test_the_committed_schema_is_the_language() -> None:
-    assert (DOCS / "mapping.schema.json").read_text("utf-8") == text(), "run `make openapi`, which writes it anew"
+    assert (DOCS / "mapping.schema.json").read_text("utf-8") == render_schema(), (
+        "run `make openapi`, which writes it anew"
+    )
 
 
 def plain(value: Any) -> Any:
@@ -182,7 +184,7 @@ def plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-VALIDATOR = jsonschema.Draft202012Validator(schema())
+VALIDATOR = jsonschema.Draft202012Validator(build_schema())
 
 
 @pytest.mark.parametrize("name", shipped_mappings())
@@ -214,8 +216,8 @@ def test_the_schema_tells_what_an_editor_should_mark(part: dict[str, Any], *, fi
 
 
 def test_the_schema_is_one_that_validators_read() -> None:
-    jsonschema.Draft202012Validator.check_schema(schema())
-    assert "null" not in re.sub(r'"null",', "", json.dumps(schema(), indent=0))
+    jsonschema.Draft202012Validator.check_schema(build_schema())
+    assert "null" not in re.sub(r'"null",', "", json.dumps(build_schema(), indent=0))
 
 
 def test_the_page_on_imports_names_every_option_of_the_command() -> None:

@@ -15,7 +15,7 @@ from alembic import command
 from app.database.engine import Database, SchemaStale, alembic_config
 from app.database.tables import VERSION_TABLES, table_of
 from app.starter.load import load_starter
-from tests.registers import settings_for
+from tests.registers import make_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -64,7 +64,7 @@ def downgrade() -> None:
 @pytest.fixture
 def database(make_database: Callable[[str], str]) -> Iterator[Database]:
     """A register with rows in every table."""
-    opened = Database(settings_for(make_database("starter")))
+    opened = Database(make_settings(make_database("starter")))
     yield opened
     opened.close()
 

@@ -8,13 +8,22 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from app.http.openapi import EXAMPLES_DIRECTORY
-from tests.contract.examples import JSON, PROBLEM, address, body_of, example_of, operations, send, text
-from tests.contract.openapi_document import text as document_text
-from tests.registers import Copies, Register
+from tests.contract.examples import (
+    JSON_MEDIA_TYPE,
+    PROBLEM_MEDIA_TYPE,
+    body_of,
+    first_example,
+    iterate_operations,
+    path_of,
+    render_answers,
+    send_example,
+)
+from tests.contract.openapi_document import render_document as document_text
+from tests.registers import DatabaseCopies, Register
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT: dict[str, Any] = orjson.loads(document_text())
-OPERATIONS = [(f"{method} {path}", path, operation) for method, path, operation in operations(DOCUMENT)]
+OPERATIONS = [(f"{method} {path}", path, operation) for method, path, operation in iterate_operations(DOCUMENT)]
 NAMED = {name: (path, operation) for name, path, operation in OPERATIONS}
 READS = [name for name in NAMED if name.startswith("get ")]
 WRITES = [name for name in NAMED if not name.startswith("get ")]
@@ -23,8 +32,8 @@ AGAIN = "the contract changed: run `make openapi`, and read the difference befor
 
 
 @pytest.fixture(scope="module")
-def sqlite_copies(tmp_path_factory: pytest.TempPathFactory) -> Copies:
-    return Copies(tmp_path_factory.mktemp("examples"), None)
+def sqlite_copies(tmp_path_factory: pytest.TempPathFactory) -> DatabaseCopies:
+    return DatabaseCopies(tmp_path_factory.mktemp("examples"), None)
 
 
 def test_the_committed_document_is_the_one_that_is_served(reading: Register) -> None:
@@ -33,8 +42,8 @@ def test_the_committed_document_is_the_one_that_is_served(reading: Register) -> 
     assert committed == document_text(), AGAIN
 
 
-def test_the_examples_are_what_the_starter_register_answers(sqlite_copies: Copies) -> None:
-    assert (EXAMPLES_DIRECTORY / "answers.json").read_text(encoding="utf-8") == text(sqlite_copies), AGAIN
+def test_the_examples_are_what_the_starter_register_answers(sqlite_copies: DatabaseCopies) -> None:
+    assert (EXAMPLES_DIRECTORY / "answers.json").read_text(encoding="utf-8") == render_answers(sqlite_copies), AGAIN
 
 
 def test_the_document_is_valid_openapi_3_1() -> None:
@@ -59,7 +68,7 @@ def test_every_operation_says_what_it_does() -> None:
         assert operation["description"], name
         assert operation["tags"], name
         assert set(operation["tags"]) <= known, name
-        assert operation["responses"]["default"]["content"][PROBLEM]["example"]["code"], name
+        assert operation["responses"]["default"]["content"][PROBLEM_MEDIA_TYPE]["example"]["code"], name
 
 
 def test_reading_needs_no_key() -> None:
@@ -71,7 +80,7 @@ def test_writing_needs_a_key(reading: Register) -> None:
         path, operation = NAMED[name]
         assert operation["security"], name
         method = name.partition(" ")[0].upper()
-        answer = reading.request(method, address(path, operation), **body_of(operation))
+        answer = reading.request(method, path_of(path, operation), **body_of(operation))
         assert answer.status_code == 401, name
         assert answer.json()["code"] == "unauthorized"
 
@@ -80,7 +89,7 @@ def test_every_parameter_has_a_meaning_and_an_example() -> None:
     for name, (_path, operation) in NAMED.items():
         for parameter in operation.get("parameters", []):
             assert parameter["description"], (name, parameter["name"])
-            assert example_of(parameter) is not None, (name, parameter["name"])
+            assert first_example(parameter) is not None, (name, parameter["name"])
             assert {"type": "null"} not in parameter["schema"].get("anyOf", []), (name, parameter["name"])
 
 
@@ -117,11 +126,11 @@ def test_every_example_of_an_address_can_be_read(reading: Register) -> None:
         if STREAM in operation["responses"]["200"]["content"]:
             continue  # it never ends
         needed = {
-            each["name"]: example_of(each)
+            each["name"]: first_example(each)
             for each in operation.get("parameters", [])
             if each["in"] == "query" and each["required"]
         }
-        answer = reading.get(address(path, operation), params=needed)
+        answer = reading.get(path_of(path, operation), params=needed)
         assert answer.status_code == 200, f"{name}: {answer.text}"
 
 
@@ -134,7 +143,7 @@ def test_every_example_of_a_body_is_accepted(starter: Register) -> None:
     for name in names:
         method, path = name.split(" ")
         operation = NAMED[name][1]
-        answer = send(starter, method, path, operation)
+        answer = send_example(starter, method, path, operation)
         assert str(answer.status_code) in {"200", "201"} & operation["responses"].keys(), f"{name}: {answer.text}"
-        shown = operation["responses"][str(answer.status_code)]["content"][JSON]["example"]
+        shown = operation["responses"][str(answer.status_code)]["content"][JSON_MEDIA_TYPE]["example"]
         assert answer.json().keys() == shown.keys(), name

@@ -11,17 +11,17 @@ from app.http.health import Health, Readiness
 from app.sources.schemas import Document, Source
 from app.topics.schemas import SideBySide, TimelineRow, Topic
 from app.vocabulary.schemas import Category, ColumnRow, Place, Subject, TermRow
-from tests.contract.examples import CLAIM
-from tests.examples import every_row
+from tests.contract.examples import EXAMPLE_CLAIM_ID
+from tests.examples import read_all_rows
 from tests.registers import Register
 
 LISTS: dict[str, type[BaseModel]] = {
     "/v1/topics": Topic,
     "/v1/topics/russian-casualties/timeline": TimelineRow,
     "/v1/claims": Claim,
-    f"/v1/claims/{CLAIM}/relations": Relation,
-    f"/v1/claims/{CLAIM}/assessments": Assessment,
-    f"/v1/claims/{CLAIM}/revisions": Revision,
+    f"/v1/claims/{EXAMPLE_CLAIM_ID}/relations": Relation,
+    f"/v1/claims/{EXAMPLE_CLAIM_ID}/assessments": Assessment,
+    f"/v1/claims/{EXAMPLE_CLAIM_ID}/revisions": Revision,
     "/v1/columns": ColumnRow,
     "/v1/sources": Source,
     "/v1/documents": Document,
@@ -35,8 +35,8 @@ SINGLE: dict[str, type[BaseModel]] = {
     "/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12": SideBySide,
     "/v1/topics/india-pandemic-deaths/side-by-side": SideBySide,
     "/v1/side-by-side?category=casualties": SideBySide,
-    f"/v1/claims/{CLAIM}": Claim,
-    f"/v1/claims/{CLAIM}/revisions/1": Revision,
+    f"/v1/claims/{EXAMPLE_CLAIM_ID}": Claim,
+    f"/v1/claims/{EXAMPLE_CLAIM_ID}/revisions/1": Revision,
     "/v1/sources/csis": Source,
     "/v1/categories/killed": Category,
     "/v1/subjects/wagner-group": Subject,
@@ -74,7 +74,7 @@ def assert_same(served: Any, model: type[BaseModel]) -> None:
 
 @pytest.mark.parametrize("path", LISTS)
 def test_every_row_of_a_list_is_what_its_schema_says(reading: Register, path: str) -> None:
-    rows = every_row(reading, path)
+    rows = read_all_rows(reading, path)
     assert rows
     for row in rows:
         assert_same(row, LISTS[path])
@@ -94,4 +94,4 @@ def test_the_columns_are_those_of_the_contract(reading: Register) -> None:
 
 
 def test_the_column_dictionary_names_every_column_in_order(reading: Register) -> None:
-    assert [row["name"] for row in every_row(reading, "/v1/columns")] == [column.name for column in CLAIM_COLUMNS]
+    assert [row["name"] for row in read_all_rows(reading, "/v1/columns")] == [column.name for column in CLAIM_COLUMNS]

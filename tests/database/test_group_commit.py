@@ -11,7 +11,7 @@ from app.claims.schemas import ClaimInput
 from app.database.group_commit import group_committer
 from app.database.transaction import WriteTransaction
 from app.errors import DuplicateClaim, InvalidRequest
-from tests.examples import claim, figure, furnish
+from tests.examples import make_claim_body, make_figure_body, record_example_vocabulary
 from tests.registers import Register
 
 
@@ -21,7 +21,7 @@ class Broken(Exception):
 
 def of(value: int, **changes: Any) -> ClaimInput:
     cited = [{"document": {"url": f"https://example.org/{value}", "title": "A page"}}]
-    body = claim(figure=figure(str(value), value=value), citations=cited, **changes)
+    body = make_claim_body(figure=make_figure_body(str(value), value=value), citations=cited, **changes)
     return ClaimInput.model_validate(body)
 
 
@@ -45,7 +45,7 @@ def seqs(register: Register) -> tuple[list[int], int]:
 
 @pytest.fixture
 def furnished(register: Register) -> Register:
-    furnish(register)
+    record_example_vocabulary(register)
     return register
 
 

@@ -20,8 +20,15 @@ from app.database.transaction import WriteTransaction, write_transaction
 from app.main import create_app
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
-from tests.examples import every_row, furnish, numbered, recorded, seq_of, source
-from tests.registers import Register, opened, settings_for
+from tests.examples import (
+    make_source_body,
+    make_unique_claim_body,
+    read_all_rows,
+    read_latest_seq,
+    record_example_vocabulary,
+    submit_claim,
+)
+from tests.registers import Register, make_settings, open_register
 
 
 class Undone(Exception):
@@ -84,16 +91,16 @@ def together(jobs: list[Callable[[], None]]) -> list[BaseException]:
 
 
 def test_four_writers_share_one_clock_without_gaps(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     written: list[int] = []
 
     def write(worker: int) -> None:
         for turn in range(6):
             try:
                 with write_transaction(register.database, f"writer-{worker}") as log:
-                    put_source(log, f"s{worker}-{turn}", SourceInput(**source(f"{worker} {turn}")))
-                    put_source(log, "shared", SourceInput(**source(f"{worker} {turn}")))
-                    record_claim(log, ClaimInput(**numbered(note=f"{worker}")))
+                    put_source(log, f"s{worker}-{turn}", SourceInput(**make_source_body(f"{worker} {turn}")))
+                    put_source(log, "shared", SourceInput(**make_source_body(f"{worker} {turn}")))
+                    record_claim(log, ClaimInput(**make_unique_claim_body(note=f"{worker}")))
                     undo(when=turn % 3 == 1)
                     seq = log.seq
                 written.append(seq)
@@ -104,32 +111,32 @@ def test_four_writers_share_one_clock_without_gaps(register: Register) -> None:
     assert failed == []
     assert len(written) == len(set(written)) == 16
     assert_sound(register.database)
-    assert len(every_row(register, "/v1/claims")) == 16
-    slugs = {row["slug"] for row in every_row(register, "/v1/sources")}
+    assert len(read_all_rows(register, "/v1/claims")) == 16
+    slugs = {row["slug"] for row in read_all_rows(register, "/v1/sources")}
     assert not {f"s{worker}-{turn}" for worker in range(4) for turn in (1, 4)} & slugs
     assert register.get("/v1/sources/shared").json()["revision"] == 16
 
 
 def test_of_the_same_claim_sent_at_once_one_is_recorded(register: Register) -> None:
-    furnish(register)
-    body = numbered()
+    record_example_vocabulary(register)
+    body = make_unique_claim_body()
     statuses: list[int] = []
     failed = together(
         [lambda: statuses.append(register.write("POST", "/v1/claims", body).status_code) for _ in range(6)]
     )
     assert failed == []
     assert sorted(statuses) == [201, 409, 409, 409, 409, 409]
-    assert len(every_row(register, "/v1/claims")) == 1
+    assert len(read_all_rows(register, "/v1/claims")) == 1
     assert_sound(register.database)
 
 
 def test_the_registers_time_never_falls_when_the_machines_does(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     # What a machine whose clock was an hour ahead has left behind, after it was set back.
     ahead = datetime.now(UTC) + timedelta(hours=1)
     with register.database.write() as session:
         session.execute(update(Clock).values(at=ahead))
-    made = recorded(register, numbered())
+    made = submit_claim(register, make_unique_claim_body())
     assert datetime.fromisoformat(made["recorded_at"]) == ahead
     with register.database.write() as session:
         assert WriteTransaction(session.connection(), "me").at == ahead
@@ -138,52 +145,52 @@ def test_the_registers_time_never_falls_when_the_machines_does(register: Registe
 
 
 def test_a_write_that_fails_half_way_leaves_nothing(register: Register) -> None:
-    furnish(register)
-    before = seq_of(register)
+    record_example_vocabulary(register)
+    before = read_latest_seq(register)
 
     def half() -> None:
         with write_transaction(register.database, "me") as log:
-            put_source(log, "half", SourceInput(**source("Half")))
-            put_source(log, "paper", SourceInput(**source("Renamed")))
+            put_source(log, "half", SourceInput(**make_source_body("Half")))
+            put_source(log, "paper", SourceInput(**make_source_body("Renamed")))
             raise Undone
 
     with pytest.raises(Undone):
         half()
-    assert seq_of(register) == before
+    assert read_latest_seq(register) == before
     assert register.get("/v1/sources/half").status_code == 404
     assert register.get("/v1/sources/paper").json()["revision"] == 1
     assert_sound(register.database)
 
 
 def test_a_reader_sees_one_unmoving_picture(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     claim_columns = columns_of(VERSION_TABLES["claim"])
     with register.database.read() as session:
         view = open_snapshot(session)
-        recorded(register, numbered())
-        register.write("PUT", "/v1/sources/paper", source("Renamed"))
+        submit_claim(register, make_unique_claim_body())
+        register.write("PUT", "/v1/sources/paper", make_source_body("Renamed"))
         again = open_snapshot(session)
         assert (again.seq, again.at) == (view.seq, view.at)
         assert session.execute(select(claim_columns.id)).all() == []
         columns = columns_of(VERSION_TABLES["source"])
         name = select(columns.name).where(columns.slug == "paper", view.contains(VERSION_TABLES["source"]))
         assert session.execute(name).scalars().all() == ["The paper"]
-    assert seq_of(register) == view.seq + 3  # a document, a claim, a source
+    assert read_latest_seq(register) == view.seq + 3  # a document, a claim, a source
 
 
 def test_a_reading_session_cannot_write(register: Register) -> None:
     with register.database.read() as session, pytest.raises(DBAPIError, match=r"read-?only"):
         session.execute(update(Clock).values(seq=99))
-    assert seq_of(register) == 0
+    assert read_latest_seq(register) == 0
 
 
 def test_any_past_state_can_be_read_for_good(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     states: dict[str, Any] = {}
     for number in range(4):
-        recorded(register, numbered())
-        register.write("PUT", "/v1/sources/ministry", source(f"Name {number}", kind="government"))
-        at = f"seq:{seq_of(register)}"
+        submit_claim(register, make_unique_claim_body())
+        register.write("PUT", "/v1/sources/ministry", make_source_body(f"Name {number}", kind="government"))
+        at = f"seq:{read_latest_seq(register)}"
         states[at] = register.get("/v1/claims", params={"recorded_as_of": at}).json()["data"]
         now = register.get("/v1/claims").json()["data"]
         assert [row["id"] for row in states[at]] == [row["id"] for row in now]
@@ -194,7 +201,7 @@ def test_any_past_state_can_be_read_for_good(register: Register) -> None:
 
 def test_a_stale_schema_refuses_to_start_and_says_what_repairs_it(make_database: Callable[[str], str]) -> None:
     url = make_database("empty")
-    database = Database(settings_for(url))
+    database = Database(make_settings(url))
     database.check_schema()
     for statement, words in (
         ("UPDATE alembic_version SET version_num = 'x999'", "stands at migration x999"),
@@ -205,7 +212,7 @@ def test_a_stale_schema_refuses_to_start_and_says_what_repairs_it(make_database:
         with pytest.raises(SchemaStale, match=words):
             database.check_schema()
     database.close()
-    app = create_app(settings_for(url))
+    app = create_app(make_settings(url))
     with pytest.raises(SchemaStale), _started(app):
         pass
     app.state.database.close()
@@ -218,7 +225,7 @@ def _started(app: Any) -> Any:
 
 
 def test_a_register_that_goes_stale_is_not_ready(make_database: Callable[[str], str]) -> None:
-    for register in opened(make_database("empty")):
+    for register in open_register(make_database("empty")):
         with register.database.write() as session:
             session.execute(text("DELETE FROM alembic_version"))
         assert register.get("/health/live").status_code == 200

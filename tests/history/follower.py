@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from tests.history.servers import PATIENCE, Fleet
+from tests.history.servers import RESPONSE_TIMEOUT_SECONDS, ServerGroup
 
-OF_CLAIMS = ("citation", "assessment", "relation")
-LISTS = {
+CLAIM_ANNOTATION_KINDS = ("citation", "assessment", "relation")
+LIST_PATHS = {
     "source": "sources",
     "document": "documents",
     "category": "categories",
@@ -17,7 +17,7 @@ LISTS = {
     "place": "places",
     "topic": "topics",
 }
-CLAIM = (
+CLAIM_FIELDS = (
     "id",
     "status",
     "retracted_on",
@@ -34,7 +34,7 @@ CLAIM = (
     "excludes",
     "note",
 )
-FIGURE = (
+FIGURE_FIELDS = (
     "as_printed",
     "value",
     "lower",
@@ -46,16 +46,27 @@ FIGURE = (
     "out_of",
     "relative_to",
 )
-CITATION = ("id", "role", "via", "fidelity", "quote", "quote_language", "translation", "locator", "gap", "withdrawn_on")
+CITATION_FIELDS = (
+    "id",
+    "role",
+    "via",
+    "fidelity",
+    "quote",
+    "quote_language",
+    "translation",
+    "locator",
+    "gap",
+    "withdrawn_on",
+)
 
 Records = dict[tuple[str, str], dict[str, Any]]
 
 
 @dataclass
-class Follower:
+class ChangeFollower:
     """Applies changes in order; what it holds after the last one is the register."""
 
-    held: Records = field(default_factory=dict)
+    records: Records = field(default_factory=dict)
     seqs: list[int] = field(default_factory=list)
     times: list[str] = field(default_factory=list)
 
@@ -72,10 +83,10 @@ class Follower:
         if kind != "claim":
             self._put(kind, id_, data)
         elif data is None:
-            self._forget(id_, *OF_CLAIMS)
+            self._drop(id_, *CLAIM_ANNOTATION_KINDS)
             self._put(kind, id_, None)
         else:
-            self._forget(id_, "citation")
+            self._drop(id_, "citation")
             citations = data.pop("citations")
             self._put(kind, id_, data)
             for each in citations:
@@ -83,25 +94,27 @@ class Follower:
 
     def _put(self, kind: str, id_: str, data: dict[str, Any] | None) -> None:
         if data is None:
-            self.held.pop((kind, id_), None)
+            self.records.pop((kind, id_), None)
         else:
-            self.held[kind, id_] = data
+            self.records[kind, id_] = data
 
-    def _forget(self, claim: str, *kinds: str) -> None:
+    def _drop(self, claim: str, *kinds: str) -> None:
         """Drop what belongs to a claim."""
-        self.held = {key: data for key, data in self.held.items() if not (key[0] in kinds and data["claim"] == claim)}
+        self.records = {
+            key: data for key, data in self.records.items() if not (key[0] in kinds and data["claim"] == claim)
+        }
 
 
-class Stream:
+class ChangeStream:
     """One connection to the stream of changes."""
 
     def __init__(self, port: int, last: int) -> None:
-        self.connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        self.connection = HTTPConnection("127.0.0.1", port, timeout=RESPONSE_TIMEOUT_SECONDS)
         self.connection.request("GET", "/v1/changes/stream?after=0", headers={"Last-Event-ID": str(last)})
         self.lines = self.connection.getresponse()
         assert self.lines.status == 200
 
-    def next(self) -> dict[str, Any]:
+    def read_change(self) -> dict[str, Any]:
         """The next change; comments that keep the connection alive are passed over."""
         id_, event, data = None, None, None
         while (line := self.lines.readline()) != b"":
@@ -125,10 +138,10 @@ class Stream:
         self.connection.close()
 
 
-def records(fleet: Fleet, like: Records) -> Records:
+def read_records(fleet: ServerGroup, like: Records) -> Records:
     """Everything that the register serves now, in the fields of the records in `like`."""
     found: Records = {}
-    for kind, path in LISTS.items():
+    for kind, path in LIST_PATHS.items():
         names = next((list(data) for key, data in like.items() if key[0] == kind), [])
         for row in fleet.get(f"/v1/{path}?limit=1000")["data"]:
             key = row["id"] if kind == "document" else row["slug"]
@@ -138,13 +151,13 @@ def records(fleet: Fleet, like: Records) -> Records:
     for card in page["data"]:
         id_ = card["id"]
         found["claim", id_] = {
-            **{name: card[name] for name in CLAIM},
+            **{name: card[name] for name in CLAIM_FIELDS},
             "source": card["source"]["slug"],
-            "figure": {name: card["figure"][name] for name in FIGURE},
+            "figure": {name: card["figure"][name] for name in FIGURE_FIELDS},
             "period": {name: card["period"][name] for name in ("edtf", "aggregation")},
         }
         for cited in card["citations"]:
-            shown = {name: cited[name] for name in CITATION}
+            shown = {name: cited[name] for name in CITATION_FIELDS}
             found["citation", cited["id"]] = {"claim": id_, "document": cited["document"]["id"], **shown}
         for kind in ("assessment", "relation"):
             for row in fleet.get(f"/v1/claims/{id_}/{kind}s?limit=1000")["data"]:

@@ -5,11 +5,11 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-State = dict[str, Any]
+ModelState = dict[str, Any]
 
 
 @dataclass
-class Claim:
+class ModelClaim:
     """One claim as a reader sees it, and what makes it that claim."""
 
     id: str
@@ -27,37 +27,37 @@ class Claim:
     """Assessment → its level, and whether it was withdrawn; the newest comes last."""
 
     @property
-    def print(self) -> tuple[Any, ...]:
+    def fingerprint(self) -> tuple[Any, ...]:
         """What no other claim may share."""
         return self.category, self.source, self.date, self.value
 
 
 @dataclass
-class Model:
+class RegisterModel:
     """The register that stands, and every state that it had."""
 
     names: dict[str, str]
-    claims: dict[str, Claim] = field(default_factory=dict)
+    claims: dict[str, ModelClaim] = field(default_factory=dict)
     relations: dict[str, tuple[str, str, str, bool]] = field(default_factory=dict)
     """Relation → type, from, to, and whether it was withdrawn."""
-    gone: dict[str, Claim] = field(default_factory=dict)
+    removed_claims: dict[str, ModelClaim] = field(default_factory=dict)
     seqs: list[int] = field(default_factory=list)
-    states: list[State] = field(default_factory=list)
+    states: list[ModelState] = field(default_factory=list)
 
-    def live(self, status: str | None = None) -> list[Claim]:
+    def current_claims(self, status: str | None = None) -> list[ModelClaim]:
         """The claims that were not taken down, the first recorded first."""
         return [claim for claim in self.claims.values() if status in (None, claim.status)]
 
-    def prints(self, but: Claim | None = None) -> set[tuple[Any, ...]]:
+    def fingerprints(self, but: ModelClaim | None = None) -> set[tuple[Any, ...]]:
         """What a new claim may not equal: a claim that stands, or one that was taken down."""
-        return {each.print for each in [*self.claims.values(), *self.gone.values()] if each is not but}
+        return {each.fingerprint for each in [*self.claims.values(), *self.removed_claims.values()] if each is not but}
 
-    def remember(self, seq: int) -> None:
+    def record_state(self, seq: int) -> None:
         """Keep the state that stands as the one since the last write, up to `seq`."""
         self.seqs.append(seq)
         self.states.append(self.state())
 
-    def state(self) -> State:
+    def state(self) -> ModelState:
         """Claim → what its card should show."""
         return {
             claim.id: {
@@ -80,14 +80,14 @@ class Model:
             for claim in self.claims.values()
         }
 
-    def state_at(self, seq: int) -> State:
+    def state_at(self, seq: int) -> ModelState:
         """The state of the last write that ended at or before `seq`; what was taken down since is in none."""
         index = bisect_right(self.seqs, seq)
         return {} if index == 0 else self.states[index - 1]
 
-    def take_down(self, claim: Claim) -> None:
+    def take_down(self, claim: ModelClaim) -> None:
         """Forget a claim, from every state there was."""
-        self.gone[claim.id] = self.claims.pop(claim.id)
+        self.removed_claims[claim.id] = self.claims.pop(claim.id)
         mine = {id_ for id_, relation in self.relations.items() if relation[1] == claim.id}
         for id_ in mine:
             del self.relations[id_]
@@ -97,7 +97,7 @@ class Model:
                 card["relations"] = [relation for relation in card["relations"] if relation[0] not in mine]
 
 
-def shown(card: dict[str, Any], relations: list[dict[str, Any]]) -> dict[str, Any]:
+def comparable_fields(card: dict[str, Any], relations: list[dict[str, Any]]) -> dict[str, Any]:
     """The part of a served claim that the model knows."""
     return {
         **{name: card[name] for name in ("revision", "status", "retracted_on", "category", "date", "note")},

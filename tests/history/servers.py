@@ -18,24 +18,24 @@ from typing import IO, Any, TypeVar
 
 import orjson
 
-from tests.examples import furnish
-from tests.registers import Copies, opened
+from tests.examples import record_example_vocabulary
+from tests.registers import DatabaseCopies, open_register
 
 ROOT = Path(__file__).parents[2]
-START = 60
+START_TIMEOUT_SECONDS = 60
 """Seconds that a server may take to start on a busy machine."""
-STOP = 30
+STOP_TIMEOUT_SECONDS = 30
 """Seconds that it may take to end."""
-IDLE = 2
+MAX_IDLE_SECONDS = 2
 """Seconds after which a client does not trust a connection: the server closes one that was idle for five."""
-PATIENCE = 60
+RESPONSE_TIMEOUT_SECONDS = 60
 """Seconds that a client waits for an answer."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """An answer, read to its end."""
 
     status: int
@@ -47,14 +47,14 @@ class Reply:
 
 
 @dataclass
-class Server:
+class ServerProcess:
     """One process of `counterclaim serve`, or the place where one stands again after a crash."""
 
     url: str
     port: int
     process: subprocess.Popen[bytes] | None = None
     connections: local = field(default_factory=local)
-    said: IO[bytes] = field(default_factory=lambda: TemporaryFile("a+b"))  # noqa: SIM115 - `serving` closes it
+    log_file: IO[bytes] = field(default_factory=lambda: TemporaryFile("a+b"))  # noqa: SIM115 - `serving` closes it
     """Its log."""
 
     def start(self) -> None:
@@ -63,33 +63,33 @@ class Server:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERCLAIM_")}
         environment = kept | {"DATABASE_URL": self.url, "COUNTERCLAIM_LOG_LEVEL": "warning"}
         command = [sys.executable, "-m", "app", "serve", "--port", str(self.port)]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=self.said, stderr=self.said)
-        deadline = time.monotonic() + START
-        while not self.is_up():
-            assert self.process.poll() is None, f"the server did not start: {self.log()}"
+        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=self.log_file, stderr=self.log_file)
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not self.is_ready():
+            assert self.process.poll() is None, f"the server did not start: {self.read_log()}"
             assert time.monotonic() < deadline, "the server does not answer"
             time.sleep(0.1)
 
-    def log(self) -> str:
+    def read_log(self) -> str:
         """What it said so far."""
-        self.said.seek(0)
-        return self.said.read().decode()
+        self.log_file.seek(0)
+        return self.log_file.read().decode()
 
-    def is_up(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether it answers."""
         try:
-            return self.ask("GET", "/health/ready").status == 200
+            return self.request("GET", "/health/ready").status == 200
         except (OSError, HTTPException):
             return False
         finally:
-            self.hang_up()
+            self.close_connection()
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the process: with SIGKILL as a crash would."""
         if self.process is not None:
             self.process.send_signal(how)
             try:
-                self.process.wait(STOP)
+                self.process.wait(STOP_TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -97,27 +97,29 @@ class Server:
             finally:
                 self.process = None
 
-    def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
+    def request(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> HttpReply:
         """One request on this thread's own connection. Raises `OSError` or `HTTPException` where it breaks off."""
-        if time.monotonic() - getattr(self.connections, "used", 0) > IDLE:
-            self.hang_up()
+        if time.monotonic() - getattr(self.connections, "used", 0) > MAX_IDLE_SECONDS:
+            self.close_connection()
         connection: HTTPConnection | None = getattr(self.connections, "connection", None)
         if connection is None:
-            connection = self.connections.connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+            connection = self.connections.connection = HTTPConnection(
+                "127.0.0.1", self.port, timeout=RESPONSE_TIMEOUT_SECONDS
+            )
         content = None if body is None else orjson.dumps(body)
         given = {"Content-Type": "application/json"} if content else {}
         try:
             connection.request(method, path, content, {**given, **(headers or {})})
             answer = connection.getresponse()
             found = {name.lower(): value for name, value in answer.headers.items()}
-            reply = Reply(answer.status, found, answer.read())
+            reply = HttpReply(answer.status, found, answer.read())
         except (OSError, HTTPException):
-            self.hang_up()
+            self.close_connection()
             raise
         self.connections.used = time.monotonic()
         return reply
 
-    def hang_up(self) -> None:
+    def close_connection(self) -> None:
         """Close this thread's connection; the next request opens another."""
         connection: HTTPConnection | None = getattr(self.connections, "connection", None)
         if connection is not None:
@@ -126,63 +128,63 @@ class Server:
 
 
 @dataclass
-class Fleet:
+class ServerGroup:
     """Servers on one register, with the keys to it."""
 
     url: str
-    servers: list[Server]
+    servers: list[ServerProcess]
     keys: dict[str, dict[str, str]]
 
     def get(self, path: str) -> Any:
         """The JSON at `path`."""
-        answer = self.servers[0].ask("GET", path)
+        answer = self.servers[0].request("GET", path)
         assert answer.status == 200, answer.body
         return answer.json()
 
     def write(
         self, method: str, path: str, body: Any, server: int = 0, headers: Mapping[str, str] | None = None
-    ) -> Reply:
+    ) -> HttpReply:
         """A write with the key of an admin, by any thread, through one of the servers."""
-        return self.servers[server % len(self.servers)].ask(
+        return self.servers[server % len(self.servers)].request(
             method, path, body, {**self.keys["admin"], **(headers or {})}
         )
 
-    def every_change(self) -> list[dict[str, Any]]:
+    def read_all_changes(self) -> list[dict[str, Any]]:
         """The whole log."""
         found: list[dict[str, Any]] = []
         while page := self.get(f"/v1/changes?limit=1000&after={len(found)}")["data"]:
             found += page
         return found
 
-    def hang_up(self) -> None:
+    def close_connection(self) -> None:
         """Close this thread's connections."""
         for server in self.servers:
-            server.hang_up()
+            server.close_connection()
 
 
 @contextmanager
-def serving(copies: Copies, count: int) -> Iterator[Fleet]:
+def run_servers(copies: DatabaseCopies, count: int) -> Iterator[ServerGroup]:
     """`count` servers on a register of its own that holds the words of the examples."""
-    url = copies.make("empty")
-    for register in opened(url):
-        furnish(register)
+    url = copies.create_copy("empty")
+    for register in open_register(url):
+        record_example_vocabulary(register)
         keys = register.keys
-    fleet = Fleet(url, [Server(url, free_port()) for _ in range(count)], keys)
+    fleet = ServerGroup(url, [ServerProcess(url, find_free_port()) for _ in range(count)], keys)
     try:
         with ThreadPoolExecutor(count) as pool:
-            list(pool.map(Server.start, fleet.servers))
+            list(pool.map(ServerProcess.start, fleet.servers))
         yield fleet
     finally:
-        fleet.hang_up()
+        fleet.close_connection()
         for server in fleet.servers:
             with suppress(ProcessLookupError):
                 server.stop()
     for server in fleet.servers:
-        with server.said:
-            assert " ERROR " not in (log := server.log()), log
+        with server.log_file:
+            assert " ERROR " not in (log := server.read_log()), log
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -190,7 +192,7 @@ def free_port() -> int:
         return port
 
 
-class Runners:
+class RaceThreads:
     """Threads that start each race at the same moment."""
 
     def __init__(self, count: int) -> None:
@@ -202,12 +204,12 @@ class Runners:
         """What `run(0)`, `run(1)`, … returned, each in a thread of its own."""
 
         def begin(runner: int) -> T:
-            self.barrier.wait(PATIENCE)
+            self.barrier.wait(RESPONSE_TIMEOUT_SECONDS)
             return run(runner)
 
         return list(self.pool.map(begin, range(self.count)))
 
-    def close(self, fleet: Fleet) -> None:
+    def close(self, fleet: ServerGroup) -> None:
         """Let the threads end, their connections closed."""
-        self.race(lambda _: fleet.hang_up())
+        self.race(lambda _: fleet.close_connection())
         self.pool.shutdown()

@@ -13,18 +13,18 @@ from sqlalchemy import func, select, update
 from app.database.tables import Change, Clock, columns_of, table_of
 from tests.examples import (
     assert_problem,
-    citation,
-    claim,
-    figure,
-    furnish,
-    numbered,
-    recorded,
-    seq_of,
-    source,
-    topic,
+    make_citation_body,
+    make_claim_body,
+    make_figure_body,
+    make_source_body,
+    make_topic_body,
+    make_unique_claim_body,
+    read_latest_seq,
+    record_example_vocabulary,
+    submit_claim,
 )
-from tests.history.servers import serving
-from tests.registers import Copies, Register
+from tests.history.servers import run_servers
+from tests.registers import DatabaseCopies, Register
 
 TOPIC = "/v1/topics/how-many"
 
@@ -65,7 +65,7 @@ def ids(answer: Any) -> list[str]:
 
 
 def test_a_state_that_is_not_reached_is_refused_wherever_it_can_be_asked_for(reading: Register) -> None:
-    seq = seq_of(reading)
+    seq = read_latest_seq(reading)
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
     for address in routes(reading):
         for state in (f"seq:{seq + 1}", "seq:999999999999999999", soon, "9999-12-31T23:59:59Z", "2999-01-01"):
@@ -119,13 +119,13 @@ def test_before_its_first_change_the_register_is_empty(reading: Register, state:
 
 
 def test_what_was_known_and_what_was_recorded_are_two_questions(register: Register) -> None:
-    furnish(register)
-    register.write("PUT", TOPIC, topic())
-    early = recorded(register, numbered(date="2025-06-12"))
-    late = recorded(register, numbered(date="2025-07-01", source="institute"))
-    before = f"seq:{seq_of(register)}"
+    record_example_vocabulary(register)
+    register.write("PUT", TOPIC, make_topic_body())
+    early = submit_claim(register, make_unique_claim_body(date="2025-06-12"))
+    late = submit_claim(register, make_unique_claim_body(date="2025-07-01", source="institute"))
+    before = f"seq:{read_latest_seq(register)}"
     assert retracted(register, early, "2025-08-01")["status"] == "retracted"
-    after = f"seq:{seq_of(register)}"
+    after = f"seq:{read_latest_seq(register)}"
     for known_on, state, standing, taken_back in (
         ("2025-06-11", before, [], []),
         ("2025-06-30", before, [early], []),
@@ -156,10 +156,13 @@ def test_what_was_known_and_what_was_recorded_are_two_questions(register: Regist
 
 
 def test_an_undated_claim_is_never_known(register: Register) -> None:
-    furnish(register)
-    register.write("PUT", TOPIC, topic())
-    undated, dated = recorded(register, numbered(date=None)), recorded(register, numbered(source="institute"))
-    seq = seq_of(register)
+    record_example_vocabulary(register)
+    register.write("PUT", TOPIC, make_topic_body())
+    undated, dated = (
+        submit_claim(register, make_unique_claim_body(date=None)),
+        submit_claim(register, make_unique_claim_body(source="institute")),
+    )
+    seq = read_latest_seq(register)
     for state in ({}, {"recorded_as_of": f"seq:{seq}"}):
         for day in ("2025-06-12", "9999-12-31"):
             asked = {"known_on": day, **state}
@@ -172,15 +175,15 @@ def test_an_undated_claim_is_never_known(register: Register) -> None:
 
 
 def test_the_age_in_a_past_answer_is_counted_to_its_own_day(register: Register) -> None:
-    furnish(register)
-    register.write("PUT", TOPIC, topic())
-    made = recorded(register, claim())
+    record_example_vocabulary(register)
+    register.write("PUT", TOPIC, make_topic_body())
+    made = submit_claim(register, make_claim_body())
     # All of it was recorded in the summer of 2025: the day of the state, and not that of the reader, is what counts.
     then = datetime(2025, 7, 2, 12, tzinfo=UTC)
     with register.database.write() as session:
         session.execute(update(table_of(Change)).values(at=then))
         session.execute(update(table_of(Clock)).values(at=then))
-    seq = seq_of(register)
+    seq = read_latest_seq(register)
     today = datetime.now(UTC).date()
     present = register.get(f"{TOPIC}/side-by-side").json()
     assert present["known_on"] == today.isoformat()
@@ -197,24 +200,24 @@ def test_the_age_in_a_past_answer_is_counted_to_its_own_day(register: Register) 
         assert session.execute(select(func.max(columns_of(Change).at))).scalar_one() > then
 
 
-def test_a_client_reads_its_own_writes_whichever_process_answers(copies: Copies) -> None:
-    with serving(copies, 2) as fleet:
+def test_a_client_reads_its_own_writes_whichever_process_answers(copies: DatabaseCopies) -> None:
+    with run_servers(copies, 2) as fleet:
         writer, reader = fleet.servers
         for number in range(20):
-            body = claim(figure=figure(str(number), value=number))
-            made = writer.ask("POST", "/v1/claims", body, fleet.keys["contributor"])
+            body = make_claim_body(figure=make_figure_body(str(number), value=number))
+            made = writer.request("POST", "/v1/claims", body, fleet.keys["contributor"])
             seen = {"X-Register-Seq": made.headers["x-register-seq"]}
             assert int(seen["X-Register-Seq"]) >= made.json()["seq"]
-            found = reader.ask("GET", "/v1/claims?sort=-recorded&limit=1", headers=seen)
+            found = reader.request("GET", "/v1/claims?sort=-recorded&limit=1", headers=seen)
             assert found.json()["data"][0]["id"] == made.json()["id"]
             assert int(found.headers["x-register-seq"]) >= int(seen["X-Register-Seq"])
             writer, reader = reader, writer
         ahead = {"X-Register-Seq": str(made.json()["seq"] + 1000)}
         for server in fleet.servers:
-            late = server.ask("GET", "/v1/claims", headers=ahead)
+            late = server.request("GET", "/v1/claims", headers=ahead)
             assert (late.status, late.json()["code"]) == (503, "unavailable")
             assert int(late.headers["retry-after"]) >= 1
-            assert server.ask("GET", "/v1/claims", headers={"X-Register-Seq": "soon"}).status == 422
+            assert server.request("GET", "/v1/claims", headers={"X-Register-Seq": "soon"}).status == 422
 
 
 @pytest.mark.parametrize(
@@ -229,10 +232,10 @@ def test_a_client_reads_its_own_writes_whichever_process_answers(copies: Copies)
     ],
 )
 def test_a_chain_does_not_name_its_own_ends(register: Register, via: list[str], wrong: int, word: str) -> None:
-    furnish(register)
-    made = recorded(register, claim())
+    record_example_vocabulary(register)
+    made = submit_claim(register, make_claim_body())
     stands = made["citations"][0]["document"]
-    seq = seq_of(register)
+    seq = read_latest_seq(register)
     documents: list[Any] = [
         {"title": "Another", "publisher": "paper"},
         # Of one address there is one document, whoever is said to have published it.
@@ -245,7 +248,7 @@ def test_a_chain_does_not_name_its_own_ends(register: Register, via: list[str], 
         cited = {"document": document, "via": via}
         body = {"event": "transcription_fix", "reason": "A link.", "changes": {"citations": [cited]}}
         for method, path, given, pointer in (
-            ("POST", "/v1/claims", numbered(citations=[citation(), cited]), "#/citations/1/"),
+            ("POST", "/v1/claims", make_unique_claim_body(citations=[make_citation_body(), cited]), "#/citations/1/"),
             ("POST", f"/v1/claims/{made['id']}/citations", cited, "#/"),
             ("PATCH", f"/v1/claims/{made['id']}", body, "#/changes/citations/0/"),
         ):
@@ -253,12 +256,14 @@ def test_a_chain_does_not_name_its_own_ends(register: Register, via: list[str], 
             problem = assert_problem(answer, 422, "invalid_request")
             assert [each["pointer"] for each in problem["errors"]] == [f"{pointer}via/{wrong}"]
             assert word in problem["errors"][0]["detail"]
-    assert seq_of(register) == seq
+    assert read_latest_seq(register) == seq
 
 
 def test_a_chain_of_others_is_kept_in_its_order(register: Register) -> None:
-    furnish(register)
-    made = recorded(register, claim(citations=[citation(via=["minister", "agency", "institute"])]))
+    record_example_vocabulary(register)
+    made = submit_claim(
+        register, make_claim_body(citations=[make_citation_body(via=["minister", "agency", "institute"])])
+    )
     assert made["citations"][0]["via"] == ["minister", "agency", "institute"]
     # A repair of the claimant can make him a link of his own chain.
     body = {"event": "transcription_fix", "reason": "It was the agency.", "changes": {"source": "agency"}}
@@ -267,14 +272,14 @@ def test_a_chain_of_others_is_kept_in_its_order(register: Register) -> None:
 
 
 def test_no_claim_is_related_to_itself(register: Register) -> None:
-    furnish(register)
-    made = recorded(register, claim())
-    seq = seq_of(register)
+    record_example_vocabulary(register)
+    made = submit_claim(register, make_claim_body())
+    seq = read_latest_seq(register)
     for type_ in ("corroborates", "disputes", "repeats", "based_on", "part_of", "supersedes"):
         answer = register.write("POST", f"/v1/claims/{made['id']}/relations", {"type": type_, "claim": made["id"]})
         problem = assert_problem(answer, 422, "invalid_request")
         assert [each["pointer"] for each in problem["errors"]] == ["#/claim"]
-    assert seq_of(register) == seq
+    assert read_latest_seq(register) == seq
     assert register.get(f"/v1/claims/{made['id']}/relations").json()["data"] == []
 
 
@@ -286,16 +291,16 @@ def test_two_transcriptions_of_one_utterance_are_shown_as_such(starter: Register
     figures += [next(row["personnel"] for row in rows if row["date"] == day)]
     assert figures == [113_390, 113_990]
     made = [
-        recorded(
+        submit_claim(
             starter,
-            claim(
+            make_claim_body(
                 category="casualties",
                 subject="russian-forces",
                 place="russia-ukraine-war",
                 source="ua-general-staff",
                 date=day,
                 period={"edtf": f"2022-02-24/{day}", "aggregation": "cumulative"},
-                figure=figure(f"about {number:,}", value=number, approximate=True),
+                figure=make_figure_body(f"about {number:,}", value=number, approximate=True),
                 citations=[{"document": {"title": title, "publisher": "ua-general-staff"}}],
             ),
         )["id"]
@@ -315,14 +320,14 @@ def test_two_transcriptions_of_one_utterance_are_shown_as_such(starter: Register
 
 
 def test_the_tenth_outlet_adds_a_citation_and_no_origin(register: Register) -> None:
-    furnish(register)
-    register.write("PUT", TOPIC, topic())
-    body = claim(derivation="own")
-    made = recorded(register, body)
+    record_example_vocabulary(register)
+    register.write("PUT", TOPIC, make_topic_body())
+    body = make_claim_body(derivation="own")
+    made = submit_claim(register, body)
     alone = register.get(f"{TOPIC}/side-by-side").json()
     for number in range(2, 11):
         slug = f"outlet-{number}"
-        assert register.write("PUT", f"/v1/sources/{slug}", source(f"Outlet {number}")).status_code == 201
+        assert register.write("PUT", f"/v1/sources/{slug}", make_source_body(f"Outlet {number}")).status_code == 201
         cited = {"document": {"url": f"https://example.org/{slug}", "title": slug, "publisher": slug}}
         again = assert_problem(register.write("POST", "/v1/claims", body | {"citations": [cited]}), 409)
         assert again["claim"] == made["id"]

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.examples import citation, claim, figure, source
-from tests.history.follower import Follower, Stream, records
-from tests.history.servers import Fleet, Reply, Runners, serving
-from tests.registers import Copies
+from tests.examples import make_citation_body, make_claim_body, make_figure_body, make_source_body
+from tests.history.follower import ChangeFollower, ChangeStream, read_records
+from tests.history.servers import HttpReply, RaceThreads, ServerGroup, run_servers
+from tests.registers import DatabaseCopies
 
 WRITERS = 8
 WRITES = 30
@@ -26,7 +26,7 @@ WRITES = 30
 class Desk:
     """What the writers know of each other: claims that may still stand, assessments and relations."""
 
-    fleet: Fleet
+    fleet: ServerGroup
     lock: Lock = field(default_factory=Lock)
     claims: list[str] = field(default_factory=list)
     withdrawable: list[str] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Desk:
     """Addresses of documents that were rolled back."""
     outcomes: Counter[int] = field(default_factory=Counter)
 
-    def note(self, reply: Reply, found: list[str] | None = None, what: str = "") -> None:
+    def note(self, reply: HttpReply, found: list[str] | None = None, what: str = "") -> None:
         with self.lock:
             self.outcomes[reply.status] += 1
             if found is not None and reply.status == 201:
@@ -71,7 +71,7 @@ class Writer:
             if self.number == 0 and turn == WRITES // 2:
                 self.write("POST", f"{self.any()}/takedown", {"reason": "An order."})
 
-    def write(self, method: str, path: str, body: Any, match: str | None = None) -> Reply:
+    def write(self, method: str, path: str, body: Any, match: str | None = None) -> HttpReply:
         headers = {"If-Match": match} if match else None
         reply = self.desk.fleet.write(method, path, body, self.number, headers)
         assert reply.status < 500, reply.body
@@ -83,7 +83,7 @@ class Writer:
 
     def tag(self, address: str) -> str:
         """The revision that stands now; another writer may change it before we do."""
-        reply = self.desk.fleet.servers[self.number % 2].ask("GET", address)
+        reply = self.desk.fleet.servers[self.number % 2].request("GET", address)
         return reply.headers.get("etag", '"1"')
 
     def number_between(self, first: int, last: int) -> int:
@@ -92,25 +92,27 @@ class Writer:
     def create(self) -> None:
         value = self.number_between(1, 400)
         page = f"https://example.org/{self.number_between(1, 40)}"
-        body = claim(figure=figure(str(value), value=value), citations=[citation(page, quote=f"“{value}”")])
+        body = make_claim_body(
+            figure=make_figure_body(str(value), value=value), citations=[make_citation_body(page, quote=f"“{value}”")]
+        )
         if self.random.random() < 0.3:
             body["confidence"] = {"level": "low", "rationale": "At first sight."}
         self.desk.note(self.write("POST", "/v1/claims", body), self.desk.claims)
 
     def cite(self) -> None:
         page = f"https://example.org/{self.number_between(1, 80)}"
-        self.desk.note(self.write("POST", f"{self.any()}/citations", citation(page, via=["agency"])))
+        self.desk.note(self.write("POST", f"{self.any()}/citations", make_citation_body(page, via=["agency"])))
 
     def revise(self) -> None:
         address = self.any()
         value = self.number_between(1, 400)
-        self.change(address, {"figure": figure(str(value), value=value), "note": f"Now {value}."})
+        self.change(address, {"figure": make_figure_body(str(value), value=value), "note": f"Now {value}."})
 
     def recite(self) -> None:
         pages = [f"https://example.net/{self.number_between(1, 40)}" for _ in range(self.number_between(1, 3))]
-        self.change(self.any(), {"citations": [citation(page) for page in pages]})
+        self.change(self.any(), {"citations": [make_citation_body(page) for page in pages]})
 
-    def change(self, address: str, changes: dict[str, Any]) -> Reply:
+    def change(self, address: str, changes: dict[str, Any]) -> HttpReply:
         body = {"event": "transcription_fix", "reason": "A slip.", "changes": changes}
         reply = self.write("PATCH", address, body, self.tag(address))
         self.desk.note(reply)
@@ -144,36 +146,40 @@ class Writer:
 
     def rename(self) -> None:
         slug = self.random.choice(["institute", "agency", "paper", f"new-{self.number_between(1, 9)}"])
-        self.desk.note(self.write("PUT", f"/v1/sources/{slug}", source(f"Called {self.number_between(1, 9)}")))
+        self.desk.note(
+            self.write("PUT", f"/v1/sources/{slug}", make_source_body(f"Called {self.number_between(1, 9)}"))
+        )
 
     def fail(self) -> None:
-        wrong = claim(source="nobody", citations=[citation(f"https://example.org/never-{self.number}")])
+        wrong = make_claim_body(
+            source="nobody", citations=[make_citation_body(f"https://example.org/never-{self.number}")]
+        )
         self.desk.note(self.write("POST", "/v1/claims", wrong))
 
     def roll_back(self) -> None:
         """A repair that takes numbers in the log for its documents, and is then found to make a duplicate."""
         address, other = self.any(), self.any()
-        stands = self.desk.fleet.servers[0].ask("GET", other).json()
+        stands = self.desk.fleet.servers[0].request("GET", other).json()
         if stands.get("status") in ("asserted", "retracted"):
             page = f"https://example.org/undone-{self.number}-{self.number_between(1, 10**9)}"
             printed = {"as_printed": "the same", "value": stands["figure"]["value"]}
-            reply = self.change(address, {"figure": printed, "citations": [citation(page)]})
+            reply = self.change(address, {"figure": printed, "citations": [make_citation_body(page)]})
             if reply.status == 409:
                 self.desk.undone.append(page)
 
 
 @pytest.fixture
-def fleet(copies: Copies) -> Iterator[Fleet]:
-    with serving(copies, 2) as fleet:
+def fleet(copies: DatabaseCopies) -> Iterator[ServerGroup]:
+    with run_servers(copies, 2) as fleet:
         yield fleet
 
 
-def by_pages(fleet: Fleet, finished: Event) -> Follower:
-    follower = Follower()
+def by_pages(fleet: ServerGroup, finished: Event) -> ChangeFollower:
+    follower = ChangeFollower()
     while True:
         last_look = finished.is_set()
         page = fleet.get(f"/v1/changes?after={follower.seq}&limit=7")["data"]
-        fleet.hang_up()
+        fleet.close_connection()
         for change in page:
             follower.apply(change)
         if last_look and not page:
@@ -181,23 +187,23 @@ def by_pages(fleet: Fleet, finished: Event) -> Follower:
         time.sleep(0 if page else 0.05)
 
 
-def by_stream(fleet: Fleet, finished: Event, last: list[int]) -> tuple[Follower, int]:
+def by_stream(fleet: ServerGroup, finished: Event, last: list[int]) -> tuple[ChangeFollower, int]:
     """Follow the stream, now of one server and now of the other, breaking it off every few changes."""
-    follower, connections = Follower(), 0
+    follower, connections = ChangeFollower(), 0
     while not (finished.is_set() and follower.seq >= last[0]):
-        with closing(Stream(fleet.servers[connections % 2].port, follower.seq)) as stream:
+        with closing(ChangeStream(fleet.servers[connections % 2].port, follower.seq)) as stream:
             connections += 1
             for _ in range(25):
-                follower.apply(stream.next())
+                follower.apply(stream.read_change())
                 if finished.is_set() and follower.seq >= last[0]:
                     break
     return follower, connections
 
 
-def test_a_follower_holds_exactly_the_register(fleet: Fleet) -> None:
+def test_a_follower_holds_exactly_the_register(fleet: ServerGroup) -> None:
     desk = Desk(fleet)
     finished, last = Event(), [0]
-    writers = Runners(WRITERS)
+    writers = RaceThreads(WRITERS)
     with ThreadPoolExecutor(2) as followers:
         paging = followers.submit(by_pages, fleet, finished)
         streaming = followers.submit(by_stream, fleet, finished, last)
@@ -208,7 +214,7 @@ def test_a_follower_holds_exactly_the_register(fleet: Fleet) -> None:
         finally:
             finished.set()
         # One more, so that a stream that waits for the next change gets one after the end is known.
-        assert fleet.write("PUT", "/v1/sources/last", source("The last")).status == 201
+        assert fleet.write("PUT", "/v1/sources/last", make_source_body("The last")).status == 201
         paged = paging.result(timeout=120)
         streamed, connections = streaming.result(timeout=120)
     if paged.seq < last[0]:
@@ -218,15 +224,15 @@ def test_a_follower_holds_exactly_the_register(fleet: Fleet) -> None:
     for follower in (paged, streamed):
         assert follower.seqs == list(range(1, last[0] + 1))
         assert follower.times == sorted(follower.times)
-        assert follower.held == records(fleet, follower.held)
+        assert follower.records == read_records(fleet, follower.records)
     assert {201, 200, 409, 422} <= desk.outcomes.keys()
     assert desk.undone
-    assert not {data["url"] for (kind, _), data in paged.held.items() if kind == "document"} & set(desk.undone)
+    assert not {data["url"] for (kind, _), data in paged.records.items() if kind == "document"} & set(desk.undone)
     # Whoever comes after the takedown never learns what was taken down, and holds the same.
-    late = Follower()
-    log = fleet.every_change()
+    late = ChangeFollower()
+    log = fleet.read_all_changes()
     for change in log:
         late.apply(change)
-    assert late.held == paged.held
+    assert late.records == paged.records
     (removal,) = [change for change in log if change["action"] == "takedown"]
     assert [change["data"] for change in log if change["id"] == removal["id"]].count(None) >= 2

@@ -21,11 +21,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from app.database.engine import Database
 from app.main import CounterclaimApp
-from tests.examples import citation, furnish, topic
-from tests.examples import claim as claim_body
-from tests.examples import source as source_body
-from tests.history.model import Claim, Model, shown
-from tests.registers import Copies, Register, opened, settings_for
+from tests.examples import make_citation_body, make_topic_body, record_example_vocabulary
+from tests.examples import make_claim_body as claim_body
+from tests.examples import make_source_body as source_body
+from tests.history.model import ModelClaim, RegisterModel, comparable_fields
+from tests.registers import DatabaseCopies, Register, make_settings, open_register
 
 STEPS = int(os.environ.get("TEST_STEPS", "300"))
 """Random steps on each database."""
@@ -57,7 +57,7 @@ TOPIC = "/v1/topics/how-many"
 class World:
     """One service, whose register is replaced for every run."""
 
-    copies: Copies
+    copies: DatabaseCopies
     register: Register
     steps: Counter[str] = field(default_factory=Counter)
     moments: int = 0
@@ -65,7 +65,7 @@ class World:
     def renew(self) -> None:
         """Put a furnished register without claims in the place of the last one."""
         self.register.database.close()
-        database = Database(settings_for(self.copies.make("furnished")))
+        database = Database(make_settings(self.copies.create_copy("furnished")))
         self.register.database = database
         cast("CounterclaimApp", self.register.client.app).use_database(database)
 
@@ -110,7 +110,7 @@ class Writing(RuleBasedStateMachine):
     def seq(self) -> int:
         return self.model.seqs[-1]
 
-    def write(self, method: str, path: str, body: Any, *, claim: Claim | None = None) -> Any:
+    def write(self, method: str, path: str, body: Any, *, claim: ModelClaim | None = None) -> Any:
         """Write, and hold the answer against the head of the register: a refusal moves nothing."""
         headers = {"If-Match": f'"{claim.revision}"'} if claim else {}
         answer = self.register.write(method, path, body, **headers)
@@ -119,10 +119,10 @@ class Writing(RuleBasedStateMachine):
             assert self.head == self.seq, "a refused write moved the register"
         return answer
 
-    def done(self, what: str, claim: Claim | None) -> None:
+    def done(self, what: str, claim: ModelClaim | None) -> None:
         """Note that a write succeeded, and every now and then what the register answers now."""
         self.world.steps[what] += 1
-        self.model.remember(self.head)
+        self.model.record_state(self.head)
         self.written += 1
         if self.written % 3 == 0:
             self.keep(claim)
@@ -157,7 +157,7 @@ class Writing(RuleBasedStateMachine):
                 answers[name] = (200, answer.content)
         return answers
 
-    def keep(self, claim: Claim | None) -> None:
+    def keep(self, claim: ModelClaim | None) -> None:
         """Keep what the register answers at this moment, and hold it against the model."""
         id_ = None if claim is None else claim.id
         moment = Moment(self.seq, id_, self.ask(id_, self.seq))
@@ -171,15 +171,15 @@ class Writing(RuleBasedStateMachine):
             for card in cards
             if card["id"] in self.related
         }
-        return {card["id"]: shown(card, related.get(card["id"], [])) for card in cards}
+        return {card["id"]: comparable_fields(card, related.get(card["id"], [])) for card in cards}
 
     # The steps.
 
     @initialize(values=st.lists(st.integers(1, 6), min_size=2, max_size=4, unique=True))
     def begin(self, values: list[int]) -> None:
-        self.model = Model(dict(NAMES))
+        self.model = RegisterModel(dict(NAMES))
         self.head = int(self.register.get("/health/ready").json()["seq"])
-        self.model.remember(self.head)
+        self.model.record_state(self.head)
         self.keep(None)
         for value in values:
             self.create("killed", "ministry", "2025-06-12", value, 1)
@@ -194,18 +194,18 @@ class Writing(RuleBasedStateMachine):
     def create(self, category: str, claimant: str, date: str | None, value: int, page: int) -> None:
         marker = f"marker{next(self.markers)}x"
         url, quote, note = f"https://example.org/{page}", f"quoted {marker}", f"noted {marker}"
-        new = Claim("", marker, category, claimant, date, value, note, [{"url": url, "quote": quote}])
+        new = ModelClaim("", marker, category, claimant, date, value, note, [{"url": url, "quote": quote}])
         body = claim_body(
             category=category,
             source=claimant,
             date=date,
             figure={"as_printed": str(value), "value": value},
             note=note,
-            citations=[citation(url, quote=quote)],
+            citations=[make_citation_body(url, quote=quote)],
             derivation="own" if value % 2 else "unknown",
         )
         answer = self.write("POST", "/v1/claims", body)
-        if new.print in self.model.prints():
+        if new.fingerprint in self.model.fingerprints():
             assert answer.json()["code"] == "duplicate_claim", answer.text
             self.world.steps["duplicate"] += 1
             return
@@ -215,11 +215,11 @@ class Writing(RuleBasedStateMachine):
         self.model.claims[new.id] = new
         self.done("create", new)
 
-    def pick(self, draw: int, claims: list[Claim] | None = None) -> Claim:
-        claims = self.model.live() if claims is None else claims
+    def pick(self, draw: int, claims: list[ModelClaim] | None = None) -> ModelClaim:
+        claims = self.model.current_claims() if claims is None else claims
         return claims[draw % len(claims)]
 
-    def revise(self, claim: Claim, changes: dict[str, Any]) -> Any:
+    def revise(self, claim: ModelClaim, changes: dict[str, Any]) -> Any:
         body = {"event": "transcription_fix", "reason": f"Fixed {claim.marker}.", "changes": changes}
         return self.write("PATCH", f"/v1/claims/{claim.id}", body, claim=claim)
 
@@ -234,7 +234,7 @@ class Writing(RuleBasedStateMachine):
         if value == claim.value:
             assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
             self.world.steps["nothing changed"] += 1
-        elif (*claim.print[:3], value) in self.model.prints(but=claim):
+        elif (*claim.fingerprint[:3], value) in self.model.fingerprints(but=claim):
             assert (answer.status_code, answer.json()["code"]) == (409, "duplicate_claim")
             self.world.steps["duplicate"] += 1
         else:
@@ -264,7 +264,8 @@ class Writing(RuleBasedStateMachine):
         else:
             cited.append({"url": f"https://example.org/{page}", "quote": quote})
         given = [
-            citation(each["url"], quote=each["quote"]) | ({"id": each["id"]} if "id" in each else {}) for each in cited
+            make_citation_body(each["url"], quote=each["quote"]) | ({"id": each["id"]} if "id" in each else {})
+            for each in cited
         ]
         answer = self.revise(claim, {"citations": given})
         assert answer.status_code == 200, answer.text
@@ -280,7 +281,7 @@ class Writing(RuleBasedStateMachine):
     def cite(self, which: int, page: int) -> None:
         claim = self.pick(which)
         url, quote = f"https://example.org/{page}", f"quoted too {next(self.markers)} {claim.marker}"
-        answer = self.write("POST", f"/v1/claims/{claim.id}/citations", citation(url, quote=quote))
+        answer = self.write("POST", f"/v1/claims/{claim.id}/citations", make_citation_body(url, quote=quote))
         assert answer.status_code == 201, answer.text
         claim.citations.append({"id": answer.json()["citations"][-1]["id"], "url": url, "quote": quote})
         self.done("cite", claim)
@@ -305,7 +306,7 @@ class Writing(RuleBasedStateMachine):
     @precondition(has_claims)
     @rule(which=st.integers(0, 63))
     def reinstate(self, which: int) -> None:
-        claim = self.pick(which, self.model.live("retracted") or None)
+        claim = self.pick(which, self.model.current_claims("retracted") or None)
         answer = self.write("POST", f"/v1/claims/{claim.id}/reinstatement", {"reason": claim.marker}, claim=claim)
         if claim.status == "asserted":
             assert (answer.status_code, answer.json()["code"]) == (409, "event_impossible")
@@ -325,11 +326,11 @@ class Writing(RuleBasedStateMachine):
         claim.assessments[answer.json()["id"]] = (level, False)
         self.done("assess", claim)
 
-    @precondition(lambda self: any(claim.assessments for claim in self.model.live()))
+    @precondition(lambda self: any(claim.assessments for claim in self.model.current_claims()))
     @rule(which=st.integers(0, 63))
     def withdraw_assessment(self, which: int) -> None:
-        claim, id_ = [(claim, id_) for claim in self.model.live() for id_ in claim.assessments][
-            which % sum(len(claim.assessments) for claim in self.model.live())
+        claim, id_ = [(claim, id_) for claim in self.model.current_claims() for id_ in claim.assessments][
+            which % sum(len(claim.assessments) for claim in self.model.current_claims())
         ]
         level, withdrawn = claim.assessments[id_]
         answer = self.write("POST", f"/v1/assessments/{id_}/withdrawal", {"reason": f"Not so {claim.marker}."})
@@ -380,7 +381,7 @@ class Writing(RuleBasedStateMachine):
     @precondition(lambda self: len(self.model.claims) > 2)
     @rule(which=st.integers(0, 63))
     def take_down(self, which: int) -> None:
-        entangled = [claim for claim in self.model.live() if claim.id in self.related]
+        entangled = [claim for claim in self.model.current_claims() if claim.id in self.related]
         claim = self.pick(which, entangled or None)
         answer = self.write("POST", f"/v1/claims/{claim.id}/takedown", {"reason": "An order."})
         assert answer.status_code == 200, answer.text
@@ -390,12 +391,12 @@ class Writing(RuleBasedStateMachine):
             moment.removed.add(claim.id)
         self.done("take down", None)
 
-    @precondition(lambda self: self.model.gone)
+    @precondition(lambda self: self.model.removed_claims)
     @rule(which=st.integers(0, 63), how=st.sampled_from(["citations", "assessments", "retraction"]))
     def touch_removed(self, which: int, how: str) -> None:
-        claim = self.pick(which, list(self.model.gone.values()))
+        claim = self.pick(which, list(self.model.removed_claims.values()))
         bodies: dict[str, dict[str, Any]] = {
-            "citations": citation(),
+            "citations": make_citation_body(),
             "assessments": {"level": "low", "rationale": "Never mind."},
             "retraction": {"retracted_on": "2025-08-01", "reason": "Never mind."},
         }
@@ -455,7 +456,7 @@ class Writing(RuleBasedStateMachine):
     def compare_after_takedown(self, moment: Moment, now: dict[str, tuple[int, bytes]]) -> None:
         """Only what was taken down is missing from a past answer, and what rested on it."""
         before, removed = moment.answers, moment.removed
-        markers = [self.model.gone[id_].marker.encode() for id_ in removed]
+        markers = [self.model.removed_claims[id_].marker.encode() for id_ in removed]
         for status, body in now.values():
             assert status == 200 or body == b"removed" or (status, body) in before.values()
             assert not any(marker in body for marker in markers), "what was taken down still shows"
@@ -509,11 +510,11 @@ def compare_sides(before: bytes, now: bytes, removed: set[str]) -> None:
 
 
 @pytest.fixture
-def world(copies: Copies) -> Iterator[World]:
-    for template in opened(copies.make_template("furnished", copies.templates["empty"])):
-        furnish(template)
-        assert template.write("PUT", TOPIC, topic(category="casualties")).status_code == 201
-    for register in opened(copies.make("furnished")):
+def world(copies: DatabaseCopies) -> Iterator[World]:
+    for template in open_register(copies.create_template("furnished", copies.templates["empty"])):
+        record_example_vocabulary(template)
+        assert template.write("PUT", TOPIC, make_topic_body(category="casualties")).status_code == 201
+    for register in open_register(copies.create_copy("furnished")):
         yield World(copies, replace(register, keys=template.keys))
 
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.examples import claim, figure
-from tests.history.servers import Fleet, Reply, Runners, serving
-from tests.registers import Copies
+from tests.examples import make_claim_body, make_figure_body
+from tests.history.servers import HttpReply, RaceThreads, ServerGroup, run_servers
+from tests.registers import DatabaseCopies
 
 RACES = int(os.environ.get("TEST_RACES", "60"))
 CRASHES = max(2, RACES // 100)
@@ -26,23 +26,23 @@ CROWD = 8
 
 
 @pytest.fixture(scope="module")
-def fleet(copies: Copies) -> Iterator[Fleet]:
-    with serving(copies, 3) as fleet:
+def fleet(copies: DatabaseCopies) -> Iterator[ServerGroup]:
+    with run_servers(copies, 3) as fleet:
         yield fleet
 
 
 @pytest.fixture
-def runners(fleet: Fleet) -> Iterator[Runners]:
-    runners = Runners(CLIENTS)
+def runners(fleet: ServerGroup) -> Iterator[RaceThreads]:
+    runners = RaceThreads(CLIENTS)
     yield runners
     runners.close(fleet)
 
 
 def of(value: int, **changes: Any) -> dict[str, Any]:
-    return claim(figure=figure(str(value), value=value), **changes)
+    return make_claim_body(figure=make_figure_body(str(value), value=value), **changes)
 
 
-def test_of_simultaneous_changes_exactly_one_wins(fleet: Fleet, runners: Runners) -> None:
+def test_of_simultaneous_changes_exactly_one_wins(fleet: ServerGroup, runners: RaceThreads) -> None:
     made = fleet.write("POST", "/v1/claims", of(1_000_000)).json()
     address = f"/v1/claims/{made['id']}"
     winners: list[str] = []
@@ -50,7 +50,7 @@ def test_of_simultaneous_changes_exactly_one_wins(fleet: Fleet, runners: Runners
     for race in range(RACES):
         match = f'"{race + 1}"'
 
-        def change(runner: int, race: int = race, match: str = match) -> Reply:
+        def change(runner: int, race: int = race, match: str = match) -> HttpReply:
             body = {
                 "event": "transcription_fix",
                 "reason": f"race {race}, runner {runner}",
@@ -71,19 +71,19 @@ def test_of_simultaneous_changes_exactly_one_wins(fleet: Fleet, runners: Runners
     took = time.monotonic() - began
     print(f"\n{RACES} If-Match races of {CLIENTS} clients, 3 servers: one winner each, {took:.1f} s")  # noqa: T201 - to be seen
     assert fleet.get(address)["revision"] == RACES + 1
-    logged = [change for change in fleet.every_change() if change["id"] == made["id"]]
+    logged = [change for change in fleet.read_all_changes() if change["id"] == made["id"]]
     assert [change["revision"] for change in logged] == list(range(1, RACES + 2))
     assert [change["reason"] for change in logged] == [None, *winners]
 
 
-def test_one_key_makes_one_claim(fleet: Fleet, runners: Runners) -> None:
+def test_one_key_makes_one_claim(fleet: ServerGroup, runners: RaceThreads) -> None:
     outcomes: Counter[str] = Counter()
     made: set[str] = set()
     began = time.monotonic()
     for race in range(RACES):
         key = {"Idempotency-Key": f"race-{race}"}
 
-        def post(runner: int, race: int = race, key: dict[str, str] = key) -> Reply:
+        def post(runner: int, race: int = race, key: dict[str, str] = key) -> HttpReply:
             return fleet.write("POST", "/v1/claims", of(race), runner, key)
 
         replies = runners.race(post)
@@ -103,17 +103,17 @@ def test_one_key_makes_one_claim(fleet: Fleet, runners: Runners) -> None:
     assert len(made) == RACES
     recorded = {
         change["id"]
-        for change in fleet.every_change()
+        for change in fleet.read_all_changes()
         if change["kind"] == "claim" and change["data"]["figure"]["value"] in range(RACES)
     }
     assert recorded == made
 
 
-def test_two_bodies_under_one_key_make_one_claim(fleet: Fleet, runners: Runners) -> None:
+def test_two_bodies_under_one_key_make_one_claim(fleet: ServerGroup, runners: RaceThreads) -> None:
     for race in range(max(5, RACES // 20)):
         values = [2_000_000 + 10 * race + runner % 2 for runner in range(CLIENTS)]
 
-        def post(runner: int, race: int = race, values: list[int] = values) -> Reply:
+        def post(runner: int, race: int = race, values: list[int] = values) -> HttpReply:
             key = {"Idempotency-Key": f"two-{race}"}
             return fleet.write("POST", "/v1/claims", of(values[runner]), runner, key)
 
@@ -125,16 +125,16 @@ def test_two_bodies_under_one_key_make_one_claim(fleet: Fleet, runners: Runners)
                 assert (reply.status, reply.json()["code"]) in ((422, "key_reused"), (409, "key_in_flight"))
 
 
-def test_a_crash_neither_loses_nor_doubles_what_a_key_made(copies: Copies) -> None:
-    with serving(copies, 1) as fleet:
+def test_a_crash_neither_loses_nor_doubles_what_a_key_made(copies: DatabaseCopies) -> None:
+    with run_servers(copies, 1) as fleet:
         answered, unanswered = 0, 0
         for crash in range(CRASHES):
-            runners = Runners(CROWD + 1)
+            runners = RaceThreads(CROWD + 1)
             killed = Event()
-            seen: dict[str, Reply] = {}
+            seen: dict[str, HttpReply] = {}
 
             def run(
-                runner: int, crash: int = crash, killed: Event = killed, seen: dict[str, Reply] = seen
+                runner: int, crash: int = crash, killed: Event = killed, seen: dict[str, HttpReply] = seen
             ) -> list[tuple[str, int]]:
                 sent: list[tuple[str, int]] = []
                 if runner == CROWD:
@@ -168,5 +168,5 @@ def test_a_crash_neither_loses_nor_doubles_what_a_key_made(copies: Copies) -> No
                 replayed = "idempotency-replayed" in again.headers
                 answered, unanswered = answered + (key in seen), unanswered + (key not in seen and replayed)
         print(f"\n{CRASHES} crashes: {answered} answers given again, {unanswered} found that nobody had heard")  # noqa: T201 - to be seen
-        log = fleet.every_change()
+        log = fleet.read_all_changes()
         assert [change["seq"] for change in log] == list(range(1, len(log) + 1))

@@ -10,12 +10,12 @@ from app.enums import Role
 from app.http.auth import create_key
 from app.main import create_app
 from app.settings import Settings
-from tests.registers import Copies
+from tests.registers import DatabaseCopies
 
 
 def test_a_client_waits_for_its_own_writes_on_a_replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A file that is copied now and then is a replica whose lag a test can choose.
-    url = Copies(tmp_path, None).make_template("empty", None)
+    url = DatabaseCopies(tmp_path, None).create_template("empty", None)
     primary, replica = Path(url.removeprefix("sqlite:///")), tmp_path / "replica.db"
     shutil.copyfile(primary, replica)
     settings = Settings(DATABASE_URL=url, DATABASE_READ_URL=f"sqlite:///{replica}")  # type: ignore[call-arg] # aliases

@@ -16,7 +16,15 @@ from app.database.engine import Database
 from app.http.compression import MIN_COMPRESSIBLE_BYTES, choose_encoding
 from app.main import create_app
 from app.settings import Settings
-from tests.examples import claim, figure, furnish, numbered, recorded, source, topic
+from tests.examples import (
+    make_claim_body,
+    make_figure_body,
+    make_source_body,
+    make_topic_body,
+    make_unique_claim_body,
+    record_example_vocabulary,
+    submit_claim,
+)
 from tests.registers import Register
 
 UNPACKED: dict[str, Callable[[bytes], bytes]] = {
@@ -56,8 +64,8 @@ def stats(register: Register) -> tuple[int, int]:
 
 
 def test_the_same_again_comes_from_memory(register: Register) -> None:
-    furnish(register)
-    recorded(register, claim())
+    record_example_vocabulary(register)
+    submit_claim(register, make_claim_body())
     first = register.get("/v1/claims?category=killed")
     hits, misses = stats(register)
     again = register.get("/v1/claims?category=killed")
@@ -76,11 +84,11 @@ def test_the_same_again_comes_from_memory(register: Register) -> None:
 
 
 def test_a_new_claim_takes_only_its_like_out_of_memory(register: Register) -> None:
-    furnish(register)
-    recorded(register, claim())
+    record_example_vocabulary(register)
+    submit_claim(register, make_claim_body())
     for path in ("/v1/claims?category=killed", "/v1/claims?category=wounded", "/v1/claims"):
         register.get(path)
-    recorded(register, numbered())
+    submit_claim(register, make_unique_claim_body())
     hits, misses = stats(register)
     assert register.get("/v1/claims?category=wounded").json()["data"] == []
     assert stats(register) == (hits + 1, misses)
@@ -90,10 +98,10 @@ def test_a_new_claim_takes_only_its_like_out_of_memory(register: Register) -> No
 
 
 def test_who_has_seen_a_state_is_not_answered_from_before_it(register: Register) -> None:
-    furnish(register)
-    recorded(register, claim())
+    record_example_vocabulary(register)
+    submit_claim(register, make_claim_body())
     old = register.get("/v1/claims?category=wounded").json()["meta"]["seq"]
-    made = register.write("POST", "/v1/claims", numbered())
+    made = register.write("POST", "/v1/claims", make_unique_claim_body())
     seen = made.headers["x-register-seq"]
     now = register.get("/v1/claims?category=wounded", headers={"X-Register-Seq": seen})
     assert old < now.json()["meta"]["seq"] == int(seen)
@@ -161,7 +169,7 @@ class Writes:
 
     def claim(self) -> tuple[str, str, Any, dict[str, str]]:
         pick = self.dice.choice
-        body = numbered(
+        body = make_unique_claim_body(
             category=pick(["killed", "wounded", "killed-named"]),
             source=pick(["ministry", "minister", "institute"]),
             modality=pick(["estimate", "count"]),
@@ -170,10 +178,15 @@ class Writes:
         return "POST", "/v1/claims", body, {}
 
     def source(self) -> tuple[str, str, Any, dict[str, str]]:
-        return "PUT", "/v1/sources/institute", source(f"The institute {self.dice.randint(1, 9)}"), {}
+        return "PUT", "/v1/sources/institute", make_source_body(f"The institute {self.dice.randint(1, 9)}"), {}
 
     def topic(self) -> tuple[str, str, Any, dict[str, str]]:
-        return "PUT", "/v1/topics/dead", topic(category="killed", title=f"How many? {self.dice.randint(1, 9)}"), {}
+        return (
+            "PUT",
+            "/v1/topics/dead",
+            make_topic_body(category="killed", title=f"How many? {self.dice.randint(1, 9)}"),
+            {},
+        )
 
     def _one(self, path: str, body: Any, method: str = "POST") -> tuple[str, str, Any, dict[str, str]]:
         return method, f"/v1/claims/{self.dice.choice(self.claims)}{path}", body, {"If-Match": "*"}
@@ -188,7 +201,7 @@ class Writes:
 
     def repair(self) -> tuple[str, str, Any, dict[str, str]]:
         number = self.dice.randint(30_000, 10**9)
-        changes = {"figure": figure(str(number), value=number), "note": "It was corrected."}
+        changes = {"figure": make_figure_body(str(number), value=number), "note": "It was corrected."}
         return self._one("", {"event": "transcription_fix", "reason": "A slip.", "changes": changes}, "PATCH")
 
     def retraction(self) -> tuple[str, str, Any, dict[str, str]]:
@@ -206,8 +219,8 @@ def test_memory_answers_as_if_there_were_none(
     register: Register, other: TestClient, plain: TestClient, seed: int
 ) -> None:
     """Two processes with memories and one without, all written through: after each write everybody says the same."""
-    furnish(register)
-    assert register.write("PUT", "/v1/topics/dead", topic(category="killed")).status_code == 201
+    record_example_vocabulary(register)
+    assert register.write("PUT", "/v1/topics/dead", make_topic_body(category="killed")).status_code == 201
     dice = random.Random(seed)  # noqa: S311 - a dice
     writes = Writes(dice)
     for _ in range(30):
@@ -229,8 +242,8 @@ def test_memory_answers_as_if_there_were_none(
 
 
 def test_what_was_taken_down_is_nowhere_when_the_takedown_is_answered(register: Register, other: TestClient) -> None:
-    furnish(register)
-    made = recorded(register, claim(note="Oryctolagus cuniculus."))
+    record_example_vocabulary(register)
+    made = submit_claim(register, make_claim_body(note="Oryctolagus cuniculus."))
     paths = ["/v1/claims", "/v1/claims.csv", f"/v1/claims/{made['id']}/revisions", "/v1/claims?q=oryctolagus"]
     for _ in range(2):
         for path in paths:
@@ -243,27 +256,27 @@ def test_what_was_taken_down_is_nowhere_when_the_takedown_is_answered(register: 
 
 
 def test_a_past_state_stays_in_memory_while_others_are_recorded(register: Register) -> None:
-    furnish(register)
-    recorded(register, claim())
+    record_example_vocabulary(register)
+    submit_claim(register, make_claim_body())
     path = f"/v1/claims?recorded_as_of=seq:{register.get('/health/ready').json()['seq']}&category=killed"
     first = register.get(path)
-    recorded(register, numbered(category="wounded"))
+    submit_claim(register, make_unique_claim_body(category="wounded"))
     hits, misses = stats(register)
     assert register.get(path).content == first.content
     assert stats(register) == (hits + 1, misses)
 
 
 def test_a_database_that_fails_is_not_papered_over(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
-    furnish(register)
-    recorded(register, claim())
+    record_example_vocabulary(register)
+    submit_claim(register, make_claim_body())
     assert register.get("/v1/claims").status_code == 200
 
     def away(*_: Any, **__: Any) -> Any:
         raise OperationalError("SELECT 1", {}, Exception("connection refused"))
 
     watch = register.client.app.state.invalidator  # type: ignore[attr-defined] # a Starlette
-    monkeypatch.setattr(watch, "look", away)
-    monkeypatch.setattr(watch, "fresh", lambda: False)
+    monkeypatch.setattr(watch, "poll", away)
+    monkeypatch.setattr(watch, "is_fresh", lambda: False)
     hits, _ = stats(register)
     assert register.get("/v1/claims").status_code == 200, "the database answers, only memory is not asked"
     monkeypatch.setattr(register.database.read_engine, "connect", away)
@@ -272,8 +285,8 @@ def test_a_database_that_fails_is_not_papered_over(register: Register, monkeypat
 
 
 def test_another_day_is_another_answer(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
-    furnish(register)
-    recorded(register, claim())
+    record_example_vocabulary(register)
+    submit_claim(register, make_claim_body())
     register.get("/v1/claims")
     tomorrow = time.time() + 86_400
     monkeypatch.setattr("app.cache.invalidation.time.time", lambda: tomorrow)
@@ -285,8 +298,8 @@ def test_another_day_is_another_answer(register: Register, monkeypatch: pytest.M
 
 
 def test_a_register_that_went_back_is_another_one(register: Register, make_database: Callable[[str], str]) -> None:
-    furnish(register)
-    recorded(register, claim())
+    record_example_vocabulary(register)
+    submit_claim(register, make_claim_body())
     register.get("/v1/claims")
     url = make_database("empty")
     register.client.app.use_database(Database(Settings(DATABASE_URL=url)))  # type: ignore[attr-defined, call-arg] # an alias

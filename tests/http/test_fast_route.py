@@ -9,7 +9,7 @@ from fastapi import Request
 
 from app.database.engine import Database
 from app.http.fast_route import FastRead, FastRoute
-from tests.registers import Copies, Register, opened
+from tests.registers import DatabaseCopies, Register, open_register
 
 CLAIM = "01a1f640-bc00-7528-9916-436a9224d91e"
 FAST_ROUTES = {
@@ -71,10 +71,10 @@ NOT_PLAIN = [
 
 
 @pytest.fixture(scope="module")
-def uncached(copies: Copies) -> Iterator[Register]:
+def uncached(copies: DatabaseCopies) -> Iterator[Register]:
     """The starter claims, served without a response cache: each request is handled anew."""
-    url = copies.make("starter")
-    for register in opened(url):
+    url = copies.create_copy("starter")
+    for register in open_register(url):
         settings = register.settings.model_copy(update={"memory_bytes": 0})
         register.client.app.state.invalidator.close()  # type: ignore[attr-defined]
         register.database.close()

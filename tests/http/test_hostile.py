@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.examples import claim, seq_of, topic
+from tests.examples import make_claim_body, make_topic_body, read_latest_seq
 from tests.registers import Register
 
 SEGMENTS = [
@@ -106,8 +106,8 @@ BODIES: list[bytes] = [
     b'{"title": "x", "title": "y", "kind": {}}',
     b'{"title": {"$gt": ""}}',
     b'{"__proto__": {}}',
-    json.dumps(claim()).encode(),
-    json.dumps(topic(tolerance=1e308)).encode(),
+    json.dumps(make_claim_body()).encode(),
+    json.dumps(make_topic_body(tolerance=1e308)).encode(),
     b'{"name": "' + b"x" * 300_000 + b'"}',
 ]
 KINDS = ["application/json", "text/plain", "application/json; charset=utf-7", "", "\xff"]
@@ -192,7 +192,7 @@ def test_no_body_breaks_a_write(starter: Register, routes: list[tuple[str, str, 
 
 
 def test_no_header_breaks_an_answer(reading: Register) -> None:
-    before = seq_of(reading)
+    before = read_latest_seq(reading)
     values = [b"", b"\xff\xfe", "ключ".encode(), b"x" * 5_000, b"*", b'"', b"W/", b";;;,,,q=", b"q=1;q=", b"-1"]
     names = ["Accept", "If-None-Match", "If-Match", "Idempotency-Key", "Authorization", "X-API-Key", "Range", "Origin"]
     names += ["X-Request-ID", "X-Register-Seq", "Host", "Accept-Encoding", "Content-Type", "If-Modified-Since"]
@@ -204,7 +204,7 @@ def test_no_header_breaks_an_answer(reading: Register) -> None:
     for kind in KINDS:
         headers = {b"Content-Type": kind.encode("latin-1"), b"Authorization": b"Bearer \xff"}
         assert_no_mistake(reading.post("/v1/documents", content=b"{}", headers=headers), kind)
-    assert seq_of(reading) == before
+    assert read_latest_seq(reading) == before
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "get"])
@@ -249,17 +249,17 @@ JSON = st.recursive(
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(field=st.sampled_from([*claim(), "includes", "note", "confidence", "date_edtf"]), value=JSON)
+@given(field=st.sampled_from([*make_claim_body(), "includes", "note", "confidence", "date_edtf"]), value=JSON)
 def test_no_value_of_any_field_breaks_a_claim(reading: Register, field: str, value: Any) -> None:
     """With a key that may only read the refusals: what would be recorded names a category that there is not."""
-    body = claim(category="nothing") | {field: value}
+    body = make_claim_body(category="nothing") | {field: value}
     if field == "category":
         body["subject"] = "nothing"
-    before = seq_of(reading)
+    before = read_latest_seq(reading)
     answer = reading.write("POST", "/v1/claims", body)
     assert_no_mistake(answer, str(body))
     assert answer.status_code == 422
-    assert seq_of(reading) == before
+    assert read_latest_seq(reading) == before
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

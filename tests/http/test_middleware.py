@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from app.http.middleware import EXPOSED_HEADERS
 from app.main import create_app
-from tests.examples import assert_problem, furnish, seq_of
+from tests.examples import assert_problem, read_latest_seq, record_example_vocabulary
 from tests.registers import Register
 
 ANSWERS = [
@@ -36,7 +36,7 @@ def test_every_answer_names_the_request_the_state_and_who_may_read_it(
     answer = reading.request(method, path, headers={"Origin": "https://newsroom.example", "X-Request-ID": "desk-1.a_b"})
     assert answer.status_code == status
     assert answer.headers["x-request-id"] == "desk-1.a_b"
-    assert int(answer.headers["x-register-seq"]) == seq_of(reading)
+    assert int(answer.headers["x-register-seq"]) == read_latest_seq(reading)
     assert answer.headers["access-control-allow-origin"] == "*"
     exposed = {name.strip() for name in answer.headers["access-control-expose-headers"].split(",")}
     assert exposed == set(EXPOSED_HEADERS) >= {"ETag", "Link", "X-Register-Seq", "X-Request-ID", "Retry-After"}
@@ -64,8 +64,8 @@ def test_a_browser_may_ask_beforehand(reading: Register) -> None:
 
 
 def test_the_clock_moves_with_the_write_that_answers(register: Register) -> None:
-    furnish(register)
-    before = seq_of(register)
+    record_example_vocabulary(register)
+    before = read_latest_seq(register)
     answer = register.write("POST", "/v1/documents", {"title": "x"})
     assert int(answer.headers["x-register-seq"]) == before + 1 == answer.json()["seq"]
     refused = register.write("POST", "/v1/documents", {"title": ""})

@@ -6,18 +6,27 @@ import pytest
 
 from app.enums import Role
 from app.http.auth import create_key, revoke_key
-from tests.examples import assert_problem, category, claim, furnish, numbered, seq_of, source, topic
+from tests.examples import (
+    assert_problem,
+    make_category_body,
+    make_claim_body,
+    make_source_body,
+    make_topic_body,
+    make_unique_claim_body,
+    read_latest_seq,
+    record_example_vocabulary,
+)
 from tests.registers import Register
 
 WRITES: list[tuple[str, str, dict[str, Any], str]] = [
-    ("POST", "/v1/claims", claim(), "contributor"),
+    ("POST", "/v1/claims", make_claim_body(), "contributor"),
     ("POST", "/v1/documents", {"title": "x"}, "contributor"),
     ("POST", "/v1/claims/0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60/citations", {"document": "x"}, "contributor"),
-    ("PUT", "/v1/sources/new", source(), "editor"),
-    ("PUT", "/v1/categories/new", category(), "editor"),
+    ("PUT", "/v1/sources/new", make_source_body(), "editor"),
+    ("PUT", "/v1/categories/new", make_category_body(), "editor"),
     ("PUT", "/v1/subjects/new", {"name": "x"}, "editor"),
     ("PUT", "/v1/places/new", {"name": "x"}, "editor"),
-    ("PUT", "/v1/topics/new", topic(), "editor"),
+    ("PUT", "/v1/topics/new", make_topic_body(), "editor"),
 ]
 KEYS: list[dict[str, str]] = [
     {},
@@ -64,9 +73,9 @@ def test_a_revoked_key_is_no_longer_known(register: Register) -> None:
     assert register.post("/v1/documents", json={"title": "x"}, headers=headers).status_code == 201
     with register.database.write() as session:
         assert revoke_key(session, "guest") == 1
-    before = seq_of(register)
+    before = read_latest_seq(register)
     assert_problem(register.post("/v1/documents", json={"title": "x"}, headers=headers), 401)
-    assert seq_of(register) == before
+    assert read_latest_seq(register) == before
 
 
 def test_whoever_may_not_write_learns_nothing_about_the_body(reading: Register) -> None:
@@ -75,8 +84,8 @@ def test_whoever_may_not_write_learns_nothing_about_the_body(reading: Register) 
 
 
 def test_the_log_names_the_key_that_wrote(register: Register) -> None:
-    furnish(register)
-    made = register.write("POST", "/v1/claims", numbered(), role="contributor")
+    record_example_vocabulary(register)
+    made = register.write("POST", "/v1/claims", make_unique_claim_body(), role="contributor")
     assert made.status_code == 201
     assert "contributor-key" not in made.text
 

@@ -18,9 +18,9 @@ from app.database.engine import Database
 from app.imports.mappings.native import NativePlan
 from app.imports.pipeline.run import RunRequest, run_import
 from app.imports.readers.reader import FileOptions, Reading
-from tests.examples import claim, furnish
-from tests.imports.readers.files import DAILY, csv_of, row
-from tests.registers import Register, opened, settings_for
+from tests.examples import make_claim_body, record_example_vocabulary
+from tests.imports.readers.files import DAILY_MAPPING, format_csv, native_row
+from tests.registers import Register, make_settings, open_register
 from tests.test_cli import ROOT, environment, ran, refused, run
 
 MANY = 6_000
@@ -30,14 +30,14 @@ MANY = 6_000
 def url(make_database: Callable[[str], str]) -> str:
     """The address of a register with the words that the rows refer to."""
     made = make_database("empty")
-    for register in opened(made):
-        furnish(register)
+    for register in open_register(made):
+        record_example_vocabulary(register)
     return made
 
 
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
-    opened_ = Database(settings_for(url))
+    opened_ = Database(make_settings(url))
     yield opened_
     opened_.close()
 
@@ -53,7 +53,7 @@ def written(path: Path, content: str) -> str:
 
 
 def test_an_import_tells_what_came_of_it_and_again_that_nothing_is_new(url: str, tmp_path: Path) -> None:
-    file = written(tmp_path / "losses.csv", csv_of(row(1), row(2)))
+    file = written(tmp_path / "losses.csv", format_csv(native_row(1), native_row(2)))
     told = ran("import", file, url=url)
     assert "losses.csv: 2 rows (csv, utf-8, delimiter ,)" in told
     assert "2 claims new" in told
@@ -62,7 +62,7 @@ def test_an_import_tells_what_came_of_it_and_again_that_nothing_is_new(url: str,
 
 
 def test_a_dry_run_records_nothing(url: str, database: Database, tmp_path: Path) -> None:
-    file = written(tmp_path / "losses.csv", csv_of(row(1), row(2)))
+    file = written(tmp_path / "losses.csv", format_csv(native_row(1), native_row(2)))
     assert "A dry run: nothing was recorded." in ran("import", file, "--dry-run", url=url)
     assert rows_in(database, "claim") == 0
 
@@ -71,11 +71,15 @@ def test_a_dry_run_records_nothing(url: str, database: Database, tmp_path: Path)
 def test_refused_rows_can_be_corrected_and_imported_again(
     format_: str, url: str, database: Database, tmp_path: Path
 ) -> None:
-    lines = [claim(), claim(category="kiled"), claim(date="soon")]
+    lines = [make_claim_body(), make_claim_body(category="kiled"), make_claim_body(date="soon")]
     file = written(tmp_path / "losses.ndjson", "".join(json.dumps(line) + "\n" for line in lines))
     if format_ == "csv":
-        rows = [row(1, note=""), row(2, category="kiled", note=""), row(3, value="three", note='"a",\nb')]
-        file = written(tmp_path / "losses.csv", csv_of(*rows))
+        rows = [
+            native_row(1, note=""),
+            native_row(2, category="kiled", note=""),
+            native_row(3, value="three", note='"a",\nb'),
+        ]
+        file = written(tmp_path / "losses.csv", format_csv(*rows))
     told = refused("import", file, url=url)
     assert "Nothing is imported" in told
     assert rows_in(database, "claim") == 0
@@ -95,7 +99,7 @@ def test_refused_rows_can_be_corrected_and_imported_again(
 
 
 def test_a_mapping_comes_from_a_file_or_by_the_name_of_a_shipped_one(url: str, tmp_path: Path) -> None:
-    mapping = written(tmp_path / "daily.toml", DAILY.replace("ON_CHANGE", "report"))
+    mapping = written(tmp_path / "daily.toml", DAILY_MAPPING.replace("ON_CHANGE", "report"))
     file = written(tmp_path / "days.json", '[{"day": "2025-06-11", "dead": 10, "all": 30}]')
     assert "2 claims new" in ran("import", file, "-m", mapping, url=url)
     assert "general-staff-a-personnel" in refused("import", file, "-m", "general-staff", url=url)
@@ -119,7 +123,7 @@ def test_files_that_cannot_be_read_get_a_line_and_no_traceback(url: str, tmp_pat
 def test_an_import_that_is_stopped_leaves_nothing_and_can_be_run_again(
     sign: signal.Signals, url: str, database: Database, tmp_path: Path
 ) -> None:
-    file = written(tmp_path / "many.csv", csv_of(*(row(number) for number in range(1, MANY + 1))))
+    file = written(tmp_path / "many.csv", format_csv(*(native_row(number) for number in range(1, MANY + 1))))
     command = [sys.executable, "-m", "app", "import", file]
     seen = set()
     for wait in (0.5, 1.2, 2.0):
@@ -142,9 +146,9 @@ def test_an_import_that_is_stopped_leaves_nothing_and_can_be_run_again(
 
 
 def test_readers_are_served_meanwhile_and_never_see_half(register: Register, tmp_path: Path) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     file = tmp_path / "many.csv"
-    written(file, csv_of(*(row(number) for number in range(1, MANY + 1))))
+    written(file, format_csv(*(native_row(number) for number in range(1, MANY + 1))))
     finished = threading.Event()
     failures: list[BaseException] = []
 
@@ -170,8 +174,8 @@ def test_readers_are_served_meanwhile_and_never_see_half(register: Register, tmp
 
 
 def test_a_refused_csv_reads_back_as_the_rows_it_was_made_of(tmp_path: Path) -> None:
-    rows = [row(1, note="=1+1"), row(2, note='"quoted", and\nbroken')]
+    rows = [native_row(1, note="=1+1"), native_row(2, note='"quoted", and\nbroken')]
     path = tmp_path / "a.csv"
-    written(path, csv_of(*rows))
+    written(path, format_csv(*rows))
     read = [each.data for each in Reading([path], FileOptions())]
     assert read == list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))

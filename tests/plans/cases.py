@@ -2,7 +2,7 @@
 
 from typing import Any
 
-CASES: list[dict[str, Any]] = [
+FILTER_CASES: list[dict[str, Any]] = [
     {},
     *({name: [f"{name}-{n}"]} for name in ("category", "subject", "place") for n in (0, 1, 17)),
     {"category": ["category-5"], "narrower": True},
@@ -68,5 +68,5 @@ CASES: list[dict[str, Any]] = [
     {"known_on": "2020-06-01"},
 ]
 
-NARROW: set[str] = {"document"}
+NARROW_FILTERS: set[str] = {"document"}
 """Filters whose values are ids: each is narrow by itself, see `test_same_answers.py`."""

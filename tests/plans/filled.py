@@ -30,30 +30,30 @@ from app.topics.schemas import TopicInput
 from app.vocabulary.records import put_category, put_place, put_subject
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 from app.vocabulary.slug_records import replace_record
-from tests.plans.loading import Put, loading
-from tests.registers import settings_for
+from tests.plans.loading import PutRows, bulk_load
+from tests.registers import make_settings
 
 SEED = 5
-AT_ONCE = 50_000
+CLAIMS_PER_BATCH = 50_000
 """So many claims are made at once: memory does not grow much with the register."""
 
-SOURCES, CATEGORIES, SUBJECTS, PLACES, TOPICS = 300, 50, 20, 100, 20
-QUESTIONS = 3_000
+SOURCE_COUNT, CATEGORY_COUNT, SUBJECT_COUNT, PLACE_COUNT, TOPIC_COUNT = 300, 50, 20, 100, 20
+QUESTION_COUNT = 3_000
 """So many questions (category, subject, place) have claims; the first `TOPICS` of them are topics."""
 
-LARGE_SOURCE, LARGE_TOPIC, LARGE_DOCUMENT = 0.6, 0.3, 0.05
+LARGE_SOURCE_SHARE, LARGE_TOPIC_SHARE, LARGE_DOCUMENT_SHARE = 0.6, 0.3, 0.05
 """The shares of all claims: what the first source makes, the first topic has, the first document says."""
-PER_DOCUMENT = 20
+CLAIMS_PER_DOCUMENT = 20
 
-BEGAN = dt.datetime(2022, 3, 1, tzinfo=dt.UTC)
-DAYS = 1_200
+REGISTER_START = dt.datetime(2022, 3, 1, tzinfo=dt.UTC)
+REGISTER_DAYS = 1_200
 """The register was kept for so many days, and reached back by up to `ARCHIVES` more."""
-ARCHIVES = 700
+ARCHIVE_DAYS = 700
 
-COMMON_WORD, FREQUENT_WORD, SELDOM_WORD, RARE_WORD = "officials", "shelling", "estuary", "quagga"
+COMMON_WORD, FREQUENT_WORD, UNCOMMON_WORD, RARE_WORD = "officials", "shelling", "estuary", "quagga"
 """Words in the quotes of half of all claims, of about 5%, of about 0.25% and of few."""
-QUOTES = 10_000
-PLAIN = (
+QUOTE_COUNT = 10_000
+FILLER_WORDS = (
     "confirmed that several units near the crossing were lost or damaged while fresh reports continued".split()  # noqa: SIM905
 )
 NOTES = (*repeat(None, 7), "The page gives the figure twice.", "Read from a chart.", "Rounded by the agency.")
@@ -64,57 +64,59 @@ LEVELS = ("high", "moderate", "low", None)
 AGGREGATIONS = ("cumulative", "within", "snapshot", "rate")
 MODALITIES = tuple(each.value for each in (Modality.count, Modality.estimate, Modality.forecast, Modality.allegation))
 
-Whole = NDArray[np.int64]
+IntegerArray = NDArray[np.int64]
 
 
-def fill(url: str, claims: int) -> None:
+def fill_register(url: str, claims: int) -> None:
     """Fill the migrated and empty register at `url` with `claims` claims and all that they need."""
-    database = Database(settings_for(url))
-    made = Made(claims, furnish(database))
+    database = Database(make_settings(url))
+    made = SyntheticClaims(claims, record_synthetic_vocabulary(database))
     database.close()
-    with loading(url) as put:
+    with bulk_load(url) as put:
         made.put_documents(put)
-        for start in range(0, claims, AT_ONCE):
-            made.put_claims(put, np.arange(start, min(start + AT_ONCE, claims)))
-        made.put_late(put)
-    database = Database(settings_for(url))
+        for start in range(0, claims, CLAIMS_PER_BATCH):
+            made.put_claims(put, np.arange(start, min(start + CLAIMS_PER_BATCH, claims)))
+        made.put_later_changes(put)
+    database = Database(make_settings(url))
     with database.write() as session:
-        session.execute(update(Clock).values(seq=made.last, at=made.now()))
+        session.execute(update(Clock).values(seq=made.last_seq, at=made.last_time()))
     database.close()
 
 
-def named(kind: str, number: int) -> str:
+def slug_of(kind: str, number: int) -> str:
     """The slugs of the register; number 0 is the large one."""
     return f"{kind}-{number}"
 
 
-def furnish(database: Database) -> int:
+def record_synthetic_vocabulary(database: Database) -> int:
     """Record vocabularies, sources and topics; return the last `seq`."""
     kinds = [each for each in SourceKind if each not in (SourceKind.witness, SourceKind.unknown)]
     with write_transaction(database, "filled") as log:
-        log.at = BEGAN
-        for n in range(CATEGORIES):
+        log.at = REGISTER_START
+        for n in range(CATEGORY_COUNT):
             given = CategoryInput(
                 name=f"Category {n}",
                 definition="Counted for a test.",
                 unit="persons",
                 non_decreasing=n % 2 == 0,
-                parent=_parent(n),
-                components=[named("category", 3), named("category", 4)] if n == 5 else [],
+                parent=_parent_category(n),
+                components=[slug_of("category", 3), slug_of("category", 4)] if n == 5 else [],
             )
-            put_category(log, named("category", n), given)
-        for n in range(SUBJECTS):
-            put_subject(log, named("subject", n), SubjectInput(name=f"Subject {n}", parents=_above("subject", n)))
-        for n in range(PLACES):
-            put_place(log, named("place", n), PlaceInput(name=f"Place {n}", parents=_above("place", n)))
-        for n in range(SOURCES):
+            put_category(log, slug_of("category", n), given)
+        for n in range(SUBJECT_COUNT):
+            put_subject(
+                log, slug_of("subject", n), SubjectInput(name=f"Subject {n}", parents=_parent_slugs("subject", n))
+            )
+        for n in range(PLACE_COUNT):
+            put_place(log, slug_of("place", n), PlaceInput(name=f"Place {n}", parents=_parent_slugs("place", n)))
+        for n in range(SOURCE_COUNT):
             # The rarest kind and interest belong to small sources, a common one to the large source.
-            kind_of = SourceKind.witness if n == SOURCES - 1 else kinds[n % len(kinds)]
-            interest = Interest.aligned if n == SOURCES - 2 else [*Interest][(0, 2, 3)[n % 3]]
+            kind_of = SourceKind.witness if n == SOURCE_COUNT - 1 else kinds[n % len(kinds)]
+            interest = Interest.aligned if n == SOURCE_COUNT - 2 else [*Interest][(0, 2, 3)[n % 3]]
             source = SourceInput(name=f"Source {n} Bulletin", kind=kind_of, interest=interest)
-            put_source(log, named("source", n), source)
-        for n, (category, subject, place) in enumerate(zip(*questions(), strict=True)):
-            if n == TOPICS:
+            put_source(log, slug_of("source", n), source)
+        for n, (category, subject, place) in enumerate(zip(*make_questions(), strict=True)):
+            if n == TOPIC_COUNT:
                 break
             topic = TopicInput(
                 title=f"How many, {n}?",
@@ -124,32 +126,39 @@ def furnish(database: Database) -> int:
                 aggregation=Aggregation.cumulative if n % 3 == 1 else None,
                 since=dt.date(2022, 2, 24) if n % 5 == 2 else None,
             )
-            replace_record(log, TOPIC, named("topic", n), topic)
+            replace_record(log, TOPIC, slug_of("topic", n), topic)
         return log.seq
 
 
-def _parent(n: int) -> str | None:
+def _parent_category(n: int) -> str | None:
     """Two categories lie below the first one, and nine below that of a topic."""
     if n in (1, 2):
-        return named("category", 0)
-    return questions()[0][2] if 40 <= n < 49 else None
+        return slug_of("category", 0)
+    return make_questions()[0][2] if 40 <= n < 49 else None
 
 
-def _above(kind: str, n: int) -> list[str]:
-    return [named(kind, n % 5)] if 5 <= n < 15 else []
+def _parent_slugs(kind: str, n: int) -> list[str]:
+    return [slug_of(kind, n % 5)] if 5 <= n < 15 else []
 
 
 @cache
-def questions() -> tuple[list[str], list[str], list[str]]:
+def make_questions() -> tuple[list[str], list[str], list[str]]:
     """What is counted, whose and where, of each question; no two are the same."""
-    numbers = np.random.default_rng(SEED).permutation(CATEGORIES * SUBJECTS * PLACES - 1)[: QUESTIONS - 1] + 1
+    numbers = (
+        np.random.default_rng(SEED).permutation(CATEGORY_COUNT * SUBJECT_COUNT * PLACE_COUNT - 1)[: QUESTION_COUNT - 1]
+        + 1
+    )
     numbers = np.concatenate(([0], numbers))
-    parts = (("category", 1, CATEGORIES), ("subject", CATEGORIES, SUBJECTS), ("place", CATEGORIES * SUBJECTS, PLACES))
-    found = [[named(kind, n) for n in (numbers // step % count).tolist()] for kind, step, count in parts]
+    parts = (
+        ("category", 1, CATEGORY_COUNT),
+        ("subject", CATEGORY_COUNT, SUBJECT_COUNT),
+        ("place", CATEGORY_COUNT * SUBJECT_COUNT, PLACE_COUNT),
+    )
+    found = [[slug_of(kind, n) for n in (numbers // step % count).tolist()] for kind, step, count in parts]
     return found[0], found[1], found[2]
 
 
-class Made:
+class SyntheticClaims:
     """What the claims of the register are, decided for all of them at once; rows are made some at a time."""
 
     def __init__(self, claims: int, first: int) -> None:
@@ -157,20 +166,20 @@ class Made:
         chance, n = np.random.default_rng(SEED), claims
         self.fate = chance.choice(4, n, p=(0.9849, 0.01, 0.005, 0.0001))
         self.assessed = chance.choice(3, n, p=(0.5, 0.48, 0.02)) * (self.fate != REMOVED)
-        self.documents = max(1, n // PER_DOCUMENT)
-        self.first = first
+        self.documents = max(1, n // CLAIMS_PER_DOCUMENT)
+        self.seq_before = first
         self.seq = first + self.documents + 1 + np.arange(n) + np.cumsum(self.assessed) - self.assessed
-        self.late = np.flatnonzero(self.fate)
+        self.changed_rows = np.flatnonzero(self.fate)
         before = first + self.documents + n + int(self.assessed.sum())
-        self.late_seq = before + 1 + np.arange(len(self.late))
-        self.last = before + len(self.late)
+        self.changed_seqs = before + 1 + np.arange(len(self.changed_rows))
+        self.last_seq = before + len(self.changed_rows)
         self.bits = chance.integers(1 << 32, 1 << 48, n)
-        self.source = _skewed(chance, n, SOURCES, LARGE_SOURCE)
-        self.question = _skewed(chance, n, QUESTIONS, LARGE_TOPIC)
-        self.document = chance.integers(0, self.documents, n) * (chance.random(n) >= LARGE_DOCUMENT)
-        recorded = self.seq * DAYS // (self.last + 1)  # nothing is said after that day
+        self.source = _draw_skewed(chance, n, SOURCE_COUNT, LARGE_SOURCE_SHARE)
+        self.question = _draw_skewed(chance, n, QUESTION_COUNT, LARGE_TOPIC_SHARE)
+        self.document = chance.integers(0, self.documents, n) * (chance.random(n) >= LARGE_DOCUMENT_SHARE)
+        recorded = self.seq * REGISTER_DAYS // (self.last_seq + 1)  # nothing is said after that day
         lately = recorded - np.minimum(chance.exponential(8, n), 300).astype(np.int64)
-        archived = np.minimum(chance.integers(-ARCHIVES, DAYS, n), recorded)
+        archived = np.minimum(chance.integers(-ARCHIVE_DAYS, REGISTER_DAYS, n), recorded)
         self.day = np.where(chance.random(n) < 0.1, archived, lately)
         self.dated = chance.random(n) >= 0.01
         self.number = np.minimum(np.exp(chance.normal(6, 2.5, n)), 1e9).astype(np.int64) + 1
@@ -179,70 +188,70 @@ class Made:
         self.aggregation = chance.choice(4, n, p=(0.6, 0.35, 0.0499, 0.0001))
         self.open = chance.choice(3, n, p=(0.985, 0.01, 0.005))
         self.note = chance.integers(0, len(NOTES), n)
-        self.quote = chance.integers(0, 2 * QUOTES, n)
+        self.quote = chance.integers(0, 2 * QUOTE_COUNT, n)
         self.grades = chance.integers(0, 1000, n)
         self.versions = {"claim": 0, "citation": 0, "assessment": 0}
-        self.quotes = [*_quotes(), *repeat(None, QUOTES)]
+        self.quotes = [*_make_quotes(), *repeat(None, QUOTE_COUNT)]
         self.quote_words = [" ".join(search_words(quote)) for quote in self.quotes]
         self.note_words = [search_words(note) for note in NOTES]
-        self.claim_ids = _ids(self.seq, self.bits, "8")
-        days = range(-ARCHIVES - 300, DAYS + 400)
-        self.days = {n: str(BEGAN.date() + dt.timedelta(days=n)) for n in days}
+        self.claim_ids = _make_ids(self.seq, self.bits, "8")
+        days = range(-ARCHIVE_DAYS - 300, REGISTER_DAYS + 400)
+        self.days = {n: str(REGISTER_START.date() + dt.timedelta(days=n)) for n in days}
         self.seconds = [f"{s // 3600:02}:{s // 60 % 60:02}:{s % 60:02}.000000" for s in range(86_400)]
-        self.document_ids = _ids(np.arange(self.documents), np.arange(self.documents) + (1 << 40), "a")
+        self.document_ids = _make_ids(np.arange(self.documents), np.arange(self.documents) + (1 << 40), "a")
 
-    def now(self) -> dt.datetime:
+    def last_time(self) -> dt.datetime:
         """The time of the last change."""
-        return dt.datetime.fromisoformat(self.moments(np.array([self.last]))[0]).replace(tzinfo=dt.UTC)
+        return dt.datetime.fromisoformat(self.times_of(np.array([self.last_seq]))[0]).replace(tzinfo=dt.UTC)
 
-    def moments(self, seqs: Whole) -> list[str]:
+    def times_of(self, seqs: IntegerArray) -> list[str]:
         """The times of changes: evenly from the first day to the last."""
-        second = seqs * (DAYS * 86_400) // (self.last + 1)
+        second = seqs * (REGISTER_DAYS * 86_400) // (self.last_seq + 1)
         days, seconds = self.days, self.seconds
         return [
             f"{days[d]} {seconds[s]}"
             for d, s in zip((second // 86_400).tolist(), (second % 86_400).tolist(), strict=True)
         ]
 
-    def put_documents(self, put: Put) -> None:
+    def put_documents(self, put: PutRows) -> None:
         """Every document, and its entry in the log."""
         n = self.documents
-        seqs = self.first + 1 + np.arange(n)
-        moments, publishers = self.moments(seqs), np.arange(n) % SOURCES
-        put("change", _changes(seqs, moments, "document", self.document_ids, None))
+        seqs = self.seq_before + 1 + np.arange(n)
+        moments, publishers = self.times_of(seqs), np.arange(n) % SOURCE_COUNT
+        put("change", _change_columns(seqs, moments, "document", self.document_ids, None))
         put(
             "document",
             {
                 "version": range(1, n + 1),
-                **_stamps(seqs, moments),
+                **_version_columns(seqs, moments),
                 "id": self.document_ids,
                 "url": [f"https://example.org/reports/{i}" for i in range(n)],
                 "title": [f"Report {i} on losses and damage" for i in range(n)],
-                "publisher": [named("source", p) for p in publishers.tolist()],
-                "published_on": [self.days[d] for d in (np.arange(n) * DAYS // n).tolist()],
+                "publisher": [slug_of("source", p) for p in publishers.tolist()],
+                "published_on": [self.days[d] for d in (np.arange(n) * REGISTER_DAYS // n).tolist()],
                 "language": ["en"] * n,
                 "archive_url": [None if i % 4 else f"https://archive.example.org/{i}" for i in range(n)],
             },
         )
 
-    def put_claims(self, put: Put, rows: Whole) -> None:
+    def put_claims(self, put: PutRows, rows: IntegerArray) -> None:
         """The claims `rows` as they were recorded first, with their citations and assessments."""
         standing, late = rows[self.fate[rows] == 0], rows[self.fate[rows] != 0]
-        ids, moments = self.ids(rows), self.moments(self.seq[rows])
-        put("change", _changes(self.seq[rows], moments, "claim", ids, ids))
-        put("claim", self._claims(standing, self.seq[standing]))
-        until = self.late_seq[np.searchsorted(self.late, late)]
-        closed = {"until_seq": until.tolist(), "recorded_until": self.moments(until)}
-        put("claim", self._claims(late, self.seq[late], first=True) | closed)
+        ids, moments = self.ids_of(rows), self.times_of(self.seq[rows])
+        put("change", _change_columns(self.seq[rows], moments, "claim", ids, ids))
+        put("claim", self._claim_columns(standing, self.seq[standing]))
+        until = self.changed_seqs[np.searchsorted(self.changed_rows, late)]
+        closed = {"until_seq": until.tolist(), "recorded_until": self.times_of(until)}
+        put("claim", self._claim_columns(late, self.seq[late], first=True) | closed)
         cited = rows[self.fate[rows] != REMOVED]
         quotes = self.quote[cited].tolist()
         put(
             "citation",
             {
-                **self._numbered("citation", len(cited)),
-                **_stamps(self.seq[cited], self.moments(self.seq[cited])),
-                "id": self.ids(cited, "9"),
-                "claim": self.ids(cited),
+                **self._next_versions("citation", len(cited)),
+                **_version_columns(self.seq[cited], self.times_of(self.seq[cited])),
+                "id": self.ids_of(cited, "9"),
+                "claim": self.ids_of(cited),
                 "document": [self.document_ids[d] for d in self.document[cited].tolist()],
                 "role": ["original"] * len(cited),
                 "via": ["[]"] * len(cited),
@@ -255,35 +264,35 @@ class Made:
         for turn in (1, 2):
             self._put_assessments(put, rows[self.assessed[rows] >= turn], turn)
 
-    def put_late(self, put: Put) -> None:
+    def put_later_changes(self, put: PutRows) -> None:
         """What happened to some claims after everything else: they were repaired, retracted or taken down."""
-        moments, ids = self.moments(self.late_seq), self.ids(self.late)
-        actions = [ACTIONS[fate] for fate in self.fate[self.late].tolist()]
-        put("change", _changes(self.late_seq, moments, "claim", ids, ids, actions, revision=2))
-        put("claim", self._claims(self.late, self.late_seq))
+        moments, ids = self.times_of(self.changed_seqs), self.ids_of(self.changed_rows)
+        actions = [ACTIONS[fate] for fate in self.fate[self.changed_rows].tolist()]
+        put("change", _change_columns(self.changed_seqs, moments, "claim", ids, ids, actions, revision=2))
+        put("claim", self._claim_columns(self.changed_rows, self.changed_seqs))
 
-    def ids(self, rows: Whole, mark: str = "8") -> list[str]:
+    def ids_of(self, rows: IntegerArray, mark: str = "8") -> list[str]:
         """UUIDs of version 7: of the claims themselves, or with another `mark` of what belongs to them."""
         ids = self.claim_ids
         if mark == "8":
             return [ids[row] for row in rows.tolist()]
         return [f"{(own := ids[row])[:19]}{mark}{own[20:]}" for row in rows.tolist()]
 
-    def _numbered(self, table: str, n: int) -> dict[str, Sequence[Any]]:
+    def _next_versions(self, table: str, n: int) -> dict[str, Sequence[Any]]:
         start = self.versions[table] + 1
         self.versions[table] += n
         return {"version": range(start, start + n)}
 
-    def _put_assessments(self, put: Put, rows: Whole, turn: int) -> None:
+    def _put_assessments(self, put: PutRows, rows: IntegerArray, turn: int) -> None:
         seqs = self.seq[rows] + turn
-        moments, claims, ids = self.moments(seqs), self.ids(rows), self.ids(rows, "ab"[turn - 1])
+        moments, claims, ids = self.times_of(seqs), self.ids_of(rows), self.ids_of(rows, "ab"[turn - 1])
         grades = ((self.grades[rows] + 500 * (turn - 1)) % 1000).tolist()
-        put("change", _changes(seqs, moments, "assessment", ids, claims))
+        put("change", _change_columns(seqs, moments, "assessment", ids, claims))
         put(
             "assessment",
             {
-                **self._numbered("assessment", len(rows)),
-                **_stamps(seqs, moments),
+                **self._next_versions("assessment", len(rows)),
+                **_version_columns(seqs, moments),
                 "id": ids,
                 "claim": claims,
                 "level": [LEVELS[(g >= 2) + (g >= 300) + (g >= 950)] for g in grades],
@@ -296,12 +305,16 @@ class Made:
             },
         )
 
-    def _claims(self, rows: Whole, seqs: Whole, *, first: bool = False) -> dict[str, Sequence[Any]]:
+    def _claim_columns(
+        self, rows: IntegerArray, seqs: IntegerArray, *, first: bool = False
+    ) -> dict[str, Sequence[Any]]:
         """The versions of `rows` that stand, or those that were closed `first`."""
         n = len(rows)
-        categories, subjects, places = questions()
+        categories, subjects, places = make_questions()
         asked = self.question[rows].tolist()
-        figures = [_FIGURES[w](x) for w, x in zip(self.wording[rows].tolist(), self.number[rows].tolist(), strict=True)]
+        figures = [
+            _FIGURE_WORDINGS[w](x) for w, x in zip(self.wording[rows].tolist(), self.number[rows].tolist(), strict=True)
+        ]
         printed, kinds, value, lower, upper = zip(*figures, strict=True) if n else repeat((), 5)
         day = [self.days[d] for d in self.day[rows].tolist()]
         date = [d if known else None for d, known in zip(day, self.dated[rows].tolist(), strict=True)]
@@ -310,7 +323,7 @@ class Made:
         took_back = [self.days[d + 30] for d in self.day[rows].tolist()]
         note = self.note[rows].tolist()
         periods = [
-            _period(d, a, o)
+            _period_columns(d, a, o)
             for d, a, o in zip(day, self.aggregation[rows].tolist(), self.open[rows].tolist(), strict=True)
         ]
         period, start, end = zip(*periods, strict=True) if n else repeat((), 3)
@@ -323,10 +336,10 @@ class Made:
             strict=True,
         )
         columns: dict[str, Sequence[Any]] = {
-            **self._numbered("claim", n),
-            **_stamps(seqs, self.moments(seqs)),
+            **self._next_versions("claim", n),
+            **_version_columns(seqs, self.times_of(seqs)),
             "revision": [2 if f and not first else 1 for f in fate],
-            "id": self.ids(rows),
+            "id": self.ids_of(rows),
             "status": status,
             "category": [categories[q] for q in asked],
             "subject": [subjects[q] for q in asked],
@@ -351,27 +364,29 @@ class Made:
             "aggregation": [AGGREGATIONS[a] for a in self.aggregation[rows].tolist()],
             "date": date,
             "date_edtf": date,
-            "source": [named("source", s) for s in self.source[rows].tolist()],
+            "source": [slug_of("source", s) for s in self.source[rows].tolist()],
             "includes": ["[]"] * n,
             "excludes": ["[]"] * n,
             "note": [NOTES[each] for each in note],
             "retracted_on": [t if s == "retracted" else None for s, t in zip(status, took_back, strict=True)],
-            "standpoint": [f"{named('source', s)} {AGGREGATIONS[a]}{_line(m, o, t, k)}" for s, a, m, o, t, k in lines],
-            "recency": [_number(e) * PERIOD_END_FACTOR + _number(d) for e, d in zip(end, date, strict=True)],
+            "standpoint": [
+                f"{slug_of('source', s)} {AGGREGATIONS[a]}{_series_suffix(m, o, t, k)}" for s, a, m, o, t, k in lines
+            ],
+            "recency": [_day_number(e) * PERIOD_END_FACTOR + _day_number(d) for e, d in zip(end, date, strict=True)],
             "fingerprint": [sha256(b"%d" % i).hexdigest() for i in rows.tolist()],
-            "words": [" ".join(_words(p, self.note_words[each])) for p, each in zip(printed, note, strict=True)],
+            "words": [" ".join(_fold_words(p, self.note_words[each])) for p, each in zip(printed, note, strict=True)],
         }
-        return _erased(columns, [f == REMOVED for f in fate], first=first) if REMOVED in fate else columns
+        return _erase_removed(columns, [f == REMOVED for f in fate], first=first) if REMOVED in fate else columns
 
 
-def _skewed(chance: np.random.Generator, n: int, many: int, share: float) -> Whole:
+def _draw_skewed(chance: np.random.Generator, n: int, many: int, share: float) -> IntegerArray:
     """Numbers below `many`: 0 has its share, and the others less and less (number k about 1/k)."""
     weights = 1 / np.arange(1, many) ** 1.1
     others = 1 + chance.choice(many - 1, n, p=weights / weights.sum())
     return np.where(chance.random(n) < share, 0, others)
 
 
-def _ids(seqs: Whole, bits: Whole, mark: str) -> list[str]:
+def _make_ids(seqs: IntegerArray, bits: IntegerArray, mark: str) -> list[str]:
     """UUIDs that grow with `seqs`, as those of version 7 do with time."""
     milliseconds = (1_650_000_000_000 + seqs * 40).tolist()
     return [
@@ -380,12 +395,12 @@ def _ids(seqs: Whole, bits: Whole, mark: str) -> list[str]:
     ]
 
 
-def _stamps(seqs: Whole, moments: Sequence[str]) -> dict[str, Sequence[Any]]:
+def _version_columns(seqs: IntegerArray, moments: Sequence[str]) -> dict[str, Sequence[Any]]:
     return {"revision": [1] * len(seqs), "seq": seqs.tolist(), "recorded_at": moments}
 
 
-def _changes(
-    seqs: Whole,
+def _change_columns(
+    seqs: IntegerArray,
     moments: Sequence[str],
     kind: str,
     keys: Sequence[str],
@@ -407,19 +422,19 @@ def _changes(
     }
 
 
-def _quotes() -> list[str]:
+def _make_quotes() -> list[str]:
     """What the documents say, in words of every frequency."""
     chance = np.random.default_rng(SEED)
-    words = chance.choice(PLAIN, (QUOTES, 5))
+    words = chance.choice(FILLER_WORDS, (QUOTE_COUNT, 5))
     found = []
     for n, some in enumerate(words.tolist()):
-        rarer = [FREQUENT_WORD] * (n % 10 == 0) + [SELDOM_WORD] * (n % 200 == 1) + [RARE_WORD] * (n == 2)
+        rarer = [FREQUENT_WORD] * (n % 10 == 0) + [UNCOMMON_WORD] * (n % 200 == 1) + [RARE_WORD] * (n == 2)
         found.append(" ".join(["Officials", *some, *rarer, f"figure{n % 1000}"]))
     return found
 
 
-Figure = tuple[str, str, int | None, int | None, int | None]
-_FIGURES = (
+FigureColumns = tuple[str, str, int | None, int | None, int | None]
+_FIGURE_WORDINGS = (
     lambda x: (f"{x:,}", "plain", x, None, None),
     lambda x: (f"about {x:,}", "approximate", x, None, None),
     lambda x: (f"between {x:,} and {x + x // 5 + 1:,}", "range", None, x, x + x // 5 + 1),
@@ -431,12 +446,12 @@ _FIGURES = (
 """The wordings of a figure: as printed, kind, value, lower, upper."""
 
 
-def _words(printed: str, more: Sequence[str]) -> list[str]:
-    """`words_of` for texts that are this plain."""
+def _fold_words(printed: str, more: Sequence[str]) -> list[str]:
+    """`search_words` for texts that are this plain."""
     return sorted({*printed.replace(",", " ").split(), *more})
 
 
-def _period(day: str, aggregation: int, open_end: int) -> tuple[str, str | None, str | None]:
+def _period_columns(day: str, aggregation: int, open_end: int) -> tuple[str, str | None, str | None]:
     if open_end:
         return ("2022-02-24/..", "2022-02-24", None) if open_end == 1 else (f"../{day}", None, day)
     if aggregation == 0:
@@ -445,18 +460,18 @@ def _period(day: str, aggregation: int, open_end: int) -> tuple[str, str | None,
     return day, day, day
 
 
-def _line(modality: int, end: str | None, status: str, kind: str) -> str:
+def _series_suffix(modality: int, end: str | None, status: str, kind: str) -> str:
     """The end of a standpoint, as `standpoints.placed` puts it for claims as plain as these."""
     forecast = " forecast" if MODALITIES[modality] == "forecast" else ""
     last = " retracted" if status == "retracted" else " none" if kind == "none" else ""
     return f"{forecast}{'' if end else ' open'}{last}"
 
 
-def _number(day: str | None) -> int:
+def _day_number(day: str | None) -> int:
     return int(day.replace("-", "")) if day else 0
 
 
-def _erased(columns: dict[str, Sequence[Any]], removed: list[bool], *, first: bool) -> dict[str, Sequence[Any]]:
+def _erase_removed(columns: dict[str, Sequence[Any]], removed: list[bool], *, first: bool) -> dict[str, Sequence[Any]]:
     """The columns, with what a takedown leaves of the claims that it concerns (`events.ERASED`)."""
     texts = {name: value.value if hasattr(value, "value") else value for name, value in TAKEDOWN_VALUES.items()}
     texts |= {"standpoint": None, "recency": None, "includes": "[]", "excludes": "[]", "words": ""} | (

@@ -12,22 +12,22 @@ from sqlalchemy import make_url
 Columns = Mapping[str, Sequence[Any]]
 """Name → the values of so many rows, as text, numbers and None; times and days are text already, lists are words."""
 
-Put = Callable[[str, Columns], None]
+PutRows = Callable[[str, Columns], None]
 
-LOADED = ("change", "document", "claim", "citation", "assessment")
-LISTS = ("words",)
-MOMENTS = ("at", "recorded_at", "recorded_until")
+LOADED_TABLES = ("change", "document", "claim", "citation", "assessment")
+LIST_COLUMNS = ("words",)
+TIME_COLUMNS = ("at", "recorded_at", "recorded_until")
 
 
 @contextmanager
-def loading(url: str) -> Iterator[Put]:
+def bulk_load(url: str) -> Iterator[PutRows]:
     """Put rows into the tables of `LOADED`; when the block ends, all indices stand again."""
-    with _sqlite(url) if url.startswith("sqlite") else _postgresql(url) as put:
+    with _bulk_load_sqlite(url) if url.startswith("sqlite") else _bulk_load_postgresql(url) as put:
         yield put
 
 
 @contextmanager
-def _sqlite(url: str) -> Iterator[Put]:
+def _bulk_load_sqlite(url: str) -> Iterator[PutRows]:
     database = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
     # What is loaded is valid: enumerations and references are not looked up again for each row.
     for pragma in ("journal_mode=OFF", "synchronous=OFF", "ignore_check_constraints=ON", "foreign_keys=OFF"):
@@ -35,7 +35,9 @@ def _sqlite(url: str) -> Iterator[Put]:
     for pragma in ("cache_size=-400000", "temp_store=MEMORY"):
         database.execute(f"PRAGMA {pragma}")
     wanted = "SELECT type, name, sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL"
-    made = [row for row in database.execute(wanted) if row[2].split(" ON ")[1].split(None, 1)[0].strip('"') in LOADED]
+    made = [
+        row for row in database.execute(wanted) if row[2].split(" ON ")[1].split(None, 1)[0].strip('"') in LOADED_TABLES
+    ]
     database.execute("BEGIN")
     for kind, name, _ in made:
         database.execute(f"DROP {kind} {name}")
@@ -56,7 +58,7 @@ def _sqlite(url: str) -> Iterator[Put]:
 
 
 @contextmanager
-def _postgresql(url: str) -> Iterator[Put]:
+def _bulk_load_postgresql(url: str) -> Iterator[PutRows]:
     address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as database:
         for setting in ("session_replication_role = replica", "synchronous_commit = off", "timezone = 'UTC'"):
@@ -66,14 +68,14 @@ def _postgresql(url: str) -> Iterator[Put]:
             "SELECT i.indexname, i.indexdef FROM pg_indexes i WHERE i.schemaname = 'public' AND i.tablename = ANY(%s)"
             " AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conname = i.indexname)"
         )
-        made = database.execute(wanted, [list(LOADED)]).fetchall()
+        made = database.execute(wanted, [list(LOADED_TABLES)]).fetchall()
         for name, _ in made:
             database.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
 
         def put(table: str, columns: Columns) -> None:
             if not next(iter(columns.values())):
                 return
-            shown = [_texts(name, values) for name, values in columns.items()]
+            shown = [_copy_texts(name, values) for name, values in columns.items()]
             names = sql.SQL(", ").join(map(sql.Identifier, columns))
             into = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
             with database.cursor().copy(into) as copy:
@@ -89,11 +91,11 @@ def _postgresql(url: str) -> Iterator[Put]:
         database.execute("VACUUM (ANALYZE)")
 
 
-def _texts(name: str, values: Sequence[Any]) -> Sequence[str]:
+def _copy_texts(name: str, values: Sequence[Any]) -> Sequence[str]:
     """The values of a column in the text format of COPY; nothing in them needs an escape."""
-    if name in LISTS:
+    if name in LIST_COLUMNS:
         return [f"{{{value.replace(' ', ',')}}}" for value in values]
-    if name in MOMENTS:
+    if name in TIME_COLUMNS:
         return [f"{value}+00" for value in values]
     if None in values:
         return ["\\N" if value is None else str(value) for value in values]

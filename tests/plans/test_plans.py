@@ -22,9 +22,9 @@ from app.database.keyset import write_cursor
 from app.database.read_session import ReadSession, read_session
 from app.errors import QueryTooBroad
 from tests.examples import assert_problem
-from tests.plans.cases import CASES, NARROW
-from tests.plans.filled import fill
-from tests.registers import Register, opened, settings_for
+from tests.plans.cases import FILTER_CASES, NARROW_FILTERS
+from tests.plans.filled import fill_register
+from tests.registers import Register, make_settings, open_register
 
 CLAIMS = int(os.environ.get("TEST_CLAIMS", "1000000"))
 LIMIT = 50
@@ -132,11 +132,11 @@ def questions() -> Iterator[tuple[dict[str, Any], Sort, bool]]:
     """Every filter with every sort, and pairs of filters: from the first page and from the middle."""
     chance = random.Random(5)  # noqa: S311 - the same questions each time
     sorts = list(Sort)
-    for n, case in enumerate(CASES):
+    for n, case in enumerate(FILTER_CASES):
         for sort in sorts:
             yield case, sort, False
         yield case, sorts[n % len(sorts)], True
-    single = [case for case in CASES if case]
+    single = [case for case in FILTER_CASES if case]
     for _ in range(PAIRS):
         one, other = chance.sample(single, 2)
         if not one.keys() & other.keys() and not _ends_before(one | other):
@@ -180,20 +180,20 @@ def check(database: Database) -> tuple[list[str], int]:
 
 
 def test_every_filter_has_its_cases() -> None:
-    asked = [name for case in CASES for name in case]
-    assert set(FILTERS) - NARROW <= set(asked)
-    assert all(asked.count(name) >= 2 for name in set(FILTERS) - NARROW), "a common value, and a rare one"
+    asked = [name for case in FILTER_CASES for name in case]
+    assert set(FILTERS) - NARROW_FILTERS <= set(asked)
+    assert all(asked.count(name) >= 2 for name in set(FILTERS) - NARROW_FILTERS), "a common value, and a rare one"
 
 
 def test_no_question_looks_at_many_more_rows_than_it_needs(make_database: Callable[[str], str]) -> None:
     url = make_database("empty")
-    fill(url, CLAIMS)
-    database = Database(settings_for(url))
+    fill_register(url, CLAIMS)
+    database = Database(make_settings(url))
     wrong, refused = check(database)
     database.close()
     assert not wrong, "\n".join(wrong)
     assert refused <= 5
-    for register in opened(url):
+    for register in open_register(url):
         _too_broad(register)
 
 

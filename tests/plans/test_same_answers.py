@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.claims.search import planner as finding
+from app.claims.search import planner
 from app.claims.search.filters import ClaimQuery, Sort
 from app.claims.search.planner import SearchResult, find_page
 from app.database.engine import Database
 from app.database.read_session import ReadSession, read_session
 from app.vocabulary.reference_data import get_reference_data
-from tests.plans.cases import CASES
-from tests.plans.filled import fill
-from tests.registers import Copies, settings_for
+from tests.plans.cases import FILTER_CASES
+from tests.plans.filled import fill_register
+from tests.registers import DatabaseCopies, make_settings
 
 CLAIMS = 3_000
 QUESTIONS = int(os.environ.get("TEST_STEPS", "90"))
@@ -26,10 +26,10 @@ Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def database(copies: Copies) -> Iterator[Database]:
-    url = copies.make("empty")
-    fill(url, CLAIMS)
-    made = Database(settings_for(url))
+def database(copies: DatabaseCopies) -> Iterator[Database]:
+    url = copies.create_copy("empty")
+    fill_register(url, CLAIMS)
+    made = Database(make_settings(url))
     yield made
     made.close()
 
@@ -100,7 +100,7 @@ def plainly(claims: list[Row], query: ClaimQuery, known: Any, as_of: int | None)
             "q": lambda words: all(
                 word in row["words"]
                 or any(word in each["words"] for each in cited)
-                or any(word in known.words[kind].get(row[kind], ()) for kind in known.words)
+                or any(word in known.name_words[kind].get(row[kind], ()) for kind in known.name_words)
                 for word in words.split()
             ),
         }
@@ -157,10 +157,10 @@ def walked(database: Database, query: ClaimQuery, as_of: int | None) -> tuple[li
 def test_a_page_is_what_a_plain_look_at_every_claim_finds(
     database: Database, monkeypatch: pytest.MonkeyPatch, short: int, few: int
 ) -> None:
-    monkeypatch.setattr(finding, "SHORT_WALK", short)
-    monkeypatch.setattr(finding, "FEW", few)
-    for name in ("ROUNDS", "FULL_TEXT_ROUNDS"):
-        monkeypatch.setattr(finding, name, (20, few) if few else ())
+    monkeypatch.setattr(planner, "SHORT_SCAN_ROWS_PER_RESULT", short)
+    monkeypatch.setattr(planner, "MAX_LOOKUP_CLAIMS", few)
+    for name in ("COUNT_LIMITS", "FULL_TEXT_COUNT_LIMITS"):
+        monkeypatch.setattr(planner, name, (20, few) if few else ())
     chance = random.Random(few)  # noqa: S311 - the same questions each time
     with read_session(database, plan_once=True) as found:
         claims = everything(found)
@@ -170,7 +170,7 @@ def test_a_page_is_what_a_plain_look_at_every_claim_finds(
         }
     document = next(iter(claims[5]["citations"]))["document"]
     for _ in range(QUESTIONS // 3):
-        one, other = chance.sample([*CASES, {"document": [document]}], 2)
+        one, other = chance.sample([*FILTER_CASES, {"document": [document]}], 2)
         asked = one | (other if chance.random() < 0.7 else {})
         if any(low in asked and high in asked and asked[low] > asked[high] for low, high in RANGES):
             continue

@@ -6,12 +6,18 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter
 
-from app.references.bibliography import bibtex, caveats, document_item, escaped, record_item
-from app.sentences.sentence import cite
+from app.references.bibliography import (
+    build_document_item,
+    build_record_item,
+    escape_bibtex,
+    format_bibtex,
+    list_caveats,
+)
+from app.sentences.sentence import write_claim_text
 from app.starter.load import starter_id
 from tests.registers import Register
-from tests.sentences.cards import card, citation, names
-from tests.sentences.starter_sentences import FILE, sentences
+from tests.sentences.cards import make_citation, make_claim, make_names
+from tests.sentences.starter_sentences import SENTENCES_FILE, read_sentences
 
 CSIS = starter_id("csis-2025-06-03")
 EXAMPLE = (
@@ -84,8 +90,8 @@ def test_the_citation_says_what_it_rests_on(reading: Register) -> None:
 
 
 def test_every_starter_claim_has_a_sentence_that_a_reader_can_judge(reading: Register) -> None:
-    told = sentences(reading)
-    assert told == FILE.read_text(encoding="utf-8").splitlines(), (
+    told = read_sentences(reading)
+    assert told == SENTENCES_FILE.read_text(encoding="utf-8").splitlines(), (
         "the sentences changed: run `python -m tests.sentences.starter_sentences`, and read the difference"
     )
 
@@ -121,21 +127,21 @@ def test_csl_json_is_what_the_schema_asks_for(reading: Register, claims: list[di
 
 
 def test_only_the_claimants_own_document_has_it_as_author() -> None:
-    own, relayed = card(citations=[citation("csis", role="original")]), card()
-    item = document_item(own, names(own), cite(own, names(own)))
+    own, relayed = make_claim(citations=[make_citation("csis", role="original")]), make_claim()
+    item = build_document_item(own, make_names(own), write_claim_text(own, make_names(own)))
     assert item is not None
     assert item["author"] == [{"literal": "Center for Strategic and International Studies"}]
     assert item["type"] == "report"
-    other = document_item(relayed, names(relayed), cite(relayed, names(relayed)))
+    other = build_document_item(relayed, make_names(relayed), write_claim_text(relayed, make_names(relayed)))
     assert other is not None
     assert (other["type"], "author" in other, "issued" in other) == ("article-newspaper", False, False)
 
 
 def test_the_record_is_linked_only_where_it_has_a_public_address() -> None:
-    made = card()
-    told = cite(made, names(made))
-    assert "URL" not in record_item(made, told, "")
-    assert record_item(made, told, "https://claims.example.org/v1/x")["URL"] == "https://claims.example.org/v1/x"
+    made = make_claim()
+    told = write_claim_text(made, make_names(made))
+    assert "URL" not in build_record_item(made, told, "")
+    assert build_record_item(made, told, "https://claims.example.org/v1/x")["URL"] == "https://claims.example.org/v1/x"
 
 
 def test_bibtex_is_escaped_and_balanced() -> None:
@@ -143,11 +149,11 @@ def test_bibtex_is_escaped_and_balanced() -> None:
         "title": r"50% of {A_B} & C#1 ~ $5 \ ^ “é”" + "\n next",
         "url": "https://example.org/a_b?c=1%20&d={x}\\y#z",
     }
-    made = card(citations=[citation("csis", role="original", document=document)])
-    told = cite(made, names(made))
-    item = document_item(made, names(made), told)
+    made = make_claim(citations=[make_citation("csis", role="original", document=document)])
+    told = write_claim_text(made, make_names(made))
+    item = build_document_item(made, make_names(made), told)
     assert item is not None
-    text = bibtex([item, record_item(made, told, "")])
+    text = format_bibtex([item, build_record_item(made, told, "")])
     assert (
         r"title = {{50\% of \textbraceleft{}A\_B\textbraceright{} \& C\#1 \textasciitilde{} \$5 \textbackslash{}"
         r" \textasciicircum{} “é” next}}"
@@ -161,7 +167,7 @@ def test_bibtex_is_escaped_and_balanced() -> None:
     assert depth == 0
     keys = re.findall(r"^@misc\{([a-z0-9-]+),$", text, re.MULTILINE)
     assert len(set(keys)) == len(keys) == 2
-    assert escaped("a\tb") == "a b"
+    assert escape_bibtex("a\tb") == "a b"
 
 
 def test_bibtex_of_every_starter_claim_has_two_entries(reading: Register, claims: list[dict[str, Any]]) -> None:
@@ -172,9 +178,12 @@ def test_bibtex_of_every_starter_claim_has_two_entries(reading: Register, claims
 
 
 def test_what_the_sentence_has_no_room_for_is_listed() -> None:
-    others = [citation("ap", fidelity="distorted", gap="Prints it as killed."), citation("reuters", fidelity="rounded")]
-    made = card(citations=[citation(gap="Undated."), *others], note="A floor.")
-    found = caveats(made, names(made), cite(made, names(made)))
+    others = [
+        make_citation("ap", fidelity="distorted", gap="Prints it as killed."),
+        make_citation("reuters", fidelity="rounded"),
+    ]
+    made = make_claim(citations=[make_citation(gap="Undated."), *others], note="A floor.")
+    found = list_caveats(made, make_names(made), write_claim_text(made, make_names(made)))
     assert found == [
         "Undated.",
         "The Associated Press changes the figure or what it means. Prints it as killed.",

@@ -4,30 +4,32 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from app.sentences.phrases import Source
-from app.sentences.sentence import Names
+from app.sentences.phrases import SourceDetails
+from app.sentences.sentence import ClaimNames
 
 SOURCES = {
     source.slug: source
     for source in (
-        Source("csis", "Center for Strategic and International Studies", "think_tank"),
-        Source("gs", "General Staff of the Armed Forces of Ukraine", "military"),
-        Source("mediazona", "Mediazona and BBC Russian, count of named dead", "research"),
-        Source("soldier", "A Russian soldier who fought at Vovchansk", "witness", anonymous=True),
-        Source("officials", "US officials, not named", "government", anonymous=True),
-        Source("putin", "Vladimir Putin, President of Russia", "government"),
-        Source("peskov", "Dmitry Peskov, Kremlin spokesman", "government"),
-        Source("white-house", "White House (National Security Council)", "government"),
-        Source("kofman", "Michael Kofman, military analyst", "individual"),
-        Source("hrmmu", "Human Rights Monitoring Mission", "intergovernmental"),
-        Source("ocha", "Office for the Coordination of Humanitarian Affairs (OCHA)", "intergovernmental"),
-        Source("ki", "The Kyiv Independent", "media"),
-        Source("reuters", "Reuters", "media"),
-        Source("ap", "Associated Press", "media"),
-        Source("lee", "Lee Seong-kweun, member of the National Assembly", "individual"),
-        Source("data", "2022 Ukraine Russia War Dataset (Petro Ivaniuk)", "dataset"),
-        Source("economist", "The Economist", "media"),
-        Source("spokesman", "Jane Doe", "individual", speaks_for=Source("mod", "Ministry of Defence", "government")),
+        SourceDetails("csis", "Center for Strategic and International Studies", "think_tank"),
+        SourceDetails("gs", "General Staff of the Armed Forces of Ukraine", "military"),
+        SourceDetails("mediazona", "Mediazona and BBC Russian, count of named dead", "research"),
+        SourceDetails("soldier", "A Russian soldier who fought at Vovchansk", "witness", anonymous=True),
+        SourceDetails("officials", "US officials, not named", "government", anonymous=True),
+        SourceDetails("putin", "Vladimir Putin, President of Russia", "government"),
+        SourceDetails("peskov", "Dmitry Peskov, Kremlin spokesman", "government"),
+        SourceDetails("white-house", "White House (National Security Council)", "government"),
+        SourceDetails("kofman", "Michael Kofman, military analyst", "individual"),
+        SourceDetails("hrmmu", "Human Rights Monitoring Mission", "intergovernmental"),
+        SourceDetails("ocha", "Office for the Coordination of Humanitarian Affairs (OCHA)", "intergovernmental"),
+        SourceDetails("ki", "The Kyiv Independent", "media"),
+        SourceDetails("reuters", "Reuters", "media"),
+        SourceDetails("ap", "Associated Press", "media"),
+        SourceDetails("lee", "Lee Seong-kweun, member of the National Assembly", "individual"),
+        SourceDetails("data", "2022 Ukraine Russia War Dataset (Petro Ivaniuk)", "dataset"),
+        SourceDetails("economist", "The Economist", "media"),
+        SourceDetails(
+            "spokesman", "Jane Doe", "individual", speaks_for=SourceDetails("mod", "Ministry of Defence", "government")
+        ),
     )
 }
 SUBJECTS = {
@@ -64,19 +66,19 @@ CATEGORIES: dict[str, tuple[tuple[str, ...] | None, str]] = {
     "Temperature anomaly": ((), "°C"),
     "Food aid": (None, "tonnes"),
 }
-EMPTY = dict.fromkeys(("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "coverage", "out_of"))
+EMPTY_FIGURE = dict.fromkeys(("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "coverage", "out_of"))
 
 
-def figure(as_printed: str, **numbers: Any) -> dict[str, Any]:
+def make_figure(as_printed: str, **numbers: Any) -> dict[str, Any]:
     """A figure with its inclusive flags filled in, as the register does."""
-    made = {**EMPTY, "approximate": False, "relative_to": None, "unit": "persons", "kind": "plain", **numbers}
+    made = {**EMPTY_FIGURE, "approximate": False, "relative_to": None, "unit": "persons", "kind": "plain", **numbers}
     for end in ("lower", "upper"):
         if made[end] is not None and made[f"{end}_inclusive"] is None:
             made[f"{end}_inclusive"] = True
     return {"as_printed": as_printed, **made}
 
 
-def citation(publisher: str | None = "ki", **more: Any) -> dict[str, Any]:
+def make_citation(publisher: str | None = "ki", **more: Any) -> dict[str, Any]:
     """A citation in a document of `publisher`."""
     document = {
         "id": "01a1f640-bc00-7000-8000-000000000001",
@@ -100,7 +102,7 @@ def citation(publisher: str | None = "ki", **more: Any) -> dict[str, Any]:
     return {"document": document, **plain, **more}
 
 
-def card(told: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+def make_claim(told: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     """A claim: over 950,000 casualties, unless said otherwise."""
     made = {
         "id": "01a1f640-bc00-7528-9916-436a9224d91e",
@@ -111,7 +113,7 @@ def card(told: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         "place": "war",
         "proposition": "quantity",
         "modality": "estimate",
-        "figure": figure("over 950,000", lower=950000, lower_inclusive=False),
+        "figure": make_figure("over 950,000", lower=950000, lower_inclusive=False),
         "edtf": "2022-02-24/2025-06-03",
         "aggregation": "cumulative",
         "date": date(2025, 6, 3),
@@ -120,7 +122,7 @@ def card(told: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         "confidence": None,
         "includes": [],
         "excludes": [],
-        "citations": [citation()],
+        "citations": [make_citation()],
         "note": None,
         "retracted_on": None,
         "recorded_at": datetime(2026, 11, 20, 10, tzinfo=UTC),
@@ -133,6 +135,6 @@ def card(told: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
     return made
 
 
-def names(made: Mapping[str, Any], disputed: tuple[str, ...] = ()) -> Names:
+def make_names(made: Mapping[str, Any], disputed: tuple[str, ...] = ()) -> ClaimNames:
     """The names that a claim of `card` refers to."""
-    return Names(made["category"], CATEGORIES[made["category"]][0], SUBJECTS, PLACES, SOURCES, disputed)
+    return ClaimNames(made["category"], CATEGORIES[made["category"]][0], SUBJECTS, PLACES, SOURCES, disputed)

@@ -3,12 +3,12 @@
 import tempfile
 from pathlib import Path
 
-from tests.registers import Copies, Register, opened
+from tests.registers import DatabaseCopies, Register, open_register
 
-FILE = Path(__file__).parent / "starter_sentences.txt"
+SENTENCES_FILE = Path(__file__).parent / "starter_sentences.txt"
 
 
-def sentences(register: Register) -> list[str]:
+def read_sentences(register: Register) -> list[str]:
     """One sentence a claim, in the order of the list of claims."""
     claims = register.get("/v1/claims?limit=1000").json()["data"]
     answers = [register.get(f"/v1/claims/{claim['id']}/citation.txt") for claim in claims]
@@ -19,8 +19,8 @@ def sentences(register: Register) -> list[str]:
 def main() -> None:
     """Write the file anew."""
     with tempfile.TemporaryDirectory() as folder:
-        for register in opened(Copies(Path(folder), None).make("starter")):
-            FILE.write_text("\n".join(sentences(register)) + "\n", encoding="utf-8")
+        for register in open_register(DatabaseCopies(Path(folder), None).create_copy("starter")):
+            SENTENCES_FILE.write_text("\n".join(read_sentences(register)) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

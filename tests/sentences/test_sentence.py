@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sentences.phrases import Source, is_person, source_mention
-from app.sentences.sentence import Names, chosen, cite
-from tests.sentences.cards import card, citation, figure, names
+from app.sentences.phrases import SourceDetails, is_person, mention_source
+from app.sentences.sentence import ClaimNames, choose_citation, write_claim_text
+from tests.sentences.cards import make_citation, make_claim, make_figure, make_names
 
 KILLED = {"category": "Killed"}
 COUNT = {"category": "Killed", "modality": "count", "source": "mediazona"}
-FEW = figure("1,351", value=1351)
+FEW = make_figure("1,351", value=1351)
 CSIS = "CSIS estimated on 3 June 2025 that"
 KI = "the Kyiv Independent"
 LEE = "Lee Seong-kweun, member of the National Assembly"
@@ -23,50 +23,53 @@ INSTITUTE = "Center for Strategic and International Studies"
 UNSTATED = "(whether that includes the wounded was not said)"
 IN_UKRAINE = "in Ukraine since 24 February 2022, the Kyiv Independent reported."
 WORDINGS: list[tuple[dict[str, Any], str]] = [
-    (figure("1,351", value=1351), "1,351 members"),
-    (figure("1351", value=1351), "1351 members"),
-    (figure("1351000", value=1351000), "1,351,000 members"),
-    (figure("approximately 1,149", value=1149, approximate=True), "approximately 1,149 members"),
-    (figure("Around 2,000", value=2000, approximate=True), "around 2,000 members"),
-    (figure("~300,000", value=300000, approximate=True), "about 300,000 members"),
-    (figure("500,000", value=500000, approximate=True), "about 500,000 members"),
-    (figure("a thousand", value=1000, approximate=True), "about 1,000 members"),
-    (figure("surpassed one million", lower=10**6, lower_inclusive=False), "over one million members"),
-    (figure("topped 1 million", lower=10**6, lower_inclusive=False), "over 1 million members"),
-    (figure("more than 3000", lower=3000, lower_inclusive=False), "more than 3000 members"),
-    (figure("at least 300", lower=300), "at least 300 members"),
-    (figure("4515", lower=4515), "at least 4,515 members"),
-    (figure("20万186人", lower=200186), "at least 200,186 members"),
-    (figure("mindestens ungefähr 300", lower=300, approximate=True), "at least about 300 members"),
-    (figure("up to 250,000", upper=250000), "up to 250,000 members"),
-    (figure("as many as 250,000", upper=250000), "as many as 250,000 members"),
-    (figure("weniger als 70", upper=70, upper_inclusive=False), "under 70 members"),
-    (figure("nearly 950,000", upper=950000, upper_inclusive=False, approximate=True), "nearly 950,000 members"),
-    (figure("approaching 1,000", upper=1000, upper_inclusive=False, approximate=True), "nearly 1,000 members"),
-    (figure("nearing 200,000", upper=200000, upper_inclusive=False, approximate=True), "nearly 200,000 members"),
-    (figure("60,000–70,000", lower=60000, upper=70000), "60,000–70,000 members"),
-    (figure("60,000 to 100,000", lower=60000, upper=100000), "60,000 to 100,000 members"),
-    (figure("106,000-140,000", lower=106000, upper=140000), "between 106,000 and 140,000 members"),
-    (figure("70 or 80,000", lower=70000, upper=80000), "between 70,000 and 80,000 members"),
-    (figure("od 60 do 70 tys.", lower=60000, upper=70000, approximate=True), "between about 60,000 and 70,000 members"),
-    (figure(">5 bis 10", lower=5, upper=10, lower_inclusive=False), "over 5 and up to 10 members"),
-    (figure("de 984 000 à 1,44 M", lower=984000, upper=1440000), "between 984,000 and 1,440,000 members"),
-    (figure("1,2 bis 1,4 Mio.", lower=1200000, upper=1400000), "between 1.2 million and 1.4 million members"),
-    (figure("thousands more"), "thousands more members"),
-    (figure("several hundred"), "several hundred members"),
-    (figure("dozens"), "dozens of members"),
-    (figure("12 of the 100", value=12, out_of=100), "12 of the 100 members"),
-    (figure("12 von 100", value=12, out_of=100), "12 of 100 members"),
-    (figure("at least 12", lower=12, out_of=100), "at least 12 of 100 members"),
+    (make_figure("1,351", value=1351), "1,351 members"),
+    (make_figure("1351", value=1351), "1351 members"),
+    (make_figure("1351000", value=1351000), "1,351,000 members"),
+    (make_figure("approximately 1,149", value=1149, approximate=True), "approximately 1,149 members"),
+    (make_figure("Around 2,000", value=2000, approximate=True), "around 2,000 members"),
+    (make_figure("~300,000", value=300000, approximate=True), "about 300,000 members"),
+    (make_figure("500,000", value=500000, approximate=True), "about 500,000 members"),
+    (make_figure("a thousand", value=1000, approximate=True), "about 1,000 members"),
+    (make_figure("surpassed one million", lower=10**6, lower_inclusive=False), "over one million members"),
+    (make_figure("topped 1 million", lower=10**6, lower_inclusive=False), "over 1 million members"),
+    (make_figure("more than 3000", lower=3000, lower_inclusive=False), "more than 3000 members"),
+    (make_figure("at least 300", lower=300), "at least 300 members"),
+    (make_figure("4515", lower=4515), "at least 4,515 members"),
+    (make_figure("20万186人", lower=200186), "at least 200,186 members"),
+    (make_figure("mindestens ungefähr 300", lower=300, approximate=True), "at least about 300 members"),
+    (make_figure("up to 250,000", upper=250000), "up to 250,000 members"),
+    (make_figure("as many as 250,000", upper=250000), "as many as 250,000 members"),
+    (make_figure("weniger als 70", upper=70, upper_inclusive=False), "under 70 members"),
+    (make_figure("nearly 950,000", upper=950000, upper_inclusive=False, approximate=True), "nearly 950,000 members"),
+    (make_figure("approaching 1,000", upper=1000, upper_inclusive=False, approximate=True), "nearly 1,000 members"),
+    (make_figure("nearing 200,000", upper=200000, upper_inclusive=False, approximate=True), "nearly 200,000 members"),
+    (make_figure("60,000–70,000", lower=60000, upper=70000), "60,000–70,000 members"),
+    (make_figure("60,000 to 100,000", lower=60000, upper=100000), "60,000 to 100,000 members"),
+    (make_figure("106,000-140,000", lower=106000, upper=140000), "between 106,000 and 140,000 members"),
+    (make_figure("70 or 80,000", lower=70000, upper=80000), "between 70,000 and 80,000 members"),
+    (
+        make_figure("od 60 do 70 tys.", lower=60000, upper=70000, approximate=True),
+        "between about 60,000 and 70,000 members",
+    ),
+    (make_figure(">5 bis 10", lower=5, upper=10, lower_inclusive=False), "over 5 and up to 10 members"),
+    (make_figure("de 984 000 à 1,44 M", lower=984000, upper=1440000), "between 984,000 and 1,440,000 members"),
+    (make_figure("1,2 bis 1,4 Mio.", lower=1200000, upper=1400000), "between 1.2 million and 1.4 million members"),
+    (make_figure("thousands more"), "thousands more members"),
+    (make_figure("several hundred"), "several hundred members"),
+    (make_figure("dozens"), "dozens of members"),
+    (make_figure("12 of the 100", value=12, out_of=100), "12 of the 100 members"),
+    (make_figure("12 von 100", value=12, out_of=100), "12 of 100 members"),
+    (make_figure("at least 12", lower=12, out_of=100), "at least 12 of 100 members"),
 ]
 
 
 def told(made: dict[str, Any], disputed: tuple[str, ...] = ()) -> str:
-    return cite(made, names(made, disputed)).sentence
+    return write_claim_text(made, make_names(made, disputed)).sentence
 
 
 def test_the_sentence_of_the_contract() -> None:
-    assert told(card()) == (
+    assert told(make_claim()) == (
         "CSIS estimated on 3 June 2025 that Russian forces had suffered over 950,000 casualties (killed and wounded) "
         "in Ukraine since 24 February 2022, the Kyiv Independent reported."
     )
@@ -74,7 +77,7 @@ def test_the_sentence_of_the_contract() -> None:
 
 @pytest.mark.parametrize(("printed", "words"), WORDINGS, ids=[printed["as_printed"] for printed, _ in WORDINGS])
 def test_every_wording_keeps_its_hedge(printed: dict[str, Any], words: str) -> None:
-    made = card(KILLED, figure=printed)
+    made = make_claim(KILLED, figure=printed)
     assert told(made) == f"{CSIS} {words} of Russian forces had been killed {IN_UKRAINE}"
 
 
@@ -82,7 +85,9 @@ def test_every_wording_keeps_its_hedge(printed: dict[str, Any], words: str) -> N
     ("printed", "words", "cell"),
     [
         (
-            figure("47,000 (40,000–55,000)", value=47000, lower=40000, upper=55000, approximate=True, coverage=0.95),
+            make_figure(
+                "47,000 (40,000–55,000)", value=47000, lower=40000, upper=55000, approximate=True, coverage=0.95
+            ),
             (
                 "about 47,000 members of Russian forces had been killed in Ukraine since 24 February 2022, with a range"
                 " of 40,000 to 55,000 at 95% confidence, the"
@@ -90,7 +95,7 @@ def test_every_wording_keeps_its_hedge(printed: dict[str, Any], words: str) -> N
             "about 47,000 (40,000 to 55,000 at 95% confidence)",
         ),
         (
-            figure("14.9 million (13.3–16.6)", value=14900000, lower=13300000, upper=16600000),
+            make_figure("14.9 million (13.3–16.6)", value=14900000, lower=13300000, upper=16600000),
             (
                 "14.9 million members of Russian forces had been killed in Ukraine since 24 February 2022, with a range"
                 " of 13.3 million to 16.6 million, the"
@@ -98,7 +103,7 @@ def test_every_wording_keeps_its_hedge(printed: dict[str, Any], words: str) -> N
             "14.9 million (13.3 million to 16.6 million)",
         ),
         (
-            figure("60,000 to 70,000", lower=60000, upper=70000, coverage=0.995),
+            make_figure("60,000 to 70,000", lower=60000, upper=70000, coverage=0.995),
             (
                 "60,000 to 70,000 members of Russian forces had been killed in Ukraine since 24 February 2022, with"
                 " 99.5% confidence, the"
@@ -106,7 +111,7 @@ def test_every_wording_keeps_its_hedge(printed: dict[str, Any], words: str) -> N
             "60,000 to 70,000 (with 99.5% confidence)",
         ),
         (
-            figure("ужас"),
+            make_figure("ужас"),
             (
                 "an unstated number of members of Russian forces had been killed in Ukraine since 24 February 2022,"
                 " described as “ужас”, the"
@@ -116,7 +121,7 @@ def test_every_wording_keeps_its_hedge(printed: dict[str, Any], words: str) -> N
     ],
 )
 def test_a_range_around_an_estimate_and_its_share_are_told(printed: dict[str, Any], words: str, cell: str) -> None:
-    made = cite(card(KILLED, figure=printed), names(card(KILLED)))
+    made = write_claim_text(make_claim(KILLED, figure=printed), make_names(make_claim(KILLED)))
     assert words in made.sentence
     assert made.figure == cell
 
@@ -131,7 +136,7 @@ def test_a_range_around_an_estimate_and_its_share_are_told(printed: dict[str, An
     ],
 )
 def test_the_verb_says_how_the_source_holds_it(modality: str, words: str) -> None:
-    assert told(card(KILLED, figure=FEW, modality=modality)) == f"CSIS {words} {IN_UKRAINE}"
+    assert told(make_claim(KILLED, figure=FEW, modality=modality)) == f"CSIS {words} {IN_UKRAINE}"
 
 
 @pytest.mark.parametrize(
@@ -183,9 +188,10 @@ def test_the_verb_says_how_the_source_holds_it(modality: str, words: str) -> Non
 def test_everything_counted_reads_well_as_estimate_and_as_count(
     more: dict[str, Any], estimated: str, counted: str
 ) -> None:
-    assert told(card(more, figure=FEW)) == f"{CSIS} {estimated} {IN_UKRAINE}"
+    assert told(make_claim(more, figure=FEW)) == f"{CSIS} {estimated} {IN_UKRAINE}"
     assert (
-        told(card(more, figure=FEW, modality="count")) == f"CSIS gave on 3 June 2025 a count of {counted} {IN_UKRAINE}"
+        told(make_claim(more, figure=FEW, modality="count"))
+        == f"CSIS gave on 3 June 2025 a count of {counted} {IN_UKRAINE}"
     )
 
 
@@ -223,18 +229,20 @@ def test_everything_counted_reads_well_as_estimate_and_as_count(
     ],
 )
 def test_every_period_is_put_into_words(edtf: str, aggregation: str, words: str) -> None:
-    made = card(KILLED, figure=FEW, edtf=edtf, aggregation=aggregation)
+    made = make_claim(KILLED, figure=FEW, edtf=edtf, aggregation=aggregation)
     expected = f"1,351 members of Russian forces had been killed in Ukraine {words}, the Kyiv Independent reported."
     assert told(made) == f"{CSIS} {expected}"
 
 
 def test_a_rate_is_told_by_the_day() -> None:
-    rate = {"edtf": "2024-09", "aggregation": "rate", "figure": figure("1,271", value=1271)}
-    made = cite(card(rate), names(card(rate)))
+    rate = {"edtf": "2024-09", "aggregation": "rate", "figure": make_figure("1,271", value=1271)}
+    made = write_claim_text(make_claim(rate), make_names(make_claim(rate)))
     assert "had suffered 1,271 casualties (killed and wounded) a day in Ukraine in September 2024" in made.sentence
     assert made.figure == "1,271 a day"
-    assert "1,271 members of Russian forces a day had been killed" in told(card(KILLED, **rate))
-    assert "a count of 1,271 casualties (killed and wounded) a day suffered by" in told(card(rate, modality="count"))
+    assert "1,271 members of Russian forces a day had been killed" in told(make_claim(KILLED, **rate))
+    assert "a count of 1,271 casualties (killed and wounded) a day suffered by" in told(
+        make_claim(rate, modality="count")
+    )
 
 
 @pytest.mark.parametrize(
@@ -250,12 +258,12 @@ def test_a_rate_is_told_by_the_day() -> None:
     ],
 )
 def test_an_uncertain_date_is_told_as_such(day: date | None, edtf: str | None, words: str) -> None:
-    assert told(card(date=day, date_edtf=edtf)).startswith(f"CSIS {words} Russian forces had suffered")
+    assert told(make_claim(date=day, date_edtf=edtf)).startswith(f"CSIS {words} Russian forces had suffered")
 
 
 def test_the_sources_own_hedge_stays() -> None:
-    assert "estimated on 3 June 2025 (“likely”) that" in told(card(confidence={"stated": "likely"}))
-    assert "(" not in told(card(KILLED, confidence={"stated": None}))
+    assert "estimated on 3 June 2025 (“likely”) that" in told(make_claim(confidence={"stated": "likely"}))
+    assert "(" not in told(make_claim(KILLED, confidence={"stated": None}))
 
 
 def test_a_ratio_names_both_sides() -> None:
@@ -263,24 +271,24 @@ def test_a_ratio_names_both_sides() -> None:
         "proposition": "ratio",
         "source": "putin",
         "category": "Irrecoverable losses (not defined)",
-        "figure": figure("one to five", value=1, out_of=5, relative_to="ukrainian-forces"),
+        "figure": make_figure("one to five", value=1, out_of=5, relative_to="ukrainian-forces"),
     }
-    made = cite(card(ratio), names(card(ratio)))
+    made = write_claim_text(make_claim(ratio), make_names(make_claim(ratio)))
     assert made.sentence == (
         "Vladimir Putin, President of Russia, estimated on 3 June 2025 that the ratio of irrecoverable losses (what "
         "that includes was not said) among Russian forces to those of Ukrainian forces in Ukraine since 24 February "
         "2022 was one to five, the Kyiv Independent reported."
     )
     assert made.figure == "one to five"
-    numbers = figure("1:5", lower=1, out_of=5, relative_to="ukrainian-forces")
+    numbers = make_figure("1:5", lower=1, out_of=5, relative_to="ukrainian-forces")
     assert "the number of members of Russian forces killed to that of Ukrainian forces" in told(
-        card(ratio, category="Killed", figure=numbers)
+        make_claim(ratio, category="Killed", figure=numbers)
     )
-    assert " was at least 1 to 5, " in told(card(ratio, figure=numbers))
+    assert " was at least 1 to 5, " in told(make_claim(ratio, figure=numbers))
 
 
 def test_what_no_phrase_fits_goes_by_its_recorded_name() -> None:
-    aid = card(category="Food aid", subject="gazans", place="gaza", edtf="2025-05", figure=FEW)
+    aid = make_claim(category="Food aid", subject="gazans", place="gaza", edtf="2025-05", figure=FEW)
     label = "“Food aid” (residents of Gaza; what that includes was not said)"
     assert told(aid) == (
         f"{CSIS} the figure for {label} in the Gaza Strip in May 2025 was 1,351 tonnes, the Kyiv Independent reported."
@@ -291,7 +299,9 @@ def test_what_no_phrase_fits_goes_by_its_recorded_name() -> None:
 
 def test_a_base_is_named() -> None:
     warm = {"category": "Temperature anomaly", "subject": "earth", "place": "world", "edtf": "2024", "source": "ocha"}
-    made = card(warm, aggregation="within", figure=figure("1.28", value=1.28, relative_to="the mean of 1951–1980"))
+    made = make_claim(
+        warm, aggregation="within", figure=make_figure("1.28", value=1.28, relative_to="the mean of 1951–1980")
+    )
     assert told(made) == (
         "OCHA estimated on 3 June 2025 that the figure for “Temperature anomaly” (Earth) worldwide in 2024 was 1.28 °C,"
         " relative to the mean of 1951–1980, the Kyiv Independent reported."
@@ -300,27 +310,29 @@ def test_a_base_is_named() -> None:
 
 def test_claims_without_a_number_are_told_in_their_own_words() -> None:
     where = {"edtf": "2024-09/2024-11", "aggregation": "within", "source": "kofman", "date": None}
-    peak = card(where, proposition="peak_period", figure=figure("between September and November 2024"))
+    peak = make_claim(where, proposition="peak_period", figure=make_figure("between September and November 2024"))
     assert told(peak) == (
         "Michael Kofman, military analyst, said, on a day that is not known, that casualties (killed and wounded) among"
         " Russian forces in Ukraine had been at their highest from September to November 2024, the Kyiv Independent"
         " reported."
     )
-    hedged = card(where, category="Killed", proposition="peak_period", figure=figure("probably in autumn"))
+    hedged = make_claim(where, category="Killed", proposition="peak_period", figure=make_figure("probably in autumn"))
     assert "the number of members of Russian forces killed in Ukraine had been at its highest from" in told(hedged)
     assert "(“probably in autumn”)" in told(hedged)
-    trend = card(where, proposition="trend", figure=figure('"higher" casualty rates.'))
+    trend = make_claim(where, proposition="trend", figure=make_figure('"higher" casualty rates.'))
     assert (
         "of casualties (killed and wounded) among Russian forces in Ukraine from September to November 2024:"
         " “‘higher’ casualty rates”, the Kyiv Independent reported."
     ) in told(trend)
-    assert cite(trend, names(trend)).figure == '"higher" casualty rates.'
-    existence = card(where, proposition="existence", modality="allegation", figure=figure("there were losses"))
+    assert write_claim_text(trend, make_names(trend)).figure == '"higher" casualty rates.'
+    existence = make_claim(
+        where, proposition="existence", modality="allegation", figure=make_figure("there were losses")
+    )
     assert "claimed without giving grounds, on a day that is not known, of casualties" in told(existence)
 
 
 def test_a_denial_says_whom_it_denies() -> None:
-    denial = card(proposition="denial", source="peskov", figure=figure("plucked from thin air"))
+    denial = make_claim(proposition="denial", source="peskov", figure=make_figure("plucked from thin air"))
     assert told(denial, ("white-house",)) == (
         "Dmitry Peskov, Kremlin spokesman, rejected on 3 June 2025 what the White House had said about casualties"
         " (killed and wounded) among Russian forces in Ukraine since 24 February 2022: “plucked from thin air”, the"
@@ -330,25 +342,25 @@ def test_a_denial_says_whom_it_denies() -> None:
 
 
 def test_a_retracted_claim_says_so_everywhere() -> None:
-    retracted = card(status="retracted", retracted_on=date(2025, 7, 1))
-    made = cite(retracted, names(retracted))
+    retracted = make_claim(status="retracted", retracted_on=date(2025, 7, 1))
+    made = write_claim_text(retracted, make_names(retracted))
     assert made.sentence.endswith(
         "the Kyiv Independent reported; the claim was later retracted by its source, on 1 July 2025."
     )
     assert made.figure == "over 950,000 (retracted)"
-    assert made.short.endswith("(retracted)")
+    assert made.short_form.endswith("(retracted)")
 
 
 def test_scope_is_told_beside_the_subject() -> None:
-    made = card(KILLED, figure=FEW, includes=["wagner-group"], excludes=["dpr-lpr-forces"])
+    made = make_claim(KILLED, figure=FEW, includes=["wagner-group"], excludes=["dpr-lpr-forces"])
     assert (
         "1,351 members of Russian forces (including the Wagner Group; not counting Donetsk and Luhansk units) had been"
     ) in told(made)
-    assert "Russian forces (including the Wagner Group) had suffered" in told(card(includes=["wagner-group"]))
+    assert "Russian forces (including the Wagner Group) had suffered" in told(make_claim(includes=["wagner-group"]))
 
 
 def test_a_witness_counts_his_own_unit() -> None:
-    made = card(
+    made = make_claim(
         category="Survived",
         subject="unit",
         place="vovchansk",
@@ -357,8 +369,8 @@ def test_a_witness_counts_his_own_unit() -> None:
         date=None,
         edtf="2024-06",
         aggregation="within",
-        figure=figure("12 of the 100", value=12, out_of=100),
-        citations=[citation(via=["reuters"])],
+        figure=make_figure("12 of the 100", value=12, out_of=100),
+        citations=[make_citation(via=["reuters"])],
     )
     assert told(made) == (
         "A Russian soldier who fought at Vovchansk, not named here, gave, on a day that is not known, a count of 12 of"
@@ -370,77 +382,87 @@ def test_a_witness_counts_his_own_unit() -> None:
 @pytest.mark.parametrize(
     ("cited", "words"),
     [
-        (citation(via=["lee", "reuters"]), f", {KI} reported, citing Reuters, which cited {LEE}."),
-        (citation("ap", via=["reuters", "lee"]), f", the Associated Press reported, citing {LEE}, who cited Reuters."),
-        (citation(via=["ki"]), f", {KI} reported."),
-        (citation("data"), ", according to the 2022 Ukraine Russia War Dataset (Petro Ivaniuk)."),
-        (citation(fidelity="rounded"), f", {KI} reported, rounding the figure."),
+        (make_citation(via=["lee", "reuters"]), f", {KI} reported, citing Reuters, which cited {LEE}."),
         (
-            citation(fidelity="distorted", via=["ap"]),
+            make_citation("ap", via=["reuters", "lee"]),
+            f", the Associated Press reported, citing {LEE}, who cited Reuters.",
+        ),
+        (make_citation(via=["ki"]), f", {KI} reported."),
+        (make_citation("data"), ", according to the 2022 Ukraine Russia War Dataset (Petro Ivaniuk)."),
+        (make_citation(fidelity="rounded"), f", {KI} reported, rounding the figure."),
+        (
+            make_citation(fidelity="distorted", via=["ap"]),
             f", {KI} reported, changing the figure or what it means, citing the Associated Press.",
         ),
-        (citation(withdrawn_on=date(2025, 7, 1)), f", {KI} reported in a report that it took back on 1 July 2025."),
-        (citation(None), ", according to “The report”."),
-        (citation("csis", role="original"), " since 24 February 2022."),
-        (citation("ki", role="original"), f", as published by {KI}."),
-        (citation("lee"), f", {LEE}, reported."),
+        (
+            make_citation(withdrawn_on=date(2025, 7, 1)),
+            f", {KI} reported in a report that it took back on 1 July 2025.",
+        ),
+        (make_citation(None), ", according to “The report”."),
+        (make_citation("csis", role="original"), " since 24 February 2022."),
+        (make_citation("ki", role="original"), f", as published by {KI}."),
+        (make_citation("lee"), f", {LEE}, reported."),
     ],
 )
 def test_the_chain_to_the_page_is_told(cited: dict[str, Any], words: str) -> None:
-    assert told(card(citations=[cited])).endswith(words)
+    assert told(make_claim(citations=[cited])).endswith(words)
 
 
 def test_the_citation_that_leads_closest_is_chosen() -> None:
-    first = citation(gap="Not opened.")
-    early = citation("ap", gap="Not opened.", document={"published_on": date(2025, 6, 4)})
-    seen, relayed = citation("reuters"), citation("reuters", via=["ap"])
-    rounded, changed = citation(fidelity="rounded"), citation(fidelity="distorted")
-    own, gone = citation("csis", role="original", gap="Undated."), citation(withdrawn_on=date(2025, 7, 1))
+    first = make_citation(gap="Not opened.")
+    early = make_citation("ap", gap="Not opened.", document={"published_on": date(2025, 6, 4)})
+    seen, relayed = make_citation("reuters"), make_citation("reuters", via=["ap"])
+    rounded, changed = make_citation(fidelity="rounded"), make_citation(fidelity="distorted")
+    own, gone = make_citation("csis", role="original", gap="Undated."), make_citation(withdrawn_on=date(2025, 7, 1))
     order = [own, seen, relayed, early, first, rounded, changed, gone]
     for i in range(len(order)):
-        assert chosen([*reversed(order[i + 1 :]), order[i]]) == order[i]
-    assert chosen([first, {**first, "via": ["ap"]}]) is first
-    assert chosen([changed, gone], date(2025, 6, 30)) is gone
-    assert chosen([own | {"document": early["document"]}, seen], date(2025, 6, 3)) is seen
-    assert chosen([]) is None
+        assert choose_citation([*reversed(order[i + 1 :]), order[i]]) == order[i]
+    assert choose_citation([first, {**first, "via": ["ap"]}]) is first
+    assert choose_citation([changed, gone], date(2025, 6, 30)) is gone
+    assert choose_citation([own | {"document": early["document"]}, seen], date(2025, 6, 3)) is seen
+    assert choose_citation([]) is None
 
 
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (Source("csis", INSTITUTE, "think_tank"), "CSIS"),
-        (Source("cfs", INSTITUTE, "think_tank"), f"the {INSTITUTE}"),
+        (SourceDetails("csis", INSTITUTE, "think_tank"), "CSIS"),
+        (SourceDetails("cfs", INSTITUTE, "think_tank"), f"the {INSTITUTE}"),
         (
-            Source("ocha", "Office for the Coordination of Humanitarian Affairs (OCHA)", "intergovernmental"),
+            SourceDetails("ocha", "Office for the Coordination of Humanitarian Affairs (OCHA)", "intergovernmental"),
             "OCHA",
         ),
-        (Source("nato", "North Atlantic Treaty Organization", "intergovernmental"), "NATO"),
-        (Source("anp", "Agence Nouvelle-Presse", "media"), "Agence Nouvelle-Presse"),
-        (Source("x", "Ministry of Health, Gaza", "government"), "the Ministry of Health, Gaza,"),
-        (Source("x", "Ukrainian National News (UNN)", "media"), "Ukrainian National News"),
-        (Source("x", "The Kyiv Independent", "media"), KI),
-        (Source("x", "US officials, not named", anonymous=True), "US officials whom the press did not name"),
-        (Source("x", "A doctor, unnamed", "witness", anonymous=True), "a doctor whom the press did not name"),
-        (Source("x", "A doctor in Rafah", "witness", anonymous=True), "a doctor in Rafah, not named here,"),
+        (SourceDetails("nato", "North Atlantic Treaty Organization", "intergovernmental"), "NATO"),
+        (SourceDetails("anp", "Agence Nouvelle-Presse", "media"), "Agence Nouvelle-Presse"),
+        (SourceDetails("x", "Ministry of Health, Gaza", "government"), "the Ministry of Health, Gaza,"),
+        (SourceDetails("x", "Ukrainian National News (UNN)", "media"), "Ukrainian National News"),
+        (SourceDetails("x", "The Kyiv Independent", "media"), KI),
+        (SourceDetails("x", "US officials, not named", anonymous=True), "US officials whom the press did not name"),
+        (SourceDetails("x", "A doctor, unnamed", "witness", anonymous=True), "a doctor whom the press did not name"),
+        (SourceDetails("x", "A doctor in Rafah", "witness", anonymous=True), "a doctor in Rafah, not named here,"),
         (
-            Source("x", "Jane Doe", "individual", speaks_for=Source("m", "Ministry of Defence", "government")),
+            SourceDetails(
+                "x", "Jane Doe", "individual", speaks_for=SourceDetails("m", "Ministry of Defence", "government")
+            ),
             "Jane Doe, speaking for the Ministry of Defence,",
         ),
     ],
 )
-def test_names_are_shortened_by_rule(source: Source, words: str) -> None:
-    assert str(source_mention(source)) == words
+def test_names_are_shortened_by_rule(source: SourceDetails, words: str) -> None:
+    assert str(mention_source(source)) == words
 
 
 def test_a_renamed_source_is_not_cited_under_its_old_phrase() -> None:
-    assert source_mention(Source("who", "World Health Organization", "intergovernmental")).text.endswith("Organization")
-    assert source_mention(Source("who", "A band", "individual")).text == "a band"
-    assert is_person(Source("x", "Jane Doe", "individual"))
+    assert mention_source(SourceDetails("who", "World Health Organization", "intergovernmental")).text.endswith(
+        "Organization"
+    )
+    assert mention_source(SourceDetails("who", "A band", "individual")).text == "a band"
+    assert is_person(SourceDetails("x", "Jane Doe", "individual"))
 
 
 def test_what_nothing_is_known_of_goes_by_its_slug() -> None:
-    made = card()
-    bare = cite(made, Names("casualties")).sentence
+    made = make_claim()
+    bare = write_claim_text(made, ClaimNames("casualties")).sentence
     assert bare.startswith("Csis estimated on 3 June 2025 that")
     assert "None" not in bare
 
@@ -474,16 +496,16 @@ def test_every_claim_is_one_sentence_with_no_number_of_our_own(
     aggregation: str,
 ) -> None:
     lower, upper = [*ends, None, None][:2]
-    printed = figure(words, value=value, lower=lower, upper=upper, approximate=approximate)
+    printed = make_figure(words, value=value, lower=lower, upper=upper, approximate=approximate)
     if exclusive and lower is not None:
         printed["lower_inclusive"] = False
-    made = cite(
-        shown := card(
+    made = write_claim_text(
+        shown := make_claim(
             category=category, modality=modality, proposition=proposition, aggregation=aggregation, figure=printed
         ),
-        names(shown),
+        make_names(shown),
     )
-    for text in (made.sentence, made.short, made.figure):
+    for text in (made.sentence, made.short_form, made.figure):
         assert "\n" not in text
         assert "  " not in text
     assert re.search(r"[^.]\.$", made.sentence) or words.strip()[-1:] in ".!?"

@@ -17,8 +17,8 @@ from app.claims.lifecycle import reinstate, retract, revise, take_down
 from app.claims.schemas import ChangeInput, ClaimInput, RetractionInput
 from app.claims.serialization.input_fields import FIGURE_PLAIN_FIELDS, plain_figure_numbers
 from app.claims.series_key import build_series_columns
-from app.comparison.figure import Figure
-from app.comparison.hierarchy import Scheme
+from app.comparison.figure import PrintedFigure
+from app.comparison.hierarchy import Hierarchy
 from app.comparison.period import parse_period
 from app.comparison.positions import compare_pairs, find_positions
 from app.comparison.spread import SpreadQuestion, measure_spread
@@ -33,8 +33,15 @@ from app.sources.schemas import SourceInput
 from app.topics.records import put_topic
 from app.topics.schemas import TopicInput
 from app.vocabulary.records import load_hierarchy
-from tests.examples import claim, every_row, furnish, seq_of, source, topic
-from tests.imports.readers.files import send
+from tests.examples import (
+    make_claim_body,
+    make_source_body,
+    make_topic_body,
+    read_all_rows,
+    read_latest_seq,
+    record_example_vocabulary,
+)
+from tests.imports.readers.files import post_file
 from tests.registers import Register
 
 SOURCES = ["ministry", "minister", "institute", "agency"]
@@ -70,7 +77,7 @@ def some_claim(chance: random.Random) -> dict[str, Any]:
     numbers: dict[str, Any] = chance.choice(
         [{"value": chance.randint(1, 4)}, {"lower": 2, "upper": chance.randint(2, 5)}, {"lower": 3}, {"upper": 3}, {}]
     )
-    body = claim(
+    body = make_claim_body(
         category=chance.choice(CATEGORIES),
         subject=chance.choice(["army", "army", "army", "brigade"]),
         place=chance.choice(["war", "war", "war", "front"]),
@@ -112,7 +119,7 @@ def happen(log: WriteTransaction, chance: random.Random, ids: list[str]) -> None
             take_down(log, ids.pop(chance.randrange(len(ids))), "By a court.")
         else:
             held = chance.choice([None, "ministry"])
-            put_source(log, "agency", SourceInput(**source("The agency", speaks_for=held)))
+            put_source(log, "agency", SourceInput(**make_source_body("The agency", speaks_for=held)))
 
 
 class Plain:
@@ -122,7 +129,7 @@ class Plain:
         self.day = known_on
         with register.database.read() as session:
             self.snapshot: Snapshot = open_snapshot(session, as_of, known_on=known_on)
-            self.scheme: Scheme = load_hierarchy(session, self.snapshot)
+            self.scheme: Hierarchy = load_hierarchy(session, self.snapshot)
             self.held = load_position_holders(session, self.snapshot)
             columns = columns_of(ClaimVersion)
             wanted = select(*columns).where(self.snapshot.contains(ClaimVersion)).order_by(columns.id)
@@ -147,7 +154,7 @@ class Plain:
             source=self.held.get(row["source"], row["source"]),
             unit=self.scheme.categories[row["category"]].unit,
             derivation=str(row["derivation"]),
-            figure=Figure(**plain_figure_numbers(row), **{name: row[name] for name in FIGURE_PLAIN_FIELDS}),
+            figure=PrintedFigure(**plain_figure_numbers(row), **{name: row[name] for name in FIGURE_PLAIN_FIELDS}),
             period=parse_period(row["period"]),
             aggregation=str(row["aggregation"]),
             date=row["date"],
@@ -204,7 +211,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 TOPICS = [
-    topic(aggregation=aggregation, since=since, category=category)
+    make_topic_body(aggregation=aggregation, since=since, category=category)
     for aggregation in (None, "cumulative")
     for since in (None, "2022-02-24")
     for category in ("casualties", "killed")
@@ -231,7 +238,7 @@ def check_timeline(register: Register, chance: random.Random, as_of: str | None)
     plain = Plain(register, as_of, known_on and date.fromisoformat(known_on))  # type: ignore[arg-type] # or None
     asked = {"known_on": known_on, "recorded_as_of": as_of, "fields": "id"}
     params = {name: value for name, value in asked.items() if value}
-    found = every_row(register, f"/v1/topics/topic-{number}/timeline", chance.choice([1, 7, 1000]), **params)
+    found = read_all_rows(register, f"/v1/topics/topic-{number}/timeline", chance.choice([1, 7, 1000]), **params)
     rows = [
         row for row in plain.belonging(TOPICS[number]) if not known_on or (row["date"] and row["date"] <= plain.day)
     ]
@@ -242,7 +249,7 @@ def check_timeline(register: Register, chance: random.Random, as_of: str | None)
 @pytest.mark.parametrize("seed", range(3))
 def test_a_side_by_side_is_the_same_as_over_every_claim(register: Register, seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - a seed, no secret
-    furnish(register)
+    record_example_vocabulary(register)
     ids: list[str] = []
     with write_transaction(register.database, "desk") as log:
         for number, body in enumerate(TOPICS):
@@ -252,7 +259,7 @@ def test_a_side_by_side_is_the_same_as_over_every_claim(register: Register, seed
             for _ in range(events):
                 happen(log, chance, ids)
         check_topics(register, None)
-    last = seq_of(register)
+    last = read_latest_seq(register)
     check_topics(register, f"seq:{last // 2}")
     for as_of in (None, None, f"seq:{last // 2}"):
         check_timeline(register, chance, as_of)
@@ -285,13 +292,13 @@ def assert_every_claim_is_placed(register: Register) -> None:
 
 def test_every_version_of_a_claim_is_placed_as_its_columns_say(register: Register) -> None:
     chance = random.Random(5)  # noqa: S311 - a seed, no secret
-    furnish(register)
+    record_example_vocabulary(register)
     ids: list[str] = []
     with write_transaction(register.database, "desk") as log:
         for _ in range(150):
             happen(log, chance, ids)
     lines = [orjson.dumps(some_claim(chance)) for _ in range(50)]
-    assert send(register, b"\n".join(dict.fromkeys(lines)), "application/x-ndjson").status_code in (201, 422)
+    assert post_file(register, b"\n".join(dict.fromkeys(lines)), "application/x-ndjson").status_code in (201, 422)
     assert_every_claim_is_placed(register)
 
 
@@ -301,7 +308,7 @@ def test_the_starter_claims_are_placed(reading: Register) -> None:
 
 def test_claims_that_were_there_before_are_placed_by_the_migration(register: Register) -> None:
     chance = random.Random(6)  # noqa: S311 - a seed, no secret
-    furnish(register)
+    record_example_vocabulary(register)
     ids: list[str] = []
     with write_transaction(register.database, "desk") as log:
         for _ in range(150):

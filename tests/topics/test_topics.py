@@ -6,23 +6,23 @@ from typing import Any
 import pytest
 
 from tests.examples import (
-    PERIOD,
+    PERIOD_BODY,
     assert_problem,
-    claim,
-    every_row,
-    figure,
-    furnish,
-    recorded,
-    seq_of,
-    source,
-    topic,
+    make_claim_body,
+    make_figure_body,
+    make_source_body,
+    make_topic_body,
+    read_all_rows,
+    read_latest_seq,
+    record_example_vocabulary,
+    submit_claim,
 )
 from tests.registers import Register
 
 
 def test_a_topic_counts_what_it_holds(reading: Register) -> None:
-    for row in every_row(reading, "/v1/topics"):
-        claims = every_row(reading, f"/v1/topics/{row['slug']}/claims")
+    for row in read_all_rows(reading, "/v1/topics"):
+        claims = read_all_rows(reading, f"/v1/topics/{row['slug']}/claims")
         assert row["claims"] == len(claims) > 0
         assert row["sources"] == len({each["source"]["slug"] for each in claims})
         dates = [each["date"] for each in claims if each["date"]] or [None]
@@ -35,30 +35,30 @@ def test_a_topic_counts_what_it_holds(reading: Register) -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    (topic(category="casualtys"), "#/category"),
-    (topic(subject="amry"), "#/subject"),
-    (topic(place="warr"), "#/place"),
-    (topic(tolerance=0), "#/tolerance"),
-    (topic(tolerance=1.5), "#/tolerance"),
-    (topic(tolerance=-0.1), "#/tolerance"),
-    (topic(tolerance="1%"), "#/tolerance"),
-    (topic(since="2022-02-30"), "#/since"),
-    (topic(aggregation="total"), "#/aggregation"),
-    (topic(title=""), "#/title"),
-    (topic(title="a\0"), "#/title"),
-    (topic(claims=[]), "#/claims"),
+    (make_topic_body(category="casualtys"), "#/category"),
+    (make_topic_body(subject="amry"), "#/subject"),
+    (make_topic_body(place="warr"), "#/place"),
+    (make_topic_body(tolerance=0), "#/tolerance"),
+    (make_topic_body(tolerance=1.5), "#/tolerance"),
+    (make_topic_body(tolerance=-0.1), "#/tolerance"),
+    (make_topic_body(tolerance="1%"), "#/tolerance"),
+    (make_topic_body(since="2022-02-30"), "#/since"),
+    (make_topic_body(aggregation="total"), "#/aggregation"),
+    (make_topic_body(title=""), "#/title"),
+    (make_topic_body(title="a\0"), "#/title"),
+    (make_topic_body(claims=[]), "#/claims"),
     ({"title": "x"}, "#/category"),
 ]
 
 
 def test_a_topic_that_breaks_the_contract_is_refused_where_it_stands(register: Register) -> None:
-    furnish(register)
-    before = seq_of(register)
+    record_example_vocabulary(register)
+    before = read_latest_seq(register)
     for body, pointer in REFUSED:
         problem = assert_problem(register.write("PUT", "/v1/topics/new", body), 422)
         assert pointer in [error["pointer"] for error in problem["errors"]]
     assert_problem(register.get("/v1/topics/new"), 404)
-    assert seq_of(register) == before
+    assert read_latest_seq(register) == before
 
 
 @pytest.mark.parametrize("tolerance", ["0", "1.5", "-0.01", "nan", "inf", "1e400", "x", ""])
@@ -76,11 +76,13 @@ def test_a_way_to_compare_that_is_none_is_refused(reading: Register, asked: dict
 
 
 def test_the_tolerance_is_the_readers_else_the_topics_and_is_echoed(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     for slug, tolerance in (("strict", None), ("lenient", 0.2)):
-        assert register.write("PUT", f"/v1/topics/{slug}", topic(category="killed", tolerance=tolerance)).is_success
-    recorded(register, claim(figure=figure("about 100", value=100, approximate=True)))
-    recorded(register, claim(figure=figure("110", value=110), source="institute"))
+        assert register.write(
+            "PUT", f"/v1/topics/{slug}", make_topic_body(category="killed", tolerance=tolerance)
+        ).is_success
+    submit_claim(register, make_claim_body(figure=make_figure_body("about 100", value=100, approximate=True)))
+    submit_claim(register, make_claim_body(figure=make_figure_body("110", value=110), source="institute"))
 
     def compared(slug: str, **asked: float) -> tuple[float | None, str]:
         body = register.get(f"/v1/topics/{slug}/side-by-side", params=asked).json()
@@ -93,14 +95,17 @@ def test_the_tolerance_is_the_readers_else_the_topics_and_is_echoed(register: Re
 
 
 def test_the_window_says_how_old_a_figure_in_the_spread_may_be(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     for end, number, who in (
         ("2025-06-12", 100, "ministry"),
         ("2025-05-12", 90, "paper"),
         ("2025-05-11", 80, "agency"),
     ):
         period = {"edtf": f"2022-02-24/{end}", "aggregation": "cumulative"}
-        recorded(register, claim(figure=figure(str(number), value=number), period=period, date=end, source=who))
+        submit_claim(
+            register,
+            make_claim_body(figure=make_figure_body(str(number), value=number), period=period, date=end, source=who),
+        )
 
     def spread(**asked: int) -> tuple[int, int, int]:
         body = register.get(
@@ -117,10 +122,12 @@ def test_the_window_says_how_old_a_figure_in_the_spread_may_be(register: Registe
 
 
 def test_a_minister_and_his_ministry_hold_one_position(register: Register) -> None:
-    furnish(register)
-    recorded(register, claim(figure=figure("100", value=100), date="2025-06-12"))
-    said = recorded(register, claim(figure=figure("120", value=120), date="2025-06-13", source="minister"))
-    other = recorded(register, claim(figure=figure("90", value=90), source="institute"))
+    record_example_vocabulary(register)
+    submit_claim(register, make_claim_body(figure=make_figure_body("100", value=100), date="2025-06-12"))
+    said = submit_claim(
+        register, make_claim_body(figure=make_figure_body("120", value=120), date="2025-06-13", source="minister")
+    )
+    other = submit_claim(register, make_claim_body(figure=make_figure_body("90", value=90), source="institute"))
     asked = {"category": "killed", "subject": "army", "place": "war"}
     body = register.get("/v1/side-by-side", params=asked).json()
     held = {position["source"]["slug"]: position["claim"]["id"] for position in body["positions"]}
@@ -133,11 +140,11 @@ def test_a_minister_and_his_ministry_hold_one_position(register: Register) -> No
 
 
 def test_beyond_forty_positions_pairs_are_left_out_until_one_is_asked_against(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     for number in range(41):
-        assert register.write("PUT", f"/v1/sources/s{number}", source(f"S{number}")).status_code == 201
-        printed = figure(str(1000 + number), value=1000 + number)
-        recorded(register, claim(figure=printed, source=f"s{number}"))
+        assert register.write("PUT", f"/v1/sources/s{number}", make_source_body(f"S{number}")).status_code == 201
+        printed = make_figure_body(str(1000 + number), value=1000 + number)
+        submit_claim(register, make_claim_body(figure=printed, source=f"s{number}"))
         if number == 39:
             body = register.get("/v1/side-by-side", params={"category": "killed"}).json()
             assert len(body["pairs"]) == 40 * 39 // 2
@@ -152,17 +159,23 @@ def test_beyond_forty_positions_pairs_are_left_out_until_one_is_asked_against(re
     assert {pair["verdict"] for pair in pairs} == {"contradict"}
     problem = assert_problem(register.get("/v1/side-by-side", params={**asked, "against": "s777"}), 422, "unknown_slug")
     assert problem["errors"][0]["pointer"] == "#/against"
-    assert register.write("PUT", "/v1/topics/all", topic(category="killed")).status_code == 201
+    assert register.write("PUT", "/v1/topics/all", make_topic_body(category="killed")).status_code == 201
     assert sum(register.get("/v1/topics/all").json()["verdicts"].values()) in (0, 41 * 40 // 2)
 
 
 def test_narrower_categories_are_parts_of_the_whole_unless_they_are_left_out(register: Register) -> None:
-    furnish(register)
-    whole = recorded(register, claim(category="casualties", figure=figure("500", value=500)))
-    part = recorded(register, claim(category="killed", figure=figure("100", value=100), source="institute"))
-    named = recorded(register, claim(category="killed-named", figure=figure("60", value=60), source="paper"))
-    recorded(register, claim(category="survived", figure=figure("12 of 100", value=12, out_of=100)))
-    assert register.write("PUT", "/v1/topics/t", topic()).status_code == 201
+    record_example_vocabulary(register)
+    whole = submit_claim(register, make_claim_body(category="casualties", figure=make_figure_body("500", value=500)))
+    part = submit_claim(
+        register, make_claim_body(category="killed", figure=make_figure_body("100", value=100), source="institute")
+    )
+    named = submit_claim(
+        register, make_claim_body(category="killed-named", figure=make_figure_body("60", value=60), source="paper")
+    )
+    submit_claim(
+        register, make_claim_body(category="survived", figure=make_figure_body("12 of 100", value=12, out_of=100))
+    )
+    assert register.write("PUT", "/v1/topics/t", make_topic_body()).status_code == 201
     asked = "/v1/topics/t/side-by-side"
     body = register.get(asked).json()
     assert [each["claim"]["id"] for each in body["positions"]] == [named["id"], part["id"], whole["id"]]
@@ -171,14 +184,15 @@ def test_narrower_categories_are_parts_of_the_whole_unless_they_are_left_out(reg
     alone = register.get(asked, params={"narrower": "false"}).json()
     assert [each["claim"]["id"] for each in alone["positions"]] == [whole["id"]]
     for path in ("/v1/topics/t/claims", "/v1/topics/t/timeline"):
-        assert len(every_row(register, path)) == 3
-        assert [row["id"] for row in every_row(register, path, narrower="false")] == [whole["id"]]
+        assert len(read_all_rows(register, path)) == 3
+        assert [row["id"] for row in read_all_rows(register, path, narrower="false")] == [whole["id"]]
 
 
 def test_two_transcriptions_of_one_utterance_stay_and_contradict(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     ids = {
-        recorded(register, claim(figure=figure(str(number), value=number)))["id"] for number in (1_000_340, 1_000_430)
+        submit_claim(register, make_claim_body(figure=make_figure_body(str(number), value=number)))["id"]
+        for number in (1_000_340, 1_000_430)
     }
     body = register.get("/v1/side-by-side", params={"category": "killed", "tolerance": 0.5}).json()
     assert {each["claim"]["id"] for each in body["positions"]} == ids
@@ -187,11 +201,11 @@ def test_two_transcriptions_of_one_utterance_stay_and_contradict(register: Regis
 
 
 def test_a_statement_without_a_figure_is_related_and_no_position(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     told = {"as_printed": "the heaviest losses fell in autumn"}
-    without = recorded(register, claim(proposition="peak_period", figure=told))
-    vague = recorded(register, claim(figure={"as_printed": "thousands more"}, source="paper"))
-    counted = recorded(register, claim(figure=figure("5", value=5), source="institute"))
+    without = submit_claim(register, make_claim_body(proposition="peak_period", figure=told))
+    vague = submit_claim(register, make_claim_body(figure={"as_printed": "thousands more"}, source="paper"))
+    counted = submit_claim(register, make_claim_body(figure=make_figure_body("5", value=5), source="institute"))
     body = register.get("/v1/side-by-side", params={"category": "killed"}).json()
     assert [each["id"] for each in body["related"]["claims"]] == [without["id"]]
     assert [each["claim"]["id"] for each in body["positions"]] == [vague["id"], counted["id"]]
@@ -200,10 +214,10 @@ def test_a_statement_without_a_figure_is_related_and_no_position(register: Regis
 
 
 def test_what_is_asked_comes_back_with_what_was_meant_by_it(register: Register) -> None:
-    furnish(register)
-    recorded(register, claim(subject="militia", place="front"))
-    recorded(register, claim(period={"edtf": "2022/2025-06-12", "aggregation": "cumulative"}))
-    recorded(register, claim(period={"edtf": "2024", "aggregation": "within"}))
+    record_example_vocabulary(register)
+    submit_claim(register, make_claim_body(subject="militia", place="front"))
+    submit_claim(register, make_claim_body(period={"edtf": "2022/2025-06-12", "aggregation": "cumulative"}))
+    submit_claim(register, make_claim_body(period={"edtf": "2024", "aggregation": "within"}))
     asked = {"category": "killed", "since": "2022-02-24", "aggregation": "cumulative", "subject": "army"}
     body = register.get("/v1/side-by-side", params=asked).json()
     assert body["topic"] == {**asked, "slug": None, "title": None, "place": None}
@@ -218,8 +232,8 @@ def test_what_is_asked_comes_back_with_what_was_meant_by_it(register: Register) 
 
 
 def test_an_empty_question_has_an_empty_answer(register: Register) -> None:
-    furnish(register)
-    assert register.write("PUT", "/v1/topics/t", topic()).status_code == 201
+    record_example_vocabulary(register)
+    assert register.write("PUT", "/v1/topics/t", make_topic_body()).status_code == 201
     body = register.get("/v1/topics/t").json()
     assert (body["claims"], body["sources"], body["first_date"], body["last_date"]) == (0, 0, None, None)
     assert set(body["verdicts"].values()) == {0}
@@ -230,12 +244,14 @@ def test_an_empty_question_has_an_empty_answer(register: Register) -> None:
 
 
 def test_the_past_knows_nothing_of_what_was_said_later(register: Register) -> None:
-    furnish(register)
-    assert register.write("PUT", "/v1/topics/t", topic(category="killed")).status_code == 201
-    recorded(register, claim(date=None, figure=figure("1", value=1), source="paper"))
+    record_example_vocabulary(register)
+    assert register.write("PUT", "/v1/topics/t", make_topic_body(category="killed")).status_code == 201
+    submit_claim(register, make_claim_body(date=None, figure=make_figure_body("1", value=1), source="paper"))
     for number, day in ((100, "2025-06-10"), (200, "2025-06-12")):
-        period = {**PERIOD, "edtf": f"2022-02-24/{day}"}
-        recorded(register, claim(figure=figure(str(number), value=number), date=day, period=period))
+        period = {**PERIOD_BODY, "edtf": f"2022-02-24/{day}"}
+        submit_claim(
+            register, make_claim_body(figure=make_figure_body(str(number), value=number), date=day, period=period)
+        )
 
     def numbers(**asked: str) -> list[int]:
         body = register.get("/v1/topics/t/side-by-side", params=asked).json()
@@ -250,7 +266,7 @@ def test_the_past_knows_nothing_of_what_was_said_later(register: Register) -> No
 
 
 def test_a_timeline_is_flat_by_source_and_date(reading: Register) -> None:
-    rows = every_row(reading, "/v1/topics/russian-casualties/timeline")
+    rows = read_all_rows(reading, "/v1/topics/russian-casualties/timeline")
     assert [(row["source"], row["date"] or "9999") for row in rows] == sorted(
         (row["source"], row["date"] or "9999") for row in rows
     )
@@ -258,7 +274,7 @@ def test_a_timeline_is_flat_by_source_and_date(reading: Register) -> None:
     text = reading.get("/v1/topics/russian-casualties/timeline.csv").text
     assert text.split("\r\n")[0].split(",") == list(rows[0])
     assert text.count("\r\n") >= len(rows) + 1
-    known = every_row(reading, "/v1/topics/russian-casualties/timeline", known_on="2023-01-01")
+    known = read_all_rows(reading, "/v1/topics/russian-casualties/timeline", known_on="2023-01-01")
     assert known == [row for row in rows if row["date"] and row["date"] <= "2023-01-01"]
     short = reading.get("/v1/topics/russian-casualties/timeline", params={"fields": "date,value", "limit": 2})
     assert [list(row) for row in short.json()["data"]] == [["date", "value"]] * 2

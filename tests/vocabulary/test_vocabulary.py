@@ -9,15 +9,25 @@ from app.database.tables import VERSION_TABLES, Version, columns_of
 from app.enums import ALL_ENUMS, DescribedEnum
 from app.imports.pipeline.reconciliation import Outcome
 from app.imports.quality.anomalies import SmellKind
-from tests.examples import assert_problem, category, claim, every_row, furnish, recorded, seq_of, source, topic
+from tests.examples import (
+    assert_problem,
+    make_category_body,
+    make_claim_body,
+    make_source_body,
+    make_topic_body,
+    read_all_rows,
+    read_latest_seq,
+    record_example_vocabulary,
+    submit_claim,
+)
 from tests.registers import Register
 
 KINDS = [
-    ("/v1/categories", "category", category(), {"definition": "Counted otherwise."}),
+    ("/v1/categories", "category", make_category_body(), {"definition": "Counted otherwise."}),
     ("/v1/subjects", "subject", {"name": "A subject"}, {"definition": "Who belongs to it."}),
     ("/v1/places", "place", {"name": "A place"}, {"parents": ["war", "front"]}),
-    ("/v1/sources", "source", source(), {"interest": "aligned"}),
-    ("/v1/topics", "topic", topic(), {"tolerance": 0.05}),
+    ("/v1/sources", "source", make_source_body(), {"interest": "aligned"}),
+    ("/v1/topics", "topic", make_topic_body(), {"tolerance": 0.05}),
 ]
 
 
@@ -32,19 +42,19 @@ def versions(register: Register, kind: str, slug: str) -> list[Any]:
 def test_a_change_makes_a_new_version_and_an_identical_write_makes_none(
     register: Register, path: str, kind: str, body: dict[str, Any], change: dict[str, Any]
 ) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     at = f"{path}/a-new-one"
-    before = seq_of(register)
+    before = read_latest_seq(register)
     made = register.write("PUT", at, body, role="editor")
     assert made.status_code == 201
     assert made.headers["location"] == at
     assert made.json().items() >= {"slug": "a-new-one", "revision": 1, "seq": before + 1, **body}.items()
-    assert seq_of(register) == before + 1
+    assert read_latest_seq(register) == before + 1
 
     again = register.write("PUT", at, body, role="editor")
     assert (again.status_code, again.json()) == (200, made.json())
     assert "location" not in again.headers
-    assert seq_of(register) == before + 1
+    assert read_latest_seq(register) == before + 1
 
     changed = register.write("PUT", at, body | change)
     assert changed.status_code == 200
@@ -87,16 +97,16 @@ def test_what_does_not_exist_is_404_with_the_nearest_name(reading: Register, pat
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
-    ("/v1/categories/sum", category(components=["killed", "woundet"]), "#/components/1"),
-    ("/v1/categories/sum", category(parent="kiled"), "#/parent"),
-    ("/v1/categories/sum", category(components=["killed", "sum"]), "#/components/1"),
-    ("/v1/categories/sum", category(parent="sum"), "#/parent"),
-    ("/v1/categories/sum", category(unit=""), "#/unit"),
-    ("/v1/categories/sum", category(unit="u" * 41), "#/unit"),
-    ("/v1/categories/sum", category(name="a\0"), "#/name"),
+    ("/v1/categories/sum", make_category_body(components=["killed", "woundet"]), "#/components/1"),
+    ("/v1/categories/sum", make_category_body(parent="kiled"), "#/parent"),
+    ("/v1/categories/sum", make_category_body(components=["killed", "sum"]), "#/components/1"),
+    ("/v1/categories/sum", make_category_body(parent="sum"), "#/parent"),
+    ("/v1/categories/sum", make_category_body(unit=""), "#/unit"),
+    ("/v1/categories/sum", make_category_body(unit="u" * 41), "#/unit"),
+    ("/v1/categories/sum", make_category_body(name="a\0"), "#/name"),
     ("/v1/categories/sum", {"name": "x", "definition": "y", "unit": "z"}, "#/non_decreasing"),
-    ("/v1/categories/sum", category(non_decreasing="maybe"), "#/non_decreasing"),
-    ("/v1/categories/sum", category(parents=["killed"]), "#/parents"),
+    ("/v1/categories/sum", make_category_body(non_decreasing="maybe"), "#/non_decreasing"),
+    ("/v1/categories/sum", make_category_body(parents=["killed"]), "#/parents"),
     ("/v1/subjects/new", {"name": "x", "parents": ["amry"]}, "#/parents/0"),
     ("/v1/subjects/new", {"name": "x", "parents": ["new"]}, "#/parents/0"),
     ("/v1/subjects/new", {"name": ""}, "#/name"),
@@ -109,65 +119,71 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 
 
 def test_a_word_that_breaks_the_contract_is_refused_where_it_stands(register: Register) -> None:
-    furnish(register)
-    before = seq_of(register)
+    record_example_vocabulary(register)
+    before = read_latest_seq(register)
     for path, body, pointer in REFUSED:
         problem = assert_problem(register.write("PUT", path, body), 422)
         assert pointer in [error["pointer"] for error in problem["errors"]], (path, body, problem)
         assert_problem(register.get(path), 404)
-    assert seq_of(register) == before
+    assert read_latest_seq(register) == before
 
 
 def test_nothing_lies_within_itself(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     circles = [
-        ("/v1/categories/killed", category(parent="killed-named"), "#/parent"),
-        ("/v1/categories/killed", category(parent="casualties"), "#/parent"),
-        ("/v1/categories/killed", category(components=["casualties"]), "#/components"),
-        ("/v1/categories/wounded", category("Wounded", components=["killed-named", "casualties"]), "#/components"),
+        ("/v1/categories/killed", make_category_body(parent="killed-named"), "#/parent"),
+        ("/v1/categories/killed", make_category_body(parent="casualties"), "#/parent"),
+        ("/v1/categories/killed", make_category_body(components=["casualties"]), "#/components"),
+        (
+            "/v1/categories/wounded",
+            make_category_body("Wounded", components=["killed-named", "casualties"]),
+            "#/components",
+        ),
         ("/v1/subjects/army", {"name": "The army", "parents": ["brigade"]}, "#/parents"),
         ("/v1/places/war", {"name": "The war", "parents": ["front"]}, "#/parents"),
     ]
-    before = seq_of(register)
+    before = read_latest_seq(register)
     for path, body, pointer in circles:
         problem = assert_problem(register.write("PUT", path, body), 422)
         assert [error["pointer"] for error in problem["errors"]] == [pointer]
         assert "within itself" in problem["detail"]
-    assert seq_of(register) == before
+    assert read_latest_seq(register) == before
 
 
 def test_two_who_speak_for_each_other_are_refused_or_hold_one_position(register: Register) -> None:
-    furnish(register)
-    answer = register.write("PUT", "/v1/sources/ministry", source("M", kind="government", speaks_for="minister"))
+    record_example_vocabulary(register)
+    answer = register.write(
+        "PUT", "/v1/sources/ministry", make_source_body("M", kind="government", speaks_for="minister")
+    )
     assert answer.status_code in (200, 422)
     assert register.get("/v1/side-by-side", params={"category": "killed"}).status_code == 200
 
 
 def test_a_category_in_use_keeps_its_unit_components_and_parent(register: Register) -> None:
-    furnish(register)
-    recorded(register, claim())
-    recorded(register, claim(category="casualties"))
-    before = seq_of(register)
+    record_example_vocabulary(register)
+    submit_claim(register, make_claim_body())
+    submit_claim(register, make_claim_body(category="casualties"))
+    before = read_latest_seq(register)
     for slug, body, changed in (
-        ("killed", category(unit="bodies"), "unit"),
-        ("killed", category(components=["wounded"]), "components"),
-        ("killed", category(components=None), "components"),
-        ("killed", category(parent="survived"), "parent"),
-        ("casualties", category("Casualties", components=["killed"]), "components"),
-        ("casualties", category("Casualties"), "components"),
+        ("killed", make_category_body(unit="bodies"), "unit"),
+        ("killed", make_category_body(components=["wounded"]), "components"),
+        ("killed", make_category_body(components=None), "components"),
+        ("killed", make_category_body(parent="survived"), "parent"),
+        ("casualties", make_category_body("Casualties", components=["killed"]), "components"),
+        ("casualties", make_category_body("Casualties"), "components"),
     ):
         problem = assert_problem(register.write("PUT", f"/v1/categories/{slug}", body), 409, "in_use")
         assert [error["pointer"] for error in problem["errors"]] == [f"#/{changed}"]
         assert problem["hint"]
-    assert seq_of(register) == before
-    renamed = register.write("PUT", "/v1/categories/killed", category("Dead", non_decreasing=False))
+    assert read_latest_seq(register) == before
+    renamed = register.write("PUT", "/v1/categories/killed", make_category_body("Dead", non_decreasing=False))
     assert (renamed.status_code, renamed.json()["revision"]) == (200, 2)
-    unused = register.write("PUT", "/v1/categories/survived", category("Survived", unit="people"))
+    unused = register.write("PUT", "/v1/categories/survived", make_category_body("Survived", unit="people"))
     assert unused.status_code == 200
 
 
 def test_components_tell_an_atom_from_a_sum_and_from_what_nobody_says(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     for given, shown in (
         (..., ["losses"]),
         ([], ["losses"]),
@@ -175,13 +191,13 @@ def test_components_tell_an_atom_from_a_sum_and_from_what_nobody_says(register: 
         (["killed", "wounded"], ["killed", "wounded"]),
         (None, None),
     ):
-        body = category("Losses") if given is ... else category("Losses", components=given)
+        body = make_category_body("Losses") if given is ... else make_category_body("Losses", components=given)
         answer = register.write("PUT", "/v1/categories/losses", body)
         assert answer.json()["components"] == shown
 
 
 def test_every_word_of_the_contract_is_listed_with_its_definition(reading: Register) -> None:
-    rows = every_row(reading, "/v1/vocabulary")
+    rows = read_all_rows(reading, "/v1/vocabulary")
     enumerations: tuple[type[DescribedEnum], ...] = (*ALL_ENUMS, Outcome, SmellKind)
     assert [row["word"] for row in rows] == [term.value for enumeration in enumerations for term in enumeration]
     assert all(row["definition"].endswith(".") for row in rows)
@@ -193,7 +209,7 @@ def test_every_word_of_the_contract_is_listed_with_its_definition(reading: Regis
 
 def test_every_column_is_described_and_shows_where_it_comes_from(reading: Register) -> None:
     claims = reading.get("/v1/claims", params={"limit": 1}).json()["data"][0]
-    for row in every_row(reading, "/v1/columns"):
+    for row in read_all_rows(reading, "/v1/columns"):
         assert row["description"]
         assert row["type"] in ("string", "number", "integer", "boolean", "date", "datetime")
         found: Any = claims
@@ -205,6 +221,6 @@ def test_every_column_is_described_and_shows_where_it_comes_from(reading: Regist
 
 def test_the_lists_are_in_the_order_of_their_slugs(reading: Register) -> None:
     for path in ("categories", "subjects", "places", "sources", "topics"):
-        slugs = [row["slug"] for row in every_row(reading, f"/v1/{path}")]
+        slugs = [row["slug"] for row in read_all_rows(reading, f"/v1/{path}")]
         assert slugs == sorted(slugs)
         assert all(reading.get(f"/v1/{path}/{slug}").status_code == 200 for slug in slugs[:3])

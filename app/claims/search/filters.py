@@ -32,11 +32,11 @@ from app.claims.search.full_text import (
     build_exists,
     build_joined_lookup,
     build_slug_lookup,
+    build_word_lookups,
     build_words_condition,
     resolve_search_words,
 )
-from app.claims.search.full_text import build_word_lookups as reach_words
-from app.comparison.hierarchy import Scheme
+from app.comparison.hierarchy import Hierarchy
 from app.database.keyset import Order
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
@@ -109,18 +109,18 @@ class FilterContext:
         self._reader = source
 
     @cached_property
-    def known(self) -> ReferenceData:
+    def reference_data(self) -> ReferenceData:
         """The vocabularies of the view."""
         return get_reference_data(self._reader, self.snapshot)
 
     @property
-    def hierarchy(self) -> Scheme:
+    def hierarchy(self) -> Hierarchy:
         """The hierarchies of the view."""
-        return self.known.hierarchy
+        return self.reference_data.hierarchy
 
     def check_slugs(self, name: str, kind: RecordType, wanted: Sequence[str]) -> None:
         """Raise `UnknownSlug` for slugs that do not exist, with the nearest one."""
-        known = self.known.slugs[kind.name]
+        known = self.reference_data.slugs[kind.name]
         if known.issuperset(wanted):
             return
         slug = min(set(wanted) - known)
@@ -181,7 +181,7 @@ def _slug_filter(column: str, kind: RecordType) -> Filter:
     def ask(asking: FilterContext, wanted: Sequence[str]) -> FilterBinding:
         asking.check_slugs(column, kind, wanted)
         if asking.narrower and column != "source":
-            wanted = [below for slug in wanted for below in sorted(asking.known.descendants(column, slug))]
+            wanted = [below for slug in wanted for below in sorted(asking.reference_data.descendants(column, slug))]
         return _bind_distinct(asking, wanted)
 
     return Filter(
@@ -196,7 +196,7 @@ def _source_filter(part: str) -> Filter:
 
     def ask(asking: FilterContext, wanted: Sequence[Enum]) -> FilterBinding:
         words = {each.value for each in wanted}
-        found = sorted(slug for slug, said in asking.known.sources.items() if getattr(said, part) in words)
+        found = sorted(slug for slug, said in asking.reference_data.sources.items() if getattr(said, part) in words)
         return len(found), found
 
     return Filter(
@@ -327,9 +327,11 @@ def _topic_filter() -> Filter:
         asking.check_slugs("topic", TOPIC, wanted)
         form, values = [], []
         for slug in sorted(set(wanted)):
-            topic = asking.known.topics[slug]
+            topic = asking.reference_data.topics[slug]
             inside = {topic["category"]}
-            categories = sorted(inside if asking.narrower is False else asking.known.descendants("category", *inside))
+            categories = sorted(
+                inside if asking.narrower is False else asking.reference_data.descendants("category", *inside)
+            )
             aggregation, since = topic["aggregation"], topic["since"]
             form.append((len(categories), aggregation is not None, since is not None))
             values += [*categories, topic["subject"], topic["place"]]
@@ -380,7 +382,7 @@ def _match_topic(marks: list[Any], categories: int, has_aggregation: bool, has_s
     return and_(*clauses)
 
 
-def build_topic_condition(scheme: Scheme, topic: Mapping[str, Any], *, narrower: bool = True) -> ColumnElement[bool]:
+def build_topic_condition(scheme: Hierarchy, topic: Mapping[str, Any], *, narrower: bool = True) -> ColumnElement[bool]:
     """The claims of a topic: those that have its fields, in its category or one within it."""
     categories = scheme.narrower_categories(topic["category"]) if narrower else {topic["category"]}
     clauses = [
@@ -471,14 +473,14 @@ def _date_filter(*, first: bool) -> Filter:
 
 def _full_text_filter() -> Filter:
     def ask(asking: FilterContext, question: str) -> FilterBinding:
-        form, values = resolve_search_words(question, asking.known)
+        form, values = resolve_search_words(question, asking.reference_data)
         return (asking.is_postgresql, form), values
 
     return Filter(
         lambda marks, view, form: build_words_condition(marks, view, form[1], postgresql=form[0]),
         ask,
         # Any one of the words is enough to find the claims: `finding.py` takes the rarest.
-        lambda names, form: reach_words(names, form[1], postgresql=form[0])[0],
+        lambda names, form: build_word_lookups(names, form[1], postgresql=form[0])[0],
     )
 
 

@@ -29,17 +29,17 @@ from app.database.snapshot import Snapshot
 from app.errors import QueryTooBroad
 from app.http.pagination import DEFAULT_LIMIT
 
-SHORT_WALK = 5
+SHORT_SCAN_ROWS_PER_RESULT = 5
 """The first walk looks at so many rows for each row that is wanted."""
 
 LONG_SCAN_ROWS = 50_000
-FEW, MANY = 25_600, 102_400
+MAX_LOOKUP_CLAIMS, MAX_FALLBACK_LOOKUP_CLAIMS = 25_600, 102_400
 """So many claims are driven from at once; so many where a long walk has not found enough either."""
 
-ROUNDS = (100, 400, 1_600, 6_400, FEW, MANY)
+COUNT_LIMITS = (100, 400, 1_600, 6_400, MAX_LOOKUP_CLAIMS, MAX_FALLBACK_LOOKUP_CLAIMS)
 """How far the claims of a filter are counted, all filters a little further each time, until one has an end."""
 
-FULL_TEXT_ROUNDS = (100, 6_400, FEW, MANY)
+FULL_TEXT_COUNT_LIMITS = (100, 6_400, MAX_LOOKUP_CLAIMS, MAX_FALLBACK_LOOKUP_CLAIMS)
 """The rounds of a full-text index of PostgreSQL, which looks up all that it has each time."""
 
 MAX_CACHED_COUNTS, COUNT_CACHE_SECONDS = 20_000, 60.0
@@ -73,7 +73,7 @@ def find_page(reading: ReadSession, query: ClaimQuery, view: Snapshot) -> Search
     question = _ClaimSearch(reading, query, view, order)
     try:
         total = question.count() if query.total else None
-        rows = question.rows()
+        rows = question.find_rows()
     except DBAPIError as error:
         if is_budget_exceeded(error):
             raise build_too_broad_error(query) from error
@@ -138,9 +138,9 @@ class _ClaimSearch:
             self.values["said"] = (query.date_from, self.latest_date)
         self.context = asking
         self.shape = get_search_shape(reading.dialect, self.sort, tuple(forms), past=view.as_of is not None)
-        self.known, self.value, self.cursor_id = read_cursor(order, query.cursor)
+        self.cursor_has_value, self.cursor_value, self.cursor_id = read_cursor(order, query.cursor)
         if self.cursor_id is not None:
-            self.parameters |= {"cursor_value": self._to_driver_value(self.value), "cursor_id": self.cursor_id}
+            self.parameters |= {"cursor_value": self._to_driver_value(self.cursor_value), "cursor_id": self.cursor_id}
 
     def _to_driver_value(self, value: Any) -> Any:  # noqa: ANN401 - whatever a filter takes
         """A value as the driver takes it."""
@@ -152,14 +152,14 @@ class _ClaimSearch:
             return value.isoformat()
         return value
 
-    def rows(self) -> list[SortedRow]:
+    def find_rows(self) -> list[SortedRow]:
         """The rows of the page, and one more if there is a next one."""
         if self.shape.is_empty:
             return []
-        short = SHORT_WALK * (self.limit + 1)
+        short = SHORT_SCAN_ROWS_PER_RESULT * (self.limit + 1)
         reaches = self.shape.index_lookups
         if self.sort is Sort.by_source:
-            few = self._find_most_selective(FEW) if reaches else None
+            few = self._find_most_selective(MAX_LOOKUP_CLAIMS) if reaches else None
             return self._scan_sources(LONG_SCAN_ROWS) if few is None else self._run_lookup(few)
         for name in reaches:
             if (number := self._get_cached_count(name)) is not None and number < 2 * short:
@@ -176,7 +176,7 @@ class _ClaimSearch:
 
     def _scan_further(self, walks: list[IndexScan], expected: float) -> list[SortedRow]:
         """The same where a first walk was too short: it lets expect that so many rows have to be looked at."""
-        few, width = self._find_most_selective(FEW), LONG_SCAN_ROWS
+        few, width = self._find_most_selective(MAX_LOOKUP_CLAIMS), LONG_SCAN_ROWS
         if few is not None:
             # As far as that and as far again, if it is less than to look at all claims of one filter.
             if expected > 1.5 * (self._get_cached_count(few) or 0):
@@ -185,7 +185,7 @@ class _ClaimSearch:
         try:
             return self._run_scans(walks, width)
         except _ScanIncomplete:
-            if few is not None or (few := self._find_most_selective(MANY)) is not None:
+            if few is not None or (few := self._find_most_selective(MAX_FALLBACK_LOOKUP_CLAIMS)) is not None:
                 return self._run_lookup(few)
             raise build_too_broad_error(self.query) from None
 
@@ -198,7 +198,7 @@ class _ClaimSearch:
         """How many claims match."""
         if self.shape.is_empty:
             return 0
-        few = self._find_most_selective(FEW)
+        few = self._find_most_selective(MAX_LOOKUP_CLAIMS)
         if few is None:
             text = self.shape.get_statement(0, 0, self.shape.build_count)
         else:
@@ -222,12 +222,12 @@ class _ClaimSearch:
     def _find_most_selective(self, most: int) -> str | None:
         """The filter that leads to the fewest claims; none where each leads to more than `most`."""
         counts, now = _get_count_cache(self.reading), time.monotonic()
-        for end in ROUNDS:
+        for end in COUNT_LIMITS:
             if end > most:
                 break
             best: tuple[int, str] | None = None
             for name in sorted(self.shape.index_lookups, key=self._is_costly_to_count):
-                if self._is_costly_to_count(name) and (best is not None or end not in FULL_TEXT_ROUNDS):
+                if self._is_costly_to_count(name) and (best is not None or end not in FULL_TEXT_COUNT_LIMITS):
                     continue
                 key = self._count_key(name)
                 found = counts.get(key)
@@ -257,7 +257,7 @@ class _ClaimSearch:
         first, last = (upper, lower) if form.descending else (lower, upper)
         found = []
         start: str | None = None
-        if self.known:
+        if self.cursor_has_value:
             if self.cursor_id is not None and (first is None or self._is_cursor_past(first)):
                 start = "cursor"
             elif first is not None:
@@ -268,13 +268,13 @@ class _ClaimSearch:
             bounded = tuple(form.date_filters) if column == "date" else ()
             found.append(IndexScan(index, column, prefixes, absorbed + bounded, True, start, last is not None))
         if not (column == "date" and form.date_filters):
-            behind = "cursor" if self.cursor_id is not None and not self.known else None
+            behind = "cursor" if self.cursor_id is not None and not self.cursor_has_value else None
             found.append(IndexScan(index, column, prefixes, absorbed, False, behind, False))
         return found
 
     def _is_cursor_past(self, first: Any) -> bool:  # noqa: ANN401 - a bound of the sorted column
         """Whether the cursor lies behind where the walk would begin."""
-        return bool(self.value <= first if self.shape.descending else self.value >= first)
+        return bool(self.cursor_value <= first if self.shape.descending else self.cursor_value >= first)
 
     def _find_sort_bounds(self, column: str) -> tuple[Any, Any]:
         """Between which values the walk can stay."""
@@ -295,14 +295,14 @@ class _ClaimSearch:
             return "ix_claim_date", ("",), ()
         best = ways[0]
         if len(ways) > 1:
-            few = self._find_most_selective(FEW)
+            few = self._find_most_selective(MAX_LOOKUP_CLAIMS)
             best = next((way for way in ways if few in way.filters), best)
-        return best.name, best.range_prefixes, best.satisfied_filters
+        return best.index_name, best.range_prefixes, best.satisfied_filters
 
     # The ways ---------------------------------------------------------------------------------------------------
 
     def _run_lookup(self, name: str) -> list[SortedRow]:
-        cursor = "" if self.cursor_id is None else "known" if self.known else "unknown"
+        cursor = "" if self.cursor_id is None else "known" if self.cursor_has_value else "unknown"
         return self._run_statement(0, self.shape.build_lookup, name, cursor)
 
     def _run_scans(self, walks: list[IndexScan], width: int) -> list[SortedRow]:
@@ -339,7 +339,7 @@ class _ClaimSearch:
     def _scan_sources(self, width: int) -> list[SortedRow]:
         """The claims source by source, the undated ones of each at its end."""
         begin, day = self._split_source_cursor()
-        asked = {"", *self.context.known.sources}
+        asked = {"", *self.context.reference_data.sources}
         for name in ("source", "source_kind", "interest"):
             if name in self.values:
                 asked &= set(self.values[name])
@@ -359,11 +359,11 @@ class _ClaimSearch:
         """The source and the day that the cursor stands at; no day where it stands behind a source."""
         if self.cursor_id is None:
             return "", EARLIEST_DATE
-        source, _, day = str(self.value).rpartition(" ")
+        source, _, day = str(self.cursor_value).rpartition(" ")
         try:
             return source, date.fromisoformat(day)
         except ValueError:
-            return str(self.value), None
+            return str(self.cursor_value), None
 
     def _plan_source_scans(self, day: date | None) -> list[IndexScan]:
         """The walks through the claims of one source, from the cursor on if that stands at a `day` of it."""
@@ -382,7 +382,9 @@ class _ClaimSearch:
                 self.parameters["start"] = self._to_driver_value(lower)
             if upper is not None:
                 self.parameters["end"] = self._to_driver_value(upper)
-            found.append(walk._replace(satisfied_filters=bounded, known=True, start=start, has_end=upper is not None))
+            found.append(
+                walk._replace(satisfied_filters=bounded, has_value=True, start=start, has_end=upper is not None)
+            )
         if not bounded:
             found.append(walk._replace(start="cursor" if day == UNDATED_SORT_DATE else None))
         return found

@@ -17,8 +17,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql import visitors
 
 from app.claims.search.filters import FILTERS, Sort, build_topic_keys
-from app.claims.search.full_text import build_countable_lookup
-from app.claims.search.full_text import build_word_lookups as reach_words
+from app.claims.search.full_text import build_countable_lookup, build_word_lookups
 from app.database.snapshot import EPOCH, Snapshot
 from app.database.tables import QUESTION_COLUMNS, ClaimVersion, table_of
 from app.database.types import BIG_INTEGER
@@ -61,7 +60,7 @@ DIALECTS = {"sqlite": SQLiteDialect_pysqlite(paramstyle="named"), "postgresql": 
 class IndexOption(NamedTuple):
     """An index whose first columns are what some filters name."""
 
-    name: str
+    index_name: str
     filters: tuple[str, ...]
     """The filters."""
     satisfied_filters: tuple[str, ...]
@@ -72,12 +71,12 @@ class IndexOption(NamedTuple):
 class IndexScan(NamedTuple):
     """One way through an index. Equal ones have equal statements."""
 
-    name: str
+    index_name: str
     column: str
     range_prefixes: tuple[str, ...]
     satisfied_filters: tuple[str, ...]
     """Filters that the ranges of the walk fulfil."""
-    known: bool
+    has_value: bool
     """Whether through the claims with a value, or through those without."""
     start: str | None
     has_end: bool
@@ -111,7 +110,7 @@ class SearchShape:
         """Whether a filter names nothing that there is."""
         if "q" in self.index_lookups:
             form: Any = asked["q"]
-            by_word = reach_words(names["q"], form[1], postgresql=form[0])
+            by_word = build_word_lookups(names["q"], form[1], postgresql=form[0])
             del self.index_lookups["q"]
             self.index_lookups |= {f"q {i}": each for i, each in enumerate(by_word)}
         if any(name in asked for name in DATE_FILTERS):
@@ -140,7 +139,7 @@ class SearchShape:
         self.id_expression = "id::text" if dialect == "postgresql" else "id"
         day = "claim.date::text" if dialect == "postgresql" else "claim.date"
         by_source = f"claim.source || ' ' || COALESCE({day}, '9999-12-31')"
-        self.value = by_source if self.sort_name == "source" else f"claim.{SORT_INDEXES[self.sort_name][0]}"
+        self.sort_by = by_source if self.sort_name == "source" else f"claim.{SORT_INDEXES[self.sort_name][0]}"
         self._statements: dict[Hashable, str] = {}
 
     def _find_date_indexes(self, asked: dict[str, Any], names: dict[str, list[str]]) -> "list[IndexOption]":
@@ -210,7 +209,7 @@ class SearchShape:
 
     def build_scan(self, walk: "IndexScan") -> str:
         """The first claims of some branches of an index; with marks where a branch was not looked at any further."""
-        column, index = walk.column, walk.name
+        column, index = walk.column, walk.index_name
         direction = "DESC" if self.descending else "ASC"
         conditions, order = self._build_range(walk), self._build_order(walk)
         left = [text for name, (text, _) in self.conditions.items() if name not in walk.satisfied_filters]
@@ -239,13 +238,13 @@ class SearchShape:
         if self.extra_lookups:
             written.append(self._build_extra_rows(walk))
         union = " UNION ALL ".join(f"SELECT * FROM ({each}) AS branch" for each in written)
-        outside = f"value {direction}, id {direction}" if walk.known else f"id {direction}"
+        outside = f"value {direction}, id {direction}" if walk.has_value else f"id {direction}"
         return f"SELECT version, {self.id_expression}, value FROM ({union}) AS found ORDER BY {outside} LIMIT :most"
 
     def build_truncation_check(self, walk: "IndexScan") -> str:
         """Whether a walk of one branch has more rows than were looked at."""
         where = " AND ".join([*filter(None, walk.range_prefixes), *self._build_range(walk)])
-        inside = f"SELECT claim.id FROM claim /*{walk.name}*/ WHERE {where} ORDER BY {self._build_order(walk)}"
+        inside = f"SELECT claim.id FROM claim /*{walk.index_name}*/ WHERE {where} ORDER BY {self._build_order(walk)}"
         return f"{inside} LIMIT 1 OFFSET :width"
 
     def _build_order(self, walk: "IndexScan") -> str:
@@ -257,7 +256,7 @@ class SearchShape:
         """The conditions that the index of the walk answers, beside the beginning of a branch."""
         sign, end = ("<", ">=") if self.descending else (">", "<=")
         column = f"claim.{walk.column}"
-        if not walk.known:
+        if not walk.has_value:
             behind = [f"claim.id {sign} :cursor_id"] if walk.start else []
             return [VISIBLE_CLAIMS, f"{column} IS NULL", *behind]
         found = [VISIBLE_CLAIMS, f"{column} IS NOT NULL"]
@@ -270,18 +269,18 @@ class SearchShape:
         return found
 
     def _build_columns(self, *, raw: bool, version: str = "claim.version") -> str:
-        return f"{version} AS version, claim.{'id' if raw else self.id_expression} AS id, {self.value} AS value"
+        return f"{version} AS version, claim.{'id' if raw else self.id_expression} AS id, {self.sort_by} AS value"
 
     def _build_extra_rows(self, walk: "IndexScan") -> str:
         """The claims that the index of the walk does not hold, looked at one by one."""
-        known = "IS NOT NULL" if walk.known else "IS NULL"
+        known = "IS NOT NULL" if walk.has_value else "IS NULL"
         where = [*self._all_conditions(), f"claim.{walk.column} {known}"]
         if len(walk.range_prefixes) == 1 and walk.range_prefixes[0]:
             where.append(walk.range_prefixes[0])
         if walk.start == "cursor":
-            where.append(self._build_cursor_condition(walk.column, known=walk.known))
+            where.append(self._build_cursor_condition(walk.column, known=walk.has_value))
         direction = "DESC" if self.descending else "ASC"
-        order = f"value {direction}, id {direction}" if walk.known else f"id {direction}"
+        order = f"value {direction}, id {direction}" if walk.has_value else f"id {direction}"
         looked_up = self._join_by_version(self.extra_lookups, self._build_columns(raw=True))
         return f"{looked_up} WHERE {' AND '.join(where)} ORDER BY {order} LIMIT :most"
 
@@ -302,12 +301,13 @@ class SearchShape:
         where = self._all_conditions()
         if cursor == "known":
             behind = (
-                f"{self.value} {sign} :cursor_value OR ({self.value} = :cursor_value AND claim.id {sign} :cursor_id)"
+                f"{self.sort_by} {sign} :cursor_value OR "
+                f"({self.sort_by} = :cursor_value AND claim.id {sign} :cursor_id)"
             )
-            where.append(f"({behind} OR {self.value} IS NULL)")
+            where.append(f"({behind} OR {self.sort_by} IS NULL)")
         elif cursor == "unknown":
-            where.append(f"({self.value} IS NULL AND claim.id {sign} :cursor_id)")
-        order = f"ORDER BY {self.value} IS NULL, {self.value} {direction}, claim.id {direction} LIMIT :most"
+            where.append(f"({self.sort_by} IS NULL AND claim.id {sign} :cursor_id)")
+        order = f"ORDER BY {self.sort_by} IS NULL, {self.sort_by} {direction}, claim.id {direction} LIMIT :most"
         return f"{self._join_lookup(name, self._build_columns(raw=False))} WHERE {' AND '.join(where)} {order}"
 
     def build_lookup_count(self, name: str) -> str:

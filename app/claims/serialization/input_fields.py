@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.comparison.figure import plain_number
+from app.comparison.figure import normalize_number
 
 FIGURE_NUMBER_FIELDS = ("value", "lower", "upper", "coverage", "out_of")
 FIGURE_PLAIN_FIELDS = ("as_printed", "lower_inclusive", "upper_inclusive", "approximate", "relative_to")
@@ -37,7 +37,7 @@ CITATION_INPUT_FIELDS = (
 
 def plain_figure_numbers(row: Mapping[Any, Any]) -> dict[str, Any]:
     """The numbers of a figure: whole ones without a decimal point."""
-    return {name: None if row[name] is None else plain_number(row[name]) for name in FIGURE_NUMBER_FIELDS}
+    return {name: None if row[name] is None else normalize_number(row[name]) for name in FIGURE_NUMBER_FIELDS}
 
 
 def claim_as_input(row: Mapping[Any, Any]) -> dict[str, Any]:

@@ -40,14 +40,15 @@ def build_claim_responses(session: Session, rows: Sequence[Mapping[Any, Any]], v
     return [
         build_tombstone(row)
         if row["status"] == Status.removed
-        else _build_claim_response(row, cited[row["id"]], assessed.get(row["id"]), view)
+        else build_claim_response(row, cited[row["id"]], assessed.get(row["id"]), view)
         for row in rows
     ]
 
 
-def _build_claim_response(
+def build_claim_response(
     row: Mapping[Any, Any], citations: list[ResponseObject], confidence: ResponseObject | None, view: Snapshot
 ) -> ResponseObject:
+    """Return the API representation of one claim, from its row, citations and newest assessment."""
     address = f"/v1/claims/{row['id']}"
     # Before the day of its retraction a claim stands, for whoever asks what was known then.
     stood = row["retracted_on"] is not None and view.known_on is not None and row["retracted_on"] > view.known_on

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from app.comparison.figure import plain_number
+from app.comparison.figure import normalize_number
 from app.errors import suggest_nearest
 from app.imports.mappings.expressions import LONGEST_TEXT, Misfit, read_date_format, read_path, read_template
 from app.imports.mappings.schema import Condition, Given, Pick
@@ -77,7 +77,7 @@ class Fields:
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, int | float):
-            return str(plain_number(value))
+            return str(normalize_number(value))
         raise Unread("Expected one value, found a list or an object.", "`over` makes a claim of each of its members")
 
     def _origin(self, given: Pick) -> Pluck:

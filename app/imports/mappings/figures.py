@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from app.comparison.figure import Figure, Number, plain_number
+from app.comparison.figure import Number, PrintedFigure, normalize_number
 from app.comparison.wording import parse_wording
 from app.imports.mappings.fields import Fields, Look, Pluck, Scope, Unread
 from app.imports.mappings.schema import FigureMap, Given, Pick
@@ -124,11 +124,11 @@ def _decimal(mapped: FigureMap, value: object) -> str:
     return mapped.decimal if isinstance(value, str) else "."
 
 
-def worded(text: str, decimal: str = ".") -> Figure:
+def worded(text: str, decimal: str = ".") -> PrintedFigure:
     """The figure that a cell prints. Raises `Unread` where its words are not certain."""
     spelled = _with_point(text) if decimal == "," else text
     if is_plain(spelled):
-        return Figure(text, value=number(spelled))
+        return PrintedFigure(text, value=number(spelled))
     found = parse_wording(spelled)
     if found is None:
         hint = "set `decimal` if a comma is its decimal sign" if "," in text and decimal == "." else None
@@ -171,10 +171,10 @@ def scaled(value: Number | None, mapped: FigureMap) -> Number | None:
     whole = float(Decimal(str(value)) * Decimal(str(mapped.scale)))
     if not math.isfinite(whole):
         raise Unread(f"{value} times {mapped.scale:g} is too large.")
-    return plain_number(whole)
+    return normalize_number(whole)
 
 
-def _shaped(figure: Figure, mapped: FigureMap) -> Figure:
+def _shaped(figure: PrintedFigure, mapped: FigureMap) -> PrintedFigure:
     """What the mapping says of every figure of the column, put on a plain one."""
     figure = replace(
         figure,
@@ -192,7 +192,7 @@ def _shaped(figure: Figure, mapped: FigureMap) -> Figure:
     return replace(figure, approximate=mapped.approximate)
 
 
-def figure_fields(figure: Figure) -> FigureFields:
+def figure_fields(figure: PrintedFigure) -> FigureFields:
     """A figure as the fields of a `FigureInput`: only what it says."""
     names = ("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "coverage", "out_of", "relative_to")
     found = {name: value for name in names if (value := getattr(figure, name)) is not None}

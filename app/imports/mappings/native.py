@@ -6,7 +6,7 @@ from typing import Any
 
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, Claim, ClaimInput, FigureInput
 from app.claims.serialization.csv_columns import CSV_COLUMN_PATHS
-from app.comparison.figure import plain_number
+from app.comparison.figure import normalize_number
 from app.database.types import ID_PATTERN
 from app.errors import suggest_nearest
 from app.http.schema_types import Input
@@ -96,7 +96,7 @@ def _cell(name: str, cell: Any) -> str:  # noqa: ANN401 - a sheet has numbers, d
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, int | float):
-        return str(plain_number(cell))
+        return str(normalize_number(cell))
     raise Unread(f"`{name}` holds a list or an object.", "give it as text, or the whole claim as JSON has it")
 
 

@@ -65,7 +65,7 @@ def publish(
             bulk = BulkInsert(log, dialect)
             bulk.add_change(ImportVersion, card["id"])
             form = RowEncoder(ImportVersion, dialect)
-            bulk.add_row(form, form.values(card))
+            bulk.add_row(form, form.encode(card))
             moved = _write_claims(bulk, intake.stage, intake.desk.forms, series)
             _write_relations(bulk, intake.stage, RowEncoder(RelationVersion, dialect))
             bulk.finish()
@@ -157,7 +157,7 @@ def _write_relations(bulk: BulkInsert, stage: Stage, form: RowEncoder) -> None:
         state: dict[str, Any] = dict.fromkeys(form.column_names)
         state |= {"id": id_, "claim": claim, "type": type_, "to_claim": other, "note": note}
         bulk.add_change(RelationVersion, id_, claim)
-        bulk.add_row(form, form.values(state | {"asserted_by": EDITORS, "withdrawn": False}))
+        bulk.add_row(form, form.encode(state | {"asserted_by": EDITORS, "withdrawn": False}))
 
 
 def _repair(log: WriteTransaction, stage: Stage) -> None:

@@ -124,9 +124,9 @@ class Desk:
             return known_as
         if (waiting := self.stage.documents_at([address]).get(address)) is not None:
             return waiting
-        free = given.id is not None and known.document(given.id) is None and not self.stage.has_document(given.id)
+        free = given.id is not None and known.find_document(given.id) is None and not self.stage.has_document(given.id)
         state = {**given.model_dump(), "id": given.id if free else str(uuid7()), "publisher_name": None}
-        self._pending[state["id"]] = (address, {**state, "values": self.forms.document.values(state)})
+        self._pending[state["id"]] = (address, {**state, "values": self.forms.document.encode(state)})
         self._thought_of[address] = state
         return state
 
@@ -186,7 +186,7 @@ class Desk:
     def _new(self, known: ReferenceLookup, each: Ready, id_: str, state: State) -> Body:
         """What is written of a new claim."""
         body: Body = {
-            "claim": self.forms.claim.values({**state, "id": id_, "import_id": self.import_id}),
+            "claim": self.forms.claim.encode({**state, "id": id_, "import_id": self.import_id}),
             "citations": self._citations(known, each, id_, ()),
         }
         self.retractions += state["retracted_on"] is not None
@@ -196,7 +196,7 @@ class Desk:
             assessment = {**named, "id": str(uuid7()), "claim": id_, "withdrawn": False}
             assessment["assessor"] = assessed.assessor or self.actor
             assessment["assessed_on"] = assessed.assessed_on or known.today
-            body["assessment"] = [assessment["id"], self.forms.assessment.values(assessment)]
+            body["assessment"] = [assessment["id"], self.forms.assessment.encode(assessment)]
         return body
 
     def _changed(
@@ -244,7 +244,7 @@ class Desk:
                     self.stage.add_document(document["id"], *pending)
                 columns = build_citation_columns(known, cite, claim, each.given.source, document)
                 id_ = str(uuid7())
-                made.append([id_, document["id"], self.forms.citation.values({**columns, "id": id_})])
+                made.append([id_, document["id"], self.forms.citation.encode({**columns, "id": id_})])
         return made
 
     @staticmethod

@@ -3,7 +3,7 @@
 import math
 from typing import Final, Literal
 
-from app.comparison.figure import MAX_MAGNITUDE, canonical_number
+from app.comparison.figure import MAX_MAGNITUDE, format_canonical_number
 
 DigitRelation = Literal["one_digit", "swapped", "dropped_or_added", "none"]
 Repair = tuple[DigitRelation, int]
@@ -25,7 +25,9 @@ def digit_relation(one: float, other: float) -> DigitRelation:
     """Tell which single slip of the hand turns one number into the other: `swapped` is any two digits exchanged."""
     if not (math.isfinite(one) and math.isfinite(other)) or (one < 0) != (other < 0):
         return "none"
-    longer, shorter = sorted((canonical_number(abs(one)), canonical_number(abs(other))), key=len, reverse=True)
+    longer, shorter = sorted(
+        (format_canonical_number(abs(one)), format_canonical_number(abs(other))), key=len, reverse=True
+    )
     if len(longer) == len(shorter):
         differing = [pair for pair in zip(longer, shorter, strict=True) if pair[0] != pair[1]]
         if not all(a.isdigit() and b.isdigit() for a, b in differing):

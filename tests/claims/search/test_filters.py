@@ -8,7 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.claims.search.filters import ClaimQuery
-from tests.examples import assert_problem, claim, every_row, figure, furnish, numbered, recorded
+from tests.examples import (
+    assert_problem,
+    make_claim_body,
+    make_figure_body,
+    make_unique_claim_body,
+    read_all_rows,
+    record_example_vocabulary,
+    submit_claim,
+)
 from tests.registers import Register
 
 Row = dict[str, Any]
@@ -17,7 +25,7 @@ Test = Callable[[Row], bool]
 
 @pytest.fixture(scope="module")
 def rows(reading: Register) -> list[Row]:
-    found = every_row(reading, "/v1/claims")
+    found = read_all_rows(reading, "/v1/claims")
     assert len(found) > 50
     return found
 
@@ -149,18 +157,18 @@ def test_every_filter_has_a_case() -> None:
 
 def test_narrower_takes_what_lies_below(reading: Register, rows: list[Row]) -> None:
     above = {
-        kind: {each["slug"]: each["parents"] for each in every_row(reading, f"/v1/{kind}")}
+        kind: {each["slug"]: each["parents"] for each in read_all_rows(reading, f"/v1/{kind}")}
         for kind in ("subjects", "places")
     }
     for name, slug in (("subject", "russian-forces"), ("place", "russia-ukraine-war"), ("place", "ukraine")):
         below = within([slug], above[name + "s"])
         for narrower, wanted in (("true", below), ("false", {slug})):
-            found = every_row(reading, "/v1/claims", 1000, **{name: slug, "narrower": narrower})
+            found = read_all_rows(reading, "/v1/claims", 1000, **{name: slug, "narrower": narrower})
             assert [r["id"] for r in found] == [r["id"] for r in rows if r[name] in wanted]
 
 
 def test_narrower_takes_the_components_of_a_sum_and_what_lies_below_them(reading: Register, rows: list[Row]) -> None:
-    found = every_row(reading, "/v1/claims", category="casualties", narrower="true")
+    found = read_all_rows(reading, "/v1/claims", category="casualties", narrower="true")
     categories = {row["category"] for row in found}
     assert {"casualties", "killed", "wounded"} <= categories
     assert "casualties-and-missing" not in categories
@@ -168,9 +176,9 @@ def test_narrower_takes_the_components_of_a_sum_and_what_lies_below_them(reading
 
 
 def test_a_topic_is_found_by_its_fields(reading: Register, rows: list[Row]) -> None:
-    topics = every_row(reading, "/v1/topics")
+    topics = read_all_rows(reading, "/v1/topics")
     for topic in topics:
-        found = every_row(reading, "/v1/claims", topic=topic["slug"], narrower="false")
+        found = read_all_rows(reading, "/v1/claims", topic=topic["slug"], narrower="false")
         same = [
             row["id"]
             for row in rows
@@ -182,51 +190,51 @@ def test_a_topic_is_found_by_its_fields(reading: Register, rows: list[Row]) -> N
             assert [row["id"] for row in found] == same
         else:
             assert all(row["period"]["edtf"].startswith(topic["since"][:4]) for row in found)
-        wide = every_row(reading, "/v1/claims", topic=topic["slug"])
+        wide = read_all_rows(reading, "/v1/claims", topic=topic["slug"])
         assert {row["id"] for row in wide} >= {row["id"] for row in found}
-        assert wide == every_row(reading, f"/v1/topics/{topic['slug']}/claims")
+        assert wide == read_all_rows(reading, f"/v1/topics/{topic['slug']}/claims")
         assert topic["claims"] == len(wide)
-    both = every_row(reading, "/v1/claims", topic=[topics[0]["slug"], topics[1]["slug"]])
-    each = [every_row(reading, "/v1/claims", topic=topics[i]["slug"]) for i in (0, 1)]
+    both = read_all_rows(reading, "/v1/claims", topic=[topics[0]["slug"], topics[1]["slug"]])
+    each = [read_all_rows(reading, "/v1/claims", topic=topics[i]["slug"]) for i in (0, 1)]
     assert {row["id"] for row in both} == {row["id"] for some in each for row in some}
 
 
 def test_a_document_finds_the_claims_that_are_read_in_it(reading: Register, rows: list[Row]) -> None:
     cited = sorted({citation["document"]["id"] for row in rows for citation in row["citations"]})[:5]
     for wanted in ([cited[0]], cited):
-        found = every_row(reading, "/v1/claims", document=wanted)
+        found = read_all_rows(reading, "/v1/claims", document=wanted)
         assert [row["id"] for row in found] == [
             row["id"] for row in rows if {c["document"]["id"] for c in row["citations"]} & set(wanted)
         ]
-    assert every_row(reading, "/v1/claims", document="no-id") == []
+    assert read_all_rows(reading, "/v1/claims", document="no-id") == []
 
 
 def test_updated_since_finds_what_was_cited_anew(register: Register) -> None:
-    furnish(register)
-    first, second = recorded(register, numbered()), recorded(register, numbered())
+    record_example_vocabulary(register)
+    first, second = submit_claim(register, make_unique_claim_body()), submit_claim(register, make_unique_claim_body())
     since = second["recorded_at"]
-    assert [r["id"] for r in every_row(register, "/v1/claims", updated_since=since)] == [second["id"]]
+    assert [r["id"] for r in read_all_rows(register, "/v1/claims", updated_since=since)] == [second["id"]]
     cite = {"document": {"title": "Another", "url": "https://example.org/2"}}
     assert register.write("POST", f"/v1/claims/{first['id']}/citations", cite).status_code == 201
-    found = {r["id"] for r in every_row(register, "/v1/claims", updated_since=since)}
+    found = {r["id"] for r in read_all_rows(register, "/v1/claims", updated_since=since)}
     assert found == {first["id"], second["id"]}
 
 
 def test_open_ends_overlap_everything_on_their_side(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     figures = {
-        "over": figure("over 100", lower=100, lower_inclusive=False),
-        "up to": figure("up to 100", upper=100),
-        "range": figure("50-150", lower=50, upper=150),
-        "value": figure("100", value=100),
+        "over": make_figure_body("over 100", lower=100, lower_inclusive=False),
+        "up to": make_figure_body("up to 100", upper=100),
+        "range": make_figure_body("50-150", lower=50, upper=150),
+        "value": make_figure_body("100", value=100),
         "vague": {"as_printed": "thousands"},
-        "negative": figure("-100", value=-100),
-        "share": figure("12 of the 100", value=12, out_of=100),
+        "negative": make_figure_body("-100", value=-100),
+        "share": make_figure_body("12 of the 100", value=12, out_of=100),
     }
-    named = {recorded(register, claim(figure=each))["id"]: name for name, each in figures.items()}
+    named = {submit_claim(register, make_claim_body(figure=each))["id"]: name for name, each in figures.items()}
 
     def found(**asked: Any) -> set[str]:
-        return {named[row["id"]] for row in every_row(register, "/v1/claims", **asked)}
+        return {named[row["id"]] for row in read_all_rows(register, "/v1/claims", **asked)}
 
     assert found(value_min=1000) == {"over"}
     assert found(value_max=-1000) == {"up to"}
@@ -238,15 +246,15 @@ def test_open_ends_overlap_everything_on_their_side(register: Register) -> None:
 
 
 def test_an_open_period_reaches_every_day_on_its_side(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     periods = ("2022-02-24/..", "../2022-12-31", "2023", "2022-02-24/2022-12-31", "2022-11/2023-02", "2024-06~")
     named = {}
     for edtf in periods:
-        body = numbered(period={"edtf": edtf, "aggregation": "within"})
-        named[recorded(register, body)["id"]] = edtf
+        body = make_unique_claim_body(period={"edtf": edtf, "aggregation": "within"})
+        named[submit_claim(register, body)["id"]] = edtf
 
     def found(**asked: Any) -> set[str]:
-        return {named[row["id"]] for row in every_row(register, "/v1/claims", **asked)}
+        return {named[row["id"]] for row in read_all_rows(register, "/v1/claims", **asked)}
 
     assert found(period_from="2030-01-01") == {"2022-02-24/.."}
     assert found(period_to="1990-01-01") == {"../2022-12-31"}
@@ -255,10 +263,10 @@ def test_an_open_period_reaches_every_day_on_its_side(register: Register) -> Non
 
 
 def test_f_and_6_cannot_be_judged_and_are_not_unassessed(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     judged = {"reliability": "F", "credibility": "6", "rationale": "Nobody can tell."}
-    graded_f = recorded(register, numbered(confidence=judged))
-    nobody = recorded(register, numbered())
+    graded_f = submit_claim(register, make_unique_claim_body(confidence=judged))
+    nobody = submit_claim(register, make_unique_claim_body())
     assert graded_f["confidence"]["reliability"] == "F"
     assert graded_f["confidence"]["level"] is None
     assert nobody["confidence"] is None
@@ -269,7 +277,7 @@ def test_f_and_6_cannot_be_judged_and_are_not_unassessed(register: Register) -> 
         ({"reliability": "E"}, []),
         ({"confidence": "low"}, []),
     ):
-        assert [row["id"] for row in every_row(register, "/v1/claims", 1000, **asked)] == wanted
+        assert [row["id"] for row in read_all_rows(register, "/v1/claims", 1000, **asked)] == wanted
 
 
 SORTS: dict[str, Callable[[Row], Any]] = {
@@ -293,7 +301,7 @@ def test_a_sort_puts_the_unknown_last_and_settles_ties_by_id(reading: Register, 
     unknown = sorted(
         (row for row in rows if key(row) is None), key=lambda row: str(row["id"]), reverse=sort.startswith("-")
     )
-    found = every_row(reading, "/v1/claims", sort=sort)
+    found = read_all_rows(reading, "/v1/claims", sort=sort)
     assert [row["id"] for row in found] == [row["id"] for row in known + unknown]
 
 
@@ -456,5 +464,5 @@ def test_filters_are_joined_by_and_their_values_by_or(
     reading: Register, rows: list[Row], asked: dict[str, Any]
 ) -> None:
     tests = [TESTS[name](value) for name, value in asked.items()]
-    found = every_row(reading, "/v1/claims", **asked)
+    found = read_all_rows(reading, "/v1/claims", **asked)
     assert [row["id"] for row in found] == [row["id"] for row in rows if all(test(row) for test in tests)]

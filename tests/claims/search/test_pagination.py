@@ -10,13 +10,13 @@ import pytest
 from app.claims.search.filters import Sort
 from tests.examples import (
     assert_problem,
-    claim,
-    every_page,
-    every_row,
-    figure,
-    furnish,
-    numbered,
-    recorded,
+    make_claim_body,
+    make_figure_body,
+    make_unique_claim_body,
+    read_all_pages,
+    read_all_rows,
+    record_example_vocabulary,
+    submit_claim,
 )
 from tests.registers import Register
 
@@ -42,10 +42,10 @@ def key(row: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("sort", SORTS)
 def test_a_walk_visits_every_claim_once(reading: Register, sort: str) -> None:
-    whole = [row["id"] for row in every_row(reading, "/v1/claims", sort=sort)]
+    whole = [row["id"] for row in read_all_rows(reading, "/v1/claims", sort=sort)]
     assert len(whole) == len(set(whole)) > 50
     for limit in (7, 50):
-        pages = every_page(reading, "/v1/claims", limit, sort=sort)
+        pages = read_all_pages(reading, "/v1/claims", limit, sort=sort)
         assert [row["id"] for page in pages for row in page] == whole
         assert all(len(page) == limit for page in pages[:-1])
         assert pages[-1]
@@ -58,30 +58,37 @@ def test_a_walk_through_any_list_visits_every_row_once(reading: Register, path: 
     assert first["meta"]["next_cursor"] is None
     assert first["meta"]["total"] == len(whole) == len(set(whole)) > 0
     limit = max(2, len(whole) // 4)
-    assert [key(row) for page in every_page(reading, path, limit) for row in page] == whole
+    assert [key(row) for page in read_all_pages(reading, path, limit) for row in page] == whole
 
 
 def mixed(register: Register) -> list[str]:
     """Claims that tie in every sort, and some without a date or without a number."""
-    furnish(register)
+    record_example_vocabulary(register)
     bodies = [
-        *(numbered(source=source, date=date) for source in ("ministry", "paper") for date in ("2025-06-12", None)),
-        *(claim(figure=figure("100", value=100), source=source) for source in ("ministry", "paper", "agency")),
-        claim(figure=figure("over 100", lower=100, lower_inclusive=False)),
-        claim(figure=figure("up to 100", upper=100)),
-        claim(figure={"as_printed": "thousands"}),
-        claim(figure={"as_printed": "thousands"}, date=None),
-        claim(figure={"as_printed": "many"}, proposition="trend", date=None),
+        *(
+            make_unique_claim_body(source=source, date=date)
+            for source in ("ministry", "paper")
+            for date in ("2025-06-12", None)
+        ),
+        *(
+            make_claim_body(figure=make_figure_body("100", value=100), source=source)
+            for source in ("ministry", "paper", "agency")
+        ),
+        make_claim_body(figure=make_figure_body("over 100", lower=100, lower_inclusive=False)),
+        make_claim_body(figure=make_figure_body("up to 100", upper=100)),
+        make_claim_body(figure={"as_printed": "thousands"}),
+        make_claim_body(figure={"as_printed": "thousands"}, date=None),
+        make_claim_body(figure={"as_printed": "many"}, proposition="trend", date=None),
     ]
-    return [recorded(register, body)["id"] for body in bodies]
+    return [submit_claim(register, body)["id"] for body in bodies]
 
 
 def test_one_row_at_a_time_loses_no_undated_and_no_unnumbered_claim(register: Register) -> None:
     ids = mixed(register)
     for sort in SORTS:
-        walked = [row["id"] for row in every_row(register, "/v1/claims", limit=1, sort=sort)]
+        walked = [row["id"] for row in read_all_rows(register, "/v1/claims", limit=1, sort=sort)]
         assert sorted(walked) == sorted(ids)
-        assert walked == [row["id"] for row in every_row(register, "/v1/claims", sort=sort)]
+        assert walked == [row["id"] for row in read_all_rows(register, "/v1/claims", sort=sort)]
 
 
 def test_no_row_is_lost_or_doubled_while_others_write(register: Register) -> None:
@@ -99,7 +106,7 @@ def test_no_row_is_lost_or_doubled_while_others_write(register: Register) -> Non
             # Before and behind where the walk stands in this order; a walk by `recorded` must not follow for ever.
             for date, size in (("2001-01-01", 1), ("2025-06-20", 10**9), (None, 70))[: 3 if turn < 2 else 0]:
                 number = size + next(numbers)
-                recorded(register, claim(figure=figure(str(number), value=number), date=date))
+                submit_claim(register, make_claim_body(figure=make_figure_body(str(number), value=number), date=date))
         assert len(seen) == len(set(seen))
         assert set(seen) >= there
 
@@ -114,7 +121,7 @@ def test_a_walk_of_a_past_state_is_exact(register: Register) -> None:
         body = register.get("/v1/claims", params=asked).json()
         seen += [row["id"] for row in body["data"]]
         cursor = body["meta"]["next_cursor"]
-        recorded(register, numbered())
+        submit_claim(register, make_unique_claim_body())
     assert sorted(seen) == sorted(ids)
 
 

@@ -11,7 +11,16 @@ from sqlalchemy import insert, select
 from uuid_utils import uuid7
 
 from app.database.tables import ClaimVersion, columns_of
-from tests.examples import assert_problem, citation, claim, every_row, figure, furnish, numbered, recorded
+from tests.examples import (
+    assert_problem,
+    make_citation_body,
+    make_claim_body,
+    make_figure_body,
+    make_unique_claim_body,
+    read_all_rows,
+    record_example_vocabulary,
+    submit_claim,
+)
 from tests.registers import Register
 
 HEADER = [
@@ -80,7 +89,7 @@ def file(reading: Register) -> Any:
 
 def test_the_columns_stand_in_the_order_of_the_contract(reading: Register, file: Any) -> None:
     assert next(csv.reader([file.text.split("\r\n", 1)[0]])) == HEADER
-    assert [row["name"] for row in every_row(reading, "/v1/columns")] == HEADER
+    assert [row["name"] for row in read_all_rows(reading, "/v1/columns")] == HEADER
 
 
 def test_a_file_is_utf_8_with_crlf_and_without_a_byte_order_mark(file: Any) -> None:
@@ -107,7 +116,7 @@ def test_the_header_is_there_without_any_row(register: Register) -> None:
 
 
 def test_a_file_has_every_row_once_with_its_first_citation(reading: Register, file: Any) -> None:
-    claims = every_row(reading, "/v1/claims")
+    claims = read_all_rows(reading, "/v1/claims")
     rows = read(file.text)
     assert [row["id"] for row in rows] == [each["id"] for each in claims]
     for row, each in zip(rows, claims, strict=True):
@@ -148,17 +157,17 @@ def test_pandas_reads_numbers_as_numbers_and_dates_as_dates(file: Any) -> None:
 
 
 def test_text_that_a_spreadsheet_would_run_is_guarded(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     for first in "=+-@":
         formula = f'{first}HYPERLINK("https://evil.example","{first}1")'
-        body = numbered(
+        body = make_unique_claim_body(
             note=formula,
-            citations=[citation(f"https://example.org/{ord(first)}", quote=formula, gap=formula)],
+            citations=[make_citation_body(f"https://example.org/{ord(first)}", quote=formula, gap=formula)],
             confidence={"level": "low", "stated": formula, "rationale": "Said so."},
         )
         body["figure"]["as_printed"] = formula
         body["citations"][0]["document"]["title"] = formula
-        made = recorded(register, body)
+        made = submit_claim(register, body)
         assert made["note"] == formula
         row = read(register.get("/v1/claims.csv", params={"sort": "-recorded", "limit": 1}).text)[0]
         for name in ("note", "quote", "gap", "stated", "as_printed", "document_title"):
@@ -168,26 +177,26 @@ def test_text_that_a_spreadsheet_would_run_is_guarded(register: Register) -> Non
 
 
 def test_a_negative_number_stays_a_number(register: Register) -> None:
-    furnish(register)
-    recorded(register, claim(figure=figure("-5.5", value=-5.5)))
-    recorded(register, claim(figure=figure("-1,000", value=-1000.0)))
+    record_example_vocabulary(register)
+    submit_claim(register, make_claim_body(figure=make_figure_body("-5.5", value=-5.5)))
+    submit_claim(register, make_claim_body(figure=make_figure_body("-1,000", value=-1000.0)))
     rows = read(register.get("/v1/claims.csv", params={"sort": "value"}).text)
     assert [(row["value"], row["as_printed"]) for row in rows] == [("-1000", "'-1,000"), ("-5.5", "'-5.5")]
 
 
 def test_a_whole_number_has_no_decimal_point_in_either_format(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     for number, text in ((10**15, "1000000000000000"), (-0.0, "0"), (0.1, "0.1"), (2.5e5, "250000"), (7.0, "7")):
-        made = recorded(register, claim(figure=figure("so many", value=number)))
+        made = submit_claim(register, make_claim_body(figure=make_figure_body("so many", value=number)))
         newest = {"sort": "-recorded", "limit": 1}
         assert read(register.get("/v1/claims.csv", params=newest).text)[0]["value"] == text
         assert f'"value":{text},' in register.get(made["links"]["self"]).text
 
 
 def test_text_of_any_script_with_quotes_and_line_breaks_survives(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     note = 'Втрати — "більше",\r\nніж 1 000;\nякось так 🇺🇦'
-    recorded(register, numbered(note=note, citations=[citation(quote=note)]))
+    submit_claim(register, make_unique_claim_body(note=note, citations=[make_citation_body(quote=note)]))
     row = read(register.get("/v1/claims.csv").text)[0]
     assert (row["note"], row["quote"]) == (note, note)
     frame = pd.read_csv(io.StringIO(register.get("/v1/claims.csv").text))
@@ -195,9 +204,9 @@ def test_text_of_any_script_with_quotes_and_line_breaks_survives(register: Regis
 
 
 def test_a_claim_is_one_row_however_often_it_is_cited(register: Register) -> None:
-    furnish(register)
-    cited = [citation(f"https://example.org/{i}", quote=f"quote {i}") for i in range(3)]
-    made = recorded(register, numbered(citations=cited))
+    record_example_vocabulary(register)
+    cited = [make_citation_body(f"https://example.org/{i}", quote=f"quote {i}") for i in range(3)]
+    made = submit_claim(register, make_unique_claim_body(citations=cited))
     more = {"document": {"title": "Late", "url": "https://example.org/late"}, "quote": "late"}
     assert register.write("POST", f"/v1/claims/{made['id']}/citations", more).status_code == 201
     rows = read(register.get("/v1/claims.csv").text)
@@ -332,19 +341,19 @@ def test_head_has_the_headers_of_get_and_no_body(reading: Register, path: str) -
 
 
 def test_an_etag_changes_with_the_register_and_with_the_format(register: Register) -> None:
-    furnish(register)
-    made = recorded(register, numbered())
+    record_example_vocabulary(register)
+    made = submit_claim(register, make_unique_claim_body())
     tags = {path: register.get(path).headers["etag"] for path in ("/v1/claims", "/v1/claims.csv")}
     assert len(set(tags.values())) == 2
     assert register.get(made["links"]["self"]).headers["etag"].startswith('"1-')
-    recorded(register, numbered())
+    submit_claim(register, make_unique_claim_body())
     for path, tag in tags.items():
         assert register.get(path, headers={"If-None-Match": tag}).status_code == 200
 
 
 def test_a_large_file_has_every_row_of_one_state(register: Register) -> None:
-    furnish(register)
-    made = recorded(register, claim(figure=figure("0", value=0), date=None))
+    record_example_vocabulary(register)
+    made = submit_claim(register, make_claim_body(figure=make_figure_body("0", value=0), date=None))
     columns = columns_of(ClaimVersion)
     with register.database.write() as session:
         row = session.execute(select(*columns).where(columns.id == made["id"])).mappings().one()
@@ -363,6 +372,6 @@ def test_a_large_file_has_every_row_of_one_state(register: Register) -> None:
     assert register.get("/v1/claims.csv", **asked).status_code == 304
     head = register.head("/v1/claims.csv", params={"sort": "value", "fields": "value"})
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", etag)
-    recorded(register, numbered())
+    submit_claim(register, make_unique_claim_body())
     assert register.get("/v1/claims.csv", **asked).status_code == 200
     assert len(read(register.get("/v1/claims.csv", params={"limit": 10}).text)) == 10

@@ -9,9 +9,18 @@ from sqlalchemy import insert, select
 from uuid_utils import uuid7
 
 from app.database.tables import ClaimVersion, columns_of
-from tests.contract.examples import CLAIM
+from tests.contract.examples import EXAMPLE_CLAIM_ID
 from tests.contract.test_representation import LISTS
-from tests.examples import assert_problem, citation, claim, every_row, figure, furnish, numbered, recorded
+from tests.examples import (
+    assert_problem,
+    make_citation_body,
+    make_claim_body,
+    make_figure_body,
+    make_unique_claim_body,
+    read_all_rows,
+    record_example_vocabulary,
+    submit_claim,
+)
 from tests.registers import Register
 
 NDJSON = "application/x-ndjson"
@@ -33,7 +42,7 @@ def test_a_file_is_the_json_list_row_for_row(reading: Register, path: str) -> No
     name = path.removeprefix("/v1/").replace("/", "-")
     assert answer.headers["content-disposition"] == f'inline; filename="{name}.ndjson"'
     rows = read(answer.content)
-    assert rows == every_row(reading, path)
+    assert rows == read_all_rows(reading, path)
     # Not only equal: written alike, so that a hash of a row is the same from either.
     page = reading.get(path, params={"limit": 1}).text
     assert answer.text.split("\n")[0] in page
@@ -50,30 +59,34 @@ def test_a_side_by_side_is_its_positions_as_whole_claims(reading: Register) -> N
 
 
 def test_every_citation_of_a_claim_is_there(register: Register) -> None:
-    furnish(register)
-    made = recorded(register, numbered(citations=[citation(f"https://example.org/{n}") for n in range(3)]))
+    record_example_vocabulary(register)
+    made = submit_claim(
+        register, make_unique_claim_body(citations=[make_citation_body(f"https://example.org/{n}") for n in range(3)])
+    )
     assert read(register.get("/v1/claims.ndjson").content) == [made]
     assert len(made["citations"]) == 3
 
 
 def test_what_was_taken_down_is_its_tombstone_as_in_json(starter: Register) -> None:
-    path = f"/v1/claims/{CLAIM}/takedown"
+    path = f"/v1/claims/{EXAMPLE_CLAIM_ID}/takedown"
     assert starter.write("POST", path, {"reason": "Court order."}, **{"If-Match": "*"}).status_code == 200
     rows = read(starter.get("/v1/claims.ndjson", params={"status": "removed"}).content)
-    assert [row["id"] for row in rows] == [CLAIM]
-    assert rows == every_row(starter, "/v1/claims", status="removed")
+    assert [row["id"] for row in rows] == [EXAMPLE_CLAIM_ID]
+    assert rows == read_all_rows(starter, "/v1/claims", status="removed")
     asked = {"status": "removed", "fields": "id,status,value,quote"}
-    flat = {"id": CLAIM, "status": "removed", "value": None, "quote": None}
+    flat = {"id": EXAMPLE_CLAIM_ID, "status": "removed", "value": None, "quote": None}
     assert read(starter.get("/v1/claims.ndjson", params=asked).content) == [flat]
     assert starter.get("/v1/claims", params=asked).json()["data"] == [flat]
-    assert starter.get("/v1/claims.csv", params=asked).text == f"id,status,value,quote\r\n{CLAIM},removed,,\r\n"
+    assert (
+        starter.get("/v1/claims.csv", params=asked).text == f"id,status,value,quote\r\n{EXAMPLE_CLAIM_ID},removed,,\r\n"
+    )
     assert starter.get("/v1/claims.csv", params={"status": "removed"}).text.count("\r\n") == 2
 
 
 def test_a_line_break_in_a_text_does_not_break_the_line(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     note = '=Втрати — "більше",\r\nніж\u20281 000;\nякось так 🇺🇦'
-    recorded(register, numbered(note=note))
+    submit_claim(register, make_unique_claim_body(note=note))
     answer = register.get("/v1/claims.ndjson")
     assert answer.content.count(b"\n") == 1
     # No program that reads JSON runs a text as a formula: it stands as it was given.
@@ -159,8 +172,8 @@ def test_a_client_that_has_the_bytes_gets_304_and_head_has_the_headers_of_get(re
 
 
 def test_a_large_file_has_every_row_of_one_state(register: Register) -> None:
-    furnish(register)
-    made = recorded(register, claim(figure=figure("0", value=0), date=None))
+    record_example_vocabulary(register)
+    made = submit_claim(register, make_claim_body(figure=make_figure_body("0", value=0), date=None))
     columns = columns_of(ClaimVersion)
     with register.database.write() as session:
         row = session.execute(select(*columns).where(columns.id == made["id"])).mappings().one()
@@ -176,7 +189,7 @@ def test_a_large_file_has_every_row_of_one_state(register: Register) -> None:
     answer = register.get("/v1/claims.ndjson", params=asked)
     rows = read(answer.content)
     assert [row["figure"]["value"] for row in rows] == list(range(1_205))
-    assert rows == every_row(register, "/v1/claims", **asked)
+    assert rows == read_all_rows(register, "/v1/claims", **asked)
     assert answer.headers["content-type"] == NDJSON
     assert answer.headers["content-disposition"] == 'inline; filename="claims.ndjson"'
     etag = answer.headers["etag"]
@@ -191,13 +204,13 @@ def test_a_large_file_has_every_row_of_one_state(register: Register) -> None:
     assert len(set(tags.values())) == 2
     answer = register.get("/v1/claims", headers={"Accept": NDJSON, "If-None-Match": tags["text/csv"]})
     assert answer.status_code == 200
-    recorded(register, numbered())
+    submit_claim(register, make_unique_claim_body())
     assert register.get("/v1/claims.ndjson", params=asked, headers=held).status_code == 200
 
 
 def test_a_file_is_one_state_while_others_write(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
-    furnish(register)
-    known = [recorded(register, numbered())["id"] for _ in range(5)]
+    record_example_vocabulary(register)
+    known = [submit_claim(register, make_unique_claim_body())["id"] for _ in range(5)]
     chunks: list[bytes] = []
 
     async def receive() -> dict[str, Any]:
@@ -207,7 +220,7 @@ def test_a_file_is_one_state_while_others_write(register: Register, monkeypatch:
     async def send(message: Any) -> None:
         if message.get("body"):
             chunks.append(message["body"])
-            await asyncio.to_thread(recorded, register, numbered())
+            await asyncio.to_thread(submit_claim, register, make_unique_claim_body())
 
     monkeypatch.setattr("app.http.lists.MAX_LIMIT", 2)
     monkeypatch.setattr("app.http.lists.FILE_PAGE_ROWS", 2)
@@ -228,4 +241,4 @@ def test_a_file_is_one_state_while_others_write(register: Register, monkeypatch:
     asyncio.run(ask())
     assert len(chunks) == 3
     assert [row["id"] for row in read(b"".join(chunks))] == known
-    assert len(every_row(register, "/v1/claims")) == 8
+    assert len(read_all_rows(register, "/v1/claims")) == 8

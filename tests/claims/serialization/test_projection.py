@@ -18,7 +18,14 @@ from app.database.read_session import read_session as reading_of
 from app.database.snapshot import Snapshot
 from app.http.responses import json_bytes
 from app.http.serializers import CSV, NDJSON, NESTED_LAYOUT, FlatColumn, RowLayout, csv_cell, flatten_rows
-from tests.examples import citation, claim, figure, furnish, numbered, recorded
+from tests.examples import (
+    make_citation_body,
+    make_claim_body,
+    make_figure_body,
+    make_unique_claim_body,
+    record_example_vocabulary,
+    submit_claim,
+)
 from tests.registers import Register
 
 SHOWN = "SELECT version, id FROM claim WHERE until_seq IS NULL AND status <> 'removed' ORDER BY version"
@@ -37,9 +44,9 @@ def assert_written(register: Register, view: Snapshot | None = None, columns: li
         assert texts(read, versions, view, NESTED_LAYOUT) == [json_bytes(card).decode() for card in cards]
         flat = RowLayout.from_columns(columns)
         assert texts(read, versions, view, flat) == [json_bytes(row).decode() for row in flatten_rows(cards, columns)]
-        assert render_lines(read, versions, ids, view, NESTED_LAYOUT) == NDJSON.lines(cards, [])
-        assert render_lines(read, versions, ids, view, flat) == NDJSON.lines(cards, columns)
-        assert render_lines(read, versions, ids, view, RowLayout.from_columns(columns, csv=True)) == CSV.lines(
+        assert render_lines(read, versions, ids, view, NESTED_LAYOUT) == NDJSON.write_rows(cards, [])
+        assert render_lines(read, versions, ids, view, flat) == NDJSON.write_rows(cards, columns)
+        assert render_lines(read, versions, ids, view, RowLayout.from_columns(columns, csv=True)) == CSV.write_rows(
             cards, columns
         )
         for card in cards[-5:]:
@@ -97,7 +104,7 @@ NUMBER = st.one_of(
 
 @pytest.fixture
 def furnished(register: Register) -> Register:
-    furnish(register)
+    record_example_vocabulary(register)
     return register
 
 
@@ -111,33 +118,33 @@ def furnished(register: Register) -> Register:
 def test_any_text_and_any_number_is_written_alike(
     furnished: Register, text: str, number: Any, coverage: float, columns: set[int]
 ) -> None:
-    body = numbered(
+    body = make_unique_claim_body(
         note=text,
         includes=["brigade", "militia"],
         citations=[
-            citation(quote=text, locator=text, gap=text, via=["agency", "institute"]),
+            make_citation_body(quote=text, locator=text, gap=text, via=["agency", "institute"]),
             {"document": {"title": text}, "fidelity": "verbatim"},
         ],
         confidence={"level": "low", "stated": text, "rationale": text, "assessed_on": "2025-07-01"},
     )
-    body["figure"] = figure(text, value=number, lower=min(number, 0), upper=max(number, 0), coverage=coverage)
+    body["figure"] = make_figure_body(text, value=number, lower=min(number, 0), upper=max(number, 0), coverage=coverage)
     answer = furnished.write("POST", "/v1/claims", body)
     assert answer.status_code in (201, 409), answer.text
     assert assert_written(furnished, columns=[CLAIM_COLUMNS[index] for index in sorted(columns)])
 
 
 def test_a_claim_with_nothing_but_what_it_needs_is_written_alike(furnished: Register) -> None:
-    bare = claim(citations=[{"document": {"title": "A leaflet"}}], date=None)
+    bare = make_claim_body(citations=[{"document": {"title": "A leaflet"}}], date=None)
     bare["figure"] = {"as_printed": "thousands"}
-    recorded(furnished, bare | {"period": {"edtf": "2022-02-24/..", "aggregation": "cumulative"}})
+    submit_claim(furnished, bare | {"period": {"edtf": "2022-02-24/..", "aggregation": "cumulative"}})
     assert assert_written(furnished) == 1
 
 
 def test_a_cell_alone_on_its_line_is_still_a_line(furnished: Register) -> None:
-    recorded(furnished, numbered())
+    submit_claim(furnished, make_unique_claim_body())
     assert furnished.get("/v1/claims.csv?fields=note").text == 'note\r\n""\r\n'
     assert csv_cell(None) == ""
     for note in ("\\.", '"', '"\\."', "=1", "two\r\nlines"):
-        recorded(furnished, numbered(note=note))
+        submit_claim(furnished, make_unique_claim_body(note=note))
     for column in CLAIM_COLUMNS:
         assert assert_written(furnished, columns=[column]) == 6

@@ -1,7 +1,13 @@
 """Claims that were written once are read again from memory, for as long as they still say the same."""
 
 from app.claims.serialization.row_cache import get_claim_row_cache
-from tests.examples import claim, furnish, numbered, recorded, source
+from tests.examples import (
+    make_claim_body,
+    make_source_body,
+    make_unique_claim_body,
+    record_example_vocabulary,
+    submit_claim,
+)
 from tests.registers import Register
 
 
@@ -14,9 +20,9 @@ def asked(register: Register, path: str) -> tuple[int, int, list[dict[str, objec
 
 
 def test_another_page_with_the_same_claims_is_not_written_again(register: Register) -> None:
-    furnish(register)
+    record_example_vocabulary(register)
     for n in range(3):
-        recorded(register, numbered(note=f"The {n}th."))
+        submit_claim(register, make_unique_claim_body(note=f"The {n}th."))
     first = asked(register, "/v1/claims?limit=10")
     again = asked(register, f"/v1/claims?limit=11&category={first[2][0]['category']}")
     assert (first[:2], again[:2]) == ((0, 3), (3, 0))
@@ -26,8 +32,8 @@ def test_another_page_with_the_same_claims_is_not_written_again(register: Regist
 
 
 def test_a_change_forgets_the_claims_that_it_changes(register: Register) -> None:
-    furnish(register)
-    one, other = (recorded(register, claim(figure={"as_printed": f"{n}", "value": n})) for n in (5, 6))
+    record_example_vocabulary(register)
+    one, other = (submit_claim(register, make_claim_body(figure={"as_printed": f"{n}", "value": n})) for n in (5, 6))
     assert asked(register, "/v1/claims?limit=10")[:2] == (0, 2)
 
     document = {"document": {"url": "https://example.org/again", "title": "Again"}}
@@ -36,15 +42,17 @@ def test_a_change_forgets_the_claims_that_it_changes(register: Register) -> None
     assert (hits, misses) == (1, 1)
     assert sorted(len(each["citations"]) for each in found) == [1, 2]  # type: ignore[arg-type]
 
-    register.write("PUT", f"/v1/sources/{other['source']['slug']}", source("A new name"), **{"If-Match": '"1"'})
+    register.write(
+        "PUT", f"/v1/sources/{other['source']['slug']}", make_source_body("A new name"), **{"If-Match": '"1"'}
+    )
     hits, misses, found = asked(register, "/v1/claims?limit=12")
     assert (hits, misses) == (0, 2)
     assert {each["source"]["name"] for each in found} == {"A new name"}  # type: ignore[index]
 
 
 def test_who_asks_for_a_day_before_a_retraction_gets_what_stood_then(register: Register) -> None:
-    furnish(register)
-    id_ = recorded(register, claim())["id"]
+    record_example_vocabulary(register)
+    id_ = submit_claim(register, make_claim_body())["id"]
     body = {"reason": "Taken back.", "retracted_on": "2025-07-01"}
     assert register.write("POST", f"/v1/claims/{id_}/retraction", body, **{"If-Match": '"1"'}).status_code == 200
     states = [

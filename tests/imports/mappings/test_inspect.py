@@ -15,7 +15,7 @@ from app.imports.mappings.mapper import MappedPlan
 from app.imports.mappings.propose import draft_mapping
 from app.imports.mappings.schema import made_mapping, read_mapping
 from app.imports.readers.reader import FileRefused, Reading
-from tests.imports.readers.given_files import workbook, write
+from tests.imports.readers.given_files import make_workbook, write_file
 
 DAILY = {f"2022-03-{day:02}": {"deaths": day, "total": 100 + day} for day in range(1, 8)}
 KEYED = {
@@ -26,7 +26,7 @@ KEYED = {
 
 
 def drafted(folder: Path, name: str, content: str | bytes) -> str:
-    return draft_mapping(write(folder, name, content))
+    return draft_mapping(write_file(folder, name, content))
 
 
 def proposed(draft: str) -> dict[str, Any]:
@@ -63,7 +63,7 @@ FILES: dict[str, tuple[str, str | bytes, list[Any]]] = {
     ),
     "ndjson": ("losses.ndjson", '{"date": "2022-03-01", "dead": 3}\n{"date": "2022-03-02", "dead": 4}\n', [3, 4]),
     "yaml": ("losses.yaml", "- {date: 2022-03-01, dead: 3}\n- {date: 2022-03-02, dead: 4}\n", [3, 4]),
-    "xlsx": ("losses.xlsx", workbook([["date", "dead"], ["2022-03-01", 3], ["2022-03-02", 4]]), [3, 4]),
+    "xlsx": ("losses.xlsx", make_workbook([["date", "dead"], ["2022-03-01", 3], ["2022-03-02", 4]]), [3, 4]),
     "semicolons": (
         "verluste.csv",
         "Tag;Tote je 100.000;Tote\n02.03.2022;12,5;1.234\n25.03.2022;1.250,75;2.500\n".encode("cp1252"),
@@ -81,7 +81,7 @@ FILES: dict[str, tuple[str, str | bytes, list[Any]]] = {
 @pytest.mark.parametrize("name", FILES)
 def test_a_draft_that_is_filled_in_makes_claims(tmp_path: Path, name: str) -> None:
     file, content, values = FILES[name]
-    path = write(tmp_path, file, content)
+    path = write_file(tmp_path, file, content)
     made = claims(path, draft_mapping(path))
     assert [each["figure"].get("value") for each in made] == values
     days = {each["period"]["edtf"] for each in made}
@@ -220,7 +220,7 @@ def test_a_file_without_numbers_gives_a_draft_too(tmp_path: Path) -> None:
 
 def test_no_more_rows_are_looked_at_than_are_promised(tmp_path: Path) -> None:
     lines = "".join(f"2022-03-01,{n}\n" for n in range(LOOKED_AT))
-    path = write(tmp_path, "a.csv", f"date,dead\n{lines}" + '"a cell that never ends')
+    path = write_file(tmp_path, "a.csv", f"date,dead\n{lines}" + '"a cell that never ends')
     assert f"a.csv: {LOOKED_AT:,} rows looked at" in draft_mapping(path)
     with pytest.raises(FileRefused):
         list(Reading([path], look_at(path).options))
@@ -252,5 +252,5 @@ ROWS = st.lists(
 @settings(deadline=None, max_examples=150)
 @given(rows=ROWS)
 def test_whatever_a_file_holds_its_draft_is_a_mapping(tmp_path_factory: pytest.TempPathFactory, rows: Any) -> None:
-    path = write(tmp_path_factory.mktemp("given"), "a.json", json.dumps(rows))
+    path = write_file(tmp_path_factory.mktemp("given"), "a.json", json.dumps(rows))
     MappedPlan("draft", made_mapping(tomllib.loads(filled(draft_mapping(path))), "draft"))

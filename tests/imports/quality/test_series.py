@@ -13,8 +13,15 @@ from app.imports.mappings.schema import read_mapping
 from app.imports.pipeline.reconciliation import Outcome
 from app.imports.pipeline.run import Hooks, ImportRefused, Result, RunRequest, run_import
 from app.imports.readers.options import MappingRefused
-from tests.examples import citation, claim, furnish, recorded, seq_of
-from tests.imports.readers.files import DAILY, counted, csv_of, daily, native, row
+from tests.examples import make_citation_body, make_claim_body, read_latest_seq, record_example_vocabulary, submit_claim
+from tests.imports.readers.files import (
+    DAILY_MAPPING,
+    format_csv,
+    import_daily,
+    import_native,
+    native_row,
+    nonzero_counts,
+)
 from tests.registers import Register
 
 JUNE = {"2025-06-10": (10, 30), "2025-06-11": (11, 33)}
@@ -23,7 +30,7 @@ FIRST, SECOND, THIRD = "asof-2025-06-12.json", "asof-2025-07-01.json", "asof-202
 
 @pytest.fixture
 def desk(register: Register) -> Register:
-    furnish(register)
+    record_example_vocabulary(register)
     return register
 
 
@@ -37,20 +44,20 @@ def kinds_since(register: Register, seq: int) -> list[str]:
 
 
 def test_the_same_file_again_changes_nothing(desk: Register, tmp_path: Path) -> None:
-    first = daily(desk, tmp_path / FIRST, JUNE)
-    assert counted(first) == {"rows": 2, "new": 4}
-    before = seq_of(desk)
-    again = daily(desk, tmp_path / FIRST, JUNE)
-    assert counted(again) == {"rows": 2, "unchanged": 4}
+    first = import_daily(desk, tmp_path / FIRST, JUNE)
+    assert nonzero_counts(first) == {"rows": 2, "new": 4}
+    before = read_latest_seq(desk)
+    again = import_daily(desk, tmp_path / FIRST, JUNE)
+    assert nonzero_counts(again) == {"rows": 2, "unchanged": 4}
     assert not again.published
-    assert seq_of(desk) == before
+    assert read_latest_seq(desk) == before
 
 
 def test_a_changed_figure_is_a_claim_of_its_own_that_supersedes(desk: Register, tmp_path: Path) -> None:
-    daily(desk, tmp_path / FIRST, JUNE, "supersede")
+    import_daily(desk, tmp_path / FIRST, JUNE, "supersede")
     [_, old] = claims(desk, "&sort=date")
-    result = daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "supersede")
-    assert counted(result) == {"rows": 2, "changed": 1, "unchanged": 3}
+    result = import_daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "supersede")
+    assert nonzero_counts(result) == {"rows": 2, "changed": 1, "unchanged": 3}
     new = next(each for each in claims(desk) if each["date"] == "2025-07-01")
     assert (new["figure"]["value"], new["period"]) == (12, old["period"])
     relations = desk.get(f"{new['links']['self']}/relations").json()["data"]
@@ -63,26 +70,26 @@ def test_a_changed_figure_is_a_claim_of_its_own_that_supersedes(desk: Register, 
 
 
 def test_a_slip_in_the_transcription_is_a_repair_with_its_reason(desk: Register, tmp_path: Path) -> None:
-    daily(desk, tmp_path / FIRST, JUNE, "fix")
-    result = daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "fix")
-    assert counted(result) == {"rows": 2, "changed": 1, "unchanged": 3}
+    import_daily(desk, tmp_path / FIRST, JUNE, "fix")
+    result = import_daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "fix")
+    assert nonzero_counts(result) == {"rows": 2, "changed": 1, "unchanged": 3}
     assert "repair recorded claims" in result.needs_editor
     made = next(each for each in claims(desk) if each["date"] == "2025-06-11")
     assert (made["figure"]["value"], made["revision"]) == (12, 2)
     last = desk.get(made["links"]["revisions"]).json()["data"][-1]
     assert last["event"] == "transcription_fix"
     assert "gives 12" in last["reason"]
-    before = seq_of(desk)
-    again = daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "fix")
-    assert counted(again) == {"rows": 2, "unchanged": 4}
-    assert seq_of(desk) == before
+    before = read_latest_seq(desk)
+    again = import_daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "fix")
+    assert nonzero_counts(again) == {"rows": 2, "unchanged": 4}
+    assert read_latest_seq(desk) == before
 
 
 def test_where_the_mapping_only_reports_a_changed_figure_is_told_and_left(desk: Register, tmp_path: Path) -> None:
-    daily(desk, tmp_path / FIRST, JUNE)
-    before = seq_of(desk)
-    result = daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)})
-    assert counted(result) == {"rows": 2, "differs": 1, "unchanged": 3}
+    import_daily(desk, tmp_path / FIRST, JUNE)
+    before = read_latest_seq(desk)
+    result = import_daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)})
+    assert nonzero_counts(result) == {"rows": 2, "differs": 1, "unchanged": 3}
     assert "asof-2025-07-01.json, line 2" in result.tally.examples[Outcome.differs][0]
     assert kinds_since(desk, before) == ["import"]
 
@@ -91,78 +98,78 @@ def test_where_the_mapping_only_reports_a_changed_figure_is_told_and_left(desk: 
 def test_an_older_file_that_arrives_again_or_late_changes_nothing(
     on_change: str, desk: Register, tmp_path: Path
 ) -> None:
-    daily(desk, tmp_path / FIRST, JUNE, on_change)
-    daily(desk, tmp_path / THIRD, JUNE | {"2025-06-11": (13, 33), "2025-07-30": (20, 60)}, on_change)
-    before = seq_of(desk)
-    again = daily(desk, tmp_path / FIRST, JUNE, on_change)
-    assert counted(again) == {"rows": 2, "older": 1, "unchanged": 3}
-    late = daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, on_change)
-    assert counted(late) == {"rows": 2, "older": 1, "unchanged": 3}
-    assert seq_of(desk) == before
+    import_daily(desk, tmp_path / FIRST, JUNE, on_change)
+    import_daily(desk, tmp_path / THIRD, JUNE | {"2025-06-11": (13, 33), "2025-07-30": (20, 60)}, on_change)
+    before = read_latest_seq(desk)
+    again = import_daily(desk, tmp_path / FIRST, JUNE, on_change)
+    assert nonzero_counts(again) == {"rows": 2, "older": 1, "unchanged": 3}
+    late = import_daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, on_change)
+    assert nonzero_counts(late) == {"rows": 2, "older": 1, "unchanged": 3}
+    assert read_latest_seq(desk) == before
 
 
 def test_rows_that_a_newer_file_lacks_are_told_and_kept(desk: Register, tmp_path: Path) -> None:
-    daily(desk, tmp_path / FIRST, JUNE)
-    result = daily(desk, tmp_path / SECOND, {"2025-06-11": (11, 33)})
-    assert counted(result) == {"rows": 1, "unchanged": 2, "vanished": 2}
+    import_daily(desk, tmp_path / FIRST, JUNE)
+    result = import_daily(desk, tmp_path / SECOND, {"2025-06-11": (11, 33)})
+    assert nonzero_counts(result) == {"rows": 1, "unchanged": 2, "vanished": 2}
     assert "2025-06-10|all" in result.tally.examples["vanished"][0]
     assert len(claims(desk)) == 2
 
 
 @pytest.mark.parametrize("event", ["retraction", "takedown"])
 def test_a_row_whose_claim_is_gone_is_told_and_not_recorded_again(event: str, desk: Register, tmp_path: Path) -> None:
-    daily(desk, tmp_path / FIRST, JUNE, "supersede")
+    import_daily(desk, tmp_path / FIRST, JUNE, "supersede")
     [gone, _] = claims(desk, "&sort=date")
     body = {"reason": "It was wrong."} | ({"retracted_on": "2025-06-30"} if event == "retraction" else {})
     assert desk.write("POST", f"{gone['links']['self']}/{event}", body, **{"If-Match": "*"}).status_code == 200
-    before = seq_of(desk)
+    before = read_latest_seq(desk)
     for name, dead in ((FIRST, 10), (SECOND, 17)):
-        result = daily(desk, tmp_path / name, JUNE | {"2025-06-10": (dead, 30)}, "supersede")
+        result = import_daily(desk, tmp_path / name, JUNE | {"2025-06-10": (dead, 30)}, "supersede")
         outcome = "retracted" if event == "retraction" else "removed"
-        assert counted(result) == {"rows": 2, outcome: 1, "unchanged": 3}
+        assert nonzero_counts(result) == {"rows": 2, outcome: 1, "unchanged": 3}
     assert kinds_since(desk, before) == ["import"]
 
 
 def test_a_claim_that_an_editor_repaired_is_not_turned_back(desk: Register, tmp_path: Path) -> None:
-    daily(desk, tmp_path / FIRST, JUNE, "fix")
+    import_daily(desk, tmp_path / FIRST, JUNE, "fix")
     [made, _] = claims(desk, "&sort=date")
     body = {"event": "transcription_fix", "reason": "Checked.", "changes": {"figure": {"as_printed": "9", "value": 9}}}
     desk.write("PATCH", made["links"]["self"], body, **{"If-Match": "*"})
-    before = seq_of(desk)
-    assert counted(daily(desk, tmp_path / FIRST, JUNE, "fix")) == {"rows": 2, "unchanged": 3, "older": 1}
-    assert seq_of(desk) == before
-    later = daily(desk, tmp_path / SECOND, JUNE | {"2025-06-10": (8, 30)}, "fix")
-    assert counted(later) == {"rows": 2, "unchanged": 3, "older": 1}
+    before = read_latest_seq(desk)
+    assert nonzero_counts(import_daily(desk, tmp_path / FIRST, JUNE, "fix")) == {"rows": 2, "unchanged": 3, "older": 1}
+    assert read_latest_seq(desk) == before
+    later = import_daily(desk, tmp_path / SECOND, JUNE | {"2025-06-10": (8, 30)}, "fix")
+    assert nonzero_counts(later) == {"rows": 2, "unchanged": 3, "older": 1}
 
 
 def test_a_file_of_another_day_moves_the_rows_on_to_its_day(desk: Register, tmp_path: Path) -> None:
-    daily(desk, tmp_path / FIRST, JUNE, "supersede")
-    before = seq_of(desk)
-    assert counted(daily(desk, tmp_path / THIRD, JUNE, "supersede")) == {"rows": 2, "unchanged": 4}
+    import_daily(desk, tmp_path / FIRST, JUNE, "supersede")
+    before = read_latest_seq(desk)
+    assert nonzero_counts(import_daily(desk, tmp_path / THIRD, JUNE, "supersede")) == {"rows": 2, "unchanged": 4}
     assert kinds_since(desk, before) == ["import"]
-    late = daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "supersede")
-    assert counted(late) == {"rows": 2, "unchanged": 3, "older": 1}
+    late = import_daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "supersede")
+    assert nonzero_counts(late) == {"rows": 2, "unchanged": 3, "older": 1}
 
 
 @pytest.mark.parametrize("on_change", ["supersede", "fix"])
 def test_a_source_that_goes_back_to_its_first_figure_is_followed(
     on_change: str, desk: Register, tmp_path: Path
 ) -> None:
-    daily(desk, tmp_path / FIRST, JUNE, on_change)
-    daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, on_change)
-    back = daily(desk, tmp_path / THIRD, JUNE, on_change)
-    assert counted(back) == {"rows": 2, "unchanged": 3, "changed": 1}
+    import_daily(desk, tmp_path / FIRST, JUNE, on_change)
+    import_daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, on_change)
+    back = import_daily(desk, tmp_path / THIRD, JUNE, on_change)
+    assert nonzero_counts(back) == {"rows": 2, "unchanged": 3, "changed": 1}
     newest = max((each for each in claims(desk) if each["period"]["end"] == "2025-06-11"), key=lambda c: c["date"])
     assert newest["figure"]["value"] == 11
-    before = seq_of(desk)
-    assert counted(daily(desk, tmp_path / THIRD, JUNE, on_change)) == {"rows": 2, "unchanged": 4}
-    assert seq_of(desk) == before
+    before = read_latest_seq(desk)
+    assert nonzero_counts(import_daily(desk, tmp_path / THIRD, JUNE, on_change)) == {"rows": 2, "unchanged": 4}
+    assert read_latest_seq(desk) == before
 
 
 def test_files_of_several_days_are_not_imported_in_one_run(desk: Register, tmp_path: Path) -> None:
     for name, dead in ((FIRST, 11), (SECOND, 12)):
         (tmp_path / name).write_text(f'[{{"day": "2025-06-11", "dead": {dead}, "all": 33}}]', encoding="utf-8")
-    plan = MappedPlan("daily", read_mapping(DAILY.replace("ON_CHANGE", "supersede"), "daily"))
+    plan = MappedPlan("daily", read_mapping(DAILY_MAPPING.replace("ON_CHANGE", "supersede"), "daily"))
     with pytest.raises(MappingRefused, match="the oldest first"):
         run_import(desk.database, RunRequest([tmp_path / FIRST, tmp_path / SECOND], plan), "desk")
     assert claims(desk) == []
@@ -170,21 +177,26 @@ def test_files_of_several_days_are_not_imported_in_one_run(desk: Register, tmp_p
 
 def test_a_file_from_the_future_is_refused(desk: Register, tmp_path: Path) -> None:
     with pytest.raises(MappingRefused, match="has not come yet"):
-        daily(desk, tmp_path / "asof-2099-01-01.json", JUNE, "supersede")
+        import_daily(desk, tmp_path / "asof-2099-01-01.json", JUNE, "supersede")
 
 
 def test_a_restatement_that_somebody_posted_is_not_recorded_twice(desk: Register, tmp_path: Path) -> None:
-    daily(desk, tmp_path / FIRST, JUNE, "supersede")
+    import_daily(desk, tmp_path / FIRST, JUNE, "supersede")
     body = {"figure": {"as_printed": "12", "value": 12}, "date": "2025-07-01", "modality": "count"}
-    posted = recorded(desk, claim(**body, period={"edtf": "2022-02-24/2025-06-11", "aggregation": "cumulative"}))
-    result = daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "supersede")
-    assert counted(result)["rows"] == 2
+    posted = submit_claim(
+        desk, make_claim_body(**body, period={"edtf": "2022-02-24/2025-06-11", "aggregation": "cumulative"})
+    )
+    result = import_daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "supersede")
+    assert nonzero_counts(result)["rows"] == 2
     assert [each["id"] for each in claims(desk) if each["figure"]["value"] == 12] == [posted["id"]]
-    assert counted(daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "supersede"))["unchanged"] == 4
+    assert (
+        nonzero_counts(import_daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "supersede"))["unchanged"]
+        == 4
+    )
 
 
 def test_two_rows_that_change_to_one_figure_do_not_break_the_import(desk: Register, tmp_path: Path) -> None:
-    same = DAILY.replace("ON_CHANGE", "fix").replace('[{ column = "day" }]', '[{ column = "row" }]')
+    same = DAILY_MAPPING.replace("ON_CHANGE", "fix").replace('[{ column = "day" }]', '[{ column = "row" }]')
     plan = MappedPlan("daily", read_mapping(same, "daily"))
     for name, rows in (
         (FIRST, [{"row": "a", "day": "2025-06-11", "dead": 1, "all": 3}]),
@@ -204,54 +216,54 @@ def test_two_rows_that_change_to_one_figure_do_not_break_the_import(desk: Regist
 def test_a_claim_that_stood_before_becomes_a_row_of_the_series(desk: Register, tmp_path: Path) -> None:
     body = {"figure": {"as_printed": "10", "value": 10}, "date": "2025-06-10", "modality": "count"}
     period = {"edtf": "2022-02-24/2025-06-10", "aggregation": "cumulative"}
-    stood = recorded(desk, claim(**body, period=period))
-    assert counted(daily(desk, tmp_path / FIRST, JUNE, "fix")) == {"rows": 2, "new": 3, "cited": 1}
-    daily(desk, tmp_path / SECOND, JUNE | {"2025-06-10": (8, 30)}, "fix")
+    stood = submit_claim(desk, make_claim_body(**body, period=period))
+    assert nonzero_counts(import_daily(desk, tmp_path / FIRST, JUNE, "fix")) == {"rows": 2, "new": 3, "cited": 1}
+    import_daily(desk, tmp_path / SECOND, JUNE | {"2025-06-10": (8, 30)}, "fix")
     now = desk.get(stood["links"]["self"]).json()
     assert (now["figure"]["value"], now["revision"], len(now["citations"])) == (8, 2, 2)
 
 
 def test_two_rows_with_one_key_are_two_rows(desk: Register, tmp_path: Path) -> None:
     file = tmp_path / FIRST
-    daily(desk, file, JUNE)
+    import_daily(desk, file, JUNE)
     rows = json.loads(file.read_text(encoding="utf-8"))
     twice = [*rows, {"day": "2025-06-11", "dead": 99, "all": 300}]
     for expected in ({"rows": 3, "new": 2, "unchanged": 4}, {"rows": 3, "unchanged": 6}):
         result = _again(desk, file, twice)
-        assert counted(result) == expected
+        assert nonzero_counts(result) == expected
         assert result.tally.smell_counts["duplicate_date"] == 2
 
 
 def _again(register: Register, file: Path, rows: list[dict[str, Any]]) -> Result:
     file.write_text(json.dumps(rows), encoding="utf-8")
-    plan = MappedPlan("daily", read_mapping(DAILY.replace("ON_CHANGE", "report"), "daily"))
+    plan = MappedPlan("daily", read_mapping(DAILY_MAPPING.replace("ON_CHANGE", "report"), "daily"))
     return run_import(register.database, RunRequest([file], plan), "desk")
 
 
 def test_what_others_record_while_an_import_reads_is_not_recorded_twice(desk: Register, tmp_path: Path) -> None:
     file = tmp_path / "claims.csv"
-    file.write_text(csv_of(row(), row(2)), encoding="utf-8", newline="")
+    file.write_text(format_csv(native_row(), native_row(2)), encoding="utf-8", newline="")
     tries: list[Any] = []
 
     def meanwhile(_result: Result) -> None:
         if not tries:
-            recorded(desk, claim())
+            submit_claim(desk, make_claim_body())
         tries.append(1)
 
     result = run_import(desk.database, RunRequest([file], NativePlan()), "desk", Hooks(allow=meanwhile))
     assert len(tries) == 2
-    assert counted(result) == {"rows": 2, "new": 1, "unchanged": 1}
+    assert nonzero_counts(result) == {"rows": 2, "new": 1, "unchanged": 1}
     assert len(claims(desk)) == 2
 
 
 def test_unrelated_writes_while_an_import_reads_do_not_make_it_start_over(desk: Register, tmp_path: Path) -> None:
     file = tmp_path / "claims.csv"
-    file.write_text(csv_of(row(), row(2)), encoding="utf-8", newline="")
+    file.write_text(format_csv(native_row(), native_row(2)), encoding="utf-8", newline="")
     tries: list[Any] = []
 
     def meanwhile(_result: Result) -> None:
-        elsewhere = [citation("https://example.org/elsewhere")]
-        tries.append(recorded(desk, claim(figure={"as_printed": "77", "value": 77}, citations=elsewhere)))
+        elsewhere = [make_citation_body("https://example.org/elsewhere")]
+        tries.append(submit_claim(desk, make_claim_body(figure={"as_printed": "77", "value": 77}, citations=elsewhere)))
 
     run_import(desk.database, RunRequest([file], NativePlan()), "desk", Hooks(allow=meanwhile))
     assert len(tries) == 1
@@ -264,7 +276,7 @@ def test_two_imports_of_one_file_at_once_make_each_claim_once(desk: Register, tm
 
     def go(name: str) -> None:
         try:
-            native(desk, tmp_path / name, *(row(number) for number in range(1, 300)))
+            import_native(desk, tmp_path / name, *(native_row(number) for number in range(1, 300)))
         except BaseException as wrong:  # noqa: BLE001 - told below
             failures.append(wrong)
 
@@ -282,24 +294,26 @@ def test_rows_refused_after_they_came_in_are_left_out_with_all_that_is_said_of_t
 ) -> None:
     days = {f"2025-06-{day:02}": (100 + day, 300 + day) for day in range(1, 13)} | {"2025-06-08": (50, 308)}
     with pytest.raises(ImportRefused, match="nothing is imported"):
-        daily(desk, tmp_path / FIRST, days, strict=True)
-    result = daily(desk, tmp_path / FIRST, days, strict=True, keep_going=True)
-    assert counted(result) == {"rows": 12, "rows_refused": 2, "new": 20}
+        import_daily(desk, tmp_path / FIRST, days, strict=True)
+    result = import_daily(desk, tmp_path / FIRST, days, strict=True, keep_going=True)
+    assert nonzero_counts(result) == {"rows": 12, "rows_refused": 2, "new": 20}
     assert {each["date"] for each in claims(desk)}.isdisjoint({"2025-06-07", "2025-06-08"})
     relations = [change for change in desk.get("/v1/changes?limit=1000").json()["data"] if change["kind"] == "relation"]
     assert len(relations) == 10
 
 
 def test_only_so_many_rows_are_read_as_asked_for(desk: Register, tmp_path: Path) -> None:
-    daily(desk, tmp_path / FIRST, JUNE)
-    assert counted(daily(desk, tmp_path / SECOND, JUNE, limit=1)) == {"rows": 1, "unchanged": 2}
+    import_daily(desk, tmp_path / FIRST, JUNE)
+    assert nonzero_counts(import_daily(desk, tmp_path / SECOND, JUNE, limit=1)) == {"rows": 1, "unchanged": 2}
 
 
 def test_a_restatement_that_was_taken_down_is_not_brought_back_or_cited(desk: Register, tmp_path: Path) -> None:
-    daily(desk, tmp_path / FIRST, JUNE, "supersede")
+    import_daily(desk, tmp_path / FIRST, JUNE, "supersede")
     body = {"figure": {"as_printed": "12", "value": 12}, "date": "2025-07-01", "modality": "count"}
-    posted = recorded(desk, claim(**body, period={"edtf": "2022-02-24/2025-06-11", "aggregation": "cumulative"}))
+    posted = submit_claim(
+        desk, make_claim_body(**body, period={"edtf": "2022-02-24/2025-06-11", "aggregation": "cumulative"})
+    )
     desk.write("POST", f"{posted['links']['self']}/takedown", {"reason": "A court said so."})
-    result = daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "supersede")
-    assert counted(result) == {"rows": 2, "unchanged": 3, "removed": 1}
+    result = import_daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "supersede")
+    assert nonzero_counts(result) == {"rows": 2, "unchanged": 3, "removed": 1}
     assert 12 not in {each["figure"]["value"] for each in claims(desk)}

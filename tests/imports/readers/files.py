@@ -12,7 +12,7 @@ from app.imports.mappings.schema import read_mapping
 from app.imports.pipeline.run import Result, RunRequest, run_import
 from tests.registers import Register
 
-ROW = {
+NATIVE_ROW = {
     "category": "killed",
     "subject": "army",
     "place": "war",
@@ -28,7 +28,7 @@ ROW = {
     "publisher": "paper",
 }
 
-DAILY = """
+DAILY_MAPPING = """
 title = "Losses of the army, as the ministry reports them every day"
 series = "daily"
 
@@ -59,11 +59,11 @@ to = "all"
 """
 
 
-def row(number: int = 1351, **more: str) -> dict[str, str]:
-    return ROW | {"as_printed": f"{number:,}", "value": str(number)} | more
+def native_row(number: int = 1351, **more: str) -> dict[str, str]:
+    return NATIVE_ROW | {"as_printed": f"{number:,}", "value": str(number)} | more
 
 
-def csv_of(*rows: dict[str, Any]) -> str:
+def format_csv(*rows: dict[str, Any]) -> str:
     written = io.StringIO()
     writer = csv.DictWriter(written, list(rows[0]), lineterminator="\r\n")
     writer.writeheader()
@@ -71,7 +71,7 @@ def csv_of(*rows: dict[str, Any]) -> str:
     return written.getvalue()
 
 
-def send(
+def post_file(
     register: Register, content: str | bytes, kind: str = "text/csv", role: str = "editor", /, **query: Any
 ) -> Any:
     """POST a file as the body."""
@@ -79,28 +79,28 @@ def send(
     return register.post("/v1/imports", content=content, headers=headers, params=query)
 
 
-def send_form(register: Register, name: str, content: str, mapping: str, role: str = "editor", **query: Any) -> Any:
+def post_form(register: Register, name: str, content: str, mapping: str, role: str = "editor", **query: Any) -> Any:
     """POST a file and a mapping as a form."""
     files = {"file": (name, content), "mapping": ("mapping.toml", mapping)}
     return register.post("/v1/imports", files=files, headers=register.keys[role], params=query)
 
 
-def daily(
+def import_daily(
     register: Register, file: Path, days: dict[str, tuple[int, int]], on_change: str = "report", **how: Any
 ) -> Result:
     """Import days with their dead and their casualties, by the mapping above."""
     rows = [{"day": day, "dead": dead, "all": all_} for day, (dead, all_) in days.items()]
     file.write_text(json.dumps(rows), encoding="utf-8")
-    plan = MappedPlan("daily", read_mapping(DAILY.replace("ON_CHANGE", on_change), "daily"))
+    plan = MappedPlan("daily", read_mapping(DAILY_MAPPING.replace("ON_CHANGE", on_change), "daily"))
     return run_import(register.database, RunRequest([file], plan, **how), "desk")
 
 
-def native(register: Register, file: Path, *rows: dict[str, Any], **how: Any) -> Result:
+def import_native(register: Register, file: Path, *rows: dict[str, Any], **how: Any) -> Result:
     """Import a claims file."""
-    file.write_text(csv_of(*rows), encoding="utf-8", newline="")
+    file.write_text(format_csv(*rows), encoding="utf-8", newline="")
     return run_import(register.database, RunRequest([file], NativePlan(), **how), "desk")
 
 
-def counted(result: Result) -> dict[str, int]:
+def nonzero_counts(result: Result) -> dict[str, int]:
     """The numbers of a result that are not zero."""
     return {name: number for name, number in result.counts().items() if number}

@@ -11,31 +11,31 @@ import openpyxl
 from app.imports.readers.reader import FileOptions, FileRefused, Limits, Reading, Row
 
 
-def write(folder: Path, name: str, content: str | bytes) -> Path:
+def write_file(folder: Path, name: str, content: str | bytes) -> Path:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
-def read(path: Path, *, limits: Limits | None = None, **options: Any) -> list[Row]:
+def read_rows(path: Path, *, limits: Limits | None = None, **options: Any) -> list[Row]:
     return list(Reading([path], FileOptions(**options), limits=limits or Limits()))
 
 
-def data(path: Path, **options: Any) -> list[dict[str, Any]]:
-    return [row.data for row in read(path, **options)]
+def read_data(path: Path, **options: Any) -> list[dict[str, Any]]:
+    return [row.data for row in read_rows(path, **options)]
 
 
-def refusal(path: Path, *, limits: Limits | None = None, **options: Any) -> FileRefused:
+def read_refusal(path: Path, *, limits: Limits | None = None, **options: Any) -> FileRefused:
     """The refusal of `path`; an AssertionError if it is read, any other error as it is."""
     try:
-        rows = read(path, limits=limits, **options)
+        rows = read_rows(path, limits=limits, **options)
     except FileRefused as refused:
         return refused
     raise AssertionError(f"{len(rows)} rows were read: {rows[:3]}")
 
 
-def zipped(members: Mapping[str, str | bytes]) -> bytes:
+def make_zip(members: Mapping[str, str | bytes]) -> bytes:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
@@ -43,7 +43,7 @@ def zipped(members: Mapping[str, str | bytes]) -> bytes:
     return written.getvalue()
 
 
-def workbook(rows: list[list[Any]], *, title: str = "Losses") -> bytes:
+def make_workbook(rows: list[list[Any]], *, title: str = "Losses") -> bytes:
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet is not None
@@ -55,9 +55,9 @@ def workbook(rows: list[list[Any]], *, title: str = "Losses") -> bytes:
     return written.getvalue()
 
 
-def with_part(book: bytes, name: str, content: str | bytes) -> bytes:
+def replace_part(book: bytes, name: str, content: str | bytes) -> bytes:
     """`book` with one part added, or put in place of its own."""
     parts: dict[str, str | bytes] = {}
     with zipfile.ZipFile(io.BytesIO(book)) as archive:
         parts = {entry: archive.read(entry) for entry in archive.namelist()}
-    return zipped(parts | {name: content})
+    return make_zip(parts | {name: content})

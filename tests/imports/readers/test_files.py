@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.imports.readers.reader import FileFormat, FileOptions, Reading, Row
-from tests.imports.readers.given_files import data, read, refusal, workbook, write, zipped
+from tests.imports.readers.given_files import make_workbook, make_zip, read_data, read_refusal, read_rows, write_file
 
 SHARED = Path(__file__).parents[3].parent / "shared" / "data"
 TWO = [{"date": "2022-03-02", "dead": "498"}, {"date": "2022-03-25", "dead": "1351"}]
@@ -54,17 +54,17 @@ CSV = "date,dead\n2022-03-02,498\n2022-03-25,1351\n"
         ("a.yml", "---\ndate: 2022-03-02\ndead: '498'\n---\n- date: 2022-03-25\n  dead: '1351'\n---\n", {}),
         ("a.yaml", "2022-03-02: {dead: '498'}\n2022-03-25: {dead: '1351'}\n", {"keyed": "date"}),
         ("a", "---\ndate: 2022-03-02\ndead: '498'\n---\ndate: 2022-03-25\ndead: '1351'\n", {}),
-        ("a.xlsx", workbook([["date", "dead"], [date(2022, 3, 2), "498"], ["2022-03-25", "1351"]]), {}),
-        ("a", workbook([["date", "dead"], ["2022-03-02", "498"], [], ["2022-03-25", "1351"], [None, ""]]), {}),
+        ("a.xlsx", make_workbook([["date", "dead"], [date(2022, 3, 2), "498"], ["2022-03-25", "1351"]]), {}),
+        ("a", make_workbook([["date", "dead"], ["2022-03-02", "498"], [], ["2022-03-25", "1351"], [None, ""]]), {}),
         (
             "a.zip",
-            zipped({"x/1.csv": CSV[:25], "x/2.json": json.dumps(TWO[1:]), "README.txt": "Notes", "y.md": ""}),
+            make_zip({"x/1.csv": CSV[:25], "x/2.json": json.dumps(TWO[1:]), "README.txt": "Notes", "y.md": ""}),
             {},
         ),
-        ("a.zip", zipped({"x.xlsx": workbook([["date", "dead"], *[list(row.values()) for row in TWO]])}), {}),
+        ("a.zip", make_zip({"x.xlsx": make_workbook([["date", "dead"], *[list(row.values()) for row in TWO]])}), {}),
         (
             "a.zip",
-            zipped({"x.csv.gz": gzip.compress(CSV.encode(), mtime=0), ".hidden.csv": "x", "__MACOSX/x.csv": "x"}),
+            make_zip({"x.csv.gz": gzip.compress(CSV.encode(), mtime=0), ".hidden.csv": "x", "__MACOSX/x.csv": "x"}),
             {},
         ),
     ],
@@ -72,7 +72,7 @@ CSV = "date,dead\n2022-03-02,498\n2022-03-25,1351\n"
 def test_the_same_rows_come_out_of_every_format(
     tmp_path: Path, name: str, content: str | bytes, options: dict[str, Any]
 ) -> None:
-    assert data(write(tmp_path, name, content), **options) == TWO
+    assert read_data(write_file(tmp_path, name, content), **options) == TWO
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_the_same_rows_come_out_of_every_format(
     ],
 )
 def test_the_delimiter_is_found(tmp_path: Path, content: str, rows: list[dict[str, str]]) -> None:
-    assert data(write(tmp_path, "a.csv", content)) == rows
+    assert read_data(write_file(tmp_path, "a.csv", content)) == rows
 
 
 @pytest.mark.parametrize(
@@ -103,31 +103,31 @@ def test_the_delimiter_is_found(tmp_path: Path, content: str, rows: list[dict[st
 )
 def test_the_encoding_is_found_also_late_in_a_file(tmp_path: Path, encoding: str, shown: str | None, word: str) -> None:
     text = "a,b\n" + "1,2\n" * 200_000 + f'3,"{word}"\n' * 3
-    path = write(tmp_path, "a.csv", text.encode(encoding))
+    path = write_file(tmp_path, "a.csv", text.encode(encoding))
     reading = Reading([path], FileOptions(encoding=None if shown else encoding))
     assert list(reading)[-1].data == {"a": "3", "b": word}
     assert reading.files[0].encoding == (shown or encoding)
 
 
 def test_a_row_says_where_it_begins(tmp_path: Path) -> None:
-    csv = write(tmp_path, "a.csv", 'title\n\nx,y\n\n1,"a\nb"\n\n2,c\n')
-    assert [row.line for row in read(csv, header_row=2)] == [5, 8]
-    yaml = write(tmp_path, "a.yaml", "# note\n- a: 1\n  b: 2\n- a: 2\n")
-    assert [row.line for row in read(yaml)] == [2, 4]
-    assert [row.line for row in read(write(tmp_path, "a.ndjson", '{"a":1}\n\n{"a":2}'))] == [1, 3]
-    assert [row.line for row in read(write(tmp_path, "a.json", '[{"a":1},\n\n{"a":2}]'))] == [1, 2]
-    assert [row.line for row in read(write(tmp_path, "a.xlsx", workbook([[], ["a"], [], [1]])))] == [4]
+    csv = write_file(tmp_path, "a.csv", 'title\n\nx,y\n\n1,"a\nb"\n\n2,c\n')
+    assert [row.line for row in read_rows(csv, header_row=2)] == [5, 8]
+    yaml = write_file(tmp_path, "a.yaml", "# note\n- a: 1\n  b: 2\n- a: 2\n")
+    assert [row.line for row in read_rows(yaml)] == [2, 4]
+    assert [row.line for row in read_rows(write_file(tmp_path, "a.ndjson", '{"a":1}\n\n{"a":2}'))] == [1, 3]
+    assert [row.line for row in read_rows(write_file(tmp_path, "a.json", '[{"a":1},\n\n{"a":2}]'))] == [1, 2]
+    assert [row.line for row in read_rows(write_file(tmp_path, "a.xlsx", make_workbook([[], ["a"], [], [1]])))] == [4]
 
 
 def test_values_keep_their_types(tmp_path: Path) -> None:
     json_values = '[{"i": 1234567890123456789, "f": 0.1, "e": 1e3, "t": true, "n": null, "l": [1, {"x": "é"}]}]'
     wanted = {"i": 1234567890123456789, "f": 0.1, "e": 1000.0, "t": True, "n": None, "l": [1, {"x": "é"}]}
     for name, text in [("a.json", json_values), ("a.ndjson", json_values[1:-1])]:
-        (found,) = data(write(tmp_path, name, text))
+        (found,) = read_data(write_file(tmp_path, name, text))
         assert found == wanted
         assert type(found["f"]) is type(found["e"]) is float
     yaml = "i: 7\nf: 0.5\nd: 2022-03-02\nt: 2022-03-02 10:00:00Z\nq: '7'\nn:\nno: x\n"
-    assert data(write(tmp_path, "a.yaml", yaml)) == [
+    assert read_data(write_file(tmp_path, "a.yaml", yaml)) == [
         {
             "i": 7,
             "f": 0.5,
@@ -148,22 +148,22 @@ def test_values_keep_their_types(tmp_path: Path) -> None:
         None,
         "=1+1",
     ]
-    (found,) = data(write(tmp_path, "a.xlsx", workbook([list("abcdefgh"), cells])))
+    (found,) = read_data(write_file(tmp_path, "a.xlsx", make_workbook([list("abcdefgh"), cells])))
     assert list(found.values()) == [7000, 0.5, "x", True, "2022-03-02T10:00:00", "2022-03-02", None, None]
     assert type(found["a"]) is int
 
 
 def test_an_object_is_one_row_unless_its_entries_are_rows(tmp_path: Path) -> None:
-    path = write(tmp_path, "a.json", '{"x": {"n": 1}, "y": 2, "z": [3]}')
-    assert data(path) == [{"x": {"n": 1}, "y": 2, "z": [3]}]
-    assert data(path, keyed="k") == [{"k": "x", "n": 1}, {"k": "y", "value": 2}, {"k": "z", "value": [3]}]
-    assert data(path, rows="x") == [{"n": 1}]
+    path = write_file(tmp_path, "a.json", '{"x": {"n": 1}, "y": 2, "z": [3]}')
+    assert read_data(path) == [{"x": {"n": 1}, "y": 2, "z": [3]}]
+    assert read_data(path, keyed="k") == [{"k": "x", "n": 1}, {"k": "y", "value": 2}, {"k": "z", "value": [3]}]
+    assert read_data(path, rows="x") == [{"n": 1}]
 
 
 def test_a_sheet_is_chosen_by_name(tmp_path: Path) -> None:
-    path = write(tmp_path, "a.xlsx", workbook([["note"], ["a", 2024, None], [1, 2]]))
-    assert data(path, sheet="Losses", header_row=2) == [{"a": 1, "2024": 2}]
-    refused = refusal(path, sheet="Loses")
+    path = write_file(tmp_path, "a.xlsx", make_workbook([["note"], ["a", 2024, None], [1, 2]]))
+    assert read_data(path, sheet="Losses", header_row=2) == [{"a": 1, "2024": 2}]
+    refused = read_refusal(path, sheet="Loses")
     assert (refused.detail, refused.hint) == ("holds no sheet “Loses”", "the sheets are “Losses”")
 
 
@@ -175,7 +175,7 @@ def test_a_folder_is_read_in_order_and_reported_once(tmp_path: Path) -> None:
         (".git/x.csv", "n\n9\n"),
         ("LICENSE.txt", "x"),
     ]:
-        write(folder, name, content)
+        write_file(folder, name, content)
     reading = Reading([folder, folder / "a.csv"], FileOptions(), names=["Dead of 2025", "upload.csv"])
     assert list(reading) == [
         Row("Dead of 2025/a.csv", 2, {"n": "1"}),
@@ -193,7 +193,7 @@ def test_a_folder_is_read_in_order_and_reported_once(tmp_path: Path) -> None:
 
 def test_a_report_says_what_was_found(tmp_path: Path) -> None:
     packed = gzip.compress(CSV.replace(",", ";").encode(), mtime=0)
-    reading = Reading([write(tmp_path, "upload", packed)], FileOptions(), names=["dead.csv.gz"])
+    reading = Reading([write_file(tmp_path, "upload", packed)], FileOptions(), names=["dead.csv.gz"])
     assert len(list(reading)) == 2
     (file,) = reading.files
     assert (file.name, file.format, file.encoding, file.delimiter) == ("dead.csv.gz", FileFormat.csv, "utf-8", ";")
@@ -220,7 +220,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, kind: str) -> None:
             "json": ('[{"dead":0}', ',{"date":"2022-03-02","dead":498.5}\n', "]"),
             "ndjson": ("", '{"date":"2022-03-02","dead":498.5}\n', ""),
         }[kind]
-        path = write(tmp_path, f"a.{kind}", head + line * count + end)
+        path = write_file(tmp_path, f"a.{kind}", head + line * count + end)
         tracemalloc.start()
         try:
             assert sum(1 for _ in Reading([path], FileOptions())) >= count
@@ -247,6 +247,6 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, kind: str) -> None:
     ],
 )
 def test_real_files_are_read(name: str, options: dict[str, Any], count: int, last: dict[str, Any]) -> None:
-    rows = data(SHARED / name, **options)
+    rows = read_data(SHARED / name, **options)
     assert len(rows) == count
     assert rows[-1] | last == rows[-1]

@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.imports.readers.reader import FileFormat, FileOptions, FileRefused, Limits, Reading
-from tests.imports.readers.given_files import refusal, with_part, workbook, write, zipped
+from tests.imports.readers.given_files import make_workbook, make_zip, read_refusal, replace_part, write_file
 
 HEAD = "date,dead\n2022-03-02,498\n"
 SMALL = Limits(
     cell=1_000, row=2_000, unpacked=5_000_000, ratio=10, ratio_from=1_000_000, members=3, yaml_bytes=3_000, columns=5
 )
-BOOK = workbook([["a", "b"], [1, 2]])
+BOOK = make_workbook([["a", "b"], [1, 2]])
 
 
 def entry(name: str, *, content: bytes = b"a\n1\n", attributes: int = 0, method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -109,28 +109,34 @@ def encrypted() -> bytes:
         ("a.yaml", "- a\n" * 6_000_000, "a.yaml, line 1: is not an object"),
         ("a.yaml", "a:\n" + "- abcdefgh\n" * 1_000_000, "a.yaml, line 18"),
         ("a.xlsx", b"PK\x03\x04 no", "a.xlsx: is not an XLSX file that can be read"),
-        ("a.xlsx", zipped({"x.txt": "y"}), "a.xlsx: is not an XLSX file that can be read"),
-        ("a.xlsx", workbook([]), "a.xlsx: the sheet is empty"),
-        ("a.xlsx", workbook([["a", "a"]]), "a.xlsx, row 1: columns 1 and 2 are both named “a”"),
-        ("a.xlsx", workbook([["a"], [1, 2]]), "a.xlsx, row 2: a cell is to the right of the 1 named columns"),
-        ("a.xlsx", workbook([["a", "b"], [1, 2], ["b", "a"]]), "a.xlsx, row 3: the header changes here"),
-        ("a.xlsx", with_part(BOOK, "xl/externalLinks/externalLink1.xml", "<x/>"), "a.xlsx: links to other workbooks"),
+        ("a.xlsx", make_zip({"x.txt": "y"}), "a.xlsx: is not an XLSX file that can be read"),
+        ("a.xlsx", make_workbook([]), "a.xlsx: the sheet is empty"),
+        ("a.xlsx", make_workbook([["a", "a"]]), "a.xlsx, row 1: columns 1 and 2 are both named “a”"),
+        ("a.xlsx", make_workbook([["a"], [1, 2]]), "a.xlsx, row 2: a cell is to the right of the 1 named columns"),
+        ("a.xlsx", make_workbook([["a", "b"], [1, 2], ["b", "a"]]), "a.xlsx, row 3: the header changes here"),
         (
             "a.xlsx",
-            with_part(BOOK, "xl/sharedStrings.xml", '<!DOCTYPE x [<!ENTITY a "a"><!ENTITY b "&a;&a;">]><sst>&b;</sst>'),
+            replace_part(BOOK, "xl/externalLinks/externalLink1.xml", "<x/>"),
+            "a.xlsx: links to other workbooks",
+        ),
+        (
+            "a.xlsx",
+            replace_part(
+                BOOK, "xl/sharedStrings.xml", '<!DOCTYPE x [<!ENTITY a "a"><!ENTITY b "&a;&a;">]><sst>&b;</sst>'
+            ),
             "a.xlsx: a part is not the XML that spreadsheets write",
         ),
-        ("a.xlsx", with_part(BOOK, "xl/styles.xml", b" " * 11_000_000), "a.xlsx: "),
-        ("a.xlsx", with_part(BOOK, "xl/worksheets/sheet1.xml", b"<sheetData><row r='9999999999'></row>"), "a.xlsx"),
+        ("a.xlsx", replace_part(BOOK, "xl/styles.xml", b" " * 11_000_000), "a.xlsx: "),
+        ("a.xlsx", replace_part(BOOK, "xl/worksheets/sheet1.xml", b"<sheetData><row r='9999999999'></row>"), "a.xlsx"),
         (
             "a.xlsx",
-            with_part(BOOK, "xl/worksheets/sheet1.xml", b"<row>" + b"<c/>" * 200_000),
+            replace_part(BOOK, "xl/worksheets/sheet1.xml", b"<row>" + b"<c/>" * 200_000),
             "a.xlsx: a row of a sheet",
         ),
         ("a.zip", b"PK no archive", "a.zip: is not a ZIP archive that can be read"),
-        ("a.zip", zipped({"x.md": ""}), "a.zip: holds no file of a known format"),
-        ("a.zip", zipped({"x.csv": HEAD})[:-30], "a.zip: is not a ZIP archive that can be read"),
-        ("a.zip", zipped({"x.csv": HEAD, "y.zip": "x"}), "a.zip: holds another archive: “y.zip”"),
+        ("a.zip", make_zip({"x.md": ""}), "a.zip: holds no file of a known format"),
+        ("a.zip", make_zip({"x.csv": HEAD})[:-30], "a.zip: is not a ZIP archive that can be read"),
+        ("a.zip", make_zip({"x.csv": HEAD, "y.zip": "x"}), "a.zip: holds another archive: “y.zip”"),
         ("a.zip", entry("../a.csv"), "a.zip: holds a name that leads out of it"),
         ("a.zip", entry("x/../../a.csv"), "a.zip: holds a name that leads out of it"),
         ("a.zip", entry("/etc/a.csv"), "a.zip: holds a name that leads out of it"),
@@ -149,9 +155,9 @@ def encrypted() -> bytes:
     ],
 )
 def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, name: str, content: str | bytes, said: str) -> None:
-    path = write(tmp_path, name, content)
+    path = write_file(tmp_path, name, content)
     begun = time.monotonic()
-    refused = refusal(path)
+    refused = read_refusal(path)
     assert str(refused).startswith(said)
     assert "\n" not in str(refused)
     assert len(str(refused)) < 400
@@ -161,8 +167,8 @@ def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, name: str, content
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.zip", zipped({f"{n}.csv": HEAD for n in range(4)}), "holds more than 3 files"),
-        ("a.zip", zipped({"a.csv": b"a\n" + b"1\n" * 1_000_000}), "unpacks to more than 10 times its size"),
+        ("a.zip", make_zip({f"{n}.csv": HEAD for n in range(4)}), "holds more than 3 files"),
+        ("a.zip", make_zip({"a.csv": b"a\n" + b"1\n" * 1_000_000}), "unpacks to more than 10 times its size"),
         ("a.csv.gz", gzip.compress(b"a\n" + b"1\n" * 1_000_000, mtime=0), "unpacks to more than 10 times its size"),
         (
             "a.csv.gz",
@@ -171,7 +177,7 @@ def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, name: str, content
         ),
         (
             "a.xlsx",
-            with_part(BOOK, "xl/worksheets/sheet9.xml", "<row></row>" * 200_000),
+            replace_part(BOOK, "xl/worksheets/sheet9.xml", "<row></row>" * 200_000),
             "holds more than 3 parts",
         ),
         ("a.yaml", "- a: 1\n" * 1_000, "has more than 3,000 characters"),
@@ -184,15 +190,17 @@ def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, name: str, content
     ],
 )
 def test_each_limit_holds(tmp_path: Path, name: str, content: str | bytes, said: str) -> None:
-    assert refusal(write(tmp_path, name, content), limits=SMALL).detail.startswith(said)
+    assert read_refusal(write_file(tmp_path, name, content), limits=SMALL).detail.startswith(said)
 
 
 def test_a_bomb_is_refused_by_what_it_unpacks_to(tmp_path: Path) -> None:
     """Its headers say that it is small; memory stays flat."""
-    bomb = write(tmp_path, "a.csv.gz", gzip.compress(b"a\n" + b"1\n" * 60_000_000, 9, mtime=0)[:-4] + b"\1\0\0\0")
+    bomb = write_file(tmp_path, "a.csv.gz", gzip.compress(b"a\n" + b"1\n" * 60_000_000, 9, mtime=0)[:-4] + b"\1\0\0\0")
     tracemalloc.start()
     try:
-        assert refusal(bomb, limits=Limits(ratio=500, ratio_from=1_000_000)).detail.startswith("unpacks to more than")
+        assert read_refusal(bomb, limits=Limits(ratio=500, ratio_from=1_000_000)).detail.startswith(
+            "unpacks to more than"
+        )
         assert tracemalloc.get_traced_memory()[1] < 100_000_000
     finally:
         tracemalloc.stop()
@@ -204,7 +212,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path, name: str, format_: FileForm
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("/dev/zero")
-    assert refusal(tmp_path / name, format=format_).file == name
+    assert read_refusal(tmp_path / name, format=format_).file == name
 
 
 @pytest.mark.parametrize(
@@ -219,7 +227,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path, name: str, format_: FileForm
 )
 def test_a_path_that_leads_nowhere_is_refused(tmp_path: Path, options: dict[str, Any], said: str) -> None:
     text = '{"data": [{"n": 1}], "entries": {"a": {"n": 1}}, "twice": [{"n": 1}], "twice": []}'
-    refused = refusal(write(tmp_path, "a.json", text), **options)
+    refused = read_refusal(write_file(tmp_path, "a.json", text), **options)
     assert f"{refused.detail} ({refused.hint})".startswith(said)
 
 
@@ -228,7 +236,7 @@ SEEDS = [HEAD.encode(), b'[{"a": 1.5, "b": [null, "x"]}]', b'{"a": 1}\n{"b": 2}\
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    seed=st.sampled_from([*SEEDS, zipped({"a.csv": HEAD, "b.json": "[]"}), gzip.compress(HEAD.encode(), mtime=0)]),
+    seed=st.sampled_from([*SEEDS, make_zip({"a.csv": HEAD, "b.json": "[]"}), gzip.compress(HEAD.encode(), mtime=0)]),
     changes=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=4)), max_size=6),
     name=st.sampled_from(["a", "a.csv", "a.tsv", "a.json", "a.ndjson", "a.yaml", "a.xlsx", "a.zip", "a.csv.gz"]),
     encoding=st.sampled_from([None, "utf-16", "shift_jis", "cp1251"]),
@@ -240,7 +248,7 @@ def test_any_bytes_are_read_or_refused(
     for where, piece in changes:
         at = int(where * len(content))
         content[at : at + len(piece)] = piece
-    path = write(tmp_path, name, bytes(content))
+    path = write_file(tmp_path, name, bytes(content))
     try:
         for row in Reading([path], FileOptions(encoding=encoding)):
             assert row.line > 0
