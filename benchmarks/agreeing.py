@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from benchmarks.asked import SHAPES, WORDS, Known, Place, naive_page, ours_page
-from benchmarks.servers import GaveUp, Server
+from benchmarks.asked import SHAPES, SEARCH_WORDS, RegisterFacts, PagePosition, naive_page_path, our_page_path
+from benchmarks.servers import ServerGaveUp, Server
 
 
-class Disagreement(Exception):
+class PeersDisagree(Exception):
     """Two peers answer one question differently."""
 
 
-def check_agreement(ours: Server, naive: Server, known: Known, large: str, small: str, *, sets: int) -> dict[str, Any]:
+def check_agreement(ours: Server, naive: Server, known: RegisterFacts, large: str, small: str, *, sets: int) -> dict[str, Any]:
     """Compare pages of every shape with so many `sets` of values, claims, timelines, searches and positions."""
     compared = dict.fromkeys(("pages", "claims", "timelines", "searches", "positions", "positions_more", "given_up"), 0)
 
@@ -22,7 +22,7 @@ def check_agreement(ours: Server, naive: Server, known: Known, large: str, small
         """Count a comparison, or that the naive peer gave up."""
         try:
             yield
-        except GaveUp as fault:
+        except ServerGaveUp as fault:
             if not str(fault).startswith(naive.name):
                 raise
             compared["given_up"] += 1
@@ -31,54 +31,54 @@ def check_agreement(ours: Server, naive: Server, known: Known, large: str, small
 
     for shape in SHAPES:
         for filters in shape.filters[:sets]:
-            first = ours.json(ours_page(shape, filters, None))
+            first = ours.json(our_page_path(shape, filters, None))
             with counted("pages"):
-                _same(shape.name, first["data"], naive.json(naive_page(shape, filters, None, count=False))["data"])
+                _check_equal(shape.name, first["data"], naive.json(naive_page_path(shape, filters, None, count=False))["data"])
             if first["links"]["next"]:
-                place = Place(None, "", len(first["data"]))
+                place = PagePosition(None, "", len(first["data"]))
                 with counted("pages"):
-                    other = naive.json(naive_page(shape, filters, place, count=False))
-                    _same(f"{shape.name}, second page", ours.json(first["links"]["next"])["data"], other["data"])
-    for id_ in known.ids[:40]:
+                    other = naive.json(naive_page_path(shape, filters, place, count=False))
+                    _check_equal(f"{shape.name}, second page", ours.json(first["links"]["next"])["data"], other["data"])
+    for id_ in known.claim_ids[:40]:
         with counted("claims"):
-            _same("claim", [ours.json(f"/v1/claims/{id_}")], [naive.json(f"/v1/claims/{id_}")])
+            _check_equal("claim", [ours.json(f"/v1/claims/{id_}")], [naive.json(f"/v1/claims/{id_}")])
     for slug in (large, small):
         path = f"/v1/topics/{slug}/timeline?limit=200"
         with counted("timelines"):
-            _same("timeline", ours.json(path)["data"], naive.json(f"{path}&count=false")["data"])
+            _check_equal("timeline", ours.json(path)["data"], naive.json(f"{path}&count=false")["data"])
         path = f"/v1/topics/{slug}/side-by-side?known_on=2025-06-01"
         mine = {each["claim"]["id"]: each["claim"] for each in ours.json(path)["positions"]}
         others = [each["claim"] for each in naive.json(path)["positions"]]
         # Two transcriptions of one utterance that lie apart are both positions here; the naive peer shows one of them.
         if strange := [each["id"] for each in others if each["id"] not in mine]:
-            raise Disagreement(f"side-by-side of {slug}: {len(strange)} positions are not ours, first {strange[0]}")
-        _same("side-by-side", [mine[each["id"]] for each in others], others)
+            raise PeersDisagree(f"side-by-side of {slug}: {len(strange)} positions are not ours, first {strange[0]}")
+        _check_equal("side-by-side", [mine[each["id"]] for each in others], others)
         compared["positions"] += len(others)
         compared["positions_more"] += len(mine) - len(others)
-    for words in WORDS:
+    for words in SEARCH_WORDS:
         path = f"/v1/claims?limit=50&q={words.replace(' ', '%20')}"
         with counted("searches"):
-            _same(f"search {words}", ours.json(path)["data"], naive.json(f"{path}&count=false")["data"])
+            _check_equal(f"search {words}", ours.json(path)["data"], naive.json(f"{path}&count=false")["data"])
     return compared
 
 
-def _same(what: str, ours: list[Any], others: list[Any]) -> None:
+def _check_equal(what: str, ours: list[Any], others: list[Any]) -> None:
     if len(ours) != len(others):
-        raise Disagreement(f"{what}: {len(ours)} rows of ours, {len(others)} of the naive peer")
+        raise PeersDisagree(f"{what}: {len(ours)} rows of ours, {len(others)} of the naive peer")
     for number, (one, other) in enumerate(zip(ours, others, strict=True)):
-        mine, theirs = _plain(one), _plain(other)
+        mine, theirs = _normalize_times(one), _normalize_times(other)
         if mine != theirs:
             shown = {name: (mine[name], theirs.get(name)) for name in mine if mine[name] != theirs.get(name)}
-            raise Disagreement(f"{what}, row {number}: {shown}")
+            raise PeersDisagree(f"{what}, row {number}: {shown}")
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can say
+def _normalize_times(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can say
     """The value with times in one spelling."""
     if isinstance(value, dict):
         return {
             name: dt.datetime.fromisoformat(each).isoformat()
             if name in {"recorded_at", "recorded_until"} and each
-            else _plain(each)
+            else _normalize_times(each)
             for name, each in value.items()
         }
-    return [_plain(each) for each in value] if isinstance(value, list) else value
+    return [_normalize_times(each) for each in value] if isinstance(value, list) else value

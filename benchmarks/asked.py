@@ -23,15 +23,15 @@ from tests.plans.filled import (
     make_questions,
 )
 
-LIMIT = 50
-SETS = 4
+PAGE_LIMIT = 50
+SETS_PER_SHAPE = 4
 """Each shape has so many sets of values."""
 Filters = Mapping[str, str]
-LATE = "2099-01-01"
+LATE_DATE = "2099-01-01"
 
 
 @dataclass(frozen=True)
-class Shape:
+class PageShape:
     """A filtered page: the same filters with several sets of values, and an order."""
 
     name: str
@@ -39,70 +39,70 @@ class Shape:
     sort: str = "-date"
 
 
-def _day(number: int) -> str:
+def _day_text(number: int) -> str:
     return (REGISTER_START.date() + dt.timedelta(days=number)).isoformat()
 
 
-def _question(number: int) -> dict[str, str]:
+def _question_filters(number: int) -> dict[str, str]:
     return {kind: values[number] for kind, values in zip(("category", "subject", "place"), make_questions(), strict=True)}
 
 
-def question_of(topic: str) -> dict[str, str]:
+def topic_filters(topic: str) -> dict[str, str]:
     """What a topic asks for; those that are used here ask for no aggregation and no first day."""
-    return _question(int(topic.rpartition("-")[2]))
+    return _question_filters(int(topic.rpartition("-")[2]))
 
 
-_FEW = range(1, SETS + 1)
+_SET_NUMBERS = range(1, SETS_PER_SHAPE + 1)
 
 SHAPES = (
-    Shape("newest", [{}]),
-    Shape("category", [{"category": _question(n)["category"]} for n in _FEW]),
-    Shape("place", [{"place": _question(n)["place"]} for n in _FEW]),
-    Shape("one question", [_question(n) for n in _FEW]),
-    Shape("the large question", [_question(0)]),
-    Shape("small source", [{"source": slug_of("source", n)} for n in _FEW]),
-    Shape("the large source", [{"source": slug_of("source", 0)}]),
-    Shape(
-        "large source, category", [{"source": slug_of("source", 0), "category": _question(n)["category"]} for n in _FEW]
+    PageShape("newest", [{}]),
+    PageShape("category", [{"category": _question_filters(n)["category"]} for n in _SET_NUMBERS]),
+    PageShape("place", [{"place": _question_filters(n)["place"]} for n in _SET_NUMBERS]),
+    PageShape("one question", [_question_filters(n) for n in _SET_NUMBERS]),
+    PageShape("the large question", [_question_filters(0)]),
+    PageShape("small source", [{"source": slug_of("source", n)} for n in _SET_NUMBERS]),
+    PageShape("the large source", [{"source": slug_of("source", 0)}]),
+    PageShape(
+        "large source, category", [{"source": slug_of("source", 0), "category": _question_filters(n)["category"]} for n in _SET_NUMBERS]
     ),
-    Shape("the large topic", [{"topic": slug_of("topic", 0)}]),
-    Shape("small topic", [{"topic": slug_of("topic", n)} for n in (3, 5, 6, 9)]),
-    Shape("month", [{"date_from": _day(250 * n), "date_to": _day(250 * n + 30)} for n in _FEW]),
-    Shape("category, year", [{"category": _question(n)["category"], "date_to": _day(200 * n + 300)} for n in _FEW]),
-    Shape("period", [{"period_from": _day(200 * n), "period_to": _day(200 * n + 30)} for n in _FEW]),
-    Shape("kind", [{"kind": kind} for kind in ("lower_bound", "upper_bound", "range", "approximate")]),
-    Shape("aggregation, modality", [{"aggregation": "within", "modality": each} for each in ("count", "estimate")]),
-    Shape("source kind", [{"source_kind": kind} for kind in ("government", "media", "ngo", "military")]),
-    Shape("confidence", [{"confidence": level} for level in ("high", "moderate", "low", "unassessed")]),
-    Shape("range of values", [{"value_min": f"{10**n}", "value_max": f"{2 * 10**n}"} for n in _FEW]),
-    Shape("largest", [{"category": _question(n)["category"]} for n in _FEW], "-value"),
-    Shape("newest recorded", [{"source": slug_of("source", n)} for n in (0, 1, 2, 3)], "-recorded"),
+    PageShape("the large topic", [{"topic": slug_of("topic", 0)}]),
+    PageShape("small topic", [{"topic": slug_of("topic", n)} for n in (3, 5, 6, 9)]),
+    PageShape("month", [{"date_from": _day_text(250 * n), "date_to": _day_text(250 * n + 30)} for n in _SET_NUMBERS]),
+    PageShape("category, year", [{"category": _question_filters(n)["category"], "date_to": _day_text(200 * n + 300)} for n in _SET_NUMBERS]),
+    PageShape("period", [{"period_from": _day_text(200 * n), "period_to": _day_text(200 * n + 30)} for n in _SET_NUMBERS]),
+    PageShape("kind", [{"kind": kind} for kind in ("lower_bound", "upper_bound", "range", "approximate")]),
+    PageShape("aggregation, modality", [{"aggregation": "within", "modality": each} for each in ("count", "estimate")]),
+    PageShape("source kind", [{"source_kind": kind} for kind in ("government", "media", "ngo", "military")]),
+    PageShape("confidence", [{"confidence": level} for level in ("high", "moderate", "low", "unassessed")]),
+    PageShape("range of values", [{"value_min": f"{10**n}", "value_max": f"{2 * 10**n}"} for n in _SET_NUMBERS]),
+    PageShape("largest", [{"category": _question_filters(n)["category"]} for n in _SET_NUMBERS], "-value"),
+    PageShape("newest recorded", [{"source": slug_of("source", n)} for n in (0, 1, 2, 3)], "-recorded"),
 )
 """The twenty shapes, declared here and nowhere else."""
 
 
-def spread(known: "Known") -> tuple[Shape, ...]:
+def deep_shapes(known: "RegisterFacts") -> tuple[PageShape, ...]:
     """The shapes whose pages are full at any depth, also in a register a tenth as large."""
-    full = LIMIT * 100
+    full = PAGE_LIMIT * 100
     return tuple(
-        shape for shape in SHAPES if all(known.totals[key_of(shape, filters)] >= full for filters in shape.filters)
+        shape for shape in SHAPES if all(known.totals[list_key(shape, filters)] >= full for filters in shape.filters)
     )
 
 
-WORDS = (RARE_WORD, UNCOMMON_WORD, "figure123", "figure777", f"{FREQUENT_WORD} figure100", f"{FREQUENT_WORD} crossing")
+SEARCH_WORDS = (RARE_WORD, UNCOMMON_WORD, "figure123", "figure777", f"{FREQUENT_WORD} figure100", f"{FREQUENT_WORD} crossing")
 
 
 @dataclass
-class Known:
+class RegisterFacts:
     """What the addresses are made from: ids of claims, the last `seq`, and how many claims each set of filters has."""
 
-    ids: Sequence[str]
+    claim_ids: Sequence[str]
     seq: int
     totals: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Place:
+class PagePosition:
     """Where in a list a page begins, as each peer can say it."""
 
     value: Any
@@ -111,110 +111,110 @@ class Place:
     offset: int
 
 
-def cursor(shape: Shape, place: Place) -> str:
+def encode_cursor(shape: PageShape, place: PagePosition) -> str:
     """The service's cursor for a place; it need not be a row."""
     parts = json.dumps([shape.sort, place.value, place.id], separators=(",", ":"))
     return base64.urlsafe_b64encode(parts.encode()).rstrip(b"=").decode()
 
 
-def _id(chance: random.Random) -> str:
+def _random_id(chance: random.Random) -> str:
     text = f"{chance.getrandbits(128):032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def shallow(shape: Shape, _filters: Filters, _known: Known, chance: random.Random) -> Place:
+def position_before_first(shape: PageShape, _filters: Filters, _known: RegisterFacts, chance: random.Random) -> PagePosition:
     """Before the first row; every time in other words, so that no two addresses are the same."""
-    top = {"-date": LATE, "-value": 10**15, "-recorded": 1 << 60}[shape.sort]
-    return Place(top, _id(chance), chance.randrange(10))
+    top = {"-date": LATE_DATE, "-value": 10**15, "-recorded": 1 << 60}[shape.sort]
+    return PagePosition(top, _random_id(chance), chance.randrange(10))
 
 
-def deep(shape: Shape, filters: Filters, known: Known, chance: random.Random) -> Place:
+def random_position(shape: PageShape, filters: Filters, known: RegisterFacts, chance: random.Random) -> PagePosition:
     """Anywhere in the list."""
-    first = _number(filters.get("date_from"), 0)
-    last = _number(filters.get("date_to"), REGISTER_DAYS)
+    first = _day_number(filters.get("date_from"), 0)
+    last = _day_number(filters.get("date_to"), REGISTER_DAYS)
     share = chance.random()
-    total = max(1, known.totals[key_of(shape, filters)] - LIMIT)
+    total = max(1, known.totals[list_key(shape, filters)] - PAGE_LIMIT)
     match shape.sort:
         case "-value":
             value: Any = round(math.exp(chance.gauss(6, 2.5)))
         case "-recorded":
             value = int(known.seq * (1 - share))
         case _:
-            value = _day(int(last - (last - first) * share))
-    return Place(value, _id(chance), int(total * share))
+            value = _day_text(int(last - (last - first) * share))
+    return PagePosition(value, _random_id(chance), int(total * share))
 
 
-def _number(day: str | None, otherwise: int) -> int:
+def _day_number(day: str | None, otherwise: int) -> int:
     return otherwise if day is None else (dt.date.fromisoformat(day) - REGISTER_START.date()).days
 
 
-def key_of(shape: Shape, filters: Filters) -> str:
+def list_key(shape: PageShape, filters: Filters) -> str:
     """What the number of a list's claims is kept under."""
     return f"{shape.name}?{urlencode(filters)}"
 
 
-def places(
-    shapes: Sequence[Shape], depth: str, known: Known, count: int, seed: int
-) -> Iterator[tuple[Shape, Filters, Place]]:
+def page_positions(
+    shapes: Sequence[PageShape], depth: str, known: RegisterFacts, count: int, seed: int
+) -> Iterator[tuple[PageShape, Filters, PagePosition]]:
     """`count` pages, the shapes in turn."""
     chance = random.Random(f"{depth}{seed}")  # noqa: S311 - it has to be the same every time
-    where = shallow if depth == "shallow" else deep
+    where = position_before_first if depth == "shallow" else random_position
     for n in range(count):
         shape = shapes[n % len(shapes)]
         filters = shape.filters[n // len(shapes) % len(shape.filters)]
         yield shape, filters, where(shape, filters, known, chance)
 
 
-def ours_page(shape: Shape, filters: Filters, place: Place | None) -> str:
+def our_page_path(shape: PageShape, filters: Filters, place: PagePosition | None) -> str:
     """The service's address of a page."""
     more = {} if shape.sort == "-date" else {"sort": shape.sort}
-    more |= {"limit": str(LIMIT)}
+    more |= {"limit": str(PAGE_LIMIT)}
     if place is not None:
-        more |= {"cursor": cursor(shape, place)}
+        more |= {"cursor": encode_cursor(shape, place)}
     return f"/v1/claims?{urlencode({**filters, **more})}"
 
 
-def naive_page(shape: Shape, filters: Filters, place: Place | None, *, count: bool = True) -> str:
+def naive_page_path(shape: PageShape, filters: Filters, place: PagePosition | None, *, count: bool = True) -> str:
     """The naive peer's address of a page."""
-    more = {"sort": shape.sort, "limit": str(LIMIT), "offset": str(place.offset if place else 0)}
+    more = {"sort": shape.sort, "limit": str(PAGE_LIMIT), "offset": str(place.offset if place else 0)}
     return f"/v1/claims?{urlencode({**filters, **more, **({} if count else {'count': 'false'})})}"
 
 
-BROAD = (
+BROAD_SEARCH_WORDS = (
     *(RARE_WORD, UNCOMMON_WORD, FREQUENT_WORD, COMMON_WORD),
     *("figure123", f"{FREQUENT_WORD} crossing", f"{COMMON_WORD} {UNCOMMON_WORD}"),
 )
-FORMS = 8
-PLAIN = "category, by date"
-Asking = Callable[[random.Random, int], Filters]
+FORMS_PER_ROUND = 8
+PLAIN_CASE = "category, by date"
+FilterFactory = Callable[[random.Random, int], Filters]
 """Makes filters by chance, in a register with so many changes."""
 
 
-def _any_day(chance: random.Random) -> str:
-    return _day(chance.randrange(REGISTER_DAYS // 4, REGISTER_DAYS))
+def _random_day(chance: random.Random) -> str:
+    return _day_text(chance.randrange(REGISTER_DAYS // 4, REGISTER_DAYS))
 
 
-def _any_state(chance: random.Random, seq: int) -> str:
+def _random_state(chance: random.Random, seq: int) -> str:
     return f"seq:{chance.randrange(seq // 4, seq)}"
 
 
-def _any_source(chance: random.Random) -> str:
+def _random_source(chance: random.Random) -> str:
     return slug_of("source", chance.randrange(SOURCE_COUNT))
 
 
-def _any_place(chance: random.Random) -> str:
-    return _question(chance.choice(_FEW))["place"]
+def _random_place(chance: random.Random) -> str:
+    return _question_filters(chance.choice(_SET_NUMBERS))["place"]
 
 
-def _any_category(chance: random.Random) -> str:
-    return _question(chance.choice(_FEW))["category"]
+def _random_category(chance: random.Random) -> str:
+    return _question_filters(chance.choice(_SET_NUMBERS))["category"]
 
 
-BOUNDED: Mapping[str, Sequence[Asking]] = {
-    PLAIN: [lambda chance, _seq: {"category": _any_category(chance)}],
+BOUNDED_QUERIES: Mapping[str, Sequence[FilterFactory]] = {
+    PLAIN_CASE: [lambda chance, _seq: {"category": _random_category(chance)}],
     "q": [
-        *(lambda _chance, _seq, q=words: {"q": q} for words in BROAD),
-        lambda chance, _seq: {"q": FREQUENT_WORD, "category": _any_category(chance)},
+        *(lambda _chance, _seq, q=words: {"q": q} for words in BROAD_SEARCH_WORDS),
+        lambda chance, _seq: {"q": FREQUENT_WORD, "category": _random_category(chance)},
     ],
     "topic": [
         lambda _chance, _seq: {"topic": slug_of("topic", 0)},
@@ -227,41 +227,41 @@ BOUNDED: Mapping[str, Sequence[Asking]] = {
         lambda chance, _seq: {"topic": slug_of("topic", chance.randrange(TOPIC_COUNT)), "narrower": "false"},
     ],
     "known_on": [
-        lambda chance, _seq: {"known_on": _any_day(chance)},
-        lambda chance, _seq: {"known_on": _any_day(chance), "category": _any_category(chance)},
-        lambda chance, _seq: {"known_on": _any_day(chance), "source": _any_source(chance)},
-        lambda chance, _seq: {"known_on": _any_day(chance), "place": _any_place(chance)},
+        lambda chance, _seq: {"known_on": _random_day(chance)},
+        lambda chance, _seq: {"known_on": _random_day(chance), "category": _random_category(chance)},
+        lambda chance, _seq: {"known_on": _random_day(chance), "source": _random_source(chance)},
+        lambda chance, _seq: {"known_on": _random_day(chance), "place": _random_place(chance)},
     ],
     "recorded_as_of": [
-        lambda chance, seq: {"recorded_as_of": _any_state(chance, seq)},
-        lambda chance, seq: {"recorded_as_of": _any_state(chance, seq), "category": _any_category(chance)},
-        lambda chance, seq: {"recorded_as_of": _any_state(chance, seq), "source": _any_source(chance)},
-        lambda chance, seq: {"recorded_as_of": _any_state(chance, seq), "place": _any_place(chance)},
+        lambda chance, seq: {"recorded_as_of": _random_state(chance, seq)},
+        lambda chance, seq: {"recorded_as_of": _random_state(chance, seq), "category": _random_category(chance)},
+        lambda chance, seq: {"recorded_as_of": _random_state(chance, seq), "source": _random_source(chance)},
+        lambda chance, seq: {"recorded_as_of": _random_state(chance, seq), "place": _random_place(chance)},
     ],
     "value_min": [
         *(lambda chance, _seq, n=power: {"value_min": f"{chance.randrange(1, 10) * 10**n}"} for power in range(2, 9)),
-        lambda chance, _seq: {"value_min": f"{chance.randrange(1, 10**6)}", "category": _any_category(chance)},
+        lambda chance, _seq: {"value_min": f"{chance.randrange(1, 10**6)}", "category": _random_category(chance)},
     ],
 }
 """Questions that an index does not lead straight to, by the parameter that makes them so; the number of forms of each
 divides `FORMS`."""
 
 
-def bounded_pages(name: str, known: Known, count: int, seed: int) -> list[str]:
+def bounded_page_paths(name: str, known: RegisterFacts, count: int, seed: int) -> list[str]:
     """`count` first pages of the newest claims, all of them different."""
     chance = random.Random(f"bounded{seed}")  # noqa: S311 - it has to be the same every time
     newest = SHAPES[0]
-    forms = BOUNDED[name]
+    forms = BOUNDED_QUERIES[name]
     return [
-        ours_page(newest, filters := forms[n % len(forms)](chance, known.seq), shallow(newest, filters, known, chance))
+        our_page_path(newest, filters := forms[n % len(forms)](chance, known.seq), position_before_first(newest, filters, known, chance))
         for n in range(count)
     ]
 
 
-COLUMN = {"-date": "date", "-value": "magnitude", "-recorded": "seq"}
+SORT_COLUMNS = {"-date": "date", "-value": "magnitude", "-recorded": "seq"}
 
 
-CONDITIONS = {
+SQL_CONDITIONS = {
     "within": "c.category IN (SELECT slug FROM category WHERE until_seq IS NULL AND :within IN (slug, parent))",
     "date_from": "c.date >= :date_from",
     "date_to": "c.date <= :date_to",
@@ -277,12 +277,12 @@ CONDITIONS = {
 }
 
 
-def condition(name: str) -> str:
+def sql_condition(name: str) -> str:
     """The condition of a filter on the claim `c` in SQL, with `:name` as its value."""
-    return CONDITIONS.get(name, f"c.{name} = :{name}")
+    return SQL_CONDITIONS.get(name, f"c.{name} = :{name}")
 
 
-def request(path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> bytes:
+def encode_request(path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> bytes:
     """A GET, or with a body a POST, as bytes."""
     lines = {"Host": "127.0.0.1", "Accept": "*/*", **(headers or {})}
     if body is not None:
@@ -291,28 +291,28 @@ def request(path: str, headers: Mapping[str, str] | None = None, body: bytes | N
     return f"{'GET' if body is None else 'POST'} {path} HTTP/1.1\r\n{head}\r\n".encode() + (body or b"")
 
 
-WINDOWS = 36_000
+MAX_WINDOWS = 36_000
 """A side-by-side takes so many windows that change nothing of what is read."""
 
 
-def sides(slug: str, first: int, count: int) -> list[str]:
+def side_by_side_paths(slug: str, first: int, count: int) -> list[str]:
     """A side-by-side `count` times, each time with another window."""
-    return [f"/v1/topics/{slug}/side-by-side?known_on={_day(REGISTER_DAYS)}&window={400 + first + n}" for n in range(count)]
+    return [f"/v1/topics/{slug}/side-by-side?known_on={_day_text(REGISTER_DAYS)}&window={400 + first + n}" for n in range(count)]
 
 
-def timelines(slug: str, first: int, count: int) -> list[str]:
+def timeline_paths(slug: str, first: int, count: int) -> list[str]:
     """The first 200 rows of a timeline, as known on different days that are still to come: the rows stay the same."""
     days = range(2 * REGISTER_DAYS + first, 2 * REGISTER_DAYS + first + count)
-    return [f"/v1/topics/{slug}/timeline?limit=200&known_on={_day(day)}" for day in days]
+    return [f"/v1/topics/{slug}/timeline?limit=200&known_on={_day_text(day)}" for day in days]
 
 
-def searches(seed: int, count: int) -> list[str]:
+def search_paths(seed: int, count: int) -> list[str]:
     """Words, each time with another beginning: a rare one, seldom ones, and frequent ones together with others."""
     chance = random.Random(f"search{seed}")  # noqa: S311 - it has to be the same every time
-    shape = Shape("search", [])
-    path = f"/v1/claims?limit={LIMIT}&q="
+    shape = PageShape("search", [])
+    path = f"/v1/claims?limit={PAGE_LIMIT}&q="
     return [
-        f"{path}{quote(WORDS[n % len(WORDS)])}&cursor={cursor(shape, Place(LATE, _id(chance), 0))}"
+        f"{path}{quote(SEARCH_WORDS[n % len(SEARCH_WORDS)])}&cursor={encode_cursor(shape, PagePosition(LATE_DATE, _random_id(chance), 0))}"
         for n in range(count)
     ]
 
@@ -325,12 +325,12 @@ def new_claims(count: int, mark: str) -> list[dict[str, Any]]:
     """Claims that nobody has made yet."""
     return [
         {
-            **_question(n % 200),
+            **_question_filters(n % 200),
             "modality": "estimate",
             "source": slug_of("source", 1 + n % (SOURCE_COUNT - 1)),
             "figure": {"as_printed": f"{10**8 + n}", "value": 10**8 + n},
-            "period": {"edtf": f"{_day(n % REGISTER_DAYS)}/{_day(n % REGISTER_DAYS + 1)}", "aggregation": "within"},
-            "date": _day(n % REGISTER_DAYS + 2),
+            "period": {"edtf": f"{_day_text(n % REGISTER_DAYS)}/{_day_text(n % REGISTER_DAYS + 1)}", "aggregation": "within"},
+            "date": _day_text(n % REGISTER_DAYS + 2),
             "note": f"Recorded while measuring, {mark} {n}.",
             "citations": [
                 {

@@ -13,32 +13,32 @@ from typing import Any
 
 from sqlalchemy import event
 
-from app.imports.command import plan_of
-from app.imports.pipeline.run import Hooks, Result, RunRequest, run_import
-from benchmarks.raw import opened, write_rows
+from app.imports.command import create_row_mapper
+from app.imports.pipeline.run import Hooks, ImportResult, ImportRequest, run_import
+from benchmarks.raw import open_database, write_rows
 
 
-def run(what: str, url: str, path: Path, *more: str) -> dict[str, Any]:
+def run_measurement(what: str, url: str, path: Path, *more: str) -> dict[str, Any]:
     """What one run took."""
-    base = peak()
+    base = peak_memory_mb()
     load = os.getloadavg()[0]
-    found = imported(url, path) if what == "import" else raw(url, path, *more)
-    return found | {"peak_mb": peak(), "base_mb": base, "load": round(load, 2)}
+    found = measure_import(url, path) if what == "import" else measure_raw_write(url, path, *more)
+    return found | {"peak_mb": peak_memory_mb(), "base_mb": base, "load": round(load, 2)}
 
 
-def imported(url: str, path: Path) -> dict[str, Any]:
+def measure_import(url: str, path: Path) -> dict[str, Any]:
     """The time of an import: reading and staging, publishing, and how long its transaction kept others waiting."""
-    database = opened(url)
+    database = open_database(url)
     at: dict[str, float] = {}
 
-    def staged(_result: Result) -> None:
+    def staged(_result: ImportResult) -> None:
         at["staged"] = time.perf_counter()
         at["staged_at"] = time.time()
 
     event.listen(database.write_engine, "begin", lambda _connection: at.setdefault("locked", time.perf_counter()))
     # With this event a commit has only begun; it has ended when the import has.
     began, began_at, cpu = time.perf_counter(), time.time(), time.process_time()
-    result = run_import(database, RunRequest([path], plan_of(None)), "benchmark", Hooks(allow=staged))
+    result = run_import(database, ImportRequest([path], create_row_mapper(None)), "benchmark", Hooks(allow=staged))
     ended = time.perf_counter()
     database.close()
     return {
@@ -51,20 +51,20 @@ def imported(url: str, path: Path) -> dict[str, Any]:
         "staged_at": at["staged_at"],
         "ended_at": time.time(),
         "counts": result.counts(),
-        "smells": dict(result.tally.smell_counts),
+        "smells": dict(result.statistics.anomaly_counts),
     }
 
 
-def raw(url: str, folder: Path, cache: str = "0") -> dict[str, Any]:
+def measure_raw_write(url: str, folder: Path, cache: str = "0") -> dict[str, Any]:
     """The time of the same rows, written by the driver."""
-    database = opened(url)
+    database = open_database(url)
     try:
         return write_rows(database, folder, int(cache))
     finally:
         database.close()
 
 
-def peak() -> float:
+def peak_memory_mb() -> float:
     """The most memory of this process so far, in MB. `ru_maxrss` would also tell that of the process it came from."""
     status = Path("/proc/self/status")
     if status.exists():
@@ -75,4 +75,4 @@ def peak() -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(sys.argv[1], sys.argv[2], Path(sys.argv[3]), *sys.argv[4:])))
+    print(json.dumps(run_measurement(sys.argv[1], sys.argv[2], Path(sys.argv[3]), *sys.argv[4:])))

@@ -16,25 +16,25 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.made_claims import CATEGORIES, PLACES, SOURCES, SUBJECTS
-from benchmarks.stores import Store
+from benchmarks.stores import ImportStore
 
 QUIET_SECONDS = 12.0
-READ_EVERY = 0.02
-WRITE_EVERY = 0.1
-GIVE_UP = 300.0
+READ_INTERVAL_SECONDS = 0.02
+WRITE_INTERVAL_SECONDS = 0.1
+MAX_WRITE_WAIT_SECONDS = 300.0
 """A writer that waits so long will wait for ever."""
 
 
 @dataclass
-class Waits:
+class RequestTimes:
     """How long each request took, and when it began."""
 
     reads: list[tuple[float, float]] = field(default_factory=list)
     writes: list[tuple[float, float]] = field(default_factory=list)
-    refused: int = 0
+    retry_count: int = 0
     """Writes that were told to come again."""
 
-    def between(self, began: float, ended: float) -> dict[str, Any]:
+    def summarize(self, began: float, ended: float) -> dict[str, Any]:
         """The figures of the requests that were under way in that time, in milliseconds."""
         reads = sorted(took for at, took in self.reads if at < ended and at + took > began)
         writes = sorted(took for at, took in self.writes if at < ended and at + took > began)
@@ -48,14 +48,14 @@ class Waits:
         }
 
 
-def disturb(store: Store, url: str, claims: Path) -> dict[str, Any]:
+def measure_disturbance(store: ImportStore, url: str, claims: Path) -> dict[str, Any]:
     """Serve the register at `url`, read and write in it, and import `claims` meanwhile."""
-    waits = Waits()
+    waits = RequestTimes()
     over = threading.Event()
-    with served(url) as port:
+    with serve_register(url) as port:
         threads = [
-            threading.Thread(target=_read, args=(port, waits, over)),
-            threading.Thread(target=_write, args=(port, store.key, waits, over)),
+            threading.Thread(target=_read_pages, args=(port, waits, over)),
+            threading.Thread(target=_write_claims, args=(port, store.key, waits, over)),
         ]
         for thread in threads:
             thread.start()
@@ -63,22 +63,22 @@ def disturb(store: Store, url: str, claims: Path) -> dict[str, Any]:
         quiet = time.time()
         time.sleep(QUIET_SECONDS)
         importing = time.time()
-        found = run_child("import", url, str(claims))
+        found = run_in_process("import", url, str(claims))
         time.sleep(1)
         over.set()
         for thread in threads:
             thread.join()
     return {
-        "quiet": waits.between(quiet, importing),
-        "staging": waits.between(found["began_at"], found["staged_at"]),
-        "publishing": waits.between(found["staged_at"], found["ended_at"]),
-        "refused": waits.refused,
+        "quiet": waits.summarize(quiet, importing),
+        "staging": waits.summarize(found["began_at"], found["staged_at"]),
+        "publishing": waits.summarize(found["staged_at"], found["ended_at"]),
+        "refused": waits.retry_count,
         "import": found,
     }
 
 
 @contextmanager
-def served(url: str) -> Iterator[int]:
+def serve_register(url: str) -> Iterator[int]:
     """The service in a process of its own, on a free port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
@@ -90,7 +90,7 @@ def served(url: str) -> Iterator[int]:
         for _ in range(300):
             time.sleep(0.1)
             try:
-                if _ask(http.client.HTTPConnection("127.0.0.1", port, timeout=5), "GET", "/health/ready") == 200:
+                if _send_request(http.client.HTTPConnection("127.0.0.1", port, timeout=5), "GET", "/health/ready") == 200:
                     break
             except OSError:
                 continue
@@ -102,7 +102,7 @@ def served(url: str) -> Iterator[int]:
         process.wait()
 
 
-def run_child(*arguments: str) -> dict[str, Any]:
+def run_in_process(*arguments: str) -> dict[str, Any]:
     """One run of `benchmarks.child`, and what it found."""
     command = [sys.executable, "-m", "benchmarks.child", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -112,22 +112,22 @@ def run_child(*arguments: str) -> dict[str, Any]:
     return found
 
 
-def _read(port: int, waits: Waits, over: threading.Event) -> None:
+def _read_pages(port: int, waits: RequestTimes, over: threading.Event) -> None:
     """Read pages of claims, each another one, at a steady pace."""
     chance = random.Random(3)
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     while not over.is_set():
         filters = f"category={chance.choice(CATEGORIES)}&place={chance.choice(PLACES)}&limit=50"
         began, at = time.perf_counter(), time.time()
-        status = _ask(connection, "GET", f"/v1/claims?{filters}")
+        status = _send_request(connection, "GET", f"/v1/claims?{filters}")
         took = time.perf_counter() - began
         if status != 200:
             raise RuntimeError(f"a read was answered {status}")
         waits.reads.append((at, took))
-        over.wait(max(0.0, READ_EVERY - took))
+        over.wait(max(0.0, READ_INTERVAL_SECONDS - took))
 
 
-def _write(port: int, key: str, waits: Waits, over: threading.Event) -> None:
+def _write_claims(port: int, key: str, waits: RequestTimes, over: threading.Event) -> None:
     """Record one claim after another, each again and again until it is taken."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
@@ -145,19 +145,19 @@ def _write(port: int, key: str, waits: Waits, over: threading.Event) -> None:
             "citations": [{"document": {"url": "https://example.org/live", "title": "Live"}}],
         }
         began, at = time.perf_counter(), time.time()
-        while (status := _ask(connection, "POST", "/v1/claims", json.dumps(claim), headers)) in {429, 503}:
-            waits.refused += 1
-            if time.perf_counter() - began > GIVE_UP:
+        while (status := _send_request(connection, "POST", "/v1/claims", json.dumps(claim), headers)) in {429, 503}:
+            waits.retry_count += 1
+            if time.perf_counter() - began > MAX_WRITE_WAIT_SECONDS:
                 raise RuntimeError("a writer waits for ever")
             time.sleep(0.02)
         took = time.perf_counter() - began
         if status != 201:
             raise RuntimeError(f"a write was answered {status}")
         waits.writes.append((at, took))
-        over.wait(max(0.0, WRITE_EVERY - took))
+        over.wait(max(0.0, WRITE_INTERVAL_SECONDS - took))
 
 
-def _ask(
+def _send_request(
     connection: http.client.HTTPConnection,
     method: str,
     path: str,

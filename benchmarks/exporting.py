@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from sqlalchemy import make_url
 
-from benchmarks.servers import Server, ServerFailed, cores
+from benchmarks.servers import Server, ServerFailed, server_and_generator_core
 
 if TYPE_CHECKING:
-    from benchmarks.measuring import Bench
+    from benchmarks.measuring import BenchmarkRun
 
 Numbers = dict[str, Any]
-OFTEN = 200_000
+MAX_REPEATED_CLAIMS = 200_000
 """A larger register is exported once only."""
-ENOUGH = 12.0
+NAIVE_EXPORT_SECONDS = 12.0
 """Seconds after which the naive peer's export is broken off: its pace is known then."""
 
-COLUMNS = """c.id, c.revision, c.status, c.category, c.subject, c.place, c.proposition, c.modality, c.value, c.lower,
+EXPORT_COLUMNS = """c.id, c.revision, c.status, c.category, c.subject, c.place, c.proposition, c.modality, c.value, c.lower,
 c.upper, c.lower_inclusive, c.upper_inclusive, c.approximate, c.out_of, g.unit, c.kind, c.as_printed, c.period_start,
 c.period_end, c.period, c.aggregation, c.date, c.source, s.name, s.kind, s.interest, a.level, a.reliability,
 a.credibility, d.title, d.publisher, d.url, d.archive_url, i.quote, c.recorded_at, c.date_edtf, c.coverage,
 c.relative_to, c.derivation, c.includes, c.excludes, i.fidelity, i.gap, a.stated, c.note"""
-SQL = f"""SELECT {COLUMNS} FROM claim c
+EXPORT_SQL = f"""SELECT {EXPORT_COLUMNS} FROM claim c
 LEFT JOIN source s ON s.slug = c.source AND s.until_seq IS NULL
 LEFT JOIN category g ON g.slug = c.category AND g.until_seq IS NULL
 LEFT JOIN citation i ON i.claim = c.id AND i.until_seq IS NULL
@@ -41,18 +41,18 @@ WHERE c.until_seq IS NULL AND c.status <> 'removed'"""  # noqa: S608 - our own n
 """The columns of the service's CSV; here each claim has one citation."""
 
 
-def export(bench: "Bench") -> Numbers:
+def measure_export(bench: "BenchmarkRun") -> Numbers:
     """Rows a second of the whole register as CSV and NDJSON; raw: the database's own tools on the same columns."""
-    raw = copied if bench.store.kind == "postgresql" else told
+    raw = measure_copy if bench.store.kind == "postgresql" else measure_sqlite_dump
     ways: dict[str, Callable[[], Numbers]] = {
-        "ours, CSV": lambda: downloaded(bench.server("ours"), "/v1/claims.csv"),
-        "ours, NDJSON": lambda: downloaded(bench.server("ours"), "/v1/claims.ndjson"),
-        "naive, CSV": lambda: downloaded(bench.server("naive"), "/v1/claims.csv?count=false", ENOUGH),
-        "raw, joined": lambda: raw(bench.url, SQL),
+        "ours, CSV": lambda: measure_download(bench.server("ours"), "/v1/claims.csv"),
+        "ours, NDJSON": lambda: measure_download(bench.server("ours"), "/v1/claims.ndjson"),
+        "naive, CSV": lambda: measure_download(bench.server("naive"), "/v1/claims.csv?count=false", NAIVE_EXPORT_SECONDS),
+        "raw, joined": lambda: raw(bench.url, EXPORT_SQL),
         "raw, claim alone": lambda: raw(bench.url, None),
     }
     runs: dict[str, list[Numbers]] = {}
-    for _ in range(1 if bench.claims > OFTEN else bench.rounds):
+    for _ in range(1 if bench.claims > MAX_REPEATED_CLAIMS else bench.rounds):
         for name, run in ways.items():
             runs.setdefault(name, []).append(run())
     return {
@@ -63,7 +63,7 @@ def export(bench: "Bench") -> Numbers:
     }
 
 
-def downloaded(server: Server, path: str, enough: float = 3600.0) -> Numbers:
+def measure_download(server: Server, path: str, enough: float = 3600.0) -> Numbers:
     """How fast a file comes, and the most memory that the server had meanwhile."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
     began = time.perf_counter()
@@ -95,7 +95,7 @@ def downloaded(server: Server, path: str, enough: float = 3600.0) -> Numbers:
     }
 
 
-def copied(url: str, query: str | None) -> Numbers:
+def measure_copy(url: str, query: str | None) -> Numbers:
     """`COPY … TO STDOUT` of PostgreSQL."""
     address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     what = "claim" if query is None else f"({query})"
@@ -110,7 +110,7 @@ def copied(url: str, query: str | None) -> Numbers:
     return {"rows": lines, "seconds": seconds, "rate": lines / seconds, "mb": size / 1e6}
 
 
-def told(url: str, query: str | None) -> Numbers:
+def measure_sqlite_dump(url: str, query: str | None) -> Numbers:
     """The same columns as CSV (or the table as SQL) from SQLite's command line; without it from Python's driver."""
     file = url.removeprefix("sqlite:///")
     program = shutil.which("sqlite3")
@@ -125,7 +125,7 @@ def told(url: str, query: str | None) -> Numbers:
     else:
         asked = [program, "-readonly", "-csv", file, query] if query else [program, "-readonly", file, ".dump claim"]
         with subprocess.Popen(asked, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own command
-            os.sched_setaffinity(process.pid, {cores()[0]})
+            os.sched_setaffinity(process.pid, {server_and_generator_core()[0]})
             assert process.stdout is not None  # noqa: S101 - it was asked for
             while piece := process.stdout.read(1 << 20):
                 lines += piece.count(b"\n")

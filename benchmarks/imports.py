@@ -17,21 +17,21 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.disturbing import disturb, run_child
+from benchmarks.disturbing import measure_disturbance, run_in_process
 from benchmarks.made_claims import write_claims
-from benchmarks.raw import count_rows, last_seq, opened, save_rows
-from benchmarks.stores import Store, machine, stores
+from benchmarks.raw import count_rows, last_seq, open_database, save_rows
+from benchmarks.stores import ImportStore, describe_machine, open_import_stores
 
 RESULTS = Path(__file__).parent / "results"
-SMALL = 10_000
+SMALL_IMPORT_ROWS = 10_000
 """Rows of the import whose memory is compared with that of the large one."""
-LARGE_CACHE = 262_144
+LARGE_CACHE_KIB = 262_144
 """KiB: what SQLite could do with a page cache that holds the indices."""
-DISTURBING = 100_000
+MAX_DISTURBING_ROWS = 100_000
 """At most so many rows are imported while others read and write."""
-GOALS = {"sqlite": 0.5, "postgresql": 0.75}
-MEMORY = 300
-SLOWER = 2
+MIN_RAW_SHARE = {"sqlite": 0.5, "postgresql": 0.75}
+MAX_MEMORY_MB = 300
+MAX_SLOWDOWN = 2
 """So much slower may the slowest readers become while an import runs."""
 
 Numbers = dict[str, Any]
@@ -50,19 +50,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "rows": given.rows,
         "repeats": repeats,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine() | {"psycopg": psycopg.__version__},
+        "machine": describe_machine() | {"psycopg": psycopg.__version__},
         "databases": {},
     }
     folder = Path(tempfile.mkdtemp(prefix="counterclaim-bench-files-"))
     try:
-        files = Files(folder, given.rows)
-        with stores(given.databases.split()) as made:
+        files = ClaimFiles(folder, given.rows)
+        with open_import_stores(given.databases.split()) as made:
             for store in made:
-                _tell(f"{store.version()}: {repeats} × {given.rows:,} rows")
-                found["databases"][store.kind] = measure(store, files, repeats, disturbing=not given.no_disturbing)
+                _print_progress(f"{store.version()}: {repeats} × {given.rows:,} rows")
+                found["databases"][store.kind] = measure_database(store, files, repeats, disturbing=not given.no_disturbing)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    found["load_after"] = machine()["load"]
+    found["load_after"] = describe_machine()["load"]
     table = as_markdown(found)
     print(table)  # noqa: T201
     RESULTS.mkdir(exist_ok=True)
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     path.with_suffix(".md").write_text(table)
 
 
-class Files:
+class ClaimFiles:
     """The claims files of one benchmark."""
 
     def __init__(self, folder: Path, rows: int) -> None:
@@ -80,13 +80,13 @@ class Files:
         self.small = folder / "small.csv"
         self.other = folder / "other.csv"
         write_claims(self.large, rows)
-        write_claims(self.small, min(rows, SMALL), 2)
-        write_claims(self.other, min(rows, DISTURBING), 3)
+        write_claims(self.small, min(rows, SMALL_IMPORT_ROWS), 2)
+        write_claims(self.other, min(rows, MAX_DISTURBING_ROWS), 3)
 
 
-def measure(store: Store, files: Files, repeats: int, *, disturbing: bool) -> Numbers:
+def measure_database(store: ImportStore, files: ClaimFiles, repeats: int, *, disturbing: bool) -> Numbers:
     """Everything about one database system."""
-    small = _once(store, "import", str(files.small))
+    small = _run_on_new_register(store, "import", str(files.small))
     imports: list[Numbers] = []
     raws: list[Numbers] = []
     cached: list[Numbers] = []
@@ -96,17 +96,17 @@ def measure(store: Store, files: Files, repeats: int, *, disturbing: bool) -> Nu
     disturbed = None
     for turn in range(repeats):
         url = store.make()
-        imports.append(_run("import", url, str(files.large)))
+        imports.append(_run_and_print("import", url, str(files.large)))
         if not turn:
-            saved = _save(url, side)
+            saved = _save_final_rows(url, side)
         if disturbing and turn == repeats - 1:
-            _tell("readers and writers meanwhile")
-            store.settle()
-            disturbed = disturb(store, url, files.other)
+            _print_progress("readers and writers meanwhile")
+            store.flush()
+            disturbed = measure_disturbance(store, url, files.other)
         store.drop(url)
-        raws.append(_once(store, "raw", str(side), saved=saved))
+        raws.append(_run_on_new_register(store, "raw", str(side), saved=saved))
         if store.kind == "sqlite":
-            cached.append(_once(store, "raw", str(side), str(LARGE_CACHE)))
+            cached.append(_run_on_new_register(store, "raw", str(side), str(LARGE_CACHE_KIB)))
     shutil.rmtree(side)
     return {
         "version": store.version(),
@@ -119,25 +119,25 @@ def measure(store: Store, files: Files, repeats: int, *, disturbing: bool) -> Nu
     }
 
 
-def _once(store: Store, what: str, *more: str, saved: dict[str, int] | None = None) -> Numbers:
+def _run_on_new_register(store: ImportStore, what: str, *more: str, saved: dict[str, int] | None = None) -> Numbers:
     """One run on a fresh register, which must have written what was `saved`."""
     url = store.make()
-    found = _run(what, url, *more)
+    found = _run_and_print(what, url, *more)
     if saved is not None:
-        _check(url, saved)
+        _check_row_counts(url, saved)
     store.drop(url)
     return found
 
 
-def _run(what: str, url: str, *more: str) -> Numbers:
-    found = run_child(what, url, *more)
-    _tell(f"  {what} {' '.join(Path(each).name for each in more)}: {found['seconds']:.2f} s, load {found['load']}")
+def _run_and_print(what: str, url: str, *more: str) -> Numbers:
+    found = run_in_process(what, url, *more)
+    _print_progress(f"  {what} {' '.join(Path(each).name for each in more)}: {found['seconds']:.2f} s, load {found['load']}")
     return found
 
 
-def _save(url: str, side: Path) -> dict[str, int]:
+def _save_final_rows(url: str, side: Path) -> dict[str, int]:
     """The final rows of an import, without the words and sources that stood before it."""
-    database = opened(url)
+    database = open_database(url)
     try:
         with database.read_engine.connect() as connection:
             first = "SELECT min(seq) FROM change WHERE kind = 'import'"
@@ -147,9 +147,9 @@ def _save(url: str, side: Path) -> dict[str, int]:
         database.close()
 
 
-def _check(url: str, saved: dict[str, int]) -> None:
+def _check_row_counts(url: str, saved: dict[str, int]) -> None:
     """The raw run must have written what the import did."""
-    database = opened(url)
+    database = open_database(url)
     try:
         written = count_rows(database, last_seq(database) - saved["change"])
     finally:
@@ -162,30 +162,30 @@ def as_markdown(found: Numbers) -> str:
     """One table, the databases side by side."""
     kinds = list(found["databases"])
     rows: list[tuple[str, Callable[[Numbers], str]]] = [
-        ("import, s", lambda it: _seconds(it["imports"])),
-        ("– reading and staging, s", lambda it: _seconds(it["imports"], "staging")),
-        ("– publishing, s", lambda it: _seconds(it["imports"], "publishing")),
-        ("– its transaction: other writers wait, s", lambda it: _seconds(it["imports"], "locked")),
-        ("import, claims/s", lambda it: f"{found['rows'] / _median(it['imports']):,.0f}"),
-        ("import, CPU µs a claim", lambda it: f"{1e6 * _median(it['imports'], 'cpu') / found['rows']:.0f}"),
-        ("raw, s", lambda it: _seconds(it["raw"])),
-        ("raw, claims/s", lambda it: f"{found['rows'] / _median(it['raw']):,.0f}"),
-        ("**import as a share of raw**", lambda it: f"**{_ratio(it):.2f}**"),
-        ("– by CPU time", _ratio_of_cpu),
-        ("– publishing alone", lambda it: f"{_median(it['raw']) / _median(it['imports'], 'publishing'):.2f}"),
-        ("– of raw with a cache of 256 MB", _share_of_cached),
-        (f"peak memory at {min(found['rows'], SMALL):,} rows, MB", lambda it: f"{it['small']['peak_mb']:.0f}"),
-        (f"peak memory at {found['rows']:,} rows, MB", lambda it: f"{_median(it['imports'], 'peak_mb'):.0f}"),
-        ("– of that before the first row, MB", lambda it: f"{_median(it['imports'], 'base_mb'):.0f}"),
+        ("import, s", lambda it: _format_seconds(it["imports"])),
+        ("– reading and staging, s", lambda it: _format_seconds(it["imports"], "staging")),
+        ("– publishing, s", lambda it: _format_seconds(it["imports"], "publishing")),
+        ("– its transaction: other writers wait, s", lambda it: _format_seconds(it["imports"], "locked")),
+        ("import, claims/s", lambda it: f"{found['rows'] / _median_of(it['imports']):,.0f}"),
+        ("import, CPU µs a claim", lambda it: f"{1e6 * _median_of(it['imports'], 'cpu') / found['rows']:.0f}"),
+        ("raw, s", lambda it: _format_seconds(it["raw"])),
+        ("raw, claims/s", lambda it: f"{found['rows'] / _median_of(it['raw']):,.0f}"),
+        ("**import as a share of raw**", lambda it: f"**{_raw_share(it):.2f}**"),
+        ("– by CPU time", _format_cpu_share),
+        ("– publishing alone", lambda it: f"{_median_of(it['raw']) / _median_of(it['imports'], 'publishing'):.2f}"),
+        ("– of raw with a cache of 256 MB", _format_cached_share),
+        (f"peak memory at {min(found['rows'], SMALL_IMPORT_ROWS):,} rows, MB", lambda it: f"{it['small']['peak_mb']:.0f}"),
+        (f"peak memory at {found['rows']:,} rows, MB", lambda it: f"{_median_of(it['imports'], 'peak_mb'):.0f}"),
+        ("– of that before the first row, MB", lambda it: f"{_median_of(it['imports'], 'base_mb'):.0f}"),
     ]
     for when in ("quiet", "staging", "publishing"):
         said = "nothing else" if when == "quiet" else f"an import {when}"
         rows += [
-            (f"a page of 50, {said}: p50 / p99, ms", _pair(when, "read_p50", "read_p99")),
-            (f"recording a claim, {said}: p50 / longest, ms", _pair(when, "write_p50", "write_longest")),
+            (f"a page of 50, {said}: p50 / p99, ms", _pair_formatter(when, "read_p50", "read_p99")),
+            (f"recording a claim, {said}: p50 / longest, ms", _pair_formatter(when, "write_p50", "write_longest")),
         ]
-    rows.append(("that import, into a register that holds others: CPU µs a claim", _cpu_of_filled))
-    rows.append(("readers' p99 while staging / publishing, × without", _slower))
+    rows.append(("that import, into a register that holds others: CPU µs a claim", _format_filled_cpu))
+    rows.append(("readers' p99 while staging / publishing, × without", _format_slowdown))
     about = found["machine"]
     lines = [
         f"# Import of {found['rows']:,} claims",
@@ -199,42 +199,42 @@ def as_markdown(found: Numbers) -> str:
     ]
     for name, shown in rows:
         cells = [shown(found["databases"][kind]) for kind in kinds]
-        lines.append(f"| {name} | {' | '.join(cells)} | {_goal(name, kinds)} |")
+        lines.append(f"| {name} | {' | '.join(cells)} | {_format_goal(name, kinds)} |")
     return "\n".join(lines) + "\n"
 
 
-def _goal(name: str, kinds: Sequence[str]) -> str:
+def _format_goal(name: str, kinds: Sequence[str]) -> str:
     if name.startswith("**"):
-        return ", ".join(f"{kind} ≥ {GOALS[kind]}" for kind in kinds)
+        return ", ".join(f"{kind} ≥ {MIN_RAW_SHARE[kind]}" for kind in kinds)
     if name.startswith("peak"):
-        return f"< {MEMORY}, about equal"
-    return f"≤ {SLOWER}" if name.startswith("readers") else ""
+        return f"< {MAX_MEMORY_MB}, about equal"
+    return f"≤ {MAX_SLOWDOWN}" if name.startswith("readers") else ""
 
 
-def _median(runs: Sequence[Numbers], what: str = "seconds") -> float:
+def _median_of(runs: Sequence[Numbers], what: str = "seconds") -> float:
     return median(float(run[what]) for run in runs)
 
 
-def _seconds(runs: Sequence[Numbers], what: str = "seconds") -> str:
-    return f"{_median(runs, what):.2f}"
+def _format_seconds(runs: Sequence[Numbers], what: str = "seconds") -> str:
+    return f"{_median_of(runs, what):.2f}"
 
 
-def _ratio(it: Numbers) -> float:
-    return _median(it["raw"]) / _median(it["imports"])
+def _raw_share(it: Numbers) -> float:
+    return _median_of(it["raw"]) / _median_of(it["imports"])
 
 
-def _ratio_of_cpu(it: Numbers) -> str:
+def _format_cpu_share(it: Numbers) -> str:
     """The same by CPU time, which neighbours on the machine disturb less. PostgreSQL spends its own elsewhere."""
     if not it["raw_large_cache"]:
         return "–"
-    return f"{_median(it['raw'], 'cpu') / _median(it['imports'], 'cpu'):.2f}"
+    return f"{_median_of(it['raw'], 'cpu') / _median_of(it['imports'], 'cpu'):.2f}"
 
 
-def _share_of_cached(it: Numbers) -> str:
-    return f"{_median(it['raw_large_cache']) / _median(it['imports']):.2f}" if it["raw_large_cache"] else "–"
+def _format_cached_share(it: Numbers) -> str:
+    return f"{_median_of(it['raw_large_cache']) / _median_of(it['imports']):.2f}" if it["raw_large_cache"] else "–"
 
 
-def _pair(when: str, *names: str) -> Callable[[Numbers], str]:
+def _pair_formatter(when: str, *names: str) -> Callable[[Numbers], str]:
     def shown(it: Numbers) -> str:
         figures = it["disturbed"][when] if it["disturbed"] else dict.fromkeys(names)
         return " / ".join("–" if figures[name] is None else f"{figures[name]:,.1f}" for name in names)
@@ -242,14 +242,14 @@ def _pair(when: str, *names: str) -> Callable[[Numbers], str]:
     return shown
 
 
-def _cpu_of_filled(it: Numbers) -> str:
+def _format_filled_cpu(it: Numbers) -> str:
     if it["disturbed"] is None:
         return "–"
     further = it["disturbed"]["import"]
     return f"{1e6 * further['cpu'] / further['counts']['rows']:.0f}"
 
 
-def _slower(it: Numbers) -> str:
+def _format_slowdown(it: Numbers) -> str:
     if it["disturbed"] is None:
         return "–"
     quiet = it["disturbed"]["quiet"]["read_p99"]
@@ -257,7 +257,7 @@ def _slower(it: Numbers) -> str:
     return " / ".join(f"{ratio:.1f}" for ratio in ratios)
 
 
-def _tell(text: str) -> None:
+def _print_progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 

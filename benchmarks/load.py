@@ -16,14 +16,14 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-GIVE_UP = 60.0
+ANSWER_TIMEOUT_SECONDS = 60.0
 """Seconds after which an answer is no longer waited for. Every peer gives up by itself long before."""
-AT_ONCE = 1 << 19
-PROBES = 3
+BUFFER_BYTES = 1 << 19
+MIN_PROBES = 3
 
 
 @dataclass(frozen=True)
-class Plan:
+class LoadPlan:
     """How to load: where, with how many connections, for how long, at most how often.
 
     `at_least` requests are sent however long they take, and their number is a multiple of `multiple`: a mixture is
@@ -43,7 +43,7 @@ class Plan:
 
 
 @dataclass
-class Outcome:
+class LoadResult:
     """What came of it. Times are in seconds, `busy` is the share of its core that the generator itself needed.
 
     `asked` counts also what was asked before the load itself, `refused` the answers of a server that gave up.
@@ -62,19 +62,19 @@ class Outcome:
     busy: float = 0.0
     first_failure: str = ""
 
-    def note(self, answered: "_Connection", plan: Plan) -> None:
+    def add_answer(self, answered: "_Connection", plan: LoadPlan) -> None:
         """Count an answer."""
-        self.received += answered.got
+        self.received += answered.received_bytes
         status = answered.status.decode()
         self.statuses[status] = self.statuses.get(status, 0) + 1
         if status[0] not in "23":
-            text = bytes(answered.room[: min(answered.got, 2000)])
+            text = bytes(answered.buffer[: min(answered.received_bytes, 2000)])
             if plan.refusal and plan.refusal.encode() in text:
                 self.refused += 1
             else:
                 self.first_failure = self.first_failure or f"{text[:900]!r}"
 
-    def tell(self, took: list[float], seconds: float, cpu: float) -> None:
+    def summarize(self, took: list[float], seconds: float, cpu: float) -> None:
         """Sum up how long the answers took."""
         took.sort()
         self.done, self.seconds, self.busy = len(took), seconds, cpu / seconds
@@ -84,46 +84,46 @@ class Outcome:
 class _Connection:
     """One keep-alive connection and the answer that it waits for."""
 
-    __slots__ = ("began", "got", "needed", "room", "socket", "status", "tail", "view")
+    __slots__ = ("started_at", "received_bytes", "needed", "buffer", "socket", "status", "tail", "view")
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=GIVE_UP)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_TIMEOUT_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.room = bytearray(AT_ONCE)
-        self.view = memoryview(self.room)
-        self.began = 0.0
-        self.got = 0
+        self.buffer = bytearray(BUFFER_BYTES)
+        self.view = memoryview(self.buffer)
+        self.started_at = 0.0
+        self.received_bytes = 0
         self.needed = 0
         """Bytes of the whole answer; 0: not known yet, -1: it ends with an empty chunk."""
         self.status = b""
         self.tail = b""
 
-    def ask(self, request: bytes) -> None:
+    def send(self, request: bytes) -> None:
         """Send the next request."""
-        self.began = time.perf_counter()
-        self.got = self.needed = 0
+        self.started_at = time.perf_counter()
+        self.received_bytes = self.needed = 0
         self.socket.send(request)
 
-    def take(self) -> bool:
+    def receive(self) -> bool:
         """Take what has come; whether the answer is complete."""
         if self.needed == 0:
-            taken = self.socket.recv_into(self.view[self.got :])
-            self.got += taken
-            end = self.room.find(b"\r\n\r\n", 0, self.got)
+            taken = self.socket.recv_into(self.view[self.received_bytes :])
+            self.received_bytes += taken
+            end = self.buffer.find(b"\r\n\r\n", 0, self.received_bytes)
             if end >= 0:
-                self._measure(end)
+                self._find_end(end)
         else:
             taken = self.socket.recv_into(self.view)
-            self.got += taken
+            self.received_bytes += taken
         if not taken:
             raise ConnectionError("the server hung up")
         if self.needed == -1:
-            self.tail = (self.tail + self.room[max(0, taken - 5) : taken])[-5:]
+            self.tail = (self.tail + self.buffer[max(0, taken - 5) : taken])[-5:]
             return self.tail == b"0\r\n\r\n"
-        return 0 < self.needed <= self.got
+        return 0 < self.needed <= self.received_bytes
 
-    def _measure(self, end: int) -> None:
-        room = self.room
+    def _find_end(self, end: int) -> None:
+        room = self.buffer
         self.status = bytes(room[9:12])
         at = room.find(b"\r\ncontent-length: ", 0, end)
         if at < 0:
@@ -136,42 +136,42 @@ class _Connection:
             self.needed = end + 4
 
 
-def run(plan: Plan) -> Outcome:
+def run_load(plan: LoadPlan) -> LoadResult:
     """Load as `plan` says. The first few are asked alone, to find out how many at once make sense.
 
     Where those few (of a mixture: its first whole round) take all the time that there is, they are all that is asked.
     """
     requests: list[bytes] = marshal.loads(Path(plan.requests).read_bytes())  # noqa: S302 - our own side file
-    outcome = Outcome()
+    outcome = LoadResult()
     first = _Connection(plan.port)
     cpu, took = time.process_time(), list[float]()
-    for probe in requests[: max(PROBES, plan.multiple)]:
-        first.ask(probe)
-        while not first.take():
+    for probe in requests[: max(MIN_PROBES, plan.multiple)]:
+        first.send(probe)
+        while not first.receive():
             pass
-        took.append(time.perf_counter() - first.began)
-        outcome.note(first, plan)
+        took.append(time.perf_counter() - first.started_at)
+        outcome.add_answer(first, plan)
         if plan.multiple == 1 and sum(took) > plan.seconds:
             break
     outcome.asked = len(took)
     if sum(took) > plan.seconds:
         outcome.connections = 1
-        outcome.tell(took, sum(took), time.process_time() - cpu)
+        outcome.summarize(took, sum(took), time.process_time() - cpu)
         return outcome
     # Sixteen queries of two seconds each on one core say no more than two of them, and take sixteen times as long.
     most = max(1, min(plan.connections, int(max(1.0, plan.seconds / 2) / (sum(took) / len(took)))))
-    outcome = Outcome(asked=len(took), connections=most, first_failure=outcome.first_failure)
+    outcome = LoadResult(asked=len(took), connections=most, first_failure=outcome.first_failure)
     queue = requests if plan.cycle else requests[len(took) :]
     connections = [first, *(_Connection(plan.port) for _ in range(most - 1))]
     gc.collect()
     gc.disable()
-    _drive(plan, queue, connections, outcome)
+    _send_all(plan, queue, connections, outcome)
     outcome.asked += outcome.done
     return outcome
 
 
-def _drive(  # noqa: C901, PLR0912, PLR0915 - one tight loop
-    plan: Plan, queue: list[bytes], connections: list[_Connection], outcome: Outcome
+def _send_all(  # noqa: C901, PLR0912, PLR0915 - one tight loop
+    plan: LoadPlan, queue: list[bytes], connections: list[_Connection], outcome: LoadResult
 ) -> None:
     took: list[float] = []
     waiting = {each.socket.fileno(): each for each in connections}
@@ -189,40 +189,40 @@ def _drive(  # noqa: C901, PLR0912, PLR0915 - one tight loop
     now = began
     for each in connections:
         if sent < most:
-            each.ask(queue[sent % length])
+            each.send(queue[sent % length])
             sent += 1
         else:
             poll.unregister(each.socket.fileno())
     while done < sent:
-        events = poll.poll(GIVE_UP)
+        events = poll.poll(ANSWER_TIMEOUT_SECONDS)
         if not events:
-            raise TimeoutError(f"no answer for {GIVE_UP:.0f} seconds")
+            raise TimeoutError(f"no answer for {ANSWER_TIMEOUT_SECONDS:.0f} seconds")
         for number, _ in events:
             each = waiting[number]
             try:
-                if not each.take():
+                if not each.receive():
                     continue
             except OSError as fault:
                 if fault.errno in {errno.EAGAIN, errno.EWOULDBLOCK}:
                     continue
                 raise
             now = time.perf_counter()
-            took.append(now - each.began)
+            took.append(now - each.started_at)
             done += 1
-            outcome.note(each, plan)
+            outcome.add_answer(each, plan)
             if issuing:
                 whole = sent >= plan.at_least and sent % plan.multiple == 0
                 issuing = sent < most and not (now >= until and whole)
             if issuing:
-                each.ask(queue[sent % length])
+                each.send(queue[sent % length])
                 sent += 1
             else:  # the server will hang up when it has been idle for long
                 poll.unregister(number)
-    outcome.tell(took, now - began, time.process_time() - cpu)
+    outcome.summarize(took, now - began, time.process_time() - cpu)
 
 
 if __name__ == "__main__":
-    given = Plan(**json.loads(sys.argv[1]))
+    given = LoadPlan(**json.loads(sys.argv[1]))
     if given.core is not None:
         os.sched_setaffinity(0, {given.core})
-    print(json.dumps(asdict(run(given))))  # noqa: T201
+    print(json.dumps(asdict(run_load(given))))  # noqa: T201

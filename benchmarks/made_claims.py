@@ -24,11 +24,11 @@ SOURCES = [f"source-{n}" for n in range(300)]
 FIRST_DAY = dt.date(2021, 1, 1)
 DAYS = 1_500
 DOCUMENTS = 10_000
-LARGE = 0.6
+LARGE_SOURCE_SHARE = 0.6
 """The share of all claims that the first source makes: a daily bulletin."""
-OTHERS_DAYS = 30
+SMALL_SERIES_DAYS = 30
 """On so many days each series of the other sources has a figure."""
-WORDS = "shelling reported near the crossing while officials confirmed that several units were lost or damaged".split()
+NOTE_WORDS = "shelling reported near the crossing while officials confirmed that several units were lost or damaged".split()
 QUOTE = "«За уточненими даними» {figure}, the bulletin of {day} said: {words}."
 
 
@@ -47,7 +47,7 @@ class _Series:
     days: range
 
 
-def fill(database: Database) -> str:
+def fill_vocabulary(database: Database) -> str:
     """Record the words and sources that the files use; return a key that may write."""
     with write_transaction(database, "benchmark") as log:
         for slug in CATEGORIES:
@@ -71,7 +71,7 @@ def write_claims(path: Path, rows: int, seed: int = 1) -> None:
     Another `seed` gives other claims, so that one file can be imported after another.
     """
     chance = random.Random(seed)
-    series = list(_all_series(rows, chance))
+    series = list(_create_series(rows, chance))
     chance.shuffle(series)
     by_day: list[list[_Series]] = [[] for _ in range(DAYS)]
     for each in series:
@@ -86,31 +86,31 @@ def write_claims(path: Path, rows: int, seed: int = 1) -> None:
             for each in reporting:
                 if written == rows:
                     return
-                table.writerow(_row(each, day, documents, chance))
+                table.writerow(_claim_row(each, day, documents, chance))
                 written += 1
     if written < rows:
         raise ValueError(f"{written} rows made of {rows}")
 
 
-def _all_series(rows: int, chance: random.Random) -> Iterator[_Series]:
+def _create_series(rows: int, chance: random.Random) -> Iterator[_Series]:
     """So many series that there are enough figures, no two about the same."""
     made = 0
     taken: set[tuple[str, ...]] = set()
     while made < rows:
-        large = made < LARGE * rows
+        large = made < LARGE_SOURCE_SHARE * rows
         source = SOURCES[0] if large else chance.choice(SOURCES[1:])
         about = (chance.choice(CATEGORIES), chance.choice(SUBJECTS), chance.choice(PLACES))
         if (source, *about) in taken:
             continue
         taken.add((source, *about))
         aggregation = chance.choice(("cumulative", "within") if large else ("cumulative", "within", "snapshot"))
-        first = 0 if large else chance.randrange(DAYS - OTHERS_DAYS)
-        days = range(DAYS) if large and rows >= DAYS * 10 else range(first, first + OTHERS_DAYS)
+        first = 0 if large else chance.randrange(DAYS - SMALL_SERIES_DAYS)
+        days = range(DAYS) if large and rows >= DAYS * 10 else range(first, first + SMALL_SERIES_DAYS)
         made += len(days)
         yield _Series(source, *about, aggregation, chance.randint(10, 50_000), chance.randint(3, 400), days)
 
 
-def _row(series: _Series, day: int, documents: int, chance: random.Random) -> dict[str, str]:
+def _claim_row(series: _Series, day: int, documents: int, chance: random.Random) -> dict[str, str]:
     on = FIRST_DAY + dt.timedelta(days=day)
     if series.aggregation == "cumulative":
         number = series.start + series.step * (day - series.days[0]) + chance.randrange(series.step)
@@ -128,8 +128,8 @@ def _row(series: _Series, day: int, documents: int, chance: random.Random) -> di
         "period": period,
         "aggregation": series.aggregation,
         "source": series.source,
-        **_figure(number, chance),
-        **_document(series, day, documents),
+        **_figure_columns(number, chance),
+        **_document_columns(series, day, documents),
     }
     said = on + dt.timedelta(days=chance.randrange(3))
     if chance.random() < 0.05:
@@ -137,12 +137,12 @@ def _row(series: _Series, day: int, documents: int, chance: random.Random) -> di
     else:
         row["date"] = row["date_edtf"] = said.isoformat()
     if chance.random() < 0.3:
-        words = " ".join(chance.choice(WORDS) for _ in range(8))
+        words = " ".join(chance.choice(NOTE_WORDS) for _ in range(8))
         row |= {"quote": QUOTE.format(figure=row["as_printed"], day=on, words=words), "fidelity": "verbatim"}
     else:
         row["fidelity"] = "paraphrase"
     if chance.random() < 0.1:
-        row["note"] = f"The page gives the figure twice, {chance.choice(WORDS)} and {chance.choice(WORDS)}."
+        row["note"] = f"The page gives the figure twice, {chance.choice(NOTE_WORDS)} and {chance.choice(NOTE_WORDS)}."
     if chance.random() < 0.03:
         row["excludes"] = chance.choice(SUBJECTS[:10])
     if chance.random() < 0.03:
@@ -150,7 +150,7 @@ def _row(series: _Series, day: int, documents: int, chance: random.Random) -> di
     return row
 
 
-def _figure(number: int, chance: random.Random) -> dict[str, str]:
+def _figure_columns(number: int, chance: random.Random) -> dict[str, str]:
     """Numbers and their wording: four of five are plain."""
     match chance.choices(("plain", "approximate", "range", "lower_bound", "vague"), (80, 8, 5, 5, 2))[0]:
         case "plain":
@@ -183,7 +183,7 @@ def _figure(number: int, chance: random.Random) -> dict[str, str]:
             return {"as_printed": "dozens more", "kind": "vague"}
 
 
-def _document(series: _Series, day: int, documents: int) -> dict[str, str]:
+def _document_columns(series: _Series, day: int, documents: int) -> dict[str, str]:
     """Where it was read: the large source has a bulletin a day, the others share what the press printed."""
     bulletins = min(DAYS, documents // 6 or 1)
     if series.source == SOURCES[0]:

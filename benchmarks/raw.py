@@ -21,14 +21,14 @@ from app.database.engine import Database
 from app.settings import Settings
 from app.database.tables import VERSION_TABLES, Change, ImportedRow, table_of
 
-MODELS: list[type[SQLModel]] = [Change, *VERSION_TABLES.values(), ImportedRow]
-TABLES = [table_of(model) for model in MODELS]
+TABLE_MODELS: list[type[SQLModel]] = [Change, *VERSION_TABLES.values(), ImportedRow]
+TABLES = [table_of(model) for model in TABLE_MODELS]
 """Changes first: the others refer to them."""
-ROWS_AT_ONCE = 20_000
-BYTES_AT_ONCE = 1 << 20
+ROWS_PER_BATCH = 20_000
+COPY_CHUNK_BYTES = 1 << 20
 
 
-def opened(url: str) -> Database:
+def open_database(url: str) -> Database:
     """The database at `url`, as the service opens it."""
     return Database(Settings(DATABASE_URL=url))  # type: ignore[call-arg] # named by its alias
 
@@ -45,7 +45,7 @@ def save_rows(database: Database, since: int, folder: Path) -> dict[str, int]:
     saved: dict[str, int] = {}
     for table in TABLES:
         names = [column.name for column in table.columns if column.name not in OMITTED_COLUMNS]
-        columns = _columns(names)
+        columns = _quote_columns(names)
         order = "seq" if "version" not in table.columns else "version"
         wanted = f'SELECT {columns} FROM "{table.name}" WHERE seq > {since} ORDER BY {order}'  # noqa: S608
         path = folder / f"{len(saved):02d}-{table.name}"
@@ -56,7 +56,7 @@ def save_rows(database: Database, since: int, folder: Path) -> dict[str, int]:
             if database.dialect == "sqlite":
                 cursor = driver.execute(wanted)
                 with path.open("wb") as file:
-                    while some := cursor.fetchmany(ROWS_AT_ONCE):
+                    while some := cursor.fetchmany(ROWS_PER_BATCH):
                         marshal.dump(some, file)
             else:
                 with path.open("wb") as file, driver.cursor() as cursor:
@@ -80,51 +80,51 @@ def write_rows(database: Database, folder: Path, cache: int | None = None) -> di
     sqlite = database.dialect == "sqlite"
     if cache and sqlite:
         driver.execute(f"PRAGMA cache_size = -{cache}")
-    watch = Watch()
+    watch = Stopwatch()
     gc.collect()
     gc.disable()
     if sqlite:
-        with watch.timing("begin"):
+        with watch.measure("begin"):
             driver.execute("BEGIN IMMEDIATE")
     for about in sorted(folder.glob("*.json")):
         table = json.loads(about.read_text())
         if table["rows"]:
-            write = _executemany if sqlite else _copy
+            write = _executemany if sqlite else _copy_rows
             write(driver, watch, table["table"], table["names"], about.with_suffix(""))
-    with watch.timing("commit"):
+    with watch.measure("commit"):
         driver.execute("UPDATE clock SET seq = (SELECT max(seq) FROM change), at = (SELECT max(at) FROM change)")
         driver.commit()
     gc.enable()
     cache_size = driver.execute("PRAGMA cache_size").fetchone()[0] if sqlite else None
     connection.close()
-    return {"seconds": sum(watch.spent.values()), "cpu": watch.cpu, "spent": watch.spent, "cache_size": cache_size}
+    return {"seconds": sum(watch.seconds.values()), "cpu": watch.cpu_seconds, "spent": watch.seconds, "cache_size": cache_size}
 
 
-class Watch:
+class Stopwatch:
     """Adds up the seconds of several stretches, by name, and their CPU time."""
 
     def __init__(self) -> None:
-        self.spent: dict[str, float] = {}
-        self.cpu = 0.0
+        self.seconds: dict[str, float] = {}
+        self.cpu_seconds = 0.0
 
     @contextmanager
-    def timing(self, name: str) -> Iterator[None]:
+    def measure(self, name: str) -> Iterator[None]:
         """Time a stretch."""
         began, cpu = time.perf_counter(), time.process_time()
         yield
-        self.cpu += time.process_time() - cpu
-        self.spent[name] = self.spent.get(name, 0.0) + time.perf_counter() - began
+        self.cpu_seconds += time.process_time() - cpu
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
 
 
-def _executemany(driver: Any, watch: Watch, table: str, names: list[str], path: Path) -> None:  # noqa: ANN401
+def _executemany(driver: Any, watch: Stopwatch, table: str, names: list[str], path: Path) -> None:  # noqa: ANN401
     marks = ", ".join("?" * len(names))
-    insert = f'INSERT INTO "{table}" ({_columns(names)}) VALUES ({marks})'  # noqa: S608 - our own names
-    for rows in _marshalled(path):
-        with watch.timing(table):
+    insert = f'INSERT INTO "{table}" ({_quote_columns(names)}) VALUES ({marks})'  # noqa: S608 - our own names
+    for rows in _read_batches(path):
+        with watch.measure(table):
             driver.executemany(insert, rows)
 
 
-def _marshalled(path: Path) -> Iterator[list[tuple[Any, ...]]]:
+def _read_batches(path: Path) -> Iterator[list[tuple[Any, ...]]]:
     with path.open("rb") as file:
         while True:
             try:
@@ -133,15 +133,15 @@ def _marshalled(path: Path) -> Iterator[list[tuple[Any, ...]]]:
                 return
 
 
-def _copy(driver: Any, watch: Watch, table: str, names: list[str], path: Path) -> None:  # noqa: ANN401
+def _copy_rows(driver: Any, watch: Stopwatch, table: str, names: list[str], path: Path) -> None:  # noqa: ANN401
     # Bytes that were just written come from the memory of the system: reading them is less than one percent of it.
-    with path.open("rb") as file, watch.timing(table), driver.cursor() as cursor:
-        with cursor.copy(f'COPY "{table}" ({_columns(names)}) FROM STDIN') as copy:
-            while block := file.read(BYTES_AT_ONCE):
+    with path.open("rb") as file, watch.measure(table), driver.cursor() as cursor:
+        with cursor.copy(f'COPY "{table}" ({_quote_columns(names)}) FROM STDIN') as copy:
+            while block := file.read(COPY_CHUNK_BYTES):
                 copy.write(block)
 
 
-def _columns(names: list[str]) -> str:
+def _quote_columns(names: list[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 

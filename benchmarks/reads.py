@@ -14,22 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import measuring
-from benchmarks.agreeing import Disagreement
-from benchmarks.measuring import WHOLE
-from benchmarks.register import stores
+from benchmarks.agreeing import PeersDisagree
+from benchmarks.measuring import MAX_COPIED_CLAIMS
+from benchmarks.register import open_register_stores
 from benchmarks.reporting import as_markdown, write_chart
-from benchmarks.servers import ServerFailed, cores
-from benchmarks.stores import machine
+from benchmarks.servers import ServerFailed, server_and_generator_core
+from benchmarks.stores import describe_machine
 
 RESULTS = Path(__file__).parent / "results"
 QUICK_SECONDS = 0.3
 QUICK_POSTGRESQL = {"agree", "page-cold", "claim-cold", "post"}
-QUICK = set(measuring.MEASURES) - {"shapes"}
+QUICK_SQLITE = set(measuring.MEASURES) - {"shapes"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, and write the results down."""
-    given = _parsed(arguments)
+    given = _parse_arguments(arguments)
     names = list(measuring.MEASURES) if not given.only else [name for name in given.only.split(",") if name]
     if unknown := set(names) - set(measuring.MEASURES):
         raise SystemExit(f"There is no {', '.join(sorted(unknown))}; there are {', '.join(measuring.MEASURES)}.")
@@ -38,38 +38,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "rounds": given.rounds,
         "seconds": given.seconds,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
+        "machine": describe_machine(),
         "databases": {},
     }
     failed: list[str] = []
-    os.sched_setaffinity(0, {cores()[1]})
-    with stores(given.databases.split(), cores()[0]) as made:
+    os.sched_setaffinity(0, {server_and_generator_core()[1]})
+    with open_register_stores(given.databases.split(), server_and_generator_core()[0]) as made:
         for store in made:
             into: dict[str, Any] = {}
             took: dict[str, float] = {}
             found["databases"][store.kind] = {"version": store.version(), "measures": into, "took": took}
             began_at = time.monotonic()
-            tell(f"{store.kind}: the register is made ready")
-            with measuring.Bench(store, given.claims, given.rounds, given.seconds, given.peers.split(",")) as bench:
+            print_progress(f"{store.kind}: the register is made ready")
+            with measuring.BenchmarkRun(store, given.claims, given.rounds, given.seconds, given.peers.split(",")) as bench:
                 took["made ready"] = round(time.monotonic() - began_at, 1)
-                tell(f"{store.kind}: ready after {took['made ready']:.0f} s")
+                print_progress(f"{store.kind}: ready after {took['made ready']:.0f} s")
                 for name in names:
-                    if given.claims > WHOLE and name in measuring.WRITING:
-                        tell(f"{store.kind} {name}: left out, this register is not copied")
+                    if given.claims > MAX_COPIED_CLAIMS and name in measuring.WRITING_MEASURES:
+                        print_progress(f"{store.kind} {name}: left out, this register is not copied")
                         continue
-                    if given.quick and name not in (QUICK if store.kind == "sqlite" else QUICK_POSTGRESQL):
+                    if given.quick and name not in (QUICK_SQLITE if store.kind == "sqlite" else QUICK_POSTGRESQL):
                         continue
                     began = time.monotonic()
-                    bench.until = began + measuring.PLANNED[name]
-                    tell(f"{store.kind} {name}, planned for {measuring.PLANNED[name]} s at most")
+                    bench.deadline = began + measuring.PLANNED_SECONDS[name]
+                    print_progress(f"{store.kind} {name}, planned for {measuring.PLANNED_SECONDS[name]} s at most")
                     try:
                         into[name] = measuring.MEASURES[name](bench)
-                    except (Disagreement, ServerFailed) as fault:
-                        tell(f"FAILED {fault}")
+                    except (PeersDisagree, ServerFailed) as fault:
+                        print_progress(f"FAILED {fault}")
                         failed.append(f"{store.kind} {name}: {fault}")
                     took[name] = round(time.monotonic() - began, 1)
-                    tell(f"{store.kind} {name} took {took[name]:.0f} s")
-    found["machine"]["load_after"] = machine()["load"]
+                    print_progress(f"{store.kind} {name} took {took[name]:.0f} s")
+    found["machine"]["load_after"] = describe_machine()["load"]
     table = as_markdown(found)
     print(table)  # noqa: T201
     if failed:
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             write_chart(found, Path(__file__).parent.parent / "docs" / "benchmarks.svg")
 
 
-def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--claims", type=int, default=1_000_000)
     parser.add_argument("--databases", default="sqlite postgresql")
@@ -100,7 +100,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     return given
 
 
-def tell(text: str) -> None:
+def print_progress(text: str) -> None:
     """Say how far it has come."""
     print(f"{datetime.now(UTC):%H:%M:%S} {text}", flush=True)  # noqa: T201
 

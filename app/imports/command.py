@@ -13,18 +13,17 @@ import click
 import orjson
 
 from app.database.engine import Database
-from app.imports.mappings.mapper import MappedPlan
-from app.imports.mappings.native import REFUSED_COLUMNS, REFUSED_FIELD, NativePlan
+from app.imports.mappings.mapper import MappingRowMapper
+from app.imports.mappings.native import REFUSED_COLUMNS, REFUSED_FIELD, NativeRowMapper
 from app.imports.mappings.propose import draft_mapping
-from app.imports.mappings.schema import load_mapping, read_mapping
-from app.imports.pipeline.process_rows import Tally
+from app.imports.mappings.schema import load_shipped_mapping, parse_mapping
+from app.imports.pipeline.process_rows import ImportStatistics
 from app.imports.pipeline.reconciliation import Outcome
-from app.imports.pipeline.row_mapping import Plan
-from app.imports.pipeline.run import Hooks, ImportRefused, Result, RunRequest, run_import
-from app.imports.readers.options import MappingRefused
-from app.imports.readers.reader import FileRefused, Row
+from app.imports.pipeline.row_mapping import RowMapper
+from app.imports.pipeline.run import Hooks, ImportRefused, ImportRequest, ImportResult, run_import
+from app.imports.readers.options import FileRefused, FileRow, MappingRefused
 
-SHOWN = 3
+MAX_SHOWN_EXAMPLES = 3
 """Examples of each kind in the summary."""
 
 
@@ -41,12 +40,12 @@ def import_files(
     vintage: datetime | None,
 ) -> None:
     """Import `files` and tell what came of it. Raises `click.ClickException` where nothing was imported."""
-    plan = plan_of(mapping)
+    plan = create_row_mapper(mapping)
     with ExitStack() as stack:
-        refused = RefusedRows(files[0])
+        refused = RefusedRowWriter(files[0])
         stack.callback(refused.close)
-        progress = stack.enter_context(_progress())
-        request = RunRequest(
+        progress = stack.enter_context(_progress_bar())
+        request = ImportRequest(
             files,
             plan,
             dry_run=dry_run,
@@ -61,27 +60,27 @@ def import_files(
             result = run_import(database, request, actor, hooks)
         except ImportRefused as wrong:
             progress(1, 1)
-            tell(wrong.result)
+            print_summary(wrong.result)
             raise click.ClickException(
                 "Nothing is imported. Correct the rows, or import the others with --keep-going."
             ) from None
-    tell(result)
+    print_summary(result)
     for path in refused.paths:
         click.echo(f"The refused rows are in {path}: correct them there, and import that file.")
 
 
-def plan_of(mapping: str | None) -> Plan:
+def create_row_mapper(mapping: str | None) -> RowMapper:
     """The plan for a mapping: a file, the name of a shipped one, or none for the register's own shape."""
     if mapping is None:
-        return NativePlan()
+        return NativeRowMapper()
     path = Path(mapping)
     if path.suffix == ".toml" or path.exists():
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as wrong:
             raise MappingRefused(f"The mapping {mapping} cannot be read: {wrong}.") from None
-        return MappedPlan(path.stem, read_mapping(text, path.name))
-    return MappedPlan(mapping, load_mapping(mapping))
+        return MappingRowMapper(path.stem, parse_mapping(text, path.name))
+    return MappingRowMapper(mapping, load_shipped_mapping(mapping))
 
 
 def inspect_file(path: Path) -> None:
@@ -90,7 +89,7 @@ def inspect_file(path: Path) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Any]:
+def _progress_bar() -> Iterator[Any]:
     """A bar on the terminal; nothing where nobody looks."""
     if not sys.stderr.isatty():
         yield lambda _done, _all: None
@@ -103,7 +102,7 @@ def _progress() -> Iterator[Any]:
         yield show
 
 
-class RefusedRows:
+class RefusedRowWriter:
     """The rows that were refused, with their reasons, in files of the shape in which they can be imported again.
 
     Rows of cells go to CSV, one file for each set of columns; rows of anything else to NDJSON. No file is overwritten.
@@ -111,7 +110,7 @@ class RefusedRows:
 
     def __init__(self, beside: Path) -> None:
         self.paths: list[Path] = []
-        self._beside = beside
+        self._input_path = beside
         self._files = ExitStack()
         self._writers: dict[tuple[str, ...], Callable[[dict[str, Any]], object]] = {}
 
@@ -119,7 +118,7 @@ class RefusedRows:
         """All rows are there."""
         self._files.close()
 
-    def write(self, row: Row, reasons: list[str]) -> None:
+    def write(self, row: FileRow, reasons: list[str]) -> None:
         """Add a row."""
         data = {name: value for name, value in row.data.items() if name not in (*REFUSED_COLUMNS, REFUSED_FIELD)}
         if all(isinstance(value, str) for value in data.values()):
@@ -129,12 +128,12 @@ class RefusedRows:
             line = {**data, REFUSED_FIELD: {"file": row.file, "line": row.line, "reasons": reasons}}
             shape = ()
         if shape not in self._writers:
-            self._writers[shape] = self._writer(shape)
+            self._writers[shape] = self._open_writer(shape)
         self._writers[shape](line)
 
-    def _writer(self, columns: tuple[str, ...]) -> Callable[[dict[str, Any]], object]:
+    def _open_writer(self, columns: tuple[str, ...]) -> Callable[[dict[str, Any]], object]:
         file = self._files.enter_context(
-            self._free("csv" if columns else "ndjson").open("w", encoding="utf-8", newline="")
+            self._unused_path("csv" if columns else "ndjson").open("w", encoding="utf-8", newline="")
         )
         if columns:
             writer = csv.DictWriter(file, columns, lineterminator="\r\n")
@@ -142,34 +141,40 @@ class RefusedRows:
             return writer.writerow
         return lambda line: file.write(orjson.dumps(line, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")
 
-    def _free(self, suffix: str) -> Path:
+    def _unused_path(self, suffix: str) -> Path:
         """A name that no file has yet."""
-        name = self._beside.name.split(".")[0]
+        name = self._input_path.name.split(".")[0]
         for number in count(1):
-            path = self._beside.with_name(f"{name}-refused{f'-{number}' if number > 1 else ''}.{suffix}")
+            path = self._input_path.with_name(f"{name}-refused{f'-{number}' if number > 1 else ''}.{suffix}")
             if not path.exists():
                 break
         self.paths.append(path)
         return path
 
 
-def tell(result: Result) -> None:
+def print_summary(result: ImportResult) -> None:
     """Print what came of an import."""
-    counts, tally = result.counts(), result.tally
+    counts, tally = result.counts(), result.statistics
     for report in result.files:
-        how = ", ".join(part for part in (report.format.value, report.encoding, _delimiter(report.delimiter)) if part)
+        how = ", ".join(
+            part for part in (report.format.value, report.encoding, _delimiter_name(report.delimiter)) if part
+        )
         click.echo(f"{report.name}: {report.rows:,} rows ({how}), sha256 {report.sha256[:12]}…")
     for reason, number in tally.skipped.most_common():
         click.echo(f"  {number:>9,} rows skipped: {reason}")
     if tally.refused:
-        _told("rows refused", tally.refused, Outcome.refused.definition, tally.examples.get(Outcome.refused, []))
+        _print_outcome(
+            "rows refused", tally.refused, Outcome.refused.definition, tally.examples.get(Outcome.refused, [])
+        )
     for outcome in Outcome:
         if outcome is not Outcome.refused and counts[outcome.value]:
-            _told(f"claims {outcome.value}", counts[outcome.value], outcome.definition, tally.examples.get(outcome, []))
+            _print_outcome(
+                f"claims {outcome.value}", counts[outcome.value], outcome.definition, tally.examples.get(outcome, [])
+            )
     if tally.vanished:
         told = "Rows of earlier files that this one lacks. They stay as they are."
-        _told("rows vanished", tally.vanished, told, tally.examples.get("vanished", []))
-    _tell_smells(tally)
+        _print_outcome("rows vanished", tally.vanished, told, tally.examples.get("vanished", []))
+    _print_anomalies(tally)
     if result.dry_run:
         click.echo("A dry run: nothing was recorded.")
     elif result.published:
@@ -178,24 +183,24 @@ def tell(result: Result) -> None:
         click.echo("Nothing new: the register stays as it is.")
 
 
-def _tell_smells(tally: Tally) -> None:
-    if tally.smell_counts:
+def _print_anomalies(tally: ImportStatistics) -> None:
+    if tally.anomaly_counts:
         click.echo("What smells, and was left as it is:")
-    for kind, number in tally.smell_counts.most_common():
+    for kind, number in tally.anomaly_counts.most_common():
         click.echo(f"  {number:>9,} {kind}")
-        of_kind = [smell for smell in tally.smells if smell.kind.value == kind]
-        for smell in of_kind[:SHOWN]:
-            rows = ", ".join(f"{place.file}:{place.line}" for place in smell.places[:SHOWN])
+        of_kind = [smell for smell in tally.anomalies if smell.kind.value == kind]
+        for smell in of_kind[:MAX_SHOWN_EXAMPLES]:
+            rows = ", ".join(f"{place.file}:{place.line}" for place in smell.locations[:MAX_SHOWN_EXAMPLES])
             click.echo(f"            {smell.detail} ({rows})")
 
 
-def _told(what: str, number: int, definition: str, examples: list[str]) -> None:
+def _print_outcome(what: str, number: int, definition: str, examples: list[str]) -> None:
     click.echo(f"  {number:>9,} {what}: {definition}")
-    for example in examples[:SHOWN]:
+    for example in examples[:MAX_SHOWN_EXAMPLES]:
         click.echo(f"            {example}")
 
 
-def _delimiter(mark: str | None) -> str | None:
+def _delimiter_name(mark: str | None) -> str | None:
     return {None: None, "\t": "tab"}.get(mark, f"delimiter {mark}")
 
 

@@ -13,7 +13,7 @@ from app.database.types import ID_PATTERN
 from app.errors import NotFound
 from app.http.pagination import DEFAULT_LIMIT, Page, PageQuery
 
-SHOWN = (
+IMPORT_FIELDS = (
     "id",
     "actor",
     "mapping",
@@ -36,7 +36,7 @@ def find_imports(session: Session, query: PageQuery, view: Snapshot) -> Page:
     total = session.execute(counted).scalar_one() if query.total else None
     order = Order("-id", columns.id, descending=True)
     rows, cursor = fetch_page(session, statement, order, query.limit or DEFAULT_LIMIT, query.cursor)
-    return Page([import_card(row) for row in rows], view.seq, cursor, total)
+    return Page([import_document(row) for row in rows], view.seq, cursor, total)
 
 
 def read_import(session: Session, id_: str, view: Snapshot) -> dict[str, Any]:
@@ -48,9 +48,9 @@ def read_import(session: Session, id_: str, view: Snapshot) -> dict[str, Any]:
         row = session.execute(wanted).mappings().first()
     if row is None:
         raise NotFound(f"There is no import `{id_}`.", hint="GET /v1/imports lists them")
-    return import_card(row)
+    return import_document(row)
 
 
-def import_card(row: Mapping[Any, Any]) -> dict[str, Any]:
+def import_document(row: Mapping[Any, Any]) -> dict[str, Any]:
     """An import, as it is served."""
-    return {name: row[name] for name in SHOWN} | {"links": {"self": f"/v1/imports/{row['id']}"}}
+    return {name: row[name] for name in IMPORT_FIELDS} | {"links": {"self": f"/v1/imports/{row['id']}"}}

@@ -17,18 +17,18 @@ from app.http.responses import json_response
 from app.http.routing import api_router
 from app.http.writes import WriteRequest
 from app.imports.queries import find_imports, read_import
-from app.imports.schemas import ID, Counts, Import, ImportQuery, ImportReport
-from app.imports.uploads import FORM, RAW, Uploaded
+from app.imports.schemas import EXAMPLE_IMPORT_ID, Counts, Import, ImportQuery, ImportReport
+from app.imports.uploads import FILE_NAME_OF_MEDIA_TYPE, MULTIPART_MEDIA_TYPE, UploadedFiles
 
 router = api_router("imports")
-COLUMNS = [
+CSV_COLUMNS = [
     *columns_of_model(Import),
     *(define_column(Import, name, f"counts.{name}") for name in Counts.model_fields),
     define_column(Import, "url", "links.self"),
 ]
-BODIES: dict[str, Any] = {
-    **{media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in RAW},
-    FORM: {
+REQUEST_CONTENT: dict[str, Any] = {
+    **{media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in FILE_NAME_OF_MEDIA_TYPE},
+    MULTIPART_MEDIA_TYPE: {
         "schema": {
             "type": "object",
             "required": ["file"],
@@ -49,7 +49,7 @@ BODIES: dict[str, Any] = {
     "/imports",
     summary="Import a file",
     operation_id="post_import",
-    openapi_extra={"requestBody": {"required": True, "content": BODIES}},
+    openapi_extra={"requestBody": {"required": True, "content": REQUEST_CONTENT}},
     responses={
         200: {"model": ImportReport, "description": "Nothing was recorded: a dry run, or nothing is new."},
         201: {"model": ImportReport, "description": "It is recorded."},
@@ -58,7 +58,7 @@ BODIES: dict[str, Any] = {
 def post_import(
     request: Request,
     contributor: Contributor,
-    uploaded: Uploaded,
+    uploaded: UploadedFiles,
     query: Annotated[ImportQuery, Query()],
     key: IdempotencyKey,
 ) -> Response:
@@ -66,10 +66,10 @@ def post_import(
 
     New claims need the role contributor; what repairs, assesses or relates claims, or adds vocabulary, needs editor.
     """
-    from app.imports.service import receive  # noqa: PLC0415 - most registers are read all day and import once
+    from app.imports.service import import_upload  # noqa: PLC0415 - most registers are read all day and import once
 
     with closing(uploaded):
-        return receive(request, contributor, uploaded, query, WriteRequest(request, uploaded.digest, key))
+        return import_upload(request, contributor, uploaded, query, WriteRequest(request, uploaded.digest, key))
 
 
 @list_route(router, "/imports", Import, "List imports")
@@ -80,12 +80,12 @@ def list_imports(query: Annotated[PageQuery, Query()], db: Db, want: ListRespons
         with db.read() as session:
             return find_imports(session, page, open_snapshot(session, page.recorded_as_of))
 
-    return want.send(find, query, COLUMNS)
+    return want.send(find, query, CSV_COLUMNS)
 
 
 @router.get("/imports/{id}", summary="Read an import", operation_id="read_import", responses={200: {"model": Import}})
 def get_import(
-    id: Annotated[str, Path(description="Its id, as a claim's `import_id` names it.", examples=[ID])],  # noqa: A002 - its name in the address
+    id: Annotated[str, Path(description="Its id, as a claim's `import_id` names it.", examples=[EXAMPLE_IMPORT_ID])],  # noqa: A002 - its name in the address
     request: Request,
     db: Db,
     recorded_as_of: AsOf = None,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from app.http.schema_types import Day, Output, UtcTime
 from app.vocabulary.schemas import SelfLink
 
-ID = "01a1f640-bc00-7942-b648-86578d874731"
+EXAMPLE_IMPORT_ID = "01a1f640-bc00-7942-b648-86578d874731"
 
 
 class ImportedFile(Output):
@@ -90,7 +90,9 @@ class ImportFacts(Output):
 class ImportReport(ImportFacts):
     """What came of a request to import, recorded or not."""
 
-    id: str | None = Field(description="The import's id; null where nothing was recorded.", examples=[ID])
+    id: str | None = Field(
+        description="The import's id; null where nothing was recorded.", examples=[EXAMPLE_IMPORT_ID]
+    )
     dry_run: bool = Field(description="Whether it was only tried.", examples=[False])
     skipped: dict[str, int] = Field(
         description="Why rows were skipped, and how many for each reason.", examples=[{"carried forward": 795}]
@@ -106,7 +108,7 @@ class ImportReport(ImportFacts):
 class Import(ImportFacts):
     """An import that changed the register: who, when, from which files, and what came of it."""
 
-    id: str = Field(description="Its id.", examples=[ID])
+    id: str = Field(description="Its id.", examples=[EXAMPLE_IMPORT_ID])
     actor: str = Field(description="Who imported, by the name of the key.", examples=["desk"])
     vintage: date | None = Field(description="The day of the files, where they have one.", examples=["2025-01-01"])
     recorded_at: UtcTime = Field(description="When it was published.", examples=["2026-11-20T10:00:00Z"])

@@ -13,69 +13,68 @@ from app.errors import FileNotRead, Forbidden, MappingNotRead, RowsRefused, fiel
 from app.http.auth import Actor
 from app.http.problems import MAX_REPORTED_FAULTS
 from app.http.writes import WriteRequest, WriteResult
-from app.imports.mappings.mapper import MappedPlan
-from app.imports.mappings.native import NativePlan
-from app.imports.mappings.schema import load_mapping, read_mapping
-from app.imports.pipeline.row_mapping import Plan
-from app.imports.pipeline.run import Hooks, ImportRefused, Result, RunRequest, run_import, summary
-from app.imports.readers.options import FileRefused, MappingRefused
-from app.imports.readers.reader import Limits
+from app.imports.mappings.mapper import MappingRowMapper
+from app.imports.mappings.native import NativeRowMapper
+from app.imports.mappings.schema import load_shipped_mapping, parse_mapping
+from app.imports.pipeline.row_mapping import RowMapper
+from app.imports.pipeline.run import Hooks, ImportRefused, ImportRequest, ImportResult, import_summary, run_import
+from app.imports.readers.options import FileRefused, MappingRefused, ReadLimits
 from app.imports.schemas import ImportQuery
 from app.imports.uploads import Upload
 
-UNPACKED = 10
+MAX_UNPACKED_RATIO = 10
 """A packed upload may hold so many times what an upload may have."""
 
 
-def receive(request: Request, actor: Actor, upload: Upload, query: ImportQuery, writer: WriteRequest) -> Response:
+def import_upload(request: Request, actor: Actor, upload: Upload, query: ImportQuery, writer: WriteRequest) -> Response:
     """Import what was uploaded, or answer what the same request was answered before."""
-    return _answered_before(request, actor, writer) or _imported(request, actor, upload, query, writer)
+    return _find_earlier_response(request, actor, writer) or _run_import(request, actor, upload, query, writer)
 
 
-def _imported(request: Request, actor: Actor, upload: Upload, query: ImportQuery, writer: WriteRequest) -> Response:
+def _run_import(request: Request, actor: Actor, upload: Upload, query: ImportQuery, writer: WriteRequest) -> Response:
     """Run the import, and answer in the transaction that publishes it."""
     settings = request.app.state.settings
     answers: list[Response] = []
 
-    def allow(result: Result) -> None:
-        if result.needs_editor and not actor.has_role(Role.editor):
-            more = f", and {len(result.needs_editor) - 1} more" if len(result.needs_editor) > 1 else ""
-            raise Forbidden(f"This import has to {result.needs_editor[0]}{more}; that needs the role editor.")
+    def allow(result: ImportResult) -> None:
+        if result.editor_actions and not actor.has_role(Role.editor):
+            more = f", and {len(result.editor_actions) - 1} more" if len(result.editor_actions) > 1 else ""
+            raise Forbidden(f"This import has to {result.editor_actions[0]}{more}; that needs the role editor.")
 
     def begin(log: WriteTransaction) -> None:
         # The same request may have been answered while this one was reading.
         if (before := writer.find_stored_response(log, actor)) is not None:
             raise _Answered(before)
 
-    def done(log: WriteTransaction, result: Result) -> None:
-        made = WriteResult(_report(result, recorded=True), created=True)
+    def done(log: WriteTransaction, result: ImportResult) -> None:
+        made = WriteResult(_report_document(result, recorded=True), created=True)
         answers.append(writer.build_response(made))
         writer.store_response(log, actor, made, answers[-1])
 
     try:
-        with _as_problems():
-            run = RunRequest(
+        with _translate_errors():
+            run = ImportRequest(
                 upload.paths,
-                _plan(upload, query.mapping),
+                _create_row_mapper(upload, query.mapping),
                 names=upload.names,
                 dry_run=query.dry_run,
                 keep_going=query.keep_going,
                 strict=query.strict,
                 vintage=query.vintage,
-                limits=Limits(unpacked=settings.max_import_bytes * UNPACKED),
+                limits=ReadLimits(unpacked=settings.max_import_bytes * MAX_UNPACKED_RATIO),
             )
             result = run_import(request.app.state.database, run, actor.name, Hooks(allow, begin, done))
     except _Answered as before:
         return before.response
     if result.published:
         return answers[-1]
-    return _answered_before(request, actor, writer) or writer.build_response(
-        WriteResult(_report(result, recorded=False))
+    return _find_earlier_response(request, actor, writer) or writer.build_response(
+        WriteResult(_report_document(result, recorded=False))
     )
 
 
 @contextmanager
-def _as_problems() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Answer what keeps a file out as a problem."""
     try:
         yield
@@ -87,7 +86,7 @@ def _as_problems() -> Iterator[None]:
         rows = [
             field_fault(f"{file}/{line}", reason) for file, line, reasons in wrong.result.refused for reason in reasons
         ]
-        report = _report(wrong.result, recorded=False)
+        report = _report_document(wrong.result, recorded=False)
         hint = "correct the rows, or send `keep_going=true` to import the others"
         raise RowsRefused(str(wrong), hint=hint, errors=rows[:MAX_REPORTED_FAULTS], more={"report": report}) from None
 
@@ -100,7 +99,7 @@ class _Answered(Exception):
         self.response = response
 
 
-def _answered_before(request: Request, actor: Actor, writer: WriteRequest) -> Response | None:
+def _find_earlier_response(request: Request, actor: Actor, writer: WriteRequest) -> Response | None:
     """What the request with this Idempotency-Key was answered before, if there is a key and it was."""
     if writer.key is None:
         return None
@@ -108,14 +107,14 @@ def _answered_before(request: Request, actor: Actor, writer: WriteRequest) -> Re
         return writer.find_stored_response(log, actor)
 
 
-def _plan(upload: Upload, name: str | None) -> Plan:
+def _create_row_mapper(upload: Upload, name: str | None) -> RowMapper:
     if upload.mapping is not None:
-        return MappedPlan("own", read_mapping(upload.mapping, "mapping"))
+        return MappingRowMapper("own", parse_mapping(upload.mapping, "mapping"))
     if name is not None:
-        return MappedPlan(name, load_mapping(name))
-    return NativePlan()
+        return MappingRowMapper(name, load_shipped_mapping(name))
+    return NativeRowMapper()
 
 
-def _report(result: Result, *, recorded: bool) -> dict[str, Any]:
+def _report_document(result: ImportResult, *, recorded: bool) -> dict[str, Any]:
     id_ = result.id if recorded else None
-    return summary(result) | {"id": id_, "links": {"self": f"/v1/imports/{id_}"} if id_ else None}
+    return import_summary(result) | {"id": id_, "links": {"self": f"/v1/imports/{id_}"} if id_ else None}

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from app.errors import UnsupportedMediaType, invalid_field
 
-RAW = {
+FILE_NAME_OF_MEDIA_TYPE = {
     "text/csv": "upload.csv",
     "text/tab-separated-values": "upload.tsv",
     "application/x-ndjson": "upload.ndjson",
@@ -26,9 +26,9 @@ RAW = {
 }
 """Media type of a body that is itself the file → the name that it gets, unless the request names it."""
 
-FORM = "multipart/form-data"
-MOST_FILES = 100
-MOST_MAPPING = 200_000
+MULTIPART_MEDIA_TYPE = "multipart/form-data"
+MAX_FILES = 100
+MAX_MAPPING_BYTES = 200_000
 
 
 class Upload:
@@ -50,17 +50,17 @@ class Upload:
         """Tells one request from another."""
         return self._digest.hexdigest()
 
-    def note(self, text: str) -> None:
+    def add_to_digest(self, text: str) -> None:
         """Take something else into the digest."""
         self._digest.update(text.encode() + b"\0")
 
     @contextmanager
-    def add(self, name: str) -> Iterator[Callable[[bytes], None]]:
+    def add_file(self, name: str) -> Iterator[Callable[[bytes], None]]:
         """A new file: call what is given with each part of it."""
         path = Path(self._folder.name) / f"{len(self.paths)}"
         self.paths.append(path)
         self.names.append(Path(name).name or "upload")
-        self.note(name)
+        self.add_to_digest(name)
         with path.open("wb") as file:
 
             def write(part: bytes) -> None:
@@ -70,50 +70,50 @@ class Upload:
             yield write
 
 
-async def _upload(request: Request) -> Upload:
+async def _receive_upload(request: Request) -> Upload:
     upload = Upload()
     try:
-        await _receive(request, upload)
+        await _read_body(request, upload)
     except BaseException:
         upload.close()
         raise
     return upload
 
 
-async def _receive(request: Request, upload: Upload) -> None:
+async def _read_body(request: Request, upload: Upload) -> None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    upload.note(request.url.query)
-    if kind == FORM:
-        await _receive_form(request, upload)
-    elif kind in RAW:
-        with upload.add(request.query_params.get("name") or RAW[kind]) as write:
+    upload.add_to_digest(request.url.query)
+    if kind == MULTIPART_MEDIA_TYPE:
+        await _read_form(request, upload)
+    elif kind in FILE_NAME_OF_MEDIA_TYPE:
+        with upload.add_file(request.query_params.get("name") or FILE_NAME_OF_MEDIA_TYPE[kind]) as write:
             async for part in request.stream():
                 write(part)
     else:
-        known = ", ".join([*RAW, FORM])
+        known = ", ".join([*FILE_NAME_OF_MEDIA_TYPE, MULTIPART_MEDIA_TYPE])
         raise UnsupportedMediaType(f"Files are read as {known}, not as `{kind or 'nothing'}`.")
 
 
-async def _receive_form(request: Request, upload: Upload) -> None:
+async def _read_form(request: Request, upload: Upload) -> None:
     try:
-        async with request.form(max_files=MOST_FILES, max_fields=10, max_part_size=MOST_MAPPING) as form:
-            await _take_parts(form, upload)
+        async with request.form(max_files=MAX_FILES, max_fields=10, max_part_size=MAX_MAPPING_BYTES) as form:
+            await _read_parts(form, upload)
     except HTTPException as wrong:
         if wrong.status_code != 400:  # noqa: PLR2004 - 413 says what it is by itself
             raise
         raise invalid_field("", f"The form cannot be read: {wrong.detail}") from None
 
 
-async def _take_parts(form: FormData, upload: Upload) -> None:
+async def _read_parts(form: FormData, upload: Upload) -> None:
     for name, value in form.multi_items():
         if name == "mapping":
-            text = await value.read(MOST_MAPPING + 1) if isinstance(value, UploadFile) else value.encode()
-            if len(text) > MOST_MAPPING:
-                raise invalid_field("mapping", f"A mapping has at most {MOST_MAPPING:,} bytes.")
-            upload.mapping = _decoded(text)
-            upload.note(upload.mapping)
+            text = await value.read(MAX_MAPPING_BYTES + 1) if isinstance(value, UploadFile) else value.encode()
+            if len(text) > MAX_MAPPING_BYTES:
+                raise invalid_field("mapping", f"A mapping has at most {MAX_MAPPING_BYTES:,} bytes.")
+            upload.mapping = _decode_mapping(text)
+            upload.add_to_digest(upload.mapping)
         elif name == "file" and isinstance(value, UploadFile):
-            with upload.add(value.filename or "upload") as write:
+            with upload.add_file(value.filename or "upload") as write:
                 while part := await value.read(1 << 20):
                     write(part)
         else:
@@ -124,12 +124,12 @@ async def _take_parts(form: FormData, upload: Upload) -> None:
         raise invalid_field("file", "The form has no file.", hint="curl -F file=@data.csv -F mapping=@mapping.toml")
 
 
-def _decoded(text: bytes) -> str:
+def _decode_mapping(text: bytes) -> str:
     try:
         return text.decode()
     except UnicodeDecodeError:
         raise invalid_field("mapping", "A mapping is TOML in UTF-8.") from None
 
 
-Uploaded = Annotated[Upload, Depends(_upload)]
+UploadedFiles = Annotated[Upload, Depends(_receive_upload)]
 """The files of a request, in a route's signature. Ask for the key before it: nobody's files are kept without one."""

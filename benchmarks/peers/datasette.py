@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from urllib.parse import urlencode
 
-from benchmarks.asked import COLUMN, LIMIT, SHAPES, Filters, Place, Shape, condition, question_of
-from benchmarks.register import CACHE
-from benchmarks.servers import Server, peer_program
+from benchmarks.asked import SORT_COLUMNS, PAGE_LIMIT, SHAPES, Filters, PagePosition, PageShape, sql_condition, topic_filters
+from benchmarks.register import CACHE_FOLDER
+from benchmarks.servers import Server, find_peer_program
 
-CLAIM = """SELECT c.*, s.name AS source_name, s.kind AS source_kind, s.interest AS source_interest, g.unit,
+CLAIM_SQL = """SELECT c.*, s.name AS source_name, s.kind AS source_kind, s.interest AS source_interest, g.unit,
   (SELECT json_group_array(json_object('id', i.id, 'role', i.role, 'via', json(i.via), 'fidelity', i.fidelity,
      'quote', i.quote, 'quote_language', i.quote_language, 'translation', i.translation, 'locator', i.locator,
      'gap', i.gap, 'withdrawn_on', i.withdrawn_on, 'document_id', d.id, 'title', d.title, 'publisher', d.publisher,
@@ -27,20 +27,20 @@ LEFT JOIN category g ON g.slug = c.category AND g.until_seq IS NULL
 WHERE c.until_seq IS NULL"""
 
 
-def there() -> bool:
+def is_installed() -> bool:
     """Whether it is installed."""
-    return peer_program("datasette") is not None
+    return find_peer_program("datasette") is not None
 
 
-def server(url: str) -> Server:
+def create_server(url: str) -> Server:
     """Datasette over the register at `url`."""
-    folder = CACHE / "work" / "datasette"
+    folder = CACHE_FOLDER / "work" / "datasette"
     folder.mkdir(exist_ok=True)
     file = folder / "register.db"
     file.unlink(missing_ok=True)
     file.hardlink_to(Path(url.removeprefix("sqlite:///")))
-    queries = {_name(shape): {"sql": _page_of(shape)} for shape in SHAPES}
-    queries["claim"] = {"sql": f"{CLAIM} AND c.id = :id"}
+    queries = {_query_name(shape): {"sql": _page_sql(shape)} for shape in SHAPES}
+    queries["claim"] = {"sql": f"{CLAIM_SQL} AND c.id = :id"}
     metadata = folder / "metadata.json"
     metadata.write_text(json.dumps({"databases": {"register": {"queries": queries}}}))
     settings = {
@@ -51,38 +51,38 @@ def server(url: str) -> Server:
         "num_sql_threads": "3",
         "default_cache_ttl": "0",
     }
-    command = [str(peer_program("datasette")), "serve", "-i", str(file), "-m", str(metadata), "-p", "{port}"]
+    command = [str(find_peer_program("datasette")), "serve", "-i", str(file), "-m", str(metadata), "-p", "{port}"]
     for name, value in settings.items():
         command += ["--setting", name, value]
     return Server("datasette", command, {}, "/-/versions.json", refusal="SQL query took too long")
 
 
-def page(shape: Shape, filters: Filters, place: Place) -> str:
+def page_path(shape: PageShape, filters: Filters, place: PagePosition) -> str:
     """The address of a page: from the place on, by keyset, as somebody would who minds the speed."""
     more = {"at": str(place.value), "last": place.id, "_shape": "array"}
-    return f"/register/{_name(shape)}.json?{urlencode({**_plain(filters), **more})}"
+    return f"/register/{_query_name(shape)}.json?{urlencode({**_expand_topic(filters), **more})}"
 
 
-def claim(id_: str) -> str:
+def claim_path(id_: str) -> str:
     """The address of one claim."""
     return f"/register/claim.json?id={id_}&_shape=array"
 
 
-def _name(shape: Shape) -> str:
+def _query_name(shape: PageShape) -> str:
     return "page-" + "".join(letter if letter.isalnum() else "-" for letter in shape.name)
 
 
-def _page_of(shape: Shape) -> str:
-    column = COLUMN[shape.sort]
+def _page_sql(shape: PageShape) -> str:
+    column = SORT_COLUMNS[shape.sort]
     at = ":at" if column == "date" else "CAST(:at AS REAL)"
-    names = _plain(shape.filters[0])
-    where = [condition(name) for name in names] + [f"(c.{column}, c.id) < ({at}, :last)", "c.status <> 'removed'"]
-    return f"{CLAIM} AND {' AND '.join(where)} ORDER BY c.{column} DESC, c.id DESC LIMIT {LIMIT}"
+    names = _expand_topic(shape.filters[0])
+    where = [sql_condition(name) for name in names] + [f"(c.{column}, c.id) < ({at}, :last)", "c.status <> 'removed'"]
+    return f"{CLAIM_SQL} AND {' AND '.join(where)} ORDER BY c.{column} DESC, c.id DESC LIMIT {PAGE_LIMIT}"
 
 
-def _plain(filters: Filters) -> dict[str, str]:
+def _expand_topic(filters: Filters) -> dict[str, str]:
     """A topic is asked for by what it asks for."""
     if "topic" not in filters:
         return dict(filters)
-    asked = question_of(filters["topic"])
+    asked = topic_filters(filters["topic"])
     return {"within": asked.pop("category"), **asked}

@@ -103,7 +103,7 @@ class Document(Table, table=True):
     language: str | None = None
     archive_url: str | None = None
     until_seq: int | None = None
-    publishing: Source | None = Relationship(
+    publisher_record: Source | None = Relationship(
         sa_relationship_kwargs={
             "primaryjoin": "and_(foreign(Document.publisher) == Source.slug, Source.until_seq == None)",
             "viewonly": True,
@@ -133,7 +133,7 @@ class Citation(Table, table=True):
     withdrawn_on: dt.date | None = None
     words: Any = Field(default=None, sa_type=WORDS)
     until_seq: int | None = None
-    cited: Document | None = Relationship(
+    document_record: Document | None = Relationship(
         sa_relationship_kwargs={
             "primaryjoin": "and_(foreign(Citation.document) == Document.id, Document.until_seq == None)",
             "viewonly": True,
@@ -203,14 +203,14 @@ class Claim(Table, table=True):
     fingerprint: str = Field(default_factory=lambda: secrets.token_hex(32))
     import_id: str | None = Field(default=None, sa_type=ID)
     words: Any = Field(default=None, sa_type=WORDS)
-    said_by: Source | None = Relationship(
+    source_record: Source | None = Relationship(
         sa_relationship_kwargs={
             "primaryjoin": "and_(foreign(Claim.source) == Source.slug, Source.until_seq == None)",
             "viewonly": True,
             "uselist": False,
         }
     )
-    counted: Category | None = Relationship(
+    category_record: Category | None = Relationship(
         sa_relationship_kwargs={
             "primaryjoin": "and_(foreign(Claim.category) == Category.slug, Category.until_seq == None)",
             "viewonly": True,
@@ -457,14 +457,14 @@ class ClaimIn(BaseModel):
     note: str | None = None
 
 
-PATIENCE = 10.0
+STATEMENT_TIMEOUT_SECONDS = 10.0
 """Seconds that a statement may take."""
 
 
-def _engine(url: str) -> Engine:
+def _create_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         address = url.replace("postgresql://", "postgresql+psycopg://")
-        limited = {"options": f"-c statement_timeout={PATIENCE:.0f}s"}
+        limited = {"options": f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS:.0f}s"}
         return create_engine(address, pool_size=20, max_overflow=0, connect_args=limited)
     engine = create_engine(url, pool_size=20, max_overflow=0, connect_args={"check_same_thread": False, "timeout": 30})
 
@@ -478,12 +478,12 @@ def _engine(url: str) -> Engine:
     @event.listens_for(engine, "before_cursor_execute")
     def limit(connection: Any, *given: Any) -> None:  # noqa: ANN401 - as SQLAlchemy calls it
         streamed = given[3] is not None and "yield_per" in given[3].execution_options
-        connection.info["until"][0] = float("inf") if streamed else time.monotonic() + PATIENCE
+        connection.info["until"][0] = float("inf") if streamed else time.monotonic() + STATEMENT_TIMEOUT_SECONDS
 
     return engine
 
 
-ENGINE = _engine(os.environ["DATABASE_URL"])
+ENGINE = _create_engine(os.environ["DATABASE_URL"])
 SQLITE = ENGINE.dialect.name == "sqlite"
 
 
@@ -503,10 +503,10 @@ def give_up(_request: Request, _fault: OperationalError) -> JSONResponse:
     return JSONResponse({"detail": "It took too long."}, 503)
 
 
-WHOLE = (
-    joinedload(Claim.said_by),  # type: ignore[arg-type] # an attribute of the mapped class
-    joinedload(Claim.counted),  # type: ignore[arg-type]
-    selectinload(Claim.citations).joinedload(Citation.cited).joinedload(Document.publishing),  # type: ignore[arg-type]
+CLAIM_LOADING = (
+    joinedload(Claim.source_record),  # type: ignore[arg-type] # an attribute of the mapped class
+    joinedload(Claim.category_record),  # type: ignore[arg-type]
+    selectinload(Claim.citations).joinedload(Citation.document_record).joinedload(Document.publisher_record),  # type: ignore[arg-type]
     selectinload(Claim.assessments),  # type: ignore[arg-type]
 )
 
@@ -569,15 +569,15 @@ def conditions(session: Session, filters: Filters) -> list[Any]:  # noqa: C901, 
     if filters.value_max is not None:
         found += [or_(c.low <= filters.value_max, c.low.is_(None)), c.magnitude.is_not(None)]
     if filters.confidence:
-        found.append(_confident(filters.confidence))
+        found.append(_has_confidence(filters.confidence))
     if filters.topic:
-        found.append(or_(*(_of_topic(session, slug) for slug in filters.topic)))
+        found.append(or_(*(_is_in_topic(session, slug) for slug in filters.topic)))
     if filters.q:
-        found += [_has(word) for word in filters.q.split()]
+        found += [_contains_word(word) for word in filters.q.split()]
     return found
 
 
-def _confident(wanted: Sequence[str]) -> Any:  # noqa: ANN401 - a clause
+def _has_confidence(wanted: Sequence[str]) -> Any:  # noqa: ANN401 - a clause
     a: Any = aliased(Assessment)
     b: Any = Assessment
     newest = (
@@ -597,7 +597,7 @@ def _confident(wanted: Sequence[str]) -> Any:  # noqa: ANN401 - a clause
     return or_(*clauses)
 
 
-def _of_topic(session: Session, slug: str) -> Any:  # noqa: ANN401 - a clause
+def _is_in_topic(session: Session, slug: str) -> Any:  # noqa: ANN401 - a clause
     c: Any = Claim
     g: Any = Category
     topic = session.exec(select(Topic).where(Topic.slug == slug, Topic.until_seq == None)).first()  # noqa: E711
@@ -618,20 +618,20 @@ def _of_topic(session: Session, slug: str) -> Any:  # noqa: ANN401 - a clause
     return and_(*clauses)
 
 
-def _has(word: str) -> Any:  # noqa: ANN401 - a clause
+def _contains_word(word: str) -> Any:  # noqa: ANN401 - a clause
     c: Any = Claim
     t: Any = Citation
     like = f"%{word}%"
     named = [
         column.in_(select(table.slug).where(table.name.ilike(like), table.until_seq.is_(None)))
         for column, table in ((c.source, Source), (c.category, Category), (c.subject, Subject), (c.place, Place))
-        for table in [_any(table)]
+        for table in [_as_any(table)]
     ]
     cited = exists().where(t.claim == c.id, t.until_seq.is_(None), or_(t.quote.ilike(like), t.translation.ilike(like)))
     return or_(c.as_printed.ilike(like), c.note.ilike(like), cited, *named)
 
 
-def _any(table: Any) -> Any:  # noqa: ANN401 - its columns are attributes
+def _as_any(table: Any) -> Any:  # noqa: ANN401 - its columns are attributes
     return table
 
 
@@ -646,7 +646,7 @@ def ordering(sort: str) -> list[Any]:
     return [column.asc().nulls_last(), c.id]
 
 
-def number(value: float | None) -> Number | None:
+def whole_number(value: float | None) -> Number | None:
     """A whole number without its point."""
     return int(value) if value is not None and value.is_integer() else value
 
@@ -665,21 +665,21 @@ def to_read(claim: Claim) -> ClaimRead:
         figure=FigureRead(
             as_printed=claim.as_printed,
             kind=claim.kind,
-            value=number(claim.value),
-            lower=number(claim.lower),
-            upper=number(claim.upper),
+            value=whole_number(claim.value),
+            lower=whole_number(claim.lower),
+            upper=whole_number(claim.upper),
             lower_inclusive=claim.lower_inclusive,
             upper_inclusive=claim.upper_inclusive,
             approximate=claim.approximate,
-            coverage=number(claim.coverage),
-            out_of=number(claim.out_of),
+            coverage=whole_number(claim.coverage),
+            out_of=whole_number(claim.out_of),
             relative_to=claim.relative_to,
-            unit=claim.counted.unit if claim.counted else "",
+            unit=claim.category_record.unit if claim.category_record else "",
         ),
         period=PeriodRead(
             edtf=claim.period, start=claim.period_start, end=claim.period_end, aggregation=claim.aggregation
         ),
-        source=SourceRead.model_validate(claim.said_by),
+        source=SourceRead.model_validate(claim.source_record),
         confidence=ConfidenceRead.model_validate(claim.assessments[-1]) if claim.assessments else None,
         citations=[_citation(each) for each in claim.citations],
         recorded_at=at.astimezone(dt.UTC),
@@ -692,7 +692,7 @@ def to_read(claim: Claim) -> ClaimRead:
 
 
 def _citation(citation: Citation) -> CitationRead:
-    document = citation.cited
+    document = citation.document_record
     assert document is not None  # noqa: S101 - every citation has one
     return CitationRead(
         **citation.model_dump(
@@ -705,14 +705,14 @@ def _citation(citation: Citation) -> CitationRead:
             **document.model_dump(
                 include={"id", "title", "publisher", "url", "archive_url", "published_on", "language"}
             ),
-            publisher_name=document.publishing.name if document.publishing else None,
+            publisher_name=document.publisher_record.name if document.publisher_record else None,
         ),
     )
 
 
-def flat(claim: Claim) -> TimelineRow:
+def to_timeline_row(claim: Claim) -> TimelineRow:
     """A claim as a row of a timeline."""
-    document = claim.citations[0].cited if claim.citations else None
+    document = claim.citations[0].document_record if claim.citations else None
     return TimelineRow(
         **claim.model_dump(
             include={
@@ -720,27 +720,27 @@ def flat(claim: Claim) -> TimelineRow:
                 *("date", "source"),
             }
         ),
-        value=number(claim.value),
-        lower=number(claim.lower),
-        upper=number(claim.upper),
-        unit=claim.counted.unit if claim.counted else "",
-        source_name=claim.said_by.name if claim.said_by else "",
+        value=whole_number(claim.value),
+        lower=whole_number(claim.lower),
+        upper=whole_number(claim.upper),
+        unit=claim.category_record.unit if claim.category_record else "",
+        source_name=claim.source_record.name if claim.source_record else "",
         confidence=claim.assessments[-1].level if claim.assessments else None,
         document_url=document.url if document else None,
         url=f"/v1/claims/{claim.id}",
     )
 
 
-def page_of(session: Session, filters: Filters) -> tuple[Sequence[Claim], Meta]:
+def find_page(session: Session, filters: Filters) -> tuple[Sequence[Claim], Meta]:
     """One page, and how many match."""
     where = conditions(session, filters)
     total = session.exec(select(func.count()).select_from(Claim).where(*where)).one() if filters.count else None
-    statement = select(Claim).where(*where).options(*WHOLE).order_by(*ordering(filters.sort))
+    statement = select(Claim).where(*where).options(*CLAIM_LOADING).order_by(*ordering(filters.sort))
     claims = session.exec(statement.offset(filters.offset).limit(filters.limit)).all()
     return claims, Meta(count=len(claims), total=total, offset=filters.offset)
 
 
-def links_of(path: str, filters: Filters, count: int) -> dict[str, str | None]:
+def page_links(path: str, filters: Filters, count: int) -> dict[str, str | None]:
     """Where the next page is."""
     following = f"{path}?limit={filters.limit}&offset={filters.offset + filters.limit}"
     return {"self": path, "next": following if count == filters.limit else None}
@@ -749,9 +749,9 @@ def links_of(path: str, filters: Filters, count: int) -> dict[str, str | None]:
 @app.get("/v1/claims", response_model=Page)
 def list_claims(filters: Annotated[Filters, Query()], session: Db) -> Page:
     """A page of claims."""
-    claims, meta = page_of(session, filters)
+    claims, meta = find_page(session, filters)
     return Page(
-        data=[to_read(claim) for claim in claims], meta=meta, links=links_of("/v1/claims", filters, len(claims))
+        data=[to_read(claim) for claim in claims], meta=meta, links=page_links("/v1/claims", filters, len(claims))
     )
 
 
@@ -764,10 +764,10 @@ def export_claims(filters: Annotated[Filters, Query()]) -> StreamingResponse:
             written = io.StringIO()
             table = csv.writer(written)
             table.writerow(TimelineRow.model_fields)
-            statement = select(Claim).where(*conditions(session, filters)).options(*WHOLE)
+            statement = select(Claim).where(*conditions(session, filters)).options(*CLAIM_LOADING)
             ordered = statement.order_by(*ordering(filters.sort)).execution_options(yield_per=1000)
             for claim in session.exec(ordered):
-                table.writerow(flat(claim).model_dump().values())
+                table.writerow(to_timeline_row(claim).model_dump().values())
                 if written.tell() > 65536:  # noqa: PLR2004 - a chunk
                     yield written.getvalue()
                     written.seek(0)
@@ -780,7 +780,7 @@ def export_claims(filters: Annotated[Filters, Query()]) -> StreamingResponse:
 @app.get("/v1/claims/{id_}", response_model=ClaimRead)
 def get_claim(id_: str, session: Db) -> ClaimRead:
     """One claim."""
-    statement = select(Claim).where(Claim.id == id_, Claim.until_seq == None).options(*WHOLE)  # noqa: E711
+    statement = select(Claim).where(Claim.id == id_, Claim.until_seq == None).options(*CLAIM_LOADING)  # noqa: E711
     claim = session.exec(statement).first()
     if claim is None:
         raise HTTPException(404, "no such claim")
@@ -791,9 +791,9 @@ def get_claim(id_: str, session: Db) -> ClaimRead:
 def timeline(slug: str, filters: Annotated[Filters, Query()], session: Db) -> TimelinePage:
     """The claims of a topic by source and date."""
     filters = filters.model_copy(update={"topic": [slug], "sort": "source"})
-    claims, meta = page_of(session, filters)
+    claims, meta = find_page(session, filters)
     path = f"/v1/topics/{slug}/timeline"
-    return TimelinePage(data=[flat(claim) for claim in claims], meta=meta, links=links_of(path, filters, len(claims)))
+    return TimelinePage(data=[to_timeline_row(claim) for claim in claims], meta=meta, links=page_links(path, filters, len(claims)))
 
 
 @app.get("/v1/topics/{slug}/side-by-side", response_model=SidesRead)
@@ -803,7 +803,7 @@ def side_by_side(slug: str, session: Db, known_on: dt.date | None = None) -> Sid
     g: Any = Category
     today = known_on or dt.datetime.now(dt.UTC).date()
     stands = or_(c.status != "retracted", c.retracted_on > today)
-    known = [_of_topic(session, slug), c.until_seq.is_(None), c.status != "removed", c.kind != "none", stands]
+    known = [_is_in_topic(session, slug), c.until_seq.is_(None), c.status != "removed", c.kind != "none", stands]
     if known_on:
         known.append(c.date <= known_on)
     includes, excludes = (func.coalesce(column.cast(Text), "") for column in (c.includes, c.excludes))
@@ -819,7 +819,7 @@ def side_by_side(slug: str, session: Db, known_on: dt.date | None = None) -> Sid
         .subquery()
     )
     wanted = select(Claim).join(numbered, numbered.c.version == c.version).where(numbered.c.rank == 1)
-    ordered = wanted.options(*WHOLE).order_by(c.low.asc().nulls_first(), c.source, c.id)
+    ordered = wanted.options(*CLAIM_LOADING).order_by(c.low.asc().nulls_first(), c.source, c.id)
     positions = []
     for claim in session.exec(ordered):
         read = to_read(claim)
@@ -856,7 +856,7 @@ def post_claim(given: ClaimIn, session: Db) -> ClaimRead:
         date_edtf=given.date.isoformat() if given.date else None,
         source=given.source,
         note=given.note,
-        words=_words(figure.as_printed, given.note),
+        words=_search_words(figure.as_printed, given.note),
     )
     session.add(claim)
     for each in given.citations:
@@ -872,7 +872,7 @@ def post_claim(given: ClaimIn, session: Db) -> ClaimRead:
                 role="original" if document.publisher == given.source else "relay",
                 fidelity=each.fidelity,
                 quote=each.quote,
-                words=_words(each.quote),
+                words=_search_words(each.quote),
             )
         )
     session.commit()
@@ -880,7 +880,7 @@ def post_claim(given: ClaimIn, session: Db) -> ClaimRead:
     return to_read(claim)
 
 
-def _words(*texts: str | None) -> Any:  # noqa: ANN401 - per database
+def _search_words(*texts: str | None) -> Any:  # noqa: ANN401 - per database
     words = sorted({word.lower() for text in texts if text for word in text.split()})
     return " ".join(words) if SQLITE else words
 

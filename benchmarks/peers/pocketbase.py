@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlencode
 
-from benchmarks.asked import COLUMN, LIMIT, Filters, Place, Shape, question_of
-from benchmarks.register import CACHE
-from benchmarks.servers import Server, peer_program
+from benchmarks.asked import SORT_COLUMNS, PAGE_LIMIT, Filters, PagePosition, PageShape, topic_filters
+from benchmarks.register import CACHE_FOLDER
+from benchmarks.servers import Server, find_peer_program
 
 EXPAND = "source,citations_via_claim.document,assessments_via_claim"
 FIELDS: dict[str, dict[str, str]] = {
@@ -78,68 +78,68 @@ SELECTS = {
 }
 
 
-def there() -> bool:
+def is_installed() -> bool:
     """Whether it is installed."""
-    return peer_program("pocketbase") is not None
+    return find_peer_program("pocketbase") is not None
 
 
-def server(url: str) -> Server:
+def create_server(url: str) -> Server:
     """PocketBase over what the register at `url` holds; its own copy is made once and kept."""
     register = Path(url.removeprefix("sqlite:///"))
-    folder = CACHE / "registers" / register.stem.replace("bench_", "pocketbase_")
+    folder = CACHE_FOLDER / "registers" / register.stem.replace("bench_", "pocketbase_")
     if not folder.exists():
-        making = CACHE / "work" / "pocketbase"
+        making = CACHE_FOLDER / "work" / "pocketbase"
         shutil.rmtree(making, ignore_errors=True)
-        _make(register, making)
+        _create_data(register, making)
         making.rename(folder)
     command = [
-        *(str(peer_program("pocketbase")), "serve", "--http", "127.0.0.1:{port}", "--hooksWatch=false"),
+        *(str(find_peer_program("pocketbase")), "serve", "--http", "127.0.0.1:{port}", "--hooksWatch=false"),
         *("--dir", str(folder / "data"), "--migrationsDir", str(folder / "migrations")),
     ]
     return Server("pocketbase", command, {"GOMAXPROCS": "1"}, "/api/health")
 
 
-def _make(register: Path, folder: Path) -> None:
+def _create_data(register: Path, folder: Path) -> None:
     migrations = folder / "migrations"
     migrations.mkdir(parents=True)
     saved = ["const made = {}"]
     for collection, fields in FIELDS.items():
-        shown = ", ".join(_field(name, kind) for name, kind in fields.items())
+        shown = ", ".join(_field_definition(name, kind) for name, kind in fields.items())
         saved.append(
             f'made.{collection} = new Collection({{type: "base", name: "{collection}", listRule: "", viewRule: "",'
             f" fields: [{shown}]}}); app.save(made.{collection})"
         )
     saved.append("const settings = app.settings(); settings.logs.maxDays = 0; app.save(settings)")
-    _migrate(folder, "1700000000_collections.js", saved)
-    _copy(register, folder / "data" / "data.db")
+    _run_migration(folder, "1700000000_collections.js", saved)
+    _copy_rows(register, folder / "data" / "data.db")
     indexed = []
     for collection, columns in INDICES.items():
         names = [f"CREATE INDEX {collection}_{n} ON {collection} ({each})" for n, each in enumerate(columns)]
         found = f'app.findCollectionByNameOrId("{collection}")'
         indexed.append(f"{{ const c = {found}; c.indexes = {json.dumps(names)}; app.save(c) }}")
-    _migrate(folder, "1700000001_indices.js", indexed)
+    _run_migration(folder, "1700000001_indices.js", indexed)
     with sqlite3.connect(folder / "data" / "data.db") as connection:
         connection.execute("ANALYZE")
     connection.close()
 
 
-def _migrate(folder: Path, name: str, lines: list[str]) -> None:
+def _run_migration(folder: Path, name: str, lines: list[str]) -> None:
     body = ";\n".join(lines)
     (folder / "migrations" / name).write_text(f"migrate((app) => {{\n{body}\n}}, (app) => {{}})\n")
     command = [
-        *(str(peer_program("pocketbase")), "migrate", "up"),
+        *(str(find_peer_program("pocketbase")), "migrate", "up"),
         *("--dir", str(folder / "data"), "--migrationsDir", str(folder / "migrations")),
     ]
     subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own command
 
 
-def _field(name: str, kind: str) -> str:
+def _field_definition(name: str, kind: str) -> str:
     if kind in FIELDS:
         return f'{{type: "relation", name: "{name}", collectionId: made.{kind}.id, maxSelect: 1}}'
     return json.dumps({"type": kind, "name": name, **({"max": 100_000} if kind == "text" else {})})
 
 
-def _copy(register: Path, file: Path) -> None:
+def _copy_rows(register: Path, file: Path) -> None:
     connection = sqlite3.connect(file, isolation_level=None)
     connection.execute(f"ATTACH 'file:{register}?mode=ro' AS register")
     connection.execute("PRAGMA synchronous = OFF")
@@ -147,7 +147,7 @@ def _copy(register: Path, file: Path) -> None:
     connection.execute("BEGIN")
     for collection, fields in FIELDS.items():
         names = ", ".join(f'"{name}"' for name in (*fields, "id"))
-        columns = ", ".join(_column(name, kind) for name, kind in fields.items())
+        columns = ", ".join(_column_sql(name, kind) for name, kind in fields.items())
         statement = SELECTS[collection].format(columns=columns)
         connection.execute(f'INSERT INTO main."{collection}" ({names}) {statement}')
     connection.execute("COMMIT")
@@ -155,7 +155,7 @@ def _copy(register: Path, file: Path) -> None:
     connection.close()
 
 
-def _column(name: str, kind: str) -> str:
+def _column_sql(name: str, kind: str) -> str:
     if kind == "json":
         if name.endswith("_inclusive"):
             return f"CASE {name} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
@@ -164,10 +164,10 @@ def _column(name: str, kind: str) -> str:
     return f'coalesce("{name}", {empty})'
 
 
-def page(shape: Shape, filters: Filters, place: Place) -> str:
+def page_path(shape: PageShape, filters: Filters, place: PagePosition) -> str:
     """The address of a page: from the place on, without a count, as somebody would who minds the speed."""
-    plain = question_of(filters["topic"]) if "topic" in filters else filters
-    column = COLUMN[shape.sort]
+    plain = topic_filters(filters["topic"]) if "topic" in filters else filters
+    column = SORT_COLUMNS[shape.sort]
     at = f"'{place.value}'" if column == "date" else str(place.value)
     conditions = [_condition(name, value) for name, value in plain.items()]
     conditions.append(f"({column} < {at} || ({column} = {at} && id < '{place.id}'))")
@@ -176,7 +176,7 @@ def page(shape: Shape, filters: Filters, place: Place) -> str:
     asked = {
         "filter": " && ".join(conditions),
         "sort": f"-{column},-id",
-        "perPage": str(LIMIT),
+        "perPage": str(PAGE_LIMIT),
         "skipTotal": "1",
         "expand": EXPAND,
     }
@@ -205,6 +205,6 @@ def _condition(name: str, value: str) -> str:
             return f"{name} = '{value}'"
 
 
-def claim(id_: str) -> str:
+def claim_path(id_: str) -> str:
     """The address of one claim."""
     return f"/api/collections/claims/records/{id_}?expand={EXPAND}"

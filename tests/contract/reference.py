@@ -33,12 +33,12 @@ from app.imports.mappings.schema import (
     RelationMap,
     Skip,
     VintageMap,
-    load_mapping,
+    load_shipped_mapping,
     shipped_mappings,
 )
 from app.imports.pipeline.reconciliation import Outcome
 from app.imports.quality.anomalies import SmellKind
-from app.imports.readers.options import FileFormat, FileOptions, Limits
+from app.imports.readers.options import FileFormat, FileOptions, ReadLimits
 from app.settings import Settings, environment_variable
 from app.topics.routes import CompareQuery
 from app.vocabulary.routes import TERM_ROWS
@@ -183,13 +183,14 @@ def mapping_field_sections() -> str:
 def mapping_table() -> str:
     """The mappings that come with the service."""
     return markdown_table(
-        ("name", "what it reads"), [(format_code(name), load_mapping(name).title) for name in shipped_mappings()]
+        ("name", "what it reads"),
+        [(format_code(name), load_shipped_mapping(name).title) for name in shipped_mappings()],
     )
 
 
 def limit_table() -> str:
     """What is read of a file, at most."""
-    limits = Limits()
+    limits = ReadLimits()
     rows = [
         ("characters of one cell", limits.cell),
         ("bytes of one row", limits.row),

@@ -18,11 +18,11 @@ import jsonschema
 import pytest
 
 from app.cli import main
-from app.imports.mappings.inheritance import claimed, merged
-from app.imports.mappings.mapper import MappedPlan
-from app.imports.mappings.schema import made_mapping, shipped_mappings
-from app.imports.pipeline.row_mapping import Draft
-from app.imports.readers.reader import Reading
+from app.imports.mappings.inheritance import inherit_claim, merge_tables
+from app.imports.mappings.mapper import MappingRowMapper
+from app.imports.mappings.schema import shipped_mappings, validate_mapping
+from app.imports.pipeline.row_mapping import ClaimDraft
+from app.imports.readers.reader import FileReader
 from tests.contract.mapping_schema import build_schema, render_schema
 from tests.contract.reference import DOCS, format_toml, format_toml_key
 from tests.imports.readers.given_files import write_file
@@ -72,8 +72,8 @@ def laid_over(part: dict[str, Any]) -> dict[str, Any]:
     if "claim" in part:
         return {**BASE, **part}
     first = BASE["claims"]["killed"]
-    own = {name: claimed(first, claim) for name, claim in claims.items()}
-    tables = {name: merged(BASE.get(name), table) for name, table in part.items()}
+    own = {name: inherit_claim(first, claim) for name, claim in claims.items()}
+    tables = {name: merge_tables(BASE.get(name), table) for name, table in part.items()}
     return {**BASE, **tables, "claims": {**BASE["claims"], **own}}
 
 
@@ -92,15 +92,15 @@ def spelled(figure: dict[str, Any]) -> str:
     return f"{about}{value}{whole}"
 
 
-def cell(draft: Draft, path: str) -> str:
+def cell(draft: ClaimDraft, path: str) -> str:
     """One field of a claim, as the page shows it."""
-    found: Any = {**draft.given, **draft.given["citations"][0]}
+    found: Any = {**draft.claim_input, **draft.claim_input["citations"][0]}
     for step in path.split("."):
         found = found.get(step) if isinstance(found, dict) else None
     if path == "figure":
-        return spelled(draft.given["figure"])
+        return spelled(draft.claim_input["figure"])
     if path == "period":
-        return str(draft.given["period"]["edtf"])
+        return str(draft.claim_input["period"]["edtf"])
     return "-" if found is None else str(found)
 
 
@@ -109,14 +109,14 @@ def become(example: Example, folder: Path) -> list[list[str]]:
     shown = example.shown.splitlines()
     head = [] if shown[0].startswith("refused: ") else re.split(r" {2,}", shown[0])
     lines = [head] if head else []
-    plan = MappedPlan("example", made_mapping(laid_over(example.part), "example"))
+    plan = MappingRowMapper("example", validate_mapping(laid_over(example.part), "example"))
     for name, content in example.files:
-        for row in Reading([write_file(folder, name, content)], plan.options):
-            made = plan.draft(row)
+        for row in FileReader([write_file(folder, name, content)], plan.options):
+            made = plan.map_row(row)
             names = [draft.name for draft in made.drafts]
             lines += [[cell(draft, path) for path in head] for draft in made.drafts if not made.faults]
-            lines += [[f"smell: {smell.detail}"] for smell in made.smells]
-            lines += [[f"skipped: {made.skipped}"]] if made.skipped else []
+            lines += [[f"smell: {smell.detail}"] for smell in made.anomalies]
+            lines += [[f"skipped: {made.skip_reason}"]] if made.skip_reason else []
             lines += [[f"refused: {reason}"] for reason in made.faults]
             lines += [[f"relation: {names[one]} {type_} {names[two]}"] for one, type_, two in made.relations]
             lines += [[f"new {kind.name}: {slug}"] for kind, slug, _ in made.records]
@@ -157,7 +157,7 @@ def test_a_refused_mapping_is_told_as_the_page_shows() -> None:
     given = laid_over({"claims": {"killed": {"figure": {"scael": 1}, "note": "{day!r}"}}})
     del given["claims"]["killed"]["source"]
     with pytest.raises(Exception, match="is not a mapping") as wrong:
-        made_mapping(given, "dead.toml")
+        validate_mapping(given, "dead.toml")
     assert sorted(str(wrong.value).splitlines()) == sorted(shown.splitlines())
 
 

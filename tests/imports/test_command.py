@@ -15,9 +15,10 @@ import pytest
 from sqlalchemy import text
 
 from app.database.engine import Database
-from app.imports.mappings.native import NativePlan
-from app.imports.pipeline.run import RunRequest, run_import
-from app.imports.readers.reader import FileOptions, Reading
+from app.imports.mappings.native import NativeRowMapper
+from app.imports.pipeline.run import ImportRequest, run_import
+from app.imports.readers.options import FileOptions
+from app.imports.readers.reader import FileReader
 from tests.examples import make_claim_body, record_example_vocabulary
 from tests.imports.readers.files import DAILY_MAPPING, format_csv, native_row
 from tests.registers import Register, make_settings, open_register
@@ -154,7 +155,7 @@ def test_readers_are_served_meanwhile_and_never_see_half(register: Register, tmp
 
     def import_() -> None:
         try:
-            run_import(register.database, RunRequest([file], NativePlan()), "desk")
+            run_import(register.database, ImportRequest([file], NativeRowMapper()), "desk")
         except BaseException as wrong:  # noqa: BLE001 - told below
             failures.append(wrong)
         finished.set()
@@ -177,5 +178,5 @@ def test_a_refused_csv_reads_back_as_the_rows_it_was_made_of(tmp_path: Path) -> 
     rows = [native_row(1, note="=1+1"), native_row(2, note='"quoted", and\nbroken')]
     path = tmp_path / "a.csv"
     written(path, format_csv(*rows))
-    read = [each.data for each in Reading([path], FileOptions())]
+    read = [each.data for each in FileReader([path], FileOptions())]
     assert read == list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))

@@ -7,20 +7,20 @@ from pydantic import BaseModel, ValidationError
 from app.errors import suggest_nearest
 
 
-def faults_of(wrong: ValidationError, given: dict[str, Any], root: type[BaseModel]) -> list[str]:
+def describe_errors(wrong: ValidationError, given: dict[str, Any], root: type[BaseModel]) -> list[str]:
     """A line for each fault of what a file `given` says, whose outermost table is `root`."""
     lines = []
     for error in wrong.errors():
         steps = [step for step in error["loc"] if not str(step).startswith("=")]  # but for the tags of a union
         said = error["msg"].removeprefix("Value error, ")
         if error["type"] == "extra_forbidden":
-            hint = suggest_nearest(str(steps[-1]), _fields_at(steps[:-1], root))
+            hint = suggest_nearest(str(steps[-1]), _field_names_at(steps[:-1], root))
             said = f"there is no such field{f'; {hint}' if hint else ''}"
-        lines.append(f"  {_table(steps, given) or 'mapping'}: {said}")
+        lines.append(f"  {_error_location(steps, given) or 'mapping'}: {said}")
     return list(dict.fromkeys(lines))
 
 
-def _table(steps: list[int | str], given: dict[str, Any]) -> str:
+def _error_location(steps: list[int | str], given: dict[str, Any]) -> str:
     """Where a fault stands, as the file names it: in `[claim]` where a claim has it from there."""
     if steps[:1] == ["claims"] and len(steps) > 2:  # noqa: PLR2004 - claims, the claim, the field
         shared, own = given.get("claim"), given["claims"].get(steps[1])
@@ -34,17 +34,17 @@ def _table(steps: list[int | str], given: dict[str, Any]) -> str:
     return ".".join(str(step) for step in steps)
 
 
-def _fields_at(steps: list[int | str], root: type[BaseModel]) -> list[str]:
+def _field_names_at(steps: list[int | str], root: type[BaseModel]) -> list[str]:
     """The fields that a table of the language has."""
     models: list[type[BaseModel]] = [root]
     for step in steps:
         found = [model.model_fields[str(step)].annotation for model in models if str(step) in model.model_fields]
         if found:
-            models = [model for annotation in found for model in _models(annotation)]
+            models = [model for annotation in found for model in _models_in(annotation)]
     return [name for model in models for name in model.model_fields]
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - any type
+def _models_in(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - any type
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for inner in get_args(annotation) for model in _models(inner)]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]

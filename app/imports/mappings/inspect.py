@@ -13,30 +13,31 @@ from typing import Any
 
 import orjson
 
-from app.imports.mappings.fields import Fields, Unread
-from app.imports.mappings.figures import number, worded
+from app.imports.mappings.fields import GetterFactory, UnreadableValue
+from app.imports.mappings.figures import parse_figure, parse_number
 from app.imports.mappings.schema import Mapping
-from app.imports.readers.reader import FileFormat, FileOptions, FileRefused, FileReport, Reading
+from app.imports.readers.options import FileFormat, FileOptions, FileRefused, FileReport
+from app.imports.readers.reader import FileReader
 
-LOOKED_AT = 20_000
+MAX_INSPECTED_ROWS = 20_000
 """Rows that are looked at."""
 
-COMPARED = 2_000
+MAX_COMPARED_ROWS = 2_000
 """Rows whose values are kept, to see what tells them apart."""
 
-PEEKED = 50
+MAX_INSPECTED_MEMBERS = 50
 """Members of an object that are looked at, to see whether they are rows."""
 
-MOST_VALUES = 12
+MAX_LABEL_VALUES = 12
 """A text column with no more values than these is a label, and they are listed."""
 
-MOST = 0.9
+MIN_KIND_SHARE = 0.9
 """The share of a column's values that must be of a kind for the column to be of it."""
 
-ALIKE = 0.5
+MIN_COMMON_FIELD_SHARE = 0.5
 """The share of fields that objects must have in common to be rows."""
 
-DAYS = (
+DAY_FORMATS = (
     "%Y-%m-%d",
     "%d.%m.%Y",
     "%d/%m/%Y",
@@ -56,23 +57,23 @@ DAYS = (
     "%Y-%m-%dT%H:%M:%SZ",
     "%Y-%m-%dT%H:%M:%S.%fZ",
 )
-MONTHS = ("%B %Y", "%b %Y", "%m/%Y", "%m.%Y")
+MONTH_FORMATS = ("%B %Y", "%b %Y", "%m/%Y", "%m.%Y")
 EDTF_FORMAT = "EDTF"
 """Days, months and years in one column, as EDTF writes them: nothing has to be done to them."""
 
-EDTF = re.compile(r"(19|20)[0-9]{2}(-(0[1-9]|1[0-2])(-[0-3][0-9])?)?")
-DATE_LIKE = re.compile(r"([0-9]{1,4}|[A-Za-z]{3,9})[-./ ]([0-9]{1,4}|[A-Za-z]{3,9})([-./, ].*)?|[0-9]{8}")
-FRACTION = re.compile(r"[0-9]+\.[0-9]+")
-MONTH_OF = re.compile(r"[0-9]{1,2}\.[0-9]{4}")
+EDTF_PATTERN = re.compile(r"(19|20)[0-9]{2}(-(0[1-9]|1[0-2])(-[0-3][0-9])?)?")
+DATE_LIKE_PATTERN = re.compile(r"([0-9]{1,4}|[A-Za-z]{3,9})[-./ ]([0-9]{1,4}|[A-Za-z]{3,9})([-./, ].*)?|[0-9]{8}")
+FRACTION_PATTERN = re.compile(r"[0-9]+\.[0-9]+")
+MONTH_OR_FRACTION_PATTERN = re.compile(r"[0-9]{1,2}\.[0-9]{4}")
 """What is nearly always a fraction, but can be a month, too."""
 
-SHORTEST_DATE, LONGEST_DATE = 6, 30
-LONGEST = 300
+MIN_DATE_CHARACTERS, MAX_DATE_CHARACTERS = 6, 30
+MAX_ROWS_PATH_CHARACTERS = 300
 """Characters of a path to rows that is proposed."""
 
-YEARS = range(1700, 2101)
-COMMA = re.compile(r"[0-9],[0-9]")
-COUNTER = re.compile(
+PLAUSIBLE_YEARS = range(1700, 2101)
+DECIMAL_COMMA_PATTERN = re.compile(r"[0-9],[0-9]")
+NON_FIGURE_NAME_PATTERN = re.compile(
     r"(?i:(.*[_. ])?(id|ids|index|idx|no|nr|num|rank|row|code|year|month|week|day|days|hour|hours|quarter|lat|lon|lng"
     r"|latitude|longitude|zip|fips|iso|page|version))|[a-z]+I[Dd]s?"
 )
@@ -80,20 +81,20 @@ COUNTER = re.compile(
 
 
 @dataclass(slots=True)
-class Seen:
+class ColumnProfile:
     """What was seen of one column."""
 
     name: str
     path: str | None = None
     """The JMESPath to it, where it is nested."""
-    over: str | None = None
+    list_path: str | None = None
     """The list whose members it belongs to, where it does."""
-    many: bool = False
+    is_list: bool = False
     """Whether it is a list, and no single value."""
-    filled: int = 0
-    numbers: int = 0
-    worded: int = 0
-    commas: int = 0
+    filled_count: int = 0
+    number_count: int = 0
+    wording_count: int = 0
+    decimal_comma_count: int = 0
     """Values that are figures only if a comma is their decimal sign."""
     smallest: float | None = None
     largest: float | None = None
@@ -101,35 +102,35 @@ class Seen:
     values: Counter[str] = field(default_factory=Counter)
     dates: Counter[str] = field(default_factory=Counter)
 
-    def note(self, text: str) -> None:
+    def add_value(self, text: str) -> None:
         """Look at one value."""
-        self.filled += 1
-        if len(self.values) <= MOST_VALUES or text in self.values:
+        self.filled_count += 1
+        if len(self.values) <= MAX_LABEL_VALUES or text in self.values:
             self.values[text] += 1
         if len(self.examples) < 3 and text not in self.examples:  # noqa: PLR2004 - enough to see what it is
             self.examples.append(text)
-        self.dates.update(formats_of(text))
-        kind, value = kind_of(text)
+        self.dates.update(matching_date_formats(text))
+        kind, value = classify_text(text)
         if kind == "comma":
-            self.commas += 1
+            self.decimal_comma_count += 1
         elif kind == "worded":
-            self.worded += 1
+            self.wording_count += 1
         elif value is not None:
-            self.numbers += 1
+            self.number_count += 1
             self.smallest = value if self.smallest is None else min(self.smallest, value)
             self.largest = value if self.largest is None else max(self.largest, value)
 
     @property
-    def formats(self) -> list[str]:
+    def date_formats(self) -> list[str]:
         """The formats that nearly all its values have: two, where day and month cannot be told apart."""
         often = self.dates.most_common()
-        return [name for name, times in often if times == often[0][1] and times >= MOST * self.filled]
+        return [name for name, times in often if times == often[0][1] and times >= MIN_KIND_SHARE * self.filled_count]
 
     @property
     def date_format(self) -> str | None:
         """The format of its dates, if it holds dates; `???` where there are two."""
-        found = self.formats
-        if not found or (found == ["%Y%m%d"] and COUNTER.fullmatch(self.name)):
+        found = self.date_formats
+        if not found or (found == ["%Y%m%d"] and NON_FIGURE_NAME_PATTERN.fullmatch(self.name)):
             return None
         if EDTF_FORMAT in found:
             return "%Y-%m-%d" if "%Y-%m-%d" in found else None if self._is_number() else EDTF_FORMAT
@@ -138,100 +139,105 @@ class Seen:
     @property
     def kind(self) -> str:
         """`list`, `date`, `number`, `label` or `text`."""
-        if self.many:
+        if self.is_list:
             return "list"
         if self.date_format:
             return "date"
         if self._is_number():
             return "number"
-        return "label" if 0 < len(self.values) <= MOST_VALUES else "text"
+        return "label" if 0 < len(self.values) <= MAX_LABEL_VALUES else "text"
 
     @property
     def is_figure(self) -> bool:
         """Whether its numbers count something, by its name."""
-        return self.kind == "number" and not COUNTER.fullmatch(self.name)
+        return self.kind == "number" and not NON_FIGURE_NAME_PATTERN.fullmatch(self.name)
 
     def _is_number(self) -> bool:
-        return self.filled > 0 and self.numbers + self.worded + self.commas >= MOST * self.filled
+        return (
+            self.filled_count > 0
+            and self.number_count + self.wording_count + self.decimal_comma_count >= MIN_KIND_SHARE * self.filled_count
+        )
 
 
 @dataclass(slots=True)
-class Look:
+class FileProfile:
     """What was seen of a file."""
 
     path: Path
     report: FileReport
     options: FileOptions
-    rows: int = 0
-    columns: dict[str, Seen] = field(default_factory=dict)
-    compared: list[dict[str, str]] = field(default_factory=list)
+    row_count: int = 0
+    columns: dict[str, ColumnProfile] = field(default_factory=dict)
+    compared_rows: list[dict[str, str]] = field(default_factory=list)
     """The values of the first rows, by column."""
 
-    def of_kind(self, *kinds: str) -> list[Seen]:
+    def columns_of_kind(self, *kinds: str) -> list[ColumnProfile]:
         """The columns of a kind, in the file's order."""
-        return [column for column in self.columns.values() if column.kind in kinds and column.over is None]
+        return [column for column in self.columns.values() if column.kind in kinds and column.list_path is None]
 
 
-def look_at(path: Path) -> Look:
+def profile_file(path: Path) -> FileProfile:
     """Look at the first rows of a file. Raises `FileRefused`."""
-    options = _options(path)
-    fields = Fields(Mapping.model_fields["missing"].default)
-    reading = Reading([path], options)
-    columns: dict[str, Seen] = {}
+    options = _detect_options(path)
+    fields = GetterFactory(Mapping.model_fields["missing"].default)
+    reading = FileReader([path], options)
+    columns: dict[str, ColumnProfile] = {}
     compared: list[dict[str, str]] = []
     rows = 0
     with closing(iter(reading)) as found:  # type: ignore[type-var] # a generator
-        for row in islice(found, LOOKED_AT):
+        for row in islice(found, MAX_INSPECTED_ROWS):
             rows += 1
             kept: dict[str, str] = {}
-            for leaf, value in leaves(row.data):
+            for leaf, value in iterate_values(row.data):
                 column = columns.setdefault(leaf.name, leaf)
-                if not column.many and (text := fields.text(value)) is not None:
-                    column.note(text)
+                if not column.is_list and (text := fields.to_text(value)) is not None:
+                    column.add_value(text)
                     kept.setdefault(column.name, text)
-                elif column.many and value:
-                    column.filled += 1
-            if rows <= COMPARED:
+                elif column.is_list and value:
+                    column.filled_count += 1
+            if rows <= MAX_COMPARED_ROWS:
                 compared.append(kept)
     if not reading.files:
         raise FileRefused("holds no rows", file=path.name)
-    return Look(path, reading.files[0], options, rows, columns, compared)
+    return FileProfile(path, reading.files[0], options, rows, columns, compared)
 
 
-def leaves(data: dict[str, Any], name: str = "", path: str = "", depth: int = 0) -> Iterator[tuple[Seen, Any]]:
+def iterate_values(
+    data: dict[str, Any], name: str = "", path: str = "", depth: int = 0
+) -> Iterator[tuple[ColumnProfile, Any]]:
     """The single values of a row, those in nested objects by their path, those in lists of objects by the list."""
     for key, value in data.items():
-        inner_name, inner_path = f"{name}{key}", f"{path}{_step(key)}"
+        inner_name, inner_path = f"{name}{key}", f"{path}{_path_step(key)}"
         if isinstance(value, dict) and value:
-            yield from leaves(value, f"{inner_name}.", f"{inner_path}.", depth + 1)
+            yield from iterate_values(value, f"{inner_name}.", f"{inner_path}.", depth + 1)
         elif isinstance(value, list):
-            yield Seen(inner_name, inner_path, many=True), value
-            for member in value[:PEEKED]:
+            yield ColumnProfile(inner_name, inner_path, is_list=True), value
+            for member in value[:MAX_INSPECTED_MEMBERS]:
                 for inner, given in member.items() if isinstance(member, dict) else ():
                     if not isinstance(given, dict | list):
-                        yield Seen(f"{inner_name}[].{inner}", inner, over=inner_path), given
+                        yield ColumnProfile(f"{inner_name}[].{inner}", inner, list_path=inner_path), given
         else:
-            yield Seen(inner_name, inner_path if depth else None), value if value != {} else None
+            yield ColumnProfile(inner_name, inner_path if depth else None), value if value != {} else None
 
 
-def _step(key: str) -> str:
+def _path_step(key: str) -> str:
     """A name as JMESPath writes it."""
     return key if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key) else orjson.dumps(key).decode()
 
 
-def _options(path: Path) -> FileOptions:
+def _detect_options(path: Path) -> FileOptions:
     """How a file is read: where the rows of a JSON or YAML document are."""
-    reading = Reading([path], FileOptions(keyed="\x01"))
+    reading = FileReader([path], FileOptions(keyed="\x01"))
     try:
         with closing(iter(reading)) as found:  # type: ignore[type-var] # a generator
-            members = [row.data for row in islice(found, PEEKED)]
+            members = [row.data for row in islice(found, MAX_INSPECTED_MEMBERS)]
     except FileRefused:
         return FileOptions()  # a list, or what cannot be read: the reading itself will tell
     if not reading.files or reading.files[0].format not in {FileFormat.json, FileFormat.yaml}:
         return FileOptions()
     keys = [str(member.pop("\x01", "")) for member in members]
     if _are_rows(keys, members):
-        return FileOptions(keyed=_key_column(keys, members))
+        return FileOptions(keyed=_choose_key_column(keys, members))
     for key, member in zip(keys, members, strict=True):
         for name, value in member.items():
             place = key if member.keys() == {"value"} else f"{key}.{name}"
@@ -239,7 +245,7 @@ def _options(path: Path) -> FileOptions:
                 isinstance(value, list)
                 and value
                 and all(isinstance(each, dict) for each in value)
-                and len(place) < LONGEST
+                and len(place) < MAX_ROWS_PATH_CHARACTERS
             ):
                 return FileOptions(rows=place)
     return FileOptions()
@@ -247,30 +253,30 @@ def _options(path: Path) -> FileOptions:
 
 def _are_rows(keys: list[str], members: list[dict[str, Any]]) -> bool:
     """Whether the members of an object are rows: dates name them, or they have the same fields."""
-    if keys and sum("%Y-%m-%d" in formats_of(key) for key in keys) >= MOST * len(keys):
+    if keys and sum("%Y-%m-%d" in matching_date_formats(key) for key in keys) >= MIN_KIND_SHARE * len(keys):
         return True
     objects = [frozenset(member) for member in members if member.keys() != {"value"}]
-    if len(objects) < 2 or len(objects) < ALIKE * len(members):  # noqa: PLR2004 - one alone is like none
+    if len(objects) < 2 or len(objects) < MIN_COMMON_FIELD_SHARE * len(members):  # noqa: PLR2004 - one alone is like none
         return False
-    return len(frozenset.intersection(*objects)) >= ALIKE * max(map(len, objects))
+    return len(frozenset.intersection(*objects)) >= MIN_COMMON_FIELD_SHARE * max(map(len, objects))
 
 
-def _key_column(keys: list[str], members: list[dict[str, Any]]) -> str:
+def _choose_key_column(keys: list[str], members: list[dict[str, Any]]) -> str:
     """A name for the column that takes the keys, which no row has already."""
-    wanted = "date" if all("%Y-%m-%d" in formats_of(key) for key in keys) else "key"
+    wanted = "date" if all("%Y-%m-%d" in matching_date_formats(key) for key in keys) else "key"
     while any(wanted in member for member in members):
         wanted += "_"
     return wanted
 
 
 @lru_cache(maxsize=100_000)
-def formats_of(text: str) -> tuple[str, ...]:
+def matching_date_formats(text: str) -> tuple[str, ...]:
     """Every format in which `text` is a date of our times."""
-    found = [EDTF_FORMAT] if EDTF.fullmatch(text) else []
-    if FRACTION.fullmatch(text) and not MONTH_OF.fullmatch(text):
+    found = [EDTF_FORMAT] if EDTF_PATTERN.fullmatch(text) else []
+    if FRACTION_PATTERN.fullmatch(text) and not MONTH_OR_FRACTION_PATTERN.fullmatch(text):
         return ()
-    if SHORTEST_DATE <= len(text) <= LONGEST_DATE and DATE_LIKE.fullmatch(text):
-        found += [format_ for format_ in (*DAYS, *MONTHS) if _is_date(text, format_)]
+    if MIN_DATE_CHARACTERS <= len(text) <= MAX_DATE_CHARACTERS and DATE_LIKE_PATTERN.fullmatch(text):
+        found += [format_ for format_ in (*DAY_FORMATS, *MONTH_FORMATS) if _is_date(text, format_)]
     return tuple(found)
 
 
@@ -278,37 +284,37 @@ def _is_date(text: str, format_: str) -> bool:
     if format_ == "%Y%m%d" and not re.fullmatch("[0-9]{8}", text):
         return False
     try:
-        return datetime.strptime(text, format_).year in YEARS  # noqa: DTZ007 - a day has no zone
+        return datetime.strptime(text, format_).year in PLAUSIBLE_YEARS  # noqa: DTZ007 - a day has no zone
     except ValueError:
         return False
 
 
 @lru_cache(maxsize=100_000)
-def kind_of(text: str) -> tuple[str, float | None]:
+def classify_text(text: str) -> tuple[str, float | None]:
     """Whether `text` is a `number` and which, `worded`, a figure with a decimal `comma`, or `text`."""
     try:
-        return "number", float(number(text))
-    except Unread:
+        return "number", float(parse_number(text))
+    except UnreadableValue:
         pass
     for kind, decimal in (("worded", "."), ("comma", ",")):
-        if kind == "comma" and not COMMA.search(text):
+        if kind == "comma" and not DECIMAL_COMMA_PATTERN.search(text):
             break
         try:
-            worded(text, decimal)
-        except Unread:
+            parse_figure(text, decimal)
+        except UnreadableValue:
             continue
         return kind, None
     return "text", None
 
 
-def day_one(look: Look, column: str, dates: Seen) -> date | None:
+def find_first_day(look: FileProfile, column: str, dates: ColumnProfile) -> date | None:
     """The date that is day 1, where nearly all rows of a column count the days."""
     ones: Counter[date] = Counter()
-    for row in look.compared:
+    for row in look.compared_rows:
         try:
             day = date.fromisoformat(row[dates.name])
             ones[date.fromordinal(day.toordinal() - int(row[column]) + 1)] += 1
         except (KeyError, ValueError, OverflowError):
             continue
     first, times = ones.most_common(1)[0] if ones else (None, 0)
-    return first if times >= MOST * len(look.compared) and times > 1 else None
+    return first if times >= MIN_KIND_SHARE * len(look.compared_rows) and times > 1 else None

@@ -13,20 +13,19 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from app.http.schema_types import SLUG_PATTERN, Input
-from app.imports.mappings.fields import Fields, Pluck, Scope, Unread, follow
-from app.imports.mappings.figures import FigureFields, figure_reader, words_reader
+from app.imports.mappings.fields import GetterFactory, RowScope, TextGetter, UnreadableValue, path_getter
+from app.imports.mappings.figures import FigureFields, figure_getter, wording_getter
 from app.imports.mappings.schema import CitationMap, ClaimMap, Mapping, PeriodMap
-from app.imports.pipeline.row_mapping import Draft, Drafted, Vintages
-from app.imports.quality.anomalies import Place, day_smell, label_smell
-from app.imports.readers.options import MappingRefused
-from app.imports.readers.reader import Row
+from app.imports.pipeline.row_mapping import ClaimDraft, MappedRow, SeriesOptions
+from app.imports.quality.anomalies import RowLocation, find_day_anomaly, find_label_anomaly
+from app.imports.readers.options import FileRow, MappingRefused
 from app.sources.queries import SOURCE
 from app.sources.schemas import SourceInput
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.schemas import PlaceInput, SubjectInput
 from app.vocabulary.slug_records import RecordType
 
-SIMPLE = (
+TEXT_FIELDS = (
     "category",
     "subject",
     "place",
@@ -38,62 +37,65 @@ SIMPLE = (
     "date_edtf",
     "note",
 )
-KINDS: dict[str, tuple[RecordType, type[Input]]] = {
+RECORD_TYPES: dict[str, tuple[RecordType, type[Input]]] = {
     "source": (SOURCE, SourceInput),
     "subject": (SUBJECT, SubjectInput),
     "place": (PLACE, PlaceInput),
 }
-HOURS_A_DAY = 24
-MOST_RELATIONS = 1_000
+HOURS_PER_DAY = 24
+MAX_RELATIONS_PER_ROW = 1_000
 """Relations between the claims of one row."""
 
-LONGEST_KEY = 250
+MAX_KEY_CHARACTERS = 250
 """Characters of a row's key; of a longer one a hash is kept."""
 
-LONGEST_SLUG = 80
-NUMERIC = frozenset({"quantity", "ratio"})
-Build = Callable[[Scope], dict[str, Any]]
+MAX_SLUG_CHARACTERS = 80
+NUMERIC_PROPOSITIONS = frozenset({"quantity", "ratio"})
+InputBuilder = Callable[[RowScope], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class _ClaimBuilder:
     """What makes the drafts of one claim of the mapping."""
 
     name: str
-    over: Callable[[Scope], Any] | None
-    only: list[Callable[[Scope], bool]]
-    unless: list[Callable[[Scope], bool]]
-    figure: Callable[[Scope], FigureFields | None]
-    numeric: bool
-    build: Build
+    over: Callable[[RowScope], Any] | None
+    only: list[Callable[[RowScope], bool]]
+    unless: list[Callable[[RowScope], bool]]
+    figure: Callable[[RowScope], FigureFields | None]
+    is_numeric: bool
+    build: InputBuilder
 
-    def wanted(self, scope: Scope) -> bool:
+    def applies_to(self, scope: RowScope) -> bool:
         """Whether the claim is made of this row."""
         return all(holds(scope) for holds in self.only) and not any(holds(scope) for holds in self.unless)
 
 
-class MappedPlan:
+class MappingRowMapper:
     """The plan of a mapping. Raises `MappingRefused` for templates that cannot be read."""
 
     def __init__(self, name: str, mapping: Mapping) -> None:
         self.name = name
         self.mapping = mapping
         self.options = mapping.file
-        self._fields = Fields(mapping.missing)
+        self._getters = GetterFactory(mapping.missing)
         vintage = mapping.vintage
-        self.vintages = None
+        self.series_options = None
         if mapping.series is not None and vintage is not None:
-            self.vintages = Vintages(mapping.series, vintage.on_change, vintage.complete)
-        self._key = [self._fields.pluck(given) for given in vintage.key] if vintage else []
-        self._day = self._fields.pluck(vintage.date if vintage else None)
-        self._skips = [(self._fields.holds(skip), skip.reason) for skip in mapping.skip]
-        self._checks = [(check, self._fields.pluck(check.date), check.first) for check in mapping.days]
-        self._claims = [self._compiled(each, claim) for each, claim in mapping.claims.items()]
-        self._new = [(*KINDS[new.kind], self._fields.pluck(new.slug), self._record(new.fields)) for new in mapping.new]
-        self._made: dict[tuple[str, str], Input] = {}
-        self.records = self._declared()
+            self.series_options = SeriesOptions(mapping.series, vintage.on_change, vintage.complete)
+        self._key_getters = [self._getters.text_getter(given) for given in vintage.key] if vintage else []
+        self._vintage_getter = self._getters.text_getter(vintage.date if vintage else None)
+        self._skip_rules = [(self._getters.predicate(skip), skip.reason) for skip in mapping.skip]
+        self._day_checks = [(check, self._getters.text_getter(check.date), check.first) for check in mapping.days]
+        self._claim_builders = [self._compile_claim(each, claim) for each, claim in mapping.claims.items()]
+        self._record_builders = [
+            (*RECORD_TYPES[new.kind], self._getters.text_getter(new.slug), self._compile_record(new.fields))
+            for new in mapping.new
+        ]
+        self._validated_records: dict[tuple[str, str], Input] = {}
+        self.records = self._collect_records()
 
-    def _declared(self) -> Sequence[tuple[RecordType, str, Input]]:
+    def _collect_records(self) -> Sequence[tuple[RecordType, str, Input]]:
         """What the mapping itself declares, in an order in which nothing refers to what comes later."""
         tables: list[tuple[RecordType, dict[str, Any]]] = [
             (CATEGORY, dict(self.mapping.categories)),
@@ -101,51 +103,55 @@ class MappedPlan:
             (PLACE, dict(self.mapping.places)),
             (SOURCE, dict(self.mapping.sources)),
         ]
-        return [(kind, slug, given) for kind, table in tables for slug, given in in_order(kind, table)]
+        return [(kind, slug, given) for kind, table in tables for slug, given in sort_by_references(kind, table)]
 
-    def vintage(self, file: str) -> date | None:
+    def vintage_of(self, file: str) -> date | None:
         """The day of a file, as the mapping reads it off the file's name."""
         try:
-            found = self._day({"_file": file})
-        except Unread as wrong:
+            found = self._vintage_getter({"_file": file})
+        except UnreadableValue as wrong:
             raise MappingRefused(f"The day of {file} cannot be read: {wrong}") from None
         try:
             return date.fromisoformat(found) if found else None
         except ValueError:
             raise MappingRefused(f"The day of {file} is read as `{found}`, which is no date.") from None
 
-    def draft(self, row: Row, vintage: date | None = None) -> Drafted:
+    def map_row(self, row: FileRow, vintage: date | None = None) -> MappedRow:
         """The drafts of one row, its smells, and what is wrong with it."""
         day = vintage.isoformat() if vintage else None
         scope: dict[str, Any] = {**row.data, "_file": row.file, "_line": row.line, "_vintage": day}
-        made = Drafted()
+        made = MappedRow()
         try:
-            if reason := next((reason for holds, reason in self._skips if holds(scope)), None):
-                made.skipped = reason
+            if reason := next((reason for holds, reason in self._skip_rules if holds(scope)), None):
+                made.skip_reason = reason
                 return made
-            self._check(row, scope, made)
-            if made.skipped:
+            self._check_row(row, scope, made)
+            if made.skip_reason:
                 return made
-            for kind, model, slug, build in self._new:
-                self._note_record(kind, model, slug(scope), build(scope), made)
+            for kind, model, slug, build in self._record_builders:
+                self._add_record(kind, model, slug(scope), build(scope), made)
             first: dict[str, list[int]] = {}
-            for claim in self._claims:
-                self._draft_claim(claim, scope, made, first)
-        except Unread as wrong:
-            made.faults.append(_told("", wrong))
-        self._relate(first if not made.faults else {}, made)
+            for claim in self._claim_builders:
+                self._add_claim_drafts(claim, scope, made, first)
+        except UnreadableValue as wrong:
+            made.faults.append(_describe_unreadable("", wrong))
+        self._add_relations(first if not made.faults else {}, made)
         return made
 
-    def _relate(self, first: dict[str, list[int]], made: Drafted) -> None:
+    def _add_relations(self, first: dict[str, list[int]], made: MappedRow) -> None:
         """Relate the claims of a row to each other; two lists of one length pair by pair."""
         for relation in self.mapping.relations:
             ones, others = first.get(relation.claim, []), first.get(relation.to, [])
             pairs = zip(ones, others, strict=True) if len(ones) == len(others) else product(ones, others)
-            made.relations += [(one, relation.type.value, other) for one, other in islice(pairs, MOST_RELATIONS + 1)]
-        if len(made.relations) > MOST_RELATIONS:
-            made.faults.append(f"The row makes more than {MOST_RELATIONS:,} relations.")
+            made.relations += [
+                (one, relation.type.value, other) for one, other in islice(pairs, MAX_RELATIONS_PER_ROW + 1)
+            ]
+        if len(made.relations) > MAX_RELATIONS_PER_ROW:
+            made.faults.append(f"The row makes more than {MAX_RELATIONS_PER_ROW:,} relations.")
 
-    def _draft_claim(self, claim: _Claim, scope: Scope, made: Drafted, first: dict[str, list[int]]) -> None:
+    def _add_claim_drafts(
+        self, claim: _ClaimBuilder, scope: RowScope, made: MappedRow, first: dict[str, list[int]]
+    ) -> None:
         items: Iterable[Any] = [{}]
         if claim.over is not None:
             found = claim.over(scope)
@@ -153,77 +159,89 @@ class MappedPlan:
         for item in items:
             inner = {**scope, **(item if isinstance(item, dict) else {"value": item}), "_name": claim.name}
             try:
-                if not claim.wanted(inner):
+                if not claim.applies_to(inner):
                     continue
                 figure = claim.figure(inner)
-                if figure is None and claim.numeric:
+                if figure is None and claim.is_numeric:
                     continue
                 given = claim.build(inner)
                 given["figure"] = figure or {"as_printed": given.get("note") or claim.name}
                 key = self._row_key(claim, inner)
-            except Unread as wrong:
-                made.faults.append(_told(claim.name, wrong))
+            except UnreadableValue as wrong:
+                made.faults.append(_describe_unreadable(claim.name, wrong))
                 continue
             first.setdefault(claim.name, []).append(len(made.drafts))
-            made.drafts.append(Draft(claim.name, given, key))
+            made.drafts.append(ClaimDraft(claim.name, given, key))
 
-    def _row_key(self, claim: _Claim, scope: Scope) -> str | None:
-        if not self._key:
+    def _row_key(self, claim: _ClaimBuilder, scope: RowScope) -> str | None:
+        if not self._key_getters:
             return None
-        parts = [pluck(scope) for pluck in self._key]
+        parts = [pluck(scope) for pluck in self._key_getters]
         if any(part is None for part in parts):
-            raise Unread("The row has nothing to be known again by.", "`vintage.key` names a column that is empty here")
+            raise UnreadableValue(
+                "The row has nothing to be known again by.", "`vintage.key` names a column that is empty here"
+            )
         key = "|".join([*(part or "" for part in parts), claim.name])
         if "\0" in key:
-            raise Unread("What the row is known again by has a NUL character in it.")
-        return key if len(key) <= LONGEST_KEY else f"{key[:150]}…{sha256(key.encode()).hexdigest()}"
+            raise UnreadableValue("What the row is known again by has a NUL character in it.")
+        return key if len(key) <= MAX_KEY_CHARACTERS else f"{key[:150]}…{sha256(key.encode()).hexdigest()}"
 
-    def _check(self, row: Row, scope: Scope, made: Drafted) -> None:
-        place = Place(row.file, row.line)
+    def _check_row(self, row: FileRow, scope: RowScope, made: MappedRow) -> None:
+        place = RowLocation(row.file, row.line)
         for column in self.mapping.labels:
-            label = self._fields.text(scope.get(column))
-            if label and (smell := label_smell(place, column, label)):
-                made.smells.append(smell)
-        for check, on, first in self._checks:
+            label = self._getters.to_text(scope.get(column))
+            if label and (smell := find_label_anomaly(place, column, label)):
+                made.anomalies.append(smell)
+        for check, on, first in self._day_checks:
             said = on(scope)
             try:
                 day = date.fromisoformat(said) if said else None
             except ValueError:
                 continue  # the claim itself will be refused for it
             value = scope.get(check.column)
-            if day is not None and value is not None and (smell := day_smell(place, check.column, value, day, first)):
-                made.smells.append(smell)
+            if (
+                day is not None
+                and value is not None
+                and (smell := find_day_anomaly(place, check.column, value, day, first))
+            ):
+                made.anomalies.append(smell)
                 if check.skip:
-                    made.skipped = f"`{check.column}` counts to another day than the date"
+                    made.skip_reason = f"`{check.column}` counts to another day than the date"
 
-    def _note_record(
-        self, kind: RecordType, model: type[Input], slug: str | None, fields: dict[str, Any], made: Drafted
+    def _add_record(
+        self, kind: RecordType, model: type[Input], slug: str | None, fields: dict[str, Any], made: MappedRow
     ) -> None:
         if slug is None:
             return
-        if (kind.name, slug) not in self._made:
-            if re.fullmatch(SLUG_PATTERN, slug) is None or len(slug) > LONGEST_SLUG:
+        if (kind.name, slug) not in self._validated_records:
+            if re.fullmatch(SLUG_PATTERN, slug) is None or len(slug) > MAX_SLUG_CHARACTERS:
                 made.faults.append(f"`{slug}` is no slug of a {kind.name} (`slug = true` makes one of any text)")
                 return
             try:
-                self._made[kind.name, slug] = model.model_validate(fields)
+                self._validated_records[kind.name, slug] = model.model_validate(fields)
             except ValidationError as wrong:
                 told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in wrong.errors())
                 made.faults.append(f"The {kind.name} `{slug}`: {told}")
                 return
-        made.records.append((kind, slug, self._made[kind.name, slug]))
+        made.records.append((kind, slug, self._validated_records[kind.name, slug]))
 
-    def _compiled(self, name: str, claim: ClaimMap) -> _Claim:
-        fields = self._fields
-        plucks = {field: fields.pluck(getattr(claim, field)) for field in SIMPLE if getattr(claim, field) is not None}
-        scopes = {field: [fields.pluck(each) for each in getattr(claim, field)] for field in ("includes", "excludes")}
-        period, cite = _period(fields, claim.period), _citation(fields, claim.citation)
+    def _compile_claim(self, name: str, claim: ClaimMap) -> _ClaimBuilder:
+        fields = self._getters
+        plucks = {
+            field: fields.text_getter(getattr(claim, field))
+            for field in TEXT_FIELDS
+            if getattr(claim, field) is not None
+        }
+        scopes = {
+            field: [fields.text_getter(each) for each in getattr(claim, field)] for field in ("includes", "excludes")
+        }
+        period, cite = _period_builder(fields, claim.period), _citation_builder(fields, claim.citation)
         confidence = claim.confidence
         assessed = (
-            {f: fields.pluck(getattr(confidence, f)) for f in type(confidence).model_fields} if confidence else {}
+            {f: fields.text_getter(getattr(confidence, f)) for f in type(confidence).model_fields} if confidence else {}
         )
 
-        def build(scope: Scope) -> dict[str, Any]:
+        def build(scope: RowScope) -> dict[str, Any]:
             given: dict[str, Any] = {field: text for field, pluck in plucks.items() if (text := pluck(scope))}
             for field, several in scopes.items():
                 if several:
@@ -231,26 +249,26 @@ class MappedPlan:
             given["period"] = period(scope)
             given["citations"] = [cite(scope)]
             if assessed:
-                given["confidence"] = _texts(assessed, scope)
+                given["confidence"] = _read_texts(assessed, scope)
             return given
 
-        over = follow(claim.over) if claim.over else None
-        only, unless = [fields.holds(c) for c in claim.only], [fields.holds(c) for c in claim.unless]
-        numeric = claim.proposition in NUMERIC if isinstance(claim.proposition, str) else True
-        figure = figure_reader(fields, claim.figure, name) if numeric else words_reader(fields, claim.figure)
-        return _Claim(name, over, only, unless, figure, numeric, build)
+        over = path_getter(claim.over) if claim.over else None
+        only, unless = [fields.predicate(c) for c in claim.only], [fields.predicate(c) for c in claim.unless]
+        numeric = claim.proposition in NUMERIC_PROPOSITIONS if isinstance(claim.proposition, str) else True
+        figure = figure_getter(fields, claim.figure, name) if numeric else wording_getter(fields, claim.figure)
+        return _ClaimBuilder(name, over, only, unless, figure, numeric, build)
 
-    def _record(self, fields: dict[str, Any]) -> Build:
+    def _compile_record(self, fields: dict[str, Any]) -> InputBuilder:
         plucks = {
             name: value
             if isinstance(value, bool)
-            else [self._fields.pluck(v) for v in value]
+            else [self._getters.text_getter(v) for v in value]
             if isinstance(value, list)
-            else self._fields.pluck(value)
+            else self._getters.text_getter(value)
             for name, value in fields.items()
         }
 
-        def build(scope: Scope) -> dict[str, Any]:
+        def build(scope: RowScope) -> dict[str, Any]:
             found = {
                 name: value
                 if isinstance(value, bool)
@@ -264,85 +282,87 @@ class MappedPlan:
         return build
 
 
-def _told(name: str, wrong: Unread) -> str:
+def _describe_unreadable(name: str, wrong: UnreadableValue) -> str:
     said = f"{name}: {wrong}" if name else str(wrong)
     return f"{said} ({wrong.hint})" if wrong.hint else said
 
 
-def _texts(plucks: dict[str, Pluck], scope: Scope) -> dict[str, str]:
+def _read_texts(plucks: dict[str, TextGetter], scope: RowScope) -> dict[str, str]:
     return {name: text for name, pluck in plucks.items() if (text := pluck(scope)) is not None}
 
 
-def _period(fields: Fields, mapped: PeriodMap) -> Build:
-    plucks = {name: fields.pluck(getattr(mapped, name)) for name in ("edtf", "on", "start", "end", "hours")}
-    aggregation = fields.pluck(mapped.aggregation)
+def _period_builder(fields: GetterFactory, mapped: PeriodMap) -> InputBuilder:
+    plucks = {name: fields.text_getter(getattr(mapped, name)) for name in ("edtf", "on", "start", "end", "hours")}
+    aggregation = fields.text_getter(mapped.aggregation)
 
-    def build(scope: Scope) -> dict[str, Any]:
-        texts = _texts(plucks, scope)
+    def build(scope: RowScope) -> dict[str, Any]:
+        texts = _read_texts(plucks, scope)
         end = texts.get("end") or texts.get("on")
         if "edtf" in texts:
             edtf = texts["edtf"]
         elif "hours" in texts and end:
-            edtf = _hours_before(texts["hours"], end)
+            edtf = _period_of_hours(texts["hours"], end)
         elif "on" in texts:
             edtf = texts["on"]
         elif "start" in texts or end:
             edtf = f"{texts.get('start', '')}/{end or '..'}"
         else:
-            raise Unread("The row says no period.", "give `period.edtf`, `on`, or `start` and `end`")
+            raise UnreadableValue("The row says no period.", "give `period.edtf`, `on`, or `start` and `end`")
         return {"edtf": edtf, "aggregation": aggregation(scope)}
 
     return build
 
 
-def _hours_before(hours: str, end: str) -> str:
+def _period_of_hours(hours: str, end: str) -> str:
     """The days that `hours` up to the end of the day `end` touch."""
     try:
-        days, last = ceil(float(hours) / HOURS_A_DAY), date.fromisoformat(end)
+        days, last = ceil(float(hours) / HOURS_PER_DAY), date.fromisoformat(end)
         first = last - timedelta(days=days - 1)
     except (ValueError, OverflowError):
-        raise Unread(f"`{hours}` hours before `{end}` are no period.") from None
+        raise UnreadableValue(f"`{hours}` hours before `{end}` are no period.") from None
     if days < 1:
-        raise Unread(f"A period of {hours} hours covers nothing.")
+        raise UnreadableValue(f"A period of {hours} hours covers nothing.")
     return end if days == 1 else f"{first}/{end}"
 
 
-def _citation(fields: Fields, mapped: CitationMap) -> Build:
-    document = {name: fields.pluck(getattr(mapped.document, name)) for name in type(mapped.document).model_fields}
+def _citation_builder(fields: GetterFactory, mapped: CitationMap) -> InputBuilder:
+    document = {name: fields.text_getter(getattr(mapped.document, name)) for name in type(mapped.document).model_fields}
     addresses = [name for name in ("url", "archive_url") if getattr(mapped.document, name) is not None]
     own = {
-        name: fields.pluck(getattr(mapped, name))
+        name: fields.text_getter(getattr(mapped, name))
         for name in type(mapped).model_fields
         if name not in {"document", "via"} and getattr(mapped, name) is not None
     }
-    via = [fields.pluck(each) for each in mapped.via]
+    via = [fields.text_getter(each) for each in mapped.via]
 
-    def build(scope: Scope) -> dict[str, Any]:
+    def build(scope: RowScope) -> dict[str, Any]:
         links = [text for pluck in via if (text := pluck(scope))]
-        texts = _texts(document, scope)
-        texts |= {name: sendable(texts[name]) for name in addresses if name in texts}
-        return {"document": texts, **_texts(own, scope), "via": links}
+        texts = _read_texts(document, scope)
+        texts |= {name: encode_url(texts[name]) for name in addresses if name in texts}
+        return {"document": texts, **_read_texts(own, scope), "via": links}
 
     return build
 
 
-def sendable(address: str) -> str:
+def encode_url(address: str) -> str:
     """An address in ASCII, as browsers send it: of one page there is one spelling, whichever a file copied."""
     return address if address.isascii() else quote(address, safe="%!#$&'()*+,/:;=?@[]~")
 
 
-def in_order(kind: RecordType, table: dict[str, Any]) -> list[tuple[str, Any]]:
+def sort_by_references(kind: RecordType, table: dict[str, Any]) -> list[tuple[str, Any]]:
     """The records of a table so that each comes after those it refers to. Raises `MappingRefused` for a circle."""
     waiting, ordered = dict(table), list[tuple[str, Any]]()
     own = [name for name, target in kind.references.items() if target is None]
     while waiting:
-        ready = [slug for slug, given in waiting.items() if not _referred(given, own) & (waiting.keys() - {slug})]
+        ready = [
+            slug for slug, given in waiting.items() if not _referenced_slugs(given, own) & (waiting.keys() - {slug})
+        ]
         if not ready:
             raise MappingRefused(f"These refer to each other in a circle: {', '.join(waiting)}.")
         ordered += [(slug, waiting.pop(slug)) for slug in ready]
     return ordered
 
 
-def _referred(given: Input, fields: Sequence[str]) -> set[str]:
+def _referenced_slugs(given: Input, fields: Sequence[str]) -> set[str]:
     values = [getattr(given, name) for name in fields]
     return {word for value in values for word in (value if isinstance(value, list) else [value]) if word}

@@ -19,15 +19,15 @@ from pydantic import (
 
 from app.enums import RelationType
 from app.http.schema_types import Day, Input, Slug
-from app.imports.mappings.errors import faults_of
-from app.imports.mappings.expressions import read_date_format, read_path, read_template
-from app.imports.mappings.inheritance import claimed, unstated
+from app.imports.mappings.errors import describe_errors
+from app.imports.mappings.expressions import compile_path, parse_date_format, parse_template
+from app.imports.mappings.inheritance import inherit_claim, resolve_unstated
 from app.imports.readers.options import FileOptions, MappingRefused
 from app.sources.schemas import SourceInput
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 
 
-def _checked(read: Callable[[str], object]) -> AfterValidator:
+def _validated_by(read: Callable[[str], object]) -> AfterValidator:
     def check(text: str) -> str:
         read(text)
         return text
@@ -35,19 +35,21 @@ def _checked(read: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _shape(given: object) -> str:
+def _value_tag(given: object) -> str:
     return "=pick" if isinstance(given, dict | Pick) else "=text"
 
 
-def _iso(given: object) -> object:
+def _date_as_text(given: object) -> object:
     """A date of TOML's own as text: `2022-02-24` means the same with and without quotes."""
     return given.isoformat() if isinstance(given, date) and not isinstance(given, datetime) else given
 
 
-JmesPath = Annotated[str, _checked(read_path)]
-Template = Annotated[str, BeforeValidator(_iso), _checked(read_template)]
-DateFormat = Annotated[str, _checked(read_date_format)]
-Given = Annotated["Annotated[Template, Tag('=text')] | Annotated[Pick, Tag('=pick')]", Discriminator(_shape)]
+JmesPath = Annotated[str, _validated_by(compile_path)]
+Template = Annotated[str, BeforeValidator(_date_as_text), _validated_by(parse_template)]
+DateFormat = Annotated[str, _validated_by(parse_date_format)]
+ValueExpression = Annotated[
+    "Annotated[Template, Tag('=text')] | Annotated[Pick, Tag('=pick')]", Discriminator(_value_tag)
+]
 """A constant (with `{column}` in it, a template), or a table that picks a value from the row."""
 
 
@@ -68,7 +70,7 @@ class Pick(Input):
     text: Template | None = Field(
         default=None, description="A template; `{column}` stands for a column.", examples=["Report of {date}"]
     )
-    first: list[Given] | None = Field(
+    first: list[ValueExpression] | None = Field(
         default=None, description="The first of these that gives something.", examples=[[{"column": "killed"}]]
     )
     after: str | None = Field(default=None, description="Only what follows this text.", examples=["_asof_"])
@@ -92,7 +94,7 @@ class Pick(Input):
     slug: bool = Field(default=False, description="Make it a slug: small letters, digits and hyphens.", examples=[True])
 
     @model_validator(mode="after")
-    def _one_origin(self) -> "Pick":
+    def _check_origin(self) -> "Pick":
         origins = [name for name in ("column", "path", "text", "first") if getattr(self, name) is not None]
         if len(origins) != 1:
             raise ValueError("expected one of `column`, `path`, `text` and `first`")
@@ -109,7 +111,7 @@ class Condition(Input):
     empty: bool | None = Field(default=None, description="Whether it is empty or absent.", examples=[True])
 
     @model_validator(mode="after")
-    def _whole(self) -> "Condition":
+    def _check_test(self) -> "Condition":
         if (self.column is None) == (self.path is None):
             raise ValueError("expected either `column` or `path`")
         if sum(test is not None for test in (self.among, self.contains, self.empty)) != 1:
@@ -126,7 +128,7 @@ class Skip(Condition):
 class FigureMap(Input):
     """Where the figure stands. Without any of these, in the column that has the claim's name."""
 
-    printed: Given | None = Field(
+    printed: ValueExpression | None = Field(
         default=None,
         description="The figure as it is printed: a number, or words such as `7,000`, `4 – 5` or `over 300`; "
         "where the proposition has no figure, its words as they stand.",
@@ -147,16 +149,20 @@ class FigureMap(Input):
         default=None, description="A plain number is only a floor, or a ceiling.", examples=["at_least"]
     )
     approximate: bool = Field(default=False, description="A plain number is about right.", examples=[True])
-    value: Given | None = Field(
+    value: ValueExpression | None = Field(
         default=None, description="The number itself, or the best estimate.", examples=[{"column": "est"}]
     )
-    lower: Given | None = Field(default=None, description="The lower end.", examples=[{"column": "ci95_low"}])
-    upper: Given | None = Field(default=None, description="The upper end.", examples=[{"column": "ci95_high"}])
+    lower: ValueExpression | None = Field(default=None, description="The lower end.", examples=[{"column": "ci95_low"}])
+    upper: ValueExpression | None = Field(
+        default=None, description="The upper end.", examples=[{"column": "ci95_high"}]
+    )
     coverage: float | None = Field(
         default=None, description="The probability with which the range is said to hold.", examples=[0.95]
     )
-    out_of: Given | None = Field(default=None, description="The whole of a share.", examples=[{"column": "strength"}])
-    relative_to: Given | None = Field(
+    out_of: ValueExpression | None = Field(
+        default=None, description="The whole of a share.", examples=[{"column": "strength"}]
+    )
+    relative_to: ValueExpression | None = Field(
         default=None, description="The base of a relative figure.", examples=["2015-2019"]
     )
 
@@ -164,14 +170,16 @@ class FigureMap(Input):
 class PeriodMap(Input):
     """What the figure covers: `edtf`, or `on` one day, or `start` and `end`, or the `hours` before the end of a day."""
 
-    edtf: Given | None = Field(default=None, description="The period in EDTF.", examples=[{"column": "period"}])
-    on: Given | None = Field(default=None, description="One day.", examples=[{"column": "day"}])
-    start: Given | None = Field(default=None, description="Its first day.", examples=["2022-02-24"])
-    end: Given | None = Field(default=None, description="Its last day.", examples=[{"column": "date"}])
-    hours: Given | None = Field(
+    edtf: ValueExpression | None = Field(
+        default=None, description="The period in EDTF.", examples=[{"column": "period"}]
+    )
+    on: ValueExpression | None = Field(default=None, description="One day.", examples=[{"column": "day"}])
+    start: ValueExpression | None = Field(default=None, description="Its first day.", examples=["2022-02-24"])
+    end: ValueExpression | None = Field(default=None, description="Its last day.", examples=[{"column": "date"}])
+    hours: ValueExpression | None = Field(
         default=None, description="How many hours it has, to the end of its last day.", examples=[{"column": "hours"}]
     )
-    aggregation: Given = Field(
+    aggregation: ValueExpression = Field(
         default="cumulative", description="`cumulative`, `within`, `snapshot` or `rate`.", examples=["within"]
     )
 
@@ -179,31 +187,41 @@ class PeriodMap(Input):
 class DocumentMap(Input):
     """Where it can be read. Of one address there is one document."""
 
-    title: Given = Field(description="Its title.", examples=["Losses on {date}"])
-    url: Given | None = Field(default=None, description="Its address.", examples=[{"column": "sourceUri"}])
-    publisher: Given | None = Field(default=None, description="The source that published it.", examples=["ua-mod"])
-    published_on: Given | None = Field(default=None, description="On which day.", examples=[{"column": "date"}])
-    language: Given | None = Field(default=None, description="Its language (BCP 47).", examples=["uk"])
-    archive_url: Given | None = Field(default=None, description="A lasting copy.", examples=[{"column": "archive"}])
-    terms: Given | None = Field(default=None, description="Its licence.", examples=["CC BY 4.0"])
+    title: ValueExpression = Field(description="Its title.", examples=["Losses on {date}"])
+    url: ValueExpression | None = Field(default=None, description="Its address.", examples=[{"column": "sourceUri"}])
+    publisher: ValueExpression | None = Field(
+        default=None, description="The source that published it.", examples=["ua-mod"]
+    )
+    published_on: ValueExpression | None = Field(
+        default=None, description="On which day.", examples=[{"column": "date"}]
+    )
+    language: ValueExpression | None = Field(default=None, description="Its language (BCP 47).", examples=["uk"])
+    archive_url: ValueExpression | None = Field(
+        default=None, description="A lasting copy.", examples=[{"column": "archive"}]
+    )
+    terms: ValueExpression | None = Field(default=None, description="Its licence.", examples=["CC BY 4.0"])
 
 
 class CitationMap(Input):
     """A citation of the claim."""
 
     document: DocumentMap = Field(description="Where it can be read.")
-    role: Given | None = Field(
+    role: ValueExpression | None = Field(
         default=None, description="`original` or `relay`; worked out if not given.", examples=["relay"]
     )
-    via: list[Given] = Field(default=[], description="The sources in between.", examples=[["ap"]])
-    fidelity: Given = Field(default="paraphrase", description="How faithfully it repeats it.", examples=["verbatim"])
-    quote: Given | None = Field(
+    via: list[ValueExpression] = Field(default=[], description="The sources in between.", examples=[["ap"]])
+    fidelity: ValueExpression = Field(
+        default="paraphrase", description="How faithfully it repeats it.", examples=["verbatim"]
+    )
+    quote: ValueExpression | None = Field(
         default=None, description="The words as they stand there.", examples=[{"column": "quote"}]
     )
-    quote_language: Given | None = Field(default=None, description="Their language.", examples=["en"])
-    translation: Given | None = Field(default=None, description="The words in English.", examples=[{"column": "en"}])
-    locator: Given | None = Field(default=None, description="Where in the document.", examples=["row {date}"])
-    gap: Given | None = Field(
+    quote_language: ValueExpression | None = Field(default=None, description="Their language.", examples=["en"])
+    translation: ValueExpression | None = Field(
+        default=None, description="The words in English.", examples=[{"column": "en"}]
+    )
+    locator: ValueExpression | None = Field(default=None, description="Where in the document.", examples=["row {date}"])
+    gap: ValueExpression | None = Field(
         default=None, description="Which link of the chain was not seen.", examples=["The report itself was not seen."]
     )
 
@@ -211,13 +229,19 @@ class CitationMap(Input):
 class ConfidenceMap(Input):
     """A first assessment of the claim. Needs the role editor."""
 
-    level: Given | None = Field(default=None, description="An editor's word.", examples=["low"])
-    reliability: Given | None = Field(default=None, description="Of the source, A–F.", examples=["C"])
-    credibility: Given | None = Field(default=None, description="Of the figure, 1–6.", examples=["3"])
-    stated: Given | None = Field(default=None, description="The source's own hedge.", examples=[{"column": "hedge"}])
-    assessor: Given | None = Field(default=None, description="Who assessed it.", examples=["desk"])
-    assessed_on: Given | None = Field(default=None, description="When; today if not given.", examples=["2026-11-20"])
-    rationale: Given = Field(description="Why.", examples=["A party to the war counts the other side's losses."])
+    level: ValueExpression | None = Field(default=None, description="An editor's word.", examples=["low"])
+    reliability: ValueExpression | None = Field(default=None, description="Of the source, A–F.", examples=["C"])
+    credibility: ValueExpression | None = Field(default=None, description="Of the figure, 1–6.", examples=["3"])
+    stated: ValueExpression | None = Field(
+        default=None, description="The source's own hedge.", examples=[{"column": "hedge"}]
+    )
+    assessor: ValueExpression | None = Field(default=None, description="Who assessed it.", examples=["desk"])
+    assessed_on: ValueExpression | None = Field(
+        default=None, description="When; today if not given.", examples=["2026-11-20"]
+    )
+    rationale: ValueExpression = Field(
+        description="Why.", examples=["A party to the war counts the other side's losses."]
+    )
 
 
 class ClaimMap(Input):
@@ -230,24 +254,34 @@ class ClaimMap(Input):
     )
     only: list[Condition] = Field(default=[], description="Made only where all of these hold.")
     unless: list[Condition] = Field(default=[], description="Not made where one of these holds.")
-    category: Given = Field(description="What is counted.", examples=["killed"])
-    subject: Given = Field(description="Whose.", examples=["russian-forces"])
-    place: Given = Field(description="Where.", examples=["russia-ukraine-war"])
-    source: Given = Field(description="Who said it.", examples=[{"column": "claimant", "map": {"UK": "uk-mod"}}])
-    proposition: Given = Field(default="quantity", description="What kind of statement it is.", examples=["quantity"])
-    modality: Given = Field(default="estimate", description="How the source holds it.", examples=["count"])
-    derivation: Given = Field(default="unknown", description="What it rests on.", examples=["own"])
+    category: ValueExpression = Field(description="What is counted.", examples=["killed"])
+    subject: ValueExpression = Field(description="Whose.", examples=["russian-forces"])
+    place: ValueExpression = Field(description="Where.", examples=["russia-ukraine-war"])
+    source: ValueExpression = Field(
+        description="Who said it.", examples=[{"column": "claimant", "map": {"UK": "uk-mod"}}]
+    )
+    proposition: ValueExpression = Field(
+        default="quantity", description="What kind of statement it is.", examples=["quantity"]
+    )
+    modality: ValueExpression = Field(default="estimate", description="How the source holds it.", examples=["count"])
+    derivation: ValueExpression = Field(default="unknown", description="What it rests on.", examples=["own"])
     figure: FigureMap = Field(default=FigureMap(), description="The figure.")
     period: PeriodMap = Field(description="What the figure covers.")
-    date: Given | None = Field(default=None, description="The day on which it was said.", examples=[{"column": "date"}])
-    date_edtf: Given | None = Field(
+    date: ValueExpression | None = Field(
+        default=None, description="The day on which it was said.", examples=[{"column": "date"}]
+    )
+    date_edtf: ValueExpression | None = Field(
         default=None, description="The same in EDTF, where only a month is known.", examples=["2022-03"]
     )
-    includes: list[Given] = Field(
+    includes: list[ValueExpression] = Field(
         default=[], description="Subjects that it says it counts.", examples=[["wagner-group"]]
     )
-    excludes: list[Given] = Field(default=[], description="Subjects that it says it leaves out.", examples=[["pow"]])
-    note: Given | None = Field(default=None, description="What a reader should know.", examples=[{"column": "note"}])
+    excludes: list[ValueExpression] = Field(
+        default=[], description="Subjects that it says it leaves out.", examples=[["pow"]]
+    )
+    note: ValueExpression | None = Field(
+        default=None, description="What a reader should know.", examples=[{"column": "note"}]
+    )
     citation: CitationMap = Field(description="Where it can be read.")
     confidence: ConfidenceMap | None = Field(default=None, description="A first assessment of it.")
 
@@ -263,13 +297,15 @@ class RelationMap(Input):
 class VintageMap(Input):
     """How the rows of a newer file are known again, and what a changed figure becomes."""
 
-    key: list[Given] = Field(min_length=1, description="What a row is known again by.", examples=[[{"column": "date"}]])
+    key: list[ValueExpression] = Field(
+        min_length=1, description="What a row is known again by.", examples=[[{"column": "date"}]]
+    )
     on_change: Literal["supersede", "fix", "report"] = Field(
         default="report",
         description="A changed figure is a new claim that supersedes the old one, a repair of our record, or reported.",
         examples=["supersede"],
     )
-    date: Given | None = Field(
+    date: ValueExpression | None = Field(
         default=None,
         description="The day of the file: its rows say what they say on that day, and an older file changes nothing.",
         examples=[{"column": "_file", "after": "asof_", "before": "_"}],
@@ -285,7 +321,7 @@ class DayCheck(Input):
     """A column that counts days, checked against the date."""
 
     column: str = Field(description="The column that counts.", examples=["day"])
-    date: Given = Field(description="The date of the row.", examples=[{"column": "date"}])
+    date: ValueExpression = Field(description="The date of the row.", examples=[{"column": "date"}])
     first: Day = Field(description="The date that is day 1.", examples=["2022-02-24"])
     skip: bool = Field(
         default=False, description="Skip a row whose number counts to another day, besides telling.", examples=[True]
@@ -296,8 +332,8 @@ class NewRecord(Input):
     """A source, subject or place that each row names, recorded if it is not there yet."""
 
     kind: Literal["source", "subject", "place"] = Field(description="What it is.", examples=["place"])
-    slug: Given = Field(description="Its slug.", examples=[{"column": "country", "slug": True}])
-    fields: dict[str, Given | bool | list[Given]] = Field(
+    slug: ValueExpression = Field(description="Its slug.", examples=[{"column": "country", "slug": True}])
+    fields: dict[str, ValueExpression | bool | list[ValueExpression]] = Field(
         description="Its other fields, as in the tables `sources`, `subjects` and `places`.",
         examples=[{"name": "{country}", "parents": ["world"]}],
     )
@@ -340,19 +376,19 @@ class Mapping(Input):
 
     @model_validator(mode="before")
     @classmethod
-    def _inherit(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+    def _inherit_claims(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the file holds
         """Give every claim what `[claim]` says, and `unstated` its meaning: TOML has no null."""
         if not isinstance(given, dict):
             return given
         if isinstance(categories := given.get("categories"), dict):
-            given = {**given, "categories": {slug: unstated(table) for slug, table in categories.items()}}
+            given = {**given, "categories": {slug: resolve_unstated(table) for slug, table in categories.items()}}
         shared, claims = given.get("claim", {}), given.get("claims")
         if not isinstance(shared, dict) or not isinstance(claims, dict):
             return given
-        return {**given, "claims": {name: claimed(shared, own) for name, own in claims.items()}}
+        return {**given, "claims": {name: inherit_claim(shared, own) for name, own in claims.items()}}
 
     @model_validator(mode="after")
-    def _names(self) -> "Mapping":
+    def _check_names(self) -> "Mapping":
         for relation in self.relations:
             for name in (relation.claim, relation.to):
                 if relation.claim == relation.to:
@@ -364,16 +400,18 @@ class Mapping(Input):
         return self
 
 
-LONGEST = 200_000
+MAX_MAPPING_CHARACTERS = 200_000
 """Characters of a mapping."""
 
-DEEPEST = 100
+MAX_KEY_DOTS = 100
 """Dots in the key of one line: TOML takes long over each."""
 
 
-def read_mapping(text: str, name: str) -> Mapping:
+def parse_mapping(text: str, name: str) -> Mapping:
     """Read a mapping from TOML. Raises `MappingRefused` with every fault and where it stands."""
-    if len(text) > LONGEST or any(line.partition("=")[0].count(".") > DEEPEST for line in text.splitlines()):
+    if len(text) > MAX_MAPPING_CHARACTERS or any(
+        line.partition("=")[0].count(".") > MAX_KEY_DOTS for line in text.splitlines()
+    ):
         raise MappingRefused(f"{name} is not a mapping: it is too long, or nested too deeply")
     try:
         given = tomllib.loads(text)
@@ -381,17 +419,17 @@ def read_mapping(text: str, name: str) -> Mapping:
         raise MappingRefused(f"{name} is not a mapping: it is nested too deeply") from None
     except ValueError as wrong:
         raise MappingRefused(f"{name} is not TOML: {wrong}") from None
-    return made_mapping(given, name)
+    return validate_mapping(given, name)
 
 
-def made_mapping(given: dict[str, Any], name: str) -> Mapping:
+def validate_mapping(given: dict[str, Any], name: str) -> Mapping:
     """A mapping of what a TOML file says. Raises `MappingRefused` with every fault and where it stands."""
     try:
         return Mapping.model_validate(given)
     except RecursionError:
         raise MappingRefused(f"{name} is not a mapping: it is nested too deeply") from None
     except ValidationError as wrong:
-        lines = [f"{name} is not a mapping:", *faults_of(wrong, given, Mapping)]
+        lines = [f"{name} is not a mapping:", *describe_errors(wrong, given, Mapping)]
         raise MappingRefused("\n".join(lines)) from None
 
 
@@ -401,12 +439,12 @@ def shipped_mappings() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def load_mapping(name: str) -> Mapping:
+def load_shipped_mapping(name: str) -> Mapping:
     """A shipped mapping by its name. Raises `MappingRefused`."""
     found = shipped_mappings().get(name)
     if found is None:
         raise MappingRefused(f"There is no mapping `{name}`; there are {', '.join(shipped_mappings())}.")
-    return read_mapping(found.read_text("utf-8"), name)
+    return parse_mapping(found.read_text("utf-8"), name)
 
 
 Pick.model_rebuild()

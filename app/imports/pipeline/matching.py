@@ -11,60 +11,62 @@ from sqlmodel import Session
 from app.database.snapshot import Snapshot
 from app.database.tables import CitationVersion, ClaimVersion, ImportedRow, columns_of, table_of
 from app.enums import Aggregation, Status
-from app.imports.pipeline.reconciliation import Said, Standing
-from app.imports.pipeline.row_mapping import Vintages
-from app.imports.pipeline.staging import batches
+from app.imports.pipeline.reconciliation import ExistingClaim, PreviousRow
+from app.imports.pipeline.row_mapping import SeriesOptions
+from app.imports.pipeline.staging import batch_values
 
-State = Mapping[str, Any]
+ClaimColumns = Mapping[str, Any]
 """The columns of a claim."""
 
-UTTERED = ("category", "subject", "place", "date", "source")
+UTTERANCE_COLUMNS = ("category", "subject", "place", "date", "source")
 """What two transcriptions of one utterance have in common, and an index begins with."""
 
-ALIKE = ("period", "aggregation", "modality", "includes", "excludes", "relative_to", "proposition")
+COMPARED_COLUMNS = ("period", "aggregation", "modality", "includes", "excludes", "relative_to", "proposition")
 """What else they have in common."""
 
-ASKED = 200
+UTTERANCES_PER_QUERY = 200
 """Utterances in one question."""
 
-MARKS = [[f"{name}{n}" for name in UTTERED] for n in range(ASKED)]
+UTTERANCE_PARAMETERS = [[f"{name}{n}" for name in UTTERANCE_COLUMNS] for n in range(UTTERANCES_PER_QUERY)]
 """The names of their parameters."""
 
 Utterance = tuple[str, ...]
 
 
 @dataclass(slots=True)
-class Recorded:
+class ExistingRecords:
     """What is recorded of some rows: by what they say, by the ids they name, by their keys, and what cites it."""
 
-    same: dict[str, Standing]
-    named: dict[str, Standing]
-    said: dict[str, list[Said]]
-    cited: dict[str, set[str]]
-    waiting: dict[str, str] = field(default_factory=dict)
+    by_fingerprint: dict[str, ExistingClaim]
+    by_id: dict[str, ExistingClaim]
+    previous_rows: dict[str, list[PreviousRow]]
+    cited_documents: dict[str, set[str]]
+    pending_claims: dict[str, str] = field(default_factory=dict)
     """Fingerprint → the claim that waits with it, or stands and was met before in this import."""
-    ids: set[str] = field(default_factory=set)
+    pending_ids: set[str] = field(default_factory=set)
     """Ids that new claims of this import have taken."""
 
 
-def look_up(
+def load_existing(
     session: Session,
     view: Snapshot,
     prints: Sequence[str],
     ids: Sequence[str],
     keys: Sequence[str],
-    vintages: Vintages | None,
-) -> Recorded:
+    vintages: SeriesOptions | None,
+) -> ExistingRecords:
     """What is recorded under these fingerprints, ids and row keys."""
     claim, citation, row = columns_of(ClaimVersion), columns_of(CitationVersion), table_of(ImportedRow).c
     wanted = select(claim.id, claim.status, claim.fingerprint, claim.revision).where(view.contains(ClaimVersion))
-    found = Recorded({}, {}, {}, {})
-    for some in batches(prints):
+    found = ExistingRecords({}, {}, {}, {})
+    for some in batch_values(prints):
         for each in session.execute(wanted.where(claim.fingerprint.in_(some))):
-            found.same[each.fingerprint] = Standing(each.id, each.status, each.fingerprint, each.revision)
-    for some in batches(ids):
+            found.by_fingerprint[each.fingerprint] = ExistingClaim(
+                each.id, each.status, each.fingerprint, each.revision
+            )
+    for some in batch_values(ids):
         for each in session.execute(wanted.where(claim.id.in_(some))):
-            found.named[each.id] = Standing(each.id, each.status, each.fingerprint, each.revision)
+            found.by_id[each.id] = ExistingClaim(each.id, each.status, each.fingerprint, each.revision)
     if vintages is not None:
         standing = (claim.id, claim.status, claim.fingerprint, claim.revision)
         told = (
@@ -73,52 +75,62 @@ def look_up(
             .where(view.contains(ClaimVersion), row.series == vintages.series)
             .order_by(row.vintage, row.seq)
         )
-        for some in batches(keys):
+        for some in batch_values(keys):
             for each in session.execute(told.where(row.key.in_(some))):
-                stands = Standing(each.id, each.status, each.fingerprint, each.revision)
-                found.said.setdefault(each.key, []).append(Said(each.print, each.written, each.vintage, stands))
-    standing_ids = [each.id for each in (*found.same.values(), *found.named.values())]
-    standing_ids += [each.claim.id for several in found.said.values() for each in several]
-    for some in batches(standing_ids):
+                stands = ExistingClaim(each.id, each.status, each.fingerprint, each.revision)
+                found.previous_rows.setdefault(each.key, []).append(
+                    PreviousRow(each.print, each.written, each.vintage, stands)
+                )
+    standing_ids = [each.id for each in (*found.by_fingerprint.values(), *found.by_id.values())]
+    standing_ids += [each.claim.id for several in found.previous_rows.values() for each in several]
+    for some in batch_values(standing_ids):
         cites = select(citation.claim, citation.document).where(
             citation.claim.in_(some), view.contains(CitationVersion)
         )
         for each in session.execute(cites):
-            found.cited.setdefault(each.claim, set()).add(each.document)
+            found.cited_documents.setdefault(each.claim, set()).add(each.document)
     return found
 
 
-def other_transcriptions(session: Session, view: Snapshot, states: Sequence[State]) -> Iterator[tuple[int, str, float]]:
+def find_other_transcriptions(
+    session: Session, view: Snapshot, states: Sequence[ClaimColumns]
+) -> Iterator[tuple[int, str, float]]:
     """The claims that stand for the same utterances with other figures: index in `states`, claim, its figure."""
     claim = columns_of(ClaimVersion)
     uttered: dict[Utterance, list[int]] = {}
     for index, state in enumerate(states):
-        uttered.setdefault(tuple(str(state[name]) for name in UTTERED), []).append(index)
+        uttered.setdefault(tuple(str(state[name]) for name in UTTERANCE_COLUMNS), []).append(index)
     ids = [
-        id_ for start in range(0, len(uttered), ASKED) for id_ in _uttered(session, [*uttered][start : start + ASKED])
+        id_
+        for start in range(0, len(uttered), UTTERANCES_PER_QUERY)
+        for id_ in _find_claim_ids(session, [*uttered][start : start + UTTERANCES_PER_QUERY])
     ]
-    for some in batches(ids):
-        wanted = select(claim.id, claim.magnitude, *(claim[name] for name in (*UTTERED, *ALIKE)))
+    for some in batch_values(ids):
+        wanted = select(claim.id, claim.magnitude, *(claim[name] for name in (*UTTERANCE_COLUMNS, *COMPARED_COLUMNS)))
         stands = view.contains(ClaimVersion), claim.status == Status.asserted, claim.magnitude.is_not(None)
         for other in session.execute(wanted.where(claim.id.in_(some), *stands)).mappings():
-            for index in uttered[tuple(str(other[name]) for name in UTTERED)]:
+            for index in uttered[tuple(str(other[name]) for name in UTTERANCE_COLUMNS)]:
                 state = states[index]
-                if other["magnitude"] != state["magnitude"] and all(other[name] == state[name] for name in ALIKE):
+                if other["magnitude"] != state["magnitude"] and all(
+                    other[name] == state[name] for name in COMPARED_COLUMNS
+                ):
                     yield index, other["id"], other["magnitude"]
 
 
-def _uttered(session: Session, some: Sequence[Utterance]) -> Sequence[str]:
+def _find_claim_ids(session: Session, some: Sequence[Utterance]) -> Sequence[str]:
     """The claims that stand for these utterances."""
-    padded = [*some, *[some[0]] * (ASKED - len(some))]
+    padded = [*some, *[some[0]] * (UTTERANCES_PER_QUERY - len(some))]
     given = {
-        f"{name}{n}": part for n, uttered in enumerate(padded) for name, part in zip(UTTERED, uttered, strict=True)
+        f"{name}{n}": part
+        for n, uttered in enumerate(padded)
+        for name, part in zip(UTTERANCE_COLUMNS, uttered, strict=True)
     }
-    asked = _question(session.get_bind().dialect.name)
+    asked = _utterance_query(session.get_bind().dialect.name)
     return [str(id_) for id_ in session.execute(asked, given).scalars()]
 
 
 @cache
-def _question(dialect: str) -> TextClause:
+def _utterance_query(dialect: str) -> TextClause:
     """Asks for the claims of `ASKED` utterances.
 
     Joined, each one is a search in the index of category, subject, place and date; as a list of rows after IN it is
@@ -127,16 +139,16 @@ def _question(dialect: str) -> TextClause:
     day = "CAST(:{} AS DATE)" if dialect == "postgresql" else ":{}"
     marks = ", ".join(
         "(" + ", ".join((day if name.startswith("date") else ":{}").format(name) for name in names) + ")"
-        for names in MARKS
+        for names in UTTERANCE_PARAMETERS
     )
-    alike = " AND ".join(f"claim.{name} = asked.{name}" for name in UTTERED)
+    alike = " AND ".join(f"claim.{name} = asked.{name}" for name in UTTERANCE_COLUMNS)
     return text(
-        f"WITH asked ({', '.join(UTTERED)}) AS (VALUES {marks}) "  # noqa: S608 - names of our own columns
+        f"WITH asked ({', '.join(UTTERANCE_COLUMNS)}) AS (VALUES {marks}) "  # noqa: S608 - names of our own columns
         f"SELECT DISTINCT claim.id FROM asked CROSS JOIN claim WHERE {alike} AND claim.until_seq IS NULL"
     )
 
 
-def series_name(state: Mapping[str, Any]) -> str:
+def describe_series(state: Mapping[str, Any]) -> str:
     """What makes figures one series, in words."""
     about = f"{state['category']} of {state['subject']} in {state['place']} by {state['source']}"
     about += f", {state['aggregation']}"

@@ -6,64 +6,64 @@ from datetime import date
 from typing import Any, Literal, Protocol
 
 from app.http.schema_types import Input
-from app.imports.quality.anomalies import Smell
-from app.imports.readers.options import FileOptions, Row
+from app.imports.quality.anomalies import Anomaly
+from app.imports.readers.options import FileOptions, FileRow
 from app.vocabulary.slug_records import RecordType
 
-OnChange = Literal["supersede", "fix", "report"]
+ChangePolicy = Literal["supersede", "fix", "report"]
 
 
 @dataclass(slots=True)
-class Draft:
+class ClaimDraft:
     """One claim as a row gives it: the fields of a `ClaimInput`, not checked yet.
 
     `key` is what the row is known again by in its series, `id` the claim's own id where the file says it.
     """
 
     name: str
-    given: dict[str, Any]
+    claim_input: dict[str, Any]
     key: str | None = None
     id: str | None = None
-    retracted: bool = False
+    is_retracted: bool = False
     retracted_on: date | None = None
 
 
 @dataclass(slots=True)
-class Drafted:
+class MappedRow:
     """What came of one row: its drafts and how they stand to each other, what smells, what is wrong, or why not."""
 
-    drafts: list[Draft] = field(default_factory=list)
+    drafts: list[ClaimDraft] = field(default_factory=list)
     relations: list[tuple[int, str, int]] = field(default_factory=list)
     """From the draft with this index, of this type, to the draft with that one."""
     records: list[tuple[RecordType, str, Input]] = field(default_factory=list)
     """Sources, subjects and places that the row names."""
-    smells: list[Smell] = field(default_factory=list)
+    anomalies: list[Anomaly] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-    skipped: str | None = None
+    skip_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Vintages:
+class SeriesOptions:
     """How a series goes on: what a changed figure becomes, and whether a file holds every row."""
 
     series: str
-    on_change: OnChange
-    complete: bool
+    on_change: ChangePolicy
+    holds_every_row: bool
 
 
-class Plan(Protocol):
+class RowMapper(Protocol):
     """Turns rows into drafts."""
 
     name: str
     options: FileOptions
-    vintages: Vintages | None
+    series_options: SeriesOptions | None
 
     @property
     def records(self) -> Sequence[tuple[RecordType, str, Input]]:
         """The sources, categories, subjects and places that are recorded first if they are not there yet."""
 
-    def vintage(self, file: str) -> date | None:
+    def vintage_of(self, file: str) -> date | None:
         """The day of a file, by its name."""
 
-    def draft(self, row: Row, vintage: date | None = None) -> Drafted:
+    def map_row(self, row: FileRow, vintage: date | None = None) -> MappedRow:
         """The drafts of one row of a file of that day. Never raises for what a row holds: that is its fault."""

@@ -10,10 +10,10 @@ import orjson
 
 from app.imports.pipeline.reconciliation import Outcome
 
-BATCH = 500
+VALUES_PER_QUERY = 500
 """Values in one question to a database: far below every limit, and enough to make the way there cheap."""
 
-SCHEMA = """
+STAGING_SCHEMA = """
 CREATE TABLE claim (
     n INTEGER PRIMARY KEY, row INTEGER, file TEXT, line INTEGER, outcome TEXT, print BLOB, claim TEXT, key TEXT,
     series INTEGER, day TEXT, value REAL, body BLOB
@@ -28,57 +28,57 @@ CREATE TABLE refused (row INTEGER PRIMARY KEY, file TEXT, line INTEGER, reasons 
 
 
 @dataclass(slots=True)
-class Staged:
+class StagedClaim:
     """One claim of a row, ready to be written or known to stand already.
 
     `row` is the row's number in the import; `claim` the claim's id, or that of the one that stands; `print` the
     fingerprint that this claim has when all is written (none where the row is only reported); `body` what is written.
     """
 
-    row: int
+    row_number: int
     file: str
     line: int
     outcome: Outcome
-    print: str | None
+    fingerprint: str | None
     claim: str
     key: str | None
-    series: int
+    series_number: int
     day: str | None
     value: float | None
     body: dict[str, Any]
 
 
-class Stage:
+class StagingFile:
     """The waiting room of one import. Its memory is bounded, whatever the size of the file."""
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-8000", "locking_mode=EXCLUSIVE"):
             self._db.execute(f"PRAGMA {pragma}")
-        self._db.executescript(SCHEMA)
+        self._db.executescript(STAGING_SCHEMA)
         self._db.execute("BEGIN")
-        self._series: dict[str, int] = {}
-        self._by_id = False
+        self._series_numbers: dict[str, int] = {}
+        self._has_claim_index = False
 
     def close(self) -> None:
         """Let go of everything."""
         self._db.close()
 
-    def add(self, staged: Iterable[Staged]) -> None:
+    def add_claims(self, staged: Iterable[StagedClaim]) -> None:
         """Take in the claims of some rows."""
         self._db.executemany(
             "INSERT INTO claim (row, file, line, outcome, print, claim, key, series, day, value, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
-                    each.row,
+                    each.row_number,
                     each.file,
                     each.line,
                     each.outcome.value,
-                    None if each.print is None else _short(each.print),
+                    None if each.fingerprint is None else _shorten_fingerprint(each.fingerprint),
                     each.claim,
                     each.key,
-                    each.series,
+                    each.series_number,
                     each.day,
                     each.value,
                     orjson.dumps(each.body),
@@ -92,59 +92,59 @@ class Stage:
         values = (id_, address, orjson.dumps(body))
         self._db.execute("INSERT INTO document (id, address, body) VALUES (?, ?, ?)", values)
 
-    def documents_at(self, addresses: Iterable[str]) -> dict[str, dict[str, Any]]:
+    def documents_by_address(self, addresses: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Address → the document that waits here."""
         found: dict[str, dict[str, Any]] = {}
-        for some in batches(addresses):
+        for some in batch_values(addresses):
             rows = self._db.execute(f"SELECT address, body FROM document WHERE address IN ({_marks(some)})", some)  # noqa: S608
             found |= {address: orjson.loads(body) for address, body in rows}
         return found
 
-    def relate(self, claim: str, type_: str, other: str, note: str | None = None) -> None:
+    def add_relation(self, claim: str, type_: str, other: str, note: str | None = None) -> None:
         """Take in a relation between two claims."""
         self._db.execute(
             "INSERT INTO relation (claim, type, other, note) VALUES (?, ?, ?, ?)", (claim, type_, other, note)
         )
 
-    def series(self, name: str, *, running: bool) -> int:
+    def series_number(self, name: str, *, running: bool) -> int:
         """The number of a series of figures; new ones get the next."""
-        if name not in self._series:
-            if len(self._series) >= 20_000:  # noqa: PLR2004 - so many names are some megabytes
-                self._series.clear()
+        if name not in self._series_numbers:
+            if len(self._series_numbers) >= 20_000:  # noqa: PLR2004 - so many names are some megabytes
+                self._series_numbers.clear()
             self._db.execute("INSERT OR IGNORE INTO series (name, running) VALUES (?, ?)", (name, running))
-            self._series[name] = self._db.execute("SELECT n FROM series WHERE name = ?", (name,)).fetchone()[0]
-        return self._series[name]
+            self._series_numbers[name] = self._db.execute("SELECT n FROM series WHERE name = ?", (name,)).fetchone()[0]
+        return self._series_numbers[name]
 
     def refuse(self, row: int, file: str, line: int, reasons: Sequence[str]) -> None:
         """Note that a row is refused, and why."""
         self._db.execute("INSERT INTO refused VALUES (?, ?, ?, ?)", (row, file, line, orjson.dumps(list(reasons))))
 
-    def refused(self) -> Iterator[tuple[str, int, list[str]]]:
+    def refused_rows(self) -> Iterator[tuple[str, int, list[str]]]:
         """The refused rows and why, in reading order."""
         for file, line, reasons in self._db.execute("SELECT file, line, reasons FROM refused ORDER BY row"):
             yield file, line, orjson.loads(reasons)
 
-    def is_refused(self, row: int) -> list[str] | None:
+    def refusal_reasons(self, row: int) -> list[str] | None:
         """The reasons for which a row was refused, if it was."""
         found = self._db.execute("SELECT reasons FROM refused WHERE row = ?", (row,)).fetchone()
         return None if found is None else orjson.loads(found[0])
 
-    def staged_prints(self, prints: Iterable[str]) -> dict[str, str]:
+    def claims_by_fingerprint(self, prints: Iterable[str]) -> dict[str, str]:
         """Fingerprint → the claim that has it, or will: it waits here, or stands and was met by a row."""
         found: dict[str, str] = {}
-        for some in batches(prints):
-            by_short = {_short(print_): print_ for print_ in some}
+        for some in batch_values(prints):
+            by_short = {_shorten_fingerprint(print_): print_ for print_ in some}
             wanted = f"SELECT print, claim FROM claim WHERE print IN ({_marks(some)})"  # noqa: S608
             found |= {by_short[short]: claim for short, claim in self._db.execute(wanted, list(by_short))}
         return found
 
-    def ids_among(self, ids: Iterable[str]) -> set[str]:
+    def find_claim_ids(self, ids: Iterable[str]) -> set[str]:
         """Those of `ids` that some claim here has, or concerns."""
         found: set[str] = set()
-        for some in batches(ids):
-            if not self._by_id:
+        for some in batch_values(ids):
+            if not self._has_claim_index:
                 self._db.execute("CREATE INDEX claim_claim ON claim (claim)")
-                self._by_id = True
+                self._has_claim_index = True
             rows = self._db.execute(f"SELECT claim FROM claim WHERE claim IN ({_marks(some)})", some)  # noqa: S608
             found |= {claim for (claim,) in rows}
         return found
@@ -153,14 +153,14 @@ class Stage:
         """Whether a document with this id waits here."""
         return self._db.execute("SELECT 1 FROM document WHERE id = ?", (id_,)).fetchone() is not None
 
-    def writes(self) -> bool:
+    def has_writes(self) -> bool:
         """Whether anything is to be written."""
         return self._db.execute("SELECT 1 FROM claim WHERE body <> x'7b7d' LIMIT 1").fetchone() is not None
 
-    def keys_among(self, keys: Iterable[str]) -> set[str]:
+    def find_keys(self, keys: Iterable[str]) -> set[str]:
         """Those of `keys` that some row here has."""
         found: set[str] = set()
-        for some in batches(keys):
+        for some in batch_values(keys):
             rows = self._db.execute(f"SELECT key FROM claim WHERE key IN ({_marks(some)})", some)  # noqa: S608
             found |= {key for (key,) in rows}
         return found
@@ -170,15 +170,15 @@ class Stage:
         for (body,) in self._db.execute("SELECT body FROM document ORDER BY n"):
             yield orjson.loads(body)
 
-    def to_write(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def pending_writes(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Claim and what is to be written of it, in reading order."""
         for claim, body in self._db.execute("SELECT claim, body FROM claim WHERE body <> x'7b7d' ORDER BY n"):
             yield claim, orjson.loads(body)
 
-    def cited_in(self, print_: str) -> set[str]:
+    def cited_documents(self, print_: str) -> set[str]:
         """The documents in which the rows here cite the claim that says this."""
         found = set()
-        for (body,) in self._db.execute("SELECT body FROM claim WHERE print = ?", (_short(print_),)):
+        for (body,) in self._db.execute("SELECT body FROM claim WHERE print = ?", (_shorten_fingerprint(print_),)):
             found |= {document for _, document, _ in orjson.loads(body).get("citations", [])}
         return found
 
@@ -186,7 +186,7 @@ class Stage:
         """The relations to be recorded."""
         yield from self._db.execute("SELECT claim, type, other, note FROM relation ORDER BY n")
 
-    def points(self) -> Iterator[tuple[int, int, str, int, str, float]]:
+    def series_points(self) -> Iterator[tuple[int, int, str, int, str, float]]:
         """Every dated number of each claim once, series by series and day by day.
 
         As (series, row, file, line, day, value).
@@ -203,7 +203,7 @@ class Stage:
                 claims.add(claim)
                 yield series, row, file, line, day, value
 
-    def series_name(self, n: int) -> tuple[str, bool]:
+    def read_series(self, n: int) -> tuple[str, bool]:
         """The name of a series, and whether it is a running total."""
         name, running = self._db.execute("SELECT name, running FROM series WHERE n = ?", (n,)).fetchone()
         return name, bool(running)
@@ -212,15 +212,15 @@ class Stage:
         """Whether claims will be related to each other."""
         return self._db.execute("SELECT 1 FROM relation LIMIT 1").fetchone() is not None
 
-    def counts(self) -> dict[str, int]:
+    def outcome_counts(self) -> dict[str, int]:
         """Outcome → how many claims."""
         return dict(self._db.execute("SELECT outcome, count(*) FROM claim GROUP BY outcome").fetchall())
 
 
-def batches(values: Iterable[str]) -> Iterator[list[str]]:
+def batch_values(values: Iterable[str]) -> Iterator[list[str]]:
     """The `values`, some at a time, each once among these."""
     rest = iter(values)
-    while some := list(islice(rest, BATCH)):
+    while some := list(islice(rest, VALUES_PER_QUERY)):
         yield list(dict.fromkeys(some))
 
 
@@ -228,6 +228,6 @@ def _marks(some: Sequence[str]) -> str:
     return ", ".join("?" * len(some))
 
 
-def _short(print_: str) -> bytes:
+def _shorten_fingerprint(print_: str) -> bytes:
     """Half of a fingerprint: 128 bits tell apart as many claims as a file can hold, and keep the index small."""
     return bytes.fromhex(print_[:32])

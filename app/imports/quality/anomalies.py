@@ -13,7 +13,7 @@ from typing import Final
 
 from app.comparison.figure import MAX_MAGNITUDE
 from app.enums import DescribedEnum
-from app.imports.quality.digit_errors import SLIPS, digit_relation
+from app.imports.quality.digit_errors import DIGIT_ERROR_NAMES, digit_relation
 
 
 class SmellKind(DescribedEnum):
@@ -35,7 +35,7 @@ class SmellKind(DescribedEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class RowLocation:
     """Where a row stands; places sort in reading order."""
 
     file: str
@@ -43,33 +43,33 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Smell:
+class Anomaly:
     """One oddity: its rows in reading order, and a sentence with the numbers."""
 
     kind: SmellKind
-    places: tuple[Place, ...]
+    locations: tuple[RowLocation, ...]
     detail: str
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class SeriesPoint:
     """One figure of one series: its value, else its lower, else its upper bound."""
 
-    place: Place
+    location: RowLocation
     end: date
     value: float
 
 
-def figure_smells(
-    place: Place, name: str, value: float | None, lower: float | None, upper: float | None
-) -> Iterator[Smell]:
+def find_figure_anomalies(
+    place: RowLocation, name: str, value: float | None, lower: float | None, upper: float | None
+) -> Iterator[Anomaly]:
     """Compare an estimate with its own bounds.
 
     An exact figure printed as a range of no width is no smell, nor is a count of 0 from 0 on.
     """
     if lower is not None and upper is not None and lower > upper:
-        detail = f"The lower bound of {name}, {spelled(lower)}, is above its upper bound, {spelled(upper)}."
-        yield Smell(SmellKind.estimate_outside_bounds, (place,), detail)
+        detail = f"The lower bound of {name}, {format_number(lower)}, is above its upper bound, {format_number(upper)}."
+        yield Anomaly(SmellKind.estimate_outside_bounds, (place,), detail)
         return
     if value is None or value == lower == upper:
         return
@@ -81,44 +81,46 @@ def figure_smells(
             continue
         if beyond:
             side = "below" if word == "lower" else "above"
-            detail = f"The estimate of {name}, {spelled(value)}, is {side} its {word} bound, {spelled(bound)}."
-            yield Smell(SmellKind.estimate_outside_bounds, (place,), detail)
+            detail = (
+                f"The estimate of {name}, {format_number(value)}, is {side} its {word} bound, {format_number(bound)}."
+            )
+            yield Anomaly(SmellKind.estimate_outside_bounds, (place,), detail)
         elif bound == value and not (value == 0 and word == "lower"):
-            detail = f"The {word} bound of {name} equals the estimate, {spelled(value)}."
-            yield Smell(SmellKind.bound_equals_estimate, (place,), detail)
+            detail = f"The {word} bound of {name} equals the estimate, {format_number(value)}."
+            yield Anomaly(SmellKind.bound_equals_estimate, (place,), detail)
 
 
-_NUMBER: Final = re.compile(
+_NUMBER_PATTERN: Final = re.compile(
     # Neither glued to letters nor hyphens (T-72, 2S19, 155mm, 2022-03-19) nor to the rest of a decimal or a date.
     r"(?<![^\W_])(?<![-./'’,#№])"
     r"(?P<number>[1-9]\d{0,2}(?:[,\u00a0\u202f\u2009 .'’]\d{3})+|\d{3,})"
     r"(?![^\W_]|[-/'’]|[.,]\d)",
 )
-_UNIT: Final = re.compile(r"\s?(?:[%°]|(?:mm|cm|m|km|kg|g|t|kt|kV|kW|MW|hp|mi|ft|lb)\b)", re.IGNORECASE)
-_DESIGNATED: Final = re.compile(
+_UNIT_PATTERN: Final = re.compile(r"\s?(?:[%°]|(?:mm|cm|m|km|kg|g|t|kt|kV|kW|MW|hp|mi|ft|lb)\b)", re.IGNORECASE)
+_DESIGNATION_PATTERN: Final = re.compile(
     # What such a number says is which, or out of how many, not how many.
     r"(?:[№#]|\b(?:no|nr|per|unit|resolution|article|flight|law|decree|order|route)\b\.?)\s?$",
     re.IGNORECASE,
 )
-_YEARS: Final = range(1900, 2100)
-_LABEL_SHOWN: Final = 80
-_LOOK_BACK: Final = 16
+_PLAUSIBLE_YEARS: Final = range(1900, 2100)
+_MAX_LABEL_CHARACTERS: Final = 80
+_LOOKBEHIND_CHARACTERS: Final = 16
 """Enough for the longest of the words above: a label can be a whole page."""
 
 
-def label_smell(place: Place, column: str, label: str) -> Smell | None:
+def find_label_anomaly(place: RowLocation, column: str, label: str) -> Anomaly | None:
     """Find a number in a label, except in a model's name, a date, a calibre ("155 mm") or a base ("per 1,000")."""
-    for match in _NUMBER.finditer(label):
+    for match in _NUMBER_PATTERN.finditer(label):
         printed = match["number"]
         if (
             _is_date(printed)
-            or _UNIT.match(label, match.end())
-            or _DESIGNATED.search(label[max(match.start() - _LOOK_BACK, 0) : match.start()])
+            or _UNIT_PATTERN.match(label, match.end())
+            or _DESIGNATION_PATTERN.search(label[max(match.start() - _LOOKBEHIND_CHARACTERS, 0) : match.start()])
         ):
             continue
         shown = " ".join(label.split())
-        shown = shown if len(shown) <= _LABEL_SHOWN else shown[: _LABEL_SHOWN - 1] + "…"
-        return Smell(
+        shown = shown if len(shown) <= _MAX_LABEL_CHARACTERS else shown[: _MAX_LABEL_CHARACTERS - 1] + "…"
+        return Anomaly(
             SmellKind.number_in_label, (place,), f'The label in {column} carries the number {printed}: "{shown}".'
         )
     return None
@@ -128,17 +130,17 @@ def _is_date(printed: str) -> bool:
     if not printed.isascii() or not printed.isdigit():
         return False
     if len(printed) == 8:  # noqa: PLR2004 - 20220319
-        return int(printed[:4]) in _YEARS and 1 <= int(printed[4:6]) <= 12 and 1 <= int(printed[6:]) <= 31  # noqa: PLR2004
-    return len(printed) == 4 and int(printed) in _YEARS  # noqa: PLR2004
+        return int(printed[:4]) in _PLAUSIBLE_YEARS and 1 <= int(printed[4:6]) <= 12 and 1 <= int(printed[6:]) <= 31  # noqa: PLR2004
+    return len(printed) == 4 and int(printed) in _PLAUSIBLE_YEARS  # noqa: PLR2004
 
 
-_LONGEST_DAY: Final = 12
+_MAX_DAY_DIGITS: Final = 12
 """More digits than a day number can have: Python refuses to read very long ones."""
 
 
-def day_smell(place: Place, column: str, day: object, on: date, first: date) -> Smell | None:
+def find_day_anomaly(place: RowLocation, column: str, day: object, on: date, first: date) -> Anomaly | None:
     """Compare a row's day number with its date, the day `first` being day 1; what is no whole number is passed over."""
-    number = _whole(day)
+    number = _parse_whole_number(day)
     expected = (on - first).days + 1
     if number is None or number == expected:
         return None
@@ -146,7 +148,7 @@ def day_smell(place: Place, column: str, day: object, on: date, first: date) -> 
         meant = f" is {first + timedelta(days=number - 1)}"
     except OverflowError:
         meant = " is no date"
-    return Smell(
+    return Anomaly(
         SmellKind.day_contradicts_date,
         (place,),
         f"Day {number:,} in {column}{meant}, counted from {first} as day 1, but the row is dated {on}, "
@@ -154,36 +156,36 @@ def day_smell(place: Place, column: str, day: object, on: date, first: date) -> 
     )
 
 
-def _whole(day: object) -> int | None:
+def _parse_whole_number(day: object) -> int | None:
     if isinstance(day, bool):
         return None
     if isinstance(day, str):
         text = day.strip()
-        return int(text) if re.fullmatch(rf"-?[0-9]{{1,{_LONGEST_DAY}}}", text) else None
+        return int(text) if re.fullmatch(rf"-?[0-9]{{1,{_MAX_DAY_DIGITS}}}", text) else None
     if isinstance(day, float):
         return int(day) if day.is_integer() and abs(day) < MAX_MAGNITUDE else None
     return day if isinstance(day, int) and abs(day) < MAX_MAGNITUDE else None
 
 
-def differing_transcriptions(
-    name: str, on: date, one: float, other: float, places: Iterable[Place], other_document: str
-) -> Smell:
+def transcription_anomaly(
+    name: str, on: date, one: float, other: float, places: Iterable[RowLocation], other_document: str
+) -> Anomaly:
     """Say that two transcriptions of one figure differ, and by which slip where one explains it."""
     relation = digit_relation(one, other)
-    slip = f": {SLIPS[relation]}" if relation in SLIPS else ""
-    return Smell(
+    slip = f": {DIGIT_ERROR_NAMES[relation]}" if relation in DIGIT_ERROR_NAMES else ""
+    return Anomaly(
         SmellKind.transcriptions_differ,
         tuple(sorted(places)),
-        f"For {on}, {name} is {spelled(one)} here and {spelled(other)} in {other_document}{slip}.",
+        f"For {on}, {name} is {format_number(one)} here and {format_number(other)} in {other_document}{slip}.",
     )
 
 
-def places_of(*points: Point) -> tuple[Place, ...]:
+def locations_of(*points: SeriesPoint) -> tuple[RowLocation, ...]:
     """Where some points stand, in reading order."""
-    return tuple(sorted(point.place for point in points))
+    return tuple(sorted(point.location for point in points))
 
 
-def spelled(number: float) -> str:
+def format_number(number: float) -> str:
     """A number as it is read."""
     if math.isfinite(number) and abs(number) < MAX_MAGNITUDE and number == int(number):
         return f"{int(number):,}"

@@ -6,15 +6,15 @@ from typing import Final, Literal
 from app.comparison.figure import MAX_MAGNITUDE, format_canonical_number
 
 DigitRelation = Literal["one_digit", "swapped", "dropped_or_added", "none"]
-Repair = tuple[DigitRelation, int]
+DigitRepair = tuple[DigitRelation, int]
 """What slipped, and the number that it was before."""
 
-SLIPS: Final[dict[DigitRelation, str]] = {
+DIGIT_ERROR_NAMES: Final[dict[DigitRelation, str]] = {
     "one_digit": "a slip of one digit",
     "swapped": "two digits swapped",
     "dropped_or_added": "one digit dropped or added",
 }
-REPAIRS: Final[dict[DigitRelation, str]] = {
+DIGIT_REPAIR_NAMES: Final[dict[DigitRelation, str]] = {
     "one_digit": "one other digit",
     "swapped": "two digits swapped",
     "dropped_or_added": "one digit more or less",
@@ -42,39 +42,39 @@ def digit_relation(one: float, other: float) -> DigitRelation:
     return "none"
 
 
-def repaired(value: float, low: float, high: float) -> Repair | None:
+def find_digit_repair(value: float, low: float, high: float) -> DigitRepair | None:
     """Find the slip of one digit that explains why a whole number is not between two others, and what it was before.
 
     Changing the last digits brings nearly anything between neighbours that lie far enough apart, so it explains a
     figure only where what is changed is large beside the room between them. Costs a few steps for each digit.
     """
-    if not is_whole(value) or low < 0 or high > MAX_MAGNITUDE:
+    if not is_whole_number(value) or low < 0 or high > MAX_MAGNITUDE:
         return None
     number, least, most = int(value), math.ceil(low), math.floor(high)
     room = 2 * (most - least + 1)
-    found = _changed(number, least, most, room)
+    found = _change_digit(number, least, most, room)
     if found is not None:
         return "one_digit", found
     if (least - number if number < least else number - most) < room:
         return None
-    found = _swapped(number, least, most)
-    return lengthened(value, low, high) if found is None else ("swapped", found)
+    found = _swap_digits(number, least, most)
+    return find_length_repair(value, low, high) if found is None else ("swapped", found)
 
 
-def lengthened(value: float, low: float, high: float) -> Repair | None:
+def find_length_repair(value: float, low: float, high: float) -> DigitRepair | None:
     """Find what one digit more or less would have made of a number that is not between two others."""
-    if not is_whole(value) or low < 0 or high > MAX_MAGNITUDE:
+    if not is_whole_number(value) or low < 0 or high > MAX_MAGNITUDE:
         return None
-    found = _resized(int(value), math.ceil(low), math.floor(high))
+    found = _resize_number(int(value), math.ceil(low), math.floor(high))
     return None if found is None else ("dropped_or_added", found)
 
 
-def is_whole(value: float) -> bool:
+def is_whole_number(value: float) -> bool:
     """Whether a number is whole, positive, and one that a figure can have."""
     return 0 < value < MAX_MAGNITUDE and value == int(value)
 
 
-def _changed(number: int, least: int, most: int, room: int) -> int | None:
+def _change_digit(number: int, least: int, most: int, room: int) -> int | None:
     place = 1
     while place <= number:
         if place >= room:
@@ -87,7 +87,7 @@ def _changed(number: int, least: int, most: int, room: int) -> int | None:
     return None
 
 
-def _swapped(number: int, least: int, most: int) -> int | None:
+def _swap_digits(number: int, least: int, most: int) -> int | None:
     # Neighbouring digits only: those are what fingers swap, and fewer chances mean fewer false alarms.
     place = 1
     while place * 10 <= number:
@@ -99,7 +99,7 @@ def _swapped(number: int, least: int, most: int) -> int | None:
     return None
 
 
-def _resized(number: int, least: int, most: int) -> int | None:
+def _resize_number(number: int, least: int, most: int) -> int | None:
     place = 1
     while place <= number:
         shorter = number // (place * 10) * place + number % place

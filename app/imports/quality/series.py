@@ -6,83 +6,85 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from app.imports.quality.anomalies import Point, Smell, SmellKind, places_of, spelled
-from app.imports.quality.digit_errors import REPAIRS, Repair, lengthened, repaired
+from app.imports.quality.anomalies import Anomaly, SeriesPoint, SmellKind, format_number, locations_of
+from app.imports.quality.digit_errors import DIGIT_REPAIR_NAMES, DigitRepair, find_digit_repair, find_length_repair
 
-_WINDOW: Final = 30
+_WINDOW_POINTS: Final = 30
 """How many of the latest points say what is usual in a series."""
-_KNOWN: Final = 7
+_MIN_POINTS: Final = 7
 """How many of them it takes before anything can be called unusual."""
-_JUMP: Final = 10
-_SLIP: Final = 5
-_ABOVE_PEAKS: Final = 1.5
+_JUMP_FACTOR: Final = 10
+_SLIP_FACTOR: Final = 5
+_PEAK_FACTOR: Final = 1.5
 """How many times what nine of ten of the latest stay below: missiles come in salvoes, and a salvo is no news."""
-_ABRUPT: Final = 3
+_ABRUPT_FACTOR: Final = 3
 """How often the figure before it a jump must be: a wave that builds up over weeks is no jump."""
-_SMALL: Final = 5
+_MIN_USUAL_SIZE: Final = 5
 """Below this, ten times the usual is still a small number, and chance makes small numbers."""
-_TWO_DIGITS: Final = 10
-_ALIKE: Final = 2
+_MIN_TWO_DIGIT_NUMBER: Final = 10
+_MAX_NEIGHBOUR_RATIO: Final = 2
 """How often one neighbour of a slip may be the other, where figures go up and down."""
-_REGULAR: Final = 0.8
+_MIN_REGULAR_SHARE: Final = 0.8
 """The share of steps that must be alike before a longer one is a gap."""
-_SHOWN: Final = 20
+_MAX_SHOWN_ROWS: Final = 20
 """How many rows of one date a smell names: a wrongly keyed series can put a million on one day."""
-_LISTED: Final = 5
+_MAX_LISTED_FIGURES: Final = 5
 
 
-def series_smells(name: str, points: Iterable[Point], *, running: bool) -> Iterator[Smell]:
+def find_series_anomalies(name: str, points: Iterable[SeriesPoint], *, running: bool) -> Iterator[Anomaly]:
     """Smell one series, given by date and then as read, in one pass that remembers only its latest points.
 
     Points of one date count as one: the figure that continues the series best. A figure that is not finite is passed
     over. `running` says that the figures are running totals.
     """
-    judge: _Judge = _Totals(name) if running else _Counts(name)
-    calendar = _Calendar(name)
-    last: Point | None = None
-    same: _SameDate | None = None
+    judge: _SeriesChecker = _TotalsChecker(name) if running else _CountsChecker(name)
+    calendar = _GapDetector(name)
+    last: SeriesPoint | None = None
+    same: _DateGroup | None = None
     finite = math.isfinite
     for point in points:
         if not finite(point.value):
             continue
         if last is not None and point.end == last.end:
             if same is None:
-                same = _SameDate(last)
+                same = _DateGroup(last)
             same.add(point)
             continue
         if last is not None:
             if same is not None:
-                yield same.smell(name)
-                last, same = same.fitting(judge.latest, running=running), None
-            yield from judge.take(last)
-            yield from calendar.step(last, point)
+                yield same.anomaly(name)
+                last, same = same.best_point(judge.latest, running=running), None
+            yield from judge.add_point(last)
+            yield from calendar.check_step(last, point)
         last = point
     if last is not None:
         if same is not None:
-            yield same.smell(name)
-            last = same.fitting(judge.latest, running=running)
-        yield from judge.take(last)
+            yield same.anomaly(name)
+            last = same.best_point(judge.latest, running=running)
+        yield from judge.add_point(last)
     yield from judge.finish()
 
 
-class _SameDate:
+class _DateGroup:
     """The points of one date, of which only so many are kept."""
 
-    def __init__(self, first: Point) -> None:
+    def __init__(self, first: SeriesPoint) -> None:
         self._points = {first.value: first}
-        self._places = [first.place]
+        self._locations = [first.location]
         self._count = 1
 
-    def add(self, point: Point) -> None:
+    def add(self, point: SeriesPoint) -> None:
         self._count += 1
         known = self._points.get(point.value)
         # The earlier row stands for equal figures, in whichever order they came.
-        if (known is None and len(self._points) < _SHOWN) or (known is not None and point.place < known.place):
+        if (known is None and len(self._points) < _MAX_SHOWN_ROWS) or (
+            known is not None and point.location < known.location
+        ):
             self._points[point.value] = point
-        insort(self._places, point.place)
-        del self._places[_SHOWN:]
+        insort(self._locations, point.location)
+        del self._locations[_MAX_SHOWN_ROWS:]
 
-    def fitting(self, before: Point | None, *, running: bool) -> Point:
+    def best_point(self, before: SeriesPoint | None, *, running: bool) -> SeriesPoint:
         """The figure that continues the series best; where there is nothing to continue, the smallest."""
         points = self._points.values()
         if before is None:
@@ -90,20 +92,22 @@ class _SameDate:
         level = before.value
         return min(points, key=lambda point: (running and point.value < level, abs(point.value - level), point.value))
 
-    def smell(self, name: str) -> Smell:
-        figures = [spelled(value) for value in self._points]
-        if len(figures) > _LISTED:
-            figures[_LISTED - 1 :] = ["others"]
+    def anomaly(self, name: str) -> Anomaly:
+        figures = [format_number(value) for value in self._points]
+        if len(figures) > _MAX_LISTED_FIGURES:
+            figures[_MAX_LISTED_FIGURES - 1 :] = ["others"]
         end = next(iter(self._points.values())).end
         if len(figures) == 1:
             told = f"{'both' if self._count == 2 else 'all'} with {figures[0]}"  # noqa: PLR2004 - "both" is two
         else:
             told = f"with {', '.join(figures[:-1])} and {figures[-1]}"
         times = "twice" if self._count == 2 else f"{self._count:,} times"  # noqa: PLR2004
-        return Smell(SmellKind.duplicate_date, tuple(self._places), f"The series {name} has {end} {times}, {told}.")
+        return Anomaly(
+            SmellKind.duplicate_date, tuple(self._locations), f"The series {name} has {end} {times}, {told}."
+        )
 
 
-class _Usual:
+class _RunningMedian:
     """The latest numbers, kept sorted, so that their median costs next to nothing."""
 
     __slots__ = ("_order", "_sorted", "median")
@@ -118,58 +122,58 @@ class _Usual:
         ordered = self._sorted
         self._order.append(number)
         insort(ordered, number)
-        if len(ordered) > _WINDOW:
+        if len(ordered) > _WINDOW_POINTS:
             del ordered[bisect_left(ordered, self._order.popleft())]
         known = len(ordered)
-        if known >= _KNOWN:
+        if known >= _MIN_POINTS:
             # Halved first: the sum of two large floats can be infinite.
             self.median = ordered[(known - 1) // 2] / 2 + ordered[known // 2] / 2
 
-    def exceeded_by(self, number: float) -> bool:
+    def is_exceeded_by(self, number: float) -> bool:
         """Whether a number is a jump: far above the median, and above what now and then happens here."""
-        if number <= self.median * _JUMP:
+        if number <= self.median * _JUMP_FACTOR:
             return False
-        return number > self._sorted[len(self._sorted) * 9 // 10] * _ABOVE_PEAKS
+        return number > self._sorted[len(self._sorted) * 9 // 10] * _PEAK_FACTOR
 
 
-class _Calendar:
+class _GapDetector:
     """The usual step from date to date, and the steps that are longer."""
 
-    __slots__ = ("_early", "_name", "_steps", "_usual")
+    __slots__ = ("_name", "_steps", "_unjudged_steps", "_usual_days")
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._usual = 0
-        self._steps: deque[int] = deque(maxlen=_WINDOW)
-        self._early: list[tuple[Point, Point, int]] = []
+        self._usual_days = 0
+        self._steps: deque[int] = deque(maxlen=_WINDOW_POINTS)
+        self._unjudged_steps: list[tuple[SeriesPoint, SeriesPoint, int]] = []
 
-    def step(self, before: Point, after: Point) -> Iterable[Smell]:
+    def check_step(self, before: SeriesPoint, after: SeriesPoint) -> Iterable[Anomaly]:
         """Judge one step; the first few are judged when it is known what is usual."""
-        days = _bucket((after.end - before.end).days)
+        days = _round_to_calendar((after.end - before.end).days)
         steps = self._steps
         steps.append(days)
-        if len(steps) < _KNOWN:
-            self._early.append((before, after, days))
+        if len(steps) < _MIN_POINTS:
+            self._unjudged_steps.append((before, after, days))
             return ()
-        if days == self._usual and not self._early:
+        if days == self._usual_days and not self._unjudged_steps:
             return ()
-        counted = steps.count(self._usual)
+        counted = steps.count(self._usual_days)
         if counted * 2 <= len(steps):
-            self._usual = max(sorted(set(steps)), key=steps.count)
-            counted = steps.count(self._usual)
-        if counted < len(steps) * _REGULAR:
+            self._usual_days = max(sorted(set(steps)), key=steps.count)
+            counted = steps.count(self._usual_days)
+        if counted < len(steps) * _MIN_REGULAR_SHARE:
             return ()
-        pending, self._early = [*self._early, (before, after, days)], []
-        return [self._gap(*each) for each in pending if each[2] > self._usual * 1.5 > 0]
+        pending, self._unjudged_steps = [*self._unjudged_steps, (before, after, days)], []
+        return [self._gap(*each) for each in pending if each[2] > self._usual_days * 1.5 > 0]
 
-    def _gap(self, before: Point, after: Point, days: int) -> Smell:
-        missing = max(round(days / self._usual) - 1, 1)
-        word = {1: "daily", 7: "weekly", 30: "monthly", 91: "quarterly", 365: "yearly"}.get(self._usual)
-        rhythm = word or f"one date every {self._usual} days"
+    def _gap(self, before: SeriesPoint, after: SeriesPoint, days: int) -> Anomaly:
+        missing = max(round(days / self._usual_days) - 1, 1)
+        word = {1: "daily", 7: "weekly", 30: "monthly", 91: "quarterly", 365: "yearly"}.get(self._usual_days)
+        rhythm = word or f"one date every {self._usual_days} days"
         dates = "One date is" if missing == 1 else f"{missing:,} dates are"
-        return Smell(
+        return Anomaly(
             SmellKind.dates_missing,
-            places_of(before, after),
+            locations_of(before, after),
             f"{dates} missing from {self._name} between {before.end} and {after.end}; it is otherwise {rhythm}.",
         )
 
@@ -177,129 +181,133 @@ class _Calendar:
 _CALENDAR_STEPS: Final = ((30, 28, 31), (91, 89, 92), (365, 365, 366))
 
 
-def _bucket(days: int) -> int:
+def _round_to_calendar(days: int) -> int:
     """Count months, quarters and years as alike, however many days they have."""
     if days < 28:  # noqa: PLR2004 - no month is shorter
         return days
     return next((usual for usual, low, high in _CALENDAR_STEPS if low <= days <= high), days)
 
 
-class _Judge:
+class _SeriesChecker:
     """Sees the points of a series one after another, and judges one point late: a slip needs both neighbours."""
 
     __slots__ = ("_before", "_name", "latest")
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._before: Point | None = None
-        self.latest: Point | None = None
+        self._before: SeriesPoint | None = None
+        self.latest: SeriesPoint | None = None
 
-    def take(self, point: Point) -> Iterable[Smell]:
+    def add_point(self, point: SeriesPoint) -> Iterable[Anomaly]:
         before, middle = self._before, self.latest
         self.latest = point
         if middle is None:
             return ()
         if before is not None:
-            repair = self._repair(before.value, middle.value, point.value)
+            repair = self._find_repair(before.value, middle.value, point.value)
             if repair is not None:
                 # The slip is passed over: what comes next is measured against the point before it.
-                return (_slip(self._name, before, middle, point, repair),)
+                return (_digit_anomaly(self._name, before, middle, point, repair),)
         self._before = middle
-        return self._judge(before, middle)
+        return self._check_point(before, middle)
 
-    def finish(self) -> Iterable[Smell]:
-        return () if self.latest is None else self._judge(self._before, self.latest)
+    def finish(self) -> Iterable[Anomaly]:
+        return () if self.latest is None else self._check_point(self._before, self.latest)
 
-    def _repair(self, before: float, value: float, after: float) -> Repair | None:
+    def _find_repair(self, before: float, value: float, after: float) -> DigitRepair | None:
         raise NotImplementedError
 
-    def _judge(self, before: Point | None, point: Point) -> Iterable[Smell]:
+    def _check_point(self, before: SeriesPoint | None, point: SeriesPoint) -> Iterable[Anomaly]:
         raise NotImplementedError
 
 
-class _Totals(_Judge):
+class _TotalsChecker(_SeriesChecker):
     """Judges running totals by their order and their growth."""
 
     __slots__ = ("_growth", "_rate")
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._growth = _Usual()
-        self._rate = _Usual()
+        self._growth = _RunningMedian()
+        self._rate = _RunningMedian()
 
-    def _repair(self, before: float, value: float, after: float) -> Repair | None:
+    def _find_repair(self, before: float, value: float, after: float) -> DigitRepair | None:
         if before <= value <= after or before > after:
             return None
-        return repaired(value, before, after)
+        return find_digit_repair(value, before, after)
 
-    def _judge(self, before: Point | None, point: Point) -> Iterable[Smell]:
+    def _check_point(self, before: SeriesPoint | None, point: SeriesPoint) -> Iterable[Anomaly]:
         if before is None or point.value == before.value:
             return ()
         growth = point.value - before.value
         if growth < 0:
-            detail = f"The running total of {self._name} falls from {_dated(before)} to {_dated(point)}."
-            return (Smell(SmellKind.total_falls, places_of(before, point), detail),)
+            detail = f"The running total of {self._name} falls from {_format_point(before)} to {_format_point(point)}."
+            return (Anomaly(SmellKind.total_falls, locations_of(before, point), detail),)
         rate = growth / max((point.end - before.end).days, 1)
         # Growth outright as well as by the day: where a source is silent for weeks, one more in a day is no jump.
-        unusual = self._rate.exceeded_by(rate) and self._growth.exceeded_by(growth)
+        unusual = self._rate.is_exceeded_by(rate) and self._growth.is_exceeded_by(growth)
         usual = self._rate.median
         self._growth.add(growth)
         self._rate.add(rate)
         if not unusual:
             return ()
         detail = (
-            f"The running total of {self._name} jumps by {spelled(growth)} from {_dated(before)} to {_dated(point)}; "
-            f"it usually grows by about {_rough(usual)} a day."
+            f"The running total of {self._name} jumps by {format_number(growth)} "
+            f"from {_format_point(before)} to {_format_point(point)}; "
+            f"it usually grows by about {_format_roughly(usual)} a day."
         )
-        return (Smell(SmellKind.jump, places_of(before, point), detail),)
+        return (Anomaly(SmellKind.jump, locations_of(before, point), detail),)
 
 
-class _Counts(_Judge):
+class _CountsChecker(_SeriesChecker):
     """Judges figures that each stand for themselves by their size."""
 
     __slots__ = ("_sizes",)
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._sizes = _Usual()
+        self._sizes = _RunningMedian()
 
-    def _repair(self, before: float, value: float, after: float) -> Repair | None:
+    def _find_repair(self, before: float, value: float, after: float) -> DigitRepair | None:
         low, high = (before, after) if before < after else (after, before)
-        if value < high * _SLIP and low < value * _SLIP:
+        if value < high * _SLIP_FACTOR and low < value * _SLIP_FACTOR:
             return None
         # Neighbours that are themselves far apart, and numbers of one digit, say nothing about a third.
-        if min(value, low) < _TWO_DIGITS or high > low * _ALIKE:
+        if min(value, low) < _MIN_TWO_DIGIT_NUMBER or high > low * _MAX_NEIGHBOUR_RATIO:
             return None
-        return lengthened(value, low, high)
+        return find_length_repair(value, low, high)
 
-    def _judge(self, before: Point | None, point: Point) -> Iterable[Smell]:
+    def _check_point(self, before: SeriesPoint | None, point: SeriesPoint) -> Iterable[Anomaly]:
         # Sizes, not values: excess deaths swing around zero, and their usual value says nothing about them.
         size = abs(point.value)
-        unusual = self._sizes.exceeded_by(size)
+        unusual = self._sizes.is_exceeded_by(size)
         usual = self._sizes.median
         self._sizes.add(size)
-        if not unusual or before is None or usual < _SMALL or size < _ABRUPT * abs(before.value):
+        if not unusual or before is None or usual < _MIN_USUAL_SIZE or size < _ABRUPT_FACTOR * abs(before.value):
             return ()
         detail = (
-            f"The figure of {self._name} is {_dated(point)}, more than ten times its usual size of about "
-            f"{_rough(usual)}; the one before it is {_dated(before)}."
+            f"The figure of {self._name} is {_format_point(point)}, more than ten times its usual size of about "
+            f"{_format_roughly(usual)}; the one before it is {_format_point(before)}."
         )
-        return (Smell(SmellKind.jump, places_of(before, point), detail),)
+        return (Anomaly(SmellKind.jump, locations_of(before, point), detail),)
 
 
-def _slip(name: str, before: Point, point: Point, after: Point, repair: Repair) -> Smell:
+def _digit_anomaly(
+    name: str, before: SeriesPoint, point: SeriesPoint, after: SeriesPoint, repair: DigitRepair
+) -> Anomaly:
     relation, figure = repair
-    return Smell(
+    return Anomaly(
         SmellKind.digit_slip,
-        places_of(before, point, after),
-        f"The figure of {name}, {_dated(point)}, is out of line with {_dated(before)} and {_dated(after)}; with "
-        f"{REPAIRS[relation]} it would lie between them (for example {figure:,}).",
+        locations_of(before, point, after),
+        f"The figure of {name}, {_format_point(point)}, is out of line "
+        f"with {_format_point(before)} and {_format_point(after)}; with "
+        f"{DIGIT_REPAIR_NAMES[relation]} it would lie between them (for example {figure:,}).",
     )
 
 
-def _rough(number: float) -> str:
-    return spelled(round(number) if abs(number) >= _SMALL * 2 else float(f"{number:.2g}"))
+def _format_roughly(number: float) -> str:
+    return format_number(round(number) if abs(number) >= _MIN_USUAL_SIZE * 2 else float(f"{number:.2g}"))
 
 
-def _dated(point: Point) -> str:
-    return f"{spelled(point.value)} ({point.end})"
+def _format_point(point: SeriesPoint) -> str:
+    return f"{format_number(point.value)} ({point.end})"

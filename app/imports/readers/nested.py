@@ -11,20 +11,20 @@ from typing import Any, Final, Protocol
 import ijson
 import orjson
 
-from app.imports.readers.options import FileRefused, Limits, Row, shown
-from app.imports.readers.text import Text
+from app.imports.readers.options import FileRefused, FileRow, ReadLimits, quote_text
+from app.imports.readers.text import DecodedText
 
 Event = tuple[str, Any]
 """What a parser found: start_map, map_key, end_map, start_array, end_array or the kind of a value; and the value."""
 
-STARTS: Final = frozenset({"start_map", "start_array"})
-ENDS: Final = frozenset({"end_map", "end_array"})
-PIECE: Final = 1 << 16
-LONG_NUMBER: Final = re.compile(r"[0-9]{19}")
-FAULTS: Final = (ijson.JSONError, ValueError)
+START_EVENTS: Final = frozenset({"start_map", "start_array"})
+END_EVENTS: Final = frozenset({"end_map", "end_array"})
+PIECE_SIZE: Final = 1 << 16
+LONG_NUMBER_PATTERN: Final = re.compile(r"[0-9]{19}")
+JSON_ERRORS: Final = (ijson.JSONError, ValueError)
 
 
-class Events(Protocol):
+class EventSource(Protocol):
     """A parser's findings, one after the other."""
 
     name: str
@@ -35,7 +35,7 @@ class Events(Protocol):
         """Each event. Raises FileRefused."""
         ...
 
-    def begin(self) -> None:
+    def begin_element(self) -> None:
         """Say that what was read is done with: refused is only what grows too long from here."""
 
 
@@ -44,43 +44,43 @@ class JsonEvents:
 
     line: int | None = None
 
-    def __init__(self, text: Text, again: Callable[[ExitStack], Text], limits: Limits) -> None:
+    def __init__(self, text: DecodedText, again: Callable[[ExitStack], DecodedText], limits: ReadLimits) -> None:
         """`again` opens the text once more, to find the place of a fault."""
         self.name = text.name
-        self._pieces = _utf8(text)
-        self._again = again
+        self._pieces = _encode_pieces(text)
+        self._reopen = again
         self._limits = limits
-        self._read = 0
-        self._begun = 0
+        self._bytes_read = 0
+        self._element_start = 0
 
-    def begin(self) -> None:
+    def begin_element(self) -> None:
         """As `Events.begin`."""
-        self._begun = self._read
+        self._element_start = self._bytes_read
 
     def read(self, size: int) -> bytes:
         """The next bytes, for ijson. Raises FileRefused where an element grows too long."""
         if size == 0:
             return b""
-        if self._read - self._begun > self._limits.row + PIECE:
+        if self._bytes_read - self._element_start > self._limits.row + PIECE_SIZE:
             raise FileRefused(
                 f"an element has more than {self._limits.row:,} bytes",
                 file=self.name,
                 hint="set `rows` to the path of the array that holds the rows",
             )
         data = next(self._pieces, b"")
-        self._read += len(data)
+        self._bytes_read += len(data)
         return data
 
     def __iter__(self) -> Iterator[Event]:
         """Each event. Raises FileRefused."""
         try:
             # as floats: ijson 3.6 makes the process crash over a Decimal or an integer that Python refuses to make
-            yield from ijson.basic_parse(self, buf_size=PIECE, use_float=True)
-        except FAULTS as fault:
-            raise self._refused(fault) from fault
+            yield from ijson.basic_parse(self, buf_size=PIECE_SIZE, use_float=True)
+        except JSON_ERRORS as fault:
+            raise self._refusal(fault) from fault
 
-    def _refused(self, fault: BaseException) -> FileRefused:
-        line, column = self._place()
+    def _refusal(self, fault: BaseException) -> FileRefused:
+        line, column = self._error_position()
         said = str(fault).strip("b'\"").split("\n")[0].split("\\n")[0]
         hint = "if each line is a document, set `format` to ndjson" if "trailing garbage" in said else None
         if "overflow" in said:
@@ -89,15 +89,15 @@ class JsonEvents:
             said = "half of a surrogate pair"
         return FileRefused(f"is not JSON: {said} (column {column})", file=self.name, line=line, hint=hint)
 
-    def _place(self) -> tuple[int, int]:
+    def _error_position(self) -> tuple[int, int]:
         """The line and column of the first fault: read again, and where it was, byte by byte."""
-        before = max(self._read - 2 * PIECE, 0)
+        before = max(self._bytes_read - 2 * PIECE_SIZE, 0)
         line, column, read = 1, 1, 0
         with ExitStack() as stack:
             found = ijson.sendable_list()
             parser = ijson.basic_parse_coro(found, use_float=True)
             try:
-                for data in _utf8(self._again(stack)):
+                for data in _encode_pieces(self._reopen(stack)):
                     for piece in [data] if read + len(data) <= before else map(bytes, zip(data, strict=True)):
                         parser.send(piece)
                         found.clear()
@@ -106,97 +106,99 @@ class JsonEvents:
                         column = len(piece) - piece.rfind(b"\n") if ends else column + len(piece)
                     read += len(data)
                 parser.close()
-            except FAULTS:
+            except JSON_ERRORS:
                 pass
         return line, column
 
 
-def _utf8(text: Text) -> Iterator[bytes]:
+def _encode_pieces(text: DecodedText) -> Iterator[bytes]:
     """The text in UTF-8, in pieces of at most `PIECE` characters."""
     for piece in text.pieces():
-        for at in range(0, len(piece), PIECE):
-            yield piece[at : at + PIECE].encode()
+        for at in range(0, len(piece), PIECE_SIZE):
+            yield piece[at : at + PIECE_SIZE].encode()
 
 
-class Tree:
+class NestedDocument:
     """The rows of a document."""
 
-    def __init__(self, events: Events, path: str | None, keyed: str | None, limits: Limits) -> None:
+    def __init__(self, events: EventSource, path: str | None, keyed: str | None, limits: ReadLimits) -> None:
         self._source = events
         self._events = iter(events)
         self._path = path.split(".") if path else []
         self._keyed = keyed
         self._limits = limits
-        self._number = 0
+        self._row_number = 0
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[FileRow]:
         """Each row. Raises FileRefused."""
         for kind, value in self._events:
             if kind == "nothing":  # an empty document
                 continue
-            yield from self._found(self._path, kind, value)
+            yield from self._rows_at(self._path, kind, value)
 
-    def _found(self, path: list[str], kind: str, value: Any) -> Iterator[Row]:  # noqa: ANN401 - any event's
+    def _rows_at(self, path: list[str], kind: str, value: Any) -> Iterator[FileRow]:  # noqa: ANN401 - any event's
         """The rows at `path`, of the value that begins with this event."""
         if not path:
             yield from self._rows(kind, value)
             return
         step, *further = path
         if kind != "start_map":
-            raise self._refused(f"the path {shown('.'.join(self._path))} leads into something that is no object")
+            raise self._refusal(f"the path {quote_text('.'.join(self._path))} leads into something that is no object")
         seen: list[str] = []
         found = False
         for key in self._keys():
             inner = next(self._events)
             if key == step:
                 if found:
-                    raise self._refused(f"{shown(step)} of the path to the rows is there twice")
+                    raise self._refusal(f"{quote_text(step)} of the path to the rows is there twice")
                 found = True
-                yield from self._found(further, *inner)
+                yield from self._rows_at(further, *inner)
             else:
                 seen = [*seen, key][:50]
                 self._skip(inner[0])
         if not found:
             near = difflib.get_close_matches(step, seen, n=1, cutoff=0.5)
             hint = f"did you mean `{near[0]}`?" if near else "set `rows` to a path that the document has"
-            raise self._refused(f"there is nothing at {shown('.'.join(self._path))}", hint=hint)
+            raise self._refusal(f"there is nothing at {quote_text('.'.join(self._path))}", hint=hint)
 
-    def _rows(self, kind: str, value: Any) -> Iterator[Row]:  # noqa: ANN401 - any event's
+    def _rows(self, kind: str, value: Any) -> Iterator[FileRow]:  # noqa: ANN401 - any event's
         name = self._source.name
         if kind == "start_array":
             if self._keyed is not None:
-                raise self._refused("the rows are a list: there are no keys for the column of `keyed`")
+                raise self._refusal("the rows are a list: there are no keys for the column of `keyed`")
             for inner in self._events:
                 if inner[0] == "end_array":
                     return
-                line = self._next()
-                data = self._built(*inner)
+                line = self._next_row_number()
+                data = self._build_value(*inner)
                 if not isinstance(data, dict):
-                    raise self._refused("is not an object", line=line)
-                yield Row(name, line, data)
+                    raise self._refusal("is not an object", line=line)
+                yield FileRow(name, line, data)
         elif kind == "start_map" and self._keyed is not None:
             for key in self._keys():
-                line = self._next()
-                data = self._built(*next(self._events))
-                yield Row(name, line, self._with_key(key, data, line))
+                line = self._next_row_number()
+                data = self._build_value(*next(self._events))
+                yield FileRow(name, line, self._with_key(key, data, line))
         elif kind == "start_map":
-            line = self._next()
-            yield Row(name, line, self._built(kind, value))
+            line = self._next_row_number()
+            yield FileRow(name, line, self._build_value(kind, value))
         else:
-            raise self._refused("holds a single value, no rows")
+            raise self._refusal("holds a single value, no rows")
 
-    def _next(self) -> int:
+    def _next_row_number(self) -> int:
         """The place of the next row."""
-        self._source.begin()
-        self._number += 1
-        return self._source.line or self._number
+        self._source.begin_element()
+        self._row_number += 1
+        return self._source.line or self._row_number
 
     def _with_key(self, key: str, data: Any, line: int) -> dict[str, Any]:  # noqa: ANN401 - any value
         name = self._keyed or ""
         row = {name: key, **(data if isinstance(data, dict) else {"value": data})}
         if row[name] != key:
-            raise self._refused(
-                f"the object at {shown(key)} has a field {shown(name)} of its own", line=line, hint="change `keyed`"
+            raise self._refusal(
+                f"the object at {quote_text(key)} has a field {quote_text(name)} of its own",
+                line=line,
+                hint="change `keyed`",
             )
         return row
 
@@ -205,97 +207,99 @@ class Tree:
         for kind, value in self._events:
             if kind == "end_map":
                 return
-            self._source.begin()
+            self._source.begin_element()
             yield value
 
     def _skip(self, kind: str) -> None:
-        depth = int(kind in STARTS)
+        depth = int(kind in START_EVENTS)
         while depth:
             kind, _value = next(self._events)
-            self._source.begin()
-            depth += (kind in STARTS) - (kind in ENDS)
+            self._source.begin_element()
+            depth += (kind in START_EVENTS) - (kind in END_EVENTS)
             if depth > self._limits.depth:
-                raise self._too_deep()
+                raise self._depth_refusal()
 
-    def _built(self, kind: str, value: Any) -> Any:  # noqa: ANN401 - any value
+    def _build_value(self, kind: str, value: Any) -> Any:  # noqa: ANN401 - any value
         """The value that begins with this event."""
-        if kind not in STARTS:
-            return self._plain(kind, value)
+        if kind not in START_EVENTS:
+            return self._check_scalar(kind, value)
         deepest = self._limits.depth
         outer: list[tuple[Any, str]] = []
         inside: Any = {} if kind == "start_map" else []
         key = ""
         for inner, found in self._events:
             if inner == "map_key":
-                key = self._plain("string", found)
+                key = self._check_scalar("string", found)
                 continue
-            if inner in ENDS:
+            if inner in END_EVENTS:
                 if not outer:
                     return inside
                 inside, key = outer.pop()
                 continue
-            item: Any = {} if inner == "start_map" else [] if inner == "start_array" else self._plain(inner, found)
+            item: Any = (
+                {} if inner == "start_map" else [] if inner == "start_array" else self._check_scalar(inner, found)
+            )
             if isinstance(inside, dict):
                 inside[key] = item
             else:
                 inside.append(item)
-            if inner in STARTS:
+            if inner in START_EVENTS:
                 outer.append((inside, key))
                 inside = item
                 if len(outer) >= deepest:
-                    raise self._too_deep()
-        raise self._refused("breaks off")
+                    raise self._depth_refusal()
+        raise self._refusal("breaks off")
 
-    def _plain(self, kind: str, value: Any) -> Any:  # noqa: ANN401 - any value
+    def _check_scalar(self, kind: str, value: Any) -> Any:  # noqa: ANN401 - any value
         if kind == "string":
             if "\0" in value:
-                raise self._refused("a text holds a NUL character")
+                raise self._refusal("a text holds a NUL character")
             if len(value) > self._limits.cell:
-                raise self._refused(f"a text has more than {self._limits.cell:,} characters")
+                raise self._refusal(f"a text has more than {self._limits.cell:,} characters")
         elif isinstance(value, float) and not math.isfinite(value):
-            raise self._refused("a number is too large")
+            raise self._refusal("a number is too large")
         return value
 
-    def _too_deep(self) -> FileRefused:
-        return self._refused(f"more than {self._limits.depth} lists and objects are inside each other")
+    def _depth_refusal(self) -> FileRefused:
+        return self._refusal(f"more than {self._limits.depth} lists and objects are inside each other")
 
-    def _refused(self, detail: str, *, line: int | None = None, hint: str | None = None) -> FileRefused:
+    def _refusal(self, detail: str, *, line: int | None = None, hint: str | None = None) -> FileRefused:
         """Why, at `line`, else at the row that was begun last."""
-        where = line or self._source.line or self._number or None
+        where = line or self._source.line or self._row_number or None
         unit = "element" if self._source.line is None else "line"
         return FileRefused(detail, file=self._source.name, line=where, hint=hint, unit=unit)
 
 
-def ndjson_rows(text: Text, limits: Limits) -> Iterator[Row]:
+def ndjson_rows(text: DecodedText, limits: ReadLimits) -> Iterator[FileRow]:
     """The object on each line of `text`. Raises FileRefused."""
     name = text.name
     for line, written in enumerate(text.lines(), 1):
-        text.row_ended = line
+        text.last_row_line = line
         if not written.strip():
             continue
         if len(written) > limits.row:
             raise FileRefused(f"has more than {limits.row:,} characters", file=name, line=line)
-        data = _line_value(written, name, line)
+        data = _parse_line(written, name, line)
         if not isinstance(data, dict):
             raise FileRefused("is not an object", file=name, line=line)
-        fault = fault_in(data, limits)
+        fault = find_value_fault(data, limits)
         if fault:
             raise FileRefused(fault, file=name, line=line)
-        yield Row(name, line, data)
+        yield FileRow(name, line, data)
 
 
-def _line_value(written: str, name: str, line: int) -> Any:  # noqa: ANN401 - any value
+def _parse_line(written: str, name: str, line: int) -> Any:  # noqa: ANN401 - any value
     try:
         data = orjson.loads(written)
         # orjson would make long integers floats; it has checked the line, so that the slower reader meets no surprise
-        return loads(written) if LONG_NUMBER.search(written) else data
+        return loads(written) if LONG_NUMBER_PATTERN.search(written) else data
     except JSONDecodeError as fault:  # orjson's error is one, too
         raise FileRefused(f"is not JSON: {fault.msg} (column {fault.colno})", file=name, line=line) from fault
     except ValueError as fault:
         raise FileRefused("a number is too long", file=name, line=line) from fault
 
 
-def fault_in(value: Any, limits: Limits, depth: int = 1) -> str | None:  # noqa: ANN401 - any value
+def find_value_fault(value: Any, limits: ReadLimits, depth: int = 1) -> str | None:  # noqa: ANN401 - any value
     """What a parsed value may not hold, if it does: NULs, texts too long, too deep a nesting."""
     if depth > limits.depth:
         return f"more than {limits.depth} lists and objects are inside each other"
@@ -306,7 +310,7 @@ def fault_in(value: Any, limits: Limits, depth: int = 1) -> str | None:  # noqa:
             if len(inner) > limits.cell:
                 return f"a text has more than {limits.cell:,} characters"
         elif isinstance(inner, (dict, list)):
-            fault = fault_in(inner, limits, depth + 1)
+            fault = find_value_fault(inner, limits, depth + 1)
             if fault:
                 return fault
     return None

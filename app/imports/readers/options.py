@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from app.http.schema_types import Input
 
-NO_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"})
+UNSUPPORTED_CODECS = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"})
 """Python's names of codecs that take text but are no encodings of files, or slow ones."""
 
 
@@ -79,11 +79,11 @@ class FileOptions(Input):
 
     @field_validator("encoding")
     @classmethod
-    def _known(cls, name: str | None) -> str | None:
+    def _check_encoding(cls, name: str | None) -> str | None:
         if name is None:
             return None
         try:
-            known = codecs.lookup(name).name not in NO_CHARSETS and isinstance("a".encode(name), bytes)
+            known = codecs.lookup(name).name not in UNSUPPORTED_CODECS and isinstance("a".encode(name), bytes)
         except (LookupError, UnicodeError, ValueError):
             known = False
         if not known:
@@ -92,20 +92,20 @@ class FileOptions(Input):
 
     @field_validator("delimiter", "quote")
     @classmethod
-    def _one_mark(cls, mark: str | None) -> str | None:
+    def _check_mark(cls, mark: str | None) -> str | None:
         if mark is not None and mark in {"\0", "\r", "\n"}:
             raise PydanticCustomError("mark", "Expected a character that does not end a line")
         return mark
 
     @model_validator(mode="after")
-    def _apart(self) -> Self:
+    def _check_marks_differ(self) -> Self:
         if self.delimiter is not None and self.delimiter == self.quote:
             raise PydanticCustomError("mark", "The delimiter and the quote are the same character")
         return self
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ReadLimits:
     """How much of a file is read before it is refused."""
 
     cell: int = 1_000_000
@@ -126,7 +126,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FileRow:
     """One row of a file: an object, or a line's cells by column name."""
 
     file: str
@@ -172,7 +172,7 @@ class MappingRefused(Exception):
     """A mapping that cannot be used: what is wrong, and where in it."""
 
 
-def shown(text: object) -> str:
+def quote_text(text: object) -> str:
     """`text` as a refusal quotes it: in one short line."""
     line = "".join(c if c.isprintable() else " " for c in str(text)[:200])
     return f"“{line[:60]}…”" if len(line) > 60 else f"“{line}”"  # noqa: PLR2004 - as long as a name is

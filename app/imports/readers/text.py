@@ -8,10 +8,10 @@ from typing import Final
 
 from charset_normalizer import from_bytes
 
-from app.imports.readers.archives import CHUNK, Stream
-from app.imports.readers.options import FileRefused, Limits
+from app.imports.readers.archives import CHUNK_BYTES, UnpackedStream
+from app.imports.readers.options import FileRefused, ReadLimits
 
-MARKS: Final = (
+BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -19,20 +19,20 @@ MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 """Byte order marks; UTF-32 first, as its mark begins with that of UTF-16."""
-GUESSED: Final = ["cp1251", "cp1252", "koi8_r", "cp866"]
+GUESSED_ENCODINGS: Final = ["cp1251", "cp1252", "koi8_r", "cp866"]
 """Encodings that are guessed; with more of them (1250, 1254, …), told apart by few letters, every guess were worse."""
-SAMPLE: Final = 1 << 16
-MIXED: Final = 4
+SAMPLE_BYTES: Final = 1 << 16
+MAX_BAD_BYTES_RATIO: Final = 4
 """A file is broken UTF-8, not another encoding, from one good sequence for so many bad bytes."""
 
 
-def find_encoding(stream: Stream) -> str:
+def detect_encoding(stream: UnpackedStream) -> str:
     """The encoding of `stream`, as Python names it: by mark, else UTF-8, else a guess from lines with more than ASCII.
 
     Reads up to the first bytes that are not ASCII, and a sample from there. Raises FileRefused if nothing fits.
     """
     data = stream.read()
-    for mark, name in MARKS:
+    for mark, name in BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return name
     while data.isascii():
@@ -44,26 +44,26 @@ def find_encoding(stream: Stream) -> str:
     text = decoder.decode(data)
     bad = sum("\udc80" <= letter <= "\udcff" for letter in text)
     good = sum(letter > "\x7f" for letter in text) - bad
-    if good * MIXED >= bad:
+    if good * MAX_BAD_BYTES_RATIO >= bad:
         return "utf-8"
-    telling = b"\n".join(line for line in data.splitlines() if not line.isascii())[:SAMPLE]
-    best = from_bytes(telling, cp_isolation=GUESSED).best()
+    telling = b"\n".join(line for line in data.splitlines() if not line.isascii())[:SAMPLE_BYTES]
+    best = from_bytes(telling, cp_isolation=GUESSED_ENCODINGS).best()
     if best is None:
         raise FileRefused("its encoding is not known", file=stream.name, hint="set `encoding`, e.g. windows-1250")
     return str(best.encoding)
 
 
-def plain_name(encoding: str) -> str:
+def display_encoding(encoding: str) -> str:
     """`encoding` as a report names it."""
     return {"utf-8-sig": "utf-8", "cp1251": "windows-1251", "cp1252": "windows-1252"}.get(encoding, encoding)
 
 
-class Text:
+class DecodedText:
     """A file's text, decoded strictly and piece by piece."""
 
-    def __init__(self, stream: Stream, encoding: str, limits: Limits) -> None:
+    def __init__(self, stream: UnpackedStream, encoding: str, limits: ReadLimits) -> None:
         self.name = stream.name
-        self.row_ended = 0
+        self.last_row_line = 0
         """The line that the reader's last whole row ended on; the reader sets it."""
         self._stream = stream
         self._limits = limits
@@ -83,7 +83,7 @@ class Text:
         read = 0
         line = 1
         while True:
-            data = self._stream.read(CHUNK)
+            data = self._stream.read(CHUNK_BYTES)
             waiting = len(decoder.getstate()[0])
             try:
                 text = decoder.decode(data, final=not data)
@@ -91,13 +91,13 @@ class Text:
                 byte = read - waiting + fault.start
                 line += fault.object[: fault.start].count(b"\n")
                 raise FileRefused(
-                    f"byte {byte} is not {plain_name(self._encoding)}",
+                    f"byte {byte} is not {display_encoding(self._encoding)}",
                     file=self.name,
                     line=line,
                     hint="the file mixes encodings, or `encoding` names another one",
                 ) from fault
             except UnicodeError as fault:
-                raise FileRefused(f"is not {plain_name(self._encoding)}: {fault}", file=self.name) from fault
+                raise FileRefused(f"is not {display_encoding(self._encoding)}: {fault}", file=self.name) from fault
             if text:
                 yield text
                 line += text.count("\n")
@@ -115,13 +115,13 @@ class Text:
                 count += max(len(split_lines(rest + text[: text.index("\0")])), 1)
                 raise FileRefused("holds a NUL character", file=self.name, line=count, hint="is it text in UTF-16?")
             # all lines of the last piece were taken: did a row end in it?
-            ended, since = (ended, since + last) if ended == self.row_ended else (self.row_ended, 0)
+            ended, since = (ended, since + last) if ended == self.last_row_line else (self.last_row_line, 0)
             last = len(text)
             if since > self._limits.row or len(rest) > self._limits.row:
                 raise FileRefused(
                     f"the row that begins here has more than {self._limits.row:,} characters",
                     file=self.name,
-                    line=self.row_ended + 1,
+                    line=self.last_row_line + 1,
                     hint="is a quote opened and never closed?",
                 )
             found = split_lines(rest + text)

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.imports.mappings.inspect import LOOKED_AT, formats_of, look_at
-from app.imports.mappings.mapper import MappedPlan
+from app.imports.mappings.inspect import MAX_INSPECTED_ROWS, matching_date_formats, profile_file
+from app.imports.mappings.mapper import MappingRowMapper
 from app.imports.mappings.propose import draft_mapping
-from app.imports.mappings.schema import made_mapping, read_mapping
-from app.imports.readers.reader import FileRefused, Reading
+from app.imports.mappings.schema import parse_mapping, validate_mapping
+from app.imports.readers.options import FileRefused
+from app.imports.readers.reader import FileReader
 from tests.imports.readers.given_files import make_workbook, write_file
 
 DAILY = {f"2022-03-{day:02}": {"deaths": day, "total": 100 + day} for day in range(1, 8)}
@@ -40,10 +41,10 @@ def filled(draft: str) -> str:
 
 def claims(path: Path, draft: str) -> list[dict[str, Any]]:
     """What the rows of a file become once the draft is filled in."""
-    plan = MappedPlan("draft", read_mapping(filled(draft), "draft"))
-    made = [plan.draft(row) for row in Reading([path], plan.options)]
+    plan = MappingRowMapper("draft", parse_mapping(filled(draft), "draft"))
+    made = [plan.map_row(row) for row in FileReader([path], plan.options)]
     assert [each.faults for each in made if each.faults] == []
-    return [draft.given for each in made for draft in each.drafts]
+    return [draft.claim_input for each in made for draft in each.drafts]
 
 
 FILES: dict[str, tuple[str, str | bytes, list[Any]]] = {
@@ -143,7 +144,7 @@ def test_months_are_proposed_as_months(tmp_path: Path, cells: list[str], pick: d
 
 @pytest.mark.parametrize("text", ["1545-06-03", "154563", "12.5", "12.53", "2022-13-01", "abc", "7.5.3", "55 mm"])
 def test_numbers_and_words_are_no_dates(text: str) -> None:
-    assert formats_of(text) == ()
+    assert matching_date_formats(text) == ()
 
 
 def test_numbers_that_count_nothing_get_no_claim(tmp_path: Path) -> None:
@@ -195,9 +196,9 @@ def test_the_day_in_a_files_name_is_no_part_of_its_series(
     tmp_path: Path, name: str, series: str, day: str | None
 ) -> None:
     draft = drafted(tmp_path, name, "date,dead\n2022-03-01,1\n")
-    found = MappedPlan("draft", read_mapping(filled(draft), "draft"))
+    found = MappingRowMapper("draft", parse_mapping(filled(draft), "draft"))
     assert found.mapping.series == series
-    assert str(found.vintage(name)) == str(day)
+    assert str(found.vintage_of(name)) == str(day)
 
 
 def test_a_column_of_addresses_is_where_it_can_be_read(tmp_path: Path) -> None:
@@ -219,11 +220,11 @@ def test_a_file_without_numbers_gives_a_draft_too(tmp_path: Path) -> None:
 
 
 def test_no_more_rows_are_looked_at_than_are_promised(tmp_path: Path) -> None:
-    lines = "".join(f"2022-03-01,{n}\n" for n in range(LOOKED_AT))
+    lines = "".join(f"2022-03-01,{n}\n" for n in range(MAX_INSPECTED_ROWS))
     path = write_file(tmp_path, "a.csv", f"date,dead\n{lines}" + '"a cell that never ends')
-    assert f"a.csv: {LOOKED_AT:,} rows looked at" in draft_mapping(path)
+    assert f"a.csv: {MAX_INSPECTED_ROWS:,} rows looked at" in draft_mapping(path)
     with pytest.raises(FileRefused):
-        list(Reading([path], look_at(path).options))
+        list(FileReader([path], profile_file(path).options))
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "date,dead\n"])
@@ -253,4 +254,4 @@ ROWS = st.lists(
 @given(rows=ROWS)
 def test_whatever_a_file_holds_its_draft_is_a_mapping(tmp_path_factory: pytest.TempPathFactory, rows: Any) -> None:
     path = write_file(tmp_path_factory.mktemp("given"), "a.json", json.dumps(rows))
-    MappedPlan("draft", made_mapping(tomllib.loads(filled(draft_mapping(path))), "draft"))
+    MappingRowMapper("draft", validate_mapping(tomllib.loads(filled(draft_mapping(path))), "draft"))

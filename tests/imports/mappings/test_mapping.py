@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.imports.mappings.expressions import MOST_GROWTH, read_path
-from app.imports.mappings.mapper import MappedPlan
-from app.imports.mappings.schema import Mapping, load_mapping, made_mapping, read_mapping, shipped_mappings
-from app.imports.pipeline.row_mapping import Drafted
-from app.imports.readers.options import MappingRefused, Row
+from app.imports.mappings.expressions import MAX_PATH_GROWTH, compile_path
+from app.imports.mappings.mapper import MappingRowMapper
+from app.imports.mappings.schema import Mapping, load_shipped_mapping, parse_mapping, shipped_mappings, validate_mapping
+from app.imports.pipeline.row_mapping import MappedRow
+from app.imports.readers.options import FileRow, MappingRefused
 
 CLAIM = {
     "category": "killed",
@@ -28,13 +28,15 @@ ROW = {"date": "2022-03-25", "dead": 1351}
 BOTH = {"lower_inclusive": True, "upper_inclusive": True}
 
 
-def plan(claim: dict[str, Any], /, **more: Any) -> MappedPlan:
+def plan(claim: dict[str, Any], /, **more: Any) -> MappingRowMapper:
     """The plan of a mapping with one claim, `dead`, that says `claim` of itself."""
-    return MappedPlan("test", made_mapping({"title": "T", "claim": CLAIM, "claims": {"dead": claim}, **more}, "test"))
+    return MappingRowMapper(
+        "test", validate_mapping({"title": "T", "claim": CLAIM, "claims": {"dead": claim}, **more}, "test")
+    )
 
 
-def drafted(claim: dict[str, Any], row: dict[str, Any], vintage: date | None = None, /, **more: Any) -> Drafted:
-    return plan(claim, **more).draft(Row("losses_asof_2025-01-01.csv", 3, {**ROW, **row}), vintage)
+def drafted(claim: dict[str, Any], row: dict[str, Any], vintage: date | None = None, /, **more: Any) -> MappedRow:
+    return plan(claim, **more).map_row(FileRow("losses_asof_2025-01-01.csv", 3, {**ROW, **row}), vintage)
 
 
 def made(claim: dict[str, Any], row: dict[str, Any], /, **more: Any) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def made(claim: dict[str, Any], row: dict[str, Any], /, **more: Any) -> dict[str
     found = drafted(claim, row, **more)
     assert found.faults == []
     (draft,) = found.drafts
-    return draft.given
+    return draft.claim_input
 
 
 def note(given: Any, row: dict[str, Any]) -> Any:
@@ -169,8 +171,8 @@ def test_a_path_is_jmespath_and_cannot_grow_without_bounds(path: str, told: str)
 
 def test_a_path_may_list_much_as_long_as_it_lists_it_once() -> None:
     objects = ", ".join(f"{{name: '{n}', dead: a{n}, hurt: b{n}}}" for n in range(40))
-    assert len(read_path(f"[{objects}]")({"a7": 1})) == 40
-    assert MOST_GROWTH >= 40 * 3
+    assert len(compile_path(f"[{objects}]")({"a7": 1})) == 40
+    assert MAX_PATH_GROWTH >= 40 * 3
 
 
 def test_a_template_cannot_grow_without_bounds() -> None:
@@ -250,7 +252,7 @@ def test_a_figure_is_read_as_it_is_printed_or_not_at_all(
 @pytest.mark.parametrize("cell", [None, "", "–", "n/a", "null"])
 def test_no_figure_is_no_claim(cell: str | None) -> None:
     found = drafted({}, {"dead": cell})
-    assert (found.drafts, found.faults, found.skipped) == ([], [], None)
+    assert (found.drafts, found.faults, found.skip_reason) == ([], [], None)
 
 
 def test_a_statement_without_a_figure_has_its_words() -> None:
@@ -318,13 +320,16 @@ def test_a_claim_of_each_member_of_a_list() -> None:
     claim = {"over": "regions", "place": {"column": "name"}, "figure": {"printed": {"column": "n"}}}
     row = {"regions": [{"name": "kyiv", "n": 3}, {"name": "sumy", "n": 4}, {"name": "lviv"}]}
     drafts = drafted(claim, row).drafts
-    assert [(each.given["place"], each.given["figure"]["value"]) for each in drafts] == [("kyiv", 3), ("sumy", 4)]
-    assert drafts[0].given["date"] == "2022-03-25", "the columns of the row are there too"
+    assert [(each.claim_input["place"], each.claim_input["figure"]["value"]) for each in drafts] == [
+        ("kyiv", 3),
+        ("sumy", 4),
+    ]
+    assert drafts[0].claim_input["date"] == "2022-03-25", "the columns of the row are there too"
 
 
 def test_members_that_are_no_objects_are_the_column_value() -> None:
     found = drafted({"over": "days", "figure": {"printed": {"column": "value"}}}, {"days": [3, 4, None]})
-    assert [each.given["figure"]["value"] for each in found.drafts] == [3, 4]
+    assert [each.claim_input["figure"]["value"] for each in found.drafts] == [3, 4]
 
 
 def test_one_object_is_a_list_of_one_and_nothing_is_none() -> None:
@@ -350,7 +355,7 @@ def test_one_object_is_a_list_of_one_and_nothing_is_none() -> None:
 )
 def test_rows_are_skipped_and_claims_left_out_by_conditions(condition: dict[str, Any], *, holds: bool) -> None:
     row = {"a": "fill", "n": 1, "list": [1]}
-    assert drafted({}, row, skip=[{**condition, "reason": "why"}]).skipped == ("why" if holds else None)
+    assert drafted({}, row, skip=[{**condition, "reason": "why"}]).skip_reason == ("why" if holds else None)
     assert len(drafted({"only": [condition]}, row).drafts) == holds
     assert len(drafted({"unless": [condition]}, row).drafts) == (not holds)
 
@@ -374,30 +379,30 @@ def test_a_row_is_known_again_by_its_key_and_the_claims_name() -> None:
 def test_the_day_of_a_file_is_read_off_its_name() -> None:
     vintage = {"key": ["{date}"], "date": {"column": "_file", "after": "_asof_", "before": "_"}}
     found = plan({}, series="dead", vintage=vintage)
-    assert found.vintage("dead_asof_2025-01-01_4d62.json") == date(2025, 1, 1)
-    assert found.vintage("dead.json") is None
+    assert found.vintage_of("dead_asof_2025-01-01_4d62.json") == date(2025, 1, 1)
+    assert found.vintage_of("dead.json") is None
     with pytest.raises(MappingRefused, match="which is no date"):
-        found.vintage("dead_asof_new_4d62.json")
+        found.vintage_of("dead_asof_new_4d62.json")
     dated = {**vintage, "date": {"column": "_file", "date": "%Y%m%d.csv"}}
     with pytest.raises(MappingRefused, match=r"The day of dead\.json cannot be read"):
-        plan({}, series="dead", vintage=dated).vintage("dead.json")
+        plan({}, series="dead", vintage=dated).vintage_of("dead.json")
 
 
 def test_the_day_of_a_file_is_a_column_of_its_rows() -> None:
     (draft,) = drafted({"note": "as of {_vintage}"}, {}, date(2025, 1, 1)).drafts
-    assert draft.given["note"] == "as of 2025-01-01"
+    assert draft.claim_input["note"] == "as of 2025-01-01"
 
 
 def test_labels_and_day_numbers_are_looked_at() -> None:
     found = drafted({}, {"type": "Tanks - 17594, of which"}, labels=["type"])
-    assert [smell.kind.value for smell in found.smells] == ["number_in_label"]
+    assert [smell.kind.value for smell in found.anomalies] == ["number_in_label"]
     check = {"column": "day", "date": {"column": "date"}, "first": "2022-02-24"}
-    assert drafted({}, {"day": 30}, days=[check]).smells == []
+    assert drafted({}, {"day": 30}, days=[check]).anomalies == []
     found = drafted({}, {"day": 31}, days=[check])
-    assert [smell.kind.value for smell in found.smells] == ["day_contradicts_date"]
+    assert [smell.kind.value for smell in found.anomalies] == ["day_contradicts_date"]
     assert len(found.drafts) == 1
     found = drafted({}, {"day": 31}, days=[{**check, "skip": True}])
-    assert (found.drafts, found.skipped) == ([], "`day` counts to another day than the date")
+    assert (found.drafts, found.skip_reason) == ([], "`day` counts to another day than the date")
 
 
 NEW = {
@@ -410,7 +415,7 @@ NEW = {
 def test_what_the_rows_name_is_recorded_again_for_each_attempt() -> None:
     found = plan({"place": {"column": "land", "slug": True}}, new=[NEW])
     for _ in range(2):
-        ((kind, slug, given),) = found.draft(Row("a", 1, {**ROW, "land": "Côte d'Ivoire"})).records
+        ((kind, slug, given),) = found.map_row(FileRow("a", 1, {**ROW, "land": "Côte d'Ivoire"})).records
         assert (kind.name, slug) == ("place", "cote-d-ivoire")
         assert given.model_dump(exclude_unset=True) == {"name": "Côte d'Ivoire", "parents": ["world"]}
 
@@ -505,13 +510,13 @@ def test_a_fault_of_what_all_claims_share_is_told_once() -> None:
 )
 def test_what_is_no_mapping_is_refused(text: str, told: str) -> None:
     with pytest.raises(MappingRefused) as wrong:
-        read_mapping(text, "test")
+        parse_mapping(text, "test")
     assert told in str(wrong.value)
 
 
 def test_an_unknown_mapping_names_those_that_there_are() -> None:
     with pytest.raises(MappingRefused, match="general-staff-a-personnel"):
-        load_mapping("personell")
+        load_shipped_mapping("personell")
 
 
 def test_what_a_claim_says_stands_over_what_all_share_table_by_table() -> None:
@@ -545,7 +550,7 @@ def test_any_toml_is_a_mapping_or_refused(claim: dict[str, Any], more: Any) -> N
     whole = {"title": "T", "claim": {**CLAIM, **claim}, "claims": {"dead": claim}}
     for given_ in (whole, {**whole, **more} if isinstance(more, dict) else {**whole, "claims": more}):
         try:
-            MappedPlan("test", made_mapping(given_, "test"))
+            MappingRowMapper("test", validate_mapping(given_, "test"))
         except MappingRefused:
             continue
 
@@ -581,11 +586,11 @@ WHOLE = plan(
 @settings(deadline=None, max_examples=400)
 @given(row=st.dictionaries(st.sampled_from(["date", "dead", "a", "b", "n"]), CELLS))
 def test_no_row_makes_a_mapping_stumble(row: dict[str, Any]) -> None:
-    found = WHOLE.draft(Row("a.json", 1, row))
+    found = WHOLE.map_row(FileRow("a.json", 1, row))
     assert all(isinstance(reason, str) and reason for reason in found.faults)
 
 
 @pytest.mark.parametrize("name", shipped_mappings())
 def test_every_shipped_mapping_loads(name: str) -> None:
-    assert MappedPlan(name, load_mapping(name)).mapping.title
+    assert MappingRowMapper(name, load_shipped_mapping(name)).mapping.title
     tomllib.loads(shipped_mappings()[name].read_text("utf-8"))

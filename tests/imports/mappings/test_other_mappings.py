@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from app.imports.mappings.mapper import MappedPlan
-from app.imports.mappings.schema import load_mapping, shipped_mappings
-from app.imports.pipeline.row_mapping import Draft, Drafted
-from app.imports.pipeline.run import ImportRefused, Result, RunRequest, run_import
+from app.imports.mappings.mapper import MappingRowMapper
+from app.imports.mappings.schema import load_shipped_mapping, shipped_mappings
+from app.imports.pipeline.row_mapping import ClaimDraft, MappedRow
+from app.imports.pipeline.run import ImportRefused, ImportRequest, ImportResult, run_import
 from app.imports.quality.anomalies import SmellKind
-from app.imports.readers.reader import Reading, Row
+from app.imports.readers.options import FileRow
+from app.imports.readers.reader import FileReader
 from tests.registers import Register
 
 NAMES = [
@@ -49,44 +50,44 @@ DEDUPLICATED = "named-dead/ukraine_daily-deduplicated_2025-11-08.json"
 TOTALS = "named-dead/casualty-totals.json"
 
 
-def plan(name: str) -> MappedPlan:
-    return MappedPlan(name, load_mapping(name))
+def plan(name: str) -> MappingRowMapper:
+    return MappingRowMapper(name, load_shipped_mapping(name))
 
 
-def drafted(name: str, path: Path) -> Iterator[tuple[Row, Drafted]]:
+def drafted(name: str, path: Path) -> Iterator[tuple[FileRow, MappedRow]]:
     """Every row of a file, and what the mapping makes of it; no register is asked."""
     made = plan(name)
-    for row in Reading([path], made.options):
-        yield row, made.draft(row)
+    for row in FileReader([path], made.options):
+        yield row, made.map_row(row)
 
 
 @cache
-def drafts(name: str, path: Path) -> tuple[list[tuple[Row, Draft]], Counter[str]]:
+def drafts(name: str, path: Path) -> tuple[list[tuple[FileRow, ClaimDraft]], Counter[str]]:
     """The claims that a mapping makes of a file, and the rows that it skips, by reason."""
     claims, skipped = [], Counter[str]()
     for row, made in drafted(name, path):
         assert made.faults == []
-        if made.skipped:
-            skipped[made.skipped] += 1
+        if made.skip_reason:
+            skipped[made.skip_reason] += 1
         claims += [(row, draft) for draft in made.drafts]
     return claims, skipped
 
 
-def by_name(claims: list[tuple[Row, Draft]]) -> Counter[str]:
+def by_name(claims: list[tuple[FileRow, ClaimDraft]]) -> Counter[str]:
     return Counter(draft.name for _, draft in claims)
 
 
-def bring(register: Register, name: str, *paths: Path, **options: Any) -> Result:
-    return run_import(register.database, RunRequest(paths, plan(name), **options), "tests")
+def bring(register: Register, name: str, *paths: Path, **options: Any) -> ImportResult:
+    return run_import(register.database, ImportRequest(paths, plan(name), **options), "tests")
 
 
-def outcomes(result: Result) -> dict[str, int]:
+def outcomes(result: ImportResult) -> dict[str, int]:
     """The counts of a result that are not zero, but for the rows."""
     return {what: number for what, number in result.counts().items() if number and what != "rows"}
 
 
-def told(result: Result, kind: SmellKind) -> list[str]:
-    return [smell.detail for smell in result.tally.smells if smell.kind is kind]
+def told(result: ImportResult, kind: SmellKind) -> list[str]:
+    return [smell.detail for smell in result.statistics.anomalies if smell.kind is kind]
 
 
 def fall(series: str, figures: str) -> str:
@@ -119,14 +120,14 @@ def cut(path: Path, folder: Path, *wanted: str) -> Path:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_mapping_loads_and_says_what_a_reader_must_know(name: str) -> None:
     text = shipped_mappings()[name].read_text("utf-8")
-    mapping = load_mapping(name)
+    mapping = load_shipped_mapping(name)
     assert text.startswith("#:schema ../../../docs/mapping.schema.json\n")
     assert mapping.description
     assert len(mapping.description) > 300
     assert max(len(line) for line in mapping.description.splitlines()) <= 120
     # A mapping brings every word that it uses, so that it works in an empty register; the tests below import into one.
     assert mapping.sources
-    assert MappedPlan(name, mapping).records
+    assert MappingRowMapper(name, mapping).records
 
 
 def test_what_several_mappings_and_the_starter_declare_is_the_same() -> None:
@@ -149,7 +150,7 @@ def test_what_several_mappings_and_the_starter_declare_is_the_same() -> None:
 def test_gaza_every_claim_of_the_whole_file(shared_data: Path) -> None:
     claims, skipped = drafts("gaza-casualties", shared_data / GAZA)
     assert skipped == {"no report of that day, so that nobody claims what stands in the row": 28}
-    assert Counter(draft.given["source"] for _, draft in claims) == {
+    assert Counter(draft.claim_input["source"] for _, draft in claims) == {
         "gaza-health-ministry": 6297,
         "gaza-media-office": 162,
     }
@@ -167,19 +168,19 @@ def test_gaza_every_claim_of_the_whole_file(shared_data: Path) -> None:
 def test_gaza_what_the_publisher_fills_in_is_nobodys_claim(shared_data: Path) -> None:
     made = plan("gaza-casualties")
     filled = plan("gaza-infrastructure")
-    for row in Reading([shared_data / GAZA], made.options):
+    for row in FileReader([shared_data / GAZA], made.options):
         other = {name: 987_654 if name.startswith("ext_") else value for name, value in row.data.items()}
-        assert made.draft(Row(row.file, row.line, other)) == made.draft(row)
+        assert made.map_row(FileRow(row.file, row.line, other)) == made.map_row(row)
         if row.data["report_source"] == "missing":
-            assert made.draft(row).drafts == []
-    for row in Reading([shared_data / INFRASTRUCTURE], filled.options):
+            assert made.map_row(row).drafts == []
+    for row in FileReader([shared_data / INFRASTRUCTURE], filled.options):
         other = {
             name: value
             if isinstance(value, str)
             else {inner: 987_654 if inner.startswith("ext_") else number for inner, number in value.items()}
             for name, value in row.data.items()
         }
-        assert filled.draft(Row(row.file, row.line, other)) == filled.draft(row)
+        assert filled.map_row(FileRow(row.file, row.line, other)) == filled.map_row(row)
 
 
 def test_gaza_a_total_is_claimed_on_a_day_without_a_report_only_where_something_was_added(shared_data: Path) -> None:
@@ -196,15 +197,15 @@ def test_gaza_a_total_is_claimed_on_a_day_without_a_report_only_where_something_
 
 def test_gaza_what_a_report_adds_is_no_count_of_who_died_in_its_hours(shared_data: Path) -> None:
     claims, _ = drafts("gaza-casualties", shared_data / GAZA)
-    added = {draft.name: draft.given for row, draft in claims if row.data["report_date"] == "2025-01-11"}
+    added = {draft.name: draft.claim_input for row, draft in claims if row.data["report_date"] == "2025-01-11"}
     assert added["killed"]["category"] == "deaths-added"
     assert added["killed"]["figure"]["value"] == 531
     assert added["killed"]["period"] == {"edtf": "2025-01-10/2025-01-11", "aggregation": "within"}  # 48 hours
     assert added["killed_committee"]["category"] == "deaths-added-by-committee"
     assert added["killed_committee"]["figure"]["value"] == 499
     made = plan("gaza-casualties")
-    (row,) = (row for row in Reading([shared_data / GAZA], made.options) if row.data["report_date"] == "2025-01-11")
-    both = made.draft(row)
+    (row,) = (row for row in FileReader([shared_data / GAZA], made.options) if row.data["report_date"] == "2025-01-11")
+    both = made.map_row(row)
     assert {(both.drafts[a].name, type_, both.drafts[b].name) for a, type_, b in both.relations} == {
         ("killed_truce_new", "part_of", "killed"),
         ("killed_committee", "part_of", "killed"),
@@ -270,8 +271,8 @@ def test_west_bank_what_is_carried_forward_is_no_claim(shared_data: Path) -> Non
     assert by_name(verified)["verified_killed_cum"] == 402
     assert (len(verified), len(flash)) == (3158, 2039)
     # Known later than the day it is about, nobody says when: it has no date, so that nothing counts as known too early.
-    assert {draft.given.get("date") for _, draft in verified} == {None}
-    assert {draft.given["category"] for _, draft in verified} == {"killed-verified", "wounded-verified"}
+    assert {draft.claim_input.get("date") for _, draft in verified} == {None}
+    assert {draft.claim_input["category"] for _, draft in verified} == {"killed-verified", "wounded-verified"}
 
 
 def test_west_bank_verified_and_flash_stand_beside_each_other(register: Register, shared_data: Path) -> None:
@@ -313,12 +314,14 @@ def test_buildings_only_what_was_reported(register: Register, shared_data: Path)
 def test_excess_deaths_below_zero_are_kept(name: str, file: str, rows: int, negative: int, shared_data: Path) -> None:
     claims, skipped = drafts(name, shared_data / file)
     assert (skipped, by_name(claims)) == ({}, {"covid_deaths": rows, "excess_deaths": rows})
-    values = [draft.given["figure"]["value"] for _, draft in claims if draft.name == "excess_deaths"]
+    values = [draft.claim_input["figure"]["value"] for _, draft in claims if draft.name == "excess_deaths"]
     assert sum(value < 0 for value in values) == negative
     with (shared_data / file).open(encoding="utf-8", newline="") as opened:
         assert values == [float(row["excess_deaths"]) for row in csv.DictReader(opened)]
-    assert {draft.given["period"]["aggregation"] for _, draft in claims} == {"within"}
-    assert {draft.given["source"] == "the-economist" for _, draft in claims if draft.name == "covid_deaths"} == {False}
+    assert {draft.claim_input["period"]["aggregation"] for _, draft in claims} == {"within"}
+    assert {draft.claim_input["source"] == "the-economist" for _, draft in claims if draft.name == "covid_deaths"} == {
+        False
+    }
 
 
 def test_the_pandemic_in_countries_that_the_register_knows_and_in_new_ones(
@@ -358,7 +361,7 @@ def test_the_world_by_the_model_has_its_range(starter: Register, shared_data: Pa
     result = bring(starter, "covid-world-model", shared_data / WORLD)
     # One of the rows was typed in for the starter, with the same numbers, period and document.
     assert outcomes(result) == {"new": 32, "unchanged": 1}
-    assert result.tally.smell_counts == {}
+    assert result.statistics.anomaly_counts == {}
     claims = {
         claim["category"]: claim
         for claim in claims_of(starter, place="world", period_to="2020-01-06")
@@ -398,10 +401,10 @@ def test_named_dead_of_a_day_go_up_and_down(register: Register, shared_data: Pat
     assert outcomes(first) == {"new": 1176}
     second = bring(register, "named-dead-russia", shared_data / RUSSIA_11)
     assert outcomes(second) == {"new": 142, "changed": 265, "unchanged": 861, "vanished": 50}
-    assert second.tally.examples["vanished"][0] == "named-dead-russia: the row 2022-03-19|deaths"
+    assert second.statistics.examples["vanished"][0] == "named-dead-russia: the row 2022-03-19|deaths"
     earlier, later = (json.loads((shared_data / file).read_text()) for file in (RUSSIA_09, RUSSIA_11))
     fell = sum(later[day]["deaths"] < earlier[day]["deaths"] for day in earlier.keys() & later.keys())
-    assert fell + second.tally.vanished == 85 + 50 == 135
+    assert fell + second.statistics.vanished == 85 + 50 == 135
 
     days = claims_of(register, category="killed", period_from="2022-02-24", period_to="2022-02-24")
     assert {(claim["figure"]["lower"], claim["figure"]["kind"], claim["date"]) for claim in days} == {
@@ -439,14 +442,16 @@ def test_entries_with_duplicates_are_no_persons(register: Register, shared_data:
 def test_named_dead_the_whole_files(shared_data: Path) -> None:
     persons, skipped = drafts("named-dead-ukraine", shared_data / DEDUPLICATED)
     assert (skipped, by_name(persons)) == ({}, {"deaths": 1347, "missing": 1347, "total": 1347})
-    assert {draft.given["figure"].get("lower_inclusive") for _, draft in persons if draft.name == "deaths"} == {True}
+    assert {draft.claim_input["figure"].get("lower_inclusive") for _, draft in persons if draft.name == "deaths"} == {
+        True
+    }
     entries, _ = drafts("named-dead-ukraine-raw", shared_data / RAW_11)
     assert by_name(entries) == {"deaths": 1351, "missing": 1351, "total": 1351}
     # Each mapping leaves the other's file alone.
     assert drafts("named-dead-ukraine", shared_data / RAW_11)[0] == []
     assert drafts("named-dead-ukraine-raw", shared_data / DEDUPLICATED)[0] == []
-    assert plan("named-dead-ukraine").vintage(Path(DEDUPLICATED).name) == date(2025, 11, 8)
-    assert plan("named-dead-ukraine-raw").vintage("daily-raw_2025-09-01.json") == date(2025, 9, 1)
+    assert plan("named-dead-ukraine").vintage_of(Path(DEDUPLICATED).name) == date(2025, 11, 8)
+    assert plan("named-dead-ukraine-raw").vintage_of("daily-raw_2025-09-01.json") == date(2025, 9, 1)
 
 
 def test_totals_of_the_named_dead(register: Register, shared_data: Path) -> None:

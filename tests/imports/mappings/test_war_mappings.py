@@ -9,41 +9,41 @@ from typing import Any
 import pytest
 
 from app.database.engine import Database
-from app.imports.mappings.mapper import MappedPlan, sendable
-from app.imports.mappings.schema import load_mapping, shipped_mappings
-from app.imports.pipeline.run import ImportRefused, Result, RunRequest, run_import
-from app.imports.readers.reader import Reading
+from app.imports.mappings.mapper import MappingRowMapper, encode_url
+from app.imports.mappings.schema import load_shipped_mapping, shipped_mappings
+from app.imports.pipeline.run import ImportRefused, ImportRequest, ImportResult, run_import
+from app.imports.readers.reader import FileReader
 from tests.registers import Register
 
 MAPPINGS = ["facts", "general-staff-a-equipment", "general-staff-a-personnel", "general-staff-b", "oryx-totals"]
 
 
-def plan_for(name: str, *claims: str) -> MappedPlan:
+def plan_for(name: str, *claims: str) -> MappingRowMapper:
     """The plan of a shipped mapping, of some of its claims alone where a test is about no others."""
-    mapping = load_mapping(name)
+    mapping = load_shipped_mapping(name)
     kept = {claim: given for claim, given in mapping.claims.items() if not claims or claim in claims}
-    return MappedPlan(name, mapping.model_copy(update={"claims": kept}))
+    return MappingRowMapper(name, mapping.model_copy(update={"claims": kept}))
 
 
-def bring(database: Database, path: Path, plan: MappedPlan | str, **how: Any) -> Result:
+def bring(database: Database, path: Path, plan: MappingRowMapper | str, **how: Any) -> ImportResult:
     plan = plan_for(plan) if isinstance(plan, str) else plan
-    return run_import(database, RunRequest([path], plan, **how), "desk")
+    return run_import(database, ImportRequest([path], plan, **how), "desk")
 
 
-def outcomes(result: Result) -> dict[str, int]:
+def outcomes(result: ImportResult) -> dict[str, int]:
     return {name: number for name, number in result.counts().items() if number and name != "rows"}
 
 
-def smells(result: Result, kind: str) -> list[str]:
-    return [smell.detail for smell in result.tally.smells if smell.kind.value == kind]
+def smells(result: ImportResult, kind: str) -> list[str]:
+    return [smell.detail for smell in result.statistics.anomalies if smell.kind.value == kind]
 
 
 def drafts(name: str, path: Path) -> list[dict[str, Any]]:
     """Every claim that a mapping makes of a file, unchecked."""
     plan = plan_for(name)
-    made = [plan.draft(row) for row in Reading([path], plan.options)]
+    made = [plan.map_row(row) for row in FileReader([path], plan.options)]
     assert [fault for each in made for fault in each.faults] == []
-    return [draft.given for each in made for draft in each.drafts]
+    return [draft.claim_input for each in made for draft in each.drafts]
 
 
 @pytest.mark.parametrize("name", MAPPINGS)
@@ -52,13 +52,13 @@ def test_each_is_an_example_to_start_from(name: str) -> None:
     assert text.startswith("#:schema ../../../docs/mapping.schema.json\n")
     assert tomllib.loads(text)["description"].count("\n") >= 4
     assert "\n# " in text
-    MappedPlan(name, load_mapping(name))
+    MappingRowMapper(name, load_shipped_mapping(name))
 
 
 def test_what_is_declared_agrees_between_the_mappings() -> None:
     declared: dict[str, Any] = {}
     for name in MAPPINGS:
-        for slug, category in load_mapping(name).categories.items():
+        for slug, category in load_shipped_mapping(name).categories.items():
             assert declared.setdefault(slug, category) == category, slug
     assert declared["special-equipment-lost"].components is None
 
@@ -86,7 +86,7 @@ def test_three_vintages_one_after_another(starter: Register, shared_data: Path) 
 
     again = bring(starter.database, oldest, name)
     assert outcomes(again) == {"unchanged": 276, "older": 1}
-    assert not again.changes
+    assert not again.has_changes
 
 
 def test_both_transcriptions_are_the_same_claims_but_for_seven_days(starter: Register, shared_data: Path) -> None:
@@ -108,7 +108,7 @@ def test_both_transcriptions_are_the_same_claims_but_for_seven_days(starter: Reg
 
     again = bring(starter.database, shared_data / "general-staff-b" / "losses.json", plan)
     assert outcomes(again) == {"unchanged": 1215}
-    assert not again.changes
+    assert not again.has_changes
 
 
 def test_absent_is_not_zero_and_lines_that_merge_are_three_categories(shared_data: Path) -> None:
@@ -147,7 +147,7 @@ def test_the_first_hundred_reports_in_both_transcriptions(starter: Register, sha
     assert outcomes(bring(starter.database, a, name, limit=100)) == {"new": figures}
     again = bring(starter.database, a, name, limit=100)
     assert outcomes(again) == {"unchanged": figures}
-    assert not again.changes
+    assert not again.has_changes
 
     # The other file begins with the newest day.
     others = json.loads((shared_data / "general-staff-b" / "losses.json").read_text("utf-8"))
@@ -182,7 +182,7 @@ def test_three_files_of_oryx_are_one_series(starter: Register, shared_data: Path
     folder = shared_data / "oryx"
     kept = bring(starter.database, folder / "daily_count.csv", "oryx-totals")
     assert outcomes(kept) == {"rows_skipped": 2, "new": 1474, "cited": 5}
-    assert kept.tally.smell_counts["number_in_label"] == 201
+    assert kept.statistics.anomaly_counts["number_in_label"] == 201
     assert "14057" in smells(kept, "number_in_label")[0]
 
     read = bring(starter.database, folder / "derived_snapshots_from_git.csv", "oryx-totals", limit=1500)
@@ -199,7 +199,7 @@ def test_three_files_of_oryx_are_one_series(starter: Register, shared_data: Path
     for name, how in (("daily_count.csv", {}), ("totals_by_type.csv", {"vintage": date(2025, 7, 19)})):
         again = bring(starter.database, folder / name, "oryx-totals", **how)
         assert set(outcomes(again)) <= {"rows_skipped", "unchanged"}
-        assert not again.changes
+        assert not again.has_changes
 
     asked = "/v1/topics/russian-tanks-lost-since-2022/side-by-side?known_on=2025-07-19"
     places = {
@@ -224,7 +224,7 @@ def test_the_table_of_facts_gives_the_starter_claims(starter: Register, shared_d
     assert outcomes(result) == {"new": 2, "unchanged": 108}
     again = bring(starter.database, shared_data / "facts.csv", "facts")
     assert outcomes(again) == {"unchanged": 110}
-    assert not again.changes
+    assert not again.has_changes
     [austin] = starter.get("/v1/claims", params={"source": "lloyd-austin"}).json()["data"]
     assert austin["figure"]["as_printed"] == "more than 700000"
     [us] = [
@@ -237,5 +237,5 @@ def test_the_table_of_facts_gives_the_starter_claims(starter: Register, shared_d
 
 def test_an_address_has_one_spelling() -> None:
     sent = "https://www.mil.gov.ua/news/%E2%80%93-x/?a=1&b=%20#c"
-    assert sendable(sent) == sent
-    assert sendable("https://www.mil.gov.ua/news/–-x/?a=1&b=%20#c") == sent
+    assert encode_url(sent) == sent
+    assert encode_url("https://www.mil.gov.ua/news/–-x/?a=1&b=%20#c") == sent

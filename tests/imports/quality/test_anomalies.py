@@ -17,37 +17,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.imports.quality.anomalies import (
-    Place,
-    Point,
-    Smell,
+    Anomaly,
+    RowLocation,
+    SeriesPoint,
     SmellKind,
-    day_smell,
-    differing_transcriptions,
-    figure_smells,
-    label_smell,
+    find_day_anomaly,
+    find_figure_anomalies,
+    find_label_anomaly,
+    transcription_anomaly,
 )
 from app.imports.quality.digit_errors import DigitRelation, digit_relation
-from app.imports.quality.series import series_smells
+from app.imports.quality.series import find_series_anomalies
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
 START = date(2023, 1, 1)
-HERE = Place("here.csv", 2)
+HERE = RowLocation("here.csv", 2)
 real = pytest.mark.skipif(not DATA.is_dir(), reason="the real data (../shared/data) is not here")
 
 
-def daily(*values: float | None, step: int = 1) -> list[Point]:
+def daily(*values: float | None, step: int = 1) -> list[SeriesPoint]:
     """A point for each value, a step apart; None leaves its date out."""
     return [
-        Point(Place("made.csv", line), START + timedelta(days=step * line), value)
+        SeriesPoint(RowLocation("made.csv", line), START + timedelta(days=step * line), value)
         for line, value in enumerate(values)
         if value is not None
     ]
 
 
-def kinds(points: Iterable[Point], *, running: bool) -> list[tuple[str, list[int]]]:
+def kinds(points: Iterable[SeriesPoint], *, running: bool) -> list[tuple[str, list[int]]]:
     return [
-        (smell.kind.value, [place.line for place in smell.places])
-        for smell in series_smells("losses", points, running=running)
+        (smell.kind.value, [place.line for place in smell.locations])
+        for smell in find_series_anomalies("losses", points, running=running)
     ]
 
 
@@ -95,8 +95,8 @@ def test_running_totals_are_judged_by_their_order_and_growth(
 def test_a_total_that_moves_once_in_weeks_does_not_jump_when_it_moves_twice_in_a_row() -> None:
     values = [float(n // 20) for n in range(200)]
     assert kinds(daily(*values, 10.0, 11.0, 12.0), running=True) == []
-    irregular = [Point(Place("made.csv", n), START + timedelta(days=20 * n), float(n)) for n in range(20)]
-    then = Point(Place("made.csv", 20), irregular[-1].end + timedelta(days=1), 20.0)
+    irregular = [SeriesPoint(RowLocation("made.csv", n), START + timedelta(days=20 * n), float(n)) for n in range(20)]
+    then = SeriesPoint(RowLocation("made.csv", 20), irregular[-1].end + timedelta(days=1), 20.0)
     assert kinds([*irregular, then], running=True) == []
 
 
@@ -143,17 +143,23 @@ def test_other_figures_are_judged_by_their_size(
         pytest.param(daily(1, None, 2, None, None, 3, 4, None, 5, 6, None, 7, 8, None, None, 9), [], id="no rhythm"),
         pytest.param(daily(1000, None, 1010), [], id="too short to tell"),
         pytest.param(
-            [Point(HERE, date(2020 + n // 12, n % 12 + 1, 1), 100.0 + n) for n in range(24)], [], id="months differ"
+            [SeriesPoint(HERE, date(2020 + n // 12, n % 12 + 1, 1), 100.0 + n) for n in range(24)],
+            [],
+            id="months differ",
         ),
         pytest.param(
-            [Point(Place("made.csv", n), date(2020 + n // 12, n % 12 + 1, 1), 100.0 + n) for n in range(24) if n != 15],
+            [
+                SeriesPoint(RowLocation("made.csv", n), date(2020 + n // 12, n % 12 + 1, 1), 100.0 + n)
+                for n in range(24)
+                if n != 15
+            ],
             [("dates_missing", [14, 16])],
             id="a month",
         ),
     ],
 )
 def test_a_gap_in_a_regular_series_is_one_smell(
-    points: list[Point], expected: list[tuple[str, list[int]]], *, running: bool
+    points: list[SeriesPoint], expected: list[tuple[str, list[int]]], *, running: bool
 ) -> None:
     assert kinds(points, running=running) == expected
 
@@ -171,42 +177,45 @@ def test_a_gap_in_a_regular_series_is_one_smell(
 )
 def test_a_date_that_stands_twice_is_told_with_its_figures(values: list[float], told: str, *, running: bool) -> None:
     end = START + timedelta(days=1)
-    points = [Point(Place("made.csv", line), end, value) for line, value in enumerate(values)]
-    smell = Smell(SmellKind.duplicate_date, tuple(point.place for point in points), told)
-    assert list(series_smells("losses", points, running=running)) == [smell]
+    points = [SeriesPoint(RowLocation("made.csv", line), end, value) for line, value in enumerate(values)]
+    smell = Anomaly(SmellKind.duplicate_date, tuple(point.location for point in points), told)
+    assert list(find_series_anomalies("losses", points, running=running)) == [smell]
 
 
 def test_a_figure_under_a_wrong_date_makes_no_fall_of_the_right_one() -> None:
     points = daily(*RISING)
-    stray = Point(Place("made.csv", 99), points[4].end, 5000.0)
+    stray = SeriesPoint(RowLocation("made.csv", 99), points[4].end, 5000.0)
     for pair in ([points[4], stray], [stray, points[4]]):
         assert kinds([*points[:4], *pair, *points[5:]], running=True) == [("duplicate_date", [4, 99])]
 
 
 def test_places_stand_in_reading_order_when_a_file_is_newest_first() -> None:
-    points = [Point(Place("made.csv", 10 - n), START + timedelta(days=n), value) for n, value in enumerate([9, 8, 8])]
+    points = [
+        SeriesPoint(RowLocation("made.csv", 10 - n), START + timedelta(days=n), value)
+        for n, value in enumerate([9, 8, 8])
+    ]
     assert kinds(points, running=True) == [("total_falls", [9, 10])]
 
 
 def test_a_smell_is_a_sentence_with_the_numbers() -> None:
-    (fall,) = series_smells("tanks-lost", daily(3797, 3799.5, 3797), running=True)
+    (fall,) = find_series_anomalies("tanks-lost", daily(3797, 3799.5, 3797), running=True)
     assert fall.detail == "The running total of tanks-lost falls from 3,799.5 (2023-01-02) to 3,797 (2023-01-03)."
-    (jump,) = series_smells("tanks-lost", daily(*RISING, 1600), running=True)
+    (jump,) = find_series_anomalies("tanks-lost", daily(*RISING, 1600), running=True)
     assert jump.detail == (
         "The running total of tanks-lost jumps by 510 from 1,090 (2023-01-10) to 1,600 (2023-01-11); "
         "it usually grows by about 10 a day."
     )
-    (jump,) = series_smells("deaths", daily(*LEVEL, 1590), running=False)
+    (jump,) = find_series_anomalies("deaths", daily(*LEVEL, 1590), running=False)
     assert jump.detail == (
         "The figure of deaths is 1,590 (2023-01-11), more than ten times its usual size of about 100; "
         "the one before it is 96 (2023-01-10)."
     )
-    (slip,) = series_smells("dead", daily(112_960, 131_390, 114_130), running=True)
+    (slip,) = find_series_anomalies("dead", daily(112_960, 131_390, 114_130), running=True)
     assert slip.detail == (
         "The figure of dead, 131,390 (2023-01-02), is out of line with 112,960 (2023-01-01) and 114,130 (2023-01-03); "
         "with two digits swapped it would lie between them (for example 113,390)."
     )
-    (gap,) = series_smells("dead", daily(*LEVEL, None, None, 100), running=False)
+    (gap,) = find_series_anomalies("dead", daily(*LEVEL, None, None, 100), running=False)
     assert gap.detail == "2 dates are missing from dead between 2023-01-10 and 2023-01-13; it is otherwise daily."
 
 
@@ -214,14 +223,17 @@ FIGURES = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**6
 
 
 @st.composite
-def series(draw: st.DrawFn) -> list[Point]:
+def series(draw: st.DrawFn) -> list[SeriesPoint]:
     rows = draw(st.lists(st.tuples(st.integers(0, 40), FIGURES | st.sampled_from([1.0, 10.0, 100.0])), max_size=60))
     rows.sort(key=lambda row: row[0])
-    return [Point(Place("made.csv", line), START + timedelta(days=d), value) for line, (d, value) in enumerate(rows)]
+    return [
+        SeriesPoint(RowLocation("made.csv", line), START + timedelta(days=d), value)
+        for line, (d, value) in enumerate(rows)
+    ]
 
 
 @given(series(), st.booleans(), st.randoms())
-def test_equal_points_of_one_date_can_come_in_any_order(points: list[Point], running: bool, chance: Any) -> None:  # noqa: FBT001
+def test_equal_points_of_one_date_can_come_in_any_order(points: list[SeriesPoint], running: bool, chance: Any) -> None:  # noqa: FBT001
     seats: dict[tuple[date, float], list[int]] = {}
     for seat, point in enumerate(points):
         seats.setdefault((point.end, point.value), []).append(seat)
@@ -229,30 +241,30 @@ def test_equal_points_of_one_date_can_come_in_any_order(points: list[Point], run
     for own in seats.values():
         for seat, other in zip(own, chance.sample(own, len(own)), strict=True):
             shuffled[seat] = points[other]
-    as_read = list(series_smells("losses", points, running=running))
-    assert list(series_smells("losses", shuffled, running=running)) == as_read
+    as_read = list(find_series_anomalies("losses", points, running=running))
+    assert list(find_series_anomalies("losses", shuffled, running=running)) == as_read
     for smell in as_read:
-        assert smell.places == tuple(sorted(smell.places))
+        assert smell.locations == tuple(sorted(smell.locations))
         assert smell.detail.endswith(".")
 
 
 @given(st.lists(st.floats(), max_size=40), st.booleans())
 def test_no_float_makes_it_stumble(values: list[float], running: bool) -> None:  # noqa: FBT001
-    list(series_smells("losses", daily(*values), running=running))
+    list(find_series_anomalies("losses", daily(*values), running=running))
     for one, other in pairwise(values):
         digit_relation(one, other)
-        differing_transcriptions("losses", START, one, other, (HERE,), "another file")
-        list(figure_smells(HERE, "losses", one, other, one))
+        transcription_anomaly("losses", START, one, other, (HERE,), "another file")
+        list(find_figure_anomalies(HERE, "losses", one, other, one))
 
 
 def test_a_series_is_read_as_a_stream() -> None:
-    def points() -> Iterator[Point]:
+    def points() -> Iterator[SeriesPoint]:
         for n in range(100_000):
-            yield Point(Place("made.csv", n), date(1500, 1, 1) + timedelta(days=min(n, 50_000)), float(n))
+            yield SeriesPoint(RowLocation("made.csv", n), date(1500, 1, 1) + timedelta(days=min(n, 50_000)), float(n))
 
     tracemalloc.start()
     try:
-        assert Counter(smell.kind for smell in series_smells("losses", points(), running=True)) == {
+        assert Counter(smell.kind for smell in find_series_anomalies("losses", points(), running=True)) == {
             SmellKind.duplicate_date: 1
         }
         assert tracemalloc.get_traced_memory()[1] < 200_000
@@ -281,9 +293,9 @@ def test_a_series_is_read_as_a_stream() -> None:
 def test_an_estimate_is_compared_with_its_bounds(
     value: float | None, lower: float | None, upper: float | None, expected: list[tuple[str, str]]
 ) -> None:
-    smells = list(figure_smells(HERE, "deaths", value, lower, upper))
+    smells = list(find_figure_anomalies(HERE, "deaths", value, lower, upper))
     assert [(smell.kind.value, smell.detail) for smell in smells] == expected
-    assert all(smell.places == (HERE,) for smell in smells)
+    assert all(smell.locations == (HERE,) for smell in smells)
 
 
 @pytest.mark.parametrize(
@@ -302,9 +314,9 @@ def test_an_estimate_is_compared_with_its_bounds(
     ],
 )
 def test_a_number_in_a_label_is_found(label: str, number: str) -> None:
-    smell = label_smell(HERE, "equipment_type", label)
+    smell = find_label_anomaly(HERE, "equipment_type", label)
     assert smell is not None
-    assert (smell.kind, smell.places) == (SmellKind.number_in_label, (HERE,))
+    assert (smell.kind, smell.locations) == (SmellKind.number_in_label, (HERE,))
     assert f"The label in equipment_type carries the number {number}: " in smell.detail
 
 
@@ -318,11 +330,11 @@ def test_a_number_in_a_label_is_found(label: str, number: str) -> None:
     ],
 )
 def test_names_of_models_dates_and_bases_are_no_numbers_in_labels(label: str) -> None:
-    assert label_smell(HERE, "equipment_type", label) is None
+    assert find_label_anomaly(HERE, "equipment_type", label) is None
 
 
 def test_a_long_label_is_told_in_short_and_on_one_line() -> None:
-    smell = label_smell(HERE, "type", "Losses - 17594,\n of which" + " more" * 100)
+    smell = find_label_anomaly(HERE, "type", "Losses - 17594,\n of which" + " more" * 100)
     assert smell is not None
     assert "\n" not in smell.detail
     assert len(smell.detail) < 150
@@ -330,13 +342,13 @@ def test_a_long_label_is_told_in_short_and_on_one_line() -> None:
 
 @pytest.mark.parametrize("day", [677, "677", " 677 ", 677.0, None, "", "n/a", 677.5, math.nan, True, "٦٧٨", [1]])
 def test_a_day_number_that_fits_or_is_none_is_passed_over(day: object) -> None:
-    assert day_smell(HERE, "day", day, date(2024, 1, 1), date(2022, 2, 24)) is None
+    assert find_day_anomaly(HERE, "day", day, date(2024, 1, 1), date(2022, 2, 24)) is None
 
 
 @pytest.mark.parametrize("day", [1043, "1043", 1043.0])
 def test_a_day_number_that_counts_to_another_date_is_told(day: object) -> None:
-    smell = day_smell(HERE, "day", day, date(2024, 1, 1), date(2022, 2, 24))
-    assert smell == Smell(
+    smell = find_day_anomaly(HERE, "day", day, date(2024, 1, 1), date(2022, 2, 24))
+    assert smell == Anomaly(
         SmellKind.day_contradicts_date,
         (HERE,),
         "Day 1,043 in day is 2025-01-01, counted from 2022-02-24 as day 1, but the row is dated 2024-01-01, "
@@ -346,7 +358,7 @@ def test_a_day_number_that_counts_to_another_date_is_told(day: object) -> None:
 
 @pytest.mark.parametrize("day", [10**9, -(10**9), 10**14, "-999999999"])
 def test_a_day_number_beyond_the_calendar_is_told_too(day: object) -> None:
-    smell = day_smell(HERE, "day", day, date(2024, 1, 1), date(2022, 2, 24))
+    smell = find_day_anomaly(HERE, "day", day, date(2024, 1, 1), date(2022, 2, 24))
     assert smell is not None
     assert " is no date, " in smell.detail
 
@@ -387,10 +399,10 @@ def test_the_relation_of_two_numbers_by_their_digits(one: float, other: float, r
     ],
 )
 def test_differing_transcriptions_name_the_slip_where_there_is_one(one: float, other: float, ending: str) -> None:
-    places = (Place("b.json", 7), Place("a.json", 9))
-    smell = differing_transcriptions("personnel", date(2023, 1, 12), one, other, places, "b.json")
+    places = (RowLocation("b.json", 7), RowLocation("a.json", 9))
+    smell = transcription_anomaly("personnel", date(2023, 1, 12), one, other, places, "b.json")
     assert smell.kind is SmellKind.transcriptions_differ
-    assert smell.places == (Place("a.json", 9), Place("b.json", 7))
+    assert smell.locations == (RowLocation("a.json", 9), RowLocation("b.json", 7))
     assert smell.detail == f"For 2023-01-12, personnel {ending}"
 
 
@@ -408,18 +420,18 @@ def rows(name: str) -> list[dict[str, Any]]:
         return list(json.load(file) if path.suffix == ".json" else csv.DictReader(file))
 
 
-def column(name: str, key: str, dated: str = "date", **where: str) -> list[Point]:
+def column(name: str, key: str, dated: str = "date", **where: str) -> list[SeriesPoint]:
     """One series of a file; a line is the number of the record."""
     points = [
-        Point(Place(name, line), date.fromisoformat(row[dated]), float(row[key]))
+        SeriesPoint(RowLocation(name, line), date.fromisoformat(row[dated]), float(row[key]))
         for line, row in enumerate(rows(name), 1)
         if row.get(key) not in {None, ""} and all(row[each].strip() == wanted for each, wanted in where.items())
     ]
     return sorted(points, key=lambda point: point.end)
 
 
-def found(points: list[Point], kind: SmellKind, *, running: bool = True) -> list[str]:
-    return [smell.detail for smell in series_smells("it", points, running=running) if smell.kind is kind]
+def found(points: list[SeriesPoint], kind: SmellKind, *, running: bool = True) -> list[str]:
+    return [smell.detail for smell in find_series_anomalies("it", points, running=running) if smell.kind is kind]
 
 
 EQUIPMENT = "general-staff-a/equipment.json"
@@ -433,7 +445,7 @@ GAZA = "gaza/casualties_daily.json"
 def test_personnel_smells_of_nothing() -> None:
     points = column("general-staff-a/personnel.json", "personnel")
     assert len(points) == 1406
-    assert list(series_smells("it", points, running=True)) == []
+    assert list(find_series_anomalies("it", points, running=True)) == []
 
 
 @real
@@ -459,19 +471,19 @@ def test_the_jumps_of_equipment_are_few_but_for_salvoes_of_missiles() -> None:
 
 @real
 def test_the_row_under_a_wrong_date_is_found_by_its_date_and_by_its_day() -> None:
-    (smell,) = series_smells("personnel", column(VINTAGE, "personnel"), running=True)
+    (smell,) = find_series_anomalies("personnel", column(VINTAGE, "personnel"), running=True)
     assert smell.kind is SmellKind.duplicate_date
     assert smell.detail == "The series personnel has 2024-01-01 twice, with 360,010 and 790,800."
     days = [
         told
         for line, row in enumerate(rows(VINTAGE), 1)
         if (
-            told := day_smell(
-                Place(VINTAGE, line), "day", row["day"], date.fromisoformat(row["date"]), date(2022, 2, 24)
+            told := find_day_anomaly(
+                RowLocation(VINTAGE, line), "day", row["day"], date.fromisoformat(row["date"]), date(2022, 2, 24)
             )
         )
     ]
-    assert [told.places for told in days] == [smell.places[1:]]
+    assert [told.locations for told in days] == [smell.locations[1:]]
     assert "Day 1,043 in day is 2025-01-01" in days[0].detail
 
 
@@ -484,7 +496,7 @@ def test_two_transcriptions_of_the_general_staff_differ_on_seven_days() -> None:
         if point.end in ours and ours[point.end].value != point.value
     ]
     told = [
-        differing_transcriptions("personnel", a.end, a.value, b.value, (a.place, b.place), "the other").detail
+        transcription_anomaly("personnel", a.end, a.value, b.value, (a.location, b.location), "the other").detail
         for a, b in differing
     ]
     assert len(told) == 7
@@ -540,7 +552,7 @@ def test_labels_of_oryx_that_carry_numbers_are_found_and_no_other() -> None:
         told = [
             row["equipment_type"]
             for line, row in enumerate(rows(name), 1)
-            if label_smell(Place(name, line), "equipment_type", row["equipment_type"])
+            if find_label_anomaly(RowLocation(name, line), "equipment_type", row["equipment_type"])
         ]
         assert len(told) == expected
     assert any(label.startswith("Losses excluding Recon Drones and Trucks - 17594, of which") for label in told)
@@ -553,28 +565,28 @@ def test_the_model_of_covid_keeps_its_bounds_off_its_estimates() -> None:
     told = [
         smell
         for line, row in enumerate(rows(name), 1)
-        for smell in figure_smells(
-            Place(name, line), "excess", *(float(row[key]) for key in ("est", "ci95_low", "ci95_high"))
+        for smell in find_figure_anomalies(
+            RowLocation(name, line), "excess", *(float(row[key]) for key in ("est", "ci95_low", "ci95_high"))
         )
     ]
     assert told == []
-    pinned = figure_smells(HERE, "excess", 4283.97, -21657.86, 4283.97)
+    pinned = find_figure_anomalies(HERE, "excess", 4283.97, -21657.86, 4283.97)
     assert [smell.kind for smell in pinned] == [SmellKind.bound_equals_estimate]
 
 
 @real
 def test_weekly_deaths_raise_few_false_alarms() -> None:
     name = "covid/all_weekly_excess_deaths.csv"
-    series: dict[tuple[str, str], list[Point]] = {}
+    series: dict[tuple[str, str], list[SeriesPoint]] = {}
     for line, row in enumerate(rows(name), 1):
         for key in ("covid_deaths", "excess_deaths", "total_deaths"):
             if row[key] not in {"", "NA"}:
-                point = Point(Place(name, line), date.fromisoformat(row["end_date"]), float(row[key]))
+                point = SeriesPoint(RowLocation(name, line), date.fromisoformat(row["end_date"]), float(row[key]))
                 series.setdefault((row["region"], key), []).append(point)
     counted = Counter(
         smell.kind
         for points in series.values()
-        for smell in series_smells("it", sorted(points, key=lambda point: point.end), running=False)
+        for smell in find_series_anomalies("it", sorted(points, key=lambda point: point.end), running=False)
     )
     assert sum(map(len, series.values())) > 30_000
     assert counted[SmellKind.jump] <= 10

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.imports.mappings.mapper import MappedPlan
-from app.imports.mappings.native import NativePlan
-from app.imports.mappings.schema import read_mapping
+from app.imports.mappings.mapper import MappingRowMapper
+from app.imports.mappings.native import NativeRowMapper
+from app.imports.mappings.schema import parse_mapping
 from app.imports.pipeline.reconciliation import Outcome
-from app.imports.pipeline.run import Hooks, ImportRefused, Result, RunRequest, run_import
+from app.imports.pipeline.run import Hooks, ImportRefused, ImportRequest, ImportResult, run_import
 from app.imports.readers.options import MappingRefused
 from tests.examples import make_citation_body, make_claim_body, read_latest_seq, record_example_vocabulary, submit_claim
 from tests.imports.readers.files import (
@@ -73,7 +73,7 @@ def test_a_slip_in_the_transcription_is_a_repair_with_its_reason(desk: Register,
     import_daily(desk, tmp_path / FIRST, JUNE, "fix")
     result = import_daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)}, "fix")
     assert nonzero_counts(result) == {"rows": 2, "changed": 1, "unchanged": 3}
-    assert "repair recorded claims" in result.needs_editor
+    assert "repair recorded claims" in result.editor_actions
     made = next(each for each in claims(desk) if each["date"] == "2025-06-11")
     assert (made["figure"]["value"], made["revision"]) == (12, 2)
     last = desk.get(made["links"]["revisions"]).json()["data"][-1]
@@ -90,7 +90,7 @@ def test_where_the_mapping_only_reports_a_changed_figure_is_told_and_left(desk: 
     before = read_latest_seq(desk)
     result = import_daily(desk, tmp_path / SECOND, JUNE | {"2025-06-11": (12, 33)})
     assert nonzero_counts(result) == {"rows": 2, "differs": 1, "unchanged": 3}
-    assert "asof-2025-07-01.json, line 2" in result.tally.examples[Outcome.differs][0]
+    assert "asof-2025-07-01.json, line 2" in result.statistics.examples[Outcome.differs][0]
     assert kinds_since(desk, before) == ["import"]
 
 
@@ -112,7 +112,7 @@ def test_rows_that_a_newer_file_lacks_are_told_and_kept(desk: Register, tmp_path
     import_daily(desk, tmp_path / FIRST, JUNE)
     result = import_daily(desk, tmp_path / SECOND, {"2025-06-11": (11, 33)})
     assert nonzero_counts(result) == {"rows": 1, "unchanged": 2, "vanished": 2}
-    assert "2025-06-10|all" in result.tally.examples["vanished"][0]
+    assert "2025-06-10|all" in result.statistics.examples["vanished"][0]
     assert len(claims(desk)) == 2
 
 
@@ -169,9 +169,9 @@ def test_a_source_that_goes_back_to_its_first_figure_is_followed(
 def test_files_of_several_days_are_not_imported_in_one_run(desk: Register, tmp_path: Path) -> None:
     for name, dead in ((FIRST, 11), (SECOND, 12)):
         (tmp_path / name).write_text(f'[{{"day": "2025-06-11", "dead": {dead}, "all": 33}}]', encoding="utf-8")
-    plan = MappedPlan("daily", read_mapping(DAILY_MAPPING.replace("ON_CHANGE", "supersede"), "daily"))
+    plan = MappingRowMapper("daily", parse_mapping(DAILY_MAPPING.replace("ON_CHANGE", "supersede"), "daily"))
     with pytest.raises(MappingRefused, match="the oldest first"):
-        run_import(desk.database, RunRequest([tmp_path / FIRST, tmp_path / SECOND], plan), "desk")
+        run_import(desk.database, ImportRequest([tmp_path / FIRST, tmp_path / SECOND], plan), "desk")
     assert claims(desk) == []
 
 
@@ -197,7 +197,7 @@ def test_a_restatement_that_somebody_posted_is_not_recorded_twice(desk: Register
 
 def test_two_rows_that_change_to_one_figure_do_not_break_the_import(desk: Register, tmp_path: Path) -> None:
     same = DAILY_MAPPING.replace("ON_CHANGE", "fix").replace('[{ column = "day" }]', '[{ column = "row" }]')
-    plan = MappedPlan("daily", read_mapping(same, "daily"))
+    plan = MappingRowMapper("daily", parse_mapping(same, "daily"))
     for name, rows in (
         (FIRST, [{"row": "a", "day": "2025-06-11", "dead": 1, "all": 3}]),
         (
@@ -209,7 +209,7 @@ def test_two_rows_that_change_to_one_figure_do_not_break_the_import(desk: Regist
         ),
     ):
         (tmp_path / name).write_text(json.dumps(rows), encoding="utf-8")
-        run_import(desk.database, RunRequest([tmp_path / name], plan), "desk")
+        run_import(desk.database, ImportRequest([tmp_path / name], plan), "desk")
     assert [each["figure"]["value"] for each in claims(desk, "&sort=value")] == [1, 2]
 
 
@@ -231,13 +231,13 @@ def test_two_rows_with_one_key_are_two_rows(desk: Register, tmp_path: Path) -> N
     for expected in ({"rows": 3, "new": 2, "unchanged": 4}, {"rows": 3, "unchanged": 6}):
         result = _again(desk, file, twice)
         assert nonzero_counts(result) == expected
-        assert result.tally.smell_counts["duplicate_date"] == 2
+        assert result.statistics.anomaly_counts["duplicate_date"] == 2
 
 
-def _again(register: Register, file: Path, rows: list[dict[str, Any]]) -> Result:
+def _again(register: Register, file: Path, rows: list[dict[str, Any]]) -> ImportResult:
     file.write_text(json.dumps(rows), encoding="utf-8")
-    plan = MappedPlan("daily", read_mapping(DAILY_MAPPING.replace("ON_CHANGE", "report"), "daily"))
-    return run_import(register.database, RunRequest([file], plan), "desk")
+    plan = MappingRowMapper("daily", parse_mapping(DAILY_MAPPING.replace("ON_CHANGE", "report"), "daily"))
+    return run_import(register.database, ImportRequest([file], plan), "desk")
 
 
 def test_what_others_record_while_an_import_reads_is_not_recorded_twice(desk: Register, tmp_path: Path) -> None:
@@ -245,12 +245,12 @@ def test_what_others_record_while_an_import_reads_is_not_recorded_twice(desk: Re
     file.write_text(format_csv(native_row(), native_row(2)), encoding="utf-8", newline="")
     tries: list[Any] = []
 
-    def meanwhile(_result: Result) -> None:
+    def meanwhile(_result: ImportResult) -> None:
         if not tries:
             submit_claim(desk, make_claim_body())
         tries.append(1)
 
-    result = run_import(desk.database, RunRequest([file], NativePlan()), "desk", Hooks(allow=meanwhile))
+    result = run_import(desk.database, ImportRequest([file], NativeRowMapper()), "desk", Hooks(allow=meanwhile))
     assert len(tries) == 2
     assert nonzero_counts(result) == {"rows": 2, "new": 1, "unchanged": 1}
     assert len(claims(desk)) == 2
@@ -261,11 +261,11 @@ def test_unrelated_writes_while_an_import_reads_do_not_make_it_start_over(desk: 
     file.write_text(format_csv(native_row(), native_row(2)), encoding="utf-8", newline="")
     tries: list[Any] = []
 
-    def meanwhile(_result: Result) -> None:
+    def meanwhile(_result: ImportResult) -> None:
         elsewhere = [make_citation_body("https://example.org/elsewhere")]
         tries.append(submit_claim(desk, make_claim_body(figure={"as_printed": "77", "value": 77}, citations=elsewhere)))
 
-    run_import(desk.database, RunRequest([file], NativePlan()), "desk", Hooks(allow=meanwhile))
+    run_import(desk.database, ImportRequest([file], NativeRowMapper()), "desk", Hooks(allow=meanwhile))
     assert len(tries) == 1
     seqs = [change["seq"] for change in desk.get("/v1/changes?limit=1000").json()["data"]]
     assert seqs == list(range(1, seqs[-1] + 1))

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from app.imports.mappings.mapper import MappedPlan
-from app.imports.mappings.native import NativePlan
-from app.imports.mappings.schema import read_mapping
-from app.imports.pipeline.run import Result, RunRequest, run_import
+from app.imports.mappings.mapper import MappingRowMapper
+from app.imports.mappings.native import NativeRowMapper
+from app.imports.mappings.schema import parse_mapping
+from app.imports.pipeline.run import ImportRequest, ImportResult, run_import
 from tests.registers import Register
 
 NATIVE_ROW = {
@@ -87,20 +87,20 @@ def post_form(register: Register, name: str, content: str, mapping: str, role: s
 
 def import_daily(
     register: Register, file: Path, days: dict[str, tuple[int, int]], on_change: str = "report", **how: Any
-) -> Result:
+) -> ImportResult:
     """Import days with their dead and their casualties, by the mapping above."""
     rows = [{"day": day, "dead": dead, "all": all_} for day, (dead, all_) in days.items()]
     file.write_text(json.dumps(rows), encoding="utf-8")
-    plan = MappedPlan("daily", read_mapping(DAILY_MAPPING.replace("ON_CHANGE", on_change), "daily"))
-    return run_import(register.database, RunRequest([file], plan, **how), "desk")
+    plan = MappingRowMapper("daily", parse_mapping(DAILY_MAPPING.replace("ON_CHANGE", on_change), "daily"))
+    return run_import(register.database, ImportRequest([file], plan, **how), "desk")
 
 
-def import_native(register: Register, file: Path, *rows: dict[str, Any], **how: Any) -> Result:
+def import_native(register: Register, file: Path, *rows: dict[str, Any], **how: Any) -> ImportResult:
     """Import a claims file."""
     file.write_text(format_csv(*rows), encoding="utf-8", newline="")
-    return run_import(register.database, RunRequest([file], NativePlan(), **how), "desk")
+    return run_import(register.database, ImportRequest([file], NativeRowMapper(), **how), "desk")
 
 
-def nonzero_counts(result: Result) -> dict[str, int]:
+def nonzero_counts(result: ImportResult) -> dict[str, int]:
     """The numbers of a result that are not zero."""
     return {name: number for name, number in result.counts().items() if number}

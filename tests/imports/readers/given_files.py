@@ -8,7 +8,8 @@ from typing import Any
 
 import openpyxl
 
-from app.imports.readers.reader import FileOptions, FileRefused, Limits, Reading, Row
+from app.imports.readers.options import FileOptions, FileRefused, FileRow, ReadLimits
+from app.imports.readers.reader import FileReader
 
 
 def write_file(folder: Path, name: str, content: str | bytes) -> Path:
@@ -18,15 +19,15 @@ def write_file(folder: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-def read_rows(path: Path, *, limits: Limits | None = None, **options: Any) -> list[Row]:
-    return list(Reading([path], FileOptions(**options), limits=limits or Limits()))
+def read_rows(path: Path, *, limits: ReadLimits | None = None, **options: Any) -> list[FileRow]:
+    return list(FileReader([path], FileOptions(**options), limits=limits or ReadLimits()))
 
 
 def read_data(path: Path, **options: Any) -> list[dict[str, Any]]:
     return [row.data for row in read_rows(path, **options)]
 
 
-def read_refusal(path: Path, *, limits: Limits | None = None, **options: Any) -> FileRefused:
+def read_refusal(path: Path, *, limits: ReadLimits | None = None, **options: Any) -> FileRefused:
     """The refusal of `path`; an AssertionError if it is read, any other error as it is."""
     try:
         rows = read_rows(path, limits=limits, **options)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from app.imports.readers.reader import FileFormat, FileOptions, Reading, Row
+from app.imports.readers.options import FileFormat, FileOptions, FileRow
+from app.imports.readers.reader import FileReader
 from tests.imports.readers.given_files import make_workbook, make_zip, read_data, read_refusal, read_rows, write_file
 
 SHARED = Path(__file__).parents[3].parent / "shared" / "data"
@@ -104,7 +105,7 @@ def test_the_delimiter_is_found(tmp_path: Path, content: str, rows: list[dict[st
 def test_the_encoding_is_found_also_late_in_a_file(tmp_path: Path, encoding: str, shown: str | None, word: str) -> None:
     text = "a,b\n" + "1,2\n" * 200_000 + f'3,"{word}"\n' * 3
     path = write_file(tmp_path, "a.csv", text.encode(encoding))
-    reading = Reading([path], FileOptions(encoding=None if shown else encoding))
+    reading = FileReader([path], FileOptions(encoding=None if shown else encoding))
     assert list(reading)[-1].data == {"a": "3", "b": word}
     assert reading.files[0].encoding == (shown or encoding)
 
@@ -176,11 +177,11 @@ def test_a_folder_is_read_in_order_and_reported_once(tmp_path: Path) -> None:
         ("LICENSE.txt", "x"),
     ]:
         write_file(folder, name, content)
-    reading = Reading([folder, folder / "a.csv"], FileOptions(), names=["Dead of 2025", "upload.csv"])
+    reading = FileReader([folder, folder / "a.csv"], FileOptions(), names=["Dead of 2025", "upload.csv"])
     assert list(reading) == [
-        Row("Dead of 2025/a.csv", 2, {"n": "1"}),
-        Row("Dead of 2025/b/2.json", 1, {"n": 2}),
-        Row("upload.csv", 2, {"n": "1"}),
+        FileRow("Dead of 2025/a.csv", 2, {"n": "1"}),
+        FileRow("Dead of 2025/b/2.json", 1, {"n": 2}),
+        FileRow("upload.csv", 2, {"n": "1"}),
     ]
     assert [(file.name, file.rows, file.bytes) for file in reading.files] == [
         ("Dead of 2025", 2, 12),
@@ -193,7 +194,7 @@ def test_a_folder_is_read_in_order_and_reported_once(tmp_path: Path) -> None:
 
 def test_a_report_says_what_was_found(tmp_path: Path) -> None:
     packed = gzip.compress(CSV.replace(",", ";").encode(), mtime=0)
-    reading = Reading([write_file(tmp_path, "upload", packed)], FileOptions(), names=["dead.csv.gz"])
+    reading = FileReader([write_file(tmp_path, "upload", packed)], FileOptions(), names=["dead.csv.gz"])
     assert len(list(reading)) == 2
     (file,) = reading.files
     assert (file.name, file.format, file.encoding, file.delimiter) == ("dead.csv.gz", FileFormat.csv, "utf-8", ";")
@@ -223,7 +224,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, kind: str) -> None:
         path = write_file(tmp_path, f"a.{kind}", head + line * count + end)
         tracemalloc.start()
         try:
-            assert sum(1 for _ in Reading([path], FileOptions())) >= count
+            assert sum(1 for _ in FileReader([path], FileOptions())) >= count
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.imports.readers.reader import FileFormat, FileOptions, FileRefused, Limits, Reading
+from app.imports.readers.options import FileFormat, FileOptions, FileRefused, ReadLimits
+from app.imports.readers.reader import FileReader
 from tests.imports.readers.given_files import make_workbook, make_zip, read_refusal, replace_part, write_file
 
 HEAD = "date,dead\n2022-03-02,498\n"
-SMALL = Limits(
+SMALL = ReadLimits(
     cell=1_000, row=2_000, unpacked=5_000_000, ratio=10, ratio_from=1_000_000, members=3, yaml_bytes=3_000, columns=5
 )
 BOOK = make_workbook([["a", "b"], [1, 2]])
@@ -198,7 +199,7 @@ def test_a_bomb_is_refused_by_what_it_unpacks_to(tmp_path: Path) -> None:
     bomb = write_file(tmp_path, "a.csv.gz", gzip.compress(b"a\n" + b"1\n" * 60_000_000, 9, mtime=0)[:-4] + b"\1\0\0\0")
     tracemalloc.start()
     try:
-        assert read_refusal(bomb, limits=Limits(ratio=500, ratio_from=1_000_000)).detail.startswith(
+        assert read_refusal(bomb, limits=ReadLimits(ratio=500, ratio_from=1_000_000)).detail.startswith(
             "unpacks to more than"
         )
         assert tracemalloc.get_traced_memory()[1] < 100_000_000
@@ -250,7 +251,7 @@ def test_any_bytes_are_read_or_refused(
         content[at : at + len(piece)] = piece
     path = write_file(tmp_path, name, bytes(content))
     try:
-        for row in Reading([path], FileOptions(encoding=encoding)):
+        for row in FileReader([path], FileOptions(encoding=encoding)):
             assert row.line > 0
             assert row.data
     except FileRefused as refusing:
