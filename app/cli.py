@@ -49,19 +49,29 @@ def main() -> None:
 @click.option("--host", help="The address to listen on (COUNTERCLAIM_HOST).")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port to listen on (COUNTERCLAIM_PORT).")
 @click.option("--workers", type=click.IntRange(1, 64), help="How many processes serve it (COUNTERCLAIM_WORKERS).")
+@click.option("--starter", is_flag=True, help="First migrate, and load the starter claims (COUNTERCLAIM_STARTER).")
 @cli_errors
-def serve(host: str | None, port: int | None, workers: int | None) -> None:
+def serve(host: str | None, port: int | None, workers: int | None, *, starter: bool) -> None:
     """Serve the register. Refuses to start on a database that another release has made."""
     from app.server import serve_in_process, serve_in_processes  # noqa: PLC0415 - the other commands start without the web
 
     settings = read_settings()
     host, port, workers = host or settings.host, port or settings.port, workers or settings.workers
-    _open_database(settings).close()
+    if starter or settings.starter:
+        _migrate()
+        _load_starter(settings)
+    database = _open_database(settings)
+    with database.read() as session:
+        has_key = any(key.revoked_at is None for key in list_keys(session))
+    database.close()
     listening = _open_socket(host, port)
-    address = settings.base_url or f"http://{host}:{port}"
+    address = settings.base_url or f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - compared
     click.echo(f"Explore the API            {address}/docs")
     click.echo(f"Five numbers side by side  {address}/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12")
     click.echo(f"The same as a spreadsheet  {address}/v1/topics/russian-casualties/claims.csv")
+    if not has_key:
+        click.echo("Make the first API key     counterclaim key create NAME --role editor")
+        click.echo("with Docker Compose        docker compose exec api counterclaim key create NAME --role editor")
     if workers == 1:
         serve_in_process(settings, listening)
     else:
@@ -72,11 +82,15 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
 @cli_errors
 def migrate() -> None:
     """Bring the database to this release's schema. Harmless when it is there already."""
+    read_settings()
+    _migrate()
+
+
+def _migrate() -> None:
     from alembic.util.exc import CommandError  # noqa: PLC0415 - nothing else needs Alembic
 
     from alembic import command  # noqa: PLC0415
 
-    read_settings()
     try:
         command.upgrade(alembic_config(), "head")
     except CommandError as fault:
@@ -88,9 +102,13 @@ def migrate() -> None:
 @cli_errors
 def starter() -> None:
     """Load the starter claims that are not there yet."""
+    _load_starter(read_settings())
+
+
+def _load_starter(settings: Settings) -> None:
     from app.starter.load import load_starter  # noqa: PLC0415 - the other commands start without the rules
 
-    database = _open_database(read_settings())
+    database = _open_database(settings)
     click.echo(f"{load_starter(database)} starter claims loaded.")
     database.close()
 

@@ -49,6 +49,10 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="The address that `counterclaim serve` listens on.")
     port: int = Field(default=8000, ge=1, le=65535, description="The port that `counterclaim serve` listens on.")
     workers: int = Field(default=1, ge=1, le=64, description="How many processes `counterclaim serve` runs.")
+    starter: bool = Field(
+        default=False,
+        description="Whether `counterclaim serve` first migrates the database and loads the starter claims.",
+    )
     base_url: Annotated[str, AfterValidator(_normalize_base_url)] = Field(
         default="",
         description="The public address of this register, put before the links in feeds and citations.",

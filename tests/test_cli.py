@@ -19,7 +19,8 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from app.settings import ENVIRONMENT_PREFIX
-from app.starter.load import starter_id
+from app.starter.load import load_starter, starter_id
+from tests.registers import Register
 
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 60
@@ -143,6 +144,16 @@ def test_a_database_is_migrated_and_filled_and_both_may_be_repeated(fresh: str) 
     first = ran("starter", url=fresh)
     assert re.fullmatch(r"\d{3} starter claims loaded\.\n", first)
     assert ran("starter", url=fresh) == "0 starter claims loaded.\n"
+
+
+def test_loading_the_starter_again_keeps_what_was_changed(starter: Register) -> None:
+    topic = starter.get("/v1/topics/russian-casualties").json()
+    body = {name: topic[name] for name in ("category", "subject", "place")} | {"title": "Changed since"}
+    assert starter.write("PUT", "/v1/topics/russian-casualties", body).status_code == 200
+    seq = starter.get("/health/ready").json()["seq"]
+    assert load_starter(starter.database) == 0
+    assert starter.get("/v1/topics/russian-casualties").json()["title"] == "Changed since"
+    assert starter.get("/health/ready").json()["seq"] == seq
 
 
 def test_a_key_is_made_listed_and_revoked(make_database: Callable[[str], str]) -> None:

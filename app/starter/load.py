@@ -13,7 +13,17 @@ from uuid_utils import uuid7
 from app.claims.create import record_claim, record_relation
 from app.claims.schemas import ClaimInput, RelationInput
 from app.database.engine import Database
-from app.database.tables import ClaimVersion, ImportVersion, columns_of
+from app.database.tables import (
+    CategoryVersion,
+    ClaimVersion,
+    ImportVersion,
+    PlaceVersion,
+    SourceVersion,
+    SubjectVersion,
+    TopicVersion,
+    Version,
+    columns_of,
+)
 from app.database.transaction import WriteTransaction, write_transaction
 from app.imports.schemas import Counts
 from app.sources.documents import record_document
@@ -42,7 +52,7 @@ def starter_id(key: str) -> str:
 
 
 def load_starter(database: Database) -> int:
-    """Load what is not there yet, and return how many claims were. A starter claim that was changed stays changed."""
+    """Load what is not there yet, and return how many claims were. Records that were changed since stay changed."""
     with write_transaction(database, STARTER_ACTOR) as log:
         _load_vocabulary(log)
         documents = {
@@ -96,18 +106,23 @@ def _read_toml(name: str) -> TomlTable:
 
 
 def _load_vocabulary(log: WriteTransaction) -> None:
-    """Each file in an order in which nothing refers to what comes later."""
-    for slug, table in _sort_by_references(_read_toml("categories"), "components", "parent"):
+    """Record the entries that the register does not hold yet, each after those that it refers to."""
+
+    def missing(name: str, table: type[Version]) -> TomlTable:
+        recorded = set(log.session.execute(select(columns_of(table).slug)).scalars())
+        return {slug: entry for slug, entry in _read_toml(name).items() if slug not in recorded}
+
+    for slug, table in _sort_by_references(missing("categories", CategoryVersion), "components", "parent"):
         if table.get("components") == "unstated":
             table["components"] = None  # TOML has no null
         put_category(log, slug, CategoryInput(**table))
-    for slug, table in _sort_by_references(_read_toml("subjects"), "parents"):
+    for slug, table in _sort_by_references(missing("subjects", SubjectVersion), "parents"):
         put_subject(log, slug, SubjectInput(**table))
-    for slug, table in _sort_by_references(_read_toml("places"), "parents"):
+    for slug, table in _sort_by_references(missing("places", PlaceVersion), "parents"):
         put_place(log, slug, PlaceInput(**table))
-    for slug, table in _sort_by_references(_read_toml("sources"), "speaks_for"):
+    for slug, table in _sort_by_references(missing("sources", SourceVersion), "speaks_for"):
         put_source(log, slug, SourceInput(**table))
-    for slug, table in _read_toml("topics").items():
+    for slug, table in missing("topics", TopicVersion).items():
         put_topic(log, slug, TopicInput(**table))
 
 
