@@ -1,3 +1,12 @@
+FROM python:3.13-slim AS build
+WORKDIR /src
+COPY requirements-build.txt ./
+RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes --requirement requirements-build.txt
+COPY pyproject.toml setup.py README.md LICENSE ./
+COPY alembic alembic
+COPY app app
+RUN pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /dist .
+
 FROM python:3.13-slim
 
 ENV PYTHONDONTWRITEBYTECODE=1 \
@@ -14,11 +23,8 @@ WORKDIR /srv/counterclaim
 COPY requirements.txt .
 RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes --requirement requirements.txt
 
-# Installed in place: the migrations lie beside the package and are found there.
-COPY pyproject.toml README.md LICENSE ./
-COPY alembic alembic
-COPY app app
-RUN pip install --no-cache-dir --no-deps --no-build-isolation --no-index --editable .
+RUN --mount=from=build,source=/dist,target=/dist \
+    pip install --no-cache-dir --disable-pip-version-check --no-deps --no-index /dist/*.whl
 
 USER counterclaim
 VOLUME /data

@@ -8,6 +8,8 @@ CLAIMS ?= 1000000
 DATABASES ?= sqlite postgresql
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
+UPGRADE ?= --upgrade
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 $(UPGRADE)
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,18 +49,23 @@ openapi: .venv/tested ## Write the examples, docs/openapi.json and the tables of
 	$(BIN)/python -m tests.contract.mapping_schema > docs/mapping.schema.json
 	$(BIN)/python -m tests.contract.reference
 
-pins: ## Pin every dependency anew, with hashes
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-		--python-version 3.11 pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-		--python-version 3.11 pyproject.toml --group dev -o requirements-dev.txt
+wheel: .venv/tested ## Build dist/: the source distribution, and the wheel from it
+	rm -rf build dist
+	$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python
+
+pins: .venv/tested ## Renew every pin, with hashes (make pins UPGRADE= pins what is new and keeps the rest)
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) pyproject.toml --group dev -o requirements-dev.txt
+	$(COMPILE) --group build -o requirements-build.txt
+	$(COMPILE) --group benchmark -o benchmarks/requirements.txt
 
 .venv/made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=")'
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/served: .venv/made requirements.txt pyproject.toml
+.venv/served: .venv/made requirements-build.txt requirements.txt pyproject.toml setup.py
+	$(PIP) --require-hashes -r requirements-build.txt
 	$(PIP) --require-hashes -r requirements.txt
 	$(PIP) --no-build-isolation --no-index --editable .
 	@touch $@
@@ -70,6 +77,7 @@ pins: ## Pin every dependency anew, with hashes
 .bench/peers/made: .venv/made benchmarks/requirements.txt
 	$(PYTHON) -m venv .bench/peers
 	.bench/peers/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r benchmarks/requirements.txt
+	.bench/peers/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races cover bench bench-quick bench-import check openapi pins
+.PHONY: help serve test races cover bench bench-quick bench-import check openapi wheel pins

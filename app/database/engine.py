@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
+import app
 from app.database.query_budget import LARGE_BUDGET, apply_budget
 from app.settings import Settings
 
@@ -116,20 +117,28 @@ def wrap_driver_error(dialect: Dialect, statement: str, wrong: Exception) -> Exc
     return DBAPIError.instance(statement, None, wrong, dialect.loaded_dbapi.Error, dialect=dialect)
 
 
-ROOT = Path(__file__).parents[2]
+PACKAGE = Path(app.__file__).parent
+
+
+def migrations_folder() -> Path:
+    """Return the folder of the migrations: `app/migrations` in a wheel, `alembic` beside `app` in the source tree."""
+    packaged = PACKAGE / "migrations"
+    return packaged if packaged.is_dir() else PACKAGE.parent / "alembic"
 
 
 def alembic_config() -> "Config":
-    """Alembic's settings from pyproject.toml, wherever the program was started."""
+    """Return Alembic's configuration, which is the same wherever the program was started."""
     from alembic.config import Config  # noqa: PLC0415 - only migrating needs it, which takes longer to load than it does
 
-    return Config(toml_file=ROOT / "pyproject.toml")
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    return config
 
 
 @cache
 def _migration_numbers() -> list[str]:
     """The migrations that this release knows, its own at the end: their files are numbered (tests hold that)."""
-    return sorted(file.name.partition("_")[0] for file in (ROOT / "alembic" / "versions").glob("[0-9]*.py"))
+    return sorted(file.name.partition("_")[0] for file in (migrations_folder() / "versions").glob("[0-9]*.py"))
 
 
 def _create_engine(url: URL, pool_size: int, *, writes: bool) -> Engine:

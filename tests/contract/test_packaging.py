@@ -51,7 +51,9 @@ def test_the_services_start_in_order_and_on_this_machine_alone() -> None:
     assert {volume.split(":")[0] for volume in services["db"]["volumes"]} <= COMPOSE["volumes"].keys()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-dev.txt", "requirements-build.txt", "benchmarks/requirements.txt"]
+)
 def test_every_pin_has_hashes_and_names_no_registry(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     for block in re.split(r"\n(?=\S)", text.strip()):

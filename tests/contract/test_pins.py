@@ -1,6 +1,7 @@
 """The pinned requirements are closed: pip installs them without resolving anything."""
 
 import re
+import tomllib
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 INSTALLED = {canonicalize_name(found.metadata["Name"]): found for found in distributions()}
-# `python -m venv` brings pip, and before Python 3.12 setuptools; the project itself is installed in place.
-NOT_PINNED = {"pip", "setuptools", "counterclaim"}
-INSTALL_COMMANDS = {"Makefile": 3, "Dockerfile": 1}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+BUILD = PROJECT["build-system"]["requires"]
+# `python -m venv` brings pip; the project itself is installed in place.
+NOT_PINNED = {"pip", "counterclaim"}
+INSTALL_COMMANDS = {"Makefile": 4, "Dockerfile": 2}
 
 
 def read_pins(name: str) -> dict[str, Version]:
@@ -37,10 +40,17 @@ def required_by(name: str, extras: set[str]) -> list[Requirement]:
     ]
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
-def test_every_requirement_of_a_pinned_package_is_pinned(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "roots"),
+    [
+        ("requirements.txt", ["counterclaim"]),
+        ("requirements-dev.txt", ["counterclaim", *PROJECT["dependency-groups"]["dev"]]),
+        ("requirements-build.txt", BUILD),
+    ],
+)
+def test_every_requirement_of_a_pinned_package_is_pinned(name: str, roots: list[str]) -> None:
     pins = read_pins(name)
-    waiting = [Requirement(package) for package in [*pins, "counterclaim"]]
+    waiting = [Requirement(package) for package in [*pins, *roots]]
     visited: set[tuple[str, frozenset[str]]] = set()
     while waiting:
         package = waiting.pop()
@@ -52,11 +62,12 @@ def test_every_requirement_of_a_pinned_package_is_pinned(name: str) -> None:
             assert pinned is not None, f"{package} requires {requirement}, which {name} does not pin"
             assert requirement.specifier.contains(pinned, prereleases=True), f"{package} requires {requirement}"
             waiting.append(requirement)
-    assert len(visited) > len(pins)
+    assert len(visited) > len(pins) or name == "requirements-build.txt"
+    assert {canonicalize_name(Requirement(root).name) for root in roots} <= {*pins, "counterclaim"}
 
 
 def test_exactly_the_pinned_versions_are_installed() -> None:
-    pins = read_pins("requirements-dev.txt")
+    pins = read_pins("requirements-dev.txt") | read_pins("requirements-build.txt")
     assert {name: Version(found.version) for name, found in INSTALLED.items() if name not in NOT_PINNED} == {
         name: version for name, version in pins.items() if name not in NOT_PINNED
     }
@@ -68,3 +79,37 @@ def test_pins_are_installed_without_resolving(name: str) -> None:
     commands = [line for line in text.splitlines() if "--require-hashes" in line]
     assert len(commands) == INSTALL_COMMANDS[name]
     assert all("--no-deps" in command for command in commands)
+
+
+@pytest.mark.parametrize("name", INSTALL_COMMANDS)
+def test_the_project_is_built_with_the_pinned_backend_alone(name: str) -> None:
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    installs = [number for number, line in enumerate(lines) if re.search("--require-hashes .*requirements-build", line)]
+    builds = [number for number, line in enumerate(lines) if "--no-build-isolation" in line]
+    assert all("--no-index" in lines[number] or "--offline" in lines[number] for number in builds)
+    assert min(installs) < max(builds)
+
+
+def test_the_backend_is_no_dependency_of_the_service() -> None:
+    assert PROJECT["dependency-groups"]["build"] == BUILD
+    assert not {"setuptools", "wheel"} & (
+        read_pins("requirements.txt").keys() | read_pins("requirements-dev.txt").keys()
+    )
+
+
+def test_one_command_renews_every_file_of_pins() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\npins:")[2].partition("\n\n")[0]
+    written = set(re.findall(r"-o (\S+)", recipe))
+    assert written == {path.relative_to(ROOT).as_posix() for path in _files_of_pins()}
+
+
+def test_the_pins_of_the_benchmark_are_checked_where_they_are_installed() -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\n.bench/peers/made:")[2].partition("\n\n")[0]
+    assert recipe.index("-r benchmarks/requirements.txt") < recipe.index("-m pip --disable-pip-version-check check")
+    pins = read_pins("benchmarks/requirements.txt")
+    for wanted in map(Requirement, PROJECT["dependency-groups"]["benchmark"]):
+        assert wanted.specifier.contains(pins[canonicalize_name(wanted.name)])
+
+
+def _files_of_pins() -> list[Path]:
+    return [*ROOT.glob("requirements*.txt"), *(ROOT / "benchmarks").glob("requirements*.txt")]
