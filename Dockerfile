@@ -2,7 +2,7 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 COPY requirements-build.txt ./
 RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes --requirement requirements-build.txt
-COPY pyproject.toml setup.py README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY alembic alembic
 COPY app app
 RUN pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /dist .

@@ -64,7 +64,7 @@ pins: .venv/tested ## Renew every pin, with hashes (make pins UPGRADE= pins what
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/served: .venv/made requirements-build.txt requirements.txt pyproject.toml setup.py
+.venv/served: .venv/made requirements-build.txt requirements.txt pyproject.toml
 	$(PIP) --require-hashes -r requirements-build.txt
 	$(PIP) --require-hashes -r requirements.txt
 	$(PIP) --no-build-isolation --no-index --editable .

@@ -1,5 +1,6 @@
 """The application: settings → database → routers → problem handlers."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -43,6 +44,8 @@ ROUTERS = (
 )
 """The routers of the application, in the order of the OpenAPI document."""
 
+logger = logging.getLogger("counterclaim")
+
 
 class CounterclaimApp(FastAPI):
     """The application, behind its front door."""
@@ -73,6 +76,8 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
         database.check_schema()
         with database.read() as session:
             open_snapshot(session)
+        for fault in health.storage_faults(database):
+            logger.warning(fault)
         yield
         app.state.invalidator.close()
         app.state.database.close()

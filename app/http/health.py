@@ -1,12 +1,15 @@
 """Whether the service is alive and ready to serve."""
 
+import os
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from app.database.engine import Db, SchemaStale
+from app.database.engine import Database, Db, SchemaStale
 from app.database.snapshot import open_snapshot
 from app.errors import Unavailable
 from app.http.responses import json_response
@@ -46,9 +49,31 @@ def read_readiness(request: Request, db: Db) -> Response:
         db.check_schema()
     except SchemaStale as stale:
         raise Unavailable(str(stale)) from stale
+    if faults := storage_faults(db):
+        raise Unavailable(" ".join(faults))
     with db.read() as session:
         view = open_snapshot(session)
     return json_response(request, {"status": "ok", "seq": view.seq})
+
+
+def storage_faults(database: Database) -> list[str]:
+    """Return what the service cannot write, a sentence each: temporary files, or the file of an SQLite database."""
+    faults = []
+    try:
+        with TemporaryFile():
+            pass
+    except OSError as error:
+        faults.append(
+            f"Imports cannot write temporary files: {error.strerror}. Set TMPDIR to a directory that can be written."
+        )
+    if database.dialect == "sqlite":
+        file = Path(str(database.write_engine.url.database)).absolute()
+        faults += [
+            f"{path} cannot be written."
+            for path in (file, file.parent)
+            if path.exists() and not os.access(path, os.W_OK)
+        ]
+    return faults
 
 
 @router.get(

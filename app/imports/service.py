@@ -20,7 +20,7 @@ from app.imports.pipeline.row_mapping import RowMapper
 from app.imports.pipeline.run import Hooks, ImportRefused, ImportRequest, ImportResult, import_summary, run_import
 from app.imports.readers.options import FileRefused, MappingRefused, ReadLimits
 from app.imports.schemas import ImportQuery
-from app.imports.uploads import Upload
+from app.imports.uploads import Upload, temporary_storage
 
 MAX_UNPACKED_RATIO = 10
 """A packed upload may hold so many times what an upload may have."""
@@ -52,7 +52,7 @@ def _run_import(request: Request, actor: Actor, upload: Upload, query: ImportQue
         writer.store_response(log, actor, made, answers[-1])
 
     try:
-        with _translate_errors():
+        with _translate_errors(), temporary_storage():
             run = ImportRequest(
                 upload.paths,
                 _create_row_mapper(upload, query.mapping),

@@ -1,6 +1,8 @@
 """Files that come in a request, put aside on disk: memory does not grow with them."""
 
+import errno
 import hashlib
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from app.errors import UnsupportedMediaType, invalid_field
+from app.errors import Unavailable, UnsupportedMediaType, invalid_field
 
 FILE_NAME_OF_MEDIA_TYPE = {
     "text/csv": "upload.csv",
@@ -29,6 +31,29 @@ FILE_NAME_OF_MEDIA_TYPE = {
 MULTIPART_MEDIA_TYPE = "multipart/form-data"
 MAX_FILES = 100
 MAX_MAPPING_BYTES = 200_000
+
+STORAGE_ERRORS = {errno.EACCES, errno.EDQUOT, errno.EIO, errno.ENOENT, errno.ENOSPC, errno.EROFS}
+SQLITE_STORAGE_ERRORS = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+"""Primary result codes (https://sqlite.org/rescode.html)."""
+
+
+@contextmanager
+def temporary_storage() -> Iterator[None]:
+    """Raise `Unavailable` where a temporary file cannot be made, or the disk that holds it is full."""
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        if isinstance(error, OSError):
+            is_storage_error, reason = error.errno in STORAGE_ERRORS, error.strerror
+        else:
+            is_storage_error, reason = error.sqlite_errorcode & 0xFF in SQLITE_STORAGE_ERRORS, str(error)
+        if not is_storage_error:
+            raise
+        raise Unavailable(
+            f"The import cannot write its temporary files: {reason}.",
+            hint="set TMPDIR to a directory that can be written and has room for the file, then try again",
+            headers={"Retry-After": "60"},
+        ) from error
 
 
 class Upload:
@@ -71,13 +96,14 @@ class Upload:
 
 
 async def _receive_upload(request: Request) -> Upload:
-    upload = Upload()
-    try:
-        await _read_body(request, upload)
-    except BaseException:
-        upload.close()
-        raise
-    return upload
+    with temporary_storage():
+        upload = Upload()
+        try:
+            await _read_body(request, upload)
+        except BaseException:
+            upload.close()
+            raise
+        return upload
 
 
 async def _read_body(request: Request, upload: Upload) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from shutil import copy, copytree, ignore_patterns
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
+SOURCES = ("pyproject.toml", "README.md", "LICENSE")
 UV = (sys.executable, "-m", "uv", "--quiet", "--offline", "--no-cache")
 
 
