@@ -17,10 +17,14 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.disturbing import measure_disturbance, run_in_process
-from benchmarks.made_claims import write_claims
-from benchmarks.raw import count_rows, last_seq, open_database, save_rows
-from benchmarks.stores import ImportStore, describe_machine, open_import_stores
+from benchmarks.claim_files import write_claims
+from benchmarks.concurrent_requests import measure_disturbance, run_in_process
+from benchmarks.import_registers import (
+    ImportStore,
+    describe_machine,
+    open_import_stores,
+)
+from benchmarks.raw_writes import count_rows, last_seq, open_database, save_rows
 
 RESULTS = Path(__file__).parent / "results"
 SMALL_IMPORT_ROWS = 10_000
@@ -59,7 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with open_import_stores(given.databases.split()) as made:
             for store in made:
                 _print_progress(f"{store.version()}: {repeats} × {given.rows:,} rows")
-                found["databases"][store.kind] = measure_database(store, files, repeats, disturbing=not given.no_disturbing)
+                found["databases"][store.kind] = measure_database(
+                    store, files, repeats, disturbing=not given.no_disturbing
+                )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     found["load_after"] = describe_machine()["load"]
@@ -131,7 +137,9 @@ def _run_on_new_register(store: ImportStore, what: str, *more: str, saved: dict[
 
 def _run_and_print(what: str, url: str, *more: str) -> Numbers:
     found = run_in_process(what, url, *more)
-    _print_progress(f"  {what} {' '.join(Path(each).name for each in more)}: {found['seconds']:.2f} s, load {found['load']}")
+    _print_progress(
+        f"  {what} {' '.join(Path(each).name for each in more)}: {found['seconds']:.2f} s, load {found['load']}"
+    )
     return found
 
 
@@ -174,7 +182,10 @@ def as_markdown(found: Numbers) -> str:
         ("– by CPU time", _format_cpu_share),
         ("– publishing alone", lambda it: f"{_median_of(it['raw']) / _median_of(it['imports'], 'publishing'):.2f}"),
         ("– of raw with a cache of 256 MB", _format_cached_share),
-        (f"peak memory at {min(found['rows'], SMALL_IMPORT_ROWS):,} rows, MB", lambda it: f"{it['small']['peak_mb']:.0f}"),
+        (
+            f"peak memory at {min(found['rows'], SMALL_IMPORT_ROWS):,} rows, MB",
+            lambda it: f"{it['small']['peak_mb']:.0f}",
+        ),
         (f"peak memory at {found['rows']:,} rows, MB", lambda it: f"{_median_of(it['imports'], 'peak_mb'):.0f}"),
         ("– of that before the first row, MB", lambda it: f"{_median_of(it['imports'], 'base_mb'):.0f}"),
     ]

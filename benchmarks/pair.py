@@ -40,7 +40,14 @@ from benchmarks.pair_measures import (
     names,
 )
 from benchmarks.pair_register import vocabulary, write_claims
-from benchmarks.pair_versions import Databases, Request, Version, VersionFailed, VersionServer, make_versions
+from benchmarks.pair_versions import (
+    Databases,
+    Request,
+    Version,
+    VersionFailed,
+    VersionServer,
+    make_versions,
+)
 from benchmarks.postgresql import CACHE_FOLDER, postgresql_server
 from benchmarks.servers import ServerFailed, server_and_generator_core
 
@@ -300,7 +307,9 @@ def _compare(versions: tuple[Version, Version], given: argparse.Namespace, began
     with ExitStack() as stack:
         pairs = []
         for kind in given.databases:
-            server = stack.enter_context(postgresql_server(server_and_generator_core()[0])) if kind == "postgresql" else None
+            server = (
+                stack.enter_context(postgresql_server(server_and_generator_core()[0])) if kind == "postgresql" else None
+            )
             pair = Pair(versions, Databases(kind, server), given.claims, given.only)
             pairs.append(stack.enter_context(pair))
             tell(f"{kind}: the register is ready")

@@ -13,26 +13,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import measuring
-from benchmarks.agreeing import PeersDisagree
-from benchmarks.measuring import MAX_COPIED_CLAIMS
-from benchmarks.register import open_register_stores
-from benchmarks.reporting import as_markdown, write_chart
+from benchmarks import measures
+from benchmarks.import_registers import describe_machine
+from benchmarks.peer_agreement import PeersDisagree
+from benchmarks.read_registers import open_register_stores
+from benchmarks.report import as_markdown, write_chart
+from benchmarks.runner import MAX_COPIED_CLAIMS, BenchmarkRun
 from benchmarks.servers import ServerFailed, server_and_generator_core
-from benchmarks.stores import describe_machine
 
 RESULTS = Path(__file__).parent / "results"
 QUICK_SECONDS = 0.3
 QUICK_POSTGRESQL = {"agree", "page-cold", "claim-cold", "post"}
-QUICK_SQLITE = set(measuring.MEASURES) - {"shapes"}
+QUICK_SQLITE = set(measures.MEASURES) - {"shapes"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, and write the results down."""
     given = _parse_arguments(arguments)
-    names = list(measuring.MEASURES) if not given.only else [name for name in given.only.split(",") if name]
-    if unknown := set(names) - set(measuring.MEASURES):
-        raise SystemExit(f"There is no {', '.join(sorted(unknown))}; there are {', '.join(measuring.MEASURES)}.")
+    names = list(measures.MEASURES) if not given.only else [name for name in given.only.split(",") if name]
+    if unknown := set(names) - set(measures.MEASURES):
+        raise SystemExit(f"There is no {', '.join(sorted(unknown))}; there are {', '.join(measures.MEASURES)}.")
     found: dict[str, Any] = {
         "claims": given.claims,
         "rounds": given.rounds,
@@ -50,20 +50,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found["databases"][store.kind] = {"version": store.version(), "measures": into, "took": took}
             began_at = time.monotonic()
             print_progress(f"{store.kind}: the register is made ready")
-            with measuring.BenchmarkRun(store, given.claims, given.rounds, given.seconds, given.peers.split(",")) as bench:
+            with BenchmarkRun(store, given.claims, given.rounds, given.seconds, given.peers.split(",")) as bench:
                 took["made ready"] = round(time.monotonic() - began_at, 1)
                 print_progress(f"{store.kind}: ready after {took['made ready']:.0f} s")
                 for name in names:
-                    if given.claims > MAX_COPIED_CLAIMS and name in measuring.WRITING_MEASURES:
+                    if given.claims > MAX_COPIED_CLAIMS and name in measures.WRITING_MEASURES:
                         print_progress(f"{store.kind} {name}: left out, this register is not copied")
                         continue
                     if given.quick and name not in (QUICK_SQLITE if store.kind == "sqlite" else QUICK_POSTGRESQL):
                         continue
                     began = time.monotonic()
-                    bench.deadline = began + measuring.PLANNED_SECONDS[name]
-                    print_progress(f"{store.kind} {name}, planned for {measuring.PLANNED_SECONDS[name]} s at most")
+                    bench.deadline = began + measures.PLANNED_SECONDS[name]
+                    print_progress(f"{store.kind} {name}, planned for {measures.PLANNED_SECONDS[name]} s at most")
                     try:
-                        into[name] = measuring.MEASURES[name](bench)
+                        into[name] = measures.MEASURES[name](bench)
                     except (PeersDisagree, ServerFailed) as fault:
                         print_progress(f"FAILED {fault}")
                         failed.append(f"{store.kind} {name}: {fault}")
@@ -87,7 +87,7 @@ def _parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--claims", type=int, default=1_000_000)
     parser.add_argument("--databases", default="sqlite postgresql")
-    parser.add_argument("--only", default="", help=f"some of: {','.join(measuring.MEASURES)}")
+    parser.add_argument("--only", default="", help=f"some of: {','.join(measures.MEASURES)}")
     parser.add_argument("--peers", default="ours,naive,datasette,pocketbase,bare", help="which peers take part")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="how long each peer is loaded in each round")

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.load import LoadPlan
+from benchmarks.load_generator import LoadPlan
 from benchmarks.postgresql import CACHE_FOLDER
 
 START_TIMEOUT_SECONDS = 120.0
@@ -86,7 +86,9 @@ class Server:
                 stderr=log,
                 start_new_session=True,
             )
-        os.sched_setaffinity(self._process.pid, _ALLOWED_CORES if self._uses_all_cores else {server_and_generator_core()[0]})
+        os.sched_setaffinity(
+            self._process.pid, _ALLOWED_CORES if self._uses_all_cores else {server_and_generator_core()[0]}
+        )
         while time.perf_counter() - began < START_TIMEOUT_SECONDS:
             if self._process.poll() is not None:
                 break
@@ -135,9 +137,11 @@ class Server:
         """Load it; what came of it, with the CPU time of the server in microseconds a request."""
         path = CACHE_FOLDER / "work" / "requests"
         path.write_bytes(marshal.dumps(list(requests)))
-        plan = LoadPlan(self.port, str(path), core=server_and_generator_core()[1], **{"refusal": self._refusal_text, **more})
+        plan = LoadPlan(
+            self.port, str(path), core=server_and_generator_core()[1], **{"refusal": self._refusal_text, **more}
+        )
         before = self._cpu()
-        command = [sys.executable, "-m", "benchmarks.load", json.dumps(asdict(plan))]
+        command = [sys.executable, "-m", "benchmarks.load_generator", json.dumps(asdict(plan))]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
         spent = self._cpu(before)
         if done.returncode:
@@ -217,7 +221,7 @@ def naive_server(url: str, database: int | None) -> Server:
 
 def bare_server(answers: Path) -> Server:
     """Uvicorn with recorded answers."""
-    command = [sys.executable, "-m", "benchmarks.peers.bare"]
+    command = [sys.executable, "-m", "benchmarks.peers.recorded"]
     return Server("bare", command, {"BARE_ANSWERS": str(answers), "BARE_PORT": "{port}"}, "/ready")
 
 

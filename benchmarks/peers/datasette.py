@@ -4,9 +4,18 @@ import json
 from pathlib import Path
 from urllib.parse import urlencode
 
-from benchmarks.asked import SORT_COLUMNS, PAGE_LIMIT, SHAPES, Filters, PagePosition, PageShape, sql_condition, topic_filters
 from benchmarks.postgresql import CACHE_FOLDER
 from benchmarks.servers import Server, find_peer_program
+from benchmarks.workload import (
+    PAGE_LIMIT,
+    SHAPES,
+    SORT_COLUMNS,
+    Filters,
+    PagePosition,
+    PageShape,
+    sql_condition,
+    topic_filters,
+)
 
 CLAIM_SQL = """SELECT c.*, s.name AS source_name, s.kind AS source_kind, s.interest AS source_interest, g.unit,
   (SELECT json_group_array(json_object('id', i.id, 'role', i.role, 'via', json(i.via), 'fidelity', i.fidelity,

@@ -20,7 +20,19 @@ import uvicorn
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ARRAY, JSON, Engine, String, Text, and_, create_engine, event, exists, func, or_
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Engine,
+    String,
+    Text,
+    and_,
+    create_engine,
+    event,
+    exists,
+    func,
+    or_,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import aliased, joinedload, registry, selectinload
@@ -793,7 +805,9 @@ def timeline(slug: str, filters: Annotated[Filters, Query()], session: Db) -> Ti
     filters = filters.model_copy(update={"topic": [slug], "sort": "source"})
     claims, meta = find_page(session, filters)
     path = f"/v1/topics/{slug}/timeline"
-    return TimelinePage(data=[to_timeline_row(claim) for claim in claims], meta=meta, links=page_links(path, filters, len(claims)))
+    return TimelinePage(
+        data=[to_timeline_row(claim) for claim in claims], meta=meta, links=page_links(path, filters, len(claims))
+    )
 
 
 @app.get("/v1/topics/{slug}/side-by-side", response_model=SidesRead)

@@ -7,9 +7,16 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlencode
 
-from benchmarks.asked import SORT_COLUMNS, PAGE_LIMIT, Filters, PagePosition, PageShape, topic_filters
 from benchmarks.postgresql import CACHE_FOLDER
 from benchmarks.servers import Server, find_peer_program
+from benchmarks.workload import (
+    PAGE_LIMIT,
+    SORT_COLUMNS,
+    Filters,
+    PagePosition,
+    PageShape,
+    topic_filters,
+)
 
 EXPAND = "source,citations_via_claim.document,assessments_via_claim"
 FIELDS: dict[str, dict[str, str]] = {

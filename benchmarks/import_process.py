@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import event
 
 from app.imports.command import create_row_mapper
-from app.imports.pipeline.run import Hooks, ImportResult, ImportRequest, run_import
-from benchmarks.raw import open_database, write_rows
+from app.imports.pipeline.run import Hooks, ImportRequest, ImportResult, run_import
+from benchmarks.raw_writes import open_database, write_rows
 
 
 def run_measurement(what: str, url: str, path: Path, *more: str) -> dict[str, Any]:

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.http.auth import create_key
-from app.database.transaction import write_transaction
 from app.claims.serialization.csv_columns import CSV_COLUMN_PATHS
 from app.database.engine import Database
+from app.database.transaction import write_transaction
+from app.enums import Interest, Role, SourceKind
+from app.http.auth import create_key
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
 from app.vocabulary.records import put_category, put_place, put_subject
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
-from app.enums import Interest, Role, SourceKind
 
 CATEGORIES = [f"category-{n}" for n in range(50)]
 SUBJECTS = [f"subject-{n}" for n in range(20)]
@@ -28,7 +28,9 @@ LARGE_SOURCE_SHARE = 0.6
 """The share of all claims that the first source makes: a daily bulletin."""
 SMALL_SERIES_DAYS = 30
 """On so many days each series of the other sources has a figure."""
-NOTE_WORDS = "shelling reported near the crossing while officials confirmed that several units were lost or damaged".split()
+NOTE_WORDS = (
+    "shelling reported near the crossing while officials confirmed that several units were lost or damaged".split()
+)
 QUOTE = "«За уточненими даними» {figure}, the bulletin of {day} said: {words}."
 
 

@@ -14,8 +14,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from benchmarks.made_claims import fill_vocabulary
-from benchmarks.raw import open_database
+from benchmarks.claim_files import fill_vocabulary
+from benchmarks.raw_writes import open_database
 from tests.registers import DatabaseCopies
 
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.made_claims import CATEGORIES, PLACES, SOURCES, SUBJECTS
-from benchmarks.stores import ImportStore
+from benchmarks.claim_files import CATEGORIES, PLACES, SOURCES, SUBJECTS
+from benchmarks.import_registers import ImportStore
 
 QUIET_SECONDS = 12.0
 READ_INTERVAL_SECONDS = 0.02
@@ -90,7 +90,10 @@ def serve_register(url: str) -> Iterator[int]:
         for _ in range(300):
             time.sleep(0.1)
             try:
-                if _send_request(http.client.HTTPConnection("127.0.0.1", port, timeout=5), "GET", "/health/ready") == 200:
+                if (
+                    _send_request(http.client.HTTPConnection("127.0.0.1", port, timeout=5), "GET", "/health/ready")
+                    == 200
+                ):
                     break
             except OSError:
                 continue
@@ -104,7 +107,7 @@ def serve_register(url: str) -> Iterator[int]:
 
 def run_in_process(*arguments: str) -> dict[str, Any]:
     """One run of `benchmarks.child`, and what it found."""
-    command = [sys.executable, "-m", "benchmarks.child", *arguments]
+    command = [sys.executable, "-m", "benchmarks.import_process", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(arguments)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")

@@ -11,16 +11,16 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from tests.plans.filled import (
-    REGISTER_START,
     COMMON_WORD,
-    REGISTER_DAYS,
     FREQUENT_WORD,
     RARE_WORD,
-    UNCOMMON_WORD,
+    REGISTER_DAYS,
+    REGISTER_START,
     SOURCE_COUNT,
     TOPIC_COUNT,
-    slug_of,
+    UNCOMMON_WORD,
     make_questions,
+    slug_of,
 )
 
 PAGE_LIMIT = 50
@@ -44,7 +44,9 @@ def _day_text(number: int) -> str:
 
 
 def _question_filters(number: int) -> dict[str, str]:
-    return {kind: values[number] for kind, values in zip(("category", "subject", "place"), make_questions(), strict=True)}
+    return {
+        kind: values[number] for kind, values in zip(("category", "subject", "place"), make_questions(), strict=True)
+    }
 
 
 def topic_filters(topic: str) -> dict[str, str]:
@@ -63,13 +65,19 @@ SHAPES = (
     PageShape("small source", [{"source": slug_of("source", n)} for n in _SET_NUMBERS]),
     PageShape("the large source", [{"source": slug_of("source", 0)}]),
     PageShape(
-        "large source, category", [{"source": slug_of("source", 0), "category": _question_filters(n)["category"]} for n in _SET_NUMBERS]
+        "large source, category",
+        [{"source": slug_of("source", 0), "category": _question_filters(n)["category"]} for n in _SET_NUMBERS],
     ),
     PageShape("the large topic", [{"topic": slug_of("topic", 0)}]),
     PageShape("small topic", [{"topic": slug_of("topic", n)} for n in (3, 5, 6, 9)]),
     PageShape("month", [{"date_from": _day_text(250 * n), "date_to": _day_text(250 * n + 30)} for n in _SET_NUMBERS]),
-    PageShape("category, year", [{"category": _question_filters(n)["category"], "date_to": _day_text(200 * n + 300)} for n in _SET_NUMBERS]),
-    PageShape("period", [{"period_from": _day_text(200 * n), "period_to": _day_text(200 * n + 30)} for n in _SET_NUMBERS]),
+    PageShape(
+        "category, year",
+        [{"category": _question_filters(n)["category"], "date_to": _day_text(200 * n + 300)} for n in _SET_NUMBERS],
+    ),
+    PageShape(
+        "period", [{"period_from": _day_text(200 * n), "period_to": _day_text(200 * n + 30)} for n in _SET_NUMBERS]
+    ),
     PageShape("kind", [{"kind": kind} for kind in ("lower_bound", "upper_bound", "range", "approximate")]),
     PageShape("aggregation, modality", [{"aggregation": "within", "modality": each} for each in ("count", "estimate")]),
     PageShape("source kind", [{"source_kind": kind} for kind in ("government", "media", "ngo", "military")]),
@@ -89,7 +97,14 @@ def deep_shapes(known: "RegisterFacts") -> tuple[PageShape, ...]:
     )
 
 
-SEARCH_WORDS = (RARE_WORD, UNCOMMON_WORD, "figure123", "figure777", f"{FREQUENT_WORD} figure100", f"{FREQUENT_WORD} crossing")
+SEARCH_WORDS = (
+    RARE_WORD,
+    UNCOMMON_WORD,
+    "figure123",
+    "figure777",
+    f"{FREQUENT_WORD} figure100",
+    f"{FREQUENT_WORD} crossing",
+)
 
 
 @dataclass
@@ -122,7 +137,9 @@ def _random_id(chance: random.Random) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def position_before_first(shape: PageShape, _filters: Filters, _known: RegisterFacts, chance: random.Random) -> PagePosition:
+def position_before_first(
+    shape: PageShape, _filters: Filters, _known: RegisterFacts, chance: random.Random
+) -> PagePosition:
     """Before the first row; every time in other words, so that no two addresses are the same."""
     top = {"-date": LATE_DATE, "-value": 10**15, "-recorded": 1 << 60}[shape.sort]
     return PagePosition(top, _random_id(chance), chance.randrange(10))
@@ -253,7 +270,11 @@ def bounded_page_paths(name: str, known: RegisterFacts, count: int, seed: int) -
     newest = SHAPES[0]
     forms = BOUNDED_QUERIES[name]
     return [
-        our_page_path(newest, filters := forms[n % len(forms)](chance, known.seq), position_before_first(newest, filters, known, chance))
+        our_page_path(
+            newest,
+            filters := forms[n % len(forms)](chance, known.seq),
+            position_before_first(newest, filters, known, chance),
+        )
         for n in range(count)
     ]
 
@@ -297,7 +318,10 @@ MAX_WINDOWS = 36_000
 
 def side_by_side_paths(slug: str, first: int, count: int) -> list[str]:
     """A side-by-side `count` times, each time with another window."""
-    return [f"/v1/topics/{slug}/side-by-side?known_on={_day_text(REGISTER_DAYS)}&window={400 + first + n}" for n in range(count)]
+    return [
+        f"/v1/topics/{slug}/side-by-side?known_on={_day_text(REGISTER_DAYS)}&window={400 + first + n}"
+        for n in range(count)
+    ]
 
 
 def timeline_paths(slug: str, first: int, count: int) -> list[str]:
@@ -329,7 +353,10 @@ def new_claims(count: int, mark: str) -> list[dict[str, Any]]:
             "modality": "estimate",
             "source": slug_of("source", 1 + n % (SOURCE_COUNT - 1)),
             "figure": {"as_printed": f"{10**8 + n}", "value": 10**8 + n},
-            "period": {"edtf": f"{_day_text(n % REGISTER_DAYS)}/{_day_text(n % REGISTER_DAYS + 1)}", "aggregation": "within"},
+            "period": {
+                "edtf": f"{_day_text(n % REGISTER_DAYS)}/{_day_text(n % REGISTER_DAYS + 1)}",
+                "aggregation": "within",
+            },
             "date": _day_text(n % REGISTER_DAYS + 2),
             "note": f"Recorded while measuring, {mark} {n}.",
             "citations": [

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
 
-from benchmarks.asked import BOUNDED_QUERIES, PLAIN_CASE
+from benchmarks.workload import BOUNDED_QUERIES, PLAIN_CASE
 
 Numbers = dict[str, Any]
 DATABASE_NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -81,8 +81,16 @@ GOALS = (
     Goal("cold page of 50 ÷ naive", _peer_ratio_getter("page-cold", "shallow", "naive"), 25, SQLITE, is_drawn=True),
     Goal("cold page of 50, deep ÷ naive", _peer_ratio_getter("page-cold", "deep", "naive"), 25, SQLITE, is_drawn=True),
     Goal("cold page of 50 ÷ naive", _peer_ratio_getter("page-cold", "shallow", "naive"), 18, POSTGRESQL, is_drawn=True),
-    Goal("cold page of 50, deep ÷ naive", _peer_ratio_getter("page-cold", "deep", "naive"), 18, POSTGRESQL, is_drawn=True),
-    Goal("cold page of 50 ÷ naive without count", _peer_ratio_getter("page-cold", "shallow", NAIVE_WITHOUT_COUNT), 7, SQLITE, is_drawn=True),
+    Goal(
+        "cold page of 50, deep ÷ naive", _peer_ratio_getter("page-cold", "deep", "naive"), 18, POSTGRESQL, is_drawn=True
+    ),
+    Goal(
+        "cold page of 50 ÷ naive without count",
+        _peer_ratio_getter("page-cold", "shallow", NAIVE_WITHOUT_COUNT),
+        7,
+        SQLITE,
+        is_drawn=True,
+    ),
     Goal("cold page of 50 ÷ Datasette", _peer_ratio_getter("page-cold", "shallow", "datasette"), 10, is_drawn=True),
     Goal("cold page of 50 ÷ PocketBase", _peer_ratio_getter("page-cold", "shallow", "pocketbase"), 10, is_drawn=True),
     Goal("cold claim ÷ naive", _peer_ratio_getter("claim-cold", "one claim", "naive"), 7.5, is_drawn=True),
@@ -120,7 +128,10 @@ GOALS = (
         is_upper_bound=True,
     ),
     Goal(
-        "CSV ÷ raw `COPY`, joined", _ratio_getter("export", "everything/ours, CSV", "everything/raw, joined"), 0.8, POSTGRESQL
+        "CSV ÷ raw `COPY`, joined",
+        _ratio_getter("export", "everything/ours, CSV", "everything/raw, joined"),
+        0.8,
+        POSTGRESQL,
     ),
     Goal(
         "NDJSON ÷ the command line, joined",
@@ -131,8 +142,15 @@ GOALS = (
     Goal("single POST ÷ naive", _peer_ratio_getter("post", "16 at once", "naive"), 5, is_drawn=True),
     Goal("two workers ÷ one, cold", _ratio_getter("workers", "page, cold/ours-2", "page, cold/ours"), 1.6),
     Goal("start to the first answer, s", _number_getter("start/first answer/ours/seconds"), 1, is_upper_bound=True),
-    Goal("memory idle, of no file, MB", _number_getter("memory/memory/ours/idle/anonymous_mb"), 70, is_upper_bound=True),
-    Goal("memory loaded, of no file, MB", _number_getter("memory/memory/ours/loaded/anonymous_mb"), 150, is_upper_bound=True),
+    Goal(
+        "memory idle, of no file, MB", _number_getter("memory/memory/ours/idle/anonymous_mb"), 70, is_upper_bound=True
+    ),
+    Goal(
+        "memory loaded, of no file, MB",
+        _number_getter("memory/memory/ours/loaded/anonymous_mb"),
+        150,
+        is_upper_bound=True,
+    ),
 )
 
 
@@ -350,7 +368,9 @@ def _render_svg(found: Numbers, bars: Sequence[tuple[Goal, float]]) -> str:
     high = max(100.0, *(max(ratio, goal.bound) for goal, ratio in bars))
 
     def across(value: float) -> float:
-        return CHART_LEFT + (CHART_WIDTH - CHART_LEFT - CHART_RIGHT) * (log10(value) - log10(low)) / (log10(high) - log10(low))
+        return CHART_LEFT + (CHART_WIDTH - CHART_LEFT - CHART_RIGHT) * (log10(value) - log10(low)) / (
+            log10(high) - log10(low)
+        )
 
     height = CHART_TOP + CHART_ROW_HEIGHT * len(bars) + 54
     bottom = CHART_TOP + CHART_ROW_HEIGHT * len(bars)

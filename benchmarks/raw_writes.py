@@ -16,10 +16,10 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
-from app.database.row_encoding import OMITTED_COLUMNS
 from app.database.engine import Database
-from app.settings import Settings
+from app.database.row_encoding import OMITTED_COLUMNS
 from app.database.tables import VERSION_TABLES, Change, ImportedRow, table_of
+from app.settings import Settings
 
 TABLE_MODELS: list[type[SQLModel]] = [Change, *VERSION_TABLES.values(), ImportedRow]
 TABLES = [table_of(model) for model in TABLE_MODELS]
@@ -97,7 +97,12 @@ def write_rows(database: Database, folder: Path, cache: int | None = None) -> di
     gc.enable()
     cache_size = driver.execute("PRAGMA cache_size").fetchone()[0] if sqlite else None
     connection.close()
-    return {"seconds": sum(watch.seconds.values()), "cpu": watch.cpu_seconds, "spent": watch.seconds, "cache_size": cache_size}
+    return {
+        "seconds": sum(watch.seconds.values()),
+        "cpu": watch.cpu_seconds,
+        "spent": watch.seconds,
+        "cache_size": cache_size,
+    }
 
 
 class Stopwatch:

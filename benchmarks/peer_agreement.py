@@ -5,15 +5,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from benchmarks.asked import SHAPES, SEARCH_WORDS, RegisterFacts, PagePosition, naive_page_path, our_page_path
-from benchmarks.servers import ServerGaveUp, Server
+from benchmarks.servers import Server, ServerGaveUp
+from benchmarks.workload import (
+    SEARCH_WORDS,
+    SHAPES,
+    PagePosition,
+    RegisterFacts,
+    naive_page_path,
+    our_page_path,
+)
 
 
 class PeersDisagree(Exception):
     """Two peers answer one question differently."""
 
 
-def check_agreement(ours: Server, naive: Server, known: RegisterFacts, large: str, small: str, *, sets: int) -> dict[str, Any]:
+def check_agreement(
+    ours: Server, naive: Server, known: RegisterFacts, large: str, small: str, *, sets: int
+) -> dict[str, Any]:
     """Compare pages of every shape with so many `sets` of values, claims, timelines, searches and positions."""
     compared = dict.fromkeys(("pages", "claims", "timelines", "searches", "positions", "positions_more", "given_up"), 0)
 
@@ -33,7 +42,9 @@ def check_agreement(ours: Server, naive: Server, known: RegisterFacts, large: st
         for filters in shape.filters[:sets]:
             first = ours.json(our_page_path(shape, filters, None))
             with counted("pages"):
-                _check_equal(shape.name, first["data"], naive.json(naive_page_path(shape, filters, None, count=False))["data"])
+                _check_equal(
+                    shape.name, first["data"], naive.json(naive_page_path(shape, filters, None, count=False))["data"]
+                )
             if first["links"]["next"]:
                 place = PagePosition(None, "", len(first["data"]))
                 with counted("pages"):

@@ -8,17 +8,13 @@ import subprocess
 import time
 from collections.abc import Callable
 from statistics import median
-from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlalchemy import make_url
 
+from benchmarks.runner import BenchmarkRun, Numbers
 from benchmarks.servers import Server, ServerFailed, server_and_generator_core
 
-if TYPE_CHECKING:
-    from benchmarks.measuring import BenchmarkRun
-
-Numbers = dict[str, Any]
 MAX_REPEATED_CLAIMS = 200_000
 """A larger register is exported once only."""
 NAIVE_EXPORT_SECONDS = 12.0
@@ -41,13 +37,15 @@ WHERE c.until_seq IS NULL AND c.status <> 'removed'"""  # noqa: S608 - our own n
 """The columns of the service's CSV; here each claim has one citation."""
 
 
-def measure_export(bench: "BenchmarkRun") -> Numbers:
+def measure_export(bench: BenchmarkRun) -> Numbers:
     """Rows a second of the whole register as CSV and NDJSON; raw: the database's own tools on the same columns."""
     raw = measure_copy if bench.store.kind == "postgresql" else measure_sqlite_dump
     ways: dict[str, Callable[[], Numbers]] = {
         "ours, CSV": lambda: measure_download(bench.server("ours"), "/v1/claims.csv"),
         "ours, NDJSON": lambda: measure_download(bench.server("ours"), "/v1/claims.ndjson"),
-        "naive, CSV": lambda: measure_download(bench.server("naive"), "/v1/claims.csv?count=false", NAIVE_EXPORT_SECONDS),
+        "naive, CSV": lambda: measure_download(
+            bench.server("naive"), "/v1/claims.csv?count=false", NAIVE_EXPORT_SECONDS
+        ),
         "raw, joined": lambda: raw(bench.url, EXPORT_SQL),
         "raw, claim alone": lambda: raw(bench.url, None),
     }
