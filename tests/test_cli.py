@@ -20,6 +20,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from app.settings import ENVIRONMENT_PREFIX
 from app.starter.load import load_starter, starter_id
+from tests import forked
 from tests.registers import Register
 
 ROOT = Path(__file__).parents[1]
@@ -38,15 +39,7 @@ def environment(url: str | None = None, **more: str) -> dict[str, str]:
 
 def run(*arguments: str, url: str | None = None, folder: Path | None = None, **more: str) -> Any:
     """Run `counterclaim` and wait for its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "app", *arguments],
-        env=environment(url, **more),
-        cwd=folder or ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return forked.run(arguments, environment(url, **more), folder or ROOT, timeout=60)
 
 
 def ran(*arguments: str, **how: Any) -> str:
@@ -203,7 +196,11 @@ def test_the_register_is_a_file_in_the_working_folder_unless_said_otherwise(tmp_
 
 
 def test_the_help_lists_every_command() -> None:
-    said = ran("--help")
+    command_line = [sys.executable, "-m", "app", "--help"]
+    done = subprocess.run(
+        command_line, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    said = done.stdout
     for command in ("serve", "migrate", "starter", "key"):
         assert re.search(rf"^  {command} ", said, re.MULTILINE)
 

@@ -3,21 +3,21 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import NamedTemporaryFile
 from threading import Barrier, local
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 
+from tests import forked
 from tests.examples import record_example_vocabulary
 from tests.registers import DatabaseCopies, open_register
 
@@ -52,28 +52,27 @@ class ServerProcess:
 
     url: str
     port: int
-    process: subprocess.Popen[bytes] | None = None
+    process: BaseProcess | None = None
     connections: local = field(default_factory=local)
-    log_file: IO[bytes] = field(default_factory=lambda: TemporaryFile("a+b"))  # noqa: SIM115 - `serving` closes it
-    """Its log."""
+    log_file: Any = field(default_factory=NamedTemporaryFile)
+    """Its log, which `run_servers` closes."""
 
     def start(self) -> None:
         """Start the process and wait until it answers."""
         # The tests' own variables are no settings of the service, which refuses what it does not know.
         kept = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERCLAIM_")}
         environment = kept | {"DATABASE_URL": self.url, "COUNTERCLAIM_LOG_LEVEL": "warning"}
-        command = [sys.executable, "-m", "app", "serve", "--port", str(self.port)]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=self.log_file, stderr=self.log_file)
+        log = Path(self.log_file.name)
+        self.process = forked.start(["serve", "--port", str(self.port)], environment, ROOT, log, log)
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not self.is_ready():
-            assert self.process.poll() is None, f"the server did not start: {self.read_log()}"
+            assert self.process.exitcode is None, f"the server did not start: {self.read_log()}"
             assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.1)
+            time.sleep(0.02)
 
     def read_log(self) -> str:
         """What it said so far."""
-        self.log_file.seek(0)
-        return self.log_file.read().decode()
+        return Path(self.log_file.name).read_text(encoding="utf-8")
 
     def is_ready(self) -> bool:
         """Whether it answers."""
@@ -87,15 +86,15 @@ class ServerProcess:
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the process: with SIGKILL as a crash would."""
         if self.process is not None:
-            self.process.send_signal(how)
+            process, self.process = self.process, None
+            os.kill(int(process.pid or 0), how)
             try:
-                self.process.wait(STOP_TIMEOUT_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-                raise
+                process.join(STOP_TIMEOUT_SECONDS)
+                assert process.exitcode is not None, "the server does not end"
             finally:
-                self.process = None
+                process.kill()
+                process.join()
+                process.close()
 
     def request(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> HttpReply:
         """One request on this thread's own connection. Raises `OSError` or `HTTPException` where it breaks off."""

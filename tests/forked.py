@@ -1,0 +1,54 @@
+"""The program in processes of its own, each forked from one that has loaded it already.
+
+Loading takes more than a second of a processor, and most commands take less for their work. The tests of what happens
+while the program starts run `python -m app` instead.
+"""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["tests.preloaded"])
+
+
+def start(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, err: Path) -> BaseProcess:
+    """Start `counterclaim` in `folder`; what it prints is appended to the files `out` and `err`."""
+    process = _context.Process(target=_be_the_program, args=(list(arguments), dict(environment), folder, out, err))
+    process.start()
+    return process
+
+
+def run(
+    arguments: Sequence[str], environment: Mapping[str, str], folder: Path, timeout: float
+) -> subprocess.CompletedProcess[str]:
+    """Run `counterclaim` in `folder` and wait for its end."""
+    with TemporaryDirectory(prefix="counterclaim-") as kept:
+        out, err = Path(kept) / "out", Path(kept) / "err"
+        process = start(arguments, environment, folder, out, err)
+        process.join(timeout)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise subprocess.TimeoutExpired(list(arguments), timeout)
+        code = process.exitcode
+        process.close()
+        return subprocess.CompletedProcess(list(arguments), code, out.read_text("utf-8"), err.read_text("utf-8"))
+
+
+def _be_the_program(arguments: list[str], environment: dict[str, str], folder: Path, out: Path, err: Path) -> None:
+    from app.__main__ import main  # noqa: PLC0415 - only the process that becomes the program loads it
+
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv = ["counterclaim", *arguments]
+    for stream, path in ((sys.stdout, out), (sys.stderr, err)):
+        with path.open("ab") as file:
+            os.dup2(file.fileno(), stream.fileno())
+    main()

@@ -1,0 +1,19 @@
+"""Everything that commands load while they run: `forked.py` has it loaded once."""
+
+import alembic.command
+import alembic.ddl.postgresql
+import alembic.ddl.sqlite
+import psycopg
+import sqlalchemy.dialects.postgresql.psycopg
+import sqlalchemy.dialects.sqlite.pysqlite
+import uvicorn.lifespan.on
+import uvicorn.loops.auto
+import uvicorn.protocols.http.httptools_impl
+
+import app.cli
+import app.imports.command
+import app.main
+import app.server
+import app.starter.load
+
+__all__ = ["alembic", "app", "psycopg", "sqlalchemy", "uvicorn"]
