@@ -9,6 +9,8 @@ DATABASES ?= sqlite postgresql
 BASE ?= HEAD
 ROUNDS ?= 10
 BIN := .venv/bin
+# Tests start the program some hundred times: what Python has compiled once stays.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 UPGRADE ?= --upgrade
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 $(UPGRADE)
@@ -27,6 +29,9 @@ test: .venv/tested ## Set up and run every test, on SQLite and on PostgreSQL
 races: .venv/tested ## Try history and simultaneous writes long and hard: about half an hour
 	TEST_STEPS=2400 TEST_RACES=1000 $(BIN)/python -m pytest -q -s tests/history
 
+plans: .venv/tested ## Count the rows that every question looks at in CLAIMS=1000000 claims: some minutes
+	TEST_CLAIMS=$(CLAIMS) $(BIN)/python -m pytest -n 2 tests/plans/test_plans.py
+
 cover: .venv/tested ## Run every test, and show which lines and branches they reach
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
 
@@ -42,10 +47,12 @@ bench-import: .venv/tested ## Measure an import against the raw database: ROWS=1
 bench-pair: .venv/tested ## Compare the CPU time per request with an older commit: BASE=HEAD~1 ROUNDS=10 ONLY=page-hot,post
 	@$(BIN)/python -m benchmarks.pair $(BASE) --rounds $(ROUNDS) --databases "$(DATABASES)" $(if $(ONLY),--only $(ONLY)) $(if $(SAVE),--save)
 
-check: .venv/tested ## Lint, types, contract
+lint: .venv/tested ## Lint and check types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+check: lint ## Lint, types, contract
 	$(BIN)/python -m pytest -q -n 2 tests/contract -k 'not postgresql'
 
 openapi: .venv/tested ## Write the examples, docs/openapi.json and the tables of docs/ anew
@@ -85,4 +92,4 @@ pins: .venv/tested ## Renew every pin, with hashes (make pins UPGRADE= pins what
 	.bench/peers/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races cover bench bench-quick bench-import bench-pair check openapi wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair lint check openapi wheel pins
