@@ -9,7 +9,7 @@ DATABASES ?= sqlite postgresql
 BASE ?= HEAD
 ROUNDS ?= 10
 BIN := .venv/bin
-# Tests start the program some hundred times: what Python has compiled once stays.
+# Tests start the program some hundred times: keep the compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 UPGRADE ?= --upgrade
@@ -29,7 +29,7 @@ test: .venv/tested ## Set up and run every test, on SQLite and on PostgreSQL
 races: .venv/tested ## Try history and simultaneous writes long and hard: about half an hour
 	TEST_STEPS=2400 TEST_RACES=1000 $(BIN)/python -m pytest -q -s tests/history
 
-plans: .venv/tested ## Count the rows that every question looks at in CLAIMS=1000000 claims: some minutes
+plans: .venv/tested ## Count the rows that every query reads in CLAIMS=1000000 claims: some minutes
 	TEST_CLAIMS=$(CLAIMS) $(BIN)/python -m pytest -n 2 tests/plans/test_plans.py
 
 cover: .venv/tested ## Run every test, and show which lines and branches they reach

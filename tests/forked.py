@@ -1,7 +1,7 @@
-"""The program in processes of its own, each forked from one that has loaded it already.
+"""Runs `counterclaim` in processes that are forked from one that has imported it already.
 
-Loading takes more than a second of a processor, and most commands take less for their work. The tests of what happens
-while the program starts run `python -m app` instead.
+Importing takes more than a second of CPU time, more than most commands need. Tests of the start itself run
+`python -m app` instead.
 """
 
 import multiprocessing
@@ -19,7 +19,7 @@ _context.set_forkserver_preload(["tests.preloaded"])
 
 def start(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, err: Path) -> BaseProcess:
     """Start `counterclaim` in `folder`; what it prints is appended to the files `out` and `err`."""
-    process = _context.Process(target=_be_the_program, args=(list(arguments), dict(environment), folder, out, err))
+    process = _context.Process(target=_run_program, args=(list(arguments), dict(environment), folder, out, err))
     process.start()
     return process
 
@@ -41,7 +41,7 @@ def run(
         return subprocess.CompletedProcess(list(arguments), code, out.read_text("utf-8"), err.read_text("utf-8"))
 
 
-def _be_the_program(arguments: list[str], environment: dict[str, str], folder: Path, out: Path, err: Path) -> None:
+def _run_program(arguments: list[str], environment: dict[str, str], folder: Path, out: Path, err: Path) -> None:
     from app.__main__ import main  # noqa: PLC0415 - only the process that becomes the program loads it
 
     os.environ.clear()

@@ -1,9 +1,9 @@
-"""No question looks at many more rows than it needs, however large the register: rows are counted, not seconds.
+"""No query reads many more rows than it needs, however large the register is. Rows are counted, not seconds.
 
-The rule: rows looked at <= 20 x (rows wanted + claims that the best index for one of the filters leads to).
+The rule: rows read <= 20 x (rows of the page + claims that the best index for one of the filters leads to).
 
-The register has a tenth of a million claims, and the planner walks and counts a tenth as far: it takes the same ways
-as in a million. `make plans` asks the same questions of a million.
+The register holds 100,000 claims, and the limits of the planner are scaled down to a tenth, so that it chooses the same
+plans as for a million. `make plans` runs the same queries over a million claims.
 """
 
 import os
@@ -32,7 +32,7 @@ from tests.plans.filled import fill_register
 from tests.registers import Register, make_settings, open_register
 
 MILLION = 1_000_000
-"""The planner's own limits are meant for so many claims."""
+"""The size of register that the limits of the planner are made for."""
 CLAIMS = int(os.environ.get("TEST_CLAIMS", "100000"))
 LIMIT = 50
 PAIRS = 200
@@ -193,19 +193,19 @@ def test_every_filter_has_its_cases() -> None:
 
 
 @pytest.fixture
-def limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Limits of the planner that are to this register what its own are to a million claims."""
+def scaled_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scale the limits of the planner to the size of this register."""
 
     def smaller(rows: int) -> int:
         return max(rows * min(CLAIMS, MILLION) // MILLION, 2 * LIMIT)
 
-    for name in ("LONG_WALK", "FEW", "MANY"):
+    for name in ("LONG_SCAN_ROWS", "MAX_LOOKUP_CLAIMS", "MAX_FALLBACK_LOOKUP_CLAIMS"):
         monkeypatch.setattr(planner, name, smaller(getattr(planner, name)))
-    for name in ("ROUNDS", "FULL_TEXT_ROUNDS"):
+    for name in ("COUNT_LIMITS", "FULL_TEXT_COUNT_LIMITS"):
         monkeypatch.setattr(planner, name, tuple(map(smaller, getattr(planner, name))))
 
 
-@pytest.mark.usefixtures("limits")
+@pytest.mark.usefixtures("scaled_limits")
 def test_no_question_looks_at_many_more_rows_than_it_needs(make_database: Callable[[str], str]) -> None:
     url = make_database("empty")
     fill_register(url, CLAIMS)
