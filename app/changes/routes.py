@@ -11,9 +11,10 @@ from starlette.responses import Response, StreamingResponse
 
 from app.changes.queries import find_changes
 from app.changes.schemas import ChangeQuery, ChangeRow
-from app.database.engine import Database, Db
+from app.database.engine import Database
 from app.database.snapshot import open_snapshot
 from app.http.csv_columns import columns_of_model
+from app.http.dependencies import Db
 from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import Page
 from app.http.responses import json_bytes

@@ -11,12 +11,12 @@ from app.claims.lifecycle import withdraw
 from app.claims.queries import read_claim
 from app.claims.routes import ClaimId
 from app.claims.schemas import Assessment, AssessmentInput, ReasonInput, Relation, RelationInput
-from app.database.engine import Db
 from app.database.snapshot import open_snapshot
 from app.database.tables import AssessmentVersion, RelationVersion
 from app.database.transaction import WriteTransaction
 from app.http.auth import Editor
 from app.http.csv_columns import columns_of_model
+from app.http.dependencies import Db
 from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import Page, PageQuery, paginate_list
 from app.http.routing import api_router

@@ -6,9 +6,9 @@ from fastapi import Query
 from starlette.responses import Response
 
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
-from app.database.engine import Db
 from app.database.snapshot import open_snapshot
 from app.http.csv_columns import columns_of_model
+from app.http.dependencies import Db
 from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import Page, PageQuery, paginate_list
 from app.http.routing import api_router

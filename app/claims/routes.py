@@ -25,13 +25,13 @@ from app.claims.schemas import (
 )
 from app.claims.search.filters import ClaimQuery
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
-from app.database.engine import Db
 from app.database.read_session import read_session
 from app.database.snapshot import open_snapshot
 from app.database.transaction import WriteTransaction
 from app.enums import Role
 from app.errors import Forbidden
 from app.http.auth import Actor, Admin, Contributor, Editor
+from app.http.dependencies import Db
 from app.http.fast_route import fast_path
 from app.http.lists import ListResponseDep, list_route
 from app.http.negotiation import JSON_MEDIA_TYPE

@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import DBAPIError
@@ -203,13 +202,3 @@ def _begin_transaction(connection: Connection, statement: str, *, writes: bool) 
         if not writes:
             apply_budget(driver)
         connection.exec_driver_sql(statement)
-
-
-async def get_database(request: Request) -> Database:
-    """Return the database of the application that serves a request."""
-    database: Database = request.app.state.database
-    return database
-
-
-Db = Annotated[Database, Depends(get_database)]
-"""The register, in a route's signature."""

@@ -6,10 +6,11 @@ from fastapi import Request
 from starlette.responses import Response
 
 from app.cache.scope import CacheScope
-from app.database.engine import Database, Db
+from app.database.engine import Database
 from app.database.snapshot import open_snapshot
 from app.feeds.formats import Feed, build_json_feed, format_atom
 from app.feeds.queries import read_feed
+from app.http.dependencies import Db
 from app.http.responses import cacheable_response, json_bytes
 from app.http.routing import api_router
 from app.topics.routes import TopicSlug

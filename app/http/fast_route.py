@@ -20,10 +20,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from app.database.engine import Database, get_database
+from app.database.engine import Database
 from app.database.query_budget import is_budget_exceeded, small_budget
 from app.errors import Problem, QueryTooBroad
 from app.http.auth import authenticate_contributor, require_contributor
+from app.http.dependencies import get_database
 from app.http.idempotency import is_valid_idempotency_key
 from app.http.lists import OPTION_PARSERS, ListResponse, get_list_response
 from app.http.negotiation import SUFFIXES

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from app.database.engine import Database, Db, SchemaStale
+from app.database.engine import Database, SchemaStale
 from app.database.snapshot import open_snapshot
 from app.errors import Unavailable
+from app.http.dependencies import Db
 from app.http.responses import json_response
 from app.http.schema_types import Output
 

@@ -9,9 +9,10 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from app.database.engine import Database, Db
+from app.database.engine import Database
 from app.database.snapshot import open_snapshot
 from app.errors import InvalidRequest, Unavailable, UnknownParameter, UnsupportedMediaType, field_fault, suggest_nearest
+from app.http.dependencies import Db
 
 IGNORED_PARAMETERS = ("v", "_", "t", "cb", "fbclid", "gclid")
 """Cache-busters and trackers that charts, spreadsheets and newsletters add by themselves; so are `utm_…`."""

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
-from app.database.engine import Db
 from app.database.snapshot import open_snapshot
 from app.http.auth import Contributor
 from app.http.csv_columns import columns_of_model, define_column
+from app.http.dependencies import Db
 from app.http.idempotency import IdempotencyKey
 from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import AsOf, Page, PageQuery

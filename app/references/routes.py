@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from app.cache.scope import CacheScope, claim_scope
 from app.claims.routes import ClaimId, KnownOn
-from app.database.engine import Db
 from app.database.snapshot import open_snapshot
+from app.http.dependencies import Db
 from app.http.pagination import AsOf
 from app.http.responses import cacheable_response, json_bytes, json_response
 from app.http.routing import api_router

@@ -6,12 +6,12 @@ from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from app.cache.scope import record_scope
-from app.database.engine import Db
 from app.database.snapshot import open_snapshot
 from app.database.transaction import WriteTransaction
 from app.errors import InvalidRequest
 from app.http.auth import Contributor, Editor
 from app.http.csv_columns import columns_of_model
+from app.http.dependencies import Db
 from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import AsOf, Page, PageQuery
 from app.http.responses import json_response

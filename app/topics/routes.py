@@ -14,13 +14,13 @@ from app.claims.search.filters import ClaimQuery
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.claims.serialization.rows import ResponseObject
 from app.comparison.spread import DEFAULT_WINDOW_DAYS
-from app.database.engine import Db
 from app.database.read_session import read_session
 from app.database.transaction import WriteTransaction
 from app.enums import Aggregation
 from app.errors import invalid_field
 from app.http.auth import Editor
 from app.http.csv_columns import columns_of_model
+from app.http.dependencies import Db
 from app.http.fast_route import fast_path
 from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import AsOf, Page, PageQuery

@@ -7,11 +7,12 @@ from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from app.cache.scope import record_scope
-from app.database.engine import Database, Db
+from app.database.engine import Database
 from app.database.snapshot import open_snapshot
 from app.enums import ALL_ENUMS, DescribedEnum
 from app.http.auth import Editor
 from app.http.csv_columns import columns_of_model
+from app.http.dependencies import Db
 from app.http.lists import ListResponseDep, PageLoader, list_route
 from app.http.pagination import AsOf, Page, PageQuery, paginate_list
 from app.http.responses import json_response
