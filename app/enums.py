@@ -231,6 +231,38 @@ class Reason(DescribedEnum):
     vague = "vague", "A figure is given only in words."
 
 
+class Outcome(DescribedEnum):
+    """What an import makes of a claim that a row gives."""
+
+    new = "new", "A new claim."
+    cited = "cited", "The claim stands already; this document is a new citation of it."
+    changed = "changed", "A row that is known said something else before: a claim that supersedes, or a repair."
+    unchanged = "unchanged", "The claim stands already, and is cited from this document."
+    differs = "differs", "A row that is known said something else before; the mapping only reports it."
+    older = "older", "The register has a later state of this row: an older file arrived again, or somebody repaired it."
+    retracted = "retracted", "The claim of this row was retracted; it is not recorded again."
+    removed = "removed", "The claim of this row was taken down; it is not recorded again."
+    refused = "refused", "The row breaks a rule; the reasons are given."
+
+
+class SmellKind(DescribedEnum):
+    """What is odd about rows of an import."""
+
+    total_falls = "total_falls", "A running total is lower than the one before it: restated, or mistyped."
+    duplicate_date = "duplicate_date", "One series has several figures for one date."
+    day_contradicts_date = "day_contradicts_date", "A row's day number counts to another date than the one it gives."
+    digit_slip = "digit_slip", "A figure is out of line with its neighbours, and one digit would put it in line."
+    jump = "jump", "A figure, or the growth of a running total, is more than ten times the usual."
+    transcriptions_differ = (
+        "transcriptions_differ",
+        "Two transcriptions of one source's series give different figures for one date.",
+    )
+    number_in_label = "number_in_label", "A label carries a number, so that it changes whenever the number does."
+    bound_equals_estimate = "bound_equals_estimate", "A bound is the estimate itself: perhaps copied into its place."
+    estimate_outside_bounds = "estimate_outside_bounds", "An estimate lies outside of its own bounds."
+    dates_missing = "dates_missing", "An otherwise regular series leaves dates out."
+
+
 ALL_ENUMS: tuple[type[DescribedEnum], ...] = (
     Proposition,
     Modality,
@@ -251,5 +283,7 @@ ALL_ENUMS: tuple[type[DescribedEnum], ...] = (
     Role,
     Verdict,
     Reason,
+    Outcome,
+    SmellKind,
 )
 """All enumerations, in the order in which `/v1/vocabulary` lists them."""

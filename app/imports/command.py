@@ -13,12 +13,12 @@ import click
 import orjson
 
 from app.database.engine import Database
+from app.enums import Outcome
 from app.imports.mappings.mapper import MappingRowMapper
 from app.imports.mappings.native import REFUSED_COLUMNS, REFUSED_FIELD, NativeRowMapper
 from app.imports.mappings.propose import draft_mapping
 from app.imports.mappings.schema import load_shipped_mapping, parse_mapping
 from app.imports.pipeline.process_rows import ImportStatistics
-from app.imports.pipeline.reconciliation import Outcome
 from app.imports.pipeline.row_mapping import RowMapper
 from app.imports.pipeline.run import Hooks, ImportRefused, ImportRequest, ImportResult, run_import
 from app.imports.readers.options import FileRefused, FileRow, MappingRefused

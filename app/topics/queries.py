@@ -17,7 +17,7 @@ from app.http.pagination import Page, PageQuery
 from app.http.serializers import RowLayout
 from app.topics.candidates import count_claims
 from app.topics.records import TOPIC
-from app.topics.side_by_side import Question, _classify_claims, _compare_positions, _describe_spread, _resolve_question
+from app.topics.side_by_side import Question, classify_claims, compare_positions, describe_spread, resolve_question
 from app.topics.summaries import TopicSummaryCache
 from app.topics.timeline import fetch_timeline_page
 from app.vocabulary.reference_data import get_reference_data
@@ -28,12 +28,12 @@ LINKED_PATHS = ("claims", "side-by-side", "timeline")
 
 def _summarize(session: Session, question: Question, view: Snapshot) -> dict[str, Any]:
     """How the figures of a question stand."""
-    found = _classify_claims(session, question, view, apart=False)
-    verdicts = Counter(pair.verdict.value for pair in _compare_positions(found, question) or [])
+    found = classify_claims(session, question, view, apart=False)
+    verdicts = Counter(pair.verdict.value for pair in compare_positions(found, question) or [])
     counted = count_claims(session, found.asked, view)
     return {
         **{name: getattr(counted, name) for name in ("claims", "sources", "first_date", "last_date")},
-        "spread": _describe_spread(found, question),
+        "spread": describe_spread(found, question),
         "verdicts": {verdict.value: verdicts.get(verdict.value, 0) for verdict in Verdict},
     }
 
@@ -50,7 +50,7 @@ def _add_summaries(session: Session, topics: Iterable[ResponseObject], view: Sna
             return _summarize(session, question, view)
 
         summary = summaries.get_or_compute(
-            topic["slug"], _resolve_question(question, words), topic["tolerance"], sum_up
+            topic["slug"], resolve_question(question, words), topic["tolerance"], sum_up
         )
         links = {name.replace("-", "_"): f"/v1/topics/{topic['slug']}/{name}" for name in LINKED_PATHS}
         cards.append(
@@ -78,7 +78,7 @@ def find_timeline(
 ) -> Page:
     """A page of the claims of a topic, by source and date."""
     session = reading.session
-    asked = _resolve_question(Question(topic, None, narrower=narrower), get_reference_data(session, view))
+    asked = resolve_question(Question(topic, None, narrower=narrower), get_reference_data(session, view))
     versions, ids, cursor = fetch_timeline_page(session, asked, view, page.limit, page.cursor)
     total = count_claims(session, asked, view).claims if page.total else None
     if layout.is_file:

@@ -63,9 +63,10 @@ class ClassifiedClaims:
     retracted: Sequence[str] = ()
 
 
-def _classify_claims(session: Session, question: Question, view: Snapshot, *, apart: bool = True) -> ClassifiedClaims:
+def classify_claims(session: Session, question: Question, view: Snapshot, *, apart: bool = True) -> ClassifiedClaims:
+    """Load the claims of a question and sort them into positions and claims that are shown apart."""
     words = get_reference_data(session, view)
-    asked = _resolve_question(question, words)
+    asked = resolve_question(question, words)
     standing: list[Statement] = []
     without_figure: list[str] = []
     retracted: list[str] = []
@@ -87,7 +88,8 @@ def _classify_claims(session: Session, question: Question, view: Snapshot, *, ap
     )
 
 
-def _resolve_question(question: Question, words: ReferenceData) -> Asked:
+def resolve_question(question: Question, words: ReferenceData) -> Asked:
+    """Return the columns that the claims of a question have, with the categories below the one asked for."""
     asked = question.asked
     categories = words.descendants("category", asked["category"]) if question.narrower else {asked["category"]}
     return Asked(
@@ -106,9 +108,9 @@ def build_side_by_side(reading: ReadSession, question: Question, view: Snapshot)
     schema, and become JSON as they are. Returns the versions of the positions beside it.
     """
     session = reading.session
-    found = _classify_claims(session, question, view)
+    found = classify_claims(session, question, view)
     if question.against is not None:
-        FilterContext(session, view).check_slugs("against", SOURCE, [question.against])
+        FilterContext(session, view).check_slugs("against", SOURCE.name, [question.against])
         question = replace(
             question, against=found.reference_data.position_holders.get(question.against, question.against)
         )
@@ -138,8 +140,8 @@ def build_side_by_side(reading: ReadSession, question: Question, view: Snapshot)
             }
             for position in found.positions
         ],
-        "pairs": _compare_positions(found, question),
-        "spread": _describe_spread(found, question),
+        "pairs": compare_positions(found, question),
+        "spread": describe_spread(found, question),
         "independent_origins": {"at_least": at_least, "at_most": at_most},
         "related": {
             "relations": relations,
@@ -150,7 +152,8 @@ def build_side_by_side(reading: ReadSession, question: Question, view: Snapshot)
     return answer, [found.versions[id_] for id_ in ids]
 
 
-def _compare_positions(found: ClassifiedClaims, question: Question) -> list[PairComparison] | None:
+def compare_positions(found: ClassifiedClaims, question: Question) -> list[PairComparison] | None:
+    """Compare the positions pair by pair; None if there are too many."""
     if question.against is not None:
         mine = [each for each in found.positions if each.source == question.against]
         others = [each for each in found.positions if each.source != question.against]
@@ -160,7 +163,8 @@ def _compare_positions(found: ClassifiedClaims, question: Question) -> list[Pair
     return list(compare_pairs(found.positions, found.reference_data.hierarchy, question.tolerance))
 
 
-def _describe_spread(found: ClassifiedClaims, question: Question) -> dict[str, Any]:
+def describe_spread(found: ClassifiedClaims, question: Question) -> dict[str, Any]:
+    """Return the spread of the positions as the API shows it."""
     asked = {name: question.asked[name] for name in ("category", "subject", "place", "aggregation")}
     spread = measure_spread(found.positions, SpreadQuestion(**asked), question.window)
     left_out = [{"claim": id_, "reasons": reasons} for id_, reasons in spread.left_out]
@@ -173,9 +177,9 @@ def _describe_spread(found: ClassifiedClaims, question: Question) -> dict[str, A
 def check_question(session: Session, category: str, subject: str | None, place: str | None, view: Snapshot) -> None:
     """Raise `UnknownSlug` where what is asked about does not exist."""
     asking = FilterContext(session, view)
-    asking.check_slugs("category", CATEGORY, [category])
-    asking.check_slugs("subject", SUBJECT, [subject] if subject else [])
-    asking.check_slugs("place", PLACE, [place] if place else [])
+    asking.check_slugs("category", CATEGORY.name, [category])
+    asking.check_slugs("subject", SUBJECT.name, [subject] if subject else [])
+    asking.check_slugs("place", PLACE.name, [place] if place else [])
 
 
 def _trace_roots(

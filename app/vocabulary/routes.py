@@ -19,8 +19,6 @@ from app.http.responses import json_response
 from app.http.routing import api_router
 from app.http.schema_types import Slug
 from app.http.writes import WriteRequestDep
-from app.imports.pipeline.reconciliation import Outcome
-from app.imports.quality.anomalies import SmellKind
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT, put_category, put_place, put_subject
 from app.vocabulary.schemas import (
     Category,
@@ -138,7 +136,6 @@ def _to_snake_case(enumeration: type[DescribedEnum]) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", enumeration.__name__).lower()
 
 
-ENUMERATIONS: tuple[type[DescribedEnum], ...] = (*ALL_ENUMS, Outcome, SmellKind)
 TERM_ROWS: list[dict[str, Any]] = [
     {
         "key": f"{_to_snake_case(enumeration)}/{term}",
@@ -146,7 +143,7 @@ TERM_ROWS: list[dict[str, Any]] = [
         "word": term.value,
         "definition": term.definition,
     }
-    for enumeration in ENUMERATIONS
+    for enumeration in ALL_ENUMS
     for term in enumeration
 ]
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from app.claims.search.filters import ClaimQuery, Sort
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
-from app.enums import DescribedEnum
+from app.enums import DescribedEnum, Outcome, SmellKind
 from app.errors import known_problems
 from app.http.negotiation import Format
 from app.http.pagination import PageQuery
@@ -36,8 +36,6 @@ from app.imports.mappings.schema import (
     load_shipped_mapping,
     shipped_mappings,
 )
-from app.imports.pipeline.reconciliation import Outcome
-from app.imports.quality.anomalies import SmellKind
 from app.imports.readers.options import FileFormat, FileOptions, ReadLimits
 from app.settings import Settings, environment_variable
 from app.topics.routes import CompareQuery

@@ -68,7 +68,6 @@ from app.errors import InvalidRequest, UnknownSlug, field_fault, suggest_nearest
 from app.http.pagination import PageQuery
 from app.http.schema_types import Day, Slug, UtcTime
 from app.sources.queries import SOURCE
-from app.topics.records import TOPIC
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.reference_data import ReferenceData, get_reference_data
 from app.vocabulary.slug_records import RecordType
@@ -118,13 +117,13 @@ class FilterContext:
         """The hierarchies of the view."""
         return self.reference_data.hierarchy
 
-    def check_slugs(self, name: str, kind: RecordType, wanted: Sequence[str]) -> None:
+    def check_slugs(self, name: str, kind: str, wanted: Sequence[str]) -> None:
         """Raise `UnknownSlug` for slugs that do not exist, with the nearest one."""
-        known = self.reference_data.slugs[kind.name]
+        known = self.reference_data.slugs[kind]
         if known.issuperset(wanted):
             return
         slug = min(set(wanted) - known)
-        detail = f"There is no {kind.name} `{slug}`."
+        detail = f"There is no {kind} `{slug}`."
         hint = suggest_nearest(slug, sorted(known))
         raise UnknownSlug(detail, hint=hint, errors=[field_fault(name, detail, hint=hint, location="query")])
 
@@ -179,7 +178,7 @@ def _slug_filter(column: str, kind: RecordType) -> Filter:
     """The claims with one of these slugs, or with what lies below them."""
 
     def ask(asking: FilterContext, wanted: Sequence[str]) -> FilterBinding:
-        asking.check_slugs(column, kind, wanted)
+        asking.check_slugs(column, kind.name, wanted)
         if asking.narrower and column != "source":
             wanted = [below for slug in wanted for below in sorted(asking.reference_data.descendants(column, slug))]
         return _bind_distinct(asking, wanted)
@@ -324,7 +323,7 @@ TopicShapes = tuple[tuple[int, bool, bool], ...]
 
 def _topic_filter() -> Filter:
     def ask(asking: FilterContext, wanted: Sequence[str]) -> FilterBinding:
-        asking.check_slugs("topic", TOPIC, wanted)
+        asking.check_slugs("topic", "topic", wanted)
         form, values = [], []
         for slug in sorted(set(wanted)):
             topic = asking.reference_data.topics[slug]

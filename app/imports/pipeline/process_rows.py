@@ -13,11 +13,10 @@ from app.claims.schemas import CitationInput, ClaimInput
 from app.claims.validation import ValidatedClaim, find_retraction_fault, validate_claim
 from app.database.engine import Database
 from app.database.snapshot import Snapshot, open_snapshot
-from app.enums import Status
+from app.enums import Outcome, Status
 from app.errors import InvalidRequest, invalid_field
 from app.http.schema_types import Input
 from app.imports.pipeline.matching import ExistingRecords, describe_series, find_other_transcriptions, load_existing
-from app.imports.pipeline.reconciliation import Outcome
 from app.imports.pipeline.row_mapping import ClaimDraft, MappedRow, RowMapper
 from app.imports.pipeline.row_resolver import RowResolver, ValidatedDraft
 from app.imports.pipeline.staging import StagedClaim, StagingFile

@@ -4,22 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from app.enums import DescribedEnum, Status
+from app.enums import Outcome, Status
 from app.imports.pipeline.row_mapping import ChangePolicy
-
-
-class Outcome(DescribedEnum):
-    """What an import makes of a claim that a row gives."""
-
-    new = "new", "A new claim."
-    cited = "cited", "The claim stands already; this document is a new citation of it."
-    changed = "changed", "A row that is known said something else before: a claim that supersedes, or a repair."
-    unchanged = "unchanged", "The claim stands already, and is cited from this document."
-    differs = "differs", "A row that is known said something else before; the mapping only reports it."
-    older = "older", "The register has a later state of this row: an older file arrived again, or somebody repaired it."
-    retracted = "retracted", "The claim of this row was retracted; it is not recorded again."
-    removed = "removed", "The claim of this row was taken down; it is not recorded again."
-    refused = "refused", "The row breaks a rule; the reasons are given."
 
 
 @dataclass(frozen=True, slots=True)

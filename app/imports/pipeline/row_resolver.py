@@ -13,12 +13,11 @@ from app.claims.validation import ValidatedClaim, build_citation_columns, comput
 from app.database.engine import Database
 from app.database.row_encoding import RowEncoder
 from app.database.tables import AssessmentVersion, CitationVersion, ClaimVersion, DocumentVersion
-from app.enums import Aggregation
+from app.enums import Aggregation, Outcome
 from app.imports.pipeline.matching import ExistingRecords, describe_series
 from app.imports.pipeline.reconciliation import (
     OUTCOME_OF_WITHDRAWN_STATUS,
     Decision,
-    Outcome,
     PreviousRow,
     reconcile_by_id,
     reconcile_row,

@@ -17,10 +17,10 @@ from app.database.engine import Database
 from app.database.snapshot import open_snapshot
 from app.database.tables import ImportedRow, table_of
 from app.database.transaction import WriteTransaction
+from app.enums import Outcome
 from app.errors import Unavailable
 from app.imports.pipeline.process_rows import ImportStatistics, NumberedRow, RowProcessor
 from app.imports.pipeline.publish import RegisterChanged, publish
-from app.imports.pipeline.reconciliation import Outcome
 from app.imports.pipeline.row_mapping import RowMapper
 from app.imports.pipeline.row_resolver import RowResolver
 from app.imports.pipeline.staging import StagingFile, batch_values

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from app.imports.pipeline.reconciliation import Outcome
+from app.enums import Outcome
 
 VALUES_PER_QUERY = 500
 """Values in one question to a database: far below every limit, and enough to make the way there cheap."""

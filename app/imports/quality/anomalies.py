@@ -12,26 +12,8 @@ from datetime import date, timedelta
 from typing import Final
 
 from app.comparison.figure import MAX_MAGNITUDE
-from app.enums import DescribedEnum
+from app.enums import SmellKind
 from app.imports.quality.digit_errors import DIGIT_ERROR_NAMES, digit_relation
-
-
-class SmellKind(DescribedEnum):
-    """What is odd about rows of an import."""
-
-    total_falls = "total_falls", "A running total is lower than the one before it: restated, or mistyped."
-    duplicate_date = "duplicate_date", "One series has several figures for one date."
-    day_contradicts_date = "day_contradicts_date", "A row's day number counts to another date than the one it gives."
-    digit_slip = "digit_slip", "A figure is out of line with its neighbours, and one digit would put it in line."
-    jump = "jump", "A figure, or the growth of a running total, is more than ten times the usual."
-    transcriptions_differ = (
-        "transcriptions_differ",
-        "Two transcriptions of one source's series give different figures for one date.",
-    )
-    number_in_label = "number_in_label", "A label carries a number, so that it changes whenever the number does."
-    bound_equals_estimate = "bound_equals_estimate", "A bound is the estimate itself: perhaps copied into its place."
-    estimate_outside_bounds = "estimate_outside_bounds", "An estimate lies outside of its own bounds."
-    dates_missing = "dates_missing", "An otherwise regular series leaves dates out."
 
 
 @dataclass(frozen=True, slots=True, order=True)

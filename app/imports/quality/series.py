@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from app.imports.quality.anomalies import Anomaly, SeriesPoint, SmellKind, format_number, locations_of
+from app.enums import SmellKind
+from app.imports.quality.anomalies import Anomaly, SeriesPoint, format_number, locations_of
 from app.imports.quality.digit_errors import DIGIT_REPAIR_NAMES, DigitRepair, find_digit_repair, find_length_repair
 
 _WINDOW_POINTS: Final = 30

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.enums import SmellKind
 from app.imports.quality.anomalies import (
     Anomaly,
     RowLocation,
     SeriesPoint,
-    SmellKind,
     find_day_anomaly,
     find_figure_anomalies,
     find_label_anomaly,

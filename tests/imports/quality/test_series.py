@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from app.enums import Outcome
 from app.imports.mappings.mapper import MappingRowMapper
 from app.imports.mappings.native import NativeRowMapper
 from app.imports.mappings.schema import parse_mapping
-from app.imports.pipeline.reconciliation import Outcome
 from app.imports.pipeline.run import Hooks, ImportRefused, ImportRequest, ImportResult, run_import
 from app.imports.readers.options import MappingRefused
 from tests.examples import make_citation_body, make_claim_body, read_latest_seq, record_example_vocabulary, submit_claim
