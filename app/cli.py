@@ -12,10 +12,10 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import __version__
+from app.database.api_keys import create_key, list_keys, revoke_key
 from app.database.engine import Database, SchemaStale, alembic_config
 from app.enums import Role
 from app.errors import Problem
-from app.http.auth import create_key, list_keys, revoke_key
 from app.imports.readers.options import FileRefused, MappingRefused
 from app.settings import InvalidSettings, Settings, read_settings
 
@@ -198,8 +198,7 @@ def key_list() -> None:
 def key_revoke(name: str) -> None:
     """Revoke every key called NAME at once."""
     database = _open_database(read_settings())
-    with database.write() as session:
-        revoked = revoke_key(session, name)
+    revoked = revoke_key(database, name)
     database.close()
     if not revoked:
         raise click.ClickException(f"No key called `{name}` stands.")

@@ -13,6 +13,7 @@ from app.cache.invalidation import CacheInvalidator
 from app.cache.responses import ResponseCache
 from app.changes.routes import router as changes
 from app.claims.annotation_routes import router as annotations
+from app.claims.change_scope import describe_change
 from app.claims.column_routes import router as columns
 from app.claims.routes import router as claims
 from app.database.engine import Database
@@ -62,7 +63,7 @@ class CounterclaimApp(FastAPI):
         """Serve the register in `database`, and remember answers of it alone."""
         self.state.database = database
         self.state.invalidator = self.cache_middleware.invalidator = CacheInvalidator(
-            database, ResponseCache(database.memory_bytes)
+            database, ResponseCache(database.memory_bytes), describe_change
         )
 
 

@@ -11,7 +11,7 @@ from app.claims.serialization.csv_columns import CSV_COLUMN_PATHS
 from app.database.engine import Database
 from app.database.transaction import write_transaction
 from app.enums import Interest, Role, SourceKind
-from app.http.auth import create_key
+from app.database.api_keys import create_key
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
 from app.vocabulary.records import put_category, put_place, put_subject

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from app.database.engine import Database
 from app.enums import Role
-from app.http.auth import create_key
+from app.database.api_keys import create_key
 from benchmarks import workload
 from benchmarks.peers import datasette, pocketbase
 from benchmarks.postgresql import CACHE_FOLDER, postmaster_pid

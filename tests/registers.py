@@ -13,9 +13,9 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from alembic import command
+from app.database.api_keys import create_key
 from app.database.engine import Database, alembic_config
 from app.enums import Role
-from app.http.auth import create_key
 from app.main import CounterclaimApp, create_app
 from app.settings import Settings
 from app.starter.load import load_starter

@@ -5,10 +5,12 @@ nothing lags. PostgreSQL is asked at most once in `POLL_INTERVAL_SECONDS` second
 """
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.cache.responses import ChangeImpact, ResponseCache
+from app.database.change_feed import ChangeEntry, changes_since
 from app.database.engine import LOCK_TIMEOUT_SECONDS, Database
 from app.database.read_session import read_session
 from app.errors import Unavailable
@@ -19,13 +21,7 @@ POLL_INTERVAL_SECONDS = 0.3
 MAX_CHANGES_PER_POLL = 200
 """After more changes than this nothing is looked at one by one: everything is forgotten."""
 
-CLAIM_RECORD_KINDS = ("claim", "citation", "assessment")
-STANDALONE_KINDS = ("document", "import")
-SCOPE_FIELDS = ("category", "subject", "place", "source", "kind", "modality", "aggregation")
-LATEST_LEVEL_SQL = (
-    "COALESCE((SELECT a.level FROM assessment a WHERE a.claim = claim.id AND a.until_seq IS NULL AND NOT a.withdrawn"
-    " ORDER BY a.assessed_on DESC, a.id DESC LIMIT 1), 'unassessed')"
-)
+DescribeChange = Callable[[ChangeEntry], ChangeImpact]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +29,7 @@ class PollResult:
     """What was seen: the register at `seq`, and what changed since the memory's state (none: too much to tell)."""
 
     seq: int
-    changes: list[ChangeImpact] | None
+    changes: Sequence[ChangeImpact] | None
     started_at: float
     latest_seq: int
     data_version: int | None
@@ -43,8 +39,10 @@ class PollResult:
 class CacheInvalidator:
     """Moves a memory on to the present state of the register."""
 
-    def __init__(self, database: Database, memory: ResponseCache) -> None:
-        self.response_cache = memory
+    def __init__(self, database: Database, response_cache: ResponseCache, describe_change: DescribeChange) -> None:
+        """`describe_change` says what a change means to responses: the features know it."""
+        self.response_cache = response_cache
+        self._describe_change = describe_change
         self.polls_every_request = database.dialect == "sqlite"
         """Whether looking takes no longer than an answer from memory: then it is done in place, each time."""
         self._database = database
@@ -66,20 +64,20 @@ class CacheInvalidator:
         if self.polls_every_request and version == self._last_poll.data_version and day == self._last_poll.day:
             return None
         known = self.response_cache.seq
-        with self._database.read_engine.connect() as connection:
-            run = connection.exec_driver_sql
-            seq = run("SELECT seq FROM clock").scalar_one()
+        with read_session(self._database) as read:
+            ((seq,),) = read.fetch_rows("SELECT seq FROM clock")
             # Ages are counted to the day, and a retraction begins with one.
-            few = day == self._last_poll.day and known <= seq <= known + MAX_CHANGES_PER_POLL
-            changes = _read_changes(known, seq, run) if few else None
-        return PollResult(seq, changes, began, written, version, day)
+            is_same_day = day == self._last_poll.day
+            changes = changes_since(read, known, seq, MAX_CHANGES_PER_POLL) if is_same_day else None
+        impacts = None if changes is None else [self._describe_change(change) for change in changes]
+        return PollResult(seq, impacts, began, written, version, day)
 
     def apply(self, look: PollResult | None) -> None:
         """Forget what a look has shown to be untrue. Only ever called in the event loop."""
         if look is None:
             return
         if look.seq < self.response_cache.seq:  # a register that went back is another one
-            self._database.caches.clear()
+            self._database.caches.reset()
         if look.changes is None:
             self.response_cache.clear()
             self.response_cache.seq = look.seq
@@ -117,26 +115,3 @@ class CacheInvalidator:
             self._connection.detach()
         version: int = self._connection.dbapi_connection.execute("PRAGMA data_version").fetchone()[0]
         return version
-
-
-def _read_changes(after: int, last: int, run: Any) -> list[ChangeImpact]:  # noqa: ANN401 - as above
-    if after == last:
-        return []
-    # Whole numbers, so that the statement is the same text for both drivers.
-    between = f"WHERE change.seq > {int(after)} AND change.seq <= {int(last)}"
-    rows = run(f"SELECT seq, kind, revision, CAST(claim AS VARCHAR(36)) FROM change {between} ORDER BY seq").all()  # noqa: S608
-    columns = ", ".join(f"claim.{name}" for name in SCOPE_FIELDS)
-    claims = run(
-        f"SELECT CAST(claim.id AS VARCHAR(36)), {columns}, {LATEST_LEVEL_SQL} "  # noqa: S608
-        f"FROM change JOIN claim ON claim.id = change.claim AND claim.until_seq IS NULL {between}"
-    ).all()
-    fields = {row[0]: dict(zip(("id", *SCOPE_FIELDS, "level"), row, strict=True)) for row in claims}
-    return [_describe_change(seq, kind, revision, fields.get(claim)) for seq, kind, revision, claim in rows]
-
-
-def _describe_change(seq: int, kind: str, revision: int, claim: dict[str, str] | None) -> ChangeImpact:
-    if claim is None or kind not in CLAIM_RECORD_KINDS or revision != 1:
-        return ChangeImpact(seq, affects_no_claim=kind in STANDALONE_KINDS and revision == 1)
-    if kind == "assessment":  # it was on another level before
-        claim = {name: value for name, value in claim.items() if name != "level"}
-    return ChangeImpact(seq, claim_fields=claim)

@@ -1,7 +1,7 @@
 """Whole answers, kept until something changes that they speak of. Plain data: no request, no database."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from app.cache.scope import CacheScope, FieldValues
@@ -58,7 +58,7 @@ class ChangeImpact:
     """
 
     seq: int
-    claim_fields: dict[str, str] | None = None
+    claim_fields: Mapping[str, str] | None = None
     affects_no_claim: bool = False
 
     def affects(self, about: FieldValues | None) -> bool:

@@ -24,11 +24,6 @@ class CacheScope:
     surrogate_keys: tuple[str, ...] = ()
 
 
-def claim_scope(seq: int, id_: str) -> CacheScope:
-    """The basis of an answer about one claim, read at `seq`."""
-    return CacheScope(seq, {"id": frozenset({id_})}, (f"claim-{id_}",))
-
-
 def record_scope(seq: int, key: str) -> CacheScope:
     """The basis of an answer that no claim changes, about the record that a cache should know as `key`."""
     return CacheScope(seq, {"id": frozenset()}, (key,))

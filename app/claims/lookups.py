@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
+from app.database.change_feed import read_changed_kinds
 from app.database.snapshot import Snapshot
 from app.database.tables import CategoryVersion, SourceVersion, columns_of
 from app.database.transaction import WriteTransaction
@@ -164,8 +165,7 @@ class CachedReferenceLookup(ReferenceLookup):
             or not 0 < log.seq - self.snapshot.seq < MAX_CACHED_DOCUMENTS
         ):
             return True
-        kinds = log.fetch_rows("SELECT DISTINCT kind FROM change WHERE seq > ?", [self.snapshot.seq])
-        return any(kind in self._existing_slugs for (kind,) in kinds)
+        return not read_changed_kinds(log.fetch_rows, self.snapshot.seq).isdisjoint(self._existing_slugs)
 
     def find_duplicate(self, print_: str) -> tuple[str, str] | None:
         """The id and status of the claim that stands with this fingerprint, or was taken down with it."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.cache.invalidation import CacheInvalidator
-from app.cache.scope import claim_scope
+from app.claims.change_scope import claim_scope
 from app.claims.create import record_citation, record_claim
 from app.claims.lifecycle import reinstate, retract, revise, take_down
 from app.claims.queries import find_claims, read_claim, read_claim_json, read_tombstone
@@ -25,12 +25,13 @@ from app.claims.schemas import (
 )
 from app.claims.search.filters import ClaimQuery
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
+from app.database.api_keys import Actor
 from app.database.read_session import read_session
 from app.database.snapshot import open_snapshot
 from app.database.transaction import WriteTransaction
 from app.enums import Role
 from app.errors import Forbidden
-from app.http.auth import Actor, Admin, Contributor, Editor
+from app.http.auth import Admin, Contributor, Editor
 from app.http.dependencies import Db
 from app.http.fast_route import fast_path
 from app.http.lists import ListResponseDep, list_route

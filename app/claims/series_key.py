@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
+from app.database.row_encoding import declare_derived_columns
+from app.database.tables import ClaimVersion
+
 FUTURE_PERIOD_SUFFIX: Final = "ahead"
 OPEN_PERIOD_SUFFIX: Final = "open"
 RETRACTED_SUFFIX: Final = "retracted"
@@ -55,3 +58,6 @@ def _build_series_key(state: Mapping[str, Any]) -> str:
     elif state["kind"] == "none":
         words.append(WITHOUT_FIGURE_SUFFIX)
     return " ".join(words)
+
+
+declare_derived_columns(ClaimVersion, build_series_columns)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 import app
+from app.database.cache_registry import Caches
 from app.database.query_budget import LARGE_BUDGET, apply_budget
 from app.settings import Settings
 
@@ -61,10 +62,8 @@ class Database:
         """The highest `seq` that this process knows of, its own writes included."""
         self.latest_read_seq = 0
         """The highest `seq` that its reads have shown: a replica may lie behind."""
-        self.caches: dict[str, Any] = {}
-        """What reads remember of this database."""
-        self.group_committers: dict[str, Any] = {}
-        """Who writes to it in this process; see `app/changes/together.py`."""
+        self.caches = Caches(self)
+        """What this process keeps of the database in memory."""
         replica = make_url(settings.database_read_url) if settings.database_read_url else url
         self.read_engine = _create_engine(replica, settings.pool_size, writes=False)
         self.write_engine = _create_engine(url, settings.pool_size, writes=True)

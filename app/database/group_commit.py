@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
+from app.database.cache_registry import CacheKey
 from app.database.engine import Database
 from app.database.transaction import WriteTransaction
 from app.errors import Problem
@@ -148,7 +149,5 @@ def _deliver_results(jobs: list[_QueuedWrite]) -> None:
             job.future.set_result(job.result)
 
 
-def group_committer(database: Database) -> GroupCommitter:
-    """Those who write to this database in this process."""
-    made: GroupCommitter | None = database.group_committers.get("together")
-    return made or database.group_committers.setdefault("together", GroupCommitter(database))
+GROUP_COMMITTER = CacheKey("group_committer", GroupCommitter, keep_on_reset=True)
+"""The one committer of a database in this process."""

@@ -10,8 +10,7 @@ from sqlalchemy import JSON, Column, Enum
 from sqlalchemy.engine import Dialect
 from sqlmodel import SQLModel
 
-from app.claims.series_key import build_series_columns
-from app.database.tables import SEARCHABLE_COLUMNS, Change, ClaimVersion, Version, columns_of, table_of
+from app.database.tables import SEARCHABLE_COLUMNS, Change, Version, columns_of, table_of
 from app.database.text_folding import search_words
 
 STAMP_COLUMNS = ("revision", "seq", "recorded_at")
@@ -27,6 +26,14 @@ EncodedRow = list[Any]
 """The values of a row as the driver takes them, nothing in them but what JSON can say."""
 
 
+_derived_columns: dict[type[Version], Callable[[Mapping[str, Any]], Mapping[str, Any]]] = {}
+
+
+def declare_derived_columns(table: type[Version], derive: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+    """Let `derive` compute columns of `table` from the other columns of a row. Called where `derive` is defined."""
+    _derived_columns[table] = derive
+
+
 class RowEncoder:
     """How the rows of one versioned table are written: its columns, and each value as the driver takes it."""
 
@@ -36,13 +43,14 @@ class RowEncoder:
         self.column_names = [column.name for column in columns]
         self._encoders = [(column.name, value_encoder(column, dialect)) for column in columns]
         self._searchable_columns = SEARCHABLE_COLUMNS.get(table)
+        self._derive_columns = _derived_columns.get(table)
 
     def encode(self, state: Mapping[str, Any]) -> EncodedRow:
         """The row of a state, which names every column but those that follow from others."""
         if self._searchable_columns is not None:
             state = {**state, "words": search_words(*(state[name] for name in self._searchable_columns))}
-        if self.table is ClaimVersion:
-            state = {**state, **build_series_columns(state)}
+        if self._derive_columns is not None:
+            state = {**state, **self._derive_columns(state)}
         return [state[name] if process is None else process(state[name]) for name, process in self._encoders]
 
 

@@ -67,7 +67,9 @@ NOT_ASSERTED_CLAIM = text("until_seq IS NULL AND status <> 'asserted'")
 
 PAST_VERSION = text("until_seq IS NOT NULL")
 
-VOCABULARY_CHANGE = text("kind IN ('source', 'category', 'subject', 'place', 'topic')")
+VOCABULARY_KINDS = ("source", "category", "subject", "place", "topic")
+
+VOCABULARY_CHANGE = text(f"kind IN ({', '.join(repr(kind) for kind in VOCABULARY_KINDS)})")
 
 UNDATED_CLAIM = text("date IS NULL")
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
 from app.cache.responses import ResponseCache
-from app.claims.serialization.row_cache import get_claim_row_cache
 from app.database.engine import Database
 from app.http.middleware import RequestCounters
 
@@ -44,15 +43,11 @@ class MetricsCollector:
         )
         yield _single_metric(GaugeMetricFamily, "counterclaim_memory_answers", "Answers that are kept.", memory.count)
         yield _single_metric(GaugeMetricFamily, "counterclaim_memory_bytes", "Bytes that they take.", memory.size_bytes)
-        written = CounterMetricFamily(
-            "counterclaim_claims_asked",
-            "Claims that an answer needed: kept as text, or not.",
-            labels=["pid", "outcome"],
-        )
-        kept = get_claim_row_cache(self.database)
-        for outcome, count in (("hit", kept.hits), ("miss", kept.misses)):
-            written.add_metric([pid, outcome], count)
-        yield written
+        for metric, cache in self.database.caches.lookup_counts():
+            lookups = CounterMetricFamily(metric.name, metric.documentation, labels=["pid", "outcome"])
+            for outcome, count in (("hit", cache.hits), ("miss", cache.misses)):
+                lookups.add_metric([pid, outcome], count)
+            yield lookups
         yield _single_metric(
             GaugeMetricFamily,
             "counterclaim_register_seq",

@@ -11,12 +11,12 @@ from fastapi import Depends, Header, Request
 from sqlalchemy import and_, delete, insert, select, update
 from starlette.responses import Response
 
+from app.database.api_keys import Actor
 from app.database.engine import Database
-from app.database.group_commit import group_committer
+from app.database.group_commit import GROUP_COMMITTER
 from app.database.tables import StoredAnswer, columns_of
 from app.database.transaction import WriteTransaction
 from app.errors import KeyReused, PreconditionFailed, PreconditionRequired, Removed
-from app.http.auth import Actor
 from app.http.idempotency import IdempotencyKey
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.problems import problem_response
@@ -63,7 +63,7 @@ class WriteRequest:
             self.store_response(log, actor, made, response)
             return response
 
-        return await group_committer(self.database).write(actor.name, run)
+        return await self.database.caches[GROUP_COMMITTER].write(actor.name, run)
 
     def replace_record(
         self,

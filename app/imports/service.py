@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
+from app.database.api_keys import Actor
 from app.database.transaction import WriteTransaction, write_transaction
 from app.enums import Role
 from app.errors import FileNotRead, Forbidden, MappingNotRead, RowsRefused, field_fault
-from app.http.auth import Actor
 from app.http.problems import MAX_REPORTED_FAULTS
 from app.http.writes import WriteRequest, WriteResult
 from app.imports.mappings.mapper import MappingRowMapper

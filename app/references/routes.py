@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.responses import Response
 
-from app.cache.scope import CacheScope, claim_scope
+from app.cache.scope import CacheScope
+from app.claims.change_scope import claim_scope
 from app.claims.routes import ClaimId, KnownOn
 from app.database.snapshot import open_snapshot
 from app.http.dependencies import Db

@@ -11,7 +11,7 @@ For a past state of the register there is no such index, so that all claims of t
 # ruff: noqa: S608 - statements are made of our own names
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -21,6 +21,7 @@ import orjson
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
+from app.cache.bounded import BoundedCache
 from app.claims.series_key import (
     FUTURE_PERIOD_SUFFIX,
     OPEN_PERIOD_SUFFIX,
@@ -32,10 +33,12 @@ from app.claims.series_key import (
 from app.comparison.figure import PrintedFigure, normalize_number
 from app.comparison.period import parse_period
 from app.comparison.verdicts import Statement
+from app.database.cache_registry import CacheKey
+from app.database.engine import Database
 from app.database.query_budget import is_budget_exceeded
 from app.database.snapshot import Snapshot
 from app.errors import QueryTooBroad
-from app.vocabulary.reference_data import ReferenceData, get_derived_cache
+from app.vocabulary.reference_data import ReferenceData
 
 STATEMENT_COLUMNS = (
     *("version", "id", "status", "retracted_on", "kind", "source", "category", "subject", "place"),
@@ -92,6 +95,31 @@ class ClaimCounts:
     last_date: date | None
 
 
+class CandidateCache:
+    """Candidates by version, as one state of the reference data describes them."""
+
+    def __init__(self) -> None:
+        self._reference_data: ReferenceData | None = None
+        self._by_version: BoundedCache[int, Candidate] = BoundedCache(MAX_CACHED_CANDIDATES)
+
+    def get(self, versions: Iterable[int], words: ReferenceData) -> dict[int, Candidate]:
+        """Return those of `versions` that are in the cache. Other reference data than the last empty it."""
+        if self._reference_data is not words:
+            self._reference_data, self._by_version = words, BoundedCache(MAX_CACHED_CANDIDATES)
+        by_version = self._by_version
+        return {version: found for version in versions if (found := by_version.get(version)) is not None}
+
+    def store(self, candidates: Mapping[int, Candidate], words: ReferenceData) -> None:
+        """Add candidates, unless the reference data are no longer those that they were built with."""
+        by_version = self._by_version
+        if self._reference_data is words:
+            for version, candidate in candidates.items():
+                by_version.store(version, candidate)
+
+
+CANDIDATES = CacheKey("candidates", lambda _database: CandidateCache())
+
+
 def load_candidates(
     session: Session, asked: Asked, view: Snapshot, words: ReferenceData, *, apart: bool = True
 ) -> list[Candidate]:
@@ -104,14 +132,20 @@ def load_candidates(
     statement = _select_latest(asked, view, apart=apart) if view.as_of is None else _select_past(asked, view)
     versions = [version for (version,) in fetch_rows(session, statement, bind_question(asked, view))]
     # A version never changes, so that it is taken apart once as long as its words mean the same.
-    known = get_derived_cache(session, view, words, "candidates", MAX_CACHED_CANDIDATES)
+    database: Database | None = session.info.get("database")
+    cache = None if database is None or view.as_of is not None else database.caches[CANDIDATES]
+    known = {} if cache is None else cache.get(versions, words)
     missing = [version for version in versions if version not in known]
+    loaded = {}
     for start in range(0, len(missing), MAX_VERSIONS_PER_STATEMENT):
         some = ", ".join(map(str, missing[start : start + MAX_VERSIONS_PER_STATEMENT]))
         for row in fetch_rows(
             session, f"SELECT {', '.join(STATEMENT_COLUMNS)} FROM claim WHERE version IN ({some})", {}
         ):
-            known[row[0]] = _build_candidate(row, words)
+            loaded[row[0]] = _build_candidate(row, words)
+    if cache is not None:
+        cache.store(loaded, words)
+    known |= loaded
     return [known[version] for version in versions]
 
 

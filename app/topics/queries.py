@@ -49,9 +49,7 @@ def _add_summaries(session: Session, topics: Iterable[ResponseObject], view: Sna
         def sum_up(question: Question = question) -> dict[str, Any]:
             return _summarize(session, question, view)
 
-        summary = summaries.get_or_compute(
-            topic["slug"], resolve_question(question, words), topic["tolerance"], sum_up
-        )
+        summary = summaries.get_or_compute(topic["slug"], resolve_question(question, words), topic["tolerance"], sum_up)
         links = {name.replace("-", "_"): f"/v1/topics/{topic['slug']}/{name}" for name in LINKED_PATHS}
         cards.append(
             {name: topic[name] for name in ("slug", *TOPIC.fields)}

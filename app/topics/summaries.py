@@ -5,14 +5,20 @@ the change log tells about whose. Only what stands now is kept, and never what a
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
+from threading import Lock
 from typing import Any
 
+from cachetools import LRUCache
 from sqlmodel import Session
 
+from app.database.cache_registry import CacheKey
+from app.database.change_feed import changes_since
+from app.database.engine import Database
 from app.database.snapshot import Snapshot
-from app.topics.candidates import Asked, fetch_rows
+from app.topics.candidates import Asked
 from app.vocabulary.reference_data import ReferenceData
 
 MAX_CHANGES_INSPECTED = 5_000
@@ -20,8 +26,6 @@ MAX_CHANGES_INSPECTED = 5_000
 
 MAX_CACHED_POSITIONS = 20_000
 """So many positions in all: a summary names each that is left out of the spread, in about 300 bytes."""
-
-CACHE_NAME = "summaries"
 
 Summary = dict[str, Any]
 QuestionKey = tuple[str, str, str]
@@ -39,14 +43,38 @@ class _CachedSummary:
     seq: int
 
 
+class _SummaryStore:
+    """The summaries of all topics, the ones used last, with at most `MAX_CACHED_POSITIONS` in all."""
+
+    def __init__(self) -> None:
+        self._entries: LRUCache[str, _CachedSummary] = LRUCache(MAX_CACHED_POSITIONS, getsizeof=_count_positions)
+        self._lock = Lock()
+
+    def get(self, slug: str) -> _CachedSummary | None:
+        """Return the summary of a topic."""
+        with self._lock:
+            return self._entries.get(slug)
+
+    def store(self, slug: str, summary: _CachedSummary) -> None:
+        """Set the summary of a topic, unless it is larger than the whole store."""
+        with self._lock, suppress(ValueError):
+            self._entries.pop(slug, None)
+            self._entries[slug] = summary
+
+
+def _count_positions(cached: _CachedSummary) -> int:
+    return len(cached.summary["spread"]["left_out"]) + 1
+
+
+TOPIC_SUMMARIES = CacheKey("topic_summaries", lambda _database: _SummaryStore())
+
+
 class TopicSummaryCache:
     """The summaries of a view, each from memory where it still holds."""
 
     def __init__(self, session: Session, view: Snapshot, words: ReferenceData) -> None:
-        database = session.info.get("database")
-        self._entries: dict[str, _CachedSummary] | None = None
-        if database is not None and view.as_of is None:
-            self._entries = database.caches.setdefault(CACHE_NAME, {})
+        database: Database | None = session.info.get("database")
+        self._entries = None if database is None or view.as_of is not None else database.caches[TOPIC_SUMMARIES]
         self._session = session
         self._view = view
         self._reference_data = words
@@ -61,10 +89,10 @@ class TopicSummaryCache:
         kept = self._entries.get(slug)
         if kept is not None and self._is_valid(kept, asked, tolerance):
             if kept.seq < self._view.seq:
-                self._store(slug, replace(kept, seq=self._view.seq))
+                self._entries.store(slug, replace(kept, seq=self._view.seq))
             return kept.summary
         summary = sum_up()
-        self._store(
+        self._entries.store(
             slug, _CachedSummary(summary, asked, tolerance, self._reference_data, self._view.today, self._view.seq)
         )
         return summary
@@ -85,24 +113,9 @@ class TopicSummaryCache:
         )
 
     def _read_changed_questions(self, seq: int) -> set[QuestionKey] | None:
-        """The questions of every claim that changed since, as it was and as it is; None where that is too much."""
-        if not 0 <= self._view.seq - seq <= MAX_CHANGES_INSPECTED:
+        """Return the questions of every claim that changed since `seq`, before and after; None if that is too much."""
+        changes = changes_since(self._session, seq, self._view.seq, MAX_CHANGES_INSPECTED)
+        if changes is None:
             return None
-        changed = """
-            SELECT DISTINCT c.category, c.subject, c.place FROM change h JOIN claim c ON c.id = h.claim
-            WHERE h.seq > :since AND h.seq <= :now
-        """
-        rows = fetch_rows(self._session, changed, {"since": seq, "now": self._view.seq}) if seq < self._view.seq else []
-        return {(category, subject, place) for category, subject, place in rows}
-
-    def _store(self, slug: str, kept: _CachedSummary) -> None:
-        if self._entries is None:
-            return
-        self._entries.pop(slug, None)
-        self._entries[slug] = kept
-        size = sum(len(each.summary["spread"]["left_out"]) + 1 for each in list(self._entries.values()))
-        for oldest in list(self._entries):
-            if size <= MAX_CACHED_POSITIONS:
-                return
-            gone = self._entries.pop(oldest, None)
-            size -= len(gone.summary["spread"]["left_out"]) + 1 if gone else 0
+        states = [fields for change in changes for fields in (change.fields, change.previous_fields) if fields]
+        return {(fields["category"], fields["subject"], fields["place"]) for fields in states}

@@ -4,21 +4,23 @@ What is remembered for a database holds for every state between the last change 
 was looked at; one index of the change log, which has nothing else in it, tells whether it holds for a later one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import select
 from sqlmodel import Session
 
+from app.cache.bounded import BoundedCache
 from app.comparison.hierarchy import Hierarchy, resolve_position_holders
+from app.database.cache_registry import CacheKey
+from app.database.change_feed import ChangeEntry, changes_since, read_last_vocabulary_change
 from app.database.engine import Database
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.database.tables import (
-    VOCABULARY_CHANGE,
+    VOCABULARY_KINDS,
     CategoryVersion,
-    Change,
     PlaceVersion,
     SourceVersion,
     SubjectVersion,
@@ -39,7 +41,8 @@ SEARCHED_TABLES: dict[str, type[Version]] = {
 MAX_PAST_STATES = 8
 """So many past states are remembered: an export asks for one of them again and again."""
 
-CACHE_KEY = "vocabulary"
+MAX_CHANGES_INSPECTED = 200
+"""After more changes than this, only the index of vocabulary changes is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,66 +98,65 @@ class _CachedReferenceData:
     last_seen_seq: int
 
 
+class ReferenceDataCache:
+    """The present reference data of a database, and those of a few past states."""
+
+    def __init__(self) -> None:
+        self._current: _CachedReferenceData | None = None
+        self._past: BoundedCache[int, ReferenceData] = BoundedCache(MAX_PAST_STATES)
+
+    def get(self, source: ReadSession | Session, view: Snapshot) -> ReferenceData:
+        """Return the reference data of a snapshot; they are loaded if a vocabulary changed since the last time."""
+        if self._current is not None and view.as_of is None and view.seq > self._current.last_seen_seq:
+            self._advance(source, view.seq)
+        cached = self._current
+        if cached is not None and cached.valid_from_seq <= view.seq <= cached.last_seen_seq:
+            return cached.reference_data
+        session = _session_of(source)
+        if view.as_of is not None:
+            return self._get_past(session, view)
+        found = _load_reference_data(session, view)
+        if cached is None or view.seq > cached.last_seen_seq:  # else it is a replica that lies behind
+            self._current = _CachedReferenceData(found, read_last_vocabulary_change(session, view.seq), view.seq)
+        return found
+
+    def apply(self, changes: Sequence[ChangeEntry], cached: "_CachedReferenceData", until: int) -> None:
+        """Extend the validity of `cached` to `until`, unless a vocabulary is among the changes since."""
+        if not any(change.kind in VOCABULARY_KINDS for change in changes):
+            self._current = replace(cached, last_seen_seq=until)
+
+    def _advance(self, source: ReadSession | Session, until: int) -> None:
+        cached = self._current
+        if cached is None:
+            return
+        changes = changes_since(source, cached.last_seen_seq, until, MAX_CHANGES_INSPECTED)
+        if changes is not None:
+            self.apply(changes, cached, until)
+        elif read_last_vocabulary_change(_session_of(source), until) == cached.valid_from_seq:
+            self._current = replace(cached, last_seen_seq=until)
+
+    def _get_past(self, session: Session, view: Snapshot) -> ReferenceData:
+        """Return the reference data of a past state, which does not change any more."""
+        found = self._past.get(view.seq)
+        if found is None:
+            found = _load_reference_data(session, view)
+            self._past.store(view.seq, found)
+        return found
+
+
+REFERENCE_DATA = CacheKey("reference_data", lambda _database: ReferenceDataCache())
+
+
 def get_reference_data(source: ReadSession | Session, view: Snapshot) -> ReferenceData:
-    """The vocabularies of a view. Nothing is asked where nothing was recorded since the last time."""
+    """Return the reference data of a snapshot, from memory if they are still valid."""
     database: Database | None = source.database if isinstance(source, ReadSession) else source.info.get("database")
     if database is None:  # a writer, whose own changes nobody else sees yet
         return _load_reference_data(_session_of(source), view)
-    kept: _CachedReferenceData | None = database.caches.get(CACHE_KEY)
-    if kept is not None and kept.valid_from_seq <= view.seq <= kept.last_seen_seq:
-        return kept.reference_data
-    if view.as_of is not None:
-        return _get_past_reference_data(database, source, view)
-    if (
-        kept is not None
-        and view.seq > kept.last_seen_seq
-        and _read_last_change(_session_of(source), view) == kept.valid_from_seq
-    ):
-        database.caches[CACHE_KEY] = replace(kept, last_seen_seq=view.seq)
-        return kept.reference_data
-    session = _session_of(source)
-    found = _load_reference_data(session, view)
-    if (
-        kept is None or view.seq > kept.last_seen_seq
-    ):  # a replica that lies behind must not undo what a newer read has kept
-        database.caches[CACHE_KEY] = _CachedReferenceData(found, _read_last_change(session, view), view.seq)
-    return found
-
-
-def get_derived_cache(session: Session, view: Snapshot, words: ReferenceData, name: str, most: int) -> dict[Any, Any]:
-    """What was made of `words` and of nothing else that changes: forgotten with them, or when it is more than `most`.
-
-    A past state has no such memory.
-    """
-    database: Database | None = session.info.get("database")
-    if database is None or view.as_of is not None:
-        return {}
-    kept: tuple[ReferenceData, dict[Any, Any]] | None = database.caches.get(name)
-    if kept is None or kept[0] is not words or len(kept[1]) > most:
-        kept = database.caches[name] = (words, {})
-    return kept[1]
-
-
-def _get_past_reference_data(database: Database, source: ReadSession | Session, view: Snapshot) -> ReferenceData:
-    """A past state is final, so it is remembered by its number."""
-    kept: dict[int, ReferenceData] = database.caches.get(f"past {CACHE_KEY}", {})
-    found = kept.get(view.seq)
-    if found is None:
-        found = _load_reference_data(_session_of(source), view)
-        # Replaced, not changed: other threads read it.
-        database.caches[f"past {CACHE_KEY}"] = dict([*kept.items(), (view.seq, found)][-MAX_PAST_STATES:])
-    return found
+    return database.caches[REFERENCE_DATA].get(source, view)
 
 
 def _session_of(source: ReadSession | Session) -> Session:
     return source.session if isinstance(source, ReadSession) else source
-
-
-def _read_last_change(session: Session, view: Snapshot) -> int:
-    """The last change of any vocabulary in the view; 0 if there is none."""
-    seq = columns_of(Change).seq
-    last = select(seq).where(VOCABULARY_CHANGE, seq <= view.seq).order_by(seq.desc()).limit(1)
-    return session.execute(last).scalar() or 0
 
 
 def _load_reference_data(session: Session, view: Snapshot) -> ReferenceData:

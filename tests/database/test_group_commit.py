@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.claims.create import record_claim
 from app.claims.schemas import ClaimInput
-from app.database.group_commit import group_committer
+from app.database.group_commit import GROUP_COMMITTER
 from app.database.transaction import WriteTransaction
 from app.errors import DuplicateClaim, InvalidRequest
 from tests.examples import make_claim_body, make_figure_body, record_example_vocabulary
@@ -27,7 +27,7 @@ def of(value: int, **changes: Any) -> ClaimInput:
 
 def write_all(register: Register, acts: list[Any]) -> list[Any]:
     async def run() -> list[Any]:
-        waiting = group_committer(register.database)
+        waiting = register.database.caches[GROUP_COMMITTER]
         return list(await asyncio.gather(*(waiting.write("desk", act) for act in acts), return_exceptions=True))
 
     return asyncio.run(run())

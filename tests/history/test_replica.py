@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from app.database.api_keys import create_key
 from app.enums import Role
-from app.http.auth import create_key
 from app.main import create_app
 from app.settings import Settings
 from tests.registers import DatabaseCopies

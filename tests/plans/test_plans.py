@@ -21,7 +21,7 @@ from psycopg import ClientCursor
 
 from app.claims.search import planner
 from app.claims.search.filters import FILTERS, ClaimQuery, Sort
-from app.claims.search.planner import KEYSET_ORDERS, find_page
+from app.claims.search.planner import CLAIM_COUNTS, KEYSET_ORDERS, find_page
 from app.database.engine import Database
 from app.database.keyset import write_cursor
 from app.database.read_session import ReadSession, read_session
@@ -157,7 +157,7 @@ def _ends_before(asked: dict[str, Any]) -> bool:
 
 def best(database: Database) -> int:
     """The fewest claims that any index for one of the filters led to; all there are where none was counted."""
-    counted = [count for count, end, _ in database.caches.get("counts", {}).values() if count < end]
+    counted = [count for count, end, _ in database.caches[CLAIM_COUNTS].values() if count < end]
     return min(counted, default=CLAIMS)
 
 
@@ -165,14 +165,14 @@ def check(database: Database) -> tuple[list[str], int]:
     """What breaks the rule, and how many questions were refused."""
     wrong, refused = [], 0
     for asked, sort, deep in questions():
-        database.caches.pop("counts", None)
+        database.caches.remove(CLAIM_COUNTS)
         cursor = write_cursor(KEYSET_ORDERS[sort], MIDDLE[sort.value.removeprefix("-")], ID) if deep else None
         query = ClaimQuery(**asked, sort=sort, cursor=cursor, limit=LIMIT)
         counter = Counter()
         with read_session(database, plan_once=True) as found:
             view = found.snapshot(known_on=query.known_on)
             find_page(found, ClaimQuery(limit=1, known_on=query.known_on, q="nowhere"), view)  # vocabularies are there
-            database.caches.pop("counts", None)
+            database.caches.remove(CLAIM_COUNTS)
             try:
                 with counter.on(found):
                     find_page(found, query, view)

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from app.claims.search import planner
 from app.claims.search.filters import ClaimQuery, Sort
-from app.claims.search.planner import SearchResult, find_page
+from app.claims.search.planner import CLAIM_COUNTS, SearchResult, find_page
 from app.database.engine import Database
 from app.database.read_session import ReadSession, read_session
 from app.vocabulary.reference_data import get_reference_data
@@ -177,7 +177,7 @@ def test_a_page_is_what_a_plain_look_at_every_claim_finds(
         as_of = chance.choice(STATES)
         limit = chance.choice((2 if few else 40, 7, 50, 1000))
         query = ClaimQuery(**asked, sort=chance.choice(list(Sort)), limit=limit, total=True)
-        database.caches.pop("counts", None)
+        database.caches.remove(CLAIM_COUNTS)
         expected = [row["version"] for row in plainly(claims, query, vocabularies[as_of], as_of)]
         versions, total = walked(database, query, as_of)
         assert versions == expected, (asked, query.sort, as_of)

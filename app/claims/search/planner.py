@@ -20,8 +20,10 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
+from app.cache.bounded import BoundedCache
 from app.claims.search.filters import FILTERS, ClaimQuery, FilterContext, Sort, check_ranges, keyset_order_of
 from app.claims.search.sql import SORT_INDEXES, IndexScan, get_search_shape
+from app.database.cache_registry import CacheKey
 from app.database.keyset import Order, read_cursor, write_cursor
 from app.database.query_budget import is_budget_exceeded
 from app.database.read_session import ReadSession
@@ -109,6 +111,7 @@ class _ClaimSearch:
 
     def __init__(self, reading: ReadSession, query: ClaimQuery, view: Snapshot, order: Order) -> None:
         self.reading = reading
+        self._counts = reading.database.caches[CLAIM_COUNTS]
         self.query = query
         self.snapshot = view
         self.limit = query.limit or DEFAULT_LIMIT
@@ -171,7 +174,8 @@ class _ClaimSearch:
                 return self._run_scans(walks, short)
             except _ScanIncomplete as walked:
                 found = walked.row_count
-                _get_count_cache(self.reading)[self._scan_key()] = (found, 0, time.monotonic() + COUNT_CACHE_SECONDS)
+                until = time.monotonic() + COUNT_CACHE_SECONDS
+                self._counts.store(self._scan_key(), (found, 0, until))
         return self._scan_further(walks, short * (self.limit + 1) / (found + 0.5))
 
     def _scan_further(self, walks: list[IndexScan], expected: float) -> list[SortedRow]:
@@ -191,7 +195,7 @@ class _ClaimSearch:
 
     def _get_cached_scan_count(self) -> int | None:
         """How many claims a first walk for the same question found a short while ago, if they were too few."""
-        found, _, until = _get_count_cache(self.reading).get(self._scan_key(), (0, 0, 0.0))
+        found, _, until = self._counts.get(self._scan_key()) or (0, 0, 0.0)
         return found if until > time.monotonic() else None
 
     def count(self) -> int:
@@ -210,7 +214,7 @@ class _ClaimSearch:
 
     def _get_cached_count(self, name: str) -> int | None:
         """How many claims a filter leads to, if that was counted to its end a short while ago."""
-        found = _get_count_cache(self.reading).get(self._count_key(name))
+        found = self._counts.get(self._count_key(name))
         return found[0] if found is not None and found[0] < found[1] and found[2] > time.monotonic() else None
 
     def _count_key(self, name: str) -> Hashable:
@@ -221,7 +225,7 @@ class _ClaimSearch:
 
     def _find_most_selective(self, most: int) -> str | None:
         """The filter that leads to the fewest claims; none where each leads to more than `most`."""
-        counts, now = _get_count_cache(self.reading), time.monotonic()
+        now = time.monotonic()
         for end in COUNT_LIMITS:
             if end > most:
                 break
@@ -230,11 +234,12 @@ class _ClaimSearch:
                 if self._is_costly_to_count(name) and (best is not None or end not in FULL_TEXT_COUNT_LIMITS):
                     continue
                 key = self._count_key(name)
-                found = counts.get(key)
+                found = self._counts.get(key)
                 if found is None or found[2] < now or found[1] <= min(found[0], end - 1):
                     text = self.shape.get_statement(end, 0, self.shape.build_index_count, name)
                     number = self.reading.fetch_rows(text, self.parameters, planned=True)[0][0]
-                    found = counts[key] = (number, end, now + COUNT_CACHE_SECONDS)
+                    found = (number, end, now + COUNT_CACHE_SECONDS)
+                    self._counts.store(key, found)
                 if found[0] < min(found[1], end) and (best is None or found[0] < best[0]):
                     best = found[0], name
             if best is not None:
@@ -402,21 +407,10 @@ def _round_down(number: int) -> int:
     return number // step * step
 
 
+CLAIM_COUNTS: CacheKey[BoundedCache[Hashable, tuple[int, int, float]]] = CacheKey(
+    "claim_counts", lambda _database: BoundedCache(MAX_CACHED_COUNTS)
+)
 """Filter and values → how many claims, counted to how many at most, and until when that is believed.
 
 Also of whole questions, whose first walk was too short.
 """
-
-
-CountCache = dict[Hashable, tuple[int, int, float]]
-"""Filter and values → how many claims, counted to how many at most, and until when that is believed.
-
-Also of whole questions, whose first walk was too short.
-"""
-
-
-def _get_count_cache(reading: ReadSession) -> CountCache:
-    found: CountCache = reading.database.caches.setdefault("counts", {})
-    if len(found) > MAX_CACHED_COUNTS:
-        found.clear()
-    return found

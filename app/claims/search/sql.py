@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.sql import visitors
 
+from app.cache.bounded import BoundedCache
 from app.claims.search.filters import FILTERS, Sort, build_topic_keys
 from app.claims.search.full_text import build_countable_lookup, build_word_lookups
 from app.database.snapshot import EPOCH, Snapshot
@@ -140,7 +141,7 @@ class SearchShape:
         day = "claim.date::text" if dialect == "postgresql" else "claim.date"
         by_source = f"claim.source || ' ' || COALESCE({day}, '9999-12-31')"
         self.sort_by = by_source if self.sort_name == "source" else f"claim.{SORT_INDEXES[self.sort_name][0]}"
-        self._statements: dict[Hashable, str] = {}
+        self._statements: BoundedCache[Hashable, str] = BoundedCache(MAX_CACHED_STATEMENTS)
 
     def _find_date_indexes(self, asked: dict[str, Any], names: dict[str, list[str]]) -> "list[IndexOption]":
         """The indices by date that begin with what some of the filters name."""
@@ -199,10 +200,9 @@ class SearchShape:
         key = (most, width, write.__name__, *arguments)
         found = self._statements.get(key)
         if found is None:
-            if len(self._statements) >= MAX_CACHED_STATEMENTS:
-                self._statements.clear()
             written = write(*arguments).replace(":most", str(most)).replace(":width", str(width))
-            found = self._statements[key] = self._to_driver_syntax(written)
+            found = self._to_driver_syntax(written)
+            self._statements.store(key, found)
         return found
 
     # A walk -----------------------------------------------------------------------------------------------------
@@ -343,7 +343,7 @@ def _build_equalities(asked: dict[str, str]) -> str:
     return " AND ".join(f"claim.{column} = :{name}" for column, name in asked.items())
 
 
-_cached_shapes: dict[Hashable, SearchShape] = {}
+_cached_shapes: BoundedCache[Hashable, SearchShape] = BoundedCache(MAX_CACHED_SHAPES)
 
 
 def get_search_shape(
@@ -353,7 +353,6 @@ def get_search_shape(
     key = (dialect, sort, forms, past)
     found = _cached_shapes.get(key)
     if found is None:
-        if len(_cached_shapes) >= MAX_CACHED_SHAPES:
-            _cached_shapes.clear()
-        found = _cached_shapes[key] = SearchShape(dialect, sort, forms, past=past)
+        found = SearchShape(dialect, sort, forms, past=past)
+        _cached_shapes.store(key, found)
     return found

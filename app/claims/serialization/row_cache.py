@@ -11,8 +11,10 @@ from datetime import date
 from sys import getsizeof
 from threading import Lock
 
+from app.claims.change_scope import CLAIM_RECORD_KINDS
 from app.claims.serialization.projection import RenderedClaim, render_claims
-from app.database.engine import Database
+from app.database.cache_registry import CacheKey, LookupMetric, declare_lookup_metric
+from app.database.change_feed import ChangeEntry, changes_since
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.http.serializers import NESTED_LAYOUT, RowLayout
@@ -26,7 +28,6 @@ MAX_ADVANCED_CHANGES = 200
 RESPONSE_CACHE_SHARE = 2
 """Beside the memory for whole answers, half as much for claims."""
 
-CLAIM_RECORD_KINDS = ("claim", "citation", "assessment")
 UNRELATED_KINDS = ("subject", "place", "topic", "relation", "import")
 REFERENCED_KINDS = ("document", "source", "category")
 """A new one is in no text yet."""
@@ -39,7 +40,7 @@ def get_or_render_claims(
     reading: ReadSession, versions: Sequence[int], view: Snapshot, layout: RowLayout = NESTED_LAYOUT
 ) -> list[str]:
     """What `write_claims` gives, from memory as far as it is there."""
-    kept = get_claim_row_cache(reading.database)
+    kept = reading.database.caches[CLAIM_ROWS]
     if view.as_of is not None or not kept.advance_to(reading, view.seq):
         return [each.text for each in render_claims(reading, versions, view, layout)]
     known = kept.get(versions, view, layout)
@@ -69,12 +70,16 @@ class ClaimRowCache:
         if not self.max_bytes:
             return False
         if at < seq:
-            changed = _find_changed_versions(reading, at, seq)
-            with self._lock:
-                if self.seq == at:  # else somebody else was faster
-                    self._evict(changed)
-                    self.seq = seq
+            self.apply(changes_since(reading, at, seq, MAX_ADVANCED_CHANGES), at, seq)
         return self.seq == seq
+
+    def apply(self, changes: Sequence[ChangeEntry] | None, after: int, until: int) -> None:
+        """Evict what the changes after `after` affect (None: everything), unless another thread has done it."""
+        versions = None if changes is None else _find_changed_versions(changes)
+        with self._lock:
+            if self.seq == after:
+                self._evict(versions)
+                self.seq = until
 
     def get(self, versions: Sequence[int], view: Snapshot, layout: RowLayout) -> dict[int, RenderedClaim]:
         """The texts that are there, and say the same in `view`."""
@@ -119,12 +124,10 @@ class ClaimRowCache:
                 texts.pop(version, None)
 
 
-def get_claim_row_cache(database: Database) -> ClaimRowCache:
-    """The texts that are kept beside a database."""
-    found: ClaimRowCache | None = database.caches.get("written")
-    if found is None:
-        found = database.caches.setdefault("written", ClaimRowCache(database.memory_bytes // RESPONSE_CACHE_SHARE))
-    return found
+CLAIM_ROWS = CacheKey("claim_rows", lambda database: ClaimRowCache(database.memory_bytes // RESPONSE_CACHE_SHARE))
+declare_lookup_metric(
+    CLAIM_ROWS, LookupMetric("counterclaim_claims_asked", "Claims that an answer needed: kept as text, or not.")
+)
 
 
 def _is_unaffected_by(written: RenderedClaim, known_on: date | None) -> bool:
@@ -133,19 +136,12 @@ def _is_unaffected_by(written: RenderedClaim, known_on: date | None) -> bool:
     return known_on is None or retracted is None or str(retracted) <= known_on.isoformat()
 
 
-def _find_changed_versions(reading: ReadSession, after: int, last: int) -> list[int] | None:
-    """The versions of the claims whose texts changed; none where nobody can tell."""
-    if last - after > MAX_ADVANCED_CHANGES:
-        return None
-    rows = reading.fetch_rows(
-        "SELECT change.kind, change.revision, claim.version FROM change "  # noqa: S608 - whole numbers
-        "LEFT JOIN claim ON claim.id = change.claim AND claim.until_seq IS NULL "
-        f"WHERE change.seq > {int(after)} AND change.seq <= {int(last)}"
-    )
-    changed = []
-    for kind, revision, version in rows:
-        if kind in CLAIM_RECORD_KINDS and version is not None:
-            changed.append(version)
-        elif kind not in UNRELATED_KINDS and not (kind in REFERENCED_KINDS and revision == 1):
+def _find_changed_versions(changes: Sequence[ChangeEntry]) -> list[int] | None:
+    """Return the versions of the claims whose texts changed, or None if any text may have changed."""
+    versions = []
+    for change in changes:
+        if change.kind in CLAIM_RECORD_KINDS and change.claim_version is not None:
+            versions.append(change.claim_version)
+        elif change.kind not in UNRELATED_KINDS and not (change.kind in REFERENCED_KINDS and change.revision == 1):
             return None
-    return changed
+    return versions

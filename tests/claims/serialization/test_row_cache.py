@@ -1,6 +1,6 @@
 """Claims that were written once are read again from memory, for as long as they still say the same."""
 
-from app.claims.serialization.row_cache import get_claim_row_cache
+from app.claims.serialization.row_cache import CLAIM_ROWS
 from tests.examples import (
     make_claim_body,
     make_source_body,
@@ -13,7 +13,7 @@ from tests.registers import Register
 
 def asked(register: Register, path: str) -> tuple[int, int, list[dict[str, object]]]:
     """How many claims of an answer came from memory, how many did not, and the claims."""
-    kept = get_claim_row_cache(register.database)
+    kept = register.database.caches[CLAIM_ROWS]
     hits, misses = kept.hits, kept.misses
     found = register.get(path).json()["data"]
     return kept.hits - hits, kept.misses - misses, found

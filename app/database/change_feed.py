@@ -1,0 +1,166 @@
+"""The one reader of the change log for the caches of a process.
+
+A cache is valid at one `seq`. To move on to a later one it asks for the changes in between and evicts what they
+affect. A change and the claim that it belongs to are described as of the change itself, so that the description is the
+same in every later snapshot. It can therefore be read once and shared: by all caches, and by readers of different
+states.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from app.database.cache_registry import CacheKey
+from app.database.engine import Database
+from app.database.read_session import ReadSession
+from app.database.tables import VOCABULARY_CHANGE, Change, Version, columns_of, table_of
+
+MAX_BUFFERED_CHANGES = 1_000
+"""The number of latest changes that are kept in memory; earlier ones are read again."""
+
+FetchRows = Callable[[str], Sequence[Sequence[Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeEntry:
+    """A change, and the claim that it belongs to."""
+
+    seq: int
+    kind: str
+    revision: int
+    claim: str | None
+    claim_version: int | None
+    """The version of the claim that was current right after the change."""
+    fields: Mapping[str, str] | None
+    """The declared fields of that version; none where the change belongs to no claim."""
+    previous_fields: Mapping[str, str] | None
+    """The declared columns of the version that the change replaced, if it replaced one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeFields:
+    """What caches need to know of the record that `change.claim` names.
+
+    `columns` are columns of `table`. `expressions` are SQL expressions by name, in which the record is called `record`
+    and the change `change`.
+    """
+
+    table: type[Version]
+    columns: Sequence[str]
+    expressions: Mapping[str, str]
+
+
+_declared_fields: list[ChangeFields] = []
+
+
+def declare_change_fields(fields: ChangeFields) -> None:
+    """Declare the fields of claims in every `ChangeEntry`. Called once, when the package of claims is imported."""
+    _declared_fields[:] = [fields]
+
+
+class ChangeFeed:
+    """The latest changes of a database in memory: those after `_first_seq`, without a gap."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._first_seq = 0
+        self._entries: list[ChangeEntry] = []
+
+    def read(self, fetch_rows: FetchRows, after: int, until: int) -> Sequence[ChangeEntry]:
+        """Return the changes after `after` up to `until`, from memory as far as they are there."""
+        with self._lock:
+            first, last = self._first_seq, self._first_seq + len(self._entries)
+            if first <= after and until <= last:
+                return self._entries[after - first : until - first]
+            buffered = self._entries[after - first :] if first <= after < last else []
+        start = after + len(buffered)
+        found = _read_changes(fetch_rows, start, until)
+        if len(found) == until - start:  # no gap: an entry is found by its number
+            self._append(start, found)
+        return [*buffered, *found]
+
+    def _append(self, after: int, entries: Sequence[ChangeEntry]) -> None:
+        with self._lock:
+            last = self._first_seq + len(self._entries)
+            if after > last:
+                self._first_seq, self._entries = after, list(entries)
+            elif after >= self._first_seq:
+                self._entries += entries[last - after :]
+            excess = len(self._entries) - MAX_BUFFERED_CHANGES
+            if excess > 0:
+                del self._entries[:excess]
+                self._first_seq += excess
+
+
+CHANGE_FEED = CacheKey("change_feed", lambda _database: ChangeFeed())
+
+
+def changes_since(source: ReadSession | Session, after: int, until: int, limit: int) -> Sequence[ChangeEntry] | None:
+    """Return the changes after `after` up to `until`, oldest first.
+
+    Args:
+        source: A read transaction that sees at least `until`.
+        after: The state that the caller knows.
+        until: The state that it wants to move on to.
+        limit: The number of changes up to which the caller looks at each.
+
+    Returns:
+        None if there are more than `limit`, or if `until` is before `after`.
+    """
+    if not 0 <= until - after <= limit:
+        return None
+    if after == until:
+        return ()
+    database: Database = source.database if isinstance(source, ReadSession) else source.info["database"]
+    return database.caches[CHANGE_FEED].read(_fetcher(source), after, until)
+
+
+def read_last_vocabulary_change(session: Session, until: int) -> int:
+    """Return the `seq` of the last change of a vocabulary up to `until`, by its own index; 0 if there is none."""
+    seq = columns_of(Change).seq
+    last = select(seq).where(VOCABULARY_CHANGE, seq <= until).order_by(seq.desc()).limit(1)
+    return session.execute(last).scalar() or 0
+
+
+def read_changed_kinds(fetch_rows: FetchRows, after: int) -> set[str]:
+    """Return the kinds of records that changed after `after`, as a write transaction sees them: its own included."""
+    return {kind for (kind,) in fetch_rows(f"SELECT DISTINCT kind FROM change WHERE seq > {int(after)}")}  # noqa: S608
+
+
+def _fetcher(source: ReadSession | Session) -> FetchRows:
+    if isinstance(source, ReadSession):
+        return source.fetch_rows
+    return lambda statement: source.connection().exec_driver_sql(statement).all()
+
+
+def _read_changes(fetch_rows: FetchRows, after: int, until: int) -> list[ChangeEntry]:
+    declared = _declared_fields[0]
+    table = table_of(declared.table).name
+    names = [*declared.columns, *declared.expressions]
+    now = [*(f"record.{column}" for column in declared.columns), *declared.expressions.values()]
+    before = [f"previous.{column}" for column in declared.columns]
+    # Whole numbers, so that the statement is the same text for both drivers.
+    rows = fetch_rows(
+        "SELECT change.seq, change.kind, change.revision, CAST(change.claim AS VARCHAR(36)), "  # noqa: S608
+        f"record.version, previous.version, {', '.join([*now, *before])} FROM change "
+        f"LEFT JOIN {table} AS record ON record.id = change.claim AND record.seq <= change.seq "
+        "AND (record.until_seq IS NULL OR record.until_seq > change.seq) "
+        f"LEFT JOIN {table} AS previous ON previous.id = change.claim AND previous.until_seq = change.seq "
+        f"WHERE change.seq > {int(after)} AND change.seq <= {int(until)} ORDER BY change.seq"
+    )
+    return [
+        ChangeEntry(
+            seq,
+            kind,
+            revision,
+            claim,
+            version,
+            None if version is None else {"id": claim, **dict(zip(names, values, strict=False))},
+            None if previous is None else dict(zip(declared.columns, values[len(names) :], strict=True)),
+        )
+        for seq, kind, revision, claim, version, previous, *values in rows
+    ]
