@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session, SQLModel
 
+from app.database.driver_errors import DriverErrors
 from app.database.row_encoding import STAMP_COLUMNS, EncodedRow, RowEncoder, value_encoder
 from app.database.tables import Change, Clock, ImportedRow, Version, columns_of, table_of
 from app.database.transaction import KIND_BY_TABLE, WriteTransaction
@@ -90,7 +90,11 @@ class BulkInsert:
         columns = ", ".join(f'"{column}"' for column in names)
         connection = session.connection()
         if self._postgresql:
-            _copy_rows(connection.connection.driver_connection, f'COPY "{name}" ({columns}) FROM STDIN', rows)
+            driver: Any = connection.connection.driver_connection
+            statement = f'COPY "{name}" ({columns}) FROM STDIN'
+            with DriverErrors(connection.dialect, statement), driver.cursor() as cursor, cursor.copy(statement) as copy:
+                for row in rows:
+                    copy.write_row(row)
             return
         # Many rows in each statement: one by one, the triggers of full-text search take longer than the rows.
         marks = f"({', '.join('?' * len(names))})"
@@ -100,16 +104,3 @@ class BulkInsert:
             some = rows[start : start + together]
             values = tuple(value for row in some for value in row)
             connection.exec_driver_sql(insert + ", ".join([marks] * len(some)), values)
-
-
-def _copy_rows(driver: Any, statement: str, rows: Sequence[Sequence[Any]]) -> None:  # noqa: ANN401 - psycopg's connection
-    """Hand rows to PostgreSQL. Its faults are raised as SQLAlchemy raises those of any other statement."""
-    import psycopg  # noqa: PLC0415 - SQLite does without
-
-    try:
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
-    except psycopg.Error as wrong:
-        kind = IntegrityError if isinstance(wrong, psycopg.IntegrityError) else OperationalError
-        raise kind(statement, None, wrong) from wrong

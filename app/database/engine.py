@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
-from sqlalchemy.engine import URL, Dialect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine import URL
 from sqlmodel import Session
 
 import app
@@ -108,11 +107,6 @@ class Database:
         """Give every connection back."""
         self.read_engine.dispose()
         self.write_engine.dispose()
-
-
-def wrap_driver_error(dialect: Dialect, statement: str, wrong: Exception) -> Exception:
-    """A fault of the driver, as SQLAlchemy raises those of any other statement."""
-    return DBAPIError.instance(statement, None, wrong, dialect.loaded_dbapi.Error, dialect=dialect)
 
 
 PACKAGE = Path(app.__file__).parent

@@ -13,7 +13,8 @@ from typing import Any, cast
 from sqlalchemy import Connection
 from sqlmodel import Session
 
-from app.database.engine import Database, wrap_driver_error
+from app.database.driver_errors import DriverErrors
+from app.database.engine import Database
 from app.database.query_budget import apply_budget
 from app.database.snapshot import EPOCH, Snapshot, open_snapshot
 from app.database.transaction import to_utc
@@ -34,7 +35,7 @@ class ReadSession:
         self._plan_once = plan_once
         self.dialect = database.dialect
         self._connection = connection
-        self._driver_error: type[Exception] = connection.dialect.loaded_dbapi.Error
+        self._dialect = connection.dialect
         self.driver = cast("Any", connection.connection.driver_connection)
         # psycopg begins by itself; the pool rolls back what is given back to it.
         if self.dialect == "sqlite" and not self.driver.in_transaction:
@@ -49,10 +50,8 @@ class ReadSession:
         `planned` lets PostgreSQL look at the values before it chooses its way, where it would not: see `plan_once`.
         """
         run = self._client_cursor.execute if planned and self._plan_once else self.driver.execute
-        try:
+        with DriverErrors(self._dialect, statement):
             found: list[tuple[Any, ...]] = run(statement, parameters).fetchall()
-        except self._driver_error as wrong:
-            raise wrap_driver_error(self._connection.dialect, statement, wrong) from wrong
         return found
 
     def fetch_prepared(self, statement: str, parameter: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - as the driver takes it
@@ -64,20 +63,17 @@ class ReadSession:
             return self.fetch_rows(statement, [parameter])
         from psycopg import RawCursor  # noqa: PLC0415 - SQLite needs no driver
 
-        try:
+        with DriverErrors(self._dialect, statement):
             cursor = RawCursor(self.driver)
             found: list[tuple[Any, ...]] = cursor.execute(statement, [parameter], prepare=True).fetchall()
-        except self._driver_error as wrong:
-            raise wrap_driver_error(self._connection.dialect, statement, wrong) from wrong
         return found
 
     def copy_out(self, statement: str) -> list[bytes]:
         """The rows of a COPY of PostgreSQL."""
-        try:
-            with self.driver.cursor() as cursor, cursor.copy(statement) as copy:
-                return [bytes(row) for row in copy]
-        except self._driver_error as wrong:
-            raise wrap_driver_error(self._connection.dialect, statement, wrong) from wrong
+        rows: list[bytes] = []
+        with DriverErrors(self._dialect, statement), self.driver.cursor() as cursor, cursor.copy(statement) as copy:
+            rows += map(bytes, copy)
+        return rows
 
     @cached_property
     def _client_cursor(self) -> Any:  # noqa: ANN401 - a cursor of the driver
@@ -109,12 +105,10 @@ class ReadSession:
         """The clock of PostgreSQL, asked for with the words that begin the transaction: a round trip less."""
         server = self.driver.pgconn
         begin = "" if server.transaction_status else f"{BEGIN_READ_ONLY}; "
-        try:
+        with DriverErrors(self._dialect, SELECT_CLOCK):
             found = server.exec_(f"{begin}{GENERIC_PLAN_SETTINGS if self._plan_once else ''}{SELECT_CLOCK}".encode())
             if found.error_message:
-                raise self._connection.dialect.loaded_dbapi.OperationalError(found.error_message.decode().strip())
-        except self._driver_error as wrong:
-            raise wrap_driver_error(self._connection.dialect, SELECT_CLOCK, wrong) from wrong
+                raise self._dialect.loaded_dbapi.OperationalError(found.error_message.decode().strip())
         return int(found.get_value(0, 0)), EPOCH + timedelta(microseconds=int(found.get_value(0, 1)))
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, select, update
 from sqlmodel import Session
 
-from app.database.engine import Database, WriteSession, wrap_driver_error
+from app.database.driver_errors import DriverErrors
+from app.database.engine import Database, WriteSession
 from app.database.row_encoding import MultiRowInsert, dialect_statements
 from app.database.snapshot import Snapshot
 from app.database.tables import VERSION_TABLES, Version, columns_of, table_of
@@ -161,11 +162,11 @@ class WriteTransaction:
             self._send_pending()
             if self.seq != self._seq_at_start:
                 self._execute(self._statements.update_clock, (self.seq, self._encoded_at))
-            with self._driver_errors("COMMIT"):
+            with DriverErrors(self._dialect, "COMMIT"):
                 self._driver.commit()
 
     def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - a driver's cursor
-        with self._driver_errors(statement):
+        with DriverErrors(self._dialect, statement):
             return self._driver.execute(statement, parameters)
 
     @contextmanager
@@ -174,17 +175,8 @@ class WriteTransaction:
         if not self._statements.postgresql:
             yield
             return
-        with self._driver_errors("pipeline"), self._driver.pipeline():
+        with DriverErrors(self._dialect, "pipeline"), self._driver.pipeline():
             yield
-
-    @contextmanager
-    def _driver_errors(self, statement: str) -> Iterator[None]:
-        """The driver's faults; see `wrap_driver_error`."""
-        kind = self._dialect.loaded_dbapi.Error
-        try:
-            yield
-        except kind as wrong:
-            raise wrap_driver_error(self._dialect, statement, wrong) from wrong
 
     def _is_current(self, table: type[Version], key: str) -> tuple[ColumnElement[bool], ...]:
         columns = columns_of(table)
