@@ -21,7 +21,6 @@ from app.http.idempotency import IdempotencyKey
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.problems import problem_response
 from app.http.responses import cacheable_response, json_bytes
-from app.vocabulary.slug_records import RecordType, find_record
 
 STORED_ANSWER_LIFETIME = timedelta(hours=24)
 """How long an answer is kept for its Idempotency-Key."""
@@ -64,24 +63,6 @@ class WriteRequest:
             return response
 
         return await self.database.caches[GROUP_COMMITTER].write(actor.name, run)
-
-    def replace_record(
-        self,
-        actor: Actor,
-        kind: RecordType,
-        slug: str,
-        act: Callable[[WriteTransaction], tuple[dict[str, Any], bool | None]],
-    ) -> Response:
-        """Record what has a slug. If-Match is honoured where it is given: nothing but slugs is replaced blindly."""
-
-        def record(log: WriteTransaction) -> WriteResult:
-            before = find_record(log.session, kind, slug, log.snapshot)
-            if before is not None:
-                self.check_match(before, required=False)
-            card, created = act(log)
-            return WriteResult(card, created=bool(created))
-
-        return self(actor, record)
 
     def check_match(self, card: dict[str, Any], *, required: bool = True) -> None:
         """Raise unless If-Match names the revision of `card` (RFC 9110, 13.1.1; only the part before `-` counts)."""

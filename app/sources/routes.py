@@ -21,7 +21,7 @@ from app.http.writes import WriteRequestDep, WriteResult
 from app.sources.documents import find_document_faults, find_documents, read_document, record_document
 from app.sources.queries import SOURCE, put_source
 from app.sources.schemas import Document, DocumentInput, Source, SourceInput
-from app.vocabulary.slug_records import find_records, read_record
+from app.vocabulary.slug_records import find_records, handle_put, read_record
 
 router = api_router("sources")
 SOURCE_COLUMNS = columns_of_model(Source)
@@ -66,7 +66,7 @@ def record_source(
     editor: Editor,
 ) -> Response:
     """Make or change a source. The state before stays in its history; an identical one writes nothing."""
-    return write.replace_record(editor, SOURCE, slug, lambda log: put_source(log, slug, given))
+    return handle_put(write, editor, SOURCE, slug, lambda log: put_source(log, slug, given))
 
 
 @list_route(router, "/documents", Document, "List documents")

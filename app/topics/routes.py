@@ -32,6 +32,7 @@ from app.topics.queries import find_timeline, find_topics, read_topic, read_topi
 from app.topics.records import TOPIC, put_topic
 from app.topics.schemas import SideBySide, TimelineRow, Topic, TopicInput
 from app.topics.side_by_side import Question, build_side_by_side, check_question
+from app.vocabulary.slug_records import handle_put
 
 router = api_router("topics")
 TOPIC_COLUMNS = columns_of_model(Topic)
@@ -139,7 +140,7 @@ def record_topic(
         _card, created = put_topic(log, slug, given)
         return read_topic(log.session, slug, log.snapshot), created
 
-    return write.replace_record(editor, TOPIC, slug, put)
+    return handle_put(write, editor, TOPIC, slug, put)
 
 
 @list_route(router, "/topics/{slug}/claims", Claim, "List the claims of a topic")

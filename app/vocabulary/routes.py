@@ -29,7 +29,7 @@ from app.vocabulary.schemas import (
     SubjectInput,
     TermRow,
 )
-from app.vocabulary.slug_records import RecordType, find_records, read_record
+from app.vocabulary.slug_records import RecordType, find_records, handle_put, read_record
 
 router = api_router("vocabulary")
 
@@ -80,7 +80,7 @@ def get_category(slug: CategorySlug, request: Request, db: Db, recorded_as_of: A
 )
 def record_category(slug: NewCategorySlug, given: CategoryInput, write: WriteRequestDep, editor: Editor) -> Response:
     """Make or change a category. Unit, components and parent of one that claims use cannot change."""
-    return write.replace_record(editor, CATEGORY, slug, lambda log: put_category(log, slug, given))
+    return handle_put(write, editor, CATEGORY, slug, lambda log: put_category(log, slug, given))
 
 
 @list_route(router, "/subjects", Subject, "List subjects")
@@ -105,7 +105,7 @@ def get_subject(slug: SubjectSlug, request: Request, db: Db, recorded_as_of: AsO
 )
 def record_subject(slug: NewSubjectSlug, given: SubjectInput, write: WriteRequestDep, editor: Editor) -> Response:
     """Make or change a subject."""
-    return write.replace_record(editor, SUBJECT, slug, lambda log: put_subject(log, slug, given))
+    return handle_put(write, editor, SUBJECT, slug, lambda log: put_subject(log, slug, given))
 
 
 @list_route(router, "/places", Place, "List places")
@@ -128,7 +128,7 @@ def get_place(slug: PlaceSlug, request: Request, db: Db, recorded_as_of: AsOf = 
 )
 def record_place(slug: NewPlaceSlug, given: PlaceInput, write: WriteRequestDep, editor: Editor) -> Response:
     """Make or change a place. It may lie in several others."""
-    return write.replace_record(editor, PLACE, slug, lambda log: put_place(log, slug, given))
+    return handle_put(write, editor, PLACE, slug, lambda log: put_place(log, slug, given))
 
 
 def _to_snake_case(enumeration: type[DescribedEnum]) -> str:

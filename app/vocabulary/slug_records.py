@@ -1,12 +1,14 @@
 """What everything with a slug has in common: finding, reading and replacing it, and the words to refuse a wrong one."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlmodel import Session
+from starlette.responses import Response
 
+from app.database.api_keys import Actor
 from app.database.keyset import Order, fetch_page
 from app.database.snapshot import Snapshot
 from app.database.tables import Version, columns_of
@@ -14,6 +16,7 @@ from app.database.transaction import WriteTransaction
 from app.errors import Fault, NotFound, field_fault, suggest_nearest
 from app.http.pagination import DEFAULT_LIMIT, Page, PageQuery
 from app.http.schema_types import Input
+from app.http.writes import WriteRequest, WriteResult
 
 VERSION_FIELDS = ("revision", "recorded_at", "seq")
 
@@ -87,6 +90,28 @@ def replace_record(
         return kind.build_response(before), None
     log.record(kind.table, slug, state, action="created" if before is None else "changed")
     return kind.build_response(log.session.execute(stands).mappings().one()), before is None
+
+
+def handle_put(
+    write: WriteRequest,
+    actor: Actor,
+    kind: RecordType,
+    slug: str,
+    replace: Callable[[WriteTransaction], tuple[dict[str, Any], bool | None]],
+) -> Response:
+    """Run `replace` and answer a PUT of `slug`.
+
+    If-Match is checked only if it is sent: nothing but records with a slug may be replaced without it.
+    """
+
+    def record(log: WriteTransaction) -> WriteResult:
+        before = find_record(log.session, kind, slug, log.snapshot)
+        if before is not None:
+            write.check_match(before, required=False)
+        card, created = replace(log)
+        return WriteResult(card, created=bool(created))
+
+    return write(actor, record)
 
 
 def find_unknown_slugs(
