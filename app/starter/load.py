@@ -32,6 +32,7 @@ from app.sources.schemas import DocumentInput, SourceInput
 from app.topics.records import put_topic
 from app.topics.schemas import TopicInput
 from app.vocabulary.records import put_category, put_place, put_subject
+from app.vocabulary.reference_order import sort_by_references
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 
 STARTER_FOLDER = Path(__file__).parent
@@ -112,34 +113,24 @@ def _load_vocabulary(log: WriteTransaction) -> None:
         recorded = set(log.session.execute(select(columns_of(table).slug)).scalars())
         return {slug: entry for slug, entry in _read_toml(name).items() if slug not in recorded}
 
-    for slug, table in _sort_by_references(missing("categories", CategoryVersion), "components", "parent"):
+    for slug, table in _sort_tables(missing("categories", CategoryVersion), "components", "parent"):
         if table.get("components") == "unstated":
             table["components"] = None  # TOML has no null
         put_category(log, slug, CategoryInput(**table))
-    for slug, table in _sort_by_references(missing("subjects", SubjectVersion), "parents"):
+    for slug, table in _sort_tables(missing("subjects", SubjectVersion), "parents"):
         put_subject(log, slug, SubjectInput(**table))
-    for slug, table in _sort_by_references(missing("places", PlaceVersion), "parents"):
+    for slug, table in _sort_tables(missing("places", PlaceVersion), "parents"):
         put_place(log, slug, PlaceInput(**table))
-    for slug, table in _sort_by_references(missing("sources", SourceVersion), "speaks_for"):
+    for slug, table in _sort_tables(missing("sources", SourceVersion), "speaks_for"):
         put_source(log, slug, SourceInput(**table))
     for slug, table in missing("topics", TopicVersion).items():
         put_topic(log, slug, TopicInput(**table))
 
 
-def _sort_by_references(tables: TomlTable, *fields: str) -> list[tuple[str, TomlTable]]:
-    waiting, done, ordered = dict(tables), set[str](), list[tuple[str, TomlTable]]()
-    while waiting:
-        ready = [
-            slug
-            for slug, table in waiting.items()
-            if not _referenced_slugs(table, fields) & (waiting.keys() - {slug} - done)
-        ]
-        if not ready:
-            raise ValueError(f"these refer to each other in a circle: {', '.join(waiting)}")
-        for slug in ready:
-            ordered.append((slug, waiting.pop(slug)))
-            done.add(slug)
-    return ordered
+def _sort_tables(tables: TomlTable, *fields: str) -> list[tuple[str, TomlTable]]:
+    """Return the tables so that each comes after those that its `fields` refer to."""
+    references = {slug: _referenced_slugs(table, fields) for slug, table in tables.items()}
+    return [(slug, tables[slug]) for slug in sort_by_references(references)]
 
 
 def _referenced_slugs(table: TomlTable, fields: tuple[str, ...]) -> set[str]:
