@@ -8,14 +8,16 @@ import os
 import resource
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
 
 from app.imports.command import create_row_mapper
-from app.imports.pipeline.run import Hooks, ImportRequest, ImportResult, run_import
-from benchmarks.raw_writes import open_database, write_rows
+from app.imports.pipeline.prepare import ImportRequest, import_attempts
+from app.imports.pipeline.publish import publish_if_unchanged
+from benchmarks.raw import open_database, write_rows
 
 
 def run_measurement(what: str, url: str, path: Path, *more: str) -> dict[str, Any]:
@@ -30,15 +32,17 @@ def measure_import(url: str, path: Path) -> dict[str, Any]:
     """The time of an import: reading and staging, publishing, and how long its transaction kept others waiting."""
     database = open_database(url)
     at: dict[str, float] = {}
-
-    def staged(_result: ImportResult) -> None:
-        at["staged"] = time.perf_counter()
-        at["staged_at"] = time.time()
-
     event.listen(database.write_engine, "begin", lambda _connection: at.setdefault("locked", time.perf_counter()))
     # With this event a commit has only begun; it has ended when the import has.
     began, began_at, cpu = time.perf_counter(), time.time(), time.process_time()
-    result = run_import(database, ImportRequest([path], create_row_mapper(None)), "benchmark", Hooks(allow=staged))
+    request = ImportRequest([path], create_row_mapper(None))
+    with closing(import_attempts(database, request, "benchmark")) as attempts:
+        for prepared in attempts:
+            at["staged"], at["staged_at"] = time.perf_counter(), time.time()
+            prepared.check_refusals()
+            if publish_if_unchanged(database, prepared):
+                break
+    result = prepared.result
     ended = time.perf_counter()
     database.close()
     return {

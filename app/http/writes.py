@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from anyio import from_thread
 from fastapi import Depends, Header, Request
 from sqlalchemy import and_, delete, insert, select, update
+from sqlmodel import Session
 from starlette.responses import Response
 
 from app.database.api_keys import Actor
@@ -55,12 +56,9 @@ class WriteRequest:
         """Run `act` in a transaction and answer with what it made, or with what the same request made before."""
 
         def run(log: WriteTransaction) -> Response:
-            if (before := self.find_stored_response(log, actor)) is not None:
+            if (before := self.find_stored_response(log.session, log.at, actor)) is not None:
                 return before
-            made = act(log)
-            response = self.build_response(made)
-            self.store_response(log, actor, made, response)
-            return response
+            return self.respond(log, actor, act(log))
 
         return await self.database.caches[GROUP_COMMITTER].write(actor.name, run)
 
@@ -92,13 +90,19 @@ class WriteRequest:
             self.request, json_bytes(made.document), JSON_MEDIA_TYPE, tag=tag, status=status, headers=headers
         )
 
-    def find_stored_response(self, log: WriteTransaction, actor: Actor) -> Response | None:
-        """The answer that this key got before, if there is a key and it got one in the last 24 hours."""
+    def respond(self, log: WriteTransaction, actor: Actor, made: WriteResult) -> Response:
+        """Build the response to a write, and store it for the Idempotency-Key in the transaction of the write."""
+        response = self.build_response(made)
+        self.store_response(log, actor, made, response)
+        return response
+
+    def find_stored_response(self, session: Session, at: datetime, actor: Actor) -> Response | None:
+        """Return the response that this key got in the 24 hours before `at`, if there is a key and it got one."""
         if self.key is None:
             return None
-        log.session.execute(delete(StoredAnswer).where(columns_of(StoredAnswer).at < log.at - STORED_ANSWER_LIFETIME))
+        is_fresh = columns_of(StoredAnswer).at >= at - STORED_ANSWER_LIFETIME
         found = (
-            log.session.execute(select(*columns_of(StoredAnswer)).where(self._matches_request(actor)))
+            session.execute(select(*columns_of(StoredAnswer)).where(self._matches_request(actor), is_fresh))
             .mappings()
             .first()
         )
@@ -114,9 +118,10 @@ class WriteRequest:
         return Response(found["body"], status_code=found["status"], media_type=JSON_MEDIA_TYPE, headers=headers)
 
     def store_response(self, log: WriteTransaction, actor: Actor, made: WriteResult, response: Response) -> None:
-        """Keep the answer for the key, if there is one, in the transaction of the write."""
+        """Store the response for the key, if there is one, and delete the stored responses that have expired."""
         if self.key is None:
             return
+        log.session.execute(delete(StoredAnswer).where(columns_of(StoredAnswer).at < log.at - STORED_ANSWER_LIFETIME))
         kept = {name: response.headers[name] for name in ("etag", "location") if name in response.headers}
         log.session.execute(
             insert(StoredAnswer).values(

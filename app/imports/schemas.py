@@ -1,7 +1,6 @@
 """Imports as they are served."""
 
 from datetime import date
-from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -114,9 +113,6 @@ class Import(ImportFacts):
     recorded_at: UtcTime = Field(description="When it was published.", examples=["2026-11-20T10:00:00Z"])
     seq: int = Field(description="The change that recorded it; its claims follow.", examples=[512])
     links: SelfLink = Field(description="Its address.")
-
-
-Card = dict[str, Any]
 
 
 class ImportQuery(BaseModel):

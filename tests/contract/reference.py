@@ -18,6 +18,7 @@ from app.enums import DescribedEnum, Outcome, SmellKind
 from app.errors import known_problems
 from app.http.negotiation import Format
 from app.http.pagination import PageQuery
+from app.imports.mappings.load import load_shipped_mapping, shipped_mappings
 from app.imports.mappings.schema import (
     CitationMap,
     ClaimMap,
@@ -33,8 +34,6 @@ from app.imports.mappings.schema import (
     RelationMap,
     Skip,
     VintageMap,
-    load_shipped_mapping,
-    shipped_mappings,
 )
 from app.imports.readers.options import FileFormat, FileOptions, ReadLimits
 from app.settings import Settings, environment_variable

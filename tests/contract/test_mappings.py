@@ -19,8 +19,8 @@ import pytest
 
 from app.cli import main
 from app.imports.mappings.inheritance import inherit_claim, merge_tables
+from app.imports.mappings.load import shipped_mappings, validate_mapping
 from app.imports.mappings.mapper import MappingRowMapper
-from app.imports.mappings.schema import shipped_mappings, validate_mapping
 from app.imports.pipeline.row_mapping import ClaimDraft
 from app.imports.readers.reader import FileReader
 from tests.contract.mapping_schema import build_schema, render_schema

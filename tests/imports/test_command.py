@@ -16,7 +16,8 @@ from sqlalchemy import text
 
 from app.database.engine import Database
 from app.imports.mappings.native import NativeRowMapper
-from app.imports.pipeline.run import ImportRequest, run_import
+from app.imports.pipeline.prepare import ImportRequest
+from app.imports.pipeline.run import run_import
 from app.imports.readers.options import FileOptions
 from app.imports.readers.reader import FileReader
 from tests.examples import make_claim_body, record_example_vocabulary

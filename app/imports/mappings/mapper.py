@@ -16,6 +16,7 @@ from app.http.schema_types import SLUG_PATTERN, Input
 from app.imports.mappings.fields import GetterFactory, RowScope, TextGetter, UnreadableValue, path_getter
 from app.imports.mappings.figures import FigureFields, figure_getter, wording_getter
 from app.imports.mappings.schema import CitationMap, ClaimMap, Mapping, PeriodMap
+from app.imports.pipeline.record_order import sort_records
 from app.imports.pipeline.row_mapping import ClaimDraft, MappedRow, SeriesOptions
 from app.imports.quality.anomalies import RowLocation, find_day_anomaly, find_label_anomaly
 from app.imports.readers.options import FileRow, MappingRefused
@@ -103,7 +104,7 @@ class MappingRowMapper:
             (PLACE, dict(self.mapping.places)),
             (SOURCE, dict(self.mapping.sources)),
         ]
-        return [(kind, slug, given) for kind, table in tables for slug, given in sort_by_references(kind, table)]
+        return [(kind, slug, given) for kind, table in tables for slug, given in sort_records(kind, table)]
 
     def vintage_of(self, file: str) -> date | None:
         """The day of a file, as the mapping reads it off the file's name."""
@@ -347,22 +348,3 @@ def _citation_builder(fields: GetterFactory, mapped: CitationMap) -> InputBuilde
 def encode_url(address: str) -> str:
     """An address in ASCII, as browsers send it: of one page there is one spelling, whichever a file copied."""
     return address if address.isascii() else quote(address, safe="%!#$&'()*+,/:;=?@[]~")
-
-
-def sort_by_references(kind: RecordType, table: dict[str, Any]) -> list[tuple[str, Any]]:
-    """The records of a table so that each comes after those it refers to. Raises `MappingRefused` for a circle."""
-    waiting, ordered = dict(table), list[tuple[str, Any]]()
-    own = [name for name, target in kind.references.items() if target is None]
-    while waiting:
-        ready = [
-            slug for slug, given in waiting.items() if not _referenced_slugs(given, own) & (waiting.keys() - {slug})
-        ]
-        if not ready:
-            raise MappingRefused(f"These refer to each other in a circle: {', '.join(waiting)}.")
-        ordered += [(slug, waiting.pop(slug)) for slug in ready]
-    return ordered
-
-
-def _referenced_slugs(given: Input, fields: Sequence[str]) -> set[str]:
-    values = [getattr(given, name) for name in fields]
-    return {word for value in values for word in (value if isinstance(value, list) else [value]) if word}

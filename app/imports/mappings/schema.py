@@ -1,9 +1,7 @@
 """The language of mappings: how the rows of a file become claims. Declared, never programmed; docs/mappings.md."""
 
-import tomllib
 from collections.abc import Callable
 from datetime import date, datetime
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -13,16 +11,14 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    ValidationError,
     model_validator,
 )
 
 from app.enums import RelationType
 from app.http.schema_types import Day, Input, Slug
-from app.imports.mappings.errors import describe_errors
 from app.imports.mappings.expressions import compile_path, parse_date_format, parse_template
 from app.imports.mappings.inheritance import inherit_claim, resolve_unstated
-from app.imports.readers.options import FileOptions, MappingRefused
+from app.imports.readers.options import FileOptions
 from app.sources.schemas import SourceInput
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 
@@ -398,53 +394,6 @@ class Mapping(Input):
         if self.vintage is not None and self.series is None:
             raise ValueError("vintage: rows are known again within a `series`, which has no name here")
         return self
-
-
-MAX_MAPPING_CHARACTERS = 200_000
-"""Characters of a mapping."""
-
-MAX_KEY_DOTS = 100
-"""Dots in the key of one line: TOML takes long over each."""
-
-
-def parse_mapping(text: str, name: str) -> Mapping:
-    """Read a mapping from TOML. Raises `MappingRefused` with every fault and where it stands."""
-    if len(text) > MAX_MAPPING_CHARACTERS or any(
-        line.partition("=")[0].count(".") > MAX_KEY_DOTS for line in text.splitlines()
-    ):
-        raise MappingRefused(f"{name} is not a mapping: it is too long, or nested too deeply")
-    try:
-        given = tomllib.loads(text)
-    except RecursionError:
-        raise MappingRefused(f"{name} is not a mapping: it is nested too deeply") from None
-    except ValueError as wrong:
-        raise MappingRefused(f"{name} is not TOML: {wrong}") from None
-    return validate_mapping(given, name)
-
-
-def validate_mapping(given: dict[str, Any], name: str) -> Mapping:
-    """A mapping of what a TOML file says. Raises `MappingRefused` with every fault and where it stands."""
-    try:
-        return Mapping.model_validate(given)
-    except RecursionError:
-        raise MappingRefused(f"{name} is not a mapping: it is nested too deeply") from None
-    except ValidationError as wrong:
-        lines = [f"{name} is not a mapping:", *describe_errors(wrong, given, Mapping)]
-        raise MappingRefused("\n".join(lines)) from None
-
-
-def shipped_mappings() -> dict[str, Path]:
-    """The mappings that come with the service, by name."""
-    folder = Path(__file__).parent / "shipped"
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
-def load_shipped_mapping(name: str) -> Mapping:
-    """A shipped mapping by its name. Raises `MappingRefused`."""
-    found = shipped_mappings().get(name)
-    if found is None:
-        raise MappingRefused(f"There is no mapping `{name}`; there are {', '.join(shipped_mappings())}.")
-    return parse_mapping(found.read_text("utf-8"), name)
 
 
 Pick.model_rebuild()

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 
 from pydantic import ValidationError
@@ -17,6 +16,8 @@ from app.enums import Outcome, Status
 from app.errors import InvalidRequest, invalid_field
 from app.http.schema_types import Input
 from app.imports.pipeline.matching import ExistingRecords, describe_series, find_other_transcriptions, load_existing
+from app.imports.pipeline.reconciliation import Outcome
+from app.imports.pipeline.result import ImportStatistics
 from app.imports.pipeline.row_mapping import ClaimDraft, MappedRow, RowMapper
 from app.imports.pipeline.row_resolver import RowResolver, ValidatedDraft
 from app.imports.pipeline.staging import StagedClaim, StagingFile
@@ -24,12 +25,6 @@ from app.imports.quality.anomalies import Anomaly, RowLocation, find_figure_anom
 from app.imports.readers.options import FileRow, MappingRefused
 from app.sources.documents import load_documents_by_title
 from app.vocabulary.slug_records import RecordType
-
-MAX_EXAMPLES_PER_OUTCOME = 5
-"""So many examples of each outcome are kept for the summary."""
-
-MAX_KEPT_ANOMALIES = 1_000
-"""So many smells are kept with their words; the others are counted."""
 
 MAX_REASONS_PER_ROW = 20
 """So many reasons are told for one row."""
@@ -41,31 +36,6 @@ NumberedRow = tuple[int, FileRow]
 """A row and its number in the whole import: two rows can stand in one line of two files with one name."""
 
 RecordInput = tuple[RecordType, str, Input]
-
-
-@dataclass(slots=True)
-class ImportStatistics:
-    """What came of the rows so far, in numbers and with a few examples of each."""
-
-    rows: int = 0
-    refused: int = 0
-    skipped: Counter[str] = field(default_factory=Counter)
-    claims: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, list[str]] = field(default_factory=dict)
-    anomaly_counts: Counter[str] = field(default_factory=Counter)
-    anomalies: list[Anomaly] = field(default_factory=list)
-    vanished: int = 0
-
-    def add_example(self, outcome: str, example: str) -> None:
-        """Keep an example, if there are not enough yet."""
-        if len(kept := self.examples.setdefault(outcome, [])) < MAX_EXAMPLES_PER_OUTCOME:
-            kept.append(example)
-
-    def add_anomaly(self, smell: Anomaly) -> None:
-        """Count a smell, and keep it if there are not too many."""
-        self.anomaly_counts[smell.kind.value] += 1
-        if len(self.anomalies) < MAX_KEPT_ANOMALIES:
-            self.anomalies.append(smell)
 
 
 class RowProcessor:

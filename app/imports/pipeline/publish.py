@@ -1,6 +1,7 @@
-"""What was staged, published: in one transaction, in the order in which it was read, everything or nothing."""
+"""Publishing of a prepared import: everything that is staged, in reading order, in one transaction."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date
 from typing import Any
 
@@ -27,10 +28,14 @@ from app.database.tables import (
     table_of,
 )
 from app.database.transaction import WriteTransaction, write_transaction
-from app.imports.mappings.mapper import sort_by_references
-from app.imports.pipeline.process_rows import RowProcessor
-from app.imports.pipeline.row_resolver import RowEncoders, address_substitute
+from app.http.schema_types import Input
+from app.imports.pipeline.encoders import RowEncoders
+from app.imports.pipeline.prepare import PreparedImport
+from app.imports.pipeline.process_rows import RecordInput
+from app.imports.pipeline.record_order import sort_records
+from app.imports.pipeline.row_resolver import address_substitute
 from app.imports.pipeline.staging import StagingFile
+from app.imports.report import import_columns
 from app.sources.queries import put_source
 from app.vocabulary.records import put_category, put_place, put_subject
 from app.vocabulary.slug_records import RecordType, find_missing_slugs
@@ -44,130 +49,173 @@ PUT_FUNCTIONS: dict[str, Any] = {
 
 
 class RegisterChanged(Exception):
-    """The register changed under an import in a way that concerns it: it has to look again."""
+    """Others recorded something that a prepared import depends on: it must be prepared again."""
 
 
-def publish(
-    database: Database,
-    intake: RowProcessor,
-    card: Mapping[str, Any],
-    actor: str,
-    begin: Callable[[WriteTransaction], None],
-    done: Callable[[WriteTransaction], None],
-) -> None:
-    """Write what `intake` has staged, with `card` as the record of the import.
-
-    `begin` may raise before anything is written, and `done` ends it. Raises `Moved`.
-    """
-    dialect = database.write_engine.dialect
-    series = intake.mapper.series_options.series if intake.mapper.series_options else None
+@contextmanager
+def publishing_transaction(database: Database, actor: str) -> Iterator[WriteTransaction]:
+    """Open a write transaction in which a violated constraint, also at commit, raises `RegisterChanged`."""
     try:
-        with write_transaction(database, actor) as log:
-            begin(log)
-            if intake.seq is not None and log.seq != intake.seq:
-                _check_conflicts(log.session, intake, intake.seq)
-            _write_records(log, intake)
-            bulk = BulkInsert(log, dialect)
-            bulk.add_change(ImportVersion, card["id"])
-            form = RowEncoder(ImportVersion, dialect)
-            bulk.add_row(form, form.encode(card))
-            moved = _write_claims(bulk, intake.staging, intake.resolver.encoders, series)
-            _write_relations(bulk, intake.staging, RowEncoder(RelationVersion, dialect))
-            bulk.finish()
-            _update_imported_rows(log, series, moved)
-            if intake.resolver.repairs:
-                _write_repairs(log, intake.staging)
-            done(log)
-    except IntegrityError as clash:
-        raise RegisterChanged from clash
+        with write_transaction(database, actor) as transaction:
+            yield transaction
+    except IntegrityError as error:
+        raise RegisterChanged from error
 
 
-def _check_conflicts(session: Session, intake: RowProcessor, since: int) -> None:
-    """Raise `Moved` if anything was recorded since then that the import has decided upon."""
-    claim, citation, document = columns_of(ClaimVersion), columns_of(CitationVersion), columns_of(DocumentVersion)
-    row, stage = table_of(ImportedRow).c, intake.staging
+def publish_if_unchanged(database: Database, prepared: PreparedImport) -> bool:
+    """Publish in a transaction of its own; return False if the import must be prepared again."""
+    if not prepared.has_writes:
+        return True
+    with suppress(RegisterChanged):
+        with publishing_transaction(database, prepared.actor) as transaction:
+            publish_import(transaction, prepared)
+        prepared.result.published = True
+        return True
+    return False
+
+
+def publish_import(transaction: WriteTransaction, prepared: PreparedImport) -> None:
+    """Write everything that is staged.
+
+    Raises:
+        RegisterChanged: Others recorded something that the import depends on.
+        MappingRefused: New records refer to each other in a circle.
+    """
+    _check_conflicts(transaction, prepared)
+    _write_records(transaction, prepared.records)
+    bulk = BulkInsert(transaction, transaction.session.get_bind().dialect)
+    bulk.add_change(ImportVersion, prepared.result.id)
+    import_encoder = prepared.encoders.import_
+    columns = import_columns(prepared.result, prepared.actor, prepared.vintage)
+    bulk.add_row(import_encoder, import_encoder.encode(columns))
+    updates = _write_claims(bulk, prepared.staging, prepared.encoders, prepared.series)
+    _write_relations(bulk, prepared.staging, prepared.encoders.relation)
+    bulk.finish()
+    _update_imported_rows(transaction, prepared.series, updates)
+    if prepared.has_repairs:
+        _write_repairs(transaction, prepared.staging)
+
+
+def _check_conflicts(transaction: WriteTransaction, prepared: PreparedImport) -> None:
+    """Raise `RegisterChanged` if anything was recorded since the snapshot that the import depends on."""
+    since = prepared.snapshot_seq
+    if since is None or transaction.seq == since:
+        return
+    session, staging = transaction.session, prepared.staging
+    if (
+        _has_conflicting_claim(session, staging, since)
+        or _has_conflicting_citation(session, staging, since)
+        or _has_conflicting_document(session, staging, since)
+        or _has_conflicting_row(session, staging, since, prepared.series)
+    ):
+        raise RegisterChanged
+
+
+def _has_conflicting_claim(session: Session, staging: StagingFile, since: int) -> bool:
+    claim = columns_of(ClaimVersion)
     changed = session.execute(select(claim.id, claim.fingerprint).where(claim.seq > since))
-    for id_, print_ in changed:
-        if stage.claims_by_fingerprint([print_] if print_ else []) or stage.find_claim_ids([id_]):
-            raise RegisterChanged
-    cited = session.execute(select(citation.claim).where(citation.seq > since)).scalars()
-    documents = session.execute(
+    return any(
+        staging.claims_by_fingerprint([fingerprint] if fingerprint else []) or staging.find_claim_ids([id_])
+        for id_, fingerprint in changed
+    )
+
+
+def _has_conflicting_citation(session: Session, staging: StagingFile, since: int) -> bool:
+    citation = columns_of(CitationVersion)
+    cited_claims = session.execute(select(citation.claim).where(citation.seq > since)).scalars()
+    return any(staging.find_claim_ids([claim]) for claim in cited_claims)
+
+
+def _has_conflicting_document(session: Session, staging: StagingFile, since: int) -> bool:
+    document = columns_of(DocumentVersion)
+    changed = session.execute(
         select(document.id, document.url, document.title, document.publisher).where(document.seq > since)
     )
-    if any(stage.find_claim_ids([each]) for each in cited):
-        raise RegisterChanged
-    for id_, url, title, publisher in documents:
-        if stage.has_document(id_) or stage.documents_by_address([url or address_substitute(title, publisher)]):
-            raise RegisterChanged
-    if intake.mapper.series_options:
-        said = select(row.key).where(row.seq > since, row.series == intake.mapper.series_options.series)
-        if any(stage.find_keys([key]) for key in session.execute(said).scalars()):
-            raise RegisterChanged
+    return any(
+        staging.has_document(id_) or staging.documents_by_address([url or address_substitute(title, publisher)])
+        for id_, url, title, publisher in changed
+    )
 
 
-def _write_records(log: WriteTransaction, intake: RowProcessor) -> None:
-    """Record the sources, categories, subjects and places that are still not there."""
-    by_kind: dict[str, tuple[RecordType, dict[str, Any]]] = {}
-    for kind, slug, given in intake.records.values():
-        by_kind.setdefault(kind.name, (kind, {}))[1][slug] = given
-    for name, put in PUT_FUNCTIONS.items():
-        if name in by_kind:
-            kind, table = by_kind[name]
-            for slug, given in sort_by_references(kind, table):
-                if find_missing_slugs(log.session, kind, {slug}, log.snapshot):
-                    put(log, slug, given)
-
-
-def _write_claims(bulk: BulkInsert, stage: StagingFile, forms: RowEncoders, series: str | None) -> list[dict[str, Any]]:
-    """Write every claim and citation; return the remembered rows whose memory moves on."""
-    moved: list[dict[str, Any]] = []
-    for document in stage.documents():
-        bulk.add_change(DocumentVersion, document["id"])
-        bulk.add_row(forms.document, document["values"])
-    for claim, body in stage.pending_writes():
-        new = "claim" in body
-        if new:
-            bulk.add_change(ClaimVersion, claim, claim)
-            bulk.add_row(forms.claim, body["claim"])
-        for id_, _document, values in body.get("citations", ()):
-            if not new:
-                bulk.add_change(CitationVersion, id_, claim)
-            bulk.add_row(forms.citation, values)
-        if "assessment" in body:
-            id_, values = body["assessment"]
-            bulk.add_change(AssessmentVersion, id_, claim)
-            bulk.add_row(forms.assessment, values)
-        if series is not None and "said" in body:
-            key, print_, written, vintage, stood = body["said"]
-            if stood:
-                day = date.fromisoformat(vintage)
-                now = {"written": written, "claim": claim, "vintage": day, "seq": bulk.transaction.seq}
-                moved.append({"key": key, "print": print_, **now})
-            else:
-                bulk.add_imported_row(series, key, print_, written, claim, vintage)
-    return moved
-
-
-def _update_imported_rows(log: WriteTransaction, series: str | None, moved: list[dict[str, Any]]) -> None:
-    """Note of remembered rows that a newer file says the same of them, or the same again."""
+def _has_conflicting_row(session: Session, staging: StagingFile, since: int, series: str | None) -> bool:
+    if series is None:
+        return False
     row = table_of(ImportedRow).c
-    for each in moved:
-        mine = (row.series == series) & (row.key == each.pop("key")) & (row.print == each.pop("print"))
-        log.session.execute(update(table_of(ImportedRow)).where(mine).values(each))
+    keys = session.execute(select(row.key).where(row.seq > since, row.series == series)).scalars()
+    return any(staging.find_keys([key]) for key in keys)
 
 
-def _write_relations(bulk: BulkInsert, stage: StagingFile, form: RowEncoder) -> None:
-    for claim, type_, other, note in stage.relations():
+def _write_records(transaction: WriteTransaction, records: Sequence[RecordInput]) -> None:
+    """Record the categories, subjects, places and sources that still do not exist."""
+    by_type: dict[str, tuple[RecordType, dict[str, Input]]] = {}
+    for record_type, slug, record in records:
+        by_type.setdefault(record_type.name, (record_type, {}))[1][slug] = record
+    for name, put in PUT_FUNCTIONS.items():
+        if name in by_type:
+            for slug, record in sort_records(*by_type[name]):
+                if find_missing_slugs(transaction.session, by_type[name][0], {slug}, transaction.snapshot):
+                    put(transaction, slug, record)
+
+
+def _write_claims(
+    bulk: BulkInsert, staging: StagingFile, encoders: RowEncoders, series: str | None
+) -> list[dict[str, Any]]:
+    """Write documents, claims, citations and assessments; return the updates of imported rows that exist already."""
+    updates: list[dict[str, Any]] = []
+    for document in staging.documents():
+        bulk.add_change(DocumentVersion, document["id"])
+        bulk.add_row(encoders.document, document["values"])
+    for claim, writes in staging.pending_writes():
+        is_new = "claim" in writes
+        if is_new:
+            bulk.add_change(ClaimVersion, claim, claim)
+            bulk.add_row(encoders.claim, writes["claim"])
+        for id_, _document, values in writes.get("citations", ()):
+            if not is_new:
+                bulk.add_change(CitationVersion, id_, claim)
+            bulk.add_row(encoders.citation, values)
+        if "assessment" in writes:
+            id_, values = writes["assessment"]
+            bulk.add_change(AssessmentVersion, id_, claim)
+            bulk.add_row(encoders.assessment, values)
+        if series is not None and "said" in writes:
+            key, fingerprint, recorded_fingerprint, vintage, exists = writes["said"]
+            if exists:
+                updates.append(
+                    {
+                        "key": key,
+                        "print": fingerprint,
+                        "written": recorded_fingerprint,
+                        "claim": claim,
+                        "vintage": date.fromisoformat(vintage),
+                        "seq": bulk.transaction.seq,
+                    }
+                )
+            else:
+                bulk.add_imported_row(series, key, fingerprint, recorded_fingerprint, claim, vintage)
+    return updates
+
+
+def _update_imported_rows(transaction: WriteTransaction, series: str | None, updates: Sequence[dict[str, Any]]) -> None:
+    """Update the imported rows that a newer file repeats."""
+    row = table_of(ImportedRow).c
+    for columns in updates:
+        is_same_row = (row.series == series) & (row.key == columns.pop("key")) & (row.print == columns.pop("print"))
+        transaction.session.execute(update(table_of(ImportedRow)).where(is_same_row).values(columns))
+
+
+def _write_relations(bulk: BulkInsert, staging: StagingFile, encoder: RowEncoder) -> None:
+    for claim, type_, other, note in staging.relations():
         id_ = str(uuid7())
-        state: dict[str, Any] = dict.fromkeys(form.column_names)
-        state |= {"id": id_, "claim": claim, "type": type_, "to_claim": other, "note": note}
+        columns: dict[str, Any] = dict.fromkeys(encoder.column_names)
+        columns |= {"id": id_, "claim": claim, "type": type_, "to_claim": other, "note": note}
         bulk.add_change(RelationVersion, id_, claim)
-        bulk.add_row(form, form.encode(state | {"asserted_by": EDITORS, "withdrawn": False}))
+        bulk.add_row(encoder, encoder.encode(columns | {"asserted_by": EDITORS, "withdrawn": False}))
 
 
-def _write_repairs(log: WriteTransaction, stage: StagingFile) -> None:
-    for claim, body in stage.pending_writes():
-        if "fix" in body:
-            fix = body["fix"]
-            given = {"event": "transcription_fix", "reason": fix["reason"], "changes": fix["changes"]}
-            revise(log, claim, ChangeInput.model_validate(given))
+def _write_repairs(transaction: WriteTransaction, staging: StagingFile) -> None:
+    for claim, writes in staging.pending_writes():
+        if "fix" in writes:
+            repair = writes["fix"]
+            change = {"event": "transcription_fix", "reason": repair["reason"], "changes": repair["changes"]}
+            revise(transaction, claim, ChangeInput.model_validate(change))

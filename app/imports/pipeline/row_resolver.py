@@ -11,9 +11,8 @@ from app.claims.lookups import RecordFields, ReferenceLookup
 from app.claims.schemas import CitedDocument, ClaimInput
 from app.claims.validation import ValidatedClaim, build_citation_columns, compute_fingerprint
 from app.database.engine import Database
-from app.database.row_encoding import RowEncoder
-from app.database.tables import AssessmentVersion, CitationVersion, ClaimVersion, DocumentVersion
-from app.enums import Aggregation, Outcome
+from app.enums import Aggregation
+from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.matching import ExistingRecords, describe_series
 from app.imports.pipeline.reconciliation import (
     OUTCOME_OF_WITHDRAWN_STATUS,
@@ -31,22 +30,6 @@ CURRENT_OUTCOMES = frozenset({Outcome.new, Outcome.cited, Outcome.unchanged, Out
 
 RowWrites = dict[str, Any]
 ClaimColumns = Mapping[str, Any]
-
-
-@dataclass(slots=True)
-class RowEncoders:
-    """How the tables are written that an import fills."""
-
-    claim: RowEncoder
-    citation: RowEncoder
-    assessment: RowEncoder
-    document: RowEncoder
-
-    @classmethod
-    def for_database(cls, database: Database) -> "RowEncoders":
-        """The forms for a database."""
-        tables = (ClaimVersion, CitationVersion, AssessmentVersion, DocumentVersion)
-        return cls(*(RowEncoder(table, database.write_engine.dialect) for table in tables))
 
 
 @dataclass(slots=True)

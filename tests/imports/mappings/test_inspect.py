@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.imports.mappings.inspect import MAX_INSPECTED_ROWS, matching_date_formats, profile_file
+from app.imports.mappings.load import parse_mapping, validate_mapping
 from app.imports.mappings.mapper import MappingRowMapper
 from app.imports.mappings.propose import draft_mapping
-from app.imports.mappings.schema import parse_mapping, validate_mapping
 from app.imports.readers.options import FileRefused
 from app.imports.readers.reader import FileReader
 from tests.imports.readers.given_files import make_workbook, write_file

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.imports.mappings.expressions import MAX_PATH_GROWTH, compile_path
+from app.imports.mappings.load import load_shipped_mapping, parse_mapping, shipped_mappings, validate_mapping
 from app.imports.mappings.mapper import MappingRowMapper
-from app.imports.mappings.schema import Mapping, load_shipped_mapping, parse_mapping, shipped_mappings, validate_mapping
+from app.imports.mappings.schema import Mapping
 from app.imports.pipeline.row_mapping import MappedRow
 from app.imports.readers.options import FileRow, MappingRefused
 

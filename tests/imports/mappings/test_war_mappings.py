@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from app.database.engine import Database
+from app.imports.mappings.load import load_shipped_mapping, shipped_mappings
 from app.imports.mappings.mapper import MappingRowMapper, encode_url
-from app.imports.mappings.schema import load_shipped_mapping, shipped_mappings
-from app.imports.pipeline.run import ImportRefused, ImportRequest, ImportResult, run_import
+from app.imports.pipeline.prepare import ImportRequest
+from app.imports.pipeline.result import ImportRefused, ImportResult
+from app.imports.pipeline.run import run_import
 from app.imports.readers.reader import FileReader
 from tests.registers import Register
 

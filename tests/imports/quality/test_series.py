@@ -2,16 +2,20 @@
 
 import json
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.enums import Outcome
+from app.imports.mappings.load import parse_mapping
 from app.imports.mappings.mapper import MappingRowMapper
 from app.imports.mappings.native import NativeRowMapper
-from app.imports.mappings.schema import parse_mapping
-from app.imports.pipeline.run import Hooks, ImportRefused, ImportRequest, ImportResult, run_import
+from app.imports.pipeline.prepare import ImportRequest, import_attempts
+from app.imports.pipeline.publish import publish_if_unchanged
+from app.imports.pipeline.reconciliation import Outcome
+from app.imports.pipeline.result import ImportRefused, ImportResult
+from app.imports.pipeline.run import run_import
 from app.imports.readers.options import MappingRefused
 from tests.examples import make_citation_body, make_claim_body, read_latest_seq, record_example_vocabulary, submit_claim
 from tests.imports.readers.files import (
@@ -243,30 +247,27 @@ def _again(register: Register, file: Path, rows: list[dict[str, Any]]) -> Import
 def test_what_others_record_while_an_import_reads_is_not_recorded_twice(desk: Register, tmp_path: Path) -> None:
     file = tmp_path / "claims.csv"
     file.write_text(format_csv(native_row(), native_row(2)), encoding="utf-8", newline="")
-    tries: list[Any] = []
-
-    def meanwhile(_result: ImportResult) -> None:
-        if not tries:
-            submit_claim(desk, make_claim_body())
-        tries.append(1)
-
-    result = run_import(desk.database, ImportRequest([file], NativeRowMapper()), "desk", Hooks(allow=meanwhile))
-    assert len(tries) == 2
-    assert nonzero_counts(result) == {"rows": 2, "new": 1, "unchanged": 1}
+    attempt_count = 0
+    with closing(import_attempts(desk.database, ImportRequest([file], NativeRowMapper()), "desk")) as attempts:
+        for prepared in attempts:
+            attempt_count += 1
+            if attempt_count == 1:
+                submit_claim(desk, make_claim_body())
+            if publish_if_unchanged(desk.database, prepared):
+                break
+    assert attempt_count == 2
+    assert nonzero_counts(prepared.result) == {"rows": 2, "new": 1, "unchanged": 1}
     assert len(claims(desk)) == 2
 
 
 def test_unrelated_writes_while_an_import_reads_do_not_make_it_start_over(desk: Register, tmp_path: Path) -> None:
     file = tmp_path / "claims.csv"
     file.write_text(format_csv(native_row(), native_row(2)), encoding="utf-8", newline="")
-    tries: list[Any] = []
-
-    def meanwhile(_result: ImportResult) -> None:
-        elsewhere = [make_citation_body("https://example.org/elsewhere")]
-        tries.append(submit_claim(desk, make_claim_body(figure={"as_printed": "77", "value": 77}, citations=elsewhere)))
-
-    run_import(desk.database, ImportRequest([file], NativeRowMapper()), "desk", Hooks(allow=meanwhile))
-    assert len(tries) == 1
+    elsewhere = [make_citation_body("https://example.org/elsewhere")]
+    with closing(import_attempts(desk.database, ImportRequest([file], NativeRowMapper()), "desk")) as attempts:
+        prepared = next(attempts)
+        submit_claim(desk, make_claim_body(figure={"as_printed": "77", "value": 77}, citations=elsewhere))
+        assert publish_if_unchanged(desk.database, prepared)
     seqs = [change["seq"] for change in desk.get("/v1/changes?limit=1000").json()["data"]]
     assert seqs == list(range(1, seqs[-1] + 1))
 

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from app.imports.mappings.load import parse_mapping
 from app.imports.mappings.mapper import MappingRowMapper
 from app.imports.mappings.native import NativeRowMapper
-from app.imports.mappings.schema import parse_mapping
-from app.imports.pipeline.run import ImportRequest, ImportResult, run_import
+from app.imports.pipeline.prepare import ImportRequest
+from app.imports.pipeline.result import ImportResult
+from app.imports.pipeline.run import run_import
 from tests.registers import Register
 
 NATIVE_ROW = {

@@ -1,0 +1,287 @@
+"""The preparation of an import: files are read, mapped, validated, compared with the register and staged."""
+
+import gc
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import groupby, islice
+from operator import itemgetter
+from pathlib import Path
+
+from sqlalchemy import func, select
+from uuid_utils import uuid7
+
+from app.database.engine import Database
+from app.database.snapshot import open_snapshot
+from app.database.tables import ImportedRow, table_of
+from app.errors import Unavailable
+from app.imports.pipeline.encoders import RowEncoders
+from app.imports.pipeline.process_rows import NumberedRow, RecordInput, RowProcessor
+from app.imports.pipeline.result import ImportRefused, ImportResult
+from app.imports.pipeline.row_mapping import RowMapper
+from app.imports.pipeline.row_resolver import RowResolver
+from app.imports.pipeline.staging import StagingFile, batch_values
+from app.imports.quality.anomalies import RowLocation, SeriesPoint
+from app.imports.quality.series import find_series_anomalies
+from app.imports.readers.options import FileRow, MappingRefused, ReadLimits
+from app.imports.readers.reader import FileReader
+
+MAX_BATCH_ROWS = 1_000
+"""Rows that are processed in one read session."""
+
+MAX_BATCH_BYTES = 4_000_000
+"""Bytes of a file after which a batch takes no further rows."""
+
+MAX_ATTEMPTS = 5
+"""Attempts of an import whose data others record at the same time."""
+
+MAX_REPORTED_REFUSALS = 100
+"""Refused rows that are listed with their reasons; further ones are only counted."""
+
+DEFAULT_GC_THRESHOLDS = gc.get_threshold()
+IMPORT_GC_THRESHOLDS = (100_000, 50, 100)
+"""Allocations before the garbage collector runs, by generation, while an import runs."""
+
+ProgressCallback = Callable[[int, int], None]
+"""Called with the bytes that are read and the bytes of all files."""
+
+
+@dataclass(slots=True)
+class ImportRequest:
+    """What is to be imported, and how."""
+
+    paths: Sequence[Path]
+    mapper: RowMapper
+    names: Sequence[str] | None = None
+    dry_run: bool = False
+    keep_going: bool = False
+    strict: bool = False
+    limit: int | None = None
+    vintage: date | None = None
+    limits: ReadLimits = field(default_factory=ReadLimits)
+    progress: ProgressCallback = lambda _done, _all: None
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedImport:
+    """A staged import: its result so far, and what publishing it has to write. Valid while its staging file is open."""
+
+    request: ImportRequest
+    actor: str
+    result: ImportResult
+    staging: StagingFile
+    encoders: RowEncoders
+    records: Sequence[RecordInput]
+    """Sources, categories, subjects and places to be recorded before the claims."""
+    has_repairs: bool
+    series: str | None
+    vintage: date | None
+    """The day of the files, where they have one."""
+    snapshot_seq: int | None
+    """The earliest state of the register that the rows were compared with; None if there was no row."""
+
+    @property
+    def has_writes(self) -> bool:
+        """Whether publishing it would record anything; never on a dry run."""
+        return self.result.has_changes and not self.request.dry_run
+
+    def check_refusals(self) -> None:
+        """Raise `ImportRefused` if rows are refused and the request does not accept that."""
+        if self.result.statistics.refused and not (self.request.keep_going or self.request.dry_run):
+            raise ImportRefused(self.result)
+
+    def refused_rows(self) -> Iterator[tuple[FileRow, list[str]]]:
+        """Read the files again and yield the refused rows with their reasons."""
+        if not self.result.statistics.refused:
+            return
+        for row_number, row in _number_rows(_open_reader(self.request), self.request.limit):
+            if (reasons := self.staging.refusal_reasons(row_number)) is not None:
+                yield row, reasons
+
+
+def import_attempts(database: Database, request: ImportRequest, actor: str) -> Generator[PreparedImport]:
+    """Prepare the import anew up to `MAX_ATTEMPTS` times; the caller leaves the loop when it is done.
+
+    Use it with `contextlib.closing`: an exception in the caller's loop would otherwise keep the staging file open and
+    the garbage collector's thresholds changed.
+
+    Raises:
+        FileRefused: A file cannot be read.
+        MappingRefused: The mapping does not fit the files.
+        Unavailable: The caller asked for more than `MAX_ATTEMPTS` attempts.
+    """
+    with infrequent_garbage_collection():
+        for _ in range(MAX_ATTEMPTS):
+            with prepare_import(database, request, actor) as prepared:
+                yield prepared
+    raise Unavailable("Others keep recording what this import brings.", hint="try again", headers={"Retry-After": "10"})
+
+
+@contextmanager
+def infrequent_garbage_collection() -> Iterator[None]:
+    """Let the garbage collector search for reference cycles less often.
+
+    An import allocates many small objects and no cycles; searching for them took a third of its time. The thresholds
+    apply to the whole process: in a serving process, requests run with them as well until the import ends.
+    """
+    gc.set_threshold(*IMPORT_GC_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*DEFAULT_GC_THRESHOLDS)
+
+
+@contextmanager
+def prepare_import(database: Database, request: ImportRequest, actor: str) -> Iterator[PreparedImport]:
+    """Read, map, validate, match, resolve and stage the rows. Raises `FileRefused`, `MappingRefused`."""
+    import_id = str(uuid7())
+    with closing(StagingFile()) as staging:
+        processor, reader = _stage_rows(database, request, staging, import_id, actor, {})
+        if not processor.late_refusals:
+            yield _prepared_import(request, actor, processor, reader, import_id)
+            return
+        late_refusals, statistics = processor.late_refusals, processor.statistics
+    # Anomalies of a series are known once all of it is read: read the files again without the rows that show them.
+    with closing(StagingFile()) as staging:
+        processor, reader = _stage_rows(database, request, staging, import_id, actor, late_refusals)
+        processor.statistics.anomalies = statistics.anomalies
+        processor.statistics.anomaly_counts = statistics.anomaly_counts
+        yield _prepared_import(request, actor, processor, reader, import_id)
+
+
+def _stage_rows(
+    database: Database,
+    request: ImportRequest,
+    staging: StagingFile,
+    import_id: str,
+    actor: str,
+    refusals: Mapping[int, Sequence[str]],
+) -> tuple[RowProcessor, FileReader]:
+    """Read all files into the staging file; rows in `refusals` are refused for these reasons."""
+    resolver = RowResolver(database, staging, import_id, actor)
+    processor = RowProcessor(
+        database, request.mapper, staging, resolver, strict=request.strict, vintage=request.vintage, refused=refusals
+    )
+    reader = _open_reader(request)
+    rows = _number_rows(reader, request.limit)
+    while batch := _next_batch(rows, reader):
+        processor.process_batch(batch)
+        request.progress(reader.bytes_done, reader.bytes_total)
+    _check_series(processor, strict=request.strict and not refusals)
+    if missing := processor.find_missing_references():
+        raise MappingRefused(missing[0])
+    if request.limit is None and not processor.statistics.refused:
+        _count_vanished(database, processor)
+    processor.statistics.claims.update(staging.outcome_counts())
+    if refusals:
+        processor.late_refusals.clear()
+    return processor, reader
+
+
+def _prepared_import(
+    request: ImportRequest, actor: str, processor: RowProcessor, reader: FileReader, import_id: str
+) -> PreparedImport:
+    staging = processor.staging
+    series_options = request.mapper.series_options
+    result = ImportResult(
+        id=import_id,
+        mapping=request.mapper.name,
+        series=series_options.series if series_options else None,
+        dry_run=request.dry_run,
+        published=False,
+        files=reader.files,
+        statistics=processor.statistics,
+        refused=list(islice(staging.refused_rows(), MAX_REPORTED_REFUSALS)),
+        editor_actions=_find_editor_actions(processor),
+        has_changes=staging.has_writes(),
+    )
+    return PreparedImport(
+        request=request,
+        actor=actor,
+        result=result,
+        staging=staging,
+        encoders=processor.resolver.encoders,
+        records=list(processor.records.values()),
+        has_repairs=processor.resolver.repairs > 0,
+        series=result.series,
+        vintage=processor.vintage,
+        snapshot_seq=processor.seq,
+    )
+
+
+def _open_reader(request: ImportRequest) -> FileReader:
+    return FileReader(request.paths, request.mapper.options, names=request.names, limits=request.limits)
+
+
+def _number_rows(reader: FileReader, limit: int | None) -> Iterator[NumberedRow]:
+    return islice(enumerate(reader), limit)
+
+
+def _next_batch(rows: Iterator[NumberedRow], reader: FileReader) -> list[NumberedRow]:
+    """Return the next rows, up to `MAX_BATCH_ROWS` and about `MAX_BATCH_BYTES`."""
+    batch: list[NumberedRow] = []
+    bytes_before = reader.bytes_unpacked
+    for numbered_row in rows:
+        batch.append(numbered_row)
+        if len(batch) >= MAX_BATCH_ROWS or reader.bytes_unpacked - bytes_before > MAX_BATCH_BYTES:
+            break
+    return batch
+
+
+def _check_series(processor: RowProcessor, *, strict: bool) -> None:
+    """Add the anomalies of every series of figures; with `strict`, mark the rows that show them to be refused."""
+    for series_number, points in groupby(processor.staging.series_points(), key=itemgetter(0)):
+        name, running = processor.staging.read_series(series_number)
+        row_numbers: dict[RowLocation, list[int]] = {}
+        series_points = _iterate_points(points, row_numbers if strict else None)
+        for anomaly in find_series_anomalies(name, series_points, running=running):
+            processor.statistics.add_anomaly(anomaly)
+            for location in anomaly.locations:
+                for row_number in row_numbers.get(location, ()):
+                    processor.late_refusals.setdefault(row_number, []).append(anomaly.detail)
+
+
+def _iterate_points(
+    points: Iterator[tuple[int, int, str, int, str, float]], row_numbers: dict[RowLocation, list[int]] | None
+) -> Iterator[SeriesPoint]:
+    """Yield the points of one series, and add the row numbers at each location to `row_numbers`."""
+    for _, row_number, file, line, day, value in points:
+        location = RowLocation(file, line)
+        if row_numbers is not None:
+            row_numbers.setdefault(location, []).append(row_number)
+        yield SeriesPoint(location, date.fromisoformat(day), value)
+
+
+def _count_vanished(database: Database, processor: RowProcessor) -> None:
+    """Count the rows of the series that an earlier file had and this one lacks. Their claims stay as they are."""
+    options = processor.mapper.series_options
+    if options is None or not options.holds_every_row:
+        return
+    row = table_of(ImportedRow).c
+    with database.read() as session:
+        open_snapshot(session)
+        latest = session.execute(select(func.max(row.vintage)).where(row.series == options.series)).scalar()
+        if latest is not None and processor.vintage is not None and processor.vintage < latest:
+            return  # an older file arrives late: rows that it lacks may have appeared after it
+        recorded_keys = select(row.key).where(row.series == options.series).distinct().order_by(row.key)
+        for keys in batch_values(session.execute(recorded_keys).scalars()):
+            present = processor.staging.find_keys(keys)
+            for key in keys:
+                if key not in present:
+                    processor.statistics.vanished += 1
+                    processor.statistics.add_example("vanished", f"{options.series}: the row {key}")
+
+
+def _find_editor_actions(processor: RowProcessor) -> list[str]:
+    """Return what the import would do that needs the role editor."""
+    actions = [f"record the {record_type.name} `{slug}`" for record_type, slug, _ in processor.records.values()]
+    if processor.resolver.repairs:
+        actions.append("repair recorded claims")
+    if processor.resolver.assessments:
+        actions.append("assess claims")
+    if processor.resolver.retractions:
+        actions.append("record retractions")
+    if processor.staging.has_relations():
+        actions.append("relate claims to each other")
+    return actions

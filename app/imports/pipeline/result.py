@@ -1,0 +1,87 @@
+"""What an import found in its files: statistics, examples, anomalies and refused rows."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from app.imports.pipeline.reconciliation import Outcome
+from app.imports.quality.anomalies import Anomaly
+from app.imports.readers.options import FileReport
+
+MAX_EXAMPLES_PER_OUTCOME = 5
+"""Examples of each outcome that are kept for the summary."""
+
+MAX_KEPT_ANOMALIES = 1_000
+"""Anomalies that are kept with their details; further ones are only counted."""
+
+
+@dataclass(slots=True)
+class ImportStatistics:
+    """Counts of rows, claims and anomalies, with a few examples of each outcome."""
+
+    rows: int = 0
+    refused: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Reason → number of rows."""
+    claims: Counter[str] = field(default_factory=Counter)
+    """Outcome → number of claims."""
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    anomaly_counts: Counter[str] = field(default_factory=Counter)
+    anomalies: list[Anomaly] = field(default_factory=list)
+    vanished: int = 0
+    """Rows of an earlier file of the series that this file lacks."""
+
+    def add_example(self, outcome: str, example: str) -> None:
+        """Keep `example` unless there are enough for this outcome."""
+        examples = self.examples.setdefault(outcome, [])
+        if len(examples) < MAX_EXAMPLES_PER_OUTCOME:
+            examples.append(example)
+
+    def add_anomaly(self, anomaly: Anomaly) -> None:
+        """Count an anomaly, and keep it unless there are too many."""
+        self.anomaly_counts[anomaly.kind.value] += 1
+        if len(self.anomalies) < MAX_KEPT_ANOMALIES:
+            self.anomalies.append(anomaly)
+
+
+@dataclass(slots=True)
+class ImportResult:
+    """The result of an import, whether or not it is published."""
+
+    id: str
+    mapping: str
+    series: str | None
+    dry_run: bool
+    published: bool
+    files: list[FileReport]
+    statistics: ImportStatistics
+    refused: list[tuple[str, int, list[str]]]
+    """File, line and reasons of the first refused rows; `statistics.refused` counts them all."""
+    editor_actions: list[str]
+    """What the import would do that needs the role editor."""
+    has_changes: bool
+    """Whether there is anything to record."""
+
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of rows, and of claims by outcome."""
+        outcomes = {
+            outcome.value: self.statistics.claims[outcome] for outcome in Outcome if outcome is not Outcome.refused
+        }
+        return {
+            "rows": self.statistics.rows,
+            "rows_skipped": sum(self.statistics.skipped.values()),
+            "rows_refused": self.statistics.refused,
+            **outcomes,
+            "vanished": self.statistics.vanished,
+        }
+
+
+class ImportRefused(Exception):
+    """Rows were refused, so nothing is recorded."""
+
+    def __init__(self, result: ImportResult) -> None:
+        file, line, reasons = result.refused[0] if result.refused else ("", 0, ["nothing was read"])
+        location = f"{file}, line {line}" if file else "the files"
+        super().__init__(
+            f"{result.statistics.refused} rows are refused, so nothing is imported. {location}: {reasons[0]}"
+        )
+        self.result = result

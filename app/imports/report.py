@@ -1,0 +1,70 @@
+"""Import results as JSON: the report of a request, and the columns of the import record."""
+
+from datetime import date
+from typing import Any
+
+from app.imports.pipeline.result import ImportResult
+from app.imports.quality.anomalies import Anomaly
+from app.imports.readers.options import FileReport
+
+MAX_REPORTED_ANOMALIES = 200
+"""Anomalies that are listed in a report and recorded with the import; further ones are only counted."""
+
+
+def import_columns(result: ImportResult, actor: str, vintage: date | None) -> dict[str, Any]:
+    """Return the columns of the import record."""
+    return {
+        "id": result.id,
+        "actor": actor,
+        "mapping": result.mapping,
+        "series": result.series,
+        "vintage": vintage,
+        **_shared_fields(result),
+    }
+
+
+def report_document(result: ImportResult, *, recorded: bool) -> dict[str, Any]:
+    """Return the report of a request; it names the import's id only where the import is recorded."""
+    shared = _shared_fields(result)
+    statistics = result.statistics
+    return {
+        "id": result.id if recorded else None,
+        "mapping": result.mapping,
+        "series": result.series,
+        "dry_run": result.dry_run,
+        "files": shared["files"],
+        "counts": shared["counts"],
+        "skipped": dict(statistics.skipped),
+        "examples": {outcome: list(examples) for outcome, examples in statistics.examples.items()},
+        "smell_counts": shared["smell_counts"],
+        "smells": shared["smells"],
+        "refused": [{"file": file, "line": line, "reasons": reasons} for file, line, reasons in result.refused],
+        "links": {"self": f"/v1/imports/{result.id}"} if recorded else None,
+    }
+
+
+def _shared_fields(result: ImportResult) -> dict[str, Any]:
+    """Return the fields that a report and an import record share."""
+    return {
+        "files": [_file_document(report) for report in result.files],
+        "counts": result.counts(),
+        "smell_counts": dict(sorted(result.statistics.anomaly_counts.items())),
+        "smells": [_anomaly_document(anomaly) for anomaly in result.statistics.anomalies[:MAX_REPORTED_ANOMALIES]],
+    }
+
+
+def _file_document(report: FileReport) -> dict[str, Any]:
+    return {
+        "name": report.name,
+        "sha256": report.sha256,
+        "bytes": report.bytes,
+        "rows": report.rows,
+        "format": report.format.value,
+        "encoding": report.encoding,
+        "delimiter": report.delimiter,
+    }
+
+
+def _anomaly_document(anomaly: Anomaly) -> dict[str, Any]:
+    rows = [{"file": location.file, "line": location.line} for location in anomaly.locations]
+    return {"kind": anomaly.kind.value, "rows": rows, "detail": anomaly.detail}

@@ -1,0 +1,67 @@
+"""The summary of an import on the terminal."""
+
+import click
+
+from app.imports.pipeline.reconciliation import Outcome
+from app.imports.pipeline.result import ImportResult, ImportStatistics
+from app.imports.readers.options import FileReport
+
+MAX_SHOWN_EXAMPLES = 3
+"""Examples of each outcome and anomaly in the summary."""
+
+
+def print_summary(result: ImportResult) -> None:
+    """Print what was read, the number of rows and claims by outcome, and whether they are recorded."""
+    counts, statistics = result.counts(), result.statistics
+    for report in result.files:
+        click.echo(f"{report.name}: {report.rows:,} rows ({_describe_format(report)}), sha256 {report.sha256[:12]}…")
+    for reason, number in statistics.skipped.most_common():
+        click.echo(f"  {number:>9,} rows skipped: {reason}")
+    if statistics.refused:
+        _print_outcome(
+            "rows refused",
+            statistics.refused,
+            Outcome.refused.definition,
+            statistics.examples.get(Outcome.refused, []),
+        )
+    for outcome in Outcome:
+        if outcome is not Outcome.refused and counts[outcome.value]:
+            _print_outcome(
+                f"claims {outcome.value}",
+                counts[outcome.value],
+                outcome.definition,
+                statistics.examples.get(outcome, []),
+            )
+    if statistics.vanished:
+        definition = "Rows of earlier files that this one lacks. They stay as they are."
+        _print_outcome("rows vanished", statistics.vanished, definition, statistics.examples.get("vanished", []))
+    _print_anomalies(statistics)
+    if result.dry_run:
+        click.echo("A dry run: nothing was recorded.")
+    elif result.published:
+        click.echo(f"Recorded as import {result.id}.")
+    elif not statistics.refused:
+        click.echo("Nothing new: the register stays as it is.")
+
+
+def _print_anomalies(statistics: ImportStatistics) -> None:
+    if statistics.anomaly_counts:
+        click.echo("What smells, and was left as it is:")
+    for kind, number in statistics.anomaly_counts.most_common():
+        click.echo(f"  {number:>9,} {kind}")
+        examples = [anomaly for anomaly in statistics.anomalies if anomaly.kind.value == kind]
+        for anomaly in examples[:MAX_SHOWN_EXAMPLES]:
+            rows = ", ".join(f"{location.file}:{location.line}" for location in anomaly.locations[:MAX_SHOWN_EXAMPLES])
+            click.echo(f"            {anomaly.detail} ({rows})")
+
+
+def _print_outcome(label: str, number: int, definition: str, examples: list[str]) -> None:
+    click.echo(f"  {number:>9,} {label}: {definition}")
+    for example in examples[:MAX_SHOWN_EXAMPLES]:
+        click.echo(f"            {example}")
+
+
+def _describe_format(report: FileReport) -> str:
+    """Return the format of a file with its encoding and delimiter, where it has them."""
+    delimiter = {None: None, "\t": "tab"}.get(report.delimiter, f"delimiter {report.delimiter}")
+    return ", ".join(part for part in (report.format.value, report.encoding, delimiter) if part)
