@@ -1,10 +1,11 @@
 """Errors with a stable code and an HTTP status. They may be raised anywhere."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
+from pydantic_core import ErrorDetails
 
 
 class Fault(BaseModel):
@@ -200,6 +201,16 @@ def suggest_nearest(word: str, known: Iterable[str]) -> str | None:
     """A hint with the known word that is most like `word`, if any is."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"did you mean `{found[0]}`?" if found else None
+
+
+def validation_message(error: Mapping[str, object]) -> str:
+    """Return the message of a Pydantic error, without the prefix that Pydantic gives to those of our validators."""
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def validation_location(error: ErrorDetails) -> str:
+    """Return the location of a Pydantic error as the end of a JSON pointer: `figure/lower`."""
+    return "/".join(str(step) for step in error["loc"])
 
 
 def field_fault(pointer: str, detail: str, *, hint: str | None = None, location: str = "body") -> Fault:

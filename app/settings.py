@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.errors import validation_message
+
 ENVIRONMENT_PREFIX = "COUNTERCLAIM_"
 
 
@@ -103,9 +105,7 @@ def read_settings() -> Settings:
         for error in invalid.errors():
             name = str(error["loc"][0])
             name = environment_variable(name) if name in Settings.model_fields else name
-            faults.append(
-                f"{name}={_mask_password(os.environ.get(name, ''))}: {error['msg'].removeprefix('Value error, ')}"
-            )
+            faults.append(f"{name}={_mask_password(os.environ.get(name, ''))}: {validation_message(error)}")
         raise InvalidSettings("\n".join(faults)) from None
     if faults:
         raise InvalidSettings("\n".join(faults))

@@ -23,7 +23,7 @@ from app.database.tables import (
 )
 from app.database.transaction import WriteTransaction
 from app.enums import Aggregation, Derivation, FigureKind, Modality, Proposition, Status
-from app.errors import EventImpossible, invalid_field
+from app.errors import EventImpossible, invalid_field, validation_location, validation_message
 
 VersionRow = Mapping[Any, Any]
 
@@ -145,7 +145,7 @@ def _validate_merged_claim(fields: dict[str, Any]) -> ClaimInput:
     except ValidationError as wrong:
         faults = FaultCollector("changes/")
         for error in wrong.errors():
-            faults.add("/".join(str(step) for step in error["loc"]), error["msg"].removeprefix("Value error, "))
+            faults.add(validation_location(error), validation_message(error))
         faults.raise_any()
         raise
 

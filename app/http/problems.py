@@ -31,6 +31,7 @@ from app.errors import (
     Unavailable,
     UnsupportedMediaType,
     suggest_nearest,
+    validation_message,
 )
 from app.http.schema_types import Input
 
@@ -171,7 +172,7 @@ async def _handle_validation_error(request: Request, error: Exception) -> Respon
 
 def _describe_error(found: dict[str, Any]) -> Fault:
     location, *path = (str(part) for part in found["loc"])
-    detail = str(found["msg"]).removeprefix("Value error, ")
+    detail = validation_message(found)
     hint = found.get("ctx", {}).get("hint")
     match found["type"]:
         case "json_invalid":

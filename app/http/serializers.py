@@ -14,6 +14,9 @@ RowDict = dict[str, Any]
 JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 """How JSON is written everywhere: times in UTC with `Z`."""
 
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
+"""Characters with which a spreadsheet formula can begin; CSV guards such cells with an apostrophe."""
+
 
 @dataclass(frozen=True, slots=True)
 class FlatColumn:
@@ -95,7 +98,7 @@ def csv_cell(value: Any) -> str:  # noqa: ANN401 - one case for each type of col
             return repr(value)
         case _:
             text = str(value)
-            return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+            return "'" + text if text[:1] in FORMULA_PREFIXES else text
 
 
 def _csv_bytes(lines: Iterable[Iterable[str]]) -> bytes:

@@ -24,7 +24,7 @@ from app.claims.schemas import Claim
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.http.csv_columns import inner_type
-from app.http.serializers import NESTED_LAYOUT, RowLayout
+from app.http.serializers import FORMULA_PREFIXES, NESTED_LAYOUT, RowLayout
 
 PART_TABLES = {
     "": "claim",
@@ -59,9 +59,6 @@ MAX_SQL_COLUMNS = 60
 
 SLUG_AND_ID_FIELDS = {"id", "slug", "category", "subject", "place", "publisher", "import_id"}
 """Fields whose text, wherever they stand, is a slug or an id: there is nothing in it to be guarded or escaped."""
-
-FORMULA_CHARACTERS = "=+-@\t\r"
-"""What a cell must not begin with: a spreadsheet would run it."""
 
 
 class SqlRenderer:
@@ -184,8 +181,8 @@ class SqliteRenderer(SqlRenderer):
         return f"CASE WHEN {x} <> '[]' THEN replace(substr({x}, 3, length({x}) - 4), '\",\"', ';') END"
 
     def csv_text(self, x: str) -> str:
-        """GLOB knows sets of characters; a `-` is itself at the end of one. All of `GUARDED` come before letters."""
-        characters = "".join(sorted(FORMULA_CHARACTERS, key="-".__eq__))
+        """In GLOB, a `-` at the end of a set stands for itself. All of `FORMULA_PREFIXES` sort before letters."""
+        characters = "".join(sorted(FORMULA_PREFIXES, key="-".__eq__))
         guarded = f"CASE WHEN {x} < 'A' AND {x} GLOB '[{characters}]*' THEN '''' || {x} ELSE {x} END"
         quoted = f"'\"' || replace({guarded}, '\"', '\"\"') || '\"'"
         return f"CASE WHEN {x} GLOB '*[\",\n\r]*' THEN {quoted} ELSE {guarded} END"
@@ -254,7 +251,7 @@ class PostgresRenderer(SqlRenderer):
 
     def csv_text(self, x: str) -> str:
         """An empty text has no first character."""
-        guarded = ", ".join(str(ord(character)) for character in FORMULA_CHARACTERS)
+        guarded = ", ".join(str(ord(character)) for character in FORMULA_PREFIXES)
         return f"CASE WHEN ascii({x}) IN (0, {guarded}) THEN nullif('''' || {x}, '''') ELSE {x} END"
 
     def first_row_join(self, table: str, columns: Iterable[str], standing: str, order: str) -> str:

@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from app.errors import suggest_nearest
+from app.errors import suggest_nearest, validation_message
 
 
 def describe_errors(wrong: ValidationError, given: dict[str, Any], root: type[BaseModel]) -> list[str]:
@@ -12,7 +12,7 @@ def describe_errors(wrong: ValidationError, given: dict[str, Any], root: type[Ba
     lines = []
     for error in wrong.errors():
         steps = [step for step in error["loc"] if not str(step).startswith("=")]  # but for the tags of a union
-        said = error["msg"].removeprefix("Value error, ")
+        said = validation_message(error)
         if error["type"] == "extra_forbidden":
             hint = suggest_nearest(str(steps[-1]), _field_names_at(steps[:-1], root))
             said = f"there is no such field{f'; {hint}' if hint else ''}"

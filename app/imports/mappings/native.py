@@ -10,13 +10,13 @@ from app.comparison.figure import normalize_number
 from app.database.types import ID_PATTERN
 from app.errors import suggest_nearest
 from app.http.schema_types import Input
+from app.http.serializers import FORMULA_PREFIXES
 from app.imports.mappings.fields import UnreadableValue
 from app.imports.mappings.figures import parse_number
 from app.imports.pipeline.row_mapping import ClaimDraft, MappedRow, SeriesOptions
 from app.imports.readers.options import FileOptions, FileRow
 from app.vocabulary.slug_records import RecordType
 
-FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 REFUSED_COLUMNS = ("import_line", "import_reason")
 """What a file of refused rows has beside its own columns."""
 

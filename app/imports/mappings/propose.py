@@ -30,9 +30,6 @@ MAX_PROPOSED_CLAIMS = 40
 MAX_KEY_COLUMNS = 4
 """So many columns are put together, at most, to know a row again."""
 
-DATES = 2
-"""With two dates in a row, one can be the start and one the end."""
-
 
 def draft_mapping(path: Path) -> str:
     """A draft of a mapping for the file, with what was seen as comments. Raises `FileRefused`."""
