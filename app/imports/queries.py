@@ -1,4 +1,4 @@
-"""Imports as they are found and read."""
+"""Queries for import records."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,29 +28,29 @@ IMPORT_FIELDS = (
 )
 
 
-def find_imports(session: Session, query: PageQuery, view: Snapshot) -> Page:
-    """All imports, the newest first."""
+def find_imports(session: Session, query: PageQuery, snapshot: Snapshot) -> Page:
+    """Return a page of the imports, the newest first."""
     columns = columns_of(ImportVersion)
-    statement = select(*columns).where(view.contains(ImportVersion))
-    counted = select(func.count()).select_from(statement.subquery())
-    total = session.execute(counted).scalar_one() if query.total else None
+    statement = select(*columns).where(snapshot.contains(ImportVersion))
+    count = select(func.count()).select_from(statement.subquery())
+    total = session.execute(count).scalar_one() if query.total else None
     order = Order("-id", columns.id, descending=True)
     rows, cursor = fetch_page(session, statement, order, query.limit or DEFAULT_LIMIT, query.cursor)
-    return Page([import_document(row) for row in rows], view.seq, cursor, total)
+    return Page([import_document(row) for row in rows], snapshot.seq, cursor, total)
 
 
-def read_import(session: Session, id_: str, view: Snapshot) -> dict[str, Any]:
-    """One import. Raises `NotFound`."""
+def read_import(session: Session, id_: str, snapshot: Snapshot) -> dict[str, Any]:
+    """Return one import. Raises `NotFound`."""
     columns = columns_of(ImportVersion)
     row = None
     if ID_PATTERN.fullmatch(id_):
-        wanted = select(*columns).where(columns.id == id_, view.contains(ImportVersion))
-        row = session.execute(wanted).mappings().first()
+        statement = select(*columns).where(columns.id == id_, snapshot.contains(ImportVersion))
+        row = session.execute(statement).mappings().first()
     if row is None:
         raise NotFound(f"There is no import `{id_}`.", hint="GET /v1/imports lists them")
     return import_document(row)
 
 
 def import_document(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """An import, as it is served."""
+    """Return an import as it is served."""
     return {name: row[name] for name in IMPORT_FIELDS} | {"links": {"self": f"/v1/imports/{row['id']}"}}

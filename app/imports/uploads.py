@@ -1,10 +1,11 @@
-"""Files that come in a request, put aside on disk: memory does not grow with them."""
+"""Uploaded files, written to a temporary folder: memory does not grow with them."""
 
 import errno
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -26,7 +27,7 @@ FILE_NAME_OF_MEDIA_TYPE = {
     "application/zip": "upload.zip",
     "application/gzip": "upload.gz",
 }
-"""Media type of a body that is itself the file → the name that it gets, unless the request names it."""
+"""Media type of a body that is the file itself → the name that the file gets unless the request names it."""
 
 MULTIPART_MEDIA_TYPE = "multipart/form-data"
 MAX_FILES = 100
@@ -57,7 +58,7 @@ def temporary_storage() -> Iterator[None]:
 
 
 class Upload:
-    """What a request brought: files in a folder that goes with `close`, their names, perhaps a mapping."""
+    """The files of a request with their names, and its mapping if it has one. `close` deletes the files."""
 
     def __init__(self) -> None:
         self._folder = TemporaryDirectory(prefix="counterclaim-import-")
@@ -67,32 +68,32 @@ class Upload:
         self._digest = hashlib.sha256()
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Delete the files."""
         self._folder.cleanup()
 
     @property
     def digest(self) -> str:
-        """Tells one request from another."""
+        """A hash of the request, to compare it with an earlier one that has the same Idempotency-Key."""
         return self._digest.hexdigest()
 
     def add_to_digest(self, text: str) -> None:
-        """Take something else into the digest."""
+        """Add `text` to the digest."""
         self._digest.update(text.encode() + b"\0")
 
     @contextmanager
     def add_file(self, name: str) -> Iterator[Callable[[bytes], None]]:
-        """A new file: call what is given with each part of it."""
+        """Add a file; the block is given a function that writes the next part of it."""
         path = Path(self._folder.name) / f"{len(self.paths)}"
         self.paths.append(path)
         self.names.append(Path(name).name or "upload")
         self.add_to_digest(name)
         with path.open("wb") as file:
 
-            def write(part: bytes) -> None:
+            def write_part(part: bytes) -> None:
                 self._digest.update(part)
                 file.write(part)
 
-            yield write
+            yield write_part
 
 
 async def _receive_upload(request: Request) -> Upload:
@@ -107,41 +108,41 @@ async def _receive_upload(request: Request) -> Upload:
 
 
 async def _read_body(request: Request, upload: Upload) -> None:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     upload.add_to_digest(request.url.query)
-    if kind == MULTIPART_MEDIA_TYPE:
+    if media_type == MULTIPART_MEDIA_TYPE:
         await _read_form(request, upload)
-    elif kind in FILE_NAME_OF_MEDIA_TYPE:
-        with upload.add_file(request.query_params.get("name") or FILE_NAME_OF_MEDIA_TYPE[kind]) as write:
+    elif media_type in FILE_NAME_OF_MEDIA_TYPE:
+        with upload.add_file(request.query_params.get("name") or FILE_NAME_OF_MEDIA_TYPE[media_type]) as write_part:
             async for part in request.stream():
-                write(part)
+                write_part(part)
     else:
-        known = ", ".join([*FILE_NAME_OF_MEDIA_TYPE, MULTIPART_MEDIA_TYPE])
-        raise UnsupportedMediaType(f"Files are read as {known}, not as `{kind or 'nothing'}`.")
+        supported = ", ".join([*FILE_NAME_OF_MEDIA_TYPE, MULTIPART_MEDIA_TYPE])
+        raise UnsupportedMediaType(f"Files are read as {supported}, not as `{media_type or 'nothing'}`.")
 
 
 async def _read_form(request: Request, upload: Upload) -> None:
     try:
         async with request.form(max_files=MAX_FILES, max_fields=10, max_part_size=MAX_MAPPING_BYTES) as form:
             await _read_parts(form, upload)
-    except HTTPException as wrong:
-        if wrong.status_code != 400:  # noqa: PLR2004 - 413 says what it is by itself
+    except HTTPException as error:
+        if error.status_code != HTTPStatus.BAD_REQUEST:
             raise
-        raise invalid_field("", f"The form cannot be read: {wrong.detail}") from None
+        raise invalid_field("", f"The form cannot be read: {error.detail}") from None
 
 
 async def _read_parts(form: FormData, upload: Upload) -> None:
     for name, value in form.multi_items():
         if name == "mapping":
-            text = await value.read(MAX_MAPPING_BYTES + 1) if isinstance(value, UploadFile) else value.encode()
-            if len(text) > MAX_MAPPING_BYTES:
+            content = await value.read(MAX_MAPPING_BYTES + 1) if isinstance(value, UploadFile) else value.encode()
+            if len(content) > MAX_MAPPING_BYTES:
                 raise invalid_field("mapping", f"A mapping has at most {MAX_MAPPING_BYTES:,} bytes.")
-            upload.mapping = _decode_mapping(text)
+            upload.mapping = _decode_mapping(content)
             upload.add_to_digest(upload.mapping)
         elif name == "file" and isinstance(value, UploadFile):
-            with upload.add_file(value.filename or "upload") as write:
+            with upload.add_file(value.filename or "upload") as write_part:
                 while part := await value.read(1 << 20):
-                    write(part)
+                    write_part(part)
         else:
             raise invalid_field(
                 name, "Expected the parts `file` (one or more) and `mapping`.", hint="curl -F file=@data.csv"
@@ -150,12 +151,12 @@ async def _read_parts(form: FormData, upload: Upload) -> None:
         raise invalid_field("file", "The form has no file.", hint="curl -F file=@data.csv -F mapping=@mapping.toml")
 
 
-def _decode_mapping(text: bytes) -> str:
+def _decode_mapping(content: bytes) -> str:
     try:
-        return text.decode()
+        return content.decode()
     except UnicodeDecodeError:
         raise invalid_field("mapping", "A mapping is TOML in UTF-8.") from None
 
 
 UploadedFiles = Annotated[Upload, Depends(_receive_upload)]
-"""The files of a request, in a route's signature. Ask for the key before it: nobody's files are kept without one."""
+"""The files of a request. In a route's signature it follows the actor, so that only authorized uploads are stored."""

@@ -17,11 +17,11 @@ from app.database.snapshot import open_snapshot
 from app.database.tables import ImportedRow, table_of
 from app.errors import Unavailable
 from app.imports.pipeline.encoders import RowEncoders
-from app.imports.pipeline.process_rows import NumberedRow, RecordInput, RowProcessor
+from app.imports.pipeline.process_rows import RowProcessor
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.row_mapping import RowMapper
-from app.imports.pipeline.row_resolver import RowResolver
 from app.imports.pipeline.staging import StagingFile, batch_values
+from app.imports.pipeline.validate_rows import NumberedRow, RecordInput
 from app.imports.quality.anomalies import RowLocation, SeriesPoint
 from app.imports.quality.series import find_series_anomalies
 from app.imports.readers.options import FileRow, MappingRefused, ReadLimits
@@ -159,9 +159,15 @@ def _stage_rows(
     refusals: Mapping[int, Sequence[str]],
 ) -> tuple[RowProcessor, FileReader]:
     """Read all files into the staging file; rows in `refusals` are refused for these reasons."""
-    resolver = RowResolver(database, staging, import_id, actor)
     processor = RowProcessor(
-        database, request.mapper, staging, resolver, strict=request.strict, vintage=request.vintage, refused=refusals
+        database,
+        request.mapper,
+        staging,
+        import_id,
+        actor,
+        strict=request.strict,
+        vintage=request.vintage,
+        refusals=refusals,
     )
     reader = _open_reader(request)
     rows = _number_rows(reader, request.limit)
@@ -169,7 +175,7 @@ def _stage_rows(
         processor.process_batch(batch)
         request.progress(reader.bytes_done, reader.bytes_total)
     _check_series(processor, strict=request.strict and not refusals)
-    if missing := processor.find_missing_references():
+    if missing := processor.validator.find_missing_references(database):
         raise MappingRefused(missing[0])
     if request.limit is None and not processor.statistics.refused:
         _count_vanished(database, processor)
@@ -201,12 +207,12 @@ def _prepared_import(
         actor=actor,
         result=result,
         staging=staging,
-        encoders=processor.resolver.encoders,
-        records=list(processor.records.values()),
-        has_repairs=processor.resolver.repairs > 0,
+        encoders=processor.encoders,
+        records=list(processor.validator.records.values()),
+        has_repairs=processor.editor_work.repairs > 0,
         series=result.series,
-        vintage=processor.vintage,
-        snapshot_seq=processor.seq,
+        vintage=processor.validator.vintage,
+        snapshot_seq=processor.snapshot_seq,
     )
 
 
@@ -262,7 +268,8 @@ def _count_vanished(database: Database, processor: RowProcessor) -> None:
     with database.read() as session:
         open_snapshot(session)
         latest = session.execute(select(func.max(row.vintage)).where(row.series == options.series)).scalar()
-        if latest is not None and processor.vintage is not None and processor.vintage < latest:
+        vintage = processor.validator.vintage
+        if latest is not None and vintage is not None and vintage < latest:
             return  # an older file arrives late: rows that it lacks may have appeared after it
         recorded_keys = select(row.key).where(row.series == options.series).distinct().order_by(row.key)
         for keys in batch_values(session.execute(recorded_keys).scalars()):
@@ -275,12 +282,14 @@ def _count_vanished(database: Database, processor: RowProcessor) -> None:
 
 def _find_editor_actions(processor: RowProcessor) -> list[str]:
     """Return what the import would do that needs the role editor."""
-    actions = [f"record the {record_type.name} `{slug}`" for record_type, slug, _ in processor.records.values()]
-    if processor.resolver.repairs:
+    actions = [
+        f"record the {record_type.name} `{slug}`" for record_type, slug, _ in processor.validator.records.values()
+    ]
+    if processor.editor_work.repairs:
         actions.append("repair recorded claims")
-    if processor.resolver.assessments:
+    if processor.editor_work.assessments:
         actions.append("assess claims")
-    if processor.resolver.retractions:
+    if processor.editor_work.retractions:
         actions.append("record retractions")
     if processor.staging.has_relations():
         actions.append("relate claims to each other")

@@ -30,11 +30,11 @@ from app.database.tables import (
 from app.database.transaction import WriteTransaction, write_transaction
 from app.http.schema_types import Input
 from app.imports.pipeline.encoders import RowEncoders
+from app.imports.pipeline.pending import address_substitute
 from app.imports.pipeline.prepare import PreparedImport
-from app.imports.pipeline.process_rows import RecordInput
 from app.imports.pipeline.record_order import sort_records
-from app.imports.pipeline.row_resolver import address_substitute
 from app.imports.pipeline.staging import StagingFile
+from app.imports.pipeline.validate_rows import RecordInput
 from app.imports.report import import_columns
 from app.sources.queries import put_source
 from app.vocabulary.records import put_category, put_place, put_subject
@@ -178,8 +178,8 @@ def _write_claims(
             id_, values = writes["assessment"]
             bulk.add_change(AssessmentVersion, id_, claim)
             bulk.add_row(encoders.assessment, values)
-        if series is not None and "said" in writes:
-            key, fingerprint, recorded_fingerprint, vintage, exists = writes["said"]
+        if series is not None and "imported_row" in writes:
+            key, fingerprint, recorded_fingerprint, vintage, exists = writes["imported_row"]
             if exists:
                 updates.append(
                     {
@@ -215,7 +215,7 @@ def _write_relations(bulk: BulkInsert, staging: StagingFile, encoder: RowEncoder
 
 def _write_repairs(transaction: WriteTransaction, staging: StagingFile) -> None:
     for claim, writes in staging.pending_writes():
-        if "fix" in writes:
-            repair = writes["fix"]
+        if "repair" in writes:
+            repair = writes["repair"]
             change = {"event": "transcription_fix", "reason": repair["reason"], "changes": repair["changes"]}
             revise(transaction, claim, ChangeInput.model_validate(change))

@@ -1,4 +1,4 @@
-"""What becomes of a row: whether it is new, or known again, and by what. Pure: what is known is handed over."""
+"""The outcome of a row: whether it is new, or matches what is recorded. Pure functions of what was loaded before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from app.imports.pipeline.row_mapping import ChangePolicy
 
 @dataclass(frozen=True, slots=True)
 class ExistingClaim:
-    """A claim of the register, as it stands: its id, its status, its fingerprint and its revision."""
+    """A recorded claim in its current version."""
 
     id: str
     status: Status
@@ -20,22 +20,24 @@ class ExistingClaim:
 
 @dataclass(frozen=True, slots=True)
 class PreviousRow:
-    """What a row with this key said in an import before, what was `written` of it, and what became of its claim."""
+    """A row of an earlier import with the same key."""
 
     fingerprint: str
+    """The fingerprint of what the row said."""
     recorded_fingerprint: str
+    """The fingerprint of the claim that was recorded for it."""
     vintage: date
     claim: ExistingClaim
 
     @property
     def is_repaired(self) -> bool:
-        """Whether somebody has changed our record of it since."""
+        """Whether somebody has changed the claim since."""
         return self.claim.fingerprint != self.recorded_fingerprint
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The outcome, the claim that it concerns and its fingerprint, and whether a change supersedes it."""
+    """An outcome, the claim that it concerns with its fingerprint, and whether a new claim supersedes that."""
 
     outcome: Outcome
     claim: str | None = None
@@ -47,41 +49,56 @@ OUTCOME_OF_WITHDRAWN_STATUS = {Status.retracted: Outcome.retracted, Status.remov
 
 
 def reconcile_row(
-    print_: str, same: ExistingClaim | None, said: Sequence[PreviousRow], vintage: date, on_change: ChangePolicy
+    fingerprint: str,
+    same: ExistingClaim | None,
+    previous_rows: Sequence[PreviousRow],
+    vintage: date,
+    on_change: ChangePolicy,
 ) -> Decision:
-    """Tell what becomes of a row that says `print_`.
+    """Decide what becomes of a row.
 
-    `same` is the claim that stands as a new claim of this row would, `said` what the row's key said before, the oldest
-    first, `vintage` the day of the file. What was superseded, retracted or taken down is never recorded again, and what
-    somebody repaired is not turned back.
+    What was superseded, retracted or taken down is never recorded again, and a repair is never undone.
+
+    Args:
+        fingerprint: The fingerprint of what the row says.
+        same: The recorded claim with the fingerprint that a new claim of the row would have.
+        previous_rows: What rows with its key said in earlier imports, the oldest first.
+        vintage: The day of the file.
+        on_change: What becomes of a row that said something else before.
     """
-    if not said:
+    if not previous_rows:
         return _reconcile_by_fingerprint(same)
-    last = said[-1]
+    last = previous_rows[-1]
     if last.claim.status in OUTCOME_OF_WITHDRAWN_STATUS:
         return Decision(OUTCOME_OF_WITHDRAWN_STATUS[last.claim.status], last.claim.id)
-    again = any(each.fingerprint == print_ for each in said) and vintage == last.vintage
-    if last.fingerprint != print_ and (vintage < last.vintage or again):
+    is_repeated = vintage == last.vintage and any(row.fingerprint == fingerprint for row in previous_rows)
+    if last.fingerprint != fingerprint and (vintage < last.vintage or is_repeated):
         return Decision(Outcome.older, last.claim.id)
     if last.is_repaired:
         return Decision(Outcome.older, last.claim.id)
-    if last.fingerprint == print_:
+    if last.fingerprint == fingerprint:
         return Decision(Outcome.unchanged, last.claim.id, last.claim.fingerprint)
     if on_change == "report":
         return Decision(Outcome.differs, last.claim.id)
     if on_change == "fix" and same is not None:
-        # What our record would be repaired to is recorded already, from another document.
+        # The claim that a repair would result in is recorded already, from another document.
         return _reconcile_by_fingerprint(same)
     return Decision(Outcome.changed, last.claim.id, supersedes=on_change == "supersede")
 
 
-def reconcile_by_id(print_: str, same: ExistingClaim | None, named: ExistingClaim | None) -> Decision:
-    """The same for a row that names its claim by id, as the register's own files do."""
+def reconcile_by_id(fingerprint: str, same: ExistingClaim | None, named: ExistingClaim | None) -> Decision:
+    """Decide what becomes of a row that names its claim by id, as rows in the native format do.
+
+    Args:
+        fingerprint: The fingerprint of what the row says.
+        same: The recorded claim with this fingerprint.
+        named: The recorded claim with the id that the row names.
+    """
     if named is None:
         return _reconcile_by_fingerprint(same)
     if named.status is Status.removed:
         return Decision(Outcome.removed, named.id)
-    if named.fingerprint == print_:
+    if named.fingerprint == fingerprint:
         return Decision(Outcome.unchanged, named.id, named.fingerprint)
     return Decision(Outcome.older if named.revision > 1 else Outcome.differs, named.id)
 

@@ -1,4 +1,4 @@
-"""What an import works with: a plan turns each row into drafts of claims, by a mapping or from the native shape."""
+"""The interface between a mapping and the import: a row mapper turns each row into drafts of claims."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,26 +15,26 @@ ChangePolicy = Literal["supersede", "fix", "report"]
 
 @dataclass(slots=True)
 class ClaimDraft:
-    """One claim as a row gives it: the fields of a `ClaimInput`, not checked yet.
-
-    `key` is what the row is known again by in its series, `id` the claim's own id where the file says it.
-    """
+    """One claim as a row gives it, not validated yet."""
 
     name: str
     claim_input: dict[str, Any]
+    """The fields of a `ClaimInput`."""
     key: str | None = None
+    """What identifies the row in later files of its series."""
     id: str | None = None
+    """The claim's own id, where the file names it."""
     is_retracted: bool = False
     retracted_on: date | None = None
 
 
 @dataclass(slots=True)
 class MappedRow:
-    """What came of one row: its drafts and how they stand to each other, what smells, what is wrong, or why not."""
+    """The drafts of one row, with its anomalies and faults, or the reason for which it is skipped."""
 
     drafts: list[ClaimDraft] = field(default_factory=list)
     relations: list[tuple[int, str, int]] = field(default_factory=list)
-    """From the draft with this index, of this type, to the draft with that one."""
+    """From the draft with this index, of this type, to the draft with that index."""
     records: list[tuple[RecordType, str, Input]] = field(default_factory=list)
     """Sources, subjects and places that the row names."""
     anomalies: list[Anomaly] = field(default_factory=list)
@@ -52,7 +52,7 @@ class SeriesOptions:
 
 
 class RowMapper(Protocol):
-    """Turns rows into drafts."""
+    """Turns rows into drafts of claims."""
 
     name: str
     options: FileOptions
@@ -60,10 +60,10 @@ class RowMapper(Protocol):
 
     @property
     def records(self) -> Sequence[tuple[RecordType, str, Input]]:
-        """The sources, categories, subjects and places that are recorded first if they are not there yet."""
+        """The sources, categories, subjects and places to be recorded first where they do not exist."""
 
     def vintage_of(self, file: str) -> date | None:
-        """The day of a file, by its name."""
+        """Return the day of a file, by its name."""
 
     def map_row(self, row: FileRow, vintage: date | None = None) -> MappedRow:
-        """The drafts of one row of a file of that day. Never raises for what a row holds: that is its fault."""
+        """Return the drafts of one row of a file of that day. What is wrong with the row is returned, never raised."""

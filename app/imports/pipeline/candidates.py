@@ -1,0 +1,126 @@
+"""The values that a row passes through: validated draft, candidate claim, resolved claim."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from app.claims.lookups import RecordFields
+from app.claims.schemas import ClaimInput
+from app.claims.validation import ValidatedClaim, compute_fingerprint
+from app.imports.pipeline.reconciliation import Outcome
+from app.imports.pipeline.row_mapping import ClaimDraft, SeriesOptions
+from app.imports.readers.options import FileRow
+
+CURRENT_OUTCOMES = frozenset({Outcome.new, Outcome.cited, Outcome.unchanged, Outcome.changed})
+"""Outcomes after which the row's claim is current in the register."""
+
+ClaimColumns = Mapping[str, Any]
+"""The columns of a claim."""
+
+RowWrites = dict[str, Any]
+"""What is written for a claim: `claim`, `citations`, `assessment`, `repair`, `imported_row`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatedDraft:
+    """A draft that keeps every rule. Its key is unique within the import."""
+
+    row_number: int
+    row: FileRow
+    draft: ClaimDraft
+    claim_input: ClaimInput
+    validated_claim: ValidatedClaim
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The claims that a validated draft could be recorded as."""
+
+    validated: ValidatedDraft
+    documents: tuple[RecordFields, ...]
+    """The document of each citation."""
+    state: ClaimColumns
+    """The columns of a new claim. A claim without a date of its own was said on the day of its file at the latest."""
+    superseding_state: ClaimColumns | None
+    """The columns of the claim that supersedes an earlier one of this row, in a series where changes supersede."""
+
+    @property
+    def row_fingerprint(self) -> str:
+        """The fingerprint of what the row says."""
+        return str(self.validated.validated_claim.state["fingerprint"])
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of a new claim."""
+        return str(self.state["fingerprint"])
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """The fingerprints under which a claim of this row could be recorded."""
+        states = [self.state] if self.superseding_state is None else [self.state, self.superseding_state]
+        return [str(state["fingerprint"]) for state in states]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedClaim:
+    """A candidate with its outcome and what is to be written for it."""
+
+    candidate: Candidate
+    outcome: Outcome
+    claim: str
+    """The id of the claim that is written, or of the existing one that it matches."""
+    fingerprint: str | None
+    """The fingerprint that this claim has after the import; None where the row is only reported."""
+    writes: RowWrites
+    supersedes: tuple[str, str] | None = None
+    """The claim that a new claim supersedes, with a note."""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether a new claim is recorded that no earlier row preceded."""
+        return self.outcome is Outcome.new
+
+    @property
+    def is_current(self) -> bool:
+        """Whether its claim is current once the import is published."""
+        return self.outcome in CURRENT_OUTCOMES
+
+    @property
+    def writes_claim(self) -> bool:
+        """Whether a claim is recorded for it."""
+        return "claim" in self.writes
+
+
+def make_candidate(
+    validated: ValidatedDraft,
+    documents: tuple[RecordFields, ...],
+    options: SeriesOptions | None,
+    vintage: date | None,
+) -> Candidate:
+    """Derive the claims that a draft could be recorded as.
+
+    Args:
+        validated: The draft.
+        documents: The document of each of its citations.
+        options: How its series goes on; None if it belongs to no series.
+        vintage: The day of the file, if it has one.
+    """
+    state: ClaimColumns = validated.validated_claim.state
+    if options is None or vintage is None:
+        return Candidate(validated, documents, state, None)
+    superseding_state = superseding_columns(state, vintage) if options.on_change == "supersede" else None
+    if state["date"] is None and state["date_edtf"] is None:
+        state = _with_date(state, vintage)
+    return Candidate(validated, documents, state, superseding_state)
+
+
+def superseding_columns(state: ClaimColumns, vintage: date) -> ClaimColumns:
+    """Return the columns of a claim that supersedes an earlier one: it was said on the day of the file or later."""
+    return _with_date(state, max(vintage, state["date"] or vintage))
+
+
+def _with_date(state: ClaimColumns, day: date) -> dict[str, Any]:
+    dated = {**state, "date": day, "date_edtf": day.isoformat()}
+    return dated | {"fingerprint": compute_fingerprint(dated)}

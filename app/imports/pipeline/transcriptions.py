@@ -1,0 +1,108 @@
+"""The check for two transcriptions of one utterance: a source cannot have said two figures of one thing on one day."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+from sqlalchemy import TextClause, select, text
+from sqlmodel import Session
+
+from app.database.snapshot import Snapshot
+from app.database.tables import ClaimVersion, columns_of
+from app.enums import Status
+from app.imports.pipeline.candidates import ClaimColumns, ResolvedClaim
+from app.imports.pipeline.matching import describe_series
+from app.imports.pipeline.staging import batch_values
+from app.imports.quality.anomalies import Anomaly, RowLocation, transcription_anomaly
+
+UTTERANCE_COLUMNS = ("category", "subject", "place", "date", "source")
+"""The columns that two transcriptions of one utterance share; an index begins with them."""
+
+COMPARED_COLUMNS = ("period", "aggregation", "modality", "includes", "excludes", "relative_to", "proposition")
+"""The other columns that they share."""
+
+UTTERANCES_PER_QUERY = 200
+
+UTTERANCE_PARAMETERS = [[f"{name}{n}" for name in UTTERANCE_COLUMNS] for n in range(UTTERANCES_PER_QUERY)]
+"""The parameter names of each utterance in a query."""
+
+Utterance = tuple[str, ...]
+
+
+def find_transcription_anomalies(
+    session: Session, snapshot: Snapshot, claims: Sequence[ResolvedClaim]
+) -> Iterator[tuple[ResolvedClaim, Anomaly]]:
+    """Yield the new claims whose utterance is recorded with another figure, each with the anomaly."""
+    dated = [
+        claim for claim in claims if claim.candidate.state["magnitude"] is not None and claim.candidate.state["date"]
+    ]
+    states = [claim.candidate.state for claim in dated]
+    for index, other, magnitude in _find_other_transcriptions(session, snapshot, states):
+        row, state = dated[index].candidate.validated.row, states[index]
+        location = RowLocation(row.file, row.line)
+        yield (
+            dated[index],
+            transcription_anomaly(
+                describe_series(state), state["date"], state["magnitude"], magnitude, (location,), f"claim {other}"
+            ),
+        )
+
+
+def _find_other_transcriptions(
+    session: Session, snapshot: Snapshot, states: Sequence[ClaimColumns]
+) -> Iterator[tuple[int, str, float]]:
+    """Yield index in `states`, claim and magnitude of asserted claims that give another figure for an utterance."""
+    claim = columns_of(ClaimVersion)
+    indexes: dict[Utterance, list[int]] = {}
+    for index, state in enumerate(states):
+        indexes.setdefault(tuple(str(state[name]) for name in UTTERANCE_COLUMNS), []).append(index)
+    utterances = list(indexes)
+    ids = [
+        id_
+        for start in range(0, len(utterances), UTTERANCES_PER_QUERY)
+        for id_ in _find_claim_ids(session, utterances[start : start + UTTERANCES_PER_QUERY])
+    ]
+    statement = select(
+        claim.id, claim.magnitude, *(claim[name] for name in (*UTTERANCE_COLUMNS, *COMPARED_COLUMNS))
+    ).where(snapshot.contains(ClaimVersion), claim.status == Status.asserted, claim.magnitude.is_not(None))
+    for batch in batch_values(ids):
+        for other in session.execute(statement.where(claim.id.in_(batch))).mappings():
+            for index in indexes[tuple(str(other[name]) for name in UTTERANCE_COLUMNS)]:
+                state = states[index]
+                if other["magnitude"] != state["magnitude"] and all(
+                    other[name] == state[name] for name in COMPARED_COLUMNS
+                ):
+                    yield index, other["id"], other["magnitude"]
+
+
+def _find_claim_ids(session: Session, utterances: Sequence[Utterance]) -> Sequence[str]:
+    """Return the ids of the claims with these utterances, at most `UTTERANCES_PER_QUERY` of them."""
+    padded = [*utterances, *[utterances[0]] * (UTTERANCES_PER_QUERY - len(utterances))]
+    parameters = {
+        f"{name}{n}": value
+        for n, utterance in enumerate(padded)
+        for name, value in zip(UTTERANCE_COLUMNS, utterance, strict=True)
+    }
+    query = _utterance_query(session.get_bind().dialect.name)
+    return [str(id_) for id_ in session.execute(query, parameters).scalars()]
+
+
+@cache
+def _utterance_query(dialect: str) -> TextClause:
+    """Return the query for the claims of `UTTERANCES_PER_QUERY` utterances.
+
+    Joined, each utterance is a search in the index of category, subject, place and date. As a list of row values after
+    IN it is not: SQLite would read every claim of the source. The text is cached because SQLAlchemy would compile an
+    equivalent statement anew for every batch.
+    """
+    date_parameter = "CAST(:{} AS DATE)" if dialect == "postgresql" else ":{}"
+    rows = ", ".join(
+        "("
+        + ", ".join((date_parameter if name.startswith("date") else ":{}").format(name) for name in parameters)
+        + ")"
+        for parameters in UTTERANCE_PARAMETERS
+    )
+    is_same = " AND ".join(f"claim.{name} = utterance.{name}" for name in UTTERANCE_COLUMNS)
+    return text(
+        f"WITH utterance ({', '.join(UTTERANCE_COLUMNS)}) AS (VALUES {rows}) "  # noqa: S608 - names of our own columns
+        f"SELECT DISTINCT claim.id FROM utterance CROSS JOIN claim WHERE {is_same} AND claim.until_seq IS NULL"
+    )
