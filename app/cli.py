@@ -117,11 +117,11 @@ def _load_starter(settings: Settings) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--mapping", "-m", help="A mapping: a TOML file, or the name of a shipped one.")
 @click.option("--inspect", is_flag=True, help="Look at an unknown file and print a draft mapping to start from.")
-@click.option("--dry-run", is_flag=True, help="Tell what would come of it; record nothing.")
-@click.option("--keep-going", is_flag=True, help="Import the good rows; write the refused ones to a file beside.")
-@click.option("--strict", is_flag=True, help="Refuse rows that smell.")
+@click.option("--dry-run", is_flag=True, help="Report what the import would do, and record nothing.")
+@click.option("--keep-going", is_flag=True, help="Import the valid rows, and write the refused ones to a file beside.")
+@click.option("--strict", is_flag=True, help="Refuse rows with data-quality warnings.")
 @click.option("--limit", type=click.IntRange(min=1), help="Read only so many rows.")
-@click.option("--vintage", type=click.DateTime(["%Y-%m-%d"]), help="The day of the file, if its name does not say it.")
+@click.option("--vintage", type=click.DateTime(["%Y-%m-%d"]), help="The day of the file, if its name does not give it.")
 @click.option("--as", "actor", default="operator", show_default=True, help="The name under which it is recorded.")
 @cli_errors
 def import_(

@@ -33,7 +33,7 @@ def print_summary(result: ImportResult) -> None:
                 statistics.examples.get(outcome, []),
             )
     if statistics.vanished:
-        definition = "Rows of earlier files that this one lacks. They stay as they are."
+        definition = "Rows of earlier files that this one lacks. Their claims are unchanged."
         _print_outcome("rows vanished", statistics.vanished, definition, statistics.examples.get("vanished", []))
     _print_anomalies(statistics)
     if result.dry_run:
@@ -41,12 +41,12 @@ def print_summary(result: ImportResult) -> None:
     elif result.published:
         click.echo(f"Recorded as import {result.id}.")
     elif not statistics.refused:
-        click.echo("Nothing new: the register stays as it is.")
+        click.echo("Nothing new: the register is unchanged.")
 
 
 def _print_anomalies(statistics: ImportStatistics) -> None:
     if statistics.anomaly_counts:
-        click.echo("What smells, and was left as it is:")
+        click.echo("Data-quality warnings; the data are recorded as they are:")
     for kind, number in statistics.anomaly_counts.most_common():
         click.echo(f"  {number:>9,} {kind}")
         examples = [anomaly for anomaly in statistics.anomalies if anomaly.kind.value == kind]

@@ -60,7 +60,7 @@ def test_an_import_tells_what_came_of_it_and_again_that_nothing_is_new(url: str,
     assert "losses.csv: 2 rows (csv, utf-8, delimiter ,)" in told
     assert "2 claims new" in told
     assert "Recorded as import" in told
-    assert "Nothing new: the register stays as it is." in ran("import", file, url=url)
+    assert "Nothing new: the register is unchanged." in ran("import", file, url=url)
 
 
 def test_a_dry_run_records_nothing(url: str, database: Database, tmp_path: Path) -> None:

@@ -115,7 +115,9 @@ def import_attempts(database: Database, request: ImportRequest, actor: str) -> G
         for _ in range(MAX_ATTEMPTS):
             with prepare_import(database, request, actor) as prepared:
                 yield prepared
-    raise Unavailable("Others keep recording what this import brings.", hint="try again", headers={"Retry-After": "10"})
+    raise Unavailable(
+        "Other writers keep changing what this import depends on.", hint="try again", headers={"Retry-After": "10"}
+    )
 
 
 @contextmanager

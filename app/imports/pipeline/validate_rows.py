@@ -84,7 +84,7 @@ class RowValidator:
             self._add_declared_records(self._lookup)
         self._lookup.session, self._lookup.snapshot = session, snapshot
         if self.vintage is not None and self.vintage > self._lookup.today:
-            raise MappingRefused(f"{self._current_file} is said to be of {self.vintage}, which has not come yet.")
+            raise MappingRefused(f"{self._current_file} is dated {self.vintage}, which is in the future.")
         return self._lookup
 
     def validate_rows(
@@ -124,7 +124,7 @@ class RowValidator:
                 value = getattr(record, name)
                 others = value if isinstance(value, list) else [value] if value else []
                 missing += [
-                    f"The {record_type.name} `{slug}` refers to `{other}`, which is not there."
+                    f"The {record_type.name} `{slug}` refers to `{other}`, which does not exist."
                     for other in others
                     if other != slug and not self._has_record(database, target or record_type, other)
                 ]
@@ -140,7 +140,7 @@ class RowValidator:
         if row.file != self._current_file:
             vintage = self._requested_vintage or self.mapper.vintage_of(row.file)
             if self._current_file is not None and self.mapper.series_options is not None and vintage != self.vintage:
-                message = "is of another day than the file before it: import them one by one, the oldest first."
+                message = "has another date than the file before it: import them one by one, the oldest first."
                 raise MappingRefused(f"{row.file} {message}")
             self._current_file, self.vintage = row.file, vintage
         return self.mapper.map_row(row, self.vintage)

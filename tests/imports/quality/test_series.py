@@ -180,7 +180,7 @@ def test_files_of_several_days_are_not_imported_in_one_run(desk: Register, tmp_p
 
 
 def test_a_file_from_the_future_is_refused(desk: Register, tmp_path: Path) -> None:
-    with pytest.raises(MappingRefused, match="has not come yet"):
+    with pytest.raises(MappingRefused, match="which is in the future"):
         import_daily(desk, tmp_path / "asof-2099-01-01.json", JUNE, "supersede")
 
 
