@@ -1,4 +1,4 @@
-"""Imports over HTTP: files in, reports out, and the list of what was imported."""
+"""The routes of imports: import a file, list imports, read an import."""
 
 from contextlib import closing
 from typing import Annotated, Any
@@ -38,7 +38,7 @@ REQUEST_CONTENT: dict[str, Any] = {
                     "items": {"type": "string", "format": "binary"},
                     "description": "The files.",
                 },
-                "mapping": {"type": "string", "description": "A mapping of your own, in TOML."},
+                "mapping": {"type": "string", "description": "A mapping of your own, as TOML."},
             },
         }
     },
@@ -51,8 +51,8 @@ REQUEST_CONTENT: dict[str, Any] = {
     operation_id="post_import",
     openapi_extra={"requestBody": {"required": True, "content": REQUEST_CONTENT}},
     responses={
-        200: {"model": ImportReport, "description": "Nothing was recorded: a dry run, or nothing is new."},
-        201: {"model": ImportReport, "description": "It is recorded."},
+        200: {"model": ImportReport, "description": "Nothing is recorded: a dry run, or the files hold nothing new."},
+        201: {"model": ImportReport, "description": "The import is recorded."},
     },
 )
 def post_import(
@@ -62,11 +62,12 @@ def post_import(
     query: Annotated[ImportQuery, Query()],
     key: IdempotencyKey,
 ) -> Response:
-    """Turn the rows of a file into claims, all or none: a claims file as it was exported, or any file by a mapping.
+    """Record the rows of a file as claims, all of them or none: an exported claims file, or any file with a mapping.
 
-    New claims need the role contributor; what repairs, assesses or relates claims, or adds vocabulary, needs editor.
+    New claims need the role contributor. An import that repairs, assesses, retracts or relates claims, or that adds
+    sources or vocabulary, needs the role editor.
     """
-    from app.imports.service import import_upload  # noqa: PLC0415 - most registers are read all day and import once
+    from app.imports.service import import_upload  # noqa: PLC0415 - most processes only serve reads
 
     with closing(uploaded):
         return import_upload(request, contributor, uploaded, query, WriteRequest(request, uploaded.digest, key))
@@ -74,7 +75,7 @@ def post_import(
 
 @list_route(router, "/imports", Import, "List imports")
 def list_imports(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """Every import that changed the register, the newest first: who, when, from which files, and what came of it."""
+    """List the imports that changed the register, the newest first, with files and numbers of rows by outcome."""
 
     def find(page: PageQuery) -> Page:
         with db.read() as session:
@@ -85,12 +86,12 @@ def list_imports(query: Annotated[PageQuery, Query()], db: Db, want: ListRespons
 
 @router.get("/imports/{id}", summary="Read an import", operation_id="read_import", responses={200: {"model": Import}})
 def get_import(
-    id: Annotated[str, Path(description="Its id, as a claim's `import_id` names it.", examples=[EXAMPLE_IMPORT_ID])],  # noqa: A002 - its name in the address
+    id: Annotated[str, Path(description="The import's id, as in a claim's `import_id`.", examples=[EXAMPLE_IMPORT_ID])],  # noqa: A002 - its name in the address
     request: Request,
     db: Db,
     recorded_as_of: AsOf = None,
 ) -> Response:
-    """Who imported what and when, what became of every row, and what smelled."""
+    """Read one import: its actor, time and files, the numbers of rows by outcome, and data-quality warnings."""
     with db.read() as session:
         card = read_import(session, id, open_snapshot(session, recorded_as_of))
     return json_response(request, card)
