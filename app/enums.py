@@ -235,14 +235,14 @@ class Outcome(DescribedEnum):
     """What an import makes of a claim that a row gives."""
 
     new = "new", "A new claim."
-    cited = "cited", "The claim stands already; this document is a new citation of it."
-    changed = "changed", "A row that is known said something else before: a claim that supersedes, or a repair."
-    unchanged = "unchanged", "The claim stands already, and is cited from this document."
-    differs = "differs", "A row that is known said something else before; the mapping only reports it."
-    older = "older", "The register has a later state of this row: an older file arrived again, or somebody repaired it."
+    cited = "cited", "The claim exists already, and gets a new citation from this document."
+    changed = "changed", "A row of an earlier file says something else now: the claim is superseded or repaired."
+    unchanged = "unchanged", "The claim exists already, and is cited from this document."
+    differs = "differs", "A row of an earlier file says something else now; the mapping only reports it."
+    older = "older", "The register has a later state of this row: the file is older, or somebody repaired the claim."
     retracted = "retracted", "The claim of this row was retracted; it is not recorded again."
     removed = "removed", "The claim of this row was taken down; it is not recorded again."
-    refused = "refused", "The row breaks a rule; the reasons are given."
+    refused = "refused", "The row breaks a rule; the reasons are listed."
 
 
 class SmellKind(DescribedEnum):

@@ -17,7 +17,7 @@ from sqlalchemy import event
 from app.imports.command import create_row_mapper
 from app.imports.pipeline.prepare import ImportRequest, import_attempts
 from app.imports.pipeline.publish import publish_if_unchanged
-from benchmarks.raw import open_database, write_rows
+from benchmarks.raw_writes import open_database, write_rows
 
 
 def run_measurement(what: str, url: str, path: Path, *more: str) -> dict[str, Any]:

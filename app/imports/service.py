@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from fastapi import Request
 from starlette.responses import Response
 
+from app.database.api_keys import Actor
 from app.database.engine import Database
 from app.enums import Role
 from app.errors import FileNotRead, Forbidden, MappingNotRead, RowsRefused, field_fault
@@ -36,6 +37,7 @@ def import_upload(request: Request, actor: Actor, upload: Upload, query: ImportQ
         return stored
     with (
         _translate_errors(),
+        temporary_storage(),
         closing(import_attempts(database, _import_request(request, upload, query), actor.name)) as attempts,
     ):
         for prepared in attempts:

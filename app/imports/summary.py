@@ -2,7 +2,7 @@
 
 import click
 
-from app.imports.pipeline.reconciliation import Outcome
+from app.enums import Outcome
 from app.imports.pipeline.result import ImportResult, ImportStatistics
 from app.imports.readers.options import FileReport
 

@@ -8,7 +8,7 @@ from typing import Any
 from app.claims.lookups import RecordFields
 from app.claims.schemas import ClaimInput
 from app.claims.validation import ValidatedClaim, compute_fingerprint
-from app.imports.pipeline.reconciliation import Outcome
+from app.enums import Outcome
 from app.imports.pipeline.row_mapping import ClaimDraft, SeriesOptions
 from app.imports.readers.options import FileRow
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from app.imports.pipeline.reconciliation import Outcome
+from app.enums import Outcome
 from app.imports.quality.anomalies import Anomaly
 from app.imports.readers.options import FileReport
 

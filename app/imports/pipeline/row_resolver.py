@@ -9,6 +9,7 @@ from uuid_utils import uuid7
 
 from app.claims.lookups import ReferenceLookup
 from app.claims.validation import build_citation_columns
+from app.enums import Outcome
 from app.imports.pipeline.candidates import Candidate, ClaimColumns, ResolvedClaim, RowWrites, superseding_columns
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.matching import ExistingRecords

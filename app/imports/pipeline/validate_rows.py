@@ -11,11 +11,10 @@ from app.claims.schemas import ClaimInput
 from app.claims.validation import ValidatedClaim, find_retraction_fault, validate_claim
 from app.database.engine import Database
 from app.database.snapshot import Snapshot, open_snapshot
-from app.enums import Status
+from app.enums import Outcome, Status
 from app.errors import InvalidRequest, invalid_field, validation_location, validation_message
 from app.http.schema_types import Input
 from app.imports.pipeline.candidates import ValidatedDraft
-from app.imports.pipeline.reconciliation import Outcome
 from app.imports.pipeline.result import ImportStatistics
 from app.imports.pipeline.row_mapping import ClaimDraft, MappedRow, RowMapper
 from app.imports.pipeline.staging import StagingFile

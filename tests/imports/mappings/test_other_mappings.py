@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from app.enums import SmellKind
 from app.imports.mappings.load import load_shipped_mapping, shipped_mappings
 from app.imports.mappings.mapper import MappingRowMapper
 from app.imports.pipeline.prepare import ImportRequest
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.row_mapping import ClaimDraft, MappedRow
 from app.imports.pipeline.run import run_import
-from app.imports.quality.anomalies import SmellKind
 from app.imports.readers.options import FileRow
 from app.imports.readers.reader import FileReader
 from tests.registers import Register

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from app.enums import Outcome
 from app.imports.mappings.load import parse_mapping
 from app.imports.mappings.mapper import MappingRowMapper
 from app.imports.mappings.native import NativeRowMapper
 from app.imports.pipeline.prepare import ImportRequest, import_attempts
 from app.imports.pipeline.publish import publish_if_unchanged
-from app.imports.pipeline.reconciliation import Outcome
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.run import run_import
 from app.imports.readers.options import MappingRefused
