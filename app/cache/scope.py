@@ -1,22 +1,21 @@
-"""What a response depends on: the state that was read, and the claims that it shows."""
+"""What a response depends on: the state that was read, and the records that it shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 FieldValues = Mapping[str, frozenset[str]]
-"""Which claims an answer speaks of: those that have one of these words in each of these fields of theirs.
+"""The records that a response shows: those that have one of these values in each of these fields.
 
-The fields are `id`, `category`, `subject`, `place`, `source`, `kind`, `modality`, `aggregation`, and as `level` that of
-the newest assessment. No field: every claim.
+The fields are `id` and those that a feature declares to the change feed. No field: every record.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class CacheScope:
-    """What an answer rests on: the state that was read, and the claims that it speaks of (none: any change counts).
+    """What a response depends on.
 
-    `surrogate_keys` are the names under which a cache in front of the service can forget it again (`Surrogate-Key`).
+    `seq` is the state that was read, `field_values` says which records the response shows (None: any change affects
+    it). `surrogate_keys` are the names by which a cache in front of the service can evict it (`Surrogate-Key`).
     """
 
     seq: int
@@ -25,11 +24,5 @@ class CacheScope:
 
 
 def record_scope(seq: int, key: str) -> CacheScope:
-    """The basis of an answer that no claim changes, about the record that a cache should know as `key`."""
+    """Return the scope of a response that no new record affects, with the surrogate key `key`."""
     return CacheScope(seq, {"id": frozenset()}, (key,))
-
-
-def topic_scope(seq: int, topic: Mapping[str, Any]) -> CacheScope:
-    """The basis of an answer about a topic, or any question with a subject and a place."""
-    about = {name: frozenset({topic[name]}) for name in ("subject", "place") if topic.get(name)}
-    return CacheScope(seq, about, (f"topic-{topic['slug']}",) if topic.get("slug") else ())

@@ -1,7 +1,9 @@
 """Topics: their table and fields."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from app.cache.scope import CacheScope
 from app.database.tables import TopicVersion
 from app.database.transaction import WriteTransaction
 from app.errors import InvalidRequest
@@ -16,6 +18,12 @@ TOPIC = RecordType(
     ("title", "description", "category", "subject", "place", "aggregation", "since", "tolerance"),
     {"category": CATEGORY, "subject": SUBJECT, "place": PLACE},
 )
+
+
+def topic_scope(seq: int, topic: Mapping[str, Any]) -> CacheScope:
+    """Return the scope of a response about a topic, or about any question with a subject and a place."""
+    fields = {name: frozenset({topic[name]}) for name in ("subject", "place") if topic.get(name)}
+    return CacheScope(seq, fields, (f"topic-{topic['slug']}",) if topic.get("slug") else ())
 
 
 def put_topic(log: WriteTransaction, slug: str, given: TopicInput) -> tuple[dict[str, Any], bool | None]:

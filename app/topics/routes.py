@@ -7,7 +7,6 @@ from fastapi import Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from app.cache.scope import topic_scope
 from app.claims.queries import find_claims, read_claims
 from app.claims.schemas import Claim
 from app.claims.search.filters import ClaimQuery
@@ -29,7 +28,7 @@ from app.http.routing import api_router
 from app.http.schema_types import Day, RegisterState, Slug
 from app.http.writes import WriteRequestDep
 from app.topics.queries import find_timeline, find_topics, read_topic, read_topic_fields
-from app.topics.records import TOPIC, put_topic
+from app.topics.records import TOPIC, put_topic, topic_scope
 from app.topics.schemas import SideBySide, TimelineRow, Topic, TopicInput
 from app.topics.side_by_side import Question, build_side_by_side, check_question
 from app.vocabulary.slug_records import handle_put
