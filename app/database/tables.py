@@ -51,13 +51,20 @@ def visible_claim_index(name: str, *columns: str, where: str = "") -> Index:
     return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
 
-RARE_VALUES = {
-    "kind": "kind NOT IN ('plain', 'approximate')",
-    "modality": "modality NOT IN ('estimate', 'count')",
-    "aggregation": "aggregation NOT IN ('cumulative', 'within')",
-    "proposition": "proposition <> 'quantity'",
+COMMON_VALUES = {
+    "kind": ("plain", "approximate"),
+    "modality": ("estimate", "count"),
+    "aggregation": ("cumulative", "within"),
+    "proposition": ("quantity",),
 }
-"""Column → the words in it that are worth an index: the others are on most claims, and found without."""
+"""Column → the values that are on most claims, and found without an index. There is one for all others."""
+
+
+def _rare_value_index(column: str) -> Index:
+    common = COMMON_VALUES[column]
+    rare = f"{column} NOT IN {common!r}" if len(common) > 1 else f"{column} <> {common[0]!r}"
+    return visible_claim_index(f"ix_claim_{column}", column, where=rare)
+
 
 HIGH_ABOVE_MAGNITUDE = "(high IS NULL OR high > magnitude) AND magnitude IS NOT NULL"
 LOW_BELOW_MAGNITUDE = "(low IS NULL OR low < magnitude) AND magnitude IS NOT NULL"
@@ -344,7 +351,7 @@ class ClaimVersion(Version, table=True):
         visible_claim_index("ix_claim_period_end", "period_end"),
         visible_claim_index("ix_claim_high", "high", where=HIGH_ABOVE_MAGNITUDE),
         visible_claim_index("ix_claim_low", "low", where=LOW_BELOW_MAGNITUDE),
-        *(visible_claim_index(f"ix_claim_{column}", column, where=rare) for column, rare in RARE_VALUES.items()),
+        *map(_rare_value_index, COMMON_VALUES),
         Index("ix_claim_status", "status", sqlite_where=NOT_ASSERTED_CLAIM, postgresql_where=NOT_ASSERTED_CLAIM),
         Index("ix_claim_words", "words", postgresql_using="gin"),
         current_version_index("ix_claim_standpoint", *QUESTION_COLUMNS, "standpoint", "recency", "period_start"),

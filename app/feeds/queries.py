@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.claims.search.filters import build_topic_condition, claim
+from app.claims.search.filters import claim, match_topic, partial_date_patterns
 from app.database.snapshot import Snapshot
 from app.database.tables import Change, ClaimVersion, columns_of
 from app.enums import Status
@@ -42,10 +42,12 @@ def read_feed(session: Session, view: Snapshot, topic: str | None = None) -> Fee
     if topic is not None:
         asked = read_topic_fields(session, topic, view)
         title = f"Counterclaim: {asked['title']}"
-        hierarchies = load_hierarchy(session, view)
+        since = [] if asked["since"] is None else [asked["since"], *partial_date_patterns(asked["since"])]
+        categories = sorted(load_hierarchy(session, view).narrower_categories(asked["category"]))
+        question = (claim, categories, asked["subject"], asked["place"])
         # A tombstone still tells what was counted, whose and where, but no longer how and since when.
-        tombstone = build_topic_condition(hierarchies, {**asked, "aggregation": None, "since": None})
-        belongs = build_topic_condition(hierarchies, asked) | (tombstone & (claim.status == Status.removed))
+        tombstone = match_topic(*question, None, []) & (claim.status == Status.removed)
+        belongs = match_topic(*question, asked["aggregation"], since) | tombstone
         wanted = wanted.where(change.claim.in_(select(claim.id).where(belongs, view.contains(ClaimVersion))))
     rows = session.execute(wanted.order_by(change.seq.desc()).limit(MAX_FEED_ENTRIES)).mappings().all()
     told = {id_: _describe_claim(session, id_, view) for id_ in {row["claim"] for row in rows}}

@@ -1,12 +1,10 @@
-"""The filters of claims: each is declared once, as URL parameter, OpenAPI text, WHERE clause, and how it is reached.
+"""The filters of claims: each is declared once, as URL parameter, OpenAPI text, WHERE condition and index lookups.
 
-A clause is made of marks, not of values, so that the SQL of a question is written once for all questions of its shape.
-`finding.py` puts the clauses together.
+A condition is made of parameters, not of values, so that the SQL of a query is compiled once for all of its shape.
+`sql.py` puts the conditions together.
 """
 
-# ruff: noqa: S608 - the statements are made of our own words; what is asked for are marks in them
-
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum, StrEnum
@@ -22,7 +20,6 @@ from sqlalchemy import (
     cast,
     false,
     func,
-    literal_column,
     or_,
     select,
 )
@@ -30,21 +27,27 @@ from sqlmodel import Session
 
 from app.claims.search.full_text import (
     build_exists,
-    build_joined_lookup,
-    build_slug_lookup,
     build_word_lookups,
     build_words_condition,
     resolve_search_words,
+)
+from app.claims.search.index_lookup import (
+    CLAIM,
+    BoundParameters,
+    Columns,
+    IndexLookup,
+    look_up_claims,
+    look_up_claims_by_id,
+    look_up_slugs,
+    match_any,
 )
 from app.comparison.hierarchy import Hierarchy
 from app.database.keyset import Order
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
+from app.database.sql import with_index
 from app.database.tables import (
-    HIGH_ABOVE_MAGNITUDE,
-    LOW_BELOW_MAGNITUDE,
-    RARE_VALUES,
-    VISIBLE_CLAIM,
+    COMMON_VALUES,
     AssessmentVersion,
     Change,
     CitationVersion,
@@ -73,6 +76,12 @@ from app.vocabulary.reference_data import ReferenceData, get_reference_data
 from app.vocabulary.slug_records import RecordType
 
 claim = columns_of(ClaimVersion)
+
+SORT_COLUMNS = {"date": "date", "recorded": "seq", "value": "magnitude"}
+"""The column of each order but that by source."""
+
+UNDATED_SORT_DATE = date(9999, 12, 31)
+"""Where undated claims stand in the order by source."""
 
 
 class Sort(StrEnum):
@@ -128,12 +137,6 @@ class FilterContext:
         raise UnknownSlug(detail, hint=hint, errors=[field_fault(name, detail, hint=hint, location="query")])
 
 
-BoundParameters = Sequence[BindParameter[Any]]
-"""The values of a filter in its clause, to be filled in later."""
-
-ParameterNames = Sequence[str]
-"""The same in the statements that reach its claims, as `:name`."""
-
 FilterBinding = tuple[Hashable, Sequence[Any]]
 """What a filter is asked: the form that its SQL depends on, and the values that it does not."""
 
@@ -142,31 +145,13 @@ FilterBinding = tuple[Hashable, Sequence[Any]]
 class Filter:
     """How the filter that it annotates is asked for.
 
-    `ask` takes the value of a query apart; `clause` is the condition in the WHERE clause, which looks at one claim;
-    `reach` gives the statements that find the versions of all such claims (perhaps more) from an index, several of
-    which are joined; none where there is no such index. A comment `/*name*/` behind a table names its index.
+    `bind` takes the value of a query apart; `condition` is what holds for a claim with these columns; `index_lookups`
+    find all such claims (perhaps more) together; none where there is no index to find them by.
     """
 
-    condition: Callable[[BoundParameters, Snapshot, Any], ColumnElement[bool]]
+    condition: Callable[[Columns, BoundParameters, Snapshot, Any], ColumnElement[bool]]
     bind: Callable[[FilterContext, Any], FilterBinding] = lambda _asking, value: (None, (value,))
-    index_lookup: Callable[[ParameterNames, Any], Sequence[str] | None] = lambda _names, _form: None
-
-
-def _build_index_lookup(index: str, condition: str) -> str:
-    """The statement that finds claims that are shown by an index over nothing else."""
-    shown = " AND ".join(f"claim.{part}" for part in VISIBLE_CLAIM.split(" AND "))
-    return f"SELECT claim.version FROM claim /*{index}*/ WHERE {condition} AND {shown}"
-
-
-def _build_equality(names: ParameterNames) -> str:
-    return f"= :{names[0]}" if len(names) == 1 else f"IN ({', '.join(f':{name}' for name in names)})"
-
-
-def column_in(column: str, marks: BoundParameters) -> ColumnElement[bool]:
-    """The column has one of the values. A single one is compared, so that an index goes on behind it."""
-    if not marks:
-        return false()
-    return claim[column] == marks[0] if len(marks) == 1 else claim[column].in_(marks)
+    index_lookups: Callable[[BoundParameters, Any], Sequence[IndexLookup] | None] = lambda _marks, _form: None
 
 
 def _bind_distinct(_asking: FilterContext, wanted: Sequence[Any]) -> FilterBinding:
@@ -177,144 +162,143 @@ def _bind_distinct(_asking: FilterContext, wanted: Sequence[Any]) -> FilterBindi
 def _slug_filter(column: str, kind: RecordType) -> Filter:
     """The claims with one of these slugs, or with what lies below them."""
 
-    def ask(asking: FilterContext, wanted: Sequence[str]) -> FilterBinding:
+    def bind(asking: FilterContext, wanted: Sequence[str]) -> FilterBinding:
         asking.check_slugs(column, kind.name, wanted)
         if asking.narrower and column != "source":
             wanted = [below for slug in wanted for below in sorted(asking.reference_data.descendants(column, slug))]
         return _bind_distinct(asking, wanted)
 
     return Filter(
-        lambda marks, _view, _form: column_in(column, marks),
-        ask,
-        lambda names, _form: [build_slug_lookup(column, names)],
+        lambda columns, marks, _view, _form: match_any(columns, column, marks),
+        bind,
+        lambda marks, _form: [look_up_slugs(column, marks)],
     )
 
 
 def _source_filter(part: str) -> Filter:
     """The claims of sources of a `kind` or an `interest`: few enough to be named."""
 
-    def ask(asking: FilterContext, wanted: Sequence[Enum]) -> FilterBinding:
+    def bind(asking: FilterContext, wanted: Sequence[Enum]) -> FilterBinding:
         words = {each.value for each in wanted}
         found = sorted(slug for slug, said in asking.reference_data.sources.items() if getattr(said, part) in words)
         return len(found), found
 
     return Filter(
-        lambda marks, _view, _form: column_in("source", marks),
-        ask,
-        lambda names, _form: [build_slug_lookup("source", names)] if names else [],
+        lambda columns, marks, _view, _form: match_any(columns, "source", marks),
+        bind,
+        lambda marks, _form: [look_up_slugs("source", marks)] if marks else [],
     )
 
 
 def _enum_filter(column: str) -> Filter:
     """The claims with one of these words; only the rarer ones are worth an index."""
-    rare = RARE_VALUES[column]
-    common = set(rare.split("'")[1::2])
+    common = COMMON_VALUES[column]
 
-    def ask(_asking: FilterContext, wanted: Sequence[Any]) -> FilterBinding:
+    def bind(_asking: FilterContext, wanted: Sequence[Any]) -> FilterBinding:
         values = list(dict.fromkeys(each.value for each in wanted))
-        return (len(values), common.isdisjoint(values)), values
+        return (len(values), set(common).isdisjoint(values)), values
 
-    def reach(names: ParameterNames, form: tuple[int, bool]) -> Sequence[str] | None:
-        return (
-            [_build_index_lookup(f"ix_claim_{column}", f"claim.{column} {_build_equality(names)} AND claim.{rare}")]
-            if form[1]
-            else None
-        )
+    def look_up(marks: BoundParameters, form: tuple[int, bool]) -> Sequence[IndexLookup] | None:
+        rare = CLAIM.c[column].not_in(common) if len(common) > 1 else CLAIM.c[column] != common[0]
+        return [look_up_claims(f"ix_claim_{column}", match_any(CLAIM.c, column, marks), rare)] if form[1] else None
 
-    return Filter(lambda marks, _view, _form: column_in(column, marks), ask, reach)
+    return Filter(lambda columns, marks, _view, _form: match_any(columns, column, marks), bind, look_up)
 
 
 def _assessment_filter(column: str) -> Filter:
     """The newest assessment that was not withdrawn has one of these words."""
 
-    def clause(marks: BoundParameters, view: Snapshot, _form: int) -> ColumnElement[bool]:
+    def condition(columns: Columns, marks: BoundParameters, view: Snapshot, _form: int) -> ColumnElement[bool]:
         newest = table_of(AssessmentVersion).alias("newest")
         latest = (
             select(newest.c[column])
-            .where(newest.c.claim == claim.id, newest.c.withdrawn.is_(False), view.contains_alias(newest.c))
+            .where(newest.c.claim == columns.id, newest.c.withdrawn.is_(False), view.contains_alias(newest.c))
             .order_by(newest.c.assessed_on.desc(), newest.c.id.desc())
-            .limit(literal_column("1"))
-            .correlate(table_of(ClaimVersion))
+            .limit(1)
             .scalar_subquery()
         )
         return latest.in_(marks)
 
-    return Filter(clause, _bind_distinct, lambda names, _form: [_build_assessment_lookup(column, names)])
+    return Filter(condition, _bind_distinct, lambda marks, _form: [_look_up_assessed(column, marks)])
 
 
-def _build_assessment_lookup(column: str, names: ParameterNames) -> str:
-    own = f"assessment.{column} {_build_equality(names)} AND assessment.until_seq IS NULL"
-    return build_joined_lookup(f"assessment /*ix_assessment_{column}*/", own, "assessment.claim")
+def _look_up_assessed(column: str, marks: BoundParameters) -> IndexLookup:
+    assessment = table_of(AssessmentVersion)
+    stands = (match_any(assessment.c, column, marks), assessment.c.until_seq.is_(None))
+    return look_up_claims_by_id(assessment, assessment.c.claim, *stands, index=f"ix_assessment_{column}")
 
 
 def _confidence_filter() -> Filter:
     level = _assessment_filter("level")
 
-    def ask(_asking: FilterContext, wanted: Sequence[ConfidenceFilter]) -> FilterBinding:
+    def bind(_asking: FilterContext, wanted: Sequence[ConfidenceFilter]) -> FilterBinding:
         levels = list(dict.fromkeys(each.value for each in wanted if each is not ConfidenceFilter.unassessed))
         return (len(levels), ConfidenceFilter.unassessed in wanted), levels
 
-    def clause(marks: BoundParameters, view: Snapshot, form: tuple[int, bool]) -> ColumnElement[bool]:
-        clauses = [level.condition(marks, view, None)] if marks else []
+    def condition(
+        columns: Columns, marks: BoundParameters, view: Snapshot, form: tuple[int, bool]
+    ) -> ColumnElement[bool]:
+        clauses = [level.condition(columns, marks, view, None)] if marks else []
         if form[1]:
-            assessment = columns_of(AssessmentVersion)
-            stands = and_(assessment.withdrawn.is_(False), view.contains(AssessmentVersion))
-            clauses.append(~build_exists(AssessmentVersion, assessment.claim == claim.id, stands))
+            assessment = table_of(AssessmentVersion)
+            stands = and_(assessment.c.withdrawn.is_(False), view.contains(AssessmentVersion))
+            clauses.append(~build_exists(assessment, assessment.c.claim == columns.id, stands))
         return or_(*clauses)
 
-    return Filter(clause, ask, lambda names, form: None if form[1] else [_build_assessment_lookup("level", names)])
+    return Filter(condition, bind, lambda marks, form: None if form[1] else [_look_up_assessed("level", marks)])
 
 
 def _status_filter() -> Filter:
     """A retraction counts from its day on: before it, the claim stands."""
 
-    def ask(asking: FilterContext, wanted: Sequence[Status]) -> FilterBinding:
+    def bind(asking: FilterContext, wanted: Sequence[Status]) -> FilterBinding:
         day = asking.snapshot.known_on
         words = tuple(sorted({each.value for each in wanted}))
         return (words, day is not None), [] if day is None else [day]
 
-    def clause(marks: BoundParameters, _view: Snapshot, form: tuple[tuple[str, ...], bool]) -> ColumnElement[bool]:
-        said = claim.status.in_([_status_literal(word) for word in form[0]])
+    def condition(
+        columns: Columns, marks: BoundParameters, _view: Snapshot, form: tuple[tuple[str, ...], bool]
+    ) -> ColumnElement[bool]:
+        said: ColumnElement[bool] = columns.status.in_(form[0])
         if not marks:
             return said
-        later = and_(claim.status == _status_literal(Status.retracted.value), claim.retracted_on > marks[0])
-        standing = and_(said, or_(claim.retracted_on.is_(None), ~later))
+        later = and_(columns.status == Status.retracted, columns.retracted_on > marks[0])
+        standing = and_(said, or_(columns.retracted_on.is_(None), ~later))
         return or_(standing, later) if Status.asserted.value in form[0] else standing
 
-    def reach(_names: ParameterNames, form: tuple[tuple[str, ...], bool]) -> Sequence[str] | None:
-        if Status.asserted.value in form[0]:
-            return None
-        words = ", ".join(f"'{word}'" for word in form[0])
-        found = f"SELECT claim.version FROM claim /*ix_claim_status*/ WHERE claim.status IN ({words})"
-        return [f"{found} AND claim.until_seq IS NULL AND claim.status <> 'asserted'"]
+    def look_up(_marks: BoundParameters, form: tuple[tuple[str, ...], bool]) -> Sequence[IndexLookup] | None:
+        return None if Status.asserted.value in form[0] else [look_up_status(*form[0])]
 
-    return Filter(clause, ask, reach)
+    return Filter(condition, bind, look_up)
 
 
-def _status_literal(word: str) -> ColumnElement[str]:
-    return literal_column(f"'{word}'")
+def look_up_status(*words: str) -> IndexLookup:
+    """The claims that stand with one of these words, none of which is `asserted`."""
+    status = CLAIM.c.status
+    found = with_index(select(CLAIM.c.version), CLAIM, "ix_claim_status").where(
+        status.in_(words), CLAIM.c.until_seq.is_(None), status != Status.asserted
+    )
+    return IndexLookup(found, found)
 
 
 def _document_filter() -> Filter:
-    def ask(_asking: FilterContext, wanted: Sequence[str]) -> FilterBinding:
-        return _bind_distinct(_asking, [id_ for id_ in wanted if ID_PATTERN.fullmatch(id_)])
+    citation = table_of(CitationVersion)
 
-    def clause(marks: BoundParameters, view: Snapshot, _form: int) -> ColumnElement[bool]:
-        citation = columns_of(CitationVersion)
+    def bind(asking: FilterContext, wanted: Sequence[str]) -> FilterBinding:
+        return _bind_distinct(asking, [id_ for id_ in wanted if ID_PATTERN.fullmatch(id_)])
+
+    def condition(columns: Columns, marks: BoundParameters, view: Snapshot, _form: int) -> ColumnElement[bool]:
         if not marks:
             return false()
-        cites = (citation.claim == claim.id, citation.document.in_(marks))
-        return build_exists(CitationVersion, *cites, view.contains(CitationVersion))
+        cites = (citation.c.claim == columns.id, citation.c.document.in_(marks))
+        return build_exists(citation, *cites, view.contains(CitationVersion))
 
-    def reach(names: ParameterNames, _form: int) -> Sequence[str]:
-        cited = "citation /*ix_citation_document_seq*/"
-        return (
-            [build_joined_lookup(cited, f"citation.document {_build_equality(names)}", "citation.claim")]
-            if names
-            else []
-        )
+    def look_up(marks: BoundParameters, _form: int) -> Sequence[IndexLookup]:
+        cited = match_any(citation.c, "document", marks)
+        index = "ix_citation_document_seq"
+        return [look_up_claims_by_id(citation, citation.c.claim, cited, index=index)] if marks else []
 
-    return Filter(clause, ask, reach)
+    return Filter(condition, bind, look_up)
 
 
 TopicShapes = tuple[tuple[int, bool, bool], ...]
@@ -322,7 +306,7 @@ TopicShapes = tuple[tuple[int, bool, bool], ...]
 
 
 def _topic_filter() -> Filter:
-    def ask(asking: FilterContext, wanted: Sequence[str]) -> FilterBinding:
+    def bind(asking: FilterContext, wanted: Sequence[str]) -> FilterBinding:
         asking.check_slugs("topic", "topic", wanted)
         form, values = [], []
         for slug in sorted(set(wanted)):
@@ -335,24 +319,22 @@ def _topic_filter() -> Filter:
             form.append((len(categories), aggregation is not None, since is not None))
             values += [*categories, topic["subject"], topic["place"]]
             values += [] if aggregation is None else [aggregation]
-            values += [] if since is None else [since, *_partial_date_patterns(since)]
+            values += [] if since is None else [since, *partial_date_patterns(since)]
         return tuple(form), values
 
-    def clause(marks: BoundParameters, _view: Snapshot, form: TopicShapes) -> ColumnElement[bool]:
-        return or_(*(_match_topic(some, *shape) for some, shape in group_by_topic(marks, form)))
+    def condition(columns: Columns, marks: BoundParameters, _view: Snapshot, form: TopicShapes) -> ColumnElement[bool]:
+        return or_(*(_match_bound_topic(columns, some, *shape) for some, shape in _group_by_topic(marks, form)))
 
-    def reach(names: ParameterNames, form: TopicShapes) -> Sequence[str]:
+    def look_up(marks: BoundParameters, form: TopicShapes) -> Sequence[IndexLookup]:
         return [
-            _build_index_lookup(
-                "ix_claim_topic_date", " AND ".join(f"claim.{column} = :{name}" for column, name in asked.items())
-            )
-            for asked in build_topic_keys(names, form)
+            look_up_claims("ix_claim_topic_date", *(CLAIM.c[column] == mark for column, mark in asked.items()))
+            for asked in build_topic_keys(marks, form)
         ]
 
-    return Filter(clause, ask, reach)
+    return Filter(condition, bind, look_up)
 
 
-def group_by_topic(marks: Sequence[Any], form: TopicShapes) -> list[tuple[list[Any], tuple[int, bool, bool]]]:
+def _group_by_topic(marks: Sequence[Any], form: TopicShapes) -> list[tuple[list[Any], tuple[int, bool, bool]]]:
     """The marks of each topic, with its shape."""
     found, at = [], 0
     for shape in form:
@@ -362,124 +344,133 @@ def group_by_topic(marks: Sequence[Any], form: TopicShapes) -> list[tuple[list[A
     return found
 
 
-def build_topic_keys(names: ParameterNames, form: TopicShapes) -> list[dict[str, str]]:
-    """Column → name, for every category with the subject and place of its topic."""
+def build_topic_keys(marks: BoundParameters, form: TopicShapes) -> list[dict[str, BindParameter[Any]]]:
+    """Column → mark, for every category with the subject and place of its topic."""
     return [
         {"category": category, "subject": some[shape[0]], "place": some[shape[0] + 1]}
-        for some, shape in group_by_topic(names, form)
+        for some, shape in _group_by_topic(marks, form)
         for category in some[: shape[0]]
     ]
 
 
-def _match_topic(marks: list[Any], categories: int, has_aggregation: bool, has_since: bool) -> ColumnElement[bool]:  # noqa: FBT001 - a shape
-    rest = iter(marks[categories:])
-    clauses = [column_in("category", marks[:categories]), claim.subject == next(rest), claim.place == next(rest)]
-    if has_aggregation:
-        clauses.append(claim.aggregation == next(rest))
-    if has_since:
-        clauses.append(or_(claim.period_start == next(rest), *(claim.period.like(prefix) for prefix in rest)))
-    return and_(*clauses)
+def _match_bound_topic(
+    columns: Columns,
+    marks: list[Any],
+    categories: int,
+    has_aggregation: bool,  # noqa: FBT001 - a shape
+    has_since: bool,  # noqa: FBT001 - a shape
+) -> ColumnElement[bool]:
+    subject, place, *rest = marks[categories:]
+    return match_topic(
+        columns,
+        marks[:categories],
+        subject,
+        place,
+        rest.pop(0) if has_aggregation else None,
+        rest if has_since else (),
+    )
 
 
-def build_topic_condition(scheme: Hierarchy, topic: Mapping[str, Any], *, narrower: bool = True) -> ColumnElement[bool]:
-    """The claims of a topic: those that have its fields, in its category or one within it."""
-    categories = scheme.narrower_categories(topic["category"]) if narrower else {topic["category"]}
-    clauses = [
-        claim.category.in_(sorted(categories)),
-        claim.subject == topic["subject"],
-        claim.place == topic["place"],
-    ]
-    if topic["aggregation"] is not None:
-        clauses.append(claim.aggregation == topic["aggregation"])
-    if topic["since"] is not None:
-        clauses.append(build_start_condition(topic["since"]))
-    return and_(*clauses)
+def match_topic(
+    columns: Columns,
+    categories: Sequence[object],
+    subject: object,
+    place: object,
+    aggregation: object,
+    since: Sequence[object],
+) -> ColumnElement[bool]:
+    """A claim belongs to a topic. Each field is a value or a parameter; None (of categories: nothing) asks for any.
+
+    `since` is a day and its `partial_date_patterns`, or empty.
+    """
+    fields = {"subject": subject, "place": place, "aggregation": aggregation}
+    clauses = [match_any(columns, "category", categories)] if categories else []
+    clauses += [columns[name] == value for name, value in fields.items() if value is not None]
+    return and_(*clauses, *([starts_on(columns, *since)] if since else []))
 
 
-def build_start_condition(day: date) -> ColumnElement[bool]:
+def starts_on(columns: Columns, day: Any, *patterns: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a value or a parameter
     """The period starts on `day`, or in a month or year that has it and is known no closer."""
-    return or_(claim.period_start == day, *(claim.period.like(prefix) for prefix in _partial_date_patterns(day)))
+    return or_(columns.period_start == day, *(columns.period.like(pattern) for pattern in patterns))
 
 
-def _partial_date_patterns(day: date) -> list[str]:
+def partial_date_patterns(day: date) -> list[str]:
     """How the period begins where only the month, or the year, is known."""
     return [f"{day.isoformat()[:7]}/%", f"{day.isoformat()[:4]}/%"]
 
 
 def _updated_since_filter() -> Filter:
     """Changed themselves, or through a citation, an assessment or a relation, by the state that is asked for."""
-    change = columns_of(Change)
-    first = "(SELECT change.seq FROM change WHERE change.at >= :{} ORDER BY change.at, change.seq LIMIT 1)"
+    change = table_of(Change)
 
-    def clause(marks: BoundParameters, _view: Snapshot, _form: None) -> ColumnElement[bool]:
+    def is_after(seq: ColumnElement[int], marks: BoundParameters) -> tuple[ColumnElement[bool], ...]:
         since, head = marks
-        begins = select(change.seq).where(change.at >= since).order_by(change.at, change.seq).limit(literal_column("1"))
-        told = table_of(Change).alias("told")
-        known = (told.c.claim == claim.id, told.c.seq >= begins.scalar_subquery(), told.c.seq <= head)
-        return build_exists(told, *known)
+        begins = select(change.c.seq).where(change.c.at >= since).order_by(change.c.at, change.c.seq).limit(1)
+        return seq >= begins.correlate(None).scalar_subquery(), seq <= head
 
-    def reach(names: ParameterNames, _form: None) -> Sequence[str]:
-        since, head = names
-        told = f"change.seq >= {first.format(since)} AND change.seq <= :{head}"
-        return [build_joined_lookup("change", told, "change.claim")]
+    def condition(columns: Columns, marks: BoundParameters, _view: Snapshot, _form: None) -> ColumnElement[bool]:
+        told = change.alias("told")
+        return build_exists(told, told.c.claim == columns.id, *is_after(told.c.seq, marks))
 
-    return Filter(clause, lambda asking, since: (None, (since, asking.snapshot.seq)), reach)
+    def look_up(marks: BoundParameters, _form: None) -> Sequence[IndexLookup]:
+        return [look_up_claims_by_id(change, change.c.claim, *is_after(change.c.seq, marks))]
+
+    return Filter(condition, lambda asking, since: (None, (since, asking.snapshot.seq)), look_up)
 
 
 def _period_filter(column: str, *, first: bool) -> Filter:
     """The period reaches, or begins by, a day; an open end does."""
 
-    def clause(marks: BoundParameters, _view: Snapshot, _form: None) -> ColumnElement[bool]:
-        meets = claim[column] >= marks[0] if first else claim[column] <= marks[0]
-        return or_(meets, claim[column].is_(None))
+    def condition(columns: Columns, marks: BoundParameters, _view: Snapshot, _form: None) -> ColumnElement[bool]:
+        return or_(_reaches(columns[column], marks[0], first=first), columns[column].is_(None))
 
-    def reach(names: ParameterNames, _form: None) -> Sequence[str]:
-        sign = ">=" if first else "<="
-        index = f"ix_claim_{column}"
-        return [
-            _build_index_lookup(index, f"claim.{column} {sign} :{names[0]}"),
-            _build_index_lookup(index, f"claim.{column} IS NULL"),
-        ]
+    def look_up(marks: BoundParameters, _form: None) -> Sequence[IndexLookup]:
+        either = (_reaches(CLAIM.c[column], marks[0], first=first), CLAIM.c[column].is_(None))
+        return [look_up_claims(f"ix_claim_{column}", each) for each in either]
 
-    return Filter(clause, index_lookup=reach)
+    return Filter(condition, index_lookups=look_up)
 
 
-def _interval_filter(column: str, wide: str, *, first: bool) -> Filter:
+def _reaches(end: ColumnElement[Any], mark: BindParameter[Any], *, first: bool) -> ColumnElement[bool]:
+    return end >= mark if first else end <= mark
+
+
+def _interval_filter(column: str, *, first: bool) -> Filter:
     """The interval of the figure reaches a number; an open end does."""
 
-    def clause(marks: BoundParameters, _view: Snapshot, _form: None) -> ColumnElement[bool]:
-        meets = claim[column] >= marks[0] if first else claim[column] <= marks[0]
-        return and_(or_(meets, claim[column].is_(None)), claim.magnitude.is_not(None))
+    def condition(columns: Columns, marks: BoundParameters, _view: Snapshot, _form: None) -> ColumnElement[bool]:
+        meets = or_(_reaches(columns[column], marks[0], first=first), columns[column].is_(None))
+        return and_(meets, columns.magnitude.is_not(None))
 
-    def reach(names: ParameterNames, _form: None) -> Sequence[str]:
-        sign, n = ">=" if first else "<=", names[0]
-        index = f"ix_claim_{column}"
+    def look_up(marks: BoundParameters, _form: None) -> Sequence[IndexLookup]:
         # The number that a figure is sorted by lies within it: what else reaches further is in an index of its own.
-        further = wide.replace(column, f"claim.{column}").replace("magnitude", "claim.magnitude")
+        end, magnitude = CLAIM.c[column], CLAIM.c.magnitude
+        beyond = end > magnitude if first else end < magnitude
+        further = (or_(end.is_(None), beyond), magnitude.is_not(None))
         return [
-            _build_index_lookup("ix_claim_magnitude", f"claim.magnitude {sign} :{n}"),
-            _build_index_lookup(index, f"claim.{column} {sign} :{n} AND {further}"),
-            _build_index_lookup(index, f"claim.{column} IS NULL AND {further}"),
+            look_up_claims("ix_claim_magnitude", _reaches(magnitude, marks[0], first=first)),
+            look_up_claims(f"ix_claim_{column}", _reaches(end, marks[0], first=first), *further),
+            look_up_claims(f"ix_claim_{column}", end.is_(None), *further),
         ]
 
-    return Filter(clause, index_lookup=reach)
+    return Filter(condition, index_lookups=look_up)
 
 
 def _date_filter(*, first: bool) -> Filter:
-    """Said from, or until, a day. `finding.py` reaches both ends of such a range at once."""
-    return Filter(lambda marks, _view, _form: claim.date >= marks[0] if first else claim.date <= marks[0])
+    """Said from, or until, a day. `SearchShape` looks up both ends of such a range at once."""
+    return Filter(lambda columns, marks, _view, _form: _reaches(columns.date, marks[0], first=first))
 
 
 def _full_text_filter() -> Filter:
-    def ask(asking: FilterContext, question: str) -> FilterBinding:
+    def bind(asking: FilterContext, question: str) -> FilterBinding:
         form, values = resolve_search_words(question, asking.reference_data)
         return (asking.is_postgresql, form), values
 
     return Filter(
-        lambda marks, view, form: build_words_condition(marks, view, form[1], postgresql=form[0]),
-        ask,
-        # Any one of the words is enough to find the claims: `finding.py` takes the rarest.
-        lambda names, form: build_word_lookups(names, form[1], postgresql=form[0])[0],
+        lambda columns, marks, view, form: build_words_condition(columns, marks, view, form[1], postgresql=form[0]),
+        bind,
+        # Any one of the words is enough to find the claims: `SearchShape` has a lookup for each.
+        lambda marks, form: build_word_lookups(marks, form[1], postgresql=form[0])[0],
     )
 
 
@@ -543,13 +534,13 @@ class ClaimQuery(PageQuery):
     period_to: Annotated[Day | None, _period_filter("period_start", first=False)] = Field(
         default=None, description="The period begins on this day or an earlier one.", examples=["2025-06-30"]
     )
-    value_min: Annotated[float | None, _interval_filter("high", HIGH_ABOVE_MAGNITUDE, first=True)] = Field(
+    value_min: Annotated[float | None, _interval_filter("high", first=True)] = Field(
         default=None,
         allow_inf_nan=False,
         description="The figure can be this or more (an open end can).",
         examples=[100000],
     )
-    value_max: Annotated[float | None, _interval_filter("low", LOW_BELOW_MAGNITUDE, first=False)] = Field(
+    value_max: Annotated[float | None, _interval_filter("low", first=False)] = Field(
         default=None,
         allow_inf_nan=False,
         description="The figure can be this or less (an open end can).",
@@ -594,11 +585,21 @@ FILTERS: dict[str, Filter] = {
 
 def keyset_order_of(sort: Sort) -> Order:
     """How `sort` is read from an index."""
-    # By source, then date: one text, so that one keyset walks both. Undated claims come last within their source.
-    by_source = claim.source + " " + func.coalesce(cast(claim.date, String), "9999-12-31")
-    columns = {"date": claim.date, "recorded": claim.seq, "value": claim.magnitude, "source": by_source}
-    column = columns[sort.value.removeprefix("-")]
-    return Order(sort.value, claim.id, column, descending=sort.value.startswith("-"))
+    return Order(
+        sort.value, claim.id, sort_value(claim, sort.value.removeprefix("-")), descending=sort.value.startswith("-")
+    )
+
+
+def sort_value(columns: Columns, name: str) -> ColumnElement[Any]:
+    """What an order sorts by; `name` is that of the order without its direction."""
+    if name == "source":
+        # One text, so that one keyset goes through both. Undated claims come last within their source.
+        by_source: ColumnElement[Any] = (
+            columns.source + " " + func.coalesce(cast(columns.date, String), UNDATED_SORT_DATE.isoformat())
+        )
+        return by_source
+    column: ColumnElement[Any] = columns[SORT_COLUMNS[name]]
+    return column
 
 
 def check_ranges(query: ClaimQuery) -> None:

@@ -21,8 +21,17 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from app.cache.bounded import BoundedCache
-from app.claims.search.filters import FILTERS, ClaimQuery, FilterContext, Sort, check_ranges, keyset_order_of
-from app.claims.search.sql import SORT_INDEXES, IndexScan, get_search_shape
+from app.claims.search.filters import (
+    FILTERS,
+    SORT_COLUMNS,
+    UNDATED_SORT_DATE,
+    ClaimQuery,
+    FilterContext,
+    Sort,
+    check_ranges,
+    keyset_order_of,
+)
+from app.claims.search.sql import SORT_INDEXES, IndexScan, RangePrefix, get_search_shape
 from app.database.cache_registry import CacheKey
 from app.database.keyset import Order, read_cursor, write_cursor
 from app.database.query_budget import is_budget_exceeded
@@ -49,8 +58,8 @@ MAX_CACHED_COUNTS, COUNT_CACHE_SECONDS = 20_000, 60.0
 
 KEYSET_ORDERS: dict[Sort, Order] = {sort: keyset_order_of(sort) for sort in Sort}
 
-EARLIEST_DATE, UNDATED_SORT_DATE = date.min, date(9999, 12, 31)
-"""Days of a cursor by source: before every claim of it, and behind all that have a date."""
+EARLIEST_DATE = date.min
+"""The day of a cursor by source that stands before every claim of it."""
 
 SortedRow = tuple[Any, ...]
 """Version, id, and the value that it is sorted by."""
@@ -253,8 +262,8 @@ class _ClaimSearch:
     def _plan_scans(self) -> list[IndexScan]:
         """The walks of the order that is asked for: through claims with a value, and then through those without."""
         form = self.shape
-        column, index = SORT_INDEXES[form.sort_name]
-        prefixes: tuple[str, ...] = ("",)
+        column, index = SORT_COLUMNS[form.sort_name], SORT_INDEXES[form.sort_name]
+        prefixes: tuple[RangePrefix, ...] = ((),)
         absorbed: tuple[str, ...] = ()
         if column == "date":
             index, prefixes, absorbed = self._choose_date_index()
@@ -293,11 +302,11 @@ class _ClaimSearch:
             days.append(view.at.date())  # nothing is recorded before it was said
         return query.date_from, min(days) if days else None
 
-    def _choose_date_index(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    def _choose_date_index(self) -> tuple[str, tuple[RangePrefix, ...], tuple[str, ...]]:
         """The index that a walk by date takes, the beginnings of its ranges, and the filters that they fulfil."""
         ways = self.shape.date_indexes
         if not ways:
-            return "ix_claim_date", ("",), ()
+            return "ix_claim_date", ((),), ()
         best = ways[0]
         if len(ways) > 1:
             few = self._find_most_selective(MAX_LOOKUP_CLAIMS)
@@ -372,7 +381,7 @@ class _ClaimSearch:
 
     def _plan_source_scans(self, day: date | None) -> list[IndexScan]:
         """The walks through the claims of one source, from the cursor on if that stands at a `day` of it."""
-        walk = IndexScan("ix_claim_source_date", "date", ("claim.source = :walked_source",), (), False, None, False)
+        walk = IndexScan("ix_claim_source_date", "date", ((("source", "walked_source"),),), (), False, None, False)
         day = None if day == EARLIEST_DATE else day
         bounded = tuple(self.shape.date_filters)
         lower, upper = self._find_sort_bounds("date")

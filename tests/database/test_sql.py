@@ -1,0 +1,66 @@
+"""Statements of SQLAlchemy Core are compiled once, for the driver, on both databases."""
+
+from datetime import date
+
+import pytest
+from sqlalchemy import bindparam, column, select, table
+
+from app.database.engine import Database
+from app.database.sql import OrderedJoin, compile_cached, compile_statement, fetch_rows, with_index
+from app.database.tables import ClaimVersion, Clock, table_of
+from app.enums import Status
+from tests.registers import DatabaseCopies, make_settings
+
+CLAIM = table_of(ClaimVersion)
+ONE, OTHER = (table(name, column("id")) for name in ("one", "other"))
+
+
+def test_a_value_is_part_of_the_text_and_a_parameter_stays_one() -> None:
+    asked = select(CLAIM.c.id).where(
+        CLAIM.c.status != Status.removed, CLAIM.c.period.like("2024/%"), CLAIM.c.date >= bindparam("from")
+    )
+    assert compile_statement(asked.limit(2), "sqlite") == (
+        "SELECT claim.id FROM claim WHERE claim.status != 'removed' AND claim.period LIKE '2024/%' "
+        "AND claim.date >= :from LIMIT 2"
+    )
+    assert compile_statement(asked.limit(2), "postgresql") == (
+        "SELECT claim.id FROM claim WHERE claim.status != 'removed' AND claim.period LIKE '2024/%%' "
+        "AND claim.date >= %(from)s::DATE LIMIT 2"
+    )
+
+
+def test_lists_are_written_out() -> None:
+    several = CLAIM.c.source.in_([bindparam("a"), bindparam("b")])
+    constant = CLAIM.c.status.in_(["asserted", "retracted"])
+    assert compile_statement(select(CLAIM.c.id).where(several, constant), "sqlite").endswith(
+        "WHERE claim.source IN (:a, :b) AND claim.status IN ('asserted', 'retracted')"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dialect", "expected"),
+    [
+        ("sqlite", "SELECT one.id FROM one INDEXED BY ix_one CROSS JOIN other ON one.id = other.id"),
+        ("postgresql", "SELECT one.id FROM one JOIN other ON one.id = other.id"),
+    ],
+)
+def test_only_sqlite_is_told_the_index_and_the_order_of_a_join(dialect: str, expected: str) -> None:
+    joined = OrderedJoin(ONE, OTHER, ONE.c.id == OTHER.c.id)
+    asked = with_index(select(ONE.c.id).select_from(joined), ONE, "ix_one")
+    assert compile_statement(asked, dialect) == expected
+
+
+def test_a_statement_that_is_kept_is_compiled_once() -> None:
+    asked = select(ONE.c.id)
+    assert compile_cached(asked, "sqlite") is compile_cached(asked, "sqlite")
+
+
+def test_rows_are_read_with_parameters_of_python(copies: DatabaseCopies) -> None:
+    database = Database(make_settings(copies.create_copy("starter")))
+    asked = select(CLAIM.c.version).where(CLAIM.c.date <= bindparam("day"))
+    seq = select(Clock.seq).where(table_of(Clock).c.seq % 1 == bindparam("rest"))  # type: ignore[call-overload] # a column
+    with database.read() as session:
+        some, all_ = (len(fetch_rows(session, asked, {"day": date(year, 1, 1)})) for year in (2024, 2100))
+        assert 0 < some < all_
+        assert len(fetch_rows(session, seq, {"rest": 0})) == 1
+    database.close()
