@@ -4,14 +4,24 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, or_, select
 from sqlmodel import Session
 
 from app.database.tables import Change, Clock, Version, columns_of
+from app.database.types import BIG_INTEGER
 from app.errors import InvalidRequest, invalid_field
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """The time of `seq` 0, before anything was recorded."""
+
+AS_OF = bindparam("as_of", type_=BIG_INTEGER)
+"""The past state that is asked for, in statements that are compiled once."""
+
+
+def is_version_at(columns: Any, as_of: int | BindParameter[int] | None) -> ColumnElement[bool]:  # noqa: ANN401 - of a table or a subquery
+    """The condition under which a version is in a state of the register: the present one where `as_of` is none."""
+    stands: ColumnElement[bool] = columns.until_seq.is_(None)
+    return stands if as_of is None else and_(columns.seq <= as_of, or_(stands, columns.until_seq > as_of))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +52,7 @@ class Snapshot:
 
     def contains_alias(self, columns: Any) -> ColumnElement[bool]:  # noqa: ANN401 - SQLModel does not type its columns
         """The same for the columns of an alias."""
-        if self.as_of is None:
-            stands: ColumnElement[bool] = columns.until_seq.is_(None)
-            return stands
-        return and_(columns.seq <= self.as_of, or_(columns.until_seq.is_(None), columns.until_seq > self.as_of))
+        return is_version_at(columns, self.as_of)
 
 
 def open_snapshot(session: Session, as_of: str | None = None, *, known_on: date | None = None) -> Snapshot:

@@ -44,10 +44,10 @@ def read_feed(session: Session, view: Snapshot, topic: str | None = None) -> Fee
         title = f"Counterclaim: {asked['title']}"
         since = [] if asked["since"] is None else [asked["since"], *partial_date_patterns(asked["since"])]
         categories = sorted(load_hierarchy(session, view).narrower_categories(asked["category"]))
-        question = (claim, categories, asked["subject"], asked["place"])
+        fields = {"subject": asked["subject"], "place": asked["place"]}
         # A tombstone still tells what was counted, whose and where, but no longer how and since when.
-        tombstone = match_topic(*question, None, []) & (claim.status == Status.removed)
-        belongs = match_topic(*question, asked["aggregation"], since) | tombstone
+        tombstone = match_topic(claim, categories, **fields) & (claim.status == Status.removed)
+        belongs = match_topic(claim, categories, **fields, aggregation=asked["aggregation"], since=since) | tombstone
         wanted = wanted.where(change.claim.in_(select(claim.id).where(belongs, view.contains(ClaimVersion))))
     rows = session.execute(wanted.order_by(change.seq.desc()).limit(MAX_FEED_ENTRIES)).mappings().all()
     told = {id_: _describe_claim(session, id_, view) for id_ in {row["claim"] for row in rows}}

@@ -6,22 +6,41 @@ each only the end: a few steps for each standpoint, however many claims there ar
 and little more; they decide.
 
 For a past state of the register there is no such index, so that all claims of the question are read, in the database.
+A statement depends only on the shape of a question, and is built and compiled once for each.
 """
 
-# ruff: noqa: S608 - statements are made of our own names
-
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
+from sqlalchemy import (
+    CTE,
+    BindParameter,
+    ClauseElement,
+    ColumnElement,
+    FromClause,
+    Select,
+    Values,
+    and_,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    or_,
+    select,
+    true,
+    union_all,
+    values,
+)
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.cache.bounded import BoundedCache
+from app.claims.search.filters import match_topic, partial_date_patterns, starts_on
 from app.claims.series_key import (
     FUTURE_PERIOD_SUFFIX,
     OPEN_PERIOD_SUFFIX,
@@ -36,7 +55,12 @@ from app.comparison.verdicts import Statement
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
 from app.database.query_budget import is_budget_exceeded
-from app.database.snapshot import Snapshot
+from app.database.snapshot import AS_OF, Snapshot, is_version_at
+from app.database.sql import InList, OrderedJoin
+from app.database.sql import fetch_rows as fetch_driver_rows
+from app.database.tables import ClaimVersion, table_of
+from app.database.types import BIG_INTEGER, SLUG_TEXT
+from app.enums import Status
 from app.errors import QueryTooBroad
 from app.vocabulary.reference_data import ReferenceData
 
@@ -48,16 +72,14 @@ STATEMENT_COLUMNS = (
 )
 """What the rules need of a claim."""
 
-_CURRENT_VERSION = "c.until_seq IS NULL"
-_VERSION_AT_SEQ = "c.seq <= :as_of AND (c.until_seq IS NULL OR c.until_seq > :as_of)"
-_IS_NO_POSITION = f"(p.standpoint LIKE '% {RETRACTED_SUFFIX}' OR p.standpoint LIKE '% {WITHOUT_FIGURE_SUFFIX}')"
-_SAME_SERIES = "c.category = p.category AND c.subject = p.subject AND c.place = p.place AND c.standpoint = p.standpoint"
+CLAIM = table_of(ClaimVersion).alias("c")
+_CURRENT_VERSION = is_version_at(CLAIM.c, None)
+
+MAX_CACHED_SHAPES = 200
+"""So many shapes of questions are kept of each statement."""
 
 MAX_CACHED_CANDIDATES = 8_000
 """So many claims are kept as statements, in about a kilobyte each."""
-
-MAX_VERSIONS_PER_STATEMENT = 10_000
-"""So many versions in one statement."""
 
 SqlParameters = dict[str, Any]
 
@@ -71,6 +93,58 @@ class Asked:
     place: str | None
     aggregation: str | None
     since: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionShape:
+    """What the statements about a question depend on beside their values: how many categories, and what is given."""
+
+    categories: int
+    subject: bool
+    place: bool
+    aggregation: bool
+    since: bool
+    past: bool
+    known_on: bool
+
+    @classmethod
+    def of(cls, asked: Asked, view: Snapshot) -> "QuestionShape":
+        """The shape of a question that is asked of a state."""
+        return cls(
+            len(asked.categories),
+            asked.subject is not None,
+            asked.place is not None,
+            asked.aggregation is not None,
+            asked.since is not None,
+            view.as_of is not None,
+            view.known_on is not None,
+        )
+
+    def category_marks(self) -> list[BindParameter[Any]]:
+        """A parameter for each category."""
+        return [bindparam(f"category_{n}") for n in range(self.categories)]
+
+    def match(self, *categories: BindParameter[Any]) -> ColumnElement[bool]:
+        """A claim belongs to the question, in one of these categories."""
+        given: list[BindParameter[Any] | None] = [
+            bindparam(name) if getattr(self, name) else None for name in ("subject", "place", "aggregation")
+        ]
+        topic = match_topic(CLAIM.c, categories, *given)
+        return and_(topic, *self.starts())
+
+    def starts(self) -> list[ColumnElement[bool]]:
+        """The period starts on the asked day, or in a month or year that has it and is known no closer."""
+        if not self.since:
+            return []
+        days: list[BindParameter[Any]] = [bindparam(name) for name in ("since", "since_month", "since_year")]
+        since = [days[0], *(bindparam(name) for name in ("in_month", "in_year"))]
+        # What the index of standpoints knows comes first. `IS TRUE` keeps other indices away, that would lead astray.
+        return [CLAIM.c.period_start.in_(days).is_(true()), starts_on(CLAIM.c, *since)]
+
+    def said(self) -> list[ColumnElement[bool]]:
+        """Only what had been said by the asked day."""
+        day = CLAIM.c.recency % PERIOD_END_FACTOR
+        return [day.between(1, bindparam("said", type_=BIG_INTEGER))] if self.known_on else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,50 +203,41 @@ def load_candidates(
     """
     # Nothing is taken back on a day after the last change, so it only still stands where a clock was set back.
     apart = apart or view.today < view.at.date()
-    statement = _select_latest(asked, view, apart=apart) if view.as_of is None else _select_past(asked, view)
+    shape = QuestionShape.of(asked, view)
+    statement = _select_past(shape) if shape.past else _select_latest(shape, apart=apart)
     versions = [version for (version,) in fetch_rows(session, statement, bind_question(asked, view))]
     # A version never changes, so that it is taken apart once as long as its words mean the same.
     database: Database | None = session.info.get("database")
     cache = None if database is None or view.as_of is not None else database.caches[CANDIDATES]
     known = {} if cache is None else cache.get(versions, words)
     missing = [version for version in versions if version not in known]
-    loaded = {}
-    for start in range(0, len(missing), MAX_VERSIONS_PER_STATEMENT):
-        some = ", ".join(map(str, missing[start : start + MAX_VERSIONS_PER_STATEMENT]))
-        for row in fetch_rows(
-            session, f"SELECT {', '.join(STATEMENT_COLUMNS)} FROM claim WHERE version IN ({some})", {}
-        ):
-            loaded[row[0]] = _build_candidate(row, words)
-    if cache is not None:
-        cache.store(loaded, words)
-    known |= loaded
+    if missing:
+        rows = fetch_rows(session, _SELECT_STATEMENTS, {"versions": missing})
+        loaded = {row[0]: _build_candidate(row, words) for row in rows}
+        if cache is not None:
+            cache.store(loaded, words)
+        known |= loaded
     return [known[version] for version in versions]
+
+
+_SELECT_STATEMENTS = select(*(CLAIM.c[name] for name in STATEMENT_COLUMNS)).where(InList(CLAIM.c.version, "versions"))
 
 
 def count_claims(session: Session, asked: Asked, view: Snapshot) -> ClaimCounts:
     """Count the claims of a question that were not taken down."""
-    parameters = bind_question(asked, view)
-    said = f"NULLIF(c.recency % {PERIOD_END_FACTOR}, 0)"
-    if view.as_of is not None:
-        counted = f"SELECT c.source, count(*), min({said}), max({said}) FROM claim c"
-        rows = fetch_rows(
-            session,
-            f"{counted} WHERE {_past_condition(asked)}{_known_on_condition(view)} GROUP BY c.source",
-            parameters,
-        )
+    shape, parameters = QuestionShape.of(asked, view), bind_question(asked, view)
+    if shape.past:
+        rows = fetch_rows(session, _count_past(shape), parameters)
         counts = [(source, count) for source, count, _, _ in rows]
         days = [day_of_number(day) for _, _, *ends in rows for day in ends if day]
     else:
-        counts = fetch_rows(session, _select_per_series("count(*)", asked, view), parameters)
-        if asked.aggregation is None and asked.since is None and view.known_on is None:
-            days = [
-                day
-                for end in fetch_rows(session, _select_date_range(asked), parameters)[0]
-                if (day := parse_stored_date(end))
-            ]
+        counts = fetch_rows(session, _select_per_series(shape, "count"), parameters)
+        if not (shape.aggregation or shape.since or shape.known_on):
+            ends = fetch_rows(session, _select_date_range(shape), parameters)[0]
+            days = [day for end in ends if (day := parse_stored_date(end))]
         else:
-            ends = [_select_per_series(f"{end}({said})", asked, view) for end in ("min", "max")]
-            days = [day_of_number(day) for end in ends for _, day in fetch_rows(session, end, parameters) if day]
+            statements = [_select_per_series(shape, end) for end in ("min", "max")]
+            days = [day_of_number(day) for end in statements for _, day in fetch_rows(session, end, parameters) if day]
     return ClaimCounts(
         claims=sum(count for _, count in counts),
         sources=len({line.partition(" ")[0] for line, count in counts if count}),
@@ -181,27 +246,36 @@ def count_claims(session: Session, asked: Asked, view: Snapshot) -> ClaimCounts:
     )
 
 
-def _select_per_series(wanted: str, asked: Asked, view: Snapshot) -> str:
+_SAID = func.nullif(CLAIM.c.recency % PERIOD_END_FACTOR, 0)
+"""The day on which a claim was said, as a number; none where it is not known."""
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _count_past(shape: QuestionShape) -> Select[Any]:
+    counted = select(CLAIM.c.source, func.count(), func.min(_SAID), func.max(_SAID))
+    return counted.where(*_past_conditions(shape)).group_by(CLAIM.c.source)
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _select_per_series(shape: QuestionShape, wanted: str) -> Select[Any]:
     """Something of the claims of each standpoint that the index tells; one after the other, nothing is sorted."""
-    among = f"{_CURRENT_VERSION} AND {_SAME_SERIES}{_known_on_condition(view)}{since_condition(asked)}"
-    counted = f"SELECT p.standpoint, (SELECT {wanted} FROM claim c WHERE {among}) FROM standpoints p"
-    return f"{_series_ctes(asked)} {counted} WHERE p.standpoint IS NOT NULL{_aggregation_condition(asked)}"
+    p = _series(shape)
+    found = select({"count": func.count(), "min": func.min(_SAID), "max": func.max(_SAID)}[wanted]).select_from(CLAIM)
+    found = found.where(*_is_current_of(p), *shape.said(), *shape.starts())
+    return select(p.c.standpoint, found.scalar_subquery()).where(p.c.standpoint.is_not(None), *_counts_so(shape, p))
 
 
-def _select_date_range(asked: Asked) -> str:
+@lru_cache(MAX_CACHED_SHAPES)
+def _select_date_range(shape: QuestionShape) -> Select[Any]:
     """The first and the last date in each category: the two ends of an index."""
-    given = "c.status <> 'removed' AND c.subject = :subject AND c.place = :place"
-    ends = [
-        f"(SELECT {end}(c.date) FROM claim c WHERE {_CURRENT_VERSION} AND {given} AND c.category = :category_{n})"
-        for n in range(len(asked.categories))
-        for end in ("min", "max")
-    ]
-    return f"SELECT {', '.join(ends)}"
-
-
-def _known_on_condition(view: Snapshot) -> str:
-    """Only what had been said by the asked day."""
-    return "" if view.known_on is None else f" AND c.recency % {PERIOD_END_FACTOR} BETWEEN 1 AND :said"
+    given = (_CURRENT_VERSION, CLAIM.c.status != Status.removed)
+    return select(
+        *(
+            select(end(CLAIM.c.date)).where(*given, shape.match(category)).scalar_subquery()
+            for category in shape.category_marks()
+            for end in (func.min, func.max)
+        )
+    )
 
 
 def day_of_number(number: int) -> date:
@@ -209,91 +283,93 @@ def day_of_number(number: int) -> date:
     return date(number // 10_000, number // 100 % 100, number % 100)
 
 
-def _select_latest(asked: Asked, view: Snapshot, *, apart: bool) -> str:
+@lru_cache(MAX_CACHED_SHAPES)
+def _select_latest(shape: QuestionShape, *, apart: bool) -> ClauseElement:
     """Of each standpoint the claims of the greatest recency; and every claim that is set apart."""
-    known, since, counts_so = _known_on_condition(view), since_condition(asked), _aggregation_condition(asked)
-    early = ""
-    if known:
+    p = series = _series(shape)
+    early = []
+    if shape.known_on:
         # Nobody can have said later what ended before; only those about days to come are looked through from the end.
-        early = f"""{known} AND c.recency < CASE
-            WHEN p.standpoint LIKE '% {OPEN_PERIOD_SUFFIX}%' THEN :said_open
-            WHEN p.standpoint LIKE '% {FUTURE_PERIOD_SUFFIX}%' THEN {PERIOD_END_FACTOR * PERIOD_END_FACTOR}
-            ELSE :said_ended END"""
-    statement = f"""{_series_ctes(asked)}, heads AS MATERIALIZED (
-            SELECT p.*, (
-                SELECT max(c.recency) FROM claim c WHERE {_CURRENT_VERSION} AND {_SAME_SERIES}{early}{since}
-            ) AS head
-            FROM standpoints p WHERE p.standpoint IS NOT NULL AND NOT {_IS_NO_POSITION}{counts_so}
+        latest = case(
+            (p.c.standpoint.like(f"% {OPEN_PERIOD_SUFFIX}%"), bindparam("said_open", type_=BIG_INTEGER)),
+            (p.c.standpoint.like(f"% {FUTURE_PERIOD_SUFFIX}%"), PERIOD_END_FACTOR * PERIOD_END_FACTOR),
+            else_=bindparam("said_ended", type_=BIG_INTEGER),
         )
-        SELECT c.version FROM heads p CROSS JOIN claim c
-        WHERE {_CURRENT_VERSION} AND {_SAME_SERIES} AND c.recency = p.head{since}"""
-    if apart:
-        statement += f""" UNION ALL SELECT c.version FROM standpoints p CROSS JOIN claim c
-            WHERE {_IS_NO_POSITION} AND {_CURRENT_VERSION} AND {_SAME_SERIES}{known}{since}{counts_so}"""
-    return statement
+        early = [*shape.said(), CLAIM.c.recency < latest]
+    head = select(func.max(CLAIM.c.recency)).where(*_is_current_of(p), *early, *shape.starts())
+    is_position = (p.c.standpoint.is_not(None), ~_is_no_position(p))
+    found = select(p, head.scalar_subquery().label("head")).where(*is_position, *_counts_so(shape, p))
+    p = found.cte("heads").prefix_with("MATERIALIZED")
+    latest_claims = select(CLAIM.c.version).select_from(OrderedJoin(p, CLAIM))
+    latest_claims = latest_claims.where(*_is_current_of(p), CLAIM.c.recency == p.c.head, *shape.starts())
+    if not apart:
+        return latest_claims
+    set_apart = (
+        select(CLAIM.c.version)
+        .select_from(OrderedJoin(series, CLAIM))
+        .where(
+            _is_no_position(series),
+            *_is_current_of(series),
+            *shape.said(),
+            *shape.starts(),
+            *_counts_so(shape, series),
+        )
+    )
+    return union_all(latest_claims, set_apart)
 
 
-def _select_past(asked: Asked, view: Snapshot) -> str:
+def _is_no_position(p: FromClause) -> ColumnElement[bool]:
+    return or_(*(p.c.standpoint.like(f"% {suffix}") for suffix in (RETRACTED_SUFFIX, WITHOUT_FIGURE_SUFFIX)))
+
+
+def _is_current_of(p: FromClause, *names: str) -> list[ColumnElement[bool]]:
+    """A version stands, and has these columns (none: all that tell a series) in common with `p`."""
+    names = names or ("category", "subject", "place", "standpoint")
+    return [_CURRENT_VERSION, *(CLAIM.c[name] == p.c[name] for name in names)]
+
+
+def _counts_so(shape: QuestionShape, p: FromClause) -> list[ColumnElement[bool]]:
+    return [p.c.standpoint.like(bindparam("counted_so"))] if shape.aggregation else []
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _select_past(shape: QuestionShape) -> Select[Any]:
     """The same of a past state: every claim of the question is looked at."""
-    return f"""SELECT p.version FROM (
-            SELECT c.version, c.standpoint, rank() OVER (
-                PARTITION BY c.category, c.subject, c.place, c.standpoint ORDER BY c.recency DESC
-            ) AS place_in_line
-            FROM claim c WHERE {_past_condition(asked)}{_known_on_condition(view)}
-        ) p WHERE p.place_in_line = 1 OR {_IS_NO_POSITION}"""
+    of = (CLAIM.c.category, CLAIM.c.subject, CLAIM.c.place, CLAIM.c.standpoint)
+    rank = func.rank().over(partition_by=of, order_by=CLAIM.c.recency.desc()).label("place_in_line")
+    p = select(CLAIM.c.version, CLAIM.c.standpoint, rank).where(*_past_conditions(shape)).subquery("p")
+    return select(p.c.version).where(or_(p.c.place_in_line == 1, _is_no_position(p)))
 
 
-def _past_condition(asked: Asked) -> str:
-    """The condition under which a version is a claim of the question in a past state."""
-    categories = ", ".join(f":category_{n}" for n in range(len(asked.categories)))
-    given = [f" AND c.{name} = :{name}" for name in ("subject", "place", "aggregation") if getattr(asked, name)]
-    held = f"c.seq > 0 AND {_VERSION_AT_SEQ} AND c.recency IS NOT NULL"
-    return f"c.category IN ({categories}){''.join(given)} AND {held}{since_condition(asked)}"
+def _past_conditions(shape: QuestionShape) -> list[ColumnElement[bool]]:
+    """The conditions under which a version is a claim of the question in a past state."""
+    held = (CLAIM.c.seq > 0, is_version_at(CLAIM.c, AS_OF), CLAIM.c.recency.is_not(None))
+    return [shape.match(*shape.category_marks()), *held, *shape.said()]
 
 
-def _series_ctes(asked: Asked) -> str:
+def _series(shape: QuestionShape) -> CTE:
     """Every category, subject, place and standpoint of the question: from each the index leads to the next."""
-    levels = [
-        "categories (category) AS (VALUES "
-        + ", ".join(f"(CAST(:category_{n} AS VARCHAR(80)) COLLATE BINARY)" for n in range(len(asked.categories)))
-    ]
-    levels[0] += ")"
-    before, known = "categories", ["category"]
-    for name, level in (("subject", "subjects"), ("place", "places"), ("standpoint", "standpoints")):
-        above = ", ".join(f"p.{column}" for column in known)
-        if name != "standpoint" and getattr(asked, name) is not None:
-            levels.append(
-                f"{level} AS (SELECT {above}, CAST(:{name} AS VARCHAR(80)) COLLATE BINARY AS {name} FROM {before} p)"
-            )
+    categories: Values = values(column("category", SLUG_TEXT), name="given")
+    level = categories.data([(cast(mark, SLUG_TEXT),) for mark in shape.category_marks()]).cte("categories")
+    known = ["category"]
+    for name in ("subject", "place", "standpoint"):
+        if getattr(shape, name, False):
+            level = select(level, cast(bindparam(name), SLUG_TEXT).label(name)).cte(f"{name}s")
         else:
-            same = "".join(f" AND c.{column} = p.{column}" for column in known)
-            least = f"SELECT min(c.{name}) FROM claim c WHERE {_CURRENT_VERSION}{same}"
-            levels.append(
-                f"{level} ({', '.join([*known, name])}) AS ("
-                f" SELECT {above}, ({least}) FROM {before} p WHERE p.{known[-1]} IS NOT NULL"
-                f" UNION ALL SELECT {above}, ({least} AND c.{name} > p.{name})"
-                f" FROM {level} p WHERE p.{name} IS NOT NULL)"
-            )
-        before, known = level, [*known, name]
-    return "WITH RECURSIVE " + ", ".join(levels)
+            level = _next_level(level, known, name)
+        known.append(name)
+    return level
 
 
-def _aggregation_condition(asked: Asked) -> str:
-    return "" if asked.aggregation is None else " AND p.standpoint LIKE :counted_so"
+def _next_level(level: CTE, known: Sequence[str], name: str) -> CTE:
+    """Each row of a level with every value that the next column has there: the least, and then always the next."""
 
+    def extend(p: FromClause, *after: ColumnElement[bool]) -> Select[Any]:
+        least = select(func.min(CLAIM.c[name])).where(*_is_current_of(p, *known), *after)
+        return select(*(p.c[each] for each in known), least.scalar_subquery().label(name))
 
-def since_condition(asked: Asked) -> str:
-    """The period starts on the asked day, or in a month or year that has it and is known no closer."""
-    if asked.since is None:
-        return ""
-    # What the index of standpoints knows comes first. `IS TRUE` keeps other indices away, that would lead astray.
-    starts = "(c.period_start IN (:since, :since_month, :since_year)) IS TRUE"
-    return f" AND {starts} AND (c.period_start = :since OR c.period LIKE :in_month OR c.period LIKE :in_year)"
-
-
-def version_condition(view: Snapshot) -> str:
-    """The condition under which the version `c` of anything is in a view."""
-    return _CURRENT_VERSION if view.as_of is None else _VERSION_AT_SEQ
+    found = extend(level).where(level.c[known[-1]].is_not(None)).cte(f"{name}s", recursive=True)
+    return found.union_all(extend(found, CLAIM.c[name] > found.c[name]).where(found.c[name].is_not(None)))
 
 
 def bind_question(asked: Asked, view: Snapshot) -> SqlParameters:
@@ -312,35 +388,22 @@ def bind_question(asked: Asked, view: Snapshot) -> SqlParameters:
     if asked.since is not None:
         day = asked.since
         found |= {"since": day, "since_month": day.replace(day=1), "since_year": day.replace(month=1, day=1)}
-        found |= {"in_month": f"{day.isoformat()[:7]}/%", "in_year": f"{day.isoformat()[:4]}/%"}
+        found |= dict(zip(("in_month", "in_year"), partial_date_patterns(day), strict=True))
     return found
 
 
-def fetch_rows(session: Session, statement: str, parameters: SqlParameters) -> list[Any]:
-    """The rows of a statement as the driver gives them: types of their own cost more than the reading.
+def fetch_rows(session: Session, statement: ClauseElement, parameters: Mapping[str, Any]) -> list[Any]:
+    """The rows of a statement that is kept, as the driver gives them.
 
     Raises `QueryTooBroad` where it takes more than a reader's statement may.
     """
-    connection = session.connection()
-    given = parameters
-    if connection.dialect.name == "postgresql":
-        statement = _translate_for_psycopg(statement)
-    else:
-        given = {name: value.isoformat() if isinstance(value, date) else value for name, value in parameters.items()}
     try:
-        return list(connection.exec_driver_sql(statement, given).all())
+        return fetch_driver_rows(session, statement, parameters)
     except DBAPIError as error:
         if not is_budget_exceeded(error):
             raise
         detail = "Too many claims would have to be looked at to answer this."
         raise QueryTooBroad(detail, hint="name a `subject` and a `place`, and ask for the present state") from error
-
-
-@cache
-def _translate_for_psycopg(statement: str) -> str:
-    """`:name` is `%(name)s` there, and the order of bytes has another name."""
-    statement = statement.replace("%", "%%").replace("COLLATE BINARY", 'COLLATE "C"')
-    return re.sub(r":(\w+)", r"%(\1)s", statement)
 
 
 def _build_candidate(row: Sequence[Any], words: ReferenceData) -> Candidate:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from orjson import Fragment
-from sqlalchemy import select
+from sqlalchemy import CompoundSelect, select, union
 from sqlmodel import Session
 
 from app.claims.annotations import load_relations
@@ -18,11 +19,12 @@ from app.comparison.positions import age_days, compare_pair, compare_pairs, find
 from app.comparison.spread import DEFAULT_WINDOW_DAYS, SpreadQuestion, measure_spread
 from app.comparison.verdicts import PairComparison, Statement
 from app.database.read_session import ReadSession
-from app.database.snapshot import Snapshot
-from app.database.tables import ClaimVersion, RelationVersion, columns_of
+from app.database.snapshot import AS_OF, Snapshot, is_version_at
+from app.database.sql import InList
+from app.database.tables import ClaimVersion, RelationVersion, columns_of, table_of
 from app.enums import FigureKind, RelationType, Status
 from app.sources.queries import SOURCE
-from app.topics.candidates import Asked, fetch_rows, load_candidates, version_condition
+from app.topics.candidates import Asked, fetch_rows, load_candidates
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.reference_data import ReferenceData, get_reference_data
 
@@ -220,21 +222,23 @@ def _trace_roots(
 def _read_relations(session: Session, ids: Sequence[str], view: Snapshot) -> list[ResponseObject]:
     """The relations of these claims, from either end, each once and in the order in which they were recorded."""
     # Most claims have none: those that have are found first, in words that cost less.
-    ends = set[str]()
-    for some in _split_into_batches(ids):
-        names = {f"id_{n}": id_ for n, id_ in enumerate(some)}
-        among = f"IN ({', '.join(f':{name}' for name in names)}) AND NOT c.withdrawn AND {version_condition(view)}"
-        statement = " UNION ".join(
-            f"SELECT c.{end} FROM relation c WHERE c.{end} {among}"  # noqa: S608 - our own names
-            for end in ("claim", "to_claim")
-        )
-        ends.update(str(id_) for (id_,) in fetch_rows(session, statement, {**names, "as_of": view.as_of}))
+    related = _select_related(past=view.as_of is not None)
+    ends = {str(id_) for (id_,) in fetch_rows(session, related, {"ids": list(ids), "as_of": view.as_of})}
     found = {
         card["id"]: card
         for some in _split_into_batches(sorted(ends))
         for card in load_relations(session, some, view, withdrawn=False)
     }
     return [found[id_] for id_ in sorted(found)]
+
+
+@cache
+def _select_related(*, past: bool) -> CompoundSelect[Any]:
+    """Those of some claims that a relation has at one of its ends."""
+    relation = table_of(RelationVersion).c
+    stands = (relation.withdrawn.is_(False), is_version_at(relation, AS_OF if past else None))
+    ends = (relation.claim, relation.to_claim)
+    return union(*(select(end).where(InList(end, "ids"), *stands) for end in ends))
 
 
 def _split_into_batches(ids: Iterable[str]) -> Iterator[Sequence[str]]:

@@ -1,22 +1,25 @@
 """A topic over time: its claims by source and date, each page walked along an index from where the last one ended."""
 
-# ruff: noqa: S608 - statements are made of our own names
-
 from datetime import date
+from functools import lru_cache
+from typing import Any
 
+from sqlalchemy import Column, ColumnElement, Select, bindparam, case, select, tuple_, union_all
 from sqlmodel import Session
 
 from app.claims.search.filters import Sort, keyset_order_of
 from app.database.keyset import read_cursor, write_cursor
-from app.database.snapshot import Snapshot
+from app.database.snapshot import AS_OF, Snapshot, is_version_at
+from app.enums import Status
 from app.http.pagination import DEFAULT_LIMIT
 from app.topics.candidates import (
+    CLAIM,
+    MAX_CACHED_SHAPES,
     Asked,
+    QuestionShape,
     bind_question,
     fetch_rows,
     parse_stored_date,
-    since_condition,
-    version_condition,
 )
 
 TIMELINE_ORDER = keyset_order_of(Sort.by_source)
@@ -39,7 +42,7 @@ def fetch_timeline_page(
     after = {"source": source, "after": date.fromisoformat(said), "id": id_ or LOWEST_ID, "most": limit + 1}
     # Behind a dated claim there may be any undated one of the same source.
     after["undated_id"] = after["id"] if said == UNDATED_CURSOR_DATE else LOWEST_ID
-    rows = fetch_rows(session, _page_statement(asked, view), bind_question(asked, view) | after)
+    rows = fetch_rows(session, _select_page(QuestionShape.of(asked, view)), bind_question(asked, view) | after)
     versions, ids = [row[0] for row in rows[:limit]], [str(row[3]) for row in rows[:limit]]
     if len(rows) <= limit:
         return versions, ids, None
@@ -51,25 +54,27 @@ def fetch_timeline_page(
     )
 
 
-def _page_statement(asked: Asked, view: Snapshot) -> str:
+@lru_cache(MAX_CACHED_SHAPES)
+def _select_page(shape: QuestionShape) -> Select[Any]:
     """The first rows of each category, dated and undated, and of all these the first."""
-    holds = version_condition(view)
-    holds += " AND c.seq > 0 AND c.status <> 'removed'" + since_condition(asked)  # `seq`: see `ix_claim_timeline`
-    holds += "" if asked.aggregation is None else " AND c.aggregation = :aggregation"
-    dated = "c.date IS NOT NULL AND (c.source, c.date, c.id) > (:source, :after, :id)"
-    if view.known_on is not None:
-        dated += " AND c.date <= :known_on"
+    # `seq`: see `ix_claim_timeline`
+    holds = (is_version_at(CLAIM.c, AS_OF if shape.past else None), CLAIM.c.seq > 0, CLAIM.c.status != Status.removed)
+    until = [CLAIM.c.date <= bindparam("known_on")] if shape.known_on else []
     streams = []
-    for n in range(len(asked.categories)):
-        mine = f"c.category = :category_{n} AND c.subject = :subject AND c.place = :place AND {holds}"
-        streams.append(_series_statement(f"{dated} AND {mine}", "c.source, c.date, c.id"))
-        if view.known_on is None:
-            undated = "c.date IS NULL AND (c.source, c.id) > (:source, :undated_id)"
-            streams.append(_series_statement(f"{undated} AND {mine}", "c.source, c.id"))
-    together = " UNION ALL ".join(f"SELECT * FROM ({stream}) s{n}" for n, stream in enumerate(streams))
-    ordered = "ORDER BY source, CASE WHEN date IS NULL THEN 1 ELSE 0 END, date, id"
-    return f"SELECT version, source, date, id FROM ({together}) found {ordered} LIMIT :most"
+    for category in shape.category_marks():
+        mine = (*holds, shape.match(category))
+        dated = _select_after({"source": CLAIM.c.source, "after": CLAIM.c.date, "id": CLAIM.c.id})
+        streams.append(dated.where(CLAIM.c.date.is_not(None), *until, *mine))
+        if not shape.known_on:
+            undated = _select_after({"source": CLAIM.c.source, "undated_id": CLAIM.c.id})
+            streams.append(undated.where(CLAIM.c.date.is_(None), *mine))
+    found = union_all(*(select(stream.subquery(f"s{n}")) for n, stream in enumerate(streams))).subquery("found")
+    order = (found.c.source, case((found.c.date.is_(None), 1), else_=0), found.c.date, found.c.id)
+    return select(found).order_by(*order).limit(bindparam("most"))
 
 
-def _series_statement(where: str, order: str) -> str:
-    return f"SELECT c.version, c.source, c.date, c.id FROM claim c WHERE {where} ORDER BY {order} LIMIT :most"
+def _select_after(keys: dict[str, Column[Any]]) -> Select[Any]:
+    """Claims in the order of some columns, from behind the parameters that they are given with."""
+    ends: list[ColumnElement[Any]] = [bindparam(name, type_=key.type) for name, key in keys.items()]
+    found = select(CLAIM.c.version, CLAIM.c.source, CLAIM.c.date, CLAIM.c.id)
+    return found.where(tuple_(*keys.values()) > tuple_(*ends)).order_by(*keys.values()).limit(bindparam("most"))

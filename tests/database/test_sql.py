@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import bindparam, column, select, table
 
 from app.database.engine import Database
-from app.database.sql import OrderedJoin, compile_cached, compile_statement, fetch_rows, with_index
+from app.database.sql import InList, OrderedJoin, compile_cached, compile_statement, fetch_rows, with_index
 from app.database.tables import ClaimVersion, Clock, table_of
 from app.enums import Status
 from tests.registers import DatabaseCopies, make_settings
@@ -40,6 +40,18 @@ def test_lists_are_written_out() -> None:
 @pytest.mark.parametrize(
     ("dialect", "expected"),
     [
+        ("sqlite", "claim.version IN (SELECT anon_1.value FROM json_each(:some) AS anon_1) AND claim.seq > 0"),
+        ("postgresql", "claim.version = ANY (%(some)s::BIGINT[]) AND claim.seq > 0"),
+    ],
+)
+def test_a_long_list_is_one_parameter(dialect: str, expected: str) -> None:
+    asked = select(CLAIM.c.id).where(InList(CLAIM.c.version, "some"), CLAIM.c.seq > 0)
+    assert compile_statement(asked, dialect).partition(" WHERE ")[2] == expected
+
+
+@pytest.mark.parametrize(
+    ("dialect", "expected"),
+    [
         ("sqlite", "SELECT one.id FROM one INDEXED BY ix_one CROSS JOIN other ON one.id = other.id"),
         ("postgresql", "SELECT one.id FROM one JOIN other ON one.id = other.id"),
     ],
@@ -62,5 +74,8 @@ def test_rows_are_read_with_parameters_of_python(copies: DatabaseCopies) -> None
     with database.read() as session:
         some, all_ = (len(fetch_rows(session, asked, {"day": date(year, 1, 1)})) for year in (2024, 2100))
         assert 0 < some < all_
+        versions = [version for (version,) in fetch_rows(session, asked, {"day": date(2024, 1, 1)})]
+        listed = select(CLAIM.c.version).where(InList(CLAIM.c.version, "some"))
+        assert sorted(fetch_rows(session, listed, {"some": versions})) == sorted((each,) for each in versions)
         assert len(fetch_rows(session, seq, {"rest": 0})) == 1
     database.close()

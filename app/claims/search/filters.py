@@ -364,27 +364,28 @@ def _match_bound_topic(
     return match_topic(
         columns,
         marks[:categories],
-        subject,
-        place,
-        rest.pop(0) if has_aggregation else None,
-        rest if has_since else (),
+        subject=subject,
+        place=place,
+        aggregation=rest.pop(0) if has_aggregation else None,
+        since=rest if has_since else (),
     )
 
 
 def match_topic(
     columns: Columns,
     categories: Sequence[object],
-    subject: object,
-    place: object,
-    aggregation: object,
-    since: Sequence[object],
+    subject: object = None,
+    place: object = None,
+    aggregation: object = None,
+    *,
+    since: Sequence[object] = (),
 ) -> ColumnElement[bool]:
-    """A claim belongs to a topic. Each field is a value or a parameter; None (of categories: nothing) asks for any.
+    """A claim belongs to a topic. Each field is a value or a parameter; one that is not given asks for any.
 
-    `since` is a day and its `partial_date_patterns`, or empty.
+    `since` is a day and its `partial_date_patterns`.
     """
     fields = {"subject": subject, "place": place, "aggregation": aggregation}
-    clauses = [match_any(columns, "category", categories)] if categories else []
+    clauses = [match_any(columns, "category", categories)]
     clauses += [columns[name] == value for name, value in fields.items() if value is not None]
     return and_(*clauses, *([starts_on(columns, *since)] if since else []))
 

@@ -41,7 +41,7 @@ from app.claims.search.filters import (
 )
 from app.claims.search.full_text import build_word_lookups
 from app.claims.search.index_lookup import CLAIM, Columns, IndexLookup, look_up_claims, visible_claims
-from app.database.snapshot import EPOCH, Snapshot
+from app.database.snapshot import AS_OF, EPOCH, Snapshot
 from app.database.sql import OrderedJoin, compile_statement, with_index
 from app.database.tables import QUESTION_COLUMNS
 from app.database.types import BIG_INTEGER
@@ -68,8 +68,6 @@ DATE_FILTERS = ("date_from", "date_to", "known_on")
 ROWS: ColumnElement[int] = literal_column("{rows}")
 WIDTH: ColumnElement[int] = literal_column("{width}")
 """How many rows a statement wants, and how many it looks at. PostgreSQL plans by both, so they become constants."""
-
-AS_OF = bindparam("as_of", type_=BIG_INTEGER)
 
 RangePrefix = tuple[tuple[str, str], ...]
 """A range of an index: the first columns, and the parameter that each of them equals."""

@@ -18,11 +18,13 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, NamedTuple, get_origin
 
+import sqlalchemy as sa
 from pydantic import BaseModel
 
 from app.claims.schemas import Claim
 from app.database.read_session import ReadSession
-from app.database.snapshot import Snapshot
+from app.database.snapshot import Snapshot, is_version_at
+from app.database.sql import compile_statement
 from app.http.csv_columns import inner_type
 from app.http.serializers import FORMULA_PREFIXES, NESTED_LAYOUT, RowLayout
 
@@ -358,10 +360,9 @@ def _build_statement(
 
 
 def _contains(alias: str, as_of: int | None) -> str:
-    """The condition under which a version is in the view; `View.holds` in words of SQL. Both are whole numbers."""
-    if as_of is None:
-        return f"{alias}.until_seq IS NULL"
-    return f"({alias}.seq <= {as_of} AND ({alias}.until_seq IS NULL OR {alias}.until_seq > {as_of}))"
+    """The condition under which a version is in the view, as text: the same on both databases."""
+    columns = sa.table(alias, sa.column("seq"), sa.column("until_seq")).c
+    return f"({compile_statement(is_version_at(columns, as_of), 'sqlite')})"
 
 
 class _StatementBuilder:
