@@ -9,7 +9,7 @@ For a past state of the register there is no such index, so that all claims of t
 A statement depends only on the shape of a question, and is built and compiled once for each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
