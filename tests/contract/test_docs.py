@@ -14,7 +14,7 @@ from tests.contract.reference import DOCS, PAGE_TABLES, fill_tables
 from tests.registers import Register
 
 ROOT = DOCS.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"^```\w+ (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 """A block with a name is a file, which the commands of its page can send."""
@@ -142,7 +142,7 @@ def test_the_documentation_names_all_that_there_is(name: str) -> None:
     assert text == fill_tables(name, text), "something is new or gone: run `make openapi`, which writes the tables too"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_link_of_the_documentation_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         assert target.startswith("https://") or (page.parent / target).is_file(), target
@@ -168,3 +168,9 @@ def test_every_address_that_is_named_is_served(reading: Register) -> None:
             r"`(?:GET |POST |PUT |PATCH )?(/(?:v1|health)/[^`?…]*)`", page.read_text(encoding="utf-8")
         ):
             assert any(pattern.fullmatch(named) for pattern in patterns), f"{page.name}: {named}"
+
+
+def test_every_decision_is_listed() -> None:
+    index = (DOCS / "decisions" / "README.md").read_text(encoding="utf-8")
+    for page in DOCS.glob("decisions/[0-9]*.md"):
+        assert f"({page.name})" in index
