@@ -14,7 +14,7 @@ from tests.contract.reference import DOCS, PAGE_TABLES, fill_tables
 from tests.registers import Register
 
 ROOT = DOCS.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"^```\w+ (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 """A block with a name is a file, which the commands of its page can send."""
