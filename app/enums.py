@@ -1,28 +1,28 @@
-"""Every enumeration of the contract: its words and what each of them means."""
+"""Every enumeration of the API, with the definition of each value."""
 
 from enum import Enum
 from typing import Self
 
 
 class DescribedEnum(str, Enum):
-    """A word with a definition: `SourceKind.media.definition`."""
+    """An enumeration whose values have definitions: `SourceKind.media.definition`."""
 
     definition: str
 
-    def __new__(cls, word: str, definition: str = "") -> Self:
-        """Make the member from its word, and keep the definition beside it."""
-        term = str.__new__(cls, word)
-        term._value_ = word
-        term.definition = definition
-        return term
+    def __new__(cls, value: str, definition: str = "") -> Self:
+        """Create the member from its value, and store the definition on it."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.definition = definition
+        return member
 
     def __str__(self) -> str:
-        """The word itself, as it stands in URLs, JSON and CSV."""
+        """Return the value as it appears in URLs, JSON and CSV."""
         return str(self.value)
 
 
 class Proposition(DescribedEnum):
-    """What kind of statement a claim makes."""
+    """The kind of statement that a claim makes."""
 
     quantity = "quantity", "States how many, or how much."
     ratio = "ratio", "States a proportion: `value` to `out_of`, against `relative_to`."
@@ -32,35 +32,35 @@ class Proposition(DescribedEnum):
     )
     trend = "trend", "States that something rose, fell or stayed, without a figure."
     existence = "existence", "States that something happened or exists, without a figure."
-    denial = "denial", "Denies what another claim says, without a figure of its own."
+    denial = "denial", "Denies another claim, without a figure of its own."
 
 
 class Modality(DescribedEnum):
-    """How the source holds what it says."""
+    """How a source presents its statement: counted, estimated, expected or alleged."""
 
-    count = "count", "Counted or registered one by one."  # type: ignore[assignment] # the contract's word, not str.count
+    count = "count", "Counted or registered one by one."  # type: ignore[assignment] # the value of the API, not str.count
     estimate = "estimate", "Estimated or assessed."
-    forecast = "forecast", "Expected for a time still to come when it was said. Never compared with what has happened."
-    allegation = "allegation", "Said without giving any ground."
+    forecast = "forecast", "Expected for a time after the statement. Never compared with a count or an estimate."
+    allegation = "allegation", "Stated without evidence or method."
 
 
 class Derivation(DescribedEnum):
-    """What a figure rests on."""
+    """The basis of a figure: the source's own work, or other sources."""
 
     own = "own", "The source's own counting or assessment."
-    derived = "derived", "Rests on what others said; relations tell on whom."
-    unknown = "unknown", "The source does not say."
+    derived = "derived", "Based on claims of other sources; relations name them."
+    unknown = "unknown", "The source does not state it."
 
 
 class FigureKind(DescribedEnum):
-    """The shape of a figure, derived from its numbers."""
+    """The form of a figure, derived from its numbers."""
 
-    plain = "plain", "One number as printed; not a promise of exactness."
-    approximate = "approximate", "One number, said to be about right. No width is invented."
+    plain = "plain", "One number as printed; it need not be exact."
+    approximate = "approximate", "One number that the source calls approximate. No error margin is added."
     range = "range", "A lower and an upper number."
     lower_bound = "lower_bound", "At least, or more than, a number."
     upper_bound = "upper_bound", "At most, nearly, or less than, a number."
-    vague = "vague", "Words without a number, such as `thousands more`. Kept out of all arithmetic."
+    vague = "vague", "Words without a number, such as `thousands more`. Excluded from all arithmetic."
     none = "none", "The claim states no figure."
 
 
@@ -74,15 +74,15 @@ class Aggregation(DescribedEnum):
 
 
 class Status(DescribedEnum):
-    """Whether a claim stands."""
+    """Whether a claim is current, retracted or removed."""
 
-    asserted = "asserted", "It stands as its source said it."
-    retracted = "retracted", "Its source took it back on `retracted_on`. It stays visible."
-    removed = "removed", "Taken down. Only a tombstone is left: id, times, category, subject and place."
+    asserted = "asserted", "Current: its source has not retracted it."
+    retracted = "retracted", "Its source retracted it on `retracted_on`. It stays visible."
+    removed = "removed", "Taken down. Only a tombstone remains: id, times, category, subject and place."
 
 
 class SourceKind(DescribedEnum):
-    """What a source is."""
+    """The kind of a source."""
 
     government = "government", "A government, ministry, head of state or their spokespeople."
     military = "military", "Armed forces or their general staff."
@@ -93,13 +93,13 @@ class SourceKind(DescribedEnum):
     media = "media", "A newspaper, broadcaster or agency."
     ngo = "ngo", "A non-governmental organisation."
     individual = "individual", "A named person who speaks for themselves."
-    witness = "witness", "Somebody who was there, named or not."
-    dataset = "dataset", "A data set that is kept as such."
-    unknown = "unknown", "Nobody can say who it is."
+    witness = "witness", "A person who was present, named or anonymous."
+    dataset = "dataset", "A data set that is maintained as such."
+    unknown = "unknown", "The kind of source is not known."
 
 
 class Interest(DescribedEnum):
-    """Where a source stands in the dispute."""
+    """The position of a source towards the parties of the dispute."""
 
     party = "party", "A party to the dispute."
     aligned = "aligned", "Supports one of the parties."
@@ -108,17 +108,17 @@ class Interest(DescribedEnum):
 
 
 class CitationRole(DescribedEnum):
-    """How a document stands to the claim."""
+    """Whether a document is the claimant's own publication or a report by others."""
 
     original = "original", "The claimant's own publication."
-    relay = "relay", "Somebody else reports what the claimant said."
+    relay = "relay", "Another publisher reports the claimant's statement."
 
 
 class Fidelity(DescribedEnum):
-    """How faithfully a document repeats what was said."""
+    """How faithfully a document repeats the claimant's statement."""
 
     verbatim = "verbatim", "Word for word."
-    paraphrase = "paraphrase", "In other words, with the figure intact."
+    paraphrase = "paraphrase", "In other words, with the same figure."
     rounded = "rounded", "With the figure rounded."
     distorted = "distorted", "With a different figure or a different meaning."
 
@@ -126,9 +126,9 @@ class Fidelity(DescribedEnum):
 class Level(DescribedEnum):
     """An editor's confidence in a claim. Never computed."""
 
-    high = "high", "The editor would print it without a hedge."
-    moderate = "moderate", "The editor would print it with its source."
-    low = "low", "The editor would print it only beside other figures."
+    high = "high", "The editor would print it without qualification."
+    moderate = "moderate", "The editor would print it with attribution."
+    low = "low", "The editor would print it only together with other figures."
 
 
 class Reliability(DescribedEnum):
@@ -139,7 +139,7 @@ class Reliability(DescribedEnum):
     C = "C", "Fairly reliable."
     D = "D", "Not usually reliable."
     E = "E", "Unreliable."
-    F = "F", "Reliability cannot be judged: neither bad nor unassessed."
+    F = "F", "Reliability cannot be judged. This is neither a bad grade nor a missing one."
 
 
 class Credibility(DescribedEnum):
@@ -150,85 +150,88 @@ class Credibility(DescribedEnum):
     possible = "3", "Possibly true."
     doubtful = "4", "Doubtful."
     improbable = "5", "Improbable."
-    unjudged = "6", "Truth cannot be judged: neither bad nor unassessed."
+    unjudged = "6", "Truth cannot be judged. This is neither a bad grade nor a missing one."
 
 
 class RelationType(DescribedEnum):
-    """How one claim stands to another, as somebody asserted it."""
+    """How one claim relates to another, as a source or the editors assert it."""
 
-    corroborates = "corroborates", "Is said to support the other. Never a higher score."
-    disputes = "disputes", "Rejects the other."
-    repeats = "repeats", "Says the same again, perhaps rounded."
-    based_on = "based_on", "Rests on the other, wholly or in part."
-    part_of = "part_of", "Counts a part of what the other counts (`of which`)."
-    supersedes = "supersedes", "Is the same source's newer word on the same thing."
+    corroborates = "corroborates", "Supports the other claim. It does not raise any score."
+    disputes = "disputes", "Rejects the other claim."
+    repeats = "repeats", "Repeats the other claim, possibly rounded."
+    based_on = "based_on", "Is based on the other claim, wholly or in part."
+    part_of = "part_of", "Counts a part of the group that the other claim counts (`of which`)."
+    supersedes = "supersedes", "Replaces an older claim of the same source about the same group and period."
 
 
 class RelationScope(DescribedEnum):
-    """What a relation is about."""
+    """The aspect of a claim that a relation refers to."""
 
     level = "level", "The size of the figure."
-    trend = "trend", "Its direction."
-    existence = "existence", "That it happened at all."
+    trend = "trend", "The direction of change."
+    existence = "existence", "Whether the event happened at all."
 
 
 class Independence(DescribedEnum):
-    """Whether two related claims have separate grounds."""
+    """Whether two related claims have separate evidence."""
 
-    independent = "independent", "Separate grounds."
-    shared_basis = "shared_basis", "The same ground underneath."
+    independent = "independent", "Separate evidence."
+    shared_basis = "shared_basis", "The same underlying evidence."
     unknown = "unknown", "Not established."
 
 
 class Role(DescribedEnum):
-    """What an API key may do. Each role may do what the ones before it may."""
+    """The rights of an API key. Each role includes the rights of the roles before it."""
 
     contributor = "contributor", "Add claims, citations and documents."
-    editor = "editor", "Also keep sources, vocabularies and topics, and assess claims."
-    admin = "admin", "Also keep keys and take claims down."
+    editor = "editor", "Also maintain sources, vocabularies and topics, and assess claims."
+    admin = "admin", "Also take claims down."
 
 
 class Verdict(DescribedEnum):
-    """What can be said of two positions."""
+    """The result of comparing two positions."""
 
     agree = "agree", "One figure lies inside the other, for the same end of period."
     no_conflict = "no_conflict", "Both can be true at once."
     contradict = "contradict", "They cannot both be true."
-    undetermined = "undetermined", "What was said does not suffice to decide."
-    not_comparable = "not_comparable", "They do not speak of the same thing; the reasons say why."
+    undetermined = "undetermined", "The statements do not suffice to decide."
+    not_comparable = "not_comparable", "They do not measure the same thing; the reasons say why."
 
 
 class Reason(DescribedEnum):
-    """Why a verdict is what it is, in the order in which reasons are given."""
+    """A reason for a verdict. The members are in the order in which reasons are listed."""
 
-    transcription_conflict = "transcription_conflict", "Two transcriptions of one utterance give different figures."
-    subject_differs = "subject_differs", "They speak of different people or forces."
-    place_differs = "place_differs", "They speak of different places."
+    transcription_conflict = "transcription_conflict", "Two transcriptions of one statement give different figures."
+    subject_differs = "subject_differs", "They count different people or forces."
+    place_differs = "place_differs", "They refer to different places."
     unit_differs = "unit_differs", "They count in different units."
     base_differs = "base_differs", "One is a share, a ratio or relative to a base that the other does not have."
-    modality_differs = "modality_differs", "A forecast is not compared with what has happened."
+    modality_differs = "modality_differs", "A forecast is not compared with a count or an estimate."
     aggregation_differs = (
         "aggregation_differs",
         "One is a running total, the other a total for a period, a state or a rate.",
     )
     window_differs = "window_differs", "They cover different periods."
     window_unknown = "window_unknown", "The period of one has no known start."
-    components_differ = "components_differ", "They add up different things."
-    components_unstated = "components_unstated", "A source does not say what its figure adds up."
+    components_differ = "components_differ", "They add up different components."
+    components_unstated = "components_unstated", "A source does not state the components of its figure."
     scope_differs = "scope_differs", "They include or exclude different groups."
-    no_figure = "no_figure", "One states no figure."
+    no_figure = "no_figure", "One of them states no figure."
     scope_unstated = (
         "scope_unstated",
-        "Only one says which groups it includes or excludes; they can no longer contradict.",
+        "Only one states which groups it includes or excludes, so a contradiction cannot be established.",
     )
-    part_of_whole = "part_of_whole", "One counts a part of what the other counts: a floor, never a rival."
-    approximate = "approximate", "The figures differ, but one is only approximate; a tolerance would decide."
-    probabilistic = "probabilistic", "The result rests on a range that holds with a stated probability."
+    part_of_whole = (
+        "part_of_whole",
+        "One counts a part of the group that the other counts: a lower bound for it, not a rival figure.",
+    )
+    approximate = "approximate", "The figures differ, but one is only approximate; a tolerance can decide."
+    probabilistic = "probabilistic", "The result depends on a range that holds with a stated probability."
     dates_differ = "dates_differ", "Their periods end on different days, and a running total can have grown in between."
     end_uncertain = "end_uncertain", "The day on which a period ends is not known well enough to decide."
-    open_end = "open_end", "They overlap, and one has no known end."
+    open_end = "open_end", "They overlap, and one range has no known end."
     partial_overlap = "partial_overlap", "They overlap in part."
-    vague = "vague", "A figure is given only in words."
+    vague = "vague", "A figure is stated only in words."
 
 
 class Outcome(DescribedEnum):

@@ -9,26 +9,28 @@ from pydantic_core import ErrorDetails
 
 
 class Fault(BaseModel):
-    """One thing that is wrong with a request."""
+    """One error in a request."""
 
     pointer: str = Field(
-        description="Where: a JSON pointer into the body, or a parameter.",
+        description="The location of the error: a JSON pointer into the body, or a parameter.",
         examples=["#/figure/lower"],
     )
-    location: str = Field(description="`body`, `query`, `path` or `header`.", examples=["body"])
+    location: str = Field(
+        description="The part of the request: `body`, `query`, `path` or `header`.", examples=["body"]
+    )
     detail: str = Field(
-        description="What is wrong, and what was expected.",
+        description="The error, and the value that was expected.",
         examples=["`lower` is above `upper`; expected lower <= upper"],
     )
-    hint: str | None = Field(description="What would work.", examples=["did you mean `killed`?"])
+    hint: str | None = Field(description="How to correct the request.", examples=["did you mean `killed`?"])
 
 
 class Problem(Exception):
-    """A failure that its caller is told about. Subclasses state the fact, with a status and a code for good."""
+    """An unexpected error of the server. The log has the details under the request id."""
 
     status = 500
     code = "internal_error"
-    title = "The server made a mistake"
+    title = "Internal server error"
 
     def __init__(
         self,
@@ -48,159 +50,159 @@ class Problem(Exception):
 
 
 class InvalidRequest(Problem):
-    """Something in the request is not what it must be."""
+    """The body or a parameter does not match its schema or a rule. `errors` lists each error."""
 
     status, code, title = 422, "invalid_request", "The request is not valid"
 
 
 class UnknownParameter(Problem):
-    """A query parameter that this address does not have."""
+    """The request has a query parameter that this address does not support."""
 
-    status, code, title = 422, "unknown_parameter", "There is no such parameter"
+    status, code, title = 422, "unknown_parameter", "Unknown query parameter"
 
 
 class QueryTooBroad(Problem):
-    """A question that cannot be answered within the budget of one statement."""
+    """The query exceeds the query budget: it would read too many claims or run too long."""
 
-    status, code, title = 422, "query_too_broad", "The question is too broad"
+    status, code, title = 422, "query_too_broad", "The query is too broad"
 
 
 class UnknownSlug(Problem):
-    """A slug or id that nothing has."""
+    """The request refers to a slug or id that does not exist."""
 
-    status, code, title = 422, "unknown_slug", "There is no such name"
+    status, code, title = 422, "unknown_slug", "Unknown slug or id"
 
 
 class InvalidCursor(Problem):
-    """A cursor that this list did not give out."""
+    """The cursor is not valid for this list and sort order."""
 
-    status, code, title = 422, "invalid_cursor", "The cursor is not one of this list"
+    status, code, title = 422, "invalid_cursor", "The cursor is not valid for this list"
 
 
 class Unauthorized(Problem):
-    """No key, or one that is not valid."""
+    """The request has no API key, or one that is not valid."""
 
-    status, code, title = 401, "unauthorized", "An API key is needed"
+    status, code, title = 401, "unauthorized", "An API key is required"
 
 
 class Forbidden(Problem):
-    """The key may not do this."""
+    """The role of the API key does not allow this request."""
 
-    status, code, title = 403, "forbidden", "This key may not do that"
+    status, code, title = 403, "forbidden", "The API key does not have the required role"
 
 
 class NotFound(Problem):
-    """Nothing is there."""
+    """The resource does not exist."""
 
-    status, code, title = 404, "not_found", "There is nothing here"
+    status, code, title = 404, "not_found", "Not found"
 
 
 class MethodNotAllowed(Problem):
-    """The address has no such method."""
+    """The address does not support the HTTP method."""
 
-    status, code, title = 405, "method_not_allowed", "This address does not take that method"
+    status, code, title = 405, "method_not_allowed", "This address does not support the method"
 
 
 class NotAcceptable(Problem):
-    """No format that the client takes."""
+    """The address does not serve any of the requested formats."""
 
-    status, code, title = 406, "not_acceptable", "There is no such format"
+    status, code, title = 406, "not_acceptable", "The requested format is not available"
 
 
 class DuplicateClaim(Problem):
-    """The same statement is already in the register."""
+    """The register already has a claim with the same statement."""
 
     status, code, title = 409, "duplicate_claim", "This claim is already in the register"
 
 
 class InUse(Problem):
-    """A change that would alter the meaning of what is already recorded."""
+    """The change would alter the meaning of recorded claims."""
 
-    status, code, title = 409, "in_use", "This would change what recorded claims mean"
+    status, code, title = 409, "in_use", "The change would alter the meaning of recorded claims"
 
 
 class EventImpossible(Problem):
-    """The claim is not in a state that this can follow."""
+    """The current status of the claim does not allow this change."""
 
-    status, code, title = 409, "event_impossible", "This cannot follow the present state"
+    status, code, title = 409, "event_impossible", "The current status does not allow this change"
 
 
 class KeyInFlight(Problem):
-    """The same Idempotency-Key is being worked on."""
+    """A request with the same Idempotency-Key, or another write, is still being processed."""
 
-    status, code, title = 409, "key_in_flight", "The same request is still in flight"
+    status, code, title = 409, "key_in_flight", "The request is still being processed"
 
 
 class PreconditionFailed(Problem):
-    """The revision that was meant is not the one that stands."""
+    """`If-Match` does not name the current revision."""
 
-    status, code, title = 412, "stale_revision", "It has changed since it was read"
+    status, code, title = 412, "stale_revision", "The resource has changed since it was read"
 
 
 class PreconditionRequired(Problem):
-    """A change that does not say which revision it changes."""
+    """A change needs `If-Match` with the ETag of the revision that it replaces."""
 
-    status, code, title = 428, "if_match_required", "A change needs If-Match"
+    status, code, title = 428, "if_match_required", "If-Match is required"
 
 
 class KeyReused(Problem):
-    """An Idempotency-Key with another body."""
+    """The Idempotency-Key was used before for a different request."""
 
-    status, code, title = 422, "key_reused", "This Idempotency-Key belongs to another request"
+    status, code, title = 422, "key_reused", "The Idempotency-Key belongs to another request"
 
 
 class FileNotRead(Problem):
-    """A file that is not what it should be, or not safe to read."""
+    """The file is damaged, has an unexpected format, or is not safe to read."""
 
     status, code, title = 422, "file_refused", "The file cannot be read"
 
 
 class MappingNotRead(Problem):
-    """A mapping that cannot be used."""
+    """The mapping has errors, or does not match the file."""
 
     status, code, title = 422, "mapping_refused", "The mapping cannot be used"
 
 
 class RowsRefused(Problem):
-    """An import with rows that break a rule."""
+    """The import has rows that violate a rule, so it recorded nothing."""
 
     status, code, title = 422, "rows_refused", "Rows are refused, so nothing was imported"
 
 
 class Removed(Problem):
-    """It was taken down."""
+    """The claim was taken down. The body has its tombstone."""
 
-    status, code, title = 410, "removed", "This was taken down"
+    status, code, title = 410, "removed", "The claim was taken down"
 
 
 class TooLarge(Problem):
-    """The body is larger than this server reads."""
+    """The body exceeds the size limit of the server."""
 
     status, code, title = 413, "content_too_large", "The request is too large"
 
 
 class UnsupportedMediaType(Problem):
-    """The body is not of a type that this address reads."""
+    """The address does not accept the media type of the body."""
 
-    status, code, title = 415, "unsupported_media_type", "The body is not of a type that is read here"
+    status, code, title = 415, "unsupported_media_type", "The media type of the body is not supported"
 
 
 class Unavailable(Problem):
-    """The database does not answer now."""
+    """The database is unavailable or overloaded, or temporary files cannot be written. Try again later."""
 
-    status, code, title = 503, "unavailable", "The register cannot be reached right now"
+    status, code, title = 503, "unavailable", "The service is unavailable at the moment"
 
 
 def known_problems() -> dict[str, type[Problem]]:
-    """Every kind of problem by its code."""
-    kinds: list[type[Problem]] = [Problem, *Problem.__subclasses__()]
-    return {kind.code: kind for kind in kinds}
+    """Return every problem class by its code."""
+    classes: list[type[Problem]] = [Problem, *Problem.__subclasses__()]
+    return {problem.code: problem for problem in classes}
 
 
-def suggest_nearest(word: str, known: Iterable[str]) -> str | None:
-    """A hint with the known word that is most like `word`, if any is."""
-    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"did you mean `{found[0]}`?" if found else None
+def suggest_nearest(word: str, candidates: Iterable[str]) -> str | None:
+    """Return a hint with the candidate most similar to `word`, or None if no candidate is similar."""
+    matches = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.5)
+    return f"did you mean `{matches[0]}`?" if matches else None
 
 
 def validation_message(error: Mapping[str, object]) -> str:
@@ -214,10 +216,10 @@ def validation_location(error: ErrorDetails) -> str:
 
 
 def field_fault(pointer: str, detail: str, *, hint: str | None = None, location: str = "body") -> Fault:
-    """A `Fault` at `pointer` (`figure/lower`)."""
+    """Return a `Fault` at `pointer`, such as `figure/lower`."""
     return Fault(pointer=f"#/{pointer}", location=location, detail=detail, hint=hint)
 
 
 def invalid_field(pointer: str, detail: str, *, hint: str | None = None, location: str = "body") -> InvalidRequest:
-    """The problem of one wrong field."""
+    """Return the problem for one invalid field."""
     return InvalidRequest(detail, hint=hint, errors=[field_fault(pointer, detail, hint=hint, location=location)])

@@ -94,13 +94,15 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
     )
     app.use_database(Database(settings))
     app.state.settings = settings
-    app.state.counts = RequestCounters()
+    app.state.request_counters = RequestCounters()
     app.state.documented_routes = [route for router in ROUTERS for route in router.routes]
     app.router.routes.extend(in_matching_order(app.state.documented_routes))
     openapi.add_documentation_routes(app)
     problems.add_exception_handlers(app)
     app.add_middleware(
-        RequestMiddleware, max_body_bytes=settings.max_body_bytes, larger={"/v1/imports": settings.max_import_bytes}
+        RequestMiddleware,
+        max_body_bytes=settings.max_body_bytes,
+        max_body_bytes_by_path={"/v1/imports": settings.max_import_bytes},
     )
     app.add_middleware(
         PreflightMiddleware,

@@ -1,1 +1,1 @@
-"""The register's clock and its log."""
+"""The change log: pages and a stream of server-sent events."""

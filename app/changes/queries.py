@@ -1,4 +1,4 @@
-"""The change log as it is read: each entry with the record as it stood after it."""
+"""Reads the change log: each change with the record after the change."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,64 +17,73 @@ from app.http.pagination import DEFAULT_LIMIT, Page
 StoredRow = Mapping[Any, Any]
 
 VERSION_COLUMNS = {"version", "revision", "seq", "until_seq", "recorded_at", "recorded_until", "words"}
-"""Columns that say when a version held, not what it says."""
+"""Columns of the versioning, which are not part of the record."""
 
 
-def find_changes(session: Session, query: ChangeQuery, view: Snapshot) -> Page:
-    """The next changes of a view after `query.after`."""
+def find_changes(session: Session, query: ChangeQuery, snapshot: Snapshot) -> Page:
+    """Return the page of changes of a snapshot after `query.after`."""
     change = columns_of(Change)
     after = int(query.cursor) if query.cursor else query.after
-    wanted = select(*change).where(change.seq > after, change.seq <= view.seq)
-    total = session.execute(select(func.count()).select_from(wanted.subquery())).scalar_one() if query.total else None
+    statement = select(*change).where(change.seq > after, change.seq <= snapshot.seq)
+    total = (
+        session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if query.total else None
+    )
     limit = query.limit or DEFAULT_LIMIT
-    rows = session.execute(wanted.order_by(change.seq).limit(limit + 1)).mappings().all()
+    rows = session.execute(statement.order_by(change.seq).limit(limit + 1)).mappings().all()
     page = rows[:limit]
     cursor = str(page[-1]["seq"]) if len(rows) > limit else None
-    return Page(build_change_rows(session, page), view.seq, cursor, total)
+    return Page(build_change_rows(session, page), snapshot.seq, cursor, total)
 
 
 def build_change_rows(session: Session, rows: Sequence[StoredRow]) -> list[dict[str, Any]]:
-    """Entries of the log as they are served."""
+    """Return changes as response objects."""
     by_kind: dict[str, list[int]] = defaultdict(list)
     for row in rows:
         by_kind[row["kind"]].append(row["seq"])
     data: dict[int, dict[str, Any] | None] = {}
     for kind, seqs in by_kind.items():
         data |= _read_records(session, VERSION_TABLES[kind], seqs)
-    shown = ("at", "kind", "action", "revision", "claim", "actor", "reason")
+    copied_columns = ("at", "kind", "action", "revision", "claim", "actor", "reason")
     return [
-        {"seq": row["seq"], "id": row["key"], **{name: row[name] for name in shown}, "data": data.get(row["seq"])}
+        {
+            "seq": row["seq"],
+            "id": row["key"],
+            **{name: row[name] for name in copied_columns},
+            "data": data.get(row["seq"]),
+        }
         for row in rows
     ]
 
 
 def _read_records(session: Session, table: type[Version], seqs: Sequence[int]) -> dict[int, dict[str, Any] | None]:
-    """`seq` → the record as that change left it; nothing where a takedown has erased it since."""
+    """Return the record after each change, by `seq`. A record that a takedown has erased is None."""
     columns = columns_of(table)
     rows = session.execute(select(*columns).where(columns.seq.in_(seqs))).mappings().all()
     if table is VERSION_TABLES["claim"]:
         return _read_claim_records(session, rows)
     if table is CitationVersion:
-        # A claim's first citations came with the claim, and are told with it.
+        # The first citations of a claim have no change of their own: the data of the claim includes them.
         return {row["seq"]: {"id": row["id"], "claim": row["claim"], **citation_as_input(row)} for row in rows}
     return {row["seq"]: {name: value for name, value in row.items() if name not in VERSION_COLUMNS} for row in rows}
 
 
 def _read_claim_records(session: Session, rows: Sequence[StoredRow]) -> dict[int, dict[str, Any] | None]:
     citation = columns_of(CitationVersion)
-    wanted = select(*citation).where(citation.claim.in_({row["id"] for row in rows})).order_by(citation.id)
-    cited = session.execute(wanted).mappings().all()
-    return {row["seq"]: _build_claim_record(row, cited) for row in rows}
+    statement = select(*citation).where(citation.claim.in_({row["id"] for row in rows})).order_by(citation.id)
+    citation_rows = session.execute(statement).mappings().all()
+    return {row["seq"]: _build_claim_record(row, citation_rows) for row in rows}
 
 
-def _build_claim_record(row: StoredRow, cited: Sequence[StoredRow]) -> dict[str, Any] | None:
+def _build_claim_record(row: StoredRow, citation_rows: Sequence[StoredRow]) -> dict[str, Any] | None:
     if row["status"] == Status.removed:
         return None
     seq = row["seq"]
     citations = [
-        {"id": each["id"], **citation_as_input(each)}
-        for each in cited
-        if each["claim"] == row["id"] and each["seq"] <= seq and (each["until_seq"] is None or each["until_seq"] > seq)
+        {"id": citation["id"], **citation_as_input(citation)}
+        for citation in citation_rows
+        if citation["claim"] == row["id"]
+        and citation["seq"] <= seq
+        and (citation["until_seq"] is None or citation["until_seq"] > seq)
     ]
     state = {"id": row["id"], "status": row["status"], "retracted_on": row["retracted_on"]}
     state["import_id"] = row["import_id"]

@@ -1,4 +1,4 @@
-"""The change log over HTTP: in pages, and as a stream of server-sent events."""
+"""HTTP routes of the change log: pages, and a stream of server-sent events."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,32 +23,38 @@ from app.http.routing import api_router
 router = api_router("changes")
 
 POLL_INTERVAL_SECONDS = 0.5
-"""Seconds between two looks at the log while a stream is idle."""
+"""Time between two polls of the change log by an idle stream."""
 
 KEEPALIVE_INTERVAL_SECONDS = 15.0
-"""Seconds of silence after which a stream sends a comment, so that no proxy takes it for dead."""
+"""Time without an event after which a stream sends a comment, so that no proxy closes the connection as idle."""
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events. FastAPI's own class (0.165) fails whenever a client leaves while an event is being sent."""
+    """A response of server-sent events.
+
+    FastAPI's `EventSourceResponse` (0.165) fails if a client disconnects while an event is being sent.
+    """
 
     media_type = "text/event-stream"
 
 
-@list_route(router, "/changes", ChangeRow, "Follow the register")
-def list_changes(query: Annotated[ChangeQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """Every change after a `seq`, in order, with the record as it stands after it. Follow it from 0 to hold a copy."""
+@list_route(router, "/changes", ChangeRow, "List changes")
+def list_changes(query: Annotated[ChangeQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+    """Return the changes after a `seq`, in order, each with the record after the change.
+
+    A client that reads all changes from 0 has a complete copy of the register.
+    """
 
     def find(page: ChangeQuery) -> Page:
         with db.read() as session:
             return find_changes(session, page, open_snapshot(session, page.recorded_as_of))
 
-    return want.send(find, query, columns_of_model(ChangeRow))
+    return listing.send(find, query, columns_of_model(ChangeRow))
 
 
 @router.get(
     "/changes/stream",
-    summary="Follow the register as a stream",
+    summary="Stream changes",
     operation_id="stream_changes",
     response_class=EventStream,
 )
@@ -57,20 +63,18 @@ async def stream_changes(
     db: Db,
     after: Annotated[
         int | None,
-        Query(
-            ge=0, le=2**62, description="Begin after this `seq`; with the next change if not given.", examples=[1200]
-        ),
+        Query(ge=0, le=2**62, description="Start after this `seq`. Default: with the next change.", examples=[1200]),
     ] = None,
     last_event_id: Annotated[
         str | None,
         Header(
             pattern=r"^\d{1,18}$",
-            description="Sent by browsers when they connect again; goes before `after`.",
+            description="The last received `seq`. Browsers send it when they reconnect. It overrides `after`.",
             examples=["1250"],
         ),
     ] = None,
 ) -> EventStream:
-    """Changes as server-sent events, each with its `seq` as id, for as long as the connection lasts."""
+    """Stream changes as server-sent events, each with its `seq` as id, until the client disconnects."""
     seq = int(last_event_id) if last_event_id else after
     if seq is None:
         seq = (await run_in_threadpool(_read_changes, db, 2**62)).seq
@@ -79,19 +83,19 @@ async def stream_changes(
 
 
 async def _stream_events(db: Database, seq: int, *, once: bool) -> AsyncIterator[bytes]:
-    """The changes after `seq`, those to come too unless `once`, as the lines of an event stream."""
-    quiet = 0.0
+    """Yield the changes after `seq` as events, waiting for further changes; nothing if `once` (a HEAD request)."""
+    idle_seconds = 0.0
     while not once:
-        found = await run_in_threadpool(_read_changes, db, seq)
-        if found.rows:
-            yield b"".join(map(_format_event, found.rows))
-            seq, quiet = found.rows[-1]["seq"], 0.0
-        if found.next_cursor is None:
+        page = await run_in_threadpool(_read_changes, db, seq)
+        if page.rows:
+            yield b"".join(map(_format_event, page.rows))
+            seq, idle_seconds = page.rows[-1]["seq"], 0.0
+        if page.next_cursor is None:
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
-            quiet += POLL_INTERVAL_SECONDS
-        if quiet >= KEEPALIVE_INTERVAL_SECONDS:
+            idle_seconds += POLL_INTERVAL_SECONDS
+        if idle_seconds >= KEEPALIVE_INTERVAL_SECONDS:
             yield KEEPALIVE_COMMENT
-            quiet = 0.0
+            idle_seconds = 0.0
 
 
 def _format_event(row: dict[str, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""The change log as it is served."""
+"""Request and response models of the change log."""
 
 from typing import Any
 
@@ -9,42 +9,46 @@ from app.http.schema_types import Output, UtcTime
 
 
 class ChangeRow(Output):
-    """One change of the register. Who follows them from the first holds exactly the register."""
+    """One change of the register. All changes together reproduce the register."""
 
-    seq: int = Field(description="Its number: gapless, strictly growing.", examples=[1234])
+    seq: int = Field(description="The sequence number of the change: gapless and strictly increasing.", examples=[1234])
     at: UtcTime = Field(
-        description="When it was recorded; never before the change before it.", examples=["2026-11-20T10:00:00Z"]
+        description="The time of the change; never before that of the previous change.",
+        examples=["2026-11-20T10:00:00Z"],
     )
-    kind: str = Field(description="What changed.", examples=["claim"])
-    id: str = Field(description="Its id or slug.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])
+    kind: str = Field(description="The kind of record.", examples=["claim"])
+    id: str = Field(description="The id or slug of the record.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])
     action: str = Field(
-        description="`created`, `changed`, `withdrawal`, or the event of a claim.", examples=["transcription_fix"]
+        description="The event: `created`, `changed`, `withdrawal`, or the event of a claim.",
+        examples=["transcription_fix"],
     )
-    revision: int = Field(description="The revision that it made.", examples=[2])
+    revision: int = Field(description="The revision of the record after the change.", examples=[2])
     claim: str | None = Field(
-        description="The claim that it touches.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"]
+        description="The claim that the record belongs to, if any.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"]
     )
-    actor: str = Field(description="Who made it, by the name of the key.", examples=["desk"])
-    reason: str | None = Field(description="Why; lost in a takedown.", examples=["A slip of a digit."])
+    actor: str = Field(description="The name of the API key that made the change.", examples=["desk"])
+    reason: str | None = Field(
+        description="The reason for the change; erased by a takedown.", examples=["A slip of a digit."]
+    )
     data: dict[str, Any] | None = Field(
-        description="The record as it stands after it, as it could be given again; null after a takedown.",
+        description="The record after the change, with the fields of a request; null after a takedown.",
         examples=[{"slug": "csis", "name": "Center for Strategic and International Studies"}],
     )
 
 
 class ChangeQuery(PageQuery):
-    """Which changes."""
+    """The page of changes to return."""
 
     after: int = Field(
         default=0,
         ge=0,
         le=2**62,
-        description="Only changes after this `seq`: the last one that you hold.",
+        description="Only changes after this `seq`: the last one that the client has.",
         examples=[1200],
     )
     cursor: str | None = Field(
         default=None,
         pattern=r"^\d{1,18}$",
-        description="The same as `after`, from `meta.next_cursor`.",
+        description="The `meta.next_cursor` of the previous page. It overrides `after`.",
         examples=["1250"],
     )

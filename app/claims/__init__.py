@@ -1,3 +1,3 @@
-"""What a source said: figures, periods, their comparison, and the claims themselves."""
+"""Claims: routes, schemas, search, serialization, validation and changes."""
 
 from app.claims import change_scope, series_key  # noqa: F401 - they declare fields of claims to the database

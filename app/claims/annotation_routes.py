@@ -1,4 +1,4 @@
-"""Relations and assessments over HTTP."""
+"""HTTP routes of relations and assessments."""
 
 from typing import Annotated
 
@@ -24,36 +24,38 @@ from app.http.writes import WriteRequestDep, WriteResult
 
 router = api_router("claims")
 
-RecordId = Annotated[str, Path(alias="id", description="Its id.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])]
+RecordId = Annotated[
+    str, Path(alias="id", description="The id of the record.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])
+]
 
 
 @list_route(router, "/claims/{id}/relations", Relation, "List the relations of a claim")
-def list_relations(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """How it stands to other claims and they to it, each with who asserts it."""
+def list_relations(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+    """Return the relations from and to this claim, each with the source that asserts it."""
 
     def find(page: PageQuery) -> Page:
         with db.read() as session:
-            view = open_snapshot(session, page.recorded_as_of)
-            read_claim(session, claim, view)
-            return paginate_list(load_relations(session, [claim], view), page, view.seq)
+            snapshot = open_snapshot(session, page.recorded_as_of)
+            read_claim(session, claim, snapshot)
+            return paginate_list(load_relations(session, [claim], snapshot), page, snapshot.seq)
 
-    return want.send(find, query, columns_of_model(Relation))
+    return listing.send(find, query, columns_of_model(Relation))
 
 
 @router.post(
     "/claims/{id}/relations",
-    summary="Relate a claim",
+    summary="Record a relation of a claim",
     operation_id="post_relation",
     status_code=201,
-    responses={201: {"model": Relation, "description": "It is recorded."}},
+    responses={201: {"model": Relation, "description": "The new relation."}},
 )
-def post_relation(claim: ClaimId, given: RelationInput, write: WriteRequestDep, editor: Editor) -> Response:
-    """Say how it stands to another claim, or to a source, and who asserts that."""
+def post_relation(claim: ClaimId, payload: RelationInput, write: WriteRequestDep, editor: Editor) -> Response:
+    """Record a relation of this claim to another claim or to a source, and who asserts it."""
 
-    def relate(log: WriteTransaction) -> WriteResult:
-        read_claim(log.session, claim, log.snapshot)
-        card = read_relation(log.session, record_relation(log, claim, given), log.snapshot)
-        return WriteResult(card, created=True, claim=claim, location=f"/v1/claims/{claim}/relations")
+    def relate(transaction: WriteTransaction) -> WriteResult:
+        read_claim(transaction.session, claim, transaction.snapshot)
+        body = read_relation(transaction.session, record_relation(transaction, claim, payload), transaction.snapshot)
+        return WriteResult(body, created=True, claim=claim, location=f"/v1/claims/{claim}/relations")
 
     return write(editor, relate)
 
@@ -64,28 +66,30 @@ def post_relation(claim: ClaimId, given: RelationInput, write: WriteRequestDep, 
     operation_id="post_relation_withdrawal",
     responses={200: {"model": Relation, "description": "The relation, withdrawn."}},
 )
-def withdraw_relation(relation: RecordId, given: ReasonInput, write: WriteRequestDep, editor: Editor) -> Response:
-    """Take a relation back. It stays in the history and counts no more."""
+def withdraw_relation(relation: RecordId, payload: ReasonInput, write: WriteRequestDep, editor: Editor) -> Response:
+    """Withdraw a relation. It stays in the history and is no longer used."""
 
-    def take_back(log: WriteTransaction) -> WriteResult:
-        claim = read_relation(log.session, relation, log.snapshot)["claim"]
-        withdraw(log, RelationVersion, relation, given.reason)
-        return WriteResult(read_relation(log.session, relation, log.snapshot), claim=claim)
+    def apply(transaction: WriteTransaction) -> WriteResult:
+        claim = read_relation(transaction.session, relation, transaction.snapshot)["claim"]
+        withdraw(transaction, RelationVersion, relation, payload.reason)
+        return WriteResult(read_relation(transaction.session, relation, transaction.snapshot), claim=claim)
 
-    return write(editor, take_back)
+    return write(editor, apply)
 
 
 @list_route(router, "/claims/{id}/assessments", Assessment, "List the assessments of a claim")
-def list_assessments(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """How it was assessed, the newest first. Nothing is averaged; the newest one shows on the claim."""
+def list_assessments(
+    claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep
+) -> Response:
+    """Return the assessments of a claim, newest first. The claim shows the latest one; nothing is averaged."""
 
     def find(page: PageQuery) -> Page:
         with db.read() as session:
-            view = open_snapshot(session, page.recorded_as_of)
-            read_claim(session, claim, view)
-            return paginate_list(load_assessments(session, claim, view), page, view.seq)
+            snapshot = open_snapshot(session, page.recorded_as_of)
+            read_claim(session, claim, snapshot)
+            return paginate_list(load_assessments(session, claim, snapshot), page, snapshot.seq)
 
-    return want.send(find, query, columns_of_model(Assessment))
+    return listing.send(find, query, columns_of_model(Assessment))
 
 
 @router.post(
@@ -93,15 +97,17 @@ def list_assessments(claim: ClaimId, query: Annotated[PageQuery, Query()], db: D
     summary="Assess a claim",
     operation_id="post_assessment",
     status_code=201,
-    responses={201: {"model": Assessment, "description": "It is recorded."}},
+    responses={201: {"model": Assessment, "description": "The new assessment."}},
 )
-def post_assessment(claim: ClaimId, given: AssessmentInput, write: WriteRequestDep, editor: Editor) -> Response:
-    """Say how far you would trust it, and why. The assessments before it stay; the newest one shows."""
+def post_assessment(claim: ClaimId, payload: AssessmentInput, write: WriteRequestDep, editor: Editor) -> Response:
+    """Record how far an editor trusts the claim, and why. The claim shows it; earlier assessments stay readable."""
 
-    def assess(log: WriteTransaction) -> WriteResult:
-        read_claim(log.session, claim, log.snapshot)
-        card = read_assessment(log.session, record_assessment(log, claim, given), log.snapshot)
-        return WriteResult(card, created=True, claim=claim, location=f"/v1/claims/{claim}/assessments")
+    def assess(transaction: WriteTransaction) -> WriteResult:
+        read_claim(transaction.session, claim, transaction.snapshot)
+        body = read_assessment(
+            transaction.session, record_assessment(transaction, claim, payload), transaction.snapshot
+        )
+        return WriteResult(body, created=True, claim=claim, location=f"/v1/claims/{claim}/assessments")
 
     return write(editor, assess)
 
@@ -112,12 +118,12 @@ def post_assessment(claim: ClaimId, given: AssessmentInput, write: WriteRequestD
     operation_id="post_assessment_withdrawal",
     responses={200: {"model": Assessment, "description": "The assessment, withdrawn."}},
 )
-def withdraw_assessment(assessment: RecordId, given: ReasonInput, write: WriteRequestDep, editor: Editor) -> Response:
-    """Take an assessment back. It stays in the history; the one before it shows again."""
+def withdraw_assessment(assessment: RecordId, payload: ReasonInput, write: WriteRequestDep, editor: Editor) -> Response:
+    """Withdraw an assessment. It stays in the history; the claim shows the previous assessment again."""
 
-    def take_back(log: WriteTransaction) -> WriteResult:
-        claim = read_assessment(log.session, assessment, log.snapshot)["claim"]
-        withdraw(log, AssessmentVersion, assessment, given.reason)
-        return WriteResult(read_assessment(log.session, assessment, log.snapshot), claim=claim)
+    def apply(transaction: WriteTransaction) -> WriteResult:
+        claim = read_assessment(transaction.session, assessment, transaction.snapshot)["claim"]
+        withdraw(transaction, AssessmentVersion, assessment, payload.reason)
+        return WriteResult(read_assessment(transaction.session, assessment, transaction.snapshot), claim=claim)
 
-    return write(editor, take_back)
+    return write(editor, apply)

@@ -1,4 +1,4 @@
-"""The column dictionary over HTTP."""
+"""HTTP route of the column dictionary."""
 
 from typing import Annotated
 
@@ -29,11 +29,14 @@ COLUMN_ROWS = [
 
 
 @list_route(router, "/columns", ColumnRow, "List the columns of the claims files")
-def list_columns(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """The column dictionary: what each column of a claims file holds, in order. Columns are only ever appended."""
+def list_columns(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+    """Return the column dictionary: each column of a claims file with its type and meaning, in file order.
+
+    New columns are only ever appended.
+    """
 
     def find(page: PageQuery) -> Page:
         with db.read() as session:
             return paginate_list(COLUMN_ROWS, page, open_snapshot(session, page.recorded_as_of).seq, "name")
 
-    return want.send(find, query, columns_of_model(ColumnRow))
+    return listing.send(find, query, columns_of_model(ColumnRow))

@@ -1,4 +1,4 @@
-"""Claims over HTTP: found, read, recorded, cited, repaired, assessed, related."""
+"""HTTP routes of claims: search, read, record, cite, correct, retract and take down."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -45,51 +45,54 @@ from app.http.writes import WriteRequestDep, WriteResult, clear_stored_bodies
 router = api_router("claims")
 
 ClaimId = Annotated[
-    str, Path(alias="id", description="The claim's id.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])
+    str, Path(alias="id", description="The id of the claim.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])
 ]
 KnownOn = Annotated[
     Day | None,
-    Query(description="As it was known on this day: a later retraction does not count yet.", examples=["2025-06-12"]),
+    Query(description="The claim as known on this day: a later retraction is ignored.", examples=["2025-06-12"]),
 ]
 
 
 class ClaimStateQuery(BaseModel):
-    """The state in which one claim is read."""
+    """The point in time for which one claim is read."""
 
     known_on: Day | None = Field(
         default=None,
-        description="As it was known on this day: a later retraction does not count yet.",
+        description="The claim as known on this day: a later retraction is ignored.",
         examples=["2025-06-12"],
     )
     recorded_as_of: RegisterState | None = Field(
         default=None,
-        description="The register as it stood at this time, or at `seq:N`; as it stands if not given.",
+        description="The register as of this time or `seq:N`. Default: the current state.",
         examples=["seq:1234"],
     )
 
 
 @list_route(router, "/claims", Claim, "Find claims")
 @fast_path(inline=True)
-def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """Claims that match every filter, the newest first. Nothing is merged or averaged."""
-    layout = want.layout(CLAIM_COLUMNS)
+def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+    """Return the claims that match every filter, newest first. Nothing is merged or averaged."""
+    layout = listing.layout(CLAIM_COLUMNS)
 
     def find(page: ClaimQuery) -> Page:
-        with read_session(db, plan_once=want.file is None) as read:
+        with read_session(db, plan_once=listing.file is None) as read:
             return find_claims(read, page, read.snapshot(page.recorded_as_of, known_on=page.known_on), layout)
 
-    return want.send(find, query, CLAIM_COLUMNS)
+    return listing.send(find, query, CLAIM_COLUMNS)
 
 
 @router.get("/claims/{id}", summary="Read a claim", operation_id="read_claim", responses={200: {"model": Claim}})
 @fast_path(inline=True)
 def get_claim(claim: ClaimId, request: Request, db: Db, query: Annotated[ClaimStateQuery, Query()]) -> Response:
-    """One claim with its figure, period, source, citations and newest assessment. Taken down: 410 with a tombstone."""
+    """Return one claim with its figure, period, source, citations and latest assessment.
+
+    A claim that was taken down is a 410 with its tombstone.
+    """
     with read_session(db) as read:
-        view = read.snapshot(query.recorded_as_of, known_on=query.known_on)
-        revision, text = read_claim_json(read, claim, view)
+        snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
+        revision, text = read_claim_json(read, claim, snapshot)
     return cacheable_response(
-        request, text, JSON_MEDIA_TYPE, tag=f"{revision}-", basis=claim_scope(view.latest_seq, claim)
+        request, text, JSON_MEDIA_TYPE, tag=f"{revision}-", cache_scope=claim_scope(snapshot.latest_seq, claim)
     )
 
 
@@ -98,17 +101,17 @@ def get_claim(claim: ClaimId, request: Request, db: Db, query: Annotated[ClaimSt
     summary="Record a claim",
     operation_id="post_claim",
     status_code=201,
-    responses={201: {"model": Claim, "description": "It is recorded."}},
+    responses={201: {"model": Claim, "description": "The new claim."}},
 )
 @fast_path()
-async def post_claim(given: ClaimInput, write: WriteRequestDep, contributor: Contributor) -> Response:
-    """Record what a source said. The same statement again is a 409 that links to the one that stands."""
-    if given.confidence is not None and not contributor.has_role(Role.editor):
+async def post_claim(payload: ClaimInput, write: WriteRequestDep, contributor: Contributor) -> Response:
+    """Record a claim of a source. A repetition of the same statement is a 409 that links to the recorded claim."""
+    if payload.confidence is not None and not contributor.has_role(Role.editor):
         raise Forbidden("An assessment needs the role editor.", hint="leave `confidence` out")
 
-    def record(log: WriteTransaction) -> WriteResult:
-        card = record_claim(log, given)
-        return WriteResult(card, created=True, claim=card["id"])
+    def record(transaction: WriteTransaction) -> WriteResult:
+        body = record_claim(transaction, payload)
+        return WriteResult(body, created=True, claim=body["id"])
 
     return await write.write(contributor, record)
 
@@ -120,94 +123,95 @@ async def post_claim(given: ClaimInput, write: WriteRequestDep, contributor: Con
     status_code=201,
     responses={201: {"model": Claim, "description": "The claim with its new citation."}},
 )
-def post_citation(claim: ClaimId, given: CitationInput, write: WriteRequestDep, contributor: Contributor) -> Response:
-    """Add another place where the same claim can be read. Ten outlets repeating one number are one claim."""
+def post_citation(claim: ClaimId, payload: CitationInput, write: WriteRequestDep, contributor: Contributor) -> Response:
+    """Add a document in which the same claim can be read. Ten outlets that repeat one number are one claim."""
 
-    def cite(log: WriteTransaction) -> WriteResult:
-        record_citation(log, read_claim(log.session, claim, log.snapshot), given)
-        return WriteResult(read_claim(log.session, claim, log.snapshot), created=True, claim=claim)
+    def cite(transaction: WriteTransaction) -> WriteResult:
+        record_citation(transaction, read_claim(transaction.session, claim, transaction.snapshot), payload)
+        return WriteResult(read_claim(transaction.session, claim, transaction.snapshot), created=True, claim=claim)
 
     return write(contributor, cite)
 
 
 @router.patch(
     "/claims/{id}",
-    summary="Repair the record of a claim",
+    summary="Correct the record of a claim",
     operation_id="patch_claim",
     responses={200: {"model": Claim, "description": "The claim in its new revision."}},
 )
-def patch_claim(claim: ClaimId, given: ChangeInput, write: WriteRequestDep, editor: Editor) -> Response:
-    """Mend our slip, or follow an outlet that mended its own. The state before stays, with your reason beside it.
+def patch_claim(claim: ClaimId, payload: ChangeInput, write: WriteRequestDep, editor: Editor) -> Response:
+    """Correct an error of the register, or follow a correction by the publisher. Needs `If-Match`.
 
-    A new figure for another day is a new claim, not a repair. Needs `If-Match`.
+    The previous revision stays readable, and the reason is stored. A new figure for another day is a new claim, not a
+    correction.
     """
-    return _apply_change(claim, write, editor, lambda log: revise(log, claim, given))
+    return _apply_change(claim, write, editor, lambda transaction: revise(transaction, claim, payload))
 
 
 @router.post(
     "/claims/{id}/retraction",
-    summary="Note a retraction",
+    summary="Record a retraction",
     operation_id="post_retraction",
     responses={200: {"model": Claim, "description": "The claim, retracted."}},
 )
-def post_retraction(claim: ClaimId, given: RetractionInput, write: WriteRequestDep, editor: Editor) -> Response:
-    """Note that its source took the claim back, and on which day. It stays visible. Needs `If-Match`."""
-    return _apply_change(claim, write, editor, lambda log: retract(log, claim, given))
+def post_retraction(claim: ClaimId, payload: RetractionInput, write: WriteRequestDep, editor: Editor) -> Response:
+    """Record that the source retracted its claim, and on which day. The claim stays visible. Needs `If-Match`."""
+    return _apply_change(claim, write, editor, lambda transaction: retract(transaction, claim, payload))
 
 
 @router.post(
     "/claims/{id}/reinstatement",
     summary="Reinstate a claim",
     operation_id="post_reinstatement",
-    responses={200: {"model": Claim, "description": "The claim, standing again."}},
+    responses={200: {"model": Claim, "description": "The claim, current again."}},
 )
-def post_reinstatement(claim: ClaimId, given: ReasonInput, write: WriteRequestDep, editor: Editor) -> Response:
-    """Let a retracted claim stand again. Needs `If-Match`."""
-    return _apply_change(claim, write, editor, lambda log: reinstate(log, claim, given.reason))
+def post_reinstatement(claim: ClaimId, payload: ReasonInput, write: WriteRequestDep, editor: Editor) -> Response:
+    """Reverse a retraction. Needs `If-Match`."""
+    return _apply_change(claim, write, editor, lambda transaction: reinstate(transaction, claim, payload.reason))
 
 
 def _apply_change(
-    claim: str, write: WriteRequestDep, actor: Actor, act: Callable[[WriteTransaction], None]
+    claim: str, write: WriteRequestDep, actor: Actor, change: Callable[[WriteTransaction], None]
 ) -> Response:
-    def change(log: WriteTransaction) -> WriteResult:
-        write.check_match(read_claim(log.session, claim, log.snapshot))
-        act(log)
-        return WriteResult(read_claim(log.session, claim, log.snapshot), claim=claim)
+    def apply(transaction: WriteTransaction) -> WriteResult:
+        write.check_match(read_claim(transaction.session, claim, transaction.snapshot))
+        change(transaction)
+        return WriteResult(read_claim(transaction.session, claim, transaction.snapshot), claim=claim)
 
-    return write(actor, change)
+    return write(actor, apply)
 
 
 @router.post(
     "/claims/{id}/takedown",
     summary="Take a claim down",
     operation_id="post_takedown",
-    responses={200: {"model": Tombstone, "description": "What is left of it."}},
+    responses={200: {"model": Tombstone, "description": "The tombstone of the claim."}},
 )
-def post_takedown(claim: ClaimId, given: ReasonInput, write: WriteRequestDep, admin: Admin) -> Response:
-    """Erase what a claim said, everywhere and from its whole history, and leave a tombstone. This cannot be undone."""
+def post_takedown(claim: ClaimId, payload: ReasonInput, write: WriteRequestDep, admin: Admin) -> Response:
+    """Erase the content of a claim from the register and its history, and leave a tombstone. Cannot be undone."""
 
-    def erase(log: WriteTransaction) -> WriteResult:
-        write.check_match(read_claim(log.session, claim, log.snapshot), required=False)
-        take_down(log, claim, given.reason)
-        clear_stored_bodies(log, claim)
-        return WriteResult(read_tombstone(log.session, claim, log.snapshot))
+    def erase(transaction: WriteTransaction) -> WriteResult:
+        write.check_match(read_claim(transaction.session, claim, transaction.snapshot), required=False)
+        take_down(transaction, claim, payload.reason)
+        clear_stored_bodies(transaction, claim)
+        return WriteResult(read_tombstone(transaction.session, claim, transaction.snapshot))
 
-    answered = write(admin, erase)
-    watch: CacheInvalidator = write.request.app.state.invalidator
-    watch.wait_until_visible()
-    return answered
+    response = write(admin, erase)
+    invalidator: CacheInvalidator = write.request.app.state.invalidator
+    invalidator.wait_until_visible()
+    return response
 
 
 @list_route(router, "/claims/{id}/revisions", Revision, "List the revisions of a claim")
-def list_revisions(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """Its history: every revision with what made it, why, by whom, and what changed, field by field."""
+def list_revisions(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+    """Return every revision of a claim with its event, reason, actor and changed fields."""
 
     def find(page: PageQuery) -> Page:
         with db.read() as session:
-            view = open_snapshot(session, page.recorded_as_of)
-            return paginate_list(load_revisions(session, claim, view), page, view.seq, "revision")
+            snapshot = open_snapshot(session, page.recorded_as_of)
+            return paginate_list(load_revisions(session, claim, snapshot), page, snapshot.seq, "revision")
 
-    return want.send(find, query, CLAIM_COLUMNS)
+    return listing.send(find, query, CLAIM_COLUMNS)
 
 
 @router.get(
@@ -218,13 +222,13 @@ def list_revisions(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db,
 )
 def get_revision(
     claim: ClaimId,
-    revision: Annotated[int, Path(ge=1, le=2**31 - 1, description="Its number, from 1.", examples=[1])],
+    revision: Annotated[int, Path(ge=1, le=2**31 - 1, description="The revision number, from 1.", examples=[1])],
     request: Request,
     db: Db,
     recorded_as_of: AsOf = None,
 ) -> Response:
-    """The claim as this revision showed it, until the next one replaced it."""
+    """Return the claim as of this revision."""
     with db.read() as session:
-        view = open_snapshot(session, recorded_as_of)
-        card = read_revision(session, claim, revision, view)
-    return json_response(request, card, tag=f"{revision}-", basis=claim_scope(view.latest_seq, claim))
+        snapshot = open_snapshot(session, recorded_as_of)
+        body = read_revision(session, claim, revision, snapshot)
+    return json_response(request, body, tag=f"{revision}-", cache_scope=claim_scope(snapshot.latest_seq, claim))

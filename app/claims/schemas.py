@@ -1,4 +1,4 @@
-"""The claim as it is served and as it is given: fields, meanings and examples are declared here and nowhere else."""
+"""Request and response models of claims. Fields, descriptions and examples are declared only here."""
 
 import datetime as dt
 from enum import StrEnum
@@ -35,18 +35,18 @@ EXAMPLE_IMPORT_ID = "01a1f640-bc00-7942-b648-86578d874731"
 Number = int | float
 
 
-def _unwrap_source(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
-    """A source may be given as it is served: an object with its slug."""
+def _unwrap_source(value: Any) -> Any:  # noqa: ANN401 - unvalidated input
+    """Return the slug of a source. A payload may give the slug, or the object of a response."""
     return value["slug"] if isinstance(value, dict) and "slug" in value else value
 
 
-def _wrap_document_id(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
-    """A recorded document may be given by its id alone."""
+def _wrap_document_id(value: Any) -> Any:  # noqa: ANN401 - unvalidated input
+    """Return a document object. A payload may give only the id of a recorded document."""
     return {"id": value} if isinstance(value, str) else value
 
 
-def _require_number(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
-    """Refuse text and booleans here, where one fault is found, and not once for each type that a number can have."""
+def _require_number(value: Any) -> Any:  # noqa: ANN401 - unvalidated input
+    """Reject text and booleans before the union `int | float`, which would report an error for each member."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PydanticCustomError("number", "Expected a number")
     return value
@@ -57,159 +57,209 @@ InputNumber = Annotated[int | float, BeforeValidator(_require_number)]
 
 
 class Figure(Output):
-    """What was printed, and the numbers that it says. Nothing is added: no width, no midpoint, no error bar."""
+    """The printed wording of a figure and its numbers. No error margin or midpoint is added."""
 
-    as_printed: str = Field(description="The words of the figure, verbatim.", examples=["surpassed one million"])
-    kind: FigureKind = Field(description="Its shape, derived from its numbers.", examples=["lower_bound"])
-    value: Number | None = Field(description="The number itself, or the best estimate inside a range.", examples=[1351])
-    lower: Number | None = Field(description="The lower end.", examples=[1000000])
-    upper: Number | None = Field(description="The upper end.", examples=[250000])
-    lower_inclusive: bool | None = Field(description="False: more than `lower`. Null without one.", examples=[False])
-    upper_inclusive: bool | None = Field(description="False: less than `upper`. Null without one.", examples=[True])
-    approximate: bool = Field(description="Whether it was said to be about right.", examples=[False])
+    as_printed: str = Field(
+        description="The printed wording of the figure, verbatim.", examples=["surpassed one million"]
+    )
+    kind: FigureKind = Field(description="The form of the figure, derived from its numbers.", examples=["lower_bound"])
+    value: Number | None = Field(description="The number, or the best estimate within a range.", examples=[1351])
+    lower: Number | None = Field(description="The lower bound.", examples=[1000000])
+    upper: Number | None = Field(description="The upper bound.", examples=[250000])
+    lower_inclusive: bool | None = Field(
+        description="False: more than `lower`. Null if there is no `lower`.", examples=[False]
+    )
+    upper_inclusive: bool | None = Field(
+        description="False: less than `upper`. Null if there is no `upper`.", examples=[True]
+    )
+    approximate: bool = Field(description="Whether the source calls the figure approximate.", examples=[False])
     coverage: Number | None = Field(
-        description="The probability with which the range is said to hold.", examples=[0.95]
+        description="The stated probability that the range holds, from 0 to 1.", examples=[0.95]
     )
-    out_of: Number | None = Field(description="The whole, where the figure is a share or a ratio.", examples=[100])
+    out_of: Number | None = Field(description="The whole, if the figure is a share or a ratio.", examples=[100])
     relative_to: str | None = Field(
-        description="The base, where the figure is relative to one.", examples=["ukrainian-forces"]
+        description="The subject that the figure is relative to, if any.", examples=["ukrainian-forces"]
     )
-    unit: str = Field(description="What one unit is: the category's.", examples=["persons"])
+    unit: str = Field(description="The unit of the figure, taken from the category.", examples=["persons"])
 
 
 class Period(Output):
-    """What the figure covers."""
+    """The period that a figure covers."""
 
     edtf: str = Field(description="The period in EDTF, levels 0–1.", examples=["2022-02-24/2025-06-12"])
     start: dt.date | None = Field(
-        description="The first day it can mean; null where it is not known.", examples=["2022-02-24"]
+        description="The earliest possible first day; null if unknown.", examples=["2022-02-24"]
     )
-    end: dt.date | None = Field(description="The last day it can mean; null where it is open.", examples=["2025-06-12"])
+    end: dt.date | None = Field(
+        description="The latest possible last day; null if the period is open.", examples=["2025-06-12"]
+    )
     aggregation: Aggregation = Field(description="How the figure relates to the period.", examples=["cumulative"])
 
 
 class ClaimSource(Output):
-    """Who said it."""
+    """The source that made a claim."""
 
-    slug: str = Field(description="Its key.", examples=["ua-general-staff"])
-    name: str = Field(description="Its name.", examples=["General Staff of the Armed Forces of Ukraine"])
-    kind: SourceKind = Field(description="What it is.", examples=["military"])
-    interest: Interest = Field(description="Where it stands in the dispute.", examples=["party"])
+    slug: str = Field(description="The slug of the source.", examples=["ua-general-staff"])
+    name: str = Field(description="The name of the source.", examples=["General Staff of the Armed Forces of Ukraine"])
+    kind: SourceKind = Field(description="The kind of source.", examples=["military"])
+    interest: Interest = Field(
+        description="The position of the source towards the parties of the dispute.", examples=["party"]
+    )
 
 
 class Confidence(Output):
-    """The newest assessment. The two Admiralty grades stand apart, and nothing is computed from them."""
+    """The latest assessment of a claim. The two Admiralty grades are independent; nothing is computed from them."""
 
-    level: Level | None = Field(description="An editor's word.", examples=["low"])
-    reliability: Reliability | None = Field(description="Of the source, A–F; F: cannot be judged.", examples=["C"])
-    credibility: Credibility | None = Field(description="Of the figure, 1–6; 6: cannot be judged.", examples=["3"])
-    stated: str | None = Field(description="The source's own hedge.", examples=["likely"])
-    assessor: str = Field(description="Who assessed it.", examples=["starter-desk"])
-    assessed_on: dt.date = Field(description="When.", examples=["2026-11-20"])
-    rationale: str = Field(description="Why.", examples=["A party to the war counts the other side's losses."])
+    level: Level | None = Field(description="The confidence of an editor in the claim.", examples=["low"])
+    reliability: Reliability | None = Field(
+        description="Admiralty grade of the source, A–F; F: cannot be judged.", examples=["C"]
+    )
+    credibility: Credibility | None = Field(
+        description="Admiralty grade of the information, 1–6; 6: cannot be judged.", examples=["3"]
+    )
+    stated: str | None = Field(description="The confidence that the source itself states.", examples=["likely"])
+    assessor: str = Field(description="The person or team that assessed the claim.", examples=["starter-desk"])
+    assessed_on: dt.date = Field(description="The day of the assessment.", examples=["2026-11-20"])
+    rationale: str = Field(
+        description="The reason for the assessment.", examples=["A party to the war counts the other side's losses."]
+    )
 
 
 class Citation(Output):
-    """A claim's appearance in a document."""
+    """A citation: a document in which a claim can be read."""
 
-    id: str = Field(description="Its id.", examples=[EXAMPLE_ID])
-    document: DocumentCard = Field(description="Where it can be read.")
+    id: str = Field(description="The id of the citation.", examples=[EXAMPLE_ID])
+    document: DocumentCard = Field(description="The document in which the claim can be read.")
     role: CitationRole = Field(
-        description="Whether the claimant published it, or somebody relays it.", examples=["relay"]
+        description="Whether the claimant published the document, or another source relays the claim.",
+        examples=["relay"],
     )
-    via: list[str] = Field(description="The sources in between, from the claimant on.", examples=[["ap"]])
-    fidelity: Fidelity = Field(description="How faithfully it repeats what was said.", examples=["paraphrase"])
-    quote: str | None = Field(description="The words as they stand there.", examples=["surpassed one million"])
-    quote_language: str | None = Field(description="Their language (BCP 47).", examples=["en"])
-    translation: str | None = Field(description="The words in English.", examples=["about 12,000 dead"])
-    locator: str | None = Field(description="Where in the document.", examples=["paragraph 1"])
+    via: list[str] = Field(
+        description="The sources between the claimant and the document, starting after the claimant.", examples=[["ap"]]
+    )
+    fidelity: Fidelity = Field(
+        description="How faithfully the document repeats the claimant's statement.", examples=["paraphrase"]
+    )
+    quote: str | None = Field(description="The passage of the document, verbatim.", examples=["surpassed one million"])
+    quote_language: str | None = Field(description="The language of the quote (BCP 47).", examples=["en"])
+    translation: str | None = Field(description="The quote in English.", examples=["about 12,000 dead"])
+    locator: str | None = Field(
+        description="The location in the document, such as a page or paragraph.", examples=["paragraph 1"]
+    )
     gap: str | None = Field(
-        description="Which link of the chain was not seen.", examples=["The report itself was not seen."]
+        description="The link of the citation chain that could not be checked.",
+        examples=["The report itself was not seen."],
     )
-    withdrawn_on: dt.date | None = Field(description="When the outlet took its report back.", examples=["2025-07-01"])
+    withdrawn_on: dt.date | None = Field(
+        description="The day on which the publisher withdrew its report.", examples=["2025-07-01"]
+    )
 
 
 class ClaimLinks(Output):
-    """Where to go from a claim."""
+    """Links of a claim."""
 
     self: str = Field(description="The claim.", examples=[f"/v1/claims/{EXAMPLE_ID}"])
-    revisions: str = Field(description="Its history.", examples=[f"/v1/claims/{EXAMPLE_ID}/revisions"])
+    revisions: str = Field(description="The revisions of the claim.", examples=[f"/v1/claims/{EXAMPLE_ID}/revisions"])
     citation: str = Field(
-        description="It in words that can be printed.", examples=[f"/v1/claims/{EXAMPLE_ID}/citation"]
+        description="The claim as a printable sentence and as references.",
+        examples=[f"/v1/claims/{EXAMPLE_ID}/citation"],
     )
     relations: str = Field(
-        description="How it stands to other claims.", examples=[f"/v1/claims/{EXAMPLE_ID}/relations"]
+        description="Relations from and to the claim.", examples=[f"/v1/claims/{EXAMPLE_ID}/relations"]
     )
-    assessments: str = Field(description="How it was assessed.", examples=[f"/v1/claims/{EXAMPLE_ID}/assessments"])
+    assessments: str = Field(
+        description="The assessments of the claim.", examples=[f"/v1/claims/{EXAMPLE_ID}/assessments"]
+    )
 
 
 class Claim(Output):
     """One source's statement of one figure, or of one proposition without a figure, made on one date."""
 
-    id: str = Field(description="Its id (UUIDv7).", examples=[EXAMPLE_ID])
-    revision: int = Field(description="The state of our record of it, from 1.", examples=[1])
-    status: Status = Field(description="Whether it stands.", examples=["asserted"])
-    category: str = Field(description="What is counted.", examples=["casualties"])
-    subject: str = Field(description="Whose.", examples=["russian-forces"])
-    place: str = Field(description="Where.", examples=["russia-ukraine-war"])
-    proposition: Proposition = Field(description="What kind of statement it is.", examples=["quantity"])
-    modality: Modality = Field(description="How the source holds it.", examples=["estimate"])
-    derivation: Derivation = Field(description="What it rests on.", examples=["own"])
+    id: str = Field(description="The id of the claim (UUIDv7).", examples=[EXAMPLE_ID])
+    revision: int = Field(description="The revision number of the record, from 1.", examples=[1])
+    status: Status = Field(description="Whether the claim is current, retracted or removed.", examples=["asserted"])
+    category: str = Field(description="The category: what is counted.", examples=["casualties"])
+    subject: str = Field(description="The people or organisation counted.", examples=["russian-forces"])
+    place: str = Field(description="The place.", examples=["russia-ukraine-war"])
+    proposition: Proposition = Field(description="The kind of statement.", examples=["quantity"])
+    modality: Modality = Field(
+        description="How the source presents the statement: counted, estimated, expected or alleged.",
+        examples=["estimate"],
+    )
+    derivation: Derivation = Field(
+        description="The basis of the figure: the source's own work, or other sources.", examples=["own"]
+    )
     figure: Figure = Field(description="The figure.")
-    period: Period = Field(description="What the figure covers.")
+    period: Period = Field(description="The period that the figure covers.")
     date: dt.date | None = Field(
-        description="The day on which the source said it, at the latest; null where nobody knows.",
+        description="The day of the statement, at the latest; null if unknown.",
         examples=["2025-06-12"],
     )
-    date_edtf: str | None = Field(description="The same as far as it is known, in EDTF.", examples=["2025-06"])
-    source: ClaimSource = Field(description="Who said it.")
-    confidence: Confidence | None = Field(description="The newest assessment; null where nobody assessed it.")
-    includes: list[str] = Field(description="Subjects that the source says it counts.", examples=[["wagner-group"]])
-    excludes: list[str] = Field(
-        description="Subjects that the source says it leaves out.", examples=[["prisoners-of-war"]]
+    date_edtf: str | None = Field(
+        description="The day of the statement in EDTF, as precisely as it is known.", examples=["2025-06"]
     )
-    citations: list[Citation] = Field(description="Where it can be read, the first recorded first.")
-    note: str | None = Field(description="What a reader should know.", examples=["The page is undated."])
-    retracted_on: dt.date | None = Field(description="When its source took it back.", examples=["2025-07-01"])
+    source: ClaimSource = Field(description="The source that made the claim.")
+    confidence: Confidence | None = Field(description="The latest assessment; null if there is none.")
+    includes: list[str] = Field(description="Subjects that the source states it includes.", examples=[["wagner-group"]])
+    excludes: list[str] = Field(
+        description="Subjects that the source states it excludes.", examples=[["prisoners-of-war"]]
+    )
+    citations: list[Citation] = Field(
+        description="The documents in which the claim can be read, in the order of recording."
+    )
+    note: str | None = Field(description="A note for readers.", examples=["The page is undated."])
+    retracted_on: dt.date | None = Field(
+        description="The day on which the source retracted the claim.", examples=["2025-07-01"]
+    )
     import_id: str | None = Field(
-        description="The import that brought it; null where somebody recorded it by itself.",
+        description="The import that recorded the claim; null if it was recorded individually.",
         examples=[EXAMPLE_IMPORT_ID],
     )
-    recorded_at: UtcTime = Field(description="When this revision was recorded.", examples=["2026-11-20T10:00:00Z"])
-    recorded_until: UtcTime | None = Field(description="When the next one was.", examples=["2026-11-21T10:00:00Z"])
-    seq: int = Field(description="The change that made this revision.", examples=[17])
-    links: ClaimLinks = Field(description="Where to go from here.")
+    recorded_at: UtcTime = Field(
+        description="The time at which this revision was recorded.", examples=["2026-11-20T10:00:00Z"]
+    )
+    recorded_until: UtcTime | None = Field(
+        description="The time at which the next revision was recorded.", examples=["2026-11-21T10:00:00Z"]
+    )
+    seq: int = Field(description="The sequence number of the change that created this revision.", examples=[17])
+    links: ClaimLinks = Field(description="Links of the claim.")
 
 
 class FigureInput(Input):
-    """What was printed, and the numbers that it says."""
+    """The printed wording of a figure and its numbers."""
 
-    as_printed: ShortText = Field(description="The words of the figure, verbatim.", examples=["surpassed one million"])
+    as_printed: ShortText = Field(
+        description="The printed wording of the figure, verbatim.", examples=["surpassed one million"]
+    )
     value: InputNumber | None = Field(
         default=None, description="The number, or the source's best estimate.", examples=[1351]
     )
-    lower: InputNumber | None = Field(default=None, description="The lower end.", examples=[1000000])
-    upper: InputNumber | None = Field(default=None, description="The upper end.", examples=[250000])
+    lower: InputNumber | None = Field(default=None, description="The lower bound.", examples=[1000000])
+    upper: InputNumber | None = Field(default=None, description="The upper bound.", examples=[250000])
     lower_inclusive: bool | None = Field(default=None, description="False: more than `lower`.", examples=[False])
     upper_inclusive: bool | None = Field(default=None, description="False: less than `upper`.", examples=[True])
-    approximate: bool = Field(default=False, description="Whether it was said to be about right.", examples=[True])
-    coverage: InputNumber | None = Field(
-        default=None, description="The probability with which the range is said to hold.", examples=[0.95]
+    approximate: bool = Field(
+        default=False, description="Whether the source calls the figure approximate.", examples=[True]
     )
-    out_of: InputNumber | None = Field(default=None, description="The whole of a share or ratio.", examples=[100])
+    coverage: InputNumber | None = Field(
+        default=None, description="The stated probability that the range holds, from 0 to 1.", examples=[0.95]
+    )
+    out_of: InputNumber | None = Field(
+        default=None, description="The whole, if the figure is a share or a ratio.", examples=[100]
+    )
     relative_to: ShortText | None = Field(
-        default=None, description="The base of a relative figure.", examples=["ukrainian-forces"]
+        default=None, description="The subject that the figure is relative to, if any.", examples=["ukrainian-forces"]
     )
     kind: FigureKind | None = Field(
-        default=None, description="Need not be given; if it is, it must fit the numbers.", examples=["lower_bound"]
+        default=None, description="Optional. If given, it must match the numbers.", examples=["lower_bound"]
     )
     unit: ShortText | None = Field(
-        default=None, description="Need not be given; if it is, it must be the category's.", examples=["persons"]
+        default=None, description="Optional. If given, it must be the unit of the category.", examples=["persons"]
     )
 
 
 class PeriodInput(Input):
-    """What the figure covers."""
+    """The period that a figure covers."""
 
     edtf: Annotated[str, Field(max_length=80)] = Field(
         description="The period in EDTF, levels 0–1.", examples=["2022-02-24/2025-06-12"]
@@ -218,177 +268,222 @@ class PeriodInput(Input):
 
 
 class CitedDocument(DocumentInput):
-    """A recorded document by its id, or a document as for `POST /v1/documents`."""
+    """A recorded document by its id, or a new document as for `POST /v1/documents`."""
 
     id: Annotated[str, Field(max_length=80)] | None = Field(
-        default=None, description="The id of a recorded document; nothing else is needed then.", examples=[EXAMPLE_ID]
+        default=None, description="The id of a recorded document; it needs no other field.", examples=[EXAMPLE_ID]
     )
-    title: ShortText | None = Field(  # type: ignore[assignment] # an id needs no title beside it
-        default=None, description="Its title; required without an id.", examples=["The cost of the war"]
+    title: ShortText | None = Field(  # type: ignore[assignment] # optional here: a document with an id needs no title
+        default=None,
+        description="The title of the document; required unless `id` is given.",
+        examples=["The cost of the war"],
     )
 
 
 class CitationInput(Input):
-    """A claim's appearance in a document."""
+    """A citation: a document in which a claim can be read."""
 
     document: Annotated[CitedDocument, BeforeValidator(_wrap_document_id)] = Field(
-        description="A recorded document by its id, or the document itself; of one address there is one document.",
+        description="A recorded document by its id, or a new document. Each URL has one document.",
         examples=[{"url": "https://example.org/report", "title": "The report", "publisher": "csis"}],
     )
     role: CitationRole | None = Field(
         default=None,
-        description="If not given: `original` where the claimant is the publisher, else `relay`.",
+        description="Default: `original` if the claimant is the publisher, else `relay`.",
         examples=["relay"],
     )
     via: list[Slug] = Field(
         default_factory=list,
         max_length=20,
-        description="The sources in between, from the claimant on.",
+        description="The sources between the claimant and the document, starting after the claimant.",
         examples=[["ap"]],
     )
     fidelity: Fidelity = Field(
-        default=Fidelity.paraphrase, description="How faithfully it repeats what was said.", examples=["verbatim"]
+        default=Fidelity.paraphrase,
+        description="How faithfully the document repeats the claimant's statement.",
+        examples=["verbatim"],
     )
     quote: LongText | None = Field(
-        default=None, description="The words as they stand there.", examples=["over 950,000"]
+        default=None, description="The passage of the document, verbatim.", examples=["over 950,000"]
     )
-    quote_language: Language | None = Field(default=None, description="Their language (BCP 47).", examples=["en"])
+    quote_language: Language | None = Field(
+        default=None, description="The language of the quote (BCP 47).", examples=["en"]
+    )
     translation: LongText | None = Field(
-        default=None, description="The words in English.", examples=["about 12,000 dead"]
+        default=None, description="The quote in English.", examples=["about 12,000 dead"]
     )
-    locator: ShortText | None = Field(default=None, description="Where in the document.", examples=["paragraph 1"])
+    locator: ShortText | None = Field(
+        default=None, description="The location in the document, such as a page or paragraph.", examples=["paragraph 1"]
+    )
     gap: LongText | None = Field(
-        default=None, description="Which link of the chain was not seen.", examples=["The report itself was not seen."]
+        default=None,
+        description="The link of the citation chain that could not be checked.",
+        examples=["The report itself was not seen."],
     )
     withdrawn_on: Day | None = Field(
-        default=None, description="When the outlet took its report back.", examples=["2025-07-01"]
+        default=None, description="The day on which the publisher withdrew its report.", examples=["2025-07-01"]
     )
 
 
 class AssessmentInput(Input):
-    """How far somebody would trust a claim, and why."""
+    """An assessment of a claim: how far an editor trusts it, and why."""
 
-    level: Level | None = Field(default=None, description="An editor's word.", examples=["low"])
-    reliability: Reliability | None = Field(default=None, description="Of the source, A–F.", examples=["C"])
-    credibility: Credibility | None = Field(default=None, description="Of the figure, 1–6.", examples=["3"])
-    stated: ShortText | None = Field(default=None, description="The source's own hedge.", examples=["likely"])
-    assessor: Annotated[ShortText, Field(max_length=80)] | None = Field(
-        default=None, description="Who assessed it; the key's name if not given.", examples=["desk"]
+    level: Level | None = Field(default=None, description="The confidence of an editor in the claim.", examples=["low"])
+    reliability: Reliability | None = Field(
+        default=None, description="Admiralty grade of the source, A–F.", examples=["C"]
     )
-    assessed_on: Day | None = Field(default=None, description="When; today if not given.", examples=["2026-11-20"])
-    rationale: LongText = Field(description="Why.", examples=["A party to the war counts the other side's losses."])
+    credibility: Credibility | None = Field(
+        default=None, description="Admiralty grade of the information, 1–6.", examples=["3"]
+    )
+    stated: ShortText | None = Field(
+        default=None, description="The confidence that the source itself states.", examples=["likely"]
+    )
+    assessor: Annotated[ShortText, Field(max_length=80)] | None = Field(
+        default=None,
+        description="The person or team that assessed the claim. Default: the name of the API key.",
+        examples=["desk"],
+    )
+    assessed_on: Day | None = Field(
+        default=None, description="The day of the assessment. Default: today.", examples=["2026-11-20"]
+    )
+    rationale: LongText = Field(
+        description="The reason for the assessment.", examples=["A party to the war counts the other side's losses."]
+    )
 
 
 class ClaimInput(Input):
-    """What one source said: one figure, or one proposition without a figure."""
+    """A new claim: one source's statement of one figure, or of one proposition without a figure."""
 
-    category: Slug = Field(description="What is counted.", examples=["casualties"])
-    subject: Slug = Field(description="Whose.", examples=["russian-forces"])
-    place: Slug = Field(description="Where.", examples=["russia-ukraine-war"])
+    category: Slug = Field(description="The category: what is counted.", examples=["casualties"])
+    subject: Slug = Field(description="The people or organisation counted.", examples=["russian-forces"])
+    place: Slug = Field(description="The place.", examples=["russia-ukraine-war"])
     proposition: Proposition = Field(
-        default=Proposition.quantity, description="What kind of statement it is.", examples=["quantity"]
+        default=Proposition.quantity, description="The kind of statement.", examples=["quantity"]
     )
-    modality: Modality = Field(description="How the source holds it.", examples=["estimate"])
-    derivation: Derivation = Field(default=Derivation.unknown, description="What it rests on.", examples=["own"])
+    modality: Modality = Field(
+        description="How the source presents the statement: counted, estimated, expected or alleged.",
+        examples=["estimate"],
+    )
+    derivation: Derivation = Field(
+        default=Derivation.unknown,
+        description="The basis of the figure: the source's own work, or other sources.",
+        examples=["own"],
+    )
     figure: FigureInput = Field(description="The figure.")
-    period: PeriodInput = Field(description="What the figure covers.")
-    date: Day | None = Field(default=None, description="The day on which the source said it.", examples=["2025-06-12"])
+    period: PeriodInput = Field(description="The period that the figure covers.")
+    date: Day | None = Field(default=None, description="The day of the statement.", examples=["2025-06-12"])
     date_edtf: Annotated[str, Field(max_length=40)] | None = Field(
-        default=None, description="The same in EDTF, where only a month or year is known.", examples=["2025-06"]
+        default=None,
+        description="The day of the statement in EDTF, if only the month or year is known.",
+        examples=["2025-06"],
     )
-    source: SourceSlug = Field(description="Who said it.", examples=["csis"])
+    source: SourceSlug = Field(description="The source that made the claim, by slug.", examples=["csis"])
     includes: list[Slug] = Field(
         default_factory=list,
         max_length=50,
-        description="Subjects that the source says it counts.",
+        description="Subjects that the source states it includes.",
         examples=[["wagner-group"]],
     )
     excludes: list[Slug] = Field(
         default_factory=list,
         max_length=50,
-        description="Subjects that the source says it leaves out.",
+        description="Subjects that the source states it excludes.",
         examples=[["dpr-lpr-militias"]],
     )
     citations: list[CitationInput] = Field(
-        min_length=1, max_length=100, description="Where it can be read: at least one place."
+        min_length=1, max_length=100, description="The documents in which the claim can be read; at least one."
     )
-    note: LongText | None = Field(
-        default=None, description="What a reader should know.", examples=["The page is undated."]
-    )
+    note: LongText | None = Field(default=None, description="A note for readers.", examples=["The page is undated."])
     confidence: AssessmentInput | None = Field(
-        default=None, description="A first assessment; needs the role editor. Left out: nobody assessed it."
+        default=None, description="The first assessment; needs the role editor. Optional."
     )
 
 
 class Assessment(Confidence):
-    """How far somebody would trust a claim, and why. Old ones stay."""
+    """An assessment of a claim. A new assessment does not replace older ones."""
 
-    id: str = Field(description="Its id.", examples=[EXAMPLE_ID])
-    claim: str = Field(description="The claim.", examples=[EXAMPLE_ID])
-    withdrawn: bool = Field(description="Whether its assessor took it back.", examples=[False])
-    recorded_at: UtcTime = Field(description="When this state was recorded.", examples=["2026-11-20T10:00:00Z"])
-    seq: int = Field(description="The change that made it.", examples=[18])
+    id: str = Field(description="The id of the assessment.", examples=[EXAMPLE_ID])
+    claim: str = Field(description="The id of the assessed claim.", examples=[EXAMPLE_ID])
+    withdrawn: bool = Field(description="Whether the assessment was withdrawn.", examples=[False])
+    recorded_at: UtcTime = Field(
+        description="The time at which this version was recorded.", examples=["2026-11-20T10:00:00Z"]
+    )
+    seq: int = Field(description="The sequence number of the change that created this version.", examples=[18])
 
 
 class Relation(Output):
-    """How a claim stands to another claim or to a source, as somebody asserted it."""
+    """A relation of a claim to another claim or to a source, and who asserts it."""
 
-    id: str = Field(description="Its id.", examples=[EXAMPLE_ID])
-    type: RelationType = Field(description="How it stands.", examples=["based_on"])
-    claim: str = Field(description="The claim that stands so.", examples=[EXAMPLE_ID])
-    to_claim: str | None = Field(description="To which claim.", examples=[EXAMPLE_ID])
-    to_source: str | None = Field(description="To which source, where its claim is not known.", examples=["us-dod"])
-    asserted_by: str = Field(description="The source that says so, or `editors`.", examples=["editors"])
-    scope: RelationScope | None = Field(description="What it is about.", examples=["level"])
-    independence: Independence | None = Field(
-        description="Whether their grounds are separate.", examples=["shared_basis"]
+    id: str = Field(description="The id of the relation.", examples=[EXAMPLE_ID])
+    type: RelationType = Field(description="The type of the relation.", examples=["based_on"])
+    claim: str = Field(description="The claim that the relation starts from, by id.", examples=[EXAMPLE_ID])
+    to_claim: str | None = Field(description="The related claim, by id.", examples=[EXAMPLE_ID])
+    to_source: str | None = Field(
+        description="The related source, by slug, if its claim is not known.", examples=["us-dod"]
     )
-    document: str | None = Field(description="Where that can be read, by id.", examples=[EXAMPLE_ID])
-    quote: str | None = Field(description="The words that say so.", examples=["corroborate these numbers"])
-    note: str | None = Field(description="What a reader should know.", examples=["Which figure is meant is not said."])
-    withdrawn: bool = Field(description="Whether it was taken back.", examples=[False])
-    recorded_at: UtcTime = Field(description="When this state was recorded.", examples=["2026-11-20T10:00:00Z"])
-    seq: int = Field(description="The change that made it.", examples=[19])
+    asserted_by: str = Field(description="The source that asserts the relation, or `editors`.", examples=["editors"])
+    scope: RelationScope | None = Field(
+        description="The aspect of the claim that the relation refers to.", examples=["level"]
+    )
+    independence: Independence | None = Field(
+        description="Whether both claims have separate evidence.", examples=["shared_basis"]
+    )
+    document: str | None = Field(description="The document that states the relation, by id.", examples=[EXAMPLE_ID])
+    quote: str | None = Field(
+        description="The passage that states the relation, verbatim.", examples=["corroborate these numbers"]
+    )
+    note: str | None = Field(description="A note for readers.", examples=["Which figure is meant is not said."])
+    withdrawn: bool = Field(description="Whether the relation was withdrawn.", examples=[False])
+    recorded_at: UtcTime = Field(
+        description="The time at which this version was recorded.", examples=["2026-11-20T10:00:00Z"]
+    )
+    seq: int = Field(description="The sequence number of the change that created this version.", examples=[19])
 
 
 class RelationInput(Input):
-    """How a claim stands to another claim, or to a source whose claim is not known."""
+    """A relation of a claim to another claim, or to a source whose claim is not known."""
 
-    type: RelationType = Field(description="How it stands.", examples=["based_on"])
-    claim: str | None = Field(default=None, description="To which claim, by id.", examples=[EXAMPLE_ID])
+    type: RelationType = Field(description="The type of the relation.", examples=["based_on"])
+    claim: str | None = Field(default=None, description="The related claim, by id.", examples=[EXAMPLE_ID])
     source: Slug | None = Field(
-        default=None, description="To which source, where its claim is not known.", examples=["us-dod"]
+        default=None, description="The related source, by slug, if its claim is not known.", examples=["us-dod"]
     )
     asserted_by: Slug = Field(
-        default="editors", description="The source that says so, or `editors`.", examples=["editors"]
+        default="editors", description="The source that asserts the relation, or `editors`.", examples=["editors"]
     )
-    scope: RelationScope | None = Field(default=None, description="What it is about.", examples=["level"])
+    scope: RelationScope | None = Field(
+        default=None, description="The aspect of the claim that the relation refers to.", examples=["level"]
+    )
     independence: Independence | None = Field(
-        default=None, description="Whether their grounds are separate.", examples=["unknown"]
+        default=None, description="Whether both claims have separate evidence.", examples=["unknown"]
     )
-    document: str | None = Field(default=None, description="Where that can be read, by id.", examples=[EXAMPLE_ID])
+    document: str | None = Field(
+        default=None, description="The document that states the relation, by id.", examples=[EXAMPLE_ID]
+    )
     quote: LongText | None = Field(
-        default=None, description="The words that say so.", examples=["corroborate these numbers"]
+        default=None,
+        description="The passage that states the relation, verbatim.",
+        examples=["corroborate these numbers"],
     )
     note: LongText | None = Field(
-        default=None, description="What a reader should know.", examples=["Which figure is not said."]
+        default=None, description="A note for readers.", examples=["Which figure is not said."]
     )
 
 
 class CitationChange(CitationInput):
-    """A citation of the claim by its id, with all its fields; without an id it is added."""
+    """A citation in a change of a claim: it replaces the citation with this id; without an id it is added."""
 
     id: Annotated[str, Field(max_length=36)] | None = Field(
-        default=None, description="The citation that is replaced.", examples=[EXAMPLE_ID]
+        default=None, description="The id of the citation to replace.", examples=[EXAMPLE_ID]
     )
 
 
-def _make_optional(name: str, info: FieldInfo) -> Any:  # noqa: ANN401 - a type is a value here
-    """A field of a claim that a change may leave out."""
+def _make_optional(name: str, info: FieldInfo) -> Any:  # noqa: ANN401 - returns a type
+    """Return the optional form of a field of a claim, for a change."""
     annotation: Any = list[CitationChange] if name == "citations" else info.annotation
     field = Field(default=None, description=info.description, examples=info.examples)
-    kept = Annotated[(annotation, *info.metadata)] if info.metadata else annotation
-    return kept | None, field
+    constrained = Annotated[(annotation, *info.metadata)] if info.metadata else annotation
+    return constrained | None, field
 
 
 _CHANGEABLE_FIELDS: dict[str, Any] = {
@@ -398,65 +493,70 @@ _CHANGEABLE_FIELDS: dict[str, Any] = {
 ClaimChanges: Any = create_model(
     "ClaimChanges",
     __base__=Input,
-    __doc__="The fields that change, each as for a new claim; nested objects and lists are replaced whole.",
+    __doc__="The fields to change, each as for a new claim. A nested object or list replaces the old one completely.",
     **_CHANGEABLE_FIELDS,
 )
 
 
 class RepairEvent(StrEnum):
-    """Why our record of a claim is repaired."""
+    """The kind of a correction of a recorded claim."""
 
     transcription_fix = "transcription_fix"
     relay_correction = "relay_correction"
 
 
 class ReasonInput(Input):
-    """Why something is done."""
+    """The reason for a change."""
 
-    reason: LongText = Field(description="Why. It is kept for good.", examples=["Checked against the printed page."])
+    reason: LongText = Field(
+        description="The reason for the change. It is stored permanently.",
+        examples=["Checked against the printed page."],
+    )
 
 
 class ChangeInput(ReasonInput):
-    """A repair of our record: `transcription_fix` for our slip, `relay_correction` for one that the outlet mended."""
+    """A correction: `transcription_fix` for an error of the register, `relay_correction` for one of the publisher."""
 
-    event: RepairEvent = Field(description="What happened.", examples=["transcription_fix"])
+    event: RepairEvent = Field(description="The kind of correction.", examples=["transcription_fix"])
     changes: ClaimChanges = Field(
-        description="The fields that change, each as for a new claim.",
+        description="The fields to change, each as for a new claim.",
         examples=[{"figure": {"as_printed": "1,351", "value": 1351}}],
     )
 
 
 class RetractionInput(ReasonInput):
-    """The source took its claim back."""
+    """A retraction of a claim by its source."""
 
-    retracted_on: Day = Field(description="On which day.", examples=["2025-07-01"])
+    retracted_on: Day = Field(description="The day of the retraction.", examples=["2025-07-01"])
 
 
 class FieldChange(Output):
-    """One field that changed."""
+    """A changed field of a claim."""
 
-    field: str = Field(description="Which, by its path.", examples=["figure.value"])
-    before: Any = Field(description="What it was.", examples=[1531])
-    after: Any = Field(description="What it became.", examples=[1351])
+    field: str = Field(description="The path of the field.", examples=["figure.value"])
+    before: Any = Field(description="The value before the change.", examples=[1531])
+    after: Any = Field(description="The value after the change.", examples=[1351])
 
 
 class Revision(Claim):
-    """A claim as one revision showed it, and how that revision came about."""
+    """One revision of a claim, and the event that created it."""
 
-    event: str = Field(description="What made it.", examples=["transcription_fix"])
-    reason: str | None = Field(description="Why; the first revision needs no reason.", examples=["A slip of a digit."])
-    actor: str = Field(description="Who made it, by the name of the key.", examples=["desk"])
-    changes: list[FieldChange] = Field(description="What changed against the revision before, field by field.")
+    event: str = Field(description="The event that created the revision.", examples=["transcription_fix"])
+    reason: str | None = Field(
+        description="The reason for the change; null for the first revision.", examples=["A slip of a digit."]
+    )
+    actor: str = Field(description="The name of the API key that made the change.", examples=["desk"])
+    changes: list[FieldChange] = Field(description="The changes since the previous revision, field by field.")
 
 
 class Tombstone(Output):
-    """What is left of a claim that was taken down."""
+    """The remainder of a claim that was taken down."""
 
-    id: str = Field(description="Its id.", examples=[EXAMPLE_ID])
+    id: str = Field(description="The id of the claim.", examples=[EXAMPLE_ID])
     status: Status = Field(description="`removed`.", examples=["removed"])
-    category: str = Field(description="What was counted.", examples=["casualties"])
-    subject: str = Field(description="Whose.", examples=["russian-forces"])
-    place: str = Field(description="Where.", examples=["russia-ukraine-war"])
-    recorded_at: UtcTime = Field(description="When it was taken down.", examples=["2026-11-20T10:00:00Z"])
-    seq: int = Field(description="The change that took it down.", examples=[99])
-    links: SelfLink = Field(description="Its address.")
+    category: str = Field(description="The category: what was counted.", examples=["casualties"])
+    subject: str = Field(description="The people or organisation counted.", examples=["russian-forces"])
+    place: str = Field(description="The place.", examples=["russia-ukraine-war"])
+    recorded_at: UtcTime = Field(description="The time of the takedown.", examples=["2026-11-20T10:00:00Z"])
+    seq: int = Field(description="The sequence number of the takedown.", examples=[99])
+    links: SelfLink = Field(description="Links of the tombstone.")

@@ -1,1 +1,1 @@
-"""What changed, for feed readers."""
+"""Feeds of changes: Atom and JSON Feed."""

@@ -1,4 +1,4 @@
-"""A feed as Atom (RFC 4287) and as JSON Feed (version 1.1)."""
+"""Serializes a feed as Atom (RFC 4287) and as JSON Feed (version 1.1)."""
 
 import re
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from xml.etree import ElementTree as ET
 
 ATOM_NAMESPACE = "http://www.w3.org/2005/Atom"
 ILLEGAL_XML_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-"""What XML 1.0 cannot say (2.2)."""
+"""Characters that XML 1.0 does not allow (section 2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """One change of a claim, for a reader."""
+    """A feed entry: one change of a claim."""
 
     seq: int
     at: datetime
@@ -25,7 +25,7 @@ class FeedEntry:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed's name and its newest entries; `updated` is when anything in it changed last."""
+    """The title and latest entries of a feed. `updated` is the time of the latest entry."""
 
     title: str
     updated: datetime
@@ -33,7 +33,7 @@ class Feed:
 
 
 def format_atom(feed: Feed, address: str, base: str) -> bytes:
-    """The feed at `address` as Atom; `base` is put before every address."""
+    """Return the feed at the path `address` as Atom. `base` is the base URL of all links."""
     ET.register_namespace("", ATOM_NAMESPACE)
     root = ET.Element(f"{{{ATOM_NAMESPACE}}}feed")
     _add_element(root, "id", _tag_uri(address, base))
@@ -49,12 +49,12 @@ def format_atom(feed: Feed, address: str, base: str) -> bytes:
         _add_element(element, "link", rel="alternate", href=base + _claim_path(entry), type="application/json")
         _add_element(_add_element(element, "author"), "name", entry.actor)
         _add_element(element, "summary", entry.text, type="text")
-    written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    return written
+    document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document
 
 
 def build_json_feed(feed: Feed, address: str, base: str) -> dict[str, Any]:
-    """The feed at `address` as a JSON Feed."""
+    """Return the feed at the path `address` as a JSON Feed. `base` is the base URL of all links."""
     return {
         "version": "https://jsonfeed.org/version/1.1",
         "title": feed.title,
@@ -84,7 +84,7 @@ def _claim_path(entry: FeedEntry) -> str:
 
 
 def _tag_uri(address: str, base: str) -> str:
-    """A name that never changes: a tag URI (RFC 4151) of this register."""
+    """Return a tag URI (RFC 4151): a permanent id, which does not depend on the location of the resource."""
     host = base.partition("://")[2] or "counterclaim.invalid"
     return f"tag:{host},2026:{address}"
 

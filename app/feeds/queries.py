@@ -1,4 +1,4 @@
-"""The latest changes of claims, put into words: of the whole register, or of one topic."""
+"""Reads the latest changes of claims as feed entries, for the whole register or one topic."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,11 +17,11 @@ from app.topics.queries import read_topic_fields
 from app.vocabulary.records import load_hierarchy
 
 MAX_FEED_ENTRIES = 50
-"""How many entries a feed has: the newest ones."""
+"""Maximum number of entries of a feed; older changes are left out."""
 
 CHANGE_TITLES = {
     ("claim", "created"): "New claim",
-    ("claim", "transcription_fix"): "Transcription mended",
+    ("claim", "transcription_fix"): "Transcription corrected",
     ("claim", "relay_correction"): "Report corrected",
     ("claim", "retraction"): "Retracted",
     ("claim", "reinstatement"): "Reinstated",
@@ -34,37 +34,39 @@ CHANGE_TITLES = {
 }
 
 
-def read_feed(session: Session, view: Snapshot, topic: str | None = None) -> Feed:
-    """The newest entries, the newest first. Raises `NotFound` for a topic that does not exist."""
+def read_feed(session: Session, snapshot: Snapshot, topic: str | None = None) -> Feed:
+    """Return a feed of the latest changes, newest first. Raises `NotFound` for a topic that does not exist."""
     change = columns_of(Change)
-    wanted = select(*change).where(change.claim.is_not(None), change.seq <= view.seq)
+    statement = select(*change).where(change.claim.is_not(None), change.seq <= snapshot.seq)
     title = "Counterclaim: all changes"
     if topic is not None:
-        asked = read_topic_fields(session, topic, view)
-        title = f"Counterclaim: {asked['title']}"
-        since = [] if asked["since"] is None else [asked["since"], *partial_date_patterns(asked["since"])]
-        categories = sorted(load_hierarchy(session, view).narrower_categories(asked["category"]))
-        fields = {"subject": asked["subject"], "place": asked["place"]}
-        # A tombstone still tells what was counted, whose and where, but no longer how and since when.
+        topic_fields = read_topic_fields(session, topic, snapshot)
+        title = f"Counterclaim: {topic_fields['title']}"
+        first_day = topic_fields["since"]
+        since = [] if first_day is None else [first_day, *partial_date_patterns(first_day)]
+        categories = sorted(load_hierarchy(session, snapshot).narrower_categories(topic_fields["category"]))
+        fields = {"subject": topic_fields["subject"], "place": topic_fields["place"]}
+        # A tombstone has a category, subject and place, but no aggregation and period.
         tombstone = match_topic(claim, categories, **fields) & (claim.status == Status.removed)
-        belongs = match_topic(claim, categories, **fields, aggregation=asked["aggregation"], since=since) | tombstone
-        wanted = wanted.where(change.claim.in_(select(claim.id).where(belongs, view.contains(ClaimVersion))))
-    rows = session.execute(wanted.order_by(change.seq.desc()).limit(MAX_FEED_ENTRIES)).mappings().all()
-    told = {id_: _describe_claim(session, id_, view) for id_ in {row["claim"] for row in rows}}
-    entries = tuple(_build_entry(row, *told[row["claim"]]) for row in rows)
-    return Feed(title, entries[0].at if entries else view.at, entries)
+        aggregation = topic_fields["aggregation"]
+        belongs = match_topic(claim, categories, **fields, aggregation=aggregation, since=since) | tombstone
+        statement = statement.where(change.claim.in_(select(claim.id).where(belongs, snapshot.contains(ClaimVersion))))
+    rows = session.execute(statement.order_by(change.seq.desc()).limit(MAX_FEED_ENTRIES)).mappings().all()
+    texts = {id_: _describe_claim(session, id_, snapshot) for id_ in {row["claim"] for row in rows}}
+    entries = tuple(_build_entry(row, *texts[row["claim"]]) for row in rows)
+    return Feed(title, entries[0].at if entries else snapshot.at, entries)
 
 
-def _describe_claim(session: Session, id_: str, view: Snapshot) -> tuple[str, str]:
-    """A claim in few words, and in a sentence."""
+def _describe_claim(session: Session, id_: str, snapshot: Snapshot) -> tuple[str, str]:
+    """Return the short form of a claim, and its sentence."""
     try:
-        found = read_citable_claim(session, id_, view)
+        citable = read_citable_claim(session, id_, snapshot)
     except Removed:
         return "a claim", "This claim was taken down."
-    return found.text.short_form, found.text.sentence
+    return citable.text.short_form, citable.text.sentence
 
 
 def _build_entry(row: Mapping[Any, Any], short: str, sentence: str) -> FeedEntry:
-    happened = CHANGE_TITLES[row["kind"], row["action"]]
-    text = sentence if row["reason"] is None else f"{sentence} ({happened}: {row['reason']})"
-    return FeedEntry(row["seq"], row["at"], row["claim"], f"{happened}: {short}", text, row["actor"])
+    event = CHANGE_TITLES[row["kind"], row["action"]]
+    text = sentence if row["reason"] is None else f"{sentence} ({event}: {row['reason']})"
+    return FeedEntry(row["seq"], row["at"], row["claim"], f"{event}: {short}", text, row["actor"])

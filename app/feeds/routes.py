@@ -1,4 +1,4 @@
-"""Feeds over HTTP."""
+"""HTTP routes of feeds."""
 
 from typing import Any
 
@@ -28,18 +28,18 @@ JSON_FEED_EXAMPLE: dict[str, Any] = {
 
 def _read_feed(db: Database, topic: str | None = None) -> tuple[Feed, CacheScope]:
     with db.read() as session:
-        view = open_snapshot(session)
-        return read_feed(session, view, topic), CacheScope(view.latest_seq)
+        snapshot = open_snapshot(session)
+        return read_feed(session, snapshot, topic), CacheScope(snapshot.latest_seq)
 
 
-def _atom_response(request: Request, feed: Feed, basis: CacheScope) -> Response:
-    written = format_atom(feed, request.url.path, request.app.state.settings.base_url)
-    return cacheable_response(request, written, ATOM_MEDIA_TYPE, basis=basis)
+def _atom_response(request: Request, feed: Feed, cache_scope: CacheScope) -> Response:
+    body = format_atom(feed, request.url.path, request.app.state.settings.base_url)
+    return cacheable_response(request, body, ATOM_MEDIA_TYPE, cache_scope=cache_scope)
 
 
-def _json_feed_response(request: Request, feed: Feed, basis: CacheScope) -> Response:
-    written = json_bytes(build_json_feed(feed, request.url.path, request.app.state.settings.base_url))
-    return cacheable_response(request, written, JSON_FEED_MEDIA_TYPE, basis=basis)
+def _json_feed_response(request: Request, feed: Feed, cache_scope: CacheScope) -> Response:
+    body = json_bytes(build_json_feed(feed, request.url.path, request.app.state.settings.base_url))
+    return cacheable_response(request, body, JSON_FEED_MEDIA_TYPE, cache_scope=cache_scope)
 
 
 ATOM_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -52,25 +52,25 @@ JSON_FEED_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 @router.get(
     "/feed.atom",
-    summary="Subscribe to everything (Atom)",
+    summary="Subscribe to all changes (Atom)",
     response_class=Response,
     responses=ATOM_RESPONSES,
     operation_id="read_register_atom",
 )
 def read_register_atom(request: Request, db: Db) -> Response:
-    """The newest changes of all claims, each in a sentence, for feed readers."""
+    """Return the latest changes of all claims, each with a sentence, for feed readers."""
     return _atom_response(request, *_read_feed(db))
 
 
 @router.get(
     "/feed.json",
-    summary="Subscribe to everything (JSON Feed)",
+    summary="Subscribe to all changes (JSON Feed)",
     response_class=Response,
     responses=JSON_FEED_RESPONSES,
     operation_id="read_register_json_feed",
 )
 def read_register_json_feed(request: Request, db: Db) -> Response:
-    """The newest changes of all claims, each in a sentence, for feed readers."""
+    """Return the latest changes of all claims, each with a sentence, for feed readers."""
     return _json_feed_response(request, *_read_feed(db))
 
 
@@ -82,7 +82,7 @@ def read_register_json_feed(request: Request, db: Db) -> Response:
     operation_id="read_topic_atom",
 )
 def read_topic_atom(slug: TopicSlug, request: Request, db: Db) -> Response:
-    """The newest changes of the topic's claims, each in a sentence, for feed readers."""
+    """Return the latest changes of the claims of a topic, each with a sentence, for feed readers."""
     return _atom_response(request, *_read_feed(db, slug))
 
 
@@ -94,5 +94,5 @@ def read_topic_atom(slug: TopicSlug, request: Request, db: Db) -> Response:
     operation_id="read_topic_json_feed",
 )
 def read_topic_json_feed(slug: TopicSlug, request: Request, db: Db) -> Response:
-    """The newest changes of the topic's claims, each in a sentence, for feed readers."""
+    """Return the latest changes of the claims of a topic, each with a sentence, for feed readers."""
     return _json_feed_response(request, *_read_feed(db, slug))

@@ -1,4 +1,4 @@
-"""Columns of a file, derived from the fields of a schema."""
+"""Columns of a flat row, derived from the fields of a response model."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, get_args, get_origin
@@ -18,20 +18,20 @@ COLUMN_TYPES: dict[Any, str] = {
 
 
 def define_column(model: type[BaseModel], name: str, path: str) -> FlatColumn:
-    """The column `name` for the value at `path` of `model`; what it means is what the model says of it."""
+    """Return the column `name` for the field at `path` of `model`, with the type and description of that field."""
     steps = tuple(path.split("."))
-    kind: Any = model
+    field_type: Any = model
     for step in steps:
-        info = kind.model_fields[step]
-        kind = inner_type(info.annotation)
-    word = isinstance(kind, type) and issubclass(kind, str)
-    type_ = "string" if word else COLUMN_TYPES.get(kind, "number")
+        info = field_type.model_fields[step]
+        field_type = inner_type(info.annotation)
+    is_string = isinstance(field_type, type) and issubclass(field_type, str)
+    type_ = "string" if is_string else COLUMN_TYPES.get(field_type, "number")
     example = info.examples[0] if info.examples else None
     return FlatColumn(name, steps, type_, info.description or "", example)
 
 
 def columns_of_model(model: type[BaseModel]) -> list[FlatColumn]:
-    """One column for each field of `model` that is not itself nested."""
+    """Return one column for each field of `model` that is not a nested object."""
     return [
         define_column(model, name, name)
         for name, info in model.model_fields.items()
@@ -40,8 +40,8 @@ def columns_of_model(model: type[BaseModel]) -> list[FlatColumn]:
     ]
 
 
-def inner_type(annotation: Any) -> Any:  # noqa: ANN401 - types are values here
-    """The type inside `X | None`, `list[X]` and `Annotated[X, …]`; `int | float` is a number."""
+def inner_type(annotation: Any) -> Any:  # noqa: ANN401 - returns a type
+    """Return the type inside `X | None`, `list[X]` and `Annotated[X, …]`; `float` for `int | float`."""
     arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
     if get_origin(annotation) is Annotated or len(arguments) == 1:
         return inner_type(arguments[0])

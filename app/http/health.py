@@ -1,4 +1,4 @@
-"""Whether the service is alive and ready to serve."""
+"""Health checks and metrics of the service."""
 
 import os
 from pathlib import Path
@@ -17,35 +17,41 @@ from app.http.responses import json_response
 from app.http.schema_types import Output
 
 router = APIRouter(tags=["operation"])
-METRICS_EXAMPLE = 'counterclaim_memory_asked_total{pid="17",outcome="hit"} 1234.0'
+METRICS_EXAMPLE = 'counterclaim_response_cache_hits_total{pid="17"} 1234.0'
 METRICS_MEDIA_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 
 class Health(Output):
-    """How the service is."""
+    """The state of the process."""
 
-    status: str = Field(description="`ok`.", examples=["ok"])
+    status: str = Field(description="Always `ok`.", examples=["ok"])
 
 
 class Readiness(Health):
-    """How the service and its register are."""
+    """The state of the service and its register."""
 
-    seq: Annotated[int, Field(description="The last change of the register.", examples=[1234])]
+    seq: Annotated[int, Field(description="The sequence number of the latest change of the register.", examples=[1234])]
 
 
 @router.get(
-    "/health/live", summary="Is the process alive?", operation_id="read_liveness", responses={200: {"model": Health}}
+    "/health/live",
+    summary="Check that the process is alive",
+    operation_id="read_liveness",
+    responses={200: {"model": Health}},
 )
 def read_liveness(request: Request) -> Response:
-    """The process answers. Says nothing about the database."""
+    """Return 200 if the process responds. This does not check the database."""
     return json_response(request, {"status": "ok"})
 
 
 @router.get(
-    "/health/ready", summary="Can it serve?", operation_id="read_readiness", responses={200: {"model": Readiness}}
+    "/health/ready",
+    summary="Check that the service is ready",
+    operation_id="read_readiness",
+    responses={200: {"model": Readiness}},
 )
 def read_readiness(request: Request, db: Db) -> Response:
-    """The database answers and has this release's schema. If not: 503."""
+    """Return 200 if the database responds, has the schema of this release, and files can be written; else 503."""
     try:
         db.check_schema()
     except SchemaStale as stale:
@@ -53,12 +59,12 @@ def read_readiness(request: Request, db: Db) -> Response:
     if faults := storage_faults(db):
         raise Unavailable(" ".join(faults))
     with db.read() as session:
-        view = open_snapshot(session)
-    return json_response(request, {"status": "ok", "seq": view.seq})
+        snapshot = open_snapshot(session)
+    return json_response(request, {"status": "ok", "seq": snapshot.seq})
 
 
 def storage_faults(database: Database) -> list[str]:
-    """Return what the service cannot write, a sentence each: temporary files, or the file of an SQLite database."""
+    """Return one sentence per location that the service cannot write: temporary files, or the SQLite database."""
     faults = []
     try:
         with TemporaryFile():
@@ -79,18 +85,18 @@ def storage_faults(database: Database) -> list[str]:
 
 @router.get(
     "/metrics",
-    summary="What has it done?",
+    summary="Read the metrics",
     operation_id="read_metrics",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": METRICS_EXAMPLE}}}},
 )
 def read_metrics(request: Request) -> Response:
-    """Counters for Prometheus. Each process of a service answers for itself; `pid` tells them apart."""
-    from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - nobody else needs it
+    """Return the metrics of this process for Prometheus. The label `pid` distinguishes the workers of a service."""
+    from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - used only here
 
     from app.http.metrics import MetricsCollector  # noqa: PLC0415 - as above
 
     state = request.app.state
     registry = CollectorRegistry()
-    registry.register(MetricsCollector(state.counts, state.invalidator.response_cache, state.database))
+    registry.register(MetricsCollector(state.request_counters, state.invalidator.response_cache, state.database))
     return Response(generate_latest(registry), media_type=METRICS_MEDIA_TYPE, headers={"Cache-Control": "no-store"})

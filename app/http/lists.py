@@ -1,4 +1,4 @@
-"""Which format of an answer is wanted, decided here alone, and how a list is served in it."""
+"""List responses: a page of JSON, or a file in CSV or NDJSON, and the routes that serve them."""
 
 from asyncio import sleep
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,14 +21,14 @@ from app.http.schema_types import Output
 from app.http.serializers import FileWriter, FlatColumn, RowLayout, flatten_rows
 
 FILE_PAGE_ROWS = 2_000
-"""So many rows of a long file are read at once, and held in memory."""
+"""Number of rows of a long file that are read, and held in memory, at once."""
 
 FILE_CHUNK_BYTES = 2**18
-"""So many bytes of it are compressed and sent at once; other clients are answered in between."""
+"""Size of the chunks in which a long file is compressed and sent. The event loop serves other clients in between."""
 
 
 class Shape(StrEnum):
-    """How a JSON list is wrapped."""
+    """The shape of a JSON list: in an envelope, or a bare array."""
 
     envelope = "envelope"
     array = "array"
@@ -37,34 +37,35 @@ class Shape(StrEnum):
 T = TypeVar("T", bound=Output)
 Q = TypeVar("Q", bound=PageQuery)
 PageLoader = Callable[[Q], Page]
-"""Reads one page, in a short session of its own."""
+"""Reads one page, in its own short session."""
 
 
 class ListResponse:
-    """The answer that a client wants: by suffix, else `format`, else `Accept`."""
+    """The response of a list route: holds the options of the request and builds the response."""
 
     def __init__(
         self,
         request: Request,
-        format: Annotated[  # noqa: A002 - the contract's word
-            Format | None, Query(description="The format, where the address has no suffix.", examples=["csv"])
+        format: Annotated[  # noqa: A002 - the name of the parameter
+            Format | None, Query(description="The format, if the address has no suffix.", examples=["csv"])
         ] = None,
         shape: Annotated[
             Shape,
             Query(
-                description="`array` sends JSON rows without the envelope, as pandas likes them.", examples=["array"]
+                description="`array` returns the JSON rows without the envelope, for tools such as pandas.",
+                examples=["array"],
             ),
         ] = Shape.envelope,
         fields: Annotated[
             str | None,
             Query(
                 max_length=1000,
-                description="Only these columns, by their CSV names and in this order; JSON rows become flat.",
+                description="Only these columns, by CSV name and in this order. JSON rows become flat.",
                 examples=["date,source,value,lower,upper"],
             ),
         ] = None,
         bom: Annotated[  # noqa: FBT002 - a query parameter
-            bool, Query(description="Begin a CSV file with a byte order mark, for Excel.", examples=[True])
+            bool, Query(description="Whether a CSV file starts with a byte order mark, for Excel.", examples=[True])
         ] = False,
     ) -> None:
         self.request = request
@@ -77,82 +78,101 @@ class ListResponse:
     def send(
         self, find: PageLoader[Q], query: Q, columns: Sequence[FlatColumn], flat_as: Sequence[FlatColumn] = ()
     ) -> Response:
-        """A list: one page of JSON, or every row as a file, read page by page with a session each.
+        """Return a list: one page of JSON, or a file of all rows, read page by page in separate sessions.
 
-        `fields` chooses among `columns`; without it rows are nested, or as flat as `flat_as`. A flat format has the
-        columns of `flat_as`, or all of them.
+        Args:
+            find: Reads a page.
+            query: The page and filters of the request.
+            columns: The columns that `fields` can select, which are also those of a flat file.
+            flat_as: The default columns of a list whose rows are always flat; empty for nested rows.
         """
-        shown = self._output_columns(columns, flat_as)
+        output_columns = self._output_columns(columns, flat_as)
         if self.file is not None:
-            return self._send_file(self.file, find, query, shown)
-        found = find(query.model_copy(update={"limit": query.limit or DEFAULT_LIMIT}))
-        basis = found.cache_scope or CacheScope(found.seq)
-        rows: Sequence[Any] = flatten_rows(found.rows, shown)
-        if found.json_rows is not None:
-            rows = [orjson.Fragment(text) for text in found.json_rows]
+            return self._send_file(self.file, find, query, output_columns)
+        page = find(query.model_copy(update={"limit": query.limit or DEFAULT_LIMIT}))
+        cache_scope = page.cache_scope or CacheScope(page.seq)
+        rows: Sequence[Any] = flatten_rows(page.rows, output_columns)
+        if page.json_rows is not None:
+            rows = [orjson.Fragment(text) for text in page.json_rows]
         if self.shape is Shape.array:
             return cacheable_response(
-                self.request, json_bytes(rows), JSON_MEDIA_TYPE, headers=self._link_header(found), basis=basis
+                self.request,
+                json_bytes(rows),
+                JSON_MEDIA_TYPE,
+                headers=self._link_header(page),
+                cache_scope=cache_scope,
             )
-        meta: dict[str, Any] = {"count": len(rows), "next_cursor": found.next_cursor, "seq": found.seq}
-        if found.total is not None:
-            meta["total"] = found.total
-        links = {"self": self._self_url(), "next": self._next_url(found)}
+        meta: dict[str, Any] = {"count": len(rows), "next_cursor": page.next_cursor, "seq": page.seq}
+        if page.total is not None:
+            meta["total"] = page.total
+        links = {"self": self._self_url(), "next": self._next_url(page)}
         body = json_bytes({"data": rows, "meta": meta, "links": links})
-        return cacheable_response(self.request, body, JSON_MEDIA_TYPE, headers=self._link_header(found), basis=basis)
+        return cacheable_response(
+            self.request, body, JSON_MEDIA_TYPE, headers=self._link_header(page), cache_scope=cache_scope
+        )
 
     def layout(self, columns: Sequence[FlatColumn], flat_as: Sequence[FlatColumn] = ()) -> RowLayout:
-        """How a row of `rows` is to be written, for a database that does so."""
-        shown = self._output_columns(columns, flat_as)
-        return RowLayout.from_columns(shown, csv=self.format is Format.csv, file=self.file is not None)
+        """Return the layout of the rows, for a database that renders them."""
+        output_columns = self._output_columns(columns, flat_as)
+        return RowLayout.from_columns(output_columns, csv=self.format is Format.csv, file=self.file is not None)
 
     def send_document(
-        self, card: dict[str, Any], rows: list[dict[str, Any]], columns: Sequence[FlatColumn], basis: CacheScope
+        self,
+        document: dict[str, Any],
+        rows: list[dict[str, Any]],
+        columns: Sequence[FlatColumn],
+        cache_scope: CacheScope,
     ) -> Response:
-        """A resource that is more than a list: its object as JSON, the rows in it as a file."""
+        """Return a resource other than a list: `document` as JSON, or `rows` as a file."""
         if self.file is None:
-            return json_response(self.request, card, basis=basis)
-        shown = self._output_columns(columns)
-        body = self._file_start(self.file, shown) + self.file.write_rows(rows, shown)
-        return cacheable_response(self.request, body, self.file.media_type, headers=self._file_headers(), basis=basis)
+            return json_response(self.request, document, cache_scope=cache_scope)
+        output_columns = self._output_columns(columns)
+        body = self._file_start(self.file, output_columns) + self.file.write_rows(rows, output_columns)
+        return cacheable_response(
+            self.request, body, self.file.media_type, headers=self._file_headers(), cache_scope=cache_scope
+        )
 
     def _send_file(self, file: FileWriter, find: PageLoader[Q], query: Q, columns: Sequence[FlatColumn]) -> Response:
-        """A file of all rows (or of `limit`). The first page is read before the status is sent."""
-        wanted = query.limit
-        first = find(query.model_copy(update={"limit": min(wanted or MAX_LIMIT, MAX_LIMIT)}))
-        begun = self._file_start(file, columns) + _file_lines(file, first, columns)
+        """Return a file of all rows, or of `limit` rows. The first page is read before the status is sent."""
+        limit = query.limit
+        first = find(query.model_copy(update={"limit": min(limit or MAX_LIMIT, MAX_LIMIT)}))
+        first_lines = self._file_start(file, columns) + _file_lines(file, first, columns)
         headers = self._file_headers()
-        if wanted or first.next_cursor is None:
-            basis = first.cache_scope or CacheScope(first.seq)
+        if limit or first.next_cursor is None:
+            cache_scope = first.cache_scope or CacheScope(first.seq)
             return cacheable_response(
-                self.request, begun, file.media_type, headers=headers | self._link_header(first), basis=basis
+                self.request,
+                first_lines,
+                file.media_type,
+                headers=headers | self._link_header(first),
+                cache_scope=cache_scope,
             )
-        # One address has a file in several formats, by `Accept`: each needs an ETag of its own.
-        asked = (file.media_type, self.request.url.path, self.request.url.query)
-        etag = f'"{first.seq}-{digest(*(part.encode() for part in asked))}"'
+        # One URL serves several formats, selected by `Accept`, and each representation needs its own ETag.
+        request_key = (file.media_type, self.request.url.path, self.request.url.query)
+        etag = f'"{first.seq}-{digest(*(part.encode() for part in request_key))}"'
         headers |= {"ETag": etag, "Cache-Control": SHARED_CACHE_CONTROL, "Vary": "Accept"}
         if is_not_modified(self.request, etag):
             return Response(status_code=304, headers=headers)
 
-        def read_on(cursor: str) -> tuple[str | None, bytes]:
+        def read_next_page(cursor: str) -> tuple[str | None, bytes]:
             state = {"recorded_as_of": f"seq:{first.seq}"}
             page = find(query.model_copy(update={"limit": FILE_PAGE_ROWS, "cursor": cursor, **state}))
             return page.next_cursor, _file_lines(file, page, columns)
 
-        async def pieces() -> AsyncIterator[bytes]:
-            cursor, lines = first.next_cursor, begun
+        async def stream_chunks() -> AsyncIterator[bytes]:
+            cursor, lines = first.next_cursor, first_lines
             while lines:
                 for start in range(0, len(lines), FILE_CHUNK_BYTES):
                     yield lines[start : start + FILE_CHUNK_BYTES]
-                    await sleep(0)  # a client that takes all that it is sent would hold up the others
-                cursor, lines = await run_in_threadpool(read_on, cursor) if cursor else (None, b"")
+                    await sleep(0)  # let the event loop serve other clients, even if this client reads fast
+                cursor, lines = await run_in_threadpool(read_next_page, cursor) if cursor else (None, b"")
 
-        return StreamingResponse(pieces(), media_type=file.media_type, headers=headers)
+        return StreamingResponse(stream_chunks(), media_type=file.media_type, headers=headers)
 
     def _output_columns(
         self, columns: Sequence[FlatColumn], flat_as: Sequence[FlatColumn] = ()
     ) -> Sequence[FlatColumn]:
-        """The columns of the rows that are sent; none where they stay nested."""
+        """Return the columns of the response; none if its rows are nested."""
         if self.fields:
             return self._requested_columns(columns)
         return flat_as or (columns if self.file is not None and self.file.is_flat else ())
@@ -171,19 +191,19 @@ class ListResponse:
         query = self.request.url.query
         return self.request.url.path + (f"?{query}" if query else "")
 
-    def _next_url(self, found: Page) -> str | None:
-        """The address of the next page. A cursor needs no quoting."""
-        if found.next_cursor is None:
+    def _next_url(self, page: Page) -> str | None:
+        """Return the URL of the next page. A cursor needs no percent-encoding."""
+        if page.next_cursor is None:
             return None
-        kept = [part for part in self.request.url.query.split("&") if part and not part.startswith("cursor=")]
-        return f"{self.request.url.path}?{'&'.join([*kept, f'cursor={found.next_cursor}'])}"
+        parameters = [part for part in self.request.url.query.split("&") if part and not part.startswith("cursor=")]
+        return f"{self.request.url.path}?{'&'.join([*parameters, f'cursor={page.next_cursor}'])}"
 
-    def _link_header(self, found: Page) -> dict[str, str]:
-        following = self._next_url(found)
-        return {"Link": f'<{following}>; rel="next"'} if following else {}
+    def _link_header(self, page: Page) -> dict[str, str]:
+        next_url = self._next_url(page)
+        return {"Link": f'<{next_url}>; rel="next"'} if next_url else {}
 
     def _file_start(self, file: FileWriter, columns: Sequence[FlatColumn]) -> bytes:
-        """The beginning of a file."""
+        """Return the byte order mark, if requested, and the header of a file."""
         return (file.byte_order_mark if self.bom else b"") + file.write_header(columns)
 
     def _file_headers(self) -> dict[str, str]:
@@ -192,27 +212,28 @@ class ListResponse:
         return {"Content-Disposition": f'inline; filename="{"-".join(parts).removesuffix(suffix)}{suffix}"'}
 
 
-def _file_lines(file: FileWriter, found: Page, columns: Sequence[FlatColumn]) -> bytes:
-    return file.write_rows(found.rows, columns) if found.lines is None else found.lines
+def _file_lines(file: FileWriter, page: Page, columns: Sequence[FlatColumn]) -> bytes:
+    return file.write_rows(page.rows, columns) if page.lines is None else page.lines
 
 
 def _check_suffix(
     suffix: Annotated[
-        str, Path(description=f"The format: {join_words((f'`{each}`' for each in SUFFIXES), 'or')}.", examples=["csv"])
+        str,
+        Path(description=f"The format: {join_words((f'`{suffix}`' for suffix in SUFFIXES), 'or')}.", examples=["csv"]),
     ],
 ) -> None:
-    """Declare the suffix of an address, which `ListResponse` reads, and refuse one that is no format."""
+    """Declare the suffix of a path, which `ListResponse` reads. Raises `NotAcceptable` for an unknown format."""
     if suffix not in SUFFIXES:
         raise NotAcceptable(f"There is no format `{suffix}`.", hint=f"the formats are {join_words(SUFFIXES, 'and')}")
 
 
-async def get_list_response(want: Annotated[ListResponse, Depends()]) -> ListResponse:
+async def get_list_response(listing: Annotated[ListResponse, Depends()]) -> ListResponse:
     """Return the list response of a request."""
-    return want
+    return listing
 
 
 ListResponseDep = Annotated[ListResponse, Depends(get_list_response)]
-"""The wanted answer, in a route's signature."""
+"""The list response, as a dependency of a route."""
 
 
 OPTION_PARSERS: dict[str, Callable[[str], Any]] = {
@@ -221,36 +242,44 @@ OPTION_PARSERS: dict[str, Callable[[str], Any]] = {
     "fields": str,
     "bom": {"true": True}.__getitem__,
 }
-"""The query parameters of `ListResponse` for the fast path. A value that raises is left to FastAPI."""
+"""Parsers of the query parameters of `ListResponse`, for the fast path. FastAPI handles values that raise."""
 
 
 class Listing(Output, Generic[T]):
     """A page of a list."""
 
     data: list[T] = Field(description="The rows of this page.")
-    meta: Meta = Field(description="What the page says of itself; with `total=true` also `total`.")
-    links: PageLinks = Field(description="Where this page and the next one are.")
+    meta: Meta = Field(description="Metadata of the page; with `total=true` also `total`.")
+    links: PageLinks = Field(description="Links to this page and the next one.")
 
 
 def list_route(
     router: APIRouter, path: str, model: type[Output], summary: str, *, pages: bool = True
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
-    """Serve `model` at `path` (in pages, or as it is) and, as a file, at `path` with a suffix (`/claims.csv`)."""
-    shown = Listing[model] if pages else model  # type: ignore[valid-type]
-    as_file: dict[str, Any] = {MEDIA_TYPES[kind]: {"schema": {"type": "string"}} for kind in FILE_FORMATS}
+    """Register a route of `model` rows at `path`, and for files at `path` with a suffix, such as `/claims.csv`.
+
+    Args:
+        router: The router of the feature.
+        path: The path without a suffix.
+        model: The response model of a row, or of the whole response if it has no pages.
+        summary: The OpenAPI summary.
+        pages: Whether the JSON response is a page of a list.
+    """
+    response_model = Listing[model] if pages else model  # type: ignore[valid-type]
+    file_content: dict[str, Any] = {MEDIA_TYPES[format_]: {"schema": {"type": "string"}} for format_ in FILE_FORMATS}
 
     def register(route: Callable[..., Response]) -> Callable[..., Response]:
         name = route.__name__
-        answers: dict[int | str, dict[str, Any]] = {
-            200: {"model": shown, "content": as_file, "description": "As JSON, or as a file."}
+        responses: dict[int | str, dict[str, Any]] = {
+            200: {"model": response_model, "content": file_content, "description": "The rows as JSON, or as a file."}
         }
-        router.get(path, summary=summary, operation_id=name, responses=answers)(route)
+        router.get(path, summary=summary, operation_id=name, responses=responses)(route)
         router.get(
             path + ".{suffix}",
             summary=f"{summary}, as a file",
             operation_id=f"{name}_file",
             dependencies=[Depends(_check_suffix)],
-            responses=answers,
+            responses=responses,
         )(route)
         return route
 

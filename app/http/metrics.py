@@ -1,4 +1,4 @@
-"""What `/metrics` tells: plain numbers of this process, in the words of Prometheus."""
+"""The metrics of this process, named by the conventions of Prometheus."""
 
 import os
 from collections.abc import Iterator
@@ -9,56 +9,65 @@ from app.cache.responses import ResponseCache
 from app.database.engine import Database
 from app.http.middleware import RequestCounters
 
+REQUEST_LABELS = ["pid", "route", "method", "status"]
+
 
 class MetricsCollector:
-    """Reads the numbers when somebody asks for them."""
+    """Collects the metrics when Prometheus scrapes them. Each has the label `pid`, which distinguishes the workers."""
 
-    def __init__(self, counts: RequestCounters, memory: ResponseCache, database: Database) -> None:
-        self.counts = counts
-        self.response_cache = memory
+    def __init__(self, counters: RequestCounters, response_cache: ResponseCache, database: Database) -> None:
+        self.counters = counters
+        self.response_cache = response_cache
         self.database = database
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric with its value. `pid` tells the processes of one service apart."""
-        pid, memory = str(os.getpid()), self.response_cache
-        made = SummaryMetricFamily(
-            "counterclaim_made_seconds", "Answers that had to be made, and how long it took.", labels=["pid", "status"]
+        """Yield every metric with its values."""
+        yield from self._request_metrics()
+        cache = self.response_cache
+        yield _counter("counterclaim_response_cache_hits", "Reads served from the response cache.", cache.hits)
+        yield _counter("counterclaim_response_cache_misses", "Reads not found in the response cache.", cache.misses)
+        yield _counter(
+            "counterclaim_response_cache_not_modified", "Response cache hits that were a 304.", cache.not_modified
         )
-        for status, each in self.counts.by_status.items():
-            made.add_metric([pid, str(status)], each.count, each.seconds)
-        yield made
-        asked = CounterMetricFamily(
-            "counterclaim_memory_asked",
-            "Reads that were looked up in memory: sent from it, or not there. `unchanged`: hits that were a 304.",
-            labels=["pid", "outcome"],
+        yield _counter(
+            "counterclaim_response_cache_invalidations",
+            "Cached responses that a change invalidated.",
+            cache.invalidated,
         )
-        for outcome, count in (("hit", memory.hits), ("miss", memory.misses), ("unchanged", memory.not_modified)):
-            asked.add_metric([pid, outcome], count)
-        yield asked
-        yield _single_metric(
-            CounterMetricFamily,
-            "counterclaim_memory_forgotten",
-            "Answers that a change made untrue.",
-            memory.invalidated,
+        yield _gauge("counterclaim_response_cache_entries", "Responses in the response cache.", cache.count)
+        yield _gauge("counterclaim_response_cache_size_bytes", "Size of the response cache.", cache.size_bytes)
+        for metric, lookups in self.database.caches.lookup_counts():
+            yield _counter(f"{metric.name}_hits", f"{metric.documentation} found in the cache.", lookups.hits)
+            yield _counter(f"{metric.name}_misses", f"{metric.documentation} not found in it.", lookups.misses)
+        yield _gauge("counterclaim_register_seq", "The latest change that was read.", self.database.latest_read_seq)
+
+    def _request_metrics(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "counterclaim_http_requests",
+            "HTTP requests, except those served from the response cache.",
+            labels=REQUEST_LABELS,
         )
-        yield _single_metric(GaugeMetricFamily, "counterclaim_memory_answers", "Answers that are kept.", memory.count)
-        yield _single_metric(GaugeMetricFamily, "counterclaim_memory_bytes", "Bytes that they take.", memory.size_bytes)
-        for metric, cache in self.database.caches.lookup_counts():
-            lookups = CounterMetricFamily(metric.name, metric.documentation, labels=["pid", "outcome"])
-            for outcome, count in (("hit", cache.hits), ("miss", cache.misses)):
-                lookups.add_metric([pid, outcome], count)
-            yield lookups
-        yield _single_metric(
-            GaugeMetricFamily,
-            "counterclaim_register_seq",
-            "The last change that was read.",
-            self.database.latest_read_seq,
+        durations = SummaryMetricFamily(
+            "counterclaim_http_request_duration_seconds",
+            "Duration of HTTP requests, except those served from the response cache.",
+            labels=REQUEST_LABELS,
         )
+        for (route, method, status), totals in list(self.counters.totals.items()):
+            labels = [str(os.getpid()), route, method, str(status)]
+            requests.add_metric(labels, totals.count)
+            durations.add_metric(labels, totals.count, totals.seconds)
+        yield requests
+        yield durations
 
 
-def _single_metric(
-    family: type[CounterMetricFamily | GaugeMetricFamily], name: str, description: str, value: float
-) -> Metric:
-    metric = family(name, description, labels=["pid"])
+def _counter(name: str, description: str, value: float) -> Metric:
+    return _with_value(CounterMetricFamily(name, description, labels=["pid"]), value)
+
+
+def _gauge(name: str, description: str, value: float) -> Metric:
+    return _with_value(GaugeMetricFamily(name, description, labels=["pid"]), value)
+
+
+def _with_value(metric: CounterMetricFamily | GaugeMetricFamily, value: float) -> Metric:
     metric.add_metric([str(os.getpid())], value)
     return metric

@@ -1,4 +1,4 @@
-"""What every answer has, whatever made it: a request id, the register's `seq`, leave to be read, a line in the log."""
+"""Middleware of every request: request id, standard headers, CORS, body size limit, access log, request counters."""
 
 import logging
 import re
@@ -23,12 +23,18 @@ REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 EXPOSED_HEADERS = ["ETag", "Link", "Location", "Retry-After", "X-Register-Seq", "X-Request-ID"]
 CORS_HEADERS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": ", ".join(EXPOSED_HEADERS)}
-"""Any page may read any answer: on all of them, so that one that is kept serves every page."""
+"""CORS headers that let every origin read every response.
+
+They do not depend on the request, so that a cached response can be sent to every origin.
+"""
+
+COUNTED_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+"""Methods with their own label in the metrics; a client could send any number of others."""
 
 
 @dataclass(slots=True)
-class StatusTotals:
-    """Answers of one status that were made, and the seconds that it took."""
+class RequestTotals:
+    """The number of requests with the same labels, and their total duration in seconds."""
 
     count: int = 0
     seconds: float = 0.0
@@ -36,93 +42,94 @@ class StatusTotals:
 
 @dataclass(slots=True)
 class RequestCounters:
-    """The answers that this process made; those from memory are counted there."""
+    """The requests of this process by route, method and status. `ResponseCache` counts those served from the cache."""
 
-    by_status: dict[int, StatusTotals] = field(default_factory=lambda: defaultdict(StatusTotals))
+    totals: dict[tuple[str, str, int], RequestTotals] = field(default_factory=lambda: defaultdict(RequestTotals))
 
-    def add(self, status: int, seconds: float) -> None:
-        """One more."""
-        made = self.by_status[status]
-        made.count += 1
-        made.seconds += seconds
+    def add(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one request."""
+        totals = self.totals[route, method if method in COUNTED_METHODS else "other", status]
+        totals.count += 1
+        totals.seconds += seconds
 
 
 class PreflightMiddleware(CORSMiddleware):
-    """Answers browsers that ask before they send. The answers themselves are open to all: see `CORS_HEADERS`."""
+    """Answers CORS preflight requests. `RequestMiddleware` adds the CORS headers of all other responses."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on whatever is no such question."""
+        """Answer an OPTIONS request, and pass on all others."""
         preflight = scope["type"] == "http" and scope["method"] == "OPTIONS"
         await (super().__call__ if preflight else self.app)(scope, receive, send)
 
 
 class RequestMiddleware:
-    """The layer around the application, inside the front door and the preflights of CORS."""
+    """Wraps the application, inside `ResponseCacheMiddleware` and `PreflightMiddleware`."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, larger: Mapping[str, int]) -> None:
-        """`larger` names the paths that read more than `max_body_bytes`."""
+    def __init__(self, app: ASGIApp, max_body_bytes: int, max_body_bytes_by_path: Mapping[str, int]) -> None:
+        """Limit bodies to `max_body_bytes`, or to the limit of their path in `max_body_bytes_by_path`."""
         self.app = app
         self.max_body_bytes = max_body_bytes
-        self.max_body_bytes_by_path = larger
+        self.max_body_bytes_by_path = max_body_bytes_by_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and complete its answer."""
+        """Pass a request on, complete the headers of its response, and log and count it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         headers = Headers(scope=scope)
         state: dict[str, Any] = scope["state"]
         method = "HEAD" if state["head_only"] else scope["method"]
         status = 0
 
-        async def complete(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                added = MutableHeaders(scope=message)
-                added["X-Request-ID"] = state["request_id"]
-                added["X-Register-Seq"] = str(scope["app"].state.database.latest_seq)
-                added.update(CORS_HEADERS)
+                response_headers = MutableHeaders(scope=message)
+                response_headers["X-Request-ID"] = state["request_id"]
+                response_headers["X-Register-Seq"] = str(scope["app"].state.database.latest_seq)
+                response_headers.update(CORS_HEADERS)
             await send(message)
 
         try:
-            await self._call_with_limit(scope, receive, complete, headers)
-        except Exception as mistake:
+            await self._call_with_limit(scope, receive, send_with_headers, headers)
+        except Exception as error:
             logger.exception("unhandled error", extra={"request_id": state["request_id"]})
             if status:
-                raise  # the answer has begun: breaking the connection off is all that tells the client
-            problem = Problem("Something went wrong here; it is not your request.")
-            problem.__cause__ = mistake
-            await problem_response(Request(scope), problem)(scope, receive, complete)
+                raise  # the response has started: closing the connection is the only way to signal the error
+            problem = Problem("The server failed to process the request. The request itself may be valid.")
+            problem.__cause__ = error
+            await problem_response(Request(scope), problem)(scope, receive, send_with_headers)
         finally:
-            took = time.perf_counter() - began
-            scope["app"].state.counts.add(status, took)
+            seconds = time.perf_counter() - started_at
+            route = getattr(scope.get("route"), "path", "unmatched")
+            scope["app"].state.request_counters.add(route, method, status, seconds)
             if logger.isEnabledFor(logging.INFO):
                 path = escape_newlines(scope["path"])
-                logger.info("%s %s %s %.1fms id=%s", method, path, status, took * 1000, state["request_id"])
+                logger.info("%s %s %s %.1fms id=%s", method, path, status, seconds * 1000, state["request_id"])
 
     async def _call_with_limit(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
-        length = headers.get("content-length", "0")
-        most = self.max_body_bytes_by_path.get(scope["path"], self.max_body_bytes)
-        if length.isdecimal() and int(length) > most:
-            problem = TooLarge(f"The body has {length} bytes; at most {most} are read.")
+        content_length = headers.get("content-length", "0")
+        max_bytes = self.max_body_bytes_by_path.get(scope["path"], self.max_body_bytes)
+        if content_length.isdecimal() and int(content_length) > max_bytes:
+            problem = TooLarge(f"The body has {content_length} bytes; the limit is {max_bytes}.")
             await problem_response(Request(scope), problem)(scope, receive, send)
             return
-        read = 0
+        received_bytes = 0
 
-        # FastAPI's own `max_body_size` answers in plain text, over any answer of ours and without our headers.
-        async def counted() -> Message:
-            nonlocal read
+        # FastAPI's `max_body_size` would respond in plain text, without problem details and standard headers.
+        async def receive_with_limit() -> Message:
+            nonlocal received_bytes
             message = await receive()
-            read += len(message.get("body", b""))
-            if read > most:
-                raise HTTPException(413, f"The body is too long; at most {most} bytes are read.")
+            received_bytes += len(message.get("body", b""))
+            if received_bytes > max_bytes:
+                raise HTTPException(413, f"The body is too large; the limit is {max_bytes} bytes.")
             return message
 
-        await self.app(scope, counted, send)
+        await self.app(scope, receive_with_limit, send)
 
 
 def escape_newlines(path: str) -> str:
-    """A path that cannot forge a second line of the log."""
+    """Escape line breaks in a path, so that a client cannot forge log lines."""
     return path.encode("unicode_escape").decode()

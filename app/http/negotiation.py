@@ -1,4 +1,4 @@
-"""Which format a list is sent in: by suffix, else `format`, else `Accept`."""
+"""Content negotiation: the format of a list by suffix, else `format`, else `Accept`."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -29,21 +29,21 @@ FILE_FORMATS: dict[Format, FileWriter] = {Format.csv: CSV, Format.ndjson: NDJSON
 MEDIA_TYPES = {Format.json: JSON_MEDIA_TYPE} | {
     kind: file.media_type.partition(";")[0] for kind, file in FILE_FORMATS.items()
 }
-"""What each format is called in `Accept`; the first is served to a client that does not mind."""
+"""The media type of each format. The first is the default for a client without a preference."""
 
 
-def choose_format(request: Request, asked: Format | None) -> Format:
+def choose_format(request: Request, requested: Format | None) -> Format:
     """Return the format of a response. Raises `NotAcceptable`."""
     suffix = request.path_params.get("suffix")
     if suffix is not None:
         return Format(suffix) if suffix in SUFFIXES else Format.json
-    if asked is not None:
-        return asked
+    if requested is not None:
+        return requested
     return _negotiate(",".join(request.headers.getlist("accept")) or "*/*")
 
 
 def _negotiate(accept: str) -> Format:
-    """The best of our formats by `Accept` (RFC 9110, 12.5.1): JSON where the client does not mind."""
+    """Return the preferred format by `Accept` (RFC 9110, section 12.5.1); JSON if the client has no preference."""
     best: tuple[float, Format] | None = None
     for kind, media_type in MEDIA_TYPES.items():
         quality = _accept_quality(accept, media_type)
@@ -58,22 +58,23 @@ def _negotiate(accept: str) -> Format:
 
 
 def _accept_quality(accept: str, media_type: str) -> float:
-    any_like_it = media_type.partition("/")[0] + "/*"
-    found, closeness = 0.0, -1
+    """Return the quality value of a media type by the most specific range of `Accept`; 0 if not acceptable."""
+    type_range = media_type.partition("/")[0] + "/*"
+    quality, best_specificity = 0.0, -1
     for part in accept.split(","):
-        name, *parameters = (piece.strip() for piece in part.split(";"))
-        close = {media_type: 2, any_like_it: 1, "*/*": 0}.get(name.lower(), -1)
-        if close > closeness:
-            closeness = close
-            weights = [p[2:] for p in parameters if p.lower().startswith("q=")]
+        media_range, *parameters = (piece.strip() for piece in part.split(";"))
+        specificity = {media_type: 2, type_range: 1, "*/*": 0}.get(media_range.lower(), -1)
+        if specificity > best_specificity:
+            best_specificity = specificity
+            weights = [parameter[2:] for parameter in parameters if parameter.lower().startswith("q=")]
             try:
-                found = float(weights[0]) if weights else 1.0
+                quality = float(weights[0]) if weights else 1.0
             except ValueError:
-                found = 0.0
-    return found
+                quality = 0.0
+    return quality
 
 
-def join_words(words: Iterable[str], last: str) -> str:
-    """`a, b and c`."""
-    *others, end = words
-    return f"{', '.join(others)} {last} {end}"
+def join_words(words: Iterable[str], conjunction: str) -> str:
+    """Return the words as an enumeration: `a, b and c`."""
+    *others, last = words
+    return f"{', '.join(others)} {conjunction} {last}"

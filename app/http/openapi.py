@@ -1,4 +1,4 @@
-"""The OpenAPI document, and the pages that show it without a request to any other host."""
+"""The OpenAPI document, Swagger UI from local files, and the descriptions of problem types."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -18,33 +18,41 @@ from app.http.problems import PROBLEM_MEDIA_TYPE, ProblemDetail
 from app.http.responses import cacheable_response, json_bytes
 
 DESCRIPTION = """
-A register of **sourced claims**: figures that sources contradict each other on, kept side by side with who said it,
-when, where it can be read, what exactly it counts and how far it can be trusted. Nothing is merged, averaged or picked.
+A register of **sourced claims**: contested figures, each with its source, date, documents, exact definition and
+confidence. Claims of different sources are shown side by side. Nothing is merged, averaged or picked.
 
-Start with [the questions](/v1/topics), look at one of them
-[side by side](/v1/topics/russian-casualties/side-by-side), or take
-[its claims as a file](/v1/topics/russian-casualties/claims.csv) into a spreadsheet. Reading needs no key.
-Every list is also served as CSV and NDJSON, under the suffixes `.csv` and `.ndjson`. Errors are problem details
+Start with [the topics](/v1/topics), compare the sources of one topic
+[side by side](/v1/topics/russian-casualties/side-by-side), or open
+[its claims as a CSV file](/v1/topics/russian-casualties/claims.csv) in a spreadsheet. Reading needs no API key.
+Every list is also available as CSV and NDJSON, with the suffixes `.csv` and `.ndjson`. Errors are problem details
 (RFC 9457) with a hint.
 """
 
 TAGS = [
-    {"name": "topics", "description": "The questions that people ask, and what sources answer, side by side."},
-    {"name": "claims", "description": "Who said what, when, where it can be read, and how far it can be trusted."},
-    {"name": "sources", "description": "Who makes or relays claims, and the documents they are read in."},
-    {"name": "vocabulary", "description": "Categories, subjects, places, and the words of the contract."},
-    {"name": "imports", "description": "Files of claims, and of any other shape, taken in by a mapping."},
-    {"name": "changes", "description": "What changed, in order: to follow, to mirror, to subscribe to."},
-    {"name": "operation", "description": "How the service is."},
+    {"name": "topics", "description": "The questions that people ask, and the positions of the sources side by side."},
+    {"name": "claims", "description": "Claims with their source, date, documents, assessments and relations."},
+    {
+        "name": "sources",
+        "description": "The sources that make or relay claims, and the documents in which claims can be read.",
+    },
+    {"name": "vocabulary", "description": "Categories, subjects, places, and the enumerations of the API."},
+    {"name": "imports", "description": "Imports of claims files, and of other files by a mapping."},
+    {"name": "changes", "description": "The change log as pages, as a stream and as feeds."},
+    {"name": "operation", "description": "Health checks and metrics."},
 ]
 
 EXAMPLES_DIRECTORY = Path(__file__).parent / "examples"
-"""`bodies.json` holds a request for each input schema, `answers.json` what the starter register answers: the file is
-written by `make openapi`."""
+"""`bodies.json` has a request body for each input schema, `answers.json` responses of the starter register.
+
+`make openapi` writes `answers.json`.
+"""
 
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI 3.1 document: one problem schema for all errors, and no error that cannot happen."""
+    """Return the OpenAPI 3.1 document.
+
+    All errors are the `default` response with one problem schema, in place of FastAPI's 422 responses.
+    """
     if app.openapi_schema:
         return app.openapi_schema
     document = get_openapi(
@@ -66,7 +74,7 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         orjson.loads((EXAMPLES_DIRECTORY / name).read_bytes()) for name in ("bodies.json", "answers.json")
     )
     problem = {
-        "description": "What is wrong, where, and what would work.",
+        "description": "The errors of the request with their locations, and how to correct them.",
         "content": {
             PROBLEM_MEDIA_TYPE: {
                 "schema": {"$ref": "#/components/schemas/ProblemDetail"},
@@ -86,12 +94,12 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
 
 
 def _simplify_parameter(parameter: dict[str, Any]) -> None:
-    """A parameter is there or not, and never null; what has to be there is filled in when somebody tries it."""
+    """Remove `null` from the schema of a parameter, and give a required one an example for Swagger UI."""
     schema = parameter["schema"]
-    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
-    if len(kinds) == 1:
+    alternatives = [alternative for alternative in schema.get("anyOf", []) if alternative != {"type": "null"}]
+    if len(alternatives) == 1:
         del schema["anyOf"]
-        parameter["schema"] = schema | kinds[0]
+        parameter["schema"] = schema | alternatives[0]
     if parameter["required"]:
         parameter["example"] = schema["examples"][0]
 
@@ -99,25 +107,25 @@ def _simplify_parameter(parameter: dict[str, Any]) -> None:
 def _add_examples(
     operation: dict[str, Any], schemas: dict[str, Any], bodies: dict[str, Any], answers: dict[str, Any]
 ) -> None:
-    """Put real examples into an operation: a body that the starter register takes, and what it answers."""
+    """Add examples to an operation: a valid request body, and responses of the starter register."""
     if example := bodies.get(operation["operationId"]):
         operation["requestBody"]["content"]["text/csv"]["example"] = example
     elif body := operation.get("requestBody"):
-        given = body["content"][JSON_MEDIA_TYPE]
-        name = given["schema"].get("$ref", "").rpartition("/")[2]
-        given["example"] = bodies.get(name) or _minimal_example(schemas[name], schemas)
-    answered = answers.get(operation["operationId"].removesuffix("_file"), {})
+        json_content = body["content"][JSON_MEDIA_TYPE]
+        name = json_content["schema"].get("$ref", "").rpartition("/")[2]
+        json_content["example"] = bodies.get(name) or _minimal_example(schemas[name], schemas)
+    response_examples = answers.get(operation["operationId"].removesuffix("_file"), {})
     for response in operation["responses"].values():
         for media_type, content in response.get("content", {}).items():
-            # FastAPI describes the events of a stream in a word of OpenAPI 3.2, which a 3.1 document may not have.
+            # FastAPI describes the events of a stream with a keyword of OpenAPI 3.2, which 3.1 does not allow.
             if content.pop("itemSchema", None):
                 content["schema"] = {"type": "string"}
-            if media_type in answered:
-                content["example"] = answered[media_type]
+            if media_type in response_examples:
+                content["example"] = response_examples[media_type]
 
 
-def _minimal_example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever JSON can say
-    """The smallest body that a schema takes: its required fields, each with its own example."""
+def _minimal_example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the smallest valid body of a schema: its required fields with their examples."""
     if reference := schema.get("$ref"):
         return _minimal_example(schemas[reference.rpartition("/")[2]], schemas)
     if examples := schema.get("examples"):
@@ -127,7 +135,7 @@ def _minimal_example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:  #
 
 
 def add_documentation_routes(app: FastAPI) -> None:
-    """Serve `/openapi.json` and `/docs`."""
+    """Serve `/openapi.json`, `/docs` and `/problems/{code}`, and redirect `/` to `/docs`."""
 
     def read_openapi(request: Request) -> Response:
         return cacheable_response(request, json_bytes(build_openapi(app)), JSON_MEDIA_TYPE)
@@ -142,20 +150,20 @@ def add_documentation_routes(app: FastAPI) -> None:
             swagger_ui_parameters={"docExpansion": "list", "defaultModelsExpandDepth": -1, "tryItOutEnabled": True},
         )
 
-    def go_to_docs() -> Response:
+    def redirect_to_docs() -> Response:
         return RedirectResponse("/docs")
 
     def read_problem(code: str, request: Request) -> Response:
-        kind = known_problems().get(code)
-        if kind is None:
+        problem = known_problems().get(code)
+        if problem is None:
             raise NotFound(f"There is no problem `{code}`.", hint=suggest_nearest(code, known_problems()))
-        told = {"code": kind.code, "status": kind.status, "title": kind.title, "meaning": kind.__doc__}
-        return cacheable_response(request, json_bytes(told), JSON_MEDIA_TYPE)
+        document = {"code": problem.code, "status": problem.status, "title": problem.title, "meaning": problem.__doc__}
+        return cacheable_response(request, json_bytes(document), JSON_MEDIA_TYPE)
 
-    # The `type` of a problem is an address, and addresses should lead somewhere.
+    # RFC 9457 recommends that the `type` of a problem resolves to its description.
     app.add_api_route("/problems/{code}", read_problem, include_in_schema=False)
     app.add_api_route("/openapi.json", read_openapi, include_in_schema=False)
     app.add_api_route("/docs", show_docs, include_in_schema=False)
-    app.add_api_route("/", go_to_docs, include_in_schema=False)
-    # The files of Swagger UI come with a package: FastAPI's own page would load them from another host.
+    app.add_api_route("/", redirect_to_docs, include_in_schema=False)
+    # Serve the files of Swagger UI from a package; FastAPI's default page loads them from another host.
     app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_swagger") / "resources")))

@@ -1,4 +1,4 @@
-"""Lists in pages: the limit, the keyset cursor, and the order in which unknown values come last."""
+"""Pagination: page parameters, page metadata, and pages of short lists."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,60 +20,65 @@ DEFAULT_LIMIT = 50
 AsOf = Annotated[
     RegisterState | None,
     Query(
-        description="The register as it stood at this time, or at `seq:N`; as it stands if not given.",
+        description="The register as of this time or `seq:N`. Default: the current state.",
         examples=["seq:1234"],
     ),
 ]
-"""The state of the register that a single resource is read in."""
+"""The state of the register for a read of a single resource."""
 
 
 class PageQuery(BaseModel):
-    """What every list takes."""
+    """The query parameters of every list."""
 
     limit: int | None = Field(
         default=None,
         ge=1,
         le=MAX_LIMIT,
-        description=f"How many rows: {DEFAULT_LIMIT} in JSON if not given, at most {MAX_LIMIT}. A file has all rows.",
+        description=f"Maximum number of rows, up to {MAX_LIMIT}. Default: {DEFAULT_LIMIT} in JSON, all rows in a file.",
         examples=[50],
     )
     cursor: str | None = Field(
         default=None,
         max_length=600,
-        description="Where to go on: `meta.next_cursor` of the page before.",
+        description="The start of the page: `meta.next_cursor` of the previous page.",
         examples=["WyJzbHVnIixudWxsLCJjc2lzIl0"],
     )
     recorded_as_of: RegisterState | None = Field(
         default=None,
-        description="The register as it stood at this time, or at `seq:N`; as it stands if not given.",
+        description="The register as of this time or `seq:N`. Default: the current state.",
         examples=["seq:1234"],
     )
     total: bool = Field(
-        default=False, description="Whether to count all rows that match, as `meta.total`.", examples=[True]
+        default=False, description="Whether to return the number of all matching rows as `meta.total`.", examples=[True]
     )
 
 
 class Meta(Output):
-    """What a page says of itself."""
+    """Metadata of a page."""
 
-    count: int = Field(description="Rows on this page.", examples=[50])
+    count: int = Field(description="The number of rows of this page.", examples=[50])
     next_cursor: str | None = Field(
-        description="Send it as `cursor` for the next page; null on the last.",
+        description="The `cursor` of the next page; null on the last page.",
         examples=["WyJzbHVnIixudWxsLCJjc2lzIl0"],
     )
-    seq: int = Field(description="The state of the register that was read.", examples=[1234])
+    seq: int = Field(description="The sequence number of the register state that was read.", examples=[1234])
 
 
 class PageLinks(Output):
-    """Where this page and the next one are."""
+    """Links of a page."""
 
-    self: str = Field(description="This page.", examples=["/v1/claims?limit=50"])
-    next: str | None = Field(description="The next page; null on the last.", examples=["/v1/claims?limit=50&cursor=W…"])
+    self: str = Field(description="The address of this page.", examples=["/v1/claims?limit=50"])
+    next: str | None = Field(
+        description="The address of the next page; null on the last page.", examples=["/v1/claims?limit=50&cursor=W…"]
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list: its rows, ready to be sent, where the next page begins, and what they rest on."""
+    """One page of a list: its rows, the cursor of the next page, and the scope for the response cache.
+
+    The rows are in `rows`, or rendered in `json_rows` or `lines`.
+    """
 
     rows: list[dict[str, Any]]
     seq: int
@@ -81,19 +86,19 @@ class Page:
     total: int | None = None
     cache_scope: CacheScope | None = None
     json_rows: Sequence[str] | None = None
-    """The rows as JSON, where the database has written them already; `rows` is empty then."""
+    """The rows as JSON texts, if they are rendered already; `rows` is empty then."""
     lines: bytes | None = None
-    """The rows as they stand in a file, in the same way."""
+    """The rows as lines of a file, if they are rendered already; `rows` is empty then."""
 
 
 def paginate_list(rows: Sequence[dict[str, Any]], query: PageQuery, seq: int, key: str = "id") -> Page:
-    """One page of a list that is short enough to be read whole; `key` tells its rows apart."""
+    """Return one page of a list that is read completely. `key` is the unique field of its rows."""
     start = 0
     if query.cursor is not None:
         keys = [row[key] for row in rows]
-        _known, _value, last = read_cursor(Order("list", literal("")), query.cursor)
+        _has_value, _value, last = read_cursor(Order("list", literal("")), query.cursor)
         if last not in keys:
-            raise InvalidCursor("The row that this cursor stands behind is gone.", hint="start from the first page")
+            raise InvalidCursor("The row of this cursor no longer exists.", hint="start from the first page")
         start = keys.index(last) + 1
     page = list(rows[start : start + (query.limit or DEFAULT_LIMIT)])
     more = start + len(page) < len(rows)

@@ -1,4 +1,4 @@
-"""Responses that clients and caches can revalidate."""
+"""Responses with an ETag, which clients and caches can revalidate."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,13 +13,13 @@ from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.serializers import JSON_OPTIONS
 
 SHARED_CACHE_CONTROL = "public, max-age=0, s-maxage=1"
-"""Every client asks again whether its copy still holds; a cache that many share may answer for a second by itself."""
+"""Clients revalidate before each use; a shared cache may serve its copy for one second without revalidation."""
 
 
 def is_not_modified(request: Request, etag: str) -> bool:
-    """Whether the client says that it holds the answer called `etag`."""
-    asked = request.headers.get("if-none-match")
-    return asked is not None and etag_matches(asked, etag)
+    """Return whether `If-None-Match` of the request includes `etag`."""
+    if_none_match = request.headers.get("if-none-match")
+    return if_none_match is not None and etag_matches(if_none_match, etag)
 
 
 def cacheable_response(
@@ -30,28 +30,37 @@ def cacheable_response(
     tag: str = "",
     status: int = 200,
     headers: Mapping[str, str] | None = None,
-    basis: CacheScope | None = None,
+    cache_scope: CacheScope | None = None,
 ) -> Response:
-    """`body` with its ETag (beginning with `tag`). With a `basis` it may be kept and sent again: see `app/front.py`.
+    """Return a response with an ETag.
 
-    The front door makes it a 304 for a client that has these bytes already.
+    `ResponseCacheMiddleware` turns it into a 304 if the client has the same ETag.
+
+    Args:
+        request: The request.
+        body: The body.
+        media_type: The `Content-Type`.
+        tag: The prefix of the ETag.
+        status: The HTTP status.
+        headers: Further headers.
+        cache_scope: The records that the response depends on. Without it the response is not cached.
     """
     etag = f'"{tag}{digest(media_type.encode(), body)}"'
-    kept = {
+    response_headers = {
         "ETag": etag,
-        "Cache-Control": SHARED_CACHE_CONTROL if basis else "no-cache",
+        "Cache-Control": SHARED_CACHE_CONTROL if cache_scope else "no-cache",
         "Vary": "Accept",
         **(headers or {}),
     }
-    if basis is not None:
-        request.state.cache_scope = basis
-        if basis.surrogate_keys:
-            kept["Surrogate-Key"] = " ".join(basis.surrogate_keys)
-    return Response(body, status_code=status, media_type=media_type, headers=kept)
+    if cache_scope is not None:
+        request.state.cache_scope = cache_scope
+        if cache_scope.surrogate_keys:
+            response_headers["Surrogate-Key"] = " ".join(cache_scope.surrogate_keys)
+    return Response(body, status_code=status, media_type=media_type, headers=response_headers)
 
 
-def json_bytes(content: Any) -> bytes:  # noqa: ANN401 - whatever JSON can say
-    """`content` as JSON: times in UTC with `Z`."""
+def json_bytes(content: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """Return `content` as JSON, with times in UTC with `Z`."""
     return orjson.dumps(content, option=JSON_OPTIONS)
 
 
@@ -62,9 +71,9 @@ def json_response(
     tag: str = "",
     status: int = 200,
     headers: Mapping[str, str] | None = None,
-    basis: CacheScope | None = None,
+    cache_scope: CacheScope | None = None,
 ) -> Response:
-    """A single resource: its bare object, as JSON."""
+    """Return a single resource as a JSON object without an envelope."""
     return cacheable_response(
-        request, json_bytes(document), JSON_MEDIA_TYPE, tag=tag, status=status, headers=headers, basis=basis
+        request, json_bytes(document), JSON_MEDIA_TYPE, tag=tag, status=status, headers=headers, cache_scope=cache_scope
     )

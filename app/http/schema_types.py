@@ -1,4 +1,4 @@
-"""What request and response schemas are made of: their two bases and the kinds of text that the register takes."""
+"""Base classes of request and response models, and types of their fields."""
 
 import re
 from datetime import UTC, date, datetime
@@ -11,26 +11,26 @@ SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 
 class Input(BaseModel):
-    """A request body: a field that it does not have is refused."""
+    """A request body. Unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
 class Output(BaseModel):
-    """An answer: every field is always there, null where nothing is known."""
+    """A response. Every field is present; null means unknown or not applicable."""
 
     model_config = ConfigDict(frozen=True)
 
 
 def _refuse_nul(text: str) -> str:
-    """Refuse what PostgreSQL cannot store, and control characters that no printed figure has."""
+    """Reject NUL characters, which PostgreSQL cannot store."""
     if "\0" in text:
         raise PydanticCustomError("text_nul", "Contains a NUL character, which cannot be stored")
     return text
 
 
-def _refuse_other_dates(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
-    """Dates are text like 2025-06-12; Pydantic would also take numbers, times and much else."""
+def _refuse_other_dates(value: Any) -> Any:  # noqa: ANN401 - unvalidated input
+    """Accept only days like 2025-06-12. Pydantic by itself also accepts numbers, times and other formats."""
     if isinstance(value, str):
         if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value):
             raise PydanticCustomError("date_format", "Expected a day like 2025-06-12")
@@ -51,22 +51,22 @@ def _format_utc(value: datetime) -> str:
 
 
 Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN, max_length=80)]
-"""A natural key: small letters, digits and single hyphens."""
+"""A natural key: lowercase letters, digits and single hyphens."""
 
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=300), AfterValidator(_refuse_nul)]
-"""A name or a title."""
+"""A name or a title, of at most 300 characters."""
 
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=5_000), AfterValidator(_refuse_nul)]
-"""A quote, a note, a rationale."""
+"""A quote, a note or a rationale, of at most 5,000 characters."""
 
 WebAddress = Annotated[
     str, StringConstraints(pattern=r"^https?://[^\s/]+[^\s]*$", max_length=2_000), AfterValidator(_refuse_nul)
 ]
-"""A link that can be opened."""
+"""An HTTP or HTTPS URL."""
 
 
 def _normalize_state(text: str) -> str:
-    """`seq:N`, or a time that is made a time in UTC."""
+    """Return `seq:N` unchanged, and a time in UTC; a time without a zone is taken as UTC."""
     if re.fullmatch(r"seq:[0-9]{1,18}", text):
         return text
     try:
@@ -86,4 +86,4 @@ Day = Annotated[date, BeforeValidator(_refuse_other_dates)]
 """A day as YYYY-MM-DD."""
 
 UtcTime = Annotated[datetime, AfterValidator(_to_utc), PlainSerializer(_format_utc, return_type=str, when_used="json")]
-"""A time in UTC, written with `Z`. One that is given without a zone is taken as UTC."""
+"""A time in UTC, serialized with `Z`. A time without a zone is taken as UTC."""

@@ -1,4 +1,4 @@
-"""From rows to the bytes of a file: the columns of a flat row, and how each format writes what it is given."""
+"""Serializers: rows as CSV and NDJSON, nested or as flat rows with columns."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ import orjson
 RowDict = dict[str, Any]
 
 JSON_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
-"""How JSON is written everywhere: times in UTC with `Z`."""
+"""The JSON options of all responses: times in UTC with `Z`."""
 
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 """Characters with which a spreadsheet formula can begin; CSV guards such cells with an apostrophe."""
@@ -20,7 +20,7 @@ FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True)
 class FlatColumn:
-    """One column of a flat row: its name, the path to its value in the nested one, its type and what it means."""
+    """A column of a flat row: its name, the path of its value in the nested row, its type and description."""
 
     name: str
     path: tuple[str, ...]
@@ -28,31 +28,31 @@ class FlatColumn:
     description: str
     example: Any = None
 
-    def value(self, row: RowDict) -> Any:  # noqa: ANN401 - as the type says
-        """The value in `row`; None where a part of the path is missing."""
-        found: Any = row
+    def value(self, row: RowDict) -> Any:  # noqa: ANN401 - the type varies by column
+        """Return the value of the column in `row`; None if a part of the path is missing."""
+        value: Any = row
         for step in self.path:
-            if isinstance(found, list):
-                found = found[0] if found else None
-            if found is None:
+            if isinstance(value, list):
+                value = value[0] if value else None
+            if value is None:
                 return None
-            found = found.get(step)  # a tombstone has lost most of them
-        return found
+            value = value.get(step)  # a tombstone lacks most fields
+        return value
 
 
 @dataclass(frozen=True, slots=True)
 class RowLayout:
-    """How each row is written: nested JSON (no columns), or flat, as JSON or as a line of CSV."""
+    """The layout of serialized rows: nested JSON if there are no columns, else flat JSON or CSV."""
 
     columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """The name of each, and the path to its value."""
+    """The name of each column, and the path of its value."""
     is_csv: bool = False
     is_file: bool = False
-    """Whether for a file, of which rows are written many at once."""
+    """Whether the rows are lines of a file, rendered many at once."""
 
     @classmethod
     def from_columns(cls, columns: Iterable[FlatColumn], *, csv: bool = False, file: bool = False) -> "RowLayout":
-        """The layout with these columns, if any."""
+        """Return the layout for these columns; nested JSON if there are none."""
         return cls(tuple((column.name, column.path) for column in columns), csv, file)
 
 
@@ -61,11 +61,11 @@ NESTED_LAYOUT = RowLayout()
 
 @dataclass(frozen=True, slots=True)
 class FileWriter:
-    """A format in which a list is one file, written a batch of rows at a time.
+    """A file format of lists, written in batches of rows.
 
-    A format that `is_flat` always needs columns; in any other a row without columns stays as nested as in JSON.
-    `write_header` begins the file, even one without rows; `byte_order_mark` precedes it if `bom` asks for one. A row
-    that the database has rendered already still lacks its `row_end`.
+    A format that `is_flat` needs columns. In any other, rows without columns stay nested as in JSON. `write_header`
+    returns the start of the file, even if it has no rows; `byte_order_mark` precedes it on request. `row_end` follows
+    each row that the database rendered.
     """
 
     media_type: str
@@ -77,12 +77,12 @@ class FileWriter:
 
 
 def flatten_rows(rows: list[RowDict], columns: Sequence[FlatColumn]) -> list[RowDict]:
-    """`rows` on one level of `columns`; as they are where there are none."""
+    """Return `rows` as flat rows with `columns`; unchanged if there are no columns."""
     return [{column.name: column.value(row) for column in columns} for row in rows] if columns else rows
 
 
 def csv_cell(value: Any) -> str:  # noqa: ANN401 - one case for each type of column
-    """One CSV cell. Empty means unknown; text that a spreadsheet would run as a formula is guarded with `'`."""
+    """Return a value as a CSV cell. Empty means unknown. Text that a spreadsheet would run as a formula gets a `'`."""
     match value:
         case None:
             return ""
@@ -102,9 +102,9 @@ def csv_cell(value: Any) -> str:  # noqa: ANN401 - one case for each type of col
 
 
 def _csv_bytes(lines: Iterable[Iterable[str]]) -> bytes:
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\r\n").writerows(lines)
-    return written.getvalue().encode()
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\r\n").writerows(lines)
+    return buffer.getvalue().encode()
 
 
 CSV = FileWriter(
@@ -115,7 +115,7 @@ CSV = FileWriter(
     row_end="\r\n",
     byte_order_mark="\ufeff".encode(),
 )
-"""RFC 4180: CRLF, and the header is always there."""
+"""CSV as in RFC 4180: lines end with CRLF. A file without rows has a header."""
 
 NDJSON = FileWriter(
     media_type="application/x-ndjson",
@@ -126,4 +126,4 @@ NDJSON = FileWriter(
     ),
     row_end="\n",
 )
-"""One JSON object a line, each ended by a line feed: a list without rows is a file without bytes."""
+"""One JSON object per line, each followed by a line feed. A list without rows is an empty file."""

@@ -1,4 +1,4 @@
-"""References for bibliographies: the document that a claim was read in and our record of it, as CSL-JSON and BibTeX."""
+"""References for bibliographies: the document of a claim and its record in the register, as CSL-JSON and BibTeX."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -33,13 +33,13 @@ _BIBTEX_ESCAPES: Final = {
 }
 
 
-def build_document_item(card: JsonObject, names: ClaimNames, cited: ClaimText) -> CslItem | None:
-    """The document that the sentence leads to, as a CSL item; the sentence is its note.
+def build_document_item(claim: JsonObject, names: ClaimNames, text: ClaimText) -> CslItem | None:
+    """Return the document that the sentence cites as a CSL item, with the sentence as its note.
 
-    Type and variables are those of the CSL input schema 1.0.2. An author is given only where the claimant published
-    the document: who relays a claim is not its author, and who makes it did not write the report.
+    Types and variables follow the CSL input schema 1.0.2. The item has an author only if the claimant published the
+    document: otherwise the claimant did not write the report, and the publisher did not make the claim.
     """
-    citation = cited.citation
+    citation = text.citation
     if citation is None:
         return None
     document = citation["document"]
@@ -49,7 +49,7 @@ def build_document_item(card: JsonObject, names: ClaimNames, cited: ClaimText) -
         "id": f"document-{document['id']}",
         "type": _choose_csl_type(publisher, original=original, online=document["url"] is not None),
         "title": collapse_whitespace(document["title"]),
-        "author": [{"literal": collapse_whitespace(names.find_source(card["source"]["slug"]).name)}]
+        "author": [{"literal": collapse_whitespace(names.find_source(claim["source"]["slug"]).name)}]
         if original
         else None,
         "container-title": collapse_whitespace(publisher.name) if publisher else None,
@@ -57,32 +57,32 @@ def build_document_item(card: JsonObject, names: ClaimNames, cited: ClaimText) -
         "URL": document["url"],
         "archive_location": document["archive_url"],
         "language": document["language"],
-        "note": cited.sentence,
+        "note": text.sentence,
     }
     return {name: value for name, value in item.items() if value is not None}
 
 
-def build_record_item(card: JsonObject, cited: ClaimText, address: str) -> CslItem:
-    """Our record of the claim, dated to its revision, as a CSL item. `address` is empty where it has no public one."""
+def build_record_item(claim: JsonObject, text: ClaimText, address: str) -> CslItem:
+    """Return the record of the claim as a CSL item, dated to its revision. `address` is "" without a public URL."""
     item: CslItem = {
-        "id": f"claim-{card['id']}",
+        "id": f"claim-{claim['id']}",
         "type": "entry",
-        "title": cited.short_form,
+        "title": text.short_form,
         "container-title": REGISTER_NAME,
-        "version": f"revision {card['revision']}",
-        "issued": _csl_date(card["recorded_at"].date()),
+        "version": f"revision {claim['revision']}",
+        "issued": _csl_date(claim["recorded_at"].date()),
         "URL": address,
         "language": "en",
-        "note": cited.sentence,
+        "note": text.sentence,
     }
     return {name: value for name, value in item.items() if value}
 
 
 def _choose_csl_type(publisher: SourceDetails | None, *, original: bool, online: bool) -> str:
-    found = _CSL_TYPES.get(publisher.kind, "") if publisher else ""
-    if found == "report" and not original:
-        found = ""
-    return found or ("webpage" if online else "document")
+    csl_type = _CSL_TYPES.get(publisher.kind, "") if publisher else ""
+    if csl_type == "report" and not original:
+        csl_type = ""
+    return csl_type or ("webpage" if online else "document")
 
 
 def _csl_date(day: date | None) -> CslItem | None:
@@ -90,9 +90,9 @@ def _csl_date(day: date | None) -> CslItem | None:
 
 
 def format_bibtex(items: Sequence[CslItem]) -> str:
-    """The same items as BibTeX entries, in UTF-8.
+    """Return CSL items as BibTeX entries, in UTF-8.
 
-    `@misc` has no required field: a report without a known author or day stays one.
+    The entries are `@misc`, which has no required field, because author and day may be unknown.
     """
     return "\n".join(_format_entry(item) for item in items)
 
@@ -101,7 +101,7 @@ def _format_entry(item: Mapping[str, Any]) -> str:
     issued = date(*item["issued"]["date-parts"][0]) if "issued" in item else None
     fields = {
         "title": f"{{{escape_bibtex(item['title'])}}}",
-        # Twice in braces: a body is not a person with a first and a last name.
+        # Double braces: BibTeX would split the name of an organisation into first and last name.
         "author": f"{{{escape_bibtex(item['author'][0]['literal'])}}}" if "author" in item else "",
         "howpublished": escape_bibtex(item.get("container-title", "")),
         "edition": escape_bibtex(item.get("version", "")),
@@ -119,37 +119,37 @@ def _format_entry(item: Mapping[str, Any]) -> str:
 
 def _citation_key(item: Mapping[str, Any], issued: date | None) -> str:
     kind, _, id_ = str(item["id"]).partition("-")
-    named = re.sub(r"[^a-z0-9]+", "", item.get("container-title", "").casefold().encode("ascii", "ignore").decode())
-    return "-".join(part for part in (named or kind, str(issued.year) if issued else "nd", id_[-12:]) if part)
+    container = re.sub(r"[^a-z0-9]+", "", item.get("container-title", "").casefold().encode("ascii", "ignore").decode())
+    return "-".join(part for part in (container or kind, str(issued.year) if issued else "nd", id_[-12:]) if part)
 
 
 def escape_bibtex(text: str) -> str:
-    """Text for a BibTeX field: what TeX would take as a command is spelled out, and braces stay balanced.
+    """Escape text for a BibTeX field: characters with a meaning in TeX become commands.
 
-    BibTeX counts braces behind a backslash too, so that an escaped brace would still end the field.
+    Braces become commands too, because BibTeX counts a brace after a backslash, which could end the field.
     """
     return "".join(_BIBTEX_ESCAPES.get(character, character) for character in collapse_whitespace(text))
 
 
 def _escape_url(url: str) -> str:
-    """An address for a `url` field, which is read as it stands: only what would end the field is percent-encoded."""
+    """Percent-encode the characters of a URL that could end a BibTeX field. BibTeX reads the others verbatim."""
     return url.replace("\\", "%5C").replace("{", "%7B").replace("}", "%7D")
 
 
-def list_caveats(card: JsonObject, names: ClaimNames, cited: ClaimText) -> list[str]:
-    """What the sentence has no room for: links of the chain that were not seen, other outlets' slips, the note."""
-    found = []
-    if cited.citation is not None and cited.citation["gap"]:
-        found.append(cited.citation["gap"])
-    for citation in card["citations"]:
+def list_caveats(claim: JsonObject, names: ClaimNames, text: ClaimText) -> list[str]:
+    """Return the limits that the sentence does not state: unchecked links, reports of other outlets, and the note."""
+    caveats = []
+    if text.citation is not None and text.citation["gap"]:
+        caveats.append(text.citation["gap"])
+    for citation in claim["citations"]:
         publisher = citation["document"]["publisher"]
-        if citation is cited.citation or publisher is None:
+        if citation is text.citation or publisher is None:
             continue
         outlet = capitalize_first(mention_source(names.find_source(publisher)).text)
         if citation["withdrawn_on"] is not None:
-            found.append(f"{outlet} took its report back on {format_day(citation['withdrawn_on'])}.")
+            caveats.append(f"{outlet} took its report back on {format_day(citation['withdrawn_on'])}.")
         elif citation["fidelity"] == "distorted":
-            found.append(f"{outlet} changes the figure or what it means. {citation['gap'] or ''}".strip())
-    if card["note"]:
-        found.append(card["note"])
-    return [collapse_whitespace(text) for text in found]
+            caveats.append(f"{outlet} changes the figure or what it means. {citation['gap'] or ''}".strip())
+    if claim["note"]:
+        caveats.append(claim["note"])
+    return [collapse_whitespace(caveat) for caveat in caveats]

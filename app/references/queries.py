@@ -1,4 +1,4 @@
-"""What a citation needs beside the claim: the names of everything that it refers to, and the state that they make."""
+"""Reads a claim for a citation: the claim, the names of the records that it refers to, and its text."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -31,128 +31,138 @@ from app.sentences.sentence import ClaimNames, ClaimText, write_claim_text
 
 @dataclass(frozen=True, slots=True)
 class CitableClaim:
-    """A claim with its names, put into words; `state` is the last change among everything that the words rest on.
+    """A claim with the names of its records, its text, and the state of the register that it was read in."""
 
-    `head` is the last change of the register when it was read.
-    """
-
-    card: ResponseObject
+    claim: ResponseObject
     names: ClaimNames
     text: ClaimText
-    state: int
+    content_seq: int
+    """The latest change of any record that the text depends on."""
     known_on: date | None
-    head: int
+    register_seq: int
+    """The latest change of the register."""
 
 
-def read_citable_claim(session: Session, id_: str, view: Snapshot) -> CitableClaim:
-    """A claim, ready to be cited. Raises `NotFound`, or `Removed` with the tombstone."""
-    card = read_claim(session, id_, view)
-    category, components, newest = _read_category_names(session, card["category"], view)
+def read_citable_claim(session: Session, id_: str, snapshot: Snapshot) -> CitableClaim:
+    """Return a claim with its names and text. Raises `NotFound`, or `Removed` with the tombstone."""
+    claim = read_claim(session, id_, snapshot)
+    category, components, latest_seq = _read_category_names(session, claim["category"], snapshot)
     seqs = [
-        card["seq"],
-        newest,
-        _latest_document_seq(session, card, view),
-        *_latest_annotation_seqs(session, card, view),
+        claim["seq"],
+        latest_seq,
+        _latest_document_seq(session, claim, snapshot),
+        *_latest_annotation_seqs(session, claim, snapshot),
     ]
-    subjects, newest = _read_names(
-        session, SubjectVersion, [card["subject"], *card["includes"], *card["excludes"], _base_slug(card)], view
+    subjects, latest_seq = _read_names(
+        session, SubjectVersion, [claim["subject"], *claim["includes"], *claim["excludes"], _base_slug(claim)], snapshot
     )
-    seqs.append(newest)
-    places, newest = _read_names(session, PlaceVersion, [card["place"]], view)
-    seqs.append(newest)
-    disputed, newest = _find_disputed_sources(session, card, view)
-    seqs.append(newest)
-    told = [(cited["document"]["publisher"], *cited["via"]) for cited in card["citations"]]
-    slugs = {card["source"]["slug"], *disputed, *(slug for group in told for slug in group if slug)}
-    sources, newest = _read_sources(session, slugs, view)
-    seqs.append(newest)
+    seqs.append(latest_seq)
+    places, latest_seq = _read_names(session, PlaceVersion, [claim["place"]], snapshot)
+    seqs.append(latest_seq)
+    disputed, latest_seq = _find_disputed_sources(session, claim, snapshot)
+    seqs.append(latest_seq)
+    chains = [(citation["document"]["publisher"], *citation["via"]) for citation in claim["citations"]]
+    slugs = {claim["source"]["slug"], *disputed, *(slug for chain in chains for slug in chain if slug)}
+    sources, latest_seq = _read_sources(session, slugs, snapshot)
+    seqs.append(latest_seq)
     names = ClaimNames(category, components, subjects, places, sources, disputed)
     return CitableClaim(
-        card, names, write_claim_text(card, names, view.known_on), max(seqs), view.known_on, view.latest_seq
+        claim,
+        names,
+        write_claim_text(claim, names, snapshot.known_on),
+        max(seqs),
+        snapshot.known_on,
+        snapshot.latest_seq,
     )
 
 
-def _base_slug(card: ResponseObject) -> str:
-    return card["figure"]["relative_to"] or ""
+def _base_slug(claim: ResponseObject) -> str:
+    return claim["figure"]["relative_to"] or ""
 
 
-def _read_category_names(session: Session, slug: str, view: Snapshot) -> tuple[str, tuple[str, ...] | None, int]:
+def _read_category_names(session: Session, slug: str, snapshot: Snapshot) -> tuple[str, tuple[str, ...] | None, int]:
     columns = columns_of(CategoryVersion)
-    wanted = (columns.name, columns.components, columns.seq)
-    row = session.execute(select(*wanted).where(columns.slug == slug, view.contains(CategoryVersion))).first()
+    fields = (columns.name, columns.components, columns.seq)
+    row = session.execute(select(*fields).where(columns.slug == slug, snapshot.contains(CategoryVersion))).first()
     if row is None:
         return slug, (), 0
     if row.components is None:
         return row.name, None, row.seq
     parts = [part for part in row.components if part != slug]
-    known, newest = _read_names(session, CategoryVersion, parts, view)
-    return row.name, tuple(known.get(part, part) for part in parts), max(row.seq, newest)
+    names, latest_seq = _read_names(session, CategoryVersion, parts, snapshot)
+    return row.name, tuple(names.get(part, part) for part in parts), max(row.seq, latest_seq)
 
 
 def _read_names(
-    session: Session, table: type[Version], slugs: Iterable[str], view: Snapshot
+    session: Session, table: type[Version], slugs: Iterable[str], snapshot: Snapshot
 ) -> tuple[dict[str, str], int]:
-    """Slug → name, and the last change among them."""
+    """Return the names by slug, and the latest `seq` of the records."""
     columns = columns_of(table)
-    wanted = select(columns.slug, columns.name, columns.seq)
-    rows = session.execute(wanted.where(columns.slug.in_(set(slugs)), view.contains(table))).all()
+    statement = select(columns.slug, columns.name, columns.seq)
+    rows = session.execute(statement.where(columns.slug.in_(set(slugs)), snapshot.contains(table))).all()
     return {row.slug: row.name for row in rows}, max((row.seq for row in rows), default=0)
 
 
-def _read_sources(session: Session, slugs: Iterable[str], view: Snapshot) -> tuple[dict[str, SourceDetails], int]:
-    """Slug → source, each with the one that it speaks for."""
-    rows = _read_source_rows(session, slugs, view)
-    # Whom somebody speaks for is said in one step; nobody speaks for a spokesman.
-    spoken = {row.speaks_for for row in rows if row.speaks_for} - {row.slug for row in rows}
-    rows += _read_source_rows(session, spoken, view)
-    plain = {row.slug: SourceDetails(row.slug, row.name, str(row.kind), row.anonymous) for row in rows}
-    sources = {row.slug: replace(plain[row.slug], speaks_for=plain.get(row.speaks_for)) for row in rows}
+def _read_sources(session: Session, slugs: Iterable[str], snapshot: Snapshot) -> tuple[dict[str, SourceDetails], int]:
+    """Return the sources by slug, each with the source that it speaks for, and the latest `seq` of the records."""
+    rows = _read_source_rows(session, slugs, snapshot)
+    # One step suffices: `speaks_for` never refers to a source that speaks for another.
+    targets = {row.speaks_for for row in rows if row.speaks_for} - {row.slug for row in rows}
+    rows += _read_source_rows(session, targets, snapshot)
+    details = {row.slug: SourceDetails(row.slug, row.name, str(row.kind), row.anonymous) for row in rows}
+    sources = {row.slug: replace(details[row.slug], speaks_for=details.get(row.speaks_for)) for row in rows}
     return sources, max((row.seq for row in rows), default=0)
 
 
-def _read_source_rows(session: Session, slugs: Iterable[str], view: Snapshot) -> list[Any]:
+def _read_source_rows(session: Session, slugs: Iterable[str], snapshot: Snapshot) -> list[Any]:
     columns = columns_of(SourceVersion)
-    wanted = (columns.slug, columns.name, columns.kind, columns.anonymous, columns.speaks_for, columns.seq)
-    found = select(*wanted).where(columns.slug.in_(set(slugs)), view.contains(SourceVersion))
-    return list(session.execute(found))
+    fields = (columns.slug, columns.name, columns.kind, columns.anonymous, columns.speaks_for, columns.seq)
+    statement = select(*fields).where(columns.slug.in_(set(slugs)), snapshot.contains(SourceVersion))
+    return list(session.execute(statement))
 
 
-def _find_disputed_sources(session: Session, card: ResponseObject, view: Snapshot) -> tuple[tuple[str, ...], int]:
-    """The sources whose claims a denial disputes, in the order in which that was recorded."""
-    if card["proposition"] != Proposition.denial:
+def _find_disputed_sources(session: Session, claim: ResponseObject, snapshot: Snapshot) -> tuple[tuple[str, ...], int]:
+    """Return the sources whose claims a denial disputes, in the order of the relations, and the latest `seq`."""
+    if claim["proposition"] != Proposition.denial:
         return (), 0
-    relation, claim = columns_of(RelationVersion), columns_of(ClaimVersion)
-    wanted = (relation.to_claim, relation.to_source, relation.withdrawn, relation.seq)
-    disputes = (relation.claim == card["id"], relation.type == RelationType.disputes, view.contains(RelationVersion))
-    rows = session.execute(select(*wanted).where(*disputes).order_by(relation.id)).all()
+    relation, disputed_claim = columns_of(RelationVersion), columns_of(ClaimVersion)
+    fields = (relation.to_claim, relation.to_source, relation.withdrawn, relation.seq)
+    disputes = (
+        relation.claim == claim["id"],
+        relation.type == RelationType.disputes,
+        snapshot.contains(RelationVersion),
+    )
+    rows = session.execute(select(*fields).where(*disputes).order_by(relation.id)).all()
     ids = {row.to_claim for row in rows if row.to_claim}
     by_claim: Mapping[str, Any] = {
         row.id: row
         for row in session.execute(
-            select(claim.id, claim.source, claim.seq).where(claim.id.in_(ids), view.contains(ClaimVersion))
+            select(disputed_claim.id, disputed_claim.source, disputed_claim.seq).where(
+                disputed_claim.id.in_(ids), snapshot.contains(ClaimVersion)
+            )
         )
     }
     slugs = [
         by_claim[row.to_claim].source if row.to_claim in by_claim else row.to_source
         for row in rows
-        if not row.withdrawn and row.to_source != card["source"]["slug"]
+        if not row.withdrawn and row.to_source != claim["source"]["slug"]
     ]
-    newest = max((row.seq for row in (*rows, *by_claim.values())), default=0)
-    return tuple(dict.fromkeys(slug for slug in slugs if slug and slug != card["source"]["slug"])), newest
+    latest_seq = max((row.seq for row in (*rows, *by_claim.values())), default=0)
+    return tuple(dict.fromkeys(slug for slug in slugs if slug and slug != claim["source"]["slug"])), latest_seq
 
 
-def _latest_document_seq(session: Session, card: ResponseObject, view: Snapshot) -> int:
+def _latest_document_seq(session: Session, claim: ResponseObject, snapshot: Snapshot) -> int:
     columns = columns_of(DocumentVersion)
-    ids = [cited["document"]["id"] for cited in card["citations"]]
-    newest = select(func.max(columns.seq)).where(columns.id.in_(ids), view.contains(DocumentVersion))
-    return session.execute(newest).scalar() or 0
+    ids = [citation["document"]["id"] for citation in claim["citations"]]
+    statement = select(func.max(columns.seq)).where(columns.id.in_(ids), snapshot.contains(DocumentVersion))
+    return session.execute(statement).scalar() or 0
 
 
-def _latest_annotation_seqs(session: Session, card: ResponseObject, view: Snapshot) -> list[int]:
-    """The last change among the citations of a claim, and among its assessments."""
-    found = []
+def _latest_annotation_seqs(session: Session, claim: ResponseObject, snapshot: Snapshot) -> list[int]:
+    """Return the latest `seq` of the citations of a claim, and that of its assessments."""
+    seqs = []
     for table in (CitationVersion, AssessmentVersion):
         columns = columns_of(table)
-        newest = select(func.max(columns.seq)).where(columns.claim == card["id"], view.contains(table))
-        found.append(session.execute(newest).scalar() or 0)
-    return found
+        statement = select(func.max(columns.seq)).where(columns.claim == claim["id"], snapshot.contains(table))
+        seqs.append(session.execute(statement).scalar() or 0)
+    return seqs

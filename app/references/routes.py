@@ -1,4 +1,4 @@
-"""Claims in words over HTTP: the sentence, references for bibliographies, one cell for a spreadsheet."""
+"""HTTP routes of citations: a printable sentence, references for bibliographies, and a figure for a spreadsheet."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -29,13 +29,13 @@ BIBTEX_MEDIA_TYPE = "application/x-bibtex; charset=utf-8"
 def _read_requested_claim(
     claim: ClaimId, db: Db, known_on: KnownOn = None, recorded_as_of: AsOf = None
 ) -> CitableClaim:
-    """The claim that is to be cited, in the state that was asked for."""
+    """Return the claim to cite, in the requested state."""
     with db.read() as session:
         return read_citable_claim(session, claim, open_snapshot(session, recorded_as_of, known_on=known_on))
 
 
 RequestedClaim = Annotated[CitableClaim, Depends(_read_requested_claim)]
-"""A claim ready to be cited, in a route's signature."""
+"""The claim to cite, as a dependency of a route."""
 
 
 def _file_route(
@@ -45,53 +45,53 @@ def _file_route(
     media_type: str,
     example: Any,  # noqa: ANN401 - JSON or text
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
-    """Serve one form of a citation that is no JSON document of ours."""
-    kind = media_type.partition(";")[0]
+    """Declare a route for a format of a citation other than the service's own JSON."""
+    content_type = media_type.partition(";")[0]
     schema = {"type": "string"} if isinstance(example, str) else {"type": "array", "items": {"type": "object"}}
     return router.get(
         path,
         summary=summary,
         operation_id=f"{name}_file",
         response_class=Response,
-        responses={200: {"content": {kind: {"schema": schema, "example": example}}, "description": summary}},
+        responses={200: {"content": {content_type: {"schema": schema, "example": example}}, "description": summary}},
     )
 
 
 @router.get(
     "/claims/{id}/citation",
-    summary="Cite a claim in words",
+    summary="Read a citation of a claim",
     operation_id="read_citation",
     responses={200: {"model": ClaimCitation}},
 )
-def read_citation(request: Request, found: RequestedClaim) -> Response:
-    """A sentence to print, with its hedge, date, claimant and outlet, and a link that gives it again for good."""
-    card, cited = found.card, found.text
-    address = card["links"]["self"]
+def read_citation(request: Request, citable: RequestedClaim) -> Response:
+    """Return a printable sentence with the figure, date, claimant and publisher, and a permanent link to it."""
+    claim, text = citable.claim, citable.text
+    address = claim["links"]["self"]
     body = {
-        "claim": card["id"],
-        "revision": card["revision"],
-        "status": card["status"],
-        "sentence": cited.sentence,
-        "short": cited.short_form,
-        "figure": cited.figure,
+        "claim": claim["id"],
+        "revision": claim["revision"],
+        "status": claim["status"],
+        "sentence": text.sentence,
+        "short": text.short_form,
+        "figure": text.figure,
         "language": "en",
-        "document": cited.citation["document"] if cited.citation else None,
-        "caveats": list_caveats(card, found.names, cited),
-        "known_on": found.known_on,
-        "recorded_at": card["recorded_at"],
-        "recorded_as_of": f"seq:{found.state}",
-        "csl": build_document_item(card, found.names, cited),
+        "document": text.citation["document"] if text.citation else None,
+        "caveats": list_caveats(claim, citable.names, text),
+        "known_on": citable.known_on,
+        "recorded_at": claim["recorded_at"],
+        "recorded_as_of": f"seq:{citable.content_seq}",
+        "csl": build_document_item(claim, citable.names, text),
         "links": {
             "self": f"{address}/citation",
             "claim": address,
-            "permanent": _permanent_url(found),
+            "permanent": _permanent_url(citable),
             "text": f"{address}/citation.txt",
             "csl": f"{address}/citation.csl.json",
             "bibtex": f"{address}/citation.bib",
             "figure": f"{address}/figure.txt",
         },
     }
-    return json_response(request, body, tag=_etag_prefix(found), basis=_cache_scope(found))
+    return json_response(request, body, tag=_etag_prefix(citable), cache_scope=_cache_scope(citable))
 
 
 @_file_route(
@@ -101,75 +101,81 @@ def read_citation(request: Request, found: RequestedClaim) -> Response:
     TEXT_MEDIA_TYPE,
     SENTENCE_EXAMPLE + "\n",
 )
-def read_citation_text(request: Request, found: RequestedClaim) -> Response:
-    """The sentence alone."""
+def read_citation_text(request: Request, citable: RequestedClaim) -> Response:
+    """Return the sentence as plain text."""
     return cacheable_response(
         request,
-        f"{found.text.sentence}\n".encode(),
+        f"{citable.text.sentence}\n".encode(),
         TEXT_MEDIA_TYPE,
-        tag=_etag_prefix(found),
-        basis=_cache_scope(found),
+        tag=_etag_prefix(citable),
+        cache_scope=_cache_scope(citable),
     )
 
 
 @_file_route(
     "/claims/{id}/citation.csl.json", "read_citation_csl", "Cite a claim as CSL-JSON", CSL_MEDIA_TYPE, [CSL_EXAMPLE]
 )
-def read_citation_csl(request: Request, found: RequestedClaim) -> Response:
-    """For Zotero and other reference managers: the document, and our record of the claim in this revision."""
+def read_citation_csl(request: Request, citable: RequestedClaim) -> Response:
+    """Return the document and this revision of the claim as CSL-JSON, for Zotero and other reference managers."""
     return cacheable_response(
         request,
-        json_bytes(_build_csl_items(request, found)),
+        json_bytes(_build_csl_items(request, citable)),
         CSL_MEDIA_TYPE,
-        tag=_etag_prefix(found),
-        basis=_cache_scope(found),
+        tag=_etag_prefix(citable),
+        cache_scope=_cache_scope(citable),
     )
 
 
 @_file_route(
     "/claims/{id}/citation.bib", "read_citation_bibtex", "Cite a claim as BibTeX", BIBTEX_MEDIA_TYPE, BIBTEX_EXAMPLE
 )
-def read_citation_bibtex(request: Request, found: RequestedClaim) -> Response:
-    """For LaTeX: the document, and our record of the claim in this revision."""
+def read_citation_bibtex(request: Request, citable: RequestedClaim) -> Response:
+    """Return the document and this revision of the claim as BibTeX, for LaTeX."""
     return cacheable_response(
         request,
-        format_bibtex(_build_csl_items(request, found)).encode(),
+        format_bibtex(_build_csl_items(request, citable)).encode(),
         BIBTEX_MEDIA_TYPE,
-        tag=_etag_prefix(found),
-        basis=_cache_scope(found),
+        tag=_etag_prefix(citable),
+        cache_scope=_cache_scope(citable),
     )
 
 
-@_file_route("/claims/{id}/figure.txt", "read_figure", "Read a figure for one cell", TEXT_MEDIA_TYPE, FIGURE_EXAMPLE)
-def read_figure(request: Request, found: RequestedClaim) -> Response:
-    """The figure with its hedge and nothing else: `=WEBSERVICE("…")`.
+@_file_route(
+    "/claims/{id}/figure.txt",
+    "read_figure",
+    "Read the figure of a claim as plain text",
+    TEXT_MEDIA_TYPE,
+    FIGURE_EXAMPLE,
+)
+def read_figure(request: Request, citable: RequestedClaim) -> Response:
+    """Return only the figure with its qualification, for a spreadsheet cell: `=WEBSERVICE("…")`.
 
-    Google Sheets splits at commas unless told otherwise: `=IMPORTDATA("…", CHAR(9))`. A claim that its source took back
-    says so in the cell.
+    Google Sheets splits at commas unless another separator is given: `=IMPORTDATA("…", CHAR(9))`. The figure of a
+    retracted claim is marked as retracted.
     """
-    text = found.text.figure
+    text = citable.text.figure
     if not (text[:1] == "-" and text[1:2].isdigit()):
         text = csv_cell(text)
     return cacheable_response(
-        request, text.encode(), TEXT_MEDIA_TYPE, tag=_etag_prefix(found), basis=_cache_scope(found)
+        request, text.encode(), TEXT_MEDIA_TYPE, tag=_etag_prefix(citable), cache_scope=_cache_scope(citable)
     )
 
 
-def _build_csl_items(request: Request, found: CitableClaim) -> list[CslItem]:
+def _build_csl_items(request: Request, citable: CitableClaim) -> list[CslItem]:
     base = request.app.state.settings.base_url
-    document = build_document_item(found.card, found.names, found.text)
-    record = build_record_item(found.card, found.text, base + _permanent_url(found) if base else "")
+    document = build_document_item(citable.claim, citable.names, citable.text)
+    record = build_record_item(citable.claim, citable.text, base + _permanent_url(citable) if base else "")
     return [record] if document is None else [document, record]
 
 
-def _permanent_url(found: CitableClaim) -> str:
-    day = "" if found.known_on is None else f"&known_on={found.known_on}"
-    return f"{found.card['links']['self']}/citation?recorded_as_of=seq:{found.state}{day}"
+def _permanent_url(citable: CitableClaim) -> str:
+    day = "" if citable.known_on is None else f"&known_on={citable.known_on}"
+    return f"{citable.claim['links']['self']}/citation?recorded_as_of=seq:{citable.content_seq}{day}"
 
 
-def _cache_scope(found: CitableClaim) -> CacheScope:
-    return claim_scope(found.head, found.card["id"])
+def _cache_scope(citable: CitableClaim) -> CacheScope:
+    return claim_scope(citable.register_seq, citable.claim["id"])
 
 
-def _etag_prefix(found: CitableClaim) -> str:
-    return f"{found.card['revision']}-"
+def _etag_prefix(citable: CitableClaim) -> str:
+    return f"{citable.claim['revision']}-"

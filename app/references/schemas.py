@@ -1,4 +1,4 @@
-"""A citation as it is served."""
+"""Response model of a citation."""
 
 import datetime as dt
 from typing import Any
@@ -43,49 +43,65 @@ BIBTEX_EXAMPLE = """\
 
 
 class CitationLinks(Output):
-    """Other forms of the citation."""
+    """Links to other formats of the citation."""
 
-    self: str = Field(description="The citation as it stands.", examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/citation"])
+    self: str = Field(
+        description="The citation in the current state of the register.",
+        examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/citation"],
+    )
     claim: str = Field(description="The claim.", examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}"])
     permanent: str = Field(
-        description="This very citation, for good, whatever is changed later (a takedown excepted).",
+        description="A permanent link to this citation; later changes do not affect it, except a takedown.",
         examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/citation?recorded_as_of=seq:395"],
     )
-    text: str = Field(description="The sentence alone.", examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/citation.txt"])
-    csl: str = Field(description="As CSL-JSON.", examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/citation.csl.json"])
-    bibtex: str = Field(description="As BibTeX.", examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/citation.bib"])
-    figure: str = Field(description="The figure for one cell.", examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/figure.txt"])
+    text: str = Field(
+        description="The sentence as plain text.", examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/citation.txt"]
+    )
+    csl: str = Field(
+        description="The reference as CSL-JSON.", examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/citation.csl.json"]
+    )
+    bibtex: str = Field(
+        description="The reference as BibTeX.", examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/citation.bib"]
+    )
+    figure: str = Field(
+        description="The figure as plain text, for a spreadsheet cell.",
+        examples=[f"/v1/claims/{CLAIM_ID_EXAMPLE}/figure.txt"],
+    )
 
 
 class ClaimCitation(Output):
-    """A claim in words that can be printed, and where to look it up."""
+    """A claim as a printable sentence, with its reference and permanent link."""
 
-    claim: str = Field(description="The claim's id.", examples=[CLAIM_ID_EXAMPLE])
-    revision: int = Field(description="The state of our record that is cited.", examples=[1])
-    status: Status = Field(description="Whether the claim stands.", examples=["asserted"])
+    claim: str = Field(description="The id of the claim.", examples=[CLAIM_ID_EXAMPLE])
+    revision: int = Field(description="The cited revision of the claim.", examples=[1])
+    status: Status = Field(description="Whether the claim is current or retracted.", examples=["asserted"])
     sentence: str = Field(
-        description="One sentence with the hedge, what is counted, the period, the claimant, the date and the outlet.",
+        description="One sentence with the figure, its qualification, category, period, claimant, date and publisher.",
         examples=[SENTENCE_EXAMPLE],
     )
     short: str = Field(
         description="Claimant, date and figure, for a label or a footnote.", examples=[SHORT_FORM_EXAMPLE]
     )
-    figure: str = Field(description="The figure with its hedge.", examples=[FIGURE_EXAMPLE])
-    language: str = Field(description="The language of these words (BCP 47).", examples=["en"])
+    figure: str = Field(
+        description="The figure with its qualification, such as `over` or `about`.", examples=[FIGURE_EXAMPLE]
+    )
+    language: str = Field(description="The language of the texts (BCP 47).", examples=["en"])
     document: DocumentCard | None = Field(
-        description="Where it can be read: of several documents the one that leads closest to what was said."
+        description="The document in which the claim can be read; of several, the one closest to the source."
     )
     caveats: list[str] = Field(
-        description="What the sentence has no room for: what was not seen, what other outlets changed, our note.",
+        description="Limits that the sentence does not state: unchecked links, distorted reports, the note.",
         examples=[['Prints "more than".']],
     )
     known_on: dt.date | None = Field(
-        description="The day asked for: what was known by then is what is told.", examples=["2025-06-12"]
+        description="The requested day, if any: later retractions and claims are ignored.", examples=["2025-06-12"]
     )
-    recorded_at: UtcTime = Field(description="When this revision was recorded.", examples=["2026-11-20T10:00:00Z"])
+    recorded_at: UtcTime = Field(
+        description="The time at which this revision was recorded.", examples=["2026-11-20T10:00:00Z"]
+    )
     recorded_as_of: str = Field(
-        description="The last change among all that these words rest on. Sent back, it gives the same answer for good.",
+        description="The latest change that the texts depend on. As a parameter it returns the same citation.",
         examples=["seq:395"],
     )
-    csl: dict[str, Any] | None = Field(description="The document as one item of CSL-JSON.", examples=[CSL_EXAMPLE])
-    links: CitationLinks = Field(description="Other forms.")
+    csl: dict[str, Any] | None = Field(description="The document as a CSL-JSON item.", examples=[CSL_EXAMPLE])
+    links: CitationLinks = Field(description="Links to other formats.")

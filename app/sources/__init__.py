@@ -1,1 +1,1 @@
-"""Who makes or relays claims, and the documents they are read in."""
+"""Sources that make or relay claims, and the documents in which claims can be read."""

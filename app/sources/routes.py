@@ -1,4 +1,4 @@
-"""Sources and documents over HTTP."""
+"""HTTP routes of sources and documents."""
 
 from typing import Annotated
 
@@ -29,71 +29,71 @@ DOCUMENT_COLUMNS = columns_of_model(Document)
 
 
 @list_route(router, "/sources", Source, "List sources")
-def list_sources(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """Everyone who makes or relays claims, by slug."""
+def list_sources(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+    """Return the sources that make or relay claims, ordered by slug."""
 
     def find(page: PageQuery) -> Page:
         with db.read() as session:
             return find_records(session, SOURCE, page, open_snapshot(session, page.recorded_as_of))
 
-    return want.send(find, query, SOURCE_COLUMNS)
+    return listing.send(find, query, SOURCE_COLUMNS)
 
 
 @router.get("/sources/{slug}", summary="Read a source", operation_id="read_source", responses={200: {"model": Source}})
 def get_source(
-    slug: Annotated[str, Path(description="Its slug.", examples=["csis"])],
+    slug: Annotated[str, Path(description="The slug of the source.", examples=["csis"])],
     request: Request,
     db: Db,
     recorded_as_of: AsOf = None,
 ) -> Response:
-    """Who this is, what it is, and where it stands in the dispute."""
+    """Return one source with its name, kind and interest in the dispute."""
     with db.read() as session:
-        view = open_snapshot(session, recorded_as_of)
-        card = read_record(session, SOURCE, slug, view)
-    return json_response(request, card, basis=record_scope(view.latest_seq, f"source-{slug}"))
+        snapshot = open_snapshot(session, recorded_as_of)
+        body = read_record(session, SOURCE, slug, snapshot)
+    return json_response(request, body, cache_scope=record_scope(snapshot.latest_seq, f"source-{slug}"))
 
 
 @router.put(
     "/sources/{slug}",
     summary="Record a source",
     operation_id="put_source",
-    responses={200: {"model": Source}, 201: {"model": Source, "description": "It is new."}},
+    responses={200: {"model": Source}, 201: {"model": Source, "description": "The new source."}},
 )
 def record_source(
-    slug: Annotated[Slug, Path(description="Its slug.", examples=["csis"])],
-    given: SourceInput,
+    slug: Annotated[Slug, Path(description="The slug of the source.", examples=["csis"])],
+    payload: SourceInput,
     write: WriteRequestDep,
     editor: Editor,
 ) -> Response:
-    """Make or change a source. The state before stays in its history; an identical one writes nothing."""
-    return handle_put(write, editor, SOURCE, slug, lambda log: put_source(log, slug, given))
+    """Create or replace a source. The previous version stays in the history; an identical body records nothing."""
+    return handle_put(write, editor, SOURCE, slug, lambda transaction: put_source(transaction, slug, payload))
 
 
 @list_route(router, "/documents", Document, "List documents")
-def list_documents(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """Every article, report, post and data set that claims are read in, the oldest record first."""
+def list_documents(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+    """Return the documents (articles, reports, posts, data sets) in which claims can be read, oldest record first."""
 
     def find(page: PageQuery) -> Page:
         with db.read() as session:
             return find_documents(session, page, open_snapshot(session, page.recorded_as_of))
 
-    return want.send(find, query, DOCUMENT_COLUMNS)
+    return listing.send(find, query, DOCUMENT_COLUMNS)
 
 
 @router.get(
     "/documents/{id}", summary="Read a document", operation_id="read_document", responses={200: {"model": Document}}
 )
 def get_document(
-    id: Annotated[str, Path(description="Its id.", examples=["01a1f640-bc00-7643-9830-d0c28b0cfb0d"])],  # noqa: A002 - its name in the address
+    id: Annotated[str, Path(description="The id of the document.", examples=["01a1f640-bc00-7643-9830-d0c28b0cfb0d"])],  # noqa: A002 - the name in the path
     request: Request,
     db: Db,
     recorded_as_of: AsOf = None,
 ) -> Response:
-    """What this document is, who published it, and where it can be opened."""
+    """Return one document with its title, publisher and address."""
     with db.read() as session:
-        view = open_snapshot(session, recorded_as_of)
-        card = read_document(session, id, view)
-    return json_response(request, card, basis=record_scope(view.latest_seq, f"document-{id}"))
+        snapshot = open_snapshot(session, recorded_as_of)
+        body = read_document(session, id, snapshot)
+    return json_response(request, body, cache_scope=record_scope(snapshot.latest_seq, f"document-{id}"))
 
 
 @router.post(
@@ -101,17 +101,17 @@ def get_document(
     summary="Record a document",
     operation_id="post_document",
     responses={
-        200: {"model": Document, "description": "It stood already."},
-        201: {"model": Document, "description": "It is new."},
+        200: {"model": Document, "description": "The recorded document with this URL."},
+        201: {"model": Document, "description": "The new document."},
     },
 )
-def post_document(given: DocumentInput, write: WriteRequestDep, contributor: Contributor) -> Response:
-    """Record where claims can be read. Of one address there is one document: if it stands already, that one answers."""
+def post_document(payload: DocumentInput, write: WriteRequestDep, contributor: Contributor) -> Response:
+    """Record a document in which claims can be read. If a document with the same URL exists, return that one."""
 
-    def record(log: WriteTransaction) -> WriteResult:
-        if faults := find_document_faults(log, given):
+    def record(transaction: WriteTransaction) -> WriteResult:
+        if faults := find_document_faults(transaction, payload):
             raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
-        id_, created = record_document(log, given)
-        return WriteResult(read_document(log.session, id_, log.snapshot), created=created)
+        id_, created = record_document(transaction, payload)
+        return WriteResult(read_document(transaction.session, id_, transaction.snapshot), created=created)
 
     return write(contributor, record)

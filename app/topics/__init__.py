@@ -1,1 +1,1 @@
-"""The questions that people ask, and the answers side by side."""
+"""Topics: questions that people ask, and the side-by-sides of their claims."""

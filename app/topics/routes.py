@@ -1,4 +1,4 @@
-"""Topics and side-by-sides over HTTP."""
+"""HTTP routes of topics and side-by-sides."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -37,18 +37,18 @@ router = api_router("topics")
 TOPIC_COLUMNS = columns_of_model(Topic)
 TIMELINE_COLUMNS = [column for column in CLAIM_COLUMNS if column.name in TimelineRow.model_fields]
 
-TopicSlug = Annotated[str, Path(description="The topic's slug.", examples=["russian-casualties"])]
+TopicSlug = Annotated[str, Path(description="The slug of the topic.", examples=["russian-casualties"])]
 
 
 class CompareQuery(BaseModel):
-    """How positions are compared."""
+    """Parameters of a comparison of positions."""
 
     known_on: Day | None = Field(
-        default=None, description="Only what had been said by this day; today if not given.", examples=["2025-06-12"]
+        default=None, description="Only claims made by this day. Default: today.", examples=["2025-06-12"]
     )
     recorded_as_of: RegisterState | None = Field(
         default=None,
-        description="The register as it stood at this time, or at `seq:N`; as it stands if not given.",
+        description="The register as of this time or `seq:N`. Default: the current state.",
         examples=["seq:1234"],
     )
     tolerance: float | None = Field(
@@ -56,88 +56,93 @@ class CompareQuery(BaseModel):
         gt=0,
         le=1,
         allow_inf_nan=False,
-        description="The share by which approximate figures are widened; the topic's if not given.",
+        description="The relative tolerance of approximate figures, such as 0.01. Default: that of the topic.",
         examples=[0.01],
     )
     window: int = Field(
         default=DEFAULT_WINDOW_DAYS,
         ge=0,
         le=36_500,
-        description="How many days before the newest a figure may end to count in the spread.",
+        description="The spread counts figures whose period ends within this many days of the latest one.",
         examples=[31],
     )
     narrower: bool = Field(
-        default=True, description="Whether categories within the asked one count too, as parts of it.", examples=[False]
+        default=True, description="Whether to include narrower categories, as parts of the category.", examples=[False]
     )
     against: Slug | None = Field(
-        default=None, description="Compare everyone with this source alone.", examples=["ua-general-staff"]
+        default=None, description="Compare each source only with this source, by slug.", examples=["ua-general-staff"]
     )
 
 
 class TimelineQuery(PageQuery):
-    """Which rows of a timeline."""
+    """Filters and page of a timeline."""
 
     known_on: Day | None = Field(
-        default=None, description="Only what had been said by this day; undated claims never.", examples=["2025-06-12"]
+        default=None, description="Only claims made by this day. It excludes undated claims.", examples=["2025-06-12"]
     )
     narrower: bool | None = Field(
-        default=None, description="`false` leaves out the categories within the topic's.", examples=[False]
+        default=None, description="`false` excludes narrower categories than that of the topic.", examples=[False]
     )
 
 
 class SideBySideQuery(CompareQuery):
-    """A question of one's own."""
+    """A side-by-side without a topic, by its own filters."""
 
-    category: Slug = Field(description="What is counted.", examples=["casualties"])
-    subject: Slug | None = Field(default=None, description="Whose; anyone's if not given.", examples=["russian-forces"])
-    place: Slug | None = Field(
-        default=None, description="Where; anywhere if not given.", examples=["russia-ukraine-war"]
+    category: Slug = Field(description="The category: what is counted.", examples=["casualties"])
+    subject: Slug | None = Field(
+        default=None, description="The people or organisation counted. Default: any.", examples=["russian-forces"]
     )
+    place: Slug | None = Field(default=None, description="The place. Default: any.", examples=["russia-ukraine-war"])
     aggregation: Aggregation | None = Field(
-        default=None, description="How the figures relate to their periods.", examples=["cumulative"]
+        default=None, description="How the figures relate to their periods. Default: any.", examples=["cumulative"]
     )
-    since: Day | None = Field(default=None, description="The first day of the periods.", examples=["2022-02-24"])
+    since: Day | None = Field(
+        default=None, description="The first day of the periods. Default: any.", examples=["2022-02-24"]
+    )
 
 
 @list_route(router, "/topics", Topic, "List topics")
-def list_topics(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """The questions that people ask, each with how many claims answer it and how far they lie apart."""
+def list_topics(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+    """Return the topics, each with its number of claims and the spread of its figures."""
 
     def find(page: PageQuery) -> Page:
         with read_session(db) as read:
             return find_topics(read.session, page, read.snapshot(page.recorded_as_of))
 
-    return want.send(find, query, TOPIC_COLUMNS)
+    return listing.send(find, query, TOPIC_COLUMNS)
 
 
 @router.get("/topics/{slug}", summary="Read a topic", operation_id="read_topic", responses={200: {"model": Topic}})
 def get_topic(slug: TopicSlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
-    """One question, with claim and source counts, date span, spread, and how many pairs there are of each verdict."""
+    """Return one topic with its claim and source counts, date range, spread, and number of pairs by verdict."""
     with read_session(db) as read:
-        view = read.snapshot(recorded_as_of)
-        card = read_topic(read.session, slug, view)
-    return json_response(request, card, basis=topic_scope(view.latest_seq, card))
+        snapshot = read.snapshot(recorded_as_of)
+        body = read_topic(read.session, slug, snapshot)
+    return json_response(request, body, cache_scope=topic_scope(snapshot.latest_seq, body))
 
 
 @router.put(
     "/topics/{slug}",
     summary="Record a topic",
     operation_id="put_topic",
-    responses={200: {"model": Topic}, 201: {"model": Topic, "description": "It is new."}},
+    responses={200: {"model": Topic}, 201: {"model": Topic, "description": "The new topic."}},
 )
 def record_topic(
     slug: Annotated[
-        Slug, Path(description="Its slug: small letters, digits and hyphens.", examples=["russian-casualties"])
+        Slug,
+        Path(
+            description="The slug of the topic: lowercase letters, digits and hyphens.", examples=["russian-casualties"]
+        ),
     ],
-    given: TopicInput,
+    payload: TopicInput,
     write: WriteRequestDep,
     editor: Editor,
 ) -> Response:
-    """Make or change a question. Its claims are found by its fields."""
+    """Create or replace a topic. Its fields select its claims."""
 
-    def put(log: WriteTransaction) -> tuple[ResponseObject, bool | None]:
-        _card, created = put_topic(log, slug, given)
-        return read_topic(log.session, slug, log.snapshot), created
+    def put(transaction: WriteTransaction) -> tuple[ResponseObject, bool | None]:
+        _body, created = put_topic(transaction, slug, payload)
+        return read_topic(transaction.session, slug, transaction.snapshot), created
 
     return handle_put(write, editor, TOPIC, slug, put)
 
@@ -145,73 +150,83 @@ def record_topic(
 @list_route(router, "/topics/{slug}/claims", Claim, "List the claims of a topic")
 @fast_path(inline=True)
 def list_topic_claims(
-    slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db: Db, want: ListResponseDep
+    slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db: Db, listing: ListResponseDep
 ) -> Response:
-    """All its claims, the newest first, narrower categories included; every filter of `/v1/claims` works here too."""
-    layout = want.layout(CLAIM_COLUMNS)
+    """Return the claims of a topic, including narrower categories, newest first.
+
+    All filters of `/v1/claims` except `topic` apply.
+    """
+    layout = listing.layout(CLAIM_COLUMNS)
 
     def find(page: ClaimQuery) -> Page:
-        with read_session(db, plan_once=want.file is None) as read:
-            view = read.snapshot(page.recorded_as_of, known_on=page.known_on)
-            topic = read_topic_fields(read.session, slug, view)
+        with read_session(db, plan_once=listing.file is None) as read:
+            snapshot = read.snapshot(page.recorded_as_of, known_on=page.known_on)
+            topic = read_topic_fields(read.session, slug, snapshot)
             if page.topic:
-                detail = "The address names the topic already."
-                raise invalid_field("topic", detail, hint="leave `topic` out, or ask /v1/claims", location="query")
-            found = find_claims(read, page.model_copy(update={"topic": [slug]}), view, layout)
-            return replace(found, cache_scope=topic_scope(view.latest_seq, topic))
+                detail = "The topic is already part of the address."
+                raise invalid_field("topic", detail, hint="leave `topic` out, or use /v1/claims", location="query")
+            result = find_claims(read, page.model_copy(update={"topic": [slug]}), snapshot, layout)
+            return replace(result, cache_scope=topic_scope(snapshot.latest_seq, topic))
 
-    return want.send(find, query, CLAIM_COLUMNS)
+    return listing.send(find, query, CLAIM_COLUMNS)
 
 
-@list_route(router, "/topics/{slug}/timeline", TimelineRow, "Follow a topic over time")
+@list_route(router, "/topics/{slug}/timeline", TimelineRow, "List the timeline of a topic")
 @fast_path()
-def read_timeline(slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """One flat row a claim, by source and date: what a chart over time draws. `fields` chooses other columns."""
-    layout = want.layout(CLAIM_COLUMNS, TIMELINE_COLUMNS)
+def read_timeline(
+    slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db: Db, listing: ListResponseDep
+) -> Response:
+    """Return one flat row per claim, ordered by source and date, for charts over time.
+
+    `fields` selects other columns.
+    """
+    layout = listing.layout(CLAIM_COLUMNS, TIMELINE_COLUMNS)
 
     def find(page: TimelineQuery) -> Page:
         with read_session(db) as read:
-            view = read.snapshot(page.recorded_as_of, known_on=page.known_on)
-            topic = read_topic_fields(read.session, slug, view)
-            found = find_timeline(read, topic, page, view, layout, narrower=page.narrower is not False)
-            return replace(found, cache_scope=topic_scope(view.latest_seq, topic))
+            snapshot = read.snapshot(page.recorded_as_of, known_on=page.known_on)
+            topic = read_topic_fields(read.session, slug, snapshot)
+            result = find_timeline(read, topic, page, snapshot, layout, narrower=page.narrower is not False)
+            return replace(result, cache_scope=topic_scope(snapshot.latest_seq, topic))
 
-    return want.send(find, query, CLAIM_COLUMNS, TIMELINE_COLUMNS)
+    return listing.send(find, query, CLAIM_COLUMNS, TIMELINE_COLUMNS)
 
 
-@list_route(router, "/topics/{slug}/side-by-side", SideBySide, "See a topic side by side", pages=False)
+@list_route(
+    router, "/topics/{slug}/side-by-side", SideBySide, "Compare the sources of a topic side by side", pages=False
+)
 @fast_path()
 def read_topic_side_by_side(
-    slug: TopicSlug, query: Annotated[CompareQuery, Query()], db: Db, want: ListResponseDep
+    slug: TopicSlug, query: Annotated[CompareQuery, Query()], db: Db, listing: ListResponseDep
 ) -> Response:
-    """Every source's position, and of every two whether they agree, contradict or cannot be compared, and why.
+    """Return the position of each source, and a verdict with reasons for each pair of positions.
 
-    As a file: the claims that are the positions, a row each.
+    As a file: one row per position, with the columns of its claim.
     """
     with read_session(db) as read:
-        view = read.snapshot(query.recorded_as_of, known_on=query.known_on)
-        topic = read_topic_fields(read.session, slug, view)
-        card, versions = build_side_by_side(read, _build_question(topic, query), view)
-        rows = [] if want.file is None else read_claims(read.session, versions, view)
-    return want.send_document(card, rows, CLAIM_COLUMNS, topic_scope(view.latest_seq, topic))
+        snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
+        topic = read_topic_fields(read.session, slug, snapshot)
+        body, versions = build_side_by_side(read, _build_question(topic, query), snapshot)
+        rows = [] if listing.file is None else read_claims(read.session, versions, snapshot)
+    return listing.send_document(body, rows, CLAIM_COLUMNS, topic_scope(snapshot.latest_seq, topic))
 
 
-@list_route(router, "/side-by-side", SideBySide, "See any question side by side", pages=False)
+@list_route(router, "/side-by-side", SideBySide, "Compare sources side by side by filters", pages=False)
 @fast_path()
-def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """The same for a question of your own: a category, and whose, where, how counted and since when."""
+def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+    """Return a side-by-side for a category, and optionally a subject, place, aggregation and start of the period."""
     with read_session(db) as read:
-        view = read.snapshot(query.recorded_as_of, known_on=query.known_on)
-        check_question(read.session, query.category, query.subject, query.place, view)
-        card, versions = build_side_by_side(read, _build_question(query.model_dump(), query), view)
-        rows = [] if want.file is None else read_claims(read.session, versions, view)
-    return want.send_document(card, rows, CLAIM_COLUMNS, topic_scope(view.latest_seq, query.model_dump()))
+        snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
+        check_question(read.session, query.category, query.subject, query.place, snapshot)
+        body, versions = build_side_by_side(read, _build_question(query.model_dump(), query), snapshot)
+        rows = [] if listing.file is None else read_claims(read.session, versions, snapshot)
+    return listing.send_document(body, rows, CLAIM_COLUMNS, topic_scope(snapshot.latest_seq, query.model_dump()))
 
 
-def _build_question(asked: dict[str, object], query: CompareQuery) -> Question:
+def _build_question(topic: dict[str, object], query: CompareQuery) -> Question:
     return Question(
-        asked={"slug": None, "title": None, **asked},
-        tolerance=query.tolerance or asked.get("tolerance"),  # type: ignore[arg-type] # a float or nothing
+        asked={"slug": None, "title": None, **topic},
+        tolerance=query.tolerance or topic.get("tolerance"),  # type: ignore[arg-type] # float | None
         window=query.window,
         narrower=query.narrower,
         against=query.against,

@@ -1,1 +1,1 @@
-"""The words of the register: categories, subjects, places and every enumeration."""
+"""Categories, subjects, places and the enumerations of the API."""

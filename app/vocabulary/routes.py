@@ -1,4 +1,4 @@
-"""Categories, subjects, places, and the words of the contract, over HTTP."""
+"""HTTP routes of categories, subjects, places and the enumerations of the API."""
 
 import re
 from typing import Annotated, Any
@@ -33,8 +33,8 @@ from app.vocabulary.slug_records import RecordType, find_records, handle_put, re
 
 router = api_router("vocabulary")
 
-SLUG_DESCRIPTION = "Its slug."
-NEW_SLUG_DESCRIPTION = "Its slug: small letters, digits and hyphens."
+SLUG_DESCRIPTION = "The slug of the record."
+NEW_SLUG_DESCRIPTION = "The slug of the record: lowercase letters, digits and hyphens."
 CategorySlug = Annotated[str, Path(description=SLUG_DESCRIPTION, examples=["killed"])]
 SubjectSlug = Annotated[str, Path(description=SLUG_DESCRIPTION, examples=["wagner-group"])]
 PlaceSlug = Annotated[str, Path(description=SLUG_DESCRIPTION, examples=["kursk-oblast"])]
@@ -53,22 +53,22 @@ def _make_finder(db: Database, kind: RecordType) -> PageLoader[PageQuery]:
 
 def _read_record(db: Database, kind: RecordType, slug: str, request: Request, as_of: str | None) -> Response:
     with db.read() as session:
-        view = open_snapshot(session, as_of)
-        card = read_record(session, kind, slug, view)
-    return json_response(request, card, basis=record_scope(view.latest_seq, f"{kind.name}-{slug}"))
+        snapshot = open_snapshot(session, as_of)
+        body = read_record(session, kind, slug, snapshot)
+    return json_response(request, body, cache_scope=record_scope(snapshot.latest_seq, f"{kind.name}-{slug}"))
 
 
 @list_route(router, "/categories", Category, "List categories")
-def list_categories(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """What is counted, by slug, with units and components."""
-    return want.send(_make_finder(db, CATEGORY), query, columns_of_model(Category))
+def list_categories(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+    """Return the categories, ordered by slug, with units and components."""
+    return listing.send(_make_finder(db, CATEGORY), query, columns_of_model(Category))
 
 
 @router.get(
     "/categories/{slug}", summary="Read a category", operation_id="read_category", responses={200: {"model": Category}}
 )
 def get_category(slug: CategorySlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
-    """What this category counts, in which unit, and what it adds up."""
+    """Return one category with its definition, unit and components."""
     return _read_record(db, CATEGORY, slug, request, recorded_as_of)
 
 
@@ -76,24 +76,24 @@ def get_category(slug: CategorySlug, request: Request, db: Db, recorded_as_of: A
     "/categories/{slug}",
     summary="Record a category",
     operation_id="put_category",
-    responses={200: {"model": Category}, 201: {"model": Category, "description": "It is new."}},
+    responses={200: {"model": Category}, 201: {"model": Category, "description": "The new category."}},
 )
-def record_category(slug: NewCategorySlug, given: CategoryInput, write: WriteRequestDep, editor: Editor) -> Response:
-    """Make or change a category. Unit, components and parent of one that claims use cannot change."""
-    return handle_put(write, editor, CATEGORY, slug, lambda log: put_category(log, slug, given))
+def record_category(slug: NewCategorySlug, payload: CategoryInput, write: WriteRequestDep, editor: Editor) -> Response:
+    """Create or replace a category. Once claims use it, its unit, components and parent cannot change."""
+    return handle_put(write, editor, CATEGORY, slug, lambda transaction: put_category(transaction, slug, payload))
 
 
 @list_route(router, "/subjects", Subject, "List subjects")
-def list_subjects(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """Whose figures there are, by slug."""
-    return want.send(_make_finder(db, SUBJECT), query, columns_of_model(Subject))
+def list_subjects(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+    """Return the subjects (the people or organisations counted), ordered by slug."""
+    return listing.send(_make_finder(db, SUBJECT), query, columns_of_model(Subject))
 
 
 @router.get(
     "/subjects/{slug}", summary="Read a subject", operation_id="read_subject", responses={200: {"model": Subject}}
 )
 def get_subject(slug: SubjectSlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
-    """Who this is, and what they are a part of."""
+    """Return one subject with its definition and parents."""
     return _read_record(db, SUBJECT, slug, request, recorded_as_of)
 
 
@@ -101,22 +101,22 @@ def get_subject(slug: SubjectSlug, request: Request, db: Db, recorded_as_of: AsO
     "/subjects/{slug}",
     summary="Record a subject",
     operation_id="put_subject",
-    responses={200: {"model": Subject}, 201: {"model": Subject, "description": "It is new."}},
+    responses={200: {"model": Subject}, 201: {"model": Subject, "description": "The new subject."}},
 )
-def record_subject(slug: NewSubjectSlug, given: SubjectInput, write: WriteRequestDep, editor: Editor) -> Response:
-    """Make or change a subject."""
-    return handle_put(write, editor, SUBJECT, slug, lambda log: put_subject(log, slug, given))
+def record_subject(slug: NewSubjectSlug, payload: SubjectInput, write: WriteRequestDep, editor: Editor) -> Response:
+    """Create or replace a subject."""
+    return handle_put(write, editor, SUBJECT, slug, lambda transaction: put_subject(transaction, slug, payload))
 
 
 @list_route(router, "/places", Place, "List places")
-def list_places(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """Where, by slug."""
-    return want.send(_make_finder(db, PLACE), query, columns_of_model(Place))
+def list_places(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+    """Return the places, ordered by slug."""
+    return listing.send(_make_finder(db, PLACE), query, columns_of_model(Place))
 
 
 @router.get("/places/{slug}", summary="Read a place", operation_id="read_place", responses={200: {"model": Place}})
 def get_place(slug: PlaceSlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
-    """Where this is, and which places it lies in."""
+    """Return one place with its definition and parents."""
     return _read_record(db, PLACE, slug, request, recorded_as_of)
 
 
@@ -124,36 +124,36 @@ def get_place(slug: PlaceSlug, request: Request, db: Db, recorded_as_of: AsOf = 
     "/places/{slug}",
     summary="Record a place",
     operation_id="put_place",
-    responses={200: {"model": Place}, 201: {"model": Place, "description": "It is new."}},
+    responses={200: {"model": Place}, 201: {"model": Place, "description": "The new place."}},
 )
-def record_place(slug: NewPlaceSlug, given: PlaceInput, write: WriteRequestDep, editor: Editor) -> Response:
-    """Make or change a place. It may lie in several others."""
-    return handle_put(write, editor, PLACE, slug, lambda log: put_place(log, slug, given))
+def record_place(slug: NewPlaceSlug, payload: PlaceInput, write: WriteRequestDep, editor: Editor) -> Response:
+    """Create or replace a place. It may have several parents."""
+    return handle_put(write, editor, PLACE, slug, lambda transaction: put_place(transaction, slug, payload))
 
 
 def _to_snake_case(enumeration: type[DescribedEnum]) -> str:
-    """`SourceKind` → `source_kind`."""
+    """Return the name of a class in snake case: `SourceKind` → `source_kind`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", enumeration.__name__).lower()
 
 
 TERM_ROWS: list[dict[str, Any]] = [
     {
-        "key": f"{_to_snake_case(enumeration)}/{term}",
+        "key": f"{_to_snake_case(enumeration)}/{member}",
         "enumeration": _to_snake_case(enumeration),
-        "word": term.value,
-        "definition": term.definition,
+        "word": member.value,
+        "definition": member.definition,
     }
     for enumeration in ALL_ENUMS
-    for term in enumeration
+    for member in enumeration
 ]
 
 
-@list_route(router, "/vocabulary", TermRow, "List the words of the contract")
-def list_vocabulary(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """Every enumeration with the definition of each of its words."""
+@list_route(router, "/vocabulary", TermRow, "List the values of the enumerations")
+def list_vocabulary(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+    """Return every enumeration of the API with the definition of each value."""
 
     def find(page: PageQuery) -> Page:
         with db.read() as session:
             return paginate_list(TERM_ROWS, page, open_snapshot(session, page.recorded_as_of).seq, "key")
 
-    return want.send(find, query, columns_of_model(TermRow))
+    return listing.send(find, query, columns_of_model(TermRow))

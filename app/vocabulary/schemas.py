@@ -1,4 +1,4 @@
-"""Categories, subjects and places, as they are given and as they are served."""
+"""Request and response models of categories, subjects and places."""
 
 from typing import Annotated, Any
 
@@ -6,126 +6,146 @@ from pydantic import Field
 
 from app.http.schema_types import Input, LongText, Output, ShortText, Slug, UtcTime
 
-WRITTEN = "Free text, at most 5,000 characters."
-
 
 class SelfLink(Output):
-    """Where the resource is."""
+    """Links of a resource."""
 
-    self: str = Field(description="Its own address.", examples=["/v1/categories/killed"])
+    self: str = Field(description="The address of the resource.", examples=["/v1/categories/killed"])
 
 
 class VersionFields(Output):
-    """What the register says of every record. Named before the record's own fields, it comes behind them."""
+    """The version fields of every record.
 
-    revision: int = Field(description="The number of this version of the record, from 1.", examples=[1])
-    recorded_at: UtcTime = Field(description="When this version was recorded.", examples=["2026-11-20T10:00:00Z"])
-    seq: int = Field(description="The change that made this version.", examples=[17])
-    links: SelfLink = Field(description="Where to go from here.")
+    Pydantic puts the fields of the last base class first: list `VersionFields` first, so that its fields come last.
+    """
+
+    revision: int = Field(description="The version number of the record, from 1.", examples=[1])
+    recorded_at: UtcTime = Field(
+        description="The time at which this version was recorded.", examples=["2026-11-20T10:00:00Z"]
+    )
+    seq: int = Field(description="The sequence number of the change that created this version.", examples=[17])
+    links: SelfLink = Field(description="Links of the record.")
 
 
 class CategoryInput(Input):
-    """What is counted."""
+    """A category: what is counted, and in which unit."""
 
-    name: ShortText = Field(description="Its name in words.", examples=["Killed"])
+    name: ShortText = Field(description="The name of the category.", examples=["Killed"])
     definition: LongText = Field(
-        description="What exactly is counted.", examples=["People who died through the fighting."]
+        description="The exact definition of what is counted.", examples=["People who died through the fighting."]
     )
     unit: Annotated[ShortText, Field(max_length=40)] = Field(
-        description="What one unit of the figure is.", examples=["persons"]
+        description="The unit of the figures.", examples=["persons"]
     )
     components: list[Slug] | None = Field(
         default=[],
         max_length=50,
-        description="What a sum adds up; empty: it stands for itself; null: the source does not say.",
+        description="The categories that it adds up; empty if it is no sum; null if sources do not state them.",
         examples=[["killed", "wounded"]],
     )
-    parent: Slug | None = Field(default=None, description="The category that it lies below.", examples=["killed"])
-    non_decreasing: bool = Field(description="Whether a running total of it can only grow.", examples=[True])
+    parent: Slug | None = Field(default=None, description="The broader category, by slug.", examples=["killed"])
+    non_decreasing: bool = Field(description="Whether a running total of this category can only grow.", examples=[True])
 
 
 class _Category(Output):
-    slug: str = Field(description="Its key.", examples=["casualties"])
-    name: str = Field(description="Its name in words.", examples=["Casualties"])
-    definition: str = Field(description="What exactly is counted.", examples=["Killed and wounded together."])
-    unit: str = Field(description="What one unit of the figure is.", examples=["persons"])
+    slug: str = Field(description="The slug of the category.", examples=["casualties"])
+    name: str = Field(description="The name of the category.", examples=["Casualties"])
+    definition: str = Field(
+        description="The exact definition of what is counted.", examples=["Killed and wounded together."]
+    )
+    unit: str = Field(description="The unit of the figures.", examples=["persons"])
     components: list[str] | None = Field(
-        description="What it adds up: itself alone if it is no sum; null where nobody says.",
+        description="The categories that it adds up; only itself if it is no sum; null if sources do not state them.",
         examples=[["killed", "wounded"]],
     )
-    parent: str | None = Field(description="The category that it lies below.", examples=["killed"])
-    non_decreasing: bool = Field(description="Whether a running total of it can only grow.", examples=[True])
+    parent: str | None = Field(description="The broader category, by slug.", examples=["killed"])
+    non_decreasing: bool = Field(description="Whether a running total of this category can only grow.", examples=[True])
 
 
 class Category(VersionFields, _Category):
-    """What is counted."""
+    """A category: what is counted, and in which unit."""
 
 
 class SubjectInput(Input):
-    """Whose: the people or forces that are counted."""
+    """A subject: the people or organisation counted."""
 
-    name: ShortText = Field(description="Its name in words.", examples=["Russian forces"])
+    name: ShortText = Field(description="The name of the subject.", examples=["Russian forces"])
     definition: LongText | None = Field(
-        default=None, description="Who belongs to it.", examples=["Everyone who fights under Russian command."]
-    )
-    parents: list[Slug] = Field(
-        default=[], max_length=50, description="What it is a part of.", examples=[["russian-forces"]]
-    )
-
-
-class _Subject(Output):
-    slug: str = Field(description="Its key.", examples=["wagner-group"])
-    name: str = Field(description="Its name in words.", examples=["Wagner Group"])
-    definition: str | None = Field(description="Who belongs to it.", examples=["The private military company."])
-    parents: list[str] = Field(description="What it is a part of.", examples=[["russian-forces"]])
-
-
-class Subject(VersionFields, _Subject):
-    """Whose: the people or forces that are counted."""
-
-
-class PlaceInput(Input):
-    """Where."""
-
-    name: ShortText = Field(description="Its name in words.", examples=["Kursk Oblast"])
-    definition: LongText | None = Field(
-        default=None, description="What it covers.", examples=["The Russian region on the border with Ukraine."]
+        default=None,
+        description="The people who belong to the subject.",
+        examples=["Everyone who fights under Russian command."],
     )
     parents: list[Slug] = Field(
         default=[],
         max_length=50,
-        description="The places that it lies in; several are possible.",
+        description="The subjects that it is part of, by slug.",
+        examples=[["russian-forces"]],
+    )
+
+
+class _Subject(Output):
+    slug: str = Field(description="The slug of the subject.", examples=["wagner-group"])
+    name: str = Field(description="The name of the subject.", examples=["Wagner Group"])
+    definition: str | None = Field(
+        description="The people who belong to the subject.", examples=["The private military company."]
+    )
+    parents: list[str] = Field(description="The subjects that it is part of, by slug.", examples=[["russian-forces"]])
+
+
+class Subject(VersionFields, _Subject):
+    """A subject: the people or organisation counted."""
+
+
+class PlaceInput(Input):
+    """A place, within one or more larger places."""
+
+    name: ShortText = Field(description="The name of the place.", examples=["Kursk Oblast"])
+    definition: LongText | None = Field(
+        default=None,
+        description="The area that the place covers.",
+        examples=["The Russian region on the border with Ukraine."],
+    )
+    parents: list[Slug] = Field(
+        default=[],
+        max_length=50,
+        description="The larger places that contain it, by slug.",
         examples=[["russia"]],
     )
 
 
 class _Place(Output):
-    slug: str = Field(description="Its key.", examples=["kursk-oblast"])
-    name: str = Field(description="Its name in words.", examples=["Kursk Oblast"])
+    slug: str = Field(description="The slug of the place.", examples=["kursk-oblast"])
+    name: str = Field(description="The name of the place.", examples=["Kursk Oblast"])
     definition: str | None = Field(
-        description="What it covers.", examples=["The Russian region on the border with Ukraine."]
+        description="The area that the place covers.", examples=["The Russian region on the border with Ukraine."]
     )
-    parents: list[str] = Field(description="The places that it lies in.", examples=[["russia", "russia-ukraine-war"]])
+    parents: list[str] = Field(
+        description="The larger places that contain it, by slug.", examples=[["russia", "russia-ukraine-war"]]
+    )
 
 
 class Place(VersionFields, _Place):
-    """Where."""
+    """A place, within one or more larger places."""
 
 
 class TermRow(Output):
-    """One word of an enumeration."""
+    """One value of an enumeration."""
 
-    key: str = Field(description="Enumeration and word.", examples=["modality/estimate"])
-    enumeration: str = Field(description="The enumeration, by the name of its field.", examples=["modality"])
-    word: str = Field(description="The word, as it stands in JSON, CSV and filters.", examples=["estimate"])
-    definition: str = Field(description="What it means.", examples=["Estimated or assessed."])
+    key: str = Field(description="The enumeration and the value.", examples=["modality/estimate"])
+    enumeration: str = Field(description="The name of the enumeration.", examples=["modality"])
+    word: str = Field(description="The value, as used in JSON, CSV and filters.", examples=["estimate"])
+    definition: str = Field(description="The meaning of the value.", examples=["Estimated or assessed."])
 
 
 class ColumnRow(Output):
-    """One column of the claims files, in the terms of a Table Schema (Frictionless Data)."""
+    """One column of the claims files, described as in a Table Schema (Frictionless Data)."""
 
-    name: str = Field(description="The column's name.", examples=["period_start"])
-    type: str = Field(description="`string`, `number`, `integer`, `boolean`, `date` or `datetime`.", examples=["date"])
-    description: str = Field(description="What it holds; empty means unknown.", examples=["First day of the period."])
-    path: str = Field(description="Where the same value is in the JSON claim.", examples=["period.start"])
-    example: Any = Field(description="A value that it can have.", examples=["2022-02-24"])
+    name: str = Field(description="The name of the column.", examples=["period_start"])
+    type: str = Field(
+        description="The type: `string`, `number`, `integer`, `boolean`, `date` or `datetime`.", examples=["date"]
+    )
+    description: str = Field(
+        description="The meaning of the column. An empty cell means unknown.", examples=["First day of the period."]
+    )
+    path: str = Field(description="The path of the same value in the JSON of a claim.", examples=["period.start"])
+    example: Any = Field(description="An example value.", examples=["2022-02-24"])

@@ -88,7 +88,7 @@ def test_no_address_leads_to_the_host_that_a_client_names(reading: Register, pat
     problem = assert_problem(answer, 404)
     assert "evil.example" not in str(answer.headers) + answer.text
     if path.endswith("/"):
-        assert problem["hint"] == "leave out the slash at the end"
+        assert problem["hint"] == "remove the trailing slash"
 
 
 def test_the_front_door_leads_to_the_docs(reading: Register) -> None:

@@ -1,1 +1,1 @@
-"""Finding claims: filters, query plans and full text."""
+"""Search of claims: filters, query plans and full text."""

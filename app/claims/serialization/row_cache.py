@@ -126,7 +126,7 @@ class ClaimRowCache:
 
 CLAIM_ROWS = CacheKey("claim_rows", lambda database: ClaimRowCache(database.memory_bytes // RESPONSE_CACHE_SHARE))
 declare_lookup_metric(
-    CLAIM_ROWS, LookupMetric("counterclaim_claims_asked", "Claims that an answer needed: kept as text, or not.")
+    CLAIM_ROWS, LookupMetric("counterclaim_claim_row_cache", "Claims of responses")
 )
 
 
