@@ -1,4 +1,4 @@
-"""Sources and documents: how they are found and recorded."""
+"""The record type of sources, and the sources whose position each source holds."""
 
 from typing import Any
 
@@ -22,18 +22,18 @@ SOURCE = RecordType(
 )
 
 
-def put_source(log: WriteTransaction, slug: str, given: SourceInput) -> tuple[dict[str, Any], bool | None]:
-    """Record a source. Raises `InvalidRequest` where the one it speaks for does not exist."""
-    faults = find_reference_faults(log, SOURCE, slug, given)
+def put_source(transaction: WriteTransaction, slug: str, payload: SourceInput) -> tuple[dict[str, Any], bool | None]:
+    """Record a source. Raises `InvalidRequest` if the source that it speaks for does not exist."""
+    faults = find_reference_faults(transaction, SOURCE, slug, payload)
     if faults:
         raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
-    return replace_record(log, SOURCE, slug, given)
+    return replace_record(transaction, SOURCE, slug, payload)
 
 
-def load_position_holders(session: Session, view: Snapshot) -> dict[str, str]:
-    """Source → the source whose position it holds, for those that speak for another."""
+def load_position_holders(session: Session, snapshot: Snapshot) -> dict[str, str]:
+    """Return, by slug, the source whose position each source holds, for sources that speak for another."""
     columns = columns_of(SourceVersion)
-    wanted = select(columns.slug, columns.speaks_for).where(
-        columns.speaks_for.is_not(None), view.contains(SourceVersion)
+    statement = select(columns.slug, columns.speaks_for).where(
+        columns.speaks_for.is_not(None), snapshot.contains(SourceVersion)
     )
-    return resolve_position_holders({row.slug: row.speaks_for for row in session.execute(wanted)})
+    return resolve_position_holders({row.slug: row.speaks_for for row in session.execute(statement)})

@@ -1,4 +1,4 @@
-"""The claims that a fresh start loads: readable files, recorded through the same rules as any other claim."""
+"""Loads the starter claims from TOML files, by the same rules as all other claims."""
 
 import hashlib
 import tomllib
@@ -44,7 +44,7 @@ TomlTable = dict[str, Any]
 
 
 def starter_id(key: str) -> str:
-    """The id of a starter record: a UUIDv7 (RFC 9562, 5.7) made from its key, the same on every machine."""
+    """Return the id of a starter record: a UUIDv7 (RFC 9562, section 5.7) derived from its key."""
     random = int.from_bytes(hashlib.sha256(key.encode()).digest()[:10], "big")
     value = STARTER_TIME_MS << 80 | random & ((1 << 80) - 1)
     value = value & ~(0xF << 76) | 0x7 << 76
@@ -53,32 +53,35 @@ def starter_id(key: str) -> str:
 
 
 def load_starter(database: Database) -> int:
-    """Load what is not there yet, and return how many claims were. Records that were changed since stay changed."""
-    with write_transaction(database, STARTER_ACTOR) as log:
-        _load_vocabulary(log)
+    """Load the starter records that do not exist yet, and return the number of new claims.
+
+    Existing records stay unchanged, even if they differ from the files.
+    """
+    with write_transaction(database, STARTER_ACTOR) as transaction:
+        _load_vocabulary(transaction)
         documents = {
-            key: record_document(log, DocumentInput(**table), starter_id(f"document/{key}"))[0]
+            key: record_document(transaction, DocumentInput(**table), starter_id(f"document/{key}"))[0]
             for key, table in _read_toml("documents").items()
         }
         claims = [
             table for path in sorted(STARTER_FOLDER.glob("claims-*.toml")) for table in _read_toml(path.stem)["claim"]
         ]
-        there = set(log.session.execute(select(columns_of(ClaimVersion).id)).scalars())
-        fresh = [table for table in claims if starter_id(table["key"]) not in there]
-        import_id = _record_import(log, len(fresh)) if fresh else None
-        for table in fresh:
-            record_claim(log, _build_claim_input(table, documents), starter_id(table["key"]), import_id)
-        for table in fresh:
+        recorded_ids = set(transaction.session.execute(select(columns_of(ClaimVersion).id)).scalars())
+        new_claims = [table for table in claims if starter_id(table["key"]) not in recorded_ids]
+        import_id = _record_import(transaction, len(new_claims)) if new_claims else None
+        for table in new_claims:
+            record_claim(transaction, _build_claim_input(table, documents), starter_id(table["key"]), import_id)
+        for table in new_claims:
             for relation in table.get("relations", []):
-                record_relation(log, starter_id(table["key"]), _build_relation_input(relation, documents))
-    return len(fresh)
+                record_relation(transaction, starter_id(table["key"]), _build_relation_input(relation, documents))
+    return len(new_claims)
 
 
-def _record_import(log: WriteTransaction, claims: int) -> str:
-    """Record that the starter files were imported; the first time under an id that is the same everywhere."""
+def _record_import(transaction: WriteTransaction, claims: int) -> str:
+    """Record the import of the starter files. The first import has the same id in every register."""
     id_ = starter_id("import")
     columns = columns_of(ImportVersion)
-    if log.session.execute(select(columns.version).where(columns.id == id_)).first() is not None:
+    if transaction.session.execute(select(columns.version).where(columns.id == id_)).first() is not None:
         id_ = str(uuid7())
     files = [_describe_file(path) for path in sorted(STARTER_FOLDER.glob("claims-*.toml"))]
     rows = sum(file["rows"] for file in files)
@@ -91,40 +94,40 @@ def _record_import(log: WriteTransaction, claims: int) -> str:
         "files": files,
         "counts": counts,
     }
-    log.record(ImportVersion, id_, {**state, "smell_counts": {}, "smells": []}, action="created")
+    transaction.record(ImportVersion, id_, {**state, "smell_counts": {}, "smells": []}, action="created")
     return id_
 
 
 def _describe_file(path: Path) -> dict[str, Any]:
     content = path.read_bytes()
     rows = len(tomllib.loads(content.decode())["claim"])
-    how = {"rows": rows, "format": "toml", "encoding": "utf-8", "delimiter": None}
-    return {"name": path.name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), **how}
+    reading = {"rows": rows, "format": "toml", "encoding": "utf-8", "delimiter": None}
+    return {"name": path.name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), **reading}
 
 
 def _read_toml(name: str) -> TomlTable:
     return tomllib.loads((STARTER_FOLDER / f"{name}.toml").read_text("utf-8"))
 
 
-def _load_vocabulary(log: WriteTransaction) -> None:
-    """Record the entries that the register does not hold yet, each after those that it refers to."""
+def _load_vocabulary(transaction: WriteTransaction) -> None:
+    """Record the vocabulary entries that do not exist yet, each after the entries that it refers to."""
 
-    def missing(name: str, table: type[Version]) -> TomlTable:
-        recorded = set(log.session.execute(select(columns_of(table).slug)).scalars())
+    def read_missing(name: str, table: type[Version]) -> TomlTable:
+        recorded = set(transaction.session.execute(select(columns_of(table).slug)).scalars())
         return {slug: entry for slug, entry in _read_toml(name).items() if slug not in recorded}
 
-    for slug, table in _sort_tables(missing("categories", CategoryVersion), "components", "parent"):
+    for slug, table in _sort_tables(read_missing("categories", CategoryVersion), "components", "parent"):
         if table.get("components") == "unstated":
             table["components"] = None  # TOML has no null
-        put_category(log, slug, CategoryInput(**table))
-    for slug, table in _sort_tables(missing("subjects", SubjectVersion), "parents"):
-        put_subject(log, slug, SubjectInput(**table))
-    for slug, table in _sort_tables(missing("places", PlaceVersion), "parents"):
-        put_place(log, slug, PlaceInput(**table))
-    for slug, table in _sort_tables(missing("sources", SourceVersion), "speaks_for"):
-        put_source(log, slug, SourceInput(**table))
-    for slug, table in missing("topics", TopicVersion).items():
-        put_topic(log, slug, TopicInput(**table))
+        put_category(transaction, slug, CategoryInput(**table))
+    for slug, table in _sort_tables(read_missing("subjects", SubjectVersion), "parents"):
+        put_subject(transaction, slug, SubjectInput(**table))
+    for slug, table in _sort_tables(read_missing("places", PlaceVersion), "parents"):
+        put_place(transaction, slug, PlaceInput(**table))
+    for slug, table in _sort_tables(read_missing("sources", SourceVersion), "speaks_for"):
+        put_source(transaction, slug, SourceInput(**table))
+    for slug, table in read_missing("topics", TopicVersion).items():
+        put_topic(transaction, slug, TopicInput(**table))
 
 
 def _sort_tables(tables: TomlTable, *fields: str) -> list[tuple[str, TomlTable]]:
@@ -135,21 +138,21 @@ def _sort_tables(tables: TomlTable, *fields: str) -> list[tuple[str, TomlTable]]
 
 def _referenced_slugs(table: TomlTable, fields: tuple[str, ...]) -> set[str]:
     values = [table.get(name, []) for name in fields]
-    return {word for value in values for word in (value if isinstance(value, list) else [value])}
+    return {slug for value in values for slug in (value if isinstance(value, list) else [value])}
 
 
 def _build_claim_input(table: TomlTable, documents: dict[str, str]) -> ClaimInput:
-    given = {name: value for name, value in table.items() if name not in ("key", "fact", "relations")}
-    given["citations"] = [{**cited, "document": documents[cited["document"]]} for cited in table["citations"]]
-    if "confidence" in given:
-        given["confidence"] = {**given["confidence"], "assessor": STARTER_ACTOR, "assessed_on": ASSESSMENT_DATE}
-    return ClaimInput(**given)
+    fields = {name: value for name, value in table.items() if name not in ("key", "fact", "relations")}
+    fields["citations"] = [{**citation, "document": documents[citation["document"]]} for citation in table["citations"]]
+    if "confidence" in fields:
+        fields["confidence"] = {**fields["confidence"], "assessor": STARTER_ACTOR, "assessed_on": ASSESSMENT_DATE}
+    return ClaimInput(**fields)
 
 
 def _build_relation_input(table: TomlTable, documents: dict[str, str]) -> RelationInput:
-    given = dict(table)
-    if "claim" in given:
-        given["claim"] = starter_id(given["claim"])
-    if "document" in given:
-        given["document"] = documents[given["document"]]
-    return RelationInput(**given)
+    fields = dict(table)
+    if "claim" in fields:
+        fields["claim"] = starter_id(fields["claim"])
+    if "document" in fields:
+        fields["document"] = documents[fields["document"]]
+    return RelationInput(**fields)

@@ -1,4 +1,4 @@
-"""Topics: their table and fields."""
+"""The record type of topics."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,9 +26,9 @@ def topic_scope(seq: int, topic: Mapping[str, Any]) -> CacheScope:
     return CacheScope(seq, fields, (f"topic-{topic['slug']}",) if topic.get("slug") else ())
 
 
-def put_topic(log: WriteTransaction, slug: str, given: TopicInput) -> tuple[dict[str, Any], bool | None]:
-    """Record a topic. Raises `InvalidRequest` where its category, subject or place does not exist."""
-    faults = find_reference_faults(log, TOPIC, slug, given)
+def put_topic(transaction: WriteTransaction, slug: str, payload: TopicInput) -> tuple[dict[str, Any], bool | None]:
+    """Record a topic. Raises `InvalidRequest` if its category, subject or place does not exist."""
+    faults = find_reference_faults(transaction, TOPIC, slug, payload)
     if faults:
         raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
-    return replace_record(log, TOPIC, slug, given)
+    return replace_record(transaction, TOPIC, slug, payload)

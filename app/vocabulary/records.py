@@ -1,4 +1,4 @@
-"""Categories, subjects and places: their tables and fields, and what may not change once claims use them."""
+"""Record types of categories, subjects and places: their tables, fields and rules of change."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,89 +25,104 @@ SUBJECT = RecordType("subject", "subjects", SubjectVersion, ("name", "definition
 PLACE = RecordType("place", "places", PlaceVersion, ("name", "definition", "parents"), {"parents": None})
 
 
-def load_hierarchy(session: Session, view: Snapshot) -> Hierarchy:
-    """The hierarchies of a view, as the rules of comparison want them."""
+def load_hierarchy(session: Session, snapshot: Snapshot) -> Hierarchy:
+    """Return the hierarchies of categories, subjects and places in a snapshot."""
     category = columns_of(CategoryVersion)
-    wanted = (category.slug, category.components, category.parent, category.non_decreasing, category.unit)
-    rows = session.execute(select(*wanted).where(view.contains(CategoryVersion)))
+    fields = (category.slug, category.components, category.parent, category.non_decreasing, category.unit)
+    rows = session.execute(select(*fields).where(snapshot.contains(CategoryVersion)))
     return Hierarchy(
         categories={
-            slug: CategoryNode(slug, None if components is None else tuple(components), parent, growing, unit)
-            for slug, components, parent, growing, unit in rows
+            slug: CategoryNode(slug, None if components is None else tuple(components), parent, non_decreasing, unit)
+            for slug, components, parent, non_decreasing, unit in rows
         },
-        subjects=_load_parents(session, SUBJECT, view),
-        places=_load_parents(session, PLACE, view),
+        subjects=_load_parents(session, SUBJECT, snapshot),
+        places=_load_parents(session, PLACE, snapshot),
     )
 
 
-def _load_parents(session: Session, kind: RecordType, view: Snapshot) -> dict[str, tuple[str, ...]]:
-    columns = columns_of(kind.table)
-    rows = session.execute(select(columns.slug, columns.parents).where(view.contains(kind.table)))
+def _load_parents(session: Session, record_type: RecordType, snapshot: Snapshot) -> dict[str, tuple[str, ...]]:
+    columns = columns_of(record_type.table)
+    rows = session.execute(select(columns.slug, columns.parents).where(snapshot.contains(record_type.table)))
     return {slug: tuple(parents) for slug, parents in rows}
 
 
-def put_category(log: WriteTransaction, slug: str, given: CategoryInput) -> tuple[dict[str, Any], bool | None]:
-    """Record a category. Raises `InvalidRequest`, or `InUse` where recorded claims would change their meaning."""
-    if given.components in ([], [slug]):
-        given = given.model_copy(update={"components": [slug]})
-        faults = find_reference_faults(log, CATEGORY, slug, given.model_copy(update={"components": []}))
+def put_category(
+    transaction: WriteTransaction, slug: str, payload: CategoryInput
+) -> tuple[dict[str, Any], bool | None]:
+    """Record a category. Raises `InvalidRequest`, or `InUse` if the change would alter the meaning of claims."""
+    if payload.components in ([], [slug]):
+        payload = payload.model_copy(update={"components": [slug]})
+        faults = find_reference_faults(transaction, CATEGORY, slug, payload.model_copy(update={"components": []}))
     else:
-        faults = find_reference_faults(log, CATEGORY, slug, given)
-    before = load_hierarchy(log.session, log.snapshot).categories
-    above = {name: [*([c.parent] if c.parent else []), *(c.components or ())] for name, c in before.items()}
-    faults += _find_cycle(slug, "components", [c for c in given.components or [] if c != slug], above)
-    faults += _find_cycle(slug, "parent", [given.parent] if given.parent else [], above)
+        faults = find_reference_faults(transaction, CATEGORY, slug, payload)
+    categories = load_hierarchy(transaction.session, transaction.snapshot).categories
+    edges = {
+        name: [*([category.parent] if category.parent else []), *(category.components or ())]
+        for name, category in categories.items()
+    }
+    components = [component for component in payload.components or [] if component != slug]
+    faults += _find_cycle(slug, "components", components, edges)
+    faults += _find_cycle(slug, "parent", [payload.parent] if payload.parent else [], edges)
     if faults:
         raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
-    stood = before.get(slug)
-    if stood is not None and _is_in_use(log, slug):
-        components = None if given.components is None else tuple(given.components)
-        new = {"unit": given.unit, "components": components, "parent": given.parent}
-        changed = [name for name, value in new.items() if getattr(stood, name) != value]
+    current = categories.get(slug)
+    if current is not None and _is_in_use(transaction, slug):
+        new = {
+            "unit": payload.unit,
+            "components": None if payload.components is None else tuple(payload.components),
+            "parent": payload.parent,
+        }
+        changed = [name for name, value in new.items() if getattr(current, name) != value]
         if changed:
             raise InUse(
-                f"Claims are recorded under `{slug}`; its {' and '.join(changed)} cannot change.",
-                hint="record a new category, and leave this one as it is",
-                errors=[field_fault(name, f"Stands as {getattr(stood, name)!r}.") for name in changed],
+                f"Claims use the category `{slug}`; its {' and '.join(changed)} cannot change.",
+                hint="record a new category, and keep this one unchanged",
+                errors=[field_fault(name, f"The current value is {getattr(current, name)!r}.") for name in changed],
             )
-    return replace_record(log, CATEGORY, slug, given)
+    return replace_record(transaction, CATEGORY, slug, payload)
 
 
-def put_subject(log: WriteTransaction, slug: str, given: SubjectInput) -> tuple[dict[str, Any], bool | None]:
-    """Record a subject. Raises `InvalidRequest` for parents that do not exist or lie below it."""
-    return _put_nested(log, SUBJECT, slug, given)
+def put_subject(transaction: WriteTransaction, slug: str, payload: SubjectInput) -> tuple[dict[str, Any], bool | None]:
+    """Record a subject. Raises `InvalidRequest` for parents that do not exist or are its descendants."""
+    return _put_nested(transaction, SUBJECT, slug, payload)
 
 
-def put_place(log: WriteTransaction, slug: str, given: PlaceInput) -> tuple[dict[str, Any], bool | None]:
-    """Record a place. Raises `InvalidRequest` for parents that do not exist or lie below it."""
-    return _put_nested(log, PLACE, slug, given)
+def put_place(transaction: WriteTransaction, slug: str, payload: PlaceInput) -> tuple[dict[str, Any], bool | None]:
+    """Record a place. Raises `InvalidRequest` for parents that do not exist or are its descendants."""
+    return _put_nested(transaction, PLACE, slug, payload)
 
 
 def _put_nested(
-    log: WriteTransaction, kind: RecordType, slug: str, given: SubjectInput | PlaceInput
+    transaction: WriteTransaction, record_type: RecordType, slug: str, payload: SubjectInput | PlaceInput
 ) -> tuple[dict[str, Any], bool | None]:
-    faults = find_reference_faults(log, kind, slug, given)
-    above = {name: list(parents) for name, parents in _load_parents(log.session, kind, log.snapshot).items()}
-    faults += _find_cycle(slug, "parents", given.parents, above)
+    faults = find_reference_faults(transaction, record_type, slug, payload)
+    edges = {
+        name: list(parents)
+        for name, parents in _load_parents(transaction.session, record_type, transaction.snapshot).items()
+    }
+    faults += _find_cycle(slug, "parents", payload.parents, edges)
     if faults:
         raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
-    return replace_record(log, kind, slug, given)
+    return replace_record(transaction, record_type, slug, payload)
 
 
-def _find_cycle(slug: str, field: str, start: Sequence[str], above: dict[str, list[str]]) -> list[Any]:
-    """The fault of lying above oneself: nothing can be a part of its own part."""
-    seen: set[str] = set()
-    waiting = list(start)
-    while waiting:
-        name = waiting.pop()
+def _find_cycle(slug: str, field: str, start: Sequence[str], edges: dict[str, list[str]]) -> list[Any]:
+    """Return a fault if `slug` is reachable from `start`, because a record cannot be part of itself."""
+    visited: set[str] = set()
+    pending = list(start)
+    while pending:
+        name = pending.pop()
         if name == slug:
-            return [field_fault(field, f"`{slug}` would lie within itself.")]
-        if name not in seen:
-            seen.add(name)
-            waiting += [upper for upper in above.get(name, []) if upper != name]
+            return [field_fault(field, f"`{slug}` would be part of itself.")]
+        if name not in visited:
+            visited.add(name)
+            pending += [target for target in edges.get(name, []) if target != name]
     return []
 
 
-def _is_in_use(log: WriteTransaction, slug: str) -> bool:
+def _is_in_use(transaction: WriteTransaction, slug: str) -> bool:
     columns = columns_of(ClaimVersion)
-    return log.session.execute(select(columns.version).where(columns.category == slug).limit(1)).first() is not None
+    return (
+        transaction.session.execute(select(columns.version).where(columns.category == slug).limit(1)).first()
+        is not None
+    )

@@ -1,4 +1,4 @@
-"""What everything with a slug has in common: finding, reading and replacing it, and the words to refuse a wrong one."""
+"""Records with a slug: finds, reads and replaces them, and reports unknown slugs."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,73 +23,85 @@ VERSION_FIELDS = ("revision", "recorded_at", "seq")
 
 @dataclass(frozen=True, slots=True)
 class RecordType:
-    """A kind with a slug: its name in the singular, where it is served, its table and what its fields refer to."""
+    """A type of records with a slug: its name in the singular, its path below `/v1`, its table and its fields."""
 
     name: str
     path: str
     table: type[Version]
     fields: tuple[str, ...]
     references: Mapping[str, "RecordType | None"] = field(default_factory=dict)
-    """Field → the kind whose slugs it holds; None stands for this very kind."""
+    """The record type whose slugs each field has; None for the record type itself."""
 
     def build_response(self, row: Mapping[Any, Any]) -> dict[str, Any]:
-        """One of them, as it is served."""
-        card = {"slug": row["slug"], **{name: row[name] for name in self.fields}}
+        """Return a row as a response object."""
+        response = {"slug": row["slug"], **{name: row[name] for name in self.fields}}
         return (
-            card
-            | {stamp: row[stamp] for stamp in VERSION_FIELDS}
+            response
+            | {name: row[name] for name in VERSION_FIELDS}
             | {"links": {"self": f"/v1/{self.path}/{row['slug']}"}}
         )
 
 
-def find_records(session: Session, kind: RecordType, query: PageQuery, view: Snapshot) -> Page:
-    """All of a kind, by slug."""
-    columns = columns_of(kind.table)
-    statement = select(*columns).where(view.contains(kind.table))
+def find_records(session: Session, record_type: RecordType, query: PageQuery, snapshot: Snapshot) -> Page:
+    """Return a page of the records of a type, ordered by slug."""
+    columns = columns_of(record_type.table)
+    statement = select(*columns).where(snapshot.contains(record_type.table))
     total = (
         session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if query.total else None
     )
     rows, cursor = fetch_page(
         session, statement, Order("slug", columns.slug), query.limit or DEFAULT_LIMIT, query.cursor
     )
-    return Page([kind.build_response(row) for row in rows], view.seq, cursor, total)
+    return Page([record_type.build_response(row) for row in rows], snapshot.seq, cursor, total)
 
 
-def read_record(session: Session, kind: RecordType, slug: str, view: Snapshot) -> dict[str, Any]:
-    """The one called `slug`. Raises `NotFound`, with the nearest slug as a hint."""
-    card = find_record(session, kind, slug, view)
-    if card is None:
-        known = load_slugs(session, kind, view)
-        raise NotFound(f"There is no {kind.name} `{slug}`.", hint=suggest_nearest(slug, known))
-    return card
+def read_record(session: Session, record_type: RecordType, slug: str, snapshot: Snapshot) -> dict[str, Any]:
+    """Return the record `slug`. Raises `NotFound` with the most similar slug as a hint."""
+    response = find_record(session, record_type, slug, snapshot)
+    if response is None:
+        slugs = load_slugs(session, record_type, snapshot)
+        raise NotFound(f"There is no {record_type.name} `{slug}`.", hint=suggest_nearest(slug, slugs))
+    return response
 
 
-def find_record(session: Session, kind: RecordType, slug: str, view: Snapshot) -> dict[str, Any] | None:
-    """The one called `slug`, if there is one."""
+def find_record(session: Session, record_type: RecordType, slug: str, snapshot: Snapshot) -> dict[str, Any] | None:
+    """Return the record `slug`, or None."""
     if "\0" in slug:
         return None
-    columns = columns_of(kind.table)
-    row = session.execute(select(*columns).where(columns.slug == slug, view.contains(kind.table))).mappings().first()
-    return None if row is None else kind.build_response(row)
+    columns = columns_of(record_type.table)
+    row = (
+        session.execute(select(*columns).where(columns.slug == slug, snapshot.contains(record_type.table)))
+        .mappings()
+        .first()
+    )
+    return None if row is None else record_type.build_response(row)
 
 
-def load_slugs(session: Session, kind: RecordType, view: Snapshot) -> list[str]:
-    """Every slug of a kind."""
-    return list(session.execute(select(columns_of(kind.table).slug).where(view.contains(kind.table))).scalars())
+def load_slugs(session: Session, record_type: RecordType, snapshot: Snapshot) -> list[str]:
+    """Return all slugs of a record type."""
+    return list(
+        session.execute(
+            select(columns_of(record_type.table).slug).where(snapshot.contains(record_type.table))
+        ).scalars()
+    )
 
 
 def replace_record(
-    log: WriteTransaction, kind: RecordType, slug: str, given: Input
+    transaction: WriteTransaction, record_type: RecordType, slug: str, payload: Input
 ) -> tuple[dict[str, Any], bool | None]:
-    """Record `given` as the state of `slug`: its card, and whether it is new (None: it already stood like that)."""
-    columns = columns_of(kind.table)
-    stands = select(*columns).where(columns.slug == slug, log.snapshot.contains(kind.table))
-    before = log.session.execute(stands).mappings().first()
-    state = {name: getattr(given, name) for name in kind.fields}
+    """Record `payload` as the new version of the record `slug`.
+
+    Returns:
+        The response object, and whether the record is new; None if the payload equals the current version.
+    """
+    columns = columns_of(record_type.table)
+    statement = select(*columns).where(columns.slug == slug, transaction.snapshot.contains(record_type.table))
+    before = transaction.session.execute(statement).mappings().first()
+    state = {name: getattr(payload, name) for name in record_type.fields}
     if before is not None and all(before[name] == value for name, value in state.items()):
-        return kind.build_response(before), None
-    log.record(kind.table, slug, state, action="created" if before is None else "changed")
-    return kind.build_response(log.session.execute(stands).mappings().one()), before is None
+        return record_type.build_response(before), None
+    transaction.record(record_type.table, slug, state, action="created" if before is None else "changed")
+    return record_type.build_response(transaction.session.execute(statement).mappings().one()), before is None
 
 
 def handle_put(
@@ -115,39 +127,48 @@ def handle_put(
 
 
 def find_unknown_slugs(
-    session: Session, view: Snapshot, kind: RecordType, used: Iterable[tuple[str, str]], *, also: Collection[str] = ()
+    session: Session,
+    snapshot: Snapshot,
+    record_type: RecordType,
+    used: Iterable[tuple[str, str]],
+    *,
+    also: Collection[str] = (),
 ) -> list[Fault]:
-    """The faults of the (pointer, slug) pairs in `used` that `kind` does not have, and `also` does not name."""
-    used = [(pointer, slug) for pointer, slug in used if slug not in also]
-    missing = find_missing_slugs(session, kind, {slug for _, slug in used}, view)
+    """Return a fault for each (pointer, slug) pair whose slug is neither recorded nor in `also`."""
+    pairs = [(pointer, slug) for pointer, slug in used if slug not in also]
+    missing = find_missing_slugs(session, record_type, {slug for _, slug in pairs}, snapshot)
     if not missing:
         return []
-    known = {*load_slugs(session, kind, view), *also}
+    candidates = {*load_slugs(session, record_type, snapshot), *also}
     return [
-        field_fault(pointer, f"There is no {kind.name} `{slug}`.", hint=suggest_nearest(slug, known))
-        for pointer, slug in used
+        field_fault(pointer, f"There is no {record_type.name} `{slug}`.", hint=suggest_nearest(slug, candidates))
+        for pointer, slug in pairs
         if slug in missing
     ]
 
 
-def find_missing_slugs(session: Session, kind: RecordType, wanted: Collection[str], view: Snapshot) -> set[str]:
-    """Those of `wanted` that do not exist."""
-    if not wanted:
+def find_missing_slugs(
+    session: Session, record_type: RecordType, slugs: Collection[str], snapshot: Snapshot
+) -> set[str]:
+    """Return those of `slugs` that are not recorded."""
+    if not slugs:
         return set()
-    columns = columns_of(kind.table)
-    found = session.execute(select(columns.slug).where(columns.slug.in_(wanted), view.contains(kind.table))).scalars()
-    return set(wanted) - set(found)
+    columns = columns_of(record_type.table)
+    statement = select(columns.slug).where(columns.slug.in_(slugs), snapshot.contains(record_type.table))
+    return set(slugs) - set(session.execute(statement).scalars())
 
 
-def find_reference_faults(log: WriteTransaction, kind: RecordType, slug: str, given: Input) -> list[Fault]:
-    """The faults of whatever `given` refers to: a slug that does not exist, or its own."""
+def find_reference_faults(
+    transaction: WriteTransaction, record_type: RecordType, slug: str, payload: Input
+) -> list[Fault]:
+    """Return a fault for each reference of `payload` to an unknown slug, or to the record itself."""
     faults: list[Fault] = []
-    for name, target in kind.references.items():
-        value = getattr(given, name)
+    for name, target in record_type.references.items():
+        value = getattr(payload, name)
         values: Sequence[str] = value if isinstance(value, list) else [value] if value else []
-        pointers = [(f"{name}/{i}" if isinstance(value, list) else name, word) for i, word in enumerate(values)]
-        own = [pointer for pointer, word in pointers if target is None and word == slug]
-        faults += [field_fault(pointer, f"`{slug}` cannot refer to itself.") for pointer in own]
-        wanted = [(p, word) for p, word in pointers if p not in own]
-        faults += find_unknown_slugs(log.session, log.snapshot, target or kind, wanted)
+        pairs = [(f"{name}/{i}" if isinstance(value, list) else name, item) for i, item in enumerate(values)]
+        self_pointers = [pointer for pointer, item in pairs if target is None and item == slug]
+        faults += [field_fault(pointer, f"`{slug}` cannot refer to itself.") for pointer in self_pointers]
+        others = [(pointer, item) for pointer, item in pairs if pointer not in self_pointers]
+        faults += find_unknown_slugs(transaction.session, transaction.snapshot, target or record_type, others)
     return faults

@@ -125,9 +125,7 @@ class ClaimRowCache:
 
 
 CLAIM_ROWS = CacheKey("claim_rows", lambda database: ClaimRowCache(database.memory_bytes // RESPONSE_CACHE_SHARE))
-declare_lookup_metric(
-    CLAIM_ROWS, LookupMetric("counterclaim_claim_row_cache", "Claims of responses")
-)
+declare_lookup_metric(CLAIM_ROWS, LookupMetric("counterclaim_claim_row_cache", "Claims of responses"))
 
 
 def _is_unaffected_by(written: RenderedClaim, known_on: date | None) -> bool:
