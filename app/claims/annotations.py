@@ -1,4 +1,4 @@
-"""Assessments and relations of claims, as they are read."""
+"""Reads the assessments and relations of claims."""
 
 from collections.abc import Sequence
 
@@ -32,25 +32,25 @@ RELATION_FIELDS = (
 )
 
 
-def load_assessments(session: Session, claim: str, view: Snapshot) -> list[ResponseObject]:
-    """Every assessment of a claim, the newest first, the withdrawn ones too."""
+def load_assessments(session: Session, claim: str, snapshot: Snapshot) -> list[ResponseObject]:
+    """Return the assessments of a claim, newest first, including withdrawn ones."""
     columns = columns_of(AssessmentVersion)
     statement = (
         select(*(columns[name] for name in ASSESSMENT_FIELDS))
-        .where(columns.claim == claim, view.contains(AssessmentVersion))
+        .where(columns.claim == claim, snapshot.contains(AssessmentVersion))
         .order_by(columns.assessed_on.desc(), columns.id.desc())
     )
     return [dict(row) for row in session.execute(statement).mappings()]
 
 
 def load_relations(
-    session: Session, claims: Sequence[str], view: Snapshot, *, withdrawn: bool = True
+    session: Session, claims: Sequence[str], snapshot: Snapshot, *, withdrawn: bool = True
 ) -> list[ResponseObject]:
-    """The relations of these claims, from either end, in the order in which they were recorded."""
+    """Return the relations from and to these claims, in the order of recording."""
     columns = columns_of(RelationVersion)
     statement = (
         select(*(columns[name] for name in RELATION_FIELDS))
-        .where(or_(columns.claim.in_(claims), columns.to_claim.in_(claims)), view.contains(RelationVersion))
+        .where(or_(columns.claim.in_(claims), columns.to_claim.in_(claims)), snapshot.contains(RelationVersion))
         .order_by(columns.id)
     )
     if not withdrawn:
@@ -58,23 +58,23 @@ def load_relations(
     return [dict(row) for row in session.execute(statement).mappings()]
 
 
-def read_assessment(session: Session, id_: str, view: Snapshot) -> ResponseObject:
-    """One assessment. Raises `NotFound`."""
-    return _read_annotation(session, AssessmentVersion, ASSESSMENT_FIELDS, id_, view)
+def read_assessment(session: Session, id_: str, snapshot: Snapshot) -> ResponseObject:
+    """Return one assessment. Raises `NotFound`."""
+    return _read_annotation(session, AssessmentVersion, ASSESSMENT_FIELDS, id_, snapshot)
 
 
-def read_relation(session: Session, id_: str, view: Snapshot) -> ResponseObject:
-    """One relation. Raises `NotFound`."""
-    return _read_annotation(session, RelationVersion, RELATION_FIELDS, id_, view)
+def read_relation(session: Session, id_: str, snapshot: Snapshot) -> ResponseObject:
+    """Return one relation. Raises `NotFound`."""
+    return _read_annotation(session, RelationVersion, RELATION_FIELDS, id_, snapshot)
 
 
 def _read_annotation(
-    session: Session, table: type[Version], shown: Sequence[str], id_: str, view: Snapshot
+    session: Session, table: type[Version], fields: Sequence[str], id_: str, snapshot: Snapshot
 ) -> ResponseObject:
     columns = columns_of(table)
     row = None
     if ID_PATTERN.fullmatch(id_):
-        statement = select(*(columns[name] for name in shown)).where(columns.id == id_, view.contains(table))
+        statement = select(*(columns[name] for name in fields)).where(columns.id == id_, snapshot.contains(table))
         row = session.execute(statement).mappings().first()
     if row is None:
         raise NotFound(f"There is no {table_of(table).name} `{id_}`.")

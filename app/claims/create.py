@@ -1,4 +1,4 @@
-"""Claims as they are written: checked first, and then recorded with their citations."""
+"""Records claims with their citations, assessments and relations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,154 +28,165 @@ from app.sources.documents import DOCUMENT_CARD_FIELDS, DOCUMENT_INPUT_FIELDS
 from app.sources.queries import SOURCE
 
 CITATION_RESPONSE_FIELDS = ("id", "document", *(name for name in CITATION_COLUMNS if name != "id"))
-"""What a citation shows, in order."""
+"""The fields of a citation in a response, in order."""
 
 EDITORS = "editors"
-"""Who asserts a relation that no source asserts."""
+"""The value of `asserted_by` for relations that the editors assert."""
 
 
 def record_claim(
-    log: WriteTransaction, given: ClaimInput, id_: str | None = None, import_id: str | None = None
+    transaction: WriteTransaction, payload: ClaimInput, id_: str | None = None, import_id: str | None = None
 ) -> dict[str, Any]:
-    """Record a new claim with its citations, and its first assessment if one is given; return it as it is served.
+    """Record a new claim with its citations and optional first assessment, and return its response object.
 
-    Raises `InvalidRequest` with every fault, or `DuplicateClaim` with the claim that stands.
+    Raises `InvalidRequest` with all faults, or `DuplicateClaim` with the id of the recorded claim.
     """
-    known = CachedReferenceLookup.for_transaction(log)
-    checked = validate_claim(known, given)
-    refuse_duplicate(log, checked.state["fingerprint"])
-    fresh, id_ = id_ is None, id_ or str(uuid7())
-    # The documents come first in the log, so that whoever follows it knows them before the claim that cites them.
+    references = CachedReferenceLookup.for_transaction(transaction)
+    validated = validate_claim(references, payload)
+    refuse_duplicate(transaction, validated.state["fingerprint"])
+    is_new_id, id_ = id_ is None, id_ or str(uuid7())
+    # Documents come first in the change log, so that a client that follows it has them before the claim cites them.
     documents = [
-        recorded or _record_cited_document(log, known, cited.document)
-        for cited, recorded in zip(given.citations, checked.documents, strict=True)
+        recorded or _record_cited_document(transaction, references, citation.document)
+        for citation, recorded in zip(payload.citations, validated.documents, strict=True)
     ]
-    state = {**checked.state, "import_id": import_id}
-    log.record(ClaimVersion, id_, state, action="created", claim=id_, fresh=fresh)
-    seq, citations = log.seq, []
-    for cited, document in zip(given.citations, documents, strict=True):
-        columns = build_citation_columns(known, cited, id_, given.source, document)
+    state = {**validated.state, "import_id": import_id}
+    transaction.record(ClaimVersion, id_, state, action="created", claim=id_, fresh=is_new_id)
+    seq, citations = transaction.seq, []
+    for citation, document in zip(payload.citations, documents, strict=True):
+        columns = build_citation_columns(references, citation, id_, payload.source, document)
         citations.append({**columns, "id": str(uuid7()), "document": document})
-        log.add_version(CitationVersion, citations[-1]["id"], columns, revision=1)
-    if given.confidence is not None:
-        record_assessment(log, id_, given.confidence)
-    known.add_recorded_claim(state["fingerprint"], id_)
-    if given.confidence is not None:
-        return read_claim(log.session, id_, log.snapshot)
+        transaction.add_version(CitationVersion, citations[-1]["id"], columns, revision=1)
+    if payload.confidence is not None:
+        record_assessment(transaction, id_, payload.confidence)
+    references.add_recorded_claim(state["fingerprint"], id_)
+    if payload.confidence is not None:
+        return read_claim(transaction.session, id_, transaction.snapshot)
     return _build_new_claim_response(
-        known, {**state, "id": id_, "revision": 1, "seq": seq, "recorded_at": log.at}, citations
+        references, {**state, "id": id_, "revision": 1, "seq": seq, "recorded_at": transaction.at}, citations
     )
 
 
 def _build_new_claim_response(
-    known: ReferenceLookup, state: Mapping[str, Any], citations: list[dict[str, Any]]
+    references: ReferenceLookup, state: Mapping[str, Any], citations: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """What reading a new claim would show, without reading it."""
-    source = {f"source_{name}": value for name, value in known.find_source(state["source"]).items()}
+    """Return the response object of a new claim without a read."""
+    source = {f"source_{name}": value for name, value in references.find_source(state["source"]).items()}
     numbers = {name: None if state[name] is None else float(state[name]) for name in FIGURE_NUMBER_FIELDS}
-    row = {**state, **source, **numbers, "unit": known.find_unit(state["category"])}
-    shown = [{name: cited[name] for name in CITATION_RESPONSE_FIELDS} for cited in citations]
-    return build_claim_response(row, shown, None, known.snapshot)
+    row = {**state, **source, **numbers, "unit": references.find_unit(state["category"])}
+    citation_responses = [{name: citation[name] for name in CITATION_RESPONSE_FIELDS} for citation in citations]
+    return build_claim_response(row, citation_responses, None, references.snapshot)
 
 
-def record_citation(log: WriteTransaction, claim: Mapping[str, Any], given: CitationInput) -> str:
-    """Add a citation to a claim: the tenth outlet that repeats a figure is no tenth claim."""
+def record_citation(transaction: WriteTransaction, claim: Mapping[str, Any], payload: CitationInput) -> str:
+    """Record a citation of a claim, and return its id. An outlet that repeats a figure makes no claim of its own."""
     faults = FaultCollector()
-    known = ReferenceLookup(log.session, log.snapshot)
-    recorded = validate_citation(known, given, claim["source"]["slug"], "", faults)
+    references = ReferenceLookup(transaction.session, transaction.snapshot)
+    recorded = validate_citation(references, payload, claim["source"]["slug"], "", faults)
     faults.raise_any()
-    state = prepare_citation_columns(log, known, given, claim["id"], claim["source"]["slug"], recorded)
+    state = prepare_citation_columns(transaction, references, payload, claim["id"], claim["source"]["slug"], recorded)
     id_ = str(uuid7())
-    log.record(CitationVersion, id_, state, action="created", claim=claim["id"])
+    transaction.record(CitationVersion, id_, state, action="created", claim=claim["id"])
     return id_
 
 
-def record_assessment(log: WriteTransaction, claim: str, given: AssessmentInput) -> str:
-    """Add an assessment; the ones before it stay."""
+def record_assessment(transaction: WriteTransaction, claim: str, payload: AssessmentInput) -> str:
+    """Record an assessment of a claim, and return its id. Earlier assessments stay unchanged."""
     id_ = str(uuid7())
     state = {
-        **{name: getattr(given, name) for name in ("level", "reliability", "credibility", "stated", "rationale")},
+        **{name: getattr(payload, name) for name in ("level", "reliability", "credibility", "stated", "rationale")},
         "claim": claim,
-        "assessor": given.assessor or log.actor,
-        "assessed_on": given.assessed_on or log.at.date(),
+        "assessor": payload.assessor or transaction.actor,
+        "assessed_on": payload.assessed_on or transaction.at.date(),
         "withdrawn": False,
     }
-    log.record(AssessmentVersion, id_, state, action="created", claim=claim)
+    transaction.record(AssessmentVersion, id_, state, action="created", claim=claim)
     return id_
 
 
-def record_relation(log: WriteTransaction, claim: str, given: RelationInput) -> str:
-    """Add a relation from `claim`. Raises `InvalidRequest` where it has no end, or two, or ends where it began."""
+def record_relation(transaction: WriteTransaction, claim: str, payload: RelationInput) -> str:
+    """Record a relation from `claim`, and return its id.
+
+    Raises `InvalidRequest` unless it has exactly one target, which exists and is not the claim itself.
+    """
     faults = FaultCollector()
-    if (given.claim is None) == (given.source is None):
+    if (payload.claim is None) == (payload.source is None):
         faults.add("claim", "Expected either `claim` or `source`.")
-    if given.claim == claim:
+    if payload.claim == claim:
         faults.add("claim", "A claim has no relation to itself.")
-    elif given.claim is not None and not _is_current_claim(log, given.claim):
-        faults.add("claim", f"There is no claim `{given.claim}`.")
-    used = [("source", given.source)] if given.source else []
-    used += [("asserted_by", given.asserted_by)] if given.asserted_by != EDITORS else []
-    known = ReferenceLookup(log.session, log.snapshot)
-    faults.faults += known.find_faults(SOURCE, used)
-    if given.document is not None and known.find_document(given.document) is None:
-        faults.add("document", f"There is no document `{given.document}`.")
+    elif payload.claim is not None and not _is_current_claim(transaction, payload.claim):
+        faults.add("claim", f"There is no claim `{payload.claim}`.")
+    slugs = [("source", payload.source)] if payload.source else []
+    slugs += [("asserted_by", payload.asserted_by)] if payload.asserted_by != EDITORS else []
+    references = ReferenceLookup(transaction.session, transaction.snapshot)
+    faults.faults += references.find_faults(SOURCE, slugs)
+    if payload.document is not None and references.find_document(payload.document) is None:
+        faults.add("document", f"There is no document `{payload.document}`.")
     faults.raise_any()
     id_ = str(uuid7())
-    shared = ("type", "asserted_by", "scope", "independence", "document", "quote", "note")
-    state = {name: getattr(given, name) for name in shared}
-    state |= {"claim": claim, "to_claim": given.claim, "to_source": given.source, "withdrawn": False}
-    log.record(RelationVersion, id_, state, action="created", claim=claim)
+    copied_fields = ("type", "asserted_by", "scope", "independence", "document", "quote", "note")
+    state = {name: getattr(payload, name) for name in copied_fields}
+    state |= {"claim": claim, "to_claim": payload.claim, "to_source": payload.source, "withdrawn": False}
+    transaction.record(RelationVersion, id_, state, action="created", claim=claim)
     return id_
 
 
 def prepare_citation_columns(
-    log: WriteTransaction,
-    known: ReferenceLookup,
-    given: CitationInput,
+    transaction: WriteTransaction,
+    references: ReferenceLookup,
+    payload: CitationInput,
     claim: str,
     claimant: str,
     recorded: RecordFields | None,
 ) -> dict[str, Any]:
-    """The columns of a citation; its document is recorded if it is not yet."""
+    """Return the columns of a citation, and record its document if `recorded` is None."""
     return build_citation_columns(
-        known, given, claim, claimant, recorded or _record_cited_document(log, known, given.document)
+        references,
+        payload,
+        claim,
+        claimant,
+        recorded or _record_cited_document(transaction, references, payload.document),
     )
 
 
-def _record_cited_document(log: WriteTransaction, known: ReferenceLookup, given: CitedDocument) -> RecordFields:
-    """Record the document of a citation, unless the claim has cited it already: of one address there is one."""
-    if given.url is not None and (found := known.find_document_by_url(given.url)):
-        return found
-    id_ = str(uuid7()) if given.id is None else given.id
-    state = {name: getattr(given, name) for name in DOCUMENT_INPUT_FIELDS}
-    log.record(DocumentVersion, id_, state, action="created", fresh=given.id is None)
-    publisher = None if given.publisher is None else known.find_source(given.publisher)["name"]
-    shown = {**state, "id": id_, "publisher_name": publisher}
-    card = {name: shown[name] for name in DOCUMENT_CARD_FIELDS}
-    known.add_pending_document(card)
-    return card
+def _record_cited_document(
+    transaction: WriteTransaction, references: ReferenceLookup, payload: CitedDocument
+) -> RecordFields:
+    """Record the document of a citation, unless an earlier citation recorded one with the same URL. Return it."""
+    if payload.url is not None and (recorded := references.find_document_by_url(payload.url)):
+        return recorded
+    id_ = str(uuid7()) if payload.id is None else payload.id
+    state = {name: getattr(payload, name) for name in DOCUMENT_INPUT_FIELDS}
+    transaction.record(DocumentVersion, id_, state, action="created", fresh=payload.id is None)
+    publisher = None if payload.publisher is None else references.find_source(payload.publisher)["name"]
+    fields = {**state, "id": id_, "publisher_name": publisher}
+    document = {name: fields[name] for name in DOCUMENT_CARD_FIELDS}
+    references.add_pending_document(document)
+    return document
 
 
-def refuse_duplicate(log: WriteTransaction, print_: str) -> None:
-    """Raise `DuplicateClaim` where a claim with this fingerprint stands, or stood and was taken down."""
-    found = CachedReferenceLookup.for_transaction(log).find_duplicate(print_)
-    if found is None:
+def refuse_duplicate(transaction: WriteTransaction, fingerprint: str) -> None:
+    """Raise `DuplicateClaim` if there is a claim with this fingerprint, or one that was taken down."""
+    duplicate = CachedReferenceLookup.for_transaction(transaction).find_duplicate(fingerprint)
+    if duplicate is None:
         return
-    id_, status = found
+    id_, status = duplicate
     if status == Status.removed:
         raise DuplicateClaim("The same statement was taken down.", more={"claim": id_})
     address = f"/v1/claims/{id_}"
     raise DuplicateClaim(
-        f"The same statement stands as {address}.",
+        f"The same statement is recorded as {address}.",
         hint=f"if another outlet repeats it, add a citation: POST {address}/citations",
         headers={"Link": f'<{address}>; rel="duplicate"'},
         more={"claim": id_, "links": {"claim": address}},
     )
 
 
-def _is_current_claim(log: WriteTransaction, claim: str) -> bool:
+def _is_current_claim(transaction: WriteTransaction, claim: str) -> bool:
     if not ID_PATTERN.fullmatch(claim):
         return False
     columns = columns_of(ClaimVersion)
-    stands = select(columns.version).where(columns.id == claim, log.snapshot.contains(ClaimVersion))
-    return log.session.execute(stands.where(columns.status != Status.removed)).first() is not None
+    statement = select(columns.version).where(
+        columns.id == claim, columns.status != Status.removed, transaction.snapshot.contains(ClaimVersion)
+    )
+    return transaction.session.execute(statement).first() is not None

@@ -1,4 +1,4 @@
-"""What can happen to a recorded claim: repair, retraction, reinstatement, takedown. Nothing is overwritten."""
+"""Changes of recorded claims: correction, retraction, reinstatement and takedown. Each adds a revision."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -47,148 +47,158 @@ TAKEDOWN_VALUES: dict[str, Any] = {
     "words": [],
     "status": Status.removed,
 }
-"""What a takedown leaves in every column that could tell what was said. None of it is ever served."""
+"""The values that a takedown writes into every column with content of the claim. They are never served."""
 
 
-def load_current_version(log: WriteTransaction, table: type[Version], key: str) -> dict[str, Any]:
-    """The row of the version that stands."""
+def load_current_version(transaction: WriteTransaction, table: type[Version], key: str) -> dict[str, Any]:
+    """Return the row of the current version of a record."""
     columns = columns_of(table)
-    stands = select(*columns).where(columns[table.key_name] == key, columns.until_seq.is_(None))
-    return dict(log.session.execute(stands).mappings().one())
+    statement = select(*columns).where(columns[table.key_name] == key, columns.until_seq.is_(None))
+    return dict(transaction.session.execute(statement).mappings().one())
 
 
 def _copy_state(row: VersionRow) -> dict[str, Any]:
-    """What a new version keeps of the one before it."""
-    stamps = {"version", "revision", "seq", "until_seq", "recorded_at", "recorded_until", "words"}
-    return {name: value for name, value in row.items() if name not in stamps}
+    """Return the columns that a new version takes over from the previous one."""
+    version_columns = {"version", "revision", "seq", "until_seq", "recorded_at", "recorded_until", "words"}
+    return {name: value for name, value in row.items() if name not in version_columns}
 
 
-def revise(log: WriteTransaction, id_: str, given: ChangeInput) -> None:
-    """Repair our record of a claim. Raises `InvalidRequest`, also where nothing would change, or `DuplicateClaim`."""
-    row = load_current_version(log, ClaimVersion, id_)
-    cited = _load_current_citations(log, id_)
-    changes = given.changes.model_dump(exclude_unset=True)
+def revise(transaction: WriteTransaction, id_: str, payload: ChangeInput) -> None:
+    """Correct the record of a claim. Raises `InvalidRequest`, also for a change without effect, or `DuplicateClaim`."""
+    row = load_current_version(transaction, ClaimVersion, id_)
+    current_citations = _load_current_citations(transaction, id_)
+    changes = payload.changes.model_dump(exclude_unset=True)
     for one, other in (("date", "date_edtf"), ("date_edtf", "date")):
         if one in changes and other not in changes:
             changes[other] = None
     new_citations = changes.pop("citations", None)
-    citations = [citation_as_input(citation) for citation in cited.values()]
+    citations = [citation_as_input(citation) for citation in current_citations.values()]
     if new_citations is not None:
-        citations = [{name: value for name, value in each.items() if name != "id"} for each in new_citations]
+        citations = [{name: value for name, value in citation.items() if name != "id"} for citation in new_citations]
     changed = _validate_merged_claim({**claim_as_input(row), **changes, "citations": citations})
-    known = ReferenceLookup(log.session, log.snapshot)
-    checked = validate_claim(known, changed, "changes/")
-    state = {**checked.state, "status": row["status"], "retracted_on": row["retracted_on"]}
+    references = ReferenceLookup(transaction.session, transaction.snapshot)
+    validated = validate_claim(references, changed, "changes/")
+    state = {**validated.state, "status": row["status"], "retracted_on": row["retracted_on"]}
     state["import_id"] = row["import_id"]
-    states = None if new_citations is None else _prepare_citations(log, known, id_, changed.source, given, cited)
-    if all(row[name] == value for name, value in state.items()) and not _has_changed_citations(states, cited):
-        raise invalid_field("changes", "Nothing would change.")
+    states = (
+        None
+        if new_citations is None
+        else _prepare_citations(transaction, references, id_, changed.source, payload, current_citations)
+    )
+    if all(row[name] == value for name, value in state.items()) and not _has_changed_citations(
+        states, current_citations
+    ):
+        raise invalid_field("changes", "The changes have no effect.")
     if state["fingerprint"] != row["fingerprint"]:
-        refuse_duplicate(log, state["fingerprint"])
-    log.record(ClaimVersion, id_, state, action=given.event, claim=id_, reason=given.reason)
+        refuse_duplicate(transaction, state["fingerprint"])
+    transaction.record(ClaimVersion, id_, state, action=payload.event, claim=id_, reason=payload.reason)
     if states is not None:
-        _replace_citations(log, states, cited)
+        _replace_citations(transaction, states, current_citations)
 
 
-def retract(log: WriteTransaction, id_: str, given: RetractionInput) -> None:
-    """Note that the source took its claim back. Raises `EventImpossible` where it has done so already."""
-    row = load_current_version(log, ClaimVersion, id_)
+def retract(transaction: WriteTransaction, id_: str, payload: RetractionInput) -> None:
+    """Record that the source retracted its claim. Raises `EventImpossible` if the claim is retracted already."""
+    row = load_current_version(transaction, ClaimVersion, id_)
     if row["status"] != Status.asserted:
-        raise EventImpossible(
-            "This claim is retracted already.", hint="a wrong day is repaired by reinstating it first"
-        )
-    if wrong := find_retraction_fault(row["date"], given.retracted_on, log.at.date()):
-        raise invalid_field("retracted_on", wrong)
-    state = _copy_state(row) | {"status": Status.retracted, "retracted_on": given.retracted_on}
-    log.record(ClaimVersion, id_, state, action="retraction", claim=id_, reason=given.reason)
+        raise EventImpossible("The claim is already retracted.", hint="to correct the day, reinstate the claim first")
+    if fault := find_retraction_fault(row["date"], payload.retracted_on, transaction.at.date()):
+        raise invalid_field("retracted_on", fault)
+    state = _copy_state(row) | {"status": Status.retracted, "retracted_on": payload.retracted_on}
+    transaction.record(ClaimVersion, id_, state, action="retraction", claim=id_, reason=payload.reason)
 
 
-def reinstate(log: WriteTransaction, id_: str, reason: str) -> None:
-    """Let a retracted claim stand again. Raises `EventImpossible` where it stands."""
-    row = load_current_version(log, ClaimVersion, id_)
+def reinstate(transaction: WriteTransaction, id_: str, reason: str) -> None:
+    """Reverse a retraction. Raises `EventImpossible` if the claim is not retracted."""
+    row = load_current_version(transaction, ClaimVersion, id_)
     if row["status"] != Status.retracted:
-        raise EventImpossible("This claim stands; only a retracted one can be reinstated.")
+        raise EventImpossible("The claim is not retracted; only a retracted claim can be reinstated.")
     state = _copy_state(row) | {"status": Status.asserted, "retracted_on": None}
-    log.record(ClaimVersion, id_, state, action="reinstatement", claim=id_, reason=reason)
+    transaction.record(ClaimVersion, id_, state, action="reinstatement", claim=id_, reason=reason)
 
 
-def take_down(log: WriteTransaction, id_: str, reason: str) -> None:
-    """Erase what a claim said, from every version, and leave a tombstone.
+def take_down(transaction: WriteTransaction, id_: str, reason: str) -> None:
+    """Erase the content of a claim from all its versions, and leave a tombstone.
 
-    The fingerprint stays, so that the next import does not bring the same statement back.
+    The fingerprint of the current version stays, so that an import cannot record the same statement again.
     """
-    row = load_current_version(log, ClaimVersion, id_)
-    log.session.execute(update(Change).where(columns_of(Change).claim == id_).values(reason=None))
-    log.record(ClaimVersion, id_, _copy_state(row) | TAKEDOWN_VALUES, action="takedown", claim=id_, reason=reason)
+    row = load_current_version(transaction, ClaimVersion, id_)
+    transaction.session.execute(update(Change).where(columns_of(Change).claim == id_).values(reason=None))
+    transaction.record(
+        ClaimVersion, id_, _copy_state(row) | TAKEDOWN_VALUES, action="takedown", claim=id_, reason=reason
+    )
     claim = columns_of(ClaimVersion)
-    log.session.execute(update(ClaimVersion).where(claim.id == id_).values(TAKEDOWN_VALUES))
-    log.session.execute(
+    transaction.session.execute(update(ClaimVersion).where(claim.id == id_).values(TAKEDOWN_VALUES))
+    transaction.session.execute(
         update(ClaimVersion).where(claim.id == id_, claim.until_seq.is_not(None)).values(fingerprint="")
     )
     for table in (CitationVersion, AssessmentVersion, RelationVersion):
-        log.session.execute(delete(table).where(columns_of(table).claim == id_))
+        transaction.session.execute(delete(table).where(columns_of(table).claim == id_))
 
 
-def withdraw(log: WriteTransaction, table: type[Version], id_: str, reason: str) -> None:
-    """Withdraw an assessment or a relation. Raises `EventImpossible` where that was done already."""
-    row = load_current_version(log, table, id_)
+def withdraw(transaction: WriteTransaction, table: type[Version], id_: str, reason: str) -> None:
+    """Withdraw an assessment or a relation. Raises `EventImpossible` if it is withdrawn already."""
+    row = load_current_version(transaction, table, id_)
     if row["withdrawn"]:
-        raise EventImpossible("This was withdrawn already.")
+        raise EventImpossible("The record is already withdrawn.")
     state = _copy_state(row) | {"withdrawn": True}
-    log.record(table, id_, state, action="withdrawal", claim=row["claim"], reason=reason)
+    transaction.record(table, id_, state, action="withdrawal", claim=row["claim"], reason=reason)
 
 
 def _validate_merged_claim(fields: dict[str, Any]) -> ClaimInput:
-    """The claim with its changes. What is wrong lies in the changes: what stood was right."""
+    """Return the claim with its changes. All faults point into the changes, because the recorded claim is valid."""
     try:
         return ClaimInput.model_validate(fields)
-    except ValidationError as wrong:
+    except ValidationError as error:
         faults = FaultCollector("changes/")
-        for error in wrong.errors():
-            faults.add(validation_location(error), validation_message(error))
+        for details in error.errors():
+            faults.add(validation_location(details), validation_message(details))
         faults.raise_any()
         raise
 
 
-def _load_current_citations(log: WriteTransaction, claim: str) -> dict[str, VersionRow]:
+def _load_current_citations(transaction: WriteTransaction, claim: str) -> dict[str, VersionRow]:
     columns = columns_of(CitationVersion)
-    stands = select(*columns).where(columns.claim == claim, columns.until_seq.is_(None)).order_by(columns.id)
-    return {row["id"]: row for row in log.session.execute(stands).mappings()}
+    statement = select(*columns).where(columns.claim == claim, columns.until_seq.is_(None)).order_by(columns.id)
+    return {row["id"]: row for row in transaction.session.execute(statement).mappings()}
 
 
 def _prepare_citations(
-    log: WriteTransaction,
-    known: ReferenceLookup,
+    transaction: WriteTransaction,
+    references: ReferenceLookup,
     claim: str,
     claimant: str,
-    given: ChangeInput,
-    cited: Mapping[str, VersionRow],
+    payload: ChangeInput,
+    current_citations: Mapping[str, VersionRow],
 ) -> dict[str, dict[str, Any]]:
-    """Citation → its new columns; one without an id of its own is new."""
+    """Return the new columns of each citation by id. A citation without an id gets a new one."""
     states = {}
-    changes: list[CitationChange] = given.changes.citations  # type: ignore[attr-defined] # made by create_model
+    changes: list[CitationChange] = payload.changes.citations  # type: ignore[attr-defined] # a field of a model from create_model
     for i, change in enumerate(changes):
-        if change.id is not None and change.id not in cited:
+        if change.id is not None and change.id not in current_citations:
             raise invalid_field(f"changes/citations/{i}/id", f"The claim has no citation `{change.id}`.")
-        plain = CitationInput(**{name: getattr(change, name) for name in CitationInput.model_fields})
-        recorded = known.find_document(change.document.id) if change.document.id else None
-        states[change.id or str(uuid7())] = prepare_citation_columns(log, known, plain, claim, claimant, recorded)
+        citation = CitationInput(**{name: getattr(change, name) for name in CitationInput.model_fields})
+        recorded = references.find_document(change.document.id) if change.document.id else None
+        states[change.id or str(uuid7())] = prepare_citation_columns(
+            transaction, references, citation, claim, claimant, recorded
+        )
     return states
 
 
-def _has_changed_citations(states: Mapping[str, VersionRow] | None, cited: Mapping[str, VersionRow]) -> bool:
+def _has_changed_citations(
+    states: Mapping[str, VersionRow] | None, current_citations: Mapping[str, VersionRow]
+) -> bool:
     if states is None:
         return False
-    if states.keys() != cited.keys():
+    if states.keys() != current_citations.keys():
         return True
-    return any(cited[id_][name] != value for id_, state in states.items() for name, value in state.items())
+    return any(current_citations[id_][name] != value for id_, state in states.items() for name, value in state.items())
 
 
 def _replace_citations(
-    log: WriteTransaction, states: Mapping[str, dict[str, Any]], cited: Mapping[str, VersionRow]
+    transaction: WriteTransaction, states: Mapping[str, dict[str, Any]], current_citations: Mapping[str, VersionRow]
 ) -> None:
-    for id_ in cited.keys() - states.keys():
-        log.close_version(CitationVersion, id_)
+    for id_ in current_citations.keys() - states.keys():
+        transaction.close_version(CitationVersion, id_)
     for id_, state in states.items():
-        if id_ not in cited or any(cited[id_][name] != value for name, value in state.items()):
-            log.add_version(CitationVersion, id_, state)
+        if id_ not in current_citations or any(current_citations[id_][name] != value for name, value in state.items()):
+            transaction.add_version(CitationVersion, id_, state)

@@ -1,4 +1,4 @@
-"""The history of a claim: each revision as it showed the claim, and what changed from one to the next."""
+"""Revisions of a claim: the claim as of each revision, and the changes between them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,53 +16,60 @@ from app.enums import Status
 from app.errors import NotFound
 
 
-def load_revisions(session: Session, id_: str, view: Snapshot) -> list[ResponseObject]:
-    """Every revision up to the view, the first one first. Raises `NotFound`."""
+def load_revisions(session: Session, id_: str, snapshot: Snapshot) -> list[ResponseObject]:
+    """Return the revisions of a claim up to the snapshot, oldest first. Raises `NotFound`."""
     claim, change = columns_of(ClaimVersion), columns_of(Change)
     rows: Sequence[Mapping[Any, Any]] = []
     if ID_PATTERN.fullmatch(id_):
-        made = select(claim.seq, claim.until_seq, claim.recorded_until, change.action, change.reason, change.actor)
-        known = made.join(Change, change.seq == claim.seq).where(claim.id == id_, claim.seq <= view.seq)
-        rows = session.execute(known.order_by(claim.seq)).mappings().all()
+        fields = (claim.seq, claim.until_seq, claim.recorded_until, change.action, change.reason, change.actor)
+        statement = select(*fields).join(Change, change.seq == claim.seq).order_by(claim.seq)
+        statement = statement.where(claim.id == id_, claim.seq <= snapshot.seq)
+        rows = session.execute(statement).mappings().all()
     if not rows:
         raise NotFound(f"There is no claim `{id_}`.", hint="GET /v1/claims lists them")
-    found: list[ResponseObject] = []
+    revisions: list[ResponseObject] = []
     before: dict[str, Any] | None = None
     for row in rows:
-        ended = row["until_seq"] is not None and row["until_seq"] <= view.seq
-        last = row["until_seq"] - 1 if ended else view.seq
-        card = _load_claim_at(session, id_, Snapshot(seq=last, at=view.at, as_of=last))
+        is_replaced = row["until_seq"] is not None and row["until_seq"] <= snapshot.seq
+        last_seq = row["until_seq"] - 1 if is_replaced else snapshot.seq
+        response = _load_claim_at(session, id_, Snapshot(seq=last_seq, at=snapshot.at, as_of=last_seq))
+        response["recorded_until"] = row["recorded_until"] if is_replaced else None
         after = _load_comparable_fields(session, id_, row["seq"])
-        made_by = {"event": row["action"], "reason": row["reason"], "actor": row["actor"]}
-        until = {"recorded_until": row["recorded_until"] if ended else None}
+        event = {"event": row["action"], "reason": row["reason"], "actor": row["actor"]}
         changes = [] if before is None else field_changes(before, after)
-        found.append({**card, **until, **made_by, "changes": changes})
+        revisions.append({**response, **event, "changes": changes})
         before = after
-    return found
+    return revisions
 
 
-def read_revision(session: Session, id_: str, revision: int, view: Snapshot) -> ResponseObject:
-    """One revision. Raises `NotFound`."""
-    found = load_revisions(session, id_, view)
-    if revision > len(found):
-        raise NotFound(f"The claim has {len(found)} revisions; there is no {revision}.")
-    return found[revision - 1]
+def read_revision(session: Session, id_: str, revision: int, snapshot: Snapshot) -> ResponseObject:
+    """Return one revision of a claim. Raises `NotFound`."""
+    revisions = load_revisions(session, id_, snapshot)
+    if revision > len(revisions):
+        raise NotFound(f"The claim has {len(revisions)} revisions; there is no revision {revision}.")
+    return revisions[revision - 1]
 
 
-def _load_claim_at(session: Session, id_: str, view: Snapshot) -> ResponseObject:
+def _load_claim_at(session: Session, id_: str, snapshot: Snapshot) -> ResponseObject:
     claim = columns_of(ClaimVersion)
-    rows = session.execute(select_claims(view).where(claim.id == id_, view.contains(ClaimVersion))).mappings().all()
-    return build_claim_responses(session, rows, view)[0]
+    rows = (
+        session.execute(select_claims(snapshot).where(claim.id == id_, snapshot.contains(ClaimVersion)))
+        .mappings()
+        .all()
+    )
+    return build_claim_responses(session, rows, snapshot)[0]
 
 
 def _load_comparable_fields(session: Session, id_: str, seq: int) -> dict[str, Any]:
-    """What is compared between revisions: what was recorded at `seq`, the citations by their ids."""
+    """Return the fields of a claim as recorded at `seq`, for a comparison of revisions; its citations by id."""
     claim, citation = columns_of(ClaimVersion), columns_of(CitationVersion)
-    view = Snapshot(seq=seq, at=EPOCH, as_of=seq)
+    snapshot = Snapshot(seq=seq, at=EPOCH, as_of=seq)
     row: Mapping[Any, Any] = session.execute(select(*claim).where(claim.id == id_, claim.seq == seq)).mappings().one()
     if row["status"] == Status.removed:
         return {"status": row["status"]}
-    cited = select(*citation).where(citation.claim == id_, view.contains(CitationVersion)).order_by(citation.id)
-    citations = {each["id"]: citation_as_input(each) for each in session.execute(cited).mappings()}
+    statement = select(*citation).where(citation.claim == id_, snapshot.contains(CitationVersion)).order_by(citation.id)
+    citations = {
+        citation_row["id"]: citation_as_input(citation_row) for citation_row in session.execute(statement).mappings()
+    }
     state = {"status": row["status"], "retracted_on": row["retracted_on"]}
     return {**claim_as_input(row), **state, "citations": citations}

@@ -1,9 +1,9 @@
-"""Where a claim stands in the order of what its source said: two columns that find the latest of each line.
+"""Two derived columns that index the latest claims of each series of a source.
 
-A side-by-side shows of each source only the latest of what it says in one way. `standpoint` names that way, within a
-category, subject and place; `recency` grows with the end of the period and, where that is the same, with the day on
-which it was said. An index over both leads to the latest claims without a look at the ones before them. The rules of
-`claims/sides.py` decide; these columns only say which claims they need not be shown.
+A side-by-side shows only the latest claim of each series: the claims of one source that are comparable with each
+other. The column `standpoint` is the series key within a category, subject and place. The column `recency` grows with
+the end of the period, then with the date. An index over both finds the latest claims without reading older ones. The
+columns only preselect claims; the rules of `app/comparison/positions.py` decide.
 """
 
 import hashlib
@@ -21,11 +21,11 @@ RETRACTED_SUFFIX: Final = "retracted"
 WITHOUT_FIGURE_SUFFIX: Final = "none"
 
 PERIOD_END_FACTOR: Final = 100_000_000
-"""A recency is the period's end times this, plus the date: 2025061120250612."""
+"""The recency is the end of the period times this factor, plus the date: 2025061120250612."""
 
 
 def build_series_columns(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The two columns of a claim with these columns; none of them where it was taken down."""
+    """Return both columns of a claim; None for a claim that was taken down."""
     if state["status"] == "removed":
         return {"standpoint": None, "recency": None}
     recency = encode_day(state["period_end"]) * PERIOD_END_FACTOR + encode_day(state["date"])
@@ -33,31 +33,31 @@ def build_series_columns(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def encode_day(day: date | None) -> int:
-    """A day as eight digits that sort like it; 0, before every day, where it is not known."""
+    """Return a day as a number of eight digits, YYYYMMDD; 0, before every day, if unknown."""
     return 0 if day is None else day.year * 10_000 + day.month * 100 + day.day
 
 
 def _build_series_key(state: Mapping[str, Any]) -> str:
-    """The source, how the figure counts, and whatever else keeps one claim from displacing another.
+    """Return the series key: source, aggregation, and all else that makes claims of a source separate positions.
 
-    The words at the end sort claims of one line apart, so that each range of the index is read in one direction:
-    those about a day that had not come when they were said, those without an end, and those that are no position.
+    The suffixes separate claims that an index scan must treat differently: claims about a period that ends after the
+    statement, claims with an open period, and claims that are not positions.
     """
-    words = [state["source"], str(state["aggregation"])]
+    parts = [state["source"], str(state["aggregation"])]
     if state["modality"] == "forecast":
-        words.append("forecast")
+        parts.append("forecast")
     if state["includes"] or state["excludes"] or state["relative_to"] is not None:
         scope = [sorted(set(state["includes"])), sorted(set(state["excludes"])), state["relative_to"]]
-        words.append(hashlib.sha256(json.dumps(scope).encode()).hexdigest()[:32])
+        parts.append(hashlib.sha256(json.dumps(scope).encode()).hexdigest()[:32])
     if state["period_end"] is None:
-        words.append(OPEN_PERIOD_SUFFIX)
+        parts.append(OPEN_PERIOD_SUFFIX)
     elif state["date"] is not None and state["period_end"] > state["date"]:
-        words.append(FUTURE_PERIOD_SUFFIX)
+        parts.append(FUTURE_PERIOD_SUFFIX)
     if state["status"] == "retracted":
-        words.append(RETRACTED_SUFFIX)
+        parts.append(RETRACTED_SUFFIX)
     elif state["kind"] == "none":
-        words.append(WITHOUT_FIGURE_SUFFIX)
-    return " ".join(words)
+        parts.append(WITHOUT_FIGURE_SUFFIX)
+    return " ".join(parts)
 
 
 declare_derived_columns(ClaimVersion, build_series_columns)

@@ -1,4 +1,4 @@
-"""The rules of a claim: everything that the contract asks of one is checked before the first row is written."""
+"""Validation of claims: all rules that go beyond the schema, checked before anything is recorded."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -32,17 +32,17 @@ from app.vocabulary.slug_records import RecordType
 
 @dataclass(slots=True)
 class FaultCollector:
-    """What was found wrong so far, with pointers below `at`: everything is reported at once."""
+    """Collects the faults of a payload, so that all of them are reported at once. Pointers start at `base_pointer`."""
 
     base_pointer: str = ""
     faults: list[Fault] = field(default_factory=list)
 
     def add(self, pointer: str, detail: str, hint: str | None = None) -> None:
-        """Note what is wrong at `pointer`."""
+        """Add a fault at `pointer`."""
         self.faults.append(field_fault(self.base_pointer + pointer, detail, hint=hint or None))
 
     def raise_any(self) -> None:
-        """Raise `InvalidRequest` if anything was wrong."""
+        """Raise `InvalidRequest` if there is a fault."""
         if self.faults:
             first = self.faults[0]
             raise InvalidRequest(f"{first.pointer}: {first.detail}", hint=first.hint, errors=self.faults)
@@ -50,52 +50,52 @@ class FaultCollector:
 
 @dataclass(frozen=True, slots=True)
 class ValidatedClaim:
-    """A claim that keeps every rule: its columns, and for each citation the recorded document that it names, if any."""
+    """A valid claim: its columns, and the recorded document of each citation, or None for a new document."""
 
     state: dict[str, Any]
     documents: list[RecordFields | None]
 
 
-def validate_claim(known: ReferenceLookup, given: ClaimInput, at: str = "") -> ValidatedClaim:
-    """Check every rule of the contract. Raises `InvalidRequest` with every fault, its pointers below `at`."""
-    faults = FaultCollector(at)
-    figure = _validate_figure(known, given, faults)
-    period = _validate_period(given, faults)
-    _check_slugs(known, given, faults)
+def validate_claim(references: ReferenceLookup, payload: ClaimInput, base_pointer: str = "") -> ValidatedClaim:
+    """Validate a claim by all rules. Raises `InvalidRequest` with all faults, with pointers below `base_pointer`."""
+    faults = FaultCollector(base_pointer)
+    figure = _validate_figure(references, payload, faults)
+    period = _validate_period(payload, faults)
+    _check_slugs(references, payload, faults)
     documents = [
-        validate_citation(known, cited, given.source, f"citations/{i}/", faults)
-        for i, cited in enumerate(given.citations)
+        validate_citation(references, citation, payload.source, f"citations/{i}/", faults)
+        for i, citation in enumerate(payload.citations)
     ]
-    said_on = _resolve_date(known, given, documents, faults)
+    statement_date = _resolve_date(references, payload, documents, faults)
     faults.raise_any()
-    assert figure is not None  # noqa: S101 - there is a fault without one
-    assert period is not None  # noqa: S101 - there is a fault without one
+    assert figure is not None  # noqa: S101 - otherwise there is a fault
+    assert period is not None  # noqa: S101 - otherwise there is a fault
     state = {
-        **{name: getattr(given, name) for name in CLAIM_PLAIN_FIELDS},
-        **_build_figure_columns(figure, given.proposition),
+        **{name: getattr(payload, name) for name in CLAIM_PLAIN_FIELDS},
+        **_build_figure_columns(figure, payload.proposition),
         "period": period.edtf,
         "period_start": period.earliest_start,
         "period_end": period.latest_end,
-        "aggregation": given.period.aggregation,
-        "date": said_on,
-        "date_edtf": given.date_edtf or (said_on.isoformat() if said_on else None),
+        "aggregation": payload.period.aggregation,
+        "date": statement_date,
+        "date_edtf": payload.date_edtf or (statement_date.isoformat() if statement_date else None),
         "status": Status.asserted,
         "retracted_on": None,
     }
     return ValidatedClaim(state | {"fingerprint": compute_fingerprint(state)}, documents)
 
 
-def find_retraction_fault(said_on: date | None, retracted_on: date, today: date) -> str | None:
-    """What is wrong with the day on which a source is said to have taken its claim back, if anything is."""
-    if said_on is not None and retracted_on < said_on:
-        return f"The claim was made on {said_on}, after that day."
-    return f"{retracted_on} has not come yet." if retracted_on > today else None
+def find_retraction_fault(statement_date: date | None, retracted_on: date, today: date) -> str | None:
+    """Return the error in the day of a retraction, or None."""
+    if statement_date is not None and retracted_on < statement_date:
+        return f"The retraction is before the claim, which was made on {statement_date}."
+    return f"{retracted_on} is in the future." if retracted_on > today else None
 
 
 def compute_fingerprint(state: Mapping[str, Any]) -> str:
-    """What makes a claim that claim: two records with one fingerprint are the same statement.
+    """Return the fingerprint of a claim: two claims with the same fingerprint are the same statement.
 
-    Numbers count as numbers, however they were printed; the words count only where there are no numbers.
+    It depends on the numbers, not on their printed wording. The wording counts only if there are no numbers.
     """
     numbers = [state[name] for name in ("value", "lower", "upper", "out_of", "coverage")]
     has_number = state["magnitude"] is not None
@@ -115,144 +115,163 @@ def compute_fingerprint(state: Mapping[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
-def _validate_figure(known: ReferenceLookup, given: ClaimInput, faults: FaultCollector) -> PrintedFigure | None:
-    printed = given.figure.model_dump(exclude={"kind", "unit"})
+def _validate_figure(references: ReferenceLookup, payload: ClaimInput, faults: FaultCollector) -> PrintedFigure | None:
+    printed = payload.figure.model_dump(exclude={"kind", "unit"})
     try:
-        figure = validate_figure(PrintedFigure(**printed), given.proposition.value)
-    except InvalidFigure as wrong:
-        faults.add(f"figure/{wrong.field}", str(wrong), wrong.hint)
+        figure = validate_figure(PrintedFigure(**printed), payload.proposition.value)
+    except InvalidFigure as error:
+        faults.add(f"figure/{error.field}", str(error), error.hint)
         return None
-    kind = kind_of(figure, given.proposition.value)
-    if given.figure.kind is not None and given.figure.kind.value != kind:
-        faults.add("figure/kind", f"These numbers make it `{kind}`.", "leave `kind` out")
-    if kind == FigureKind.vague and (read := parse_wording(figure.as_printed)) is not None and read.has_number:
-        numbers = {name: getattr(read, name) for name in ("value", "lower", "upper") if getattr(read, name) is not None}
-        hint = ", ".join(f'"{name}": {number}' for name, number in numbers.items())
-        faults.add("figure", f"`{figure.as_printed}` says a number, and none is given.", f"did you mean {hint}?")
-    if given.figure.unit is not None and (unit := known.find_unit(given.category)) not in {None, given.figure.unit}:
-        faults.add("figure/unit", f"The unit of `{given.category}` is `{unit}`.", "leave `unit` out")
+    kind = kind_of(figure, payload.proposition.value)
+    if payload.figure.kind is not None and payload.figure.kind.value != kind:
+        faults.add("figure/kind", f"By its numbers, the kind is `{kind}`.", "leave `kind` out")
+    if kind == FigureKind.vague and (parsed := parse_wording(figure.as_printed)) is not None and parsed.has_number:
+        numbers = {name: getattr(parsed, name) for name in ("value", "lower", "upper")}
+        hint = ", ".join(f'"{name}": {number}' for name, number in numbers.items() if number is not None)
+        faults.add("figure", f"`{figure.as_printed}` states a number, but no number is given.", f"did you mean {hint}?")
+    if payload.figure.unit is not None and (unit := references.find_unit(payload.category)) not in {
+        None,
+        payload.figure.unit,
+    }:
+        faults.add("figure/unit", f"The unit of `{payload.category}` is `{unit}`.", "leave `unit` out")
     return figure
 
 
-def _validate_period(given: ClaimInput, faults: FaultCollector) -> EdtfPeriod | None:
+def _validate_period(payload: ClaimInput, faults: FaultCollector) -> EdtfPeriod | None:
     try:
-        return parse_period(given.period.edtf)
-    except InvalidPeriod as wrong:
-        faults.add("period/edtf", str(wrong), wrong.hint)
+        return parse_period(payload.period.edtf)
+    except InvalidPeriod as error:
+        faults.add("period/edtf", str(error), error.hint)
         return None
 
 
-def _check_slugs(known: ReferenceLookup, given: ClaimInput, faults: FaultCollector) -> None:
-    if not (given.includes or given.excludes) and known.has_cached_slugs(
-        given.category, given.subject, given.place, given.source
+def _check_slugs(references: ReferenceLookup, payload: ClaimInput, faults: FaultCollector) -> None:
+    if not (payload.includes or payload.excludes) and references.has_cached_slugs(
+        payload.category, payload.subject, payload.place, payload.source
     ):
         return
-    counted = [
-        (f"{name}/{i}", slug) for name in ("includes", "excludes") for i, slug in enumerate(getattr(given, name))
+    scope_slugs = [
+        (f"{name}/{i}", slug) for name in ("includes", "excludes") for i, slug in enumerate(getattr(payload, name))
     ]
-    wanted: list[tuple[RecordType, list[tuple[str, str]]]] = [
-        (CATEGORY, [("category", given.category)]),
-        (SUBJECT, [("subject", given.subject), *counted]),
-        (PLACE, [("place", given.place)]),
-        (SOURCE, [("source", given.source)]),
+    slugs_by_type: list[tuple[RecordType, list[tuple[str, str]]]] = [
+        (CATEGORY, [("category", payload.category)]),
+        (SUBJECT, [("subject", payload.subject), *scope_slugs]),
+        (PLACE, [("place", payload.place)]),
+        (SOURCE, [("source", payload.source)]),
     ]
-    for kind, used in wanted:
-        faults.faults += known.find_faults(kind, [(faults.base_pointer + pointer, slug) for pointer, slug in used])
-    for i, slug in enumerate(given.includes):
-        if slug in given.excludes:
+    for record_type, slugs in slugs_by_type:
+        faults.faults += references.find_faults(
+            record_type, [(faults.base_pointer + pointer, slug) for pointer, slug in slugs]
+        )
+    for i, slug in enumerate(payload.includes):
+        if slug in payload.excludes:
             faults.add(f"includes/{i}", f"`{slug}` is also excluded.")
 
 
 def validate_citation(
-    known: ReferenceLookup, given: CitationInput, claimant: str, at: str, faults: FaultCollector
+    references: ReferenceLookup, payload: CitationInput, claimant: str, base_pointer: str, faults: FaultCollector
 ) -> RecordFields | None:
-    """Note what is wrong with a citation; return the recorded document that it names, if there is one yet."""
-    faults.faults += known.find_faults(
-        SOURCE, [(f"{faults.base_pointer}{at}via/{i}", slug) for i, slug in enumerate(given.via)]
+    """Validate a citation and collect its faults. Return its document if that is recorded already."""
+    faults.faults += references.find_faults(
+        SOURCE, [(f"{faults.base_pointer}{base_pointer}via/{i}", slug) for i, slug in enumerate(payload.via)]
     )
-    document = given.document
-    recorded = _find_recorded_document(known, document)
+    document = payload.document
+    recorded = _find_recorded_document(references, document)
     if document.id is not None and (
         not ID_PATTERN.fullmatch(document.id) or (recorded is None and document.title is None)
     ):
-        faults.add(f"{at}document/id", f"There is no document `{document.id}`.")
+        faults.add(f"{base_pointer}document/id", f"There is no document `{document.id}`.")
     elif recorded is None and document.title is None:
-        faults.add(f"{at}document/title", "A document that is not recorded yet needs a title.")
+        faults.add(f"{base_pointer}document/title", "A document that is not recorded yet needs a title.")
     if document.publisher:
-        faults.faults += known.find_faults(
-            SOURCE, [(f"{faults.base_pointer}{at}document/publisher", document.publisher)]
+        faults.faults += references.find_faults(
+            SOURCE, [(f"{faults.base_pointer}{base_pointer}document/publisher", document.publisher)]
         )
-    if given.via:
+    if payload.via:
         publisher = document.publisher if recorded is None else recorded["publisher"]
-        _check_chain(given.via, claimant, publisher, at, faults)
+        _check_chain(payload.via, claimant, publisher, base_pointer, faults)
     return recorded
 
 
-def _find_recorded_document(known: ReferenceLookup, document: CitedDocument) -> RecordFields | None:
-    """The document that is meant: of one address there is one, whatever is said of it now."""
-    if document.id is not None and ID_PATTERN.fullmatch(document.id) and (card := known.find_document(document.id)):
-        return card
-    return known.find_document_by_url(document.url) if document.url is not None else None
+def _find_recorded_document(references: ReferenceLookup, document: CitedDocument) -> RecordFields | None:
+    """Return the recorded document with the id or else the URL of a payload, or None."""
+    if document.id and ID_PATTERN.fullmatch(document.id) and (recorded := references.find_document(document.id)):
+        return recorded
+    return references.find_document_by_url(document.url) if document.url is not None else None
 
 
-def _check_chain(via: Sequence[str], claimant: str, publisher: str | None, at: str, faults: FaultCollector) -> None:
-    """Note a link that is an end of its chain, or stands in it twice."""
+def _check_chain(
+    via: Sequence[str], claimant: str, publisher: str | None, base_pointer: str, faults: FaultCollector
+) -> None:
+    """Collect a fault for each source of `via` that is an end of the chain or occurs twice."""
     for i, slug in enumerate(via):
         if slug == claimant:
-            faults.add(f"{at}via/{i}", f"`{slug}` is the claimant; `via` names the sources in between.")
+            faults.add(
+                f"{base_pointer}via/{i}",
+                f"`{slug}` is the claimant; `via` lists the sources between claimant and document.",
+            )
         elif slug == publisher:
-            faults.add(f"{at}via/{i}", f"`{slug}` published the document; `via` names the sources in between.")
+            faults.add(
+                f"{base_pointer}via/{i}",
+                f"`{slug}` published the document; `via` lists the sources between claimant and document.",
+            )
         elif slug in via[:i]:
-            faults.add(f"{at}via/{i}", f"`{slug}` stands in this chain already.")
+            faults.add(f"{base_pointer}via/{i}", f"`{slug}` occurs twice in `via`.")
 
 
 def _resolve_date(
-    known: ReferenceLookup, given: ClaimInput, documents: Sequence[RecordFields | None], faults: FaultCollector
+    references: ReferenceLookup, payload: ClaimInput, documents: Sequence[RecordFields | None], faults: FaultCollector
 ) -> date | None:
-    """The day on which it was said: the last that it can be, so that nothing counts as known too early."""
-    today = known.today
-    if given.date is not None and given.date > today:
-        faults.add("date", f"`{given.date}` has not come yet.")
-    if given.date_edtf is None:
-        return given.date
+    """Return the day of the statement: the latest possible day, so that `known_on` never shows a claim too early."""
+    today = references.today
+    if payload.date is not None and payload.date > today:
+        faults.add("date", f"`{payload.date}` is in the future.")
+    if payload.date_edtf is None:
+        return payload.date
     published = [
-        recorded["published_on"] if recorded else cited.document.published_on
-        for recorded, cited in zip(documents, given.citations, strict=True)
+        recorded["published_on"] if recorded else citation.document.published_on
+        for recorded, citation in zip(documents, payload.citations, strict=True)
     ]
     not_after = min([today, *(day for day in published if day is not None)])
     try:
-        span = parse_date(given.date_edtf)
-        day = date_from_edtf(given.date_edtf, not_after)
-    except InvalidPeriod as wrong:
-        faults.add("date_edtf", str(wrong), wrong.hint)
+        span = parse_date(payload.date_edtf)
+        day = date_from_edtf(payload.date_edtf, not_after)
+    except InvalidPeriod as error:
+        faults.add("date_edtf", str(error), error.hint)
         return None
     if span.earliest is not None and span.earliest > today:
-        faults.add("date_edtf", f"`{given.date_edtf}` has not come yet.")
-    if given.date is None:
+        faults.add("date_edtf", f"`{payload.date_edtf}` is in the future.")
+    if payload.date is None:
         return day
-    if (span.earliest and given.date < span.earliest) or (span.latest and given.date > span.latest):
-        faults.add("date", f"`{given.date}` does not lie in `{given.date_edtf}`.")
-    return given.date
+    if (span.earliest and payload.date < span.earliest) or (span.latest and payload.date > span.latest):
+        faults.add("date", f"`{payload.date}` is not within `{payload.date_edtf}`.")
+    return payload.date
 
 
 def _build_figure_columns(figure: PrintedFigure, proposition: Proposition) -> dict[str, Any]:
-    ends = interval_of(figure)
+    interval = interval_of(figure)
     return {name: getattr(figure, name) for name in (*FIGURE_PLAIN_FIELDS, *FIGURE_NUMBER_FIELDS)} | {
         "kind": FigureKind(kind_of(figure, proposition.value)),
-        "low": ends.lower if ends else None,
-        "high": ends.upper if ends else None,
+        "low": interval.lower if interval else None,
+        "high": interval.upper if interval else None,
         "magnitude": magnitude_of(figure),
     }
 
 
 def build_citation_columns(
-    known: ReferenceLookup, given: CitationInput, claim: str, claimant: str, document: RecordFields
+    references: ReferenceLookup, payload: CitationInput, claim: str, claimant: str, document: RecordFields
 ) -> dict[str, Any]:
-    """The columns of a citation in `document`, a recorded one or one that will be."""
-    same = ("via", "fidelity", "quote", "quote_language", "translation", "locator", "gap", "withdrawn_on")
-    role = given.role
+    """Return the columns of a citation of `document`, which may still have to be recorded."""
+    copied_fields = ("via", "fidelity", "quote", "quote_language", "translation", "locator", "gap", "withdrawn_on")
+    role = payload.role
     if role is None:
         publisher = document["publisher"]
-        own = publisher is not None and known.find_position_holder(publisher) == known.find_position_holder(claimant)
-        role = CitationRole.original if own else CitationRole.relay
-    return {name: getattr(given, name) for name in same} | {"claim": claim, "document": document["id"], "role": role}
+        is_own_publication = publisher is not None and (
+            references.find_position_holder(publisher) == references.find_position_holder(claimant)
+        )
+        role = CitationRole.original if is_own_publication else CitationRole.relay
+    return {name: getattr(payload, name) for name in copied_fields} | {
+        "claim": claim,
+        "document": document["id"],
+        "role": role,
+    }

@@ -138,7 +138,7 @@ def test_one_wrong_row_keeps_the_whole_file_out(desk: Register) -> None:
     assert [error["pointer"] for error in answer.json()["errors"]] == [f"#/upload.csv/{line}" for line in (3, 4, 5)]
     assert "did you mean `killed`?" in told[0]
     assert "`x` is not a number" in told[1]
-    assert "has not come yet" in told[2]
+    assert "is in the future" in told[2]
     assert answer.json()["report"]["counts"]["rows_refused"] == 3
     assert read_latest_seq(desk) == before
     assert rows_of(desk, "/v1/documents") == []

@@ -1,4 +1,4 @@
-"""The columns of every claims file, in the order of the CSV contract: they are only ever appended."""
+"""The columns of claims files, in order. The order is public: new columns are only appended."""
 
 from app.claims.schemas import Claim
 from app.http.csv_columns import define_column

@@ -1,4 +1,4 @@
-"""A claim as it would be given again: what its source said and where, without what the register adds."""
+"""Recorded claims in the fields of a request, without the fields that the register adds."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,12 +36,12 @@ CITATION_INPUT_FIELDS = (
 
 
 def plain_figure_numbers(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """The numbers of a figure: whole ones without a decimal point."""
+    """Return the numbers of a figure, with whole numbers as integers."""
     return {name: None if row[name] is None else normalize_number(row[name]) for name in FIGURE_NUMBER_FIELDS}
 
 
 def claim_as_input(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """The fields of a claim, without its citations."""
+    """Return the request fields of a claim, without its citations."""
     return {
         **{name: row[name] for name in CLAIM_PLAIN_FIELDS},
         "figure": {**{name: row[name] for name in FIGURE_PLAIN_FIELDS}, **plain_figure_numbers(row)},
@@ -50,17 +50,17 @@ def claim_as_input(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def citation_as_input(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """The fields of a citation; its document by id."""
+    """Return the request fields of a citation, with its document by id."""
     return {name: row[name] for name in CITATION_INPUT_FIELDS}
 
 
 def field_changes(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[dict[str, Any]]:
-    """What changed, field by field: `[{"field": "figure.value", "before": 1531, "after": 1351}]`."""
-    found: list[dict[str, Any]] = []
+    """Return the changed fields: `[{"field": "figure.value", "before": 1531, "after": 1351}]`."""
+    changes: list[dict[str, Any]] = []
     for name in [*before, *(name for name in after if name not in before)]:
         old, new = before.get(name), after.get(name)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
-            found += field_changes(old, new, f"{path}{name}.")
+            changes += field_changes(old, new, f"{path}{name}.")
         elif old != new:
-            found.append({"field": path + name, "before": old, "after": new})
-    return found
+            changes.append({"field": path + name, "before": old, "after": new})
+    return changes

@@ -1,4 +1,4 @@
-"""Claim rows as response documents."""
+"""Converts rows of claims to response objects."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,29 +33,33 @@ CONFIDENCE_FIELDS = ("level", "reliability", "credibility", "stated", "assessor"
 ResponseObject = dict[str, Any]
 
 
-def build_claim_responses(session: Session, rows: Sequence[Mapping[Any, Any]], view: Snapshot) -> list[ResponseObject]:
-    """The claims in `rows` as they are served, in the same order."""
+def build_claim_responses(
+    session: Session, rows: Sequence[Mapping[Any, Any]], snapshot: Snapshot
+) -> list[ResponseObject]:
+    """Return the response objects of the claims in `rows`, in the same order."""
     ids = [row["id"] for row in rows]
-    cited, assessed = load_citations(session, ids, view), load_confidence(session, ids, view)
+    citations, confidence = load_citations(session, ids, snapshot), load_confidence(session, ids, snapshot)
     return [
         build_tombstone(row)
         if row["status"] == Status.removed
-        else build_claim_response(row, cited[row["id"]], assessed.get(row["id"]), view)
+        else build_claim_response(row, citations[row["id"]], confidence.get(row["id"]), snapshot)
         for row in rows
     ]
 
 
 def build_claim_response(
-    row: Mapping[Any, Any], citations: list[ResponseObject], confidence: ResponseObject | None, view: Snapshot
+    row: Mapping[Any, Any], citations: list[ResponseObject], confidence: ResponseObject | None, snapshot: Snapshot
 ) -> ResponseObject:
-    """Return the API representation of one claim, from its row, citations and newest assessment."""
+    """Return the response object of a claim from its row, citations and latest assessment."""
     address = f"/v1/claims/{row['id']}"
-    # Before the day of its retraction a claim stands, for whoever asks what was known then.
-    stood = row["retracted_on"] is not None and view.known_on is not None and row["retracted_on"] > view.known_on
+    # With `known_on`, a retraction after that day is ignored.
+    ignores_retraction = (
+        row["retracted_on"] is not None and snapshot.known_on is not None and row["retracted_on"] > snapshot.known_on
+    )
     return {
         "id": row["id"],
         "revision": row["revision"],
-        "status": Status.asserted if stood else row["status"],
+        "status": Status.asserted if ignores_retraction else row["status"],
         "category": row["category"],
         "subject": row["subject"],
         "place": row["place"],
@@ -82,10 +86,10 @@ def build_claim_response(
         "excludes": row["excludes"],
         "citations": citations,
         "note": row["note"],
-        "retracted_on": None if stood else row["retracted_on"],
+        "retracted_on": None if ignores_retraction else row["retracted_on"],
         "import_id": row["import_id"],
         "recorded_at": row["recorded_at"],
-        # A past state did not know when it would end.
+        # A snapshot does not include the change that ends it.
         "recorded_until": None,
         "seq": row["seq"],
         "links": {
@@ -99,7 +103,7 @@ def build_claim_response(
 
 
 def build_figure_response(row: Mapping[Any, Any]) -> ResponseObject:
-    """The figure of a claim."""
+    """Return the figure of a claim."""
     numbers = plain_figure_numbers(row)
     return {
         "as_printed": row["as_printed"],
@@ -118,42 +122,44 @@ def build_figure_response(row: Mapping[Any, Any]) -> ResponseObject:
 
 
 def build_tombstone(row: Mapping[Any, Any]) -> ResponseObject:
-    """What is left of a claim that was taken down."""
-    kept = {name: row[name] for name in ("id", "status", "category", "subject", "place", "recorded_at", "seq")}
-    return kept | {"links": {"self": f"/v1/claims/{row['id']}"}}
+    """Return the tombstone of a claim that was taken down."""
+    fields = {name: row[name] for name in ("id", "status", "category", "subject", "place", "recorded_at", "seq")}
+    return fields | {"links": {"self": f"/v1/claims/{row['id']}"}}
 
 
-def load_citations(session: Session, claims: Iterable[str], view: Snapshot) -> dict[str, list[ResponseObject]]:
-    """Claim → its citations, the first recorded first."""
+def load_citations(session: Session, claims: Iterable[str], snapshot: Snapshot) -> dict[str, list[ResponseObject]]:
+    """Return the citations of each claim, in the order of recording."""
     citation, document, source = columns_of(CitationVersion), columns_of(DocumentVersion), columns_of(SourceVersion)
     joined = (
         table_of(CitationVersion)
-        .outerjoin(table_of(DocumentVersion), and_(document.id == citation.document, view.contains(DocumentVersion)))
-        .outerjoin(table_of(SourceVersion), and_(source.slug == document.publisher, view.contains(SourceVersion)))
+        .outerjoin(
+            table_of(DocumentVersion), and_(document.id == citation.document, snapshot.contains(DocumentVersion))
+        )
+        .outerjoin(table_of(SourceVersion), and_(source.slug == document.publisher, snapshot.contains(SourceVersion)))
     )
-    of_document = [
+    document_columns = [
         document[name].label(f"document_{name}") for name in DOCUMENT_CARD_FIELDS if name != "publisher_name"
     ]
     statement = (
-        select(*citation, *of_document, source.name.label("document_publisher_name"))
+        select(*citation, *document_columns, source.name.label("document_publisher_name"))
         .select_from(joined)
-        .where(citation.claim.in_(list(claims)), view.contains(CitationVersion))
+        .where(citation.claim.in_(list(claims)), snapshot.contains(CitationVersion))
         .order_by(citation.id)
     )
-    found: dict[str, list[ResponseObject]] = defaultdict(list)
+    citations: dict[str, list[ResponseObject]] = defaultdict(list)
     for row in session.execute(statement).mappings():
-        card = {name: row[name] for name in CITATION_COLUMNS}
-        shown = {"id": card.pop("id"), "document": {name: row[f"document_{name}"] for name in DOCUMENT_CARD_FIELDS}}
-        found[row["claim"]].append(shown | card)
-    return found
+        fields = {name: row[name] for name in CITATION_COLUMNS}
+        cited_document = {name: row[f"document_{name}"] for name in DOCUMENT_CARD_FIELDS}
+        citations[row["claim"]].append({"id": fields.pop("id"), "document": cited_document} | fields)
+    return citations
 
 
-def load_confidence(session: Session, claims: Iterable[str], view: Snapshot) -> dict[str, ResponseObject]:
-    """Claim → its newest assessment that was not withdrawn."""
+def load_confidence(session: Session, claims: Iterable[str], snapshot: Snapshot) -> dict[str, ResponseObject]:
+    """Return the latest assessment of each claim that is not withdrawn."""
     columns = columns_of(AssessmentVersion)
     statement = (
         select(columns.claim, *(columns[name] for name in CONFIDENCE_FIELDS))
-        .where(columns.claim.in_(list(claims)), columns.withdrawn.is_(False), view.contains(AssessmentVersion))
+        .where(columns.claim.in_(list(claims)), columns.withdrawn.is_(False), snapshot.contains(AssessmentVersion))
         .order_by(columns.assessed_on, columns.id)
     )
     return {
