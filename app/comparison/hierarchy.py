@@ -1,4 +1,4 @@
-"""What lies within what: categories by their components and parents, subjects and places by their parents."""
+"""Part-whole relations of categories (by components and parents), and of subjects and places (by parents)."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -8,21 +8,22 @@ Parents = Mapping[str, tuple[str, ...]]
 
 
 class Containment(StrEnum):
-    """How two things lie to each other, the first named first."""
+    """The part-whole relation of a first item to a second."""
 
     SAME = "same"
     INSIDE = "inside"
     CONTAINS = "around"
     DISJOINT = "apart"
     UNSTATED = "unstated"
-    """Nobody said what one of them consists of."""
+    """The components of one item are not stated."""
 
 
 @dataclass(frozen=True, slots=True)
 class CategoryNode:
-    """What is counted. An atom has itself as its only component; `components` is None where no source says them.
+    """A category in the hierarchy.
 
-    `non_decreasing` says that a running total can only grow.
+    An atomic category has itself as its only component. `components` is None if no source states them.
+    `non_decreasing` means that a running total can only grow.
     """
 
     slug: str
@@ -34,52 +35,55 @@ class CategoryNode:
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """The hierarchies that claims are compared in. Circles in them are borne; a slug not named stands alone."""
+    """The hierarchies of categories, subjects and places. They may have cycles. An unknown slug has no relatives."""
 
     categories: Mapping[str, CategoryNode]
     subjects: Parents
     places: Parents
 
     def relate_categories(self, a: str, b: str) -> Containment:
-        """Tell how category `a` lies to category `b`.
+        """Return how category `a` relates to category `b`.
 
-        They are the same when they have one slug or the same atoms. A lies inside B when each of its atoms is one of
-        B's or lies below a component of B. Unstated components are `UNSTATED`, even beside themselves ("losses" and
-        "losses" may add up different things), unless a parent places one category within the other.
+        They are the same if they have the same slug or the same atomic components. `a` is inside `b` if each of its
+        atomic components is one of `b` or a descendant of a component of `b`. If components are unstated, the result
+        is `UNSTATED`, even for a category and itself ("losses" of two sources may add up different things), unless one
+        category is a descendant of the other.
         """
         if (
             a != b
-            and (below := _containment(self._is_descendant(a, b), self._is_descendant(b, a)))
+            and (by_parents := _containment(self._is_descendant(a, b), self._is_descendant(b, a)))
             is not Containment.DISJOINT
         ):
-            return below
+            return by_parents
         if not (self._has_known_components(a) and self._has_known_components(b)):
             return Containment.UNSTATED
         return _containment(self._is_part_of(a, b), self._is_part_of(b, a))
 
     def relate_subjects(self, a: str, b: str) -> Containment:
-        """Tell how subject `a` lies to subject `b`."""
+        """Return how subject `a` relates to subject `b`."""
         return _containment(b in _ancestors(a, self.subjects), a in _ancestors(b, self.subjects))
 
     def relate_places(self, a: str, b: str) -> Containment:
-        """Tell how place `a` lies to place `b`."""
+        """Return how place `a` relates to place `b`."""
         return _containment(b in _ancestors(a, self.places), a in _ancestors(b, self.places))
 
     def narrower_categories(self, slug: str) -> frozenset[str]:
-        """Every category that lies within this one, itself and those of the same atoms included."""
-        inside = {Containment.SAME, Containment.INSIDE}
-        return frozenset({slug} | {each for each in self.categories if self.relate_categories(each, slug) in inside})
+        """Return the categories within this one, including itself and those with the same atomic components."""
+        narrower = {Containment.SAME, Containment.INSIDE}
+        return frozenset(
+            {slug} | {other for other in self.categories if self.relate_categories(other, slug) in narrower}
+        )
 
     def narrower_subjects(self, slug: str) -> frozenset[str]:
-        """Every subject that lies below this one, itself included."""
+        """Return the subject and its descendants."""
         return _descendants(slug, self.subjects)
 
     def narrower_places(self, slug: str) -> frozenset[str]:
-        """Every place that lies below this one, itself included."""
+        """Return the place and its descendants."""
         return _descendants(slug, self.places)
 
     def is_non_decreasing(self, slug: str) -> bool:
-        """Whether a running total of this category can never fall; an unknown category promises nothing."""
+        """Return whether a running total of this category can never fall; False for an unknown category."""
         category = self.categories.get(slug)
         return category is not None and category.non_decreasing
 
@@ -92,34 +96,33 @@ class Hierarchy:
         return () if category is None or category.parent is None else (category.parent,)
 
     def _all_components(self, slug: str) -> frozenset[str]:
-        """The category with all its components, at every depth."""
-        return _reachable(slug, lambda each: self._components(each) or ())
+        """Return the category and its components at every depth."""
+        return _reachable(slug, lambda component: self._components(component) or ())
 
     def _has_known_components(self, slug: str) -> bool:
-        """Whether its components are known at every depth."""
-        return all(self._components(each) is not None for each in self._all_components(slug))
+        """Return whether the components are known at every depth."""
+        return all(self._components(component) is not None for component in self._all_components(slug))
 
     def _is_descendant(self, a: str, b: str) -> bool:
         return b in _reachable(a, self._parents)
 
     def _is_part_of(self, a: str, b: str) -> bool:
-        """Whether all of `a` is counted in `b`: by its parents, or component for component."""
-        whole = self._all_components(b)
-        known: dict[str, bool] = dict.fromkeys(whole, True)
+        """Return whether `b` counts all of `a`: through a parent of `a`, or through all of its components."""
+        results: dict[str, bool] = dict.fromkeys(self._all_components(b), True)
 
-        def lies(slug: str) -> bool:
-            if slug not in known:
-                known[slug] = False  # While it is being asked: a circle proves nothing.
+        def is_part(slug: str) -> bool:
+            if slug not in results:
+                results[slug] = False  # ends the recursion in a cycle
                 parts = self._components(slug)
-                known[slug] = any(lies(parent) for parent in self._parents(slug)) or (
-                    parts is not None and parts != (slug,) and len(parts) > 0 and all(lies(part) for part in parts)
+                results[slug] = any(is_part(parent) for parent in self._parents(slug)) or (
+                    parts is not None and parts != (slug,) and len(parts) > 0 and all(is_part(part) for part in parts)
                 )
-            return known[slug]
+            return results[slug]
 
-        return lies(a)
+        return is_part(a)
 
 
-def _containment(a_in_b: bool, b_in_a: bool) -> Containment:  # noqa: FBT001 - the two answers are the whole question
+def _containment(a_in_b: bool, b_in_a: bool) -> Containment:  # noqa: FBT001 - two symmetric conditions
     if a_in_b and b_in_a:
         return Containment.SAME
     if a_in_b:
@@ -128,35 +131,35 @@ def _containment(a_in_b: bool, b_in_a: bool) -> Containment:  # noqa: FBT001 - t
 
 
 def _ancestors(slug: str, parents: Parents) -> frozenset[str]:
-    return _reachable(slug, lambda each: parents.get(each, ()))
+    return _reachable(slug, lambda item: parents.get(item, ()))
 
 
 def _descendants(slug: str, parents: Parents) -> frozenset[str]:
     children: dict[str, list[str]] = {}
-    for child, above in parents.items():
-        for parent in above:
+    for child, child_parents in parents.items():
+        for parent in child_parents:
             children.setdefault(parent, []).append(child)
-    return _reachable(slug, lambda each: children.get(each, ()))
+    return _reachable(slug, lambda item: children.get(item, ()))
 
 
-def _reachable(start: str, onward: Callable[[str], Iterable[str]]) -> frozenset[str]:
-    """Everything that can be reached from the start, which is included; circles end."""
-    found = {start}
+def _reachable(start: str, successors: Callable[[str], Iterable[str]]) -> frozenset[str]:
+    """Return all items reachable from the start, including the start. Cycles are allowed."""
+    visited = {start}
     pending = [start]
     while pending:
-        new = [each for each in onward(pending.pop()) if each not in found]
-        found.update(new)
+        new = [item for item in successors(pending.pop()) if item not in visited]
+        visited.update(new)
         pending.extend(new)
-    return frozenset(found)
+    return frozenset(visited)
 
 
 def resolve_position_holders(speaks_for: Mapping[str, str]) -> dict[str, str]:
-    """The same, where it is known which source each speaks for."""
-    found = {}
+    """Return, by source, the source whose position it holds: the end of its chain of `speaks_for`."""
+    holders = {}
     for slug in speaks_for:
-        holder, passed = slug, {slug}
-        while (other := speaks_for.get(holder)) is not None and other not in passed:
-            holder = other
-            passed.add(holder)
-        found[slug] = holder
-    return found
+        holder, visited = slug, {slug}
+        while (target := speaks_for.get(holder)) is not None and target not in visited:
+            holder = target
+            visited.add(holder)
+        holders[slug] = holder
+    return holders

@@ -1,4 +1,4 @@
-"""Where claims come from: the roots that `based_on` and `repeats` lead to, and how many independent ones there are."""
+"""Origins of claims: follows the relations `based_on` and `repeats`, and counts independent origins."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class OriginEdge:
-    """One `based_on` or `repeats` relation: from a claim to a claim, or to a source whose claim is not known."""
+    """A relation `based_on` or `repeats` from a claim to another claim, or to a source whose claim is not known."""
 
     from_claim: str
     to_claim: str | None = None
@@ -15,7 +15,7 @@ class OriginEdge:
 
 @dataclass(frozen=True, slots=True)
 class ClaimNode:
-    """A claim as far as its origin goes; `derivation` is `own`, `derived` or `unknown`."""
+    """A claim in the graph of origins. `derivation` is `own`, `derived` or `unknown`."""
 
     id: str
     source: str
@@ -24,7 +24,7 @@ class ClaimNode:
 
 @dataclass(frozen=True, slots=True)
 class OriginRoot:
-    """Where a chain ends. `claim` is None where only a source is named; `path` leads there by claim ids."""
+    """The end of a chain of relations. `claim` is None if only the source is known. `path` lists claim ids."""
 
     source: str
     claim: str | None
@@ -34,9 +34,9 @@ class OriginRoot:
 
 @dataclass(frozen=True, slots=True)
 class _Subgraph:
-    """The part of the relations that can be reached from one claim, and who was reached from whom.
+    """The subgraph reachable from one claim.
 
-    `reached_from` is in the order of the walk: by length of path, then alphabetically.
+    `predecessors` maps each claim to its predecessor on the shortest path, in the order of a breadth-first search.
     """
 
     predecessors: Mapping[str, str | None]
@@ -45,25 +45,25 @@ class _Subgraph:
     dangling_claims: frozenset[str]
 
     def path(self, claim: str) -> tuple[str, ...]:
-        """The shortest way from the start to the claim."""
+        """Return the shortest path from the start to the claim."""
         steps = [claim]
-        while (before := self.predecessors[steps[-1]]) is not None:
-            steps.append(before)
+        while (predecessor := self.predecessors[steps[-1]]) is not None:
+            steps.append(predecessor)
         return tuple(reversed(steps))
 
     def is_leaf(self, claim: str) -> bool:
-        """Whether the claim rests on nothing that anybody named."""
+        """Return whether the claim has no outgoing relation."""
         return not (self.claim_edges[claim] or self.source_edges[claim] or claim in self.dangling_claims)
 
 
 def find_roots(start_id: str, nodes: Mapping[str, ClaimNode], edges: Iterable[OriginEdge]) -> tuple[OriginRoot, ...]:
-    """Follow the edges from a claim to its roots, ordered by source, claim and path.
+    """Return the roots of a claim, ordered by source, claim and path.
 
-    A claim that rests on nothing is a root with its own derivation. A source whose claim is not known is a root of
-    unknown derivation, and so is a claim that rests on one that is not among the nodes: a missing basis makes nobody
-    independent. A circle without exit is rooted in its members of derivation `own`, or if there are none, in one
-    unknown root, the smallest of its members by source and id. Paths are the shortest, then the alphabetically first.
-    The order of the edges never matters. Raises `KeyError` where the start is not among the nodes.
+    A claim without outgoing edges is a root with its own derivation. A source whose claim is not known is a root of
+    unknown derivation, and so is a claim with an edge to a claim that is not among the nodes: a missing basis does not
+    make a claim independent. The roots of a cycle without exit are its members of derivation `own`, or else one
+    unknown root, its smallest member by source and id. Paths are the shortest, then the alphabetically first. The
+    order of the edges does not matter. Raises `KeyError` if the start is not among the nodes.
     """
     return find_all_roots([start_id], nodes, edges)[start_id]
 
@@ -71,57 +71,59 @@ def find_roots(start_id: str, nodes: Mapping[str, ClaimNode], edges: Iterable[Or
 def find_all_roots(
     starts: Iterable[str], nodes: Mapping[str, ClaimNode], edges: Iterable[OriginEdge]
 ) -> dict[str, tuple[OriginRoot, ...]]:
-    """The same for many claims at once: each with its roots."""
-    ways = _build_graph(nodes, edges)
+    """Return the roots of many claims, as `find_roots` does for one."""
+    graph = _build_graph(nodes, edges)
     return {
-        start: _collect_roots(_extract_subgraph(start, ways), nodes)
-        if start in ways.claims_with_basis
+        start: _collect_roots(_extract_subgraph(start, graph), nodes)
+        if start in graph.claims_with_basis
         else (_root_of_node(nodes[start]),)
         for start in starts
     }
 
 
 def _root_of_node(node: ClaimNode) -> OriginRoot:
-    """The root of a claim that rests on nothing that anybody named."""
+    """Return the root of a claim without outgoing edges: the claim itself."""
     return OriginRoot(node.source, node.id, node.derivation, (node.id,))
 
 
-def _collect_roots(web: "_Subgraph", nodes: Mapping[str, ClaimNode]) -> tuple[OriginRoot, ...]:
-    found: list[OriginRoot] = []
-    named: dict[str, OriginRoot] = {}
-    for claim in web.predecessors:
-        if web.is_leaf(claim):
-            found.append(_make_root(claim, nodes[claim].derivation, nodes, web))
-        elif claim in web.dangling_claims:
-            found.append(_make_root(claim, "unknown", nodes, web))
-        for source in web.source_edges[claim]:
-            if source not in named:
-                named[source] = OriginRoot(source, None, "unknown", (*web.path(claim), f"source:{source}"))
-    for circle in _find_closed_cycles(web):
-        own = [claim for claim in circle if nodes[claim].derivation == "own"]
-        smallest = min(circle, key=lambda claim: (nodes[claim].source, claim))
-        found += [_make_root(claim, "own", nodes, web) for claim in own] or [
-            _make_root(smallest, "unknown", nodes, web)
+def _collect_roots(graph: "_Subgraph", nodes: Mapping[str, ClaimNode]) -> tuple[OriginRoot, ...]:
+    claim_roots: list[OriginRoot] = []
+    source_roots: dict[str, OriginRoot] = {}
+    for claim in graph.predecessors:
+        if graph.is_leaf(claim):
+            claim_roots.append(_make_root(claim, nodes[claim].derivation, nodes, graph))
+        elif claim in graph.dangling_claims:
+            claim_roots.append(_make_root(claim, "unknown", nodes, graph))
+        for source in graph.source_edges[claim]:
+            if source not in source_roots:
+                source_roots[source] = OriginRoot(source, None, "unknown", (*graph.path(claim), f"source:{source}"))
+    for cycle in _find_closed_cycles(graph):
+        own_claims = [claim for claim in cycle if nodes[claim].derivation == "own"]
+        smallest = min(cycle, key=lambda claim: (nodes[claim].source, claim))
+        claim_roots += [_make_root(claim, "own", nodes, graph) for claim in own_claims] or [
+            _make_root(smallest, "unknown", nodes, graph)
         ]
-    return tuple(sorted([*found, *named.values()], key=lambda root: (root.source, root.claim or "", root.path)))
+    return tuple(
+        sorted([*claim_roots, *source_roots.values()], key=lambda root: (root.source, root.claim or "", root.path))
+    )
 
 
 def count_independent_origins(all_roots: Iterable[OriginRoot]) -> tuple[int, int]:
-    """Count the distinct sources behind the roots: at least those of derivation `own`, at most all of them.
+    """Return the minimum and maximum number of independent origins: sources with derivation `own`, and all sources.
 
-    A root that is `derived` rests on something that nobody named, so it counts among the unknown.
+    A root with derivation `derived` has a basis that no relation names, so it counts as unknown.
     """
-    known = list(all_roots)
-    return len({root.source for root in known if root.derivation == "own"}), len({root.source for root in known})
+    roots = list(all_roots)
+    return len({root.source for root in roots if root.derivation == "own"}), len({root.source for root in roots})
 
 
-def _make_root(claim: str, derivation: str, nodes: Mapping[str, ClaimNode], web: _Subgraph) -> OriginRoot:
-    return OriginRoot(nodes[claim].source, claim, derivation, web.path(claim))
+def _make_root(claim: str, derivation: str, nodes: Mapping[str, ClaimNode], graph: _Subgraph) -> OriginRoot:
+    return OriginRoot(nodes[claim].source, claim, derivation, graph.path(claim))
 
 
 @dataclass(frozen=True, slots=True)
 class _Graph:
-    """Where the edges lead from each claim, and the claims that rest on one that is not there."""
+    """The edges of each claim to claims and sources, and the claims with an edge to an unknown claim."""
 
     claim_edges: Mapping[str, frozenset[str]]
     source_edges: Mapping[str, frozenset[str]]
@@ -142,8 +144,8 @@ def _build_graph(nodes: Mapping[str, ClaimNode], edges: Iterable[OriginEdge]) ->
         else:
             dangling.add(edge.from_claim)
     return _Graph(
-        {claim: frozenset(following) for claim, following in to_claims.items()},
-        {claim: frozenset(following) for claim, following in to_sources.items()},
+        {claim: frozenset(targets) for claim, targets in to_claims.items()},
+        {claim: frozenset(targets) for claim, targets in to_sources.items()},
         frozenset(dangling),
         frozenset(to_claims.keys() | to_sources.keys() | dangling),
     )
@@ -152,53 +154,58 @@ def _build_graph(nodes: Mapping[str, ClaimNode], edges: Iterable[OriginEdge]) ->
 _EMPTY: frozenset[str] = frozenset()
 
 
-def _extract_subgraph(start: str, ways: _Graph) -> _Subgraph:
-    reached_from: dict[str, str | None] = {start: None}
+def _extract_subgraph(start: str, graph: _Graph) -> _Subgraph:
+    """Return the part of the graph that a breadth-first search from `start` reaches."""
+    predecessors: dict[str, str | None] = {start: None}
     level = [start]
     while level:
-        ahead: list[str] = []
+        next_level: list[str] = []
         for claim in level:
-            for following in sorted(ways.claim_edges.get(claim, _EMPTY)):
-                if following not in reached_from:
-                    reached_from[following] = claim
-                    ahead.append(following)
-        level = ahead
+            for target in sorted(graph.claim_edges.get(claim, _EMPTY)):
+                if target not in predecessors:
+                    predecessors[target] = claim
+                    next_level.append(target)
+        level = next_level
     return _Subgraph(
-        reached_from,
-        {claim: ways.claim_edges.get(claim, _EMPTY) for claim in reached_from},
-        {claim: ways.source_edges.get(claim, _EMPTY) for claim in reached_from},
-        frozenset(claim for claim in reached_from if claim in ways.dangling_claims),
+        predecessors,
+        {claim: graph.claim_edges.get(claim, _EMPTY) for claim in predecessors},
+        {claim: graph.source_edges.get(claim, _EMPTY) for claim in predecessors},
+        frozenset(claim for claim in predecessors if claim in graph.dangling_claims),
     )
 
 
-def _find_closed_cycles(web: _Subgraph) -> Iterable[set[str]]:
-    """The circles that no path leaves: all that their claims can reach can reach them back."""
-    before: dict[str, set[str]] = {}
-    for claim, following in web.claim_edges.items():
-        for each in following:
-            before.setdefault(each, set()).add(claim)
-    # Whoever can still reach an end is in no closed circle.
+def _find_closed_cycles(graph: _Subgraph) -> Iterable[set[str]]:
+    """Yield the cycles without exit: the sets of claims that reach each other and nothing else."""
+    reverse_edges: dict[str, set[str]] = {}
+    for claim, targets in graph.claim_edges.items():
+        for target in targets:
+            reverse_edges.setdefault(target, set()).add(claim)
+    # A claim that reaches an end of a chain is in no closed cycle.
     ends = {
         claim
-        for claim in web.claim_edges
-        if not web.claim_edges[claim] or web.source_edges[claim] or claim in web.dangling_claims
+        for claim in graph.claim_edges
+        if not graph.claim_edges[claim] or graph.source_edges[claim] or claim in graph.dangling_claims
     }
-    trapped = web.claim_edges.keys() - _reachable(ends, before)
-    while trapped:
-        claim = min(trapped)
-        while beyond := (ahead := _reachable({claim}, web.claim_edges)) - (behind := _reachable({claim}, before)):
-            claim = min(beyond)
-        yield ahead
-        # Whoever leads here may lead to another circle too, but is a member of none.
-        trapped -= behind
+    candidates = graph.claim_edges.keys() - _reachable(ends, reverse_edges)
+    while candidates:
+        claim = min(candidates)
+        while True:
+            descendants = _reachable({claim}, graph.claim_edges)
+            ancestors = _reachable({claim}, reverse_edges)
+            if not (outside := descendants - ancestors):
+                break
+            claim = min(outside)
+        yield descendants
+        # A claim that leads to this cycle may lead to another one too, but is a member of none.
+        candidates -= ancestors
 
 
-def _reachable(starts: set[str], onward: Mapping[str, Iterable[str]]) -> set[str]:
-    """Everything that can be reached from the starts, which are included."""
-    found = set(starts)
+def _reachable(starts: set[str], edges: Mapping[str, Iterable[str]]) -> set[str]:
+    """Return all claims reachable from the starts, including the starts."""
+    visited = set(starts)
     pending = list(starts)
     while pending:
-        new = [each for each in onward.get(pending.pop(), ()) if each not in found]
-        found.update(new)
+        new = [claim for claim in edges.get(pending.pop(), ()) if claim not in visited]
+        visited.update(new)
         pending.extend(new)
-    return found
+    return visited

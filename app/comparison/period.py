@@ -1,4 +1,4 @@
-"""The period of a claim: dates and intervals in EDTF levels 0 and 1, and the days that their ends can mean."""
+"""Periods of claims: dates and intervals in EDTF levels 0 and 1, and the possible days of their ends."""
 
 import re
 from calendar import month_name, monthrange
@@ -22,31 +22,31 @@ _DATE_PATTERN: Final = re.compile(
     r"(?P<year>[0-9]{4}|[0-9]{3}X|[0-9]{2}XX)(?:-(?P<month>[0-9]{2}|XX)(?:-(?P<day>[0-9]{2}|XX))?)?(?P<qualifier>[?~%]?)"
 )
 _MONTHS_BY_PRECISION: Final[dict[Precision, int]] = {"month": 1, "season": 3, "year": 12}
-# The northern seasons; winter runs into the next year. EDTF leaves the months open, and cutting winter
-# at 31 December (as the Python package `edtf` does) would drop days that the source may have meant.
+# Seasons of the northern hemisphere; winter ends in the next year. EDTF does not define the months, and ending winter
+# on 31 December (as the Python package `edtf` does) would exclude days that the source may mean.
 _SEASON_START_MONTHS: Final = {21: 3, 22: 6, 23: 9, 24: 12}
 _MAX_QUOTED_CHARACTERS: Final = 40
 
 MAX_CACHED_TEXTS: Final = 4096
-"""So many texts and what they mean are remembered: a file of a million rows has some thousand periods."""
+"""Maximum number of cached parse results. A file of a million rows has a few thousand distinct periods."""
 
 
 class InvalidPeriod(ValueError):
-    """A text that is no period: what was `expected`, and a `hint` (may be empty)."""
+    """A text that is not a valid period, with the `expected` format and a `hint` (may be empty)."""
 
     def __init__(self, text: str, expected: str, hint: str = "") -> None:
-        """Compose the sentence that `str()` gives; an overlong text is cut in it."""
+        """Build the message, with a long text truncated."""
         self.expected = expected
         self.hint = hint
-        shown = text if len(text) <= _MAX_QUOTED_CHARACTERS else text[:_MAX_QUOTED_CHARACTERS] + "…"
-        super().__init__(f"{shown!r}: expected {expected}." + (f" Hint: {hint}." if hint else ""))
+        quoted = text if len(text) <= _MAX_QUOTED_CHARACTERS else text[:_MAX_QUOTED_CHARACTERS] + "…"
+        super().__init__(f"{quoted!r}: expected {expected}." + (f" Hint: {hint}." if hint else ""))
 
 
 @dataclass(frozen=True, slots=True)
 class DateSpan:
-    """The days that one EDTF date can mean, first and last.
+    """The earliest and latest day that an EDTF date can mean.
 
-    `precision` is the unit that the date names: 2004-06 is that month, 2004-XX one unnamed month of that year.
+    `precision` is the unit of the date: 2004-06 is that month, 2004-XX is an unspecified month of that year.
     """
 
     earliest: date
@@ -56,20 +56,20 @@ class DateSpan:
 
     @property
     def is_qualified(self) -> bool:
-        """Whether the source or the editor was unsure of the date (`?`), gave it roughly (`~`) or both (`%`)."""
+        """Whether the date is uncertain (`?`), approximate (`~`) or both (`%`)."""
         return self.qualifier != ""
 
     @property
     def padding_units(self) -> int:
-        """How many units of precision a qualifier is worth: two for `%`, one for the others."""
+        """The padding of a qualifier in units of precision: two for `%`, one for the others."""
         return {"": 0, "?": 1, "~": 1, "%": 2}[self.qualifier]
 
     @property
     def padded_span(self) -> "DateSpan":
-        """The span moved out by its slack on both sides.
+        """The span, extended on both sides by the padding of its qualifier.
 
-        EDTF gives a qualifier no width. One unit of precision is used to decide whether a verdict hangs on the
-        exact day (`end_uncertain`), and is never served as a date.
+        EDTF defines no width for a qualifier. The padding only decides whether a verdict depends on the exact day
+        (`end_uncertain`); it is never part of a response.
         """
         return replace(
             self,
@@ -79,7 +79,7 @@ class DateSpan:
 
     @property
     def possible_last_days(self) -> DayRange:
-        """The days on which the named unit can end, without its qualifier."""
+        """The possible last days of the unit, without the padding of a qualifier."""
         if self.precision == "day":
             return self.earliest, self.latest
         months = _MONTHS_BY_PRECISION[self.precision]
@@ -87,7 +87,7 @@ class DateSpan:
 
     @property
     def possible_first_days(self) -> DayRange:
-        """The days on which the named unit can begin, without its qualifier."""
+        """The possible first days of the unit, without the padding of a qualifier."""
         if self.precision == "day":
             return self.earliest, self.latest
         if self.precision == "season":
@@ -98,7 +98,7 @@ class DateSpan:
 
 @dataclass(frozen=True, slots=True)
 class EdtfPeriod:
-    """A date or an interval; an end that is open (`..`) or unknown (empty) is None."""
+    """A date or an interval. An end that is open (`..`) or unknown (empty) is None."""
 
     edtf: str
     start: DateSpan | None
@@ -107,21 +107,21 @@ class EdtfPeriod:
 
     @property
     def earliest_start(self) -> date | None:
-        """The earliest day the period can begin on: served as `start`."""
+        """The earliest possible first day: `start` in responses."""
         return None if self.start is None else self.start.earliest
 
     @property
     def latest_end(self) -> date | None:
-        """The latest day the period can end on: served as `end`."""
+        """The latest possible last day: `end` in responses."""
         return None if self.end is None else self.end.latest
 
 
 @lru_cache(maxsize=MAX_CACHED_TEXTS)
 def parse_date(text: str) -> DateSpan:
-    """Read one EDTF date of level 0 or 1 (ISO 8601-2:2019; Library of Congress, EDTF specification).
+    """Parse an EDTF date of level 0 or 1 (ISO 8601-2:2019; Library of Congress, EDTF specification).
 
-    Seasons 21 to 24 are the northern ones, winter lasting into February of the next year. Raises `PeriodFault` for
-    anything else: intervals, datetimes, years outside of 0001 to 9999, days that do not exist.
+    Seasons 21 to 24 are those of the northern hemisphere; winter ends in February of the next year. Raises
+    `InvalidPeriod` for intervals, datetimes, years outside 0001 to 9999, and days that do not exist.
     """
     match = _DATE_PATTERN.fullmatch(text)
     if match is None:
@@ -166,10 +166,10 @@ def _parse_within_year(text: str, year: int, month: str | None, day: str | None,
 
 @lru_cache(maxsize=MAX_CACHED_TEXTS)
 def parse_period(text: str) -> EdtfPeriod:
-    """Read an EDTF date or interval of level 0 or 1; each end of an interval is a date, `..` or empty.
+    """Parse an EDTF date or interval of level 0 or 1. Each end of an interval is a date, `..` or empty.
 
-    A single date is both start and end. Raises `PeriodFault` as `parse_date` does, and for an interval that runs
-    backwards or has neither a start nor an end.
+    A single date is both start and end. Raises `InvalidPeriod` as `parse_date` does, and for an interval that ends
+    before it starts or has neither a start nor an end.
     """
     trimmed = text.strip()
     begin, slash, finish = trimmed.partition("/")
@@ -201,11 +201,11 @@ def _parse_interval_end(text: str, part: str) -> DateSpan | None:
 
 
 def possible_end_days(period: EdtfPeriod, aggregation: str) -> DayRange:
-    """Give the earliest and the latest day that the period's end can mean.
+    """Return the earliest and the latest possible day of the end of a period.
 
-    A snapshot, and a running total over an interval, stand at one day, so an end coarser than a day is some day in it.
-    Everything else covers its whole period, which ends on its last day. A qualifier pads both ways; an end that is
-    open or unknown can be any day from the start on.
+    A snapshot, and a running total over an interval, refer to one day: an end with a precision below a day is any day
+    in it. All other aggregations cover the whole period, which ends on its last day. A qualifier pads the end on both
+    sides. An open or unknown end is any day from the start on.
     """
     if period.end is None:
         return period.earliest_start or date.min, date.max
@@ -219,9 +219,10 @@ def possible_end_days(period: EdtfPeriod, aggregation: str) -> DayRange:
 
 
 def possible_start_days(period: EdtfPeriod, aggregation: str) -> DayRange | None:
-    """Give the first and the last day that the period's start can mean, or None where it is open or unknown.
+    """Return the earliest and the latest possible day of the start of a period; None if it is open or unknown.
 
-    The start of an interval is its own span, as is a snapshot's date; any other single date begins on its first day.
+    The start of an interval, and the date of a snapshot, is any day of its span. Any other single date starts on the
+    first day of its unit.
     """
     if period.start is None:
         return None
@@ -231,14 +232,14 @@ def possible_start_days(period: EdtfPeriod, aggregation: str) -> DayRange | None
 
 
 def last_day(span: DateSpan) -> date:
-    """Give the last day that a date can mean, its qualifier aside."""
+    """Return the latest possible day of a date, without the padding of a qualifier."""
     return span.latest
 
 
 def date_from_edtf(edtf: str, not_after: date) -> date | None:
-    """Give the last day that the EDTF text can mean, but no later than `not_after`; None where its end is unknown.
+    """Return the latest possible day of an EDTF text, at most `not_after`; None if its end is unknown.
 
-    Raises `PeriodFault` as `parse_period` does.
+    Raises `InvalidPeriod` as `parse_period` does.
     """
     last = parse_period(edtf).latest_end
     return None if last is None else min(last, not_after)
@@ -260,8 +261,8 @@ def _first_day_of_month(index: int) -> date:
 
 
 def _last_day_of_month(index: int) -> date:
-    following = _first_day_of_month(index + 1)
-    return following if following in {date.min, date.max} else date.fromordinal(following.toordinal() - 1)
+    next_month = _first_day_of_month(index + 1)
+    return next_month if next_month in {date.min, date.max} else date.fromordinal(next_month.toordinal() - 1)
 
 
 def _shift_start(day: date, precision: Precision, units: int) -> date:
@@ -284,8 +285,8 @@ _MONTH_PATTERN: Final = "(0?[1-9]|1[0-2])"
 _DAY_PATTERN: Final = "(0?[1-9]|[12][0-9]|3[01])"
 _YEAR_RANGE_HINT: Final = "years run from 0001 to 9999"
 _COMMON_MISTAKES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
-    (re.compile(pattern), advice)
-    for pattern, advice in (
+    (re.compile(pattern), hint)
+    for pattern, hint in (
         (f"(?P<m>{_MONTH_PATTERN})[./-](?P<y>[0-9]{{4}})", "write {y}-{m}"),
         (f"(?P<d>{_DAY_PATTERN})[.](?P<m>{_MONTH_PATTERN})[.](?P<y>[0-9]{{4}})", "write {y}-{m}-{d}"),
         ("[0-9]{1,2}[/-][0-9]{1,2}[/-][0-9]{4}", "write the year first, such as 2025-06-12"),
@@ -298,13 +299,13 @@ _COMMON_MISTAKES: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         ("[0-9X]XXX.*", "at most the last two digits of a year can be unspecified"),
     )
 )
-"""What people write instead of EDTF, and what to tell them."""
+"""Common formats other than EDTF, each with the hint for an error."""
 
 
 def _suggest_correction(text: str) -> str:
     if len(text) > _MAX_QUOTED_CHARACTERS:
         return ""
-    for pattern, advice in _COMMON_MISTAKES:
+    for pattern, hint in _COMMON_MISTAKES:
         if (match := pattern.fullmatch(text)) is not None:
-            return advice.format(**{name: part.zfill(2) for name, part in match.groupdict().items()})
+            return hint.format(**{name: part.zfill(2) for name, part in match.groupdict().items()})
     return ""

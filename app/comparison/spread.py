@@ -1,4 +1,4 @@
-"""How far the positions on one topic lie apart."""
+"""The spread of the positions on one question: their smallest and largest stated numbers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from app.comparison.verdicts import Statement, ratio_of, sort_reasons
 from app.enums import Reason
 
 DEFAULT_WINDOW_DAYS: Final = 31
-"""Days before the newest period end within which positions enter the spread."""
+"""Positions whose period ends within this many days of the latest period end enter the spread."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpreadQuestion:
-    """What a side-by-side asks for; None asks for any."""
+    """The question of a side-by-side. None means any."""
 
     category: str | None = None
     subject: str | None = None
@@ -26,9 +26,9 @@ class SpreadQuestion:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredSpread:
-    """How far the positions on exactly one question lie apart: numbers that sources stated, no mean, no median.
+    """The spread of the positions on exactly one question. It has only numbers that sources stated.
 
-    `left_out` names every other position with the reasons.
+    `left_out` lists all other positions with the reasons for their exclusion.
     """
 
     lower: Number | None
@@ -41,67 +41,69 @@ class MeasuredSpread:
 
 
 def measure_spread(
-    standing: Iterable[Statement], asked: SpreadQuestion, window: int = DEFAULT_WINDOW_DAYS
+    positions: Iterable[Statement], question: SpreadQuestion, window: int = DEFAULT_WINDOW_DAYS
 ) -> MeasuredSpread:
-    """Measure how far the positions on exactly the asked question lie apart.
+    """Return the spread of the positions on exactly this question.
 
-    It takes those of unstated scope that end within `window` days of the newest of them, and leaves out forecasts,
-    shares, and vague figures. Without any, its numbers are None and `sources` is 0.
+    It includes positions without a stated scope whose period ends within `window` days of the latest of them. It
+    excludes forecasts, shares and vague figures. Without any position its numbers are None and `sources` is 0.
     """
     left_out: dict[str, tuple[Reason, ...]] = {}
     eligible: list[Statement] = []
-    everyone = sorted(standing, key=position_sort_key)
-    for statement in everyone:
-        reasons = _find_exclusion_reasons(statement, asked)
+    ordered = sorted(positions, key=position_sort_key)
+    for statement in ordered:
+        reasons = _find_exclusion_reasons(statement, question)
         if reasons:
             left_out[statement.id] = reasons
         else:
             eligible.append(statement)
-    newest = max((each.period.latest_end for each in eligible if each.period.latest_end is not None), default=None)
-    taken: list[Statement] = []
+    period_ends = [statement.period.latest_end for statement in eligible]
+    latest_end = max((end for end in period_ends if end is not None), default=None)
+    included: list[Statement] = []
     for statement in eligible:
-        last = statement.period.latest_end
-        if last is None or newest is None:
+        end = statement.period.latest_end
+        if end is None or latest_end is None:
             left_out[statement.id] = (Reason.end_uncertain,)
-        elif (newest - last).days > window:
+        elif (latest_end - end).days > window:
             left_out[statement.id] = (Reason.dates_differ,)
         else:
-            taken.append(statement)
-    return _build_spread(taken, tuple((each.id, left_out[each.id]) for each in everyone if each.id in left_out))
+            included.append(statement)
+    exclusions = [(statement.id, left_out[statement.id]) for statement in ordered if statement.id in left_out]
+    return _build_spread(included, tuple(exclusions))
 
 
-def _find_exclusion_reasons(statement: Statement, asked: SpreadQuestion) -> tuple[Reason, ...]:
-    """Why the statement is not on exactly the asked question, or gives no number for it."""
+def _find_exclusion_reasons(statement: Statement, question: SpreadQuestion) -> tuple[Reason, ...]:
+    """Return the reasons why a statement does not belong to exactly this question or states no number."""
     figure = statement.figure
     checks = (
-        (Reason.subject_differs, asked.subject not in {None, statement.subject}),
-        (Reason.place_differs, asked.place not in {None, statement.place}),
-        (Reason.unit_differs, asked.unit not in {None, statement.unit}),
+        (Reason.subject_differs, question.subject not in {None, statement.subject}),
+        (Reason.place_differs, question.place not in {None, statement.place}),
+        (Reason.unit_differs, question.unit not in {None, statement.unit}),
         (Reason.base_differs, figure.out_of is not None or figure.relative_to is not None),
         (Reason.modality_differs, statement.is_forecast),
-        (Reason.aggregation_differs, asked.aggregation not in {None, statement.aggregation}),
-        (Reason.components_differ, asked.category not in {None, statement.category}),
+        (Reason.aggregation_differs, question.aggregation not in {None, statement.aggregation}),
+        (Reason.components_differ, question.category not in {None, statement.category}),
         (Reason.scope_differs, statement.has_stated_scope),
         (Reason.vague, not figure.has_number),
     )
-    found = [reason for reason, applies in checks if applies]
-    return sort_reasons(found) if len(found) > 1 else tuple(found)
+    reasons = [reason for reason, applies in checks if applies]
+    return sort_reasons(reasons) if len(reasons) > 1 else tuple(reasons)
 
 
-def _build_spread(taken: list[Statement], left_out: tuple[tuple[str, tuple[Reason, ...]], ...]) -> MeasuredSpread:
-    stated = [
+def _build_spread(included: list[Statement], left_out: tuple[tuple[str, tuple[Reason, ...]], ...]) -> MeasuredSpread:
+    numbers = [
         number
-        for statement in taken
+        for statement in included
         for number in (statement.figure.value, statement.figure.lower, statement.figure.upper)
         if number is not None
     ]
-    lower, upper = min(stated, default=None), max(stated, default=None)
+    lower, upper = min(numbers, default=None), max(numbers, default=None)
     return MeasuredSpread(
         lower=lower,
         upper=upper,
         ratio=None if lower is None or upper is None else ratio_of(upper, lower),
-        sources=len({each.source for each in taken}),
-        open_lower=any(stated_interval(each).lower is None for each in taken),
-        open_upper=any(stated_interval(each).upper is None for each in taken),
+        sources=len({statement.source for statement in included}),
+        open_lower=any(stated_interval(statement).lower is None for statement in included),
+        open_upper=any(stated_interval(statement).upper is None for statement in included),
         left_out=left_out,
     )

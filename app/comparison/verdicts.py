@@ -1,4 +1,4 @@
-"""The verdict on two statements: whether they agree, contradict, or cannot be compared, and why."""
+"""Compares two statements: whether they agree, contradict or cannot be compared, with the reasons."""
 
 import math
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ _REASON_RANKS = {reason: rank for rank, reason in enumerate(Reason)}
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A claim as far as its comparison goes; `source` is the holder of the position (through `speaks_for`)."""
+    """The fields of a claim that a comparison needs. `source` is the holder of the position (through `speaks_for`)."""
 
     id: str
     source: str
@@ -36,18 +36,18 @@ class Statement:
 
     @property
     def has_stated_scope(self) -> bool:
-        """Whether the source says whom it counts or leaves out."""
+        """Whether the source states which groups it includes or excludes."""
         return bool(self.includes or self.excludes)
 
     @property
     def is_forecast(self) -> bool:
-        """Whether this is a forecast: a class of its own, never compared with what is said to have happened."""
+        """Whether this is a forecast, which is only compared with other forecasts."""
         return self.modality == "forecast"
 
 
 @dataclass(frozen=True, slots=True)
 class PairComparison:
-    """The verdict on two statements (ids); `ratio` (at least 1) and `gap` are of their nearest stated numbers."""
+    """The verdict on two statements, by id. `ratio` (at least 1) and `gap` compare their nearest stated numbers."""
 
     a: str
     b: str
@@ -63,30 +63,37 @@ class _ReasonedVerdict:
     reasons: frozenset[Reason] = frozenset()
 
 
-def compare_statements(a: Statement, b: Statement, scheme: Hierarchy, tolerance: float | None = None) -> PairComparison:
-    """Compare two statements by the five steps of the side-by-side: gate, part of a whole, interval, dates, overlap.
+def compare_statements(
+    a: Statement, b: Statement, hierarchy: Hierarchy, tolerance: float | None = None
+) -> PairComparison:
+    """Compare two statements in five steps: comparability, part of a whole, intervals, dates, overlap.
 
-    `tolerance` is the share (above 0 and up to 1) by which approximate figures are widened. Swapping the statements
-    swaps `a` and `b` and changes nothing else.
+    The comparison is symmetric: swapping the statements only swaps `a` and `b` of the result.
+
+    Args:
+        a: A statement.
+        b: Another statement.
+        hierarchy: The hierarchies of categories, subjects and places.
+        tolerance: The relative tolerance of approximate figures, above 0 and up to 1.
     """
-    barred, relation = _check_comparability(a, b, scheme)
-    if barred:
-        return PairComparison(a.id, b.id, Verdict.not_comparable, sort_reasons(barred), None, None)
-    outcome = _Comparison(a, b, relation, scheme, tolerance).decide()
+    barriers, relation = _check_comparability(a, b, hierarchy)
+    if barriers:
+        return PairComparison(a.id, b.id, Verdict.not_comparable, sort_reasons(barriers), None, None)
+    outcome = _Comparison(a, b, relation, hierarchy, tolerance).decide()
     ratio, gap = measure_distance(a.figure, b.figure) if _has_distance(outcome) else (None, None)
     return PairComparison(a.id, b.id, outcome.verdict, sort_reasons(outcome.reasons), ratio, gap)
 
 
 def sort_reasons(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
-    """The reasons once each, in the order of the vocabulary."""
+    """Return the distinct reasons in the order of the enumeration."""
     return tuple(sorted(set(reasons), key=_REASON_RANKS.__getitem__))
 
 
 def measure_distance(a: PrintedFigure, b: PrintedFigure) -> tuple[float | None, Number | None]:
-    """Give ratio and gap between the nearest numbers of two figures as they were stated.
+    """Return the ratio and the gap between the nearest stated numbers of two figures.
 
-    The ratio (at least 1, to six decimals) is None unless both numbers are positive, the gap is in the unit of the
-    figures. Two equal points have ratio 1 and gap 0; figures that overlap otherwise have neither.
+    The ratio (at least 1, rounded to six decimals) is None unless both numbers are positive. The gap is in the unit of
+    the figures. Two equal points have ratio 1 and gap 0; other overlapping figures have neither.
     """
     one, two = interval_of(a), interval_of(b)
     if one is None or two is None:
@@ -100,7 +107,7 @@ def measure_distance(a: PrintedFigure, b: PrintedFigure) -> tuple[float | None, 
 
 
 def ratio_of(larger: Number, smaller: Number) -> float | None:
-    """Divide two numbers, to six decimals; None unless both are positive and the ratio fits a JSON double."""
+    """Return the ratio of two numbers to six decimals; None unless both are positive and it fits a JSON double."""
     if larger <= 0 or smaller <= 0:
         return None
     ratio = larger / smaller
@@ -114,47 +121,47 @@ def _has_distance(outcome: _ReasonedVerdict) -> bool:
 # Step 1 -------------------------------------------------------------------------------------------------------------
 
 
-def _check_comparability(a: Statement, b: Statement, scheme: Hierarchy) -> tuple[set[Reason], Containment]:
-    """Collect what bars the comparison, and tell which of the two is part of the other."""
-    barred, relation = _compare_dimensions(a, b, scheme)
+def _check_comparability(a: Statement, b: Statement, hierarchy: Hierarchy) -> tuple[set[Reason], Containment]:
+    """Return the reasons that prevent a comparison, and which of the two statements is part of the other."""
+    barriers, relation = _compare_dimensions(a, b, hierarchy)
     if a.unit != b.unit:
-        barred.add(Reason.unit_differs)
+        barriers.add(Reason.unit_differs)
     if not has_same_base(a, b):
-        barred.add(Reason.base_differs)
+        barriers.add(Reason.base_differs)
     if a.is_forecast != b.is_forecast:
-        barred.add(Reason.modality_differs)
+        barriers.add(Reason.modality_differs)
     if not _has_same_aggregation(a, b):
-        barred.add(Reason.aggregation_differs)
+        barriers.add(Reason.aggregation_differs)
     if (window := find_window_mismatch(a, b)) is not None:
-        barred.add(window)
+        barriers.add(window)
     if "none" in {kind_of(a.figure, a.proposition), kind_of(b.figure, b.proposition)}:
-        barred.add(Reason.no_figure)
-    return barred, relation
+        barriers.add(Reason.no_figure)
+    return barriers, relation
 
 
-def _compare_dimensions(a: Statement, b: Statement, scheme: Hierarchy) -> tuple[set[Reason], Containment]:
+def _compare_dimensions(a: Statement, b: Statement, hierarchy: Hierarchy) -> tuple[set[Reason], Containment]:
     relations = {
-        Reason.components_differ: scheme.relate_categories(a.category, b.category),
-        Reason.subject_differs: scheme.relate_subjects(a.subject, b.subject),
-        Reason.place_differs: scheme.relate_places(a.place, b.place),
+        Reason.components_differ: hierarchy.relate_categories(a.category, b.category),
+        Reason.subject_differs: hierarchy.relate_subjects(a.subject, b.subject),
+        Reason.place_differs: hierarchy.relate_places(a.place, b.place),
         Reason.scope_differs: relate_scopes(a, b),
     }
-    barred = set[Reason]()
+    barriers = set[Reason]()
     if relations[Reason.components_differ] is Containment.UNSTATED:
-        barred.add(Reason.components_unstated)
+        barriers.add(Reason.components_unstated)
     differing = {
         reason: relation
         for reason, relation in relations.items()
         if relation not in {Containment.SAME, Containment.UNSTATED}
     }
-    ways = set(differing.values())
-    if ways <= {Containment.INSIDE} or ways <= {Containment.CONTAINS}:
-        return barred, ways.pop() if ways else Containment.SAME
-    return barred | differing.keys(), Containment.DISJOINT
+    directions = set(differing.values())
+    if directions <= {Containment.INSIDE} or directions <= {Containment.CONTAINS}:
+        return barriers, directions.pop() if directions else Containment.SAME
+    return barriers | differing.keys(), Containment.DISJOINT
 
 
 def relate_scopes(a: Statement, b: Statement) -> Containment:
-    """Tell how the scope (`includes`, `excludes`) of `a` lies to that of `b`; `UNSTATED` where only one states it."""
+    """Return how the scope (`includes`, `excludes`) of `a` relates to that of `b`; `UNSTATED` if only one states it."""
     if a.has_stated_scope != b.has_stated_scope:
         return Containment.UNSTATED
     if (a.includes, a.excludes) == (b.includes, b.excludes):
@@ -167,7 +174,7 @@ def relate_scopes(a: Statement, b: Statement) -> Containment:
 
 
 def has_same_base(a: Statement, b: Statement) -> bool:
-    """Whether both are measured against the same thing, and both or neither are shares of something."""
+    """Return whether both figures are relative to the same subject, and both or neither are shares."""
     shares = {a.figure.out_of is None, b.figure.out_of is None}
     return a.figure.relative_to == b.figure.relative_to and len(shares) == 1
 
@@ -175,7 +182,7 @@ def has_same_base(a: Statement, b: Statement) -> bool:
 def _has_same_aggregation(a: Statement, b: Statement) -> bool:
     if a.aggregation == b.aggregation:
         return True
-    # A running total and a total for one and the same period are one thing.
+    # For the same period, a running total and a total for the period are the same quantity.
     return (
         {a.aggregation, b.aggregation} == {"cumulative", "within"}
         and None not in (a.period.earliest_start, a.period.latest_end)
@@ -184,7 +191,7 @@ def _has_same_aggregation(a: Statement, b: Statement) -> bool:
 
 
 def find_window_mismatch(a: Statement, b: Statement) -> Reason | None:
-    """Why the starts of the two periods do not match, or None where they do (the days that they can mean overlap)."""
+    """Return the reason why the period starts do not match, or None if their possible first days overlap."""
     one, two = possible_start_days(a.period, a.aggregation), possible_start_days(b.period, b.aggregation)
     if one is None or two is None:
         return Reason.window_unknown
@@ -196,7 +203,7 @@ def find_window_mismatch(a: Statement, b: Statement) -> Reason | None:
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """Two statements that passed the gate; `relation` tells which is part of the other."""
+    """A comparison of two comparable statements. `relation` says which of them is part of the other."""
 
     a: Statement
     b: Statement
@@ -205,7 +212,7 @@ class _Comparison:
     tolerance: float | None
 
     def decide(self) -> _ReasonedVerdict:
-        """Weigh the figures for every order of the two ends; where the order decides, nobody can."""
+        """Return the verdict for all possible orders of the period ends; undetermined if it depends on the order."""
         a_days, b_days = self._possible_end_days()
         outcomes = [self._decide_for_ends(a_end, b_end) for a_end, b_end in product(a_days, b_days)]
         reasons = frozenset[Reason]().union(*(outcome.reasons for outcome in outcomes))
@@ -214,7 +221,7 @@ class _Comparison:
             verdict = verdicts.pop()
         else:
             verdict = Verdict.undetermined
-            # What one order says of dates, windows and overlaps, another denies.
+            # Reasons about dates, windows and overlaps hold for one order of the ends only.
             reasons = (reasons & _ORDER_INDEPENDENT_REASONS) | {Reason.end_uncertain}
         if relate_scopes(self.a, self.b) is Containment.UNSTATED:
             reasons |= {Reason.scope_unstated}
@@ -225,7 +232,7 @@ class _Comparison:
         return possible_end_days(self.a.period, shared), possible_end_days(self.b.period, shared)
 
     def _shared_aggregation(self) -> str:
-        # The gate lets different ones pass only where `within` means the same as the running total.
+        # Comparable statements differ only if `within` is the same quantity as the running total.
         return self.a.aggregation if self.a.aggregation == self.b.aggregation else "cumulative"
 
     def _decide_for_ends(self, a_end: date, b_end: date) -> _ReasonedVerdict:
@@ -243,19 +250,19 @@ class _Comparison:
     def _compare_part_with_whole(
         self, part: Statement, part_end: date, whole: Statement, whole_end: date
     ) -> _ReasonedVerdict:
-        grows = self._shared_aggregation() in {"cumulative", "within"} and self._are_both_non_decreasing()
-        if part_end == whole_end or (part_end < whole_end and grows):
+        is_non_decreasing = self._shared_aggregation() in {"cumulative", "within"} and self._are_both_non_decreasing()
+        if part_end == whole_end or (part_end < whole_end and is_non_decreasing):
             return self._check_not_larger(part, whole, Reason.part_of_whole)
-        # It is the dates that leave nothing to test: a part of a later day may well outgrow the whole of an earlier.
+        # The dates allow no test: a part at a later day may exceed the whole at an earlier day.
         return self._with_vagueness(Verdict.no_conflict, Reason.part_of_whole, Reason.dates_differ)
 
     def _check_not_larger(self, small: Statement, large: Statement, reason: Reason) -> _ReasonedVerdict:
-        """Of two statements of which the first can be no larger: they contradict where it is."""
+        """Return the verdict for two statements of which `small` must not exceed `large`."""
         one, two = self._interval(small), self._interval(large)
         if one is None or two is None:
             return self._with_vagueness(Verdict.no_conflict, reason)
         if one.is_wholly_above(two):
-            # Two totals contradict whatever their dates; a part still needs to be told from a rival.
+            # For two totals the dates do not matter. For a part, the reason shows that it is not a rival figure.
             return self._contradict(*((reason,) if reason is Reason.part_of_whole else ()))
         return self._with_vagueness(Verdict.no_conflict, reason, *self._probabilistic_reasons())
 
@@ -275,23 +282,23 @@ class _Comparison:
         return self._with_vagueness(Verdict.no_conflict, *reasons)
 
     def _contradict(self, *reasons: Reason) -> _ReasonedVerdict:
-        """The numbers exclude each other; say so, as far as they are firm enough to."""
-        found = [*reasons, *self._probabilistic_reasons()]
+        """Return the verdict for disjoint intervals: contradict, or undetermined if the figures are not firm."""
+        all_reasons = [*reasons, *self._probabilistic_reasons()]
         verdict = Verdict.contradict
         if self.tolerance is None and (self.a.figure.approximate or self.b.figure.approximate):
             verdict = Verdict.undetermined
-            found.append(Reason.approximate)
+            all_reasons.append(Reason.approximate)
         if relate_scopes(self.a, self.b) is Containment.UNSTATED:
             verdict = Verdict.undetermined
-        return self._with_vagueness(verdict, *found)
+        return self._with_vagueness(verdict, *all_reasons)
 
     def _with_vagueness(self, verdict: Verdict, *reasons: Reason) -> _ReasonedVerdict:
         vague = not (self.a.figure.has_number and self.b.figure.has_number)
         return _ReasonedVerdict(verdict, frozenset(reasons) | ({Reason.vague} if vague else set()))
 
     def _probabilistic_reasons(self) -> tuple[Reason, ...]:
-        rests_on_chance = self.a.figure.coverage is not None or self.b.figure.coverage is not None
-        return (Reason.probabilistic,) if rests_on_chance else ()
+        is_probabilistic = self.a.figure.coverage is not None or self.b.figure.coverage is not None
+        return (Reason.probabilistic,) if is_probabilistic else ()
 
     def _interval(self, statement: Statement) -> NumberInterval | None:
         return interval_of(statement.figure, self.tolerance)
@@ -304,7 +311,7 @@ _ORDER_INDEPENDENT_REASONS = frozenset({Reason.part_of_whole, Reason.approximate
 
 
 def _is_inside(figure: PrintedFigure, own: NumberInterval, other: NumberInterval) -> bool:
-    """Whether the figure's value, or without one its whole range, lies inside the other with both ends known."""
+    """Return whether the value of a figure, or else its whole interval, lies within a bounded `other` interval."""
     if not other.is_bounded:
         return False
     return other.contains(figure.value) if figure.value is not None else own.is_bounded and own.is_within(other)

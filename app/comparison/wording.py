@@ -1,4 +1,4 @@
-"""Reads the printed wording of a figure ("surpassed one million", "between 7,000 and 15,000") and never guesses."""
+"""Parses the printed wording of a figure ("surpassed one million"). Ambiguous wordings are not parsed."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from app.comparison.figure import (
 )
 
 _MAX_WORDING_CHARACTERS: Final = 80
-"""Longer texts are sentences, not wordings; the cap also bounds the time that the patterns below can take."""
+"""Longer texts are sentences, not wordings. The limit also bounds the running time of the regular expressions."""
 
 _CHARACTER_REPLACEMENTS: Final = str.maketrans(
     dict.fromkeys("\u00a0\u2007\u2009\u202f\t\n", " ") | dict.fromkeys("‐‑‒–—−", "-") | dict.fromkeys("’ʼ", "'")
@@ -52,13 +52,13 @@ _SCALE_PATTERN: Final = r"hundred thousand|hundred million|hundred|thousand|mill
 
 
 def _number_pattern(name: str) -> str:
-    """A pattern for one number; its groups carry the name, so that two fit into one pattern."""
+    """Return a pattern for one number. Its group names end with `name`, so that a pattern can have two numbers."""
     digits = _DIGITS_PATTERN % (name, name)
     number = rf"(?:(?P<digits{name}>{digits})|(?P<words{name}>{_WORD_PATTERN}))"
     return rf"{number}(?:[ -]?(?P<scale{name}>{_SCALE_PATTERN}))?(?![a-z0-9.,%])"
 
 
-# Compiled when they are first needed: that takes as long as loading the rest of the room.
+# Not compiled at import: compiling them takes as long as importing the rest of the package.
 _NUMBER_PATTERN: Final = _number_pattern("a")
 _RANGE_PATTERNS: Final = (
     rf"{_number_pattern('a')} ?(?P<join>-) ?{_number_pattern('b')}",
@@ -89,7 +89,7 @@ _MODIFIER_WORDS: Final = {
     "under": "under|less than|fewer than|below|<(?!=)",
     "nearly": "nearly|almost|close to|approaching|just under|just below",
 }
-# After a word comes a space; after a sign or a full stop there may be one.
+# A space follows a word; it is optional after a sign or a full stop.
 _MODIFIER_PATTERN: Final = re.compile(
     "(?:"
     + "|".join(rf"(?P<{name}>{words})" for name, words in _MODIFIER_WORDS.items())
@@ -103,7 +103,7 @@ _YEAR_PATTERN: Final = re.compile("(?:19|20)[0-9]{2}")
 
 @dataclass(frozen=True, slots=True)
 class _ParsedNumber:
-    """One number as it was read; `bare` when neither a scale ("million") nor grouped digits say how large it is."""
+    """A parsed number. `is_unscaled`: neither a scale word ("million") nor digit grouping confirms its magnitude."""
 
     number: Number
     scale: int
@@ -111,11 +111,10 @@ class _ParsedNumber:
 
 
 def parse_wording(text: str) -> PrintedFigure | None:
-    """Read the words of a figure (not a sentence around it) into a Figure, or give None where that is not certain.
+    """Parse the wording of a figure, without a sentence around it. Return None if it is not certain.
 
-    `as_printed` keeps the text as it came. A ratio ("1:5") lacks `relative_to`, and a range its `coverage`, because
-    the wording does not say them. None also for what could be read in two ways: "1.351" (a thousand or one and a bit),
-    "60-70,000", "1 to 5".
+    `as_printed` is the unchanged text. A ratio ("1:5") has no `relative_to` and a range no `coverage`, because the
+    wording does not state them. Ambiguous texts are None: "1.351" (thousands or decimals), "60-70,000", "1 to 5".
     """
     if len(text) > _MAX_WORDING_CHARACTERS:
         return None
@@ -137,10 +136,10 @@ def _parse(words: str) -> PrintedFigure | None:
         return _parse_pair(words) or _parse_plain(words)
     rest = words[modifier.end() :]
     if modifier.lastgroup == "about":
-        found = _parse_range(rest) or _parse_plain(rest)
-        return None if found is None or found.out_of is not None else replace(found, approximate=True)
-    read = _parse_number(rest)
-    return None if read is None else _BOUND_BUILDERS[str(modifier.lastgroup)](read.number)
+        figure = _parse_range(rest) or _parse_plain(rest)
+        return None if figure is None or figure.out_of is not None else replace(figure, approximate=True)
+    parsed = _parse_number(rest)
+    return None if parsed is None else _BOUND_BUILDERS[str(modifier.lastgroup)](parsed.number)
 
 
 _BOUND_BUILDERS: Final[dict[str, Callable[[Number], PrintedFigure]]] = {
@@ -154,10 +153,10 @@ _BOUND_BUILDERS: Final[dict[str, Callable[[Number], PrintedFigure]]] = {
 
 def _parse_plain(words: str) -> PrintedFigure | None:
     if words.endswith(" or more"):
-        read = _parse_number(words.removesuffix(" or more"))
-        return None if read is None else _BOUND_BUILDERS["least"](read.number)
-    read = _parse_number(words)
-    return None if read is None else PrintedFigure("", value=read.number)
+        parsed = _parse_number(words.removesuffix(" or more"))
+        return None if parsed is None else _BOUND_BUILDERS["least"](parsed.number)
+    parsed = _parse_number(words)
+    return None if parsed is None else PrintedFigure("", value=parsed.number)
 
 
 def _parse_number(words: str) -> _ParsedNumber | None:
@@ -183,7 +182,7 @@ def _parse_range_ends(match: re.Match[str]) -> tuple[Number, Number] | None:
         return None
     lower = one.number
     if one.is_unscaled and two.scale > 1 and abs(lower) < _THOUSAND:
-        # "60-70 thousand" scales both ends.
+        # In "60-70 thousand" the scale applies to both bounds.
         lower = normalize_number(float(Decimal(str(lower)) * two.scale))
     elif one.is_unscaled and abs(lower) * _THOUSAND < abs(two.number):
         # "60-70,000" may be short for 60,000-70,000.
@@ -212,10 +211,10 @@ def _parse_ratio(words: str) -> PrintedFigure | None:
         if one is None or two is None:
             return None
         nouns = match.groupdict()
-        named = "one" in nouns and nouns["one"] != nouns["two"]
-        spelled = match["wordsa"] == "one" and "one" not in nouns
-        coloned = ":" in words and 1 in {one.number, two.number} and one.is_unscaled and two.is_unscaled
-        if named or spelled or coloned:
+        has_two_nouns = "one" in nouns and nouns["one"] != nouns["two"]
+        is_spelled_out = match["wordsa"] == "one" and "one" not in nouns
+        has_colon = ":" in words and 1 in {one.number, two.number} and one.is_unscaled and two.is_unscaled
+        if has_two_nouns or is_spelled_out or has_colon:
             return PrintedFigure("", value=one.number, out_of=two.number)
     return None
 
@@ -226,22 +225,22 @@ def _number_from_match(match: re.Match[str], name: str) -> _ParsedNumber | None:
     for part in (scale_word or "").split():
         scale *= _SCALE_FACTORS[part]
     if words is not None:
-        share = _parse_number_words(words, scaled=scale > 1)
+        factor = _parse_number_words(words, scaled=scale > 1)
         return (
             None
-            if share is None
-            else _ParsedNumber(normalize_number(float(share * scale)), scale, is_unscaled=scale == 1)
+            if factor is None
+            else _ParsedNumber(normalize_number(float(factor * scale)), scale, is_unscaled=scale == 1)
         )
-    # 1.351 is a thousand and more in half of Europe, and one and a bit in the other half.
+    # In "1.351" the dot separates thousands in some European languages and decimals in others.
     if scale == 1 and re.fullmatch(r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}", digits):
         return None
-    mark = match[f"mark{name}"]
-    plain = digits.replace(mark, "") if mark else digits
-    # In decimal: 1.2 million must be 1200000 to the last digit, and no digit may be lost unseen.
-    exact = Decimal(plain) * scale
+    separator = match[f"mark{name}"]
+    ungrouped = digits.replace(separator, "") if separator else digits
+    # Decimal arithmetic: 1.2 million must be exactly 1200000, and more digits than a double can hold are rejected.
+    exact = Decimal(ungrouped) * scale
     if len(exact.normalize().as_tuple().digits) > MAX_SIGNIFICANT_DIGITS:
         return None
-    return _ParsedNumber(normalize_number(float(exact)), scale, is_unscaled=scale == 1 and mark is None)
+    return _ParsedNumber(normalize_number(float(exact)), scale, is_unscaled=scale == 1 and separator is None)
 
 
 def _parse_number_words(words: str, *, scaled: bool) -> Decimal | None:
