@@ -1,4 +1,4 @@
-"""Days and periods in words, as far as they are known: "on 3 June 2025", "in March 2022", "since 24 February 2022"."""
+"""Phrases for days and periods: "on 3 June 2025", "in March 2022", "since 24 February 2022"."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,7 +6,7 @@ from typing import Final
 
 from app.comparison.period import DateSpan, EdtfPeriod, InvalidPeriod, parse_date, parse_period
 
-# Not calendar.month_name: that one speaks the language of the machine.
+# Not calendar.month_name, which depends on the locale.
 # fmt: off
 MONTH_NAMES: Final = (
     "", "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -20,27 +20,27 @@ UNSTATED_PERIOD: Final = "over a period that was not stated"
 
 @dataclass(frozen=True, slots=True)
 class DatePhrase:
-    """A date in words and the preposition that it takes."""
+    """A date in words and its preposition."""
 
     text: str
     preposition: str
 
     def __str__(self) -> str:
-        """The date with its preposition."""
+        """Return the date with its preposition."""
         return f"{self.preposition} {self.text}"
 
 
 def format_day(day: date) -> str:
-    """Write a day as `3 June 2025`."""
+    """Return a day as `3 June 2025`."""
     return f"{day.day} {MONTH_NAMES[day.month]} {day.year}"
 
 
 def describe_date(edtf: str) -> DatePhrase:
-    """Put one EDTF date into words; a qualifier becomes "about" or "(uncertain)". Raises `PeriodFault`."""
+    """Return an EDTF date in words; a qualifier becomes "about" or "(uncertain)". Raises `InvalidPeriod`."""
     span = parse_date(edtf)
-    found = _describe_unqualified_date(edtf.rstrip(_QUALIFIER_MARKS), span)
-    text = f"about {found.text}" if span.qualifier in {"~", "%"} else found.text
-    return DatePhrase(f"{text} (uncertain)" if span.qualifier in {"?", "%"} else text, found.preposition)
+    phrase = _describe_unqualified_date(edtf.rstrip(_QUALIFIER_MARKS), span)
+    text = f"about {phrase.text}" if span.qualifier in {"~", "%"} else phrase.text
+    return DatePhrase(f"{text} (uncertain)" if span.qualifier in {"?", "%"} else text, phrase.preposition)
 
 
 def _describe_unqualified_date(edtf: str, span: DateSpan) -> DatePhrase:
@@ -54,7 +54,7 @@ def _describe_unqualified_date(edtf: str, span: DateSpan) -> DatePhrase:
     if month == "XX":
         return DatePhrase(str(number), "in")
     if month in _SEASON_NAMES:
-        # A winter runs into the next year.
+        # A winter ends in the next year.
         return DatePhrase(
             f"{_SEASON_NAMES[month]} {f'{number}/{(number + 1) % 100:02}' if month == '24' else number}", "in"
         )
@@ -64,17 +64,17 @@ def _describe_unqualified_date(edtf: str, span: DateSpan) -> DatePhrase:
 
 
 def describe_statement_date(day: date | None, edtf: str | None) -> DatePhrase | None:
-    """When something was said, as far as it is known; None where nobody knows."""
+    """Return the date of a statement in words, as precisely as it is known; None if unknown."""
     if edtf is not None:
         try:
             return describe_date(edtf)
         except InvalidPeriod:
-            pass  # an interval: the day that stands for it is the last that it can mean
+            pass  # an interval: `day` is its last possible day
     return None if day is None else DatePhrase(format_day(day), "on")
 
 
-def describe_period(edtf: str, aggregation: str, said: date | None) -> str:
-    """Say what period a figure covers: `since` for a running total up to the day on which it was said."""
+def describe_period(edtf: str, aggregation: str, statement_date: date | None) -> str:
+    """Return the period of a figure in words: "since" for a running total up to the day of the statement."""
     period = parse_period(edtf)
     begin, _, finish = period.edtf.partition("/")
     if aggregation == "snapshot":
@@ -87,7 +87,7 @@ def describe_period(edtf: str, aggregation: str, said: date | None) -> str:
     if aggregation == "cumulative":
         if period.start is None:
             return f"up to {describe_date(finish).text} (since when was not said)"
-        if period.end is None or _includes_day(period.end, said):
+        if period.end is None or _includes_day(period.end, statement_date):
             return f"since {describe_date(begin).text}"
     elif period.start is None:
         return f"until {describe_date(finish).text}"
@@ -96,12 +96,12 @@ def describe_period(edtf: str, aggregation: str, said: date | None) -> str:
     return _describe_interval(period, begin, finish)
 
 
-def _includes_day(end: DateSpan, said: date | None) -> bool:
-    return said is not None and end.earliest <= said <= end.latest
+def _includes_day(span: DateSpan, day: date | None) -> bool:
+    return day is not None and span.earliest <= day <= span.latest
 
 
 def _describe_interval(period: EdtfPeriod, begin: str, finish: str) -> str:
-    assert period.start is not None  # noqa: S101 - its callers have looked
+    assert period.start is not None  # noqa: S101 - the callers check it
     assert period.end is not None  # noqa: S101
     first, last = period.start.earliest, period.end.latest
     exact = len(begin) == len(finish) == len("2025-06-12")

@@ -1,4 +1,4 @@
-"""The figure of a claim in words: as printed where that fits into an English sentence, else from its own numbers."""
+"""Phrases for figures: the printed wording if it fits into an English sentence, else the numbers in words."""
 
 import re
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ from app.comparison.wording import parse_wording
 
 _FIGURE_FIELDS: Final = tuple(field.name for field in fields(PrintedFigure))
 _PARSED_FIELDS: Final = ("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "approximate", "out_of")
-# "surpassed one million" is a verb, "over one million casualties" can be suffered.
+# Verbs do not fit into "had suffered … casualties": "surpassed one million" becomes "over one million".
 _VERB_REPLACEMENTS: Final = (
     (re.compile(r"(?:surpass(?:ed|es|ing)?|exceed(?:ed|s|ing)?|topp?(?:ed|s|ing)?) ", re.IGNORECASE), "over "),
     (re.compile(r"(?:approach|near)(?:ed|es|s|ing)? |close to ", re.IGNORECASE), "nearly "),
 )
 _PROSE_PATTERN: Final = re.compile(r"(?:[A-Za-z0-9 ,.'’–]|(?<=[a-z])-(?=[a-z]))+")
-# Digits without grouping, grouped by spaces, and abbreviations: fit for a table, not for a sentence.
+# Digits without grouping or grouped by spaces, and abbreviations, which fit into a table but not into a sentence.
 _TABULAR_PATTERN: Final = re.compile(
     r"[0-9]{5}|[0-9] [0-9]|[0-9] ?(?:k|m|mn|mln|bn)\b|^(?:ca?|approx)\b", re.IGNORECASE
 )
@@ -27,7 +27,7 @@ _SCALE_NAMES: Final = ((10**9, "billion"), (10**6, "million"))
 
 @dataclass(frozen=True, slots=True)
 class FigurePhrase:
-    """A figure in words: `main` stands before what is counted, `tail` behind the period (its own range, its share)."""
+    """A figure in words: `main` precedes the category, `tail` (the range or its probability) follows the period."""
 
     main: str
     tail: str = ""
@@ -35,7 +35,7 @@ class FigurePhrase:
 
     @property
     def cell_text(self) -> str:
-        """Both parts in one cell of a spreadsheet."""
+        """Both parts, for a spreadsheet cell."""
         detail = self.tail.removeprefix(", ").removeprefix("with a range of ").removeprefix("described as ")
         if self.is_vague and detail:
             return detail.strip("“”")
@@ -43,15 +43,15 @@ class FigurePhrase:
 
 
 def quote_text(text: str) -> str:
-    """Put somebody's words between quotation marks; the ones inside become single ones."""
+    """Return a text in quotation marks; quotation marks inside it become single ones."""
     words = re.sub(r"\"([^\"]*)\"", r"‘\1’", " ".join(text.split()))
     words = words.replace("“", "‘").replace("”", "’").replace('"', "’")
     return f"“{words.rstrip(' .;,')}”"
 
 
-def describe_figure(card: Mapping[str, Any]) -> FigurePhrase:
-    """Put a quantity into words. No number that was not printed, and every hedge that was."""
-    figure = PrintedFigure(**{name: card[name] for name in _FIGURE_FIELDS})
+def describe_figure(claim_figure: Mapping[str, Any]) -> FigurePhrase:
+    """Return a quantity in words, with only printed numbers and with all qualifications."""
+    figure = PrintedFigure(**{name: claim_figure[name] for name in _FIGURE_FIELDS})
     if not figure.has_number:
         return _describe_vague_figure(figure)
     tail = _describe_tail(figure)
@@ -62,12 +62,12 @@ def describe_figure(card: Mapping[str, Any]) -> FigurePhrase:
     return FigurePhrase(printed, tail)
 
 
-def describe_ratio(card: Mapping[str, Any]) -> str:
-    """Put a ratio into words: "one to five"."""
-    figure = PrintedFigure(**{name: card[name] for name in _FIGURE_FIELDS})
+def describe_ratio(claim_figure: Mapping[str, Any]) -> str:
+    """Return a ratio in words: "one to five"."""
+    figure = PrintedFigure(**{name: claim_figure[name] for name in _FIGURE_FIELDS})
     words = " ".join(figure.as_printed.split())
-    read = parse_wording(words)
-    if read is not None and _has_same_numbers(read, figure) and " to " in words and _PROSE_PATTERN.fullmatch(words):
+    parsed = parse_wording(words)
+    if parsed is not None and _has_same_numbers(parsed, figure) and " to " in words and _PROSE_PATTERN.fullmatch(words):
         return words[:1].lower() + words[1:]
     return f"{_format_numbers(figure)} to {_format_number(figure.out_of or 1)}"
 
@@ -81,12 +81,12 @@ def _describe_vague_figure(figure: PrintedFigure) -> FigurePhrase:
 
 
 def _adapt_printed_wording(figure: PrintedFigure) -> str | None:
-    """The printed words, where they say no more and no less than the figure's numbers and read as English prose."""
+    """Return the printed wording if it states exactly the numbers of the figure in English prose, else None."""
     words = " ".join(figure.as_printed.split())
-    read = parse_wording(words)
+    parsed = parse_wording(words)
     if (
-        read is None
-        or not _has_same_numbers(read, figure)
+        parsed is None
+        or not _has_same_numbers(parsed, figure)
         or not _PROSE_PATTERN.fullmatch(words)
         or _TABULAR_PATTERN.search(words)
     ):
@@ -96,8 +96,8 @@ def _adapt_printed_wording(figure: PrintedFigure) -> str | None:
     return words[:1].lower() + words[1:]
 
 
-def _has_same_numbers(read: PrintedFigure, figure: PrintedFigure) -> bool:
-    return all(getattr(read, name) == getattr(figure, name) for name in _PARSED_FIELDS)
+def _has_same_numbers(parsed: PrintedFigure, figure: PrintedFigure) -> bool:
+    return all(getattr(parsed, name) == getattr(figure, name) for name in _PARSED_FIELDS)
 
 
 def _format_numbers(figure: PrintedFigure) -> str:
@@ -120,22 +120,23 @@ def _format_numbers(figure: PrintedFigure) -> str:
 
 
 def _describe_tail(figure: PrintedFigure) -> str:
-    """What does not fit before the noun: the range around a best estimate, and the share with which a range holds."""
+    """Return the part of a figure that follows the period: the range of a best estimate, or its probability."""
     scale = _choose_scale(figure)
     share = "" if figure.coverage is None else f"{Decimal(str(figure.coverage)) * 100:f}"
     share = share.rstrip("0").rstrip(".") if "." in share else share
     if figure.value is None:
         return f", with {share}% confidence" if share else ""
     if figure.lower is not None and figure.upper is not None:
-        held = f" at {share}% confidence" if share else ""
-        return f", with a range of {_format_number(figure.lower, scale)} to {_format_number(figure.upper, scale)}{held}"
+        confidence = f" at {share}% confidence" if share else ""
+        bounds = f"{_format_number(figure.lower, scale)} to {_format_number(figure.upper, scale)}"
+        return f", with a range of {bounds}{confidence}"
     if figure.lower is not None:
         return f", with a lower end of {_format_number(figure.lower, scale)}"
     return "" if figure.upper is None else f", with an upper end of {_format_number(figure.upper, scale)}"
 
 
 def _choose_scale(figure: PrintedFigure) -> tuple[int, str] | None:
-    """Millions or billions, where every number of the figure is a short one in them."""
+    """Return millions or billions if all numbers of the figure are short in that scale, else None."""
     numbers = [number for number in (figure.value, figure.lower, figure.upper) if number is not None]
     for size, name in _SCALE_NAMES:
         if numbers and all(abs(number) >= size and number % (size // 100) == 0 for number in numbers):

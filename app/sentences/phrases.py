@@ -1,4 +1,4 @@
-"""How recorded names read in running text: sources, subjects, places and categories, by table or else by rule."""
+"""Phrases for the names of sources, subjects, places and categories, by a table or else by rules."""
 
 import re
 import tomllib
@@ -11,9 +11,9 @@ PHRASES: Final[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "phrases
 _WORD_SETS: Final[dict[str, frozenset[str]]] = {name: frozenset(words) for name, words in PHRASES["words"].items()}
 
 PRESS_KINDS: Final = frozenset({"media", "dataset"})
-"""Kinds whose full name is printed, however well known their initials are."""
+"""Kinds of sources that are printed with their full name, never with an acronym."""
 _SERIES_KINDS: Final = frozenset({"research", "dataset", "media", "think_tank", "ngo"})
-"""Kinds where small letters behind a comma describe a series, not an office."""
+"""Kinds of sources for which a lowercase text after a comma describes a series, not an office."""
 _PERSON_KINDS: Final = frozenset({"individual", "witness"})
 
 _BRACKETS_PATTERN: Final = re.compile(r"\s*\(([^()]*)\)")
@@ -25,7 +25,7 @@ _MIN_ACRONYM_LETTERS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class SourceDetails:
-    """What a sentence needs to know of a source; `speaks_for` is the name of another one."""
+    """The fields of a source that a sentence needs. `speaks_for` is another source."""
 
     slug: str
     name: str
@@ -36,19 +36,19 @@ class SourceDetails:
 
 @dataclass(frozen=True, slots=True)
 class SourceMention:
-    """A name inside a sentence. One that ends in an apposition (`closes`) wants a comma before the sentence goes on."""
+    """The name of a source within a sentence. `needs_comma`: it ends with an apposition, so a comma follows it."""
 
     text: str
     needs_comma: bool = False
 
     def __str__(self) -> str:
-        """The name, with its comma if the sentence goes on behind it."""
+        """Return the name, with a comma if it needs one."""
         return f"{self.text}," if self.needs_comma else self.text
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectPhrase:
-    """Whose: as a group ("Russian forces"), and as people of whom one can count some ("members of Russian forces")."""
+    """A subject as a group ("Russian forces") and as countable people ("members of Russian forces")."""
 
     text: str
     people: str
@@ -56,10 +56,7 @@ class SubjectPhrase:
 
 @dataclass(frozen=True, slots=True)
 class CategoryPhrase:
-    """What is counted, and how sentences about it are built (see phrases.toml).
-
-    `named` is the name as recorded, with its unit, for whatever no phrase fits.
-    """
+    """The words of a category in a sentence, and the form of the sentence (see phrases.toml)."""
 
     form: str
     noun: str
@@ -71,37 +68,41 @@ class CategoryPhrase:
 
     @property
     def noun_with_note(self) -> str:
-        """The noun with what it adds up in brackets."""
+        """The noun, followed by its components in brackets."""
         return f"{self.noun} ({self.note})" if self.note else self.noun
 
 
 def collapse_whitespace(text: str) -> str:
-    """Names and titles with single spaces."""
+    """Replace each run of whitespace with one space."""
     return " ".join(text.split())
 
 
 def capitalize_first(text: str) -> str:
-    """The text with a capital letter, as it begins a sentence; the name of a site stays as it is written."""
+    """Capitalize the first letter, for the start of a sentence. The name of a website stays unchanged."""
     return text if "." in text.split(" ", maxsplit=1)[0][:-1] else text[:1].upper() + text[1:]
 
 
 def join_with_and(words: Sequence[str]) -> str:
-    """Join words as prose does: a, b and c."""
+    """Return the words as an enumeration: a, b and c."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def format_inline_name(name: str) -> str:
-    """A name inside a sentence: a description begins small, a proper name stays, an organisation takes "the"."""
+    """Return a name for use within a sentence: a description in lowercase, an organisation with "the"."""
     first, _, rest = name.partition(" ")
     if first.lower() in _WORD_SETS["common"]:
         name = f"{first.lower()} {rest}".strip()
     words = {word.casefold() for word in re.findall(r"\w+", name.partition(",")[0])}
-    plain = name == name[:1].upper() + name[1:]
-    return f"the {name}" if plain and words & _WORD_SETS["take_the"] and first.casefold() not in {"the", "a"} else name
+    is_capitalized = name == name[:1].upper() + name[1:]
+    return (
+        f"the {name}"
+        if is_capitalized and words & _WORD_SETS["take_the"] and first.casefold() not in {"the", "a"}
+        else name
+    )
 
 
 def mention_source(source: SourceDetails) -> SourceMention:
-    """A source as it is named in a sentence: its short form where its name has one."""
+    """Return the name of a source for a sentence; its acronym if it has one."""
     name = collapse_whitespace(source.name)
     if name in PHRASES["sources"]:
         return SourceMention(PHRASES["sources"][name])
@@ -120,19 +121,19 @@ def mention_source(source: SourceDetails) -> SourceMention:
 
 
 def _find_acronym(name: str, slug: str) -> str | None:
-    """An acronym that the name itself gives in brackets, or that its slug spells from its initials (`csis`)."""
-    for found in _BRACKETS_PATTERN.findall(name):
-        if _ACRONYM_PATTERN.fullmatch(found) and found.isupper():
-            return str(found)
+    """Return the acronym that the name has in brackets, or its initials if they are the slug (`csis`)."""
+    for text in _BRACKETS_PATTERN.findall(name):
+        if _ACRONYM_PATTERN.fullmatch(text) and text.isupper():
+            return str(text)
     words = re.split(r"[ -]", _BRACKETS_PATTERN.sub("", name))
     initials = "".join(word[0] for word in words if word[:1].isupper())
     return initials if len(initials) >= _MIN_ACRONYM_LETTERS and initials.lower() == slug else None
 
 
 def _mention_anonymous(name: str, kind: str) -> SourceMention:
-    told = _UNNAMED_PATTERN.sub("", name)
-    if told != name:
-        return SourceMention(f"{format_inline_name(told)} whom the press did not name")
+    description = _UNNAMED_PATTERN.sub("", name)
+    if description != name:
+        return SourceMention(f"{format_inline_name(description)} whom the press did not name")
     if kind in _PERSON_KINDS and not _ANONYMITY_PATTERN.search(name):
         return SourceMention(f"{format_inline_name(name)}, not named here", needs_comma=True)
     return SourceMention(format_inline_name(name), needs_comma="," in name)
@@ -145,13 +146,13 @@ def _add_principal(mention: SourceMention, source: SourceDetails) -> SourceMenti
 
 
 def is_person(source: SourceDetails) -> bool:
-    """Whether a relative clause about the source begins with "who"."""
-    by_office = source.kind not in PRESS_KINDS | _SERIES_KINDS and ", " in source.name
-    return source.kind in _PERSON_KINDS or source.anonymous or by_office
+    """Return whether the relative pronoun of the source is "who"."""
+    has_office = source.kind not in PRESS_KINDS | _SERIES_KINDS and ", " in source.name
+    return source.kind in _PERSON_KINDS or source.anonymous or has_office
 
 
 def describe_subject(name: str, unit: str) -> SubjectPhrase:
-    """A subject as a group and as people, by the words that it begins or ends with."""
+    """Return a subject as a group and as people, by its first and last words."""
     name = collapse_whitespace(name)
     text = str(PHRASES["subjects"].get(name, format_inline_name(_BRACKETS_PATTERN.sub("", name) or name)))
     first, last = text.split(" ", maxsplit=1)[0].casefold(), text.rsplit(" ", maxsplit=1)[-1].casefold()
@@ -162,53 +163,55 @@ def describe_subject(name: str, unit: str) -> SubjectPhrase:
 
 
 def describe_place(name: str) -> str:
-    """A place with its preposition."""
+    """Return a place with its preposition."""
     name = collapse_whitespace(name)
     return str(PHRASES["places"].get(name, f"in {format_inline_name(_BRACKETS_PATTERN.sub('', name) or name)}"))
 
 
 def describe_category(name: str, unit: str, components: Sequence[str] | None) -> CategoryPhrase:
-    """What a category counts. `components` are the names of what it adds up: None unstated, empty for an atom."""
+    """Return the phrase of a category. `components` are their names: None if unstated, empty if atomic."""
     name = collapse_whitespace(name)
-    known = PHRASES["categories"].get(name)
-    phrase = CategoryPhrase(**known, unit=unit) if known and "noun" in known else None
-    if known and phrase is None:
-        return CategoryPhrase(**known, noun=_lower_first(name), unit=unit)
+    entry = PHRASES["categories"].get(name)
+    phrase = CategoryPhrase(**entry, unit=unit) if entry and "noun" in entry else None
+    if entry and phrase is None:
+        return CategoryPhrase(**entry, noun=_lower_first(name), unit=unit)
     phrase = phrase or _derive_category_phrase(name, unit)
     if phrase.note:
         return phrase
     if components is None:
         note = "what that includes was not said"
     else:
-        note = join_with_and([_component_noun(each) for each in components]) if components else ""
+        note = join_with_and([_component_noun(component) for component in components]) if components else ""
     return CategoryPhrase(phrase.form, phrase.noun, phrase.past, phrase.future, phrase.part, note, unit)
 
 
 def _derive_category_phrase(name: str, unit: str) -> CategoryPhrase:
-    bare = _BRACKETS_PATTERN.sub("", name) or name
-    if (lost := re.fullmatch(r"([^,]+) lost", bare)) is not None:
+    plain_name = _BRACKETS_PATTERN.sub("", name) or name
+    if (lost := re.fullmatch(r"([^,]+) lost", plain_name)) is not None:
         return CategoryPhrase("lost", _lower_first(lost[1]))
-    done = re.fullmatch(r"(?:([^,]*) )?(\w+ed)", bare)
-    if done is not None and unit == "persons":
-        words = _lower_first(bare)
+    match = re.fullmatch(r"(?:([^,]*) )?(\w+ed)", plain_name)
+    if match is not None and unit == "persons":
+        words = _lower_first(plain_name)
         return CategoryPhrase("people", words, f"had been {words}", f"would be {words}", words)
-    if done is not None and done[1]:
-        return CategoryPhrase("things", _lower_first(done[1]), f"had been {done[2]}", f"would be {done[2]}", done[2])
-    if re.fullmatch(r"(?:Deaths\b.*|.*\b[Dd]eaths)", bare):
-        return CategoryPhrase("there", _lower_first(bare))
+    if match is not None and match[1]:
+        participle = match[2]
+        return CategoryPhrase(
+            "things", _lower_first(match[1]), f"had been {participle}", f"would be {participle}", participle
+        )
+    if re.fullmatch(r"(?:Deaths\b.*|.*\b[Dd]eaths)", plain_name):
+        return CategoryPhrase("there", _lower_first(plain_name))
     return CategoryPhrase("other", name)
 
 
 def _component_noun(name: str) -> str:
-    bare = _lower_first(_BRACKETS_PATTERN.sub("", collapse_whitespace(name)) or name)
-    return bare.removesuffix(" lost")
+    return _lower_first(_BRACKETS_PATTERN.sub("", collapse_whitespace(name)) or name).removesuffix(" lost")
 
 
 def _lower_first(name: str) -> str:
-    """A category's name inside a sentence: its first word small, unless it is an acronym."""
+    """Return a name with its first letter in lowercase, unless its first word is an acronym."""
     return name if name[1:2].isupper() else name[:1].lower() + name[1:]
 
 
 def join_fragments(words: Iterable[str]) -> str:
-    """Join what is not empty with single spaces, and put no space before a comma."""
+    """Join the non-empty words with single spaces, without a space before punctuation."""
     return re.sub(r" +([,;.])", r"\1", collapse_whitespace(" ".join(word for word in words if word)))

@@ -1,6 +1,6 @@
-"""The sentence that an editor can print: who said it and when, with its hedge, what it counts, and where it was read.
+"""Builds the printable sentence of a claim: claimant, date, qualification, figure, period and publisher.
 
-Plain values in, plain text out: a claim as it is served, and the names of what it refers to.
+Pure functions: the input is the response object of a claim and the names of the records that it refers to.
 """
 
 import re
@@ -39,10 +39,10 @@ _PERIOD_WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ClaimNames:
-    """What the slugs of a claim are called: its category with its components, and subjects, places and sources.
+    """The names of the records that a claim refers to.
 
-    `components` is None where they are unstated and empty for an atom; `disputed` are the sources whose claim this one
-    denies.
+    `components` are those of the category: None if unstated, empty for an atomic category. `disputed_sources` are the
+    sources whose claims a denial disputes.
     """
 
     category: str
@@ -53,50 +53,50 @@ class ClaimNames:
     disputed_sources: Sequence[str] = ()
 
     def find_source(self, slug: str) -> SourceDetails:
-        """The source called `slug`; one that nothing is known of goes by its slug."""
+        """Return the details of a source; an unknown source has its slug as name."""
         return self.sources.get(slug) or SourceDetails(slug, slug)
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimText:
-    """A claim put into words."""
+    """The texts of a claim: sentence, short form and figure."""
 
     sentence: str
     short_form: str
     figure: str
     citation: JsonObject | None
-    """The citation that the sentence leads to."""
+    """The citation that the sentence mentions."""
 
 
-def write_claim_text(card: JsonObject, names: ClaimNames, known_on: date | None = None) -> ClaimText:
-    """Put a claim, as it is served, into one printable sentence, a short form and one cell."""
-    told = _SentenceBuilder(card, names)
-    citation = choose_citation(card["citations"], known_on)
-    claimant = mention_source(names.find_source(card["source"]["slug"]))
-    content = told.build_content(capitalize_first(str(claimant)))
-    sentence = join_fragments([content + _describe_outlet(citation, card, names) + _describe_retraction(card)])
+def write_claim_text(claim: JsonObject, names: ClaimNames, known_on: date | None = None) -> ClaimText:
+    """Return the printable sentence, short form and figure of a claim (a response object)."""
+    builder = _SentenceBuilder(claim, names)
+    citation = choose_citation(claim["citations"], known_on)
+    claimant = mention_source(names.find_source(claim["source"]["slug"]))
+    content = builder.build_content(capitalize_first(str(claimant)))
+    sentence = join_fragments([content + _describe_outlet(citation, claim, names) + _describe_retraction(claim)])
     sentence = re.sub(r"([.!?])\.$", r"\1", f"{sentence.rstrip(' ,;')}.")
-    return ClaimText(sentence, _build_short_form(told, claimant.text), format_figure_cell(card), citation)
+    return ClaimText(sentence, _build_short_form(builder, claimant.text), format_figure_cell(claim), citation)
 
 
-def format_figure_cell(card: JsonObject) -> str:
-    """The figure for one cell: its number and hedge, "a day" for a rate, and whether its source took it back."""
-    match card["proposition"]:
+def format_figure_cell(claim: JsonObject) -> str:
+    """Return the figure for a spreadsheet cell: number and qualification, "a day" for a rate, "(retracted)"."""
+    match claim["proposition"]:
         case "quantity":
-            text = describe_figure(card["figure"]).cell_text
+            text = describe_figure(claim["figure"]).cell_text
         case "ratio":
-            text = describe_ratio(card["figure"])
+            text = describe_ratio(claim["figure"])
         case _:
-            text = collapse_whitespace(card["figure"]["as_printed"])
-    text += " a day" if card["period"]["aggregation"] == "rate" and card["proposition"] == "quantity" else ""
-    return f"{text} (retracted)" if card["status"] == "retracted" else text
+            text = collapse_whitespace(claim["figure"]["as_printed"])
+    text += " a day" if claim["period"]["aggregation"] == "rate" and claim["proposition"] == "quantity" else ""
+    return f"{text} (retracted)" if claim["status"] == "retracted" else text
 
 
 def choose_citation(citations: Sequence[JsonObject], known_on: date | None = None) -> JsonObject | None:
-    """The citation that leads closest to what was said.
+    """Return the citation closest to the original statement.
 
-    One that stands before one taken back, and one that had appeared by the day asked for; then the more faithful, the
-    claimant's own, one whose chain was seen whole, the shortest chain, the earliest, and the first recorded.
+    The order of preference: not withdrawn, published by `known_on`, more faithful, published by the claimant, without
+    a gap in the chain, the shortest chain, the earliest publication, the first recorded.
     """
 
     def rank(citation: JsonObject) -> tuple[Any, ...]:
@@ -120,60 +120,60 @@ def _is_withdrawn(citation: JsonObject, known_on: date | None) -> bool:
 
 
 class _SentenceBuilder:
-    """The parts of one claim's sentence, before they are put in order."""
+    """Builds the parts of the sentence of one claim."""
 
-    def __init__(self, card: JsonObject, names: ClaimNames) -> None:
-        self.claim = card
+    def __init__(self, claim: JsonObject, names: ClaimNames) -> None:
+        self.claim = claim
         self.names = names
-        self.modality = str(card["modality"])
-        self.aggregation = str(card["period"]["aggregation"])
-        unit = card["figure"]["unit"] or ""
+        self.modality = str(claim["modality"])
+        self.aggregation = str(claim["period"]["aggregation"])
+        unit = claim["figure"]["unit"] or ""
         self.category: CategoryPhrase = describe_category(names.category, unit, names.components)
-        plain = describe_subject(self._subject_name(card["subject"]), unit)
+        subject = describe_subject(self._subject_name(claim["subject"]), unit)
         scope = self._scope_note()
-        self.plain_subject_text = plain.text
-        self.subject = SubjectPhrase(join_fragments([plain.text, scope]), join_fragments([plain.people, scope]))
-        place = names.places.get(card["place"], card["place"])
-        known = collapse_whitespace(place).split(" (")[0].casefold() in plain.text.casefold()
-        self.place_text = "" if known else describe_place(place)
-        self.period_text = describe_period(card["period"]["edtf"], self.aggregation, card["date"])
-        self.statement_date = describe_statement_date(card["date"], card["date_edtf"])
+        self.plain_subject_text = subject.text
+        self.subject = SubjectPhrase(join_fragments([subject.text, scope]), join_fragments([subject.people, scope]))
+        place = names.places.get(claim["place"], claim["place"])
+        is_in_subject = collapse_whitespace(place).split(" (")[0].casefold() in subject.text.casefold()
+        self.place_text = "" if is_in_subject else describe_place(place)
+        self.period_text = describe_period(claim["period"]["edtf"], self.aggregation, claim["date"])
+        self.statement_date = describe_statement_date(claim["date"], claim["date_edtf"])
 
     def _subject_name(self, slug: str) -> str:
         return self.names.subjects.get(slug, slug)
 
     def _scope_note(self) -> str:
-        """Which groups the source says it counts, or leaves out."""
-        said = []
+        """Return a note on the groups that the source includes or excludes."""
+        notes = []
         for name, words in (("includes", "including"), ("excludes", "not counting")):
             if slugs := self.claim[name]:
-                said.append(
+                notes.append(
                     f"{words} {join_with_and([describe_subject(self._subject_name(slug), '').text for slug in slugs])}"
                 )
-        return f"({'; '.join(said)})" if said else ""
+        return f"({'; '.join(notes)})" if notes else ""
 
     @property
     def date_text(self) -> str:
-        """When it was said, as an adverb behind the verb, with the source's own hedge."""
+        """The date of the statement, to follow the verb, with the confidence that the source states."""
         stated = (self.claim["confidence"] or {}).get("stated")
-        hedge = f" ({quote_text(stated)})" if stated else ""
-        return (f" {self.statement_date}" if self.statement_date else f", {UNKNOWN_DATE},") + hedge
+        confidence = f" ({quote_text(stated)})" if stated else ""
+        return (f" {self.statement_date}" if self.statement_date else f", {UNKNOWN_DATE},") + confidence
 
     def build_content(self, claimant: str) -> str:
-        """What was said, by whom and when."""
+        """Return the main clause: claimant, verb, date and statement."""
         match self.claim["proposition"]:
             case "quantity":
                 words = describe_figure(self.claim["figure"])
-                said = self._describe_count(words) if self.modality == "count" else self._describe_quantity(words)
+                clause = self._describe_count(words) if self.modality == "count" else self._describe_quantity(words)
             case "ratio":
-                said = self._describe_ratio()
+                clause = self._describe_ratio()
             case "peak_period":
-                said = self._describe_peak()
+                clause = self._describe_peak()
             case "denial":
-                said = self._describe_denial()
+                clause = self._describe_denial()
             case _:
-                said = self._describe_printed_words()
-        return f"{claimant} {said}"
+                clause = self._describe_printed_words()
+        return f"{claimant} {clause}"
 
     def _verb_with_date(self, other: str = "estimated") -> str:
         return _REPORTING_VERBS.get(self.modality, other) + self.date_text
@@ -182,15 +182,15 @@ class _SentenceBuilder:
         base = self.claim["figure"]["relative_to"]
         if base is None:
             return ""
-        known = self.names.subjects.get(base)
-        return f", relative to {describe_subject(known, '').text if known else collapse_whitespace(base)}"
+        name = self.names.subjects.get(base)
+        return f", relative to {describe_subject(name, '').text if name else collapse_whitespace(base)}"
 
     def _describe_quantity(self, words: FigurePhrase) -> str:
         parts = (self._quantity_clause(words.main), words.tail, self._base_phrase())
         return f"{self._verb_with_date()} that {join_fragments(parts)}"
 
     def _describe_count(self, words: FigurePhrase) -> str:
-        """A count is given, not asserted to be right: "gave a count of"."""
+        """Return the predicate of a count: "gave a count of". The sentence does not assert that it is right."""
         parts = (self.quantity_phrase(words.main), self.place_text, self.period_text, words.tail, self._base_phrase())
         return f"gave{self.date_text} a count of {join_fragments(parts)}"
 
@@ -199,31 +199,31 @@ class _SentenceBuilder:
         return "a day" if self.aggregation == "rate" else ""
 
     def _quantity_clause(self, figure: str) -> str:
-        """What is said to have been, where and when."""
-        counted, subject = self.category, self.subject
-        coming = self.modality == "forecast"
-        done = counted.future if coming else counted.past
-        match counted.form:
+        """Return the subordinate clause with the figure, the subject, the place and the period."""
+        category, subject = self.category, self.subject
+        is_forecast = self.modality == "forecast"
+        participle = category.future if is_forecast else category.past
+        match category.form:
             case "people":
-                parts = [figure, subject.people, self._rate_suffix, done, self._note_in_brackets()]
+                parts = [figure, subject.people, self._rate_suffix, participle, self._note_in_brackets()]
             case "suffered":
-                suffered = "would suffer" if coming else "had suffered"
-                parts = [subject.text, suffered, figure, counted.noun_with_note, self._rate_suffix]
+                suffered = "would suffer" if is_forecast else "had suffered"
+                parts = [subject.text, suffered, figure, category.noun_with_note, self._rate_suffix]
             case "lost":
                 parts = [
                     subject.text,
-                    "would lose" if coming else "had lost",
+                    "would lose" if is_forecast else "had lost",
                     figure,
-                    counted.noun_with_note,
+                    category.noun_with_note,
                     self._rate_suffix,
                 ]
             case "things":
-                parts = [figure, counted.noun, "of", subject.text, self._rate_suffix, done]
+                parts = [figure, category.noun, "of", subject.text, self._rate_suffix, participle]
             case "there":
-                there = "there would be" if coming else "there had been"
-                parts = [there, figure, counted.noun_with_note, "among", subject.text, self._rate_suffix]
+                there = "there would be" if is_forecast else "there had been"
+                parts = [there, figure, category.noun_with_note, "among", subject.text, self._rate_suffix]
             case _:
-                was = "would be" if coming else "was"
+                was = "would be" if is_forecast else "was"
                 return join_fragments(
                     [
                         self._measure_phrase()[0],
@@ -231,7 +231,7 @@ class _SentenceBuilder:
                         self.period_text,
                         was,
                         figure,
-                        counted.unit,
+                        category.unit,
                         self._rate_suffix,
                     ]
                 )
@@ -239,7 +239,7 @@ class _SentenceBuilder:
 
     @property
     def _quoted_category(self) -> str:
-        """A category that no phrase fits, by its recorded name."""
+        """The recorded name of a category without a phrase, in quotation marks."""
         details = (self.subject.text, self.category.note)
         return f"{quote_text(self.category.noun)} ({'; '.join(detail for detail in details if detail)})"
 
@@ -247,36 +247,38 @@ class _SentenceBuilder:
         return f"({self.category.note})" if self.category.note else ""
 
     def quantity_phrase(self, figure: str) -> str:
-        """The figure with what it counts and whose, as a noun."""
-        counted, subject = self.category, self.subject
-        match counted.form:
+        """Return a noun phrase with the figure, the category and the subject."""
+        category, subject = self.category, self.subject
+        match category.form:
             case "people":
                 return join_fragments(
-                    [figure, subject.people, counted.part, self._note_in_brackets(), self._rate_suffix]
+                    [figure, subject.people, category.part, self._note_in_brackets(), self._rate_suffix]
                 )
             case "suffered":
-                return join_fragments([figure, counted.noun_with_note, self._rate_suffix, "suffered by", subject.text])
+                return join_fragments([figure, category.noun_with_note, self._rate_suffix, "suffered by", subject.text])
             case "lost":
-                return join_fragments([figure, counted.noun_with_note, self._rate_suffix, "lost by", subject.text])
+                return join_fragments([figure, category.noun_with_note, self._rate_suffix, "lost by", subject.text])
             case "things":
-                return join_fragments([figure, counted.noun, "of", subject.text, counted.part, self._rate_suffix])
+                return join_fragments([figure, category.noun, "of", subject.text, category.part, self._rate_suffix])
             case "there":
-                return join_fragments([figure, counted.noun_with_note, self._rate_suffix, "among", subject.text])
+                return join_fragments([figure, category.noun_with_note, self._rate_suffix, "among", subject.text])
             case _:
-                return join_fragments([figure, counted.unit, self._rate_suffix, f"for {self._quoted_category}"])
+                return join_fragments([figure, category.unit, self._rate_suffix, f"for {self._quoted_category}"])
 
     def _measure_phrase(self) -> tuple[str, str]:
-        """What is counted without its number, and the pronoun that stands for it."""
-        counted, subject = self.category, self.subject
-        match counted.form:
+        """Return a noun phrase for the category without its number, and its pronoun."""
+        category, subject = self.category, self.subject
+        match category.form:
             case "people":
-                return join_fragments(["the number of", subject.people, counted.part, self._note_in_brackets()]), "that"
+                return join_fragments(
+                    ["the number of", subject.people, category.part, self._note_in_brackets()]
+                ), "that"
             case "suffered" | "there":
-                return f"{counted.noun_with_note} among {subject.text}", "those"
+                return f"{category.noun_with_note} among {subject.text}", "those"
             case "lost":
-                return f"{counted.noun_with_note} lost by {subject.text}", "those"
+                return f"{category.noun_with_note} lost by {subject.text}", "those"
             case "things":
-                return f"{counted.noun} of {subject.text} {counted.part}", "those"
+                return f"{category.noun} of {subject.text} {category.part}", "those"
             case _:
                 return f"the figure for {self._quoted_category}", "that"
 
@@ -304,7 +306,7 @@ class _SentenceBuilder:
     def _describe_peak(self) -> str:
         words = self.claim["figure"]["as_printed"]
         tokens = set(re.findall(r"[^\W\d_]+", words.casefold()))
-        # What is no month and no preposition may be a hedge, and is kept.
+        # Words other than months and prepositions may qualify the statement, so they are quoted.
         quote = "" if tokens <= _PERIOD_WORDS else f"({quote_text(words)})"
         was = "would be" if self.modality == "forecast" else "had been"
         measure, pronoun = self._measure_phrase()
@@ -313,7 +315,7 @@ class _SentenceBuilder:
         return f"{self._said_with_date()} that {peak}"
 
     def _describe_printed_words(self) -> str:
-        """A trend or the existence of something, in the words that were printed."""
+        """Return the predicate of a trend or of the existence of something, with the printed wording."""
         verb = "said" if self.modality != "allegation" else "claimed without giving grounds"
         words = quote_text(self.claim["figure"]["as_printed"])
         topic = join_fragments((self._measure_phrase()[0], self.place_text, self.period_text))
@@ -326,64 +328,66 @@ class _SentenceBuilder:
         return f"rejected{self.date_text} {join_fragments(parts)}: {quote_text(self.claim['figure']['as_printed'])}"
 
 
-def _describe_outlet(citation: JsonObject | None, card: JsonObject, names: ClaimNames) -> str:
-    """Where it can be read: nothing where the claimant published it, else who relayed it and through whom."""
+def _describe_outlet(citation: JsonObject | None, claim: JsonObject, names: ClaimNames) -> str:
+    """Return the publisher and the citation chain; empty if the claimant published the document."""
     if citation is None:
         return ""
     document = citation["document"]
-    changed = {"rounded": "rounding the figure", "distorted": "changing the figure or what it means"}
-    how = [changed[fidelity]] if (fidelity := str(citation["fidelity"])) in changed else []
+    fidelity_notes = {"rounded": "rounding the figure", "distorted": "changing the figure or what it means"}
+    notes = [fidelity_notes[fidelity]] if (fidelity := str(citation["fidelity"])) in fidelity_notes else []
     chain = [names.find_source(slug) for slug in citation["via"] if slug != document["publisher"]]
-    how += [_describe_chain(chain)] if chain else []
-    taken_back = ""
+    notes += [_describe_chain(chain)] if chain else []
+    withdrawal = ""
     if citation["withdrawn_on"] is not None:
-        taken_back = f"in a report that it took back on {format_day(citation['withdrawn_on'])}"
+        withdrawal = f"in a report that it took back on {format_day(citation['withdrawn_on'])}"
     if document["publisher"] is None:
-        return f", according to {quote_text(document['title'])}" + "".join(f", {each}" for each in how)
+        return f", according to {quote_text(document['title'])}" + "".join(f", {note}" for note in notes)
     outlet = names.find_source(document["publisher"])
-    if outlet.slug == card["source"]["slug"] and not how and not taken_back:
+    if outlet.slug == claim["source"]["slug"] and not notes and not withdrawal:
         return ""
     mention = mention_source(outlet)
     if citation["role"] == "original":
-        said = "in its own publication" if outlet.slug == card["source"]["slug"] else f"as published by {mention.text}"
+        clause = (
+            "in its own publication" if outlet.slug == claim["source"]["slug"] else f"as published by {mention.text}"
+        )
     elif outlet.kind == "dataset":
-        said = f"according to {mention.text}"
+        clause = f"according to {mention.text}"
     else:
-        said = f"{mention} reported"
-    return f", {join_fragments([said, taken_back])}" + "".join(f", {each}" for each in how)
+        clause = f"{mention} reported"
+    return f", {join_fragments([clause, withdrawal])}" + "".join(f", {note}" for note in notes)
 
 
 def _describe_chain(chain: Sequence[SourceDetails]) -> str:
-    """Back along the chain: "citing Reuters, which cited a member of parliament"."""
-    nearest, *further = reversed(chain)
+    """Return the chain from the document back to the claimant: "citing Reuters, which cited a lawmaker"."""
+    nearest, *others = reversed(chain)
     text = f"citing {mention_source(nearest).text}"
-    before = nearest
-    for source in further:
-        text += f", {'who' if is_person(before) else 'which'} cited {mention_source(source).text}"
-        before = source
+    previous = nearest
+    for source in others:
+        text += f", {'who' if is_person(previous) else 'which'} cited {mention_source(source).text}"
+        previous = source
     return text
 
 
-def _describe_retraction(card: JsonObject) -> str:
-    if card["status"] != "retracted":
+def _describe_retraction(claim: JsonObject) -> str:
+    if claim["status"] != "retracted":
         return ""
-    day = card["retracted_on"]
+    day = claim["retracted_on"]
     return "; the claim was later retracted by its source" + (f", on {format_day(day)}" if day else "")
 
 
-def _build_short_form(told: _SentenceBuilder, claimant: str) -> str:
-    """Claimant, date and figure, for a label or a footnote."""
-    card = told.claim
-    day = told.statement_date.text if told.statement_date else "undated"
-    match card["proposition"]:
+def _build_short_form(builder: _SentenceBuilder, claimant: str) -> str:
+    """Return claimant, date and figure, for a label or a footnote."""
+    claim = builder.claim
+    day = builder.statement_date.text if builder.statement_date else "undated"
+    match claim["proposition"]:
         case "quantity":
-            words = describe_figure(card["figure"])
-            what = f"{told.quantity_phrase(words.main)} {told.period_text}{words.tail}"
+            words = describe_figure(claim["figure"])
+            what = f"{builder.quantity_phrase(words.main)} {builder.period_text}{words.tail}"
         case "ratio":
-            what = f"{describe_ratio(card['figure'])} ({told.category.noun_with_note}) {told.period_text}"
+            what = f"{describe_ratio(claim['figure'])} ({builder.category.noun_with_note}) {builder.period_text}"
         case "peak_period":
-            what = f"highest {told.period_text}"
+            what = f"highest {builder.period_text}"
         case _:
-            what = f"{card['proposition']}: {quote_text(card['figure']['as_printed'])}"
-    retracted = " (retracted)" if card["status"] == "retracted" else ""
+            what = f"{claim['proposition']}: {quote_text(claim['figure']['as_printed'])}"
+    retracted = " (retracted)" if claim["status"] == "retracted" else ""
     return join_fragments([f"{capitalize_first(claimant.removeprefix('the '))}, {day}: {what}{retracted}"])
