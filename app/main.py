@@ -1,4 +1,4 @@
-"""The application: settings → database → routers → problem handlers."""
+"""The application factory: settings, database, routers, problem handlers and middleware."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -49,18 +49,18 @@ logger = logging.getLogger("counterclaim")
 
 
 class CounterclaimApp(FastAPI):
-    """The application, behind its front door."""
+    """The FastAPI application, wrapped in the response cache."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - those of FastAPI
         super().__init__(**options)
         self.cache_middleware = ResponseCacheMiddleware(super().__call__)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Whatever is not answered at the door goes on to FastAPI."""
+        """Serve a request from the response cache, or pass it on to FastAPI."""
         await self.cache_middleware(scope, receive, send)
 
     def use_database(self, database: Database) -> None:
-        """Serve the register in `database`, and remember answers of it alone."""
+        """Serve the register in `database`, with a new response cache."""
         self.state.database = database
         self.state.invalidator = self.cache_middleware.invalidator = CacheInvalidator(
             database, ResponseCache(database.memory_bytes), describe_change
@@ -68,7 +68,7 @@ class CounterclaimApp(FastAPI):
 
 
 def create_app(settings: Settings | None = None) -> CounterclaimApp:
-    """The service over the register that `settings` name. It refuses to start on another release's schema."""
+    """Return the application for `settings`. It does not start if the schema is not that of this release."""
     settings = settings or read_settings()
 
     @asynccontextmanager
@@ -90,7 +90,7 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        redirect_slashes=False,  # it would answer with the host that the client named
+        redirect_slashes=False,  # a redirect would contain the host that the client sent
     )
     app.use_database(Database(settings))
     app.state.settings = settings

@@ -87,7 +87,7 @@ class FastRead:
     def __init__(self, route: FastRoute) -> None:
         dependant = route.dependant
         (query,) = dependant.query_params
-        dependencies = {needed.call: needed.name for needed in dependant.dependencies if needed.name}
+        dependencies = {dependency.call: dependency.name for dependency in dependant.dependencies if dependency.name}
         self._endpoint: Callable[..., Response] = route.endpoint
         self._inline: bool = route.endpoint.fast_path_inline  # type: ignore[attr-defined]
         self._path_arguments = {field.alias: field.name for field in dependant.path_params}
@@ -109,10 +109,10 @@ class FastRead:
         arguments |= {self._query_argument: query, self._database_argument: database}
         if self._request_argument:
             arguments[self._request_argument] = request
-        listed = None
+        listing = None
         if self._list_argument:
-            listed = arguments[self._list_argument] = ListResponse(request, **options)
-        is_file = listed is not None and listed.file is not None
+            listing = arguments[self._list_argument] = ListResponse(request, **options)
+        is_file = listing is not None and listing.file is not None
         rows = getattr(query, "limit", None) or 0
         if self._inline and database.dialect == "sqlite" and rows <= MAX_INLINE_ROWS and not is_file:
             response = self._run_inline(arguments)
@@ -161,7 +161,7 @@ class FastWrite:
     def __init__(self, route: FastRoute) -> None:
         dependant = route.dependant
         (body,) = dependant.body_params
-        dependencies = {needed.call: needed.name for needed in dependant.dependencies if needed.name}
+        dependencies = {dependency.call: dependency.name for dependency in dependant.dependencies if dependency.name}
         self._endpoint: Callable[..., Awaitable[Response]] = route.endpoint
         self._path_arguments = {field.alias: field.name for field in dependant.path_params}
         self._body_argument = body.name
