@@ -24,15 +24,14 @@ from sqlalchemy import (
     FromClause,
     Select,
     Values,
-    and_,
     bindparam,
     case,
     cast,
     column,
     func,
+    literal_column,
     or_,
     select,
-    true,
     union_all,
     values,
 )
@@ -125,12 +124,11 @@ class QuestionShape:
         return [bindparam(f"category_{n}") for n in range(self.categories)]
 
     def match(self, *categories: BindParameter[Any]) -> ColumnElement[bool]:
-        """A claim belongs to the question, in one of these categories."""
+        """A claim belongs to the question, in one of these categories, whenever its period starts (see `starts`)."""
         given: list[BindParameter[Any] | None] = [
             bindparam(name) if getattr(self, name) else None for name in ("subject", "place", "aggregation")
         ]
-        topic = match_topic(CLAIM.c, categories, *given)
-        return and_(topic, *self.starts())
+        return match_topic(CLAIM.c, categories, *given)
 
     def starts(self) -> list[ColumnElement[bool]]:
         """The period starts on the asked day, or in a month or year that has it and is known no closer."""
@@ -139,7 +137,7 @@ class QuestionShape:
         days: list[BindParameter[Any]] = [bindparam(name) for name in ("since", "since_month", "since_year")]
         since = [days[0], *(bindparam(name) for name in ("in_month", "in_year"))]
         # What the index of standpoints knows comes first. `IS TRUE` keeps other indices away, that would lead astray.
-        return [CLAIM.c.period_start.in_(days).is_(true()), starts_on(CLAIM.c, *since)]
+        return [CLAIM.c.period_start.in_(days).is_(literal_column("TRUE")), starts_on(CLAIM.c, *since)]
 
     def said(self) -> list[ColumnElement[bool]]:
         """Only what had been said by the asked day."""
@@ -344,7 +342,7 @@ def _select_past(shape: QuestionShape) -> Select[Any]:
 def _past_conditions(shape: QuestionShape) -> list[ColumnElement[bool]]:
     """The conditions under which a version is a claim of the question in a past state."""
     held = (CLAIM.c.seq > 0, is_version_at(CLAIM.c, AS_OF), CLAIM.c.recency.is_not(None))
-    return [shape.match(*shape.category_marks()), *held, *shape.said()]
+    return [shape.match(*shape.category_marks()), *held, *shape.starts(), *shape.said()]
 
 
 def _series(shape: QuestionShape) -> CTE:

@@ -62,7 +62,7 @@ def _select_page(shape: QuestionShape) -> Select[Any]:
     until = [CLAIM.c.date <= bindparam("known_on")] if shape.known_on else []
     streams = []
     for category in shape.category_marks():
-        mine = (*holds, shape.match(category))
+        mine = (shape.match(category), *holds, *shape.starts())
         dated = _select_after({"source": CLAIM.c.source, "after": CLAIM.c.date, "id": CLAIM.c.id})
         streams.append(dated.where(CLAIM.c.date.is_not(None), *until, *mine))
         if not shape.known_on:

@@ -8,7 +8,7 @@ three ways, each of which reads rows in one known manner:
 - **drive** from the index of the filter with the fewest claims: fetch them all, look at the other filters, sort;
 - or refuse, as `query_too_broad`, with what to add.
 
-The SQL of each way is in `ways.py`; a question costs a look at its filters and the statement itself.
+The SQL of each way is in `sql.py`; a question costs a look at its filters and the statement itself.
 """
 
 import time
