@@ -4,12 +4,19 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlmodel import Session
 
 from app.database.change_feed import read_changed_kinds
-from app.database.snapshot import Snapshot
-from app.database.tables import CategoryVersion, SourceVersion, columns_of
+from app.database.snapshot import Snapshot, is_version_at
+from app.database.tables import (
+    CategoryVersion,
+    ClaimVersion,
+    DocumentVersion,
+    SourceVersion,
+    columns_of,
+    table_of,
+)
 from app.database.transaction import WriteTransaction
 from app.enums import Status
 from app.errors import Fault
@@ -22,6 +29,13 @@ RecordFields = Mapping[str, Any]
 
 MAX_CACHED_DOCUMENTS = 1_000
 """So many documents are remembered between writes, and so many changes are searched for those that matter."""
+
+
+_CLAIM, _DOCUMENT = (table_of(table).c for table in (ClaimVersion, DocumentVersion))
+_SELECT_DUPLICATE = select(_CLAIM.id, _CLAIM.status).where(
+    _CLAIM.fingerprint == bindparam("fingerprint"), is_version_at(_CLAIM, None)
+)
+_SELECT_DOCUMENT = select(_DOCUMENT.id).where(_DOCUMENT.url == bindparam("url"), is_version_at(_DOCUMENT, None))
 
 
 class ReferenceLookup:
@@ -165,14 +179,13 @@ class CachedReferenceLookup(ReferenceLookup):
             or not 0 < log.seq - self.snapshot.seq < MAX_CACHED_DOCUMENTS
         ):
             return True
-        return not read_changed_kinds(log.fetch_rows, self.snapshot.seq).isdisjoint(self._existing_slugs)
+        return not read_changed_kinds(log, self.snapshot.seq).isdisjoint(self._existing_slugs)
 
     def find_duplicate(self, print_: str) -> tuple[str, str] | None:
         """The id and status of the claim that stands with this fingerprint, or was taken down with it."""
         if print_ in self._claims_by_fingerprint:
             return self._claims_by_fingerprint[print_], Status.asserted
-        stands = "SELECT id, status FROM claim WHERE fingerprint = ? AND until_seq IS NULL"
-        found = self._transaction.fetch_rows(stands, [print_], waiting=False)
+        found = self._transaction.fetch_rows(_SELECT_DUPLICATE, {"fingerprint": print_}, waiting=False)
         return (str(found[0][0]), found[0][1]) if found else None
 
     def add_recorded_claim(self, print_: str, claim: str) -> None:
@@ -184,9 +197,7 @@ class CachedReferenceLookup(ReferenceLookup):
         """The recorded document at this address. That there is none holds for one write only."""
         if url not in self._documents_by_url:
             # Those that still wait to be written were promised, and are remembered.
-            found = self._transaction.fetch_rows(
-                "SELECT id FROM document WHERE url = ? AND until_seq IS NULL", [url], waiting=False
-            )
+            found = self._transaction.fetch_rows(_SELECT_DOCUMENT, {"url": url}, waiting=False)
             if not found:
                 return None
             self._documents_by_url[url] = self.find_document(str(found[0][0]))

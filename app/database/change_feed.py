@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlmodel import Session
 
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
 from app.database.read_session import ReadSession
 from app.database.tables import VOCABULARY_CHANGE, Change, Version, columns_of, table_of
+from app.database.transaction import WriteTransaction
 
 MAX_BUFFERED_CHANGES = 1_000
 """The number of latest changes that are kept in memory; earlier ones are read again."""
@@ -126,9 +127,13 @@ def read_last_vocabulary_change(session: Session, until: int) -> int:
     return session.execute(last).scalar() or 0
 
 
-def read_changed_kinds(fetch_rows: FetchRows, after: int) -> set[str]:
-    """Return the kinds of records that changed after `after`, as a write transaction sees them: its own included."""
-    return {kind for (kind,) in fetch_rows(f"SELECT DISTINCT kind FROM change WHERE seq > {int(after)}")}  # noqa: S608
+_CHANGE = table_of(Change).c
+_SELECT_CHANGED_KINDS = select(_CHANGE.kind).distinct().where(_CHANGE.seq > bindparam("after"))
+
+
+def read_changed_kinds(transaction: WriteTransaction, after: int) -> set[str]:
+    """Return the kinds of records that changed after `after`, including changes of the transaction itself."""
+    return {kind for (kind,) in transaction.fetch_rows(_SELECT_CHANGED_KINDS, {"after": after})}
 
 
 def _fetcher(source: ReadSession | Session) -> FetchRows:

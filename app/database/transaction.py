@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ClauseElement, ColumnElement, Connection, select, update
 from sqlmodel import Session
 
 from app.database.driver_errors import DriverErrors
 from app.database.engine import Database, WriteSession
 from app.database.row_encoding import MultiRowInsert, dialect_statements
 from app.database.snapshot import Snapshot
+from app.database.sql import compile_cached
 from app.database.tables import VERSION_TABLES, Version, columns_of, table_of
 
 
@@ -72,14 +73,16 @@ class WriteTransaction:
         return Snapshot(seq=self.seq, at=self.at, latest_seq=self.seq)
 
     def fetch_rows(
-        self, statement: str, parameters: Sequence[Any] = (), *, waiting: bool = True
+        self, statement: ClauseElement, parameters: Mapping[str, Any], *, waiting: bool = True
     ) -> list[tuple[Any, ...]]:
-        """The rows of a statement, its marks `?`, in the driver's own types; perhaps without those that still wait."""
+        """The rows of a statement that is kept (see `compile_cached`), in the driver's own types.
+
+        They are perhaps without those that still wait.
+        """
         if waiting:
             self.flush()
-        if self._statements.postgresql:
-            statement = statement.replace("?", "%s")
-        found: list[tuple[Any, ...]] = self._execute(statement, parameters).fetchall()
+        text = compile_cached(statement, self._dialect.name)
+        found: list[tuple[Any, ...]] = self._execute(text, parameters).fetchall()
         return found
 
     def begin_write(self, actor: str) -> None:
@@ -165,7 +168,7 @@ class WriteTransaction:
             with DriverErrors(self._dialect, "COMMIT"):
                 self._driver.commit()
 
-    def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - a driver's cursor
+    def _execute(self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Any:  # noqa: ANN401 - a driver's cursor
         with DriverErrors(self._dialect, statement):
             return self._driver.execute(statement, parameters)
 
