@@ -59,7 +59,7 @@ class ProblemDetail(BaseModel):
         examples=["The request has 1 error: #/figure/lower: `lower` is above `upper`; expected lower <= upper"],
     )
     hint: str | None = Field(description="How to correct the request.", examples=["did you mean `date_from`?"])
-    errors: list[Fault] = Field(description="All errors of the request with their locations.")
+    errors: list[Fault] = Field(description="The errors of the request with their locations, at most 50.")
     request_id: str | None = Field(
         description="The id of the request, for questions about the error.", examples=["0197b0c27d3e7cc19f0a2b6c"]
     )

@@ -182,7 +182,9 @@ class Position(Output):
     interval: Interval | None = Field(
         description="The interval of the figure under the tolerance; null for a vague figure."
     )
-    age_days: int | None = Field(description="Days from the end of the period to `known_on`.", examples=[995])
+    age_days: int | None = Field(
+        description="Days from the end of the period, or the date if that is earlier, to `known_on`.", examples=[995]
+    )
     roots: list[Root] = Field(description="The origins of the figure.")
 
 
