@@ -1,4 +1,4 @@
-"""The small languages inside a mapping: paths, templates and date formats. Each is read, and nothing is evaluated."""
+"""Compiles the paths, templates and date formats of a mapping. None of them can execute code."""
 
 import re
 import string
@@ -12,36 +12,40 @@ from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions
 
 MAX_PATH_GROWTH = 1_000
-"""How many times what it reads a path may make of it: `[@, @]` twice makes four of one, and thirty times a billion."""
+"""Maximum size of a path's result, as a multiple of its input: `[@, @]` twice quadruples it, thirty times 2³⁰-fold."""
 
 MAX_PATH_CHARACTERS = 2_000
 MAX_TEMPLATE_CHARACTERS = 5_000
 MAX_FILLED_CHARACTERS = 100_000
-"""Characters that a template may fill: no field of a claim takes as many."""
+"""Maximum number of characters of the values in a template; no field of a claim takes as many."""
 
 YEAR_DIRECTIVES, MONTH_DIRECTIVES, DAY_DIRECTIVES = frozenset("yYGcx"), frozenset("mbBcx"), frozenset("djcx")
 WEEK_DIRECTIVES, WEEKDAY_DIRECTIVES = frozenset("UVW"), frozenset("uwaA")
 DIRECTIVE_PATTERN = re.compile(r"%(.)", re.DOTALL)
-SAMPLE_DATE = datetime(2022, 2, 24)  # noqa: DTZ001 - a format is tried on it
+SAMPLE_DATE = datetime(2022, 2, 24)  # noqa: DTZ001 - it tests a format
 
 PathFunction = Callable[[Mapping[str, Any]], Any]
 TemplateParts = list[tuple[str, str | None]]
-"""Literal text and the column that follows it, in turn."""
+"""Pairs of literal text and the column that follows it."""
 
 
 class PathNotApplicable(ValueError):
-    """A path asks of a row what it cannot give, such as the sum of words."""
+    """A path cannot be applied to a row, for example the sum of texts."""
 
 
 def compile_path(text: str) -> PathFunction:
-    """The function that follows a JMESPath into a row; it raises `Misfit`. Raises `ValueError` for what is none."""
+    """Return a function that applies a JMESPath to a row; it raises `PathNotApplicable`.
+
+    Raises:
+        ValueError: The expression is invalid or can produce too large a result.
+    """
     if len(text) > MAX_PATH_CHARACTERS:
         raise ValueError(f"a path has at most {MAX_PATH_CHARACTERS:,} characters")
     try:
         compiled = jmespath.compile(text)
         growth = _max_growth(compiled.parsed)
-    except JMESPathError as wrong:
-        raise ValueError(f"not a JMESPath expression: {' '.join(str(wrong).split())}") from None
+    except JMESPathError as error:
+        raise ValueError(f"not a JMESPath expression: {' '.join(str(error).split())}") from None
     except RecursionError:
         raise ValueError("not a JMESPath expression: it is nested too deeply") from None
     if growth > MAX_PATH_GROWTH:
@@ -50,14 +54,14 @@ def compile_path(text: str) -> PathFunction:
     def search(row: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever the file holds
         try:
             return compiled.search(row)
-        except (JMESPathError, ArithmeticError, TypeError, ValueError) as wrong:
-            raise PathNotApplicable(f"`{text}` does not fit this row: {' '.join(str(wrong).split())}") from None
+        except (JMESPathError, ArithmeticError, TypeError, ValueError) as error:
+            raise PathNotApplicable(f"`{text}` does not fit this row: {' '.join(str(error).split())}") from None
 
     return search
 
 
 def _max_growth(node: Any) -> int:  # noqa: ANN401 - a tree of jmespath, which is not typed
-    """How many times its input the result of a path can be, at most. Raises `ValueError` for unknown functions."""
+    """Return the maximum growth of a path's result over its input. Raises `ValueError` for unknown functions."""
     kind, inner = node["type"], [_max_growth(child) for child in node["children"]]
     if kind == "function_expression" and node["value"] not in Functions.FUNCTION_TABLE:
         raise ValueError(f"JMESPath has no function `{node['value']}`")
@@ -75,13 +79,13 @@ def _count_leaves(value: Any) -> int:  # noqa: ANN401 - any JSON
 
 
 def parse_template(text: str) -> TemplateParts:
-    """The parts of a template. Raises `ValueError`: in its braces stands the name of a column, and nothing else."""
+    """Return the parts of a template. Raises `ValueError` if its braces contain anything but a column name."""
     if len(text) > MAX_TEMPLATE_CHARACTERS:
         raise ValueError(f"a template has at most {MAX_TEMPLATE_CHARACTERS:,} characters")
     try:
         parts = list(string.Formatter().parse(text))
-    except ValueError as wrong:
-        raise ValueError(f"`{text}` is no template: {wrong}; write `{{{{` for a brace") from None
+    except ValueError as error:
+        raise ValueError(f"`{text}` is no template: {error}; write `{{{{` for a brace") from None
     for _, name, spec, conversion in parts:
         if name == "" or spec or conversion:
             raise ValueError(f"`{text}` is no template: in the braces stands the name of a column, and nothing else")
@@ -89,14 +93,14 @@ def parse_template(text: str) -> TemplateParts:
 
 
 def parse_date_format(text: str) -> int:
-    """How many characters of YYYY-MM-DD a date in this format says: 10, 7 or 4. Raises `ValueError`."""
+    """Return the number of characters of YYYY-MM-DD that this format determines: 10, 7 or 4. Raises `ValueError`."""
     letters = set(DIRECTIVE_PATTERN.findall(text)) - {"%"}
     if not letters & YEAR_DIRECTIVES:
         raise ValueError(f"`{text}` is no format of a date: it has no year, which is %Y")
     try:
         datetime.strptime(SAMPLE_DATE.strftime(text), text)  # noqa: DTZ007 - a day has no zone
-    except (ValueError, re.error) as wrong:
-        raise ValueError(f"`{text}` is no format of a date: {wrong}") from None
+    except (ValueError, re.error) as error:
+        raise ValueError(f"`{text}` is no format of a date: {error}") from None
     if letters & DAY_DIRECTIVES or (letters & WEEK_DIRECTIVES and letters & WEEKDAY_DIRECTIVES):
         return len("YYYY-MM-DD")
     return len("YYYY-MM") if letters & MONTH_DIRECTIVES else len("YYYY")

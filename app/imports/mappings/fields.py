@@ -1,4 +1,4 @@
-"""Values picked from a row as a mapping says: each `Given` becomes a small function, made once for a whole file."""
+"""Compiles the value expressions of a mapping into functions of a row, once per file."""
 
 import re
 import unicodedata
@@ -18,16 +18,16 @@ from app.imports.mappings.expressions import (
 from app.imports.mappings.schema import Condition, Pick, ValueExpression
 
 RowScope = Mapping[str, Any]
-"""A row as the mapping sees it: its columns, and `_file`, `_line`, `_vintage` and `_name` (the claim's)."""
+"""A row for the mapping: its columns, and `_file`, `_line`, `_vintage` and `_name` (the name of the claim)."""
 
 TextGetter = Callable[[RowScope], str | None]
-"""Gives the text of a field, or None where the row says nothing."""
+"""Returns the text of a field, or None if the row has no value."""
 
 ValueGetter = Callable[[RowScope], Any]
 
 
 class UnreadableValue(ValueError):
-    """A value of a row that the mapping cannot turn into what it should be."""
+    """A value of a row cannot be converted as the mapping requires."""
 
     def __init__(self, detail: str, hint: str | None = None) -> None:
         super().__init__(detail)
@@ -35,33 +35,33 @@ class UnreadableValue(ValueError):
 
 
 class GetterFactory:
-    """Makes the functions for one mapping, whose `missing` words mean that nothing is given."""
+    """Creates the functions for one mapping, whose `missing` texts mean that there is no value."""
 
     def __init__(self, missing: Collection[str]) -> None:
         self.missing_values = frozenset(missing) | {""}
 
-    def text_getter(self, given: "ValueExpression | None") -> TextGetter:
-        """The function for one field."""
-        if given is None:
+    def text_getter(self, expression: "ValueExpression | None") -> TextGetter:
+        """Return the function for one field."""
+        if expression is None:
             return lambda _scope: None
-        if isinstance(given, str):
-            return self._template_getter(given)
-        return self._transforming_getter(given, self._origin_getter(given))
+        if isinstance(expression, str):
+            return self._template_getter(expression)
+        return self._transforming_getter(expression, self._origin_getter(expression))
 
-    def value_getter(self, given: "Pick | Condition") -> ValueGetter:
-        """The function for a value as it stands in the row, a number as a number."""
-        if given.path is not None:
-            return path_getter(given.path)
-        column = given.column or ""
+    def value_getter(self, expression: "Pick | Condition") -> ValueGetter:
+        """Return the function for an unconverted value of the row; a number stays a number."""
+        if expression.path is not None:
+            return path_getter(expression.path)
+        column = expression.column or ""
         return lambda scope: scope.get(column)
 
     def predicate(self, condition: Condition) -> Callable[[RowScope], bool]:
-        """The function that tells whether a condition holds."""
-        look = self.value_getter(condition)
+        """Return the function that tests a condition."""
+        get_value = self.value_getter(condition)
 
         def text(scope: RowScope) -> str | None:
-            value = look(scope)
-            # Of a list or an object only its being there can be asked.
+            value = get_value(scope)
+            # Of a list or an object only the presence can be tested.
             return "…" if isinstance(value, list | dict) and value else self.to_text(value)
 
         if condition.empty is not None:
@@ -74,7 +74,7 @@ class GetterFactory:
         return lambda scope: part in (text(scope) or "")
 
     def to_text(self, value: Any) -> str | None:  # noqa: ANN401 - whatever the file holds
-        """A value as text; None where it is missing. Raises `Unread` for what is no single value."""
+        """Convert a value to text; None if it is missing. Raises `UnreadableValue` for lists and objects."""
         if isinstance(value, str):
             value = value.strip()
             return None if value in self.missing_values else value
@@ -88,14 +88,14 @@ class GetterFactory:
             "Expected one value, found a list or an object.", "`over` makes a claim of each of its members"
         )
 
-    def _origin_getter(self, given: Pick) -> TextGetter:
-        if given.text is not None:
-            return self._template_getter(given.text)
-        if given.first is not None:
-            plucks = [self.text_getter(each) for each in given.first]
-            return lambda scope: next((found for pluck in plucks if (found := pluck(scope))), None)
-        look = self.value_getter(given)
-        return lambda scope: self.to_text(look(scope))
+    def _origin_getter(self, expression: Pick) -> TextGetter:
+        if expression.text is not None:
+            return self._template_getter(expression.text)
+        if expression.first is not None:
+            getters = [self.text_getter(option) for option in expression.first]
+            return lambda scope: next((text for get_text in getters if (text := get_text(scope))), None)
+        get_value = self.value_getter(expression)
+        return lambda scope: self.to_text(get_value(scope))
 
     def _template_getter(self, text: str) -> TextGetter:
         parts = parse_template(text)
@@ -121,69 +121,78 @@ class GetterFactory:
         return fill
 
     @staticmethod
-    def _transforming_getter(given: Pick, origin: TextGetter) -> TextGetter:
-        if not (given.after or given.before or given.map or given.otherwise is not None or given.date or given.slug):
+    def _transforming_getter(expression: Pick, origin: TextGetter) -> TextGetter:
+        if not (
+            expression.after
+            or expression.before
+            or expression.map
+            or expression.otherwise is not None
+            or expression.date
+            or expression.slug
+        ):
             return origin
-        said = parse_date_format(given.date) if given.date else 0
+        date_characters = parse_date_format(expression.date) if expression.date else 0
 
-        def work(scope: RowScope) -> str | None:
+        def transform(scope: RowScope) -> str | None:
             value = origin(scope)
             if value is None:
-                return given.otherwise
-            value = _cut_text(value, given)
-            if given.map is not None and value is not None:
-                if value not in given.map and given.otherwise is None:
-                    raise UnreadableValue(f"`{value}` is not in the mapping's list.", _suggest_value(value, given.map))
-                value = given.map.get(value, given.otherwise)
-            if given.date and value:
-                value = _format_day(value, given.date, said)
-            if given.slug and value:
+                return expression.otherwise
+            value = _cut_text(value, expression)
+            if expression.map is not None and value is not None:
+                if value not in expression.map and expression.otherwise is None:
+                    raise UnreadableValue(
+                        f"`{value}` is not in the mapping's list.", _suggest_value(value, expression.map)
+                    )
+                value = expression.map.get(value, expression.otherwise)
+            if expression.date and value:
+                value = _format_day(value, expression.date, date_characters)
+            if expression.slug and value:
                 value = slugify(value)
-            return value or given.otherwise
+            return value or expression.otherwise
 
-        return work
-
-
-def _suggest_value(value: str, known: Collection[str]) -> str | None:
-    """A hint with the listed value that was perhaps meant: before all others one that only capitals tell apart."""
-    alike = [each for each in known if each.casefold() == value.casefold()]
-    return suggest_nearest(value, alike or known)
+        return transform
 
 
-def _cut_text(value: str, given: Pick) -> str | None:
-    if given.after:
-        _, found, value = value.partition(given.after)
-        if not found:
-            return given.otherwise
-    if given.before:
-        value, found, _ = value.partition(given.before)
-        if not found:
-            return given.otherwise
+def _suggest_value(value: str, options: Collection[str]) -> str | None:
+    """Suggest the nearest listed value, preferably one that differs in case only."""
+    same_letters = [option for option in options if option.casefold() == value.casefold()]
+    return suggest_nearest(value, same_letters or options)
+
+
+def _cut_text(value: str, expression: Pick) -> str | None:
+    if expression.after:
+        _, separator, value = value.partition(expression.after)
+        if not separator:
+            return expression.otherwise
+    if expression.before:
+        value, separator, _ = value.partition(expression.before)
+        if not separator:
+            return expression.otherwise
     return value.strip()
 
 
-def _format_day(value: str, format_: str, said: int) -> str:
+def _format_day(value: str, format_: str, date_characters: int) -> str:
     try:
         day = datetime.strptime(value, format_).date().isoformat()  # noqa: DTZ007 - a day has no zone
     except ValueError:
         raise UnreadableValue(f"`{value}` is not a date like {format_}.") from None
-    return day[:said]
+    return day[:date_characters]
 
 
 def path_getter(path: str) -> ValueGetter:
-    """The function that follows a JMESPath. It raises `Unread`."""
+    """Return the function that applies a JMESPath; it raises `UnreadableValue`."""
     search = compile_path(path)
 
-    def look(scope: RowScope) -> Any:  # noqa: ANN401 - whatever the file holds
+    def get_value(scope: RowScope) -> Any:  # noqa: ANN401 - whatever the file holds
         try:
             return search(scope)
-        except PathNotApplicable as wrong:
-            raise UnreadableValue(str(wrong)) from None
+        except PathNotApplicable as error:
+            raise UnreadableValue(str(error)) from None
 
-    return look
+    return get_value
 
 
 def slugify(text: str) -> str:
-    """`Côte d'Ivoire` as `cote-d-ivoire`."""
+    """Convert `Côte d'Ivoire` to `cote-d-ivoire`."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-")

@@ -1,4 +1,4 @@
-"""Figures as files hold them: numbers, and words like `7,000`, `over 300` or `12,5`, never guessed."""
+"""Parses the figures of a file: numbers, and wordings like `7,000` or `over 300` with one possible meaning."""
 
 import math
 import re
@@ -23,7 +23,7 @@ FigureFields = dict[str, Any]
 
 
 def figure_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Callable[[RowScope], FigureFields | None]:
-    """The function that reads the figure of a row, or gives None where there is none. It raises `Unread`."""
+    """Return the function that reads the figure of a row, or None if it has none. It raises `UnreadableValue`."""
     shares = {"out_of": fields.text_getter(mapped.out_of)}
     relative_to = fields.text_getter(mapped.relative_to)
     read = (
@@ -33,53 +33,59 @@ def figure_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Call
     )
 
     def figure(scope: RowScope) -> FigureFields | None:
-        found = read(scope)
-        if found is None:
+        figure_values = read(scope)
+        if figure_values is None:
             return None
-        for name, pluck in shares.items():
-            if (text := pluck(scope)) is not None:
-                found[name] = parse_number(text, mapped.decimal)
+        for name, get_text in shares.items():
+            if (text := get_text(scope)) is not None:
+                figure_values[name] = parse_number(text, mapped.decimal)
         if (base := relative_to(scope)) is not None:
-            found["relative_to"] = base
-        if mapped.coverage is not None and found.get("lower") is not None and found.get("upper") is not None:
-            found["coverage"] = mapped.coverage
-        return found
+            figure_values["relative_to"] = base
+        if (
+            mapped.coverage is not None
+            and figure_values.get("lower") is not None
+            and figure_values.get("upper") is not None
+        ):
+            figure_values["coverage"] = mapped.coverage
+        return figure_values
 
     return figure
 
 
 def wording_getter(fields: GetterFactory, mapped: FigureMap) -> Callable[[RowScope], FigureFields | None]:
-    """The function for propositions without a figure: the words, as they stand."""
+    """Return the function for propositions without a figure: the verbatim wording."""
     printed = fields.text_getter(mapped.printed)
     return lambda scope: {"as_printed": text} if (text := printed(scope)) else None
 
 
 def _parts_getter(fields: GetterFactory, mapped: FigureMap) -> Callable[[RowScope], FigureFields | None]:
-    """A figure whose value and bounds stand in columns of their own."""
+    """Return the function for a figure with columns for its value and bounds."""
     parts = {
-        name: _cell_getter(fields, given) for name in NUMBER_FIELDS if (given := getattr(mapped, name)) is not None
+        name: _cell_getter(fields, expression)
+        for name in NUMBER_FIELDS
+        if (expression := getattr(mapped, name)) is not None
     }
     printed = fields.text_getter(mapped.printed)
 
     def read(scope: RowScope) -> FigureFields | None:
         texts: dict[str, str] = {}
-        found: FigureFields = {}
-        for name, look in parts.items():
-            value = look(scope)
+        figure_values: FigureFields = {}
+        for name, get_value in parts.items():
+            value = get_value(scope)
             if (text := fields.to_text(value)) is not None:
                 texts[name] = text
-                found[name] = scale_number(parse_number(text, _decimal_sign(mapped, value)), mapped)
-        if not found:
+                figure_values[name] = scale_number(parse_number(text, _decimal_sign(mapped, value)), mapped)
+        if not figure_values:
             return None
-        found["as_printed"] = printed(scope) or _join_parts(texts)
-        found["approximate"] = mapped.approximate
-        return found
+        figure_values["as_printed"] = printed(scope) or _join_parts(texts)
+        figure_values["approximate"] = mapped.approximate
+        return figure_values
 
     return read
 
 
 def _join_parts(texts: dict[str, str]) -> str:
-    """The numbers of three columns in one wording."""
+    """Join the numbers of three columns to one wording."""
     value, lower, upper = (texts.get(name) for name in ("value", "lower", "upper"))
     if lower is not None and upper is not None:
         bounds = f"{lower} to {upper}"
@@ -91,18 +97,18 @@ def _join_parts(texts: dict[str, str]) -> str:
 
 
 def _printed_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Callable[[RowScope], FigureFields | None]:
-    """A figure that stands in one cell, with its qualifier perhaps in another."""
-    look = _cell_getter(fields, Pick(column=column) if mapped.printed is None else mapped.printed)
+    """Return the function for a figure in one cell, with an optional qualifier in another."""
+    get_value = _cell_getter(fields, Pick(column=column) if mapped.printed is None else mapped.printed)
     qualifier = fields.text_getter(mapped.qualifier)
-    bare = not (mapped.scale or mapped.bound or mapped.approximate)
+    is_unmodified = not (mapped.scale or mapped.bound or mapped.approximate)
 
     def read(scope: RowScope) -> FigureFields | None:
-        value = look(scope)
+        value = get_value(scope)
         text = fields.to_text(value)
         if text is None:
             return None
         decimal = _decimal_sign(mapped, value)
-        if bare and mapped.qualifier is None and decimal == "." and is_plain_number(text):
+        if is_unmodified and mapped.qualifier is None and decimal == "." and is_plain_number(text):
             return {"as_printed": text, "value": parse_number(text)}
         template = qualifier(scope)
         if template is not None:
@@ -116,37 +122,37 @@ def _printed_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Ca
     return read
 
 
-def _cell_getter(fields: GetterFactory, given: ValueExpression) -> ValueGetter | TextGetter:
-    """The function for a value; where nothing is done to it, a number stays a number."""
-    if isinstance(given, Pick) and given.model_fields_set <= {"column", "path"}:
-        return fields.value_getter(given)
-    return fields.text_getter(given)
+def _cell_getter(fields: GetterFactory, expression: ValueExpression) -> ValueGetter | TextGetter:
+    """Return the function for a value; a number that is not transformed stays a number."""
+    if isinstance(expression, Pick) and expression.model_fields_set <= {"column", "path"}:
+        return fields.value_getter(expression)
+    return fields.text_getter(expression)
 
 
 def _decimal_sign(mapped: FigureMap, value: object) -> str:
-    """The decimal sign in `value`: a number of JSON or of a sheet is one already, however the file spells others."""
+    """Return the decimal sign of `value`. Numbers of JSON or of a sheet always have a point."""
     return mapped.decimal if isinstance(value, str) else "."
 
 
 def parse_figure(text: str, decimal: str = ".") -> PrintedFigure:
-    """The figure that a cell prints. Raises `Unread` where its words are not certain."""
+    """Parse a printed figure. Raises `UnreadableValue` if its meaning is not certain."""
     spelled = _replace_decimal_comma(text) if decimal == "," else text
     if is_plain_number(spelled):
         return PrintedFigure(text, value=parse_number(spelled))
-    found = parse_wording(spelled)
-    if found is None:
+    figure = parse_wording(spelled)
+    if figure is None:
         hint = "set `decimal` if a comma is its decimal sign" if "," in text and decimal == "." else None
         raise UnreadableValue(f"`{text}` is not read as a figure: it could mean more than one thing, or none.", hint)
-    return replace(found, as_printed=text)
+    return replace(figure, as_printed=text)
 
 
 def is_plain_number(text: str) -> bool:
-    """Whether `text` is nothing but digits, perhaps with a sign, a point and an exponent."""
+    """Return whether `text` is a number without separators: digits, an optional sign, point and exponent."""
     return PLAIN_NUMBER.fullmatch(text) is not None
 
 
 def _replace_decimal_comma(text: str) -> str:
-    """A figure with a decimal comma, and points for thousands, as the rest of the register spells it."""
+    """Convert a figure with a decimal comma and points for thousands to a decimal point."""
     spelled = POINT_GROUPED_NUMBER.sub(lambda grouped: grouped[0].replace(".", " "), text)
     if "." in spelled:
         raise UnreadableValue(f"`{text}` has a point that parts no thousands, and the decimal sign is a comma here.")
@@ -154,22 +160,22 @@ def _replace_decimal_comma(text: str) -> str:
 
 
 def parse_number(text: str, decimal: str = ".") -> Number:
-    """A number that nothing else can be read into. Raises `Unread`."""
+    """Parse a number with one possible meaning. Raises `UnreadableValue`."""
     spelled = _replace_decimal_comma(text) if decimal == "," else text
     if GROUPED_NUMBER.fullmatch(spelled):
         spelled = spelled.replace(" ", "").replace(",", "")
     try:
         exact = Decimal("?" if "_" in spelled else spelled)
-        found = int(exact) if exact == exact.to_integral_value() and abs(exact) < 10**18 else float(exact)
+        number = int(exact) if exact == exact.to_integral_value() and abs(exact) < 10**18 else float(exact)
     except (ArithmeticError, ValueError):
         raise UnreadableValue(f"`{text}` is not a number.") from None
-    if not math.isfinite(found):
+    if not math.isfinite(number):
         raise UnreadableValue(f"`{text}` is not a finite number.")
-    return found
+    return number
 
 
 def scale_number(value: Number | None, mapped: FigureMap) -> Number | None:
-    """`value` in whole units. Raises `Unread`."""
+    """Convert `value` to whole units. Raises `UnreadableValue`."""
     if value is None or mapped.scale is None:
         return value
     whole = float(Decimal(str(value)) * Decimal(str(mapped.scale)))
@@ -179,7 +185,7 @@ def scale_number(value: Number | None, mapped: FigureMap) -> Number | None:
 
 
 def _apply_figure_map(figure: PrintedFigure, mapped: FigureMap) -> PrintedFigure:
-    """What the mapping says of every figure of the column, put on a plain one."""
+    """Apply the scale, the bound and `approximate` of the mapping to a figure."""
     figure = replace(
         figure,
         value=scale_number(figure.value, mapped),
@@ -197,7 +203,7 @@ def _apply_figure_map(figure: PrintedFigure, mapped: FigureMap) -> PrintedFigure
 
 
 def figure_fields(figure: PrintedFigure) -> FigureFields:
-    """A figure as the fields of a `FigureInput`: only what it says."""
+    """Return the fields of a `FigureInput` that a figure has."""
     names = ("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "coverage", "out_of", "relative_to")
-    found = {name: value for name in names if (value := getattr(figure, name)) is not None}
-    return found | {"as_printed": figure.as_printed, "approximate": figure.approximate}
+    figure_values = {name: value for name in names if (value := getattr(figure, name)) is not None}
+    return figure_values | {"as_printed": figure.as_printed, "approximate": figure.approximate}

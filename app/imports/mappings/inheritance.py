@@ -1,4 +1,4 @@
-"""What a claim of a mapping has from `[claim]`, table by table, before any of it is checked."""
+"""Merges `[claim]` into the claims of a mapping, before validation."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,34 +10,35 @@ COMPATIBLE_PERIOD_FIELDS = {
     "end": frozenset({"start", "hours"}),
     "hours": frozenset({"on", "end"}),
 }
-"""Which of the other words for a period each goes with."""
+"""For each field of a period the fields that can be combined with it."""
 
 
 def resolve_unstated(category: Any) -> Any:  # noqa: ANN401 - whatever the file holds
-    """A category whose source adds up something and does not say what: TOML has no null for that."""
+    """Replace `components = "unstated"` by None, which TOML cannot express."""
     if isinstance(category, dict) and category.get("components") == "unstated":
         return {**category, "components": None}
     return category
 
 
 def inherit_claim(shared: Any, own: Any) -> Any:  # noqa: ANN401 - whatever the file holds
-    """A claim with what `[claim]` says; of the shared period only what goes with the claim's own words for it."""
+    """Merge `[claim]` into a claim; of the shared period only the fields that are compatible with the claim's own."""
     if not (isinstance(shared, dict) and isinstance(own, dict)):
         return own
-    ours, theirs = own.get("period"), shared.get("period")
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        said = ours.keys() & COMPATIBLE_PERIOD_FIELDS.keys()
-        kept = {
-            name: v
-            for name, v in theirs.items()
-            if name not in COMPATIBLE_PERIOD_FIELDS or all(name in COMPATIBLE_PERIOD_FIELDS[own] for own in said)
+    own_period, shared_period = own.get("period"), shared.get("period")
+    if isinstance(own_period, dict) and isinstance(shared_period, dict):
+        own_fields = own_period.keys() & COMPATIBLE_PERIOD_FIELDS.keys()
+        compatible = {
+            name: value
+            for name, value in shared_period.items()
+            if name not in COMPATIBLE_PERIOD_FIELDS
+            or all(name in COMPATIBLE_PERIOD_FIELDS[field] for field in own_fields)
         }
-        shared = {**shared, "period": kept}
+        shared = {**shared, "period": compatible}
     return merge_tables(shared, own)
 
 
 def merge_tables(shared: Any, own: Any) -> Any:  # noqa: ANN401 - whatever the file holds
-    """`own` over `shared`, table by table; what picks a value is replaced whole."""
+    """Merge `own` over `shared`, table by table; a table that picks a value is replaced completely."""
     if not (isinstance(shared, dict) and isinstance(own, dict)) or _is_pick(shared) or _is_pick(own):
         return own
     return {**shared, **{name: merge_tables(shared.get(name), value) for name, value in own.items()}}

@@ -1,4 +1,4 @@
-"""A first look at an unknown file: what its columns hold, and from that a draft of a mapping to start from."""
+"""Profiles the columns of an unknown file, as the basis of a draft mapping."""
 
 import re
 from collections import Counter
@@ -20,22 +20,22 @@ from app.imports.readers.options import FileFormat, FileOptions, FileRefused, Fi
 from app.imports.readers.reader import FileReader
 
 MAX_INSPECTED_ROWS = 20_000
-"""Rows that are looked at."""
+"""Rows that are read."""
 
 MAX_COMPARED_ROWS = 2_000
-"""Rows whose values are kept, to see what tells them apart."""
+"""Rows whose values are stored, to find the columns that distinguish them."""
 
 MAX_INSPECTED_MEMBERS = 50
-"""Members of an object that are looked at, to see whether they are rows."""
+"""Members of an object that are read to decide whether they are rows."""
 
 MAX_LABEL_VALUES = 12
-"""A text column with no more values than these is a label, and they are listed."""
+"""A text column with at most this number of different values is a label."""
 
 MIN_KIND_SHARE = 0.9
-"""The share of a column's values that must be of a kind for the column to be of it."""
+"""Share of the values of one kind from which on a column has that kind."""
 
 MIN_COMMON_FIELD_SHARE = 0.5
-"""The share of fields that objects must have in common to be rows."""
+"""Share of common fields from which on objects are rows."""
 
 DAY_FORMATS = (
     "%Y-%m-%d",
@@ -59,17 +59,17 @@ DAY_FORMATS = (
 )
 MONTH_FORMATS = ("%B %Y", "%b %Y", "%m/%Y", "%m.%Y")
 EDTF_FORMAT = "EDTF"
-"""Days, months and years in one column, as EDTF writes them: nothing has to be done to them."""
+"""Days, months and years in one column, in EDTF: no conversion is needed."""
 
 EDTF_PATTERN = re.compile(r"(19|20)[0-9]{2}(-(0[1-9]|1[0-2])(-[0-3][0-9])?)?")
 DATE_LIKE_PATTERN = re.compile(r"([0-9]{1,4}|[A-Za-z]{3,9})[-./ ]([0-9]{1,4}|[A-Za-z]{3,9})([-./, ].*)?|[0-9]{8}")
 FRACTION_PATTERN = re.compile(r"[0-9]+\.[0-9]+")
 MONTH_OR_FRACTION_PATTERN = re.compile(r"[0-9]{1,2}\.[0-9]{4}")
-"""What is nearly always a fraction, but can be a month, too."""
+"""Text that is nearly always a fraction but can be a month."""
 
 MIN_DATE_CHARACTERS, MAX_DATE_CHARACTERS = 6, 30
 MAX_ROWS_PATH_CHARACTERS = 300
-"""Characters of a path to rows that is proposed."""
+"""Maximum length of a proposed path to the rows."""
 
 PLAUSIBLE_YEARS = range(1700, 2101)
 DECIMAL_COMMA_PATTERN = re.compile(r"[0-9],[0-9]")
@@ -77,20 +77,20 @@ NON_FIGURE_NAME_PATTERN = re.compile(
     r"(?i:(.*[_. ])?(id|ids|index|idx|no|nr|num|rank|row|code|year|month|week|day|days|hour|hours|quarter|lat|lon|lng"
     r"|latitude|longitude|zip|fips|iso|page|version))|[a-z]+I[Dd]s?"
 )
-"""Names of columns that hold numbers which are no figures."""
+"""Names of columns whose numbers are not figures."""
 
 
 @dataclass(slots=True)
 class ColumnProfile:
-    """What was seen of one column."""
+    """The profile of one column."""
 
     name: str
     path: str | None = None
-    """The JMESPath to it, where it is nested."""
+    """Its JMESPath, if it is nested."""
     list_path: str | None = None
-    """The list whose members it belongs to, where it does."""
+    """The list to whose members it belongs, if any."""
     is_list: bool = False
-    """Whether it is a list, and no single value."""
+    """Whether it is a list."""
     filled_count: int = 0
     number_count: int = 0
     wording_count: int = 0
@@ -103,11 +103,11 @@ class ColumnProfile:
     dates: Counter[str] = field(default_factory=Counter)
 
     def add_value(self, text: str) -> None:
-        """Look at one value."""
+        """Add one value to the profile."""
         self.filled_count += 1
         if len(self.values) <= MAX_LABEL_VALUES or text in self.values:
             self.values[text] += 1
-        if len(self.examples) < 3 and text not in self.examples:  # noqa: PLR2004 - enough to see what it is
+        if len(self.examples) < 3 and text not in self.examples:  # noqa: PLR2004 - enough examples
             self.examples.append(text)
         self.dates.update(matching_date_formats(text))
         kind, value = classify_text(text)
@@ -122,23 +122,27 @@ class ColumnProfile:
 
     @property
     def date_formats(self) -> list[str]:
-        """The formats that nearly all its values have: two, where day and month cannot be told apart."""
-        often = self.dates.most_common()
-        return [name for name, times in often if times == often[0][1] and times >= MIN_KIND_SHARE * self.filled_count]
+        """Return the date formats of nearly all values; two if day and month cannot be distinguished."""
+        by_frequency = self.dates.most_common()
+        return [
+            name
+            for name, times in by_frequency
+            if times == by_frequency[0][1] and times >= MIN_KIND_SHARE * self.filled_count
+        ]
 
     @property
     def date_format(self) -> str | None:
-        """The format of its dates, if it holds dates; `???` where there are two."""
-        found = self.date_formats
-        if not found or (found == ["%Y%m%d"] and NON_FIGURE_NAME_PATTERN.fullmatch(self.name)):
+        """Return the date format of a column with dates; `???` if there are two."""
+        formats = self.date_formats
+        if not formats or (formats == ["%Y%m%d"] and NON_FIGURE_NAME_PATTERN.fullmatch(self.name)):
             return None
-        if EDTF_FORMAT in found:
-            return "%Y-%m-%d" if "%Y-%m-%d" in found else None if self._is_number() else EDTF_FORMAT
-        return found[0] if len(found) == 1 else "???"
+        if EDTF_FORMAT in formats:
+            return "%Y-%m-%d" if "%Y-%m-%d" in formats else None if self._is_number() else EDTF_FORMAT
+        return formats[0] if len(formats) == 1 else "???"
 
     @property
     def kind(self) -> str:
-        """`list`, `date`, `number`, `label` or `text`."""
+        """Return `list`, `date`, `number`, `label` or `text`."""
         if self.is_list:
             return "list"
         if self.date_format:
@@ -149,7 +153,7 @@ class ColumnProfile:
 
     @property
     def is_figure(self) -> bool:
-        """Whether its numbers count something, by its name."""
+        """Return whether its numbers are figures, judging by its name."""
         return self.kind == "number" and not NON_FIGURE_NAME_PATTERN.fullmatch(self.name)
 
     def _is_number(self) -> bool:
@@ -161,7 +165,7 @@ class ColumnProfile:
 
 @dataclass(slots=True)
 class FileProfile:
-    """What was seen of a file."""
+    """The profile of a file."""
 
     path: Path
     report: FileReport
@@ -172,40 +176,40 @@ class FileProfile:
     """The values of the first rows, by column."""
 
     def columns_of_kind(self, *kinds: str) -> list[ColumnProfile]:
-        """The columns of a kind, in the file's order."""
+        """Return the columns of some kinds, in the order of the file."""
         return [column for column in self.columns.values() if column.kind in kinds and column.list_path is None]
 
 
 def profile_file(path: Path) -> FileProfile:
-    """Look at the first rows of a file. Raises `FileRefused`."""
+    """Profile the first rows of a file. Raises `FileRefused`."""
     options = _detect_options(path)
     fields = GetterFactory(Mapping.model_fields["missing"].default)
-    reading = FileReader([path], options)
+    reader = FileReader([path], options)
     columns: dict[str, ColumnProfile] = {}
     compared: list[dict[str, str]] = []
     rows = 0
-    with closing(iter(reading)) as found:  # type: ignore[type-var] # a generator
-        for row in islice(found, MAX_INSPECTED_ROWS):
+    with closing(iter(reader)) as file_rows:  # type: ignore[type-var] # a generator
+        for row in islice(file_rows, MAX_INSPECTED_ROWS):
             rows += 1
-            kept: dict[str, str] = {}
+            row_values: dict[str, str] = {}
             for leaf, value in iterate_values(row.data):
                 column = columns.setdefault(leaf.name, leaf)
                 if not column.is_list and (text := fields.to_text(value)) is not None:
                     column.add_value(text)
-                    kept.setdefault(column.name, text)
+                    row_values.setdefault(column.name, text)
                 elif column.is_list and value:
                     column.filled_count += 1
             if rows <= MAX_COMPARED_ROWS:
-                compared.append(kept)
-    if not reading.files:
+                compared.append(row_values)
+    if not reader.files:
         raise FileRefused("holds no rows", file=path.name)
-    return FileProfile(path, reading.files[0], options, rows, columns, compared)
+    return FileProfile(path, reader.files[0], options, rows, columns, compared)
 
 
 def iterate_values(
     data: dict[str, Any], name: str = "", path: str = "", depth: int = 0
 ) -> Iterator[tuple[ColumnProfile, Any]]:
-    """The single values of a row, those in nested objects by their path, those in lists of objects by the list."""
+    """Yield the values of a row with their columns: nested ones by path, those in lists of objects by list."""
     for key, value in data.items():
         inner_name, inner_path = f"{name}{key}", f"{path}{_path_step(key)}"
         if isinstance(value, dict) and value:
@@ -213,71 +217,71 @@ def iterate_values(
         elif isinstance(value, list):
             yield ColumnProfile(inner_name, inner_path, is_list=True), value
             for member in value[:MAX_INSPECTED_MEMBERS]:
-                for inner, given in member.items() if isinstance(member, dict) else ():
-                    if not isinstance(given, dict | list):
-                        yield ColumnProfile(f"{inner_name}[].{inner}", inner, list_path=inner_path), given
+                for inner, inner_value in member.items() if isinstance(member, dict) else ():
+                    if not isinstance(inner_value, dict | list):
+                        yield ColumnProfile(f"{inner_name}[].{inner}", inner, list_path=inner_path), inner_value
         else:
             yield ColumnProfile(inner_name, inner_path if depth else None), value if value != {} else None
 
 
 def _path_step(key: str) -> str:
-    """A name as JMESPath writes it."""
+    """Return a name as a step of a JMESPath."""
     return key if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key) else orjson.dumps(key).decode()
 
 
 def _detect_options(path: Path) -> FileOptions:
-    """How a file is read: where the rows of a JSON or YAML document are."""
-    reading = FileReader([path], FileOptions(keyed="\x01"))
+    """Detect where the rows of a JSON or YAML document are."""
+    reader = FileReader([path], FileOptions(keyed="\x01"))
     try:
-        with closing(iter(reading)) as found:  # type: ignore[type-var] # a generator
-            members = [row.data for row in islice(found, MAX_INSPECTED_MEMBERS)]
+        with closing(iter(reader)) as file_rows:  # type: ignore[type-var] # a generator
+            members = [row.data for row in islice(file_rows, MAX_INSPECTED_MEMBERS)]
     except FileRefused:
-        return FileOptions()  # a list, or what cannot be read: the reading itself will tell
-    if not reading.files or reading.files[0].format not in {FileFormat.json, FileFormat.yaml}:
+        return FileOptions()  # a list, or unreadable: reader it reports the error
+    if not reader.files or reader.files[0].format not in {FileFormat.json, FileFormat.yaml}:
         return FileOptions()
     keys = [str(member.pop("\x01", "")) for member in members]
     if _are_rows(keys, members):
         return FileOptions(keyed=_choose_key_column(keys, members))
     for key, member in zip(keys, members, strict=True):
         for name, value in member.items():
-            place = key if member.keys() == {"value"} else f"{key}.{name}"
+            rows_path = key if member.keys() == {"value"} else f"{key}.{name}"
             if (
                 isinstance(value, list)
                 and value
-                and all(isinstance(each, dict) for each in value)
-                and len(place) < MAX_ROWS_PATH_CHARACTERS
+                and all(isinstance(item, dict) for item in value)
+                and len(rows_path) < MAX_ROWS_PATH_CHARACTERS
             ):
-                return FileOptions(rows=place)
+                return FileOptions(rows=rows_path)
     return FileOptions()
 
 
 def _are_rows(keys: list[str], members: list[dict[str, Any]]) -> bool:
-    """Whether the members of an object are rows: dates name them, or they have the same fields."""
+    """Return whether the members of an object are rows: their keys are dates, or they have the same fields."""
     if keys and sum("%Y-%m-%d" in matching_date_formats(key) for key in keys) >= MIN_KIND_SHARE * len(keys):
         return True
     objects = [frozenset(member) for member in members if member.keys() != {"value"}]
-    if len(objects) < 2 or len(objects) < MIN_COMMON_FIELD_SHARE * len(members):  # noqa: PLR2004 - one alone is like none
+    if len(objects) < 2 or len(objects) < MIN_COMMON_FIELD_SHARE * len(members):  # noqa: PLR2004 - one cannot be compared
         return False
     return len(frozenset.intersection(*objects)) >= MIN_COMMON_FIELD_SHARE * max(map(len, objects))
 
 
 def _choose_key_column(keys: list[str], members: list[dict[str, Any]]) -> str:
-    """A name for the column that takes the keys, which no row has already."""
-    wanted = "date" if all("%Y-%m-%d" in matching_date_formats(key) for key in keys) else "key"
-    while any(wanted in member for member in members):
-        wanted += "_"
-    return wanted
+    """Return a name for the column of keys that no row has."""
+    name = "date" if all("%Y-%m-%d" in matching_date_formats(key) for key in keys) else "key"
+    while any(name in member for member in members):
+        name += "_"
+    return name
 
 
 @lru_cache(maxsize=100_000)
 def matching_date_formats(text: str) -> tuple[str, ...]:
-    """Every format in which `text` is a date of our times."""
-    found = [EDTF_FORMAT] if EDTF_PATTERN.fullmatch(text) else []
+    """Return every format in which `text` is a date in a plausible year."""
+    formats = [EDTF_FORMAT] if EDTF_PATTERN.fullmatch(text) else []
     if FRACTION_PATTERN.fullmatch(text) and not MONTH_OR_FRACTION_PATTERN.fullmatch(text):
         return ()
     if MIN_DATE_CHARACTERS <= len(text) <= MAX_DATE_CHARACTERS and DATE_LIKE_PATTERN.fullmatch(text):
-        found += [format_ for format_ in (*DAY_FORMATS, *MONTH_FORMATS) if _is_date(text, format_)]
-    return tuple(found)
+        formats += [format_ for format_ in (*DAY_FORMATS, *MONTH_FORMATS) if _is_date(text, format_)]
+    return tuple(formats)
 
 
 def _is_date(text: str, format_: str) -> bool:
@@ -291,7 +295,7 @@ def _is_date(text: str, format_: str) -> bool:
 
 @lru_cache(maxsize=100_000)
 def classify_text(text: str) -> tuple[str, float | None]:
-    """Whether `text` is a `number` and which, `worded`, a figure with a decimal `comma`, or `text`."""
+    """Classify `text`: a `number` with its value, a `worded` figure, one with a decimal `comma`, or `text`."""
     try:
         return "number", float(parse_number(text))
     except UnreadableValue:
@@ -307,14 +311,14 @@ def classify_text(text: str) -> tuple[str, float | None]:
     return "text", None
 
 
-def find_first_day(look: FileProfile, column: str, dates: ColumnProfile) -> date | None:
-    """The date that is day 1, where nearly all rows of a column count the days."""
+def find_first_day(profile: FileProfile, column: str, dates: ColumnProfile) -> date | None:
+    """Return the date of day 1, if nearly all rows of a column count days."""
     ones: Counter[date] = Counter()
-    for row in look.compared_rows:
+    for row in profile.compared_rows:
         try:
             day = date.fromisoformat(row[dates.name])
             ones[date.fromordinal(day.toordinal() - int(row[column]) + 1)] += 1
         except (KeyError, ValueError, OverflowError):
             continue
     first, times = ones.most_common(1)[0] if ones else (None, 0)
-    return first if times >= MIN_KIND_SHARE * len(look.compared_rows) and times > 1 else None
+    return first if times >= MIN_KIND_SHARE * len(profile.compared_rows) and times > 1 else None

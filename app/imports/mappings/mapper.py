@@ -1,4 +1,4 @@
-"""A mapping at work: each row becomes the drafts of the claims that the mapping declares."""
+"""Applies a mapping: creates drafts of claims from each row."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -45,10 +45,10 @@ RECORD_TYPES: dict[str, tuple[RecordType, type[Input]]] = {
 }
 HOURS_PER_DAY = 24
 MAX_RELATIONS_PER_ROW = 1_000
-"""Relations between the claims of one row."""
+"""Maximum number of relations between the claims of one row."""
 
 MAX_KEY_CHARACTERS = 250
-"""Characters of a row's key; of a longer one a hash is kept."""
+"""Maximum length of a row's key; a longer key is shortened with a hash."""
 
 MAX_SLUG_CHARACTERS = 80
 NUMERIC_PROPOSITIONS = frozenset({"quantity", "ratio"})
@@ -57,7 +57,7 @@ InputBuilder = Callable[[RowScope], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class _ClaimBuilder:
-    """What makes the drafts of one claim of the mapping."""
+    """The compiled functions that create the drafts of one claim of the mapping."""
 
     name: str
     over: Callable[[RowScope], Any] | None
@@ -68,12 +68,12 @@ class _ClaimBuilder:
     build: InputBuilder
 
     def applies_to(self, scope: RowScope) -> bool:
-        """Whether the claim is made of this row."""
+        """Return whether this row has the claim, by `only` and `unless`."""
         return all(holds(scope) for holds in self.only) and not any(holds(scope) for holds in self.unless)
 
 
 class MappingRowMapper:
-    """The plan of a mapping. Raises `MappingRefused` for templates that cannot be read."""
+    """Maps rows by a mapping. Raises `MappingRefused` for invalid templates."""
 
     def __init__(self, name: str, mapping: Mapping) -> None:
         self.name = name
@@ -84,11 +84,11 @@ class MappingRowMapper:
         self.series_options = None
         if mapping.series is not None and vintage is not None:
             self.series_options = SeriesOptions(mapping.series, vintage.on_change, vintage.complete)
-        self._key_getters = [self._getters.text_getter(given) for given in vintage.key] if vintage else []
+        self._key_getters = [self._getters.text_getter(part) for part in vintage.key] if vintage else []
         self._vintage_getter = self._getters.text_getter(vintage.date if vintage else None)
         self._skip_rules = [(self._getters.predicate(skip), skip.reason) for skip in mapping.skip]
         self._day_checks = [(check, self._getters.text_getter(check.date), check.first) for check in mapping.days]
-        self._claim_builders = [self._compile_claim(each, claim) for each, claim in mapping.claims.items()]
+        self._claim_builders = [self._compile_claim(claim_name, claim) for claim_name, claim in mapping.claims.items()]
         self._record_builders = [
             (*RECORD_TYPES[new.kind], self._getters.text_getter(new.slug), self._compile_record(new.fields))
             for new in mapping.new
@@ -97,66 +97,66 @@ class MappingRowMapper:
         self.records = self._collect_records()
 
     def _collect_records(self) -> Sequence[tuple[RecordType, str, Input]]:
-        """What the mapping itself declares, in an order in which nothing refers to what comes later."""
+        """Return the records that the mapping declares, each after the records that it refers to."""
         tables: list[tuple[RecordType, dict[str, Any]]] = [
             (CATEGORY, dict(self.mapping.categories)),
             (SUBJECT, dict(self.mapping.subjects)),
             (PLACE, dict(self.mapping.places)),
             (SOURCE, dict(self.mapping.sources)),
         ]
-        return [(kind, slug, given) for kind, table in tables for slug, given in sort_records(kind, table)]
+        return [(kind, slug, record) for kind, table in tables for slug, record in sort_records(kind, table)]
 
     def vintage_of(self, file: str) -> date | None:
-        """The day of a file, as the mapping reads it off the file's name."""
+        """Return the date of a file, from its name. Raises `MappingRefused` for what is not a date."""
         try:
-            found = self._vintage_getter({"_file": file})
-        except UnreadableValue as wrong:
-            raise MappingRefused(f"The day of {file} cannot be read: {wrong}") from None
+            day = self._vintage_getter({"_file": file})
+        except UnreadableValue as error:
+            raise MappingRefused(f"The day of {file} cannot be read: {error}") from None
         try:
-            return date.fromisoformat(found) if found else None
+            return date.fromisoformat(day) if day else None
         except ValueError:
-            raise MappingRefused(f"The day of {file} is read as `{found}`, which is no date.") from None
+            raise MappingRefused(f"The day of {file} is read as `{day}`, which is no date.") from None
 
     def map_row(self, row: FileRow, vintage: date | None = None) -> MappedRow:
-        """The drafts of one row, its smells, and what is wrong with it."""
+        """Return the drafts of one row, its anomalies and its faults."""
         day = vintage.isoformat() if vintage else None
         scope: dict[str, Any] = {**row.data, "_file": row.file, "_line": row.line, "_vintage": day}
-        made = MappedRow()
+        mapped_row = MappedRow()
         try:
             if reason := next((reason for holds, reason in self._skip_rules if holds(scope)), None):
-                made.skip_reason = reason
-                return made
-            self._check_row(row, scope, made)
-            if made.skip_reason:
-                return made
+                mapped_row.skip_reason = reason
+                return mapped_row
+            self._check_row(row, scope, mapped_row)
+            if mapped_row.skip_reason:
+                return mapped_row
             for kind, model, slug, build in self._record_builders:
-                self._add_record(kind, model, slug(scope), build(scope), made)
+                self._add_record(kind, model, slug(scope), build(scope), mapped_row)
             first: dict[str, list[int]] = {}
             for claim in self._claim_builders:
-                self._add_claim_drafts(claim, scope, made, first)
-        except UnreadableValue as wrong:
-            made.faults.append(_describe_unreadable("", wrong))
-        self._add_relations(first if not made.faults else {}, made)
-        return made
+                self._add_claim_drafts(claim, scope, mapped_row, first)
+        except UnreadableValue as error:
+            mapped_row.faults.append(_describe_unreadable("", error))
+        self._add_relations(first if not mapped_row.faults else {}, mapped_row)
+        return mapped_row
 
-    def _add_relations(self, first: dict[str, list[int]], made: MappedRow) -> None:
-        """Relate the claims of a row to each other; two lists of one length pair by pair."""
+    def _add_relations(self, first: dict[str, list[int]], mapped_row: MappedRow) -> None:
+        """Add the relations between the claims of a row; two lists of equal length are paired in order."""
         for relation in self.mapping.relations:
             ones, others = first.get(relation.claim, []), first.get(relation.to, [])
             pairs = zip(ones, others, strict=True) if len(ones) == len(others) else product(ones, others)
-            made.relations += [
+            mapped_row.relations += [
                 (one, relation.type.value, other) for one, other in islice(pairs, MAX_RELATIONS_PER_ROW + 1)
             ]
-        if len(made.relations) > MAX_RELATIONS_PER_ROW:
-            made.faults.append(f"The row makes more than {MAX_RELATIONS_PER_ROW:,} relations.")
+        if len(mapped_row.relations) > MAX_RELATIONS_PER_ROW:
+            mapped_row.faults.append(f"The row makes more than {MAX_RELATIONS_PER_ROW:,} relations.")
 
     def _add_claim_drafts(
-        self, claim: _ClaimBuilder, scope: RowScope, made: MappedRow, first: dict[str, list[int]]
+        self, claim: _ClaimBuilder, scope: RowScope, mapped_row: MappedRow, first: dict[str, list[int]]
     ) -> None:
         items: Iterable[Any] = [{}]
         if claim.over is not None:
-            found = claim.over(scope)
-            items = found if isinstance(found, list) else [found] if isinstance(found, dict) else []
+            elements = claim.over(scope)
+            items = elements if isinstance(elements, list) else [elements] if isinstance(elements, dict) else []
         for item in items:
             inner = {**scope, **(item if isinstance(item, dict) else {"value": item}), "_name": claim.name}
             try:
@@ -165,19 +165,19 @@ class MappingRowMapper:
                 figure = claim.figure(inner)
                 if figure is None and claim.is_numeric:
                     continue
-                given = claim.build(inner)
-                given["figure"] = figure or {"as_printed": given.get("note") or claim.name}
+                raw_fields = claim.build(inner)
+                raw_fields["figure"] = figure or {"as_printed": raw_fields.get("note") or claim.name}
                 key = self._row_key(claim, inner)
-            except UnreadableValue as wrong:
-                made.faults.append(_describe_unreadable(claim.name, wrong))
+            except UnreadableValue as error:
+                mapped_row.faults.append(_describe_unreadable(claim.name, error))
                 continue
-            first.setdefault(claim.name, []).append(len(made.drafts))
-            made.drafts.append(ClaimDraft(claim.name, given, key))
+            first.setdefault(claim.name, []).append(len(mapped_row.drafts))
+            mapped_row.drafts.append(ClaimDraft(claim.name, raw_fields, key))
 
     def _row_key(self, claim: _ClaimBuilder, scope: RowScope) -> str | None:
         if not self._key_getters:
             return None
-        parts = [pluck(scope) for pluck in self._key_getters]
+        parts = [get_text(scope) for get_text in self._key_getters]
         if any(part is None for part in parts):
             raise UnreadableValue(
                 "The row has nothing to be known again by.", "`vintage.key` names a column that is empty here"
@@ -187,54 +187,54 @@ class MappingRowMapper:
             raise UnreadableValue("What the row is known again by has a NUL character in it.")
         return key if len(key) <= MAX_KEY_CHARACTERS else f"{key[:150]}…{sha256(key.encode()).hexdigest()}"
 
-    def _check_row(self, row: FileRow, scope: RowScope, made: MappedRow) -> None:
-        place = RowLocation(row.file, row.line)
+    def _check_row(self, row: FileRow, scope: RowScope, mapped_row: MappedRow) -> None:
+        location = RowLocation(row.file, row.line)
         for column in self.mapping.labels:
             label = self._getters.to_text(scope.get(column))
-            if label and (smell := find_label_anomaly(place, column, label)):
-                made.anomalies.append(smell)
+            if label and (anomaly := find_label_anomaly(location, column, label)):
+                mapped_row.anomalies.append(anomaly)
         for check, on, first in self._day_checks:
-            said = on(scope)
+            row_date = on(scope)
             try:
-                day = date.fromisoformat(said) if said else None
+                day = date.fromisoformat(row_date) if row_date else None
             except ValueError:
                 continue  # the claim itself will be refused for it
             value = scope.get(check.column)
             if (
                 day is not None
                 and value is not None
-                and (smell := find_day_anomaly(place, check.column, value, day, first))
+                and (anomaly := find_day_anomaly(location, check.column, value, day, first))
             ):
-                made.anomalies.append(smell)
+                mapped_row.anomalies.append(anomaly)
                 if check.skip:
-                    made.skip_reason = f"`{check.column}` counts to another day than the date"
+                    mapped_row.skip_reason = f"`{check.column}` counts to another day than the date"
 
     def _add_record(
-        self, kind: RecordType, model: type[Input], slug: str | None, fields: dict[str, Any], made: MappedRow
+        self, kind: RecordType, model: type[Input], slug: str | None, fields: dict[str, Any], mapped_row: MappedRow
     ) -> None:
         if slug is None:
             return
         if (kind.name, slug) not in self._validated_records:
             if re.fullmatch(SLUG_PATTERN, slug) is None or len(slug) > MAX_SLUG_CHARACTERS:
-                made.faults.append(f"`{slug}` is no slug of a {kind.name} (`slug = true` makes one of any text)")
+                mapped_row.faults.append(f"`{slug}` is no slug of a {kind.name} (`slug = true` makes one of any text)")
                 return
             try:
                 self._validated_records[kind.name, slug] = model.model_validate(fields)
-            except ValidationError as wrong:
-                told = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in wrong.errors())
-                made.faults.append(f"The {kind.name} `{slug}`: {told}")
+            except ValidationError as error:
+                messages = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+                mapped_row.faults.append(f"The {kind.name} `{slug}`: {messages}")
                 return
-        made.records.append((kind, slug, self._validated_records[kind.name, slug]))
+        mapped_row.records.append((kind, slug, self._validated_records[kind.name, slug]))
 
     def _compile_claim(self, name: str, claim: ClaimMap) -> _ClaimBuilder:
         fields = self._getters
-        plucks = {
+        getters = {
             field: fields.text_getter(getattr(claim, field))
             for field in TEXT_FIELDS
             if getattr(claim, field) is not None
         }
         scopes = {
-            field: [fields.text_getter(each) for each in getattr(claim, field)] for field in ("includes", "excludes")
+            field: [fields.text_getter(slug) for slug in getattr(claim, field)] for field in ("includes", "excludes")
         }
         period, cite = _period_builder(fields, claim.period), _citation_builder(fields, claim.citation)
         confidence = claim.confidence
@@ -243,15 +243,17 @@ class MappingRowMapper:
         )
 
         def build(scope: RowScope) -> dict[str, Any]:
-            given: dict[str, Any] = {field: text for field, pluck in plucks.items() if (text := pluck(scope))}
-            for field, several in scopes.items():
-                if several:
-                    given[field] = [text for pluck in several if (text := pluck(scope))]
-            given["period"] = period(scope)
-            given["citations"] = [cite(scope)]
+            raw_fields: dict[str, Any] = {
+                field: text for field, get_text in getters.items() if (text := get_text(scope))
+            }
+            for field, slugs in scopes.items():
+                if slugs:
+                    raw_fields[field] = [text for get_text in slugs if (text := get_text(scope))]
+            raw_fields["period"] = period(scope)
+            raw_fields["citations"] = [cite(scope)]
             if assessed:
-                given["confidence"] = _read_texts(assessed, scope)
-            return given
+                raw_fields["confidence"] = _read_texts(assessed, scope)
+            return raw_fields
 
         over = path_getter(claim.over) if claim.over else None
         only, unless = [fields.predicate(c) for c in claim.only], [fields.predicate(c) for c in claim.unless]
@@ -260,7 +262,7 @@ class MappingRowMapper:
         return _ClaimBuilder(name, over, only, unless, figure, numeric, build)
 
     def _compile_record(self, fields: dict[str, Any]) -> InputBuilder:
-        plucks = {
+        getters = {
             name: value
             if isinstance(value, bool)
             else [self._getters.text_getter(v) for v in value]
@@ -270,34 +272,34 @@ class MappingRowMapper:
         }
 
         def build(scope: RowScope) -> dict[str, Any]:
-            found = {
+            record_fields = {
                 name: value
                 if isinstance(value, bool)
-                else [text for pluck in value if (text := pluck(scope))]
+                else [text for get_text in value if (text := get_text(scope))]
                 if isinstance(value, list)
                 else value(scope)
-                for name, value in plucks.items()
+                for name, value in getters.items()
             }
-            return {name: value for name, value in found.items() if value is not None}
+            return {name: value for name, value in record_fields.items() if value is not None}
 
         return build
 
 
-def _describe_unreadable(name: str, wrong: UnreadableValue) -> str:
-    said = f"{name}: {wrong}" if name else str(wrong)
-    return f"{said} ({wrong.hint})" if wrong.hint else said
+def _describe_unreadable(name: str, error: UnreadableValue) -> str:
+    message = f"{name}: {error}" if name else str(error)
+    return f"{message} ({error.hint})" if error.hint else message
 
 
-def _read_texts(plucks: dict[str, TextGetter], scope: RowScope) -> dict[str, str]:
-    return {name: text for name, pluck in plucks.items() if (text := pluck(scope)) is not None}
+def _read_texts(getters: dict[str, TextGetter], scope: RowScope) -> dict[str, str]:
+    return {name: text for name, get_text in getters.items() if (text := get_text(scope)) is not None}
 
 
 def _period_builder(fields: GetterFactory, mapped: PeriodMap) -> InputBuilder:
-    plucks = {name: fields.text_getter(getattr(mapped, name)) for name in ("edtf", "on", "start", "end", "hours")}
+    getters = {name: fields.text_getter(getattr(mapped, name)) for name in ("edtf", "on", "start", "end", "hours")}
     aggregation = fields.text_getter(mapped.aggregation)
 
     def build(scope: RowScope) -> dict[str, Any]:
-        texts = _read_texts(plucks, scope)
+        texts = _read_texts(getters, scope)
         end = texts.get("end") or texts.get("on")
         if "edtf" in texts:
             edtf = texts["edtf"]
@@ -315,7 +317,7 @@ def _period_builder(fields: GetterFactory, mapped: PeriodMap) -> InputBuilder:
 
 
 def _period_of_hours(hours: str, end: str) -> str:
-    """The days that `hours` up to the end of the day `end` touch."""
+    """Return the period of the days that overlap the `hours` before the end of the day `end`."""
     try:
         days, last = ceil(float(hours) / HOURS_PER_DAY), date.fromisoformat(end)
         first = last - timedelta(days=days - 1)
@@ -334,10 +336,10 @@ def _citation_builder(fields: GetterFactory, mapped: CitationMap) -> InputBuilde
         for name in type(mapped).model_fields
         if name not in {"document", "via"} and getattr(mapped, name) is not None
     }
-    via = [fields.text_getter(each) for each in mapped.via]
+    via = [fields.text_getter(source) for source in mapped.via]
 
     def build(scope: RowScope) -> dict[str, Any]:
-        links = [text for pluck in via if (text := pluck(scope))]
+        links = [text for get_text in via if (text := get_text(scope))]
         texts = _read_texts(document, scope)
         texts |= {name: encode_url(texts[name]) for name in addresses if name in texts}
         return {"document": texts, **_read_texts(own, scope), "via": links}
@@ -346,5 +348,5 @@ def _citation_builder(fields: GetterFactory, mapped: CitationMap) -> InputBuilde
 
 
 def encode_url(address: str) -> str:
-    """An address in ASCII, as browsers send it: of one page there is one spelling, whichever a file copied."""
+    """Encode an address in ASCII, like browsers, so that one page has one spelling."""
     return address if address.isascii() else quote(address, safe="%!#$&'()*+,/:;=?@[]~")

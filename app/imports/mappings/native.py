@@ -1,4 +1,4 @@
-"""The register's own shape, read back: a claims file (CSV) or a claim a line (NDJSON), as the service exports them."""
+"""Maps the service's own export files: claims files (CSV), and NDJSON with one claim per line."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -18,10 +18,10 @@ from app.imports.readers.options import FileOptions, FileRow
 from app.vocabulary.slug_records import RecordType
 
 REFUSED_COLUMNS = ("import_line", "import_reason")
-"""What a file of refused rows has beside its own columns."""
+"""The additional columns of a file of refused rows."""
 
 REFUSED_FIELD = "_refused"
-"""The same in a line of NDJSON."""
+"""The additional field in NDJSON."""
 
 TEXT_COLUMNS = (
     "category",
@@ -48,13 +48,13 @@ CITATION_COLUMNS = ("quote", "fidelity", "gap")
 REQUIRED_COLUMNS = ("category", "subject", "place", "modality", "as_printed", "period", "aggregation", "source")
 READ_ONLY_FIELDS = set(Claim.model_fields) | {REFUSED_FIELD}
 NESTED_FIELDS = ("figure", "citations")
-"""Fields of a claim in JSON that a claims file has no columns for."""
+"""Fields that identify a claim in JSON: a claims file has no such columns."""
 
 BOOLEAN_OF_TEXT = {"true": True, "false": False}
 
 
 class NativeRowMapper:
-    """The plan of the register's own files. Rows are known again by their claim's id and by what they say."""
+    """Maps rows of the service's own files. Rows are matched by the id of the claim and by their content."""
 
     name = "native"
     options = FileOptions()
@@ -64,17 +64,17 @@ class NativeRowMapper:
     def __init__(self) -> None:
         self._header: tuple[str, ...] = ()
 
-    def vintage_of(self, file: str) -> date | None:  # noqa: ARG002 - other plans look at it
-        """A file of the register has no day of its own: its claims have."""
+    def vintage_of(self, file: str) -> date | None:  # noqa: ARG002 - other mappers use it
+        """Return None: an export file has no date, only its claims have."""
         return None
 
-    def map_row(self, row: FileRow, vintage: date | None = None) -> MappedRow:  # noqa: ARG002 - other plans look at it
-        """The draft of the one claim of a row: a claim as JSON has it, or a line of a claims file."""
+    def map_row(self, row: FileRow, vintage: date | None = None) -> MappedRow:  # noqa: ARG002 - other mappers use it
+        """Return the draft of the claim of a row: a claim in JSON, or a row of a claims file."""
         try:
             nested = any(name in row.data for name in NESTED_FIELDS)
             return MappedRow(drafts=[_draft_from_json(row.data) if nested else self._draft_from_cells(row.data)])
-        except UnreadableValue as wrong:
-            return MappedRow(faults=[f"{wrong} ({wrong.hint})" if wrong.hint else str(wrong)])
+        except UnreadableValue as error:
+            return MappedRow(faults=[f"{error} ({error.hint})" if error.hint else str(error)])
 
     def _draft_from_cells(self, data: Mapping[str, Any]) -> ClaimDraft:
         header = tuple(data)
@@ -90,20 +90,20 @@ class NativeRowMapper:
         figure |= {name: parse_number(cells[name]) for name in NUMBER_COLUMNS if name in cells}
         figure |= {name: _parse_boolean(name, cells[name]) for name in FLAG_COLUMNS if name in cells}
         document = {name: cells[column] for name, column in DOCUMENT_COLUMNS.items() if column in cells}
-        given: dict[str, Any] = {name: cells[name] for name in TEXT_COLUMNS if name in cells}
-        given["figure"] = figure
-        given["period"] = {"edtf": cells.get("period"), "aggregation": cells.get("aggregation")}
-        given["citations"] = [
+        raw_fields: dict[str, Any] = {name: cells[name] for name in TEXT_COLUMNS if name in cells}
+        raw_fields["figure"] = figure
+        raw_fields["period"] = {"edtf": cells.get("period"), "aggregation": cells.get("aggregation")}
+        raw_fields["citations"] = [
             {"document": document, **{name: cells[name] for name in CITATION_COLUMNS if name in cells}}
         ]
         for name in ("includes", "excludes"):
             if name in cells:
-                given[name] = cells[name].split(";")
-        return ClaimDraft("", given, id=_check_id(cells.get("id")), is_retracted=status == "retracted")
+                raw_fields[name] = cells[name].split(";")
+        return ClaimDraft("", raw_fields, id=_check_id(cells.get("id")), is_retracted=status == "retracted")
 
 
 def _cell_text(name: str, cell: Any) -> str:  # noqa: ANN401 - a sheet has numbers, dates and empty cells
-    """A cell as a CSV file would have it."""
+    """Convert a cell to the text that a CSV file would have."""
     if isinstance(cell, str):
         return cell
     if cell is None:
@@ -127,7 +127,7 @@ def _check_header(header: tuple[str, ...]) -> None:
 
 
 def _strip_formula_guard(cell: str) -> str:
-    """A cell without the mark that keeps a spreadsheet from running it as a formula."""
+    """Remove the apostrophe that escapes a formula."""
     return cell[1:] if cell[0] == "'" and cell[1:2] in FORMULA_PREFIXES else cell
 
 
@@ -137,10 +137,10 @@ def _refuse_removed(status: object) -> None:
 
 
 def _parse_boolean(name: str, cell: str) -> bool:
-    found = BOOLEAN_OF_TEXT.get(cell.lower())
-    if found is None:
+    flag = BOOLEAN_OF_TEXT.get(cell.lower())
+    if flag is None:
         raise UnreadableValue(f"`{name}` is `{cell}`.", "expected true or false")
-    return found
+    return flag
 
 
 def _check_id(value: Any) -> str | None:  # noqa: ANN401 - whatever the file holds
@@ -152,7 +152,7 @@ def _check_id(value: Any) -> str | None:  # noqa: ANN401 - whatever the file hol
 
 
 def _draft_from_json(data: Mapping[str, Any]) -> ClaimDraft:
-    """A claim as `/v1/claims.ndjson` serves it, or with no more than the fields of a new one."""
+    """Return the draft of a claim from `/v1/claims.ndjson`, or with the fields of a new claim only."""
     for name in data:
         if name not in READ_ONLY_FIELDS and name not in ClaimInput.model_fields:
             raise UnreadableValue(
@@ -160,25 +160,27 @@ def _draft_from_json(data: Mapping[str, Any]) -> ClaimDraft:
             )
     status = data.get("status", "asserted")
     _refuse_removed(status)
-    given = {name: value for name, value in data.items() if name in ClaimInput.model_fields and value is not None}
+    raw_fields = {name: value for name, value in data.items() if name in ClaimInput.model_fields and value is not None}
     for name, model in (("figure", FigureInput), ("period", None), ("confidence", AssessmentInput)):
-        if isinstance(given.get(name), dict):
+        if isinstance(raw_fields.get(name), dict):
             fields = model.model_fields if model else ("edtf", "aggregation")
-            given[name] = {field: value for field, value in given[name].items() if field in fields}
-    if isinstance(given.get("citations"), list):
-        given["citations"] = [_citation_input(each) for each in given["citations"]]
+            raw_fields[name] = {field: value for field, value in raw_fields[name].items() if field in fields}
+    if isinstance(raw_fields.get("citations"), list):
+        raw_fields["citations"] = [_citation_input(citation) for citation in raw_fields["citations"]]
     retracted_on = data.get("retracted_on")
     try:
         day = date.fromisoformat(retracted_on) if retracted_on is not None and status == "retracted" else None
     except (TypeError, ValueError):
         raise UnreadableValue(f"`retracted_on` is `{retracted_on}`.", "expected a day like 2025-07-01") from None
-    return ClaimDraft("", given, id=_check_id(data.get("id")), is_retracted=status == "retracted", retracted_on=day)
+    return ClaimDraft(
+        "", raw_fields, id=_check_id(data.get("id")), is_retracted=status == "retracted", retracted_on=day
+    )
 
 
-def _citation_input(given: Any) -> Any:  # noqa: ANN401 - whatever the file holds
-    if not isinstance(given, dict):
-        return given
-    kept = {name: value for name, value in given.items() if name in CitationInput.model_fields}
-    if isinstance(kept.get("document"), dict):
-        kept["document"] = {name: v for name, v in kept["document"].items() if name in CitedDocument.model_fields}
-    return kept
+def _citation_input(citation: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+    if not isinstance(citation, dict):
+        return citation
+    fields = {name: value for name, value in citation.items() if name in CitationInput.model_fields}
+    if isinstance(fields.get("document"), dict):
+        fields["document"] = {name: v for name, v in fields["document"].items() if name in CitedDocument.model_fields}
+    return fields

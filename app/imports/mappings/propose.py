@@ -1,4 +1,4 @@
-"""A draft of a mapping for a file that was looked at: what can be seen is filled in, the rest is marked with ???."""
+"""Writes a draft mapping for a profiled file. What cannot be detected is marked with ???."""
 
 import re
 from pathlib import Path
@@ -25,60 +25,64 @@ LOWER_NAME_PATTERN = re.compile(r"(.*[_ .])?(low|lower|min|lo|minimum)([_ .].*)?
 UPPER_NAME_PATTERN = re.compile(r"(.*[_ .])?(high|upper|max|hi|maximum)([_ .].*)?", re.IGNORECASE)
 VALUE_NAME_PATTERN = re.compile(r"(.*[_ .])?(best|est|estimate|value|central|mean|median|mid)([_ .].*)?", re.IGNORECASE)
 MAX_PROPOSED_CLAIMS = 40
-"""So many columns get a table of their own; the others are named."""
+"""Maximum number of columns that get a table; further ones are only named."""
 
 MAX_KEY_COLUMNS = 4
-"""So many columns are put together, at most, to know a row again."""
+"""Maximum number of columns of a row's key."""
 
 
 def draft_mapping(path: Path) -> str:
-    """A draft of a mapping for the file, with what was seen as comments. Raises `FileRefused`."""
-    look = profile_file(path)
-    how = " ".join(part for part in (look.report.format.value, look.report.encoding, look.report.delimiter) if part)
+    """Return a draft mapping with the profile of the file as comments. Raises `FileRefused`."""
+    profile = profile_file(path)
+    how = " ".join(
+        part for part in (profile.report.format.value, profile.report.encoding, profile.report.delimiter) if part
+    )
     lines = [
-        f"# {path.name}: {look.row_count:,} rows looked at ({how}). Everything marked with ??? is yours to decide.",
-        *(f"#   {_describe_column(column)}" for column in look.columns.values()),
+        f"# {path.name}: {profile.row_count:,} rows looked at ({how}). Everything marked with ??? is yours to decide.",
+        *(f"#   {_describe_column(column)}" for column in profile.columns.values()),
         "",
         'title = "???"  # what the file is, in a sentence',
-        *_series_lines(look),
-        *_day_check_lines(look),
-        *_shared_claim_lines(look),
-        *_claim_lines(look),
+        *_series_lines(profile),
+        *_day_check_lines(profile),
+        *_shared_claim_lines(profile),
+        *_claim_lines(profile),
     ]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def _describe_column(column: ColumnProfile) -> str:
-    told = f"{column.name}: {column.filled_count:,} filled, {column.kind}"
+    description = f"{column.name}: {column.filled_count:,} filled, {column.kind}"
     if len(column.date_formats) > 1 and column.date_format == "???":
-        told += f" in {' or '.join(column.date_formats)}: both fit"
+        description += f" in {' or '.join(column.date_formats)}: both fit"
     if column.kind == "number":
         if column.smallest is not None and column.largest is not None and not column.decimal_comma_count:
-            told += f", {_format_number(column.smallest)} to {_format_number(column.largest)}"
-        told += f", {column.wording_count:,} in words" if column.wording_count else ""
-        told += f", {column.decimal_comma_count:,} with a decimal comma" if column.decimal_comma_count else ""
+            description += f", {_format_number(column.smallest)} to {_format_number(column.largest)}"
+        description += f", {column.wording_count:,} in words" if column.wording_count else ""
+        description += f", {column.decimal_comma_count:,} with a decimal comma" if column.decimal_comma_count else ""
     if column.kind == "label":
-        told += ": " + ", ".join(f"{value} ({times:,})" for value, times in column.values.most_common(MAX_LABEL_VALUES))
+        description += ": " + ", ".join(
+            f"{value} ({times:,})" for value, times in column.values.most_common(MAX_LABEL_VALUES)
+        )
     elif column.examples:
-        told += ", such as " + " · ".join(column.examples)
-    return "".join(c if c.isprintable() else " " for c in told)[:300]
+        description += ", such as " + " · ".join(column.examples)
+    return "".join(c if c.isprintable() else " " for c in description)[:300]
 
 
 def _format_number(number: float) -> str:
     return f"{number:,.0f}" if number.is_integer() else f"{number:,g}"
 
 
-def _series_lines(look: FileProfile) -> list[str]:
-    """The series, how its rows are known again, and where the file's name says a day, that."""
-    name = look.path.name
+def _series_lines(profile: FileProfile) -> list[str]:
+    """Return the series, the key of its rows, and the date if the file's name contains one."""
+    name = profile.path.name
     day = DAY_PATTERN.search(name)
     stem = name[: day.start()] if day else name.split(".")[0]
     stem = re.sub(r"[-_ ]*(as[-_]?of)?[-_ ]*$", "", stem)
     lines = [f"series = {_toml_string(slugify(stem) or 'series')}"]
-    if look.options.keyed or look.options.rows:
-        word, value = ("keyed", look.options.keyed) if look.options.keyed else ("rows", look.options.rows)
+    if profile.options.keyed or profile.options.rows:
+        word, value = ("keyed", profile.options.keyed) if profile.options.keyed else ("rows", profile.options.rows)
         lines += ["", "[file]", f"{word} = {_toml_string(value or '')}"]
-    key = _choose_key(look)
+    key = _choose_key(profile)
     lines += ["", "[vintage]", f"key = [{', '.join(key)}]  # what a row is known again by"]
     if day:
         before = name[: day.start()]
@@ -92,68 +96,70 @@ def _series_lines(look: FileProfile) -> list[str]:
     return lines
 
 
-def _choose_key(look: FileProfile) -> list[str]:
-    """The columns that tell the rows apart, as few as are needed."""
-    for column in look.columns_of_kind("label", "text", "number"):
-        if NON_FIGURE_NAME_PATTERN.fullmatch(column.name) and _count_distinct_rows(look, [column]) == len(
-            look.compared_rows
+def _choose_key(profile: FileProfile) -> list[str]:
+    """Return the smallest set of columns that distinguishes the rows."""
+    for column in profile.columns_of_kind("label", "text", "number"):
+        if NON_FIGURE_NAME_PATTERN.fullmatch(column.name) and _count_distinct_rows(profile, [column]) == len(
+            profile.compared_rows
         ):
             return [_pick_expression(column)]
-    dates = look.columns_of_kind("date")[:1]
-    others = [column for column in look.columns_of_kind("label", "text") if len(column.values) > 1]
-    # A short word names a thing; a long text describes it.
+    dates = profile.columns_of_kind("date")[:1]
+    others = [column for column in profile.columns_of_kind("label", "text") if len(column.values) > 1]
+    # Short texts are names; long ones are descriptions.
     others.sort(key=lambda column: max(map(len, column.examples), default=0) > 60)  # noqa: PLR2004
     chosen = dates
-    best = _count_distinct_rows(look, chosen)
+    best = _count_distinct_rows(profile, chosen)
     for column in others:
-        if best == len(look.compared_rows) or len(chosen) == MAX_KEY_COLUMNS:
+        if best == len(profile.compared_rows) or len(chosen) == MAX_KEY_COLUMNS:
             break
-        if (told := _count_distinct_rows(look, [*chosen, column])) > best:
-            chosen, best = [*chosen, column], told
+        if (distinct := _count_distinct_rows(profile, [*chosen, column])) > best:
+            chosen, best = [*chosen, column], distinct
     picks = [_date_expression(column) if column.kind == "date" else _pick_expression(column) for column in chosen]
-    return picks if best == len(look.compared_rows) and picks else [*picks, '"???"']
+    return picks if best == len(profile.compared_rows) and picks else [*picks, '"???"']
 
 
-def _count_distinct_rows(look: FileProfile, columns: list[ColumnProfile]) -> int:
-    return len({tuple(row.get(column.name) for column in columns) for row in look.compared_rows})
+def _count_distinct_rows(profile: FileProfile, columns: list[ColumnProfile]) -> int:
+    return len({tuple(row.get(column.name) for column in columns) for row in profile.compared_rows})
 
 
-def _day_check_lines(look: FileProfile) -> list[str]:
-    """Checks of labels, and of columns that count days."""
+def _day_check_lines(profile: FileProfile) -> list[str]:
+    """Return checks of labels and of columns that count days."""
     lines = []
-    dates = [column for column in look.columns_of_kind("date") if column.date_format == "%Y-%m-%d"]
-    for column in look.columns_of_kind("number"):
+    dates = [column for column in profile.columns_of_kind("date") if column.date_format == "%Y-%m-%d"]
+    for column in profile.columns_of_kind("number"):
         if (
             dates
             and not column.is_figure
             and column.path is None
-            and (first := find_first_day(look, column.name, dates[0]))
+            and (first := find_first_day(profile, column.name, dates[0]))
         ):
             lines += ["", "[[days]]", f"column = {_toml_string(column.name)}", f"date = {_pick_expression(dates[0])}"]
             lines += [f'first = "{first}"']
     return lines
 
 
-def _shared_claim_lines(look: FileProfile) -> list[str]:
-    labels = [column for column in look.columns_of_kind("label") if len(column.values) > 1]
+def _shared_claim_lines(profile: FileProfile) -> list[str]:
+    labels = [column for column in profile.columns_of_kind("label") if len(column.values) > 1]
     claimant = f"  # or from a column: {_pick_expression(labels[0])}, with a `map` to slugs" if labels else ""
-    dates = look.columns_of_kind("date")
-    said, period = '"???"', ['on = "???"  # or `start` and `end`, or `edtf`, or `hours` before an `end`']
+    dates = profile.columns_of_kind("date")
+    expression, period = '"???"', ['on = "???"  # or `start` and `end`, or `edtf`, or `hours` before an `end`']
     named = "date"
     if dates:
         starts = [column for column in dates if START_NAME_PATTERN.fullmatch(column.name)]
         ends = [column for column in dates if END_NAME_PATTERN.fullmatch(column.name) and column not in starts]
         first = ends[0] if starts and ends else dates[0]
-        said = _date_expression(first)
+        expression = _date_expression(first)
         if starts and ends:
-            period = [f"start = {_date_expression(starts[0])}", f"end = {said}"]
+            period = [f"start = {_date_expression(starts[0])}", f"end = {expression}"]
         elif _gives_no_day(first):
-            period = [f"edtf = {said}"]
+            period = [f"edtf = {expression}"]
         else:
-            period = [f"on = {said}  # or `start` and `end`, or `edtf`, or `hours` before an `end`"]
+            period = [f"on = {expression}  # or `start` and `end`, or `edtf`, or `hours` before an `end`"]
         named = "date_edtf" if _gives_no_day(first) else "date"
     links = [
-        c for c in look.columns_of_kind("label", "text") if all(LINK_PATTERN.match(example) for example in c.examples)
+        c
+        for c in profile.columns_of_kind("label", "text")
+        if all(LINK_PATTERN.match(example) for example in c.examples)
     ]
     lines = [
         "",
@@ -163,7 +169,7 @@ def _shared_claim_lines(look: FileProfile) -> list[str]:
         f'source = "???"{claimant}',
         'modality = "estimate"  # count, estimate, forecast or allegation',
         'derivation = "unknown"  # own, derived or unknown',
-        f"{named} = {said}  # the day on which it was said",
+        f"{named} = {expression}  # the day on which it was said",
         "",
         "[claim.period]",
         *period,
@@ -173,31 +179,31 @@ def _shared_claim_lines(look: FileProfile) -> list[str]:
         'title = "???"',
         f"url = {_pick_expression(links[0])}" if links else 'url = "https://???"',
     ]
-    if any(column.decimal_comma_count for column in look.columns.values() if column.kind == "number"):
+    if any(column.decimal_comma_count for column in profile.columns.values() if column.kind == "number"):
         lines += ["", "[claim.figure]", 'decimal = ","']
     return [*lines, ""]
 
 
 def _gives_no_day(column: ColumnProfile) -> bool:
-    """Whether it holds months or years, so that it gives no day."""
+    """Return whether a column has months or years, so that it has no days."""
     return column.date_format == EDTF_FORMAT or not any(sign in (column.date_format or "") for sign in ("d", "???"))
 
 
-def _claim_lines(look: FileProfile) -> list[str]:
-    figures = [column for column in look.columns.values() if column.is_figure]
-    others = [column.name for column in look.columns_of_kind("number") if not column.is_figure]
+def _claim_lines(profile: FileProfile) -> list[str]:
+    figures = [column for column in profile.columns.values() if column.is_figure]
+    others = [column.name for column in profile.columns_of_kind("number") if not column.is_figure]
     lines = []
     bounds = [
         [column for column in figures if end.fullmatch(column.name)] for end in (LOWER_NAME_PATTERN, UPPER_NAME_PATTERN)
     ]
     values = [column for column in figures if VALUE_NAME_PATTERN.fullmatch(column.name)]
-    if all(len(found) == 1 for found in bounds):
+    if all(len(columns) == 1 for columns in bounds):
         parts = {"value": values[:1], "lower": bounds[0], "upper": bounds[1]}
         name = "figure" if all(column.name != "figure" for column in figures) else "the figure"
         lines += [f"[claims.{_toml_key(name)}]", 'category = "???"']
-        lines += [f"figure.{name} = {_pick_expression(found[0])}" for name, found in parts.items() if found]
+        lines += [f"figure.{name} = {_pick_expression(columns[0])}" for name, columns in parts.items() if columns]
         lines += ["# figure.coverage = 0.95, if the bounds are said to hold so often", ""]
-        figures = [column for column in figures if all(column not in found for found in parts.values())]
+        figures = [column for column in figures if all(column not in columns for columns in parts.values())]
     for column in figures[:MAX_PROPOSED_CLAIMS]:
         lines += [f"[claims.{_toml_key(column.name)}]", 'category = "???"  # what is counted']
         if column.list_path is not None:
@@ -219,7 +225,7 @@ def _join_names(names: list[str]) -> str:
 
 
 def _pick_expression(column: ColumnProfile) -> str:
-    """How a mapping names it."""
+    """Return the expression that selects a column."""
     if column.list_path is not None:
         return f"{{ column = {_toml_string((column.path and column.name.rpartition('[].')[2]) or column.name)} }}"
     if column.path is not None:
@@ -238,5 +244,5 @@ def _toml_key(name: str) -> str:
 
 
 def _toml_string(text: str) -> str:
-    """`text` as a TOML string: JSON's form is one, but for DEL, which TOML wants escaped."""
+    """Format `text` as a TOML string: a JSON string, with DEL escaped."""
     return orjson.dumps(text).decode().replace("\x7f", "\\u007f")

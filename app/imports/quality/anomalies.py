@@ -1,7 +1,7 @@
-"""What a data editor would raise an eyebrow at in an import: each oddity with its rows and its numbers.
+"""Kinds of anomalies in imported rows, and the checks of single rows.
 
-Nothing is changed and nothing is refused. A smell is a question to whoever imports, not a verdict: sources do revise
-their totals, and a jump can be a battle.
+An anomaly is a warning with its rows and numbers. It changes nothing: sources revise their totals, and a jump can be a
+battle.
 """
 
 import math
@@ -18,7 +18,7 @@ from app.imports.quality.digit_errors import DIGIT_ERROR_NAMES, digit_relation
 
 @dataclass(frozen=True, slots=True, order=True)
 class RowLocation:
-    """Where a row stands; places sort in reading order."""
+    """The position of a row; locations sort in reading order."""
 
     file: str
     line: int
@@ -26,7 +26,7 @@ class RowLocation:
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """One oddity: its rows in reading order, and a sentence with the numbers."""
+    """One anomaly: its rows in reading order, and a sentence with the numbers."""
 
     kind: SmellKind
     locations: tuple[RowLocation, ...]
@@ -35,7 +35,7 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True)
 class SeriesPoint:
-    """One figure of one series: its value, else its lower, else its upper bound."""
+    """One figure of a series: its value, else its lower, else its upper bound."""
 
     location: RowLocation
     end: date
@@ -43,15 +43,15 @@ class SeriesPoint:
 
 
 def find_figure_anomalies(
-    place: RowLocation, name: str, value: float | None, lower: float | None, upper: float | None
+    location: RowLocation, name: str, value: float | None, lower: float | None, upper: float | None
 ) -> Iterator[Anomaly]:
     """Compare an estimate with its own bounds.
 
-    An exact figure printed as a range of no width is no smell, nor is a count of 0 from 0 on.
+    An exact figure printed as a range without width is not an anomaly, nor is a count of 0 with the lower bound 0.
     """
     if lower is not None and upper is not None and lower > upper:
         detail = f"The lower bound of {name}, {format_number(lower)}, is above its upper bound, {format_number(upper)}."
-        yield Anomaly(SmellKind.estimate_outside_bounds, (place,), detail)
+        yield Anomaly(SmellKind.estimate_outside_bounds, (location,), detail)
         return
     if value is None or value == lower == upper:
         return
@@ -66,31 +66,31 @@ def find_figure_anomalies(
             detail = (
                 f"The estimate of {name}, {format_number(value)}, is {side} its {word} bound, {format_number(bound)}."
             )
-            yield Anomaly(SmellKind.estimate_outside_bounds, (place,), detail)
+            yield Anomaly(SmellKind.estimate_outside_bounds, (location,), detail)
         elif bound == value and not (value == 0 and word == "lower"):
             detail = f"The {word} bound of {name} equals the estimate, {format_number(value)}."
-            yield Anomaly(SmellKind.bound_equals_estimate, (place,), detail)
+            yield Anomaly(SmellKind.bound_equals_estimate, (location,), detail)
 
 
 _NUMBER_PATTERN: Final = re.compile(
-    # Neither glued to letters nor hyphens (T-72, 2S19, 155mm, 2022-03-19) nor to the rest of a decimal or a date.
+    # Not next to letters or hyphens (T-72, 2S19, 155mm, 2022-03-19), and not a part of a decimal or a date.
     r"(?<![^\W_])(?<![-./'’,#№])"
     r"(?P<number>[1-9]\d{0,2}(?:[,\u00a0\u202f\u2009 .'’]\d{3})+|\d{3,})"
     r"(?![^\W_]|[-/'’]|[.,]\d)",
 )
 _UNIT_PATTERN: Final = re.compile(r"\s?(?:[%°]|(?:mm|cm|m|km|kg|g|t|kt|kV|kW|MW|hp|mi|ft|lb)\b)", re.IGNORECASE)
 _DESIGNATION_PATTERN: Final = re.compile(
-    # What such a number says is which, or out of how many, not how many.
+    # Such a number identifies something or is a base; it does not count.
     r"(?:[№#]|\b(?:no|nr|per|unit|resolution|article|flight|law|decree|order|route)\b\.?)\s?$",
     re.IGNORECASE,
 )
 _PLAUSIBLE_YEARS: Final = range(1900, 2100)
 _MAX_LABEL_CHARACTERS: Final = 80
 _LOOKBEHIND_CHARACTERS: Final = 16
-"""Enough for the longest of the words above: a label can be a whole page."""
+"""Enough for the longest designation above; a label can be a whole page."""
 
 
-def find_label_anomaly(place: RowLocation, column: str, label: str) -> Anomaly | None:
+def find_label_anomaly(location: RowLocation, column: str, label: str) -> Anomaly | None:
     """Find a number in a label, except in a model's name, a date, a calibre ("155 mm") or a base ("per 1,000")."""
     for match in _NUMBER_PATTERN.finditer(label):
         printed = match["number"]
@@ -103,7 +103,7 @@ def find_label_anomaly(place: RowLocation, column: str, label: str) -> Anomaly |
         shown = " ".join(label.split())
         shown = shown if len(shown) <= _MAX_LABEL_CHARACTERS else shown[: _MAX_LABEL_CHARACTERS - 1] + "…"
         return Anomaly(
-            SmellKind.number_in_label, (place,), f'The label in {column} carries the number {printed}: "{shown}".'
+            SmellKind.number_in_label, (location,), f'The label in {column} carries the number {printed}: "{shown}".'
         )
     return None
 
@@ -120,20 +120,20 @@ _MAX_DAY_DIGITS: Final = 12
 """More digits than a day number can have: Python refuses to read very long ones."""
 
 
-def find_day_anomaly(place: RowLocation, column: str, day: object, on: date, first: date) -> Anomaly | None:
-    """Compare a row's day number with its date, the day `first` being day 1; what is no whole number is passed over."""
+def find_day_anomaly(location: RowLocation, column: str, day: object, on: date, first: date) -> Anomaly | None:
+    """Compare a row's day number with its date, where `first` is day 1. Skip values that are not whole numbers."""
     number = _parse_whole_number(day)
     expected = (on - first).days + 1
     if number is None or number == expected:
         return None
     try:
-        meant = f" is {first + timedelta(days=number - 1)}"
+        counted_date = f" is {first + timedelta(days=number - 1)}"
     except OverflowError:
-        meant = " is no date"
+        counted_date = " is no date"
     return Anomaly(
         SmellKind.day_contradicts_date,
-        (place,),
-        f"Day {number:,} in {column}{meant}, counted from {first} as day 1, but the row is dated {on}, "
+        (location,),
+        f"Day {number:,} in {column}{counted_date}, counted from {first} as day 1, but the row is dated {on}, "
         f"which is day {expected:,}.",
     )
 
@@ -150,25 +150,25 @@ def _parse_whole_number(day: object) -> int | None:
 
 
 def transcription_anomaly(
-    name: str, on: date, one: float, other: float, places: Iterable[RowLocation], other_document: str
+    name: str, on: date, one: float, other: float, locations: Iterable[RowLocation], other_document: str
 ) -> Anomaly:
-    """Say that two transcriptions of one figure differ, and by which slip where one explains it."""
+    """Return the anomaly of two transcriptions that differ, with the digit error that explains it."""
     relation = digit_relation(one, other)
     slip = f": {DIGIT_ERROR_NAMES[relation]}" if relation in DIGIT_ERROR_NAMES else ""
     return Anomaly(
         SmellKind.transcriptions_differ,
-        tuple(sorted(places)),
+        tuple(sorted(locations)),
         f"For {on}, {name} is {format_number(one)} here and {format_number(other)} in {other_document}{slip}.",
     )
 
 
 def locations_of(*points: SeriesPoint) -> tuple[RowLocation, ...]:
-    """Where some points stand, in reading order."""
+    """Return the locations of points in reading order."""
     return tuple(sorted(point.location for point in points))
 
 
 def format_number(number: float) -> str:
-    """A number as it is read."""
+    """Format a number with thousands separators."""
     if math.isfinite(number) and abs(number) < MAX_MAGNITUDE and number == int(number):
         return f"{int(number):,}"
     return f"{number:,}"

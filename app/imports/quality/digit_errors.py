@@ -1,4 +1,4 @@
-"""Slips of the hand: which digit, changed, swapped, dropped or added, turns one number into another."""
+"""Finds the digit error (one digit changed, swapped, dropped or added) that turns one number into another."""
 
 import math
 from typing import Final, Literal
@@ -7,7 +7,7 @@ from app.comparison.figure import MAX_MAGNITUDE, format_canonical_number
 
 DigitRelation = Literal["one_digit", "swapped", "dropped_or_added", "none"]
 DigitRepair = tuple[DigitRelation, int]
-"""What slipped, and the number that it was before."""
+"""The digit error, and the number without it."""
 
 DIGIT_ERROR_NAMES: Final[dict[DigitRelation, str]] = {
     "one_digit": "a slip of one digit",
@@ -22,7 +22,7 @@ DIGIT_REPAIR_NAMES: Final[dict[DigitRelation, str]] = {
 
 
 def digit_relation(one: float, other: float) -> DigitRelation:
-    """Tell which single slip of the hand turns one number into the other: `swapped` is any two digits exchanged."""
+    """Return the digit error that turns one number into the other; `swapped` is any two digits exchanged."""
     if not (math.isfinite(one) and math.isfinite(other)) or (one < 0) != (other < 0):
         return "none"
     longer, shorter = sorted(
@@ -43,74 +43,74 @@ def digit_relation(one: float, other: float) -> DigitRelation:
 
 
 def find_digit_repair(value: float, low: float, high: float) -> DigitRepair | None:
-    """Find the slip of one digit that explains why a whole number is not between two others, and what it was before.
+    """Return the digit error that explains why a whole number is not between two others, and the corrected number.
 
-    Changing the last digits brings nearly anything between neighbours that lie far enough apart, so it explains a
-    figure only where what is changed is large beside the room between them. Costs a few steps for each digit.
+    Changing the last digits brings nearly any number between two distant neighbours. A change therefore counts only if
+    it is large compared with the distance between them. Takes a few steps per digit.
     """
     if not is_whole_number(value) or low < 0 or high > MAX_MAGNITUDE:
         return None
-    number, least, most = int(value), math.ceil(low), math.floor(high)
-    room = 2 * (most - least + 1)
-    found = _change_digit(number, least, most, room)
-    if found is not None:
-        return "one_digit", found
-    if (least - number if number < least else number - most) < room:
+    number, minimum, maximum = int(value), math.ceil(low), math.floor(high)
+    range_size = 2 * (maximum - minimum + 1)
+    changed = _change_digit(number, minimum, maximum, range_size)
+    if changed is not None:
+        return "one_digit", changed
+    if (minimum - number if number < minimum else number - maximum) < range_size:
         return None
-    found = _swap_digits(number, least, most)
-    return find_length_repair(value, low, high) if found is None else ("swapped", found)
+    swapped = _swap_digits(number, minimum, maximum)
+    return find_length_repair(value, low, high) if swapped is None else ("swapped", swapped)
 
 
 def find_length_repair(value: float, low: float, high: float) -> DigitRepair | None:
-    """Find what one digit more or less would have made of a number that is not between two others."""
+    """Return the number with one digit more or less that is between two others, if there is one."""
     if not is_whole_number(value) or low < 0 or high > MAX_MAGNITUDE:
         return None
-    found = _resize_number(int(value), math.ceil(low), math.floor(high))
-    return None if found is None else ("dropped_or_added", found)
+    resized = _resize_number(int(value), math.ceil(low), math.floor(high))
+    return None if resized is None else ("dropped_or_added", resized)
 
 
 def is_whole_number(value: float) -> bool:
-    """Whether a number is whole, positive, and one that a figure can have."""
+    """Return whether a number is whole, positive and in the range of figures."""
     return 0 < value < MAX_MAGNITUDE and value == int(value)
 
 
-def _change_digit(number: int, least: int, most: int, room: int) -> int | None:
+def _change_digit(number: int, minimum: int, maximum: int, range_size: int) -> int | None:
     place = 1
     while place <= number:
-        if place >= room:
+        if place >= range_size:
             digit = number // place % 10
             rest = number - digit * place
-            wanted = max(-((rest - least) // place), 0)
-            if wanted <= 9 and rest + wanted * place <= most:  # noqa: PLR2004 - the highest digit
+            wanted = max(-((rest - minimum) // place), 0)
+            if wanted <= 9 and rest + wanted * place <= maximum:  # noqa: PLR2004 - the highest digit
                 return rest + wanted * place
         place *= 10
     return None
 
 
-def _swap_digits(number: int, least: int, most: int) -> int | None:
-    # Neighbouring digits only: those are what fingers swap, and fewer chances mean fewer false alarms.
+def _swap_digits(number: int, minimum: int, maximum: int) -> int | None:
+    # Neighbouring digits only: these are typed in the wrong order, and fewer candidates give fewer false positives.
     place = 1
     while place * 10 <= number:
         right, left = number // place % 10, number // place // 10 % 10
-        found = number + (right - left) * 9 * place
-        if least <= found <= most:
-            return found
+        swapped = number + (right - left) * 9 * place
+        if minimum <= swapped <= maximum:
+            return swapped
         place *= 10
     return None
 
 
-def _resize_number(number: int, least: int, most: int) -> int | None:
+def _resize_number(number: int, minimum: int, maximum: int) -> int | None:
     place = 1
     while place <= number:
         shorter = number // (place * 10) * place + number % place
-        if least <= shorter <= most:
+        if minimum <= shorter <= maximum:
             return shorter
         place *= 10
     place = 1
     while place <= number * 10:
         longer = number // place * place * 10 + number % place
-        wanted = max(-((longer - least) // place), 0)
-        if wanted <= 9 and longer + wanted * place <= most:  # noqa: PLR2004 - the highest digit
+        wanted = max(-((longer - minimum) // place), 0)
+        if wanted <= 9 and longer + wanted * place <= maximum:  # noqa: PLR2004 - the highest digit
             return longer + wanted * place
         place *= 10
     return None

@@ -1,4 +1,4 @@
-"""What smells in one series of figures, read day by day with only a small window of it in memory."""
+"""Finds anomalies in one series of figures, in one pass with a small window of points in memory."""
 
 import math
 from bisect import bisect_left, insort
@@ -11,63 +11,67 @@ from app.imports.quality.anomalies import Anomaly, SeriesPoint, format_number, l
 from app.imports.quality.digit_errors import DIGIT_REPAIR_NAMES, DigitRepair, find_digit_repair, find_length_repair
 
 _WINDOW_POINTS: Final = 30
-"""How many of the latest points say what is usual in a series."""
+"""Number of latest points that determine what is usual in a series."""
 _MIN_POINTS: Final = 7
-"""How many of them it takes before anything can be called unusual."""
+"""Number of points before anything counts as unusual."""
 _JUMP_FACTOR: Final = 10
 _SLIP_FACTOR: Final = 5
 _PEAK_FACTOR: Final = 1.5
-"""How many times what nine of ten of the latest stay below: missiles come in salvoes, and a salvo is no news."""
+"""A jump exceeds this multiple of the ninth decile: missiles are counted in salvoes, and a salvo is not unusual."""
 _ABRUPT_FACTOR: Final = 3
-"""How often the figure before it a jump must be: a wave that builds up over weeks is no jump."""
+"""A jump exceeds this multiple of the previous figure: a wave that grows over weeks is not a jump."""
 _MIN_USUAL_SIZE: Final = 5
-"""Below this, ten times the usual is still a small number, and chance makes small numbers."""
+"""Below this size, ten times the usual is still a small number, which can be chance."""
 _MIN_TWO_DIGIT_NUMBER: Final = 10
 _MAX_NEIGHBOUR_RATIO: Final = 2
-"""How often one neighbour of a slip may be the other, where figures go up and down."""
+"""Maximum ratio of the neighbours of a digit error, for figures that go up and down."""
 _MIN_REGULAR_SHARE: Final = 0.8
-"""The share of steps that must be alike before a longer one is a gap."""
+"""Share of steps of equal length above which a longer step is a gap."""
 _MAX_SHOWN_ROWS: Final = 20
-"""How many rows of one date a smell names: a wrongly keyed series can put a million on one day."""
+"""Maximum number of rows of one date in an anomaly: a series with a wrong key can have a million of them."""
 _MAX_LISTED_FIGURES: Final = 5
 
 
 def find_series_anomalies(name: str, points: Iterable[SeriesPoint], *, running: bool) -> Iterator[Anomaly]:
-    """Smell one series, given by date and then as read, in one pass that remembers only its latest points.
+    """Yield the anomalies of one series.
 
-    Points of one date count as one: the figure that continues the series best. A figure that is not finite is passed
-    over. `running` says that the figures are running totals.
+    Points of one date count as one: the figure that continues the series best. Figures that are not finite are skipped.
+
+    Args:
+        name: The name of the series in messages.
+        points: Its points by date, then in reading order.
+        running: Whether the figures are running totals.
     """
-    judge: _SeriesChecker = _TotalsChecker(name) if running else _CountsChecker(name)
-    calendar = _GapDetector(name)
+    checker: _SeriesChecker = _TotalsChecker(name) if running else _CountsChecker(name)
+    gap_detector = _GapDetector(name)
     last: SeriesPoint | None = None
-    same: _DateGroup | None = None
+    date_group: _DateGroup | None = None
     finite = math.isfinite
     for point in points:
         if not finite(point.value):
             continue
         if last is not None and point.end == last.end:
-            if same is None:
-                same = _DateGroup(last)
-            same.add(point)
+            if date_group is None:
+                date_group = _DateGroup(last)
+            date_group.add(point)
             continue
         if last is not None:
-            if same is not None:
-                yield same.anomaly(name)
-                last, same = same.best_point(judge.latest, running=running), None
-            yield from judge.add_point(last)
-            yield from calendar.check_step(last, point)
+            if date_group is not None:
+                yield date_group.anomaly(name)
+                last, date_group = date_group.best_point(checker.latest, running=running), None
+            yield from checker.add_point(last)
+            yield from gap_detector.check_step(last, point)
         last = point
     if last is not None:
-        if same is not None:
-            yield same.anomaly(name)
-            last = same.best_point(judge.latest, running=running)
-        yield from judge.add_point(last)
-    yield from judge.finish()
+        if date_group is not None:
+            yield date_group.anomaly(name)
+            last = date_group.best_point(checker.latest, running=running)
+        yield from checker.add_point(last)
+    yield from checker.finish()
 
 
 class _DateGroup:
-    """The points of one date, of which only so many are kept."""
+    """The points of one date, up to `_MAX_SHOWN_ROWS`."""
 
     def __init__(self, first: SeriesPoint) -> None:
         self._points = {first.value: first}
@@ -77,7 +81,7 @@ class _DateGroup:
     def add(self, point: SeriesPoint) -> None:
         self._count += 1
         known = self._points.get(point.value)
-        # The earlier row stands for equal figures, in whichever order they came.
+        # The earliest row represents equal figures, in whichever order they are read.
         if (known is None and len(self._points) < _MAX_SHOWN_ROWS) or (
             known is not None and point.location < known.location
         ):
@@ -86,7 +90,7 @@ class _DateGroup:
         del self._locations[_MAX_SHOWN_ROWS:]
 
     def best_point(self, before: SeriesPoint | None, *, running: bool) -> SeriesPoint:
-        """The figure that continues the series best; where there is nothing to continue, the smallest."""
+        """Return the figure that continues the series best; the smallest if there is no earlier point."""
         points = self._points.values()
         if before is None:
             return min(points, key=lambda point: point.value)
@@ -99,17 +103,17 @@ class _DateGroup:
             figures[_MAX_LISTED_FIGURES - 1 :] = ["others"]
         end = next(iter(self._points.values())).end
         if len(figures) == 1:
-            told = f"{'both' if self._count == 2 else 'all'} with {figures[0]}"  # noqa: PLR2004 - "both" is two
+            figure_text = f"{'both' if self._count == 2 else 'all'} with {figures[0]}"  # noqa: PLR2004 - "both" is two
         else:
-            told = f"with {', '.join(figures[:-1])} and {figures[-1]}"
+            figure_text = f"with {', '.join(figures[:-1])} and {figures[-1]}"
         times = "twice" if self._count == 2 else f"{self._count:,} times"  # noqa: PLR2004
         return Anomaly(
-            SmellKind.duplicate_date, tuple(self._locations), f"The series {name} has {end} {times}, {told}."
+            SmellKind.duplicate_date, tuple(self._locations), f"The series {name} has {end} {times}, {figure_text}."
         )
 
 
 class _RunningMedian:
-    """The latest numbers, kept sorted, so that their median costs next to nothing."""
+    """The median of the latest numbers, which are kept sorted."""
 
     __slots__ = ("_order", "_sorted", "median")
 
@@ -117,7 +121,7 @@ class _RunningMedian:
         self._order: deque[float] = deque()
         self._sorted: list[float] = []
         self.median = math.inf
-        """Infinite until enough is known, so that nothing exceeds it."""
+        """Infinite until there are enough numbers, so that nothing exceeds it."""
 
     def add(self, number: float) -> None:
         ordered = self._sorted
@@ -131,14 +135,14 @@ class _RunningMedian:
             self.median = ordered[(known - 1) // 2] / 2 + ordered[known // 2] / 2
 
     def is_exceeded_by(self, number: float) -> bool:
-        """Whether a number is a jump: far above the median, and above what now and then happens here."""
+        """Return whether a number is a jump: far above the median and above the ninth decile."""
         if number <= self.median * _JUMP_FACTOR:
             return False
         return number > self._sorted[len(self._sorted) * 9 // 10] * _PEAK_FACTOR
 
 
 class _GapDetector:
-    """The usual step from date to date, and the steps that are longer."""
+    """Finds steps from date to date that are longer than the usual one."""
 
     __slots__ = ("_name", "_steps", "_unjudged_steps", "_usual_days")
 
@@ -149,7 +153,7 @@ class _GapDetector:
         self._unjudged_steps: list[tuple[SeriesPoint, SeriesPoint, int]] = []
 
     def check_step(self, before: SeriesPoint, after: SeriesPoint) -> Iterable[Anomaly]:
-        """Judge one step; the first few are judged when it is known what is usual."""
+        """Return the anomalies of one step; the first steps are checked when the usual step is known."""
         days = _round_to_calendar((after.end - before.end).days)
         steps = self._steps
         steps.append(days)
@@ -165,7 +169,7 @@ class _GapDetector:
         if counted < len(steps) * _MIN_REGULAR_SHARE:
             return ()
         pending, self._unjudged_steps = [*self._unjudged_steps, (before, after, days)], []
-        return [self._gap(*each) for each in pending if each[2] > self._usual_days * 1.5 > 0]
+        return [self._gap(*step) for step in pending if step[2] > self._usual_days * 1.5 > 0]
 
     def _gap(self, before: SeriesPoint, after: SeriesPoint, days: int) -> Anomaly:
         missing = max(round(days / self._usual_days) - 1, 1)
@@ -183,14 +187,14 @@ _CALENDAR_STEPS: Final = ((30, 28, 31), (91, 89, 92), (365, 365, 366))
 
 
 def _round_to_calendar(days: int) -> int:
-    """Count months, quarters and years as alike, however many days they have."""
+    """Round months, quarters and years to one length, however many days they have."""
     if days < 28:  # noqa: PLR2004 - no month is shorter
         return days
     return next((usual for usual, low, high in _CALENDAR_STEPS if low <= days <= high), days)
 
 
 class _SeriesChecker:
-    """Sees the points of a series one after another, and judges one point late: a slip needs both neighbours."""
+    """Checks the points of a series in order, one point behind: a digit error needs both neighbours."""
 
     __slots__ = ("_before", "_name", "latest")
 
@@ -207,7 +211,7 @@ class _SeriesChecker:
         if before is not None:
             repair = self._find_repair(before.value, middle.value, point.value)
             if repair is not None:
-                # The slip is passed over: what comes next is measured against the point before it.
+                # The point with the error is skipped: the next point is compared with the one before it.
                 return (_digit_anomaly(self._name, before, middle, point, repair),)
         self._before = middle
         return self._check_point(before, middle)
@@ -223,7 +227,7 @@ class _SeriesChecker:
 
 
 class _TotalsChecker(_SeriesChecker):
-    """Judges running totals by their order and their growth."""
+    """Checks the order and the growth of running totals."""
 
     __slots__ = ("_growth", "_rate")
 
@@ -245,7 +249,7 @@ class _TotalsChecker(_SeriesChecker):
             detail = f"The running total of {self._name} falls from {_format_point(before)} to {_format_point(point)}."
             return (Anomaly(SmellKind.total_falls, locations_of(before, point), detail),)
         rate = growth / max((point.end - before.end).days, 1)
-        # Growth outright as well as by the day: where a source is silent for weeks, one more in a day is no jump.
+        # Growth in total and per day: after weeks without reports, one more in a day is not a jump.
         unusual = self._rate.is_exceeded_by(rate) and self._growth.is_exceeded_by(growth)
         usual = self._rate.median
         self._growth.add(growth)
@@ -261,7 +265,7 @@ class _TotalsChecker(_SeriesChecker):
 
 
 class _CountsChecker(_SeriesChecker):
-    """Judges figures that each stand for themselves by their size."""
+    """Checks the size of independent figures."""
 
     __slots__ = ("_sizes",)
 
@@ -273,13 +277,13 @@ class _CountsChecker(_SeriesChecker):
         low, high = (before, after) if before < after else (after, before)
         if value < high * _SLIP_FACTOR and low < value * _SLIP_FACTOR:
             return None
-        # Neighbours that are themselves far apart, and numbers of one digit, say nothing about a third.
+        # Distant neighbours and numbers of one digit give no information about a third number.
         if min(value, low) < _MIN_TWO_DIGIT_NUMBER or high > low * _MAX_NEIGHBOUR_RATIO:
             return None
         return find_length_repair(value, low, high)
 
     def _check_point(self, before: SeriesPoint | None, point: SeriesPoint) -> Iterable[Anomaly]:
-        # Sizes, not values: excess deaths swing around zero, and their usual value says nothing about them.
+        # Sizes, not values: excess deaths vary around zero, so their usual value has no meaning.
         size = abs(point.value)
         unusual = self._sizes.is_exceeded_by(size)
         usual = self._sizes.median

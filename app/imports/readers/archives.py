@@ -1,4 +1,4 @@
-"""The files behind a given path: itself, those of a folder or those of a ZIP archive, unpacked within limits."""
+"""Opens an input path: a file, a folder or a ZIP archive, unpacked within limits."""
 
 import gzip
 import hashlib
@@ -41,19 +41,19 @@ UNPACKING_ERRORS: Final = (
     NotImplementedError,
     RuntimeError,
 )
-"""What Python raises for broken gzip and ZIP files. A RuntimeError is an encrypted member."""
+"""Exceptions of Python for invalid gzip and ZIP files. A RuntimeError is an encrypted member."""
 GZIP_MAGIC: Final = b"\x1f\x8b"
 ZIP_MAGIC: Final = b"PK\x03\x04"
 ZIP_MAGICS: Final = (ZIP_MAGIC, b"PK\x05\x06")
 
 
 def format_of_name(name: str) -> FileFormat | None:
-    """The format that the ending of `name` says."""
+    """Return the format of the ending of `name`."""
     return FORMAT_OF_SUFFIX.get(Path(name.lower().removesuffix(".gz")).suffix)
 
 
 class UnpackingMeter:
-    """Counts what a reading unpacks, and ends it at the limits."""
+    """Counts unpacked bytes and raises `FileRefused` at the limits."""
 
     def __init__(self, limits: ReadLimits, packed: int) -> None:
         self.limits = limits
@@ -61,7 +61,7 @@ class UnpackingMeter:
         self.unpacked = 0
 
     def add(self, count: int, name: str) -> None:
-        """Count `count` unpacked bytes."""
+        """Add `count` unpacked bytes. Raises `FileRefused` at the limits."""
         self.unpacked += count
         if self.unpacked > self.limits.unpacked:
             raise FileRefused(f"unpacks to more than {self.limits.unpacked:,} bytes", file=name)
@@ -70,16 +70,16 @@ class UnpackingMeter:
 
 
 class StoredFile(io.BufferedReader):
-    """A file as it is stored: says how far it was read, and reads no unlimited piece at once."""
+    """A file as it is stored. It reports its position and limits the size of one read."""
 
-    def __init__(self, path: Path, name: str, told: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, name: str, report_position: Callable[[int], None]) -> None:
         super().__init__(io.FileIO(path))
         self._name = name
-        self._report_position = told
+        self._report_position = report_position
         self._size = path.stat().st_size
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """As `BufferedReader.read`; raises FileRefused for more than an archive's directory may have."""
+        """Read like `BufferedReader.read`. Raises `FileRefused` for more bytes than an archive's directory may have."""
         at = self.tell()
         left = max(self._size - at, 0)
         if (left if size is None or size < 0 else min(size, left)) > MAX_DIRECTORY_BYTES:
@@ -90,15 +90,15 @@ class StoredFile(io.BufferedReader):
 
 
 class ByteReader(Protocol):
-    """What bytes are read from."""
+    """A source of bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """Up to `size` bytes."""
+        """Return up to `size` bytes."""
         ...
 
 
 class UnpackedStream:
-    """The bytes of one file, unpacked; raises FileRefused where they break off or grow too many."""
+    """The unpacked bytes of one file. Raises `FileRefused` for truncated data and at the limits."""
 
     def __init__(self, inner: ByteReader, name: str, meter: UnpackingMeter | None) -> None:
         self._inner = inner
@@ -106,11 +106,11 @@ class UnpackedStream:
         self.name = name
 
     def read(self, size: int = CHUNK_BYTES) -> bytes:
-        """Up to `size` bytes; none at the end."""
+        """Return up to `size` bytes, and none at the end."""
         try:
             data = self._inner.read(size)
-        except UNPACKING_ERRORS as fault:
-            raise FileRefused(f"cannot be unpacked or read: {fault}", file=self.name) from fault
+        except UNPACKING_ERRORS as error:
+            raise FileRefused(f"cannot be unpacked or read: {error}", file=self.name) from error
         if self._meter is not None:
             self._meter.add(len(data), self.name)
         return data
@@ -118,38 +118,38 @@ class UnpackedStream:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file to read, under the name that its rows carry."""
+    """One file to read, with the name that its rows get."""
 
     name: str
     size: int
     open_stored: Callable[[], BinaryIO]
-    """Opens the bytes as they are given, or as the archive holds them."""
+    """Opens the file, or the unpacked entry of an archive."""
     is_packed: bool
-    """Whether they come out of an archive."""
+    """Whether the file is an entry of an archive."""
 
     def read_magic(self) -> bytes:
-        """The first bytes as stored."""
+        """Return the first four stored bytes."""
         try:
             with self.open_stored() as stored:
                 return stored.read(4)
-        except UNPACKING_ERRORS as fault:
-            raise FileRefused(f"cannot be read: {fault}", file=self.name) from fault
+        except UNPACKING_ERRORS as error:
+            raise FileRefused(f"cannot be read: {error}", file=self.name) from error
 
     def open_stream(self, meter: UnpackingMeter, stack: ExitStack) -> UnpackedStream:
-        """The unpacked bytes, until `stack` is closed; `meter` counts them if they were packed."""
+        """Open the unpacked bytes until `stack` is closed; `meter` counts them if they are packed."""
         try:
             inner: IO[bytes] = stack.enter_context(self.open_stored())
             gzipped = inner.read(len(GZIP_MAGIC)) == GZIP_MAGIC
             inner.seek(0)
-        except UNPACKING_ERRORS as fault:
-            raise FileRefused(f"cannot be read: {fault}", file=self.name) from fault
+        except UNPACKING_ERRORS as error:
+            raise FileRefused(f"cannot be read: {error}", file=self.name) from error
         if gzipped:
             unpacked = stack.enter_context(gzip.GzipFile(fileobj=inner))
             return UnpackedStream(unpacked, self.name, meter)
         return UnpackedStream(inner, self.name, meter if self.is_packed else None)
 
     def open_seekable(self, meter: UnpackingMeter, stack: ExitStack) -> IO[bytes]:
-        """The bytes as a file to seek in: itself, or a temporary copy of what is packed."""
+        """Open the bytes as a seekable file: the file itself, or a temporary unpacked copy."""
         if not self.is_packed and self.read_magic()[:2] != GZIP_MAGIC:
             return stack.enter_context(self.open_stored())
         copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
@@ -162,32 +162,42 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class InputPath:
-    """A given path: its members, and what identifies its bytes."""
+    """An input path: its members, its hash and its size."""
 
     members: list[Member]
     sha256: str
     bytes: int
 
 
-def open_path(path: Path, name: str, limits: ReadLimits, told: Callable[[int], None], stack: ExitStack) -> InputPath:
-    """What there is to read behind `path`, until `stack` is closed.
+def open_path(
+    path: Path, name: str, limits: ReadLimits, report_position: Callable[[int], None], stack: ExitStack
+) -> InputPath:
+    """Open `path` until `stack` is closed.
 
-    `told` hears how many stored bytes were read. Raises FileRefused.
+    Args:
+        path: A file, a folder or a ZIP archive.
+        name: The name that is shown for it.
+        limits: The limits of unpacking.
+        report_position: Called with the number of stored bytes that were read.
+        stack: Closes what is opened.
+
+    Raises:
+        FileRefused: It cannot be read, or is not safe to read.
     """
     try:
         if path.is_dir():
-            return _open_folder(path, name, limits, told)
+            return _open_folder(path, name, limits, report_position)
         _check_regular_file(path, name)
-        whole = Member(name, path.stat().st_size, lambda: StoredFile(path, name, told), is_packed=False)
+        whole = Member(name, path.stat().st_size, lambda: StoredFile(path, name, report_position), is_packed=False)
         if path.stat().st_size and _is_archive(path, name):
-            return InputPath(_archive_members(path, name, limits, told, stack), _sha256_of(path), whole.size)
+            return InputPath(_archive_members(path, name, limits, report_position, stack), _sha256_of(path), whole.size)
         return InputPath([whole], _sha256_of(path), whole.size)
-    except OSError as fault:
-        raise FileRefused(f"cannot be read: {fault.strerror or fault}", file=name) from fault
+    except OSError as error:
+        raise FileRefused(f"cannot be read: {error.strerror or error}", file=name) from error
 
 
 def stored_size(path: Path) -> int:
-    """Bytes behind `path`, for a progress bar; 0 if it cannot be read."""
+    """Return the stored bytes of `path`, for a progress bar; 0 if it cannot be read."""
     try:
         if path.is_dir():
             return sum(inner.stat().st_size for inner in _data_files(path))
@@ -208,22 +218,22 @@ def _sha256_of(path: Path) -> str:
 
 
 def _data_files(folder: Path) -> Iterator[Path]:
-    """The files of known formats in `folder`, at any depth, in order of their names."""
+    """Yield the files of known formats in `folder`, at any depth, sorted by name."""
     paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
     yield from (paths[name] for name in _data_names(paths) if paths[name].is_file())
 
 
 def _data_names(names: Iterable[str]) -> list[str]:
-    """Those of `names` to read, sorted: none hidden, and no `.txt` beside data, as it is a note or a licence there."""
-    known = [
+    """Return the names of data files, sorted, without hidden files. Beside data a `.txt` is a note or a licence."""
+    data_names = [
         name
         for name in sorted(names)
         if format_of_name(name) and not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
     ]
-    return [name for name in known if not name.lower().endswith((".txt", ".txt.gz"))] or known
+    return [name for name in data_names if not name.lower().endswith((".txt", ".txt.gz"))] or data_names
 
 
-def _open_folder(path: Path, name: str, limits: ReadLimits, told: Callable[[int], None]) -> InputPath:
+def _open_folder(path: Path, name: str, limits: ReadLimits, report_position: Callable[[int], None]) -> InputPath:
     members: list[Member] = []
     read = 0
     for inner in _data_files(path):
@@ -231,7 +241,9 @@ def _open_folder(path: Path, name: str, limits: ReadLimits, told: Callable[[int]
             raise FileRefused(f"holds more than {limits.members:,} files", file=name)
         inner_name = f"{name}/{inner.relative_to(path).as_posix()}"
         size = inner.stat().st_size
-        members.append(Member(inner_name, size, _file_opener(inner, inner_name, told, read), is_packed=False))
+        members.append(
+            Member(inner_name, size, _file_opener(inner, inner_name, report_position, read), is_packed=False)
+        )
         read += size
     if not members:
         raise FileRefused("holds no file of a known format", file=name, hint=_known_suffixes())
@@ -239,8 +251,8 @@ def _open_folder(path: Path, name: str, limits: ReadLimits, told: Callable[[int]
     return InputPath(members, hashlib.sha256("".join(digests).encode()).hexdigest(), read)
 
 
-def _file_opener(path: Path, name: str, told: Callable[[int], None], before: int) -> Callable[[], BinaryIO]:
-    return lambda: StoredFile(path, name, lambda at: told(before + at))
+def _file_opener(path: Path, name: str, report_position: Callable[[int], None], before: int) -> Callable[[], BinaryIO]:
+    return lambda: StoredFile(path, name, lambda at: report_position(before + at))
 
 
 def _known_suffixes() -> str:
@@ -248,7 +260,7 @@ def _known_suffixes() -> str:
 
 
 def _is_archive(path: Path, name: str) -> bool:
-    """Whether `path` is a ZIP archive of files, and not a workbook, which is a ZIP archive too."""
+    """Return whether `path` is a ZIP archive of files. A workbook is a ZIP archive too, but not one of files."""
     if name.lower().endswith(".zip"):
         return True
     if format_of_name(name) is not None:
@@ -268,12 +280,12 @@ def _is_workbook(path: Path, name: str) -> bool:
 
 
 def _archive_members(
-    path: Path, name: str, limits: ReadLimits, told: Callable[[int], None], stack: ExitStack
+    path: Path, name: str, limits: ReadLimits, report_position: Callable[[int], None], stack: ExitStack
 ) -> list[Member]:
     try:
-        archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(StoredFile(path, name, told))))
-    except (*UNPACKING_ERRORS, ValueError) as fault:
-        raise FileRefused(f"is not a ZIP archive that can be read: {fault}", file=name) from fault
+        archive = stack.enter_context(zipfile.ZipFile(stack.enter_context(StoredFile(path, name, report_position))))
+    except (*UNPACKING_ERRORS, ValueError) as error:
+        raise FileRefused(f"is not a ZIP archive that can be read: {error}", file=name) from error
     entries = archive.infolist()
     if len(entries) > limits.members:
         raise FileRefused(f"holds more than {limits.members:,} files", file=name)
@@ -282,12 +294,12 @@ def _archive_members(
         _check_entry(entry, name)
         if by_name.setdefault(entry.filename, entry) is not entry:
             raise FileRefused(f"holds {quote_text(entry.filename)} twice", file=name)
-    wanted = _data_names(inner for inner, entry in by_name.items() if not entry.is_dir())
-    if not wanted:
+    member_names = _data_names(inner for inner, entry in by_name.items() if not entry.is_dir())
+    if not member_names:
         raise FileRefused("holds no file of a known format", file=name, hint=_known_suffixes())
     return [
         Member(f"{name}/{inner}", by_name[inner].compress_size, _entry_opener(archive, by_name[inner]), is_packed=True)
-        for inner in wanted
+        for inner in member_names
     ]
 
 
@@ -296,7 +308,7 @@ def _entry_opener(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[
 
 
 def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
-    """Refuse what has no place in an archive of data: ways out of it, links, secrets and archives in archives."""
+    """Refuse paths that leave the archive, links, encrypted entries and nested archives."""
     inner = entry.orig_filename
     parts = inner.replace("\\", "/").split("/")
     if "\0" in inner or "\\" in inner or inner.startswith("/") or ".." in parts or ":" in parts[0]:

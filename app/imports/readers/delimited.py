@@ -1,4 +1,4 @@
-"""Rows of CSV: the delimiter found out, every row as wide as its header."""
+"""Reads the rows of CSV text. The delimiter is detected, and every row must be as wide as the header."""
 
 import contextlib
 import csv
@@ -14,11 +14,11 @@ DELIMITERS: Final = ",;\t|"
 SAMPLE_CHARACTERS: Final = 1 << 16
 SAMPLE_ROWS: Final = 200
 NO_DELIMITER: Final = "\x1f"
-"""Parts the cells of a file with one column: a character that no text has."""
+"""The delimiter of a file with one column: a character that no text has."""
 
 
 def header_names(cells: Sequence[str], limits: ReadLimits, *, file: str, line: int, unit: str = "line") -> list[str]:
-    """The column names in `cells`, without empty columns at the end. Raises FileRefused for unnamed and double ones."""
+    """Return the column names, without empty ones at the end. Raises `FileRefused` for missing and duplicate names."""
     names = [cell.strip() for cell in cells]
     while names and not names[-1]:
         names.pop()
@@ -40,20 +40,20 @@ def header_names(cells: Sequence[str], limits: ReadLimits, *, file: str, line: i
 
 
 def is_repeated_header(cells: Sequence[Any], names: Sequence[str]) -> bool:
-    """Whether a row is column names: all of them in any order, or most of its cells."""
-    known = frozenset(names)
+    """Return whether a row repeats the header: all column names in any order, or mostly column names."""
+    name_set = frozenset(names)
     words = [cell.strip() for cell in cells if isinstance(cell, str)]
-    named = sum(word in known for word in words)
-    return set(words) == known or (named > 1 and named * 2 > len(cells))
+    named = sum(word in name_set for word in words)
+    return set(words) == name_set or (named > 1 and named * 2 > len(cells))
 
 
 def detect_delimiter(head: str, quote: str, *, whole: bool) -> str | None:
-    """What parts the cells of `head`: the mark that cuts its lines most evenly; None for one column.
+    """Return the delimiter that divides the lines of `head` most evenly; None for one column.
 
-    A `head` that is not the `whole` text may break off in the middle of its last line.
+    Unless `head` is the `whole` text, its last line may be incomplete.
     """
     best: tuple[float, int] = (0.0, 1)
-    found = below_title = None
+    best_mark = title_mark = None
     for mark in DELIMITERS:
         widths = _row_widths(head, mark, quote, whole=whole)
         if not widths:
@@ -61,15 +61,15 @@ def detect_delimiter(head: str, quote: str, *, whole: bool) -> str | None:
         if widths[0] > 1:
             even = sum(width == widths[0] for width in widths) / len(widths)
             if (even, widths[0]) > best:
-                best, found = (even, widths[0]), mark
+                best, best_mark = (even, widths[0]), mark
         elif len(widths) > 2 and len(set(widths[1:])) == 1 and widths[1] > 1:  # noqa: PLR2004 - two rows agree
-            below_title = below_title or mark
-    # a first line of one cell above an even table is a title: read with that mark, the table's rows are refused
-    return found or below_title
+            title_mark = title_mark or mark
+    # A first line of one cell above an even table is a title. With that delimiter its rows are refused.
+    return best_mark or title_mark
 
 
 def _row_widths(head: str, mark: str, quote: str, *, whole: bool) -> list[int]:
-    """How many cells each row of `head` has, if `mark` parts them; spreadsheets' empty cells at its end not counted."""
+    """Return the number of cells of each row if `mark` divides them; spreadsheets append empty cells to the header."""
     lines = split_lines(head[:SAMPLE_CHARACTERS])
     if len(lines) > 1 and (len(head) > SAMPLE_CHARACTERS or not whole):
         lines.pop()
@@ -96,7 +96,7 @@ class DelimitedTable:
         self._text = text
         self._limits = limits
         self._lines_above_header = header_row - 1
-        # Python knows one limit for the whole process: it is raised, and a lower one is checked here
+        # The csv module has one limit per process: it is raised, and a lower one is checked here.
         self._checks_cell_length = csv.field_size_limit(max(csv.field_size_limit(), limits.cell)) > limits.cell
         head = text.head()
         if delimiter is None:
@@ -116,36 +116,36 @@ class DelimitedTable:
         text.last_row_line = self._lines_above_header
 
     def __iter__(self) -> Iterator[FileRow]:
-        """Each row under the header. Raises FileRefused."""
+        """Yield each row below the header. Raises `FileRefused`."""
         try:
             yield from self._rows()
-        except csv.Error as fault:
-            raise self._refusal(str(fault)) from fault
+        except csv.Error as error:
+            raise self._refusal(str(error)) from error
 
     def _rows(self) -> Iterator[FileRow]:
-        text, reader, above, file = self._text, self._reader, self._lines_above_header, self._text.name
+        text, reader, lines_above, file = self._text, self._reader, self._lines_above_header, self._text.name
         names: list[str] = []
         for cells in reader:
             if any(cells):
                 names = header_names(cells, self._limits, file=file, line=text.last_row_line + 1)
-                text.last_row_line = above + reader.line_num
+                text.last_row_line = lines_above + reader.line_num
                 break
-            text.last_row_line = above + reader.line_num
+            text.last_row_line = lines_above + reader.line_num
         if not names:
             raise FileRefused("is empty", file=file)
         width = len(names)
-        known = frozenset(names)
-        measured = self._checks_cell_length
+        name_set = frozenset(names)
+        checks_cell_length = self._checks_cell_length
         for cells in reader:
             line = text.last_row_line + 1
-            text.last_row_line = above + reader.line_num
-            # two cells tell nearly every row from an empty one and from a header
-            if len(cells) != width or not cells[0] or cells[0].strip() in known:
+            text.last_row_line = lines_above + reader.line_num
+            # The width and the first cell are enough to exclude empty rows and repeated headers nearly always.
+            if len(cells) != width or not cells[0] or cells[0].strip() in name_set:
                 if not any(cells) or (width > 1 and len(cells) == 1 and not cells[0].strip()):
                     continue
                 if cells[0] or len(cells) != width:
                     self._check_width(cells, names, line)
-            if measured and max(map(len, cells)) > self._limits.cell:
+            if checks_cell_length and max(map(len, cells)) > self._limits.cell:
                 raise self._refusal("field limit", line)
             yield FileRow(file, line, dict(zip(names, cells, strict=False)))
 
@@ -162,16 +162,16 @@ class DelimitedTable:
                 f"expected {len(names)} cells, found {len(cells)}", file=self._text.name, line=line, hint=hint
             )
 
-    def _refusal(self, fault: str, line: int | None = None) -> FileRefused:
+    def _refusal(self, error: str, line: int | None = None) -> FileRefused:
         line = line or self._text.last_row_line + 1
-        if "unexpected end" in fault:
+        if "unexpected end" in error:
             detail, hint = "a quote opens in the row that begins here and is never closed", "close or double it"
-        elif "field limit" in fault:
+        elif "field limit" in error:
             detail = f"a cell has more than {self._limits.cell:,} characters"
             hint = "is a quote opened and never closed?"
-        elif "expected after" in fault:
+        elif "expected after" in error:
             detail = "text follows a closing quote in the row that begins here"
             hint = "double the quotes inside a quoted text; is an earlier one never closed?"
         else:
-            detail, hint = f"is not CSV: {fault}", "set `quote` and `delimiter`"
+            detail, hint = f"is not CSV: {error}", "set `quote` and `delimiter`"
         return FileRefused(detail, file=self._text.name, line=line, hint=hint)

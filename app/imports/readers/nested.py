@@ -1,4 +1,4 @@
-"""Rows of nested documents: JSON, lines of JSON and YAML, read event by event and never whole."""
+"""Reads rows of nested documents (JSON, NDJSON, YAML) event by event, without loading the whole document."""
 
 import difflib
 import math
@@ -15,7 +15,7 @@ from app.imports.readers.options import FileRefused, FileRow, ReadLimits, quote_
 from app.imports.readers.text import DecodedText
 
 Event = tuple[str, Any]
-"""What a parser found: start_map, map_key, end_map, start_array, end_array or the kind of a value; and the value."""
+"""A kind (start_map, map_key, end_map, start_array, end_array or the kind of a value) and a value."""
 
 START_EVENTS: Final = frozenset({"start_map", "start_array"})
 END_EVENTS: Final = frozenset({"end_map", "end_array"})
@@ -25,18 +25,18 @@ JSON_ERRORS: Final = (ijson.JSONError, ValueError)
 
 
 class EventSource(Protocol):
-    """A parser's findings, one after the other."""
+    """The events of a parser, in order."""
 
     name: str
     line: int | None
-    """The line of the last event, where the parser knows it."""
+    """The line of the last event, if the parser knows it."""
 
     def __iter__(self) -> Iterator[Event]:
-        """Each event. Raises FileRefused."""
+        """Yield each event. Raises `FileRefused`."""
         ...
 
     def begin_element(self) -> None:
-        """Say that what was read is done with: refused is only what grows too long from here."""
+        """Begin a new element: the limit of an element's size counts from here."""
 
 
 class JsonEvents:
@@ -44,21 +44,21 @@ class JsonEvents:
 
     line: int | None = None
 
-    def __init__(self, text: DecodedText, again: Callable[[ExitStack], DecodedText], limits: ReadLimits) -> None:
-        """`again` opens the text once more, to find the place of a fault."""
+    def __init__(self, text: DecodedText, reopen: Callable[[ExitStack], DecodedText], limits: ReadLimits) -> None:
+        """`reopen` opens the text again, to find the position of an error."""
         self.name = text.name
         self._pieces = _encode_pieces(text)
-        self._reopen = again
+        self._reopen = reopen
         self._limits = limits
         self._bytes_read = 0
         self._element_start = 0
 
     def begin_element(self) -> None:
-        """As `Events.begin`."""
+        """See `EventSource.begin_element`."""
         self._element_start = self._bytes_read
 
     def read(self, size: int) -> bytes:
-        """The next bytes, for ijson. Raises FileRefused where an element grows too long."""
+        """Return the next bytes, for ijson. Raises `FileRefused` for an element that is too long."""
         if size == 0:
             return b""
         if self._bytes_read - self._element_start > self._limits.row + PIECE_SIZE:
@@ -72,38 +72,38 @@ class JsonEvents:
         return data
 
     def __iter__(self) -> Iterator[Event]:
-        """Each event. Raises FileRefused."""
+        """Yield each event. Raises `FileRefused`."""
         try:
-            # as floats: ijson 3.6 makes the process crash over a Decimal or an integer that Python refuses to make
+            # As floats: ijson 3.6 crashes the process for a Decimal or an integer that Python refuses to create.
             yield from ijson.basic_parse(self, buf_size=PIECE_SIZE, use_float=True)
-        except JSON_ERRORS as fault:
-            raise self._refusal(fault) from fault
+        except JSON_ERRORS as error:
+            raise self._refusal(error) from error
 
-    def _refusal(self, fault: BaseException) -> FileRefused:
+    def _refusal(self, error: BaseException) -> FileRefused:
         line, column = self._error_position()
-        said = str(fault).strip("b'\"").split("\n")[0].split("\\n")[0]
-        hint = "if each line is a document, set `format` to ndjson" if "trailing garbage" in said else None
-        if "overflow" in said:
-            said, hint = "a number is too large", "integers have up to 64 bits; put longer ones in quotes"
-        if isinstance(fault, UnicodeDecodeError):
-            said = "half of a surrogate pair"
-        return FileRefused(f"is not JSON: {said} (column {column})", file=self.name, line=line, hint=hint)
+        message = str(error).strip("b'\"").split("\n")[0].split("\\n")[0]
+        hint = "if each line is a document, set `format` to ndjson" if "trailing garbage" in message else None
+        if "overflow" in message:
+            message, hint = "a number is too large", "integers have up to 64 bits; put longer ones in quotes"
+        if isinstance(error, UnicodeDecodeError):
+            message = "half of a surrogate pair"
+        return FileRefused(f"is not JSON: {message} (column {column})", file=self.name, line=line, hint=hint)
 
     def _error_position(self) -> tuple[int, int]:
-        """The line and column of the first fault: read again, and where it was, byte by byte."""
+        """Return the line and column of the first error: parse again, and byte by byte near the error."""
         before = max(self._bytes_read - 2 * PIECE_SIZE, 0)
         line, column, read = 1, 1, 0
         with ExitStack() as stack:
-            found = ijson.sendable_list()
-            parser = ijson.basic_parse_coro(found, use_float=True)
+            events = ijson.sendable_list()
+            parser = ijson.basic_parse_coro(events, use_float=True)
             try:
                 for data in _encode_pieces(self._reopen(stack)):
                     for piece in [data] if read + len(data) <= before else map(bytes, zip(data, strict=True)):
                         parser.send(piece)
-                        found.clear()
-                        ends = piece.count(b"\n")
-                        line += ends
-                        column = len(piece) - piece.rfind(b"\n") if ends else column + len(piece)
+                        events.clear()
+                        line_ends = piece.count(b"\n")
+                        line += line_ends
+                        column = len(piece) - piece.rfind(b"\n") if line_ends else column + len(piece)
                     read += len(data)
                 parser.close()
             except JSON_ERRORS:
@@ -112,14 +112,14 @@ class JsonEvents:
 
 
 def _encode_pieces(text: DecodedText) -> Iterator[bytes]:
-    """The text in UTF-8, in pieces of at most `PIECE` characters."""
+    """Yield the text in UTF-8, in pieces of at most `PIECE_SIZE` characters."""
     for piece in text.pieces():
         for at in range(0, len(piece), PIECE_SIZE):
             yield piece[at : at + PIECE_SIZE].encode()
 
 
 class NestedDocument:
-    """The rows of a document."""
+    """The rows of one document."""
 
     def __init__(self, events: EventSource, path: str | None, keyed: str | None, limits: ReadLimits) -> None:
         self._source = events
@@ -130,34 +130,34 @@ class NestedDocument:
         self._row_number = 0
 
     def __iter__(self) -> Iterator[FileRow]:
-        """Each row. Raises FileRefused."""
+        """Yield each row. Raises `FileRefused`."""
         for kind, value in self._events:
             if kind == "nothing":  # an empty document
                 continue
             yield from self._rows_at(self._path, kind, value)
 
     def _rows_at(self, path: list[str], kind: str, value: Any) -> Iterator[FileRow]:  # noqa: ANN401 - any event's
-        """The rows at `path`, of the value that begins with this event."""
+        """Yield the rows at `path` of the value that begins with this event."""
         if not path:
             yield from self._rows(kind, value)
             return
         step, *further = path
         if kind != "start_map":
             raise self._refusal(f"the path {quote_text('.'.join(self._path))} leads into something that is no object")
-        seen: list[str] = []
-        found = False
+        other_keys: list[str] = []
+        is_present = False
         for key in self._keys():
             inner = next(self._events)
             if key == step:
-                if found:
+                if is_present:
                     raise self._refusal(f"{quote_text(step)} of the path to the rows is there twice")
-                found = True
+                is_present = True
                 yield from self._rows_at(further, *inner)
             else:
-                seen = [*seen, key][:50]
+                other_keys = [*other_keys, key][:50]
                 self._skip(inner[0])
-        if not found:
-            near = difflib.get_close_matches(step, seen, n=1, cutoff=0.5)
+        if not is_present:
+            near = difflib.get_close_matches(step, other_keys, n=1, cutoff=0.5)
             hint = f"did you mean `{near[0]}`?" if near else "set `rows` to a path that the document has"
             raise self._refusal(f"there is nothing at {quote_text('.'.join(self._path))}", hint=hint)
 
@@ -186,7 +186,7 @@ class NestedDocument:
             raise self._refusal("holds a single value, no rows")
 
     def _next_row_number(self) -> int:
-        """The place of the next row."""
+        """Return the line of the next row, or its number."""
         self._source.begin_element()
         self._row_number += 1
         return self._source.line or self._row_number
@@ -203,7 +203,7 @@ class NestedDocument:
         return row
 
     def _keys(self) -> Iterator[str]:
-        """The keys of an object that was begun; what follows each is for the caller to take."""
+        """Yield the keys of an open object; the caller consumes the value after each key."""
         for kind, value in self._events:
             if kind == "end_map":
                 return
@@ -220,33 +220,33 @@ class NestedDocument:
                 raise self._depth_refusal()
 
     def _build_value(self, kind: str, value: Any) -> Any:  # noqa: ANN401 - any value
-        """The value that begins with this event."""
+        """Build the value that begins with this event."""
         if kind not in START_EVENTS:
             return self._check_scalar(kind, value)
-        deepest = self._limits.depth
+        max_depth = self._limits.depth
         outer: list[tuple[Any, str]] = []
-        inside: Any = {} if kind == "start_map" else []
+        container: Any = {} if kind == "start_map" else []
         key = ""
-        for inner, found in self._events:
+        for inner, inner_value in self._events:
             if inner == "map_key":
-                key = self._check_scalar("string", found)
+                key = self._check_scalar("string", inner_value)
                 continue
             if inner in END_EVENTS:
                 if not outer:
-                    return inside
-                inside, key = outer.pop()
+                    return container
+                container, key = outer.pop()
                 continue
             item: Any = (
-                {} if inner == "start_map" else [] if inner == "start_array" else self._check_scalar(inner, found)
+                {} if inner == "start_map" else [] if inner == "start_array" else self._check_scalar(inner, inner_value)
             )
-            if isinstance(inside, dict):
-                inside[key] = item
+            if isinstance(container, dict):
+                container[key] = item
             else:
-                inside.append(item)
+                container.append(item)
             if inner in START_EVENTS:
-                outer.append((inside, key))
-                inside = item
-                if len(outer) >= deepest:
+                outer.append((container, key))
+                container = item
+                if len(outer) >= max_depth:
                     raise self._depth_refusal()
         raise self._refusal("breaks off")
 
@@ -264,43 +264,43 @@ class NestedDocument:
         return self._refusal(f"more than {self._limits.depth} lists and objects are inside each other")
 
     def _refusal(self, detail: str, *, line: int | None = None, hint: str | None = None) -> FileRefused:
-        """Why, at `line`, else at the row that was begun last."""
+        """Return the exception with its position: `line`, or the current row."""
         where = line or self._source.line or self._row_number or None
         unit = "element" if self._source.line is None else "line"
         return FileRefused(detail, file=self._source.name, line=where, hint=hint, unit=unit)
 
 
 def ndjson_rows(text: DecodedText, limits: ReadLimits) -> Iterator[FileRow]:
-    """The object on each line of `text`. Raises FileRefused."""
+    """Yield the object on each line of `text`. Raises `FileRefused`."""
     name = text.name
-    for line, written in enumerate(text.lines(), 1):
+    for line, text_line in enumerate(text.lines(), 1):
         text.last_row_line = line
-        if not written.strip():
+        if not text_line.strip():
             continue
-        if len(written) > limits.row:
+        if len(text_line) > limits.row:
             raise FileRefused(f"has more than {limits.row:,} characters", file=name, line=line)
-        data = _parse_line(written, name, line)
+        data = _parse_line(text_line, name, line)
         if not isinstance(data, dict):
             raise FileRefused("is not an object", file=name, line=line)
-        fault = find_value_fault(data, limits)
-        if fault:
-            raise FileRefused(fault, file=name, line=line)
+        error = find_value_fault(data, limits)
+        if error:
+            raise FileRefused(error, file=name, line=line)
         yield FileRow(name, line, data)
 
 
-def _parse_line(written: str, name: str, line: int) -> Any:  # noqa: ANN401 - any value
+def _parse_line(text_line: str, name: str, line: int) -> Any:  # noqa: ANN401 - any value
     try:
-        data = orjson.loads(written)
-        # orjson would make long integers floats; it has checked the line, so that the slower reader meets no surprise
-        return loads(written) if LONG_NUMBER_PATTERN.search(written) else data
-    except JSONDecodeError as fault:  # orjson's error is one, too
-        raise FileRefused(f"is not JSON: {fault.msg} (column {fault.colno})", file=name, line=line) from fault
-    except ValueError as fault:
-        raise FileRefused("a number is too long", file=name, line=line) from fault
+        data = orjson.loads(text_line)
+        # orjson reads long integers as floats; the standard library reads them exactly. orjson has checked the line.
+        return loads(text_line) if LONG_NUMBER_PATTERN.search(text_line) else data
+    except JSONDecodeError as error:  # orjson's error is a subclass
+        raise FileRefused(f"is not JSON: {error.msg} (column {error.colno})", file=name, line=line) from error
+    except ValueError as error:
+        raise FileRefused("a number is too long", file=name, line=line) from error
 
 
 def find_value_fault(value: Any, limits: ReadLimits, depth: int = 1) -> str | None:  # noqa: ANN401 - any value
-    """What a parsed value may not hold, if it does: NULs, texts too long, too deep a nesting."""
+    """Return what is not allowed in a parsed value (NULs, long texts, deep nesting), or None."""
     if depth > limits.depth:
         return f"more than {limits.depth} lists and objects are inside each other"
     for inner in (*value, *value.values()) if isinstance(value, dict) else value:
@@ -310,7 +310,7 @@ def find_value_fault(value: Any, limits: ReadLimits, depth: int = 1) -> str | No
             if len(inner) > limits.cell:
                 return f"a text has more than {limits.cell:,} characters"
         elif isinstance(inner, (dict, list)):
-            fault = find_value_fault(inner, limits, depth + 1)
-            if fault:
-                return fault
+            error = find_value_fault(inner, limits, depth + 1)
+            if error:
+                return error
     return None

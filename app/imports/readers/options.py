@@ -1,4 +1,4 @@
-"""What is said of an imported file: how to read it, how much of it, what a row is and why it was refused."""
+"""Options and limits of reading files, rows and reports of files, and the exceptions of refused files and mappings."""
 
 import codecs
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from pydantic_core import PydanticCustomError
 from app.http.schema_types import Input
 
 UNSUPPORTED_CODECS = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"})
-"""Python's names of codecs that take text but are no encodings of files, or slow ones."""
+"""Python's names of codecs that are not encodings of files, or that are slow."""
 
 
 class FileFormat(StrEnum):
-    """The formats that rows are read from."""
+    """The formats of input files."""
 
     csv = "csv"
     tsv = "tsv"
@@ -26,54 +26,54 @@ class FileFormat(StrEnum):
 
 
 class FileOptions(Input):
-    """How a file is read: the `[file]` table of a mapping. What is left out is found out."""
+    """How a file is read: the `[file]` table of a mapping. Omitted options are detected."""
 
     model_config = ConfigDict(str_strip_whitespace=False)  # a tab is a delimiter
 
     format: FileFormat | None = Field(
         None,
-        description="The file's format. Left out, it is taken from the name's ending, else from the first bytes.",
+        description="The file's format. If omitted, it is taken from the name's ending, else from the first bytes.",
         examples=["csv"],
     )
     encoding: str | None = Field(
         None,
         max_length=40,
-        description="The encoding of a text file. Left out, it is detected: a byte order mark, UTF-8, else a guess.",
+        description="The encoding of a text file. If omitted, it is detected: a byte order mark, UTF-8, else a guess.",
         examples=["windows-1251"],
     )
     delimiter: str | None = Field(
         None,
         min_length=1,
         max_length=1,
-        description="What parts the cells of a CSV file. Left out, it is found among comma, semicolon, tab and bar.",
+        description="The delimiter of a CSV file. If omitted, it is detected among comma, semicolon, tab and bar.",
         examples=[";"],
     )
     quote: str = Field(
-        '"', max_length=1, description="What encloses a CSV cell; empty if nothing does.", examples=['"', "'"]
+        '"', max_length=1, description="The quote character of CSV cells; empty if there is none.", examples=['"', "'"]
     )
     header_row: int = Field(
         1,
         ge=1,
         le=10_000,
-        description="The line, or row of a sheet, that holds the column names, from 1; what is above is skipped.",
+        description="The line, or row of a sheet, with the column names, from 1; lines above it are skipped.",
         examples=[3],
     )
     sheet: str | None = Field(
-        None, max_length=100, description="The sheet of an XLSX file. Left out: the first.", examples=["Losses"]
+        None, max_length=100, description="The sheet of an XLSX file. If omitted, the first.", examples=["Losses"]
     )
     rows: str | None = Field(
         None,
         min_length=1,
         max_length=500,
-        description="JSON and YAML: the path to the array, or object, that holds the rows. Left out: the document.",
+        description="JSON and YAML: the path to the array or object with the rows. If omitted, the document itself.",
         examples=["data.items"],
     )
     keyed: str | None = Field(
         None,
         min_length=1,
         max_length=300,
-        description="JSON and YAML, where rows are the values of an object: the column that takes each one's key. "
-        "A value that is no object becomes the column `value`.",
+        description="JSON and YAML, if rows are the values of an object: the column that gets the key of each. "
+        "A value that is not an object becomes the column `value`.",
         examples=["date"],
     )
 
@@ -106,39 +106,39 @@ class FileOptions(Input):
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """How much of a file is read before it is refused."""
+    """Limits above which a file is refused."""
 
     cell: int = 1_000_000
     """Characters of one cell or text."""
     row: int = 2_000_000
     """Bytes of one row, element or line."""
     unpacked: int = 20_000_000_000
-    """Bytes that all packed files of one reading may hold."""
+    """Unpacked bytes of all packed files of one import."""
     ratio: int = 1000
-    """Bytes unpacked for one packed byte, once more than `ratio_from` are."""
+    """Unpacked bytes per packed byte, checked above `ratio_from` unpacked bytes."""
     ratio_from: int = 100_000_000
     members: int = 100_000
     """Files of a folder or archive."""
     yaml_bytes: int = 20_000_000
     columns: int = 2_000
     depth: int = 100
-    """Lists and objects inside each other."""
+    """Nesting of lists and objects."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """One row of a file: an object, or a line's cells by column name."""
+    """One row of a file: an object, or the cells of a line by column name."""
 
     file: str
-    """The given name; in a folder or archive followed by the path in it."""
+    """The name of the input; for a folder or archive followed by the path inside."""
     line: int
-    """In text files the line where the row begins; else the number of the element or the sheet's row; from 1."""
+    """The line where the row begins, or the number of the element or of the sheet's row, from 1."""
     data: dict[str, Any]
 
 
 @dataclass(slots=True)
 class FileReport:
-    """What was found out of one given file, folder or archive while it was read."""
+    """What reading one file, folder or archive detected."""
 
     name: str
     format: FileFormat
@@ -150,7 +150,7 @@ class FileReport:
 
 
 class FileRefused(Exception):
-    """A file that is not read, or no further: why, and where."""
+    """A file cannot be read or is not safe to read."""
 
     def __init__(
         self, detail: str, *, file: str, line: int | None = None, hint: str | None = None, unit: str = "line"
@@ -163,16 +163,16 @@ class FileRefused(Exception):
         self.unit = unit
 
     def __str__(self) -> str:
-        """One readable line: the file, the place, what is wrong."""
+        """Return one line with the file, the position and the reason."""
         place = self.file if self.line is None else f"{self.file}, {self.unit} {self.line}"
         return "".join(c if c.isprintable() else " " for c in f"{place}: {self.detail}")
 
 
 class MappingRefused(Exception):
-    """A mapping that cannot be used: what is wrong, and where in it."""
+    """A mapping is invalid."""
 
 
 def quote_text(text: object) -> str:
-    """`text` as a refusal quotes it: in one short line."""
+    """Quote `text` for a message, in one short line."""
     line = "".join(c if c.isprintable() else " " for c in str(text)[:200])
-    return f"“{line[:60]}…”" if len(line) > 60 else f"“{line}”"  # noqa: PLR2004 - as long as a name is
+    return f"“{line[:60]}…”" if len(line) > 60 else f"“{line}”"  # noqa: PLR2004 - the length of a name

@@ -1,4 +1,4 @@
-"""From files to rows: CSV, JSON, YAML and XLSX, alone, packed or in folders, streamed and refused where unsafe."""
+"""Reads the rows of CSV, JSON, YAML and XLSX files, also packed or in folders, as a stream. Refuses unsafe files."""
 
 import contextlib
 import re
@@ -26,11 +26,11 @@ from app.imports.readers.xlsx import WorkbookSheet
 from app.imports.readers.yaml_events import YamlEvents
 
 YAML_LINE_PATTERN: Final = re.compile(r"(---|%YAML|- |[^\s,;|\t\"'][^,;|\t\"']{0,100}:(\s|$))")
-"""How a YAML document begins, unlike a line of CSV."""
+"""The first line of a YAML document, as opposed to CSV."""
 
 
 class FileReader:
-    """Reads files, folders and archives into rows, once and from first to last."""
+    """Reads the rows of files, folders and archives, once and in order."""
 
     def __init__(
         self,
@@ -40,63 +40,63 @@ class FileReader:
         names: Sequence[str] | None = None,
         limits: ReadLimits = ReadLimits(),  # noqa: B008 - it is frozen
     ) -> None:
-        """`names` are shown instead of those of `paths`, and say the formats: those of uploads, one for each."""
+        """With `names`, one for each path, these are shown and determine the formats: uploads have temporary paths."""
         self._paths = list(zip(paths, names or [path.name or path.resolve().name for path in paths], strict=True))
         self._options = options
         self._limits = limits
         self.files: list[FileReport] = []
-        """One for each given path that was begun, whole once its rows are read."""
+        """One report for each path that was opened; complete once its rows are read."""
         self.bytes_total = sum(stored_size(path) for path in paths)
-        """Bytes of all given paths as they are stored."""
+        """Stored bytes of all paths."""
         self.bytes_done = 0
-        """How many of them were read, about."""
+        """Stored bytes that were read, approximately."""
         self._meter: UnpackingMeter | None = None
 
     def __iter__(self) -> Iterator[FileRow]:
-        """Each row of each file. Raises FileRefused, and nothing else, for what cannot be read."""
+        """Yield each row of each file. Raises only `FileRefused` for what cannot be read."""
         before = 0
         meter = self._meter = UnpackingMeter(self._limits, self.bytes_total)
         for path, name in self._paths:
             with ExitStack() as stack:
-                found = open_path(path, name, self._limits, self._position_callback(before), stack)
+                source = open_path(path, name, self._limits, self._position_callback(before), stack)
                 try:
-                    yield from self._read_path(found, name, meter)
-                except OSError as fault:
-                    raise FileRefused(f"cannot be read: {fault.strerror or fault}", file=name) from fault
-                except RecursionError as fault:
-                    raise FileRefused("is nested too deeply", file=name) from fault
-            before += found.bytes
+                    yield from self._read_path(source, name, meter)
+                except OSError as error:
+                    raise FileRefused(f"cannot be read: {error.strerror or error}", file=name) from error
+                except RecursionError as error:
+                    raise FileRefused("is nested too deeply", file=name) from error
+            before += source.bytes
             self.bytes_done = before
 
     @property
     def bytes_unpacked(self) -> int:
-        """How many bytes were read of what the packed files hold."""
+        """Return the number of unpacked bytes."""
         return self._meter.unpacked if self._meter else 0
 
     def _position_callback(self, before: int) -> Callable[[int], None]:
-        def tell(at: int) -> None:
+        def report_position(at: int) -> None:
             self.bytes_done = min(before + at, self.bytes_total)
 
-        return tell
+        return report_position
 
-    def _read_path(self, found: InputPath, name: str, meter: UnpackingMeter) -> Iterator[FileRow]:
+    def _read_path(self, source: InputPath, name: str, meter: UnpackingMeter) -> Iterator[FileRow]:
         report: FileReport | None = None
-        for member in found.members:
-            opened = _MemberReader(member, self._options, self._limits, meter)
+        for member in source.members:
+            member_reader = _MemberReader(member, self._options, self._limits, meter)
             if report is None:
-                report = FileReport(name, opened.format, None, None, found.sha256, found.bytes, 0)
+                report = FileReport(name, member_reader.format, None, None, source.sha256, source.bytes, 0)
                 self.files.append(report)
             with ExitStack() as stack:
-                rows = opened.rows(stack)
+                rows = member_reader.rows(stack)
                 if report.encoding is None:
-                    report.encoding, report.delimiter = opened.encoding, opened.delimiter
+                    report.encoding, report.delimiter = member_reader.encoding, member_reader.delimiter
                 for row in rows:
                     report.rows += 1
                     yield row
 
 
 class _MemberReader:
-    """One file, with what was found out of it."""
+    """Reads one file: its format, encoding and delimiter, and its rows."""
 
     def __init__(self, member: Member, options: FileOptions, limits: ReadLimits, meter: UnpackingMeter) -> None:
         self._member = member
@@ -108,7 +108,7 @@ class _MemberReader:
         self.format = options.format or format_of_name(member.name) or self._detect_format()
 
     def rows(self, stack: ExitStack) -> Iterable[FileRow]:
-        """The file's rows, while `stack` is open."""
+        """Return the rows of the file; they can be read while `stack` is open."""
         options, limits = self._options, self._limits
         if self.format is FileFormat.xlsx:
             source = self._member.open_seekable(self._meter, stack)
@@ -131,7 +131,7 @@ class _MemberReader:
                 return table
 
     def _reopen_text(self, encoding: str, stack: ExitStack) -> DecodedText:
-        """The text once more: what is only looked at is not counted with what the reading unpacks."""
+        """Open the text again, with a meter of its own: detection does not count towards the unpacked bytes."""
         return DecodedText(self._member.open_stream(self._separate_meter(), stack), encoding, self._limits)
 
     def _separate_meter(self) -> UnpackingMeter:
@@ -144,7 +144,7 @@ class _MemberReader:
             return detect_encoding(self._member.open_stream(self._separate_meter(), stack))
 
     def _detect_format(self) -> FileFormat:
-        """The format by the file's beginning."""
+        """Detect the format from the beginning of the file."""
         if self._member.read_magic() == ZIP_MAGIC:
             return FileFormat.xlsx
         with ExitStack() as stack:

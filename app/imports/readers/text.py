@@ -1,4 +1,4 @@
-"""The text of a file: its encoding found out, and read as lines of bounded length."""
+"""Decodes the text of a file: detects its encoding and reads lines of limited length."""
 
 import codecs
 import io
@@ -20,16 +20,16 @@ BYTE_ORDER_MARKS: Final = (
 )
 """Byte order marks; UTF-32 first, as its mark begins with that of UTF-16."""
 GUESSED_ENCODINGS: Final = ["cp1251", "cp1252", "koi8_r", "cp866"]
-"""Encodings that are guessed; with more of them (1250, 1254, …), told apart by few letters, every guess were worse."""
+"""Encodings that are guessed. More of them (1250, 1254, …) differ by few letters and would make every guess worse."""
 SAMPLE_BYTES: Final = 1 << 16
 MAX_BAD_BYTES_RATIO: Final = 4
-"""A file is broken UTF-8, not another encoding, from one good sequence for so many bad bytes."""
+"""Invalid bytes per valid multi-byte sequence up to which a file counts as UTF-8 with errors."""
 
 
 def detect_encoding(stream: UnpackedStream) -> str:
-    """The encoding of `stream`, as Python names it: by mark, else UTF-8, else a guess from lines with more than ASCII.
+    """Return Python's name of the encoding: by byte order mark, else UTF-8, else a guess from the non-ASCII lines.
 
-    Reads up to the first bytes that are not ASCII, and a sample from there. Raises FileRefused if nothing fits.
+    Reads up to the first bytes that are not ASCII, and a sample from there. Raises `FileRefused` if no encoding fits.
     """
     data = stream.read()
     for mark, name in BYTE_ORDER_MARKS:
@@ -46,58 +46,58 @@ def detect_encoding(stream: UnpackedStream) -> str:
     good = sum(letter > "\x7f" for letter in text) - bad
     if good * MAX_BAD_BYTES_RATIO >= bad:
         return "utf-8"
-    telling = b"\n".join(line for line in data.splitlines() if not line.isascii())[:SAMPLE_BYTES]
-    best = from_bytes(telling, cp_isolation=GUESSED_ENCODINGS).best()
+    sample = b"\n".join(line for line in data.splitlines() if not line.isascii())[:SAMPLE_BYTES]
+    best = from_bytes(sample, cp_isolation=GUESSED_ENCODINGS).best()
     if best is None:
         raise FileRefused("its encoding is not known", file=stream.name, hint="set `encoding`, e.g. windows-1250")
     return str(best.encoding)
 
 
 def display_encoding(encoding: str) -> str:
-    """`encoding` as a report names it."""
+    """Return the name of `encoding` for reports."""
     return {"utf-8-sig": "utf-8", "cp1251": "windows-1251", "cp1252": "windows-1252"}.get(encoding, encoding)
 
 
 class DecodedText:
-    """A file's text, decoded strictly and piece by piece."""
+    """The text of a file, decoded strictly and incrementally."""
 
     def __init__(self, stream: UnpackedStream, encoding: str, limits: ReadLimits) -> None:
         self.name = stream.name
         self.last_row_line = 0
-        """The line that the reader's last whole row ended on; the reader sets it."""
+        """The line on which the last complete row ended; the reader sets it."""
         self._stream = stream
         self._limits = limits
-        # a mark is dropped also where UTF-8 was asked for by name
+        # The byte order mark is removed also if `encoding` is UTF-8.
         self._encoding = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
         self._pieces = self.pieces()
 
     def head(self) -> str:
-        """The beginning, up to `CHUNK` bytes; it is still read after that."""
+        """Return the beginning, up to `CHUNK_BYTES`, without consuming it."""
         first = next(self._pieces, "")
         self._pieces = chain([first] if first else [], self._pieces)
         return first
 
     def pieces(self) -> Iterator[str]:
-        """Pieces of the text. Raises FileRefused for bytes that are not in the encoding, with line and byte."""
+        """Yield pieces of the text. Raises `FileRefused` for invalid bytes, with line and byte."""
         decoder = codecs.getincrementaldecoder(self._encoding)()
         read = 0
         line = 1
         while True:
             data = self._stream.read(CHUNK_BYTES)
-            waiting = len(decoder.getstate()[0])
+            pending_bytes = len(decoder.getstate()[0])
             try:
                 text = decoder.decode(data, final=not data)
-            except UnicodeDecodeError as fault:
-                byte = read - waiting + fault.start
-                line += fault.object[: fault.start].count(b"\n")
+            except UnicodeDecodeError as error:
+                byte = read - pending_bytes + error.start
+                line += error.object[: error.start].count(b"\n")
                 raise FileRefused(
                     f"byte {byte} is not {display_encoding(self._encoding)}",
                     file=self.name,
                     line=line,
                     hint="the file mixes encodings, or `encoding` names another one",
-                ) from fault
-            except UnicodeError as fault:
-                raise FileRefused(f"is not {display_encoding(self._encoding)}: {fault}", file=self.name) from fault
+                ) from error
+            except UnicodeError as error:
+                raise FileRefused(f"is not {display_encoding(self._encoding)}: {error}", file=self.name) from error
             if text:
                 yield text
                 line += text.count("\n")
@@ -106,33 +106,36 @@ class DecodedText:
             read += len(data)
 
     def lines(self) -> Iterator[str]:
-        """The lines with their ends (LF, CRLF or CR). Raises FileRefused for NULs and what grows too long."""
+        """Yield the lines with their ends (LF, CRLF or CR). Raises `FileRefused` for NULs and long rows."""
         rest = ""
         count = 0
-        ended, since, last = -1, 0, 0
+        row_line, unfinished_characters, piece_characters = -1, 0, 0
         for text in self._pieces:
             if "\0" in text:
                 count += max(len(split_lines(rest + text[: text.index("\0")])), 1)
                 raise FileRefused("holds a NUL character", file=self.name, line=count, hint="is it text in UTF-16?")
-            # all lines of the last piece were taken: did a row end in it?
-            ended, since = (ended, since + last) if ended == self.last_row_line else (self.last_row_line, 0)
-            last = len(text)
-            if since > self._limits.row or len(rest) > self._limits.row:
+            # All lines of the last piece are consumed: count the characters since the last row that ended in one.
+            if row_line == self.last_row_line:
+                unfinished_characters += piece_characters
+            else:
+                row_line, unfinished_characters = self.last_row_line, 0
+            piece_characters = len(text)
+            if unfinished_characters > self._limits.row or len(rest) > self._limits.row:
                 raise FileRefused(
                     f"the row that begins here has more than {self._limits.row:,} characters",
                     file=self.name,
                     line=self.last_row_line + 1,
                     hint="is a quote opened and never closed?",
                 )
-            found = split_lines(rest + text)
-            # a CR may be the first half of a CRLF
-            rest = "" if found[-1].endswith("\n") else found.pop()
-            count += len(found)
-            yield from found
+            complete_lines = split_lines(rest + text)
+            # A CR may be the first half of a CRLF.
+            rest = "" if complete_lines[-1].endswith("\n") else complete_lines.pop()
+            count += len(complete_lines)
+            yield from complete_lines
         if rest:
             yield rest
 
 
 def split_lines(text: str) -> list[str]:
-    """`text` cut after LF, CRLF and CR, and nowhere else (`str.splitlines` knows more)."""
+    """Split `text` after LF, CRLF and CR only (`str.splitlines` splits at more characters)."""
     return io.StringIO(text, newline="").readlines()

@@ -1,4 +1,4 @@
-"""Rows of one sheet of an XLSX workbook, whose parts are checked before they are parsed."""
+"""Reads the rows of one sheet of an XLSX workbook. Its parts are checked before they are parsed."""
 
 import re
 import warnings
@@ -13,11 +13,11 @@ from app.imports.readers.delimited import header_names, is_repeated_header
 from app.imports.readers.options import FileRefused, FileRow, ReadLimits, quote_text
 
 MAX_STRINGS_BYTES: Final = 100_000_000
-"""Bytes of the table of texts, which openpyxl holds in memory."""
+"""Bytes of the table of shared strings, which openpyxl loads into memory."""
 MAX_PART_BYTES: Final = 10_000_000
-"""Bytes of any other part that is parsed whole: styles, the list of sheets."""
+"""Bytes of any other part that is parsed at once: styles, the list of sheets."""
 MAX_SHEET_ROWS: Final = 1_048_576
-"""Rows that a sheet can have."""
+"""Maximum number of rows of a sheet."""
 MAX_TAGS_PER_COLUMN: Final = 50
 SHEET_PATH_PATTERN: Final = re.compile(r"xl/worksheets/[^/]+\.xml", re.IGNORECASE)
 ROW_END_PATTERN: Final = re.compile(rb"[:/]row>")
@@ -43,23 +43,23 @@ class WorkbookSheet:
         self._meter = meter
 
     def __iter__(self) -> Iterator[FileRow]:
-        """Each row under the header, dates as ISO 8601 text. Raises FileRefused."""
+        """Yield each row below the header, with dates as ISO 8601 text. Raises `FileRefused`."""
         self._check_parts()
         rows = self._values()
         names: list[str] = []
         number = 0
         for number, values in rows:
             if number >= self._header_row and any(value is not None for value in values):
-                heads = ["" if value is None else str(_cell_value(value)) for value in values]
-                names = header_names(heads, self._limits, file=self.name, line=number, unit="row")
+                header_cells = ["" if value is None else str(_cell_value(value)) for value in values]
+                names = header_names(header_cells, self._limits, file=self.name, line=number, unit="row")
                 break
         if not names:
             raise FileRefused("the sheet is empty", file=self.name, hint="set `sheet`, or `header_row`")
         width = len(names)
         for number, values in rows:
             cells = [_cell_value(value) for value in values[:width]]
-            beyond = values[width:]  # in a hostile sheet thousands of empty cells: counted, not looped over
-            if beyond.count(None) + beyond.count("") < len(beyond):
+            extra_cells = values[width:]  # an unsafe sheet can have thousands of empty cells: count them without a loop
+            if extra_cells.count(None) + extra_cells.count("") < len(extra_cells):
                 raise self._refusal(f"a cell is to the right of the {width} named columns", number)
             if all(cell is None for cell in cells):
                 continue
@@ -72,7 +72,7 @@ class WorkbookSheet:
             yield FileRow(self.name, number, dict(zip(names, cells, strict=True)))
 
     def _values(self) -> Iterator[tuple[int, Sequence[Any]]]:
-        """Each row of the sheet with its number."""
+        """Yield each row of the sheet with its number."""
         with ExitStack() as stack:
             rows = self._refuse_errors(lambda: self._open_sheet(stack))
             number = 0
@@ -86,15 +86,15 @@ class WorkbookSheet:
                 yield number, values
 
     def _refuse_errors(self, read: Any) -> Any:  # noqa: ANN401 - what openpyxl returns, which has no types
-        """What `read` returns; whatever a broken workbook makes openpyxl raise is a refusal."""
+        """Call `read` and raise every exception of openpyxl as `FileRefused`."""
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions that no row needs
+                warnings.simplefilter("ignore")  # of styles and extensions, which are not needed
                 return read()
         except (FileRefused, MemoryError):
             raise
-        except Exception as fault:
-            raise FileRefused(f"is not an XLSX file that can be read: {fault}", file=self.name) from fault
+        except Exception as error:
+            raise FileRefused(f"is not an XLSX file that can be read: {error}", file=self.name) from error
 
     def _open_sheet(self, stack: ExitStack) -> Iterator[Sequence[Any]]:
         from openpyxl import load_workbook  # noqa: PLC0415 - it is large, and most files are no workbooks
@@ -106,17 +106,19 @@ class WorkbookSheet:
         sheets = {sheet.title: sheet for sheet in book.worksheets if not isinstance(sheet, Chartsheet)}
         if not sheets:
             raise FileRefused("holds no sheet", file=self.name)
-        wanted = self._sheet if self._sheet is not None else next(iter(sheets))
-        if wanted not in sheets:
-            there = ", ".join(quote_text(title) for title in list(sheets)[:10])
-            raise FileRefused(f"holds no sheet {quote_text(wanted)}", file=self.name, hint=f"the sheets are {there}")
-        sheet = sheets[wanted]
+        sheet_name = self._sheet if self._sheet is not None else next(iter(sheets))
+        if sheet_name not in sheets:
+            sheet_names = ", ".join(quote_text(title) for title in list(sheets)[:10])
+            raise FileRefused(
+                f"holds no sheet {quote_text(sheet_name)}", file=self.name, hint=f"the sheets are {sheet_names}"
+            )
+        sheet = sheets[sheet_name]
         sheet.reset_dimensions()  # what the file says of its size is not to be trusted
         rows: Iterator[Sequence[Any]] = iter(sheet.iter_rows(values_only=True))
         return rows
 
     def _check_parts(self) -> None:
-        """Unpack every part that openpyxl parses once, without keeping it, and refuse what is dangerous to parse."""
+        """Scan every part that openpyxl parses. Raises `FileRefused` for what is not safe to parse."""
         try:
             with zipfile.ZipFile(self._source) as book:
                 entries = book.infolist()
@@ -124,8 +126,8 @@ class WorkbookSheet:
                     raise FileRefused(f"holds more than {self._limits.members:,} parts", file=self.name)
                 for entry in entries:
                     self._check_part(book, entry)
-        except (*UNPACKING_ERRORS, ValueError) as fault:
-            raise FileRefused(f"is not an XLSX file that can be read: {fault}", file=self.name) from fault
+        except (*UNPACKING_ERRORS, ValueError) as error:
+            raise FileRefused(f"is not an XLSX file that can be read: {error}", file=self.name) from error
 
     def _check_part(self, book: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
         part = entry.filename.lower()
@@ -137,7 +139,7 @@ class WorkbookSheet:
             raise FileRefused(f"its part {quote_text(entry.filename)} is encrypted or packed unusually", file=self.name)
         if not part.endswith((".xml", ".rels")):
             return  # pictures and macros are not opened
-        most = (
+        max_bytes = (
             self._limits.unpacked
             if SHEET_PATH_PATTERN.fullmatch(part)
             else MAX_STRINGS_BYTES
@@ -149,7 +151,7 @@ class WorkbookSheet:
             stream = UnpackedStream(opened, self.name, self._meter)
             while data := stream.read(CHUNK_BYTES):
                 scan.feed(data)
-                if scan.size > most:
+                if scan.size > max_bytes:
                     raise FileRefused(f"its part {quote_text(entry.filename)} is too long", file=self.name)
 
     def _refusal(self, detail: str, number: int) -> FileRefused:
@@ -157,7 +159,7 @@ class WorkbookSheet:
 
 
 class PartScanner:
-    """Looks through the XML of a part for what makes parsing it costly: DTDs, huge tags and endless rows."""
+    """Scans the XML of a part for DTDs, very long tags and very long rows, which are costly to parse."""
 
     def __init__(self, name: str, limits: ReadLimits, *, rows: bool) -> None:
         self._name = name
@@ -170,9 +172,9 @@ class PartScanner:
         self._since_tag = 0
 
     def feed(self, data: bytes) -> None:
-        """Look at the next bytes. Raises FileRefused."""
+        """Scan the next bytes. Raises `FileRefused`."""
         self.size += len(data)
-        # spreadsheets write UTF-8, and no comments, CDATA or DTD: none can hide a row's end or swell when parsed
+        # Spreadsheets write UTF-8 without comments, CDATA or DTD: these can hide the end of a row or grow when parsed.
         if b"\0" in data or b"<!" in self._tail[-1:] + data:
             raise FileRefused("a part is not the XML that spreadsheets write", file=self._name)
         end = data.rfind(b">")
@@ -184,28 +186,28 @@ class PartScanner:
         self._tail = data[-5:]
 
     def _measure_rows(self, data: bytes) -> None:
-        """Measure the rows that end in `data`, which begins with the last bytes of the data before."""
-        most = self._limits.columns * MAX_TAGS_PER_COLUMN
-        begun = 0
+        """Measure the rows that end in `data`, which begins with the last bytes of the previous data."""
+        max_bytes = self._limits.columns * MAX_TAGS_PER_COLUMN
+        row_start = 0
         for end in ROW_END_PATTERN.finditer(data):
             if end.end() <= len(self._tail):
                 continue
-            self._row_bytes += end.end() - begun
-            self._row_tags += data.count(b"<", begun, end.end())
-            self._check_row_size(most)
+            self._row_bytes += end.end() - row_start
+            self._row_tags += data.count(b"<", row_start, end.end())
+            self._check_row_size(max_bytes)
             self._row_bytes = self._row_tags = 0
-            begun = end.end()
-        self._row_bytes += len(data) - begun
-        self._row_tags += data.count(b"<", begun)
-        self._check_row_size(most)
+            row_start = end.end()
+        self._row_bytes += len(data) - row_start
+        self._row_tags += data.count(b"<", row_start)
+        self._check_row_size(max_bytes)
 
-    def _check_row_size(self, most: int) -> None:
-        if self._row_bytes > self._limits.row or self._row_tags > most:
+    def _check_row_size(self, max_bytes: int) -> None:
+        if self._row_bytes > self._limits.row or self._row_tags > max_bytes:
             raise FileRefused("a row of a sheet is too long", file=self._name)
 
 
 def _cell_value(value: Any) -> Any:  # noqa: ANN401 - a cell's value
-    """A cell's value as text, number, boolean or None: whole floats as integers, dates in ISO 8601."""
+    """Convert a cell to text, number, boolean or None: whole floats to integers, dates to ISO 8601."""
     match value:
         case float() if value.is_integer():
             return int(value)

@@ -1,4 +1,4 @@
-"""The events of YAML documents, as plain as those of JSON: no aliases, no tags, keys that are text."""
+"""Parses YAML documents into the same events as JSON: without aliases and tags, and with text keys."""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ TAG_PREFIX: Final = "tag:yaml.org,2002:"
 EVENT_KIND_OF_TAG: Final = {"str": "string", "int": "number", "float": "number", "bool": "boolean", "null": "null"}
 PLAIN_TAGS: Final = {TAG_PREFIX + kind for kind in (*EVENT_KIND_OF_TAG, "timestamp", "map", "seq")}
 LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's parser where PyYAML was built with it."""
+"""libyaml's parser if PyYAML was built with it."""
 
 
 class YamlEvents:
@@ -32,11 +32,11 @@ class YamlEvents:
         self._constructor = yaml.SafeLoader("")
 
     def begin_element(self) -> None:
-        """As `Events.begin`."""
+        """See `EventSource.begin_element`."""
         self._element_start = self._position
 
     def read(self, _size: int) -> str:
-        """The next text, for PyYAML. Raises FileRefused for a file that is too long."""
+        """Return the next piece of text, for PyYAML. Raises `FileRefused` for a file that is too long."""
         text = next(self._pieces, "")
         self._characters_read += len(text)
         if self._characters_read > self._limits.yaml_bytes:
@@ -46,44 +46,44 @@ class YamlEvents:
         return text
 
     def __iter__(self) -> Iterator[Event]:
-        """Each event. Raises FileRefused."""
+        """Yield each event. Raises `FileRefused`."""
         try:
             yield from self._plain_events()
-        except yaml.MarkedYAMLError as fault:
-            mark = fault.problem_mark or fault.context_mark
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
             line = mark.line + 1 if mark else None
-            raise FileRefused(f"is not YAML: {fault.problem or fault.context}", file=self.name, line=line) from fault
-        except yaml.YAMLError as fault:
-            raise FileRefused(f"is not YAML: {fault}", file=self.name, line=self.line) from fault
+            raise FileRefused(f"is not YAML: {error.problem or error.context}", file=self.name, line=line) from error
+        except yaml.YAMLError as error:
+            raise FileRefused(f"is not YAML: {error}", file=self.name, line=self.line) from error
 
     def _plain_events(self) -> Iterator[Event]:
-        inside: list[str] = []  # what each open list or object waits for: an item; a key or a value
+        expected: list[str] = []  # for each open list or object: "item", or "key" or "value"
         for event in yaml.parse(self, Loader=LOADER):
             self._check_event(event)
-            wanted = inside[-1] if inside else ""
+            wanted = expected[-1] if expected else ""
             match event:
                 case yaml.AliasEvent():
                     raise self._refusal("aliases are not read", hint="write the value out")
                 case yaml.CollectionEndEvent():
-                    inside.pop()
+                    expected.pop()
                     yield "end_map" if isinstance(event, yaml.MappingEndEvent) else "end_array", None
                 case yaml.ScalarEvent() if wanted == "key":
-                    inside[-1] = "value"
+                    expected[-1] = "value"
                     yield "map_key", self._key(event)
                 case yaml.NodeEvent() if wanted == "key":
                     raise self._refusal("a key is a list or an object")
                 case yaml.NodeEvent():
                     if wanted == "value":
-                        inside[-1] = "key"
+                        expected[-1] = "key"
                     if isinstance(event, yaml.ScalarEvent):
-                        yield self._scalar(event, alone=not inside)
+                        yield self._scalar(event, alone=not expected)
                     else:
                         mapping = isinstance(event, yaml.MappingStartEvent)
-                        inside.append("key" if mapping else "item")
+                        expected.append("key" if mapping else "item")
                         yield "start_map" if mapping else "start_array", None
 
     def _check_event(self, event: yaml.Event) -> None:
-        """Note where `event` is, and refuse what is not plain about it."""
+        """Store the position of `event`. Raises `FileRefused` for anchors, tags and elements that are too long."""
         self.line = event.start_mark.line + 1
         self._position = event.start_mark.index
         if self._position - self._element_start > self._limits.row:
@@ -95,7 +95,7 @@ class YamlEvents:
             raise self._refusal(f"the tag {quote_text(tag)} is not read")
 
     def _key(self, event: yaml.ScalarEvent) -> str:
-        """A key as it is written: `2024-01-01` and `no` are text here."""
+        """Return a key as text: `2024-01-01` and `no` are not converted."""
         if event.value == "<<" and event.implicit[0]:
             raise self._refusal("merge keys are not read", hint="write the fields out")
         return str(event.value)
@@ -109,8 +109,8 @@ class YamlEvents:
         node = yaml.ScalarNode(tag if tag in PLAIN_TAGS else TAG_PREFIX + "str", event.value)
         try:
             value: Any = self._constructor.construct_object(node)
-        except (ValueError, KeyError, OverflowError, yaml.YAMLError) as fault:
-            raise self._refusal(f"{quote_text(event.value)} is not what it looks like: {fault}") from fault
+        except (ValueError, KeyError, OverflowError, yaml.YAMLError) as error:
+            raise self._refusal(f"{quote_text(event.value)} is not what it looks like: {error}") from error
         self._constructor.constructed_objects.clear()
         if isinstance(value, date):
             return "string", value.isoformat()
