@@ -1,4 +1,4 @@
-"""A made-up register for measuring: its words and sources, and files of claims as a real one would hold them."""
+"""A synthetic register for import benchmarks: vocabularies, sources and claims files."""
 
 import csv
 import datetime as dt

@@ -1,4 +1,4 @@
-"""What others notice of an import: readers' waiting times, and how long a writer waits, with and without one."""
+"""Measures the latency of readers and writers while an import runs, and without one."""
 
 import http.client
 import json

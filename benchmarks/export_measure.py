@@ -1,4 +1,4 @@
-"""The export of everything, against what the databases can hand out by themselves."""
+"""Measures the export of all claims against the export commands of the databases."""
 
 import http.client
 import os

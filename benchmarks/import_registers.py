@@ -1,4 +1,4 @@
-"""Databases for a benchmark: files, and a PostgreSQL server, copied from a template that is migrated and has words."""
+"""Databases for a benchmark: files, and a PostgreSQL server, copied from a migrated template with vocabularies."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""`make bench-import`: how fast files become claims, as a share of what the database can take at all.
+"""`make bench-import`: the rate of an import, as a share of the rate of raw inserts.
 
 Imports and raw writes of the very same final rows take turns, each in a process of its own. Only ratios of one run
 mean anything: the machine is shared, and its speed drifts.

@@ -1,4 +1,4 @@
-"""The load generator, in a process of its own: keep-alive connections that ask one request after another.
+"""The load generator, in a process of its own: keep-alive connections that send one request after another.
 
 It knows nothing of HTTP but where an answer ends, so that it is lighter than whatever it loads. The requests are bytes
 in a side file; `cycle` asks them again from the beginning, otherwise each is asked once only.

@@ -1,4 +1,4 @@
-"""Whether the peers answer the same: nothing is measured between answers that differ."""
+"""Compares the responses of the peers before they are measured."""
 
 import datetime as dt
 from collections.abc import Iterator

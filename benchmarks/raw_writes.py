@@ -1,4 +1,4 @@
-"""The raw limit of an import: the very same final rows, written by the driver alone, in one transaction.
+"""The raw limit of an import: the same final rows, written by the driver in one transaction.
 
 SQLite: `executemany` in the connection that the service writes with, so indices, triggers and pragmas are the same.
 PostgreSQL: `COPY … FROM STDIN`, of bytes that the server itself had written with `COPY … TO STDOUT`.

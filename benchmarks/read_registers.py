@@ -1,4 +1,4 @@
-"""The register that reads are measured on: filled once a database and size, kept in `.bench`, copied for a run."""
+"""The register for read benchmarks: filled once per database and size, stored in `.bench`, copied for a run."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""`make bench`: how fast the register is read and written, as a ratio to peers over the very same register.
+"""`make bench`: the rate of reads and writes, as a ratio to peers over the same register.
 
 Peers take turns; the median of the rounds counts. Only ratios of one run mean anything: the machine is shared, and its
 speed drifts. See docs/benchmarks.md.

@@ -1,4 +1,4 @@
-"""What was measured, as a table of ratios and as a chart."""
+"""Reports the results as a table of ratios and as a chart."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The servers that are compared: each a process of its own on one core, with its CPU time and memory."""
+"""Runs the compared servers, each in a process of its own on one core, and reads their CPU time and memory."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""What is asked: twenty shapes of a filtered page, and the addresses of each measurement for each peer."""
+"""The workload: twenty shapes of filtered pages, and the addresses of each measure for each peer."""
 
 import base64
 import datetime as dt

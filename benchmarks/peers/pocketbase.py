@@ -1,4 +1,4 @@
-"""PocketBase over the same rows in its own tables: collections with relations, the indices that the filters want."""
+"""PocketBase over the same rows in its own tables: collections with relations and the indexes that the filters need."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The bare peer: uvicorn as the service starts it, and an application that sends recorded answers and nothing else."""
+"""The bare peer: uvicorn as the service starts it, and an application that sends recorded responses."""
 
 import marshal
 import os

@@ -1,4 +1,4 @@
-"""Figures keep what was printed, refuse what does not fit, and describe the interval that was stated."""
+"""Figures keep the printed text, reject inconsistent numbers, and give the stated interval."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What lies within what follows from components and parents, whatever circles somebody put into them."""
+"""Descendants follow from components and parents, also if these contain circles."""
 
 import pytest
 from hypothesis import given, settings

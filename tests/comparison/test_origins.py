@@ -1,4 +1,4 @@
-"""Ten reports of one number have one origin, and an unknown basis is never counted as independent."""
+"""Reports of one number have one origin, and an unknown basis never counts as independent."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Periods are read as EDTF levels 0 and 1 say, and nothing else passes for one."""
+"""Periods are parsed as EDTF levels 0 and 1, and any other text is rejected."""
 
 from calendar import monthrange
 from datetime import date

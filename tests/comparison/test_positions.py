@@ -1,4 +1,4 @@
-"""A source holds one position on a question, and the spread is made of numbers that sources stated."""
+"""A source has one position per series, and the spread consists of numbers that sources stated."""
 
 from dataclasses import replace
 from datetime import date

@@ -1,4 +1,4 @@
-"""Verdicts follow the five steps of the contract in their order, and say every reason that applies."""
+"""Verdicts follow the five steps of the contract in order and have every reason that applies."""
 
 from dataclasses import replace
 from datetime import date, timedelta

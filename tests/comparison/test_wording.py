@@ -1,4 +1,4 @@
-"""Printed wordings become the figures of section 3 of the contract, or nothing where they can be read in two ways."""
+"""Printed wordings are parsed to figures, and ambiguous ones are not parsed."""
 
 from time import process_time
 from typing import Any

@@ -1,4 +1,4 @@
-"""Runs a command as a container would: with a root of its own, as one user, with no environment but the given one.
+"""Runs a command as a container would: with its own root, as one user, with only the environment that is passed.
 
 Started as root in a mount namespace of its own (`unshare --mount`), with a JSON object as its argument. It imports
 nothing of the project, which cannot be seen from inside.

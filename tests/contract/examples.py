@@ -1,4 +1,4 @@
-"""What the starter register answers to every operation: the examples of the OpenAPI document.
+"""The responses of the starter register to every operation: the examples of the OpenAPI document.
 
 `python -m tests.contract.examples` writes app/examples/answers.json anew (`make openapi` calls it).
 """

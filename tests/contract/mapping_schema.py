@@ -1,4 +1,4 @@
-"""The language of mappings for editors: `python -m tests.contract.mapping_schema > docs/mapping.schema.json`."""
+"""The JSON schema of mappings, for editors: `python -m tests.contract.mapping_schema > docs/mapping.schema.json`."""
 
 import json
 import sys

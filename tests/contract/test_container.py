@@ -1,4 +1,4 @@
-"""The service does all of its work under the constraints of docker-compose.yml."""
+"""The service works under the constraints of docker-compose.yml."""
 
 import csv
 import gzip

@@ -1,4 +1,4 @@
-"""The documentation is tested like code: it names everything that there is, and its examples run."""
+"""The documentation is complete, its links work, and its examples give the response that is shown."""
 
 import json
 import re

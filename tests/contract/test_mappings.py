@@ -1,4 +1,4 @@
-"""What docs/mappings.md shows is what happens, and its schema is the language that is read.
+"""The examples of docs/mappings.md give the claims that are shown, and the JSON schema equals the models.
 
 A block of TOML is a part that is laid over the page's first mapping; the blocks of CSV and JSON after it are files, and
 the text after those is what becomes of them. Named files are imported one after the other into a register.

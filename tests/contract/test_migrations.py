@@ -1,4 +1,4 @@
-"""The migrations make exactly the tables of the code, take them away again, and leave nothing half-done."""
+"""The migrations create exactly the tables of the code, can be reverted, and are atomic."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The OpenAPI document says everything that a client has to know, and all that it says is true."""
+"""The OpenAPI document is complete and matches the responses."""
 
 from pathlib import Path
 from typing import Any

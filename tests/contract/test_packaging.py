@@ -1,4 +1,4 @@
-"""The image and its neighbours fit the repository: what they copy, call and name is there."""
+"""The files and commands that Dockerfile, docker-compose.yml and CI name exist."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""What is served is what its schema says: the same fields, in the same order, at every depth."""
+"""Responses have the fields of their schema, in the same order, at every depth."""
 
 from typing import Any
 

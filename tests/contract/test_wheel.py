@@ -1,4 +1,4 @@
-"""The wheel holds all that the service needs, and nothing else; it migrates, loads and serves in an empty folder."""
+"""The wheel contains only what the service needs; it migrates, loads and serves in an empty folder."""
 
 import subprocess
 import zipfile

@@ -1,4 +1,4 @@
-"""`counterclaim import` as a data editor runs it: what it prints, what it leaves behind, and what a kill leaves."""
+"""`counterclaim import`: its output, the files that it writes, and its state after a kill."""
 
 import csv
 import io

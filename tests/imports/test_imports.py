@@ -1,4 +1,4 @@
-"""Files become claims over HTTP: all of them or none, each told by whom, and twice the same file changes nothing."""
+"""Imports over HTTP: all rows or none, with their actor, and a file that is imported twice changes nothing."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Claims as they are served, made from a few words, for tests of the sentence."""
+"""Factories of claim responses for the tests of sentences."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""The sentence of every starter claim, for readers to judge by eye: `python -m tests.sentences.starter_sentences`."""
+"""The sentences of all starter claims, for review: `python -m tests.sentences.starter_sentences`."""
 
 import tempfile
 from pathlib import Path

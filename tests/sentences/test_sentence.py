@@ -1,4 +1,4 @@
-"""The printed sentence keeps the hedge, the counted thing, the period, the claimant, the date and the outlet."""
+"""The printed sentence has the hedge, the category, the period, the claimant, the date and the outlet."""
 
 import re
 from datetime import date

@@ -1,4 +1,4 @@
-"""A first look at an unknown file gives a mapping that only has to be filled in."""
+"""The draft mapping for an unknown file is valid once its gaps are filled in."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The language of mappings: what each word of it makes of a row, and what it refuses."""
+"""Each field of a mapping: its effect on a row, and the errors it reports."""
 
 import tomllib
 from datetime import date

@@ -1,4 +1,4 @@
-"""The shipped mappings of Gaza, the pandemic and the named dead, on the real files with their known traps."""
+"""The shipped mappings for Gaza, the pandemic and the named dead, on the real files with their known errors."""
 
 import csv
 import json

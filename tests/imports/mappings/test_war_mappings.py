@@ -1,4 +1,4 @@
-"""The shipped mappings for the war in Ukraine, on the real files with their known faults."""
+"""The shipped mappings for the war in Ukraine, on the real files with their known errors."""
 
 import json
 import tomllib

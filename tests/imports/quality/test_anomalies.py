@@ -1,4 +1,4 @@
-"""What the data editor notices, on small made-up series and on the real ones with their known faults."""
+"""Anomaly checks on small synthetic series and on real ones with known errors."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""A series that goes on: its rows are known again, what changed is told or follows, and nothing comes back."""
+"""Newer and older files of a series: rows are matched by key, changes are recorded or reported, nothing is undone."""
 
 import json
 import threading

@@ -1,4 +1,4 @@
-"""Small files to import, and the ways to send them."""
+"""Small files to import, and helpers that upload them."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Files that the tests of imports make, and how they read them."""
+"""Helpers that create and read files in the tests of readers."""
 
 import io
 import zipfile

@@ -1,4 +1,4 @@
-"""Files of every format become the same rows."""
+"""Files of every format give the same rows."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""Whatever a file holds, it is read or refused: nothing else is raised, and nothing grows."""
+"""Unsafe files are read within limits or refused with `FileRefused`."""
 
 import gzip
 import io
