@@ -1,4 +1,4 @@
-"""The language of mappings: how the rows of a file become claims. Declared, never programmed; docs/mappings.md."""
+"""The schema of mappings, which declare how the rows of a file become claims. See docs/mappings.md."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -31,13 +31,13 @@ def _validated_by(read: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _value_tag(given: object) -> str:
-    return "=pick" if isinstance(given, dict | Pick) else "=text"
+def _value_tag(expression: object) -> str:
+    return "=pick" if isinstance(expression, dict | Pick) else "=text"
 
 
-def _date_as_text(given: object) -> object:
-    """A date of TOML's own as text: `2022-02-24` means the same with and without quotes."""
-    return given.isoformat() if isinstance(given, date) and not isinstance(given, datetime) else given
+def _date_as_text(value: object) -> object:
+    """Convert a TOML date to text: `2022-02-24` has the same meaning with and without quotes."""
+    return value.isoformat() if isinstance(value, date) and not isinstance(value, datetime) else value
 
 
 JmesPath = Annotated[str, _validated_by(compile_path)]
@@ -50,44 +50,50 @@ ValueExpression = Annotated[
 
 
 class Pick(Input):
-    """A value picked from the row, and what is done to it, in this order. An empty result means: not given."""
+    """A value from the row, and its transformations in this order. An empty result means that there is no value."""
 
-    model_config = ConfigDict(str_strip_whitespace=False)  # a blank can be what parts two things
+    model_config = ConfigDict(str_strip_whitespace=False)  # a space can be a separator
 
     column: str | None = Field(
         default=None,
-        description="The column, by its exact name; `_file`, `_line` and `_vintage` are where the row stands, and the "
-        "day of its file.",
+        description="The column, by its exact name; `_file`, `_line` and `_vintage` are the position of the row and "
+        "the date of its file.",
         examples=["report_date"],
     )
     path: JmesPath | None = Field(
         default=None, description="A JMESPath into a nested row.", examples=["verified.killed_cum"]
     )
     text: Template | None = Field(
-        default=None, description="A template; `{column}` stands for a column.", examples=["Report of {date}"]
+        default=None,
+        description="A template; `{column}` is replaced by the value of the column.",
+        examples=["Report of {date}"],
     )
     first: list[ValueExpression] | None = Field(
-        default=None, description="The first of these that gives something.", examples=[[{"column": "killed"}]]
+        default=None, description="The first of these that has a value.", examples=[[{"column": "killed"}]]
     )
-    after: str | None = Field(default=None, description="Only what follows this text.", examples=["_asof_"])
-    before: str | None = Field(default=None, description="Only what stands before this text.", examples=["_"])
+    after: str | None = Field(default=None, description="Only the text after this one.", examples=["_asof_"])
+    before: str | None = Field(default=None, description="Only the text before this one.", examples=["_"])
     map: dict[str, str] | None = Field(
         default=None,
-        description="What each value stands for. A value that is not listed is refused, unless `otherwise` is given.",
+        description="The replacement of each value. A value that is not listed is refused, unless `otherwise` is set.",
         examples=[{"mohtel": "gaza-health-ministry"}],
     )
     otherwise: str | None = Field(
         default=None,
-        description="What stands where there is no value, or none that is listed; empty: nothing.",
+        description="The value if there is none, or none that is listed; empty: no value.",
         examples=["unknown"],
     )
     date: DateFormat | None = Field(
         default=None,
-        description="The format of a date, in the letters of strptime; it becomes YYYY-MM-DD, or YYYY-MM or YYYY where "
-        "the format has no day or no month.",
+        description="The format of a date, in the directives of strptime. The result is YYYY-MM-DD, or YYYY-MM or YYYY "
+        "if the format has no day or no month.",
         examples=["%d.%m.%Y"],
     )
-    slug: bool = Field(default=False, description="Make it a slug: small letters, digits and hyphens.", examples=[True])
+    slug: bool = Field(
+        default=False,
+        description="Convert the text to a slug: lower-case letters, digits and hyphens.",
+        examples=[True],
+    )
 
     @model_validator(mode="after")
     def _check_origin(self) -> "Pick":
@@ -98,13 +104,15 @@ class Pick(Input):
 
 
 class Condition(Input):
-    """Something that is true of a row, or not."""
+    """A condition on a row."""
 
-    column: str | None = Field(default=None, description="The column that is looked at.", examples=["flash_source"])
-    path: JmesPath | None = Field(default=None, description="Or a JMESPath.", examples=["verified.killed"])
-    among: list[str] | None = Field(default=None, description="It is one of these.", examples=[["fill"]])
-    contains: str | None = Field(default=None, description="It contains this text.", examples=["of which"])
-    empty: bool | None = Field(default=None, description="Whether it is empty or absent.", examples=[True])
+    column: str | None = Field(default=None, description="The column that is tested.", examples=["flash_source"])
+    path: JmesPath | None = Field(
+        default=None, description="A JMESPath, instead of a column.", examples=["verified.killed"]
+    )
+    among: list[str] | None = Field(default=None, description="The value is one of these.", examples=[["fill"]])
+    contains: str | None = Field(default=None, description="The value contains this text.", examples=["of which"])
+    empty: bool | None = Field(default=None, description="Whether the value is empty or absent.", examples=[True])
 
     @model_validator(mode="after")
     def _check_test(self) -> "Condition":
@@ -116,45 +124,47 @@ class Condition(Input):
 
 
 class Skip(Condition):
-    """Rows that hold no claim, and why."""
+    """Rows without claims, and the reason."""
 
-    reason: str = Field(description="Why; the report counts it.", examples=["carried forward, not reported"])
+    reason: str = Field(
+        description="The reason; the report counts the rows.", examples=["carried forward, not reported"]
+    )
 
 
 class FigureMap(Input):
-    """Where the figure stands. Without any of these, in the column that has the claim's name."""
+    """The columns of the figure. By default it is in the column with the claim's name."""
 
     printed: ValueExpression | None = Field(
         default=None,
         description="The figure as it is printed: a number, or words such as `7,000`, `4 – 5` or `over 300`; "
-        "where the proposition has no figure, its words as they stand.",
+        "if the proposition has no figure, its wording.",
         examples=[{"column": "personnel"}],
     )
     qualifier: Pick | None = Field(
         default=None,
-        description="A second column that says how the number is meant; its `map` gives wordings with `{}` in them.",
+        description="A second column that qualifies the number; the texts of its `map` contain `{}`.",
         examples=[{"column": "personnel*", "map": {"about": "about {}", "more": "more than {}"}}],
     )
     decimal: Literal[".", ","] = Field(
-        default=".", description="The decimal sign; with `,` the points are thousands.", examples=[","]
+        default=".", description="The decimal sign; with `,` points separate thousands.", examples=[","]
     )
     scale: float | None = Field(
-        default=None, gt=0, description="What one printed unit stands for (`1000`: in thousands).", examples=[1000]
+        default=None, gt=0, description="The value of one printed unit (`1000`: in thousands).", examples=[1000]
     )
     bound: Literal["at_least", "at_most"] | None = Field(
-        default=None, description="A plain number is only a floor, or a ceiling.", examples=["at_least"]
+        default=None, description="A plain number is a lower or an upper bound.", examples=["at_least"]
     )
-    approximate: bool = Field(default=False, description="A plain number is about right.", examples=[True])
+    approximate: bool = Field(default=False, description="A plain number is approximate.", examples=[True])
     value: ValueExpression | None = Field(
-        default=None, description="The number itself, or the best estimate.", examples=[{"column": "est"}]
+        default=None, description="The number, or the best estimate of a range.", examples=[{"column": "est"}]
     )
-    lower: ValueExpression | None = Field(default=None, description="The lower end.", examples=[{"column": "ci95_low"}])
+    lower: ValueExpression | None = Field(
+        default=None, description="The lower bound.", examples=[{"column": "ci95_low"}]
+    )
     upper: ValueExpression | None = Field(
-        default=None, description="The upper end.", examples=[{"column": "ci95_high"}]
+        default=None, description="The upper bound.", examples=[{"column": "ci95_high"}]
     )
-    coverage: float | None = Field(
-        default=None, description="The probability with which the range is said to hold.", examples=[0.95]
-    )
+    coverage: float | None = Field(default=None, description="The stated probability of the range.", examples=[0.95])
     out_of: ValueExpression | None = Field(
         default=None, description="The whole of a share.", examples=[{"column": "strength"}]
     )
@@ -164,7 +174,7 @@ class FigureMap(Input):
 
 
 class PeriodMap(Input):
-    """What the figure covers: `edtf`, or `on` one day, or `start` and `end`, or the `hours` before the end of a day."""
+    """The period of the figure: `edtf`, `on` one day, `start` and `end`, or the `hours` before the end of a day."""
 
     edtf: ValueExpression | None = Field(
         default=None, description="The period in EDTF.", examples=[{"column": "period"}]
@@ -173,7 +183,7 @@ class PeriodMap(Input):
     start: ValueExpression | None = Field(default=None, description="Its first day.", examples=["2022-02-24"])
     end: ValueExpression | None = Field(default=None, description="Its last day.", examples=[{"column": "date"}])
     hours: ValueExpression | None = Field(
-        default=None, description="How many hours it has, to the end of its last day.", examples=[{"column": "hours"}]
+        default=None, description="Its length in hours, up to the end of its last day.", examples=[{"column": "hours"}]
     )
     aggregation: ValueExpression = Field(
         default="cumulative", description="`cumulative`, `within`, `snapshot` or `rate`.", examples=["within"]
@@ -181,7 +191,7 @@ class PeriodMap(Input):
 
 
 class DocumentMap(Input):
-    """Where it can be read. Of one address there is one document."""
+    """The document in which the claim can be read. Each address is one document."""
 
     title: ValueExpression = Field(description="Its title.", examples=["Losses on {date}"])
     url: ValueExpression | None = Field(default=None, description="Its address.", examples=[{"column": "sourceUri"}])
@@ -189,11 +199,11 @@ class DocumentMap(Input):
         default=None, description="The source that published it.", examples=["ua-mod"]
     )
     published_on: ValueExpression | None = Field(
-        default=None, description="On which day.", examples=[{"column": "date"}]
+        default=None, description="The day of publication.", examples=[{"column": "date"}]
     )
     language: ValueExpression | None = Field(default=None, description="Its language (BCP 47).", examples=["uk"])
     archive_url: ValueExpression | None = Field(
-        default=None, description="A lasting copy.", examples=[{"column": "archive"}]
+        default=None, description="The address of an archived copy.", examples=[{"column": "archive"}]
     )
     terms: ValueExpression | None = Field(default=None, description="Its licence.", examples=["CC BY 4.0"])
 
@@ -201,58 +211,68 @@ class DocumentMap(Input):
 class CitationMap(Input):
     """A citation of the claim."""
 
-    document: DocumentMap = Field(description="Where it can be read.")
+    document: DocumentMap = Field(description="The document in which the claim can be read.")
     role: ValueExpression | None = Field(
-        default=None, description="`original` or `relay`; worked out if not given.", examples=["relay"]
+        default=None, description="`original` or `relay`; derived if omitted.", examples=["relay"]
     )
     via: list[ValueExpression] = Field(default=[], description="The sources in between.", examples=[["ap"]])
     fidelity: ValueExpression = Field(
-        default="paraphrase", description="How faithfully it repeats it.", examples=["verbatim"]
+        default="paraphrase", description="How faithfully the document repeats the claim.", examples=["verbatim"]
     )
     quote: ValueExpression | None = Field(
-        default=None, description="The words as they stand there.", examples=[{"column": "quote"}]
+        default=None, description="The verbatim text.", examples=[{"column": "quote"}]
     )
-    quote_language: ValueExpression | None = Field(default=None, description="Their language.", examples=["en"])
+    quote_language: ValueExpression | None = Field(
+        default=None, description="The language of the quote (BCP 47).", examples=["en"]
+    )
     translation: ValueExpression | None = Field(
-        default=None, description="The words in English.", examples=[{"column": "en"}]
+        default=None, description="The quote in English.", examples=[{"column": "en"}]
     )
-    locator: ValueExpression | None = Field(default=None, description="Where in the document.", examples=["row {date}"])
+    locator: ValueExpression | None = Field(
+        default=None, description="The position in the document.", examples=["row {date}"]
+    )
     gap: ValueExpression | None = Field(
-        default=None, description="Which link of the chain was not seen.", examples=["The report itself was not seen."]
+        default=None,
+        description="Which document of the chain was not seen.",
+        examples=["The report itself was not seen."],
     )
 
 
 class ConfidenceMap(Input):
     """A first assessment of the claim. Needs the role editor."""
 
-    level: ValueExpression | None = Field(default=None, description="An editor's word.", examples=["low"])
-    reliability: ValueExpression | None = Field(default=None, description="Of the source, A–F.", examples=["C"])
-    credibility: ValueExpression | None = Field(default=None, description="Of the figure, 1–6.", examples=["3"])
+    level: ValueExpression | None = Field(default=None, description="The level of confidence.", examples=["low"])
+    reliability: ValueExpression | None = Field(
+        default=None, description="The grade of the source, A–F.", examples=["C"]
+    )
+    credibility: ValueExpression | None = Field(
+        default=None, description="The grade of the figure, 1–6.", examples=["3"]
+    )
     stated: ValueExpression | None = Field(
         default=None, description="The source's own hedge.", examples=[{"column": "hedge"}]
     )
     assessor: ValueExpression | None = Field(default=None, description="Who assessed it.", examples=["desk"])
     assessed_on: ValueExpression | None = Field(
-        default=None, description="When; today if not given.", examples=["2026-11-20"]
+        default=None, description="The day of the assessment; today by default.", examples=["2026-11-20"]
     )
     rationale: ValueExpression = Field(
-        description="Why.", examples=["A party to the war counts the other side's losses."]
+        description="The reason.", examples=["A party to the war counts the other side's losses."]
     )
 
 
 class ClaimMap(Input):
-    """One claim of a row. What `[claim]` says holds for every claim that does not say otherwise."""
+    """One claim of a row. `[claim]` has the defaults of all claims."""
 
     over: JmesPath | None = Field(
         default=None,
-        description="A JMESPath to a list in the row: one claim for each of its objects, whose fields are columns too.",
+        description="A JMESPath to a list in the row: one claim for each element, whose fields are columns too.",
         examples=["regions"],
     )
-    only: list[Condition] = Field(default=[], description="Made only where all of these hold.")
-    unless: list[Condition] = Field(default=[], description="Not made where one of these holds.")
+    only: list[Condition] = Field(default=[], description="The claim is created only if all of these are true.")
+    unless: list[Condition] = Field(default=[], description="The claim is not created if one of these is true.")
     category: ValueExpression = Field(description="What is counted.", examples=["killed"])
-    subject: ValueExpression = Field(description="Whose.", examples=["russian-forces"])
-    place: ValueExpression = Field(description="Where.", examples=["russia-ukraine-war"])
+    subject: ValueExpression = Field(description="The people or organisation counted.", examples=["russian-forces"])
+    place: ValueExpression = Field(description="The place.", examples=["russia-ukraine-war"])
     source: ValueExpression = Field(
         description="Who said it.", examples=[{"column": "claimant", "map": {"UK": "uk-mod"}}]
     )
@@ -267,48 +287,49 @@ class ClaimMap(Input):
         default=None, description="The day on which it was said.", examples=[{"column": "date"}]
     )
     date_edtf: ValueExpression | None = Field(
-        default=None, description="The same in EDTF, where only a month is known.", examples=["2022-03"]
+        default=None, description="The same in EDTF, if only the month or year is known.", examples=["2022-03"]
     )
     includes: list[ValueExpression] = Field(
-        default=[], description="Subjects that it says it counts.", examples=[["wagner-group"]]
+        default=[], description="Subjects that the source says it counts.", examples=[["wagner-group"]]
     )
     excludes: list[ValueExpression] = Field(
-        default=[], description="Subjects that it says it leaves out.", examples=[["pow"]]
+        default=[], description="Subjects that the source says it excludes.", examples=[["pow"]]
     )
     note: ValueExpression | None = Field(
         default=None, description="What a reader should know.", examples=[{"column": "note"}]
     )
-    citation: CitationMap = Field(description="Where it can be read.")
-    confidence: ConfidenceMap | None = Field(default=None, description="A first assessment of it.")
+    citation: CitationMap = Field(description="The citation of the claim.")
+    confidence: ConfidenceMap | None = Field(default=None, description="A first assessment of the claim.")
 
 
 class RelationMap(Input):
-    """How two claims of one row stand to each other."""
+    """A relation between two claims of one row."""
 
-    claim: str = Field(description="The claim that stands so, by its name in this mapping.", examples=["killed"])
-    type: RelationType = Field(description="How.", examples=["part_of"])
-    to: str = Field(description="To which claim, by its name.", examples=["casualties"])
+    claim: str = Field(description="The claim that has the relation, by its name in this mapping.", examples=["killed"])
+    type: RelationType = Field(description="The type of the relation.", examples=["part_of"])
+    to: str = Field(description="The other claim, by its name.", examples=["casualties"])
 
 
 class VintageMap(Input):
-    """How the rows of a newer file are known again, and what a changed figure becomes."""
+    """How the rows of a newer file are matched, and how a changed figure is recorded."""
 
     key: list[ValueExpression] = Field(
-        min_length=1, description="What a row is known again by.", examples=[[{"column": "date"}]]
+        min_length=1, description="The values that identify a row in every file.", examples=[[{"column": "date"}]]
     )
     on_change: Literal["supersede", "fix", "report"] = Field(
         default="report",
-        description="A changed figure is a new claim that supersedes the old one, a repair of our record, or reported.",
+        description="How a changed figure is recorded: as a new claim that supersedes the old one, as a correction of "
+        "the record, or not at all (it is reported).",
         examples=["supersede"],
     )
     date: ValueExpression | None = Field(
         default=None,
-        description="The day of the file: its rows say what they say on that day, and an older file changes nothing.",
+        description="The date of the file: its rows are as of that day, and an older file changes nothing.",
         examples=[{"column": "_file", "after": "asof_", "before": "_"}],
     )
     complete: bool = Field(
         default=True,
-        description="Whether a file holds all rows, so that one that is missing has vanished.",
+        description="Whether every file has all rows, so that a missing row is reported as vanished.",
         examples=[False],
     )
 
@@ -316,18 +337,16 @@ class VintageMap(Input):
 class DayCheck(Input):
     """A column that counts days, checked against the date."""
 
-    column: str = Field(description="The column that counts.", examples=["day"])
+    column: str = Field(description="The column with the day number.", examples=["day"])
     date: ValueExpression = Field(description="The date of the row.", examples=[{"column": "date"}])
     first: Day = Field(description="The date that is day 1.", examples=["2022-02-24"])
-    skip: bool = Field(
-        default=False, description="Skip a row whose number counts to another day, besides telling.", examples=[True]
-    )
+    skip: bool = Field(default=False, description="Skip a row whose number counts to another day.", examples=[True])
 
 
 class NewRecord(Input):
-    """A source, subject or place that each row names, recorded if it is not there yet."""
+    """A source, subject or place that each row names, recorded if it does not exist yet."""
 
-    kind: Literal["source", "subject", "place"] = Field(description="What it is.", examples=["place"])
+    kind: Literal["source", "subject", "place"] = Field(description="The type of the record.", examples=["place"])
     slug: ValueExpression = Field(description="Its slug.", examples=[{"column": "country", "slug": True}])
     fields: dict[str, ValueExpression | bool | list[ValueExpression]] = Field(
         description="Its other fields, as in the tables `sources`, `subjects` and `places`.",
@@ -338,33 +357,35 @@ class NewRecord(Input):
 class Mapping(Input):
     """How the rows of one kind of file become claims."""
 
-    title: str = Field(description="What the file is, in a sentence.", examples=["Russian personnel losses, daily"])
+    title: str = Field(
+        description="The content of the file, in a sentence.", examples=["Russian personnel losses, daily"]
+    )
     description: str | None = Field(
-        default=None, description="What a reader should know of it.", examples=["Cumulative since 2022-02-24."]
+        default=None, description="Notes on the file.", examples=["Cumulative since 2022-02-24."]
     )
     series: Slug | None = Field(
         default=None,
-        description="A name for the series: rows of all files under one name are known again by their keys.",
+        description="A name for the series: rows of all files with one name are matched by their keys.",
         examples=["general-staff-personnel"],
     )
     file: FileOptions = Field(default=FileOptions(), description="How the file is read.")
     missing: list[str] = Field(
         default=["", "NA", "N/A", "n/a", "null", "-", "–"],
-        description="Cells that mean: not given.",
+        description="Cells that mean that there is no value.",
         examples=[["", "NA"]],
     )
-    vintage: VintageMap | None = Field(default=None, description="How newer files of the series are told apart.")
-    skip: list[Skip] = Field(default=[], description="Rows that hold no claim.")
+    vintage: VintageMap | None = Field(default=None, description="How newer files of the series are recognised.")
+    skip: list[Skip] = Field(default=[], description="Rows without claims.")
     labels: list[str] = Field(
-        default=[], description="Columns with labels, in which a number would be out of place.", examples=[["type"]]
+        default=[], description="Columns with labels, which should not contain numbers.", examples=[["type"]]
     )
-    days: list[DayCheck] = Field(default=[], description="Columns that count days, to be checked.")
-    claim: dict[str, Any] = Field(default={}, description="What holds for every claim that does not say otherwise.")
+    days: list[DayCheck] = Field(default=[], description="Columns that count days, which are checked.")
+    claim: dict[str, Any] = Field(default={}, description="The defaults of all claims.")
     claims: dict[str, ClaimMap] = Field(min_length=1, description="The claims of a row, by name.")
     relations: list[RelationMap] = Field(default=[], description="Relations between the claims of one row.")
-    sources: dict[Slug, SourceInput] = Field(default={}, description="Sources, recorded if they are not there yet.")
+    sources: dict[Slug, SourceInput] = Field(default={}, description="Sources, recorded if they do not exist yet.")
     categories: dict[Slug, CategoryInput] = Field(
-        default={}, description='Categories, likewise; `components = "unstated"` where the source does not say them.'
+        default={}, description='Categories, likewise; `components = "unstated"` if the source does not state them.'
     )
     subjects: dict[Slug, SubjectInput] = Field(default={}, description="Subjects, likewise.")
     places: dict[Slug, PlaceInput] = Field(default={}, description="Places, likewise.")
@@ -372,16 +393,16 @@ class Mapping(Input):
 
     @model_validator(mode="before")
     @classmethod
-    def _inherit_claims(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the file holds
-        """Give every claim what `[claim]` says, and `unstated` its meaning: TOML has no null."""
-        if not isinstance(given, dict):
-            return given
-        if isinstance(categories := given.get("categories"), dict):
-            given = {**given, "categories": {slug: resolve_unstated(table) for slug, table in categories.items()}}
-        shared, claims = given.get("claim", {}), given.get("claims")
+    def _inherit_claims(cls, tables: Any) -> Any:  # noqa: ANN401 - any content of a file
+        """Merge `[claim]` into every claim, and replace `unstated` by None, which TOML cannot express."""
+        if not isinstance(tables, dict):
+            return tables
+        if isinstance(categories := tables.get("categories"), dict):
+            tables = {**tables, "categories": {slug: resolve_unstated(table) for slug, table in categories.items()}}
+        shared, claims = tables.get("claim", {}), tables.get("claims")
         if not isinstance(shared, dict) or not isinstance(claims, dict):
-            return given
-        return {**given, "claims": {name: inherit_claim(shared, own) for name, own in claims.items()}}
+            return tables
+        return {**tables, "claims": {name: inherit_claim(shared, own) for name, own in claims.items()}}
 
     @model_validator(mode="after")
     def _check_names(self) -> "Mapping":
