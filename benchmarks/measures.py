@@ -1,4 +1,4 @@
-"""The measurements: what each peer is asked, in turns, and what came of it."""
+"""The measures: the requests to each peer, in turns, and their results."""
 
 import http.client
 import json
