@@ -1,5 +1,6 @@
 """A claim is recorded as it was said, or refused with everything that is wrong with it: never half of it."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -402,10 +403,12 @@ def test_everything_that_is_wrong_is_told_at_once(desk: Register) -> None:
 
 def test_a_thousand_things_that_are_wrong_are_refused_quickly(desk: Register) -> None:
     body = make_claim_body() | {f"unknown-{number}": 1 for number in range(20_000)}
+    started = time.process_time()
     answer = desk.write("POST", "/v1/claims", body)
+    cpu_seconds = time.process_time() - started
     problem = assert_problem(answer, 422)
     assert 1 <= len(problem["errors"]) <= 100
-    assert answer.elapsed.total_seconds() < 5
+    assert cpu_seconds < 5
 
 
 def raw(register: Register, body: bytes, **headers: str) -> Any:

@@ -157,12 +157,13 @@ def encrypted() -> bytes:
 )
 def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, name: str, content: str | bytes, said: str) -> None:
     path = write_file(tmp_path, name, content)
-    begun = time.monotonic()
+    started = time.process_time()
     refused = read_refusal(path)
+    cpu_seconds = time.process_time() - started
     assert str(refused).startswith(said)
     assert "\n" not in str(refused)
     assert len(str(refused)) < 400
-    assert time.monotonic() - begun < 10
+    assert cpu_seconds < 10
 
 
 @pytest.mark.parametrize(
