@@ -479,13 +479,13 @@ class ClaimQuery(PageQuery):
     """Which claims, in which order. Filters are joined by AND, the values of one filter by OR."""
 
     category: Annotated[list[Slug], _slug_filter("category", CATEGORY)] = Field(
-        default=[], description="What is counted.", examples=[["casualties"]]
+        default=[], description="The category: what is counted.", examples=[["casualties"]]
     )
     subject: Annotated[list[Slug], _slug_filter("subject", SUBJECT)] = Field(
-        default=[], description="Whose.", examples=[["russian-forces"]]
+        default=[], description="The subject: the people or organisation counted.", examples=[["russian-forces"]]
     )
     place: Annotated[list[Slug], _slug_filter("place", PLACE)] = Field(
-        default=[], description="Where.", examples=[["kursk-oblast"]]
+        default=[], description="The place.", examples=[["kursk-oblast"]]
     )
     narrower: bool | None = Field(
         default=None,
@@ -494,67 +494,75 @@ class ClaimQuery(PageQuery):
         examples=[True],
     )
     source: Annotated[list[Slug], _slug_filter("source", SOURCE)] = Field(
-        default=[], description="Who said it.", examples=[["csis"]]
+        default=[], description="The source of the claim.", examples=[["csis"]]
     )
     source_kind: Annotated[list[SourceKind], _source_filter("kind")] = Field(
-        default=[], description="What the source is.", examples=[["think_tank"]]
+        default=[], description="The kind of source.", examples=[["think_tank"]]
     )
     interest: Annotated[list[Interest], _source_filter("interest")] = Field(
-        default=[], description="Where the source stands in the dispute.", examples=[["independent"]]
+        default=[],
+        description="The interest of the source: whether it is a party to the dispute.",
+        examples=[["independent"]],
     )
     proposition: Annotated[list[Proposition], _enum_filter("proposition")] = Field(
-        default=[], description="The kind of statement.", examples=[["quantity"]]
+        default=[], description="The kind of statement that the claim makes.", examples=[["quantity"]]
     )
     modality: Annotated[list[Modality], _enum_filter("modality")] = Field(
-        default=[], description="How the source holds it.", examples=[["estimate"]]
+        default=[], description="The modality: count, estimate, forecast or allegation.", examples=[["estimate"]]
     )
     aggregation: Annotated[list[Aggregation], _enum_filter("aggregation")] = Field(
-        default=[], description="How the figure relates to its period.", examples=[["cumulative"]]
+        default=[], description="The aggregation: how the figure relates to its period.", examples=[["cumulative"]]
     )
     kind: Annotated[list[FigureKind], _enum_filter("kind")] = Field(
-        default=[], description="The shape of the figure.", examples=[["lower_bound"]]
+        default=[], description="The kind of figure, for example a lower bound or a range.", examples=[["lower_bound"]]
     )
     confidence: Annotated[list[ConfidenceFilter], _confidence_filter()] = Field(
-        default=[], description="The level of the newest assessment, or `unassessed`.", examples=[["low"]]
+        default=[], description="The confidence level of the latest assessment, or `unassessed`.", examples=[["low"]]
     )
     reliability: Annotated[list[Reliability], _assessment_filter("reliability")] = Field(
-        default=[], description="The grade of the source; F: cannot be judged.", examples=[["C"]]
+        default=[],
+        description="The reliability grade of the source. `F` means that it cannot be judged.",
+        examples=[["C"]],
     )
     credibility: Annotated[list[Credibility], _assessment_filter("credibility")] = Field(
-        default=[], description="The grade of the figure; 6: cannot be judged.", examples=[["3"]]
+        default=[],
+        description="The credibility grade of the figure. `6` means that it cannot be judged.",
+        examples=[["3"]],
     )
     date_from: Annotated[Day | None, _date_filter(first=True)] = Field(
-        default=None, description="Said on this day or later.", examples=["2025-01-01"]
+        default=None, description="Claims made on this day or later.", examples=["2025-01-01"]
     )
     date_to: Annotated[Day | None, _date_filter(first=False)] = Field(
-        default=None, description="Said on this day or earlier.", examples=["2025-06-30"]
+        default=None, description="Claims made on this day or earlier.", examples=["2025-06-30"]
     )
     period_from: Annotated[Day | None, _period_filter("period_end", first=True)] = Field(
-        default=None, description="The period reaches this day or a later one.", examples=["2025-01-01"]
+        default=None, description="Claims whose period ends on this day or later.", examples=["2025-01-01"]
     )
     period_to: Annotated[Day | None, _period_filter("period_start", first=False)] = Field(
-        default=None, description="The period begins on this day or an earlier one.", examples=["2025-06-30"]
+        default=None, description="Claims whose period begins on this day or earlier.", examples=["2025-06-30"]
     )
     value_min: Annotated[float | None, _interval_filter("high", first=True)] = Field(
         default=None,
         allow_inf_nan=False,
-        description="The figure can be this or more (an open end can).",
+        description="Claims whose figure can be this number or more. An open upper end can.",
         examples=[100000],
     )
     value_max: Annotated[float | None, _interval_filter("low", first=False)] = Field(
         default=None,
         allow_inf_nan=False,
-        description="The figure can be this or less (an open end can).",
+        description="Claims whose figure can be this number or less. An open lower end can.",
         examples=[500000],
     )
     status: Annotated[list[Status], _status_filter()] = Field(
-        default=[], description="Whether it stands; all but `removed` if not given.", examples=[["asserted"]]
+        default=[], description="The status of the claim. By default all except `removed`.", examples=[["asserted"]]
     )
     document: Annotated[list[str], _document_filter()] = Field(
-        default=[], description="Can be read in this document.", examples=[["01a1f640-bc00-7643-9830-d0c28b0cfb0d"]]
+        default=[],
+        description="Claims that are cited from this document.",
+        examples=[["01a1f640-bc00-7643-9830-d0c28b0cfb0d"]],
     )
     topic: Annotated[list[Slug], _topic_filter()] = Field(
-        default=[], description="Belongs to this topic.", examples=[["russian-casualties"]]
+        default=[], description="Claims that belong to this topic.", examples=[["russian-casualties"]]
     )
     q: Annotated[str | None, _full_text_filter()] = Field(
         default=None,
@@ -566,13 +574,13 @@ class ClaimQuery(PageQuery):
     )
     updated_since: Annotated[UtcTime | None, _updated_since_filter()] = Field(
         default=None,
-        description="Recorded or changed at this time or later, its citations and assessments included.",
+        description="Claims that were recorded or changed at this time or later. Their citations and assessments count too.",
         examples=["2026-11-20T10:00:00Z"],
     )
     known_on: Annotated[Day | None, _date_filter(first=False)] = Field(
-        default=None, description="Only what had been said by this day; undated claims never.", examples=["2025-06-12"]
+        default=None, description="Only claims made by this day. Undated claims are left out.", examples=["2025-06-12"]
     )
-    sort: Sort = Field(default=Sort.newest, description="The order; unknown values come last.", examples=["-date"])
+    sort: Sort = Field(default=Sort.newest, description="The sort order. Unknown values come last.", examples=["-date"])
 
 
 FILTERS: dict[str, Filter] = {
