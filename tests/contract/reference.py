@@ -1,4 +1,4 @@
-"""The tables of the documentation, written from the code: `python -m tests.contract.reference` puts them into docs/.
+"""The tables of the documentation, generated from the code: `python -m tests.contract.reference` puts them into docs/.
 
 A page holds a table between `<!-- NAME -->` and `<!-- /NAME -->`; everything around it is written by hand.
 """
@@ -43,24 +43,24 @@ from app.vocabulary.routes import TERM_ROWS
 DOCS = Path(__file__).parents[2] / "docs"
 
 SORT_DESCRIPTIONS = {
-    Sort.newest: "The day on which it was said, the newest first.",
-    Sort.oldest: "The day on which it was said, the oldest first.",
-    Sort.newest_recorded: "When it was recorded, the newest first.",
-    Sort.oldest_recorded: "When it was recorded, the oldest first.",
-    Sort.smallest: "The value, else the lower end, else the upper one; the smallest first.",
-    Sort.largest: "The same, the largest first.",
+    Sort.newest: "By date, newest first.",
+    Sort.oldest: "By date, oldest first.",
+    Sort.newest_recorded: "By time of recording, newest first.",
+    Sort.oldest_recorded: "By time of recording, oldest first.",
+    Sort.smallest: "By value, else lower bound, else upper bound; smallest first.",
+    Sort.largest: "The same, largest first.",
     Sort.by_source: "By source, then by date.",
 }
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(str(each).replace("|", "\\|") for each in line) + " |" for line in lines)
 
 
 def format_code(value: Any) -> str:
-    """A value as it is written in an address or a file."""
+    """Format a value as in an address or a file."""
     if isinstance(value, list):
         return ", ".join(format_code(each) for each in value)
     shown = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
@@ -68,27 +68,27 @@ def format_code(value: Any) -> str:
 
 
 def parameter_table(model: type[BaseModel], *, without: type[BaseModel] | None = None) -> str:
-    """The query parameters that a model declares."""
+    """Return the query parameters that a model declares."""
     left_out = without.model_fields if without else {}
     rows = []
     for name, info in model.model_fields.items():
         if name not in left_out:
             repeats = "yes" if get_origin(info.annotation) is list else ""
             rows.append((format_code(name), info.description, format_code((info.examples or [None])[0]), repeats))
-    return markdown_table(("parameter", "what it asks", "example", "may repeat"), rows)
+    return markdown_table(("parameter", "meaning", "example", "repeatable"), rows)
 
 
 def settings_table() -> str:
-    """Every setting."""
+    """Return all settings."""
     rows = [
         (format_code(environment_variable(name)), info.description, format_code(info.default) or "empty")
         for name, info in Settings.model_fields.items()
     ]
-    return markdown_table(("variable", "what it sets", "default"), rows)
+    return markdown_table(("variable", "meaning", "default"), rows)
 
 
 def enumeration_sections() -> str:
-    """Every enumeration with its words."""
+    """Return every enumeration with its values."""
     parts: list[str] = []
     enumerations = dict.fromkeys(term["enumeration"] for term in TERM_ROWS)
     for enumeration in enumerations:
@@ -98,7 +98,7 @@ def enumeration_sections() -> str:
 
 
 def problem_table() -> str:
-    """Every kind of problem."""
+    """Return every kind of problem."""
     kinds = sorted(known_problems().values(), key=lambda kind: (kind.status, kind.code))
     meaning = {kind: " ".join((kind.__doc__ or "").split()) for kind in kinds}
     return markdown_table(
@@ -107,7 +107,7 @@ def problem_table() -> str:
 
 
 def column_table() -> str:
-    """Every column of a claims file."""
+    """Return every column of a claims file."""
     rows = [
         (
             format_code(each.name),
@@ -122,14 +122,14 @@ def column_table() -> str:
 
 
 def list_values(enumeration: type[Enum]) -> str:
-    """The values of an enumeration, in a line."""
+    """Return the values of an enumeration, in one line."""
     return ", ".join(format_code(each.value) for each in enumeration)
 
 
 MAPPING_TABLES: dict[str, type[BaseModel]] = {
     "The mapping": Mapping,
     "`[file]`": FileOptions,
-    "What picks a value": Pick,
+    "Selecting a value": Pick,
     "`[claim]` and `[claims.…]`": ClaimMap,
     "`figure`": FigureMap,
     "`period`": PeriodMap,
@@ -146,7 +146,7 @@ MAPPING_TABLES: dict[str, type[BaseModel]] = {
 
 
 def format_toml(value: Any) -> str:
-    """A value as a mapping writes it."""
+    """Format a value as TOML."""
     match value:
         case dict():
             return (
@@ -161,24 +161,24 @@ def format_toml(value: Any) -> str:
 
 
 def format_toml_key(name: str) -> str:
-    """A name, in quotes where TOML needs them."""
+    """Format a key, in quotes if TOML needs them."""
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
 
 
 def mapping_field_sections() -> str:
-    """Every field of the language of mappings."""
+    """Return every field of mappings."""
     parts = []
     for title, model in MAPPING_TABLES.items():
         rows = [
             (format_code(name), info.description, f"`{format_toml(info.examples[0])}`" if info.examples else "")
             for name, info in model.model_fields.items()
         ]
-        parts.append(f"### {title}\n\n{markdown_table(('field', 'what it says', 'example'), rows)}")
+        parts.append(f"### {title}\n\n{markdown_table(('field', 'meaning', 'example'), rows)}")
     return "\n\n".join(parts)
 
 
 def mapping_table() -> str:
-    """The mappings that come with the service."""
+    """Return the shipped mappings."""
     return markdown_table(
         ("name", "what it reads"),
         [(format_code(name), load_shipped_mapping(name).title) for name in shipped_mappings()],
@@ -186,7 +186,7 @@ def mapping_table() -> str:
 
 
 def limit_table() -> str:
-    """What is read of a file, at most."""
+    """Return the limits of reading files."""
     limits = ReadLimits()
     rows = [
         ("characters of one cell", limits.cell),
@@ -202,7 +202,7 @@ def limit_table() -> str:
 
 
 def definition_table(enumeration: type[DescribedEnum]) -> str:
-    """An enumeration with its definitions."""
+    """Return an enumeration with its definitions."""
     return markdown_table(("word", "meaning"), [(format_code(term.value), term.definition) for term in enumeration])
 
 
@@ -231,7 +231,7 @@ PAGE_TABLES: dict[str, dict[str, str]] = {
 
 
 def fill_tables(page: str, text: str) -> str:
-    """The text of a page with its tables as the code has them now."""
+    """Return the text of a page with the current tables."""
     for name, content in PAGE_TABLES[page].items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         pattern = re.compile(f"{re.escape(begin)}\n.*?{re.escape(end)}", re.DOTALL)
@@ -242,7 +242,7 @@ def fill_tables(page: str, text: str) -> str:
 
 
 def main() -> None:
-    """Write every table anew."""
+    """Write every table."""
     for page in PAGE_TABLES:
         path = DOCS / page
         path.write_text(fill_tables(page, path.read_text(encoding="utf-8")), encoding="utf-8")

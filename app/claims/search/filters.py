@@ -574,7 +574,7 @@ class ClaimQuery(PageQuery):
     )
     updated_since: Annotated[UtcTime | None, _updated_since_filter()] = Field(
         default=None,
-        description="Claims that were recorded or changed at this time or later. Their citations and assessments count too.",
+        description="Claims recorded or changed at this time or later. Changes of citations and assessments count too.",
         examples=["2026-11-20T10:00:00Z"],
     )
     known_on: Annotated[Day | None, _date_filter(first=False)] = Field(
