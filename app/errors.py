@@ -223,3 +223,9 @@ def field_fault(pointer: str, detail: str, *, hint: str | None = None, location:
 def invalid_field(pointer: str, detail: str, *, hint: str | None = None, location: str = "body") -> InvalidRequest:
     """Return the problem for one invalid field."""
     return InvalidRequest(detail, hint=hint, errors=[field_fault(pointer, detail, hint=hint, location=location)])
+
+
+def raise_if_any(faults: Sequence[Fault]) -> None:
+    """Raise `InvalidRequest` with all faults, the first as its detail, if there are any."""
+    if faults:
+        raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)

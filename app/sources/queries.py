@@ -9,7 +9,7 @@ from app.comparison.hierarchy import resolve_position_holders
 from app.database.snapshot import Snapshot
 from app.database.tables import SourceVersion, columns_of
 from app.database.transaction import WriteTransaction
-from app.errors import InvalidRequest
+from app.errors import raise_if_any
 from app.sources.schemas import SourceInput
 from app.vocabulary.slug_records import RecordType, find_reference_faults, replace_record
 
@@ -25,8 +25,7 @@ SOURCE = RecordType(
 def put_source(transaction: WriteTransaction, slug: str, payload: SourceInput) -> tuple[dict[str, Any], bool | None]:
     """Record a source. Raises `InvalidRequest` if the source that it speaks for does not exist."""
     faults = find_reference_faults(transaction, SOURCE, slug, payload)
-    if faults:
-        raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
+    raise_if_any(faults)
     return replace_record(transaction, SOURCE, slug, payload)
 
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.cache.scope import record_scope
 from app.database.snapshot import open_snapshot
 from app.database.transaction import WriteTransaction
-from app.errors import InvalidRequest
+from app.errors import raise_if_any
 from app.http.auth import Contributor, Editor
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
@@ -109,8 +109,7 @@ def post_document(payload: DocumentInput, write: WriteRequestDep, contributor: C
     """Record a document in which claims can be read. If a document with the same URL exists, return that one."""
 
     def record(transaction: WriteTransaction) -> WriteResult:
-        if faults := find_document_faults(transaction, payload):
-            raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
+        raise_if_any(find_document_faults(transaction, payload))
         id_, created = record_document(transaction, payload)
         return WriteResult(read_document(transaction.session, id_, transaction.snapshot), created=created)
 

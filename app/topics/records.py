@@ -6,7 +6,7 @@ from typing import Any
 from app.cache.scope import CacheScope
 from app.database.tables import TopicVersion
 from app.database.transaction import WriteTransaction
-from app.errors import InvalidRequest
+from app.errors import raise_if_any
 from app.topics.schemas import TopicInput
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType, find_reference_faults, replace_record
@@ -29,6 +29,5 @@ def topic_scope(seq: int, topic: Mapping[str, Any]) -> CacheScope:
 def put_topic(transaction: WriteTransaction, slug: str, payload: TopicInput) -> tuple[dict[str, Any], bool | None]:
     """Record a topic. Raises `InvalidRequest` if its category, subject or place does not exist."""
     faults = find_reference_faults(transaction, TOPIC, slug, payload)
-    if faults:
-        raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
+    raise_if_any(faults)
     return replace_record(transaction, TOPIC, slug, payload)

@@ -10,7 +10,7 @@ from app.comparison.hierarchy import CategoryNode, Hierarchy
 from app.database.snapshot import Snapshot
 from app.database.tables import CategoryVersion, ClaimVersion, PlaceVersion, SubjectVersion, columns_of
 from app.database.transaction import WriteTransaction
-from app.errors import InUse, InvalidRequest, field_fault
+from app.errors import InUse, field_fault, raise_if_any
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 from app.vocabulary.slug_records import RecordType, find_reference_faults, replace_record
 
@@ -63,8 +63,7 @@ def put_category(
     components = [component for component in payload.components or [] if component != slug]
     faults += _find_cycle(slug, "components", components, edges)
     faults += _find_cycle(slug, "parent", [payload.parent] if payload.parent else [], edges)
-    if faults:
-        raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
+    raise_if_any(faults)
     current = categories.get(slug)
     if current is not None and _is_in_use(transaction, slug):
         new = {
@@ -101,8 +100,7 @@ def _put_nested(
         for name, parents in _load_parents(transaction.session, record_type, transaction.snapshot).items()
     }
     faults += _find_cycle(slug, "parents", payload.parents, edges)
-    if faults:
-        raise InvalidRequest(faults[0].detail, hint=faults[0].hint, errors=faults)
+    raise_if_any(faults)
     return replace_record(transaction, record_type, slug, payload)
 
 
