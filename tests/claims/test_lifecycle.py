@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from app.claims.lifecycle import TAKEDOWN_VALUES
+from app.database.tables import ClaimVersion, columns_of
 from tests.registers import Register
 
 
@@ -194,3 +196,10 @@ def test_assessments_stay_and_the_newest_shows(starter: Register) -> None:
     assert starter.get(f"/v1/claims/{claim['id']}").json()["confidence"] == before
     again = starter.write("POST", f"/v1/assessments/{made.json()['id']}/withdrawal", {"reason": "A mistake."})
     assert again.status_code == 409
+
+
+def test_a_takedown_names_every_column_with_content() -> None:
+    """A column that is neither erased nor listed here would survive a takedown."""
+    kept = {"version", "id", "revision", "category", "subject", "place", "fingerprint", "import_id"}
+    kept |= {"seq", "until_seq", "recorded_at", "recorded_until"}
+    assert set(columns_of(ClaimVersion).keys()) == kept | set(TAKEDOWN_VALUES)

@@ -174,3 +174,13 @@ def test_every_decision_is_listed() -> None:
     index = (DOCS / "decisions" / "README.md").read_text(encoding="utf-8")
     for page in DOCS.glob("decisions/[0-9]*.md"):
         assert f"({page.name})" in index
+
+
+MODULES = [path for folder in ("app", "tests", "benchmarks", "alembic") for path in (ROOT / folder).rglob("*.py")]
+
+
+def test_every_module_that_is_named_exists() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md"), *MODULES]
+    for page in pages:
+        for name in re.findall(r"`((?:app|tests|benchmarks)/[a-z_/]+\.py)`", page.read_text(encoding="utf-8")):
+            assert (ROOT / name).is_file(), f"{page.relative_to(ROOT)} names {name}"
