@@ -51,7 +51,7 @@ def record_claim(
         for citation, recorded in zip(payload.citations, validated.documents, strict=True)
     ]
     state = {**validated.state, "import_id": import_id}
-    transaction.record(ClaimVersion, id_, state, action="created", claim=id_, fresh=is_new_id)
+    transaction.record(ClaimVersion, id_, state, action="created", claim=id_, is_new_key=is_new_id)
     seq, citations = transaction.seq, []
     for citation, document in zip(payload.citations, documents, strict=True):
         columns = build_citation_columns(references, citation, id_, payload.source, document)
@@ -157,7 +157,7 @@ def _record_cited_document(
         return recorded
     id_ = str(uuid7()) if payload.id is None else payload.id
     state = {name: getattr(payload, name) for name in DOCUMENT_INPUT_FIELDS}
-    transaction.record(DocumentVersion, id_, state, action="created", fresh=payload.id is None)
+    transaction.record(DocumentVersion, id_, state, action="created", is_new_key=payload.id is None)
     publisher = None if payload.publisher is None else references.find_source(payload.publisher)["name"]
     fields = {**state, "id": id_, "publisher_name": publisher}
     document = {name: fields[name] for name in DOCUMENT_CARD_FIELDS}

@@ -185,7 +185,7 @@ class CachedReferenceLookup(ReferenceLookup):
         """The id and status of the claim that stands with this fingerprint, or was taken down with it."""
         if print_ in self._claims_by_fingerprint:
             return self._claims_by_fingerprint[print_], Status.asserted
-        found = self._transaction.fetch_rows(_SELECT_DUPLICATE, {"fingerprint": print_}, waiting=False)
+        found = self._transaction.fetch_rows(_SELECT_DUPLICATE, {"fingerprint": print_}, flush=False)
         return (str(found[0][0]), found[0][1]) if found else None
 
     def add_recorded_claim(self, print_: str, claim: str) -> None:
@@ -197,7 +197,7 @@ class CachedReferenceLookup(ReferenceLookup):
         """The recorded document at this address. That there is none holds for one write only."""
         if url not in self._documents_by_url:
             # Those that still wait to be written were promised, and are remembered.
-            found = self._transaction.fetch_rows(_SELECT_DOCUMENT, {"url": url}, waiting=False)
+            found = self._transaction.fetch_rows(_SELECT_DOCUMENT, {"url": url}, flush=False)
             if not found:
                 return None
             self._documents_by_url[url] = self.find_document(str(found[0][0]))

@@ -75,7 +75,7 @@ def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, listing: ListResp
     layout = listing.layout(CLAIM_COLUMNS)
 
     def find(page: ClaimQuery) -> Page:
-        with read_session(db, plan_once=listing.file is None) as read:
+        with read_session(db, generic_plan=listing.file is None) as read:
             return find_claims(read, page, read.snapshot(page.recorded_as_of, known_on=page.known_on), layout)
 
     return listing.send(find, query, CLAIM_COLUMNS)

@@ -1,4 +1,4 @@
-"""API keys: create, list and revoke them, and find the one that a request was sent with."""
+"""API keys: create, list, revoke and authenticate them."""
 
 import hashlib
 import secrets
@@ -18,7 +18,7 @@ from app.database.tables import ApiKey, columns_of
 from app.enums import Role
 
 KEY_CACHE_SECONDS = 0.5
-"""Seconds for which a key is not looked up again: so long it may outlive its revocation by another process."""
+"""Lifetime of a cached key. A key that another process revokes stays valid here for at most this long."""
 
 MAX_CACHED_KEYS = 10_000
 
@@ -27,34 +27,34 @@ ROLE_RANK = {Role.contributor: 1, Role.editor: 2, Role.admin: 3}
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who writes: the id and name of the key, and its role."""
+    """The holder of an API key: the id, the name and the role of the key."""
 
     id: str
     name: str
     role: Role
 
     def has_role(self, role: Role) -> bool:
-        """Whether this one may do what `role` may."""
+        """Return whether the actor has the permissions of `role`."""
         return ROLE_RANK[self.role] >= ROLE_RANK[role]
 
 
 def create_key(session: Session, name: str, role: Role) -> str:
-    """Create a key called `name` and return it. It is not stored, only its hash."""
+    """Create a key called `name` and return it. Only its hash is stored."""
     key = f"cc_{secrets.token_urlsafe(32)}"
     session.add(ApiKey(id=str(uuid7()), name=name, role=role, digest=_hash_key(key), created_at=datetime.now(UTC)))
     return key
 
 
 def list_keys(session: Session) -> list[ApiKey]:
-    """Return every key, revoked ones included, oldest first."""
+    """Return all keys, including revoked ones, oldest first."""
     return list(session.execute(select(ApiKey).order_by(ApiKey.created_at)).scalars())  # type: ignore[arg-type]
 
 
 def revoke_key(database: Database, name: str) -> int:
-    """Revoke the keys called `name` at once; return how many were valid."""
-    stands = (ApiKey.name == name) & ApiKey.revoked_at.is_(None)  # type: ignore[union-attr]
+    """Revoke the keys called `name` and return how many of them were valid."""
+    is_valid = (ApiKey.name == name) & ApiKey.revoked_at.is_(None)  # type: ignore[union-attr]
     with database.write() as session:
-        result = session.execute(update(ApiKey).where(stands).values(revoked_at=datetime.now(UTC)))
+        result = session.execute(update(ApiKey).where(is_valid).values(revoked_at=datetime.now(UTC)))
     database.caches[ACTORS].clear()
     return int(result.rowcount)
 
@@ -70,20 +70,20 @@ def _expires_at(_digest: str, cached: _CachedActor, _now: float) -> float:
 
 
 class ActorCache:
-    """The actors of the valid keys that were looked up in the last `KEY_CACHE_SECONDS`, by the hash of the key."""
+    """A cache of the actors of valid keys by the hash of the key. Entries expire after `KEY_CACHE_SECONDS`."""
 
     def __init__(self) -> None:
         self._actors: TLRUCache[str, _CachedActor] = TLRUCache(MAX_CACHED_KEYS, ttu=_expires_at)
         self._lock = Lock()
 
     def get(self, digest: str) -> Actor | None:
-        """Return the actor of a key that was valid a moment ago."""
+        """Return the cached actor of a key, or None on a miss."""
         with self._lock:
-            found = self._actors.get(digest)
-        return None if found is None else found.actor
+            entry = self._actors.get(digest)
+        return None if entry is None else entry.actor
 
     def store(self, digest: str, actor: Actor | None, looked_up_at: float) -> None:
-        """Set the actor of a key as it was at `looked_up_at`; None: the key is not valid."""
+        """Cache the actor of a key that was looked up at `looked_up_at`, or evict the key if it is not valid (None)."""
         with self._lock:
             if actor is None:
                 self._actors.pop(digest, None)
@@ -91,7 +91,7 @@ class ActorCache:
                 self._actors[digest] = _CachedActor(actor, looked_up_at)
 
     def clear(self) -> None:
-        """Evict every key."""
+        """Evict all keys."""
         with self._lock:
             self._actors.clear()
 
@@ -100,22 +100,23 @@ ACTORS = CacheKey("actors", lambda _database: ActorCache())
 
 
 def get_cached_actor(database: Database, key: str) -> Actor | None:
-    """Return who has this key if that was looked up a moment ago. Reads nothing."""
+    """Return the actor of a key from the cache, or None on a miss. Does not read the database."""
     return database.caches[ACTORS].get(_hash_key(key))
 
 
 def load_actor(database: Database, key: str) -> Actor | None:
-    """Return who has this key, or None if there is no such key or it was revoked."""
+    """Read the actor of a key from the database; return None if the key does not exist or was revoked."""
     digest, looked_up_at = _hash_key(key), time.monotonic()
     columns = columns_of(ApiKey)
-    valid = (columns.digest == digest) & columns.revoked_at.is_(None)
+    is_valid = (columns.digest == digest) & columns.revoked_at.is_(None)
     with database.read() as session:
-        row = session.execute(select(columns.id, columns.name, columns.role).where(valid)).first()
+        row = session.execute(select(columns.id, columns.name, columns.role).where(is_valid)).first()
     actor = Actor(row.id, row.name, row.role) if row else None
     database.caches[ACTORS].store(digest, actor, looked_up_at)
     return actor
 
 
 def _hash_key(key: str) -> str:
-    # 256 random bits cannot be guessed, so one fast hash is enough, and comparing hashes in an index leaks nothing.
+    # A key has 256 random bits, so a fast hash without salt resists guessing, and an index lookup by hash is not a
+    # timing leak.
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

@@ -1,4 +1,4 @@
-"""Many new records in one transaction: stamped like any other write, and handed to the driver in its fastest form."""
+"""Bulk insert of new records in one transaction: COPY on PostgreSQL, multi-row INSERT on SQLite."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,30 +13,30 @@ from app.database.tables import Change, Clock, ImportedRow, Version, columns_of,
 from app.database.transaction import KIND_BY_TABLE, WriteTransaction
 
 MAX_BUFFERED_CHANGES = 5_000
-"""So many changes are handed over at once: memory does not grow with the size of a write."""
+"""Maximum number of buffered changes before a flush, so that memory does not grow with the size of a write."""
 
 MAX_STATEMENT_PARAMETERS = 10_000
-"""So many values in one statement; SQLite takes 32,766."""
+"""Maximum number of parameters of one statement. The limit of SQLite is 32,766."""
 
 
 class BulkInsert:
-    """The pen of a writing transaction for records that are all new. Call `finish` when everything is said.
+    """Inserts new records in a write transaction. Call `finish` after the last record.
 
-    Nothing here looks whether a record stands already: whoever calls has done that, under the log's lock.
+    It does not check whether a record exists. The caller has checked that while the transaction held the clock lock.
     """
 
-    def __init__(self, log: WriteTransaction, dialect: Dialect) -> None:
-        self.transaction = log
+    def __init__(self, transaction: WriteTransaction, dialect: Dialect) -> None:
+        self.transaction = transaction
         self._postgresql = dialect.name == "postgresql"
-        change = [(column.name, value_encoder(column, dialect)) for column in columns_of(Change)]
-        self._change_columns = [name for name, _ in change]
-        at = dict(change)["at"]
-        self._encoded_at = at(log.at) if at is not None else log.at
+        change_columns = columns_of(Change)
+        self._change_columns = [column.name for column in change_columns]
+        encode_at = value_encoder(change_columns.at, dialect)
+        self._encoded_at = transaction.at if encode_at is None else encode_at(transaction.at)
         self._changes: list[tuple[Any, ...]] = []
         self._rows: dict[type[SQLModel], tuple[list[str], list[EncodedRow]]] = {}
 
     def add_change(self, table: type[Version], key: str, claim: str | None = None) -> None:
-        """Take the next `seq` for a new record."""
+        """Record the creation of a record under the next `seq`."""
         if len(self._changes) >= MAX_BUFFERED_CHANGES:
             self.flush()
         self.transaction.seq += 1
@@ -53,20 +53,23 @@ class BulkInsert:
         )
         self._changes.append(entry)
 
-    def add_row(self, form: RowEncoder, values: EncodedRow) -> None:
-        """Write a row under the `seq` taken last."""
-        if form.table not in self._rows:
-            self._rows[form.table] = ([*form.column_names, *STAMP_COLUMNS], [])
-        self._rows[form.table][1].append([*values, 1, self.transaction.seq, self._encoded_at])
+    def add_row(self, encoder: RowEncoder, values: EncodedRow) -> None:
+        """Insert a row under the `seq` of the latest change."""
+        if encoder.table not in self._rows:
+            self._rows[encoder.table] = ([*encoder.column_names, *STAMP_COLUMNS], [])
+        self._rows[encoder.table][1].append([*values, 1, self.transaction.seq, self._encoded_at])
 
-    def add_imported_row(self, series: str, key: str, print_: str, written: str, claim: str, vintage: str) -> None:
-        """Note what a row of an imported series said."""
+    def add_imported_row(
+        self, series: str, key: str, fingerprint: str, recorded_fingerprint: str, claim: str, vintage: str
+    ) -> None:
+        """Insert an `ImportedRow` under the `seq` of the latest change."""
         if ImportedRow not in self._rows:
             self._rows[ImportedRow] = (["series", "key", "print", "written", "claim", "vintage", "seq"], [])
-        self._rows[ImportedRow][1].append([series, key, print_, written, claim, vintage, self.transaction.seq])
+        row = [series, key, fingerprint, recorded_fingerprint, claim, vintage, self.transaction.seq]
+        self._rows[ImportedRow][1].append(row)
 
     def flush(self) -> None:
-        """Hand over what is waiting, changes first: the versions refer to them."""
+        """Insert the buffered rows: changes first, because versions have a foreign key to them."""
         session = self.transaction.session
         self._insert_rows(session, Change, self._change_columns, self._changes)
         self._changes.clear()
@@ -75,7 +78,7 @@ class BulkInsert:
             rows.clear()
 
     def finish(self) -> None:
-        """Hand over the rest and set the clock."""
+        """Flush the buffer and update the clock."""
         self.flush()
         self.transaction.session.execute(
             update(table_of(Clock)).values(seq=self.transaction.seq, at=self.transaction.at)
@@ -96,11 +99,11 @@ class BulkInsert:
                 for row in rows:
                     copy.write_row(row)
             return
-        # Many rows in each statement: one by one, the triggers of full-text search take longer than the rows.
-        marks = f"({', '.join('?' * len(names))})"
-        insert = f'INSERT INTO "{name}" ({columns}) VALUES '  # noqa: S608 - our own names
-        together = MAX_STATEMENT_PARAMETERS // len(names)
-        for start in range(0, len(rows), together):
-            some = rows[start : start + together]
-            values = tuple(value for row in some for value in row)
-            connection.exec_driver_sql(insert + ", ".join([marks] * len(some)), values)
+        # With one row per statement, the triggers of full-text search take longer than the inserts.
+        row_placeholders = f"({', '.join('?' * len(names))})"
+        insert = f'INSERT INTO "{name}" ({columns}) VALUES '  # noqa: S608 - names from the models
+        rows_per_statement = MAX_STATEMENT_PARAMETERS // len(names)
+        for start in range(0, len(rows), rows_per_statement):
+            batch = rows[start : start + rows_per_statement]
+            values = tuple(value for row in batch for value in row)
+            connection.exec_driver_sql(insert + ", ".join([row_placeholders] * len(batch)), values)

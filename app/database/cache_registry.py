@@ -1,7 +1,7 @@
-"""A typed registry of the objects that a process keeps for one database: caches, and the thread that writes.
+"""A typed registry of the objects of a process that belong to one database: caches and the group committer.
 
-A module declares a `CacheKey` once and reads `database.caches[KEY]`, which has the type of the key. So a feature can
-have a cache of its own, and neither the database nor the metrics know the feature.
+A module declares a `CacheKey` and reads `database.caches[KEY]`, which has the type of the key. A feature can thus add
+a cache without a dependency of `app.database` or the metrics on that feature.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,15 +34,15 @@ class LookupMetric:
 
 
 class CacheKey(Generic[T]):
-    """The key of one object of a database: its name, its type, and how it is made at the first access."""
+    """The key of one object of a database: its name, its type and its factory."""
 
     def __init__(self, name: str, factory: Callable[["Database"], T], *, keep_on_reset: bool = False) -> None:
         """Declare the key.
 
         Args:
-            name: The name of the object, for people.
-            factory: Makes the object for a database.
-            keep_on_reset: Whether the object holds nothing that was read, and therefore survives `Caches.reset`.
+            name: The name of the object in error messages.
+            factory: Creates the object at the first access.
+            keep_on_reset: Whether `Caches.reset` keeps the object, because it contains no data read from the database.
         """
         self.name = name
         self.factory = factory
@@ -54,7 +54,7 @@ class CacheKey(Generic[T]):
 
 
 class Caches:
-    """The objects of one database by their keys. Any thread may read it."""
+    """The objects of one database by key. It is thread-safe."""
 
     def __init__(self, database: "Database") -> None:
         self._database = database
@@ -62,27 +62,27 @@ class Caches:
         self._lock = RLock()
 
     def __getitem__(self, key: CacheKey[T]) -> T:
-        """Return the object of `key`; it is made at the first access."""
-        found: T | None = self._objects.get(key)
-        if found is None:
+        """Return the object of `key`, which is created at the first access."""
+        cached: T | None = self._objects.get(key)
+        if cached is None:
             with self._lock:
-                found = self._objects.get(key)
-                if found is None:
-                    found = self._objects[key] = key.factory(self._database)
-        return found
+                cached = self._objects.get(key)
+                if cached is None:
+                    cached = self._objects[key] = key.factory(self._database)
+        return cached
 
     def remove(self, key: CacheKey[Any]) -> None:
-        """Remove the object of `key`, so that the next access makes a new one."""
+        """Remove the object of `key`, so that the next access creates a new one."""
         with self._lock:
             self._objects.pop(key, None)
 
     def reset(self) -> None:
-        """Remove everything that was read from the database."""
+        """Remove all objects that contain data read from the database."""
         with self._lock:
-            self._objects = {key: found for key, found in self._objects.items() if key.keep_on_reset}
+            self._objects = {key: value for key, value in self._objects.items() if key.keep_on_reset}
 
     def lookup_counts(self) -> Iterator[tuple[LookupMetric, CountsLookups]]:
-        """Return every declared lookup metric with the cache whose hits and misses it counts."""
+        """Yield the declared lookup metrics, with the cache whose hits and misses each metric counts."""
         for key, metric in _lookup_metrics.items():
             yield metric, self[key]
 
@@ -91,5 +91,5 @@ _lookup_metrics: dict[CacheKey[Any], LookupMetric] = {}
 
 
 def declare_lookup_metric(key: CacheKey[C], metric: LookupMetric) -> None:
-    """Publish the hits and misses of a cache on `/metrics`. Called once, where the key is declared."""
+    """Publish the hits and misses of a cache on `/metrics`. Call it once, next to the declaration of the key."""
     _lookup_metrics[key] = metric

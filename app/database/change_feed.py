@@ -1,9 +1,8 @@
-"""The one reader of the change log for the caches of a process.
+"""The change feed: the only reader of the change log for the caches of a process.
 
-A cache is valid at one `seq`. To move on to a later one it asks for the changes in between and evicts what they
-affect. A change and the claim that it belongs to are described as of the change itself, so that the description is the
-same in every later snapshot. It can therefore be read once and shared: by all caches, and by readers of different
-states.
+A cache is valid at one `seq`. To advance to a later `seq`, it reads the changes in between and evicts the entries that
+they affect. A `ChangeEntry` describes the claim as of the change, so it is the same in all later snapshots. It is
+therefore read once and shared by all caches and by readers of different snapshots.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,33 +20,33 @@ from app.database.tables import VOCABULARY_CHANGE, Change, Version, columns_of, 
 from app.database.transaction import WriteTransaction
 
 MAX_BUFFERED_CHANGES = 1_000
-"""The number of latest changes that are kept in memory; earlier ones are read again."""
+"""Maximum number of changes in memory. Earlier changes are read from the database again."""
 
 FetchRows = Callable[[str], Sequence[Sequence[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeEntry:
-    """A change, and the claim that it belongs to."""
+    """A change and the claim that it belongs to."""
 
     seq: int
     kind: str
     revision: int
     claim: str | None
     claim_version: int | None
-    """The version of the claim that was current right after the change."""
+    """The version of the claim that was current immediately after the change."""
     fields: Mapping[str, str] | None
-    """The declared fields of that version; none where the change belongs to no claim."""
+    """The declared fields of that version; None if the change belongs to no claim."""
     previous_fields: Mapping[str, str] | None
-    """The declared columns of the version that the change replaced, if it replaced one."""
+    """The declared columns of the version that the change replaced; None if it replaced none."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeFields:
-    """What caches need to know of the record that `change.claim` names.
+    """The fields of the record `change.claim` that caches need to process a change.
 
-    `columns` are columns of `table`. `expressions` are SQL expressions by name, in which the record is called `record`
-    and the change `change`.
+    `columns` are columns of `table`. `expressions` are SQL expressions by name; their aliases are `record` for the
+    record and `change` for the change.
     """
 
     table: type[Version]
@@ -59,12 +58,12 @@ _declared_fields: list[ChangeFields] = []
 
 
 def declare_change_fields(fields: ChangeFields) -> None:
-    """Declare the fields of claims in every `ChangeEntry`. Called once, when the package of claims is imported."""
+    """Declare the claim fields of a `ChangeEntry`. Call it once, when the claims package is imported."""
     _declared_fields[:] = [fields]
 
 
 class ChangeFeed:
-    """The latest changes of a database in memory: those after `_first_seq`, without a gap."""
+    """A buffer of the latest changes of a database: all changes after `_first_seq`, without gaps."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -72,17 +71,17 @@ class ChangeFeed:
         self._entries: list[ChangeEntry] = []
 
     def read(self, fetch_rows: FetchRows, after: int, until: int) -> Sequence[ChangeEntry]:
-        """Return the changes after `after` up to `until`, from memory as far as they are there."""
+        """Return the changes after `after` up to `until`, from the buffer where possible."""
         with self._lock:
             first, last = self._first_seq, self._first_seq + len(self._entries)
             if first <= after and until <= last:
                 return self._entries[after - first : until - first]
             buffered = self._entries[after - first :] if first <= after < last else []
         start = after + len(buffered)
-        found = _read_changes(fetch_rows, start, until)
-        if len(found) == until - start:  # no gap: an entry is found by its number
-            self._append(start, found)
-        return [*buffered, *found]
+        entries = _read_changes(fetch_rows, start, until)
+        if len(entries) == until - start:  # the buffer is indexed by seq, so it must have no gaps
+            self._append(start, entries)
+        return [*buffered, *entries]
 
     def _append(self, after: int, entries: Sequence[ChangeEntry]) -> None:
         with self._lock:
@@ -105,12 +104,12 @@ def changes_since(source: ReadSession | Session, after: int, until: int, limit: 
 
     Args:
         source: A read transaction that sees at least `until`.
-        after: The state that the caller knows.
-        until: The state that it wants to move on to.
-        limit: The number of changes up to which the caller looks at each.
+        after: The `seq` at which the cache of the caller is valid.
+        until: The `seq` to which the caller advances its cache.
+        limit: The maximum number of changes that the caller processes individually.
 
     Returns:
-        None if there are more than `limit`, or if `until` is before `after`.
+        The changes, or None if there are more than `limit` or `until` is before `after`.
     """
     if not 0 <= until - after <= limit:
         return None
@@ -121,7 +120,7 @@ def changes_since(source: ReadSession | Session, after: int, until: int, limit: 
 
 
 def read_last_vocabulary_change(session: Session, until: int) -> int:
-    """Return the `seq` of the last change of a vocabulary up to `until`, by its own index; 0 if there is none."""
+    """Return the `seq` of the latest vocabulary change up to `until`, or 0 if there is none. It has a partial index."""
     seq = columns_of(Change).seq
     last = select(seq).where(VOCABULARY_CHANGE, seq <= until).order_by(seq.desc()).limit(1)
     return session.execute(last).scalar() or 0
@@ -132,7 +131,7 @@ _SELECT_CHANGED_KINDS = select(_CHANGE.kind).distinct().where(_CHANGE.seq > bind
 
 
 def read_changed_kinds(transaction: WriteTransaction, after: int) -> set[str]:
-    """Return the kinds of records that changed after `after`, including changes of the transaction itself."""
+    """Return the kinds of records that changed after `after`, including changes of `transaction` itself."""
     return {kind for (kind,) in transaction.fetch_rows(_SELECT_CHANGED_KINDS, {"after": after})}
 
 
@@ -146,12 +145,12 @@ def _read_changes(fetch_rows: FetchRows, after: int, until: int) -> list[ChangeE
     declared = _declared_fields[0]
     table = table_of(declared.table).name
     names = [*declared.columns, *declared.expressions]
-    now = [*(f"record.{column}" for column in declared.columns), *declared.expressions.values()]
-    before = [f"previous.{column}" for column in declared.columns]
-    # Whole numbers, so that the statement is the same text for both drivers.
+    current_columns = [*(f"record.{column}" for column in declared.columns), *declared.expressions.values()]
+    previous_columns = [f"previous.{column}" for column in declared.columns]
+    # The integers are part of the text because the two drivers have different placeholders.
     rows = fetch_rows(
         "SELECT change.seq, change.kind, change.revision, CAST(change.claim AS VARCHAR(36)), "  # noqa: S608
-        f"record.version, previous.version, {', '.join([*now, *before])} FROM change "
+        f"record.version, previous.version, {', '.join([*current_columns, *previous_columns])} FROM change "
         f"LEFT JOIN {table} AS record ON record.id = change.claim AND record.seq <= change.seq "
         "AND (record.until_seq IS NULL OR record.until_seq > change.seq) "
         f"LEFT JOIN {table} AS previous ON previous.id = change.claim AND previous.until_seq = change.seq "

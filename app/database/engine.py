@@ -1,4 +1,4 @@
-"""The database: engines for reading and for writing, and one transaction a session."""
+"""The database: an engine for reads and an engine for writes, and sessions of one transaction."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -21,90 +21,98 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 LOCK_TIMEOUT_SECONDS = 10
-"""How long a writer waits for the one before it, and anybody for a free connection."""
+"""Maximum wait for the write lock, and for a free connection of the pool."""
 
 MAX_MAPPED_BYTES = 2**31 - 2**16
-"""As much of the file as SQLite maps at most, unless it was built for more."""
+"""Maximum `mmap_size` of SQLite in its default build."""
 
 
 POSTGRESQL_READ_OPTIONS = (
     f" -c statement_timeout={LARGE_BUDGET.statement_seconds * 1000:.0f} -c enable_seqscan=off -c jit=off"
     " -c max_parallel_workers_per_gather=0"
 )
-"""How PostgreSQL reads here: no whole table where an index leads to the rows, no compiler and no helpers for so few."""
+"""Server settings of read connections.
+
+Sequential scans are discouraged, because all queries have an index. JIT compilation and parallel workers cost more than
+they save on result sets this small.
+"""
 
 
 class SchemaStale(Exception):
-    """The database has another schema than this release; `counterclaim migrate` repairs it."""
+    """The schema of the database is not the one of this release."""
 
 
 class WriteSession(Session):
-    """A session that hands over what a `WriteTransaction` still holds, before it says anything else."""
+    """A session that flushes the pending rows of a `WriteTransaction` before it executes a statement."""
 
     before_execute: Callable[[], None] | None = None
 
     def execute(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as SQLModel types it, in many overloads
-        """Run a statement."""
+        """Execute a statement after the pending rows are flushed."""
         if self.before_execute is not None:
             self.before_execute()
         return super().execute(*args, **kwargs)
 
 
 class Database:
-    """One register. Opening a session is cheap; keep it short, and never hold one while sending an answer."""
+    """The engines and caches of one register.
+
+    Opening a session is cheap. Keep sessions short, and do not hold one open while a response is sent.
+    """
 
     def __init__(self, settings: Settings) -> None:
         url = make_url(settings.database_url)
         self.dialect = url.get_backend_name()
         self.memory_bytes = settings.memory_bytes
         self.latest_seq = 0
-        """The highest `seq` that this process knows of, its own writes included."""
+        """The highest `seq` that this process has read or written."""
         self.latest_read_seq = 0
-        """The highest `seq` that its reads have shown: a replica may lie behind."""
+        """The highest `seq` that this process has read. It can be lower than `latest_seq` on a replica that lags."""
         self.caches = Caches(self)
-        """What this process keeps of the database in memory."""
-        replica = make_url(settings.database_read_url) if settings.database_read_url else url
-        self.read_engine = _create_engine(replica, settings.pool_size, writes=False)
+        """The caches of this process for the database."""
+        read_url = make_url(settings.database_read_url) if settings.database_read_url else url
+        self.read_engine = _create_engine(read_url, settings.pool_size, writes=False)
         self.write_engine = _create_engine(url, settings.pool_size, writes=True)
 
     def note_read(self, seq: int) -> None:
-        """A read has shown the register at `seq`."""
+        """Update `latest_seq` and `latest_read_seq` after a read at `seq`."""
         self.latest_read_seq = max(self.latest_read_seq, seq)
         self.latest_seq = max(self.latest_seq, seq)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session on one unmoving picture of the register; whatever it did is rolled back."""
+        """Open a read-only session on one snapshot of the database. It is rolled back at the end."""
         with Session(self.read_engine, autoflush=False, info={"database": self}) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[WriteSession]:
-        """A session that commits when its block ends and leaves nothing behind when the block fails."""
+        """Open a session that is committed at the end of the block, or rolled back if the block raises."""
         with WriteSession(self.write_engine, autoflush=False, expire_on_commit=False) as session, session.begin():
             yield session
 
     def check_schema(self) -> None:
-        """Raise `SchemaStale` unless the database stands at this release's migration."""
-        known = _migration_numbers()
-        expected = known[-1]
+        """Raise `SchemaStale` unless the database is at the latest migration of this release."""
+        migrations = _migration_numbers()
+        expected = migrations[-1]
+        statement = "SELECT version_num FROM alembic_version"
         with self.read_engine.connect() as connection:
-            made = inspect(connection).has_table("alembic_version")
-            found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() if made else None
-        if found == expected:
+            has_version = inspect(connection).has_table("alembic_version")
+            current = connection.exec_driver_sql(statement).scalar() if has_version else None
+        if current == expected:
             return
-        if found and found not in known:
+        if current and current not in migrations:
             raise SchemaStale(
-                f"The database stands at migration {found}, which this release does not know. "
-                "A newer release made it: start that one."
+                f"The database is at migration {current}, which this release does not have. "
+                "It was migrated by a newer release: start that release."
             )
-        state = f"stands at migration {found}" if found else "has no tables yet"
+        state = f"is at migration {current}" if current else "has no tables yet"
         raise SchemaStale(
             f"The database {state}, this release needs {expected}. Run `counterclaim migrate`, then start again."
         )
 
     def close(self) -> None:
-        """Give every connection back."""
+        """Close the connections of both pools."""
         self.read_engine.dispose()
         self.write_engine.dispose()
 
@@ -119,8 +127,8 @@ def migrations_folder() -> Path:
 
 
 def alembic_config() -> "Config":
-    """Return Alembic's configuration, which is the same wherever the program was started."""
-    from alembic.config import Config  # noqa: PLC0415 - only migrating needs it, which takes longer to load than it does
+    """Return the configuration of Alembic, which does not depend on the working directory."""
+    from alembic.config import Config  # noqa: PLC0415 - slow to import, and only `migrate` needs it
 
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
@@ -129,7 +137,7 @@ def alembic_config() -> "Config":
 
 @cache
 def _migration_numbers() -> list[str]:
-    """The migrations that this release knows, its own at the end: their files are numbered (tests hold that)."""
+    """Return the migration numbers of this release in order. A test checks that the file names are numbered."""
     return sorted(file.name.partition("_")[0] for file in (migrations_folder() / "versions").glob("[0-9]*.py"))
 
 
@@ -143,23 +151,23 @@ def _create_engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
             json_serializer=_dump_json,
         )
         event.listen(engine, "connect", lambda connection, _record: _configure_sqlite(connection, writes=writes))
-        # pysqlite would begin by itself, and deferred: a writer that has read first then fails at once with
-        # BUSY_SNAPSHOT, whatever the timeout. https://docs.sqlalchemy.org/en/21/dialects/sqlite.html
+        # pysqlite would begin a deferred transaction. A writer that reads first then fails with BUSY_SNAPSHOT
+        # immediately, without the busy timeout. https://docs.sqlalchemy.org/en/21/dialects/sqlite.html
         begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
         event.listen(engine, "begin", lambda connection: _begin_transaction(connection, begin, writes=writes))
         return engine
-    # A read has one unmoving picture of the database; a writer waits for the one before it as long as on SQLite.
-    picture = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    # A read sees one snapshot of the database. The lock timeout of a writer is the same as on SQLite.
+    read_options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     return create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=LOCK_TIMEOUT_SECONDS,
         json_serializer=_dump_json,
-        execution_options={} if writes else picture,
+        execution_options={} if writes else read_options,
         connect_args={
             "connect_timeout": 5,
-            # Without these a client hangs until a broken network is whole again.
+            # Without these timeouts a client blocks until a broken network connection recovers.
             "tcp_user_timeout": 20_000,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
@@ -169,7 +177,7 @@ def _create_engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
     )
 
 
-def _dump_json(value: Any) -> str:  # noqa: ANN401 - whatever JSON can say
+def _dump_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return orjson.dumps(value).decode()
 
 
@@ -181,9 +189,9 @@ def _configure_sqlite(connection: sqlite3.Connection, *, writes: bool) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         f"query_only={'OFF' if writes else 'ON'}",
-        # Kibibytes: an import touches every index all over, and pages that fell out of memory are read again.
+        # In KiB. An import writes to random pages of all indices, and evicted pages are read again.
         f"cache_size={-24000 if writes else -2000}",
-        # Readers see the file through the memory of the operating system, which all processes share.
+        # Readers map the file, so that all processes share the page cache of the operating system.
         f"mmap_size={0 if writes else MAX_MAPPED_BYTES}",
     ):
         connection.execute(f"PRAGMA {pragma}")
@@ -191,7 +199,7 @@ def _configure_sqlite(connection: sqlite3.Connection, *, writes: bool) -> None:
 
 def _begin_transaction(connection: Connection, statement: str, *, writes: bool) -> None:
     driver: Any = connection.connection.driver_connection
-    if not driver.in_transaction:  # a `ReadSession` began it
+    if not driver.in_transaction:  # a `ReadSession` may have begun it
         if not writes:
             apply_budget(driver)
         connection.exec_driver_sql(statement)

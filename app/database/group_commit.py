@@ -1,4 +1,4 @@
-"""Group commit: writes that wait for the same lock share one transaction, and so one wait for the disk."""
+"""Group commit: queued writes share one transaction, and therefore one fsync."""
 
 import asyncio
 import sys
@@ -17,14 +17,14 @@ from app.database.transaction import WriteTransaction
 from app.errors import Problem
 
 MAX_WRITES_PER_COMMIT = 64
-"""So many writes share a transaction at most: the others do not wait longer than that takes."""
+"""Maximum number of writes in one transaction, which limits how long the first write waits for the commit."""
 
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class _QueuedWrite:
-    """A write that somebody waits for."""
+    """A write in the queue, with the future of its caller."""
 
     actor: str
     operation: Callable[[WriteTransaction], Any]
@@ -35,15 +35,15 @@ class _QueuedWrite:
 
 
 class _BatchFailed(Exception):
-    """A write failed when it had begun to change the database: the transaction cannot be used any more."""
+    """A write failed after a flush, or the commit failed, so the whole transaction must be rolled back."""
 
 
 class GroupCommitter:
-    """One thread writes for all who wait, in the order in which they came, and tells them after the commit.
+    """Runs queued writes in order on one thread, and returns the results to the callers after the commit.
 
-    There are no savepoints. A write that is refused has sent nothing to the database yet (see `WriteTransaction`), so
-    it is left out and the others continue. If one fails later, the whole transaction is rolled back and each write
-    runs again in a transaction of its own: no caller has received a result by then.
+    There are no savepoints. A write that is refused before its rows are flushed (see `WriteTransaction`) is discarded,
+    and the others continue. If a write fails after a flush, the transaction is rolled back and the writes of the batch
+    run again in separate transactions. No caller has received a result before that.
     """
 
     def __init__(self, database: Database) -> None:
@@ -52,23 +52,26 @@ class GroupCommitter:
         self._is_running = False
         self._lock = Lock()
         self._process_cache: dict[str, Any] = {}
-        # One of its own: the loop's would wake the loop a second time, to say that the thread is done.
+        # Not `run_in_executor`: it would wake the event loop a second time, when the thread returns.
         self._executor = ThreadPoolExecutor(1, "writer")
 
-    async def write(self, actor: str, act: Callable[[WriteTransaction], T]) -> T:
-        """What `act` makes of the log; it is committed. It may be called again, if the first try was rolled back."""
+    async def write(self, actor: str, operation: Callable[[WriteTransaction], T]) -> T:
+        """Run `operation` in a write transaction and return its result after the commit.
+
+        `operation` runs a second time if the first transaction is rolled back.
+        """
         loop = asyncio.get_running_loop()
-        job = _QueuedWrite(actor, act, loop.create_future(), loop)
+        job = _QueuedWrite(actor, operation, loop.create_future(), loop)
         with self._lock:
             self._queue.append(job)
             start, self._is_running = not self._is_running, True
         if start:
             self._executor.submit(self._run_batches)
-        made: T = await job.future
-        return made
+        result: T = await job.future
+        return result
 
     def _run_batches(self) -> None:
-        """Write until nobody waits."""
+        """Commit batches until the queue is empty."""
         while True:
             jobs: list[_QueuedWrite] = []
             try:
@@ -76,34 +79,38 @@ class GroupCommitter:
             except _BatchFailed:
                 for job in jobs:
                     self._write_separately(job)
-            except Exception as wrong:  # noqa: BLE001 - each of them is told
-                jobs = jobs or self._take_queued()  # whoever waited for the lock in vain
+            except Exception as error:  # noqa: BLE001 - raised in the callers
+                jobs = jobs or self._take_queued()  # the clock was not locked, so no write of the queue can run
                 for job in jobs:
-                    job.result, job.error = None, wrong
+                    job.result, job.error = None, error
             for loop in {id(job.loop): job.loop for job in jobs}.values():
-                with suppress(RuntimeError):  # a loop that has ended has nobody left to tell
+                with suppress(RuntimeError):  # the loop is closed
                     loop.call_soon_threadsafe(_deliver_results, [job for job in jobs if job.loop is loop])
             with self._lock:
                 if not self._queue:
                     self._is_running = False
                     return
 
-    def _take_queued(self, most: int = sys.maxsize) -> list[_QueuedWrite]:
+    def _take_queued(self, limit: int = sys.maxsize) -> list[_QueuedWrite]:
         with self._lock:
-            jobs, self._queue = self._queue[:most], self._queue[most:]
+            jobs, self._queue = self._queue[:limit], self._queue[limit:]
         return jobs
 
-    def _write_batch(self, jobs: list[_QueuedWrite], *, given: bool = False) -> None:
-        """Commit those who wait when the lock is there; `jobs` says who they were."""
+    def _write_batch(self, jobs: list[_QueuedWrite], *, take_queued: bool = True) -> None:
+        """Commit `jobs` in one transaction.
+
+        With `take_queued`, writes of the queue are added to `jobs` after the clock is locked. They are added in place,
+        so the caller has them if an exception is raised.
+        """
         seq = 0
         try:
             with self._database.write_engine.connect() as connection:
-                log = WriteTransaction(connection, "", self._process_cache)
-                jobs += [] if given else self._take_queued(MAX_WRITES_PER_COMMIT)
+                transaction = WriteTransaction(connection, "", self._process_cache)
+                jobs += self._take_queued(MAX_WRITES_PER_COMMIT) if take_queued else []
                 for job in jobs:
-                    _run_write(job, log, alone=len(jobs) == 1)
-                _commit_batch(log, alone=len(jobs) == 1)
-                seq = log.seq
+                    _run_write(job, transaction, is_only_write=len(jobs) == 1)
+                _commit_batch(transaction, is_only_write=len(jobs) == 1)
+                seq = transaction.seq
         except BaseException:
             self._process_cache.clear()
             raise
@@ -112,37 +119,37 @@ class GroupCommitter:
     def _write_separately(self, job: _QueuedWrite) -> None:
         job.result = job.error = None
         try:
-            self._write_batch([job], given=True)
-        except Exception as wrong:  # noqa: BLE001 - its caller is told
-            job.result, job.error = None, wrong
+            self._write_batch([job], take_queued=False)
+        except Exception as error:  # noqa: BLE001 - raised in the caller
+            job.result, job.error = None, error
 
 
-def _run_write(job: _QueuedWrite, log: WriteTransaction, *, alone: bool) -> None:
-    log.begin_write(job.actor)
+def _run_write(job: _QueuedWrite, transaction: WriteTransaction, *, is_only_write: bool) -> None:
+    transaction.begin_write(job.actor)
     try:
-        job.result = job.operation(log)
-    except Exception as wrong:
-        if log.has_flushed or not isinstance(wrong, Problem):
-            if alone:
+        job.result = job.operation(transaction)
+    except Exception as error:
+        if transaction.has_flushed or not isinstance(error, Problem):
+            if is_only_write:
                 raise
-            raise _BatchFailed from wrong
-        log.discard_write()
-        job.error = wrong
+            raise _BatchFailed from error
+        transaction.discard_write()
+        job.error = error
 
 
-def _commit_batch(log: WriteTransaction, *, alone: bool) -> None:
+def _commit_batch(transaction: WriteTransaction, *, is_only_write: bool) -> None:
     try:
-        log.commit()
-    except DBAPIError as wrong:
-        if alone:
+        transaction.commit()
+    except DBAPIError as error:
+        if is_only_write:
             raise
-        raise _BatchFailed from wrong
+        raise _BatchFailed from error
 
 
 def _deliver_results(jobs: list[_QueuedWrite]) -> None:
     for job in jobs:
         if job.future.done():
-            continue  # its client hung up
+            continue  # the client disconnected, so the future was cancelled
         if job.error is not None:
             job.future.set_exception(job.error)
         else:
@@ -150,4 +157,4 @@ def _deliver_results(jobs: list[_QueuedWrite]) -> None:
 
 
 GROUP_COMMITTER = CacheKey("group_committer", GroupCommitter, keep_on_reset=True)
-"""The one committer of a database in this process."""
+"""The group committer of a database; there is one per process."""

@@ -1,8 +1,8 @@
-"""How much work one read may be, so that no question holds up the others.
+"""Query budgets: a limit on the work of a read, so that one query does not block the others.
 
-SQLite counts the steps of its own machine, from the beginning of a transaction; PostgreSQL the time of each statement.
-Whatever only reads has the large budget; a read that runs in the event loop has the small one first and, where that is
-not enough, another thread.
+On SQLite the budget counts virtual machine steps since the beginning of the transaction; on PostgreSQL it limits the
+time of a statement. Reads have the large budget. A read in the event loop starts with the small budget; if it exceeds
+that, it is repeated in a worker thread with the large one.
 """
 
 import sqlite3
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a read may take: steps of SQLite's machine (20 to 50 million a second), and seconds a statement.
+    """The limits of a read: virtual machine steps of SQLite (20 to 50 million per second), and seconds per statement.
 
-    SQLite asks every `steps_per_tick` steps whether to go on.
+    SQLite calls the progress handler every `steps_per_tick` steps.
     """
 
     max_steps: int
@@ -25,14 +25,17 @@ class Budget:
 
 
 QUERY_CANCELED = "57014"
-"""PostgreSQL's code for a statement that was stopped at `statement_timeout`."""
+"""SQLSTATE of a statement that PostgreSQL cancelled at `statement_timeout`."""
 
 LARGE_BUDGET = Budget(max_steps=40_000_000, steps_per_tick=200_000, statement_seconds=2.0)
 SMALL_BUDGET = Budget(max_steps=60_000, steps_per_tick=4_000, statement_seconds=0.005)
 
 
 class BudgetMeter:
-    """Counts the ticks of one transaction. SQLite counts the steps of a statement on when it is run again."""
+    """A progress handler that counts the ticks of one transaction.
+
+    SQLite continues the step count of a prepared statement when the statement is executed again.
+    """
 
     __slots__ = ("ticks_left",)
 
@@ -40,32 +43,35 @@ class BudgetMeter:
         self.ticks_left = budget.max_steps // budget.steps_per_tick
 
     def __call__(self) -> bool:
-        """Whether what runs is to be stopped."""
+        """Return whether SQLite must interrupt the statement."""
         self.ticks_left -= 1
         return self.ticks_left < 0
 
 
 def apply_budget(driver: sqlite3.Connection) -> None:
-    """Give the transaction that begins the budget that holds here and now."""
+    """Apply the budget of the current context to the transaction that begins on `driver`."""
     budget = SMALL_BUDGET if _uses_small_budget.get() else LARGE_BUDGET
     driver.set_progress_handler(BudgetMeter(budget), budget.steps_per_tick)
 
 
 def is_budget_exceeded(error: object) -> bool:
-    """Whether a fault, in SQLAlchemy's words or the driver's own, says that a statement was stopped."""
-    wrong = getattr(error, "orig", error)
+    """Return whether an error of SQLAlchemy or the driver means that a statement exceeded its budget."""
+    driver_error = getattr(error, "orig", error)
     return (
-        getattr(wrong, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
-        or getattr(wrong, "sqlstate", None) == QUERY_CANCELED
+        getattr(driver_error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
+        or getattr(driver_error, "sqlstate", None) == QUERY_CANCELED
     )
 
 
-_uses_small_budget: ContextVar[bool] = ContextVar("hurry", default=False)
+_uses_small_budget: ContextVar[bool] = ContextVar("uses_small_budget", default=False)
 
 
 @contextmanager
 def small_budget() -> Iterator[None]:
-    """Whatever is read in the block has the small budget. SQLite ends what takes longer; see `is_budget_exceeded`."""
+    """Apply the small budget to reads of the block that begin on SQLite.
+
+    SQLite interrupts a statement that exceeds it, and `is_budget_exceeded` recognizes the error.
+    """
     token = _uses_small_budget.set(True)
     try:
         yield

@@ -1,7 +1,6 @@
-"""Reading in a hurry: one read transaction, and the driver's own rows instead of objects.
+"""Read transactions for hot paths: raw driver rows instead of ORM objects, about ten times faster.
 
-The few reads that every reader waits for go through here. Everything else has a session, which says more and costs
-ten times as much.
+Other reads use an ordinary session (`Database.read`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,55 +20,62 @@ from app.database.transaction import to_utc
 
 BEGIN_READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 GENERIC_PLAN_SETTINGS = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_sort = off; "
-"""A plan for any value guesses wrong how many rows there are, so it must read them in the order that is asked for."""
+"""A generic plan misestimates the number of rows, so sorts are discouraged: it must read an index in the sort order."""
 
 SELECT_CLOCK = "SELECT seq, (extract(epoch FROM at) * 1000000)::bigint FROM clock"
 
 
 class ReadSession:
-    """One unmoving picture of the register."""
+    """A read transaction on one snapshot of the database, which returns driver rows."""
 
-    def __init__(self, database: Database, connection: Connection, *, plan_once: bool = False) -> None:
-        """With `plan_once` PostgreSQL plans a statement once for all values, except where `planned` is asked for."""
+    def __init__(self, database: Database, connection: Connection, *, generic_plan: bool = False) -> None:
+        """Begin the transaction.
+
+        Args:
+            database: The database of the connection.
+            connection: A connection of the read engine.
+            generic_plan: Whether PostgreSQL uses generic plans, except for statements with `custom_plan`.
+        """
         self.database = database
-        self._plan_once = plan_once
+        self._generic_plan = generic_plan
         self.dialect = database.dialect
         self._connection = connection
         self._dialect = connection.dialect
         self.driver = cast("Any", connection.connection.driver_connection)
-        # psycopg begins by itself; the pool rolls back what is given back to it.
+        # psycopg begins a transaction implicitly, and the pool rolls back a connection that is returned to it.
         if self.dialect == "sqlite" and not self.driver.in_transaction:
             apply_budget(self.driver)
             self.driver.execute("BEGIN")
 
     def fetch_rows(
-        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = (), *, planned: bool = False
+        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = (), *, custom_plan: bool = False
     ) -> list[tuple[Any, ...]]:
-        """The rows of a statement in the driver's own words (`?` on SQLite, `%s` on PostgreSQL) and types.
+        """Execute a statement with driver placeholders (`?` on SQLite, `%s` on PostgreSQL) and return its rows.
 
-        `planned` lets PostgreSQL look at the values before it chooses its way, where it would not: see `plan_once`.
+        With `custom_plan`, PostgreSQL plans the statement for these parameters even if the session uses generic plans.
         """
-        run = self._client_cursor.execute if planned and self._plan_once else self.driver.execute
+        execute = self._client_cursor.execute if custom_plan and self._generic_plan else self.driver.execute
         with DriverErrors(self._dialect, statement):
-            found: list[tuple[Any, ...]] = run(statement, parameters).fetchall()
-        return found
+            rows: list[tuple[Any, ...]] = execute(statement, parameters).fetchall()
+        return rows
 
-    def fetch_prepared(self, statement: str, parameter: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - as the driver takes it
-        """The rows of a long statement that is asked again and again, with one parameter (`?` on SQLite, else `$1`).
+    def fetch_prepared(self, statement: str, parameter: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - any type of the driver
+        """Execute a long, frequent statement with one parameter (`?` on SQLite, `$1` on PostgreSQL); return its rows.
 
-        psycopg would read it through for marks each time that it is sent, and the server plan it each time.
+        It is prepared on PostgreSQL, so that psycopg does not parse its placeholders and the server does not plan it
+        again at each execution.
         """
         if self.dialect == "sqlite":
             return self.fetch_rows(statement, [parameter])
-        from psycopg import RawCursor  # noqa: PLC0415 - SQLite needs no driver
+        from psycopg import RawCursor  # noqa: PLC0415 - not needed on SQLite
 
         with DriverErrors(self._dialect, statement):
             cursor = RawCursor(self.driver)
-            found: list[tuple[Any, ...]] = cursor.execute(statement, [parameter], prepare=True).fetchall()
-        return found
+            rows: list[tuple[Any, ...]] = cursor.execute(statement, [parameter], prepare=True).fetchall()
+        return rows
 
     def copy_out(self, statement: str) -> list[bytes]:
-        """The rows of a COPY of PostgreSQL."""
+        """Execute a `COPY ... TO STDOUT` on PostgreSQL and return its blocks of data."""
         rows: list[bytes] = []
         with DriverErrors(self._dialect, statement), self.driver.cursor() as cursor, cursor.copy(statement) as copy:
             rows += map(bytes, copy)
@@ -77,46 +83,47 @@ class ReadSession:
 
     @cached_property
     def _client_cursor(self) -> Any:  # noqa: ANN401 - a cursor of the driver
-        """Says statements with their values in them."""
+        """Return a cursor that sends parameters as literals in the statement, so that PostgreSQL plans for them."""
         if self.dialect == "sqlite":
             return self.driver
-        from psycopg import ClientCursor  # noqa: PLC0415 - SQLite needs no driver
+        from psycopg import ClientCursor  # noqa: PLC0415 - not needed on SQLite
 
         return ClientCursor(self.driver)
 
     @cached_property
     def session(self) -> Session:
-        """The same transaction, for what is not in a hurry."""
+        """Return an ORM session in the same transaction."""
         return Session(self._connection, autoflush=False, info={"database": self.database})
 
     def snapshot(self, as_of: str | None = None, *, known_on: date | None = None) -> Snapshot:
-        """The register as it stands, or as it stood at `as_of`; see `open_snapshot`."""
+        """Return the current snapshot, or the snapshot at `as_of`; see `open_snapshot`."""
         if as_of is not None:
             return open_snapshot(self.session, as_of, known_on=known_on)
         if self.dialect == "sqlite":
-            head, at = self.fetch_rows("SELECT seq, at FROM clock")[0]
+            latest_seq, at = self.fetch_rows("SELECT seq, at FROM clock")[0]
             at = to_utc(at)
         else:
-            head, at = self._begin_and_read_clock()
-        self.database.note_read(head)
-        return Snapshot(seq=head, at=at, known_on=known_on, latest_seq=head)
+            latest_seq, at = self._begin_and_read_clock()
+        self.database.note_read(latest_seq)
+        return Snapshot(seq=latest_seq, at=at, known_on=known_on, latest_seq=latest_seq)
 
     def _begin_and_read_clock(self) -> tuple[int, datetime]:
-        """The clock of PostgreSQL, asked for with the words that begin the transaction: a round trip less."""
-        server = self.driver.pgconn
-        begin = "" if server.transaction_status else f"{BEGIN_READ_ONLY}; "
+        """Begin the transaction on PostgreSQL and read the clock in one round trip."""
+        libpq_connection = self.driver.pgconn
+        begin = "" if libpq_connection.transaction_status else f"{BEGIN_READ_ONLY}; "
+        plan_settings = GENERIC_PLAN_SETTINGS if self._generic_plan else ""
         with DriverErrors(self._dialect, SELECT_CLOCK):
-            found = server.exec_(f"{begin}{GENERIC_PLAN_SETTINGS if self._plan_once else ''}{SELECT_CLOCK}".encode())
-            if found.error_message:
-                raise self._dialect.loaded_dbapi.OperationalError(found.error_message.decode().strip())
-        return int(found.get_value(0, 0)), EPOCH + timedelta(microseconds=int(found.get_value(0, 1)))
+            result = libpq_connection.exec_(f"{begin}{plan_settings}{SELECT_CLOCK}".encode())
+            if result.error_message:
+                raise self._dialect.loaded_dbapi.OperationalError(result.error_message.decode().strip())
+        return int(result.get_value(0, 0)), EPOCH + timedelta(microseconds=int(result.get_value(0, 1)))
 
 
 @contextmanager
-def read_session(database: Database, *, plan_once: bool = False) -> Iterator[ReadSession]:
-    """A read transaction; keep it short, and never hold one while sending an answer."""
+def read_session(database: Database, *, generic_plan: bool = False) -> Iterator[ReadSession]:
+    """Open a read session. Keep it short, and do not hold it open while a response is sent."""
     with database.read_engine.connect() as connection:
-        read = ReadSession(database, connection, plan_once=plan_once)
+        read = ReadSession(database, connection, generic_plan=generic_plan)
         yield read
         if read.dialect == "postgresql":
-            read.driver.commit()  # psycopg forgets its prepared statements with a transaction that is rolled back
+            read.driver.commit()  # a rollback would clear the prepared statements of psycopg

@@ -1,7 +1,7 @@
-"""SQL for hot paths: SQLAlchemy Core, compiled once for each shape of statement and run by the driver.
+"""SQL for hot paths: SQLAlchemy Core statements, compiled once per shape and executed by the driver.
 
-In such a statement a value is a constant, which becomes part of the text, and `bindparam("name")` is a parameter. The
-compiled text names its parameters in the driver's style, so that a request only hands over a mapping of values.
+In these statements a literal value is compiled into the text, and `bindparam("name")` is a parameter. The compiled text
+has named placeholders in the style of the driver, so a request only passes a mapping of parameters.
 """
 
 import re
@@ -39,19 +39,19 @@ _NEW_LINE = re.compile(r"\s*\n\s*")
 
 
 class _ConstantsInText(SQLCompiler):
-    """Writes values into the text; only parameters without a value stay parameters."""
+    """Compiles values as literals. Only `bindparam` without a value is compiled as a parameter."""
 
-    def visit_bindparam(self, bindparam: BindParameter[Any], **options: Any) -> Any:  # type: ignore[override] # noqa: ANN401 - SQLAlchemy's own
+    def visit_bindparam(self, bindparam: BindParameter[Any], **options: Any) -> Any:  # type: ignore[override] # noqa: ANN401 - overrides SQLAlchemy
         options["literal_binds"] = bindparam.value is not None
         return super().visit_bindparam(bindparam, **options)  # type: ignore[no-untyped-call]
 
 
 class _SqliteCompiler(_ConstantsInText, SQLiteCompiler):
-    """Knows index hints, and writes no `OFFSET 0` behind every LIMIT."""
+    """Compiles index hints, and no `OFFSET 0` after LIMIT."""
 
     limit_clause = SQLCompiler.limit_clause
 
-    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:  # noqa: ARG002 - SQLAlchemy's own
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:  # noqa: ARG002 - overrides SQLAlchemy
         return text
 
 
@@ -69,11 +69,11 @@ class _PostgresDialect(PGDialect_psycopg):
     supports_statement_cache = True
 
 
-_DIALECTS = {"sqlite": _SqliteDialect(paramstyle="named"), "postgresql": _PostgresDialect()}  # type: ignore[no-untyped-call] # SQLAlchemy's own
+_DIALECTS = {"sqlite": _SqliteDialect(paramstyle="named"), "postgresql": _PostgresDialect()}  # type: ignore[no-untyped-call] # untyped in SQLAlchemy
 
 
 class OrderedJoin(Join):
-    """An inner join that SQLite runs in the order in which it is written (CROSS JOIN there means that)."""
+    """An inner join that SQLite executes in the order of the statement, because it is compiled as CROSS JOIN."""
 
     inherit_cache = True
 
@@ -82,14 +82,14 @@ class OrderedJoin(Join):
 
 
 @compiles(OrderedJoin, "sqlite")
-def _compile_ordered_join(join: OrderedJoin, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+def _compile_ordered_join(join: OrderedJoin, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - any option
     options["asfrom"] = True
     left, right = (compiler.process(side, **options) for side in (join.left, join.right))
     return f"{left} CROSS JOIN {right} ON {compiler.process(cast('ColumnElement[bool]', join.onclause))}"
 
 
 class InList(ColumnElement[bool]):
-    """Whether a column is in the list that a parameter gives, however long it is."""
+    """The condition that a column is in a list parameter. The text of the statement does not depend on its length."""
 
     inherit_cache = False
     type = Boolean()
@@ -98,42 +98,45 @@ class InList(ColumnElement[bool]):
         self.column = column
         self.parameter = parameter
 
-    def self_group(self, against: Any = None) -> "InList":  # noqa: ANN401, ARG002 - SQLAlchemy's own
-        """It is a condition as it stands: `= 1` behind it would keep SQLite from an index."""
+    def self_group(self, against: Any = None) -> "InList":  # noqa: ANN401, ARG002 - overrides SQLAlchemy
+        """Return the condition itself. SQLAlchemy would append `= 1`, and SQLite would not use an index."""
         return self
 
 
 @compiles(InList, "sqlite")
-def _compile_in_json(element: InList, compiler: SQLCompiler, **_options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+def _compile_in_json(element: InList, compiler: SQLCompiler, **_options: Any) -> str:  # noqa: ANN401 - any option
     values = func.json_each(bindparam(element.parameter)).table_valued("value")
     return compiler.process(element.column.in_(select(values.c.value)))
 
 
 @compiles(InList, "postgresql")
-def _compile_in_array(element: InList, compiler: SQLCompiler, **_options: Any) -> str:  # noqa: ANN401 - SQLAlchemy's own
+def _compile_in_array(element: InList, compiler: SQLCompiler, **_options: Any) -> str:  # noqa: ANN401 - any option
     return compiler.process(element.column == any_(bindparam(element.parameter, type_=ARRAY(element.column.type))))
 
 
 def with_index(statement: Select[Any], table: FromClause, index: str) -> Select[Any]:
-    """Make SQLite read `table` by this index, or refuse the statement. PostgreSQL chooses by itself."""
+    """Return `statement` with an INDEXED BY hint for `table`. SQLite raises an error if it cannot use the index.
+
+    PostgreSQL ignores the hint.
+    """
     return statement.with_hint(table, f"INDEXED BY {index}", "sqlite")
 
 
 def compile_statement(statement: ClauseElement, dialect: str) -> str:
-    """The text of a statement, in one line, as the driver takes it with a mapping of parameters."""
+    """Return the text of a statement on one line, with the named placeholders of the driver."""
     return _NEW_LINE.sub(" ", str(statement.compile(dialect=_DIALECTS[dialect])))
 
 
 @lru_cache(maxsize=MAX_COMPILED_STATEMENTS)
 def compile_cached(statement: ClauseElement, dialect: str) -> str:
-    """The same, remembered for this very object: for statements that are built once and kept."""
+    """Return the text of a statement, cached by statement object. Use it for statements that are reused."""
     return compile_statement(statement, dialect)
 
 
 def fetch_rows(session: Session, statement: ClauseElement, parameters: Mapping[str, Any]) -> list[Any]:
-    """The rows of a statement that is kept (see `compile_cached`), in the driver's own types.
+    """Execute a reused statement (see `compile_cached`) and return its rows with the types of the driver.
 
-    Types of our own cost more than the reading.
+    Result processing by SQLAlchemy would take longer than the query.
     """
     connection = session.connection()
     dialect = connection.dialect.name
@@ -142,7 +145,7 @@ def fetch_rows(session: Session, statement: ClauseElement, parameters: Mapping[s
     return list(connection.exec_driver_sql(compile_cached(statement, dialect), dict(parameters)).all())
 
 
-def _encode_for_sqlite(value: Any) -> Any:  # noqa: ANN401 - a day, a list for `InList`, or what the driver takes
+def _encode_for_sqlite(value: Any) -> Any:  # noqa: ANN401 - a date, a list for `InList`, or a driver value
     if isinstance(value, date):
         return value.isoformat()
     return orjson.dumps(value).decode() if isinstance(value, list) else value

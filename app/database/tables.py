@@ -1,8 +1,8 @@
-"""Every table: the data model on one page.
+"""The tables of the data model.
 
-Everything that a reader can see is kept as versions. A version is valid from its `seq` until (not including) its
-`until_seq`; the one that stands has none. Versions are never changed, only closed, so any past state of the register
-can be asked for, and the current one is found through indices that hold nothing else.
+Records are stored as versions. A version is valid from its `seq` to its `until_seq` (exclusive), which is NULL in the
+current version. Versions are closed but never changed otherwise, so past states of the register can be queried. Partial
+indices contain only current versions, so queries of the current state do not read past ones.
 """
 
 import datetime as dt
@@ -38,15 +38,14 @@ SQLModel.metadata.naming_convention = MetaData(
 ).naming_convention
 
 CURRENT_VERSION = text("until_seq IS NULL")
-"""The condition of every index that holds only what stands now."""
-
+"""The condition of partial indices of current versions."""
 
 VISIBLE_CLAIM = "until_seq IS NULL AND status <> 'removed'"
-"""The same for claims: what readers look for has no tombstones in it."""
+"""The condition of partial indices of claims that readers can see: current versions that were not taken down."""
 
 
 def visible_claim_index(name: str, *columns: str, where: str = "") -> Index:
-    """An index over the claims that stand and were not taken down, or over those among them that are `where`."""
+    """Return a partial index of visible claims, limited to those that satisfy `where`."""
     condition = text(f"{VISIBLE_CLAIM} AND {where}" if where else VISIBLE_CLAIM)
     return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
 
@@ -57,18 +56,18 @@ COMMON_VALUES = {
     "aggregation": ("cumulative", "within"),
     "proposition": ("quantity",),
 }
-"""Column → the values that are on most claims, and found without an index. There is one for all others."""
+"""The values that most claims have, by column. The index of the column contains only claims with other values."""
 
 
 def _rare_value_index(column: str) -> Index:
-    common = COMMON_VALUES[column]
-    rare = f"{column} NOT IN {common!r}" if len(common) > 1 else f"{column} <> {common[0]!r}"
-    return visible_claim_index(f"ix_claim_{column}", column, where=rare)
+    values = COMMON_VALUES[column]
+    condition = f"{column} NOT IN {values!r}" if len(values) > 1 else f"{column} <> {values[0]!r}"
+    return visible_claim_index(f"ix_claim_{column}", column, where=condition)
 
 
 HIGH_ABOVE_MAGNITUDE = "(high IS NULL OR high > magnitude) AND magnitude IS NOT NULL"
 LOW_BELOW_MAGNITUDE = "(low IS NULL OR low < magnitude) AND magnitude IS NOT NULL"
-"""Figures that reach beyond the number that they are sorted by: any other is found by that."""
+"""Conditions of figures whose interval extends beyond `magnitude`. Other figures are found by `magnitude`."""
 
 NOT_ASSERTED_CLAIM = text("until_seq IS NULL AND status <> 'asserted'")
 
@@ -81,19 +80,19 @@ VOCABULARY_CHANGE = text(f"kind IN ({', '.join(repr(kind) for kind in VOCABULARY
 UNDATED_CLAIM = text("date IS NULL")
 
 ANY_VERSION = text("seq > 0")
-"""Every version is. An index with this condition is left alone by a statement that does not have it."""
+"""A condition that is always true. A database uses an index with it only for statements that contain it."""
 
 QUESTION_COLUMNS = ("category", "subject", "place")
-"""What a claim is an answer to."""
+"""The columns that identify the question that a claim answers."""
 
 
 def current_version_index(name: str, *columns: str, unique: bool = False) -> Index:
-    """An index over the versions that stand."""
+    """Return a partial index of current versions."""
     return Index(name, *columns, unique=unique, sqlite_where=CURRENT_VERSION, postgresql_where=CURRENT_VERSION)
 
 
 class Change(SQLModel, table=True):
-    """One entry of the change log. Its `seq` is the register's clock: gapless and strictly growing."""
+    """One entry of the change log. Its `seq` is strictly increasing, without gaps."""
 
     seq: int = Field(primary_key=True, sa_type=BIG_INTEGER, sa_column_kwargs={"autoincrement": False})
     at: dt.datetime = Field(sa_type=UtcDateTime)
@@ -113,7 +112,7 @@ class Change(SQLModel, table=True):
 
 
 class Clock(SQLModel, table=True):
-    """The last `seq` and its time, in one row. Writers lock it first, so they take their numbers one after another."""
+    """The latest `seq` and its time, in one row. Writers lock the row first, so each `seq` is used once."""
 
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     seq: int = Field(sa_type=BIG_INTEGER)
@@ -123,7 +122,7 @@ class Clock(SQLModel, table=True):
 
 
 class ApiKey(SQLModel, table=True):
-    """A key that may write. Only the SHA-256 of its 256 random bits is kept."""
+    """An API key. Only the SHA-256 hash of the key is stored, which has 256 random bits."""
 
     __tablename__ = "api_key"
 
@@ -138,7 +137,7 @@ class ApiKey(SQLModel, table=True):
 
 
 class StoredAnswer(SQLModel, table=True):
-    """What a request with an Idempotency-Key was answered, written in the transaction of its write."""
+    """The response to a request with an `Idempotency-Key`, stored in the same transaction as the write."""
 
     __tablename__ = "stored_answer"
 
@@ -154,7 +153,7 @@ class StoredAnswer(SQLModel, table=True):
 
 
 class Version(SQLModel):
-    """What every versioned table has. `key_name` is the column that stays the same from version to version."""
+    """The columns of all versioned tables. `key_name` is the column that identifies the record across versions."""
 
     key_name: ClassVar[str] = "slug"
 
@@ -167,7 +166,7 @@ class Version(SQLModel):
 
 
 class SourceVersion(Version, table=True):
-    """Who makes or relays claims."""
+    """A source: a person, organisation or publication that makes or relays claims."""
 
     __tablename__ = "source"
 
@@ -188,7 +187,7 @@ class SourceVersion(Version, table=True):
 
 
 class DocumentVersion(Version, table=True):
-    """Where claims can be read."""
+    """A document in which claims appear."""
 
     __tablename__ = "document"
     key_name: ClassVar[str] = "id"
@@ -212,7 +211,7 @@ class DocumentVersion(Version, table=True):
 
 
 class CategoryVersion(Version, table=True):
-    """What is counted: its unit, and what it adds up."""
+    """A category: the quantity that is counted, with its unit and its components."""
 
     __tablename__ = "category"
 
@@ -232,7 +231,7 @@ class CategoryVersion(Version, table=True):
 
 
 class SubjectVersion(Version, table=True):
-    """Whose: the people or forces that are counted."""
+    """A subject: the people or forces that are counted."""
 
     __tablename__ = "subject"
 
@@ -249,7 +248,7 @@ class SubjectVersion(Version, table=True):
 
 
 class PlaceVersion(Version, table=True):
-    """Where. A place may lie in several others."""
+    """A place. It can have several parents."""
 
     __tablename__ = "place"
 
@@ -266,7 +265,7 @@ class PlaceVersion(Version, table=True):
 
 
 class TopicVersion(Version, table=True):
-    """A question that people ask. Its claims are found by these fields, never listed by hand."""
+    """A topic: a question whose claims are selected by these columns. There is no list of claims."""
 
     __tablename__ = "topic"
 
@@ -287,11 +286,11 @@ class TopicVersion(Version, table=True):
 
 
 class ClaimVersion(Version, table=True):
-    """One source's statement about one thing, for one period, made on one date.
+    """A claim: the statement of one source about one quantity in one period, made on one date.
 
-    `low` and `high` are the ends of the figure's interval (none: open), `magnitude` is what it is sorted by,
-    `fingerprint` is unique among the claims that stand. `standpoint` and `recency` lead to the latest claims of each
-    line: see `standpoints.py`.
+    `low` and `high` are the bounds of the figure (NULL: unbounded), `magnitude` is its sort value, and `fingerprint` is
+    unique among current versions. `standpoint` is the series key of the claim, and `recency` is its order within the
+    series: see `app/claims/series_key.py`.
     """
 
     __tablename__ = "claim"
@@ -346,7 +345,7 @@ class ClaimVersion(Version, table=True):
         visible_claim_index("ix_claim_recorded", "seq", "id"),
         visible_claim_index("ix_claim_magnitude", "magnitude", "id"),
         visible_claim_index("ix_claim_topic_date", *QUESTION_COLUMNS, "date", "id"),
-        *(visible_claim_index(f"ix_claim_{word}_date", word, "date", "id") for word in ("source", *QUESTION_COLUMNS)),
+        *(visible_claim_index(f"ix_claim_{name}_date", name, "date", "id") for name in ("source", *QUESTION_COLUMNS)),
         visible_claim_index("ix_claim_period_start", "period_start"),
         visible_claim_index("ix_claim_period_end", "period_end"),
         visible_claim_index("ix_claim_high", "high", where=HIGH_ABOVE_MAGNITUDE),
@@ -376,7 +375,7 @@ class ClaimVersion(Version, table=True):
 
 
 class CitationVersion(Version, table=True):
-    """A claim's appearance in a document."""
+    """A citation: the appearance of a claim in a document."""
 
     __tablename__ = "citation"
     key_name: ClassVar[str] = "id"
@@ -404,7 +403,7 @@ class CitationVersion(Version, table=True):
 
 
 class AssessmentVersion(Version, table=True):
-    """How far somebody would trust a claim, and why. The newest one shows."""
+    """An assessment of the reliability of a claim, with its rationale. The API returns the latest one with a claim."""
 
     __tablename__ = "assessment"
     key_name: ClassVar[str] = "id"
@@ -431,7 +430,7 @@ class AssessmentVersion(Version, table=True):
 
 
 class RelationVersion(Version, table=True):
-    """How a claim stands to another claim, or to a source whose claim is not known, as somebody asserted it."""
+    """A relation of a claim to another claim, or to a source whose claim is not in the register."""
 
     __tablename__ = "relation"
     key_name: ClassVar[str] = "id"
@@ -459,7 +458,7 @@ class RelationVersion(Version, table=True):
 
 
 class ImportVersion(Version, table=True):
-    """One run of an import that changed the register: what was read, with which mapping, and what came of it."""
+    """An import that changed the register: its files, its mapping and its results."""
 
     __tablename__ = "import"
     key_name: ClassVar[str] = "id"
@@ -481,10 +480,10 @@ class ImportVersion(Version, table=True):
 
 
 class ImportedRow(SQLModel, table=True):
-    """What a row of a series said when it was imported: a row is known again by its key, whatever came of its claim.
+    """A row of an imported series. A later import recognizes the row by `key`, even if its claim was edited.
 
-    `print` is the fingerprint that the row gave, `written` that of the claim that stood for it then, `vintage` the day
-    of its file, or that of the import.
+    `print` is the fingerprint of the claim that the row contains, `written` the fingerprint of the claim after
+    the import, and `vintage` the date of the file or of the import.
     """
 
     __tablename__ = "imported_row"
@@ -506,7 +505,7 @@ SEARCHABLE_COLUMNS: dict[type[Version], tuple[str, ...]] = {
     SubjectVersion: ("name",),
     PlaceVersion: ("name",),
 }
-"""The columns whose words a full-text search looks at, kept in `words` of the same row."""
+"""The columns of a full-text search. Their words are stored in the column `words` of the same row."""
 
 VERSION_TABLES: dict[str, type[Version]] = {
     "source": SourceVersion,
@@ -521,15 +520,15 @@ VERSION_TABLES: dict[str, type[Version]] = {
     "relation": RelationVersion,
     "import": ImportVersion,
 }
-"""The kinds of the change log and where their versions are kept."""
+"""The versioned tables, by kind in the change log."""
 
 
 def table_of(model: type[SQLModel]) -> Table:
-    """The table of a model, for joins."""
+    """Return the table of a model."""
     table: Table = model.__table__  # type: ignore[attr-defined]
     return table
 
 
 def columns_of(table: type[SQLModel]) -> ReadOnlyColumnCollection[str, Column[Any]]:
-    """The columns of a versioned table, as SQLAlchemy names them (`columns_of(ClaimVersion).category`)."""
+    """Return the columns of a model by name, for example `columns_of(ClaimVersion).category`."""
     return table_of(table).c

@@ -1,4 +1,4 @@
-"""Words as they are searched: small letters without accents, the same on both databases."""
+"""Text folding for full-text search: lower-case words without accents, the same on both databases."""
 
 import re
 import unicodedata
@@ -7,17 +7,17 @@ WORD_PATTERN = re.compile(r"\w+")
 
 
 def search_words(*texts: str | None) -> list[str]:
-    """The words of `texts`, each once and sorted. `Séjourné` and `sejourne` are one word."""
-    found: set[str] = set()
+    """Return the distinct folded words of `texts`, sorted. `Séjourné` and `sejourne` fold to the same word."""
+    words: set[str] = set()
     for text in texts:
         if text:
-            found.update(WORD_PATTERN.findall(_fold(text)))
-    return sorted(found)
+            words.update(WORD_PATTERN.findall(_fold(text)))
+    return sorted(words)
 
 
 def _fold(text: str) -> str:
     if text.isascii():
         return text.lower()
-    # NFKD takes a letter apart from its accents; without them, spellings with and without accents are one.
-    apart = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(character for character in apart if not unicodedata.combining(character))
+    # NFKD separates a letter from its accents, which are then removed.
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in decomposed if not unicodedata.combining(character))

@@ -1,4 +1,4 @@
-"""The register's clock: every write takes the next `seq`, and every version is valid from one `seq` until another."""
+"""Write transactions. A change takes the next `seq`, and a version is valid from its `seq` to its `until_seq`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,85 +17,83 @@ from app.database.tables import VERSION_TABLES, Version, columns_of, table_of
 
 
 class WriteTransaction:
-    """The pen of one writing transaction: it holds the clock, so `seq` has no gaps and no two writers share one.
+    """A write transaction. It locks the clock row, so sequence numbers have no gaps and are unique.
 
-    Rows are held back until something is read through `session` or `fetch_rows`, or until the transaction ends. The
-    driver then gets many rows at once, and a write that is refused before that has sent nothing to the database.
+    Rows are buffered until a read through `session` or `fetch_rows`, or until the commit. They are then inserted by few
+    statements, and a write that is refused before that has not changed the database.
     """
 
-    def __init__(self, connection: Connection, actor: str, memory: dict[str, Any] | None = None) -> None:
-        """Begin the transaction. `memory` is what the writes of this process remember between them."""
+    def __init__(self, connection: Connection, actor: str, process_cache: dict[str, Any] | None = None) -> None:
+        """Begin the transaction and lock the clock. Write transactions of a process may share `process_cache`."""
         self.actor = actor
-        self.process_cache = {} if memory is None else memory
+        self.process_cache = {} if process_cache is None else process_cache
         self.has_flushed = False
-        """Whether anything that was said since `begin_write` was handed to the database."""
+        """Whether rows or statements since `begin_write` were sent to the database."""
         self._session = WriteSession(connection, autoflush=False, expire_on_commit=False)
-        self._session.before_execute = self.flush  # also for whoever takes the session early
+        self._session.before_execute = self.flush  # also if the session is obtained before rows are buffered
         self._dialect = connection.dialect
         self._driver: Any = connection.connection.driver_connection
         self._statements = dialect_statements(self._dialect)
         self._pending: list[tuple[MultiRowInsert, Sequence[Any]]] = []
         self._pending_before = 0
-        """How many of those that wait were said before `begin_write`."""
+        """The number of pending rows at the last `begin_write`."""
         seq, at = self._lock_clock()
         self.seq: int = seq
-        # The clock of the machine may be set back; the register's never is.
+        # The system clock may be set back, but times in the change log never decrease.
         self.at = max(to_utc(at), datetime.now(UTC))
         self._encoded_at = self._statements.encode_datetime(self.at)
         self._seq_before_write = self._seq_at_start = seq
 
     def _lock_clock(self) -> tuple[int, Any]:
-        """Wait until no other writer is at work: where the clock stands."""
+        """Wait for the lock of the clock row and return its `seq` and `at`."""
         if self._statements.postgresql:
-            # The row lock makes writers queue here, before they read what they are about to change.
+            # The row lock makes writers queue here, before they read the rows that they change.
             statement = "SELECT seq, at FROM clock FOR UPDATE"
         else:
             statement = "SELECT seq, at FROM clock"
             if not self._driver.in_transaction:
                 self._execute("BEGIN IMMEDIATE")
-        stands: tuple[int, Any] = self._execute(statement).fetchone()
-        return stands
+        clock: tuple[int, Any] = self._execute(statement).fetchone()
+        return clock
 
     @property
     def session(self) -> Session:
-        """The transaction, for what is not in a hurry."""
+        """Flush the pending rows and return an ORM session in this transaction."""
         self.flush()
         return self.lazy_session
 
     @property
     def lazy_session(self) -> Session:
-        """The same, but what waits is only handed over when it is used."""
+        """Return the session without a flush. It flushes the pending rows when it executes a statement."""
         return self._session
 
     @property
     def snapshot(self) -> Snapshot:
-        """The register as it stands inside this transaction."""
+        """Return the current snapshot inside this transaction."""
         return Snapshot(seq=self.seq, at=self.at, latest_seq=self.seq)
 
     def fetch_rows(
-        self, statement: ClauseElement, parameters: Mapping[str, Any], *, waiting: bool = True
+        self, statement: ClauseElement, parameters: Mapping[str, Any], *, flush: bool = True
     ) -> list[tuple[Any, ...]]:
-        """The rows of a statement that is kept (see `compile_cached`), in the driver's own types.
+        """Execute a reused statement (see `compile_cached`) and return its rows with the types of the driver.
 
-        They are perhaps without those that still wait.
+        Without `flush`, the statement does not see pending rows.
         """
-        if waiting:
+        if flush:
             self.flush()
         text = compile_cached(statement, self._dialect.name)
-        found: list[tuple[Any, ...]] = self._execute(text, parameters).fetchall()
-        return found
+        rows: list[tuple[Any, ...]] = self._execute(text, parameters).fetchall()
+        return rows
 
     def begin_write(self, actor: str) -> None:
-        """Go on for somebody else, in the same transaction."""
-        self.actor, self.has_flushed, self._seq_before_write, self._pending_before = (
-            actor,
-            False,
-            self.seq,
-            len(self._pending),
-        )
+        """Begin the next write of a group commit, for another actor in the same transaction."""
+        self.actor = actor
+        self.has_flushed = False
+        self._seq_before_write = self.seq
+        self._pending_before = len(self._pending)
 
     def discard_write(self) -> None:
-        """Forget what was said since `begin_write`, none of which was handed to the database."""
+        """Discard the pending rows since `begin_write`. Call it only if `has_flushed` is false."""
         del self._pending[self._pending_before :]
         if self.seq != self._seq_before_write:
             self.seq = self._seq_before_write
@@ -111,13 +109,13 @@ class WriteTransaction:
         action: str,
         claim: str | None = None,
         reason: str | None = None,
-        fresh: bool = False,
+        is_new_key: bool = False,
     ) -> int:
-        """Take the next `seq` and make `state` the standing version of `key`; return its revision.
+        """Record a change under the next `seq`, with `state` as the current version of `key`; return its revision.
 
-        A `fresh` key was made just now: nothing stands under it.
+        `is_new_key` says that the key was just generated, so that no current version is looked up.
         """
-        revision = 1 if fresh else self._current_revision(table, key) + 1
+        revision = 1 if is_new_key else self._current_revision(table, key) + 1
         self.seq += 1
         entry = (self.seq, self._encoded_at, KIND_BY_TABLE[table], key, action, revision, claim, self.actor, reason)
         self._pending.append((self._statements.insert_changes, entry))
@@ -127,40 +125,42 @@ class WriteTransaction:
     def add_version(
         self, table: type[Version], key: str, state: Mapping[str, Any], revision: int | None = None
     ) -> None:
-        """Make `state` the standing version of `key` under the entry recorded last: a claim carries its citations."""
+        """Make `state` the current version of `key`, under the `seq` of the latest change.
+
+        A change of a claim can thus include versions of its citations.
+        """
         revision = revision or self._current_revision(table, key) + 1
         if revision > 1:
             self.close_version(table, key)
-        form, rows = self._statements.for_table(table)
-        self._pending.append(
-            (rows, [*form.encode({**state, table.key_name: key}), revision, self.seq, self._encoded_at])
-        )
+        encoder, insert = self._statements.for_table(table)
+        values = encoder.encode({**state, table.key_name: key})
+        self._pending.append((insert, [*values, revision, self.seq, self._encoded_at]))
 
     def close_version(self, table: type[Version], key: str) -> None:
-        """End the standing version of `key` with the entry recorded last."""
+        """Close the current version of `key` at the `seq` of the latest change."""
         self.has_flushed = True
         closed = {"until_seq": self.seq, "recorded_until": self.at}
         self.session.execute(update(table_of(table)).where(*self._is_current(table, key)).values(closed))
 
     def flush(self) -> None:
-        """Hand over what is waiting."""
+        """Insert the pending rows."""
         if self._pending:
             with self._pipeline():
                 self._send_pending()
 
     def _send_pending(self) -> None:
-        """Changes first: the versions refer to them."""
+        """Insert the pending rows: changes first, because versions have a foreign key to them."""
         self.has_flushed = self.has_flushed or len(self._pending) > self._pending_before
         by_table: dict[MultiRowInsert, list[Sequence[Any]]] = {self._statements.insert_changes: []}
-        for rows, values in self._pending:
-            by_table.setdefault(rows, []).append(values)
+        for insert, values in self._pending:
+            by_table.setdefault(insert, []).append(values)
         self._pending, self._pending_before = [], 0
-        for rows, many in by_table.items():
-            for statement, parameters in rows.build_statements(many):
+        for insert, rows in by_table.items():
+            for statement, parameters in insert.build_statements(rows):
                 self._execute(statement, parameters)
 
     def commit(self) -> None:
-        """Hand over the rest, set the clock, and make all of it last."""
+        """Insert the pending rows, update the clock and commit."""
         with self._pipeline():
             self._send_pending()
             if self.seq != self._seq_at_start:
@@ -174,7 +174,7 @@ class WriteTransaction:
 
     @contextmanager
     def _pipeline(self) -> Iterator[None]:
-        """What is said inside goes to PostgreSQL without waiting for each answer."""
+        """Use the pipeline mode of PostgreSQL in the block: statements are sent without waiting for the results."""
         if not self._statements.postgresql:
             yield
             return
@@ -182,28 +182,29 @@ class WriteTransaction:
             yield
 
     def _is_current(self, table: type[Version], key: str) -> tuple[ColumnElement[bool], ...]:
+        """Return the conditions that select the current version of `key`."""
         columns = columns_of(table)
         return columns[table.key_name] == key, columns.until_seq.is_(None)
 
     def _current_revision(self, table: type[Version], key: str) -> int:
-        """The revision of `key` that stands, 0 if there is none."""
-        stood = select(columns_of(table).revision).where(*self._is_current(table, key))
-        return self.session.execute(stood).scalar() or 0
+        """Return the revision of the current version of `key`, or 0 if there is none."""
+        revision = select(columns_of(table).revision).where(*self._is_current(table, key))
+        return self.session.execute(revision).scalar() or 0
 
 
-def to_utc(at: Any) -> datetime:  # noqa: ANN401 - a driver's word for a time
-    """A time as a driver hands it over: text on SQLite, in the server's zone on PostgreSQL."""
+def to_utc(at: Any) -> datetime:  # noqa: ANN401 - a driver value
+    """Return a driver value as a time in UTC. It is a text on SQLite, and in the zone of the server on PostgreSQL."""
     return datetime.fromisoformat(at).replace(tzinfo=UTC) if isinstance(at, str) else at.astimezone(UTC)
 
 
 @contextmanager
 def write_transaction(database: Database, actor: str) -> Iterator[WriteTransaction]:
-    """A writing transaction with its log: everything in the block is recorded, or nothing is."""
-    with database.write_engine.connect() as connection:  # what is not committed is rolled back when it is given back
-        log = WriteTransaction(connection, actor)
-        yield log
-        log.commit()
-    database.latest_seq = max(database.latest_seq, log.seq)
+    """Open a write transaction. It is committed at the end of the block, or rolled back if the block raises."""
+    with database.write_engine.connect() as connection:  # the pool rolls back if there was no commit
+        transaction = WriteTransaction(connection, actor)
+        yield transaction
+        transaction.commit()
+    database.latest_seq = max(database.latest_seq, transaction.seq)
 
 
 KIND_BY_TABLE: dict[type[Version], str] = {table: kind for kind, table in VERSION_TABLES.items()}

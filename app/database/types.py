@@ -1,4 +1,4 @@
-"""Column types that mean the same on SQLite and on PostgreSQL."""
+"""Column types with the same semantics on SQLite and PostgreSQL."""
 
 import re
 from datetime import UTC, datetime
@@ -12,84 +12,87 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 BIG_INTEGER = BigInteger().with_variant(Integer(), "sqlite")
-"""64 bits on both; SQLite counts up a primary key only when the column is called INTEGER."""
+"""A 64-bit integer. SQLite generates primary keys only for columns of type INTEGER, which has 64 bits there."""
 
 DOUBLE = Float(53)
-"""A double: whole numbers and decimals of up to 15 significant digits are kept exactly."""
+"""A double, which stores decimal numbers of up to 15 significant digits without loss."""
 
 SLUG_TEXT = String(80).with_variant(postgresql.VARCHAR(80, collation="C"), "postgresql")
-"""A natural key. PostgreSQL would sort it by the rules of a language; SQLite and the cursors sort by bytes."""
+"""A natural key. It has collation C on PostgreSQL, because SQLite and the cursors sort by bytes."""
 
 ROW_KEY_TEXT = String(300).with_variant(postgresql.VARCHAR(300, collation="C"), "postgresql")
-"""What a row of an imported file is known again by."""
+"""The key of a row of an imported file, by which a later import recognizes it."""
 
 SERIES_KEY_TEXT = String(180).with_variant(postgresql.VARCHAR(180, collation="C"), "postgresql")
-"""What a source says in one way, in words."""
+"""A series key: the text that identifies the comparable claims of one source."""
 
 EDTF_TEXT = String(40)
 JSON_VALUE = JSON(none_as_null=True)
-"""A short list of slugs, kept in the order in which it was given; or another small value of JSON."""
+"""A small JSON value, such as an ordered list of slugs."""
 
 
 class Id(TypeDecorator[str]):
-    """A UUID as text in Python, native on PostgreSQL, 36 characters on SQLite: both sort by time."""
+    """A UUID, as text in Python: type UUID on PostgreSQL, 36 characters on SQLite. UUIDv7 sorts by time on both."""
 
     impl = String(36)
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """PostgreSQL has a type of its own for this."""
+        """Return UUID on PostgreSQL and VARCHAR on SQLite."""
         if dialect.name == "postgresql":
             return dialect.type_descriptor(postgresql.UUID(as_uuid=False))
         return dialect.type_descriptor(String(36))
 
 
 class SearchWords(TypeDecorator[list[str]]):
-    """The words that a row is found by: an array on PostgreSQL (with a GIN index), a text on SQLite (with FTS5)."""
+    """The words of a row for full-text search: an array on PostgreSQL (GIN index), a text on SQLite (FTS5)."""
 
     impl = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """PostgreSQL has arrays."""
+        """Return TEXT[] on PostgreSQL and TEXT on SQLite."""
         return dialect.type_descriptor(postgresql.ARRAY(Text()) if dialect.name == "postgresql" else Text())
 
-    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> Any:  # noqa: ANN401 - per database
-        """A list, or one text."""
+    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> Any:  # noqa: ANN401 - depends on the dialect
+        """Return the list on PostgreSQL, and the words joined by spaces on SQLite."""
         return value if value is None or dialect.name == "postgresql" else " ".join(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> list[str] | None:  # noqa: ANN401 - per database
-        """A list again."""
-        found: list[str] | None = value if value is None or dialect.name == "postgresql" else value.split()
-        return found
+    def process_result_value(self, value: Any, dialect: Dialect) -> list[str] | None:  # noqa: ANN401 - depends on the dialect
+        """Return the words as a list."""
+        words: list[str] | None = value if value is None or dialect.name == "postgresql" else value.split()
+        return words
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time in UTC, to the microsecond. SQLite keeps no zone, so only UTC is ever handed to it."""
+    """A time in UTC with microseconds. SQLite stores no time zone, so times are converted to UTC before a write."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a time without a zone: it would mean something else on each machine."""
+        """Return the time in UTC. Raise `ValueError` if it has no time zone, because it would be ambiguous."""
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a time without a zone")
+            raise ValueError("a time without a time zone")
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Always in UTC, whatever the server's time zone is."""
+        """Return the time in UTC, independent of the time zone of the server."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
-def enum_type(terms: type[Enum], name: str) -> SqlEnum:
-    """A closed list of words: stored by value, checked by SQLAlchemy and by the database (constraint `name`)."""
+def enum_type(values: type[Enum], name: str) -> SqlEnum:
+    """Return a column type that stores enumeration values as text.
+
+    SQLAlchemy and the database (constraint `name`) reject other values.
+    """
     return SqlEnum(
-        terms,
+        values,
         name=name,
         native_enum=False,
         create_constraint=True,

@@ -159,7 +159,7 @@ def list_topic_claims(
     layout = listing.layout(CLAIM_COLUMNS)
 
     def find(page: ClaimQuery) -> Page:
-        with read_session(db, plan_once=listing.file is None) as read:
+        with read_session(db, generic_plan=listing.file is None) as read:
             snapshot = read.snapshot(page.recorded_as_of, known_on=page.known_on)
             topic = read_topic_fields(read.session, slug, snapshot)
             if page.topic:

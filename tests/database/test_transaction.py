@@ -204,7 +204,7 @@ def test_a_stale_schema_refuses_to_start_and_says_what_repairs_it(make_database:
     database = Database(make_settings(url))
     database.check_schema()
     for statement, words in (
-        ("UPDATE alembic_version SET version_num = 'x999'", "stands at migration x999"),
+        ("UPDATE alembic_version SET version_num = 'x999'", "is at migration x999"),
         ("DELETE FROM alembic_version", "has no tables yet, .* Run `counterclaim migrate`"),
     ):
         with database.write() as session:

@@ -94,7 +94,7 @@ class Counter:
 
     def _postgresql(self, found: ReadSession, plain: Callable[..., Any]) -> Callable[..., Any]:
         def counting(statement: str, parameters: Any = (), **how: Any) -> Any:
-            if how.get("planned"):
+            if how.get("custom_plan"):
                 told = plain(f"{EXPLAIN} {statement}", parameters, **how)
             else:
                 told = _explained(found, statement, parameters)
@@ -169,7 +169,7 @@ def check(database: Database) -> tuple[list[str], int]:
         cursor = write_cursor(KEYSET_ORDERS[sort], MIDDLE[sort.value.removeprefix("-")], ID) if deep else None
         query = ClaimQuery(**asked, sort=sort, cursor=cursor, limit=LIMIT)
         counter = Counter()
-        with read_session(database, plan_once=True) as found:
+        with read_session(database, generic_plan=True) as found:
             view = found.snapshot(known_on=query.known_on)
             find_page(found, ClaimQuery(limit=1, known_on=query.known_on, q="nowhere"), view)  # vocabularies are there
             database.caches.remove(CLAIM_COUNTS)

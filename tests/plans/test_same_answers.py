@@ -145,7 +145,7 @@ def walked(database: Database, query: ClaimQuery, as_of: int | None) -> tuple[li
     page: SearchResult | None = None
     while page is None or page.next_cursor:
         asked = query.model_copy(update={"cursor": page.next_cursor if page else None})
-        with read_session(database, plan_once=True) as found:
+        with read_session(database, generic_plan=True) as found:
             view = found.snapshot(None if as_of is None else f"seq:{as_of}", known_on=query.known_on)
             page = find_page(found, asked, view)
         assert len(page.versions) <= (query.limit or 0)
@@ -162,7 +162,7 @@ def test_a_page_is_what_a_plain_look_at_every_claim_finds(
     for name in ("COUNT_LIMITS", "FULL_TEXT_COUNT_LIMITS"):
         monkeypatch.setattr(planner, name, (20, few) if few else ())
     chance = random.Random(few)  # noqa: S311 - the same questions each time
-    with read_session(database, plan_once=True) as found:
+    with read_session(database, generic_plan=True) as found:
         claims = everything(found)
         vocabularies = {
             as_of: get_reference_data(found, found.snapshot(None if as_of is None else f"seq:{as_of}"))

@@ -216,7 +216,7 @@ class _ClaimSearch:
             text = self.shape.get_statement(0, 0, self.shape.build_count)
         else:
             text = self.shape.get_statement(0, 0, self.shape.build_lookup_count, few)
-        found: int = self.reading.fetch_rows(text, self.parameters, planned=True)[0][0]
+        found: int = self.reading.fetch_rows(text, self.parameters, custom_plan=True)[0][0]
         return found
 
     # Which way --------------------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ class _ClaimSearch:
                 found = self._counts.get(key)
                 if found is None or found[2] < now or found[1] <= min(found[0], end - 1):
                     text = self.shape.get_statement(end, 0, self.shape.build_index_count, name)
-                    number = self.reading.fetch_rows(text, self.parameters, planned=True)[0][0]
+                    number = self.reading.fetch_rows(text, self.parameters, custom_plan=True)[0][0]
                     found = (number, end, now + COUNT_CACHE_SECONDS)
                     self._counts.store(key, found)
                 if found[0] < min(found[1], end) and (best is None or found[0] < best[0]):
@@ -405,9 +405,9 @@ class _ClaimSearch:
 
     def _run_statement(self, width: int, write: Any, *arguments: Any) -> list[SortedRow]:  # noqa: ANN401 - a method of `Form`
         # A walk that compares columns is the same whatever is asked for; what looks elsewhere is not.
-        planned = not width or not self.shape.compares_columns_only
+        custom_plan = not width or not self.shape.compares_columns_only
         text = self.shape.get_statement(self.limit + 1, width, write, *arguments)
-        return self.reading.fetch_rows(text, self.parameters, planned=planned)
+        return self.reading.fetch_rows(text, self.parameters, custom_plan=custom_plan)
 
 
 def _round_down(number: int) -> int:

@@ -23,7 +23,9 @@ COLUMNS: dict[str, Any] = {
 
 def _record_twice(transaction: WriteTransaction, *, flush: bool) -> None:
     for _ in range(2):
-        transaction.record(ImportVersion, "01a1f640-bc00-7942-b648-86578d874731", COLUMNS, action="created", fresh=True)
+        transaction.record(
+            ImportVersion, "01a1f640-bc00-7942-b648-86578d874731", COLUMNS, action="created", is_new_key=True
+        )
     if flush:
         transaction.flush()
 
