@@ -39,7 +39,7 @@ they save on result sets this small.
 
 
 class SchemaStale(Exception):
-    """The schema of the database is not the one of this release."""
+    """The schema of the database is not the one of this release. `counterclaim migrate` updates an older one."""
 
 
 class WriteSession(Session):

@@ -28,8 +28,8 @@ def is_version_at(columns: Any, as_of: int | BindParameter[int] | None) -> Colum
 class Snapshot:
     """A state of the register: the current one (`as_of` is None) or the one at `as_of`.
 
-    `seq` is the latest change in the snapshot and `at` the time of that change. Claims dated after `known_on` are not
-    part of the result.
+    `seq` is the latest change in the snapshot and `at` the time of that change. `known_on` limits the
+    query to claims dated up to that day.
     """
 
     seq: int

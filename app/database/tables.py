@@ -122,7 +122,7 @@ class Clock(SQLModel, table=True):
 
 
 class ApiKey(SQLModel, table=True):
-    """An API key. Only the SHA-256 hash of the key is stored, which has 256 random bits."""
+    """An API key. The key has 256 random bits, and only its SHA-256 hash is stored."""
 
     __tablename__ = "api_key"
 
@@ -286,7 +286,7 @@ class TopicVersion(Version, table=True):
 
 
 class ClaimVersion(Version, table=True):
-    """A claim: the statement of one source about one quantity in one period, made on one date.
+    """A claim: the statement of one source about one quantity in one period, with its date.
 
     `low` and `high` are the bounds of the figure (NULL: unbounded), `magnitude` is its sort value, and `fingerprint` is
     unique among current versions. `standpoint` is the series key of the claim, and `recency` is its order within the
