@@ -1,4 +1,4 @@
-"""A cache of at most so many entries that any thread may use."""
+"""A thread-safe cache with a maximum number of entries."""
 
 from threading import Lock
 from typing import Generic, TypeVar
@@ -12,7 +12,7 @@ V = TypeVar("V")
 class BoundedCache(Generic[K, V]):
     """A cache that evicts its oldest entry when it is full.
 
-    A read takes no lock and reorders nothing, so that it costs little more than that of a dictionary.
+    A read takes no lock and does not reorder entries, so it costs little more than a dictionary lookup.
     """
 
     def __init__(self, max_entries: int) -> None:
@@ -23,7 +23,7 @@ class BoundedCache(Generic[K, V]):
         """Return the value of `key`, or None if there is none."""
         try:
             return self._entries[key]
-        except KeyError:  # `in` and then `[]` would be two steps
+        except KeyError:  # another thread could evict the entry between `in` and `[]`
             return None
 
     def store(self, key: K, value: V) -> None:

@@ -1,4 +1,4 @@
-"""Whole answers, kept until something changes that they speak of. Plain data: no request, no database."""
+"""The response cache: complete responses, evicted when a change affects them. Uses no request and no database."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -7,21 +7,20 @@ from dataclasses import dataclass, field
 from app.cache.scope import CacheScope, FieldValues
 
 RequestKey = tuple[str, bytes, str]
-"""What was asked: path, query, `Accept`."""
+"""The cache key of a request: path, query, `Accept`."""
 
 Header = tuple[bytes, bytes]
 
 ENTRY_OVERHEAD_BYTES = 2_000
-"""Bytes that an entry takes beside its body, about."""
-
+"""Approximate size of an entry without its body."""
 
 BODY_HEADERS = (b"content-length", b"content-type", b"content-encoding", b"content-disposition")
-"""Headers that an answer without a body has no use for."""
+"""Headers that describe the body, which a 304 omits."""
 
 
 @dataclass(slots=True)
 class EncodedBody:
-    """A body as it is sent, in one encoding, with the headers that go with it, and those of a 304 in its place."""
+    """A body in one encoding, with its headers and the headers of a 304."""
 
     etag: str
     headers: list[Header]
@@ -29,13 +28,13 @@ class EncodedBody:
     not_modified_headers: list[Header] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Those of a 304 are the same each time."""
-        self.not_modified_headers = [each for each in self.headers if each[0] not in BODY_HEADERS]
+        """Derive the headers of a 304 once, since they are the same for every request."""
+        self.not_modified_headers = [header for header in self.headers if header[0] not in BODY_HEADERS]
 
 
 @dataclass(slots=True)
 class CachedResponse:
-    """An answer: the state that it shows, the claims that it speaks of, and its bytes in each encoding asked for."""
+    """A cached response: its cache scope, and its body in each encoding that was requested."""
 
     cache_scope: CacheScope
     is_compressible: bool
@@ -44,13 +43,13 @@ class CachedResponse:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes that it takes in memory."""
-        return ENTRY_OVERHEAD_BYTES + sum(len(sent.body) for sent in (self.identity, *self.by_encoding.values()))
+        """Approximate size in memory."""
+        return ENTRY_OVERHEAD_BYTES + sum(len(encoded.body) for encoded in (self.identity, *self.by_encoding.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeImpact:
-    """A change, as far as answers depend on it.
+    """The effect of a change on responses.
 
     `claim_fields` holds the fields of a claim that is new or has a new citation or assessment, without a field whose
     own value changed. Without `claim_fields`, `affects_no_claim` says that no response about claims changes; otherwise
@@ -61,74 +60,76 @@ class ChangeImpact:
     claim_fields: Mapping[str, str] | None = None
     affects_no_claim: bool = False
 
-    def affects(self, about: FieldValues | None) -> bool:
-        """Whether an answer about these claims may be another one after it."""
-        if about is None:
+    def affects(self, field_values: FieldValues | None) -> bool:
+        """Return whether the change may affect a response with these `field_values` in its cache scope."""
+        if field_values is None:
             return True
         if self.claim_fields is None:
             return not self.affects_no_claim
-        return all(name not in self.claim_fields or self.claim_fields[name] in words for name, words in about.items())
+        return all(
+            name not in self.claim_fields or self.claim_fields[name] in values for name, values in field_values.items()
+        )
 
 
 class ResponseCache:
-    """The answers that are true at `seq`. Those asked for longest ago are forgotten first."""
+    """A cache of the responses that are valid at `seq`, with least-recently-used eviction by size."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self.max_bytes = most_bytes
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
         self.size_bytes = 0
         self.seq = 0
         self.hits = self.misses = self.not_modified = self.invalidated = 0
-        """Answers sent from here, those that had to be made, the 304s among the former, and those made untrue."""
+        """Requests served from the cache, requests that were not, hits answered with a 304, and invalidated entries."""
         self._entries: OrderedDict[RequestKey, CachedResponse] = OrderedDict()
 
     @property
     def count(self) -> int:
-        """How many answers are kept."""
+        """The number of entries."""
         return len(self._entries)
 
     def get(self, key: RequestKey) -> CachedResponse | None:
-        """The answer to `key`, true at `seq`."""
-        kept = self._entries.get(key)
-        if kept is not None:
+        """Return the response for `key`, valid at `seq`, or None."""
+        cached = self._entries.get(key)
+        if cached is not None:
             self._entries.move_to_end(key)
-        return kept
+        return cached
 
-    def store(self, key: RequestKey, kept: CachedResponse) -> None:
-        """Keep an answer, unless it shows an earlier state than is known, or takes half of the room."""
-        if kept.cache_scope.seq < self.seq or kept.size_bytes > self.max_bytes // 2:
+    def store(self, key: RequestKey, cached: CachedResponse) -> None:
+        """Store a response, unless its state is before `seq` or it is larger than half of the cache."""
+        if cached.cache_scope.seq < self.seq or cached.size_bytes > self.max_bytes // 2:
             return
         self.remove(key)
-        self._entries[key] = kept
-        self.add_bytes(key, kept, kept.size_bytes)
+        self._entries[key] = cached
+        self.add_bytes(key, cached, cached.size_bytes)
 
-    def add_bytes(self, key: RequestKey, kept: CachedResponse, by: int) -> None:
-        """An answer takes `by` bytes more: make room, unless it was forgotten meanwhile."""
-        if self._entries.get(key) is not kept:
+    def add_bytes(self, key: RequestKey, cached: CachedResponse, added_bytes: int) -> None:
+        """Count a response as larger by `added_bytes` and evict others if necessary. Does nothing if it was evicted."""
+        if self._entries.get(key) is not cached:
             return
-        self.size_bytes += by
+        self.size_bytes += added_bytes
         while self.size_bytes > self.max_bytes and self._entries:
             self.remove(next(iter(self._entries)))
 
     def remove(self, key: RequestKey) -> None:
-        """Forget one answer, if it is there."""
-        kept = self._entries.pop(key, None)
-        if kept is not None:
-            self.size_bytes -= kept.size_bytes
+        """Evict the response for `key`, if there is one."""
+        cached = self._entries.pop(key, None)
+        if cached is not None:
+            self.size_bytes -= cached.size_bytes
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Evict all responses, and count them as invalidated."""
         self.invalidated += len(self._entries)
         self._entries.clear()
         self.size_bytes = 0
 
     def advance(self, seq: int, changes: Iterable[ChangeImpact]) -> None:
-        """The register moved to `seq` by `changes`: forget what they touch, the rest is true there as well."""
+        """Advance the cache to `seq`: evict the responses that `changes` affect; the others remain valid."""
         changes = list(changes)
         stale = [
             key
-            for key, kept in self._entries.items()
+            for key, cached in self._entries.items()
             if any(
-                change.seq > kept.cache_scope.seq and change.affects(kept.cache_scope.field_values)
+                change.seq > cached.cache_scope.seq and change.affects(cached.cache_scope.field_values)
                 for change in changes
             )
         ]

@@ -1,4 +1,4 @@
-"""What a response depends on: the state that was read, and the records that it shows."""
+"""Cache scopes: the state and the records that a response depends on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ The fields are `id` and those that a feature declares to the change feed. No fie
 
 @dataclass(frozen=True, slots=True)
 class CacheScope:
-    """What a response depends on.
+    """The state and the records that a response depends on.
 
-    `seq` is the state that was read, `field_values` says which records the response shows (None: any change affects
-    it). `surrogate_keys` are the names by which a cache in front of the service can evict it (`Surrogate-Key`).
+    `seq` is the state that was read, `field_values` selects the records that the response shows (None: any change
+    affects it). `surrogate_keys` are the names by which a cache in front of the service can evict it (`Surrogate-Key`).
     """
 
     seq: int
