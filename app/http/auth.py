@@ -1,4 +1,4 @@
-"""API keys and roles: who may write. Reading needs no key."""
+"""Authentication by API key, and authorization of writes by role. Reads need no key."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -24,40 +24,40 @@ header_scheme = APIKeyHeader(
 
 
 def _require_role(role: Role) -> Callable[..., Awaitable[Actor]]:
-    async def allowed(
+    async def authorize(
         request: Request,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer_scheme)],
-        plain: Annotated[str | None, Security(header_scheme)],
+        header_key: Annotated[str | None, Security(header_scheme)],
     ) -> Actor:
-        key = credentials.credentials if credentials else plain
+        key = credentials.credentials if credentials else header_key
         challenge = {"WWW-Authenticate": "Bearer"}
         if not key:
-            hint = "send `Authorization: Bearer KEY`; `counterclaim key create` makes one"
+            hint = "send `Authorization: Bearer KEY`; `counterclaim key create` creates one"
             raise Unauthorized("Writing needs an API key.", hint=hint, headers=challenge)
         database: Database = request.app.state.database
         actor = get_cached_actor(database, key) or await run_in_threadpool(load_actor, database, key)
         if actor is None:
-            raise Unauthorized("The key is not known, or was revoked.", headers=challenge)
+            raise Unauthorized("The API key is unknown or revoked.", headers=challenge)
         if not actor.has_role(role):
             raise Forbidden(f"This needs the role {role}; the key `{actor.name}` has {actor.role}.")
         return actor
 
-    return allowed
+    return authorize
 
 
 require_contributor = _require_role(Role.contributor)
 
 Contributor = Annotated[Actor, Depends(require_contributor)]
-"""Whoever may add claims, citations and documents."""
+"""An actor who may add claims, citations and documents."""
 
 
 async def authenticate_contributor(request: Request) -> Actor:
-    """The same without FastAPI. Raises `Unauthorized` or `Forbidden`."""
+    """Return the actor of a request without dependency injection. Raises `Unauthorized` or `Forbidden`."""
     return await require_contributor(request, await bearer_scheme(request), await header_scheme(request))
 
 
 Editor = Annotated[Actor, Depends(_require_role(Role.editor))]
-"""Whoever may also keep sources, vocabularies and topics, and change and assess claims."""
+"""An actor who may also edit sources, vocabularies and topics, and change and assess claims."""
 
 Admin = Annotated[Actor, Depends(_require_role(Role.admin))]
-"""Whoever may also take claims down."""
+"""An actor who may also take claims down."""

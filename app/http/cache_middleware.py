@@ -1,8 +1,8 @@
-"""The front door: what was answered before is answered again from memory, while it is still true.
+"""Middleware that serves cached responses. A cached response is evicted when a change affects it.
 
-An answer that a route gives a `CacheScope` is kept here, whole, in each encoding that was asked for. Before it is sent
-again, `app/watching.py` makes sure that nothing changed that it speaks of. Everything else passes through, and is
-compressed on its way.
+A response for which the route sets a `CacheScope` is cached, complete, in each encoding that is requested. Before a
+cached response is sent, `CacheInvalidator` polls for changes that affect it. All other responses are passed through
+and compressed.
 """
 
 import asyncio
@@ -35,25 +35,25 @@ from app.http.middleware import REQUEST_ID_PATTERN, escape_newlines, logger
 READ_METHODS = frozenset({"GET", "HEAD"})
 
 MAX_POLLS_PER_REQUEST = 3
-"""After so many looks, each of which a write of this process overtook, memory is not asked."""
+"""A request bypasses the cache after this many polls, each of them outdated by a write of this process."""
 
 MAX_CACHED_QUERY_BYTES = 2_000
-"""Bytes of a query that is worth remembering."""
+"""Requests with a longer query string are not cached."""
 
 MAX_SEQ_DIGITS = 18
 UNREACHABLE_SEQ = 10**MAX_SEQ_DIGITS
-"""A state that no register reaches."""
+"""A sequence number higher than any that a register reaches."""
 
 PER_RESPONSE_HEADERS = {b"x-request-id", b"x-register-seq"}
-"""Headers that every answer has anew."""
+"""Headers that are not cached, since each response has its own values."""
 
 MAX_INLINE_COMPRESSION_BYTES = 200_000
-"""Up to so many bytes are compressed at once; more in a thread, so that others are answered meanwhile."""
+"""Larger bodies are compressed in a thread, so that the event loop can serve other requests."""
 
 
 @dataclass(slots=True)
 class RequestHeaders:
-    """The headers of a request that an answer from memory depends on."""
+    """The headers of a request that select or change a cached response."""
 
     accept: str = ""
     accept_encoding: str = ""
@@ -63,74 +63,77 @@ class RequestHeaders:
 
 
 class ResponseCacheMiddleware:
-    """The outermost layer of the service. Each line of it is paid for by every answer: that is why it is one piece."""
+    """The outermost middleware: it serves cached responses, and caches and compresses new ones.
+
+    It is a single middleware because each additional layer adds latency to every request.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.invalidator: CacheInvalidator
-        """It belongs to the database that is served."""
+        """Set by `use_database`, since it belongs to the database."""
         self._polled_in_loop: asyncio.AbstractEventLoop | None = None
         self._poll_task: asyncio.Task[None] | None = None
         self._pending: dict[RequestKey, asyncio.Future[None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer from memory, or pass the request on and remember the answer."""
+        """Serve the cached response, or pass the request on and cache the response."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        asked = _read_request_headers(scope["headers"])
+        request_headers = _read_request_headers(scope["headers"])
         if scope["method"] not in READ_METHODS:
-            await self._forward(scope, receive, send, asked)
+            await self._forward(scope, receive, send, request_headers)
             return
-        key = (scope["path"], scope["query_string"], asked.accept)
-        looked = self._polled_in_loop is asyncio.get_running_loop()
-        if len(key[1]) > MAX_CACHED_QUERY_BYTES or not (looked or await self._ensure_up_to_date()):
-            await self._forward(scope, receive, send, asked)
+        key = (scope["path"], scope["query_string"], request_headers.accept)
+        is_polled = self._polled_in_loop is asyncio.get_running_loop()
+        if len(key[1]) > MAX_CACHED_QUERY_BYTES or not (is_polled or await self._ensure_up_to_date()):
+            await self._forward(scope, receive, send, request_headers)
             return
-        memory = self.invalidator.response_cache
-        kept = memory.get(key)
-        if kept is None and (pending := self._pending.get(key)) is not None:
-            await pending  # somebody is asking the same just now
-            kept = memory.get(key)
-        if kept is not None and kept.cache_scope.seq >= asked.seq:
-            memory.hits += 1
+        cache = self.invalidator.response_cache
+        cached = cache.get(key)
+        if cached is None and (pending := self._pending.get(key)) is not None:
+            await pending  # the same request is in progress
+            cached = cache.get(key)
+        if cached is not None and cached.cache_scope.seq >= request_headers.seq:
+            cache.hits += 1
             if logger.isEnabledFor(logging.DEBUG):
-                logger.debug("%s %s from memory", scope["method"], escape_newlines(key[0]))
-            await self._send_cached(key, kept, scope, send, asked)
+                logger.debug("%s %s from the response cache", scope["method"], escape_newlines(key[0]))
+            await self._send_cached(key, cached, scope, send, request_headers)
             return
-        memory.misses += 1
-        mine = self._pending[key] = asyncio.get_running_loop().create_future()
+        cache.misses += 1
+        future = self._pending[key] = asyncio.get_running_loop().create_future()
 
-        def settled() -> None:
-            if not mine.done():
-                mine.set_result(None)
-            if self._pending.get(key) is mine:
+        def release_pending() -> None:
+            if not future.done():
+                future.set_result(None)
+            if self._pending.get(key) is future:
                 del self._pending[key]
 
         try:
-            await self._forward(scope, receive, send, asked, key, settled)
+            await self._forward(scope, receive, send, request_headers, key, release_pending)
         finally:
-            settled()
+            release_pending()
 
     async def _ensure_up_to_date(self) -> bool:
-        """Whether the memory shows the register as it is; not where the database cannot tell."""
-        watch = self.invalidator
+        """Advance the cache to the latest state. Returns whether it is up to date; False if the database fails."""
+        invalidator = self.invalidator
         try:
-            if watch.polls_every_request:
-                # One look for all requests that came in together: each was received before this turn of the loop.
-                watch.apply(watch.poll())
+            if invalidator.polls_every_request:
+                # One poll suffices for all requests that were received before this iteration of the event loop.
+                invalidator.apply(invalidator.poll())
                 self._polled_in_loop = asyncio.get_running_loop()
                 self._polled_in_loop.call_soon(self._reset_poll)
                 return True
             for _ in range(MAX_POLLS_PER_REQUEST):
-                if watch.is_fresh():
+                if invalidator.is_fresh():
                     return True
                 if self._poll_task is None or self._poll_task.done():
                     self._poll_task = asyncio.create_task(self._poll())
                 await asyncio.shield(self._poll_task)
         except (DBAPIError, PoolTimeout, sqlite3.Error):
             return False
-        return watch.is_fresh()
+        return invalidator.is_fresh()
 
     async def _poll(self) -> None:
         self.invalidator.apply(await asyncio.to_thread(self.invalidator.poll))
@@ -139,21 +142,23 @@ class ResponseCacheMiddleware:
         self._polled_in_loop = None
 
     async def _send_cached(
-        self, key: RequestKey, kept: CachedResponse, scope: Scope, send: Send, asked: RequestHeaders
+        self, key: RequestKey, cached: CachedResponse, scope: Scope, send: Send, request_headers: RequestHeaders
     ) -> None:
-        sent = kept.identity
-        if kept.is_compressible and asked.accept_encoding and (encoding := choose_encoding(asked.accept_encoding)):
-            sent = kept.by_encoding.get(encoding) or await self._encode(key, kept, encoding)
-        status, headers, body = 200, sent.headers, b"" if scope["method"] == "HEAD" else sent.body
-        held = asked.if_none_match
-        if held is not None and (held == sent.etag or etag_matches(held, kept.identity.etag)):
+        encoded, accept_encoding = cached.identity, request_headers.accept_encoding
+        if cached.is_compressible and accept_encoding and (encoding := choose_encoding(accept_encoding)):
+            encoded = cached.by_encoding.get(encoding) or await self._encode(key, cached, encoding)
+        status, headers, body = 200, encoded.headers, b"" if scope["method"] == "HEAD" else encoded.body
+        if_none_match = request_headers.if_none_match
+        if if_none_match is not None and (
+            if_none_match == encoded.etag or etag_matches(if_none_match, cached.identity.etag)
+        ):
             self.invalidator.response_cache.not_modified += 1
-            status, headers, body = 304, sent.not_modified_headers, b""
-        anew = [
-            (b"x-request-id", (asked.request_id or uuid7().hex).encode()),
-            (b"x-register-seq", b"%d" % max(self.invalidator.response_cache.seq, kept.cache_scope.seq)),
+            status, headers, body = 304, encoded.not_modified_headers, b""
+        own_headers = [
+            (b"x-request-id", (request_headers.request_id or uuid7().hex).encode()),
+            (b"x-register-seq", b"%d" % max(self.invalidator.response_cache.seq, cached.cache_scope.seq)),
         ]
-        await send({"type": "http.response.start", "status": status, "headers": headers + anew})
+        await send({"type": "http.response.start", "status": status, "headers": headers + own_headers})
         await send({"type": "http.response.body", "body": body})
 
     async def _forward(
@@ -161,74 +166,74 @@ class ResponseCacheMiddleware:
         scope: Scope,
         receive: Receive,
         send: Send,
-        asked: RequestHeaders,
+        request_headers: RequestHeaders,
         key: RequestKey | None = None,
-        settled: Callable[[], None] = lambda: None,
+        release_pending: Callable[[], None] = lambda: None,
     ) -> None:
-        """Pass a request on. An answer that comes whole, with a basis, is kept under `key` and sent from there.
+        """Pass a request on. A complete response with a cache scope is stored under `key` and sent from the cache.
 
-        `settled` is called as soon as it is clear whether that happens.
+        `release_pending` is called as soon as the response is either stored or known not to be cacheable.
         """
         state = scope.setdefault("state", {})
-        state["request_id"] = asked.request_id = asked.request_id or uuid7().hex
+        state["request_id"] = request_headers.request_id = request_headers.request_id or uuid7().hex
         head_only = state["head_only"] = scope["method"] == "HEAD"
-        passing = PassThroughResponse(send, asked, head_only=head_only)
+        pass_through = PassThroughResponse(send, request_headers, head_only=head_only)
 
-        async def received(message: Message) -> None:
+        async def receive_response(message: Message) -> None:
             if message["type"] == "http.response.start":
-                passing.start = message
+                pass_through.start = message
                 return
-            start, basis = passing.start, state.get("cache_scope")
+            start, cache_scope = pass_through.start, state.get("cache_scope")
             if (
                 start is not None
                 and start["status"] == HTTPStatus.OK
                 and key
-                and basis
+                and cache_scope
                 and not message.get("more_body")
             ):
-                kept = _build_cached_response(basis, start, message["body"])
-                self.invalidator.response_cache.store(key, kept)
-                settled()
-                await self._send_cached(key, kept, scope, send, asked)
+                cached = _build_cached_response(cache_scope, start, message["body"])
+                self.invalidator.response_cache.store(key, cached)
+                release_pending()
+                await self._send_cached(key, cached, scope, send, request_headers)
                 return
-            settled()
-            await passing.send_message(message)
+            release_pending()
+            await pass_through.send_message(message)
 
-        await self.app({**scope, "method": "GET"} if head_only else scope, receive, received)
+        await self.app({**scope, "method": "GET"} if head_only else scope, receive, receive_response)
 
-    async def _encode(self, key: RequestKey, kept: CachedResponse, encoding: str) -> EncodedBody:
-        plain = kept.identity
-        if len(plain.body) > MAX_INLINE_COMPRESSION_BYTES:
-            body = await asyncio.to_thread(compress, encoding, plain.body)
+    async def _encode(self, key: RequestKey, cached: CachedResponse, encoding: str) -> EncodedBody:
+        identity = cached.identity
+        if len(identity.body) > MAX_INLINE_COMPRESSION_BYTES:
+            body = await asyncio.to_thread(compress, encoding, identity.body)
         else:
-            body = compress(encoding, plain.body)
-        if encoding in kept.by_encoding:  # another request was faster
-            return kept.by_encoding[encoding]
-        etag = _encoded_etag(plain.etag, encoding)
+            body = compress(encoding, identity.body)
+        if encoding in cached.by_encoding:  # another request encoded it meanwhile
+            return cached.by_encoding[encoding]
+        etag = _encoded_etag(identity.etag, encoding)
         headers = [
             (name, etag.encode() if name == b"etag" else b"%d" % len(body) if name == b"content-length" else value)
-            for name, value in plain.headers
+            for name, value in identity.headers
         ]
-        sent = kept.by_encoding[encoding] = EncodedBody(
+        encoded = cached.by_encoding[encoding] = EncodedBody(
             etag, [*headers, (b"content-encoding", encoding.encode())], body
         )
-        self.invalidator.response_cache.add_bytes(key, kept, len(body))
-        return sent
+        self.invalidator.response_cache.add_bytes(key, cached, len(body))
+        return encoded
 
 
 class PassThroughResponse:
-    """An answer on its way through: unchanged, compressed, or a 304 in its place."""
+    """A response that is passed through: unchanged, compressed, or replaced with a 304."""
 
-    def __init__(self, send: Send, asked: RequestHeaders, *, head_only: bool) -> None:
+    def __init__(self, send: Send, request_headers: RequestHeaders, *, head_only: bool) -> None:
         self.start: Message | None = None
         self._send = send
-        self._request_headers = asked
+        self._request_headers = request_headers
         self._head_only = head_only
         self._stream: CompressionStream | None = None
         self._omits_body = head_only
 
     async def send_message(self, message: Message) -> None:
-        """Send a piece of the body, and before the first one the head."""
+        """Send a chunk of the body, preceded by the status and headers if it is the first chunk."""
         if message["type"] != "http.response.body":
             await self._send(message)
             return
@@ -254,11 +259,12 @@ class PassThroughResponse:
             encoding = choose_encoding(self._request_headers.accept_encoding)
         if encoding is not None and etag is not None:
             headers["etag"] = _encoded_etag(etag, encoding)
-        asked = self._request_headers.if_none_match
-        if start["status"] == HTTPStatus.OK and etag is not None and asked is not None and etag_matches(asked, etag):
+        if_none_match = self._request_headers.if_none_match
+        is_ok = start["status"] == HTTPStatus.OK
+        if is_ok and etag is not None and if_none_match is not None and etag_matches(if_none_match, etag):
             self._omits_body = True
-            kept = [each for each in headers.raw if each[0] not in BODY_HEADERS]
-            return {**start, "status": 304, "headers": kept}
+            not_modified_headers = [header for header in headers.raw if header[0] not in BODY_HEADERS]
+            return {**start, "status": 304, "headers": not_modified_headers}
         if encoding is not None:
             self._stream = COMPRESSION_STREAMS[encoding]()
             headers["content-encoding"] = encoding
@@ -267,31 +273,31 @@ class PassThroughResponse:
 
 
 def _read_request_headers(headers: list[Header]) -> RequestHeaders:
-    asked = RequestHeaders()
+    request_headers = RequestHeaders()
     for name, value in headers:
         if name == b"accept":
-            asked.accept += value.decode("latin-1")
+            request_headers.accept += value.decode("latin-1")
         elif name == b"accept-encoding":
-            asked.accept_encoding = value.decode("latin-1")
+            request_headers.accept_encoding = value.decode("latin-1")
         elif name == b"if-none-match":
-            asked.if_none_match = value.decode("latin-1")
+            request_headers.if_none_match = value.decode("latin-1")
         elif name == b"x-register-seq":
-            # One that is no number is refused further inside.
-            asked.seq = int(value) if value.isdigit() and len(value) <= MAX_SEQ_DIGITS else UNREACHABLE_SEQ
+            # An invalid value bypasses the cache; the application rejects it.
+            request_headers.seq = int(value) if value.isdigit() and len(value) <= MAX_SEQ_DIGITS else UNREACHABLE_SEQ
         elif name == b"x-request-id":
             text = value.decode("latin-1")
-            asked.request_id = text if REQUEST_ID_PATTERN.fullmatch(text) else None
-    return asked
+            request_headers.request_id = text if REQUEST_ID_PATTERN.fullmatch(text) else None
+    return request_headers
 
 
-def _build_cached_response(basis: CacheScope, start: Message, body: bytes) -> CachedResponse:
-    headers = MutableHeaders(raw=[each for each in start["headers"] if each[0] not in PER_RESPONSE_HEADERS])
-    compressible = is_compressible(headers.get("content-type", ""), len(body))
-    if compressible:
+def _build_cached_response(cache_scope: CacheScope, start: Message, body: bytes) -> CachedResponse:
+    headers = MutableHeaders(raw=[header for header in start["headers"] if header[0] not in PER_RESPONSE_HEADERS])
+    compress_body = is_compressible(headers.get("content-type", ""), len(body))
+    if compress_body:
         headers.add_vary_header("Accept-Encoding")
-    return CachedResponse(basis, compressible, EncodedBody(headers["etag"], headers.raw, body))
+    return CachedResponse(cache_scope, compress_body, EncodedBody(headers["etag"], headers.raw, body))
 
 
 def _encoded_etag(etag: str, encoding: str) -> str:
-    """The ETag of the same answer in an encoding: other bytes need another one. See `etag_matches`."""
+    """Return the ETag of a compressed response; a strong ETag must differ by encoding. See `etag_matches`."""
     return f'{etag[:-1]}-{encoding}"'

@@ -1,4 +1,4 @@
-"""Answers in fewer bytes: zstd, brotli or gzip, whichever the client takes (RFC 9110, 12.5.3)."""
+"""Compression of responses with zstd, brotli or gzip, selected by `Accept-Encoding` (RFC 9110, section 12.5.3)."""
 
 import zlib
 from collections.abc import Callable
@@ -9,19 +9,19 @@ import brotli  # type: ignore[import-untyped] # it has no types
 import zstandard
 
 MIN_COMPRESSIBLE_BYTES = 1000
-"""Below this a compressed answer fits no fewer packets."""
+"""A smaller response fits into one packet without compression."""
 
 COMPRESSIBLE_TYPES = ("text/", "application/json", "application/x-ndjson", "application/xml", "image/svg")
 
 
 class CompressionStream(Protocol):
-    """Compresses an answer piece by piece."""
+    """An incremental compressor of a response body."""
 
     def compress(self, data: bytes, /) -> bytes:
-        """What can be sent so far."""
+        """Return the compressed bytes that are ready."""
 
     def flush(self) -> bytes:
-        """The rest."""
+        """Return the remaining compressed bytes, and end the stream."""
 
 
 class _BrotliStream:
@@ -29,12 +29,12 @@ class _BrotliStream:
         self._compressor = brotli.Compressor(quality=4)
 
     def compress(self, data: bytes, /) -> bytes:
-        made: bytes = self._compressor.process(data)
-        return made
+        compressed: bytes = self._compressor.process(data)
+        return compressed
 
     def flush(self) -> bytes:
-        made: bytes = self._compressor.finish()
-        return made
+        compressed: bytes = self._compressor.finish()
+        return compressed
 
 
 COMPRESSION_STREAMS: dict[str, Callable[[], CompressionStream]] = {
@@ -42,27 +42,27 @@ COMPRESSION_STREAMS: dict[str, Callable[[], CompressionStream]] = {
     "br": _BrotliStream,
     "gzip": lambda: zlib.compressobj(5, wbits=31),
 }
-"""The encodings by preference: the fastest first, for they come out about as small."""
+"""The encodings by preference: the fastest first, since the compressed sizes are similar."""
 
 
 def compress(encoding: str, body: bytes) -> bytes:
-    """`body` in one piece."""
+    """Return the compressed `body`."""
     stream = COMPRESSION_STREAMS[encoding]()
     return stream.compress(body) + stream.flush()
 
 
 def is_compressible(media_type: str, length: int) -> bool:
-    """Whether an answer would become smaller. A stream of events must not wait in a compressor."""
+    """Return whether to compress a response. Event streams are excluded, since a compressor would buffer events."""
     if length < MIN_COMPRESSIBLE_BYTES or media_type.startswith("text/event-stream"):
         return False
     return media_type.startswith(COMPRESSIBLE_TYPES) or media_type.partition(";")[0].endswith(("+json", "+xml"))
 
 
 @lru_cache(maxsize=256)
-def choose_encoding(accepted: str) -> str | None:
-    """The best encoding that `Accept-Encoding` allows; none where the bytes are to be sent as they are."""
+def choose_encoding(accept_encoding: str) -> str | None:
+    """Return the preferred encoding that `Accept-Encoding` allows, or None to send the body uncompressed."""
     qualities: dict[str, float] = {}
-    for part in accepted.lower().split(","):
+    for part in accept_encoding.lower().split(","):
         name, _, weight = part.partition(";")
         try:
             qualities[name.strip()] = float(weight.partition("=")[2]) if weight else 1.0

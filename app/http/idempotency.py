@@ -7,11 +7,11 @@ from fastapi import Depends, Header
 from app.errors import invalid_field
 
 MAX_KEY_CHARACTERS = 255
-"""The most characters of an Idempotency-Key."""
+"""The maximum length of an Idempotency-Key."""
 
 
 def is_valid_idempotency_key(key: str) -> bool:
-    """Whether a request can be named so."""
+    """Return whether `key` is a valid Idempotency-Key."""
     return 0 < len(key) <= MAX_KEY_CHARACTERS and key.isascii() and key.isprintable()
 
 
@@ -19,7 +19,7 @@ async def _idempotency_key(
     idempotency_key: Annotated[
         str | None,
         Header(
-            description="A name of your own for this request: sent again within 24 hours, it gets the first answer.",
+            description="A unique key for this request. If it is repeated within 24 hours, it gets the first response.",
             examples=["2f1d0c5e-import-17"],
             max_length=MAX_KEY_CHARACTERS,
         ),
@@ -33,4 +33,4 @@ async def _idempotency_key(
 
 
 IdempotencyKey = Annotated[str | None, Depends(_idempotency_key)]
-"""The name that a client gave its request, checked."""
+"""The validated `Idempotency-Key` of a request."""

@@ -13,7 +13,7 @@ REQUEST_LABELS = ["pid", "route", "method", "status"]
 
 
 class MetricsCollector:
-    """Collects the metrics when Prometheus scrapes them. Each has the label `pid`, which distinguishes the workers."""
+    """Collector of the metrics for a scrape by Prometheus. The label `pid` distinguishes the workers."""
 
     def __init__(self, counters: RequestCounters, response_cache: ResponseCache, database: Database) -> None:
         self.counters = counters

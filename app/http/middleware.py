@@ -54,7 +54,7 @@ class RequestCounters:
 
 
 class PreflightMiddleware(CORSMiddleware):
-    """Answers CORS preflight requests. `RequestMiddleware` adds the CORS headers of all other responses."""
+    """Middleware for CORS preflight requests. `RequestMiddleware` adds the CORS headers of all other responses."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an OPTIONS request, and pass on all others."""
@@ -63,7 +63,7 @@ class PreflightMiddleware(CORSMiddleware):
 
 
 class RequestMiddleware:
-    """Wraps the application, inside `ResponseCacheMiddleware` and `PreflightMiddleware`."""
+    """Middleware around the application, inside `ResponseCacheMiddleware` and `PreflightMiddleware`."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int, max_body_bytes_by_path: Mapping[str, int]) -> None:
         """Limit bodies to `max_body_bytes`, or to the limit of their path in `max_body_bytes_by_path`."""

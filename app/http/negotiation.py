@@ -52,7 +52,7 @@ def _negotiate(accept: str) -> Format:
     if best is None:
         raise NotAcceptable(
             f"This address serves {join_words(MEDIA_TYPES.values(), 'and')}.",
-            hint="leave `Accept` out, or add a suffix like .csv",
+            hint="omit `Accept`, or add a suffix such as .csv",
         )
     return best[1]
 

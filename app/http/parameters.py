@@ -1,4 +1,4 @@
-"""What every request is checked for: parameters that exist, bodies in JSON, and a state that its client has seen."""
+"""Checks of every request: query parameters, the media type of the body, and `X-Register-Seq`."""
 
 import asyncio
 import time
@@ -15,14 +15,14 @@ from app.errors import InvalidRequest, Unavailable, UnknownParameter, Unsupporte
 from app.http.dependencies import Db
 
 IGNORED_PARAMETERS = ("v", "_", "t", "cb", "fbclid", "gclid")
-"""Cache-busters and trackers that charts, spreadsheets and newsletters add by themselves; so are `utm_…`."""
+"""Cache-busting and tracking parameters that other software appends to links, besides those with the prefix `utm_`."""
 
 MAX_WAIT_SECONDS = 1.0
-"""Seconds that a read waits for a state that its client has already seen."""
+"""The maximum wait of a read for the state in its `X-Register-Seq`."""
 
 
 def is_ignored(name: str) -> bool:
-    """Return whether a query parameter is a cache-buster or a tracker."""
+    """Return whether a query parameter is for cache busting or tracking."""
     return name in IGNORED_PARAMETERS or name.startswith("utm_")
 
 
@@ -30,7 +30,7 @@ _parameters_by_route: dict[int, dict[str, bool]] = {}
 
 
 async def check_parameters(request: Request) -> None:
-    """Raise `UnknownParameter` for one that the route does not have, `InvalidRequest` for one given twice."""
+    """Raise `UnknownParameter` for a parameter that the route lacks, `InvalidRequest` for a repeated one."""
     if not request.query_params:
         return
     declared = _route_parameters(request.scope["route"])
@@ -38,7 +38,7 @@ async def check_parameters(request: Request) -> None:
     for name in request.query_params:
         if name in declared:
             if not declared[name] and len(request.query_params.getlist(name)) > 1:
-                detail = f"`{name}` takes one value, and {len(request.query_params.getlist(name))} were given."
+                detail = f"`{name}` takes one value, but {len(request.query_params.getlist(name))} were sent."
                 raise InvalidRequest(detail, errors=[field_fault(name, detail, location="query")])
         elif not is_ignored(name):
             hint = suggest_nearest(name, declared) or (
@@ -50,13 +50,14 @@ async def check_parameters(request: Request) -> None:
 
 
 async def check_media_type(request: Request) -> None:
-    """Raise `UnsupportedMediaType` for a body that is not said to be JSON, unless the route reads other ones itself."""
+    """Raise `UnsupportedMediaType` unless a body is declared as JSON. Routes with other media types are exempt."""
     if request.method not in ("POST", "PUT", "PATCH") or request.scope["route"].openapi_extra:
         return
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json" and not kind.endswith("+json"):
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
         raise UnsupportedMediaType(
-            f"Bodies are read as JSON, not as `{kind or 'nothing'}`.", hint="send `Content-Type: application/json`"
+            f"The body must be JSON; its `Content-Type` is {f'`{media_type}`' if media_type else 'missing'}.",
+            hint="send `Content-Type: application/json`",
         )
 
 
@@ -66,12 +67,12 @@ async def wait_for_seq(
         str | None,
         Header(
             pattern=r"^\d{1,18}$",
-            description="The highest `X-Register-Seq` that you were sent: the answer shows at least that state.",
+            description="The highest `X-Register-Seq` received so far: the response shows at least that state.",
             examples=["1234"],
         ),
     ] = None,
 ) -> None:
-    """Let a client read its own writes, whichever process or replica answers: wait a moment for them, else 503."""
+    """Wait until this process reads the state in `X-Register-Seq`, so that clients read their own writes; else 503."""
     if x_register_seq is None:
         return
     deadline = time.monotonic() + MAX_WAIT_SECONDS
@@ -80,34 +81,34 @@ async def wait_for_seq(
         if db.latest_read_seq >= int(x_register_seq):
             return
         if time.monotonic() > deadline:
-            detail = f"This server reads seq {db.latest_read_seq}; {x_register_seq} has not reached it yet."
+            detail = f"This server reads seq {db.latest_read_seq}; {x_register_seq} is not available yet."
             raise Unavailable(detail, hint="try again", headers={"Retry-After": "1"})
         await asyncio.sleep(0.05)
 
 
 def _read_clock(database: Database) -> None:
-    """See which state there is."""
+    """Open a snapshot, which updates `latest_read_seq`."""
     with database.read() as session:
         open_snapshot(session)
 
 
 def _route_parameters(route: APIRoute) -> dict[str, bool]:
-    """Name → whether it may repeat, of every query parameter of a route."""
-    known = _parameters_by_route.get(id(route))
-    if known is None:
-        known = _parameters_by_route[id(route)] = _dependant_parameters(route.dependant)
-    return known
+    """Return for each query parameter of a route whether it may repeat."""
+    parameters = _parameters_by_route.get(id(route))
+    if parameters is None:
+        parameters = _parameters_by_route[id(route)] = _dependant_parameters(route.dependant)
+    return parameters
 
 
 def _dependant_parameters(dependant: Dependant) -> dict[str, bool]:
-    known: dict[str, bool] = {}
+    parameters: dict[str, bool] = {}
     for parameter in dependant.query_params:
         model: Any = parameter.field_info.annotation
         fields = getattr(model, "model_fields", None)
         if fields is None:
-            known[parameter.alias] = False
+            parameters[parameter.alias] = False
         else:
-            known |= {name: get_origin(info.annotation) is list for name, info in fields.items()}
-    for needed in dependant.dependencies:
-        known |= _dependant_parameters(needed)
-    return known
+            parameters |= {name: get_origin(info.annotation) is list for name, info in fields.items()}
+    for dependency in dependant.dependencies:
+        parameters |= _dependant_parameters(dependency)
+    return parameters

@@ -1,4 +1,4 @@
-"""Routers of `/v1`: the checks that every route makes, and the order of routes."""
+"""Routers of `/v1`: the checks of every route, and the order of routes."""
 
 from collections.abc import Iterable
 
@@ -10,11 +10,11 @@ from app.http.parameters import check_media_type, check_parameters, wait_for_seq
 
 
 def api_router(tag: str) -> APIRouter:
-    """Return a router for one part of `/v1`. The application takes its routes one by one: nested routers cost time."""
+    """Return a router for one part of `/v1`. The application includes its routes, since nested routers are slower."""
     checks = [Depends(check_parameters), Depends(check_media_type), Depends(wait_for_seq)]
     return APIRouter(prefix="/v1", tags=[tag], dependencies=checks, route_class=FastRoute)
 
 
 def in_matching_order(routes: Iterable[BaseRoute]) -> list[BaseRoute]:
-    """Return the routes with the fast ones first: Starlette tries one after the other, about 1.3 µs each."""
+    """Return the routes with the fast routes first, since Starlette matches routes in order, about 1.3 µs each."""
     return sorted(routes, key=lambda route: not (isinstance(route, FastRoute) and route.has_fast_path))

@@ -1,4 +1,4 @@
-"""Every write over HTTP passes here: one transaction, one answer, and the same answer for the same Idempotency-Key."""
+"""Writes over HTTP: transactions, `If-Match`, and stored responses for `Idempotency-Key`."""
 
 import hashlib
 from collections.abc import Callable
@@ -23,13 +23,13 @@ from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.problems import problem_response
 from app.http.responses import cacheable_response, json_bytes
 
-STORED_ANSWER_LIFETIME = timedelta(hours=24)
-"""How long an answer is kept for its Idempotency-Key."""
+STORED_RESPONSE_LIFETIME = timedelta(hours=24)
+"""The period for which a response is stored for its Idempotency-Key."""
 
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """What a write made: the record as it stands now, whether it is new, and the claim that it belongs to."""
+    """The result of a write: the current record, whether it is new, and the claim that it belongs to."""
 
     document: dict[str, Any]
     created: bool = False
@@ -38,113 +38,121 @@ class WriteResult:
 
 
 class WriteRequest:
-    """The pen of one request."""
+    """A write request: runs the write in a transaction and builds the response."""
 
     def __init__(self, request: Request, digest: str, key: str | None, if_match: str | None = None) -> None:
-        """`digest` tells one body from another."""
+        """Hold the options of `request`, whose body has the hash `digest`."""
         self.request = request
         self.database: Database = request.app.state.database
         self.body_digest = digest
         self.key = key
         self.if_match = if_match
 
-    def __call__(self, actor: Actor, act: Callable[[WriteTransaction], WriteResult]) -> Response:
-        """`write` for a route that runs in a thread."""
-        return from_thread.run(self.write, actor, act)
+    def __call__(self, actor: Actor, operation: Callable[[WriteTransaction], WriteResult]) -> Response:
+        """Run `write` from a route that runs in a thread."""
+        return from_thread.run(self.write, actor, operation)
 
-    async def write(self, actor: Actor, act: Callable[[WriteTransaction], WriteResult]) -> Response:
-        """Run `act` in a transaction and answer with what it made, or with what the same request made before."""
+    async def write(self, actor: Actor, operation: Callable[[WriteTransaction], WriteResult]) -> Response:
+        """Run `operation` in a transaction and return its response, or the stored response of the same request."""
 
-        def run(log: WriteTransaction) -> Response:
-            if (before := self.find_stored_response(log.session, log.at, actor)) is not None:
-                return before
-            return self.respond(log, actor, act(log))
+        def run(transaction: WriteTransaction) -> Response:
+            stored = self.find_stored_response(transaction.session, transaction.at, actor)
+            return self.respond(transaction, actor, operation(transaction)) if stored is None else stored
 
         return await self.database.caches[GROUP_COMMITTER].write(actor.name, run)
 
-    def check_match(self, card: dict[str, Any], *, required: bool = True) -> None:
-        """Raise unless If-Match names the revision of `card` (RFC 9110, 13.1.1; only the part before `-` counts)."""
+    def check_match(self, document: dict[str, Any], *, required: bool = True) -> None:
+        """Raise unless If-Match names the revision of `document` (RFC 9110, section 13.1.1).
+
+        Only the part of a tag before `-` is compared.
+        """
         if self.if_match is None:
             if not required:
                 return
             raise PreconditionRequired(
-                "A change must say which revision it changes.",
-                hint=f'send `If-Match: "{card["revision"]}"`, the revision that you have read',
+                "The request needs `If-Match` with the revision that it changes.",
+                hint=f'send `If-Match: "{document["revision"]}"`, if that is the revision that you read',
             )
         tags = [tag.strip().removeprefix("W/").strip('"').partition("-")[0] for tag in self.if_match.split(",")]
-        if tags == ["*"] or str(card["revision"]) in tags:
+        if tags == ["*"] or str(document["revision"]) in tags:
             return
         raise PreconditionFailed(
-            f"The revision that stands is {card['revision']}; somebody changed it since you read it.",
-            hint="read it again, and decide whether your change still holds",
-            headers={"ETag": f'"{card["revision"]}-"'},
-            more={"revision": card["revision"], "current": card},
+            f"The current revision is {document['revision']}; it differs from `If-Match`.",
+            hint="read the record again, and check whether your change still applies",
+            headers={"ETag": f'"{document["revision"]}-"'},
+            more={"revision": document["revision"], "current": document},
         )
 
-    def build_response(self, made: WriteResult) -> Response:
-        """What a write is answered that made this."""
-        headers = {"Location": made.location or made.document["links"]["self"]} if made.created else {}
-        tag = f"{made.document['revision']}-" if "revision" in made.document else ""
-        status = 201 if made.created else 200
+    def build_response(self, result: WriteResult) -> Response:
+        """Return the response to a write with this result."""
+        headers = {"Location": result.location or result.document["links"]["self"]} if result.created else {}
+        tag = f"{result.document['revision']}-" if "revision" in result.document else ""
+        status = 201 if result.created else 200
         return cacheable_response(
-            self.request, json_bytes(made.document), JSON_MEDIA_TYPE, tag=tag, status=status, headers=headers
+            self.request, json_bytes(result.document), JSON_MEDIA_TYPE, tag=tag, status=status, headers=headers
         )
 
-    def respond(self, log: WriteTransaction, actor: Actor, made: WriteResult) -> Response:
+    def respond(self, transaction: WriteTransaction, actor: Actor, result: WriteResult) -> Response:
         """Build the response to a write, and store it for the Idempotency-Key in the transaction of the write."""
-        response = self.build_response(made)
-        self.store_response(log, actor, made, response)
+        response = self.build_response(result)
+        self.store_response(transaction, actor, result, response)
         return response
 
     def find_stored_response(self, session: Session, at: datetime, actor: Actor) -> Response | None:
-        """Return the response that this key got in the 24 hours before `at`, if there is a key and it got one."""
+        """Return the response stored for the key in the 24 hours before `at`, or None."""
         if self.key is None:
             return None
-        is_fresh = columns_of(StoredAnswer).at >= at - STORED_ANSWER_LIFETIME
-        found = (
+        is_fresh = columns_of(StoredAnswer).at >= at - STORED_RESPONSE_LIFETIME
+        stored = (
             session.execute(select(*columns_of(StoredAnswer)).where(self._matches_request(actor), is_fresh))
             .mappings()
             .first()
         )
-        if found is None:
+        if stored is None:
             return None
-        if found["digest"] != self.body_digest:
+        if stored["digest"] != self.body_digest:
             raise KeyReused(
                 "This Idempotency-Key was used for another request.", hint="use a new key for a new request"
             )
-        if found["body"] is None:
-            return problem_response(self.request, Removed("What this request made was taken down."))
-        headers = {**found["headers"], "Idempotency-Replayed": "true"}
-        return Response(found["body"], status_code=found["status"], media_type=JSON_MEDIA_TYPE, headers=headers)
+        if stored["body"] is None:
+            return problem_response(
+                self.request, Removed("The claim that this request created or changed was taken down.")
+            )
+        headers = {**stored["headers"], "Idempotency-Replayed": "true"}
+        return Response(stored["body"], status_code=stored["status"], media_type=JSON_MEDIA_TYPE, headers=headers)
 
-    def store_response(self, log: WriteTransaction, actor: Actor, made: WriteResult, response: Response) -> None:
+    def store_response(
+        self, transaction: WriteTransaction, actor: Actor, result: WriteResult, response: Response
+    ) -> None:
         """Store the response for the key, if there is one, and delete the stored responses that have expired."""
         if self.key is None:
             return
-        log.session.execute(delete(StoredAnswer).where(columns_of(StoredAnswer).at < log.at - STORED_ANSWER_LIFETIME))
-        kept = {name: response.headers[name] for name in ("etag", "location") if name in response.headers}
-        log.session.execute(
+        transaction.session.execute(
+            delete(StoredAnswer).where(columns_of(StoredAnswer).at < transaction.at - STORED_RESPONSE_LIFETIME)
+        )
+        headers = {name: response.headers[name] for name in ("etag", "location") if name in response.headers}
+        transaction.session.execute(
             insert(StoredAnswer).values(
                 actor=actor.id,
                 path=self.request.url.path,
                 key=self.key,
                 digest=self.body_digest,
-                at=log.at,
+                at=transaction.at,
                 status=response.status_code,
-                headers=kept,
+                headers=headers,
                 body=bytes(response.body),
-                claim=made.claim,
+                claim=result.claim,
             )
         )
 
-    def _matches_request(self, actor: Actor) -> Any:  # noqa: ANN401 - a clause
+    def _matches_request(self, actor: Actor) -> Any:  # noqa: ANN401 - an SQL expression
         columns = columns_of(StoredAnswer)
         return and_(columns.actor == actor.id, columns.path == self.request.url.path, columns.key == self.key)
 
 
-def clear_stored_bodies(log: WriteTransaction, claim: str) -> None:
-    """Stored answers that show a claim lose their bodies when it is taken down."""
-    log.session.execute(update(StoredAnswer).where(columns_of(StoredAnswer).claim == claim).values(body=None))
+def clear_stored_bodies(transaction: WriteTransaction, claim: str) -> None:
+    """Delete the bodies of stored responses that show a claim, when it is taken down."""
+    transaction.session.execute(update(StoredAnswer).where(columns_of(StoredAnswer).claim == claim).values(body=None))
 
 
 async def get_write_request(
@@ -153,20 +161,20 @@ async def get_write_request(
     if_match: Annotated[
         str | None,
         Header(
-            description='The revision that is changed, as in the ETag: `"3"`.',
+            description='The revision to change, as in the ETag: `"3"`.',
             examples=['"3"'],
             max_length=255,
         ),
     ] = None,
 ) -> WriteRequest:
-    """The write request of a route."""
+    """Return the write request of a route."""
     return create_write_request(request, await request.body(), key, if_match)
 
 
 def create_write_request(request: Request, body: bytes, key: str | None, if_match: str | None = None) -> WriteRequest:
-    """The pen of a request whose body was read."""
+    """Return the write request of a request whose body has been read."""
     return WriteRequest(request, hashlib.sha256(body).hexdigest(), key, if_match)
 
 
 WriteRequestDep = Annotated[WriteRequest, Depends(get_write_request)]
-"""The pen, in a writing route's signature."""
+"""The write request, as a dependency of a route."""
