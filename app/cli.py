@@ -1,4 +1,4 @@
-"""The `counterclaim` command: serve, migrate, load, and keep keys."""
+"""The `counterclaim` command: serve, migrate, load the starter claims, import files, and manage API keys."""
 
 import socket
 import sys
@@ -21,22 +21,22 @@ from app.settings import InvalidSettings, Settings, read_settings
 
 
 class MigrationFailed(Exception):
-    """Alembic says why."""
+    """A migration failed, for the reason that Alembic reports."""
 
 
-def cli_errors(action: Callable[..., None]) -> Callable[..., None]:
-    """Turn the failures that an operator can mend into one clear line."""
+def cli_errors(function: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a command so that errors an operator can correct are one line instead of a traceback."""
 
-    @wraps(action)
-    def tell(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on as it is
+    @wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the arguments of the command
         try:
-            action(*args, **kwargs)
-        except (InvalidSettings, SchemaStale, MigrationFailed, FileRefused, MappingRefused, Problem) as fault:
-            raise click.ClickException(str(fault)) from None
-        except SQLAlchemyError as fault:
-            raise click.ClickException(f"The database cannot be used: {str(fault).splitlines()[0]}") from None
+            function(*args, **kwargs)
+        except (InvalidSettings, SchemaStale, MigrationFailed, FileRefused, MappingRefused, Problem) as error:
+            raise click.ClickException(str(error)) from None
+        except SQLAlchemyError as error:
+            raise click.ClickException(f"The database cannot be used: {str(error).splitlines()[0]}") from None
 
-    return tell
+    return wrapper
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,12 +48,12 @@ def main() -> None:
 @main.command()
 @click.option("--host", help="The address to listen on (COUNTERCLAIM_HOST).")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port to listen on (COUNTERCLAIM_PORT).")
-@click.option("--workers", type=click.IntRange(1, 64), help="How many processes serve it (COUNTERCLAIM_WORKERS).")
-@click.option("--starter", is_flag=True, help="First migrate, and load the starter claims (COUNTERCLAIM_STARTER).")
+@click.option("--workers", type=click.IntRange(1, 64), help="The number of processes (COUNTERCLAIM_WORKERS).")
+@click.option("--starter", is_flag=True, help="First migrate and load the starter claims (COUNTERCLAIM_STARTER).")
 @cli_errors
 def serve(host: str | None, port: int | None, workers: int | None, *, starter: bool) -> None:
-    """Serve the register. Refuses to start on a database that another release has made."""
-    from app.server import serve_in_process, serve_in_processes  # noqa: PLC0415 - the other commands start without the web
+    """Serve the register. Does not start if the database schema is not that of this release."""
+    from app.server import serve_in_process, serve_in_processes  # noqa: PLC0415 - the other commands do not need the web framework
 
     settings = read_settings()
     host, port, workers = host or settings.host, port or settings.port, workers or settings.workers
@@ -64,49 +64,49 @@ def serve(host: str | None, port: int | None, workers: int | None, *, starter: b
     with database.read() as session:
         has_key = any(key.revoked_at is None for key in list_keys(session))
     database.close()
-    listening = _open_socket(host, port)
+    server_socket = _open_socket(host, port)
     address = settings.base_url or f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - compared
     click.echo(f"Explore the API            {address}/docs")
     click.echo(f"Five numbers side by side  {address}/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12")
     click.echo(f"The same as a spreadsheet  {address}/v1/topics/russian-casualties/claims.csv")
     if not has_key:
-        click.echo("Make the first API key     counterclaim key create NAME --role editor")
+        click.echo("Create the first API key   counterclaim key create NAME --role editor")
         click.echo("with Docker Compose        docker compose exec api counterclaim key create NAME --role editor")
     if workers == 1:
-        serve_in_process(settings, listening)
+        serve_in_process(settings, server_socket)
     else:
-        serve_in_processes(settings, listening, workers)
+        serve_in_processes(settings, server_socket, workers)
 
 
 @main.command()
 @cli_errors
 def migrate() -> None:
-    """Bring the database to this release's schema. Harmless when it is there already."""
+    """Migrate the database to the schema of this release. Has no effect if it has that schema."""
     read_settings()
     _migrate()
 
 
 def _migrate() -> None:
-    from alembic.util.exc import CommandError  # noqa: PLC0415 - nothing else needs Alembic
+    from alembic.util.exc import CommandError  # noqa: PLC0415 - needed only here
 
     from alembic import command  # noqa: PLC0415
 
     try:
         command.upgrade(alembic_config(), "head")
-    except CommandError as fault:
-        raise MigrationFailed(str(fault)) from None
+    except CommandError as error:
+        raise MigrationFailed(str(error)) from None
     click.echo("The schema is up to date.")
 
 
 @main.command()
 @cli_errors
 def starter() -> None:
-    """Load the starter claims that are not there yet."""
+    """Load the starter claims that do not exist yet."""
     _load_starter(read_settings())
 
 
 def _load_starter(settings: Settings) -> None:
-    from app.starter.load import load_starter  # noqa: PLC0415 - the other commands start without the rules
+    from app.starter.load import load_starter  # noqa: PLC0415 - the other commands do not need it
 
     database = _open_database(settings)
     click.echo(f"{load_starter(database)} starter claims loaded.")
@@ -115,14 +115,16 @@ def _load_starter(settings: Settings) -> None:
 
 @main.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--mapping", "-m", help="A mapping: a TOML file, or the name of a shipped one.")
-@click.option("--inspect", is_flag=True, help="Look at an unknown file and print a draft mapping to start from.")
+@click.option("--mapping", "-m", help="A mapping: a TOML file, or the name of a built-in mapping.")
+@click.option("--inspect", is_flag=True, help="Print a draft mapping for a file with an unknown layout.")
 @click.option("--dry-run", is_flag=True, help="Report what the import would do, and record nothing.")
-@click.option("--keep-going", is_flag=True, help="Import the valid rows, and write the refused ones to a file beside.")
+@click.option(
+    "--keep-going", is_flag=True, help="Import the valid rows, and write the refused rows to a separate file."
+)
 @click.option("--strict", is_flag=True, help="Refuse rows with data-quality warnings.")
-@click.option("--limit", type=click.IntRange(min=1), help="Read only so many rows.")
+@click.option("--limit", type=click.IntRange(min=1), help="The maximum number of rows to read.")
 @click.option("--vintage", type=click.DateTime(["%Y-%m-%d"]), help="The day of the file, if its name does not give it.")
-@click.option("--as", "actor", default="operator", show_default=True, help="The name under which it is recorded.")
+@click.option("--as", "actor", default="operator", show_default=True, help="The actor name to record for the import.")
 @cli_errors
 def import_(
     files: tuple[Path, ...],
@@ -136,8 +138,8 @@ def import_(
     limit: int | None,
     vintage: datetime | None,
 ) -> None:
-    """Turn the rows of FILES (also folders, zip and gzip) into claims: all of them, or none. See docs/imports.md."""
-    from app.imports import command as imports  # noqa: PLC0415 - the other commands start without the rules
+    """Import the rows of FILES (or folders, zip and gzip) as claims: all of them or none. See docs/imports.md."""
+    from app.imports import command as imports  # noqa: PLC0415 - the other commands do not need it
 
     if inspect:
         imports.inspect_file(files[0])
@@ -161,7 +163,7 @@ def import_(
 
 @main.group()
 def key() -> None:
-    """Make, list and revoke the keys that may write."""
+    """Create, list and revoke API keys for writing."""
 
 
 @key.command("create")
@@ -171,24 +173,24 @@ def key() -> None:
 )
 @cli_errors
 def key_create(name: str, role: str) -> None:
-    """Make a key called NAME and print it: the only time that it is shown."""
+    """Create a key called NAME and print it. It cannot be shown again."""
     database = _open_database(read_settings())
     with database.write() as session:
-        made = create_key(session, name, Role(role))
+        new_key = create_key(session, name, Role(role))
     database.close()
-    click.echo(made)
-    click.echo(f"This is the only time the key is shown. `{name}` may write as {role}.", err=True)
+    click.echo(new_key)
+    click.echo(f"The key cannot be shown again. `{name}` has the role {role}.", err=True)
 
 
 @key.command("list")
 @cli_errors
 def key_list() -> None:
-    """List every key there is or was."""
+    """List all keys, including revoked ones."""
     database = _open_database(read_settings())
     with database.read() as session:
-        for each in list_keys(session):
-            state = f"revoked {each.revoked_at:%Y-%m-%d}" if each.revoked_at else "stands"
-            click.echo(f"{each.name}\t{each.role}\tmade {each.created_at:%Y-%m-%d}\t{state}")
+        for api_key in list_keys(session):
+            state = f"revoked {api_key.revoked_at:%Y-%m-%d}" if api_key.revoked_at else "active"
+            click.echo(f"{api_key.name}\t{api_key.role}\tcreated {api_key.created_at:%Y-%m-%d}\t{state}")
     database.close()
 
 
@@ -196,23 +198,23 @@ def key_list() -> None:
 @click.argument("name")
 @cli_errors
 def key_revoke(name: str) -> None:
-    """Revoke every key called NAME at once."""
+    """Revoke every key called NAME."""
     database = _open_database(read_settings())
     revoked = revoke_key(database, name)
     database.close()
     if not revoked:
-        raise click.ClickException(f"No key called `{name}` stands.")
+        raise click.ClickException(f"There is no active key called `{name}`.")
     click.echo(f"{revoked} revoked.")
 
 
 def _open_socket(host: str, port: int) -> socket.socket:
-    """Take the port before anything is printed: the links that `serve` shows have to work."""
+    """Bind the port before `serve` prints links to it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as fault:
+    except OSError as error:
         hint = "Choose another port with --port or COUNTERCLAIM_PORT."
-        raise click.ClickException(f"Cannot listen on {host}:{port}: {fault.strerror}. {hint}") from None
+        raise click.ClickException(f"Cannot listen on {host}:{port}: {error.strerror}. {hint}") from None
 
 
 def _open_database(settings: Settings) -> Database:

@@ -1,4 +1,4 @@
-"""Serving in this process, or in several that share a port and a register."""
+"""Uvicorn server processes: one process, or several that share a port and a database."""
 
 import logging
 import os
@@ -17,31 +17,31 @@ from app.settings import Settings, read_settings
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 WORKER_TIMEOUT_SECONDS = 30
-"""Seconds after which a worker that says nothing is replaced."""
+"""A worker that does not respond to health checks for this long is replaced."""
 
 
-def serve_in_process(settings: Settings, listening: socket) -> None:
-    """Serve in this process until a signal ends it; requests that have begun are answered."""
-    from app.main import create_app  # noqa: PLC0415 - a supervisor answers no requests
+def serve_in_process(settings: Settings, server_socket: socket) -> None:
+    """Serve in this process until a signal ends it. Requests in progress are completed first."""
+    from app.main import create_app  # noqa: PLC0415 - a supervisor does not need the application
 
     _configure_logging(settings)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(_uvicorn_config(create_app(settings))).run(sockets=[listening])
+        uvicorn.Server(_uvicorn_config(create_app(settings))).run(sockets=[server_socket])
 
 
-def serve_in_processes(settings: Settings, listening: socket, workers: int) -> None:
-    """Serve in so many processes until a signal ends this one, and start another for each that dies."""
-    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415 - one process needs none
+def serve_in_processes(settings: Settings, server_socket: socket, workers: int) -> None:
+    """Serve in `workers` processes until a signal ends this one, and replace each worker that exits."""
+    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415 - needed only for several processes
 
     _configure_logging(settings)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    Multiprocess(_uvicorn_config(f"{__name__}:create_worker_app", workers=workers), sockets=[listening]).run()
+    Multiprocess(_uvicorn_config(f"{__name__}:create_worker_app", workers=workers), sockets=[server_socket]).run()
 
 
 def create_worker_app() -> FastAPI:
-    """The service in one of several processes."""
-    from app.main import create_app  # noqa: PLC0415 - see above
+    """Return the application for a worker process."""
+    from app.main import create_app  # noqa: PLC0415 - as above
 
     settings = read_settings()
     _configure_logging(settings)
@@ -51,7 +51,7 @@ def create_worker_app() -> FastAPI:
 
 
 def _stop_with_parent(parent: int) -> None:
-    """End when the supervisor does, however that happens: nobody would replace or stop this process any more."""
+    """End this process when its supervisor ends, even by a crash, since no other process would stop it."""
     wait([parent])
     os.kill(os.getpid(), signal.SIGTERM)
 

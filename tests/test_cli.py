@@ -154,11 +154,11 @@ def test_a_key_is_made_listed_and_revoked(make_database: Callable[[str], str]) -
     made = ran("key", "create", "desk", "--role", "editor", url=url).strip()
     assert re.fullmatch(r"cc_[A-Za-z0-9_-]{43}", made)
     listed = ran("key", "list", url=url)
-    assert re.fullmatch(r"desk\teditor\tmade \d{4}-\d\d-\d\d\tstands\n", listed)
+    assert re.fullmatch(r"desk\teditor\tcreated \d{4}-\d\d-\d\d\tactive\n", listed)
     assert made not in listed
     assert ran("key", "revoke", "desk", url=url) == "1 revoked.\n"
     assert re.search(r"\trevoked \d{4}-\d\d-\d\d\n", ran("key", "list", url=url))
-    assert "No key called `desk` stands." in refused("key", "revoke", "desk", url=url)
+    assert "There is no active key called `desk`." in refused("key", "revoke", "desk", url=url)
 
 
 def test_a_role_that_does_not_exist_is_refused(make_database: Callable[[str], str]) -> None:
