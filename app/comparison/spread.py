@@ -2,26 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 from app.comparison.figure import Number
 from app.comparison.positions import position_sort_key, stated_interval
+from app.comparison.question import DEFAULT_WINDOW_DAYS, Question
 from app.comparison.verdicts import Statement, ratio_of, sort_reasons
 from app.enums import Reason
-
-DEFAULT_WINDOW_DAYS: Final = 31
-"""Positions whose period ends within this many days of the latest period end enter the spread."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpreadQuestion:
-    """The question of a side-by-side. None means any."""
-
-    category: str | None = None
-    subject: str | None = None
-    place: str | None = None
-    aggregation: str | None = None
-    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +27,7 @@ class MeasuredSpread:
 
 
 def measure_spread(
-    positions: Iterable[Statement], question: SpreadQuestion, window: int = DEFAULT_WINDOW_DAYS
+    positions: Iterable[Statement], question: Question, window: int = DEFAULT_WINDOW_DAYS
 ) -> MeasuredSpread:
     """Return the spread of the positions on exactly this question.
 
@@ -72,7 +58,7 @@ def measure_spread(
     return _build_spread(included, tuple(exclusions))
 
 
-def _find_exclusion_reasons(statement: Statement, question: SpreadQuestion) -> tuple[Reason, ...]:
+def _find_exclusion_reasons(statement: Statement, question: Question) -> tuple[Reason, ...]:
     """Return the reasons why a statement does not belong to exactly this question or states no number."""
     figure = statement.figure
     checks = (
@@ -82,7 +68,7 @@ def _find_exclusion_reasons(statement: Statement, question: SpreadQuestion) -> t
         (Reason.base_differs, figure.out_of is not None or figure.relative_to is not None),
         (Reason.modality_differs, statement.is_forecast),
         (Reason.aggregation_differs, question.aggregation not in {None, statement.aggregation}),
-        (Reason.components_differ, question.category not in {None, statement.category}),
+        (Reason.components_differ, question.category != statement.category),
         (Reason.scope_differs, statement.has_stated_scope),
         (Reason.vague, not figure.has_number),
     )

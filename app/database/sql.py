@@ -5,9 +5,10 @@ has named placeholders in the style of the driver, so a request only passes a ma
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import lru_cache
+from itertools import islice
 from typing import Any, cast
 
 import orjson
@@ -34,6 +35,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlmodel import Session
 
 MAX_COMPILED_STATEMENTS = 2_000
+
+VALUES_PER_QUERY = 500
+"""Values in one query: far below the limit of either database, and enough to make the round trip cheap."""
 
 _NEW_LINE = re.compile(r"\s*\n\s*")
 
@@ -143,6 +147,13 @@ def fetch_rows(session: Session, statement: ClauseElement, parameters: Mapping[s
     if dialect == "sqlite":
         parameters = {name: _encode_for_sqlite(value) for name, value in parameters.items()}
     return list(connection.exec_driver_sql(compile_cached(statement, dialect), dict(parameters)).all())
+
+
+def batch_values(values: Iterable[str], size: int = VALUES_PER_QUERY) -> Iterator[list[str]]:
+    """Yield the values in lists of at most `size`, each value once in a list."""
+    remaining = iter(values)
+    while batch := list(islice(remaining, size)):
+        yield list(dict.fromkeys(batch))
 
 
 def _encode_for_sqlite(value: Any) -> Any:  # noqa: ANN401 - a date, a list for `InList`, or a driver value

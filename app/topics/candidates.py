@@ -50,6 +50,7 @@ from app.claims.series_key import (
 )
 from app.comparison.figure import PrintedFigure, normalize_number
 from app.comparison.period import parse_period
+from app.comparison.question import Question
 from app.comparison.verdicts import Statement
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
@@ -84,17 +85,6 @@ SqlParameters = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The claims that a question is about; None asks for any."""
-
-    categories: tuple[str, ...]
-    subject: str | None
-    place: str | None
-    aggregation: str | None
-    since: date | None
-
-
-@dataclass(frozen=True, slots=True)
 class QuestionShape:
     """What the statements about a question depend on beside their values: how many categories, and what is given."""
 
@@ -107,14 +97,14 @@ class QuestionShape:
     known_on: bool
 
     @classmethod
-    def of(cls, asked: Asked, view: Snapshot) -> "QuestionShape":
-        """The shape of a question that is asked of a state."""
+    def of(cls, question: Question, categories: Sequence[str], view: Snapshot) -> "QuestionShape":
+        """Return the shape of a question about these categories in a snapshot."""
         return cls(
-            len(asked.categories),
-            asked.subject is not None,
-            asked.place is not None,
-            asked.aggregation is not None,
-            asked.since is not None,
+            len(categories),
+            question.subject is not None,
+            question.place is not None,
+            question.aggregation is not None,
+            question.since is not None,
             view.as_of is not None,
             view.known_on is not None,
         )
@@ -192,8 +182,19 @@ class CandidateCache:
 CANDIDATES = CacheKey("candidates", lambda _database: CandidateCache())
 
 
+def expand_categories(question: Question, words: ReferenceData, *, narrower: bool) -> tuple[str, ...]:
+    """Return the category of a question, with `narrower` also its narrower categories, in order."""
+    return tuple(sorted(words.descendants("category", question.category))) if narrower else (question.category,)
+
+
 def load_candidates(
-    session: Session, asked: Asked, view: Snapshot, words: ReferenceData, *, apart: bool = True
+    session: Session,
+    question: Question,
+    categories: Sequence[str],
+    view: Snapshot,
+    words: ReferenceData,
+    *,
+    apart: bool = True,
 ) -> list[Candidate]:
     """Every claim that may be a position, and a few more that turn out to be none.
 
@@ -201,9 +202,9 @@ def load_candidates(
     """
     # Nothing is taken back on a day after the last change, so it only still stands where a clock was set back.
     apart = apart or view.today < view.at.date()
-    shape = QuestionShape.of(asked, view)
+    shape = QuestionShape.of(question, categories, view)
     statement = _select_past(shape) if shape.past else _select_latest(shape, apart=apart)
-    versions = [version for (version,) in fetch_rows(session, statement, bind_question(asked, view))]
+    versions = [version for (version,) in fetch_rows(session, statement, bind_question(question, categories, view))]
     # A version never changes, so that it is taken apart once as long as its words mean the same.
     database: Database | None = session.info.get("database")
     cache = None if database is None or view.as_of is not None else database.caches[CANDIDATES]
@@ -221,9 +222,10 @@ def load_candidates(
 _SELECT_STATEMENTS = select(*(CLAIM.c[name] for name in STATEMENT_COLUMNS)).where(InList(CLAIM.c.version, "versions"))
 
 
-def count_claims(session: Session, asked: Asked, view: Snapshot) -> ClaimCounts:
+def count_claims(session: Session, question: Question, categories: Sequence[str], view: Snapshot) -> ClaimCounts:
     """Count the claims of a question that were not taken down."""
-    shape, parameters = QuestionShape.of(asked, view), bind_question(asked, view)
+    shape = QuestionShape.of(question, categories, view)
+    parameters = bind_question(question, categories, view)
     if shape.past:
         rows = fetch_rows(session, _count_past(shape), parameters)
         counts = [(source, count) for source, count, _, _ in rows]
@@ -370,10 +372,10 @@ def _next_level(level: CTE, known: Sequence[str], name: str) -> CTE:
     return found.union_all(extend(found, CLAIM.c[name] > found.c[name]).where(found.c[name].is_not(None)))
 
 
-def bind_question(asked: Asked, view: Snapshot) -> SqlParameters:
+def bind_question(question: Question, categories: Sequence[str], view: Snapshot) -> SqlParameters:
     """Everything that the statements about a question name."""
-    found: SqlParameters = {f"category_{n}": slug for n, slug in enumerate(asked.categories)}
-    found |= {"subject": asked.subject, "place": asked.place, "aggregation": asked.aggregation}
+    found: SqlParameters = {f"category_{n}": slug for n, slug in enumerate(categories)}
+    found |= {"subject": question.subject, "place": question.place, "aggregation": question.aggregation}
     said = encode_day(view.known_on)
     found |= {
         "as_of": view.as_of,
@@ -382,9 +384,9 @@ def bind_question(asked: Asked, view: Snapshot) -> SqlParameters:
         "said_open": said + 1,
         "said_ended": (said + 1) * PERIOD_END_FACTOR,
     }
-    found["counted_so"] = f"% {asked.aggregation}%"
-    if asked.since is not None:
-        day = asked.since
+    found["counted_so"] = f"% {question.aggregation}%"
+    if question.since is not None:
+        day = question.since
         found |= {"since": day, "since_month": day.replace(day=1), "since_year": day.replace(month=1, day=1)}
         found |= dict(zip(("in_month", "in_year"), partial_date_patterns(day), strict=True))
     return found

@@ -12,7 +12,7 @@ from app.claims.schemas import Claim
 from app.claims.search.filters import ClaimQuery
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.claims.serialization.rows import ResponseObject
-from app.comparison.spread import DEFAULT_WINDOW_DAYS
+from app.comparison.question import DEFAULT_WINDOW_DAYS, ComparisonOptions
 from app.database.read_session import read_session
 from app.database.transaction import WriteTransaction
 from app.enums import Aggregation
@@ -30,7 +30,7 @@ from app.http.writes import WriteRequestDep
 from app.topics.queries import find_timeline, find_topics, read_topic, read_topic_fields
 from app.topics.records import TOPIC, put_topic, topic_scope
 from app.topics.schemas import SideBySide, TimelineRow, Topic, TopicInput
-from app.topics.side_by_side import Question, build_side_by_side, check_question
+from app.topics.side_by_side import build_question, build_side_by_side, check_question
 from app.vocabulary.slug_records import handle_put
 
 router = api_router("topics")
@@ -206,7 +206,8 @@ def read_topic_side_by_side(
     with read_session(db) as read:
         snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
         topic = read_topic_fields(read.session, slug, snapshot)
-        body, versions = build_side_by_side(read, _build_question(topic, query), snapshot)
+        options = _build_options(query, topic["tolerance"])
+        body, versions = build_side_by_side(read, build_question(topic), options, snapshot)
         rows = [] if listing.file is None else read_claims(read.session, versions, snapshot)
     return listing.send_document(body, rows, CLAIM_COLUMNS, topic_scope(snapshot.latest_seq, topic))
 
@@ -218,15 +219,15 @@ def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, listin
     with read_session(db) as read:
         snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
         check_question(read.session, query.category, query.subject, query.place, snapshot)
-        body, versions = build_side_by_side(read, _build_question(query.model_dump(), query), snapshot)
+        question, options = build_question(query.model_dump()), _build_options(query)
+        body, versions = build_side_by_side(read, question, options, snapshot)
         rows = [] if listing.file is None else read_claims(read.session, versions, snapshot)
     return listing.send_document(body, rows, CLAIM_COLUMNS, topic_scope(snapshot.latest_seq, query.model_dump()))
 
 
-def _build_question(topic: dict[str, object], query: CompareQuery) -> Question:
-    return Question(
-        asked={"slug": None, "title": None, **topic},
-        tolerance=query.tolerance or topic.get("tolerance"),  # type: ignore[arg-type] # float | None
+def _build_options(query: CompareQuery, default_tolerance: float | None = None) -> ComparisonOptions:
+    return ComparisonOptions(
+        tolerance=query.tolerance or default_tolerance,
         window=query.window,
         narrower=query.narrower,
         against=query.against,

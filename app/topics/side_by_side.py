@@ -1,7 +1,8 @@
 """The side-by-side of a topic: the position of each source, verdicts, spread and origins."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -14,161 +15,137 @@ from app.claims.search.filters import FilterContext, claim
 from app.claims.serialization.row_cache import get_or_render_claims
 from app.claims.serialization.rows import ResponseObject
 from app.comparison.figure import interval_of
+from app.comparison.hierarchy import Hierarchy
 from app.comparison.origins import ClaimNode, OriginEdge, OriginRoot, count_independent_origins, find_all_roots
 from app.comparison.positions import age_days, compare_pair, compare_pairs, find_positions
-from app.comparison.spread import DEFAULT_WINDOW_DAYS, SpreadQuestion, measure_spread
+from app.comparison.question import ComparisonOptions, Question
+from app.comparison.spread import MeasuredSpread, measure_spread
 from app.comparison.verdicts import PairComparison, Statement
 from app.database.read_session import ReadSession
 from app.database.snapshot import AS_OF, Snapshot, is_version_at
-from app.database.sql import InList
+from app.database.sql import InList, batch_values
 from app.database.tables import ClaimVersion, RelationVersion, columns_of, table_of
 from app.enums import FigureKind, RelationType, Status
 from app.sources.queries import SOURCE
-from app.topics.candidates import Asked, fetch_rows, load_candidates
+from app.topics.candidates import Candidate, expand_categories, fetch_rows, load_candidates
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
-from app.vocabulary.reference_data import ReferenceData, get_reference_data
+from app.vocabulary.reference_data import get_reference_data
 
 MAX_COMPARED_POSITIONS = 40
-"""Up to so many positions, every two of them are compared."""
-
+"""Maximum number of positions of which all pairs are compared."""
 
 MAX_IDS_PER_STATEMENT = 10_000
-"""So many ids in one statement; SQLite takes 32,766."""
-
+"""Maximum number of ids in one statement; SQLite allows 32,766 parameters."""
 
 BASIS_RELATION_TYPES = (RelationType.based_on, RelationType.repeats)
 
-
 QUESTION_FIELDS = ("slug", "title", "category", "subject", "place", "aggregation", "since")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a side-by-side is asked: the fields of a topic, and how to compare."""
-
-    asked: Mapping[str, Any]
-    tolerance: float | None
-    window: int = DEFAULT_WINDOW_DAYS
-    narrower: bool = True
-    against: str | None = None
+"""The fields of a question in a response."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassifiedClaims:
-    """The claims of a question, sorted out: positions, claims without a figure, retracted ones. By id → version."""
+    """The claims of a question: statements that may be positions, and the ids of claims that are listed separately."""
 
-    reference_data: ReferenceData
-    asked: Asked
-    positions: tuple[Statement, ...]
-    versions: Mapping[str, int]
-    without_figure: Sequence[str] = ()
-    retracted: Sequence[str] = ()
+    statements: Sequence[Statement]
+    without_figure: Sequence[str]
+    retracted: Sequence[str]
 
 
-def classify_claims(session: Session, question: Question, view: Snapshot, *, apart: bool = True) -> ClassifiedClaims:
-    """Load the claims of a question and sort them into positions and claims that are shown apart."""
-    words = get_reference_data(session, view)
-    asked = resolve_question(question, words)
-    standing: list[Statement] = []
-    without_figure: list[str] = []
-    retracted: list[str] = []
-    found = load_candidates(session, asked, view, words, apart=apart)
-    for each in found:
-        if each.retracted_on is not None and each.status == Status.retracted and each.retracted_on <= view.today:
-            retracted.append(each.id)
-        elif each.kind == FigureKind.none:
-            without_figure.append(each.id)
-        else:
-            standing.append(each.statement)
-    return ClassifiedClaims(
-        reference_data=words,
-        asked=asked,
-        positions=find_positions(standing),
-        versions={each.id: each.version for each in found},
-        without_figure=sorted(without_figure),
-        retracted=sorted(retracted),
+def build_question(fields: Mapping[str, Any]) -> Question:
+    """Return the question of a topic or of the filters of a request."""
+    aggregation = fields["aggregation"]
+    return Question(
+        slug=fields.get("slug"),
+        title=fields.get("title"),
+        category=fields["category"],
+        subject=fields["subject"],
+        place=fields["place"],
+        aggregation=None if aggregation is None else str(aggregation),
+        since=fields["since"],
     )
 
 
-def resolve_question(question: Question, words: ReferenceData) -> Asked:
-    """Return the columns that the claims of a question have, with the categories below the one asked for."""
-    asked = question.asked
-    categories = words.descendants("category", asked["category"]) if question.narrower else {asked["category"]}
-    return Asked(
-        categories=tuple(sorted(categories)),
-        subject=asked["subject"],
-        place=asked["place"],
-        aggregation=None if asked["aggregation"] is None else str(asked["aggregation"]),
-        since=asked["since"],
-    )
+def build_side_by_side(
+    read: ReadSession, question: Question, options: ComparisonOptions, snapshot: Snapshot
+) -> tuple[dict[str, Any], list[int]]:
+    """Return the response of a side-by-side, and the versions of the claims that are positions.
 
-
-def build_side_by_side(reading: ReadSession, question: Question, view: Snapshot) -> tuple[dict[str, Any], list[int]]:
-    """The answer of section 5 of the contract: every source's position, and how each stands to the others.
-
-    Its claims are written by the database. The records of the rules (intervals, roots, pairs) have the names of the
-    schema, and become JSON as they are. Returns the versions of the positions beside it.
+    The database renders the claims. Intervals, roots and pairs have the field names of the schema and are serialized
+    as they are.
     """
-    session = reading.session
-    found = classify_claims(session, question, view)
-    if question.against is not None:
-        FilterContext(session, view).check_slugs("against", SOURCE.name, [question.against])
-        question = replace(
-            question, against=found.reference_data.position_holders.get(question.against, question.against)
-        )
-    ids = [position.id for position in found.positions]
-    named = found.reference_data.sources
-    wanted = [*ids, *found.without_figure, *found.retracted]
-    written = get_or_render_claims(reading, [found.versions[id_] for id_ in wanted], view)
-    shown = {id_: Fragment(text) for id_, text in zip(wanted, written, strict=True)}
-    relations = _read_relations(session, ids, view)
-    traced = _trace_roots(session, found, relations, view)
-    at_least, at_most = count_independent_origins(root for each in traced.values() for root in each)
-    today = view.today
-    answer = {
-        "topic": {name: question.asked.get(name) for name in QUESTION_FIELDS},
-        "known_on": today,
-        "recorded_as_of": None if view.as_of is None else f"seq:{view.as_of}",
-        "seq": view.seq,
-        "tolerance": question.tolerance,
-        "window": question.window,
+    session = read.session
+    reference_data = get_reference_data(session, snapshot)
+    categories = expand_categories(question, reference_data, narrower=options.narrower)
+    candidates = load_candidates(session, question, categories, snapshot, reference_data)
+    claims = classify_candidates(candidates, snapshot.today)
+    positions = find_positions(claims.statements)
+    against = _resolve_against(session, options.against, reference_data.position_holders, snapshot)
+    pairs = compare_positions(positions, reference_data.hierarchy, options.tolerance, against)
+    spread = measure_spread(positions, question, options.window)
+    relations = _load_relations(session, [position.id for position in positions], snapshot)
+    roots = _trace_roots(session, positions, relations, reference_data.position_holders, snapshot)
+    at_least, at_most = count_independent_origins(root for claim_roots in roots.values() for root in claim_roots)
+    versions = {candidate.id: candidate.version for candidate in candidates}
+    listed_ids = [*roots, *claims.without_figure, *claims.retracted]
+    rendered = _render_claims(read, listed_ids, versions, snapshot)
+    response = {
+        "topic": {name: getattr(question, name) for name in QUESTION_FIELDS},
+        "known_on": snapshot.today,
+        "recorded_as_of": None if snapshot.as_of is None else f"seq:{snapshot.as_of}",
+        "seq": snapshot.seq,
+        "tolerance": options.tolerance,
+        "window": options.window,
         "positions": [
             {
-                "source": named[position.source],
-                "claim": shown[position.id],
-                "interval": interval_of(position.figure, question.tolerance),
-                "age_days": age_days(position, today),
-                "roots": traced[position.id],
+                "source": reference_data.sources[position.source],
+                "claim": rendered[position.id],
+                "interval": interval_of(position.figure, options.tolerance),
+                "age_days": age_days(position, snapshot.today),
+                "roots": roots[position.id],
             }
-            for position in found.positions
+            for position in positions
         ],
-        "pairs": compare_positions(found, question),
-        "spread": describe_spread(found, question),
+        "pairs": pairs,
+        "spread": describe_spread(spread),
         "independent_origins": {"at_least": at_least, "at_most": at_most},
-        "related": {
-            "relations": relations,
-            "claims": [shown[id_] for id_ in found.without_figure],
-        },
-        "retracted": [shown[id_] for id_ in found.retracted],
+        "related": {"relations": relations, "claims": [rendered[id_] for id_ in claims.without_figure]},
+        "retracted": [rendered[id_] for id_ in claims.retracted],
     }
-    return answer, [found.versions[id_] for id_ in ids]
+    return response, [versions[position.id] for position in positions]
 
 
-def compare_positions(found: ClassifiedClaims, question: Question) -> list[PairComparison] | None:
-    """Compare the positions pair by pair; None if there are too many."""
-    if question.against is not None:
-        mine = [each for each in found.positions if each.source == question.against]
-        others = [each for each in found.positions if each.source != question.against]
-        return [compare_pair(a, b, found.reference_data.hierarchy, question.tolerance) for a in mine for b in others]
-    if len(found.positions) > MAX_COMPARED_POSITIONS:
+def classify_candidates(candidates: Iterable[Candidate], today: date) -> ClassifiedClaims:
+    """Separate the statements that may be positions from retracted claims and claims without a figure."""
+    statements: list[Statement] = []
+    without_figure: list[str] = []
+    retracted: list[str] = []
+    for candidate in candidates:
+        retracted_on = candidate.retracted_on
+        if retracted_on is not None and candidate.status == Status.retracted and retracted_on <= today:
+            retracted.append(candidate.id)
+        elif candidate.kind == FigureKind.none:
+            without_figure.append(candidate.id)
+        else:
+            statements.append(candidate.statement)
+    return ClassifiedClaims(statements, sorted(without_figure), sorted(retracted))
+
+
+def compare_positions(
+    positions: Sequence[Statement], hierarchy: Hierarchy, tolerance: float | None, against: str | None = None
+) -> list[PairComparison] | None:
+    """Compare all pairs of positions, or only those with the source `against`. None if there are too many positions."""
+    if against is not None:
+        own_positions = [position for position in positions if position.source == against]
+        others = [position for position in positions if position.source != against]
+        return [compare_pair(a, b, hierarchy, tolerance) for a in own_positions for b in others]
+    if len(positions) > MAX_COMPARED_POSITIONS:
         return None
-    return list(compare_pairs(found.positions, found.reference_data.hierarchy, question.tolerance))
+    return list(compare_pairs(positions, hierarchy, tolerance))
 
 
-def describe_spread(found: ClassifiedClaims, question: Question) -> dict[str, Any]:
-    """Return the spread of the positions as the API shows it."""
-    asked = {name: question.asked[name] for name in ("category", "subject", "place", "aggregation")}
-    spread = measure_spread(found.positions, SpreadQuestion(**asked), question.window)
+def describe_spread(spread: MeasuredSpread) -> dict[str, Any]:
+    """Return a spread as a response object."""
     left_out = [{"claim": id_, "reasons": reasons} for id_, reasons in spread.left_out]
     return {
         **{name: getattr(spread, name) for name in ("lower", "upper", "ratio", "sources", "open_lower", "open_upper")},
@@ -176,72 +153,88 @@ def describe_spread(found: ClassifiedClaims, question: Question) -> dict[str, An
     }
 
 
-def check_question(session: Session, category: str, subject: str | None, place: str | None, view: Snapshot) -> None:
-    """Raise `UnknownSlug` where what is asked about does not exist."""
-    asking = FilterContext(session, view)
-    asking.check_slugs("category", CATEGORY.name, [category])
-    asking.check_slugs("subject", SUBJECT.name, [subject] if subject else [])
-    asking.check_slugs("place", PLACE.name, [place] if place else [])
+def check_question(session: Session, category: str, subject: str | None, place: str | None, snapshot: Snapshot) -> None:
+    """Check the slugs of a question. Raises `UnknownSlug` if one of them does not exist."""
+    context = FilterContext(session, snapshot)
+    context.check_slugs("category", CATEGORY.name, [category])
+    context.check_slugs("subject", SUBJECT.name, [subject] if subject else [])
+    context.check_slugs("place", PLACE.name, [place] if place else [])
+
+
+def _resolve_against(
+    session: Session, slug: str | None, position_holders: Mapping[str, str], snapshot: Snapshot
+) -> str | None:
+    """Return the source whose position `slug` holds. Raises `UnknownSlug` if there is no such source."""
+    if slug is None:
+        return None
+    FilterContext(session, snapshot).check_slugs("against", SOURCE.name, [slug])
+    return position_holders.get(slug, slug)
+
+
+def _render_claims(
+    read: ReadSession, ids: Sequence[str], versions: Mapping[str, int], snapshot: Snapshot
+) -> dict[str, Fragment]:
+    """Return claims as JSON, by id."""
+    texts = get_or_render_claims(read, [versions[id_] for id_ in ids], snapshot)
+    return {id_: Fragment(text) for id_, text in zip(ids, texts, strict=True)}
 
 
 def _trace_roots(
-    session: Session, found: ClassifiedClaims, relations: Sequence[ResponseObject], view: Snapshot
+    session: Session,
+    positions: Sequence[Statement],
+    relations: Sequence[ResponseObject],
+    position_holders: Mapping[str, str],
+    snapshot: Snapshot,
 ) -> dict[str, tuple[OriginRoot, ...]]:
-    """Follow `based_on` and `repeats` from each position, however far they lead; `relations` are the first steps."""
-    relation, held = columns_of(RelationVersion), found.reference_data.position_holders
-    wanted = select(relation.type, relation.claim, relation.to_claim, relation.to_source)
-    stands = (relation.withdrawn.is_(False), view.contains(RelationVersion))
-    nodes = {each.id: ClaimNode(each.id, each.source, each.derivation) for each in found.positions}
+    """Return the roots of each position, by following `based_on` and `repeats`. `relations` are those of positions."""
+    relation = columns_of(RelationVersion)
+    next_relations = select(relation.type, relation.claim, relation.to_claim, relation.to_source)
+    is_current = (relation.withdrawn.is_(False), snapshot.contains(RelationVersion))
+    nodes = {position.id: ClaimNode(position.id, position.source, position.derivation) for position in positions}
     edges: list[OriginEdge] = []
-    steps: Sequence[Mapping[Any, Any]] = [each for each in relations if each["claim"] in nodes]
-    seen = set(nodes)
-    while steps:
-        steps = [each for each in steps if each["type"] in BASIS_RELATION_TYPES]
+    level: Sequence[Mapping[Any, Any]] = [row for row in relations if row["claim"] in nodes]
+    visited = set(nodes)
+    while level:
+        level = [row for row in level if row["type"] in BASIS_RELATION_TYPES]
         edges += [
-            OriginEdge(each["claim"], each["to_claim"], held.get(each["to_source"], each["to_source"]))
-            for each in steps
+            OriginEdge(row["claim"], row["to_claim"], position_holders.get(row["to_source"], row["to_source"]))
+            for row in level
         ]
-        ahead = {each["to_claim"] for each in steps if each["to_claim"]} - seen
-        seen |= ahead
-        steps = [
+        next_claims = {row["to_claim"] for row in level if row["to_claim"]} - visited
+        visited |= next_claims
+        level = [
             row
-            for some in _split_into_batches(ahead)
-            for row in session.execute(wanted.where(relation.claim.in_(some), *stands)).mappings()
+            for batch in batch_values(next_claims, MAX_IDS_PER_STATEMENT)
+            for row in session.execute(next_relations.where(relation.claim.in_(batch), *is_current)).mappings()
         ]
-    for some in _split_into_batches(seen - nodes.keys()):
-        stated = select(claim.id, claim.source, claim.derivation).where(
-            claim.id.in_(some), claim.status != Status.removed, view.contains(ClaimVersion)
+    for batch in batch_values(visited - nodes.keys(), MAX_IDS_PER_STATEMENT):
+        origins = select(claim.id, claim.source, claim.derivation).where(
+            claim.id.in_(batch), claim.status != Status.removed, snapshot.contains(ClaimVersion)
         )
-        for id_, source, derivation in session.execute(stated):
-            nodes[id_] = ClaimNode(id_, held.get(source, source), derivation.value)
-    # What was taken down no longer says whose it was: `all_roots` takes an edge to it for an unknown basis.
-    ids = [position.id for position in found.positions]
+        for id_, source, derivation in session.execute(origins):
+            nodes[id_] = ClaimNode(id_, position_holders.get(source, source), derivation.value)
+    # A removed claim is no node: `find_all_roots` takes an edge to it for an unknown basis.
+    ids = [position.id for position in positions]
     return find_all_roots(ids, nodes, [edge for edge in edges if edge.from_claim in nodes])
 
 
-def _read_relations(session: Session, ids: Sequence[str], view: Snapshot) -> list[ResponseObject]:
-    """The relations of these claims, from either end, each once and in the order in which they were recorded."""
-    # Most claims have none: those that have are found first, in words that cost less.
-    related = _select_related(past=view.as_of is not None)
-    ends = {str(id_) for (id_,) in fetch_rows(session, related, {"ids": list(ids), "as_of": view.as_of})}
-    found = {
-        card["id"]: card
-        for some in _split_into_batches(sorted(ends))
-        for card in load_relations(session, some, view, withdrawn=False)
+def _load_relations(session: Session, ids: Sequence[str], snapshot: Snapshot) -> list[ResponseObject]:
+    """Return the relations from and to these claims, each once, in the order in which they were recorded."""
+    # Most claims have no relations: a cheaper statement first selects those that have some.
+    statement = _select_related(past=snapshot.as_of is not None)
+    related = {str(id_) for (id_,) in fetch_rows(session, statement, {"ids": list(ids), "as_of": snapshot.as_of})}
+    relations = {
+        relation["id"]: relation
+        for batch in batch_values(sorted(related), MAX_IDS_PER_STATEMENT)
+        for relation in load_relations(session, batch, snapshot, withdrawn=False)
     }
-    return [found[id_] for id_ in sorted(found)]
+    return [relations[id_] for id_ in sorted(relations)]
 
 
 @cache
 def _select_related(*, past: bool) -> CompoundSelect[Any]:
-    """Those of some claims that a relation has at one of its ends."""
+    """Return the statement that selects, of some claims, those with a current relation."""
     relation = table_of(RelationVersion).c
-    stands = (relation.withdrawn.is_(False), is_version_at(relation, AS_OF if past else None))
+    is_current = (relation.withdrawn.is_(False), is_version_at(relation, AS_OF if past else None))
     ends = (relation.claim, relation.to_claim)
-    return union(*(select(end).where(InList(end, "ids"), *stands) for end in ends))
-
-
-def _split_into_batches(ids: Iterable[str]) -> Iterator[Sequence[str]]:
-    """The ids, no more at once than a statement takes."""
-    listed = list(ids)
-    return (listed[start : start + MAX_IDS_PER_STATEMENT] for start in range(0, len(listed), MAX_IDS_PER_STATEMENT))
+    return union(*(select(end).where(InList(end, "ids"), *is_current) for end in ends))

@@ -4,7 +4,7 @@ The list of topics sums up every question. What was found for one holds until so
 the change log tells about whose. Only what stands now is kept, and never what a writer sees before its commit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
@@ -14,11 +14,11 @@ from typing import Any
 from cachetools import LRUCache
 from sqlmodel import Session
 
+from app.comparison.question import Question
 from app.database.cache_registry import CacheKey
 from app.database.change_feed import changes_since
 from app.database.engine import Database
 from app.database.snapshot import Snapshot
-from app.topics.candidates import Asked
 from app.vocabulary.reference_data import ReferenceData
 
 MAX_CHANGES_INSPECTED = 5_000
@@ -36,7 +36,7 @@ class _CachedSummary:
     """A summary, what it was made of, and the last state that it is known to hold for."""
 
     summary: Summary
-    asked: Asked
+    question: Question
     tolerance: float | None
     reference_data: ReferenceData
     today: date
@@ -81,25 +81,32 @@ class TopicSummaryCache:
         self._changes_by_seq: dict[int, set[QuestionKey] | None] = {}
 
     def get_or_compute(
-        self, slug: str, asked: Asked, tolerance: float | None, sum_up: Callable[[], Summary]
+        self,
+        slug: str,
+        question: Question,
+        categories: Sequence[str],
+        tolerance: float | None,
+        sum_up: Callable[[], Summary],
     ) -> Summary:
         """The summary of a question."""
         if self._entries is None:
             return sum_up()
         kept = self._entries.get(slug)
-        if kept is not None and self._is_valid(kept, asked, tolerance):
+        if kept is not None and self._is_valid(kept, question, categories, tolerance):
             if kept.seq < self._view.seq:
                 self._entries.store(slug, replace(kept, seq=self._view.seq))
             return kept.summary
         summary = sum_up()
         self._entries.store(
-            slug, _CachedSummary(summary, asked, tolerance, self._reference_data, self._view.today, self._view.seq)
+            slug, _CachedSummary(summary, question, tolerance, self._reference_data, self._view.today, self._view.seq)
         )
         return summary
 
-    def _is_valid(self, kept: _CachedSummary, asked: Asked, tolerance: float | None) -> bool:
+    def _is_valid(
+        self, kept: _CachedSummary, question: Question, categories: Sequence[str], tolerance: float | None
+    ) -> bool:
         if (
-            (kept.asked, kept.tolerance) != (asked, tolerance)
+            (kept.question, kept.tolerance) != (question, tolerance)
             or kept.reference_data is not self._reference_data
             or kept.today != self._view.today
         ):
@@ -108,7 +115,7 @@ class TopicSummaryCache:
             self._changes_by_seq[kept.seq] = self._read_changed_questions(kept.seq)
         changed = self._changes_by_seq[kept.seq]
         return changed is not None and not any(
-            category in asked.categories and subject == asked.subject and place == asked.place
+            category in categories and subject == question.subject and place == question.place
             for category, subject, place in changed
         )
 

@@ -1,5 +1,6 @@
 """A topic over time: its claims by source and date, each page walked along an index from where the last one ended."""
 
+from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -8,6 +9,7 @@ from sqlalchemy import Column, ColumnElement, Select, bindparam, case, select, t
 from sqlmodel import Session
 
 from app.claims.search.filters import Sort, keyset_order_of
+from app.comparison.question import Question
 from app.database.keyset import read_cursor, write_cursor
 from app.database.snapshot import AS_OF, Snapshot, is_version_at
 from app.enums import Status
@@ -15,7 +17,6 @@ from app.http.pagination import DEFAULT_LIMIT
 from app.topics.candidates import (
     CLAIM,
     MAX_CACHED_SHAPES,
-    Asked,
     QuestionShape,
     bind_question,
     fetch_rows,
@@ -33,7 +34,12 @@ LOWEST_ID = "00000000-0000-0000-0000-000000000000"
 
 
 def fetch_timeline_page(
-    session: Session, asked: Asked, view: Snapshot, limit: int | None, cursor: str | None
+    session: Session,
+    question: Question,
+    categories: Sequence[str],
+    view: Snapshot,
+    limit: int | None,
+    cursor: str | None,
 ) -> tuple[list[int], list[str], str | None]:
     """The versions and ids of the next claims by source, date (unknown last) and id, and the cursor behind them."""
     limit = limit or DEFAULT_LIMIT
@@ -42,7 +48,8 @@ def fetch_timeline_page(
     after = {"source": source, "after": date.fromisoformat(said), "id": id_ or LOWEST_ID, "most": limit + 1}
     # Behind a dated claim there may be any undated one of the same source.
     after["undated_id"] = after["id"] if said == UNDATED_CURSOR_DATE else LOWEST_ID
-    rows = fetch_rows(session, _select_page(QuestionShape.of(asked, view)), bind_question(asked, view) | after)
+    shape = QuestionShape.of(question, categories, view)
+    rows = fetch_rows(session, _select_page(shape), bind_question(question, categories, view) | after)
     versions, ids = [row[0] for row in rows[:limit]], [str(row[3]) for row in rows[:limit]]
     if len(rows) <= limit:
         return versions, ids, None

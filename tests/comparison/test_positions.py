@@ -13,7 +13,8 @@ from app.comparison.hierarchy import CategoryNode, Hierarchy
 from app.comparison.origins import ClaimNode, OriginEdge, count_independent_origins, find_roots
 from app.comparison.period import parse_period
 from app.comparison.positions import age_days, compare_pairs, find_positions, is_transcription_conflict
-from app.comparison.spread import MeasuredSpread, SpreadQuestion, measure_spread
+from app.comparison.question import Question
+from app.comparison.spread import MeasuredSpread, measure_spread
 from app.comparison.verdicts import PairComparison, Statement
 from app.comparison.wording import parse_wording
 from app.enums import Reason, Verdict
@@ -32,7 +33,7 @@ CATEGORIES = [
     category("killed-named", parent="killed"),
 ]
 SCHEME = Hierarchy({each.slug: each for each in CATEGORIES}, subjects={}, places={})
-ASKED = SpreadQuestion("casualties", "russian-forces", "russia-ukraine-war", "cumulative")
+ASKED = Question(category="casualties", subject="russian-forces", place="russia-ukraine-war", aggregation="cumulative")
 
 
 def said(id: str, source: str, words: str, end: str = "2025-06-12", **changes: Any) -> Statement:  # noqa: A002 - the field's name
@@ -219,8 +220,11 @@ def test_the_window_is_counted_in_days_before_the_newest_end() -> None:
 
 
 def test_asking_for_nothing_in_particular_takes_all() -> None:
-    standing = [said("1", "kyiv", "1,000"), said("2", "kyiv", "900", category="killed", aggregation="within")]
-    assert measure_spread(standing, SpreadQuestion()).lower == 900
+    standing = [
+        said("1", "kyiv", "1,000"),
+        said("2", "kyiv", "900", subject="wagner", place="syria", aggregation="within"),
+    ]
+    assert measure_spread(standing, Question(category="casualties")).lower == 900
 
 
 @pytest.mark.parametrize("words", [[], ["thousands"]])

@@ -21,7 +21,8 @@ from app.comparison.figure import PrintedFigure
 from app.comparison.hierarchy import Hierarchy
 from app.comparison.period import parse_period
 from app.comparison.positions import compare_pairs, find_positions
-from app.comparison.spread import SpreadQuestion, measure_spread
+from app.comparison.question import Question
+from app.comparison.spread import measure_spread
 from app.comparison.verdicts import Statement
 from app.database.engine import alembic_config
 from app.database.snapshot import Snapshot, open_snapshot
@@ -171,7 +172,8 @@ class Plain:
         ]
         standing = [row for row in known if row not in retracted]
         found = find_positions(self.statement(row) for row in standing if row["kind"] != "none")
-        question = SpreadQuestion(**{name: asked.get(name) for name in ("category", "subject", "place", "aggregation")})
+        fields: dict[str, Any] = {name: asked.get(name) for name in ("category", "subject", "place", "aggregation")}
+        question = Question(**fields)
         spread = asdict(measure_spread(found, question))
         left_out = [{"claim": id_, "reasons": list(reasons)} for id_, reasons in spread["left_out"]]
         pairs = [asdict(pair) for pair in compare_pairs(found, self.scheme)] if len(found) <= 40 else None

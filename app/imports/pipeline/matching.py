@@ -8,11 +8,11 @@ from sqlalchemy import Row, select
 from sqlmodel import Session
 
 from app.database.snapshot import Snapshot
+from app.database.sql import batch_values
 from app.database.tables import CitationVersion, ClaimVersion, ImportedRow, columns_of, table_of
 from app.enums import Aggregation
 from app.imports.pipeline.reconciliation import ExistingClaim, PreviousRow
 from app.imports.pipeline.row_mapping import SeriesOptions
-from app.imports.pipeline.staging import batch_values
 
 
 @dataclass(frozen=True, slots=True)

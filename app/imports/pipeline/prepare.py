@@ -14,13 +14,14 @@ from uuid_utils import uuid7
 
 from app.database.engine import Database
 from app.database.snapshot import open_snapshot
+from app.database.sql import batch_values
 from app.database.tables import ImportedRow, table_of
 from app.errors import Unavailable
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.process_rows import RowProcessor
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.row_mapping import RowMapper
-from app.imports.pipeline.staging import StagingFile, batch_values
+from app.imports.pipeline.staging import StagingFile
 from app.imports.pipeline.validate_rows import NumberedRow, RecordInput
 from app.imports.quality.anomalies import RowLocation, SeriesPoint
 from app.imports.quality.series import find_series_anomalies

@@ -3,15 +3,12 @@
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import orjson
 
+from app.database.sql import batch_values
 from app.enums import Outcome
-
-VALUES_PER_QUERY = 500
-"""Values in one query: far below the limit of either database, and enough to make the round trip cheap."""
 
 MAX_CACHED_SERIES = 20_000
 """Series whose numbers are cached: their names are some megabytes."""
@@ -217,13 +214,6 @@ class StagingFile:
     def outcome_counts(self) -> dict[str, int]:
         """Return the number of claims by outcome."""
         return dict(self._db.execute("SELECT outcome, count(*) FROM claim GROUP BY outcome").fetchall())
-
-
-def batch_values(values: Iterable[str]) -> Iterator[list[str]]:
-    """Yield the values in lists of at most `VALUES_PER_QUERY`, each value once in a list."""
-    remaining = iter(values)
-    while batch := list(islice(remaining, VALUES_PER_QUERY)):
-        yield list(dict.fromkeys(batch))
 
 
 def _marks(values: Sequence[str]) -> str:

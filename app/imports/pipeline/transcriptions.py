@@ -7,11 +7,11 @@ from sqlalchemy import TextClause, select, text
 from sqlmodel import Session
 
 from app.database.snapshot import Snapshot
+from app.database.sql import batch_values
 from app.database.tables import ClaimVersion, columns_of
 from app.enums import Status
 from app.imports.pipeline.candidates import ClaimColumns, ResolvedClaim
 from app.imports.pipeline.matching import describe_series
-from app.imports.pipeline.staging import batch_values
 from app.imports.quality.anomalies import Anomaly, RowLocation, transcription_anomaly
 
 UTTERANCE_COLUMNS = ("category", "subject", "place", "date", "source")
