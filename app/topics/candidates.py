@@ -1,12 +1,12 @@
-"""Which claims of a question its side-by-side needs, and how many there are, without a look at each of them.
+"""Loads the claims of a question that may be positions, and counts its claims, without reading all of them.
 
-The rules show of every standpoint (`app/standpoints.py`) only the claims of the latest period end and date. An index
-keeps the claims that stand by question, standpoint and recency; here it is read from standpoint to standpoint, and of
-each only the end: a few steps for each standpoint, however many claims there are. What is found is what the rules need
-and little more; they decide.
+A position is among the claims of a series (`app/claims/series_key.py`) with the latest period end and date. An index
+orders the current claims by question, series key and recency. The statements skip from one series key to the next and
+read only the end of each series, so that their cost depends on the number of series and not on that of claims. The
+result may contain a few claims that are no positions; the rules in `app/comparison` decide.
 
-For a past state of the register there is no such index, so that all claims of the question are read, in the database.
-A statement depends only on the shape of a question, and is built and compiled once for each.
+There is no such index for past states of the register: there the database reads all claims of the question. A
+statement depends only on the shape of a question, and is built and compiled once per shape.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -70,23 +70,23 @@ STATEMENT_COLUMNS = (
     *("lower_inclusive", "upper_inclusive", "approximate", "relative_to"),
     *("period", "aggregation", "date", "includes", "excludes"),
 )
-"""What the rules need of a claim."""
+"""The columns from which a `Statement` is built."""
 
 CLAIM = table_of(ClaimVersion).alias("c")
 _CURRENT_VERSION = is_version_at(CLAIM.c, None)
 
 MAX_CACHED_SHAPES = 200
-"""So many shapes of questions are kept of each statement."""
+"""Maximum number of cached shapes of each statement."""
 
 MAX_CACHED_CANDIDATES = 8_000
-"""So many claims are kept as statements, in about a kilobyte each."""
+"""Maximum number of cached candidates. Each takes about a kilobyte."""
 
 SqlParameters = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionShape:
-    """What the statements about a question depend on beside their values: how many categories, and what is given."""
+    """What the SQL of a question depends on: the number of categories, and which other parameters are not None."""
 
     categories: int
     subject: bool
@@ -97,7 +97,7 @@ class QuestionShape:
     known_on: bool
 
     @classmethod
-    def of(cls, question: Question, categories: Sequence[str], view: Snapshot) -> "QuestionShape":
+    def of(cls, question: Question, categories: Sequence[str], snapshot: Snapshot) -> "QuestionShape":
         """Return the shape of a question about these categories in a snapshot."""
         return cls(
             len(categories),
@@ -105,39 +105,39 @@ class QuestionShape:
             question.place is not None,
             question.aggregation is not None,
             question.since is not None,
-            view.as_of is not None,
-            view.known_on is not None,
+            snapshot.as_of is not None,
+            snapshot.known_on is not None,
         )
 
-    def category_marks(self) -> list[BindParameter[Any]]:
-        """A parameter for each category."""
+    def category_parameters(self) -> list[BindParameter[Any]]:
+        """Return a parameter for each category."""
         return [bindparam(f"category_{n}") for n in range(self.categories)]
 
     def match(self, *categories: BindParameter[Any]) -> ColumnElement[bool]:
-        """A claim belongs to the question, in one of these categories, whenever its period starts (see `starts`)."""
-        given: list[BindParameter[Any] | None] = [
+        """Return the condition of the question on a claim in one of these categories, except that of `starts`."""
+        parameters: list[BindParameter[Any] | None] = [
             bindparam(name) if getattr(self, name) else None for name in ("subject", "place", "aggregation")
         ]
-        return match_topic(CLAIM.c, categories, *given)
+        return match_topic(CLAIM.c, categories, *parameters)
 
     def starts(self) -> list[ColumnElement[bool]]:
-        """The period starts on the asked day, or in a month or year that has it and is known no closer."""
+        """Return the condition that the period starts on `since`, or in its month or year if no day is known."""
         if not self.since:
             return []
         days: list[BindParameter[Any]] = [bindparam(name) for name in ("since", "since_month", "since_year")]
         since = [days[0], *(bindparam(name) for name in ("in_month", "in_year"))]
-        # What the index of standpoints knows comes first. `IS TRUE` keeps other indices away, that would lead astray.
+        # The condition on an indexed column comes first. `IS TRUE` keeps the planner from choosing a worse index.
         return [CLAIM.c.period_start.in_(days).is_(literal_column("TRUE")), starts_on(CLAIM.c, *since)]
 
-    def said(self) -> list[ColumnElement[bool]]:
-        """Only what had been said by the asked day."""
+    def is_known(self) -> list[ColumnElement[bool]]:
+        """Return the condition that a claim was made by `known_on`."""
         day = CLAIM.c.recency % PERIOD_END_FACTOR
-        return [day.between(1, bindparam("said", type_=BIG_INTEGER))] if self.known_on else []
+        return [day.between(1, bindparam("known_on_number", type_=BIG_INTEGER))] if self.known_on else []
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A claim that may be a position: its version, what the rules say about, and whether it is set apart from them."""
+    """A claim that may be a position: its version, its status, the kind of its figure, and its statement."""
 
     version: int
     id: str
@@ -149,7 +149,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ClaimCounts:
-    """How many claims there are, of how many sources, and from when to when they were said."""
+    """The number of claims and of their sources, and the dates of the first and the last claim."""
 
     claims: int
     sources: int
@@ -158,23 +158,23 @@ class ClaimCounts:
 
 
 class CandidateCache:
-    """Candidates by version, as one state of the reference data describes them."""
+    """A cache of candidates by version. It is valid for one state of the reference data."""
 
     def __init__(self) -> None:
         self._reference_data: ReferenceData | None = None
         self._by_version: BoundedCache[int, Candidate] = BoundedCache(MAX_CACHED_CANDIDATES)
 
-    def get(self, versions: Iterable[int], words: ReferenceData) -> dict[int, Candidate]:
-        """Return those of `versions` that are in the cache. Other reference data than the last empty it."""
-        if self._reference_data is not words:
-            self._reference_data, self._by_version = words, BoundedCache(MAX_CACHED_CANDIDATES)
+    def get(self, versions: Iterable[int], reference_data: ReferenceData) -> dict[int, Candidate]:
+        """Return the cached candidates among `versions`. Changed reference data clear the cache."""
+        if self._reference_data is not reference_data:
+            self._reference_data, self._by_version = reference_data, BoundedCache(MAX_CACHED_CANDIDATES)
         by_version = self._by_version
-        return {version: found for version in versions if (found := by_version.get(version)) is not None}
+        return {version: candidate for version in versions if (candidate := by_version.get(version)) is not None}
 
-    def store(self, candidates: Mapping[int, Candidate], words: ReferenceData) -> None:
-        """Add candidates, unless the reference data are no longer those that they were built with."""
+    def store(self, candidates: Mapping[int, Candidate], reference_data: ReferenceData) -> None:
+        """Add candidates, unless the reference data have changed since they were built."""
         by_version = self._by_version
-        if self._reference_data is words:
+        if self._reference_data is reference_data:
             for version, candidate in candidates.items():
                 by_version.store(version, candidate)
 
@@ -182,50 +182,56 @@ class CandidateCache:
 CANDIDATES = CacheKey("candidates", lambda _database: CandidateCache())
 
 
-def expand_categories(question: Question, words: ReferenceData, *, narrower: bool) -> tuple[str, ...]:
+def expand_categories(question: Question, reference_data: ReferenceData, *, narrower: bool) -> tuple[str, ...]:
     """Return the category of a question, with `narrower` also its narrower categories, in order."""
-    return tuple(sorted(words.descendants("category", question.category))) if narrower else (question.category,)
+    if not narrower:
+        return (question.category,)
+    return tuple(sorted(reference_data.descendants("category", question.category)))
 
 
 def load_candidates(
     session: Session,
     question: Question,
     categories: Sequence[str],
-    view: Snapshot,
-    words: ReferenceData,
+    snapshot: Snapshot,
+    reference_data: ReferenceData,
     *,
-    apart: bool = True,
+    include_non_positions: bool = True,
 ) -> list[Candidate]:
-    """Every claim that may be a position, and a few more that turn out to be none.
+    """Return the claims that may be positions.
 
-    With `apart` also those that are shown apart: taken back by their sources, or without a figure.
+    With `include_non_positions`, also return those that the response lists separately: claims that their sources
+    retracted, and claims without a figure.
     """
-    # Nothing is taken back on a day after the last change, so it only still stands where a clock was set back.
-    apart = apart or view.today < view.at.date()
-    shape = QuestionShape.of(question, categories, view)
-    statement = _select_past(shape) if shape.past else _select_latest(shape, apart=apart)
-    versions = [version for (version,) in fetch_rows(session, statement, bind_question(question, categories, view))]
-    # A version never changes, so that it is taken apart once as long as its words mean the same.
+    # A retraction is not dated later than its change, so a retracted claim is a position only if a clock was set back.
+    include_non_positions = include_non_positions or snapshot.today < snapshot.at.date()
+    shape = QuestionShape.of(question, categories, snapshot)
+    if shape.past:
+        statement: ClauseElement = _select_past(shape)
+    else:
+        statement = _select_latest(shape, include_non_positions=include_non_positions)
+    versions = [version for (version,) in fetch_rows(session, statement, bind_question(question, categories, snapshot))]
+    # A version never changes: its candidate is valid as long as the reference data do not change.
     database: Database | None = session.info.get("database")
-    cache = None if database is None or view.as_of is not None else database.caches[CANDIDATES]
-    known = {} if cache is None else cache.get(versions, words)
-    missing = [version for version in versions if version not in known]
+    cache = None if database is None or snapshot.as_of is not None else database.caches[CANDIDATES]
+    candidates = {} if cache is None else cache.get(versions, reference_data)
+    missing = [version for version in versions if version not in candidates]
     if missing:
         rows = fetch_rows(session, _SELECT_STATEMENTS, {"versions": missing})
-        loaded = {row[0]: _build_candidate(row, words) for row in rows}
+        loaded = {row[0]: _build_candidate(row, reference_data) for row in rows}
         if cache is not None:
-            cache.store(loaded, words)
-        known |= loaded
-    return [known[version] for version in versions]
+            cache.store(loaded, reference_data)
+        candidates |= loaded
+    return [candidates[version] for version in versions]
 
 
 _SELECT_STATEMENTS = select(*(CLAIM.c[name] for name in STATEMENT_COLUMNS)).where(InList(CLAIM.c.version, "versions"))
 
 
-def count_claims(session: Session, question: Question, categories: Sequence[str], view: Snapshot) -> ClaimCounts:
-    """Count the claims of a question that were not taken down."""
-    shape = QuestionShape.of(question, categories, view)
-    parameters = bind_question(question, categories, view)
+def count_claims(session: Session, question: Question, categories: Sequence[str], snapshot: Snapshot) -> ClaimCounts:
+    """Count the claims of a question, without removed ones."""
+    shape = QuestionShape.of(question, categories, snapshot)
+    parameters = bind_question(question, categories, snapshot)
     if shape.past:
         rows = fetch_rows(session, _count_past(shape), parameters)
         counts = [(source, count) for source, count, _, _ in rows]
@@ -240,82 +246,88 @@ def count_claims(session: Session, question: Question, categories: Sequence[str]
             days = [day_of_number(day) for end in statements for _, day in fetch_rows(session, end, parameters) if day]
     return ClaimCounts(
         claims=sum(count for _, count in counts),
-        sources=len({line.partition(" ")[0] for line, count in counts if count}),
+        sources=len({series_key.partition(" ")[0] for series_key, count in counts if count}),
         first_date=min(days, default=None),
         last_date=max(days, default=None),
     )
 
 
-_SAID = func.nullif(CLAIM.c.recency % PERIOD_END_FACTOR, 0)
-"""The day on which a claim was said, as a number; none where it is not known."""
+_DATE_NUMBER = func.nullif(CLAIM.c.recency % PERIOD_END_FACTOR, 0)
+"""The date of a claim as a number of eight digits; NULL if it is unknown."""
 
 
 @lru_cache(MAX_CACHED_SHAPES)
 def _count_past(shape: QuestionShape) -> Select[Any]:
-    counted = select(CLAIM.c.source, func.count(), func.min(_SAID), func.max(_SAID))
-    return counted.where(*_past_conditions(shape)).group_by(CLAIM.c.source)
+    """Return the statement of the claim count and the first and last date by source in a past state."""
+    counts = select(CLAIM.c.source, func.count(), func.min(_DATE_NUMBER), func.max(_DATE_NUMBER))
+    return counts.where(*_past_conditions(shape)).group_by(CLAIM.c.source)
 
 
 @lru_cache(MAX_CACHED_SHAPES)
-def _select_per_series(shape: QuestionShape, wanted: str) -> Select[Any]:
-    """Something of the claims of each standpoint that the index tells; one after the other, nothing is sorted."""
+def _select_per_series(shape: QuestionShape, aggregate: str) -> Select[Any]:
+    """Return the statement of an aggregate (`count`, `min` or `max`) of each series, read from the index unsorted."""
     p = _series(shape)
-    found = select({"count": func.count(), "min": func.min(_SAID), "max": func.max(_SAID)}[wanted]).select_from(CLAIM)
-    found = found.where(*_is_current_of(p), *shape.said(), *shape.starts())
-    return select(p.c.standpoint, found.scalar_subquery()).where(p.c.standpoint.is_not(None), *_counts_so(shape, p))
+    value = select(
+        {"count": func.count(), "min": func.min(_DATE_NUMBER), "max": func.max(_DATE_NUMBER)}[aggregate]
+    ).select_from(CLAIM)
+    value = value.where(*_is_current_of(p), *shape.is_known(), *shape.starts())
+    return select(p.c.standpoint, value.scalar_subquery()).where(
+        p.c.standpoint.is_not(None), *_has_aggregation(shape, p)
+    )
 
 
 @lru_cache(MAX_CACHED_SHAPES)
 def _select_date_range(shape: QuestionShape) -> Select[Any]:
-    """The first and the last date in each category: the two ends of an index."""
-    given = (_CURRENT_VERSION, CLAIM.c.status != Status.removed)
+    """Return the statement of the first and the last date in each category, from the two ends of an index."""
+    conditions = (_CURRENT_VERSION, CLAIM.c.status != Status.removed)
     return select(
         *(
-            select(end(CLAIM.c.date)).where(*given, shape.match(category)).scalar_subquery()
-            for category in shape.category_marks()
+            select(end(CLAIM.c.date)).where(*conditions, shape.match(category)).scalar_subquery()
+            for category in shape.category_parameters()
             for end in (func.min, func.max)
         )
     )
 
 
 def day_of_number(number: int) -> date:
-    """The day that eight digits stand for."""
+    """Return the date of a number of eight digits, such as 20240630."""
     return date(number // 10_000, number // 100 % 100, number % 100)
 
 
 @lru_cache(MAX_CACHED_SHAPES)
-def _select_latest(shape: QuestionShape, *, apart: bool) -> ClauseElement:
-    """Of each standpoint the claims of the greatest recency; and every claim that is set apart."""
+def _select_latest(shape: QuestionShape, *, include_non_positions: bool) -> ClauseElement:
+    """Return the statement that selects the claims of the greatest recency of each series, and other listed claims."""
     p = series = _series(shape)
-    early = []
+    is_early = []
     if shape.known_on:
-        # Nobody can have said later what ended before; only those about days to come are looked through from the end.
+        # A claim made by `known_on` about a period that had ended has a recency below a limit. Only series about future
+        # periods are scanned from their end.
         latest = case(
-            (p.c.standpoint.like(f"% {OPEN_PERIOD_SUFFIX}%"), bindparam("said_open", type_=BIG_INTEGER)),
+            (p.c.standpoint.like(f"% {OPEN_PERIOD_SUFFIX}%"), bindparam("open_recency_limit", type_=BIG_INTEGER)),
             (p.c.standpoint.like(f"% {FUTURE_PERIOD_SUFFIX}%"), PERIOD_END_FACTOR * PERIOD_END_FACTOR),
-            else_=bindparam("said_ended", type_=BIG_INTEGER),
+            else_=bindparam("ended_recency_limit", type_=BIG_INTEGER),
         )
-        early = [*shape.said(), CLAIM.c.recency < latest]
-    head = select(func.max(CLAIM.c.recency)).where(*_is_current_of(p), *early, *shape.starts())
+        is_early = [*shape.is_known(), CLAIM.c.recency < latest]
+    head = select(func.max(CLAIM.c.recency)).where(*_is_current_of(p), *is_early, *shape.starts())
     is_position = (p.c.standpoint.is_not(None), ~_is_no_position(p))
-    found = select(p, head.scalar_subquery().label("head")).where(*is_position, *_counts_so(shape, p))
-    p = found.cte("heads").prefix_with("MATERIALIZED")
+    heads = select(p, head.scalar_subquery().label("head")).where(*is_position, *_has_aggregation(shape, p))
+    p = heads.cte("heads").prefix_with("MATERIALIZED")
     latest_claims = select(CLAIM.c.version).select_from(OrderedJoin(p, CLAIM))
     latest_claims = latest_claims.where(*_is_current_of(p), CLAIM.c.recency == p.c.head, *shape.starts())
-    if not apart:
+    if not include_non_positions:
         return latest_claims
-    set_apart = (
+    non_positions = (
         select(CLAIM.c.version)
         .select_from(OrderedJoin(series, CLAIM))
         .where(
             _is_no_position(series),
             *_is_current_of(series),
-            *shape.said(),
+            *shape.is_known(),
             *shape.starts(),
-            *_counts_so(shape, series),
+            *_has_aggregation(shape, series),
         )
     )
-    return union_all(latest_claims, set_apart)
+    return union_all(latest_claims, non_positions)
 
 
 def _is_no_position(p: FromClause) -> ColumnElement[bool]:
@@ -323,79 +335,79 @@ def _is_no_position(p: FromClause) -> ColumnElement[bool]:
 
 
 def _is_current_of(p: FromClause, *names: str) -> list[ColumnElement[bool]]:
-    """A version stands, and has these columns (none: all that tell a series) in common with `p`."""
+    """Return the condition that a version is current and equals `p` in these columns. Default: those of a series."""
     names = names or ("category", "subject", "place", "standpoint")
     return [_CURRENT_VERSION, *(CLAIM.c[name] == p.c[name] for name in names)]
 
 
-def _counts_so(shape: QuestionShape, p: FromClause) -> list[ColumnElement[bool]]:
-    return [p.c.standpoint.like(bindparam("counted_so"))] if shape.aggregation else []
+def _has_aggregation(shape: QuestionShape, p: FromClause) -> list[ColumnElement[bool]]:
+    return [p.c.standpoint.like(bindparam("aggregation_pattern"))] if shape.aggregation else []
 
 
 @lru_cache(MAX_CACHED_SHAPES)
 def _select_past(shape: QuestionShape) -> Select[Any]:
-    """The same of a past state: every claim of the question is looked at."""
-    of = (CLAIM.c.category, CLAIM.c.subject, CLAIM.c.place, CLAIM.c.standpoint)
-    rank = func.rank().over(partition_by=of, order_by=CLAIM.c.recency.desc()).label("place_in_line")
+    """Return the statement of `_select_latest` for a past state. It reads every claim of the question."""
+    series = (CLAIM.c.category, CLAIM.c.subject, CLAIM.c.place, CLAIM.c.standpoint)
+    rank = func.rank().over(partition_by=series, order_by=CLAIM.c.recency.desc()).label("recency_rank")
     p = select(CLAIM.c.version, CLAIM.c.standpoint, rank).where(*_past_conditions(shape)).subquery("p")
-    return select(p.c.version).where(or_(p.c.place_in_line == 1, _is_no_position(p)))
+    return select(p.c.version).where(or_(p.c.recency_rank == 1, _is_no_position(p)))
 
 
 def _past_conditions(shape: QuestionShape) -> list[ColumnElement[bool]]:
-    """The conditions under which a version is a claim of the question in a past state."""
-    held = (CLAIM.c.seq > 0, is_version_at(CLAIM.c, AS_OF), CLAIM.c.recency.is_not(None))
-    return [shape.match(*shape.category_marks()), *held, *shape.starts(), *shape.said()]
+    """Return the conditions that a version is a claim of the question in a past state."""
+    is_visible = (CLAIM.c.seq > 0, is_version_at(CLAIM.c, AS_OF), CLAIM.c.recency.is_not(None))
+    return [shape.match(*shape.category_parameters()), *is_visible, *shape.starts(), *shape.is_known()]
 
 
 def _series(shape: QuestionShape) -> CTE:
-    """Every category, subject, place and standpoint of the question: from each the index leads to the next."""
-    categories: Values = values(column("category", SLUG_TEXT), name="given")
-    level = categories.data([(cast(mark, SLUG_TEXT),) for mark in shape.category_marks()]).cte("categories")
-    known = ["category"]
+    """Return the series of the question: category, subject, place and series key, each found by a skip scan."""
+    categories: Values = values(column("category", SLUG_TEXT), name="category_values")
+    level = categories.data([(cast(mark, SLUG_TEXT),) for mark in shape.category_parameters()]).cte("categories")
+    names = ["category"]
     for name in ("subject", "place", "standpoint"):
         if getattr(shape, name, False):
             level = select(level, cast(bindparam(name), SLUG_TEXT).label(name)).cte(f"{name}s")
         else:
-            level = _next_level(level, known, name)
-        known.append(name)
+            level = _next_level(level, names, name)
+        names.append(name)
     return level
 
 
-def _next_level(level: CTE, known: Sequence[str], name: str) -> CTE:
-    """Each row of a level with every value that the next column has there: the least, and then always the next."""
+def _next_level(level: CTE, names: Sequence[str], name: str) -> CTE:
+    """Extend each row of a level by each distinct value of the next column, from the smallest value upwards."""
 
     def extend(p: FromClause, *after: ColumnElement[bool]) -> Select[Any]:
-        least = select(func.min(CLAIM.c[name])).where(*_is_current_of(p, *known), *after)
-        return select(*(p.c[each] for each in known), least.scalar_subquery().label(name))
+        least = select(func.min(CLAIM.c[name])).where(*_is_current_of(p, *names), *after)
+        return select(*(p.c[column_name] for column_name in names), least.scalar_subquery().label(name))
 
-    found = extend(level).where(level.c[known[-1]].is_not(None)).cte(f"{name}s", recursive=True)
-    return found.union_all(extend(found, CLAIM.c[name] > found.c[name]).where(found.c[name].is_not(None)))
+    rows = extend(level).where(level.c[names[-1]].is_not(None)).cte(f"{name}s", recursive=True)
+    return rows.union_all(extend(rows, CLAIM.c[name] > rows.c[name]).where(rows.c[name].is_not(None)))
 
 
-def bind_question(question: Question, categories: Sequence[str], view: Snapshot) -> SqlParameters:
-    """Everything that the statements about a question name."""
-    found: SqlParameters = {f"category_{n}": slug for n, slug in enumerate(categories)}
-    found |= {"subject": question.subject, "place": question.place, "aggregation": question.aggregation}
-    said = encode_day(view.known_on)
-    found |= {
-        "as_of": view.as_of,
-        "known_on": view.known_on,
-        "said": said,
-        "said_open": said + 1,
-        "said_ended": (said + 1) * PERIOD_END_FACTOR,
+def bind_question(question: Question, categories: Sequence[str], snapshot: Snapshot) -> SqlParameters:
+    """Return the parameters of the statements about a question."""
+    parameters: SqlParameters = {f"category_{n}": slug for n, slug in enumerate(categories)}
+    parameters |= {"subject": question.subject, "place": question.place, "aggregation": question.aggregation}
+    day_number = encode_day(snapshot.known_on)
+    parameters |= {
+        "as_of": snapshot.as_of,
+        "known_on": snapshot.known_on,
+        "known_on_number": day_number,
+        "open_recency_limit": day_number + 1,
+        "ended_recency_limit": (day_number + 1) * PERIOD_END_FACTOR,
     }
-    found["counted_so"] = f"% {question.aggregation}%"
+    parameters["aggregation_pattern"] = f"% {question.aggregation}%"
     if question.since is not None:
         day = question.since
-        found |= {"since": day, "since_month": day.replace(day=1), "since_year": day.replace(month=1, day=1)}
-        found |= dict(zip(("in_month", "in_year"), partial_date_patterns(day), strict=True))
-    return found
+        parameters |= {"since": day, "since_month": day.replace(day=1), "since_year": day.replace(month=1, day=1)}
+        parameters |= dict(zip(("in_month", "in_year"), partial_date_patterns(day), strict=True))
+    return parameters
 
 
 def fetch_rows(session: Session, statement: ClauseElement, parameters: Mapping[str, Any]) -> list[Any]:
-    """The rows of a statement that is kept, as the driver gives them.
+    """Return the driver rows of a statement that is compiled once.
 
-    Raises `QueryTooBroad` where it takes more than a reader's statement may.
+    Raises `QueryTooBroad` if the statement exceeds the query budget.
     """
     try:
         return fetch_driver_rows(session, statement, parameters)
@@ -406,16 +418,16 @@ def fetch_rows(session: Session, statement: ClauseElement, parameters: Mapping[s
         raise QueryTooBroad(detail, hint="name a `subject` and a `place`, and ask for the present state") from error
 
 
-def _build_candidate(row: Sequence[Any], words: ReferenceData) -> Candidate:
+def _build_candidate(row: Sequence[Any], reference_data: ReferenceData) -> Candidate:
     # fmt: off
     (
         version, id_, status, retracted_on, kind, source, category, subject, place,
         proposition, modality, derivation, value, lower, upper, coverage, out_of,
         lower_inclusive, upper_inclusive, approximate, relative_to,
-        period, aggregation, said, includes, excludes,
+        period, aggregation, day, includes, excludes,
     ) = row
     # fmt: on
-    known = words.hierarchy.categories.get(category)
+    category_node = reference_data.hierarchy.categories.get(category)
     figure = PrintedFigure(
         "",
         None if value is None else normalize_number(value),
@@ -430,18 +442,18 @@ def _build_candidate(row: Sequence[Any], words: ReferenceData) -> Candidate:
     )
     statement = Statement(
         str(id_),
-        words.position_holders.get(source, source),
+        reference_data.position_holders.get(source, source),
         category,
         subject,
         place,
-        known.unit if known else "",
+        category_node.unit if category_node else "",
         proposition,
         modality,
         derivation,
         figure,
         parse_period(period),
         aggregation,
-        parse_stored_date(said),
+        parse_stored_date(day),
         _parse_stored_slugs(includes),
         _parse_stored_slugs(excludes),
     )
@@ -452,12 +464,12 @@ _NO_SLUGS: Final = frozenset[str]()
 
 
 def parse_stored_date(day: date | str | None) -> date | None:
-    """SQLite keeps days as text."""
+    """Return the date of a driver value; SQLite stores dates as text."""
     return date.fromisoformat(day) if isinstance(day, str) else day
 
 
-def _parse_stored_slugs(words: str | list[str]) -> frozenset[str]:
-    """SQLite keeps lists as text."""
-    if words in ("[]", []):
+def _parse_stored_slugs(slugs: str | list[str]) -> frozenset[str]:
+    """Return the slugs of a driver value; SQLite stores lists as text."""
+    if slugs in ("[]", []):
         return _NO_SLUGS
-    return frozenset(orjson.loads(words) if isinstance(words, str) else words)
+    return frozenset(orjson.loads(slugs) if isinstance(slugs, str) else slugs)

@@ -1,4 +1,4 @@
-"""From the claims of a question to its side-by-side: rows become plain statements, the rules do the rest."""
+"""Reads topics with the summary of their figures, and the pages of a timeline."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -31,68 +31,68 @@ LINKED_PATHS = ("claims", "side-by-side", "timeline")
 
 
 def _summarize(
-    session: Session, question: Question, options: ComparisonOptions, view: Snapshot, reference_data: ReferenceData
+    session: Session, question: Question, options: ComparisonOptions, snapshot: Snapshot, reference_data: ReferenceData
 ) -> dict[str, Any]:
     """Return the counts, dates, spread and verdict totals of a question."""
     categories = expand_categories(question, reference_data, narrower=options.narrower)
-    candidates = load_candidates(session, question, categories, view, reference_data, apart=False)
-    positions = find_positions(classify_candidates(candidates, view.today).statements)
+    candidates = load_candidates(session, question, categories, snapshot, reference_data, include_non_positions=False)
+    positions = find_positions(classify_candidates(candidates, snapshot.today).statements)
     pairs = compare_positions(positions, reference_data.hierarchy, options.tolerance) or []
     verdicts = Counter(pair.verdict.value for pair in pairs)
-    counted = count_claims(session, question, categories, view)
+    counts = count_claims(session, question, categories, snapshot)
     return {
-        **{name: getattr(counted, name) for name in ("claims", "sources", "first_date", "last_date")},
+        **{name: getattr(counts, name) for name in ("claims", "sources", "first_date", "last_date")},
         "spread": describe_spread(measure_spread(positions, question, options.window)),
         "verdicts": {verdict.value: verdicts.get(verdict.value, 0) for verdict in Verdict},
     }
 
 
-def _add_summaries(session: Session, topics: Iterable[ResponseObject], view: Snapshot) -> list[ResponseObject]:
-    """Topics with how their figures stand."""
-    words = get_reference_data(session, view)
-    summaries = TopicSummaryCache(session, view, words)
-    cards = []
+def _add_summaries(session: Session, topics: Iterable[ResponseObject], snapshot: Snapshot) -> list[ResponseObject]:
+    """Return topics as response objects, each with its summary."""
+    reference_data = get_reference_data(session, snapshot)
+    summaries = TopicSummaryCache(session, snapshot, reference_data)
+    responses = []
     for topic in topics:
         question, options = build_question(topic), ComparisonOptions(tolerance=topic["tolerance"])
-        categories = expand_categories(question, words, narrower=options.narrower)
-        sum_up = partial(_summarize, session, question, options, view, words)
-        summary = summaries.get_or_compute(topic["slug"], question, categories, options.tolerance, sum_up)
+        categories = expand_categories(question, reference_data, narrower=options.narrower)
+        compute = partial(_summarize, session, question, options, snapshot, reference_data)
+        summary = summaries.get_or_compute(topic["slug"], question, categories, options.tolerance, compute)
         links = {name.replace("-", "_"): f"/v1/topics/{topic['slug']}/{name}" for name in LINKED_PATHS}
-        cards.append(
+        responses.append(
             {name: topic[name] for name in ("slug", *TOPIC.fields)}
             | summary
             | {name: topic[name] for name in ("revision", "recorded_at", "seq")}
             | {"links": {"self": f"/v1/topics/{topic['slug']}", **links}}
         )
-    return cards
+    return responses
 
 
-def find_topics(session: Session, query: PageQuery, view: Snapshot) -> Page:
-    """The questions, each with how its figures stand."""
-    found = find_records(session, TOPIC, query, view)
-    return replace(found, rows=_add_summaries(session, found.rows, view))
+def find_topics(session: Session, query: PageQuery, snapshot: Snapshot) -> Page:
+    """Return a page of topics, each with its summary."""
+    page = find_records(session, TOPIC, query, snapshot)
+    return replace(page, rows=_add_summaries(session, page.rows, snapshot))
 
 
-def read_topic(session: Session, slug: str, view: Snapshot) -> ResponseObject:
-    """One question. Raises `NotFound`."""
-    return _add_summaries(session, [read_topic_fields(session, slug, view)], view)[0]
+def read_topic(session: Session, slug: str, snapshot: Snapshot) -> ResponseObject:
+    """Return one topic with its summary. Raises `NotFound`."""
+    return _add_summaries(session, [read_topic_fields(session, slug, snapshot)], snapshot)[0]
 
 
 def find_timeline(
-    reading: ReadSession, topic: ResponseObject, page: PageQuery, view: Snapshot, layout: RowLayout, *, narrower: bool
+    read: ReadSession, topic: ResponseObject, page: PageQuery, snapshot: Snapshot, layout: RowLayout, *, narrower: bool
 ) -> Page:
-    """A page of the claims of a topic, by source and date."""
-    session = reading.session
+    """Return a page of the claims of a topic, ordered by source and date."""
+    session = read.session
     question = build_question(topic)
-    categories = expand_categories(question, get_reference_data(session, view), narrower=narrower)
-    versions, ids, cursor = fetch_timeline_page(session, question, categories, view, page.limit, page.cursor)
-    total = count_claims(session, question, categories, view).claims if page.total else None
+    categories = expand_categories(question, get_reference_data(session, snapshot), narrower=narrower)
+    versions, ids, cursor = fetch_timeline_page(session, question, categories, snapshot, page.limit, page.cursor)
+    total = count_claims(session, question, categories, snapshot).claims if page.total else None
     if layout.is_file:
-        return Page([], view.seq, cursor, total, lines=render_lines(reading, versions, ids, view, layout))
-    return Page([], view.seq, cursor, total, json_rows=get_or_render_claims(reading, versions, view, layout))
+        return Page([], snapshot.seq, cursor, total, lines=render_lines(read, versions, ids, snapshot, layout))
+    return Page([], snapshot.seq, cursor, total, json_rows=get_or_render_claims(read, versions, snapshot, layout))
 
 
-def read_topic_fields(session: Session, slug: str, view: Snapshot) -> ResponseObject:
-    """The fields of a topic. Raises `NotFound`."""
-    row = get_reference_data(session, view).topics.get(slug)
-    return read_record(session, TOPIC, slug, view) if row is None else TOPIC.build_response(row)
+def read_topic_fields(session: Session, slug: str, snapshot: Snapshot) -> ResponseObject:
+    """Return the recorded fields of a topic. Raises `NotFound`."""
+    row = get_reference_data(session, snapshot).topics.get(slug)
+    return read_record(session, TOPIC, slug, snapshot) if row is None else TOPIC.build_response(row)

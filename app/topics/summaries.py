@@ -1,7 +1,8 @@
-"""How the figures of each topic stand, kept in memory: it changes only with a claim of its question, or with a word.
+"""A cache of topic summaries.
 
-The list of topics sums up every question. What was found for one holds until something was recorded about its claims;
-the change log tells about whose. Only what stands now is kept, and never what a writer sees before its commit.
+The list of topics needs the summary of every topic. A summary is valid until a claim of its question or the
+vocabulary changes; the change log names the changed claims. Only summaries of the current state are cached, never
+those that a write transaction reads before its commit.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,10 +23,10 @@ from app.database.snapshot import Snapshot
 from app.vocabulary.reference_data import ReferenceData
 
 MAX_CHANGES_INSPECTED = 5_000
-"""So many changes are looked through; after more of them everything is summed up anew."""
+"""Maximum number of changes that are read to validate an entry; after more changes it is computed again."""
 
 MAX_CACHED_POSITIONS = 20_000
-"""So many positions in all: a summary names each that is left out of the spread, in about 300 bytes."""
+"""Maximum number of excluded positions in all summaries together. Each takes about 300 bytes."""
 
 Summary = dict[str, Any]
 QuestionKey = tuple[str, str, str]
@@ -33,7 +34,7 @@ QuestionKey = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class _CachedSummary:
-    """A summary, what it was made of, and the last state that it is known to hold for."""
+    """A cached summary, the inputs that it was computed from, and the latest `seq` for which it is valid."""
 
     summary: Summary
     question: Question
@@ -44,40 +45,40 @@ class _CachedSummary:
 
 
 class _SummaryStore:
-    """The summaries of all topics, the ones used last, with at most `MAX_CACHED_POSITIONS` in all."""
+    """Stores the summaries of topics. Evicts the least recently used ones above `MAX_CACHED_POSITIONS` positions."""
 
     def __init__(self) -> None:
         self._entries: LRUCache[str, _CachedSummary] = LRUCache(MAX_CACHED_POSITIONS, getsizeof=_count_positions)
         self._lock = Lock()
 
     def get(self, slug: str) -> _CachedSummary | None:
-        """Return the summary of a topic."""
+        """Return the entry of a topic, if there is one."""
         with self._lock:
             return self._entries.get(slug)
 
-    def store(self, slug: str, summary: _CachedSummary) -> None:
-        """Set the summary of a topic, unless it is larger than the whole store."""
+    def store(self, slug: str, entry: _CachedSummary) -> None:
+        """Set the entry of a topic, unless it is larger than the whole store."""
         with self._lock, suppress(ValueError):
             self._entries.pop(slug, None)
-            self._entries[slug] = summary
+            self._entries[slug] = entry
 
 
-def _count_positions(cached: _CachedSummary) -> int:
-    return len(cached.summary["spread"]["left_out"]) + 1
+def _count_positions(entry: _CachedSummary) -> int:
+    return len(entry.summary["spread"]["left_out"]) + 1
 
 
 TOPIC_SUMMARIES = CacheKey("topic_summaries", lambda _database: _SummaryStore())
 
 
 class TopicSummaryCache:
-    """The summaries of a view, each from memory where it still holds."""
+    """Returns the summaries of a snapshot, from the cache while they are valid."""
 
-    def __init__(self, session: Session, view: Snapshot, words: ReferenceData) -> None:
+    def __init__(self, session: Session, snapshot: Snapshot, reference_data: ReferenceData) -> None:
         database: Database | None = session.info.get("database")
-        self._entries = None if database is None or view.as_of is not None else database.caches[TOPIC_SUMMARIES]
+        self._entries = None if database is None or snapshot.as_of is not None else database.caches[TOPIC_SUMMARIES]
         self._session = session
-        self._view = view
-        self._reference_data = words
+        self._snapshot = snapshot
+        self._reference_data = reference_data
         self._changes_by_seq: dict[int, set[QuestionKey] | None] = {}
 
     def get_or_compute(
@@ -86,42 +87,45 @@ class TopicSummaryCache:
         question: Question,
         categories: Sequence[str],
         tolerance: float | None,
-        sum_up: Callable[[], Summary],
+        compute: Callable[[], Summary],
     ) -> Summary:
-        """The summary of a question."""
+        """Return the cached summary of a topic, or compute and store it."""
         if self._entries is None:
-            return sum_up()
-        kept = self._entries.get(slug)
-        if kept is not None and self._is_valid(kept, question, categories, tolerance):
-            if kept.seq < self._view.seq:
-                self._entries.store(slug, replace(kept, seq=self._view.seq))
-            return kept.summary
-        summary = sum_up()
+            return compute()
+        entry = self._entries.get(slug)
+        if entry is not None and self._is_valid(entry, question, categories, tolerance):
+            if entry.seq < self._snapshot.seq:
+                self._entries.store(slug, replace(entry, seq=self._snapshot.seq))
+            return entry.summary
+        summary = compute()
         self._entries.store(
-            slug, _CachedSummary(summary, question, tolerance, self._reference_data, self._view.today, self._view.seq)
+            slug,
+            _CachedSummary(
+                summary, question, tolerance, self._reference_data, self._snapshot.today, self._snapshot.seq
+            ),
         )
         return summary
 
     def _is_valid(
-        self, kept: _CachedSummary, question: Question, categories: Sequence[str], tolerance: float | None
+        self, entry: _CachedSummary, question: Question, categories: Sequence[str], tolerance: float | None
     ) -> bool:
         if (
-            (kept.question, kept.tolerance) != (question, tolerance)
-            or kept.reference_data is not self._reference_data
-            or kept.today != self._view.today
+            (entry.question, entry.tolerance) != (question, tolerance)
+            or entry.reference_data is not self._reference_data
+            or entry.today != self._snapshot.today
         ):
             return False
-        if kept.seq not in self._changes_by_seq:
-            self._changes_by_seq[kept.seq] = self._read_changed_questions(kept.seq)
-        changed = self._changes_by_seq[kept.seq]
+        if entry.seq not in self._changes_by_seq:
+            self._changes_by_seq[entry.seq] = self._read_changed_questions(entry.seq)
+        changed = self._changes_by_seq[entry.seq]
         return changed is not None and not any(
             category in categories and subject == question.subject and place == question.place
             for category, subject, place in changed
         )
 
     def _read_changed_questions(self, seq: int) -> set[QuestionKey] | None:
-        """Return the questions of every claim that changed since `seq`, before and after; None if that is too much."""
-        changes = changes_since(self._session, seq, self._view.seq, MAX_CHANGES_INSPECTED)
+        """Return the old and new questions of all claims changed after `seq`; None if there are too many changes."""
+        changes = changes_since(self._session, seq, self._snapshot.seq, MAX_CHANGES_INSPECTED)
         if changes is None:
             return None
         states = [fields for change in changes for fields in (change.fields, change.previous_fields) if fields]
