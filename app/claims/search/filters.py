@@ -1,7 +1,7 @@
 """The filters of claims: each is declared once, as URL parameter, OpenAPI text, WHERE condition and index lookups.
 
-A condition is made of parameters, not of values, so that the SQL of a query is compiled once for all of its shape.
-`sql.py` puts the conditions together.
+Conditions contain bound parameters instead of values, so that SQL is compiled once for all queries of the same shape.
+`sql.py` combines the conditions.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -78,10 +78,10 @@ from app.vocabulary.slug_records import RecordType
 claim = columns_of(ClaimVersion)
 
 SORT_COLUMNS = {"date": "date", "recorded": "seq", "value": "magnitude"}
-"""The column of each order but that by source."""
+"""The column of each order except that by source."""
 
 UNDATED_SORT_DATE = date(9999, 12, 31)
-"""Where undated claims stand in the order by source."""
+"""The date by which undated claims are sorted in the order by source."""
 
 
 class Sort(StrEnum):
@@ -106,10 +106,10 @@ class ConfidenceFilter(StrEnum):
 
 
 class FilterContext:
-    """What a filter can look at besides its own value: the view and its vocabularies, and two parts of the query."""
+    """The context of a filter: the snapshot, its vocabularies, the database dialect and the value of `narrower`."""
 
-    def __init__(self, source: ReadSession | Session, view: Snapshot, *, narrower: bool | None = None) -> None:
-        self.snapshot = view
+    def __init__(self, source: ReadSession | Session, snapshot: Snapshot, *, narrower: bool | None = None) -> None:
+        self.snapshot = snapshot
         self.narrower = narrower
         self.is_postgresql = (
             source.dialect if isinstance(source, ReadSession) else source.get_bind().dialect.name
@@ -118,252 +118,274 @@ class FilterContext:
 
     @cached_property
     def reference_data(self) -> ReferenceData:
-        """The vocabularies of the view."""
+        """Return the vocabularies of the snapshot."""
         return get_reference_data(self._reader, self.snapshot)
 
     @property
     def hierarchy(self) -> Hierarchy:
-        """The hierarchies of the view."""
+        """Return the hierarchies of the snapshot."""
         return self.reference_data.hierarchy
 
-    def check_slugs(self, name: str, kind: str, wanted: Sequence[str]) -> None:
-        """Raise `UnknownSlug` for slugs that do not exist, with the nearest one."""
-        known = self.reference_data.slugs[kind]
-        if known.issuperset(wanted):
+    def check_slugs(self, name: str, kind: str, slugs: Sequence[str]) -> None:
+        """Raise `UnknownSlug`, with the nearest slug as a hint, if a slug does not exist."""
+        known_slugs = self.reference_data.slugs[kind]
+        if known_slugs.issuperset(slugs):
             return
-        slug = min(set(wanted) - known)
+        slug = min(set(slugs) - known_slugs)
         detail = f"There is no {kind} `{slug}`."
-        hint = suggest_nearest(slug, sorted(known))
+        hint = suggest_nearest(slug, sorted(known_slugs))
         raise UnknownSlug(detail, hint=hint, errors=[field_fault(name, detail, hint=hint, location="query")])
 
 
 FilterBinding = tuple[Hashable, Sequence[Any]]
-"""What a filter is asked: the form that its SQL depends on, and the values that it does not."""
+"""The shape of a filter, which its SQL depends on, and its values, which become bound parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """How the filter that it annotates is asked for.
+    """The implementation of the filter that it annotates.
 
-    `bind` takes the value of a query apart; `condition` is what holds for a claim with these columns; `index_lookups`
-    find all such claims (perhaps more) together; none where there is no index to find them by.
+    `bind` splits the value of a query into a shape and bound values. `condition` returns the condition on the columns
+    of a claim. `index_lookups` returns lookups that together find all matching claims, and perhaps others; None if no
+    index can find them.
     """
 
     condition: Callable[[Columns, BoundParameters, Snapshot, Any], ColumnElement[bool]]
-    bind: Callable[[FilterContext, Any], FilterBinding] = lambda _asking, value: (None, (value,))
-    index_lookups: Callable[[BoundParameters, Any], Sequence[IndexLookup] | None] = lambda _marks, _form: None
+    bind: Callable[[FilterContext, Any], FilterBinding] = lambda _context, value: (None, (value,))
+    index_lookups: Callable[[BoundParameters, Any], Sequence[IndexLookup] | None] = lambda _parameters, _shape: None
 
 
-def _bind_distinct(_asking: FilterContext, wanted: Sequence[Any]) -> FilterBinding:
-    values = list(dict.fromkeys(wanted))
-    return len(values), values
+def _bind_distinct(_context: FilterContext, values: Sequence[Any]) -> FilterBinding:
+    distinct = list(dict.fromkeys(values))
+    return len(distinct), distinct
 
 
 def _slug_filter(column: str, kind: RecordType) -> Filter:
-    """The claims with one of these slugs, or with what lies below them."""
+    """Return the filter by slugs; with `narrower` it includes their descendants."""
 
-    def bind(asking: FilterContext, wanted: Sequence[str]) -> FilterBinding:
-        asking.check_slugs(column, kind.name, wanted)
-        if asking.narrower and column != "source":
-            wanted = [below for slug in wanted for below in sorted(asking.reference_data.descendants(column, slug))]
-        return _bind_distinct(asking, wanted)
+    def bind(context: FilterContext, slugs: Sequence[str]) -> FilterBinding:
+        context.check_slugs(column, kind.name, slugs)
+        if context.narrower and column != "source":
+            descendants = context.reference_data.descendants
+            slugs = [descendant for slug in slugs for descendant in sorted(descendants(column, slug))]
+        return _bind_distinct(context, slugs)
 
     return Filter(
-        lambda columns, marks, _view, _form: match_any(columns, column, marks),
+        lambda columns, parameters, _snapshot, _shape: match_any(columns, column, parameters),
         bind,
-        lambda marks, _form: [look_up_slugs(column, marks)],
+        lambda parameters, _shape: [look_up_slugs(column, parameters)],
     )
 
 
-def _source_filter(part: str) -> Filter:
-    """The claims of sources of a `kind` or an `interest`: few enough to be named."""
+def _source_filter(attribute: str) -> Filter:
+    """Return the filter by the `kind` or `interest` of the source: sources are few, so it becomes a list of slugs."""
 
-    def bind(asking: FilterContext, wanted: Sequence[Enum]) -> FilterBinding:
-        words = {each.value for each in wanted}
-        found = sorted(slug for slug, said in asking.reference_data.sources.items() if getattr(said, part) in words)
-        return len(found), found
+    def bind(context: FilterContext, members: Sequence[Enum]) -> FilterBinding:
+        values = {member.value for member in members}
+        sources = context.reference_data.sources
+        slugs = sorted(slug for slug, source in sources.items() if getattr(source, attribute) in values)
+        return len(slugs), slugs
 
     return Filter(
-        lambda columns, marks, _view, _form: match_any(columns, "source", marks),
+        lambda columns, parameters, _snapshot, _shape: match_any(columns, "source", parameters),
         bind,
-        lambda marks, _form: [look_up_slugs("source", marks)] if marks else [],
+        lambda parameters, _shape: [look_up_slugs("source", parameters)] if parameters else [],
     )
 
 
 def _enum_filter(column: str) -> Filter:
-    """The claims with one of these words; only the rarer ones are worth an index."""
+    """Return the filter by an enumeration. Only rare values have an index."""
     common = COMMON_VALUES[column]
 
-    def bind(_asking: FilterContext, wanted: Sequence[Any]) -> FilterBinding:
-        values = list(dict.fromkeys(each.value for each in wanted))
+    def bind(_context: FilterContext, members: Sequence[Any]) -> FilterBinding:
+        values = list(dict.fromkeys(member.value for member in members))
         return (len(values), set(common).isdisjoint(values)), values
 
-    def look_up(marks: BoundParameters, form: tuple[int, bool]) -> Sequence[IndexLookup] | None:
+    def look_up(parameters: BoundParameters, shape: tuple[int, bool]) -> Sequence[IndexLookup] | None:
         rare = CLAIM.c[column].not_in(common) if len(common) > 1 else CLAIM.c[column] != common[0]
-        return [look_up_claims(f"ix_claim_{column}", match_any(CLAIM.c, column, marks), rare)] if form[1] else None
+        return (
+            [look_up_claims(f"ix_claim_{column}", match_any(CLAIM.c, column, parameters), rare)] if shape[1] else None
+        )
 
-    return Filter(lambda columns, marks, _view, _form: match_any(columns, column, marks), bind, look_up)
+    return Filter(lambda columns, parameters, _snapshot, _shape: match_any(columns, column, parameters), bind, look_up)
 
 
 def _assessment_filter(column: str) -> Filter:
-    """The newest assessment that was not withdrawn has one of these words."""
+    """Return the filter by a column of the newest assessment that was not withdrawn."""
 
-    def condition(columns: Columns, marks: BoundParameters, view: Snapshot, _form: int) -> ColumnElement[bool]:
+    def condition(
+        columns: Columns, parameters: BoundParameters, snapshot: Snapshot, _shape: int
+    ) -> ColumnElement[bool]:
         newest = table_of(AssessmentVersion).alias("newest")
         latest = (
             select(newest.c[column])
-            .where(newest.c.claim == columns.id, newest.c.withdrawn.is_(False), view.contains_alias(newest.c))
+            .where(newest.c.claim == columns.id, newest.c.withdrawn.is_(False), snapshot.contains_alias(newest.c))
             .order_by(newest.c.assessed_on.desc(), newest.c.id.desc())
             .limit(1)
             .scalar_subquery()
         )
-        return latest.in_(marks)
+        return latest.in_(parameters)
 
-    return Filter(condition, _bind_distinct, lambda marks, _form: [_look_up_assessed(column, marks)])
+    return Filter(condition, _bind_distinct, lambda parameters, _shape: [_look_up_assessments(column, parameters)])
 
 
-def _look_up_assessed(column: str, marks: BoundParameters) -> IndexLookup:
+def _look_up_assessments(column: str, parameters: BoundParameters) -> IndexLookup:
     assessment = table_of(AssessmentVersion)
-    stands = (match_any(assessment.c, column, marks), assessment.c.until_seq.is_(None))
-    return look_up_claims_by_id(assessment, assessment.c.claim, *stands, index=f"ix_assessment_{column}")
+    conditions = (match_any(assessment.c, column, parameters), assessment.c.until_seq.is_(None))
+    return look_up_claims_by_id(assessment, assessment.c.claim, *conditions, index=f"ix_assessment_{column}")
 
 
 def _confidence_filter() -> Filter:
     level = _assessment_filter("level")
 
-    def bind(_asking: FilterContext, wanted: Sequence[ConfidenceFilter]) -> FilterBinding:
-        levels = list(dict.fromkeys(each.value for each in wanted if each is not ConfidenceFilter.unassessed))
-        return (len(levels), ConfidenceFilter.unassessed in wanted), levels
+    def bind(_context: FilterContext, members: Sequence[ConfidenceFilter]) -> FilterBinding:
+        levels = list(dict.fromkeys(member.value for member in members if member is not ConfidenceFilter.unassessed))
+        return (len(levels), ConfidenceFilter.unassessed in members), levels
 
     def condition(
-        columns: Columns, marks: BoundParameters, view: Snapshot, form: tuple[int, bool]
+        columns: Columns, parameters: BoundParameters, snapshot: Snapshot, shape: tuple[int, bool]
     ) -> ColumnElement[bool]:
-        clauses = [level.condition(columns, marks, view, None)] if marks else []
-        if form[1]:
+        clauses = [level.condition(columns, parameters, snapshot, None)] if parameters else []
+        if shape[1]:
             assessment = table_of(AssessmentVersion)
-            stands = and_(assessment.c.withdrawn.is_(False), view.contains(AssessmentVersion))
-            clauses.append(~build_exists(assessment, assessment.c.claim == columns.id, stands))
+            is_current = and_(assessment.c.withdrawn.is_(False), snapshot.contains(AssessmentVersion))
+            clauses.append(~build_exists(assessment, assessment.c.claim == columns.id, is_current))
         return or_(*clauses)
 
-    return Filter(condition, bind, lambda marks, form: None if form[1] else [_look_up_assessed("level", marks)])
+    return Filter(
+        condition, bind, lambda parameters, shape: None if shape[1] else [_look_up_assessments("level", parameters)]
+    )
 
 
 def _status_filter() -> Filter:
-    """A retraction counts from its day on: before it, the claim stands."""
+    """Return the filter by status. As known on a day before its retraction, a claim is asserted."""
 
-    def bind(asking: FilterContext, wanted: Sequence[Status]) -> FilterBinding:
-        day = asking.snapshot.known_on
-        words = tuple(sorted({each.value for each in wanted}))
-        return (words, day is not None), [] if day is None else [day]
+    def bind(context: FilterContext, members: Sequence[Status]) -> FilterBinding:
+        day = context.snapshot.known_on
+        statuses = tuple(sorted({member.value for member in members}))
+        return (statuses, day is not None), [] if day is None else [day]
 
     def condition(
-        columns: Columns, marks: BoundParameters, _view: Snapshot, form: tuple[tuple[str, ...], bool]
+        columns: Columns, parameters: BoundParameters, _snapshot: Snapshot, shape: tuple[tuple[str, ...], bool]
     ) -> ColumnElement[bool]:
-        said: ColumnElement[bool] = columns.status.in_(form[0])
-        if not marks:
-            return said
-        later = and_(columns.status == Status.retracted, columns.retracted_on > marks[0])
-        standing = and_(said, or_(columns.retracted_on.is_(None), ~later))
-        return or_(standing, later) if Status.asserted.value in form[0] else standing
+        has_status: ColumnElement[bool] = columns.status.in_(shape[0])
+        if not parameters:
+            return has_status
+        retracted_later = and_(columns.status == Status.retracted, columns.retracted_on > parameters[0])
+        had_status = and_(has_status, or_(columns.retracted_on.is_(None), ~retracted_later))
+        return or_(had_status, retracted_later) if Status.asserted.value in shape[0] else had_status
 
-    def look_up(_marks: BoundParameters, form: tuple[tuple[str, ...], bool]) -> Sequence[IndexLookup] | None:
-        return None if Status.asserted.value in form[0] else [look_up_status(*form[0])]
+    def look_up(_parameters: BoundParameters, shape: tuple[tuple[str, ...], bool]) -> Sequence[IndexLookup] | None:
+        return None if Status.asserted.value in shape[0] else [look_up_status(*shape[0])]
 
     return Filter(condition, bind, look_up)
 
 
-def look_up_status(*words: str) -> IndexLookup:
-    """The claims that stand with one of these words, none of which is `asserted`."""
+def look_up_status(*statuses: str) -> IndexLookup:
+    """Return a lookup of the current claims with one of these statuses, none of which is `asserted`."""
     status = CLAIM.c.status
-    found = with_index(select(CLAIM.c.version), CLAIM, "ix_claim_status").where(
-        status.in_(words), CLAIM.c.until_seq.is_(None), status != Status.asserted
+    statement = with_index(select(CLAIM.c.version), CLAIM, "ix_claim_status").where(
+        # The last condition lets the query use the partial index.
+        status.in_(statuses),
+        CLAIM.c.until_seq.is_(None),
+        status != Status.asserted,
     )
-    return IndexLookup(found, found)
+    return IndexLookup(statement, statement)
 
 
 def _document_filter() -> Filter:
     citation = table_of(CitationVersion)
 
-    def bind(asking: FilterContext, wanted: Sequence[str]) -> FilterBinding:
-        return _bind_distinct(asking, [id_ for id_ in wanted if ID_PATTERN.fullmatch(id_)])
+    def bind(context: FilterContext, ids: Sequence[str]) -> FilterBinding:
+        return _bind_distinct(context, [id_ for id_ in ids if ID_PATTERN.fullmatch(id_)])
 
-    def condition(columns: Columns, marks: BoundParameters, view: Snapshot, _form: int) -> ColumnElement[bool]:
-        if not marks:
+    def condition(
+        columns: Columns, parameters: BoundParameters, snapshot: Snapshot, _shape: int
+    ) -> ColumnElement[bool]:
+        if not parameters:
             return false()
-        cites = (citation.c.claim == columns.id, citation.c.document.in_(marks))
-        return build_exists(citation, *cites, view.contains(CitationVersion))
+        conditions = (citation.c.claim == columns.id, citation.c.document.in_(parameters))
+        return build_exists(citation, *conditions, snapshot.contains(CitationVersion))
 
-    def look_up(marks: BoundParameters, _form: int) -> Sequence[IndexLookup]:
-        cited = match_any(citation.c, "document", marks)
+    def look_up(parameters: BoundParameters, _shape: int) -> Sequence[IndexLookup]:
+        has_document = match_any(citation.c, "document", parameters)
         index = "ix_citation_document_seq"
-        return [look_up_claims_by_id(citation, citation.c.claim, cited, index=index)] if marks else []
+        return [look_up_claims_by_id(citation, citation.c.claim, has_document, index=index)] if parameters else []
 
     return Filter(condition, bind, look_up)
 
 
 TopicShapes = tuple[tuple[int, bool, bool], ...]
-"""For each topic how many categories it has, whether an aggregation, whether a first day."""
+"""For each topic the number of its categories, and whether it has an aggregation and a first day."""
 
 
 def _topic_filter() -> Filter:
-    def bind(asking: FilterContext, wanted: Sequence[str]) -> FilterBinding:
-        asking.check_slugs("topic", "topic", wanted)
-        form, values = [], []
-        for slug in sorted(set(wanted)):
-            topic = asking.reference_data.topics[slug]
-            inside = {topic["category"]}
-            categories = sorted(
-                inside if asking.narrower is False else asking.reference_data.descendants("category", *inside)
+    def bind(context: FilterContext, slugs: Sequence[str]) -> FilterBinding:
+        context.check_slugs("topic", "topic", slugs)
+        topic_shapes, values = [], []
+        for slug in sorted(set(slugs)):
+            topic = context.reference_data.topics[slug]
+            category = topic["category"]
+            categories = (
+                [category]
+                if context.narrower is False
+                else sorted(context.reference_data.descendants("category", category))
             )
             aggregation, since = topic["aggregation"], topic["since"]
-            form.append((len(categories), aggregation is not None, since is not None))
+            topic_shapes.append((len(categories), aggregation is not None, since is not None))
             values += [*categories, topic["subject"], topic["place"]]
             values += [] if aggregation is None else [aggregation]
             values += [] if since is None else [since, *partial_date_patterns(since)]
-        return tuple(form), values
+        return tuple(topic_shapes), values
 
-    def condition(columns: Columns, marks: BoundParameters, _view: Snapshot, form: TopicShapes) -> ColumnElement[bool]:
-        return or_(*(_match_bound_topic(columns, some, *shape) for some, shape in _group_by_topic(marks, form)))
+    def condition(
+        columns: Columns, parameters: BoundParameters, _snapshot: Snapshot, shape: TopicShapes
+    ) -> ColumnElement[bool]:
+        return or_(
+            *(_match_bound_topic(columns, values, *counts) for values, counts in _group_by_topic(parameters, shape))
+        )
 
-    def look_up(marks: BoundParameters, form: TopicShapes) -> Sequence[IndexLookup]:
+    def look_up(parameters: BoundParameters, shape: TopicShapes) -> Sequence[IndexLookup]:
         return [
-            look_up_claims("ix_claim_topic_date", *(CLAIM.c[column] == mark for column, mark in asked.items()))
-            for asked in build_topic_keys(marks, form)
+            look_up_claims("ix_claim_topic_date", *(CLAIM.c[column] == value for column, value in key.items()))
+            for key in build_topic_keys(parameters, shape)
         ]
 
     return Filter(condition, bind, look_up)
 
 
-def _group_by_topic(marks: Sequence[Any], form: TopicShapes) -> list[tuple[list[Any], tuple[int, bool, bool]]]:
-    """The marks of each topic, with its shape."""
-    found, at = [], 0
-    for shape in form:
-        count = shape[0] + 2 + shape[1] + 3 * shape[2]
-        found.append((list(marks[at : at + count]), shape))
-        at += count
-    return found
+def _group_by_topic(
+    parameters: Sequence[Any], topic_shapes: TopicShapes
+) -> list[tuple[list[Any], tuple[int, bool, bool]]]:
+    """Return the bound parameters of each topic, with its shape."""
+    groups, position = [], 0
+    for topic_shape in topic_shapes:
+        count = topic_shape[0] + 2 + topic_shape[1] + 3 * topic_shape[2]
+        groups.append((list(parameters[position : position + count]), topic_shape))
+        position += count
+    return groups
 
 
-def build_topic_keys(marks: BoundParameters, form: TopicShapes) -> list[dict[str, BindParameter[Any]]]:
-    """Column → mark, for every category with the subject and place of its topic."""
+def build_topic_keys(parameters: BoundParameters, topic_shapes: TopicShapes) -> list[dict[str, BindParameter[Any]]]:
+    """Return column → bound parameter for each category with the subject and place of its topic."""
     return [
-        {"category": category, "subject": some[shape[0]], "place": some[shape[0] + 1]}
-        for some, shape in _group_by_topic(marks, form)
-        for category in some[: shape[0]]
+        {"category": category, "subject": values[category_count], "place": values[category_count + 1]}
+        for values, (category_count, *_) in _group_by_topic(parameters, topic_shapes)
+        for category in values[:category_count]
     ]
 
 
 def _match_bound_topic(
     columns: Columns,
-    marks: list[Any],
-    categories: int,
-    has_aggregation: bool,  # noqa: FBT001 - a shape
-    has_since: bool,  # noqa: FBT001 - a shape
+    parameters: list[Any],
+    category_count: int,
+    has_aggregation: bool,  # noqa: FBT001 - part of the shape
+    has_since: bool,  # noqa: FBT001 - part of the shape
 ) -> ColumnElement[bool]:
-    subject, place, *rest = marks[categories:]
+    subject, place, *rest = parameters[category_count:]
     return match_topic(
         columns,
-        marks[:categories],
+        parameters[:category_count],
         subject=subject,
         place=place,
         aggregation=rest.pop(0) if has_aggregation else None,
@@ -380,9 +402,10 @@ def match_topic(
     *,
     since: Sequence[object] = (),
 ) -> ColumnElement[bool]:
-    """A claim belongs to a topic. Each field is a value or a parameter; one that is not given asks for any.
+    """Return the condition that a claim belongs to a topic.
 
-    `since` is a day and its `partial_date_patterns`.
+    Each field is a value or a bound parameter; a field that is None is not compared. `since` is a day and its
+    `partial_date_patterns`.
     """
     fields = {"subject": subject, "place": place, "aggregation": aggregation}
     clauses = [match_any(columns, "category", categories)]
@@ -390,93 +413,101 @@ def match_topic(
     return and_(*clauses, *([starts_on(columns, *since)] if since else []))
 
 
-def starts_on(columns: Columns, day: Any, *patterns: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a value or a parameter
-    """The period starts on `day`, or in a month or year that has it and is known no closer."""
+def starts_on(columns: Columns, day: Any, *patterns: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a value or a bound parameter
+    """Return the condition that the period starts on `day`, or in its month or year where no day is known."""
     return or_(columns.period_start == day, *(columns.period.like(pattern) for pattern in patterns))
 
 
 def partial_date_patterns(day: date) -> list[str]:
-    """How the period begins where only the month, or the year, is known."""
+    """Return the LIKE patterns of periods that begin with the month or year of `day`, without a day."""
     return [f"{day.isoformat()[:7]}/%", f"{day.isoformat()[:4]}/%"]
 
 
 def _updated_since_filter() -> Filter:
-    """Changed themselves, or through a citation, an assessment or a relation, by the state that is asked for."""
+    """Return the filter by changes of the claim, its citations, assessments and relations up to the requested state."""
     change = table_of(Change)
 
-    def is_after(seq: ColumnElement[int], marks: BoundParameters) -> tuple[ColumnElement[bool], ...]:
-        since, head = marks
-        begins = select(change.c.seq).where(change.c.at >= since).order_by(change.c.at, change.c.seq).limit(1)
-        return seq >= begins.correlate(None).scalar_subquery(), seq <= head
+    def is_in_range(seq: ColumnElement[int], parameters: BoundParameters) -> tuple[ColumnElement[bool], ...]:
+        since, last_seq = parameters
+        first_seq = select(change.c.seq).where(change.c.at >= since).order_by(change.c.at, change.c.seq).limit(1)
+        return seq >= first_seq.correlate(None).scalar_subquery(), seq <= last_seq
 
-    def condition(columns: Columns, marks: BoundParameters, _view: Snapshot, _form: None) -> ColumnElement[bool]:
-        told = change.alias("told")
-        return build_exists(told, told.c.claim == columns.id, *is_after(told.c.seq, marks))
+    def condition(
+        columns: Columns, parameters: BoundParameters, _snapshot: Snapshot, _shape: None
+    ) -> ColumnElement[bool]:
+        entry = change.alias("entry")
+        return build_exists(entry, entry.c.claim == columns.id, *is_in_range(entry.c.seq, parameters))
 
-    def look_up(marks: BoundParameters, _form: None) -> Sequence[IndexLookup]:
-        return [look_up_claims_by_id(change, change.c.claim, *is_after(change.c.seq, marks))]
+    def look_up(parameters: BoundParameters, _shape: None) -> Sequence[IndexLookup]:
+        return [look_up_claims_by_id(change, change.c.claim, *is_in_range(change.c.seq, parameters))]
 
-    return Filter(condition, lambda asking, since: (None, (since, asking.snapshot.seq)), look_up)
+    return Filter(condition, lambda context, since: (None, (since, context.snapshot.seq)), look_up)
 
 
 def _period_filter(column: str, *, first: bool) -> Filter:
-    """The period reaches, or begins by, a day; an open end does."""
+    """Return the filter by an end of the period. An open end matches every day."""
 
-    def condition(columns: Columns, marks: BoundParameters, _view: Snapshot, _form: None) -> ColumnElement[bool]:
-        return or_(_reaches(columns[column], marks[0], first=first), columns[column].is_(None))
+    def condition(
+        columns: Columns, parameters: BoundParameters, _snapshot: Snapshot, _shape: None
+    ) -> ColumnElement[bool]:
+        return or_(_is_within(columns[column], parameters[0], first=first), columns[column].is_(None))
 
-    def look_up(marks: BoundParameters, _form: None) -> Sequence[IndexLookup]:
-        either = (_reaches(CLAIM.c[column], marks[0], first=first), CLAIM.c[column].is_(None))
-        return [look_up_claims(f"ix_claim_{column}", each) for each in either]
+    def look_up(parameters: BoundParameters, _shape: None) -> Sequence[IndexLookup]:
+        alternatives = (_is_within(CLAIM.c[column], parameters[0], first=first), CLAIM.c[column].is_(None))
+        return [look_up_claims(f"ix_claim_{column}", condition) for condition in alternatives]
 
     return Filter(condition, index_lookups=look_up)
 
 
-def _reaches(end: ColumnElement[Any], mark: BindParameter[Any], *, first: bool) -> ColumnElement[bool]:
-    return end >= mark if first else end <= mark
+def _is_within(column: ColumnElement[Any], limit: BindParameter[Any], *, first: bool) -> ColumnElement[bool]:
+    return column >= limit if first else column <= limit
 
 
 def _interval_filter(column: str, *, first: bool) -> Filter:
-    """The interval of the figure reaches a number; an open end does."""
+    """Return the filter by an end of the figure's interval. An open end matches every number."""
 
-    def condition(columns: Columns, marks: BoundParameters, _view: Snapshot, _form: None) -> ColumnElement[bool]:
-        meets = or_(_reaches(columns[column], marks[0], first=first), columns[column].is_(None))
-        return and_(meets, columns.magnitude.is_not(None))
+    def condition(
+        columns: Columns, parameters: BoundParameters, _snapshot: Snapshot, _shape: None
+    ) -> ColumnElement[bool]:
+        is_within = or_(_is_within(columns[column], parameters[0], first=first), columns[column].is_(None))
+        return and_(is_within, columns.magnitude.is_not(None))
 
-    def look_up(marks: BoundParameters, _form: None) -> Sequence[IndexLookup]:
-        # The number that a figure is sorted by lies within it: what else reaches further is in an index of its own.
+    def look_up(parameters: BoundParameters, _shape: None) -> Sequence[IndexLookup]:
+        # `magnitude` lies in the interval. A partial index holds the figures whose interval extends beyond it.
         end, magnitude = CLAIM.c[column], CLAIM.c.magnitude
         beyond = end > magnitude if first else end < magnitude
-        further = (or_(end.is_(None), beyond), magnitude.is_not(None))
+        extends_beyond = (or_(end.is_(None), beyond), magnitude.is_not(None))
         return [
-            look_up_claims("ix_claim_magnitude", _reaches(magnitude, marks[0], first=first)),
-            look_up_claims(f"ix_claim_{column}", _reaches(end, marks[0], first=first), *further),
-            look_up_claims(f"ix_claim_{column}", end.is_(None), *further),
+            look_up_claims("ix_claim_magnitude", _is_within(magnitude, parameters[0], first=first)),
+            look_up_claims(f"ix_claim_{column}", _is_within(end, parameters[0], first=first), *extends_beyond),
+            look_up_claims(f"ix_claim_{column}", end.is_(None), *extends_beyond),
         ]
 
     return Filter(condition, index_lookups=look_up)
 
 
 def _date_filter(*, first: bool) -> Filter:
-    """Said from, or until, a day. `SearchShape` looks up both ends of such a range at once."""
-    return Filter(lambda columns, marks, _view, _form: _reaches(columns.date, marks[0], first=first))
+    """Return the filter by the first or last date. `SearchShape` has one index lookup for both ends."""
+    return Filter(lambda columns, parameters, _snapshot, _shape: _is_within(columns.date, parameters[0], first=first))
 
 
 def _full_text_filter() -> Filter:
-    def bind(asking: FilterContext, question: str) -> FilterBinding:
-        form, values = resolve_search_words(question, asking.reference_data)
-        return (asking.is_postgresql, form), values
+    def bind(context: FilterContext, text: str) -> FilterBinding:
+        word_counts, values = resolve_search_words(text, context.reference_data)
+        return (context.is_postgresql, word_counts), values
 
     return Filter(
-        lambda columns, marks, view, form: build_words_condition(columns, marks, view, form[1], postgresql=form[0]),
+        lambda columns, parameters, snapshot, shape: build_words_condition(
+            columns, parameters, snapshot, shape[1], postgresql=shape[0]
+        ),
         bind,
-        # Any one of the words is enough to find the claims: `SearchShape` has a lookup for each.
-        lambda marks, form: build_word_lookups(marks, form[1], postgresql=form[0])[0],
+        # One word is enough to find the claims. `SearchShape` has a lookup for each word.
+        lambda parameters, shape: build_word_lookups(parameters, shape[1], postgresql=shape[0])[0],
     )
 
 
 class ClaimQuery(PageQuery):
-    """Which claims, in which order. Filters are joined by AND, the values of one filter by OR."""
+    """The filters and order of a search for claims. Filters are joined by AND, the values of one filter by OR."""
 
     category: Annotated[list[Slug], _slug_filter("category", CATEGORY)] = Field(
         default=[], description="The category: what is counted.", examples=[["casualties"]]
@@ -584,25 +615,22 @@ class ClaimQuery(PageQuery):
 
 
 FILTERS: dict[str, Filter] = {
-    name: found
-    for name, info in ClaimQuery.model_fields.items()
-    for found in info.metadata
-    if isinstance(found, Filter)
+    name: item for name, info in ClaimQuery.model_fields.items() for item in info.metadata if isinstance(item, Filter)
 }
-"""Every filter by its name."""
+"""The filters by name."""
 
 
 def keyset_order_of(sort: Sort) -> Order:
-    """How `sort` is read from an index."""
+    """Return the keyset order of `sort`."""
     return Order(
         sort.value, claim.id, sort_value(claim, sort.value.removeprefix("-")), descending=sort.value.startswith("-")
     )
 
 
 def sort_value(columns: Columns, name: str) -> ColumnElement[Any]:
-    """What an order sorts by; `name` is that of the order without its direction."""
+    """Return the expression that an order sorts by; `name` is the order without its direction."""
     if name == "source":
-        # One text, so that one keyset goes through both. Undated claims come last within their source.
+        # One text, because a keyset has one sort value. Undated claims come last within their source.
         by_source: ColumnElement[Any] = (
             columns.source + " " + func.coalesce(cast(columns.date, String), UNDATED_SORT_DATE.isoformat())
         )
@@ -612,9 +640,9 @@ def sort_value(columns: Columns, name: str) -> ColumnElement[Any]:
 
 
 def check_ranges(query: ClaimQuery) -> None:
-    """Raise `InvalidRequest` for a range that ends before it begins."""
+    """Raise `InvalidRequest` if a range ends before it begins."""
     for low, high in (("date_from", "date_to"), ("period_from", "period_to"), ("value_min", "value_max")):
         first, last = getattr(query, low), getattr(query, high)
         if first is not None and last is not None and first > last:
-            detail = f"`{low}` lies behind `{high}`."
+            detail = f"`{low}` is greater than `{high}`."
             raise InvalidRequest(detail, hint="exchange them", errors=[field_fault(low, detail, location="query")])

@@ -1,7 +1,7 @@
-"""Full-text search over wording, note, quotes and names: every word of the question must be found somewhere.
+"""Full-text search over wording, note, quotes and names: every word of the query must occur in one of them.
 
-A claim that is looked at anyhow is searched where it lies; the full-text index of each database is for finding those
-that nothing else leads to. Names are looked up in memory: see `app/vocabulary/reference_data.py`.
+The condition compares words in the columns of a claim; the index lookups use the full-text index of each database.
+Names are looked up in memory: see `app/vocabulary/reference_data.py`.
 """
 
 from collections.abc import Sequence
@@ -44,95 +44,99 @@ from app.vocabulary.reference_data import SEARCHED_TABLES, ReferenceData
 MAX_SEARCH_WORDS = 12
 
 CLAIM_WORDS, CITATION_WORDS = (table(name, column("rowid")) for name in ("claim_words", "citation_words"))
-"""The full-text indices of SQLite."""
+"""The full-text indexes of SQLite."""
 
 WordCounts = tuple[tuple[int, ...], ...]
-"""For each word, how many sources, categories, subjects and places have it in their names."""
+"""For each word, the number of sources, categories, subjects and places with the word in their names."""
 
 
-def resolve_search_words(question: str, known: ReferenceData) -> tuple[WordCounts, list[Any]]:
-    """What a search comes to: for each word itself, and the slugs of what is called so."""
-    words = search_words(question)
+def resolve_search_words(query: str, reference_data: ReferenceData) -> tuple[WordCounts, list[Any]]:
+    """Return the counts of slugs by word, and the values: each word, then the slugs with the word in their name."""
+    words = search_words(query)
     if not words:
         raise invalid_field("q", "Expected at least one word.", location="query")
     if len(words) > MAX_SEARCH_WORDS:
         raise invalid_field("q", f"At most {MAX_SEARCH_WORDS} different words are searched for.", location="query")
-    form, values = [], []
+    counts, values = [], []
     for word in words:
-        called = [known.find_slugs_by_word(kind, word) for kind in SEARCHED_TABLES]
-        form.append(tuple(map(len, called)))
-        values += [word, *(slug for slugs in called for slug in slugs)]
-    return tuple(form), values
+        slugs_by_kind = [reference_data.find_slugs_by_word(kind, word) for kind in SEARCHED_TABLES]
+        counts.append(tuple(map(len, slugs_by_kind)))
+        values += [word, *(slug for slugs in slugs_by_kind for slug in slugs)]
+    return tuple(counts), values
 
 
-def group_by_word(form: WordCounts, marks: Sequence[Any]) -> list[tuple[Any, dict[str, list[Any]]]]:
-    """The marks in the same order: each word, and kind → the slugs of what is called so."""
-    found, at = [], 0
-    for counts in form:
-        word, slugs = marks[at], {}
-        at += 1
+def group_by_word(word_counts: WordCounts, parameters: Sequence[Any]) -> list[tuple[Any, dict[str, list[Any]]]]:
+    """Return for each word its parameter, and kind → the parameters of the slugs with the word in their name."""
+    groups, position = [], 0
+    for counts in word_counts:
+        word, slugs = parameters[position], {}
+        position += 1
         for kind, count in zip(SEARCHED_TABLES, counts, strict=True):
-            slugs[kind] = list(marks[at : at + count])
-            at += count
-        found.append((word, slugs))
-    return found
+            slugs[kind] = list(parameters[position : position + count])
+            position += count
+        groups.append((word, slugs))
+    return groups
 
 
 def build_words_condition(
-    columns: Columns, marks: BoundParameters, view: Snapshot, form: WordCounts, *, postgresql: bool
+    columns: Columns, parameters: BoundParameters, snapshot: Snapshot, word_counts: WordCounts, *, postgresql: bool
 ) -> ColumnElement[bool]:
-    """The condition that a claim has every word in any of its texts or names."""
+    """Return the condition that each word occurs in a text of the claim or in a name that it refers to."""
     citation = columns_of(CitationVersion)
-    found = []
-    for word, slugs in group_by_word(form, marks):
-        said = _build_word_condition(citation.words, word, postgresql=postgresql)
-        cited = build_exists(
-            table_of(CitationVersion), citation.claim == columns.id, said, view.contains(CitationVersion)
+    conditions = []
+    for word, slugs in group_by_word(word_counts, parameters):
+        in_words = _build_word_condition(citation.words, word, postgresql=postgresql)
+        in_citation = build_exists(
+            table_of(CitationVersion), citation.claim == columns.id, in_words, snapshot.contains(CitationVersion)
         )
-        named = [columns[kind].in_(some) for kind, some in slugs.items() if some]
-        found.append(or_(*named, _build_word_condition(columns.words, word, postgresql=postgresql), cited))
-    return and_(*found)
+        in_names = [columns[kind].in_(values) for kind, values in slugs.items() if values]
+        conditions.append(
+            or_(*in_names, _build_word_condition(columns.words, word, postgresql=postgresql), in_citation)
+        )
+    return and_(*conditions)
 
 
 def build_exists(source: FromClause, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Whether there is such a row, looked for claim by claim.
+    """Return the condition that such a row exists, evaluated for each claim.
 
-    PostgreSQL would rather collect all of them first; an OFFSET keeps it from that.
+    OFFSET is an optimization fence: without it PostgreSQL rewrites the subquery as a join and reads all such rows.
     """
     return exists(select(literal_column("1")).select_from(source).where(*conditions).offset(0))
 
 
 def _build_word_condition(words: Any, word: BindParameter[Any], *, postgresql: bool) -> ColumnElement[bool]:  # noqa: ANN401 - a column of words
     if postgresql:
-        held: ColumnElement[bool] = words.bool_op("@>")(array([cast(word, Text())]))
-        return held
-    # Not LIKE, for which an underscore stands for any letter.
-    found: ColumnElement[bool] = func.instr(_quote(words, " "), _quote(word, " ")) > 0
-    return found
+        has_element: ColumnElement[bool] = words.bool_op("@>")(array([cast(word, Text())]))
+        return has_element
+    # Not LIKE, in which an underscore matches any character.
+    has_word: ColumnElement[bool] = func.instr(_quote(words, " "), _quote(word, " ")) > 0
+    return has_word
 
 
-def _quote(words: ColumnElement[Any], mark: str) -> ColumnElement[str]:
-    quote = literal_column(f"'{mark}'", String())
+def _quote(words: ColumnElement[Any], delimiter: str) -> ColumnElement[str]:
+    quote = literal_column(f"'{delimiter}'", String())
     return quote.concat(type_coerce(words, String())).concat(quote)
 
 
-def build_word_lookups(marks: BoundParameters, form: WordCounts, *, postgresql: bool) -> list[list[IndexLookup]]:
-    """For each word how all claims with it are found."""
+def build_word_lookups(
+    parameters: BoundParameters, word_counts: WordCounts, *, postgresql: bool
+) -> list[list[IndexLookup]]:
+    """Return for each word the index lookups of all claims with it."""
     citation = table_of(CitationVersion)
-    found = []
-    for word, slugs in group_by_word(form, marks):
+    lookups = []
+    for word, slugs in group_by_word(word_counts, parameters):
         if postgresql:
             versions = select(CLAIM.c.version).where(_build_word_condition(CLAIM.c.words, word, postgresql=True))
-            said = _build_word_condition(citation.c.words, word, postgresql=True)
-            cited = look_up_claims_by_id(citation, citation.c.claim, said)
+            in_words = _build_word_condition(citation.c.words, word, postgresql=True)
+            by_citation = look_up_claims_by_id(citation, citation.c.claim, in_words)
         else:
             quoted = _quote(word, '"')
             versions = select(CLAIM_WORDS.c.rowid.label("version")).where(
                 literal_column("claim_words").bool_op("MATCH")(quoted)
             )
             joined = OrderedJoin(CITATION_WORDS, citation, citation.c.version == CITATION_WORDS.c.rowid)
-            said = literal_column("citation_words").bool_op("MATCH")(quoted)
-            cited = look_up_claims_by_id(joined, citation.c.claim, said)
-        named = [look_up_slugs(kind, some) for kind, some in slugs.items() if some]
-        found.append([IndexLookup(versions, versions), cited, *named])
-    return found
+            in_words = literal_column("citation_words").bool_op("MATCH")(quoted)
+            by_citation = look_up_claims_by_id(joined, citation.c.claim, in_words)
+        by_name = [look_up_slugs(kind, values) for kind, values in slugs.items() if values]
+        lookups.append([IndexLookup(versions, versions), by_citation, *by_name])
+    return lookups

@@ -1,14 +1,13 @@
-"""Finding a page of claims: which rows it has, in which order, with a bounded number of rows looked at.
+"""Query planner for pages of claims: chooses a statement that reads a bounded number of rows.
 
-No database is trusted to guess well how many claims a filter lets through when only the first few are wanted. There are
-three ways, each of which reads rows in one known manner:
+Both databases misestimate the selectivity of filters under a LIMIT, so the planner chooses between three plans:
 
-- **walk** the index that has the order which is asked for (within a source or a question where one is given), and look
-  at no more than a given number of rows; most pages are full long before;
-- **drive** from the index of the filter with the fewest claims: fetch them all, look at the other filters, sort;
-- or refuse, as `query_too_broad`, with what to add.
+- **index scan**: read the index that has the requested order (within a source, category, subject or place where the
+  query names one), up to a maximum number of rows; most pages are full long before that;
+- **filter-driven lookup**: fetch all claims of the most selective filter, apply the other filters, and sort;
+- **refusal**: raise `QueryTooBroad` with the filters to add.
 
-The SQL of each way is in `sql.py`; a question costs a look at its filters and the statement itself.
+`sql.py` builds the statement of each plan.
 """
 
 import time
@@ -41,33 +40,33 @@ from app.errors import QueryTooBroad
 from app.http.pagination import DEFAULT_LIMIT
 
 SHORT_SCAN_ROWS_PER_RESULT = 5
-"""The first walk looks at so many rows for each row that is wanted."""
+"""Maximum number of rows that the first scan reads for each row of the page."""
 
 LONG_SCAN_ROWS = 50_000
 MAX_LOOKUP_CLAIMS, MAX_FALLBACK_LOOKUP_CLAIMS = 25_600, 102_400
-"""So many claims are driven from at once; so many where a long walk has not found enough either."""
+"""Maximum number of claims of a lookup; the second applies after a long scan that did not fill the page."""
 
 COUNT_LIMITS = (100, 400, 1_600, 6_400, MAX_LOOKUP_CLAIMS, MAX_FALLBACK_LOOKUP_CLAIMS)
-"""How far the claims of a filter are counted, all filters a little further each time, until one has an end."""
+"""Limits to which the claims of each filter are counted, in turn, until one count is complete."""
 
 FULL_TEXT_COUNT_LIMITS = (100, 6_400, MAX_LOOKUP_CLAIMS, MAX_FALLBACK_LOOKUP_CLAIMS)
-"""The rounds of a full-text index of PostgreSQL, which looks up all that it has each time."""
+"""The same limits for a full-text index of PostgreSQL, which reads all matching entries at each of them."""
 
 MAX_CACHED_COUNTS, COUNT_CACHE_SECONDS = 20_000, 60.0
-"""So many counts are remembered, for so many seconds: they only choose the way."""
+"""Maximum number and age of cached counts. They only influence the choice of the plan."""
 
 KEYSET_ORDERS: dict[Sort, Order] = {sort: keyset_order_of(sort) for sort in Sort}
 
 EARLIEST_DATE = date.min
-"""The day of a cursor by source that stands before every claim of it."""
+"""The date of a source cursor that precedes every claim of the source."""
 
 SortedRow = tuple[Any, ...]
-"""Version, id, and the value that it is sorted by."""
+"""Version, id and sort value."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """One page of claims: their versions (the primary keys) and ids in order, and where the next page begins."""
+    """A page of claims: their versions (the primary keys) and ids in order, and the cursor of the next page."""
 
     versions: list[int]
     ids: list[str]
@@ -75,87 +74,92 @@ class SearchResult:
     total: int | None
 
 
-def find_page(reading: ReadSession, query: ClaimQuery, view: Snapshot) -> SearchResult:
-    """The claims that match every filter. Raises a problem for slugs that do not exist, or `QueryTooBroad`."""
+def find_page(reading: ReadSession, query: ClaimQuery, snapshot: Snapshot) -> SearchResult:
+    """Return one page of the claims that match every filter.
+
+    Raises:
+        UnknownSlug: A filter names a slug that does not exist.
+        QueryTooBroad: Every plan would read too many rows.
+    """
     check_ranges(query)
-    if view.as_of is not None and view.as_of == view.latest_seq:
-        view = replace(view, as_of=None)  # the present: a file is read as of its first page
+    if snapshot.as_of is not None and snapshot.as_of == snapshot.latest_seq:
+        snapshot = replace(snapshot, as_of=None)  # the current state: an export reads as of its first page
     order = KEYSET_ORDERS[query.sort]
-    question = _ClaimSearch(reading, query, view, order)
+    search = _ClaimSearch(reading, query, snapshot, order)
     try:
-        total = question.count() if query.total else None
-        rows = question.find_rows()
+        total = search.count() if query.total else None
+        rows = search.find_rows()
     except DBAPIError as error:
         if is_budget_exceeded(error):
             raise build_too_broad_error(query) from error
         raise
-    page = rows[: question.limit]
+    page = rows[: search.limit]
     more = len(rows) > len(page)
     cursor = write_cursor(order, page[-1][2], page[-1][1]) if more else None
     return SearchResult([row[0] for row in page], [row[1] for row in page], cursor, total)
 
 
 def build_too_broad_error(query: ClaimQuery) -> QueryTooBroad:
-    """The refusal of a question that would have to look at too many claims, with what to add."""
-    given = {name for name in FILTERS if getattr(query, name) not in (None, [])}
-    missing = [f"`{name}`" for name in ("source", "topic", "category") if name not in given]
-    dates = [] if {"date_from", "date_to"} <= given else ["a short `date_from`–`date_to`"]
+    """Return the error for a query that would read too many claims, with the filters to add."""
+    used = {name for name in FILTERS if getattr(query, name) not in (None, [])}
+    missing = [f"`{name}`" for name in ("source", "topic", "category") if name not in used]
+    dates = [] if {"date_from", "date_to"} <= used else ["a short `date_from`–`date_to`"]
     sort = [] if query.sort in (Sort.newest, Sort.oldest) else ["`sort=-date`"]
     return QueryTooBroad(
-        "Too many claims would have to be looked at to answer this.",
+        "This query would have to read too many claims.",
         hint=f"add {' or '.join([*missing, *dates, *sort]) or 'another filter'}",
     )
 
 
 class _ScanIncomplete(Exception):
-    """A walk ended before the page was full."""
+    """A scan reached its row limit before the page was full."""
 
-    def __init__(self, found: int) -> None:
-        super().__init__(found)
-        self.row_count = found
+    def __init__(self, row_count: int) -> None:
+        super().__init__(row_count)
+        self.row_count = row_count
 
 
 class _ClaimSearch:
-    """One query on its way to its page."""
+    """The search for one page of a query."""
 
-    def __init__(self, reading: ReadSession, query: ClaimQuery, view: Snapshot, order: Order) -> None:
+    def __init__(self, reading: ReadSession, query: ClaimQuery, snapshot: Snapshot, order: Order) -> None:
         self.reading = reading
         self._counts = reading.database.caches[CLAIM_COUNTS]
         self.query = query
-        self.snapshot = view
+        self.snapshot = snapshot
         self.limit = query.limit or DEFAULT_LIMIT
         self.sort = query.sort
         self.is_sqlite = reading.dialect == "sqlite"
-        asking = FilterContext(reading, view, narrower=query.narrower)
-        forms: list[tuple[str, Hashable, int]] = []
+        context = FilterContext(reading, snapshot, narrower=query.narrower)
+        filter_shapes: list[tuple[str, Hashable, int]] = []
         self.values: dict[str, Sequence[Any]] = {}
         self.parameters: dict[str, Any] = {}
-        given = query.__dict__
-        for name, where in FILTERS.items():
-            value = given[name]
+        fields = query.__dict__  # faster than getattr on a Pydantic model
+        for name, filter_ in FILTERS.items():
+            value = fields[name]
             if value is None or value == []:
                 continue
-            form, values = where.bind(asking, value)
-            values = [self._to_driver_value(each) for each in values]
-            forms.append((name, form, len(values)))
+            shape, values = filter_.bind(context, value)
+            values = [self._to_driver_value(item) for item in values]
+            filter_shapes.append((name, shape, len(values)))
             self.values[name] = values
-            for i, each in enumerate(values):
-                self.parameters[f"{name}_{i}"] = each
-        if view.as_of is not None:
-            self.parameters["as_of"] = view.as_of
-        by = [day for day in (query.date_to, query.known_on) if day is not None]
-        self.latest_date = min(by) if by else None
-        if by or query.date_from:
-            self.parameters["said_by"] = self._to_driver_value(self.latest_date)
-            self.values["said"] = (query.date_from, self.latest_date)
-        self.context = asking
-        self.shape = get_search_shape(reading.dialect, self.sort, tuple(forms), past=view.as_of is not None)
+            for i, item in enumerate(values):
+                self.parameters[f"{name}_{i}"] = item
+        if snapshot.as_of is not None:
+            self.parameters["as_of"] = snapshot.as_of
+        end_dates = [day for day in (query.date_to, query.known_on) if day is not None]
+        self.latest_date = min(end_dates) if end_dates else None
+        if end_dates or query.date_from:
+            self.parameters["latest_date"] = self._to_driver_value(self.latest_date)
+            self.values["date_range"] = (query.date_from, self.latest_date)
+        self.context = context
+        self.shape = get_search_shape(reading.dialect, self.sort, tuple(filter_shapes), past=snapshot.as_of is not None)
         self.cursor_has_value, self.cursor_value, self.cursor_id = read_cursor(order, query.cursor)
         if self.cursor_id is not None:
             self.parameters |= {"cursor_value": self._to_driver_value(self.cursor_value), "cursor_id": self.cursor_id}
 
-    def _to_driver_value(self, value: Any) -> Any:  # noqa: ANN401 - whatever a filter takes
-        """A value as the driver takes it."""
+    def _to_driver_value(self, value: Any) -> Any:  # noqa: ANN401 - the type depends on the filter
+        """Return a value in the type that the driver expects."""
         if isinstance(value, Enum):
             return value.value
         if self.is_sqlite and isinstance(value, date):
@@ -165,111 +169,115 @@ class _ClaimSearch:
         return value
 
     def find_rows(self) -> list[SortedRow]:
-        """The rows of the page, and one more if there is a next one."""
+        """Return the rows of the page, and one more if there is a next page."""
         if self.shape.is_empty:
             return []
-        short = SHORT_SCAN_ROWS_PER_RESULT * (self.limit + 1)
-        reaches = self.shape.index_lookups
+        short_scan_rows = SHORT_SCAN_ROWS_PER_RESULT * (self.limit + 1)
+        lookups = self.shape.index_lookups
         if self.sort is Sort.by_source:
-            few = self._find_most_selective(MAX_LOOKUP_CLAIMS) if reaches else None
-            return self._scan_sources(LONG_SCAN_ROWS) if few is None else self._run_lookup(few)
-        for name in reaches:
-            if (number := self._get_cached_count(name)) is not None and number < 2 * short:
+            lookup_name = self._find_most_selective(MAX_LOOKUP_CLAIMS) if lookups else None
+            return self._scan_sources(LONG_SCAN_ROWS) if lookup_name is None else self._run_lookup(lookup_name)
+        for name in lookups:
+            if (count := self._get_cached_count(name)) is not None and count < 2 * short_scan_rows:
                 return self._run_lookup(name)
-        walks = self._plan_scans()
-        found = self._get_cached_scan_count()
-        if found is None:
+        scans = self._plan_scans()
+        row_count = self._get_cached_scan_count()
+        if row_count is None:
             try:
-                return self._run_scans(walks, short)
-            except _ScanIncomplete as walked:
-                found = walked.row_count
-                until = time.monotonic() + COUNT_CACHE_SECONDS
-                self._counts.store(self._scan_key(), (found, 0, until))
-        return self._scan_further(walks, short * (self.limit + 1) / (found + 0.5))
+                return self._run_scans(scans, short_scan_rows)
+            except _ScanIncomplete as error:
+                row_count = error.row_count
+                expires_at = time.monotonic() + COUNT_CACHE_SECONDS
+                self._counts.store(self._scan_key(), (row_count, 0, expires_at))
+        return self._scan_further(scans, short_scan_rows * (self.limit + 1) / (row_count + 0.5))
 
-    def _scan_further(self, walks: list[IndexScan], expected: float) -> list[SortedRow]:
-        """The same where a first walk was too short: it lets expect that so many rows have to be looked at."""
-        few, width = self._find_most_selective(MAX_LOOKUP_CLAIMS), LONG_SCAN_ROWS
-        if few is not None:
-            # As far as that and as far again, if it is less than to look at all claims of one filter.
-            if expected > 1.5 * (self._get_cached_count(few) or 0):
-                return self._run_lookup(few)
-            width = _round_down(min(LONG_SCAN_ROWS, int(2 * expected)))
+    def _scan_further(self, scans: list[IndexScan], expected_rows: float) -> list[SortedRow]:
+        """Return the rows of the page after a first scan that did not fill it.
+
+        `expected_rows` is the number of rows that a scan has to read, extrapolated from the first one.
+        """
+        lookup_name, scan_rows = self._find_most_selective(MAX_LOOKUP_CLAIMS), LONG_SCAN_ROWS
+        if lookup_name is not None:
+            # Scan up to twice the expected rows, unless the lookup reads fewer.
+            if expected_rows > 1.5 * (self._get_cached_count(lookup_name) or 0):
+                return self._run_lookup(lookup_name)
+            scan_rows = _round_down(min(LONG_SCAN_ROWS, int(2 * expected_rows)))
         try:
-            return self._run_scans(walks, width)
+            return self._run_scans(scans, scan_rows)
         except _ScanIncomplete:
-            if few is not None or (few := self._find_most_selective(MAX_FALLBACK_LOOKUP_CLAIMS)) is not None:
-                return self._run_lookup(few)
+            lookup_name = lookup_name or self._find_most_selective(MAX_FALLBACK_LOOKUP_CLAIMS)
+            if lookup_name is not None:
+                return self._run_lookup(lookup_name)
             raise build_too_broad_error(self.query) from None
 
     def _get_cached_scan_count(self) -> int | None:
-        """How many claims a first walk for the same question found a short while ago, if they were too few."""
-        found, _, until = self._counts.get(self._scan_key()) or (0, 0, 0.0)
-        return found if until > time.monotonic() else None
+        """Return the cached number of rows that a first scan of the same query found, if it did not fill the page."""
+        row_count, _, expires_at = self._counts.get(self._scan_key()) or (0, 0, 0.0)
+        return row_count if expires_at > time.monotonic() else None
 
     def count(self) -> int:
-        """How many claims match."""
+        """Return the number of matching claims."""
         if self.shape.is_empty:
             return 0
-        few = self._find_most_selective(MAX_LOOKUP_CLAIMS)
-        if few is None:
+        lookup_name = self._find_most_selective(MAX_LOOKUP_CLAIMS)
+        if lookup_name is None:
             text = self.shape.get_statement(0, 0, self.shape.build_count)
         else:
-            text = self.shape.get_statement(0, 0, self.shape.build_lookup_count, few)
-        found: int = self.reading.fetch_rows(text, self.parameters, custom_plan=True)[0][0]
-        return found
+            text = self.shape.get_statement(0, 0, self.shape.build_lookup_count, lookup_name)
+        total: int = self.reading.fetch_rows(text, self.parameters, custom_plan=True)[0][0]
+        return total
 
-    # Which way --------------------------------------------------------------------------------------------------
+    # Choice of the plan -----------------------------------------------------------------------------------------
 
     def _get_cached_count(self, name: str) -> int | None:
-        """How many claims a filter leads to, if that was counted to its end a short while ago."""
-        found = self._counts.get(self._count_key(name))
-        return found[0] if found is not None and found[0] < found[1] and found[2] > time.monotonic() else None
+        """Return the cached number of claims of an index lookup, if their count is complete."""
+        cached = self._counts.get(self._count_key(name))
+        return cached[0] if cached is not None and cached[0] < cached[1] and cached[2] > time.monotonic() else None
 
     def _count_key(self, name: str) -> Hashable:
         return name, *self.values.get(name.partition(" ")[0], ()), self.snapshot.as_of
 
     def _scan_key(self) -> Hashable:
-        return "walk", self.sort, *((name, *values) for name, values in self.values.items()), self.snapshot.as_of
+        return "scan", self.sort, *((name, *values) for name, values in self.values.items()), self.snapshot.as_of
 
-    def _find_most_selective(self, most: int) -> str | None:
-        """The filter that leads to the fewest claims; none where each leads to more than `most`."""
+    def _find_most_selective(self, max_claims: int) -> str | None:
+        """Return the index lookup with the fewest claims, or None if each has more than `max_claims`."""
         now = time.monotonic()
-        for end in COUNT_LIMITS:
-            if end > most:
+        for limit in COUNT_LIMITS:
+            if limit > max_claims:
                 break
             best: tuple[int, str] | None = None
             for name in sorted(self.shape.index_lookups, key=self._is_costly_to_count):
-                if self._is_costly_to_count(name) and (best is not None or end not in FULL_TEXT_COUNT_LIMITS):
+                if self._is_costly_to_count(name) and (best is not None or limit not in FULL_TEXT_COUNT_LIMITS):
                     continue
                 key = self._count_key(name)
-                found = self._counts.get(key)
-                if found is None or found[2] < now or found[1] <= min(found[0], end - 1):
-                    text = self.shape.get_statement(end, 0, self.shape.build_index_count, name)
-                    number = self.reading.fetch_rows(text, self.parameters, custom_plan=True)[0][0]
-                    found = (number, end, now + COUNT_CACHE_SECONDS)
-                    self._counts.store(key, found)
-                if found[0] < min(found[1], end) and (best is None or found[0] < best[0]):
-                    best = found[0], name
+                cached = self._counts.get(key)
+                if cached is None or cached[2] < now or cached[1] <= min(cached[0], limit - 1):
+                    text = self.shape.get_statement(limit, 0, self.shape.build_index_count, name)
+                    count = self.reading.fetch_rows(text, self.parameters, custom_plan=True)[0][0]
+                    cached = (count, limit, now + COUNT_CACHE_SECONDS)
+                    self._counts.store(key, cached)
+                if cached[0] < min(cached[1], limit) and (best is None or cached[0] < best[0]):
+                    best = cached[0], name
             if best is not None:
                 return best[1]
         return None
 
     def _is_costly_to_count(self, name: str) -> bool:
-        """Whether counting costs the same however far: a full-text index of PostgreSQL gives all that it has."""
+        """Return whether a limit does not make the count cheaper: PostgreSQL reads all matches of a full-text index."""
         return name.startswith("q ") and not self.is_sqlite
 
     def _plan_scans(self) -> list[IndexScan]:
-        """The walks of the order that is asked for: through claims with a value, and then through those without."""
-        form = self.shape
-        column, index = SORT_COLUMNS[form.sort_name], SORT_INDEXES[form.sort_name]
+        """Return the scans in the requested order: first the claims with a sort value, then those without one."""
+        shape = self.shape
+        column, index = SORT_COLUMNS[shape.sort_name], SORT_INDEXES[shape.sort_name]
         prefixes: tuple[RangePrefix, ...] = ((),)
-        absorbed: tuple[str, ...] = ()
+        satisfied: tuple[str, ...] = ()
         if column == "date":
-            index, prefixes, absorbed = self._choose_date_index()
+            index, prefixes, satisfied = self._choose_date_index()
         lower, upper = self._find_sort_bounds(column)
-        first, last = (upper, lower) if form.descending else (lower, upper)
-        found = []
+        first, last = (upper, lower) if shape.descending else (lower, upper)
+        scans = []
         start: str | None = None
         if self.cursor_has_value:
             if self.cursor_id is not None and (first is None or self._is_cursor_past(first)):
@@ -279,90 +287,91 @@ class _ClaimSearch:
                 self.parameters["start"] = self._to_driver_value(first)
             if last is not None:
                 self.parameters["end"] = self._to_driver_value(last)
-            bounded = tuple(form.date_filters) if column == "date" else ()
-            found.append(IndexScan(index, column, prefixes, absorbed + bounded, True, start, last is not None))
-        if not (column == "date" and form.date_filters):
-            behind = "cursor" if self.cursor_id is not None and not self.cursor_has_value else None
-            found.append(IndexScan(index, column, prefixes, absorbed, False, behind, False))
-        return found
+            bounded = tuple(shape.date_filters) if column == "date" else ()
+            scans.append(IndexScan(index, column, prefixes, satisfied + bounded, True, start, last is not None))
+        if not (column == "date" and shape.date_filters):
+            start = "cursor" if self.cursor_id is not None and not self.cursor_has_value else None
+            scans.append(IndexScan(index, column, prefixes, satisfied, False, start, False))
+        return scans
 
     def _is_cursor_past(self, first: Any) -> bool:  # noqa: ANN401 - a bound of the sorted column
-        """Whether the cursor lies behind where the walk would begin."""
+        """Return whether the cursor is at or past the start of the range."""
         return bool(self.cursor_value <= first if self.shape.descending else self.cursor_value >= first)
 
     def _find_sort_bounds(self, column: str) -> tuple[Any, Any]:
-        """Between which values the walk can stay."""
-        query, view = self.query, self.snapshot
+        """Return the lowest and highest sort value that can match."""
+        query, snapshot = self.query, self.snapshot
         if column == "seq":
-            return None, view.as_of
+            return None, snapshot.as_of
         if column != "date":
             return None, None
         days = [] if self.latest_date is None else [self.latest_date]
-        if view.as_of is not None:
-            days.append(view.at.date())  # nothing is recorded before it was said
+        if snapshot.as_of is not None:
+            days.append(snapshot.at.date())  # a claim cannot be recorded before its date
         return query.date_from, min(days) if days else None
 
     def _choose_date_index(self) -> tuple[str, tuple[RangePrefix, ...], tuple[str, ...]]:
-        """The index that a walk by date takes, the beginnings of its ranges, and the filters that they fulfil."""
-        ways = self.shape.date_indexes
-        if not ways:
+        """Return the index of a scan by date, the prefixes of its ranges, and the filters that they satisfy."""
+        options = self.shape.date_indexes
+        if not options:
             return "ix_claim_date", ((),), ()
-        best = ways[0]
-        if len(ways) > 1:
-            few = self._find_most_selective(MAX_LOOKUP_CLAIMS)
-            best = next((way for way in ways if few in way.filters), best)
+        best = options[0]
+        if len(options) > 1:
+            lookup_name = self._find_most_selective(MAX_LOOKUP_CLAIMS)
+            best = next((option for option in options if lookup_name in option.filters), best)
         return best.index_name, best.range_prefixes, best.satisfied_filters
 
-    # The ways ---------------------------------------------------------------------------------------------------
+    # Execution --------------------------------------------------------------------------------------------------
 
     def _run_lookup(self, name: str) -> list[SortedRow]:
-        cursor = "" if self.cursor_id is None else "known" if self.cursor_has_value else "unknown"
+        cursor = "" if self.cursor_id is None else "with_value" if self.cursor_has_value else "without_value"
         return self._run_statement(0, self.shape.build_lookup, name, cursor)
 
-    def _run_scans(self, walks: list[IndexScan], width: int) -> list[SortedRow]:
-        """The rows of the walks, one after the other. Raises `_Incomplete`."""
+    def _run_scans(self, scans: list[IndexScan], scan_rows: int) -> list[SortedRow]:
+        """Return the rows of the scans, in order. Raises `_ScanIncomplete` if one reaches its row limit."""
         rows: list[SortedRow] = []
-        for walk in walks:
+        for scan in scans:
             try:
-                rows += self._run_scan(walk, width, self.limit + 1 - len(rows))
-            except _ScanIncomplete as walked:
-                raise _ScanIncomplete(len(rows) + walked.row_count) from None
+                rows += self._run_scan(scan, scan_rows, self.limit + 1 - len(rows))
+            except _ScanIncomplete as error:
+                raise _ScanIncomplete(len(rows) + error.row_count) from None
             if len(rows) > self.limit:
                 break
         return rows
 
-    def _run_scan(self, walk: IndexScan, width: int, most: int) -> list[SortedRow]:
-        rows = self._run_statement(width, self.shape.build_scan, walk)[:most]
+    def _run_scan(self, scan: IndexScan, scan_rows: int, max_rows: int) -> list[SortedRow]:
+        rows = self._run_statement(scan_rows, self.shape.build_scan, scan)[:max_rows]
         if any(row[0] is None for row in rows):
             raise _ScanIncomplete(sum(row[0] is not None for row in rows))
         if (
-            len(rows) < most
-            and len(walk.range_prefixes) == 1
+            len(rows) < max_rows
+            and len(scan.range_prefixes) == 1
             and not self.shape.extra_lookups
-            and self._is_truncated(walk, width)
+            and self._is_truncated(scan, scan_rows)
         ):
             raise _ScanIncomplete(len(rows))
         return rows
 
-    def _is_truncated(self, walk: IndexScan, width: int) -> bool:
-        """Whether a walk of one branch that found too little was ended by its width."""
-        if not self.shape.conditions.keys() - set(walk.satisfied_filters):
+    def _is_truncated(self, scan: IndexScan, scan_rows: int) -> bool:
+        """Return whether a scan of one index range ended at its row limit."""
+        if not self.shape.conditions.keys() - set(scan.satisfied_filters):
             return False
-        return bool(self._run_statement(width, self.shape.build_truncation_check, walk))
+        return bool(self._run_statement(scan_rows, self.shape.build_truncation_check, scan))
 
-    def _scan_sources(self, width: int) -> list[SortedRow]:
-        """The claims source by source, the undated ones of each at its end."""
-        begin, day = self._split_source_cursor()
-        asked = {"", *self.context.reference_data.sources}
+    def _scan_sources(self, scan_rows: int) -> list[SortedRow]:
+        """Return the rows of the page source by source, the undated claims of each source last."""
+        first_source, day = self._split_source_cursor()
+        sources = {"", *self.context.reference_data.sources}
         for name in ("source", "source_kind", "interest"):
             if name in self.values:
-                asked &= set(self.values[name])
+                sources &= set(self.values[name])
         rows: list[SortedRow] = []
-        for source in sorted(each for each in asked if each > begin or (each == begin and day is not None)):
-            self.parameters["walked_source"] = source
-            for walk in self._plan_source_scans(day if source == begin else None):
+        remaining = (slug for slug in sources if slug > first_source or (slug == first_source and day is not None))
+        for source in sorted(remaining):
+            self.parameters["scanned_source"] = source
+            for scan in self._plan_source_scans(day if source == first_source else None):
                 try:
-                    rows += self._run_scan(walk, width, self.limit + 1 - len(rows))
+                    rows += self._run_scan(scan, scan_rows, self.limit + 1 - len(rows))
                 except _ScanIncomplete:
                     raise build_too_broad_error(self.query) from None
                 if len(rows) > self.limit:
@@ -370,7 +379,7 @@ class _ClaimSearch:
         return rows
 
     def _split_source_cursor(self) -> tuple[str, date | None]:
-        """The source and the day that the cursor stands at; no day where it stands behind a source."""
+        """Return the source and date of the cursor; the date is None for a cursor after the last claim of a source."""
         if self.cursor_id is None:
             return "", EARLIEST_DATE
         source, _, day = str(self.cursor_value).rpartition(" ")
@@ -380,12 +389,12 @@ class _ClaimSearch:
             return str(self.cursor_value), None
 
     def _plan_source_scans(self, day: date | None) -> list[IndexScan]:
-        """The walks through the claims of one source, from the cursor on if that stands at a `day` of it."""
-        walk = IndexScan("ix_claim_source_date", "date", ((("source", "walked_source"),),), (), False, None, False)
+        """Return the scans of the claims of one source, from the cursor on if `day` is the date of the cursor."""
+        scan = IndexScan("ix_claim_source_date", "date", ((("source", "scanned_source"),),), (), False, None, False)
         day = None if day == EARLIEST_DATE else day
         bounded = tuple(self.shape.date_filters)
         lower, upper = self._find_sort_bounds("date")
-        found = []
+        scans = []
         if day != UNDATED_SORT_DATE:
             start = None
             if day is not None and (lower is None or day >= lower):
@@ -396,22 +405,22 @@ class _ClaimSearch:
                 self.parameters["start"] = self._to_driver_value(lower)
             if upper is not None:
                 self.parameters["end"] = self._to_driver_value(upper)
-            found.append(
-                walk._replace(satisfied_filters=bounded, has_value=True, start=start, has_end=upper is not None)
+            scans.append(
+                scan._replace(satisfied_filters=bounded, has_value=True, start=start, has_end=upper is not None)
             )
         if not bounded:
-            found.append(walk._replace(start="cursor" if day == UNDATED_SORT_DATE else None))
-        return found
+            scans.append(scan._replace(start="cursor" if day == UNDATED_SORT_DATE else None))
+        return scans
 
-    def _run_statement(self, width: int, write: Any, *arguments: Any) -> list[SortedRow]:  # noqa: ANN401 - a method of `Form`
-        # A walk that compares columns is the same whatever is asked for; what looks elsewhere is not.
-        custom_plan = not width or not self.shape.compares_columns_only
-        text = self.shape.get_statement(self.limit + 1, width, write, *arguments)
+    def _run_statement(self, scan_rows: int, build: Any, *arguments: Any) -> list[SortedRow]:  # noqa: ANN401 - a method of `SearchShape`
+        # The best plan of a scan that only compares columns does not depend on the parameters. Others are planned anew.
+        custom_plan = not scan_rows or not self.shape.compares_columns_only
+        text = self.shape.get_statement(self.limit + 1, scan_rows, build, *arguments)
         return self.reading.fetch_rows(text, self.parameters, custom_plan=custom_plan)
 
 
 def _round_down(number: int) -> int:
-    """A little less, so that there are few different ones."""
+    """Return `number` rounded down to three significant bits, so that few different statements are compiled."""
     step = 1 << max(0, number.bit_length() - 3)
     return number // step * step
 
@@ -419,7 +428,7 @@ def _round_down(number: int) -> int:
 CLAIM_COUNTS: CacheKey[BoundedCache[Hashable, tuple[int, int, float]]] = CacheKey(
     "claim_counts", lambda _database: BoundedCache(MAX_CACHED_COUNTS)
 )
-"""Filter and values → how many claims, counted to how many at most, and until when that is believed.
+"""Filter and values → number of claims, limit of the count, and expiry time.
 
-Also of whole questions, whose first walk was too short.
+Also holds the row counts of queries whose first scan did not fill the page.
 """

@@ -1,7 +1,7 @@
-"""The SQL of a page of claims: an index that is scanned, or the claims of one filter that are looked up one by one.
+"""SQL of the search for claims: index scans and filter-driven lookups.
 
-It is built and compiled once for each shape of a query (which filters, how many values, which order). Which statement
-a query runs is chosen in `planner.py`.
+A statement is built and compiled once for each shape of a query (filters, number of values, order). `planner.py`
+chooses the statements that a query runs.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -48,95 +48,101 @@ from app.database.types import BIG_INTEGER
 from app.enums import Status
 
 MAX_INDEX_RANGES = 8
-"""So many ranges of an index are scanned side by side."""
+"""Maximum number of ranges of an index that one statement scans."""
 
 MAX_CACHED_SHAPES, MAX_CACHED_STATEMENTS = 1_000, 50
-"""So many shapes are cached, and statements of each."""
+"""Maximum number of cached shapes, and of cached statements of each shape."""
 
 SORT_INDEXES = {"date": "ix_claim_date", "recorded": "ix_claim_recorded", "value": "ix_claim_magnitude"}
-"""The index of each order: it holds the column that is sorted by with the id behind."""
+"""The index of each order: on the sort column, then the id."""
 
 DATE_INDEX_COLUMNS = {
     **dict.fromkeys(("source", "source_kind", "interest"), "source"),
-    **{word: word for word in QUESTION_COLUMNS},
+    **{column: column for column in QUESTION_COLUMNS},
 }
-"""Filters that name words which an index by date begins with, and the column of the words."""
+"""Filter → the first column of the index by date that it can use."""
 
 DATE_FILTERS = ("date_from", "date_to", "known_on")
-"""Filters that only bound the date: a scan by date begins and ends there."""
+"""Filters that only bound the date, and so the range of a scan by date."""
 
 ROWS: ColumnElement[int] = literal_column("{rows}")
-WIDTH: ColumnElement[int] = literal_column("{width}")
-"""How many rows a statement wants, and how many it looks at. PostgreSQL plans by both, so they become constants."""
+SCAN_ROWS: ColumnElement[int] = literal_column("{scan_rows}")
+"""Maximum number of rows that a statement returns, and that it scans: constants, because PostgreSQL plans by them."""
 
 RangePrefix = tuple[tuple[str, str], ...]
-"""A range of an index: the first columns, and the parameter that each of them equals."""
+"""A range of an index: its first columns, each with the parameter that it equals."""
 
 ConditionBuilder = Callable[[Columns], ColumnElement[bool]]
 
 
 class IndexOption(NamedTuple):
-    """An index whose first columns are what some filters name."""
+    """An index whose first columns are the columns of some filters."""
 
     index_name: str
     filters: tuple[str, ...]
-    """The filters."""
+    """The filters that choose its ranges."""
     satisfied_filters: tuple[str, ...]
-    """Those of them that hold for every claim in its branches."""
+    """Those of them that every claim in the ranges satisfies."""
     range_prefixes: tuple[RangePrefix, ...]
 
 
 class IndexScan(NamedTuple):
-    """One way through an index. Equal ones have equal statements."""
+    """A scan of one or more ranges of an index. Equal scans have equal statements."""
 
     index_name: str
     column: str
     range_prefixes: tuple[RangePrefix, ...]
     satisfied_filters: tuple[str, ...]
-    """Filters that the ranges of the walk fulfil."""
+    """Filters that every claim in the ranges satisfies."""
     has_value: bool
-    """Whether through the claims with a value, or through those without."""
+    """Whether it reads the claims with a value in `column`, or those without one."""
     start: str | None
     has_end: bool
 
 
 class SearchShape:
-    """What all queries with the same filters and order have in common: their SQL, compiled when it is first needed."""
+    """The SQL of all queries with the same filters and order, compiled on first use."""
 
-    def __init__(self, dialect: str, sort: Sort, forms: Sequence[tuple[str, Hashable, int]], *, past: bool) -> None:
-        """`forms` has for each filter that is set its name, its form and how many values it has."""
+    def __init__(
+        self, dialect: str, sort: Sort, filter_shapes: Sequence[tuple[str, Hashable, int]], *, past: bool
+    ) -> None:
+        """`filter_shapes` has the name, shape and number of values of each filter that is set."""
         self.dialect = dialect
         self.past = past
         self.descending = sort.value.startswith("-")
         self.sort_name = sort.value.removeprefix("-")
-        marks: dict[str, list[BindParameter[Any]]] = {
-            name: [bindparam(f"{name}_{i}") for i in range(count)] for name, _, count in forms
+        parameters: dict[str, list[BindParameter[Any]]] = {
+            name: [bindparam(f"{name}_{i}") for i in range(count)] for name, _, count in filter_shapes
         }
-        asked = {name: form for name, form, _ in forms}
+        filters = {name: shape for name, shape, _ in filter_shapes}
         self._snapshot = Snapshot(0, EPOCH, as_of=AS_OF if past else None)  # type: ignore[arg-type] # a parameter
-        self.conditions = {name: self._build_condition(name, marks[name], form) for name, form in asked.items()}
-        lookups = {name: FILTERS[name].index_lookups(marks[name], form) for name, form in asked.items()}
+        self.conditions = {
+            name: self._build_condition(name, parameters[name], shape) for name, shape in filters.items()
+        }
+        lookups = {name: FILTERS[name].index_lookups(parameters[name], shape) for name, shape in filters.items()}
         self.index_lookups = {
-            name: list(found)
-            for name, found in lookups.items()
-            if found is not None and not (past and name in ("confidence", "reliability", "credibility"))
+            name: list(statements)
+            for name, statements in lookups.items()
+            if statements is not None and not (past and name in ("confidence", "reliability", "credibility"))
         }
         self.is_empty = [] in self.index_lookups.values()
-        """Whether a filter names nothing that there is."""
+        """Whether a filter can match no claim."""
         if "q" in self.index_lookups:
-            form: Any = asked["q"]
-            by_word = build_word_lookups(marks["q"], form[1], postgresql=form[0])
+            shape: Any = filters["q"]
+            by_word = build_word_lookups(parameters["q"], shape[1], postgresql=shape[0])
             del self.index_lookups["q"]
-            self.index_lookups |= {f"q {i}": each for i, each in enumerate(by_word)}
-        if any(name in asked for name in DATE_FILTERS):
-            bounds = [CLAIM.c.date >= marks["date_from"][0]] if "date_from" in asked else []
-            bounds += [CLAIM.c.date <= bindparam("said_by")] if "date_to" in asked or "known_on" in asked else []
-            self.index_lookups["said"] = [look_up_claims("ix_claim_date", *bounds)]
+            self.index_lookups |= {f"q {i}": statements for i, statements in enumerate(by_word)}
+        if any(name in filters for name in DATE_FILTERS):
+            bounds = [CLAIM.c.date >= parameters["date_from"][0]] if "date_from" in filters else []
+            bounds += (
+                [CLAIM.c.date <= bindparam("latest_date")] if "date_to" in filters or "known_on" in filters else []
+            )
+            self.index_lookups["date_range"] = [look_up_claims("ix_claim_date", *bounds)]
         if past:
             self.index_lookups["recorded_as_of"] = [look_up_claims("ix_claim_recorded", CLAIM.c.seq <= AS_OF)]
-        self._hides_removed = "status" not in asked
+        self._hides_removed = "status" not in filters
         self.extra_lookups = [_look_up_replaced()] if past else []
-        if not self._hides_removed and Status.removed.value in asked["status"][0]:  # type: ignore[index] # the form of `status`
+        if not self._hides_removed and Status.removed.value in filters["status"][0]:  # type: ignore[index] # the shape of `status`
             self.extra_lookups.append(look_up_status(Status.removed.value))
         used = {name: list(visitors.iterate(condition(CLAIM.c))) for name, condition in self.conditions.items()}
         self.compares_columns_only = not self.extra_lookups and not any(
@@ -146,202 +152,209 @@ class SearchShape:
             name: {element.name for element in elements if isinstance(element, Column) and element.table is CLAIM}
             for name, elements in used.items()
         }
-        self.date_indexes = self._find_date_indexes(asked, marks)
-        self.date_filters = [name for name in DATE_FILTERS if name in asked]
+        self.date_indexes = self._find_date_indexes(filters, parameters)
+        self.date_filters = [name for name in DATE_FILTERS if name in filters]
         self._texts: BoundedCache[Hashable, str] = BoundedCache(MAX_CACHED_STATEMENTS)
         self._statements: BoundedCache[Hashable, str] = BoundedCache(MAX_CACHED_STATEMENTS)
 
-    def _build_condition(self, name: str, marks: list[BindParameter[Any]], form: Hashable) -> ConditionBuilder:
-        return lambda columns: FILTERS[name].condition(columns, marks, self._snapshot, form)
+    def _build_condition(self, name: str, parameters: list[BindParameter[Any]], shape: Hashable) -> ConditionBuilder:
+        return lambda columns: FILTERS[name].condition(columns, parameters, self._snapshot, shape)
 
     def _find_date_indexes(
-        self, asked: dict[str, Any], marks: dict[str, list[BindParameter[Any]]]
+        self, filters: dict[str, Any], parameters: dict[str, list[BindParameter[Any]]]
     ) -> "list[IndexOption]":
-        """The indices by date that begin with what some of the filters name."""
-        questions = self._find_topic_index(asked, marks)
-        found = [] if questions is None else [questions]
+        """Return the indexes by date whose first columns are those of a filter."""
+        topic_index = self._find_topic_index(filters, parameters)
+        options = [] if topic_index is None else [topic_index]
         for name, column in DATE_INDEX_COLUMNS.items():
-            few = name in asked and 0 < len(marks[name]) <= MAX_INDEX_RANGES
-            if few and not (questions and column in QUESTION_COLUMNS):
-                prefixes = tuple(_prefix({column: each}) for each in marks[name])
-                found.append(IndexOption(f"ix_claim_{column}_date", (name,), (name,), prefixes))
-        return found
+            has_few_values = name in filters and 0 < len(parameters[name]) <= MAX_INDEX_RANGES
+            if has_few_values and not (topic_index and column in QUESTION_COLUMNS):
+                prefixes = tuple(_range_prefix({column: parameter}) for parameter in parameters[name])
+                options.append(IndexOption(f"ix_claim_{column}_date", (name,), (name,), prefixes))
+        return options
 
     def _find_topic_index(
-        self, asked: dict[str, Any], marks: dict[str, list[BindParameter[Any]]]
+        self, filters: dict[str, Any], parameters: dict[str, list[BindParameter[Any]]]
     ) -> "IndexOption | None":
-        """The filters that together name few questions."""
-        if "topic" in asked and len(asked["topic"]) == 1:
-            found = build_topic_keys(marks["topic"], asked["topic"])
-            of: tuple[str, ...] = ("topic",)
-            holding = () if any(asked["topic"][0][1:]) else of
-        elif all(part in asked for part in QUESTION_COLUMNS):
-            found = [
-                dict(zip(QUESTION_COLUMNS, some, strict=True))
-                for some in product(*(marks[part] for part in QUESTION_COLUMNS))
+        """Return the topic index, if the filters name few combinations of category, subject and place."""
+        if "topic" in filters and len(filters["topic"]) == 1:
+            keys = build_topic_keys(parameters["topic"], filters["topic"])
+            names: tuple[str, ...] = ("topic",)
+            satisfied = () if any(filters["topic"][0][1:]) else names
+        elif all(column in filters for column in QUESTION_COLUMNS):
+            keys = [
+                dict(zip(QUESTION_COLUMNS, combination, strict=True))
+                for combination in product(*(parameters[column] for column in QUESTION_COLUMNS))
             ]
-            of = holding = QUESTION_COLUMNS
+            names = satisfied = QUESTION_COLUMNS
         else:
             return None
-        if len(found) > MAX_INDEX_RANGES:
+        if len(keys) > MAX_INDEX_RANGES:
             return None
-        return IndexOption("ix_claim_topic_date", of, holding, tuple(map(_prefix, found)))
+        return IndexOption("ix_claim_topic_date", names, satisfied, tuple(map(_range_prefix, keys)))
 
-    def get_statement(self, rows: int, width: int, build: Callable[..., Select[Any]], *arguments: Hashable) -> str:
-        """A statement of this shape, as the driver takes it; compiled once, whatever its `rows` and `width` are."""
-        key = (rows, width, build.__name__, *arguments)
-        found = self._statements.get(key)
-        if found is None:
+    def get_statement(self, rows: int, scan_rows: int, build: Callable[..., Select[Any]], *arguments: Hashable) -> str:
+        """Return a statement as the driver expects it. It is compiled once for all values of `rows` and `scan_rows`."""
+        key = (rows, scan_rows, build.__name__, *arguments)
+        statement = self._statements.get(key)
+        if statement is None:
             text = self._texts.get(key[2:])
             if text is None:
                 text = compile_statement(build(*arguments), self.dialect)
                 self._texts.store(key[2:], text)
-            found = text.replace("{rows}", str(rows)).replace("{width}", str(width))
-            self._statements.store(key, found)
-        return found
+            statement = text.replace("{rows}", str(rows)).replace("{scan_rows}", str(scan_rows))
+            self._statements.store(key, statement)
+        return statement
 
     # Index scans ------------------------------------------------------------------------------------------------
 
     def build_scan(self, scan: "IndexScan") -> Select[Any]:
-        """The first claims of some ranges of an index; with a row of NULL where a range was not read any further."""
-        left = [name for name in self.conditions if name not in scan.satisfied_filters]
+        """Select the first claims of some index ranges; a row with version NULL stands for a range that was cut off."""
+        remaining = [name for name in self.conditions if name not in scan.satisfied_filters]
         used = {"version", "id", scan.column, *(("source", "date") if self.sort_name == "source" else ())}
         used |= {"seq"} if self.past else set()
-        used = used.union(*(self._used_columns[name] for name in left))
-        several = len(scan.range_prefixes) > 1 or bool(self.extra_lookups)
-        found: list[Select[Any]] = []
+        used = used.union(*(self._used_columns[name] for name in remaining))
+        needs_union = len(scan.range_prefixes) > 1 or bool(self.extra_lookups)
+        parts: list[Select[Any]] = []
         for prefix in scan.range_prefixes:
             entries = self._select_range(scan, prefix, [CLAIM.c[name] for name in sorted(used)])
-            if not (left or self.past):
+            if not (remaining or self.past):
                 claim = entries.limit(ROWS).subquery("claim")
-                found.append(select(*self._columns(claim.c, raw=several)))
+                parts.append(select(*self._columns(claim.c, raw=needs_union)))
                 continue
-            claim = entries.limit(WIDTH).subquery("claim")
-            conditions = [self.conditions[name](claim.c) for name in left]
+            claim = entries.limit(SCAN_ROWS).subquery("claim")
+            conditions = [self.conditions[name](claim.c) for name in remaining]
             conditions += [claim.c.seq <= AS_OF] if self.past else []
-            found.append(select(*self._columns(claim.c, raw=several)).where(*conditions).limit(ROWS))
-            if several:
-                claim = entries.limit(1).offset(WIDTH).subquery("claim")
+            parts.append(select(*self._columns(claim.c, raw=needs_union)).where(*conditions).limit(ROWS))
+            if needs_union:
+                claim = entries.limit(1).offset(SCAN_ROWS).subquery("claim")
                 _, id_, value = self._columns(claim.c, raw=True)
-                found.append(select(cast(null(), BIG_INTEGER).label("version"), id_, value))
-        if not several:
-            return found[0]
+                parts.append(select(cast(null(), BIG_INTEGER).label("version"), id_, value))
+        if not needs_union:
+            return parts[0]
         if self.extra_lookups:
-            found.append(self._select_extra_rows(scan))
-        rows = union_all(*(select(each.subquery("part")) for each in found)).subquery("found")
+            parts.append(self._select_extra_rows(scan))
+        rows = union_all(*(select(part.subquery("part")) for part in parts)).subquery("page")
         order = self._order(rows.c.value, rows.c.id) if scan.has_value else self._order(rows.c.id)
-        return select(rows.c.version, self._printed_id(rows.c.id), rows.c.value).order_by(*order).limit(ROWS)
+        return select(rows.c.version, self._output_id(rows.c.id), rows.c.value).order_by(*order).limit(ROWS)
 
     def build_truncation_check(self, scan: "IndexScan") -> Select[Any]:
-        """Whether a scan of one range has more rows than were looked at."""
-        return self._select_range(scan, scan.range_prefixes[0], [CLAIM.c.id]).limit(1).offset(WIDTH)
+        """Select a row if a scan of one range has more rows than its row limit."""
+        return self._select_range(scan, scan.range_prefixes[0], [CLAIM.c.id]).limit(1).offset(SCAN_ROWS)
 
     def _select_range(self, scan: "IndexScan", prefix: RangePrefix, columns: Sequence[Column[Any]]) -> Select[Any]:
-        """The entries of one range of an index, in the order of the scan."""
-        found = with_index(select(*columns), CLAIM, scan.index_name)
-        equal = [CLAIM.c[name] == bindparam(mark) for name, mark in prefix]
-        # Where all of them are NULL, the column changes nothing: PostgreSQL sees only so that an index has the order.
+        """Select the entries of one range of an index, in the order of the scan."""
+        statement = with_index(select(*columns), CLAIM, scan.index_name)
+        equal = [CLAIM.c[name] == bindparam(parameter) for name, parameter in prefix]
+        # Even where the column is NULL in all rows, PostgreSQL needs it here to see that the index has this order.
         order = self._order(CLAIM.c[scan.column], CLAIM.c.id)
-        return found.where(*equal, *visible_claims(CLAIM.c), *self._build_bounds(scan)).order_by(*order)
+        return statement.where(*equal, *visible_claims(CLAIM.c), *self._build_bounds(scan)).order_by(*order)
 
     def _build_bounds(self, scan: "IndexScan") -> list[ColumnElement[bool]]:
-        """Where the scan begins and ends."""
+        """Return the conditions that bound the range of the scan."""
         column = CLAIM.c[scan.column]
         if not scan.has_value:
-            behind = [self._is_behind(CLAIM.c.id, bindparam("cursor_id"))] if scan.start else []
-            return [column.is_(None), *behind]
-        found: list[ColumnElement[bool]] = [column.is_not(None)]
+            after_cursor = [self._is_after(CLAIM.c.id, bindparam("cursor_id"))] if scan.start else []
+            return [column.is_(None), *after_cursor]
+        bounds: list[ColumnElement[bool]] = [column.is_not(None)]
         if scan.start == "cursor":
-            found.append(self._is_behind_cursor(column, CLAIM.c.id))
+            bounds.append(self._is_after_cursor(column, CLAIM.c.id))
         elif scan.start == "bound":
-            found.append(column <= bindparam("start") if self.descending else column >= bindparam("start"))
+            bounds.append(column <= bindparam("start") if self.descending else column >= bindparam("start"))
         if scan.has_end:
-            found.append(column >= bindparam("end") if self.descending else column <= bindparam("end"))
-        return found
+            bounds.append(column >= bindparam("end") if self.descending else column <= bindparam("end"))
+        return bounds
 
     def _select_extra_rows(self, scan: "IndexScan") -> Select[Any]:
-        """The claims that the index of the scan does not hold, looked at one by one."""
+        """Select the matching claims that are not in the index of the scan."""
         claim, columns = self._join_by_version(self.extra_lookups)
         column = columns[scan.column]
         where = [*self._all_conditions(columns), column.is_not(None) if scan.has_value else column.is_(None)]
         if len(scan.range_prefixes) == 1:
-            where += [columns[name] == bindparam(mark) for name, mark in scan.range_prefixes[0]]
+            where += [columns[name] == bindparam(parameter) for name, parameter in scan.range_prefixes[0]]
         if scan.start == "cursor" and scan.has_value:
-            where.append(self._is_behind_cursor(column, columns.id))
+            where.append(self._is_after_cursor(column, columns.id))
         elif scan.start == "cursor":
-            where.append(self._is_behind(columns.id, bindparam("cursor_id")))
+            where.append(self._is_after(columns.id, bindparam("cursor_id")))
         order = (sort_value(columns, self.sort_name), columns.id) if scan.has_value else (columns.id,)
-        found = select(*self._columns(columns, raw=True)).select_from(claim)
-        return found.where(*where).order_by(*self._order(*order)).limit(ROWS)
+        statement = select(*self._columns(columns, raw=True)).select_from(claim)
+        return statement.where(*where).order_by(*self._order(*order)).limit(ROWS)
 
-    def _is_behind(self, value: ColumnElement[Any], mark: ColumnElement[Any]) -> ColumnElement[bool]:
-        """The value comes later in the order."""
-        return value < mark if self.descending else value > mark
+    def _is_after(self, value: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Return the condition that `value` comes after `other` in the order."""
+        return value < other if self.descending else value > other
 
-    def _is_behind_cursor(self, column: Column[Any], id_: Column[Any]) -> ColumnElement[bool]:
+    def _is_after_cursor(self, column: Column[Any], id_: Column[Any]) -> ColumnElement[bool]:
         value, key = bindparam("cursor_value", type_=column.type), bindparam("cursor_id", type_=id_.type)
-        return self._is_behind(tuple_(column, id_), tuple_(value, key))
+        return self._is_after(tuple_(column, id_), tuple_(value, key))
 
     def _order(self, *values: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-        return [each.desc() if self.descending else each.asc() for each in values]
+        return [value.desc() if self.descending else value.asc() for value in values]
 
     def _columns(self, columns: Columns, *, raw: bool) -> tuple[ColumnElement[Any], ...]:
-        id_ = columns.id if raw else self._printed_id(columns.id)
+        id_ = columns.id if raw else self._output_id(columns.id)
         return columns.version.label("version"), id_.label("id"), sort_value(columns, self.sort_name).label("value")
 
-    def _printed_id(self, id_: ColumnElement[Any]) -> ColumnElement[Any]:
+    def _output_id(self, id_: ColumnElement[Any]) -> ColumnElement[Any]:
         return cast(id_, Text) if self.dialect == "postgresql" else id_
 
     def _all_conditions(self, columns: Columns) -> list[ColumnElement[bool]]:
-        hidden = [columns.status != Status.removed] if self._hides_removed else []
+        not_removed = [columns.status != Status.removed] if self._hides_removed else []
         return [
             self._snapshot.contains_alias(columns),
-            *hidden,
+            *not_removed,
             *(condition(columns) for condition in self.conditions.values()),
         ]
 
-    # Lookups, and counts ----------------------------------------------------------------------------------------
+    # Lookups and counts -----------------------------------------------------------------------------------------
 
     def build_lookup(self, name: str, cursor: str) -> Select[Any]:
-        """All claims of one filter, the other filters, and the first of what is left; `cursor` is where it stands."""
+        """Select the first claims of an index lookup that match the other filters.
+
+        `cursor` is `with_value` or `without_value` for a cursor on a claim with or without a sort value, or empty.
+        """
         claim, columns = self._join_by_version([*self.index_lookups[name], *self.extra_lookups])
         where, value = self._all_conditions(columns), sort_value(columns, self.sort_name)
         if cursor:
-            after_id = self._is_behind(columns.id, bindparam("cursor_id"))
-            if cursor == "known":
-                mark = bindparam("cursor_value", type_=value.type)
-                where.append(or_(self._is_behind(value, mark), (value == mark) & after_id, value.is_(None)))
+            after_id = self._is_after(columns.id, bindparam("cursor_id"))
+            if cursor == "with_value":
+                cursor_value = bindparam("cursor_value", type_=value.type)
+                where.append(
+                    or_(self._is_after(value, cursor_value), (value == cursor_value) & after_id, value.is_(None))
+                )
             else:
                 where.append(value.is_(None) & after_id)
-        found = select(*self._columns(columns, raw=False)).select_from(claim).where(*where)
-        return found.order_by(value.is_(None), *self._order(value, columns.id)).limit(ROWS)
+        statement = select(*self._columns(columns, raw=False)).select_from(claim).where(*where)
+        return statement.order_by(value.is_(None), *self._order(value, columns.id)).limit(ROWS)
 
     def build_lookup_count(self, name: str) -> Select[Any]:
-        """How many claims match, if those of one filter are looked at."""
+        """Count the claims of an index lookup that match the other filters."""
         claim, columns = self._join_by_version([*self.index_lookups[name], *self.extra_lookups])
         return select(func.count()).select_from(claim).where(*self._all_conditions(columns))
 
     def build_count(self) -> Select[Any]:
-        """How many claims match, however many have to be looked at."""
-        found = select(func.count()).select_from(CLAIM).where(*self._all_conditions(CLAIM.c))
-        return found if self.conditions or self.past else with_index(found, CLAIM, "ix_claim_recorded")
+        """Count the matching claims without an index lookup."""
+        statement = select(func.count()).select_from(CLAIM).where(*self._all_conditions(CLAIM.c))
+        return statement if self.conditions or self.past else with_index(statement, CLAIM, "ix_claim_recorded")
 
     def build_index_count(self, name: str) -> Select[Any]:
-        """How many claims the index of a filter leads to, counted to `ROWS`."""
+        """Count the index rows of a lookup, up to `ROWS`."""
         one: ColumnElement[int] = literal_column("1").label("one")
-        counts = [select(one).select_from(each.index_rows.subquery("way")) for each in self.index_lookups[name]]
-        together = union_all(*counts).subquery("ways") if len(counts) > 1 else counts[0].subquery("ways")
-        return select(func.count()).select_from(select(together.c.one).limit(ROWS).subquery("counted"))
+        counts = [
+            select(one).select_from(lookup.index_rows.subquery("index_rows")) for lookup in self.index_lookups[name]
+        ]
+        all_rows = (union_all(*counts) if len(counts) > 1 else counts[0]).subquery("all_rows")
+        return select(func.count()).select_from(select(all_rows.c.one).limit(ROWS).subquery("counted"))
 
     def _join_by_version(self, lookups: Sequence[IndexLookup]) -> tuple[Join, Columns]:
-        """The claims that were found, read one by one and by nothing but their primary key, and their columns."""
-        versions = [each.versions for each in lookups]
-        found = union(*versions) if len(versions) > 1 else versions[0]
+        """Join the versions of index lookups with their claims by primary key; return the join and the columns."""
+        versions = [lookup.versions for lookup in lookups]
+        statement = union(*versions) if len(versions) > 1 else versions[0]
         if self.dialect == "sqlite":
-            driven: FromClause = found.subquery("driven")
+            driven: FromClause = statement.subquery("driven")
             return OrderedJoin(driven, CLAIM, CLAIM.c.version == driven.c.version), CLAIM.c
-        # OFFSET is a fence: PostgreSQL would look for another way to the same claims.
-        driven = found.cte("driven").prefix_with("MATERIALIZED")
+        # OFFSET is an optimization fence: without it PostgreSQL merges the subqueries and chooses another plan.
+        driven = statement.cte("driven").prefix_with("MATERIALIZED")
         used = {"version", "id", "seq", "until_seq", "status", *SORT_COLUMNS.values(), "source"}
         columns = [CLAIM.c[name] for name in sorted(used.union(*self._used_columns.values()))]
         claim = select(*columns).where(CLAIM.c.version == driven.c.version).offset(0).lateral("claim")
@@ -349,26 +362,26 @@ class SearchShape:
 
 
 def _look_up_replaced() -> IndexLookup:
-    """The versions that were replaced after the state that is asked for."""
+    """Return a lookup of the versions that were replaced after the requested state."""
     until = CLAIM.c.until_seq
-    found = with_index(select(CLAIM.c.version), CLAIM, "ix_claim_past").where(until > AS_OF, until.is_not(None))
-    return IndexLookup(found, found)
+    statement = with_index(select(CLAIM.c.version), CLAIM, "ix_claim_past").where(until > AS_OF, until.is_not(None))
+    return IndexLookup(statement, statement)
 
 
-def _prefix(asked: dict[str, BindParameter[Any]]) -> RangePrefix:
-    return tuple((column, mark.key) for column, mark in asked.items())
+def _range_prefix(key: dict[str, BindParameter[Any]]) -> RangePrefix:
+    return tuple((column, parameter.key) for column, parameter in key.items())
 
 
 _cached_shapes: BoundedCache[Hashable, SearchShape] = BoundedCache(MAX_CACHED_SHAPES)
 
 
 def get_search_shape(
-    dialect: str, sort: Sort, forms: tuple[tuple[str, Hashable, int], ...], *, past: bool
+    dialect: str, sort: Sort, filter_shapes: tuple[tuple[str, Hashable, int], ...], *, past: bool
 ) -> SearchShape:
-    """The form of questions with these filters: name, form and number of values of each."""
-    key = (dialect, sort, forms, past)
-    found = _cached_shapes.get(key)
-    if found is None:
-        found = SearchShape(dialect, sort, forms, past=past)
-        _cached_shapes.store(key, found)
-    return found
+    """Return the cached shape of queries with these filters; each has a name, a shape and a number of values."""
+    key = (dialect, sort, filter_shapes, past)
+    search_shape = _cached_shapes.get(key)
+    if search_shape is None:
+        search_shape = SearchShape(dialect, sort, filter_shapes, past=past)
+        _cached_shapes.store(key, search_shape)
+    return search_shape
