@@ -1,9 +1,8 @@
-"""Claims as they were written last. Most claims of a page were on another page a moment ago, whatever was asked there.
+"""Cache of claims rendered as JSON, keyed by layout and version. Most claims of a new page are already in it.
 
-What a claim says rests on its own version, its citations and assessments, and on documents, sources and categories. The
-texts kept here are true at one `seq`. A read that shows a later state looks, in its own transaction, at the changes in
-between: they make the texts of their claims untrue, or all, or none. A read of an earlier or past state asks the
-database.
+A rendered claim depends on its version, citations and assessments, and on documents, sources and categories. All
+entries are valid at one `seq`. A read at a later `seq` first reads, in its own transaction, the changes in between, and
+evicts the claims that they affect, or all. A read at an earlier `seq` or of a past state bypasses the cache.
 """
 
 from collections.abc import Sequence
@@ -20,43 +19,45 @@ from app.database.snapshot import Snapshot
 from app.http.serializers import NESTED_LAYOUT, RowLayout
 
 ENTRY_OVERHEAD_BYTES = 200
-"""Bytes that a text takes beside itself, about."""
+"""Approximate memory of an entry in addition to its text."""
 
 MAX_ADVANCED_CHANGES = 200
-"""After more changes than this they are not looked at one by one: everything is forgotten."""
+"""Maximum number of changes that are read one by one. After more of them the cache is cleared."""
 
 RESPONSE_CACHE_SHARE = 2
-"""Beside the memory for whole answers, half as much for claims."""
+"""The size of the response cache divided by the size of this cache."""
 
 UNRELATED_KINDS = ("subject", "place", "topic", "relation", "import")
+"""The kinds of records with no fields in a rendered claim."""
+
 REFERENCED_KINDS = ("document", "source", "category")
-"""A new one is in no text yet."""
+"""The kinds of records that claims refer to. A new one is not yet in any rendered claim."""
 
 RowsByLayout = dict[RowLayout, dict[int, RenderedClaim]]
-"""Layout → version of a claim → its text."""
+"""Layout → version → rendered claim."""
 
 
 def get_or_render_claims(
-    reading: ReadSession, versions: Sequence[int], view: Snapshot, layout: RowLayout = NESTED_LAYOUT
+    reading: ReadSession, versions: Sequence[int], snapshot: Snapshot, layout: RowLayout = NESTED_LAYOUT
 ) -> list[str]:
-    """What `write_claims` gives, from memory as far as it is there."""
-    kept = reading.database.caches[CLAIM_ROWS]
-    if view.as_of is not None or not kept.advance_to(reading, view.seq):
-        return [each.text for each in render_claims(reading, versions, view, layout)]
-    known = kept.get(versions, view, layout)
-    missing = [version for version in versions if version not in known]
+    """Return the claims of these versions as JSON, from the cache where possible, otherwise from the database."""
+    row_cache = reading.database.caches[CLAIM_ROWS]
+    if snapshot.as_of is not None or not row_cache.advance_to(reading, snapshot.seq):
+        return [claim.text for claim in render_claims(reading, versions, snapshot, layout)]
+    claims = row_cache.get(versions, snapshot, layout)
+    missing = [version for version in versions if version not in claims]
     if missing:
-        found = dict(zip(missing, render_claims(reading, missing, view, layout), strict=True))
-        kept.store(found, view, layout)
-        known |= found
-    return [known[version].text for version in versions]
+        rendered = dict(zip(missing, render_claims(reading, missing, snapshot, layout), strict=True))
+        row_cache.store(rendered, snapshot, layout)
+        claims |= rendered
+    return [claims[version].text for version in versions]
 
 
 class ClaimRowCache:
-    """The texts that are true at `seq`, in two generations: when the young ones take their room, the old ones go."""
+    """The rendered claims that are valid at `seq`, in two generations: a full young one replaces the old one."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self.max_bytes = most_bytes
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
         self.seq = 0
         self.hits = self.misses = 0
         self._lock = Lock()
@@ -65,12 +66,12 @@ class ClaimRowCache:
         self._young_bytes = 0
 
     def advance_to(self, reading: ReadSession, seq: int) -> bool:
-        """Move on to what a reader sees at `seq`. False where it sees less than others have seen already."""
-        at = self.seq
+        """Apply the changes up to `seq`. Return False if the cache is disabled or already past `seq`."""
+        current_seq = self.seq
         if not self.max_bytes:
             return False
-        if at < seq:
-            self.apply(changes_since(reading, at, seq, MAX_ADVANCED_CHANGES), at, seq)
+        if current_seq < seq:
+            self.apply(changes_since(reading, current_seq, seq, MAX_ADVANCED_CHANGES), current_seq, seq)
         return self.seq == seq
 
     def apply(self, changes: Sequence[ChangeEntry] | None, after: int, until: int) -> None:
@@ -81,37 +82,39 @@ class ClaimRowCache:
                 self._evict(versions)
                 self.seq = until
 
-    def get(self, versions: Sequence[int], view: Snapshot, layout: RowLayout) -> dict[int, RenderedClaim]:
-        """The texts that are there, and say the same in `view`."""
+    def get(self, versions: Sequence[int], snapshot: Snapshot, layout: RowLayout) -> dict[int, RenderedClaim]:
+        """Return the cached claims that are valid in `snapshot`."""
         with self._lock:
-            if self.seq != view.seq:
+            if self.seq != snapshot.seq:
                 return {}
             young, old = self._young.get(layout, {}), self._old.get(layout, {})
-            found: dict[int, RenderedClaim] = {}
-            again: dict[int, RenderedClaim] = {}
+            hits: dict[int, RenderedClaim] = {}
+            promoted: dict[int, RenderedClaim] = {}
             for version in versions:
-                written = young.get(version)
-                if written is None and (written := old.get(version)) is not None:
-                    again[version] = written
-                if written is not None and _is_unaffected_by(written, view.known_on):
-                    found[version] = written
-            self.hits += len(found)
-            self.misses += len(versions) - len(found)
-            self._add(again, layout)
-        return found
+                claim = young.get(version)
+                if claim is None and (claim := old.get(version)) is not None:
+                    promoted[version] = claim
+                if claim is not None and _is_unaffected_by(claim, snapshot.known_on):
+                    hits[version] = claim
+            self.hits += len(hits)
+            self.misses += len(versions) - len(hits)
+            self._add(promoted, layout)
+        return hits
 
-    def store(self, found: dict[int, RenderedClaim], view: Snapshot, layout: RowLayout) -> None:
-        """Keep what was written, unless something changed meanwhile."""
+    def store(self, claims: dict[int, RenderedClaim], snapshot: Snapshot, layout: RowLayout) -> None:
+        """Store rendered claims, unless the cache has advanced past `snapshot`."""
         with self._lock:
-            if self.seq == view.seq:
-                same = {version: each for version, each in found.items() if _is_unaffected_by(each, view.known_on)}
-                self._add(same, layout)
+            if self.seq == snapshot.seq:
+                unaffected = {
+                    version: claim for version, claim in claims.items() if _is_unaffected_by(claim, snapshot.known_on)
+                }
+                self._add(unaffected, layout)
 
-    def _add(self, texts: dict[int, RenderedClaim], layout: RowLayout) -> None:
-        if not texts:
+    def _add(self, claims: dict[int, RenderedClaim], layout: RowLayout) -> None:
+        if not claims:
             return
-        self._young.setdefault(layout, {}).update(texts)
-        self._young_bytes += sum(ENTRY_OVERHEAD_BYTES + getsizeof(each.text) for each in texts.values())
+        self._young.setdefault(layout, {}).update(claims)
+        self._young_bytes += sum(ENTRY_OVERHEAD_BYTES + getsizeof(claim.text) for claim in claims.values())
         if self._young_bytes > self.max_bytes // 2:
             self._old, self._young, self._young_bytes = self._young, {}, 0
 
@@ -119,23 +122,23 @@ class ClaimRowCache:
         if changed is None:
             self._young, self._old, self._young_bytes = {}, {}, 0
             return
-        for texts in (*self._young.values(), *self._old.values()):
+        for claims in (*self._young.values(), *self._old.values()):
             for version in changed:
-                texts.pop(version, None)
+                claims.pop(version, None)
 
 
 CLAIM_ROWS = CacheKey("claim_rows", lambda database: ClaimRowCache(database.memory_bytes // RESPONSE_CACHE_SHARE))
 declare_lookup_metric(CLAIM_ROWS, LookupMetric("counterclaim_claim_row_cache", "Claims of responses"))
 
 
-def _is_unaffected_by(written: RenderedClaim, known_on: date | None) -> bool:
-    """Whether a claim reads the same whatever was known: one that was not retracted, or before that day."""
-    retracted = written.retracted_on
-    return known_on is None or retracted is None or str(retracted) <= known_on.isoformat()
+def _is_unaffected_by(claim: RenderedClaim, known_on: date | None) -> bool:
+    """Return whether `known_on` changes nothing: the claim was not retracted, or not after that day."""
+    retracted_on = claim.retracted_on
+    return known_on is None or retracted_on is None or str(retracted_on) <= known_on.isoformat()
 
 
 def _find_changed_versions(changes: Sequence[ChangeEntry]) -> list[int] | None:
-    """Return the versions of the claims whose texts changed, or None if any text may have changed."""
+    """Return the versions of the claims that changed, or None if any claim may have changed."""
     versions = []
     for change in changes:
         if change.kind in CLAIM_RECORD_KINDS and change.claim_version is not None:
