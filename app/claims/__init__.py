@@ -1,3 +1,3 @@
 """Claims: routes, schemas, search, serialization, validation and changes."""
 
-from app.claims import change_scope, series_key  # noqa: F401 - they declare fields of claims to the database
+from app.claims import change_scope, series_key  # noqa: F401 - declare fields of claims on import

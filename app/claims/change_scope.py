@@ -1,4 +1,4 @@
-"""What claims declare to the change feed and to the response cache: their fields, and what a change of one affects."""
+"""Declaration of claims to the change feed and the response cache: their fields, and the impact of a change."""
 
 from app.cache.responses import ChangeImpact
 from app.cache.scope import CacheScope
@@ -6,10 +6,10 @@ from app.database.change_feed import ChangeEntry, ChangeFields, declare_change_f
 from app.database.tables import ClaimVersion
 
 CLAIM_RECORD_KINDS = ("claim", "citation", "assessment")
-"""The kinds of records that the representation of a claim is made of."""
+"""The kinds of records whose fields are in the representation of a claim."""
 
 STANDALONE_KINDS = ("document", "import")
-"""The kinds whose new records are in no response about claims yet."""
+"""The kinds whose new records are not yet in any response about claims."""
 
 SCOPE_COLUMNS = ("category", "subject", "place", "source", "kind", "modality", "aggregation")
 
@@ -24,15 +24,15 @@ declare_change_fields(ChangeFields(ClaimVersion, SCOPE_COLUMNS, {"level": LEVEL_
 
 
 def describe_change(change: ChangeEntry) -> ChangeImpact:
-    """Return what a change means to cached responses.
+    """Return the impact of a change on cached responses.
 
-    A new claim, citation or assessment affects the responses that claims like that one are in. Of any other change
-    that is not known.
+    A new claim, citation or assessment affects the responses whose scope contains the fields of its claim. The impact
+    of other changes is unknown.
     """
     fields = change.fields
     if fields is None or change.kind not in CLAIM_RECORD_KINDS or change.revision != 1:
         return ChangeImpact(change.seq, affects_no_claim=change.kind in STANDALONE_KINDS and change.revision == 1)
-    if change.kind == "assessment":  # the claim was on another level before
+    if change.kind == "assessment":  # the claim had another level before
         fields = {name: value for name, value in fields.items() if name != "level"}
     return ChangeImpact(change.seq, claim_fields=fields)
 

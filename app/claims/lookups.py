@@ -1,4 +1,4 @@
-"""What a claim refers to, looked up once: the words, sources and documents that are recorded, or soon will be."""
+"""Lookup of the records that a claim refers to: vocabulary, sources and documents, recorded or pending."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -28,7 +28,7 @@ from app.vocabulary.slug_records import RecordType, find_missing_slugs, find_unk
 RecordFields = Mapping[str, Any]
 
 MAX_CACHED_DOCUMENTS = 1_000
-"""So many documents are remembered between writes, and so many changes are searched for those that matter."""
+"""Maximum number of documents cached between writes, and of change entries read to invalidate the cache."""
 
 
 _CLAIM, _DOCUMENT = (table_of(table).c for table in (ClaimVersion, DocumentVersion))
@@ -39,11 +39,11 @@ _SELECT_DOCUMENT = select(_DOCUMENT.id).where(_DOCUMENT.url == bindparam("url"),
 
 
 class ReferenceLookup:
-    """The register as the rules of a claim ask for it. It remembers what it found, so keep it for one write only."""
+    """Lookup of the records that a write refers to. Results are cached, so use an instance for one write only."""
 
-    def __init__(self, session: Session, view: Snapshot) -> None:
+    def __init__(self, session: Session, snapshot: Snapshot) -> None:
         self.session = session
-        self.snapshot = view
+        self.snapshot = snapshot
         self._existing_slugs: dict[str, set[str]] = {kind.name: set() for kind in (CATEGORY, SUBJECT, PLACE, SOURCE)}
         self._units_by_category: dict[str, str | None] = {}
         self._documents_by_id: dict[str, RecordFields] = {}
@@ -53,152 +53,156 @@ class ReferenceLookup:
 
     @property
     def today(self) -> date:
-        """The day of the register: nothing was said after it."""
+        """Return the latest date that a claim can have."""
         return max(self.snapshot.today, self.snapshot.at.date())
 
-    def add_pending(self, kind: RecordType, slug: str, card: RecordFields) -> None:
-        """Take `slug` as recorded: the same write will record it before it records the claims."""
+    def add_pending(self, kind: RecordType, slug: str, fields: RecordFields) -> None:
+        """Treat `slug` as recorded: the same write records it before the claims."""
         self._existing_slugs[kind.name].add(slug)
         if kind is CATEGORY:
-            self._units_by_category[slug] = card["unit"]
-        if kind is SOURCE and card.get("speaks_for"):
-            self._position_holders = {**self.position_holders, slug: self.find_position_holder(card["speaks_for"])}
+            self._units_by_category[slug] = fields["unit"]
+        if kind is SOURCE and fields.get("speaks_for"):
+            self._position_holders = {**self.position_holders, slug: self.find_position_holder(fields["speaks_for"])}
 
     def discard_pending(self, kind: RecordType, slug: str) -> None:
-        """Take a promise back: what was to be recorded will not be."""
+        """Undo `add_pending`: the record will not be written."""
         self._existing_slugs[kind.name].discard(slug)
         self._units_by_category.pop(slug, None)
 
-    def find_faults(self, kind: RecordType, used: Iterable[tuple[str, str]]) -> list[Fault]:
-        """The faults of the (pointer, slug) pairs that name nothing of this kind."""
-        there = self._existing_slugs[kind.name]
-        fresh = [(pointer, slug) for pointer, slug in used if slug not in there]
-        if not fresh:
+    def find_faults(self, kind: RecordType, references: Iterable[tuple[str, str]]) -> list[Fault]:
+        """Return the faults of the (pointer, slug) pairs whose slug does not exist."""
+        existing = self._existing_slugs[kind.name]
+        unchecked = [(pointer, slug) for pointer, slug in references if slug not in existing]
+        if not unchecked:
             return []
-        wanted = {slug for _, slug in fresh}
-        missing = find_missing_slugs(self.session, kind, wanted, self.snapshot)
-        there |= wanted - missing
-        return find_unknown_slugs(self.session, self.snapshot, kind, fresh, also=there) if missing else []
+        slugs = {slug for _, slug in unchecked}
+        missing = find_missing_slugs(self.session, kind, slugs, self.snapshot)
+        existing |= slugs - missing
+        return find_unknown_slugs(self.session, self.snapshot, kind, unchecked, also=existing) if missing else []
 
     def has_cached_slugs(self, category: str, subject: str, place: str, source: str) -> bool:
-        """Whether these four were all found before: the quick way for the thousandth claim of an import."""
-        found = self._existing_slugs
+        """Return whether all four slugs are cached as existing: a fast path for imports."""
+        existing = self._existing_slugs
         return (
-            category in found[CATEGORY.name]
-            and subject in found[SUBJECT.name]
-            and place in found[PLACE.name]
-            and source in found[SOURCE.name]
+            category in existing[CATEGORY.name]
+            and subject in existing[SUBJECT.name]
+            and place in existing[PLACE.name]
+            and source in existing[SOURCE.name]
         )
 
     def has_slug(self, kind: RecordType, slug: str) -> bool:
-        """Whether there is such a slug."""
+        """Return whether a slug exists."""
         return not self.find_faults(kind, [("", slug)])
 
     def find_unit(self, category: str) -> str | None:
-        """The unit of a category; None where there is no such category."""
+        """Return the unit of a category, or None if the category does not exist."""
         if category not in self._units_by_category:
             columns = columns_of(CategoryVersion)
-            stands = select(columns.unit).where(columns.slug == category, self.snapshot.contains(CategoryVersion))
-            self._units_by_category[category] = self.session.execute(stands).scalar()
+            statement = select(columns.unit).where(columns.slug == category, self.snapshot.contains(CategoryVersion))
+            self._units_by_category[category] = self.session.execute(statement).scalar()
         return self._units_by_category[category]
 
     def find_source(self, slug: str) -> RecordFields:
-        """What is shown of a recorded source beside its slug."""
+        """Return the name, kind and interest of a recorded source."""
         if slug not in self._sources_by_slug:
             columns = columns_of(SourceVersion)
-            stands = select(columns.name, columns.kind, columns.interest).where(columns.slug == slug)
-            found = self.session.execute(stands.where(self.snapshot.contains(SourceVersion))).mappings().one()
-            self._sources_by_slug[slug] = dict(found)
+            statement = select(columns.name, columns.kind, columns.interest).where(columns.slug == slug)
+            row = self.session.execute(statement.where(self.snapshot.contains(SourceVersion))).mappings().one()
+            self._sources_by_slug[slug] = dict(row)
         return self._sources_by_slug[slug]
 
     @property
     def position_holders(self) -> dict[str, str]:
-        """Source → the source whose position it holds, for those that speak for another."""
+        """Return source → the source whose position it states, for sources that speak for another one."""
         if self._position_holders is None:
             self._position_holders = load_position_holders(self.session, self.snapshot)
         return self._position_holders
 
     def find_position_holder(self, source: str) -> str:
-        """The source whose position `source` holds: mostly its own."""
+        """Return the source whose position `source` states; by default itself."""
         return self.position_holders.get(source, source)
 
     def find_document(self, id_: str) -> RecordFields | None:
-        """The recorded document with this id."""
+        """Return the recorded document with an id, or None."""
         if id_ not in self._documents_by_id:
             self._documents_by_id |= load_document_cards(self.session, [id_], self.snapshot)
         return self._documents_by_id.get(id_)
 
     def find_document_by_url(self, url: str) -> RecordFields | None:
-        """The recorded document at this address."""
+        """Return the recorded document with a URL, or None."""
         if url not in self._documents_by_url:
             self.load_documents_by_url([url])
         return self._documents_by_url[url]
 
     def load_documents_by_url(self, urls: Iterable[str]) -> None:
-        """Learn in one question which of these addresses are recorded, and forget the documents asked for before."""
-        found = load_documents_by_url(self.session, set(urls), self.snapshot)
-        self._documents_by_url = {url: found.get(url) for url in urls}
-        self._documents_by_id = {card["id"]: card for card in found.values()}
+        """Load the recorded documents with these URLs in one query; they replace the cached documents."""
+        documents = load_documents_by_url(self.session, set(urls), self.snapshot)
+        self._documents_by_url = {url: documents.get(url) for url in urls}
+        self._documents_by_id = {document["id"]: document for document in documents.values()}
 
-    def add_pending_document(self, card: RecordFields) -> None:
-        """Take a document as recorded: the same write will record it."""
-        self._documents_by_id[card["id"]] = card
-        if card["url"]:
-            self._documents_by_url[card["url"]] = card
+    def add_pending_document(self, document: RecordFields) -> None:
+        """Treat a document as recorded: the same write records it."""
+        self._documents_by_id[document["id"]] = document
+        if document["url"]:
+            self._documents_by_url[document["url"]] = document
 
 
 class CachedReferenceLookup(ReferenceLookup):
-    """The register as it stands, as the writes of this process know it: remembered from one to the next.
+    """Lookup at the current state that keeps its cache from one write of this process to the next.
 
-    Only what is there is remembered, and only until somebody records a word or a source.
+    It caches only records that exist, and drops them when a vocabulary record or source changes.
     """
 
-    def __init__(self, log: WriteTransaction) -> None:
-        super().__init__(log.lazy_session, log.snapshot)
-        self._transaction = log
+    def __init__(self, transaction: WriteTransaction) -> None:
+        super().__init__(transaction.lazy_session, transaction.snapshot)
+        self._transaction = transaction
         self._claims_by_fingerprint: dict[str, str] = {}
-        """Fingerprint → claim, of those that may still wait to be written."""
+        """Fingerprint → claim, for claims that may not have been inserted yet."""
 
     @classmethod
-    def for_transaction(cls, log: WriteTransaction) -> "CachedReferenceLookup":
-        """What this write knows."""
-        known = log.process_cache.get("standing")
-        if not isinstance(known, CachedReferenceLookup) or known.is_outdated(log):
-            known = log.process_cache["standing"] = cls(log)
-        if known._transaction is not log or known.snapshot.seq != log.seq:
-            known._claims_by_fingerprint.clear()
-        known._transaction, known.session, known.snapshot = log, log.lazy_session, log.snapshot
-        return known
+    def for_transaction(cls, transaction: WriteTransaction) -> "CachedReferenceLookup":
+        """Return the lookup of this process, brought to the state of `transaction`."""
+        lookup = transaction.process_cache.get("reference_lookup")
+        if not isinstance(lookup, CachedReferenceLookup) or lookup.is_outdated(transaction):
+            lookup = transaction.process_cache["reference_lookup"] = cls(transaction)
+        if lookup._transaction is not transaction or lookup.snapshot.seq != transaction.seq:
+            lookup._claims_by_fingerprint.clear()
+        lookup._transaction, lookup.session, lookup.snapshot = (
+            transaction,
+            transaction.lazy_session,
+            transaction.snapshot,
+        )
+        return lookup
 
-    def is_outdated(self, log: WriteTransaction) -> bool:
-        """Whether any of what is remembered may have changed, by whichever process."""
-        if self.snapshot.seq == log.seq:
+    def is_outdated(self, transaction: WriteTransaction) -> bool:
+        """Return whether a cached record may have changed, in this process or another."""
+        if self.snapshot.seq == transaction.seq:
             return False
         if (
             len(self._documents_by_id) > MAX_CACHED_DOCUMENTS
-            or not 0 < log.seq - self.snapshot.seq < MAX_CACHED_DOCUMENTS
+            or not 0 < transaction.seq - self.snapshot.seq < MAX_CACHED_DOCUMENTS
         ):
             return True
-        return not read_changed_kinds(log, self.snapshot.seq).isdisjoint(self._existing_slugs)
+        return not read_changed_kinds(transaction, self.snapshot.seq).isdisjoint(self._existing_slugs)
 
-    def find_duplicate(self, print_: str) -> tuple[str, str] | None:
-        """The id and status of the claim that stands with this fingerprint, or was taken down with it."""
-        if print_ in self._claims_by_fingerprint:
-            return self._claims_by_fingerprint[print_], Status.asserted
-        found = self._transaction.fetch_rows(_SELECT_DUPLICATE, {"fingerprint": print_}, flush=False)
-        return (str(found[0][0]), found[0][1]) if found else None
+    def find_duplicate(self, fingerprint: str) -> tuple[str, str] | None:
+        """Return the id and status of the current claim with a fingerprint, which may have been taken down, or None."""
+        if fingerprint in self._claims_by_fingerprint:
+            return self._claims_by_fingerprint[fingerprint], Status.asserted
+        rows = self._transaction.fetch_rows(_SELECT_DUPLICATE, {"fingerprint": fingerprint}, flush=False)
+        return (str(rows[0][0]), rows[0][1]) if rows else None
 
-    def add_recorded_claim(self, print_: str, claim: str) -> None:
-        """Go on with what this write recorded: documents and a claim, no words and no sources."""
+    def add_recorded_claim(self, fingerprint: str, claim: str) -> None:
+        """Add a claim that this write recorded. It recorded no vocabulary or source, so the cache stays valid."""
         self.snapshot = self._transaction.snapshot
-        self._claims_by_fingerprint[print_] = claim
+        self._claims_by_fingerprint[fingerprint] = claim
 
     def find_document_by_url(self, url: str) -> RecordFields | None:
-        """The recorded document at this address. That there is none holds for one write only."""
+        """Return the recorded document with a URL, or None. That a document is missing is not cached."""
         if url not in self._documents_by_url:
-            # Those that still wait to be written were promised, and are remembered.
-            found = self._transaction.fetch_rows(_SELECT_DOCUMENT, {"url": url}, flush=False)
-            if not found:
+            # Documents that are not inserted yet were added as pending, and are cached.
+            rows = self._transaction.fetch_rows(_SELECT_DOCUMENT, {"url": url}, flush=False)
+            if not rows:
                 return None
-            self._documents_by_url[url] = self.find_document(str(found[0][0]))
+            self._documents_by_url[url] = self.find_document(str(rows[0][0]))
         return self._documents_by_url[url]

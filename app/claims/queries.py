@@ -1,4 +1,4 @@
-"""Claims as they are read: found by filters, then completed with their source, citations and newest assessment."""
+"""Queries for claims: by filters or by id, completed with their source, citations and newest assessment."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,13 +29,13 @@ from app.http.pagination import Page
 from app.http.serializers import RowLayout
 
 
-def select_claims(view: Snapshot) -> Select[Any]:
-    """Claims with what their card needs of their source and category."""
+def select_claims(snapshot: Snapshot) -> Select[Any]:
+    """Select claims with the columns of their source and category that a response contains."""
     claim, source, category = columns_of(ClaimVersion), columns_of(SourceVersion), columns_of(CategoryVersion)
     joined = (
         table_of(ClaimVersion)
-        .outerjoin(table_of(SourceVersion), and_(source.slug == claim.source, view.contains(SourceVersion)))
-        .outerjoin(table_of(CategoryVersion), and_(category.slug == claim.category, view.contains(CategoryVersion)))
+        .outerjoin(table_of(SourceVersion), and_(source.slug == claim.source, snapshot.contains(SourceVersion)))
+        .outerjoin(table_of(CategoryVersion), and_(category.slug == claim.category, snapshot.contains(CategoryVersion)))
     )
     return select(
         *claim,
@@ -46,62 +46,77 @@ def select_claims(view: Snapshot) -> Select[Any]:
     ).select_from(joined)
 
 
-def find_claims(reading: ReadSession, query: ClaimQuery, view: Snapshot, layout: RowLayout) -> Page:
-    """One page of the claims that match every filter. Raises a problem for slugs that do not exist."""
-    page = find_page(reading, query, view)
-    end = (view.seq, page.next_cursor, page.total, cache_scope_of_query(query, view))
-    # What is left of a claim that was taken down has another shape, and a function of SQL takes so many arguments.
+def find_claims(reading: ReadSession, query: ClaimQuery, snapshot: Snapshot, layout: RowLayout) -> Page:
+    """Return one page of the claims that match every filter.
+
+    Raises:
+        UnknownSlug: A filter names a slug that does not exist.
+        QueryTooBroad: The query would read too many rows.
+    """
+    page = find_page(reading, query, snapshot)
+    page_fields = (snapshot.seq, page.next_cursor, page.total, cache_scope_of_query(query, snapshot))
+    # A tombstone has other fields than a claim, and the number of arguments of an SQL function is limited.
     if Status.removed in query.status or len(layout.columns) > MAX_SQL_COLUMNS:
-        return Page(read_claims(reading.session, page.versions, view), *end)
+        return Page(read_claims(reading.session, page.versions, snapshot), *page_fields)
     if layout.is_file:
-        return Page([], *end, lines=render_lines(reading, page.versions, page.ids, view, layout))
-    return Page([], *end, json_rows=get_or_render_claims(reading, page.versions, view, layout))
+        return Page([], *page_fields, lines=render_lines(reading, page.versions, page.ids, snapshot, layout))
+    return Page([], *page_fields, json_rows=get_or_render_claims(reading, page.versions, snapshot, layout))
 
 
-def read_claims(session: Session, versions: Sequence[int], view: Snapshot) -> list[ResponseObject]:
-    """The claims of these versions, in the same order."""
-    wanted = columns_of(ClaimVersion).version.in_(versions)
-    rows = {row["version"]: row for row in session.execute(select_claims(view).where(wanted)).mappings()}
-    return build_claim_responses(session, [rows[version] for version in versions], view)
+def read_claims(session: Session, versions: Sequence[int], snapshot: Snapshot) -> list[ResponseObject]:
+    """Return the claims of these versions, in the same order."""
+    is_requested = columns_of(ClaimVersion).version.in_(versions)
+    rows = {row["version"]: row for row in session.execute(select_claims(snapshot).where(is_requested)).mappings()}
+    return build_claim_responses(session, [rows[version] for version in versions], snapshot)
 
 
-def cache_scope_of_query(query: ClaimQuery, view: Snapshot) -> CacheScope:
-    """What a page of claims rests on: those claims that its plainest filters let through."""
-    plain = {name: getattr(query, name) for name in ("source", "kind", "modality", "aggregation")}
-    plain["level"] = query.confidence
-    about = {name: frozenset(str(word) for word in words) for name, words in plain.items() if words}
+def cache_scope_of_query(query: ClaimQuery, snapshot: Snapshot) -> CacheScope:
+    """Return the scope of a page of claims: the claims that match its filters by column value."""
+    filters = {name: getattr(query, name) for name in ("source", "kind", "modality", "aggregation")}
+    filters["level"] = query.confidence
+    fields = {name: frozenset(str(value) for value in values) for name, values in filters.items() if values}
     if not query.narrower:
-        given = {name: getattr(query, name) for name in ("category", "subject", "place")}
-        about |= {name: frozenset(words) for name, words in given.items() if words}
-    return CacheScope(view.latest_seq, about, ("claims",))
+        slug_filters = {name: getattr(query, name) for name in ("category", "subject", "place")}
+        fields |= {name: frozenset(slugs) for name, slugs in slug_filters.items() if slugs}
+    return CacheScope(snapshot.latest_seq, fields, ("claims",))
 
 
-def read_claim_json(reading: ReadSession, id_: str, view: Snapshot) -> tuple[int, bytes]:
-    """The revision of a claim, and the claim as JSON. Raises `NotFound`, or `Removed` with the tombstone."""
-    found = render_claim(reading, id_, view) if ID_PATTERN.fullmatch(id_) else None
-    if found is None:
-        card = read_claim(reading.session, id_, view)  # says why
-        raise AssertionError(card["id"])
-    text, revision = found
+def read_claim_json(reading: ReadSession, id_: str, snapshot: Snapshot) -> tuple[int, bytes]:
+    """Return the revision of a claim, and the claim as JSON.
+
+    Raises:
+        NotFound: The claim does not exist in the snapshot.
+        Removed: The claim was taken down; the problem contains its tombstone.
+    """
+    rendered = render_claim(reading, id_, snapshot) if ID_PATTERN.fullmatch(id_) else None
+    if rendered is None:
+        claim = read_claim(reading.session, id_, snapshot)  # raises the problem
+        raise AssertionError(claim["id"])
+    text, revision = rendered
     return revision, text.encode()
 
 
-def read_tombstone(session: Session, id_: str, view: Snapshot) -> ResponseObject:
-    """What is left of a claim that was taken down."""
+def read_tombstone(session: Session, id_: str, snapshot: Snapshot) -> ResponseObject:
+    """Return the tombstone of a claim that was taken down."""
     claim = columns_of(ClaimVersion)
-    statement = select(*claim).where(claim.id == id_, view.contains(ClaimVersion))
+    statement = select(*claim).where(claim.id == id_, snapshot.contains(ClaimVersion))
     return build_tombstone(session.execute(statement).mappings().one())
 
 
-def read_claim(session: Session, id_: str, view: Snapshot) -> ResponseObject:
-    """One claim. Raises `NotFound`, or `Removed` with the tombstone."""
+def read_claim(session: Session, id_: str, snapshot: Snapshot) -> ResponseObject:
+    """Return a claim.
+
+    Raises:
+        NotFound: The claim does not exist in the snapshot.
+        Removed: The claim was taken down; the problem contains its tombstone.
+    """
     row = None
     if ID_PATTERN.fullmatch(id_):
         claim = columns_of(ClaimVersion)
-        statement = select_claims(view).where(claim.id == id_, view.contains(ClaimVersion))
+        statement = select_claims(snapshot).where(claim.id == id_, snapshot.contains(ClaimVersion))
         row = session.execute(statement).mappings().first()
     if row is None:
         raise NotFound(f"There is no claim `{id_}`.", hint="GET /v1/claims lists them")
     if row["status"] == Status.removed:
         raise Removed("This claim was taken down.", more={"claim": build_tombstone(row)})
-    return build_claim_responses(session, [row], view)[0]
+    return build_claim_responses(session, [row], snapshot)[0]
