@@ -16,5 +16,11 @@ def api_router(tag: str) -> APIRouter:
 
 
 def in_matching_order(routes: Iterable[BaseRoute]) -> list[BaseRoute]:
-    """Return the routes with the fast routes first, since Starlette matches routes in order, about 1.3 µs each."""
-    return sorted(routes, key=lambda route: not (isinstance(route, FastRoute) and route.has_fast_path))
+    """Return the routes with the fast ones first, short paths before long ones: Starlette tries one after the other."""
+
+    def position(route: BaseRoute) -> tuple[bool, int]:
+        if isinstance(route, FastRoute) and route.has_fast_path:
+            return False, route.path.count("/")
+        return True, 0
+
+    return sorted(routes, key=position)

@@ -23,7 +23,7 @@ from pydantic import BaseModel
 
 from app.claims.schemas import Claim
 from app.database.read_session import ReadSession
-from app.database.snapshot import Snapshot, is_version_at
+from app.database.snapshot import AS_OF, Snapshot, is_version_at
 from app.database.sql import compile_statement
 from app.http.csv_columns import inner_type
 from app.http.serializers import FORMULA_PREFIXES, NESTED_LAYOUT, RowLayout
@@ -376,9 +376,16 @@ def _build_statement(
 
 
 def _contains(alias: str, as_of: int | None) -> str:
-    """Return the condition that a version is in the snapshot, as SQL text, which is the same on both databases."""
+    """Return the SQL condition that a version is in the snapshot at `as_of`, the same text on both databases."""
+    if as_of is None:
+        return _compile_visibility(alias, is_past=False)
+    return _compile_visibility(alias, is_past=True).replace(f":{AS_OF.key}", str(as_of))
+
+
+@lru_cache
+def _compile_visibility(alias: str, *, is_past: bool) -> str:
     columns = sa.table(alias, sa.column("seq"), sa.column("until_seq")).c
-    return f"({compile_statement(is_version_at(columns, as_of), 'sqlite')})"
+    return f"({compile_statement(is_version_at(columns, AS_OF if is_past else None), 'sqlite')})"
 
 
 class _StatementBuilder:
