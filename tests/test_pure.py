@@ -11,7 +11,6 @@ PURE = [
     *sorted(str(path.relative_to(ROOT)) for folder in PURE_FOLDERS for path in (ROOT / "app" / folder).glob("*.py")),
     "app/references/bibliography.py",
     "app/http/serializers.py",
-    "app/claims/series_key.py",
 ]
 FORBIDDEN = {"fastapi", "starlette", "pydantic", "sqlalchemy", "sqlmodel", "alembic"}
 

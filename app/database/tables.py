@@ -290,7 +290,7 @@ class ClaimVersion(Version, table=True):
 
     `low` and `high` are the bounds of the figure (NULL: unbounded), `magnitude` is its sort value, and `fingerprint` is
     unique among current versions. `standpoint` is the series key of the claim, and `recency` is its order within the
-    series: see `app/claims/series_key.py`.
+    series: see `app/comparison/series_key.py`.
     """
 
     __tablename__ = "claim"

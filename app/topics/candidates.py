@@ -1,7 +1,7 @@
 """Loads the claims of a question that may be positions, and counts its claims, without reading all of them.
 
-A position is among the claims of a series (`app/claims/series_key.py`) with the latest period end and date. An index
-orders the current claims by question, series key and recency. The statements skip from one series key to the next and
+A position is among the claims of a series (`app/comparison/series_key.py`) with the latest period end and date. One
+index orders the current claims by question, series key and recency. The statements skip from one series key to the next and
 read only the end of each series, so that their cost depends on the number of series and not on that of claims. The
 result may contain a few claims that are no positions; the rules in `app/comparison` decide.
 
@@ -40,7 +40,10 @@ from sqlmodel import Session
 
 from app.cache.bounded import BoundedCache
 from app.claims.search.filters import match_topic, partial_date_patterns, starts_on
-from app.claims.series_key import (
+from app.comparison.figure import PrintedFigure, normalize_number
+from app.comparison.period import parse_period
+from app.comparison.question import Question
+from app.comparison.series_key import (
     FUTURE_PERIOD_SUFFIX,
     OPEN_PERIOD_SUFFIX,
     PERIOD_END_FACTOR,
@@ -48,9 +51,6 @@ from app.claims.series_key import (
     WITHOUT_FIGURE_SUFFIX,
     encode_day,
 )
-from app.comparison.figure import PrintedFigure, normalize_number
-from app.comparison.period import parse_period
-from app.comparison.question import Question
 from app.comparison.verdicts import Statement
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database

@@ -176,7 +176,7 @@ def test_every_decision_is_listed() -> None:
         assert f"({page.name})" in index
 
 
-MODULES = [path for folder in ("app", "tests", "benchmarks", "alembic") for path in (ROOT / folder).rglob("*.py")]
+MODULES = [path for folder in ("app", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
 
 
 def test_every_module_that_is_named_exists() -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy import update
 
 from app.claims.lifecycle import TAKEDOWN_VALUES
-from app.claims.series_key import PERIOD_END_FACTOR
+from app.comparison.series_key import PERIOD_END_FACTOR
 from app.database.engine import Database
 from app.database.tables import Clock
 from app.database.text_folding import search_words

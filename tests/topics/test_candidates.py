@@ -16,12 +16,12 @@ from app.claims.create import record_claim
 from app.claims.lifecycle import reinstate, retract, revise, take_down
 from app.claims.schemas import ChangeInput, ClaimInput, RetractionInput
 from app.claims.serialization.input_fields import FIGURE_PLAIN_FIELDS, plain_figure_numbers
-from app.claims.series_key import build_series_columns
 from app.comparison.figure import PrintedFigure
 from app.comparison.hierarchy import Hierarchy
 from app.comparison.period import parse_period
 from app.comparison.positions import compare_pairs, find_positions
 from app.comparison.question import Question
+from app.comparison.series_key import build_series_columns
 from app.comparison.spread import measure_spread
 from app.comparison.verdicts import Statement
 from app.database.engine import alembic_config

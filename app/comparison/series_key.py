@@ -12,9 +12,6 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
-from app.database.row_encoding import declare_derived_columns
-from app.database.tables import ClaimVersion
-
 FUTURE_PERIOD_SUFFIX: Final = "ahead"
 OPEN_PERIOD_SUFFIX: Final = "open"
 RETRACTED_SUFFIX: Final = "retracted"
@@ -58,6 +55,3 @@ def _build_series_key(state: Mapping[str, Any]) -> str:
     elif state["kind"] == "none":
         parts.append(WITHOUT_FIGURE_SUFFIX)
     return " ".join(parts)
-
-
-declare_derived_columns(ClaimVersion, build_series_columns)
