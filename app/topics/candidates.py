@@ -1,9 +1,9 @@
 """Loads the claims of a question that may be positions, and counts its claims, without reading all of them.
 
 A position is among the claims of a series (`app/comparison/series_key.py`) with the latest period end and date. One
-index orders the current claims by question, series key and recency. The statements skip from one series key to the next and
-read only the end of each series, so that their cost depends on the number of series and not on that of claims. The
-result may contain a few claims that are no positions; the rules in `app/comparison` decide.
+index orders the current claims by question, series key and recency. The statements skip from one series key to the
+next and read only the end of each series, so that their cost depends on the number of series and not on that of
+claims. The result may contain a few claims that are no positions; the rules in `app/comparison` decide.
 
 There is no such index for past states of the register: there the database reads all claims of the question. A
 statement depends only on the shape of a question, and is built and compiled once per shape.
