@@ -227,8 +227,8 @@ def test_a_client_reads_its_own_writes_whichever_process_answers(copies: Databas
         (["agency", "ministry"], 1, "claimant"),
         (["paper"], 0, "published"),
         (["agency", "paper"], 1, "published"),
-        (["agency", "institute", "agency"], 2, "already"),
-        (["agency", "agency"], 1, "already"),
+        (["agency", "institute", "agency"], 2, "twice"),
+        (["agency", "agency"], 1, "twice"),
     ],
 )
 def test_a_chain_does_not_name_its_own_ends(register: Register, via: list[str], wrong: int, word: str) -> None:
