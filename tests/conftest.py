@@ -14,7 +14,7 @@ SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
+def postgresql_address() -> Iterator[str]:
     """A PostgreSQL server: the one in TEST_DATABASE_URL, or one that is started from a package for these tests."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
@@ -40,35 +40,35 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", params=DATABASES)
-def copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DatabaseCopies:
-    server = request.getfixturevalue("postgres") if request.param == "postgresql" else None
+def database_copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DatabaseCopies:
+    server = request.getfixturevalue("postgresql_address") if request.param == "postgresql" else None
     made = DatabaseCopies(tmp_path_factory.mktemp(request.param), server)
     made.create_template("empty", None)
     return made
 
 
 @pytest.fixture
-def register(copies: DatabaseCopies) -> Iterator[Register]:
+def register(database_copies: DatabaseCopies) -> Iterator[Register]:
     """An empty register of its own."""
-    yield from open_register(copies.create_copy("empty"))
+    yield from open_register(database_copies.create_copy("empty"))
 
 
 @pytest.fixture
-def starter(copies: DatabaseCopies) -> Iterator[Register]:
+def starter_register(database_copies: DatabaseCopies) -> Iterator[Register]:
     """A register of its own with the starter claims, to write in."""
-    yield from open_register(copies.create_copy("starter"))
+    yield from open_register(database_copies.create_copy("starter"))
 
 
 @pytest.fixture(scope="session")
-def reading(copies: DatabaseCopies) -> Iterator[Register]:
+def shared_starter_register(database_copies: DatabaseCopies) -> Iterator[Register]:
     """A register with the starter claims that all tests share: read it, never write in it."""
-    yield from open_register(copies.create_copy("starter"))
+    yield from open_register(database_copies.create_copy("starter"))
 
 
 @pytest.fixture
-def make_database(copies: DatabaseCopies) -> Callable[[str], str]:
+def make_database(database_copies: DatabaseCopies) -> Callable[[str], str]:
     """Make a database and return its address."""
-    return copies.create_copy
+    return database_copies.create_copy
 
 
 @pytest.fixture(scope="session")

@@ -139,14 +139,14 @@ def test_a_database_is_migrated_and_filled_and_both_may_be_repeated(fresh: str) 
     assert ran("starter", url=fresh) == "0 starter claims loaded.\n"
 
 
-def test_loading_the_starter_again_keeps_what_was_changed(starter: Register) -> None:
-    topic = starter.get("/v1/topics/russian-casualties").json()
+def test_loading_the_starter_again_keeps_what_was_changed(starter_register: Register) -> None:
+    topic = starter_register.get("/v1/topics/russian-casualties").json()
     body = {name: topic[name] for name in ("category", "subject", "place")} | {"title": "Changed since"}
-    assert starter.write("PUT", "/v1/topics/russian-casualties", body).status_code == 200
-    seq = starter.get("/health/ready").json()["seq"]
-    assert load_starter(starter.database) == 0
-    assert starter.get("/v1/topics/russian-casualties").json()["title"] == "Changed since"
-    assert starter.get("/health/ready").json()["seq"] == seq
+    assert starter_register.write("PUT", "/v1/topics/russian-casualties", body).status_code == 200
+    seq = starter_register.get("/health/ready").json()["seq"]
+    assert load_starter(starter_register.database) == 0
+    assert starter_register.get("/v1/topics/russian-casualties").json()["title"] == "Changed since"
+    assert starter_register.get("/health/ready").json()["seq"] == seq
 
 
 def test_a_key_is_made_listed_and_revoked(make_database: Callable[[str], str]) -> None:

@@ -25,11 +25,11 @@ TOMORROW = (datetime.now(UTC).date() + timedelta(days=2)).isoformat()
 
 
 @pytest.fixture(scope="module")
-def desk(copies: Any) -> Iterator[Register]:
+def desk(database_copies: Any) -> Iterator[Register]:
     """A furnished register with one claim, for requests that are refused: they leave nothing behind in it."""
     from tests.registers import open_register  # noqa: PLC0415 - beside the fixture that needs it
 
-    for register in open_register(copies.create_copy("empty")):
+    for register in open_register(database_copies.create_copy("empty")):
         record_example_vocabulary(register)
         submit_claim(register, make_claim_body())
         yield register

@@ -65,11 +65,11 @@ def test_a_new_claim_is_answered_alike_on_both_ways(register: Register, changes:
 
 
 @pytest.fixture(scope="module")
-def desk(copies: Any) -> Iterator[Register]:
+def desk(database_copies: Any) -> Iterator[Register]:
     """A furnished register with one claim, for requests that are refused."""
     from tests.registers import open_register  # noqa: PLC0415 - beside the fixture that needs it
 
-    for register in open_register(copies.create_copy("empty")):
+    for register in open_register(database_copies.create_copy("empty")):
         record_example_vocabulary(register)
         assert post(register, make_claim_body(), {}).status_code == 201
         yield register

@@ -54,7 +54,7 @@ def api(request: pytest.FixtureRequest, installed: Path, tmp_path_factory: pytes
     folder = tmp_path_factory.mktemp("container")
     if request.param == "sqlite":
         return Container("api", installed, folder, None)
-    url = DatabaseCopies(folder, request.getfixturevalue("postgres"))._create_database(None)
+    url = DatabaseCopies(folder, request.getfixturevalue("postgresql_address"))._create_database(None)
     migrate = Container("migrate", installed, folder, url)
     assert migrate.run(*COMPOSE["services"]["migrate"]["command"]) == "The schema is up to date.\n"
     return Container("api", installed, folder, url)

@@ -120,8 +120,8 @@ def _is_shown(shown: Any, given: Any) -> bool:
 @pytest.mark.parametrize(
     ("page", "example"), [pytest.param(*each, id=f"{each[0].name}-{n}") for n, each in enumerate(EXAMPLES)]
 )
-def test_every_example_gives_the_answer_shown(starter: Register, page: Path, example: Example) -> None:
-    answer = example.send(starter)
+def test_every_example_gives_the_answer_shown(starter_register: Register, page: Path, example: Example) -> None:
+    answer = example.send(starter_register)
     if example.shown.startswith("{") and ".ndjson" not in example.address:  # a file is compared line by line
         assert_shown(json.loads(example.shown), json.loads(answer))
         return
@@ -160,8 +160,8 @@ def test_the_commands_of_the_first_page_exist(command: str) -> None:
     assert re.search(rf"^{command}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def test_every_address_that_is_named_is_served(reading: Register) -> None:
-    paths = reading.get("/openapi.json").json()["paths"]
+def test_every_address_that_is_named_is_served(shared_starter_register: Register) -> None:
+    paths = shared_starter_register.get("/openapi.json").json()["paths"]
     patterns = [re.compile(re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(path))) for path in paths]
     for page in PAGES:
         for named in re.findall(

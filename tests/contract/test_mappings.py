@@ -132,16 +132,16 @@ def test_rows_become_what_the_page_shows(tmp_path: Path, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [n for n, each in enumerate(EXAMPLES) if each.named])
-def test_files_that_come_again_do_what_the_page_shows(starter: Register, number: int) -> None:
+def test_files_that_come_again_do_what_the_page_shows(starter_register: Register, number: int) -> None:
     example = EXAMPLES[number]
     contents = dict(example.files)
     for line in example.shown.splitlines():
         name, _, wanted = line.partition("  ")
-        answer = starter.post(
+        answer = starter_register.post(
             "/v1/imports",
             files={"file": (name, contents[name])},
             data={"mapping": written(laid_over(example.part))},
-            headers=starter.keys["editor"],
+            headers=starter_register.keys["editor"],
         ).json()
         counts = {what: count for what, count in answer["counts"].items() if count and what != "rows"}
         assert ", ".join(f"{what} {count}" for what, count in counts.items()) == wanted

@@ -36,9 +36,9 @@ def sqlite_copies(tmp_path_factory: pytest.TempPathFactory) -> DatabaseCopies:
     return DatabaseCopies(tmp_path_factory.mktemp("examples"), None)
 
 
-def test_the_committed_document_is_the_one_that_is_served(reading: Register) -> None:
+def test_the_committed_document_is_the_one_that_is_served(shared_starter_register: Register) -> None:
     committed = (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
-    assert reading.get("/openapi.json").json() == orjson.loads(committed), AGAIN
+    assert shared_starter_register.get("/openapi.json").json() == orjson.loads(committed), AGAIN
     assert committed == document_text(), AGAIN
 
 
@@ -75,12 +75,12 @@ def test_reading_needs_no_key() -> None:
     assert [name for name in READS if "security" in NAMED[name][1]] == []
 
 
-def test_writing_needs_a_key(reading: Register) -> None:
+def test_writing_needs_a_key(shared_starter_register: Register) -> None:
     for name in WRITES:
         path, operation = NAMED[name]
         assert operation["security"], name
         method = name.partition(" ")[0].upper()
-        answer = reading.request(method, path_of(path, operation), **body_of(operation))
+        answer = shared_starter_register.request(method, path_of(path, operation), **body_of(operation))
         assert answer.status_code == 401, name
         assert answer.json()["code"] == "unauthorized"
 
@@ -120,7 +120,7 @@ def test_every_answer_has_an_example() -> None:
                 assert "example" in content or media_type == STREAM, f"{name}, {media_type}: {AGAIN}"
 
 
-def test_every_example_of_an_address_can_be_read(reading: Register) -> None:
+def test_every_example_of_an_address_can_be_read(shared_starter_register: Register) -> None:
     for name in READS:
         path, operation = NAMED[name]
         if STREAM in operation["responses"]["200"]["content"]:
@@ -130,11 +130,11 @@ def test_every_example_of_an_address_can_be_read(reading: Register) -> None:
             for each in operation.get("parameters", [])
             if each["in"] == "query" and each["required"]
         }
-        answer = reading.get(path_of(path, operation), params=needed)
+        answer = shared_starter_register.get(path_of(path, operation), params=needed)
         assert answer.status_code == 200, f"{name}: {answer.text}"
 
 
-def test_every_example_of_a_body_is_accepted(starter: Register) -> None:
+def test_every_example_of_a_body_is_accepted(starter_register: Register) -> None:
     # One register takes them all: what takes a claim away comes last.
     last = ("post_reinstatement", "post_retraction", "post_takedown")
     names = [name for name in WRITES if NAMED[name][1]["operationId"] not in last]
@@ -143,7 +143,7 @@ def test_every_example_of_a_body_is_accepted(starter: Register) -> None:
     for name in names:
         method, path = name.split(" ")
         operation = NAMED[name][1]
-        answer = send_example(starter, method, path, operation)
+        answer = send_example(starter_register, method, path, operation)
         assert str(answer.status_code) in {"200", "201"} & operation["responses"].keys(), f"{name}: {answer.text}"
         shown = operation["responses"][str(answer.status_code)]["content"][JSON_MEDIA_TYPE]["example"]
         assert answer.json().keys() == shown.keys(), name

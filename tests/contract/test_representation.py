@@ -73,25 +73,27 @@ def assert_same(served: Any, model: type[BaseModel]) -> None:
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_every_row_of_a_list_is_what_its_schema_says(reading: Register, path: str) -> None:
-    rows = read_all_rows(reading, path)
+def test_every_row_of_a_list_is_what_its_schema_says(shared_starter_register: Register, path: str) -> None:
+    rows = read_all_rows(shared_starter_register, path)
     assert rows
     for row in rows:
         assert_same(row, LISTS[path])
 
 
 @pytest.mark.parametrize("path", SINGLE)
-def test_every_resource_is_what_its_schema_says(reading: Register, path: str) -> None:
-    assert_same(reading.get(path).json(), SINGLE[path])
+def test_every_resource_is_what_its_schema_says(shared_starter_register: Register, path: str) -> None:
+    assert_same(shared_starter_register.get(path).json(), SINGLE[path])
 
 
-def test_the_columns_are_those_of_the_contract(reading: Register) -> None:
+def test_the_columns_are_those_of_the_contract(shared_starter_register: Register) -> None:
     expected = [name.strip() for name in COLUMNS.replace("\n", " ").split(",")]
     assert [column.name for column in CLAIM_COLUMNS][: len(expected)] == expected
     for path in ("/v1/claims.csv?limit=1", "/v1/topics/russian-casualties/claims.csv?limit=1"):
-        header = reading.get(path).text.split("\r\n")[0].split(",")
+        header = shared_starter_register.get(path).text.split("\r\n")[0].split(",")
         assert header[: len(expected)] == expected
 
 
-def test_the_column_dictionary_names_every_column_in_order(reading: Register) -> None:
-    assert [row["name"] for row in read_all_rows(reading, "/v1/columns")] == [column.name for column in CLAIM_COLUMNS]
+def test_the_column_dictionary_names_every_column_in_order(shared_starter_register: Register) -> None:
+    assert [row["name"] for row in read_all_rows(shared_starter_register, "/v1/columns")] == [
+        column.name for column in CLAIM_COLUMNS
+    ]

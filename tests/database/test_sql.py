@@ -67,8 +67,8 @@ def test_a_statement_that_is_kept_is_compiled_once() -> None:
     assert compile_cached(asked, "sqlite") is compile_cached(asked, "sqlite")
 
 
-def test_rows_are_read_with_parameters_of_python(copies: DatabaseCopies) -> None:
-    database = Database(make_settings(copies.create_copy("starter")))
+def test_rows_are_read_with_parameters_of_python(database_copies: DatabaseCopies) -> None:
+    database = Database(make_settings(database_copies.create_copy("starter")))
     asked = select(CLAIM.c.version).where(CLAIM.c.date <= bindparam("day"))
     seq = select(Clock.seq).where(table_of(Clock).c.seq % 1 == bindparam("rest"))  # type: ignore[call-overload] # a column
     with database.read() as session:

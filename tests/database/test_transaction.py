@@ -69,8 +69,8 @@ def assert_sound(database: Database) -> None:
                     assert row["until_seq"] is None or row["seq"] < row["until_seq"]
 
 
-def test_the_starter_register_is_sound(reading: Register) -> None:
-    assert_sound(reading.database)
+def test_the_starter_register_is_sound(shared_starter_register: Register) -> None:
+    assert_sound(shared_starter_register.database)
 
 
 def together(jobs: list[Callable[[], None]]) -> list[BaseException]:

@@ -64,15 +64,17 @@ def ids(answer: Any) -> list[str]:
     return [row["id"] for row in rows]
 
 
-def test_a_state_that_is_not_reached_is_refused_wherever_it_can_be_asked_for(reading: Register) -> None:
-    seq = read_latest_seq(reading)
+def test_a_state_that_is_not_reached_is_refused_wherever_it_can_be_asked_for(shared_starter_register: Register) -> None:
+    seq = read_latest_seq(shared_starter_register)
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
-    for address in routes(reading):
+    for address in routes(shared_starter_register):
         for state in (f"seq:{seq + 1}", "seq:999999999999999999", soon, "9999-12-31T23:59:59Z", "2999-01-01"):
-            problem = assert_problem(reading.get(f"{address}recorded_as_of={state}"), 422, "invalid_request")
+            problem = assert_problem(
+                shared_starter_register.get(f"{address}recorded_as_of={state}"), 422, "invalid_request"
+            )
             (wrong,) = problem["errors"]
             assert (wrong["pointer"], wrong["location"]) == ("#/recorded_as_of", "query"), address
-        assert reading.get(f"{address}recorded_as_of=seq:{seq}").status_code == 200, address
+        assert shared_starter_register.get(f"{address}recorded_as_of=seq:{seq}").status_code == 200, address
 
 
 @pytest.mark.parametrize(
@@ -98,24 +100,26 @@ def test_a_state_that_is_not_reached_is_refused_wherever_it_can_be_asked_for(rea
         "x" * 500,
     ],
 )
-def test_garbage_is_no_state(reading: Register, state: str) -> None:
+def test_garbage_is_no_state(shared_starter_register: Register, state: str) -> None:
     for address in ("/v1/claims", "/v1/claims.csv", "/v1/topics/russian-casualties/side-by-side", "/v1/changes"):
-        problem = assert_problem(reading.get(address, params={"recorded_as_of": state}), 422, "invalid_request")
+        problem = assert_problem(
+            shared_starter_register.get(address, params={"recorded_as_of": state}), 422, "invalid_request"
+        )
         assert problem["errors"][0]["pointer"] == "#/recorded_as_of"
 
 
 @pytest.mark.parametrize("state", ["seq:0", "1970-01-01T00:00:00Z", "0001-01-01", "2020-02-02T02:02:02+02:00"])
-def test_before_its_first_change_the_register_is_empty(reading: Register, state: str) -> None:
+def test_before_its_first_change_the_register_is_empty(shared_starter_register: Register, state: str) -> None:
     asked = {"recorded_as_of": state}
     for path in ("claims", "sources", "documents", "categories", "subjects", "places", "topics", "changes"):
-        page = reading.get(f"/v1/{path}", params=asked | {"total": "true"}).json()
+        page = shared_starter_register.get(f"/v1/{path}", params=asked | {"total": "true"}).json()
         assert (page["data"], page["meta"]) == ([], {"count": 0, "next_cursor": None, "seq": 0, "total": 0})
-        lines = reading.get(f"/v1/{path}.csv", params=asked).text.split("\r\n")
+        lines = shared_starter_register.get(f"/v1/{path}.csv", params=asked).text.split("\r\n")
         assert (len(lines), lines[1]) == (2, "")
-    held = reading.get("/v1/claims?limit=1").json()["data"][0]["id"]
+    held = shared_starter_register.get("/v1/claims?limit=1").json()["data"][0]["id"]
     for address in (f"/v1/claims/{held}", "/v1/topics/russian-casualties", "/v1/sources/csis"):
-        assert_problem(reading.get(address, params=asked), 404)
-    assert_problem(reading.get("/v1/claims", params=asked | {"source": "csis"}), 422, "unknown_slug")
+        assert_problem(shared_starter_register.get(address, params=asked), 404)
+    assert_problem(shared_starter_register.get("/v1/claims", params=asked | {"source": "csis"}), 422, "unknown_slug")
 
 
 def test_what_was_known_and_what_was_recorded_are_two_questions(register: Register) -> None:
@@ -200,8 +204,8 @@ def test_the_age_in_a_past_answer_is_counted_to_its_own_day(register: Register) 
         assert session.execute(select(func.max(columns_of(Change).at))).scalar_one() > then
 
 
-def test_a_client_reads_its_own_writes_whichever_process_answers(copies: DatabaseCopies) -> None:
-    with run_servers(copies, 2) as fleet:
+def test_a_client_reads_its_own_writes_whichever_process_answers(database_copies: DatabaseCopies) -> None:
+    with run_servers(database_copies, 2) as fleet:
         writer, reader = fleet.servers
         for number in range(20):
             body = make_claim_body(figure=make_figure_body(str(number), value=number))
@@ -283,7 +287,7 @@ def test_no_claim_is_related_to_itself(register: Register) -> None:
     assert register.get(f"/v1/claims/{made['id']}/relations").json()["data"] == []
 
 
-def test_two_transcriptions_of_one_utterance_are_shown_as_such(starter: Register, shared_data: Path) -> None:
+def test_two_transcriptions_of_one_utterance_are_shown_as_such(starter_register: Register, shared_data: Path) -> None:
     day = "2023-01-12"
     rows = json.loads((shared_data / "general-staff-a" / "personnel.json").read_text("utf-8"))
     figures = [next(row["personnel"] for row in rows if row["date"] == day)]
@@ -292,7 +296,7 @@ def test_two_transcriptions_of_one_utterance_are_shown_as_such(starter: Register
     assert figures == [113_390, 113_990]
     made = [
         submit_claim(
-            starter,
+            starter_register,
             make_claim_body(
                 category="casualties",
                 subject="russian-forces",
@@ -308,14 +312,14 @@ def test_two_transcriptions_of_one_utterance_are_shown_as_such(starter: Register
     ]
     for tolerance in ("", "&tolerance=0.1"):
         address = f"/v1/topics/russian-casualties/side-by-side?known_on={day}{tolerance}"
-        answer = starter.get(address).json()
+        answer = starter_register.get(address).json()
         shown = [each for each in answer["positions"] if each["claim"]["id"] in made]
         assert [each["claim"]["id"] for each in shown] == made
         (pair,) = [each for each in answer["pairs"] if {each["a"], each["b"]} == set(made)]
         assert (pair["verdict"], pair["reasons"]) == ("contradict", ["transcription_conflict"])
         assert pair["gap"] == 600
     # A day later the source has said something newer, and the conflict is history.
-    later = starter.get("/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12").json()
+    later = starter_register.get("/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12").json()
     assert not set(made) & {each["claim"]["id"] for each in later["positions"]}
 
 

@@ -169,8 +169,8 @@ class Writer:
 
 
 @pytest.fixture
-def fleet(copies: DatabaseCopies) -> Iterator[ServerGroup]:
-    with run_servers(copies, 2) as fleet:
+def fleet(database_copies: DatabaseCopies) -> Iterator[ServerGroup]:
+    with run_servers(database_copies, 2) as fleet:
         yield fleet
 
 

@@ -510,12 +510,12 @@ def compare_sides(before: bytes, now: bytes, removed: set[str]) -> None:
 
 
 @pytest.fixture
-def world(copies: DatabaseCopies) -> Iterator[World]:
-    for template in open_register(copies.create_template("furnished", copies.templates["empty"])):
+def world(database_copies: DatabaseCopies) -> Iterator[World]:
+    for template in open_register(database_copies.create_template("furnished", database_copies.templates["empty"])):
         record_example_vocabulary(template)
         assert template.write("PUT", TOPIC, make_topic_body(category="casualties")).status_code == 201
-    for register in open_register(copies.create_copy("furnished")):
-        yield World(copies, replace(register, keys=template.keys))
+    for register in open_register(database_copies.create_copy("furnished")):
+        yield World(database_copies, replace(register, keys=template.keys))
 
 
 def test_every_past_state_stays_as_it_was(world: World) -> None:

@@ -26,8 +26,8 @@ CROWD = 8
 
 
 @pytest.fixture(scope="module")
-def fleet(copies: DatabaseCopies) -> Iterator[ServerGroup]:
-    with run_servers(copies, 3) as fleet:
+def fleet(database_copies: DatabaseCopies) -> Iterator[ServerGroup]:
+    with run_servers(database_copies, 3) as fleet:
         yield fleet
 
 
@@ -125,8 +125,8 @@ def test_two_bodies_under_one_key_make_one_claim(fleet: ServerGroup, runners: Ra
                 assert (reply.status, reply.json()["code"]) in ((422, "key_reused"), (409, "key_in_flight"))
 
 
-def test_a_crash_neither_loses_nor_doubles_what_a_key_made(copies: DatabaseCopies) -> None:
-    with run_servers(copies, 1) as fleet:
+def test_a_crash_neither_loses_nor_doubles_what_a_key_made(database_copies: DatabaseCopies) -> None:
+    with run_servers(database_copies, 1) as fleet:
         answered, unanswered = 0, 0
         for crash in range(CRASHES):
             runners = RaceThreads(CROWD + 1)

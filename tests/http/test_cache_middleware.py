@@ -313,11 +313,11 @@ def test_a_register_that_went_back_is_another_one(register: Register, make_datab
 
 @pytest.mark.parametrize("path", ["/v1/claims?limit=20", "/openapi.json", "/v1/claims.csv", "/v1/vocabulary"])
 @pytest.mark.parametrize("encoding", UNPACKED)
-def test_every_encoding_says_the_same(reading: Register, path: str, encoding: str) -> None:
-    answer, body = raw(reading.client, path, **PLAIN)
+def test_every_encoding_says_the_same(shared_starter_register: Register, path: str, encoding: str) -> None:
+    answer, body = raw(shared_starter_register.client, path, **PLAIN)
     assert "content-encoding" not in answer.headers
     for _ in range(2):  # made, and from memory
-        packed, less = raw(reading.client, path, **{"Accept-Encoding": f"{encoding}, identity;q=0.5"})
+        packed, less = raw(shared_starter_register.client, path, **{"Accept-Encoding": f"{encoding}, identity;q=0.5"})
         assert packed.headers["content-encoding"] == encoding
         assert UNPACKED[encoding](less) == body
         assert len(less) < len(body)
@@ -326,12 +326,15 @@ def test_every_encoding_says_the_same(reading: Register, path: str, encoding: st
         if "content-length" in packed.headers:
             assert int(packed.headers["content-length"]) == len(less)
         held = {"Accept-Encoding": encoding, "If-None-Match": packed.headers["etag"]}
-        assert raw(reading.client, path, **held)[0].status_code == 304
-    assert raw(reading.client, path, **PLAIN, **{"If-None-Match": answer.headers["etag"]})[0].status_code == 304
+        assert raw(shared_starter_register.client, path, **held)[0].status_code == 304
+    assert (
+        raw(shared_starter_register.client, path, **PLAIN, **{"If-None-Match": answer.headers["etag"]})[0].status_code
+        == 304
+    )
 
 
-def test_a_tiny_answer_is_sent_as_it_is(reading: Register) -> None:
-    answer, body = raw(reading.client, "/health/live", **{"Accept-Encoding": "gzip"})
+def test_a_tiny_answer_is_sent_as_it_is(shared_starter_register: Register) -> None:
+    answer, body = raw(shared_starter_register.client, "/health/live", **{"Accept-Encoding": "gzip"})
     assert len(body) < MIN_COMPRESSIBLE_BYTES
     assert "content-encoding" not in answer.headers
 
@@ -354,8 +357,8 @@ def test_the_client_chooses_the_encoding(accepted: str, encoding: str | None) ->
     assert choose_encoding(accepted) == encoding
 
 
-def test_a_cache_in_front_can_forget_by_name(reading: Register) -> None:
-    first = reading.get("/v1/claims?limit=1").json()["data"][0]["id"]
+def test_a_cache_in_front_can_forget_by_name(shared_starter_register: Register) -> None:
+    first = shared_starter_register.get("/v1/claims?limit=1").json()["data"][0]["id"]
     for path, key in (
         (f"/v1/claims/{first}", f"claim-{first}"),
         ("/v1/topics/russian-casualties/side-by-side", "topic-russian-casualties"),
@@ -363,6 +366,6 @@ def test_a_cache_in_front_can_forget_by_name(reading: Register) -> None:
         ("/v1/claims", "claims"),
         ("/v1/sources/csis", "source-csis"),
     ):
-        answer = reading.get(path)
+        answer = shared_starter_register.get(path)
         assert key in answer.headers["surrogate-key"].split()
         assert answer.headers["cache-control"] == "public, max-age=0, s-maxage=1"

@@ -71,9 +71,9 @@ NOT_PLAIN = [
 
 
 @pytest.fixture(scope="module")
-def uncached(copies: DatabaseCopies) -> Iterator[Register]:
+def uncached(database_copies: DatabaseCopies) -> Iterator[Register]:
     """The starter claims, served without a response cache: each request is handled anew."""
-    url = copies.create_copy("starter")
+    url = database_copies.create_copy("starter")
     for register in open_register(url):
         settings = register.settings.model_copy(update={"memory_bytes": 0})
         register.client.app.state.invalidator.close()  # type: ignore[attr-defined]

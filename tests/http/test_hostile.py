@@ -124,9 +124,9 @@ def assert_no_mistake(answer: Any, what: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def routes(reading: Register) -> list[tuple[str, str, list[str]]]:
+def routes(shared_starter_register: Register) -> list[tuple[str, str, list[str]]]:
     """Method, path and query parameters of every operation of the OpenAPI document."""
-    document = reading.get("/openapi.json").json()
+    document = shared_starter_register.get("/openapi.json").json()
     found = [
         (
             method.upper(),
@@ -155,19 +155,23 @@ def filled(path: str, segment: str | None, id_: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def id_(reading: Register) -> str:
-    return str(reading.get("/v1/claims?limit=1").json()["data"][0]["id"])
+def id_(shared_starter_register: Register) -> str:
+    return str(shared_starter_register.get("/v1/claims?limit=1").json()["data"][0]["id"])
 
 
-def test_no_path_breaks_a_read(reading: Register, routes: list[tuple[str, str, list[str]]], id_: str) -> None:
+def test_no_path_breaks_a_read(
+    shared_starter_register: Register, routes: list[tuple[str, str, list[str]]], id_: str
+) -> None:
     for method, path, _ in routes:
         if method == "GET" and "{" in path:
             for segment in SEGMENTS if path.count("/") < 4 else SEGMENTS[:8]:
                 address = filled(path, segment, id_)
-                assert_no_mistake(reading.get(address, follow_redirects=False), address)
+                assert_no_mistake(shared_starter_register.get(address, follow_redirects=False), address)
 
 
-def test_no_parameter_breaks_a_read(reading: Register, routes: list[tuple[str, str, list[str]]], id_: str) -> None:
+def test_no_parameter_breaks_a_read(
+    shared_starter_register: Register, routes: list[tuple[str, str, list[str]]], id_: str
+) -> None:
     """Each parameter meets other values on each route: all of them pass by, without every pair being tried."""
     values = itertools.cycle(VALUES)
     for method, path, names in routes:
@@ -178,39 +182,41 @@ def test_no_parameter_breaks_a_read(reading: Register, routes: list[tuple[str, s
             for value in itertools.islice(values, 11 if whole else 1):
                 base = "category=killed&" if path == "/v1/side-by-side" and name != "category" else ""
                 address = f"{filled(path, None, id_)}?{base}{name}={value}"
-                assert_no_mistake(reading.get(address), address)
+                assert_no_mistake(shared_starter_register.get(address), address)
 
 
-def test_no_body_breaks_a_write(starter: Register, routes: list[tuple[str, str, list[str]]]) -> None:
-    id_ = starter.get("/v1/claims?limit=1").json()["data"][0]["id"]
+def test_no_body_breaks_a_write(starter_register: Register, routes: list[tuple[str, str, list[str]]]) -> None:
+    id_ = starter_register.get("/v1/claims?limit=1").json()["data"][0]["id"]
     for method, path, _ in routes:
         if method in ("POST", "PUT", "PATCH"):
             for body in BODIES:
-                headers = {"Content-Type": "application/json", "If-Match": '"1"', **starter.keys["admin"]}
-                answer = starter.request(method, filled(path, None, id_), content=body, headers=headers)
+                headers = {"Content-Type": "application/json", "If-Match": '"1"', **starter_register.keys["admin"]}
+                answer = starter_register.request(method, filled(path, None, id_), content=body, headers=headers)
                 assert_no_mistake(answer, f"{method} {path} {body[:60]!r}")
 
 
-def test_no_header_breaks_an_answer(reading: Register) -> None:
-    before = read_latest_seq(reading)
+def test_no_header_breaks_an_answer(shared_starter_register: Register) -> None:
+    before = read_latest_seq(shared_starter_register)
     values = [b"", b"\xff\xfe", "ключ".encode(), b"x" * 5_000, b"*", b'"', b"W/", b";;;,,,q=", b"q=1;q=", b"-1"]
     names = ["Accept", "If-None-Match", "If-Match", "Idempotency-Key", "Authorization", "X-API-Key", "Range", "Origin"]
     names += ["X-Request-ID", "X-Register-Seq", "Host", "Accept-Encoding", "Content-Type", "If-Modified-Since"]
     for name, value in itertools.product(names, values):
         sent = {name.encode(): value}
         for path in ("/v1/claims.csv?limit=1", "/v1/sources/csis"):
-            assert_no_mistake(reading.get(path, headers=sent), f"{path} {sent}")
-        assert_no_mistake(reading.post("/v1/documents", content=b"{}", headers=sent), f"POST {sent}")
+            assert_no_mistake(shared_starter_register.get(path, headers=sent), f"{path} {sent}")
+        assert_no_mistake(shared_starter_register.post("/v1/documents", content=b"{}", headers=sent), f"POST {sent}")
     for kind in KINDS:
         headers = {b"Content-Type": kind.encode("latin-1"), b"Authorization": b"Bearer \xff"}
-        assert_no_mistake(reading.post("/v1/documents", content=b"{}", headers=headers), kind)
-    assert read_latest_seq(reading) == before
+        assert_no_mistake(shared_starter_register.post("/v1/documents", content=b"{}", headers=headers), kind)
+    assert read_latest_seq(shared_starter_register) == before
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "get"])
-def test_no_method_breaks_an_address(reading: Register, routes: list[tuple[str, str, list[str]]], method: str) -> None:
+def test_no_method_breaks_an_address(
+    shared_starter_register: Register, routes: list[tuple[str, str, list[str]]], method: str
+) -> None:
     for path in sorted({path for _, path, _ in routes} | {"/docs", "/openapi.json", "/", "/docs/assets/x", "/nothing"}):
-        answer = reading.request(method, filled(path, "x", "x"), follow_redirects=False)
+        answer = shared_starter_register.request(method, filled(path, "x", "x"), follow_redirects=False)
         assert_no_mistake(answer, f"{method} {path}")
 
 
@@ -237,8 +243,8 @@ def test_no_method_breaks_an_address(reading: Register, routes: list[tuple[str, 
     ],
     ids=lambda address: address[:40],
 )
-def test_no_address_breaks_the_service(reading: Register, address: str) -> None:
-    assert_no_mistake(reading.get(address, follow_redirects=False), address[:80])
+def test_no_address_breaks_the_service(shared_starter_register: Register, address: str) -> None:
+    assert_no_mistake(shared_starter_register.get(address, follow_redirects=False), address[:80])
 
 
 JSON = st.recursive(
@@ -250,16 +256,16 @@ JSON = st.recursive(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(field=st.sampled_from([*make_claim_body(), "includes", "note", "confidence", "date_edtf"]), value=JSON)
-def test_no_value_of_any_field_breaks_a_claim(reading: Register, field: str, value: Any) -> None:
+def test_no_value_of_any_field_breaks_a_claim(shared_starter_register: Register, field: str, value: Any) -> None:
     """With a key that may only read the refusals: what would be recorded names a category that there is not."""
     body = make_claim_body(category="nothing") | {field: value}
     if field == "category":
         body["subject"] = "nothing"
-    before = read_latest_seq(reading)
-    answer = reading.write("POST", "/v1/claims", body)
+    before = read_latest_seq(shared_starter_register)
+    answer = shared_starter_register.write("POST", "/v1/claims", body)
     assert_no_mistake(answer, str(body))
     assert answer.status_code == 422
-    assert read_latest_seq(reading) == before
+    assert read_latest_seq(shared_starter_register) == before
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
@@ -267,6 +273,6 @@ def test_no_value_of_any_field_breaks_a_claim(reading: Register, field: str, val
     name=st.sampled_from(["q", "category", "cursor", "known_on", "updated_since", "value_min", "fields", "document"]),
     value=st.text(max_size=40),
 )
-def test_no_text_breaks_a_filter(reading: Register, name: str, value: str) -> None:
+def test_no_text_breaks_a_filter(shared_starter_register: Register, name: str, value: str) -> None:
     address = f"/v1/claims?limit=1&{name}={quote(value, errors='replace')}"
-    assert_no_mistake(reading.get(address), address)
+    assert_no_mistake(shared_starter_register.get(address), address)

@@ -31,12 +31,14 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("method", "path", "status"), ANSWERS)
 def test_every_answer_names_the_request_the_state_and_who_may_read_it(
-    reading: Register, method: str, path: str, status: int
+    shared_starter_register: Register, method: str, path: str, status: int
 ) -> None:
-    answer = reading.request(method, path, headers={"Origin": "https://newsroom.example", "X-Request-ID": "desk-1.a_b"})
+    answer = shared_starter_register.request(
+        method, path, headers={"Origin": "https://newsroom.example", "X-Request-ID": "desk-1.a_b"}
+    )
     assert answer.status_code == status
     assert answer.headers["x-request-id"] == "desk-1.a_b"
-    assert int(answer.headers["x-register-seq"]) == read_latest_seq(reading)
+    assert int(answer.headers["x-register-seq"]) == read_latest_seq(shared_starter_register)
     assert answer.headers["access-control-allow-origin"] == "*"
     exposed = {name.strip() for name in answer.headers["access-control-expose-headers"].split(",")}
     assert exposed == set(EXPOSED_HEADERS) >= {"ETag", "Link", "X-Register-Seq", "X-Request-ID", "Retry-After"}
@@ -47,17 +49,17 @@ def test_every_answer_names_the_request_the_state_and_who_may_read_it(
 
 
 @pytest.mark.parametrize("asked", ["", "a b", "x" * 81, "a\tb", "<script>", 'a"b', "ü"])
-def test_a_request_id_that_could_forge_something_is_replaced(reading: Register, asked: str) -> None:
-    answer = reading.get("/health/live", headers={b"X-Request-ID": asked.encode("latin-1")})
+def test_a_request_id_that_could_forge_something_is_replaced(shared_starter_register: Register, asked: str) -> None:
+    answer = shared_starter_register.get("/health/live", headers={b"X-Request-ID": asked.encode("latin-1")})
     made = answer.headers["x-request-id"]
     assert made != asked
     assert re.fullmatch(r"[0-9a-f]{32}", made)
-    assert reading.get("/health/live").headers["x-request-id"] != made
+    assert shared_starter_register.get("/health/live").headers["x-request-id"] != made
 
 
-def test_a_browser_may_ask_beforehand(reading: Register) -> None:
+def test_a_browser_may_ask_beforehand(shared_starter_register: Register) -> None:
     asked = {"Origin": "https://newsroom.example", "Access-Control-Request-Method": "GET"}
-    answer = reading.options("/v1/claims", headers=asked)
+    answer = shared_starter_register.options("/v1/claims", headers=asked)
     assert answer.status_code == 200
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "GET" in answer.headers["access-control-allow-methods"]
@@ -73,8 +75,10 @@ def test_the_clock_moves_with_the_write_that_answers(register: Register) -> None
 
 
 @pytest.mark.parametrize("path", ["/v1/claims", "/v1/claims/0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60", "/v1/sources/csis"])
-def test_nothing_is_deleted_and_the_way_to_take_a_claim_back_is_shown(reading: Register, path: str) -> None:
-    answer = reading.delete(path)
+def test_nothing_is_deleted_and_the_way_to_take_a_claim_back_is_shown(
+    shared_starter_register: Register, path: str
+) -> None:
+    answer = shared_starter_register.delete(path)
     problem = assert_problem(answer, 405, "method_not_allowed")
     assert "retraction" in problem["hint"]
     assert "GET" in answer.headers["allow"]
@@ -83,16 +87,16 @@ def test_nothing_is_deleted_and_the_way_to_take_a_claim_back_is_shown(reading: R
 @pytest.mark.parametrize(
     "path", ["/v1/claims/", "/v1/topics/russian-casualties/", "/docs/", "/v1//claims", "/v1", "/V1/claims"]
 )
-def test_no_address_leads_to_the_host_that_a_client_names(reading: Register, path: str) -> None:
-    answer = reading.get(path, headers={"Host": "evil.example"}, follow_redirects=False)
+def test_no_address_leads_to_the_host_that_a_client_names(shared_starter_register: Register, path: str) -> None:
+    answer = shared_starter_register.get(path, headers={"Host": "evil.example"}, follow_redirects=False)
     problem = assert_problem(answer, 404)
     assert "evil.example" not in str(answer.headers) + answer.text
     if path.endswith("/"):
         assert problem["hint"] == "remove the trailing slash"
 
 
-def test_the_front_door_leads_to_the_docs(reading: Register) -> None:
-    answer = reading.get("/", headers={"Host": "evil.example"}, follow_redirects=False)
+def test_the_front_door_leads_to_the_docs(shared_starter_register: Register) -> None:
+    answer = shared_starter_register.get("/", headers={"Host": "evil.example"}, follow_redirects=False)
     assert "evil.example" not in str(answer.headers) + answer.text
 
 
@@ -109,16 +113,16 @@ def test_the_front_door_leads_to_the_docs(reading: Register) -> None:
         "/docs/assets/swagger-ui.css",
     ],
 )
-def test_whatever_can_be_read_answers_head(reading: Register, path: str) -> None:
-    get, head = reading.get(path), reading.head(path)
+def test_whatever_can_be_read_answers_head(shared_starter_register: Register, path: str) -> None:
+    get, head = shared_starter_register.get(path), shared_starter_register.head(path)
     assert (head.status_code, head.content) == (get.status_code, b"") == (200, b"")
     assert head.headers.get("content-type") == get.headers.get("content-type")
     assert head.headers.get("content-length") == get.headers.get("content-length")
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/v1/claims/x", "/v1/claims?limit=0"])
-def test_head_of_what_fails_has_the_status_and_no_body(reading: Register, path: str) -> None:
-    get, head = reading.get(path), reading.head(path)
+def test_head_of_what_fails_has_the_status_and_no_body(shared_starter_register: Register, path: str) -> None:
+    get, head = shared_starter_register.get(path), shared_starter_register.head(path)
     assert (head.status_code, head.content) == (get.status_code, b"")
     assert head.headers["content-type"] == "application/problem+json"
 
@@ -154,18 +158,20 @@ def addresses(html: str) -> list[str]:
     return re.findall(r"""(?:src|href|url|action)\s*[=:(]\s*["']?([^"'\s>)]+)""", html)
 
 
-def test_the_docs_load_nothing_from_another_host(reading: Register) -> None:
-    html = reading.get("/docs").text
+def test_the_docs_load_nothing_from_another_host(shared_starter_register: Register) -> None:
+    html = shared_starter_register.get("/docs").text
     found = addresses(html)
     assert found
     for address in found:
         assert address.startswith(("/", "#", "data:")), address
         assert not address.startswith("//")
-        assert reading.get(address).status_code == 200
+        assert shared_starter_register.get(address).status_code == 200
     assert not re.search(r"https?://|//cdn|@import", html)
 
 
-def test_a_line_of_the_log_cannot_be_forged(reading: Register, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_line_of_the_log_cannot_be_forged(
+    shared_starter_register: Register, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.INFO, logger="counterclaim"):
         for path in (
             "/v1/claims%0a2026-11-20 INFO GET /v1/claims 200",
@@ -174,7 +180,7 @@ def test_a_line_of_the_log_cannot_be_forged(reading: Register, caplog: pytest.Lo
             "/v1/%e2%80%a8line",
             "/v1/%c2%85next",
         ):
-            reading.get(path)
+            shared_starter_register.get(path)
     lines = [record.getMessage() for record in caplog.records if record.name == "counterclaim"]
     assert len(lines) == 5
     for line in lines:
@@ -183,11 +189,11 @@ def test_a_line_of_the_log_cannot_be_forged(reading: Register, caplog: pytest.Lo
 
 
 def test_a_line_of_the_log_says_what_was_asked_and_how_it_ended(
-    reading: Register, caplog: pytest.LogCaptureFixture
+    shared_starter_register: Register, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, logger="counterclaim"):
-        answer = reading.get("/v1/sources/csis?v=logged", headers={"Authorization": "Bearer cc_secret"})
-        reading.head("/v1/nothing", headers={"X-Request-ID": "mine"})
+        answer = shared_starter_register.get("/v1/sources/csis?v=logged", headers={"Authorization": "Bearer cc_secret"})
+        shared_starter_register.head("/v1/nothing", headers={"X-Request-ID": "mine"})
     first, second = [record.getMessage() for record in caplog.records if record.name == "counterclaim"]
     assert re.fullmatch(rf"GET /v1/sources/csis 200 [\d.]+ms id={answer.headers['x-request-id']}", first)
     assert second.startswith("HEAD /v1/nothing 404 ")
@@ -196,11 +202,11 @@ def test_a_line_of_the_log_says_what_was_asked_and_how_it_ended(
 
 
 @pytest.mark.parametrize("length", ["1000001", "9" * 18])
-def test_a_body_that_says_it_is_too_large_is_not_read(reading: Register, length: str) -> None:
+def test_a_body_that_says_it_is_too_large_is_not_read(shared_starter_register: Register, length: str) -> None:
     def nothing() -> Iterator[bytes]:
         yield from pytest.fail("the body was read")
 
     headers = {"Content-Length": length, "Content-Type": "application/json", "Origin": "https://newsroom.example"}
-    answer = reading.post("/v1/claims", content=nothing(), headers=headers)
+    answer = shared_starter_register.post("/v1/claims", content=nothing(), headers=headers)
     assert_problem(answer, 413, "content_too_large")
     assert answer.headers["access-control-allow-origin"] == "*"

@@ -41,22 +41,22 @@ KEYS: list[dict[str, str]] = [
 
 @pytest.mark.parametrize(("method", "path", "body", "role"), WRITES, ids=[path for _, path, _, _ in WRITES])
 def test_writing_without_a_key_that_stands_is_401(
-    reading: Register, method: str, path: str, body: dict[str, Any], role: str
+    shared_starter_register: Register, method: str, path: str, body: dict[str, Any], role: str
 ) -> None:
     for headers in KEYS:
-        answer = reading.request(method, path, json=body, headers=headers)
+        answer = shared_starter_register.request(method, path, json=body, headers=headers)
         assert_problem(answer, 401, "unauthorized")
         assert answer.headers["www-authenticate"] == "Bearer"
     if role == "editor":
-        refused = reading.write(method, path, body, role="contributor")
+        refused = shared_starter_register.write(method, path, body, role="contributor")
         problem = assert_problem(refused, 403, "forbidden")
         assert "editor" in problem["detail"]
 
 
-def test_a_key_may_hold_any_byte_and_is_still_only_unknown(reading: Register) -> None:
+def test_a_key_may_hold_any_byte_and_is_still_only_unknown(shared_starter_register: Register) -> None:
     for raw in ("ключ".encode(), b"\xff\xfe\xfd", "cc_ü".encode("latin-1"), b"x" * 8_000):
         for name, value in ((b"Authorization", b"Bearer " + raw), (b"X-API-Key", raw)):
-            answer = reading.post("/v1/documents", json={"title": "x"}, headers={name: value})
+            answer = shared_starter_register.post("/v1/documents", json={"title": "x"}, headers={name: value})
             assert_problem(answer, 401, "unauthorized")
 
 
@@ -77,9 +77,9 @@ def test_a_revoked_key_is_no_longer_known(register: Register) -> None:
     assert read_latest_seq(register) == before
 
 
-def test_whoever_may_not_write_learns_nothing_about_the_body(reading: Register) -> None:
-    assert_problem(reading.post("/v1/claims", json={"nonsense": 1}), 401)
-    assert_problem(reading.write("PUT", "/v1/sources/new", {"nonsense": 1}, role="contributor"), 403)
+def test_whoever_may_not_write_learns_nothing_about_the_body(shared_starter_register: Register) -> None:
+    assert_problem(shared_starter_register.post("/v1/claims", json={"nonsense": 1}), 401)
+    assert_problem(shared_starter_register.write("PUT", "/v1/sources/new", {"nonsense": 1}, role="contributor"), 403)
 
 
 def test_the_log_names_the_key_that_wrote(register: Register) -> None:
@@ -89,6 +89,6 @@ def test_the_log_names_the_key_that_wrote(register: Register) -> None:
     assert "contributor-key" not in made.text
 
 
-def test_reading_needs_no_key_and_takes_no_notice_of_a_wrong_one(reading: Register) -> None:
+def test_reading_needs_no_key_and_takes_no_notice_of_a_wrong_one(shared_starter_register: Register) -> None:
     for headers in KEYS:
-        assert reading.get("/v1/claims", params={"limit": 1}, headers=headers).status_code == 200
+        assert shared_starter_register.get("/v1/claims", params={"limit": 1}, headers=headers).status_code == 200

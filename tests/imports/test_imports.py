@@ -76,25 +76,27 @@ def test_an_imported_claim_is_the_claim_that_a_post_would_have_made(desk: Regist
 
 
 @pytest.mark.parametrize("format_", KINDS)
-def test_what_is_exported_and_imported_into_the_same_register_changes_nothing(format_: str, starter: Register) -> None:
-    before = read_latest_seq(starter)
-    exported = starter.get(f"/v1/claims.{format_}").content
-    answer = post_file(starter, exported, KINDS[format_], "contributor")
+def test_what_is_exported_and_imported_into_the_same_register_changes_nothing(
+    format_: str, starter_register: Register
+) -> None:
+    before = read_latest_seq(starter_register)
+    exported = starter_register.get(f"/v1/claims.{format_}").content
+    answer = post_file(starter_register, exported, KINDS[format_], "contributor")
     assert answer.status_code == 200, answer.text
     assert answer.json()["id"] is None
     assert numbers(answer) == {"rows": 174, "unchanged": 174}
-    assert read_latest_seq(starter) == before
-    assert rows_of(starter, "/v1/imports")[0]["mapping"] == "starter"
+    assert read_latest_seq(starter_register) == before
+    assert rows_of(starter_register, "/v1/imports")[0]["mapping"] == "starter"
 
 
-def test_ndjson_brings_a_claim_whole_into_another_register(starter: Register, desk: Register) -> None:
+def test_ndjson_brings_a_claim_whole_into_another_register(starter_register: Register, desk: Register) -> None:
     for kind, fields in (
         ("categories", ("name", "definition", "unit", "components", "parent", "non_decreasing")),
         ("subjects", ("name", "definition", "parents")),
         ("places", ("name", "definition", "parents")),
         ("sources", ("name", "kind", "interest", "speaks_for", "anonymous", "description", "url")),
     ):
-        waiting = rows_of(starter, f"/v1/{kind}")
+        waiting = rows_of(starter_register, f"/v1/{kind}")
         while waiting:  # what refers to another comes after it
             refused = []
             for each in waiting:
@@ -103,7 +105,7 @@ def test_ndjson_brings_a_claim_whole_into_another_register(starter: Register, de
                     refused.append(each)
             assert len(refused) < len(waiting), refused
             waiting = refused
-    answer = post_file(desk, starter.get("/v1/claims.ndjson").content, KINDS["ndjson"])
+    answer = post_file(desk, starter_register.get("/v1/claims.ndjson").content, KINDS["ndjson"])
     assert numbers(answer) == {"rows": 174, "new": 174}, answer.text
     stamps = ("recorded_at", "seq", "import_id")
 
@@ -116,7 +118,7 @@ def test_ndjson_brings_a_claim_whole_into_another_register(starter: Register, de
             found[each["id"]] = {name: value for name, value in each.items() if name not in stamps}
         return found
 
-    assert whole(desk) == whole(starter)
+    assert whole(desk) == whole(starter_register)
 
 
 def test_a_retracted_claim_comes_over_as_retracted(desk: Register) -> None:

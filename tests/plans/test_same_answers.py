@@ -26,8 +26,8 @@ Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def database(copies: DatabaseCopies) -> Iterator[Database]:
-    url = copies.create_copy("empty")
+def database(database_copies: DatabaseCopies) -> Iterator[Database]:
+    url = database_copies.create_copy("empty")
     fill_register(url, CLAIMS)
     made = Database(make_settings(url))
     yield made

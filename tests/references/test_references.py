@@ -57,8 +57,8 @@ CSL = TypeAdapter(list[CslItem])
 
 
 @pytest.fixture(scope="module")
-def claims(reading: Register) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = reading.get("/v1/claims?limit=1000").json()["data"]
+def claims(shared_starter_register: Register) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = shared_starter_register.get("/v1/claims?limit=1000").json()["data"]
     return rows
 
 
@@ -68,37 +68,39 @@ def get(register: Register, path: str, **more: Any) -> Any:
     return answer
 
 
-def test_the_sentence_of_the_contract(reading: Register) -> None:
-    answer = get(reading, f"/v1/claims/{CSIS}/citation.txt")
+def test_the_sentence_of_the_contract(shared_starter_register: Register) -> None:
+    answer = get(shared_starter_register, f"/v1/claims/{CSIS}/citation.txt")
     assert answer.text == EXAMPLE + "\n"
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert get(reading, f"/v1/claims/{CSIS}/figure.txt").text == "over 950,000"
+    assert get(shared_starter_register, f"/v1/claims/{CSIS}/figure.txt").text == "over 950,000"
 
 
-def test_the_citation_says_what_it_rests_on(reading: Register) -> None:
-    claim = get(reading, f"/v1/claims/{CSIS}").json()
-    body = get(reading, claim["links"]["citation"]).json()
+def test_the_citation_says_what_it_rests_on(shared_starter_register: Register) -> None:
+    claim = get(shared_starter_register, f"/v1/claims/{CSIS}").json()
+    body = get(shared_starter_register, claim["links"]["citation"]).json()
     assert (body["claim"], body["revision"], body["recorded_at"]) == (CSIS, 1, claim["recorded_at"])
     assert (body["sentence"], body["figure"], body["language"]) == (EXAMPLE, "over 950,000", "en")
     assert body["short"].startswith("CSIS, 3 June 2025: over 950,000 casualties")
     assert body["document"]["publisher"] == "kyiv-independent"
     assert body["csl"]["URL"] == body["document"]["url"]
     assert any("nearly" in caveat for caveat in body["caveats"])
-    assert get(reading, body["links"]["permanent"]).json() == body
+    assert get(shared_starter_register, body["links"]["permanent"]).json() == body
     for name in ("text", "csl", "bibtex", "figure", "claim"):
-        get(reading, body["links"][name])
+        get(shared_starter_register, body["links"][name])
 
 
-def test_every_starter_claim_has_a_sentence_that_a_reader_can_judge(reading: Register) -> None:
-    told = read_sentences(reading)
+def test_every_starter_claim_has_a_sentence_that_a_reader_can_judge(shared_starter_register: Register) -> None:
+    told = read_sentences(shared_starter_register)
     assert told == SENTENCES_FILE.read_text(encoding="utf-8").splitlines(), (
         "the sentences changed: run `python -m tests.sentences.starter_sentences`, and read the difference"
     )
 
 
-def test_every_starter_sentence_keeps_claimant_and_figure(reading: Register, claims: list[dict[str, Any]]) -> None:
+def test_every_starter_sentence_keeps_claimant_and_figure(
+    shared_starter_register: Register, claims: list[dict[str, Any]]
+) -> None:
     for claim in claims:
-        body = get(reading, f"/v1/claims/{claim['id']}/citation").json()
+        body = get(shared_starter_register, f"/v1/claims/{claim['id']}/citation").json()
         sentence = body["sentence"]
         assert re.search(r"[^.]\.$", sentence), sentence
         assert not re.search(r"None|  |\n| [,.;]|\(\)|“”", sentence), sentence
@@ -116,9 +118,9 @@ def test_every_starter_sentence_keeps_claimant_and_figure(reading: Register, cla
             assert re.match(r"about|around|approximately|roughly|some", body["figure"]), body["figure"]
 
 
-def test_csl_json_is_what_the_schema_asks_for(reading: Register, claims: list[dict[str, Any]]) -> None:
+def test_csl_json_is_what_the_schema_asks_for(shared_starter_register: Register, claims: list[dict[str, Any]]) -> None:
     for claim in claims:
-        answer = get(reading, f"/v1/claims/{claim['id']}/citation.csl.json")
+        answer = get(shared_starter_register, f"/v1/claims/{claim['id']}/citation.csl.json")
         assert answer.headers["content-type"] == "application/vnd.citationstyles.csl+json"
         items = answer.json()
         CSL.validate_python(items, strict=True)
@@ -170,9 +172,11 @@ def test_bibtex_is_escaped_and_balanced() -> None:
     assert escape_bibtex("a\tb") == "a b"
 
 
-def test_bibtex_of_every_starter_claim_has_two_entries(reading: Register, claims: list[dict[str, Any]]) -> None:
+def test_bibtex_of_every_starter_claim_has_two_entries(
+    shared_starter_register: Register, claims: list[dict[str, Any]]
+) -> None:
     for claim in claims[::7]:
-        answer = get(reading, f"/v1/claims/{claim['id']}/citation.bib")
+        answer = get(shared_starter_register, f"/v1/claims/{claim['id']}/citation.bib")
         assert answer.headers["content-type"] == "application/x-bibtex; charset=utf-8"
         assert answer.text.count("\n@misc{") + answer.text.startswith("@misc{") == 2
 
@@ -192,15 +196,15 @@ def test_what_the_sentence_has_no_room_for_is_listed() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_an_answer_that_the_client_has_is_not_sent_again(reading: Register, form: str) -> None:
-    answer = get(reading, f"/v1/claims/{CSIS}/{form}")
+def test_an_answer_that_the_client_has_is_not_sent_again(shared_starter_register: Register, form: str) -> None:
+    answer = get(shared_starter_register, f"/v1/claims/{CSIS}/{form}")
     assert answer.headers["etag"].startswith('"1-')
-    again = reading.get(f"/v1/claims/{CSIS}/{form}", headers={"If-None-Match": answer.headers["etag"]})
+    again = shared_starter_register.get(f"/v1/claims/{CSIS}/{form}", headers={"If-None-Match": answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_what_is_not_there_is_a_problem(reading: Register, form: str) -> None:
+def test_what_is_not_there_is_a_problem(shared_starter_register: Register, form: str) -> None:
     for path, status in (
         (f"/v1/claims/nothing/{form}", 404),
         (f"/v1/claims/{CSIS}/{form}?recorded_as_of=seq:0", 404),
@@ -208,48 +212,48 @@ def test_what_is_not_there_is_a_problem(reading: Register, form: str) -> None:
         (f"/v1/claims/{CSIS}/{form}?known=2025-06-12", 422),
         (f"/v1/claims/{CSIS}/{form}?known_on=yesterday", 422),
     ):
-        answer = reading.get(path)
+        answer = shared_starter_register.get(path)
         assert answer.status_code == status, path
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_a_citation_stays_as_it_was_read_whatever_is_changed_later(starter: Register) -> None:
+def test_a_citation_stays_as_it_was_read_whatever_is_changed_later(starter_register: Register) -> None:
     address = f"/v1/claims/{CSIS}/citation"
-    before = get(starter, address)
+    before = get(starter_register, address)
     permanent = before.json()["links"]["permanent"]
-    kept = {form: get(starter, permanent.replace("citation", form, 1)).content for form in FORMS}
-    source = starter.get("/v1/sources/csis").json()
+    kept = {form: get(starter_register, permanent.replace("citation", form, 1)).content for form in FORMS}
+    source = starter_register.get("/v1/sources/csis").json()
     renamed = {name: source[name] for name in ("kind", "interest", "url", "description")} | {"name": "CSIS, Washington"}
-    assert starter.write("PUT", "/v1/sources/csis", renamed).status_code == 200
+    assert starter_register.write("PUT", "/v1/sources/csis", renamed).status_code == 200
     taken = {"reason": "The institute took it back.", "retracted_on": "2025-07-01"}
-    retracted = starter.write("POST", f"/v1/claims/{CSIS}/retraction", taken, **{"If-Match": "*"})
+    retracted = starter_register.write("POST", f"/v1/claims/{CSIS}/retraction", taken, **{"If-Match": "*"})
     assert retracted.status_code == 200, retracted.text
-    now = get(starter, address).json()
+    now = get(starter_register, address).json()
     assert now["sentence"] == EXAMPLE.replace("CSIS", "CSIS, Washington,", 1).removesuffix(".") + (
         "; the claim was later retracted by its source, on 1 July 2025."
     )
     assert (now["revision"], now["status"]) == (2, "retracted")
-    assert get(starter, f"/v1/claims/{CSIS}/figure.txt").text == "over 950,000 (retracted)"
-    assert "retracted" not in get(starter, f"{address}.txt?known_on=2025-06-30").text
+    assert get(starter_register, f"/v1/claims/{CSIS}/figure.txt").text == "over 950,000 (retracted)"
+    assert "retracted" not in get(starter_register, f"{address}.txt?known_on=2025-06-30").text
     for form, content in kept.items():
-        assert get(starter, permanent.replace("citation", form, 1)).content == content
-    assert get(starter, permanent).content == before.content
+        assert get(starter_register, permanent.replace("citation", form, 1)).content == content
+    assert get(starter_register, permanent).content == before.content
 
 
-def test_an_unrelated_change_leaves_the_citation_as_it_is(starter: Register) -> None:
+def test_an_unrelated_change_leaves_the_citation_as_it_is(starter_register: Register) -> None:
     address = f"/v1/claims/{CSIS}/citation"
-    before = get(starter, address)
-    other = starter.get("/v1/sources/gchq").json()
+    before = get(starter_register, address)
+    other = starter_register.get("/v1/sources/gchq").json()
     renamed = {name: other[name] for name in ("kind", "interest")} | {"name": "Cheltenham"}
-    assert starter.write("PUT", "/v1/sources/gchq", renamed).status_code == 200
-    assert get(starter, address).headers["etag"] == before.headers["etag"]
+    assert starter_register.write("PUT", "/v1/sources/gchq", renamed).status_code == 200
+    assert get(starter_register, address).headers["etag"] == before.headers["etag"]
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_claim_that_was_taken_down_is_gone_in_every_form(starter: Register, form: str) -> None:
-    taken = starter.write("POST", f"/v1/claims/{CSIS}/takedown", {"reason": "By order."}, **{"If-Match": "*"})
+def test_a_claim_that_was_taken_down_is_gone_in_every_form(starter_register: Register, form: str) -> None:
+    taken = starter_register.write("POST", f"/v1/claims/{CSIS}/takedown", {"reason": "By order."}, **{"If-Match": "*"})
     assert taken.status_code == 200, taken.text
     for query in ("", "?recorded_as_of=seq:400"):
-        answer = starter.get(f"/v1/claims/{CSIS}/{form}{query}")
+        answer = starter_register.get(f"/v1/claims/{CSIS}/{form}{query}")
         assert answer.status_code == 410, answer.text
         assert "950,000" not in answer.text

@@ -52,30 +52,30 @@ def test_a_source_keeps_everything_that_is_said_of_it(register: Register) -> Non
     assert listed["soldier-of-the-47th"] == made.json()
 
 
-def test_a_new_name_shows_on_every_claim_of_the_source(starter: Register) -> None:
-    before = starter.get("/v1/sources/csis").json()
+def test_a_new_name_shows_on_every_claim_of_the_source(starter_register: Register) -> None:
+    before = starter_register.get("/v1/sources/csis").json()
     given = {name: before[name] for name in ("kind", "interest", "speaks_for", "anonymous", "description", "url")}
-    assert starter.write("PUT", "/v1/sources/csis", {**given, "name": "CSIS"}).status_code == 200
-    claims = read_all_rows(starter, "/v1/claims", source="csis")
+    assert starter_register.write("PUT", "/v1/sources/csis", {**given, "name": "CSIS"}).status_code == 200
+    claims = read_all_rows(starter_register, "/v1/claims", source="csis")
     assert {row["source"]["name"] for row in claims} == {"CSIS"}
     state = f"seq:{before['seq']}"
-    newest = starter.get("/v1/claims", params={"limit": 1}).json()["meta"]["seq"] - 1
-    was = read_all_rows(starter, "/v1/claims", source="csis", recorded_as_of=f"seq:{newest}")
+    newest = starter_register.get("/v1/claims", params={"limit": 1}).json()["meta"]["seq"] - 1
+    was = read_all_rows(starter_register, "/v1/claims", source="csis", recorded_as_of=f"seq:{newest}")
     assert {row["source"]["name"] for row in was} == {before["name"]}
-    assert starter.get("/v1/sources/csis", params={"recorded_as_of": state}).json() == before
+    assert starter_register.get("/v1/sources/csis", params={"recorded_as_of": state}).json() == before
 
 
-def test_what_only_looks_like_a_document_is_404(reading: Register) -> None:
-    known = read_all_rows(reading, "/v1/documents")[0]
-    assert reading.get(f"/v1/documents/{known['id']}").json() == known
+def test_what_only_looks_like_a_document_is_404(shared_starter_register: Register) -> None:
+    known = read_all_rows(shared_starter_register, "/v1/documents")[0]
+    assert shared_starter_register.get(f"/v1/documents/{known['id']}").json() == known
     for unknown in ("0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60", "x", "%00", known["id"].upper(), known["id"] + "0"):
-        assert_problem(reading.get(f"/v1/documents/{unknown}"), 404, "not_found")
+        assert_problem(shared_starter_register.get(f"/v1/documents/{unknown}"), 404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["/v1/sources", "/v1/documents"])
-def test_the_list_has_everything_that_is_cited(reading: Register, path: str) -> None:
-    claims = read_all_rows(reading, "/v1/claims")
-    known = {row.get("slug") or row["id"] for row in read_all_rows(reading, path)}
+def test_the_list_has_everything_that_is_cited(shared_starter_register: Register, path: str) -> None:
+    claims = read_all_rows(shared_starter_register, "/v1/claims")
+    known = {row.get("slug") or row["id"] for row in read_all_rows(shared_starter_register, path)}
     if path == "/v1/sources":
         used = {row["source"]["slug"] for row in claims}
         used |= {slug for row in claims for cited in row["citations"] for slug in cited["via"]}

@@ -304,8 +304,8 @@ def test_every_version_of_a_claim_is_placed_as_its_columns_say(register: Registe
     assert_every_claim_is_placed(register)
 
 
-def test_the_starter_claims_are_placed(reading: Register) -> None:
-    assert_every_claim_is_placed(reading)
+def test_the_starter_claims_are_placed(shared_starter_register: Register) -> None:
+    assert_every_claim_is_placed(shared_starter_register)
 
 
 def test_claims_that_were_there_before_are_placed_by_the_migration(register: Register) -> None:

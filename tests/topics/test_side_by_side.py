@@ -35,16 +35,16 @@ class Answer:
 
 
 @pytest.fixture(scope="module")
-def worked(reading: Register) -> Answer:
-    return Answer(reading)
+def worked(shared_starter_register: Register) -> Answer:
+    return Answer(shared_starter_register)
 
 
 def test_kyiv_and_london_are_undetermined_without_a_tolerance_and_agree_at_one_percent(
-    reading: Register, worked: Answer
+    shared_starter_register: Register, worked: Answer
 ) -> None:
     for answer, verdict, reasons in (
         (worked, "undetermined", ["approximate"]),
-        (Answer(reading, ADDRESS + "&tolerance=0.01"), "agree", []),
+        (Answer(shared_starter_register, ADDRESS + "&tolerance=0.01"), "agree", []),
     ):
         kyiv, london = answer.position("ua-general-staff", "1,000,340"), answer.position("uk-mod", "one million")
         pair = answer.pair(kyiv, london)

@@ -20,14 +20,14 @@ from tests.examples import (
 from tests.registers import Register
 
 
-def test_a_topic_counts_what_it_holds(reading: Register) -> None:
-    for row in read_all_rows(reading, "/v1/topics"):
-        claims = read_all_rows(reading, f"/v1/topics/{row['slug']}/claims")
+def test_a_topic_counts_what_it_holds(shared_starter_register: Register) -> None:
+    for row in read_all_rows(shared_starter_register, "/v1/topics"):
+        claims = read_all_rows(shared_starter_register, f"/v1/topics/{row['slug']}/claims")
         assert row["claims"] == len(claims) > 0
         assert row["sources"] == len({each["source"]["slug"] for each in claims})
         dates = [each["date"] for each in claims if each["date"]] or [None]
         assert (row["first_date"], row["last_date"]) == (min(dates), max(dates))
-        sides = reading.get(row["links"]["side_by_side"]).json()
+        sides = shared_starter_register.get(row["links"]["side_by_side"]).json()
         if sides["pairs"] is not None:
             counted = Counter(pair["verdict"] for pair in sides["pairs"])
             assert row["verdicts"] == {verdict: counted.get(verdict, 0) for verdict in row["verdicts"]}
@@ -62,16 +62,18 @@ def test_a_topic_that_breaks_the_contract_is_refused_where_it_stands(register: R
 
 
 @pytest.mark.parametrize("tolerance", ["0", "1.5", "-0.01", "nan", "inf", "1e400", "x", ""])
-def test_a_tolerance_that_is_no_share_is_refused(reading: Register, tolerance: str) -> None:
+def test_a_tolerance_that_is_no_share_is_refused(shared_starter_register: Register, tolerance: str) -> None:
     for path in ("/v1/topics/russian-casualties/side-by-side", "/v1/side-by-side?category=casualties"):
         mark = "&" if "?" in path else "?"
-        problem = assert_problem(reading.get(f"{path}{mark}tolerance={tolerance}"), 422)
+        problem = assert_problem(shared_starter_register.get(f"{path}{mark}tolerance={tolerance}"), 422)
         assert problem["errors"][0]["pointer"] == "#/tolerance"
 
 
 @pytest.mark.parametrize("asked", [{"window": "-1"}, {"window": "36501"}, {"window": "1.5"}, {"narrower": "perhaps"}])
-def test_a_way_to_compare_that_is_none_is_refused(reading: Register, asked: dict[str, str]) -> None:
-    problem = assert_problem(reading.get("/v1/topics/russian-casualties/side-by-side", params=asked), 422)
+def test_a_way_to_compare_that_is_none_is_refused(shared_starter_register: Register, asked: dict[str, str]) -> None:
+    problem = assert_problem(
+        shared_starter_register.get("/v1/topics/russian-casualties/side-by-side", params=asked), 422
+    )
     assert problem["errors"][0]["pointer"] == f"#/{next(iter(asked))}"
 
 
@@ -265,16 +267,18 @@ def test_the_past_knows_nothing_of_what_was_said_later(register: Register) -> No
     assert [each["age_days"] for each in ages] == [8]
 
 
-def test_a_timeline_is_flat_by_source_and_date(reading: Register) -> None:
-    rows = read_all_rows(reading, "/v1/topics/russian-casualties/timeline")
+def test_a_timeline_is_flat_by_source_and_date(shared_starter_register: Register) -> None:
+    rows = read_all_rows(shared_starter_register, "/v1/topics/russian-casualties/timeline")
     assert [(row["source"], row["date"] or "9999") for row in rows] == sorted(
         (row["source"], row["date"] or "9999") for row in rows
     )
     assert all(not isinstance(value, dict | list) for row in rows for value in row.values())
-    text = reading.get("/v1/topics/russian-casualties/timeline.csv").text
+    text = shared_starter_register.get("/v1/topics/russian-casualties/timeline.csv").text
     assert text.split("\r\n")[0].split(",") == list(rows[0])
     assert text.count("\r\n") >= len(rows) + 1
-    known = read_all_rows(reading, "/v1/topics/russian-casualties/timeline", known_on="2023-01-01")
+    known = read_all_rows(shared_starter_register, "/v1/topics/russian-casualties/timeline", known_on="2023-01-01")
     assert known == [row for row in rows if row["date"] and row["date"] <= "2023-01-01"]
-    short = reading.get("/v1/topics/russian-casualties/timeline", params={"fields": "date,value", "limit": 2})
+    short = shared_starter_register.get(
+        "/v1/topics/russian-casualties/timeline", params={"fields": "date,value", "limit": 2}
+    )
     assert [list(row) for row in short.json()["data"]] == [["date", "value"]] * 2

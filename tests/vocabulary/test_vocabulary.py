@@ -72,10 +72,12 @@ def test_a_change_makes_a_new_version_and_an_identical_write_makes_none(
 @pytest.mark.parametrize(
     ("path", "body"), [(path, body) for path, _, body, _ in KINDS], ids=lambda each: str(each)[:15]
 )
-def test_a_slug_that_is_none_is_refused(reading: Register, path: str, body: dict[str, Any], slug: str) -> None:
-    problem = assert_problem(reading.write("PUT", f"{path}/{slug}", body), 422, "invalid_request")
+def test_a_slug_that_is_none_is_refused(
+    shared_starter_register: Register, path: str, body: dict[str, Any], slug: str
+) -> None:
+    problem = assert_problem(shared_starter_register.write("PUT", f"{path}/{slug}", body), 422, "invalid_request")
     assert problem["errors"][0]["location"] == "path"
-    assert_problem(reading.get(f"{path}/{slug}"), 404, "not_found")
+    assert_problem(shared_starter_register.get(f"{path}/{slug}"), 404, "not_found")
 
 
 @pytest.mark.parametrize(
@@ -88,9 +90,11 @@ def test_a_slug_that_is_none_is_refused(reading: Register, path: str, body: dict
         ("/v1/topics", "russian-casualty", "russian-casualties"),
     ],
 )
-def test_what_does_not_exist_is_404_with_the_nearest_name(reading: Register, path: str, slug: str, meant: str) -> None:
+def test_what_does_not_exist_is_404_with_the_nearest_name(
+    shared_starter_register: Register, path: str, slug: str, meant: str
+) -> None:
     for address in (f"{path}/{slug}", *([f"{path}/{slug}/claims"] if path == "/v1/topics" else [])):
-        problem = assert_problem(reading.get(address), 404, "not_found")
+        problem = assert_problem(shared_starter_register.get(address), 404, "not_found")
         assert problem["hint"] == f"did you mean `{meant}`?"
 
 
@@ -194,8 +198,8 @@ def test_components_tell_an_atom_from_a_sum_and_from_what_nobody_says(register: 
         assert answer.json()["components"] == shown
 
 
-def test_every_word_of_the_contract_is_listed_with_its_definition(reading: Register) -> None:
-    rows = read_all_rows(reading, "/v1/vocabulary")
+def test_every_word_of_the_contract_is_listed_with_its_definition(shared_starter_register: Register) -> None:
+    rows = read_all_rows(shared_starter_register, "/v1/vocabulary")
     assert [row["word"] for row in rows] == [term.value for enumeration in ALL_ENUMS for term in enumeration]
     assert all(row["definition"].endswith(".") for row in rows)
     assert len({row["key"] for row in rows}) == len(rows)
@@ -204,9 +208,9 @@ def test_every_word_of_the_contract_is_listed_with_its_definition(reading: Regis
     assert words >= {("reliability", "F"), ("credibility", "6"), ("source_kind", "think_tank")}
 
 
-def test_every_column_is_described_and_shows_where_it_comes_from(reading: Register) -> None:
-    claims = reading.get("/v1/claims", params={"limit": 1}).json()["data"][0]
-    for row in read_all_rows(reading, "/v1/columns"):
+def test_every_column_is_described_and_shows_where_it_comes_from(shared_starter_register: Register) -> None:
+    claims = shared_starter_register.get("/v1/claims", params={"limit": 1}).json()["data"][0]
+    for row in read_all_rows(shared_starter_register, "/v1/columns"):
         assert row["description"]
         assert row["type"] in ("string", "number", "integer", "boolean", "date", "datetime")
         found: Any = claims
@@ -216,8 +220,8 @@ def test_every_column_is_described_and_shows_where_it_comes_from(reading: Regist
             found = None if found is None else found[step]
 
 
-def test_the_lists_are_in_the_order_of_their_slugs(reading: Register) -> None:
+def test_the_lists_are_in_the_order_of_their_slugs(shared_starter_register: Register) -> None:
     for path in ("categories", "subjects", "places", "sources", "topics"):
-        slugs = [row["slug"] for row in read_all_rows(reading, f"/v1/{path}")]
+        slugs = [row["slug"] for row in read_all_rows(shared_starter_register, f"/v1/{path}")]
         assert slugs == sorted(slugs)
-        assert all(reading.get(f"/v1/{path}/{slug}").status_code == 200 for slug in slugs[:3])
+        assert all(shared_starter_register.get(f"/v1/{path}/{slug}").status_code == 200 for slug in slugs[:3])

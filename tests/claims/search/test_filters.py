@@ -24,8 +24,8 @@ Test = Callable[[Row], bool]
 
 
 @pytest.fixture(scope="module")
-def rows(reading: Register) -> list[Row]:
-    found = read_all_rows(reading, "/v1/claims")
+def rows(shared_starter_register: Register) -> list[Row]:
+    found = read_all_rows(shared_starter_register, "/v1/claims")
     assert len(found) > 50
     return found
 
@@ -141,9 +141,9 @@ CASES: list[tuple[dict[str, Any], Test]] = [
 
 @pytest.mark.parametrize(("asked", "test"), CASES, ids=[str(asked) for asked, _ in CASES])
 def test_a_filter_finds_exactly_the_claims_it_names(
-    reading: Register, rows: list[Row], asked: dict[str, Any], test: Test
+    shared_starter_register: Register, rows: list[Row], asked: dict[str, Any], test: Test
 ) -> None:
-    found = reading.get("/v1/claims", params={**asked, "limit": 1000, "total": "true"}).json()
+    found = shared_starter_register.get("/v1/claims", params={**asked, "limit": 1000, "total": "true"}).json()
     assert [row["id"] for row in found["data"]] == [row["id"] for row in rows if test(row)]
     assert found["meta"]["total"] == len(found["data"]) == found["meta"]["count"]
 
@@ -155,30 +155,32 @@ def test_every_filter_has_a_case() -> None:
     assert declared <= asked
 
 
-def test_narrower_takes_what_lies_below(reading: Register, rows: list[Row]) -> None:
+def test_narrower_takes_what_lies_below(shared_starter_register: Register, rows: list[Row]) -> None:
     above = {
-        kind: {each["slug"]: each["parents"] for each in read_all_rows(reading, f"/v1/{kind}")}
+        kind: {each["slug"]: each["parents"] for each in read_all_rows(shared_starter_register, f"/v1/{kind}")}
         for kind in ("subjects", "places")
     }
     for name, slug in (("subject", "russian-forces"), ("place", "russia-ukraine-war"), ("place", "ukraine")):
         below = within([slug], above[name + "s"])
         for narrower, wanted in (("true", below), ("false", {slug})):
-            found = read_all_rows(reading, "/v1/claims", 1000, **{name: slug, "narrower": narrower})
+            found = read_all_rows(shared_starter_register, "/v1/claims", 1000, **{name: slug, "narrower": narrower})
             assert [r["id"] for r in found] == [r["id"] for r in rows if r[name] in wanted]
 
 
-def test_narrower_takes_the_components_of_a_sum_and_what_lies_below_them(reading: Register, rows: list[Row]) -> None:
-    found = read_all_rows(reading, "/v1/claims", category="casualties", narrower="true")
+def test_narrower_takes_the_components_of_a_sum_and_what_lies_below_them(
+    shared_starter_register: Register, rows: list[Row]
+) -> None:
+    found = read_all_rows(shared_starter_register, "/v1/claims", category="casualties", narrower="true")
     categories = {row["category"] for row in found}
     assert {"casualties", "killed", "wounded"} <= categories
     assert "casualties-and-missing" not in categories
     assert [r["id"] for r in found] == [r["id"] for r in rows if r["category"] in categories]
 
 
-def test_a_topic_is_found_by_its_fields(reading: Register, rows: list[Row]) -> None:
-    topics = read_all_rows(reading, "/v1/topics")
+def test_a_topic_is_found_by_its_fields(shared_starter_register: Register, rows: list[Row]) -> None:
+    topics = read_all_rows(shared_starter_register, "/v1/topics")
     for topic in topics:
-        found = read_all_rows(reading, "/v1/claims", topic=topic["slug"], narrower="false")
+        found = read_all_rows(shared_starter_register, "/v1/claims", topic=topic["slug"], narrower="false")
         same = [
             row["id"]
             for row in rows
@@ -190,23 +192,23 @@ def test_a_topic_is_found_by_its_fields(reading: Register, rows: list[Row]) -> N
             assert [row["id"] for row in found] == same
         else:
             assert all(row["period"]["edtf"].startswith(topic["since"][:4]) for row in found)
-        wide = read_all_rows(reading, "/v1/claims", topic=topic["slug"])
+        wide = read_all_rows(shared_starter_register, "/v1/claims", topic=topic["slug"])
         assert {row["id"] for row in wide} >= {row["id"] for row in found}
-        assert wide == read_all_rows(reading, f"/v1/topics/{topic['slug']}/claims")
+        assert wide == read_all_rows(shared_starter_register, f"/v1/topics/{topic['slug']}/claims")
         assert topic["claims"] == len(wide)
-    both = read_all_rows(reading, "/v1/claims", topic=[topics[0]["slug"], topics[1]["slug"]])
-    each = [read_all_rows(reading, "/v1/claims", topic=topics[i]["slug"]) for i in (0, 1)]
+    both = read_all_rows(shared_starter_register, "/v1/claims", topic=[topics[0]["slug"], topics[1]["slug"]])
+    each = [read_all_rows(shared_starter_register, "/v1/claims", topic=topics[i]["slug"]) for i in (0, 1)]
     assert {row["id"] for row in both} == {row["id"] for some in each for row in some}
 
 
-def test_a_document_finds_the_claims_that_are_read_in_it(reading: Register, rows: list[Row]) -> None:
+def test_a_document_finds_the_claims_that_are_read_in_it(shared_starter_register: Register, rows: list[Row]) -> None:
     cited = sorted({citation["document"]["id"] for row in rows for citation in row["citations"]})[:5]
     for wanted in ([cited[0]], cited):
-        found = read_all_rows(reading, "/v1/claims", document=wanted)
+        found = read_all_rows(shared_starter_register, "/v1/claims", document=wanted)
         assert [row["id"] for row in found] == [
             row["id"] for row in rows if {c["document"]["id"] for c in row["citations"]} & set(wanted)
         ]
-    assert read_all_rows(reading, "/v1/claims", document="no-id") == []
+    assert read_all_rows(shared_starter_register, "/v1/claims", document="no-id") == []
 
 
 def test_updated_since_finds_what_was_cited_anew(register: Register) -> None:
@@ -291,7 +293,9 @@ SORTS: dict[str, Callable[[Row], Any]] = {
 
 
 @pytest.mark.parametrize("sort", ["-date", "date", "-recorded", "recorded", "value", "-value", "source"])
-def test_a_sort_puts_the_unknown_last_and_settles_ties_by_id(reading: Register, rows: list[Row], sort: str) -> None:
+def test_a_sort_puts_the_unknown_last_and_settles_ties_by_id(
+    shared_starter_register: Register, rows: list[Row], sort: str
+) -> None:
     key = SORTS[sort.removeprefix("-")]
     known = sorted(
         (row for row in rows if key(row) is not None),
@@ -301,20 +305,20 @@ def test_a_sort_puts_the_unknown_last_and_settles_ties_by_id(reading: Register, 
     unknown = sorted(
         (row for row in rows if key(row) is None), key=lambda row: str(row["id"]), reverse=sort.startswith("-")
     )
-    found = read_all_rows(reading, "/v1/claims", sort=sort)
+    found = read_all_rows(shared_starter_register, "/v1/claims", sort=sort)
     assert [row["id"] for row in found] == [row["id"] for row in known + unknown]
 
 
 @pytest.mark.parametrize("limit", [1, 1000])
-def test_a_limit_within_bounds_is_kept(reading: Register, rows: list[Row], limit: int) -> None:
-    body = reading.get("/v1/claims", params={"limit": limit}).json()
+def test_a_limit_within_bounds_is_kept(shared_starter_register: Register, rows: list[Row], limit: int) -> None:
+    body = shared_starter_register.get("/v1/claims", params={"limit": limit}).json()
     assert body["meta"]["count"] == len(body["data"]) == min(limit, len(rows))
     assert "total" not in body["meta"]
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "1001", "1e3", "", "ten", "9" * 30])
-def test_a_limit_out_of_bounds_is_refused(reading: Register, limit: str) -> None:
-    problem = assert_problem(reading.get("/v1/claims", params={"limit": limit}), 422, "invalid_request")
+def test_a_limit_out_of_bounds_is_refused(shared_starter_register: Register, limit: str) -> None:
+    problem = assert_problem(shared_starter_register.get("/v1/claims", params={"limit": limit}), 422, "invalid_request")
     assert problem["errors"][0]["pointer"] == "#/limit"
     assert problem["errors"][0]["location"] == "query"
 
@@ -331,27 +335,29 @@ def test_a_limit_out_of_bounds_is_refused(reading: Register, limit: str) -> None
     ],
 )
 def test_a_misspelt_parameter_is_refused_with_the_one_that_was_meant(
-    reading: Register, written: str, meant: str
+    shared_starter_register: Register, written: str, meant: str
 ) -> None:
-    problem = assert_problem(reading.get("/v1/claims", params={written: "x"}), 422, "unknown_parameter")
+    problem = assert_problem(shared_starter_register.get("/v1/claims", params={written: "x"}), 422, "unknown_parameter")
     assert problem["hint"] == f"did you mean `{meant}`?"
     assert problem["errors"][0]["pointer"] == f"#/{written}"
 
 
 @pytest.mark.parametrize("name", ["v", "_", "t", "cb", "utm_source", "utm_x", "fbclid", "gclid"])
-def test_a_cache_buster_changes_nothing(reading: Register, name: str) -> None:
-    plain = reading.get("/v1/claims", params={"limit": 3}).json()
+def test_a_cache_buster_changes_nothing(shared_starter_register: Register, name: str) -> None:
+    plain = shared_starter_register.get("/v1/claims", params={"limit": 3}).json()
     for value in ("1732104000000", ""):
-        busted = reading.get("/v1/claims", params={"limit": 3, name: value})
+        busted = shared_starter_register.get("/v1/claims", params={"limit": 3, name: value})
         assert busted.status_code == 200
         assert busted.json()["data"] == plain["data"]
 
 
 @pytest.mark.parametrize("name", ["limit", "sort", "known_on", "date_from", "cursor", "total", "narrower", "fields"])
-def test_a_parameter_that_takes_one_value_refuses_two(reading: Register, name: str) -> None:
+def test_a_parameter_that_takes_one_value_refuses_two(shared_starter_register: Register, name: str) -> None:
     values = {"limit": "5", "sort": "date", "known_on": "2025-01-01", "date_from": "2025-01-01", "fields": "id"}
     value = values.get(name, "true")
-    problem = assert_problem(reading.get(f"/v1/claims?{name}={value}&{name}={value}"), 422, "invalid_request")
+    problem = assert_problem(
+        shared_starter_register.get(f"/v1/claims?{name}={value}&{name}={value}"), 422, "invalid_request"
+    )
     assert problem["errors"][0]["pointer"] == f"#/{name}"
 
 
@@ -364,10 +370,12 @@ def test_a_parameter_that_takes_one_value_refuses_two(reading: Register, name: s
     ],
 )
 def test_a_range_that_ends_before_it_begins_is_refused(
-    reading: Register, low: str, high: str, first: str, last: str
+    shared_starter_register: Register, low: str, high: str, first: str, last: str
 ) -> None:
     for path in ("/v1/claims", "/v1/claims.csv", "/v1/topics/russian-casualties/claims"):
-        problem = assert_problem(reading.get(path, params={low: first, high: last}), 422, "invalid_request")
+        problem = assert_problem(
+            shared_starter_register.get(path, params={low: first, high: last}), 422, "invalid_request"
+        )
         assert problem["errors"][0]["pointer"] == f"#/{low}"
         assert problem["hint"]
 
@@ -383,10 +391,10 @@ def test_a_range_that_ends_before_it_begins_is_refused(
     ],
 )
 def test_a_slug_that_nothing_has_is_refused_with_the_nearest(
-    reading: Register, name: str, slug: str, meant: str
+    shared_starter_register: Register, name: str, slug: str, meant: str
 ) -> None:
     for asked in ({name: slug}, {name: [meant, slug]}):
-        problem = assert_problem(reading.get("/v1/claims", params=asked), 422, "unknown_slug")
+        problem = assert_problem(shared_starter_register.get("/v1/claims", params=asked), 422, "unknown_slug")
         assert problem["hint"] == f"did you mean `{meant}`?"
         assert problem["errors"][0]["pointer"].startswith(f"#/{name}")
 
@@ -404,9 +412,9 @@ def test_a_slug_that_nothing_has_is_refused_with_the_nearest(
     ],
 )
 def test_a_word_outside_of_its_enumeration_is_refused_with_the_words_there_are(
-    reading: Register, asked: dict[str, str]
+    shared_starter_register: Register, asked: dict[str, str]
 ) -> None:
-    problem = assert_problem(reading.get("/v1/claims", params=asked), 422, "invalid_request")
+    problem = assert_problem(shared_starter_register.get("/v1/claims", params=asked), 422, "invalid_request")
     assert problem["errors"][0]["detail"].startswith("Expected one of ")
 
 
@@ -432,8 +440,8 @@ def test_a_word_outside_of_its_enumeration_is_refused_with_the_words_there_are(
     ],
     ids=str,
 )
-def test_a_value_that_cannot_be_meant_is_refused(reading: Register, asked: dict[str, str]) -> None:
-    problem = assert_problem(reading.get("/v1/claims", params=asked), 422)
+def test_a_value_that_cannot_be_meant_is_refused(shared_starter_register: Register, asked: dict[str, str]) -> None:
+    problem = assert_problem(shared_starter_register.get("/v1/claims", params=asked), 422)
     assert problem["errors"][0]["pointer"].startswith(f"#/{next(iter(asked))}")
 
 
@@ -461,8 +469,8 @@ TESTS: dict[str, Callable[[Any], Test]] = {
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(asked=choices)
 def test_filters_are_joined_by_and_their_values_by_or(
-    reading: Register, rows: list[Row], asked: dict[str, Any]
+    shared_starter_register: Register, rows: list[Row], asked: dict[str, Any]
 ) -> None:
     tests = [TESTS[name](value) for name, value in asked.items()]
-    found = read_all_rows(reading, "/v1/claims", **asked)
+    found = read_all_rows(shared_starter_register, "/v1/claims", **asked)
     assert [row["id"] for row in found] == [row["id"] for row in rows if all(test(row) for test in tests)]

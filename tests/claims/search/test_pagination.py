@@ -41,24 +41,24 @@ def key(row: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_a_walk_visits_every_claim_once(reading: Register, sort: str) -> None:
-    whole = [row["id"] for row in read_all_rows(reading, "/v1/claims", sort=sort)]
+def test_a_walk_visits_every_claim_once(shared_starter_register: Register, sort: str) -> None:
+    whole = [row["id"] for row in read_all_rows(shared_starter_register, "/v1/claims", sort=sort)]
     assert len(whole) == len(set(whole)) > 50
     for limit in (7, 50):
-        pages = read_all_pages(reading, "/v1/claims", limit, sort=sort)
+        pages = read_all_pages(shared_starter_register, "/v1/claims", limit, sort=sort)
         assert [row["id"] for page in pages for row in page] == whole
         assert all(len(page) == limit for page in pages[:-1])
         assert pages[-1]
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_walk_through_any_list_visits_every_row_once(reading: Register, path: str) -> None:
-    first = reading.get(path, params={"limit": 1000, "total": "true"}).json()
+def test_a_walk_through_any_list_visits_every_row_once(shared_starter_register: Register, path: str) -> None:
+    first = shared_starter_register.get(path, params={"limit": 1000, "total": "true"}).json()
     whole = [key(row) for row in first["data"]]
     assert first["meta"]["next_cursor"] is None
     assert first["meta"]["total"] == len(whole) == len(set(whole)) > 0
     limit = max(2, len(whole) // 4)
-    assert [key(row) for page in read_all_pages(reading, path, limit) for row in page] == whole
+    assert [key(row) for page in read_all_pages(shared_starter_register, path, limit) for row in page] == whole
 
 
 def mixed(register: Register) -> list[str]:
@@ -125,28 +125,28 @@ def test_a_walk_of_a_past_state_is_exact(register: Register) -> None:
     assert sorted(seen) == sorted(ids)
 
 
-def test_the_next_page_is_linked_in_the_header_and_in_the_body(reading: Register) -> None:
+def test_the_next_page_is_linked_in_the_header_and_in_the_body(shared_starter_register: Register) -> None:
     for path in ("/v1/claims", "/v1/sources", "/v1/topics/russian-casualties/timeline", "/v1/columns"):
-        first = reading.get(path, params={"limit": 2, "v": "17", "total": "false"})
+        first = shared_starter_register.get(path, params={"limit": 2, "v": "17", "total": "false"})
         body = first.json()
         following = body["links"]["next"]
         assert first.headers["link"] == f'<{following}>; rel="next"'
         assert body["links"]["self"] == f"{path}?limit=2&v=17&total=false"
         assert body["meta"]["next_cursor"] in following
         assert "limit=2" in following
-        second = reading.get(following)
+        second = shared_starter_register.get(following)
         assert second.status_code == 200
         assert [key(row) for row in second.json()["data"]] != [key(row) for row in body["data"]]
-    last = reading.get("/v1/claims", params={"limit": 1000})
+    last = shared_starter_register.get("/v1/claims", params={"limit": 1000})
     assert "link" not in last.headers
     assert last.json()["links"]["next"] is None
 
 
-def test_the_next_page_keeps_every_filter(reading: Register) -> None:
+def test_the_next_page_keeps_every_filter(shared_starter_register: Register) -> None:
     address = "/v1/claims?source=csis&source=uk-mod&kind=range&kind=lower_bound&sort=value&limit=1"
     seen = []
     while address:
-        body = reading.get(address).json()
+        body = shared_starter_register.get(address).json()
         seen += body["data"]
         address = body["links"]["next"]
     assert len(seen) > 2
@@ -188,9 +188,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("cursor", BROKEN.values(), ids=BROKEN.keys())
-def test_a_broken_cursor_is_refused(reading: Register, cursor: str) -> None:
+def test_a_broken_cursor_is_refused(shared_starter_register: Register, cursor: str) -> None:
     for path in ("/v1/claims", "/v1/claims.csv", "/v1/topics/russian-casualties/timeline"):
-        problem = assert_problem(reading.get(path, params={"cursor": cursor}), 422)
+        problem = assert_problem(shared_starter_register.get(path, params={"cursor": cursor}), 422)
         assert problem["errors"][0]["pointer"] == "#/cursor"
 
 
@@ -208,10 +208,14 @@ def test_a_broken_cursor_is_refused(reading: Register, cursor: str) -> None:
         ("source", "csis\0"),
     ],
 )
-def test_a_cursor_with_a_value_that_no_row_has_is_refused(reading: Register, sort: str, value: Any) -> None:
+def test_a_cursor_with_a_value_that_no_row_has_is_refused(
+    shared_starter_register: Register, sort: str, value: Any
+) -> None:
     raw = orjson.dumps([sort, 0, ID]).replace(b",0,", b"," + str_of(value) + b",")
     cursor = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-    assert_problem(reading.get("/v1/claims", params={"sort": sort, "cursor": cursor}), 422, "invalid_cursor")
+    assert_problem(
+        shared_starter_register.get("/v1/claims", params={"sort": sort, "cursor": cursor}), 422, "invalid_cursor"
+    )
 
 
 def str_of(value: Any) -> bytes:
@@ -220,16 +224,16 @@ def str_of(value: Any) -> bytes:
 
 @pytest.mark.parametrize("text", [b"1e400", b"-1e400", b"NaN", b"Infinity", b'"nan"', b'"inf"', b"true", b"9" * 330])
 @pytest.mark.parametrize("sort", ["recorded", "value", "-value", "date"])
-def test_a_cursor_without_end_never_breaks_a_walk(reading: Register, sort: str, text: bytes) -> None:
+def test_a_cursor_without_end_never_breaks_a_walk(shared_starter_register: Register, sort: str, text: bytes) -> None:
     raw = b'["' + sort.encode() + b'",' + text + b',"' + ID.encode() + b'"]'
     cursor = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-    answer = reading.get("/v1/claims", params={"sort": sort, "cursor": cursor})
+    answer = shared_starter_register.get("/v1/claims", params={"sort": sort, "cursor": cursor})
     assert answer.status_code in (200, 422)
     if answer.status_code == 422:
         assert_problem(answer, 422, "invalid_cursor")
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_a_cursor_of_another_list_is_refused(reading: Register, path: str) -> None:
+def test_a_cursor_of_another_list_is_refused(shared_starter_register: Register, path: str) -> None:
     for cursor in (cursor_of("other", None, "x"), cursor_of("slug", None, "a\0"), cursor_of("list", None, "none"), "x"):
-        assert_problem(reading.get(path, params={"cursor": cursor}), 422, "invalid_cursor")
+        assert_problem(shared_starter_register.get(path, params={"cursor": cursor}), 422, "invalid_cursor")

@@ -81,15 +81,15 @@ def read(text: str) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def file(reading: Register) -> Any:
-    answer = reading.get("/v1/claims.csv")
+def file(shared_starter_register: Register) -> Any:
+    answer = shared_starter_register.get("/v1/claims.csv")
     assert answer.status_code == 200
     return answer
 
 
-def test_the_columns_stand_in_the_order_of_the_contract(reading: Register, file: Any) -> None:
+def test_the_columns_stand_in_the_order_of_the_contract(shared_starter_register: Register, file: Any) -> None:
     assert next(csv.reader([file.text.split("\r\n", 1)[0]])) == HEADER
-    assert [row["name"] for row in read_all_rows(reading, "/v1/columns")] == HEADER
+    assert [row["name"] for row in read_all_rows(shared_starter_register, "/v1/columns")] == HEADER
 
 
 def test_a_file_is_utf_8_with_crlf_and_without_a_byte_order_mark(file: Any) -> None:
@@ -101,8 +101,8 @@ def test_a_file_is_utf_8_with_crlf_and_without_a_byte_order_mark(file: Any) -> N
     assert file.headers["content-disposition"] == 'inline; filename="claims.csv"'
 
 
-def test_excel_gets_its_byte_order_mark_when_it_asks(reading: Register, file: Any) -> None:
-    answer = reading.get("/v1/claims.csv", params={"bom": "true"})
+def test_excel_gets_its_byte_order_mark_when_it_asks(shared_starter_register: Register, file: Any) -> None:
+    answer = shared_starter_register.get("/v1/claims.csv", params={"bom": "true"})
     assert answer.content == b"\xef\xbb\xbf" + file.content
     assert answer.headers["etag"] != file.headers["etag"]
 
@@ -115,8 +115,8 @@ def test_the_header_is_there_without_any_row(register: Register) -> None:
         assert "," in text
 
 
-def test_a_file_has_every_row_once_with_its_first_citation(reading: Register, file: Any) -> None:
-    claims = read_all_rows(reading, "/v1/claims")
+def test_a_file_has_every_row_once_with_its_first_citation(shared_starter_register: Register, file: Any) -> None:
+    claims = read_all_rows(shared_starter_register, "/v1/claims")
     rows = read(file.text)
     assert [row["id"] for row in rows] == [each["id"] for each in claims]
     for row, each in zip(rows, claims, strict=True):
@@ -243,9 +243,9 @@ FORMATS = [
 
 @pytest.mark.parametrize(("path", "asked", "accept", "wanted"), FORMATS)
 def test_the_suffix_goes_before_the_parameter_and_that_before_the_header(
-    reading: Register, path: str, asked: str | None, accept: str | None, wanted: str
+    shared_starter_register: Register, path: str, asked: str | None, accept: str | None, wanted: str
 ) -> None:
-    answer = reading.get(
+    answer = shared_starter_register.get(
         path,
         params={"format": asked} if asked else {},
         headers={"Accept": accept} if accept is not None else {},
@@ -259,40 +259,44 @@ def test_the_suffix_goes_before_the_parameter_and_that_before_the_header(
     "accept",
     ["text/html", "image/*", "application/json;q=0, text/csv;q=0", "*/*;q=0", "text/csv;q=never", "nonsense"],
 )
-def test_a_client_that_takes_no_format_of_ours_is_told(reading: Register, accept: str) -> None:
-    problem = assert_problem(reading.get("/v1/claims", headers={"Accept": accept}), 406, "not_acceptable")
+def test_a_client_that_takes_no_format_of_ours_is_told(shared_starter_register: Register, accept: str) -> None:
+    problem = assert_problem(
+        shared_starter_register.get("/v1/claims", headers={"Accept": accept}), 406, "not_acceptable"
+    )
     assert problem["hint"]
 
 
 @pytest.mark.parametrize("path", ["/v1/claims.pdf", "/v1/sources.txt", "/v1/topics/russian-casualties/claims.doc"])
-def test_a_suffix_that_is_no_format_is_refused(reading: Register, path: str) -> None:
-    assert_problem(reading.get(path), 406, "not_acceptable")
+def test_a_suffix_that_is_no_format_is_refused(shared_starter_register: Register, path: str) -> None:
+    assert_problem(shared_starter_register.get(path), 406, "not_acceptable")
 
 
-def test_fields_choose_columns_in_their_order(reading: Register) -> None:
-    text = reading.get("/v1/claims.csv", params={"fields": "value, source,date", "limit": 3}).text
+def test_fields_choose_columns_in_their_order(shared_starter_register: Register) -> None:
+    text = shared_starter_register.get("/v1/claims.csv", params={"fields": "value, source,date", "limit": 3}).text
     assert text.split("\r\n")[0] == "value,source,date"
     assert len(text.split("\r\n")) == 5
-    flat = reading.get("/v1/claims", params={"fields": "value,source,period_end", "limit": 3}).json()
-    nested = reading.get("/v1/claims", params={"limit": 3}).json()
+    flat = shared_starter_register.get("/v1/claims", params={"fields": "value,source,period_end", "limit": 3}).json()
+    nested = shared_starter_register.get("/v1/claims", params={"limit": 3}).json()
     assert flat["data"] == [
         {"value": row["figure"]["value"], "source": row["source"]["slug"], "period_end": row["period"]["end"]}
         for row in nested["data"]
     ]
     for fields in ("valeu", "value,", "value,figure.value"):
-        problem = assert_problem(reading.get("/v1/claims.csv", params={"fields": fields}), 422)
+        problem = assert_problem(shared_starter_register.get("/v1/claims.csv", params={"fields": fields}), 422)
         assert problem["errors"][0]["pointer"] == "#/fields"
-    problem = assert_problem(reading.get("/v1/claims", params={"fields": "valeu"}), 422)
+    problem = assert_problem(shared_starter_register.get("/v1/claims", params={"fields": "valeu"}), 422)
     assert problem["hint"] == "did you mean `value`?"
 
 
-def test_an_array_has_the_rows_and_nothing_around_them(reading: Register) -> None:
+def test_an_array_has_the_rows_and_nothing_around_them(shared_starter_register: Register) -> None:
     asked = {"limit": 4, "sort": "value"}
-    array = reading.get("/v1/claims", params={**asked, "shape": "array"})
-    envelope = reading.get("/v1/claims", params=asked)
+    array = shared_starter_register.get("/v1/claims", params={**asked, "shape": "array"})
+    envelope = shared_starter_register.get("/v1/claims", params=asked)
     assert array.json() == envelope.json()["data"]
     assert 'rel="next"' in array.headers["link"]
-    frame = pd.DataFrame(reading.get("/v1/claims", params={**asked, "shape": "array", "fields": "id,value"}).json())
+    frame = pd.DataFrame(
+        shared_starter_register.get("/v1/claims", params={**asked, "shape": "array", "fields": "id,value"}).json()
+    )
     assert list(frame.columns) == ["id", "value"]
 
 
@@ -314,25 +318,25 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
-def test_a_client_that_has_the_bytes_gets_304(reading: Register, path: str) -> None:
-    answer = reading.get(path)
+def test_a_client_that_has_the_bytes_gets_304(shared_starter_register: Register, path: str) -> None:
+    answer = shared_starter_register.get(path)
     etag = answer.headers["etag"]
     assert re.fullmatch(r'"[^"]+"', etag)
     for held in (etag, f"W/{etag}", f'"other", {etag}', "*"):
-        again = reading.get(path, headers={"If-None-Match": held})
+        again = shared_starter_register.get(path, headers={"If-None-Match": held})
         assert again.status_code == 304, held
         assert again.content == b""
         assert again.headers["etag"] == etag
         assert again.headers["vary"] == answer.headers["vary"]
         assert again.headers["x-register-seq"] == answer.headers["x-register-seq"]
     for other in ('"other"', etag.strip('"'), ""):
-        assert reading.get(path, headers={"If-None-Match": other}).status_code == 200
-    assert reading.head(path, headers={"If-None-Match": etag}).status_code == 304
+        assert shared_starter_register.get(path, headers={"If-None-Match": other}).status_code == 200
+    assert shared_starter_register.head(path, headers={"If-None-Match": etag}).status_code == 304
 
 
 @pytest.mark.parametrize("path", ADDRESSES)
-def test_head_has_the_headers_of_get_and_no_body(reading: Register, path: str) -> None:
-    get, head = reading.get(path), reading.head(path)
+def test_head_has_the_headers_of_get_and_no_body(shared_starter_register: Register, path: str) -> None:
+    get, head = shared_starter_register.get(path), shared_starter_register.head(path)
     assert (head.status_code, head.content) == (200, b"")
     changing = {"x-request-id", "date"}
     assert {k: v for k, v in head.headers.items() if k not in changing} == {

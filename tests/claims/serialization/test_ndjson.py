@@ -35,26 +35,26 @@ def read(content: bytes) -> list[Any]:
 
 
 @pytest.mark.parametrize("path", [*LISTS, "/v1/changes", "/v1/topics/russian-casualties/claims"])
-def test_a_file_is_the_json_list_row_for_row(reading: Register, path: str) -> None:
-    answer = reading.get(f"{path}.ndjson")
+def test_a_file_is_the_json_list_row_for_row(shared_starter_register: Register, path: str) -> None:
+    answer = shared_starter_register.get(f"{path}.ndjson")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == NDJSON
     name = path.removeprefix("/v1/").replace("/", "-")
     assert answer.headers["content-disposition"] == f'inline; filename="{name}.ndjson"'
     rows = read(answer.content)
-    assert rows == read_all_rows(reading, path)
+    assert rows == read_all_rows(shared_starter_register, path)
     # Not only equal: written alike, so that a hash of a row is the same from either.
-    page = reading.get(path, params={"limit": 1}).text
+    page = shared_starter_register.get(path, params={"limit": 1}).text
     assert answer.text.split("\n")[0] in page
 
 
-def test_a_side_by_side_is_its_positions_as_whole_claims(reading: Register) -> None:
+def test_a_side_by_side_is_its_positions_as_whole_claims(shared_starter_register: Register) -> None:
     path, asked = "/v1/topics/russian-casualties/side-by-side", {"known_on": "2025-06-12"}
-    card = reading.get(path, params=asked).json()
-    answer = reading.get(f"{path}.ndjson", params=asked)
+    card = shared_starter_register.get(path, params=asked).json()
+    answer = shared_starter_register.get(f"{path}.ndjson", params=asked)
     assert read(answer.content) == [position["claim"] for position in card["positions"]]
     assert answer.headers["content-type"] == NDJSON
-    flat = reading.get(f"{path}.ndjson", params={**asked, "fields": "source"}).content
+    flat = shared_starter_register.get(f"{path}.ndjson", params={**asked, "fields": "source"}).content
     assert read(flat) == [{"source": position["claim"]["source"]["slug"]} for position in card["positions"]]
 
 
@@ -67,20 +67,21 @@ def test_every_citation_of_a_claim_is_there(register: Register) -> None:
     assert len(made["citations"]) == 3
 
 
-def test_what_was_taken_down_is_its_tombstone_as_in_json(starter: Register) -> None:
+def test_what_was_taken_down_is_its_tombstone_as_in_json(starter_register: Register) -> None:
     path = f"/v1/claims/{EXAMPLE_CLAIM_ID}/takedown"
-    assert starter.write("POST", path, {"reason": "Court order."}, **{"If-Match": "*"}).status_code == 200
-    rows = read(starter.get("/v1/claims.ndjson", params={"status": "removed"}).content)
+    assert starter_register.write("POST", path, {"reason": "Court order."}, **{"If-Match": "*"}).status_code == 200
+    rows = read(starter_register.get("/v1/claims.ndjson", params={"status": "removed"}).content)
     assert [row["id"] for row in rows] == [EXAMPLE_CLAIM_ID]
-    assert rows == read_all_rows(starter, "/v1/claims", status="removed")
+    assert rows == read_all_rows(starter_register, "/v1/claims", status="removed")
     asked = {"status": "removed", "fields": "id,status,value,quote"}
     flat = {"id": EXAMPLE_CLAIM_ID, "status": "removed", "value": None, "quote": None}
-    assert read(starter.get("/v1/claims.ndjson", params=asked).content) == [flat]
-    assert starter.get("/v1/claims", params=asked).json()["data"] == [flat]
+    assert read(starter_register.get("/v1/claims.ndjson", params=asked).content) == [flat]
+    assert starter_register.get("/v1/claims", params=asked).json()["data"] == [flat]
     assert (
-        starter.get("/v1/claims.csv", params=asked).text == f"id,status,value,quote\r\n{EXAMPLE_CLAIM_ID},removed,,\r\n"
+        starter_register.get("/v1/claims.csv", params=asked).text
+        == f"id,status,value,quote\r\n{EXAMPLE_CLAIM_ID},removed,,\r\n"
     )
-    assert starter.get("/v1/claims.csv", params={"status": "removed"}).text.count("\r\n") == 2
+    assert starter_register.get("/v1/claims.csv", params={"status": "removed"}).text.count("\r\n") == 2
 
 
 def test_a_line_break_in_a_text_does_not_break_the_line(register: Register) -> None:
@@ -101,27 +102,27 @@ def test_a_list_without_rows_is_an_empty_file(register: Register, path: str) -> 
         assert answer.headers["content-type"] == NDJSON
 
 
-def test_there_is_never_a_byte_order_mark(reading: Register) -> None:
-    marked = reading.get("/v1/sources.ndjson", params={"bom": "true"})
-    assert marked.content == reading.get("/v1/sources.ndjson").content
+def test_there_is_never_a_byte_order_mark(shared_starter_register: Register) -> None:
+    marked = shared_starter_register.get("/v1/sources.ndjson", params={"bom": "true"})
+    assert marked.content == shared_starter_register.get("/v1/sources.ndjson").content
 
 
-def test_fields_make_a_row_flat_with_numbers_that_stay_numbers(reading: Register) -> None:
+def test_fields_make_a_row_flat_with_numbers_that_stay_numbers(shared_starter_register: Register) -> None:
     asked = {"fields": "value, source,period_end,approximate,includes", "sort": "value", "limit": 5}
-    answer = reading.get("/v1/claims.ndjson", params=asked)
-    assert read(answer.content) == reading.get("/v1/claims", params=asked).json()["data"]
+    answer = shared_starter_register.get("/v1/claims.ndjson", params=asked)
+    assert read(answer.content) == shared_starter_register.get("/v1/claims", params=asked).json()["data"]
     assert answer.text.startswith('{"value":')
-    problem = assert_problem(reading.get("/v1/claims.ndjson", params={"fields": "valeu"}), 422)
+    problem = assert_problem(shared_starter_register.get("/v1/claims.ndjson", params={"fields": "valeu"}), 422)
     assert problem["hint"] == "did you mean `value`?"
 
 
-def test_limit_and_cursor_go_through_the_file(reading: Register) -> None:
-    whole = read(reading.get("/v1/sources.ndjson").content)
-    first = reading.get("/v1/sources.ndjson", params={"limit": 3})
+def test_limit_and_cursor_go_through_the_file(shared_starter_register: Register) -> None:
+    whole = read(shared_starter_register.get("/v1/sources.ndjson").content)
+    first = shared_starter_register.get("/v1/sources.ndjson", params={"limit": 3})
     assert read(first.content) == whole[:3]
     assert first.headers["link"].startswith("</v1/sources.ndjson?limit=3&cursor=")
     following = first.headers["link"].partition(">")[0].removeprefix("<")
-    assert read(reading.get(following).content) == whole[3:6]
+    assert read(shared_starter_register.get(following).content) == whole[3:6]
 
 
 FORMATS = [
@@ -140,9 +141,9 @@ FORMATS = [
 
 @pytest.mark.parametrize(("path", "asked", "accept", "wanted"), FORMATS)
 def test_the_suffix_goes_before_the_parameter_and_that_before_the_header(
-    reading: Register, path: str, asked: str | None, accept: str | None, wanted: str
+    shared_starter_register: Register, path: str, asked: str | None, accept: str | None, wanted: str
 ) -> None:
-    answer = reading.get(
+    answer = shared_starter_register.get(
         path, params={"format": asked} if asked else {}, headers={"Accept": accept} if accept is not None else {}
     )
     assert answer.status_code == 200
@@ -150,23 +151,27 @@ def test_the_suffix_goes_before_the_parameter_and_that_before_the_header(
     assert "Accept" in answer.headers["vary"].split(", ")
 
 
-def test_a_refusal_names_every_format(reading: Register) -> None:
-    problem = assert_problem(reading.get("/v1/claims.jsonl"), 406, "not_acceptable")
+def test_a_refusal_names_every_format(shared_starter_register: Register) -> None:
+    problem = assert_problem(shared_starter_register.get("/v1/claims.jsonl"), 406, "not_acceptable")
     assert problem["hint"] == "the formats are json, csv and ndjson"
-    problem = assert_problem(reading.get("/v1/claims", headers={"Accept": "text/html"}), 406, "not_acceptable")
+    problem = assert_problem(
+        shared_starter_register.get("/v1/claims", headers={"Accept": "text/html"}), 406, "not_acceptable"
+    )
     assert problem["detail"] == "This address serves application/json, text/csv and application/x-ndjson."
-    assert_problem(reading.get("/v1/claims", params={"format": "jsonl"}), 422)
+    assert_problem(shared_starter_register.get("/v1/claims", params={"format": "jsonl"}), 422)
 
 
 @pytest.mark.parametrize("path", ["/v1/claims.ndjson", "/v1/topics/russian-casualties/side-by-side.ndjson"])
-def test_a_client_that_has_the_bytes_gets_304_and_head_has_the_headers_of_get(reading: Register, path: str) -> None:
-    answer, head = reading.get(path), reading.head(path)
+def test_a_client_that_has_the_bytes_gets_304_and_head_has_the_headers_of_get(
+    shared_starter_register: Register, path: str
+) -> None:
+    answer, head = shared_starter_register.get(path), shared_starter_register.head(path)
     assert (head.status_code, head.content) == (200, b"")
     assert {k: v for k, v in head.headers.items() if k not in CHANGING} == {
         k: v for k, v in answer.headers.items() if k not in CHANGING
     }
     for method in ("GET", "HEAD"):
-        again = reading.request(method, path, headers={"If-None-Match": answer.headers["etag"]})
+        again = shared_starter_register.request(method, path, headers={"If-None-Match": answer.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
         assert again.headers["etag"] == answer.headers["etag"]
 

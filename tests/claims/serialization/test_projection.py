@@ -68,16 +68,16 @@ def texts(read: ReadSession, versions: list[int], view: Snapshot, layout: RowLay
     return found
 
 
-def test_the_starter_claims_are_written_as_their_schema_says(reading: Register) -> None:
-    assert assert_written(reading) > 100
+def test_the_starter_claims_are_written_as_their_schema_says(shared_starter_register: Register) -> None:
+    assert assert_written(shared_starter_register) > 100
 
 
-def test_so_are_past_states_and_what_was_known_on_a_day(starter: Register) -> None:
-    first = starter.get("/v1/claims?category=casualties&date_to=2025-06-12&limit=1").json()["data"][0]
+def test_so_are_past_states_and_what_was_known_on_a_day(starter_register: Register) -> None:
+    first = starter_register.get("/v1/claims?category=casualties&date_to=2025-06-12&limit=1").json()["data"][0]
     body = {"reason": "Taken back.", "retracted_on": "2025-07-01"}
     headers = {"If-Match": '"1"'}
-    assert starter.write("POST", f"/v1/claims/{first['id']}/retraction", body, **headers).status_code == 200
-    with reading_of(starter.database) as read:
+    assert starter_register.write("POST", f"/v1/claims/{first['id']}/retraction", body, **headers).status_code == 200
+    with reading_of(starter_register.database) as read:
         views = [
             read.snapshot(known_on=date(2025, 6, 12)),
             read.snapshot(known_on=date(2026, 1, 1)),
@@ -85,7 +85,7 @@ def test_so_are_past_states_and_what_was_known_on_a_day(starter: Register) -> No
             read.snapshot(f"seq:{read.snapshot().seq - 1}", known_on=date(2025, 6, 12)),
         ]
     for view in views:
-        assert assert_written(starter, view) > 100
+        assert assert_written(starter_register, view) > 100
 
 
 TEXT = st.text(

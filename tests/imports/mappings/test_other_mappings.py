@@ -327,25 +327,25 @@ def test_excess_deaths_below_zero_are_kept(name: str, file: str, rows: int, nega
 
 
 def test_the_pandemic_in_countries_that_the_register_knows_and_in_new_ones(
-    starter: Register, shared_data: Path, tmp_path: Path
+    starter_register: Register, shared_data: Path, tmp_path: Path
 ) -> None:
     file = cut(shared_data / MONTHLY, tmp_path, '"Albania"', '"Russia"', '"Ukraine"')
-    before = starter.get("/v1/places/russia").json()
-    result = bring(starter, "covid-monthly", file)
+    before = starter_register.get("/v1/places/russia").json()
+    result = bring(starter_register, "covid-monthly", file)
     rows = result.counts()["rows"]
     assert outcomes(result) == {"new": 2 * rows}
-    assert starter.get("/v1/places/russia").json() == before
-    assert starter.get("/v1/places/albania").json()["parents"] == ["world"]
-    assert starter.get("/v1/subjects/people-in-albania").json()["parents"] == ["world-population"]
-    assert starter.get("/v1/sources/health-authorities-of-albania").json()["kind"] == "government"
+    assert starter_register.get("/v1/places/russia").json() == before
+    assert starter_register.get("/v1/places/albania").json()["parents"] == ["world"]
+    assert starter_register.get("/v1/subjects/people-in-albania").json()["parents"] == ["world-population"]
+    assert starter_register.get("/v1/sources/health-authorities-of-albania").json()["kind"] == "government"
     (model, official) = sorted(
-        claims_of(starter, place="albania", period_to="2020-01-31"), key=lambda claim: str(claim["category"])
+        claims_of(starter_register, place="albania", period_to="2020-01-31"), key=lambda claim: str(claim["category"])
     )[::-1]
     assert (model["category"], model["source"]["slug"]) == ("excess-deaths", "the-economist")
     assert (model["figure"]["as_printed"], model["figure"]["value"]) == ("-195.375289636937", -195.375289636937)
     assert (model["date"], model["period"]["edtf"]) == (None, "2020-01-01/2020-01-31")
     assert (official["figure"]["value"], official["source"]["slug"]) == (0, "health-authorities-of-albania")
-    again = bring(starter, "covid-monthly", file)
+    again = bring(starter_register, "covid-monthly", file)
     assert outcomes(again) == {"unchanged": 2 * rows}
 
 
@@ -359,14 +359,14 @@ def test_rows_of_regions_are_refused_instead_of_taken_for_their_country(
         bring(register, "covid-monthly", file)
 
 
-def test_the_world_by_the_model_has_its_range(starter: Register, shared_data: Path) -> None:
-    result = bring(starter, "covid-world-model", shared_data / WORLD)
+def test_the_world_by_the_model_has_its_range(starter_register: Register, shared_data: Path) -> None:
+    result = bring(starter_register, "covid-world-model", shared_data / WORLD)
     # One of the rows was typed in for the starter, with the same numbers, period and document.
     assert outcomes(result) == {"new": 32, "unchanged": 1}
     assert result.statistics.anomaly_counts == {}
     claims = {
         claim["category"]: claim
-        for claim in claims_of(starter, place="world", period_to="2020-01-06")
+        for claim in claims_of(starter_register, place="world", period_to="2020-01-06")
         if claim["period"]["end"] == "2020-01-06"
     }
     figure = claims["excess-deaths"]["figure"]
@@ -379,7 +379,7 @@ def test_the_world_by_the_model_has_its_range(starter: Register, shared_data: Pa
     assert claims["observed-excess-deaths"]["figure"]["value"] == -14125.15
     assert claims["covid-deaths"]["source"]["slug"] == "national-health-authorities"
     assert {claim["date"] for claim in claims.values()} == {None}
-    assert outcomes(bring(starter, "covid-world-model", shared_data / WORLD)) == {"unchanged": 33}
+    assert outcomes(bring(starter_register, "covid-world-model", shared_data / WORLD)) == {"unchanged": 33}
 
 
 def test_an_upper_bound_that_is_a_copy_of_the_estimate_is_told(

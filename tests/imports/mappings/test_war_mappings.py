@@ -65,39 +65,43 @@ def test_what_is_declared_agrees_between_the_mappings() -> None:
     assert declared["special-equipment-lost"].components is None
 
 
-def test_three_vintages_one_after_another(starter: Register, shared_data: Path) -> None:
+def test_three_vintages_one_after_another(starter_register: Register, shared_data: Path) -> None:
     folder = shared_data / "general-staff-a"
     oldest = folder / "vintages" / "personnel_asof_2022-10-01_6c85c825.json"
     name = "general-staff-a-personnel"
 
-    assert outcomes(bring(starter.database, oldest, name)) == {"new": 272, "unchanged": 5}
+    assert outcomes(bring(starter_register.database, oldest, name)) == {"new": 272, "unchanged": 5}
 
-    second = bring(starter.database, folder / "vintages" / "personnel_asof_2025-01-01_4d628ed3.json", name)
+    second = bring(starter_register.database, folder / "vintages" / "personnel_asof_2025-01-01_4d628ed3.json", name)
     assert outcomes(second) == {"rows_skipped": 1, "new": 817, "changed": 1, "unchanged": 281}
     [told] = smells(second, "day_contradicts_date")
     assert told.startswith("Day 1,043 in day is 2025-01-01")
     assert told.endswith("but the row is dated 2024-01-01, which is day 677.")
     asked = {"category": "casualties", "source": "ua-general-staff", "date_from": "2022-04-02", "date_to": "2022-04-02"}
-    [claim] = starter.get("/v1/claims", params=asked).json()["data"]
+    [claim] = starter_register.get("/v1/claims", params=asked).json()["data"]
     assert (claim["figure"]["value"], claim["revision"], claim["date"]) == (17800, 2, "2022-04-02")
-    revisions = starter.get(f"/v1/claims/{claim['id']}/revisions").json()["data"]
+    revisions = starter_register.get(f"/v1/claims/{claim['id']}/revisions").json()["data"]
     assert sorted(each["figure"]["value"] for each in revisions) == [17700, 17800]
 
-    newest = bring(starter.database, folder / "personnel.json", name, vintage=date(2025, 12, 31))
+    newest = bring(starter_register.database, folder / "personnel.json", name, vintage=date(2025, 12, 31))
     assert outcomes(newest) == {"new": 361, "unchanged": 1103}
 
-    again = bring(starter.database, oldest, name)
+    again = bring(starter_register.database, oldest, name)
     assert outcomes(again) == {"unchanged": 276, "older": 1}
     assert not again.has_changes
 
 
-def test_both_transcriptions_are_the_same_claims_but_for_seven_days(starter: Register, shared_data: Path) -> None:
+def test_both_transcriptions_are_the_same_claims_but_for_seven_days(
+    starter_register: Register, shared_data: Path
+) -> None:
     """One of the seven, 2023-01-12, is among the starter claims already: both of its readings stand."""
-    a = bring(starter.database, shared_data / "general-staff-a" / "personnel.json", "general-staff-a-personnel")
+    a = bring(
+        starter_register.database, shared_data / "general-staff-a" / "personnel.json", "general-staff-a-personnel"
+    )
     assert outcomes(a) == {"new": 1450, "unchanged": 14}
 
     plan = plan_for("general-staff-b", "personnel")
-    b = bring(starter.database, shared_data / "general-staff-b" / "losses.json", plan)
+    b = bring(starter_register.database, shared_data / "general-staff-b" / "losses.json", plan)
     assert outcomes(b) == {"new": 6, "cited": 1197, "unchanged": 12}
     told = smells(b, "transcriptions_differ")
     days = ["2022-02-27", "2024-10-07", "2024-11-03", "2025-10-27", "2025-10-28", "2025-11-05"]
@@ -105,10 +109,10 @@ def test_both_transcriptions_are_the_same_claims_but_for_seven_days(starter: Reg
     assert any("1,145,670 here and 1,146,570" in detail and "two digits swapped" in detail for detail in told)
 
     position = "/v1/topics/russian-casualties/side-by-side?known_on=2024-10-07"
-    pairs = starter.get(position).json()["pairs"]
+    pairs = starter_register.get(position).json()["pairs"]
     assert ["transcription_conflict"] in [pair["reasons"] for pair in pairs if pair["verdict"] == "contradict"]
 
-    again = bring(starter.database, shared_data / "general-staff-b" / "losses.json", plan)
+    again = bring(starter_register.database, shared_data / "general-staff-b" / "losses.json", plan)
     assert outcomes(again) == {"unchanged": 1215}
     assert not again.has_changes
 
@@ -141,13 +145,15 @@ def test_absent_is_not_zero_and_lines_that_merge_are_three_categories(shared_dat
     assert not any(each["figure"]["value"] == 0 for each in made)
 
 
-def test_the_first_hundred_reports_in_both_transcriptions(starter: Register, shared_data: Path, tmp_path: Path) -> None:
+def test_the_first_hundred_reports_in_both_transcriptions(
+    starter_register: Register, shared_data: Path, tmp_path: Path
+) -> None:
     a = shared_data / "general-staff-a" / "equipment.json"
     name = "general-staff-a-equipment"
     rows = json.loads(a.read_text("utf-8"))[:100]
     figures = sum(isinstance(value, int) and value > 0 and name != "day" for row in rows for name, value in row.items())
-    assert outcomes(bring(starter.database, a, name, limit=100)) == {"new": figures}
-    again = bring(starter.database, a, name, limit=100)
+    assert outcomes(bring(starter_register.database, a, name, limit=100)) == {"new": figures}
+    again = bring(starter_register.database, a, name, limit=100)
     assert outcomes(again) == {"unchanged": figures}
     assert not again.has_changes
 
@@ -156,7 +162,7 @@ def test_the_first_hundred_reports_in_both_transcriptions(starter: Register, sha
     early = [row for row in others if row["date"] <= "2022-05-31"]
     path = tmp_path / "losses.json"
     path.write_text(json.dumps(early), "utf-8")
-    b = bring(starter.database, path, "general-staff-b")
+    b = bring(starter_register.database, path, "general-staff-b")
     told = smells(b, "transcriptions_differ")
     assert len(told) == 7
     assert any("2022-02-27, tanks-lost" in detail and "146 here and 150" in detail for detail in told)
@@ -169,9 +175,9 @@ def test_the_first_hundred_reports_in_both_transcriptions(starter: Register, sha
     assert outcomes(b) == {"new": new, "cited": figures - new - 1, "unchanged": 1}
 
 
-def test_a_total_that_falls_is_told(starter: Register, shared_data: Path) -> None:
+def test_a_total_that_falls_is_told(starter_register: Register, shared_data: Path) -> None:
     plan = plan_for("general-staff-a-equipment", "tank", "aircraft")
-    result = bring(starter.database, shared_data / "general-staff-a" / "equipment.json", plan, dry_run=True)
+    result = bring(starter_register.database, shared_data / "general-staff-a" / "equipment.json", plan, dry_run=True)
     assert outcomes(result) == {"new": 2 * 1406 - 3, "unchanged": 3}
     assert not result.published
     told = smells(result, "total_falls")
@@ -180,33 +186,33 @@ def test_a_total_that_falls_is_told(starter: Register, shared_data: Path) -> Non
     assert any("jumps by 41 from 372 (2025-06-02) to 413 (2025-06-03)" in each for each in smells(result, "jump"))
 
 
-def test_three_files_of_oryx_are_one_series(starter: Register, shared_data: Path) -> None:
+def test_three_files_of_oryx_are_one_series(starter_register: Register, shared_data: Path) -> None:
     folder = shared_data / "oryx"
-    kept = bring(starter.database, folder / "daily_count.csv", "oryx-totals")
+    kept = bring(starter_register.database, folder / "daily_count.csv", "oryx-totals")
     assert outcomes(kept) == {"rows_skipped": 2, "new": 1474, "cited": 5}
     assert kept.statistics.anomaly_counts["number_in_label"] == 201
     assert "14057" in smells(kept, "number_in_label")[0]
 
-    read = bring(starter.database, folder / "derived_snapshots_from_git.csv", "oryx-totals", limit=1500)
+    read = bring(starter_register.database, folder / "derived_snapshots_from_git.csv", "oryx-totals", limit=1500)
     assert outcomes(read) == {"rows_skipped": 66, "new": 1650, "cited": 76}
     assert any(
         "falls from 922 (" in detail and "to 906 (2022-07-08)" in detail for detail in smells(read, "total_falls")
     )
 
     with pytest.raises(ImportRefused, match="says no period"):
-        bring(starter.database, folder / "totals_by_type.csv", "oryx-totals")
-    newest = bring(starter.database, folder / "totals_by_type.csv", "oryx-totals", vintage=date(2025, 7, 19))
+        bring(starter_register.database, folder / "totals_by_type.csv", "oryx-totals")
+    newest = bring(starter_register.database, folder / "totals_by_type.csv", "oryx-totals", vintage=date(2025, 7, 19))
     assert newest.counts()["new"] + newest.counts()["cited"] + newest.counts()["unchanged"] == 60
 
     for name, how in (("daily_count.csv", {}), ("totals_by_type.csv", {"vintage": date(2025, 7, 19)})):
-        again = bring(starter.database, folder / name, "oryx-totals", **how)
+        again = bring(starter_register.database, folder / name, "oryx-totals", **how)
         assert set(outcomes(again)) <= {"rows_skipped", "unchanged"}
         assert not again.has_changes
 
     asked = "/v1/topics/russian-tanks-lost-since-2022/side-by-side?known_on=2025-07-19"
     places = {
         (claim["source"]["slug"], claim["category"]): claim["figure"]
-        for claim in (each["claim"] for each in starter.get(asked).json()["positions"])
+        for claim in (each["claim"] for each in starter_register.get(asked).json()["positions"])
     }
     assert places["oryx", "tanks-lost"]["lower"] == 4074
     assert ("ua-general-staff", "tanks-lost") in places
@@ -220,18 +226,18 @@ def test_labels_are_read_without_their_numbers_and_line_ends(shared_data: Path) 
     assert not any(each["date"] == "2022-02-23" or each["figure"]["lower"] == 0 for each in made)
 
 
-def test_the_table_of_facts_gives_the_starter_claims(starter: Register, shared_data: Path) -> None:
+def test_the_table_of_facts_gives_the_starter_claims(starter_register: Register, shared_data: Path) -> None:
     """docs/facts-compared.md says where the two ways differ."""
-    result = bring(starter.database, shared_data / "facts.csv", "facts")
+    result = bring(starter_register.database, shared_data / "facts.csv", "facts")
     assert outcomes(result) == {"new": 2, "unchanged": 108}
-    again = bring(starter.database, shared_data / "facts.csv", "facts")
+    again = bring(starter_register.database, shared_data / "facts.csv", "facts")
     assert outcomes(again) == {"unchanged": 110}
     assert not again.has_changes
-    [austin] = starter.get("/v1/claims", params={"source": "lloyd-austin"}).json()["data"]
+    [austin] = starter_register.get("/v1/claims", params={"source": "lloyd-austin"}).json()["data"]
     assert austin["figure"]["as_printed"] == "more than 700000"
     [us] = [
         claim
-        for claim in starter.get("/v1/claims", params={"source": "us-officials-unnamed"}).json()["data"]
+        for claim in starter_register.get("/v1/claims", params={"source": "us-officials-unnamed"}).json()["data"]
         if claim["figure"]["value"] == 600000
     ]
     assert us["citations"][0]["gap"].startswith("page undated; as_of inferred")
