@@ -23,6 +23,7 @@ QUESTIONS = int(os.environ.get("TEST_STEPS", "90"))
 VALUE = {"date": "date", "recorded": "seq", "value": "magnitude"}
 
 Row = dict[str, Any]
+UNASSESSED: Row = {"level": "unassessed", "reliability": None, "credibility": None}
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,12 @@ def database(database_copies: DatabaseCopies) -> Iterator[Database]:
     made = Database(make_settings(url))
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def claims(database: Database) -> list[Row]:
+    with read_session(database) as found:
+        return everything(found)
 
 
 def everything(found: ReadSession) -> list[Row]:
@@ -67,55 +74,64 @@ def _plain(name: str, value: Any) -> Any:
 
 def plainly(claims: list[Row], query: ClaimQuery, known: Any, as_of: int | None) -> list[Row]:
     """What matches, in order: asked of one claim after the other."""
-    asked = {name: getattr(query, name) for name in ClaimQuery.model_fields}
+    hierarchies = ("category", "subject", "place")
+    inside = {
+        kind: {
+            below
+            for slug in getattr(query, kind) or ()
+            for below in (known.descendants(kind, slug) if query.narrower else {slug})
+        }
+        for kind in hierarchies
+    }
 
     def stands(row: Row) -> bool:
         if as_of is None:
             return row["until_seq"] is None
         return row["seq"] <= as_of and (row["until_seq"] is None or row["until_seq"] > as_of)
 
+    def assessed(row: Row) -> Row:
+        standing = [each for each in row["assessments"] if not each["withdrawn"] and stands(each)]
+        return max(standing, key=lambda each: (each["assessed_on"], each["id"]), default=UNASSESSED)
+
+    def cited(row: Row) -> list[Row]:
+        return [each for each in row["citations"] if stands(each)]
+
+    tests: dict[str, Callable[[Row, Any], bool]] = {
+        "source_kind": lambda row, wanted: row["said_by"]["kind"] in wanted,
+        "interest": lambda row, wanted: row["said_by"]["interest"] in wanted,
+        "confidence": lambda row, wanted: assessed(row)["level"] in wanted,
+        "reliability": lambda row, wanted: assessed(row)["reliability"] in wanted,
+        "credibility": lambda row, wanted: assessed(row)["credibility"] in wanted,
+        "date_from": lambda row, day: row["date"] is not None and row["date"] >= str(day),
+        "date_to": lambda row, day: row["date"] is not None and row["date"] <= str(day),
+        "known_on": lambda row, day: row["date"] is not None and row["date"] <= str(day),
+        "period_from": lambda row, day: row["period_end"] is None or row["period_end"] >= str(day),
+        "period_to": lambda row, day: row["period_start"] is None or row["period_start"] <= str(day),
+        "value_min": lambda row, n: row["magnitude"] is not None and (row["high"] is None or row["high"] >= n),
+        "value_max": lambda row, n: row["magnitude"] is not None and (row["low"] is None or row["low"] <= n),
+        "document": lambda row, wanted: any(each["document"] in wanted for each in cited(row)),
+        "updated_since": lambda row, at: any(
+            each["at"] >= str(at)[:19] and each["seq"] <= (as_of or 10**9) for each in row["changes"]
+        ),
+        "status": lambda row, wanted: _status(row, query) in wanted,
+        "topic": lambda row, wanted: any(_belongs(row, known.topics[slug], known, query) for slug in wanted),
+        "q": lambda row, words: all(
+            word in row["words"]
+            or any(word in each["words"] for each in cited(row))
+            or any(word in known.name_words[kind].get(row[kind], ()) for kind in known.name_words)
+            for word in words.split()
+        ),
+    }
+    for name in hierarchies:
+        tests[name] = lambda row, _wanted, name=name: row[name] in inside[name]  # type: ignore[misc]
+    for name in ("source", "proposition", "modality", "aggregation", "kind"):
+        tests[name] = lambda row, wanted, name=name: row[name] in wanted  # type: ignore[misc]
+    asked = {name: getattr(query, name) for name in ClaimQuery.model_fields if name in tests}
+    given = {name: value for name, value in asked.items() if value not in (None, [])}
+
     def matches(row: Row) -> bool:
-        assessed = [each for each in row["assessments"] if not each["withdrawn"] and stands(each)]
-        newest = max(assessed, key=lambda each: (each["assessed_on"], each["id"]), default=None)
-        cited = [each for each in row["citations"] if stands(each)]
-        tests: dict[str, Callable[[Any], bool]] = {
-            "source_kind": lambda wanted: row["said_by"]["kind"] in wanted,
-            "interest": lambda wanted: row["said_by"]["interest"] in wanted,
-            "confidence": lambda wanted: (newest["level"] if newest else "unassessed") in wanted,
-            "reliability": lambda wanted: newest is not None and newest["reliability"] in wanted,
-            "credibility": lambda wanted: newest is not None and newest["credibility"] in wanted,
-            "date_from": lambda day: row["date"] is not None and row["date"] >= str(day),
-            "date_to": lambda day: row["date"] is not None and row["date"] <= str(day),
-            "known_on": lambda day: row["date"] is not None and row["date"] <= str(day),
-            "period_from": lambda day: row["period_end"] is None or row["period_end"] >= str(day),
-            "period_to": lambda day: row["period_start"] is None or row["period_start"] <= str(day),
-            "value_min": lambda n: row["magnitude"] is not None and (row["high"] is None or row["high"] >= n),
-            "value_max": lambda n: row["magnitude"] is not None and (row["low"] is None or row["low"] <= n),
-            "document": lambda wanted: any(each["document"] in wanted for each in cited),
-            "updated_since": lambda at: any(
-                each["at"] >= str(at)[:19] and each["seq"] <= (as_of or 10**9) for each in row["changes"]
-            ),
-            "status": lambda wanted: _status(row, query) in wanted,
-            "topic": lambda wanted: any(_belongs(row, known.topics[slug], known, query) for slug in wanted),
-            "q": lambda words: all(
-                word in row["words"]
-                or any(word in each["words"] for each in cited)
-                or any(word in known.name_words[kind].get(row[kind], ()) for kind in known.name_words)
-                for word in words.split()
-            ),
-        }
-        for kind in ("category", "subject", "place"):
-            tests[kind] = lambda wanted, kind=kind: (
-                row[kind]
-                in {  # type: ignore[misc]
-                    below for slug in wanted for below in (known.descendants(kind, slug) if query.narrower else {slug})
-                }
-            )
-        for name in ("source", "proposition", "modality", "aggregation", "kind"):
-            tests[name] = lambda wanted, name=name: row[name] in wanted  # type: ignore[misc]
         hidden = not query.status and row["status"] == "removed"
-        given = {name: value for name, value in asked.items() if name in tests and value not in (None, [])}
-        return stands(row) and not hidden and all(tests[name](value) for name, value in given.items())
+        return stands(row) and not hidden and all(tests[name](row, value) for name, value in given.items())
 
     found = [row for row in claims if matches(row)]
     name = query.sort.value.removeprefix("-")
@@ -155,7 +171,7 @@ def walked(database: Database, query: ClaimQuery, as_of: int | None) -> tuple[li
 
 @pytest.mark.parametrize(("short", "few"), [(5, 25_600), (1, 60), (1, 0)], ids=["as served", "driven", "walked"])
 def test_a_page_is_what_a_plain_look_at_every_claim_finds(
-    database: Database, monkeypatch: pytest.MonkeyPatch, short: int, few: int
+    database: Database, claims: list[Row], monkeypatch: pytest.MonkeyPatch, short: int, few: int
 ) -> None:
     monkeypatch.setattr(planner, "SHORT_SCAN_ROWS_PER_RESULT", short)
     monkeypatch.setattr(planner, "MAX_LOOKUP_CLAIMS", few)
@@ -163,7 +179,6 @@ def test_a_page_is_what_a_plain_look_at_every_claim_finds(
         monkeypatch.setattr(planner, name, (20, few) if few else ())
     chance = random.Random(few)  # noqa: S311 - the same questions each time
     with read_session(database, generic_plan=True) as found:
-        claims = everything(found)
         vocabularies = {
             as_of: get_reference_data(found, found.snapshot(None if as_of is None else f"seq:{as_of}"))
             for as_of in STATES
