@@ -31,8 +31,9 @@ def postgresql_address() -> Iterator[str]:
             if os.environ.get("CI"):
                 raise
             pytest.skip(f"no PostgreSQL can start here: {error}")
-        # Nothing of a test run has to survive a power cut.
-        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        # Nothing of a test run has to survive a power cut, and autovacuum would visit the hundreds of databases of a
+        # run one after the other, all the time.
+        for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
             server.psql(f"ALTER SYSTEM SET {setting} = off;")
         server.psql("SELECT pg_reload_conf();")
         yield server.get_uri()
