@@ -19,13 +19,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from app.database.engine import Database
 from app.main import CounterclaimApp
 from tests.examples import make_citation_body, make_topic_body, record_example_vocabulary
 from tests.examples import make_claim_body as claim_body
 from tests.examples import make_source_body as source_body
 from tests.history.model import ModelClaim, RegisterModel, comparable_fields
-from tests.registers import DatabaseCopies, Register, make_settings, open_register
+from tests.registers import DatabaseCopies, Register, make_settings, open_database, open_register
 
 STEPS = int(os.environ.get("TEST_STEPS", "300"))
 """Random steps on each database."""
@@ -65,7 +64,7 @@ class World:
     def renew(self) -> None:
         """Put a furnished register without claims in the place of the last one."""
         self.register.database.close()
-        database = Database(make_settings(self.copies.create_copy("furnished")))
+        database = open_database(make_settings(self.copies.create_copy("furnished")))
         self.register.database = database
         cast("CounterclaimApp", self.register.client.app).use_database(database)
 
