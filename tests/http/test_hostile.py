@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.examples import make_claim_body, make_topic_body, read_latest_seq
 from tests.registers import Register
+from tests.strategies import CHARACTERS
 
 SEGMENTS = [
     "%00",
@@ -248,8 +249,12 @@ def test_no_address_breaks_the_service(shared_starter_register: Register, addres
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(CHARACTERS, max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(CHARACTERS, max_size=10), inner, max_size=3),
     max_leaves=8,
 )
 
@@ -271,7 +276,7 @@ def test_no_value_of_any_field_breaks_a_claim(shared_starter_register: Register,
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     name=st.sampled_from(["q", "category", "cursor", "known_on", "updated_since", "value_min", "fields", "document"]),
-    value=st.text(max_size=40),
+    value=st.text(CHARACTERS, max_size=40),
 )
 def test_no_text_breaks_a_filter(shared_starter_register: Register, name: str, value: str) -> None:
     address = f"/v1/claims?limit=1&{name}={quote(value, errors='replace')}"

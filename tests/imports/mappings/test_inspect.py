@@ -17,6 +17,7 @@ from app.imports.mappings.propose import draft_mapping
 from app.imports.readers.options import FileRefused
 from app.imports.readers.reader import FileReader
 from tests.imports.readers.given_files import make_workbook, write_file
+from tests.strategies import CHARACTERS
 
 DAILY = {f"2022-03-{day:02}": {"deaths": day, "total": 100 + day} for day in range(1, 8)}
 KEYED = {
@@ -236,8 +237,13 @@ def test_a_file_without_rows_is_told_or_refused(tmp_path: Path, content: str) ->
     assert "rows looked at" in draft
 
 
-NAMES = st.text(min_size=1, max_size=8).filter(lambda name: "\0" not in name)
-VALUES = st.none() | st.booleans() | st.integers(-999, 99999) | st.text(max_size=8).filter(lambda t: "\0" not in t)
+NAMES = st.text(CHARACTERS, min_size=1, max_size=8).filter(lambda name: "\0" not in name)
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-999, 99999)
+    | st.text(CHARACTERS, max_size=8).filter(lambda t: "\0" not in t)
+)
 ROWS = st.lists(
     st.dictionaries(
         NAMES,

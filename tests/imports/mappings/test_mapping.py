@@ -14,6 +14,7 @@ from app.imports.mappings.mapper import MappingRowMapper
 from app.imports.mappings.schema import Mapping
 from app.imports.pipeline.row_mapping import MappedRow
 from app.imports.readers.options import FileRow, MappingRefused
+from tests.strategies import CHARACTERS
 
 CLAIM = {
     "category": "killed",
@@ -533,7 +534,7 @@ WORDS = st.sampled_from(
     sorted({*Mapping.model_fields, *CLAIM, "column", "path", "map", "first", "figure", "dead", "x"})
 )
 LEAVES = (
-    st.text(max_size=8)
+    st.text(CHARACTERS, max_size=8)
     | st.sampled_from(["{a}", "{a", "%d", "a.b", "quantity", "2022-02-24", "%Y-%m-%d"])
     | st.booleans()
     | st.integers()
@@ -561,7 +562,7 @@ CELLS: st.SearchStrategy[Any] = st.recursive(
     | st.booleans()
     | st.integers(-(2**63), 2**63)
     | st.floats()
-    | st.text(max_size=12)
+    | st.text(CHARACTERS, max_size=12)
     | st.sampled_from(["2022-03-25", "9999-12-31", "7,000", "over 3", "1e999", "1.234,5", "0001-01-01"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abn"), inner, max_size=3),
     max_leaves=6,
