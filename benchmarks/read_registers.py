@@ -15,8 +15,8 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from benchmarks.postgresql import CACHE_FOLDER, postgresql_server
-from tests.plans import filled
-from tests.plans.filled import fill_register
+from tests.plans import synthetic_register
+from tests.plans.synthetic_register import fill_register
 from tests.registers import migrate
 
 REPORTED_SETTINGS = ("server_version", "shared_buffers", "synchronous_commit", "fsync")
@@ -175,10 +175,10 @@ def sample_claim_ids(url: str) -> list[str]:
 def _schema_digest() -> str:
     """Changes with the schema and with what fills it."""
     migrations = sorted((Path(__file__).parent.parent / "alembic" / "versions").glob("*.py"))
-    folder = Path(filled.__file__).parent
+    folder = Path(synthetic_register.__file__).parent
     parts = [
         *(each.read_text() for each in migrations),
-        *((folder / name).read_text() for name in ("filled.py", "loading.py")),
+        *((folder / name).read_text() for name in ("synthetic_register.py", "loading.py")),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from tests.plans.filled import (
+from tests.plans.synthetic_register import (
     COMMON_WORD,
     FREQUENT_WORD,
     RARE_WORD,

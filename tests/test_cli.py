@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from app.settings import ENVIRONMENT_PREFIX
 from app.starter.load import load_starter, starter_id
-from tests import forked
+from tests import forkserver
 from tests.registers import Register
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +39,7 @@ def environment(url: str | None = None, **more: str) -> dict[str, str]:
 
 def run(*arguments: str, url: str | None = None, folder: Path | None = None, **more: str) -> Any:
     """Run `counterclaim` and wait for its end."""
-    return forked.run(arguments, environment(url, **more), folder or ROOT, timeout=60)
+    return forkserver.run(arguments, environment(url, **more), folder or ROOT, timeout=60)
 
 
 def ran(*arguments: str, **how: Any) -> str:

@@ -1,6 +1,6 @@
 """The responses of the starter register to every operation: the examples of the OpenAPI document.
 
-`python -m tests.contract.examples` writes app/examples/answers.json anew (`make openapi` calls it).
+`python -m tests.contract.examples` rewrites app/http/examples/answers.json (`make openapi` runs it).
 """
 
 import json

@@ -20,7 +20,7 @@ from tests.contract.container import COMPOSE, START_SECONDS, Container, dockerfi
 from tests.contract.examples import iterate_operations, send_example
 from tests.contract.wheels import build, copy_tree, install
 from tests.examples import assert_problem
-from tests.imports.readers.files import DAILY_MAPPING, format_csv, native_row, post_file, post_form
+from tests.imports.import_helpers import DAILY_MAPPING, format_csv, native_row, post_file, post_form
 from tests.registers import DatabaseCopies, Register, make_settings
 
 pytestmark = pytest.mark.skipif(reason_to_skip() is not None, reason=str(reason_to_skip()))

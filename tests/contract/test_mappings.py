@@ -25,7 +25,7 @@ from app.imports.pipeline.row_mapping import ClaimDraft
 from app.imports.readers.reader import FileReader
 from tests.contract.mapping_schema import build_schema, render_schema
 from tests.contract.reference import DOCS, format_toml, format_toml_key
-from tests.imports.readers.given_files import write_file
+from tests.imports.readers.file_helpers import write_file
 from tests.registers import Register
 
 PAGE = DOCS / "mappings.md"

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from tests import forked
+from tests import forkserver
 from tests.examples import record_example_vocabulary
 from tests.registers import DatabaseCopies, open_register
 
@@ -63,7 +63,7 @@ class ServerProcess:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERCLAIM_")}
         environment = kept | {"DATABASE_URL": self.url, "COUNTERCLAIM_LOG_LEVEL": "warning"}
         log = Path(self.log_file.name)
-        self.process = forked.start(["serve", "--port", str(self.port)], environment, ROOT, log, log)
+        self.process = forkserver.start(["serve", "--port", str(self.port)], environment, ROOT, log, log)
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not self.is_ready():
             assert self.process.exitcode is None, f"the server did not start: {self.read_log()}"

@@ -21,7 +21,7 @@ from app.imports.pipeline.run import run_import
 from app.imports.readers.options import FileOptions
 from app.imports.readers.reader import FileReader
 from tests.examples import make_claim_body, record_example_vocabulary
-from tests.imports.readers.files import DAILY_MAPPING, format_csv, native_row
+from tests.imports.import_helpers import DAILY_MAPPING, format_csv, native_row
 from tests.registers import Register, make_settings, open_register
 from tests.test_cli import ROOT, environment, ran, refused, run
 

@@ -12,7 +12,7 @@ from tests.examples import (
     record_example_vocabulary,
     submit_claim,
 )
-from tests.imports.readers.files import DAILY_MAPPING, format_csv, native_row, post_file, post_form
+from tests.imports.import_helpers import DAILY_MAPPING, format_csv, native_row, post_file, post_form
 from tests.registers import Register
 
 KINDS = {"csv": "text/csv", "ndjson": "application/x-ndjson"}

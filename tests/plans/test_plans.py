@@ -27,8 +27,8 @@ from app.database.keyset import write_cursor
 from app.database.read_session import ReadSession, read_session
 from app.errors import QueryTooBroad
 from tests.examples import assert_problem
-from tests.plans.cases import FILTER_CASES, NARROW_FILTERS
-from tests.plans.filled import fill_register
+from tests.plans.filter_cases import FILTER_CASES, NARROW_FILTERS
+from tests.plans.synthetic_register import fill_register
 from tests.registers import Register, make_settings, open_register
 
 MILLION = 1_000_000

@@ -14,8 +14,8 @@ from app.claims.search.planner import CLAIM_COUNTS, SearchResult, find_page
 from app.database.engine import Database
 from app.database.read_session import ReadSession, read_session
 from app.vocabulary.reference_data import get_reference_data
-from tests.plans.cases import FILTER_CASES
-from tests.plans.filled import fill_register
+from tests.plans.filter_cases import FILTER_CASES
+from tests.plans.synthetic_register import fill_register
 from tests.registers import DatabaseCopies, make_settings
 
 CLAIMS = 3_000

@@ -16,7 +16,7 @@ from app.references.bibliography import (
 from app.sentences.sentence import write_claim_text
 from app.starter.load import starter_id
 from tests.registers import Register
-from tests.sentences.cards import make_citation, make_claim, make_names
+from tests.sentences.claim_factories import make_citation, make_claim, make_names
 from tests.sentences.starter_sentences import SENTENCES_FILE, read_sentences
 
 CSIS = starter_id("csis-2025-06-03")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.sentences.phrases import SourceDetails, is_person, mention_source
 from app.sentences.sentence import ClaimNames, choose_citation, write_claim_text
-from tests.sentences.cards import make_citation, make_claim, make_figure, make_names
+from tests.sentences.claim_factories import make_citation, make_claim, make_figure, make_names
 
 KILLED = {"category": "Killed"}
 COUNT = {"category": "Killed", "modality": "count", "source": "mediazona"}

@@ -42,7 +42,7 @@ from tests.examples import (
     read_latest_seq,
     record_example_vocabulary,
 )
-from tests.imports.readers.files import post_file
+from tests.imports.import_helpers import post_file
 from tests.registers import Register
 
 SOURCES = ["ministry", "minister", "institute", "agency"]

@@ -16,7 +16,7 @@ from app.imports.mappings.mapper import MappingRowMapper
 from app.imports.mappings.propose import draft_mapping
 from app.imports.readers.options import FileRefused
 from app.imports.readers.reader import FileReader
-from tests.imports.readers.given_files import make_workbook, write_file
+from tests.imports.readers.file_helpers import make_workbook, write_file
 from tests.strategies import CHARACTERS
 
 DAILY = {f"2022-03-{day:02}": {"deaths": day, "total": 100 + day} for day in range(1, 8)}

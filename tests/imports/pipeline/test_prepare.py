@@ -8,7 +8,7 @@ import pytest
 
 from app.imports.mappings.native import NativeRowMapper
 from app.imports.pipeline.prepare import DEFAULT_GC_THRESHOLDS, IMPORT_GC_THRESHOLDS, ImportRequest, import_attempts
-from tests.imports.readers.files import format_csv, native_row
+from tests.imports.import_helpers import format_csv, native_row
 from tests.registers import Register
 
 

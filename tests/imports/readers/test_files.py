@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from app.imports.readers.options import FileFormat, FileOptions, FileRow
 from app.imports.readers.reader import FileReader
-from tests.imports.readers.given_files import make_workbook, make_zip, read_data, read_refusal, read_rows, write_file
+from tests.imports.readers.file_helpers import make_workbook, make_zip, read_data, read_refusal, read_rows, write_file
 
 SHARED = Path(__file__).parents[3].parent / "shared" / "data"
 TWO = [{"date": "2022-03-02", "dead": "498"}, {"date": "2022-03-25", "dead": "1351"}]

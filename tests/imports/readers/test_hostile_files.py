@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from app.imports.readers.options import FileFormat, FileOptions, FileRefused, ReadLimits
 from app.imports.readers.reader import FileReader
-from tests.imports.readers.given_files import make_workbook, make_zip, read_refusal, replace_part, write_file
+from tests.imports.readers.file_helpers import make_workbook, make_zip, read_refusal, replace_part, write_file
 
 HEAD = "date,dead\n2022-03-02,498\n"
 SMALL = ReadLimits(

@@ -18,7 +18,7 @@ from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.run import run_import
 from app.imports.readers.options import MappingRefused
 from tests.examples import make_citation_body, make_claim_body, read_latest_seq, record_example_vocabulary, submit_claim
-from tests.imports.readers.files import (
+from tests.imports.import_helpers import (
     DAILY_MAPPING,
     format_csv,
     import_daily,

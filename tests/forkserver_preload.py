@@ -1,4 +1,4 @@
-"""Everything that commands load while they run: `forked.py` has it loaded once."""
+"""Everything that commands load while they run: `forkserver.py` has it loaded once."""
 
 import alembic.command
 import alembic.ddl.postgresql
