@@ -1,4 +1,4 @@
-# Two commands are enough: `make serve` and `make test`. Everything they need goes into .venv.
+# `make serve` and `make test` install everything that they need into .venv.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -9,13 +9,13 @@ DATABASES ?= sqlite postgresql
 BASE ?= HEAD
 ROUNDS ?= 10
 BIN := .venv/bin
-# Tests start the program some hundred times: keep the compiled modules.
+# The tests start the program several hundred times, so the compiled modules are kept.
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 UPGRADE ?= --upgrade
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 $(UPGRADE)
 
-help: ## Show what there is
+help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 serve: .venv/served ## Set up, migrate, load the starter claims, serve on HOST:PORT
@@ -26,22 +26,22 @@ serve: .venv/served ## Set up, migrate, load the starter claims, serve on HOST:P
 test: .venv/tested ## Set up and run every test, on SQLite and on PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-races: .venv/tested ## Try history and simultaneous writes long and hard: about half an hour
+races: .venv/tested ## Run long randomized tests of history and concurrent writes: about half an hour
 	TEST_STEPS=2400 TEST_RACES=1000 $(BIN)/python -m pytest -q -s tests/history
 
 plans: .venv/tested ## Count the rows that every query reads in CLAIMS=1000000 claims: some minutes
 	TEST_CLAIMS=$(CLAIMS) $(BIN)/python -m pytest -n 2 tests/plans/test_plans.py
 
-cover: .venv/tested ## Run every test, and show which lines and branches they reach
+cover: .venv/tested ## Run every test, and report line and branch coverage
 	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
 
-bench: .venv/tested .bench/peers/made ## Measure reads and writes against peers: CLAIMS=1000000 DATABASES="sqlite postgresql"
+bench: .venv/tested .bench/peers/made ## Compare reads and writes with other servers: CLAIMS=1000000 DATABASES="sqlite postgresql"
 	$(BIN)/python -m benchmarks.reads --claims $(CLAIMS) --databases "$(DATABASES)" --chart
 
-bench-quick: .venv/tested .bench/peers/made ## The same of 10,000 claims, in less than five minutes
+bench-quick: .venv/tested .bench/peers/made ## The same with 10,000 claims, in less than five minutes
 	$(BIN)/python -m benchmarks.reads --claims 10000 --databases "$(DATABASES)" --quick
 
-bench-import: .venv/tested ## Measure an import against the raw database: ROWS=1000000 DATABASES="sqlite postgresql"
+bench-import: .venv/tested ## Compare an import with raw inserts: ROWS=1000000 DATABASES="sqlite postgresql"
 	$(BIN)/python -m benchmarks.imports --rows $(ROWS) --databases "$(DATABASES)"
 
 bench-pair: .venv/tested ## Compare the CPU time per request with an older commit: BASE=HEAD~1 ROUNDS=10 ONLY=page-hot,post
@@ -52,20 +52,20 @@ lint: .venv/tested ## Lint and check types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-check: lint ## Lint, types, contract
+check: lint ## Run the linters, the type checker and the contract tests
 	$(BIN)/python -m pytest -q -n 2 tests/contract -k 'not postgresql'
 
-openapi: .venv/tested ## Write the examples, docs/openapi.json and the tables of docs/ anew
+openapi: .venv/tested ## Regenerate the examples, docs/openapi.json, docs/mapping.schema.json and the tables of docs/
 	$(BIN)/python -m tests.contract.examples
 	$(BIN)/python -m tests.contract.openapi_document > docs/openapi.json
 	$(BIN)/python -m tests.contract.mapping_schema > docs/mapping.schema.json
 	$(BIN)/python -m tests.contract.reference
 
-wheel: .venv/tested ## Build dist/: the source distribution, and the wheel from it
+wheel: .venv/tested ## Build the source distribution and the wheel in dist/
 	rm -rf build dist
 	$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python
 
-pins: .venv/tested ## Renew every pin, with hashes (make pins UPGRADE= pins what is new and keeps the rest)
+pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE= only adds new ones)
 	$(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) pyproject.toml --group dev -o requirements-dev.txt
 	$(COMPILE) --group build -o requirements-build.txt

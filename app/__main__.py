@@ -1,8 +1,8 @@
 """`python -m app` is the `counterclaim` command.
 
-Ctrl-C ends a command at once, as any other signal would: nothing is recorded by halves, whenever it comes. Raised as
-an exception it would be lost in whatever runs just then, or print the traceback of a module that was being loaded.
-Only `serve`, which ends the requests that it has, takes it differently.
+SIGINT (Ctrl-C) has its default action and ends the process immediately, which is safe because writes are atomic. As a
+`KeyboardInterrupt` it could be swallowed by the code that is running, or print the traceback of a module that is being
+imported. Only `serve` handles it: the requests in progress are completed first.
 """
 
 import signal
@@ -11,7 +11,7 @@ import signal
 def main() -> None:
     """Run the command."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from app.cli import main as command  # noqa: PLC0415 - Ctrl-C may come while it loads
+    from app.cli import main as command  # noqa: PLC0415 - handles Ctrl-C during the import
 
     command()
 

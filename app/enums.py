@@ -235,35 +235,38 @@ class Reason(DescribedEnum):
 
 
 class Outcome(DescribedEnum):
-    """What an import makes of a claim that a row gives."""
+    """The outcome of a claim from an imported row."""
 
     new = "new", "A new claim."
     cited = "cited", "The claim exists already, and gets a new citation from this document."
-    changed = "changed", "A row of an earlier file says something else now: the claim is superseded or repaired."
+    changed = "changed", "The row differs from the same row of an earlier file: the claim is superseded or corrected."
     unchanged = "unchanged", "The claim exists already, and is cited from this document."
-    differs = "differs", "A row of an earlier file says something else now; the mapping only reports it."
-    older = "older", "The register has a later state of this row: the file is older, or somebody repaired the claim."
+    differs = "differs", "The row differs from the same row of an earlier file; by its mapping, this is only reported."
+    older = "older", "The register has newer data: from a newer file, or from a correction of the claim."
     retracted = "retracted", "The claim of this row was retracted; it is not recorded again."
     removed = "removed", "The claim of this row was taken down; it is not recorded again."
     refused = "refused", "The row breaks a rule; the reasons are listed."
 
 
 class SmellKind(DescribedEnum):
-    """What is odd about rows of an import."""
+    """The kind of an anomaly (data-quality warning) in imported rows."""
 
-    total_falls = "total_falls", "A running total is lower than the one before it: restated, or mistyped."
-    duplicate_date = "duplicate_date", "One series has several figures for one date."
-    day_contradicts_date = "day_contradicts_date", "A row's day number counts to another date than the one it gives."
-    digit_slip = "digit_slip", "A figure is out of line with its neighbours, and one digit would put it in line."
-    jump = "jump", "A figure, or the growth of a running total, is more than ten times the usual."
+    total_falls = "total_falls", "A running total is lower than the previous one: revised, or mistyped."
+    duplicate_date = "duplicate_date", "A time series has several figures for one date."
+    day_contradicts_date = "day_contradicts_date", "The day number of a row does not match its date."
+    digit_slip = (
+        "digit_slip",
+        "A figure is not between its neighbours, but would be with one digit changed, swapped, added or removed.",
+    )
+    jump = "jump", "A figure, or the growth of a running total, is more than ten times the usual size."
     transcriptions_differ = (
         "transcriptions_differ",
-        "Two transcriptions of one source's series give different figures for one date.",
+        "Two transcriptions of one statement give different figures.",
     )
-    number_in_label = "number_in_label", "A label carries a number, so that it changes whenever the number does."
-    bound_equals_estimate = "bound_equals_estimate", "A bound is the estimate itself: perhaps copied into its place."
-    estimate_outside_bounds = "estimate_outside_bounds", "An estimate lies outside of its own bounds."
-    dates_missing = "dates_missing", "An otherwise regular series leaves dates out."
+    number_in_label = "number_in_label", "A label contains a number, so it changes whenever the number changes."
+    bound_equals_estimate = "bound_equals_estimate", "A bound equals the estimate; it may have been copied."
+    estimate_outside_bounds = "estimate_outside_bounds", "An estimate is outside its own bounds."
+    dates_missing = "dates_missing", "Dates are missing from an otherwise regular time series."
 
 
 ALL_ENUMS: tuple[type[DescribedEnum], ...] = (

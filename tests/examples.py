@@ -1,4 +1,4 @@
-"""Bodies that the register takes, and a small world to record them in."""
+"""Valid request bodies, the vocabulary that they refer to, and helpers to send and check requests."""
 
 from copy import deepcopy
 from itertools import count
@@ -24,7 +24,7 @@ def make_citation_body(url: str = "https://example.org/report", **more: Any) -> 
 
 
 def make_claim_body(**changes: Any) -> dict[str, Any]:
-    """The smallest claim that the register takes, with `changes`."""
+    """Return the smallest valid claim, with `changes`."""
     body: dict[str, Any] = {
         "category": "killed",
         "subject": "army",
@@ -40,7 +40,7 @@ def make_claim_body(**changes: Any) -> dict[str, Any]:
 
 
 def make_unique_claim_body(**changes: Any) -> dict[str, Any]:
-    """A claim that no other one equals."""
+    """Return a claim that differs from all others."""
     number = next(_claim_numbers)
     return make_claim_body(figure=make_figure_body(str(number), value=number), **changes)
 
@@ -59,7 +59,7 @@ def make_topic_body(**changes: Any) -> dict[str, Any]:
 
 
 def record_example_vocabulary(register: Register) -> None:
-    """Record the words that the bodies above refer to, in one transaction."""
+    """Record the vocabulary that the bodies above refer to, in one transaction."""
     categories = {
         "killed": make_category_body(),
         "killed-named": make_category_body(parent="killed"),
@@ -88,7 +88,7 @@ def record_example_vocabulary(register: Register) -> None:
 
 
 def submit_claim(register: Register, body: dict[str, Any]) -> dict[str, Any]:
-    """The claim that was made of `body`."""
+    """Submit a claim and return it as recorded."""
     answer = register.write("POST", "/v1/claims", body)
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
@@ -101,7 +101,7 @@ def read_latest_seq(register: Register) -> int:
 
 
 def assert_problem(answer: Any, status: int, code: str | None = None) -> dict[str, Any]:
-    """The problem that `answer` is (RFC 9457), which must be one with this status."""
+    """Return the problem (RFC 9457) in `answer`, after checking its status and code."""
     assert answer.status_code == status, f"{answer.status_code}: {answer.text[:500]}"
     assert answer.headers["content-type"] == "application/problem+json"
     problem: dict[str, Any] = answer.json()
@@ -114,7 +114,7 @@ def assert_problem(answer: Any, status: int, code: str | None = None) -> dict[st
 
 
 def read_all_pages(register: Register, path: str, limit: int, **parameters: Any) -> list[list[dict[str, Any]]]:
-    """All pages of a list, following `meta.next_cursor`."""
+    """Return the rows of all pages of a list, following `meta.next_cursor`."""
     pages: list[list[dict[str, Any]]] = []
     cursor: str | None = None
     while cursor is not None or not pages:
@@ -124,7 +124,7 @@ def read_all_pages(register: Register, path: str, limit: int, **parameters: Any)
         body = answer.json()
         pages.append(body["data"])
         cursor = body["meta"]["next_cursor"]
-        assert len(pages) < 2000, "the walk does not end"
+        assert len(pages) < 2000, "the list does not end"
     return pages
 
 

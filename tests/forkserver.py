@@ -1,6 +1,6 @@
-"""Runs `counterclaim` in processes that are forked from one that has imported it already.
+"""Runs `counterclaim` in processes that are forked from a process in which it is already imported.
 
-Importing takes more than a second of CPU time, more than most commands need. Tests of the start itself run
+The import takes more than a second of CPU time, more than most commands. Tests of the start itself run
 `python -m app` instead.
 """
 
@@ -18,7 +18,7 @@ _context.set_forkserver_preload(["tests.forkserver_preload"])
 
 
 def start(arguments: Sequence[str], environment: Mapping[str, str], folder: Path, out: Path, err: Path) -> BaseProcess:
-    """Start `counterclaim` in `folder`; what it prints is appended to the files `out` and `err`."""
+    """Start `counterclaim` in `folder`; its output is appended to the files `out` and `err`."""
     process = _context.Process(target=_run_program, args=(list(arguments), dict(environment), folder, out, err))
     process.start()
     return process
@@ -42,7 +42,7 @@ def run(
 
 
 def _run_program(arguments: list[str], environment: dict[str, str], folder: Path, out: Path, err: Path) -> None:
-    from app.__main__ import main  # noqa: PLC0415 - only the process that becomes the program loads it
+    from app.__main__ import main  # noqa: PLC0415 - imported in the new process only
 
     os.environ.clear()
     os.environ.update(environment)

@@ -1,4 +1,4 @@
-"""Everything that commands load while they run: `forkserver.py` has it loaded once."""
+"""Imports the modules that commands need, so that the fork server loads them once (see `forkserver.py`)."""
 
 import alembic.command
 import alembic.ddl.postgresql

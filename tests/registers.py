@@ -1,4 +1,4 @@
-"""Registers for tests: copies of migrated templates on both databases, opened with a client and a key for each role."""
+"""Registers for tests: copies of migrated templates on both databases, with a client and a key for each role."""
 
 import shutil
 from collections.abc import Iterator
@@ -31,11 +31,11 @@ class Register:
     keys: dict[str, dict[str, str]]
 
     def __getattr__(self, name: str) -> Any:
-        """`register.get(…)` is `register.client.get(…)`."""
+        """Delegate to the client: `register.get(…)` is `register.client.get(…)`."""
         return getattr(self.client, name)
 
     def write(self, method: str, path: str, body: Any, role: str = "admin", **headers: str) -> Any:
-        """A writing request with the key of `role`."""
+        """Send a write with the key of `role`."""
         return self.client.request(method, path, json=body, headers=self.keys[role] | headers)
 
 
@@ -87,7 +87,7 @@ def _load_starter_claims(url: str) -> None:
 
 
 class DatabaseCopies:
-    """Makes databases: `empty` ones are migrated, `starter` ones also hold the starter claims."""
+    """Creates databases: `empty` ones are migrated, `starter` ones also contain the starter claims."""
 
     def __init__(self, folder: Path, server: str | None) -> None:
         self.folder = folder
@@ -95,7 +95,7 @@ class DatabaseCopies:
         self.templates: dict[str, str] = {}
 
     def create_copy(self, kind: str) -> str:
-        """The address of a new copy of the template `kind`."""
+        """Return the address of a new copy of the template `kind`."""
         if kind not in self.templates:
             template = self._create_database(self.templates.get("empty") or self.create_template("empty", None))
             _load_starter_claims(template)
@@ -103,7 +103,7 @@ class DatabaseCopies:
         return self._create_database(self.templates[kind])
 
     def create_template(self, kind: str, source: str | None) -> str:
-        """A migrated template."""
+        """Create a migrated template."""
         template = self._create_database(source)
         migrate(template)
         self.templates[kind] = template
@@ -124,7 +124,7 @@ class DatabaseCopies:
 
 
 _idle_apps: list[CounterclaimApp] = []
-"""Applications that no test uses now: making one takes longer than most tests do."""
+"""Applications that no test is using. They are reused, because creating one takes longer than most tests."""
 
 
 def open_register(url: str) -> Iterator[Register]:

@@ -1,4 +1,4 @@
-"""The command line program as an operator runs it: in a process of its own, on both databases."""
+"""The command line program in a separate process, on both databases."""
 
 import json
 import os
@@ -38,19 +38,19 @@ def environment(url: str | None = None, **more: str) -> dict[str, str]:
 
 
 def run(*arguments: str, url: str | None = None, folder: Path | None = None, **more: str) -> Any:
-    """Run `counterclaim` and wait for its end."""
+    """Run `counterclaim` and wait until it exits."""
     return forkserver.run(arguments, environment(url, **more), folder or ROOT, timeout=60)
 
 
 def ran(*arguments: str, **how: Any) -> str:
-    """What `counterclaim` printed, having done what it was asked."""
+    """Return the output of a successful command."""
     done = run(*arguments, **how)
     assert done.returncode == 0, done.stderr
     return str(done.stdout)
 
 
 def refused(*arguments: str, **how: Any) -> str:
-    """What `counterclaim` said, having refused: a line, never a traceback."""
+    """Return the error of a failed command: one line, never a traceback."""
     done = run(*arguments, **how)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
@@ -71,7 +71,7 @@ def ask(port: int, path: str, body: Any = None, key: str = "") -> Any:
 
 @contextmanager
 def served(url: str, *arguments: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """`counterclaim serve` in a process of its own, answering."""
+    """Run `counterclaim serve` in a separate process until it responds."""
     port = free_port()
     command = [sys.executable, "-m", "app", "serve", "--port", str(port), *arguments]
     with subprocess.Popen(
@@ -219,7 +219,7 @@ def test_serving_prints_three_links_that_work(make_database: Callable[[str], str
         links = [process.stdout.readline().split()[-1] for _ in range(3)]
         for link in links:
             assert link.startswith(f"http://127.0.0.1:{port}/")
-            with urlopen(link, timeout=10) as answer:  # noqa: S310 - our own
+            with urlopen(link, timeout=10) as answer:  # noqa: S310 - a local address
                 assert answer.status == 200
 
 
@@ -259,7 +259,7 @@ def test_what_was_acknowledged_survives_a_kill_in_mid_write(make_database: Calla
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    """The processes that serve for a supervisor, the one that began first at the front."""
+    """Return the workers of a supervisor, the oldest first."""
     children = (Path("/proc") / str(process.pid) / "task" / str(process.pid) / "children").read_text().split()
     return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
@@ -288,7 +288,7 @@ def test_two_workers_show_what_either_wrote_and_one_that_dies_is_replaced(make_d
     key = ran("key", "create", "desk", url=url).strip()
     with served(url, "--workers", "2") as (port, process):
         wait_until(lambda: len(workers_of(process)) == 2)
-        # Each request has a connection of its own, which either of the two takes.
+        # Each request has a new connection, which either worker accepts.
         for number in range(3_000_000, 3_000_030):
             made = ask(port, "/v1/claims", claim(number), key)
             for _ in range(3):

@@ -1,4 +1,4 @@
-"""The rules of comparison and the writing of rows are plain functions: no web framework, no database reaches them."""
+"""The packages of pure functions import neither the web framework nor the database."""
 
 import ast
 from pathlib import Path
@@ -23,7 +23,7 @@ def imported(path: Path, root: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             package = ".".join(path.relative_to(root).parts[: -node.level]) + "." if node.level else ""
             module = package + (node.module or "")
-            # `from app.claims import figure` may name a module as well as something in one.
+            # `from app.claims import x` may import a module or a name.
             found |= {module} | {f"{module}.{alias.name}" for alias in node.names}
     return found
 
@@ -34,9 +34,9 @@ def file_of(module: str, root: Path) -> Path | None:
 
 
 def reached(path: Path, root: Path = ROOT) -> set[str]:
-    """Everything that a file imports, through the project's own files (and the packages they lie in)."""
+    """Return everything that a file imports, directly or through other files of the project."""
     found: set[str] = set()
-    # Importing a module runs the packages that it lies in.
+    # Importing a module imports its parent packages.
     pending = [path, *(each / "__init__.py" for each in path.parents if each != root and each.is_relative_to(root))]
     seen: set[Path] = set()
     while pending:

@@ -1,4 +1,4 @@
-"""A wrong setting is named before anything else happens, with what was expected."""
+"""An invalid setting is reported at the start, with the expected value."""
 
 import os
 
@@ -35,7 +35,7 @@ def test_every_setting_says_what_it_does() -> None:
 
 def test_settings_never_change_afterwards() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        read_settings().port = 1  # type: ignore[misc] # that is the point
+        read_settings().port = 1  # type: ignore[misc] # tested here
 
 
 @pytest.mark.parametrize(

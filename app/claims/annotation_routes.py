@@ -67,7 +67,7 @@ def post_relation(claim: ClaimId, payload: RelationInput, write: WriteRequestDep
     responses={200: {"model": Relation, "description": "The relation, withdrawn."}},
 )
 def withdraw_relation(relation: RecordId, payload: ReasonInput, write: WriteRequestDep, editor: Editor) -> Response:
-    """Withdraw a relation. It stays in the history and is no longer used."""
+    """Withdraw a relation. It stays in the history but is not used anymore."""
 
     def apply(transaction: WriteTransaction) -> WriteResult:
         claim = read_relation(transaction.session, relation, transaction.snapshot)["claim"]

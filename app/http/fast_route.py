@@ -68,7 +68,7 @@ class FastRoute(APIRoute):
         return hasattr(self.endpoint, "fast_path_inline")
 
     def get_route_handler(self) -> Handler:
-        """Return the handler: the fast path if there is one, FastAPI's handling behind it."""
+        """Return the handler: the fast path if there is one, with FastAPI's handling as the fallback."""
         standard = super().get_route_handler()
         if not self.has_fast_path:
             return standard

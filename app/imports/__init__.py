@@ -1,1 +1,1 @@
-"""Imports: files of any tabular or nested kind, read into rows and mapped to claims."""
+"""Imports: rows of tabular and nested files, mapped to claims."""

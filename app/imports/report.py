@@ -8,7 +8,7 @@ from app.imports.quality.anomalies import Anomaly
 from app.imports.readers.options import FileReport
 
 MAX_REPORTED_ANOMALIES = 200
-"""Anomalies that are listed in a report and recorded with the import; further ones are only counted."""
+"""Maximum number of anomalies that are listed in a report and recorded; further ones are only counted."""
 
 
 def import_columns(result: ImportResult, actor: str, vintage: date | None) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def import_columns(result: ImportResult, actor: str, vintage: date | None) -> di
 
 
 def report_document(result: ImportResult, *, recorded: bool) -> dict[str, Any]:
-    """Return the report of a request; it names the import's id only where the import is recorded."""
+    """Return the report of a request, with the id of the import if it is recorded."""
     shared = _shared_fields(result)
     statistics = result.statistics
     return {

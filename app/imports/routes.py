@@ -1,4 +1,4 @@
-"""The routes of imports: import a file, list imports, read an import."""
+"""HTTP routes of imports: import a file, list imports, read an import."""
 
 from contextlib import closing
 from typing import Annotated, Any
@@ -51,8 +51,11 @@ REQUEST_CONTENT: dict[str, Any] = {
     operation_id="post_import",
     openapi_extra={"requestBody": {"required": True, "content": REQUEST_CONTENT}},
     responses={
-        200: {"model": ImportReport, "description": "Nothing is recorded: a dry run, or the files hold nothing new."},
-        201: {"model": ImportReport, "description": "The import is recorded."},
+        200: {
+            "model": ImportReport,
+            "description": "Nothing was recorded: a dry run, or the files contain nothing new.",
+        },
+        201: {"model": ImportReport, "description": "The import was recorded."},
     },
 )
 def post_import(
@@ -75,7 +78,7 @@ def post_import(
 
 @list_route(router, "/imports", Import, "List imports")
 def list_imports(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
-    """List the imports that changed the register, the newest first, with files and numbers of rows by outcome."""
+    """Return the imports that changed the register, newest first, with files and numbers of rows by outcome."""
 
     def find(page: PageQuery) -> Page:
         with db.read() as session:
@@ -91,7 +94,7 @@ def get_import(
     db: Db,
     recorded_as_of: AsOf = None,
 ) -> Response:
-    """Read one import: its actor, time and files, the numbers of rows by outcome, and data-quality warnings."""
+    """Return one import with its actor, time and files, the numbers of rows by outcome, and data-quality warnings."""
     with db.read() as session:
         card = read_import(session, id, open_snapshot(session, recorded_as_of))
     return json_response(request, card)

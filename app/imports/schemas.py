@@ -36,17 +36,17 @@ class Counts(Output):
         description="Claims that existed already and get a citation from another document.", examples=[0]
     )
     changed: int = Field(
-        description="Rows of an earlier file that say something else now; the claim is repaired or superseded.",
+        description="Rows that differ from the same row of an earlier file; the claim is superseded or corrected.",
         examples=[1],
     )
     unchanged: int = Field(description="Claims that existed already, cited from the same document.", examples=[0])
     differs: int = Field(
-        description="Rows of an earlier file that say something else now; this is only reported.", examples=[0]
+        description="Rows that differ from the same row of an earlier file; this is only reported.", examples=[0]
     )
-    older: int = Field(description="Rows of which the register has a later state.", examples=[0])
+    older: int = Field(description="Rows for which the register has newer data.", examples=[0])
     retracted: int = Field(description="Rows whose claim was retracted; they are not recorded again.", examples=[0])
     removed: int = Field(description="Rows whose claim was taken down; they are not recorded again.", examples=[0])
-    vanished: int = Field(description="Rows of earlier files of the series that this file lacks.", examples=[0])
+    vanished: int = Field(description="Rows of earlier files of the series that this file does not have.", examples=[0])
 
 
 class SmellRow(Output):
@@ -57,12 +57,12 @@ class SmellRow(Output):
 
 
 class SmellCard(Output):
-    """A data-quality warning: something unusual that a data editor should check. The data are recorded as they are."""
+    """A data-quality warning: an anomaly that a data editor should check. The data are recorded as they are."""
 
     kind: str = Field(description="The kind of warning; GET /v1/vocabulary defines each.", examples=["total_falls"])
-    rows: list[SmellRow] = Field(description="The rows that show it.")
+    rows: list[SmellRow] = Field(description="The rows of the anomaly.")
     detail: str = Field(
-        description="What is unusual, with the numbers.",
+        description="A description of the anomaly, with its numbers.",
         examples=["The running total of tanks-lost falls from 3,799 (2023-05-27) to 3,797 (2023-05-28)."],
     )
 
@@ -73,7 +73,7 @@ class RefusedRow(Output):
     file: str = Field(description="The file's name.", examples=["claims.csv"])
     line: int = Field(description="The line, element or sheet row, counted from 1.", examples=[3])
     reasons: list[str] = Field(
-        description="What is wrong, and what would be valid.",
+        description="The reasons, with the expected values.",
         examples=[["category: There is no category `killd`. (did you mean `killed`?)"]],
     )
 
@@ -115,7 +115,9 @@ class Import(ImportFacts):
     id: str = Field(description="The import's id.", examples=[EXAMPLE_IMPORT_ID])
     actor: str = Field(description="The name of the API key that imported the files.", examples=["desk"])
     vintage: date | None = Field(description="The day of the files, if they have one.", examples=["2025-01-01"])
-    recorded_at: UtcTime = Field(description="When the import was published.", examples=["2026-11-20T10:00:00Z"])
+    recorded_at: UtcTime = Field(
+        description="The time at which the import was published.", examples=["2026-11-20T10:00:00Z"]
+    )
     seq: int = Field(description="The `seq` of the change that recorded the import; its claims follow.", examples=[512])
     links: SelfLink = Field(description="The import's address.")
 

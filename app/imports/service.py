@@ -1,4 +1,4 @@
-"""An import over HTTP, from the upload to the response. Loaded with the first import only."""
+"""Imports over HTTP, from the upload to the response. The module is loaded with the first import."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -23,14 +23,14 @@ from app.imports.schemas import ImportQuery
 from app.imports.uploads import Upload, temporary_storage
 
 MAX_UNPACKED_RATIO = 10
-"""Unpacked bytes of an upload, as a multiple of the largest upload."""
+"""Maximum unpacked size of an upload, as a multiple of the maximum upload size."""
 
 
 def import_upload(request: Request, actor: Actor, upload: Upload, query: ImportQuery, write: WriteRequest) -> Response:
     """Import an upload, or return the stored response to an earlier request with the same Idempotency-Key.
 
-    The key is looked up before the upload is read, again in the transaction that publishes, and where nothing is to be
-    recorded. The response is stored in the transaction that publishes.
+    The key is looked up before the upload is read, and again in the transaction that publishes, or at the end if
+    nothing is recorded. The response is stored in the transaction that publishes.
     """
     database: Database = request.app.state.database
     if (stored := _find_stored_response(database, actor, write)) is not None:
@@ -58,7 +58,7 @@ def import_upload(request: Request, actor: Actor, upload: Upload, query: ImportQ
 
 
 def authorize(result: ImportResult, actor: Actor) -> None:
-    """Raise `Forbidden` if the import does what needs the role editor and the actor lacks it."""
+    """Raise `Forbidden` if the import needs the role editor and the actor lacks it."""
     if result.editor_actions and not actor.has_role(Role.editor):
         more = f", and {len(result.editor_actions) - 1} more" if len(result.editor_actions) > 1 else ""
         raise Forbidden(f"This import has to {result.editor_actions[0]}{more}; that needs the role editor.")
@@ -78,7 +78,7 @@ def _import_request(request: Request, upload: Upload, query: ImportQuery) -> Imp
         keep_going=query.keep_going,
         strict=query.strict,
         vintage=query.vintage,
-        limits=ReadLimits(unpacked=max_bytes * MAX_UNPACKED_RATIO),
+        limits=ReadLimits(unpacked_bytes=max_bytes * MAX_UNPACKED_RATIO),
     )
 
 

@@ -33,7 +33,7 @@ def print_summary(result: ImportResult) -> None:
                 statistics.examples.get(outcome, []),
             )
     if statistics.vanished:
-        definition = "Rows of earlier files that this one lacks. Their claims are unchanged."
+        definition = "Rows of earlier files that this file does not have. Their claims are unchanged."
         _print_outcome("rows vanished", statistics.vanished, definition, statistics.examples.get("vanished", []))
     _print_anomalies(statistics)
     if result.dry_run:

@@ -1,4 +1,4 @@
-"""Uploaded files, written to a temporary folder: memory does not grow with them."""
+"""Stores uploaded files in a temporary folder, so that memory use does not depend on their size."""
 
 import errno
 import hashlib
@@ -27,7 +27,7 @@ FILE_NAME_OF_MEDIA_TYPE = {
     "application/zip": "upload.zip",
     "application/gzip": "upload.gz",
 }
-"""Media type of a body that is the file itself → the name that the file gets unless the request names it."""
+"""Media type of a body that is the file itself → the default name of the file."""
 
 MULTIPART_MEDIA_TYPE = "multipart/form-data"
 MAX_FILES = 100
@@ -40,7 +40,7 @@ SQLITE_STORAGE_ERRORS = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.S
 
 @contextmanager
 def temporary_storage() -> Iterator[None]:
-    """Raise `Unavailable` where a temporary file cannot be made, or the disk that holds it is full."""
+    """Raise `Unavailable` if a temporary file cannot be created, or its disk is full."""
     try:
         yield
     except (OSError, sqlite3.OperationalError) as error:
@@ -52,7 +52,7 @@ def temporary_storage() -> Iterator[None]:
             raise
         raise Unavailable(
             f"The import cannot write its temporary files: {reason}.",
-            hint="set TMPDIR to a directory that can be written and has room for the file, then try again",
+            hint="set TMPDIR to a writable directory with enough free space, then try again",
             headers={"Retry-After": "60"},
         ) from error
 
@@ -73,7 +73,7 @@ class Upload:
 
     @property
     def digest(self) -> str:
-        """A hash of the request, to compare it with an earlier one that has the same Idempotency-Key."""
+        """The hash of a request, which is compared with that of an earlier request with the same Idempotency-Key."""
         return self._digest.hexdigest()
 
     def add_to_digest(self, text: str) -> None:
@@ -82,7 +82,7 @@ class Upload:
 
     @contextmanager
     def add_file(self, name: str) -> Iterator[Callable[[bytes], None]]:
-        """Add a file; the block is given a function that writes the next part of it."""
+        """Add a file. The context manager returns a function that appends to it."""
         path = Path(self._folder.name) / f"{len(self.paths)}"
         self.paths.append(path)
         self.names.append(Path(name).name or "upload")
@@ -118,7 +118,9 @@ async def _read_body(request: Request, upload: Upload) -> None:
                 write_part(part)
     else:
         supported = ", ".join([*FILE_NAME_OF_MEDIA_TYPE, MULTIPART_MEDIA_TYPE])
-        raise UnsupportedMediaType(f"Files are read as {supported}, not as `{media_type or 'nothing'}`.")
+        raise UnsupportedMediaType(
+            f"The media type `{media_type or 'missing'}` is not supported; expected one of {supported}."
+        )
 
 
 async def _read_form(request: Request, upload: Upload) -> None:

@@ -147,9 +147,9 @@ def list_caveats(claim: JsonObject, names: ClaimNames, text: ClaimText) -> list[
             continue
         outlet = capitalize_first(mention_source(names.find_source(publisher)).text)
         if citation["withdrawn_on"] is not None:
-            caveats.append(f"{outlet} took its report back on {format_day(citation['withdrawn_on'])}.")
+            caveats.append(f"{outlet} withdrew its report on {format_day(citation['withdrawn_on'])}.")
         elif citation["fidelity"] == "distorted":
-            caveats.append(f"{outlet} changes the figure or what it means. {citation['gap'] or ''}".strip())
+            caveats.append(f"{outlet} changes the figure or its meaning. {citation['gap'] or ''}".strip())
     if claim["note"]:
         caveats.append(claim["note"])
     return [collapse_whitespace(caveat) for caveat in caveats]

@@ -3,7 +3,7 @@
 A position is among the claims of a series (`app/comparison/series_key.py`) with the latest period end and date. One
 index orders the current claims by question, series key and recency. The statements skip from one series key to the
 next and read only the end of each series, so that their cost depends on the number of series and not on that of
-claims. The result may contain a few claims that are no positions; the rules in `app/comparison` decide.
+claims. The result may contain a few claims that are not positions; the rules in `app/comparison` decide.
 
 There is no such index for past states of the register: there the database reads all claims of the question. A
 statement depends only on the shape of a question, and is built and compiled once per shape.
@@ -414,8 +414,8 @@ def fetch_rows(session: Session, statement: ClauseElement, parameters: Mapping[s
     except DBAPIError as error:
         if not is_budget_exceeded(error):
             raise
-        detail = "Too many claims would have to be looked at to answer this."
-        raise QueryTooBroad(detail, hint="name a `subject` and a `place`, and ask for the present state") from error
+        detail = "This comparison would have to read too many claims."
+        raise QueryTooBroad(detail, hint="set `subject` and `place`, and omit `recorded_as_of`") from error
 
 
 def _build_candidate(row: Sequence[Any], reference_data: ReferenceData) -> Candidate:

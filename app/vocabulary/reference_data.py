@@ -1,7 +1,7 @@
-"""Vocabularies in memory: slugs, hierarchies, topics and names are asked for on every read and change once in a while.
+"""A cache of the reference data (slugs, hierarchies, topics and names), which every read uses and few writes change.
 
-What is remembered for a database holds for every state between the last change of a vocabulary and the last state that
-was looked at; one index of the change log, which has nothing else in it, tells whether it holds for a later one.
+The cached data are valid from the latest change of a vocabulary to the latest state that was checked. The change feed,
+or a partial index of vocabulary changes, shows whether they are also valid for a later state.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,18 +36,18 @@ SEARCHED_TABLES: dict[str, type[Version]] = {
     "subject": SubjectVersion,
     "place": PlaceVersion,
 }
-"""The kinds whose names a search looks at."""
+"""The kinds whose names are searched."""
 
 MAX_PAST_STATES = 8
-"""So many past states are remembered: an export asks for one of them again and again."""
+"""Maximum number of cached past states. An export reads the same past state for each of its pages."""
 
 MAX_CHANGES_INSPECTED = 200
-"""After more changes than this, only the index of vocabulary changes is looked at."""
+"""If there are more changes than this since the last check, the index of vocabulary changes is read instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceSummary:
-    """A source as far as claims show it."""
+    """The fields of a source that are part of a claim."""
 
     slug: str
     name: str
@@ -64,7 +64,7 @@ class ReferenceData:
     name_words: Mapping[str, Mapping[str, frozenset[str]]]
     """Kind → slug → the words of its name."""
     sources: Mapping[str, "SourceSummary"]
-    """Slug → what is shown of a source."""
+    """Slug → the fields of the source that are part of a claim."""
     position_holders: Mapping[str, str]
     """Source → the source whose position it holds, for those that speak for another."""
     topics: Mapping[str, Mapping[str, Any]]
@@ -73,7 +73,7 @@ class ReferenceData:
     _descendants: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
     def descendants(self, kind: str, slug: str) -> frozenset[str]:
-        """What lies below the category, subject or place `slug`, itself included."""
+        """Return the category, subject or place `slug` with its descendants."""
         found = self._descendants.get((kind, slug))
         if found is None:
             narrower = {
@@ -85,13 +85,13 @@ class ReferenceData:
         return found
 
     def find_slugs_by_word(self, kind: str, word: str) -> list[str]:
-        """The slugs of a kind whose names have `word`."""
+        """Return the slugs of a kind whose names contain `word`."""
         return [slug for slug, words in self.name_words[kind].items() if word in words]
 
 
 @dataclass(frozen=True, slots=True)
 class _CachedReferenceData:
-    """A vocabulary, and the states that it holds for: from `since` until `seen`. Never changed, only replaced."""
+    """Reference data with the range of states for which they are valid. Immutable; replaced to extend the range."""
 
     reference_data: ReferenceData
     valid_from_seq: int
@@ -99,14 +99,14 @@ class _CachedReferenceData:
 
 
 class ReferenceDataCache:
-    """The present reference data of a database, and those of a few past states."""
+    """The reference data of the current state of a database, and of a few past states."""
 
     def __init__(self) -> None:
         self._current: _CachedReferenceData | None = None
         self._past: BoundedCache[int, ReferenceData] = BoundedCache(MAX_PAST_STATES)
 
     def get(self, source: ReadSession | Session, view: Snapshot) -> ReferenceData:
-        """Return the reference data of a snapshot; they are loaded if a vocabulary changed since the last time."""
+        """Return the reference data of a snapshot; load them if a vocabulary changed since the last read."""
         if self._current is not None and view.as_of is None and view.seq > self._current.last_seen_seq:
             self._advance(source, view.seq)
         cached = self._current
@@ -116,12 +116,12 @@ class ReferenceDataCache:
         if view.as_of is not None:
             return self._get_past(session, view)
         found = _load_reference_data(session, view)
-        if cached is None or view.seq > cached.last_seen_seq:  # else it is a replica that lies behind
+        if cached is None or view.seq > cached.last_seen_seq:  # otherwise the snapshot is that of a lagging replica
             self._current = _CachedReferenceData(found, read_last_vocabulary_change(session, view.seq), view.seq)
         return found
 
     def apply(self, changes: Sequence[ChangeEntry], cached: "_CachedReferenceData", until: int) -> None:
-        """Extend the validity of `cached` to `until`, unless a vocabulary is among the changes since."""
+        """Extend the validity of `cached` to `until`, unless `changes` include a change of a vocabulary."""
         if not any(change.kind in VOCABULARY_KINDS for change in changes):
             self._current = replace(cached, last_seen_seq=until)
 
@@ -136,7 +136,7 @@ class ReferenceDataCache:
             self._current = replace(cached, last_seen_seq=until)
 
     def _get_past(self, session: Session, view: Snapshot) -> ReferenceData:
-        """Return the reference data of a past state, which does not change any more."""
+        """Return the reference data of a past state, which is immutable."""
         found = self._past.get(view.seq)
         if found is None:
             found = _load_reference_data(session, view)
@@ -148,9 +148,9 @@ REFERENCE_DATA = CacheKey("reference_data", lambda _database: ReferenceDataCache
 
 
 def get_reference_data(source: ReadSession | Session, view: Snapshot) -> ReferenceData:
-    """Return the reference data of a snapshot, from memory if they are still valid."""
+    """Return the reference data of a snapshot, from the cache if they are valid."""
     database: Database | None = source.database if isinstance(source, ReadSession) else source.info.get("database")
-    if database is None:  # a writer, whose own changes nobody else sees yet
+    if database is None:  # a write transaction, whose uncommitted changes must not be cached
         return _load_reference_data(_session_of(source), view)
     return database.caches[REFERENCE_DATA].get(source, view)
 

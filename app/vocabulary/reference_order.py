@@ -6,22 +6,22 @@ from graphlib import CycleError, TopologicalSorter
 
 
 class CircularReferences(ValueError):
-    """Records refer to each other in a circle, so none of them can be recorded first."""
+    """Records have circular references, so none of them can be recorded first."""
 
     def __init__(self, slugs: Collection[str]) -> None:
-        super().__init__(f"these refer to each other in a circle: {', '.join(slugs)}")
+        super().__init__(f"these have circular references: {', '.join(slugs)}")
         self.slugs = list(slugs)
-        """The records that cannot be ordered: those of the circle, and those that refer to them."""
+        """The records that cannot be ordered: those of the cycle, and those that refer to them."""
 
 
 def sort_by_references(references: Mapping[str, Collection[str]]) -> list[str]:
-    """Return the slugs so that each comes after those it refers to, otherwise in their present order.
+    """Return the slugs so that each comes after those it refers to, otherwise in their given order.
 
     Args:
         references: Slug → slugs that it refers to. Others than the keys, and the slug itself, are ignored.
 
     Raises:
-        CircularReferences: Some records refer to each other in a circle.
+        CircularReferences: Some records have circular references.
     """
     position = {slug: index for index, slug in enumerate(references)}
     sorter = TopologicalSorter(
@@ -30,7 +30,7 @@ def sort_by_references(references: Mapping[str, Collection[str]]) -> list[str]:
             for slug, others in references.items()
         }
     )
-    with suppress(CycleError):  # what is outside the circle can be ordered nevertheless; the rest is named in the error
+    with suppress(CycleError):  # order all records outside the cycle; the error names the rest
         sorter.prepare()
     ordered: list[str] = []
     while ready := sorted(sorter.get_ready(), key=position.__getitem__):

@@ -40,7 +40,7 @@ class CategoryInput(Input):
     components: list[Slug] | None = Field(
         default=[],
         max_length=50,
-        description="The categories that it adds up; empty if it is no sum; null if sources do not state them.",
+        description="The categories that it adds up; empty if it is not a sum; null if sources do not state them.",
         examples=[["killed", "wounded"]],
     )
     parent: Slug | None = Field(default=None, description="The broader category, by slug.", examples=["killed"])
@@ -55,7 +55,7 @@ class _Category(Output):
     )
     unit: str = Field(description="The unit of the figures.", examples=["persons"])
     components: list[str] | None = Field(
-        description="The categories that it adds up; only itself if it is no sum; null if sources do not state them.",
+        description="The categories that it adds up; itself if it is not a sum; null if sources do not state them.",
         examples=[["killed", "wounded"]],
     )
     parent: str | None = Field(description="The broader category, by slug.", examples=["killed"])

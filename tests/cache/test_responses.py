@@ -1,4 +1,4 @@
-"""What is kept, for how long, and what a change makes untrue: plain data, no database."""
+"""The response cache stores, evicts and invalidates responses. The tests use no database."""
 
 from app.cache.responses import CachedResponse, ChangeImpact, EncodedBody, RequestKey, ResponseCache
 from app.cache.scope import CacheScope

@@ -1,4 +1,4 @@
-"""A claim is recorded as it was said, or refused with everything that is wrong with it: never half of it."""
+"""A claim is recorded completely, or refused with all its faults."""
 
 import time
 from collections.abc import Iterator
@@ -26,8 +26,8 @@ TOMORROW = (datetime.now(UTC).date() + timedelta(days=2)).isoformat()
 
 @pytest.fixture(scope="module")
 def desk(database_copies: Any) -> Iterator[Register]:
-    """A furnished register with one claim, for requests that are refused: they leave nothing behind in it."""
-    from tests.registers import open_register  # noqa: PLC0415 - beside the fixture that needs it
+    """A register with a vocabulary and one claim, for requests that are refused and change nothing."""
+    from tests.registers import open_register  # noqa: PLC0415 - used only by this fixture
 
     for register in open_register(database_copies.create_copy("empty")):
         record_example_vocabulary(register)
@@ -239,7 +239,7 @@ def test_a_claim_with_everything_keeps_everything(register: Register) -> None:
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
-    """A claim with one thing changed, at `path` like `figure/value`; `...` takes it away."""
+    """Return a claim with one field changed, at a `path` like `figure/value`; `...` removes it."""
     body: Any = make_claim_body(note="Changed.")
     *way, last = (int(step) if step.isdigit() else step for step in path.split("/"))
     inner = body
@@ -257,7 +257,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 BOUNDS = {"as_printed": "2-1", "lower": 2, "upper": 1}
 NO_ID = "0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60"
 REFUSED: list[tuple[str, Any, str, str | None]] = [
-    # what is changed, to what, the pointer, a part of the hint (None: not looked at)
+    # path, new value, pointer, a part of the hint (None: not checked)
     ("figure", BOUNDS, "#/figure/lower", "Swap"),
     ("figure", {"value": 5}, "#/figure/as_printed", None),
     ("figure", {"as_printed": "", "value": 5}, "#/figure/as_printed", None),
@@ -422,7 +422,7 @@ NUMBER_LITERALS = ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "1" * 5000
 @pytest.mark.parametrize("literal", NUMBER_LITERALS, ids=[text[:12] for text in NUMBER_LITERALS])
 @pytest.mark.parametrize("field", ["value", "lower", "coverage", "out_of"])
 def test_a_number_that_json_cannot_carry_is_refused(desk: Register, literal: str, field: str) -> None:
-    import json  # noqa: PLC0415 - only here is JSON written by hand
+    import json  # noqa: PLC0415 - used only here
 
     text = json.dumps(make_claim_body(figure={"as_printed": "5", field: 4242})).replace("4242", literal)
     before = read_latest_seq(desk)
@@ -468,7 +468,7 @@ SURROGATE = "\\ud800"
     "path", ["note", "category", "figure/as_printed", "citations/0/quote", "citations/0/document/url", "modality"]
 )
 def test_a_lone_surrogate_is_refused_in_every_text(desk: Register, path: str) -> None:
-    import json  # noqa: PLC0415 - only here is JSON written by hand
+    import json  # noqa: PLC0415 - used only here
 
     text = json.dumps(changed(path, "https://e.org/SURROGATE")).replace("SURROGATE", SURROGATE)
     problem = assert_problem(raw(desk, text.encode()), 422)

@@ -1,4 +1,4 @@
-"""The short way to recording a claim answers as the long one does, and leaves to that one whatever is unusual."""
+"""The fast path of `POST /v1/claims` gives the same responses as the standard path, which handles unusual requests."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from tests.examples import (
 from tests.registers import Register
 
 LONG = {"If-Match": '"0"'}
-"""A header that claims are not recorded by, and that only the long way looks at."""
+"""A header that has no effect on claims and that only the standard path evaluates."""
 
 FLEETING = {"x-request-id", "x-register-seq", "etag", "location", "content-length"}
 
@@ -29,7 +29,7 @@ def post(register: Register, body: Any, headers: dict[str, str], role: str = "co
 
 
 def shown(answer: Any) -> tuple[int, dict[str, str], str]:
-    """Status, headers and body, without what is new each time."""
+    """Return status, headers and body, without values that differ in each response."""
     card = answer.json()
     fleeting = [str(card[name]) for name in ("id", "request_id", "recorded_at") if card.get(name)]
     fleeting += [cited["id"] for cited in card.get("citations", [])]
@@ -51,7 +51,7 @@ PLAIN: list[dict[str, Any]] = [
 @pytest.mark.parametrize("changes", PLAIN)
 def test_a_new_claim_is_answered_alike_on_both_ways(register: Register, changes: dict[str, Any]) -> None:
     record_example_vocabulary(register)
-    post(register, make_unique_claim_body(), {})  # so that the document is there for both
+    post(register, make_unique_claim_body(), {})  # so that the document exists for both
     post(register, make_unique_claim_body(**changes), {}, "editor")
     answers = []
     for value, way in ((12_001, {}), (12_002, LONG)):
@@ -66,8 +66,8 @@ def test_a_new_claim_is_answered_alike_on_both_ways(register: Register, changes:
 
 @pytest.fixture(scope="module")
 def desk(database_copies: Any) -> Iterator[Register]:
-    """A furnished register with one claim, for requests that are refused."""
-    from tests.registers import open_register  # noqa: PLC0415 - beside the fixture that needs it
+    """A register with a vocabulary and one claim, for requests that are refused."""
+    from tests.registers import open_register  # noqa: PLC0415 - used only by this fixture
 
     for register in open_register(database_copies.create_copy("empty")):
         record_example_vocabulary(register)

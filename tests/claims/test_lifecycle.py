@@ -1,4 +1,4 @@
-"""Changes are events: the old states stay, the reasons stay, and a takedown leaves a tombstone."""
+"""Corrections, retractions and takedowns: old states and reasons stay readable, and a takedown leaves a tombstone."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Descendants follow from components and parents, also if these contain circles."""
+"""Descendants follow from components and parents, also if these contain cycles."""
 
 import pytest
 from hypothesis import given, settings
@@ -35,7 +35,7 @@ LOSSES = [
     category("losses-and-captured", ("losses", "captured")),
     category("losses-said", None, "casualties"),
     category("empty", ()),
-    # Circles that somebody wrote by mistake.
+    # Cycles.
     atom("hen", "egg"),
     atom("egg", "hen"),
     category("ouroboros", ("serpent",)),

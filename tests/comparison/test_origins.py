@@ -155,7 +155,7 @@ def test_the_order_of_relations_never_matters(
     found = find_roots("a", claims, edges)
     assert find_roots("a", claims, data.draw(st.permutations(edges))) == found
     assert find_roots("a", dict(reversed(claims.items())), edges) == found
-    # Nobody comes from nowhere, every path is one that the edges lead along, and no root is told twice.
+    # Every origin has a path along the edges, and no origin occurs twice.
     assert found
     assert len({(root.source, root.claim) for root in found}) == len(found)
     links = {(edge.from_claim, edge.to_claim or f"source:{edge.to_source}") for edge in edges}

@@ -106,7 +106,7 @@ def test_a_count_displaces_an_estimate() -> None:
     assert ids(said("1", "kyiv", "900"), said("2", "kyiv", "900", "2025-06-13", modality="count")) == ["2"]
 
 
-def test_two_transcriptions_of_one_utterance_both_stay_and_contradict() -> None:
+def test_two_transcriptions_of_one_statement_both_stay_and_contradict() -> None:
     one, two = said("1", "kyiv", "about 900"), said("2", "kyiv", "about 800")
     between = said("3", "kyiv", "over 700")
     standing = find_positions([one, two, between])
@@ -150,7 +150,7 @@ def test_a_transcription_conflict_of_confidence_ranges_is_probabilistic() -> Non
         {"figure": PrintedFigure("thousands")},
     ],
 )
-def test_unlike_utterances_are_no_transcription_conflict(changes: dict[str, Any]) -> None:
+def test_different_statements_are_not_a_transcription_conflict(changes: dict[str, Any]) -> None:
     assert not is_transcription_conflict(said("1", "kyiv", "900"), replace(said("2", "kyiv", "800"), **changes))
 
 
@@ -322,7 +322,7 @@ def test_whatever_lies_apart_from_a_tied_claim_stays(made: list[Statement]) -> N
     tied = [replace(each, figure=replace(each.figure, relative_to=None)) for each in tied]
     apart = {a.id for a in tied for b in tied if is_apart(a, b)}
     standing = {each.id for each in find_positions(tied)}
-    # The narrowest stands in any case.
+    # The narrowest claim is always included.
     assert apart <= standing
     assert len(standing - apart) <= 1
     assert bool(standing) == bool(made)
@@ -363,7 +363,7 @@ def test_the_worked_case_of_the_contract_holds() -> None:
     for total in ("kyiv", "uk", "csis"):
         assert found("mediazona", total) == (Verdict.no_conflict, (R.part_of_whole,))
         assert found("csis-dead", total) == (Verdict.no_conflict, (R.part_of_whole,))
-    # A part of a later day than its whole: not even the one test is possible, and the dates say why.
+    # The part is dated later than the whole, so they cannot be compared, with the dates as the reason.
     assert found("mediazona", "pentagon") == (Verdict.no_conflict, (R.part_of_whole, R.dates_differ))
     assert found("mediazona", "moscow") == (Verdict.no_conflict, (R.part_of_whole, R.dates_differ))
     by_id = {each.id: each for each in standing}

@@ -77,7 +77,7 @@ def said(words: str = "100", edtf: str = WAR, id: str = "x", **changes: Any) -> 
 
 
 def verdict(a: Statement, b: Statement, tolerance: float | None = None) -> tuple[Verdict, tuple[Reason, ...]]:
-    """The verdict, which must not depend on who is named first."""
+    """Return the verdict, which must not depend on the order of the claims."""
     pair, mirrored = compare_statements(a, b, SCHEME, tolerance), compare_statements(b, a, SCHEME, tolerance)
     assert replace(pair, a=mirrored.a, b=mirrored.b) == mirrored
     assert (pair.a, pair.b) == (a.id, b.id)
@@ -508,7 +508,7 @@ def test_a_wider_interval_never_turns_agreement_into_contradiction(
 @given(statements("a"), statements("b"), st.integers(-400, 400))
 @settings(max_examples=100, deadline=None)
 def test_only_ratio_and_gap_are_reckoned(a: Statement, b: Statement, shift: int) -> None:
-    """A pair names two claims and no other number; when things were said and read plays no part in it."""
+    """A verdict depends only on the two claims, not on the dates of statement and recording."""
     pair = compare_statements(a, b, SCHEME)
     assert (pair.gap is None) or (pair.gap >= 0 and isinstance(pair, PairComparison))
     assert pair.ratio is None or pair.ratio >= 1

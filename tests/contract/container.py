@@ -1,7 +1,7 @@
-"""The service as docker-compose.yml runs it, with the constraints read from that file and from the Dockerfile.
+"""Runs the service under the constraints of docker-compose.yml and the Dockerfile, without a Docker daemon.
 
-There need not be a Docker daemon: a mount namespace gives the read-only root, the temporary file systems, the volume,
-the user and the environment. What stands in for the image is the wheel, with the dependencies of the tests.
+A mount namespace provides the read-only root, the temporary file systems, the volume, the user and the environment.
+Instead of an image it contains the wheel and the dependencies of the tests.
 """
 
 import json
@@ -28,14 +28,14 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 START_SECONDS = 120
-"""Seconds that a command may take on a busy machine."""
+"""Maximum duration of a command, in seconds, on a busy machine."""
 IMAGE_HOME = "/opt/counterclaim"
 SOCKETS = "/run/postgresql"
 
 
 @cache
 def reason_to_skip() -> str | None:
-    """Return why no mount namespace can be made here, or None."""
+    """Return the reason for which no mount namespace can be created, or None."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "mount namespaces need Linux and root"
     done = subprocess.run(
@@ -44,7 +44,7 @@ def reason_to_skip() -> str | None:
         text=True,
         check=False,
     )
-    return None if done.returncode == 0 else f"no mount namespace can be made: {done.stderr.strip()}"
+    return None if done.returncode == 0 else f"no mount namespace can be created: {done.stderr.strip()}"
 
 
 def interpolated(text: str, variables: dict[str, str]) -> str:
@@ -60,7 +60,7 @@ def interpolated(text: str, variables: dict[str, str]) -> str:
 
 
 def dockerfile(instruction: str) -> str:
-    """Return what follows an instruction of the last stage of the Dockerfile, its continued lines joined."""
+    """Return the arguments of an instruction in the last stage of the Dockerfile, on one line."""
     stage = DOCKERFILE.rpartition("\nFROM ")[2].replace("\\\n", " ")
     found: str = re.findall(rf"^{instruction} (.+)$", stage, re.MULTILINE)[-1]
     return found.strip()
@@ -74,7 +74,7 @@ def image_environment() -> dict[str, str]:
 
 @dataclass
 class Container:
-    """A service of docker-compose.yml, with a folder as its volume and a database that stands in for `db`."""
+    """A service of docker-compose.yml, with a folder as its volume and a database in place of `db`."""
 
     service: str
     installed: Path
@@ -98,7 +98,7 @@ class Container:
         return self.database_url or f"sqlite:///{file}"
 
     def spec(self, command: list[str]) -> dict[str, Any]:
-        """Return what `container_root` is told."""
+        """Return the argument of `container_root`."""
         root, volume = self.folder / "root", self.folder / "data"
         root.mkdir(exist_ok=True)
         volume.mkdir(exist_ok=True)
@@ -109,7 +109,7 @@ class Container:
         variables = {"POSTGRES_PASSWORD": "secret"} | self.variables
         declared = {name: interpolated(value, variables) for name, value in self.declared["environment"].items()}
         environment = image_environment() | declared
-        # The network stands in for Docker's: another address for the database, and a port that is free here.
+        # In place of Docker's network: another address for the database, and a free port.
         environment |= {"COUNTERCLAIM_HOST": "127.0.0.1", "COUNTERCLAIM_PORT": str(self.port)}
         environment |= {"PYTHONPATH": IMAGE_HOME}
         if self.database_url is None:
@@ -117,7 +117,7 @@ class Container:
         else:
             url = make_url(self.database_url)
             if isinstance(host := url.query.get("host"), str) and host.startswith("/"):
-                # The socket alone: its folder is closed to other users.
+                # Only the socket, because other users cannot read its folder.
                 name = f".s.PGSQL.{url.port or 5432}"
                 image[f"{host}/{name}"] = f"{SOCKETS}/{name}"
                 url = url.update_query_dict({"host": SOCKETS})
@@ -146,7 +146,7 @@ class Container:
         self.run(*(word.replace(":8000/", f":{self.port}/") for word in command))
 
     def run(self, *command: str) -> str:
-        """Run a command to its end, as `docker compose run` and `exec` do, and return what it printed."""
+        """Run a command like `docker compose run` and `exec`, and return its output."""
         done = subprocess.run(
             self.arguments(list(command)), capture_output=True, text=True, timeout=START_SECONDS, check=False
         )
@@ -155,7 +155,7 @@ class Container:
 
     @contextmanager
     def serving(self) -> Iterator["Container"]:
-        """Run the service's own command, and wait until it answers."""
+        """Run the command of the service, and wait until it responds."""
         command = self.declared.get("command") or json.loads(dockerfile("CMD"))
         with (
             self.log.open("wb") as log,

@@ -1,7 +1,7 @@
 """Runs a command as a container would: with its own root, as one user, with only the environment that is passed.
 
-Started as root in a mount namespace of its own (`unshare --mount`), with a JSON object as its argument. It imports
-nothing of the project, which cannot be seen from inside.
+It is started as root in a separate mount namespace (`unshare --mount`) with a JSON object as its argument. It cannot
+import modules of the project, because they are not visible inside.
 """
 
 import json
@@ -30,7 +30,7 @@ def bind(source: str, target: Path, *, read_only: bool = True) -> None:
 
 
 def make_root(root: Path, spec: dict[str, Any]) -> None:
-    """Mount what an image has, the volumes and temporary file systems of the service, and then close the root."""
+    """Mount the image, the volumes and the temporary file systems of the service, then make the root read-only."""
     mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(root))
     for path in SYSTEM:
         if Path(path).is_symlink():

@@ -26,7 +26,7 @@ PROBLEM_MEDIA_TYPE = "application/problem+json"
 METHODS = ("get", "put", "post", "patch", "delete")
 FIXED_TIME = "2026-11-20T10:00:00Z"
 
-# Where the example of a path parameter would give an answer too long to read.
+# The paths for operations whose response to the parameter examples is too long.
 EXAMPLE_PATHS = {
     "read_topic": "/v1/topics/russian-casualties-2024",
     "read_topic_side_by_side": "/v1/topics/russian-casualties-2024/side-by-side?known_on=2025-06-12",
@@ -51,25 +51,25 @@ RETRACTION_BODY = {"reason": "Said to have been a slip.", "retracted_on": "2025-
 PREPARATORY_REQUESTS: dict[str, list[tuple[str, str, Any]]] = {
     "post_reinstatement": [("POST", "/v1/claims/{id}/retraction", RETRACTION_BODY)],
 }
-"""What has to happen first, so that the example of a writing operation can be accepted."""
+"""The requests that are sent before the example of an operation, so that it is accepted."""
 WITHDRAWAL_LISTS = {"post_relation_withdrawal": "relations", "post_assessment_withdrawal": "assessments"}
-"""What has an id that is another one on every machine: the first one of the example claim is taken."""
+"""Operations on records with random ids, and the list from which the first record is taken."""
 
 
 @contextmanager
 def open_starter_register(copies: DatabaseCopies) -> Iterator[Register]:
-    """A copy of the starter register, to read and to write in."""
+    """Open a copy of the starter register."""
     yield from open_register(copies.create_copy("starter"))
 
 
 def iterate_operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Every operation of the document: method, path, and what it says."""
+    """Yield every operation of the document with its method and path."""
     for path, item in document["paths"].items():
         yield from ((method, path, item[method]) for method in METHODS if method in item)
 
 
 def path_of(path: str, operation: dict[str, Any], *, suffix: str = "csv") -> str:
-    """The path of an operation, with the examples of its path parameters."""
+    """Return the path of an operation, with the examples of its path parameters."""
     values = {each["name"]: first_example(each) for each in operation.get("parameters", []) if each["in"] == "path"} | {
         "suffix": suffix
     }
@@ -77,12 +77,12 @@ def path_of(path: str, operation: dict[str, Any], *, suffix: str = "csv") -> str
 
 
 def first_example(parameter: dict[str, Any]) -> Any:
-    """The first example of a parameter."""
+    """Return the first example of a parameter."""
     return parameter["example"] if "example" in parameter else parameter["schema"]["examples"][0]
 
 
 def body_of(operation: dict[str, Any]) -> dict[str, Any]:
-    """The example of an operation's body, as the client takes it; none where it takes none."""
+    """Return the example body of an operation as arguments of the client; empty if it has no body."""
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
         if "example" in content and media_type == JSON_MEDIA_TYPE:
             return {"json": content["example"]}
@@ -92,7 +92,7 @@ def body_of(operation: dict[str, Any]) -> dict[str, Any]:
 
 
 def send_example(register: Register, method: str, path: str, operation: dict[str, Any]) -> Any:
-    """Send the example of a writing operation, after what has to happen first."""
+    """Send the example of a writing operation, after its preparatory requests."""
     name = operation["operationId"]
     asked = path_of(path, operation)
     for verb, before, body in PREPARATORY_REQUESTS.get(name, []):
@@ -107,7 +107,7 @@ def send_example(register: Register, method: str, path: str, operation: dict[str
 
 
 def normalize_answer(value: Any, ids: dict[str, str]) -> Any:
-    """`value` with the same times and made-up ids on every run; what the starter files name keeps its own id."""
+    """Return `value` with times and random ids replaced, so that every run has the same result."""
     match value:
         case dict():
             return {
@@ -127,13 +127,13 @@ def normalize_answer(value: Any, ids: dict[str, str]) -> Any:
 
 
 def _normalize_id(found: str, ids: dict[str, str]) -> str:
-    if found[:14] == starter_id("")[:14]:  # the milliseconds of the starter desk's day
+    if found[:14] == starter_id("")[:14]:  # the timestamp in the ids of the starter records
         return found
     return ids.setdefault(found, starter_id(f"example/{len(ids)}"))
 
 
 def collect_answers(copies: DatabaseCopies, document: dict[str, Any]) -> dict[str, Any]:
-    """Operation id → media type → what the starter register answers."""
+    """Return operation id → media type → response of the starter register."""
     found: dict[str, Any] = {}
     with open_starter_register(copies) as register:
         problem = register.get(PROBLEM_PATH, headers={"X-Request-ID": "0197b0c27d3e7cc19f0a2b6c"})
@@ -181,7 +181,7 @@ FILE_NORMALIZERS: dict[str, Callable[[str], str]] = {
     CSV_MEDIA_TYPE: _normalize_csv,
     NDJSON_MEDIA_TYPE: _normalize_ndjson,
 }
-"""Media type → what makes a file the same on every run."""
+"""Media type → the function that makes a response deterministic."""
 
 
 def _schema_fields(document: dict[str, Any], operation: dict[str, Any]) -> set[str]:
@@ -191,14 +191,14 @@ def _schema_fields(document: dict[str, Any], operation: dict[str, Any]) -> set[s
 
 
 def render_answers(copies: DatabaseCopies) -> str:
-    """The file of the answers, as it has to stand in app/examples/."""
+    """Return the content of app/http/examples/answers.json."""
     with open_starter_register(copies) as register:
         document = register.get("/openapi.json").json()
     return json.dumps(collect_answers(copies, document), indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> None:
-    """Write the file anew."""
+    """Rewrite the file."""
     with tempfile.TemporaryDirectory() as folder:
         written = render_answers(DatabaseCopies(Path(folder), None))
     (EXAMPLES_DIRECTORY / "answers.json").write_text(written, encoding="utf-8")

@@ -7,13 +7,13 @@ from typing import Any
 from app.imports.mappings.schema import Mapping
 
 INHERITED_TABLES = ("ClaimMap", "CitationMap", "DocumentMap", "ConfidenceMap")
-"""Tables that a claim can have a part of from `[claim]`: by itself each may lack anything."""
+"""Tables that inherit fields from `[claim]`, so that none of their fields is required."""
 
 GIVEN_SCHEMAS = [{"type": "string"}, {"$ref": "#/$defs/Pick"}]
 
 
 def build_schema() -> dict[str, Any]:
-    """The schema that the models give, as a TOML file needs it: without null, and with what claims inherit."""
+    """Return the schema of the models, adapted to TOML (no null) and to inheritance from `[claim]`."""
     made = Mapping.model_json_schema()
     tables = made["$defs"]
     for name in INHERITED_TABLES:
@@ -22,9 +22,11 @@ def build_schema() -> dict[str, Any]:
     made["properties"]["claim"] = {"$ref": "#/$defs/ClaimMap", "description": described}
     components = tables["CategoryInput"]["properties"]["components"]
     components["anyOf"] = [components["anyOf"][0], {"const": "unstated"}]
-    components["description"] = "What a sum adds up; empty: it stands for itself; `unstated`: the source does not say."
+    components["description"] = (
+        "The categories that a sum adds up; empty if it is not a sum; `unstated` if the source does not state them."
+    )
     tables["Given"] = {
-        "description": "Text, with `{column}` for a column; or a table that picks a value.",
+        "description": "Text in which `{column}` is replaced, or a table that selects a value.",
         "oneOf": GIVEN_SCHEMAS,
     }
     return {
@@ -35,7 +37,7 @@ def build_schema() -> dict[str, Any]:
 
 
 def _simplify_schema(node: Any) -> Any:
-    """`node` without what TOML cannot say, and without the titles that only repeat the names."""
+    """Return `node` without null, which TOML lacks, and without titles that repeat the names."""
     if isinstance(node, list):
         return [_simplify_schema(each) for each in node]
     if not isinstance(node, dict):
@@ -58,7 +60,7 @@ def _simplify_schema(node: Any) -> Any:
 
 
 def render_schema() -> str:
-    """The schema, one line a value, so that a changed language shows in a diff."""
+    """Return the schema with one value per line, for readable diffs."""
     return json.dumps(build_schema(), indent=1, ensure_ascii=False) + "\n"
 
 

@@ -9,7 +9,7 @@ from app.settings import Settings
 
 
 def render_document() -> str:
-    """The document, one line a value, so that a changed contract shows in a diff."""
+    """Return the document with one value per line, for readable diffs."""
     document = build_openapi(create_app(Settings(DATABASE_URL="sqlite:///unused.db")))  # type: ignore[call-arg] # named by its alias
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 

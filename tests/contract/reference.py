@@ -1,6 +1,6 @@
 """The tables of the documentation, generated from the code: `python -m tests.contract.reference` puts them into docs/.
 
-A page holds a table between `<!-- NAME -->` and `<!-- /NAME -->`; everything around it is written by hand.
+A page holds a table between `<!-- NAME -->` and `<!-- /NAME -->`; the rest of the page is written by hand.
 """
 
 import json
@@ -178,7 +178,7 @@ def mapping_field_sections() -> str:
 
 
 def mapping_table() -> str:
-    """Return the shipped mappings."""
+    """Return the built-in mappings."""
     return markdown_table(
         ("name", "what it reads"),
         [(format_code(name), load_shipped_mapping(name).title) for name in shipped_mappings()],
@@ -189,14 +189,14 @@ def limit_table() -> str:
     """Return the limits of reading files."""
     limits = ReadLimits()
     rows = [
-        ("characters of one cell", limits.cell),
-        ("bytes of one row", limits.row),
+        ("characters of one cell", limits.cell_characters),
+        ("bytes of one row", limits.row_bytes),
         ("columns", limits.columns),
-        ("lists and objects inside each other", limits.depth),
+        ("levels of nested lists and objects", limits.nesting_depth),
         ("bytes of a YAML file", limits.yaml_bytes),
-        ("files of a folder or archive", limits.members),
-        ("bytes unpacked", limits.unpacked),
-        ("bytes unpacked for one that is packed", limits.ratio),
+        ("files in a folder or archive", limits.members),
+        ("unpacked bytes", limits.unpacked_bytes),
+        ("unpacked bytes per packed byte", limits.unpacked_ratio),
     ]
     return markdown_table(("what", "at most"), [(what, f"{most:,}") for what, most in rows])
 

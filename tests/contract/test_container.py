@@ -31,26 +31,26 @@ STARTER_SLUGS = {
     "ministry": "ua-general-staff",
     "paper": "ua-mod",
 }
-"""What the files of the tests for imports name → what the starter claims have instead."""
+"""Slugs in the import test files → slugs of the starter vocabulary."""
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 NOTE = "Counted by the ministry. " * 70
 MANY = 1_000
-"""Rows with this note that are more than a form keeps in memory, and more than a disk of a megabyte holds."""
+"""Number of rows that exceed the memory buffer of a form and a disk of one megabyte."""
 VERY_MANY = 6_500
-"""Rows with this note that do not fit into the memory of an import."""
+"""Number of rows that exceed the memory of an import."""
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds the wheel, in place of the image."""
+    """A folder with the wheel, in place of the image."""
     folder = tmp_path_factory.mktemp("image")
     return install(build(copy_tree(folder / "tree"), folder / "dist", "--wheel"), folder / "installed")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def api(request: pytest.FixtureRequest, installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Container:
-    """The service `api` before its first start: beside PostgreSQL, or with the image's own database in its volume."""
+    """The service `api` before its first start, with PostgreSQL, or with SQLite in its volume."""
     folder = tmp_path_factory.mktemp("container")
     if request.param == "sqlite":
         return Container("api", installed, folder, None)
@@ -62,7 +62,7 @@ def api(request: pytest.FixtureRequest, installed: Path, tmp_path_factory: pytes
 
 @pytest.fixture(scope="module")
 def register(api: Container) -> Iterator[Register]:
-    """The register that the service shows after its first start."""
+    """The register that the service creates at its first start."""
     with api.serving(), client_of(api) as register:
         yield register
 
@@ -73,7 +73,7 @@ def http(api: Container) -> httpx2.Client:
 
 @contextmanager
 def client_of(api: Container) -> Iterator[Register]:
-    """A client of the running service, with a key made by the command that its log names."""
+    """A client of the running service, with a key created by the command in its log."""
     [line] = [line for line in api.log.read_text().splitlines() if "docker compose exec api" in line]
     *command, _role = line.partition("docker compose exec api ")[2].replace("NAME", "desk").split()
     key = api.run(*command, Role.admin.value).strip()
@@ -84,7 +84,7 @@ def client_of(api: Container) -> Iterator[Register]:
 
 
 def starter_row(number: int, **more: str) -> dict[str, str]:
-    """A row of a claims file in the words of the starter claims."""
+    """Return a row of a claims file with the vocabulary of the starter claims."""
     return {name: STARTER_SLUGS.get(value, value) for name, value in native_row(number, **more).items()}
 
 
@@ -113,7 +113,7 @@ def test_every_writing_operation_works(register: Register) -> None:
     document = register.get("/openapi.json").json()
     writing = [each for each in iterate_operations(document) if each[0] != "get"]
     assert len(writing) >= 17
-    # All examples are of one claim, which has to stand for the others.
+    # The examples use one claim.
     writing.sort(key=lambda each: ("/takedown" in each[1], "/retraction" in each[1]))
     for method, path, operation in writing:
         answer = send_example(register, method, path, operation)
@@ -157,7 +157,7 @@ def test_a_restart_keeps_everything_and_loads_nothing_again(api: Container, regi
 
 @pytest.fixture(scope="module")
 def alone(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Container:
-    """The service on the image's own database, with `COUNTERCLAIM_STARTER=false` in the environment of Compose."""
+    """The service on SQLite, with `COUNTERCLAIM_STARTER=false` in the environment of Compose."""
     folder = tmp_path_factory.mktemp("alone")
     container = Container("api", installed, folder, None, variables={"COUNTERCLAIM_STARTER": "false"})
     assert container.run("counterclaim", "migrate") == "The schema is up to date.\n"
@@ -190,7 +190,7 @@ def test_a_temporary_directory_that_is_full_is_said(alone: Container) -> None:
     with small.serving(), http(small) as client:
         assert client.get("/health/ready").status_code == 200
         content = rows(5_000_000, MANY, NOTE)
-        packed = gzip.compress(rows(5_000_000, VERY_MANY, NOTE))  # which fits, unlike the rows in it
+        packed = gzip.compress(rows(5_000_000, VERY_MANY, NOTE))  # which is small, unlike its rows
         sent_in: list[dict[str, Any]] = [
             {"content": content, "headers": headers | {"Content-Type": "text/csv"}},
             {"content": packed, "headers": headers | {"Content-Type": "application/gzip"}},
@@ -206,7 +206,7 @@ def test_a_temporary_directory_that_is_full_is_said(alone: Container) -> None:
 
 def test_a_volume_that_cannot_be_written_is_said(alone: Container) -> None:
     closed = replace(alone, read_only_volume=True)
-    # Another process has the file open: without one, SQLite cannot even read in write-ahead mode.
+    # Another process has the file open: otherwise SQLite cannot read it in write-ahead mode.
     with alone.serving(), closed.serving(), http(closed) as client:
         said = assert_problem(client.get("/health/ready"), 503, "unavailable")["detail"]
         assert "/data/counterclaim.db cannot be written" in said

@@ -17,14 +17,14 @@ ROOT = DOCS.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"^```\w+ (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-"""A block with a name is a file, which the commands of its page can send."""
+"""A named code block is a file, which the commands of its page can send."""
 
 REST = "…"
 
 
 @dataclass
 class Example:
-    """A `curl` command of the documentation, and the answer that is shown below it."""
+    """A `curl` command of the documentation, and the response that is shown below it."""
 
     command: str
     shown: str
@@ -90,7 +90,7 @@ EXAMPLES = [(page, example) for page in PAGES for example in examples(page)]
 
 
 def assert_shown(shown: Any, given: Any, path: str = "$") -> None:
-    """`given` is what was `shown`, where `…` stands for whatever else there is."""
+    """Assert that `given` matches `shown`, in which `…` matches anything."""
     match shown:
         case dict():
             wanted = {name: value for name, value in shown.items() if name != REST}

@@ -29,7 +29,7 @@ LAYERS = (
 """The packages in their order. Those on one line may import each other."""
 
 PURE_PACKAGES = {"comparison": {"enums"}, "sentences": {"enums", "comparison"}}
-"""Packages that may import only these: they read nothing and know no request."""
+"""Packages of pure functions, and the only packages that each may import."""
 
 LEVELS = {package: level for level, packages in enumerate(LAYERS) for package in packages}
 MODULES = sorted((ROOT / "app").rglob("*.py"))

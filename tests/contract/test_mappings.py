@@ -35,7 +35,7 @@ SCHEMA_LINE = "#:schema ../../../docs/mapping.schema.json"
 
 @dataclass
 class Example:
-    """A part of a mapping, files, and what becomes of them."""
+    """An example: a part of a mapping, files, and the expected result."""
 
     part: dict[str, Any] = field(default_factory=dict)
     files: list[tuple[str, str]] = field(default_factory=list)
@@ -67,7 +67,7 @@ BASE = EXAMPLES[0].part
 
 
 def laid_over(part: dict[str, Any]) -> dict[str, Any]:
-    """The first mapping of the page with a part of another."""
+    """Return the first mapping of the page with a part replaced."""
     claims = part.get("claims", {})
     if "claim" in part:
         return {**BASE, **part}
@@ -78,7 +78,7 @@ def laid_over(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def spelled(figure: dict[str, Any]) -> str:
-    """A figure in short."""
+    """Return a figure in short form."""
     value, lower, upper = (figure.get(name) for name in ("value", "lower", "upper"))
     about = "about " if figure.get("approximate") else ""
     if lower is not None and upper is not None:
@@ -93,7 +93,7 @@ def spelled(figure: dict[str, Any]) -> str:
 
 
 def cell(draft: ClaimDraft, path: str) -> str:
-    """One field of a claim, as the page shows it."""
+    """Return a field of a claim as the page shows it."""
     found: Any = {**draft.claim_input, **draft.claim_input["citations"][0]}
     for step in path.split("."):
         found = found.get(step) if isinstance(found, dict) else None
@@ -105,7 +105,7 @@ def cell(draft: ClaimDraft, path: str) -> str:
 
 
 def become(example: Example, folder: Path) -> list[list[str]]:
-    """What becomes of the rows of an example: the fields that its first line names, or why not."""
+    """Return the result of an example: the fields that its first line names, or the reasons for refusal."""
     shown = example.shown.splitlines()
     head = [] if shown[0].startswith("refused: ") else re.split(r" {2,}", shown[0])
     lines = [head] if head else []
@@ -148,7 +148,7 @@ def test_files_that_come_again_do_what_the_page_shows(starter_register: Register
 
 
 def written(mapping: dict[str, Any]) -> str:
-    """A mapping as a TOML file."""
+    """Return a mapping as TOML."""
     return "\n".join(f"{format_toml_key(name)} = {format_toml(value)}" for name, value in mapping.items())
 
 
@@ -171,12 +171,12 @@ def test_the_page_shows_every_word_of_the_language() -> None:
 
 def test_the_committed_schema_is_the_language() -> None:
     assert (DOCS / "mapping.schema.json").read_text("utf-8") == render_schema(), (
-        "run `make openapi`, which writes it anew"
+        "run `make openapi`, which regenerates it"
     )
 
 
 def plain(value: Any) -> Any:
-    """What TOML says, as JSON can say it."""
+    """Return TOML data as JSON data."""
     if isinstance(value, dict):
         return {name: plain(inner) for name, inner in value.items()}
     if isinstance(value, list):

@@ -87,13 +87,13 @@ def _count(connection: Connection, name: str) -> int:
 
 
 def tables(database: Database) -> set[str]:
-    """The tables there are; SQLite has some more, in which it searches words."""
+    """Return the tables, without those of SQLite's full-text search."""
     with database.read_engine.connect() as connection:
         return set(inspect(connection).get_table_names())
 
 
 def with_another(folder: Path, name: str, migration: str) -> Config:
-    """Alembic's settings over a copy of the migrations with one more."""
+    """Return an Alembic configuration with a copy of the migrations and one more migration."""
     copytree(ROOT / "alembic", folder / "alembic")
     head = max(path.stem.split("_")[0] for path in (ROOT / "alembic" / "versions").glob("*.py"))
     written = migration.replace("{head}", head)

@@ -105,7 +105,7 @@ def test_every_field_has_a_meaning_and_an_example() -> None:
     for name, schema in DOCUMENT["components"]["schemas"].items():
         for field, info in schema.get("properties", {}).items():
             nested = [each for each in referred(info) if "properties" in each]
-            # Pydantic leaves the description of a nested object out where its schema says the same.
+            # Pydantic omits the description of a nested object if it equals that of its schema.
             if not (info.get("description") or any(each.get("description") for each in nested)):
                 bare.append(f"{name}.{field} has no description")
             if not (info.get("examples") or nested):
@@ -135,7 +135,7 @@ def test_every_example_of_an_address_can_be_read(shared_starter_register: Regist
 
 
 def test_every_example_of_a_body_is_accepted(starter_register: Register) -> None:
-    # One register takes them all: what takes a claim away comes last.
+    # All operations run on one register, so the takedown comes last.
     last = ("post_reinstatement", "post_retraction", "post_takedown")
     names = [name for name in WRITES if NAMED[name][1]["operationId"] not in last]
     names += [name for each in last for name in WRITES if NAMED[name][1]["operationId"] == each]

@@ -45,7 +45,7 @@ SINGLE: dict[str, type[BaseModel]] = {
     "/health/ready": Readiness,
 }
 
-# The columns of the contract (DESIGN, section 6): programs read them by place. They are only ever appended to.
+# The public columns: programs read them by position, so new columns are only appended.
 COLUMNS = """
 id, revision, status, category, subject, place, proposition, modality, value, lower, upper, lower_inclusive,
 upper_inclusive, approximate, out_of, unit, kind, as_printed, period_start, period_end, period, aggregation, date,
@@ -56,7 +56,7 @@ fidelity, gap, stated, note
 
 
 def shape(value: Any) -> Any:
-    """The names of the fields at every depth, in their order."""
+    """Return the names of the fields at every depth, in order."""
     match value:
         case dict():
             return [(name, shape(each)) for name, each in value.items()]

@@ -31,12 +31,12 @@ def wheel(folder: Path, tree: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(folder: Path, wheel: Path) -> Path:
-    """A folder that holds the wheel, unpacked."""
+    """A folder with the unpacked wheel."""
     return install(wheel, folder / "installed")
 
 
 def contents(wheel: Path) -> dict[str, int]:
-    """The files of a wheel with their checksums."""
+    """Return the files of a wheel with their checksums."""
     with zipfile.ZipFile(wheel) as archive:
         return {each.filename: each.CRC for each in archive.infolist()}
 

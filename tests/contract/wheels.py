@@ -11,7 +11,7 @@ UV = (sys.executable, "-m", "uv", "--quiet", "--offline", "--no-cache")
 
 
 def copy_tree(folder: Path) -> Path:
-    """Copy what a build needs into a new folder, and return it."""
+    """Copy the files that a build needs into a new folder, and return it."""
     for name in ("app", "alembic"):
         copytree(ROOT / name, folder / name, ignore=ignore_patterns("__pycache__"))
     for name in SOURCES:

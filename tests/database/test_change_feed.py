@@ -1,4 +1,4 @@
-"""The change log is read once per process, and a change reads the same in every later state."""
+"""The change log is read once per process, and a change is the same in every later state."""
 
 from typing import Any
 

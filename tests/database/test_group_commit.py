@@ -1,4 +1,4 @@
-"""Writes that share a transaction: one that fails leaves no trace, and does not hurt the others."""
+"""Writes that share a transaction: one that fails has no effect, and the others are committed."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ from tests.registers import Register
 
 
 class Broken(Exception):
-    """Something that nobody foresaw."""
+    """An unexpected error."""
 
 
 def of(value: int, **changes: Any) -> ClaimInput:
@@ -96,7 +96,7 @@ def test_a_word_that_changed_shows_in_the_next_answer(furnished: Register) -> No
     changed = {"name": "The ministry of war", "kind": "government", "interest": "party"}
     assert furnished.write("PUT", "/v1/sources/ministry", changed).status_code == 200
     assert answer(2)["source"]["name"] == "The ministry of war"
-    # As another process would change it: this one hears nothing of it.
+    # Simulate a change by another process, of which this process has no notice.
     other = Register(furnished.settings, type(furnished.database)(furnished.settings), furnished.client, furnished.keys)
     told = write_all(other, [lambda log: record_claim(log, of(3))["source"]["name"]])
     assert told == ["The ministry of war"]

@@ -1,4 +1,4 @@
-"""The register's clock: gapless, never backwards, and one for everything that is kept."""
+"""The clock of the register: sequence numbers have no gaps, times never decrease, and every record uses it."""
 
 import threading
 from collections import defaultdict
@@ -32,7 +32,7 @@ from tests.registers import Register, make_settings, open_register
 
 
 class Undone(Exception):
-    """Rolls a transaction back."""
+    """An exception that rolls a transaction back."""
 
 
 def undo(*, when: bool) -> None:
@@ -47,7 +47,7 @@ def changes(database: Database) -> list[Any]:
 
 
 def assert_sound(database: Database) -> None:
-    """Every promise of the clock, over all tables."""
+    """Check all invariants of the clock in all tables."""
     log = changes(database)
     assert [entry.seq for entry in log] == list(range(1, len(log) + 1))
     assert all(before.at <= after.at for before, after in pairwise(log))
@@ -79,7 +79,7 @@ def together(jobs: list[Callable[[], None]]) -> list[BaseException]:
     def run(job: Callable[[], None]) -> None:
         try:
             job()
-        except BaseException as error:  # noqa: BLE001 - told to the test
+        except BaseException as error:  # noqa: BLE001 - passed to the test
             failed.append(error)
 
     threads = [threading.Thread(target=run, args=(job,)) for job in jobs]
@@ -132,7 +132,7 @@ def test_of_the_same_claim_sent_at_once_one_is_recorded(register: Register) -> N
 
 def test_the_registers_time_never_falls_when_the_machines_does(register: Register) -> None:
     record_example_vocabulary(register)
-    # What a machine whose clock was an hour ahead has left behind, after it was set back.
+    # The state after the system clock, which was an hour ahead, has been set back.
     ahead = datetime.now(UTC) + timedelta(hours=1)
     with register.database.write() as session:
         session.execute(update(Clock).values(at=ahead))
@@ -219,7 +219,7 @@ def test_a_stale_schema_refuses_to_start_and_says_what_repairs_it(make_database:
 
 
 def _started(app: Any) -> Any:
-    from fastapi.testclient import TestClient  # noqa: PLC0415 - for this one test
+    from fastapi.testclient import TestClient  # noqa: PLC0415 - used only here
 
     return TestClient(app)
 

@@ -1,4 +1,4 @@
-"""Feeds tell what changed in sentences, and real feed readers can read them."""
+"""Feeds describe changes in sentences, and a feed parser can read them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A copy of a register, held by nothing but its change log; and the register itself, read over HTTP to compare."""
+"""A replica of a register that is built from its change log, and a reader of the register for comparison."""
 
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -64,7 +64,7 @@ Records = dict[tuple[str, str], dict[str, Any]]
 
 @dataclass
 class ChangeFollower:
-    """Applies changes in order; what it holds after the last one is the register."""
+    """Applies changes in order. After the last one it contains the same records as the register."""
 
     records: Records = field(default_factory=dict)
     seqs: list[int] = field(default_factory=list)
@@ -72,11 +72,11 @@ class ChangeFollower:
 
     @property
     def seq(self) -> int:
-        """The last change that it holds."""
+        """The `seq` of the last change that was applied."""
         return self.seqs[-1] if self.seqs else 0
 
     def apply(self, change: dict[str, Any]) -> None:
-        """Take in one change."""
+        """Apply one change."""
         self.seqs.append(change["seq"])
         self.times.append(change["at"])
         kind, id_, data = change["kind"], change["id"], change["data"]
@@ -99,7 +99,7 @@ class ChangeFollower:
             self.records[kind, id_] = data
 
     def _drop(self, claim: str, *kinds: str) -> None:
-        """Drop what belongs to a claim."""
+        """Remove the records that belong to a claim."""
         self.records = {
             key: data for key, data in self.records.items() if not (key[0] in kinds and data["claim"] == claim)
         }
@@ -115,7 +115,7 @@ class ChangeStream:
         assert self.lines.status == 200
 
     def read_change(self) -> dict[str, Any]:
-        """The next change; comments that keep the connection alive are passed over."""
+        """Return the next change. Keep-alive comments are skipped."""
         id_, event, data = None, None, None
         while (line := self.lines.readline()) != b"":
             name, _, value = line.rstrip(b"\r\n").partition(b": ")
@@ -133,13 +133,13 @@ class ChangeStream:
         raise EOFError("the server ended the stream")
 
     def close(self) -> None:
-        """Break the connection off."""
+        """Close the connection."""
         self.lines.close()
         self.connection.close()
 
 
 def read_records(fleet: ServerGroup, like: Records) -> Records:
-    """Everything that the register serves now, in the fields of the records in `like`."""
+    """Return all records that the register serves, with the fields of the records in `like`."""
     found: Records = {}
     for kind, path in LIST_PATHS.items():
         names = next((list(data) for key, data in like.items() if key[0] == kind), [])

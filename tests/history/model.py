@@ -1,4 +1,4 @@
-"""A register in memory, as simple as can be: what a reader should see after every write, and could see after each."""
+"""A simple in-memory model of a register: the expected current state and all past states."""
 
 from bisect import bisect_right
 from copy import deepcopy
@@ -10,7 +10,7 @@ ModelState = dict[str, Any]
 
 @dataclass
 class ModelClaim:
-    """One claim as a reader sees it, and what makes it that claim."""
+    """A claim of the model, with its visible fields and its identity."""
 
     id: str
     marker: str
@@ -24,17 +24,17 @@ class ModelClaim:
     status: str = "asserted"
     retracted_on: str | None = None
     assessments: dict[str, tuple[str, bool]] = field(default_factory=dict)
-    """Assessment → its level, and whether it was withdrawn; the newest comes last."""
+    """Assessment → its level, and whether it was withdrawn; newest last."""
 
     @property
     def fingerprint(self) -> tuple[Any, ...]:
-        """What no other claim may share."""
+        """The fields that are unique among the claims."""
         return self.category, self.source, self.date, self.value
 
 
 @dataclass
 class RegisterModel:
-    """The register that stands, and every state that it had."""
+    """The current state of the register, and all its past states."""
 
     names: dict[str, str]
     claims: dict[str, ModelClaim] = field(default_factory=dict)
@@ -45,20 +45,20 @@ class RegisterModel:
     states: list[ModelState] = field(default_factory=list)
 
     def current_claims(self, status: str | None = None) -> list[ModelClaim]:
-        """The claims that were not taken down, the first recorded first."""
+        """Return the claims that were not taken down, in the order of recording."""
         return [claim for claim in self.claims.values() if status in (None, claim.status)]
 
     def fingerprints(self, but: ModelClaim | None = None) -> set[tuple[Any, ...]]:
-        """What a new claim may not equal: a claim that stands, or one that was taken down."""
+        """Return the identities of all claims, including those that were taken down."""
         return {each.fingerprint for each in [*self.claims.values(), *self.removed_claims.values()] if each is not but}
 
     def record_state(self, seq: int) -> None:
-        """Keep the state that stands as the one since the last write, up to `seq`."""
+        """Store the current state as the state up to `seq`."""
         self.seqs.append(seq)
         self.states.append(self.state())
 
     def state(self) -> ModelState:
-        """Claim → what its card should show."""
+        """Return claim → expected fields of the response."""
         return {
             claim.id: {
                 "revision": claim.revision,
@@ -81,12 +81,12 @@ class RegisterModel:
         }
 
     def state_at(self, seq: int) -> ModelState:
-        """The state of the last write that ended at or before `seq`; what was taken down since is in none."""
+        """Return the state at `seq`, without claims that were taken down since."""
         index = bisect_right(self.seqs, seq)
         return {} if index == 0 else self.states[index - 1]
 
     def take_down(self, claim: ModelClaim) -> None:
-        """Forget a claim, from every state there was."""
+        """Remove a claim from all states."""
         self.removed_claims[claim.id] = self.claims.pop(claim.id)
         mine = {id_ for id_, relation in self.relations.items() if relation[1] == claim.id}
         for id_ in mine:
@@ -98,7 +98,7 @@ class RegisterModel:
 
 
 def comparable_fields(card: dict[str, Any], relations: list[dict[str, Any]]) -> dict[str, Any]:
-    """The part of a served claim that the model knows."""
+    """Return the fields of a served claim that the model has."""
     return {
         **{name: card[name] for name in ("revision", "status", "retracted_on", "category", "date", "note")},
         "source": card["source"]["name"],

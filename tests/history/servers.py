@@ -1,4 +1,4 @@
-"""Real server processes on one register, and clients that talk to them from threads."""
+"""Server processes that share a register, and clients that send requests to them from threads."""
 
 import os
 import signal
@@ -23,20 +23,20 @@ from tests.registers import DatabaseCopies, open_register
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_SECONDS = 60
-"""Seconds that a server may take to start on a busy machine."""
+"""Maximum duration of the start of a server, on a busy machine."""
 STOP_TIMEOUT_SECONDS = 30
-"""Seconds that it may take to end."""
+"""Maximum duration of its shutdown."""
 MAX_IDLE_SECONDS = 2
-"""Seconds after which a client does not trust a connection: the server closes one that was idle for five."""
+"""Idle time after which a client opens a new connection; the server closes a connection after five seconds."""
 RESPONSE_TIMEOUT_SECONDS = 60
-"""Seconds that a client waits for an answer."""
+"""Maximum wait of a client for a response."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """An answer, read to its end."""
+    """A complete response."""
 
     status: int
     headers: Mapping[str, str]
@@ -48,18 +48,18 @@ class HttpReply:
 
 @dataclass
 class ServerProcess:
-    """One process of `counterclaim serve`, or the place where one stands again after a crash."""
+    """A process of `counterclaim serve`, which can be killed and restarted."""
 
     url: str
     port: int
     process: BaseProcess | None = None
     connections: local = field(default_factory=local)
     log_file: Any = field(default_factory=NamedTemporaryFile)
-    """Its log, which `run_servers` closes."""
+    """The log file of the process, which `run_servers` closes."""
 
     def start(self) -> None:
-        """Start the process and wait until it answers."""
-        # The tests' own variables are no settings of the service, which refuses what it does not know.
+        """Start the process and wait until it responds."""
+        # Without the variables of the tests, because the service rejects unknown settings.
         kept = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERCLAIM_")}
         environment = kept | {"DATABASE_URL": self.url, "COUNTERCLAIM_LOG_LEVEL": "warning"}
         log = Path(self.log_file.name)
@@ -71,11 +71,11 @@ class ServerProcess:
             time.sleep(0.02)
 
     def read_log(self) -> str:
-        """What it said so far."""
+        """Return the log."""
         return Path(self.log_file.name).read_text(encoding="utf-8")
 
     def is_ready(self) -> bool:
-        """Whether it answers."""
+        """Return whether the server responds."""
         try:
             return self.request("GET", "/health/ready").status == 200
         except (OSError, HTTPException):
@@ -84,7 +84,7 @@ class ServerProcess:
             self.close_connection()
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End the process: with SIGKILL as a crash would."""
+        """End the process; with SIGKILL to simulate a crash."""
         if self.process is not None:
             process, self.process = self.process, None
             os.kill(int(process.pid or 0), how)
@@ -97,7 +97,7 @@ class ServerProcess:
                 process.close()
 
     def request(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> HttpReply:
-        """One request on this thread's own connection. Raises `OSError` or `HTTPException` where it breaks off."""
+        """Send a request on the connection of this thread. Raises `OSError` or `HTTPException` if that fails."""
         if time.monotonic() - getattr(self.connections, "used", 0) > MAX_IDLE_SECONDS:
             self.close_connection()
         connection: HTTPConnection | None = getattr(self.connections, "connection", None)
@@ -128,14 +128,14 @@ class ServerProcess:
 
 @dataclass
 class ServerGroup:
-    """Servers on one register, with the keys to it."""
+    """Servers that share a register, with its API keys."""
 
     url: str
     servers: list[ServerProcess]
     keys: dict[str, dict[str, str]]
 
     def get(self, path: str) -> Any:
-        """The JSON at `path`."""
+        """Return the JSON at `path`."""
         answer = self.servers[0].request("GET", path)
         assert answer.status == 200, answer.body
         return answer.json()
@@ -143,13 +143,13 @@ class ServerGroup:
     def write(
         self, method: str, path: str, body: Any, server: int = 0, headers: Mapping[str, str] | None = None
     ) -> HttpReply:
-        """A write with the key of an admin, by any thread, through one of the servers."""
+        """Send a write with the key of an admin to one of the servers."""
         return self.servers[server % len(self.servers)].request(
             method, path, body, {**self.keys["admin"], **(headers or {})}
         )
 
     def read_all_changes(self) -> list[dict[str, Any]]:
-        """The whole log."""
+        """Return the logs of all servers."""
         found: list[dict[str, Any]] = []
         while page := self.get(f"/v1/changes?limit=1000&after={len(found)}")["data"]:
             found += page
@@ -163,7 +163,7 @@ class ServerGroup:
 
 @contextmanager
 def run_servers(copies: DatabaseCopies, count: int) -> Iterator[ServerGroup]:
-    """`count` servers on a register of its own that holds the words of the examples."""
+    """Run `count` servers on a new register with the vocabulary of the examples."""
     url = copies.create_copy("empty")
     for register in open_register(url):
         record_example_vocabulary(register)
@@ -184,7 +184,7 @@ def run_servers(copies: DatabaseCopies, count: int) -> Iterator[ServerGroup]:
 
 
 def find_free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -192,7 +192,7 @@ def find_free_port() -> int:
 
 
 class RaceThreads:
-    """Threads that start each race at the same moment."""
+    """Threads that start each race at the same time."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -200,7 +200,7 @@ class RaceThreads:
         self.pool = ThreadPoolExecutor(count)
 
     def race(self, run: Callable[[int], T]) -> list[T]:
-        """What `run(0)`, `run(1)`, … returned, each in a thread of its own."""
+        """Return the results of `run(0)`, `run(1)`, …, each run in a separate thread."""
 
         def begin(runner: int) -> T:
             self.barrier.wait(RESPONSE_TIMEOUT_SECONDS)
@@ -209,6 +209,6 @@ class RaceThreads:
         return list(self.pool.map(begin, range(self.count)))
 
     def close(self, fleet: ServerGroup) -> None:
-        """Let the threads end, their connections closed."""
+        """End the threads and close their connections."""
         self.race(lambda _: fleet.close_connection())
         self.pool.shutdown()

@@ -1,4 +1,4 @@
-"""What was known, and what our own page showed: past states asked for by day, by time and by `seq`, on every read."""
+"""Past states on every read: by `known_on`, by time and by `seq`."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ TOPIC = "/v1/topics/how-many"
 
 
 def routes(register: Register) -> list[str]:
-    """The address of every read that takes `recorded_as_of`, up to it, made of the examples in its documentation."""
+    """Return the address of every read with `recorded_as_of`, built from the OpenAPI examples."""
     found = []
     for path, methods in register.get("/openapi.json").json()["paths"].items():
         parameters = methods.get("get", {}).get("parameters", [])
@@ -40,7 +40,7 @@ def routes(register: Register) -> list[str]:
         for each in parameters:
             example = str((each.get("examples") or each["schema"].get("examples") or [""])[0])
             if each["in"] == "path":
-                path = path.replace("{" + each["name"] + "}", example)  # noqa: PLW2901 - filled in step by step
+                path = path.replace("{" + each["name"] + "}", example)  # noqa: PLW2901 - built in steps
             elif each["required"]:
                 query += f"{each['name']}={example}&"
         found.append(f"{path}?{query}")
@@ -182,7 +182,7 @@ def test_the_age_in_a_past_answer_is_counted_to_its_own_day(register: Register) 
     record_example_vocabulary(register)
     register.write("PUT", TOPIC, make_topic_body())
     made = submit_claim(register, make_claim_body())
-    # All of it was recorded in the summer of 2025: the day of the state, and not that of the reader, is what counts.
+    # All claims were recorded in 2025: ages are counted to the day of the state, not to today.
     then = datetime(2025, 7, 2, 12, tzinfo=UTC)
     with register.database.write() as session:
         session.execute(update(table_of(Change)).values(at=then))
@@ -197,7 +197,7 @@ def test_the_age_in_a_past_answer_is_counted_to_its_own_day(register: Register) 
     assert register.get(f"{TOPIC}/side-by-side?recorded_as_of=2025-07-03").content == past.content
     asked = register.get(f"{TOPIC}/side-by-side?recorded_as_of=seq:{seq}&known_on=2025-06-22").json()
     assert (asked["known_on"], asked["positions"][0]["age_days"]) == ("2025-06-22", 10)
-    # A retraction that is recorded later does not reach back, though its day lies before that of the state.
+    # A retraction that is recorded later has no effect on the past state, although its day is before it.
     retracted(register, made, "2025-06-20")
     assert register.get(f"{TOPIC}/side-by-side?recorded_as_of=seq:{seq}").content == past.content
     with register.database.read() as session:
@@ -242,7 +242,7 @@ def test_a_chain_does_not_name_its_own_ends(register: Register, via: list[str], 
     seq = read_latest_seq(register)
     documents: list[Any] = [
         {"title": "Another", "publisher": "paper"},
-        # Of one address there is one document, whoever is said to have published it.
+        # An address has one document, whichever publisher is stated.
         {"title": "The same", "url": stands["url"]},
         {"title": "The same", "url": stands["url"], "publisher": "institute"},
         {"id": stands["id"]},
@@ -269,7 +269,7 @@ def test_a_chain_of_others_is_kept_in_its_order(register: Register) -> None:
         register, make_claim_body(citations=[make_citation_body(via=["minister", "agency", "institute"])])
     )
     assert made["citations"][0]["via"] == ["minister", "agency", "institute"]
-    # A repair of the claimant can make him a link of his own chain.
+    # A correction of the claimant can make the claimant a link of the chain.
     body = {"event": "transcription_fix", "reason": "It was the agency.", "changes": {"source": "agency"}}
     answer = register.write("PATCH", f"/v1/claims/{made['id']}", body, **{"If-Match": '"1"'})
     assert assert_problem(answer, 422)["errors"][0]["pointer"] == "#/changes/citations/0/via/1"
@@ -287,7 +287,7 @@ def test_no_claim_is_related_to_itself(register: Register) -> None:
     assert register.get(f"/v1/claims/{made['id']}/relations").json()["data"] == []
 
 
-def test_two_transcriptions_of_one_utterance_are_shown_as_such(starter_register: Register, shared_data: Path) -> None:
+def test_two_transcriptions_of_one_statement_are_shown_as_such(starter_register: Register, shared_data: Path) -> None:
     day = "2023-01-12"
     rows = json.loads((shared_data / "general-staff-a" / "personnel.json").read_text("utf-8"))
     figures = [next(row["personnel"] for row in rows if row["date"] == day)]
@@ -318,7 +318,7 @@ def test_two_transcriptions_of_one_utterance_are_shown_as_such(starter_register:
         (pair,) = [each for each in answer["pairs"] if {each["a"], each["b"]} == set(made)]
         assert (pair["verdict"], pair["reasons"]) == ("contradict", ["transcription_conflict"])
         assert pair["gap"] == 600
-    # A day later the source has said something newer, and the conflict is history.
+    # A day later the source has a newer claim, which ends the conflict.
     later = starter_register.get("/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12").json()
     assert not set(made) & {each["claim"]["id"] for each in later["positions"]}
 

@@ -1,4 +1,4 @@
-"""Whoever follows the change log from 0 holds exactly the register, however many write meanwhile."""
+"""A client that reads the change log from 0 has an exact copy of the register, even during concurrent writes."""
 
 import time
 from collections import Counter
@@ -24,14 +24,14 @@ WRITES = 30
 
 @dataclass
 class Desk:
-    """What the writers know of each other: claims that may still stand, assessments and relations."""
+    """The records that the writers share: claims, assessments and relations."""
 
     fleet: ServerGroup
     lock: Lock = field(default_factory=Lock)
     claims: list[str] = field(default_factory=list)
     withdrawable: list[str] = field(default_factory=list)
     undone: list[str] = field(default_factory=list)
-    """Addresses of documents that were rolled back."""
+    """Addresses of documents whose transaction was rolled back."""
     outcomes: Counter[int] = field(default_factory=Counter)
 
     def note(self, reply: HttpReply, found: list[str] | None = None, what: str = "") -> None:
@@ -42,12 +42,12 @@ class Desk:
 
 
 class Writer:
-    """One thread that writes whatever chance says."""
+    """A thread that sends random writes."""
 
     def __init__(self, desk: Desk, number: int) -> None:
         self.desk = desk
         self.number = number
-        self.random = Random(number)  # noqa: S311 - a test's choices
+        self.random = Random(number)  # noqa: S311 - random test data
         self.acts = [
             self.create,
             self.create,
@@ -82,7 +82,7 @@ class Writer:
             return f"/v1/claims/{self.random.choice(self.desk.claims)}"
 
     def tag(self, address: str) -> str:
-        """The revision that stands now; another writer may change it before we do."""
+        """Return the current revision, which another writer may change."""
         reply = self.desk.fleet.servers[self.number % 2].request("GET", address)
         return reply.headers.get("etag", '"1"')
 
@@ -157,7 +157,7 @@ class Writer:
         self.desk.note(self.write("POST", "/v1/claims", wrong))
 
     def roll_back(self) -> None:
-        """A repair that takes numbers in the log for its documents, and is then found to make a duplicate."""
+        """A correction that first records documents, and is then refused as a duplicate."""
         address, other = self.any(), self.any()
         stands = self.desk.fleet.servers[0].request("GET", other).json()
         if stands.get("status") in ("asserted", "retracted"):
@@ -188,7 +188,7 @@ def by_pages(fleet: ServerGroup, finished: Event) -> ChangeFollower:
 
 
 def by_stream(fleet: ServerGroup, finished: Event, last: list[int]) -> tuple[ChangeFollower, int]:
-    """Follow the stream, now of one server and now of the other, breaking it off every few changes."""
+    """Follow the stream of alternating servers, reconnecting after a few changes."""
     follower, connections = ChangeFollower(), 0
     while not (finished.is_set() and follower.seq >= last[0]):
         with closing(ChangeStream(fleet.servers[connections % 2].port, follower.seq)) as stream:
@@ -213,14 +213,14 @@ def test_a_follower_holds_exactly_the_register(fleet: ServerGroup) -> None:
             last[0] = fleet.get("/health/ready")["seq"] + 1
         finally:
             finished.set()
-        # One more, so that a stream that waits for the next change gets one after the end is known.
+        # One more change, so that a stream that is waiting receives one after the end is known.
         assert fleet.write("PUT", "/v1/sources/last", make_source_body("The last")).status == 201
         paged = paging.result(timeout=120)
         streamed, connections = streaming.result(timeout=120)
     if paged.seq < last[0]:
         for change in fleet.get(f"/v1/changes?after={paged.seq}")["data"]:
             paged.apply(change)
-    print(f"\n{last[0]} changes, answers {dict(desk.outcomes)}, {connections} connections to the stream")  # noqa: T201 - to be seen
+    print(f"\n{last[0]} changes, answers {dict(desk.outcomes)}, {connections} connections to the stream")  # noqa: T201 - shown with -s
     for follower in (paged, streamed):
         assert follower.seqs == list(range(1, last[0] + 1))
         assert follower.times == sorted(follower.times)
@@ -228,7 +228,7 @@ def test_a_follower_holds_exactly_the_register(fleet: ServerGroup) -> None:
     assert {201, 200, 409, 422} <= desk.outcomes.keys()
     assert desk.undone
     assert not {data["url"] for (kind, _), data in paged.records.items() if kind == "document"} & set(desk.undone)
-    # Whoever comes after the takedown never learns what was taken down, and holds the same.
+    # A client that starts after the takedown never receives the erased content, and has the same copy.
     late = ChangeFollower()
     log = fleet.read_all_changes()
     for change in log:

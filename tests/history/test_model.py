@@ -1,4 +1,4 @@
-"""Whatever is written, in whatever order: every past state answers byte for byte as it did when it was the present.
+"""After random writes, every past state returns the same bytes as when it was the current state.
 
 Random steps over HTTP run against a model in memory. After a write the answers of that very state are kept, and later,
 at random, asked for again by `seq` and by time. Only a takedown may change them, and then only by what it took.
@@ -27,11 +27,11 @@ from tests.history.model import ModelClaim, RegisterModel, comparable_fields
 from tests.registers import DatabaseCopies, Register, make_settings, open_database, open_register
 
 STEPS = int(os.environ.get("TEST_STEPS", "300"))
-"""Random steps on each database."""
+"""Number of random steps on each database."""
 RUN = 60
-"""Steps on one register; the next run begins on an empty one."""
+"""Number of steps on one register; then a run begins with an empty register."""
 AT_THE_END = 6
-"""So many moments of a run are looked back at when it is over, at the most."""
+"""Maximum number of past states that are checked at the end of a run."""
 
 SOURCES = ("ministry", "minister", "institute", "agency", "paper")
 NAMES = {
@@ -54,7 +54,7 @@ TOPIC = "/v1/topics/how-many"
 
 @dataclass
 class World:
-    """One service, whose register is replaced for every run."""
+    """A service whose register is replaced for every run."""
 
     copies: DatabaseCopies
     register: Register
@@ -62,7 +62,7 @@ class World:
     moments: int = 0
 
     def renew(self) -> None:
-        """Put a furnished register without claims in the place of the last one."""
+        """Replace the register with a new one that has a vocabulary but no claims."""
         self.register.database.close()
         database = open_database(make_settings(self.copies.create_copy("furnished")))
         self.register.database = database
@@ -71,7 +71,7 @@ class World:
 
 @dataclass
 class Moment:
-    """A state of the register: what it answered when it was the present, and what was taken down since."""
+    """A state of the register: its responses when it was current, and the claims that were taken down since."""
 
     seq: int
     claim: str | None
@@ -84,7 +84,7 @@ def data_of(body: bytes) -> Any:
 
 
 class Writing(RuleBasedStateMachine):
-    """Random writes, each of which the model foretells, and looks back between them."""
+    """Random writes whose results the model predicts, and reads of past states in between."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Writing(RuleBasedStateMachine):
         self.markers = count(1)
         self.moments: list[Moment] = []
         self.related: set[str] = set()
-        """Claims that ever were an end of a relation: some may have been taken down with the other end."""
+        """The claims that were ever part of a relation."""
         self.clock: list[tuple[str, int]] = []
         self.written = 0
         world.renew()
@@ -103,14 +103,14 @@ class Writing(RuleBasedStateMachine):
             self.hold(moment)
         self.register.database.close()
 
-    # What every step needs.
+    # Helpers of the steps.
 
     @property
     def seq(self) -> int:
         return self.model.seqs[-1]
 
     def write(self, method: str, path: str, body: Any, *, claim: ModelClaim | None = None) -> Any:
-        """Write, and hold the answer against the head of the register: a refusal moves nothing."""
+        """Send a write, and check that a refused one does not change the register."""
         headers = {"If-Match": f'"{claim.revision}"'} if claim else {}
         answer = self.register.write(method, path, body, **headers)
         self.head = int(answer.headers["x-register-seq"])
@@ -119,7 +119,7 @@ class Writing(RuleBasedStateMachine):
         return answer
 
     def done(self, what: str, claim: ModelClaim | None) -> None:
-        """Note that a write succeeded, and every now and then what the register answers now."""
+        """Record that a write succeeded, and from time to time the current responses."""
         self.world.steps[what] += 1
         self.model.record_state(self.head)
         self.written += 1
@@ -150,14 +150,14 @@ class Writing(RuleBasedStateMachine):
             answer = self.register.get(address)
             assert answer.status_code in (200, 404, 410), f"{address}: {answer.text}"
             if answer.status_code != 200:
-                # A problem names its request, which is another one each time.
+                # A problem contains the request id, which differs each time.
                 answers[name] = (answer.status_code, answer.json()["code"].encode())
             else:
                 answers[name] = (200, answer.content)
         return answers
 
     def keep(self, claim: ModelClaim | None) -> None:
-        """Keep what the register answers at this moment, and hold it against the model."""
+        """Store the current responses, and compare them with the model."""
         id_ = None if claim is None else claim.id
         moment = Moment(self.seq, id_, self.ask(id_, self.seq))
         assert self.listed(data_of(moment.answers["list"][1]), f"?recorded_as_of=seq:{self.seq}") == self.model.state()
@@ -172,7 +172,7 @@ class Writing(RuleBasedStateMachine):
         }
         return {card["id"]: comparable_fields(card, related.get(card["id"], [])) for card in cards}
 
-    # The steps.
+    # Steps.
 
     @initialize(values=st.lists(st.integers(1, 6), min_size=2, max_size=4, unique=True))
     def begin(self, values: list[int]) -> None:
@@ -403,7 +403,7 @@ class Writing(RuleBasedStateMachine):
         assert (answer.status_code, answer.json()["claim"]["status"]) == (410, "removed")
         self.world.steps["removed"] += 1
 
-    # Looking back.
+    # Past states.
 
     @precondition(lambda self: len(self.moments) > 1)
     @rule(which=st.integers(0, 255))
@@ -411,7 +411,7 @@ class Writing(RuleBasedStateMachine):
         self.hold(self.moments[which % len(self.moments)])
 
     def hold(self, moment: Moment) -> None:
-        """Ask for a past state again, and hold the answers against those that were kept."""
+        """Read a past state and compare the responses with the stored ones."""
         again = self.ask(moment.claim, moment.seq)
         if moment.removed:
             self.compare_after_takedown(moment, again)
@@ -432,7 +432,7 @@ class Writing(RuleBasedStateMachine):
     def look_back_by_time(self, which: int, early: bool) -> None:  # noqa: FBT001 - drawn
         last = self.clock[-1][1] if self.clock else self.model.seqs[0]
         since = self.register.get(f"/v1/changes?limit=1000&after={last}").json()["data"]
-        # What one request wrote has one time; a state between its entries has a number but no time of its own.
+        # The changes of one request have the same time, so a state between them has a `seq` but no time.
         self.clock += [(change["at"], change["seq"]) for change in since]
         at, _ = self.clock[which % len(self.clock)]
         moment = datetime.fromisoformat(at) - timedelta(microseconds=early)
@@ -441,7 +441,7 @@ class Writing(RuleBasedStateMachine):
         asked = {"recorded_as_of": moment.isoformat()}
         answer = self.register.get(f"{TOPIC}/side-by-side", params=asked)
         if index == 0:
-            # Before the first claim: how the register was furnished is not ours to know.
+            # Before the first claim: the vocabulary is not part of the model.
             assert answer.json()["seq"] <= self.model.seqs[0]
             assert answer.json()["positions"] == []
         else:
@@ -453,7 +453,7 @@ class Writing(RuleBasedStateMachine):
         self.world.steps["look back by time"] += 1
 
     def compare_after_takedown(self, moment: Moment, now: dict[str, tuple[int, bytes]]) -> None:
-        """Only what was taken down is missing from a past answer, and what rested on it."""
+        """Check that only records that were taken down are missing from a past response."""
         before, removed = moment.answers, moment.removed
         markers = [self.model.removed_claims[id_].marker.encode() for id_ in removed]
         for status, body in now.values():
@@ -480,7 +480,7 @@ class Writing(RuleBasedStateMachine):
 
 
 def compare_sides(before: bytes, now: bytes, removed: set[str]) -> None:
-    """A side-by-side after a takedown: whoever stood beside what was taken down still stands as before."""
+    """Check that a takedown does not change the other positions of a side-by-side."""
     if not any(id_.encode() in before for id_ in removed):
         assert now == before
         return
@@ -519,7 +519,7 @@ def world(database_copies: DatabaseCopies) -> Iterator[World]:
 
 def test_every_past_state_stays_as_it_was(world: World) -> None:
     run_state_machine_as_test(
-        lambda: Writing(world),  # type: ignore[arg-type] # a factory serves, says hypothesis
+        lambda: Writing(world),  # type: ignore[arg-type] # hypothesis accepts a factory
         settings=settings(
             max_examples=max(1, STEPS // RUN),
             stateful_step_count=RUN,
@@ -530,5 +530,5 @@ def test_every_past_state_stays_as_it_was(world: World) -> None:
         ),
     )
     steps = sum(world.steps.values())
-    print(f"\n{steps} steps, {world.moments} moments kept: {dict(world.steps.most_common())}")  # noqa: T201 - to be seen
+    print(f"\n{steps} steps, {world.moments} moments kept: {dict(world.steps.most_common())}")  # noqa: T201 - shown with -s
     assert steps >= STEPS * 4 // 5

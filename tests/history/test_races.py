@@ -1,4 +1,4 @@
-"""Of any number of simultaneous writes exactly one wins, whichever process they reach, and a crash doubles nothing.
+"""Exactly one of several conflicting writes succeeds, in any process, and a crash duplicates no write.
 
 `TEST_RACES=1000` runs a thousand of each race.
 """
@@ -69,7 +69,7 @@ def test_of_simultaneous_changes_exactly_one_wins(fleet: ServerGroup, runners: R
                 assert reply.json()["code"] == "stale_revision"
                 assert reply.json()["current"] == won
     took = time.monotonic() - began
-    print(f"\n{RACES} If-Match races of {CLIENTS} clients, 3 servers: one winner each, {took:.1f} s")  # noqa: T201 - to be seen
+    print(f"\n{RACES} If-Match races of {CLIENTS} clients, 3 servers: one winner each, {took:.1f} s")  # noqa: T201 - shown with -s
     assert fleet.get(address)["revision"] == RACES + 1
     logged = [change for change in fleet.read_all_changes() if change["id"] == made["id"]]
     assert [change["revision"] for change in logged] == list(range(1, RACES + 2))
@@ -99,7 +99,7 @@ def test_one_key_makes_one_claim(fleet: ServerGroup, runners: RaceThreads) -> No
         other = fleet.write("POST", "/v1/claims", of(race, note="Another."), race, key)
         assert (other.status, other.json()["code"]) == (422, "key_reused")
     took = time.monotonic() - began
-    print(f"\n{RACES} Idempotency-Key races of {CLIENTS} clients, 3 servers: {dict(outcomes)}, {took:.1f} s")  # noqa: T201 - to be seen
+    print(f"\n{RACES} Idempotency-Key races of {CLIENTS} clients, 3 servers: {dict(outcomes)}, {took:.1f} s")  # noqa: T201 - shown with -s
     assert len(made) == RACES
     recorded = {
         change["id"]
@@ -167,6 +167,6 @@ def test_a_crash_neither_loses_nor_doubles_what_a_key_made(database_copies: Data
                 assert [each["id"] for each in found["data"]] == [again.json()["id"]]
                 replayed = "idempotency-replayed" in again.headers
                 answered, unanswered = answered + (key in seen), unanswered + (key not in seen and replayed)
-        print(f"\n{CRASHES} crashes: {answered} answers given again, {unanswered} found that nobody had heard")  # noqa: T201 - to be seen
+        print(f"\n{CRASHES} crashes: {answered} answers given again, {unanswered} found that nobody had heard")  # noqa: T201 - shown with -s
         log = fleet.read_all_changes()
         assert [change["seq"] for change in log] == list(range(1, len(log) + 1))

@@ -1,4 +1,4 @@
-"""A replica that lies behind never hides a client's own writes from it."""
+"""A client reads its own writes even if the replica lags."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.registers import DatabaseCopies
 
 
 def test_a_client_waits_for_its_own_writes_on_a_replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A file that is copied now and then is a replica whose lag a test can choose.
+    # A file that the test copies is a replica with a controlled lag.
     url = DatabaseCopies(tmp_path, None).create_template("empty", None)
     primary, replica = Path(url.removeprefix("sqlite:///")), tmp_path / "replica.db"
     shutil.copyfile(primary, replica)
@@ -22,7 +22,7 @@ def test_a_client_waits_for_its_own_writes_on_a_replica(tmp_path: Path, monkeypa
     app = create_app(settings)
     with app.state.database.write() as session:
         key = {"Authorization": f"Bearer {create_key(session, 'desk', Role.admin)}"}
-    app.state.database.write_engine.dispose()  # the last connection to close folds the log into the file
+    app.state.database.write_engine.dispose()  # closing the last connection writes the log into the file
     shutil.copyfile(primary, replica)
     monkeypatch.setattr("app.http.parameters.MAX_WAIT_SECONDS", 0.1)
     with TestClient(app) as client:

@@ -1,4 +1,4 @@
-"""Answers from memory are the answers that would be made now, in fewer bytes where the client takes them."""
+"""Cached responses equal uncached ones, and are compressed if the client accepts it."""
 
 import gzip
 import random
@@ -37,7 +37,7 @@ PLAIN = {"Accept-Encoding": "identity"}
 
 @pytest.fixture
 def plain(register: Register) -> Iterator[TestClient]:
-    """A process of the same service that keeps nothing."""
+    """A process of the same service without a response cache."""
     settings = Settings.model_validate(register.settings.model_dump(by_alias=True) | {"memory_bytes": 0})
     app = create_app(settings)
     with TestClient(app, base_url="http://testserver", raise_server_exceptions=False) as client:
@@ -46,14 +46,14 @@ def plain(register: Register) -> Iterator[TestClient]:
 
 @pytest.fixture
 def other(register: Register) -> Iterator[TestClient]:
-    """Another process of the same service, with a memory of its own."""
+    """Another process of the same service with its own response cache."""
     app = create_app(register.settings)
     with TestClient(app, base_url="http://testserver", raise_server_exceptions=False) as client:
         yield client
 
 
 def raw(client: Any, path: str, **headers: str) -> tuple[Any, bytes]:
-    """The answer and its bytes as they were sent."""
+    """Return the response and its bytes as sent."""
     with client.stream("GET", path, headers=headers) as answer:
         return answer, b"".join(answer.iter_raw())
 
@@ -112,7 +112,7 @@ def test_who_has_seen_a_state_is_not_answered_from_before_it(register: Register)
 
 
 def without_seq(value: Any) -> Any:
-    """A list that did not change may name an earlier state in which it was read."""
+    """Return the body without `seq`, because an unchanged list may state an earlier one."""
     match value:
         case dict():
             return {name: without_seq(each) for name, each in value.items() if name not in {"meta", "seq"}}
@@ -153,14 +153,14 @@ OF_A_CLAIM = ["", "/revisions", "/relations", "/assessments", "/citation", "/fig
 
 
 class Writes:
-    """Everything that can be written, at random."""
+    """Random writes of all kinds."""
 
     def __init__(self, dice: random.Random) -> None:
         self.dice = dice
         self.claims: list[str] = []
 
     def next(self, client: Any, keys: dict[str, str]) -> Any:
-        """Write something, through one process or another."""
+        """Send a random write."""
         acts = [self.claim, self.claim, self.source, self.topic]
         if self.claims:
             acts += [self.citation, self.assessment, self.repair, self.retraction, self.relation, self.takedown]
@@ -222,10 +222,10 @@ class Writes:
 def test_memory_answers_as_if_there_were_none(
     register: Register, other: TestClient, plain: TestClient, seed: int
 ) -> None:
-    """Two processes with memories and one without, all written through: after each write everybody says the same."""
+    """After each write, two processes with a cache and one without return the same responses."""
     record_example_vocabulary(register)
     assert register.write("PUT", "/v1/topics/dead", make_topic_body(category="killed")).status_code == 201
-    dice = random.Random(seed)  # noqa: S311 - a dice
+    dice = random.Random(seed)  # noqa: S311 - random test data
     writes = Writes(dice)
     for _ in range(30):
         answer = writes.next(dice.choice([register.client, other, plain]), register.keys["admin"])
@@ -316,7 +316,7 @@ def test_a_register_that_went_back_is_another_one(register: Register, make_datab
 def test_every_encoding_says_the_same(shared_starter_register: Register, path: str, encoding: str) -> None:
     answer, body = raw(shared_starter_register.client, path, **PLAIN)
     assert "content-encoding" not in answer.headers
-    for _ in range(2):  # made, and from memory
+    for _ in range(2):  # uncached and cached
         packed, less = raw(shared_starter_register.client, path, **{"Accept-Encoding": f"{encoding}, identity;q=0.5"})
         assert packed.headers["content-encoding"] == encoding
         assert UNPACKED[encoding](less) == body

@@ -72,7 +72,7 @@ NOT_PLAIN = [
 
 @pytest.fixture(scope="module")
 def uncached(database_copies: DatabaseCopies) -> Iterator[Register]:
-    """The starter claims, served without a response cache: each request is handled anew."""
+    """The starter claims, served without a response cache: each request is processed."""
     url = database_copies.create_copy("starter")
     for register in open_register(url):
         settings = register.settings.model_copy(update={"memory_bytes": 0})

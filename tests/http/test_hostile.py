@@ -1,4 +1,4 @@
-"""Whatever is sent to whichever address: never a 500, and every refusal is a problem."""
+"""Invalid requests to all addresses: none is a 500, and every error is a problem response."""
 
 import itertools
 import json
@@ -146,7 +146,7 @@ REAL = {"slug": "russian-casualties", "suffix": "csv", "n": "1"}
 
 
 def filled(path: str, segment: str | None, id_: str) -> str:
-    """`path` with every parameter replaced: by `segment`, or by what exists."""
+    """Return `path` with every parameter replaced by `segment` or by an existing value."""
     while "{" in path:
         name = path[path.index("{") + 1 : path.index("}")]
         path = path.replace("{" + name + "}", segment if segment is not None else REAL.get(name, id_), 1)
@@ -173,7 +173,7 @@ def test_no_path_breaks_a_read(
 def test_no_parameter_breaks_a_read(
     shared_starter_register: Register, routes: list[tuple[str, str, list[str]]], id_: str
 ) -> None:
-    """Each parameter meets other values on each route: all of them pass by, without every pair being tried."""
+    """Each parameter gets other values on each route, so that all values occur without testing every pair."""
     values = itertools.cycle(VALUES)
     for method, path, names in routes:
         if method != "GET":
@@ -262,7 +262,7 @@ JSON = st.recursive(
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(field=st.sampled_from([*make_claim_body(), "includes", "note", "confidence", "date_edtf"]), value=JSON)
 def test_no_value_of_any_field_breaks_a_claim(shared_starter_register: Register, field: str, value: Any) -> None:
-    """With a key that may only read the refusals: what would be recorded names a category that there is not."""
+    """The requests name a category that does not exist, so that none of them is recorded."""
     body = make_claim_body(category="nothing") | {field: value}
     if field == "category":
         body["subject"] = "nothing"

@@ -1,4 +1,4 @@
-"""What every answer has, whatever made it: ids, the register's clock, CORS, problems, and nothing from elsewhere."""
+"""Every response has a request id, `X-Register-Seq` and CORS headers, and the docs load nothing from other hosts."""
 
 import logging
 import re

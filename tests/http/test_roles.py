@@ -1,4 +1,4 @@
-"""Reading needs no key; writing needs one that stands and whose role is enough."""
+"""Reads need no key; writes need a valid key with a sufficient role."""
 
 from typing import Any
 

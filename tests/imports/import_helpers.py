@@ -90,7 +90,7 @@ def post_form(register: Register, name: str, content: str, mapping: str, role: s
 def import_daily(
     register: Register, file: Path, days: dict[str, tuple[int, int]], on_change: str = "report", **how: Any
 ) -> ImportResult:
-    """Import days with their dead and their casualties, by the mapping above."""
+    """Import daily numbers of dead and casualties with `DAILY_MAPPING`."""
     rows = [{"day": day, "dead": dead, "all": all_} for day, (dead, all_) in days.items()]
     file.write_text(json.dumps(rows), encoding="utf-8")
     plan = MappingRowMapper("daily", parse_mapping(DAILY_MAPPING.replace("ON_CHANGE", on_change), "daily"))
@@ -104,5 +104,5 @@ def import_native(register: Register, file: Path, *rows: dict[str, Any], **how: 
 
 
 def nonzero_counts(result: ImportResult) -> dict[str, int]:
-    """The numbers of a result that are not zero."""
+    """Return the nonzero counts of a result."""
     return {name: number for name, number in result.counts().items() if number}

@@ -1,4 +1,4 @@
-"""`counterclaim import`: its output, the files that it writes, and its state after a kill."""
+"""`counterclaim import`: its output, the files that it writes, and the register after a kill."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ MANY = 6_000
 
 @pytest.fixture
 def url(make_database: Callable[[str], str]) -> str:
-    """The address of a register with the words that the rows refer to."""
+    """The address of a register with the vocabulary of the rows."""
     made = make_database("empty")
     for register in open_register(made):
         record_example_vocabulary(register)
@@ -157,7 +157,7 @@ def test_readers_are_served_meanwhile_and_never_see_half(register: Register, tmp
     def import_() -> None:
         try:
             run_import(register.database, ImportRequest([file], NativeRowMapper()), "desk")
-        except BaseException as wrong:  # noqa: BLE001 - told below
+        except BaseException as wrong:  # noqa: BLE001 - reported below
             failures.append(wrong)
         finished.set()
 

@@ -266,7 +266,7 @@ def test_a_mapping_of_ones_own_comes_with_the_file(desk: Register) -> None:
         ('{"figure": 3}', "application/x-ndjson", 422, "rows_refused", "figure"),
         ('{"category": {"$gt": 1}, "citations": 1}', "application/x-ndjson", 422, "rows_refused", "category"),
         ('{"figure": {}, "colour": 3}', "application/x-ndjson", 422, "rows_refused", "no field `colour`"),
-        ('{"figure": {}, "id": "x"}', "application/x-ndjson", 422, "rows_refused", "no id of a claim"),
+        ('{"figure": {}, "id": "x"}', "application/x-ndjson", 422, "rows_refused", "not the id of a claim"),
     ],
 )
 def test_bad_files_get_a_clear_answer_and_leave_nothing(
@@ -331,7 +331,7 @@ def test_rows_that_smell_are_told_and_refused_only_where_that_is_asked_for(desk:
     assert numbers(kept) == {"rows": 11, "rows_refused": 2, "new": 9}, kept.text
 
 
-def test_two_transcriptions_of_one_utterance_are_told(desk: Register) -> None:
+def test_two_transcriptions_of_one_statement_are_reported(desk: Register) -> None:
     submit_claim(desk, make_claim_body(figure={"as_printed": "113,990", "value": 113990}))
     answer = post_file(desk, format_csv(native_row(113390, document_url="https://example.org/other")))
     assert answer.json()["smell_counts"] == {"transcriptions_differ": 1}
@@ -382,7 +382,7 @@ def test_two_files_of_one_name_are_two_files(desk: Register) -> None:
 def test_an_id_that_is_given_twice_refuses_the_second_row(desk: Register) -> None:
     id_ = "01a207c2-3ce8-7152-9d19-dd309d4cc699"
     told = reasons(post_file(desk, format_csv(native_row(1, id=id_), native_row(2, id=id_))))
-    assert "is given to another claim" in told[0]
+    assert "belongs to another claim" in told[0]
     assert post_file(desk, format_csv(native_row(1, id=id_), native_row(1, id=id_))).status_code == 201
     documents = [
         make_claim_body(citations=[{"document": {"id": id_, "title": "T", "url": f"https://e.org/{n}"}}])
@@ -413,7 +413,7 @@ def test_a_retraction_comes_with_its_day_and_from_an_editor(desk: Register) -> N
         assert (
             "retracted_on" in reasons(post_file(desk, json.dumps(body | {"retracted_on": wrong}), KINDS["ndjson"]))[0]
         )
-    assert "does not say when" in reasons(post_file(desk, format_csv(native_row(status="retracted"))))[0]
+    assert "has no day of the retraction" in reasons(post_file(desk, format_csv(native_row(status="retracted"))))[0]
 
 
 def test_who_imports_is_who_assessed_where_nobody_is_named(desk: Register) -> None:

@@ -1,4 +1,4 @@
-"""Questions for the synthetic register: for every filter what is common and what is rare."""
+"""Queries for the synthetic register: common and rare values of every filter."""
 
 from typing import Any
 
@@ -69,4 +69,4 @@ FILTER_CASES: list[dict[str, Any]] = [
 ]
 
 NARROW_FILTERS: set[str] = {"document"}
-"""Filters whose values are ids: each is narrow by itself, see `test_same_answers.py`."""
+"""Filters by id, which are selective; see `test_same_answers.py`."""

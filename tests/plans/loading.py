@@ -1,4 +1,4 @@
-"""Columns of rows, brought into an empty register as fast as each database takes them: indices are built afterwards."""
+"""Bulk loading of columns into an empty register. Indices are created afterwards."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 Columns = Mapping[str, Sequence[Any]]
-"""Name → the values of so many rows, as text, numbers and None; times and days are text already, lists are words."""
+"""Column name → the values of a batch of rows: texts, numbers and None. Times and days are texts, lists are words."""
 
 PutRows = Callable[[str, Columns], None]
 
@@ -21,7 +21,7 @@ TIME_COLUMNS = ("at", "recorded_at", "recorded_until")
 
 @contextmanager
 def bulk_load(url: str) -> Iterator[PutRows]:
-    """Put rows into the tables of `LOADED`; when the block ends, all indices stand again."""
+    """Put rows into the `LOADED_TABLES`; at the end of the block all indices are created again."""
     with _bulk_load_sqlite(url) if url.startswith("sqlite") else _bulk_load_postgresql(url) as put:
         yield put
 
@@ -29,7 +29,7 @@ def bulk_load(url: str) -> Iterator[PutRows]:
 @contextmanager
 def _bulk_load_sqlite(url: str) -> Iterator[PutRows]:
     database = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-    # What is loaded is valid: enumerations and references are not looked up again for each row.
+    # The data are valid, so constraints are not checked for each row.
     for pragma in ("journal_mode=OFF", "synchronous=OFF", "ignore_check_constraints=ON", "foreign_keys=OFF"):
         database.execute(f"PRAGMA {pragma}")
     for pragma in ("cache_size=-400000", "temp_store=MEMORY"):
@@ -87,12 +87,12 @@ def _bulk_load_postgresql(url: str) -> Iterator[PutRows]:
         for table in ("document", "claim", "citation", "assessment"):
             last = sql.SQL("SELECT setval(pg_get_serial_sequence({}, 'version'), max(version)) FROM {}")
             database.execute(last.format(table, sql.Identifier(table)))
-        # Autovacuum does the same a minute later; the service itself never asks for it.
+        # Autovacuum would do this a minute later; the service never does it.
         database.execute("VACUUM (ANALYZE)")
 
 
 def _copy_texts(name: str, values: Sequence[Any]) -> Sequence[str]:
-    """The values of a column in the text format of COPY; nothing in them needs an escape."""
+    """The values of a column in the text format of COPY; no value needs escaping."""
     if name in LIST_COLUMNS:
         return [f"{{{value.replace(' ', ',')}}}" for value in values]
     if name in TIME_COLUMNS:

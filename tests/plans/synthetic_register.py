@@ -1,8 +1,8 @@
-"""A synthetic register of any size on either database, with the skew of a real one: for plans and for benchmarks.
+"""A synthetic register of any size on either database, with a realistic skew, for query plan tests and benchmarks.
 
-One source makes 60% of all claims and one topic has 30% of them; every filter has words that are common and words that
-are rare; some claims are undated, open ended, repaired, retracted, taken down or assessed twice. The same number of
-claims is always the same register, down to its ids (the identities of its vocabularies are their slugs).
+One source makes 60% of all claims and one topic has 30% of them. Every filter has common and rare values. Some claims
+are undated, have an open period, or were corrected, retracted, taken down or assessed twice. The register is
+deterministic for a given number of claims, including its ids.
 """
 
 import datetime as dt
@@ -35,23 +35,23 @@ from tests.registers import make_settings
 
 SEED = 5
 CLAIMS_PER_BATCH = 50_000
-"""So many claims are made at once: memory does not grow much with the register."""
+"""Number of claims that are created in one batch, which limits the memory use."""
 
 SOURCE_COUNT, CATEGORY_COUNT, SUBJECT_COUNT, PLACE_COUNT, TOPIC_COUNT = 300, 50, 20, 100, 20
 QUESTION_COUNT = 3_000
-"""So many questions (category, subject, place) have claims; the first `TOPICS` of them are topics."""
+"""Number of questions (category, subject, place) with claims; the first `TOPIC_COUNT` of them are topics."""
 
 LARGE_SOURCE_SHARE, LARGE_TOPIC_SHARE, LARGE_DOCUMENT_SHARE = 0.6, 0.3, 0.05
-"""The shares of all claims: what the first source makes, the first topic has, the first document says."""
+"""The shares of the first source, topic and document in all claims."""
 CLAIMS_PER_DOCUMENT = 20
 
 REGISTER_START = dt.datetime(2022, 3, 1, tzinfo=dt.UTC)
 REGISTER_DAYS = 1_200
-"""The register was kept for so many days, and reached back by up to `ARCHIVES` more."""
+"""Number of days on which claims were recorded; claims are dated up to `ARCHIVE_DAYS` earlier."""
 ARCHIVE_DAYS = 700
 
 COMMON_WORD, FREQUENT_WORD, UNCOMMON_WORD, RARE_WORD = "officials", "shelling", "estuary", "quagga"
-"""Words in the quotes of half of all claims, of about 5%, of about 0.25% and of few."""
+"""Words in the quotes of half of all claims, of about 5%, of about 0.25%, and of a few claims."""
 QUOTE_COUNT = 10_000
 FILLER_WORDS = (
     "confirmed that several units near the crossing were lost or damaged while fresh reports continued".split()  # noqa: SIM905
@@ -68,7 +68,7 @@ IntegerArray = NDArray[np.int64]
 
 
 def fill_register(url: str, claims: int) -> None:
-    """Fill the migrated and empty register at `url` with `claims` claims and all that they need."""
+    """Fill the migrated, empty register at `url` with `claims` claims and the records that they refer to."""
     database = Database(make_settings(url))
     made = SyntheticClaims(claims, record_synthetic_vocabulary(database))
     database.close()
@@ -84,7 +84,7 @@ def fill_register(url: str, claims: int) -> None:
 
 
 def slug_of(kind: str, number: int) -> str:
-    """The slugs of the register; number 0 is the large one."""
+    """Return a slug; number 0 is the most frequent one."""
     return f"{kind}-{number}"
 
 
@@ -110,7 +110,7 @@ def record_synthetic_vocabulary(database: Database) -> int:
         for n in range(PLACE_COUNT):
             put_place(log, slug_of("place", n), PlaceInput(name=f"Place {n}", parents=_parent_slugs("place", n)))
         for n in range(SOURCE_COUNT):
-            # The rarest kind and interest belong to small sources, a common one to the large source.
+            # The rarest kind and interest belong to small sources, common ones to the large source.
             kind_of = SourceKind.witness if n == SOURCE_COUNT - 1 else kinds[n % len(kinds)]
             interest = Interest.aligned if n == SOURCE_COUNT - 2 else [*Interest][(0, 2, 3)[n % 3]]
             source = SourceInput(name=f"Source {n} Bulletin", kind=kind_of, interest=interest)
@@ -131,7 +131,7 @@ def record_synthetic_vocabulary(database: Database) -> int:
 
 
 def _parent_category(n: int) -> str | None:
-    """Two categories lie below the first one, and nine below that of a topic."""
+    """Return the parent of a category: the first category has two children, that of `topic-2` has nine."""
     if n in (1, 2):
         return slug_of("category", 0)
     return make_questions()[0][2] if 40 <= n < 49 else None
@@ -143,7 +143,7 @@ def _parent_slugs(kind: str, n: int) -> list[str]:
 
 @cache
 def make_questions() -> tuple[list[str], list[str], list[str]]:
-    """What is counted, whose and where, of each question; no two are the same."""
+    """Return category, subject and place of each question; all are different."""
     numbers = (
         np.random.default_rng(SEED).permutation(CATEGORY_COUNT * SUBJECT_COUNT * PLACE_COUNT - 1)[: QUESTION_COUNT - 1]
         + 1
@@ -159,10 +159,10 @@ def make_questions() -> tuple[list[str], list[str], list[str]]:
 
 
 class SyntheticClaims:
-    """What the claims of the register are, decided for all of them at once; rows are made some at a time."""
+    """The values of all claims as arrays. Rows are created from them in batches."""
 
     def __init__(self, claims: int, first: int) -> None:
-        """`first` is the last `seq` that was taken before them."""
+        """`first` is the latest `seq` before the claims."""
         chance, n = np.random.default_rng(SEED), claims
         self.fate = chance.choice(4, n, p=(0.9849, 0.01, 0.005, 0.0001))
         self.assessed = chance.choice(3, n, p=(0.5, 0.48, 0.02)) * (self.fate != REMOVED)
@@ -177,7 +177,7 @@ class SyntheticClaims:
         self.source = _draw_skewed(chance, n, SOURCE_COUNT, LARGE_SOURCE_SHARE)
         self.question = _draw_skewed(chance, n, QUESTION_COUNT, LARGE_TOPIC_SHARE)
         self.document = chance.integers(0, self.documents, n) * (chance.random(n) >= LARGE_DOCUMENT_SHARE)
-        recorded = self.seq * REGISTER_DAYS // (self.last_seq + 1)  # nothing is said after that day
+        recorded = self.seq * REGISTER_DAYS // (self.last_seq + 1)  # no claim is dated later
         lately = recorded - np.minimum(chance.exponential(8, n), 300).astype(np.int64)
         archived = np.minimum(chance.integers(-ARCHIVE_DAYS, REGISTER_DAYS, n), recorded)
         self.day = np.where(chance.random(n) < 0.1, archived, lately)
@@ -201,11 +201,11 @@ class SyntheticClaims:
         self.document_ids = _make_ids(np.arange(self.documents), np.arange(self.documents) + (1 << 40), "a")
 
     def last_time(self) -> dt.datetime:
-        """The time of the last change."""
+        """The time of the latest change."""
         return dt.datetime.fromisoformat(self.times_of(np.array([self.last_seq]))[0]).replace(tzinfo=dt.UTC)
 
     def times_of(self, seqs: IntegerArray) -> list[str]:
-        """The times of changes: evenly from the first day to the last."""
+        """Return the times of changes, evenly distributed over the days."""
         second = seqs * (REGISTER_DAYS * 86_400) // (self.last_seq + 1)
         days, seconds = self.days, self.seconds
         return [
@@ -214,7 +214,7 @@ class SyntheticClaims:
         ]
 
     def put_documents(self, put: PutRows) -> None:
-        """Every document, and its entry in the log."""
+        """Load every document with its change log entry."""
         n = self.documents
         seqs = self.seq_before + 1 + np.arange(n)
         moments, publishers = self.times_of(seqs), np.arange(n) % SOURCE_COUNT
@@ -235,7 +235,7 @@ class SyntheticClaims:
         )
 
     def put_claims(self, put: PutRows, rows: IntegerArray) -> None:
-        """The claims `rows` as they were recorded first, with their citations and assessments."""
+        """Load the first versions of the claims `rows`, with their citations and assessments."""
         standing, late = rows[self.fate[rows] == 0], rows[self.fate[rows] != 0]
         ids, moments = self.ids_of(rows), self.times_of(self.seq[rows])
         put("change", _change_columns(self.seq[rows], moments, "claim", ids, ids))
@@ -265,14 +265,14 @@ class SyntheticClaims:
             self._put_assessments(put, rows[self.assessed[rows] >= turn], turn)
 
     def put_later_changes(self, put: PutRows) -> None:
-        """What happened to some claims after everything else: they were repaired, retracted or taken down."""
+        """Load the later changes of some claims: corrections, retractions and takedowns."""
         moments, ids = self.times_of(self.changed_seqs), self.ids_of(self.changed_rows)
         actions = [ACTIONS[fate] for fate in self.fate[self.changed_rows].tolist()]
         put("change", _change_columns(self.changed_seqs, moments, "claim", ids, ids, actions, revision=2))
         put("claim", self._claim_columns(self.changed_rows, self.changed_seqs))
 
     def ids_of(self, rows: IntegerArray, mark: str = "8") -> list[str]:
-        """UUIDs of version 7: of the claims themselves, or with another `mark` of what belongs to them."""
+        """Return UUIDs (version 7) of claims, or with another `mark` of their citations and assessments."""
         ids = self.claim_ids
         if mark == "8":
             return [ids[row] for row in rows.tolist()]
@@ -308,7 +308,7 @@ class SyntheticClaims:
     def _claim_columns(
         self, rows: IntegerArray, seqs: IntegerArray, *, first: bool = False
     ) -> dict[str, Sequence[Any]]:
-        """The versions of `rows` that stand, or those that were closed `first`."""
+        """Return the columns of the current versions of `rows`, or with `first` those of the closed ones."""
         n = len(rows)
         categories, subjects, places = make_questions()
         asked = self.question[rows].tolist()
@@ -380,14 +380,14 @@ class SyntheticClaims:
 
 
 def _draw_skewed(chance: np.random.Generator, n: int, many: int, share: float) -> IntegerArray:
-    """Numbers below `many`: 0 has its share, and the others less and less (number k about 1/k)."""
+    """Return random numbers below `many`: 0 with its share, the others with a frequency of about 1/k."""
     weights = 1 / np.arange(1, many) ** 1.1
     others = 1 + chance.choice(many - 1, n, p=weights / weights.sum())
     return np.where(chance.random(n) < share, 0, others)
 
 
 def _make_ids(seqs: IntegerArray, bits: IntegerArray, mark: str) -> list[str]:
-    """UUIDs that grow with `seqs`, as those of version 7 do with time."""
+    """Return UUIDs that increase with `seqs`, like version 7 with time."""
     milliseconds = (1_650_000_000_000 + seqs * 40).tolist()
     return [
         f"{(text := f'{ms:012x}')[:8]}-{text[8:]}-7000-{mark}000-{low:012x}"
@@ -423,7 +423,7 @@ def _change_columns(
 
 
 def _make_quotes() -> list[str]:
-    """What the documents say, in words of every frequency."""
+    """Return quotes with words of every frequency."""
     chance = np.random.default_rng(SEED)
     words = chance.choice(FILLER_WORDS, (QUOTE_COUNT, 5))
     found = []
@@ -443,11 +443,11 @@ _FIGURE_WORDINGS = (
     lambda _: ("dozens more", "vague", None, None, None),
     lambda _: ("rising", "none", None, None, None),
 )
-"""The wordings of a figure: as printed, kind, value, lower, upper."""
+"""Return the wordings of a figure: as printed, kind, value, lower, upper."""
 
 
 def _fold_words(printed: str, more: Sequence[str]) -> list[str]:
-    """`search_words` for texts that are this plain."""
+    """Return the same as `search_words` for these simple texts."""
     return sorted({*printed.replace(",", " ").split(), *more})
 
 
@@ -461,7 +461,7 @@ def _period_columns(day: str, aggregation: int, open_end: int) -> tuple[str, str
 
 
 def _series_suffix(modality: int, end: str | None, status: str, kind: str) -> str:
-    """The end of a standpoint, as `standpoints.placed` puts it for claims as plain as these."""
+    """Return the end of a series key, like `app/comparison/series_key.py` for these simple claims."""
     forecast = " forecast" if MODALITIES[modality] == "forecast" else ""
     last = " retracted" if status == "retracted" else " none" if kind == "none" else ""
     return f"{forecast}{'' if end else ' open'}{last}"
@@ -472,7 +472,7 @@ def _day_number(day: str | None) -> int:
 
 
 def _erase_removed(columns: dict[str, Sequence[Any]], removed: list[bool], *, first: bool) -> dict[str, Sequence[Any]]:
-    """The columns, with what a takedown leaves of the claims that it concerns (`events.ERASED`)."""
+    """Return the columns, with `TAKEDOWN_VALUES` for claims that were taken down."""
     texts = {name: value.value if hasattr(value, "value") else value for name, value in TAKEDOWN_VALUES.items()}
     texts |= {"standpoint": None, "recency": None, "includes": "[]", "excludes": "[]", "words": ""} | (
         {"fingerprint": ""} if first else {}

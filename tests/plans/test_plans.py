@@ -1,4 +1,4 @@
-"""No query reads many more rows than it needs, however large the register is. Rows are counted, not seconds.
+"""The number of rows that a query reads does not grow with the register. The tests count rows, not time.
 
 The rule: rows read <= 20 x (rows of the page + claims that the best index for one of the filters leads to).
 
@@ -32,7 +32,7 @@ from tests.plans.synthetic_register import fill_register
 from tests.registers import Register, make_settings, open_register
 
 MILLION = 1_000_000
-"""The size of register that the limits of the planner are made for."""
+"""The register size for which the limits of the planner are set."""
 CLAIMS = int(os.environ.get("TEST_CLAIMS", "100000"))
 LIMIT = 50
 PAIRS = 200
@@ -42,14 +42,14 @@ MIDDLE: dict[str, Any] = {
     "value": 400.0,
     "source": "source-0 2023-09-01",
 }
-"""A cursor deep inside, for each column that is sorted by."""
+"""A cursor in the middle of the list, for each sort column."""
 ID = "01800000-0000-7000-8000-000000000000"
 BROAD = {"confidence": "unassessed", "reliability": "C", "category": "category-0"}
-"""Nothing is both, and neither is rare."""
+"""Frequent values that no claim combines: an unassessed claim has no reliability."""
 
 
 class Counter:
-    """Counts the rows that statements look at."""
+    """Counts the rows that statements read."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -57,16 +57,16 @@ class Counter:
 
     @contextmanager
     def on(self, found: ReadSession) -> Iterator[None]:
-        """Count in one transaction."""
+        """Count the rows of one transaction."""
         plain = found.fetch_rows
         found.fetch_rows = self._sqlite(found, plain) if found.dialect == "sqlite" else self._postgresql(found, plain)  # type: ignore[method-assign]
         yield
 
     def _sqlite(self, found: ReadSession, plain: Callable[..., Any]) -> Callable[..., Any]:
-        """A function of our own stands before every other condition on a row of a table.
+        """Add a call of a counting function before the other conditions on a table.
 
-        It sees each row that a loop reaches by its index. What it could not see would show in the steps of SQLite's
-        machine, of which a row takes some dozens: they are compared at the end.
+        It counts each row that a loop reads from an index. Rows that it misses increase the steps of the virtual
+        machine of SQLite, some dozens per row, which are compared at the end.
         """
 
         def seen(_key: Any) -> int:
@@ -109,7 +109,7 @@ EXPLAIN = "EXPLAIN (ANALYZE, FORMAT JSON, TIMING OFF)"
 
 
 def _explained(found: ReadSession, statement: str, parameters: Any) -> list[Any]:
-    """The plan that PostgreSQL makes once for all values: EXPLAIN by itself would look at them."""
+    """Return the generic plan of PostgreSQL; EXPLAIN alone would plan for the values."""
     names: list[str] = []
 
     def numbered(mark: re.Match[str]) -> str:
@@ -127,7 +127,7 @@ def _explained(found: ReadSession, statement: str, parameters: Any) -> list[Any]
 
 
 def _scanned(node: dict[str, Any]) -> int:
-    """The rows of tables and indices that a node and those below it looked at."""
+    """Return the number of rows that a node and its children read from tables and indices."""
     rows = sum(_scanned(each) for each in node.get("Plans", ()))
     if "Relation Name" in node:
         removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
@@ -136,8 +136,8 @@ def _scanned(node: dict[str, Any]) -> int:
 
 
 def questions() -> Iterator[tuple[dict[str, Any], Sort, bool]]:
-    """Every filter with every sort, and pairs of filters: from the first page and from the middle."""
-    chance = random.Random(5)  # noqa: S311 - the same questions each time
+    """Yield every filter with every sort, and pairs of filters, for the first page and one in the middle."""
+    chance = random.Random(5)  # noqa: S311 - deterministic
     sorts = list(Sort)
     for n, case in enumerate(FILTER_CASES):
         for sort in sorts:
@@ -156,13 +156,13 @@ def _ends_before(asked: dict[str, Any]) -> bool:
 
 
 def best(database: Database) -> int:
-    """The fewest claims that any index for one of the filters led to; all there are where none was counted."""
+    """Return the smallest number of claims of an index lookup for the filters; all claims if there is none."""
     counted = [count for count, end, _ in database.caches[CLAIM_COUNTS].values() if count < end]
     return min(counted, default=CLAIMS)
 
 
 def check(database: Database) -> tuple[list[str], int]:
-    """What breaks the rule, and how many questions were refused."""
+    """Return the queries that break the rule, and the number of refused queries."""
     wrong, refused = [], 0
     for asked, sort, deep in questions():
         database.caches.remove(CLAIM_COUNTS)
@@ -171,7 +171,7 @@ def check(database: Database) -> tuple[list[str], int]:
         counter = Counter()
         with read_session(database, generic_plan=True) as found:
             view = found.snapshot(known_on=query.known_on)
-            find_page(found, ClaimQuery(limit=1, known_on=query.known_on, q="nowhere"), view)  # vocabularies are there
+            find_page(found, ClaimQuery(limit=1, known_on=query.known_on, q="nowhere"), view)  # the vocabularies exist
             database.caches.remove(CLAIM_COUNTS)
             try:
                 with counter.on(found):
@@ -219,7 +219,7 @@ def test_no_question_looks_at_many_more_rows_than_it_needs(make_database: Callab
 
 
 def _too_broad(register: Register) -> None:
-    """What is refused is told what to add, and holds up nobody."""
+    """A refused query gets a hint and does not delay others."""
     with ThreadPoolExecutor(4) as pool:
         broad = [pool.submit(register.get, "/v1/claims", params=BROAD | {"limit": 40 + n}) for n in range(3)]
         quick = [register.get("/v1/claims", params={"source": "source-3", "limit": n}).status_code for n in (1, 2, 3)]

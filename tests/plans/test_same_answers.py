@@ -1,4 +1,4 @@
-"""However a page of claims is found, it is the page that a plain look at every claim finds, on both databases."""
+"""Every query plan returns the same page as a scan of all claims, on both databases."""
 
 import os
 import random
@@ -42,7 +42,7 @@ def claims(database: Database) -> list[Row]:
 
 
 def everything(found: ReadSession) -> list[Row]:
-    """Every version of every claim, with what filters ask about it."""
+    """Return every version of every claim, with the fields that filters use."""
     session = found.session
 
     def rows(statement: str) -> list[Row]:
@@ -55,7 +55,7 @@ def everything(found: ReadSession) -> list[Row]:
     sources = {row["slug"]: row for row in rows("SELECT slug, kind, interest FROM source")}
     for name, table in (("citations", "citation"), ("assessments", "assessment"), ("changes", "change")):
         by_claim: dict[str, list[Row]] = {}
-        for row in rows(f"SELECT * FROM {table}"):  # noqa: S608 - our own tables
+        for row in rows(f"SELECT * FROM {table}"):  # noqa: S608 - constant names
             by_claim.setdefault(row["claim"], []).append(row)
         for claim in claims:
             claim[name] = by_claim.get(claim["id"], [])
@@ -73,7 +73,7 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def plainly(claims: list[Row], query: ClaimQuery, known: Any, as_of: int | None) -> list[Row]:
-    """What matches, in order: asked of one claim after the other."""
+    """Return the matching claims in order, by testing each claim."""
     hierarchies = ("category", "subject", "place")
     inside = {
         kind: {
@@ -156,7 +156,7 @@ def _belongs(row: Row, topic: Any, known: Any, query: ClaimQuery) -> bool:
 
 
 def walked(database: Database, query: ClaimQuery, as_of: int | None) -> tuple[list[int], int | None]:
-    """Every page of a question, each read for itself."""
+    """Yield every page of a query, each read separately."""
     versions: list[int] = []
     page: SearchResult | None = None
     while page is None or page.next_cursor:
@@ -177,7 +177,7 @@ def test_a_page_is_what_a_plain_look_at_every_claim_finds(
     monkeypatch.setattr(planner, "MAX_LOOKUP_CLAIMS", few)
     for name in ("COUNT_LIMITS", "FULL_TEXT_COUNT_LIMITS"):
         monkeypatch.setattr(planner, name, (20, few) if few else ())
-    chance = random.Random(few)  # noqa: S311 - the same questions each time
+    chance = random.Random(few)  # noqa: S311 - deterministic
     with read_session(database, generic_plan=True) as found:
         vocabularies = {
             as_of: get_reference_data(found, found.snapshot(None if as_of is None else f"seq:{as_of}"))

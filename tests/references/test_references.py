@@ -1,4 +1,4 @@
-"""A claim is cited in words, in a bibliography and in a cell, dated to the state that was read, on both databases."""
+"""Citations of a claim as a sentence, a reference and a cell, for the state that was read."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -38,7 +38,7 @@ class CslDate(BaseModel, extra="forbid"):
 
 
 class CslItem(BaseModel, extra="forbid"):
-    """What the CSL input schema 1.0.2 says of the variables that are used here; it allows no others."""
+    """The types of the variables that are used, from the CSL input schema 1.0.2."""
 
     id: str
     type: Literal["article-newspaper", "dataset", "document", "entry", "report", "webpage"]
@@ -190,7 +190,7 @@ def test_what_the_sentence_has_no_room_for_is_listed() -> None:
     found = list_caveats(made, make_names(made), write_claim_text(made, make_names(made)))
     assert found == [
         "Undated.",
-        "The Associated Press changes the figure or what it means. Prints it as killed.",
+        "The Associated Press changes the figure or its meaning. Prints it as killed.",
         "A floor.",
     ]
 

@@ -70,7 +70,7 @@ EMPTY_FIGURE = dict.fromkeys(("value", "lower", "upper", "lower_inclusive", "upp
 
 
 def make_figure(as_printed: str, **numbers: Any) -> dict[str, Any]:
-    """A figure with its inclusive flags filled in, as the register does."""
+    """Return a figure with its inclusive flags set, like the register does."""
     made = {**EMPTY_FIGURE, "approximate": False, "relative_to": None, "unit": "persons", "kind": "plain", **numbers}
     for end in ("lower", "upper"):
         if made[end] is not None and made[f"{end}_inclusive"] is None:
@@ -79,7 +79,7 @@ def make_figure(as_printed: str, **numbers: Any) -> dict[str, Any]:
 
 
 def make_citation(publisher: str | None = "ki", **more: Any) -> dict[str, Any]:
-    """A citation in a document of `publisher`."""
+    """Return a citation of a document of `publisher`."""
     document = {
         "id": "01a1f640-bc00-7000-8000-000000000001",
         "title": "The report",
@@ -103,7 +103,7 @@ def make_citation(publisher: str | None = "ki", **more: Any) -> dict[str, Any]:
 
 
 def make_claim(told: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    """A claim: over 950,000 casualties, unless said otherwise."""
+    """Return a claim; by default over 950,000 casualties."""
     made = {
         "id": "01a1f640-bc00-7528-9916-436a9224d91e",
         "revision": 1,
@@ -136,5 +136,5 @@ def make_claim(told: Mapping[str, Any] | None = None, **more: Any) -> dict[str, 
 
 
 def make_names(made: Mapping[str, Any], disputed: tuple[str, ...] = ()) -> ClaimNames:
-    """The names that a claim of `card` refers to."""
+    """Return the names of the records that a claim refers to."""
     return ClaimNames(made["category"], CATEGORIES[made["category"]][0], SUBJECTS, PLACES, SOURCES, disputed)

@@ -9,7 +9,7 @@ SENTENCES_FILE = Path(__file__).parent / "starter_sentences.txt"
 
 
 def read_sentences(register: Register) -> list[str]:
-    """One sentence a claim, in the order of the list of claims."""
+    """Return the sentence of each claim, in the order of the list of claims."""
     claims = register.get("/v1/claims?limit=1000").json()["data"]
     answers = [register.get(f"/v1/claims/{claim['id']}/citation.txt") for claim in claims]
     assert all(answer.status_code == 200 for answer in answers)
@@ -17,7 +17,7 @@ def read_sentences(register: Register) -> list[str]:
 
 
 def main() -> None:
-    """Write the file anew."""
+    """Rewrite the file."""
     with tempfile.TemporaryDirectory() as folder:
         for register in open_register(DatabaseCopies(Path(folder), None).create_copy("starter")):
             SENTENCES_FILE.write_text("\n".join(read_sentences(register)) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Sources and documents: who said it, and where it can be read."""
+"""Sources and documents over HTTP."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a side-by-side does not read changes nothing in it: the plain way, over every claim, gives the same answer."""
+"""A side-by-side from the candidates equals one from all claims."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -100,9 +100,9 @@ def some_claim(chance: random.Random) -> dict[str, Any]:
 
 
 def happen(log: WriteTransaction, chance: random.Random, ids: list[str]) -> None:
-    """Something that can happen to a register."""
+    """Apply a random change to the register."""
     event = chance.random()
-    with suppress(Problem):  # the same claim again, or an event that cannot be
+    with suppress(Problem):  # a duplicate, or an impossible event
         if event < 0.7 or not ids:
             ids.append(record_claim(log, ClaimInput(**some_claim(chance)))["id"])
         elif event < 0.8:
@@ -124,7 +124,7 @@ def happen(log: WriteTransaction, chance: random.Random, ids: list[str]) -> None
 
 
 class Plain:
-    """Every claim of a state of the register, read one and all."""
+    """All claims of a state of the register, and side-by-sides of them without candidates."""
 
     def __init__(self, register: Register, as_of: str | None, known_on: date | None) -> None:
         self.day = known_on
@@ -164,7 +164,7 @@ class Plain:
         )
 
     def answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """What a side-by-side says that depends on which claims were read."""
+        """Return the fields of a side-by-side that depend on the claims that were read."""
         day = self.snapshot.known_on
         known = [row for row in self.belonging(asked) if day is None or (row["date"] and row["date"] <= day)]
         retracted = [
@@ -250,7 +250,7 @@ def check_timeline(register: Register, chance: random.Random, as_of: str | None)
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_side_by_side_is_the_same_as_over_every_claim(register: Register, seed: int) -> None:
-    chance = random.Random(seed)  # noqa: S311 - a seed, no secret
+    chance = random.Random(seed)  # noqa: S311 - random test data
     record_example_vocabulary(register)
     ids: list[str] = []
     with write_transaction(register.database, "desk") as log:
@@ -293,7 +293,7 @@ def assert_every_claim_is_placed(register: Register) -> None:
 
 
 def test_every_version_of_a_claim_is_placed_as_its_columns_say(register: Register) -> None:
-    chance = random.Random(5)  # noqa: S311 - a seed, no secret
+    chance = random.Random(5)  # noqa: S311 - random test data
     record_example_vocabulary(register)
     ids: list[str] = []
     with write_transaction(register.database, "desk") as log:
@@ -309,7 +309,7 @@ def test_the_starter_claims_are_placed(shared_starter_register: Register) -> Non
 
 
 def test_claims_that_were_there_before_are_placed_by_the_migration(register: Register) -> None:
-    chance = random.Random(6)  # noqa: S311 - a seed, no secret
+    chance = random.Random(6)  # noqa: S311 - random test data
     record_example_vocabulary(register)
     ids: list[str] = []
     with write_transaction(register.database, "desk") as log:

@@ -11,7 +11,7 @@ ADDRESS = "/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12"
 
 
 class Answer:
-    """A side-by-side, asked by words instead of ids."""
+    """A side-by-side whose claims are named by short keys instead of ids."""
 
     def __init__(self, register: Register, address: str = ADDRESS) -> None:
         answer: Any = register.get(address)

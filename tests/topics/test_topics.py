@@ -1,4 +1,4 @@
-"""Topics: questions whose claims are found by their fields, counted, and set side by side."""
+"""Topics: their claims, counts and side-by-sides."""
 
 from collections import Counter
 from typing import Any
@@ -190,7 +190,7 @@ def test_narrower_categories_are_parts_of_the_whole_unless_they_are_left_out(reg
         assert [row["id"] for row in read_all_rows(register, path, narrower="false")] == [whole["id"]]
 
 
-def test_two_transcriptions_of_one_utterance_stay_and_contradict(register: Register) -> None:
+def test_two_transcriptions_of_one_statement_stay_and_contradict(register: Register) -> None:
     record_example_vocabulary(register)
     ids = {
         submit_claim(register, make_claim_body(figure=make_figure_body(str(number), value=number)))["id"]

@@ -1,4 +1,4 @@
-"""Records come after those that they refer to."""
+"""Records are sorted after the records that they refer to."""
 
 import pytest
 
@@ -20,6 +20,6 @@ def test_each_comes_after_those_it_refers_to(references: dict[str, list[str]], o
 
 
 def test_a_circle_is_named_with_what_refers_to_it() -> None:
-    with pytest.raises(CircularReferences, match=r"^these refer to each other in a circle: a, b, c$") as refused:
+    with pytest.raises(CircularReferences, match=r"^these have circular references: a, b, c$") as refused:
         sort_by_references({"a": ["b"], "b": ["a"], "c": ["a"], "d": []})
     assert refused.value.slugs == ["a", "b", "c"]

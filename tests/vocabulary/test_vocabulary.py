@@ -1,4 +1,4 @@
-"""Categories, subjects and places are kept as versions, refer to what exists, and never change what claims mean."""
+"""Categories, subjects and places have versions, refer to existing records, and cannot change the meaning of claims."""
 
 from typing import Any
 

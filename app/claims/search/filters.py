@@ -85,7 +85,7 @@ UNDATED_SORT_DATE = date(9999, 12, 31)
 
 
 class Sort(StrEnum):
-    """The orders of claims. Unknown values come last in each."""
+    """The sort orders of claims. Claims without a value to sort by come last."""
 
     newest = "-date"
     oldest = "date"
@@ -97,7 +97,7 @@ class Sort(StrEnum):
 
 
 class ConfidenceFilter(StrEnum):
-    """Levels of confidence, and the absence of any assessment."""
+    """The confidence levels, and `unassessed` for claims without an assessment."""
 
     high = "high"
     moderate = "moderate"
@@ -520,8 +520,8 @@ class ClaimQuery(PageQuery):
     )
     narrower: bool | None = Field(
         default=None,
-        description="Whether categories, subjects and places also take what lies below them. A topic takes the "
-        "categories within its own unless this is `false`.",
+        description="Whether categories, subjects and places include their descendants. A topic includes the narrower "
+        "categories of its own unless this is `false`.",
         examples=[True],
     )
     source: Annotated[list[Slug], _slug_filter("source", SOURCE)] = Field(
@@ -575,13 +575,13 @@ class ClaimQuery(PageQuery):
     value_min: Annotated[float | None, _interval_filter("high", first=True)] = Field(
         default=None,
         allow_inf_nan=False,
-        description="Claims whose figure can be this number or more. An open upper end can.",
+        description="Claims whose figure can be this number or more, including figures without an upper bound.",
         examples=[100000],
     )
     value_max: Annotated[float | None, _interval_filter("low", first=False)] = Field(
         default=None,
         allow_inf_nan=False,
-        description="Claims whose figure can be this number or less. An open lower end can.",
+        description="Claims whose figure can be this number or less, including figures without a lower bound.",
         examples=[500000],
     )
     status: Annotated[list[Status], _status_filter()] = Field(
@@ -600,7 +600,7 @@ class ClaimQuery(PageQuery):
         min_length=1,
         max_length=200,
         description="All these words in wording, quote, translation, note or the names of source, category, subject "
-        "and place; accents and case do not matter.",
+        "and place; accents and case are ignored.",
         examples=["mediazona named"],
     )
     updated_since: Annotated[UtcTime | None, _updated_since_filter()] = Field(

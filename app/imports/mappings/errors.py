@@ -8,7 +8,7 @@ from app.errors import suggest_nearest, validation_message
 
 
 def describe_errors(validation_error: ValidationError, tables: dict[str, Any], root: type[BaseModel]) -> list[str]:
-    """Return one line for each error of a file with these `tables`; `root` is the model of the outermost one."""
+    """Return one line for each error in a TOML file with these `tables` and the model `root`."""
     lines = []
     for error in validation_error.errors():
         steps = [step for step in error["loc"] if not str(step).startswith("=")]  # without the tags of a union

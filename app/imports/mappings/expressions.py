@@ -12,12 +12,12 @@ from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions
 
 MAX_PATH_GROWTH = 1_000
-"""Maximum size of a path's result, as a multiple of its input: `[@, @]` twice quadruples it, thirty times 2³⁰-fold."""
+"""Maximum size of a path's result, as a multiple of its input. Each `[@, @]` in a path doubles the result."""
 
 MAX_PATH_CHARACTERS = 2_000
 MAX_TEMPLATE_CHARACTERS = 5_000
 MAX_FILLED_CHARACTERS = 100_000
-"""Maximum number of characters of the values in a template; no field of a claim takes as many."""
+"""Maximum number of characters of the values in a template, far above the limit of any field of a claim."""
 
 YEAR_DIRECTIVES, MONTH_DIRECTIVES, DAY_DIRECTIVES = frozenset("yYGcx"), frozenset("mbBcx"), frozenset("djcx")
 WEEK_DIRECTIVES, WEEKDAY_DIRECTIVES = frozenset("UVW"), frozenset("uwaA")
@@ -49,13 +49,13 @@ def compile_path(text: str) -> PathFunction:
     except RecursionError:
         raise ValueError("not a JMESPath expression: it is nested too deeply") from None
     if growth > MAX_PATH_GROWTH:
-        raise ValueError("this path repeats what it reads too often")
+        raise ValueError("the result of this path can be too large")
 
-    def search(row: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever the file holds
+    def search(row: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any value of a file
         try:
             return compiled.search(row)
         except (JMESPathError, ArithmeticError, TypeError, ValueError) as error:
-            raise PathNotApplicable(f"`{text}` does not fit this row: {' '.join(str(error).split())}") from None
+            raise PathNotApplicable(f"`{text}` cannot be applied to this row: {' '.join(str(error).split())}") from None
 
     return search
 
@@ -85,10 +85,10 @@ def parse_template(text: str) -> TemplateParts:
     try:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
-        raise ValueError(f"`{text}` is no template: {error}; write `{{{{` for a brace") from None
+        raise ValueError(f"`{text}` is not a template: {error}; write `{{{{` for a brace") from None
     for _, name, spec, conversion in parts:
         if name == "" or spec or conversion:
-            raise ValueError(f"`{text}` is no template: in the braces stands the name of a column, and nothing else")
+            raise ValueError(f"`{text}` is not a template: braces may contain only the name of a column")
     return [(literal, name) for literal, name, _, _ in parts]
 
 
@@ -96,11 +96,11 @@ def parse_date_format(text: str) -> int:
     """Return the number of characters of YYYY-MM-DD that this format determines: 10, 7 or 4. Raises `ValueError`."""
     letters = set(DIRECTIVE_PATTERN.findall(text)) - {"%"}
     if not letters & YEAR_DIRECTIVES:
-        raise ValueError(f"`{text}` is no format of a date: it has no year, which is %Y")
+        raise ValueError(f"`{text}` is not a date format: it has no year, such as %Y")
     try:
         datetime.strptime(SAMPLE_DATE.strftime(text), text)  # noqa: DTZ007 - a day has no zone
     except (ValueError, re.error) as error:
-        raise ValueError(f"`{text}` is no format of a date: {error}") from None
+        raise ValueError(f"`{text}` is not a date format: {error}") from None
     if letters & DAY_DIRECTIVES or (letters & WEEK_DIRECTIVES and letters & WEEKDAY_DIRECTIVES):
         return len("YYYY-MM-DD")
     return len("YYYY-MM") if letters & MONTH_DIRECTIVES else len("YYYY")

@@ -61,7 +61,7 @@ class GetterFactory:
 
         def text(scope: RowScope) -> str | None:
             value = get_value(scope)
-            # Of a list or an object only the presence can be tested.
+            # A list or an object has no text: only `empty` can be tested.
             return "…" if isinstance(value, list | dict) and value else self.to_text(value)
 
         if condition.empty is not None:
@@ -73,7 +73,7 @@ class GetterFactory:
         part = condition.contains or ""
         return lambda scope: part in (text(scope) or "")
 
-    def to_text(self, value: Any) -> str | None:  # noqa: ANN401 - whatever the file holds
+    def to_text(self, value: Any) -> str | None:  # noqa: ANN401 - any value of a file
         """Convert a value to text; None if it is missing. Raises `UnreadableValue` for lists and objects."""
         if isinstance(value, str):
             value = value.strip()
@@ -85,7 +85,7 @@ class GetterFactory:
         if isinstance(value, int | float):
             return str(normalize_number(value))
         raise UnreadableValue(
-            "Expected one value, found a list or an object.", "`over` makes a claim of each of its members"
+            "Expected one value, found a list or an object.", "`over` creates a claim for each element of a list"
         )
 
     def _origin_getter(self, expression: Pick) -> TextGetter:
@@ -114,7 +114,7 @@ class GetterFactory:
                     filled.append(value)
                     if (length := length + len(value)) > MAX_FILLED_CHARACTERS:
                         raise UnreadableValue(
-                            f"What fills a template has more than {MAX_FILLED_CHARACTERS:,} characters."
+                            f"The values of a template have more than {MAX_FILLED_CHARACTERS:,} characters."
                         )
             return "".join(filled)
 
@@ -141,7 +141,7 @@ class GetterFactory:
             if expression.map is not None and value is not None:
                 if value not in expression.map and expression.otherwise is None:
                     raise UnreadableValue(
-                        f"`{value}` is not in the mapping's list.", _suggest_value(value, expression.map)
+                        f"`{value}` is not listed in the `map` of the mapping.", _suggest_value(value, expression.map)
                     )
                 value = expression.map.get(value, expression.otherwise)
             if expression.date and value:
@@ -175,7 +175,7 @@ def _format_day(value: str, format_: str, date_characters: int) -> str:
     try:
         day = datetime.strptime(value, format_).date().isoformat()  # noqa: DTZ007 - a day has no zone
     except ValueError:
-        raise UnreadableValue(f"`{value}` is not a date like {format_}.") from None
+        raise UnreadableValue(f"`{value}` is not a date in the format `{format_}`.") from None
     return day[:date_characters]
 
 
@@ -183,7 +183,7 @@ def path_getter(path: str) -> ValueGetter:
     """Return the function that applies a JMESPath; it raises `UnreadableValue`."""
     search = compile_path(path)
 
-    def get_value(scope: RowScope) -> Any:  # noqa: ANN401 - whatever the file holds
+    def get_value(scope: RowScope) -> Any:  # noqa: ANN401 - any value of a file
         try:
             return search(scope)
         except PathNotApplicable as error:

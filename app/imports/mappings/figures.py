@@ -114,7 +114,8 @@ def _printed_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Ca
         if template is not None:
             if "{}" not in template:
                 raise UnreadableValue(
-                    f"The qualifier `{template}` has no place for the number.", "give it a `map` to words with {}"
+                    f"The qualifier `{template}` does not contain `{{}}`, the position of the number.",
+                    "add a `map` whose texts contain {}",
                 )
             text = template.replace("{}", text)
         return figure_fields(_apply_figure_map(parse_figure(text, decimal), mapped))
@@ -142,7 +143,7 @@ def parse_figure(text: str, decimal: str = ".") -> PrintedFigure:
     figure = parse_wording(spelled)
     if figure is None:
         hint = "set `decimal` if a comma is its decimal sign" if "," in text and decimal == "." else None
-        raise UnreadableValue(f"`{text}` is not read as a figure: it could mean more than one thing, or none.", hint)
+        raise UnreadableValue(f"`{text}` is not an unambiguous figure.", hint)
     return replace(figure, as_printed=text)
 
 
@@ -155,7 +156,9 @@ def _replace_decimal_comma(text: str) -> str:
     """Convert a figure with a decimal comma and points for thousands to a decimal point."""
     spelled = POINT_GROUPED_NUMBER.sub(lambda grouped: grouped[0].replace(".", " "), text)
     if "." in spelled:
-        raise UnreadableValue(f"`{text}` has a point that parts no thousands, and the decimal sign is a comma here.")
+        raise UnreadableValue(
+            f"`{text}` has a point that does not separate thousands, but the decimal sign is a comma."
+        )
     return spelled.replace(",", ".")
 
 

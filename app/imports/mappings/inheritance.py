@@ -13,14 +13,14 @@ COMPATIBLE_PERIOD_FIELDS = {
 """For each field of a period the fields that can be combined with it."""
 
 
-def resolve_unstated(category: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+def resolve_unstated(category: Any) -> Any:  # noqa: ANN401 - any value of a file
     """Replace `components = "unstated"` by None, which TOML cannot express."""
     if isinstance(category, dict) and category.get("components") == "unstated":
         return {**category, "components": None}
     return category
 
 
-def inherit_claim(shared: Any, own: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+def inherit_claim(shared: Any, own: Any) -> Any:  # noqa: ANN401 - any value of a file
     """Merge `[claim]` into a claim; of the shared period only the fields that are compatible with the claim's own."""
     if not (isinstance(shared, dict) and isinstance(own, dict)):
         return own
@@ -37,7 +37,7 @@ def inherit_claim(shared: Any, own: Any) -> Any:  # noqa: ANN401 - whatever the 
     return merge_tables(shared, own)
 
 
-def merge_tables(shared: Any, own: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+def merge_tables(shared: Any, own: Any) -> Any:  # noqa: ANN401 - any value of a file
     """Merge `own` over `shared`, table by table; a table that picks a value is replaced completely."""
     if not (isinstance(shared, dict) and isinstance(own, dict)) or _is_pick(shared) or _is_pick(own):
         return own

@@ -20,22 +20,22 @@ from app.imports.readers.options import FileFormat, FileOptions, FileRefused, Fi
 from app.imports.readers.reader import FileReader
 
 MAX_INSPECTED_ROWS = 20_000
-"""Rows that are read."""
+"""Maximum number of rows that are read."""
 
 MAX_COMPARED_ROWS = 2_000
-"""Rows whose values are stored, to find the columns that distinguish them."""
+"""Maximum number of rows whose values are stored, to find the columns that distinguish them."""
 
 MAX_INSPECTED_MEMBERS = 50
-"""Members of an object that are read to decide whether they are rows."""
+"""Maximum number of members of an object that are read to decide whether they are rows."""
 
 MAX_LABEL_VALUES = 12
 """A text column with at most this number of different values is a label."""
 
 MIN_KIND_SHARE = 0.9
-"""Share of the values of one kind from which on a column has that kind."""
+"""Minimum share of values of one kind for a column to have that kind."""
 
 MIN_COMMON_FIELD_SHARE = 0.5
-"""Share of common fields from which on objects are rows."""
+"""Minimum share of common fields for objects to count as rows."""
 
 DAY_FORMATS = (
     "%Y-%m-%d",
@@ -202,7 +202,7 @@ def profile_file(path: Path) -> FileProfile:
             if rows <= MAX_COMPARED_ROWS:
                 compared.append(row_values)
     if not reader.files:
-        raise FileRefused("holds no rows", file=path.name)
+        raise FileRefused("contains no rows", file=path.name)
     return FileProfile(path, reader.files[0], options, rows, columns, compared)
 
 
@@ -236,7 +236,7 @@ def _detect_options(path: Path) -> FileOptions:
         with closing(iter(reader)) as file_rows:  # type: ignore[type-var] # a generator
             members = [row.data for row in islice(file_rows, MAX_INSPECTED_MEMBERS)]
     except FileRefused:
-        return FileOptions()  # a list, or unreadable: reader it reports the error
+        return FileOptions()  # a list, or unreadable, which the reader reports later
     if not reader.files or reader.files[0].format not in {FileFormat.json, FileFormat.yaml}:
         return FileOptions()
     keys = [str(member.pop("\x01", "")) for member in members]

@@ -1,4 +1,4 @@
-"""Loading of mappings: from TOML, from the mappings that come with the service, and as row mappers."""
+"""Loading of mappings: from TOML, from the built-in mappings, and as row mappers."""
 
 import tomllib
 from pathlib import Path
@@ -14,14 +14,14 @@ from app.imports.pipeline.row_mapping import RowMapper
 from app.imports.readers.options import MappingRefused
 
 MAX_MAPPING_CHARACTERS = 200_000
-"""Characters of a mapping."""
+"""Maximum length of a mapping."""
 
 MAX_KEY_DOTS = 100
-"""Dots in the key of one line: TOML takes long over each."""
+"""Maximum number of dots in a key, because the TOML parser is slow for keys with many dots."""
 
 
 def parse_mapping(text: str, name: str) -> Mapping:
-    """Read a mapping from TOML. Raises `MappingRefused` with every fault and where it stands."""
+    """Parse a mapping in TOML. Raises `MappingRefused` with all faults and their locations."""
     if len(text) > MAX_MAPPING_CHARACTERS or any(
         line.partition("=")[0].count(".") > MAX_KEY_DOTS for line in text.splitlines()
     ):
@@ -36,7 +36,7 @@ def parse_mapping(text: str, name: str) -> Mapping:
 
 
 def validate_mapping(given: dict[str, Any], name: str) -> Mapping:
-    """A mapping of what a TOML file says. Raises `MappingRefused` with every fault and where it stands."""
+    """Return the mapping in a parsed TOML file. Raises `MappingRefused` with all faults and their locations."""
     try:
         return Mapping.model_validate(given)
     except RecursionError:
@@ -47,21 +47,23 @@ def validate_mapping(given: dict[str, Any], name: str) -> Mapping:
 
 
 def shipped_mappings() -> dict[str, Path]:
-    """The mappings that come with the service, by name."""
+    """Return the built-in mappings by name."""
     folder = Path(__file__).parent / "shipped"
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def load_shipped_mapping(name: str) -> Mapping:
-    """A shipped mapping by its name. Raises `MappingRefused`."""
+    """Return a built-in mapping by name. Raises `MappingRefused`."""
     found = shipped_mappings().get(name)
     if found is None:
-        raise MappingRefused(f"There is no mapping `{name}`; there are {', '.join(shipped_mappings())}.")
+        raise MappingRefused(
+            f"There is no mapping `{name}`; the built-in mappings are {', '.join(shipped_mappings())}."
+        )
     return parse_mapping(found.read_text("utf-8"), name)
 
 
 def load_row_mapper(name: str | None) -> RowMapper:
-    """Return the row mapper of a shipped mapping, or that of the native format for None. Raises `MappingRefused`."""
+    """Return the row mapper of a built-in mapping, or that of the native format for None. Raises `MappingRefused`."""
     return NativeRowMapper() if name is None else MappingRowMapper(name, load_shipped_mapping(name))
 
 

@@ -17,7 +17,7 @@ from app.imports.mappings.fields import GetterFactory, RowScope, TextGetter, Unr
 from app.imports.mappings.figures import FigureFields, figure_getter, wording_getter
 from app.imports.mappings.schema import CitationMap, ClaimMap, Mapping, PeriodMap
 from app.imports.pipeline.record_order import sort_records
-from app.imports.pipeline.row_mapping import ClaimDraft, MappedRow, SeriesOptions
+from app.imports.pipeline.row_mapping import ClaimDraft, FileSeriesOptions, MappedRow
 from app.imports.quality.anomalies import RowLocation, find_day_anomaly, find_label_anomaly
 from app.imports.readers.options import FileRow, MappingRefused
 from app.sources.queries import SOURCE
@@ -81,9 +81,9 @@ class MappingRowMapper:
         self.options = mapping.file
         self._getters = GetterFactory(mapping.missing)
         vintage = mapping.vintage
-        self.series_options = None
+        self.file_series_options = None
         if mapping.series is not None and vintage is not None:
-            self.series_options = SeriesOptions(mapping.series, vintage.on_change, vintage.complete)
+            self.file_series_options = FileSeriesOptions(mapping.series, vintage.on_change, vintage.complete)
         self._key_getters = [self._getters.text_getter(part) for part in vintage.key] if vintage else []
         self._vintage_getter = self._getters.text_getter(vintage.date if vintage else None)
         self._skip_rules = [(self._getters.predicate(skip), skip.reason) for skip in mapping.skip]
@@ -115,7 +115,7 @@ class MappingRowMapper:
         try:
             return date.fromisoformat(day) if day else None
         except ValueError:
-            raise MappingRefused(f"The day of {file} is read as `{day}`, which is no date.") from None
+            raise MappingRefused(f"The day of {file} is read as `{day}`, which is not a date.") from None
 
     def map_row(self, row: FileRow, vintage: date | None = None) -> MappedRow:
         """Return the drafts of one row, its anomalies and its faults."""
@@ -148,7 +148,7 @@ class MappingRowMapper:
                 (one, relation.type.value, other) for one, other in islice(pairs, MAX_RELATIONS_PER_ROW + 1)
             ]
         if len(mapped_row.relations) > MAX_RELATIONS_PER_ROW:
-            mapped_row.faults.append(f"The row makes more than {MAX_RELATIONS_PER_ROW:,} relations.")
+            mapped_row.faults.append(f"The row has more than {MAX_RELATIONS_PER_ROW:,} relations.")
 
     def _add_claim_drafts(
         self, claim: _ClaimBuilder, scope: RowScope, mapped_row: MappedRow, first: dict[str, list[int]]
@@ -179,12 +179,10 @@ class MappingRowMapper:
             return None
         parts = [get_text(scope) for get_text in self._key_getters]
         if any(part is None for part in parts):
-            raise UnreadableValue(
-                "The row has nothing to be known again by.", "`vintage.key` names a column that is empty here"
-            )
+            raise UnreadableValue("The row has no key.", "a column of `vintage.key` is empty")
         key = "|".join([*(part or "" for part in parts), claim.name])
         if "\0" in key:
-            raise UnreadableValue("What the row is known again by has a NUL character in it.")
+            raise UnreadableValue("The key of the row contains a NUL character.")
         return key if len(key) <= MAX_KEY_CHARACTERS else f"{key[:150]}…{sha256(key.encode()).hexdigest()}"
 
     def _check_row(self, row: FileRow, scope: RowScope, mapped_row: MappedRow) -> None:
@@ -198,7 +196,7 @@ class MappingRowMapper:
             try:
                 day = date.fromisoformat(row_date) if row_date else None
             except ValueError:
-                continue  # the claim itself will be refused for it
+                continue  # the validation of the claim reports it
             value = scope.get(check.column)
             if (
                 day is not None
@@ -207,7 +205,7 @@ class MappingRowMapper:
             ):
                 mapped_row.anomalies.append(anomaly)
                 if check.skip:
-                    mapped_row.skip_reason = f"`{check.column}` counts to another day than the date"
+                    mapped_row.skip_reason = f"`{check.column}` does not match the date"
 
     def _add_record(
         self, kind: RecordType, model: type[Input], slug: str | None, fields: dict[str, Any], mapped_row: MappedRow
@@ -216,7 +214,9 @@ class MappingRowMapper:
             return
         if (kind.name, slug) not in self._validated_records:
             if re.fullmatch(SLUG_PATTERN, slug) is None or len(slug) > MAX_SLUG_CHARACTERS:
-                mapped_row.faults.append(f"`{slug}` is no slug of a {kind.name} (`slug = true` makes one of any text)")
+                mapped_row.faults.append(
+                    f"`{slug}` is not a slug of a {kind.name} (`slug = true` converts text to a slug)"
+                )
                 return
             try:
                 self._validated_records[kind.name, slug] = model.model_validate(fields)
@@ -310,7 +310,7 @@ def _period_builder(fields: GetterFactory, mapped: PeriodMap) -> InputBuilder:
         elif "start" in texts or end:
             edtf = f"{texts.get('start', '')}/{end or '..'}"
         else:
-            raise UnreadableValue("The row says no period.", "give `period.edtf`, `on`, or `start` and `end`")
+            raise UnreadableValue("The row has no period.", "give `period.edtf`, `on`, or `start` and `end`")
         return {"edtf": edtf, "aggregation": aggregation(scope)}
 
     return build
@@ -322,7 +322,7 @@ def _period_of_hours(hours: str, end: str) -> str:
         days, last = ceil(float(hours) / HOURS_PER_DAY), date.fromisoformat(end)
         first = last - timedelta(days=days - 1)
     except (ValueError, OverflowError):
-        raise UnreadableValue(f"`{hours}` hours before `{end}` are no period.") from None
+        raise UnreadableValue(f"`{hours}` hours before `{end}` are not a period.") from None
     if days < 1:
         raise UnreadableValue(f"A period of {hours} hours covers nothing.")
     return end if days == 1 else f"{first}/{end}"

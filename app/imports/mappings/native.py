@@ -13,7 +13,7 @@ from app.http.schema_types import Input
 from app.http.serializers import FORMULA_PREFIXES
 from app.imports.mappings.fields import UnreadableValue
 from app.imports.mappings.figures import parse_number
-from app.imports.pipeline.row_mapping import ClaimDraft, MappedRow, SeriesOptions
+from app.imports.pipeline.row_mapping import ClaimDraft, FileSeriesOptions, MappedRow
 from app.imports.readers.options import FileOptions, FileRow
 from app.vocabulary.slug_records import RecordType
 
@@ -58,7 +58,7 @@ class NativeRowMapper:
 
     name = "native"
     options = FileOptions()
-    series_options: SeriesOptions | None = None
+    file_series_options: FileSeriesOptions | None = None
     records: Sequence[tuple[RecordType, str, Input]] = ()
 
     def __init__(self) -> None:
@@ -112,7 +112,9 @@ def _cell_text(name: str, cell: Any) -> str:  # noqa: ANN401 - a sheet has numbe
         return "true" if cell else "false"
     if isinstance(cell, int | float):
         return str(normalize_number(cell))
-    raise UnreadableValue(f"`{name}` holds a list or an object.", "give it as text, or the whole claim as JSON has it")
+    raise UnreadableValue(
+        f"`{name}` contains a list or an object.", "write it as text, or import the claim as nested JSON"
+    )
 
 
 def _check_header(header: tuple[str, ...]) -> None:
@@ -143,11 +145,11 @@ def _parse_boolean(name: str, cell: str) -> bool:
     return flag
 
 
-def _check_id(value: Any) -> str | None:  # noqa: ANN401 - whatever the file holds
+def _check_id(value: Any) -> str | None:  # noqa: ANN401 - any value of a file
     if value is None:
         return None
     if not isinstance(value, str) or not ID_PATTERN.fullmatch(value):
-        raise UnreadableValue(f"`{value}` is no id of a claim.", "leave it out for a new claim")
+        raise UnreadableValue(f"`{value}` is not the id of a claim.", "leave it out for a new claim")
     return value
 
 
@@ -177,7 +179,7 @@ def _draft_from_json(data: Mapping[str, Any]) -> ClaimDraft:
     )
 
 
-def _citation_input(citation: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+def _citation_input(citation: Any) -> Any:  # noqa: ANN401 - any value of a file
     if not isinstance(citation, dict):
         return citation
     fields = {name: value for name, value in citation.items() if name in CitationInput.model_fields}

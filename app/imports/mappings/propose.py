@@ -38,10 +38,10 @@ def draft_mapping(path: Path) -> str:
         part for part in (profile.report.format.value, profile.report.encoding, profile.report.delimiter) if part
     )
     lines = [
-        f"# {path.name}: {profile.row_count:,} rows looked at ({how}). Everything marked with ??? is yours to decide.",
+        f"# {path.name}: {profile.row_count:,} rows inspected ({how}). Replace everything that is marked with ???.",
         *(f"#   {_describe_column(column)}" for column in profile.columns.values()),
         "",
-        'title = "???"  # what the file is, in a sentence',
+        'title = "???"  # the content of the file, in a sentence',
         *_series_lines(profile),
         *_day_check_lines(profile),
         *_shared_claim_lines(profile),
@@ -83,7 +83,7 @@ def _series_lines(profile: FileProfile) -> list[str]:
         word, value = ("keyed", profile.options.keyed) if profile.options.keyed else ("rows", profile.options.rows)
         lines += ["", "[file]", f"{word} = {_toml_string(value or '')}"]
     key = _choose_key(profile)
-    lines += ["", "[vintage]", f"key = [{', '.join(key)}]  # what a row is known again by"]
+    lines += ["", "[vintage]", f"key = [{', '.join(key)}]  # what identifies a row in newer files"]
     if day:
         before = name[: day.start()]
         last_word = re.search(r"[^_\- .]*[_\- .]*$", before)
@@ -92,7 +92,9 @@ def _series_lines(profile: FileProfile) -> list[str]:
         lines.append(
             f'date = {{ column = "_file"{cut}, before = {_toml_string(name[day.end()])} }}  # the day of the file'
         )
-    lines.append('on_change = "report"  # or "supersede", where the source says something else now, or "fix"')
+    lines.append(
+        'on_change = "report"  # or "supersede" if the source revises its figures, or "fix" if the file corrects errors'
+    )
     return lines
 
 
@@ -164,12 +166,12 @@ def _shared_claim_lines(profile: FileProfile) -> list[str]:
     lines = [
         "",
         "[claim]",
-        'subject = "???"  # whose',
+        'subject = "???"  # the people or organisation counted',
         'place = "???"',
         f'source = "???"{claimant}',
         'modality = "estimate"  # count, estimate, forecast or allegation',
         'derivation = "unknown"  # own, derived or unknown',
-        f"{named} = {expression}  # the day on which it was said",
+        f"{named} = {expression}  # the day of the statement",
         "",
         "[claim.period]",
         *period,
@@ -202,7 +204,7 @@ def _claim_lines(profile: FileProfile) -> list[str]:
         name = "figure" if all(column.name != "figure" for column in figures) else "the figure"
         lines += [f"[claims.{_toml_key(name)}]", 'category = "???"']
         lines += [f"figure.{name} = {_pick_expression(columns[0])}" for name, columns in parts.items() if columns]
-        lines += ["# figure.coverage = 0.95, if the bounds are said to hold so often", ""]
+        lines += ["# figure.coverage = 0.95, if the source states the probability of the range", ""]
         figures = [column for column in figures if all(column not in columns for columns in parts.values())]
     for column in figures[:MAX_PROPOSED_CLAIMS]:
         lines += [f"[claims.{_toml_key(column.name)}]", 'category = "???"  # what is counted']
@@ -214,7 +216,7 @@ def _claim_lines(profile: FileProfile) -> list[str]:
     if more := [column.name for column in figures[MAX_PROPOSED_CLAIMS:]]:
         lines += [f"# And {len(more)} more columns of numbers: {_join_names(more)}.", ""]
     if others:
-        lines += [f"# Numbers that look like no figures: {_join_names(others)}.", ""]
+        lines += [f"# Numbers that are probably not figures: {_join_names(others)}.", ""]
     if not lines or lines[0].startswith("#"):
         lines = ["[claims.figure]", 'category = "???"  # what is counted', 'figure.printed = "???"', "", *lines]
     return lines

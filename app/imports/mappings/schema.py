@@ -71,8 +71,8 @@ class Pick(Input):
     first: list[ValueExpression] | None = Field(
         default=None, description="The first of these that has a value.", examples=[[{"column": "killed"}]]
     )
-    after: str | None = Field(default=None, description="Only the text after this one.", examples=["_asof_"])
-    before: str | None = Field(default=None, description="Only the text before this one.", examples=["_"])
+    after: str | None = Field(default=None, description="Keep only the text after this text.", examples=["_asof_"])
+    before: str | None = Field(default=None, description="Keep only the text before this text.", examples=["_"])
     map: dict[str, str] | None = Field(
         default=None,
         description="The replacement of each value. A value that is not listed is refused, unless `otherwise` is set.",
@@ -196,7 +196,7 @@ class DocumentMap(Input):
     title: ValueExpression = Field(description="Its title.", examples=["Losses on {date}"])
     url: ValueExpression | None = Field(default=None, description="Its address.", examples=[{"column": "sourceUri"}])
     publisher: ValueExpression | None = Field(
-        default=None, description="The source that published it.", examples=["ua-mod"]
+        default=None, description="The source that published the document, by slug.", examples=["ua-mod"]
     )
     published_on: ValueExpression | None = Field(
         default=None, description="The day of publication.", examples=[{"column": "date"}]
@@ -215,12 +215,18 @@ class CitationMap(Input):
     role: ValueExpression | None = Field(
         default=None, description="`original` or `relay`; derived if omitted.", examples=["relay"]
     )
-    via: list[ValueExpression] = Field(default=[], description="The sources in between.", examples=[["ap"]])
+    via: list[ValueExpression] = Field(
+        default=[],
+        description="The sources between the claimant and the document, starting after the claimant.",
+        examples=[["ap"]],
+    )
     fidelity: ValueExpression = Field(
-        default="paraphrase", description="How faithfully the document repeats the claim.", examples=["verbatim"]
+        default="paraphrase",
+        description="How faithfully the document repeats the claimant's statement.",
+        examples=["verbatim"],
     )
     quote: ValueExpression | None = Field(
-        default=None, description="The verbatim text.", examples=[{"column": "quote"}]
+        default=None, description="The passage of the document, verbatim.", examples=[{"column": "quote"}]
     )
     quote_language: ValueExpression | None = Field(
         default=None, description="The language of the quote (BCP 47).", examples=["en"]
@@ -229,11 +235,11 @@ class CitationMap(Input):
         default=None, description="The quote in English.", examples=[{"column": "en"}]
     )
     locator: ValueExpression | None = Field(
-        default=None, description="The position in the document.", examples=["row {date}"]
+        default=None, description="The location in the document, such as a page or paragraph.", examples=["row {date}"]
     )
     gap: ValueExpression | None = Field(
         default=None,
-        description="Which document of the chain was not seen.",
+        description="The link of the citation chain that could not be checked.",
         examples=["The report itself was not seen."],
     )
 
@@ -243,17 +249,19 @@ class ConfidenceMap(Input):
 
     level: ValueExpression | None = Field(default=None, description="The level of confidence.", examples=["low"])
     reliability: ValueExpression | None = Field(
-        default=None, description="The grade of the source, A–F.", examples=["C"]
+        default=None, description="Admiralty grade of the source, A–F.", examples=["C"]
     )
     credibility: ValueExpression | None = Field(
-        default=None, description="The grade of the figure, 1–6.", examples=["3"]
+        default=None, description="Admiralty grade of the information, 1–6.", examples=["3"]
     )
     stated: ValueExpression | None = Field(
-        default=None, description="The source's own hedge.", examples=[{"column": "hedge"}]
+        default=None, description="The confidence that the source itself states.", examples=[{"column": "hedge"}]
     )
-    assessor: ValueExpression | None = Field(default=None, description="Who assessed it.", examples=["desk"])
+    assessor: ValueExpression | None = Field(
+        default=None, description="The person or team that assessed the claim.", examples=["desk"]
+    )
     assessed_on: ValueExpression | None = Field(
-        default=None, description="The day of the assessment; today by default.", examples=["2026-11-20"]
+        default=None, description="The day of the assessment. Default: today.", examples=["2026-11-20"]
     )
     rationale: ValueExpression = Field(
         description="The reason.", examples=["A party to the war counts the other side's losses."]
@@ -270,34 +278,43 @@ class ClaimMap(Input):
     )
     only: list[Condition] = Field(default=[], description="The claim is created only if all of these are true.")
     unless: list[Condition] = Field(default=[], description="The claim is not created if one of these is true.")
-    category: ValueExpression = Field(description="What is counted.", examples=["killed"])
+    category: ValueExpression = Field(description="The category: what is counted.", examples=["killed"])
     subject: ValueExpression = Field(description="The people or organisation counted.", examples=["russian-forces"])
     place: ValueExpression = Field(description="The place.", examples=["russia-ukraine-war"])
     source: ValueExpression = Field(
-        description="Who said it.", examples=[{"column": "claimant", "map": {"UK": "uk-mod"}}]
+        description="The source that made the claim, by slug.",
+        examples=[{"column": "claimant", "map": {"UK": "uk-mod"}}],
     )
     proposition: ValueExpression = Field(
-        default="quantity", description="What kind of statement it is.", examples=["quantity"]
+        default="quantity", description="The kind of statement.", examples=["quantity"]
     )
-    modality: ValueExpression = Field(default="estimate", description="How the source holds it.", examples=["count"])
-    derivation: ValueExpression = Field(default="unknown", description="What it rests on.", examples=["own"])
+    modality: ValueExpression = Field(
+        default="estimate",
+        description="How the source presents the statement: counted, estimated, expected or alleged.",
+        examples=["count"],
+    )
+    derivation: ValueExpression = Field(
+        default="unknown",
+        description="The basis of the figure: the source's own work, or other sources.",
+        examples=["own"],
+    )
     figure: FigureMap = Field(default=FigureMap(), description="The figure.")
-    period: PeriodMap = Field(description="What the figure covers.")
+    period: PeriodMap = Field(description="The period that the figure covers.")
     date: ValueExpression | None = Field(
-        default=None, description="The day on which it was said.", examples=[{"column": "date"}]
+        default=None, description="The day of the statement.", examples=[{"column": "date"}]
     )
     date_edtf: ValueExpression | None = Field(
-        default=None, description="The same in EDTF, if only the month or year is known.", examples=["2022-03"]
+        default=None,
+        description="The day of the statement in EDTF, if only the month or year is known.",
+        examples=["2022-03"],
     )
     includes: list[ValueExpression] = Field(
-        default=[], description="Subjects that the source says it counts.", examples=[["wagner-group"]]
+        default=[], description="Subjects that the source states it includes.", examples=[["wagner-group"]]
     )
     excludes: list[ValueExpression] = Field(
-        default=[], description="Subjects that the source says it excludes.", examples=[["pow"]]
+        default=[], description="Subjects that the source states it excludes.", examples=[["pow"]]
     )
-    note: ValueExpression | None = Field(
-        default=None, description="What a reader should know.", examples=[{"column": "note"}]
-    )
+    note: ValueExpression | None = Field(default=None, description="A note for readers.", examples=[{"column": "note"}])
     citation: CitationMap = Field(description="The citation of the claim.")
     confidence: ConfidenceMap | None = Field(default=None, description="A first assessment of the claim.")
 
@@ -340,7 +357,9 @@ class DayCheck(Input):
     column: str = Field(description="The column with the day number.", examples=["day"])
     date: ValueExpression = Field(description="The date of the row.", examples=[{"column": "date"}])
     first: Day = Field(description="The date that is day 1.", examples=["2022-02-24"])
-    skip: bool = Field(default=False, description="Skip a row whose number counts to another day.", examples=[True])
+    skip: bool = Field(
+        default=False, description="Skip a row whose day number does not match its date.", examples=[True]
+    )
 
 
 class NewRecord(Input):
@@ -365,7 +384,7 @@ class Mapping(Input):
     )
     series: Slug | None = Field(
         default=None,
-        description="A name for the series: rows of all files with one name are matched by their keys.",
+        description="The name of a series of files: rows of all files with this name are matched by their keys.",
         examples=["general-staff-personnel"],
     )
     file: FileOptions = Field(default=FileOptions(), description="How the file is read.")
@@ -374,7 +393,9 @@ class Mapping(Input):
         description="Cells that mean that there is no value.",
         examples=[["", "NA"]],
     )
-    vintage: VintageMap | None = Field(default=None, description="How newer files of the series are recognised.")
+    vintage: VintageMap | None = Field(
+        default=None, description="How the rows of newer files of the series are matched."
+    )
     skip: list[Skip] = Field(default=[], description="Rows without claims.")
     labels: list[str] = Field(
         default=[], description="Columns with labels, which should not contain numbers.", examples=[["type"]]
@@ -385,7 +406,8 @@ class Mapping(Input):
     relations: list[RelationMap] = Field(default=[], description="Relations between the claims of one row.")
     sources: dict[Slug, SourceInput] = Field(default={}, description="Sources, recorded if they do not exist yet.")
     categories: dict[Slug, CategoryInput] = Field(
-        default={}, description='Categories, likewise; `components = "unstated"` if the source does not state them.'
+        default={},
+        description='Categories, recorded if they do not exist yet; `components = "unstated"` if not stated.',
     )
     subjects: dict[Slug, SubjectInput] = Field(default={}, description="Subjects, likewise.")
     places: dict[Slug, PlaceInput] = Field(default={}, description="Places, likewise.")
@@ -413,7 +435,7 @@ class Mapping(Input):
                 if name not in self.claims:
                     raise ValueError(f"relations: there is no claim `{name}` in this mapping")
         if self.vintage is not None and self.series is None:
-            raise ValueError("vintage: rows are known again within a `series`, which has no name here")
+            raise ValueError("vintage: needs `series`, because rows are matched within a series of files")
         return self
 
 

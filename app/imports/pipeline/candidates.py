@@ -9,7 +9,7 @@ from app.claims.lookups import RecordFields
 from app.claims.schemas import ClaimInput
 from app.claims.validation import ValidatedClaim, compute_fingerprint
 from app.enums import Outcome
-from app.imports.pipeline.row_mapping import ClaimDraft, SeriesOptions
+from app.imports.pipeline.row_mapping import ClaimDraft, FileSeriesOptions
 from app.imports.readers.options import FileRow
 
 CURRENT_OUTCOMES = frozenset({Outcome.new, Outcome.cited, Outcome.unchanged, Outcome.changed})
@@ -19,12 +19,12 @@ ClaimColumns = Mapping[str, Any]
 """The columns of a claim."""
 
 RowWrites = dict[str, Any]
-"""What is written for a claim: `claim`, `citations`, `assessment`, `repair`, `imported_row`."""
+"""The rows to write for a claim: `claim`, `citations`, `assessment`, `repair`, `imported_row`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValidatedDraft:
-    """A draft that keeps every rule. Its key is unique within the import."""
+    """A draft that satisfies every rule. Its key is unique within the import."""
 
     row_number: int
     row: FileRow
@@ -42,13 +42,13 @@ class Candidate:
     documents: tuple[RecordFields, ...]
     """The document of each citation."""
     state: ClaimColumns
-    """The columns of a new claim. A claim without a date of its own was said on the day of its file at the latest."""
+    """The columns of a new claim. In a file series, a claim without a date gets the date of its file."""
     superseding_state: ClaimColumns | None
-    """The columns of the claim that supersedes an earlier one of this row, in a series where changes supersede."""
+    """The columns of a claim that supersedes an earlier one of this row, if `on_change = "supersede"`."""
 
     @property
     def row_fingerprint(self) -> str:
-        """The fingerprint of what the row says."""
+        """The fingerprint of the claim as the row states it."""
         return str(self.validated.validated_claim.state["fingerprint"])
 
     @property
@@ -65,7 +65,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedClaim:
-    """A candidate with its outcome and what is to be written for it."""
+    """A candidate with its outcome and the rows to write for it."""
 
     candidate: Candidate
     outcome: Outcome
@@ -79,7 +79,7 @@ class ResolvedClaim:
 
     @property
     def is_new(self) -> bool:
-        """Whether a new claim is recorded that no earlier row preceded."""
+        """Whether a new claim is recorded that supersedes no other."""
         return self.outcome is Outcome.new
 
     @property
@@ -96,7 +96,7 @@ class ResolvedClaim:
 def make_candidate(
     validated: ValidatedDraft,
     documents: tuple[RecordFields, ...],
-    options: SeriesOptions | None,
+    options: FileSeriesOptions | None,
     vintage: date | None,
 ) -> Candidate:
     """Derive the claims that a draft could be recorded as.
@@ -104,8 +104,8 @@ def make_candidate(
     Args:
         validated: The draft.
         documents: The document of each of its citations.
-        options: How its series goes on; None if it belongs to no series.
-        vintage: The day of the file, if it has one.
+        options: The options of its file series; None if it belongs to none.
+        vintage: The date of the file, if it has one.
     """
     state: ClaimColumns = validated.validated_claim.state
     if options is None or vintage is None:
@@ -117,7 +117,7 @@ def make_candidate(
 
 
 def superseding_columns(state: ClaimColumns, vintage: date) -> ClaimColumns:
-    """Return the columns of a claim that supersedes an earlier one: it was said on the day of the file or later."""
+    """Return the columns of a claim that supersedes an earlier one. Its date is that of the file or later."""
     return _with_date(state, max(vintage, state["date"] or vintage))
 
 

@@ -1,4 +1,4 @@
-"""What is recorded for the rows of a batch, loaded in a few queries."""
+"""Loads the recorded claims and earlier rows that the rows of a batch may match, in a few queries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from app.database.sql import batch_values
 from app.database.tables import CitationVersion, ClaimVersion, ImportedRow, columns_of, table_of
 from app.enums import Aggregation
 from app.imports.pipeline.reconciliation import ExistingClaim, PreviousRow
-from app.imports.pipeline.row_mapping import SeriesOptions
+from app.imports.pipeline.row_mapping import FileSeriesOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class ExistingRecords:
     by_fingerprint: dict[str, ExistingClaim] = field(default_factory=dict)
     by_id: dict[str, ExistingClaim] = field(default_factory=dict)
     previous_rows: dict[str, list[PreviousRow]] = field(default_factory=dict)
-    """Row key → what rows with this key said in earlier imports of the series, the oldest first."""
+    """Row key → the rows with this key in earlier imports of the file series, oldest first."""
     cited_documents: dict[str, set[str]] = field(default_factory=dict)
-    """Claim → the documents that it is cited from."""
+    """Claim → the documents of its citations."""
 
 
 def load_existing(
@@ -33,9 +33,9 @@ def load_existing(
     fingerprints: Sequence[str],
     claim_ids: Sequence[str],
     keys: Sequence[str],
-    options: SeriesOptions | None,
+    options: FileSeriesOptions | None,
 ) -> ExistingRecords:
-    """Load what is recorded under these fingerprints, claim ids and row keys."""
+    """Load the records with these fingerprints, claim ids and row keys."""
     claim = columns_of(ClaimVersion)
     claims = select(claim.id, claim.status, claim.fingerprint, claim.revision).where(snapshot.contains(ClaimVersion))
     existing = ExistingRecords()
@@ -58,7 +58,7 @@ def _load_previous_rows(
     series: str,
     previous_rows: dict[str, list[PreviousRow]],
 ) -> None:
-    """Add what rows with these keys said in earlier imports of the series."""
+    """Add the rows with these keys in earlier imports of the file series."""
     claim, imported = columns_of(ClaimVersion), table_of(ImportedRow).c
     claim_columns = (claim.id, claim.status, claim.fingerprint, claim.revision)
     statement = (
@@ -74,7 +74,7 @@ def _load_previous_rows(
 
 
 def _load_cited_documents(session: Session, snapshot: Snapshot, existing: ExistingRecords) -> None:
-    """Add the documents from which the existing claims are cited."""
+    """Add the documents of the citations of the existing claims."""
     citation = columns_of(CitationVersion)
     claim_ids = [claim.id for claim in (*existing.by_fingerprint.values(), *existing.by_id.values())]
     claim_ids += [previous.claim.id for rows in existing.previous_rows.values() for previous in rows]
@@ -90,8 +90,8 @@ def _existing_claim(row: Row[Any]) -> ExistingClaim:
     return ExistingClaim(row.id, row.status, row.fingerprint, row.revision)
 
 
-def describe_series(state: Mapping[str, Any]) -> str:
-    """Return a description of the series of figures that a claim belongs to; it is the same for the whole series."""
+def describe_time_series(state: Mapping[str, Any]) -> str:
+    """Return the name of the time series that a claim belongs to, for the anomaly checks."""
     description = f"{state['category']} of {state['subject']} in {state['place']} by {state['source']}"
     description += f", {state['aggregation']}"
     if state["aggregation"] == Aggregation.cumulative and state["period_start"]:

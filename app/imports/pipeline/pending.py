@@ -1,4 +1,4 @@
-"""What an import has taken so far: documents, fingerprints and claim ids that later rows must not take again."""
+"""The documents, fingerprints and claim ids that an import already uses, so that no later row duplicates them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ from app.sources.documents import load_documents_by_title
 
 
 class PendingDocuments:
-    """Documents of a batch that are not recorded yet. Each is staged once something is cited from it."""
+    """Documents of a batch that are not recorded yet. Each is staged with its first citation."""
 
     def __init__(self, staging: StagingFile, encoder: RowEncoder) -> None:
         self._staging = staging
         self._encoder = encoder
         self._unstaged: dict[str, tuple[str, dict[str, Any]]] = {}
-        """Id → address and staged form."""
+        """Id → address and staged columns."""
         self._by_address: dict[str, RecordFields] = {}
 
     def resolve(
@@ -80,21 +80,21 @@ class PendingDocuments:
 
 @dataclass(slots=True)
 class PendingImport:
-    """What the import has taken before the current row. Nothing else changes while rows are resolved."""
+    """What earlier rows of the import use. It is the only state that changes while rows are resolved."""
 
     staging: StagingFile
     documents: PendingDocuments
     claims: dict[str, str]
-    """Fingerprint → the claim that has it once the import is published, for the fingerprints of this batch."""
+    """Fingerprint → the claim that has it after the import, for the fingerprints of this batch."""
     claim_ids: set[str]
-    """Ids of this batch that claims of the import have, or concern."""
+    """The claim ids of this batch that the import already writes or matches."""
     _cited_documents: dict[str, set[str]] = field(default_factory=dict, init=False)
 
     @classmethod
     def for_batch(
         cls, staging: StagingFile, documents: PendingDocuments, fingerprints: list[str], claim_ids: list[str]
     ) -> "PendingImport":
-        """Return what earlier batches have taken of these fingerprints and ids."""
+        """Return which of these fingerprints and ids earlier batches use."""
         claims = staging.claims_by_fingerprint(fingerprints)
         return cls(staging, documents, claims, staging.find_claim_ids(claim_ids))
 
@@ -103,12 +103,12 @@ class PendingImport:
         return self._cited_documents.get(claim, set()) | self.staging.cited_documents(fingerprint)
 
     def add_citations(self, claim: str, documents: Iterable[str]) -> None:
-        """Note that the import cites a claim from these documents."""
+        """Record that the import cites a claim from these documents."""
         self._cited_documents.setdefault(claim, set()).update(documents)
 
 
 def address_substitute(title: str | None, publisher: str | None) -> str:
-    """Return what identifies a document without an address: its title and publisher."""
+    """Return the key of a document without an address: its title and publisher."""
     return f"{title}\n{publisher or ''}"
 
 

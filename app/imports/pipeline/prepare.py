@@ -23,22 +23,22 @@ from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.row_mapping import RowMapper
 from app.imports.pipeline.staging import StagingFile
 from app.imports.pipeline.validate_rows import NumberedRow, RecordInput
-from app.imports.quality.anomalies import RowLocation, SeriesPoint
-from app.imports.quality.series import find_series_anomalies
+from app.imports.quality.anomalies import RowLocation, TimeSeriesPoint
+from app.imports.quality.time_series import find_time_series_anomalies
 from app.imports.readers.options import FileRow, MappingRefused, ReadLimits
 from app.imports.readers.reader import FileReader
 
 MAX_BATCH_ROWS = 1_000
-"""Rows that are processed in one read session."""
+"""Maximum number of rows that are processed in one read session."""
 
 MAX_BATCH_BYTES = 4_000_000
-"""Bytes of a file after which a batch takes no further rows."""
+"""Number of bytes read after which a batch takes no further rows."""
 
 MAX_ATTEMPTS = 5
-"""Attempts of an import whose data others record at the same time."""
+"""Maximum number of attempts of an import that conflicts with concurrent writes."""
 
 MAX_REPORTED_REFUSALS = 100
-"""Refused rows that are listed with their reasons; further ones are only counted."""
+"""Maximum number of refused rows that are listed with their reasons; further ones are only counted."""
 
 DEFAULT_GC_THRESHOLDS = gc.get_threshold()
 IMPORT_GC_THRESHOLDS = (100_000, 50, 100)
@@ -50,7 +50,7 @@ ProgressCallback = Callable[[int, int], None]
 
 @dataclass(slots=True)
 class ImportRequest:
-    """What is to be imported, and how."""
+    """The files and options of an import."""
 
     paths: Sequence[Path]
     mapper: RowMapper
@@ -78,7 +78,7 @@ class PreparedImport:
     has_repairs: bool
     series: str | None
     vintage: date | None
-    """The day of the files, where they have one."""
+    """The date of the files, if they have one."""
     snapshot_seq: int | None
     """The earliest state of the register that the rows were compared with; None if there was no row."""
 
@@ -117,13 +117,15 @@ def import_attempts(database: Database, request: ImportRequest, actor: str) -> G
             with prepare_import(database, request, actor) as prepared:
                 yield prepared
     raise Unavailable(
-        "Other writers keep changing what this import depends on.", hint="try again", headers={"Retry-After": "10"}
+        "Concurrent writes keep changing the records that this import depends on.",
+        hint="try again",
+        headers={"Retry-After": "10"},
     )
 
 
 @contextmanager
 def infrequent_garbage_collection() -> Iterator[None]:
-    """Let the garbage collector search for reference cycles less often.
+    """Let the garbage collector run less often.
 
     An import allocates many small objects and no cycles; searching for them took a third of its time. The thresholds
     apply to the whole process: in a serving process, requests run with them as well until the import ends.
@@ -145,7 +147,7 @@ def prepare_import(database: Database, request: ImportRequest, actor: str) -> It
             yield _prepared_import(request, actor, processor, reader, import_id)
             return
         late_refusals, statistics = processor.late_refusals, processor.statistics
-    # Anomalies of a series are known once all of it is read: read the files again without the rows that show them.
+    # A time series can be checked only when it is complete: read the files again without the rows that have anomalies.
     with closing(StagingFile()) as staging:
         processor, reader = _stage_rows(database, request, staging, import_id, actor, late_refusals)
         processor.statistics.anomalies = statistics.anomalies
@@ -177,7 +179,7 @@ def _stage_rows(
     while batch := _next_batch(rows, reader):
         processor.process_batch(batch)
         request.progress(reader.bytes_done, reader.bytes_total)
-    _check_series(processor, strict=request.strict and not refusals)
+    _check_time_series(processor, strict=request.strict and not refusals)
     if missing := processor.validator.find_missing_references(database):
         raise MappingRefused(missing[0])
     if request.limit is None and not processor.statistics.refused:
@@ -192,11 +194,11 @@ def _prepared_import(
     request: ImportRequest, actor: str, processor: RowProcessor, reader: FileReader, import_id: str
 ) -> PreparedImport:
     staging = processor.staging
-    series_options = request.mapper.series_options
+    file_series_options = request.mapper.file_series_options
     result = ImportResult(
         id=import_id,
         mapping=request.mapper.name,
-        series=series_options.series if series_options else None,
+        series=file_series_options.series if file_series_options else None,
         dry_run=request.dry_run,
         published=False,
         files=reader.files,
@@ -238,13 +240,13 @@ def _next_batch(rows: Iterator[NumberedRow], reader: FileReader) -> list[Numbere
     return batch
 
 
-def _check_series(processor: RowProcessor, *, strict: bool) -> None:
-    """Add the anomalies of every series of figures; with `strict`, mark the rows that show them to be refused."""
-    for series_number, points in groupby(processor.staging.series_points(), key=itemgetter(0)):
-        name, running = processor.staging.read_series(series_number)
+def _check_time_series(processor: RowProcessor, *, strict: bool) -> None:
+    """Add the anomalies of every time series; with `strict`, refuse their rows."""
+    for number, points in groupby(processor.staging.time_series_points(), key=itemgetter(0)):
+        name, running = processor.staging.read_time_series(number)
         row_numbers: dict[RowLocation, list[int]] = {}
-        series_points = _iterate_points(points, row_numbers if strict else None)
-        for anomaly in find_series_anomalies(name, series_points, running=running):
+        time_series_points = _iterate_points(points, row_numbers if strict else None)
+        for anomaly in find_time_series_anomalies(name, time_series_points, running=running):
             processor.statistics.add_anomaly(anomaly)
             for location in anomaly.locations:
                 for row_number in row_numbers.get(location, ()):
@@ -253,18 +255,18 @@ def _check_series(processor: RowProcessor, *, strict: bool) -> None:
 
 def _iterate_points(
     points: Iterator[tuple[int, int, str, int, str, float]], row_numbers: dict[RowLocation, list[int]] | None
-) -> Iterator[SeriesPoint]:
-    """Yield the points of one series, and add the row numbers at each location to `row_numbers`."""
+) -> Iterator[TimeSeriesPoint]:
+    """Yield the points of one time series, and add the row numbers at each location to `row_numbers`."""
     for _, row_number, file, line, day, value in points:
         location = RowLocation(file, line)
         if row_numbers is not None:
             row_numbers.setdefault(location, []).append(row_number)
-        yield SeriesPoint(location, date.fromisoformat(day), value)
+        yield TimeSeriesPoint(location, date.fromisoformat(day), value)
 
 
 def _count_vanished(database: Database, processor: RowProcessor) -> None:
-    """Count the rows of the series that an earlier file had and this one lacks. Their claims stay as they are."""
-    options = processor.mapper.series_options
+    """Count the rows that an earlier file of the file series has and this one lacks. Their claims are not changed."""
+    options = processor.mapper.file_series_options
     if options is None or not options.holds_every_row:
         return
     row = table_of(ImportedRow).c
@@ -284,7 +286,7 @@ def _count_vanished(database: Database, processor: RowProcessor) -> None:
 
 
 def _find_editor_actions(processor: RowProcessor) -> list[str]:
-    """Return what the import would do that needs the role editor."""
+    """Return the changes of the import that need the role editor."""
     actions = [
         f"record the {record_type.name} `{slug}`" for record_type, slug, _ in processor.validator.records.values()
     ]

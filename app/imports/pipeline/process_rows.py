@@ -13,7 +13,7 @@ from app.database.snapshot import Snapshot, open_snapshot
 from app.enums import Aggregation
 from app.imports.pipeline.candidates import ResolvedClaim, ValidatedDraft, make_candidate
 from app.imports.pipeline.encoders import RowEncoders
-from app.imports.pipeline.matching import describe_series, load_existing
+from app.imports.pipeline.matching import describe_time_series, load_existing
 from app.imports.pipeline.pending import PendingDocuments, PendingImport
 from app.imports.pipeline.result import ImportStatistics
 from app.imports.pipeline.row_mapping import RowMapper
@@ -25,14 +25,14 @@ from app.imports.pipeline.validate_rows import MAX_REASON_CHARACTERS, DraftRelat
 
 @dataclass(slots=True)
 class EditorWork:
-    """Numbers of what an import does that needs the role editor."""
+    """Counts of the changes of an import that need the role editor."""
 
     repairs: int = 0
     assessments: int = 0
     retractions: int = 0
 
     def add(self, resolved: ResolvedClaim) -> None:
-        """Count what is written for a claim."""
+        """Count the changes of a claim."""
         state = resolved.candidate.validated.validated_claim.state
         self.repairs += "repair" in resolved.writes
         self.assessments += "assessment" in resolved.writes
@@ -40,7 +40,7 @@ class EditorWork:
 
 
 class RowProcessor:
-    """Processes the rows of one import, each batch in a read session of its own."""
+    """Processes the rows of one import, each batch in a separate read session."""
 
     def __init__(
         self,
@@ -68,12 +68,12 @@ class RowProcessor:
         """The earliest state of the register that rows were compared with."""
         self.late_refusals: dict[int, list[str]] = {}
         """Rows to be refused for anomalies that were found after they were staged."""
-        self._resolver = RowResolver(self.encoders, import_id, actor, mapper.series_options)
+        self._resolver = RowResolver(self.encoders, import_id, actor, mapper.file_series_options)
         self._strict = strict
         self._key_repeats: Counter[str] = Counter()
 
     def process_batch(self, rows: Sequence[NumberedRow]) -> None:
-        """Process some rows. Raises `MappingRefused` for files that do not belong together."""
+        """Process a batch of rows. Raises `MappingRefused` for files with different dates."""
         self.statistics.rows += len(rows)
         mapped = self.validator.map_rows(rows)
         with self.database.read() as session:
@@ -86,7 +86,7 @@ class RowProcessor:
         self._stage(resolved, relations)
 
     def _make_keys_unique(self, drafts: Sequence[ValidatedDraft]) -> list[ValidatedDraft]:
-        """Number the keys that repeat: two rows of one file with one key are two rows, in later files as well."""
+        """Number repeated keys, so that two rows of a file with the same key are matched in order in later files."""
         taken = self.staging.find_keys(validated.key for validated in drafts if validated.key)
         unique = []
         for validated in drafts:
@@ -102,8 +102,8 @@ class RowProcessor:
     def _resolve_drafts(
         self, session: Session, snapshot: Snapshot, lookup: ReferenceLookup, drafts: Sequence[ValidatedDraft]
     ) -> list[ResolvedClaim | None]:
-        """Compare drafts with the register and the import so far; None stands for a draft whose row is refused."""
-        vintage, options = self.validator.vintage, self.mapper.series_options
+        """Compare drafts with the register and with earlier rows; None for a draft whose row is refused."""
+        vintage, options = self.validator.vintage, self.mapper.file_series_options
         documents = PendingDocuments(self.staging, self.encoders.document)
         cited_documents = documents.resolve(session, snapshot, lookup, drafts)
         candidates = [
@@ -128,7 +128,7 @@ class RowProcessor:
     def _check_transcriptions(
         self, session: Session, snapshot: Snapshot, resolved: Sequence[ResolvedClaim | None]
     ) -> None:
-        """Add the anomalies of new claims whose utterance is recorded with another figure."""
+        """Add the anomalies of new claims whose statement is recorded with another figure."""
         new_claims = [claim for claim in resolved if claim is not None and claim.is_new]
         for claim, anomaly in find_transcription_anomalies(session, snapshot, new_claims):
             self.statistics.add_anomaly(anomaly)
@@ -168,7 +168,7 @@ class RowProcessor:
             fingerprint=resolved.fingerprint,
             claim=resolved.claim,
             key=validated.key,
-            series_number=self.staging.series_number(describe_series(state), running=is_running_total),
+            time_series_number=self.staging.time_series_number(describe_time_series(state), running=is_running_total),
             day=state["period_end"].isoformat() if state["period_end"] else None,
             value=state["magnitude"],
             writes=resolved.writes,

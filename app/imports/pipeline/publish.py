@@ -49,7 +49,7 @@ PUT_FUNCTIONS: dict[str, Any] = {
 
 
 class RegisterChanged(Exception):
-    """Others recorded something that a prepared import depends on: it must be prepared again."""
+    """A concurrent write changed a record that a prepared import depends on; it must be prepared again."""
 
 
 @contextmanager
@@ -78,8 +78,8 @@ def publish_import(transaction: WriteTransaction, prepared: PreparedImport) -> N
     """Write everything that is staged.
 
     Raises:
-        RegisterChanged: Others recorded something that the import depends on.
-        MappingRefused: New records refer to each other in a circle.
+        RegisterChanged: A concurrent write changed a record that the import depends on.
+        MappingRefused: New records have circular references.
     """
     _check_conflicts(transaction, prepared)
     _write_records(transaction, prepared.records)
@@ -97,7 +97,7 @@ def publish_import(transaction: WriteTransaction, prepared: PreparedImport) -> N
 
 
 def _check_conflicts(transaction: WriteTransaction, prepared: PreparedImport) -> None:
-    """Raise `RegisterChanged` if anything was recorded since the snapshot that the import depends on."""
+    """Raise `RegisterChanged` if a record that the import depends on changed since the snapshot."""
     since = prepared.snapshot_seq
     if since is None or transaction.seq == since:
         return

@@ -1,4 +1,4 @@
-"""The outcome of a row: whether it is new, or matches what is recorded. Pure functions of what was loaded before."""
+"""Reconciles rows with the register: pure functions that determine whether a row is new, changed or recorded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,21 +23,21 @@ class PreviousRow:
     """A row of an earlier import with the same key."""
 
     fingerprint: str
-    """The fingerprint of what the row said."""
+    """The fingerprint of the claim as the row stated it."""
     recorded_fingerprint: str
-    """The fingerprint of the claim that was recorded for it."""
+    """The fingerprint of the claim after the import of the row."""
     vintage: date
     claim: ExistingClaim
 
     @property
     def is_repaired(self) -> bool:
-        """Whether somebody has changed the claim since."""
+        """Whether the claim was corrected after the import of the row."""
         return self.claim.fingerprint != self.recorded_fingerprint
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An outcome, the claim that it concerns with its fingerprint, and whether a new claim supersedes that."""
+    """An outcome, the existing claim with its fingerprint, and whether a new claim supersedes it."""
 
     outcome: Outcome
     claim: str | None = None
@@ -55,16 +55,16 @@ def reconcile_row(
     vintage: date,
     on_change: ChangePolicy,
 ) -> Decision:
-    """Decide what becomes of a row.
+    """Return the outcome of a row.
 
-    What was superseded, retracted or taken down is never recorded again, and a repair is never undone.
+    A claim that was superseded, retracted or taken down is never recorded again, and a correction is never undone.
 
     Args:
-        fingerprint: The fingerprint of what the row says.
+        fingerprint: The fingerprint of the claim as the row states it.
         same: The recorded claim with the fingerprint that a new claim of the row would have.
-        previous_rows: What rows with its key said in earlier imports, the oldest first.
-        vintage: The day of the file.
-        on_change: What becomes of a row that said something else before.
+        previous_rows: The rows with its key in earlier imports, oldest first.
+        vintage: The date of the file.
+        on_change: How a row that differs from its earlier version is recorded.
     """
     if not previous_rows:
         return _reconcile_by_fingerprint(same)
@@ -81,16 +81,16 @@ def reconcile_row(
     if on_change == "report":
         return Decision(Outcome.differs, last.claim.id)
     if on_change == "fix" and same is not None:
-        # The claim that a repair would result in is recorded already, from another document.
+        # The corrected claim is already recorded, from another document.
         return _reconcile_by_fingerprint(same)
     return Decision(Outcome.changed, last.claim.id, supersedes=on_change == "supersede")
 
 
 def reconcile_by_id(fingerprint: str, same: ExistingClaim | None, named: ExistingClaim | None) -> Decision:
-    """Decide what becomes of a row that names its claim by id, as rows in the native format do.
+    """Return the outcome of a row that names its claim by id, as rows in the native format do.
 
     Args:
-        fingerprint: The fingerprint of what the row says.
+        fingerprint: The fingerprint of the claim as the row states it.
         same: The recorded claim with this fingerprint.
         named: The recorded claim with the id that the row names.
     """

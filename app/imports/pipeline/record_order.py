@@ -9,12 +9,15 @@ from app.vocabulary.slug_records import RecordType
 
 
 def sort_records(record_type: RecordType, records: Mapping[str, Input]) -> list[tuple[str, Input]]:
-    """Return slugs and records so that each comes after those it refers to. Raises `MappingRefused` for a circle."""
+    """Return slugs and records so that each comes after those it refers to.
+
+    Raises `MappingRefused` for circular references.
+    """
     fields = [name for name, target in record_type.references.items() if target is None]
     try:
         slugs = sort_by_references({slug: _referenced_slugs(record, fields) for slug, record in records.items()})
     except CircularReferences as error:
-        raise MappingRefused(f"These refer to each other in a circle: {', '.join(error.slugs)}.") from None
+        raise MappingRefused(f"These have circular references: {', '.join(error.slugs)}.") from None
     return [(slug, records[slug]) for slug in slugs]
 
 

@@ -1,4 +1,4 @@
-"""What an import found in its files: statistics, examples, anomalies and refused rows."""
+"""The result of an import: statistics, examples, anomalies and refused rows."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ from app.imports.quality.anomalies import Anomaly
 from app.imports.readers.options import FileReport
 
 MAX_EXAMPLES_PER_OUTCOME = 5
-"""Examples of each outcome that are kept for the summary."""
+"""Maximum number of examples of each outcome for the summary."""
 
 MAX_KEPT_ANOMALIES = 1_000
-"""Anomalies that are kept with their details; further ones are only counted."""
+"""Maximum number of anomalies with details; further ones are only counted."""
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class ImportStatistics:
     anomaly_counts: Counter[str] = field(default_factory=Counter)
     anomalies: list[Anomaly] = field(default_factory=list)
     vanished: int = 0
-    """Rows of an earlier file of the series that this file lacks."""
+    """Number of rows that an earlier file of the file series has and this file lacks."""
 
     def add_example(self, outcome: str, example: str) -> None:
         """Keep `example` unless there are enough for this outcome."""
@@ -57,9 +57,9 @@ class ImportResult:
     refused: list[tuple[str, int, list[str]]]
     """File, line and reasons of the first refused rows; `statistics.refused` counts them all."""
     editor_actions: list[str]
-    """What the import would do that needs the role editor."""
+    """The changes of the import that need the role editor."""
     has_changes: bool
-    """Whether there is anything to record."""
+    """Whether the import has changes to record."""
 
     def counts(self) -> dict[str, int]:
         """Return the numbers of rows, and of claims by outcome."""
@@ -79,7 +79,7 @@ class ImportRefused(Exception):
     """Rows were refused, so nothing is recorded."""
 
     def __init__(self, result: ImportResult) -> None:
-        file, line, reasons = result.refused[0] if result.refused else ("", 0, ["nothing was read"])
+        file, line, reasons = result.refused[0] if result.refused else ("", 0, ["no row was read"])
         location = f"{file}, line {line}" if file else "the files"
         super().__init__(
             f"{result.statistics.refused} rows are refused, so nothing is imported. {location}: {reasons[0]}"

@@ -15,15 +15,15 @@ ChangePolicy = Literal["supersede", "fix", "report"]
 
 @dataclass(slots=True)
 class ClaimDraft:
-    """One claim as a row gives it, not validated yet."""
+    """A claim from a row, not validated yet."""
 
     name: str
     claim_input: dict[str, Any]
     """The fields of a `ClaimInput`."""
     key: str | None = None
-    """What identifies the row in later files of its series."""
+    """The key that identifies the row in later files of its file series."""
     id: str | None = None
-    """The claim's own id, where the file names it."""
+    """The id of the claim, if the file contains it."""
     is_retracted: bool = False
     retracted_on: date | None = None
 
@@ -34,7 +34,7 @@ class MappedRow:
 
     drafts: list[ClaimDraft] = field(default_factory=list)
     relations: list[tuple[int, str, int]] = field(default_factory=list)
-    """From the draft with this index, of this type, to the draft with that index."""
+    """Index of the draft that has the relation, type, index of the related draft."""
     records: list[tuple[RecordType, str, Input]] = field(default_factory=list)
     """Sources, subjects and places that the row names."""
     anomalies: list[Anomaly] = field(default_factory=list)
@@ -43,8 +43,8 @@ class MappedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesOptions:
-    """How a series goes on: what a changed figure becomes, and whether a file holds every row."""
+class FileSeriesOptions:
+    """The options of a file series: how a changed figure is recorded, and whether every file has all rows."""
 
     series: str
     on_change: ChangePolicy
@@ -56,14 +56,14 @@ class RowMapper(Protocol):
 
     name: str
     options: FileOptions
-    series_options: SeriesOptions | None
+    file_series_options: FileSeriesOptions | None
 
     @property
     def records(self) -> Sequence[tuple[RecordType, str, Input]]:
-        """The sources, categories, subjects and places to be recorded first where they do not exist."""
+        """The sources, categories, subjects and places to be recorded first if they do not exist."""
 
     def vintage_of(self, file: str) -> date | None:
-        """Return the day of a file, by its name."""
+        """Return the date of a file, from its name."""
 
     def map_row(self, row: FileRow, vintage: date | None = None) -> MappedRow:
-        """Return the drafts of one row of a file of that day. What is wrong with the row is returned, never raised."""
+        """Return the drafts of one row of a file with this date. Faults of the row are returned, never raised."""

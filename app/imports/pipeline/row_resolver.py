@@ -21,12 +21,12 @@ from app.imports.pipeline.reconciliation import (
     reconcile_by_id,
     reconcile_row,
 )
-from app.imports.pipeline.row_mapping import SeriesOptions
+from app.imports.pipeline.row_mapping import FileSeriesOptions
 
 
 @dataclass(frozen=True, slots=True)
 class RowResolver:
-    """Decides what becomes of each candidate, and encodes the rows that are written for it.
+    """Determines the outcome of each candidate, and encodes the rows to write for it.
 
     It changes nothing but the `PendingImport` that it is called with.
     """
@@ -34,7 +34,7 @@ class RowResolver:
     encoders: RowEncoders
     import_id: str
     actor: str
-    options: SeriesOptions | None
+    options: FileSeriesOptions | None
 
     def resolve(
         self,
@@ -53,7 +53,9 @@ class RowResolver:
         match decision.outcome:
             case Outcome.new:
                 if validated.draft.is_retracted and validated.draft.retracted_on is None:
-                    return "The claim was retracted, and the file does not say when: import the NDJSON."
+                    return (
+                        "The claim was retracted, but the file has no day of the retraction: import the NDJSON export."
+                    )
                 claim = validated.draft.id or str(uuid7())
                 writes = self._claim_writes(lookup, candidate, pending, claim, candidate.state)
                 resolved = ResolvedClaim(candidate, Outcome.new, claim, candidate.fingerprint, writes)
@@ -84,11 +86,11 @@ class RowResolver:
         previous_rows: list[PreviousRow],
         day: date,
     ) -> Decision | str:
-        """Decide what becomes of a candidate, or return the reason for which its row is refused."""
+        """Return the decision for a candidate, or the reason for which its row is refused."""
         fingerprint, claim_id = candidate.fingerprint, candidate.validated.draft.id
         pending_claim = pending.claims.get(fingerprint)
         if claim_id is not None and claim_id in pending.claim_ids and pending_claim != claim_id:
-            return f"The id {claim_id} is given to another claim of this file."
+            return f"The id {claim_id} belongs to another claim of this file."
         if pending_claim is not None and not previous_rows:
             return Decision(Outcome.unchanged, pending_claim, fingerprint)
         same = existing.by_fingerprint.get(fingerprint)
@@ -109,7 +111,7 @@ class RowResolver:
         decision: Decision,
         day: date,
     ) -> ResolvedClaim:
-        """Resolve a row that said something else before: it repairs the claim, or gives one that supersedes it."""
+        """Resolve a row that differs from its earlier version: correct the claim, or record one that supersedes it."""
         assert decision.claim is not None  # noqa: S101 - a changed row has a claim
         validated = candidate.validated
         printed = validated.claim_input.figure.as_printed
@@ -138,7 +140,7 @@ class RowResolver:
     def _claim_writes(
         self, lookup: ReferenceLookup, candidate: Candidate, pending: PendingImport, claim: str, state: ClaimColumns
     ) -> RowWrites:
-        """Return what is written for a new claim: its row, its citations, and its assessment if there is one."""
+        """Return the rows to write for a new claim: its row, its citations, and its assessment if there is one."""
         writes: RowWrites = {
             "claim": self.encoders.claim.encode({**state, "id": claim, "import_id": self.import_id}),
             "citations": self._encode_citations(lookup, candidate, pending, claim, ()),
@@ -188,7 +190,7 @@ class RowResolver:
     def _imported_row_writes(
         self, resolved: ResolvedClaim, previous_rows: list[PreviousRow], vintage: date | None, today: date
     ) -> RowWrites:
-        """Return what the row says, to be compared with later files of the series, unless that is recorded already."""
+        """Return the imported row to write, if any. Later files of the file series are compared with it."""
         candidate = resolved.candidate
         key, fingerprint = candidate.validated.key, candidate.row_fingerprint
         if key is None or self.options is None:

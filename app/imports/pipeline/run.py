@@ -1,4 +1,4 @@
-"""An import in a transaction of its own, for callers that have no response to store with it."""
+"""Runs an import in a separate transaction, for callers that store no response with it."""
 
 from contextlib import closing
 
@@ -9,13 +9,13 @@ from app.imports.pipeline.result import ImportResult
 
 
 def run_import(database: Database, request: ImportRequest, actor: str) -> ImportResult:
-    """Import files in a transaction of their own.
+    """Import files in a separate transaction.
 
     Raises:
         FileRefused: A file cannot be read.
         MappingRefused: The mapping does not fit the files.
         ImportRefused: Rows are refused, and the request does not accept that.
-        Unavailable: Every attempt met conflicting writes of others.
+        Unavailable: Every attempt conflicted with concurrent writes.
     """
     with closing(import_attempts(database, request, actor)) as attempts:
         for prepared in attempts:

@@ -10,26 +10,26 @@ import orjson
 from app.database.sql import batch_values
 from app.enums import Outcome
 
-MAX_CACHED_SERIES = 20_000
-"""Series whose numbers are cached: their names are some megabytes."""
+MAX_CACHED_TIME_SERIES = 20_000
+"""Maximum number of time series whose numbers are cached."""
 
 STAGING_SCHEMA = """
 CREATE TABLE claim (
     n INTEGER PRIMARY KEY, row INTEGER, file TEXT, line INTEGER, outcome TEXT, fingerprint BLOB, claim TEXT, key TEXT,
-    series INTEGER, day TEXT, value REAL, writes BLOB
+    time_series INTEGER, day TEXT, value REAL, writes BLOB
 );
 CREATE INDEX claim_fingerprint ON claim (fingerprint) WHERE fingerprint IS NOT NULL;
 CREATE INDEX claim_key ON claim (key) WHERE key IS NOT NULL;
 CREATE TABLE document (n INTEGER PRIMARY KEY, id TEXT UNIQUE, address TEXT UNIQUE, columns BLOB);
 CREATE TABLE relation (n INTEGER PRIMARY KEY, claim TEXT, type TEXT, other TEXT, note TEXT);
-CREATE TABLE series (n INTEGER PRIMARY KEY, name TEXT UNIQUE, running INTEGER);
+CREATE TABLE time_series (n INTEGER PRIMARY KEY, name TEXT UNIQUE, running INTEGER);
 CREATE TABLE refused (row INTEGER PRIMARY KEY, file TEXT, line INTEGER, reasons BLOB);
 """
 
 
 @dataclass(slots=True)
 class StagedClaim:
-    """One claim of a row, with what is to be written for it."""
+    """A claim of a row, with the rows to write for it."""
 
     row_number: int
     file: str
@@ -40,14 +40,14 @@ class StagedClaim:
     claim: str
     """The id of the claim that is written, or of the existing one that it matches."""
     key: str | None
-    series_number: int
+    time_series_number: int
     day: str | None
     value: float | None
     writes: dict[str, Any]
 
 
 class StagingFile:
-    """The staged rows, documents, relations and refusals of one import. Memory is bounded whatever the file's size."""
+    """The staged rows, documents, relations and refusals of one import. Memory use does not depend on the file size."""
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
@@ -55,7 +55,7 @@ class StagingFile:
             self._db.execute(f"PRAGMA {pragma}")
         self._db.executescript(STAGING_SCHEMA)
         self._db.execute("BEGIN")
-        self._series_numbers: dict[str, int] = {}
+        self._time_series_numbers: dict[str, int] = {}
         self._has_claim_index = False
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ class StagingFile:
     def add_claims(self, claims: Iterable[StagedClaim]) -> None:
         """Add the claims of some rows."""
         self._db.executemany(
-            "INSERT INTO claim (row, file, line, outcome, fingerprint, claim, key, series, day, value, writes)"
+            "INSERT INTO claim (row, file, line, outcome, fingerprint, claim, key, time_series, day, value, writes)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
@@ -76,7 +76,7 @@ class StagingFile:
                     None if staged.fingerprint is None else _shorten_fingerprint(staged.fingerprint),
                     staged.claim,
                     staged.key,
-                    staged.series_number,
+                    staged.time_series_number,
                     staged.day,
                     staged.value,
                     orjson.dumps(staged.writes),
@@ -86,7 +86,7 @@ class StagingFile:
         )
 
     def add_document(self, id_: str, address: str, columns: dict[str, Any]) -> None:
-        """Add a document that the claims cite. There is one for each address."""
+        """Add a document that the claims cite. Addresses are unique."""
         values = (id_, address, orjson.dumps(columns))
         self._db.execute("INSERT INTO document (id, address, columns) VALUES (?, ?, ?)", values)
 
@@ -104,14 +104,16 @@ class StagingFile:
             "INSERT INTO relation (claim, type, other, note) VALUES (?, ?, ?, ?)", (claim, type_, other, note)
         )
 
-    def series_number(self, name: str, *, running: bool) -> int:
-        """Return the number of a series of figures; a new one gets the next number."""
-        if name not in self._series_numbers:
-            if len(self._series_numbers) >= MAX_CACHED_SERIES:
-                self._series_numbers.clear()
-            self._db.execute("INSERT OR IGNORE INTO series (name, running) VALUES (?, ?)", (name, running))
-            self._series_numbers[name] = self._db.execute("SELECT n FROM series WHERE name = ?", (name,)).fetchone()[0]
-        return self._series_numbers[name]
+    def time_series_number(self, name: str, *, running: bool) -> int:
+        """Return the number of a time series; a new one gets the next number."""
+        if name not in self._time_series_numbers:
+            if len(self._time_series_numbers) >= MAX_CACHED_TIME_SERIES:
+                self._time_series_numbers.clear()
+            self._db.execute("INSERT OR IGNORE INTO time_series (name, running) VALUES (?, ?)", (name, running))
+            self._time_series_numbers[name] = self._db.execute(
+                "SELECT n FROM time_series WHERE name = ?", (name,)
+            ).fetchone()[0]
+        return self._time_series_numbers[name]
 
     def add_refused_row(self, row: int, file: str, line: int, reasons: Sequence[str]) -> None:
         """Add a refused row with its reasons."""
@@ -152,7 +154,7 @@ class StagingFile:
         return self._db.execute("SELECT 1 FROM document WHERE id = ?", (id_,)).fetchone() is not None
 
     def has_writes(self) -> bool:
-        """Return whether anything is to be written."""
+        """Return whether there are rows to write."""
         return self._db.execute("SELECT 1 FROM claim WHERE writes <> x'7b7d' LIMIT 1").fetchone() is not None
 
     def find_keys(self, keys: Iterable[str]) -> set[str]:
@@ -169,7 +171,7 @@ class StagingFile:
             yield orjson.loads(columns)
 
     def pending_writes(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield each claim for which something is written, with what is written, in reading order."""
+        """Yield each claim that has rows to write, with these rows, in reading order."""
         for claim, writes in self._db.execute("SELECT claim, writes FROM claim WHERE writes <> x'7b7d' ORDER BY n"):
             yield claim, orjson.loads(writes)
 
@@ -185,14 +187,14 @@ class StagingFile:
         """Yield claim, type, other claim and note of the relations to be recorded."""
         yield from self._db.execute("SELECT claim, type, other, note FROM relation ORDER BY n")
 
-    def series_points(self) -> Iterator[tuple[int, int, str, int, str, float]]:
+    def time_series_points(self) -> Iterator[tuple[int, int, str, int, str, float]]:
         """Yield the dated numbers as (series, row, file, line, day, value), ordered by series and day.
 
-        The number of a claim is yielded once for each day, however many rows give it.
+        The number of a claim is yielded once for each day, even if several rows contain it.
         """
         rows = self._db.execute(
-            "SELECT series, day, claim, row, file, line, value FROM claim"
-            " WHERE day IS NOT NULL AND value IS NOT NULL ORDER BY series, day, n"
+            "SELECT time_series, day, claim, row, file, line, value FROM claim"
+            " WHERE day IS NOT NULL AND value IS NOT NULL ORDER BY time_series, day, n"
         )
         current, claims = (0, ""), set[str]()
         for series, day, claim, row, file, line, value in rows:
@@ -202,9 +204,9 @@ class StagingFile:
                 claims.add(claim)
                 yield series, row, file, line, day, value
 
-    def read_series(self, number: int) -> tuple[str, bool]:
-        """Return the name of a series, and whether it is a running total."""
-        name, running = self._db.execute("SELECT name, running FROM series WHERE n = ?", (number,)).fetchone()
+    def read_time_series(self, number: int) -> tuple[str, bool]:
+        """Return the name of a time series, and whether it is a running total."""
+        name, running = self._db.execute("SELECT name, running FROM time_series WHERE n = ?", (number,)).fetchone()
         return name, bool(running)
 
     def has_relations(self) -> bool:

@@ -23,26 +23,26 @@ from app.imports.readers.options import FileRow, MappingRefused
 from app.vocabulary.slug_records import RecordType
 
 MAX_REASONS_PER_ROW = 20
-"""Reasons that are kept for one refused row; further ones are only counted."""
+"""Maximum number of reasons for one refused row; further ones are only counted."""
 
 MAX_REASON_CHARACTERS = 400
-"""Characters of one reason."""
+"""Maximum length of a reason."""
 
 NumberedRow = tuple[int, FileRow]
-"""A row and its number in the whole import: two rows can be on one line of two files with one name."""
+"""A row and its number in the import. File and line are not unique, because two files can have the same name."""
 
 RecordInput = tuple[RecordType, str, Input]
 
 DraftRelation = tuple[int, str, int]
-"""From the draft with this index, of this type, to the draft with that index."""
+"""Index of the draft that has the relation, type, index of the related draft."""
 
 
 class RowValidator:
     """Maps the rows of one import to drafts, and refuses the rows that break a rule.
 
     Args of the constructor:
-        refusals: Rows that are refused before they are mapped, by number, with the reasons. An earlier reading of the
-            same files has found them: anomalies in a series are known once all of it is read.
+        refusals: The reasons for refusing rows before they are mapped, by row number, from an earlier pass over the
+            same files. Anomalies in a time series are found only at the end of a pass.
     """
 
     def __init__(
@@ -62,14 +62,14 @@ class RowValidator:
         self.records: dict[tuple[str, str], RecordInput] = {}
         """Sources, categories, subjects and places to be recorded before the claims."""
         self.vintage: date | None = vintage
-        """The day of the files, where they have one."""
+        """The date of the files, if they have one."""
         self._requested_vintage = vintage
         self._refusals = refusals or {}
         self._lookup: ReferenceLookup | None = None
         self._current_file: str | None = None
 
     def map_rows(self, rows: Sequence[NumberedRow]) -> list[tuple[int, FileRow, MappedRow]]:
-        """Map a batch of rows. Raises `MappingRefused` for files of a series that are of different days."""
+        """Map a batch of rows. Raises `MappingRefused` for files of a file series with different dates."""
         return [
             (row_number, row, self._map_row(row))
             for row_number, row in rows
@@ -89,7 +89,7 @@ class RowValidator:
     def validate_rows(
         self, lookup: ReferenceLookup, mapped_rows: Iterable[tuple[int, FileRow, MappedRow]]
     ) -> tuple[list[ValidatedDraft], list[DraftRelation]]:
-        """Return the drafts that keep every rule, and the relations between them; refuse the other rows."""
+        """Return the drafts that satisfy every rule, and the relations between them; refuse the other rows."""
         parsed = [(row_number, row, mapped, _parse_drafts(mapped)) for row_number, row, mapped in mapped_rows]
         self._load_documents(lookup, (claim_input for _, _, _, inputs in parsed for claim_input in inputs))
         validated: list[ValidatedDraft] = []
@@ -108,7 +108,7 @@ class RowValidator:
         return validated, relations
 
     def refuse(self, row_number: int, location: FileRow | RowLocation, reasons: Sequence[str]) -> None:
-        """Refuse a row, with all claims that it gives."""
+        """Refuse a row with all its claims."""
         excess = len(reasons) - MAX_REASONS_PER_ROW
         kept = [*reasons[:MAX_REASONS_PER_ROW], *([f"… and {excess:,} more"] if excess > 0 else [])]
         self.statistics.refused += 1
@@ -116,7 +116,7 @@ class RowValidator:
         self.statistics.add_example(Outcome.refused, f"{location.file}, line {location.line}: {kept[0]}")
 
     def find_missing_references(self, database: Database) -> list[str]:
-        """Describe the references of the records to be recorded that do not exist."""
+        """Describe the references of the pending records to records that do not exist."""
         missing = []
         for record_type, slug, record in self.records.values() if self._lookup else ():
             for name, target in record_type.references.items():
@@ -138,8 +138,12 @@ class RowValidator:
     def _map_row(self, row: FileRow) -> MappedRow:
         if row.file != self._current_file:
             vintage = self._requested_vintage or self.mapper.vintage_of(row.file)
-            if self._current_file is not None and self.mapper.series_options is not None and vintage != self.vintage:
-                message = "has another date than the file before it: import them one by one, the oldest first."
+            if (
+                self._current_file is not None
+                and self.mapper.file_series_options is not None
+                and vintage != self.vintage
+            ):
+                message = "has another date than the previous file: import the files one by one, the oldest first."
                 raise MappingRefused(f"{row.file} {message}")
             self._current_file, self.vintage = row.file, vintage
         return self.mapper.map_row(row, self.vintage)
@@ -207,7 +211,7 @@ class RowValidator:
 
 
 def _parse_drafts(mapped: MappedRow) -> list[ClaimInput]:
-    """Return the drafts of a row as claims, or none of them after adding what is wrong to the row's faults."""
+    """Return the drafts of a row as claims. If any is invalid, add its errors to the row's faults and return none."""
     inputs = []
     for draft in mapped.drafts:
         try:
@@ -239,7 +243,7 @@ def _figure_anomalies_of(validated: ValidatedDraft) -> Iterable[Anomaly]:
 
 
 def _format_reason(draft: ClaimDraft, pointer: str, detail: str, hint: str | None) -> str:
-    """Return a reason for refusing a row, shortened where it quotes too much."""
+    """Return a reason for refusing a row, of limited length."""
     claim = f"{draft.name}: " if draft.name else ""
     reason = f"{claim}{pointer.removeprefix('#/')}: {detail}" + (f" ({hint})" if hint else "")
     return reason if len(reason) <= MAX_REASON_CHARACTERS else reason[:MAX_REASON_CHARACTERS] + "…"

@@ -1,7 +1,7 @@
 """Kinds of anomalies in imported rows, and the checks of single rows.
 
-An anomaly is a warning with its rows and numbers. It changes nothing: sources revise their totals, and a jump can be a
-battle.
+An anomaly is a warning with its rows and numbers. The data are not changed, because an unusual figure can be correct:
+sources revise their totals, and a jump can be a real event.
 """
 
 import math
@@ -34,8 +34,8 @@ class Anomaly:
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesPoint:
-    """One figure of a series: its value, else its lower, else its upper bound."""
+class TimeSeriesPoint:
+    """One figure of a time series: its value, else its lower, else its upper bound."""
 
     location: RowLocation
     end: date
@@ -87,7 +87,7 @@ _DESIGNATION_PATTERN: Final = re.compile(
 _PLAUSIBLE_YEARS: Final = range(1900, 2100)
 _MAX_LABEL_CHARACTERS: Final = 80
 _LOOKBEHIND_CHARACTERS: Final = 16
-"""Enough for the longest designation above; a label can be a whole page."""
+"""Enough for the longest designation above. A label can be very long."""
 
 
 def find_label_anomaly(location: RowLocation, column: str, label: str) -> Anomaly | None:
@@ -103,7 +103,7 @@ def find_label_anomaly(location: RowLocation, column: str, label: str) -> Anomal
         shown = " ".join(label.split())
         shown = shown if len(shown) <= _MAX_LABEL_CHARACTERS else shown[: _MAX_LABEL_CHARACTERS - 1] + "…"
         return Anomaly(
-            SmellKind.number_in_label, (location,), f'The label in {column} carries the number {printed}: "{shown}".'
+            SmellKind.number_in_label, (location,), f'The label in {column} contains the number {printed}: "{shown}".'
         )
     return None
 
@@ -129,7 +129,7 @@ def find_day_anomaly(location: RowLocation, column: str, day: object, on: date, 
     try:
         counted_date = f" is {first + timedelta(days=number - 1)}"
     except OverflowError:
-        counted_date = " is no date"
+        counted_date = " is not a date"
     return Anomaly(
         SmellKind.day_contradicts_date,
         (location,),
@@ -162,7 +162,7 @@ def transcription_anomaly(
     )
 
 
-def locations_of(*points: SeriesPoint) -> tuple[RowLocation, ...]:
+def locations_of(*points: TimeSeriesPoint) -> tuple[RowLocation, ...]:
     """Return the locations of points in reading order."""
     return tuple(sorted(point.location for point in points))
 

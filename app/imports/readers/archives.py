@@ -17,9 +17,9 @@ from typing import IO, BinaryIO, Final, Protocol
 from app.imports.readers.options import FileFormat, FileRefused, ReadLimits, quote_text
 
 CHUNK_BYTES: Final = 1 << 18
-"""Bytes that are read at a time."""
+"""Size of one read, in bytes."""
 MAX_DIRECTORY_BYTES: Final = 64 << 20
-"""Bytes of an archive's list of members, which Python reads at once."""
+"""Maximum size of an archive's list of members in bytes, which Python reads at once."""
 FORMAT_OF_SUFFIX: Final = {
     ".csv": FileFormat.csv,
     ".tsv": FileFormat.tsv,
@@ -63,10 +63,13 @@ class UnpackingMeter:
     def add(self, count: int, name: str) -> None:
         """Add `count` unpacked bytes. Raises `FileRefused` at the limits."""
         self.unpacked += count
-        if self.unpacked > self.limits.unpacked:
-            raise FileRefused(f"unpacks to more than {self.limits.unpacked:,} bytes", file=name)
-        if self.unpacked > self.limits.ratio_from and self.unpacked > self.packed * self.limits.ratio:
-            raise FileRefused(f"unpacks to more than {self.limits.ratio:,} times its size", file=name)
+        if self.unpacked > self.limits.unpacked_bytes:
+            raise FileRefused(f"unpacks to more than {self.limits.unpacked_bytes:,} bytes", file=name)
+        if (
+            self.unpacked > self.limits.unpacked_ratio_from_bytes
+            and self.unpacked > self.packed * self.limits.unpacked_ratio
+        ):
+            raise FileRefused(f"unpacks to more than {self.limits.unpacked_ratio:,} times its size", file=name)
 
 
 class StoredFile(io.BufferedReader):
@@ -238,7 +241,7 @@ def _open_folder(path: Path, name: str, limits: ReadLimits, report_position: Cal
     read = 0
     for inner in _data_files(path):
         if len(members) == limits.members:
-            raise FileRefused(f"holds more than {limits.members:,} files", file=name)
+            raise FileRefused(f"contains more than {limits.members:,} files", file=name)
         inner_name = f"{name}/{inner.relative_to(path).as_posix()}"
         size = inner.stat().st_size
         members.append(
@@ -246,7 +249,7 @@ def _open_folder(path: Path, name: str, limits: ReadLimits, report_position: Cal
         )
         read += size
     if not members:
-        raise FileRefused("holds no file of a known format", file=name, hint=_known_suffixes())
+        raise FileRefused("contains no file of a known format", file=name, hint=_known_suffixes())
     digests = sorted(_sha256_of(inner) for inner in _data_files(path))
     return InputPath(members, hashlib.sha256("".join(digests).encode()).hexdigest(), read)
 
@@ -288,15 +291,15 @@ def _archive_members(
         raise FileRefused(f"is not a ZIP archive that can be read: {error}", file=name) from error
     entries = archive.infolist()
     if len(entries) > limits.members:
-        raise FileRefused(f"holds more than {limits.members:,} files", file=name)
+        raise FileRefused(f"contains more than {limits.members:,} files", file=name)
     by_name: dict[str, zipfile.ZipInfo] = {}
     for entry in entries:
         _check_entry(entry, name)
         if by_name.setdefault(entry.filename, entry) is not entry:
-            raise FileRefused(f"holds {quote_text(entry.filename)} twice", file=name)
+            raise FileRefused(f"contains {quote_text(entry.filename)} twice", file=name)
     member_names = _data_names(inner for inner, entry in by_name.items() if not entry.is_dir())
     if not member_names:
-        raise FileRefused("holds no file of a known format", file=name, hint=_known_suffixes())
+        raise FileRefused("contains no file of a known format", file=name, hint=_known_suffixes())
     return [
         Member(f"{name}/{inner}", by_name[inner].compress_size, _entry_opener(archive, by_name[inner]), is_packed=True)
         for inner in member_names
@@ -312,12 +315,14 @@ def _check_entry(entry: zipfile.ZipInfo, name: str) -> None:
     inner = entry.orig_filename
     parts = inner.replace("\\", "/").split("/")
     if "\0" in inner or "\\" in inner or inner.startswith("/") or ".." in parts or ":" in parts[0]:
-        raise FileRefused(f"holds a name that leads out of it: {quote_text(inner)}", file=name)
+        raise FileRefused(f"has an entry outside the archive: {quote_text(inner)}", file=name)
     if stat.S_ISLNK(entry.external_attr >> 16):
-        raise FileRefused(f"holds a link: {quote_text(inner)}", file=name)
+        raise FileRefused(f"contains a link: {quote_text(inner)}", file=name)
     if entry.flag_bits & 0x1:
         raise FileRefused(f"is encrypted: {quote_text(inner)}", file=name)
     if inner.lower().endswith(ARCHIVE_SUFFIXES):
-        raise FileRefused(f"holds another archive: {quote_text(inner)}", file=name, hint="unpack it first")
+        raise FileRefused(f"contains another archive: {quote_text(inner)}", file=name, hint="unpack it first")
     if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        raise FileRefused(f"is packed in an unusual way: {quote_text(inner)}", file=name, hint="pack it with Deflate")
+        raise FileRefused(
+            f"has an entry with an unsupported compression method: {quote_text(inner)}", file=name, hint="use Deflate"
+        )

@@ -14,7 +14,7 @@ DELIMITERS: Final = ",;\t|"
 SAMPLE_CHARACTERS: Final = 1 << 16
 SAMPLE_ROWS: Final = 200
 NO_DELIMITER: Final = "\x1f"
-"""The delimiter of a file with one column: a character that no text has."""
+"""The delimiter of a file with one column: a character that no text contains."""
 
 
 def header_names(cells: Sequence[str], limits: ReadLimits, *, file: str, line: int, unit: str = "line") -> list[str]:
@@ -23,7 +23,7 @@ def header_names(cells: Sequence[str], limits: ReadLimits, *, file: str, line: i
     while names and not names[-1]:
         names.pop()
     if not names:
-        raise FileRefused("holds no column names", file=file, line=line, hint="set `header_row`", unit=unit)
+        raise FileRefused("has no column names", file=file, line=line, hint="set `header_row`", unit=unit)
     if len(names) > limits.columns:
         raise FileRefused(f"has more than {limits.columns:,} columns", file=file, line=line, unit=unit)
     first: dict[str, int] = {}
@@ -97,7 +97,9 @@ class DelimitedTable:
         self._limits = limits
         self._lines_above_header = header_row - 1
         # The csv module has one limit per process: it is raised, and a lower one is checked here.
-        self._checks_cell_length = csv.field_size_limit(max(csv.field_size_limit(), limits.cell)) > limits.cell
+        self._checks_cell_length = (
+            csv.field_size_limit(max(csv.field_size_limit(), limits.cell_characters)) > limits.cell_characters
+        )
         head = text.head()
         if delimiter is None:
             below = "".join(split_lines(head)[self._lines_above_header :])
@@ -145,7 +147,7 @@ class DelimitedTable:
                     continue
                 if cells[0] or len(cells) != width:
                     self._check_width(cells, names, line)
-            if checks_cell_length and max(map(len, cells)) > self._limits.cell:
+            if checks_cell_length and max(map(len, cells)) > self._limits.cell_characters:
                 raise self._refusal("field limit", line)
             yield FileRow(file, line, dict(zip(names, cells, strict=False)))
 
@@ -155,7 +157,7 @@ class DelimitedTable:
                 "the header changes here", file=self._text.name, line=line, hint="split the file at this line"
             )
         if len(cells) < len(names) or any(cells[len(names) :]):
-            hint = "does a text hold the delimiter without quotes around it?"
+            hint = "does an unquoted text contain the delimiter?"
             if len(names) == 1:
                 hint = "set `header_row` if the column names are further down"
             raise FileRefused(
@@ -165,9 +167,9 @@ class DelimitedTable:
     def _refusal(self, error: str, line: int | None = None) -> FileRefused:
         line = line or self._text.last_row_line + 1
         if "unexpected end" in error:
-            detail, hint = "a quote opens in the row that begins here and is never closed", "close or double it"
+            detail, hint = "a quote in the row that begins here is never closed", "close or double it"
         elif "field limit" in error:
-            detail = f"a cell has more than {self._limits.cell:,} characters"
+            detail = f"a cell has more than {self._limits.cell_characters:,} characters"
             hint = "is a quote opened and never closed?"
         elif "expected after" in error:
             detail = "text follows a closing quote in the row that begins here"

@@ -61,11 +61,11 @@ class JsonEvents:
         """Return the next bytes, for ijson. Raises `FileRefused` for an element that is too long."""
         if size == 0:
             return b""
-        if self._bytes_read - self._element_start > self._limits.row + PIECE_SIZE:
+        if self._bytes_read - self._element_start > self._limits.row_bytes + PIECE_SIZE:
             raise FileRefused(
-                f"an element has more than {self._limits.row:,} bytes",
+                f"an element has more than {self._limits.row_bytes:,} bytes",
                 file=self.name,
-                hint="set `rows` to the path of the array that holds the rows",
+                hint="set `rows` to the path of the array with the rows",
             )
         data = next(self._pieces, b"")
         self._bytes_read += len(data)
@@ -86,7 +86,7 @@ class JsonEvents:
         if "overflow" in message:
             message, hint = "a number is too large", "integers have up to 64 bits; put longer ones in quotes"
         if isinstance(error, UnicodeDecodeError):
-            message = "half of a surrogate pair"
+            message = "an unpaired surrogate"
         return FileRefused(f"is not JSON: {message} (column {column})", file=self.name, line=line, hint=hint)
 
     def _error_position(self) -> tuple[int, int]:
@@ -143,14 +143,14 @@ class NestedDocument:
             return
         step, *further = path
         if kind != "start_map":
-            raise self._refusal(f"the path {quote_text('.'.join(self._path))} leads into something that is no object")
+            raise self._refusal(f"the path {quote_text('.'.join(self._path))} leads into a value that is not an object")
         other_keys: list[str] = []
         is_present = False
         for key in self._keys():
             inner = next(self._events)
             if key == step:
                 if is_present:
-                    raise self._refusal(f"{quote_text(step)} of the path to the rows is there twice")
+                    raise self._refusal(f"{quote_text(step)} of the path to the rows occurs twice")
                 is_present = True
                 yield from self._rows_at(further, *inner)
             else:
@@ -183,7 +183,7 @@ class NestedDocument:
             line = self._next_row_number()
             yield FileRow(name, line, self._build_value(kind, value))
         else:
-            raise self._refusal("holds a single value, no rows")
+            raise self._refusal("contains a single value, not rows")
 
     def _next_row_number(self) -> int:
         """Return the line of the next row, or its number."""
@@ -216,14 +216,14 @@ class NestedDocument:
             kind, _value = next(self._events)
             self._source.begin_element()
             depth += (kind in START_EVENTS) - (kind in END_EVENTS)
-            if depth > self._limits.depth:
+            if depth > self._limits.nesting_depth:
                 raise self._depth_refusal()
 
     def _build_value(self, kind: str, value: Any) -> Any:  # noqa: ANN401 - any value
         """Build the value that begins with this event."""
         if kind not in START_EVENTS:
             return self._check_scalar(kind, value)
-        max_depth = self._limits.depth
+        max_depth = self._limits.nesting_depth
         outer: list[tuple[Any, str]] = []
         container: Any = {} if kind == "start_map" else []
         key = ""
@@ -253,15 +253,15 @@ class NestedDocument:
     def _check_scalar(self, kind: str, value: Any) -> Any:  # noqa: ANN401 - any value
         if kind == "string":
             if "\0" in value:
-                raise self._refusal("a text holds a NUL character")
-            if len(value) > self._limits.cell:
-                raise self._refusal(f"a text has more than {self._limits.cell:,} characters")
+                raise self._refusal("a text contains a NUL character")
+            if len(value) > self._limits.cell_characters:
+                raise self._refusal(f"a text has more than {self._limits.cell_characters:,} characters")
         elif isinstance(value, float) and not math.isfinite(value):
             raise self._refusal("a number is too large")
         return value
 
     def _depth_refusal(self) -> FileRefused:
-        return self._refusal(f"more than {self._limits.depth} lists and objects are inside each other")
+        return self._refusal(f"lists and objects are nested more than {self._limits.nesting_depth} levels deep")
 
     def _refusal(self, detail: str, *, line: int | None = None, hint: str | None = None) -> FileRefused:
         """Return the exception with its position: `line`, or the current row."""
@@ -277,8 +277,8 @@ def ndjson_rows(text: DecodedText, limits: ReadLimits) -> Iterator[FileRow]:
         text.last_row_line = line
         if not text_line.strip():
             continue
-        if len(text_line) > limits.row:
-            raise FileRefused(f"has more than {limits.row:,} characters", file=name, line=line)
+        if len(text_line) > limits.row_bytes:
+            raise FileRefused(f"has more than {limits.row_bytes:,} characters", file=name, line=line)
         data = _parse_line(text_line, name, line)
         if not isinstance(data, dict):
             raise FileRefused("is not an object", file=name, line=line)
@@ -301,14 +301,14 @@ def _parse_line(text_line: str, name: str, line: int) -> Any:  # noqa: ANN401 - 
 
 def find_value_fault(value: Any, limits: ReadLimits, depth: int = 1) -> str | None:  # noqa: ANN401 - any value
     """Return what is not allowed in a parsed value (NULs, long texts, deep nesting), or None."""
-    if depth > limits.depth:
-        return f"more than {limits.depth} lists and objects are inside each other"
+    if depth > limits.nesting_depth:
+        return f"lists and objects are nested more than {limits.nesting_depth} levels deep"
     for inner in (*value, *value.values()) if isinstance(value, dict) else value:
         if isinstance(inner, str):
             if "\0" in inner:
-                return "a text holds a NUL character"
-            if len(inner) > limits.cell:
-                return f"a text has more than {limits.cell:,} characters"
+                return "a text contains a NUL character"
+            if len(inner) > limits.cell_characters:
+                return f"a text has more than {limits.cell_characters:,} characters"
         elif isinstance(inner, (dict, list)):
             error = find_value_fault(inner, limits, depth + 1)
             if error:

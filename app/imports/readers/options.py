@@ -108,21 +108,21 @@ class FileOptions(Input):
 class ReadLimits:
     """Limits above which a file is refused."""
 
-    cell: int = 1_000_000
-    """Characters of one cell or text."""
-    row: int = 2_000_000
-    """Bytes of one row, element or line."""
-    unpacked: int = 20_000_000_000
-    """Unpacked bytes of all packed files of one import."""
-    ratio: int = 1000
-    """Unpacked bytes per packed byte, checked above `ratio_from` unpacked bytes."""
-    ratio_from: int = 100_000_000
+    cell_characters: int = 1_000_000
+    """The length of one cell or text."""
+    row_bytes: int = 2_000_000
+    """The size of one row, element or line."""
+    unpacked_bytes: int = 20_000_000_000
+    """The unpacked size of all packed files of one import."""
+    unpacked_ratio: int = 1000
+    """Unpacked bytes per packed byte, checked above `unpacked_ratio_from_bytes`."""
+    unpacked_ratio_from_bytes: int = 100_000_000
     members: int = 100_000
-    """Files of a folder or archive."""
+    """The number of files in a folder or archive."""
     yaml_bytes: int = 20_000_000
     columns: int = 2_000
-    depth: int = 100
-    """Nesting of lists and objects."""
+    nesting_depth: int = 100
+    """The depth of nested lists and objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class FileRow:
     """One row of a file: an object, or the cells of a line by column name."""
 
     file: str
-    """The name of the input; for a folder or archive followed by the path inside."""
+    """The name of the input, for a folder or archive followed by the path inside it."""
     line: int
     """The line where the row begins, or the number of the element or of the sheet's row, from 1."""
     data: dict[str, Any]
@@ -138,7 +138,7 @@ class FileRow:
 
 @dataclass(slots=True)
 class FileReport:
-    """What reading one file, folder or archive detected."""
+    """What was detected while reading one file, folder or archive."""
 
     name: str
     format: FileFormat

@@ -113,16 +113,16 @@ class DecodedText:
         for text in self._pieces:
             if "\0" in text:
                 count += max(len(split_lines(rest + text[: text.index("\0")])), 1)
-                raise FileRefused("holds a NUL character", file=self.name, line=count, hint="is it text in UTF-16?")
+                raise FileRefused("contains a NUL character", file=self.name, line=count, hint="is it text in UTF-16?")
             # All lines of the last piece are consumed: count the characters since the last row that ended in one.
             if row_line == self.last_row_line:
                 unfinished_characters += piece_characters
             else:
                 row_line, unfinished_characters = self.last_row_line, 0
             piece_characters = len(text)
-            if unfinished_characters > self._limits.row or len(rest) > self._limits.row:
+            if unfinished_characters > self._limits.row_bytes or len(rest) > self._limits.row_bytes:
                 raise FileRefused(
-                    f"the row that begins here has more than {self._limits.row:,} characters",
+                    f"the row that begins here has more than {self._limits.row_bytes:,} characters",
                     file=self.name,
                     line=self.last_row_line + 1,
                     hint="is a quote opened and never closed?",

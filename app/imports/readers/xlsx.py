@@ -13,9 +13,9 @@ from app.imports.readers.delimited import header_names, is_repeated_header
 from app.imports.readers.options import FileRefused, FileRow, ReadLimits, quote_text
 
 MAX_STRINGS_BYTES: Final = 100_000_000
-"""Bytes of the table of shared strings, which openpyxl loads into memory."""
+"""Maximum size of the table of shared strings in bytes, which openpyxl loads into memory."""
 MAX_PART_BYTES: Final = 10_000_000
-"""Bytes of any other part that is parsed at once: styles, the list of sheets."""
+"""Maximum size in bytes of any other part that is parsed at once, such as the styles."""
 MAX_SHEET_ROWS: Final = 1_048_576
 """Maximum number of rows of a sheet."""
 MAX_TAGS_PER_COLUMN: Final = 50
@@ -66,8 +66,8 @@ class WorkbookSheet:
             if is_repeated_header(cells, names):
                 raise self._refusal("the header changes here", number)
             for cell in cells:
-                if isinstance(cell, str) and ("\0" in cell or len(cell) > self._limits.cell):
-                    raise self._refusal("a cell holds a NUL character or too long a text", number)
+                if isinstance(cell, str) and ("\0" in cell or len(cell) > self._limits.cell_characters):
+                    raise self._refusal("a cell contains a NUL character or too long a text", number)
             cells += [None] * (width - len(cells))
             yield FileRow(self.name, number, dict(zip(names, cells, strict=True)))
 
@@ -85,7 +85,7 @@ class WorkbookSheet:
                     raise self._refusal("a sheet cannot have so many rows", number)
                 yield number, values
 
-    def _refuse_errors(self, read: Any) -> Any:  # noqa: ANN401 - what openpyxl returns, which has no types
+    def _refuse_errors(self, read: Any) -> Any:  # noqa: ANN401 - untyped in openpyxl
         """Call `read` and raise every exception of openpyxl as `FileRefused`."""
         try:
             with warnings.catch_warnings():
@@ -97,7 +97,7 @@ class WorkbookSheet:
             raise FileRefused(f"is not an XLSX file that can be read: {error}", file=self.name) from error
 
     def _open_sheet(self, stack: ExitStack) -> Iterator[Sequence[Any]]:
-        from openpyxl import load_workbook  # noqa: PLC0415 - it is large, and most files are no workbooks
+        from openpyxl import load_workbook  # noqa: PLC0415 - slow to import, and most files are not workbooks
         from openpyxl.chartsheet import Chartsheet  # noqa: PLC0415
 
         self._source.seek(0)
@@ -105,15 +105,15 @@ class WorkbookSheet:
         stack.callback(book.close)
         sheets = {sheet.title: sheet for sheet in book.worksheets if not isinstance(sheet, Chartsheet)}
         if not sheets:
-            raise FileRefused("holds no sheet", file=self.name)
+            raise FileRefused("contains no sheet", file=self.name)
         sheet_name = self._sheet if self._sheet is not None else next(iter(sheets))
         if sheet_name not in sheets:
             sheet_names = ", ".join(quote_text(title) for title in list(sheets)[:10])
             raise FileRefused(
-                f"holds no sheet {quote_text(sheet_name)}", file=self.name, hint=f"the sheets are {sheet_names}"
+                f"contains no sheet {quote_text(sheet_name)}", file=self.name, hint=f"the sheets are {sheet_names}"
             )
         sheet = sheets[sheet_name]
-        sheet.reset_dimensions()  # what the file says of its size is not to be trusted
+        sheet.reset_dimensions()  # the dimensions that the file states may be wrong
         rows: Iterator[Sequence[Any]] = iter(sheet.iter_rows(values_only=True))
         return rows
 
@@ -123,7 +123,7 @@ class WorkbookSheet:
             with zipfile.ZipFile(self._source) as book:
                 entries = book.infolist()
                 if len(entries) > self._limits.members:
-                    raise FileRefused(f"holds more than {self._limits.members:,} parts", file=self.name)
+                    raise FileRefused(f"contains more than {self._limits.members:,} parts", file=self.name)
                 for entry in entries:
                     self._check_part(book, entry)
         except (*UNPACKING_ERRORS, ValueError) as error:
@@ -140,7 +140,7 @@ class WorkbookSheet:
         if not part.endswith((".xml", ".rels")):
             return  # pictures and macros are not opened
         max_bytes = (
-            self._limits.unpacked
+            self._limits.unpacked_bytes
             if SHEET_PATH_PATTERN.fullmatch(part)
             else MAX_STRINGS_BYTES
             if "sharedstrings" in part
@@ -179,8 +179,8 @@ class PartScanner:
             raise FileRefused("a part is not the XML that spreadsheets write", file=self._name)
         end = data.rfind(b">")
         self._since_tag = self._since_tag + len(data) if end < 0 else len(data) - end
-        if self._since_tag > self._limits.cell * 4:
-            raise FileRefused(f"a text has more than {self._limits.cell:,} characters", file=self._name)
+        if self._since_tag > self._limits.cell_characters * 4:
+            raise FileRefused(f"a text has more than {self._limits.cell_characters:,} characters", file=self._name)
         if self._rows:
             self._measure_rows(self._tail + data)
         self._tail = data[-5:]
@@ -202,7 +202,7 @@ class PartScanner:
         self._check_row_size(max_bytes)
 
     def _check_row_size(self, max_bytes: int) -> None:
-        if self._row_bytes > self._limits.row or self._row_tags > max_bytes:
+        if self._row_bytes > self._limits.row_bytes or self._row_tags > max_bytes:
             raise FileRefused("a row of a sheet is too long", file=self._name)
 
 

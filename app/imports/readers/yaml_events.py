@@ -63,7 +63,7 @@ class YamlEvents:
             wanted = expected[-1] if expected else ""
             match event:
                 case yaml.AliasEvent():
-                    raise self._refusal("aliases are not read", hint="write the value out")
+                    raise self._refusal("aliases are not supported", hint="write the value out")
                 case yaml.CollectionEndEvent():
                     expected.pop()
                     yield "end_map" if isinstance(event, yaml.MappingEndEvent) else "end_array", None
@@ -86,18 +86,18 @@ class YamlEvents:
         """Store the position of `event`. Raises `FileRefused` for anchors, tags and elements that are too long."""
         self.line = event.start_mark.line + 1
         self._position = event.start_mark.index
-        if self._position - self._element_start > self._limits.row:
-            raise self._refusal(f"an element has more than {self._limits.row:,} characters")
+        if self._position - self._element_start > self._limits.row_bytes:
+            raise self._refusal(f"an element has more than {self._limits.row_bytes:,} characters")
         if getattr(event, "anchor", None) is not None and not isinstance(event, yaml.AliasEvent):
-            raise self._refusal("anchors and aliases are not read", hint="write the value out where it is used")
+            raise self._refusal("anchors and aliases are not supported", hint="write the value out where it is used")
         tag = getattr(event, "tag", None)
         if tag is not None and tag not in PLAIN_TAGS and tag != "!":
-            raise self._refusal(f"the tag {quote_text(tag)} is not read")
+            raise self._refusal(f"the tag {quote_text(tag)} is not supported")
 
     def _key(self, event: yaml.ScalarEvent) -> str:
         """Return a key as text: `2024-01-01` and `no` are not converted."""
         if event.value == "<<" and event.implicit[0]:
-            raise self._refusal("merge keys are not read", hint="write the fields out")
+            raise self._refusal("merge keys are not supported", hint="write the fields out")
         return str(event.value)
 
     def _scalar(self, event: yaml.ScalarEvent, *, alone: bool) -> Event:
@@ -110,12 +110,12 @@ class YamlEvents:
         try:
             value: Any = self._constructor.construct_object(node)
         except (ValueError, KeyError, OverflowError, yaml.YAMLError) as error:
-            raise self._refusal(f"{quote_text(event.value)} is not what it looks like: {error}") from error
+            raise self._refusal(f"{quote_text(event.value)} cannot be converted: {error}") from error
         self._constructor.constructed_objects.clear()
         if isinstance(value, date):
             return "string", value.isoformat()
         if isinstance(value, float) and not math.isfinite(value):
-            raise self._refusal(f"{quote_text(event.value)} is no number", hint="put text in quotes")
+            raise self._refusal(f"{quote_text(event.value)} is not a number", hint="put text in quotes")
         return EVENT_KIND_OF_TAG.get(tag.removeprefix(TAG_PREFIX), "string"), value
 
     def _refusal(self, detail: str, *, hint: str | None = None) -> FileRefused:

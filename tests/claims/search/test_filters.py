@@ -1,4 +1,4 @@
-"""Every filter of `/v1/claims` means what it says: each is held against the same question asked in Python."""
+"""Every filter of `/v1/claims` returns the same claims as an equivalent condition in Python."""
 
 from collections.abc import Callable
 from typing import Any
@@ -39,7 +39,7 @@ def ends(row: Row) -> tuple[float, float] | None:
 
 
 def within(wanted: list[str], above: dict[str, list[str]]) -> set[str]:
-    """`wanted` and everything that has one of them above itself."""
+    """Return `wanted` and all their descendants."""
     found = set(wanted)
     while more := {slug for slug, upper in above.items() if found & set(upper)} - found:
         found |= more
@@ -149,7 +149,7 @@ def test_a_filter_finds_exactly_the_claims_it_names(
 
 
 def test_every_filter_has_a_case() -> None:
-    # `q` has a file of its own.
+    # `q` is tested in test_full_text.py.
     declared = {name for name, info in ClaimQuery.model_fields.items() if info.metadata or name == "narrower"}
     asked = {name for case, _ in CASES for name in case} | {"document", "topic", "narrower", "limit", "cursor", "q"}
     assert declared <= asked

@@ -1,4 +1,4 @@
-"""`q` finds words in wording, quotes, notes and names: with or without accents, in any script, now and as of then."""
+"""`q` finds words in wording, quotes, notes and names, regardless of accents, in any script, and in past states."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Walking a list page by page visits every row once, whatever is written in the meantime."""
+"""Reading a list page by page returns every row once, even during concurrent writes."""
 
 import base64
 from itertools import count
@@ -36,7 +36,7 @@ LISTS = [
 
 
 def key(row: dict[str, Any]) -> str:
-    """What tells the rows of a list apart."""
+    """Return the key of a row of a list."""
     return str(next(row[name] for name in ("id", "slug", "key", "name") if name in row))
 
 
@@ -62,7 +62,7 @@ def test_a_walk_through_any_list_visits_every_row_once(shared_starter_register: 
 
 
 def mixed(register: Register) -> list[str]:
-    """Claims that tie in every sort, and some without a date or without a number."""
+    """Record claims with equal sort values, and some without a date or a number."""
     record_example_vocabulary(register)
     bodies = [
         *(
@@ -103,7 +103,7 @@ def test_no_row_is_lost_or_doubled_while_others_write(register: Register) -> Non
             if body["meta"]["next_cursor"] is None:
                 break
             asked["cursor"] = body["meta"]["next_cursor"]
-            # Before and behind where the walk stands in this order; a walk by `recorded` must not follow for ever.
+            # Writes before and after the current position; a list sorted by `recorded` must still end.
             for date, size in (("2001-01-01", 1), ("2025-06-20", 10**9), (None, 70))[: 3 if turn < 2 else 0]:
                 number = size + next(numbers)
                 submit_claim(register, make_claim_body(figure=make_figure_body(str(number), value=number), date=date))

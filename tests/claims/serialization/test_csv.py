@@ -1,4 +1,4 @@
-"""The CSV contract, to the letter: what spreadsheets and programs may rely on in every claims file."""
+"""The CSV contract: the format of every claims file, byte for byte."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""NDJSON: the rows of a JSON list, the very same ones, one a line and all of them."""
+"""NDJSON files contain all rows of the JSON list, one per line and unchanged."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ CHANGING = {"x-request-id", "date"}
 
 
 def read(content: bytes) -> list[Any]:
-    """The rows of a file, of which every line is ended, the last one too."""
+    """Return the rows of a file, in which every line must end with a line feed."""
     *lines, rest = content.split(b"\n")
     assert rest == b""
     return [json.loads(line) for line in lines]
@@ -43,7 +43,7 @@ def test_a_file_is_the_json_list_row_for_row(shared_starter_register: Register, 
     assert answer.headers["content-disposition"] == f'inline; filename="{name}.ndjson"'
     rows = read(answer.content)
     assert rows == read_all_rows(shared_starter_register, path)
-    # Not only equal: written alike, so that a hash of a row is the same from either.
+    # The bytes are equal too, so that a hash of a row is the same in both formats.
     page = shared_starter_register.get(path, params={"limit": 1}).text
     assert answer.text.split("\n")[0] in page
 
@@ -90,7 +90,7 @@ def test_a_line_break_in_a_text_does_not_break_the_line(register: Register) -> N
     submit_claim(register, make_unique_claim_body(note=note))
     answer = register.get("/v1/claims.ndjson")
     assert answer.content.count(b"\n") == 1
-    # No program that reads JSON runs a text as a formula: it stands as it was given.
+    # Formulas are not escaped, because no program that reads JSON evaluates them.
     assert read(answer.content)[0]["note"] == note
 
 
@@ -202,7 +202,7 @@ def test_a_large_file_has_every_row_of_one_state(register: Register) -> None:
     assert register.get("/v1/claims.ndjson", params=asked, headers=held).status_code == 304
     head = register.head("/v1/claims.ndjson", params=asked)
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", etag)
-    # One address, two files: who holds the one does not hold the other.
+    # Two formats at one address have different ETags.
     tags = {
         each: register.head("/v1/claims", headers={"Accept": each}).headers["etag"] for each in (NDJSON, "text/csv")
     }
@@ -221,7 +221,7 @@ def test_a_file_is_one_state_while_others_write(register: Register, monkeypatch:
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b""}
 
-    # The test client takes an answer in whole. A client on the wire writes after each page that it is sent.
+    # The test client reads a response completely, so this client writes after each page that it receives.
     async def send(message: Any) -> None:
         if message.get("body"):
             chunks.append(message["body"])

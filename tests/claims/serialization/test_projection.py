@@ -1,4 +1,4 @@
-"""What the database writes of a claim is what its schema says, byte for byte, in every layout."""
+"""The JSON projection of the database equals the serialized schema, byte for byte, in every layout."""
 
 from datetime import date
 from typing import Any
@@ -32,7 +32,7 @@ SHOWN = "SELECT version, id FROM claim WHERE until_seq IS NULL AND status <> 're
 
 
 def assert_written(register: Register, view: Snapshot | None = None, columns: list[FlatColumn] = CLAIM_COLUMNS) -> int:
-    """Hold every claim of a register, written by the database, against the same claim by its schema."""
+    """Compare every claim of a register as rendered by the database and by its schema."""
     with reading_of(register.database) as read:
         view = view or read.snapshot()
         standing = SHOWN if view.as_of is None else SHOWN.replace("until_seq IS NULL", f"seq <= {view.as_of}")
@@ -53,7 +53,7 @@ def assert_written(register: Register, view: Snapshot | None = None, columns: li
             if view.as_of is None:
                 assert render_claim(read, card["id"], view) == (json_bytes(card).decode(), card["revision"])
         for card in cards:
-            # And the schema itself says so, too: nothing is lost or added on the way through it.
+            # Validation by the schema neither loses nor adds a field.
             assert Claim.model_validate(card).model_dump(mode="json") == Claim.model_validate_json(
                 json_bytes(card)
             ).model_dump(mode="json")
@@ -61,7 +61,7 @@ def assert_written(register: Register, view: Snapshot | None = None, columns: li
 
 
 def texts(read: ReadSession, versions: list[int], view: Snapshot, layout: RowLayout) -> list[str]:
-    """What the database writes; from memory it is the same, asked for the first time and again."""
+    """Return the rendered claims, and check that the cache returns the same."""
     found = [written.text for written in render_claims(read, versions, view, layout)]
     assert get_or_render_claims(read, versions, view, layout) == found
     assert get_or_render_claims(read, versions[::-1], view, layout) == found[::-1]

@@ -1,4 +1,4 @@
-"""Claims that were written once are read again from memory, for as long as they still say the same."""
+"""The row cache returns rendered claims until a change affects them."""
 
 from app.claims.serialization.row_cache import CLAIM_ROWS
 from tests.examples import (
@@ -12,7 +12,7 @@ from tests.registers import Register
 
 
 def asked(register: Register, path: str) -> tuple[int, int, list[dict[str, object]]]:
-    """How many claims of an answer came from memory, how many did not, and the claims."""
+    """Return the numbers of cache hits and misses of a response, and its claims."""
     kept = register.database.caches[CLAIM_ROWS]
     hits, misses = kept.hits, kept.misses
     found = register.get(path).json()["data"]

@@ -36,12 +36,12 @@ def proposed(draft: str) -> dict[str, Any]:
 
 
 def filled(draft: str) -> str:
-    """A draft with something in place of every mark."""
+    """Return a draft with a value in place of every `???`."""
     return draft.replace("https://???", "https://example.org").replace("???", "killed")
 
 
 def claims(path: Path, draft: str) -> list[dict[str, Any]]:
-    """What the rows of a file become once the draft is filled in."""
+    """Return the drafts of claims of a file with the completed draft mapping."""
     plan = MappingRowMapper("draft", parse_mapping(filled(draft), "draft"))
     made = [plan.map_row(row) for row in FileReader([path], plan.options)]
     assert [each.faults for each in made if each.faults] == []
@@ -154,7 +154,7 @@ def test_numbers_that_count_nothing_get_no_claim(tmp_path: Path) -> None:
     )
     draft = drafted(tmp_path, "a.csv", text)
     assert list(proposed(draft)["claims"]) == ["paid", "covid"]
-    assert "# Numbers that look like no figures: year, month, region_code, sysID." in draft
+    assert "# Numbers that are probably not figures: year, month, region_code, sysID." in draft
 
 
 def test_a_column_that_counts_days_is_checked(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_file_without_numbers_gives_a_draft_too(tmp_path: Path) -> None:
 def test_no_more_rows_are_looked_at_than_are_promised(tmp_path: Path) -> None:
     lines = "".join(f"2022-03-01,{n}\n" for n in range(MAX_INSPECTED_ROWS))
     path = write_file(tmp_path, "a.csv", f"date,dead\n{lines}" + '"a cell that never ends')
-    assert f"a.csv: {MAX_INSPECTED_ROWS:,} rows looked at" in draft_mapping(path)
+    assert f"a.csv: {MAX_INSPECTED_ROWS:,} rows inspected" in draft_mapping(path)
     with pytest.raises(FileRefused):
         list(FileReader([path], profile_file(path).options))
 
@@ -234,7 +234,7 @@ def test_a_file_without_rows_is_told_or_refused(tmp_path: Path, content: str) ->
         draft = drafted(tmp_path, "a.json" if content[:1] in {"[", "{"} else "a.csv", content)
     except FileRefused:
         return
-    assert "rows looked at" in draft
+    assert "rows inspected" in draft
 
 
 NAMES = st.text(CHARACTERS, min_size=1, max_size=8).filter(lambda name: "\0" not in name)

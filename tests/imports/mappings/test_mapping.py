@@ -31,7 +31,7 @@ BOTH = {"lower_inclusive": True, "upper_inclusive": True}
 
 
 def plan(claim: dict[str, Any], /, **more: Any) -> MappingRowMapper:
-    """The plan of a mapping with one claim, `dead`, that says `claim` of itself."""
+    """Return the row mapper of a mapping with one claim, `dead`, with the fields in `claim`."""
     return MappingRowMapper(
         "test", validate_mapping({"title": "T", "claim": CLAIM, "claims": {"dead": claim}, **more}, "test")
     )
@@ -42,7 +42,7 @@ def drafted(claim: dict[str, Any], row: dict[str, Any], vintage: date | None = N
 
 
 def made(claim: dict[str, Any], row: dict[str, Any], /, **more: Any) -> dict[str, Any]:
-    """The fields of the one claim that a row gives."""
+    """Return the fields of the only claim of a row."""
     found = drafted(claim, row, **more)
     assert found.faults == []
     (draft,) = found.drafts
@@ -54,7 +54,7 @@ def note(given: Any, row: dict[str, Any]) -> Any:
 
 
 def fault(claim: dict[str, Any], row: dict[str, Any], /, **more: Any) -> str:
-    """Why a row is refused."""
+    """Return the reason for which a row is refused."""
     found = drafted(claim, row, **more)
     assert found.drafts == []
     (reason,) = found.faults
@@ -62,7 +62,7 @@ def fault(claim: dict[str, Any], row: dict[str, Any], /, **more: Any) -> str:
 
 
 def refused(claim: dict[str, Any], /, **more: Any) -> str:
-    """Why a mapping is refused."""
+    """Return the reason for which a mapping is refused."""
     with pytest.raises(MappingRefused) as wrong:
         plan(claim, **more)
     return str(wrong.value)
@@ -150,7 +150,7 @@ def test_a_template_knows_columns_and_nothing_of_python(given: str) -> None:
 @pytest.mark.parametrize("given", ["{a!r}", "{a:>9999999999}", "{a:{b}}", "{}", "{a", "a}", "{!s}", "{0:%}"])
 def test_a_template_with_anything_but_columns_is_refused(given: str) -> None:
     assert "claims.dead.note: " in (told := refused({"note": given}))
-    assert "is no template" in told
+    assert "is not a template" in told
 
 
 @pytest.mark.parametrize(
@@ -163,8 +163,8 @@ def test_a_template_with_anything_but_columns_is_refused(given: str) -> None:
         ("eval(a)", "JMESPath has no function `eval`"),
         ("(" * 1500 + "a" + ")" * 1500, "at most 2,000 characters"),
         ("!" * 1900 + "a", "nested too deeply"),
-        ("[@,@]|" * 30 + "to_string(@)", "repeats what it reads too often"),
-        ("join(" * 12 + "a" + ', `["","","","",""]`)' * 12, "repeats what it reads too often"),
+        ("[@,@]|" * 30 + "to_string(@)", "the result of this path can be too large"),
+        ("join(" * 12 + "a" + ', `["","","","",""]`)' * 12, "the result of this path can be too large"),
     ],
 )
 def test_a_path_is_jmespath_and_cannot_grow_without_bounds(path: str, told: str) -> None:
@@ -273,7 +273,7 @@ def test_a_statement_without_a_figure_has_its_words() -> None:
         ({}, {"hours": "24", "end": {"column": "date"}}, {}, "2022-03-25"),
         ({}, {"hours": {"column": "h"}, "on": {"column": "date"}}, {"h": 25}, "2022-03-24/2022-03-25"),
         ({}, {"hours": {"column": "h"}, "on": {"column": "date"}}, {}, "2022-03-25"),
-        # What a claim says of its period takes the place of what all claims share, where the two do not go together.
+        # The period of a claim overrides incompatible fields of the shared period.
         ({"start": "2022-02-24", "end": {"column": "date"}}, {"on": {"column": "date"}}, {}, "2022-03-25"),
         ({"on": {"column": "date"}}, {"start": "2022-02-24", "end": {"column": "date"}}, {}, "2022-02-24/2022-03-25"),
         ({"edtf": "2022"}, {"end": {"column": "date"}}, {}, "/2022-03-25"),
@@ -293,17 +293,21 @@ def test_a_period_is_said_in_one_of_four_ways(
     ("claim", "row", "told"),
     [
         ({"source": {"column": "who", "map": {"UK": "uk-mod", "US": "us-dod"}}}, {"who": "Uk"}, "did you mean `UK`?"),
-        ({"source": {"column": "who", "map": {"UK": "uk-mod"}}}, {"who": "?"}, "`?` is not in the mapping's list."),
-        ({"date": {"column": "date", "date": "%d.%m.%Y"}}, {}, "`2022-03-25` is not a date like %d.%m.%Y."),
+        (
+            {"source": {"column": "who", "map": {"UK": "uk-mod"}}},
+            {"who": "?"},
+            "`?` is not listed in the `map` of the mapping.",
+        ),
+        ({"date": {"column": "date", "date": "%d.%m.%Y"}}, {}, "`2022-03-25` is not a date in the format `%d.%m.%Y`."),
         ({"note": {"column": "a"}}, {"a": ["x", "y"]}, "Expected one value, found a list or an object."),
-        ({"note": {"column": "a"}}, {"a": {"x": 1}}, "(`over` makes a claim of each of its members)"),
-        ({"note": {"path": "sum(a)"}}, {"a": "x"}, "`sum(a)` does not fit this row"),
+        ({"note": {"column": "a"}}, {"a": {"x": 1}}, "(`over` creates a claim for each element of a list)"),
+        ({"note": {"path": "sum(a)"}}, {"a": "x"}, "`sum(a)` cannot be applied to this row"),
         ({"note": {"path": "length(@)"}, "over": "a"}, {"a": [1]}, None),
         ({"period": {"hours": "0", "end": "2022-03-25"}}, {}, "A period of 0 hours covers nothing."),
-        ({"period": {"hours": "1e300", "end": "2022-03-25"}}, {}, "are no period"),
-        ({"period": {"hours": "99999999", "end": "2022-03-25"}}, {}, "are no period"),
-        ({"period": {"edtf": {"column": "p"}}}, {}, "The row says no period."),
-        ({"figure": {"qualifier": {"column": "q"}}}, {"q": "about"}, "has no place for the number"),
+        ({"period": {"hours": "1e300", "end": "2022-03-25"}}, {}, "are not a period"),
+        ({"period": {"hours": "99999999", "end": "2022-03-25"}}, {}, "are not a period"),
+        ({"period": {"edtf": {"column": "p"}}}, {}, "The row has no period."),
+        ({"figure": {"qualifier": {"column": "q"}}}, {"q": "about"}, "does not contain `{}`"),
         ({}, {"dead": "many, or few"}, "(set `decimal` if a comma is its decimal sign)"),
         ({"figure": {"scale": 1e300}}, {"dead": 1e300}, "is too large"),
     ],
@@ -375,7 +379,7 @@ def test_a_row_is_known_again_by_its_key_and_the_claims_name() -> None:
     more = {"series": "dead", "vintage": {"key": [{"column": "date"}, "{who}"]}}
     (draft,) = drafted({}, {"who": "bbc"}, **more).drafts
     assert draft.key == "2022-03-25|bbc|dead"
-    assert "nothing to be known again by" in fault({}, {}, **more)
+    assert "The row has no key." in fault({}, {}, **more)
 
 
 def test_the_day_of_a_file_is_read_off_its_name() -> None:
@@ -383,7 +387,7 @@ def test_the_day_of_a_file_is_read_off_its_name() -> None:
     found = plan({}, series="dead", vintage=vintage)
     assert found.vintage_of("dead_asof_2025-01-01_4d62.json") == date(2025, 1, 1)
     assert found.vintage_of("dead.json") is None
-    with pytest.raises(MappingRefused, match="which is no date"):
+    with pytest.raises(MappingRefused, match="which is not a date"):
         found.vintage_of("dead_asof_new_4d62.json")
     dated = {**vintage, "date": {"column": "_file", "date": "%Y%m%d.csv"}}
     with pytest.raises(MappingRefused, match=r"The day of dead\.json cannot be read"):
@@ -404,7 +408,7 @@ def test_labels_and_day_numbers_are_looked_at() -> None:
     assert [smell.kind.value for smell in found.anomalies] == ["day_contradicts_date"]
     assert len(found.drafts) == 1
     found = drafted({}, {"day": 31}, days=[{**check, "skip": True}])
-    assert (found.drafts, found.skip_reason) == ([], "`day` counts to another day than the date")
+    assert (found.drafts, found.skip_reason) == ([], "`day` does not match the date")
 
 
 NEW = {
@@ -425,7 +429,7 @@ def test_what_the_rows_name_is_recorded_again_for_each_attempt() -> None:
 @pytest.mark.parametrize(
     ("new", "told"),
     [
-        ({**NEW, "slug": "{land}"}, "`Côte d'Ivoire` is no slug of a place (`slug = true` makes one of any text)"),
+        ({**NEW, "slug": "{land}"}, "`Côte d'Ivoire` is not a slug of a place (`slug = true` converts text to a slug)"),
         ({**NEW, "fields": {"parents": ["world"]}}, "The place `cote-d-ivoire`: name: Field required"),
         ({**NEW, "fields": {"name": "x", "size": "9"}}, "size: Extra inputs are not permitted"),
     ],
@@ -449,7 +453,7 @@ def test_declared_records_come_after_what_they_refer_to() -> None:
     assert records[0][2].model_dump()["components"] is None
     categories["hurt"]["parent"] = "losses"
     told = refused({}, categories=categories)
-    assert told == "These refer to each other in a circle: losses, dead, hurt."
+    assert told == "These have circular references: losses, dead, hurt."
 
 
 def without(*names: str) -> dict[str, Any]:
@@ -475,12 +479,12 @@ def without(*names: str) -> dict[str, Any]:
         ({"only": [{"column": "a"}]}, {}, "claims.dead.only.0: expected one of `among`, `contains` and `empty`"),
         ({"only": [{"empty": True}]}, {}, "claims.dead.only.0: expected either `column` or `path`"),
         ({"figure": {"scale": 0}}, {}, "claims.dead.figure.scale: Input should be greater than 0"),
-        ({"note": {"column": "a", "date": "%d.%m"}}, {}, "claims.dead.note.date: `%d.%m` is no format of a date"),
-        ({"note": {"column": "a", "date": "%d.%d %Y"}}, {}, "claims.dead.note.date: `%d.%d %Y` is no format"),
-        ({"note": {"column": "a", "date": "%Q %Y"}}, {}, "claims.dead.note.date: `%Q %Y` is no format of a date"),
+        ({"note": {"column": "a", "date": "%d.%m"}}, {}, "claims.dead.note.date: `%d.%m` is not a date format"),
+        ({"note": {"column": "a", "date": "%d.%d %Y"}}, {}, "claims.dead.note.date: `%d.%d %Y` is not a date format"),
+        ({"note": {"column": "a", "date": "%Q %Y"}}, {}, "claims.dead.note.date: `%Q %Y` is not a date format"),
         ({}, {"days": [{"column": "day", "date": "x", "first": "24.2.2022"}]}, "days.0.first: Expected a day like"),
         ({}, {"relations": [{"claim": "dead", "type": "part_of", "to": "x"}]}, "there is no claim `x`"),
-        ({}, {"vintage": {"key": ["x"]}}, "rows are known again within a `series`"),
+        ({}, {"vintage": {"key": ["x"]}}, "rows are matched within a series of files"),
         ({}, {"series": "x", "vintage": {"key": []}}, "vintage.key: List should have at least 1 item"),
         ({}, {"series": "Not A Slug"}, "series: String should match pattern"),
         ({}, {"sources": {"a": {"name": "A"}}}, "sources.a.kind: Field required"),

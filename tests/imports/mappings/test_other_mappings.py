@@ -57,7 +57,7 @@ def plan(name: str) -> MappingRowMapper:
 
 
 def drafted(name: str, path: Path) -> Iterator[tuple[FileRow, MappedRow]]:
-    """Every row of a file, and what the mapping makes of it; no register is asked."""
+    """Yield every row of a file with its mapped drafts, without a register."""
     made = plan(name)
     for row in FileReader([path], made.options):
         yield row, made.map_row(row)
@@ -65,7 +65,7 @@ def drafted(name: str, path: Path) -> Iterator[tuple[FileRow, MappedRow]]:
 
 @cache
 def drafts(name: str, path: Path) -> tuple[list[tuple[FileRow, ClaimDraft]], Counter[str]]:
-    """The claims that a mapping makes of a file, and the rows that it skips, by reason."""
+    """Return the claims that a mapping creates from a file, and the number of skipped rows by reason."""
     claims, skipped = [], Counter[str]()
     for row, made in drafted(name, path):
         assert made.faults == []
@@ -84,7 +84,7 @@ def bring(register: Register, name: str, *paths: Path, **options: Any) -> Import
 
 
 def outcomes(result: ImportResult) -> dict[str, int]:
-    """The counts of a result that are not zero, but for the rows."""
+    """Return the nonzero counts of a result, except those of rows."""
     return {what: number for what, number in result.counts().items() if number and what != "rows"}
 
 
@@ -109,7 +109,7 @@ def seq_of(register: Register) -> str:
 
 
 def cut(path: Path, folder: Path, *wanted: str) -> Path:
-    """A CSV file with only those rows that begin with one of `wanted`."""
+    """Write a CSV file with only the rows that begin with one of `wanted`."""
     head, *lines = path.read_text("utf-8").splitlines(keepends=True)
     made = folder / path.name
     made.write_text(head + "".join(line for line in lines if line.startswith(wanted)), "utf-8")
@@ -127,7 +127,7 @@ def test_a_mapping_loads_and_says_what_a_reader_must_know(name: str) -> None:
     assert mapping.description
     assert len(mapping.description) > 300
     assert max(len(line) for line in mapping.description.splitlines()) <= 120
-    # A mapping brings every word that it uses, so that it works in an empty register; the tests below import into one.
+    # A mapping declares all records that it needs, so that it works in an empty register, as in the tests below.
     assert mapping.sources
     assert MappingRowMapper(name, mapping).records
 
@@ -192,7 +192,7 @@ def test_gaza_a_total_is_claimed_on_a_day_without_a_report_only_where_something_
         ("2025-10-30", "killed_cum"),
         ("2025-12-19", "injured_cum"),
     ]
-    # What other reports of such a day said stands: the parts of the total that were published at long intervals.
+    # Other figures of such a day are imported: the parts of the total that were published rarely.
     assert ("2024-10-25", "killed_women_cum") in silent
     assert not {"killed", "injured", "killed_recovered", "famine_cum"} & {name for _, name in silent}
 
@@ -218,7 +218,7 @@ def test_gaza_history_is_restated_and_nothing_is_lost(register: Register, shared
     first = bring(register, "gaza-casualties", shared_data / GAZA_2024_01)
     assert outcomes(first) == {"rows_skipped": 10, "new": 369}
     second = bring(register, "gaza-casualties", shared_data / GAZA_2024_02)
-    # Between the two files three days went from the United Nations to the Media Office, or to nobody.
+    # Between the two files, the source of three days changed to the Media Office, or was removed.
     assert outcomes(second) == {"rows_skipped": 12, "new": 312, "unchanged": 360, "vanished": 9}
     assert told(second, SmellKind.total_falls) == [
         fall("killed of women-in-gaza in gaza-strip by gaza-health-ministry", "1,000 (2023-10-19) to 967 (2023-10-21)"),
@@ -272,7 +272,7 @@ def test_west_bank_what_is_carried_forward_is_no_claim(shared_data: Path) -> Non
     assert by_name(flash)["killed_cum"] == 256
     assert by_name(verified)["verified_killed_cum"] == 402
     assert (len(verified), len(flash)) == (3158, 2039)
-    # Known later than the day it is about, nobody says when: it has no date, so that nothing counts as known too early.
+    # It was published after the day it is about, at an unknown date. Without a date it never counts as known too early.
     assert {draft.claim_input.get("date") for _, draft in verified} == {None}
     assert {draft.claim_input["category"] for _, draft in verified} == {"killed-verified", "wounded-verified"}
 
@@ -287,7 +287,7 @@ def test_west_bank_verified_and_flash_stand_beside_each_other(register: Register
         "killed": (141, "2023-11-05"),
         "killed-verified": (151, "2023-11-05"),
     }
-    # More were verified for that day than the early report had: the two do contradict each other, as part and whole.
+    # More deaths were verified for that day than were reported early: part and whole contradict each other.
     assert [(pair["verdict"], pair["reasons"]) for pair in answer["pairs"]] == [("contradict", ["part_of_whole"])]
     assert outcomes(bring(register, "gaza-west-bank", shared_data / WEST_BANK, limit=30)) == {"unchanged": 471}
 
@@ -355,13 +355,13 @@ def test_rows_of_regions_are_refused_instead_of_taken_for_their_country(
     file = cut(shared_data / MONTHLY, tmp_path, '"Albania"')
     text = file.read_text("utf-8").replace('"Albania","Albania","0",2020-02', '"Albania","Tirana","11",2020-02')
     file.write_text(text, "utf-8")
-    with pytest.raises(ImportRefused, match="`11` is not in the mapping's list"):
+    with pytest.raises(ImportRefused, match="`11` is not listed in the `map` of the mapping"):
         bring(register, "covid-monthly", file)
 
 
 def test_the_world_by_the_model_has_its_range(starter_register: Register, shared_data: Path) -> None:
     result = bring(starter_register, "covid-world-model", shared_data / WORLD)
-    # One of the rows was typed in for the starter, with the same numbers, period and document.
+    # One of the rows is a starter claim, with the same numbers, period and document.
     assert outcomes(result) == {"new": 32, "unchanged": 1}
     assert result.statistics.anomaly_counts == {}
     claims = {
@@ -385,7 +385,7 @@ def test_the_world_by_the_model_has_its_range(starter_register: Register, shared
 def test_an_upper_bound_that_is_a_copy_of_the_estimate_is_told(
     register: Register, shared_data: Path, tmp_path: Path
 ) -> None:
-    # The README's fault of the source is not in the eleven rows that are here, so it is put into one of them.
+    # The error that the README describes is not in these eleven rows, so the test adds it to one of them.
     file = tmp_path / Path(WORLD).name
     file.write_text((shared_data / WORLD).read_text("utf-8").replace("1504743.93", "1325946.47"), "utf-8")
     result = bring(register, "covid-world-model", file)
@@ -428,7 +428,7 @@ def test_entries_with_duplicates_are_no_persons(register: Register, shared_data:
     raw = bring(register, "named-dead-ukraine-raw", shared_data / RAW_11, limit=50)
     assert outcomes(raw) == {"changed": 135, "unchanged": 15}
     deduplicated = bring(register, "named-dead-ukraine", shared_data / DEDUPLICATED, limit=50)
-    assert outcomes(deduplicated) == {"new": 150}  # the same numbers, and not the same claims
+    assert outcomes(deduplicated) == {"new": 150}  # the same numbers, but different claims
     before = claims_of(register, period_from="2022-02-23", period_to="2022-02-23", date_from="2025-11-08")
     entries = [claim for claim in before if claim["figure"]["unit"] == "entries"]
     assert {(claim["category"], claim["figure"]["value"]) for claim in entries} == {
@@ -449,7 +449,7 @@ def test_named_dead_the_whole_files(shared_data: Path) -> None:
     }
     entries, _ = drafts("named-dead-ukraine-raw", shared_data / RAW_11)
     assert by_name(entries) == {"deaths": 1351, "missing": 1351, "total": 1351}
-    # Each mapping leaves the other's file alone.
+    # Each mapping refuses the file of the other.
     assert drafts("named-dead-ukraine", shared_data / RAW_11)[0] == []
     assert drafts("named-dead-ukraine-raw", shared_data / DEDUPLICATED)[0] == []
     assert plan("named-dead-ukraine").vintage_of(Path(DEDUPLICATED).name) == date(2025, 11, 8)

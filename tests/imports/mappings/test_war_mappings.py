@@ -21,7 +21,7 @@ MAPPINGS = ["facts", "general-staff-a-equipment", "general-staff-a-personnel", "
 
 
 def plan_for(name: str, *claims: str) -> MappingRowMapper:
-    """The plan of a shipped mapping, of some of its claims alone where a test is about no others."""
+    """Return the row mapper of a built-in mapping, optionally with only some of its claims."""
     mapping = load_shipped_mapping(name)
     kept = {claim: given for claim, given in mapping.claims.items() if not claims or claim in claims}
     return MappingRowMapper(name, mapping.model_copy(update={"claims": kept}))
@@ -41,7 +41,7 @@ def smells(result: ImportResult, kind: str) -> list[str]:
 
 
 def drafts(name: str, path: Path) -> list[dict[str, Any]]:
-    """Every claim that a mapping makes of a file, unchecked."""
+    """Yield every claim that a mapping creates from a file, without validation."""
     plan = plan_for(name)
     made = [plan.map_row(row) for row in FileReader([path], plan.options)]
     assert [fault for each in made for fault in each.faults] == []
@@ -94,7 +94,7 @@ def test_three_vintages_one_after_another(starter_register: Register, shared_dat
 def test_both_transcriptions_are_the_same_claims_but_for_seven_days(
     starter_register: Register, shared_data: Path
 ) -> None:
-    """One of the seven, 2023-01-12, is among the starter claims already: both of its readings stand."""
+    """One of the seven, 2023-01-12, is a starter claim; both figures are kept."""
     a = bring(
         starter_register.database, shared_data / "general-staff-a" / "personnel.json", "general-staff-a-personnel"
     )
@@ -157,7 +157,7 @@ def test_the_first_hundred_reports_in_both_transcriptions(
     assert outcomes(again) == {"unchanged": figures}
     assert not again.has_changes
 
-    # The other file begins with the newest day.
+    # The rows of the other file are in descending order.
     others = json.loads((shared_data / "general-staff-b" / "losses.json").read_text("utf-8"))
     early = [row for row in others if row["date"] <= "2022-05-31"]
     path = tmp_path / "losses.json"
@@ -168,8 +168,8 @@ def test_the_first_hundred_reports_in_both_transcriptions(
     assert any("2022-02-27, tanks-lost" in detail and "146 here and 150" in detail for detail in told)
     assert any("2022-04-04, drones-lost" in detail and "92 here and 91" in detail for detail in told)
     assert any("2022-02-27, motor-vehicles-lost" in detail and "30 here and 130" in detail for detail in told)
-    # New besides are the personnel figures, but for that of 10 March, a starter claim, and the one system of air
-    # defence where the other data set has nought. What is null gives nothing.
+    # Also new are the personnel figures except that of 10 March, which is a starter claim, and one air defence
+    # system where the other data set has 0. Null values create no claim.
     figures = sum(isinstance(value, int) for row in early for value in row.values())
     new = 7 + (len(early) - 1) + 1
     assert outcomes(b) == {"new": new, "cited": figures - new - 1, "unchanged": 1}
@@ -199,7 +199,7 @@ def test_three_files_of_oryx_are_one_series(starter_register: Register, shared_d
         "falls from 922 (" in detail and "to 906 (2022-07-08)" in detail for detail in smells(read, "total_falls")
     )
 
-    with pytest.raises(ImportRefused, match="says no period"):
+    with pytest.raises(ImportRefused, match="has no period"):
         bring(starter_register.database, folder / "totals_by_type.csv", "oryx-totals")
     newest = bring(starter_register.database, folder / "totals_by_type.csv", "oryx-totals", vintage=date(2025, 7, 19))
     assert newest.counts()["new"] + newest.counts()["cited"] + newest.counts()["unchanged"] == 60
@@ -227,7 +227,7 @@ def test_labels_are_read_without_their_numbers_and_line_ends(shared_data: Path) 
 
 
 def test_the_table_of_facts_gives_the_starter_claims(starter_register: Register, shared_data: Path) -> None:
-    """docs/facts-compared.md says where the two ways differ."""
+    """docs/facts-compared.md describes the differences."""
     result = bring(starter_register.database, shared_data / "facts.csv", "facts")
     assert outcomes(result) == {"new": 2, "unchanged": 108}
     again = bring(starter_register.database, shared_data / "facts.csv", "facts")

@@ -1,4 +1,4 @@
-"""Preparing an import leaves nothing behind, however the caller ends it."""
+"""Preparing an import releases its resources, however the caller leaves the loop."""
 
 import gc
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Newer and older files of a series: rows are matched by key, changes are recorded or reported, nothing is undone."""
+"""Newer and older files of a file series: rows are matched by key, and changes are recorded or reported."""
 
 import json
 import threading
@@ -278,7 +278,7 @@ def test_two_imports_of_one_file_at_once_make_each_claim_once(desk: Register, tm
     def go(name: str) -> None:
         try:
             import_native(desk, tmp_path / name, *(native_row(number) for number in range(1, 300)))
-        except BaseException as wrong:  # noqa: BLE001 - told below
+        except BaseException as wrong:  # noqa: BLE001 - reported below
             failures.append(wrong)
 
     threads = [threading.Thread(target=go, args=(name,)) for name in ("a.csv", "b.csv")]

@@ -20,14 +20,14 @@ from app.enums import SmellKind
 from app.imports.quality.anomalies import (
     Anomaly,
     RowLocation,
-    SeriesPoint,
+    TimeSeriesPoint,
     find_day_anomaly,
     find_figure_anomalies,
     find_label_anomaly,
     transcription_anomaly,
 )
 from app.imports.quality.digit_errors import DigitRelation, digit_relation
-from app.imports.quality.series import find_series_anomalies
+from app.imports.quality.time_series import find_time_series_anomalies
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
 START = date(2023, 1, 1)
@@ -35,19 +35,19 @@ HERE = RowLocation("here.csv", 2)
 real = pytest.mark.skipif(not DATA.is_dir(), reason="the real data (../shared/data) is not here")
 
 
-def daily(*values: float | None, step: int = 1) -> list[SeriesPoint]:
-    """A point for each value, a step apart; None leaves its date out."""
+def daily(*values: float | None, step: int = 1) -> list[TimeSeriesPoint]:
+    """Return a point for each value at regular steps; None omits the date."""
     return [
-        SeriesPoint(RowLocation("made.csv", line), START + timedelta(days=step * line), value)
+        TimeSeriesPoint(RowLocation("made.csv", line), START + timedelta(days=step * line), value)
         for line, value in enumerate(values)
         if value is not None
     ]
 
 
-def kinds(points: Iterable[SeriesPoint], *, running: bool) -> list[tuple[str, list[int]]]:
+def kinds(points: Iterable[TimeSeriesPoint], *, running: bool) -> list[tuple[str, list[int]]]:
     return [
         (smell.kind.value, [place.line for place in smell.locations])
-        for smell in find_series_anomalies("losses", points, running=running)
+        for smell in find_time_series_anomalies("losses", points, running=running)
     ]
 
 
@@ -95,8 +95,10 @@ def test_running_totals_are_judged_by_their_order_and_growth(
 def test_a_total_that_moves_once_in_weeks_does_not_jump_when_it_moves_twice_in_a_row() -> None:
     values = [float(n // 20) for n in range(200)]
     assert kinds(daily(*values, 10.0, 11.0, 12.0), running=True) == []
-    irregular = [SeriesPoint(RowLocation("made.csv", n), START + timedelta(days=20 * n), float(n)) for n in range(20)]
-    then = SeriesPoint(RowLocation("made.csv", 20), irregular[-1].end + timedelta(days=1), 20.0)
+    irregular = [
+        TimeSeriesPoint(RowLocation("made.csv", n), START + timedelta(days=20 * n), float(n)) for n in range(20)
+    ]
+    then = TimeSeriesPoint(RowLocation("made.csv", 20), irregular[-1].end + timedelta(days=1), 20.0)
     assert kinds([*irregular, then], running=True) == []
 
 
@@ -143,13 +145,13 @@ def test_other_figures_are_judged_by_their_size(
         pytest.param(daily(1, None, 2, None, None, 3, 4, None, 5, 6, None, 7, 8, None, None, 9), [], id="no rhythm"),
         pytest.param(daily(1000, None, 1010), [], id="too short to tell"),
         pytest.param(
-            [SeriesPoint(HERE, date(2020 + n // 12, n % 12 + 1, 1), 100.0 + n) for n in range(24)],
+            [TimeSeriesPoint(HERE, date(2020 + n // 12, n % 12 + 1, 1), 100.0 + n) for n in range(24)],
             [],
             id="months differ",
         ),
         pytest.param(
             [
-                SeriesPoint(RowLocation("made.csv", n), date(2020 + n // 12, n % 12 + 1, 1), 100.0 + n)
+                TimeSeriesPoint(RowLocation("made.csv", n), date(2020 + n // 12, n % 12 + 1, 1), 100.0 + n)
                 for n in range(24)
                 if n != 15
             ],
@@ -159,7 +161,7 @@ def test_other_figures_are_judged_by_their_size(
     ],
 )
 def test_a_gap_in_a_regular_series_is_one_smell(
-    points: list[SeriesPoint], expected: list[tuple[str, list[int]]], *, running: bool
+    points: list[TimeSeriesPoint], expected: list[tuple[str, list[int]]], *, running: bool
 ) -> None:
     assert kinds(points, running=running) == expected
 
@@ -177,45 +179,45 @@ def test_a_gap_in_a_regular_series_is_one_smell(
 )
 def test_a_date_that_stands_twice_is_told_with_its_figures(values: list[float], told: str, *, running: bool) -> None:
     end = START + timedelta(days=1)
-    points = [SeriesPoint(RowLocation("made.csv", line), end, value) for line, value in enumerate(values)]
+    points = [TimeSeriesPoint(RowLocation("made.csv", line), end, value) for line, value in enumerate(values)]
     smell = Anomaly(SmellKind.duplicate_date, tuple(point.location for point in points), told)
-    assert list(find_series_anomalies("losses", points, running=running)) == [smell]
+    assert list(find_time_series_anomalies("losses", points, running=running)) == [smell]
 
 
 def test_a_figure_under_a_wrong_date_makes_no_fall_of_the_right_one() -> None:
     points = daily(*RISING)
-    stray = SeriesPoint(RowLocation("made.csv", 99), points[4].end, 5000.0)
+    stray = TimeSeriesPoint(RowLocation("made.csv", 99), points[4].end, 5000.0)
     for pair in ([points[4], stray], [stray, points[4]]):
         assert kinds([*points[:4], *pair, *points[5:]], running=True) == [("duplicate_date", [4, 99])]
 
 
 def test_places_stand_in_reading_order_when_a_file_is_newest_first() -> None:
     points = [
-        SeriesPoint(RowLocation("made.csv", 10 - n), START + timedelta(days=n), value)
+        TimeSeriesPoint(RowLocation("made.csv", 10 - n), START + timedelta(days=n), value)
         for n, value in enumerate([9, 8, 8])
     ]
     assert kinds(points, running=True) == [("total_falls", [9, 10])]
 
 
 def test_a_smell_is_a_sentence_with_the_numbers() -> None:
-    (fall,) = find_series_anomalies("tanks-lost", daily(3797, 3799.5, 3797), running=True)
+    (fall,) = find_time_series_anomalies("tanks-lost", daily(3797, 3799.5, 3797), running=True)
     assert fall.detail == "The running total of tanks-lost falls from 3,799.5 (2023-01-02) to 3,797 (2023-01-03)."
-    (jump,) = find_series_anomalies("tanks-lost", daily(*RISING, 1600), running=True)
+    (jump,) = find_time_series_anomalies("tanks-lost", daily(*RISING, 1600), running=True)
     assert jump.detail == (
         "The running total of tanks-lost jumps by 510 from 1,090 (2023-01-10) to 1,600 (2023-01-11); "
         "it usually grows by about 10 a day."
     )
-    (jump,) = find_series_anomalies("deaths", daily(*LEVEL, 1590), running=False)
+    (jump,) = find_time_series_anomalies("deaths", daily(*LEVEL, 1590), running=False)
     assert jump.detail == (
         "The figure of deaths is 1,590 (2023-01-11), more than ten times its usual size of about 100; "
         "the one before it is 96 (2023-01-10)."
     )
-    (slip,) = find_series_anomalies("dead", daily(112_960, 131_390, 114_130), running=True)
+    (slip,) = find_time_series_anomalies("dead", daily(112_960, 131_390, 114_130), running=True)
     assert slip.detail == (
         "The figure of dead, 131,390 (2023-01-02), is out of line with 112,960 (2023-01-01) and 114,130 (2023-01-03); "
         "with two digits swapped it would lie between them (for example 113,390)."
     )
-    (gap,) = find_series_anomalies("dead", daily(*LEVEL, None, None, 100), running=False)
+    (gap,) = find_time_series_anomalies("dead", daily(*LEVEL, None, None, 100), running=False)
     assert gap.detail == "2 dates are missing from dead between 2023-01-10 and 2023-01-13; it is otherwise daily."
 
 
@@ -223,17 +225,21 @@ FIGURES = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**6
 
 
 @st.composite
-def series(draw: st.DrawFn) -> list[SeriesPoint]:
+def series(draw: st.DrawFn) -> list[TimeSeriesPoint]:
     rows = draw(st.lists(st.tuples(st.integers(0, 40), FIGURES | st.sampled_from([1.0, 10.0, 100.0])), max_size=60))
     rows.sort(key=lambda row: row[0])
     return [
-        SeriesPoint(RowLocation("made.csv", line), START + timedelta(days=d), value)
+        TimeSeriesPoint(RowLocation("made.csv", line), START + timedelta(days=d), value)
         for line, (d, value) in enumerate(rows)
     ]
 
 
 @given(series(), st.booleans(), st.randoms())
-def test_equal_points_of_one_date_can_come_in_any_order(points: list[SeriesPoint], running: bool, chance: Any) -> None:  # noqa: FBT001
+def test_equal_points_of_one_date_can_come_in_any_order(
+    points: list[TimeSeriesPoint],
+    running: bool,  # noqa: FBT001
+    chance: Any,
+) -> None:
     seats: dict[tuple[date, float], list[int]] = {}
     for seat, point in enumerate(points):
         seats.setdefault((point.end, point.value), []).append(seat)
@@ -241,8 +247,8 @@ def test_equal_points_of_one_date_can_come_in_any_order(points: list[SeriesPoint
     for own in seats.values():
         for seat, other in zip(own, chance.sample(own, len(own)), strict=True):
             shuffled[seat] = points[other]
-    as_read = list(find_series_anomalies("losses", points, running=running))
-    assert list(find_series_anomalies("losses", shuffled, running=running)) == as_read
+    as_read = list(find_time_series_anomalies("losses", points, running=running))
+    assert list(find_time_series_anomalies("losses", shuffled, running=running)) == as_read
     for smell in as_read:
         assert smell.locations == tuple(sorted(smell.locations))
         assert smell.detail.endswith(".")
@@ -250,7 +256,7 @@ def test_equal_points_of_one_date_can_come_in_any_order(points: list[SeriesPoint
 
 @given(st.lists(st.floats(), max_size=40), st.booleans())
 def test_no_float_makes_it_stumble(values: list[float], running: bool) -> None:  # noqa: FBT001
-    list(find_series_anomalies("losses", daily(*values), running=running))
+    list(find_time_series_anomalies("losses", daily(*values), running=running))
     for one, other in pairwise(values):
         digit_relation(one, other)
         transcription_anomaly("losses", START, one, other, (HERE,), "another file")
@@ -258,13 +264,15 @@ def test_no_float_makes_it_stumble(values: list[float], running: bool) -> None: 
 
 
 def test_a_series_is_read_as_a_stream() -> None:
-    def points() -> Iterator[SeriesPoint]:
+    def points() -> Iterator[TimeSeriesPoint]:
         for n in range(100_000):
-            yield SeriesPoint(RowLocation("made.csv", n), date(1500, 1, 1) + timedelta(days=min(n, 50_000)), float(n))
+            yield TimeSeriesPoint(
+                RowLocation("made.csv", n), date(1500, 1, 1) + timedelta(days=min(n, 50_000)), float(n)
+            )
 
     tracemalloc.start()
     try:
-        assert Counter(smell.kind for smell in find_series_anomalies("losses", points(), running=True)) == {
+        assert Counter(smell.kind for smell in find_time_series_anomalies("losses", points(), running=True)) == {
             SmellKind.duplicate_date: 1
         }
         assert tracemalloc.get_traced_memory()[1] < 200_000
@@ -317,7 +325,7 @@ def test_a_number_in_a_label_is_found(label: str, number: str) -> None:
     smell = find_label_anomaly(HERE, "equipment_type", label)
     assert smell is not None
     assert (smell.kind, smell.locations) == (SmellKind.number_in_label, (HERE,))
-    assert f"The label in equipment_type carries the number {number}: " in smell.detail
+    assert f"The label in equipment_type contains the number {number}: " in smell.detail
 
 
 @pytest.mark.parametrize(
@@ -360,7 +368,7 @@ def test_a_day_number_that_counts_to_another_date_is_told(day: object) -> None:
 def test_a_day_number_beyond_the_calendar_is_told_too(day: object) -> None:
     smell = find_day_anomaly(HERE, "day", day, date(2024, 1, 1), date(2022, 2, 24))
     assert smell is not None
-    assert " is no date, " in smell.detail
+    assert " is not a date, " in smell.detail
 
 
 @pytest.mark.parametrize(
@@ -410,7 +418,7 @@ def test_every_kind_is_defined() -> None:
     assert all(kind.definition.endswith(".") for kind in SmellKind)
 
 
-# --- The real series ----------------------------------------------------------------------------------------------
+# --- Real time series ----------------------------------------------------------------------------------------------
 
 
 @cache
@@ -420,18 +428,18 @@ def rows(name: str) -> list[dict[str, Any]]:
         return list(json.load(file) if path.suffix == ".json" else csv.DictReader(file))
 
 
-def column(name: str, key: str, dated: str = "date", **where: str) -> list[SeriesPoint]:
-    """One series of a file; a line is the number of the record."""
+def column(name: str, key: str, dated: str = "date", **where: str) -> list[TimeSeriesPoint]:
+    """Return one time series of a file; a line is the number of the record."""
     points = [
-        SeriesPoint(RowLocation(name, line), date.fromisoformat(row[dated]), float(row[key]))
+        TimeSeriesPoint(RowLocation(name, line), date.fromisoformat(row[dated]), float(row[key]))
         for line, row in enumerate(rows(name), 1)
         if row.get(key) not in {None, ""} and all(row[each].strip() == wanted for each, wanted in where.items())
     ]
     return sorted(points, key=lambda point: point.end)
 
 
-def found(points: list[SeriesPoint], kind: SmellKind, *, running: bool = True) -> list[str]:
-    return [smell.detail for smell in find_series_anomalies("it", points, running=running) if smell.kind is kind]
+def found(points: list[TimeSeriesPoint], kind: SmellKind, *, running: bool = True) -> list[str]:
+    return [smell.detail for smell in find_time_series_anomalies("it", points, running=running) if smell.kind is kind]
 
 
 EQUIPMENT = "general-staff-a/equipment.json"
@@ -445,7 +453,7 @@ GAZA = "gaza/casualties_daily.json"
 def test_personnel_smells_of_nothing() -> None:
     points = column("general-staff-a/personnel.json", "personnel")
     assert len(points) == 1406
-    assert list(find_series_anomalies("it", points, running=True)) == []
+    assert list(find_time_series_anomalies("it", points, running=True)) == []
 
 
 @real
@@ -453,7 +461,7 @@ def test_every_fall_of_equipment_is_found() -> None:
     columns = {key for row in rows(EQUIPMENT) for key in row} - {"date", "day", "greatest losses direction"}
     falls = {key: found(column(EQUIPMENT, key), SmellKind.total_falls) for key in columns}
     assert falls["tank"] == ["The running total of it falls from 3,799 (2023-05-27) to 3,797 (2023-05-28)."]
-    # The README says 13; this is what a plain comparison of each row with the one before it finds as well.
+    # The README states 13; a simple comparison of consecutive rows finds this number too.
     expected = {
         key: count for key in columns if (count := sum(b.value < a.value for a, b in pairwise(column(EQUIPMENT, key))))
     }
@@ -471,7 +479,7 @@ def test_the_jumps_of_equipment_are_few_but_for_salvoes_of_missiles() -> None:
 
 @real
 def test_the_row_under_a_wrong_date_is_found_by_its_date_and_by_its_day() -> None:
-    (smell,) = find_series_anomalies("personnel", column(VINTAGE, "personnel"), running=True)
+    (smell,) = find_time_series_anomalies("personnel", column(VINTAGE, "personnel"), running=True)
     assert smell.kind is SmellKind.duplicate_date
     assert smell.detail == "The series personnel has 2024-01-01 twice, with 360,010 and 790,800."
     days = [
@@ -501,7 +509,7 @@ def test_two_transcriptions_of_the_general_staff_differ_on_seven_days() -> None:
     ]
     assert len(told) == 7
     assert "For 2023-01-12, personnel is 113,390 here and 113,990 in the other: a slip of one digit." in told
-    # Not a slip: the other one repeats the figure of the day before.
+    # Not a digit error: the other data set repeats the figure of the previous day.
     assert "For 2024-10-07, personnel is 661,630 here and 660,470 in the other." in told
     slips = Counter(digit_relation(a.value, b.value) for a, b in differing)
     assert slips == {"one_digit": 2, "swapped": 2, "none": 3}
@@ -560,7 +568,7 @@ def test_labels_of_oryx_that_carry_numbers_are_found_and_no_other() -> None:
 
 @real
 def test_the_model_of_covid_keeps_its_bounds_off_its_estimates() -> None:
-    # The fault that the README tells of (an upper bound equal to the estimate) is not in the eleven rows kept here.
+    # The error that the README describes (an upper bound equal to the estimate) is not in these eleven rows.
     name = "covid/economist_world_model_TRIMMED_11rows.csv"
     told = [
         smell
@@ -577,16 +585,16 @@ def test_the_model_of_covid_keeps_its_bounds_off_its_estimates() -> None:
 @real
 def test_weekly_deaths_raise_few_false_alarms() -> None:
     name = "covid/all_weekly_excess_deaths.csv"
-    series: dict[tuple[str, str], list[SeriesPoint]] = {}
+    series: dict[tuple[str, str], list[TimeSeriesPoint]] = {}
     for line, row in enumerate(rows(name), 1):
         for key in ("covid_deaths", "excess_deaths", "total_deaths"):
             if row[key] not in {"", "NA"}:
-                point = SeriesPoint(RowLocation(name, line), date.fromisoformat(row["end_date"]), float(row[key]))
+                point = TimeSeriesPoint(RowLocation(name, line), date.fromisoformat(row["end_date"]), float(row[key]))
                 series.setdefault((row["region"], key), []).append(point)
     counted = Counter(
         smell.kind
         for points in series.values()
-        for smell in find_series_anomalies("it", sorted(points, key=lambda point: point.end), running=False)
+        for smell in find_time_series_anomalies("it", sorted(points, key=lambda point: point.end), running=False)
     )
     assert sum(map(len, series.values())) > 30_000
     assert counted[SmellKind.jump] <= 10

@@ -28,7 +28,7 @@ def read_data(path: Path, **options: Any) -> list[dict[str, Any]]:
 
 
 def read_refusal(path: Path, *, limits: ReadLimits | None = None, **options: Any) -> FileRefused:
-    """The refusal of `path`; an AssertionError if it is read, any other error as it is."""
+    """Return the `FileRefused` for `path`. Raises `AssertionError` if the file is read."""
     try:
         rows = read_rows(path, limits=limits, **options)
     except FileRefused as refused:
@@ -57,7 +57,7 @@ def make_workbook(rows: list[list[Any]], *, title: str = "Losses") -> bytes:
 
 
 def replace_part(book: bytes, name: str, content: str | bytes) -> bytes:
-    """`book` with one part added, or put in place of its own."""
+    """Return `book` with one part added or replaced."""
     parts: dict[str, str | bytes] = {}
     with zipfile.ZipFile(io.BytesIO(book)) as archive:
         parts = {entry: archive.read(entry) for entry in archive.namelist()}

@@ -165,7 +165,7 @@ def test_a_sheet_is_chosen_by_name(tmp_path: Path) -> None:
     path = write_file(tmp_path, "a.xlsx", make_workbook([["note"], ["a", 2024, None], [1, 2]]))
     assert read_data(path, sheet="Losses", header_row=2) == [{"a": 1, "2024": 2}]
     refused = read_refusal(path, sheet="Loses")
-    assert (refused.detail, refused.hint) == ("holds no sheet “Loses”", "the sheets are “Losses”")
+    assert (refused.detail, refused.hint) == ("contains no sheet “Loses”", "the sheets are “Losses”")
 
 
 def test_a_folder_is_read_in_order_and_reported_once(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Finds anomalies in one series of figures, in one pass with a small window of points in memory."""
+"""Finds anomalies in a time series of figures, in one pass with a small window of points in memory."""
 
 import math
 from bisect import bisect_left, insort
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from app.enums import SmellKind
-from app.imports.quality.anomalies import Anomaly, SeriesPoint, format_number, locations_of
+from app.imports.quality.anomalies import Anomaly, TimeSeriesPoint, format_number, locations_of
 from app.imports.quality.digit_errors import DIGIT_REPAIR_NAMES, DigitRepair, find_digit_repair, find_length_repair
 
 _WINDOW_POINTS: Final = 30
@@ -17,11 +17,11 @@ _MIN_POINTS: Final = 7
 _JUMP_FACTOR: Final = 10
 _SLIP_FACTOR: Final = 5
 _PEAK_FACTOR: Final = 1.5
-"""A jump exceeds this multiple of the ninth decile: missiles are counted in salvoes, and a salvo is not unusual."""
+"""A jump exceeds this multiple of the ninth decile, because regular peaks (a salvo of missiles) are not unusual."""
 _ABRUPT_FACTOR: Final = 3
 """A jump exceeds this multiple of the previous figure: a wave that grows over weeks is not a jump."""
 _MIN_USUAL_SIZE: Final = 5
-"""Below this size, ten times the usual is still a small number, which can be chance."""
+"""Smaller numbers are never jumps, because they vary by chance."""
 _MIN_TWO_DIGIT_NUMBER: Final = 10
 _MAX_NEIGHBOUR_RATIO: Final = 2
 """Maximum ratio of the neighbours of a digit error, for figures that go up and down."""
@@ -32,8 +32,8 @@ _MAX_SHOWN_ROWS: Final = 20
 _MAX_LISTED_FIGURES: Final = 5
 
 
-def find_series_anomalies(name: str, points: Iterable[SeriesPoint], *, running: bool) -> Iterator[Anomaly]:
-    """Yield the anomalies of one series.
+def find_time_series_anomalies(name: str, points: Iterable[TimeSeriesPoint], *, running: bool) -> Iterator[Anomaly]:
+    """Yield the anomalies of one time series.
 
     Points of one date count as one: the figure that continues the series best. Figures that are not finite are skipped.
 
@@ -44,7 +44,7 @@ def find_series_anomalies(name: str, points: Iterable[SeriesPoint], *, running: 
     """
     checker: _SeriesChecker = _TotalsChecker(name) if running else _CountsChecker(name)
     gap_detector = _GapDetector(name)
-    last: SeriesPoint | None = None
+    last: TimeSeriesPoint | None = None
     date_group: _DateGroup | None = None
     finite = math.isfinite
     for point in points:
@@ -73,12 +73,12 @@ def find_series_anomalies(name: str, points: Iterable[SeriesPoint], *, running: 
 class _DateGroup:
     """The points of one date, up to `_MAX_SHOWN_ROWS`."""
 
-    def __init__(self, first: SeriesPoint) -> None:
+    def __init__(self, first: TimeSeriesPoint) -> None:
         self._points = {first.value: first}
         self._locations = [first.location]
         self._count = 1
 
-    def add(self, point: SeriesPoint) -> None:
+    def add(self, point: TimeSeriesPoint) -> None:
         self._count += 1
         known = self._points.get(point.value)
         # The earliest row represents equal figures, in whichever order they are read.
@@ -89,7 +89,7 @@ class _DateGroup:
         insort(self._locations, point.location)
         del self._locations[_MAX_SHOWN_ROWS:]
 
-    def best_point(self, before: SeriesPoint | None, *, running: bool) -> SeriesPoint:
+    def best_point(self, before: TimeSeriesPoint | None, *, running: bool) -> TimeSeriesPoint:
         """Return the figure that continues the series best; the smallest if there is no earlier point."""
         points = self._points.values()
         if before is None:
@@ -150,9 +150,9 @@ class _GapDetector:
         self._name = name
         self._usual_days = 0
         self._steps: deque[int] = deque(maxlen=_WINDOW_POINTS)
-        self._unjudged_steps: list[tuple[SeriesPoint, SeriesPoint, int]] = []
+        self._unjudged_steps: list[tuple[TimeSeriesPoint, TimeSeriesPoint, int]] = []
 
-    def check_step(self, before: SeriesPoint, after: SeriesPoint) -> Iterable[Anomaly]:
+    def check_step(self, before: TimeSeriesPoint, after: TimeSeriesPoint) -> Iterable[Anomaly]:
         """Return the anomalies of one step; the first steps are checked when the usual step is known."""
         days = _round_to_calendar((after.end - before.end).days)
         steps = self._steps
@@ -171,7 +171,7 @@ class _GapDetector:
         pending, self._unjudged_steps = [*self._unjudged_steps, (before, after, days)], []
         return [self._gap(*step) for step in pending if step[2] > self._usual_days * 1.5 > 0]
 
-    def _gap(self, before: SeriesPoint, after: SeriesPoint, days: int) -> Anomaly:
+    def _gap(self, before: TimeSeriesPoint, after: TimeSeriesPoint, days: int) -> Anomaly:
         missing = max(round(days / self._usual_days) - 1, 1)
         word = {1: "daily", 7: "weekly", 30: "monthly", 91: "quarterly", 365: "yearly"}.get(self._usual_days)
         rhythm = word or f"one date every {self._usual_days} days"
@@ -194,16 +194,16 @@ def _round_to_calendar(days: int) -> int:
 
 
 class _SeriesChecker:
-    """Checks the points of a series in order, one point behind: a digit error needs both neighbours."""
+    """Checks the points of a time series in order, one point behind, because a digit error needs both neighbours."""
 
     __slots__ = ("_before", "_name", "latest")
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._before: SeriesPoint | None = None
-        self.latest: SeriesPoint | None = None
+        self._before: TimeSeriesPoint | None = None
+        self.latest: TimeSeriesPoint | None = None
 
-    def add_point(self, point: SeriesPoint) -> Iterable[Anomaly]:
+    def add_point(self, point: TimeSeriesPoint) -> Iterable[Anomaly]:
         before, middle = self._before, self.latest
         self.latest = point
         if middle is None:
@@ -222,7 +222,7 @@ class _SeriesChecker:
     def _find_repair(self, before: float, value: float, after: float) -> DigitRepair | None:
         raise NotImplementedError
 
-    def _check_point(self, before: SeriesPoint | None, point: SeriesPoint) -> Iterable[Anomaly]:
+    def _check_point(self, before: TimeSeriesPoint | None, point: TimeSeriesPoint) -> Iterable[Anomaly]:
         raise NotImplementedError
 
 
@@ -241,7 +241,7 @@ class _TotalsChecker(_SeriesChecker):
             return None
         return find_digit_repair(value, before, after)
 
-    def _check_point(self, before: SeriesPoint | None, point: SeriesPoint) -> Iterable[Anomaly]:
+    def _check_point(self, before: TimeSeriesPoint | None, point: TimeSeriesPoint) -> Iterable[Anomaly]:
         if before is None or point.value == before.value:
             return ()
         growth = point.value - before.value
@@ -282,7 +282,7 @@ class _CountsChecker(_SeriesChecker):
             return None
         return find_length_repair(value, low, high)
 
-    def _check_point(self, before: SeriesPoint | None, point: SeriesPoint) -> Iterable[Anomaly]:
+    def _check_point(self, before: TimeSeriesPoint | None, point: TimeSeriesPoint) -> Iterable[Anomaly]:
         # Sizes, not values: excess deaths vary around zero, so their usual value has no meaning.
         size = abs(point.value)
         unusual = self._sizes.is_exceeded_by(size)
@@ -298,7 +298,7 @@ class _CountsChecker(_SeriesChecker):
 
 
 def _digit_anomaly(
-    name: str, before: SeriesPoint, point: SeriesPoint, after: SeriesPoint, repair: DigitRepair
+    name: str, before: TimeSeriesPoint, point: TimeSeriesPoint, after: TimeSeriesPoint, repair: DigitRepair
 ) -> Anomaly:
     relation, figure = repair
     return Anomaly(
@@ -314,5 +314,5 @@ def _format_roughly(number: float) -> str:
     return format_number(round(number) if abs(number) >= _MIN_USUAL_SIZE * 2 else float(f"{number:.2g}"))
 
 
-def _format_point(point: SeriesPoint) -> str:
+def _format_point(point: TimeSeriesPoint) -> str:
     return f"{format_number(point.value)} ({point.end})"
