@@ -9,6 +9,7 @@ with it. Both paths call the same function with the same arguments.
 
 import json
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import cached_property
 from typing import Any, TypeVar, get_origin
 from urllib.parse import parse_qsl
 
@@ -19,6 +20,8 @@ from sqlalchemy.exc import DBAPIError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from app.database.engine import Database
 from app.database.query_budget import is_budget_exceeded, small_budget
@@ -40,8 +43,6 @@ STANDARD_PATH_HEADERS = ("x-register-seq", "if-match")
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-FastHandler = Callable[[Request], Awaitable[Response | None]]
-"""Returns None for a request that is not plain; nothing has been read or recorded then."""
 
 
 def fast_path(*, inline: bool = False) -> Callable[[Endpoint], Endpoint]:
@@ -67,12 +68,33 @@ class FastRoute(APIRoute):
         """Whether the endpoint was declared with `@fast_path`."""
         return hasattr(self.endpoint, "fast_path_inline")
 
+    @cached_property
+    def _constant_start(self) -> str:
+        return self.path.partition("{")[0]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return the match of FastAPI. Most routes are ruled out by the start of their path, which takes less time."""
+        return super().matches(scope) if self._constant_start in scope["path"] else (Match.NONE, {})
+
+    @cached_property
+    def _fast_read(self) -> "FastRead | None":
+        return FastRead(self) if self.has_fast_path and not self.dependant.body_params else None
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a plain read without the exit stacks of FastAPI; FastAPI handles all other requests."""
+        if self._fast_read is not None and scope["method"] == "GET":
+            response = await self._fast_read(Request(scope, receive, send))
+            if response is not None:
+                await response(scope, receive, send)
+                return
+        await super().handle(scope, receive, send)
+
     def get_route_handler(self) -> Handler:
-        """Return the handler: the fast path if there is one, with FastAPI's handling as the fallback."""
+        """Return FastAPI's handler, with the fast path before it if the route is a write: they share the read body."""
         standard = super().get_route_handler()
-        if not self.has_fast_path:
+        if not self.has_fast_path or not self.dependant.body_params:
             return standard
-        fast: FastHandler = FastWrite(self) if self.dependant.body_params else FastRead(self)
+        fast = FastWrite(self)
 
         async def handle(request: Request) -> Response:
             response = await fast(request)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,7 +22,10 @@ REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 
 EXPOSED_HEADERS = ["ETag", "Link", "Location", "Retry-After", "X-Register-Seq", "X-Request-ID"]
-CORS_HEADERS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": ", ".join(EXPOSED_HEADERS)}
+CORS_HEADERS = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode()),
+]
 """CORS headers that let every origin read every response.
 
 They do not depend on the request, so that a cached response can be sent to every origin.
@@ -86,10 +89,12 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                response_headers = MutableHeaders(scope=message)
-                response_headers["X-Request-ID"] = state["request_id"]
-                response_headers["X-Register-Seq"] = str(scope["app"].state.database.latest_seq)
-                response_headers.update(CORS_HEADERS)
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", state["request_id"].encode()),
+                    (b"x-register-seq", b"%d" % scope["app"].state.database.latest_seq),
+                    *CORS_HEADERS,
+                ]
             await send(message)
 
         try:

@@ -18,9 +18,9 @@ def api_router(tag: str) -> APIRouter:
 def in_matching_order(routes: Iterable[BaseRoute]) -> list[BaseRoute]:
     """Return the routes with the fast ones first, short paths before long ones: Starlette tries one after the other."""
 
-    def position(route: BaseRoute) -> tuple[bool, int]:
+    def position(route: BaseRoute) -> tuple[bool, bool, int]:
         if isinstance(route, FastRoute) and route.has_fast_path:
-            return False, route.path.count("/")
-        return True, 0
+            return False, "suffix" in route.param_convertors, route.path.count("/")
+        return True, False, 0
 
     return sorted(routes, key=position)
