@@ -230,10 +230,8 @@ class CategoryVersion(Version, table=True):
     )
 
 
-class SubjectVersion(Version, table=True):
-    """A subject: the people or forces that are counted."""
-
-    __tablename__ = "subject"
+class VersionWithParents(Version):
+    """The columns of subjects and places, which can have several parents."""
 
     slug: str = Field(sa_type=SLUG_TEXT)
     name: str = Field(sa_type=Text)
@@ -241,23 +239,21 @@ class SubjectVersion(Version, table=True):
     parents: list[str] = Field(sa_type=JSON_VALUE)
     words: list[str] = Field(sa_type=SearchWords)
 
+
+class SubjectVersion(VersionWithParents, table=True):
+    """A subject: the people or forces that are counted."""
+
+    __tablename__ = "subject"
     __table_args__ = (
         current_version_index("uq_subject_standing", "slug", unique=True),
         Index("ix_subject_slug_seq", "slug", "seq"),
     )
 
 
-class PlaceVersion(Version, table=True):
-    """A place. It can have several parents."""
+class PlaceVersion(VersionWithParents, table=True):
+    """A place."""
 
     __tablename__ = "place"
-
-    slug: str = Field(sa_type=SLUG_TEXT)
-    name: str = Field(sa_type=Text)
-    definition: str | None = Field(sa_type=Text)
-    parents: list[str] = Field(sa_type=JSON_VALUE)
-    words: list[str] = Field(sa_type=SearchWords)
-
     __table_args__ = (
         current_version_index("uq_place_standing", "slug", unique=True),
         Index("ix_place_slug_seq", "slug", "seq"),
