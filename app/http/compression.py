@@ -8,6 +8,8 @@ from typing import Protocol
 import brotli  # type: ignore[import-untyped] # it has no types
 import zstandard
 
+from app.http.accept import parse_quality_values
+
 MIN_COMPRESSIBLE_BYTES = 1000
 """A smaller response fits into one packet without compression."""
 
@@ -61,13 +63,7 @@ def is_compressible(media_type: str, length: int) -> bool:
 @lru_cache(maxsize=256)
 def choose_encoding(accept_encoding: str) -> str | None:
     """Return the preferred encoding that `Accept-Encoding` allows, or None to send the body uncompressed."""
-    qualities: dict[str, float] = {}
-    for part in accept_encoding.lower().split(","):
-        name, _, weight = part.partition(";")
-        try:
-            qualities[name.strip()] = float(weight.partition("=")[2]) if weight else 1.0
-        except ValueError:
-            qualities[name.strip()] = 0.0
+    qualities = parse_quality_values(accept_encoding)
     weights = {encoding: qualities.get(encoding, qualities.get("*", 0.0)) for encoding in COMPRESSION_STREAMS}
     best = max(weights.values())
     return next(encoding for encoding in COMPRESSION_STREAMS if weights[encoding] == best) if best > 0 else None

@@ -6,6 +6,7 @@ from enum import StrEnum
 from fastapi import Request
 
 from app.errors import NotAcceptable
+from app.http.accept import parse_quality_values
 from app.http.serializers import CSV, NDJSON, FileWriter
 
 JSON_MEDIA_TYPE = "application/json"
@@ -44,34 +45,21 @@ def choose_format(request: Request, requested: Format | None) -> Format:
 
 def _negotiate(accept: str) -> Format:
     """Return the preferred format by `Accept` (RFC 9110, section 12.5.1); JSON if the client has no preference."""
-    best: tuple[float, Format] | None = None
-    for kind, media_type in MEDIA_TYPES.items():
-        quality = _accept_quality(accept, media_type)
-        if quality > 0 and (best is None or quality > best[0]):
-            best = (quality, kind)
-    if best is None:
+    qualities = parse_quality_values(accept)
+
+    def quality(kind: Format) -> float:
+        """Return the quality value of the most specific range that includes the media type; 0 if there is none."""
+        media_type = MEDIA_TYPES[kind]
+        ranges = (media_type, media_type.partition("/")[0] + "/*", "*/*")
+        return next((qualities[media_range] for media_range in ranges if media_range in qualities), 0.0)
+
+    preferred = max(MEDIA_TYPES, key=quality)
+    if quality(preferred) <= 0:
         raise NotAcceptable(
             f"This address serves {join_words(MEDIA_TYPES.values(), 'and')}.",
             hint="omit `Accept`, or add a suffix such as .csv",
         )
-    return best[1]
-
-
-def _accept_quality(accept: str, media_type: str) -> float:
-    """Return the quality value of a media type by the most specific range of `Accept`; 0 if not acceptable."""
-    type_range = media_type.partition("/")[0] + "/*"
-    quality, best_specificity = 0.0, -1
-    for part in accept.split(","):
-        media_range, *parameters = (piece.strip() for piece in part.split(";"))
-        specificity = {media_type: 2, type_range: 1, "*/*": 0}.get(media_range.lower(), -1)
-        if specificity > best_specificity:
-            best_specificity = specificity
-            weights = [parameter[2:] for parameter in parameters if parameter.lower().startswith("q=")]
-            try:
-                quality = float(weights[0]) if weights else 1.0
-            except ValueError:
-                quality = 0.0
-    return quality
+    return preferred
 
 
 def join_words(words: Iterable[str], conjunction: str) -> str:

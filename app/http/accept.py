@@ -1,0 +1,15 @@
+"""Quality values of `Accept` and `Accept-Encoding` (RFC 9110, section 12.4.2)."""
+
+
+def parse_quality_values(header: str) -> dict[str, float]:
+    """Return the quality value of each element of the header, by its name in lower case; 0 if it is malformed."""
+    qualities: dict[str, float] = {}
+    for element in header.lower().split(","):
+        name, *parameters = (part.strip() for part in element.split(";"))
+        weight = next((parameter[2:] for parameter in parameters if parameter.startswith("q=")), "1")
+        try:
+            quality = float(weight)
+        except ValueError:
+            quality = 0.0
+        qualities.setdefault(name, quality)
+    return qualities
