@@ -21,8 +21,7 @@ CLAIM_PLAIN_FIELDS = (
     "excludes",
     "note",
 )
-CITATION_INPUT_FIELDS = (
-    "document",
+CITATION_PLAIN_FIELDS = (
     "role",
     "via",
     "fidelity",
@@ -51,7 +50,7 @@ def claim_as_input(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def citation_as_input(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return the request fields of a citation, with its document by id."""
-    return {name: row[name] for name in CITATION_INPUT_FIELDS}
+    return {name: row[name] for name in ("document", *CITATION_PLAIN_FIELDS)}
 
 
 def field_changes(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[dict[str, Any]]:

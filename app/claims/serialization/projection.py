@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from enum import Enum
 from functools import lru_cache
-from typing import Any, NamedTuple, get_origin
+from typing import Any, NamedTuple, Protocol, get_origin
 
 import sqlalchemy as sa
 from pydantic import BaseModel
@@ -63,7 +63,7 @@ SLUG_AND_ID_FIELDS = {"id", "slug", "category", "subject", "place", "publisher",
 """Fields with a slug or an id, which needs no escaping."""
 
 
-class SqlRenderer:
+class SqlRenderer(Protocol):
     """SQL dialect of the projection. Its methods take SQL expressions and return one."""
 
     placeholder: str
@@ -80,11 +80,9 @@ class SqlRenderer:
 
     def json_value(self, kind: Any, x: str, *, is_key: bool) -> str:  # noqa: ANN401 - types are values here
         """Return the expression of a value in a JSON object, as `json_object` expects it."""
-        raise NotImplementedError
 
     def json_object(self, members: Sequence[tuple[str, str]]) -> str:
         """Return the expression of a JSON object with these members."""
-        raise NotImplementedError
 
     def csv_cell(self, kind: Any, x: str, *, is_key: bool) -> str:  # noqa: ANN401 - as above
         """Return the expression of a value as a CSV cell, equal to the cell that `app.http.serializers` writes."""
@@ -100,31 +98,25 @@ class SqlRenderer:
 
     def csv_line(self, cells: Sequence[str]) -> str:
         """Return the expression of a CSV line with these cells."""
-        raise NotImplementedError
 
     def number(self, x: str) -> str:
         """Return the expression of a number as Python prints it, but whole numbers without a fraction."""
-        raise NotImplementedError
 
     def time(self, x: str, *, exact: bool) -> str:
         """Return the expression of a time in UTC with `Z`, to the second, or with its microseconds if `exact`."""
-        raise NotImplementedError
 
     def csv_list(self, x: str) -> str:
-        """Return the expression of a list of slugs, separated by semicolons."""
-        raise NotImplementedError
+        """Return the expression of a list of slugs, stored as compact JSON, with semicolons between them."""
+        return f"CASE WHEN {x} <> '[]' THEN replace(substr({x}, 3, length({x}) - 4), '\",\"', ';') END"
 
     def csv_text(self, x: str) -> str:
         """Return the expression of a text cell, with `'` before a leading formula character."""
-        raise NotImplementedError
 
     def first_row_join(self, table: str, _columns: Iterable[str], is_current: str, order: str) -> str:
         """Return the join with the first row of a claim in a table, by `order`, that satisfies `is_current`."""
-        raise NotImplementedError
 
     def citation_array(self, object_: str, tables: str, is_current: str) -> tuple[str, str]:
         """Return the expression of the citations of a claim as a JSON array, and the join that it needs."""
-        raise NotImplementedError
 
     def document_join(self, is_current: str) -> str:
         """Return the join with the document of a citation."""
@@ -177,10 +169,6 @@ class SqliteRenderer(SqlRenderer):
         """Convert a time that is stored as `2026-11-20 10:00:00.000000`."""
         fraction = f"|| CASE WHEN substr({x}, 21) = '000000' THEN '' ELSE substr({x}, 20) END " if exact else ""
         return f"substr({x}, 1, 10) || 'T' || substr({x}, 12, 8) {fraction}|| 'Z'"
-
-    def csv_list(self, x: str) -> str:
-        """Convert a list that is stored as compact JSON."""
-        return f"CASE WHEN {x} <> '[]' THEN replace(substr({x}, 3, length({x}) - 4), '\",\"', ';') END"
 
     def csv_text(self, x: str) -> str:
         """Return the expression of a quoted text cell.
@@ -259,7 +247,7 @@ class PostgresRenderer(SqlRenderer):
 
     def csv_list(self, x: str) -> str:
         """Convert a list that is stored as `json`, which keeps the compact text."""
-        return SqliteRenderer.csv_list(self, f"{x}::text")  # type: ignore[arg-type] # the same SQL
+        return super().csv_list(f"{x}::text")
 
     def csv_text(self, x: str) -> str:
         """Return the expression of a text cell. An empty text becomes NULL, because COPY quotes empty texts."""

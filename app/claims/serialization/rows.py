@@ -7,25 +7,13 @@ from typing import Any
 from sqlalchemy import and_, select
 from sqlmodel import Session
 
-from app.claims.serialization.input_fields import plain_figure_numbers
+from app.claims.serialization.input_fields import CITATION_PLAIN_FIELDS, plain_figure_numbers
 from app.database.snapshot import Snapshot
 from app.database.tables import AssessmentVersion, CitationVersion, DocumentVersion, SourceVersion, columns_of, table_of
 from app.enums import Status
 from app.sources.documents import DOCUMENT_CARD_FIELDS
 
-CITATION_COLUMNS = (
-    "id",
-    "role",
-    "via",
-    "fidelity",
-    "quote",
-    "quote_language",
-    "translation",
-    "locator",
-    "gap",
-    "withdrawn_on",
-)
-
+CITATION_COLUMNS = ("id", *CITATION_PLAIN_FIELDS)
 
 CONFIDENCE_FIELDS = ("level", "reliability", "credibility", "stated", "assessor", "assessed_on", "rationale")
 
