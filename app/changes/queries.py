@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlmodel import Session
 
 from app.changes.schemas import ChangeQuery
@@ -12,7 +12,7 @@ from app.claims.serialization.input_fields import citation_as_input, claim_as_in
 from app.database.snapshot import Snapshot
 from app.database.tables import VERSION_TABLES, Change, CitationVersion, Version, columns_of
 from app.enums import Status
-from app.http.pagination import DEFAULT_LIMIT, Page
+from app.http.pagination import DEFAULT_LIMIT, Page, count_total
 
 StoredRow = Mapping[Any, Any]
 
@@ -25,14 +25,11 @@ def find_changes(session: Session, query: ChangeQuery, snapshot: Snapshot) -> Pa
     change = columns_of(Change)
     after = int(query.cursor) if query.cursor else query.after
     statement = select(*change).where(change.seq > after, change.seq <= snapshot.seq)
-    total = (
-        session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if query.total else None
-    )
     limit = query.limit or DEFAULT_LIMIT
     rows = session.execute(statement.order_by(change.seq).limit(limit + 1)).mappings().all()
     page = rows[:limit]
     cursor = str(page[-1]["seq"]) if len(rows) > limit else None
-    return Page(build_change_rows(session, page), snapshot.seq, cursor, total)
+    return Page(build_change_rows(session, page), snapshot.seq, cursor, count_total(session, statement, query))
 
 
 def build_change_rows(session: Session, rows: Sequence[StoredRow]) -> list[dict[str, Any]]:

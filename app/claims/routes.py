@@ -39,17 +39,13 @@ from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.pagination import AsOf, Page, PageQuery, paginate_list
 from app.http.responses import cacheable_response, json_response
 from app.http.routing import api_router
-from app.http.schema_types import Day, RegisterState
+from app.http.schema_types import Day
 from app.http.writes import WriteRequestDep, WriteResult, clear_stored_bodies
 
 router = api_router("claims")
 
 ClaimId = Annotated[
     str, Path(alias="id", description="The id of the claim.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])
-]
-KnownOn = Annotated[
-    Day | None,
-    Query(description="The claim as known on this day: a later retraction is ignored.", examples=["2025-06-12"]),
 ]
 
 
@@ -61,11 +57,7 @@ class ClaimStateQuery(BaseModel):
         description="The claim as known on this day: a later retraction is ignored.",
         examples=["2025-06-12"],
     )
-    recorded_as_of: RegisterState | None = Field(
-        default=None,
-        description="The register as of this time or `seq:N`. Default: the current state.",
-        examples=["seq:1234"],
-    )
+    recorded_as_of: AsOf = None
 
 
 @list_route(router, "/claims", Claim, "Find claims")

@@ -1,15 +1,17 @@
 """Pagination: page parameters, page metadata, and pages of short lists."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import BaseModel, Field
-from sqlalchemy import literal
+from sqlalchemy import Select, func, literal, select
+from sqlmodel import Session
 
 from app.cache.scope import CacheScope
-from app.database.keyset import Order, encode_cursor, read_cursor
+from app.database.keyset import Order, encode_cursor, fetch_page, read_cursor
+from app.database.snapshot import Snapshot
 from app.errors import InvalidCursor
 from app.http.schema_types import Output, RegisterState
 
@@ -24,7 +26,7 @@ AsOf = Annotated[
         examples=["seq:1234"],
     ),
 ]
-"""The state of the register for a read of a single resource."""
+"""The state of the register that is read."""
 
 
 class PageQuery(BaseModel):
@@ -43,11 +45,7 @@ class PageQuery(BaseModel):
         description="The start of the page: `meta.next_cursor` of the previous page.",
         examples=["WyJzbHVnIixudWxsLCJjc2lzIl0"],
     )
-    recorded_as_of: RegisterState | None = Field(
-        default=None,
-        description="The register as of this time or `seq:N`. Default: the current state.",
-        examples=["seq:1234"],
-    )
+    recorded_as_of: AsOf = None
     total: bool = Field(
         default=False, description="Whether to return the number of all matching rows as `meta.total`.", examples=[True]
     )
@@ -89,6 +87,28 @@ class Page:
     """The rows as JSON texts, if they are rendered already; `rows` is empty then."""
     lines: bytes | None = None
     """The rows as lines of a file, if they are rendered already; `rows` is empty then."""
+
+
+def paginate(
+    session: Session,
+    statement: Select[Any],
+    order: Order,
+    query: PageQuery,
+    snapshot: Snapshot,
+    build_row: Callable[[Mapping[Any, Any]], dict[str, Any]],
+) -> Page:
+    """Return one page of the rows of a statement, each as `build_row` makes it."""
+    total = count_total(session, statement, query)
+    rows, cursor = fetch_page(session, statement, order, query.limit or DEFAULT_LIMIT, query.cursor)
+    return Page([build_row(row) for row in rows], snapshot.seq, cursor, total)
+
+
+def count_total(session: Session, statement: Select[Any], query: PageQuery) -> int | None:
+    """Return the number of rows of a statement if the query asks for it."""
+    if not query.total:
+        return None
+    count: int = session.execute(select(func.count()).select_from(statement.subquery())).scalar_one()
+    return count
 
 
 def paginate_list(rows: Sequence[dict[str, Any]], query: PageQuery, seq: int, key: str = "id") -> Page:

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
 from app.cache.scope import CacheScope
 from app.claims.change_scope import claim_scope
-from app.claims.routes import ClaimId, KnownOn
+from app.claims.routes import ClaimId, ClaimStateQuery
 from app.database.snapshot import open_snapshot
 from app.http.dependencies import Db
-from app.http.pagination import AsOf
 from app.http.responses import cacheable_response, json_bytes, json_response
 from app.http.routing import api_router
 from app.http.serializers import csv_cell
@@ -26,12 +25,10 @@ CSL_MEDIA_TYPE = "application/vnd.citationstyles.csl+json"
 BIBTEX_MEDIA_TYPE = "application/x-bibtex; charset=utf-8"
 
 
-def _read_requested_claim(
-    claim: ClaimId, db: Db, known_on: KnownOn = None, recorded_as_of: AsOf = None
-) -> CitableClaim:
+def _read_requested_claim(claim: ClaimId, db: Db, query: Annotated[ClaimStateQuery, Query()]) -> CitableClaim:
     """Return the claim to cite, in the requested state."""
     with db.read() as session:
-        return read_citable_claim(session, claim, open_snapshot(session, recorded_as_of, known_on=known_on))
+        return read_citable_claim(session, claim, open_snapshot(session, query.recorded_as_of, known_on=query.known_on))
 
 
 RequestedClaim = Annotated[CitableClaim, Depends(_read_requested_claim)]

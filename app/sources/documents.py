@@ -3,17 +3,17 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, select
 from sqlmodel import Session
 from uuid_utils import uuid7
 
-from app.database.keyset import Order, fetch_page
+from app.database.keyset import Order
 from app.database.snapshot import Snapshot
 from app.database.tables import DocumentVersion, SourceVersion, columns_of, table_of
 from app.database.transaction import WriteTransaction
 from app.database.types import ID_PATTERN
 from app.errors import Fault, NotFound
-from app.http.pagination import DEFAULT_LIMIT, Page, PageQuery
+from app.http.pagination import Page, PageQuery, paginate
 from app.sources.queries import SOURCE
 from app.sources.schemas import DocumentCard, DocumentInput
 from app.vocabulary.slug_records import VERSION_FIELDS, find_unknown_slugs
@@ -46,13 +46,8 @@ def _build_document_response(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def find_documents(session: Session, query: PageQuery, snapshot: Snapshot) -> Page:
     """Return a page of documents, oldest record first."""
-    statement = _select_documents(snapshot)
-    total = (
-        session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if query.total else None
-    )
     order = Order("id", columns_of(DocumentVersion).id)
-    rows, cursor = fetch_page(session, statement, order, query.limit or DEFAULT_LIMIT, query.cursor)
-    return Page([_build_document_response(row) for row in rows], snapshot.seq, cursor, total)
+    return paginate(session, _select_documents(snapshot), order, query, snapshot, _build_document_response)
 
 
 def read_document(session: Session, id_: str, snapshot: Snapshot) -> dict[str, Any]:

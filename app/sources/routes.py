@@ -21,7 +21,7 @@ from app.http.writes import WriteRequestDep, WriteResult
 from app.sources.documents import find_document_faults, find_documents, read_document, record_document
 from app.sources.queries import SOURCE, put_source
 from app.sources.schemas import Document, DocumentInput, Source, SourceInput
-from app.vocabulary.slug_records import find_records, handle_put, read_record
+from app.vocabulary.slug_records import handle_put, record_page_loader, record_response
 
 router = api_router("sources")
 SOURCE_COLUMNS = columns_of_model(Source)
@@ -31,12 +31,7 @@ DOCUMENT_COLUMNS = columns_of_model(Document)
 @list_route(router, "/sources", Source, "List sources")
 def list_sources(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the sources that make or relay claims, ordered by slug."""
-
-    def find(page: PageQuery) -> Page:
-        with db.read() as session:
-            return find_records(session, SOURCE, page, open_snapshot(session, page.recorded_as_of))
-
-    return listing.send(find, query, SOURCE_COLUMNS)
+    return listing.send(record_page_loader(db, SOURCE), query, SOURCE_COLUMNS)
 
 
 @router.get("/sources/{slug}", summary="Read a source", operation_id="read_source", responses={200: {"model": Source}})
@@ -47,10 +42,7 @@ def get_source(
     recorded_as_of: AsOf = None,
 ) -> Response:
     """Return one source with its name, kind and interest in the dispute."""
-    with db.read() as session:
-        snapshot = open_snapshot(session, recorded_as_of)
-        body = read_record(session, SOURCE, slug, snapshot)
-    return json_response(request, body, cache_scope=record_scope(snapshot.latest_seq, f"source-{slug}"))
+    return record_response(request, db, SOURCE, slug, recorded_as_of)
 
 
 @router.put(

@@ -6,16 +6,13 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
-from app.cache.scope import record_scope
-from app.database.engine import Database
 from app.database.snapshot import open_snapshot
 from app.enums import ALL_ENUMS, DescribedEnum
 from app.http.auth import Editor
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
-from app.http.lists import ListResponseDep, PageLoader, list_route
+from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import AsOf, Page, PageQuery, paginate_list
-from app.http.responses import json_response
 from app.http.routing import api_router
 from app.http.schema_types import Slug
 from app.http.writes import WriteRequestDep
@@ -29,7 +26,7 @@ from app.vocabulary.schemas import (
     SubjectInput,
     TermRow,
 )
-from app.vocabulary.slug_records import RecordType, find_records, handle_put, read_record
+from app.vocabulary.slug_records import handle_put, record_page_loader, record_response
 
 router = api_router("vocabulary")
 
@@ -43,25 +40,10 @@ NewSubjectSlug = Annotated[Slug, Path(description=NEW_SLUG_DESCRIPTION, examples
 NewPlaceSlug = Annotated[Slug, Path(description=NEW_SLUG_DESCRIPTION, examples=["kursk-oblast"])]
 
 
-def _make_finder(db: Database, kind: RecordType) -> PageLoader[PageQuery]:
-    def find(page: PageQuery) -> Page:
-        with db.read() as session:
-            return find_records(session, kind, page, open_snapshot(session, page.recorded_as_of))
-
-    return find
-
-
-def _read_record(db: Database, kind: RecordType, slug: str, request: Request, as_of: str | None) -> Response:
-    with db.read() as session:
-        snapshot = open_snapshot(session, as_of)
-        body = read_record(session, kind, slug, snapshot)
-    return json_response(request, body, cache_scope=record_scope(snapshot.latest_seq, f"{kind.name}-{slug}"))
-
-
 @list_route(router, "/categories", Category, "List categories")
 def list_categories(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the categories, ordered by slug, with units and components."""
-    return listing.send(_make_finder(db, CATEGORY), query, columns_of_model(Category))
+    return listing.send(record_page_loader(db, CATEGORY), query, columns_of_model(Category))
 
 
 @router.get(
@@ -69,7 +51,7 @@ def list_categories(query: Annotated[PageQuery, Query()], db: Db, listing: ListR
 )
 def get_category(slug: CategorySlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
     """Return one category with its definition, unit and components."""
-    return _read_record(db, CATEGORY, slug, request, recorded_as_of)
+    return record_response(request, db, CATEGORY, slug, recorded_as_of)
 
 
 @router.put(
@@ -86,7 +68,7 @@ def record_category(slug: NewCategorySlug, payload: CategoryInput, write: WriteR
 @list_route(router, "/subjects", Subject, "List subjects")
 def list_subjects(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the subjects (the people or organisations counted), ordered by slug."""
-    return listing.send(_make_finder(db, SUBJECT), query, columns_of_model(Subject))
+    return listing.send(record_page_loader(db, SUBJECT), query, columns_of_model(Subject))
 
 
 @router.get(
@@ -94,7 +76,7 @@ def list_subjects(query: Annotated[PageQuery, Query()], db: Db, listing: ListRes
 )
 def get_subject(slug: SubjectSlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
     """Return one subject with its definition and parents."""
-    return _read_record(db, SUBJECT, slug, request, recorded_as_of)
+    return record_response(request, db, SUBJECT, slug, recorded_as_of)
 
 
 @router.put(
@@ -111,13 +93,13 @@ def record_subject(slug: NewSubjectSlug, payload: SubjectInput, write: WriteRequ
 @list_route(router, "/places", Place, "List places")
 def list_places(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the places, ordered by slug."""
-    return listing.send(_make_finder(db, PLACE), query, columns_of_model(Place))
+    return listing.send(record_page_loader(db, PLACE), query, columns_of_model(Place))
 
 
 @router.get("/places/{slug}", summary="Read a place", operation_id="read_place", responses={200: {"model": Place}})
 def get_place(slug: PlaceSlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
     """Return one place with its definition and parents."""
-    return _read_record(db, PLACE, slug, request, recorded_as_of)
+    return record_response(request, db, PLACE, slug, recorded_as_of)
 
 
 @router.put(

@@ -4,17 +4,22 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select
+from fastapi import Request
+from sqlalchemy import select
 from sqlmodel import Session
 from starlette.responses import Response
 
+from app.cache.scope import record_scope
 from app.database.api_keys import Actor
-from app.database.keyset import Order, fetch_page
-from app.database.snapshot import Snapshot
+from app.database.engine import Database
+from app.database.keyset import Order
+from app.database.snapshot import Snapshot, open_snapshot
 from app.database.tables import Version, columns_of
 from app.database.transaction import WriteTransaction
 from app.errors import Fault, NotFound, field_fault, suggest_nearest
-from app.http.pagination import DEFAULT_LIMIT, Page, PageQuery
+from app.http.lists import PageLoader
+from app.http.pagination import Page, PageQuery, paginate
+from app.http.responses import json_response
 from app.http.schema_types import Input
 from app.http.writes import WriteRequest, WriteResult
 
@@ -46,13 +51,7 @@ def find_records(session: Session, record_type: RecordType, query: PageQuery, sn
     """Return a page of the records of a type, ordered by slug."""
     columns = columns_of(record_type.table)
     statement = select(*columns).where(snapshot.contains(record_type.table))
-    total = (
-        session.execute(select(func.count()).select_from(statement.subquery())).scalar_one() if query.total else None
-    )
-    rows, cursor = fetch_page(
-        session, statement, Order("slug", columns.slug), query.limit or DEFAULT_LIMIT, query.cursor
-    )
-    return Page([record_type.build_response(row) for row in rows], snapshot.seq, cursor, total)
+    return paginate(session, statement, Order("slug", columns.slug), query, snapshot, record_type.build_response)
 
 
 def read_record(session: Session, record_type: RecordType, slug: str, snapshot: Snapshot) -> dict[str, Any]:
@@ -102,6 +101,26 @@ def replace_record(
         return record_type.build_response(before), None
     transaction.record(record_type.table, slug, state, action="created" if before is None else "changed")
     return record_type.build_response(transaction.session.execute(statement).mappings().one()), before is None
+
+
+def record_page_loader(database: Database, record_type: RecordType) -> PageLoader[PageQuery]:
+    """Return the function that reads one page of the records of a type, for `ListResponse.send`."""
+
+    def find(query: PageQuery) -> Page:
+        with database.read() as session:
+            return find_records(session, record_type, query, open_snapshot(session, query.recorded_as_of))
+
+    return find
+
+
+def record_response(
+    request: Request, database: Database, record_type: RecordType, slug: str, as_of: str | None
+) -> Response:
+    """Return the response of a GET of the record `slug` in the state `as_of`."""
+    with database.read() as session:
+        snapshot = open_snapshot(session, as_of)
+        body = read_record(session, record_type, slug, snapshot)
+    return json_response(request, body, cache_scope=record_scope(snapshot.latest_seq, f"{record_type.name}-{slug}"))
 
 
 def handle_put(
