@@ -69,12 +69,16 @@ class FastRoute(APIRoute):
         return hasattr(self.endpoint, "fast_path_inline")
 
     @cached_property
-    def _constant_start(self) -> str:
-        return self.path.partition("{")[0]
+    def _path_start(self) -> tuple[str, bool]:
+        """Return the path before its first parameter, and whether that is the whole path."""
+        start, brace, _ = self.path.partition("{")
+        return start, not brace
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Return the match of FastAPI. Most routes are ruled out by the start of their path, which takes less time."""
-        return super().matches(scope) if self._constant_start in scope["path"] else (Match.NONE, {})
+        start, is_whole = self._path_start
+        may_match = scope["path"].endswith(start) if is_whole else start in scope["path"]
+        return super().matches(scope) if may_match else (Match.NONE, {})
 
     @cached_property
     def _fast_read(self) -> "FastRead | None":
