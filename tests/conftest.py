@@ -51,7 +51,8 @@ def database_copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
 @pytest.fixture
 def register(database_copies: DatabaseCopies) -> Iterator[Register]:
     """A migrated register without claims, for one test."""
-    yield from open_register(database_copies.create_copy("empty"))
+    with database_copies.lend_empty() as url:
+        yield from open_register(url)
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """Registers for tests: copies of migrated templates on both databases, with a client and a key for each role."""
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +22,9 @@ from app.enums import Role
 from app.main import CounterclaimApp, create_app
 from app.settings import Settings
 from app.starter.load import load_starter
+
+MAX_LOANS = 50
+"""How often a PostgreSQL database is used: deleted rows remain in its files."""
 
 
 @dataclass
@@ -86,6 +92,48 @@ def _load_starter_claims(url: str) -> None:
     database.close()
 
 
+@dataclass(frozen=True)
+class DatabaseState:
+    """The rows of a PostgreSQL database, its sequences (None: not used yet), and a mark of its schema."""
+
+    rows: dict[str, list[tuple[Any, ...]]]
+    sequences: list[tuple[Any, ...]]
+    schema: tuple[Any, ...] | None
+
+
+def read_state(connection: psycopg.Connection[Any]) -> DatabaseState:
+    tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
+    catalogs = ("pg_class", "pg_attribute", "pg_constraint", "pg_trigger", "pg_proc")
+    changes = sql.SQL(" UNION ALL ").join(sql.SQL("SELECT xmin FROM {}").format(sql.Identifier(n)) for n in catalogs)
+    return DatabaseState(
+        {
+            name: connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(name))).fetchall()
+            for (name,) in tables
+        },
+        connection.execute("SELECT sequencename, last_value FROM pg_sequences ORDER BY 1").fetchall(),
+        connection.execute(
+            sql.SQL("SELECT max(xmin::text::bigint), count(*) FROM ({}) AS row").format(changes)
+        ).fetchone(),
+    )
+
+
+def restore(url: str, state: DatabaseState) -> bool:
+    """Give a PostgreSQL database the rows and the sequences of `state` again; return whether it is in that state.
+
+    It is not after a change of the schema.
+    """
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")  # in any order: no foreign key is checked
+        for table, rows in state.rows.items():
+            name = sql.Identifier(table)
+            connection.execute(sql.SQL("DELETE FROM {}").format(name))
+            for row in rows:
+                values = sql.SQL(", ").join(map(sql.Literal, row))
+                connection.execute(sql.SQL("INSERT INTO {} VALUES ({})").format(name, values))
+        connection.execute("SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence")
+        return read_state(connection) == state
+
+
 class DatabaseCopies:
     """Creates databases: `empty` ones are migrated, `starter` ones also contain the starter claims."""
 
@@ -93,6 +141,26 @@ class DatabaseCopies:
         self.folder = folder
         self.server = server
         self.templates: dict[str, str] = {}
+        self._returned: list[str] = []
+        self._loans: Counter[str] = Counter()
+
+    @contextmanager
+    def lend_empty(self) -> Iterator[str]:
+        """Lend a database like the template `empty`.
+
+        PostgreSQL takes longer to create a database than most tests take: one that is returned is restored and lent
+        again.
+        """
+        url = self._returned.pop() if self._returned else self.create_copy("empty")
+        yield url
+        self._loans[url] += 1
+        if self.server and self._loans[url] < MAX_LOANS and restore(url, self._empty_state):
+            self._returned.append(url)
+
+    @cached_property
+    def _empty_state(self) -> DatabaseState:
+        with psycopg.connect(self.templates["empty"]) as connection:
+            return read_state(connection)
 
     def create_copy(self, kind: str) -> str:
         """Return the address of a new copy of the template `kind`."""
