@@ -115,6 +115,7 @@ def _add_examples(
         name = json_content["schema"].get("$ref", "").rpartition("/")[2]
         json_content["example"] = bodies.get(name) or _minimal_example(schemas[name], schemas)
     response_examples = answers.get(operation["operationId"].removesuffix("_file"), {})
+    _replace_list_examples(operation.get("parameters", []), response_examples)
     for response in operation["responses"].values():
         for media_type, content in response.get("content", {}).items():
             # FastAPI describes the events of a stream with a keyword of OpenAPI 3.2, which 3.1 does not allow.
@@ -122,6 +123,17 @@ def _add_examples(
                 content["schema"] = {"type": "string"}
             if media_type in response_examples:
                 content["example"] = response_examples[media_type]
+
+
+def _replace_list_examples(parameters: list[dict[str, Any]], response_examples: dict[str, Any]) -> None:
+    """Replace the shared examples of `fields` and `cursor` with values that are valid for this list."""
+    schemas = {parameter["name"]: parameter["schema"] for parameter in parameters if parameter["in"] == "query"}
+    columns = response_examples.get("text/csv", "").partition("\r\n")[0].split(",")
+    if "fields" in schemas and columns != [""] and not {*schemas["fields"]["examples"][0].split(",")} <= {*columns}:
+        schemas["fields"]["examples"] = [",".join(columns[:3])]
+    page = response_examples.get(JSON_MEDIA_TYPE)
+    if "cursor" in schemas and isinstance(page, dict) and (cursor := page.get("meta", {}).get("next_cursor")):
+        schemas["cursor"]["examples"] = [cursor]
 
 
 def _minimal_example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON value

@@ -23,7 +23,7 @@ AsOf = Annotated[
     RegisterState | None,
     Query(
         description="The register as of this time or `seq:N`. Default: the current state.",
-        examples=["seq:1234"],
+        examples=["seq:680"],
     ),
 ]
 """The state of the register that is read."""

@@ -49,7 +49,7 @@ class CompareQuery(BaseModel):
     recorded_as_of: RegisterState | None = Field(
         default=None,
         description="The register as of this time or `seq:N`. Default: the current state.",
-        examples=["seq:1234"],
+        examples=["seq:680"],
     )
     tolerance: float | None = Field(
         default=None,
@@ -212,7 +212,7 @@ def read_topic_side_by_side(
     return listing.send_document(body, rows, CLAIM_COLUMNS, topic_scope(snapshot.latest_seq, topic))
 
 
-@list_route(router, "/side-by-side", SideBySide, "Compare sources side by side by filters", pages=False)
+@list_route(router, "/side-by-side", SideBySide, "Compare the sources of a question, by filters", pages=False)
 @fast_path()
 def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return a side-by-side for a category, and optionally a subject, place, aggregation and start of the period."""

@@ -243,7 +243,7 @@ class SideBySide(Output):
     topic: Asked = Field(description="The topic or filters of the request.")
     known_on: dt.date = Field(description="The day for which the positions are determined.", examples=["2025-06-12"])
     recorded_as_of: str | None = Field(
-        description="The requested state of the register; null: the current state.", examples=["seq:1234"]
+        description="The requested state of the register; null: the current state.", examples=["seq:680"]
     )
     seq: int = Field(description="The sequence number of the register state that was read.", examples=[1234])
     tolerance: float | None = Field(
