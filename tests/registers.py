@@ -11,7 +11,6 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
-from fastapi.testclient import TestClient
 from psycopg import sql
 from sqlalchemy import Connection, Engine, make_url
 
@@ -22,6 +21,7 @@ from app.enums import Role
 from app.main import CounterclaimApp, create_app
 from app.settings import Settings
 from app.starter.load import load_starter
+from tests.client import ApplicationClient
 
 MAX_LOANS = 50
 """How often a PostgreSQL database is used: deleted rows remain in its files."""
@@ -33,7 +33,7 @@ class Register:
 
     settings: Settings
     database: Database
-    client: TestClient
+    client: ApplicationClient
     keys: dict[str, dict[str, str]]
 
     def __getattr__(self, name: str) -> Any:
@@ -204,6 +204,6 @@ def open_register(url: str) -> Iterator[Register]:
         keys = {
             role.value: {"Authorization": f"Bearer {create_key(session, f'{role.value}-key', role)}"} for role in Role
         }
-    with TestClient(app, base_url="http://testserver", raise_server_exceptions=False) as client:
+    with ApplicationClient(app) as client:
         yield Register(settings, database, client, keys)
     _idle_apps.append(app)

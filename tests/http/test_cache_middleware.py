@@ -9,13 +9,13 @@ from typing import Any
 import brotli  # type: ignore[import-untyped] # it has no types
 import pytest
 import zstandard
-from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
 from app.database.engine import Database
 from app.http.compression import MIN_COMPRESSIBLE_BYTES, choose_encoding
 from app.main import create_app
 from app.settings import Settings
+from tests.client import ApplicationClient
 from tests.examples import (
     make_claim_body,
     make_figure_body,
@@ -36,19 +36,19 @@ PLAIN = {"Accept-Encoding": "identity"}
 
 
 @pytest.fixture
-def plain(register: Register) -> Iterator[TestClient]:
+def plain(register: Register) -> Iterator[ApplicationClient]:
     """A process of the same service without a response cache."""
     settings = Settings.model_validate(register.settings.model_dump(by_alias=True) | {"memory_bytes": 0})
     app = create_app(settings)
-    with TestClient(app, base_url="http://testserver", raise_server_exceptions=False) as client:
+    with ApplicationClient(app) as client:
         yield client
 
 
 @pytest.fixture
-def other(register: Register) -> Iterator[TestClient]:
+def other(register: Register) -> Iterator[ApplicationClient]:
     """Another process of the same service with its own response cache."""
     app = create_app(register.settings)
-    with TestClient(app, base_url="http://testserver", raise_server_exceptions=False) as client:
+    with ApplicationClient(app) as client:
         yield client
 
 
@@ -220,7 +220,7 @@ class Writes:
 
 @pytest.mark.parametrize("seed", [1])
 def test_memory_answers_as_if_there_were_none(
-    register: Register, other: TestClient, plain: TestClient, seed: int
+    register: Register, other: ApplicationClient, plain: ApplicationClient, seed: int
 ) -> None:
     """After each write, two processes with a cache and one without return the same responses."""
     record_example_vocabulary(register)
@@ -245,7 +245,9 @@ def test_memory_answers_as_if_there_were_none(
     assert stats(register)[0] > 20
 
 
-def test_what_was_taken_down_is_nowhere_when_the_takedown_is_answered(register: Register, other: TestClient) -> None:
+def test_what_was_taken_down_is_nowhere_when_the_takedown_is_answered(
+    register: Register, other: ApplicationClient
+) -> None:
     record_example_vocabulary(register)
     made = submit_claim(register, make_claim_body(note="Oryctolagus cuniculus."))
     paths = ["/v1/claims", "/v1/claims.csv", f"/v1/claims/{made['id']}/revisions", "/v1/claims?q=oryctolagus"]
