@@ -8,6 +8,7 @@ CLAIMS ?= 1000000
 DATABASES ?= sqlite postgresql
 BASE ?= HEAD
 ROUNDS ?= 10
+BUDGET ?= 900
 BIN := .venv/bin
 # The tests start the program several hundred times, so the compiled modules are kept.
 unexport PYTHONDONTWRITEBYTECODE
@@ -61,6 +62,9 @@ openapi: .venv/tested ## Regenerate the examples, docs/openapi.json, docs/mappin
 	$(BIN)/python -m tests.contract.mapping_schema > docs/mapping.schema.json
 	$(BIN)/python -m tests.contract.reference
 
+mutate: .venv/tested ## Count the small faults in the comparison rules that their tests find: BUDGET=900 seconds ONLY="rounding spread"
+	@nice $(BIN)/python -m benchmarks.mutation $(ONLY) --budget $(BUDGET)
+
 wheel: .venv/tested ## Build the source distribution and the wheel in dist/
 	rm -rf build dist
 	$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python
@@ -92,4 +96,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	.bench/peers/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair lint check openapi wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair mutate lint check openapi wheel pins

@@ -1,4 +1,4 @@
-"""The `counterclaim` command: serve, migrate, load the starter claims, import files, and manage API keys."""
+"""The `counterclaim` command: serve, migrate, load the starter claims, check, import files, and manage API keys."""
 
 import socket
 import sys
@@ -103,6 +103,21 @@ def _migrate() -> None:
 def starter() -> None:
     """Load the starter claims that do not exist yet."""
     _load_starter(read_settings())
+
+
+@main.command()
+@cli_errors
+def check() -> None:
+    """List recorded claims that break a rule for new claims, one a line: the id, the rule, and what is wrong."""
+    from app.claims.check import find_claim_breaches  # noqa: PLC0415 - the other commands do not need it
+
+    database = _open_database(read_settings())
+    count = 0
+    for breach in find_claim_breaches(database):
+        click.echo(f"{breach.claim}\t{breach.rule}\t{breach.detail}")
+        count += 1
+    database.close()
+    click.echo(f"{count} found.")
 
 
 def _load_starter(settings: Settings) -> None:

@@ -25,7 +25,11 @@ class Proposition(DescribedEnum):
     """The kind of statement that a claim makes."""
 
     quantity = "quantity", "States how many, or how much."
-    ratio = "ratio", "States a proportion: `value` to `out_of`, against `relative_to`."
+    ratio = (
+        "ratio",
+        "States a proportion: `value` to `out_of`, or `value` times (unit `times`), against `relative_to`.",
+    )
+    change = "change", "States a change against `relative_to`, in percent or in the unit of the category."
     peak_period = (
         "peak_period",
         "States when something was at its highest; the period is the statement, there is no figure.",
@@ -70,7 +74,26 @@ class Aggregation(DescribedEnum):
     cumulative = "cumulative", "A running total since the start of the period."
     within = "within", "The total for that period."
     snapshot = "snapshot", "The state at the end of the period."
-    rate = "rate", "A rate per day over the period."
+    rate = "rate", "A rate over the period; `per` states the unit of time."
+
+
+class Per(DescribedEnum):
+    """The unit of time of a rate, as its source states it. Rates are never converted."""
+
+    hour = "hour", "An hour."
+    day = "day", "A day."
+    week = "week", "A week."
+    month = "month", "A month."
+    year = "year", "A year."
+
+
+class RelativeToKind(DescribedEnum):
+    """What the base of a relative figure is."""
+
+    period = "period", "A period in EDTF, such as `2022` or `1951–1980`."
+    subject = "subject", "A recorded subject, by slug."
+    category = "category", "A recorded category, by slug."
+    words = "words", "Other words. Two bases in words are the same if they differ only in letter case and spaces."
 
 
 class Status(DescribedEnum):
@@ -105,6 +128,14 @@ class Interest(DescribedEnum):
     aligned = "aligned", "Supports one of the parties."
     independent = "independent", "Neither a party nor aligned with one."
     unknown = "unknown", "Not established."
+
+
+class Narrower(DescribedEnum):
+    """A field of a topic whose narrower values belong to the topic too."""
+
+    category = "category", "Narrower categories, as parts of the category."
+    subject = "subject", "Subjects that are part of the subject."
+    place = "place", "Places within the place."
 
 
 class CitationRole(DescribedEnum):
@@ -202,36 +233,57 @@ class Reason(DescribedEnum):
     """A reason for a verdict. The members are in the order in which reasons are listed."""
 
     transcription_conflict = "transcription_conflict", "Two transcriptions of one statement give different figures."
+    one_utterance = "one_utterance", "Both are wordings of one statement of one source."
+    superseded = "superseded", "The source replaced one of them by the other."
+    proposition_differs = "proposition_differs", "One states a quantity, the other a change or a ratio."
     subject_differs = "subject_differs", "They count different people or forces."
     place_differs = "place_differs", "They refer to different places."
-    unit_differs = "unit_differs", "They count in different units."
+    unit_differs = "unit_differs", "They count in different units. Currencies are never converted."
     base_differs = "base_differs", "One is a share, a ratio or relative to a base that the other does not have."
     modality_differs = "modality_differs", "A forecast is not compared with a count or an estimate."
     aggregation_differs = (
         "aggregation_differs",
-        "One is a running total, the other a total for a period, a state or a rate.",
+        "One is a total, the other a state on one day or a rate.",
     )
+    rate_differs = "rate_differs", "They are rates per different units of time."
+    rate_unstated = "rate_unstated", "The unit of time of a rate is not stated."
     window_differs = "window_differs", "They cover different periods."
-    window_unknown = "window_unknown", "The period of one has no known start."
+    window_unknown = "window_unknown", "The period of one has no known start or end."
     components_differ = "components_differ", "They add up different components."
     components_unstated = "components_unstated", "A source does not state the components of its figure."
     scope_differs = "scope_differs", "They include or exclude different groups."
     no_figure = "no_figure", "One of them states no figure."
     scope_unstated = (
         "scope_unstated",
-        "Only one states which groups it includes or excludes, so a contradiction cannot be established.",
+        "Only one states whether it includes a group, so a contradiction cannot be established.",
     )
+    one_source = "one_source", "Both are statements of one source about one period on one day."
+    disjoint = "disjoint", "The figures for the same end have no number in common."
+    falls = "falls", "A running total that can only grow is larger for an earlier day than for a later one."
     part_of_whole = (
         "part_of_whole",
-        "One counts a part of the group that the other counts: a lower bound for it, not a rival figure.",
+        "One counts a part of what the other counts: a lower bound for it, not a rival figure.",
+    )
+    period_within = "period_within", "The period of one lies within the period of the other."
+    same_day = "same_day", "One source gave several running totals on one day, and their hours are not all known."
+    hours_unknown = (
+        "hours_unknown",
+        "The hour at which a total was stated is not known, and it can have grown that day.",
     )
     approximate = "approximate", "The figures differ, but one is only approximate; a tolerance can decide."
+    rounded = "rounded", "They differ by no more than the rounding of a printed number."
+    unit_converted = "unit_converted", "Their units were converted exactly."
     probabilistic = "probabilistic", "The result depends on a range that holds with a stated probability."
     dates_differ = "dates_differ", "Their periods end on different days, and a running total can have grown in between."
+    start_uncertain = "start_uncertain", "The day on which a period starts is not known well enough to decide."
     end_uncertain = "end_uncertain", "The day on which a period ends is not known well enough to decide."
     open_end = "open_end", "They overlap, and one range has no known end."
     partial_overlap = "partial_overlap", "They overlap in part."
     vague = "vague", "A figure is stated only in words."
+    date_unknown = (
+        "date_unknown",
+        "The day of the statement is not known, so that it is left out for a given `known_on`.",
+    )
 
 
 class Outcome(DescribedEnum):
@@ -275,9 +327,12 @@ ALL_ENUMS: tuple[type[DescribedEnum], ...] = (
     Derivation,
     FigureKind,
     Aggregation,
+    Per,
+    RelativeToKind,
     Status,
     SourceKind,
     Interest,
+    Narrower,
     CitationRole,
     Fidelity,
     Level,

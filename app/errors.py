@@ -97,6 +97,18 @@ class NotFound(Problem):
     status, code, title = 404, "not_found", "Not found"
 
 
+class NotSaidYet(Problem):
+    """The claim had not been said by the day or moment in `known_on`."""
+
+    status, code, title = 404, "not_said_yet", "The claim had not been said yet"
+
+
+class DateUnknown(Problem):
+    """The date of the claim is not known, so a read with `known_on` leaves it out."""
+
+    status, code, title = 404, "date_unknown", "The date of the claim is not known"
+
+
 class MethodNotAllowed(Problem):
     """The address does not support the HTTP method."""
 
@@ -125,6 +137,12 @@ class EventImpossible(Problem):
     """The current status of the claim does not allow this change."""
 
     status, code, title = 409, "event_impossible", "The current status does not allow this change"
+
+
+class SupersessionCircle(Problem):
+    """The relation would let claims supersede each other in a circle."""
+
+    status, code, title = 409, "supersession_circle", "The claims would supersede each other"
 
 
 class KeyInFlight(Problem):

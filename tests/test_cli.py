@@ -149,6 +149,17 @@ def test_loading_the_starter_again_keeps_what_was_changed(starter_register: Regi
     assert starter_register.get("/health/ready").json()["seq"] == seq
 
 
+def test_the_check_prints_a_line_for_each_claim_that_breaks_a_rule(make_database: Callable[[str], str]) -> None:
+    url = make_database("starter")
+    assert ran("check", url=url) == "0 found.\n"
+    execute(url, "UPDATE claim SET per = NULL WHERE aggregation = 'rate'")
+    *lines, count = ran("check", url=url).splitlines()
+    assert count == "3 found."
+    assert sorted(line.split("\t")[:2] for line in lines) == sorted(
+        [starter_id(f"uk-2024-{month}-rate"), "rate_without_per"] for month in ("08", "09", "10")
+    )
+
+
 def test_a_key_is_made_listed_and_revoked(make_database: Callable[[str], str]) -> None:
     url = make_database("empty")
     made = ran("key", "create", "desk", "--role", "editor", url=url).strip()
@@ -201,7 +212,7 @@ def test_the_help_lists_every_command() -> None:
         command_line, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     said = done.stdout
-    for command in ("serve", "migrate", "starter", "key"):
+    for command in ("serve", "migrate", "starter", "check", "key"):
         assert re.search(rf"^  {command} ", said, re.MULTILINE)
 
 

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Path, Query
+from pydantic import Field
 from starlette.responses import Response
 
 from app.claims.annotations import load_assessments, load_relations, read_assessment, read_relation
@@ -20,6 +21,7 @@ from app.http.dependencies import Db
 from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import Page, PageQuery, paginate_list
 from app.http.routing import api_router
+from app.http.schema_types import DayOrMoment
 from app.http.writes import WriteRequestDep, WriteResult
 
 router = api_router("claims")
@@ -29,13 +31,37 @@ RecordId = Annotated[
 ]
 
 
+class RelationsQuery(PageQuery):
+    """The page of the relations of a claim, and the day on which they had been stated."""
+
+    known_on: DayOrMoment | None = Field(
+        default=None,
+        description="Only relations that had been stated by this day or moment: by the date of their document, else of "
+        "their claim. If the claim itself was said later or is undated, the response is 404. Default: no limit.",
+        examples=["2025-06-12"],
+    )
+
+
+class AssessmentsQuery(PageQuery):
+    """The page of the assessments of a claim, and the day by which the claim had been said."""
+
+    known_on: DayOrMoment | None = Field(
+        default=None,
+        description="If the claim was said after this day or moment, or is undated, the response is 404. The "
+        "assessments themselves are those of the register. Default: no limit.",
+        examples=["2025-06-12"],
+    )
+
+
 @list_route(router, "/claims/{id}/relations", Relation, "List the relations of a claim")
-def list_relations(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+def list_relations(
+    claim: ClaimId, query: Annotated[RelationsQuery, Query()], db: Db, listing: ListResponseDep
+) -> Response:
     """Return the relations from and to this claim, each with the source that asserts it."""
 
-    def find(page: PageQuery) -> Page:
+    def find(page: RelationsQuery) -> Page:
         with db.read() as session:
-            snapshot = open_snapshot(session, page.recorded_as_of)
+            snapshot = open_snapshot(session, page.recorded_as_of, known_on=page.known_on)
             read_claim(session, claim, snapshot)
             return paginate_list(load_relations(session, [claim], snapshot), page, snapshot.seq)
 
@@ -79,13 +105,13 @@ def withdraw_relation(relation: RecordId, payload: ReasonInput, write: WriteRequ
 
 @list_route(router, "/claims/{id}/assessments", Assessment, "List the assessments of a claim")
 def list_assessments(
-    claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep
+    claim: ClaimId, query: Annotated[AssessmentsQuery, Query()], db: Db, listing: ListResponseDep
 ) -> Response:
     """Return the assessments of a claim, newest first. The claim shows the latest one; nothing is averaged."""
 
-    def find(page: PageQuery) -> Page:
+    def find(page: AssessmentsQuery) -> Page:
         with db.read() as session:
-            snapshot = open_snapshot(session, page.recorded_as_of)
+            snapshot = open_snapshot(session, page.recorded_as_of, known_on=page.known_on)
             read_claim(session, claim, snapshot)
             return paginate_list(load_assessments(session, claim, snapshot), page, snapshot.seq)
 

@@ -20,7 +20,24 @@ LEVEL_SQL = (
 )
 """The level of the newest assessment, as of the change."""
 
-declare_change_fields(ChangeFields(ClaimVersion, SCOPE_COLUMNS, {"level": LEVEL_SQL}))
+SUPERSEDED_VERSION = "superseded_version"
+"""The field of a change with the version of the claim that a changed relation `supersedes` leads to."""
+
+SUPERSEDED_VERSION_SQL = (
+    "CASE WHEN change.kind = 'relation' THEN (SELECT c.version FROM relation r JOIN claim c ON c.id = r.to_claim"
+    " AND c.seq <= change.seq AND (c.until_seq IS NULL OR c.until_seq > change.seq)"
+    " WHERE r.seq = change.seq AND r.type = 'supersedes') END"
+)
+
+declare_change_fields(
+    ChangeFields(ClaimVersion, SCOPE_COLUMNS, {"level": LEVEL_SQL, SUPERSEDED_VERSION: SUPERSEDED_VERSION_SQL})
+)
+
+
+def superseded_version(change: ChangeEntry) -> int | None:
+    """Return the version of the claim whose successor a change may have changed, if the change is of a relation."""
+    version: int | None = None if change.fields is None else change.fields[SUPERSEDED_VERSION]
+    return version
 
 
 def describe_change(change: ChangeEntry) -> ChangeImpact:

@@ -11,7 +11,9 @@ from app.claims.queries import read_claim
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, ClaimInput, RelationInput
 from app.claims.serialization.input_fields import FIGURE_NUMBER_FIELDS
 from app.claims.serialization.rows import CITATION_COLUMNS, build_claim_response
+from app.claims.supersession import load_chain, load_supersession_claims
 from app.claims.validation import FaultCollector, build_citation_columns, validate_citation, validate_claim
+from app.comparison.supersession import find_mismatches, would_form_circle
 from app.database.tables import (
     AssessmentVersion,
     CitationVersion,
@@ -22,8 +24,9 @@ from app.database.tables import (
 )
 from app.database.transaction import WriteTransaction
 from app.database.types import ID_PATTERN
-from app.enums import Status
-from app.errors import DuplicateClaim
+from app.enums import RelationType, Status
+from app.errors import DuplicateClaim, SupersessionCircle
+from app.sentences.phrases import join_with_and
 from app.sources.documents import DOCUMENT_CARD_FIELDS, DOCUMENT_INPUT_FIELDS
 from app.sources.queries import SOURCE
 
@@ -73,7 +76,10 @@ def _build_new_claim_response(
     """Return the response object of a new claim without a read."""
     source = {f"source_{name}": value for name, value in references.find_source(state["source"]).items()}
     numbers = {name: None if state[name] is None else float(state[name]) for name in FIGURE_NUMBER_FIELDS}
-    row = {**state, **source, **numbers, "unit": references.find_unit(state["category"])}
+    category = references.find_category(state["category"])
+    unit = state["unit"] or (category.unit if category else None)
+    kind = references.find_base_kind(state["relative_to"])
+    row = {**state, **source, **numbers, "served_unit": unit, "relative_to_kind": kind}
     citation_responses = [{name: citation[name] for name in CITATION_RESPONSE_FIELDS} for citation in citations]
     return build_claim_response(row, citation_responses, None, references.snapshot)
 
@@ -107,7 +113,10 @@ def record_assessment(transaction: WriteTransaction, claim: str, payload: Assess
 def record_relation(transaction: WriteTransaction, claim: str, payload: RelationInput) -> str:
     """Record a relation from `claim`, and return its id.
 
-    Raises `InvalidRequest` unless it has exactly one target, which exists and is not the claim itself.
+    Raises:
+        InvalidRequest: It has not exactly one target, which exists and is not the claim itself; or the claim cannot
+            supersede its target.
+        SupersessionCircle: The target supersedes the claim already, directly or through others.
     """
     faults = FaultCollector()
     if (payload.claim is None) == (payload.source is None):
@@ -122,6 +131,8 @@ def record_relation(transaction: WriteTransaction, claim: str, payload: Relation
     faults.faults += references.find_faults(SOURCE, slugs)
     if payload.document is not None and references.find_document(payload.document) is None:
         faults.add("document", f"There is no document `{payload.document}`.")
+    if payload.type is RelationType.supersedes:
+        check_supersession(transaction, claim, payload, faults)
     faults.raise_any()
     id_ = str(uuid7())
     copied_fields = ("type", "asserted_by", "scope", "independence", "document", "quote", "note")
@@ -129,6 +140,29 @@ def record_relation(transaction: WriteTransaction, claim: str, payload: Relation
     state |= {"claim": claim, "to_claim": payload.claim, "to_source": payload.source, "withdrawn": False}
     transaction.record(RelationVersion, id_, state, action="created", claim=claim)
     return id_
+
+
+def check_supersession(
+    transaction: WriteTransaction, claim: str, payload: RelationInput, faults: FaultCollector
+) -> None:
+    """Collect the faults of a relation `supersedes`. Raises `SupersessionCircle`."""
+    if payload.source is not None:
+        faults.add("source", "A claim supersedes another claim, not a source.", "name the `claim`")
+    if payload.claim is None or faults.faults:
+        return
+    claims = load_supersession_claims(transaction.session, [claim, payload.claim], transaction.snapshot)
+    if mismatches := find_mismatches(claims[claim], claims[payload.claim]):
+        faults.add(
+            "claim",
+            f"Both claims must have the same {join_with_and(mismatches)}: a claim supersedes one of the same source, "
+            "category, subject, place, proposition, aggregation and period.",
+            "a figure for another period is a claim of its own, which needs no relation",
+        )
+        return
+    chain = load_chain(transaction.session, [claim], transaction.snapshot)
+    if would_form_circle(claim, payload.claim, chain.relations):
+        detail = f"The claim `{payload.claim}` supersedes this claim already, directly or through others."
+        raise SupersessionCircle(detail, hint="withdraw that relation first")
 
 
 def prepare_citation_columns(

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from sqlalchemy import delete, select, update
 from uuid_utils import uuid7
 
-from app.claims.create import prepare_citation_columns, refuse_duplicate
+from app.claims.create import EDITORS, prepare_citation_columns, refuse_duplicate
 from app.claims.lookups import ReferenceLookup
 from app.claims.schemas import ChangeInput, CitationChange, CitationInput, ClaimInput, RetractionInput
 from app.claims.serialization.input_fields import citation_as_input, claim_as_input
@@ -22,7 +22,7 @@ from app.database.tables import (
     columns_of,
 )
 from app.database.transaction import WriteTransaction
-from app.enums import Aggregation, Derivation, FigureKind, Modality, Proposition, Status
+from app.enums import Aggregation, Derivation, FigureKind, Modality, Proposition, RelationType, Status
 from app.errors import EventImpossible, invalid_field, validation_location, validation_message
 
 VersionRow = Mapping[Any, Any]
@@ -34,7 +34,22 @@ TAKEDOWN_VALUES: dict[str, Any] = {
     "as_printed": "",
     "kind": FigureKind.none,
     **dict.fromkeys(("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "coverage", "out_of")),
-    **dict.fromkeys(("relative_to", "low", "high", "magnitude", "period_start", "period_end", "date", "date_edtf")),
+    **dict.fromkeys(
+        (
+            "relative_to",
+            "relative_period",
+            "unit",
+            "per",
+            "said_at",
+            "low",
+            "high",
+            "magnitude",
+            "period_start",
+            "period_end",
+            "date",
+            "date_edtf",
+        )
+    ),
     **dict.fromkeys(("standpoint", "recency")),
     "approximate": False,
     "period": "",
@@ -48,6 +63,12 @@ TAKEDOWN_VALUES: dict[str, Any] = {
     "status": Status.removed,
 }
 """The values that a takedown writes into every column with content of the claim. They are never served."""
+
+TAKEDOWN_RELATION_VALUES: dict[str, Any] = {
+    "asserted_by": EDITORS,
+    **dict.fromkeys(("scope", "independence", "document", "quote", "note")),
+}
+"""The values that a takedown writes into the relations `supersedes` of the claim."""
 
 
 def load_current_version(transaction: WriteTransaction, table: type[Version], key: str) -> dict[str, Any]:
@@ -68,16 +89,17 @@ def revise(transaction: WriteTransaction, id_: str, payload: ChangeInput) -> Non
     row = load_current_version(transaction, ClaimVersion, id_)
     current_citations = _load_current_citations(transaction, id_)
     changes = payload.changes.model_dump(exclude_unset=True)
-    for one, other in (("date", "date_edtf"), ("date_edtf", "date")):
-        if one in changes and other not in changes:
-            changes[other] = None
+    changed_fields = frozenset(changes)
+    # The day of the statement has three fields. Those that are not sent follow from those that are.
+    if changed_fields & {"date", "date_edtf"} or changes.get("said_at") is not None:
+        changes = {"date": None, "date_edtf": None, **changes}
     new_citations = changes.pop("citations", None)
     citations = [citation_as_input(citation) for citation in current_citations.values()]
     if new_citations is not None:
         citations = [{name: value for name, value in citation.items() if name != "id"} for citation in new_citations]
     changed = _validate_merged_claim({**claim_as_input(row), **changes, "citations": citations})
     references = ReferenceLookup(transaction.session, transaction.snapshot)
-    validated = validate_claim(references, changed, "changes/")
+    validated = validate_claim(references, changed, "changes/", changed_fields)
     state = {**validated.state, "status": row["status"], "retracted_on": row["retracted_on"]}
     state["import_id"] = row["import_id"]
     states = (
@@ -131,7 +153,14 @@ def take_down(transaction: WriteTransaction, id_: str, reason: str) -> None:
     transaction.session.execute(
         update(ClaimVersion).where(claim.id == id_, claim.until_seq.is_not(None)).values(fingerprint="")
     )
-    for table in (CitationVersion, AssessmentVersion, RelationVersion):
+    relation = columns_of(RelationVersion)
+    # What the claim superseded stays superseded, but no word of it or about it is kept.
+    supersedes = (relation.claim == id_, relation.type == RelationType.supersedes)
+    transaction.session.execute(update(RelationVersion).where(*supersedes).values(TAKEDOWN_RELATION_VALUES))
+    transaction.session.execute(
+        delete(RelationVersion).where(relation.claim == id_, relation.type != RelationType.supersedes)
+    )
+    for table in (CitationVersion, AssessmentVersion):
         transaction.session.execute(delete(table).where(columns_of(table).claim == id_))
 
 

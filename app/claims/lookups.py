@@ -1,12 +1,14 @@
 """Lookup of the records that a claim refers to: vocabulary, sources and documents, recorded or pending."""
 
+import re
 from collections.abc import Iterable, Mapping
-from datetime import date
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select
 from sqlmodel import Session
 
+from app.comparison.relative_base import BaseKind, normalize_relative_to
 from app.database.change_feed import read_changed_kinds
 from app.database.snapshot import Snapshot, is_version_at
 from app.database.tables import (
@@ -20,12 +22,15 @@ from app.database.tables import (
 from app.database.transaction import WriteTransaction
 from app.enums import Status
 from app.errors import Fault
+from app.http.schema_types import SLUG_PATTERN
 from app.sources.documents import load_document_cards, load_documents_by_url
 from app.sources.queries import SOURCE, load_position_holders
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType, find_missing_slugs, find_unknown_slugs
 
 RecordFields = Mapping[str, Any]
+
+SLUG = re.compile(SLUG_PATTERN)
 
 MAX_CACHED_DOCUMENTS = 1_000
 """Maximum number of documents cached between writes, and of change entries read to invalidate the cache."""
@@ -38,6 +43,13 @@ _SELECT_DUPLICATE = select(_CLAIM.id, _CLAIM.status).where(
 _SELECT_DOCUMENT = select(_DOCUMENT.id).where(_DOCUMENT.url == bindparam("url"), is_version_at(_DOCUMENT, None))
 
 
+class CategoryFields(NamedTuple):
+    """The fields of a category that the validation of a claim needs."""
+
+    unit: str
+    non_decreasing: bool
+
+
 class ReferenceLookup:
     """Lookup of the records that a write refers to. Results are cached, so use an instance for one write only."""
 
@@ -45,7 +57,7 @@ class ReferenceLookup:
         self.session = session
         self.snapshot = snapshot
         self._existing_slugs: dict[str, set[str]] = {kind.name: set() for kind in (CATEGORY, SUBJECT, PLACE, SOURCE)}
-        self._units_by_category: dict[str, str | None] = {}
+        self._categories_by_slug: dict[str, CategoryFields | None] = {}
         self._documents_by_id: dict[str, RecordFields] = {}
         self._documents_by_url: dict[str, RecordFields | None] = {}
         self._position_holders: dict[str, str] | None = None
@@ -56,18 +68,23 @@ class ReferenceLookup:
         """Return the latest date that a claim can have."""
         return max(self.snapshot.today, self.snapshot.at.date())
 
+    @property
+    def now(self) -> datetime:
+        """Return the latest moment at which a claim can have been made."""
+        return max(datetime.now(UTC), self.snapshot.at)
+
     def add_pending(self, kind: RecordType, slug: str, fields: RecordFields) -> None:
         """Treat `slug` as recorded: the same write records it before the claims."""
         self._existing_slugs[kind.name].add(slug)
         if kind is CATEGORY:
-            self._units_by_category[slug] = fields["unit"]
+            self._categories_by_slug[slug] = CategoryFields(fields["unit"], fields["non_decreasing"])
         if kind is SOURCE and fields.get("speaks_for"):
             self._position_holders = {**self.position_holders, slug: self.find_position_holder(fields["speaks_for"])}
 
     def discard_pending(self, kind: RecordType, slug: str) -> None:
         """Undo `add_pending`: the record will not be written."""
         self._existing_slugs[kind.name].discard(slug)
-        self._units_by_category.pop(slug, None)
+        self._categories_by_slug.pop(slug, None)
 
     def find_faults(self, kind: RecordType, references: Iterable[tuple[str, str]]) -> list[Fault]:
         """Return the faults of the (pointer, slug) pairs whose slug does not exist."""
@@ -94,13 +111,32 @@ class ReferenceLookup:
         """Return whether a slug exists."""
         return not self.find_faults(kind, [("", slug)])
 
-    def find_unit(self, category: str) -> str | None:
-        """Return the unit of a category, or None if the category does not exist."""
-        if category not in self._units_by_category:
+    def find_category(self, slug: str) -> "CategoryFields | None":
+        """Return the unit of a category and whether its totals can only grow, or None if it does not exist."""
+        if slug not in self._categories_by_slug:
             columns = columns_of(CategoryVersion)
-            statement = select(columns.unit).where(columns.slug == category, self.snapshot.contains(CategoryVersion))
-            self._units_by_category[category] = self.session.execute(statement).scalar()
-        return self._units_by_category[category]
+            statement = select(columns.unit, columns.non_decreasing)
+            statement = statement.where(columns.slug == slug, self.snapshot.contains(CategoryVersion))
+            row = self.session.execute(statement).first()
+            self._categories_by_slug[slug] = None if row is None else CategoryFields(*row)
+        return self._categories_by_slug[slug]
+
+    def has_statement(self, fingerprint: str) -> bool:
+        """Return whether a current claim has this fingerprint."""
+        parameters = {"fingerprint": fingerprint}
+        return self.session.execute(_SELECT_DUPLICATE, parameters).first() is not None
+
+    def find_base_kind(self, relative_to: str | None) -> BaseKind | None:
+        """Return what the base of a figure is, or None if it has none."""
+        if relative_to is None:
+            return None
+        slugs = {
+            kind.name: {relative_to} if self._is_recorded(kind, relative_to) else set() for kind in (SUBJECT, CATEGORY)
+        }
+        return normalize_relative_to(relative_to, slugs[SUBJECT.name], slugs[CATEGORY.name])[0]
+
+    def _is_recorded(self, kind: RecordType, text: str) -> bool:
+        return SLUG.fullmatch(text) is not None and self.has_slug(kind, text)
 
     def find_source(self, slug: str) -> RecordFields:
         """Return the name, kind and interest of a recorded source."""

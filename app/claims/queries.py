@@ -1,9 +1,10 @@
 """Queries for claims: by filters or by id, completed with their source, citations and newest assessment."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, case, exists, func, literal, select
 from sqlmodel import Session
 
 from app.cache.scope import CacheScope
@@ -19,13 +20,15 @@ from app.database.tables import (
     CategoryVersion,
     ClaimVersion,
     SourceVersion,
+    SubjectVersion,
     columns_of,
     table_of,
 )
 from app.database.types import ID_PATTERN
-from app.enums import Status
-from app.errors import NotFound, Removed
+from app.enums import RelativeToKind, Status
+from app.errors import DateUnknown, NotFound, NotSaidYet, Removed
 from app.http.pagination import Page
+from app.http.schema_types import parse_moment
 from app.http.serializers import RowLayout
 
 
@@ -37,12 +40,22 @@ def select_claims(snapshot: Snapshot) -> Select[Any]:
         .outerjoin(table_of(SourceVersion), and_(source.slug == claim.source, snapshot.contains(SourceVersion)))
         .outerjoin(table_of(CategoryVersion), and_(category.slug == claim.category, snapshot.contains(CategoryVersion)))
     )
+    subject, base_category = columns_of(SubjectVersion), table_of(CategoryVersion).alias("base_category").c
+    is_subject = exists().where(subject.slug == claim.relative_to, snapshot.contains(SubjectVersion))
+    is_category = exists().where(base_category.slug == claim.relative_to, snapshot.contains_alias(base_category))
     return select(
         *claim,
         source.name.label("source_name"),
         source.kind.label("source_kind"),
         source.interest.label("source_interest"),
-        category.unit.label("unit"),
+        func.coalesce(claim.unit, category.unit).label("served_unit"),
+        case(
+            (claim.relative_to.is_(None), None),
+            (claim.relative_period.is_not(None), literal(RelativeToKind.period.value)),
+            (is_subject, literal(RelativeToKind.subject.value)),
+            (is_category, literal(RelativeToKind.category.value)),
+            else_=literal(RelativeToKind.words.value),
+        ).label("relative_to_kind"),
     ).select_from(joined)
 
 
@@ -87,12 +100,15 @@ def read_claim_json(reading: ReadSession, id_: str, snapshot: Snapshot) -> tuple
     Raises:
         NotFound: The claim does not exist in the snapshot.
         Removed: The claim was taken down; the problem contains its tombstone.
+        NotSaidYet: The claim had not been said by `known_on`.
+        DateUnknown: There is a `known_on`, and the claim is undated.
     """
     rendered = render_claim(reading, id_, snapshot) if ID_PATTERN.fullmatch(id_) else None
     if rendered is None:
         claim = read_claim(reading.session, id_, snapshot)  # raises the problem
         raise AssertionError(claim["id"])
-    text, revision = rendered
+    text, revision, day, said_at = rendered
+    require_said(day, said_at, snapshot)
     return revision, text.encode()
 
 
@@ -109,6 +125,8 @@ def read_claim(session: Session, id_: str, snapshot: Snapshot) -> ResponseObject
     Raises:
         NotFound: The claim does not exist in the snapshot.
         Removed: The claim was taken down; the problem contains its tombstone.
+        NotSaidYet: The claim had not been said by `known_on`.
+        DateUnknown: There is a `known_on`, and the claim is undated.
     """
     row = None
     if ID_PATTERN.fullmatch(id_):
@@ -119,4 +137,17 @@ def read_claim(session: Session, id_: str, snapshot: Snapshot) -> ResponseObject
         raise NotFound(f"There is no claim `{id_}`.", hint="GET /v1/claims lists them")
     if row["status"] == Status.removed:
         raise Removed("This claim was taken down.", more={"claim": build_tombstone(row)})
+    require_said(row["date"], row["said_at"], snapshot)
     return build_claim_responses(session, [row], snapshot)[0]
+
+
+def require_said(day: date | None, said_at: str | None, snapshot: Snapshot) -> None:
+    """Raise `NotSaidYet` or `DateUnknown` unless a claim of this date and moment had been said by `known_on`."""
+    limit = snapshot.knowledge_limit
+    if limit is None or limit.includes(day, None if said_at is None else parse_moment(said_at)):
+        return
+    if day is None:
+        raise DateUnknown("It is not known when this claim was said.", hint="leave `known_on` out")
+    raise NotSaidYet(
+        f"By {snapshot.known_on_text} this claim had not been said yet.", hint="ask for a later `known_on`"
+    )

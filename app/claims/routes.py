@@ -39,7 +39,7 @@ from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.pagination import AsOf, Page, PageQuery, paginate_list
 from app.http.responses import cacheable_response, json_response
 from app.http.routing import api_router
-from app.http.schema_types import Day
+from app.http.schema_types import DayOrMoment
 from app.http.writes import WriteRequestDep, WriteResult, clear_stored_bodies
 
 router = api_router("claims")
@@ -47,16 +47,18 @@ router = api_router("claims")
 ClaimId = Annotated[
     str, Path(alias="id", description="The id of the claim.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])
 ]
+KNOWN_ON_DESCRIPTION = (
+    "The claim as known on this day or at this moment: later retractions and supersessions are ignored. If the claim "
+    "was said later or is undated, the response is 404. Default: no limit."
+)
+
+KnownOn = Annotated[DayOrMoment | None, Query(description=KNOWN_ON_DESCRIPTION, examples=["2025-06-12"])]
 
 
 class ClaimStateQuery(BaseModel):
     """The point in time for which one claim is read."""
 
-    known_on: Day | None = Field(
-        default=None,
-        description="The claim as known on this day: a later retraction is ignored.",
-        examples=["2025-06-12"],
-    )
+    known_on: DayOrMoment | None = Field(default=None, description=KNOWN_ON_DESCRIPTION, examples=["2025-06-12"])
     recorded_as_of: AsOf = None
 
 

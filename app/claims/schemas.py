@@ -19,14 +19,16 @@ from app.enums import (
     Interest,
     Level,
     Modality,
+    Per,
     Proposition,
     RelationScope,
     RelationType,
+    RelativeToKind,
     Reliability,
     SourceKind,
     Status,
 )
-from app.http.schema_types import Day, Input, Language, LongText, Output, ShortText, Slug, UtcTime
+from app.http.schema_types import Day, Input, Language, LongText, Moment, Output, ShortText, Slug, UtcTime
 from app.sources.schemas import DocumentCard, DocumentInput
 from app.vocabulary.schemas import SelfLink
 
@@ -78,9 +80,18 @@ class Figure(Output):
     )
     out_of: Number | None = Field(description="The whole, if the figure is a share or a ratio.", examples=[100])
     relative_to: str | None = Field(
-        description="The subject that the figure is relative to, if any.", examples=["ukrainian-forces"]
+        description="What the figure is relative to, if anything: a period, a subject, a category, or other words.",
+        examples=["ukrainian-forces"],
     )
-    unit: str = Field(description="The unit of the figure, taken from the category.", examples=["persons"])
+    relative_to_kind: RelativeToKind | None = Field(
+        description="What `relative_to` is read as: first as a period, then as a subject, then as a category.",
+        examples=["subject"],
+    )
+    unit: str = Field(
+        description="The unit of the figure: its own, or that of the category. "
+        "`percent` for a change in percent, `times` for a ratio that is one number.",
+        examples=["persons"],
+    )
 
 
 class Period(Output):
@@ -94,6 +105,11 @@ class Period(Output):
         description="The latest possible last day; null if the period is open.", examples=["2025-06-12"]
     )
     aggregation: Aggregation = Field(description="How the figure relates to the period.", examples=["cumulative"])
+    per: Per | None = Field(
+        description="The unit of time of a rate, as its source states it. Null for other figures, and for rates that "
+        "were recorded before it was required.",
+        examples=["day"],
+    )
 
 
 class ClaimSource(Output):
@@ -198,6 +214,11 @@ class Claim(Output):
     date_edtf: str | None = Field(
         description="The day of the statement in EDTF, as precisely as it is known.", examples=["2025-06"]
     )
+    said_at: str | None = Field(
+        description="The moment of the statement, with its offset from UTC (RFC 3339); null if unknown. "
+        "`date` is its day at that offset.",
+        examples=["2025-06-12T18:30:00+03:00"],
+    )
     source: ClaimSource = Field(description="The source that made the claim.")
     confidence: Confidence | None = Field(description="The latest assessment; null if there is none.")
     includes: list[str] = Field(description="Subjects that the source states it includes.", examples=[["wagner-group"]])
@@ -210,6 +231,14 @@ class Claim(Output):
     note: str | None = Field(description="A note for readers.", examples=["The page is undated."])
     retracted_on: dt.date | None = Field(
         description="The day on which the source retracted the claim.", examples=["2025-07-01"]
+    )
+    superseded_by: str | None = Field(
+        description="The claim of the same source that replaced this one, by id: of several, the newest that stands.",
+        examples=[EXAMPLE_ID],
+    )
+    superseded_on: dt.date | None = Field(
+        description="The date of the claim that replaced this one; null if there is none or its date is unknown.",
+        examples=["2018-01-05"],
     )
     import_id: str | None = Field(
         description="The import that recorded the claim; null if it was recorded individually.",
@@ -248,13 +277,20 @@ class FigureInput(Input):
         default=None, description="The whole, if the figure is a share or a ratio.", examples=[100]
     )
     relative_to: ShortText | None = Field(
-        default=None, description="The subject that the figure is relative to, if any.", examples=["ukrainian-forces"]
+        default=None,
+        description="What the figure is relative to, if anything: a period in EDTF, a subject or a category by slug, "
+        "or other words. Required for a change, and for a ratio in `times`.",
+        examples=["ukrainian-forces"],
     )
     kind: FigureKind | None = Field(
         default=None, description="Optional. If given, it must match the numbers.", examples=["lower_bound"]
     )
-    unit: ShortText | None = Field(
-        default=None, description="Optional. If given, it must be the unit of the category.", examples=["persons"]
+    unit: Annotated[ShortText, Field(max_length=40)] | None = Field(
+        default=None,
+        description="The unit of the figure. Required if the unit of the category is a dimension (`currency`, `area`, "
+        "`length`, `mass`): an ISO 4217 code, or a unit such as `hectares`, `millimeter` or `tonnes`. Otherwise it is "
+        "that of the category, except `percent` for a change and `times` for a ratio without `out_of`.",
+        examples=["persons"],
     )
 
 
@@ -265,6 +301,11 @@ class PeriodInput(Input):
         description="The period in EDTF, levels 0–1.", examples=["2022-02-24/2025-06-12"]
     )
     aggregation: Aggregation = Field(description="How the figure relates to the period.", examples=["cumulative"])
+    per: Per | None = Field(
+        default=None,
+        description="The unit of time of a rate, as its source states it; required for a rate, and only for a rate.",
+        examples=["day"],
+    )
 
 
 class CitedDocument(DocumentInput):
@@ -376,6 +417,12 @@ class ClaimInput(Input):
         default=None,
         description="The day of the statement in EDTF, if only the month or year is known.",
         examples=["2025-06"],
+    )
+    said_at: Moment | None = Field(
+        default=None,
+        description="The moment of the statement, with its offset from UTC (RFC 3339), if it is known. `date` is its "
+        "day at that offset, and can be left out.",
+        examples=["2025-06-12T18:30:00+03:00"],
     )
     source: SourceSlug = Field(description="The source that made the claim, by slug.", examples=["csis"])
     includes: list[Slug] = Field(

@@ -1,14 +1,15 @@
 """Validation of claims: all rules that go beyond the schema, checked before anything is recorded."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date
 from typing import Any
 
 import orjson
 
 from app.claims.lookups import RecordFields, ReferenceLookup
+from app.claims.rules import RULE_FIELDS, Breach, RuledClaim, find_breaches
 from app.claims.schemas import CitationInput, CitedDocument, ClaimInput
 from app.claims.serialization.input_fields import CLAIM_PLAIN_FIELDS, FIGURE_NUMBER_FIELDS, FIGURE_PLAIN_FIELDS
 from app.comparison.figure import (
@@ -21,10 +22,13 @@ from app.comparison.figure import (
     validate_figure,
 )
 from app.comparison.period import EdtfPeriod, InvalidPeriod, date_from_edtf, parse_date, parse_period
-from app.comparison.wording import parse_wording
+from app.comparison.relative_base import base_period
+from app.comparison.units import PERCENT, TIMES, as_dimension, canonical_unit, dimension_of, suggest_unit
+from app.comparison.wording import find_relative_wording, parse_wording
 from app.database.types import ID_PATTERN
-from app.enums import CitationRole, FigureKind, Proposition, Status
+from app.enums import Aggregation, CitationRole, FigureKind, Proposition, Status
 from app.errors import Fault, InvalidRequest, field_fault
+from app.http.schema_types import parse_moment
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType
@@ -41,6 +45,11 @@ class FaultCollector:
         """Add a fault at `pointer`."""
         self.faults.append(field_fault(self.base_pointer + pointer, detail, hint=hint or None))
 
+    def add_breaches(self, breaches: Iterable[Breach]) -> None:
+        """Add a fault for each broken rule."""
+        for breach in breaches:
+            self.add(breach.pointer, breach.detail, breach.hint)
+
     def raise_any(self) -> None:
         """Raise `InvalidRequest` if there is a fault."""
         if self.faults:
@@ -56,10 +65,21 @@ class ValidatedClaim:
     documents: list[RecordFields | None]
 
 
-def validate_claim(references: ReferenceLookup, payload: ClaimInput, base_pointer: str = "") -> ValidatedClaim:
-    """Validate a claim by all rules. Raises `InvalidRequest` with all faults, with pointers below `base_pointer`."""
+def validate_claim(
+    references: ReferenceLookup,
+    payload: ClaimInput,
+    base_pointer: str = "",
+    changed_fields: Collection[str] | None = None,
+) -> ValidatedClaim:
+    """Validate a claim by all rules. Raises `InvalidRequest` with all faults, with pointers below `base_pointer`.
+
+    A correction is checked by the rules of `app/claims/rules.py` that depend on `changed_fields`. A new claim is
+    checked by all of them, unless the same statement is already recorded.
+    """
     faults = FaultCollector(base_pointer)
-    figure = _validate_figure(references, payload, faults)
+    unit = _resolve_unit(references, payload, faults)
+    category = references.find_category(payload.category)
+    figure = _validate_figure(payload, payload.figure.unit or (category.unit if category else None), faults)
     period = _validate_period(payload, faults)
     _check_slugs(references, payload, faults)
     documents = [
@@ -67,6 +87,9 @@ def validate_claim(references: ReferenceLookup, payload: ClaimInput, base_pointe
         for i, citation in enumerate(payload.citations)
     ]
     statement_date = _resolve_date(references, payload, documents, faults)
+    breaches = _find_breaches(references, payload, figure, unit, period, statement_date, changed_fields)
+    if faults.faults:
+        faults.add_breaches(breaches)
     faults.raise_any()
     assert figure is not None  # noqa: S101 - otherwise there is a fault
     assert period is not None  # noqa: S101 - otherwise there is a fault
@@ -77,12 +100,18 @@ def validate_claim(references: ReferenceLookup, payload: ClaimInput, base_pointe
         "period_start": period.earliest_start,
         "period_end": period.latest_end,
         "aggregation": payload.period.aggregation,
+        "per": payload.period.per,
+        "unit": unit,
         "date": statement_date,
         "date_edtf": payload.date_edtf or (statement_date.isoformat() if statement_date else None),
         "status": Status.asserted,
         "retracted_on": None,
     }
-    return ValidatedClaim(state | {"fingerprint": compute_fingerprint(state)}, documents)
+    fingerprint = compute_fingerprint(state)
+    if breaches and not (changed_fields is None and references.has_statement(fingerprint)):
+        faults.add_breaches(breaches)
+        faults.raise_any()
+    return ValidatedClaim(state | {"fingerprint": fingerprint}, documents)
 
 
 def find_retraction_fault(statement_date: date | None, retracted_on: date, today: date) -> str | None:
@@ -95,7 +124,8 @@ def find_retraction_fault(statement_date: date | None, retracted_on: date, today
 def compute_fingerprint(state: Mapping[str, Any]) -> str:
     """Return the fingerprint of a claim: two claims with the same fingerprint are the same statement.
 
-    It depends on the numbers, not on their printed wording. The wording counts only if there are no numbers.
+    It depends on the numbers, not on their printed wording. The wording counts only if there are no numbers. Fields
+    that were added later count only if they are set, so that older fingerprints stay the same.
     """
     numbers = [state[name] for name in ("value", "lower", "upper", "out_of", "coverage")]
     has_number = state["magnitude"] is not None
@@ -112,13 +142,43 @@ def compute_fingerprint(state: Mapping[str, Any]) -> str:
         state["date"],
         None if has_number else " ".join(state["as_printed"].casefold().split()),
     ]
+    later_fields = {
+        "per": None if state["per"] is None else str(state["per"]),
+        "said_at": None if state["said_at"] is None else parse_moment(state["said_at"]).astimezone(UTC).isoformat(),
+        "unit": None if state["unit"] is None else canonical_unit(state["unit"]),
+    }
+    if any(value is not None for value in later_fields.values()):
+        parts.append({name: value for name, value in later_fields.items() if value is not None})
     return hashlib.sha256(orjson.dumps(parts)).hexdigest()
 
 
-def _validate_figure(references: ReferenceLookup, payload: ClaimInput, faults: FaultCollector) -> PrintedFigure | None:
+def _resolve_unit(references: ReferenceLookup, payload: ClaimInput, faults: FaultCollector) -> str | None:
+    """Return the unit of a figure if it is not that of the category, else None."""
+    unit, category = payload.figure.unit, references.find_category(payload.category)
+    if unit is None or category is None:
+        return None
+    dimension = as_dimension(category.unit)
+    if unit == category.unit and dimension is None:
+        return None
+    own_unit = {Proposition.change: PERCENT, Proposition.ratio: TIMES}.get(payload.proposition)
+    if unit == own_unit:
+        return unit
+    if dimension is not None:
+        if dimension_of(unit) != dimension:
+            faults.add("figure/unit", f"`{unit}` is not a unit of {dimension}.", suggest_unit(dimension, unit))
+        return unit
+    hint = {
+        PERCENT: "a change in percent has the proposition `change`",
+        TIMES: 'a ratio like "four times" has the proposition `ratio`',
+    }.get(unit, "leave `unit` out")
+    faults.add("figure/unit", f"The unit of `{payload.category}` is `{category.unit}`.", hint)
+    return None
+
+
+def _validate_figure(payload: ClaimInput, unit: str | None, faults: FaultCollector) -> PrintedFigure | None:
     printed = payload.figure.model_dump(exclude={"kind", "unit"})
     try:
-        figure = validate_figure(PrintedFigure(**printed), payload.proposition.value)
+        figure = validate_figure(PrintedFigure(**printed), payload.proposition.value, unit)
     except InvalidFigure as error:
         faults.add(f"figure/{error.field}", str(error), error.hint)
         return None
@@ -129,15 +189,20 @@ def _validate_figure(references: ReferenceLookup, payload: ClaimInput, faults: F
         numbers = {name: getattr(parsed, name) for name in ("value", "lower", "upper")}
         hint = ", ".join(f'"{name}": {number}' for name, number in numbers.items() if number is not None)
         faults.add("figure", f"`{figure.as_printed}` states a number, but no number is given.", f"did you mean {hint}?")
-    if payload.figure.unit is not None and (unit := references.find_unit(payload.category)) not in {
-        None,
-        payload.figure.unit,
-    }:
-        faults.add("figure/unit", f"The unit of `{payload.category}` is `{unit}`.", "leave `unit` out")
+    if (
+        payload.proposition is Proposition.change
+        and unit != PERCENT
+        and find_relative_wording(figure.as_printed) == PERCENT
+    ):
+        detail = f"`{figure.as_printed}` is a change in percent."
+        faults.add("figure/unit", detail, f'give `"unit": "{PERCENT}"`')
     return figure
 
 
 def _validate_period(payload: ClaimInput, faults: FaultCollector) -> EdtfPeriod | None:
+    if payload.period.per is not None and payload.period.aggregation is not Aggregation.rate:
+        detail = f"Only a rate has a unit of time; the aggregation is `{payload.period.aggregation}`."
+        faults.add("period/per", detail, "leave `per` out")
     try:
         return parse_period(payload.period.edtf)
     except InvalidPeriod as error:
@@ -224,6 +289,8 @@ def _resolve_date(
 ) -> date | None:
     """Return the day of the statement: the latest possible day, so that `known_on` never shows a claim too early."""
     today = references.today
+    if payload.said_at is not None:
+        return _resolve_moment(references, payload, payload.said_at, faults)
     if payload.date is not None and payload.date > today:
         faults.add("date", f"`{payload.date}` is in the future.")
     if payload.date_edtf is None:
@@ -248,9 +315,74 @@ def _resolve_date(
     return payload.date
 
 
+def _resolve_moment(references: ReferenceLookup, payload: ClaimInput, said_at: str, faults: FaultCollector) -> date:
+    """Return the day of a moment at its own offset. Collect a fault if the date of the claim is another day."""
+    moment = parse_moment(said_at)
+    day = moment.date()
+    if moment > references.now:
+        faults.add("said_at", f"`{said_at}` is in the future.")
+    if payload.date is not None and payload.date != day:
+        faults.add("date", f"`{payload.date}` is not the day of `said_at`, which is {day}.", "leave `date` out")
+    if payload.date_edtf is not None:
+        try:
+            span = parse_date(payload.date_edtf)
+        except InvalidPeriod as error:
+            faults.add("date_edtf", str(error), error.hint)
+        else:
+            if not span.earliest <= day <= span.latest:
+                detail = f"`{payload.date_edtf}` is not the day of `said_at`, which is {day}."
+                faults.add("date_edtf", detail, "leave `date_edtf` out")
+    return day
+
+
+def _find_breaches(
+    references: ReferenceLookup,
+    payload: ClaimInput,
+    figure: PrintedFigure | None,
+    unit: str | None,
+    period: EdtfPeriod | None,
+    statement_date: date | None,
+    changed_fields: Collection[str] | None,
+) -> list[Breach]:
+    """Return the broken rules that were added later; of a correction, those that depend on `changed_fields`."""
+    category = references.find_category(payload.category)
+    if figure is None or period is None or category is None:
+        return []
+    breaches = find_breaches(
+        RuledClaim(
+            category_unit=category.unit,
+            is_non_decreasing=category.non_decreasing,
+            proposition=payload.proposition.value,
+            modality=payload.modality.value,
+            figure=figure,
+            unit=unit or payload.figure.unit,
+            period=period,
+            aggregation=payload.period.aggregation.value,
+            per=payload.period.per,
+            date=statement_date,
+            earliest_date=earliest_statement_day(statement_date, payload.date_edtf, payload.said_at),
+            recorded_on=references.today,
+        )
+    )
+    if changed_fields is None:
+        return breaches
+    return [breach for breach in breaches if not RULE_FIELDS[breach.rule].isdisjoint(changed_fields)]
+
+
+def earliest_statement_day(statement_date: date | None, date_edtf: str | None, said_at: str | None) -> date | None:
+    """Return the earliest day that the date of a claim can mean, or None if it is unknown."""
+    if date_edtf is None or said_at is not None:
+        return statement_date
+    try:
+        return parse_date(date_edtf).earliest
+    except InvalidPeriod:
+        return statement_date
+
+
 def _build_figure_columns(figure: PrintedFigure, proposition: Proposition) -> dict[str, Any]:
     interval = interval_of(figure)
     return {name: getattr(figure, name) for name in (*FIGURE_PLAIN_FIELDS, *FIGURE_NUMBER_FIELDS)} | {
+        "relative_period": None if figure.relative_to is None else base_period(figure.relative_to),
         "kind": FigureKind(kind_of(figure, proposition.value)),
         "low": interval.lower if interval else None,
         "high": interval.upper if interval else None,

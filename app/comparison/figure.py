@@ -1,18 +1,37 @@
 """Printed figures: their numbers, the validation of these, and the interval that they describe."""
 
 import math
+import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final, Literal
 
-Number = int | float
+from app.comparison.units import TIMES
+
+Number = int | float | Fraction
+"""A printed number; a fraction is the exact result of a conversion of units, and is never served."""
 FigureKindName = Literal["plain", "approximate", "range", "lower_bound", "upper_bound", "vague", "none"]
 
-MAX_MAGNITUDE: Final = 10**15
-MAX_SIGNIFICANT_DIGITS: Final = 15
 
-NUMERIC_PROPOSITIONS: Final = frozenset({"quantity", "ratio"})
+def absolute(number: Number) -> Number:
+    """Return the absolute value of a number."""
+    return -number if number < 0 else number
+
+
+MAX_MAGNITUDE: Final = 10**18
+"""Numbers are below this limit in magnitude."""
+
+MAX_SIGNIFICANT_DIGITS: Final = 15
+MAX_EXACT_INTEGER: Final = 2**53
+"""A double represents every whole number up to this one."""
+
+NUMERIC_PROPOSITIONS: Final = frozenset({"quantity", "ratio", "change"})
+RELATIVE_PROPOSITIONS: Final = frozenset({"ratio", "change"})
 NON_NUMERIC_PROPOSITIONS: Final = frozenset({"peak_period", "trend", "existence", "denial"})
+
+
+_TWO_SIDES_PATTERN: Final = re.compile(r"\bto\b|[0-9] ?: ?[0-9]", re.IGNORECASE)
 
 
 class InvalidFigure(ValueError):
@@ -31,7 +50,7 @@ class PrintedFigure:
     """The printed wording of a figure and its numbers. A missing bound is unknown, not infinite or zero.
 
     `coverage` is the stated probability of the range (0 to 1). `out_of` is the whole of a share ("12 of the 100") or
-    ratio. `relative_to` is the subject that the number is relative to. The unit is that of the category.
+    ratio. `relative_to` is what the number is relative to: see `app/comparison/relative_base.py`.
     """
 
     as_printed: str
@@ -70,9 +89,13 @@ def kind_of(figure: PrintedFigure, proposition: str) -> FigureKindName:
 
 
 def normalize_number(number: Number) -> Number:
-    """Return whole floats as integers (1000340.0 as 1000340, -0.0 as 0), so that they print without a decimal point."""
+    """Return whole floats as integers (1000340.0 as 1000340, -0.0 as 0), so that they print without a decimal point.
+
+    A large whole number has the digits that the float prints, at most 15 for a figure: 9.99999999999999e+17 is
+    999999999999999000, and not the exact value of the float.
+    """
     if isinstance(number, float) and number.is_integer():
-        return int(number)
+        return int(number) if abs(number) <= MAX_EXACT_INTEGER else int(Decimal(repr(number)))
     return number
 
 
@@ -81,11 +104,11 @@ def format_canonical_number(number: Number) -> str:
     return format(Decimal(str(normalize_number(number))), "f")
 
 
-def validate_figure(figure: PrintedFigure, proposition: str) -> PrintedFigure:
+def validate_figure(figure: PrintedFigure, proposition: str, unit: str | None = None) -> PrintedFigure:
     """Return the figure with normalized numbers and explicit inclusiveness.
 
-    Raises `InvalidFigure` if its fields contradict each other or the proposition, or if a number does not fit a JSON
-    double: 15 significant digits and a magnitude up to 10^15 are exact (IEEE 754 binary64, RFC 8259 section 6).
+    Raises `InvalidFigure` if its fields contradict each other, the proposition or the unit, or if a number does not fit
+    a JSON double, which identifies every number of 15 significant digits (IEEE 754 binary64, RFC 8259 section 6).
     """
     if proposition not in NUMERIC_PROPOSITIONS | NON_NUMERIC_PROPOSITIONS:
         allowed = ", ".join(sorted(NUMERIC_PROPOSITIONS | NON_NUMERIC_PROPOSITIONS))
@@ -106,6 +129,8 @@ def validate_figure(figure: PrintedFigure, proposition: str) -> PrintedFigure:
     _check_bounds(figure)
     _check_coverage_and_base(figure)
     _check_proposition(figure, proposition)
+    if proposition in RELATIVE_PROPOSITIONS:
+        _check_relative_figure(figure, proposition, unit)
     return figure
 
 
@@ -117,8 +142,8 @@ def _validate_number(field: str, number: Number | None) -> Number | None:
         raise InvalidFigure(field, "a number")
     if isinstance(number, float) and not math.isfinite(number):
         raise InvalidFigure(field, "a finite number", "Leave an unknown bound null.")
-    if abs(number) > MAX_MAGNITUDE:
-        raise InvalidFigure(field, "a number between -10^15 and 10^15")
+    if abs(number) >= MAX_MAGNITUDE:
+        raise InvalidFigure(field, "a number between -10^18 and 10^18, without these")
     plain = normalize_number(number)
     if len(Decimal(str(plain)).normalize().as_tuple().digits) > MAX_SIGNIFICANT_DIGITS:
         raise InvalidFigure(
@@ -168,17 +193,30 @@ def _check_proposition(figure: PrintedFigure, proposition: str) -> None:
     if proposition in NON_NUMERIC_PROPOSITIONS and figure.has_number:
         field = next(name for name in ("value", "lower", "upper") if getattr(figure, name) is not None)
         raise InvalidFigure(
-            field, f"null for the proposition {proposition}", "With a number the proposition is a quantity or a ratio."
+            field,
+            f"null for the proposition {proposition}",
+            "With a number the proposition is a quantity, a ratio or a change.",
         )
-    if proposition == "ratio":
-        if not figure.has_number:
-            raise InvalidFigure("value", "a number for the proposition ratio", 'Write "1 to 5" as value 1, out_of 5.')
-        if figure.out_of is None:
-            raise InvalidFigure("out_of", "a number for the proposition ratio", 'Write "1 to 5" as value 1, out_of 5.')
-        if figure.relative_to is None:
-            raise InvalidFigure(
-                "relative_to", "the other side of the ratio", "Name the subject that the figure is relative to."
-            )
+
+
+def _check_relative_figure(figure: PrintedFigure, proposition: str, unit: str | None) -> None:
+    """Check a ratio (`value` to `out_of`, or `value` times) or a change, each with what it is relative to."""
+    hints = {
+        "ratio": 'Write "1 to 5" as value 1, out_of 5, and "four times" as value 4, unit times.',
+        "change": 'Write "20% more" as value 20, unit percent, and "20% less" as value -20.',
+    }
+    if not figure.has_number:
+        raise InvalidFigure("value", f"a number for the proposition {proposition}", hints[proposition])
+    has_whole = figure.out_of is not None
+    if proposition == "ratio" and unit != TIMES and not has_whole:
+        raise InvalidFigure("out_of", "a number for the proposition ratio, or the unit times", hints["ratio"])
+    if has_whole and (proposition == "change" or unit == TIMES):
+        kind = "the proposition change" if proposition == "change" else "the unit times"
+        raise InvalidFigure("out_of", f"null for {kind}", hints[proposition])
+    # "1 in 5" is a share of one thing, and has no other side; "1 to 5" has one.
+    if figure.relative_to is None and not (has_whole and _TWO_SIDES_PATTERN.search(figure.as_printed) is None):
+        example = "such as `2022`, `1951/1980`, a subject or a category"
+        raise InvalidFigure("relative_to", "what the figure is relative to", f"Name the base, {example}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,10 +277,10 @@ def _ends_no_higher(one: NumberInterval, two: NumberInterval) -> bool:
 def interval_of(figure: PrintedFigure, tolerance: float | None = None) -> NumberInterval | None:
     """Return the interval of numbers that the figure allows, or None if it has no number.
 
-    Bounds are the interval; a value without bounds is a point. A `tolerance` (above 0 and up to 1) widens an
-    approximate value without bounds by that share of its size, and gives "nearly N" a lower bound. It changes nothing
-    else, because a printed number or range has only the width that its source states. Raises `ValueError` for a
-    tolerance outside its range.
+    Bounds are the interval; a value without bounds is a point. A `tolerance` (above 0 and up to 1) widens every end of
+    an approximate figure by that share of its size: a value without bounds and "nearly" and "just over" on both sides.
+    It changes nothing else, because a printed number or range has only the width that its source states. Raises
+    `ValueError` for a tolerance outside its range.
     """
     if tolerance is not None and not 0 < tolerance <= 1:
         message = "tolerance: expected a share above 0 and up to 1."
@@ -251,19 +289,29 @@ def interval_of(figure: PrintedFigure, tolerance: float | None = None) -> Number
     if lower is None and upper is None:
         if value is None:
             return None
-        if tolerance is None or not figure.approximate:
-            return NumberInterval(value, value)
-        return NumberInterval(_shift_by_share(value, -tolerance), _shift_by_share(value, tolerance))
-    if tolerance is not None and upper is not None and _is_nearly(figure):
-        return NumberInterval(_shift_by_share(upper, -tolerance), upper, upper_inclusive=False)
-    return NumberInterval(lower, upper, figure.lower_inclusive is not False, figure.upper_inclusive is not False)
+        lower = upper = value
+    if tolerance is None or not figure.approximate:
+        return NumberInterval(lower, upper, figure.lower_inclusive is not False, figure.upper_inclusive is not False)
+    if is_near_bound(figure):
+        lower = upper = lower if upper is None else upper
+    return NumberInterval(
+        None if lower is None else _shift_by_share(lower, -tolerance),
+        None if upper is None else _shift_by_share(upper, tolerance),
+    )
 
 
-def _is_nearly(figure: PrintedFigure) -> bool:
-    return figure.approximate and figure.lower is None and figure.value is None and figure.upper_inclusive is False
+def is_near_bound(figure: PrintedFigure) -> bool:
+    """Return whether the number lies close to one exclusive bound: "nearly 950,000" or "just over 300"."""
+    if not figure.approximate or figure.value is not None:
+        return False
+    nearly = figure.lower is None and figure.upper_inclusive is False
+    just_over = figure.upper is None and figure.lower_inclusive is False
+    return nearly or just_over
 
 
 def _shift_by_share(number: Number, share: float) -> Number:
+    if isinstance(number, Fraction):
+        return number + abs(number) * Fraction(str(share))
     # Decimal arithmetic: 3 + 10% must be 3.3, not 3.3000000000000003, or a figure on the bound is excluded.
     exact = Decimal(str(number))
     return normalize_number(float(exact + abs(exact) * Decimal(str(share))))
@@ -271,6 +319,8 @@ def _shift_by_share(number: Number, share: float) -> Number:
 
 def subtract(larger: Number, smaller: Number) -> Number:
     """Return the difference of two numbers in decimal arithmetic, to at most 15 significant digits."""
+    if isinstance(larger, Fraction) or isinstance(smaller, Fraction):
+        return normalize_number(float(f"{float(larger - smaller):.{MAX_SIGNIFICANT_DIGITS}g}"))
     exact = Decimal(str(larger)) - Decimal(str(smaller))
     return normalize_number(float(f"{exact:.{MAX_SIGNIFICANT_DIGITS}g}"))
 

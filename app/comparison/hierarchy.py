@@ -1,10 +1,13 @@
 """Part-whole relations of categories (by components and parents), and of subjects and places (by parents)."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 Parents = Mapping[str, tuple[str, ...]]
+
+MAX_CACHED_RELATIONS = 20_000
+"""Maximum number of relations that a hierarchy remembers."""
 
 
 class Containment(StrEnum):
@@ -23,7 +26,7 @@ class CategoryNode:
     """A category in the hierarchy.
 
     An atomic category has itself as its only component. `components` is None if no source states them.
-    `non_decreasing` means that a running total can only grow.
+    `non_decreasing` means that a running total can only grow, and `additive` that parts add up to the whole.
     """
 
     slug: str
@@ -31,6 +34,7 @@ class CategoryNode:
     parent: str | None
     non_decreasing: bool
     unit: str
+    additive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Hierarchy:
     categories: Mapping[str, CategoryNode]
     subjects: Parents
     places: Parents
+    _relations: dict[tuple[str, str, str], Containment] = field(default_factory=dict, compare=False, repr=False)
+    """Relations that were computed before, by kind and slugs."""
 
     def relate_categories(self, a: str, b: str) -> Containment:
         """Return how category `a` relates to category `b`.
@@ -49,6 +55,9 @@ class Hierarchy:
         is `UNSTATED`, even for a category and itself ("losses" of two sources may add up different things), unless one
         category is a descendant of the other.
         """
+        return self._remember("category", a, b, self._compute_category_relation)
+
+    def _compute_category_relation(self, a: str, b: str) -> Containment:
         if (
             a != b
             and (by_parents := _containment(self._is_descendant(a, b), self._is_descendant(b, a)))
@@ -61,11 +70,19 @@ class Hierarchy:
 
     def relate_subjects(self, a: str, b: str) -> Containment:
         """Return how subject `a` relates to subject `b`."""
-        return _containment(b in _ancestors(a, self.subjects), a in _ancestors(b, self.subjects))
+        return self._remember("subject", a, b, lambda a, b: _relate_by_parents(a, b, self.subjects))
 
     def relate_places(self, a: str, b: str) -> Containment:
         """Return how place `a` relates to place `b`."""
-        return _containment(b in _ancestors(a, self.places), a in _ancestors(b, self.places))
+        return self._remember("place", a, b, lambda a, b: _relate_by_parents(a, b, self.places))
+
+    def _remember(self, kind: str, a: str, b: str, compute: Callable[[str, str], Containment]) -> Containment:
+        relation = self._relations.get((kind, a, b))
+        if relation is None:
+            if len(self._relations) >= MAX_CACHED_RELATIONS:
+                self._relations.clear()
+            relation = self._relations[kind, a, b] = compute(a, b)
+        return relation
 
     def narrower_categories(self, slug: str) -> frozenset[str]:
         """Return the categories within this one, including itself and those with the same atomic components."""
@@ -86,6 +103,17 @@ class Hierarchy:
         """Return whether a running total of this category can never fall; False for an unknown category."""
         category = self.categories.get(slug)
         return category is not None and category.non_decreasing
+
+    def is_additive(self, slug: str) -> bool:
+        """Return whether the parts of this category add up to the whole; implied if it can only grow."""
+        category = self.categories.get(slug)
+        return category is not None and (category.additive or category.non_decreasing)
+
+    def components_of(self, slug: str) -> tuple[str, ...]:
+        """Return the atomic components of a category, sorted; the category itself if it does not state them."""
+        if not self._has_known_components(slug):
+            return (slug,)
+        return tuple(sorted(each for each in self._all_components(slug) if self._components(each) == (each,)))
 
     def _components(self, slug: str) -> tuple[str, ...] | None:
         category = self.categories.get(slug)
@@ -128,6 +156,10 @@ def _containment(a_in_b: bool, b_in_a: bool) -> Containment:  # noqa: FBT001 - t
     if a_in_b:
         return Containment.INSIDE
     return Containment.CONTAINS if b_in_a else Containment.DISJOINT
+
+
+def _relate_by_parents(a: str, b: str, parents: Parents) -> Containment:
+    return _containment(b in _ancestors(a, parents), a in _ancestors(b, parents))
 
 
 def _ancestors(slug: str, parents: Parents) -> frozenset[str]:

@@ -203,14 +203,14 @@ def _parse_interval_end(text: str, part: str) -> DateSpan | None:
 def possible_end_days(period: EdtfPeriod, aggregation: str) -> DayRange:
     """Return the earliest and the latest possible day of the end of a period.
 
-    A snapshot, and a running total over an interval, refer to one day: an end with a precision below a day is any day
-    in it. All other aggregations cover the whole period, which ends on its last day. A qualifier pads the end on both
-    sides. An open or unknown end is any day from the start on.
+    A snapshot, and a running total, refer to one day: an end with a precision below a day is any day in it. A total for
+    a period and a rate cover the whole period, which ends on its last day. A qualifier pads the end on both sides. An
+    open or unknown end is any day from the start on.
     """
     if period.end is None:
         return period.earliest_start or date.min, date.max
     span = period.end
-    if aggregation == "snapshot" or (aggregation == "cumulative" and period.is_interval):
+    if aggregation in _AGGREGATIONS_UP_TO_A_DAY:
         return span.padded_span.earliest, span.padded_span.latest
     earliest, latest = span.possible_last_days
     return _shift_end(earliest, span.precision, -span.padding_units), _shift_end(
@@ -221,14 +221,21 @@ def possible_end_days(period: EdtfPeriod, aggregation: str) -> DayRange:
 def possible_start_days(period: EdtfPeriod, aggregation: str) -> DayRange | None:
     """Return the earliest and the latest possible day of the start of a period; None if it is open or unknown.
 
-    The start of an interval, and the date of a snapshot, is any day of its span. Any other single date starts on the
-    first day of its unit.
+    The start of a running total, and the date of a snapshot, is any day of its span. Any other period starts on the
+    first day of its unit. A qualifier pads the start on both sides.
     """
     if period.start is None:
         return None
-    if period.is_interval or aggregation == "snapshot":
-        return period.start.earliest, period.start.latest
-    return period.start.possible_first_days
+    span = period.start
+    if aggregation in _AGGREGATIONS_UP_TO_A_DAY:
+        return span.padded_span.earliest, span.padded_span.latest
+    earliest, latest = span.possible_first_days
+    return _shift_start(earliest, span.precision, -span.padding_units), _shift_start(
+        latest, span.precision, span.padding_units
+    )
+
+
+_AGGREGATIONS_UP_TO_A_DAY: Final = frozenset({"cumulative", "snapshot"})
 
 
 def last_day(span: DateSpan) -> date:

@@ -22,7 +22,6 @@ class Question:
     place: str | None = None
     aggregation: str | None = None
     since: date | None = None
-    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +29,14 @@ class ComparisonOptions:
     """The options of a comparison.
 
     `tolerance` is the relative tolerance of approximate figures, and `window` the days before the latest period end
-    that enter the spread. `narrower` includes narrower categories. `against` is the only source, by slug, with which
-    the others are compared; None compares all pairs.
+    that enter the spread. `narrower` names the fields of the question that include what lies below them. `against` is
+    the only source, by slug, with which all positions are compared; None compares all pairs. `ends_by` limits positions
+    to figures whose period ends by that day. With `why`, each pair has a sentence.
     """
 
     tolerance: float | None = None
     window: int = DEFAULT_WINDOW_DAYS
-    narrower: bool = True
+    narrower: frozenset[str] = frozenset({"category"})
     against: str | None = None
+    ends_by: date | None = None
+    why: bool = False

@@ -1,25 +1,32 @@
 """The spread of the positions on one question: their smallest and largest stated numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
 
-from app.comparison.figure import Number
-from app.comparison.positions import position_sort_key, stated_interval
+from app.comparison.figure import Number, normalize_number
+from app.comparison.groups import GroupKey, group_key_of
+from app.comparison.hierarchy import Hierarchy
+from app.comparison.measure import Measure, measure
+from app.comparison.positions import position_sort_key
 from app.comparison.question import DEFAULT_WINDOW_DAYS, Question
-from app.comparison.verdicts import Statement, ratio_of, sort_reasons
+from app.comparison.statement import Statement
+from app.comparison.verdicts import check_comparability, ratio_of, sort_reasons
 from app.enums import Reason
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredSpread:
-    """The spread of the positions on exactly one question. It has only numbers that sources stated.
+    """The spread of one group of positions. It has only numbers that sources stated.
 
-    `left_out` lists all other positions with the reasons for their exclusion.
+    The numbers are in `unit`. `left_out` lists all other positions with the reasons for their exclusion.
     """
 
     lower: Number | None
     upper: Number | None
     ratio: float | None
+    unit: str | None
     sources: int
     open_lower: bool
     open_upper: bool
@@ -27,69 +34,133 @@ class MeasuredSpread:
 
 
 def measure_spread(
-    positions: Iterable[Statement], question: Question, window: int = DEFAULT_WINDOW_DAYS
+    positions: Iterable[Statement], question: Question, hierarchy: Hierarchy, window: int = DEFAULT_WINDOW_DAYS
 ) -> MeasuredSpread:
-    """Return the spread of the positions on exactly this question.
+    """Return the spread of the group of positions that answers exactly this question.
 
-    It includes positions without a stated scope whose period ends within `window` days of the latest of them. It
-    excludes forecasts, shares and vague figures. Without any position its numbers are None and `sources` is 0.
+    It is the group with the category, subject and place of the question that has the most sources, then the newest end.
+    Of it, the positions count that end within `window` days of the newest, or on one day if the figure does not only
+    grow. Without any position its numbers are None and `sources` is 0.
     """
-    left_out: dict[str, tuple[Reason, ...]] = {}
-    eligible: list[Statement] = []
     ordered = sorted(positions, key=position_sort_key)
+    groups: dict[GroupKey, list[Statement]] = {}
     for statement in ordered:
-        reasons = _find_exclusion_reasons(statement, question)
-        if reasons:
-            left_out[statement.id] = reasons
+        if _is_on_question(statement, question, hierarchy):
+            groups.setdefault(group_key_of(statement, hierarchy), []).append(statement)
+    if not groups:
+        reasons = {statement.id: _find_mismatch(statement, question, hierarchy) for statement in ordered}
+        return _build_spread([], hierarchy, tuple(reasons.items()))
+    key = min(groups, key=lambda key: _group_rank(key, groups[key]))
+    group = groups[key]
+    included, too_early = _select_newest(group, hierarchy, window)
+    left_out: list[tuple[str, tuple[Reason, ...]]] = []
+    for statement in ordered:
+        if statement in included:
+            continue
+        if statement in too_early:
+            left_out.append((statement.id, (Reason.dates_differ,)))
         else:
-            eligible.append(statement)
-    period_ends = [statement.period.latest_end for statement in eligible]
-    latest_end = max((end for end in period_ends if end is not None), default=None)
-    included: list[Statement] = []
-    for statement in eligible:
-        end = statement.period.latest_end
-        if end is None or latest_end is None:
-            left_out[statement.id] = (Reason.end_uncertain,)
-        elif (latest_end - end).days > window:
-            left_out[statement.id] = (Reason.dates_differ,)
-        else:
-            included.append(statement)
-    exclusions = [(statement.id, left_out[statement.id]) for statement in ordered if statement.id in left_out]
-    return _build_spread(included, tuple(exclusions))
+            left_out.append((statement.id, _find_difference(statement, group[0], question, hierarchy)))
+    return _build_spread(included, hierarchy, tuple(left_out))
 
 
-def _find_exclusion_reasons(statement: Statement, question: Question) -> tuple[Reason, ...]:
-    """Return the reasons why a statement does not belong to exactly this question or states no number."""
-    figure = statement.figure
+def _is_on_question(statement: Statement, question: Question, hierarchy: Hierarchy) -> bool:
+    """Return whether a position has exactly the category, subject and place of the question."""
+    return not _find_mismatch(statement, question, hierarchy)
+
+
+def _group_rank(key: GroupKey, group: Sequence[Statement]) -> tuple[int, int, tuple[bool, str]]:
+    sources = {statement.source for statement in group}
+    return -len(sources), -max(_end_of(statement) for statement in group), key.sort_key
+
+
+def _end_of(statement: Statement) -> int:
+    end = statement.effective.end
+    return 0 if end is None else end[0]
+
+
+def _select_newest(
+    group: Sequence[Statement], hierarchy: Hierarchy, window: int
+) -> tuple[list[Statement], list[Statement]]:
+    """Return the positions of a group that count, and those that end too early."""
+    grows = all(hierarchy.is_non_decreasing(statement.category) for statement in group)
+    days = window if grows else 0
+    latest = max(_end_of(statement) for statement in group)
+    included = [statement for statement in group if latest - _end_of(statement) <= days]
+    return included, [statement for statement in group if statement not in included]
+
+
+def _find_difference(
+    statement: Statement, member: Statement, question: Question, hierarchy: Hierarchy
+) -> tuple[Reason, ...]:
+    """Return the reasons why a position is not in the group of `member`."""
+    reasons = set(_find_mismatch(statement, question, hierarchy))
+    comparability = check_comparability(statement, member, hierarchy)
+    reasons |= comparability.barriers
+    if not reasons:
+        same_scope = (statement.includes, statement.excludes) == (member.includes, member.excludes)
+        reasons = {Reason.window_differs if same_scope else Reason.scope_differs}
+    return sort_reasons(reasons)
+
+
+def _find_mismatch(statement: Statement, question: Question, hierarchy: Hierarchy) -> tuple[Reason, ...]:
+    """Return the reasons why a position does not have the category, subject and place of the question."""
+    components = (hierarchy.components_of(slug) for slug in (statement.category, question.category))
     checks = (
         (Reason.subject_differs, question.subject not in {None, statement.subject}),
         (Reason.place_differs, question.place not in {None, statement.place}),
-        (Reason.unit_differs, question.unit not in {None, statement.unit}),
-        (Reason.base_differs, figure.out_of is not None or figure.relative_to is not None),
-        (Reason.modality_differs, statement.is_forecast),
-        (Reason.aggregation_differs, question.aggregation not in {None, statement.aggregation}),
-        (Reason.components_differ, question.category != statement.category),
-        (Reason.scope_differs, statement.has_stated_scope),
-        (Reason.vague, not figure.has_number),
+        (Reason.components_differ, len(set(components)) > 1),
     )
-    reasons = [reason for reason, applies in checks if applies]
-    return sort_reasons(reasons) if len(reasons) > 1 else tuple(reasons)
+    return sort_reasons(reason for reason, applies in checks if applies)
 
 
-def _build_spread(included: list[Statement], left_out: tuple[tuple[str, tuple[Reason, ...]], ...]) -> MeasuredSpread:
-    numbers = [
-        number
-        for statement in included
-        for number in (statement.figure.value, statement.figure.lower, statement.figure.upper)
-        if number is not None
-    ]
+def _build_spread(
+    included: Sequence[Statement], hierarchy: Hierarchy, left_out: tuple[tuple[str, tuple[Reason, ...]], ...]
+) -> MeasuredSpread:
+    unit = _common_unit(included, hierarchy)
+    measures = [measured for statement in included if (measured := measure(statement)) is not None]
+    numbers = [number for measured in measures for number in _stated_numbers(measured)]
     lower, upper = min(numbers, default=None), max(numbers, default=None)
+    sources = len({statement.source for statement in included})
     return MeasuredSpread(
-        lower=lower,
-        upper=upper,
-        ratio=None if lower is None or upper is None else ratio_of(upper, lower),
-        sources=len({statement.source for statement in included}),
-        open_lower=any(stated_interval(statement).lower is None for statement in included),
-        open_upper=any(stated_interval(statement).upper is None for statement in included),
+        lower=_in_unit(lower, included, unit),
+        upper=_in_unit(upper, included, unit),
+        ratio=None if lower is None or upper is None or sources < MIN_SOURCES_OF_RATIO else ratio_of(upper, lower),
+        unit=unit,
+        sources=sources,
+        open_lower=any(measured.interval.lower is None for measured in measures),
+        open_upper=any(measured.interval.upper is None for measured in measures),
         left_out=left_out,
     )
+
+
+MIN_SOURCES_OF_RATIO = 2
+"""A ratio compares the numbers of at least two sources."""
+
+
+def _stated_numbers(measured: Measure) -> list[Number]:
+    numbers = (measured.value, measured.interval.lower, measured.interval.upper)
+    return [number for number in numbers if number is not None]
+
+
+def _common_unit(included: Sequence[Statement], hierarchy: Hierarchy) -> str | None:
+    """Return the unit of the category if a claim uses it, else the unit of the claim that was made first."""
+    if not included:
+        return None
+    category = hierarchy.categories.get(included[0].category)
+    units = {statement.unit for statement in included}
+    if category is not None and category.unit in units:
+        return category.unit
+    first = min(included, key=lambda statement: (statement.date or date.max, statement.id))
+    return first.unit
+
+
+def _in_unit(number: Number | None, included: Sequence[Statement], unit: str | None) -> Number | None:
+    """Return a number in the unit of the spread. Converted numbers are rounded to a double; a ratio is a share."""
+    if not isinstance(number, Fraction):
+        return number
+    if included[0].proposition != "ratio":
+        number /= next(
+            measured.scale for each in included if each.unit == unit and (measured := measure(each)) is not None
+        )
+    return normalize_number(float(number))

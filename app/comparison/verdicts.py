@@ -1,72 +1,67 @@
 """Compares two statements: whether they agree, contradict or cannot be compared, with the reasons."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date
-from itertools import product
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from app.comparison.figure import Number, NumberInterval, PrintedFigure, interval_of, kind_of, subtract
+from app.comparison.effective_period import TOTALS, EffectivePeriod, Ordinals, compare_moments, resolve_period
+from app.comparison.figure import Number, kind_of, subtract
 from app.comparison.hierarchy import Containment, Hierarchy
-from app.comparison.period import DayRange, EdtfPeriod, possible_end_days, possible_start_days
+from app.comparison.measure import Fit, Measure, facing_ends, fit, fit_below, measure
+from app.comparison.statement import Statement
+from app.comparison.units import canonical_unit
 from app.enums import Reason, Verdict
 
 _REASON_RANKS = {reason: rank for rank, reason in enumerate(Reason)}
 
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """The fields of a claim that a comparison needs. `source` is the holder of the position (through `speaks_for`)."""
-
-    id: str
-    source: str
-    category: str
-    subject: str
-    place: str
-    unit: str
-    proposition: str
-    modality: str
-    derivation: str
-    figure: PrintedFigure
-    period: EdtfPeriod
-    aggregation: str
-    date: date | None
-    includes: frozenset[str] = frozenset()
-    excludes: frozenset[str] = frozenset()
-
-    @property
-    def has_stated_scope(self) -> bool:
-        """Whether the source states which groups it includes or excludes."""
-        return bool(self.includes or self.excludes)
-
-    @property
-    def is_forecast(self) -> bool:
-        """Whether this is a forecast, which is only compared with other forecasts."""
-        return self.modality == "forecast"
+EndOrder = Literal["earlier", "same", "later"]
+"""The end of the period of the first statement, compared with that of the second."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairComparison:
-    """The verdict on two statements, by id. `ratio` (at least 1) and `gap` compare their nearest stated numbers."""
+    """The verdict on two statements, by id.
+
+    `ratio` (at least 1) and `gap` compare the facing ends of figures that have no number in common, and `above` is the
+    statement with the larger one. The gap is in its unit; that of two ratios is a difference of shares. Two equal
+    points have ratio 1 and gap 0.
+    """
 
     a: str
     b: str
     verdict: Verdict
     reasons: tuple[Reason, ...]
-    ratio: float | None
-    gap: Number | None
+    ratio: float | None = None
+    gap: Number | None = None
+    above: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _ReasonedVerdict:
+class Outcome:
+    """A verdict with its reasons."""
+
     verdict: Verdict
     reasons: frozenset[Reason] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparability:
+    """What the comparison of two statements depends on besides their numbers and their ends.
+
+    `barriers` are the reasons that prevent it. `relation` says which statement counts a part of the other.
+    """
+
+    barriers: frozenset[Reason]
+    relation: Containment
+    notes: frozenset[Reason]
+    both_grow: bool
 
 
 def compare_statements(
     a: Statement, b: Statement, hierarchy: Hierarchy, tolerance: float | None = None
 ) -> PairComparison:
-    """Compare two statements in five steps: comparability, part of a whole, intervals, dates, overlap.
+    """Compare two statements by the rules of the contract: comparability, part of a whole, intervals, dates, overlap.
 
     The comparison is symmetric: swapping the statements only swaps `a` and `b` of the result.
 
@@ -76,12 +71,33 @@ def compare_statements(
         hierarchy: The hierarchies of categories, subjects and places.
         tolerance: The relative tolerance of approximate figures, above 0 and up to 1.
     """
-    barriers, relation = _check_comparability(a, b, hierarchy)
-    if barriers:
-        return PairComparison(a.id, b.id, Verdict.not_comparable, sort_reasons(barriers), None, None)
-    outcome = _Comparison(a, b, relation, hierarchy, tolerance).decide()
-    ratio, gap = measure_distance(a.figure, b.figure) if _has_distance(outcome) else (None, None)
-    return PairComparison(a.id, b.id, outcome.verdict, sort_reasons(outcome.reasons), ratio, gap)
+    comparability = check_comparability(a, b, hierarchy)
+    outcome = decide(a, b, comparability, measure(a, tolerance), measure(b, tolerance))
+    pair = PairComparison(a.id, b.id, outcome.verdict, sort_reasons(outcome.reasons))
+    if outcome.verdict is Verdict.not_comparable or (
+        Reason.part_of_whole in outcome.reasons and outcome.verdict is Verdict.no_conflict
+    ):
+        return pair
+    return add_distance(pair, a, b)
+
+
+def compare_for_one_end(a: Statement, b: Statement, tolerance: float | None = None) -> PairComparison:
+    """Compare the numbers of two statements of one source about one period, whatever both leave open.
+
+    The period, the components and the scope are the same, also if they are not known.
+    """
+    notes = frozenset({Reason.unit_converted}) if is_converted(a, b) else frozenset[Reason]()
+    comparability = Comparability(frozenset(), Containment.SAME, notes, both_grow=False)
+    one, two = measure(a, tolerance), measure(b, tolerance)
+    if one is None or two is None:
+        return PairComparison(a.id, b.id, Verdict.undetermined, sort_reasons({Reason.vague} | notes))
+    outcome = _Comparison(a, b, comparability, one, two).compare_at_same_end()
+    return add_distance(PairComparison(a.id, b.id, outcome.verdict, sort_reasons(outcome.reasons | notes)), a, b)
+
+
+def is_converted(a: Statement, b: Statement) -> bool:
+    """Return whether a unit must be converted to compare two figures: one of several spellings needs none."""
+    return a.dimension == b.dimension and canonical_unit(a.unit) != canonical_unit(b.unit)
 
 
 def sort_reasons(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
@@ -89,229 +105,405 @@ def sort_reasons(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     return tuple(sorted(set(reasons), key=_REASON_RANKS.__getitem__))
 
 
-def measure_distance(a: PrintedFigure, b: PrintedFigure) -> tuple[float | None, Number | None]:
-    """Return the ratio and the gap between the nearest stated numbers of two figures.
-
-    The ratio (at least 1, rounded to six decimals) is None unless both numbers are positive. The gap is in the unit of
-    the figures. Two equal points have ratio 1 and gap 0; other overlapping figures have neither.
-    """
-    one, two = interval_of(a), interval_of(b)
+def add_distance(pair: PairComparison, a: Statement, b: Statement) -> PairComparison:
+    """Return the comparison with the ratio and the gap of the stated numbers, and which statement is above."""
+    one, two = measure(a), measure(b)
     if one is None or two is None:
-        return None, None
-    if two.is_wholly_above(one):
-        one, two = two, one
-    high, low = one.lower, two.upper
-    if high is None or low is None or not (one.is_wholly_above(two) or one == two == NumberInterval(high, high)):
-        return None, None
-    return ratio_of(high, low), subtract(high, low)
+        return pair
+    if not one.interval.is_disjoint_from(two.interval):
+        is_point = one.interval == two.interval and one.interval.width == 0
+        return replace(pair, ratio=_ratio_of_equal(one), gap=0) if is_point else pair
+    low, high = facing_ends(one.interval, two.interval)
+    upper, scale = (a, one.scale) if one.interval.is_wholly_above(two.interval) else (b, two.scale)
+    gap = subtract(high, low) if upper.proposition == "ratio" else subtract(high / scale, low / scale)
+    return replace(pair, ratio=ratio_of(high, low), gap=gap, above=upper.id)
+
+
+def _ratio_of_equal(one: Measure) -> float | None:
+    return 1.0 if one.value is not None and one.value > 0 else None
 
 
 def ratio_of(larger: Number, smaller: Number) -> float | None:
     """Return the ratio of two numbers to six decimals; None unless both are positive and it fits a JSON double."""
     if larger <= 0 or smaller <= 0:
         return None
-    ratio = larger / smaller
+    ratio = float(larger / smaller)
     return round(ratio, 6) if math.isfinite(ratio) else None
 
 
-def _has_distance(outcome: _ReasonedVerdict) -> bool:
-    return outcome.verdict is not Verdict.not_comparable and Reason.part_of_whole not in outcome.reasons
+# Rules 1 and 2: comparability --------------------------------------------------------------------------------------
 
 
-# Step 1 -------------------------------------------------------------------------------------------------------------
+def check_comparability(a: Statement, b: Statement, hierarchy: Hierarchy) -> Comparability:
+    """Return whether two statements can be compared, and which of them counts a part of the other."""
+    nested, barriers, is_unstated = _relate_dimensions(a, b, hierarchy)
+    barriers |= _find_differences(a, b)
+    notes = {Reason.scope_unstated} if is_unstated else set[Reason]()
+    if is_converted(a, b):
+        notes.add(Reason.unit_converted)
+    # The periods of different aggregation classes have nothing in common that could be compared.
+    period = Containment.SAME if Reason.aggregation_differs in barriers else _relate_periods(a, b)
+    if period is None:
+        barriers.add(Reason.window_unknown)
+    different_period = {Reason.window_differs} if period in _DIFFERENT else set[Reason]()
+    directions = set(nested.values())
+    relation = directions.copy().pop() if directions else period or Containment.SAME
+    if barriers or Containment.DISJOINT in directions or len(directions) > 1:
+        barriers |= nested.keys() | different_period
+    elif period is Containment.DISJOINT or (period in _PARTS and directions - {period}):
+        # Only the period prevents the comparison.
+        barriers |= different_period
+    elif relation in _PARTS and not _adds_up(a, b, hierarchy):
+        barriers |= nested.keys() | different_period
+    if period in _PARTS:
+        notes.add(Reason.period_within)
+    both_grow = hierarchy.is_non_decreasing(a.category) and hierarchy.is_non_decreasing(b.category)
+    return Comparability(frozenset(barriers), relation, frozenset(notes), both_grow)
 
 
-def _check_comparability(a: Statement, b: Statement, hierarchy: Hierarchy) -> tuple[set[Reason], Containment]:
-    """Return the reasons that prevent a comparison, and which of the two statements is part of the other."""
-    barriers, relation = _compare_dimensions(a, b, hierarchy)
-    if a.unit != b.unit:
-        barriers.add(Reason.unit_differs)
-    if not has_same_base(a, b):
-        barriers.add(Reason.base_differs)
-    if a.is_forecast != b.is_forecast:
-        barriers.add(Reason.modality_differs)
-    if not _has_same_aggregation(a, b):
-        barriers.add(Reason.aggregation_differs)
-    if (window := find_window_mismatch(a, b)) is not None:
-        barriers.add(window)
-    if "none" in {kind_of(a.figure, a.proposition), kind_of(b.figure, b.proposition)}:
-        barriers.add(Reason.no_figure)
-    return barriers, relation
+_PARTS = frozenset({Containment.INSIDE, Containment.CONTAINS})
+_DIFFERENT = _PARTS | {Containment.DISJOINT}
 
 
-def _compare_dimensions(a: Statement, b: Statement, hierarchy: Hierarchy) -> tuple[set[Reason], Containment]:
+def _find_differences(a: Statement, b: Statement) -> set[Reason]:
+    """Return the reasons of the dimensions that must be the same, and cannot be nested."""
+    is_rate = {a.aggregation, b.aggregation} == {"rate"}
+    checks = (
+        (Reason.proposition_differs, a.proposition != b.proposition),
+        (Reason.unit_differs, a.dimension != b.dimension),
+        (Reason.base_differs, not has_same_base(a, b)),
+        (Reason.modality_differs, a.is_forecast != b.is_forecast),
+        (Reason.aggregation_differs, aggregation_class(a.aggregation) != aggregation_class(b.aggregation)),
+        (Reason.rate_unstated, is_rate and None in {a.per, b.per}),
+        (Reason.rate_differs, is_rate and None not in {a.per, b.per} and a.per != b.per),
+        (Reason.no_figure, "none" in {kind_of(a.figure, a.proposition), kind_of(b.figure, b.proposition)}),
+    )
+    return {reason for reason, applies in checks if applies}
+
+
+def aggregation_class(aggregation: str) -> str:
+    """Return the aggregation class: running totals and totals for a period are both totals."""
+    return "total" if aggregation in TOTALS else aggregation
+
+
+def _relate_dimensions(
+    a: Statement, b: Statement, hierarchy: Hierarchy
+) -> tuple[dict[Reason, Containment], set[Reason], bool]:
+    """Return how the dimensions that differ are nested, the barriers, and whether the scope is unstated by one."""
+    scope, is_unstated = relate_scopes(a, b)
     relations = {
         Reason.components_differ: hierarchy.relate_categories(a.category, b.category),
         Reason.subject_differs: hierarchy.relate_subjects(a.subject, b.subject),
         Reason.place_differs: hierarchy.relate_places(a.place, b.place),
-        Reason.scope_differs: relate_scopes(a, b),
+        Reason.scope_differs: scope,
     }
     barriers = set[Reason]()
     if relations[Reason.components_differ] is Containment.UNSTATED:
         barriers.add(Reason.components_unstated)
-    differing = {
+    nested: dict[Reason, Containment] = {
         reason: relation
         for reason, relation in relations.items()
         if relation not in {Containment.SAME, Containment.UNSTATED}
     }
-    directions = set(differing.values())
-    if directions <= {Containment.INSIDE} or directions <= {Containment.CONTAINS}:
-        return barriers, directions.pop() if directions else Containment.SAME
-    return barriers | differing.keys(), Containment.DISJOINT
+    return nested, barriers, is_unstated
 
 
-def relate_scopes(a: Statement, b: Statement) -> Containment:
-    """Return how the scope (`includes`, `excludes`) of `a` relates to that of `b`; `UNSTATED` if only one states it."""
-    if a.has_stated_scope != b.has_stated_scope:
-        return Containment.UNSTATED
-    if (a.includes, a.excludes) == (b.includes, b.excludes):
-        return Containment.SAME
-    if a.includes <= b.includes and a.excludes >= b.excludes:
-        return Containment.INSIDE
-    if b.includes <= a.includes and b.excludes >= a.excludes:
-        return Containment.CONTAINS
-    return Containment.DISJOINT
+def relate_scopes(a: Statement, b: Statement) -> tuple[Containment, bool]:
+    """Return how the scope (`includes`, `excludes`) of `a` relates to that of `b`, and whether a part is unstated.
+
+    Each named subject is read by itself. Named by one side only, it is unstated. Left out by one side and counted by
+    the other, the first scope lies within the second.
+    """
+    left_out_by_a, left_out_by_b = a.excludes & b.includes, b.excludes & a.includes
+    is_unstated = bool((a.includes | a.excludes) ^ (b.includes | b.excludes))
+    if left_out_by_a and left_out_by_b:
+        return Containment.DISJOINT, is_unstated
+    if left_out_by_a:
+        return Containment.INSIDE, is_unstated
+    return Containment.CONTAINS if left_out_by_b else Containment.SAME, is_unstated
 
 
 def has_same_base(a: Statement, b: Statement) -> bool:
-    """Return whether both figures are relative to the same subject, and both or neither are shares."""
-    shares = {a.figure.out_of is None, b.figure.out_of is None}
-    return a.figure.relative_to == b.figure.relative_to and len(shares) == 1
+    """Return whether both figures are relative to the same base, and are shares of the same whole.
+
+    A ratio is compared as its share, so that only the presence of `out_of` counts.
+    """
+    one, two = a.figure.out_of, b.figure.out_of
+    same_whole = (one is None) == (two is None) if "ratio" in {a.proposition, b.proposition} else one == two
+    return a.base == b.base and same_whole
 
 
-def _has_same_aggregation(a: Statement, b: Statement) -> bool:
-    if a.aggregation == b.aggregation:
-        return True
-    # For the same period, a running total and a total for the period are the same quantity.
+def _adds_up(a: Statement, b: Statement, hierarchy: Hierarchy) -> bool:
+    """Return whether a part of one figure cannot exceed the whole of the other."""
     return (
-        {a.aggregation, b.aggregation} == {"cumulative", "within"}
-        and None not in (a.period.earliest_start, a.period.latest_end)
-        and (a.period.earliest_start, a.period.latest_end) == (b.period.earliest_start, b.period.latest_end)
+        a.proposition == b.proposition == "quantity"
+        and all(each.figure.out_of is None and each.base is None for each in (a, b))
+        and hierarchy.is_additive(a.category)
+        and hierarchy.is_additive(b.category)
     )
 
 
-def find_window_mismatch(a: Statement, b: Statement) -> Reason | None:
-    """Return the reason why the period starts do not match, or None if their possible first days overlap."""
-    one, two = possible_start_days(a.period, a.aggregation), possible_start_days(b.period, b.aggregation)
+def _relate_periods(a: Statement, b: Statement) -> Containment | None:
+    """Return how the period of `a` relates to that of `b` on every day that they can mean; None if it is unknown.
+
+    `SAME` means that they can be the same: two running totals with one possible start, two other periods with the same
+    possible days. Rates and snapshots cannot be nested, because they do not add up over time.
+    """
+    one, two = shared_periods(a, b)
+    if one.start is None or two.start is None or one.end is None or two.end is None:
+        return None
+    if a.aggregation == b.aggregation == "cumulative":
+        may_be_same, is_same = _overlap(one.start, two.start), one.start == two.start
+    else:
+        may_be_same = _overlap(one.start, two.start) and _overlap(one.end, two.end)
+        is_same = one.start == two.start and one.end == two.end
+    if {a.aggregation, b.aggregation} <= TOTALS and not is_same:
+        # Two running totals with one possible start are never nested.
+        may_be_nested = not may_be_same or a.aggregation != "cumulative" or b.aggregation != "cumulative"
+        if may_be_nested and _lies_within(one, two):
+            return Containment.INSIDE
+        if may_be_nested and _lies_within(two, one):
+            return Containment.CONTAINS
+    return Containment.SAME if may_be_same else Containment.DISJOINT
+
+
+def shared_periods(a: Statement, b: Statement) -> tuple[EffectivePeriod, EffectivePeriod]:
+    """Return the effective periods; a running total over the very period of the other is a total for that period."""
+    if a.period.edtf == b.period.edtf and {a.aggregation, b.aggregation} == TOTALS:
+        return _as_total_for_period(a), _as_total_for_period(b)
+    return a.effective, b.effective
+
+
+def _as_total_for_period(statement: Statement) -> EffectivePeriod:
+    if statement.aggregation == "within":
+        return statement.effective
+    return resolve_period(
+        statement.period,
+        "within",
+        statement.date,
+        statement.date_edtf,
+        statement.said_at,
+        is_forecast=statement.is_forecast,
+    )
+
+
+def _overlap(one: Ordinals, two: Ordinals) -> bool:
+    return one[0] <= two[1] and two[0] <= one[1]
+
+
+def _lies_within(one: EffectivePeriod, two: EffectivePeriod) -> bool:
+    if one.start is None or two.start is None or one.end is None or two.end is None:
+        return False
+    return one.start[0] >= two.start[1] and one.end[1] <= two.end[0]
+
+
+# Rules 2 to 5: numbers and dates -----------------------------------------------------------------------------------
+
+
+def decide(
+    a: Statement, b: Statement, comparability: Comparability, one: Measure | None, two: Measure | None
+) -> Outcome:
+    """Return the verdict on two statements with these numbers, over every day that their periods can mean."""
+    if comparability.barriers:
+        return Outcome(Verdict.not_comparable, comparability.barriers)
     if one is None or two is None:
-        return Reason.window_unknown
-    return None if one[0] <= two[1] and two[0] <= one[1] else Reason.window_differs
+        return Outcome(Verdict.undetermined, comparability.notes | {Reason.vague})
+    comparison = _Comparison(a, b, comparability, one, two)
+    outcome = comparison.decide()
+    if outcome.verdict is Verdict.not_comparable:
+        return outcome
+    return Outcome(outcome.verdict, outcome.reasons | comparability.notes)
 
 
-# Steps 2 to 5 -------------------------------------------------------------------------------------------------------
+_WEAKEST_FIRST = (Verdict.not_comparable, Verdict.no_conflict, Verdict.agree)
 
 
 @dataclass(frozen=True, slots=True)
 class _Comparison:
-    """A comparison of two comparable statements. `relation` says which of them is part of the other."""
+    """A comparison of two comparable statements that have numbers."""
 
     a: Statement
     b: Statement
-    relation: Containment
-    hierarchy: Hierarchy
-    tolerance: float | None
+    comparability: Comparability
+    one: Measure
+    two: Measure
 
-    def decide(self) -> _ReasonedVerdict:
-        """Return the verdict for all possible orders of the period ends; undetermined if it depends on the order."""
-        a_days, b_days = self._possible_end_days()
-        outcomes = [self._decide_for_ends(a_end, b_end) for a_end, b_end in product(a_days, b_days)]
-        reasons = frozenset[Reason]().union(*(outcome.reasons for outcome in outcomes))
-        verdicts = {outcome.verdict for outcome in outcomes}
-        if len(verdicts) == 1:
-            verdict = verdicts.pop()
-        else:
-            verdict = Verdict.undetermined
-            # Reasons about dates, windows and overlaps hold for one order of the ends only.
-            reasons = (reasons & _ORDER_INDEPENDENT_REASONS) | {Reason.end_uncertain}
-        if relate_scopes(self.a, self.b) is Containment.UNSTATED:
-            reasons |= {Reason.scope_unstated}
-        return _ReasonedVerdict(verdict, reasons)
+    def decide(self) -> Outcome:
+        """Return the verdict over all possible days; undetermined if only some of them give a contradiction."""
+        orders = list(self._possible_end_orders())
+        by_end = [self._decide_for(order) for order in orders]
+        if len(orders) == 1 and not self._may_start_apart():
+            return self._with_hours(by_end[0])
+        outcomes = list(by_end)
+        if self._may_start_apart():
+            outcomes.append(Outcome(Verdict.not_comparable, frozenset({Reason.window_differs})))
+        return _combine(outcomes, _is_mixed(by_end), self._may_start_apart())
 
-    def _possible_end_days(self) -> tuple[DayRange, DayRange]:
-        shared = self._shared_aggregation()
-        return possible_end_days(self.a.period, shared), possible_end_days(self.b.period, shared)
-
-    def _shared_aggregation(self) -> str:
-        # Comparable statements differ only if `within` is the same quantity as the running total.
-        return self.a.aggregation if self.a.aggregation == self.b.aggregation else "cumulative"
-
-    def _decide_for_ends(self, a_end: date, b_end: date) -> _ReasonedVerdict:
-        if self.relation is Containment.INSIDE:
-            return self._compare_part_with_whole(self.a, a_end, self.b, b_end)
-        if self.relation is Containment.CONTAINS:
-            return self._compare_part_with_whole(self.b, b_end, self.a, a_end)
-        if a_end == b_end:
-            return self._compare_at_same_end()
-        if self._shared_aggregation() != "cumulative" or not self._are_both_non_decreasing():
-            return self._with_vagueness(Verdict.not_comparable, Reason.window_differs)
-        earlier, later = (self.a, self.b) if a_end < b_end else (self.b, self.a)
-        return self._check_not_larger(earlier, later, Reason.dates_differ)
-
-    def _compare_part_with_whole(
-        self, part: Statement, part_end: date, whole: Statement, whole_end: date
-    ) -> _ReasonedVerdict:
-        is_non_decreasing = self._shared_aggregation() in {"cumulative", "within"} and self._are_both_non_decreasing()
-        if part_end == whole_end or (part_end < whole_end and is_non_decreasing):
-            return self._check_not_larger(part, whole, Reason.part_of_whole)
-        # The dates allow no test: a part at a later day may exceed the whole at an earlier day.
-        return self._with_vagueness(Verdict.no_conflict, Reason.part_of_whole, Reason.dates_differ)
-
-    def _check_not_larger(self, small: Statement, large: Statement, reason: Reason) -> _ReasonedVerdict:
-        """Return the verdict for two statements of which `small` must not exceed `large`."""
-        one, two = self._interval(small), self._interval(large)
+    def _possible_end_orders(self) -> Iterator[EndOrder]:
+        one, two = (period.end for period in shared_periods(self.a, self.b))
         if one is None or two is None:
-            return self._with_vagueness(Verdict.no_conflict, reason)
-        if one.is_wholly_above(two):
-            # For two totals the dates do not matter. For a part, the reason shows that it is not a rival figure.
-            return self._contradict(*((reason,) if reason is Reason.part_of_whole else ()))
-        return self._with_vagueness(Verdict.no_conflict, reason, *self._probabilistic_reasons())
+            return
+        if one[0] == one[1] and two[0] == two[1]:
+            order = self._compare_certain_ends(one[0], two[0])
+            yield "same" if not order else "earlier" if order < 0 else "later"
+            return
+        if one[0] < two[1]:
+            yield "earlier"
+        if _overlap(one, two):
+            yield "same"
+        if two[0] < one[1]:
+            yield "later"
 
-    def _compare_at_same_end(self) -> _ReasonedVerdict:
-        one, two = self._interval(self.a), self._interval(self.b)
-        if one is None or two is None:
-            return self._with_vagueness(Verdict.undetermined)
-        if one.is_disjoint_from(two):
-            return self._contradict()
-        if _is_inside(self.a.figure, one, two) or _is_inside(self.b.figure, two, one):
-            return self._with_vagueness(Verdict.agree, *self._probabilistic_reasons())
-        reasons = list(self._probabilistic_reasons())
-        if not (one.is_bounded and two.is_bounded):
+    def _compare_certain_ends(self, one: int, two: int) -> int | None:
+        """Return -1, 0 or 1 if the first of two certain last days is earlier, the same or later.
+
+        Totals of what only grows end at an hour: None if it decides and is not known. The hours of different days are
+        compared only if both offsets are known, because a day begins earlier in the east.
+        """
+        by_day = (one > two) - (one < two)
+        if not (self.comparability.both_grow and self._is_total_quantity()):
+            return by_day
+        a, b = (period.moment for period in shared_periods(self.a, self.b))
+        if a is None or b is None or (by_day and (a.utc is None or b.utc is None)):
+            return by_day
+        return compare_moments(a, b)
+
+    def _is_hour_unknown(self) -> bool:
+        """Return whether both figures end on one day, at hours of which the order is not known."""
+        one, two = (period.end for period in shared_periods(self.a, self.b))
+        if one is None or two is None or not one[0] == one[1] == two[0] == two[1]:
+            return False
+        return self._compare_certain_ends(one[0], two[0]) is None
+
+    def _is_total_quantity(self) -> bool:
+        return self.a.proposition == "quantity" and {self.a.aggregation, self.b.aggregation} <= TOTALS
+
+    def _can_grow_in_between(self) -> bool:
+        """Return whether the later of two ends can have a larger figure: for running totals, or on one certain day."""
+        if not self._is_total_quantity():
+            return False
+        if self.a.aggregation == self.b.aggregation == "cumulative":
+            return True
+        one, two = (period.end for period in shared_periods(self.a, self.b))
+        return one is not None and one == two and one[0] == one[1]
+
+    def _may_start_apart(self) -> bool:
+        """Return whether the periods of comparable statements may start on different days, and are then no match."""
+        if Reason.period_within in self.comparability.notes or self.a.aggregation == "snapshot":
+            return False
+        one, two = (period.start for period in shared_periods(self.a, self.b))
+        return one is None or two is None or not one[0] == one[1] == two[0] == two[1]
+
+    def _decide_for(self, order: EndOrder) -> Outcome:
+        if self.comparability.relation is Containment.INSIDE:
+            return self._compare_part(self.one, self.two, order)
+        if self.comparability.relation is Containment.CONTAINS:
+            return self._compare_part(self.two, self.one, _reverse(order))
+        if order == "same":
+            return self.compare_at_same_end()
+        if not (self.comparability.both_grow and self._can_grow_in_between()):
+            return Outcome(Verdict.not_comparable, frozenset({Reason.window_differs}))
+        earlier, later = (self.one, self.two) if order == "earlier" else (self.two, self.one)
+        found = fit_below(earlier, later)
+        if found is Fit.DISJOINT:
+            return self._contradict(Reason.falls)
+        if found is Fit.APPROXIMATE:
+            return self._undetermined()
+        return self._outcome(Verdict.no_conflict, Reason.dates_differ)
+
+    def _compare_part(self, part: Measure, whole: Measure, order: EndOrder) -> Outcome:
+        """Return the verdict on a part that ends `order` than its whole."""
+        reasons = {Reason.part_of_whole}
+        if order != "same" and Reason.period_within not in self.comparability.notes:
+            reasons.add(Reason.dates_differ)
+        if order == "later" or (order == "earlier" and not self.comparability.both_grow):
+            return self._outcome(Verdict.no_conflict, *reasons)
+        found = fit_below(part, whole)
+        if found is Fit.DISJOINT:
+            return self._contradict(Reason.part_of_whole)
+        if found is Fit.APPROXIMATE:
+            return self._undetermined(Reason.part_of_whole)
+        return self._outcome(Verdict.no_conflict, *reasons)
+
+    def compare_at_same_end(self) -> Outcome:
+        """Return the verdict on figures for one end, by their numbers alone."""
+        one, two = self.one, self.two
+        found = fit(one, two)
+        if found is Fit.DISJOINT:
+            return self._contradict(Reason.disjoint)
+        if found is Fit.APPROXIMATE:
+            return self._undetermined()
+        if found is Fit.ROUNDED:
+            both_plain = one.plain is not None and two.plain is not None
+            return self._outcome(Verdict.agree if both_plain else Verdict.no_conflict, Reason.rounded)
+        if _is_inside(one, two) or _is_inside(two, one):
+            return self._outcome(Verdict.agree)
+        reasons = []
+        if not (one.interval.is_bounded and two.interval.is_bounded):
             reasons.append(Reason.open_end)
-        if not (one.is_within(two) or two.is_within(one)):
+        if not (one.interval.is_within(two.interval) or two.interval.is_within(one.interval)):
             reasons.append(Reason.partial_overlap)
-        return self._with_vagueness(Verdict.no_conflict, *reasons)
+        return self._outcome(Verdict.no_conflict, *reasons)
 
-    def _contradict(self, *reasons: Reason) -> _ReasonedVerdict:
-        """Return the verdict for disjoint intervals: contradict, or undetermined if the figures are not firm."""
-        all_reasons = [*reasons, *self._probabilistic_reasons()]
-        verdict = Verdict.contradict
-        if self.tolerance is None and (self.a.figure.approximate or self.b.figure.approximate):
-            verdict = Verdict.undetermined
-            all_reasons.append(Reason.approximate)
-        if relate_scopes(self.a, self.b) is Containment.UNSTATED:
-            verdict = Verdict.undetermined
-        return self._with_vagueness(verdict, *all_reasons)
+    def _with_hours(self, outcome: Outcome) -> Outcome:
+        """Return the outcome, or undetermined if it contradicts only because the hour of an end is not known."""
+        # With one of the two orders, nothing contradicts: a total can have grown, and a part can exceed an older whole.
+        if outcome.verdict is not Verdict.contradict or not self._is_hour_unknown():
+            return outcome
+        reasons = outcome.reasons | {Reason.hours_unknown}
+        if self.a.effective.is_short and self.b.effective.is_short:
+            return Outcome(Verdict.undetermined, reasons - {Reason.disjoint})
+        return Outcome(Verdict.contradict, reasons)
 
-    def _with_vagueness(self, verdict: Verdict, *reasons: Reason) -> _ReasonedVerdict:
-        vague = not (self.a.figure.has_number and self.b.figure.has_number)
-        return _ReasonedVerdict(verdict, frozenset(reasons) | ({Reason.vague} if vague else set()))
+    def _contradict(self, *reasons: Reason) -> Outcome:
+        """Return the verdict on disjoint figures: undetermined if the source of one does not state its scope."""
+        if Reason.scope_unstated in self.comparability.notes:
+            return self._outcome(Verdict.undetermined, *(set(reasons) - {Reason.disjoint, Reason.falls}))
+        return self._outcome(Verdict.contradict, *reasons)
 
-    def _probabilistic_reasons(self) -> tuple[Reason, ...]:
-        is_probabilistic = self.a.figure.coverage is not None or self.b.figure.coverage is not None
-        return (Reason.probabilistic,) if is_probabilistic else ()
+    def _undetermined(self, *reasons: Reason) -> Outcome:
+        return self._outcome(Verdict.undetermined, Reason.approximate, *reasons)
 
-    def _interval(self, statement: Statement) -> NumberInterval | None:
-        return interval_of(statement.figure, self.tolerance)
-
-    def _are_both_non_decreasing(self) -> bool:
-        return self.hierarchy.is_non_decreasing(self.a.category) and self.hierarchy.is_non_decreasing(self.b.category)
-
-
-_ORDER_INDEPENDENT_REASONS = frozenset({Reason.part_of_whole, Reason.approximate, Reason.probabilistic, Reason.vague})
+    def _outcome(self, verdict: Verdict, *reasons: Reason) -> Outcome:
+        is_probabilistic = verdict is not Verdict.not_comparable and (
+            self.a.figure.coverage is not None or self.b.figure.coverage is not None
+        )
+        return Outcome(verdict, frozenset(reasons) | ({Reason.probabilistic} if is_probabilistic else set()))
 
 
-def _is_inside(figure: PrintedFigure, own: NumberInterval, other: NumberInterval) -> bool:
-    """Return whether the value of a figure, or else its whole interval, lies within a bounded `other` interval."""
-    if not other.is_bounded:
+def _reverse(order: EndOrder) -> EndOrder:
+    return "later" if order == "earlier" else "earlier" if order == "later" else "same"
+
+
+def _is_mixed(outcomes: Iterable[Outcome]) -> bool:
+    return len({outcome.verdict for outcome in outcomes}) > 1
+
+
+def _combine(outcomes: list[Outcome], ends_matter: bool, starts_matter: bool) -> Outcome:  # noqa: FBT001 - two conditions
+    """Return the verdict over several possible days.
+
+    If some contradict and others do not, the verdict is undetermined; else it is the weakest of them.
+    """
+    uncertain = {Reason.end_uncertain} if ends_matter else set[Reason]()
+    if starts_matter:
+        uncertain.add(Reason.start_uncertain)
+    verdicts = {outcome.verdict for outcome in outcomes}
+    undecided = [outcome for outcome in outcomes if outcome.verdict in {Verdict.contradict, Verdict.undetermined}]
+    if len(undecided) == len(outcomes):
+        verdict = Verdict.contradict if verdicts == {Verdict.contradict} else Verdict.undetermined
+        return Outcome(verdict, frozenset().union(*(outcome.reasons for outcome in outcomes)))
+    if undecided:
+        reasons = frozenset[Reason]().union(*(outcome.reasons for outcome in undecided))
+        return Outcome(Verdict.undetermined, (reasons - {Reason.disjoint, Reason.falls}) | uncertain)
+    weakest = next(verdict for verdict in _WEAKEST_FIRST if verdict in verdicts)
+    chosen = [outcome.reasons for outcome in outcomes if outcome.verdict is weakest]
+    return Outcome(weakest, frozenset[Reason]().union(*chosen))
+
+
+def _is_inside(one: Measure, two: Measure) -> bool:
+    """Return whether the value of a figure, or else its whole interval, lies within the bounded other interval."""
+    if not two.interval.is_bounded:
         return False
-    return other.contains(figure.value) if figure.value is not None else own.is_bounded and own.is_within(other)
+    if one.value is not None:
+        return two.interval.contains(one.value)
+    return one.interval.is_bounded and one.interval.is_within(two.interval)

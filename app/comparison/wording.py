@@ -11,6 +11,7 @@ from app.comparison.figure import (
     InvalidFigure,
     Number,
     PrintedFigure,
+    absolute,
     normalize_number,
     validate_figure,
 )
@@ -181,10 +182,10 @@ def _parse_range_ends(match: re.Match[str]) -> tuple[Number, Number] | None:
     if one is None or two is None:
         return None
     lower = one.number
-    if one.is_unscaled and two.scale > 1 and abs(lower) < _THOUSAND:
+    if one.is_unscaled and two.scale > 1 and absolute(lower) < _THOUSAND:
         # In "60-70 thousand" the scale applies to both bounds.
         lower = normalize_number(float(Decimal(str(lower)) * two.scale))
-    elif one.is_unscaled and abs(lower) * _THOUSAND < abs(two.number):
+    elif one.is_unscaled and absolute(lower) * _THOUSAND < absolute(two.number):
         # "60-70,000" may be short for 60,000-70,000.
         return None
     years = all(_YEAR_PATTERN.fullmatch(match[f"digits{name}"] or "") for name in "ab")
@@ -250,3 +251,33 @@ def _parse_number_words(words: str, *, scaled: bool) -> Decimal | None:
         return Decimal("0.5") if scaled else None
     tens, _, unit = words.replace("-", " ").partition(" ")
     return Decimal(_WORD_VALUES[tens] + (_WORD_VALUES[unit] if unit else 0))
+
+
+_PERCENT_PATTERN: Final = r"(?:%|per ?cent\b|pct\b|percentage points?\b)"
+_TIMES_PATTERN: Final = r"(?:[0-9][0-9.,]*|two|three|four|five|six|seven|eight|nine|ten|a dozen|several|many)[ -]times"
+_COMPARATIVES: Final = "more|less|fewer|higher|lower|greater|larger|smaller|bigger"
+_CHANGES: Final = "rise|increase|jump|growth|surge|gain|drop|fall|decline|decrease|reduction|cut"
+_CHANGED: Final = (
+    "up|down|rose|risen|rises?|rising|grew|grown|increased?|increasing|jumped|fell|fallen|falls?|falling|dropped"
+    "|declined?|decreased?|shrank|shrunk"
+)
+_RELATIVE_PATTERNS: Final = (
+    ("percent", rf"{_PERCENT_PATTERN} (?:(?:{_COMPARATIVES})\b(?! or (?:more|less|fewer))|(?:above|below|up|down)\b)"),
+    ("percent", rf"{_PERCENT_PATTERN} (?:{_CHANGES})s?\b"),
+    (
+        "percent",
+        rf"\b(?:{_CHANGED}) (?:by )?(?:(?:about|around|some|nearly|almost|over) )?[0-9.,]+ ?{_PERCENT_PATTERN}",
+    ),
+    ("times", rf"\b{_TIMES_PATTERN} (?:as|the|{_COMPARATIVES})\b"),
+    ("times", r"\b(?:twice|double|triple) (?:as|the)\b"),
+)
+
+
+def find_relative_wording(text: str) -> str | None:
+    """Return the unit, `percent` or `times`, of a wording that states a number relative to something else.
+
+    "20% more than in 2022" is relative, "more than 20%" is not. None if the wording is not relative, or if it is not
+    certain.
+    """
+    words = " ".join(text.translate(_CHARACTER_REPLACEMENTS).lower().split())
+    return next((unit for unit, pattern in _RELATIVE_PATTERNS if re.search(pattern, words)), None)

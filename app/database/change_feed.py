@@ -35,7 +35,7 @@ class ChangeEntry:
     claim: str | None
     claim_version: int | None
     """The version of the claim that was current immediately after the change."""
-    fields: Mapping[str, str] | None
+    fields: Mapping[str, Any] | None
     """The declared fields of that version; None if the change belongs to no claim."""
     previous_fields: Mapping[str, str] | None
     """The declared columns of the version that the change replaced; None if it replaced none."""

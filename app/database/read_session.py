@@ -15,7 +15,7 @@ from sqlmodel import Session
 from app.database.driver_errors import DriverErrors
 from app.database.engine import Database
 from app.database.query_budget import apply_budget
-from app.database.snapshot import EPOCH, Snapshot, open_snapshot
+from app.database.snapshot import EPOCH, Snapshot, build_snapshot, open_snapshot
 from app.database.transaction import to_utc
 
 BEGIN_READ_ONLY = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -59,11 +59,11 @@ class ReadSession:
             rows: list[tuple[Any, ...]] = execute(statement, parameters).fetchall()
         return rows
 
-    def fetch_prepared(self, statement: str, parameter: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - any type of the driver
+    def fetch_prepared(self, statement: str, parameter: Any, *, prepare: bool = True) -> list[tuple[Any, ...]]:  # noqa: ANN401 - any type of the driver
         """Execute a long, frequent statement with one parameter (`?` on SQLite, `$1` on PostgreSQL); return its rows.
 
         It is prepared on PostgreSQL, so that psycopg does not parse its placeholders and the server does not plan it
-        again at each execution.
+        again at each execution. Set `prepare` to False for a statement whose text differs each time.
         """
         if self.dialect == "sqlite":
             return self.fetch_rows(statement, [parameter])
@@ -71,7 +71,7 @@ class ReadSession:
 
         with DriverErrors(self._dialect, statement):
             cursor = RawCursor(self.driver)
-            rows: list[tuple[Any, ...]] = cursor.execute(statement, [parameter], prepare=True).fetchall()
+            rows: list[tuple[Any, ...]] = cursor.execute(statement, [parameter], prepare=prepare).fetchall()
         return rows
 
     def copy_out(self, statement: str) -> list[bytes]:
@@ -95,7 +95,7 @@ class ReadSession:
         """Return an ORM session in the same transaction."""
         return Session(self._connection, autoflush=False, info={"database": self.database})
 
-    def snapshot(self, as_of: str | None = None, *, known_on: date | None = None) -> Snapshot:
+    def snapshot(self, as_of: str | None = None, *, known_on: date | datetime | None = None) -> Snapshot:
         """Return the current snapshot, or the snapshot at `as_of`; see `open_snapshot`."""
         if as_of is not None:
             return open_snapshot(self.session, as_of, known_on=known_on)
@@ -105,7 +105,7 @@ class ReadSession:
         else:
             latest_seq, at = self._begin_and_read_clock()
         self.database.note_read(latest_seq)
-        return Snapshot(seq=latest_seq, at=at, known_on=known_on, latest_seq=latest_seq)
+        return build_snapshot(latest_seq, at, latest_seq, known_on=known_on)
 
     def _begin_and_read_clock(self) -> tuple[int, datetime]:
         """Begin the transaction on PostgreSQL and read the clock in one round trip."""

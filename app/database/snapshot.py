@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, or_, select
 from sqlmodel import Session
 
+from app.comparison.supersession import KnowledgeLimit
 from app.database.tables import Change, Clock, Version, columns_of
 from app.database.types import BIG_INTEGER
 from app.errors import InvalidRequest, invalid_field
@@ -29,7 +30,8 @@ class Snapshot:
     """A state of the register: the current one (`as_of` is None) or the one at `as_of`.
 
     `seq` is the latest change in the snapshot and `at` the time of that change. `known_on` limits the
-    query to claims dated up to that day.
+    query to what had been said by that day, `known_at` by that moment: `known_on` is then the last day before it, and
+    what has no moment of its own counts up to that day.
     """
 
     seq: int
@@ -38,14 +40,29 @@ class Snapshot:
     known_on: date | None = None
     latest_seq: int = 0
     """The latest change of the register when the snapshot was opened, even if the snapshot is a past state."""
+    known_at: datetime | None = None
+
+    @property
+    def knowledge_limit(self) -> KnowledgeLimit | None:
+        """Return the requested `known_on`, or None if there is no limit."""
+        return None if self.known_on is None else KnowledgeLimit(self.known_on, self.known_at)
+
+    @property
+    def known_on_text(self) -> str | None:
+        """Return the requested `known_on` as it appears in responses: a day or a moment; None if there is no limit."""
+        if self.known_at is not None:
+            return self.known_at.isoformat().replace("+00:00", "Z")
+        return None if self.known_on is None else self.known_on.isoformat()
 
     @property
     def today(self) -> date:
-        """Return the day to which ages are counted: `known_on`, or the day of the snapshot.
+        """Return the day to which ages are counted: that of `known_on`, or the day of the snapshot.
 
         For a past snapshot that is the day of its latest change, so that the response does not change over time.
         """
-        if self.known_on:
+        if self.known_at is not None:
+            return self.known_at.date()
+        if self.known_on is not None:
             return self.known_on
         return datetime.now(UTC).date() if self.as_of is None else self.at.date()
 
@@ -58,8 +75,8 @@ class Snapshot:
         return is_version_at(columns, self.as_of)
 
 
-def open_snapshot(session: Session, as_of: str | None = None, *, known_on: date | None = None) -> Snapshot:
-    """Open the current snapshot, or the snapshot at `as_of`: a time, or `seq:N`.
+def open_snapshot(session: Session, as_of: str | None = None, *, known_on: date | datetime | None = None) -> Snapshot:
+    """Open the current snapshot, or the snapshot at `as_of`: a time, or `seq:N`. `known_on` is a day or a moment.
 
     Reads the clock first, which fixes the database snapshot of the transaction.
 
@@ -70,7 +87,7 @@ def open_snapshot(session: Session, as_of: str | None = None, *, known_on: date 
     if database := session.info.get("database"):
         database.note_read(latest_seq)
     if as_of is None:
-        return Snapshot(seq=latest_seq, at=at, known_on=known_on, latest_seq=latest_seq)
+        return build_snapshot(latest_seq, at, latest_seq, known_on=known_on)
     change = columns_of(Change)
     if as_of.startswith("seq:"):
         seq = int(as_of.removeprefix("seq:"))
@@ -86,7 +103,17 @@ def open_snapshot(session: Session, as_of: str | None = None, *, known_on: date 
         select(change.seq, change.at).where(condition).order_by(change.at.desc(), change.seq.desc()).limit(1)
     )
     seq, at = session.execute(latest_change).first() or (0, EPOCH)
-    return Snapshot(seq=seq, at=at, as_of=seq, known_on=known_on, latest_seq=latest_seq)
+    return build_snapshot(seq, at, latest_seq, as_of=seq, known_on=known_on)
+
+
+def build_snapshot(
+    seq: int, at: datetime, latest_seq: int, *, as_of: int | None = None, known_on: date | datetime | None = None
+) -> Snapshot:
+    """Return the snapshot of a state of the register, limited to what had been said by `known_on`."""
+    if known_on is None:
+        return Snapshot(seq, at, as_of, None, latest_seq)
+    limit = KnowledgeLimit.at(known_on)
+    return Snapshot(seq, at, as_of, limit.day, latest_seq, limit.moment)
 
 
 def _future_state(detail: str) -> InvalidRequest:

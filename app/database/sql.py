@@ -18,6 +18,7 @@ from sqlalchemy import (
     Boolean,
     ClauseElement,
     ColumnElement,
+    DateTime,
     FromClause,
     Join,
     Select,
@@ -32,6 +33,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import Session
 
 MAX_COMPILED_STATEMENTS = 2_000
@@ -116,6 +118,24 @@ def _compile_in_json(element: InList, compiler: SQLCompiler, **_options: Any) ->
 @compiles(InList, "postgresql")
 def _compile_in_array(element: InList, compiler: SQLCompiler, **_options: Any) -> str:  # noqa: ANN401 - any option
     return compiler.process(element.column == any_(bindparam(element.parameter, type_=ARRAY(element.column.type))))
+
+
+class MomentOf(FunctionElement[Any]):
+    """A moment of RFC 3339 in a text column, or a parameter of type time, in a form that can be compared."""
+
+    inherit_cache = True
+    type = DateTime(timezone=True)
+
+
+@compiles(MomentOf, "sqlite")
+def _compile_julian_day(element: MomentOf, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - any option
+    # SQLite accepts only uppercase letters in a time, and computes with milliseconds.
+    return f"julianday(upper({compiler.process(element.clauses, **options)}))"
+
+
+@compiles(MomentOf, "postgresql")
+def _compile_timestamp(element: MomentOf, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401 - any option
+    return f"CAST({compiler.process(element.clauses, **options)} AS timestamptz)"
 
 
 def with_index(statement: Select[Any], table: FromClause, index: str) -> Select[Any]:

@@ -16,11 +16,13 @@ from app import enums
 from app.database.types import (
     BIG_INTEGER,
     DOUBLE,
+    EDTF_PERIOD_TEXT,
     EDTF_TEXT,
     JSON_VALUE,
     ROW_KEY_TEXT,
     SERIES_KEY_TEXT,
     SLUG_TEXT,
+    UNIT_TEXT,
     Id,
     SearchWords,
     UtcDateTime,
@@ -76,6 +78,8 @@ PAST_VERSION = text("until_seq IS NOT NULL")
 VOCABULARY_KINDS = ("source", "category", "subject", "place", "topic")
 
 VOCABULARY_CHANGE = text(f"kind IN ({', '.join(repr(kind) for kind in VOCABULARY_KINDS)})")
+
+SUPERSEDES = text("until_seq IS NULL AND type = 'supersedes'")
 
 UNDATED_CLAIM = text("date IS NULL")
 
@@ -218,10 +222,11 @@ class CategoryVersion(Version, table=True):
     slug: str = Field(sa_type=SLUG_TEXT)
     name: str = Field(sa_type=Text)
     definition: str = Field(sa_type=Text)
-    unit: str = Field(sa_type=String(40))
+    unit: str = Field(sa_type=UNIT_TEXT)
     components: list[str] | None = Field(sa_type=JSON_VALUE)
     parent: str | None = Field(sa_type=SLUG_TEXT)
     non_decreasing: bool
+    additive: bool
     words: list[str] = Field(sa_type=SearchWords)
 
     __table_args__ = (
@@ -274,6 +279,8 @@ class TopicVersion(Version, table=True):
     aggregation: enums.Aggregation | None = Field(sa_type=enum_type(enums.Aggregation, "aggregation"))
     since: dt.date | None
     tolerance: float | None = Field(sa_type=DOUBLE)
+    interests: dict[str, str] = Field(sa_type=JSON_VALUE)
+    narrower: list[str] = Field(sa_type=JSON_VALUE)
 
     __table_args__ = (
         current_version_index("uq_topic_standing", "slug", unique=True),
@@ -286,7 +293,8 @@ class ClaimVersion(Version, table=True):
 
     `low` and `high` are the bounds of the figure (NULL: unbounded), `magnitude` is its sort value, and `fingerprint` is
     unique among current versions. `standpoint` is the series key of the claim, and `recency` is its order within the
-    series: see `app/comparison/series_key.py`.
+    series: see `app/comparison/series_key.py`. `unit` is NULL if it is that of the category, and `relative_period` is
+    `relative_to` as an EDTF period, if it is one.
     """
 
     __tablename__ = "claim"
@@ -311,15 +319,19 @@ class ClaimVersion(Version, table=True):
     coverage: float | None = Field(sa_type=DOUBLE)
     out_of: float | None = Field(sa_type=DOUBLE)
     relative_to: str | None = Field(sa_type=Text)
+    relative_period: str | None = Field(default=None, sa_type=EDTF_PERIOD_TEXT)
+    unit: str | None = Field(default=None, sa_type=UNIT_TEXT)
     low: float | None = Field(sa_type=DOUBLE)
     high: float | None = Field(sa_type=DOUBLE)
     magnitude: float | None = Field(sa_type=DOUBLE)
-    period: str = Field(sa_type=String(85))
+    period: str = Field(sa_type=EDTF_PERIOD_TEXT)
     period_start: dt.date | None
     period_end: dt.date | None
     aggregation: enums.Aggregation = Field(sa_type=enum_type(enums.Aggregation, "aggregation"))
+    per: enums.Per | None = Field(default=None, sa_type=enum_type(enums.Per, "per"))
     date: dt.date | None
     date_edtf: str | None = Field(sa_type=EDTF_TEXT)
+    said_at: str | None = Field(default=None, sa_type=EDTF_TEXT)
     source: str = Field(sa_type=SLUG_TEXT)
     includes: list[str] = Field(sa_type=JSON_VALUE)
     excludes: list[str] = Field(sa_type=JSON_VALUE)
@@ -333,6 +345,7 @@ class ClaimVersion(Version, table=True):
 
     __table_args__ = (
         CheckConstraint("lower <= upper", name="bounds"),
+        CheckConstraint("per IS NULL OR aggregation = 'rate'", name="rate"),
         current_version_index("uq_claim_standing", "id", unique=True),
         current_version_index("uq_claim_standing_fingerprint", "fingerprint", unique=True),
         Index("ix_claim_id_seq", "id", "seq"),
@@ -450,6 +463,7 @@ class RelationVersion(Version, table=True):
         current_version_index("uq_relation_standing", "id", unique=True),
         Index("ix_relation_claim_seq", "claim", "seq"),
         Index("ix_relation_to_claim_seq", "to_claim", "seq"),
+        Index("ix_relation_supersedes", "to_claim", sqlite_where=SUPERSEDES, postgresql_where=SUPERSEDES),
     )
 
 

@@ -27,6 +27,8 @@ SERIES_KEY_TEXT = String(180).with_variant(postgresql.VARCHAR(180, collation="C"
 """A series key: the text that identifies the comparable claims of one source."""
 
 EDTF_TEXT = String(40)
+EDTF_PERIOD_TEXT = String(85)
+UNIT_TEXT = String(40)
 JSON_VALUE = JSON(none_as_null=True)
 """A small JSON value, such as an ordered list of slugs."""
 

@@ -1,5 +1,6 @@
 """Columns of a flat row, derived from the fields of a response model."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, get_args, get_origin
 
@@ -30,11 +31,15 @@ def define_column(model: type[BaseModel], name: str, path: str) -> FlatColumn:
     return FlatColumn(name, steps, type_, info.description or "", example)
 
 
-def columns_of_model(model: type[BaseModel]) -> list[FlatColumn]:
-    """Return one column for each field of `model` that is not a nested object."""
+def columns_of_model(model: type[BaseModel], appended: Sequence[str] = ()) -> list[FlatColumn]:
+    """Return one column for each field of `model` that is not a nested object.
+
+    The order of columns is public: fields that were added later, `appended`, come last.
+    """
+    names = [name for name in model.model_fields if name not in appended]
     return [
         define_column(model, name, name)
-        for name, info in model.model_fields.items()
+        for name, info in ((name, model.model_fields[name]) for name in (*names, *appended))
         if get_origin(info.annotation) is not dict
         and not (isinstance(inner := inner_type(info.annotation), type) and issubclass(inner, BaseModel))
     ]

@@ -100,6 +100,8 @@ def _simplify_parameter(parameter: dict[str, Any]) -> None:
     if len(alternatives) == 1:
         del schema["anyOf"]
         parameter["schema"] = schema | alternatives[0]
+    elif alternatives:
+        schema["anyOf"] = alternatives
     if parameter["required"]:
         parameter["example"] = schema["examples"][0]
 

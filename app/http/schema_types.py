@@ -1,12 +1,16 @@
 """Base classes of request and response models, and types of their fields."""
 
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer, StringConstraints
 from pydantic_core import PydanticCustomError
 
+DAY_OR_MOMENT = re.compile(
+    r"(\d{4}-\d{2}-\d{2})(?:[Tt](\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?)([Zz]|[+ -]\d{2}:\d{2}))?", re.ASCII
+)
 SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
 
@@ -37,6 +41,19 @@ def _refuse_other_dates(value: Any) -> Any:  # noqa: ANN401 - unvalidated input
     elif value is not None and not isinstance(value, date):
         raise PydanticCustomError("date_format", "Expected a day like 2025-06-12, as text")
     return value
+
+
+def _parse_day_or_moment(value: Any) -> Any:  # noqa: ANN401 - unvalidated input
+    """Return a day, or a moment with its offset (RFC 3339). The `+` of an offset may arrive decoded, as a space."""
+    if not isinstance(value, str):
+        return value
+    if match := DAY_OR_MOMENT.fullmatch(value):
+        day, clock, offset = match.groups()
+        with suppress(ValueError):
+            if clock is None:
+                return date.fromisoformat(day)
+            return _to_utc(datetime.fromisoformat(f"{day}T{clock}{offset.upper().replace(' ', '+')}"))
+    raise PydanticCustomError("day_or_moment", "Expected a day like 2025-06-12, or a moment like 2025-06-12T18:00:00Z")
 
 
 def _to_utc(value: datetime) -> datetime:
@@ -84,6 +101,36 @@ Language = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z]{2,3}(-[a-zA-Z0-9
 
 Day = Annotated[date, BeforeValidator(_refuse_other_dates)]
 """A day as YYYY-MM-DD."""
+
+MOMENT_PATTERN = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])"
+)
+"""A time of RFC 3339 with seconds. No place has an offset of more than 14 hours, and SQLite reads no larger one."""
+
+
+def _refuse_other_moments(text: str) -> str:
+    """Accept only moments of RFC 3339 that exist, within the years of a date in UTC."""
+    if MOMENT_PATTERN.fullmatch(text):
+        try:
+            parse_moment(text)
+        except (ValueError, OverflowError):
+            pass
+        else:
+            return text
+    raise PydanticCustomError("moment", "Expected a time with seconds and offset, like 2025-06-12T18:30:00+03:00")
+
+
+def parse_moment(text: str) -> datetime:
+    """Return a moment of RFC 3339 as a time with its offset. Raises `ValueError` or `OverflowError`."""
+    moment = datetime.fromisoformat(text.upper())
+    moment.astimezone(UTC)
+    return moment
+
+
+Moment = Annotated[str, StringConstraints(max_length=40), AfterValidator(_refuse_other_moments)]
+"""A time with its offset from UTC (RFC 3339, section 5.6), kept as given."""
+DayOrMoment = Annotated[date | datetime, BeforeValidator(_parse_day_or_moment)]
+"""A day as YYYY-MM-DD, or a moment with its offset (RFC 3339)."""
 
 UtcTime = Annotated[datetime, AfterValidator(_to_utc), PlainSerializer(_format_utc, return_type=str, when_used="json")]
 """A time in UTC, serialized with `Z`. A time without a zone is taken as UTC."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any
 
 from sqlalchemy import func, select
@@ -10,6 +9,8 @@ from sqlmodel import Session
 
 from app.claims.queries import read_claim
 from app.claims.serialization.rows import ResponseObject
+from app.claims.supersession import load_chain
+from app.comparison.supersession import find_successors
 from app.database.snapshot import Snapshot
 from app.database.tables import (
     AssessmentVersion,
@@ -24,9 +25,9 @@ from app.database.tables import (
     Version,
     columns_of,
 )
-from app.enums import Proposition, RelationType
+from app.enums import Proposition, RelationType, Status
 from app.sentences.phrases import SourceDetails
-from app.sentences.sentence import ClaimNames, ClaimText, write_claim_text
+from app.sentences.sentence import ClaimNames, ClaimText, Replacement, write_claim_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +39,21 @@ class CitableClaim:
     text: ClaimText
     content_seq: int
     """The latest change of any record that the text depends on."""
-    known_on: date | None
+    known_on: str | None
+    """The requested day or moment."""
     register_seq: int
     """The latest change of the register."""
 
 
 def read_citable_claim(session: Session, id_: str, snapshot: Snapshot) -> CitableClaim:
     """Return a claim with its names and text. Raises `NotFound`, or `Removed` with the tombstone."""
-    claim = read_claim(session, id_, snapshot)
+    claim = _ignore_later_withdrawals(read_claim(session, id_, snapshot), snapshot)
+    replacement, replacement_seq = _read_replacement(session, id_, snapshot)
     category, components, latest_seq = _read_category_names(session, claim["category"], snapshot)
     seqs = [
         claim["seq"],
         latest_seq,
+        replacement_seq,
         _latest_document_seq(session, claim, snapshot),
         *_latest_annotation_seqs(session, claim, snapshot),
     ]
@@ -62,18 +66,46 @@ def read_citable_claim(session: Session, id_: str, snapshot: Snapshot) -> Citabl
     disputed, latest_seq = _find_disputed_sources(session, claim, snapshot)
     seqs.append(latest_seq)
     chains = [(citation["document"]["publisher"], *citation["via"]) for citation in claim["citations"]]
-    slugs = {claim["source"]["slug"], *disputed, *(slug for chain in chains for slug in chain if slug)}
+    newer = (replacement and replacement.claim) or claim
+    slugs = {
+        claim["source"]["slug"],
+        newer["source"]["slug"],
+        *disputed,
+        *(slug for chain in chains for slug in chain if slug),
+    }
     sources, latest_seq = _read_sources(session, slugs, snapshot)
     seqs.append(latest_seq)
     names = ClaimNames(category, components, subjects, places, sources, disputed)
     return CitableClaim(
         claim,
         names,
-        write_claim_text(claim, names, snapshot.known_on),
+        write_claim_text(claim, names, snapshot.known_on, replacement),
         max(seqs),
-        snapshot.known_on,
+        snapshot.known_on_text,
         snapshot.latest_seq,
     )
+
+
+def _read_replacement(session: Session, id_: str, snapshot: Snapshot) -> tuple[Replacement | None, int]:
+    """Return the claim that replaced a claim, and the latest `seq` of all relations and claims that decide it."""
+    chain = load_chain(session, [id_], snapshot)
+    successor = find_successors(chain.relations, chain.claims, snapshot.knowledge_limit).get(id_)
+    if successor is None:
+        return None, chain.latest_seq
+    is_removed = successor.status == Status.removed
+    return Replacement(None if is_removed else read_claim(session, successor.claim, snapshot)), chain.latest_seq
+
+
+def _ignore_later_withdrawals(claim: ResponseObject, snapshot: Snapshot) -> ResponseObject:
+    """Return a claim without the withdrawals of reports that were made after `known_on`."""
+    limit = snapshot.knowledge_limit
+    if limit is None:
+        return claim
+    citations = [
+        citation if limit.includes(citation["withdrawn_on"]) else {**citation, "withdrawn_on": None}
+        for citation in claim["citations"]
+    ]
+    return {**claim, "citations": citations}
 
 
 def _base_slug(claim: ResponseObject) -> str:

@@ -93,8 +93,8 @@ class ClaimCitation(Output):
         description="Limits that the sentence does not state: unchecked links, distorted reports, the note.",
         examples=[['Prints "more than".']],
     )
-    known_on: dt.date | None = Field(
-        description="The requested day, if any: later retractions and claims are ignored.", examples=["2025-06-12"]
+    known_on: dt.date | UtcTime | None = Field(
+        description="The requested day or moment, if any: what was said later is ignored.", examples=["2025-06-12"]
     )
     recorded_at: UtcTime = Field(
         description="The time at which this revision was recorded.", examples=["2026-11-20T10:00:00Z"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any, Final
 
-from app.comparison.figure import Number, PrintedFigure
+from app.comparison.figure import Number, PrintedFigure, absolute
 from app.comparison.wording import parse_wording
 
 _FIGURE_FIELDS: Final = tuple(field.name for field in fields(PrintedFigure))
@@ -139,9 +139,14 @@ def _choose_scale(figure: PrintedFigure) -> tuple[int, str] | None:
     """Return millions or billions if all numbers of the figure are short in that scale, else None."""
     numbers = [number for number in (figure.value, figure.lower, figure.upper) if number is not None]
     for size, name in _SCALE_NAMES:
-        if numbers and all(abs(number) >= size and number % (size // 100) == 0 for number in numbers):
+        if numbers and all(absolute(number) >= size and number % (size // 100) == 0 for number in numbers):
             return size, name
     return None
+
+
+def describe_number(number: Number) -> str:
+    """Return a number with grouped digits."""
+    return _format_number(number)
 
 
 def _format_number(number: Number, scale: tuple[int, str] | None = None) -> str:

@@ -68,28 +68,52 @@ class ClaimText:
     """The citation that the sentence mentions."""
 
 
-def write_claim_text(claim: JsonObject, names: ClaimNames, known_on: date | None = None) -> ClaimText:
-    """Return the printable sentence, short form and figure of a claim (a response object)."""
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """The claim that replaced another claim, as the sentence of the other one mentions it.
+
+    `claim` is its response object, None if it was taken down: nothing of it is printed then.
+    """
+
+    claim: JsonObject | None
+
+
+def write_claim_text(
+    claim: JsonObject, names: ClaimNames, known_on: date | None = None, replacement: Replacement | None = None
+) -> ClaimText:
+    """Return the printable sentence, short form and figure of a claim (a response object).
+
+    If a later claim of the same source replaced it, all three say so.
+    """
     builder = _SentenceBuilder(claim, names)
     citation = choose_citation(claim["citations"], known_on)
     claimant = mention_source(names.find_source(claim["source"]["slug"]))
     content = builder.build_content(capitalize_first(str(claimant)))
     sentence = join_fragments([content + _describe_outlet(citation, claim, names) + _describe_retraction(claim)])
     sentence = re.sub(r"([.!?])\.$", r"\1", f"{sentence.rstrip(' ,;')}.")
-    return ClaimText(sentence, _build_short_form(builder, claimant.text), format_figure_cell(claim), citation)
+    short_form, figure = _build_short_form(builder, claimant.text), format_figure_cell(claim)
+    if replacement is not None:
+        sentence = f"{sentence} {_describe_replacement(replacement, claim, names)}"
+        short_form, figure = f"{short_form} (superseded)", f"{figure} (superseded)"
+    return ClaimText(sentence, short_form, figure, citation)
 
 
 def format_figure_cell(claim: JsonObject) -> str:
     """Return the figure for a spreadsheet cell: number and qualification, "a day" for a rate, "(retracted)"."""
+    text = describe_figure_briefly(claim)
+    return f"{text} (retracted)" if claim["status"] == "retracted" else text
+
+
+def describe_figure_briefly(claim: JsonObject) -> str:
+    """Return the figure of a claim in few words: number and qualification, "a day" for a rate."""
     match claim["proposition"]:
         case "quantity":
-            text = describe_figure(claim["figure"]).cell_text
-        case "ratio":
+            text = join_fragments([describe_figure(claim["figure"]).cell_text, _describe_rate(claim)])
+        case "ratio" if _has_two_sides(claim):
             text = describe_ratio(claim["figure"])
         case _:
             text = collapse_whitespace(claim["figure"]["as_printed"])
-    text += " a day" if claim["period"]["aggregation"] == "rate" and claim["proposition"] == "quantity" else ""
-    return f"{text} (retracted)" if claim["status"] == "retracted" else text
+    return text
 
 
 def choose_citation(citations: Sequence[JsonObject], known_on: date | None = None) -> JsonObject | None:
@@ -117,6 +141,19 @@ def choose_citation(citations: Sequence[JsonObject], known_on: date | None = Non
 def _is_withdrawn(citation: JsonObject, known_on: date | None) -> bool:
     day = citation["withdrawn_on"]
     return day is not None and (known_on is None or day <= known_on)
+
+
+def _describe_rate(claim: JsonObject) -> str:
+    """Return the unit of time of a rate, such as "a day"; empty for other figures."""
+    if claim["period"]["aggregation"] != "rate":
+        return ""
+    per = claim["period"]["per"]
+    return "(a rate without a stated unit of time)" if per is None else f"{'an' if per == 'hour' else 'a'} {per}"
+
+
+def _has_two_sides(claim: JsonObject) -> bool:
+    """Return whether a ratio compares two things: "one to five", but neither "1 in 5" nor "four times the average"."""
+    return claim["figure"]["out_of"] is not None and claim["figure"]["relative_to"] is not None
 
 
 class _SentenceBuilder:
@@ -165,7 +202,7 @@ class _SentenceBuilder:
             case "quantity":
                 words = describe_figure(self.claim["figure"])
                 clause = self._describe_count(words) if self.modality == "count" else self._describe_quantity(words)
-            case "ratio":
+            case "ratio" if _has_two_sides(self.claim):
                 clause = self._describe_ratio()
             case "peak_period":
                 clause = self._describe_peak()
@@ -196,7 +233,7 @@ class _SentenceBuilder:
 
     @property
     def _rate_suffix(self) -> str:
-        return "a day" if self.aggregation == "rate" else ""
+        return _describe_rate(self.claim)
 
     def _quantity_clause(self, figure: str) -> str:
         """Return the subordinate clause with the figure, the subject, the place and the period."""
@@ -315,7 +352,7 @@ class _SentenceBuilder:
         return f"{self._said_with_date()} that {peak}"
 
     def _describe_printed_words(self) -> str:
-        """Return the predicate of a trend or of the existence of something, with the printed wording."""
+        """Return the predicate of a statement that is printed in its own words, such as a trend or a change."""
         verb = "said" if self.modality != "allegation" else "claimed without giving grounds"
         words = quote_text(self.claim["figure"]["as_printed"])
         topic = join_fragments((self._measure_phrase()[0], self.place_text, self.period_text))
@@ -375,6 +412,21 @@ def _describe_retraction(claim: JsonObject) -> str:
     return "; the claim was later retracted by its source" + (f", on {format_day(day)}" if day else "")
 
 
+def _describe_replacement(replacement: Replacement, claim: JsonObject, names: ClaimNames) -> str:
+    """Return a sentence on the claim that replaced `claim`: "CSIS later gave 5,143 (5 January 2018)."."""
+    newer = replacement.claim
+    source = names.find_source((newer or claim)["source"]["slug"])
+    claimant = capitalize_first(str(mention_source(source)))
+    if newer is None:
+        return f"{claimant} later replaced this figure."
+    day = describe_statement_date(newer["date"], newer["date_edtf"])
+    text = f"{claimant} later gave {describe_figure_briefly(newer)} ({day.text if day else 'undated'})"
+    if newer["status"] != "retracted":
+        return f"{text}."
+    retracted_on = newer["retracted_on"]
+    return f"{text}; this replacement was withdrawn{f' on {format_day(retracted_on)}' if retracted_on else ''}."
+
+
 def _build_short_form(builder: _SentenceBuilder, claimant: str) -> str:
     """Return claimant, date and figure, for a label or a footnote."""
     claim = builder.claim
@@ -383,7 +435,7 @@ def _build_short_form(builder: _SentenceBuilder, claimant: str) -> str:
         case "quantity":
             words = describe_figure(claim["figure"])
             what = f"{builder.quantity_phrase(words.main)} {builder.period_text}{words.tail}"
-        case "ratio":
+        case "ratio" if _has_two_sides(claim):
             what = f"{describe_ratio(claim['figure'])} ({builder.category.noun_with_note}) {builder.period_text}"
         case "peak_period":
             what = f"highest {builder.period_text}"

@@ -10,9 +10,10 @@ statement depends only on the shape of a question, and is built and compiled onc
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from functools import lru_cache
+from itertools import product
 from typing import Any, Final
 
 import orjson
@@ -24,6 +25,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     Values,
+    and_,
     bindparam,
     case,
     cast,
@@ -32,6 +34,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
     union_all,
     values,
 )
@@ -39,36 +42,46 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.cache.bounded import BoundedCache
-from app.claims.search.filters import match_topic, partial_date_patterns, starts_on
+from app.claims.search.filters import SINCE_PARAMETERS
+from app.claims.search.question_scope import (
+    NARROWABLE,
+    QuestionScope,
+    match_scope,
+    partial_date_patterns,
+    starts_on,
+)
 from app.comparison.figure import PrintedFigure, normalize_number
 from app.comparison.period import parse_period
-from app.comparison.question import Question
+from app.comparison.relative_base import normalize_relative_to
 from app.comparison.series_key import (
-    FUTURE_PERIOD_SUFFIX,
-    OPEN_PERIOD_SUFFIX,
+    FORECAST_MARK,
     PERIOD_END_FACTOR,
     RETRACTED_SUFFIX,
-    WITHOUT_FIGURE_SUFFIX,
+    WITHOUT_NUMBER_SUFFIX,
+    aggregation_pattern,
     encode_day,
+    has_aggregation,
+    parse_moment,
 )
-from app.comparison.verdicts import Statement
+from app.comparison.statement import Statement
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
 from app.database.query_budget import is_budget_exceeded
 from app.database.snapshot import AS_OF, Snapshot, is_version_at
 from app.database.sql import InList, OrderedJoin
 from app.database.sql import fetch_rows as fetch_driver_rows
-from app.database.tables import ClaimVersion, table_of
+from app.database.tables import ClaimVersion, columns_of, table_of
 from app.database.types import BIG_INTEGER, SLUG_TEXT
-from app.enums import Status
+from app.enums import Reason, Status
 from app.errors import QueryTooBroad
+from app.vocabulary.records import CATEGORY, SUBJECT
 from app.vocabulary.reference_data import ReferenceData
 
 STATEMENT_COLUMNS = (
     *("version", "id", "status", "retracted_on", "kind", "source", "category", "subject", "place"),
     *("proposition", "modality", "derivation", "value", "lower", "upper", "coverage", "out_of"),
-    *("lower_inclusive", "upper_inclusive", "approximate", "relative_to"),
-    *("period", "aggregation", "date", "includes", "excludes"),
+    *("lower_inclusive", "upper_inclusive", "approximate", "relative_to", "as_printed", "unit"),
+    *("period", "aggregation", "per", "date", "date_edtf", "said_at", "includes", "excludes", "fingerprint"),
 )
 """The columns from which a `Statement` is built."""
 
@@ -86,46 +99,54 @@ SqlParameters = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class QuestionShape:
-    """What the SQL of a question depends on: the number of categories, and which other parameters are not None."""
+    """What the SQL of a question depends on: the number of values of each field, and which limits it has.
+
+    No subjects or places means any.
+    """
 
     categories: int
-    subject: bool
-    place: bool
-    aggregation: bool
+    subjects: int
+    places: int
+    aggregations: int
     since: bool
     past: bool
     known_on: bool
+    ends_by: bool = False
 
     @classmethod
-    def of(cls, question: Question, categories: Sequence[str], snapshot: Snapshot) -> "QuestionShape":
-        """Return the shape of a question about these categories in a snapshot."""
+    def of(cls, scope: QuestionScope, snapshot: Snapshot, ends_by: date | None = None) -> "QuestionShape":
+        """Return the shape of a question in a snapshot."""
         return cls(
-            len(categories),
-            question.subject is not None,
-            question.place is not None,
-            question.aggregation is not None,
-            question.since is not None,
+            len(scope.categories),
+            len(scope.subjects),
+            len(scope.places),
+            len(scope.aggregations),
+            scope.since is not None,
             snapshot.as_of is not None,
             snapshot.known_on is not None,
+            ends_by is not None,
         )
 
-    def category_parameters(self) -> list[BindParameter[Any]]:
-        """Return a parameter for each category."""
-        return [bindparam(f"category_{n}") for n in range(self.categories)]
+    def parameters(self, name: str) -> list[BindParameter[Any]]:
+        """Return a parameter for each value of a field, such as `category`."""
+        counts = {"category": self.categories, "subject": self.subjects, "place": self.places}
+        return [bindparam(f"{name}_{n}") for n in range(counts.get(name, self.aggregations))]
 
-    def match(self, *categories: BindParameter[Any]) -> ColumnElement[bool]:
-        """Return the condition of the question on a claim in one of these categories, except that of `starts`."""
-        parameters: list[BindParameter[Any] | None] = [
-            bindparam(name) if getattr(self, name) else None for name in ("subject", "place", "aggregation")
-        ]
-        return match_topic(CLAIM.c, categories, *parameters)
+    def match(self) -> ColumnElement[bool]:
+        """Return the condition of the question on a claim, except that of `starts`."""
+        return match_scope(CLAIM.c, *(self.parameters(name) for name in (*NARROWABLE, "aggregation")))
+
+    def list_keys(self) -> list[dict[str, BindParameter[Any]]]:
+        """Return each combination of category, subject and place; without those of which any belong."""
+        named = [name for name in NARROWABLE if self.parameters(name)]
+        return [dict(zip(named, key, strict=True)) for key in product(*map(self.parameters, named))]
 
     def starts(self) -> list[ColumnElement[bool]]:
-        """Return the condition that the period starts on `since`, or in its month or year if no day is known."""
+        """Return the condition that the period may start on `since`."""
         if not self.since:
             return []
         days: list[BindParameter[Any]] = [bindparam(name) for name in ("since", "since_month", "since_year")]
-        since = [days[0], *(bindparam(name) for name in ("in_month", "in_year"))]
+        since = [days[0], *(bindparam(f"since_pattern_{n}") for n in range(SINCE_PARAMETERS - 1))]
         # The condition on an indexed column comes first. `IS TRUE` keeps the planner from choosing a worse index.
         return [CLAIM.c.period_start.in_(days).is_(literal_column("TRUE")), starts_on(CLAIM.c, *since)]
 
@@ -133,6 +154,11 @@ class QuestionShape:
         """Return the condition that a claim was made by `known_on`."""
         day = CLAIM.c.recency % PERIOD_END_FACTOR
         return [day.between(1, bindparam("known_on_number", type_=BIG_INTEGER))] if self.known_on else []
+
+    def is_ended(self) -> list[ColumnElement[bool]]:
+        """Return the condition that the period has ended by `ends_by`, as far as the recency tells."""
+        limit = bindparam("ends_by_limit", type_=BIG_INTEGER)
+        return [CLAIM.c.recency < limit, CLAIM.c.recency >= PERIOD_END_FACTOR] if self.ends_by else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,35 +208,83 @@ class CandidateCache:
 CANDIDATES = CacheKey("candidates", lambda _database: CandidateCache())
 
 
-def expand_categories(question: Question, reference_data: ReferenceData, *, narrower: bool) -> tuple[str, ...]:
-    """Return the category of a question, with `narrower` also its narrower categories, in order."""
-    if not narrower:
-        return (question.category,)
-    return tuple(sorted(reference_data.descendants("category", question.category)))
-
-
 def load_candidates(
     session: Session,
-    question: Question,
-    categories: Sequence[str],
+    scope: QuestionScope,
     snapshot: Snapshot,
     reference_data: ReferenceData,
     *,
     include_non_positions: bool = True,
+    ends_by: date | None = None,
 ) -> list[Candidate]:
-    """Return the claims that may be positions.
+    """Return the claims that may be positions, with the claims before those that their source superseded.
 
     With `include_non_positions`, also return those that the response lists separately: claims that their sources
-    retracted, and claims without a figure.
+    retracted, and claims without a number.
     """
     # A retraction is not dated later than its change, so a retracted claim is a position only if a clock was set back.
     include_non_positions = include_non_positions or snapshot.today < snapshot.at.date()
-    shape = QuestionShape.of(question, categories, snapshot)
+    shape = QuestionShape.of(scope, snapshot, ends_by)
+    parameters = bind_question(scope, snapshot, ends_by)
     if shape.past:
         statement: ClauseElement = _select_past(shape)
     else:
         statement = _select_latest(shape, include_non_positions=include_non_positions)
-    versions = [version for (version,) in fetch_rows(session, statement, bind_question(question, categories, snapshot))]
+    versions = [version for (version,) in fetch_rows(session, statement, parameters)]
+    if snapshot.known_at is not None:
+        said_later = fetch_rows(session, _select_said_on(shape), parameters)
+        versions = list(dict.fromkeys([*versions, *(version for (version,) in said_later)]))
+    candidates = _load_versions(session, versions, snapshot, reference_data)
+    return [candidate for candidate in candidates if _is_said(candidate.statement, snapshot)]
+
+
+def load_earlier_candidates(
+    session: Session,
+    superseded: Iterable[Candidate],
+    scope: QuestionScope,
+    snapshot: Snapshot,
+    reference_data: ReferenceData,
+    ends_by: date | None = None,
+) -> list[Candidate]:
+    """Return the claims before each of these in its series, at most `EARLIER_CLAIMS` for each, latest first."""
+    shape = QuestionShape.of(scope, snapshot, ends_by)
+    statement = _select_earlier(shape)
+    versions = [
+        version
+        for candidate in superseded
+        for (version,) in fetch_rows(
+            session,
+            statement,
+            bind_question(scope, snapshot, ends_by) | {"version": candidate.version, "max_rows": EARLIER_CLAIMS},
+        )
+    ]
+    candidates = _load_versions(session, versions, snapshot, reference_data)
+    return [candidate for candidate in candidates if _is_said(candidate.statement, snapshot)]
+
+
+def load_claims(
+    session: Session, ids: Sequence[str], snapshot: Snapshot, reference_data: ReferenceData
+) -> list[Candidate]:
+    """Return the claims with these ids, in the same order."""
+    claim = columns_of(ClaimVersion)
+    found = session.execute(select(claim.id, claim.version).where(claim.id.in_(ids), snapshot.contains(ClaimVersion)))
+    versions = {str(id_): version for id_, version in found}
+    return _load_versions(session, [versions[id_] for id_ in ids], snapshot, reference_data)
+
+
+EARLIER_CLAIMS = 50
+"""Claims that are read at once before a superseded one of the same series."""
+
+
+def _is_said(statement: Statement, snapshot: Snapshot) -> bool:
+    limit = snapshot.knowledge_limit
+    return limit is None or limit.includes(statement.date, statement.said_at)
+
+
+def _load_versions(
+    session: Session, versions: Sequence[int], snapshot: Snapshot, reference_data: ReferenceData
+) -> list[Candidate]:
+    """Return the candidates of these versions, from the cache where possible."""
     # A version never changes: its candidate is valid as long as the reference data do not change.
     database: Database | None = session.info.get("database")
     cache = None if database is None or snapshot.as_of is not None else database.caches[CANDIDATES]
@@ -228,17 +302,17 @@ def load_candidates(
 _SELECT_STATEMENTS = select(*(CLAIM.c[name] for name in STATEMENT_COLUMNS)).where(InList(CLAIM.c.version, "versions"))
 
 
-def count_claims(session: Session, question: Question, categories: Sequence[str], snapshot: Snapshot) -> ClaimCounts:
+def count_claims(session: Session, scope: QuestionScope, snapshot: Snapshot) -> ClaimCounts:
     """Count the claims of a question, without removed ones."""
-    shape = QuestionShape.of(question, categories, snapshot)
-    parameters = bind_question(question, categories, snapshot)
+    shape = QuestionShape.of(scope, snapshot)
+    parameters = bind_question(scope, snapshot)
     if shape.past:
         rows = fetch_rows(session, _count_past(shape), parameters)
         counts = [(source, count) for source, count, _, _ in rows]
         days = [day_of_number(day) for _, _, *ends in rows for day in ends if day]
     else:
         counts = fetch_rows(session, _select_per_series(shape, "count"), parameters)
-        if not (shape.aggregation or shape.since or shape.known_on):
+        if not (shape.aggregations or shape.since or shape.known_on):
             ends = fetch_rows(session, _select_date_range(shape), parameters)[0]
             days = [day for end in ends if (day := parse_stored_date(end))]
         else:
@@ -250,6 +324,55 @@ def count_claims(session: Session, question: Question, categories: Sequence[str]
         first_date=min(days, default=None),
         last_date=max(days, default=None),
     )
+
+
+def count_left_out(session: Session, scope: QuestionScope, snapshot: Snapshot) -> dict[Reason, int]:
+    """Count the claims on the category, subject and place of a question that it leaves out, by the first reason.
+
+    Reasons are `aggregation_differs` and `window_differs`, and `date_unknown` under `known_on`.
+    """
+    counts: dict[Reason, int] = {}
+    if scope.aggregations or scope.since:
+        others, other_starts = _count_other_claims(session, scope, snapshot)
+        counts |= {Reason.aggregation_differs: others, Reason.window_differs: other_starts}
+    if snapshot.known_on is not None:
+        undated = fetch_rows(session, _count_undated(QuestionShape.of(scope, snapshot)), bind_question(scope, snapshot))
+        counts[Reason.date_unknown] = undated[0][0]
+    return {reason: count for reason, count in counts.items() if count}
+
+
+def _count_other_claims(session: Session, scope: QuestionScope, snapshot: Snapshot) -> tuple[int, int]:
+    """Count the claims of another aggregation class, and those of the class that start on another day."""
+    parameters = bind_question(scope, snapshot)
+    if snapshot.as_of is not None:
+        scopes = (replace(scope, since=None, aggregations=()), replace(scope, since=None), scope)
+        everything, in_class, on_question = (count_claims(session, each, snapshot).claims for each in scopes)
+        return everything - in_class, in_class - on_question
+    shape = QuestionShape.of(replace(scope, aggregations=()), snapshot)
+    others = other_starts = 0
+    for series_key, claims, starting in fetch_rows(session, _count_starts(shape), parameters):
+        if scope.aggregations and not has_aggregation(series_key, scope.aggregations[0]):
+            others += claims
+        else:
+            other_starts += claims - starting
+    return others, other_starts
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _count_starts(shape: QuestionShape) -> Select[Any]:
+    """Return the statement that counts the claims of each series, and those that may start on `since`."""
+    p = _series(shape)
+    claims = select(func.count()).select_from(CLAIM).where(*_is_current_of(p), *shape.is_known())
+    columns = (p.c.standpoint, claims.scalar_subquery(), claims.where(*shape.starts()).scalar_subquery())
+    return select(*columns).where(p.c.standpoint.is_not(None))
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _count_undated(shape: QuestionShape) -> Select[Any]:
+    """Return the statement that counts the claims of a question without a date."""
+    is_visible = is_version_at(CLAIM.c, AS_OF if shape.past else None)
+    conditions = (CLAIM.c.date.is_(None), CLAIM.c.status != Status.removed, is_visible, *shape.starts())
+    return select(func.count()).select_from(CLAIM).where(shape.match(), *conditions)
 
 
 _DATE_NUMBER = func.nullif(CLAIM.c.recency % PERIOD_END_FACTOR, 0)
@@ -278,12 +401,14 @@ def _select_per_series(shape: QuestionShape, aggregate: str) -> Select[Any]:
 
 @lru_cache(MAX_CACHED_SHAPES)
 def _select_date_range(shape: QuestionShape) -> Select[Any]:
-    """Return the statement of the first and the last date in each category, from the two ends of an index."""
+    """Return the statement of the first and the last date of each category, subject and place, from an index."""
     conditions = (_CURRENT_VERSION, CLAIM.c.status != Status.removed)
     return select(
         *(
-            select(end(CLAIM.c.date)).where(*conditions, shape.match(category)).scalar_subquery()
-            for category in shape.category_parameters()
+            select(end(CLAIM.c.date))
+            .where(*conditions, *(CLAIM.c[name] == value for name, value in key.items()))
+            .scalar_subquery()
+            for key in shape.list_keys()
             for end in (func.min, func.max)
         )
     )
@@ -298,16 +423,15 @@ def day_of_number(number: int) -> date:
 def _select_latest(shape: QuestionShape, *, include_non_positions: bool) -> ClauseElement:
     """Return the statement that selects the claims of the greatest recency of each series, and other listed claims."""
     p = series = _series(shape)
-    is_early = []
+    is_early: list[ColumnElement[bool]] = []
     if shape.known_on:
-        # A claim made by `known_on` about a period that had ended has a recency below a limit. Only series about future
-        # periods are scanned from their end.
+        # A claim made by `known_on` has a recency below a limit. Only series of forecasts are scanned from their end.
         latest = case(
-            (p.c.standpoint.like(f"% {OPEN_PERIOD_SUFFIX}%"), bindparam("open_recency_limit", type_=BIG_INTEGER)),
-            (p.c.standpoint.like(f"% {FUTURE_PERIOD_SUFFIX}%"), PERIOD_END_FACTOR * PERIOD_END_FACTOR),
-            else_=bindparam("ended_recency_limit", type_=BIG_INTEGER),
+            (p.c.standpoint.like(f"% {FORECAST_MARK}%"), PERIOD_END_FACTOR * PERIOD_END_FACTOR),
+            else_=bindparam("known_recency_limit", type_=BIG_INTEGER),
         )
         is_early = [*shape.is_known(), CLAIM.c.recency < latest]
+    is_early = [*is_early, *shape.is_ended()]
     head = select(func.max(CLAIM.c.recency)).where(*_is_current_of(p), *is_early, *shape.starts())
     is_position = (p.c.standpoint.is_not(None), ~_is_no_position(p))
     heads = select(p, head.scalar_subquery().label("head")).where(*is_position, *_has_aggregation(shape, p))
@@ -331,7 +455,7 @@ def _select_latest(shape: QuestionShape, *, include_non_positions: bool) -> Clau
 
 
 def _is_no_position(p: FromClause) -> ColumnElement[bool]:
-    return or_(*(p.c.standpoint.like(f"% {suffix}") for suffix in (RETRACTED_SUFFIX, WITHOUT_FIGURE_SUFFIX)))
+    return or_(*(p.c.standpoint.like(f"% {suffix}") for suffix in (RETRACTED_SUFFIX, WITHOUT_NUMBER_SUFFIX)))
 
 
 def _is_current_of(p: FromClause, *names: str) -> list[ColumnElement[bool]]:
@@ -341,35 +465,67 @@ def _is_current_of(p: FromClause, *names: str) -> list[ColumnElement[bool]]:
 
 
 def _has_aggregation(shape: QuestionShape, p: FromClause) -> list[ColumnElement[bool]]:
-    return [p.c.standpoint.like(bindparam("aggregation_pattern"))] if shape.aggregation else []
+    return [p.c.standpoint.like(bindparam("aggregation_pattern"))] if shape.aggregations else []
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _select_earlier(shape: QuestionShape) -> Select[Any]:
+    """Return the statement that selects the claims before a version in its series, latest first."""
+    last = CLAIM.alias("last")
+    names = (*NARROWABLE, "standpoint")
+    is_same_series = [CLAIM.c[name] == last.c[name] for name in names]
+    is_visible = is_version_at(CLAIM.c, AS_OF if shape.past else None)
+    is_in_question = (*shape.is_known(), *shape.starts(), *shape.is_ended())
+    claims = select(CLAIM.c.version).select_from(OrderedJoin(last, CLAIM))
+    claims = claims.where(last.c.version == bindparam("version"), *is_same_series, is_visible, *is_in_question)
+    claims = claims.where(CLAIM.c.recency < last.c.recency)
+    return claims.order_by(CLAIM.c.recency.desc(), CLAIM.c.version).limit(bindparam("max_rows"))
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _select_said_on(shape: QuestionShape) -> Select[Any]:
+    """Return the statement that selects the claims whose moment may lie between a day and a moment of the next one."""
+    is_visible = is_version_at(CLAIM.c, AS_OF if shape.past else None)
+    days = CLAIM.c.date.between(bindparam("known_on"), bindparam("latest_said_day"))
+    conditions = (CLAIM.c.said_at.is_not(None), days, CLAIM.c.status != Status.removed, *shape.starts())
+    return select(CLAIM.c.version).where(shape.match(), is_visible, *conditions, *shape.is_ended())
 
 
 @lru_cache(MAX_CACHED_SHAPES)
 def _select_past(shape: QuestionShape) -> Select[Any]:
     """Return the statement of `_select_latest` for a past state. It reads every claim of the question."""
     series = (CLAIM.c.category, CLAIM.c.subject, CLAIM.c.place, CLAIM.c.standpoint)
-    rank = func.rank().over(partition_by=series, order_by=CLAIM.c.recency.desc()).label("recency_rank")
-    p = select(CLAIM.c.version, CLAIM.c.standpoint, rank).where(*_past_conditions(shape)).subquery("p")
-    return select(p.c.version).where(or_(p.c.recency_rank == 1, _is_no_position(p)))
+    is_ended = and_(true(), *shape.is_ended())
+    recency = case((is_ended, CLAIM.c.recency), else_=-1)
+    rank = func.rank().over(partition_by=series, order_by=recency.desc()).label("recency_rank")
+    columns = (CLAIM.c.version, CLAIM.c.standpoint, recency.label("recency"), rank)
+    p = select(*columns).where(*_past_conditions(shape)).subquery("p")
+    is_latest = and_(p.c.recency_rank == 1, p.c.recency >= 0)
+    return select(p.c.version).where(or_(is_latest, _is_no_position(p)))
 
 
 def _past_conditions(shape: QuestionShape) -> list[ColumnElement[bool]]:
     """Return the conditions that a version is a claim of the question in a past state."""
     is_visible = (CLAIM.c.seq > 0, is_version_at(CLAIM.c, AS_OF), CLAIM.c.recency.is_not(None))
-    return [shape.match(*shape.category_parameters()), *is_visible, *shape.starts(), *shape.is_known()]
+    return [shape.match(), *is_visible, *shape.starts(), *shape.is_known()]
 
 
 def _series(shape: QuestionShape) -> CTE:
     """Return the series of the question: category, subject, place and series key, each found by a skip scan."""
-    categories: Values = values(column("category", SLUG_TEXT), name="category_values")
-    level = categories.data([(cast(mark, SLUG_TEXT),) for mark in shape.category_parameters()]).cte("categories")
-    names = ["category"]
-    for name in ("subject", "place", "standpoint"):
-        if getattr(shape, name, False):
-            level = select(level, cast(bindparam(name), SLUG_TEXT).label(name)).cte(f"{name}s")
-        else:
+    level: CTE | None = None
+    names: list[str] = []
+    for name in (*NARROWABLE, "standpoint"):
+        parameters = shape.parameters(name) if name in NARROWABLE else []
+        if parameters:
+            given: Values = values(column(name, SLUG_TEXT), name=f"{name}_values")
+            rows = given.data([(cast(mark, SLUG_TEXT),) for mark in parameters]).cte(f"asked_{name}")
+            level = rows if level is None else select(level, rows.c[name]).cte(f"{name}s")
+        elif level is not None:
             level = _next_level(level, names, name)
         names.append(name)
+    if level is None:
+        message = "a question has a category"
+        raise ValueError(message)
     return level
 
 
@@ -384,23 +540,28 @@ def _next_level(level: CTE, names: Sequence[str], name: str) -> CTE:
     return rows.union_all(extend(rows, CLAIM.c[name] > rows.c[name]).where(rows.c[name].is_not(None)))
 
 
-def bind_question(question: Question, categories: Sequence[str], snapshot: Snapshot) -> SqlParameters:
+def bind_question(scope: QuestionScope, snapshot: Snapshot, ends_by: date | None = None) -> SqlParameters:
     """Return the parameters of the statements about a question."""
-    parameters: SqlParameters = {f"category_{n}": slug for n, slug in enumerate(categories)}
-    parameters |= {"subject": question.subject, "place": question.place, "aggregation": question.aggregation}
+    named = {"category": scope.categories, "subject": scope.subjects, "place": scope.places}
+    named["aggregation"] = scope.aggregations
+    parameters: SqlParameters = {f"{name}_{n}": value for name, each in named.items() for n, value in enumerate(each)}
     day_number = encode_day(snapshot.known_on)
     parameters |= {
         "as_of": snapshot.as_of,
         "known_on": snapshot.known_on,
         "known_on_number": day_number,
-        "open_recency_limit": day_number + 1,
-        "ended_recency_limit": (day_number + 1) * PERIOD_END_FACTOR,
+        "known_recency_limit": (day_number + 1) * PERIOD_END_FACTOR,
+        "ends_by_limit": (encode_day(ends_by) + 1) * PERIOD_END_FACTOR,
     }
-    parameters["aggregation_pattern"] = f"% {question.aggregation}%"
-    if question.since is not None:
-        day = question.since
+    if snapshot.known_at is not None:
+        # The day of a moment depends on its offset, which is at most 14 hours.
+        parameters["latest_said_day"] = snapshot.known_at.date() + timedelta(days=1)
+    if scope.aggregations:
+        parameters["aggregation_pattern"] = aggregation_pattern(scope.aggregations[0])
+    if scope.since is not None:
+        day = scope.since
         parameters |= {"since": day, "since_month": day.replace(day=1), "since_year": day.replace(month=1, day=1)}
-        parameters |= dict(zip(("in_month", "in_year"), partial_date_patterns(day), strict=True))
+        parameters |= {f"since_pattern_{n}": pattern for n, pattern in enumerate(partial_date_patterns(day))}
     return parameters
 
 
@@ -423,13 +584,13 @@ def _build_candidate(row: Sequence[Any], reference_data: ReferenceData) -> Candi
     (
         version, id_, status, retracted_on, kind, source, category, subject, place,
         proposition, modality, derivation, value, lower, upper, coverage, out_of,
-        lower_inclusive, upper_inclusive, approximate, relative_to,
-        period, aggregation, day, includes, excludes,
+        lower_inclusive, upper_inclusive, approximate, relative_to, as_printed, unit,
+        period, aggregation, per, day, date_edtf, said_at, includes, excludes, fingerprint,
     ) = row
     # fmt: on
     category_node = reference_data.hierarchy.categories.get(category)
     figure = PrintedFigure(
-        "",
+        as_printed,
         None if value is None else normalize_number(value),
         None if lower is None else normalize_number(lower),
         None if upper is None else normalize_number(upper),
@@ -446,7 +607,7 @@ def _build_candidate(row: Sequence[Any], reference_data: ReferenceData) -> Candi
         category,
         subject,
         place,
-        category_node.unit if category_node else "",
+        unit or (category_node.unit if category_node else ""),
         proposition,
         modality,
         derivation,
@@ -456,8 +617,18 @@ def _build_candidate(row: Sequence[Any], reference_data: ReferenceData) -> Candi
         parse_stored_date(day),
         _parse_stored_slugs(includes),
         _parse_stored_slugs(excludes),
+        date_edtf,
+        parse_moment(said_at),
+        per,
+        None if relative_to is None else _normalize_base(relative_to, reference_data),
+        fingerprint,
     )
     return Candidate(version, statement.id, status, parse_stored_date(retracted_on), kind, statement)
+
+
+def _normalize_base(relative_to: str, reference_data: ReferenceData) -> str:
+    slugs = reference_data.slugs
+    return " ".join(normalize_relative_to(relative_to, slugs[SUBJECT.name], slugs[CATEGORY.name]))
 
 
 _NO_SLUGS: Final = frozenset[str]()

@@ -1,17 +1,16 @@
 """Reads topics with the summary of their figures, and the pages of a timeline."""
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from sqlmodel import Session
 
+from app.claims.search.question_scope import QuestionScope
 from app.claims.serialization.export import render_lines
 from app.claims.serialization.row_cache import get_or_render_claims
 from app.claims.serialization.rows import ResponseObject
-from app.comparison.positions import find_positions
 from app.comparison.question import ComparisonOptions, Question
 from app.comparison.spread import measure_spread
 from app.database.read_session import ReadSession
@@ -19,9 +18,15 @@ from app.database.snapshot import Snapshot
 from app.enums import Verdict
 from app.http.pagination import Page, PageQuery
 from app.http.serializers import RowLayout
-from app.topics.candidates import count_claims, expand_categories, load_candidates
+from app.topics.candidates import count_claims
 from app.topics.records import TOPIC
-from app.topics.side_by_side import build_question, classify_candidates, compare_positions, describe_spread
+from app.topics.side_by_side import (
+    build_question,
+    find_claims_to_compare,
+    get_or_count_verdicts,
+    scope_of,
+    summarize_spread,
+)
 from app.topics.summaries import TopicSummaryCache
 from app.topics.timeline import fetch_timeline_page
 from app.vocabulary.reference_data import ReferenceData, get_reference_data
@@ -31,19 +36,22 @@ LINKED_PATHS = ("claims", "side-by-side", "timeline")
 
 
 def _summarize(
-    session: Session, question: Question, options: ComparisonOptions, snapshot: Snapshot, reference_data: ReferenceData
+    session: Session,
+    question: Question,
+    scope: QuestionScope,
+    options: ComparisonOptions,
+    snapshot: Snapshot,
+    reference_data: ReferenceData,
 ) -> dict[str, Any]:
     """Return the counts, dates, spread and verdict totals of a question."""
-    categories = expand_categories(question, reference_data, narrower=options.narrower)
-    candidates = load_candidates(session, question, categories, snapshot, reference_data, include_non_positions=False)
-    positions = find_positions(classify_candidates(candidates, snapshot.today).statements)
-    pairs = compare_positions(positions, reference_data.hierarchy, options.tolerance) or []
-    verdicts = Counter(pair.verdict.value for pair in pairs)
-    counts = count_claims(session, question, categories, snapshot)
+    claims = find_claims_to_compare(session, scope, options, snapshot, reference_data, include_non_positions=False)
+    verdicts = get_or_count_verdicts(session, claims, options.tolerance, reference_data)
+    counts = count_claims(session, scope, snapshot)
+    spread = measure_spread(claims.statements, question, reference_data.hierarchy, options.window)
     return {
         **{name: getattr(counts, name) for name in ("claims", "sources", "first_date", "last_date")},
-        "spread": describe_spread(measure_spread(positions, question, options.window)),
-        "verdicts": {verdict.value: verdicts.get(verdict.value, 0) for verdict in Verdict},
+        "spread": summarize_spread(spread),
+        "verdicts": {verdict.value: verdicts[verdict] for verdict in Verdict},
     }
 
 
@@ -53,10 +61,11 @@ def _add_summaries(session: Session, topics: Iterable[ResponseObject], snapshot:
     summaries = TopicSummaryCache(session, snapshot, reference_data)
     responses = []
     for topic in topics:
-        question, options = build_question(topic), ComparisonOptions(tolerance=topic["tolerance"])
-        categories = expand_categories(question, reference_data, narrower=options.narrower)
-        compute = partial(_summarize, session, question, options, snapshot, reference_data)
-        summary = summaries.get_or_compute(topic["slug"], question, categories, options.tolerance, compute)
+        question = build_question(topic)
+        options = ComparisonOptions(tolerance=topic["tolerance"], narrower=frozenset(topic["narrower"]))
+        scope = scope_of(question, reference_data, options.narrower)
+        compute = partial(_summarize, session, question, scope, options, snapshot, reference_data)
+        summary = summaries.get_or_compute(topic["slug"], question, scope, options.tolerance, compute)
         links = {name.replace("-", "_"): f"/v1/topics/{topic['slug']}/{name}" for name in LINKED_PATHS}
         responses.append(
             {name: topic[name] for name in ("slug", *TOPIC.fields)}
@@ -79,14 +88,19 @@ def read_topic(session: Session, slug: str, snapshot: Snapshot) -> ResponseObjec
 
 
 def find_timeline(
-    read: ReadSession, topic: ResponseObject, page: PageQuery, snapshot: Snapshot, layout: RowLayout, *, narrower: bool
+    read: ReadSession,
+    topic: ResponseObject,
+    page: PageQuery,
+    snapshot: Snapshot,
+    layout: RowLayout,
+    *,
+    narrower: Collection[str],
 ) -> Page:
     """Return a page of the claims of a topic, ordered by source and date."""
     session = read.session
-    question = build_question(topic)
-    categories = expand_categories(question, get_reference_data(session, snapshot), narrower=narrower)
-    versions, ids, cursor = fetch_timeline_page(session, question, categories, snapshot, page.limit, page.cursor)
-    total = count_claims(session, question, categories, snapshot).claims if page.total else None
+    scope = scope_of(build_question(topic), get_reference_data(session, snapshot), narrower)
+    versions, ids, cursor = fetch_timeline_page(session, scope, snapshot, page.limit, page.cursor)
+    total = count_claims(session, scope, snapshot).claims if page.total else None
     if layout.is_file:
         return Page([], snapshot.seq, cursor, total, lines=render_lines(read, versions, ids, snapshot, layout))
     return Page([], snapshot.seq, cursor, total, json_rows=get_or_render_claims(read, versions, snapshot, layout))

@@ -1,33 +1,51 @@
 """The record type of topics."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from app.cache.scope import CacheScope
 from app.database.tables import TopicVersion
 from app.database.transaction import WriteTransaction
 from app.errors import raise_if_any
+from app.sources.queries import SOURCE
 from app.topics.schemas import TopicInput
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
-from app.vocabulary.slug_records import RecordType, find_reference_faults, replace_record
+from app.vocabulary.slug_records import RecordType, find_reference_faults, find_unknown_slugs, replace_record
 
 TOPIC = RecordType(
     "topic",
     "topics",
     TopicVersion,
-    ("title", "description", "category", "subject", "place", "aggregation", "since", "tolerance"),
+    (
+        "title",
+        "description",
+        "category",
+        "subject",
+        "place",
+        "aggregation",
+        "since",
+        "tolerance",
+        "interests",
+        "narrower",
+    ),
     {"category": CATEGORY, "subject": SUBJECT, "place": PLACE},
 )
 
 
-def topic_scope(seq: int, topic: Mapping[str, Any]) -> CacheScope:
-    """Return the scope of a response about a topic, or about any question with a subject and a place."""
-    fields = {name: frozenset({topic[name]}) for name in ("subject", "place") if topic.get(name)}
+def topic_scope(seq: int, topic: Mapping[str, Any], narrower: Collection[str] = ()) -> CacheScope:
+    """Return the scope of a response about a topic, or about any question with a subject and a place.
+
+    A field in `narrower` does not limit the scope, because the response also has what lies below it.
+    """
+    names = [name for name in ("subject", "place") if topic.get(name) and name not in narrower]
+    fields = {name: frozenset({topic[name]}) for name in names}
     return CacheScope(seq, fields, (f"topic-{topic['slug']}",) if topic.get("slug") else ())
 
 
 def put_topic(transaction: WriteTransaction, slug: str, payload: TopicInput) -> tuple[dict[str, Any], bool | None]:
-    """Record a topic. Raises `InvalidRequest` if its category, subject or place does not exist."""
+    """Record a topic. Raises `InvalidRequest` if its category, subject, place or a source does not exist."""
     faults = find_reference_faults(transaction, TOPIC, slug, payload)
+    sources = [(f"interests/{source}", source) for source in payload.interests]
+    faults += find_unknown_slugs(transaction.session, transaction.snapshot, SOURCE, sources)
     raise_if_any(faults)
     return replace_record(transaction, TOPIC, slug, payload)

@@ -1,15 +1,20 @@
 """HTTP routes of topics and side-by-sides."""
 
+import math
+from collections.abc import Collection
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
+from app.cache.scope import CacheScope
 from app.claims.queries import find_claims, read_claims
 from app.claims.schemas import Claim
 from app.claims.search.filters import ClaimQuery
+from app.claims.search.question_scope import NARROWABLE
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.claims.serialization.rows import ResponseObject
 from app.comparison.question import DEFAULT_WINDOW_DAYS, ComparisonOptions
@@ -25,39 +30,84 @@ from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import AsOf, Page, PageQuery
 from app.http.responses import json_response
 from app.http.routing import api_router
-from app.http.schema_types import Day, RegisterState, Slug
+from app.http.schema_types import Day, DayOrMoment, RegisterState, Slug
 from app.http.writes import WriteRequestDep
+from app.topics.comparison import compare_two_claims
 from app.topics.queries import find_timeline, find_topics, read_topic, read_topic_fields
 from app.topics.records import TOPIC, put_topic, topic_scope
-from app.topics.schemas import SideBySide, TimelineRow, Topic, TopicInput
+from app.topics.schemas import ComparedPair, SideBySide, TimelineRow, Topic, TopicInput
 from app.topics.side_by_side import build_question, build_side_by_side, check_question
 from app.vocabulary.slug_records import handle_put
 
 router = api_router("topics")
-TOPIC_COLUMNS = columns_of_model(Topic)
+TOPIC_COLUMNS = columns_of_model(Topic, appended=("narrower",))
 TIMELINE_COLUMNS = [column for column in CLAIM_COLUMNS if column.name in TimelineRow.model_fields]
 
 TopicSlug = Annotated[str, Path(description="The slug of the topic.", examples=["russian-casualties"])]
 
 
+def _read_narrower(text: Any) -> frozenset[str] | None:  # noqa: ANN401 - unvalidated input
+    """Return the named fields: all for `true`, none for `false`."""
+    if text is None or isinstance(text, frozenset):
+        return text
+    names = {"true": frozenset(NARROWABLE), "false": frozenset[str]()}.get(text, frozenset(str(text).split(",")))
+    if not names <= set(NARROWABLE):
+        raise PydanticCustomError("narrower", "Expected `true`, `false`, or a list such as `category,place`")
+    return names
+
+
+NO_TOLERANCE = 0.0
+"""The tolerance that stands for `none`."""
+
+
+def _read_tolerance(text: Any) -> float | None:  # noqa: ANN401 - unvalidated input
+    """Return the tolerance, `NO_TOLERANCE` for `none`."""
+    if text is None or text == "none":
+        return text and NO_TOLERANCE
+    try:
+        tolerance = float(text)
+    except (TypeError, ValueError):
+        tolerance = math.nan
+    if not 0 < tolerance <= 1:
+        raise PydanticCustomError("tolerance", "Expected a share above 0 and up to 1, or `none`")
+    return tolerance
+
+
+TOLERANCE_SCHEMA = {
+    "anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 1}, {"type": "string", "const": "none"}],
+    "examples": [0.01],
+}
+NARROWER_SCHEMA = {"type": "string", "maxLength": 40, "examples": ["category,place"]}
+NarrowerParameter = Annotated[Any, PlainValidator(_read_narrower), WithJsonSchema(NARROWER_SCHEMA)]
+ToleranceParameter = Annotated[Any, PlainValidator(_read_tolerance), WithJsonSchema(TOLERANCE_SCHEMA)]
+TopicKnownOn = Annotated[
+    DayOrMoment | None,
+    Query(
+        description="Count and compare only what had been said by this day or moment. Undated claims are left out. "
+        "Default: no limit.",
+        examples=["2025-06-12"],
+    ),
+]
+
+
 class CompareQuery(BaseModel):
     """Parameters of a comparison of positions."""
 
-    known_on: Day | None = Field(
-        default=None, description="Only claims made by this day. Default: today.", examples=["2025-06-12"]
+    known_on: DayOrMoment | None = Field(
+        default=None,
+        description="Only what had been said by this day or moment: claims, relations, retractions and supersessions. "
+        "Undated claims are left out. Default: no limit.",
+        examples=["2025-06-12"],
     )
     recorded_as_of: RegisterState | None = Field(
         default=None,
         description="The register as of this time or `seq:N`. Default: the current state.",
         examples=["seq:680"],
     )
-    tolerance: float | None = Field(
+    tolerance: ToleranceParameter = Field(
         default=None,
-        gt=0,
-        le=1,
-        allow_inf_nan=False,
-        description="The relative tolerance of approximate figures, such as 0.01. Default: that of the topic.",
-        examples=[0.01],
+        description="The relative tolerance of approximate figures, such as 0.01, or `none`. Default: the topic's.",
+        examples=["0.01"],
     )
     window: int = Field(
         default=DEFAULT_WINDOW_DAYS,
@@ -66,22 +116,50 @@ class CompareQuery(BaseModel):
         description="The spread counts figures whose period ends within this many days of the latest one.",
         examples=[31],
     )
-    narrower: bool = Field(
-        default=True, description="Whether to include narrower categories, as parts of the category.", examples=[False]
+    narrower: NarrowerParameter = Field(
+        default=None,
+        description="The fields that include what lies below them, as parts: `category`, `subject`, `place`, separated "
+        "by commas; `true`: all three, `false`: none. Default: those of the topic, else `category`.",
+        examples=["category,place"],
     )
     against: Slug | None = Field(
-        default=None, description="Compare each source only with this source, by slug.", examples=["ua-general-staff"]
+        default=None,
+        description="List only the pairs of this source, by slug.",
+        examples=["ua-general-staff"],
+    )
+    ends_by: Day | None = Field(
+        default=None,
+        description="For each source, the latest figure whose period ends by this day.",
+        examples=["2025-06-12"],
+    )
+    why: bool = Field(default=False, description="Whether each pair has a sentence that says why.", examples=[True])
+
+
+class TopicsQuery(PageQuery):
+    """The page of a list of topics, and the day for which they are summarized."""
+
+    known_on: DayOrMoment | None = Field(
+        default=None,
+        description="Count and compare only what had been said by this day or moment. Undated claims are left out. "
+        "Default: no limit.",
+        examples=["2025-06-12"],
     )
 
 
 class TimelineQuery(PageQuery):
     """Filters and page of a timeline."""
 
-    known_on: Day | None = Field(
-        default=None, description="Only claims made by this day. It excludes undated claims.", examples=["2025-06-12"]
+    known_on: DayOrMoment | None = Field(
+        default=None,
+        description="Only what had been said by this day or moment: claims, retractions and supersessions. Undated "
+        "claims are left out. Default: no limit.",
+        examples=["2025-06-12"],
     )
-    narrower: bool | None = Field(
-        default=None, description="`false` excludes narrower categories than that of the topic.", examples=[False]
+    narrower: NarrowerParameter = Field(
+        default=None,
+        description="The fields that include what lies below them: `category`, `subject`, `place`, separated by "
+        "commas; `true`: all three, `false`: none. Default: those of the topic.",
+        examples=["false"],
     )
 
 
@@ -102,23 +180,25 @@ class SideBySideQuery(CompareQuery):
 
 
 @list_route(router, "/topics", Topic, "List topics")
-def list_topics(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+def list_topics(query: Annotated[TopicsQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the topics, each with its number of claims and the spread of its figures."""
 
-    def find(page: PageQuery) -> Page:
+    def find(page: TopicsQuery) -> Page:
         with read_session(db) as read:
-            return find_topics(read.session, page, read.snapshot(page.recorded_as_of))
+            return find_topics(read.session, page, read.snapshot(page.recorded_as_of, known_on=page.known_on))
 
     return listing.send(find, query, TOPIC_COLUMNS)
 
 
 @router.get("/topics/{slug}", summary="Read a topic", operation_id="read_topic", responses={200: {"model": Topic}})
-def get_topic(slug: TopicSlug, request: Request, db: Db, recorded_as_of: AsOf = None) -> Response:
+def get_topic(
+    slug: TopicSlug, request: Request, db: Db, known_on: TopicKnownOn = None, recorded_as_of: AsOf = None
+) -> Response:
     """Return one topic with its claim and source counts, date range, spread, and number of pairs by verdict."""
     with read_session(db) as read:
-        snapshot = read.snapshot(recorded_as_of)
+        snapshot = read.snapshot(recorded_as_of, known_on=known_on)
         body = read_topic(read.session, slug, snapshot)
-    return json_response(request, body, cache_scope=topic_scope(snapshot.latest_seq, body))
+    return json_response(request, body, cache_scope=topic_scope(snapshot.latest_seq, body, body["narrower"]))
 
 
 @router.put(
@@ -166,7 +246,8 @@ def list_topic_claims(
                 detail = "The topic is already part of the address."
                 raise invalid_field("topic", detail, hint="leave `topic` out, or use /v1/claims", location="query")
             result = find_claims(read, page.model_copy(update={"topic": [slug]}), snapshot, layout)
-            return replace(result, cache_scope=topic_scope(snapshot.latest_seq, topic))
+            narrower = NARROWABLE if page.narrower else topic["narrower"]
+            return replace(result, cache_scope=topic_scope(snapshot.latest_seq, topic, narrower))
 
     return listing.send(find, query, CLAIM_COLUMNS)
 
@@ -186,8 +267,9 @@ def read_timeline(
         with read_session(db) as read:
             snapshot = read.snapshot(page.recorded_as_of, known_on=page.known_on)
             topic = read_topic_fields(read.session, slug, snapshot)
-            result = find_timeline(read, topic, page, snapshot, layout, narrower=page.narrower is not False)
-            return replace(result, cache_scope=topic_scope(snapshot.latest_seq, topic))
+            narrower = topic["narrower"] if page.narrower is None else page.narrower
+            result = find_timeline(read, topic, page, snapshot, layout, narrower=narrower)
+            return replace(result, cache_scope=topic_scope(snapshot.latest_seq, topic, narrower))
 
     return listing.send(find, query, CLAIM_COLUMNS, TIMELINE_COLUMNS)
 
@@ -206,10 +288,11 @@ def read_topic_side_by_side(
     with read_session(db) as read:
         snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
         topic = read_topic_fields(read.session, slug, snapshot)
-        options = _build_options(query, topic["tolerance"])
-        body, versions = build_side_by_side(read, build_question(topic), options, snapshot)
+        options = _build_options(query, topic["tolerance"], topic["narrower"])
+        body, versions = build_side_by_side(read, build_question(topic), options, snapshot, topic["interests"])
         rows = [] if listing.file is None else read_claims(read.session, versions, snapshot)
-    return listing.send_document(body, rows, CLAIM_COLUMNS, topic_scope(snapshot.latest_seq, topic))
+    scope = topic_scope(snapshot.latest_seq, topic, options.narrower)
+    return listing.send_document(body, rows, CLAIM_COLUMNS, scope)
 
 
 @list_route(router, "/side-by-side", SideBySide, "Compare the sources of a question, by filters", pages=False)
@@ -222,13 +305,63 @@ def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, listin
         question, options = build_question(query.model_dump()), _build_options(query)
         body, versions = build_side_by_side(read, question, options, snapshot)
         rows = [] if listing.file is None else read_claims(read.session, versions, snapshot)
-    return listing.send_document(body, rows, CLAIM_COLUMNS, topic_scope(snapshot.latest_seq, query.model_dump()))
+    scope = topic_scope(snapshot.latest_seq, query.model_dump(), options.narrower)
+    return listing.send_document(body, rows, CLAIM_COLUMNS, scope)
 
 
-def _build_options(query: CompareQuery, default_tolerance: float | None = None) -> ComparisonOptions:
+def _build_options(
+    query: CompareQuery, topic_tolerance: float | None = None, topic_narrower: Collection[str] = ("category",)
+) -> ComparisonOptions:
     return ComparisonOptions(
-        tolerance=query.tolerance or default_tolerance,
+        tolerance=_choose_tolerance(query.tolerance, topic_tolerance),
         window=query.window,
-        narrower=query.narrower,
+        narrower=frozenset(topic_narrower) if query.narrower is None else query.narrower,
         against=query.against,
+        ends_by=query.ends_by,
+        why=query.why,
     )
+
+
+def _choose_tolerance(asked: float | None, default: float | None = None) -> float | None:
+    """Return the requested tolerance, else the default; None for `NO_TOLERANCE`."""
+    return default if asked is None else asked or None
+
+
+ClaimId = Annotated[str, Field(max_length=80)]
+
+
+class ClaimPairQuery(BaseModel):
+    """Parameters of the comparison of two claims."""
+
+    a: ClaimId = Field(description="The first claim, by id.", examples=["01a1f640-bc00-7fe1-8aaf-3de79d8fb7ee"])
+    b: ClaimId = Field(description="The second claim, by id.", examples=["01a1f640-bc00-7ca1-8b60-821cb18e96a1"])
+    known_on: Day | None = Field(
+        default=None, description="Only what had been said by this day. Default: no limit.", examples=["2025-06-12"]
+    )
+    recorded_as_of: RegisterState | None = Field(
+        default=None,
+        description="The register as of this time or `seq:N`. Default: the current state.",
+        examples=["seq:680"],
+    )
+    tolerance: ToleranceParameter = Field(
+        default=None,
+        description="The relative tolerance of approximate figures, such as 0.01, or `none`. Default: none.",
+        examples=["0.01"],
+    )
+
+
+@router.get(
+    "/compare", summary="Compare two claims", operation_id="compare_claims", responses={200: {"model": ComparedPair}}
+)
+def compare_claims(query: Annotated[ClaimPairQuery, Query()], request: Request, db: Db) -> Response:
+    """Return the verdict on any two claims, with its reasons and one sentence that says why.
+
+    Claims of one source about one period on one day are compared as in a side-by-side. If one replaced the other, they
+    are `not_comparable` with the reason `superseded`.
+    """
+    if query.a == query.b:
+        raise invalid_field("b", "`a` and `b` are the same claim.", hint="name two claims", location="query")
+    with read_session(db) as read:
+        snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
+        body = compare_two_claims(read.session, query.a, query.b, snapshot, _choose_tolerance(query.tolerance))
+    return json_response(request, body, cache_scope=CacheScope(snapshot.latest_seq))

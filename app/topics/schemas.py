@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from app.claims.schemas import EXAMPLE_ID, Claim, Number, Relation
 from app.enums import (
@@ -11,12 +11,13 @@ from app.enums import (
     FigureKind,
     Interest,
     Level,
+    Narrower,
     Reason,
     SourceKind,
     Status,
     Verdict,
 )
-from app.http.schema_types import Day, Input, LongText, Output, ShortText, Slug
+from app.http.schema_types import Day, Input, LongText, Output, ShortText, Slug, UtcTime
 from app.vocabulary.schemas import SelfLink, VersionFields
 
 
@@ -47,6 +48,23 @@ class TopicInput(Input):
         description="The default relative tolerance of approximate figures, such as 0.01.",
         examples=[0.01],
     )
+    interests: dict[Slug, Interest] = Field(
+        default={},
+        max_length=1_000,
+        description="The interest of sources in this dispute, by slug, where it is not their usual one.",
+        examples=[{"uk-mod": "aligned"}],
+    )
+    narrower: list[Narrower] = Field(
+        default=[Narrower.category],
+        description="The fields whose narrower values belong to the topic too; empty for none.",
+        examples=[["category", "place"]],
+    )
+
+    @field_validator("narrower")
+    @classmethod
+    def _sort_narrower(cls, fields: list[Narrower]) -> list[Narrower]:
+        """Return the distinct fields in the order of the enumeration, so that the same topic is always equal."""
+        return [field for field in Narrower if field in fields]
 
 
 class TopicLinks(SelfLink):
@@ -68,18 +86,37 @@ class LeftOut(Output):
     reasons: list[Reason] = Field(description="The reasons for the exclusion.", examples=[["components_differ"]])
 
 
-class Spread(Output):
-    """The range of the figures on exactly this question. No mean, median or best value is computed."""
+class SpreadNumbers(Output):
+    """The range of the figures of one group of positions. No mean, median or best value is computed."""
 
     lower: Number | None = Field(description="The smallest number that a source states.", examples=[950000])
     upper: Number | None = Field(description="The largest number that a source states.", examples=[1000340])
     ratio: float | None = Field(
-        description="`upper` divided by `lower`; null unless both are positive.", examples=[1.052989]
+        description="`upper` divided by `lower`; null unless both are positive and two sources state figures.",
+        examples=[1.052989],
     )
+    unit: str | None = Field(description="The unit of both numbers.", examples=["persons"])
     sources: int = Field(description="The number of sources.", examples=[3])
     open_lower: bool = Field(description="Whether a figure has no known lower bound.", examples=[False])
     open_upper: bool = Field(description="Whether a figure has no known upper bound.", examples=[True])
+
+
+class Spread(SpreadNumbers):
+    """The range of the figures of the group of positions that answers exactly this question.
+
+    It is the group with the category, subject and place of the question that has the most sources.
+    """
+
     left_out: list[LeftOut] = Field(description="The positions that are excluded from the spread.")
+
+
+class SpreadSummary(SpreadNumbers):
+    """The range of the figures of the group of positions that answers exactly this question."""
+
+    left_out: dict[Reason, int] = Field(
+        description="The number of positions that are excluded from the spread, by reason.",
+        examples=[{"components_differ": 4, "dates_differ": 2}],
+    )
 
 
 class _Topic(Output):
@@ -98,11 +135,18 @@ class _Topic(Output):
     tolerance: float | None = Field(
         description="The default relative tolerance of approximate figures.", examples=[0.01]
     )
+    interests: dict[str, Interest] = Field(
+        description="The interest of sources in this dispute, by slug, where it is not their usual one.",
+        examples=[{"uk-mod": "aligned"}],
+    )
+    narrower: list[Narrower] = Field(
+        description="The fields whose narrower values belong to the topic too.", examples=[["category", "place"]]
+    )
     claims: int = Field(description="The number of claims of the topic.", examples=[42])
     sources: int = Field(description="The number of sources of these claims.", examples=[12])
     first_date: dt.date | None = Field(description="The date of the earliest claim.", examples=["2022-03-23"])
     last_date: dt.date | None = Field(description="The date of the latest claim.", examples=["2025-06-12"])
-    spread: Spread = Field(description="The range of the figures as of today.")
+    spread: SpreadSummary = Field(description="The range of the figures as of today.")
     verdicts: dict[Verdict, int] = Field(
         description="The number of pairs of positions by verdict, as of today.",
         examples=[{"agree": 1, "contradict": 2}],
@@ -141,6 +185,12 @@ class TimelineRow(Output):
         description="The URL of the document in which the claim can be read.", examples=["https://example.org/report"]
     )
     url: str = Field(description="The address of the claim.", examples=[f"/v1/claims/{EXAMPLE_ID}"])
+    superseded_by: str | None = Field(
+        description="The claim of the same source that replaced this one, by id.", examples=[EXAMPLE_ID]
+    )
+    superseded_on: dt.date | None = Field(
+        description="The date of the claim that replaced this one.", examples=["2018-01-05"]
+    )
 
 
 class Interval(Output):
@@ -179,11 +229,18 @@ class Position(Output):
 
     source: PositionSource = Field(description="The source that holds the position.")
     claim: Claim = Field(description="The claim that states the position.")
-    interval: Interval | None = Field(
-        description="The interval of the figure under the tolerance; null for a vague figure."
+    wordings: list[str] = Field(
+        description="The claims that are wordings of the same statement, by id, this one first.",
+        examples=[[EXAMPLE_ID]],
+    )
+    interval: Interval | None = Field(description="The interval of the figure under the tolerance.")
+    effective_end: dt.date | None = Field(
+        description="The earliest possible last day that the figure covers, no later than the day on which it was "
+        "stated; null if unknown.",
+        examples=["2025-06-12"],
     )
     age_days: int | None = Field(
-        description="Days from the end of the period, or the date if that is earlier, to `known_on`.", examples=[995]
+        description="Days from `effective_end` to `known_on`, or to today without it.", examples=[995]
     )
     roots: list[Root] = Field(description="The origins of the figure.")
 
@@ -198,7 +255,34 @@ class Pair(Output):
     ratio: float | None = Field(
         description="The ratio of the larger to the smaller of the two nearest bounds.", examples=[1.00034]
     )
-    gap: Number | None = Field(description="The distance between the two nearest bounds.", examples=[340])
+    gap: Number | None = Field(
+        description="The distance between the two nearest bounds, in the unit of the larger figure.", examples=[340]
+    )
+    above: str | None = Field(
+        description="The claim with the larger figure, by id, if the figures have no number in common.",
+        examples=[EXAMPLE_ID],
+    )
+    why: str | None = Field(
+        description="One sentence that says why; null unless the request has `why=true`.",
+        examples=["A (100 persons) and B (100 persons) agree: one figure lies within the other."],
+    )
+
+
+class ComparedPair(Pair):
+    """A comparison of any two claims."""
+
+    why: str = Field(
+        description="One sentence that says why.",
+        examples=["A (100 persons) and B (100 persons) agree: one figure lies within the other."],
+    )
+    known_on: str | None = Field(description="The requested day or moment; null: no limit.", examples=["2025-06-12"])
+    recorded_as_of: str | None = Field(
+        description="The requested state of the register; null: the current state.", examples=["seq:680"]
+    )
+    seq: int = Field(description="The sequence number of the register state that was read.", examples=[1234])
+    tolerance: float | None = Field(
+        description="The relative tolerance that was applied to approximate figures.", examples=[0.01]
+    )
 
 
 class IndependentOrigins(Output):
@@ -214,7 +298,7 @@ class Related(Output):
     relations: list[Relation] = Field(
         description="The relations of the positions to other claims, with who asserts them."
     )
-    claims: list[Claim] = Field(description="Claims on the same question without a figure.")
+    claims: list[Claim] = Field(description="Claims on the same question without a number.")
 
 
 class Asked(Output):
@@ -241,7 +325,10 @@ class SideBySide(Output):
     """The positions of all sources on one question, compared in pairs. The service picks no winner."""
 
     topic: Asked = Field(description="The topic or filters of the request.")
-    known_on: dt.date = Field(description="The day for which the positions are determined.", examples=["2025-06-12"])
+    known_on: dt.date | UtcTime | None = Field(
+        description="The requested day or moment: only what had been said by then counts. Null: no limit.",
+        examples=["2025-06-12"],
+    )
     recorded_as_of: str | None = Field(
         description="The requested state of the register; null: the current state.", examples=["seq:680"]
     )
@@ -253,11 +340,25 @@ class SideBySide(Output):
         description="The spread counts figures whose period ends within this many days of the latest one.",
         examples=[31],
     )
+    narrower: list[Narrower] = Field(
+        description="The fields of the question that include what lies below them.", examples=[["category"]]
+    )
+    ends_by: dt.date | None = Field(
+        description="Only figures whose period ends by this day; null: any.", examples=["2025-06-12"]
+    )
     positions: list[Position] = Field(description="The positions, ordered by lower bound, then source.")
     pairs: list[Pair] | None = Field(
         description="The comparison of each pair; null for more than 40 positions: use `against` then."
+    )
+    verdicts: dict[Verdict, int] = Field(
+        description="The number of pairs of positions by verdict. All pairs are counted, even if they are not listed.",
+        examples=[{"agree": 1, "contradict": 2}],
     )
     spread: Spread = Field(description="The range of the figures on exactly this question.")
     independent_origins: IndependentOrigins = Field(description="The number of independent origins.")
     related: Related = Field(description="Relations of the positions, and claims without a figure.")
     retracted: list[Claim] = Field(description="Claims that their sources retracted.")
+    left_out: dict[Reason, int] = Field(
+        description="The number of claims on the same category, subject and place that are left out, by reason.",
+        examples=[{"aggregation_differs": 3, "superseded": 1}],
+    )

@@ -1,38 +1,49 @@
 """The side-by-side of a topic: the position of each source, verdicts, spread and origins."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
+from itertools import combinations
+from threading import Lock
 from typing import Any
 
+from cachetools import LRUCache
 from orjson import Fragment
 from sqlalchemy import CompoundSelect, select, union
 from sqlmodel import Session
 
 from app.claims.annotations import load_relations
 from app.claims.search.filters import FilterContext, claim
+from app.claims.search.question_scope import NARROWABLE, QuestionScope, expand_question
 from app.claims.serialization.row_cache import get_or_render_claims
 from app.claims.serialization.rows import ResponseObject
+from app.claims.supersession import load_successors
 from app.comparison.figure import interval_of
 from app.comparison.hierarchy import Hierarchy
 from app.comparison.origins import ClaimNode, OriginEdge, OriginRoot, count_independent_origins, find_all_roots
-from app.comparison.positions import age_days, compare_pair, compare_pairs, find_positions
+from app.comparison.positions import Position, age_days, compare_pair, compare_pairs, find_positions
 from app.comparison.question import ComparisonOptions, Question
 from app.comparison.spread import MeasuredSpread, measure_spread
-from app.comparison.verdicts import PairComparison, Statement
+from app.comparison.statement import Statement
+from app.comparison.verdict_counts import MAX_PAIRED_POSITIONS, count_verdicts
+from app.comparison.verdicts import PairComparison, sort_reasons
+from app.database.cache_registry import CacheKey
+from app.database.engine import Database
 from app.database.read_session import ReadSession
 from app.database.snapshot import AS_OF, Snapshot, is_version_at
 from app.database.sql import InList, batch_values
 from app.database.tables import ClaimVersion, RelationVersion, columns_of, table_of
-from app.enums import FigureKind, RelationType, Status
+from app.enums import Reason, RelationType, Status, Verdict
+from app.sentences.pair import explain_pair
 from app.sources.queries import SOURCE
-from app.topics.candidates import Candidate, expand_categories, fetch_rows, load_candidates
+from app.topics.candidates import Candidate, count_left_out, fetch_rows, load_candidates, load_earlier_candidates
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
-from app.vocabulary.reference_data import get_reference_data
+from app.vocabulary.reference_data import ReferenceData, SourceSummary, get_reference_data
 
-MAX_COMPARED_POSITIONS = 40
-"""Maximum number of positions of which all pairs are compared."""
+MAX_CACHED_COUNTS = 1_000
+"""Maximum number of cached verdict counts of questions with more positions than are listed in pairs."""
 
 MAX_IDS_PER_STATEMENT = 10_000
 """Maximum number of ids in one statement; SQLite allows 32,766 parameters."""
@@ -44,12 +55,22 @@ QUESTION_FIELDS = ("slug", "title", "category", "subject", "place", "aggregation
 
 
 @dataclass(frozen=True, slots=True)
-class ClassifiedClaims:
-    """The claims of a question: statements that may be positions, and the ids of claims that are listed separately."""
+class ComparedClaims:
+    """The claims of a question: its positions, the ids of claims that are listed apart, and counts of what is left out.
 
-    statements: Sequence[Statement]
-    without_figure: Sequence[str]
+    `versions` maps the ids of all these claims to their versions.
+    """
+
+    positions: Sequence[Position]
+    without_number: Sequence[str]
     retracted: Sequence[str]
+    left_out: Mapping[Reason, int]
+    versions: Mapping[str, int]
+
+    @property
+    def statements(self) -> list[Statement]:
+        """The claims that state the positions."""
+        return [position.statement for position in self.positions]
 
 
 def build_question(fields: Mapping[str, Any]) -> Question:
@@ -66,91 +87,261 @@ def build_question(fields: Mapping[str, Any]) -> Question:
     )
 
 
+def scope_of(question: Question, reference_data: ReferenceData, narrower: Collection[str]) -> QuestionScope:
+    """Return the scope of a question, with what lies below the fields in `narrower`."""
+    fields = {name: getattr(question, name) for name in (*NARROWABLE, "aggregation", "since")}
+    return expand_question(fields, reference_data, narrower)
+
+
 def build_side_by_side(
-    read: ReadSession, question: Question, options: ComparisonOptions, snapshot: Snapshot
+    read: ReadSession,
+    question: Question,
+    options: ComparisonOptions,
+    snapshot: Snapshot,
+    interests: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, Any], list[int]]:
     """Return the response of a side-by-side, and the versions of the claims that are positions.
 
     The database renders the claims. Intervals, roots and pairs have the field names of the schema and are serialized
-    as they are.
+    as they are. `interests` are those of the topic, by source.
     """
     session = read.session
     reference_data = get_reference_data(session, snapshot)
-    categories = expand_categories(question, reference_data, narrower=options.narrower)
-    candidates = load_candidates(session, question, categories, snapshot, reference_data)
-    claims = classify_candidates(candidates, snapshot.today)
-    positions = find_positions(claims.statements)
+    scope = scope_of(question, reference_data, options.narrower)
+    claims = find_claims_to_compare(session, scope, options, snapshot, reference_data)
+    statements = claims.statements
+    hierarchy = reference_data.hierarchy
     against = _resolve_against(session, options.against, reference_data.position_holders, snapshot)
-    pairs = compare_positions(positions, reference_data.hierarchy, options.tolerance, against)
-    spread = measure_spread(positions, question, options.window)
-    relations = _load_relations(session, [position.id for position in positions], snapshot)
-    roots = _trace_roots(session, positions, relations, reference_data.position_holders, snapshot)
+    pairs = compare_positions(statements, hierarchy, options.tolerance, against)
+    spread = measure_spread(statements, question, hierarchy, options.window)
+    relations = _load_relations(session, [position.id for position in claims.positions], snapshot)
+    roots = _trace_roots(session, statements, relations, reference_data.position_holders, snapshot)
     at_least, at_most = count_independent_origins(root for claim_roots in roots.values() for root in claim_roots)
-    versions = {candidate.id: candidate.version for candidate in candidates}
-    listed_ids = [*roots, *claims.without_figure, *claims.retracted]
-    rendered = _render_claims(read, listed_ids, versions, snapshot)
+    listed_ids = [*roots, *claims.without_number, *claims.retracted]
+    rendered = _render_claims(read, listed_ids, claims.versions, snapshot)
+    explain = PairExplainer(statements, reference_data.sources) if options.why else None
+    if pairs is None or against is not None:
+        verdicts = get_or_count_verdicts(session, claims, options.tolerance, reference_data)
+    else:
+        verdicts = Counter(pair.verdict for pair in pairs)
+    left_out = count_left_out(session, scope, snapshot)
     response = {
         "topic": {name: getattr(question, name) for name in QUESTION_FIELDS},
-        "known_on": snapshot.today,
+        "known_on": snapshot.known_on_text,
         "recorded_as_of": None if snapshot.as_of is None else f"seq:{snapshot.as_of}",
         "seq": snapshot.seq,
         "tolerance": options.tolerance,
         "window": options.window,
+        "narrower": [name for name in NARROWABLE if name in options.narrower],
+        "ends_by": options.ends_by,
         "positions": [
             {
-                "source": reference_data.sources[position.source],
+                "source": _describe_source(reference_data.sources[position.statement.source], interests or {}),
                 "claim": rendered[position.id],
-                "interval": interval_of(position.figure, options.tolerance),
-                "age_days": age_days(position, snapshot.today),
+                "wordings": position.wordings,
+                "interval": interval_of(position.statement.figure, options.tolerance),
+                "effective_end": position.statement.effective.earliest_end,
+                "age_days": age_days(position.statement, snapshot.today),
                 "roots": roots[position.id],
             }
-            for position in positions
+            for position in claims.positions
         ],
-        "pairs": pairs,
+        "pairs": None if pairs is None else [describe_pair(pair, explain) for pair in pairs],
+        "verdicts": {verdict.value: verdicts[verdict] for verdict in Verdict},
         "spread": describe_spread(spread),
         "independent_origins": {"at_least": at_least, "at_most": at_most},
-        "related": {"relations": relations, "claims": [rendered[id_] for id_ in claims.without_figure]},
+        "related": {"relations": relations, "claims": [rendered[id_] for id_ in claims.without_number]},
         "retracted": [rendered[id_] for id_ in claims.retracted],
+        "left_out": {reason.value: count for reason, count in sorted({**left_out, **claims.left_out}.items())},
     }
-    return response, [versions[position.id] for position in positions]
+    return response, [claims.versions[position.id] for position in claims.positions]
 
 
-def classify_candidates(candidates: Iterable[Candidate], today: date) -> ClassifiedClaims:
-    """Separate the statements that may be positions from retracted claims and claims without a figure."""
-    statements: list[Statement] = []
-    without_figure: list[str] = []
-    retracted: list[str] = []
-    for candidate in candidates:
-        retracted_on = candidate.retracted_on
-        if retracted_on is not None and candidate.status == Status.retracted and retracted_on <= today:
-            retracted.append(candidate.id)
-        elif candidate.kind == FigureKind.none:
-            without_figure.append(candidate.id)
-        else:
-            statements.append(candidate.statement)
-    return ClassifiedClaims(statements, sorted(without_figure), sorted(retracted))
+def find_claims_to_compare(
+    session: Session,
+    scope: QuestionScope,
+    options: ComparisonOptions,
+    snapshot: Snapshot,
+    reference_data: ReferenceData,
+    *,
+    include_non_positions: bool = True,
+) -> ComparedClaims:
+    """Return the positions on a question, and the claims that are listed apart from them.
+
+    A claim that its source superseded is no position. Then the claims before it in its series are read, until one of
+    them is not superseded.
+    """
+    candidates = load_candidates(
+        session,
+        scope,
+        snapshot,
+        reference_data,
+        include_non_positions=include_non_positions,
+        ends_by=options.ends_by,
+    )
+    all_candidates = {candidate.id: candidate for candidate in candidates}
+    statements, without_number, retracted, superseded = [], [], [], set[str]()
+    while candidates:
+        standing: list[Candidate] = []
+        for candidate in candidates:
+            if _is_retracted(candidate, snapshot.today):
+                retracted.append(candidate.id)
+            elif candidate.statement.figure.has_number:
+                standing.append(candidate)
+            else:
+                without_number.append(candidate.id)
+        replaced = load_successors(session, [candidate.id for candidate in standing], snapshot).keys()
+        statements += [candidate.statement for candidate in standing if candidate.id not in replaced]
+        superseded |= replaced
+        earlier = load_earlier_candidates(
+            session,
+            (candidate for candidate in standing if candidate.id in replaced),
+            scope,
+            snapshot,
+            reference_data,
+            options.ends_by,
+        )
+        candidates = [candidate for candidate in earlier if candidate.id not in all_candidates]
+        all_candidates |= {candidate.id: candidate for candidate in candidates}
+    statements = [statement for statement in statements if _has_ended(statement, options.ends_by)]
+    in_time = [statement for statement in statements if may_start_on(statement, scope.since)]
+    left_out: dict[Reason, int] = {}
+    if superseded:
+        left_out[Reason.superseded] = len(superseded)
+    return ComparedClaims(
+        find_positions(in_time),
+        sorted(without_number),
+        sorted(retracted),
+        left_out,
+        {candidate.id: candidate.version for candidate in all_candidates.values()},
+    )
+
+
+def _is_retracted(candidate: Candidate, today: date) -> bool:
+    retracted_on = candidate.retracted_on
+    return retracted_on is not None and candidate.status == Status.retracted and retracted_on <= today
+
+
+def _has_ended(statement: Statement, ends_by: date | None) -> bool:
+    end = statement.effective.latest_end
+    return ends_by is None or (end is not None and end <= ends_by)
+
+
+def may_start_on(statement: Statement, since: date | None) -> bool:
+    """Return whether the period of a claim may start on a day; always if the day is None."""
+    if since is None:
+        return True
+    start = statement.effective.start
+    return statement.aggregation == "snapshot" or (start is not None and start[0] <= since.toordinal() <= start[1])
 
 
 def compare_positions(
     positions: Sequence[Statement], hierarchy: Hierarchy, tolerance: float | None, against: str | None = None
 ) -> list[PairComparison] | None:
-    """Compare all pairs of positions, or only those with the source `against`. None if there are too many positions."""
+    """Compare all pairs of positions, or those of the source `against` with all positions, its own among them.
+
+    None if there are too many positions to list all pairs.
+    """
     if against is not None:
-        own_positions = [position for position in positions if position.source == against]
-        others = [position for position in positions if position.source != against]
-        return [compare_pair(a, b, hierarchy, tolerance) for a in own_positions for b in others]
-    if len(positions) > MAX_COMPARED_POSITIONS:
+        return [
+            compare_pair(a, b, hierarchy, tolerance)
+            for a, b in combinations(positions, 2)
+            if against in {a.source, b.source}
+        ]
+    if len(positions) > MAX_PAIRED_POSITIONS:
         return None
     return list(compare_pairs(positions, hierarchy, tolerance))
 
 
+class _VerdictCounts:
+    """A cache of verdict counts by tolerance and versions of the positions, for one state of the vocabularies."""
+
+    def __init__(self) -> None:
+        self._reference_data: ReferenceData | None = None
+        self._counts: LRUCache[tuple[float | None, tuple[int, ...]], Counter[Verdict]] = LRUCache(MAX_CACHED_COUNTS)
+        self._lock = Lock()
+
+    def get(self, key: tuple[float | None, tuple[int, ...]], reference_data: ReferenceData) -> Counter[Verdict] | None:
+        """Return the cached counts. Changed reference data clear the cache."""
+        with self._lock:
+            if self._reference_data is not reference_data:
+                self._reference_data = reference_data
+                self._counts.clear()
+            return self._counts.get(key)
+
+    def store(
+        self, key: tuple[float | None, tuple[int, ...]], counts: Counter[Verdict], reference_data: ReferenceData
+    ) -> None:
+        """Add counts, unless the reference data have changed since they were computed."""
+        with self._lock:
+            if self._reference_data is reference_data:
+                self._counts[key] = counts
+
+
+VERDICT_COUNTS = CacheKey("verdict_counts", lambda _database: _VerdictCounts())
+
+
+def get_or_count_verdicts(
+    session: Session, claims: ComparedClaims, tolerance: float | None, reference_data: ReferenceData
+) -> Counter[Verdict]:
+    """Return the number of pairs of positions by verdict, from the cache if these positions were counted before.
+
+    A version never changes, so that the counts are valid as long as the positions and the reference data are the same.
+    """
+    database: Database | None = session.info.get("database")
+    hierarchy = reference_data.hierarchy
+    if database is None or len(claims.positions) <= MAX_PAIRED_POSITIONS:
+        return count_verdicts(claims.statements, hierarchy, tolerance)
+    cache = database.caches[VERDICT_COUNTS]
+    key = tolerance, tuple(claims.versions[position.id] for position in claims.positions)
+    counts = cache.get(key, reference_data)
+    if counts is None:
+        counts = count_verdicts(claims.statements, hierarchy, tolerance)
+        cache.store(key, counts, reference_data)
+    return counts
+
+
 def describe_spread(spread: MeasuredSpread) -> dict[str, Any]:
-    """Return a spread as a response object."""
+    """Return a spread as a response object, with the positions that it leaves out."""
     left_out = [{"claim": id_, "reasons": reasons} for id_, reasons in spread.left_out]
-    return {
-        **{name: getattr(spread, name) for name in ("lower", "upper", "ratio", "sources", "open_lower", "open_upper")},
-        "left_out": left_out,
-    }
+    return {**{name: getattr(spread, name) for name in SPREAD_FIELDS}, "left_out": left_out}
+
+
+SPREAD_FIELDS = ("lower", "upper", "ratio", "unit", "sources", "open_lower", "open_upper")
+
+
+def summarize_spread(spread: MeasuredSpread) -> dict[str, Any]:
+    """Return a spread as a response object, with the number of positions that it leaves out by reason."""
+    left_out = Counter(reason for _, reasons in spread.left_out for reason in reasons)
+    counts = {reason.value: left_out[reason] for reason in sort_reasons(left_out)}
+    return {**{name: getattr(spread, name) for name in SPREAD_FIELDS}, "left_out": counts}
+
+
+def _describe_source(source: SourceSummary, interests: Mapping[str, str]) -> SourceSummary:
+    """Return a source with its interest in the dispute of the topic."""
+    interest = interests.get(source.slug)
+    return source if interest is None else replace(source, interest=interest)
+
+
+class PairExplainer:
+    """Writes one sentence for each pair of some statements."""
+
+    def __init__(self, statements: Iterable[Statement], sources: Mapping[str, SourceSummary]) -> None:
+        self._statements = {statement.id: statement for statement in statements}
+        self._names = {slug: source.name for slug, source in sources.items()}
+
+    def __call__(self, pair: PairComparison) -> str:
+        """Return the sentence of a pair."""
+        return explain_pair(self._statements[pair.a], self._statements[pair.b], pair, self._names)
+
+
+def describe_pair(pair: PairComparison, explain: PairExplainer | None) -> dict[str, Any]:
+    """Return a pair as a response object, with a sentence if it is to be explained."""
+    sentence = None if explain is None else explain(pair)
+    return {name: getattr(pair, name) for name in PAIR_FIELDS} | {"why": sentence}
+
+
+PAIR_FIELDS = ("a", "b", "verdict", "reasons", "ratio", "gap", "above")
 
 
 def check_question(session: Session, category: str, subject: str | None, place: str | None, snapshot: Snapshot) -> None:

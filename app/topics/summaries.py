@@ -5,8 +5,7 @@ vocabulary changes; the change log names the changed claims. Only summaries of t
 those that a write transaction reads before its commit.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from threading import Lock
@@ -15,6 +14,7 @@ from typing import Any
 from cachetools import LRUCache
 from sqlmodel import Session
 
+from app.claims.search.question_scope import QuestionScope
 from app.comparison.question import Question
 from app.database.cache_registry import CacheKey
 from app.database.change_feed import changes_since
@@ -25,8 +25,8 @@ from app.vocabulary.reference_data import ReferenceData
 MAX_CHANGES_INSPECTED = 5_000
 """Maximum number of changes that are read to validate an entry; after more changes it is computed again."""
 
-MAX_CACHED_POSITIONS = 20_000
-"""Maximum number of excluded positions in all summaries together. Each takes about 300 bytes."""
+MAX_CACHED_SUMMARIES = 10_000
+"""Maximum number of cached summaries. Each takes about two kilobytes."""
 
 Summary = dict[str, Any]
 QuestionKey = tuple[str, str, str]
@@ -38,6 +38,7 @@ class _CachedSummary:
 
     summary: Summary
     question: Question
+    scope: QuestionScope
     tolerance: float | None
     reference_data: ReferenceData
     today: date
@@ -45,10 +46,10 @@ class _CachedSummary:
 
 
 class _SummaryStore:
-    """Stores the summaries of topics. Evicts the least recently used ones above `MAX_CACHED_POSITIONS` positions."""
+    """Stores the summaries of topics. Evicts the least recently used ones above `MAX_CACHED_SUMMARIES`."""
 
     def __init__(self) -> None:
-        self._entries: LRUCache[str, _CachedSummary] = LRUCache(MAX_CACHED_POSITIONS, getsizeof=_count_positions)
+        self._entries: LRUCache[str, _CachedSummary] = LRUCache(MAX_CACHED_SUMMARIES)
         self._lock = Lock()
 
     def get(self, slug: str) -> _CachedSummary | None:
@@ -57,14 +58,9 @@ class _SummaryStore:
             return self._entries.get(slug)
 
     def store(self, slug: str, entry: _CachedSummary) -> None:
-        """Set the entry of a topic, unless it is larger than the whole store."""
-        with self._lock, suppress(ValueError):
-            self._entries.pop(slug, None)
+        """Set the entry of a topic."""
+        with self._lock:
             self._entries[slug] = entry
-
-
-def _count_positions(entry: _CachedSummary) -> int:
-    return len(entry.summary["spread"]["left_out"]) + 1
 
 
 TOPIC_SUMMARIES = CacheKey("topic_summaries", lambda _database: _SummaryStore())
@@ -75,7 +71,11 @@ class TopicSummaryCache:
 
     def __init__(self, session: Session, snapshot: Snapshot, reference_data: ReferenceData) -> None:
         database: Database | None = session.info.get("database")
-        self._entries = None if database is None or snapshot.as_of is not None else database.caches[TOPIC_SUMMARIES]
+        self._entries = (
+            None
+            if database is None or snapshot.as_of is not None or snapshot.known_on is not None
+            else database.caches[TOPIC_SUMMARIES]
+        )
         self._session = session
         self._snapshot = snapshot
         self._reference_data = reference_data
@@ -85,7 +85,7 @@ class TopicSummaryCache:
         self,
         slug: str,
         question: Question,
-        categories: Sequence[str],
+        scope: QuestionScope,
         tolerance: float | None,
         compute: Callable[[], Summary],
     ) -> Summary:
@@ -93,7 +93,7 @@ class TopicSummaryCache:
         if self._entries is None:
             return compute()
         entry = self._entries.get(slug)
-        if entry is not None and self._is_valid(entry, question, categories, tolerance):
+        if entry is not None and self._is_valid(entry, question, scope, tolerance):
             if entry.seq < self._snapshot.seq:
                 self._entries.store(slug, replace(entry, seq=self._snapshot.seq))
             return entry.summary
@@ -101,16 +101,16 @@ class TopicSummaryCache:
         self._entries.store(
             slug,
             _CachedSummary(
-                summary, question, tolerance, self._reference_data, self._snapshot.today, self._snapshot.seq
+                summary, question, scope, tolerance, self._reference_data, self._snapshot.today, self._snapshot.seq
             ),
         )
         return summary
 
     def _is_valid(
-        self, entry: _CachedSummary, question: Question, categories: Sequence[str], tolerance: float | None
+        self, entry: _CachedSummary, question: Question, scope: QuestionScope, tolerance: float | None
     ) -> bool:
         if (
-            (entry.question, entry.tolerance) != (question, tolerance)
+            (entry.question, entry.scope, entry.tolerance) != (question, scope, tolerance)
             or entry.reference_data is not self._reference_data
             or entry.today != self._snapshot.today
         ):
@@ -119,7 +119,7 @@ class TopicSummaryCache:
             self._changes_by_seq[entry.seq] = self._read_changed_questions(entry.seq)
         changed = self._changes_by_seq[entry.seq]
         return changed is not None and not any(
-            category in categories and subject == question.subject and place == question.place
+            category in scope.categories and subject in scope.subjects and place in scope.places
             for category, subject, place in changed
         )
 

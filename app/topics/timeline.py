@@ -1,15 +1,16 @@
 """The timeline of a topic: pages of its claims by source and date, read by index scans from the cursor."""
 
-from collections.abc import Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, bindparam, case, select, tuple_, union_all
+from sqlalchemy import BindParameter, Column, ColumnElement, Select, Text, bindparam, case, select, tuple_, union_all
 from sqlmodel import Session
 
+from app.claims.known_on import was_said_by
 from app.claims.search.filters import Sort, keyset_order_of
-from app.comparison.question import Question
+from app.claims.search.index_lookup import match_any
+from app.claims.search.question_scope import QuestionScope
 from app.database.keyset import read_cursor, write_cursor
 from app.database.snapshot import AS_OF, Snapshot, is_version_at
 from app.enums import Status
@@ -35,8 +36,7 @@ LOWEST_ID = "00000000-0000-0000-0000-000000000000"
 
 def fetch_timeline_page(
     session: Session,
-    question: Question,
-    categories: Sequence[str],
+    scope: QuestionScope,
     snapshot: Snapshot,
     limit: int | None,
     cursor: str | None,
@@ -48,8 +48,10 @@ def fetch_timeline_page(
     after = {"source": source, "after": date.fromisoformat(day_text), "id": id_ or LOWEST_ID, "max_rows": limit + 1}
     # After a dated claim, all undated claims of the same source follow.
     after["undated_id"] = after["id"] if day_text == UNDATED_CURSOR_DATE else LOWEST_ID
-    shape = QuestionShape.of(question, categories, snapshot)
-    rows = fetch_rows(session, _select_page(shape), bind_question(question, categories, snapshot) | after)
+    shape = QuestionShape.of(scope, snapshot)
+    statement = _select_page(shape, is_moment=snapshot.known_at is not None)
+    after |= {"known_at": None if snapshot.known_at is None else snapshot.known_at.isoformat()}
+    rows = fetch_rows(session, statement, bind_question(scope, snapshot) | after)
     versions, ids = [row[0] for row in rows[:limit]], [str(row[3]) for row in rows[:limit]]
     if len(rows) <= limit:
         return versions, ids, None
@@ -62,18 +64,20 @@ def fetch_timeline_page(
 
 
 @lru_cache(MAX_CACHED_SHAPES)
-def _select_page(shape: QuestionShape) -> Select[Any]:
-    """Return the statement of a page: the first rows of each category, dated and undated, merged in order."""
+def _select_page(shape: QuestionShape, *, is_moment: bool) -> Select[Any]:
+    """Return the statement of a page: the first rows of each index range, dated and undated, merged in order."""
     # `ix_claim_timeline` needs the condition on `seq`.
     is_visible = (
         is_version_at(CLAIM.c, AS_OF if shape.past else None),
         CLAIM.c.seq > 0,
         CLAIM.c.status != Status.removed,
     )
-    is_known = [CLAIM.c.date <= bindparam("known_on")] if shape.known_on else []
+    is_known = [was_said_by(CLAIM.c, *_known_on_parameters(is_moment=is_moment))] if shape.known_on else []
     parts = []
-    for category in shape.category_parameters():
-        belongs = (shape.match(category), *is_visible, *shape.starts())
+    aggregations = shape.parameters("aggregation")
+    is_in_class = [match_any(CLAIM.c, "aggregation", aggregations)] if aggregations else []
+    for key in shape.list_keys():
+        belongs = (*(CLAIM.c[name] == value for name, value in key.items()), *is_in_class, *is_visible, *shape.starts())
         dated = _select_after({"source": CLAIM.c.source, "after": CLAIM.c.date, "id": CLAIM.c.id})
         parts.append(dated.where(CLAIM.c.date.is_not(None), *is_known, *belongs))
         if not shape.known_on:
@@ -82,6 +86,10 @@ def _select_page(shape: QuestionShape) -> Select[Any]:
     claims = union_all(*(select(part.subquery(f"s{n}")) for n, part in enumerate(parts))).subquery("claims")
     order = (claims.c.source, case((claims.c.date.is_(None), 1), else_=0), claims.c.date, claims.c.id)
     return select(claims).order_by(*order).limit(bindparam("max_rows"))
+
+
+def _known_on_parameters(*, is_moment: bool) -> tuple[BindParameter[Any], BindParameter[Any] | None]:
+    return bindparam("known_on"), bindparam("known_at", type_=Text) if is_moment else None
 
 
 def _select_after(keys: dict[str, Column[Any]]) -> Select[Any]:

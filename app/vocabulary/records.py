@@ -18,7 +18,7 @@ CATEGORY = RecordType(
     "category",
     "categories",
     CategoryVersion,
-    ("name", "definition", "unit", "components", "parent", "non_decreasing"),
+    ("name", "definition", "unit", "components", "parent", "non_decreasing", "additive"),
     {"components": None, "parent": None},
 )
 SUBJECT = RecordType("subject", "subjects", SubjectVersion, ("name", "definition", "parents"), {"parents": None})
@@ -28,12 +28,14 @@ PLACE = RecordType("place", "places", PlaceVersion, ("name", "definition", "pare
 def load_hierarchy(session: Session, snapshot: Snapshot) -> Hierarchy:
     """Return the hierarchies of categories, subjects and places in a snapshot."""
     category = columns_of(CategoryVersion)
-    fields = (category.slug, category.components, category.parent, category.non_decreasing, category.unit)
-    rows = session.execute(select(*fields).where(snapshot.contains(CategoryVersion)))
+    names = ("slug", "components", "parent", "non_decreasing", "unit", "additive")
+    rows = session.execute(
+        select(*(getattr(category, name) for name in names)).where(snapshot.contains(CategoryVersion))
+    )
     return Hierarchy(
         categories={
-            slug: CategoryNode(slug, None if components is None else tuple(components), parent, non_decreasing, unit)
-            for slug, components, parent, non_decreasing, unit in rows
+            slug: CategoryNode(slug, None if components is None else tuple(components), *fields)
+            for slug, components, *fields in rows
         },
         subjects=_load_parents(session, SUBJECT, snapshot),
         places=_load_parents(session, PLACE, snapshot),

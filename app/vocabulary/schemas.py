@@ -1,8 +1,9 @@
 """Request and response models of categories, subjects and places."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from app.http.schema_types import Input, LongText, Output, ShortText, Slug, UtcTime
 
@@ -35,7 +36,9 @@ class CategoryInput(Input):
         description="The exact definition of what is counted.", examples=["People who died through the fighting."]
     )
     unit: Annotated[ShortText, Field(max_length=40)] = Field(
-        description="The unit of the figures.", examples=["persons"]
+        description="The unit of the figures. A dimension (`currency`, `area`, `length`, `mass`) means that each claim "
+        "names its own unit.",
+        examples=["persons"],
     )
     components: list[Slug] | None = Field(
         default=[],
@@ -45,6 +48,22 @@ class CategoryInput(Input):
     )
     parent: Slug | None = Field(default=None, description="The broader category, by slug.", examples=["killed"])
     non_decreasing: bool = Field(description="Whether a running total of this category can only grow.", examples=[True])
+    additive: bool | None = Field(
+        default=None,
+        description="Whether parts add up to the whole and none can be below zero. Default: the value of "
+        "`non_decreasing`, which implies it.",
+        examples=[True],
+    )
+
+    @model_validator(mode="after")
+    def _complete_additive(self) -> Self:
+        if self.additive is None:
+            self.additive = self.non_decreasing
+        elif self.non_decreasing and not self.additive:
+            raise PydanticCustomError(
+                "additive", "A category whose totals can only grow is additive: leave `additive` out"
+            )
+        return self
 
 
 class _Category(Output):
@@ -53,13 +72,16 @@ class _Category(Output):
     definition: str = Field(
         description="The exact definition of what is counted.", examples=["Killed and wounded together."]
     )
-    unit: str = Field(description="The unit of the figures.", examples=["persons"])
+    unit: str = Field(
+        description="The unit of the figures, or a dimension: then each claim has its own unit.", examples=["persons"]
+    )
     components: list[str] | None = Field(
         description="The categories that it adds up; itself if it is not a sum; null if sources do not state them.",
         examples=[["killed", "wounded"]],
     )
     parent: str | None = Field(description="The broader category, by slug.", examples=["killed"])
     non_decreasing: bool = Field(description="Whether a running total of this category can only grow.", examples=[True])
+    additive: bool = Field(description="Whether parts add up to the whole and none can be below zero.", examples=[True])
 
 
 class Category(VersionFields, _Category):

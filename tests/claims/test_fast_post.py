@@ -42,7 +42,13 @@ def shown(answer: Any) -> tuple[int, dict[str, str], str]:
 PLAIN: list[dict[str, Any]] = [
     {},
     {"note": "Séjourné said so.", "date_edtf": "2025-06", "date": None},
-    {"proposition": "quantity", "modality": "forecast", "includes": ["brigade"], "excludes": []},
+    {
+        "proposition": "quantity",
+        "modality": "forecast",
+        "period": {"edtf": "2025", "aggregation": "within"},
+        "includes": ["brigade"],
+        "excludes": [],
+    },
     {"citations": [make_citation_body("https://example.org/other", quote="So many.", fidelity="verbatim")]},
     {"confidence": {"level": "low", "rationale": "It was not counted."}},
 ]

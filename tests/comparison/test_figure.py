@@ -108,7 +108,8 @@ RATIO = PrintedFigure("one to five", value=1, out_of=5, relative_to="ukrainian-f
         (PrintedFigure("5", value=True), "quantity", "value"),
         (PrintedFigure("5", value="5"), "quantity", "value"),  # type: ignore[arg-type]
         (PrintedFigure("5", value=10**15 + 1), "quantity", "value"),
-        (PrintedFigure("5", value=-1.1e15), "quantity", "value"),
+        (PrintedFigure("5", value=10**18), "quantity", "value"),
+        (PrintedFigure("5", value=-1.1e18), "quantity", "value"),
         (PrintedFigure("5", value=10**400), "quantity", "value"),
         (PrintedFigure("5", value=0.1234567890123456), "quantity", "value"),
         (PrintedFigure("7-5", lower=7, upper=5), "quantity", "lower"),
@@ -136,6 +137,10 @@ RATIO = PrintedFigure("one to five", value=1, out_of=5, relative_to="ukrainian-f
         (replace(RATIO, value=None, out_of=None), "ratio", "value"),
         (replace(RATIO, out_of=None), "ratio", "out_of"),
         (replace(RATIO, relative_to=None), "ratio", "relative_to"),
+        (PrintedFigure("1:5", value=1, out_of=5), "ratio", "relative_to"),
+        (PrintedFigure("20% more"), "change", "value"),
+        (PrintedFigure("20% more", value=20), "change", "relative_to"),
+        (PrintedFigure("20% more", value=20, out_of=5, relative_to="2022"), "change", "out_of"),
     ],
 )
 def test_a_fault_names_its_field(figure: PrintedFigure, proposition: str, field: str) -> None:
@@ -144,6 +149,23 @@ def test_a_fault_names_its_field(figure: PrintedFigure, proposition: str, field:
     assert caught.value.field == field
     assert str(caught.value).startswith(f"{field}: expected {caught.value.expected}.")
     assert caught.value.hint in str(caught.value)
+
+
+def test_a_ratio_is_one_of_many_or_so_many_times() -> None:
+    share = PrintedFigure("1 in 5", value=1, out_of=5)
+    assert validate_figure(share, "ratio") == share
+    times = PrintedFigure("four times the average", value=4, relative_to="the average")
+    assert validate_figure(times, "ratio", "times") == times
+    for figure, field in ((replace(times, relative_to=None), "relative_to"), (replace(times, out_of=5), "out_of")):
+        with pytest.raises(InvalidFigure) as caught:
+            validate_figure(figure, "ratio", "times")
+        assert caught.value.field == field
+
+
+@pytest.mark.parametrize("number", [999_999_999_999_999_000, -123_456_789_012_345_000, 10**17, 2**53 - 1, 10**15])
+def test_a_large_number_has_the_digits_that_were_given(number: int) -> None:
+    assert normalize_number(float(number)) == number
+    assert format_canonical_number(float(number)) == str(number)
 
 
 def test_a_ratio_has_both_sides_and_may_be_a_bound() -> None:
@@ -206,20 +228,36 @@ def test_spellings_differ_exactly_where_numbers_do(a: Number, b: Number) -> None
         (
             PrintedFigure("nearly 950,000", upper=950000, upper_inclusive=False, approximate=True),
             0.1,
-            NumberInterval(855000, 950000, upper_inclusive=False),
+            NumberInterval(855000, 1045000),
+        ),
+        (
+            PrintedFigure("just over 300", lower=300, lower_inclusive=False, approximate=True),
+            None,
+            NumberInterval(300, None, lower_inclusive=False),
+        ),
+        (
+            PrintedFigure("just over 300", lower=300, lower_inclusive=False, approximate=True),
+            0.1,
+            NumberInterval(270, 330),
         ),
         (
             PrintedFigure("roughly up to 5", upper=5, upper_inclusive=True, approximate=True),
             0.1,
-            NumberInterval(None, 5),
+            NumberInterval(None, 5.5),
         ),
-        (PrintedFigure("about 5-7", lower=5, upper=7, approximate=True), 0.5, NumberInterval(5, 7)),
+        (
+            PrintedFigure("roughly at least 5", lower=5, lower_inclusive=True, approximate=True),
+            0.1,
+            NumberInterval(4.5, None),
+        ),
+        (PrintedFigure("about 5-7", lower=5, upper=7, approximate=True), 0.5, NumberInterval(2.5, 10.5)),
+        (PrintedFigure("about -7 to -5", lower=-7, upper=-5, approximate=True), 0.5, NumberInterval(-10.5, -2.5)),
         (PrintedFigure("5-7, best 6", value=6, lower=5, upper=7), 0.5, NumberInterval(5, 7)),
         (PrintedFigure("5 or more, best 6", value=6, lower=5), 0.5, NumberInterval(5, None)),
         (
             PrintedFigure("just under 7, best 6", value=6, upper=7, upper_inclusive=False, approximate=True),
             0.5,
-            NumberInterval(None, 7, upper_inclusive=False),
+            NumberInterval(None, 10.5),
         ),
     ],
 )

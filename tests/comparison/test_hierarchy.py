@@ -157,6 +157,36 @@ def test_only_a_known_category_promises_to_grow() -> None:
     assert not SCHEME.is_non_decreasing("unheard-of")
 
 
+@pytest.mark.parametrize(
+    ("slug", "atoms"),
+    [
+        ("killed", ("killed",)),
+        ("dead", ("killed",)),
+        ("casualties", ("killed", "wounded")),
+        ("killed-and-wounded", ("killed", "wounded")),
+        ("losses-all", ("captured", "killed", "missing", "wounded")),
+        ("killed-named", ("killed-named",)),
+        ("losses", ("losses",)),
+        ("losses-and-captured", ("losses-and-captured",)),
+        ("unheard-of", ("unheard-of",)),
+        ("mixed-one", ("killed", "wounded")),
+    ],
+)
+def test_the_components_of_a_category_are_its_atoms(slug: str, atoms: tuple[str, ...]) -> None:
+    assert SCHEME.components_of(slug) == atoms
+
+
+def test_what_can_only_grow_adds_up_and_other_categories_if_recorded_so() -> None:
+    def additive(*, grows: bool, adds_up: bool) -> bool:
+        node = CategoryNode("damage", ("damage",), None, grows, "USD", adds_up)
+        return Hierarchy({"damage": node}, {}, {}).is_additive("damage")
+
+    assert additive(grows=True, adds_up=False)
+    assert additive(grows=False, adds_up=True)
+    assert not additive(grows=False, adds_up=False)
+    assert not SCHEME.is_additive("unheard-of")
+
+
 SLUGS = st.sampled_from("abcdef")
 
 

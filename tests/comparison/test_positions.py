@@ -1,21 +1,20 @@
 """A source has one position per series, and the spread consists of numbers that sources stated."""
 
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from app.comparison.figure import PrintedFigure, interval_of, validate_figure
+from app.comparison.figure import PrintedFigure
 from app.comparison.hierarchy import CategoryNode, Hierarchy
 from app.comparison.origins import ClaimNode, OriginEdge, count_independent_origins, find_roots
 from app.comparison.period import parse_period
-from app.comparison.positions import age_days, compare_pairs, find_positions, is_transcription_conflict
+from app.comparison.positions import age_days, compare_pair, compare_pairs, find_positions, is_same_statement
 from app.comparison.question import Question
-from app.comparison.spread import MeasuredSpread, measure_spread
-from app.comparison.verdicts import PairComparison, Statement
+from app.comparison.statement import Statement
+from app.comparison.verdicts import PairComparison
 from app.comparison.wording import parse_wording
 from app.enums import Reason, Verdict
 
@@ -31,6 +30,8 @@ CATEGORIES = [
     category("wounded"),
     category("casualties", "killed", "wounded"),
     category("killed-named", parent="killed"),
+    CategoryNode("balance", ("balance",), None, non_decreasing=False, unit="persons"),
+    CategoryNode("losses", None, None, non_decreasing=True, unit="persons"),
 ]
 SCHEME = Hierarchy({each.slug: each for each in CATEGORIES}, subjects={}, places={})
 ASKED = Question(category="casualties", subject="russian-forces", place="russia-ukraine-war", aggregation="cumulative")
@@ -61,6 +62,21 @@ def ids(*statements: Statement) -> list[str]:
     return [each.id for each in find_positions(statements)]
 
 
+def wordings(*statements: Statement) -> list[tuple[str, ...]]:
+    return [each.wordings for each in find_positions(statements)]
+
+
+def standing_of(statements: Iterable[Statement]) -> list[Statement]:
+    return [each.statement for each in find_positions(statements)]
+
+
+def verdict(a: Statement, b: Statement, tolerance: float | None = None) -> tuple[Verdict, tuple[Reason, ...]]:
+    """The verdict, which must not depend on who is named first."""
+    pair, mirrored = compare_pair(a, b, SCHEME, tolerance), compare_pair(b, a, SCHEME, tolerance)
+    assert replace(pair, a=mirrored.a, b=mirrored.b) == mirrored
+    return pair.verdict, pair.reasons
+
+
 # Positions
 
 
@@ -75,12 +91,17 @@ def test_a_source_stands_where_it_stood_last() -> None:
     assert ids(open_ended) == ["4"]
 
 
-def test_of_a_restatement_the_narrowest_stands_and_then_the_smallest_id() -> None:
-    wide, narrow = said("1", "kyiv", "900-1,100"), said("2", "kyiv", "1,000")
-    assert ids(wide, narrow) == ["2"]
-    assert ids(said("0", "kyiv", "over 900"), wide) == ["1"]
+def test_of_several_figures_of_one_day_all_stay_in_the_order_of_their_precision() -> None:
+    wide, narrow = said("1", "kyiv", "900-1,100"), said("2", "kyiv", "900-1,000")
+    assert ids(wide, narrow) == ["2", "1"]
+    assert ids(said("0", "kyiv", "over 900"), wide) == ["1", "0"]
+    assert ids(replace(narrow, id="0", fingerprint="b"), replace(narrow, fingerprint="a")) == ["2", "0"]
+    # A vague figure is no position.
     assert ids(said("0", "kyiv", "thousands"), said("1", "kyiv", "over 900")) == ["1"]
-    assert ids(narrow, replace(narrow, id="3")) == ["2"]
+    # An equal number is the same utterance: the smaller fingerprint, then the smaller id, names it.
+    plain = said("2", "kyiv", "1,000")
+    assert wordings(plain, replace(plain, id="3")) == [("2", "3")]
+    assert wordings(replace(plain, fingerprint="b"), replace(plain, id="3", fingerprint="a")) == [("3", "2")]
 
 
 @pytest.mark.parametrize(
@@ -94,74 +115,238 @@ def test_of_a_restatement_the_narrowest_stands_and_then_the_smallest_id() -> Non
         {"excludes": frozenset({"wagner"})},
         {"aggregation": "within"},
         {"unit": "vehicles"},
-        {"figure": PrintedFigure("900", value=900, relative_to="usd-2024")},
+        {"figure": PrintedFigure("900 of 1,000", value=900, out_of=1000)},
         {"modality": "forecast"},
+        {"modality": "count"},
+        {"per": "day"},
+        {"base": "2022"},
+        {"proposition": "change"},
+        {"period": parse_period("2022-02-25/2025-06-13")},
     ],
 )
 def test_different_questions_have_a_position_each(changes: dict[str, Any]) -> None:
     assert set(ids(said("1", "kyiv", "900"), replace(said("2", "kyiv", "900", "2025-06-13"), **changes))) == {"1", "2"}
 
 
-def test_a_count_displaces_an_estimate() -> None:
-    assert ids(said("1", "kyiv", "900"), said("2", "kyiv", "900", "2025-06-13", modality="count")) == ["2"]
+def test_a_position_key_does_not_hold_what_may_change_from_claim_to_claim() -> None:
+    old = said("1", "kyiv", "900", figure=PrintedFigure("900 of 1,000", value=900, out_of=1000))
+    new = said("2", "kyiv", "900", "2025-06-13", figure=PrintedFigure("950 of 1,100", value=950, out_of=1100))
+    assert ids(old, new) == ["2"]
+    hectares, acres = said("1", "a", "900", unit="hectares"), said("2", "a", "900", "2025-06-13", unit="acres")
+    assert ids(hectares, acres) == ["2"]
+    euros, dollars = replace(hectares, unit="EUR"), replace(acres, unit="USD")
+    assert set(ids(euros, dollars)) == {"1", "2"}
 
 
-def test_two_transcriptions_of_one_statement_both_stay_and_contradict() -> None:
-    one, two = said("1", "kyiv", "about 900"), said("2", "kyiv", "about 800")
-    between = said("3", "kyiv", "over 700")
-    standing = find_positions([one, two, between])
-    assert [each.id for each in standing] == ["2", "1"]
-    assert compare_pairs(standing, SCHEME) == (
-        PairComparison("2", "1", Verdict.contradict, (R.transcription_conflict,), ratio=1.125, gap=100),
-    )
+def test_totals_for_a_period_and_rates_have_a_position_for_each_length_of_period() -> None:
+    def total(id: str, edtf: str, aggregation: str = "within") -> Statement:  # noqa: A002 - the field's name
+        period = parse_period(edtf)
+        return replace(said(id, "a", "900"), period=period, aggregation=aggregation, date=date(2026, 1, 31))
+
+    year, month, later_month = total("1", "2024"), total("2", "2025-03"), total("3", "2025-04")
+    assert set(ids(year, month, later_month)) == {"1", "3"}
+    assert set(ids(year, total("4", "2024-01-01/2025-12-31"))) == {"1", "4"}
+    assert set(ids(total("1", "2024", "rate"), total("2", "2025-03", "rate"))) == {"1", "2"}
+    assert ids(total("1", "2024", "snapshot"), total("2", "2025-03", "snapshot")) == ["2"]
+
+
+MORNING, EVENING = datetime.fromisoformat("2025-06-12T08:00:00+03:00"), datetime.fromisoformat("2025-06-12T20:00:00Z")
+
+
+def test_the_last_moment_of_a_day_stands_beside_claims_without_a_moment() -> None:
+    first, last = said("1", "a", "900", said_at=MORNING), said("2", "a", "950", said_at=EVENING)
+    assert ids(first, last) == ["2"]
+    unknown = said("3", "a", "930")
+    assert ids(first, last, unknown) == ["3", "2"]
+    assert verdict(last, unknown) == (Verdict.undetermined, (R.same_day,))
+    assert verdict(first, unknown) == (Verdict.undetermined, (R.same_day,))
+    # A later day displaces them all.
+    assert ids(first, last, unknown, said("4", "a", "1,000", "2025-06-13")) == ["4"]
+
+
+def test_two_moments_of_one_source_are_compared_as_two_ends() -> None:
+    first, last = said("1", "a", "900", said_at=MORNING), said("2", "a", "950", said_at=EVENING)
+    assert verdict(first, last) == (Verdict.no_conflict, (R.dates_differ,))
+    assert verdict(replace(first, figure=figure("990")), last) == (Verdict.contradict, (R.falls,))
+    assert verdict(replace(first, said_at=EVENING), last) == (Verdict.undetermined, (R.same_day,))
+
+
+def figure(words: str) -> PrintedFigure:
+    read = parse_wording(words)
+    assert read is not None
+    return read
+
+
+# One utterance, several wordings
 
 
 @pytest.mark.parametrize(
-    ("words", "standing"),
+    ("words", "expected"),
     [
-        (["over 9", "at least 9", "up to 9"], {"over 9", "up to 9"}),
-        (["under 9", "up to 9", "at least 9"], {"under 9", "at least 9"}),
-        (["0", "-0.5 to -0.2", "over -1"], {"0", "-0.5 to -0.2"}),
-        (["0", "0.5", "under 9"], {"0", "0.5"}),
-        (["0", "0.5", "-1 to 0.2"], {"0", "0.5", "-1 to 0.2"}),
-        (["0.5", "up to 0", "0.2-0.7"], {"0.5", "up to 0", "0.2-0.7"}),
+        (["5,096", "about 5,100", "more than 5,000"], [("0", "1", "2")]),
+        (["about 5,100", "5,096"], [("1", "0")]),
+        (["5,096", "5,096", "over 5,000"], [("0", "1", "2")]),
+        (["5,096", "up to 5,100"], [("0", "1")]),
+        (["5,096", "nearly 5,100"], [("0", "1")]),
+        (["5,096", "at least 5,096"], [("0", "1")]),
+        (["5,096", "at most 5,096"], [("0", "1")]),
+        (["about 5,100", "about 5,000"], [("0", "1")]),
+        (["about 5,050", "about 5,100"], [("0", "1")]),
+        (["-5,096", "about -5,100"], [("0", "1")]),
+        (["8.5", "about 9"], [("0", "1")]),
+        (["5,096", "5,100"], [("0",), ("1",)]),
+        (["5,096", "about 5,000-5,200"], [("1",), ("0",)]),
+        (["5,096", "5,000-5,200"], [("1",), ("0",)]),
+        (["about 5,100", "about 5,200"], [("0",), ("1",)]),
+        (["5,096", "about 5,200"], [("0",), ("1",)]),
+        (["5,096", "about 5,110"], [("0",), ("1",)]),
+        (["5,096", "at least 5,100"], [("0",), ("1",)]),
+        (["5,096", "up to 5,000"], [("1",), ("0",)]),
+        (["5,096", "over 4,000"], [("1",), ("0",)]),
+        (["5,000", "over 4,000"], [("1",), ("0",)]),
+        (["5,096", "up to 5,200"], [("1",), ("0",)]),
+        (["at least 300", "at least 1,200"], [("0",), ("1",)]),
+        (["at least 300", "at most 300"], [("1",), ("0",)]),
     ],
 )
-def test_only_figures_that_exclude_another_stay_beside_the_narrowest(words: list[str], standing: set[str]) -> None:
+def test_rounded_forms_of_one_number_are_one_position(words: list[str], expected: list[tuple[str, ...]]) -> None:
     tied = [said(str(number), "kyiv", each) for number, each in enumerate(words)]
-    assert {each.figure.as_printed for each in find_positions(tied)} == standing
+    assert wordings(*tied) == expected
+
+
+def test_one_utterance_is_found_after_conversion_of_units() -> None:
+    burnt = said("1", "a", "4,000", unit="hectares"), said("2", "a", "40", unit="square-kilometers")
+    assert wordings(*burnt) == [("1", "2")]
+    assert wordings(burnt[0], replace(burnt[1], figure=figure("about 41"))) == [("2",), ("1",)]
+    assert wordings(burnt[0], replace(burnt[1], figure=figure("over 39"))) == [("2",), ("1",)]
+    assert wordings(replace(burnt[0], figure=figure("3,960")), replace(burnt[1], figure=figure("over 39"))) == [
+        ("1", "2")
+    ]
+
+
+def test_shares_of_two_wholes_are_two_statements() -> None:
+    def share(id: str, value: int, out_of: int, proposition: str = "quantity") -> Statement:  # noqa: A002 - the field's name
+        made = PrintedFigure(f"{value} of {out_of}", value=value, out_of=out_of)
+        return said(id, "a", "5", figure=made, proposition=proposition, date=AFTER)
+
+    assert wordings(share("1", 12, 100), share("2", 12, 200)) == [("1",), ("2",)]
+    assert verdict(share("1", 12, 100), share("2", 12, 200)) == (Verdict.not_comparable, (R.base_differs,))
+    assert wordings(share("1", 1, 5, "ratio"), share("2", 2, 10, "ratio")) == [("1", "2")]
+    assert verdict(share("1", 1, 5, "ratio"), share("2", 2, 10, "ratio")) == (Verdict.agree, (R.one_source,))
+
+
+def test_one_utterance_is_of_one_period() -> None:
+    month, day = said("1", "a", "5,096", "2025-06", date=date(2025, 7, 1)), said("2", "a", "about 5,100", "2025-06-01")
+    assert wordings(month, replace(day, date=date(2025, 7, 1))) == [("1",), ("2",)]
+
+
+# Several figures of one source about one period on one day
+
+
+AFTER = date(2025, 6, 13)
+"""The period was over when the claim was made: the total of that day could not grow any more."""
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ("900", "900-1,000", (Verdict.agree, (R.one_source,))),
+        ("900", "over 800", (Verdict.no_conflict, (R.one_source, R.open_end))),
+        ("45,000", "45,280", (Verdict.agree, (R.one_source, R.rounded))),
+        ("900", "800", (Verdict.contradict, (R.transcription_conflict,))),
+        ("900", "about 800", (Verdict.undetermined, (R.approximate,))),
+        ("nearly 900", "800", (Verdict.undetermined, (R.approximate,))),
+        ("at least 1,200", "300", (Verdict.contradict, (R.transcription_conflict,))),
+        ("at least 1,200", "at least 300", (Verdict.no_conflict, (R.one_source, R.open_end))),
+    ],
+)
+def test_two_figures_of_one_source_conflict_only_where_there_is_a_gap(
+    a: str, b: str, expected: tuple[Verdict, tuple[Reason, ...]]
+) -> None:
+    one, two = said("1", "kyiv", a, date=AFTER), said("2", "kyiv", b, date=AFTER)
+    assert verdict(one, two) == expected
+    assert {each.id for each in find_positions([one, two])} == {"1", "2"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"period": parse_period("../2025-06-12")},
+        {"category": "losses"},
+        {"period": parse_period("2022-02/2025-06"), "date": date(2025, 7, 1)},
+    ],
+)
+def test_what_a_source_leaves_open_is_the_same_in_both_of_its_figures(changes: dict[str, Any]) -> None:
+    def kyiv(id: str, words: str) -> Statement:  # noqa: A002 - the field's name
+        return replace(said(id, "kyiv", words, date=AFTER), **changes)
+
+    assert verdict(kyiv("1", "900"), kyiv("2", "800")) == (Verdict.contradict, (R.transcription_conflict,))
+    assert verdict(kyiv("1", "900"), kyiv("2", "900-950")) == (Verdict.agree, (R.one_source,))
+
+
+def test_several_totals_of_the_day_on_which_it_ends_may_be_of_several_hours() -> None:
+    one, two = said("1", "kyiv", "900"), said("2", "kyiv", "800")
+    assert verdict(one, two) == (Verdict.undetermined, (R.same_day,))
+    assert verdict(one, replace(two, figure=figure("about 800"))) == (Verdict.undetermined, (R.same_day,))
+    assert verdict(one, replace(two, figure=figure("over 800"))) == (Verdict.no_conflict, (R.one_source, R.open_end))
+    falling = replace(one, category="balance"), replace(two, category="balance")
+    assert verdict(*falling) == (Verdict.contradict, (R.transcription_conflict,))
+    relative = replace(one, proposition="change"), replace(two, proposition="change")
+    assert verdict(*relative) == (Verdict.contradict, (R.transcription_conflict,))
+    states = replace(one, aggregation="snapshot"), replace(two, aggregation="snapshot")
+    assert verdict(*states) == (Verdict.contradict, (R.transcription_conflict,))
+
+
+def test_a_vague_figure_of_the_same_day_decides_nothing() -> None:
+    one, vague = said("1", "kyiv", "900", date=AFTER), said("2", "kyiv", "hundreds", date=AFTER)
+    assert verdict(one, vague) == (Verdict.undetermined, (R.vague,))
+    assert verdict(vague, replace(vague, id="3")) == (Verdict.undetermined, (R.vague,))
+
+
+def test_a_gap_between_two_figures_of_one_source_has_its_size() -> None:
+    one, two = said("1", "kyiv", "900", date=AFTER), said("2", "kyiv", "800", date=AFTER)
+    assert compare_pairs(standing_of([one, two]), SCHEME) == (
+        PairComparison("2", "1", Verdict.contradict, (R.transcription_conflict,), ratio=1.125, gap=100, above="1"),
+    )
 
 
 def test_a_transcription_conflict_of_confidence_ranges_is_probabilistic() -> None:
-    one = said("1", "kyiv", "900", figure=PrintedFigure("800-900", lower=800, upper=900, coverage=0.9))
-    two = said("2", "kyiv", "1,000")
-    (pair,) = compare_pairs(find_positions([one, two]), SCHEME)
-    assert (pair.verdict, pair.reasons) == (Verdict.contradict, (R.transcription_conflict, R.probabilistic))
+    ranged = PrintedFigure("800-900", lower=800, upper=900, coverage=0.9)
+    one, two = said("1", "kyiv", "900", figure=ranged, date=AFTER), said("2", "kyiv", "1,000", date=AFTER)
+    assert verdict(one, two) == (Verdict.contradict, (R.transcription_conflict, R.probabilistic))
 
 
 @pytest.mark.parametrize(
     "changes",
     [
         {"period": parse_period("2024-01-01/2025-06-12")},
+        {"period": parse_period("2022-02-24/2025-06-11")},
         {"figure": PrintedFigure("12 of 100", value=12, out_of=100)},
-        {"figure": PrintedFigure("over 800", lower=800)},
-        {"date": date(2025, 6, 13)},
+        {"date": date(2025, 6, 14)},
         {"source": "london"},
-        {"figure": PrintedFigure("thousands")},
+        {"category": "killed"},
     ],
 )
-def test_different_statements_are_not_a_transcription_conflict(changes: dict[str, Any]) -> None:
-    assert not is_transcription_conflict(said("1", "kyiv", "900"), replace(said("2", "kyiv", "800"), **changes))
+def test_unlike_utterances_are_not_one_statement(changes: dict[str, Any]) -> None:
+    one, two = said("1", "kyiv", "900", date=AFTER), said("2", "kyiv", "800", date=AFTER)
+    assert is_same_statement(one, two)
+    assert not is_same_statement(one, replace(two, **changes))
+    assert R.transcription_conflict not in verdict(one, replace(two, **changes))[1]
 
 
-def test_transcriptions_of_unknown_start_still_conflict() -> None:
-    since = parse_period("/2025-06-12")
-    assert is_transcription_conflict(said("1", "kyiv", "900", period=since), said("2", "kyiv", "800", period=since))
+def test_the_spellings_of_a_unit_need_no_conversion() -> None:
+    one, two = said("1", "a", "900", unit="hectares"), said("2", "b", "900", unit="ha")
+    assert verdict(one, two) == (Verdict.agree, ())
+    acres = replace(two, unit="acres")
+    assert verdict(one, acres)[1][-1] is R.unit_converted
+    of_one_source = replace(one, date=AFTER), replace(acres, source="a", date=AFTER)
+    assert verdict(*of_one_source) == (Verdict.contradict, (R.transcription_conflict, R.unit_converted))
+    assert verdict(replace(one, unit="EUR"), replace(one, unit="USD", source="b"))[1] == (R.unit_differs,)
 
 
-def test_claims_without_a_figure_are_no_positions_but_vague_ones_are() -> None:
+def test_claims_without_a_number_are_no_positions() -> None:
     peak = said("1", "kyiv", "thousands", proposition="peak_period")
-    assert ids(peak, said("2", "london", "thousands")) == ["2"]
+    assert ids(peak, said("2", "london", "thousands"), said("3", "csis", "5")) == ["3"]
 
 
 def test_positions_are_ordered_by_lower_end_then_source() -> None:
@@ -170,73 +355,10 @@ def test_positions_are_ordered_by_lower_end_then_source() -> None:
         said("2", "c", "up to 900"),
         said("3", "b", "500-700"),
         said("4", "a", "-5"),
-        said("5", "a", "thousands", category="killed"),
+        said("5", "a", "up to 9", category="killed"),
     ]
     assert ids(*standing) == ["5", "2", "4", "3", "1"]
-
-
-# Spread
-
-
-def test_the_spread_is_made_of_stated_numbers() -> None:
-    standing = [
-        said("1", "kyiv", "about 1,000,340"),
-        said("2", "london", "nearly 950,000"),
-        said("3", "csis", "over 400,000", "2025-06-01"),
-        said("4", "kyiv", "500,000-600,000", "2025-06-11", modality="count"),
-    ]
-    assert measure_spread(standing, ASKED) == MeasuredSpread(
-        400000, 1000340, 2.50085, 3, open_lower=True, open_upper=True, left_out=()
-    )
-    assert measure_spread(standing[::3], ASKED) == MeasuredSpread(
-        500000, 1000340, 2.00068, 1, open_lower=False, open_upper=False, left_out=()
-    )
-
-
-def test_every_position_that_is_left_out_is_named_with_its_reasons() -> None:
-    counted = said("00", "kyiv", "1,000")
-    strays: dict[str, tuple[Statement, tuple[Reason, ...]]] = {
-        "01": (said("01", "a", "5", category="killed"), (R.components_differ,)),
-        "02": (said("02", "a", "5", subject="wagner"), (R.subject_differs,)),
-        "03": (said("03", "a", "5", place="syria"), (R.place_differs,)),
-        "04": (said("04", "a", "5", aggregation="rate"), (R.aggregation_differs,)),
-        "05": (said("05", "a", "5", includes=frozenset({"wagner"})), (R.scope_differs,)),
-        "06": (said("06", "a", "5", modality="forecast"), (R.modality_differs,)),
-        "07": (said("07", "a", "5 of 10"), (R.base_differs,)),
-        "08": (said("08", "a", "thousands"), (R.vague,)),
-        "09": (said("09", "a", "5", "2025-05-11"), (R.dates_differ,)),
-        "10": (said("10", "a", "5", ".."), (R.end_uncertain,)),
-        "11": (said("11", "a", "5", unit="vehicles", category="tanks"), (R.unit_differs, R.components_differ)),
-    }
-    found = measure_spread([counted, *(each[0] for each in strays.values())], replace(ASKED, unit="persons"))
-    assert (found.lower, found.upper, found.ratio, found.sources) == (1000, 1000, 1.0, 1)
-    assert dict(found.left_out) == {id: each[1] for id, each in strays.items()}  # noqa: A001 - as everywhere
-
-
-def test_the_window_is_counted_in_days_before_the_newest_end() -> None:
-    standing = [said("1", "kyiv", "1,000"), said("2", "london", "900", "2025-05-12")]
-    assert measure_spread(standing, ASKED).sources == 2
-    assert measure_spread(standing, ASKED, window=30).left_out == (("2", (R.dates_differ,)),)
-
-
-def test_asking_for_nothing_in_particular_takes_all() -> None:
-    standing = [
-        said("1", "kyiv", "1,000"),
-        said("2", "kyiv", "900", subject="wagner", place="syria", aggregation="within"),
-    ]
-    assert measure_spread(standing, Question(category="casualties")).lower == 900
-
-
-@pytest.mark.parametrize("words", [[], ["thousands"]])
-def test_without_numbers_there_is_no_spread(words: list[str]) -> None:
-    found = measure_spread([said("1", "kyiv", each) for each in words], ASKED)
-    assert (found.lower, found.upper, found.ratio, found.sources) == (None, None, None, 0)
-    assert not found.open_lower
-    assert not found.open_upper
-
-
-def test_a_spread_that_is_not_positive_has_no_ratio() -> None:
-    assert measure_spread([said("1", "kyiv", "0"), said("2", "london", "5")], ASKED).ratio is None
+    assert ids(said("1", "a", "0.5"), said("2", "b", "0")) == ["2", "1"]
 
 
 # Age
@@ -256,83 +378,6 @@ def test_a_position_ages_from_its_end_or_its_date(end: str, day: date | None, ex
     assert age_days(said("1", "moscow", "5,937", end, date=day), date(2025, 6, 12)) == expected
 
 
-# Order
-
-FIGURES = [
-    PrintedFigure("10", value=10),
-    PrintedFigure("about 12", value=12, approximate=True),
-    PrintedFigure("8-11", lower=8, upper=11, coverage=0.95),
-    PrintedFigure("over 9", lower=9, lower_inclusive=False),
-    PrintedFigure("nearly 9", upper=9, upper_inclusive=False, approximate=True),
-    PrintedFigure("3 of 10", value=3, out_of=10),
-    PrintedFigure("dozens"),
-]
-STATEMENTS = st.lists(
-    st.builds(
-        lambda source, figure, end, day, slug, modality: said(
-            "?",
-            source,
-            "1",
-            end,
-            figure=validate_figure(figure, "quantity"),
-            date=day,
-            category=slug,
-            modality=modality,
-        ),
-        st.sampled_from(["kyiv", "london"]),
-        st.sampled_from(FIGURES),
-        st.sampled_from(["2025-06-12", "2025-06-11", "2025-06", "2025-01-01", ".."]),
-        st.sampled_from([date(2025, 6, 12), None]),
-        st.sampled_from(["casualties", "casualties", "killed", "killed-named"]),
-        st.sampled_from(["estimate", "forecast"]),
-    ),
-    max_size=8,
-).map(lambda made: [replace(each, id=str(number)) for number, each in enumerate(made)])
-
-
-@given(STATEMENTS, st.none() | st.sampled_from([0.1, 1.0]), st.data())
-@settings(max_examples=120, deadline=None)
-def test_the_order_of_claims_never_matters(made: list[Statement], tolerance: float | None, data: st.DataObject) -> None:
-    shuffled = data.draw(st.permutations(made))
-    standing, again = find_positions(made), find_positions(shuffled)
-    assert again == standing
-    assert compare_pairs(again, SCHEME, tolerance) == compare_pairs(standing, SCHEME, tolerance)
-    assert measure_spread(shuffled, ASKED) == measure_spread(made, ASKED)
-
-
-@given(STATEMENTS)
-@settings(max_examples=120, deadline=None)
-def test_no_number_comes_out_that_no_source_stated(made: list[Statement]) -> None:
-    standing = find_positions(made)
-    assert set(standing) <= set(made)
-    stated = {number for each in made for number in (each.figure.value, each.figure.lower, each.figure.upper)}
-    found = measure_spread(standing, ASKED)
-    assert {found.lower, found.upper} <= stated | {None}
-    assert {each[0] for each in found.left_out} <= {each.id for each in standing}
-    assert found.sources <= len(standing) - len(found.left_out)
-
-
-ENDED = parse_period("2022-02-24/2025-06-12")
-
-
-@given(STATEMENTS)
-@settings(max_examples=150, deadline=None)
-def test_whatever_lies_apart_from_a_tied_claim_stays(made: list[Statement]) -> None:
-    tied = [replace(each, source="kyiv", category="killed", modality="count", period=ENDED, date=None) for each in made]
-    tied = [replace(each, figure=replace(each.figure, relative_to=None)) for each in tied]
-    apart = {a.id for a in tied for b in tied if is_apart(a, b)}
-    standing = {each.id for each in find_positions(tied)}
-    # The narrowest claim is always included.
-    assert apart <= standing
-    assert len(standing - apart) <= 1
-    assert bool(standing) == bool(made)
-
-
-def is_apart(a: Statement, b: Statement) -> bool:
-    one, two = interval_of(a.figure), interval_of(b.figure)
-    return one is not None and two is not None and one.is_disjoint_from(two)
-
-
 # The worked case of the contract
 
 
@@ -349,7 +394,7 @@ def worked_case() -> list[Statement]:
 
 
 def test_the_worked_case_of_the_contract_holds() -> None:
-    standing = find_positions(worked_case())
+    standing = standing_of(worked_case())
     assert len(standing) == 7
 
     def found(a: str, b: str, tolerance: float | None = None) -> tuple[Verdict, tuple[Reason, ...]]:
@@ -361,9 +406,11 @@ def test_the_worked_case_of_the_contract_holds() -> None:
     for total in ("kyiv", "uk"):
         assert found("csis", total) == (Verdict.no_conflict, (R.dates_differ,))
     for total in ("kyiv", "uk", "csis"):
-        assert found("mediazona", total) == (Verdict.no_conflict, (R.part_of_whole,))
-        assert found("csis-dead", total) == (Verdict.no_conflict, (R.part_of_whole,))
-    # The part is dated later than the whole, so they cannot be compared, with the dates as the reason.
+        assert found("mediazona", total) == (Verdict.no_conflict, (R.part_of_whole, R.dates_differ))
+    for total in ("kyiv", "uk"):
+        assert found("csis-dead", total) == (Verdict.no_conflict, (R.part_of_whole, R.dates_differ))
+    assert found("csis-dead", "csis") == (Verdict.no_conflict, (R.part_of_whole,))
+    # A part of a later day than its whole: not even the one test is possible, and the dates say why.
     assert found("mediazona", "pentagon") == (Verdict.no_conflict, (R.part_of_whole, R.dates_differ))
     assert found("mediazona", "moscow") == (Verdict.no_conflict, (R.part_of_whole, R.dates_differ))
     by_id = {each.id: each for each in standing}

@@ -27,9 +27,13 @@ METHODS = ("get", "put", "post", "patch", "delete")
 FIXED_TIME = "2026-11-20T10:00:00Z"
 
 # The paths for operations whose response to the parameter examples is too long.
+COMPARED_CLAIM_IDS = ("01a1f640-bc00-7fe1-8aaf-3de79d8fb7ee", "01a1f640-bc00-7ca1-8b60-821cb18e96a1")
+"""The British and the Ukrainian figure for 2024."""
+
 EXAMPLE_PATHS = {
     "read_topic": "/v1/topics/russian-casualties-2024",
     "read_topic_side_by_side": "/v1/topics/russian-casualties-2024/side-by-side?known_on=2025-06-12",
+    "compare_claims": f"/v1/compare?a={COMPARED_CLAIM_IDS[0]}&b={COMPARED_CLAIM_IDS[1]}",
     "read_side_by_side": "/v1/side-by-side?"
     + urlencode(
         {

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pytest
 from alembic.config import Config
@@ -12,9 +13,17 @@ from sqlalchemy import Connection, inspect, text
 from sqlmodel import SQLModel
 
 from alembic import command
+from app.claims.lifecycle import revise
+from app.claims.schemas import ChangeInput
+from app.claims.search.filters import ClaimQuery
+from app.claims.search.planner import find_page
+from app.claims.validation import compute_fingerprint
 from app.database.engine import Database, SchemaStale, alembic_config
+from app.database.read_session import read_session
 from app.database.tables import VERSION_TABLES, table_of
-from app.starter.load import load_starter
+from app.database.transaction import write_transaction
+from app.enums import Per
+from app.starter.load import load_starter, starter_id
 from tests.registers import make_settings
 
 ROOT = Path(__file__).parents[2]
@@ -156,3 +165,115 @@ def test_a_failed_migration_leaves_nothing_behind(database: Database, tmp_path: 
     database.check_schema()
     with migrating(database) as config:
         command.check(config)
+
+
+RATE_IDS = {key: starter_id(key) for key in ("uk-2024-08-rate", "uk-2024-09-rate", "uk-2024-10-rate")}
+
+
+def _read_claims(database: Database) -> dict[str, dict[str, Any]]:
+    table = table_of(VERSION_TABLES["claim"])
+    with database.read_engine.connect() as connection:
+        return {row["id"]: dict(row) for row in connection.execute(table.select()).mappings()}
+
+
+def _downgraded(database: Database) -> None:
+    with migrating(database) as config:
+        command.downgrade(config, "0005")
+
+
+def _upgraded(database: Database) -> None:
+    with migrating(database) as config:
+        command.upgrade(config, "head")
+        command.check(config)
+
+
+def test_rates_get_a_unit_of_time_where_their_wording_says_so(database: Database) -> None:
+    before = _read_claims(database)
+    _downgraded(database)
+    with database.write_engine.begin() as connection:
+        # What the imports of the claim had stored, and a wording that states another unit of time.
+        old = connection.execute(
+            text("SELECT fingerprint FROM claim WHERE id = :id"), {"id": RATE_IDS["uk-2024-09-rate"]}
+        ).scalar_one()
+        row = {"print": old, "id": RATE_IDS["uk-2024-09-rate"], "seq": 1}
+        connection.execute(
+            text(
+                "INSERT INTO imported_row (series, key, print, written, claim, vintage, seq)"
+                " VALUES ('rates', 'one', :print, :print, :id, '2024-10-07', :seq)"
+            ),
+            row,
+        )
+        connection.execute(
+            text("UPDATE claim SET as_printed = '1,500 a week, daily' WHERE id = :id"),
+            {"id": RATE_IDS["uk-2024-10-rate"]},
+        )
+    _upgraded(database)
+    after = _read_claims(database)
+    # The quote of one says "killed daily"; of the others, only a note says that they are of a day.
+    assert {key: after[id_]["per"] for key, id_ in RATE_IDS.items()} == {
+        "uk-2024-08-rate": None,
+        "uk-2024-09-rate": Per.day,
+        "uk-2024-10-rate": None,
+    }
+    assert {row["fingerprint"] for row in after.values()} == {compute_fingerprint(row) for row in after.values()}
+    assert {id_ for id_ in after if after[id_]["fingerprint"] != before[id_]["fingerprint"]} == {
+        RATE_IDS["uk-2024-08-rate"],
+        RATE_IDS["uk-2024-10-rate"],
+    }
+    with database.read_engine.connect() as connection:
+        (imported,) = connection.execute(text("SELECT print, written FROM imported_row")).all()
+    assert set(imported) == {after[RATE_IDS["uk-2024-09-rate"]]["fingerprint"]}
+    assert set(imported) != {old}
+
+
+def test_a_migration_to_new_fields_keeps_every_other_value(database: Database) -> None:
+    before = _read_claims(database)
+    counts = rows(database)
+    _downgraded(database)
+    _upgraded(database)
+    after = _read_claims(database)
+    assert rows(database) == counts
+    rates = set(RATE_IDS.values())
+    assert {id_: row for id_, row in after.items() if id_ not in rates} == {
+        id_: row for id_, row in before.items() if id_ not in rates
+    }
+    with database.read_engine.connect() as connection:
+        assert not connection.execute(text("SELECT 1 FROM category WHERE additive <> non_decreasing")).all()
+        topics = connection.execute(table_of(VERSION_TABLES["topic"]).select()).mappings().all()
+    assert all((topic["interests"], topic["narrower"]) == ({}, ["category"]) for topic in topics)
+
+
+def test_bases_that_are_periods_are_recognised(database: Database) -> None:
+    id_ = RATE_IDS["uk-2024-08-rate"]
+    _downgraded(database)
+    with database.write_engine.begin() as connection:
+        connection.execute(text("UPDATE claim SET relative_to = '1951–1980' WHERE id = :id"), {"id": id_})
+    _upgraded(database)
+    periods = {claim: row["relative_period"] for claim, row in _read_claims(database).items() if row["relative_period"]}
+    assert periods == {id_: "1951/1980"}
+
+
+def test_words_are_found_after_the_table_of_claims_was_rebuilt(database: Database) -> None:
+    _downgraded(database)
+    _upgraded(database)
+    with write_transaction(database, "desk") as transaction:
+        revise(
+            transaction,
+            RATE_IDS["uk-2024-08-rate"],
+            ChangeInput(event="transcription_fix", reason="More words.", changes={"note": "quagga"}),
+        )
+    with read_session(database) as reading:
+        page = find_page(reading, ClaimQuery(q="quagga"), reading.snapshot())
+        assert page.ids == [RATE_IDS["uk-2024-08-rate"]]
+
+
+def test_claims_that_the_older_schema_cannot_hold_stop_the_downgrade(database: Database) -> None:
+    with database.write_engine.begin() as connection:
+        connection.execute(
+            text("UPDATE claim SET proposition = 'change' WHERE id = :id"), {"id": RATE_IDS["uk-2024-08-rate"]}
+        )
+    with migrating(database) as config, pytest.raises(RuntimeError, match="`change`"):
+        command.downgrade(config, "0005")
+    # Each migration is a transaction: those after 0006 were undone.
+    _upgraded(database)
+    database.check_schema()

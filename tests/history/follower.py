@@ -30,6 +30,7 @@ CLAIM_FIELDS = (
     "derivation",
     "date",
     "date_edtf",
+    "said_at",
     "includes",
     "excludes",
     "note",
@@ -153,8 +154,14 @@ def read_records(fleet: ServerGroup, like: Records) -> Records:
         found["claim", id_] = {
             **{name: card[name] for name in CLAIM_FIELDS},
             "source": card["source"]["slug"],
-            "figure": {name: card["figure"][name] for name in FIGURE_FIELDS},
-            "period": {name: card["period"][name] for name in ("edtf", "aggregation")},
+            # A claim in the unit of its category has none of its own.
+            "figure": {name: card["figure"][name] for name in FIGURE_FIELDS}
+            | {
+                "unit": None
+                if (unit := card["figure"]["unit"]) == found["category", card["category"]]["unit"]
+                else unit
+            },
+            "period": {name: card["period"][name] for name in ("edtf", "aggregation", "per")},
         }
         for cited in card["citations"]:
             shown = {name: cited[name] for name in CITATION_FIELDS}

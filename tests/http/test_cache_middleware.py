@@ -11,6 +11,7 @@ import pytest
 import zstandard
 from sqlalchemy.exc import OperationalError
 
+from app.cache.invalidation import POLL_INTERVAL_SECONDS
 from app.database.engine import Database
 from app.http.compression import MIN_COMPRESSIBLE_BYTES, choose_encoding
 from app.main import create_app
@@ -135,6 +136,11 @@ READS = [
     "/v1/claims?q=corrected",
     "/v1/claims?status=removed",
     "/v1/claims?topic=dead",
+    "/v1/claims?superseded=true",
+    "/v1/claims?superseded=false&category=killed",
+    "/v1/claims?known_on=2025-06-20",
+    "/v1/claims.csv?known_on=2025-06-20T12:00:00Z",
+    "/v1/topics/dead?known_on=2025-06-20",
     "/v1/claims.csv?source=ministry",
     "/v1/claims.ndjson?category=killed",
     "/v1/topics",
@@ -158,15 +164,20 @@ class Writes:
     def __init__(self, dice: random.Random) -> None:
         self.dice = dice
         self.claims: list[str] = []
+        self.relations: list[str] = []
 
     def next(self, client: Any, keys: dict[str, str]) -> Any:
         """Send a random write."""
         acts = [self.claim, self.claim, self.source, self.topic]
         if self.claims:
             acts += [self.citation, self.assessment, self.repair, self.retraction, self.relation, self.takedown]
+            acts += [self.supersession] * 4 + [self.redating] + [self.withdrawal] * bool(self.relations)
         method, path, body, headers = self.dice.choice(acts)()
         answer = client.request(method, path, json=body, headers=keys | headers)
-        assert answer.status_code in (200, 201, 404, 409, 410, 412), answer.text
+        is_refused_relation = path.endswith("/relations") and answer.status_code == 422
+        assert answer.status_code in (200, 201, 404, 409, 410, 412) or is_refused_relation, answer.text
+        if path.endswith("/relations") and answer.status_code == 201:
+            self.relations.append(answer.json()["id"])
         if path == "/v1/claims" and answer.status_code == 201:
             self.claims.append(answer.json()["id"])
         return answer
@@ -177,7 +188,7 @@ class Writes:
             category=pick(["killed", "wounded", "killed-named"]),
             source=pick(["ministry", "minister", "institute"]),
             modality=pick(["estimate", "count"]),
-            period={"edtf": f"2022-02-24/2025-06-{self.dice.randint(10, 29)}", "aggregation": "cumulative"},
+            period={"edtf": f"2022-02-24/2025-06-{pick([10, 11, 29])}", "aggregation": "cumulative"},
         )
         return "POST", "/v1/claims", body, {}
 
@@ -214,6 +225,17 @@ class Writes:
     def relation(self) -> tuple[str, str, Any, dict[str, str]]:
         return self._one("/relations", {"type": "based_on", "source": "agency"})
 
+    def supersession(self) -> tuple[str, str, Any, dict[str, str]]:
+        """Most of these are refused, because the claims differ or the claim is the same."""
+        return self._one("/relations", {"type": "supersedes", "claim": self.dice.choice(self.claims)})
+
+    def withdrawal(self) -> tuple[str, str, Any, dict[str, str]]:
+        return "POST", f"/v1/relations/{self.dice.choice(self.relations)}/withdrawal", {"reason": "An error."}, {}
+
+    def redating(self) -> tuple[str, str, Any, dict[str, str]]:
+        changes = {"date": f"2025-06-{self.dice.randint(10, 29)}"}
+        return self._one("", {"event": "transcription_fix", "reason": "A slip.", "changes": changes}, "PATCH")
+
     def takedown(self) -> tuple[str, str, Any, dict[str, str]]:
         return self._one("/takedown", {"reason": "A court order."})
 
@@ -243,6 +265,47 @@ def test_memory_answers_as_if_there_were_none(
                 elif wanted.status_code == 200:
                     assert got.text == again.text == wanted.text, path
     assert stats(register)[0] > 20
+
+
+def test_a_superseded_claim_is_never_served_without_its_successor(register: Register, other: ApplicationClient) -> None:
+    """The response cache and the cache of rows follow the relation and the superseding claim."""
+    record_example_vocabulary(register)
+    assert register.write("PUT", "/v1/topics/dead", make_topic_body(category="killed")).status_code == 201
+    old = submit_claim(register, make_claim_body())
+    new = submit_claim(register, make_unique_claim_body(date="2025-06-13"))
+
+    def successors() -> set[tuple[str | None, str | None]]:
+        found = set()
+        for client in (register.client, other):
+            for _ in range(2):
+                # A page that was not read before takes its rows from the cache of rows.
+                pages = [f"/v1/claims?limit=9&v={next(numbers)}", "/v1/topics/dead/claims", "/v1/topics/dead/timeline"]
+                rows = [row for page in pages for row in client.get(page).json()["data"]]
+                rows += [client.get(f"/v1/claims/{old['id']}").json()]
+                found |= {(row["superseded_by"], row["superseded_on"]) for row in rows if row["id"] == old["id"]}
+                text = client.get(f"/v1/claims/{old['id']}/figure.txt").text
+                assert text.endswith("(superseded)") == (found != {(None, None)})
+        return found
+
+    def write(path: str, body: Any, method: str = "POST") -> Any:
+        answer = register.write(method, path, body, **{"If-Match": "*"})
+        assert answer.status_code in (200, 201), answer.text
+        time.sleep(POLL_INTERVAL_SECONDS)
+        return answer.json()
+
+    numbers = iter(range(1_000))
+    assert successors() == {(None, None)}
+    relation = write(f"/v1/claims/{new['id']}/relations", {"type": "supersedes", "claim": old["id"]})
+    assert successors() == {(new["id"], "2025-06-13")}
+    change = {"event": "transcription_fix", "reason": "A slip.", "changes": {"date": "2025-06-14"}}
+    write(f"/v1/claims/{new['id']}", change, "PATCH")
+    assert successors() == {(new["id"], "2025-06-14")}
+    write(f"/v1/relations/{relation['id']}/withdrawal", {"reason": "An error."})
+    assert successors() == {(None, None)}
+    write(f"/v1/claims/{new['id']}/relations", {"type": "supersedes", "claim": old["id"]})
+    assert successors() == {(new["id"], "2025-06-14")}
+    write(f"/v1/claims/{new['id']}/takedown", {"reason": "A court order."})
+    assert successors() == {(new["id"], None)}
 
 
 def test_what_was_taken_down_is_nowhere_when_the_takedown_is_answered(

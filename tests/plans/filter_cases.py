@@ -64,6 +64,8 @@ FILTER_CASES: list[dict[str, Any]] = [
     {"q": "nowhere"},
     {"updated_since": "2022-03-02T00:00:00Z"},
     {"updated_since": "2025-06-12T12:00:00Z"},
+    {"superseded": True},
+    {"superseded": False},
     {"known_on": "2025-01-01"},
     {"known_on": "2020-06-01"},
 ]

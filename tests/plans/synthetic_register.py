@@ -44,6 +44,7 @@ QUESTION_COUNT = 3_000
 LARGE_SOURCE_SHARE, LARGE_TOPIC_SHARE, LARGE_DOCUMENT_SHARE = 0.6, 0.3, 0.05
 """The shares of the first source, topic and document in all claims."""
 CLAIMS_PER_DOCUMENT = 20
+CLAIMS_PER_SUPERSESSION = 500
 
 REGISTER_START = dt.datetime(2022, 3, 1, tzinfo=dt.UTC)
 REGISTER_DAYS = 1_200
@@ -77,6 +78,7 @@ def fill_register(url: str, claims: int) -> None:
         for start in range(0, claims, CLAIMS_PER_BATCH):
             made.put_claims(put, np.arange(start, min(start + CLAIMS_PER_BATCH, claims)))
         made.put_later_changes(put)
+        made.put_supersessions(put)
     database = Database(make_settings(url))
     with database.write() as session:
         session.execute(update(Clock).values(seq=made.last_seq, at=made.last_time()))
@@ -172,7 +174,8 @@ class SyntheticClaims:
         self.changed_rows = np.flatnonzero(self.fate)
         before = first + self.documents + n + int(self.assessed.sum())
         self.changed_seqs = before + 1 + np.arange(len(self.changed_rows))
-        self.last_seq = before + len(self.changed_rows)
+        self.relation_seqs = before + len(self.changed_rows) + 1 + np.arange(n // CLAIMS_PER_SUPERSESSION)
+        self.last_seq = before + len(self.changed_rows) + len(self.relation_seqs)
         self.bits = chance.integers(1 << 32, 1 << 48, n)
         self.source = _draw_skewed(chance, n, SOURCE_COUNT, LARGE_SOURCE_SHARE)
         self.question = _draw_skewed(chance, n, QUESTION_COUNT, LARGE_TOPIC_SHARE)
@@ -270,6 +273,31 @@ class SyntheticClaims:
         actions = [ACTIONS[fate] for fate in self.fate[self.changed_rows].tolist()]
         put("change", _change_columns(self.changed_seqs, moments, "claim", ids, ids, actions, revision=2))
         put("claim", self._claim_columns(self.changed_rows, self.changed_seqs))
+
+    def put_supersessions(self, put: PutRows) -> None:
+        """Some claims superseded others: most of them of the same source, question and day, so that they count."""
+        order = np.lexsort((self.day, self.aggregation, self.question, self.source))
+        older, newer = order[:-1], order[1:]
+        is_like = (self.aggregation[older] == 0) & (self.open[older] == 0) & (self.fate[newer] != REMOVED)
+        for values in (self.source, self.question, self.aggregation, self.day, self.open):
+            is_like &= values[older] == values[newer]
+        chosen = np.argsort(~is_like, kind="stable")[: len(self.relation_seqs)]
+        moments, ids = self.times_of(self.relation_seqs), self.ids_of(newer[chosen], "b")
+        claims, n = self.ids_of(newer[chosen]), len(chosen)
+        put("change", _change_columns(self.relation_seqs, moments, "relation", ids, claims))
+        put(
+            "relation",
+            {
+                "version": range(1, n + 1),
+                **_version_columns(self.relation_seqs, moments),
+                "id": ids,
+                "type": ["supersedes"] * n,
+                "claim": claims,
+                "to_claim": self.ids_of(older[chosen]),
+                "asserted_by": ["editors"] * n,
+                "withdrawn": [i % 10 == 9 for i in range(n)],
+            },
+        )
 
     def ids_of(self, rows: IntegerArray, mark: str = "8") -> list[str]:
         """Return UUIDs (version 7) of claims, or with another `mark` of their citations and assessments."""

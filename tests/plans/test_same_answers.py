@@ -11,6 +11,8 @@ from sqlalchemy import text
 from app.claims.search import planner
 from app.claims.search.filters import ClaimQuery, Sort
 from app.claims.search.planner import CLAIM_COUNTS, SearchResult, find_page
+from app.claims.supersession import build_supersession_claim
+from app.comparison.supersession import KnowledgeLimit, find_successors
 from app.database.engine import Database
 from app.database.read_session import ReadSession, read_session
 from app.vocabulary.reference_data import get_reference_data
@@ -59,7 +61,9 @@ def everything(found: ReadSession) -> list[Row]:
             by_claim.setdefault(row["claim"], []).append(row)
         for claim in claims:
             claim[name] = by_claim.get(claim["id"], [])
+    relations = rows("SELECT * FROM relation WHERE type = 'supersedes'")
     for claim in claims:
+        claim["supersessions"] = relations
         claim["said_by"] = sources.get(claim["source"], {"kind": None, "interest": None})
     return claims
 
@@ -89,6 +93,14 @@ def plainly(claims: list[Row], query: ClaimQuery, known: Any, as_of: int | None)
             return row["until_seq"] is None
         return row["seq"] <= as_of and (row["until_seq"] is None or row["until_seq"] > as_of)
 
+    asked_claims = [] if query.superseded is None else [row for row in claims if stands(row)]
+    standing_claims = {row["id"]: build_supersession_claim(row, known.position_holders) for row in asked_claims}
+    edges = [
+        (row["claim"], row["to_claim"]) for row in claims[0]["supersessions"] if stands(row) and not row["withdrawn"]
+    ]
+    limit = None if query.known_on is None else KnowledgeLimit.at(query.known_on)
+    successors = find_successors(edges, standing_claims, limit) if query.superseded is not None else {}
+
     def assessed(row: Row) -> Row:
         standing = [each for each in row["assessments"] if not each["withdrawn"] and stands(each)]
         return max(standing, key=lambda each: (each["assessed_on"], each["id"]), default=UNASSESSED)
@@ -109,6 +121,7 @@ def plainly(claims: list[Row], query: ClaimQuery, known: Any, as_of: int | None)
         "period_to": lambda row, day: row["period_start"] is None or row["period_start"] <= str(day),
         "value_min": lambda row, n: row["magnitude"] is not None and (row["high"] is None or row["high"] >= n),
         "value_max": lambda row, n: row["magnitude"] is not None and (row["low"] is None or row["low"] <= n),
+        "superseded": lambda row, wanted: (row["id"] in successors) == wanted,
         "document": lambda row, wanted: any(each["document"] in wanted for each in cited(row)),
         "updated_since": lambda row, at: any(
             each["at"] >= str(at)[:19] and each["seq"] <= (as_of or 10**9) for each in row["changes"]
@@ -148,11 +161,17 @@ def _status(row: Row, query: ClaimQuery) -> str:
 
 
 def _belongs(row: Row, topic: Any, known: Any, query: ClaimQuery) -> bool:
-    inside = {topic["category"]} if query.narrower is False else known.descendants("category", topic["category"])
+    kinds = ("category", "subject", "place")
+    narrower = {None: topic["narrower"], True: kinds, False: ()}[query.narrower]
+    inside = all(
+        row[kind] in (known.descendants(kind, topic[kind]) if kind in narrower else {topic[kind]}) for kind in kinds
+    )
     since = topic["since"] and str(topic["since"])
-    starts = not since or row["period_start"] == since or row["period"].startswith((since[:7] + "/", since[:4] + "/"))
-    same = (row["subject"], row["place"]) == (topic["subject"], topic["place"])
-    return row["category"] in inside and same and topic["aggregation"] in (None, row["aggregation"]) and starts
+    partial = row["aggregation"] == "cumulative" and row["period"].partition("/")[0] in {str(since)[:7], str(since)[:4]}
+    starts = not since or row["period_start"] == since or partial
+    totals = {"cumulative", "within"}
+    aggregations = totals if topic["aggregation"] in totals else {topic["aggregation"]}
+    return inside and starts and (topic["aggregation"] is None or row["aggregation"] in aggregations)
 
 
 def walked(database: Database, query: ClaimQuery, as_of: int | None) -> tuple[list[int], int | None]:

@@ -116,6 +116,7 @@ def make_claim(told: Mapping[str, Any] | None = None, **more: Any) -> dict[str, 
         "figure": make_figure("over 950,000", lower=950000, lower_inclusive=False),
         "edtf": "2022-02-24/2025-06-03",
         "aggregation": "cumulative",
+        "per": None,
         "date": date(2025, 6, 3),
         "date_edtf": None,
         "source": "csis",
@@ -129,7 +130,8 @@ def make_claim(told: Mapping[str, Any] | None = None, **more: Any) -> dict[str, 
         **(told or {}),
         **more,
     }
-    made["period"] = {"edtf": made.pop("edtf"), "aggregation": made.pop("aggregation"), "start": None, "end": None}
+    told_period = {name: made.pop(name) for name in ("edtf", "aggregation", "per")}
+    made["period"] = {**told_period, "start": None, "end": None}
     made["source"] = {"slug": made["source"], "name": SOURCES[made["source"]].name, "kind": "unknown"}
     made["figure"] = {**made["figure"], "unit": CATEGORIES[made["category"]][1]}
     return made

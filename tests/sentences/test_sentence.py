@@ -235,7 +235,7 @@ def test_every_period_is_put_into_words(edtf: str, aggregation: str, words: str)
 
 
 def test_a_rate_is_told_by_the_day() -> None:
-    rate = {"edtf": "2024-09", "aggregation": "rate", "figure": make_figure("1,271", value=1271)}
+    rate = {"edtf": "2024-09", "aggregation": "rate", "per": "day", "figure": make_figure("1,271", value=1271)}
     made = write_claim_text(make_claim(rate), make_names(make_claim(rate)))
     assert "had suffered 1,271 casualties (killed and wounded) a day in Ukraine in September 2024" in made.sentence
     assert made.figure == "1,271 a day"
@@ -243,6 +243,25 @@ def test_a_rate_is_told_by_the_day() -> None:
     assert "a count of 1,271 casualties (killed and wounded) a day suffered by" in told(
         make_claim(rate, modality="count")
     )
+
+
+@pytest.mark.parametrize(
+    ("per", "words"),
+    [("hour", "1,271 an hour"), ("week", "1,271 a week"), (None, "1,271 (a rate without a stated unit of time)")],
+)
+def test_a_rate_is_told_by_its_own_unit_of_time(per: str | None, words: str) -> None:
+    rate = {"edtf": "2024-09", "aggregation": "rate", "per": per, "figure": make_figure("1,271", value=1271)}
+    assert write_claim_text(make_claim(rate), make_names(make_claim(rate))).figure == words
+
+
+def test_a_change_and_a_ratio_of_one_number_are_told_in_their_own_words() -> None:
+    for proposition, words in (("change", "20% more than in 2022"), ("ratio", "four times the average")):
+        figure = make_figure(words, value=20, relative_to="2022")
+        made = write_claim_text(shown := make_claim(proposition=proposition, figure=figure), make_names(shown))
+        assert made.figure == words
+        assert "said on 3 June 2025 of casualties (killed and wounded) among Russian forces" in made.sentence
+        assert f": “{words}”, " in made.sentence
+        assert f"“{words}”" in made.short_form
 
 
 @pytest.mark.parametrize(

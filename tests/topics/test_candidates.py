@@ -1,10 +1,11 @@
 """A side-by-side from the candidates equals one from all claims."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -12,27 +13,31 @@ import pytest
 from sqlalchemy import select
 
 from alembic import command
-from app.claims.create import record_claim
+from app.claims.create import record_claim, record_relation
 from app.claims.lifecycle import reinstate, retract, revise, take_down
-from app.claims.schemas import ChangeInput, ClaimInput, RetractionInput
+from app.claims.schemas import ChangeInput, ClaimInput, RelationInput, RetractionInput
 from app.claims.serialization.input_fields import FIGURE_PLAIN_FIELDS, plain_figure_numbers
+from app.claims.supersession import load_successors
 from app.comparison.figure import PrintedFigure
 from app.comparison.hierarchy import Hierarchy
 from app.comparison.period import parse_period
 from app.comparison.positions import compare_pairs, find_positions
 from app.comparison.question import Question
+from app.comparison.relative_base import normalize_relative_to
 from app.comparison.series_key import build_series_columns
 from app.comparison.spread import measure_spread
-from app.comparison.verdicts import Statement
+from app.comparison.statement import Statement
 from app.database.engine import alembic_config
 from app.database.snapshot import Snapshot, open_snapshot
 from app.database.tables import ClaimVersion, columns_of
 from app.database.transaction import WriteTransaction, write_transaction
+from app.enums import RelationType, Verdict
 from app.errors import Problem
 from app.sources.queries import load_position_holders, put_source
 from app.sources.schemas import SourceInput
 from app.topics.records import put_topic
 from app.topics.schemas import TopicInput
+from app.topics.side_by_side import may_start_on
 from app.vocabulary.records import load_hierarchy
 from tests.examples import (
     make_claim_body,
@@ -70,7 +75,18 @@ PERIODS = [
     ),
     *("0001-01-01", "0001-01-01/0001-01-01", "2023-22", "2022-02-24/2030"),
 ]
-DATES = [None, None, "0001-01-01", "2024-01-01", "2024-06-30", "2024-07-01", "2024-07-01", "2024-08-15"]
+AGGREGATIONS: list[dict[str, str]] = [
+    *({"aggregation": name} for name in ("cumulative", "cumulative", "cumulative", "within", "within", "snapshot")),
+    *({"aggregation": "rate", "per": per} for per in ("day", "month")),
+]
+DATES: list[dict[str, str]] = [
+    {},
+    {},
+    *({"date": day} for day in ("0001-01-01", "2024-01-01", "2024-06-30", "2024-07-01", "2024-07-01", "2024-08-15")),
+    {"date_edtf": "2024-07"},
+    {"said_at": "2024-07-01T10:00:00+02:00"},
+    {"said_at": "2024-07-01T18:00:00Z"},
+]
 DAYS = [None, "0001-01-01", "2023-12-31", "2024-01-01", "2024-06-30", "2024-07-01", "2024-08-14", "2024-09-01"]
 
 
@@ -84,11 +100,8 @@ def some_claim(chance: random.Random) -> dict[str, Any]:
         place=chance.choice(["war", "war", "war", "front"]),
         source=chance.choice(SOURCES),
         modality=chance.choice(["estimate", "estimate", "count", "forecast"]),
-        period={
-            "edtf": chance.choice(PERIODS),
-            "aggregation": chance.choice(["cumulative", "cumulative", "within", "snapshot", "rate"]),
-        },
-        date=chance.choice(DATES),
+        period={"edtf": chance.choice(PERIODS), **chance.choice(AGGREGATIONS)},
+        **chance.choice(DATES),
         figure={"as_printed": f"some {chance.randint(1, 9)}" if numbers else f"many{chance.random()}", **numbers},
         **chance.choice(SCOPES),
     )
@@ -103,7 +116,10 @@ def happen(log: WriteTransaction, chance: random.Random, ids: list[str]) -> None
     """Apply a random change to the register."""
     event = chance.random()
     with suppress(Problem):  # a duplicate, or an impossible event
-        if event < 0.7 or not ids:
+        if len(ids) > 1 and event < 0.08:
+            relation = RelationInput(type=RelationType.supersedes, claim=chance.choice(ids))
+            record_relation(log, chance.choice(ids), relation)
+        elif event < 0.7 or not ids:
             ids.append(record_claim(log, ClaimInput(**some_claim(chance)))["id"])
         elif event < 0.8:
             day = date(2024, 7, 1) + timedelta(days=chance.randint(0, 60))
@@ -128,6 +144,7 @@ class Plain:
 
     def __init__(self, register: Register, as_of: str | None, known_on: date | None) -> None:
         self.day = known_on
+        self.register = register
         with register.database.read() as session:
             self.snapshot: Snapshot = open_snapshot(session, as_of, known_on=known_on)
             self.scheme: Hierarchy = load_hierarchy(session, self.snapshot)
@@ -137,23 +154,45 @@ class Plain:
             self.rows = session.execute(wanted).mappings().all()
 
     def belonging(self, asked: Mapping[str, Any]) -> Iterator[Mapping[Any, Any]]:
-        category = asked["category"]
-        within = self.scheme.narrower_categories(category) if asked.get("narrower", True) else {category}
-        for row in self.rows:
-            plain = all(asked.get(name) in (None, row[name]) for name in ("subject", "place", "aggregation"))
-            if row["status"] != "removed" and row["category"] in within and plain and self._starts(row, asked):
+        for row in self.on_question(asked):
+            if self._has_aggregation(row, asked) and self._starts(row, asked):
                 yield row
+
+    def on_question(self, asked: Mapping[str, Any]) -> Iterator[Mapping[Any, Any]]:
+        narrower = asked.get("narrower", ["category"])
+        below = {
+            "category": self.scheme.narrower_categories,
+            "subject": self.scheme.narrower_subjects,
+            "place": self.scheme.narrower_places,
+        }
+        within = {
+            kind: find(asked[kind]) if kind in narrower else {asked[kind]}
+            for kind, find in below.items()
+            if asked.get(kind) is not None
+        }
+        for row in self.rows:
+            if row["status"] != "removed" and all(row[kind] in slugs for kind, slugs in within.items()):
+                yield row
+
+    def _has_aggregation(self, row: Mapping[Any, Any], asked: Mapping[str, Any]) -> bool:
+        aggregation = asked.get("aggregation")
+        totals = {"cumulative", "within"}
+        return aggregation is None or row["aggregation"] in (totals if aggregation in totals else {aggregation})
 
     def _starts(self, row: Mapping[Any, Any], asked: Mapping[str, Any]) -> bool:
         since = asked.get("since")
-        coarser = since and row["period"].startswith((f"{since[:7]}/", f"{since[:4]}/"))
-        return not since or bool(coarser) or row["period_start"] == date.fromisoformat(since)
+        if not since or row["period_start"] == date.fromisoformat(since):
+            return True
+        starts = {text for part in (since[:7], since[:4]) for text in (part, f"{part}/")}
+        text = row["period"].partition("/")
+        return row["aggregation"] == "cumulative" and text[0] + text[1] in starts
 
     def statement(self, row: Mapping[Any, Any]) -> Statement:
+        known = [self.scheme.subjects, self.scheme.categories]
         return Statement(
             **{name: str(row[name]) for name in ("id", "category", "subject", "place", "proposition", "modality")},
             source=self.held.get(row["source"], row["source"]),
-            unit=self.scheme.categories[row["category"]].unit,
+            unit=row["unit"] or self.scheme.categories[row["category"]].unit,
             derivation=str(row["derivation"]),
             figure=PrintedFigure(**plain_figure_numbers(row), **{name: row[name] for name in FIGURE_PLAIN_FIELDS}),
             period=parse_period(row["period"]),
@@ -161,28 +200,50 @@ class Plain:
             date=row["date"],
             includes=frozenset(row["includes"]),
             excludes=frozenset(row["excludes"]),
+            date_edtf=row["date_edtf"],
+            said_at=row["said_at"] and datetime.fromisoformat(row["said_at"]),
+            per=row["per"] and str(row["per"]),
+            base=row["relative_to"] and " ".join(normalize_relative_to(row["relative_to"], *known)),
+            fingerprint=row["fingerprint"],
         )
 
+    def superseded(self, ids: Iterable[str]) -> set[str]:
+        with self.register.database.read() as session:
+            return set(load_successors(session, list(ids), self.snapshot))
+
     def answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the fields of a side-by-side that depend on the claims that were read."""
+        """What a side-by-side says that depends on which claims were read."""
         day = self.snapshot.known_on
         known = [row for row in self.belonging(asked) if day is None or (row["date"] and row["date"] <= day)]
         retracted = [
             row for row in known if row["status"] == "retracted" and row["retracted_on"] <= self.snapshot.today
         ]
         standing = [row for row in known if row not in retracted]
-        found = find_positions(self.statement(row) for row in standing if row["kind"] != "none")
+        statements = [self.statement(row) for row in standing if row["kind"] not in {"none", "vague"}]
+        superseded = self.superseded(statement.id for statement in statements)
+        ends_by = asked.get("ends_by") and date.fromisoformat(asked["ends_by"])
+        since = asked.get("since") and date.fromisoformat(asked["since"])
+        found = find_positions(
+            statement
+            for statement in statements
+            if statement.id not in superseded
+            and may_start_on(statement, since)
+            and (not ends_by or (statement.effective.latest_end and statement.effective.latest_end <= ends_by))
+        )
+        positions = [position.statement for position in found]
         fields: dict[str, Any] = {name: asked.get(name) for name in ("category", "subject", "place", "aggregation")}
         question = Question(**fields)
-        spread = asdict(measure_spread(found, question))
+        spread = asdict(measure_spread(positions, question, self.scheme))
         left_out = [{"claim": id_, "reasons": list(reasons)} for id_, reasons in spread["left_out"]]
-        pairs = [asdict(pair) for pair in compare_pairs(found, self.scheme)] if len(found) <= 40 else None
+        pairs = [asdict(pair) for pair in compare_pairs(positions, self.scheme)]
         return {
             "positions": [position.id for position in found],
-            "holders": [position.source for position in found],
-            "pairs": pairs,
+            "wordings": [list(position.wordings) for position in found],
+            "holders": [position.source for position in positions],
+            "pairs": pairs if len(found) <= 40 else None,
+            "verdicts": {verdict.value: count_verdict(pairs, verdict.value) for verdict in Verdict},
             "spread": {**spread, "left_out": left_out},
-            "related": [row["id"] for row in standing if row["kind"] == "none"],
+            "related": [row["id"] for row in standing if row["kind"] in {"none", "vague"}],
             "retracted": [row["id"] for row in retracted],
         }
 
@@ -197,11 +258,21 @@ class Plain:
         }
 
 
+def count_verdict(pairs: list[dict[str, Any]], verdict: str) -> int:
+    return sum(pair["verdict"] == verdict for pair in pairs)
+
+
+def _without_sentence(pair: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in pair.items() if name != "why"}
+
+
 def shown(body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "positions": [position["claim"]["id"] for position in body["positions"]],
+        "wordings": [position["wordings"] for position in body["positions"]],
         "holders": [position["source"]["slug"] for position in body["positions"]],
-        "pairs": body["pairs"],
+        "pairs": None if body["pairs"] is None else [_without_sentence(pair) for pair in body["pairs"]],
+        "verdicts": body["verdicts"],
         "spread": body["spread"],
         "related": [each["id"] for each in body["related"]["claims"]],
         "retracted": [each["id"] for each in body["retracted"]],
@@ -229,9 +300,9 @@ def check_topics(register: Register, as_of: str | None) -> None:
         counted = plain.counted(body)
         assert {name: row[name] for name in counted} == counted
         expected = plain.answer(body)
-        assert same(row["spread"], expected["spread"])
-        verdicts = [pair["verdict"] for pair in expected["pairs"] or []]
-        assert row["verdicts"] == {verdict: verdicts.count(verdict) for verdict in row["verdicts"]}
+        reasons = Counter(reason for each in expected["spread"]["left_out"] for reason in each["reasons"])
+        assert row["spread"] == {**expected["spread"], "left_out": reasons}
+        assert row["verdicts"] == expected["verdicts"]
 
 
 def check_timeline(register: Register, chance: random.Random, as_of: str | None) -> None:
@@ -272,13 +343,15 @@ def test_a_side_by_side_is_the_same_as_over_every_claim(register: Register, seed
             "place": chance.choice(["war", "war", None]),
             "aggregation": chance.choice([None, None, "cumulative", "within"]),
             "since": chance.choice([None, None, "2022-02-24", "2024-06-30"]),
-            "narrower": chance.random() < 0.7,
+            "narrower": chance.sample(["category", "subject", "place"], chance.randint(0, 3)),
+            "ends_by": chance.choice([None, None, None, "2024-06-15", "2024-06-30"]),
             "known_on": chance.choice([None, *DAYS]),
             "recorded_as_of": chance.choice([None, None, f"seq:{chance.randint(60, last)}"]),
         }
         day = asked["known_on"] and date.fromisoformat(asked["known_on"])
         plain = Plain(register, asked["recorded_as_of"], day)
         params = {name: value for name, value in asked.items() if value is not None}
+        params["narrower"] = ",".join(asked["narrower"]) or "false"
         answer = register.get("/v1/side-by-side", params=params)
         assert answer.status_code == 200, answer.text
         assert same(shown(answer.json()), plain.answer(asked)), asked

@@ -6,9 +6,10 @@ Conditions contain bound parameters instead of values, so that SQL is compiled o
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import Enum, StrEnum
 from functools import cached_property
+from itertools import product
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -25,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Session
 
+from app.claims.known_on import was_said_by
 from app.claims.search.full_text import (
     build_exists,
     build_word_lookups,
@@ -41,6 +43,8 @@ from app.claims.search.index_lookup import (
     look_up_slugs,
     match_any,
 )
+from app.claims.search.question_scope import NARROWABLE, expand_question, match_scope, partial_date_patterns
+from app.claims.supersession import is_superseded
 from app.comparison.hierarchy import Hierarchy
 from app.database.keyset import Order
 from app.database.read_session import ReadSession
@@ -52,6 +56,7 @@ from app.database.tables import (
     Change,
     CitationVersion,
     ClaimVersion,
+    RelationVersion,
     columns_of,
     table_of,
 )
@@ -63,13 +68,14 @@ from app.enums import (
     Interest,
     Modality,
     Proposition,
+    RelationType,
     Reliability,
     SourceKind,
     Status,
 )
 from app.errors import InvalidRequest, UnknownSlug, field_fault, suggest_nearest
 from app.http.pagination import PageQuery
-from app.http.schema_types import Day, Slug, UtcTime
+from app.http.schema_types import Day, DayOrMoment, Slug, UtcTime
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.reference_data import ReferenceData, get_reference_data
@@ -315,35 +321,29 @@ def _document_filter() -> Filter:
     return Filter(condition, bind, look_up)
 
 
-TopicShapes = tuple[tuple[int, bool, bool], ...]
-"""For each topic the number of its categories, and whether it has an aggregation and a first day."""
+TopicShapes = tuple[tuple[int, int, int, int, bool], ...]
+"""For each topic the number of its categories, subjects, places and aggregations, and whether it has a first day."""
 
 
 def _topic_filter() -> Filter:
     def bind(context: FilterContext, slugs: Sequence[str]) -> FilterBinding:
         context.check_slugs("topic", "topic", slugs)
-        topic_shapes, values = [], []
+        topic_shapes: list[tuple[int, ...]] = []
+        values: list[Any] = []
         for slug in sorted(set(slugs)):
             topic = context.reference_data.topics[slug]
-            category = topic["category"]
-            categories = (
-                [category]
-                if context.narrower is False
-                else sorted(context.reference_data.descendants("category", category))
-            )
-            aggregation, since = topic["aggregation"], topic["since"]
-            topic_shapes.append((len(categories), aggregation is not None, since is not None))
-            values += [*categories, topic["subject"], topic["place"]]
-            values += [] if aggregation is None else [aggregation]
-            values += [] if since is None else [since, *partial_date_patterns(since)]
+            narrower = () if context.narrower is False else NARROWABLE if context.narrower else topic["narrower"]
+            scope = expand_question(topic, context.reference_data, narrower)
+            lists = (scope.categories, scope.subjects, scope.places, scope.aggregations)
+            topic_shapes.append((*map(len, lists), scope.since is not None))
+            values += [value for each in lists for value in each]
+            values += [] if scope.since is None else [scope.since, *partial_date_patterns(scope.since)]
         return tuple(topic_shapes), values
 
     def condition(
         columns: Columns, parameters: BoundParameters, _snapshot: Snapshot, shape: TopicShapes
     ) -> ColumnElement[bool]:
-        return or_(
-            *(_match_bound_topic(columns, values, *counts) for values, counts in _group_by_topic(parameters, shape))
-        )
+        return or_(*(match_scope(columns, *topic) for topic in _group_by_topic(parameters, shape)))
 
     def look_up(parameters: BoundParameters, shape: TopicShapes) -> Sequence[IndexLookup]:
         return [
@@ -354,78 +354,37 @@ def _topic_filter() -> Filter:
     return Filter(condition, bind, look_up)
 
 
-def _group_by_topic(
-    parameters: Sequence[Any], topic_shapes: TopicShapes
-) -> list[tuple[list[Any], tuple[int, bool, bool]]]:
-    """Return the bound parameters of each topic, with its shape."""
-    groups, position = [], 0
-    for topic_shape in topic_shapes:
-        count = topic_shape[0] + 2 + topic_shape[1] + 3 * topic_shape[2]
-        groups.append((list(parameters[position : position + count]), topic_shape))
-        position += count
-    return groups
+def _group_by_topic(parameters: Sequence[Any], topic_shapes: TopicShapes) -> list[list[list[Any]]]:
+    """Return the bound parameters of each topic: categories, subjects, places, aggregations, and the first day."""
+    topics, rest = [], list(parameters)
+    for *counts, has_since in topic_shapes:
+        lists = []
+        for count in (*counts, SINCE_PARAMETERS if has_since else 0):
+            lists.append(rest[:count])
+            rest = rest[count:]
+        topics.append(lists)
+    return topics
+
+
+SINCE_PARAMETERS = 1 + len(partial_date_patterns(date.max))
+"""The number of parameters of a first day: the day and its patterns."""
 
 
 def build_topic_keys(parameters: BoundParameters, topic_shapes: TopicShapes) -> list[dict[str, BindParameter[Any]]]:
-    """Return column → bound parameter for each category with the subject and place of its topic."""
+    """Return column → bound parameter for each category, subject and place of each topic."""
     return [
-        {"category": category, "subject": values[category_count], "place": values[category_count + 1]}
-        for values, (category_count, *_) in _group_by_topic(parameters, topic_shapes)
-        for category in values[:category_count]
+        dict(zip(NARROWABLE, key, strict=True))
+        for topic in _group_by_topic(parameters, topic_shapes)
+        for key in product(*topic[: len(NARROWABLE)])
     ]
 
 
-def _match_bound_topic(
-    columns: Columns,
-    parameters: list[Any],
-    category_count: int,
-    has_aggregation: bool,  # noqa: FBT001 - part of the shape
-    has_since: bool,  # noqa: FBT001 - part of the shape
-) -> ColumnElement[bool]:
-    subject, place, *rest = parameters[category_count:]
-    return match_topic(
-        columns,
-        parameters[:category_count],
-        subject=subject,
-        place=place,
-        aggregation=rest.pop(0) if has_aggregation else None,
-        since=rest if has_since else (),
-    )
-
-
-def match_topic(
-    columns: Columns,
-    categories: Sequence[object],
-    subject: object = None,
-    place: object = None,
-    aggregation: object = None,
-    *,
-    since: Sequence[object] = (),
-) -> ColumnElement[bool]:
-    """Return the condition that a claim belongs to a topic.
-
-    Each field is a value or a bound parameter; a field that is None is not compared. `since` is a day and its
-    `partial_date_patterns`.
-    """
-    fields = {"subject": subject, "place": place, "aggregation": aggregation}
-    clauses = [match_any(columns, "category", categories)]
-    clauses += [columns[name] == value for name, value in fields.items() if value is not None]
-    return and_(*clauses, *([starts_on(columns, *since)] if since else []))
-
-
-def starts_on(columns: Columns, day: Any, *patterns: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a value or a bound parameter
-    """Return the condition that the period starts on `day`, or in its month or year where no day is known."""
-    return or_(columns.period_start == day, *(columns.period.like(pattern) for pattern in patterns))
-
-
-def partial_date_patterns(day: date) -> list[str]:
-    """Return the LIKE patterns of periods that begin with the month or year of `day`, without a day."""
-    return [f"{day.isoformat()[:7]}/%", f"{day.isoformat()[:4]}/%"]
-
-
 def _updated_since_filter() -> Filter:
-    """Return the filter by changes of the claim, its citations, assessments and relations up to the requested state."""
-    change = table_of(Change)
+    """Return the filter by changes of the claim, its citations, assessments and relations up to the requested state.
+
+    A change of a relation `supersedes` also changes the claim that it leads to.
+    """
+    change, relation = table_of(Change), table_of(RelationVersion)
 
     def is_in_range(seq: ColumnElement[int], parameters: BoundParameters) -> tuple[ColumnElement[bool], ...]:
         since, last_seq = parameters
@@ -435,11 +394,23 @@ def _updated_since_filter() -> Filter:
     def condition(
         columns: Columns, parameters: BoundParameters, _snapshot: Snapshot, _shape: None
     ) -> ColumnElement[bool]:
-        entry = change.alias("entry")
-        return build_exists(entry, entry.c.claim == columns.id, *is_in_range(entry.c.seq, parameters))
+        entry, supersession = change.alias("entry"), relation.alias("supersession")
+        return or_(
+            build_exists(entry, entry.c.claim == columns.id, *is_in_range(entry.c.seq, parameters)),
+            build_exists(
+                supersession,
+                supersession.c.to_claim == columns.id,
+                supersession.c.type == RelationType.supersedes,
+                *is_in_range(supersession.c.seq, parameters),
+            ),
+        )
 
     def look_up(parameters: BoundParameters, _shape: None) -> Sequence[IndexLookup]:
-        return [look_up_claims_by_id(change, change.c.claim, *is_in_range(change.c.seq, parameters))]
+        supersedes = relation.c.type == RelationType.supersedes
+        return [
+            look_up_claims_by_id(change, change.c.claim, *is_in_range(change.c.seq, parameters)),
+            look_up_claims_by_id(relation, relation.c.to_claim, supersedes, *is_in_range(relation.c.seq, parameters)),
+        ]
 
     return Filter(condition, lambda context, since: (None, (since, context.snapshot.seq)), look_up)
 
@@ -489,6 +460,49 @@ def _interval_filter(column: str, *, first: bool) -> Filter:
 def _date_filter(*, first: bool) -> Filter:
     """Return the filter by the first or last date. `SearchShape` has one index lookup for both ends."""
     return Filter(lambda columns, parameters, _snapshot, _shape: _is_within(columns.date, parameters[0], first=first))
+
+
+def _known_on_filter() -> Filter:
+    """Return the filter by what had been said by a day or a moment. The shape is whether it is a moment."""
+
+    def condition(
+        columns: Columns,
+        parameters: BoundParameters,
+        _snapshot: Snapshot,
+        _shape: bool,  # noqa: FBT001 - part of the shape
+    ) -> ColumnElement[bool]:
+        return was_said_by(columns, parameters[0], parameters[1] if len(parameters) > 1 else None)
+
+    return Filter(condition, lambda context, _value: (context.snapshot.known_at is not None, _known_on(context)))
+
+
+def _known_on(context: FilterContext) -> list[date | datetime]:
+    """Return the day, and the moment if there is one, to which `known_on` limits the snapshot."""
+    return [limit for limit in (context.snapshot.known_on, context.snapshot.known_at) if limit is not None]
+
+
+def _superseded_filter() -> Filter:
+    """Return the filter by whether a later claim of the same source replaced a claim, as known on the asked day."""
+
+    def bind(context: FilterContext, superseded: bool) -> FilterBinding:  # noqa: FBT001 - the value of the parameter
+        return superseded, _known_on(context)
+
+    def condition(
+        columns: Columns,
+        parameters: BoundParameters,
+        snapshot: Snapshot,
+        shape: bool,  # noqa: FBT001 - the value of the parameter
+    ) -> ColumnElement[bool]:
+        replaced = is_superseded(columns, snapshot, *parameters)
+        return replaced if shape else ~replaced
+
+    def look_up(_parameters: BoundParameters, shape: bool) -> Sequence[IndexLookup] | None:  # noqa: FBT001 - as above
+        relation = table_of(RelationVersion)
+        supersedes = (relation.c.type == RelationType.supersedes, relation.c.until_seq.is_(None))
+        index = "ix_relation_supersedes"
+        return [look_up_claims_by_id(relation, relation.c.to_claim, *supersedes, index=index)] if shape else None
+
+    return Filter(condition, bind, look_up)
 
 
 def _full_text_filter() -> Filter:
@@ -605,11 +619,20 @@ class ClaimQuery(PageQuery):
     )
     updated_since: Annotated[UtcTime | None, _updated_since_filter()] = Field(
         default=None,
-        description="Claims recorded or changed at this time or later. Changes of citations and assessments count too.",
+        description="Claims recorded or changed at this time or later. Changes of citations, assessments and "
+        "supersessions count too.",
         examples=["2026-11-20T10:00:00Z"],
     )
-    known_on: Annotated[Day | None, _date_filter(first=False)] = Field(
-        default=None, description="Only claims made by this day. Undated claims are left out.", examples=["2025-06-12"]
+    known_on: Annotated[DayOrMoment | None, _known_on_filter()] = Field(
+        default=None,
+        description="Only what had been said by this day or moment: claims, retractions and supersessions. Undated "
+        "claims are left out. With a moment, claims without one count from the next day (UTC) on.",
+        examples=["2025-06-12"],
+    )
+    superseded: Annotated[bool | None, _superseded_filter()] = Field(
+        default=None,
+        description="`true`: only claims that a later claim of their source replaced. `false`: all others.",
+        examples=[False],
     )
     sort: Sort = Field(default=Sort.newest, description="The sort order. Unknown values come last.", examples=["-date"])
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     FromClause,
+    Select,
     String,
     Text,
     and_,
@@ -101,7 +102,8 @@ def build_exists(source: FromClause, *conditions: ColumnElement[bool]) -> Column
 
     OFFSET is an optimization fence: without it PostgreSQL rewrites the subquery as a join and reads all such rows.
     """
-    return exists(select(literal_column("1")).select_from(source).where(*conditions).offset(0))
+    rows: Select[Any] = select(literal_column("1")).select_from(source).where(*conditions).offset(0)
+    return exists(rows.correlate_except(source))
 
 
 def _build_word_condition(words: Any, word: BindParameter[Any], *, postgresql: bool) -> ColumnElement[bool]:  # noqa: ANN401 - a column of words

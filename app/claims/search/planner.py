@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from app.cache.bounded import BoundedCache
+from app.claims.known_on import latest_known_date
 from app.claims.search.filters import (
     FILTERS,
     SORT_COLUMNS,
@@ -147,7 +148,7 @@ class _ClaimSearch:
                 self.parameters[f"{name}_{i}"] = item
         if snapshot.as_of is not None:
             self.parameters["as_of"] = snapshot.as_of
-        end_dates = [day for day in (query.date_to, query.known_on) if day is not None]
+        end_dates = [day for day in (query.date_to, latest_known_date(snapshot)) if day is not None]
         self.latest_date = min(end_dates) if end_dates else None
         if end_dates or query.date_from:
             self.parameters["latest_date"] = self._to_driver_value(self.latest_date)
@@ -287,7 +288,7 @@ class _ClaimSearch:
                 self.parameters["start"] = self._to_driver_value(first)
             if last is not None:
                 self.parameters["end"] = self._to_driver_value(last)
-            bounded = tuple(shape.date_filters) if column == "date" else ()
+            bounded = shape.satisfied_date_filters if column == "date" else ()
             scans.append(IndexScan(index, column, prefixes, satisfied + bounded, True, start, last is not None))
         if not (column == "date" and shape.date_filters):
             start = "cursor" if self.cursor_id is not None and not self.cursor_has_value else None
@@ -392,7 +393,7 @@ class _ClaimSearch:
         """Return the scans of the claims of one source, from the cursor on if `day` is the date of the cursor."""
         scan = IndexScan("ix_claim_source_date", "date", ((("source", "scanned_source"),),), (), False, None, False)
         day = None if day == EARLIEST_DATE else day
-        bounded = tuple(self.shape.date_filters)
+        bounded = self.shape.satisfied_date_filters
         lower, upper = self._find_sort_bounds("date")
         scans = []
         if day != UNDATED_SORT_DATE:
@@ -408,7 +409,7 @@ class _ClaimSearch:
             scans.append(
                 scan._replace(satisfied_filters=bounded, has_value=True, start=start, has_end=upper is not None)
             )
-        if not bounded:
+        if not self.shape.date_filters:
             scans.append(scan._replace(start="cursor" if day == UNDATED_SORT_DATE else None))
         return scans
 

@@ -154,6 +154,12 @@ class SearchShape:
         }
         self.date_indexes = self._find_date_indexes(filters, parameters)
         self.date_filters = [name for name in DATE_FILTERS if name in filters]
+        # Of the claims with a date up to a moment, only some had been said by then.
+        is_moment = bool(filters.get("known_on"))
+        self.satisfied_date_filters = tuple(
+            name for name in self.date_filters if not (is_moment and name == "known_on")
+        )
+        """Filters that every claim in a range of dates satisfies."""
         self._texts: BoundedCache[Hashable, str] = BoundedCache(MAX_CACHED_STATEMENTS)
         self._statements: BoundedCache[Hashable, str] = BoundedCache(MAX_CACHED_STATEMENTS)
 
@@ -180,7 +186,7 @@ class SearchShape:
         if "topic" in filters and len(filters["topic"]) == 1:
             keys = build_topic_keys(parameters["topic"], filters["topic"])
             names: tuple[str, ...] = ("topic",)
-            satisfied = () if any(filters["topic"][0][1:]) else names
+            satisfied = () if any(filters["topic"][0][len(QUESTION_COLUMNS) :]) else names
         elif all(column in filters for column in QUESTION_COLUMNS):
             keys = [
                 dict(zip(QUESTION_COLUMNS, combination, strict=True))

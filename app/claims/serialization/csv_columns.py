@@ -51,6 +51,10 @@ CSV_COLUMN_PATHS = {
     "gap": "citations.gap",
     "stated": "confidence.stated",
     "note": "note",
+    "per": "period.per",
+    "said_at": "said_at",
+    "superseded_by": "superseded_by",
+    "superseded_on": "superseded_on",
 }
 
 CLAIM_COLUMNS = [define_column(Claim, name, path) for name, path in CSV_COLUMN_PATHS.items()]

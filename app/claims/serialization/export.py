@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from app.claims.serialization.projection import build_select, render_claims
+from app.claims.serialization.projection import build_select, render_claims, shows_successor
+from app.claims.supersession import load_successors
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.http.serializers import CSV, NDJSON, RowLayout
@@ -28,7 +29,8 @@ def render_lines(
 def _copy_lines(
     reading: ReadSession, versions: Sequence[int], ids: Sequence[str], snapshot: Snapshot, layout: RowLayout
 ) -> bytes:
-    statement = build_select("copying", snapshot, layout)
+    successors = load_successors(reading.session, ids, snapshot) if shows_successor(layout) else {}
+    statement = build_select("copying", snapshot, layout, successors=successors)
     statement = statement.replace(":versions", f"{{{','.join(map(str, versions))}}}")
     statement = statement.replace(":ids", f"{{{','.join(ids)}}}")
     if not layout.is_csv:

@@ -16,6 +16,7 @@ CLAIM_PLAIN_FIELDS = (
     "derivation",
     "date",
     "date_edtf",
+    "said_at",
     "source",
     "includes",
     "excludes",
@@ -43,8 +44,12 @@ def claim_as_input(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return the request fields of a claim, without its citations."""
     return {
         **{name: row[name] for name in CLAIM_PLAIN_FIELDS},
-        "figure": {**{name: row[name] for name in FIGURE_PLAIN_FIELDS}, **plain_figure_numbers(row)},
-        "period": {"edtf": row["period"], "aggregation": row["aggregation"]},
+        "figure": {
+            **{name: row[name] for name in FIGURE_PLAIN_FIELDS},
+            **plain_figure_numbers(row),
+            "unit": row["unit"],
+        },
+        "period": {"edtf": row["period"], "aggregation": row["aggregation"], "per": row["per"]},
     }
 
 

@@ -11,8 +11,9 @@ The databases differ in placeholders and in the types of dates, times, booleans 
 
 # ruff: noqa: S608 - statements are built from constant names
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from enum import Enum
 from functools import lru_cache
@@ -22,6 +23,8 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 
 from app.claims.schemas import Claim
+from app.claims.supersession import load_successors
+from app.comparison.supersession import Successor
 from app.database.read_session import ReadSession
 from app.database.snapshot import AS_OF, Snapshot, is_version_at
 from app.database.sql import compile_statement
@@ -41,13 +44,15 @@ PART_TABLES = {
 
 CLAIM_URL_SQL = "'/v1/claims/' || claim.id"
 FIELD_EXPRESSIONS = {
-    "figure.unit": "category.unit",
+    "figure.unit": "coalesce(claim.unit, category.unit)",
     "period.edtf": "claim.period",
     "period.start": "claim.period_start",
     "period.end": "claim.period_end",
     "source.slug": "claim.source",
     "citations.document.publisher_name": "publisher.name",
     "recorded_until": "NULL",  # the versions in a snapshot are not yet replaced
+    "superseded_by": "successor.claim",
+    "superseded_on": "successor.superseded_on",
     "links.self": CLAIM_URL_SQL,
     "links.revisions": f"{CLAIM_URL_SQL} || '/revisions'",
     "links.citation": f"{CLAIM_URL_SQL} || '/citation'",
@@ -56,10 +61,15 @@ FIELD_EXPRESSIONS = {
 }
 """SQL of the fields that are not a column of the same name."""
 
+COLUMN_PATTERN = re.compile(r"\b([a-z]+)\.([a-z_]+)")
+"""A column of a table in an SQL expression."""
+SUCCESSOR_FIELDS = ("superseded_by", "superseded_on")
+"""Fields of the claim that replaced a claim. They are NULL without a join, because few claims are superseded."""
+
 MAX_SQL_COLUMNS = 60
 """Maximum number of columns: functions take 100 arguments on PostgreSQL and 127 on SQLite, and a column needs two."""
 
-SLUG_AND_ID_FIELDS = {"id", "slug", "category", "subject", "place", "publisher", "import_id"}
+SLUG_AND_ID_FIELDS = {"id", "slug", "category", "subject", "place", "publisher", "import_id", "superseded_by"}
 """Fields with a slug or an id, which needs no escaping."""
 
 
@@ -122,6 +132,14 @@ class SqlRenderer(Protocol):
         """Return the join with the document of a citation."""
         return f"LEFT JOIN document ON document.id = citation.document AND {is_current}"
 
+    def successor_join(self) -> str:
+        """Return the join with the successors of claims. `:successors` is replaced by a list of rows."""
+        columns = "column1 AS superseded, column2 AS claim, column3 AS superseded_on"
+        return f"LEFT JOIN (SELECT {columns} FROM (VALUES :successors) AS v) AS successor ON {self.is_successor}"
+
+    is_successor: str = "successor.superseded = claim.id"
+    """The condition of the join with the successors."""
+
 
 class SqliteRenderer(SqlRenderer):
     """SQL of SQLite, which stores dates, times and lists as text. `json_object` does not quote the result of `json`."""
@@ -158,8 +176,9 @@ class SqliteRenderer(SqlRenderer):
         return self._number(x, self._digits(x))
 
     def _number(self, x: str, fraction: str) -> str:
-        whole = f"CAST({x} AS INTEGER)"
-        return f"CASE WHEN {x} = {whole} THEN {whole} WHEN {x} IS NOT NULL THEN {fraction} END"
+        is_whole = f"{x} = CAST({x} AS INTEGER)"
+        whole = _whole_number(x, "CAST({} AS INTEGER)")
+        return f"CASE WHEN {is_whole} THEN {whole} WHEN {x} IS NOT NULL THEN {fraction} END"
 
     def _digits(self, x: str) -> str:
         """Return the expression of up to 15 significant digits, the precision of figures."""
@@ -210,6 +229,7 @@ class PostgresRenderer(SqlRenderer):
     )
     order_by = " ORDER BY requested.key"
     null = "'null'"
+    is_successor: str = "successor.superseded::uuid = claim.id"
 
     def json_value(self, kind: Any, x: str, *, is_key: bool) -> str:  # noqa: ANN401 - as in `SqlRenderer`
         """Return the expression of the JSON text of a value. It is never NULL, which `format` would leave out."""
@@ -222,7 +242,8 @@ class PostgresRenderer(SqlRenderer):
         if kind is bool:
             return f"CASE WHEN {x} THEN 'true' WHEN NOT {x} THEN 'false' ELSE 'null' END"
         if kind is float:
-            digits = f"CASE WHEN {x} = trunc({x}) THEN {x}::bigint::text ELSE {_as_json_number(f'{x}::text', x)} END"
+            fraction = _as_json_number(f"{x}::text", x)
+            digits = f"CASE WHEN {x} = trunc({x}) THEN ({self._whole(x)})::text ELSE {fraction} END"
             return f"coalesce({digits}, 'null')"
         return f"coalesce(({x})::text, 'null')" if kind in (int, list) else f"coalesce(to_json({x})::text, 'null')"
 
@@ -237,7 +258,10 @@ class PostgresRenderer(SqlRenderer):
 
     def number(self, x: str) -> str:
         """Return the shortest digits that identify the double."""
-        return f"CASE WHEN {x} = trunc({x}) THEN {x}::bigint::text ELSE {x}::text END"
+        return f"CASE WHEN {x} = trunc({x}) THEN ({self._whole(x)})::text ELSE {x}::text END"
+
+    def _whole(self, x: str) -> str:
+        return _whole_number(x, "({})::bigint")
 
     def time(self, x: str, *, exact: bool) -> str:
         """Convert a time to UTC, independently of the time zone of the server."""
@@ -306,6 +330,18 @@ RENDERERS: dict[str, SqlRenderer] = {
 }
 
 
+def _whole_number(x: str, integer: str) -> str:
+    """Return the expression of a whole double as an integer with 15 significant digits, then zeros.
+
+    The exact value of a large double has other digits: that of 999999999999999000 is 999999999999998976.
+    """
+    cases = [f"WHEN abs({x}) < 1e15 THEN {integer.format(x)}"]
+    for zeros in (1, 2, 3):
+        rounded = integer.format(f"round({x} / 1e{zeros})")
+        cases.append(f"WHEN abs({x}) < 1e{15 + zeros} THEN {rounded} * {10**zeros}")
+    return f"CASE {' '.join(cases)} END"
+
+
 def _as_json_number(digits: str, x: str) -> str:
     """Return the expression of a fraction as orjson prints it: e-05 as a decimal, no leading zero in exponents."""
     significand = f"replace(replace(replace({digits}, 'e-05', ''), '.', ''), '-', '')"
@@ -315,63 +351,161 @@ def _as_json_number(digits: str, x: str) -> str:
 
 
 class RenderedClaim(NamedTuple):
-    """A claim as text, and the date of its retraction, on which the text depends where `known_on` is set."""
+    """A claim as text, and what decides whether the text depends on `known_on` and on other claims."""
 
     text: str
     retracted_on: str | date | None
     """In the type of the driver: text on SQLite."""
+    superseded: str | None
+    """The id of the claim if a relation `supersedes` leads to it."""
 
 
 def render_claims(
     reading: ReadSession, versions: Sequence[int], snapshot: Snapshot, layout: RowLayout = NESTED_LAYOUT
 ) -> list[RenderedClaim]:
     """Return the claims of these versions in `layout`, in the same order. None of them may be a tombstone."""
-    statement = build_select(reading.dialect, snapshot, layout, ", claim.retracted_on")
-    parameter = list(versions) if reading.dialect == "postgresql" else f"[{','.join(map(str, versions))}]"
-    return [RenderedClaim(*row) for row in reading.fetch_prepared(statement, parameter)]
+    superseded = _superseded_id(is_past=snapshot.as_of is not None) if shows_successor(layout) else "NULL"
+    extra_columns = f", claim.retracted_on, {superseded}"
+    statement = build_select(reading.dialect, snapshot, layout, extra_columns)
+    claims = [RenderedClaim(*row) for row in reading.fetch_prepared(statement, _bind_versions(reading, versions))]
+    ids = [str(claim.superseded) for claim in claims if claim.superseded is not None]
+    successors = load_successors(reading.session, ids, snapshot) if ids else {}
+    if successors:
+        positions = [i for i, claim in enumerate(claims) if str(claim.superseded) in successors]
+        statement = build_select(reading.dialect, snapshot, layout, extra_columns, successors)
+        parameter = _bind_versions(reading, [versions[i] for i in positions])
+        for i, row in zip(positions, reading.fetch_prepared(statement, parameter, prepare=False), strict=True):
+            claims[i] = RenderedClaim(*row)
+    return claims
 
 
-def render_claim(reading: ReadSession, id_: str, snapshot: Snapshot) -> tuple[str, int] | None:
-    """Return a claim as JSON and its revision, or None if it does not exist or was taken down."""
-    statement = _build_statement(
-        reading.dialect, snapshot.as_of, snapshot.known_on, NESTED_LAYOUT, "claim", ", claim.revision"
-    )
+def render_claim(reading: ReadSession, id_: str, snapshot: Snapshot) -> tuple[str, int, date | None, str | None] | None:
+    """Return a claim as JSON, its revision, date and moment, or None if it does not exist or was taken down."""
+    is_past = snapshot.as_of is not None
+    extra_columns = f", claim.revision, claim.date, claim.said_at, {_superseded_id(is_past=is_past)}"
     placeholder = RENDERERS[reading.dialect].placeholder
-    is_in_snapshot = _contains("claim", snapshot.as_of)
-    rows = reading.fetch_prepared(
-        f"{statement} WHERE claim.id = {placeholder} AND claim.status <> 'removed' AND {is_in_snapshot}",
-        id_,
-    )
-    return rows[0] if rows else None
+    is_in_snapshot = _contains("claim", is_past=is_past)
+    condition = f" WHERE claim.id = {placeholder} AND claim.status <> 'removed' AND {is_in_snapshot}"
+
+    def build(*, with_successors: bool) -> str:
+        arguments = (NESTED_LAYOUT, "claim", extra_columns)
+        return _build_statement(reading.dialect, snapshot, *arguments, with_successors=with_successors, end=condition)
+
+    rows = reading.fetch_prepared(build(with_successors=False), id_)
+    if not rows:
+        return None
+    text, revision, day, said_at, superseded = rows[0]
+    if superseded is not None and (successors := load_successors(reading.session, [id_], snapshot)):
+        statement = _add_successors(build(with_successors=True), successors)
+        ((text, *_),) = reading.fetch_prepared(statement, id_, prepare=False)
+    return text, revision, date.fromisoformat(day) if isinstance(day, str) else day, said_at
 
 
-def build_select(dialect: str, snapshot: Snapshot, layout: RowLayout, extra_columns: str = "") -> str:
-    """Return the statement that selects each requested claim as a row in `layout`, and then `extra_columns`."""
+def shows_successor(layout: RowLayout) -> bool:
+    """Return whether a layout shows which claim replaced a claim."""
+    return not layout.columns or any(path[0] in SUCCESSOR_FIELDS for _name, path in layout.columns)
+
+
+def build_select(
+    dialect: str,
+    snapshot: Snapshot,
+    layout: RowLayout,
+    extra_columns: str = "",
+    successors: Mapping[str, Successor] | None = None,
+) -> str:
+    """Return the statement that selects each requested claim as a row in `layout`, and then `extra_columns`.
+
+    `successors` are those of the requested claims. Without them, the statement shows no successor.
+    """
     renderer = RENDERERS[dialect]
-    tables = renderer.requested_claims
-    return (
-        _build_statement(dialect, snapshot.as_of, snapshot.known_on, layout, tables, extra_columns) + renderer.order_by
+    statement = _build_statement(
+        dialect,
+        snapshot,
+        layout,
+        renderer.requested_claims,
+        extra_columns,
+        with_successors=bool(successors),
+        end=renderer.order_by,
     )
+    return _add_successors(statement, successors) if successors else statement
+
+
+def _add_successors(statement: str, successors: Mapping[str, Successor]) -> str:
+    """Return a statement with the rows of the join with the successors: ids and days, which need no escaping."""
+    rows = [
+        f"('{superseded}', '{successor.claim}', "
+        + (f"'{successor.superseded_on.isoformat()}')" if successor.superseded_on else "NULL)")
+        for superseded, successor in successors.items()
+    ]
+    return statement.replace(":successors", ", ".join(rows))
+
+
+def _bind_versions(reading: ReadSession, versions: Sequence[int]) -> list[int] | str:
+    return list(versions) if reading.dialect == "postgresql" else f"[{','.join(map(str, versions))}]"
+
+
+def _superseded_id(*, is_past: bool) -> str:
+    """Return the expression of the id of the claim if a relation `supersedes` leads to it, else of NULL."""
+    return (
+        "(SELECT relation.to_claim FROM relation WHERE relation.to_claim = claim.id AND relation.type = 'supersedes' "
+        f"AND NOT relation.withdrawn AND {_contains('relation', is_past=is_past)} LIMIT 1)"
+    )
+
+
+def _build_statement(
+    dialect: str,
+    snapshot: Snapshot,
+    layout: RowLayout,
+    tables: str,
+    extra_columns: str,
+    *,
+    with_successors: bool,
+    end: str = "",
+) -> str:
+    """Return the statement that selects claims in a layout, with the state and the day of the snapshot filled in."""
+    is_past, has_limit = snapshot.as_of is not None, snapshot.known_on is not None
+    template = _build_template(
+        dialect,
+        layout,
+        tables,
+        extra_columns,
+        end,
+        is_past=is_past,
+        has_limit=has_limit,
+        with_successors=with_successors,
+    )
+    if snapshot.known_on is not None:
+        template = template.replace(KNOWN_ON_MARK, f"'{snapshot.known_on.isoformat()}'")
+    return template if snapshot.as_of is None else template.replace(AS_OF_MARK, str(snapshot.as_of))
 
 
 @lru_cache(maxsize=500)
-def _build_statement(
-    dialect: str, as_of: int | None, known_on: date | None, layout: RowLayout, tables: str, extra_columns: str
+def _build_template(
+    dialect: str,
+    layout: RowLayout,
+    tables: str,
+    extra_columns: str,
+    end: str,
+    *,
+    is_past: bool,
+    has_limit: bool,
+    with_successors: bool,
 ) -> str:
-    builder = _StatementBuilder(RENDERERS[dialect], as_of, known_on)
+    """Return a statement with marks instead of the state and the day. Building it takes longer than running it."""
+    builder = _StatementBuilder(
+        RENDERERS[dialect], is_past=is_past, has_limit=has_limit, with_successors=with_successors
+    )
     row = builder.row_expression(layout)  # before `joins`, because it collects the columns that they need
-    return " ".join([f"SELECT {row}{extra_columns} FROM {tables}", *builder.joins()])
+    return " ".join([f"SELECT {row}{extra_columns} FROM {tables}", *builder.joins()]) + end
 
 
-def _contains(alias: str, as_of: int | None) -> str:
-    """Return the SQL condition that a version is in the snapshot at `as_of`, the same text on both databases."""
-    if as_of is None:
-        return _compile_visibility(alias, is_past=False)
-    return _compile_visibility(alias, is_past=True).replace(f":{AS_OF.key}", str(as_of))
+AS_OF_MARK = f":{AS_OF.key}"
+KNOWN_ON_MARK = ":known_on"
 
 
 @lru_cache
-def _compile_visibility(alias: str, *, is_past: bool) -> str:
+def _contains(alias: str, *, is_past: bool) -> str:
+    """Return the SQL condition that a version is in the snapshot, the same text on both databases."""
     columns = sa.table(alias, sa.column("seq"), sa.column("until_seq")).c
     return f"({compile_statement(is_version_at(columns, AS_OF if is_past else None), 'sqlite')})"
 
@@ -379,16 +513,17 @@ def _compile_visibility(alias: str, *, is_past: bool) -> str:
 class _StatementBuilder:
     """Builder of the expression of a row, and then of the joins that it needs."""
 
-    def __init__(self, renderer: SqlRenderer, as_of: int | None, known_on: date | None) -> None:
+    def __init__(self, renderer: SqlRenderer, *, is_past: bool, has_limit: bool, with_successors: bool) -> None:
         self.renderer = renderer
-        self.as_of = as_of
-        self.known_on = known_on
+        self.with_successors = with_successors
+        self.is_past = is_past
+        self.has_limit = has_limit
         self._used_columns: dict[str, set[str]] = defaultdict(set)
         """Table → the columns that the row contains."""
         self._extra_joins: list[str] = []
 
     def contains(self, alias: str) -> str:
-        return _contains(alias, self.as_of)
+        return _contains(alias, is_past=self.is_past)
 
     def row_expression(self, layout: RowLayout) -> str:
         """Return the expression of a row in a layout."""
@@ -442,15 +577,31 @@ class _StatementBuilder:
     def column_expression(self, path: tuple[str, ...]) -> str:
         """Return the expression of the column at `path`."""
         dotted = ".".join(path)
+        if dotted == "figure.relative_to_kind":
+            return self.base_kind_expression()
+        if dotted in SUCCESSOR_FIELDS and not self.with_successors:
+            return "NULL"
         expression = FIELD_EXPRESSIONS.get(dotted) or f"{PART_TABLES['.'.join(path[:-1])]}.{path[-1]}"
-        table, _, column = expression.partition(".")
-        self._used_columns[table].add(column)
-        if self.known_on is not None and dotted in ("status", "retracted_on"):
+        for table, column in COLUMN_PATTERN.findall(expression):
+            self._used_columns[table].add(column)
+        if self.has_limit and dotted in ("status", "retracted_on"):
             # As known on a day before its retraction, a claim is asserted.
             earlier_value = "'asserted'" if dotted == "status" else "NULL"
-            retracted_later = f"claim.retracted_on > '{self.known_on.isoformat()}'"
+            retracted_later = f"claim.retracted_on > {KNOWN_ON_MARK}"
             return f"CASE WHEN {retracted_later} THEN {earlier_value} ELSE {expression} END"
         return expression
+
+    def base_kind_expression(self) -> str:
+        """Return what `relative_to` is: see `normalize_relative_to` in `app/comparison/relative_base.py`."""
+        is_base = f"base.slug = claim.relative_to AND {self.contains('base')}"
+        found = " ".join(
+            f"WHEN EXISTS (SELECT 1 FROM {kind} AS base WHERE {is_base}) THEN '{kind}'"
+            for kind in ("subject", "category")
+        )
+        return (
+            "CASE WHEN claim.relative_to IS NULL THEN NULL WHEN claim.relative_period IS NOT NULL THEN 'period' "
+            f"{found} ELSE 'words' END"
+        )
 
     def joins(self) -> list[str]:
         """Return the joins with the tables that the row reads, and no others."""
@@ -472,6 +623,8 @@ class _StatementBuilder:
                 self.renderer.first_row_join("citation", qualified_columns, self.contains("citation"), "citation.id"),
                 *citation_joins,
             ]
+        if "successor" in self._used_columns:
+            joins.append(self.renderer.successor_join())
         return joins + self._extra_joins
 
     def citation_joins(self) -> list[str]:

@@ -1,8 +1,9 @@
 """Cache of claims rendered as JSON, keyed by layout and version. Most claims of a new page are already in it.
 
-A rendered claim depends on its version, citations and assessments, and on documents, sources and categories. All
-entries are valid at one `seq`. A read at a later `seq` first reads, in its own transaction, the changes in between, and
-evicts the claims that they affect, or all. A read at an earlier `seq` or of a past state bypasses the cache.
+A rendered claim depends on its version, citations and assessments, and on documents, sources and categories. A claim
+that a later one superseded is not cached, because it depends on that claim too. All entries are valid at one `seq`. A
+read at a later `seq` first reads, in its own transaction, the changes in between, and evicts the claims that they
+affect, or all. A read at an earlier `seq` or of a past state bypasses the cache.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from datetime import date
 from sys import getsizeof
 from threading import Lock
 
-from app.claims.change_scope import CLAIM_RECORD_KINDS
+from app.claims.change_scope import CLAIM_RECORD_KINDS, superseded_version
 from app.claims.serialization.projection import RenderedClaim, render_claims
 from app.database.cache_registry import CacheKey, LookupMetric, declare_lookup_metric
 from app.database.change_feed import ChangeEntry, changes_since
@@ -132,7 +133,13 @@ declare_lookup_metric(CLAIM_ROWS, LookupMetric("counterclaim_claim_row_cache", "
 
 
 def _is_unaffected_by(claim: RenderedClaim, known_on: date | None) -> bool:
-    """Return whether `known_on` changes nothing: the claim was not retracted, or not after that day."""
+    """Return whether the text depends only on the claim, and `known_on` changes nothing.
+
+    The text of a superseded claim depends on later claims too. Without a supersession, `known_on` changes nothing if
+    the claim was not retracted, or not after that day.
+    """
+    if claim.superseded is not None:
+        return False
     retracted_on = claim.retracted_on
     return known_on is None or retracted_on is None or str(retracted_on) <= known_on.isoformat()
 
@@ -143,6 +150,8 @@ def _find_changed_versions(changes: Sequence[ChangeEntry]) -> list[int] | None:
     for change in changes:
         if change.kind in CLAIM_RECORD_KINDS and change.claim_version is not None:
             versions.append(change.claim_version)
+        elif (version := superseded_version(change)) is not None:
+            versions.append(version)
         elif change.kind not in UNRELATED_KINDS and not (change.kind in REFERENCED_KINDS and change.revision == 1):
             return None
     return versions

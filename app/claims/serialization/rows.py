@@ -8,6 +8,8 @@ from sqlalchemy import and_, select
 from sqlmodel import Session
 
 from app.claims.serialization.input_fields import CITATION_PLAIN_FIELDS, plain_figure_numbers
+from app.claims.supersession import load_successors
+from app.comparison.supersession import Successor
 from app.database.snapshot import Snapshot
 from app.database.tables import AssessmentVersion, CitationVersion, DocumentVersion, SourceVersion, columns_of, table_of
 from app.enums import Status
@@ -27,18 +29,25 @@ def build_claim_responses(
     """Return the response objects of the claims in `rows`, in the same order."""
     ids = [row["id"] for row in rows]
     citations, confidence = load_citations(session, ids, snapshot), load_confidence(session, ids, snapshot)
+    successors = load_successors(session, ids, snapshot)
     return [
         build_tombstone(row)
         if row["status"] == Status.removed
-        else build_claim_response(row, citations[row["id"]], confidence.get(row["id"]), snapshot)
+        else build_claim_response(
+            row, citations[row["id"]], confidence.get(row["id"]), snapshot, successors.get(row["id"])
+        )
         for row in rows
     ]
 
 
 def build_claim_response(
-    row: Mapping[Any, Any], citations: list[ResponseObject], confidence: ResponseObject | None, snapshot: Snapshot
+    row: Mapping[Any, Any],
+    citations: list[ResponseObject],
+    confidence: ResponseObject | None,
+    snapshot: Snapshot,
+    successor: Successor | None = None,
 ) -> ResponseObject:
-    """Return the response object of a claim from its row, citations and latest assessment."""
+    """Return the response object of a claim from its row, citations, latest assessment and successor."""
     address = f"/v1/claims/{row['id']}"
     # With `known_on`, a retraction after that day is ignored.
     ignores_retraction = (
@@ -60,9 +69,11 @@ def build_claim_response(
             "start": row["period_start"],
             "end": row["period_end"],
             "aggregation": row["aggregation"],
+            "per": row["per"],
         },
         "date": row["date"],
         "date_edtf": row["date_edtf"],
+        "said_at": row["said_at"],
         "source": {
             "slug": row["source"],
             "name": row["source_name"],
@@ -75,6 +86,8 @@ def build_claim_response(
         "citations": citations,
         "note": row["note"],
         "retracted_on": None if ignores_retraction else row["retracted_on"],
+        "superseded_by": None if successor is None else successor.claim,
+        "superseded_on": None if successor is None else successor.superseded_on,
         "import_id": row["import_id"],
         "recorded_at": row["recorded_at"],
         # A snapshot does not include the change that ends it.
@@ -105,7 +118,8 @@ def build_figure_response(row: Mapping[Any, Any]) -> ResponseObject:
         "coverage": numbers["coverage"],
         "out_of": numbers["out_of"],
         "relative_to": row["relative_to"],
-        "unit": row["unit"],
+        "relative_to_kind": row["relative_to_kind"],
+        "unit": row["served_unit"],
     }
 
 

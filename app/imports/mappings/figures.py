@@ -25,7 +25,7 @@ FigureFields = dict[str, Any]
 def figure_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Callable[[RowScope], FigureFields | None]:
     """Return the function that reads the figure of a row, or None if it has none. It raises `UnreadableValue`."""
     shares = {"out_of": fields.text_getter(mapped.out_of)}
-    relative_to = fields.text_getter(mapped.relative_to)
+    texts = {name: fields.text_getter(getattr(mapped, name)) for name in ("relative_to", "unit")}
     read = (
         _parts_getter(fields, mapped)
         if mapped.value or mapped.lower or mapped.upper
@@ -39,8 +39,7 @@ def figure_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Call
         for name, get_text in shares.items():
             if (text := get_text(scope)) is not None:
                 figure_values[name] = parse_number(text, mapped.decimal)
-        if (base := relative_to(scope)) is not None:
-            figure_values["relative_to"] = base
+        figure_values |= {name: text for name, get_text in texts.items() if (text := get_text(scope))}
         if (
             mapped.coverage is not None
             and figure_values.get("lower") is not None

@@ -33,6 +33,8 @@ def inherit_claim(shared: Any, own: Any) -> Any:  # noqa: ANN401 - any value of 
             if name not in COMPATIBLE_PERIOD_FIELDS
             or all(name in COMPATIBLE_PERIOD_FIELDS[field] for field in own_fields)
         }
+        if own_period.get("aggregation", "rate") != "rate":
+            compatible.pop("per", None)  # only a rate has a unit of time
         shared = {**shared, "period": compatible}
     return merge_tables(shared, own)
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from app.comparison.figure import NUMERIC_PROPOSITIONS
 from app.http.schema_types import SLUG_PATTERN, Input
 from app.imports.mappings.fields import GetterFactory, RowScope, TextGetter, UnreadableValue, path_getter
 from app.imports.mappings.figures import FigureFields, figure_getter, wording_getter
@@ -36,6 +37,7 @@ TEXT_FIELDS = (
     "derivation",
     "date",
     "date_edtf",
+    "said_at",
     "note",
 )
 RECORD_TYPES: dict[str, tuple[RecordType, type[Input]]] = {
@@ -51,7 +53,6 @@ MAX_KEY_CHARACTERS = 250
 """Maximum length of a row's key; a longer key is shortened with a hash."""
 
 MAX_SLUG_CHARACTERS = 80
-NUMERIC_PROPOSITIONS = frozenset({"quantity", "ratio"})
 InputBuilder = Callable[[RowScope], dict[str, Any]]
 
 
@@ -296,7 +297,7 @@ def _read_texts(getters: dict[str, TextGetter], scope: RowScope) -> dict[str, st
 
 def _period_builder(fields: GetterFactory, mapped: PeriodMap) -> InputBuilder:
     getters = {name: fields.text_getter(getattr(mapped, name)) for name in ("edtf", "on", "start", "end", "hours")}
-    aggregation = fields.text_getter(mapped.aggregation)
+    aggregation, per = fields.text_getter(mapped.aggregation), fields.text_getter(mapped.per)
 
     def build(scope: RowScope) -> dict[str, Any]:
         texts = _read_texts(getters, scope)
@@ -311,7 +312,8 @@ def _period_builder(fields: GetterFactory, mapped: PeriodMap) -> InputBuilder:
             edtf = f"{texts.get('start', '')}/{end or '..'}"
         else:
             raise UnreadableValue("The row has no period.", "give `period.edtf`, `on`, or `start` and `end`")
-        return {"edtf": edtf, "aggregation": aggregation(scope)}
+        raw_fields = {"edtf": edtf, "aggregation": aggregation(scope)}
+        return {**raw_fields, "per": unit} if (unit := per(scope)) else raw_fields
 
     return build
 

@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, Claim, ClaimInput, FigureInput
+from app.claims.schemas import (
+    AssessmentInput,
+    CitationInput,
+    CitedDocument,
+    Claim,
+    ClaimInput,
+    FigureInput,
+    PeriodInput,
+)
 from app.claims.serialization.csv_columns import CSV_COLUMN_PATHS
 from app.comparison.figure import normalize_number
 from app.database.types import ID_PATTERN
@@ -32,12 +40,14 @@ TEXT_COLUMNS = (
     "derivation",
     "date",
     "date_edtf",
+    "said_at",
     "source",
     "note",
 )
 NUMBER_COLUMNS = ("value", "lower", "upper", "coverage", "out_of")
 FLAG_COLUMNS = ("lower_inclusive", "upper_inclusive", "approximate")
 FIGURE_TEXT_COLUMNS = ("as_printed", "kind", "unit", "relative_to")
+PERIOD_COLUMNS = {"edtf": "period", "aggregation": "aggregation", "per": "per"}
 DOCUMENT_COLUMNS = {
     "title": "document_title",
     "url": "document_url",
@@ -92,7 +102,7 @@ class NativeRowMapper:
         document = {name: cells[column] for name, column in DOCUMENT_COLUMNS.items() if column in cells}
         raw_fields: dict[str, Any] = {name: cells[name] for name in TEXT_COLUMNS if name in cells}
         raw_fields["figure"] = figure
-        raw_fields["period"] = {"edtf": cells.get("period"), "aggregation": cells.get("aggregation")}
+        raw_fields["period"] = {name: cells.get(column) for name, column in PERIOD_COLUMNS.items()}
         raw_fields["citations"] = [
             {"document": document, **{name: cells[name] for name in CITATION_COLUMNS if name in cells}}
         ]
@@ -163,9 +173,9 @@ def _draft_from_json(data: Mapping[str, Any]) -> ClaimDraft:
     status = data.get("status", "asserted")
     _refuse_removed(status)
     raw_fields = {name: value for name, value in data.items() if name in ClaimInput.model_fields and value is not None}
-    for name, model in (("figure", FigureInput), ("period", None), ("confidence", AssessmentInput)):
+    for name, model in (("figure", FigureInput), ("period", PeriodInput), ("confidence", AssessmentInput)):
         if isinstance(raw_fields.get(name), dict):
-            fields = model.model_fields if model else ("edtf", "aggregation")
+            fields = model.model_fields
             raw_fields[name] = {field: value for field, value in raw_fields[name].items() if field in fields}
     if isinstance(raw_fields.get("citations"), list):
         raw_fields["citations"] = [_citation_input(citation) for citation in raw_fields["citations"]]

@@ -169,7 +169,13 @@ class FigureMap(Input):
         default=None, description="The whole of a share.", examples=[{"column": "strength"}]
     )
     relative_to: ValueExpression | None = Field(
-        default=None, description="The base of a relative figure.", examples=["2015-2019"]
+        default=None, description="The base of a relative figure.", examples=["2015/2019"]
+    )
+    unit: ValueExpression | None = Field(
+        default=None,
+        description="The unit, if the unit of the category is a dimension, or `percent` for a change and `times` for a "
+        "ratio.",
+        examples=["USD"],
     )
 
 
@@ -187,6 +193,11 @@ class PeriodMap(Input):
     )
     aggregation: ValueExpression = Field(
         default="cumulative", description="`cumulative`, `within`, `snapshot` or `rate`.", examples=["within"]
+    )
+    per: ValueExpression | None = Field(
+        default=None,
+        description="The unit of time of a rate: `hour`, `day`, `week`, `month` or `year`; required for a rate.",
+        examples=["day"],
     )
 
 
@@ -307,6 +318,11 @@ class ClaimMap(Input):
         default=None,
         description="The day of the statement in EDTF, if only the month or year is known.",
         examples=["2022-03"],
+    )
+    said_at: ValueExpression | None = Field(
+        default=None,
+        description="The moment at which it was said, with offset (RFC 3339); `date` is then its day.",
+        examples=["{day}T{time}:00+03:00"],
     )
     includes: list[ValueExpression] = Field(
         default=[], description="Subjects that the source states it includes.", examples=[["wagner-group"]]

@@ -93,7 +93,9 @@ def _existing_claim(row: Row[Any]) -> ExistingClaim:
 def describe_time_series(state: Mapping[str, Any]) -> str:
     """Return the name of the time series that a claim belongs to, for the anomaly checks."""
     description = f"{state['category']} of {state['subject']} in {state['place']} by {state['source']}"
-    description += f", {state['aggregation']}"
+    description += f", {state['aggregation']}" + (f" per {state['per']}" if state["per"] else "")
+    if state["unit"]:
+        description += f" in {state['unit']}"
     if state["aggregation"] == Aggregation.cumulative and state["period_start"]:
         description += f" since {state['period_start']}"
     if state["includes"] or state["excludes"]:

@@ -8,9 +8,11 @@ from datetime import date
 from sqlmodel import Session
 
 from app.claims.lookups import ReferenceLookup
+from app.claims.supersession import build_supersession_claim, load_supersession_claims
+from app.comparison.supersession import SupersessionClaim, find_mismatches
 from app.database.engine import Database
 from app.database.snapshot import Snapshot, open_snapshot
-from app.enums import Aggregation
+from app.enums import Aggregation, RelationType, Status
 from app.imports.pipeline.candidates import ResolvedClaim, ValidatedDraft, make_candidate
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.matching import describe_time_series, load_existing
@@ -83,6 +85,8 @@ class RowProcessor:
             validated, relations = self.validator.validate_rows(lookup, mapped)
             resolved = self._resolve_drafts(session, snapshot, lookup, self._make_keys_unique(validated))
             self._check_transcriptions(session, snapshot, resolved)
+            resolved = self._drop_unlike_supersessions(session, snapshot, lookup, resolved)
+            self._check_declared_supersessions(lookup, resolved, relations)
         self._stage(resolved, relations)
 
     def _make_keys_unique(self, drafts: Sequence[ValidatedDraft]) -> list[ValidatedDraft]:
@@ -136,6 +140,43 @@ class RowProcessor:
                 row_number = claim.candidate.validated.row_number
                 self.late_refusals.setdefault(row_number, []).append(anomaly.detail)
 
+    def _drop_unlike_supersessions(
+        self,
+        session: Session,
+        snapshot: Snapshot,
+        lookup: ReferenceLookup,
+        resolved: Sequence[ResolvedClaim | None],
+    ) -> list[ResolvedClaim | None]:
+        """Let a changed row supersede its earlier claim only if both are about the same, as every supersession is."""
+        ids = {claim.supersedes[0] for claim in resolved if claim is not None and claim.supersedes is not None}
+        if not ids:
+            return list(resolved)
+        earlier = load_supersession_claims(session, sorted(ids), snapshot)
+        return [
+            replace(claim, supersedes=None)
+            if claim is not None
+            and claim.supersedes is not None
+            and find_mismatches(_build_supersession_claim(claim, lookup), earlier[claim.supersedes[0]])
+            else claim
+            for claim in resolved
+        ]
+
+    def _check_declared_supersessions(
+        self,
+        lookup: ReferenceLookup,
+        resolved: Sequence[ResolvedClaim | None],
+        relations: Sequence[DraftRelation],
+    ) -> None:
+        """Refuse rows whose mapping declares that a claim supersedes another one that is not about the same."""
+        for index, type_, other_index in relations:
+            first, second = resolved[index], resolved[other_index]
+            if type_ != RelationType.supersedes or first is None or second is None:
+                continue
+            claims = [_build_supersession_claim(claim, lookup) for claim in (first, second)]
+            if mismatches := find_mismatches(*claims):
+                detail = f"A claim of this row cannot supersede the other one: they differ in {', '.join(mismatches)}."
+                self.late_refusals.setdefault(first.candidate.validated.row_number, []).append(detail)
+
     def _stage(self, resolved: Sequence[ResolvedClaim | None], relations: Sequence[DraftRelation]) -> None:
         """Stage the claims of a batch and their relations, and count them."""
         claims = [claim for claim in resolved if claim is not None]
@@ -173,6 +214,11 @@ class RowProcessor:
             value=state["magnitude"],
             writes=resolved.writes,
         )
+
+
+def _build_supersession_claim(claim: ResolvedClaim, lookup: ReferenceLookup) -> SupersessionClaim:
+    facts = {**claim.candidate.state, "id": claim.claim, "status": Status.asserted, "retracted_on": None}
+    return build_supersession_claim(facts, lookup.position_holders)
 
 
 def _describe_claim(validated: ValidatedDraft) -> str:

@@ -17,7 +17,10 @@ from app.imports.quality.anomalies import Anomaly, RowLocation, transcription_an
 STATEMENT_COLUMNS = ("category", "subject", "place", "date", "source")
 """The columns that two transcriptions of one statement share; an index begins with them."""
 
-COMPARED_COLUMNS = ("period", "aggregation", "modality", "includes", "excludes", "relative_to", "proposition")
+COMPARED_COLUMNS = (
+    *("period", "aggregation", "per", "said_at", "modality", "includes", "excludes"),
+    *("relative_to", "unit", "proposition"),
+)
 """The other columns that they share."""
 
 STATEMENTS_PER_QUERY = 200

@@ -106,7 +106,9 @@ def test_no_row_is_lost_or_doubled_while_others_write(register: Register) -> Non
             # Writes before and after the current position; a list sorted by `recorded` must still end.
             for date, size in (("2001-01-01", 1), ("2025-06-20", 10**9), (None, 70))[: 3 if turn < 2 else 0]:
                 number = size + next(numbers)
-                submit_claim(register, make_claim_body(figure=make_figure_body(str(number), value=number), date=date))
+                figure = make_figure_body(str(number), value=number)
+                period = {"edtf": "2000/2025-06-12", "aggregation": "cumulative"}
+                submit_claim(register, make_claim_body(figure=figure, date=date, period=period))
         assert len(seen) == len(set(seen))
         assert set(seen) >= there
 

@@ -71,6 +71,10 @@ HEADER = [
     "gap",
     "stated",
     "note",
+    "per",
+    "said_at",
+    "superseded_by",
+    "superseded_on",
 ]
 NUMBER = re.compile(r"-?\d+(\.\d*[1-9])?")
 CSV_TYPE = "text/csv; charset=utf-8"
@@ -178,8 +182,8 @@ def test_text_that_a_spreadsheet_would_run_is_guarded(register: Register) -> Non
 
 def test_a_negative_number_stays_a_number(register: Register) -> None:
     record_example_vocabulary(register)
-    submit_claim(register, make_claim_body(figure=make_figure_body("-5.5", value=-5.5)))
-    submit_claim(register, make_claim_body(figure=make_figure_body("-1,000", value=-1000.0)))
+    submit_claim(register, make_claim_body(category="survived", figure=make_figure_body("-5.5", value=-5.5)))
+    submit_claim(register, make_claim_body(category="survived", figure=make_figure_body("-1,000", value=-1000.0)))
     rows = read(register.get("/v1/claims.csv", params={"sort": "value"}).text)
     assert [(row["value"], row["as_printed"]) for row in rows] == [("-1000", "'-1,000"), ("-5.5", "'-5.5")]
 

@@ -51,7 +51,12 @@ def assert_written(register: Register, view: Snapshot | None = None, columns: li
         )
         for card in cards[-5:]:
             if view.as_of is None:
-                assert render_claim(read, card["id"], view) == (json_bytes(card).decode(), card["revision"])
+                assert render_claim(read, card["id"], view) == (
+                    json_bytes(card).decode(),
+                    card["revision"],
+                    card["date"],
+                    card["said_at"],
+                )
         for card in cards:
             # Validation by the schema neither loses nor adds a field.
             assert Claim.model_validate(card).model_dump(mode="json") == Claim.model_validate_json(
@@ -96,7 +101,8 @@ TEXT = st.text(
     max_size=40,
 ).filter(str.strip)
 NUMBER = st.one_of(
-    st.integers(-(10**15), 10**15),
+    st.integers(-(10**15) + 1, 10**15),
+    st.integers(-(10**15) + 1, 10**15 - 1).map(lambda number: number * 1000),
     st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**6), max_value=10**6, places=6).map(float),
     (st.floats(1e-12, 1e-3) | st.floats(-1e-4, -1e-6)).map(lambda number: float(f"{number:.15g}")),
 )
@@ -119,6 +125,7 @@ def test_any_text_and_any_number_is_written_alike(
     furnished: Register, text: str, number: Any, coverage: float, columns: set[int]
 ) -> None:
     body = make_unique_claim_body(
+        category="survived",
         note=text,
         includes=["brigade", "militia"],
         citations=[

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.imports.mappings.expressions import MAX_PATH_GROWTH, compile_path
+from app.imports.mappings.inheritance import inherit_claim
 from app.imports.mappings.load import load_shipped_mapping, parse_mapping, shipped_mappings, validate_mapping
 from app.imports.mappings.mapper import MappingRowMapper
 from app.imports.mappings.schema import Mapping
@@ -600,3 +601,34 @@ def test_no_row_makes_a_mapping_stumble(row: dict[str, Any]) -> None:
 def test_every_shipped_mapping_loads(name: str) -> None:
     assert MappingRowMapper(name, load_shipped_mapping(name)).mapping.title
     tomllib.loads(shipped_mappings()[name].read_text("utf-8"))
+
+
+def test_a_claim_has_a_moment_a_unit_and_a_unit_of_time() -> None:
+    fields = made(
+        {
+            "said_at": "{date}T{time}:00+02:00",
+            "figure": {"unit": {"column": "currency", "otherwise": ""}},
+            "period": {"edtf": "2022-03", "aggregation": "rate", "per": {"column": "per"}},
+        },
+        {"time": "18:30", "currency": "USD", "per": "week"},
+    )
+    assert fields["said_at"] == "2022-03-25T18:30:00+02:00"
+    assert fields["figure"] == {"as_printed": "1351", "value": 1351, "unit": "USD"}
+    assert fields["period"] == {"edtf": "2022-03", "aggregation": "rate", "per": "week"}
+
+
+def test_what_a_row_does_not_have_is_left_out() -> None:
+    claim = {"said_at": "{date}T{time}Z", "figure": {"unit": {"column": "currency", "otherwise": ""}}}
+    fields = made({**claim, "period": {"per": {"column": "per", "otherwise": ""}}}, {})
+    assert "said_at" not in fields
+    assert fields["figure"] == {"as_printed": "1351", "value": 1351}
+    assert fields["period"] == {"edtf": "2022-03-25", "aggregation": "cumulative"}
+
+
+def test_a_total_does_not_inherit_the_unit_of_time_of_a_rate() -> None:
+    shared = {"period": {"edtf": "2022-03", "aggregation": "rate", "per": "day"}}
+    assert inherit_claim(shared, {"period": {"aggregation": "within"}})["period"] == {
+        "edtf": "2022-03",
+        "aggregation": "within",
+    }
+    assert inherit_claim(shared, {"period": {"edtf": "2022-04"}})["period"]["per"] == "day"

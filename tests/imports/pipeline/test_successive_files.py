@@ -68,9 +68,34 @@ def test_a_changed_figure_is_a_claim_of_its_own_that_supersedes(desk: Register, 
     superseded = [each for each in relations if each["type"] == "supersedes"]
     assert [each["to_claim"] for each in superseded] == [old["id"]]
     assert "asof-2025-07-01.json, line 2 gives 12" in superseded[0]["note"]
-    assert desk.get(old["links"]["self"]).json()["revision"] == 1
+    old = desk.get(old["links"]["self"]).json()
+    assert (old["revision"], old["superseded_by"], old["superseded_on"]) == (1, new["id"], "2025-07-01")
+    assert [each["id"] for each in claims(desk, "&superseded=true")] == [old["id"]]
     known = {each["figure"]["value"] for each in claims(desk, "&known_on=2025-06-30")}
     assert known == {10, 11}
+
+
+def test_a_row_about_another_period_supersedes_nothing(desk: Register, tmp_path: Path) -> None:
+    import_daily(desk, tmp_path / FIRST, JUNE, "supersede")
+    mapping = DAILY_MAPPING.replace("ON_CHANGE", "supersede").replace('"2022-02-24"', '"2022-02-25"')
+    file = tmp_path / SECOND
+    file.write_text((tmp_path / FIRST).read_text("utf-8"), encoding="utf-8")
+    request = ImportRequest([file], MappingRowMapper("daily", parse_mapping(mapping, "daily")))
+    assert nonzero_counts(run_import(desk.database, request, "desk")) == {"rows": 2, "changed": 4}
+    made = claims(desk)
+    assert {claim["period"]["start"] for claim in made} == {"2022-02-24", "2022-02-25"}
+    assert {claim["superseded_by"] for claim in made} == {None}
+    relations = [row for claim in made for row in desk.get(f"{claim['links']['self']}/relations").json()["data"]]
+    assert {row["type"] for row in relations} == {"part_of"}
+
+
+def test_a_mapping_cannot_let_unlike_claims_supersede_each_other(desk: Register, tmp_path: Path) -> None:
+    mapping = DAILY_MAPPING.replace("ON_CHANGE", "supersede").replace('"part_of"', '"supersedes"')
+    file = tmp_path / SECOND
+    file.write_text(json.dumps([{"day": "2025-06-10", "dead": 10, "all": 30}]), encoding="utf-8")
+    request = ImportRequest([file], MappingRowMapper("daily", parse_mapping(mapping, "daily")))
+    with pytest.raises(ImportRefused, match="differ in category"):
+        run_import(desk.database, request, "desk")
 
 
 def test_a_slip_in_the_transcription_is_a_repair_with_its_reason(desk: Register, tmp_path: Path) -> None:

@@ -1,0 +1,225 @@
+"""Counts the verdicts on all pairs of many positions.
+
+A verdict depends on the dimensions of two positions, on the order of their starts and ends, and on how their numbers
+fit. Positions are grouped by their dimensions. For each pair, the order and the fit are encoded as one number with a
+few comparisons of integers and floats; pairs of two groups with the same number have the same verdict, which is
+computed once by the rules. Pairs for which the numbers do not say enough are compared by the rules one by one.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain, combinations, combinations_with_replacement
+from typing import NamedTuple
+
+from app.comparison.effective_period import TOTALS, EndMoment, Ordinals, compare_moments
+from app.comparison.figure import NumberInterval
+from app.comparison.hierarchy import Hierarchy
+from app.comparison.measure import MAX_ROUNDING_GAP, measure
+from app.comparison.positions import PositionKey, compare_pair, position_key_of
+from app.comparison.statement import Statement
+from app.comparison.verdicts import check_comparability
+from app.enums import Reason, Verdict
+
+MAX_PAIRED_POSITIONS = 40
+"""Up to so many positions, all pairs are compared by the rules one by one."""
+
+_OVERLAP, _INSIDE, _ABOVE, _BELOW, _ROUNDED, _CORE_ABOVE, _CORE_BELOW = range(7)
+_MOMENT_CODES = {-1: 1, 0: 2, 1: 3, None: 4}
+_GAP_SHARE = float(MAX_ROUNDING_GAP)
+_SMALLEST_GAP = 1e-300
+"""A gap up to this size is none: an exclusive bound at 0 is moved to the next double."""
+_UNKNOWN_DAY = (0, 0)
+
+
+class _Member(NamedTuple):
+    """The numbers of a position on which verdicts depend, with exclusive bounds moved to the next double.
+
+    `key` numbers the position key, `start` and `end` number the possible days, and `flags` encodes what else a verdict
+    depends on besides order and fit.
+    """
+
+    statement: Statement
+    key: int
+    flags: int
+    start: int
+    end: int
+    moment: EndMoment | None
+    lower: float
+    upper: float
+    core_lower: float
+    core_upper: float
+    rounding_lower: float
+    rounding_upper: float
+    value: float
+    has_range: bool
+    is_bounded: bool
+    is_plain: bool
+
+
+def count_verdicts(
+    positions: Sequence[Statement], hierarchy: Hierarchy, tolerance: float | None = None
+) -> Counter[Verdict]:
+    """Return the number of pairs of positions by verdict."""
+    if len(positions) <= MAX_PAIRED_POSITIONS:
+        return Counter(compare_pair(a, b, hierarchy, tolerance).verdict for a, b in combinations(positions, 2))
+    keys: dict[PositionKey, int] = {}
+    days: dict[Ordinals, int] = {}
+    groups: dict[object, list[_Member]] = {}
+    for statement in positions:
+        member = _build_member(statement, keys.setdefault(position_key_of(statement), len(keys)), days, tolerance)
+        groups.setdefault(_dimensions_of(statement), []).append(member)
+    orders = _encode_orders(list(days))
+    counts: Counter[Verdict] = Counter()
+    for one, two in combinations_with_replacement(list(groups.values()), 2):
+        barriers = check_comparability(one[0].statement, two[0].statement, hierarchy).barriers
+        if barriers - {Reason.window_differs}:
+            pairs = len(one) * (len(one) - 1) // 2 if one is two else len(one) * len(two)
+            within_sources = _count_within_sources(one, hierarchy, tolerance) if one is two else Counter[Verdict]()
+            counts += within_sources
+            counts[Verdict.not_comparable] += pairs - within_sources.total()
+        else:
+            counts += _count_between(one, two, orders, hierarchy, tolerance)
+    return counts
+
+
+def _count_within_sources(
+    members: Sequence[_Member], hierarchy: Hierarchy, tolerance: float | None
+) -> Counter[Verdict]:
+    """Count the verdicts on the pairs of one source and position key, which are compared by their numbers alone."""
+    by_key: dict[int, list[Statement]] = {}
+    for member in members:
+        by_key.setdefault(member.key, []).append(member.statement)
+    pairs = chain.from_iterable(combinations(statements, 2) for statements in by_key.values())
+    return Counter(compare_pair(a, b, hierarchy, tolerance).verdict for a, b in pairs)
+
+
+def _dimensions_of(statement: Statement) -> tuple[object, ...]:
+    """Return all on which comparability depends, besides the days of the period."""
+    figure, effective = statement.figure, statement.effective
+    return (
+        *(statement.proposition, statement.dimension, statement.base, figure.out_of, figure.has_number),
+        *(statement.is_forecast, statement.aggregation, statement.per, statement.category, statement.subject),
+        *(statement.place, statement.includes, statement.excludes),
+        *(effective.start is None, effective.end is None),
+    )
+
+
+def _build_member(statement: Statement, key: int, days: dict[Ordinals, int], tolerance: float | None) -> _Member:
+    measured = measure(statement, tolerance)
+    if measured is None:
+        message = "a position has a number"
+        raise ValueError(message)
+    effective = statement.effective
+    lower, upper = _bounds_of(measured.interval)
+    is_bounded = -math.inf < lower and upper < math.inf
+    return _Member(
+        statement,
+        key,
+        effective.is_short << 2 | (measured.plain is not None) << 1 | measured.is_soft,
+        days.setdefault(effective.start or _UNKNOWN_DAY, len(days)),
+        days.setdefault(effective.end or _UNKNOWN_DAY, len(days)),
+        effective.moment,
+        lower,
+        upper,
+        *_bounds_of(measured.core),
+        *(_bounds_of(measured.rounding) if measured.plain is not None else (lower, upper)),
+        math.nan if measured.value is None else float(measured.value),
+        measured.value is None and is_bounded,
+        is_bounded,
+        measured.plain is not None,
+    )
+
+
+def _bounds_of(interval: NumberInterval) -> tuple[float, float]:
+    lower = -math.inf if interval.lower is None else float(interval.lower)
+    upper = math.inf if interval.upper is None else float(interval.upper)
+    return (
+        lower if interval.lower_inclusive else math.nextafter(lower, math.inf),
+        upper if interval.upper_inclusive else math.nextafter(upper, -math.inf),
+    )
+
+
+def _encode_orders(days: Sequence[Ordinals]) -> list[list[int]]:
+    """Encode which orders of two days are possible, given the earliest and latest day that each can mean."""
+    return [
+        [(a[0] < b[1]) << 3 | (b[0] < a[1]) << 2 | (a == b) << 1 | (a[0] <= b[1] and b[0] <= a[1]) for b in days]
+        for a in days
+    ]
+
+
+def _count_between(  # noqa: C901 - the inner loop runs for every pair: a call would double its cost
+    one: Sequence[_Member],
+    two: Sequence[_Member],
+    orders: Sequence[Sequence[int]],
+    hierarchy: Hierarchy,
+    tolerance: float | None,
+) -> Counter[Verdict]:
+    """Count the verdicts on the pairs of two groups, or of one group with itself."""
+    counts: Counter[Verdict] = Counter()
+    codes: dict[int, int] = {}
+    examples: dict[int, tuple[Statement, Statement]] = {}
+    is_same = one is two
+    is_mixed = {one[0].statement.aggregation, two[0].statement.aggregation} == TOTALS
+    for index, a in enumerate(one):
+        # fmt: off
+        (
+            x, x_key, x_flags, x_start, x_end, x_moment, x_lower, x_upper, x_core_lower, x_core_upper, _, _, x_value,
+            x_has_range, x_bounded, x_plain,
+        ) = a
+        x_start_orders, x_end_orders = orders[x_start], orders[x_end]
+        for b in two[index + 1 :] if is_same else two:
+            (
+                y, y_key, y_flags, y_start, y_end, y_moment, y_lower, y_upper, y_core_lower, y_core_upper, _, _,
+                y_value, y_has_range, y_bounded, y_plain,
+            ) = b
+            # fmt: on
+            fit: int | None
+            if x_lower > y_upper or y_lower > x_upper:
+                fit = _ABOVE if x_lower > y_upper else _BELOW
+                if x_plain or y_plain:
+                    fit = _fit_at_gap(a, b)
+            elif x_core_lower > y_core_upper or y_core_lower > x_core_upper:
+                fit = _CORE_ABOVE if x_core_lower > y_core_upper else _CORE_BELOW
+            elif (
+                (y_bounded and y_lower <= x_value <= y_upper)
+                or (x_bounded and x_lower <= y_value <= x_upper)
+                or (x_has_range and y_bounded and y_lower <= x_lower and x_upper <= y_upper)
+                or (y_has_range and x_bounded and x_lower <= y_lower and y_upper <= x_upper)
+            ):
+                fit = _INSIDE
+            else:
+                fit = _OVERLAP
+            if fit is None or x_key == y_key or (is_mixed and x.period.edtf == y.period.edtf):
+                counts[compare_pair(x, y, hierarchy, tolerance).verdict] += 1
+                continue
+            moment = 0
+            # Of different days, only the hours with an offset are compared.
+            if (x_moment and y_moment) and (x_end == y_end or None not in {x_moment.utc, y_moment.utc}):
+                moment = _MOMENT_CODES[compare_moments(x_moment, y_moment)]
+            order = x_start_orders[y_start] << 4 | x_end_orders[y_end]
+            code = fit << 17 | x_flags << 14 | y_flags << 11 | order << 3 | moment
+            if code in codes:
+                codes[code] += 1
+            else:
+                codes[code] = 1
+                examples[code] = x, y
+    for code, pair in examples.items():
+        counts[compare_pair(*pair, hierarchy, tolerance).verdict] += codes[code]
+    return counts
+
+
+def _fit_at_gap(a: _Member, b: _Member) -> int | None:
+    """Return how disjoint figures fit of which one is plain; None if the gap is at the limit of rounding."""
+    is_above = a.lower > b.upper
+    disjoint, high, low = (_ABOVE, a.lower, b.upper) if is_above else (_BELOW, b.lower, a.upper)
+    limit = _GAP_SHARE * max(abs(high), abs(low))
+    gap = high - low
+    if (
+        gap > limit * (1 + 1e-9) + _SMALLEST_GAP
+        or a.rounding_lower > b.rounding_upper
+        or b.rounding_lower > a.rounding_upper
+    ):
+        return disjoint
+    # An approximate figure is compared without rounding, and then it matters which one is larger.
+    return None if gap > limit * (1 - 1e-9) else _ROUNDED + 4 * disjoint

@@ -1,0 +1,79 @@
+"""One sentence about two figures: who states which, the verdict, and its reasons."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Final
+
+from app.comparison.figure import PrintedFigure
+from app.comparison.statement import Statement
+from app.comparison.verdicts import PairComparison
+from app.enums import Reason, Verdict
+from app.sentences.dates import format_day
+from app.sentences.figures import describe_figure, describe_number
+
+_VERDICT_PHRASES: Final = {
+    Verdict.agree: "agree",
+    Verdict.no_conflict: "do not conflict",
+    Verdict.contradict: "contradict each other",
+    Verdict.undetermined: "do not suffice to decide",
+    Verdict.not_comparable: "cannot be compared",
+}
+_FIGURE_FIELDS: Final = tuple(field.name for field in fields(PrintedFigure))
+
+
+def explain_pair(a: Statement, b: Statement, pair: PairComparison, names: Mapping[str, str]) -> str:
+    """Return one sentence about two statements that says why they have this verdict.
+
+    Args:
+        a: The first statement of the pair.
+        b: The second one.
+        pair: Their comparison.
+        names: The names of the sources, by slug.
+    """
+    parties = [f"{_name_of(each, names)} ({_describe_statement(each)})" for each in (a, b)]
+    clauses = [clause for reason in pair.reasons if (clause := _explain_reason(reason, a, b, pair, names))]
+    if not clauses:
+        clauses = ["one figure lies within the other"]
+    return f"{parties[0]} and {parties[1]} {_VERDICT_PHRASES[pair.verdict]}: {'; '.join(clauses)}."
+
+
+def _name_of(statement: Statement, names: Mapping[str, str]) -> str:
+    return names.get(statement.source, statement.source)
+
+
+def _describe_statement(statement: Statement) -> str:
+    """Return the figure of a statement with its unit and its end: "about 1,000,340 persons up to 12 June 2025"."""
+    figure = {name: getattr(statement.figure, name) for name in _FIGURE_FIELDS}
+    end = statement.effective.earliest_end
+    day = (
+        ""
+        if end is None
+        else f" on {format_day(end)}"
+        if statement.aggregation == "snapshot"
+        else f" up to {format_day(end)}"
+    )
+    per = "" if statement.per is None else f" per {statement.per}"
+    return f"{describe_figure(figure).cell_text} {statement.unit}{per}{day}"
+
+
+def _explain_reason(reason: Reason, a: Statement, b: Statement, pair: PairComparison, names: Mapping[str, str]) -> str:
+    """Return the clause for one reason."""
+    if reason in {Reason.disjoint, Reason.falls, Reason.transcription_conflict, Reason.same_day}:
+        return _with_gap(_decapitalize(reason.definition), a, b, pair, names)
+    if reason is Reason.part_of_whole and pair.verdict is Verdict.contradict:
+        clause = "one counts a part of what the other counts, and is larger"
+        return _with_gap(clause, a, b, pair, names)
+    return _decapitalize(reason.definition)
+
+
+def _with_gap(clause: str, a: Statement, b: Statement, pair: PairComparison, names: Mapping[str, str]) -> str:
+    """Return a clause with the distance between the figures, if they have one."""
+    if pair.above is None or not pair.gap:
+        return clause
+    above = a if pair.above == a.id else b
+    return f"{clause}; {_name_of(above, names)} states {describe_number(pair.gap)} {above.unit} more"
+
+
+def _decapitalize(text: str) -> str:
+    first, _, _ = text.partition(". ")
+    return first[:1].lower() + first[1:].rstrip(".")

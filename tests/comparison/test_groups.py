@@ -1,0 +1,148 @@
+"""Positions form a group where they count the same thing over the same period, whatever their ends are."""
+
+from dataclasses import fields, replace
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from app.comparison.figure import PrintedFigure
+from app.comparison.groups import GroupKey, group_key_of
+from app.comparison.period import parse_period
+from app.comparison.positions import compare_pair, find_positions
+from app.comparison.question import Question
+from app.comparison.spread import measure_spread
+from app.comparison.statement import Statement
+from app.enums import Verdict
+from tests.comparison.registers import HIERARCHY, registers
+
+
+def said(**changes: Any) -> Statement:
+    made = Statement(
+        id="1",
+        source="a",
+        category="dead",
+        subject="travellers",
+        place="sea",
+        unit="persons",
+        proposition="quantity",
+        modality="estimate",
+        derivation="own",
+        figure=PrintedFigure("12", value=12),
+        period=parse_period("2023-01-01/2023-06-12"),
+        aggregation="cumulative",
+        date=date(2024, 1, 31),
+    )
+    return replace(made, **changes)
+
+
+def key(**changes: Any) -> GroupKey:
+    return group_key_of(said(**changes), HIERARCHY)
+
+
+WITHIN = {"aggregation": "within"}
+RATE = {"aggregation": "rate", "per": "day"}
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ({}, {"id": "2", "source": "b", "modality": "count", "derivation": "derived", "date": date(2024, 2, 1)}),
+        ({}, {"period": parse_period("2023-01-01/2023-06-30")}),
+        ({}, {"figure": PrintedFigure("20-30", lower=20, upper=30)}),
+        (WITHIN, WITHIN | {"period": parse_period("2023-01-01/2023-06-12"), "id": "2"}),
+        ({"category": "burnt", "unit": "hectares"}, {"category": "burnt", "unit": "acres"}),
+        (
+            {"proposition": "ratio", "figure": PrintedFigure("1 in 5", value=1, out_of=5)},
+            {"proposition": "ratio", "figure": PrintedFigure("2 in 10", value=2, out_of=10)},
+        ),
+        ({"aggregation": "snapshot"}, {"aggregation": "snapshot", "period": parse_period("2023-06-12")}),
+        (RATE, RATE | {"id": "2"}),
+        (WITHIN | {"period": parse_period("2023")}, WITHIN | {"period": parse_period("2023-01-01/2023-12-31")}),
+    ],
+)
+def test_like_positions_have_one_key(one: dict[str, Any], two: dict[str, Any]) -> None:
+    assert key(**one) == key(**two)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ({}, {"proposition": "change"}),
+        ({}, {"unit": "vehicles"}),
+        ({"category": "damage", "unit": "EUR"}, {"category": "damage", "unit": "USD"}),
+        ({}, {"base": "2022"}),
+        ({}, {"figure": PrintedFigure("12 of 100", value=12, out_of=100)}),
+        (
+            {"figure": PrintedFigure("12 of 200", value=12, out_of=200)},
+            {"figure": PrintedFigure("12 of 100", value=12, out_of=100)},
+        ),
+        (
+            {"proposition": "ratio", "figure": PrintedFigure("5 times", value=5)},
+            {"proposition": "ratio", "figure": PrintedFigure("5 in 1", value=5, out_of=1)},
+        ),
+        ({}, {"modality": "forecast"}),
+        ({}, {"aggregation": "snapshot"}),
+        (RATE, RATE | {"per": "month"}),
+        ({}, {"period": parse_period("2023-01-02/2023-06-12")}),
+        (WITHIN, WITHIN | {"period": parse_period("2023-01-01/2023-06-30")}),
+        (RATE, RATE | {"period": parse_period("2023-01-01/2023-06-30")}),
+        ({"aggregation": "snapshot"}, {"aggregation": "snapshot", "period": parse_period("2023-06-30")}),
+        ({}, {"category": "missing"}),
+        ({}, {"category": "dead-named"}),
+        ({}, {"subject": "children"}),
+        ({}, {"place": "west"}),
+        ({}, {"includes": frozenset({"crew"})}),
+        ({}, {"excludes": frozenset({"crew"})}),
+        ({"includes": frozenset({"crew"})}, {"excludes": frozenset({"crew"})}),
+    ],
+)
+def test_unlike_positions_have_different_keys(one: dict[str, Any], two: dict[str, Any]) -> None:
+    assert key(**one) != key(**two)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"category": "losses"},
+        {"period": parse_period("../2023-06-12")},
+        {"period": parse_period("2023-01-01/.."), "date": None},
+        {"aggregation": "rate", "per": None},
+        {"period": parse_period("2023-01/2023-06-12")},
+        {"aggregation": "within", "period": parse_period("2023-XX")},
+    ],
+)
+def test_what_cannot_be_compared_even_with_its_like_is_a_group_of_its_own(changes: dict[str, Any]) -> None:
+    one, two = said(**changes), said(**changes, id="2", source="b")
+    assert compare_pair(one, two, HIERARCHY).verdict is Verdict.not_comparable
+    assert group_key_of(one, HIERARCHY).only == "1"
+    assert group_key_of(one, HIERARCHY) != group_key_of(two, HIERARCHY)
+    assert key().only is None
+    assert key(period=parse_period("2023-01-01/2023-06")).only is None
+
+
+def test_groups_that_tie_are_ordered_by_stated_scope_then_by_their_fields() -> None:
+    keys = [key(), key(includes=frozenset({"crew"})), key(category="missing"), key(excludes=frozenset({"crew"}))]
+    ordered = sorted(keys, key=lambda each: each.sort_key)
+    assert [(each.components, each.includes, each.excludes) for each in ordered] == [
+        (("dead",), ("crew",), ()),
+        (("dead",), (), ("crew",)),
+        (("dead",), (), ()),
+        (("missing",), (), ()),
+    ]
+    assert [each.has_stated_scope for each in ordered] == [True, True, False, False]
+    assert key(base="2022").sort_key > key().sort_key
+    assert len(key().sort_key[1].split("\0")) == len(fields(GroupKey))
+
+
+@given(registers(20))
+@settings(max_examples=100, deadline=None)
+def test_a_spread_joins_only_what_pairs_compare(claims: list[Statement]) -> None:
+    standing = [position.statement for position in find_positions(claims)]
+    found = measure_spread(standing, Question(category="dead", subject="travellers", place="sea"), HIERARCHY)
+    left_out = {id_ for id_, _ in found.left_out}
+    joined = [statement for statement in standing if statement.id not in left_out]
+    for number, one in enumerate(joined):
+        for two in joined[number + 1 :]:
+            assert compare_pair(one, two, HIERARCHY).verdict is not Verdict.not_comparable
