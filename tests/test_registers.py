@@ -10,8 +10,8 @@ from tests.registers import DatabaseCopies, open_register, read_state
 
 
 @pytest.fixture
-def postgresql(postgres: str, tmp_path: Path) -> DatabaseCopies:
-    made = DatabaseCopies(tmp_path, postgres)
+def postgresql(postgresql_address: str, tmp_path: Path) -> DatabaseCopies:
+    made = DatabaseCopies(tmp_path, postgresql_address)
     made.create_template("empty", None)
     return made
 
