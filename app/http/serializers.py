@@ -49,6 +49,8 @@ class RowLayout:
     is_csv: bool = False
     is_file: bool = False
     """Whether the rows are lines of a file, rendered many at once."""
+    interests: tuple[tuple[str, str], ...] = ()
+    """Source and interest: the interests in the dispute of a topic that differ from the usual ones."""
 
     @classmethod
     def from_columns(cls, columns: Iterable[FlatColumn], *, csv: bool = False, file: bool = False) -> "RowLayout":

@@ -34,7 +34,7 @@ from app.http.schema_types import Day, DayOrMoment, RegisterState, Slug
 from app.http.writes import WriteRequestDep
 from app.topics.comparison import compare_two_claims
 from app.topics.queries import find_timeline, find_topics, read_topic, read_topic_fields
-from app.topics.records import TOPIC, put_topic, topic_scope
+from app.topics.records import TOPIC, put_topic, sort_interests, topic_scope
 from app.topics.schemas import ComparedPair, SideBySide, TimelineRow, Topic, TopicInput
 from app.topics.side_by_side import build_question, build_side_by_side, check_question
 from app.vocabulary.slug_records import handle_put
@@ -245,7 +245,8 @@ def list_topic_claims(
             if page.topic:
                 detail = "The topic is already part of the address."
                 raise invalid_field("topic", detail, hint="leave `topic` out, or use /v1/claims", location="query")
-            result = find_claims(read, page.model_copy(update={"topic": [slug]}), snapshot, layout)
+            own_layout = replace(layout, interests=sort_interests(topic))
+            result = find_claims(read, page.model_copy(update={"topic": [slug]}), snapshot, own_layout)
             narrower = NARROWABLE if page.narrower else topic["narrower"]
             return replace(result, cache_scope=topic_scope(snapshot.latest_seq, topic, narrower))
 
@@ -268,7 +269,8 @@ def read_timeline(
             snapshot = read.snapshot(page.recorded_as_of, known_on=page.known_on)
             topic = read_topic_fields(read.session, slug, snapshot)
             narrower = topic["narrower"] if page.narrower is None else page.narrower
-            result = find_timeline(read, topic, page, snapshot, layout, narrower=narrower)
+            own_layout = replace(layout, interests=sort_interests(topic))
+            result = find_timeline(read, topic, page, snapshot, own_layout, narrower=narrower)
             return replace(result, cache_scope=topic_scope(snapshot.latest_seq, topic, narrower))
 
     return listing.send(find, query, CLAIM_COLUMNS, TIMELINE_COLUMNS)
@@ -291,6 +293,9 @@ def read_topic_side_by_side(
         options = _build_options(query, topic["tolerance"], topic["narrower"])
         body, versions = build_side_by_side(read, build_question(topic), options, snapshot, topic["interests"])
         rows = [] if listing.file is None else read_claims(read.session, versions, snapshot)
+        for row in rows:
+            source = row["source"]
+            source["interest"] = topic["interests"].get(source["slug"], source["interest"])
     scope = topic_scope(snapshot.latest_seq, topic, options.narrower)
     return listing.send_document(body, rows, CLAIM_COLUMNS, scope)
 

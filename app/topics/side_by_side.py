@@ -36,6 +36,7 @@ from app.database.snapshot import AS_OF, Snapshot, is_version_at
 from app.database.sql import InList, batch_values
 from app.database.tables import ClaimVersion, RelationVersion, columns_of, table_of
 from app.enums import Reason, RelationType, Status, Verdict
+from app.http.serializers import NESTED_LAYOUT, RowLayout
 from app.sentences.pair import explain_pair
 from app.sources.queries import SOURCE
 from app.topics.candidates import Candidate, count_left_out, fetch_rows, load_candidates, load_earlier_candidates
@@ -118,7 +119,8 @@ def build_side_by_side(
     roots = _trace_roots(session, statements, relations, reference_data.position_holders, snapshot)
     at_least, at_most = count_independent_origins(root for claim_roots in roots.values() for root in claim_roots)
     listed_ids = [*roots, *claims.without_number, *claims.retracted]
-    rendered = _render_claims(read, listed_ids, claims.versions, snapshot)
+    layout = replace(NESTED_LAYOUT, interests=tuple(sorted((interests or {}).items())))
+    rendered = _render_claims(read, listed_ids, claims.versions, snapshot, layout)
     explain = PairExplainer(statements, reference_data.sources) if options.why else None
     if pairs is None or against is not None:
         verdicts = get_or_count_verdicts(session, claims, options.tolerance, reference_data)
@@ -363,10 +365,10 @@ def _resolve_against(
 
 
 def _render_claims(
-    read: ReadSession, ids: Sequence[str], versions: Mapping[str, int], snapshot: Snapshot
+    read: ReadSession, ids: Sequence[str], versions: Mapping[str, int], snapshot: Snapshot, layout: RowLayout
 ) -> dict[str, Fragment]:
     """Return claims as JSON, by id."""
-    texts = get_or_render_claims(read, [versions[id_] for id_ in ids], snapshot)
+    texts = get_or_render_claims(read, [versions[id_] for id_ in ids], snapshot, layout)
     return {id_: Fragment(text) for id_, text in zip(ids, texts, strict=True)}
 
 

@@ -305,6 +305,12 @@ def test_of_three_estimates_of_a_crowd_two_contradict(register: Register) -> Non
     interests = {position["source"]["slug"]: position["source"]["interest"] for position in body["positions"]}
     assert interests == {"agency-a": "party", "agency-b": "independent", "agency-x": "independent"}
     assert register.get("/v1/sources/agency-a").json()["interest"] == "independent"
+    assert {position["claim"]["source"]["interest"] for position in body["positions"]} == {"party", "independent"}
+    for path in ("claims", "timeline", "side-by-side"):
+        csv = register.get(f"/v1/topics/protest/{path}.csv", params={"fields": "source,source_interest"}).text
+        assert set(csv.split()[1:]) >= {"agency-a,party", "agency-b,independent"}
+        assert "agency-a,independent" not in csv
+    assert "agency-a,independent" in register.get("/v1/claims.csv", params={"fields": "source,source_interest"}).text
 
 
 def test_an_unknown_hour_leaves_a_growing_toll_undetermined(sea: Domain) -> None:

@@ -493,7 +493,11 @@ def _build_template(
 ) -> str:
     """Return a statement with marks instead of the state and the day. Building it takes longer than running it."""
     builder = _StatementBuilder(
-        RENDERERS[dialect], is_past=is_past, has_limit=has_limit, with_successors=with_successors
+        RENDERERS[dialect],
+        is_past=is_past,
+        has_limit=has_limit,
+        with_successors=with_successors,
+        interests=layout.interests,
     )
     row = builder.row_expression(layout)  # before `joins`, because it collects the columns that they need
     return " ".join([f"SELECT {row}{extra_columns} FROM {tables}", *builder.joins()]) + end
@@ -513,11 +517,20 @@ def _contains(alias: str, *, is_past: bool) -> str:
 class _StatementBuilder:
     """Builder of the expression of a row, and then of the joins that it needs."""
 
-    def __init__(self, renderer: SqlRenderer, *, is_past: bool, has_limit: bool, with_successors: bool) -> None:
+    def __init__(
+        self,
+        renderer: SqlRenderer,
+        *,
+        is_past: bool,
+        has_limit: bool,
+        with_successors: bool,
+        interests: tuple[tuple[str, str], ...],
+    ) -> None:
         self.renderer = renderer
         self.with_successors = with_successors
         self.is_past = is_past
         self.has_limit = has_limit
+        self.interests = interests
         self._used_columns: dict[str, set[str]] = defaultdict(set)
         """Table → the columns that the row contains."""
         self._extra_joins: list[str] = []
@@ -589,6 +602,10 @@ class _StatementBuilder:
             earlier_value = "'asserted'" if dotted == "status" else "NULL"
             retracted_later = f"claim.retracted_on > {KNOWN_ON_MARK}"
             return f"CASE WHEN {retracted_later} THEN {earlier_value} ELSE {expression} END"
+        if dotted == "source.interest" and self.interests:
+            self._used_columns["claim"].add("source")
+            cases = " ".join(f"WHEN '{source}' THEN '{interest}'" for source, interest in self.interests)
+            return f"CASE claim.source {cases} ELSE {expression} END"
         return expression
 
     def base_kind_expression(self) -> str:
