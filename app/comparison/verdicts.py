@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from app.comparison.effective_period import TOTALS, EffectivePeriod, Ordinals, compare_moments, resolve_period
-from app.comparison.figure import Number, kind_of, subtract
+from app.comparison.figure import Number, NumberInterval, is_near_bound, kind_of, subtract
 from app.comparison.hierarchy import Containment, Hierarchy
 from app.comparison.measure import Fit, Measure, facing_ends, fit, fit_below, measure
 from app.comparison.statement import Statement
@@ -110,13 +110,24 @@ def add_distance(pair: PairComparison, a: Statement, b: Statement) -> PairCompar
     one, two = measure(a), measure(b)
     if one is None or two is None:
         return pair
-    if not one.interval.is_disjoint_from(two.interval):
-        is_point = one.interval == two.interval and one.interval.width == 0
+    first, second = one.interval, two.interval
+    if pair.verdict is Verdict.contradict:
+        # Under a tolerance, "nearly 950,000" contradicts 500,000 although its stated interval has no lower bound.
+        first, second = _interval_at_bound(a, one), _interval_at_bound(b, two)
+    if not first.is_disjoint_from(second):
+        is_point = first == second and first.width == 0
         return replace(pair, ratio=_ratio_of_equal(one), gap=0) if is_point else pair
-    low, high = facing_ends(one.interval, two.interval)
-    upper, scale = (a, one.scale) if one.interval.is_wholly_above(two.interval) else (b, two.scale)
+    low, high = facing_ends(first, second)
+    upper, scale = (a, one.scale) if first.is_wholly_above(second) else (b, two.scale)
     gap = subtract(high, low) if upper.proposition == "ratio" else subtract(high / scale, low / scale)
     return replace(pair, ratio=ratio_of(high, low), gap=gap, above=upper.id)
+
+
+def _interval_at_bound(statement: Statement, stated: Measure) -> NumberInterval:
+    """Return the interval of a figure, or the only bound of one that lies close to it."""
+    interval = stated.interval
+    bound = interval.lower if interval.upper is None else interval.upper
+    return NumberInterval(bound, bound) if is_near_bound(statement.figure) else interval
 
 
 def _ratio_of_equal(one: Measure) -> float | None:

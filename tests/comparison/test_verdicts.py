@@ -719,3 +719,8 @@ def test_only_ratio_and_gap_are_computed(a: Statement, b: Statement, shift: int)
         after = replace(a, date=AFTERWARDS)
         later = replace(a, date=AFTERWARDS + timedelta(days=shift))
         assert compare_statements(later, b, SCHEME) == compare_statements(after, b, SCHEME)
+
+
+def test_a_bound_that_lies_near_its_number_is_measured_from_that_number() -> None:
+    pair = compare_statements(said("nearly 950,000"), said("500,000", id="y"), SCHEME, 0.1)
+    assert (pair.verdict, pair.above, pair.gap, pair.ratio) == (CONTRADICT, "x", 450_000, 1.9)

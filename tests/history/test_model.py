@@ -481,10 +481,13 @@ class Writing(RuleBasedStateMachine):
 
 def compare_sides(before: bytes, now: bytes, removed: set[str]) -> None:
     """Check that a takedown does not change the other positions of a side-by-side."""
-    if not any(id_.encode() in before for id_ in removed):
-        assert now == before
-        return
     old, new = json.loads(before), json.loads(now)
+    left_out, still_left_out = old.pop("left_out"), new.pop("left_out")
+    assert all(0 <= count - still_left_out.get(reason, 0) <= len(removed) for reason, count in left_out.items())
+    assert still_left_out.keys() <= left_out.keys()
+    if not any(id_.encode() in before for id_ in removed):
+        assert new == old
+        return
     for name in ("topic", "known_on", "recorded_as_of", "seq", "tolerance", "window"):
         assert new[name] == old[name]
     assert new["retracted"] == [card for card in old["retracted"] if card["id"] not in removed]
