@@ -52,12 +52,14 @@ def measure_spread(
         return _build_spread([], hierarchy, tuple(reasons.items()))
     key = min(groups, key=lambda key: _group_rank(key, groups[key]))
     group = groups[key]
-    included, too_early = _select_newest(group, hierarchy, window)
+    included = _select_newest(group, hierarchy, window)
+    included_ids = {statement.id for statement in included}
+    group_ids = {statement.id for statement in group}
     left_out: list[tuple[str, tuple[Reason, ...]]] = []
     for statement in ordered:
-        if statement in included:
+        if statement.id in included_ids:
             continue
-        if statement in too_early:
+        if statement.id in group_ids:  # it ends too early
             left_out.append((statement.id, (Reason.dates_differ,)))
         else:
             left_out.append((statement.id, _find_difference(statement, group[0], question, hierarchy)))
@@ -79,15 +81,12 @@ def _end_of(statement: Statement) -> int:
     return 0 if end is None else end[0]
 
 
-def _select_newest(
-    group: Sequence[Statement], hierarchy: Hierarchy, window: int
-) -> tuple[list[Statement], list[Statement]]:
-    """Return the positions of a group that count, and those that end too early."""
+def _select_newest(group: Sequence[Statement], hierarchy: Hierarchy, window: int) -> list[Statement]:
+    """Return the positions of a group that count: those that do not end too early."""
     grows = all(hierarchy.is_non_decreasing(statement.category) for statement in group)
     days = window if grows else 0
     latest = max(_end_of(statement) for statement in group)
-    included = [statement for statement in group if latest - _end_of(statement) <= days]
-    return included, [statement for statement in group if statement not in included]
+    return [statement for statement in group if latest - _end_of(statement) <= days]
 
 
 def _find_difference(
