@@ -46,6 +46,8 @@ class Hierarchy:
     places: Parents
     _relations: dict[tuple[str, str, str], Containment] = field(default_factory=dict, compare=False, repr=False)
     """Relations that were computed before, by kind and slugs."""
+    _atoms: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
+    """Atomic components that were computed before, by category."""
 
     def relate_categories(self, a: str, b: str) -> Containment:
         """Return how category `a` relates to category `b`.
@@ -111,6 +113,12 @@ class Hierarchy:
 
     def components_of(self, slug: str) -> tuple[str, ...]:
         """Return the atomic components of a category, sorted; the category itself if it does not state them."""
+        atoms = self._atoms.get(slug)
+        if atoms is None:
+            atoms = self._atoms[slug] = self._find_atoms(slug)
+        return atoms
+
+    def _find_atoms(self, slug: str) -> tuple[str, ...]:
         if not self._has_known_components(slug):
             return (slug,)
         return tuple(sorted(each for each in self._all_components(slug) if self._components(each) == (each,)))
