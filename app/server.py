@@ -1,5 +1,6 @@
 """Uvicorn server processes: one process, or several that share a port and a database."""
 
+import gc
 import logging
 import os
 import signal
@@ -22,12 +23,10 @@ WORKER_TIMEOUT_SECONDS = 30
 
 def serve_in_process(settings: Settings, server_socket: socket) -> None:
     """Serve in this process until a signal ends it. Requests in progress are completed first."""
-    from app.main import create_app  # noqa: PLC0415 - a supervisor does not need the application
-
     _configure_logging(settings)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(_uvicorn_config(create_app(settings))).run(sockets=[server_socket])
+        uvicorn.Server(_uvicorn_config(_create_app(settings))).run(sockets=[server_socket])
 
 
 def serve_in_processes(settings: Settings, server_socket: socket, workers: int) -> None:
@@ -41,13 +40,23 @@ def serve_in_processes(settings: Settings, server_socket: socket, workers: int) 
 
 def create_worker_app() -> FastAPI:
     """Return the application for a worker process."""
-    from app.main import create_app  # noqa: PLC0415 - as above
-
     settings = read_settings()
     _configure_logging(settings)
     if (parent := parent_process()) is not None:
         Thread(target=_stop_with_parent, args=(parent.sentinel,), daemon=True).start()
-    return create_app(settings)
+    return _create_app(settings)
+
+
+def _create_app(settings: Settings) -> FastAPI:
+    """Return the application, with all objects that exist by now exempt from garbage collection.
+
+    They live as long as the process. A full collection that visits them interrupts requests for a tenth of a second.
+    """
+    from app.main import create_app  # noqa: PLC0415 - a supervisor does not need the application
+
+    app = create_app(settings)
+    gc.freeze()
+    return app
 
 
 def _stop_with_parent(parent: int) -> None:
