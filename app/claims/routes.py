@@ -52,8 +52,6 @@ KNOWN_ON_DESCRIPTION = (
     "was said later or is undated, the response is 404. Default: no limit."
 )
 
-KnownOn = Annotated[DayOrMoment | None, Query(description=KNOWN_ON_DESCRIPTION, examples=["2025-06-12"])]
-
 
 class ClaimStateQuery(BaseModel):
     """The point in time for which one claim is read."""

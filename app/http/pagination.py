@@ -13,7 +13,7 @@ from app.cache.scope import CacheScope
 from app.database.keyset import Order, encode_cursor, fetch_page, read_cursor
 from app.database.snapshot import Snapshot
 from app.errors import InvalidCursor
-from app.http.schema_types import Output, RegisterState
+from app.http.schema_types import DayOrMoment, Output, RegisterState
 
 MAX_LIMIT = 1000
 DEFAULT_LIMIT = 50
@@ -27,6 +27,16 @@ AsOf = Annotated[
     ),
 ]
 """The state of the register that is read."""
+
+KnownOn = Annotated[
+    DayOrMoment | None,
+    Query(
+        description="Only what had been said by this day or moment: claims, relations, retractions and supersessions. "
+        "Undated claims are left out. Default: no limit.",
+        examples=["2025-06-12"],
+    ),
+]
+"""The limit on what had been said."""
 
 
 class PageQuery(BaseModel):

@@ -27,16 +27,16 @@ from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
 from app.http.fast_route import fast_path
 from app.http.lists import ListResponseDep, list_route
-from app.http.pagination import AsOf, Page, PageQuery
+from app.http.pagination import AsOf, KnownOn, Page, PageQuery
 from app.http.responses import json_response
 from app.http.routing import api_router
-from app.http.schema_types import Day, DayOrMoment, RegisterState, Slug
+from app.http.schema_types import Day, Slug
 from app.http.writes import WriteRequestDep
 from app.topics.comparison import compare_two_claims
 from app.topics.queries import find_timeline, find_topics, read_topic, read_topic_fields
-from app.topics.records import TOPIC, put_topic, sort_interests, topic_scope
+from app.topics.records import TOPIC, put_topic, topic_scope
 from app.topics.schemas import ComparedPair, SideBySide, TimelineRow, Topic, TopicInput
-from app.topics.side_by_side import build_question, build_side_by_side, check_question
+from app.topics.side_by_side import build_question, build_side_by_side, check_question, sort_interests
 from app.vocabulary.slug_records import handle_put
 
 router = api_router("topics")
@@ -80,35 +80,24 @@ TOLERANCE_SCHEMA = {
 NARROWER_SCHEMA = {"type": "string", "maxLength": 40, "examples": ["category,place"]}
 NarrowerParameter = Annotated[Any, PlainValidator(_read_narrower), WithJsonSchema(NARROWER_SCHEMA)]
 ToleranceParameter = Annotated[Any, PlainValidator(_read_tolerance), WithJsonSchema(TOLERANCE_SCHEMA)]
-TopicKnownOn = Annotated[
-    DayOrMoment | None,
-    Query(
-        description="Count and compare only what had been said by this day or moment. Undated claims are left out. "
-        "Default: no limit.",
-        examples=["2025-06-12"],
-    ),
-]
 
 
-class CompareQuery(BaseModel):
-    """Parameters of a comparison of positions."""
+class ComparedStateQuery(BaseModel):
+    """The state of the register that is compared, and the tolerance."""
 
-    known_on: DayOrMoment | None = Field(
-        default=None,
-        description="Only what had been said by this day or moment: claims, relations, retractions and supersessions. "
-        "Undated claims are left out. Default: no limit.",
-        examples=["2025-06-12"],
-    )
-    recorded_as_of: RegisterState | None = Field(
-        default=None,
-        description="The register as of this time or `seq:N`. Default: the current state.",
-        examples=["seq:680"],
-    )
+    known_on: KnownOn = None
+    recorded_as_of: AsOf = None
     tolerance: ToleranceParameter = Field(
         default=None,
-        description="The relative tolerance of approximate figures, such as 0.01, or `none`. Default: the topic's.",
+        description="The relative tolerance of approximate figures, such as 0.01, or `none`. "
+        "Default: that of the topic, else none.",
         examples=["0.01"],
     )
+
+
+class CompareQuery(ComparedStateQuery):
+    """Parameters of a comparison of positions."""
+
     window: int = Field(
         default=DEFAULT_WINDOW_DAYS,
         ge=0,
@@ -138,23 +127,13 @@ class CompareQuery(BaseModel):
 class TopicsQuery(PageQuery):
     """The page of a list of topics, and the day for which they are summarized."""
 
-    known_on: DayOrMoment | None = Field(
-        default=None,
-        description="Count and compare only what had been said by this day or moment. Undated claims are left out. "
-        "Default: no limit.",
-        examples=["2025-06-12"],
-    )
+    known_on: KnownOn = None
 
 
 class TimelineQuery(PageQuery):
     """Filters and page of a timeline."""
 
-    known_on: DayOrMoment | None = Field(
-        default=None,
-        description="Only what had been said by this day or moment: claims, retractions and supersessions. Undated "
-        "claims are left out. Default: no limit.",
-        examples=["2025-06-12"],
-    )
+    known_on: KnownOn = None
     narrower: NarrowerParameter = Field(
         default=None,
         description="The fields that include what lies below them: `category`, `subject`, `place`, separated by "
@@ -192,7 +171,7 @@ def list_topics(query: Annotated[TopicsQuery, Query()], db: Db, listing: ListRes
 
 @router.get("/topics/{slug}", summary="Read a topic", operation_id="read_topic", responses={200: {"model": Topic}})
 def get_topic(
-    slug: TopicSlug, request: Request, db: Db, known_on: TopicKnownOn = None, recorded_as_of: AsOf = None
+    slug: TopicSlug, request: Request, db: Db, known_on: KnownOn = None, recorded_as_of: AsOf = None
 ) -> Response:
     """Return one topic with its claim and source counts, date range, spread, and number of pairs by verdict."""
     with read_session(db) as read:
@@ -245,7 +224,7 @@ def list_topic_claims(
             if page.topic:
                 detail = "The topic is already part of the address."
                 raise invalid_field("topic", detail, hint="leave `topic` out, or use /v1/claims", location="query")
-            own_layout = replace(layout, interests=sort_interests(topic))
+            own_layout = replace(layout, interests=sort_interests(topic["interests"]))
             result = find_claims(read, page.model_copy(update={"topic": [slug]}), snapshot, own_layout)
             narrower = NARROWABLE if page.narrower else topic["narrower"]
             return replace(result, cache_scope=topic_scope(snapshot.latest_seq, topic, narrower))
@@ -269,7 +248,7 @@ def read_timeline(
             snapshot = read.snapshot(page.recorded_as_of, known_on=page.known_on)
             topic = read_topic_fields(read.session, slug, snapshot)
             narrower = topic["narrower"] if page.narrower is None else page.narrower
-            own_layout = replace(layout, interests=sort_interests(topic))
+            own_layout = replace(layout, interests=sort_interests(topic["interests"]))
             result = find_timeline(read, topic, page, snapshot, own_layout, narrower=narrower)
             return replace(result, cache_scope=topic_scope(snapshot.latest_seq, topic, narrower))
 
@@ -335,24 +314,11 @@ def _choose_tolerance(asked: float | None, default: float | None = None) -> floa
 ClaimId = Annotated[str, Field(max_length=80)]
 
 
-class ClaimPairQuery(BaseModel):
+class ClaimPairQuery(ComparedStateQuery):
     """Parameters of the comparison of two claims."""
 
     a: ClaimId = Field(description="The first claim, by id.", examples=["01a1f640-bc00-7fe1-8aaf-3de79d8fb7ee"])
     b: ClaimId = Field(description="The second claim, by id.", examples=["01a1f640-bc00-7ca1-8b60-821cb18e96a1"])
-    known_on: Day | None = Field(
-        default=None, description="Only what had been said by this day. Default: no limit.", examples=["2025-06-12"]
-    )
-    recorded_as_of: RegisterState | None = Field(
-        default=None,
-        description="The register as of this time or `seq:N`. Default: the current state.",
-        examples=["seq:680"],
-    )
-    tolerance: ToleranceParameter = Field(
-        default=None,
-        description="The relative tolerance of approximate figures, such as 0.01, or `none`. Default: none.",
-        examples=["0.01"],
-    )
 
 
 @router.get(

@@ -275,7 +275,10 @@ class ComparedPair(Pair):
         description="One sentence that says why.",
         examples=["A (100 persons) and B (100 persons) agree: one figure lies within the other."],
     )
-    known_on: str | None = Field(description="The requested day or moment; null: no limit.", examples=["2025-06-12"])
+    known_on: dt.date | UtcTime | None = Field(
+        description="The requested day or moment: only what had been said by then counts. Null: no limit.",
+        examples=["2025-06-12"],
+    )
     recorded_as_of: str | None = Field(
         description="The requested state of the register; null: the current state.", examples=["seq:680"]
     )
