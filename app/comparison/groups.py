@@ -1,4 +1,4 @@
-"""Groups of positions: those that count the same thing over the same period, whatever their ends are."""
+"""Groups of positions: those that count the same thing from the same start, regardless of their ends."""
 
 from dataclasses import dataclass
 

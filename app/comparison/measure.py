@@ -37,7 +37,7 @@ class Measure:
     """The numbers of a figure in the base unit of its dimension, as the share of `out_of` for a ratio.
 
     `interval` is widened by the tolerance. `core` is the part of it that is certain: "nearly 950,000" lies just below
-    that number, whatever its lower bound is. `is_soft` marks an approximate figure without a tolerance.
+    that number, although its lower bound is unknown. `is_soft` marks an approximate figure without a tolerance.
     """
 
     interval: NumberInterval

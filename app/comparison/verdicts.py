@@ -82,16 +82,16 @@ def compare_statements(
 
 
 def compare_for_one_end(a: Statement, b: Statement, tolerance: float | None = None) -> PairComparison:
-    """Compare the numbers of two statements of one source about one period, whatever both leave open.
+    """Compare the numbers of two statements of one source about one period.
 
-    The period, the components and the scope are the same, also if they are not known.
+    The period, the components and the scope are the same, even where they are not known.
     """
     notes = frozenset({Reason.unit_converted}) if is_converted(a, b) else frozenset[Reason]()
     comparability = Comparability(frozenset(), Containment.SAME, notes, both_grow=False)
     one, two = measure(a, tolerance), measure(b, tolerance)
     if one is None or two is None:
         return PairComparison(a.id, b.id, Verdict.undetermined, sort_reasons({Reason.vague} | notes))
-    outcome = _Comparison(a, b, comparability, one, two).compare_at_same_end()
+    outcome = _Comparison(a, b, comparability, one, two, shared_periods(a, b)).compare_at_same_end()
     return add_distance(PairComparison(a.id, b.id, outcome.verdict, sort_reasons(outcome.reasons | notes)), a, b)
 
 
@@ -319,8 +319,7 @@ def decide(
         return Outcome(Verdict.not_comparable, comparability.barriers)
     if one is None or two is None:
         return Outcome(Verdict.undetermined, comparability.notes | {Reason.vague})
-    comparison = _Comparison(a, b, comparability, one, two)
-    outcome = comparison.decide()
+    outcome = _Comparison(a, b, comparability, one, two, shared_periods(a, b)).decide()
     if outcome.verdict is Verdict.not_comparable:
         return outcome
     return Outcome(outcome.verdict, outcome.reasons | comparability.notes)
@@ -338,6 +337,7 @@ class _Comparison:
     comparability: Comparability
     one: Measure
     two: Measure
+    periods: tuple[EffectivePeriod, EffectivePeriod]
 
     def decide(self) -> Outcome:
         """Return the verdict over all possible days; undetermined if only some of them give a contradiction."""
@@ -351,7 +351,7 @@ class _Comparison:
         return _combine(outcomes, _is_mixed(by_end), self._may_start_apart())
 
     def _possible_end_orders(self) -> Iterator[EndOrder]:
-        one, two = (period.end for period in shared_periods(self.a, self.b))
+        one, two = (period.end for period in self.periods)
         if one is None or two is None:
             return
         if one[0] == one[1] and two[0] == two[1]:
@@ -374,14 +374,14 @@ class _Comparison:
         by_day = (one > two) - (one < two)
         if not (self.comparability.both_grow and self._is_total_quantity()):
             return by_day
-        a, b = (period.moment for period in shared_periods(self.a, self.b))
+        a, b = (period.moment for period in self.periods)
         if a is None or b is None or (by_day and (a.utc is None or b.utc is None)):
             return by_day
         return compare_moments(a, b)
 
     def _is_hour_unknown(self) -> bool:
         """Return whether both figures end on one day, at hours of which the order is not known."""
-        one, two = (period.end for period in shared_periods(self.a, self.b))
+        one, two = (period.end for period in self.periods)
         if one is None or two is None or not one[0] == one[1] == two[0] == two[1]:
             return False
         return self._compare_certain_ends(one[0], two[0]) is None
@@ -395,14 +395,14 @@ class _Comparison:
             return False
         if self.a.aggregation == self.b.aggregation == "cumulative":
             return True
-        one, two = (period.end for period in shared_periods(self.a, self.b))
+        one, two = (period.end for period in self.periods)
         return one is not None and one == two and one[0] == one[1]
 
     def _may_start_apart(self) -> bool:
         """Return whether the periods of comparable statements may start on different days, and are then no match."""
         if Reason.period_within in self.comparability.notes or self.a.aggregation == "snapshot":
             return False
-        one, two = (period.start for period in shared_periods(self.a, self.b))
+        one, two = (period.start for period in self.periods)
         return one is None or two is None or not one[0] == one[1] == two[0] == two[1]
 
     def _decide_for(self, order: EndOrder) -> Outcome:

@@ -11,7 +11,7 @@ statement depends only on the shape of a question, and is built and compiled onc
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from itertools import product
 from typing import Any, Final
@@ -24,6 +24,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
+    Text,
     Values,
     and_,
     bindparam,
@@ -42,6 +43,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.cache.bounded import BoundedCache
+from app.claims.known_on import latest_known_date, was_said_by
 from app.claims.search.filters import SINCE_PARAMETERS
 from app.claims.search.question_scope import (
     NARROWABLE,
@@ -92,7 +94,7 @@ MAX_CACHED_SHAPES = 200
 """Maximum number of cached shapes of each statement."""
 
 MAX_CACHED_CANDIDATES = 8_000
-"""Maximum number of cached candidates. Each takes about a kilobyte."""
+"""Maximum number of cached candidates. Each takes about one and a half kilobytes."""
 
 SqlParameters = dict[str, Any]
 
@@ -111,6 +113,8 @@ class QuestionShape:
     since: bool
     past: bool
     known_on: bool
+    moment: bool
+    """Whether `known_on` is a moment."""
     ends_by: bool = False
 
     @classmethod
@@ -124,6 +128,7 @@ class QuestionShape:
             scope.since is not None,
             snapshot.as_of is not None,
             snapshot.known_on is not None,
+            snapshot.known_at is not None,
             ends_by is not None,
         )
 
@@ -151,9 +156,15 @@ class QuestionShape:
         return [CLAIM.c.period_start.in_(days).is_(literal_column("TRUE")), starts_on(CLAIM.c, *since)]
 
     def is_known(self) -> list[ColumnElement[bool]]:
-        """Return the condition that a claim was made by `known_on`."""
+        """Return the condition that a claim was made by `known_on`; for a day, from the index of series alone."""
+        if self.moment:
+            return [self.was_said()]
         day = CLAIM.c.recency % PERIOD_END_FACTOR
         return [day.between(1, bindparam("known_on_number", type_=BIG_INTEGER))] if self.known_on else []
+
+    def was_said(self) -> ColumnElement[bool]:
+        """Return the condition that a claim had been said by `known_on`."""
+        return was_said_by(CLAIM.c, bindparam("known_on"), bindparam("known_at", type_=Text) if self.moment else None)
 
     def is_ended(self) -> list[ColumnElement[bool]]:
         """Return the condition that the period has ended by `ends_by`, as far as the recency tells."""
@@ -231,11 +242,7 @@ def load_candidates(
     else:
         statement = _select_latest(shape, include_non_positions=include_non_positions)
     versions = [version for (version,) in fetch_rows(session, statement, parameters)]
-    if snapshot.known_at is not None:
-        said_later = fetch_rows(session, _select_said_on(shape), parameters)
-        versions = list(dict.fromkeys([*versions, *(version for (version,) in said_later)]))
-    candidates = _load_versions(session, versions, snapshot, reference_data)
-    return [candidate for candidate in candidates if _is_said(candidate.statement, snapshot)]
+    return _load_versions(session, versions, snapshot, reference_data)
 
 
 def load_earlier_candidates(
@@ -258,8 +265,7 @@ def load_earlier_candidates(
             bind_question(scope, snapshot, ends_by) | {"version": candidate.version, "max_rows": EARLIER_CLAIMS},
         )
     ]
-    candidates = _load_versions(session, versions, snapshot, reference_data)
-    return [candidate for candidate in candidates if _is_said(candidate.statement, snapshot)]
+    return _load_versions(session, versions, snapshot, reference_data)
 
 
 def load_claims(
@@ -274,11 +280,6 @@ def load_claims(
 
 EARLIER_CLAIMS = 50
 """Claims that are read at once before a superseded one of the same series."""
-
-
-def _is_said(statement: Statement, snapshot: Snapshot) -> bool:
-    limit = snapshot.knowledge_limit
-    return limit is None or limit.includes(statement.date, statement.said_at)
 
 
 def _load_versions(
@@ -483,15 +484,6 @@ def _select_earlier(shape: QuestionShape) -> Select[Any]:
 
 
 @lru_cache(MAX_CACHED_SHAPES)
-def _select_said_on(shape: QuestionShape) -> Select[Any]:
-    """Return the statement that selects the claims whose moment may lie between a day and a moment of the next one."""
-    is_visible = is_version_at(CLAIM.c, AS_OF if shape.past else None)
-    days = CLAIM.c.date.between(bindparam("known_on"), bindparam("latest_said_day"))
-    conditions = (CLAIM.c.said_at.is_not(None), days, CLAIM.c.status != Status.removed, *shape.starts())
-    return select(CLAIM.c.version).where(shape.match(), is_visible, *conditions, *shape.is_ended())
-
-
-@lru_cache(MAX_CACHED_SHAPES)
 def _select_past(shape: QuestionShape) -> Select[Any]:
     """Return the statement of `_select_latest` for a past state. It reads every claim of the question."""
     series = (CLAIM.c.category, CLAIM.c.subject, CLAIM.c.place, CLAIM.c.standpoint)
@@ -545,17 +537,14 @@ def bind_question(scope: QuestionScope, snapshot: Snapshot, ends_by: date | None
     named = {"category": scope.categories, "subject": scope.subjects, "place": scope.places}
     named["aggregation"] = scope.aggregations
     parameters: SqlParameters = {f"{name}_{n}": value for name, each in named.items() for n, value in enumerate(each)}
-    day_number = encode_day(snapshot.known_on)
     parameters |= {
         "as_of": snapshot.as_of,
         "known_on": snapshot.known_on,
-        "known_on_number": day_number,
-        "known_recency_limit": (day_number + 1) * PERIOD_END_FACTOR,
+        "known_on_number": encode_day(snapshot.known_on),
+        "known_at": None if snapshot.known_at is None else snapshot.known_at.isoformat(),
+        "known_recency_limit": (encode_day(latest_known_date(snapshot)) + 1) * PERIOD_END_FACTOR,
         "ends_by_limit": (encode_day(ends_by) + 1) * PERIOD_END_FACTOR,
     }
-    if snapshot.known_at is not None:
-        # The day of a moment depends on its offset, which is at most 14 hours.
-        parameters["latest_said_day"] = snapshot.known_at.date() + timedelta(days=1)
     if scope.aggregations:
         parameters["aggregation_pattern"] = aggregation_pattern(scope.aggregations[0])
     if scope.since is not None:

@@ -32,11 +32,6 @@ TOPIC = RecordType(
 )
 
 
-def sort_interests(topic: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return the interests of sources in the dispute of a topic, by source."""
-    return tuple(sorted((source, str(interest)) for source, interest in topic["interests"].items()))
-
-
 def topic_scope(seq: int, topic: Mapping[str, Any], narrower: Collection[str] = ()) -> CacheScope:
     """Return the scope of a response about a topic, or about any question with a subject and a place.
 

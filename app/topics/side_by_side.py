@@ -34,7 +34,7 @@ from app.database.engine import Database
 from app.database.read_session import ReadSession
 from app.database.snapshot import AS_OF, Snapshot, is_version_at
 from app.database.sql import InList, batch_values
-from app.database.tables import ClaimVersion, RelationVersion, columns_of, table_of
+from app.database.tables import ClaimVersion, RelationVersion, table_of
 from app.enums import Reason, RelationType, Status, Verdict
 from app.http.serializers import NESTED_LAYOUT, RowLayout
 from app.sentences.pair import explain_pair
@@ -119,14 +119,14 @@ def build_side_by_side(
     roots = _trace_roots(session, statements, relations, reference_data.position_holders, snapshot)
     at_least, at_most = count_independent_origins(root for claim_roots in roots.values() for root in claim_roots)
     listed_ids = [*roots, *claims.without_number, *claims.retracted]
-    layout = replace(NESTED_LAYOUT, interests=tuple(sorted((interests or {}).items())))
+    layout = replace(NESTED_LAYOUT, interests=sort_interests(interests or {}))
     rendered = _render_claims(read, listed_ids, claims.versions, snapshot, layout)
     explain = PairExplainer(statements, reference_data.sources) if options.why else None
     if pairs is None or against is not None:
         verdicts = get_or_count_verdicts(session, claims, options.tolerance, reference_data)
     else:
         verdicts = Counter(pair.verdict for pair in pairs)
-    left_out = count_left_out(session, scope, snapshot)
+    left_out = {**count_left_out(session, scope, snapshot), **claims.left_out}
     response = {
         "topic": {name: getattr(question, name) for name in QUESTION_FIELDS},
         "known_on": snapshot.known_on_text,
@@ -154,7 +154,7 @@ def build_side_by_side(
         "independent_origins": {"at_least": at_least, "at_most": at_most},
         "related": {"relations": relations, "claims": [rendered[id_] for id_ in claims.without_number]},
         "retracted": [rendered[id_] for id_ in claims.retracted],
-        "left_out": {reason.value: count for reason, count in sorted({**left_out, **claims.left_out}.items())},
+        "left_out": {reason.value: left_out[reason] for reason in sort_reasons(left_out)},
     }
     return response, [claims.versions[position.id] for position in claims.positions]
 
@@ -319,6 +319,11 @@ def summarize_spread(spread: MeasuredSpread) -> dict[str, Any]:
     return {**{name: getattr(spread, name) for name in SPREAD_FIELDS}, "left_out": counts}
 
 
+def sort_interests(interests: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the interests of sources in the dispute of a topic, by source, as a row layout has them."""
+    return tuple(sorted((source, str(interest)) for source, interest in interests.items()))
+
+
 def _describe_source(source: SourceSummary, interests: Mapping[str, str]) -> SourceSummary:
     """Return a source with its interest in the dispute of the topic."""
     interest = interests.get(source.slug)
@@ -380,9 +385,6 @@ def _trace_roots(
     snapshot: Snapshot,
 ) -> dict[str, tuple[OriginRoot, ...]]:
     """Return the roots of each position, by following `based_on` and `repeats`. `relations` are those of positions."""
-    relation = columns_of(RelationVersion)
-    next_relations = select(relation.type, relation.claim, relation.to_claim, relation.to_source)
-    is_current = (relation.withdrawn.is_(False), snapshot.contains(RelationVersion))
     nodes = {position.id: ClaimNode(position.id, position.source, position.derivation) for position in positions}
     edges: list[OriginEdge] = []
     level: Sequence[Mapping[Any, Any]] = [row for row in relations if row["claim"] in nodes]
@@ -398,7 +400,8 @@ def _trace_roots(
         level = [
             row
             for batch in batch_values(next_claims, MAX_IDS_PER_STATEMENT)
-            for row in session.execute(next_relations.where(relation.claim.in_(batch), *is_current)).mappings()
+            for row in load_relations(session, batch, snapshot, withdrawn=False)
+            if row["claim"] in next_claims
         ]
     for batch in batch_values(visited - nodes.keys(), MAX_IDS_PER_STATEMENT):
         origins = select(claim.id, claim.source, claim.derivation).where(

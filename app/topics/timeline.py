@@ -4,10 +4,9 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Column, ColumnElement, Select, Text, bindparam, case, select, tuple_, union_all
+from sqlalchemy import Column, ColumnElement, Select, bindparam, case, select, tuple_, union_all
 from sqlmodel import Session
 
-from app.claims.known_on import was_said_by
 from app.claims.search.filters import Sort, keyset_order_of
 from app.claims.search.index_lookup import match_any
 from app.claims.search.question_scope import QuestionScope
@@ -49,9 +48,7 @@ def fetch_timeline_page(
     # After a dated claim, all undated claims of the same source follow.
     after["undated_id"] = after["id"] if day_text == UNDATED_CURSOR_DATE else LOWEST_ID
     shape = QuestionShape.of(scope, snapshot)
-    statement = _select_page(shape, is_moment=snapshot.known_at is not None)
-    after |= {"known_at": None if snapshot.known_at is None else snapshot.known_at.isoformat()}
-    rows = fetch_rows(session, statement, bind_question(scope, snapshot) | after)
+    rows = fetch_rows(session, _select_page(shape), bind_question(scope, snapshot) | after)
     versions, ids = [row[0] for row in rows[:limit]], [str(row[3]) for row in rows[:limit]]
     if len(rows) <= limit:
         return versions, ids, None
@@ -64,7 +61,7 @@ def fetch_timeline_page(
 
 
 @lru_cache(MAX_CACHED_SHAPES)
-def _select_page(shape: QuestionShape, *, is_moment: bool) -> Select[Any]:
+def _select_page(shape: QuestionShape) -> Select[Any]:
     """Return the statement of a page: the first rows of each index range, dated and undated, merged in order."""
     # `ix_claim_timeline` needs the condition on `seq`.
     is_visible = (
@@ -72,7 +69,7 @@ def _select_page(shape: QuestionShape, *, is_moment: bool) -> Select[Any]:
         CLAIM.c.seq > 0,
         CLAIM.c.status != Status.removed,
     )
-    is_known = [was_said_by(CLAIM.c, *_known_on_parameters(is_moment=is_moment))] if shape.known_on else []
+    is_known = [shape.was_said()] if shape.known_on else []
     parts = []
     aggregations = shape.parameters("aggregation")
     is_in_class = [match_any(CLAIM.c, "aggregation", aggregations)] if aggregations else []
@@ -86,10 +83,6 @@ def _select_page(shape: QuestionShape, *, is_moment: bool) -> Select[Any]:
     claims = union_all(*(select(part.subquery(f"s{n}")) for n, part in enumerate(parts))).subquery("claims")
     order = (claims.c.source, case((claims.c.date.is_(None), 1), else_=0), claims.c.date, claims.c.id)
     return select(claims).order_by(*order).limit(bindparam("max_rows"))
-
-
-def _known_on_parameters(*, is_moment: bool) -> tuple[BindParameter[Any], BindParameter[Any] | None]:
-    return bindparam("known_on"), bindparam("known_at", type_=Text) if is_moment else None
 
 
 def _select_after(keys: dict[str, Column[Any]]) -> Select[Any]:

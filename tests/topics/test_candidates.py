@@ -87,6 +87,7 @@ DATES: list[dict[str, str]] = [
     {"said_at": "2024-07-01T10:00:00+02:00"},
     {"said_at": "2024-07-01T18:00:00Z"},
 ]
+MOMENTS = ["2024-07-01T07:59:59Z", "2024-07-01T10:00:00+02:00", "2024-07-01T21:00:00+02:00", "2024-07-02T00:00:00Z"]
 DAYS = [None, "0001-01-01", "2023-12-31", "2024-01-01", "2024-06-30", "2024-07-01", "2024-08-14", "2024-09-01"]
 
 
@@ -142,7 +143,7 @@ def happen(log: WriteTransaction, chance: random.Random, ids: list[str]) -> None
 class Plain:
     """All claims of a state of the register, and side-by-sides of them without candidates."""
 
-    def __init__(self, register: Register, as_of: str | None, known_on: date | None) -> None:
+    def __init__(self, register: Register, as_of: str | None, known_on: date | datetime | None) -> None:
         self.day = known_on
         self.register = register
         with register.database.read() as session:
@@ -213,8 +214,12 @@ class Plain:
 
     def answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """What a side-by-side says that depends on which claims were read."""
-        day = self.snapshot.known_on
-        known = [row for row in self.belonging(asked) if day is None or (row["date"] and row["date"] <= day)]
+        limit = self.snapshot.knowledge_limit
+        known = [
+            row
+            for row in self.belonging(asked)
+            if limit is None or limit.includes(row["date"], row["said_at"] and datetime.fromisoformat(row["said_at"]))
+        ]
         retracted = [
             row for row in known if row["status"] == "retracted" and row["retracted_on"] <= self.snapshot.today
         ]
@@ -345,10 +350,11 @@ def test_a_side_by_side_is_the_same_as_over_every_claim(register: Register, seed
             "since": chance.choice([None, None, "2022-02-24", "2024-06-30"]),
             "narrower": chance.sample(["category", "subject", "place"], chance.randint(0, 3)),
             "ends_by": chance.choice([None, None, None, "2024-06-15", "2024-06-30"]),
-            "known_on": chance.choice([None, *DAYS]),
+            "known_on": chance.choice([None, *DAYS, *MOMENTS]),
             "recorded_as_of": chance.choice([None, None, f"seq:{chance.randint(60, last)}"]),
         }
-        day = asked["known_on"] and date.fromisoformat(asked["known_on"])
+        text = asked["known_on"]
+        day = text and (datetime.fromisoformat(text) if "T" in text else date.fromisoformat(text))
         plain = Plain(register, asked["recorded_as_of"], day)
         params = {name: value for name, value in asked.items() if value is not None}
         params["narrower"] = ",".join(asked["narrower"]) or "false"

@@ -164,6 +164,46 @@ def test_an_undated_claim_is_left_out_under_known_on_and_counted(sea: Domain) ->
     assert (len(body["positions"]), body["known_on"], body["left_out"]) == (0, "2026-11-29", {"date_unknown": 1})
 
 
+def test_origins_follow_only_relations_that_had_been_stated(sea: Domain) -> None:
+    later = {**DEAD, "derivation": "derived"}
+    first = sea.say("a", "1,000", "2023", date="2024-01-01", derivation="own", **DEAD)
+    second = sea.say("b", "1,000", "2023", date="2024-01-02", **later)
+    third = sea.say("x", "1,010", "2023", date="2024-01-03", **later)
+    for claim, basis, day in ((third, second, "2024-01-03"), (second, first, "2024-02-01")):
+        document = {"url": f"https://example.org/on/{day}", "title": "On the basis", "published_on": day}
+        made = sea.register.write("POST", "/v1/documents", document | {"publisher": "agency-y"})
+        relation = {"type": "based_on", "claim": basis, "document": made.json()["id"]}
+        assert sea.register.write("POST", f"/v1/claims/{claim}/relations", relation).status_code == 201
+
+    def roots(**parameters: str) -> list[str]:
+        body = sea.side_by_side(category="dead", subject="travellers", place="sea", **parameters)
+        (position,) = [each for each in body["positions"] if each["claim"]["id"] == third]
+        return [root["claim"] for root in position["roots"]]
+
+    assert roots() == [first]
+    assert roots(known_on="2024-01-31") == [second]
+
+
+def test_a_moment_limits_counts_and_positions_alike(sea: Domain) -> None:
+    sea.put("topics", "sea-dead", **DEAD)
+    sea.say("a", "10", "2024-01-06", said_at="2024-01-06T08:00:00+01:00", **DEAD)
+    sea.say("b", "14", "2024-01-06", said_at="2024-01-06T18:00:00+01:00", **DEAD)
+    sea.say("x", "15", "2024-01-06", date="2024-01-06", **DEAD)
+    for moment, expected in (("2024-01-06T06:59:59Z", 0), ("2024-01-06T12:00:00Z", 1), ("2024-01-07T00:00:00Z", 3)):
+        body = sea.side_by_side("sea-dead", known_on=moment)
+        row = sea.register.get("/v1/topics/sea-dead", params={"known_on": moment}).json()
+        rows = sea.register.get("/v1/topics/sea-dead/claims", params={"known_on": moment}).json()["data"]
+        assert (len(body["positions"]), row["claims"], len(rows)) == (expected, expected, expected)
+        assert body["known_on"] == moment
+    other = sea.say("y", "16", "2024-01-06", date="2024-01-07", **DEAD)
+    claims = [each["id"] for each in sea.register.get("/v1/claims", params={"source": "agency-a"}).json()["data"]]
+    assert_problem(
+        sea.register.get("/v1/compare", params={"a": claims[0], "b": other, "known_on": "2024-01-06T12:00:00Z"}),
+        404,
+        "not_said_yet",
+    )
+
+
 def test_the_last_moment_of_a_day_is_the_position(sea: Domain) -> None:
     said: dict[str, Any] = {**DEAD, "date": "2024-01-06"}
     period = ("2024-01-06", "within")
