@@ -18,6 +18,7 @@ _VERDICT_PHRASES: Final = {
     Verdict.undetermined: "do not suffice to decide",
     Verdict.not_comparable: "cannot be compared",
 }
+_NAMED_FIELDS: Final = ("category", "subject", "place")
 _FIGURE_FIELDS: Final = tuple(field.name for field in fields(PrintedFigure))
 
 
@@ -30,7 +31,10 @@ def explain_pair(a: Statement, b: Statement, pair: PairComparison, names: Mappin
         pair: Their comparison.
         names: The names of the sources, by slug.
     """
-    parties = [f"{_name_of(each, names)} ({_describe_statement(each)})" for each in (a, b)]
+    parties = [
+        f"{_name_of(statement, names)} ({_describe_statement(statement, other)})"
+        for statement, other in ((a, b), (b, a))
+    ]
     clauses = [clause for reason in pair.reasons if (clause := _explain_reason(reason, a, b, pair, names))]
     if not clauses:
         clauses = ["one figure lies within the other"]
@@ -41,19 +45,27 @@ def _name_of(statement: Statement, names: Mapping[str, str]) -> str:
     return names.get(statement.source, statement.source)
 
 
-def _describe_statement(statement: Statement) -> str:
-    """Return the figure of a statement with its unit and its end: "about 1,000,340 persons up to 12 June 2025"."""
+def _describe_statement(statement: Statement, other: Statement) -> str:
+    """Return the figure of a statement with its unit and its end, and in what else it differs from the other.
+
+    For example "as many as 250,000 persons (killed) up to 3 June 2025".
+    """
     figure = {name: getattr(statement.figure, name) for name in _FIGURE_FIELDS}
-    end = statement.effective.earliest_end
-    day = (
-        ""
-        if end is None
-        else f" on {format_day(end)}"
-        if statement.aggregation == "snapshot"
-        else f" up to {format_day(end)}"
-    )
     per = "" if statement.per is None else f" per {statement.per}"
-    return f"{describe_figure(figure).cell_text} {statement.unit}{per}{day}"
+    own = [getattr(statement, name) for name in _NAMED_FIELDS if getattr(statement, name) != getattr(other, name)]
+    differences = f" ({', '.join(own)})" if own else ""
+    return f"{describe_figure(figure).cell_text} {statement.unit}{per}{differences}{_describe_end(statement)}"
+
+
+def _describe_end(statement: Statement) -> str:
+    """Return the end of a period in words, as precisely as it is known; empty if it is unknown."""
+    first, last = statement.effective.earliest_end, statement.effective.latest_end
+    if first is None or last is None:
+        return ""
+    preposition = "on" if statement.aggregation == "snapshot" else "up to"
+    if first == last:
+        return f" {preposition} {format_day(first)}"
+    return f" {preposition} a day from {format_day(first)} to {format_day(last)}"
 
 
 def _explain_reason(reason: Reason, a: Statement, b: Statement, pair: PairComparison, names: Mapping[str, str]) -> str:

@@ -1,0 +1,87 @@
+"""The sentence about two figures says what both count, up to when, and why they have their verdict."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from app.comparison.figure import PrintedFigure
+from app.comparison.hierarchy import CategoryNode, Hierarchy
+from app.comparison.period import parse_period
+from app.comparison.positions import compare_pair
+from app.comparison.statement import Statement
+from app.sentences.pair import explain_pair
+
+CATEGORIES = [
+    CategoryNode("dead", ("dead",), None, non_decreasing=True, unit="persons"),
+    CategoryNode("missing", ("missing",), None, non_decreasing=True, unit="persons"),
+    CategoryNode("dead-and-missing", ("dead", "missing"), None, non_decreasing=True, unit="persons"),
+]
+HIERARCHY = Hierarchy({node.slug: node for node in CATEGORIES}, {}, {"west": ("sea",)})
+NAMES = {"a": "Agency A", "b": "Agency B"}
+
+FIRST = Statement(
+    id="1",
+    source="a",
+    category="dead",
+    subject="travellers",
+    place="sea",
+    unit="persons",
+    proposition="quantity",
+    modality="estimate",
+    derivation="own",
+    figure=PrintedFigure("3,140", value=3140),
+    period=parse_period("2023-01-01/2023-12-31"),
+    aggregation="cumulative",
+    date=date(2024, 1, 6),
+)
+SECOND = replace(FIRST, id="2", source="b", figure=PrintedFigure("3,760", value=3760))
+UP_TO = "up to 31 December 2023"
+
+
+PART = "one counts a part of what the other counts"
+
+
+@pytest.mark.parametrize(
+    ("changes", "figures", "explanation"),
+    [
+        (
+            {},
+            (f"3,140 persons {UP_TO}", f"3,760 persons {UP_TO}"),
+            "contradict each other: the figures for the same end have no number in common; Agency B states 620 persons more",
+        ),
+        (
+            {"figure": FIRST.figure},
+            (f"3,140 persons {UP_TO}", f"3,140 persons {UP_TO}"),
+            "agree: one figure lies within the other",
+        ),
+        (
+            {"category": "dead-and-missing"},
+            (f"3,140 persons (dead) {UP_TO}", f"3,760 persons (dead-and-missing) {UP_TO}"),
+            f"do not conflict: {PART}: a lower bound for it, not a rival figure",
+        ),
+        (
+            {"place": "west"},
+            (f"3,140 persons (sea) {UP_TO}", f"3,760 persons (west) {UP_TO}"),
+            f"contradict each other: {PART}, and is larger; Agency B states 620 persons more",
+        ),
+        (
+            {"unit": "vehicles"},
+            (f"3,140 persons {UP_TO}", f"3,760 vehicles {UP_TO}"),
+            "cannot be compared: they count in different units",
+        ),
+        (
+            {"period": parse_period("2023-01-01/2024-02"), "date": date(2024, 3, 6)},
+            (f"3,140 persons {UP_TO}", "3,760 persons up to a day from 1 February 2024 to 29 February 2024"),
+            "do not conflict: their periods end on different days, and a running total can have grown in between",
+        ),
+    ],
+)
+def test_a_pair_is_explained_in_one_sentence(
+    changes: dict[str, Any], figures: tuple[str, str], explanation: str
+) -> None:
+    second = replace(SECOND, **changes)
+    pair = compare_pair(FIRST, second, HIERARCHY)
+    sentence = f"Agency A ({figures[0]}) and Agency B ({figures[1]}) {explanation}."
+    assert explain_pair(FIRST, second, pair, NAMES) == sentence
