@@ -14,8 +14,8 @@ from sqlmodel import Session
 
 from app.claims.known_on import was_said_by
 from app.claims.search.full_text import build_exists
+from app.comparison.effective_period import TOTALS
 from app.comparison.supersession import (
-    TOTAL_AGGREGATIONS,
     Successor,
     SupersessionClaim,
     find_successors,
@@ -162,7 +162,7 @@ def is_superseded(
 
 
 def _has_same_series(newer: FromClause, columns: Any, snapshot: Snapshot) -> ColumnElement[bool]:  # noqa: ANN401 - as in `is_superseded`
-    totals = sorted(TOTAL_AGGREGATIONS)
+    totals = sorted(TOTALS)
     is_same_class = or_(
         newer.c.aggregation == columns.aggregation,
         and_(newer.c.aggregation.in_(totals), columns.aggregation.in_(totals)),

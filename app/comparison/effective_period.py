@@ -13,7 +13,13 @@ SHORT_PERIOD_DAYS: Final = 31
 """In a period of up to so many days, an unknown hour leaves a contradiction undetermined."""
 
 TOTALS: Final = frozenset({"cumulative", "within"})
-"""The aggregations that are totals over a period."""
+"""The aggregations that are totals over a period: one class."""
+
+
+def aggregation_class(aggregation: str) -> str:
+    """Return the aggregation class: running totals and totals for a period are both totals."""
+    return "total" if aggregation in TOTALS else aggregation
+
 
 Ordinals = tuple[int, int]
 """The earliest and the latest possible day, as proleptic Gregorian ordinals."""

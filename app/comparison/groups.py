@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from app.comparison.effective_period import TOTALS, Ordinals
+from app.comparison.effective_period import TOTALS, Ordinals, aggregation_class
 from app.comparison.hierarchy import Hierarchy
 from app.comparison.statement import Statement
-from app.comparison.verdicts import aggregation_class, compare_statements
+from app.comparison.verdicts import compare_statements
 from app.enums import Verdict
 
 

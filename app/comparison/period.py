@@ -238,11 +238,6 @@ def possible_start_days(period: EdtfPeriod, aggregation: str) -> DayRange | None
 _AGGREGATIONS_UP_TO_A_DAY: Final = frozenset({"cumulative", "snapshot"})
 
 
-def last_day(span: DateSpan) -> date:
-    """Return the latest possible day of a date, without the padding of a qualifier."""
-    return span.latest
-
-
 def date_from_edtf(edtf: str, not_after: date) -> date | None:
     """Return the latest possible day of an EDTF text, at most `not_after`; None if its end is unknown.
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Final
 
-from app.comparison.effective_period import EffectivePeriod, grain_of, resolve_period
+from app.comparison.effective_period import TOTALS, EffectivePeriod, grain_of, resolve_period
 from app.comparison.period import parse_period
 
 FORECAST_MARK: Final = "forecast"
@@ -42,14 +42,14 @@ def encode_day(day: date | None) -> int:
 
 def aggregation_pattern(aggregation: str) -> str:
     """Return the LIKE pattern of the series keys of an aggregation class."""
-    is_total = aggregation in {"cumulative", "within"}
+    is_total = aggregation in TOTALS
     return f"% {_TOTAL_PREFIX}%" if is_total else f"% {aggregation} %"
 
 
 def has_aggregation(series_key: str, aggregation: str) -> bool:
     """Return whether the aggregation of a series is in the class of `aggregation`."""
     own = series_key.split(" ", 2)[1]
-    return own.startswith(_TOTAL_PREFIX) if aggregation in {"cumulative", "within"} else own == aggregation
+    return own.startswith(_TOTAL_PREFIX) if aggregation in TOTALS else own == aggregation
 
 
 def _build_recency(state: Mapping[str, Any]) -> int:
@@ -67,7 +67,7 @@ def _build_series_key(state: Mapping[str, Any]) -> str:
     suffixes separate claims that are not positions.
     """
     aggregation = str(state["aggregation"])
-    is_total = aggregation in {"cumulative", "within"}
+    is_total = aggregation in TOTALS
     parts = [state["source"], f"{_TOTAL_PREFIX}{aggregation}" if is_total else aggregation, str(state["modality"])]
     if state["proposition"] != "quantity":
         parts.append(str(state["proposition"]))

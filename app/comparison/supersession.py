@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-TOTAL_AGGREGATIONS: Final = frozenset({"cumulative", "within"})
-"""The aggregations of totals over a period, which form one class."""
+from app.comparison.effective_period import aggregation_class
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def find_mismatches(claim: SupersessionClaim, superseded: SupersessionClaim) -> 
     mismatches = [name for name in names if getattr(claim, name) != getattr(superseded, name)]
     if is_erased:
         return tuple(mismatches)
-    if _aggregation_class(claim) != _aggregation_class(superseded):
+    if aggregation_class(claim.aggregation) != aggregation_class(superseded.aggregation):
         mismatches.append("aggregation")
     if (claim.period_start, claim.period_end) != (superseded.period_start, superseded.period_end):
         mismatches.append("period")
@@ -160,10 +159,6 @@ def would_form_circle(claim: str, superseded: str, relations: Iterable[tuple[str
         visited |= reached
         pending += reached
     return superseded in visited
-
-
-def _aggregation_class(claim: SupersessionClaim) -> str:
-    return "total" if claim.aggregation in TOTAL_AGGREGATIONS else claim.aggregation
 
 
 def _counts(claim: SupersessionClaim, superseded: SupersessionClaim, limit: KnowledgeLimit | None) -> bool:

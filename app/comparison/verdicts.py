@@ -5,7 +5,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from app.comparison.effective_period import TOTALS, EffectivePeriod, Ordinals, compare_moments, resolve_period
+from app.comparison.effective_period import (
+    TOTALS,
+    EffectivePeriod,
+    Ordinals,
+    aggregation_class,
+    compare_moments,
+    resolve_period,
+)
 from app.comparison.figure import Number, NumberInterval, is_near_bound, kind_of, subtract
 from app.comparison.hierarchy import Containment, Hierarchy
 from app.comparison.measure import Fit, Measure, facing_ends, fit, fit_below, measure
@@ -190,11 +197,6 @@ def _find_differences(a: Statement, b: Statement) -> set[Reason]:
         (Reason.no_figure, "none" in {kind_of(a.figure, a.proposition), kind_of(b.figure, b.proposition)}),
     )
     return {reason for reason, applies in checks if applies}
-
-
-def aggregation_class(aggregation: str) -> str:
-    """Return the aggregation class: running totals and totals for a period are both totals."""
-    return "total" if aggregation in TOTALS else aggregation
 
 
 def _relate_dimensions(

@@ -80,7 +80,7 @@ from app.vocabulary.records import CATEGORY, SUBJECT
 from app.vocabulary.reference_data import ReferenceData
 
 STATEMENT_COLUMNS = (
-    *("version", "id", "status", "retracted_on", "kind", "source", "category", "subject", "place"),
+    *("version", "id", "status", "retracted_on", "source", "category", "subject", "place"),
     *("proposition", "modality", "derivation", "value", "lower", "upper", "coverage", "out_of"),
     *("lower_inclusive", "upper_inclusive", "approximate", "relative_to", "as_printed", "unit"),
     *("period", "aggregation", "per", "date", "date_edtf", "said_at", "includes", "excludes", "fingerprint"),
@@ -174,13 +174,12 @@ class QuestionShape:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A claim that may be a position: its version, its status, the kind of its figure, and its statement."""
+    """A claim that may be a position: its version, its status, and its statement."""
 
     version: int
     id: str
     status: str
     retracted_on: date | None
-    kind: str
     statement: Statement
 
 
@@ -571,7 +570,7 @@ def fetch_rows(session: Session, statement: ClauseElement, parameters: Mapping[s
 def _build_candidate(row: Sequence[Any], reference_data: ReferenceData) -> Candidate:
     # fmt: off
     (
-        version, id_, status, retracted_on, kind, source, category, subject, place,
+        version, id_, status, retracted_on, source, category, subject, place,
         proposition, modality, derivation, value, lower, upper, coverage, out_of,
         lower_inclusive, upper_inclusive, approximate, relative_to, as_printed, unit,
         period, aggregation, per, day, date_edtf, said_at, includes, excludes, fingerprint,
@@ -612,7 +611,7 @@ def _build_candidate(row: Sequence[Any], reference_data: ReferenceData) -> Candi
         None if relative_to is None else _normalize_base(relative_to, reference_data),
         fingerprint,
     )
-    return Candidate(version, statement.id, status, parse_stored_date(retracted_on), kind, statement)
+    return Candidate(version, statement.id, status, parse_stored_date(retracted_on), statement)
 
 
 def _normalize_base(relative_to: str, reference_data: ReferenceData) -> str:

@@ -40,6 +40,7 @@ SECOND = replace(FIRST, id="2", source="b", figure=PrintedFigure("3,760", value=
 UP_TO = "up to 31 December 2023"
 
 
+NOTHING_IN_COMMON = "the figures for the same end have no number in common"
 PART = "one counts a part of what the other counts"
 
 
@@ -49,7 +50,7 @@ PART = "one counts a part of what the other counts"
         (
             {},
             (f"3,140 persons {UP_TO}", f"3,760 persons {UP_TO}"),
-            "contradict each other: the figures for the same end have no number in common; Agency B states 620 persons more",
+            f"contradict each other: {NOTHING_IN_COMMON}; Agency B states 620 persons more",
         ),
         (
             {"figure": FIRST.figure},

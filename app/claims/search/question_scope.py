@@ -9,13 +9,12 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, or_
 
 from app.claims.search.index_lookup import Columns, match_any
+from app.comparison.effective_period import TOTALS
 from app.enums import Aggregation
 from app.vocabulary.reference_data import ReferenceData
 
 NARROWABLE: Final = ("category", "subject", "place")
 """The fields of a question that can include what lies below them."""
-
-_TOTALS: Final = (str(Aggregation.cumulative), str(Aggregation.within))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def list_aggregations(aggregation: str | None) -> tuple[str, ...]:
     """Return the aggregations of one class: running totals and totals for a period are both totals."""
     if aggregation is None:
         return ()
-    return _TOTALS if str(aggregation) in _TOTALS else (str(aggregation),)
+    return tuple(sorted(TOTALS)) if str(aggregation) in TOTALS else (str(aggregation),)
 
 
 def match_scope(
