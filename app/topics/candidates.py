@@ -227,7 +227,7 @@ def load_candidates(
     include_non_positions: bool = True,
     ends_by: date | None = None,
 ) -> list[Candidate]:
-    """Return the claims that may be positions, with the claims before those that their source superseded.
+    """Return the claims of a question that may be positions.
 
     With `include_non_positions`, also return those that the response lists separately: claims that their sources
     retracted, and claims without a number.
