@@ -70,6 +70,8 @@ def test_counts_of_a_mixed_register_are_exact(seed: int, tolerance: float | None
 
 
 PERIODS = {
+    "one": ["2023-01-01/2023-06-12"],
+    "short": ["2023-01-01/2023-06-12", "2023-06-01/2023-06-12", "2023-06-01/2023-06-10"],
     "running totals": ["2023-01-01/2023-06-12", "2023-01-01/2023-06-10", "2023-01-01/2023-06-13"],
     "uncertain ends": ["2023-01-01/2023-06", "2023-01-01/2023-06-12~", "2023-01-01/2023-06-12", "2023-01-01/2023"],
     "uncertain starts": ["2023-01/2023-06-12", "2023/2023-06-12", "2023-01-01/2023-06-12", "2022-01-01/2023-06-12"],
@@ -120,7 +122,7 @@ def draw_similar(random: Random, size: int, periods: list[str], **fields: Any) -
     return [build(number) for number in range(size)]
 
 
-@pytest.mark.parametrize("name", PERIODS)
+@pytest.mark.parametrize("name", sorted(PERIODS.keys() - {"one"}))
 @pytest.mark.parametrize("category", ["dead", "crowd", "damage"])
 @pytest.mark.parametrize("tolerance", [None, 0.01])
 def test_counts_are_exact_for_any_days(name: str, category: str, tolerance: float | None) -> None:
@@ -164,6 +166,7 @@ SHARES = [PrintedFigure(f"{a} in {b}", value=a, out_of=b) for a, b in ((1, 5), (
 
 # The gap is exactly 5% of the larger number, or differs from it by the smallest printed step.
 NUMBERS_AT_LIMIT = [950_000, 949_999, 950_001, 1_050_000, 1_052_631, 1_052_632, 20_000, 19_000, 21_000]
+NUMBERS_AT_LIMIT += [949_999_999_999, 950_000_000_000, 950_000_000_001, 1_052_631_578_948]
 BOUNDS_AT_LIMIT = [
     PrintedFigure("at least 1,052,632", lower=1_052_632),
     PrintedFigure("over 1 million", lower=1_000_000, lower_inclusive=False),
@@ -174,22 +177,52 @@ BOUNDS_AT_LIMIT = [
 ]
 FIGURES_AT_LIMIT = [
     PrintedFigure("1 million", value=1_000_000),
+    PrintedFigure("1 trillion", value=10**12),
     PrintedFigure("0", value=0),
     *(PrintedFigure(f"{number:,}", value=number) for number in NUMBERS_AT_LIMIT),
     *(validate_figure(each, "quantity") for each in BOUNDS_AT_LIMIT),
 ]
 
 
+# Ranges with common ends, and values on the ends of other ranges.
+NESTED_FIGURES = [
+    *(PrintedFigure("a range", lower=lower, upper=upper) for lower in (5, 10, 20) for upper in (20, 30, 50)),
+    *(PrintedFigure("a range", lower=15, upper=45, value=value) for value in (20, 30, 44)),
+    *(PrintedFigure("about", value=value, approximate=True) for value in (10, 20, 50)),
+    *(
+        PrintedFigure("a bound", lower=lower, lower_inclusive=is_inclusive)
+        for lower in (20, 30)
+        for is_inclusive in (True, False)
+    ),
+    *(
+        PrintedFigure("a bound", upper=upper, upper_inclusive=is_inclusive)
+        for upper in (20, 30)
+        for is_inclusive in (True, False)
+    ),
+    PrintedFigure("nearly 20", upper=20, upper_inclusive=False, approximate=True),
+    PrintedFigure("just over 30", lower=30, lower_inclusive=False, approximate=True),
+]
+
+
 @cache
 def register_of_figures(name: str) -> list[Statement]:
-    """Return claims with each of some figures, twice, with one end and with two."""
+    """Return claims with each of some figures: once for one period, or four times for short and long ones."""
     random = random_of(1)
     if name == "ratios":
         claims = draw_similar(random, 30, ["2023"], proposition=["ratio"])
         return [replace(each, figure=random.choice(SHARES)) for each in claims]
-    figures = FIGURES_AT_LIMIT
-    claims = draw_similar(random, 2 * len(figures), ["2023-01-01/2023-06-12", "2023-01-01/2023-06-10"])
-    return [replace(each, figure=figures[n % len(figures)]) for n, each in enumerate(claims)]
+    figures, periods = (NESTED_FIGURES, PERIODS["one"]) if name == "nested" else (FIGURES_AT_LIMIT, PERIODS["short"])
+    one = draw_similar(random, 1, ["2023"], aggregation=["cumulative"])[0]
+    return [
+        replace(one, id=f"{number}-{period}", source=f"{number}-{period}", figure=figure, period=parse_period(period))
+        for number, figure in enumerate(figures)
+        for period in periods
+    ]
+
+
+@pytest.mark.parametrize("tolerance", [None, 0.5])
+def test_counts_of_nested_figures_are_exact(tolerance: float | None) -> None:
+    check(register_of_figures("nested"), tolerance)
 
 
 def test_counts_of_ratios_are_exact() -> None:
@@ -217,7 +250,8 @@ def test_a_claim_without_a_number_is_no_position() -> None:
     assert count_verdicts(few, HIERARCHY) == count_one_by_one(few)
 
 
-def test_most_pairs_of_a_large_register_are_not_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def count_comparisons(claims: Sequence[Statement], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Count the verdicts of a register, and return how many of its pairs were compared for that."""
     compared = 0
 
     def count_and_compare(*arguments: Any) -> Any:
@@ -226,9 +260,31 @@ def test_most_pairs_of_a_large_register_are_not_compared_one_by_one(monkeypatch:
         return compare_pair(*arguments)
 
     monkeypatch.setattr(verdict_counts, "compare_pair", count_and_compare)
-    ends = [date(2023, 6, 12) - timedelta(days=days) for days in range(150)]
-    claims = draw_similar(random_of(7), 300, [f"2023-01-01/{end}" for end in ends], aggregation=["cumulative"])
-    claims = [replace(each, source=each.id, said_at=None, date=date(2024, 1, 31)) for each in claims]
     counts = count_verdicts(claims, HIERARCHY)
-    assert sum(counts.values()) == 300 * 299 // 2
-    assert compared < sum(counts.values()) / 20
+    assert sum(counts.values()) == len(claims) * (len(claims) - 1) // 2
+    return compared
+
+
+@cache
+def large_register(aggregation: str) -> list[Statement]:
+    ends = [date(2023, 6, 12) - timedelta(days=days) for days in range(150)]
+    aggregations = ["cumulative", "within"] if aggregation == "both" else [aggregation]
+    claims = draw_similar(random_of(7), 200, [f"2023-01-01/{end}" for end in ends], aggregation=aggregations)
+    return [
+        replace(each, id=str(n), source=str(n), said_at=None, date=date(2024, 1, 31)) for n, each in enumerate(claims)
+    ]
+
+
+@pytest.mark.parametrize("aggregation", ["cumulative", "both"])
+def test_most_pairs_of_a_large_register_are_not_compared_one_by_one(
+    aggregation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert count_comparisons(large_register(aggregation), monkeypatch) < 200 * 199 // 2 / 10
+
+
+def test_most_rounded_figures_are_not_compared_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [("1 million", 1_000_000), ("1,040,000", 1_040_000), ("1,080,000", 1_080_000), ("45,000", 45_000)]
+    figures = [PrintedFigure(text, value=number) for text, number in words]
+    one = large_register("cumulative")[0]
+    claims = [replace(one, id=str(n), source=str(n), figure=figures[n % len(figures)]) for n in range(40)]
+    assert count_comparisons(claims, monkeypatch) < 40
