@@ -13,6 +13,7 @@ examples and without shrinking.
 import argparse
 import ast
 import copy
+import gc
 import importlib
 import io
 import os
@@ -265,9 +266,12 @@ def _clear_caches() -> None:
             for value in vars(module).values():
                 if hasattr(value, "cache_clear"):
                     value.cache_clear()
-    from tests.comparison import registers  # noqa: PLC0415 - after the collection
+    from app.comparison.hierarchy import Hierarchy  # noqa: PLC0415 - after the collection
 
-    registers.HIERARCHY._relations.clear()  # noqa: SLF001
+    for each in gc.get_objects():
+        if isinstance(each, Hierarchy):
+            each._relations.clear()  # noqa: SLF001
+            each._atoms.clear()  # noqa: SLF001
 
 
 def pytest_reports(item: pytest.Item) -> list[pytest.TestReport]:
