@@ -3,10 +3,13 @@
 All values, names and addresses are invented.
 """
 
+from random import Random
 from typing import Any
 
 import pytest
 
+from app.topics.side_by_side import compare_positions
+from tests.comparison.registers import HIERARCHY, draw_register
 from tests.examples import assert_problem
 from tests.registers import Register
 from tests.topics.domains import Domain, between, value
@@ -271,3 +274,15 @@ def test_a_retraction_is_known_from_its_day_on(country: Domain) -> None:
         assert shown["status"] == ("retracted" if is_known else "asserted")
         listed = country.register.get("/v1/claims", params={"known_on": known_on}).json()["data"]
         assert [each["status"] for each in listed] == [shown["status"]]
+
+
+def test_the_pairs_of_one_source_are_all_of_its_pairs_even_beyond_forty_positions() -> None:
+    statements = draw_register(Random(3), 60, sources=3)  # noqa: S311 - no secret
+    assert compare_positions(statements, HIERARCHY, None) is None
+    own = [statement for statement in statements if statement.source == "source-1"]
+    others = len(statements) - len(own)
+    pairs = compare_positions(statements, HIERARCHY, None, "source-1") or []
+    assert len(pairs) == len(own) * (len(own) - 1) // 2 + len(own) * others
+    by_id = {statement.id: statement.source for statement in statements}
+    assert sum(by_id[pair.a] == by_id[pair.b] for pair in pairs) == len(own) * (len(own) - 1) // 2
+    assert len(compare_positions(statements[:40], HIERARCHY, None) or []) == 40 * 39 // 2
