@@ -1,5 +1,6 @@
 """Fixtures: a test that uses a register runs on SQLite and PostgreSQL, on a copy of a migrated template."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,6 +86,16 @@ def shared_data() -> Path:
             raise FileNotFoundError(SHARED)
         pytest.skip(f"the shared data is not at {SHARED}")
     return SHARED
+
+
+def pytest_configure() -> None:
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Exempt the modules and the tests from garbage collection, which would visit them all during the tests."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish() -> None:
