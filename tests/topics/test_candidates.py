@@ -182,7 +182,11 @@ class Plain:
 
     def _starts(self, row: Mapping[Any, Any], asked: Mapping[str, Any]) -> bool:
         since = asked.get("since")
-        if not since or row["period_start"] == date.fromisoformat(since):
+        if not since:
+            return True
+        if row["aggregation"] == "snapshot":
+            return False
+        if row["period_start"] == date.fromisoformat(since):
             return True
         starts = {text for part in (since[:7], since[:4]) for text in (part, f"{part}/")}
         text = row["period"].partition("/")
@@ -221,7 +225,7 @@ class Plain:
             if limit is None or limit.includes(row["date"], row["said_at"] and datetime.fromisoformat(row["said_at"]))
         ]
         retracted = [
-            row for row in known if row["status"] == "retracted" and row["retracted_on"] <= self.snapshot.today
+            row for row in known if row["status"] == "retracted" and row["retracted_on"] <= self.snapshot.last_known_day
         ]
         standing = [row for row in known if row not in retracted]
         statements = [self.statement(row) for row in standing if row["kind"] not in {"none", "vague"}]

@@ -254,14 +254,15 @@ def _check_time_series(processor: RowProcessor, *, strict: bool) -> None:
 
 
 def _iterate_points(
-    points: Iterator[tuple[int, int, str, int, str, float]], row_numbers: dict[RowLocation, list[int]] | None
+    points: Iterator[tuple[int, int, str, int, str, str | None, float]],
+    row_numbers: dict[RowLocation, list[int]] | None,
 ) -> Iterator[TimeSeriesPoint]:
     """Yield the points of one time series, and add the row numbers at each location to `row_numbers`."""
-    for _, row_number, file, line, day, value in points:
+    for _, row_number, file, line, day, moment, value in points:
         location = RowLocation(file, line)
         if row_numbers is not None:
             row_numbers.setdefault(location, []).append(row_number)
-        yield TimeSeriesPoint(location, date.fromisoformat(day), value)
+        yield TimeSeriesPoint(location, date.fromisoformat(day), value, moment)
 
 
 def _count_vanished(database: Database, processor: RowProcessor) -> None:
