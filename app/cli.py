@@ -120,6 +120,18 @@ def check() -> None:
     click.echo(f"{count} found.")
 
 
+@main.command()
+@cli_errors
+def vacuum() -> None:
+    """Rebuild the database files, so that nothing that was taken down is left in them. Writes wait meanwhile."""
+    from app.database.erasure import vacuum as rebuild_files  # noqa: PLC0415 - the other commands do not need it
+
+    database = _open_database(read_settings())
+    rebuild_files(database)
+    database.close()
+    click.echo("The database files are rebuilt.")
+
+
 def _load_starter(settings: Settings) -> None:
     from app.starter.load import load_starter  # noqa: PLC0415 - the other commands do not need it
 
