@@ -54,7 +54,9 @@ def post_source_takedown(
     write: WriteRequestDep,
     admin: Admin,
     *,
-    claims: Annotated[bool, Query(description="Whether the claims of the source are taken down too.", examples=[False])] = False,
+    claims: Annotated[
+        bool, Query(description="Whether the claims of the source are taken down too.", examples=[False])
+    ] = False,
 ) -> Response:
     """Erase the name of a source from the register and its history. Cannot be undone.
 

@@ -12,8 +12,8 @@ from app.database.erasure import is_erasure_pending, vacuum
 from tests.examples import (
     assert_problem,
     make_citation_body,
-    make_claim_body,
     make_source_body,
+    make_topic_body,
     make_unique_claim_body,
     read_latest_seq,
     record_example_vocabulary,
@@ -56,8 +56,8 @@ def find_in_responses(register: Register, text: str, paths: list[str]) -> list[s
 
 
 def all_paths(seq: int, *further: str) -> list[str]:
-    lists = ["claims", "claims.csv", "sources", "documents", "changes", "imports", "topics", "topics/deaths/side-by-side"]
-    lists += ["topics/deaths/feed.atom", "topics/deaths/timeline", "claims?status=removed", "claims?status=asserted"]
+    lists = ["claims", "claims.csv", "sources", "documents", "changes", "imports", "topics", "claims?status=removed"]
+    lists += [f"topics/deaths/{name}" for name in ("side-by-side", "timeline", "feed.atom")]
     current = [f"/v1/{path}" for path in lists]
     past = [
         f"/v1/{path}{'&' if '?' in path else '?'}recorded_as_of=seq:{seq}"
@@ -73,7 +73,7 @@ def busy_register(register: Register) -> Register:
     record_example_vocabulary(register)
     source = make_source_body(NAME, description=f"{NAME}, who reports.", url=f"https://{SLUG}.example/")
     assert register.write("PUT", f"/v1/sources/{SLUG}", source).status_code == 201
-    topic = {"title": "How many?", "category": "killed", "subject": "army", "place": "war", "interests": {SLUG: "party"}}
+    topic = make_topic_body(category="killed", interests={SLUG: "party"})
     assert register.write("PUT", "/v1/topics/deaths", topic).status_code == 201
     for _ in range(20):
         submit_claim(register, make_unique_claim_body())
@@ -127,7 +127,7 @@ def test_no_word_of_a_claim_is_left(busy_register: Register) -> None:
 
 
 @pytest.mark.parametrize("claims", [False, True])
-def test_no_name_of_a_source_is_left(busy_register: Register, claims: bool) -> None:
+def test_no_name_of_a_source_is_left(busy_register: Register, *, claims: bool) -> None:
     register = busy_register
     own = submit_claim(register, make_unique_claim_body(source=SLUG, modality="count"))
     published = {"document": {"title": "Another", "publisher": SLUG}}
