@@ -1,4 +1,4 @@
-"""Changes of recorded claims: correction, retraction and reinstatement. Each adds a revision."""
+"""Changes of recorded claims: correction, retraction and reinstatement, and marks of their citations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,14 @@ from uuid_utils import uuid7
 
 from app.claims.create import prepare_citation_columns, refuse_duplicate
 from app.claims.lookups import ReferenceLookup
-from app.claims.schemas import ChangeInput, CitationChange, CitationInput, ClaimInput, RetractionInput
+from app.claims.schemas import (
+    ChangeInput,
+    CitationChange,
+    CitationInput,
+    CitationMarkInput,
+    ClaimInput,
+    RetractionInput,
+)
 from app.claims.serialization.input_fields import citation_as_input, claim_as_input
 from app.claims.validation import FaultCollector, find_retraction_fault, validate_claim
 from app.database.tables import (
@@ -19,8 +26,9 @@ from app.database.tables import (
     columns_of,
 )
 from app.database.transaction import WriteTransaction
+from app.database.types import ID_PATTERN
 from app.enums import Status
-from app.errors import EventImpossible, invalid_field, validation_location, validation_message
+from app.errors import EventImpossible, NotFound, invalid_field, validation_location, validation_message
 
 VersionRow = Mapping[Any, Any]
 
@@ -101,6 +109,39 @@ def withdraw(transaction: WriteTransaction, table: type[Version], id_: str, reas
     transaction.record(table, id_, state, action="withdrawal", claim=row["claim"], reason=reason)
 
 
+def find_cited_claim(transaction: WriteTransaction, citation: str) -> str:
+    """Return the claim that a citation is of. Raises `NotFound`."""
+    columns = columns_of(CitationVersion)
+    claim = None
+    if ID_PATTERN.fullmatch(citation):
+        statement = select(columns.claim).where(columns.id == citation, columns.until_seq.is_(None))
+        claim = transaction.session.execute(statement).scalar()
+    if claim is None:
+        raise NotFound(f"There is no citation `{citation}`.", hint="GET /v1/claims/{id} lists those of a claim")
+    return str(claim)
+
+
+def mark_citation(transaction: WriteTransaction, id_: str, payload: CitationMarkInput) -> None:
+    """Mark a citation as the leading one of its claim, or remove the mark. Write nothing if it is as requested.
+
+    A claim has at most one mark: that of another citation is removed first.
+    """
+    columns = columns_of(CitationVersion)
+    row = load_current_version(transaction, CitationVersion, id_)
+    if row["marked"] == payload.leading:
+        return
+    marked: list[VersionRow] = []
+    if payload.leading:
+        statement = select(*columns).where(columns.claim == row["claim"], columns.marked, columns.until_seq.is_(None))
+        marked = list(transaction.session.execute(statement).mappings())
+    for each in (*marked, row):
+        is_set = payload.leading and each is row
+        state, action = copy_state(each) | {"marked": is_set}, "marked" if is_set else "unmarked"
+        transaction.record(
+            CitationVersion, each["id"], state, action=action, claim=each["claim"], reason=payload.reason
+        )
+
+
 def _validate_merged_claim(fields: dict[str, Any]) -> ClaimInput:
     """Return the claim with its changes. All faults point into the changes, because the recorded claim is valid."""
     try:
@@ -135,9 +176,10 @@ def _prepare_citations(
             raise invalid_field(f"changes/citations/{i}/id", f"The claim has no citation `{change.id}`.")
         citation = CitationInput(**{name: getattr(change, name) for name in CitationInput.model_fields})
         recorded = references.find_document(change.document.id) if change.document.id else None
-        states[change.id or str(uuid7())] = prepare_citation_columns(
-            transaction, references, citation, claim, claimant, recorded
-        )
+        columns = prepare_citation_columns(transaction, references, citation, claim, claimant, recorded)
+        if change.id is not None:
+            columns["marked"] = current_citations[change.id]["marked"]
+        states[change.id or str(uuid7())] = columns
     return states
 
 

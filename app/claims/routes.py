@@ -17,7 +17,6 @@ from app.claims.schemas import (
     CitationInput,
     Claim,
     ClaimInput,
-    ReasonInput,
     RetractionInput,
     Revision,
 )
@@ -39,6 +38,7 @@ from app.http.responses import cacheable_response, json_response
 from app.http.routing import api_router
 from app.http.schema_types import DayOrMoment
 from app.http.writes import WriteRequestDep, WriteResult
+from app.sources.schemas import ReasonInput
 
 router = api_router("claims")
 

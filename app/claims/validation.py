@@ -27,8 +27,10 @@ from app.comparison.units import PERCENT, TIMES, as_dimension, canonical_unit, d
 from app.comparison.wording import find_relative_wording, parse_wording
 from app.database.types import ID_PATTERN
 from app.enums import Aggregation, CitationRole, FigureKind, Proposition, Status
-from app.errors import Fault, InvalidRequest, field_fault
+from app.errors import DocumentDiffers, EditionAmbiguous, Fault, InvalidRequest, field_fault
 from app.http.schema_types import parse_moment
+from app.sources.documents import describe_differences, resolve_edition
+from app.sources.editions import find_differences, is_other_edition
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType
@@ -40,6 +42,8 @@ class FaultCollector:
 
     base_pointer: str = ""
     faults: list[Fault] = field(default_factory=list)
+    conflicts: list["DocumentConflict"] = field(default_factory=list)
+    """Citations of documents that are recorded otherwise, or of which it is not clear which edition they are."""
 
     def add(self, pointer: str, detail: str, hint: str | None = None) -> None:
         """Add a fault at `pointer`."""
@@ -51,10 +55,20 @@ class FaultCollector:
             self.add(breach.pointer, breach.detail, breach.hint)
 
     def raise_any(self) -> None:
-        """Raise `InvalidRequest` if there is a fault."""
+        """Raise `InvalidRequest` if there is a fault, or else the problem of a document."""
         if self.faults:
             first = self.faults[0]
             raise InvalidRequest(f"{first.pointer}: {first.detail}", hint=first.hint, errors=self.faults)
+        if self.conflicts:
+            raise self.conflicts[0].problem
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentConflict:
+    """A cited document that cannot be one of the `candidates` without loss, or could be several, and the problem."""
+
+    candidates: Sequence[RecordFields]
+    problem: DocumentDiffers | EditionAmbiguous
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +77,8 @@ class ValidatedClaim:
 
     state: dict[str, Any]
     documents: list[RecordFields | None]
+    conflicts: dict[int, DocumentConflict] = field(default_factory=dict)
+    """The conflicts of documents by the index of the citation, if the lookup defers them."""
 
 
 def validate_claim(
@@ -82,10 +98,12 @@ def validate_claim(
     figure = _validate_figure(payload, payload.figure.unit or (category.unit if category else None), faults)
     period = _validate_period(payload, faults)
     _check_slugs(references, payload, faults)
-    documents = [
-        validate_citation(references, citation, payload.source, f"citations/{i}/", faults)
-        for i, citation in enumerate(payload.citations)
-    ]
+    documents: list[RecordFields | None] = []
+    conflicts: dict[int, DocumentConflict] = {}
+    for i, citation in enumerate(payload.citations):
+        documents.append(validate_citation(references, citation, payload.source, f"citations/{i}/", faults))
+        if faults.conflicts and references.defers_document_conflicts:
+            conflicts[i] = faults.conflicts.pop()
     statement_date = _resolve_date(references, payload, documents, faults)
     breaches = _find_breaches(references, payload, figure, unit, period, statement_date, changed_fields)
     if faults.faults:
@@ -111,7 +129,7 @@ def validate_claim(
     if breaches and not (changed_fields is None and references.has_statement(fingerprint)):
         faults.add_breaches(breaches)
         faults.raise_any()
-    return ValidatedClaim(state | {"fingerprint": fingerprint}, documents)
+    return ValidatedClaim(state | {"fingerprint": fingerprint}, documents, conflicts)
 
 
 def find_retraction_fault(statement_date: date | None, retracted_on: date, today: date) -> str | None:
@@ -241,13 +259,7 @@ def validate_citation(
         SOURCE, [(f"{faults.base_pointer}{base_pointer}via/{i}", slug) for i, slug in enumerate(payload.via)]
     )
     document = payload.document
-    recorded = _find_recorded_document(references, document)
-    if document.id is not None and (
-        not ID_PATTERN.fullmatch(document.id) or (recorded is None and document.title is None)
-    ):
-        faults.add(f"{base_pointer}document/id", f"There is no document `{document.id}`.")
-    elif recorded is None and document.title is None:
-        faults.add(f"{base_pointer}document/title", "A document that is not recorded yet needs a title.")
+    recorded = _find_recorded_document(references, document, base_pointer, faults)
     if document.publisher:
         faults.faults += references.find_faults(
             SOURCE, [(f"{faults.base_pointer}{base_pointer}document/publisher", document.publisher)]
@@ -258,11 +270,32 @@ def validate_citation(
     return recorded
 
 
-def _find_recorded_document(references: ReferenceLookup, document: CitedDocument) -> RecordFields | None:
-    """Return the recorded document with the id or else the URL of a payload, or None."""
-    if document.id and ID_PATTERN.fullmatch(document.id) and (recorded := references.find_document(document.id)):
-        return recorded
-    return references.find_document_by_url(document.url) if document.url is not None else None
+def _find_recorded_document(
+    references: ReferenceLookup, document: CitedDocument, base_pointer: str, faults: FaultCollector
+) -> RecordFields | None:
+    """Return the recorded document with the id or else of the edition of a payload, or None; collect its faults."""
+    given = document.model_dump()
+    if document.id is not None:
+        recorded = references.find_document(document.id) if ID_PATTERN.fullmatch(document.id) else None
+        # The id of a document of another register may be that of another document here.
+        if recorded is not None and not (references.accepts_document_ids and is_other_edition(recorded, given)):
+            if differences := find_differences(recorded, given):
+                conflict = DocumentConflict([recorded], describe_differences(recorded, differences))
+                faults.conflicts.append(conflict)
+            return recorded
+        if not (references.accepts_document_ids and document.title is not None and ID_PATTERN.fullmatch(document.id)):
+            hint = "leave `id` out for a new document" if document.title is not None else None
+            faults.add(f"{base_pointer}document/id", f"There is no document `{document.id}`.", hint)
+            return None
+    candidates = references.find_editions(given) if document.url is not None else []
+    try:
+        recorded = resolve_edition(candidates, given)
+    except (DocumentDiffers, EditionAmbiguous) as problem:
+        faults.conflicts.append(DocumentConflict(candidates, problem))
+        return candidates[0] if len(candidates) == 1 else None
+    if recorded is None and document.title is None:
+        faults.add(f"{base_pointer}document/title", "A document that is not recorded yet needs a title.")
+    return recorded
 
 
 def _check_chain(
@@ -413,4 +446,5 @@ def build_citation_columns(
         "claim": claim,
         "document": document["id"],
         "role": role,
+        "marked": False,
     }

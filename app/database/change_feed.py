@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, case, select
 from sqlmodel import Session
 
 from app.database.cache_registry import CacheKey
@@ -128,12 +128,18 @@ def read_last_vocabulary_change(session: Session, until: int) -> int:
 
 
 _CHANGE = table_of(Change).c
-_SELECT_CHANGED_KINDS = select(_CHANGE.kind).distinct().where(_CHANGE.seq > bindparam("after"))
+_SELECT_CHANGED_KINDS = (
+    select(_CHANGE.kind, case((_CHANGE.revision > 1, 1), else_=0)).distinct().where(_CHANGE.seq > bindparam("after"))
+)
 
 
-def read_changed_kinds(transaction: WriteTransaction, after: int) -> set[str]:
-    """Return the kinds of records that changed after `after`, including changes of `transaction` itself."""
-    return {kind for (kind,) in transaction.fetch_rows(_SELECT_CHANGED_KINDS, {"after": after})}
+def read_changed_kinds(transaction: WriteTransaction, after: int) -> set[tuple[str, bool]]:
+    """Return the kinds of records that changed after `after`, and whether a record existed before.
+
+    Changes of `transaction` itself are included.
+    """
+    rows = transaction.fetch_rows(_SELECT_CHANGED_KINDS, {"after": after})
+    return {(kind, bool(is_revised)) for kind, is_revised in rows}
 
 
 def _fetcher(source: ReadSession | Session) -> FetchRows:

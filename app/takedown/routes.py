@@ -9,14 +9,14 @@ from starlette.responses import Response
 from app.cache.invalidation import CacheInvalidator
 from app.claims.queries import read_claim, read_tombstone
 from app.claims.routes import ClaimId
-from app.claims.schemas import ReasonInput, Tombstone
+from app.claims.schemas import Tombstone
 from app.database.api_keys import Actor
 from app.database.transaction import WriteTransaction
 from app.http.auth import Admin
 from app.http.routing import api_router
 from app.http.writes import WriteRequest, WriteRequestDep, WriteResult
 from app.sources.queries import SOURCE
-from app.sources.schemas import Source
+from app.sources.schemas import ReasonInput, Source
 from app.takedown.claims import take_down_claims
 from app.takedown.files import erase_files
 from app.takedown.sources import take_down_source
