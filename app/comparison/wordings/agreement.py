@@ -20,8 +20,6 @@ _MAX_WINDOW_TOKENS: Final = 9
 _MAX_QUOTE_READINGS: Final = 400
 """A quote that does not hold the wording is searched for the figure in other words, up to so many attempts."""
 
-_NUMBER_NAMES: Final = ("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "approximate", "out_of")
-
 
 @dataclass(frozen=True, slots=True)
 class GivenFigure:
@@ -65,7 +63,7 @@ def check_unit(reading: Reading, context: WordingContext) -> None:
 
 def _is_share_of(reading: Reading, unit: str) -> bool:
     """Return whether a share can stand beside a unit: "1 in 5" persons, but not "half of the area" in hectares."""
-    return as_dimension(unit) is None and dimension_of(unit) is None and bool(reading.digits or unit == PERCENT)
+    return unit == PERCENT or not (reading.is_part or as_dimension(unit) or dimension_of(unit))
 
 
 def _unit_difference(reading: Reading, unit: str, dimension: str | None) -> str | None:
@@ -104,21 +102,26 @@ def noun_groups(unit: str) -> frozenset[str]:
 
 
 def has_fraction_of_whole(figure: PrintedFigure, proposition: str, per: str | None) -> bool:
-    """Return whether a quantity of whole things has a fraction. Rates, ratios, changes and shares may have one."""
-    if proposition != "quantity" or per is not None or figure.out_of is not None:
+    """Return whether a quantity of whole things has a fraction. Rates, shares and relative figures may have one."""
+    if proposition != "quantity" or per is not None or figure.out_of is not None or figure.relative_to is not None:
         return False
     numbers = (figure.value, figure.lower, figure.upper)
     return any(isinstance(number, float) and not number.is_integer() for number in numbers)
 
 
-def find_difference(given: GivenFigure, context: WordingContext) -> str | None:
-    """Return what the wording says instead of the given numbers, or None if they agree or it cannot be read."""
+def find_difference(given: GivenFigure, context: WordingContext, *, confirms_separators: bool = True) -> str | None:
+    """Return what the wording says instead of the given numbers, or None if they agree or it cannot be read.
+
+    `confirms_separators`: where a separator can mean two things, the given numbers say which.
+    """
     text = given.figure.as_printed
     try:
         readings = [read_wording(text, context)]
     except UnreadableWording as error:
         if error.reason != "ambiguous_separator":
             return None
+        if not confirms_separators:
+            return f"two numbers: {error.detail}"
         readings = []
         for decimal in (".", ","):  # the given numbers may say which
             try:
@@ -134,7 +137,8 @@ def _agrees(reading: Reading, given: GivenFigure) -> bool:
     figure, read = given.figure, reading.figure
     if reading.per is not None and reading.per != given.per:
         return False
-    if reading.proposition == "change" and given.proposition != "change":
+    is_relative = reading.proposition == "change" and given.proposition != "change"
+    if is_relative and given.unit != PERCENT:
         return False
     if reading.unit == TIMES and given.unit != TIMES:
         return False
@@ -147,9 +151,27 @@ def _agrees(reading: Reading, given: GivenFigure) -> bool:
         return _as_share(figure) == _as_share(read)
     if given.unit is not None and _unit_difference(reading, given.unit, as_dimension(given.unit)) is not None:
         return False
-    if any(getattr(read, name) != getattr(figure, name) for name in _NUMBER_NAMES if name != "approximate"):
+    # The source may say elsewhere that a figure is approximate; its own hedge is never dropped.
+    if read.approximate and not figure.approximate and not reading.is_round:
         return False
-    return read.approximate == figure.approximate or (reading.is_round and not figure.approximate)
+    return has_same_numbers(read, figure)
+
+
+def has_same_numbers(read: PrintedFigure, figure: PrintedFigure) -> bool:
+    """Return whether a figure has the numbers of its wording, whatever bounds or best estimate it has besides."""
+    return all(getattr(read, name) == getattr(figure, name) for name in _compared_fields(read))
+
+
+def _compared_fields(read: PrintedFigure) -> tuple[str, ...]:
+    """Return the fields that a figure must have as its wording.
+
+    A number can have bounds from elsewhere, and a range a best estimate; "over 300" and the like have nothing else.
+    """
+    if read.value is not None and read.lower is None:
+        return ("value", "out_of")
+    if read.lower is not None and read.upper is not None and read.value is None:
+        return ("lower", "upper", "lower_inclusive", "upper_inclusive", "out_of")
+    return ("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "out_of")
 
 
 def _as_share(figure: PrintedFigure) -> tuple[Fraction | None, ...] | None:
@@ -176,7 +198,7 @@ def describe_reading(reading: Reading) -> str:
         parts.append('"approximate": true')
     if reading.unit is not None:
         parts.append(f'"unit": "{reading.unit}"')
-    if reading.proposition != "quantity" and not (reading.is_share and reading.digits):
+    if reading.proposition != "quantity" and not (reading.is_share and not reading.is_part):
         parts.append(f'"proposition": "{reading.proposition}"')
     if reading.per is not None:
         parts.append(f'"per": "{reading.per}"')
@@ -247,7 +269,7 @@ def _reads_as(quote: str, figure: PrintedFigure, context: WordingContext) -> boo
                 read = read_wording(normalized[tokens[start].start : tokens[end - 1].end], context).figure
             except UnreadableWording:
                 continue
-            if all(getattr(read, name) == getattr(figure, name) for name in _NUMBER_NAMES):
+            if has_same_numbers(read, figure) and (figure.approximate or not read.approximate):
                 return True
             start = end - 1  # the longest part that reads is what the quote says here
             break

@@ -54,27 +54,36 @@ class PhraseTable(Generic[Value]):
 
     def match(self, tokens: list[Token], start: int) -> tuple[Value, int] | None:
         """Return the value of the longest phrase at `start`, and the position behind it."""
-        return next(iter(self.matches(tokens, start)), None)
+        if start < len(tokens) and (entries := self._by_first_word.get(tokens[start].text)) is not None:
+            for words, value in entries:
+                if len(words) == 1 or _continues(tokens, start, words):
+                    return value, start + len(words)
+        return None
 
     def matches(self, tokens: list[Token], start: int) -> list[tuple[Value, int]]:
         """Return every phrase at `start`, the longest first."""
-        if start >= len(tokens):
+        if start >= len(tokens) or (entries := self._by_first_word.get(tokens[start].text)) is None:
             return []
-        entries = self._by_first_word.get(tokens[start].text)
-        if entries is None:
-            return []
-        found = []
-        for words, value in entries:
-            end = start + len(words)
-            if end <= len(tokens) and all(
-                token.text == word for token, word in zip(tokens[start:end], words, strict=True)
-            ):
-                found.append((value, end))
-        return found
+        return [
+            (value, start + len(words))
+            for words, value in entries
+            if len(words) == 1 or _continues(tokens, start, words)
+        ]
+
+    def phrases(self) -> list[tuple[tuple[str, ...], Value]]:
+        """Return every phrase, as its words, with its value."""
+        return [entry for entries in self._by_first_word.values() for entry in entries]
 
     def words(self) -> set[str]:
         """Return every word of the phrases."""
         return {word for entries in self._by_first_word.values() for words, _ in entries for word in words}
+
+
+def _continues(tokens: list[Token], start: int, words: tuple[str, ...]) -> bool:
+    """Return whether the tokens at `start` are the words; the first one is known to be."""
+    if start + len(words) > len(tokens):
+        return False
+    return all(tokens[start + i].text == words[i] for i in range(1, len(words)))
 
 
 @dataclass(frozen=True, slots=True)

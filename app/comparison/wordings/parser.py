@@ -22,7 +22,7 @@ from app.comparison.figure import (
 from app.comparison.units import PERCENT, TIMES, as_dimension, dimension_of
 from app.comparison.wordings.digits import AmbiguousSeparator, NotANumber, NumberSigns
 from app.comparison.wordings.grammar import CLOSING_MARKS, QUOTATION_MARKS, Grammar
-from app.comparison.wordings.numerals import ReadNumber, TwoNumbers, read_numbers
+from app.comparison.wordings.numerals import ReadNumber, TwoNumbers, read_numbers, spelled_numbers
 from app.comparison.wordings.reading import (
     DOLLAR_CURRENCIES,
     YEN_CURRENCIES,
@@ -69,6 +69,7 @@ class _Core:
     out_of: Fraction | None = None
     is_ratio: bool = False
     is_share: bool = False
+    is_part: bool = False
     is_round: bool = False
     end: int = 0
     digits: tuple[str, ...] = ()
@@ -242,6 +243,8 @@ class WordingParser:
     def _is_vague(self) -> bool:
         """Return whether the words are vague: "dozens", "several hundred thousand", "thousands more"."""
         grammar, tokens = self.grammar, self.tokens
+        if next(spelled_numbers(tokens, 0, grammar), (0, 0))[0] > 1:
+            return False  # "mil millones"
         position, has_vague = 0, False
         while position < len(tokens):
             if tokens[position].kind != "word":
@@ -253,8 +256,8 @@ class WordingParser:
             elif has_vague and (noun := self._noun_at(position)):
                 position = noun[1]
             else:
-                return False
-        # "some thousand" and "million" are no vague words, and "a couple" alone is.
+                # "a lot of money"
+                return has_vague and self._are_free_words(tokens[position:])
         return has_vague and not self._is_number_like()
 
     def _is_number_like(self) -> bool:
@@ -488,6 +491,7 @@ class WordingParser:
                 end=len(self.tokens),
                 is_ratio=True,
                 is_share=True,
+                is_part=True,
                 tail=_Tail(has_words=True),
             )
 
@@ -526,12 +530,14 @@ class WordingParser:
     def _free_base(self, position: int) -> tuple[str, tuple[str, ...]] | None:
         """Return the rest of the wording as the words of a base, with its digits, which belong to a period."""
         rest = self.tokens[position:]
-        if len(rest) > _MAX_FREE_WORDS + 4 or any(
-            token.kind not in {"word", "number"} and token.text not in "-–/" for token in rest
+        if (
+            not rest
+            or len(rest) > _MAX_FREE_WORDS + 4
+            or any(token.kind not in {"word", "number"} and token.text not in "-–/" for token in rest)
         ):
             return None
         words = self._source(position)
-        period = re.fullmatch(r"(?:[^0-9]{0,12} )?([0-9]{4})(?:[-–/]([0-9]{4}))?", words)
+        period = re.fullmatch(r"(?:[^0-9]{0,12} )?([0-9]{4})(?:[-–/]([0-9]{4}))?(?: [^0-9]{1,5})?", words)
         if period is not None:
             words = period[1] if period[2] is None else f"{period[1]}/{period[2]}"
         digits = tuple(token.text for token in rest if token.kind == "number")
@@ -676,9 +682,10 @@ class WordingParser:
             if matched is None:
                 return None
             sign, begin = matched
-        for _, behind in grammar.base.matches(tokens, begin):
+        comma = begin + 1 if begin < len(tokens) and tokens[begin].text == "," else begin
+        for _, behind in grammar.base.matches(tokens, comma):
             drop = grammar.base_drop.match(tokens, behind)
-            base = self._free_base(behind if drop is None else drop[1])
+            base = self._free_base(behind if drop is None or drop[1] == len(tokens) else drop[1])
             if base is not None:
                 tail.sign, tail.base, tail.base_digits, tail.has_words = sign, base[0], base[1], True
                 return len(tokens)
@@ -759,6 +766,7 @@ class WordingParser:
             tail.noun,
             is_bare=not tail.has_words and not self.ignored and self.verb_sign is None,
             is_share=core.is_share,
+            is_part=core.is_part,
             is_round=core.is_round,
             digits=core.digits + tail.base_digits + tail.digits,
             ignored=(*self.ignored, *tail.ignored),
@@ -772,15 +780,7 @@ class WordingParser:
         if kind is not None and kind != "about":
             if value is None or lower is not None or core.out_of is not None or tail.times:
                 raise _NotThisWay
-            number = self._number(value)
-            bound, is_inclusive, is_near = _BOUNDS[kind]
-            if bound == "lower":
-                return PrintedFigure(
-                    self.text, lower=number, lower_inclusive=is_inclusive, approximate=is_near, relative_to=base
-                )
-            return PrintedFigure(
-                self.text, upper=number, upper_inclusive=is_inclusive, approximate=is_near, relative_to=base
-            )
+            return bound_figure(self.text, kind, self._number(value), base)
         if kind == "about" and core.out_of is not None:
             raise _NotThisWay
         return PrintedFigure(
@@ -871,6 +871,16 @@ class WordingParser:
             count += found is not None
             position = position + 1 if found is None else found.end
         return count
+
+
+def bound_figure(text: str, qualifier: str, number: Number | None, base: str | None = None) -> PrintedFigure:
+    """Return the figure of one number behind a qualifier: "about" or one of a bound."""
+    if qualifier == "about":
+        return PrintedFigure(text, value=number, approximate=True, relative_to=base)
+    bound, is_inclusive, is_near = _BOUNDS[qualifier]
+    if bound == "lower":
+        return PrintedFigure(text, lower=number, lower_inclusive=is_inclusive, approximate=is_near, relative_to=base)
+    return PrintedFigure(text, upper=number, upper_inclusive=is_inclusive, approximate=is_near, relative_to=base)
 
 
 def _negate(figure: PrintedFigure) -> PrintedFigure:

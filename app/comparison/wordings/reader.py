@@ -2,22 +2,25 @@
 
 import re
 from dataclasses import replace
+from functools import cache
 from typing import Final
 
 from app.comparison.figure import MAX_SIGNIFICANT_DIGITS, PrintedFigure
 from app.comparison.wordings.digits import NumberSigns
 from app.comparison.wordings.grammar import LANGUAGES, load_grammar, number_signs
-from app.comparison.wordings.parser import WordingParser
+from app.comparison.wordings.parser import WordingParser, bound_figure
 from app.comparison.wordings.reading import Reading, UnreadableWording, WordingContext, quote_wording
 from app.comparison.wordings.tokens import MAX_WORDING_CHARACTERS, Token, UnusableCharacters, normalize, tokenize
 
 _NO_CONTEXT: Final = WordingContext()
-_PLAIN_DIGITS: Final = re.compile(r"[0-9]{1,15}|[1-9][0-9]{0,2}(?:,[0-9]{3}){1,3}")
+_DIGITS: Final = r"[0-9]{1,15}|[1-9][0-9]{0,2}(?:,[0-9]{3}){1,3}"
+_PLAIN_DIGITS: Final = re.compile(_DIGITS)
+_QUALIFIED_DIGITS: Final = re.compile(rf"([A-Za-z][A-Za-z ]{{0,30}}) ({_DIGITS})")
 
 
 def read_wording(text: str, context: WordingContext = _NO_CONTEXT) -> Reading:
     """Return what a wording states. Raises `UnreadableWording` if that is not certain."""
-    plain = _read_plain(text, context)
+    plain = _read_plain(text, context) or _read_qualified(text, context)
     return plain if plain is not None else _read_any(text, context)
 
 
@@ -40,6 +43,28 @@ def _read_plain(text: str, context: WordingContext) -> Reading | None:
             return None
         return Reading(PrintedFigure(text, value=int(text.replace(",", ""))), digits=(text,))
     return Reading(PrintedFigure(text, value=int(text)), digits=(text,))
+
+
+def _read_qualified(text: str, context: WordingContext) -> Reading | None:
+    """Read digits behind a qualifier that is English only, such as "at least 300": most other figures of imports."""
+    if context.language not in {None, "en"} or context.decimal == "," or not text.isascii():
+        return None
+    match = _QUALIFIED_DIGITS.fullmatch(text)
+    qualifier = None if match is None else _english_qualifiers().get(match[1].lower())
+    if match is None or qualifier is None:
+        return None
+    return Reading(bound_figure(text, qualifier, int(match[2].replace(",", ""))), digits=(match[2],))
+
+
+@cache
+def _english_qualifiers() -> dict[str, str]:
+    """Return the qualifiers in front of a number that no other language has, each with its meaning."""
+    others = [load_grammar(code).vocabulary for code in ("", *LANGUAGES) if code != "en"]
+    return {
+        " ".join(words): kind
+        for words, kind in load_grammar("en").before.phrases()
+        if kind != "plain" and not any(word in vocabulary for word in words for vocabulary in others)
+    }
 
 
 def _read_any(text: str, context: WordingContext) -> Reading:
@@ -106,7 +131,7 @@ def _read_without_language(text: str, tokens: list[Token], context: WordingConte
         return first
     if refusals:
         raise refusals[0]
-    return _read_in(text, tokens, context, "en")  # which names the words that it does not understand
+    return _read_in(text, tokens, context, "en", is_inferred=True)  # which names the words that it does not understand
 
 
 def _meaning(reading: Reading) -> tuple[object, ...]:

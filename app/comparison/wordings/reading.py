@@ -56,6 +56,7 @@ class Reading:
 
     `unit` is the unit that the wording names (`percent`, `times`, a currency, a measure), or None. `units` are the
     currencies that its sign can mean, if several. `noun` is the kind of things that it names, such as `persons`.
+    `is_share`: it states a share of a whole, and `is_part` one of something that is no number, "half of the area".
     `is_round`: a round word such as "half a million" says the number. `is_bare`: it has nothing but a qualifier and
     numbers. `ignored` are the parts outside the figure, with their rules.
     """
@@ -68,6 +69,7 @@ class Reading:
     noun: str | None = None
     is_bare: bool = True
     is_share: bool = False
+    is_part: bool = False
     is_round: bool = False
     digits: tuple[str, ...] = ()
     ignored: tuple[tuple[str, str], ...] = ()
