@@ -12,7 +12,13 @@ from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, Cl
 from app.claims.serialization.input_fields import FIGURE_NUMBER_FIELDS
 from app.claims.serialization.rows import add_leading, build_claim_response
 from app.claims.supersession import load_chain, load_supersession_claims
-from app.claims.validation import FaultCollector, build_citation_columns, validate_citation, validate_claim
+from app.claims.validation import (
+    FaultCollector,
+    build_citation_columns,
+    check_quote,
+    validate_citation,
+    validate_claim,
+)
 from app.comparison.supersession import find_mismatches, would_form_circle
 from app.database.tables import (
     AssessmentVersion,
@@ -104,6 +110,7 @@ def record_citation(transaction: WriteTransaction, claim: Mapping[str, Any], pay
     faults = FaultCollector()
     references = ReferenceLookup(transaction.session, transaction.snapshot)
     recorded = validate_citation(references, payload, claim["source"]["slug"], "", faults)
+    check_quote(claim, payload, faults)
     faults.raise_any()
     state = prepare_citation_columns(transaction, references, payload, claim["id"], claim["source"]["slug"], recorded)
     id_ = str(uuid7())

@@ -59,6 +59,7 @@ class CategoryFields(NamedTuple):
 
     unit: str
     non_decreasing: bool
+    fractional: bool
 
 
 class UnmatchedPages(NamedTuple):
@@ -122,7 +123,9 @@ class ReferenceLookup:
         """Treat `slug` as recorded: the same write records it before the claims."""
         self._existing_slugs[kind.name].add(slug)
         if kind is CATEGORY:
-            self._categories_by_slug[slug] = CategoryFields(fields["unit"], fields["non_decreasing"])
+            self._categories_by_slug[slug] = CategoryFields(
+                fields["unit"], fields["non_decreasing"], fields["fractional"]
+            )
         if kind is SOURCE and fields.get("speaks_for"):
             self._position_holders = {**self.position_holders, slug: self.find_position_holder(fields["speaks_for"])}
 
@@ -157,10 +160,10 @@ class ReferenceLookup:
         return not self.find_faults(kind, [("", slug)])
 
     def find_category(self, slug: str) -> "CategoryFields | None":
-        """Return the unit of a category and whether its totals can only grow, or None if it does not exist."""
+        """Return the fields of a category, or None if it does not exist."""
         if slug not in self._categories_by_slug:
             columns = columns_of(CategoryVersion)
-            statement = select(columns.unit, columns.non_decreasing)
+            statement = select(columns.unit, columns.non_decreasing, columns.fractional)
             statement = statement.where(columns.slug == slug, self.snapshot.contains(CategoryVersion))
             row = self.session.execute(statement).first()
             self._categories_by_slug[slug] = None if row is None else CategoryFields(*row)

@@ -252,6 +252,7 @@ class CategoryVersion(Version, table=True):
     parent: str | None = Field(sa_type=SLUG_TEXT)
     non_decreasing: bool
     additive: bool
+    fractional: bool
     words: list[str] = Field(sa_type=SearchWords)
 
     __table_args__ = (
@@ -334,6 +335,8 @@ class ClaimVersion(Version, table=True):
     modality: enums.Modality = Field(sa_type=enum_type(enums.Modality, "modality"))
     derivation: enums.Derivation = Field(sa_type=enum_type(enums.Derivation, "derivation"))
     as_printed: str = Field(sa_type=Text)
+    language: str | None = Field(default=None, sa_type=String(35))
+    wording_differs: str | None = Field(default=None, sa_type=Text)
     kind: enums.FigureKind = Field(sa_type=enum_type(enums.FigureKind, "kind"))
     value: float | None = Field(sa_type=DOUBLE)
     lower: float | None = Field(sa_type=DOUBLE)

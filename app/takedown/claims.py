@@ -30,6 +30,8 @@ TAKEDOWN_VALUES: dict[str, Any] = {
     "modality": Modality.allegation,
     "derivation": Derivation.unknown,
     "as_printed": "",
+    "language": None,
+    "wording_differs": None,
     "kind": FigureKind.none,
     **dict.fromkeys(("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "coverage", "out_of")),
     **dict.fromkeys(
