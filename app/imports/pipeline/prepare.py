@@ -27,6 +27,7 @@ from app.imports.quality.anomalies import RowLocation, TimeSeriesPoint
 from app.imports.quality.time_series import find_time_series_anomalies
 from app.imports.readers.options import FileRow, MappingRefused, ReadLimits
 from app.imports.readers.reader import FileReader
+from app.imports.row_keys import is_erased_key
 
 MAX_BATCH_ROWS = 1_000
 """Maximum number of rows that are processed in one read session."""
@@ -281,7 +282,7 @@ def _count_vanished(database: Database, processor: RowProcessor) -> None:
         for keys in batch_values(session.execute(recorded_keys).scalars()):
             present = processor.staging.find_keys(keys)
             for key in keys:
-                if key not in present:
+                if key not in present and not is_erased_key(key):
                     processor.statistics.vanished += 1
                     processor.statistics.add_example("vanished", f"{options.series}: the row {key}")
 

@@ -1,8 +1,9 @@
 """The staging file of an import: a private SQLite database that is deleted with its connection."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import orjson
@@ -20,7 +21,10 @@ CREATE TABLE claim (
 );
 CREATE INDEX claim_fingerprint ON claim (fingerprint) WHERE fingerprint IS NOT NULL;
 CREATE INDEX claim_key ON claim (key) WHERE key IS NOT NULL;
-CREATE TABLE document (n INTEGER PRIMARY KEY, id TEXT UNIQUE, address TEXT UNIQUE, columns BLOB);
+CREATE TABLE document (
+    n INTEGER PRIMARY KEY, id TEXT UNIQUE, key TEXT UNIQUE, url TEXT, day TEXT, columns BLOB
+);
+CREATE INDEX document_url ON document (url, day);
 CREATE TABLE relation (n INTEGER PRIMARY KEY, claim TEXT, type TEXT, other TEXT, note TEXT);
 CREATE TABLE time_series (n INTEGER PRIMARY KEY, name TEXT UNIQUE, running INTEGER);
 CREATE TABLE refused (row INTEGER PRIMARY KEY, file TEXT, line INTEGER, reasons BLOB);
@@ -89,17 +93,28 @@ class StagingFile:
             ),
         )
 
-    def add_document(self, id_: str, address: str, columns: dict[str, Any]) -> None:
-        """Add a document that the claims cite. Addresses are unique."""
-        values = (id_, address, orjson.dumps(columns))
-        self._db.execute("INSERT INTO document (id, address, columns) VALUES (?, ?, ?)", values)
+    def add_document(self, id_: str, key: str, columns: dict[str, Any]) -> None:
+        """Add a document that the claims cite. Its key is unique: see `document_key`."""
+        day = columns["published_on"]
+        values = (id_, key, columns["url"], None if day is None else str(day), orjson.dumps(columns))
+        self._db.execute("INSERT INTO document (id, key, url, day, columns) VALUES (?, ?, ?, ?, ?)", values)
 
-    def documents_by_address(self, addresses: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the staged documents that have these addresses, by address."""
+    def documents_by_key(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the staged documents that have these keys, by key."""
         documents: dict[str, dict[str, Any]] = {}
-        for batch in batch_values(addresses):
-            query = f"SELECT address, columns FROM document WHERE address IN ({_marks(batch)})"  # noqa: S608
-            documents |= {address: orjson.loads(columns) for address, columns in self._db.execute(query, batch)}
+        for batch in batch_values(keys):
+            query = f"SELECT key, columns FROM document WHERE key IN ({_marks(batch)})"  # noqa: S608
+            documents |= {key: _read_document(columns) for key, columns in self._db.execute(query, batch)}
+        return documents
+
+    def documents_by_url(self, urls: Iterable[str], days: Collection[date] | None = None) -> list[dict[str, Any]]:
+        """Return the staged documents at these addresses, or those of these days."""
+        documents: list[dict[str, Any]] = []
+        dates = sorted(day.isoformat() for day in days or ())
+        condition = "" if days is None else f" AND day IN ({_marks(dates)})"
+        for batch in batch_values(urls):
+            query = f"SELECT columns FROM document WHERE url IN ({_marks(batch)}){condition}"  # noqa: S608
+            documents += [_read_document(columns) for (columns,) in self._db.execute(query, [*batch, *dates])]
         return documents
 
     def add_relation(self, claim: str, type_: str, other: str, note: str | None = None) -> None:
@@ -172,7 +187,7 @@ class StagingFile:
     def documents(self) -> Iterator[dict[str, Any]]:
         """Yield the documents to be recorded."""
         for (columns,) in self._db.execute("SELECT columns FROM document ORDER BY n"):
-            yield orjson.loads(columns)
+            yield _read_document(columns)
 
     def pending_writes(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield each claim that has rows to write, with these rows, in reading order."""
@@ -220,6 +235,13 @@ class StagingFile:
     def outcome_counts(self) -> dict[str, int]:
         """Return the number of claims by outcome."""
         return dict(self._db.execute("SELECT outcome, count(*) FROM claim GROUP BY outcome").fetchall())
+
+
+def _read_document(columns: bytes) -> dict[str, Any]:
+    """Return a staged document. JSON has no days."""
+    document: dict[str, Any] = orjson.loads(columns)
+    day = document["published_on"]
+    return document | {"published_on": None if day is None else date.fromisoformat(day)}
 
 
 def _marks(values: Sequence[str]) -> str:
