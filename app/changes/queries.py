@@ -79,7 +79,7 @@ def _build_claim_record(row: StoredRow, citation_rows: Sequence[StoredRow]) -> d
         return None
     seq = row["seq"]
     citations = [
-        {"id": citation["id"], **citation_as_input(citation)}
+        {"id": citation["id"], **citation_as_input(citation), "marked": citation["marked"]}
         for citation in citation_rows
         if citation["claim"] == row["id"]
         and citation["seq"] <= seq
