@@ -200,9 +200,9 @@ class RowsRefused(Problem):
 
 
 class Removed(Problem):
-    """The claim was taken down. The body has its tombstone."""
+    """The record was taken down. For a claim, the body has its tombstone."""
 
-    status, code, title = 410, "removed", "The claim was taken down"
+    status, code, title = 410, "removed", "The record was taken down"
 
 
 class TooLarge(Problem):

@@ -420,7 +420,8 @@ class ClaimInput(Input):
     date: Day | None = Field(default=None, description="The day of the statement.", examples=["2025-06-12"])
     date_edtf: Annotated[str, Field(max_length=40)] | None = Field(
         default=None,
-        description="The day of the statement in EDTF, if only the month or year is known.",
+        description="The day of the statement in EDTF, if only the month or year, or an interval, is known: "
+        "`2024-12-31/..` is not before 31 December 2024.",
         examples=["2025-06"],
     )
     said_at: Moment | None = Field(

@@ -22,7 +22,7 @@ from app.comparison.figure import (
     magnitude_of,
     validate_figure,
 )
-from app.comparison.period import EdtfPeriod, InvalidPeriod, date_from_edtf, parse_date, parse_period
+from app.comparison.period import EdtfPeriod, InvalidPeriod, date_from_edtf, parse_period
 from app.comparison.relative_base import base_period
 from app.comparison.units import PERCENT, TIMES, as_dimension, canonical_unit, dimension_of, suggest_unit
 from app.comparison.wording import find_relative_wording, parse_wording
@@ -343,19 +343,30 @@ def _resolve_date(
         for recorded, citation in zip(documents, payload.citations, strict=True)
     ]
     not_after = min([today, *(day for day in published if day is not None)])
+    span = _parse_statement_date(payload.date_edtf, faults)
+    if span is None:
+        return None
+    if span.earliest_start is not None and span.earliest_start > today:
+        faults.add("date_edtf", f"`{payload.date_edtf}` is in the future.")
+    if payload.date is None:
+        return date_from_edtf(payload.date_edtf, not_after)
+    if not _includes(span, payload.date):
+        faults.add("date", f"`{payload.date}` is not within `{payload.date_edtf}`.")
+    return payload.date
+
+
+def _parse_statement_date(edtf: str, faults: FaultCollector) -> EdtfPeriod | None:
+    """Parse the day of a statement in EDTF: a date, or an interval such as `2024-12-31/..`, not before that day."""
     try:
-        span = parse_date(payload.date_edtf)
-        day = date_from_edtf(payload.date_edtf, not_after)
+        return parse_period(edtf)
     except InvalidPeriod as error:
         faults.add("date_edtf", str(error), error.hint)
         return None
-    if span.earliest is not None and span.earliest > today:
-        faults.add("date_edtf", f"`{payload.date_edtf}` is in the future.")
-    if payload.date is None:
-        return day
-    if (span.earliest and payload.date < span.earliest) or (span.latest and payload.date > span.latest):
-        faults.add("date", f"`{payload.date}` is not within `{payload.date_edtf}`.")
-    return payload.date
+
+
+def _includes(period: EdtfPeriod, day: date) -> bool:
+    first, last = period.earliest_start, period.latest_end
+    return (first is None or first <= day) and (last is None or day <= last)
 
 
 def _resolve_moment(references: ReferenceLookup, payload: ClaimInput, said_at: str, faults: FaultCollector) -> date:
@@ -367,14 +378,10 @@ def _resolve_moment(references: ReferenceLookup, payload: ClaimInput, said_at: s
     if payload.date is not None and payload.date != day:
         faults.add("date", f"`{payload.date}` is not the day of `said_at`, which is {day}.", "leave `date` out")
     if payload.date_edtf is not None:
-        try:
-            span = parse_date(payload.date_edtf)
-        except InvalidPeriod as error:
-            faults.add("date_edtf", str(error), error.hint)
-        else:
-            if not span.earliest <= day <= span.latest:
-                detail = f"`{payload.date_edtf}` is not the day of `said_at`, which is {day}."
-                faults.add("date_edtf", detail, "leave `date_edtf` out")
+        span = _parse_statement_date(payload.date_edtf, faults)
+        if span is not None and not _includes(span, day):
+            detail = f"`{payload.date_edtf}` is not the day of `said_at`, which is {day}."
+            faults.add("date_edtf", detail, "leave `date_edtf` out")
     return day
 
 
@@ -417,7 +424,7 @@ def earliest_statement_day(statement_date: date | None, date_edtf: str | None, s
     if date_edtf is None or said_at is not None:
         return statement_date
     try:
-        return parse_date(date_edtf).earliest
+        return parse_period(date_edtf).earliest_start or statement_date
     except InvalidPeriod:
         return statement_date
 

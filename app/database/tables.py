@@ -79,6 +79,8 @@ VOCABULARY_KINDS = ("source", "category", "subject", "place", "topic")
 
 VOCABULARY_CHANGE = text(f"kind IN ({', '.join(repr(kind) for kind in VOCABULARY_KINDS)})")
 
+TAKEDOWN_CHANGE = text("action = 'takedown'")
+
 SUPERSEDES = text("until_seq IS NULL AND type = 'supersedes'")
 
 MARKED_CITATION = text("until_seq IS NULL AND marked")
@@ -114,6 +116,7 @@ class Change(SQLModel, table=True):
         Index("ix_change_at", "at", "seq"),
         Index("ix_change_claim_seq", "claim", "seq"),
         Index("ix_change_vocabulary", "seq", sqlite_where=VOCABULARY_CHANGE, postgresql_where=VOCABULARY_CHANGE),
+        Index("ix_change_takedown", "seq", sqlite_where=TAKEDOWN_CHANGE, postgresql_where=TAKEDOWN_CHANGE),
     )
 
 
@@ -125,6 +128,15 @@ class Clock(SQLModel, table=True):
     at: dt.datetime = Field(sa_type=UtcDateTime)
 
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+
+class RemovedSlug(SQLModel, table=True):
+    """The slug of a source that was taken down, as its SHA-256, so that no import records the source again."""
+
+    __tablename__ = "removed_slug"
+
+    digest: str = Field(primary_key=True, sa_type=String(64))
+    replacement: str = Field(sa_type=SLUG_TEXT)
 
 
 class ApiKey(SQLModel, table=True):

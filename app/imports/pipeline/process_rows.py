@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date
 
 from sqlmodel import Session
 
@@ -13,6 +13,7 @@ from app.comparison.supersession import SupersessionClaim, find_mismatches
 from app.database.engine import Database
 from app.database.snapshot import Snapshot, open_snapshot
 from app.enums import Aggregation, RelationType, Status
+from app.http.schema_types import parse_moment
 from app.imports.pipeline.candidates import ResolvedClaim, ValidatedDraft, make_candidate
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.matching import describe_time_series, load_existing
@@ -213,6 +214,7 @@ class RowProcessor:
             key=validated.key,
             time_series_number=self.staging.time_series_number(describe_time_series(state), running=is_running_total),
             day=state["period_end"].isoformat() if state["period_end"] else None,
+            moment=parse_moment(state["said_at"]).astimezone(UTC).isoformat() if state["said_at"] else None,
             value=state["magnitude"],
             writes=resolved.writes,
         )

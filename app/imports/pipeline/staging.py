@@ -17,7 +17,7 @@ MAX_CACHED_TIME_SERIES = 20_000
 STAGING_SCHEMA = """
 CREATE TABLE claim (
     n INTEGER PRIMARY KEY, row INTEGER, file TEXT, line INTEGER, outcome TEXT, fingerprint BLOB, claim TEXT, key TEXT,
-    time_series INTEGER, day TEXT, value REAL, writes BLOB
+    time_series INTEGER, day TEXT, moment TEXT, value REAL, writes BLOB
 );
 CREATE INDEX claim_fingerprint ON claim (fingerprint) WHERE fingerprint IS NOT NULL;
 CREATE INDEX claim_key ON claim (key) WHERE key IS NOT NULL;
@@ -46,6 +46,8 @@ class StagedClaim:
     key: str | None
     time_series_number: int
     day: str | None
+    moment: str | None
+    """The moment of the statement in UTC, if it is known."""
     value: float | None
     writes: dict[str, Any]
 
@@ -69,8 +71,9 @@ class StagingFile:
     def add_claims(self, claims: Iterable[StagedClaim]) -> None:
         """Add the claims of some rows."""
         self._db.executemany(
-            "INSERT INTO claim (row, file, line, outcome, fingerprint, claim, key, time_series, day, value, writes)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO claim"
+            " (row, file, line, outcome, fingerprint, claim, key, time_series, day, moment, value, writes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     staged.row_number,
@@ -82,6 +85,7 @@ class StagingFile:
                     staged.key,
                     staged.time_series_number,
                     staged.day,
+                    staged.moment,
                     staged.value,
                     orjson.dumps(staged.writes),
                 )
@@ -202,22 +206,22 @@ class StagingFile:
         """Yield claim, type, other claim and note of the relations to be recorded."""
         yield from self._db.execute("SELECT claim, type, other, note FROM relation ORDER BY n")
 
-    def time_series_points(self) -> Iterator[tuple[int, int, str, int, str, float]]:
-        """Yield the dated numbers as (series, row, file, line, day, value), ordered by series and day.
+    def time_series_points(self) -> Iterator[tuple[int, int, str, int, str, str | None, float]]:
+        """Yield the dated numbers as (series, row, file, line, day, moment, value), ordered by series, day and moment.
 
         The number of a claim is yielded once for each day, even if several rows contain it.
         """
         rows = self._db.execute(
-            "SELECT time_series, day, claim, row, file, line, value FROM claim"
-            " WHERE day IS NOT NULL AND value IS NOT NULL ORDER BY time_series, day, n"
+            "SELECT time_series, day, moment, claim, row, file, line, value FROM claim"
+            " WHERE day IS NOT NULL AND value IS NOT NULL ORDER BY time_series, day, moment, n"
         )
         current, claims = (0, ""), set[str]()
-        for series, day, claim, row, file, line, value in rows:
+        for series, day, moment, claim, row, file, line, value in rows:
             if (series, day) != current:
                 current, claims = (series, day), set()
             if claim not in claims:
                 claims.add(claim)
-                yield series, row, file, line, day, value
+                yield series, row, file, line, day, moment, value
 
     def read_time_series(self, number: int) -> tuple[str, bool]:
         """Return the name of a time series, and whether it is a running total."""
