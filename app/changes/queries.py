@@ -61,7 +61,13 @@ def _read_records(session: Session, table: type[Version], seqs: Sequence[int]) -
     if table is CitationVersion:
         # The first citations of a claim have no change of their own: the data of the claim includes them.
         return {row["seq"]: {"claim": row["claim"], **_build_citation_record(row)} for row in rows}
-    return {row["seq"]: {name: value for name, value in row.items() if name not in VERSION_COLUMNS} for row in rows}
+    return {row["seq"]: _build_record(row) for row in rows}
+
+
+def _build_record(row: StoredRow) -> dict[str, Any] | None:
+    if row.get("removed"):
+        return None
+    return {name: value for name, value in row.items() if name not in VERSION_COLUMNS}
 
 
 def _read_claim_records(session: Session, rows: Sequence[StoredRow]) -> dict[int, dict[str, Any] | None]:

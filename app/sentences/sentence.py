@@ -25,6 +25,7 @@ from app.sentences.phrases import (
     join_with_and,
     mention_source,
 )
+from app.sentences.wording_note import describe_wording_difference
 
 JsonObject = Mapping[str, Any]
 
@@ -88,6 +89,7 @@ def write_claim_text(claim: JsonObject, names: ClaimNames, replacement: Replacem
     content = builder.build_content(capitalize_first(str(claimant)))
     sentence = join_fragments([content + _describe_outlet(citation, claim, names) + _describe_retraction(claim)])
     sentence = re.sub(r"([.!?])\.$", r"\1", f"{sentence.rstrip(' ,;')}.")
+    sentence = join_fragments([sentence, describe_wording_difference(claim["figure"])])
     short_form, figure = _build_short_form(builder, claimant.text), format_figure_cell(claim)
     if replacement is not None:
         sentence = f"{sentence} {_describe_replacement(replacement, claim, names)}"

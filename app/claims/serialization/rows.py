@@ -110,6 +110,7 @@ def build_figure_response(row: Mapping[Any, Any]) -> ResponseObject:
     numbers = plain_figure_numbers(row)
     return {
         "as_printed": row["as_printed"],
+        "language": row["language"],
         "kind": row["kind"],
         "value": numbers["value"],
         "lower": numbers["lower"],
@@ -122,6 +123,7 @@ def build_figure_response(row: Mapping[Any, Any]) -> ResponseObject:
         "relative_to": row["relative_to"],
         "relative_to_kind": row["relative_to_kind"],
         "unit": row["served_unit"],
+        "wording_differs": row["wording_differs"],
     }
 
 
