@@ -33,7 +33,7 @@ from app.database.types import ID_PATTERN
 from app.enums import RelationType, Status
 from app.errors import DuplicateClaim, SupersessionCircle
 from app.sentences.phrases import join_with_and
-from app.sources.documents import DOCUMENT_CARD_FIELDS, DOCUMENT_INPUT_FIELDS, resolve_edition
+from app.sources.documents import DOCUMENT_CARD_FIELDS, DOCUMENT_INPUT_FIELDS, refuse_removed, resolve_edition
 from app.sources.queries import SOURCE
 
 EDITORS = "editors"
@@ -212,6 +212,8 @@ def _record_cited_document(
     state = {name: getattr(payload, name) for name in DOCUMENT_INPUT_FIELDS}
     if payload.url is not None and (recorded := resolve_edition(references.find_editions(state), state)):
         return recorded
+    if payload.url is not None:
+        refuse_removed(transaction, state)
     id_ = str(uuid7())
     transaction.record(DocumentVersion, id_, state, action="created", is_new_key=True)
     publisher = None if payload.publisher is None else references.find_source(payload.publisher)["name"]

@@ -30,6 +30,7 @@ from app.sources.documents import (
     load_documents,
     load_documents_by_edition,
     load_documents_by_url,
+    load_removed_documents,
 )
 from app.sources.editions import edition_key, has_parts_of
 from app.sources.queries import SOURCE, load_position_holders
@@ -103,6 +104,8 @@ class ReferenceLookup:
         """Address → its editions that a given document may be, for the addresses that were loaded."""
         self._corrected_documents: dict[str, list[tuple[RecordFields, RecordFields]]] = {}
         """Address → the past versions of documents that were corrected, each with the document."""
+        self._removed_documents: dict[str, RecordFields] = {}
+        """Edition key → the tombstone of a document that was taken down."""
         self._position_holders: dict[str, str] | None = None
         self._sources_by_slug: dict[str, RecordFields] = {}
 
@@ -217,7 +220,8 @@ class ReferenceLookup:
         if url not in self._documents_by_url:
             self._load_page(given)
         editions = self._documents_by_url.get(url, ())
-        return [document for document in editions if has_parts_of(document, given)] or self._find_corrected(given)
+        matching = [document for document in editions if has_parts_of(document, given)]
+        return matching or self._find_corrected(given) or self._find_removed(given)
 
     def _load_page(self, given: RecordFields) -> None:
         """Load all editions of the address of a document."""
@@ -242,6 +246,11 @@ class ReferenceLookup:
         }
         return list(found.values())
 
+    def _find_removed(self, given: RecordFields) -> list[RecordFields]:
+        """Return the tombstone of a given document, if it was taken down and loaded by `load_editions`."""
+        removed = self._removed_documents.get(str(edition_key(given)))
+        return [] if removed is None else [removed]
+
     def load_editions(self, documents: Iterable[RecordFields]) -> "UnmatchedPages":
         """Load what `find_editions` needs for the given documents, in a few queries, in place of what was loaded.
 
@@ -254,8 +263,10 @@ class ReferenceLookup:
                 self._add_document(document)
         missing = [given for key, given in by_key.items() if key not in self._documents_by_edition]
         pages = find_unmatched_pages(missing)
-        self._corrected_documents = {}
+        self._corrected_documents, self._removed_documents = {}, {}
         self._load_corrected({given["url"] for given in missing})
+        for batch in batch_values(str(edition_key(given)) for given in missing):
+            self._removed_documents |= load_removed_documents(self.session, batch, self.snapshot)
         self._documents_by_url = {given["url"]: [] for given in missing}
         for urls, days in ((pages.undated_urls, None), (pages.dated_urls, pages.days)):
             for batch in batch_values(urls):

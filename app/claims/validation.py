@@ -49,8 +49,8 @@ from app.errors import (
     field_fault,
 )
 from app.http.schema_types import parse_moment
-from app.sources.documents import describe_differences, resolve_edition
-from app.sources.editions import find_differences, is_other_edition
+from app.sources.documents import require_no_difference, resolve_edition
+from app.sources.editions import is_other_edition
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType
@@ -392,9 +392,10 @@ def _find_recorded_document(
         recorded = references.find_document(document.id) if ID_PATTERN.fullmatch(document.id) else None
         # The id of a document of another register may be that of another document here.
         if recorded is not None and not (references.accepts_document_ids and is_other_edition(recorded, given)):
-            if differences := find_differences(recorded, given):
-                conflict = DocumentConflict([recorded], describe_differences(recorded, differences))
-                faults.conflicts.append(conflict)
+            try:
+                require_no_difference(recorded, given)
+            except DocumentDiffers as problem:
+                faults.conflicts.append(DocumentConflict([recorded], problem))
             return recorded
         if not (references.accepts_document_ids and document.title is not None and ID_PATTERN.fullmatch(document.id)):
             hint = "leave `id` out for a new document" if document.title is not None else None
