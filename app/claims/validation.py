@@ -21,7 +21,7 @@ from app.claims.rules import (
     wording_context,
 )
 from app.claims.schemas import CitationInput, CitedDocument, ClaimInput
-from app.claims.serialization.input_fields import CLAIM_PLAIN_FIELDS, FIGURE_NUMBER_FIELDS, FIGURE_TEXT_FIELDS
+from app.claims.serialization.input_fields import CLAIM_PLAIN_FIELDS, FIGURE_NUMBER_FIELDS, FIGURE_PLAIN_FIELDS
 from app.comparison.figure import (
     NUMERIC_PROPOSITIONS,
     InvalidFigure,
@@ -545,7 +545,7 @@ def check_quote(claim: Mapping[str, Any], payload: CitationInput, faults: FaultC
     figure, quotes = claim["figure"], verbatim_quotes([payload], claim["figure"]["language"])
     if not quotes or figure["wording_differs"] is not None or claim["proposition"] not in NUMERIC_PROPOSITIONS:
         return
-    printed = PrintedFigure(**{name: figure[name] for name in (*FIGURE_TEXT_FIELDS, *FIGURE_NUMBER_FIELDS)})
+    printed = PrintedFigure(**{name: figure[name] for name in (*FIGURE_PLAIN_FIELDS, *FIGURE_NUMBER_FIELDS)})
     context = wording_context(figure["language"], figure["unit"], claim["category"], is_fractional=True)
     if (breach := find_quote_breach(replace(quotes[0], pointer="quote"), printed, context)) is not None:
         faults.add_breaches([breach])
@@ -572,7 +572,7 @@ def earliest_statement_day(statement_date: date | None, date_edtf: str | None, s
 
 def _build_figure_columns(figure: PrintedFigure, proposition: Proposition) -> dict[str, Any]:
     interval = interval_of(figure)
-    return {name: getattr(figure, name) for name in (*FIGURE_TEXT_FIELDS, *FIGURE_NUMBER_FIELDS)} | {
+    return {name: getattr(figure, name) for name in (*FIGURE_PLAIN_FIELDS, *FIGURE_NUMBER_FIELDS)} | {
         "relative_period": None if figure.relative_to is None else base_period(figure.relative_to),
         "kind": FigureKind(kind_of(figure, proposition.value)),
         "low": interval.lower if interval else None,
