@@ -77,6 +77,16 @@ class Aggregation(DescribedEnum):
     rate = "rate", "A rate over the period; `per` states the unit of time."
 
 
+class TextForm(DescribedEnum):
+    """How a category reads in a sentence."""
+
+    people = "people", "300 members of the group had been killed: `past`, `future` and `part`."
+    suffered = "suffered", "The group had suffered 300 casualties: `noun`."
+    lost = "lost", "The group had lost 300 tanks: `noun`."
+    things = "things", "300 tanks of the group had been destroyed: `noun`, `past`, `future` and `part`."
+    there = "there", "There had been 300 deaths among the group: `noun`."
+
+
 class Per(DescribedEnum):
     """The unit of time of a rate, as its source states it. Rates are never converted."""
 
@@ -328,6 +338,7 @@ ALL_ENUMS: tuple[type[DescribedEnum], ...] = (
     FigureKind,
     Aggregation,
     Per,
+    TextForm,
     RelativeToKind,
     Status,
     SourceKind,

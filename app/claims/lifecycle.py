@@ -32,6 +32,7 @@ TAKEDOWN_VALUES: dict[str, Any] = {
     "modality": Modality.allegation,
     "derivation": Derivation.unknown,
     "as_printed": "",
+    "display": "",
     "kind": FigureKind.none,
     **dict.fromkeys(("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "coverage", "out_of")),
     **dict.fromkeys(

@@ -29,6 +29,7 @@ from app.database.types import ID_PATTERN
 from app.enums import Aggregation, CitationRole, FigureKind, Proposition, Status
 from app.errors import Fault, InvalidRequest, field_fault
 from app.http.schema_types import parse_moment
+from app.sentences.figures import build_display
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType
@@ -107,6 +108,9 @@ def validate_claim(
         "status": Status.asserted,
         "retracted_on": None,
     }
+    served_unit = unit or (category.unit if category else None)
+    aggregation, per = payload.period.aggregation.value, payload.period.per
+    state["display"] = build_display(figure, payload.proposition.value, served_unit, aggregation, per)
     fingerprint = compute_fingerprint(state)
     if breaches and not (changed_fields is None and references.has_statement(fingerprint)):
         faults.add_breaches(breaches)
@@ -176,7 +180,7 @@ def _resolve_unit(references: ReferenceLookup, payload: ClaimInput, faults: Faul
 
 
 def _validate_figure(payload: ClaimInput, unit: str | None, faults: FaultCollector) -> PrintedFigure | None:
-    printed = payload.figure.model_dump(exclude={"kind", "unit"})
+    printed = payload.figure.model_dump(exclude={"kind", "unit", "display"})
     try:
         figure = validate_figure(PrintedFigure(**printed), payload.proposition.value, unit)
     except InvalidFigure as error:
