@@ -116,7 +116,7 @@ def describe_period(
     2026 up to 2 September 2026".
     """
     period = parse_period(edtf)
-    text = _describe_whole_period(period, aggregation, statement_date)
+    text = _describe_whole_period(period, aggregation, statement_date, is_forecast=is_forecast)
     limit = _find_limit(period, aggregation, statement_date, is_forecast=is_forecast)
     if limit is None:
         return text
@@ -156,11 +156,15 @@ def _find_limit(period: EdtfPeriod, aggregation: str, statement_date: date | Non
     return statement_date if period.end.latest > statement_date else None
 
 
-def _describe_whole_period(period: EdtfPeriod, aggregation: str, statement_date: date | None) -> str:
+def _describe_whole_period(
+    period: EdtfPeriod, aggregation: str, statement_date: date | None, *, is_forecast: bool
+) -> str:
     begin, _, finish = period.edtf.partition("/")
     if aggregation == "snapshot":
         end = finish if period.is_interval else begin
-        return "as of a day that was not stated" if period.end is None else f"as of {describe_date(end).text}"
+        if period.end is None:
+            return "as of a day that was not stated"
+        return str(describe_date(end)) if is_forecast else f"as of {describe_date(end).text}"
     if not period.is_interval:
         return str(describe_date(begin))
     if period.start is None and period.end is None:

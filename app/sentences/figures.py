@@ -41,6 +41,11 @@ _TABULAR_PATTERN: Final = re.compile(
 )
 _NEEDS_OF_PATTERN: Final = re.compile(r"(?:dozens|scores|hundreds|thousands|millions|billions|handful)$")
 _SCALE_NAMES: Final = ((10**9, "billion"), (10**6, "million"))
+_VAGUE_PATTERN: Final = re.compile(
+    r".*\b(?:dozens?|scores|hundreds?|thousands?|millions?|billions?|trillions?|few|handful|many|several|more)",
+    re.IGNORECASE,
+)
+"""A wording without a number that a noun can follow: "several hundred"."""
 _HUNDRED: Final = 100
 _RATE_NAMES: Final = {"hour": "an hour", "day": "a day", "week": "a week", "month": "a month", "year": "a year"}
 
@@ -137,8 +142,8 @@ def describe_ratio(claim_figure: Mapping[str, Any]) -> str:
 def describe_relative_figure(claim_figure: Mapping[str, Any], proposition: str, base_name: str = "") -> str:
     """Return a change, or a ratio that is one number: "20% more than in 2022", "4 times (relative to the average)".
 
-    An English wording in percent or times is kept, because it says more than the numbers and their base do. `base_name` is
-    the name of the base, if it is a record.
+    An English wording in percent or times is kept, because it says more than the numbers and their base do.
+    `base_name` is the name of the base, if it is a record.
     """
     figure = PrintedFigure(**{name: claim_figure[name] for name in _FIGURE_FIELDS})
     words = " ".join(figure.as_printed.split())
@@ -210,11 +215,11 @@ def build_display(figure: PrintedFigure, proposition: str, unit: str | None, agg
 
 def _describe_vague_figure(figure: PrintedFigure, unit: UnitPhrase) -> FigurePhrase:
     words = " ".join(figure.as_printed.split())
-    if not unit.is_measure and _WORDING_PATTERN.fullmatch(words) and parse_wording(words) is not None:
+    if _WORDING_PATTERN.fullmatch(words) and _VAGUE_PATTERN.fullmatch(words):
         plain = words[:1].lower() + words[1:]
         main = f"{plain} of" if _NEEDS_OF_PATTERN.search(plain) else plain
-        return FigurePhrase(main, is_vague=True, unit=unit)
-    main = f"an unstated amount in {unit.label}" if unit.is_measure else "an unstated number of"
+        return FigurePhrase(f"{main} {unit.label}" if unit.is_measure else main, is_vague=True, unit=unit)
+    main = f"an unstated amount ({unit.label})" if unit.is_measure else "an unstated number of"
     return FigurePhrase(main, f", described as {quote_text(words)}", is_vague=True, unit=unit)
 
 

@@ -78,6 +78,13 @@ class CategoryDetails:
         return join_with_and([component.as_component for component in self.components])
 
     @property
+    def details_beside_name(self) -> str:
+        """What it adds up, unless its name says so: "Dead and missing"."""
+        name = self.name.casefold()
+        has_all = self.components and all(component.name.casefold() in name for component in self.components)
+        return "" if has_all and not self.note else self.details
+
+    @property
     def as_component(self) -> str:
         """The category as a part of a sum: "killed", "towed guns"."""
         words = self.part if self.form == "people" else self.noun
@@ -86,7 +93,7 @@ class CategoryDetails:
     def name_with_details(self) -> str:
         """Return the recorded name, followed by what it adds up."""
         name = collapse_whitespace(self.name)
-        return f"{name}: {self.details}" if self.details else name
+        return f"{name}: {self.details_beside_name}" if self.details_beside_name else name
 
     def with_details(self, words: str | None) -> str:
         """Return words, followed by what the category adds up in brackets."""

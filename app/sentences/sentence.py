@@ -42,6 +42,7 @@ from app.sentences.phrases import (
     label_source,
     mention_source,
 )
+from app.sentences.units import describe_unit
 
 JsonObject = Mapping[str, Any]
 
@@ -230,6 +231,10 @@ class _SentenceBuilder:
         self.subject_label = self._with_scope(collapse_whitespace(subject.name))
         self.place_label = "" if is_place_named or place.in_text else collapse_whitespace(place.name)
         self.unit_label = ""
+        unit = describe_unit(claim["figure"]["unit"])
+        self.is_amount = unit.is_measure and not unit.is_share
+        if self.is_amount and self.category.form == "there":
+            self.group = None  # money or land is not among anybody
 
     def _has_words(self) -> bool:
         """Return whether the `in_text` of the category has all words that this sentence needs."""
@@ -304,7 +309,7 @@ class _SentenceBuilder:
 
     @property
     def _is_said_on_its_day(self) -> bool:
-        """Whether a neutral sentence names the day of the statement with the period, which is that day."""
+        """Whether the period is the day of the statement, so that a sentence names it once."""
         return self.statement_date is not None and str(self.statement_date) == self._day_of_period
 
     @property
@@ -313,7 +318,9 @@ class _SentenceBuilder:
 
     def _where_and_when(self, tail: str = "", *, has_date: bool = True) -> str:
         """Return place, period, labels in brackets, the tail of the figure, and what it is relative to."""
-        period = self._day_of_period if self.is_neutral and self._is_said_on_its_day else self.period_text
+        period = self.period_text
+        if self._is_said_on_its_day and has_date:
+            period = self._day_of_period if self.is_neutral else "that day"
         labels = self._labels_in_brackets(has_date=has_date)
         return join_fragments([self.place_text, period, labels, tail, self._base_phrase()])
 
@@ -326,7 +333,8 @@ class _SentenceBuilder:
             is_compared = self.proposition == "ratio" and _has_two_sides(self.claim)
             labels.append(f"{self.subject_label} to {self._name_base()}" if is_compared else self.subject_label)
         labels.append(self.place_label)
-        if self.is_neutral and has_date and not self._is_said_on_its_day:
+        is_said = self.statement_date is not None and self.statement_date.text in self.period_text
+        if self.is_neutral and has_date and not is_said:
             labels.append(f"said {self.statement_date or UNKNOWN_DATE}")
         distinct = {label.casefold(): label for label in reversed(labels) if label}
         return f"({'; '.join(reversed(distinct.values()))})" if distinct else ""
@@ -443,7 +451,7 @@ class _SentenceBuilder:
     def _topic(self) -> str:
         """What a statement without a number of its own is about."""
         if self.is_neutral:
-            labels = [self.category.details, self.subject_label, self.place_label]
+            labels = [self.category.details_beside_name, self.subject_label, self.place_label]
             distinct = dict.fromkeys(label for label in labels if label)
             words = join_fragments([collapse_whitespace(self.category.name), f"({'; '.join(distinct)})"])
         else:
@@ -497,7 +505,7 @@ class _SentenceBuilder:
     def _describe_peak(self) -> str:
         was = "would be" if self.is_forecast else "had been"
         measure, pronoun = self._measure_phrase()
-        at = "at its highest" if pronoun == "that" else "at their highest"
+        at = "at its highest" if pronoun == "that" or self.is_amount else "at their highest"
         labels = self._labels_in_brackets()
         peak = join_fragments((measure, self.place_text, labels, was, at, self.period_text, self._peak_quote))
         return f"{self._said}{self.date_text} that {peak}"

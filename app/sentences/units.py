@@ -75,7 +75,8 @@ class UnitPhrase:
     """A unit as it is written with a number, which replaces `{}`.
 
     `is_measure` is true for an amount (money, percent, area), and false for counted things. `is_attached` says that the
-    unit stands with each number of a range: "40% to 52%". `label` names the unit of a figure without a number.
+    unit stands with each number of a range: "40% to 52%". `label` names the unit of a figure without a number, and
+    `is_share` is true for percent, which can be of people.
     """
 
     singular: str
@@ -83,6 +84,7 @@ class UnitPhrase:
     is_measure: bool = False
     is_attached: bool = False
     is_currency: bool = False
+    is_share: bool = False
     label: str = ""
 
     def attach(self, number: str) -> str:
@@ -112,7 +114,7 @@ def describe_unit(unit: str | None) -> UnitPhrase:
     folded = " ".join(unit.split())
     lowercase = folded.casefold()
     if lowercase in _PERCENT_NAMES:
-        return UnitPhrase("{}%", "{}%", is_measure=True, is_attached=True, label="percent")
+        return UnitPhrase("{}%", "{}%", is_measure=True, is_attached=True, is_share=True, label="percent")
     if folded == TIMES:
         return UnitPhrase("{} times", "{} times", is_measure=True, label=TIMES)
     if as_dimension(folded):  # of a claim that was recorded before its own unit was required

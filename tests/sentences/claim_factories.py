@@ -156,7 +156,7 @@ def make_citation(publisher: str | None = "ki", **more: Any) -> dict[str, Any]:
         "id": "01a1f640-bc00-7000-8000-000000000001",
         "title": "The report",
         "publisher": publisher,
-        "publisher_name": SOURCES[publisher].name if publisher else None,
+        "publisher_name": None if publisher is None or publisher not in SOURCES else SOURCES[publisher].name,
         "url": "https://example.org/report",
         "archive_url": None,
         "published_on": None,
