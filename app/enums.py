@@ -120,7 +120,7 @@ class SourceKind(DescribedEnum):
     government = "government", "A government, ministry, head of state or their spokespeople."
     military = "military", "Armed forces or their general staff."
     intelligence = "intelligence", "An intelligence service."
-    intergovernmental = "intergovernmental", "An organisation of states, such as the UN or NATO."
+    intergovernmental = "intergovernmental", "An organisation whose members are states."
     think_tank = "think_tank", "A policy research institute."
     research = "research", "Researchers, statisticians, academic work."
     media = "media", "A newspaper, broadcaster or agency."

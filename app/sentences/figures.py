@@ -302,9 +302,10 @@ def _choose_scale(figure: PrintedFigure) -> tuple[int, str] | None:
 
 
 def describe_number(number: Number, unit: str | None = None) -> str:
-    """Return a number with grouped digits, and its unit if there is one."""
+    """Return a number as figures print it, and its unit if there is one."""
     phrase = describe_unit(unit)
-    return phrase.complete(phrase.attach(_format_number(number)), is_one=number == 1)
+    text = _format_number(number, _choose_scale(PrintedFigure("", value=number)))
+    return phrase.complete(phrase.attach(text), is_one=number == 1)
 
 
 def _format_number(number: Number, scale: tuple[int, str] | None = None) -> str:

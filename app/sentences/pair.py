@@ -33,7 +33,7 @@ def explain_pair(a: Statement, b: Statement, pair: PairComparison, names: Record
 def _describe_statement(statement: Statement, other: Statement, names: RecordNames) -> str:
     """Return the figure of a statement with its unit and its end, and in what else it differs from the other.
 
-    For example "up to 250,000 persons (Killed) up to 3 June 2025".
+    For example "up to 250,000 persons (Injured) up to 3 June 2025".
     """
     figure = build_display(
         statement.figure, statement.proposition, statement.unit, statement.aggregation, statement.per

@@ -40,7 +40,7 @@ class PlaceDetails:
 
 @dataclass(frozen=True, slots=True)
 class SubjectDetails:
-    """The name of a subject; as a group ("Russian forces") and as countable people ("members of Russian forces")."""
+    """The name of a subject; as a group ("the army") and as countable people ("members of the army")."""
 
     name: str
     group: str | None = None
@@ -140,7 +140,7 @@ def mention_source(source: SourceDetails) -> SourceMention:
 
 
 def _has_apposition(words: str) -> bool:
-    """Return whether a name ends with an apposition: "Mark Rutte, Secretary General of NATO"."""
+    """Return whether a name ends with an apposition: "Jane Doe, minister of health"."""
     return ", " in re.sub(r"\([^()]*\)", "", words)
 
 
@@ -200,7 +200,7 @@ class RecordNames:
 
 
 def is_named_in(place: str, words: str) -> bool:
-    """Return whether words end with a place, so that it need not be named again: "residents of Gaza" and "Gaza"."""
+    """Return whether words end with a place, so that it need not be named again."""
     ending = re.compile(rf"\b(?:at|from|in|of) (?:the )?{re.escape(place)}$", re.IGNORECASE)
     return place.casefold() == words.casefold() or ending.search(words) is not None
 

@@ -582,7 +582,7 @@ def _describe_outlet(citation: JsonObject | None, claim: JsonObject, names: Clai
 
 
 def _describe_chain(chain: Sequence[SourceDetails]) -> str:
-    """Return the chain from the document back to the claimant: "citing Reuters, which cited a lawmaker"."""
+    """Return the chain from the document back to the claimant: "citing an agency, which cited a lawmaker"."""
     nearest, *others = reversed(chain)
     text = f"citing {mention_source(nearest).text}"
     previous = nearest
@@ -600,7 +600,7 @@ def _describe_retraction(claim: JsonObject) -> str:
 
 
 def _describe_replacement(replacement: Replacement, claim: JsonObject, names: ClaimNames) -> str:
-    """Return a sentence on the claim that replaced `claim`: "CSIS later gave 5,143 (5 January 2018)."."""
+    """Return a sentence on the claim that replaced `claim`: "Agency A later gave 5,143 (5 January 2018)."."""
     newer = replacement.claim
     source = names.find_source((newer or claim)["source"]["slug"])
     claimant = capitalize_first(str(mention_source(source)))
