@@ -47,6 +47,12 @@ _VAGUE_PATTERN: Final = re.compile(
 )
 """A wording without a number that a noun can follow: "several hundred"."""
 _HUNDRED: Final = 100
+_SMALLEST_SCALED: Final = 1_000_000
+_SHORTEST_SCALED: Final = 10_000
+"""Numbers with a scale word ("1.25 million") are no smaller than the first and multiples of the second."""
+_SMALLEST_PLAIN: Final = 0.001
+_LARGEST_PLAIN: Final = 10**15
+"""Fractions between these are printed without an exponent."""
 _RATE_NAMES: Final = {"hour": "an hour", "day": "a day", "week": "a week", "month": "a month", "year": "a year"}
 
 
@@ -96,22 +102,30 @@ def describe_rate(aggregation: str, per: str | None) -> str:
 def describe_figure(claim_figure: Mapping[str, Any], proposition: str = "quantity") -> FigurePhrase:
     """Return a quantity, or a share such as "1 in 5", in words, with only printed numbers and all qualifications."""
     figure = PrintedFigure(**{name: claim_figure[name] for name in _FIGURE_FIELDS})
-    unit = describe_unit(claim_figure["unit"])
+    return _describe_numbers(figure, proposition, claim_figure["unit"], keeps_wording=True)
+
+
+def _describe_numbers(
+    figure: PrintedFigure, proposition: str, unit_name: str | None, *, keeps_wording: bool
+) -> FigurePhrase:
+    """Return a figure in words; with `keeps_wording` in those of its source, if they fit."""
+    unit = describe_unit(unit_name)
     if not figure.has_number:
         return _describe_vague_figure(figure, unit)
     is_share = proposition == "ratio"
     if is_share:
         unit = NO_UNIT if unit.is_measure else unit
     tail = _describe_tail(figure, unit)
-    is_plain = figure.value is None or not tail
-    printed = _adapt_printed_wording(figure) if is_plain and not is_share and not unit.is_measure else None
+    fits = keeps_wording and not is_share and not unit.is_measure and (figure.value is None or not tail)
+    printed = _adapt_printed_wording(figure) if fits else None
+    is_one = _is_one(figure)
     if printed is None:
         printed = _format_numbers(figure, unit)
         if unit.is_measure:
-            printed = unit.complete(printed, is_one=_is_one(figure))
-        if (whole := _describe_whole(figure, claim_figure["unit"])) is not None:
+            printed = unit.complete(printed, is_one=is_one)
+        if (whole := _describe_whole(figure, unit_name)) is not None:
             printed = f"{printed} {'in' if is_share else 'of'} {whole}"
-    return FigurePhrase(printed, tail, is_one=_is_one(figure), unit=unit)
+    return FigurePhrase(printed, tail, is_one=is_one, unit=unit)
 
 
 def _describe_whole(figure: PrintedFigure, unit: str | None) -> str | None:
@@ -187,30 +201,29 @@ def build_display(figure: PrintedFigure, proposition: str, unit: str | None, agg
     It follows from the numbers, which are the same in every language, and not from the printed wording. A figure
     without a number, and a comparison in English, keep their wording.
     """
-    value = figure.value
-    if (
-        type(value) is int
-        and proposition == "quantity"
-        and aggregation != "rate"
-        and figure.lower is None
-        and figure.upper is None
-        and figure.out_of is None
-        and value % 10_000  # no scale word fits
-    ):  # most figures of an import
-        about = "about " if figure.approximate else ""
-        phrase = describe_unit(unit)
-        return about + phrase.complete(phrase.attach(f"{value:,}"), is_one=value == 1)
-    fields_of_figure = {name: getattr(figure, name) for name in _FIGURE_FIELDS} | {"unit": unit}
-    words = " ".join(figure.as_printed.split())
+    if proposition == "quantity" and aggregation != "rate" and (plain := _display_plain(figure, unit)) is not None:
+        return plain
+    if not figure.has_number and proposition not in {"quantity", "ratio"}:
+        return " ".join(figure.as_printed.split())
     if proposition == "change" or (proposition == "ratio" and figure.out_of is None):
-        return describe_relative_figure(fields_of_figure, proposition) if figure.has_number else words
+        shown = {name: getattr(figure, name) for name in _FIGURE_FIELDS} | {"unit": unit}
+        return describe_relative_figure(shown, proposition)
     if proposition == "ratio" and figure.relative_to is not None:
         return f"{_format_numbers(figure)} to {_format_number(figure.out_of or 1)}"
-    if proposition not in {"quantity", "ratio"}:
-        return words
-    if figure.has_number:
-        fields_of_figure["as_printed"] = ""
-    return describe_figure(fields_of_figure, proposition).cell_text(describe_rate(aggregation, per), has_unit=True)
+    phrase = _describe_numbers(figure, proposition, unit, keeps_wording=False)
+    return phrase.cell_text(describe_rate(aggregation, per), has_unit=True)
+
+
+def _display_plain(figure: PrintedFigure, unit: str | None) -> str | None:
+    """Return the display of a number without bounds and scale word, as most figures of an import are; else None."""
+    value = figure.value
+    if value is None or figure.lower is not None or figure.upper is not None or figure.out_of is not None:
+        return None
+    if absolute(value) >= _SMALLEST_SCALED and value % _SHORTEST_SCALED == 0:
+        return None
+    phrase = describe_unit(unit)
+    about = "about " if figure.approximate else ""
+    return about + phrase.complete(phrase.attach(_format_number(value)), is_one=value == 1)
 
 
 def _describe_vague_figure(figure: PrintedFigure, unit: UnitPhrase) -> FigurePhrase:
@@ -295,8 +308,10 @@ def _describe_tail(figure: PrintedFigure, unit: UnitPhrase) -> str:
 def _choose_scale(figure: PrintedFigure) -> tuple[int, str] | None:
     """Return millions or billions if all numbers of the figure are short in that scale, else None."""
     numbers = [number for number in (figure.value, figure.lower, figure.upper) if number is not None]
+    if not numbers or absolute(numbers[0]) < _SMALLEST_SCALED:
+        return None
     for size, name in _SCALE_NAMES:
-        if numbers and all(absolute(number) >= size and number % (size // 100) == 0 for number in numbers):
+        if all(absolute(number) >= size and number % (size // 100) == 0 for number in numbers):
             return size, name
     return None
 
@@ -309,9 +324,11 @@ def describe_number(number: Number, unit: str | None = None) -> str:
 
 
 def _format_number(number: Number, scale: tuple[int, str] | None = None) -> str:
-    exact = Decimal(str(number))
     if scale is None:
-        return f"{exact:,f}"
+        if isinstance(number, int) or _SMALLEST_PLAIN < absolute(number) < _LARGEST_PLAIN:
+            return f"{number:,}"
+        return f"{Decimal(str(number)):,f}"
     size, name = scale
-    short = f"{exact / size:,f}"
-    return f"{short.rstrip('0').rstrip('.') if '.' in short else short} {name}"
+    hundredths = int(number) * 100 // size
+    short = f"{hundredths // 100:,}" if hundredths % 100 == 0 else f"{hundredths / 100:,.2f}".rstrip("0")
+    return f"{short} {name}"
