@@ -127,6 +127,18 @@ class DuplicateClaim(Problem):
     status, code, title = 409, "duplicate_claim", "This claim is already in the register"
 
 
+class EditionAmbiguous(Problem):
+    """Several recorded editions of the address match. `editions` lists them."""
+
+    status, code, title = 409, "edition_ambiguous", "The address has several editions"
+
+
+class DocumentDiffers(Problem):
+    """The document is recorded with other values, or without a value that was sent. `document` is the recorded one."""
+
+    status, code, title = 409, "document_differs", "The document is recorded otherwise"
+
+
 class InUse(Problem):
     """The change would alter the meaning of recorded claims."""
 
@@ -188,9 +200,9 @@ class RowsRefused(Problem):
 
 
 class Removed(Problem):
-    """The claim was taken down. The body has its tombstone."""
+    """The record was taken down. For a claim, the body has its tombstone."""
 
-    status, code, title = 410, "removed", "The claim was taken down"
+    status, code, title = 410, "removed", "The record was taken down"
 
 
 class TooLarge(Problem):

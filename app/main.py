@@ -27,6 +27,7 @@ from app.imports.routes import router as imports
 from app.references.routes import router as references
 from app.settings import Settings, read_settings
 from app.sources.routes import router as sources
+from app.takedown.routes import router as takedowns
 from app.topics.routes import router as topics
 from app.vocabulary.routes import router as vocabulary
 
@@ -38,6 +39,7 @@ ROUTERS = (
     references,
     sources,
     vocabulary,
+    takedowns,
     imports,
     changes,
     feeds,

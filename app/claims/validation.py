@@ -21,15 +21,17 @@ from app.comparison.figure import (
     magnitude_of,
     validate_figure,
 )
-from app.comparison.period import EdtfPeriod, InvalidPeriod, date_from_edtf, parse_date, parse_period
+from app.comparison.period import EdtfPeriod, InvalidPeriod, date_from_edtf, parse_period
 from app.comparison.relative_base import base_period
 from app.comparison.units import PERCENT, TIMES, as_dimension, canonical_unit, dimension_of, suggest_unit
 from app.comparison.wording import find_relative_wording, parse_wording
 from app.database.types import ID_PATTERN
 from app.enums import Aggregation, CitationRole, FigureKind, Proposition, Status
-from app.errors import Fault, InvalidRequest, field_fault
+from app.errors import DocumentDiffers, EditionAmbiguous, Fault, InvalidRequest, field_fault
 from app.http.schema_types import parse_moment
 from app.sentences.figures import build_display
+from app.sources.documents import describe_differences, resolve_edition
+from app.sources.editions import find_differences, is_other_edition
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType
@@ -41,6 +43,8 @@ class FaultCollector:
 
     base_pointer: str = ""
     faults: list[Fault] = field(default_factory=list)
+    conflicts: list["DocumentConflict"] = field(default_factory=list)
+    """Citations of documents that are recorded otherwise, or of which it is not clear which edition they are."""
 
     def add(self, pointer: str, detail: str, hint: str | None = None) -> None:
         """Add a fault at `pointer`."""
@@ -52,10 +56,20 @@ class FaultCollector:
             self.add(breach.pointer, breach.detail, breach.hint)
 
     def raise_any(self) -> None:
-        """Raise `InvalidRequest` if there is a fault."""
+        """Raise `InvalidRequest` if there is a fault, or else the problem of a document."""
         if self.faults:
             first = self.faults[0]
             raise InvalidRequest(f"{first.pointer}: {first.detail}", hint=first.hint, errors=self.faults)
+        if self.conflicts:
+            raise self.conflicts[0].problem
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentConflict:
+    """A cited document that cannot be one of the `candidates` without loss, or could be several, and the problem."""
+
+    candidates: Sequence[RecordFields]
+    problem: DocumentDiffers | EditionAmbiguous
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +78,8 @@ class ValidatedClaim:
 
     state: dict[str, Any]
     documents: list[RecordFields | None]
+    conflicts: dict[int, DocumentConflict] = field(default_factory=dict)
+    """The conflicts of documents by the index of the citation, if the lookup defers them."""
 
 
 def validate_claim(
@@ -83,10 +99,12 @@ def validate_claim(
     figure = _validate_figure(payload, payload.figure.unit or (category.unit if category else None), faults)
     period = _validate_period(payload, faults)
     _check_slugs(references, payload, faults)
-    documents = [
-        validate_citation(references, citation, payload.source, f"citations/{i}/", faults)
-        for i, citation in enumerate(payload.citations)
-    ]
+    documents: list[RecordFields | None] = []
+    conflicts: dict[int, DocumentConflict] = {}
+    for i, citation in enumerate(payload.citations):
+        documents.append(validate_citation(references, citation, payload.source, f"citations/{i}/", faults))
+        if faults.conflicts and references.defers_document_conflicts:
+            conflicts[i] = faults.conflicts.pop()
     statement_date = _resolve_date(references, payload, documents, faults)
     breaches = _find_breaches(references, payload, figure, unit, period, statement_date, changed_fields)
     if faults.faults:
@@ -115,7 +133,7 @@ def validate_claim(
     if breaches and not (changed_fields is None and references.has_statement(fingerprint)):
         faults.add_breaches(breaches)
         faults.raise_any()
-    return ValidatedClaim(state | {"fingerprint": fingerprint}, documents)
+    return ValidatedClaim(state | {"fingerprint": fingerprint}, documents, conflicts)
 
 
 def find_retraction_fault(statement_date: date | None, retracted_on: date, today: date) -> str | None:
@@ -245,13 +263,7 @@ def validate_citation(
         SOURCE, [(f"{faults.base_pointer}{base_pointer}via/{i}", slug) for i, slug in enumerate(payload.via)]
     )
     document = payload.document
-    recorded = _find_recorded_document(references, document)
-    if document.id is not None and (
-        not ID_PATTERN.fullmatch(document.id) or (recorded is None and document.title is None)
-    ):
-        faults.add(f"{base_pointer}document/id", f"There is no document `{document.id}`.")
-    elif recorded is None and document.title is None:
-        faults.add(f"{base_pointer}document/title", "A document that is not recorded yet needs a title.")
+    recorded = _find_recorded_document(references, document, base_pointer, faults)
     if document.publisher:
         faults.faults += references.find_faults(
             SOURCE, [(f"{faults.base_pointer}{base_pointer}document/publisher", document.publisher)]
@@ -262,11 +274,32 @@ def validate_citation(
     return recorded
 
 
-def _find_recorded_document(references: ReferenceLookup, document: CitedDocument) -> RecordFields | None:
-    """Return the recorded document with the id or else the URL of a payload, or None."""
-    if document.id and ID_PATTERN.fullmatch(document.id) and (recorded := references.find_document(document.id)):
-        return recorded
-    return references.find_document_by_url(document.url) if document.url is not None else None
+def _find_recorded_document(
+    references: ReferenceLookup, document: CitedDocument, base_pointer: str, faults: FaultCollector
+) -> RecordFields | None:
+    """Return the recorded document with the id or else of the edition of a payload, or None; collect its faults."""
+    given = document.model_dump()
+    if document.id is not None:
+        recorded = references.find_document(document.id) if ID_PATTERN.fullmatch(document.id) else None
+        # The id of a document of another register may be that of another document here.
+        if recorded is not None and not (references.accepts_document_ids and is_other_edition(recorded, given)):
+            if differences := find_differences(recorded, given):
+                conflict = DocumentConflict([recorded], describe_differences(recorded, differences))
+                faults.conflicts.append(conflict)
+            return recorded
+        if not (references.accepts_document_ids and document.title is not None and ID_PATTERN.fullmatch(document.id)):
+            hint = "leave `id` out for a new document" if document.title is not None else None
+            faults.add(f"{base_pointer}document/id", f"There is no document `{document.id}`.", hint)
+            return None
+    candidates = references.find_editions(given) if document.url is not None else []
+    try:
+        recorded = resolve_edition(candidates, given)
+    except (DocumentDiffers, EditionAmbiguous) as problem:
+        faults.conflicts.append(DocumentConflict(candidates, problem))
+        return candidates[0] if len(candidates) == 1 else None
+    if recorded is None and document.title is None:
+        faults.add(f"{base_pointer}document/title", "A document that is not recorded yet needs a title.")
+    return recorded
 
 
 def _check_chain(
@@ -304,19 +337,30 @@ def _resolve_date(
         for recorded, citation in zip(documents, payload.citations, strict=True)
     ]
     not_after = min([today, *(day for day in published if day is not None)])
+    span = _parse_statement_date(payload.date_edtf, faults)
+    if span is None:
+        return None
+    if span.earliest_start is not None and span.earliest_start > today:
+        faults.add("date_edtf", f"`{payload.date_edtf}` is in the future.")
+    if payload.date is None:
+        return date_from_edtf(payload.date_edtf, not_after)
+    if not _includes(span, payload.date):
+        faults.add("date", f"`{payload.date}` is not within `{payload.date_edtf}`.")
+    return payload.date
+
+
+def _parse_statement_date(edtf: str, faults: FaultCollector) -> EdtfPeriod | None:
+    """Parse the day of a statement in EDTF: a date, or an interval such as `2024-12-31/..`, not before that day."""
     try:
-        span = parse_date(payload.date_edtf)
-        day = date_from_edtf(payload.date_edtf, not_after)
+        return parse_period(edtf)
     except InvalidPeriod as error:
         faults.add("date_edtf", str(error), error.hint)
         return None
-    if span.earliest is not None and span.earliest > today:
-        faults.add("date_edtf", f"`{payload.date_edtf}` is in the future.")
-    if payload.date is None:
-        return day
-    if (span.earliest and payload.date < span.earliest) or (span.latest and payload.date > span.latest):
-        faults.add("date", f"`{payload.date}` is not within `{payload.date_edtf}`.")
-    return payload.date
+
+
+def _includes(period: EdtfPeriod, day: date) -> bool:
+    first, last = period.earliest_start, period.latest_end
+    return (first is None or first <= day) and (last is None or day <= last)
 
 
 def _resolve_moment(references: ReferenceLookup, payload: ClaimInput, said_at: str, faults: FaultCollector) -> date:
@@ -328,14 +372,10 @@ def _resolve_moment(references: ReferenceLookup, payload: ClaimInput, said_at: s
     if payload.date is not None and payload.date != day:
         faults.add("date", f"`{payload.date}` is not the day of `said_at`, which is {day}.", "leave `date` out")
     if payload.date_edtf is not None:
-        try:
-            span = parse_date(payload.date_edtf)
-        except InvalidPeriod as error:
-            faults.add("date_edtf", str(error), error.hint)
-        else:
-            if not span.earliest <= day <= span.latest:
-                detail = f"`{payload.date_edtf}` is not the day of `said_at`, which is {day}."
-                faults.add("date_edtf", detail, "leave `date_edtf` out")
+        span = _parse_statement_date(payload.date_edtf, faults)
+        if span is not None and not _includes(span, day):
+            detail = f"`{payload.date_edtf}` is not the day of `said_at`, which is {day}."
+            faults.add("date_edtf", detail, "leave `date_edtf` out")
     return day
 
 
@@ -378,7 +418,7 @@ def earliest_statement_day(statement_date: date | None, date_edtf: str | None, s
     if date_edtf is None or said_at is not None:
         return statement_date
     try:
-        return parse_date(date_edtf).earliest
+        return parse_period(date_edtf).earliest_start or statement_date
     except InvalidPeriod:
         return statement_date
 
@@ -410,4 +450,5 @@ def build_citation_columns(
         "claim": claim,
         "document": document["id"],
         "role": role,
+        "marked": False,
     }

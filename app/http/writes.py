@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from anyio import from_thread
 from fastapi import Depends, Header, Request
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import and_, delete, insert, select
 from sqlmodel import Session
 from starlette.responses import Response
 
@@ -148,11 +148,6 @@ class WriteRequest:
     def _matches_request(self, actor: Actor) -> Any:  # noqa: ANN401 - an SQL expression
         columns = columns_of(StoredAnswer)
         return and_(columns.actor == actor.id, columns.path == self.request.url.path, columns.key == self.key)
-
-
-def clear_stored_bodies(transaction: WriteTransaction, claim: str) -> None:
-    """Delete the bodies of stored responses that show a claim, when it is taken down."""
-    transaction.session.execute(update(StoredAnswer).where(columns_of(StoredAnswer).claim == claim).values(body=None))
 
 
 async def get_write_request(

@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from app.comparison.period import possible_end_days
 from app.comparison.statement import Statement
 from app.comparison.verdicts import PairComparison
 from app.enums import Reason, Verdict
-from app.sentences.dates import format_day
+from app.sentences.dates import describe_date, describe_period, format_day
 from app.sentences.figures import build_display, describe_number
 from app.sentences.phrases import RecordNames, capitalize_first
 
@@ -31,7 +32,7 @@ def explain_pair(a: Statement, b: Statement, pair: PairComparison, names: Record
 
 
 def _describe_statement(statement: Statement, other: Statement, names: RecordNames) -> str:
-    """Return the figure of a statement with its unit and its end, and in what else it differs from the other.
+    """Return the figure of a statement with its unit and its days, and in what else it differs from the other.
 
     For example "up to 250,000 persons (Injured) up to 3 June 2025".
     """
@@ -49,7 +50,27 @@ def _describe_statement(statement: Statement, other: Statement, names: RecordNam
     ]
     differences = f" ({', '.join(own)})" if own else ""
     forecast = " as a forecast" if statement.is_forecast else ""
-    return f"{figure}{differences}{forecast}{_describe_end(statement)}"
+    return f"{figure}{differences}{forecast}{_describe_days(statement)}"
+
+
+def _describe_days(statement: Statement) -> str:
+    """Return the period of a figure for a whole period, or the end of another one.
+
+    A period that runs on is printed up to the day on which the figure was said: "in 2026 up to 2 September 2026".
+    """
+    period, end = statement.period, _describe_end(statement)
+    if statement.aggregation not in {"within", "rate"} or period.start is None:
+        return end
+    begin = period.edtf.partition("/")[0]
+    runs_on = period.end is None or statement.effective.end != _whole_period_end(statement)
+    if period.end is None:
+        return f" from {describe_date(begin).text}{end}"
+    return f" {describe_period(period.edtf, statement.aggregation, None)}{end if runs_on else ''}"
+
+
+def _whole_period_end(statement: Statement) -> tuple[int, int]:
+    first, last = possible_end_days(statement.period, statement.aggregation)
+    return first.toordinal(), last.toordinal()
 
 
 def _describe_end(statement: Statement) -> str:

@@ -8,9 +8,9 @@ category has `in_text`, the sentence reads as a reporter writes it. Else it is n
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Final
 
+from app.comparison.leading import find_leading
 from app.sentences.dates import (
     MONTH_NAMES,
     describe_base_period,
@@ -48,7 +48,6 @@ JsonObject = Mapping[str, Any]
 
 UNKNOWN_DATE: Final = "on a day that is not known"
 _REPORTING_VERBS: Final = {"estimate": "estimated", "forecast": "forecast", "allegation": "claimed"}
-_FIDELITY_RANKS: Final = {"rounded": 1, "distorted": 2}
 _PERIOD_WORDS: Final = {
     *(month.casefold() for month in MONTH_NAMES),
     *("between", "from", "to", "and", "in", "of", "the", "until", "spring", "summer", "autumn", "winter"),
@@ -102,15 +101,13 @@ class Replacement:
     claim: JsonObject | None
 
 
-def write_claim_text(
-    claim: JsonObject, names: ClaimNames, known_on: date | None = None, replacement: Replacement | None = None
-) -> ClaimText:
+def write_claim_text(claim: JsonObject, names: ClaimNames, replacement: Replacement | None = None) -> ClaimText:
     """Return the printable sentence, short form and figure of a claim (a response object).
 
     If a later claim of the same source replaced it, all three say so.
     """
     builder = _SentenceBuilder(claim, names)
-    citation = choose_citation(claim["citations"], known_on)
+    citation = find_leading(claim["citations"])
     claimant = mention_source(names.find_source(claim["source"]["slug"]))
     content = builder.build_content(capitalize_first(str(claimant)))
     sentence = join_fragments([content + _describe_outlet(citation, claim, names) + _describe_retraction(claim)])
@@ -162,33 +159,6 @@ def _describe_marks(claim: JsonObject, names: ClaimNames, limit: str = "", *, is
         "superseded" if is_superseded else "",
     ]
     return f" ({'; '.join(mark for mark in marks if mark)})" if any(marks) else ""
-
-
-def choose_citation(citations: Sequence[JsonObject], known_on: date | None = None) -> JsonObject | None:
-    """Return the citation closest to the original statement.
-
-    The order of preference: not withdrawn, published by `known_on`, more faithful, published by the claimant, without
-    a gap in the chain, the shortest chain, the earliest publication, the first recorded.
-    """
-
-    def rank(citation: JsonObject) -> tuple[Any, ...]:
-        published = citation["document"]["published_on"]
-        return (
-            _is_withdrawn(citation, known_on),
-            known_on is not None and published is not None and published > known_on,
-            _FIDELITY_RANKS.get(str(citation["fidelity"]), 0),
-            citation["role"] != "original",
-            citation["gap"] is not None,
-            len(citation["via"]),
-            published or date.max,
-        )
-
-    return min(citations, key=rank, default=None)
-
-
-def _is_withdrawn(citation: JsonObject, known_on: date | None) -> bool:
-    day = citation["withdrawn_on"]
-    return day is not None and (known_on is None or day <= known_on)
 
 
 def _has_two_sides(claim: JsonObject) -> bool:

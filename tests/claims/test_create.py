@@ -159,6 +159,7 @@ def test_the_smallest_claim_gets_nothing_that_nobody_said(register: Register) ->
                     "published_on": None,
                     "language": None,
                 },
+                "leading": True,
                 "role": "relay",
                 "via": [],
                 "fidelity": "paraphrase",
@@ -635,17 +636,21 @@ def test_ten_outlets_that_repeat_a_figure_are_citations_of_one_claim(register: R
     assert read_latest_seq(register) == before
 
 
-def test_of_one_address_there_is_one_document(register: Register) -> None:
+def test_of_one_edition_there_is_one_document(register: Register) -> None:
     record_example_vocabulary(register)
-    body = {"url": "https://example.org/one", "title": "One"}
+    body = {"url": "https://example.org/one", "title": "One", "published_on": "2025-06-12"}
     first = register.write("POST", "/v1/documents", body, role="contributor")
     assert first.status_code == 201
     assert first.headers["location"] == first.json()["links"]["self"]
     before = read_latest_seq(register)
-    again = register.write("POST", "/v1/documents", {**body, "title": "Another title"})
+    again = register.write("POST", "/v1/documents", body)
     assert (again.status_code, again.json()) == (200, first.json())
+    differs = register.write("POST", "/v1/documents", {**body, "title": "Another title"})
+    assert assert_problem(differs, 409, "document_differs")["document"]["title"] == "One"
     assert read_latest_seq(register) == before
-    made = submit_claim(register, make_unique_claim_body(citations=[make_citation_body("https://example.org/one")]))
+    made = submit_claim(
+        register, make_unique_claim_body(citations=[{"document": {"url": "https://example.org/one", "title": "One"}}])
+    )
     assert made["citations"][0]["document"]["id"] == first.json()["id"]
     twice = [
         make_citation_body("https://example.org/two"),

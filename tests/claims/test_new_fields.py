@@ -20,18 +20,23 @@ from tests.examples import (
     record_example_vocabulary,
     submit_claim,
 )
+from tests.recorded_rows import record_once
 from tests.registers import Register
 
 
 @pytest.fixture
 def small_register(register: Register) -> Register:
     """A register with the example vocabulary, and categories of every kind of unit."""
+    record_once(register, record_units)
+    return register
+
+
+def record_units(register: Register) -> None:
     record_example_vocabulary(register)
     units = {"aid": "currency", "burned": "area", "rise": "length", "emitted": "mass", "approval": "percent"}
     for slug, unit in units.items():
         body = make_category_body(slug.title(), unit=unit, non_decreasing=False)
         assert register.write("PUT", f"/v1/categories/{slug}", body).status_code == 201
-    return register
 
 
 def period(edtf: str = "2024-09", aggregation: str = "within", **more: Any) -> dict[str, Any]:

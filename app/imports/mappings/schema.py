@@ -202,9 +202,14 @@ class PeriodMap(Input):
 
 
 class DocumentMap(Input):
-    """The document in which the claim can be read. Each address is one document."""
+    """The document in which the claim can be read.
 
-    title: ValueExpression = Field(description="Its title.", examples=["Losses on {date}"])
+    A page that is overwritten has several editions: `url`, `published_on` and `archive_url` tell them apart.
+    """
+
+    title: ValueExpression = Field(
+        description="Its title. A row without one cites an edition that is recorded.", examples=["Losses on {date}"]
+    )
     url: ValueExpression | None = Field(default=None, description="Its address.", examples=[{"column": "sourceUri"}])
     publisher: ValueExpression | None = Field(
         default=None, description="The source that published the document, by slug.", examples=["ua-mod"]

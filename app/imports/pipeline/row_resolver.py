@@ -10,7 +10,15 @@ from uuid_utils import uuid7
 from app.claims.lookups import ReferenceLookup
 from app.claims.validation import build_citation_columns
 from app.enums import Outcome
-from app.imports.pipeline.candidates import Candidate, ClaimColumns, ResolvedClaim, RowWrites, superseding_columns
+from app.errors import DocumentDiffers
+from app.imports.pipeline.candidates import (
+    CURRENT_OUTCOMES,
+    Candidate,
+    ClaimColumns,
+    ResolvedClaim,
+    RowWrites,
+    superseding_columns,
+)
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.matching import ExistingRecords
 from app.imports.pipeline.pending import PendingImport
@@ -50,6 +58,8 @@ class RowResolver:
         decision = self._reconcile(candidate, existing, pending, previous_rows, day)
         if isinstance(decision, str):
             return decision
+        if reason := _find_document_conflict(candidate, decision, existing, pending):
+            return reason
         match decision.outcome:
             case Outcome.new:
                 if validated.draft.is_retracted and validated.draft.retracted_on is None:
@@ -176,10 +186,12 @@ class RowResolver:
         cited: Collection[str],
     ) -> list[list[Any]]:
         """Return id, document and encoded row of each citation from a document that is not in `cited`."""
-        claim_input = candidate.validated.claim_input
+        claim_input, conflicts = candidate.validated.claim_input, candidate.validated.validated_claim.conflicts
         citations = []
-        for citation, document in zip(claim_input.citations, candidate.documents, strict=True):
-            if document["id"] not in cited:
+        for i, (citation, document) in enumerate(
+            zip(claim_input.citations, candidate.validated.documents, strict=True)
+        ):
+            if i not in conflicts and document["id"] not in cited:
                 pending.documents.stage(document["id"])
                 columns = build_citation_columns(lookup, citation, claim, claim_input.source, document)
                 id_ = str(uuid7())
@@ -201,3 +213,28 @@ class RowResolver:
             day = (vintage or today).isoformat()
             return {"imported_row": [key, fingerprint, resolved.fingerprint or "", day, previous is not None]}
         return {}
+
+
+def _find_document_conflict(
+    candidate: Candidate, decision: Decision, existing: ExistingRecords, pending: PendingImport
+) -> str | None:
+    """Return the reason for refusing a row whose document is recorded otherwise, or may be one of several editions.
+
+    A claim that cites one of several editions already loses nothing. Nor is a correction of a document undone by a
+    row with the earlier values.
+    """
+    conflicts = candidate.validated.validated_claim.conflicts
+    if not conflicts or decision.outcome not in CURRENT_OUTCOMES:
+        return None
+    cited: set[str] = set()
+    if decision.claim is not None and not decision.supersedes:
+        fingerprint = decision.fingerprint or candidate.row_fingerprint
+        recorded = existing.cited_documents.get(decision.claim, set())
+        cited = recorded | pending.cited_documents(decision.claim, fingerprint)
+    for conflict in conflicts.values():
+        is_lost = isinstance(conflict.problem, DocumentDiffers)
+        known = [document for document in conflict.candidates if document["id"] in cited]
+        if not any(document["revision"] > 1 or not is_lost for document in known):
+            hint = f" ({conflict.problem.hint})" if conflict.problem.hint else ""
+            return f"{conflict.problem.detail}{hint}"
+    return None
