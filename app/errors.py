@@ -55,6 +55,18 @@ class InvalidRequest(Problem):
     status, code, title = 422, "invalid_request", "The request is not valid"
 
 
+class FigureDiffersFromWording(InvalidRequest):
+    """The numbers of a figure, or a verbatim quote, say something else than its wording."""
+
+    status, code, title = 422, "figure_differs_from_wording", "The figure differs from its wording"
+
+
+class UnreadWording(Problem):
+    """The wording could mean two things, or has words that are not understood. `reason` says which."""
+
+    status, code, title = 422, "unread_wording", "The wording cannot be read"
+
+
 class UnknownParameter(Problem):
     """The request has a query parameter that this address does not support."""
 
@@ -225,7 +237,7 @@ class Unavailable(Problem):
 
 def known_problems() -> dict[str, type[Problem]]:
     """Return every problem class by its code."""
-    classes: list[type[Problem]] = [Problem, *Problem.__subclasses__()]
+    classes: list[type[Problem]] = [Problem, *Problem.__subclasses__(), *InvalidRequest.__subclasses__()]
     return {problem.code: problem for problem in classes}
 
 

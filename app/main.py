@@ -15,6 +15,7 @@ from app.changes.routes import router as changes
 from app.claims.annotation_routes import router as annotations
 from app.claims.change_scope import describe_change
 from app.claims.column_routes import router as columns
+from app.claims.reading_routes import router as reading
 from app.claims.routes import router as claims
 from app.database.engine import Database
 from app.database.snapshot import open_snapshot
@@ -36,6 +37,7 @@ ROUTERS = (
     claims,
     annotations,
     columns,
+    reading,
     references,
     sources,
     vocabulary,

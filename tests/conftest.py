@@ -11,6 +11,14 @@ import pytest
 from tests.registers import DatabaseCopies, Register, close_idle_clients, open_register
 
 DATABASES = ["sqlite", "postgresql"]
+LONG_MODULES = {
+    "test_plans.py",
+    "test_same_answers.py",
+    "test_model.py",
+    "test_follower.py",
+    "test_cache_middleware.py",
+}
+"""Modules whose tests take longest. They run first, so that no process waits for another at the end."""
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
@@ -90,6 +98,19 @@ def shared_data() -> Path:
 
 def pytest_configure() -> None:
     gc.disable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move long modules to the front of the tests of their database, by which pytest has sorted the tests."""
+    databases = {database: number for number, database in reversed(list(enumerate(map(_database_of, items))))}
+    items.sort(key=lambda item: (databases[_database_of(item)], item.path.name not in LONG_MODULES))
+
+
+def _database_of(item: pytest.Item) -> str | None:
+    """Return which `database_copies` a test uses."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("database_copies") if callspec else None
 
 
 def pytest_collection_finish() -> None:

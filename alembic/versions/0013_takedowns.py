@@ -1,4 +1,4 @@
-"""Takedowns of sources: the hashes of their slugs. An index finds the takedowns in the change log."""
+"""Hashes of what was taken down, marks of removed documents, and an index of takedowns in the change log."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -16,16 +16,19 @@ TAKEDOWN_CHANGE = sa.text("action = 'takedown'")
 def upgrade() -> None:
     slug = sa.String(80).with_variant(postgresql.VARCHAR(80, collation="C"), "postgresql")
     op.create_table(
-        "removed_slug",
+        "erased_key",
         sa.Column("digest", sa.String(64), nullable=False),
-        sa.Column("replacement", slug, nullable=False),
-        sa.PrimaryKeyConstraint("digest", name=op.f("pk_removed_slug")),
+        sa.Column("record", slug, nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_erased_key")),
     )
     op.create_index(
         "ix_change_takedown", "change", ["seq"], sqlite_where=TAKEDOWN_CHANGE, postgresql_where=TAKEDOWN_CHANGE
     )
 
+    op.add_column("document", sa.Column("removed", sa.Boolean(), nullable=False, server_default=sa.false()))
+
 
 def downgrade() -> None:
+    op.drop_column("document", "removed")
     op.drop_index("ix_change_takedown", "change")
-    op.drop_table("removed_slug")
+    op.drop_table("erased_key")

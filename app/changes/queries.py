@@ -64,7 +64,13 @@ def _read_records(session: Session, table: type[Version], seqs: Sequence[int]) -
             row["seq"]: {"id": row["id"], "claim": row["claim"], **citation_as_input(row), "marked": row["marked"]}
             for row in rows
         }
-    return {row["seq"]: {name: value for name, value in row.items() if name not in VERSION_COLUMNS} for row in rows}
+    return {row["seq"]: _build_record(row) for row in rows}
+
+
+def _build_record(row: StoredRow) -> dict[str, Any] | None:
+    if row.get("removed"):
+        return None
+    return {name: value for name, value in row.items() if name not in VERSION_COLUMNS}
 
 
 def _read_claim_records(session: Session, rows: Sequence[StoredRow]) -> dict[int, dict[str, Any] | None]:

@@ -12,7 +12,13 @@ from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, Cl
 from app.claims.serialization.input_fields import FIGURE_NUMBER_FIELDS
 from app.claims.serialization.rows import add_leading, build_claim_response
 from app.claims.supersession import load_chain, load_supersession_claims
-from app.claims.validation import FaultCollector, build_citation_columns, validate_citation, validate_claim
+from app.claims.validation import (
+    FaultCollector,
+    build_citation_columns,
+    check_quote,
+    validate_citation,
+    validate_claim,
+)
 from app.comparison.supersession import find_mismatches, would_form_circle
 from app.database.tables import (
     AssessmentVersion,
@@ -27,7 +33,7 @@ from app.database.types import ID_PATTERN
 from app.enums import RelationType, Status
 from app.errors import DuplicateClaim, SupersessionCircle
 from app.sentences.phrases import join_with_and
-from app.sources.documents import DOCUMENT_CARD_FIELDS, DOCUMENT_INPUT_FIELDS, resolve_edition
+from app.sources.documents import DOCUMENT_CARD_FIELDS, DOCUMENT_INPUT_FIELDS, refuse_removed, resolve_edition
 from app.sources.queries import SOURCE
 
 EDITORS = "editors"
@@ -104,6 +110,7 @@ def record_citation(transaction: WriteTransaction, claim: Mapping[str, Any], pay
     faults = FaultCollector()
     references = ReferenceLookup(transaction.session, transaction.snapshot)
     recorded = validate_citation(references, payload, claim["source"]["slug"], "", faults)
+    check_quote(claim, payload, faults)
     faults.raise_any()
     state = prepare_citation_columns(transaction, references, payload, claim["id"], claim["source"]["slug"], recorded)
     id_ = str(uuid7())
@@ -205,6 +212,8 @@ def _record_cited_document(
     state = {name: getattr(payload, name) for name in DOCUMENT_INPUT_FIELDS}
     if payload.url is not None and (recorded := resolve_edition(references.find_editions(state), state)):
         return recorded
+    if payload.url is not None:
+        refuse_removed(transaction, state)
     id_ = str(uuid7())
     transaction.record(DocumentVersion, id_, state, action="created", is_new_key=True)
     publisher = None if payload.publisher is None else references.find_source(payload.publisher)["name"]

@@ -30,6 +30,7 @@ from app.sources.documents import (
     load_documents,
     load_documents_by_edition,
     load_documents_by_url,
+    load_removed_documents,
 )
 from app.sources.editions import edition_key, has_parts_of
 from app.sources.queries import SOURCE, load_position_holders
@@ -58,6 +59,7 @@ class CategoryFields(NamedTuple):
 
     unit: str
     non_decreasing: bool
+    fractional: bool
 
 
 class UnmatchedPages(NamedTuple):
@@ -102,6 +104,8 @@ class ReferenceLookup:
         """Address → its editions that a given document may be, for the addresses that were loaded."""
         self._corrected_documents: dict[str, list[tuple[RecordFields, RecordFields]]] = {}
         """Address → the past versions of documents that were corrected, each with the document."""
+        self._removed_documents: dict[str, RecordFields] = {}
+        """Edition key → the tombstone of a document that was taken down."""
         self._position_holders: dict[str, str] | None = None
         self._sources_by_slug: dict[str, RecordFields] = {}
 
@@ -119,7 +123,9 @@ class ReferenceLookup:
         """Treat `slug` as recorded: the same write records it before the claims."""
         self._existing_slugs[kind.name].add(slug)
         if kind is CATEGORY:
-            self._categories_by_slug[slug] = CategoryFields(fields["unit"], fields["non_decreasing"])
+            self._categories_by_slug[slug] = CategoryFields(
+                fields["unit"], fields["non_decreasing"], fields["fractional"]
+            )
         if kind is SOURCE and fields.get("speaks_for"):
             self._position_holders = {**self.position_holders, slug: self.find_position_holder(fields["speaks_for"])}
 
@@ -154,10 +160,10 @@ class ReferenceLookup:
         return not self.find_faults(kind, [("", slug)])
 
     def find_category(self, slug: str) -> "CategoryFields | None":
-        """Return the unit of a category and whether its totals can only grow, or None if it does not exist."""
+        """Return the fields of a category, or None if it does not exist."""
         if slug not in self._categories_by_slug:
             columns = columns_of(CategoryVersion)
-            statement = select(columns.unit, columns.non_decreasing)
+            statement = select(columns.unit, columns.non_decreasing, columns.fractional)
             statement = statement.where(columns.slug == slug, self.snapshot.contains(CategoryVersion))
             row = self.session.execute(statement).first()
             self._categories_by_slug[slug] = None if row is None else CategoryFields(*row)
@@ -215,7 +221,8 @@ class ReferenceLookup:
         if url not in self._documents_by_url:
             self._load_page(given)
         editions = self._documents_by_url.get(url, ())
-        return [document for document in editions if has_parts_of(document, given)] or self._find_corrected(given)
+        matching = [document for document in editions if has_parts_of(document, given)]
+        return matching or self._find_corrected(given) or self._find_removed(given)
 
     def _load_page(self, given: RecordFields) -> None:
         """Load all editions of the address of a document."""
@@ -240,6 +247,11 @@ class ReferenceLookup:
         }
         return list(found.values())
 
+    def _find_removed(self, given: RecordFields) -> list[RecordFields]:
+        """Return the tombstone of a given document, if it was taken down and loaded by `load_editions`."""
+        removed = self._removed_documents.get(str(edition_key(given)))
+        return [] if removed is None else [removed]
+
     def load_editions(self, documents: Iterable[RecordFields]) -> "UnmatchedPages":
         """Load what `find_editions` needs for the given documents, in a few queries, in place of what was loaded.
 
@@ -252,8 +264,10 @@ class ReferenceLookup:
                 self._add_document(document)
         missing = [given for key, given in by_key.items() if key not in self._documents_by_edition]
         pages = find_unmatched_pages(missing)
-        self._corrected_documents = {}
+        self._corrected_documents, self._removed_documents = {}, {}
         self._load_corrected({given["url"] for given in missing})
+        for batch in batch_values(str(edition_key(given)) for given in missing):
+            self._removed_documents |= load_removed_documents(self.session, batch, self.snapshot)
         self._documents_by_url = {given["url"]: [] for given in missing}
         for urls, days in ((pages.undated_urls, None), (pages.dated_urls, pages.days)):
             for batch in batch_values(urls):

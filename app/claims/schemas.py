@@ -63,6 +63,9 @@ class Figure(Output):
     as_printed: str = Field(
         description="The printed wording of the figure, verbatim.", examples=["surpassed one million"]
     )
+    language: str | None = Field(
+        description="The language in which it was printed (BCP 47); null if it is not stated.", examples=["en"]
+    )
     kind: FigureKind = Field(description="The form of the figure, derived from its numbers.", examples=["lower_bound"])
     value: Number | None = Field(description="The number, or the best estimate within a range.", examples=[1351])
     lower: Number | None = Field(description="The lower bound.", examples=[1000000])
@@ -93,6 +96,10 @@ class Figure(Output):
     )
     display: str = Field(
         description="The figure in English, with its hedge and its unit.", examples=["over 1 million persons"]
+    )
+    wording_differs: str | None = Field(
+        description="Why the numbers are not those of the wording; null if they are, or if the wording is not read.",
+        examples=["The list has only confirmed names, so the number is a lower bound."],
     )
 
 
@@ -268,7 +275,14 @@ class FigureInput(Input):
     """The printed wording of a figure and its numbers."""
 
     as_printed: ShortText = Field(
-        description="The printed wording of the figure, verbatim.", examples=["surpassed one million"]
+        description="The printed wording of the figure, verbatim. Where the service can read it, the numbers can be "
+        "left out, and may not say something else; `/v1/reading` shows what it reads.",
+        examples=["surpassed one million"],
+    )
+    language: Language | None = Field(
+        default=None,
+        description="The language in which it was printed (BCP 47): it says what a point and a comma in a number mean.",
+        examples=["en"],
     )
     value: InputNumber | None = Field(
         default=None, description="The number, or the source's best estimate.", examples=[1351]
@@ -304,6 +318,11 @@ class FigureInput(Input):
     )
     display: Annotated[str, Field(max_length=1_000)] | None = Field(
         default=None, description="Ignored: the register derives it.", examples=["over 1 million persons"]
+    )
+    wording_differs: ShortText | None = Field(
+        default=None,
+        description="Why the numbers are not those of the wording. It is stored, served and printed in the sentence.",
+        examples=["The list has only confirmed names, so the number is a lower bound."],
     )
 
 

@@ -2,17 +2,27 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date
 from typing import Any
 
 import orjson
 
-from app.claims.lookups import RecordFields, ReferenceLookup
-from app.claims.rules import RULE_FIELDS, Breach, RuledClaim, find_breaches
+from app.claims.lookups import CategoryFields, RecordFields, ReferenceLookup
+from app.claims.rules import (
+    RULE_FIELDS,
+    WORDING_RULES,
+    Breach,
+    RuledClaim,
+    VerbatimQuote,
+    find_breaches,
+    find_quote_breach,
+    wording_context,
+)
 from app.claims.schemas import CitationInput, CitedDocument, ClaimInput
-from app.claims.serialization.input_fields import CLAIM_PLAIN_FIELDS, FIGURE_NUMBER_FIELDS, FIGURE_PLAIN_FIELDS
+from app.claims.serialization.input_fields import CLAIM_PLAIN_FIELDS, FIGURE_NUMBER_FIELDS, FIGURE_TEXT_FIELDS
 from app.comparison.figure import (
+    NUMERIC_PROPOSITIONS,
     InvalidFigure,
     PrintedFigure,
     format_canonical_number,
@@ -24,17 +34,30 @@ from app.comparison.figure import (
 from app.comparison.period import EdtfPeriod, InvalidPeriod, date_from_edtf, parse_period
 from app.comparison.relative_base import base_period
 from app.comparison.units import PERCENT, TIMES, as_dimension, canonical_unit, dimension_of, suggest_unit
-from app.comparison.wording import find_relative_wording, parse_wording
+from app.comparison.wording import find_relative_wording
+from app.comparison.wordings.agreement import check_unit
+from app.comparison.wordings.reader import read_wording
+from app.comparison.wordings.reading import Reading, UnreadableWording, WordingContext
 from app.database.types import ID_PATTERN
-from app.enums import Aggregation, CitationRole, FigureKind, Proposition, Status
-from app.errors import DocumentDiffers, EditionAmbiguous, Fault, InvalidRequest, field_fault
+from app.enums import Aggregation, CitationRole, Fidelity, FigureKind, Proposition, Status
+from app.errors import (
+    DocumentDiffers,
+    EditionAmbiguous,
+    Fault,
+    FigureDiffersFromWording,
+    InvalidRequest,
+    field_fault,
+)
 from app.http.schema_types import parse_moment
 from app.sentences.figures import build_display
-from app.sources.documents import describe_differences, resolve_edition
-from app.sources.editions import find_differences, is_other_edition
+from app.sources.documents import require_no_difference, resolve_edition
+from app.sources.editions import is_other_edition
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType
+
+_OTHER_FIGURE_FIELDS = {"kind", "unit", "language", "wording_differs", "display"}
+"""The fields of a figure in a request that are no part of a `PrintedFigure`."""
 
 
 @dataclass(slots=True)
@@ -43,6 +66,7 @@ class FaultCollector:
 
     base_pointer: str = ""
     faults: list[Fault] = field(default_factory=list)
+    wording_faults: int = 0
     conflicts: list["DocumentConflict"] = field(default_factory=list)
     """Citations of documents that are recorded otherwise, or of which it is not clear which edition they are."""
 
@@ -54,12 +78,18 @@ class FaultCollector:
         """Add a fault for each broken rule."""
         for breach in breaches:
             self.add(breach.pointer, breach.detail, breach.hint)
+            self.wording_faults += breach.rule in WORDING_RULES
 
     def raise_any(self) -> None:
-        """Raise `InvalidRequest` if there is a fault, or else the problem of a document."""
+        """Raise `InvalidRequest` if there is a fault, or `FigureDiffersFromWording` if that is all.
+
+        Without a fault, raise the problem of a document, if there is one.
+        """
         if self.faults:
             first = self.faults[0]
-            raise InvalidRequest(f"{first.pointer}: {first.detail}", hint=first.hint, errors=self.faults)
+            is_wording = self.wording_faults == len(self.faults)
+            problem = FigureDiffersFromWording if is_wording else InvalidRequest
+            raise problem(f"{first.pointer}: {first.detail}", hint=first.hint, errors=self.faults)
         if self.conflicts:
             raise self.conflicts[0].problem
 
@@ -87,15 +117,21 @@ def validate_claim(
     payload: ClaimInput,
     base_pointer: str = "",
     changed_fields: Collection[str] | None = None,
+    *,
+    has_unstated_decimal: bool = False,
 ) -> ValidatedClaim:
     """Validate a claim by all rules. Raises `InvalidRequest` with all faults, with pointers below `base_pointer`.
 
     A correction is checked by the rules of `app/claims/rules.py` that depend on `changed_fields`. A new claim is
-    checked by all of them, unless the same statement is already recorded.
+    checked by all of them, unless the same statement is already recorded. `has_unstated_decimal`: the numbers were read
+    from the wording without a stated decimal sign, so that they do not confirm what its separators mean.
     """
     faults = FaultCollector(base_pointer)
-    unit = _resolve_unit(references, payload, faults)
     category = references.find_category(payload.category)
+    if changed_fields is None or "figure" in changed_fields:
+        payload = complete_figure(payload, category, faults)
+    is_unread = bool(faults.faults)
+    unit = _resolve_unit(references, payload, faults)
     figure = _validate_figure(payload, payload.figure.unit or (category.unit if category else None), faults)
     period = _validate_period(payload, faults)
     _check_slugs(references, payload, faults)
@@ -106,7 +142,11 @@ def validate_claim(
         if faults.conflicts and references.defers_document_conflicts:
             conflicts[i] = faults.conflicts.pop()
     statement_date = _resolve_date(references, payload, documents, faults)
-    breaches = _find_breaches(references, payload, figure, unit, period, statement_date, changed_fields)
+    breaches = _find_breaches(
+        references, payload, figure, unit, period, statement_date, changed_fields, has_unstated_decimal
+    )
+    if is_unread:
+        breaches = [breach for breach in breaches if breach.rule not in WORDING_RULES]
     if faults.faults:
         faults.add_breaches(breaches)
     faults.raise_any()
@@ -115,6 +155,8 @@ def validate_claim(
     state = {
         **{name: getattr(payload, name) for name in CLAIM_PLAIN_FIELDS},
         **_build_figure_columns(figure, payload.proposition),
+        "language": payload.figure.language,
+        "wording_differs": payload.figure.wording_differs,
         "period": period.edtf,
         "period_start": period.earliest_start,
         "period_end": period.latest_end,
@@ -197,8 +239,83 @@ def _resolve_unit(references: ReferenceLookup, payload: ClaimInput, faults: Faul
     return None
 
 
+def complete_figure(payload: ClaimInput, category: CategoryFields | None, faults: FaultCollector) -> ClaimInput:
+    """Return a claim with the numbers that its wording states, if it has none. Collect a fault if that is not read.
+
+    Of a claim with numbers, what the wording says of them is completed: whether they are approximate, and inclusive.
+    """
+    given = payload.figure
+    if payload.proposition.value not in NUMERIC_PROPOSITIONS or category is None:
+        return payload
+    unit = given.unit or (None if as_dimension(category.unit) else category.unit)
+    context = wording_context(given.language, unit, payload.category, is_fractional=category.fractional)
+    if given.value is not None or given.lower is not None or given.upper is not None:
+        return _complete_qualifiers(payload, context)
+    try:
+        reading = read_wording(given.as_printed, context)
+        check_unit(reading, _reading_context(context, payload, reading))
+    except UnreadableWording as error:
+        is_vague = given.kind is FigureKind.vague and not any(character.isdigit() for character in given.as_printed)
+        if not is_vague:
+            hint = error.hint or "give the numbers of the figure"
+            faults.add(
+                "figure/as_printed", f"The numbers are left out, and the wording is not read: {error.detail}", hint
+            )
+        return payload
+    figure = reading.figure
+    if not figure.has_number:
+        return payload
+    numbers = ("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "out_of", "coverage")
+    read = {name: getattr(figure, name) for name in numbers if getattr(given, name) is None}
+    read["approximate"] = figure.approximate or given.approximate
+    if given.unit is None and _is_own_unit(payload, reading, category):
+        read["unit"] = reading.unit
+    if given.relative_to is None and payload.proposition is not Proposition.quantity:
+        read["relative_to"] = figure.relative_to
+    return payload.model_copy(update={"figure": given.model_copy(update=read)})
+
+
+def _complete_qualifiers(payload: ClaimInput, context: WordingContext) -> ClaimInput:
+    """Return a claim with what its wording says of its numbers, where the request does not say it."""
+    given = payload.figure
+    unsent = {
+        name
+        for name, number in (("lower_inclusive", given.lower), ("upper_inclusive", given.upper))
+        if number is not None and getattr(given, name) is None
+    }
+    if "approximate" not in given.model_fields_set:
+        unsent.add("approximate")
+    if not unsent or given.wording_differs is not None:
+        return payload
+    try:
+        read = read_wording(given.as_printed, context)
+    except UnreadableWording:
+        return payload
+    numbers = ("value", "lower", "upper")
+    if read.is_round or any(getattr(read.figure, name) != getattr(given, name) for name in numbers):
+        return payload
+    completed = {name: value for name in unsent if (value := getattr(read.figure, name)) is not None}
+    return payload.model_copy(update={"figure": given.model_copy(update=completed)}) if completed else payload
+
+
+def _reading_context(context: WordingContext, payload: ClaimInput, reading: Reading) -> WordingContext:
+    """Return the unit that a wording is checked against: not that of the category for a rate, ratio or change."""
+    is_rate = reading.per is not None and reading.per == payload.period.per
+    is_relative = reading.proposition != "quantity" and reading.proposition == payload.proposition.value
+    return replace(context, unit=None) if is_rate or is_relative else context
+
+
+def _is_own_unit(payload: ClaimInput, reading: Reading, category: CategoryFields) -> bool:
+    """Return whether the unit that a wording names is that of the claim itself."""
+    if reading.unit is None or reading.unit == category.unit:
+        return False
+    relative_unit = {Proposition.change: PERCENT, Proposition.ratio: TIMES}.get(payload.proposition)
+    dimension = as_dimension(category.unit)
+    return reading.unit == relative_unit or (dimension is not None and dimension_of(reading.unit) == dimension)
+
+
 def _validate_figure(payload: ClaimInput, unit: str | None, faults: FaultCollector) -> PrintedFigure | None:
-    printed = payload.figure.model_dump(exclude={"kind", "unit", "display"})
+    printed = payload.figure.model_dump(exclude=_OTHER_FIGURE_FIELDS)
     try:
         figure = validate_figure(PrintedFigure(**printed), payload.proposition.value, unit)
     except InvalidFigure as error:
@@ -207,10 +324,6 @@ def _validate_figure(payload: ClaimInput, unit: str | None, faults: FaultCollect
     kind = kind_of(figure, payload.proposition.value)
     if payload.figure.kind is not None and payload.figure.kind.value != kind:
         faults.add("figure/kind", f"By its numbers, the kind is `{kind}`.", "leave `kind` out")
-    if kind == FigureKind.vague and (parsed := parse_wording(figure.as_printed)) is not None and parsed.has_number:
-        numbers = {name: getattr(parsed, name) for name in ("value", "lower", "upper")}
-        hint = ", ".join(f'"{name}": {number}' for name, number in numbers.items() if number is not None)
-        faults.add("figure", f"`{figure.as_printed}` states a number, but no number is given.", f"did you mean {hint}?")
     if (
         payload.proposition is Proposition.change
         and unit != PERCENT
@@ -283,9 +396,10 @@ def _find_recorded_document(
         recorded = references.find_document(document.id) if ID_PATTERN.fullmatch(document.id) else None
         # The id of a document of another register may be that of another document here.
         if recorded is not None and not (references.accepts_document_ids and is_other_edition(recorded, given)):
-            if differences := find_differences(recorded, given):
-                conflict = DocumentConflict([recorded], describe_differences(recorded, differences))
-                faults.conflicts.append(conflict)
+            try:
+                require_no_difference(recorded, given)
+            except DocumentDiffers as problem:
+                faults.conflicts.append(DocumentConflict([recorded], problem))
             return recorded
         if not (references.accepts_document_ids and document.title is not None and ID_PATTERN.fullmatch(document.id)):
             hint = "leave `id` out for a new document" if document.title is not None else None
@@ -387,6 +501,7 @@ def _find_breaches(
     period: EdtfPeriod | None,
     statement_date: date | None,
     changed_fields: Collection[str] | None,
+    has_unstated_decimal: bool,  # noqa: FBT001 - an argument of `validate_claim`
 ) -> list[Breach]:
     """Return the broken rules that were added later; of a correction, those that depend on `changed_fields`."""
     category = references.find_category(payload.category)
@@ -406,11 +521,37 @@ def _find_breaches(
             date=statement_date,
             earliest_date=earliest_statement_day(statement_date, payload.date_edtf, payload.said_at),
             recorded_on=references.today,
+            is_fractional=category.fractional,
+            category=payload.category,
+            language=payload.figure.language,
+            wording_differs=payload.figure.wording_differs,
+            quotes=verbatim_quotes(payload.citations, payload.figure.language),
+            confirms_separators=not has_unstated_decimal,
         )
     )
     if changed_fields is None:
         return breaches
     return [breach for breach in breaches if not RULE_FIELDS[breach.rule].isdisjoint(changed_fields)]
+
+
+def check_quote(claim: Mapping[str, Any], payload: CitationInput, faults: FaultCollector) -> None:
+    """Collect a fault if a citation of a recorded claim has a verbatim quote that differs from its figure."""
+    figure, quotes = claim["figure"], verbatim_quotes([payload], claim["figure"]["language"])
+    if not quotes or figure["wording_differs"] is not None or claim["proposition"] not in NUMERIC_PROPOSITIONS:
+        return
+    printed = PrintedFigure(**{name: figure[name] for name in (*FIGURE_TEXT_FIELDS, *FIGURE_NUMBER_FIELDS)})
+    context = wording_context(figure["language"], figure["unit"], claim["category"], is_fractional=True)
+    if (breach := find_quote_breach(replace(quotes[0], pointer="quote"), printed, context)) is not None:
+        faults.add_breaches([breach])
+
+
+def verbatim_quotes(citations: Sequence[CitationInput], language: str | None) -> tuple[VerbatimQuote, ...]:
+    """Return the quotes of citations that give them as verbatim. `language` is that of the figure."""
+    return tuple(
+        VerbatimQuote(f"citations/{i}/quote", citation.quote, citation.quote_language or language)
+        for i, citation in enumerate(citations)
+        if citation.fidelity is Fidelity.verbatim and citation.quote is not None
+    )
 
 
 def earliest_statement_day(statement_date: date | None, date_edtf: str | None, said_at: str | None) -> date | None:
@@ -425,7 +566,7 @@ def earliest_statement_day(statement_date: date | None, date_edtf: str | None, s
 
 def _build_figure_columns(figure: PrintedFigure, proposition: Proposition) -> dict[str, Any]:
     interval = interval_of(figure)
-    return {name: getattr(figure, name) for name in (*FIGURE_PLAIN_FIELDS, *FIGURE_NUMBER_FIELDS)} | {
+    return {name: getattr(figure, name) for name in (*FIGURE_TEXT_FIELDS, *FIGURE_NUMBER_FIELDS)} | {
         "relative_period": None if figure.relative_to is None else base_period(figure.relative_to),
         "kind": FigureKind(kind_of(figure, proposition.value)),
         "low": interval.lower if interval else None,

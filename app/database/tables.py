@@ -130,13 +130,16 @@ class Clock(SQLModel, table=True):
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
 
 
-class RemovedSlug(SQLModel, table=True):
-    """The slug of a source that was taken down, as its SHA-256, so that no import records the source again."""
+class ErasedKey(SQLModel, table=True):
+    """A hash of what identified a record that was taken down, so that no import records it again.
 
-    __tablename__ = "removed_slug"
+    `record` is the slug that replaces the slug of a source, or the id of a document.
+    """
+
+    __tablename__ = "erased_key"
 
     digest: str = Field(primary_key=True, sa_type=String(64))
-    replacement: str = Field(sa_type=SLUG_TEXT)
+    record: str = Field(sa_type=SLUG_TEXT)
 
 
 class ApiKey(SQLModel, table=True):
@@ -209,7 +212,8 @@ class SourceVersion(Version, table=True):
 class DocumentVersion(Version, table=True):
     """A document in which claims appear: one edition of the page at an address.
 
-    `edition` is the key that tells the documents at one address apart: see `app/sources/editions.py`.
+    `edition` is the key that tells the documents at one address apart: see `app/sources/editions.py`. `removed`: the
+    document was taken down.
     """
 
     __tablename__ = "document"
@@ -226,6 +230,7 @@ class DocumentVersion(Version, table=True):
     retrieved_at: dt.datetime | None = Field(sa_type=UtcDateTime)
     terms: str | None = Field(sa_type=Text)
     edition: str | None = Field(sa_type=String(64))
+    removed: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
     __table_args__ = (
         current_version_index("uq_document_standing", "id", unique=True),
@@ -249,6 +254,7 @@ class CategoryVersion(Version, table=True):
     parent: str | None = Field(sa_type=SLUG_TEXT)
     non_decreasing: bool
     additive: bool
+    fractional: bool
     in_text: dict[str, str | None] | None = Field(default=None, sa_type=JSON_VALUE)
     words: list[str] = Field(sa_type=SearchWords)
 
@@ -340,6 +346,8 @@ class ClaimVersion(Version, table=True):
     derivation: enums.Derivation = Field(sa_type=enum_type(enums.Derivation, "derivation"))
     as_printed: str = Field(sa_type=Text)
     display: str | None = Field(default=None, sa_type=Text)
+    language: str | None = Field(default=None, sa_type=String(35))
+    wording_differs: str | None = Field(default=None, sa_type=Text)
     kind: enums.FigureKind = Field(sa_type=enum_type(enums.FigureKind, "kind"))
     value: float | None = Field(sa_type=DOUBLE)
     lower: float | None = Field(sa_type=DOUBLE)

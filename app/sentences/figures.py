@@ -17,7 +17,7 @@ _PARSED_FIELDS: Final = ("value", "lower", "upper", "lower_inclusive", "upper_in
 # Verbs do not fit into "had suffered … casualties": "surpassed one million" becomes "over one million".
 _VERB_REPLACEMENTS: Final = (
     (re.compile(r"(?:surpass(?:ed|es|ing)?|exceed(?:ed|s|ing)?|topp?(?:ed|s|ing)?) ", re.IGNORECASE), "over "),
-    (re.compile(r"(?:approach|near)(?:ed|es|s|ing)? |close to ", re.IGNORECASE), "nearly "),
+    (re.compile(r"(?:approach|near)(?:ed|es|s|ing)? ", re.IGNORECASE), "nearly "),
 )
 _NUMBER_WORDS: Final = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "

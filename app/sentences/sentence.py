@@ -43,6 +43,7 @@ from app.sentences.phrases import (
     mention_source,
 )
 from app.sentences.units import describe_unit
+from app.sentences.wording_note import describe_wording_difference
 
 JsonObject = Mapping[str, Any]
 
@@ -112,6 +113,7 @@ def write_claim_text(claim: JsonObject, names: ClaimNames, replacement: Replacem
     content = builder.build_content(capitalize_first(str(claimant)))
     sentence = join_fragments([content + _describe_outlet(citation, claim, names) + _describe_retraction(claim)])
     sentence = re.sub(r"([.!?])\.$", r"\1", f"{sentence.rstrip(' ,;')}.")
+    sentence = join_fragments([sentence, describe_wording_difference(claim["figure"])])
     sentence += _describe_bases(claim, names)
     if replacement is not None:
         sentence = f"{sentence} {_describe_replacement(replacement, claim, names)}"

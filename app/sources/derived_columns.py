@@ -1,4 +1,4 @@
-"""The derived column of documents, declared to the row encoding."""
+"""The derived columns of documents, declared to the row encoding."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from app.sources.editions import edition_key
 
 
 def _build_document_columns(state: Mapping[str, Any]) -> dict[str, Any]:
-    return {"edition": edition_key(state)}
+    return {"edition": edition_key(state), "removed": state.get("removed", False)}
 
 
 declare_derived_columns(DocumentVersion, _build_document_columns)

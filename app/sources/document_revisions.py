@@ -11,12 +11,13 @@ from app.database.snapshot import Snapshot
 from app.database.tables import Change, DocumentVersion, SourceVersion, columns_of, table_of
 from app.database.transaction import WriteTransaction
 from app.database.types import ID_PATTERN
-from app.errors import InvalidRequest, NotFound, field_fault, invalid_field, raise_if_any, validation_message
+from app.errors import InvalidRequest, NotFound, Removed, field_fault, invalid_field, raise_if_any, validation_message
 from app.errors import validation_location as location_of
 from app.sources.documents import (
     DOCUMENT_INPUT_FIELDS,
     RECORDED_DOCUMENT_FIELDS,
     build_document_response,
+    build_document_tombstone,
     describe_differences,
     document_columns,
     find_document_faults,
@@ -75,6 +76,8 @@ def load_document_revisions(session: Session, id_: str, snapshot: Snapshot) -> l
         rows = session.execute(statement).mappings().all()
     if not rows:
         raise NotFound(f"There is no document `{id_}`.", hint="GET /v1/documents lists them")
+    if rows[-1]["removed"]:
+        raise Removed(f"The document {id_} was taken down.", more={"document": build_document_tombstone(rows[-1])})
     return [_build_revision(row, before, snapshot) for row, before in zip(rows, [None, *rows[:-1]], strict=True)]
 
 

@@ -12,12 +12,13 @@ from uuid_utils import uuid7
 
 from app.database.keyset import Order
 from app.database.snapshot import Snapshot, is_version_at
-from app.database.tables import DocumentVersion, SourceVersion, columns_of, table_of
+from app.database.tables import DocumentVersion, ErasedKey, SourceVersion, columns_of, table_of
 from app.database.transaction import WriteTransaction
 from app.database.types import ID_PATTERN
-from app.errors import DocumentDiffers, EditionAmbiguous, Fault, NotFound
+from app.enums import Status
+from app.errors import DocumentDiffers, EditionAmbiguous, Fault, NotFound, Removed
 from app.http.pagination import Page, paginate
-from app.sources.editions import DocumentFields, choose_edition, find_differences
+from app.sources.editions import DocumentFields, choose_edition, edition_key, find_differences
 from app.sources.queries import SOURCE
 from app.sources.schemas import DocumentCard, DocumentInput, DocumentQuery
 from app.vocabulary.slug_records import VERSION_FIELDS, find_unknown_slugs
@@ -28,6 +29,9 @@ DOCUMENT_INPUT_FIELDS = tuple(DocumentInput.model_fields)
 
 RECORDED_DOCUMENT_FIELDS = (*DOCUMENT_CARD_FIELDS, "content_sha256", "retrieved_at", "terms", "revision")
 """The fields of a recorded document that a given one is compared with."""
+
+REMOVED_DOCUMENT_TITLE = "Removed document"
+"""The title of a document that was taken down."""
 
 MAX_LISTED_EDITIONS = 20
 """Maximum number of editions of an address that a problem lists."""
@@ -57,7 +61,7 @@ def build_document_response(row: Mapping[Any, Any]) -> dict[str, Any]:
 def find_documents(session: Session, query: DocumentQuery, snapshot: Snapshot) -> Page:
     """Return a page of documents, oldest record first; with `url`, only the editions of that address."""
     columns = columns_of(DocumentVersion)
-    statement = _select_documents(snapshot)
+    statement = _select_documents(snapshot).where(columns.removed.is_(False))
     if query.url is not None:
         statement = statement.where(columns.url == query.url)
     return paginate(session, statement, Order("id", columns.id), query, snapshot, build_document_response)
@@ -71,7 +75,22 @@ def read_document(session: Session, id_: str, snapshot: Snapshot) -> dict[str, A
         row = session.execute(statement).mappings().first()
     if row is None:
         raise NotFound(f"There is no document `{id_}`.", hint="GET /v1/documents lists them")
+    if row["removed"]:
+        tombstone = build_document_tombstone(row)
+        raise Removed(f"The document {id_} was taken down.", more={"document": tombstone})
     return build_document_response(row)
+
+
+def build_document_tombstone(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return what is left of a document that was taken down."""
+    shown = {name: row[name] for name in ("id", *VERSION_FIELDS)}
+    return {**shown, "status": Status.removed, "links": {"self": f"/v1/documents/{row['id']}"}}
+
+
+def read_document_tombstone(session: Session, id_: str, snapshot: Snapshot) -> dict[str, Any]:
+    """Return the tombstone of a document that was taken down."""
+    statement = _select_documents(snapshot).where(columns_of(DocumentVersion).id == id_)
+    return build_document_tombstone(session.execute(statement).mappings().one())
 
 
 def load_documents(session: Session, ids: Iterable[str], snapshot: Snapshot) -> dict[str, DocumentFields]:
@@ -113,12 +132,14 @@ def load_corrected_documents(
 def load_documents_by_title(session: Session, titles: Iterable[str], snapshot: Snapshot) -> list[DocumentFields]:
     """Return the documents with these titles and no URL."""
     columns = columns_of(DocumentVersion)
-    statement = _select_documents(snapshot).where(columns.url.is_(None), columns.title.in_(set(titles)))
+    statement = _select_documents(snapshot).where(
+        columns.url.is_(None), columns.title.in_(set(titles)), columns.removed.is_(False)
+    )
     return [_build_recorded_document(row) for row in session.execute(statement).mappings()]
 
 
 def _build_recorded_document(row: Mapping[Any, Any]) -> DocumentFields:
-    return {name: row[name] for name in RECORDED_DOCUMENT_FIELDS}
+    return {name: row[name] for name in (*RECORDED_DOCUMENT_FIELDS, "removed")}
 
 
 _DOCUMENT = table_of(DocumentVersion).c
@@ -182,7 +203,9 @@ def resolve_edition(candidates: Sequence[DocumentFields], given: DocumentFields)
 
 
 def require_no_difference(recorded: DocumentFields, given: DocumentFields) -> None:
-    """Raise `DocumentDiffers` if a field is given that is recorded otherwise or not at all."""
+    """Raise `DocumentDiffers` if a field is given that is recorded otherwise or not at all, or after a takedown."""
+    if recorded.get("removed"):
+        raise describe_removal(recorded["id"])
     if differences := find_differences(recorded, given):
         raise describe_differences(recorded, differences)
 
@@ -213,6 +236,12 @@ def describe_differences(recorded: DocumentFields, differences: Sequence[str]) -
     )
 
 
+def describe_removal(id_: str) -> DocumentDiffers:
+    """Return the problem of a document that was taken down and is given again."""
+    detail = "This document was taken down. It cannot be recorded or cited again."
+    return DocumentDiffers(detail, more={"document": {"id": id_}})
+
+
 def _describe_edition(document: DocumentFields) -> str:
     parts = [str(part) for part in (document["published_on"], document["archive_url"]) if part is not None]
     return f"“{document['title']}” ({', '.join(parts) or 'no date'})"
@@ -235,9 +264,28 @@ def record_document(transaction: WriteTransaction, payload: DocumentInput, id_: 
         documents = load_documents(transaction.session, ids, transaction.snapshot) if ids else {}
         if (recorded := resolve_edition([documents[each] for each in ids], given)) is not None:
             return str(recorded["id"]), False
+        refuse_removed(transaction, given)
     id_ = id_ or str(uuid7())
     transaction.record(DocumentVersion, id_, given, action="created")
     return id_, True
+
+
+def load_removed_documents(session: Session, keys: Iterable[str], snapshot: Snapshot) -> dict[str, DocumentFields]:
+    """Return the tombstones of documents that were taken down, by the hashes of what identified them."""
+    erased = columns_of(ErasedKey)
+    statement = select(erased.digest, erased.record).where(erased.digest.in_(set(keys)))
+    ids = {row.digest: row.record for row in session.execute(statement)}
+    documents = load_documents(session, ids.values(), snapshot) if ids else {}
+    return {digest: documents[id_] for digest, id_ in ids.items() if id_ in documents}
+
+
+_SELECT_ERASED = select(table_of(ErasedKey).c.record).where(table_of(ErasedKey).c.digest == bindparam("digest"))
+
+
+def refuse_removed(transaction: WriteTransaction, given: DocumentFields) -> None:
+    """Raise `DocumentDiffers` if a document with an address was taken down."""
+    for (id_,) in transaction.fetch_rows(_SELECT_ERASED, {"digest": edition_key(given)}, flush=False):
+        raise describe_removal(id_)
 
 
 def document_columns(payload: DocumentInput) -> dict[str, Any]:

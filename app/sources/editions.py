@@ -27,7 +27,22 @@ def edition_key(document: DocumentFields) -> str | None:
         return None
     day, archive = _as_text(document["published_on"]), document["archive_url"]
     title = document["title"] if day is None and archive is None else None
-    return hashlib.sha256(orjson.dumps([document["url"], day, archive, title])).hexdigest()
+    return _digest([document["url"], day, archive, title])
+
+
+def erased_keys(document: DocumentFields) -> set[str]:
+    """Return the hashes by which a document is recognized after its takedown: one for each way to name it."""
+    day, archive, title = _as_text(document["published_on"]), document["archive_url"], document["title"]
+    names = [[day, archive, None], [day, None, None], [None, archive, None], [None, None, title], [None, None, None]]
+    if document["url"] is None:
+        return {key_without_address(document)}
+    return {_digest([document["url"], *name]) for name in names}
+
+
+def key_without_address(document: DocumentFields) -> str:
+    """Return a hash of a document without an address."""
+    names = ("title", "publisher", "published_on", "archive_url")
+    return _digest([None, *(_as_text(document[name]) for name in names)])
 
 
 def has_parts_of(recorded: DocumentFields, given: DocumentFields) -> bool:
@@ -70,3 +85,7 @@ def choose_edition(editions: Sequence[DocumentFields], given: DocumentFields) ->
 
 def _as_text(value: Any) -> str | None:  # noqa: ANN401 - a text, a day or a time
     return value.isoformat() if isinstance(value, date | datetime) else value
+
+
+def _digest(parts: list[str | None]) -> str:
+    return hashlib.sha256(orjson.dumps(parts)).hexdigest()

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from app.comparison.hierarchy import resolve_position_holders
 from app.database.snapshot import Snapshot
-from app.database.tables import RemovedSlug, SourceVersion, columns_of
+from app.database.tables import ErasedKey, SourceVersion, columns_of
 from app.database.transaction import WriteTransaction
 from app.errors import Removed, invalid_field, raise_if_any
 from app.sources.schemas import SourceInput
@@ -36,7 +36,7 @@ def put_source(transaction: WriteTransaction, slug: str, payload: SourceInput) -
     """
     if REMOVED_SLUG.fullmatch(slug):
         raise invalid_field("slug", f"`{slug}` is reserved for sources that were taken down.", location="path")
-    if transaction.session.get(RemovedSlug, slug_digest(slug)) is not None:
+    if transaction.session.get(ErasedKey, slug_digest(slug)) is not None:
         raise Removed("This source was taken down. It cannot be recorded again.")
     faults = find_reference_faults(transaction, SOURCE, slug, payload)
     raise_if_any(faults)

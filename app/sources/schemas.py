@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from app.enums import Interest, SourceKind
+from app.enums import Interest, SourceKind, Status
 from app.http.pagination import PageQuery
 from app.http.schema_types import (
     Day,
@@ -151,6 +151,17 @@ class Document(DocumentCard):
         description="The time at which this version was recorded.", examples=["2026-11-20T10:00:00Z"]
     )
     seq: int = Field(description="The sequence number of the change that created this version.", examples=[17])
+    links: SelfLink = Field(description="Links of the document.")
+
+
+class DocumentTombstone(Output):
+    """What is left of a document that was taken down."""
+
+    id: str = Field(description="The id of the document.", examples=["01a1f640-bc00-7643-9830-d0c28b0cfb0d"])
+    revision: int = Field(description="The version number of the record.", examples=[2])
+    recorded_at: UtcTime = Field(description="The time of the takedown.", examples=["2026-11-20T10:00:00Z"])
+    seq: int = Field(description="The sequence number of the takedown.", examples=[99])
+    status: Status = Field(description="`removed`.", examples=["removed"])
     links: SelfLink = Field(description="Links of the document.")
 
 

@@ -22,6 +22,7 @@ from app.database.tables import (
 from app.database.transaction import WriteTransaction
 from app.enums import Aggregation, Derivation, FigureKind, Modality, Proposition, RelationType, Status
 from app.imports.row_keys import erased_row_key
+from app.takedown.documents import find_unshared_documents, take_down_documents
 from app.takedown.stored_responses import clear_stored_responses
 
 TAKEDOWN_VALUES: dict[str, Any] = {
@@ -30,6 +31,8 @@ TAKEDOWN_VALUES: dict[str, Any] = {
     "derivation": Derivation.unknown,
     "as_printed": "",
     "display": "",
+    "language": None,
+    "wording_differs": None,
     "kind": FigureKind.none,
     **dict.fromkeys(("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "coverage", "out_of")),
     **dict.fromkeys(
@@ -72,9 +75,9 @@ TAKEDOWN_RELATION_VALUES: dict[str, Any] = {
 def take_down_claims(transaction: WriteTransaction, claims: Iterable[str], reason: str) -> None:
     """Erase the content of claims from all their versions, and leave tombstones.
 
-    Their citations and assessments are deleted. Warnings of the imports that recorded them are erased too, because they
-    repeat figures. The fingerprint of the current version stays, so that an import cannot record the same statement
-    again.
+    Their citations and assessments are deleted, and documents that nothing else cites are taken down. Warnings of the
+    imports that recorded them are erased too, because they repeat figures. The fingerprint of the current version
+    stays, so that an import cannot record the same statement again.
     """
     for batch in batch_values(claims):
         _erase_claims(transaction, batch, reason)
@@ -92,11 +95,13 @@ def _erase_claims(transaction: WriteTransaction, ids: list[str], reason: str) ->
     is_past = (claim.id.in_(ids), claim.until_seq.is_not(None))
     session.execute(update(ClaimVersion).where(*is_past).values(fingerprint=""))
     _erase_relations(transaction, ids)
+    unshared = find_unshared_documents(transaction, ids)
     for table in (CitationVersion, AssessmentVersion):
         session.execute(delete(table).where(columns_of(table).claim.in_(ids)))
     imports = {row["import_id"] for row in rows} - {None}
     _erase_import_records(transaction, ids, imports)
     clear_stored_responses(transaction, [*ids, *imports])
+    take_down_documents(transaction, unshared, reason)
 
 
 def _erase_change_reasons(transaction: WriteTransaction, ids: list[str]) -> None:

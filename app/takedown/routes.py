@@ -15,9 +15,12 @@ from app.database.transaction import WriteTransaction
 from app.http.auth import Admin
 from app.http.routing import api_router
 from app.http.writes import WriteRequest, WriteRequestDep, WriteResult
+from app.sources.documents import read_document, read_document_tombstone
 from app.sources.queries import SOURCE
-from app.sources.schemas import ReasonInput, Source
+from app.sources.routes import DocumentId
+from app.sources.schemas import DocumentTombstone, ReasonInput, Source
 from app.takedown.claims import take_down_claims
+from app.takedown.documents import take_down_documents
 from app.takedown.files import erase_files
 from app.takedown.sources import take_down_source
 from app.vocabulary.slug_records import read_record
@@ -38,6 +41,28 @@ def post_takedown(claim: ClaimId, payload: ReasonInput, write: WriteRequestDep, 
         write.check_match(read_claim(transaction.session, claim, transaction.snapshot), required=False)
         take_down_claims(transaction, [claim], payload.reason)
         return WriteResult(read_tombstone(transaction.session, claim, transaction.snapshot))
+
+    return _take_down(write, admin, erase)
+
+
+@router.post(
+    "/documents/{id}/takedown",
+    summary="Take a document down",
+    operation_id="post_document_takedown",
+    responses={200: {"model": DocumentTombstone, "description": "The tombstone of the document."}},
+)
+def post_document_takedown(
+    document: DocumentId, payload: ReasonInput, write: WriteRequestDep, admin: Admin
+) -> Response:
+    """Erase a document and the words of its citations from the register and its history. Cannot be undone.
+
+    The claims that it is cited for stay. Their citations say that the document was taken down.
+    """
+
+    def erase(transaction: WriteTransaction) -> WriteResult:
+        write.check_match(read_document(transaction.session, document, transaction.snapshot), required=False)
+        take_down_documents(transaction, [document], payload.reason)
+        return WriteResult(read_document_tombstone(transaction.session, document, transaction.snapshot))
 
     return _take_down(write, admin, erase)
 

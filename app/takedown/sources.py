@@ -8,10 +8,10 @@ from app.database.tables import (
     Change,
     ClaimVersion,
     DocumentVersion,
+    ErasedKey,
     ImportedRow,
     ImportVersion,
     RelationVersion,
-    RemovedSlug,
     SourceVersion,
     TopicVersion,
     Version,
@@ -56,7 +56,7 @@ def take_down_source(transaction: WriteTransaction, slug: str, reason: str, *, c
         ids = transaction.session.execute(select(claim.id).where(*is_standing)).scalars().all()
         take_down_claims(transaction, ids, reason)
     replacement = _choose_replacement(transaction)
-    transaction.session.add(RemovedSlug(digest=slug_digest(slug), replacement=replacement))
+    transaction.session.add(ErasedKey(digest=slug_digest(slug), record=replacement))
     transaction.session.flush()
     clear_stored_responses(transaction, [f'"{slug}"', row["name"]])
     _erase_details(transaction, slug, replacement)
@@ -68,7 +68,7 @@ def take_down_source(transaction: WriteTransaction, slug: str, reason: str, *, c
 
 def _choose_replacement(transaction: WriteTransaction) -> str:
     session, source = transaction.session, columns_of(SourceVersion)
-    number = session.execute(select(func.count()).select_from(table_of(RemovedSlug))).scalar_one() + 1
+    number = 1
     while session.execute(select(source.slug).where(source.slug == f"{REMOVED_PREFIX}{number}")).first():
         number += 1
     return f"{REMOVED_PREFIX}{number}"

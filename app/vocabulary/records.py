@@ -18,7 +18,7 @@ CATEGORY = RecordType(
     "category",
     "categories",
     CategoryVersion,
-    ("name", "definition", "unit", "components", "parent", "non_decreasing", "additive", "in_text"),
+    ("name", "definition", "unit", "components", "parent", "non_decreasing", "additive", "fractional", "in_text"),
     {"components": None, "parent": None},
 )
 NESTED_FIELDS = ("name", "definition", "parents", "in_text")

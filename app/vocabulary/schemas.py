@@ -122,6 +122,12 @@ class CategoryInput(Input):
         "`non_decreasing`, which implies it.",
         examples=[True],
     )
+    fractional: bool = Field(
+        default=False,
+        description="Whether figures may have a fraction although the unit is counted whole, like deaths by a model. "
+        "Shares, measures, currencies, rates and ratios may have one anyway.",
+        examples=[False],
+    )
     in_text: CategoryTextInput | None = Field(
         default=None, description="How the category reads in a sentence; without it, sentences name the category."
     )
@@ -153,6 +159,9 @@ class _Category(Output):
     parent: str | None = Field(description="The broader category, by slug.", examples=["killed"])
     non_decreasing: bool = Field(description="Whether a running total of this category can only grow.", examples=[True])
     additive: bool = Field(description="Whether parts add up to the whole and none can be below zero.", examples=[True])
+    fractional: bool = Field(
+        description="Whether figures may have a fraction although the unit is counted whole.", examples=[False]
+    )
     in_text: CategoryText | None = Field(description="How the category reads in a sentence.")
 
 

@@ -79,7 +79,10 @@ def test_a_ratio_names_what_it_is_measured_against(register: Register) -> None:
     printed = {"as_printed": "one to five", "value": 1, "out_of": 5, "relative_to": "militia"}
     made = submit_claim(register, make_claim_body(proposition="ratio", figure=printed))
     assert made["figure"].items() >= printed.items()
-    for name in ("out_of", "relative_to", "value"):
+    left_out = {key: value for key, value in printed.items() if key != "value"}
+    again = register.write("POST", "/v1/claims", make_claim_body(proposition="ratio", figure=left_out))
+    assert_problem(again, 409, "duplicate_claim")  # the wording states it
+    for name in ("out_of", "relative_to"):
         short = {key: value for key, value in printed.items() if key != name}
         refused = register.write("POST", "/v1/claims", make_claim_body(proposition="ratio", figure=short))
         pointer = assert_problem(refused, 422)["errors"][0]["pointer"]
@@ -120,6 +123,7 @@ def test_the_smallest_claim_gets_nothing_that_nobody_said(register: Register) ->
         "derivation": "unknown",
         "figure": {
             "as_printed": "1,351",
+            "language": None,
             "kind": "plain",
             "value": 1351,
             "lower": None,
@@ -133,6 +137,7 @@ def test_the_smallest_claim_gets_nothing_that_nobody_said(register: Register) ->
             "relative_to_kind": None,
             "unit": "persons",
             "display": "1,351 persons",
+            "wording_differs": None,
         },
         "period": {**PERIOD_BODY, "start": "2022-02-24", "end": "2025-06-12", "per": None},
         "date": None,
@@ -212,7 +217,7 @@ FULL = make_claim_body(
             },
             "via": ["agency", "paper"],
             "fidelity": "verbatim",
-            "quote": "шістдесят тисяч",
+            "quote": "Втратили від шістдесяти до сімдесяти тисяч.",
             "quote_language": "uk",
             "translation": "sixty thousand",
             "locator": "paragraph 1",
@@ -273,8 +278,9 @@ REFUSED: list[tuple[str, Any, str, str | None]] = [
     ("figure", {"value": 5}, "#/figure/as_printed", None),
     ("figure", {"as_printed": "", "value": 5}, "#/figure/as_printed", None),
     ("figure", {"as_printed": " \u00a0\t", "value": 5}, "#/figure/as_printed", None),
-    ("figure", {"as_printed": "over 950,000"}, "#/figure", '"lower": 950000'),
-    ("figure", {"as_printed": "1,351"}, "#/figure", '"value": 1351'),
+    ("figure", {"as_printed": "1.200"}, "#/figure/as_printed", "say the `language`"),
+    ("figure", {"as_printed": "1 million 340"}, "#/figure/as_printed", "write the number in digits"),
+    ("figure", {"as_printed": "over 950,000", "kind": "vague"}, "#/figure/kind", "leave `kind` out"),
     ("figure", {"as_printed": "5", "value": 5, "kind": "range"}, "#/figure/kind", None),
     ("figure", {"as_printed": "5", "value": 5, "kind": "rang"}, "#/figure/kind", "range"),
     ("figure", {"as_printed": "5", "value": 5, "unit": "tanks"}, "#/figure/unit", "leave `unit` out"),

@@ -89,7 +89,7 @@ def test_what_is_exported_and_imported_into_the_same_register_changes_nothing(
 
 def test_ndjson_brings_a_claim_whole_into_another_register(starter_register: Register, desk: Register) -> None:
     for kind, fields in (
-        ("categories", ("name", "definition", "unit", "components", "parent", "non_decreasing")),
+        ("categories", ("name", "definition", "unit", "components", "parent", "non_decreasing", "fractional")),
         ("subjects", ("name", "definition", "parents")),
         ("places", ("name", "definition", "parents")),
         ("sources", ("name", "kind", "interest", "speaks_for", "anonymous", "description", "url")),

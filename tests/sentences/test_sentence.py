@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.sentences.phrases import CategoryDetails, SourceDetails, is_person, label_source, mention_source
 from app.sentences.sentence import ClaimNames, write_claim_text
+from app.sentences.wording_note import describe_wording_difference
 from tests.sentences.claim_factories import make_citation, make_claim, make_figure, make_names
 
 KILLED = {"category": "Killed"}
@@ -530,3 +531,11 @@ def test_every_claim_is_one_sentence_with_no_number_of_our_own(
         for digits, scale in re.findall(r"([0-9][0-9,.]*)(?: (million|billion))?", made.figure):
             size = {"million": 10**6, "billion": 10**9}.get(scale, 1)
             assert Decimal(digits.replace(",", "")) * size in stated
+
+
+def test_a_sentence_says_why_its_numbers_are_not_those_of_the_wording() -> None:
+    figure = {"as_printed": "24,470", "wording_differs": "The list has only names, so it is a lower bound"}
+    assert describe_wording_difference(figure) == (
+        "The wording is “24,470”: The list has only names, so it is a lower bound."
+    )
+    assert not describe_wording_difference({"as_printed": "24,470", "wording_differs": None})

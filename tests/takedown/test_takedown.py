@@ -171,3 +171,59 @@ def test_a_source_that_was_taken_down_is_not_recorded_again(busy_register: Regis
     assert busy_register.write("PUT", f"/v1/sources/{SLUG}-2", make_source_body()).status_code == 201
     answer = busy_register.write("POST", f"/v1/sources/{SLUG}-2/takedown", REASON)
     assert answer.json()["slug"] == "removed-2"
+
+
+def test_no_word_of_a_document_is_left_and_its_claims_stay(busy_register: Register) -> None:
+    register = busy_register
+    page = {
+        "url": f"https://{WORD}.example/page",
+        "title": f"{WORD} counted",
+        "publisher": "paper",
+        "published_on": "2025-06-12",
+    }
+    citation = make_citation_body(
+        document=page, quote=f"{WORD} was counted", translation=f"{WORD} it was", locator=WORD
+    )
+    claim = make_unique_claim_body(citations=[citation, make_citation_body()])
+    made = submit_claim(register, claim)
+    document = made["citations"][0]["document"]["id"]
+    path = f"/v1/documents/{document}"
+    change = {"event": "transcription_fix", "reason": f"{WORD}.", "changes": {"title": f"{WORD} counted twice"}}
+    assert register.write("PATCH", path, change, **{"If-Match": "*"}).status_code == 200
+    relation = {"type": "based_on", "source": "agency", "document": document, "quote": WORD}
+    assert register.write("POST", f"/v1/claims/{made['id']}/relations", relation).status_code == 201
+    file = register.get("/v1/claims.csv").content
+    paths = all_paths(read_latest_seq(register), f"/v1/claims/{made['id']}", f"{path}/revisions", path)
+    assert find_in_responses(register, WORD, paths)
+    answer = register.write("POST", f"{path}/takedown", REASON)
+    assert (answer.status_code, answer.json()["status"]) == (200, "removed"), answer.text
+    assert find_in_responses(register, WORD, paths) == []
+    assert_problem(register.get(path), 410, "removed")
+    assert_problem(register.get(f"{path}/revisions"), 410, "removed")
+    citations = register.get(f"/v1/claims/{made['id']}").json()["citations"]
+    erased = next(each for each in citations if each["document"]["id"] == document)
+    assert (erased["document"]["title"], erased["quote"], erased["leading"]) == ("Removed document", None, False)
+    assert erased["gap"] == "The document was taken down."
+    if register.database.dialect == "postgresql":
+        vacuum(register.database)
+    assert count_in_files(register, WORD) == 0
+    headers = register.keys["admin"] | {"Content-Type": "text/csv"}
+    again = register.client.request("POST", "/v1/imports", content=file, headers=headers)
+    assert again.status_code == 200, again.json()["counts"]
+    assert again.json()["counts"]["unchanged"] == again.json()["counts"]["rows"]
+    assert_problem(register.write("POST", "/v1/documents", page), 409)
+    assert_problem(register.write("POST", "/v1/claims", make_unique_claim_body(citations=[citation])), 409)
+    assert_problem(
+        register.write("POST", "/v1/claims", make_unique_claim_body(citations=[{"document": document}])), 409
+    )
+
+
+def test_a_document_that_only_the_claim_cites_is_taken_down_with_it(busy_register: Register) -> None:
+    own, shared = {"title": WORD}, {"title": "Shared by two", "url": "https://example.org/shared"}
+    cited = [make_citation_body(document=own), make_citation_body(document=shared)]
+    made = submit_claim(busy_register, make_unique_claim_body(citations=cited))
+    submit_claim(busy_register, make_unique_claim_body(citations=[make_citation_body(document=shared)]))
+    ids = [citation["document"]["id"] for citation in made["citations"]]
+    assert busy_register.write("POST", f"/v1/claims/{made['id']}/takedown", REASON).status_code == 200
+    assert [busy_register.get(f"/v1/documents/{id_}").status_code for id_ in ids] == [410, 200]
+    assert find_in_responses(busy_register, WORD, ["/v1/documents", "/v1/changes?limit=1000"]) == []

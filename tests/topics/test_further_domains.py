@@ -3,10 +3,13 @@
 All values, names and addresses are invented.
 """
 
+from random import Random
 from typing import Any
 
 import pytest
 
+from app.topics.side_by_side import compare_positions
+from tests.comparison.registers import HIERARCHY, draw_register
 from tests.examples import assert_problem
 from tests.registers import Register
 from tests.topics.domains import Domain, between, value
@@ -14,7 +17,8 @@ from tests.topics.domains import Domain, between, value
 FOREST: dict[str, Any] = {"subject": "forest", "place": "land"}
 BURNT: dict[str, Any] = {"category": "burnt", **FOREST, "date": "2025-08-11"}
 HOUSES: dict[str, Any] = {"category": "houses-lost", **FOREST, "modality": "count"}
-FIRE = ("2025-08-01/2025-08-10", "cumulative")
+FIRE = "2025-08-01/2025-08-10"
+CUMULATIVE = "cumulative"
 
 
 @pytest.fixture
@@ -35,13 +39,13 @@ def area(number: float, unit: str = "hectares", **more: Any) -> dict[str, Any]:
 
 
 def test_areas_of_a_fire_and_of_its_parts(fires: Domain) -> None:
-    whole = fires.say("a", "12,000", *FIRE, **BURNT, **area(12000))
-    acres = fires.say("b", "29,653", *FIRE, **BURNT, **area(29653, "acres"))
-    kilometers = fires.say("y", "120", *FIRE, **BURNT, **area(120, "square-kilometers"))
+    whole = fires.say("a", "12,000", FIRE, CUMULATIVE, **BURNT, **area(12000))
+    acres = fires.say("b", "29,653", FIRE, CUMULATIVE, **BURNT, **area(29653, "acres"))
+    kilometers = fires.say("y", "120", FIRE, CUMULATIVE, **BURNT, **area(120, "square-kilometers"))
     assert fires.verdict(whole, acres) == ("agree", {"rounded", "unit_converted"})
     assert fires.verdict(whole, kilometers) == ("agree", {"unit_converted"})
-    north = fires.say("a", "13,000", *FIRE, **BURNT | {"place": "north"}, **area(13000))
-    south = fires.say("b", "9,000", *FIRE, **BURNT | {"place": "south"}, **area(9000))
+    north = fires.say("a", "13,000", FIRE, CUMULATIVE, **BURNT | {"place": "north"}, **area(13000))
+    south = fires.say("b", "9,000", FIRE, CUMULATIVE, **BURNT | {"place": "south"}, **area(9000))
     valley = BURNT | {"place": "valley", "subject": "pine-forest"}
     two_days = fires.say("b", "13,000", "2025-08-03/2025-08-04", **valley, **area(13000))
     assert fires.verdict(north, whole) == ("contradict", {"part_of_whole"})
@@ -185,13 +189,13 @@ def country(register: Register) -> Domain:
 
 
 def test_memberships_and_shares_of_one_day(country: Domain) -> None:
-    new_year = ("2025-12-31", "snapshot")
+    new_year, snapshot = "2025-12-31", "snapshot"
     january: dict[str, Any] = {"date": "2026-01-15"}
-    members = country.say("a", "412,000", *new_year, **MEMBERS, **january)
-    about = country.say("b", "about 380,000", *new_year, **MEMBERS, **january)
+    members = country.say("a", "412,000", new_year, snapshot, **MEMBERS, **january)
+    about = country.say("b", "about 380,000", new_year, snapshot, **MEMBERS, **january)
     summer = country.say("y", "450,000", "2025-06-30", "snapshot", **MEMBERS, date="2025-07-10")
-    youth = country.say("a", "500,000", *new_year, **MEMBERS | {"subject": "party-red-youth"}, **january)
-    north = country.say("b", "413,000", *new_year, **MEMBERS | {"place": "north"}, **january)
+    youth = country.say("a", "500,000", new_year, snapshot, **MEMBERS | {"subject": "party-red-youth"}, **january)
+    north = country.say("b", "413,000", new_year, snapshot, **MEMBERS | {"place": "north"}, **january)
     assert country.verdict(members, about) == ("undetermined", {"approximate"})
     assert country.verdict(members, about, tolerance="0.1") == ("agree", set())
     assert country.verdict(members, about, tolerance="0.01") == ("contradict", {"disjoint"})
@@ -270,3 +274,15 @@ def test_a_retraction_is_known_from_its_day_on(country: Domain) -> None:
         assert shown["status"] == ("retracted" if is_known else "asserted")
         listed = country.register.get("/v1/claims", params={"known_on": known_on}).json()["data"]
         assert [each["status"] for each in listed] == [shown["status"]]
+
+
+def test_the_pairs_of_one_source_are_all_of_its_pairs_even_beyond_forty_positions() -> None:
+    statements = draw_register(Random(3), 60, sources=3)  # noqa: S311 - no secret
+    assert compare_positions(statements, HIERARCHY, None) is None
+    own = [statement for statement in statements if statement.source == "source-1"]
+    others = len(statements) - len(own)
+    pairs = compare_positions(statements, HIERARCHY, None, "source-1") or []
+    assert len(pairs) == len(own) * (len(own) - 1) // 2 + len(own) * others
+    by_id = {statement.id: statement.source for statement in statements}
+    assert sum(by_id[pair.a] == by_id[pair.b] for pair in pairs) == len(own) * (len(own) - 1) // 2
+    assert len(compare_positions(statements[:40], HIERARCHY, None) or []) == 40 * 39 // 2

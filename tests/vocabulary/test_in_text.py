@@ -79,6 +79,7 @@ def test_words_that_fit_no_sentence_are_refused(register: Register, path: str, w
 
 def test_a_short_name_is_part_of_every_claim(register: Register) -> None:
     domain = Domain(register)
+    domain.put_agencies()
     for path, fields, words in RECORDS:
         put(register, path, {**fields, "in_text": words}, 201)
     said = {"category": "drowned", "subject": "travellers", "place": "sea", "date": "2024-01-06"}
@@ -106,6 +107,7 @@ def test_a_short_name_is_part_of_every_claim(register: Register) -> None:
 
 def test_a_display_is_derived_whatever_is_sent(register: Register) -> None:
     domain = Domain(register)
+    domain.put_agencies()
     for path, fields, _ in RECORDS:
         put(register, path, fields, 201)
     said = {"category": "drowned", "subject": "travellers", "place": "sea", "date": "2024-01-06"}

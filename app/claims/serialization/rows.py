@@ -111,6 +111,7 @@ def build_figure_response(row: Mapping[Any, Any]) -> ResponseObject:
     numbers = plain_figure_numbers(row)
     return {
         "as_printed": row["as_printed"],
+        "language": row["language"],
         "kind": row["kind"],
         "value": numbers["value"],
         "lower": numbers["lower"],
@@ -124,6 +125,7 @@ def build_figure_response(row: Mapping[Any, Any]) -> ResponseObject:
         "relative_to_kind": row["relative_to_kind"],
         "unit": row["served_unit"],
         "display": row["display"],
+        "wording_differs": row["wording_differs"],
     }
 
 

@@ -145,8 +145,16 @@ class FigureMap(Input):
         description="A second column that qualifies the number; the texts of its `map` contain `{}`.",
         examples=[{"column": "personnel*", "map": {"about": "about {}", "more": "more than {}"}}],
     )
-    decimal: Literal[".", ","] = Field(
-        default=".", description="The decimal sign; with `,` points separate thousands.", examples=[","]
+    decimal: Literal[".", ","] | None = Field(
+        default=None,
+        description="The decimal sign; the other sign separates thousands. Without it and without `language`, a number "
+        "that can be read in two ways, such as `1.200`, is refused.",
+        examples=[","],
+    )
+    language: ValueExpression | None = Field(
+        default=None,
+        description="The language in which the figure is printed (BCP 47), which says its decimal sign and its words.",
+        examples=["de"],
     )
     scale: float | None = Field(
         default=None, gt=0, description="The value of one printed unit (`1000`: in thousands).", examples=[1000]
@@ -176,6 +184,11 @@ class FigureMap(Input):
         description="The unit, if the unit of the category is a dimension, or `percent` for a change and `times` for a "
         "ratio.",
         examples=["USD"],
+    )
+    wording_differs: ValueExpression | None = Field(
+        default=None,
+        description="Why the numbers are not those of the wording. `scale` and `bound` say it themselves.",
+        examples=["The list has only confirmed names, so its number is a lower bound."],
     )
 
 

@@ -13,10 +13,11 @@ from app.imports.pipeline.staging import StagingFile
 from app.sources.documents import (
     DOCUMENT_INPUT_FIELDS,
     load_documents_by_title,
+    load_removed_documents,
     require_no_difference,
     resolve_edition,
 )
-from app.sources.editions import edition_key
+from app.sources.editions import edition_key, key_without_address
 
 
 class PendingDocuments:
@@ -28,6 +29,8 @@ class PendingDocuments:
         self._unstaged: dict[str, tuple[str, dict[str, Any]]] = {}
         """Id → key and staged columns."""
         self._by_key: dict[str, RecordFields] = {}
+        self._removed: dict[str, RecordFields] = {}
+        """Documents without an address that were taken down, by the hash that is left of them."""
 
     def load(self, lookup: ReferenceLookup, inputs: Sequence[ClaimInput]) -> None:
         """Load the recorded and staged documents that the claims of a batch may cite."""
@@ -39,8 +42,11 @@ class PendingDocuments:
         for urls, days in ((pages.undated_urls, None), (pages.dated_urls, pages.days)):
             for document in self._staging.documents_by_url(urls, days):
                 lookup.add_pending_document(document)
-        titles = {given["title"] for given in cited if given["url"] is None and given["title"]}
+        without_address = [given for given in cited if given["url"] is None and given["title"]]
+        titles = {given["title"] for given in without_address}
         if titles:
+            erased = map(key_without_address, without_address)
+            self._removed = load_removed_documents(lookup.session, erased, lookup.snapshot)
             documents = load_documents_by_title(lookup.session, titles, lookup.snapshot)
             self._by_key = {document_key(document): document for document in documents}
 
@@ -68,6 +74,7 @@ class PendingDocuments:
     def _find_without_address(self, given: RecordFields) -> RecordFields | None:
         key = document_key(given)
         document = self._by_key.get(key) or self._staging.documents_by_key([key]).get(key)
+        document = document or self._removed.get(key_without_address(given))
         if document is not None:
             require_no_difference(document, given)
         return document

@@ -234,7 +234,7 @@ def _parse_drafts(mapped: MappedRow) -> list[ClaimInput]:
 
 def _validate_draft(lookup: ReferenceLookup, draft: ClaimDraft, claim_input: ClaimInput) -> ValidatedClaim:
     """Validate a claim together with its retraction. Raises `InvalidRequest`."""
-    validated_claim = validate_claim(lookup, claim_input)
+    validated_claim = validate_claim(lookup, claim_input, has_unstated_decimal=draft.has_unstated_decimal)
     if draft.retracted_on:
         if fault := find_retraction_fault(validated_claim.state["date"], draft.retracted_on, lookup.today):
             raise invalid_field("retracted_on", fault)
