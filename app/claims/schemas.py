@@ -94,6 +94,9 @@ class Figure(Output):
         "`percent` for a change in percent, `times` for a ratio that is one number.",
         examples=["persons"],
     )
+    display: str = Field(
+        description="The figure in English, with its hedge and its unit.", examples=["over 1 million persons"]
+    )
     wording_differs: str | None = Field(
         description="Why the numbers are not those of the wording; null if they are, or if the wording is not read.",
         examples=["The list has only confirmed names, so the number is a lower bound."],
@@ -123,6 +126,9 @@ class ClaimSource(Output):
 
     slug: str = Field(description="The slug of the source.", examples=["ua-general-staff"])
     name: str = Field(description="The name of the source.", examples=["General Staff of the Armed Forces of Ukraine"])
+    short_name: str | None = Field(
+        description="A short name for tables and charts; null if there is none.", examples=["Ukraine's General Staff"]
+    )
     kind: SourceKind = Field(description="The kind of source.", examples=["military"])
     interest: Interest = Field(
         description="The position of the source towards the parties of the dispute.", examples=["party"]
@@ -309,6 +315,9 @@ class FigureInput(Input):
         "`length`, `mass`): an ISO 4217 code, or a unit such as `hectares`, `millimeter` or `tonnes`. Otherwise it is "
         "that of the category, except `percent` for a change and `times` for a ratio without `out_of`.",
         examples=["persons"],
+    )
+    display: Annotated[str, Field(max_length=1_000)] | None = Field(
+        default=None, description="Ignored: the register derives it.", examples=["over 1 million persons"]
     )
     wording_differs: ShortText | None = Field(
         default=None,

@@ -50,13 +50,14 @@ from app.errors import (
     field_fault,
 )
 from app.http.schema_types import parse_moment
+from app.sentences.figures import build_display
 from app.sources.documents import require_no_difference, resolve_edition
 from app.sources.editions import edition_key, is_other_edition
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType
 
-_OTHER_FIGURE_FIELDS = {"kind", "unit", "language", "wording_differs"}
+_OTHER_FIGURE_FIELDS = {"kind", "unit", "language", "wording_differs", "display"}
 """The fields of a figure in a request that are no part of a `PrintedFigure`."""
 
 
@@ -168,6 +169,9 @@ def validate_claim(
         "status": Status.asserted,
         "retracted_on": None,
     }
+    served_unit = unit or (category.unit if category else None)
+    aggregation, per = payload.period.aggregation.value, payload.period.per
+    state["display"] = build_display(figure, payload.proposition.value, served_unit, aggregation, per)
     fingerprint = compute_fingerprint(state)
     if breaches and not (changed_fields is None and references.has_statement(fingerprint)):
         faults.add_breaches(breaches)
