@@ -24,11 +24,11 @@ CUMULATIVE = "cumulative"
 
 @pytest.fixture
 def fires(register: Register) -> Domain:
-    record_once(register, _record_fires)
+    record_once(register, record_fires)
     return Domain(register)
 
 
-def _record_fires(register: Register) -> None:
+def record_fires(register: Register) -> None:
     domain = Domain(register)
     domain.put_agencies()
     for slug, parents in {"land": [], "north": ["land"], "valley": ["north"], "south": ["land"]}.items():
@@ -182,11 +182,11 @@ DROWNED: dict[str, Any] = {"category": "drowned", "subject": "river", "place": "
 
 @pytest.fixture
 def country(register: Register) -> Domain:
-    record_once(register, _record_country)
+    record_once(register, record_country)
     return Domain(register)
 
 
-def _record_country(register: Register) -> None:
+def record_country(register: Register) -> None:
     domain = Domain(register)
     domain.put_agencies()
     for place, parents in (("country", []), ("north", ["country"]), ("bridge", [])):
