@@ -1,9 +1,10 @@
 """Validation of claims: all rules that go beyond the schema, checked before anything is recorded."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -49,13 +50,14 @@ from app.errors import (
     field_fault,
 )
 from app.http.schema_types import parse_moment
+from app.sentences.figures import build_display
 from app.sources.documents import require_no_difference, resolve_edition
-from app.sources.editions import is_other_edition
+from app.sources.editions import edition_key, is_other_edition
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType
 
-_OTHER_FIGURE_FIELDS = {"kind", "unit", "language", "wording_differs"}
+_OTHER_FIGURE_FIELDS = {"kind", "unit", "language", "wording_differs", "display"}
 """The fields of a figure in a request that are no part of a `PrintedFigure`."""
 
 
@@ -167,6 +169,9 @@ def validate_claim(
         "status": Status.asserted,
         "retracted_on": None,
     }
+    served_unit = unit or (category.unit if category else None)
+    aggregation, per = payload.period.aggregation.value, payload.period.per
+    state["display"] = build_display(figure, payload.proposition.value, served_unit, aggregation, per)
     fingerprint = compute_fingerprint(state)
     if breaches and not (changed_fields is None and references.has_statement(fingerprint)):
         faults.add_breaches(breaches)
@@ -385,10 +390,17 @@ def validate_citation(
     return recorded
 
 
+document_fields: Callable[[CitedDocument], tuple[Any, ...]] = attrgetter(*CitedDocument.model_fields)
+"""Returns the fields of a cited document as a tuple."""
+
+
 def _find_recorded_document(
     references: ReferenceLookup, document: CitedDocument, base_pointer: str, faults: FaultCollector
 ) -> RecordFields | None:
     """Return the recorded document with the id or else of the edition of a payload, or None; collect its faults."""
+    fields = document_fields(document)
+    if (resolved := references.resolved_documents.get(fields)) is not None:
+        return resolved
     given = document.model_dump()
     if document.id is not None:
         recorded = references.find_document(document.id) if ID_PATTERN.fullmatch(document.id) else None
@@ -411,6 +423,8 @@ def _find_recorded_document(
         return candidates[0] if len(candidates) == 1 else None
     if recorded is None and document.title is None:
         faults.add(f"{base_pointer}document/title", "A document that is not recorded yet needs a title.")
+    if recorded is not None and edition_key(recorded) == edition_key(given):
+        references.resolved_documents[fields] = recorded
     return recorded
 
 
