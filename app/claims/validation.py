@@ -248,6 +248,8 @@ def complete_figure(payload: ClaimInput, category: CategoryFields | None, faults
     given = payload.figure
     if payload.proposition.value not in NUMERIC_PROPOSITIONS or category is None:
         return payload
+    if given.value is not None and given.as_printed.isdigit():
+        return payload
     unit = given.unit or (None if as_dimension(category.unit) else category.unit)
     context = wording_context(given.language, unit, payload.category, is_fractional=category.fractional)
     if given.value is not None or given.lower is not None or given.upper is not None:

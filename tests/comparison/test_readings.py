@@ -196,7 +196,7 @@ def test_a_number_in_the_digits_of_its_language_is_that_number(number: int, lang
 @settings(max_examples=300, deadline=None)
 def test_digits_are_never_thousandfold_wrong(text: str, language: str | None) -> None:
     """Whoever reads the digits with the signs of the language, or else with both, gets the same number."""
-    text = text.strip(" .,'")  # a full stop at the end is no decimal sign
+    text = " ".join(text.strip(" .,'").split())  # a full stop at the end is no decimal sign
     try:
         value = read(text, language, "kilometers").figure.value
     except UnreadableWording:
