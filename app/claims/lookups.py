@@ -102,6 +102,8 @@ class ReferenceLookup:
         self._documents_by_edition: dict[str | None, RecordFields] = {}
         self._documents_by_url: dict[str, list[RecordFields]] = {}
         """Address → its editions that a given document may be, for the addresses that were loaded."""
+        self.resolved_documents: dict[tuple[Any, ...], RecordFields] = {}
+        """The fields of a cited document → the recorded document with exactly its parts."""
         self._corrected_documents: dict[str, list[tuple[RecordFields, RecordFields]]] = {}
         """Address → the past versions of documents that were corrected, each with the document."""
         self._removed_documents: dict[str, RecordFields] = {}
@@ -259,6 +261,7 @@ class ReferenceLookup:
         """
         by_key = {key: given for given in documents if (key := edition_key(given)) is not None}
         self._documents_by_id, self._documents_by_edition, self._documents_by_url = {}, {}, {}
+        self.resolved_documents = {}
         for batch in batch_values(by_key):
             for document in load_documents_by_edition(self.session, batch, self.snapshot):
                 self._add_document(document)
@@ -323,7 +326,7 @@ class CachedReferenceLookup(ReferenceLookup):
         if self.snapshot.seq == transaction.seq:
             return False
         if (
-            len(self._documents_by_id) > MAX_CACHED_DOCUMENTS
+            max(len(self._documents_by_id), len(self.resolved_documents)) > MAX_CACHED_DOCUMENTS
             or not 0 < transaction.seq - self.snapshot.seq < MAX_CACHED_DOCUMENTS
         ):
             return True

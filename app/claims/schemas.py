@@ -341,14 +341,14 @@ class PeriodInput(Input):
 
 
 class CitedDocument(DocumentInput):
-    """A recorded document by its id, or a new document as for `POST /v1/documents`."""
+    """A recorded document by its id or address, or a new document as for `POST /v1/documents`."""
 
     id: Annotated[str, Field(max_length=80)] | None = Field(
         default=None, description="The id of a recorded document; it needs no other field.", examples=[EXAMPLE_ID]
     )
     title: ShortText | None = Field(  # type: ignore[assignment] # optional here: a document with an id needs no title
         default=None,
-        description="The title of the document; required unless `id` is given.",
+        description="The title of the document; required for a document that is not recorded.",
         examples=["The cost of the war"],
     )
 

@@ -177,7 +177,9 @@ def _draft_from_json(data: Mapping[str, Any]) -> ClaimDraft:
         if isinstance(raw_fields.get(name), dict):
             fields = model.model_fields
             raw_fields[name] = {field: value for field, value in raw_fields[name].items() if field in fields}
+    leading = None
     if isinstance(raw_fields.get("citations"), list):
+        leading = _find_leading(raw_fields["citations"])
         raw_fields["citations"] = [_citation_input(citation) for citation in raw_fields["citations"]]
     retracted_on = data.get("retracted_on")
     try:
@@ -185,8 +187,21 @@ def _draft_from_json(data: Mapping[str, Any]) -> ClaimDraft:
     except (TypeError, ValueError):
         raise UnreadableValue(f"`retracted_on` is `{retracted_on}`.", "expected a day like 2025-07-01") from None
     return ClaimDraft(
-        "", raw_fields, id=_check_id(data.get("id")), is_retracted=status == "retracted", retracted_on=day
+        "",
+        raw_fields,
+        id=_check_id(data.get("id")),
+        is_retracted=status == "retracted",
+        retracted_on=day,
+        leading=leading,
     )
+
+
+def _find_leading(citations: Sequence[Any]) -> int | None:
+    """Return the index of the citation that leads, if there are several and one says so."""
+    leading = [
+        i for i, citation in enumerate(citations) if isinstance(citation, dict) and citation.get("leading") is True
+    ]
+    return leading[0] if len(leading) == 1 and len(citations) > 1 else None
 
 
 def _citation_input(citation: Any) -> Any:  # noqa: ANN401 - any value of a file

@@ -26,6 +26,8 @@ class ClaimDraft:
     """The id of the claim, if the file contains it."""
     is_retracted: bool = False
     retracted_on: date | None = None
+    leading: int | None = None
+    """The index of the leading citation, if there are several and the file says which leads."""
     has_unstated_decimal: bool = False
     """Whether the digits of its figure were read without a stated decimal sign, so that nothing confirms them."""
 
