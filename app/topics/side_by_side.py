@@ -129,7 +129,7 @@ def build_side_by_side(
     listed_ids = [*roots, *claims.without_number, *claims.retracted]
     layout = replace(NESTED_LAYOUT, interests=sort_interests(interests or {}))
     rendered = _render_claims(read, listed_ids, claims.versions, snapshot, layout)
-    explain = PairExplainer(statements, reference_data.names) if options.why else None
+    explain = PairExplainer(statements, reference_data.read_names(session, snapshot)) if options.why else None
     if pairs is None or against is not None:
         verdicts = get_or_count_verdicts(session, claims, options.tolerance, reference_data)
     else:

@@ -73,9 +73,9 @@ class ReferenceData:
     topics: Mapping[str, Mapping[str, Any]]
     """Slug → the fields of the topic."""
     hierarchy: Hierarchy
-    names: RecordNames
-    """The names of records, and their words in sentences."""
     _descendants: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    _names: list[RecordNames] = field(default_factory=list)
+    """The words of records in sentences, once something needed them."""
 
     def descendants(self, kind: str, slug: str) -> frozenset[str]:
         """Return the category, subject or place `slug` with its descendants."""
@@ -88,6 +88,12 @@ class ReferenceData:
             }
             found = self._descendants[kind, slug] = narrower[kind](slug)
         return found
+
+    def read_names(self, session: Session, view: Snapshot) -> RecordNames:
+        """Return the words of records in sentences; load them at the first call. `view` is one of these states."""
+        if not self._names:
+            self._names.append(load_record_names(session, view))
+        return self._names[0]
 
     def find_slugs_by_word(self, kind: str, word: str) -> list[str]:
         """Return the slugs of a kind whose names contain `word`."""
@@ -187,5 +193,4 @@ def _load_reference_data(session: Session, view: Snapshot) -> ReferenceData:
         position_holders=resolve_position_holders({row.slug: row.speaks_for for row in sources if row.speaks_for}),
         topics=by_slug,
         hierarchy=load_hierarchy(session, view),
-        names=load_record_names(session, view),
     )

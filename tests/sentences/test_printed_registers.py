@@ -238,7 +238,7 @@ def test_a_pair_is_explained_in_the_words_of_its_records(domain: Domain) -> None
     other = domain.say(
         "b", "12 billion", "2023", category="damage", figure={"value": 12 * 10**9, "unit": "EUR"}, **FARMS, **SAID
     )
-    end = "up to 31 December 2023"
+    end = "in 2023"
     assert domain.compare(one, other)["why"] == (
         f"Agency A (€10 billion {end}) and Agency b (€12 billion {end}) contradict each other: the figures for the "
         "same end have no number in common; Agency b states €2 billion more."
