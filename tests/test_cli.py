@@ -160,6 +160,18 @@ def test_loading_the_starter_again_keeps_what_was_changed(starter_register: Regi
     assert starter_register.get("/health/ready").json()["seq"] == seq
 
 
+def test_loading_the_starter_again_leaves_out_what_was_taken_down(starter_register: Register) -> None:
+    claim = starter_register.get("/v1/claims?source=csis&limit=1").json()["data"][0]
+    document = claim["citations"][0]["document"]["id"]
+    for address in ("/v1/sources/ua-general-staff", "/v1/sources/csis", f"/v1/documents/{document}"):
+        taken = starter_register.write("POST", f"{address}/takedown", {"reason": "By order."}, **{"If-Match": "*"})
+        assert taken.status_code == 200, taken.text
+    seq = starter_register.get("/health/ready").json()["seq"]
+    assert load_starter(starter_register.database) == 0
+    assert starter_register.get("/v1/sources/csis").status_code in (404, 410)
+    assert starter_register.get("/health/ready").json()["seq"] == seq
+
+
 def test_the_check_prints_a_line_for_each_claim_that_breaks_a_rule(make_database: Callable[[str], str]) -> None:
     url = make_database("starter")
     assert ran("check", url=url) == "0 found.\n"

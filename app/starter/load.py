@@ -2,6 +2,7 @@
 
 import hashlib
 import tomllib
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from app.database.tables import (
     CategoryVersion,
     Change,
     ClaimVersion,
+    DocumentVersion,
+    ErasedKey,
     ImportVersion,
     PlaceVersion,
     SourceVersion,
@@ -28,7 +31,7 @@ from app.database.tables import (
 from app.database.transaction import WriteTransaction, write_transaction
 from app.imports.schemas import Counts
 from app.sources.documents import record_document
-from app.sources.queries import put_source
+from app.sources.queries import put_source, slug_digest
 from app.sources.schemas import DocumentInput, SourceInput
 from app.topics.records import put_topic
 from app.topics.schemas import TopicInput
@@ -63,20 +66,21 @@ def load_starter(database: Database) -> int:
     """Load the starter records that do not exist yet, and return the number of new claims.
 
     Sources, vocabularies and topics that only the starter has recorded are brought up to date with the files. What
-    anybody else recorded or changed stays as it is, and so do documents and claims.
+    anybody else recorded or changed stays as it is, and so do documents and claims. What was taken down is left out.
     """
     with write_transaction(database, STARTER_ACTOR) as transaction:
-        _load_vocabulary(transaction)
-        documents = {
-            key: record_document(transaction, DocumentInput(**table), starter_id(f"document/{key}"))[0]
-            for key, table in _read_toml("documents").items()
-        }
-        claims = [
-            table for path in sorted(STARTER_FOLDER.glob("claims-*.toml")) for table in _read_toml(path.stem)["claim"]
-        ]
+        removed_sources = _find_removed_sources(transaction)
+        _load_vocabulary(transaction, removed_sources)
+        documents = _load_documents(transaction)
+        files = {path: _read_toml(path.stem)["claim"] for path in sorted(STARTER_FOLDER.glob("claims-*.toml"))}
+        claims = [table for tables in files.values() for table in tables]
         recorded_ids = set(transaction.session.execute(select(columns_of(ClaimVersion).id)).scalars())
-        new_claims = [table for table in claims if starter_id(table["key"]) not in recorded_ids]
-        import_id = _record_import(transaction, len(new_claims)) if new_claims else None
+        new_claims = [
+            table
+            for table in claims
+            if starter_id(table["key"]) not in recorded_ids and table["source"] not in removed_sources
+        ]
+        import_id = _record_import(transaction, files, len(new_claims)) if new_claims else None
         for table in new_claims:
             marked = next((i for i, citation in enumerate(table["citations"]) if citation.get("leading")), None)
             claim_input = _build_claim_input(table, documents)
@@ -88,30 +92,47 @@ def load_starter(database: Database) -> int:
     return len(new_claims)
 
 
-def _record_import(transaction: WriteTransaction, claims: int) -> str:
+def _load_documents(transaction: WriteTransaction) -> dict[str, str]:
+    """Record the documents that are not recorded, and return the ids of all of them."""
+    recorded_ids = set(transaction.session.execute(select(columns_of(DocumentVersion).id)).scalars())
+    documents = {}
+    for key, table in _read_toml("documents").items():
+        id_ = starter_id(f"document/{key}")
+        is_recorded = id_ in recorded_ids
+        documents[key] = id_ if is_recorded else record_document(transaction, DocumentInput(**table), id_)[0]
+    return documents
+
+
+def _find_removed_sources(transaction: WriteTransaction) -> dict[str, str]:
+    """Return the starter sources that were taken down, with the slugs that replace theirs."""
+    slugs = {slug_digest(slug): slug for slug in _read_toml("sources")}
+    erased = columns_of(ErasedKey)
+    rows = transaction.session.execute(select(erased.digest, erased.record).where(erased.digest.in_(slugs)))
+    return {slugs[digest]: replacement for digest, replacement in rows}
+
+
+def _record_import(transaction: WriteTransaction, files: Mapping[Path, Sequence[TomlTable]], claims: int) -> str:
     """Record the import of the starter files. The first import has the same id in every register."""
     id_ = starter_id("import")
     columns = columns_of(ImportVersion)
     if transaction.session.execute(select(columns.version).where(columns.id == id_)).first() is not None:
         id_ = str(uuid7())
-    files = [_describe_file(path) for path in sorted(STARTER_FOLDER.glob("claims-*.toml"))]
-    rows = sum(file["rows"] for file in files)
+    rows = sum(map(len, files.values()))
     counts = dict.fromkeys(Counts.model_fields, 0) | {"rows": rows, "new": claims, "unchanged": rows - claims}
     state = {
         "actor": STARTER_ACTOR,
         "mapping": "starter",
         "series": None,
         "vintage": None,
-        "files": files,
+        "files": [_describe_file(path, len(tables)) for path, tables in files.items()],
         "counts": counts,
     }
     transaction.record(ImportVersion, id_, {**state, "smell_counts": {}, "smells": []}, action="created")
     return id_
 
 
-def _describe_file(path: Path) -> dict[str, Any]:
+def _describe_file(path: Path, rows: int) -> dict[str, Any]:
     content = path.read_bytes()
-    rows = len(tomllib.loads(content.decode())["claim"])
     reading = {"rows": rows, "format": "toml", "encoding": "utf-8", "delimiter": None}
     return {"name": path.name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), **reading}
 
@@ -120,7 +141,7 @@ def _read_toml(name: str) -> TomlTable:
     return tomllib.loads((STARTER_FOLDER / f"{name}.toml").read_text("utf-8"))
 
 
-def _load_vocabulary(transaction: WriteTransaction) -> None:
+def _load_vocabulary(transaction: WriteTransaction, removed_sources: Mapping[str, str]) -> None:
     """Record the vocabulary entries, each after the entries that it refers to. Those of other actors stay."""
 
     def read_own(name: str, table: type[Version]) -> TomlTable:
@@ -138,7 +159,10 @@ def _load_vocabulary(transaction: WriteTransaction) -> None:
     for slug, table in _sort_tables(read_own("places", PlaceVersion), "parents"):
         put_place(transaction, slug, PlaceInput(**table))
     for slug, table in _sort_tables(read_own("sources", SourceVersion), "speaks_for"):
-        put_source(transaction, slug, SourceInput(**table))
+        if slug not in removed_sources:
+            if table.get("speaks_for") in removed_sources:
+                table["speaks_for"] = removed_sources[table["speaks_for"]]
+            put_source(transaction, slug, SourceInput(**table))
     for slug, table in read_own("topics", TopicVersion).items():
         put_topic(transaction, slug, TopicInput(**table))
 
