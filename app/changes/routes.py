@@ -68,7 +68,7 @@ async def stream_changes(
     last_event_id: Annotated[
         str | None,
         Header(
-            pattern=r"^\d{1,18}$",
+            pattern="^[0-9]{1,18}$",
             description="The last received `seq`. Browsers send it when they reconnect. It overrides `after`.",
             examples=["1250"],
         ),

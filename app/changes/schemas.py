@@ -48,7 +48,7 @@ class ChangeQuery(PageQuery):
     )
     cursor: str | None = Field(
         default=None,
-        pattern=r"^\d{1,18}$",
+        pattern="^[0-9]{1,18}$",
         description="The `meta.next_cursor` of the previous page. It overrides `after`.",
         examples=["1250"],
     )

@@ -24,6 +24,7 @@ from app.database.tables import (
 from app.database.transaction import WriteTransaction
 from app.enums import Aggregation, Derivation, FigureKind, Modality, Proposition, RelationType, Status
 from app.errors import EventImpossible, invalid_field, validation_location, validation_message
+from app.http.schema_types import RECORDED
 
 VersionRow = Mapping[Any, Any]
 
@@ -174,9 +175,12 @@ def withdraw(transaction: WriteTransaction, table: type[Version], id_: str, reas
 
 
 def _validate_merged_claim(fields: dict[str, Any]) -> ClaimInput:
-    """Return the claim with its changes. All faults point into the changes, because the recorded claim is valid."""
+    """Return the claim with its changes. All faults point into the changes, because the recorded claim is valid.
+
+    The changes were validated before. Texts that are recorded stay as they are.
+    """
     try:
-        return ClaimInput.model_validate(fields)
+        return ClaimInput.model_validate(fields, context=RECORDED)
     except ValidationError as error:
         faults = FaultCollector("changes/")
         for details in error.errors():

@@ -20,6 +20,7 @@ from app.database.tables import (
     table_of,
 )
 from app.database.transaction import WriteTransaction
+from app.database.types import ID_PATTERN
 from app.enums import Status
 from app.errors import Fault
 from app.http.schema_types import SLUG_PATTERN
@@ -160,7 +161,7 @@ class ReferenceLookup:
 
     def find_document(self, id_: str) -> RecordFields | None:
         """Return the recorded document with an id, or None."""
-        if id_ not in self._documents_by_id:
+        if id_ not in self._documents_by_id and ID_PATTERN.fullmatch(id_):
             self._documents_by_id |= load_document_cards(self.session, [id_], self.snapshot)
         return self._documents_by_id.get(id_)
 

@@ -42,6 +42,7 @@ def _require_role(role: Role) -> Callable[..., Awaitable[Actor]]:
             raise Forbidden(f"This needs the role {role}; the key `{actor.name}` has {actor.role}.")
         return actor
 
+    authorize.role = role  # type: ignore[attr-defined] # by which a route finds its check
     return authorize
 
 
@@ -51,9 +52,12 @@ Contributor = Annotated[Actor, Depends(require_contributor)]
 """An actor who may add claims, citations and documents."""
 
 
-async def authenticate_contributor(request: Request) -> Actor:
-    """Return the actor of a request without dependency injection. Raises `Unauthorized` or `Forbidden`."""
-    return await require_contributor(request, await bearer_scheme(request), await header_scheme(request))
+async def authenticate(request: Request, check: Callable[..., Awaitable[Actor]]) -> Actor:
+    """Return the actor of a request without dependency injection. Raises `Unauthorized` or `Forbidden`.
+
+    `check` is the check of a role, such as `require_contributor`.
+    """
+    return await check(request, await bearer_scheme(request), await header_scheme(request))
 
 
 Editor = Annotated[Actor, Depends(_require_role(Role.editor))]

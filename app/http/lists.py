@@ -123,7 +123,14 @@ class ListResponse:
         columns: Sequence[FlatColumn],
         cache_scope: CacheScope,
     ) -> Response:
-        """Return a resource other than a list: `document` as JSON, or `rows` as a file."""
+        """Return a resource other than a list: `document` as JSON, or `rows` as a file.
+
+        Raises `InvalidRequest` for `shape`, and for `fields` of JSON, because they have no effect on such a resource.
+        """
+        if self.shape is Shape.array or (self.fields and self.file is None):
+            name = "fields" if self.fields and self.file is None else "shape"
+            detail = f"`{name}` has no effect here: the response is not a list."
+            raise invalid_field(name, detail, hint="leave it out", location="query")
         if self.file is None:
             return json_response(self.request, document, cache_scope=cache_scope)
         output_columns = self._output_columns(columns)

@@ -5,7 +5,7 @@ from datetime import date
 from pydantic import Field
 
 from app.enums import Interest, SourceKind
-from app.http.schema_types import Day, Input, Language, LongText, Output, ShortText, Slug, UtcTime, WebAddress
+from app.http.schema_types import Day, Input, Language, LongText, Output, PastTime, ShortText, Slug, UtcTime, WebAddress
 from app.vocabulary.schemas import SelfLink, VersionFields
 
 
@@ -83,7 +83,7 @@ class DocumentInput(Input):
         description="The SHA-256 of the retrieved content, in hexadecimal.",
         examples=["9f86d081884c7d65" * 4],
     )
-    retrieved_at: UtcTime | None = Field(
+    retrieved_at: PastTime | None = Field(
         default=None, description="The time at which the content was retrieved.", examples=["2026-11-20T09:00:00Z"]
     )
     terms: ShortText | None = Field(default=None, description="The licence or terms of use.", examples=["CC BY 4.0"])

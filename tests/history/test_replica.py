@@ -24,7 +24,7 @@ def test_a_client_waits_for_its_own_writes_on_a_replica(tmp_path: Path, monkeypa
         key = {"Authorization": f"Bearer {create_key(session, 'desk', Role.admin)}"}
     app.state.database.write_engine.dispose()  # closing the last connection writes the log into the file
     shutil.copyfile(primary, replica)
-    monkeypatch.setattr("app.http.parameters.MAX_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("app.http.consistency.MAX_WAIT_SECONDS", 0.1)
     with TestClient(app) as client:
         body = {"name": "The institute", "kind": "think_tank", "interest": "independent"}
         made = client.put("/v1/sources/institute", json=body, headers=key)
