@@ -180,7 +180,7 @@ def find_missing_slugs(
 def find_reference_faults(
     transaction: WriteTransaction, record_type: RecordType, slug: str, payload: Input
 ) -> list[Fault]:
-    """Return a fault for each reference of `payload` to an unknown slug, or to the record itself."""
+    """Return a fault for each reference of `payload` to an unknown slug, to the record itself, or that is repeated."""
     faults: list[Fault] = []
     for name, target in record_type.references.items():
         value = getattr(payload, name)
@@ -188,6 +188,11 @@ def find_reference_faults(
         pairs = [(f"{name}/{i}" if isinstance(value, list) else name, item) for i, item in enumerate(values)]
         self_pointers = [pointer for pointer, item in pairs if target is None and item == slug]
         faults += [field_fault(pointer, f"`{slug}` cannot refer to itself.") for pointer in self_pointers]
+        if isinstance(value, list):
+            repeated = [(pointer, item) for i, (pointer, item) in enumerate(pairs) if item in value[:i]]
+            faults += [
+                field_fault(pointer, f"`{item}` occurs twice.", hint="name it once") for pointer, item in repeated
+            ]
         others = [(pointer, item) for pointer, item in pairs if pointer not in self_pointers]
         faults += find_unknown_slugs(transaction.session, transaction.snapshot, target or record_type, others)
     return faults

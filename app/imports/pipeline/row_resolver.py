@@ -9,7 +9,8 @@ from uuid_utils import uuid7
 
 from app.claims.lookups import ReferenceLookup
 from app.claims.validation import build_citation_columns
-from app.enums import Outcome
+from app.enums import Outcome, Status
+from app.imports.mappings.differences import find_differences
 from app.imports.pipeline.candidates import Candidate, ClaimColumns, ResolvedClaim, RowWrites, superseding_columns
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.matching import ExistingRecords
@@ -66,8 +67,13 @@ class RowResolver:
                 writes = self._citation_writes(
                     lookup, candidate, existing, pending, claim, fingerprint or candidate.row_fingerprint
                 )
-                outcome = Outcome.cited if writes else Outcome.unchanged
-                resolved = ResolvedClaim(candidate, outcome, claim, fingerprint, writes)
+                differences = _find_differences(candidate, existing, claim)
+                if differences and not writes:
+                    outcome = _outcome_of_difference(candidate, existing, claim)
+                    resolved = ResolvedClaim(candidate, outcome, claim, None, {}, differences=differences)
+                else:
+                    outcome = Outcome.cited if writes else Outcome.unchanged
+                    resolved = ResolvedClaim(candidate, outcome, claim, fingerprint, writes, differences=differences)
             case _:
                 resolved = ResolvedClaim(candidate, decision.outcome, decision.claim or "", None, {})
         if resolved.fingerprint is not None:
@@ -201,3 +207,19 @@ class RowResolver:
             day = (vintage or today).isoformat()
             return {"imported_row": [key, fingerprint, resolved.fingerprint or "", day, previous is not None]}
         return {}
+
+
+def _find_differences(candidate: Candidate, existing: ExistingRecords, claim: str) -> tuple[str, ...]:
+    """Return what a row of the service's own format states otherwise than the recorded claim."""
+    draft, recorded = candidate.validated.draft, existing.responses.get(claim)
+    if draft.stated is None or recorded is None or recorded["status"] == Status.removed:
+        return ()
+    documents = [document["id"] for document in candidate.documents]
+    by_id = draft.id == claim
+    return tuple(find_differences(draft.stated, candidate.validated.claim_input, documents, recorded, by_id=by_id))
+
+
+def _outcome_of_difference(candidate: Candidate, existing: ExistingRecords, claim: str) -> Outcome:
+    """Return `older` for a row of an earlier revision of the claim, else `differs`."""
+    revision = candidate.validated.draft.revision
+    return Outcome.older if revision and revision < existing.responses[claim]["revision"] else Outcome.differs
