@@ -47,6 +47,8 @@ class Problem(Exception):
         self.errors = list(errors)
         self.headers = headers or {}
         self.more = more or {}
+        self.error_count: int | None = None
+        """The number of all errors, if not all of them are in `errors`."""
 
 
 class InvalidRequest(Problem):

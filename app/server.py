@@ -13,6 +13,7 @@ from threading import Thread
 import uvicorn
 from fastapi import FastAPI
 
+from app.http.protocol import CounterclaimProtocol
 from app.settings import Settings, read_settings
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -73,6 +74,7 @@ def _uvicorn_config(app: FastAPI | str, workers: int = 1) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=CounterclaimProtocol,
         timeout_worker_healthcheck=WORKER_TIMEOUT_SECONDS,
     )
 

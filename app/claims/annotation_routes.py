@@ -79,11 +79,11 @@ def post_relation(claim: ClaimId, payload: RelationInput, write: WriteRequestDep
     """Record a relation of this claim to another claim or to a source, and who asserts it."""
 
     def relate(transaction: WriteTransaction) -> WriteResult:
-        read_claim(transaction.session, claim, transaction.snapshot)
+        write.check_match(read_claim(transaction.session, claim, transaction.snapshot), required=False)
         body = read_relation(transaction.session, record_relation(transaction, claim, payload), transaction.snapshot)
         return WriteResult(body, created=True, claim=claim, location=f"/v1/claims/{claim}/relations")
 
-    return write(editor, relate)
+    return write(editor, relate, checks_conditions=True)
 
 
 @router.post(
@@ -130,10 +130,11 @@ def post_assessment(claim: ClaimId, payload: AssessmentInput, write: WriteReques
 
     def assess(transaction: WriteTransaction) -> WriteResult:
         document = read_claim(transaction.session, claim, transaction.snapshot)
+        write.check_match(document, required=False)
         body = read_assessment(transaction.session, assess_claim(transaction, document, payload), transaction.snapshot)
         return WriteResult(body, created=True, claim=claim, location=f"/v1/claims/{claim}/assessments")
 
-    return write(editor, assess)
+    return write(editor, assess, checks_conditions=True)
 
 
 @router.post(

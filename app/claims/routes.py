@@ -119,10 +119,12 @@ def post_citation(claim: ClaimId, payload: CitationInput, write: WriteRequestDep
     """Add a document in which the same claim can be read. Ten outlets that repeat one number are one claim."""
 
     def cite(transaction: WriteTransaction) -> WriteResult:
-        record_citation(transaction, read_claim(transaction.session, claim, transaction.snapshot), payload)
+        document = read_claim(transaction.session, claim, transaction.snapshot)
+        write.check_match(document, required=False)
+        record_citation(transaction, document, payload)
         return WriteResult(read_claim(transaction.session, claim, transaction.snapshot), created=True, claim=claim)
 
-    return write(contributor, cite)
+    return write(contributor, cite, checks_conditions=True)
 
 
 @router.patch(
@@ -170,7 +172,7 @@ def _apply_change(
         change(transaction)
         return WriteResult(read_claim(transaction.session, claim, transaction.snapshot), claim=claim)
 
-    return write(actor, apply)
+    return write(actor, apply, checks_conditions=True)
 
 
 @router.post(
@@ -188,7 +190,7 @@ def post_takedown(claim: ClaimId, payload: ReasonInput, write: WriteRequestDep, 
         clear_stored_bodies(transaction, claim)
         return WriteResult(read_tombstone(transaction.session, claim, transaction.snapshot))
 
-    response = write(admin, erase)
+    response = write(admin, erase, checks_conditions=True)
     invalidator: CacheInvalidator = write.request.app.state.invalidator
     invalidator.wait_until_visible()
     return response

@@ -45,7 +45,7 @@ from app.http.writes import create_write_request, get_write_request
 MAX_INLINE_ROWS = 100
 """Pages of up to this many rows are read in the event loop on SQLite: waking a thread would take longer."""
 
-STANDARD_PATH_HEADERS = ("x-register-seq", "if-match")
+STANDARD_PATH_HEADERS = ("x-register-seq", "if-match", "if-none-match", "content-encoding")
 """Headers that only the standard path evaluates."""
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])

@@ -48,6 +48,15 @@ EXAMPLES_DIRECTORY = Path(__file__).parent / "examples"
 """
 
 
+DOCS_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+)
+"""The content security policy of Swagger UI, whose page has an inline script."""
+
+ROBOTS = "User-agent: *\nDisallow: /v1/changes\nDisallow: /metrics\n"
+"""The addresses that a crawler should not read: they change all the time."""
+
+
 def build_openapi(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document.
 
@@ -149,13 +158,13 @@ def _minimal_example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:  #
 
 
 def add_documentation_routes(app: FastAPI) -> None:
-    """Serve `/openapi.json`, `/docs` and `/problems/{code}`, and redirect `/` to `/docs`."""
+    """Serve `/openapi.json`, `/docs`, `/robots.txt` and `/problems/{code}`, and redirect `/` to `/docs`."""
 
     def read_openapi(request: Request) -> Response:
         return cacheable_response(request, json_bytes(build_openapi(app)), JSON_MEDIA_TYPE)
 
     def show_docs() -> Response:
-        return get_swagger_ui_html(
+        page = get_swagger_ui_html(
             openapi_url="/openapi.json",
             title="Counterclaim",
             swagger_js_url="/docs/assets/swagger-ui-bundle.js",
@@ -163,9 +172,14 @@ def add_documentation_routes(app: FastAPI) -> None:
             swagger_favicon_url="/docs/assets/favicon-32x32.png",
             swagger_ui_parameters={"docExpansion": "list", "defaultModelsExpandDepth": -1, "tryItOutEnabled": True},
         )
+        page.headers["Content-Security-Policy"] = DOCS_POLICY
+        return page
 
     def redirect_to_docs() -> Response:
         return RedirectResponse("/docs")
+
+    def read_robots() -> Response:
+        return Response(ROBOTS, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "max-age=86400"})
 
     def read_problem(code: str, request: Request) -> Response:
         problem = known_problems().get(code)
@@ -178,6 +192,7 @@ def add_documentation_routes(app: FastAPI) -> None:
     app.add_api_route("/problems/{code}", read_problem, include_in_schema=False)
     app.add_api_route("/openapi.json", read_openapi, include_in_schema=False)
     app.add_api_route("/docs", show_docs, include_in_schema=False)
+    app.add_api_route("/robots.txt", read_robots, include_in_schema=False)
     app.add_api_route("/", redirect_to_docs, include_in_schema=False)
     # Serve the files of Swagger UI from a package; FastAPI's default page loads them from another host.
     app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_swagger") / "resources")))

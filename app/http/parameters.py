@@ -139,8 +139,20 @@ def is_json_type(content_type: str) -> bool:
 
 
 async def check_media_type(request: Request) -> None:
-    """Raise `UnsupportedMediaType` unless a body is declared as JSON. Routes with other media types are exempt."""
-    if request.method not in ("POST", "PUT", "PATCH") or request.scope["route"].openapi_extra:
+    """Raise `UnsupportedMediaType` for an encoded body, and unless it is declared as JSON.
+
+    Routes with other media types check theirs themselves.
+    """
+    if request.method not in ("POST", "PUT", "PATCH"):
+        return
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("identity", ""):
+        raise UnsupportedMediaType(
+            f"The body has the content coding `{shorten(coding)}`, which is not supported.",
+            hint="send the body without `Content-Encoding`",
+            headers={"Accept-Encoding": "identity"},
+        )
+    if request.scope["route"].openapi_extra:
         return
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not is_json_type(media_type):

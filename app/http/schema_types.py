@@ -33,8 +33,8 @@ TIME_PATTERN = re.compile(
 
 SLUG_PATTERN = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 
-REFUSED_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Control characters (C0 and C1, except tab and line feed), and characters that override the direction of text.
+REFUSED_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
+"""Control characters (C0 and C1, except tab and line ends), and characters that override the direction of text.
 
 The marks U+200C to U+200F and U+061C are accepted, since Arabic, Hebrew and Persian texts need them.
 """
@@ -49,8 +49,7 @@ def is_recorded(info: ValidationInfo) -> bool:
 
 
 def check_text(text: str) -> str:
-    """Return `text` with line feeds as line ends. Raise `PydanticCustomError` for one of `REFUSED_CHARACTERS`."""
-    text = text.replace("\r\n", "\n")
+    """Return `text`. Raise `PydanticCustomError` for one of `REFUSED_CHARACTERS`."""
     if (match := REFUSED_CHARACTERS.search(text)) is None:
         return text
     name = f"U+{ord(match[0]):04X}"

@@ -35,6 +35,7 @@ def import_upload(request: Request, actor: Actor, upload: Upload, query: ImportQ
     database: Database = request.app.state.database
     if (stored := _find_stored_response(database, actor, write)) is not None:
         return stored
+    write.check_collection()
     with (
         _translate_errors(),
         temporary_storage(),

@@ -120,7 +120,10 @@ def record_response(
     with database.read() as session:
         snapshot = open_snapshot(session, as_of)
         body = read_record(session, record_type, slug, snapshot)
-    return json_response(request, body, cache_scope=record_scope(snapshot.latest_seq, f"{record_type.name}-{slug}"))
+    tag = f"{body['revision']}-"
+    return json_response(
+        request, body, tag=tag, cache_scope=record_scope(snapshot.latest_seq, f"{record_type.name}-{slug}")
+    )
 
 
 def handle_put(
@@ -129,20 +132,22 @@ def handle_put(
     kind: RecordType,
     slug: str,
     replace: Callable[[WriteTransaction], tuple[dict[str, Any], bool | None]],
+    *,
+    by_revision: bool = False,
 ) -> Response:
     """Run `replace` and answer a PUT of `slug`.
 
-    If-Match is checked only if it is sent: nothing but records with a slug may be replaced without it.
+    If-Match is checked only if it is sent: nothing but records with a slug may be replaced without it. `by_revision`
+    says that the representation has more than the record, so that only the revision is compared.
     """
 
     def record(log: WriteTransaction) -> WriteResult:
         before = find_record(log.session, kind, slug, log.snapshot)
-        if before is not None:
-            write.check_match(before, required=False)
+        write.check_match(before, required=False, by_revision=by_revision)
         card, created = replace(log)
         return WriteResult(card, created=bool(created))
 
-    return write(actor, record)
+    return write(actor, record, checks_conditions=True)
 
 
 def find_unknown_slugs(
