@@ -32,6 +32,7 @@ from app.http.compression import (
 )
 from app.http.headers import LIST_SEPARATOR
 from app.http.middleware import REQUEST_ID_PATTERN, escape_newlines, find_protocol_fault, logger
+from app.http.shutdown import Shutdown, stopping_problem
 
 READ_METHODS = frozenset({"GET", "HEAD"})
 
@@ -80,6 +81,8 @@ class ResponseCacheMiddleware:
         self.app = app
         self.invalidator: CacheInvalidator
         """Set by `use_database`, since it belongs to the database."""
+        self.shutdown: Shutdown | None = None
+        """Set when the application starts."""
         self._polled_in_loop: asyncio.AbstractEventLoop | None = None
         self._poll_task: asyncio.Task[None] | None = None
         self._pending: dict[RequestKey, asyncio.Future[None]] = {}
@@ -92,7 +95,7 @@ class ResponseCacheMiddleware:
         request_headers = _read_request_headers(scope["headers"])
         request_headers.is_read = scope["method"] in READ_METHODS
         key = (scope["path"], scope["query_string"], request_headers.accept)
-        if not _may_be_cached(scope, request_headers):
+        if not self._may_be_cached(scope, request_headers):
             await self._forward(scope, receive, send, request_headers)
             return
         is_polled = self._polled_in_loop is asyncio.get_running_loop()
@@ -123,6 +126,17 @@ class ResponseCacheMiddleware:
             await self._forward(scope, receive, send, request_headers, key, release_pending)
         finally:
             release_pending()
+
+    def _may_be_cached(self, scope: Scope, request_headers: RequestHeaders) -> bool:
+        """Return whether the response may be cached. Notes why the application has to refuse the request, if it has."""
+        refusal = find_protocol_fault(scope, request_headers.hosts)
+        if self.shutdown is not None and self.shutdown.is_stopping:
+            refusal = stopping_problem()
+        if refusal is not None:
+            scope.setdefault("state", {})["refusal"] = refusal
+            return False
+        is_short = len(scope["query_string"]) <= MAX_CACHED_QUERY_BYTES
+        return request_headers.is_read and is_short and not request_headers.has_if_match
 
     async def _ensure_up_to_date(self) -> bool:
         """Advance the cache to the latest state. Returns whether it is up to date; False if the database fails."""
@@ -280,16 +294,6 @@ class PassThroughResponse:
             headers["content-encoding"] = encoding
             del headers["content-length"]
         return {**start, "headers": headers.raw}
-
-
-def _may_be_cached(scope: Scope, request_headers: RequestHeaders) -> bool:
-    """Return whether the response to a request may be cached. Notes why the application has to refuse it, if it has."""
-    refusal = find_protocol_fault(scope, request_headers.hosts)
-    if refusal is not None:
-        scope.setdefault("state", {})["refusal"] = refusal
-        return False
-    is_short = len(scope["query_string"]) <= MAX_CACHED_QUERY_BYTES
-    return request_headers.is_read and is_short and not request_headers.has_if_match
 
 
 def _read_request_headers(headers: list[Header]) -> RequestHeaders:

@@ -1,5 +1,6 @@
 """Middleware of every request: request id, standard headers, CORS, body size limit, access log, request counters."""
 
+import asyncio
 import logging
 import re
 import time
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AddressTooLong, BadRequest, MethodNotImplemented, NotFound, Problem, TooLarge, shorten
 from app.http.problems import allowed_methods, problem_response
+from app.http.shutdown import Shutdown, stopping_problem
 
 logger = logging.getLogger("counterclaim")
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,80}")
@@ -113,9 +115,23 @@ class PreflightMiddleware(CORSMiddleware):
 class RequestMiddleware:
     """Middleware around the application, inside `ResponseCacheMiddleware` and `PreflightMiddleware`."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, max_body_bytes_by_path: Mapping[str, int]) -> None:
-        """Limit bodies to `max_body_bytes`, or to the limit of their path in `max_body_bytes_by_path`."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body_bytes: int,
+        max_body_bytes_by_path: Mapping[str, int],
+        uninterrupted_paths: frozenset[str] = frozenset(),
+    ) -> None:
+        """Configure the limits.
+
+        Args:
+            app: The application.
+            max_body_bytes: The maximum size of a body.
+            max_body_bytes_by_path: The maximum size of a body for some paths.
+            uninterrupted_paths: The paths whose requests may say that they must be finished, see `_finish`.
+        """
         self.app = app
+        self.uninterrupted_paths = uninterrupted_paths
         self.max_body_bytes = max_body_bytes
         self.max_body_bytes_by_path = max_body_bytes_by_path
 
@@ -140,6 +156,10 @@ class RequestMiddleware:
             await self._call(scope, receive, send_with_headers)
         except ClientDisconnect:
             status = status or CLIENT_CLOSED
+        except asyncio.CancelledError:
+            if status or not scope["app"].state.shutdown.is_stopping:
+                raise
+            await problem_response(Request(scope), stopping_problem())(scope, receive, send_with_headers)
         except Exception as error:
             logger.exception("unhandled error", extra={"request_id": state["request_id"]})
             if status:
@@ -175,8 +195,27 @@ class RequestMiddleware:
             await problem_response(Request(scope), refusal)(scope, receive, send)
         elif scope["method"] == "OPTIONS":
             await self._options_response(scope)(scope, receive, send)
+        elif scope["path"] in self.uninterrupted_paths:
+            shutdown: Shutdown = scope["app"].state.shutdown
+            await self._finish(scope, _receive_until(shutdown, receive), send, max_bytes)
         else:
             await self._call_with_limit(scope, receive, send, max_bytes)
+
+    async def _finish(self, scope: Scope, receive: Receive, send: Send, max_bytes: int) -> None:
+        """Call the application. A request that is cancelled while its state says `is_protected` is finished.
+
+        The server cancels requests that are still in progress some seconds after a signal.
+        """
+        task = asyncio.ensure_future(self._call_with_limit(scope, receive, send, max_bytes))
+        while True:
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                if task.done() or not scope["state"].get("is_protected"):
+                    task.cancel()
+                    raise
+            else:
+                return
 
     async def _call_with_limit(self, scope: Scope, receive: Receive, send: Send, max_bytes: int) -> None:
         received_bytes = 0
@@ -198,6 +237,22 @@ class RequestMiddleware:
             return Response(status_code=204, headers={"Allow": ", ".join(methods)})
         detail = f"There is no resource at {shorten(scope['path'])}."
         return problem_response(Request(scope), NotFound(detail, hint="the addresses are listed at /docs"))
+
+
+def _receive_until(shutdown: Shutdown, receive: Receive) -> Receive:
+    """Return `receive`, which raises `Unavailable` as soon as the process is ending and the body is incomplete."""
+
+    async def receive_or_stop() -> Message:
+        shutdown.check()
+        message, stop = asyncio.ensure_future(receive()), asyncio.ensure_future(shutdown.wait())
+        await asyncio.wait({message, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not message.done():
+            message.cancel()
+            raise stopping_problem()
+        return message.result()
+
+    return receive_or_stop
 
 
 def escape_newlines(path: str) -> str:

@@ -83,6 +83,7 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         orjson.loads((EXAMPLES_DIRECTORY / name).read_bytes()) for name in ("bodies.json", "answers.json")
     )
     problem = {
+        "headers": RESPONSE_HEADERS,
         "description": "The errors of the request with their locations, and how to correct them.",
         "content": {
             PROBLEM_MEDIA_TYPE: {
@@ -96,10 +97,65 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
             operation["responses"].pop("422", None)
             for parameter in operation.get("parameters", []):
                 _simplify_parameter(parameter)
+            _describe_shapes(operation, schemas)
+            _add_headers(operation)
             _add_examples(operation, schemas, bodies, answers)
             operation["responses"]["default"] = problem
     app.openapi_schema = document
     return document
+
+
+FLAT_ROW = {
+    "type": "object",
+    "description": "With `fields`: only these columns, by CSV name.",
+    "additionalProperties": True,
+}
+RESPONSE_HEADERS: dict[str, Any] = {
+    "X-Request-ID": {"description": "The id of the request.", "schema": {"type": "string"}},
+    "X-Register-Seq": {
+        "description": "The latest change that the server knows.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+}
+SUCCESS_HEADERS: dict[str, Any] = RESPONSE_HEADERS | {
+    "ETag": {"description": "The tag of the representation.", "schema": {"type": "string"}},
+    "Cache-Control": {"description": "How long caches may hold the response.", "schema": {"type": "string"}},
+    "Vary": {"description": "The request headers that select the response.", "schema": {"type": "string"}},
+}
+LINK_HEADER = {"description": 'The next page: `<…>; rel="next"`.', "schema": {"type": "string"}}
+LOCATION_HEADER = {"description": "The address of the new record.", "schema": {"type": "string"}}
+
+
+def _describe_shapes(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Describe the JSON of a list with `fields`, with `shape=array`, and with records that were taken down.
+
+    A resource that is not a list has no `shape`.
+    """
+    names = {parameter["name"] for parameter in operation.get("parameters", [])}
+    content = operation["responses"].get("200", {}).get("content", {}).get(JSON_MEDIA_TYPE)
+    if "shape" not in names or content is None:
+        return
+    page = schemas[content["schema"]["$ref"].rpartition("/")[2]] if "$ref" in content["schema"] else {}
+    if "data" not in page.get("properties", {}):
+        operation["parameters"] = [each for each in operation["parameters"] if each["name"] != "shape"]
+        return
+    rows = page["properties"]["data"]
+    if "anyOf" not in rows["items"]:
+        is_claim = rows["items"]["$ref"].endswith(("/Claim", "/Revision"))
+        tombstones = [{"$ref": "#/components/schemas/Tombstone"}] if is_claim else []
+        rows["items"] = {"anyOf": [rows["items"], *tombstones, FLAT_ROW]}
+    content["schema"] = {"anyOf": [content["schema"], {"type": "array", "items": rows["items"]}]}
+
+
+def _add_headers(operation: dict[str, Any]) -> None:
+    """Declare the headers of the responses."""
+    for status, response in operation["responses"].items():
+        headers = dict(SUCCESS_HEADERS)
+        if status == "201":
+            headers["Location"] = LOCATION_HEADER
+        if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", [])):
+            headers["Link"] = LINK_HEADER
+        response["headers"] = headers
 
 
 def _simplify_parameter(parameter: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -278,6 +279,7 @@ UtcTime = Annotated[
     BeforeValidator(_refuse_other_times),
     AfterValidator(_to_utc),
     PlainSerializer(_format_utc, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A time in UTC, serialized with `Z`. A time without a zone is taken as UTC."""
 

@@ -78,6 +78,10 @@ class NativeRowMapper:
     def __init__(self) -> None:
         self._header: tuple[str, ...] = ()
 
+    def check_header(self, names: Sequence[str]) -> None:
+        """Raise `UnreadableValue` for column names that a claims file does not have."""
+        _check_header(tuple(names))
+
     def vintage_of(self, file: str) -> date | None:  # noqa: ARG002 - other mappers use it
         """Return None: an export file has no date, only its claims have."""
         return None

@@ -66,6 +66,9 @@ class RowMapper(Protocol):
     def records(self) -> Sequence[tuple[RecordType, str, Input]]:
         """The sources, categories, subjects and places to be recorded first if they do not exist."""
 
+    def check_header(self, names: Sequence[str]) -> None:
+        """Raise `UnreadableValue` if a file without rows has column names that the mapper does not know."""
+
     def vintage_of(self, file: str) -> date | None:
         """Return the date of a file, from its name."""
 
