@@ -48,6 +48,9 @@ bench-import: .venv/tested ## Compare an import with raw inserts: ROWS=1000000 D
 bench-pair: .venv/tested ## Compare the CPU time per request with an older commit: BASE=HEAD~1 ROUNDS=10 ONLY=page-hot,post
 	@$(BIN)/python -m benchmarks.pair $(BASE) --rounds $(ROUNDS) --databases "$(DATABASES)" $(if $(ONLY),--only $(ONLY)) $(if $(SAVE),--save)
 
+bench-takedowns: .venv/tested ## Measure takedowns, and reads meanwhile: CLAIMS=1000000 DATABASES="sqlite postgresql"
+	$(BIN)/python -m benchmarks.takedowns --claims $(CLAIMS) --databases "$(DATABASES)"
+
 lint: .venv/tested ## Lint and check types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -96,4 +99,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	.bench/peers/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair mutate lint check openapi wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns mutate lint check openapi wheel pins

@@ -16,6 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from app import __version__
 from app.database.api_keys import create_key, list_keys, revoke_key
 from app.database.engine import Database, SchemaStale, alembic_config
+from app.database.erasure import erase_deleted_content, is_erasure_pending
+from app.database.erasure import vacuum as rebuild_files
 from app.enums import Role
 from app.errors import Problem
 from app.imports.readers.options import FileRefused, MappingRefused
@@ -65,6 +67,8 @@ def serve(host: str | None, port: int | None, workers: int | None, *, starter: b
     database = _open_database(settings)
     with database.read_primary() as session:
         has_key = any(key.revoked_at is None for key in list_keys(session))
+    if is_erasure_pending(database):  # the last process ended between a takedown and the erasure of the files
+        erase_deleted_content(database)
     database.close()
     server_socket = _open_socket(host, port)
     address = settings.base_url or _local_address(host, port)
@@ -124,6 +128,16 @@ def check() -> None:
         count += 1
     database.close()
     click.echo(f"{count} found.")
+
+
+@main.command()
+@cli_errors
+def vacuum() -> None:
+    """Rebuild the database files, so that nothing that was taken down is left in them. Writes wait meanwhile."""
+    database = _open_database(read_settings())
+    rebuild_files(database)
+    database.close()
+    click.echo("The database files are rebuilt.")
 
 
 def _load_starter(settings: Settings) -> None:

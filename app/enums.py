@@ -286,6 +286,32 @@ class Reason(DescribedEnum):
     )
 
 
+class WordingRefusal(DescribedEnum):
+    """Why the wording of a figure is not read."""
+
+    too_long = "too_long", "It is a sentence, and not the words of one figure."
+    no_figure = "no_figure", "It states no number."
+    no_number = "no_number", "Its digits are no number, such as `1,23` in English."
+    words_not_understood = "words_not_understood", "It has words that the reader does not know; the refusal lists them."
+    ambiguous_separator = "ambiguous_separator", "A point or comma can be a decimal sign and separate thousands."
+    ambiguous_word = "ambiguous_word", "A word has two meanings, such as `m` for millions and metres."
+    ambiguous_range = "ambiguous_range", "It can be a range and something else: two years, a ratio, a short form."
+    ambiguous_multiple = "ambiguous_multiple", "`three times more` can be three times as many, and four times."
+    language_needed = "language_needed", "It has another meaning in another language."
+    two_figures = "two_figures", "It has two numbers that do not belong together, or that can be one number."
+    sign_or_bullet = "sign_or_bullet", "Its first sign can be a minus and a bullet."
+    rate = "rate", "It is a rate, and not a number of the unit."
+    rate_not_supported = (
+        "rate_not_supported",
+        "It is a rate in another unit of time than an hour, day, week, month or year.",
+    )
+    change = "change", "It states a change, and not a number of the unit."
+    share = "share", "It is a share or a multiple, and not a number of the unit."
+    unit_differs = "unit_differs", "It names another unit or currency than the given one."
+    fraction_of_whole_units = "fraction_of_whole_units", "A fraction of something that is counted in whole units."
+    out_of_range = "out_of_range", "Its number has too many digits, or its numbers contradict each other."
+
+
 class Outcome(DescribedEnum):
     """The outcome of a claim from an imported row."""
 
@@ -347,6 +373,7 @@ ALL_ENUMS: tuple[type[DescribedEnum], ...] = (
     Role,
     Verdict,
     Reason,
+    WordingRefusal,
     Outcome,
     SmellKind,
 )

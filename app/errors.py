@@ -57,6 +57,18 @@ class InvalidRequest(Problem):
     status, code, title = 422, "invalid_request", "The request is not valid"
 
 
+class FigureDiffersFromWording(InvalidRequest):
+    """The numbers of a figure, or a verbatim quote, say something else than its wording."""
+
+    status, code, title = 422, "figure_differs_from_wording", "The figure differs from its wording"
+
+
+class UnreadWording(Problem):
+    """The wording could mean two things, or has words that are not understood. `reason` says which."""
+
+    status, code, title = 422, "unread_wording", "The wording cannot be read"
+
+
 class UnknownParameter(Problem):
     """The request has a query parameter that this address does not support."""
 
@@ -141,6 +153,18 @@ class DuplicateRecord(Problem):
     status, code, title = 409, "duplicate_record", "This is already in the register"
 
 
+class EditionAmbiguous(Problem):
+    """Several recorded editions of the address match. `editions` lists them."""
+
+    status, code, title = 409, "edition_ambiguous", "The address has several editions"
+
+
+class DocumentDiffers(Problem):
+    """The document is recorded with other values, or without a value that was sent. `document` is the recorded one."""
+
+    status, code, title = 409, "document_differs", "The document is recorded otherwise"
+
+
 class InUse(Problem):
     """The change would alter the meaning of recorded claims."""
 
@@ -202,9 +226,9 @@ class RowsRefused(Problem):
 
 
 class Removed(Problem):
-    """The claim was taken down. The body has its tombstone."""
+    """The record was taken down. For a claim, the body has its tombstone."""
 
-    status, code, title = 410, "removed", "The claim was taken down"
+    status, code, title = 410, "removed", "The record was taken down"
 
 
 class TooLarge(Problem):
@@ -239,7 +263,7 @@ class Unavailable(Problem):
 
 def known_problems() -> dict[str, type[Problem]]:
     """Return every problem class by its code."""
-    classes: list[type[Problem]] = [Problem, *Problem.__subclasses__()]
+    classes: list[type[Problem]] = [Problem, *Problem.__subclasses__(), *InvalidRequest.__subclasses__()]
     return {problem.code: problem for problem in classes}
 
 

@@ -15,6 +15,7 @@ from app.changes.routes import router as changes
 from app.claims.annotation_routes import router as annotations
 from app.claims.change_scope import describe_change
 from app.claims.column_routes import router as columns
+from app.claims.reading_routes import router as reading
 from app.claims.routes import router as claims
 from app.database.engine import Database
 from app.database.snapshot import open_snapshot
@@ -28,6 +29,7 @@ from app.imports.routes import router as imports
 from app.references.routes import router as references
 from app.settings import Settings, read_settings
 from app.sources.routes import router as sources
+from app.takedown.routes import router as takedowns
 from app.topics.routes import router as topics
 from app.vocabulary.routes import router as vocabulary
 
@@ -36,9 +38,11 @@ ROUTERS = (
     claims,
     annotations,
     columns,
+    reading,
     references,
     sources,
     vocabulary,
+    takedowns,
     imports,
     changes,
     feeds,

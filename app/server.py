@@ -13,10 +13,10 @@ from threading import Thread
 import uvicorn
 from fastapi import FastAPI
 
+from app.http.graceful_server import GracefulServer, WorkerSupervisor
 from app.http.protocol import CounterclaimProtocol
 from app.http.shutdown import MAX_REQUEST_SECONDS, CancelledRequestFilter
 from app.settings import Settings, read_settings
-from app.uvicorn_server import GracefulServer, WorkerSupervisor
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
@@ -53,10 +53,12 @@ def _create_app(settings: Settings) -> FastAPI:
 
     They live as long as the process. A full collection that visits them interrupts requests for a tenth of a second.
     """
+    gc.disable()  # modules are kept: collections during the import would take a sixth of its time
     from app.main import create_app  # noqa: PLC0415 - a supervisor does not need the application
 
     app = create_app(settings)
     gc.freeze()
+    gc.enable()
     return app
 
 

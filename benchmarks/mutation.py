@@ -13,6 +13,7 @@ examples and without shrinking.
 import argparse
 import ast
 import copy
+import gc
 import importlib
 import io
 import os
@@ -30,17 +31,25 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "app.comparison"
-MODULES = (*("effective_period", "measure", "rounding", "verdicts", "positions", "groups", "spread", "verdict_counts"),)
+MODULES = (
+    *("effective_period", "hierarchy", "measure", "rounding", "verdicts", "positions", "groups", "spread"),
+    *("verdict_counts", "supersession", "origins", "relative_base", "units", "series_key"),
+)
 EXAMPLES = 25
 """The number of examples of each property test."""
 
 SECONDS_PER_MUTANT = 240
 """A mutant that runs longer counts as killed: it made a loop endless."""
 
-SLOW_TESTS = {"test_verdict_counts.py": "verdict_counts"}
+OWN_TESTS = {
+    "test_verdict_counts.py": "verdict_counts",
+    "test_supersession.py": "supersession",
+    "test_origins.py": "origins",
+    "test_series_key.py": "series_key",
+}
 """Tests that run only for the mutants of one module, which needs no others."""
 
-UNRELATED_TESTS = frozenset({"test_origins.py", "test_supersession.py", "test_wording.py", "test_figure.py"})
+UNRELATED_TESTS = frozenset({"test_wording.py", "test_figure.py", "test_period.py"})
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -257,9 +266,12 @@ def _clear_caches() -> None:
             for value in vars(module).values():
                 if hasattr(value, "cache_clear"):
                     value.cache_clear()
-    from tests.comparison import registers  # noqa: PLC0415 - after the collection
+    from app.comparison.hierarchy import Hierarchy  # noqa: PLC0415 - after the collection
 
-    registers.HIERARCHY._relations.clear()  # noqa: SLF001
+    for each in gc.get_objects():
+        if isinstance(each, Hierarchy):
+            each._relations.clear()  # noqa: SLF001
+            each._atoms.clear()  # noqa: SLF001
 
 
 def pytest_reports(item: pytest.Item) -> list[pytest.TestReport]:
@@ -275,10 +287,10 @@ def _order(items: list[pytest.Item], module: str) -> list[pytest.Item]:
         is_property = hasattr(getattr(item, "obj", None), "hypothesis")
         return is_property, item.path.name != f"test_{module}.py"
 
-    if module in SLOW_TESTS.values():
-        chosen = [each for each in items if SLOW_TESTS.get(each.path.name) == module]
+    if module in OWN_TESTS.values():
+        chosen = [each for each in items if OWN_TESTS.get(each.path.name) == module]
     else:
-        chosen = [each for each in items if each.path.name not in SLOW_TESTS]
+        chosen = [each for each in items if each.path.name not in OWN_TESTS]
     return sorted(chosen, key=rank)
 
 

@@ -1,5 +1,6 @@
 """Fixtures: a test that uses a register runs on SQLite and PostgreSQL, on a copy of a migrated template."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,9 +8,17 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.registers import DatabaseCopies, Register, open_register
+from tests.registers import DatabaseCopies, Register, close_idle_clients, open_register
 
 DATABASES = ["sqlite", "postgresql"]
+LONG_MODULES = {
+    "test_plans.py",
+    "test_same_answers.py",
+    "test_model.py",
+    "test_follower.py",
+    "test_cache_middleware.py",
+}
+"""Modules whose tests take longest. They run first, so that no process waits for another at the end."""
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
@@ -40,25 +49,29 @@ def postgresql_address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", params=DATABASES)
-def database_copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DatabaseCopies:
+def database_copies(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DatabaseCopies]:
     """The factory of databases on SQLite or PostgreSQL."""
     server = request.getfixturevalue("postgresql_address") if request.param == "postgresql" else None
     made = DatabaseCopies(tmp_path_factory.mktemp(request.param), server)
     made.create_template("empty", None)
-    return made
+    yield made
+    made.close()
 
 
 @pytest.fixture
 def register(database_copies: DatabaseCopies) -> Iterator[Register]:
     """A migrated register without claims, for one test."""
-    with database_copies.lend_empty() as url:
-        yield from open_register(url)
+    with database_copies.lend("empty") as register:
+        yield register
 
 
 @pytest.fixture
 def starter_register(database_copies: DatabaseCopies) -> Iterator[Register]:
     """A register with the starter claims, for one test."""
-    yield from open_register(database_copies.create_copy("starter"))
+    with database_copies.lend("starter") as register:
+        yield register
 
 
 @pytest.fixture(scope="session")
@@ -81,3 +94,30 @@ def shared_data() -> Path:
             raise FileNotFoundError(SHARED)
         pytest.skip(f"the shared data is not at {SHARED}")
     return SHARED
+
+
+def pytest_configure() -> None:
+    gc.disable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move long modules to the front of the tests of their database, by which pytest has sorted the tests."""
+    databases = {database: number for number, database in reversed(list(enumerate(map(_database_of, items))))}
+    items.sort(key=lambda item: (databases[_database_of(item)], item.path.name not in LONG_MODULES))
+
+
+def _database_of(item: pytest.Item) -> str | None:
+    """Return which `database_copies` a test uses."""
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("database_copies") if callspec else None
+
+
+def pytest_collection_finish() -> None:
+    """Exempt the modules and the tests from garbage collection, which would visit them all during the tests."""
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    close_idle_clients()

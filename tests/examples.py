@@ -9,6 +9,7 @@ from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
 from app.vocabulary.records import put_category, put_place, put_subject
 from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
+from tests.recorded_rows import record_once
 from tests.registers import Register
 
 PERIOD_BODY = {"edtf": "2022-02-24/2025-06-12", "aggregation": "cumulative"}
@@ -60,6 +61,10 @@ def make_topic_body(**changes: Any) -> dict[str, Any]:
 
 def record_example_vocabulary(register: Register) -> None:
     """Record the vocabulary that the bodies above refer to, in one transaction."""
+    record_once(register, _record_example_vocabulary)
+
+
+def _record_example_vocabulary(register: Register) -> None:
     categories = {
         "killed": make_category_body(),
         "killed-named": make_category_body(parent="killed"),

@@ -1,5 +1,7 @@
 """Imports the modules that commands need, so that the fork server loads them once (see `forkserver.py`)."""
 
+import gc
+
 import alembic.command
 import alembic.ddl.postgresql
 import alembic.ddl.sqlite
@@ -17,3 +19,6 @@ import app.server
 import app.starter.load
 
 __all__ = ["alembic", "app", "psycopg", "sqlalchemy", "uvicorn"]
+
+gc.collect()
+gc.freeze()  # a collection in a new process would copy all pages of these modules

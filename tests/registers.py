@@ -1,21 +1,24 @@
 """Registers for tests: copies of migrated templates on both databases, with a client and a key for each role."""
 
 import shutil
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 from uuid import uuid4
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, Engine, make_url
+from sqlalchemy import Connection, Engine, QueuePool, event, make_url
 
 from alembic import command
 from app.database.api_keys import create_key
+from app.database.cache_registry import Caches
 from app.database.engine import Database, alembic_config
 from app.enums import Role
 from app.main import CounterclaimApp, create_app
@@ -23,8 +26,14 @@ from app.settings import Settings
 from app.starter.load import load_starter
 from tests.client import ApplicationClient
 
-MAX_LOANS = 50
-"""How often a PostgreSQL database is used: deleted rows remain in its files."""
+MAX_RESETS = 50
+"""How often a PostgreSQL database is restored: deleted rows remain in its files."""
+
+MAX_RESTORED_ROWS = 100
+"""The most rows with which a PostgreSQL database is restored: to create another one is faster than to insert more."""
+
+Keys = dict[str, dict[str, str]]
+"""The headers of a request with the key of each role."""
 
 
 @dataclass
@@ -34,7 +43,7 @@ class Register:
     settings: Settings
     database: Database
     client: ApplicationClient
-    keys: dict[str, dict[str, str]]
+    keys: Keys
 
     def __getattr__(self, name: str) -> Any:
         """Delegate to the client: `register.get(…)` is `register.client.get(…)`."""
@@ -70,7 +79,14 @@ def open_database(settings: Settings) -> Database:
             vars(engine.dialect).update(vars(first.dialect), initialize=_skip_initialization)
             engine.dialect = first.dialect
             engine._compiled_cache = first._compiled_cache
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _turn_off_durability)
     return database
+
+
+def _turn_off_durability(connection: sqlite3.Connection, _record: Any) -> None:
+    """Let a commit return before the disk has written it. Tests of crashes start a process, which opens its own."""
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 def _skip_initialization(_connection: Connection) -> None:
@@ -97,41 +113,139 @@ class DatabaseState:
     """The rows of a PostgreSQL database, its sequences (None: not used yet), and a mark of its schema."""
 
     rows: dict[str, list[tuple[Any, ...]]]
-    sequences: list[tuple[Any, ...]]
+    sequences: list[tuple[str, int | None]]
     schema: tuple[Any, ...] | None
+
+    @cached_property
+    def restoration(self) -> sql.Composed:
+        """The statements that give a database these rows and sequences again."""
+        statements: list[sql.Composable] = [sql.SQL("BEGIN")]
+        for table, rows in self.rows.items():
+            name = sql.Identifier(table)
+            statements.append(sql.SQL("DELETE FROM {}").format(name))
+            values = [sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, row))) for row in rows]
+            if values:
+                statements.append(sql.SQL("INSERT INTO {} VALUES {}").format(name, sql.SQL(", ").join(values)))
+        for sequence, latest in self.sequences:
+            statements.append(sql.SQL("SELECT setval({}, {}, {})").format(sequence, latest or 1, latest is not None))
+        return sql.SQL("; ").join([*statements, sql.SQL("COMMIT")])
+
+
+CATALOGS = ("pg_class", "pg_attribute", "pg_constraint", "pg_trigger", "pg_proc")
 
 
 def read_state(connection: psycopg.Connection[Any]) -> DatabaseState:
     tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
-    catalogs = ("pg_class", "pg_attribute", "pg_constraint", "pg_trigger", "pg_proc")
-    changes = sql.SQL(" UNION ALL ").join(sql.SQL("SELECT xmin FROM {}").format(sql.Identifier(n)) for n in catalogs)
-    return DatabaseState(
-        {
-            name: connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(name))).fetchall()
-            for (name,) in tables
-        },
-        connection.execute("SELECT sequencename, last_value FROM pg_sequences ORDER BY 1").fetchall(),
-        connection.execute(
-            sql.SQL("SELECT max(xmin::text::bigint), count(*) FROM ({}) AS row").format(changes)
-        ).fetchone(),
+    return read_state_of([name for (name,) in tables], connection)
+
+
+def read_state_of(tables: Iterable[str], connection: psycopg.Connection[Any]) -> DatabaseState:
+    rows = [sql.SQL("SELECT * FROM {}").format(sql.Identifier(name)) for name in tables]
+    sequences = sql.SQL("SELECT sequencename, last_value FROM pg_sequences ORDER BY 1")
+    schema = sql.SQL("SELECT max(xmin::text::bigint), count(*) FROM ({}) AS row").format(
+        sql.SQL(" UNION ALL ").join(sql.SQL("SELECT xmin FROM {}").format(sql.Identifier(name)) for name in CATALOGS)
     )
+    cursor = connection.execute(sql.SQL("; ").join([*rows, sequences, schema]))
+    *contents, sequence_rows, [mark] = [result.fetchall() for result in cursor.results()]
+    return DatabaseState(dict(zip(tables, contents, strict=True)), sequence_rows, mark)
 
 
-def restore(url: str, state: DatabaseState) -> bool:
-    """Give a PostgreSQL database the rows and the sequences of `state` again; return whether it is in that state.
+class ReusableDatabase(Protocol):
+    """A database that is lent to one test after another, together with its open connections."""
 
-    It is not after a change of the schema.
+    def reset(self) -> bool:
+        """Give the database the content again that it had at first; return whether it has that content."""
+
+    def close(self) -> None:
+        """Close the connection that resets the database."""
+
+
+class ReusableSqliteDatabase:
+    """A copy of a template. Its pages are copied again after a test has written."""
+
+    def __init__(self, url: str, template: str) -> None:
+        self._template = template.removeprefix("sqlite:///")
+        path = url.removeprefix("sqlite:///")
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA synchronous=OFF")
+        self._version = self._data_version()
+
+    def _data_version(self) -> Any:
+        """Return a number that differs after another connection has written."""
+        return self._connection.execute("PRAGMA data_version").fetchone()
+
+    def reset(self) -> bool:
+        if self._data_version() == self._version:
+            return True
+        with closing(sqlite3.connect(self._template)) as template:
+            template.backup(self._connection)
+        self._version = self._data_version()
+        return True
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class ReusablePostgresqlDatabase:
+    """A database whose rows are deleted and inserted again after a test has written, unless the schema was changed.
+
+    PostgreSQL takes longer to create a database, or a connection, than most tests take.
     """
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SET session_replication_role = replica")  # in any order: no foreign key is checked
-        for table, rows in state.rows.items():
-            name = sql.Identifier(table)
-            connection.execute(sql.SQL("DELETE FROM {}").format(name))
-            for row in rows:
-                values = sql.SQL(", ").join(map(sql.Literal, row))
-                connection.execute(sql.SQL("INSERT INTO {} VALUES ({})").format(name, values))
-        connection.execute("SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence")
-        return read_state(connection) == state
+
+    def __init__(self, url: str) -> None:
+        self._resets = 0
+        self._connection = psycopg.connect(url, autocommit=True)
+        self._connection.execute("SET session_replication_role = replica")  # in any order: no foreign key is checked
+        self._connection.execute("SET lock_timeout = '5s'")
+        self._state = read_state(self._connection)
+        self._rows = sum(map(len, self._state.rows.values()))
+        self._transaction = self._next_transaction()
+
+    def _next_transaction(self) -> Any:
+        """Return a number that differs after a transaction has written."""
+        return self._connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())").fetchone()
+
+    def reset(self) -> bool:
+        if self._next_transaction() == self._transaction:
+            return True
+        self._resets += 1
+        if self._resets >= MAX_RESETS or self._rows > MAX_RESTORED_ROWS:
+            return False
+        try:
+            self._connection.execute(self._state.restoration)
+            restored = read_state_of(self._state.rows, self._connection) == self._state
+        except psycopg.Error:  # tables were dropped
+            return False
+        self._transaction = self._next_transaction()
+        return restored
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@dataclass(frozen=True)
+class Loan:
+    """A database that tests use one after the other."""
+
+    settings: Settings
+    database: Database
+    reusable: ReusableDatabase
+
+    def without_caches(self) -> Database:
+        """Return the database as if it were just opened, except that it has open connections."""
+        database = copy(self.database)
+        database.latest_seq = database.latest_read_seq = 0
+        database.caches = Caches(database)
+        return database
+
+    def reset(self) -> bool:
+        """Give the database its first content again; return whether it has it, and no test holds a connection."""
+        pools = [cast("QueuePool", engine.pool) for engine in (self.database.read_engine, self.database.write_engine)]
+        return not any(pool.checkedout() for pool in pools) and self.reusable.reset()
+
+    def close(self) -> None:
+        self.reusable.close()
+        self.database.close()
 
 
 class DatabaseCopies:
@@ -141,26 +255,38 @@ class DatabaseCopies:
         self.folder = folder
         self.server = server
         self.templates: dict[str, str] = {}
-        self._returned: list[str] = []
-        self._loans: Counter[str] = Counter()
+        self._keys: dict[str, Keys] = {}
+        self._idle: defaultdict[str, list[Loan]] = defaultdict(list)
 
     @contextmanager
-    def lend_empty(self) -> Iterator[str]:
-        """Lend a database like the template `empty`.
+    def lend(self, kind: str) -> Iterator[Register]:
+        """Lend a register on a copy of the template `kind`. If it can be reset, it is lent again."""
+        loan = self._idle[kind].pop() if self._idle[kind] else self._create_loan(kind)
+        with serve(loan.settings, loan.without_caches(), self._keys[kind]) as register:
+            yield register
+        if loan.reset():
+            self._idle[kind].append(loan)
+        else:
+            loan.close()
 
-        PostgreSQL takes longer to create a database than most tests take: one that is returned is restored and lent
-        again.
-        """
-        url = self._returned.pop() if self._returned else self.create_copy("empty")
-        yield url
-        self._loans[url] += 1
-        if self.server and self._loans[url] < MAX_LOANS and restore(url, self._empty_state):
-            self._returned.append(url)
+    def close(self) -> None:
+        """Close the connections to the databases that no test is using."""
+        while self._idle:
+            for loan in self._idle.popitem()[1]:
+                loan.close()
 
-    @cached_property
-    def _empty_state(self) -> DatabaseState:
-        with psycopg.connect(self.templates["empty"]) as connection:
-            return read_state(connection)
+    def _create_loan(self, kind: str) -> Loan:
+        name = f"{kind} with keys"
+        if kind not in self._keys:
+            template = self.create_copy(kind)
+            self._keys[kind] = create_keys(template)
+            self.templates[name] = template
+        template = self.templates[name]
+        url = self._create_database(template)
+        reusable: ReusableDatabase
+        reusable = ReusableSqliteDatabase(url, template) if self.server is None else ReusablePostgresqlDatabase(url)
+        settings = make_settings(url)
+        return Loan(settings, open_database(settings), reusable)
 
     def create_copy(self, kind: str) -> str:
         """Return the address of a new copy of the template `kind`."""
@@ -191,19 +317,54 @@ class DatabaseCopies:
         return make_url(self.server).set(database=name).render_as_string(hide_password=False)
 
 
-_idle_apps: list[CounterclaimApp] = []
-"""Applications that no test is using. They are reused, because creating one takes longer than most tests."""
+_idle_clients: list[ApplicationClient] = []
+"""Clients that no test is using, of applications that are started.
+
+Creating an application, and starting it, takes longer than most tests.
+"""
+
+
+def create_keys(url: str) -> Keys:
+    """Create a key for each role."""
+    database = open_database(make_settings(url))
+    with database.write() as session:
+        keys = {role.value: create_key(session, f"{role.value}-key", role) for role in Role}
+    database.close()
+    return {role: {"Authorization": f"Bearer {key}"} for role, key in keys.items()}
+
+
+@contextmanager
+def serve(settings: Settings, database: Database, keys: Keys) -> Iterator[Register]:
+    """Serve a database."""
+    if _idle_clients:
+        started = _idle_clients.pop()
+        app = cast("CounterclaimApp", started.app)
+        app.use_database(database)
+    else:
+        app = create_app(settings)
+        app.use_database(database)
+        started = ApplicationClient(app)
+        started.__enter__()
+    client = ApplicationClient(app)
+    client.portal = started.portal
+    yield Register(settings, database, client, keys)
+    client.close()
+    app.state.invalidator.close()
+    if app.state.database is not database:
+        app.state.database.close()
+    _idle_clients.append(started)
+
+
+def close_idle_clients() -> None:
+    """Stop the applications."""
+    while _idle_clients:
+        _idle_clients.pop().__exit__()
 
 
 def open_register(url: str) -> Iterator[Register]:
+    keys = create_keys(url)
     settings = make_settings(url)
-    app = _idle_apps.pop() if _idle_apps else create_app(settings)
     database = open_database(settings)
-    app.use_database(database)
-    with database.write() as session:
-        keys = {
-            role.value: {"Authorization": f"Bearer {create_key(session, f'{role.value}-key', role)}"} for role in Role
-        }
-    with ApplicationClient(app) as client:
-        yield Register(settings, database, client, keys)
-    _idle_apps.append(app)
+    with serve(settings, database, keys) as register:
+        yield register
+    database.close()

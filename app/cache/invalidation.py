@@ -76,7 +76,8 @@ class CacheInvalidator:
         """Evict the responses that the changes of a poll affect. Must run in the event loop."""
         if result is None:
             return
-        if result.seq < self.response_cache.seq:  # the database was replaced or restored
+        is_restored = result.seq < self.response_cache.seq
+        if is_restored or result.changes is None or any(change.is_takedown for change in result.changes):
             self._database.caches.reset()
         if result.changes is None:
             self.response_cache.clear()

@@ -18,8 +18,8 @@ from app.http.pagination import DEFAULT_LIMIT, Page, count_total
 
 StoredRow = Mapping[Any, Any]
 
-VERSION_COLUMNS = {"version", "revision", "seq", "until_seq", "recorded_at", "recorded_until", "words"}
-"""Columns of the versioning, which are not part of the record."""
+VERSION_COLUMNS = {"version", "revision", "seq", "until_seq", "recorded_at", "recorded_until", "words", "edition"}
+"""Columns of the versioning, and derived columns, which are not part of the record."""
 
 
 def find_changes(session: Session, query: ChangeQuery, snapshot: Snapshot) -> Page:
@@ -84,8 +84,17 @@ def _read_records(session: Session, table: type[Version], seqs: Sequence[int]) -
         return _read_claim_records(session, rows)
     if table is CitationVersion:
         # The first citations of a claim have no change of their own: the data of the claim includes them.
-        return {row["seq"]: {"id": row["id"], "claim": row["claim"], **citation_as_input(row)} for row in rows}
-    return {row["seq"]: {name: value for name, value in row.items() if name not in VERSION_COLUMNS} for row in rows}
+        return {
+            row["seq"]: {"id": row["id"], "claim": row["claim"], **citation_as_input(row), "marked": row["marked"]}
+            for row in rows
+        }
+    return {row["seq"]: _build_record(row) for row in rows}
+
+
+def _build_record(row: StoredRow) -> dict[str, Any] | None:
+    if row.get("removed"):
+        return None
+    return {name: value for name, value in row.items() if name not in VERSION_COLUMNS}
 
 
 def _read_claim_records(session: Session, rows: Sequence[StoredRow]) -> dict[int, dict[str, Any] | None]:

@@ -39,7 +39,8 @@ class ChangeRow(Output):
     kind: ChangeKind = Field(description="The kind of record.", examples=["claim"])
     id: str = Field(description="The id or slug of the record.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])
     action: str = Field(
-        description="The event: `created`, `changed`, `withdrawal`, or the event of a claim.",
+        description="The event: `created`, `changed`, `withdrawal`, `marked` or `unmarked` (of a citation), or that of "
+        "a claim or document.",
         examples=["transcription_fix"],
     )
     revision: int = Field(description="The revision of the record after the change.", examples=[2])

@@ -1,4 +1,4 @@
-"""HTTP routes of relations and assessments."""
+"""HTTP routes of relations, assessments and marks of citations."""
 
 from typing import Annotated
 
@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from app.claims.annotations import load_assessments, load_relations, read_assessment, read_relation
 from app.claims.create import assess_claim, record_relation
-from app.claims.lifecycle import withdraw
+from app.claims.lifecycle import find_cited_claim, mark_citation, withdraw
 from app.claims.queries import read_claim
 from app.claims.routes import ClaimId
-from app.claims.schemas import Assessment, AssessmentInput, ReasonInput, Relation, RelationInput
+from app.claims.schemas import Assessment, AssessmentInput, CitationMarkInput, Claim, Relation, RelationInput
 from app.database.snapshot import open_snapshot
 from app.database.tables import AssessmentVersion, RelationVersion
 from app.database.transaction import WriteTransaction
@@ -23,11 +23,16 @@ from app.http.pagination import Page, PageQuery, paginate_list
 from app.http.routing import api_router
 from app.http.schema_types import DayOrMoment
 from app.http.writes import WriteRequestDep, WriteResult
+from app.sources.schemas import ReasonInput
 
 router = api_router("claims")
 
 RecordId = Annotated[
     str, Path(alias="id", description="The id of the record.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])
+]
+
+CitationId = Annotated[
+    str, Path(alias="id", description="The id of the citation.", examples=["01a1f640-bc00-7001-b80d-255f31ecbb6f"])
 ]
 
 
@@ -83,7 +88,7 @@ def post_relation(claim: ClaimId, payload: RelationInput, write: WriteRequestDep
         body = read_relation(transaction.session, record_relation(transaction, claim, payload), transaction.snapshot)
         return WriteResult(body, created=True, claim=claim, location=f"/v1/claims/{claim}/relations")
 
-    return write(editor, relate, checks_conditions=True)
+    return write(editor, relate)
 
 
 @router.post(
@@ -134,7 +139,7 @@ def post_assessment(claim: ClaimId, payload: AssessmentInput, write: WriteReques
         body = read_assessment(transaction.session, assess_claim(transaction, document, payload), transaction.snapshot)
         return WriteResult(body, created=True, claim=claim, location=f"/v1/claims/{claim}/assessments")
 
-    return write(editor, assess, checks_conditions=True)
+    return write(editor, assess)
 
 
 @router.post(
@@ -152,3 +157,27 @@ def withdraw_assessment(assessment: RecordId, payload: ReasonInput, write: Write
         return WriteResult(read_assessment(transaction.session, assessment, transaction.snapshot), claim=claim)
 
     return write(editor, apply)
+
+
+@router.patch(
+    "/citations/{id}",
+    summary="Mark the leading citation",
+    operation_id="patch_citation",
+    responses={200: {"model": Claim, "description": "The claim with its citations."}},
+)
+def patch_citation(
+    citation: CitationId, payload: CitationMarkInput, write: WriteRequestDep, editor: Editor
+) -> Response:
+    """Mark a citation as the one that sentences and files with one row per claim use, or remove the mark.
+
+    A claim has at most one mark, so that of another citation is removed. The request states the result and is not
+    refused without `If-Match`; if it is sent, it names the revision of the claim.
+    """
+
+    def mark(transaction: WriteTransaction) -> WriteResult:
+        claim = find_cited_claim(transaction, citation)
+        write.check_match(read_claim(transaction.session, claim, transaction.snapshot), required=False)
+        mark_citation(transaction, citation, payload)
+        return WriteResult(read_claim(transaction.session, claim, transaction.snapshot), claim=claim)
+
+    return write(editor, mark)

@@ -1,20 +1,23 @@
 """Lists recorded claims that break a rule which was added after they had been recorded."""
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, or_, select
+from sqlmodel import Session
 
-from app.claims.rules import RuledClaim, RuleName, find_breaches
+from app.claims.rules import RuledClaim, RuleName, VerbatimQuote, find_breaches
 from app.claims.validation import earliest_statement_day
-from app.comparison.figure import PrintedFigure
+from app.comparison.figure import NUMERIC_PROPOSITIONS, PrintedFigure
 from app.comparison.period import parse_period
 from app.comparison.units import DIMENSIONS
 from app.database.engine import Database
 from app.database.snapshot import Snapshot, open_snapshot
-from app.database.tables import CategoryVersion, ClaimVersion, columns_of
-from app.enums import Aggregation, Modality, Proposition, Status
+from app.database.tables import CategoryVersion, CitationVersion, ClaimVersion, columns_of
+from app.enums import Aggregation, Fidelity, Modality, Proposition, Status
 
 CLAIMS_PER_BATCH = 5_000
 
@@ -24,7 +27,7 @@ FIGURE_COLUMNS = (
 )
 OTHER_COLUMNS = (
     *("version", "id", "proposition", "modality", "unit", "period", "aggregation", "per"),
-    *("date", "date_edtf", "said_at", "recorded_at"),
+    *("date", "date_edtf", "said_at", "recorded_at", "category", "language", "wording_differs"),
 )
 
 
@@ -46,8 +49,9 @@ def find_claim_breaches(database: Database) -> Iterator[ClaimBreach]:
         with database.read() as session:
             statement = _select_suspects(open_snapshot(session), last_version)
             rows = session.execute(statement).mappings().all()
+            quotes = _load_verbatim_quotes(session, [row["id"] for row in rows])
         for row in rows:
-            for breach in find_breaches(_ruled_claim(row)):
+            for breach in find_breaches(_ruled_claim(row, quotes.get(row["id"], []))):
                 yield ClaimBreach(row["id"], breach.rule, breach.detail)
         if len(rows) < CLAIMS_PER_BATCH:
             return
@@ -63,9 +67,8 @@ def _select_suspects(snapshot: Snapshot, last_version: int) -> Select[Any]:
     is_suspect = or_(
         and_(claim.aggregation == Aggregation.rate, claim.per.is_(None)),
         and_(category.unit.in_(DIMENSIONS), claim.unit.is_(None)),
-        and_(
-            is_quantity, or_(*(func.lower(claim.as_printed).contains(word, autoescape=True) for word in RELATIVE_WORDS))
-        ),
+        # Any wording may say something else than its numbers.
+        claim.proposition.in_(NUMERIC_PROPOSITIONS),
         and_(is_quantity, category.non_decreasing, or_(*(number < 0 for number in numbers))),
         claim.period_start > claim.date,
         claim.date.is_(None),
@@ -73,7 +76,7 @@ def _select_suspects(snapshot: Snapshot, last_version: int) -> Select[Any]:
     )
     columns = [claim[name] for name in (*OTHER_COLUMNS, *FIGURE_COLUMNS)]
     return (
-        select(*columns, category.unit.label("category_unit"), category.non_decreasing)
+        select(*columns, category.unit.label("category_unit"), category.non_decreasing, category.fractional)
         .join_from(ClaimVersion, CategoryVersion, joined)
         .where(
             claim.version > last_version, snapshot.contains(ClaimVersion), claim.status != Status.removed, is_suspect
@@ -83,11 +86,22 @@ def _select_suspects(snapshot: Snapshot, last_version: int) -> Select[Any]:
     )
 
 
-RELATIVE_WORDS = ("%", "cent", "pct", "percentage", "times", "twice", "double", "triple")
-"""A wording that is relative has one of these: see `find_relative_wording` in `app/comparison/wording.py`."""
+def _load_verbatim_quotes(session: Session, claims: Sequence[str]) -> dict[str, list[VerbatimQuote]]:
+    """Return the quotes that the current citations of claims give as verbatim."""
+    citation = columns_of(CitationVersion)
+    statement = (
+        select(citation.claim, citation.id, citation.quote, citation.quote_language)
+        .where(citation.claim.in_(claims), citation.until_seq.is_(None))
+        .where(citation.fidelity == Fidelity.verbatim, citation.quote.is_not(None))
+        .order_by(citation.id)
+    )
+    quotes: dict[str, list[VerbatimQuote]] = defaultdict(list)
+    for claim, id_, text, language in session.execute(statement):
+        quotes[claim].append(VerbatimQuote(f"citations/{id_}/quote", text, language))
+    return quotes
 
 
-def _ruled_claim(row: Mapping[Any, Any]) -> RuledClaim:
+def _ruled_claim(row: Mapping[Any, Any], quotes: Sequence[VerbatimQuote]) -> RuledClaim:
     return RuledClaim(
         category_unit=row["category_unit"],
         is_non_decreasing=row["non_decreasing"],
@@ -101,4 +115,9 @@ def _ruled_claim(row: Mapping[Any, Any]) -> RuledClaim:
         date=row["date"],
         earliest_date=earliest_statement_day(row["date"], row["date_edtf"], row["said_at"]),
         recorded_on=row["recorded_at"].astimezone(UTC).date(),
+        is_fractional=row["fractional"],
+        category=row["category"],
+        language=row["language"],
+        wording_differs=row["wording_differs"],
+        quotes=tuple(replace(quote, language=quote.language or row["language"]) for quote in quotes),
     )

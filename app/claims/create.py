@@ -1,6 +1,6 @@
 """Records claims with their citations, assessments and relations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -11,12 +11,13 @@ from app.claims.lookups import CachedReferenceLookup, RecordFields, ReferenceLoo
 from app.claims.queries import read_claim
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, ClaimInput, RelationInput
 from app.claims.serialization.input_fields import FIGURE_NUMBER_FIELDS
-from app.claims.serialization.rows import CITATION_COLUMNS, build_claim_response
+from app.claims.serialization.rows import add_leading, build_claim_response
 from app.claims.supersession import load_chain, load_supersession_claims
 from app.claims.validation import (
     FaultCollector,
     build_citation_columns,
     check_assessment_day,
+    check_quote,
     check_withdrawal_day,
     earliest_statement_day,
     validate_citation,
@@ -37,20 +38,25 @@ from app.database.types import ID_PATTERN
 from app.enums import RelationType, Status
 from app.errors import DuplicateClaim, DuplicateRecord, SupersessionCircle
 from app.sentences.phrases import join_with_and
-from app.sources.documents import DOCUMENT_CARD_FIELDS, DOCUMENT_INPUT_FIELDS
+from app.sources.documents import DOCUMENT_CARD_FIELDS, DOCUMENT_INPUT_FIELDS, refuse_removed, resolve_edition
 from app.sources.queries import SOURCE
-
-CITATION_RESPONSE_FIELDS = ("id", "document", *(name for name in CITATION_COLUMNS if name != "id"))
-"""The fields of a citation in a response, in order."""
 
 EDITORS = "editors"
 """The value of `asserted_by` for relations that the editors assert."""
 
 
 def record_claim(
-    transaction: WriteTransaction, payload: ClaimInput, id_: str | None = None, import_id: str | None = None
+    transaction: WriteTransaction,
+    payload: ClaimInput,
+    id_: str | None = None,
+    import_id: str | None = None,
+    citation_ids: Sequence[str] | None = None,
+    marked: int | None = None,
 ) -> dict[str, Any]:
     """Record a new claim with its citations and optional first assessment, and return its response object.
+
+    `citation_ids` are the ids of its citations, if they are not new ones. `marked` is the index of the citation that is
+    marked as the leading one.
 
     Raises `InvalidRequest` with all faults, or `DuplicateClaim` with the id of the recorded claim.
     """
@@ -66,9 +72,11 @@ def record_claim(
     state = {**validated.state, "import_id": import_id}
     transaction.record(ClaimVersion, id_, state, action="created", claim=id_, is_new_key=is_new_id)
     seq, citations = transaction.seq, []
-    for citation, document in zip(payload.citations, documents, strict=True):
-        columns = build_citation_columns(references, citation, id_, payload.source, document)
-        citations.append({**columns, "id": str(uuid7()), "document": document})
+    for i, (citation, document) in enumerate(zip(payload.citations, documents, strict=True)):
+        columns = build_citation_columns(references, citation, id_, payload.source, document) | {"marked": i == marked}
+        card = {name: document[name] for name in DOCUMENT_CARD_FIELDS}
+        citation_id = str(uuid7()) if citation_ids is None else citation_ids[i]
+        citations.append({**columns, "id": citation_id, "document": card})
         transaction.add_version(CitationVersion, citations[-1]["id"], columns, revision=1)
     if payload.confidence is not None:
         record_assessment(transaction, id_, payload.confidence)
@@ -90,8 +98,16 @@ def _build_new_claim_response(
     unit = state["unit"] or (category.unit if category else None)
     kind = references.find_base_kind(state["relative_to"])
     row = {**state, **source, **numbers, "served_unit": unit, "relative_to_kind": kind}
-    citation_responses = [{name: citation[name] for name in CITATION_RESPONSE_FIELDS} for citation in citations]
-    return build_claim_response(row, citation_responses, None, references.snapshot)
+    publishers = [citation["document"]["publisher"] for citation in citations]
+    marked = next((citation["id"] for citation in citations if citation["marked"]), None)
+    # The leading one of several citations depends on who published them; of one citation it does not.
+    kinds = [
+        None if len(citations) == 1 or publisher is None else references.find_source(publisher)["kind"]
+        for publisher in publishers
+    ]
+    return build_claim_response(
+        row, add_leading(citations, kinds, marked, references.snapshot), None, references.snapshot
+    )
 
 
 def record_citation(transaction: WriteTransaction, claim: Mapping[str, Any], payload: CitationInput) -> str:
@@ -100,6 +116,7 @@ def record_citation(transaction: WriteTransaction, claim: Mapping[str, Any], pay
     references = ReferenceLookup(transaction.session, transaction.snapshot)
     recorded = validate_citation(references, payload, claim["source"]["slug"], "", faults)
     check_withdrawal_day(payload, recorded, _earliest_day(claim), "", faults)
+    check_quote(claim, payload, faults)
     faults.raise_any()
     if recorded is not None:
         _refuse_duplicate_citation(claim, recorded, payload)
@@ -262,15 +279,16 @@ def prepare_citation_columns(
 def _record_cited_document(
     transaction: WriteTransaction, references: ReferenceLookup, payload: CitedDocument
 ) -> RecordFields:
-    """Record the document of a citation, unless an earlier citation recorded one with the same URL. Return it."""
-    if payload.url is not None and (recorded := references.find_document_by_url(payload.url)):
-        return recorded
-    id_ = str(uuid7()) if payload.id is None else payload.id
+    """Record the document of a citation, unless an earlier citation recorded the same edition. Return it."""
     state = {name: getattr(payload, name) for name in DOCUMENT_INPUT_FIELDS}
-    transaction.record(DocumentVersion, id_, state, action="created", is_new_key=payload.id is None)
+    if payload.url is not None and (recorded := resolve_edition(references.find_editions(state), state)):
+        return recorded
+    if payload.url is not None:
+        refuse_removed(transaction, state)
+    id_ = str(uuid7())
+    transaction.record(DocumentVersion, id_, state, action="created", is_new_key=True)
     publisher = None if payload.publisher is None else references.find_source(payload.publisher)["name"]
-    fields = {**state, "id": id_, "publisher_name": publisher}
-    document = {name: fields[name] for name in DOCUMENT_CARD_FIELDS}
+    document = {**state, "id": id_, "publisher_name": publisher, "revision": 1}
     references.add_pending_document(document)
     return document
 

@@ -1,75 +1,37 @@
-"""Changes of recorded claims: correction, retraction, reinstatement and takedown. Each adds a revision."""
+"""Changes of recorded claims: correction, retraction and reinstatement, and marks of their citations."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import delete, select, update
+from sqlalchemy import select
 from uuid_utils import uuid7
 
-from app.claims.create import EDITORS, prepare_citation_columns, refuse_duplicate
+from app.claims.create import prepare_citation_columns, refuse_duplicate
 from app.claims.lookups import ReferenceLookup
-from app.claims.schemas import ChangeInput, CitationChange, CitationInput, ClaimInput, RetractionInput
+from app.claims.schemas import (
+    ChangeInput,
+    CitationChange,
+    CitationInput,
+    CitationMarkInput,
+    ClaimInput,
+    RetractionInput,
+)
 from app.claims.serialization.input_fields import citation_as_input, claim_as_input
 from app.claims.validation import FaultCollector, find_retraction_fault, validate_claim
 from app.database.tables import (
-    AssessmentVersion,
-    Change,
     CitationVersion,
     ClaimVersion,
-    RelationVersion,
     Version,
     columns_of,
 )
 from app.database.transaction import WriteTransaction
-from app.enums import Aggregation, Derivation, FigureKind, Modality, Proposition, RelationType, Status
-from app.errors import EventImpossible, invalid_field, validation_location, validation_message
+from app.database.types import ID_PATTERN
+from app.enums import Status
+from app.errors import EventImpossible, NotFound, invalid_field, validation_location, validation_message
 from app.http.schema_types import RECORDED
 
 VersionRow = Mapping[Any, Any]
-
-TAKEDOWN_VALUES: dict[str, Any] = {
-    "proposition": Proposition.quantity,
-    "modality": Modality.allegation,
-    "derivation": Derivation.unknown,
-    "as_printed": "",
-    "kind": FigureKind.none,
-    **dict.fromkeys(("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "coverage", "out_of")),
-    **dict.fromkeys(
-        (
-            "relative_to",
-            "relative_period",
-            "unit",
-            "per",
-            "said_at",
-            "low",
-            "high",
-            "magnitude",
-            "period_start",
-            "period_end",
-            "date",
-            "date_edtf",
-        )
-    ),
-    **dict.fromkeys(("standpoint", "recency")),
-    "approximate": False,
-    "period": "",
-    "aggregation": Aggregation.within,
-    "source": "",
-    "includes": [],
-    "excludes": [],
-    "note": None,
-    "retracted_on": None,
-    "words": [],
-    "status": Status.removed,
-}
-"""The values that a takedown writes into every column with content of the claim. They are never served."""
-
-TAKEDOWN_RELATION_VALUES: dict[str, Any] = {
-    "asserted_by": EDITORS,
-    **dict.fromkeys(("scope", "independence", "document", "quote", "note")),
-}
-"""The values that a takedown writes into the relations `supersedes` of the claim."""
 
 
 def load_current_version(transaction: WriteTransaction, table: type[Version], key: str) -> dict[str, Any]:
@@ -79,7 +41,7 @@ def load_current_version(transaction: WriteTransaction, table: type[Version], ke
     return dict(transaction.session.execute(statement).mappings().one())
 
 
-def _copy_state(row: VersionRow) -> dict[str, Any]:
+def copy_state(row: VersionRow) -> dict[str, Any]:
     """Return the columns that a new version takes over from the previous one."""
     version_columns = {"version", "revision", "seq", "until_seq", "recorded_at", "recorded_until", "words"}
     return {name: value for name, value in row.items() if name not in version_columns}
@@ -126,7 +88,7 @@ def retract(transaction: WriteTransaction, id_: str, payload: RetractionInput) -
         raise EventImpossible("The claim is already retracted.", hint="to correct the day, reinstate the claim first")
     if fault := find_retraction_fault(row["date"], payload.retracted_on, transaction.at.date()):
         raise invalid_field("retracted_on", fault)
-    state = _copy_state(row) | {"status": Status.retracted, "retracted_on": payload.retracted_on}
+    state = copy_state(row) | {"status": Status.retracted, "retracted_on": payload.retracted_on}
     transaction.record(ClaimVersion, id_, state, action="retraction", claim=id_, reason=payload.reason)
 
 
@@ -135,34 +97,8 @@ def reinstate(transaction: WriteTransaction, id_: str, reason: str) -> None:
     row = load_current_version(transaction, ClaimVersion, id_)
     if row["status"] != Status.retracted:
         raise EventImpossible("The claim is not retracted; only a retracted claim can be reinstated.")
-    state = _copy_state(row) | {"status": Status.asserted, "retracted_on": None}
+    state = copy_state(row) | {"status": Status.asserted, "retracted_on": None}
     transaction.record(ClaimVersion, id_, state, action="reinstatement", claim=id_, reason=reason)
-
-
-def take_down(transaction: WriteTransaction, id_: str, reason: str) -> None:
-    """Erase the content of a claim from all its versions, and leave a tombstone.
-
-    The fingerprint of the current version stays, so that an import cannot record the same statement again.
-    """
-    row = load_current_version(transaction, ClaimVersion, id_)
-    transaction.session.execute(update(Change).where(columns_of(Change).claim == id_).values(reason=None))
-    transaction.record(
-        ClaimVersion, id_, _copy_state(row) | TAKEDOWN_VALUES, action="takedown", claim=id_, reason=reason
-    )
-    claim = columns_of(ClaimVersion)
-    transaction.session.execute(update(ClaimVersion).where(claim.id == id_).values(TAKEDOWN_VALUES))
-    transaction.session.execute(
-        update(ClaimVersion).where(claim.id == id_, claim.until_seq.is_not(None)).values(fingerprint="")
-    )
-    relation = columns_of(RelationVersion)
-    # What the claim superseded stays superseded, but no word of it or about it is kept.
-    supersedes = (relation.claim == id_, relation.type == RelationType.supersedes)
-    transaction.session.execute(update(RelationVersion).where(*supersedes).values(TAKEDOWN_RELATION_VALUES))
-    transaction.session.execute(
-        delete(RelationVersion).where(relation.claim == id_, relation.type != RelationType.supersedes)
-    )
-    for table in (CitationVersion, AssessmentVersion):
-        transaction.session.execute(delete(table).where(columns_of(table).claim == id_))
 
 
 def withdraw(transaction: WriteTransaction, table: type[Version], id_: str, reason: str) -> None:
@@ -170,8 +106,41 @@ def withdraw(transaction: WriteTransaction, table: type[Version], id_: str, reas
     row = load_current_version(transaction, table, id_)
     if row["withdrawn"]:
         raise EventImpossible("The record is already withdrawn.")
-    state = _copy_state(row) | {"withdrawn": True}
+    state = copy_state(row) | {"withdrawn": True}
     transaction.record(table, id_, state, action="withdrawal", claim=row["claim"], reason=reason)
+
+
+def find_cited_claim(transaction: WriteTransaction, citation: str) -> str:
+    """Return the claim that a citation is of. Raises `NotFound`."""
+    columns = columns_of(CitationVersion)
+    claim = None
+    if ID_PATTERN.fullmatch(citation):
+        statement = select(columns.claim).where(columns.id == citation, columns.until_seq.is_(None))
+        claim = transaction.session.execute(statement).scalar()
+    if claim is None:
+        raise NotFound(f"There is no citation `{citation}`.", hint="GET /v1/claims/{id} lists those of a claim")
+    return str(claim)
+
+
+def mark_citation(transaction: WriteTransaction, id_: str, payload: CitationMarkInput) -> None:
+    """Mark a citation as the leading one of its claim, or remove the mark. Write nothing if it is as requested.
+
+    A claim has at most one mark: that of another citation is removed first.
+    """
+    columns = columns_of(CitationVersion)
+    row = load_current_version(transaction, CitationVersion, id_)
+    if row["marked"] == payload.leading:
+        return
+    marked: list[VersionRow] = []
+    if payload.leading:
+        statement = select(*columns).where(columns.claim == row["claim"], columns.marked, columns.until_seq.is_(None))
+        marked = list(transaction.session.execute(statement).mappings())
+    for each in (*marked, row):
+        is_set = payload.leading and each is row
+        state, action = copy_state(each) | {"marked": is_set}, "marked" if is_set else "unmarked"
+        transaction.record(
+            CitationVersion, each["id"], state, action=action, claim=each["claim"], reason=payload.reason
+        )
 
 
 def _validate_merged_claim(fields: dict[str, Any]) -> ClaimInput:
@@ -211,9 +180,10 @@ def _prepare_citations(
             raise invalid_field(f"changes/citations/{i}/id", f"The claim has no citation `{change.id}`.")
         citation = CitationInput(**{name: getattr(change, name) for name in CitationInput.model_fields})
         recorded = references.find_document(change.document.id) if change.document.id else None
-        states[change.id or str(uuid7())] = prepare_citation_columns(
-            transaction, references, citation, claim, claimant, recorded
-        )
+        columns = prepare_citation_columns(transaction, references, citation, claim, claimant, recorded)
+        if change.id is not None:
+            columns["marked"] = current_citations[change.id]["marked"]
+        states[change.id or str(uuid7())] = columns
     return states
 
 

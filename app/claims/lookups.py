@@ -11,6 +11,7 @@ from sqlmodel import Session
 from app.comparison.relative_base import BaseKind, normalize_relative_to
 from app.database.change_feed import read_changed_kinds
 from app.database.snapshot import Snapshot, is_version_at
+from app.database.sql import batch_values
 from app.database.tables import (
     CategoryVersion,
     ClaimVersion,
@@ -24,7 +25,15 @@ from app.database.types import ID_PATTERN
 from app.enums import Status
 from app.errors import Fault
 from app.http.schema_types import SLUG_PATTERN
-from app.sources.documents import load_document_cards, load_documents_by_url
+from app.sources.documents import (
+    find_candidate_ids,
+    load_corrected_documents,
+    load_documents,
+    load_documents_by_edition,
+    load_documents_by_url,
+    load_removed_documents,
+)
+from app.sources.editions import edition_key, has_parts_of
 from app.sources.queries import SOURCE, load_position_holders
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType, find_missing_slugs, find_unknown_slugs
@@ -41,7 +50,9 @@ _CLAIM, _DOCUMENT = (table_of(table).c for table in (ClaimVersion, DocumentVersi
 _SELECT_DUPLICATE = select(_CLAIM.id, _CLAIM.status).where(
     _CLAIM.fingerprint == bindparam("fingerprint"), is_version_at(_CLAIM, None)
 )
-_SELECT_DOCUMENT = select(_DOCUMENT.id).where(_DOCUMENT.url == bindparam("url"), is_version_at(_DOCUMENT, None))
+_SELECT_CORRECTED = (
+    select(_DOCUMENT.id).where(_DOCUMENT.url == bindparam("url"), _DOCUMENT.until_seq.is_not(None)).limit(1)
+)
 
 
 class CategoryFields(NamedTuple):
@@ -49,6 +60,31 @@ class CategoryFields(NamedTuple):
 
     unit: str
     non_decreasing: bool
+    fractional: bool
+
+
+class UnmatchedPages(NamedTuple):
+    """The pages of given documents that no recorded one equals in address, day and copy.
+
+    With both day and copy, a document that is not recorded is new: its page is not among them.
+    """
+
+    undated_urls: set[str]
+    dated_urls: set[str]
+    days: set[date]
+    """The days of the documents at `dated_urls`."""
+
+
+def find_unmatched_pages(documents: Iterable[RecordFields]) -> UnmatchedPages:
+    """Return the pages of documents that are not recorded with exactly their parts."""
+    pages = UnmatchedPages(set(), set(), set())
+    for given in documents:
+        if given["published_on"] is None:
+            pages.undated_urls.add(given["url"])
+        elif given["archive_url"] is None:
+            pages.dated_urls.add(given["url"])
+            pages.days.add(given["published_on"])
+    return pages
 
 
 class ReferenceLookup:
@@ -57,10 +93,20 @@ class ReferenceLookup:
     def __init__(self, session: Session, snapshot: Snapshot) -> None:
         self.session = session
         self.snapshot = snapshot
+        self.defers_document_conflicts = False
+        """Whether the caller of a validation handles documents that are recorded otherwise."""
+        self.accepts_document_ids = False
+        """Whether a new document may bring its id."""
         self._existing_slugs: dict[str, set[str]] = {kind.name: set() for kind in (CATEGORY, SUBJECT, PLACE, SOURCE)}
         self._categories_by_slug: dict[str, CategoryFields | None] = {}
         self._documents_by_id: dict[str, RecordFields] = {}
-        self._documents_by_url: dict[str, RecordFields | None] = {}
+        self._documents_by_edition: dict[str | None, RecordFields] = {}
+        self._documents_by_url: dict[str, list[RecordFields]] = {}
+        """Address → its editions that a given document may be, for the addresses that were loaded."""
+        self._corrected_documents: dict[str, list[tuple[RecordFields, RecordFields]]] = {}
+        """Address → the past versions of documents that were corrected, each with the document."""
+        self._removed_documents: dict[str, RecordFields] = {}
+        """Edition key → the tombstone of a document that was taken down."""
         self._position_holders: dict[str, str] | None = None
         self._sources_by_slug: dict[str, RecordFields] = {}
 
@@ -78,7 +124,9 @@ class ReferenceLookup:
         """Treat `slug` as recorded: the same write records it before the claims."""
         self._existing_slugs[kind.name].add(slug)
         if kind is CATEGORY:
-            self._categories_by_slug[slug] = CategoryFields(fields["unit"], fields["non_decreasing"])
+            self._categories_by_slug[slug] = CategoryFields(
+                fields["unit"], fields["non_decreasing"], fields["fractional"]
+            )
         if kind is SOURCE and fields.get("speaks_for"):
             self._position_holders = {**self.position_holders, slug: self.find_position_holder(fields["speaks_for"])}
 
@@ -113,10 +161,10 @@ class ReferenceLookup:
         return not self.find_faults(kind, [("", slug)])
 
     def find_category(self, slug: str) -> "CategoryFields | None":
-        """Return the unit of a category and whether its totals can only grow, or None if it does not exist."""
+        """Return the fields of a category, or None if it does not exist."""
         if slug not in self._categories_by_slug:
             columns = columns_of(CategoryVersion)
-            statement = select(columns.unit, columns.non_decreasing)
+            statement = select(columns.unit, columns.non_decreasing, columns.fractional)
             statement = statement.where(columns.slug == slug, self.snapshot.contains(CategoryVersion))
             row = self.session.execute(statement).first()
             self._categories_by_slug[slug] = None if row is None else CategoryFields(*row)
@@ -162,26 +210,82 @@ class ReferenceLookup:
     def find_document(self, id_: str) -> RecordFields | None:
         """Return the recorded document with an id, or None."""
         if id_ not in self._documents_by_id and ID_PATTERN.fullmatch(id_):
-            self._documents_by_id |= load_document_cards(self.session, [id_], self.snapshot)
+            self._documents_by_id |= load_documents(self.session, [id_], self.snapshot)
         return self._documents_by_id.get(id_)
 
-    def find_document_by_url(self, url: str) -> RecordFields | None:
-        """Return the recorded document with a URL, or None."""
+    def find_editions(self, given: RecordFields) -> list[RecordFields]:
+        """Return the documents that a given one with an address may be: see `app/sources/editions.py`."""
+        if (exact := self._documents_by_edition.get(edition_key(given))) is not None:
+            return [exact]
+        url = given["url"]
         if url not in self._documents_by_url:
-            self.load_documents_by_url([url])
-        return self._documents_by_url[url]
+            self._load_page(given)
+        editions = self._documents_by_url.get(url, ())
+        matching = [document for document in editions if has_parts_of(document, given)]
+        return matching or self._find_corrected(given) or self._find_removed(given)
 
-    def load_documents_by_url(self, urls: Iterable[str]) -> None:
-        """Load the recorded documents with these URLs in one query; they replace the cached documents."""
-        documents = load_documents_by_url(self.session, set(urls), self.snapshot)
-        self._documents_by_url = {url: documents.get(url) for url in urls}
-        self._documents_by_id = {document["id"]: document for document in documents.values()}
+    def _load_page(self, given: RecordFields) -> None:
+        """Load all editions of the address of a document."""
+        self._documents_by_url[given["url"]] = []
+        for document in load_documents_by_url(self.session, [given["url"]], self.snapshot):
+            self.add_pending_document(document)
+        self._load_corrected([given["url"]])
+
+    def _load_corrected(self, urls: Iterable[str]) -> None:
+        """Load the documents at these addresses as they were before they were corrected."""
+        for batch in batch_values(urls):
+            for past, document in load_corrected_documents(self.session, batch, self.snapshot):
+                self._corrected_documents.setdefault(past["url"], []).append((past, document))
+
+    def _find_corrected(self, given: RecordFields) -> list[RecordFields]:
+        """Return the documents that `given` may have been before they were corrected."""
+        versions = self._corrected_documents.get(given["url"], ())
+        found = {
+            document["id"]: document
+            for past, document in versions
+            if has_parts_of(past, given) and given["title"] in (None, past["title"])
+        }
+        return list(found.values())
+
+    def _find_removed(self, given: RecordFields) -> list[RecordFields]:
+        """Return the tombstone of a given document, if it was taken down and loaded by `load_editions`."""
+        removed = self._removed_documents.get(str(edition_key(given)))
+        return [] if removed is None else [removed]
+
+    def load_editions(self, documents: Iterable[RecordFields]) -> "UnmatchedPages":
+        """Load what `find_editions` needs for the given documents, in a few queries, in place of what was loaded.
+
+        Returns the pages of the documents that are not recorded with exactly their parts.
+        """
+        by_key = {key: given for given in documents if (key := edition_key(given)) is not None}
+        self._documents_by_id, self._documents_by_edition, self._documents_by_url = {}, {}, {}
+        for batch in batch_values(by_key):
+            for document in load_documents_by_edition(self.session, batch, self.snapshot):
+                self._add_document(document)
+        missing = [given for key, given in by_key.items() if key not in self._documents_by_edition]
+        pages = find_unmatched_pages(missing)
+        self._corrected_documents, self._removed_documents = {}, {}
+        self._load_corrected({given["url"] for given in missing})
+        for batch in batch_values(str(edition_key(given)) for given in missing):
+            self._removed_documents |= load_removed_documents(self.session, batch, self.snapshot)
+        self._documents_by_url = {given["url"]: [] for given in missing}
+        for urls, days in ((pages.undated_urls, None), (pages.dated_urls, pages.days)):
+            for batch in batch_values(urls):
+                for document in load_documents_by_url(self.session, batch, self.snapshot, days):
+                    self.add_pending_document(document)
+        return pages
 
     def add_pending_document(self, document: RecordFields) -> None:
         """Treat a document as recorded: the same write records it."""
+        self._add_document(document)
+        editions = self._documents_by_url.get(document["url"])
+        if editions is not None and all(edition["id"] != document["id"] for edition in editions):
+            editions.append(document)
+
+    def _add_document(self, document: RecordFields) -> None:
         self._documents_by_id[document["id"]] = document
-        if document["url"]:
-            self._documents_by_url[document["url"]] = document
+        if (key := edition_key(document)) is not None:
+            self._documents_by_edition[key] = document
 
 
 class CachedReferenceLookup(ReferenceLookup):
@@ -195,6 +299,8 @@ class CachedReferenceLookup(ReferenceLookup):
         self._transaction = transaction
         self._claims_by_fingerprint: dict[str, str] = {}
         """Fingerprint → claim, for claims that may not have been inserted yet."""
+        self._new_documents: list[RecordFields] = []
+        """The documents of this transaction, which may not have been inserted yet."""
 
     @classmethod
     def for_transaction(cls, transaction: WriteTransaction) -> "CachedReferenceLookup":
@@ -204,6 +310,7 @@ class CachedReferenceLookup(ReferenceLookup):
             lookup = transaction.process_cache["reference_lookup"] = cls(transaction)
         if lookup._transaction is not transaction or lookup.snapshot.seq != transaction.seq:
             lookup._claims_by_fingerprint.clear()
+            lookup._new_documents.clear()
         lookup._transaction, lookup.session, lookup.snapshot = (
             transaction,
             transaction.lazy_session,
@@ -220,7 +327,10 @@ class CachedReferenceLookup(ReferenceLookup):
             or not 0 < transaction.seq - self.snapshot.seq < MAX_CACHED_DOCUMENTS
         ):
             return True
-        return not read_changed_kinds(transaction, self.snapshot.seq).isdisjoint(self._existing_slugs)
+        return any(
+            kind in self._existing_slugs or (kind == "document" and is_revised)
+            for kind, is_revised in read_changed_kinds(transaction, self.snapshot.seq)
+        )
 
     def find_duplicate(self, fingerprint: str) -> tuple[str, str] | None:
         """Return the id and status of the current claim with a fingerprint, which may have been taken down, or None."""
@@ -234,12 +344,33 @@ class CachedReferenceLookup(ReferenceLookup):
         self.snapshot = self._transaction.snapshot
         self._claims_by_fingerprint[fingerprint] = claim
 
-    def find_document_by_url(self, url: str) -> RecordFields | None:
-        """Return the recorded document with a URL, or None. That a document is missing is not cached."""
-        if url not in self._documents_by_url:
-            # Documents that are not inserted yet were added as pending, and are cached.
-            rows = self._transaction.fetch_rows(_SELECT_DOCUMENT, {"url": url}, flush=False)
-            if not rows:
-                return None
-            self._documents_by_url[url] = self.find_document(str(rows[0][0]))
-        return self._documents_by_url[url]
+    def find_editions(self, given: RecordFields) -> list[RecordFields]:
+        """Return the documents that a given one with an address may be. That there is none is not cached."""
+        if (exact := self._documents_by_edition.get(edition_key(given))) is not None:
+            return [exact]
+        # Documents of this transaction may not be inserted yet.
+        editions = [document for document in self._new_documents if _is_edition_of(document, given)]
+        new_ids = {document["id"] for document in editions}
+        ids = find_candidate_ids(self._transaction, given, flush=False)
+        for id_ in ids:
+            if id_ not in new_ids and (document := self.find_document(id_)) is not None:
+                editions.append(document)
+                self._add_document(document)
+        return editions or self._find_corrected_before(given)
+
+    def _find_corrected_before(self, given: RecordFields) -> list[RecordFields]:
+        """Return the documents that `given` may have been before they were corrected. They are never pending."""
+        if not self._transaction.fetch_rows(_SELECT_CORRECTED, {"url": given["url"]}, flush=False):
+            return []
+        self._corrected_documents = {}
+        self._load_corrected([given["url"]])
+        return self._find_corrected(given)
+
+    def add_pending_document(self, document: RecordFields) -> None:
+        """Treat a document as recorded: the same write records it."""
+        super().add_pending_document(document)
+        self._new_documents.append(document)
+
+
+def _is_edition_of(document: RecordFields, given: RecordFields) -> bool:
+    return document["url"] == given["url"] and has_parts_of(document, given)

@@ -1,4 +1,4 @@
-"""HTTP routes of claims: search, read, record, cite, correct, retract and take down."""
+"""HTTP routes of claims: search, read, record, cite, correct and retract."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -7,21 +7,18 @@ from fastapi import Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from app.cache.invalidation import CacheInvalidator
 from app.claims.change_scope import claim_scope
 from app.claims.create import record_citation, record_claim
-from app.claims.lifecycle import reinstate, retract, revise, take_down
-from app.claims.queries import find_claims, read_claim, read_claim_json, read_tombstone
+from app.claims.lifecycle import reinstate, retract, revise
+from app.claims.queries import find_claims, read_claim, read_claim_json
 from app.claims.revisions import load_revisions, read_revision
 from app.claims.schemas import (
     ChangeInput,
     CitationInput,
     Claim,
     ClaimInput,
-    ReasonInput,
     RetractionInput,
     Revision,
-    Tombstone,
 )
 from app.claims.search.filters import ClaimQuery
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
@@ -31,7 +28,7 @@ from app.database.snapshot import open_snapshot
 from app.database.transaction import WriteTransaction
 from app.enums import Role
 from app.errors import Forbidden
-from app.http.auth import Admin, Contributor, Editor
+from app.http.auth import Contributor, Editor
 from app.http.dependencies import Db
 from app.http.fast_route import fast_path
 from app.http.lists import ListResponseDep, list_route
@@ -40,7 +37,8 @@ from app.http.pagination import AsOf, Page, PageQuery, paginate_list
 from app.http.responses import cacheable_response, json_response
 from app.http.routing import api_router
 from app.http.schema_types import DayOrMoment
-from app.http.writes import WriteRequestDep, WriteResult, clear_stored_bodies
+from app.http.writes import WriteRequestDep, WriteResult
+from app.sources.schemas import ReasonInput
 
 router = api_router("claims")
 
@@ -124,7 +122,7 @@ def post_citation(claim: ClaimId, payload: CitationInput, write: WriteRequestDep
         record_citation(transaction, document, payload)
         return WriteResult(read_claim(transaction.session, claim, transaction.snapshot), created=True, claim=claim)
 
-    return write(contributor, cite, checks_conditions=True)
+    return write(contributor, cite)
 
 
 @router.patch(
@@ -172,28 +170,7 @@ def _apply_change(
         change(transaction)
         return WriteResult(read_claim(transaction.session, claim, transaction.snapshot), claim=claim)
 
-    return write(actor, apply, checks_conditions=True)
-
-
-@router.post(
-    "/claims/{id}/takedown",
-    summary="Take a claim down",
-    operation_id="post_takedown",
-    responses={200: {"model": Tombstone, "description": "The tombstone of the claim."}},
-)
-def post_takedown(claim: ClaimId, payload: ReasonInput, write: WriteRequestDep, admin: Admin) -> Response:
-    """Erase the content of a claim from the register and its history, and leave a tombstone. Cannot be undone."""
-
-    def erase(transaction: WriteTransaction) -> WriteResult:
-        write.check_match(read_claim(transaction.session, claim, transaction.snapshot), required=False)
-        take_down(transaction, claim, payload.reason)
-        clear_stored_bodies(transaction, claim)
-        return WriteResult(read_tombstone(transaction.session, claim, transaction.snapshot))
-
-    response = write(admin, erase, checks_conditions=True)
-    invalidator: CacheInvalidator = write.request.app.state.invalidator
-    invalidator.wait_until_visible()
-    return response
+    return write(actor, apply)
 
 
 @list_route(router, "/claims/{id}/revisions", Revision, "List the revisions of a claim")

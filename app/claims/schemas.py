@@ -1,7 +1,6 @@
 """Request and response models of claims. Fields, descriptions and examples are declared only here."""
 
 import datetime as dt
-from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, create_model
@@ -29,7 +28,7 @@ from app.enums import (
     Status,
 )
 from app.http.schema_types import Day, Input, Language, LongText, Moment, Output, PastDay, ShortText, Slug, UtcTime
-from app.sources.schemas import DocumentCard, DocumentInput
+from app.sources.schemas import DocumentCard, DocumentInput, FieldChange, ReasonInput, RepairEvent
 from app.vocabulary.schemas import SelfLink
 
 EXAMPLE_ID = "01a1f640-bc00-7528-9916-436a9224d91e"
@@ -64,6 +63,9 @@ class Figure(Output):
     as_printed: str = Field(
         description="The printed wording of the figure, verbatim.", examples=["surpassed one million"]
     )
+    language: str | None = Field(
+        description="The language in which it was printed (BCP 47); null if it is not stated.", examples=["en"]
+    )
     kind: FigureKind = Field(description="The form of the figure, derived from its numbers.", examples=["lower_bound"])
     value: Number | None = Field(description="The number, or the best estimate within a range.", examples=[1351])
     lower: Number | None = Field(description="The lower bound.", examples=[1000000])
@@ -91,6 +93,10 @@ class Figure(Output):
         description="The unit of the figure: its own, or that of the category. "
         "`percent` for a change in percent, `times` for a ratio that is one number.",
         examples=["persons"],
+    )
+    wording_differs: str | None = Field(
+        description="Why the numbers are not those of the wording; null if they are, or if the wording is not read.",
+        examples=["The list has only confirmed names, so the number is a lower bound."],
     )
 
 
@@ -146,6 +152,11 @@ class Citation(Output):
 
     id: str = Field(description="The id of the citation.", examples=[EXAMPLE_ID])
     document: DocumentCard = Field(description="The document in which the claim can be read.")
+    leading: bool = Field(
+        description="Whether sentences and files with one row per claim use this citation: the one that an editor "
+        "marked, else by role, fidelity, kind of publisher and day of publication.",
+        examples=[True],
+    )
     role: CitationRole = Field(
         description="Whether the claimant published the document, or another source relays the claim.",
         examples=["relay"],
@@ -258,7 +269,14 @@ class FigureInput(Input):
     """The printed wording of a figure and its numbers."""
 
     as_printed: ShortText = Field(
-        description="The printed wording of the figure, verbatim.", examples=["surpassed one million"]
+        description="The printed wording of the figure, verbatim. Where the service can read it, the numbers can be "
+        "left out, and may not say something else; `/v1/reading` shows what it reads.",
+        examples=["surpassed one million"],
+    )
+    language: Language | None = Field(
+        default=None,
+        description="The language in which it was printed (BCP 47): it says what a point and a comma in a number mean.",
+        examples=["en"],
     )
     value: InputNumber | None = Field(
         default=None, description="The number, or the source's best estimate.", examples=[1351]
@@ -291,6 +309,11 @@ class FigureInput(Input):
         "`length`, `mass`): an ISO 4217 code, or a unit such as `hectares`, `millimeter` or `tonnes`. Otherwise it is "
         "that of the category, except `percent` for a change and `times` for a ratio without `out_of`.",
         examples=["persons"],
+    )
+    wording_differs: ShortText | None = Field(
+        default=None,
+        description="Why the numbers are not those of the wording. It is stored, served and printed in the sentence.",
+        examples=["The list has only confirmed names, so the number is a lower bound."],
     )
 
 
@@ -325,7 +348,8 @@ class CitationInput(Input):
     """A citation: a document in which a claim can be read."""
 
     document: Annotated[CitedDocument, BeforeValidator(_wrap_document_id)] = Field(
-        description="A recorded document by its id, or a new document. Each URL has one document.",
+        description="A recorded document by its id, an edition of a recorded page by its URL, or a new document. An "
+        "edition is told by `url`, `published_on` and `archive_url`.",
         examples=[{"url": "https://example.org/report", "title": "The report", "publisher": "csis"}],
     )
     role: CitationRole | None = Field(
@@ -415,7 +439,8 @@ class ClaimInput(Input):
     date: Day | None = Field(default=None, description="The day of the statement.", examples=["2025-06-12"])
     date_edtf: Annotated[str, Field(max_length=40)] | None = Field(
         default=None,
-        description="The day of the statement in EDTF, if only the month or year is known.",
+        description="The day of the statement in EDTF, if only the month or year, or an interval, is known: "
+        "`2024-12-31/..` is not before 31 December 2024.",
         examples=["2025-06"],
     )
     said_at: Moment | None = Field(
@@ -547,22 +572,6 @@ ClaimChanges: Any = create_model(
 )
 
 
-class RepairEvent(StrEnum):
-    """The kind of a correction of a recorded claim."""
-
-    transcription_fix = "transcription_fix"
-    relay_correction = "relay_correction"
-
-
-class ReasonInput(Input):
-    """The reason for a change."""
-
-    reason: LongText = Field(
-        description="The reason for the change. It is stored permanently.",
-        examples=["Checked against the printed page."],
-    )
-
-
 class ChangeInput(ReasonInput):
     """A correction: `transcription_fix` for an error of the register, `relay_correction` for one of the publisher."""
 
@@ -573,18 +582,22 @@ class ChangeInput(ReasonInput):
     )
 
 
+class CitationMarkInput(Input):
+    """Whether a citation is marked as the leading one of its claim."""
+
+    leading: bool = Field(
+        description="True marks this citation, and removes the mark from another one of the claim; false removes it.",
+        examples=[True],
+    )
+    reason: LongText | None = Field(
+        default=None, description="The reason, for the change log.", examples=["The agency's own report."]
+    )
+
+
 class RetractionInput(ReasonInput):
     """A retraction of a claim by its source."""
 
     retracted_on: Day = Field(description="The day of the retraction.", examples=["2025-07-01"])
-
-
-class FieldChange(Output):
-    """A changed field of a claim."""
-
-    field: str = Field(description="The path of the field.", examples=["figure.value"])
-    before: Any = Field(description="The value before the change.", examples=[1531])
-    after: Any = Field(description="The value after the change.", examples=[1351])
 
 
 class Revision(Claim):

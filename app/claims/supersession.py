@@ -19,6 +19,7 @@ from app.comparison.supersession import (
     Successor,
     SupersessionClaim,
     find_successors,
+    status_of,
 )
 from app.database.snapshot import AS_OF, Snapshot, is_version_at
 from app.database.sql import InList, batch_values, fetch_rows
@@ -62,6 +63,26 @@ def load_successors(session: Session, ids: Iterable[str], snapshot: Snapshot) ->
     chain = load_chain(session, superseded, snapshot)
     successors = find_successors(chain.relations, chain.claims, snapshot.knowledge_limit)
     return {id_: successors[id_] for id_ in superseded if id_ in successors}
+
+
+def load_superseded_by(session: Session, ids: Iterable[str], snapshot: Snapshot) -> set[str]:
+    """Return the claims that some claims replaced, directly or through others, without retracted and removed ones."""
+    reached: set[str] = set()
+    level = set(ids)
+    while level:
+        statement = _select_directly_superseded(past=snapshot.as_of is not None)
+        found = {
+            str(id_)
+            for batch in batch_values(sorted(level), MAX_IDS_PER_STATEMENT)
+            for (id_,) in fetch_rows(session, statement, _bind(batch, snapshot))
+        }
+        level = found - reached
+        reached |= found
+    if not reached:
+        return set()
+    superseded = load_successors(session, reached, snapshot)
+    claims = _load_claims(session, superseded, snapshot)[0]
+    return {id_ for id_, claim in claims.items() if status_of(claim, snapshot.knowledge_limit) == Status.asserted}
 
 
 def load_chain(session: Session, ids: Iterable[str], snapshot: Snapshot) -> SupersessionChain:
@@ -205,6 +226,14 @@ def _select_superseded(*, past: bool) -> Select[Any]:
         .distinct()
         .where(InList(relation.c.to_claim, "ids"), relation.c.withdrawn.is_(False), *_supersedes(relation, past=past))
     )
+
+
+@cache
+def _select_directly_superseded(*, past: bool) -> Select[Any]:
+    """Return the statement that selects the claims to which a relation `supersedes` of some claims leads."""
+    relation = _RELATION
+    is_from = (InList(relation.c.claim, "ids"), relation.c.withdrawn.is_(False), relation.c.to_claim.is_not(None))
+    return select(relation.c.to_claim).distinct().where(*is_from, *_supersedes(relation, past=past))
 
 
 @cache

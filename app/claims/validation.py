@@ -2,17 +2,27 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date
 from typing import Any
 
 import orjson
 
-from app.claims.lookups import RecordFields, ReferenceLookup
-from app.claims.rules import RULE_FIELDS, Breach, RuledClaim, find_breaches
+from app.claims.lookups import CategoryFields, RecordFields, ReferenceLookup
+from app.claims.rules import (
+    RULE_FIELDS,
+    WORDING_RULES,
+    Breach,
+    RuledClaim,
+    VerbatimQuote,
+    find_breaches,
+    find_quote_breach,
+    wording_context,
+)
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, ClaimInput
-from app.claims.serialization.input_fields import CLAIM_PLAIN_FIELDS, FIGURE_NUMBER_FIELDS, FIGURE_PLAIN_FIELDS
+from app.claims.serialization.input_fields import CLAIM_PLAIN_FIELDS, FIGURE_NUMBER_FIELDS, FIGURE_TEXT_FIELDS
 from app.comparison.figure import (
+    NUMERIC_PROPOSITIONS,
     InvalidFigure,
     PrintedFigure,
     format_canonical_number,
@@ -21,17 +31,32 @@ from app.comparison.figure import (
     magnitude_of,
     validate_figure,
 )
-from app.comparison.period import EdtfPeriod, InvalidPeriod, date_from_edtf, parse_date, parse_period
+from app.comparison.period import EdtfPeriod, InvalidPeriod, date_from_edtf, parse_period
 from app.comparison.relative_base import base_period
 from app.comparison.units import PERCENT, TIMES, as_dimension, canonical_unit, dimension_of, suggest_unit
-from app.comparison.wording import find_relative_wording, parse_wording
+from app.comparison.wording import find_relative_wording
+from app.comparison.wordings.agreement import check_unit
+from app.comparison.wordings.reader import read_wording
+from app.comparison.wordings.reading import Reading, UnreadableWording, WordingContext
 from app.database.types import ID_PATTERN
-from app.enums import Aggregation, CitationRole, FigureKind, Proposition, Status
-from app.errors import Fault, InvalidRequest, field_fault
+from app.enums import Aggregation, CitationRole, Fidelity, FigureKind, Proposition, Status
+from app.errors import (
+    DocumentDiffers,
+    EditionAmbiguous,
+    Fault,
+    FigureDiffersFromWording,
+    InvalidRequest,
+    field_fault,
+)
 from app.http.schema_types import parse_moment
+from app.sources.documents import require_no_difference, resolve_edition
+from app.sources.editions import is_other_edition
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType
+
+_OTHER_FIGURE_FIELDS = {"kind", "unit", "language", "wording_differs"}
+"""The fields of a figure in a request that are no part of a `PrintedFigure`."""
 
 
 @dataclass(slots=True)
@@ -40,6 +65,9 @@ class FaultCollector:
 
     base_pointer: str = ""
     faults: list[Fault] = field(default_factory=list)
+    wording_faults: int = 0
+    conflicts: list["DocumentConflict"] = field(default_factory=list)
+    """Citations of documents that are recorded otherwise, or of which it is not clear which edition they are."""
 
     def add(self, pointer: str, detail: str, hint: str | None = None) -> None:
         """Add a fault at `pointer`."""
@@ -49,12 +77,28 @@ class FaultCollector:
         """Add a fault for each broken rule."""
         for breach in breaches:
             self.add(breach.pointer, breach.detail, breach.hint)
+            self.wording_faults += breach.rule in WORDING_RULES
 
     def raise_any(self) -> None:
-        """Raise `InvalidRequest` if there is a fault."""
+        """Raise `InvalidRequest` if there is a fault, or `FigureDiffersFromWording` if that is all.
+
+        Without a fault, raise the problem of a document, if there is one.
+        """
         if self.faults:
             first = self.faults[0]
-            raise InvalidRequest(f"{first.pointer}: {first.detail}", hint=first.hint, errors=self.faults)
+            is_wording = self.wording_faults == len(self.faults)
+            problem = FigureDiffersFromWording if is_wording else InvalidRequest
+            raise problem(f"{first.pointer}: {first.detail}", hint=first.hint, errors=self.faults)
+        if self.conflicts:
+            raise self.conflicts[0].problem
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentConflict:
+    """A cited document that cannot be one of the `candidates` without loss, or could be several, and the problem."""
+
+    candidates: Sequence[RecordFields]
+    problem: DocumentDiffers | EditionAmbiguous
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +107,8 @@ class ValidatedClaim:
 
     state: dict[str, Any]
     documents: list[RecordFields | None]
+    conflicts: dict[int, DocumentConflict] = field(default_factory=dict)
+    """The conflicts of documents by the index of the citation, if the lookup defers them."""
 
 
 def validate_claim(
@@ -70,31 +116,43 @@ def validate_claim(
     payload: ClaimInput,
     base_pointer: str = "",
     changed_fields: Collection[str] | None = None,
+    *,
+    has_unstated_decimal: bool = False,
 ) -> ValidatedClaim:
     """Validate a claim by all rules. Raises `InvalidRequest` with all faults, with pointers below `base_pointer`.
 
     A correction is checked by the rules of `app/claims/rules.py` that depend on `changed_fields`. A new claim is
-    checked by all of them, unless the same statement is already recorded.
+    checked by all of them, unless the same statement is already recorded. `has_unstated_decimal`: the numbers were read
+    from the wording without a stated decimal sign, so that they do not confirm what its separators mean.
     """
     faults = FaultCollector(base_pointer)
-    unit = _resolve_unit(references, payload, faults)
     category = references.find_category(payload.category)
+    if changed_fields is None or "figure" in changed_fields:
+        payload = complete_figure(payload, category, faults)
+    is_unread = bool(faults.faults)
+    unit = _resolve_unit(references, payload, faults)
     figure = _validate_figure(payload, payload.figure.unit or (category.unit if category else None), faults)
     period = _validate_period(payload, faults)
     _check_slugs(references, payload, faults)
     if changed_fields is None or {"subject", "includes", "excludes"}.intersection(changed_fields):
         _check_scope(payload, faults)
-    documents = [
-        validate_citation(references, citation, payload.source, f"citations/{i}/", faults)
-        for i, citation in enumerate(payload.citations)
-    ]
+    documents: list[RecordFields | None] = []
+    conflicts: dict[int, DocumentConflict] = {}
+    for i, citation in enumerate(payload.citations):
+        documents.append(validate_citation(references, citation, payload.source, f"citations/{i}/", faults))
+        if faults.conflicts and references.defers_document_conflicts:
+            conflicts[i] = faults.conflicts.pop()
     statement_date = _resolve_date(references, payload, documents, faults)
     earliest_day = earliest_statement_day(statement_date, payload.date_edtf, payload.said_at)
     if changed_fields is None or "citations" in changed_fields:
         _check_citations(payload, documents, earliest_day, faults)
     if payload.confidence is not None:
         check_assessment_day(payload.confidence, earliest_day, "confidence/", faults)
-    breaches = _find_breaches(references, payload, figure, unit, period, statement_date, changed_fields)
+    breaches = _find_breaches(
+        references, payload, figure, unit, period, statement_date, changed_fields, has_unstated_decimal
+    )
+    if is_unread:
+        breaches = [breach for breach in breaches if breach.rule not in WORDING_RULES]
     if faults.faults:
         faults.add_breaches(breaches)
     faults.raise_any()
@@ -103,6 +161,8 @@ def validate_claim(
     state = {
         **{name: getattr(payload, name) for name in CLAIM_PLAIN_FIELDS},
         **_build_figure_columns(figure, payload.proposition),
+        "language": payload.figure.language,
+        "wording_differs": payload.figure.wording_differs,
         "period": period.edtf,
         "period_start": period.earliest_start,
         "period_end": period.latest_end,
@@ -118,7 +178,7 @@ def validate_claim(
     if breaches and not (changed_fields is None and references.has_statement(fingerprint)):
         faults.add_breaches(breaches)
         faults.raise_any()
-    return ValidatedClaim(state | {"fingerprint": fingerprint}, documents)
+    return ValidatedClaim(state | {"fingerprint": fingerprint}, documents, conflicts)
 
 
 def _check_scope(payload: ClaimInput, faults: FaultCollector) -> None:
@@ -234,8 +294,83 @@ def _resolve_unit(references: ReferenceLookup, payload: ClaimInput, faults: Faul
     return None
 
 
+def complete_figure(payload: ClaimInput, category: CategoryFields | None, faults: FaultCollector) -> ClaimInput:
+    """Return a claim with the numbers that its wording states, if it has none. Collect a fault if that is not read.
+
+    Of a claim with numbers, what the wording says of them is completed: whether they are approximate, and inclusive.
+    """
+    given = payload.figure
+    if payload.proposition.value not in NUMERIC_PROPOSITIONS or category is None:
+        return payload
+    unit = given.unit or (None if as_dimension(category.unit) else category.unit)
+    context = wording_context(given.language, unit, payload.category, is_fractional=category.fractional)
+    if given.value is not None or given.lower is not None or given.upper is not None:
+        return _complete_qualifiers(payload, context)
+    try:
+        reading = read_wording(given.as_printed, context)
+        check_unit(reading, _reading_context(context, payload, reading))
+    except UnreadableWording as error:
+        is_vague = given.kind is FigureKind.vague and not any(character.isdigit() for character in given.as_printed)
+        if not is_vague:
+            hint = error.hint or "give the numbers of the figure"
+            faults.add(
+                "figure/as_printed", f"The numbers are left out, and the wording is not read: {error.detail}", hint
+            )
+        return payload
+    figure = reading.figure
+    if not figure.has_number:
+        return payload
+    numbers = ("value", "lower", "upper", "lower_inclusive", "upper_inclusive", "out_of", "coverage")
+    read = {name: getattr(figure, name) for name in numbers if getattr(given, name) is None}
+    read["approximate"] = figure.approximate or given.approximate
+    if given.unit is None and _is_own_unit(payload, reading, category):
+        read["unit"] = reading.unit
+    if given.relative_to is None and payload.proposition is not Proposition.quantity:
+        read["relative_to"] = figure.relative_to
+    return payload.model_copy(update={"figure": given.model_copy(update=read)})
+
+
+def _complete_qualifiers(payload: ClaimInput, context: WordingContext) -> ClaimInput:
+    """Return a claim with what its wording says of its numbers, where the request does not say it."""
+    given = payload.figure
+    unsent = {
+        name
+        for name, number in (("lower_inclusive", given.lower), ("upper_inclusive", given.upper))
+        if number is not None and getattr(given, name) is None
+    }
+    if "approximate" not in given.model_fields_set:
+        unsent.add("approximate")
+    if not unsent or given.wording_differs is not None:
+        return payload
+    try:
+        read = read_wording(given.as_printed, context)
+    except UnreadableWording:
+        return payload
+    numbers = ("value", "lower", "upper")
+    if read.is_round or any(getattr(read.figure, name) != getattr(given, name) for name in numbers):
+        return payload
+    completed = {name: value for name in unsent if (value := getattr(read.figure, name)) is not None}
+    return payload.model_copy(update={"figure": given.model_copy(update=completed)}) if completed else payload
+
+
+def _reading_context(context: WordingContext, payload: ClaimInput, reading: Reading) -> WordingContext:
+    """Return the unit that a wording is checked against: not that of the category for a rate, ratio or change."""
+    is_rate = reading.per is not None and reading.per == payload.period.per
+    is_relative = reading.proposition != "quantity" and reading.proposition == payload.proposition.value
+    return replace(context, unit=None) if is_rate or is_relative else context
+
+
+def _is_own_unit(payload: ClaimInput, reading: Reading, category: CategoryFields) -> bool:
+    """Return whether the unit that a wording names is that of the claim itself."""
+    if reading.unit is None or reading.unit == category.unit:
+        return False
+    relative_unit = {Proposition.change: PERCENT, Proposition.ratio: TIMES}.get(payload.proposition)
+    dimension = as_dimension(category.unit)
+    return reading.unit == relative_unit or (dimension is not None and dimension_of(reading.unit) == dimension)
+
+
 def _validate_figure(payload: ClaimInput, unit: str | None, faults: FaultCollector) -> PrintedFigure | None:
-    printed = payload.figure.model_dump(exclude={"kind", "unit"})
+    printed = payload.figure.model_dump(exclude=_OTHER_FIGURE_FIELDS)
     try:
         figure = validate_figure(PrintedFigure(**printed), payload.proposition.value, unit)
     except InvalidFigure as error:
@@ -244,10 +379,6 @@ def _validate_figure(payload: ClaimInput, unit: str | None, faults: FaultCollect
     kind = kind_of(figure, payload.proposition.value)
     if payload.figure.kind is not None and payload.figure.kind.value != kind:
         faults.add("figure/kind", f"By its numbers, the kind is `{kind}`.", "leave `kind` out")
-    if kind == FigureKind.vague and (parsed := parse_wording(figure.as_printed)) is not None and parsed.has_number:
-        numbers = {name: getattr(parsed, name) for name in ("value", "lower", "upper")}
-        hint = ", ".join(f'"{name}": {number}' for name, number in numbers.items() if number is not None)
-        faults.add("figure", f"`{figure.as_printed}` states a number, but no number is given.", f"did you mean {hint}?")
     if (
         payload.proposition is Proposition.change
         and unit != PERCENT
@@ -300,13 +431,7 @@ def validate_citation(
         SOURCE, [(f"{faults.base_pointer}{base_pointer}via/{i}", slug) for i, slug in enumerate(payload.via)]
     )
     document = payload.document
-    recorded = _find_recorded_document(references, document)
-    if document.id is not None and (
-        not ID_PATTERN.fullmatch(document.id) or (recorded is None and document.title is None)
-    ):
-        faults.add(f"{base_pointer}document/id", f"There is no document `{document.id}`.")
-    elif recorded is None and document.title is None:
-        faults.add(f"{base_pointer}document/title", "A document that is not recorded yet needs a title.")
+    recorded = _find_recorded_document(references, document, base_pointer, faults)
     if document.publisher:
         faults.faults += references.find_faults(
             SOURCE, [(f"{faults.base_pointer}{base_pointer}document/publisher", document.publisher)]
@@ -317,11 +442,33 @@ def validate_citation(
     return recorded
 
 
-def _find_recorded_document(references: ReferenceLookup, document: CitedDocument) -> RecordFields | None:
-    """Return the recorded document with the id or else the URL of a payload, or None."""
-    if document.id and ID_PATTERN.fullmatch(document.id) and (recorded := references.find_document(document.id)):
-        return recorded
-    return references.find_document_by_url(document.url) if document.url is not None else None
+def _find_recorded_document(
+    references: ReferenceLookup, document: CitedDocument, base_pointer: str, faults: FaultCollector
+) -> RecordFields | None:
+    """Return the recorded document with the id or else of the edition of a payload, or None; collect its faults."""
+    given = document.model_dump()
+    if document.id is not None:
+        recorded = references.find_document(document.id) if ID_PATTERN.fullmatch(document.id) else None
+        # The id of a document of another register may be that of another document here.
+        if recorded is not None and not (references.accepts_document_ids and is_other_edition(recorded, given)):
+            try:
+                require_no_difference(recorded, given)
+            except DocumentDiffers as problem:
+                faults.conflicts.append(DocumentConflict([recorded], problem))
+            return recorded
+        if not (references.accepts_document_ids and document.title is not None and ID_PATTERN.fullmatch(document.id)):
+            hint = "leave `id` out for a new document" if document.title is not None else None
+            faults.add(f"{base_pointer}document/id", f"There is no document `{document.id}`.", hint)
+            return None
+    candidates = references.find_editions(given) if document.url is not None else []
+    try:
+        recorded = resolve_edition(candidates, given)
+    except (DocumentDiffers, EditionAmbiguous) as problem:
+        faults.conflicts.append(DocumentConflict(candidates, problem))
+        return candidates[0] if len(candidates) == 1 else None
+    if recorded is None and document.title is None:
+        faults.add(f"{base_pointer}document/title", "A document that is not recorded yet needs a title.")
+    return recorded
 
 
 def _check_chain(
@@ -359,19 +506,30 @@ def _resolve_date(
         for recorded, citation in zip(documents, payload.citations, strict=True)
     ]
     not_after = min([today, *(day for day in published if day is not None)])
+    span = _parse_statement_date(payload.date_edtf, faults)
+    if span is None:
+        return None
+    if span.earliest_start is not None and span.earliest_start > today:
+        faults.add("date_edtf", f"`{payload.date_edtf}` is in the future.")
+    if payload.date is None:
+        return date_from_edtf(payload.date_edtf, not_after)
+    if not _includes(span, payload.date):
+        faults.add("date", f"`{payload.date}` is not within `{payload.date_edtf}`.")
+    return payload.date
+
+
+def _parse_statement_date(edtf: str, faults: FaultCollector) -> EdtfPeriod | None:
+    """Parse the day of a statement in EDTF: a date, or an interval such as `2024-12-31/..`, not before that day."""
     try:
-        span = parse_date(payload.date_edtf)
-        day = date_from_edtf(payload.date_edtf, not_after)
+        return parse_period(edtf)
     except InvalidPeriod as error:
         faults.add("date_edtf", str(error), error.hint)
         return None
-    if span.earliest is not None and span.earliest > today:
-        faults.add("date_edtf", f"`{payload.date_edtf}` is in the future.")
-    if payload.date is None:
-        return day
-    if (span.earliest and payload.date < span.earliest) or (span.latest and payload.date > span.latest):
-        faults.add("date", f"`{payload.date}` is not within `{payload.date_edtf}`.")
-    return payload.date
+
+
+def _includes(period: EdtfPeriod, day: date) -> bool:
+    first, last = period.earliest_start, period.latest_end
+    return (first is None or first <= day) and (last is None or day <= last)
 
 
 def _resolve_moment(references: ReferenceLookup, payload: ClaimInput, said_at: str, faults: FaultCollector) -> date:
@@ -383,14 +541,10 @@ def _resolve_moment(references: ReferenceLookup, payload: ClaimInput, said_at: s
     if payload.date is not None and payload.date != day:
         faults.add("date", f"`{payload.date}` is not the day of `said_at`, which is {day}.", "leave `date` out")
     if payload.date_edtf is not None:
-        try:
-            span = parse_date(payload.date_edtf)
-        except InvalidPeriod as error:
-            faults.add("date_edtf", str(error), error.hint)
-        else:
-            if not span.earliest <= day <= span.latest:
-                detail = f"`{payload.date_edtf}` is not the day of `said_at`, which is {day}."
-                faults.add("date_edtf", detail, "leave `date_edtf` out")
+        span = _parse_statement_date(payload.date_edtf, faults)
+        if span is not None and not _includes(span, day):
+            detail = f"`{payload.date_edtf}` is not the day of `said_at`, which is {day}."
+            faults.add("date_edtf", detail, "leave `date_edtf` out")
     return day
 
 
@@ -402,6 +556,7 @@ def _find_breaches(
     period: EdtfPeriod | None,
     statement_date: date | None,
     changed_fields: Collection[str] | None,
+    has_unstated_decimal: bool,  # noqa: FBT001 - an argument of `validate_claim`
 ) -> list[Breach]:
     """Return the broken rules that were added later; of a correction, those that depend on `changed_fields`."""
     category = references.find_category(payload.category)
@@ -421,6 +576,12 @@ def _find_breaches(
             date=statement_date,
             earliest_date=earliest_statement_day(statement_date, payload.date_edtf, payload.said_at),
             recorded_on=references.today,
+            is_fractional=category.fractional,
+            category=payload.category,
+            language=payload.figure.language,
+            wording_differs=payload.figure.wording_differs,
+            quotes=verbatim_quotes(payload.citations, payload.figure.language),
+            confirms_separators=not has_unstated_decimal,
         )
     )
     if changed_fields is None:
@@ -428,19 +589,39 @@ def _find_breaches(
     return [breach for breach in breaches if not RULE_FIELDS[breach.rule].isdisjoint(changed_fields)]
 
 
+def check_quote(claim: Mapping[str, Any], payload: CitationInput, faults: FaultCollector) -> None:
+    """Collect a fault if a citation of a recorded claim has a verbatim quote that differs from its figure."""
+    figure, quotes = claim["figure"], verbatim_quotes([payload], claim["figure"]["language"])
+    if not quotes or figure["wording_differs"] is not None or claim["proposition"] not in NUMERIC_PROPOSITIONS:
+        return
+    printed = PrintedFigure(**{name: figure[name] for name in (*FIGURE_TEXT_FIELDS, *FIGURE_NUMBER_FIELDS)})
+    context = wording_context(figure["language"], figure["unit"], claim["category"], is_fractional=True)
+    if (breach := find_quote_breach(replace(quotes[0], pointer="quote"), printed, context)) is not None:
+        faults.add_breaches([breach])
+
+
+def verbatim_quotes(citations: Sequence[CitationInput], language: str | None) -> tuple[VerbatimQuote, ...]:
+    """Return the quotes of citations that give them as verbatim. `language` is that of the figure."""
+    return tuple(
+        VerbatimQuote(f"citations/{i}/quote", citation.quote, citation.quote_language or language)
+        for i, citation in enumerate(citations)
+        if citation.fidelity is Fidelity.verbatim and citation.quote is not None
+    )
+
+
 def earliest_statement_day(statement_date: date | None, date_edtf: str | None, said_at: str | None) -> date | None:
     """Return the earliest day that the date of a claim can mean, or None if it is unknown."""
     if date_edtf is None or said_at is not None:
         return statement_date
     try:
-        return parse_date(date_edtf).earliest
+        return parse_period(date_edtf).earliest_start or statement_date
     except InvalidPeriod:
         return statement_date
 
 
 def _build_figure_columns(figure: PrintedFigure, proposition: Proposition) -> dict[str, Any]:
     interval = interval_of(figure)
-    return {name: getattr(figure, name) for name in (*FIGURE_PLAIN_FIELDS, *FIGURE_NUMBER_FIELDS)} | {
+    return {name: getattr(figure, name) for name in (*FIGURE_TEXT_FIELDS, *FIGURE_NUMBER_FIELDS)} | {
         "relative_period": None if figure.relative_to is None else base_period(figure.relative_to),
         "kind": FigureKind(kind_of(figure, proposition.value)),
         "low": interval.lower if interval else None,
@@ -465,4 +646,5 @@ def build_citation_columns(
         "claim": claim,
         "document": document["id"],
         "role": role,
+        "marked": False,
     }

@@ -238,13 +238,13 @@ def possible_start_days(period: EdtfPeriod, aggregation: str) -> DayRange | None
 _AGGREGATIONS_UP_TO_A_DAY: Final = frozenset({"cumulative", "snapshot"})
 
 
-def date_from_edtf(edtf: str, not_after: date) -> date | None:
-    """Return the latest possible day of an EDTF text, at most `not_after`; None if its end is unknown.
+def date_from_edtf(edtf: str, not_after: date) -> date:
+    """Return the latest possible day of an EDTF text, at most `not_after`, which also ends an open interval.
 
     Raises `InvalidPeriod` as `parse_period` does.
     """
     last = parse_period(edtf).latest_end
-    return None if last is None else min(last, not_after)
+    return not_after if last is None else min(last, not_after)
 
 
 def _parse_qualifier(mark: str) -> Qualifier:

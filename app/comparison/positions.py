@@ -96,11 +96,6 @@ def is_same_statement(a: Statement, b: Statement) -> bool:
     )
 
 
-def is_one_utterance(statements: Sequence[Statement]) -> bool:
-    """Return whether claims of one source, period and date are wordings of one statement."""
-    return _find_uttered(statements) is not None
-
-
 def _compare_within_source(a: Statement, b: Statement, hierarchy: Hierarchy, tolerance: float | None) -> PairComparison:
     """Compare two claims of one source about one period on one day."""
     pair = compare_for_one_end(a, b, tolerance)

@@ -6,7 +6,7 @@ from datetime import date
 from fractions import Fraction
 
 from app.comparison.figure import Number, normalize_number
-from app.comparison.groups import GroupKey, group_key_of
+from app.comparison.groups import GroupKey, form_groups
 from app.comparison.hierarchy import Hierarchy
 from app.comparison.measure import Measure, measure
 from app.comparison.positions import position_sort_key
@@ -43,16 +43,14 @@ def measure_spread(
     grow. Without any position its numbers are None and `sources` is 0.
     """
     ordered = sorted(positions, key=position_sort_key)
-    groups: dict[GroupKey, list[Statement]] = {}
-    for statement in ordered:
-        if _is_on_question(statement, question, hierarchy):
-            groups.setdefault(group_key_of(statement, hierarchy), []).append(statement)
+    on_question = (statement for statement in ordered if _is_on_question(statement, question, hierarchy))
+    groups = form_groups(on_question, hierarchy)
     if not groups:
         reasons = {statement.id: _find_mismatch(statement, question, hierarchy) for statement in ordered}
         return _build_spread([], hierarchy, tuple(reasons.items()))
     key = min(groups, key=lambda key: _group_rank(key, groups[key]))
     group = groups[key]
-    included = _select_newest(group, hierarchy, window)
+    included = group if key.last_days is not None else _select_newest(group, hierarchy, window)
     included_ids = {statement.id for statement in included}
     group_ids = {statement.id for statement in group}
     left_out: list[tuple[str, tuple[Reason, ...]]] = []
@@ -73,7 +71,8 @@ def _is_on_question(statement: Statement, question: Question, hierarchy: Hierarc
 
 def _group_rank(key: GroupKey, group: Sequence[Statement]) -> tuple[int, int, tuple[bool, str]]:
     sources = {statement.source for statement in group}
-    return -len(sources), -max(_end_of(statement) for statement in group), key.sort_key
+    newest = key.last_days[0] if key.last_days is not None else max(_end_of(statement) for statement in group)
+    return -len(sources), -newest, key.sort_key
 
 
 def _end_of(statement: Statement) -> int:
@@ -82,7 +81,7 @@ def _end_of(statement: Statement) -> int:
 
 
 def _select_newest(group: Sequence[Statement], hierarchy: Hierarchy, window: int) -> list[Statement]:
-    """Return the positions of a group that count: those that do not end too early."""
+    """Return the positions of a group of running totals that count: those that do not end too early."""
     grows = all(hierarchy.is_non_decreasing(statement.category) for statement in group)
     days = window if grows else 0
     latest = max(_end_of(statement) for statement in group)

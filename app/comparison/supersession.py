@@ -166,10 +166,15 @@ def _counts(claim: SupersessionClaim, superseded: SupersessionClaim, limit: Know
     return is_known and claim.id != superseded.id and not find_mismatches(claim, superseded)
 
 
+def status_of(claim: SupersessionClaim, limit: KnowledgeLimit | None) -> str:
+    """Return the status of a claim as known under `limit`: a retraction counts from its day on."""
+    is_retracted = claim.status == "retracted" and (limit is None or limit.includes(claim.retracted_on))
+    return "retracted" if is_retracted else "removed" if claim.status == "removed" else "asserted"
+
+
 def _describe(claim: SupersessionClaim, limit: KnowledgeLimit | None) -> Successor:
     """Return a claim as a successor, with its status under `limit`."""
-    is_retracted = claim.status == "retracted" and (limit is None or limit.includes(claim.retracted_on))
-    status = "retracted" if is_retracted else "removed" if claim.status == "removed" else "asserted"
+    status = status_of(claim, limit)
     return Successor(claim.id, None if status == "removed" else claim.date, status)
 
 

@@ -135,6 +135,66 @@ _EXAMPLES: Final[dict[Dimension, str]] = {
 }
 
 
+_OTHER_MEASURES: Final = frozenset(
+    # Unit identifiers of CLDR and their plain words, apart from lengths, areas, masses and currencies.
+    {
+        "celsius",
+        "degree-celsius",
+        "degrees-celsius",
+        "fahrenheit",
+        "degrees-fahrenheit",
+        "kelvin",
+        "kelvins",
+        "°c",
+        "°f",
+    }
+    | {"degree", "degrees", "radian", "radians", "permille", "percentage-points", "percentage-point", "ratio", "index"}
+    | {"second", "seconds", "minute", "minutes", "hour", "hours", "day", "days", "week", "weeks", "month", "months"}
+    | {"year", "years", "decade", "decades", "millisecond", "milliseconds"}
+    | {
+        "liter",
+        "liters",
+        "litre",
+        "litres",
+        "milliliter",
+        "milliliters",
+        "hectoliter",
+        "hectoliters",
+        "gallon",
+        "gallons",
+    }
+    | {"cubic-meter", "cubic-meters", "cubic-metre", "cubic-metres", "cubic-kilometer", "cubic-kilometers", "m³", "km³"}
+    | {"barrel", "barrels", "bushel", "bushels", "acre-foot", "acre-feet", "cubic-foot", "cubic-feet"}
+    | {"watt", "watts", "kilowatt", "kilowatts", "megawatt", "megawatts", "gigawatt", "gigawatts", "mw", "gw", "kw"}
+    | {"kilowatt-hour", "kilowatt-hours", "megawatt-hour", "megawatt-hours", "gigawatt-hour", "gigawatt-hours", "kwh"}
+    | {
+        "terawatt-hour",
+        "terawatt-hours",
+        "mwh",
+        "gwh",
+        "twh",
+        "joule",
+        "joules",
+        "gigajoules",
+        "petajoules",
+        "exajoules",
+    }
+    | {"calorie", "calories", "kilocalories", "volt", "volts", "ampere", "amperes", "hertz", "pascal", "pascals"}
+    | {"hectopascal", "hectopascals", "millibar", "millibars", "bar", "decibel", "decibels", "sievert", "sieverts"}
+    | {"millisieverts", "becquerel", "becquerels", "kilometer-per-hour", "kilometers-per-hour", "kilometres-per-hour"}
+    | {"km/h", "meter-per-second", "meters-per-second", "metres-per-second", "m/s", "mile-per-hour", "miles-per-hour"}
+    | {"knot", "knots", "part-per-million", "parts-per-million", "ppm", "ppb", "bit", "bits", "megabyte", "megabytes"}
+    | {"gigabyte", "gigabytes", "terabyte", "terabytes", "per-100000", "rate", "score", "magnitude"}
+)
+
+
+def has_fractions(unit: str) -> bool:
+    """Return whether a unit is a measure, which has fractions. All others, such as `persons`, are counted whole."""
+    if unit in {PERCENT, TIMES} or unit in DIMENSIONS or dimension_of(unit) is not None:
+        return True
+    return unit.casefold().replace(" ", "-").replace("_", "-") in _OTHER_MEASURES
+
+
 def as_dimension(category_unit: str) -> Dimension | None:
     """Return the unit of a category if it is a dimension, so that each claim names its own unit; else None."""
     return next((dimension for dimension in DIMENSIONS if dimension == category_unit), None)

@@ -24,7 +24,7 @@ from app.enums import Reason, Verdict
 MAX_PAIRED_POSITIONS = 40
 """Up to so many positions, all pairs are compared by the rules one by one."""
 
-_OVERLAP, _INSIDE, _ABOVE, _BELOW, _ROUNDED, _CORE_ABOVE, _CORE_BELOW = range(7)
+_OVERLAP, _INSIDE, _ABOVE, _BELOW, _ROUNDED_ABOVE, _ROUNDED_BELOW, _CORE_ABOVE, _CORE_BELOW = range(8)
 _MOMENT_CODES = {-1: 1, 0: 2, 1: 3, None: 4}
 _GAP_SHARE = float(MAX_ROUNDING_GAP)
 _SMALLEST_GAP = 1e-300
@@ -52,7 +52,6 @@ class _Member(NamedTuple):
     rounding_lower: float
     rounding_upper: float
     value: float
-    has_range: bool
     is_bounded: bool
     is_plain: bool
 
@@ -125,7 +124,6 @@ def _build_member(statement: Statement, key: int, days: dict[Ordinals, int], tol
         *_bounds_of(measured.core),
         *(_bounds_of(measured.rounding) if measured.plain is not None else (lower, upper)),
         math.nan if measured.value is None else float(measured.value),
-        measured.value is None and is_bounded,
         is_bounded,
         measured.plain is not None,
     )
@@ -165,27 +163,25 @@ def _count_between(  # noqa: C901 - the inner loop runs for every pair: a call w
         # fmt: off
         (
             x, x_key, x_flags, x_start, x_end, x_moment, x_lower, x_upper, x_core_lower, x_core_upper, _, _, x_value,
-            x_has_range, x_bounded, x_plain,
+            x_bounded, x_plain,
         ) = a
         x_start_orders, x_end_orders = orders[x_start], orders[x_end]
         for b in two[index + 1 :] if is_same else two:
             (
                 y, y_key, y_flags, y_start, y_end, y_moment, y_lower, y_upper, y_core_lower, y_core_upper, _, _,
-                y_value, y_has_range, y_bounded, y_plain,
+                y_value, y_bounded, y_plain,
             ) = b
             # fmt: on
             fit: int | None
-            if x_lower > y_upper or y_lower > x_upper:
-                fit = _ABOVE if x_lower > y_upper else _BELOW
+            if (is_above := x_lower > y_upper) or y_lower > x_upper:
+                fit = _ABOVE if is_above else _BELOW
                 if x_plain or y_plain:
-                    fit = _fit_at_gap(a, b)
-            elif x_core_lower > y_core_upper or y_core_lower > x_core_upper:
-                fit = _CORE_ABOVE if x_core_lower > y_core_upper else _CORE_BELOW
-            elif (
-                (y_bounded and y_lower <= x_value <= y_upper)
-                or (x_bounded and x_lower <= y_value <= x_upper)
-                or (x_has_range and y_bounded and y_lower <= x_lower and x_upper <= y_upper)
-                or (y_has_range and x_bounded and x_lower <= y_lower and y_upper <= x_upper)
+                    fit = _fit_at_gap(a, b, is_above=is_above)
+            elif (is_above := x_core_lower > y_core_upper) or y_core_lower > x_core_upper:
+                fit = _CORE_ABOVE if is_above else _CORE_BELOW
+            elif (  # a value of a figure lies within its own bounds
+                (y_bounded and (y_lower <= x_value <= y_upper or (y_lower <= x_lower and x_upper <= y_upper)))
+                or (x_bounded and (x_lower <= y_value <= x_upper or (x_lower <= y_lower and y_upper <= x_upper)))
             ):
                 fit = _INSIDE
             else:
@@ -209,10 +205,9 @@ def _count_between(  # noqa: C901 - the inner loop runs for every pair: a call w
     return counts
 
 
-def _fit_at_gap(a: _Member, b: _Member) -> int | None:
+def _fit_at_gap(a: _Member, b: _Member, *, is_above: bool) -> int | None:
     """Return how disjoint figures fit of which one is plain; None if the gap is at the limit of rounding."""
-    is_above = a.lower > b.upper
-    disjoint, high, low = (_ABOVE, a.lower, b.upper) if is_above else (_BELOW, b.lower, a.upper)
+    high, low = (a.lower, b.upper) if is_above else (b.lower, a.upper)
     limit = _GAP_SHARE * max(abs(high), abs(low))
     gap = high - low
     if (
@@ -220,6 +215,8 @@ def _fit_at_gap(a: _Member, b: _Member) -> int | None:
         or a.rounding_lower > b.rounding_upper
         or b.rounding_lower > a.rounding_upper
     ):
-        return disjoint
+        return _ABOVE if is_above else _BELOW
+    if gap > limit * (1 - 1e-9):
+        return None
     # An approximate figure is compared without rounding, and then it matters which one is larger.
-    return None if gap > limit * (1 - 1e-9) else _ROUNDED + 4 * disjoint
+    return _ROUNDED_ABOVE if is_above else _ROUNDED_BELOW

@@ -283,11 +283,12 @@ def _relate_periods(a: Statement, b: Statement) -> Containment | None:
 def shared_periods(a: Statement, b: Statement) -> tuple[EffectivePeriod, EffectivePeriod]:
     """Return the effective periods; a running total over the very period of the other is a total for that period."""
     if a.period.edtf == b.period.edtf and {a.aggregation, b.aggregation} == TOTALS:
-        return _as_total_for_period(a), _as_total_for_period(b)
+        return as_total_for_period(a), as_total_for_period(b)
     return a.effective, b.effective
 
 
-def _as_total_for_period(statement: Statement) -> EffectivePeriod:
+def as_total_for_period(statement: Statement) -> EffectivePeriod:
+    """Return the effective period of a total, read as a total for that period."""
     if statement.aggregation == "within":
         return statement.effective
     return resolve_period(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, case, select
 from sqlmodel import Session
 
 from app.database.cache_registry import CacheKey
@@ -31,6 +31,7 @@ class ChangeEntry:
 
     seq: int
     kind: str
+    action: str
     revision: int
     claim: str | None
     claim_version: int | None
@@ -127,12 +128,18 @@ def read_last_vocabulary_change(session: Session, until: int) -> int:
 
 
 _CHANGE = table_of(Change).c
-_SELECT_CHANGED_KINDS = select(_CHANGE.kind).distinct().where(_CHANGE.seq > bindparam("after"))
+_SELECT_CHANGED_KINDS = (
+    select(_CHANGE.kind, case((_CHANGE.revision > 1, 1), else_=0)).distinct().where(_CHANGE.seq > bindparam("after"))
+)
 
 
-def read_changed_kinds(transaction: WriteTransaction, after: int) -> set[str]:
-    """Return the kinds of records that changed after `after`, including changes of `transaction` itself."""
-    return {kind for (kind,) in transaction.fetch_rows(_SELECT_CHANGED_KINDS, {"after": after})}
+def read_changed_kinds(transaction: WriteTransaction, after: int) -> set[tuple[str, bool]]:
+    """Return the kinds of records that changed after `after`, and whether a record existed before.
+
+    Changes of `transaction` itself are included.
+    """
+    rows = transaction.fetch_rows(_SELECT_CHANGED_KINDS, {"after": after})
+    return {(kind, bool(is_revised)) for kind, is_revised in rows}
 
 
 def _fetcher(source: ReadSession | Session) -> FetchRows:
@@ -149,7 +156,7 @@ def _read_changes(fetch_rows: FetchRows, after: int, until: int) -> list[ChangeE
     previous_columns = [f"previous.{column}" for column in declared.columns]
     # The integers are part of the text because the two drivers have different placeholders.
     rows = fetch_rows(
-        "SELECT change.seq, change.kind, change.revision, CAST(change.claim AS VARCHAR(36)), "  # noqa: S608
+        "SELECT change.seq, change.kind, change.action, change.revision, CAST(change.claim AS VARCHAR(36)), "  # noqa: S608
         f"record.version, previous.version, {', '.join([*current_columns, *previous_columns])} FROM change "
         f"LEFT JOIN {table} AS record ON record.id = change.claim AND record.seq <= change.seq "
         "AND (record.until_seq IS NULL OR record.until_seq > change.seq) "
@@ -160,11 +167,12 @@ def _read_changes(fetch_rows: FetchRows, after: int, until: int) -> list[ChangeE
         ChangeEntry(
             seq,
             kind,
+            action,
             revision,
             claim,
             version,
             None if version is None else {"id": claim, **dict(zip(names, values, strict=False))},
             None if previous is None else dict(zip(declared.columns, values[len(names) :], strict=True)),
         )
-        for seq, kind, revision, claim, version, previous, *values in rows
+        for seq, kind, action, revision, claim, version, previous, *values in rows
     ]

@@ -210,6 +210,8 @@ def _configure_sqlite(connection: sqlite3.Connection, *, writes: bool) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        # A takedown erases content. Deleted rows would stay readable in free pages.
+        "secure_delete=ON",
         f"query_only={'OFF' if writes else 'ON'}",
         # In KiB. An import writes to random pages of all indices, and evicted pages are read again.
         f"cache_size={-24000 if writes else -2000}",

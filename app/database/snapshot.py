@@ -66,6 +66,14 @@ class Snapshot:
             return self.known_on
         return datetime.now(UTC).date() if self.as_of is None else self.at.date()
 
+    @property
+    def last_known_day(self) -> date:
+        """Return the last day that counts whole: that of `known_on`, the day before a moment, or `today`.
+
+        What has no moment, such as a retraction, is known from its day on.
+        """
+        return self.today if self.known_on is None else self.known_on
+
     def contains(self, table: type[Version]) -> ColumnElement[bool]:
         """Return the condition that a version of `table` is in this snapshot."""
         return self.contains_alias(columns_of(table))

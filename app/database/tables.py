@@ -8,7 +8,7 @@ indices contain only current versions, so queries of the current state do not re
 import datetime as dt
 from typing import Any, ClassVar
 
-from sqlalchemy import CheckConstraint, Column, Index, MetaData, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Column, Index, MetaData, String, Table, Text, UniqueConstraint, false, text
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import Field, SQLModel
 
@@ -79,7 +79,11 @@ VOCABULARY_KINDS = ("source", "category", "subject", "place", "topic")
 
 VOCABULARY_CHANGE = text(f"kind IN ({', '.join(repr(kind) for kind in VOCABULARY_KINDS)})")
 
+TAKEDOWN_CHANGE = text("action = 'takedown'")
+
 SUPERSEDES = text("until_seq IS NULL AND type = 'supersedes'")
+
+MARKED_CITATION = text("until_seq IS NULL AND marked")
 
 UNDATED_CLAIM = text("date IS NULL")
 
@@ -112,6 +116,7 @@ class Change(SQLModel, table=True):
         Index("ix_change_at", "at", "seq"),
         Index("ix_change_claim_seq", "claim", "seq"),
         Index("ix_change_vocabulary", "seq", sqlite_where=VOCABULARY_CHANGE, postgresql_where=VOCABULARY_CHANGE),
+        Index("ix_change_takedown", "seq", sqlite_where=TAKEDOWN_CHANGE, postgresql_where=TAKEDOWN_CHANGE),
     )
 
 
@@ -134,6 +139,18 @@ class RegisterIdentity(SQLModel, table=True):
     register_id: str = Field(sa_type=Id)
 
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+
+class ErasedKey(SQLModel, table=True):
+    """A hash of what identified a record that was taken down, so that no import records it again.
+
+    `record` is the slug that replaces the slug of a source, or the id of a document.
+    """
+
+    __tablename__ = "erased_key"
+
+    digest: str = Field(primary_key=True, sa_type=String(64))
+    record: str = Field(sa_type=SLUG_TEXT)
 
 
 class ApiKey(SQLModel, table=True):
@@ -202,7 +219,11 @@ class SourceVersion(Version, table=True):
 
 
 class DocumentVersion(Version, table=True):
-    """A document in which claims appear."""
+    """A document in which claims appear: one edition of the page at an address.
+
+    `edition` is the key that tells the documents at one address apart: see `app/sources/editions.py`. `removed`: the
+    document was taken down.
+    """
 
     __tablename__ = "document"
     key_name: ClassVar[str] = "id"
@@ -217,10 +238,14 @@ class DocumentVersion(Version, table=True):
     content_sha256: str | None = Field(sa_type=String(64))
     retrieved_at: dt.datetime | None = Field(sa_type=UtcDateTime)
     terms: str | None = Field(sa_type=Text)
+    edition: str | None = Field(sa_type=String(64))
+    removed: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
     __table_args__ = (
         current_version_index("uq_document_standing", "id", unique=True),
-        current_version_index("uq_document_standing_url", "url", unique=True),
+        current_version_index("uq_document_standing_edition", "edition", unique=True),
+        current_version_index("ix_document_url", "url", "published_on"),
+        Index("ix_document_past_url", "url", sqlite_where=PAST_VERSION, postgresql_where=PAST_VERSION),
         Index("ix_document_id_seq", "id", "seq"),
     )
 
@@ -238,6 +263,7 @@ class CategoryVersion(Version, table=True):
     parent: str | None = Field(sa_type=SLUG_TEXT)
     non_decreasing: bool
     additive: bool
+    fractional: bool
     words: list[str] = Field(sa_type=SearchWords)
 
     __table_args__ = (
@@ -320,6 +346,8 @@ class ClaimVersion(Version, table=True):
     modality: enums.Modality = Field(sa_type=enum_type(enums.Modality, "modality"))
     derivation: enums.Derivation = Field(sa_type=enum_type(enums.Derivation, "derivation"))
     as_printed: str = Field(sa_type=Text)
+    language: str | None = Field(default=None, sa_type=String(35))
+    wording_differs: str | None = Field(default=None, sa_type=Text)
     kind: enums.FigureKind = Field(sa_type=enum_type(enums.FigureKind, "kind"))
     value: float | None = Field(sa_type=DOUBLE)
     lower: float | None = Field(sa_type=DOUBLE)
@@ -395,7 +423,7 @@ class ClaimVersion(Version, table=True):
 
 
 class CitationVersion(Version, table=True):
-    """A citation: the appearance of a claim in a document."""
+    """A citation: the appearance of a claim in a document. `marked`: an editor marked it as the leading one."""
 
     __tablename__ = "citation"
     key_name: ClassVar[str] = "id"
@@ -412,10 +440,18 @@ class CitationVersion(Version, table=True):
     locator: str | None = Field(sa_type=Text)
     gap: str | None = Field(sa_type=Text)
     withdrawn_on: dt.date | None
+    marked: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     words: list[str] = Field(sa_type=SearchWords)
 
     __table_args__ = (
         current_version_index("uq_citation_standing", "id", unique=True),
+        Index(
+            "uq_citation_marked",
+            "claim",
+            unique=True,
+            sqlite_where=MARKED_CITATION,
+            postgresql_where=MARKED_CITATION,
+        ),
         Index("ix_citation_claim_id", "claim", "id"),
         Index("ix_citation_document_seq", "document", "seq"),
         Index("ix_citation_words", "words", postgresql_using="gin"),

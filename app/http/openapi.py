@@ -36,6 +36,7 @@ TAGS = [
         "description": "The sources that make or relay claims, and the documents in which claims can be read.",
     },
     {"name": "vocabulary", "description": "Categories, subjects, places, and the enumerations of the API."},
+    {"name": "takedowns", "description": "Erasure of claims, documents and sources, also from the history."},
     {"name": "imports", "description": "Imports of claims files, and of other files by a mapping."},
     {"name": "changes", "description": "The change log as pages, as a stream and as feeds."},
     {"name": "operation", "description": "Health checks and metrics."},

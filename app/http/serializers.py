@@ -29,11 +29,14 @@ class FlatColumn:
     example: Any = None
 
     def value(self, row: RowDict) -> Any:  # noqa: ANN401 - the type varies by column
-        """Return the value of the column in `row`; None if a part of the path is missing."""
+        """Return the value of the column in `row`; None if a part of the path is missing.
+
+        Of a list of objects it is that of the leading one, or else of the first.
+        """
         value: Any = row
         for step in self.path:
             if isinstance(value, list):
-                value = value[0] if value else None
+                value = next((item for item in value if item.get("leading")), value[0]) if value else None
             if value is None:
                 return None
             value = value.get(step)  # a tombstone lacks most fields

@@ -4,12 +4,11 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Annotated, Any
 
 from anyio import from_thread
 from fastapi import Depends, Header, Request
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import and_, delete, insert, select
 from sqlmodel import Session
 from starlette.responses import Response
 
@@ -70,28 +69,28 @@ class WriteRequest:
         self.digest = digest
         self.key = key
         self.conditions = WriteConditions.from_request(request)
+        self._has_checked_match = False
 
-    def __call__(
-        self, actor: Actor, operation: Callable[[WriteTransaction], WriteResult], *, checks_conditions: bool = False
-    ) -> Response:
+    def __call__(self, actor: Actor, operation: Callable[[WriteTransaction], WriteResult]) -> Response:
         """Run `write` from a route that runs in a thread."""
-        return from_thread.run(partial(self.write, actor, operation, checks_conditions=checks_conditions))
+        return from_thread.run(self.write, actor, operation)
 
-    async def write(
-        self, actor: Actor, operation: Callable[[WriteTransaction], WriteResult], *, checks_conditions: bool = False
-    ) -> Response:
+    async def write(self, actor: Actor, operation: Callable[[WriteTransaction], WriteResult]) -> Response:
         """Run `operation` in a transaction and return its response, or the stored response of the same request.
 
-        The operation calls `check_match` itself if `checks_conditions`. If not, it adds to a collection.
+        An operation that changes a record calls `check_match`. One that does not call it adds to a collection, whose
+        conditions are checked here.
         """
 
         def run(transaction: WriteTransaction) -> Response:
             stored = self.find_stored_response(transaction.session, transaction.at, actor)
             if stored is not None:
                 return stored
-            if not checks_conditions:
+            self._has_checked_match = False
+            result = operation(transaction)
+            if not self._has_checked_match:
                 self.check_collection()
-            return self.respond(transaction, actor, operation(transaction))
+            return self.respond(transaction, actor, result)
 
         return await self.database.caches[GROUP_COMMITTER].write(actor.name, run)
 
@@ -104,6 +103,7 @@ class WriteRequest:
             by_revision: Whether only the revision is compared, the part of a tag before `-`: other parts of the
                 representation, such as the citations of a claim, may have changed.
         """
+        self._has_checked_match = True
         if_match = self.conditions.if_match
         if document is None:
             if if_match is not None:
@@ -204,11 +204,6 @@ class WriteRequest:
     def _matches_request(self, actor: Actor) -> Any:  # noqa: ANN401 - an SQL expression
         columns = columns_of(StoredAnswer)
         return and_(columns.actor == actor.id, columns.path == self.request.url.path, columns.key == self.key)
-
-
-def clear_stored_bodies(transaction: WriteTransaction, claim: str) -> None:
-    """Delete the bodies of stored responses that show a claim, when it is taken down."""
-    transaction.session.execute(update(StoredAnswer).where(columns_of(StoredAnswer).claim == claim).values(body=None))
 
 
 def _matches(if_match: str, document: dict[str, Any], etag: str, *, by_revision: bool) -> bool:

@@ -79,7 +79,7 @@ def read_citable_claim(session: Session, id_: str, snapshot: Snapshot) -> Citabl
     return CitableClaim(
         claim,
         names,
-        write_claim_text(claim, names, snapshot.known_on, replacement),
+        write_claim_text(claim, names, replacement),
         max(seqs),
         snapshot.known_on_text,
         snapshot.latest_seq,

@@ -69,7 +69,11 @@ def describe_statement_date(day: date | None, edtf: str | None) -> DatePhrase | 
         try:
             return describe_date(edtf)
         except InvalidPeriod:
-            pass  # an interval: `day` is its last possible day
+            begin, _, finish = edtf.partition("/")
+            if finish in {"", ".."} and begin not in {"", ".."}:
+                return DatePhrase(describe_date(begin).text, "not before")
+            if begin in {"", ".."} and finish not in {"", ".."}:
+                return DatePhrase(describe_date(finish).text, "not after")
     return None if day is None else DatePhrase(format_day(day), "on")
 
 

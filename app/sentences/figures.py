@@ -14,7 +14,7 @@ _PARSED_FIELDS: Final = ("value", "lower", "upper", "lower_inclusive", "upper_in
 # Verbs do not fit into "had suffered … casualties": "surpassed one million" becomes "over one million".
 _VERB_REPLACEMENTS: Final = (
     (re.compile(r"(?:surpass(?:ed|es|ing)?|exceed(?:ed|s|ing)?|topp?(?:ed|s|ing)?) ", re.IGNORECASE), "over "),
-    (re.compile(r"(?:approach|near)(?:ed|es|s|ing)? |close to ", re.IGNORECASE), "nearly "),
+    (re.compile(r"(?:approach|near)(?:ed|es|s|ing)? ", re.IGNORECASE), "nearly "),
 )
 _PROSE_PATTERN: Final = re.compile(r"(?:[A-Za-z0-9 ,.'’–]|(?<=[a-z])-(?=[a-z]))+")
 # Digits without grouping or grouped by spaces, and abbreviations, which fit into a table but not into a sentence.

@@ -5,10 +5,11 @@ from dataclasses import fields
 from typing import Final
 
 from app.comparison.figure import PrintedFigure
+from app.comparison.period import possible_end_days
 from app.comparison.statement import Statement
 from app.comparison.verdicts import PairComparison
 from app.enums import Reason, Verdict
-from app.sentences.dates import format_day
+from app.sentences.dates import describe_date, describe_period, format_day
 from app.sentences.figures import describe_figure, describe_number
 
 _VERDICT_PHRASES: Final = {
@@ -46,7 +47,7 @@ def _name_of(statement: Statement, names: Mapping[str, str]) -> str:
 
 
 def _describe_statement(statement: Statement, other: Statement) -> str:
-    """Return the figure of a statement with its unit and its end, and in what else it differs from the other.
+    """Return the figure of a statement with its unit and its days, and in what else it differs from the other.
 
     For example "as many as 250,000 persons (killed) up to 3 June 2025".
     """
@@ -54,7 +55,27 @@ def _describe_statement(statement: Statement, other: Statement) -> str:
     per = "" if statement.per is None else f" per {statement.per}"
     own = [getattr(statement, name) for name in _NAMED_FIELDS if getattr(statement, name) != getattr(other, name)]
     differences = f" ({', '.join(own)})" if own else ""
-    return f"{describe_figure(figure).cell_text} {statement.unit}{per}{differences}{_describe_end(statement)}"
+    return f"{describe_figure(figure).cell_text} {statement.unit}{per}{differences}{_describe_days(statement)}"
+
+
+def _describe_days(statement: Statement) -> str:
+    """Return the period of a figure for a whole period, or the end of another one.
+
+    A period that runs on is printed up to the day on which the figure was said: "in 2026 up to 2 September 2026".
+    """
+    period, end = statement.period, _describe_end(statement)
+    if statement.aggregation not in {"within", "rate"} or period.start is None:
+        return end
+    begin = period.edtf.partition("/")[0]
+    runs_on = period.end is None or statement.effective.end != _whole_period_end(statement)
+    if period.end is None:
+        return f" from {describe_date(begin).text}{end}"
+    return f" {describe_period(period.edtf, statement.aggregation, None)}{end if runs_on else ''}"
+
+
+def _whole_period_end(statement: Statement) -> tuple[int, int]:
+    first, last = possible_end_days(statement.period, statement.aggregation)
+    return first.toordinal(), last.toordinal()
 
 
 def _describe_end(statement: Statement) -> str:

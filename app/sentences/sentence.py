@@ -6,9 +6,9 @@ Pure functions: the input is the response object of a claim and the names of the
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Final
 
+from app.comparison.leading import find_leading
 from app.sentences.dates import MONTH_NAMES, describe_period, describe_statement_date, format_day
 from app.sentences.figures import FigurePhrase, describe_figure, describe_ratio, quote_text
 from app.sentences.phrases import (
@@ -25,12 +25,12 @@ from app.sentences.phrases import (
     join_with_and,
     mention_source,
 )
+from app.sentences.wording_note import describe_wording_difference
 
 JsonObject = Mapping[str, Any]
 
 UNKNOWN_DATE: Final = "on a day that is not known"
 _REPORTING_VERBS: Final = {"estimate": "estimated", "forecast": "forecast", "allegation": "claimed"}
-_FIDELITY_RANKS: Final = {"rounded": 1, "distorted": 2}
 _PERIOD_WORDS: Final = {
     *(month.casefold() for month in MONTH_NAMES),
     *("between", "from", "to", "and", "in", "of", "the", "until", "spring", "summer", "autumn", "winter"),
@@ -78,19 +78,18 @@ class Replacement:
     claim: JsonObject | None
 
 
-def write_claim_text(
-    claim: JsonObject, names: ClaimNames, known_on: date | None = None, replacement: Replacement | None = None
-) -> ClaimText:
+def write_claim_text(claim: JsonObject, names: ClaimNames, replacement: Replacement | None = None) -> ClaimText:
     """Return the printable sentence, short form and figure of a claim (a response object).
 
     If a later claim of the same source replaced it, all three say so.
     """
     builder = _SentenceBuilder(claim, names)
-    citation = choose_citation(claim["citations"], known_on)
+    citation = find_leading(claim["citations"])
     claimant = mention_source(names.find_source(claim["source"]["slug"]))
     content = builder.build_content(capitalize_first(str(claimant)))
     sentence = join_fragments([content + _describe_outlet(citation, claim, names) + _describe_retraction(claim)])
     sentence = re.sub(r"([.!?])\.$", r"\1", f"{sentence.rstrip(' ,;')}.")
+    sentence = join_fragments([sentence, describe_wording_difference(claim["figure"])])
     short_form, figure = _build_short_form(builder, claimant.text), format_figure_cell(claim)
     if replacement is not None:
         sentence = f"{sentence} {_describe_replacement(replacement, claim, names)}"
@@ -114,33 +113,6 @@ def describe_figure_briefly(claim: JsonObject) -> str:
         case _:
             text = collapse_whitespace(claim["figure"]["as_printed"])
     return text
-
-
-def choose_citation(citations: Sequence[JsonObject], known_on: date | None = None) -> JsonObject | None:
-    """Return the citation closest to the original statement.
-
-    The order of preference: not withdrawn, published by `known_on`, more faithful, published by the claimant, without
-    a gap in the chain, the shortest chain, the earliest publication, the first recorded.
-    """
-
-    def rank(citation: JsonObject) -> tuple[Any, ...]:
-        published = citation["document"]["published_on"]
-        return (
-            _is_withdrawn(citation, known_on),
-            known_on is not None and published is not None and published > known_on,
-            _FIDELITY_RANKS.get(str(citation["fidelity"]), 0),
-            citation["role"] != "original",
-            citation["gap"] is not None,
-            len(citation["via"]),
-            published or date.max,
-        )
-
-    return min(citations, key=rank, default=None)
-
-
-def _is_withdrawn(citation: JsonObject, known_on: date | None) -> bool:
-    day = citation["withdrawn_on"]
-    return day is not None and (known_on is None or day <= known_on)
 
 
 def _describe_rate(claim: JsonObject) -> str:

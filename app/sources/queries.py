@@ -1,5 +1,7 @@
 """The record type of sources, and the sources whose position each source holds."""
 
+import hashlib
+import re
 from typing import Any
 
 from sqlalchemy import select
@@ -7,11 +9,14 @@ from sqlmodel import Session
 
 from app.comparison.hierarchy import resolve_position_holders
 from app.database.snapshot import Snapshot
-from app.database.tables import SourceVersion, columns_of
+from app.database.tables import ErasedKey, SourceVersion, columns_of
 from app.database.transaction import WriteTransaction
-from app.errors import raise_if_any
+from app.errors import Removed, invalid_field, raise_if_any
 from app.sources.schemas import SourceInput
 from app.vocabulary.slug_records import RecordType, find_reference_faults, replace_record
+
+REMOVED_PREFIX = "removed-"
+REMOVED_SLUG = re.compile(rf"{REMOVED_PREFIX}\d+", re.ASCII)
 
 SOURCE = RecordType(
     "source",
@@ -23,10 +28,24 @@ SOURCE = RecordType(
 
 
 def put_source(transaction: WriteTransaction, slug: str, payload: SourceInput) -> tuple[dict[str, Any], bool | None]:
-    """Record a source. Raises `InvalidRequest` if the source that it speaks for does not exist."""
+    """Record a source.
+
+    Raises:
+        InvalidRequest: The source that it speaks for does not exist, or the slug is that of a removed source.
+        Removed: The source was taken down.
+    """
+    if REMOVED_SLUG.fullmatch(slug):
+        raise invalid_field("slug", f"`{slug}` is reserved for sources that were taken down.", location="path")
+    if transaction.session.get(ErasedKey, slug_digest(slug)) is not None:
+        raise Removed("This source was taken down. It cannot be recorded again.")
     faults = find_reference_faults(transaction, SOURCE, slug, payload)
     raise_if_any(faults)
     return replace_record(transaction, SOURCE, slug, payload)
+
+
+def slug_digest(slug: str) -> str:
+    """Return the hash by which the slug of a source is recognized after its takedown."""
+    return hashlib.sha256(slug.encode()).hexdigest()
 
 
 def load_position_holders(session: Session, snapshot: Snapshot) -> dict[str, str]:

@@ -1,10 +1,13 @@
 """Request and response models of sources and documents."""
 
 from datetime import date
+from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 
-from app.enums import Interest, SourceKind
+from app.enums import Interest, SourceKind, Status
+from app.http.pagination import PageQuery
 from app.http.schema_types import Day, Input, Language, LongText, Output, PastTime, ShortText, Slug, UtcTime, WebAddress
 from app.vocabulary.schemas import SelfLink, VersionFields
 
@@ -126,3 +129,80 @@ class Document(DocumentCard):
     )
     seq: int = Field(description="The sequence number of the change that created this version.", examples=[17])
     links: SelfLink = Field(description="Links of the document.")
+
+
+class DocumentTombstone(Output):
+    """What is left of a document that was taken down."""
+
+    id: str = Field(description="The id of the document.", examples=["01a1f640-bc00-7643-9830-d0c28b0cfb0d"])
+    revision: int = Field(description="The version number of the record.", examples=[2])
+    recorded_at: UtcTime = Field(description="The time of the takedown.", examples=["2026-11-20T10:00:00Z"])
+    seq: int = Field(description="The sequence number of the takedown.", examples=[99])
+    status: Status = Field(description="`removed`.", examples=["removed"])
+    links: SelfLink = Field(description="Links of the document.")
+
+
+class DocumentQuery(PageQuery):
+    """The page of documents to return."""
+
+    url: WebAddress | None = Field(
+        default=None,
+        description="Only the documents at this address: each edition of the page.",
+        examples=["https://kyivindependent.com/mediazona/"],
+    )
+
+
+class RepairEvent(StrEnum):
+    """The kind of a correction of a recorded claim or document."""
+
+    transcription_fix = "transcription_fix"
+    relay_correction = "relay_correction"
+
+
+class ReasonInput(Input):
+    """The reason for a change."""
+
+    reason: LongText = Field(
+        description="The reason for the change. It is stored permanently.",
+        examples=["Checked against the printed page."],
+    )
+
+
+class DocumentChanges(DocumentInput):
+    """The fields to change, each as for a new document."""
+
+    title: ShortText | None = Field(  # type: ignore[assignment] # optional here: a title that is not sent is unchanged
+        default=None, description="The title of the document.", examples=["Mediazona confirms 24,470 dead"]
+    )
+
+
+class DocumentChangeInput(ReasonInput):
+    """A correction: `transcription_fix` for an error of the register, `relay_correction` for one of the publisher."""
+
+    event: RepairEvent = Field(description="The kind of correction.", examples=["transcription_fix"])
+    changes: DocumentChanges = Field(
+        description="The fields to change, each as for a new document.",
+        examples=[{"title": "Mediazona confirms 24,470 dead"}],
+    )
+
+
+class FieldChange(Output):
+    """A changed field of a record."""
+
+    field: str = Field(description="The path of the field.", examples=["figure.value"])
+    before: Any = Field(description="The value before the change.", examples=[1531])
+    after: Any = Field(description="The value after the change.", examples=[1351])
+
+
+class DocumentRevision(Document):
+    """One revision of a document, and the event that created it."""
+
+    recorded_until: UtcTime | None = Field(
+        description="The time at which the next revision was recorded.", examples=["2026-11-21T10:00:00Z"]
+    )
+    event: str = Field(description="The event that created the revision.", examples=["transcription_fix"])
+    reason: str | None = Field(
+        description="The reason for the change; null for the first revision.", examples=["A slip in the title."]
+    )
+    actor: str = Field(description="The name of the API key that made the change.", examples=["desk"])
+    changes: list[FieldChange] = Field(description="The changes since the previous revision, field by field.")

@@ -52,6 +52,12 @@ def starter_id(key: str) -> str:
     return str(UUID(int=value))
 
 
+def starter_citation_id(key: str, index: int) -> str:
+    """Return the id of a citation of a starter claim. The ids of a claim are in the order of its citations."""
+    value = UUID(starter_id(f"citation/{key}")).int
+    return str(UUID(int=value & ~(0xFFF << 64) | index << 64))
+
+
 def load_starter(database: Database) -> int:
     """Load the starter records that do not exist yet, and return the number of new claims.
 
@@ -70,7 +76,10 @@ def load_starter(database: Database) -> int:
         new_claims = [table for table in claims if starter_id(table["key"]) not in recorded_ids]
         import_id = _record_import(transaction, len(new_claims)) if new_claims else None
         for table in new_claims:
-            record_claim(transaction, _build_claim_input(table, documents), starter_id(table["key"]), import_id)
+            marked = next((i for i, citation in enumerate(table["citations"]) if citation.get("leading")), None)
+            claim_input = _build_claim_input(table, documents)
+            citation_ids = [starter_citation_id(table["key"], i) for i in range(len(claim_input.citations))]
+            record_claim(transaction, claim_input, starter_id(table["key"]), import_id, citation_ids, marked)
         for table in new_claims:
             for relation in table.get("relations", []):
                 record_relation(transaction, starter_id(table["key"]), _build_relation_input(relation, documents))
@@ -143,10 +152,15 @@ def _referenced_slugs(table: TomlTable, fields: tuple[str, ...]) -> set[str]:
 
 def _build_claim_input(table: TomlTable, documents: dict[str, str]) -> ClaimInput:
     fields = {name: value for name, value in table.items() if name not in ("key", "fact", "relations")}
-    fields["citations"] = [{**citation, "document": documents[citation["document"]]} for citation in table["citations"]]
+    fields["citations"] = [_build_citation(citation, documents) for citation in table["citations"]]
     if "confidence" in fields:
         fields["confidence"] = {**fields["confidence"], "assessor": STARTER_ACTOR, "assessed_on": ASSESSMENT_DATE}
     return ClaimInput(**fields)
+
+
+def _build_citation(table: TomlTable, documents: dict[str, str]) -> TomlTable:
+    fields = {name: value for name, value in table.items() if name != "leading"}
+    return {**fields, "document": documents[table["document"]]}
 
 
 def _build_relation_input(table: TomlTable, documents: dict[str, str]) -> RelationInput:

@@ -233,7 +233,7 @@ def load_candidates(
     retracted, and claims without a number.
     """
     # A retraction is not dated later than its change, so a retracted claim is a position only if a clock was set back.
-    include_non_positions = include_non_positions or snapshot.today < snapshot.at.date()
+    include_non_positions = include_non_positions or snapshot.last_known_day < snapshot.at.date()
     shape = QuestionShape.of(scope, snapshot, ends_by)
     parameters = bind_question(scope, snapshot, ends_by)
     if shape.past:
@@ -265,6 +265,27 @@ def load_earlier_candidates(
         )
     ]
     return _load_versions(session, versions, snapshot, reference_data)
+
+
+def is_retracted(candidate: Candidate, snapshot: Snapshot) -> bool:
+    """Return whether the source of a claim has retracted it, as known in the snapshot."""
+    retracted_on = candidate.retracted_on
+    is_known = retracted_on is not None and retracted_on <= snapshot.last_known_day
+    return is_known and candidate.status == Status.retracted
+
+
+def load_tied_candidates(
+    session: Session, ids: Sequence[str], snapshot: Snapshot, reference_data: ReferenceData
+) -> list[Candidate]:
+    """Return these claims, and all of their series that are said on the same day about a period with the same end."""
+    claims = load_claims(session, ids, snapshot, reference_data)
+    shape = QuestionShape.of(QuestionScope((), (), (), (), None), snapshot)
+    parameters = bind_state(snapshot)
+    versions = {candidate.version for candidate in claims}
+    for candidate in claims:
+        rows = fetch_rows(session, _select_tied(shape), parameters | {"version": candidate.version})
+        versions |= {version for (version,) in rows}
+    return _load_versions(session, sorted(versions), snapshot, reference_data)
 
 
 def load_claims(
@@ -437,7 +458,9 @@ def _select_latest(shape: QuestionShape, *, include_non_positions: bool) -> Clau
     heads = select(p, head.scalar_subquery().label("head")).where(*is_position, *_has_aggregation(shape, p))
     p = heads.cte("heads").prefix_with("MATERIALIZED")
     latest_claims = select(CLAIM.c.version).select_from(OrderedJoin(p, CLAIM))
-    latest_claims = latest_claims.where(*_is_current_of(p), CLAIM.c.recency == p.c.head, *shape.starts())
+    # Claims of one day have one recency, and some of them may have been made after a moment.
+    is_known = shape.is_known() if shape.moment else []
+    latest_claims = latest_claims.where(*_is_current_of(p), CLAIM.c.recency == p.c.head, *is_known, *shape.starts())
     if not include_non_positions:
         return latest_claims
     non_positions = (
@@ -480,6 +503,17 @@ def _select_earlier(shape: QuestionShape) -> Select[Any]:
     claims = claims.where(last.c.version == bindparam("version"), *is_same_series, is_visible, *is_in_question)
     claims = claims.where(CLAIM.c.recency < last.c.recency)
     return claims.order_by(CLAIM.c.recency.desc(), CLAIM.c.version).limit(bindparam("max_rows"))
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _select_tied(shape: QuestionShape) -> Select[Any]:
+    """Return the statement that selects the claims of the series of a version that have its recency."""
+    last = CLAIM.alias("last")
+    names = (*NARROWABLE, "standpoint", "recency")
+    is_tied = [CLAIM.c[name] == last.c[name] for name in names]
+    is_visible = is_version_at(CLAIM.c, AS_OF if shape.past else None)
+    claims = select(CLAIM.c.version).select_from(OrderedJoin(last, CLAIM))
+    return claims.where(last.c.version == bindparam("version"), *is_tied, is_visible, *shape.is_known())
 
 
 @lru_cache(MAX_CACHED_SHAPES)
@@ -536,14 +570,7 @@ def bind_question(scope: QuestionScope, snapshot: Snapshot, ends_by: date | None
     named = {"category": scope.categories, "subject": scope.subjects, "place": scope.places}
     named["aggregation"] = scope.aggregations
     parameters: SqlParameters = {f"{name}_{n}": value for name, each in named.items() for n, value in enumerate(each)}
-    parameters |= {
-        "as_of": snapshot.as_of,
-        "known_on": snapshot.known_on,
-        "known_on_number": encode_day(snapshot.known_on),
-        "known_at": None if snapshot.known_at is None else snapshot.known_at.isoformat(),
-        "known_recency_limit": (encode_day(latest_known_date(snapshot)) + 1) * PERIOD_END_FACTOR,
-        "ends_by_limit": (encode_day(ends_by) + 1) * PERIOD_END_FACTOR,
-    }
+    parameters |= bind_state(snapshot) | {"ends_by_limit": (encode_day(ends_by) + 1) * PERIOD_END_FACTOR}
     if scope.aggregations:
         parameters["aggregation_pattern"] = aggregation_pattern(scope.aggregations[0])
     if scope.since is not None:
@@ -551,6 +578,17 @@ def bind_question(scope: QuestionScope, snapshot: Snapshot, ends_by: date | None
         parameters |= {"since": day, "since_month": day.replace(day=1), "since_year": day.replace(month=1, day=1)}
         parameters |= {f"since_pattern_{n}": pattern for n, pattern in enumerate(partial_date_patterns(day))}
     return parameters
+
+
+def bind_state(snapshot: Snapshot) -> SqlParameters:
+    """Return the parameters for the state of the register and `known_on`."""
+    return {
+        "as_of": snapshot.as_of,
+        "known_on": snapshot.known_on,
+        "known_on_number": encode_day(snapshot.known_on),
+        "known_at": None if snapshot.known_at is None else snapshot.known_at.isoformat(),
+        "known_recency_limit": (encode_day(latest_known_date(snapshot)) + 1) * PERIOD_END_FACTOR,
+    }
 
 
 def fetch_rows(session: Session, statement: ClauseElement, parameters: Mapping[str, Any]) -> list[Any]:

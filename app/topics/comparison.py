@@ -5,15 +5,14 @@ from typing import Any
 from sqlmodel import Session
 
 from app.claims.queries import read_claim
-from app.claims.search.question_scope import QuestionScope
-from app.claims.supersession import load_chain
-from app.comparison.positions import compare_pair, find_positions, is_one_utterance, is_same_statement
+from app.claims.supersession import load_chain, load_successors
+from app.comparison.positions import compare_pair, find_positions, is_same_statement
 from app.comparison.statement import Statement
 from app.comparison.supersession import replaces
 from app.comparison.verdicts import PairComparison
 from app.database.snapshot import Snapshot
 from app.enums import Reason, Verdict
-from app.topics.candidates import load_candidates, load_claims
+from app.topics.candidates import is_retracted, load_claims, load_tied_candidates
 from app.topics.side_by_side import PairExplainer, describe_pair
 from app.vocabulary.reference_data import ReferenceData, get_reference_data
 
@@ -53,7 +52,8 @@ def _compare(
     ids = ((a.id, b.id), (b.id, a.id))
     if any(replaces(*pair, chain.relations, chain.claims, snapshot.knowledge_limit) for pair in ids):
         return PairComparison(a.id, b.id, Verdict.not_comparable, (Reason.superseded,))
-    if a.source == b.source and is_same_statement(a, b) and _are_wordings(session, a, b, snapshot, reference_data):
+    is_same = a.source == b.source and is_same_statement(a, b)
+    if is_same and _are_wordings(session, a, b, snapshot, reference_data):
         return PairComparison(a.id, b.id, Verdict.agree, (Reason.one_utterance,))
     return compare_pair(a, b, reference_data.hierarchy, tolerance)
 
@@ -61,10 +61,21 @@ def _compare(
 def _are_wordings(
     session: Session, a: Statement, b: Statement, snapshot: Snapshot, reference_data: ReferenceData
 ) -> bool:
-    """Return whether two claims are wordings of one position, by themselves or with a third claim."""
-    if is_one_utterance([a, b]):
-        return True
-    scope = QuestionScope((a.category,), (a.subject,), (a.place,), (), None)
-    candidates = load_candidates(session, scope, snapshot, reference_data, include_non_positions=False)
-    positions = find_positions(candidate.statement for candidate in candidates)
+    """Return whether two claims of one source about one period on one day are wordings of one position.
+
+    That depends on all claims of the source about the period on that day.
+    """
+    candidates = load_tied_candidates(session, [a.id, b.id], snapshot, reference_data)
+    superseded = load_successors(session, [candidate.id for candidate in candidates], snapshot)
+    positions = find_positions(
+        candidate.statement
+        for candidate in candidates
+        if candidate.id in {a.id, b.id}
+        or (
+            candidate.id not in superseded
+            and not is_retracted(candidate, snapshot)
+            and candidate.statement.source == a.source
+            and is_same_statement(a, candidate.statement)
+        )
+    )
     return any({a.id, b.id} <= set(position.wordings) for position in positions)

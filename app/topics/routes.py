@@ -82,17 +82,20 @@ NarrowerParameter = Annotated[Any, PlainValidator(_read_narrower), WithJsonSchem
 ToleranceParameter = Annotated[Any, PlainValidator(_read_tolerance), WithJsonSchema(TOLERANCE_SCHEMA)]
 
 
+TOLERANCE_FIELD = Field(
+    default=None,
+    description="The relative tolerance of approximate figures, such as 0.01, or `none`. "
+    "Default: that of the topic, else none.",
+    examples=["0.01"],
+)
+
+
 class ComparedStateQuery(BaseModel):
     """The state of the register that is compared, and the tolerance."""
 
     known_on: KnownOn = None
     recorded_as_of: AsOf = None
-    tolerance: ToleranceParameter = Field(
-        default=None,
-        description="The relative tolerance of approximate figures, such as 0.01, or `none`. "
-        "Default: that of the topic, else none.",
-        examples=["0.01"],
-    )
+    tolerance: ToleranceParameter = TOLERANCE_FIELD
 
 
 class CompareQuery(ComparedStateQuery):
@@ -315,11 +318,14 @@ def _choose_tolerance(asked: float | None, default: float | None = None) -> floa
 ClaimId = Annotated[str, Field(max_length=80)]
 
 
-class ClaimPairQuery(ComparedStateQuery):
+class ClaimPairQuery(BaseModel):
     """Parameters of the comparison of two claims."""
 
     a: ClaimId = Field(description="The first claim, by id.", examples=["01a1f640-bc00-7fe1-8aaf-3de79d8fb7ee"])
     b: ClaimId = Field(description="The second claim, by id.", examples=["01a1f640-bc00-7ca1-8b60-821cb18e96a1"])
+    known_on: KnownOn = None
+    recorded_as_of: AsOf = None
+    tolerance: ToleranceParameter = TOLERANCE_FIELD
 
 
 @router.get(

@@ -19,7 +19,7 @@ from app.claims.search.filters import FilterContext, claim
 from app.claims.search.question_scope import NARROWABLE, QuestionScope, expand_question
 from app.claims.serialization.row_cache import get_or_render_claims
 from app.claims.serialization.rows import ResponseObject
-from app.claims.supersession import load_successors
+from app.claims.supersession import load_successors, load_superseded_by
 from app.comparison.figure import interval_of
 from app.comparison.hierarchy import Hierarchy
 from app.comparison.origins import ClaimNode, OriginEdge, OriginRoot, count_independent_origins, find_all_roots
@@ -39,7 +39,14 @@ from app.enums import Reason, RelationType, Status, Verdict
 from app.http.serializers import NESTED_LAYOUT, RowLayout
 from app.sentences.pair import explain_pair
 from app.sources.queries import SOURCE
-from app.topics.candidates import Candidate, count_left_out, fetch_rows, load_candidates, load_earlier_candidates
+from app.topics.candidates import (
+    Candidate,
+    count_left_out,
+    fetch_rows,
+    is_retracted,
+    load_candidates,
+    load_earlier_candidates,
+)
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.reference_data import ReferenceData, SourceSummary, get_reference_data
 
@@ -171,7 +178,8 @@ def find_claims_to_compare(
     """Return the positions on a question, and the claims that are listed apart from them.
 
     A claim that its source superseded is no position. Then the claims before it in its series are read, until one of
-    them is not superseded.
+    them is not superseded. `superseded` in `left_out` counts these, and with `include_non_positions` also the claims
+    that the positions replaced.
     """
     candidates = load_candidates(
         session,
@@ -186,7 +194,7 @@ def find_claims_to_compare(
     while candidates:
         standing: list[Candidate] = []
         for candidate in candidates:
-            if _is_retracted(candidate, snapshot.today):
+            if is_retracted(candidate, snapshot):
                 retracted.append(candidate.id)
             elif candidate.statement.figure.has_number:
                 standing.append(candidate)
@@ -207,21 +215,20 @@ def find_claims_to_compare(
         all_candidates |= {candidate.id: candidate for candidate in candidates}
     statements = [statement for statement in statements if _has_ended(statement, options.ends_by)]
     in_time = [statement for statement in statements if may_start_on(statement, scope.since)]
+    positions = find_positions(in_time)
+    if include_non_positions:
+        replaced_ids = load_superseded_by(session, (position.id for position in positions), snapshot)
+        superseded |= replaced_ids.difference(without_number, retracted)
     left_out: dict[Reason, int] = {}
     if superseded:
         left_out[Reason.superseded] = len(superseded)
     return ComparedClaims(
-        find_positions(in_time),
+        positions,
         sorted(without_number),
         sorted(retracted),
         left_out,
         {candidate.id: candidate.version for candidate in all_candidates.values()},
     )
-
-
-def _is_retracted(candidate: Candidate, today: date) -> bool:
-    retracted_on = candidate.retracted_on
-    return retracted_on is not None and candidate.status == Status.retracted and retracted_on <= today
 
 
 def _has_ended(statement: Statement, ends_by: date | None) -> bool:
@@ -230,11 +237,11 @@ def _has_ended(statement: Statement, ends_by: date | None) -> bool:
 
 
 def may_start_on(statement: Statement, since: date | None) -> bool:
-    """Return whether the period of a claim may start on a day; always if the day is None."""
+    """Return whether the period of a claim may start on a day; always if the day is None. A snapshot has no start."""
     if since is None:
         return True
     start = statement.effective.start
-    return statement.aggregation == "snapshot" or (start is not None and start[0] <= since.toordinal() <= start[1])
+    return statement.aggregation != "snapshot" and start is not None and start[0] <= since.toordinal() <= start[1]
 
 
 def compare_positions(

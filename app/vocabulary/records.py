@@ -18,7 +18,7 @@ CATEGORY = RecordType(
     "category",
     "categories",
     CategoryVersion,
-    ("name", "definition", "unit", "components", "parent", "non_decreasing", "additive"),
+    ("name", "definition", "unit", "components", "parent", "non_decreasing", "additive", "fractional"),
     {"components": None, "parent": None},
 )
 SUBJECT = RecordType("subject", "subjects", SubjectVersion, ("name", "definition", "parents"), {"parents": None})

@@ -43,7 +43,9 @@ NewPlaceSlug = Annotated[Slug, Path(description=NEW_SLUG_DESCRIPTION, examples=[
 @list_route(router, "/categories", Category, "List categories")
 def list_categories(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the categories, ordered by slug, with units and components."""
-    return listing.send(record_page_loader(db, CATEGORY), query, columns_of_model(Category, appended=("additive",)))
+    return listing.send(
+        record_page_loader(db, CATEGORY), query, columns_of_model(Category, appended=("additive", "fractional"))
+    )
 
 
 @router.get(

@@ -54,6 +54,12 @@ class CategoryInput(Input):
         "`non_decreasing`, which implies it.",
         examples=[True],
     )
+    fractional: bool = Field(
+        default=False,
+        description="Whether figures may have a fraction although the unit is counted whole, like deaths by a model. "
+        "Shares, measures, currencies, rates and ratios may have one anyway.",
+        examples=[False],
+    )
 
     @model_validator(mode="after")
     def _complete_additive(self) -> Self:
@@ -82,6 +88,9 @@ class _Category(Output):
     parent: str | None = Field(description="The broader category, by slug.", examples=["killed"])
     non_decreasing: bool = Field(description="Whether a running total of this category can only grow.", examples=[True])
     additive: bool = Field(description="Whether parts add up to the whole and none can be below zero.", examples=[True])
+    fractional: bool = Field(
+        description="Whether figures may have a fraction although the unit is counted whole.", examples=[False]
+    )
 
 
 class Category(VersionFields, _Category):

@@ -147,7 +147,7 @@ def handle_put(
         card, created = replace(log)
         return WriteResult(card, created=bool(created))
 
-    return write(actor, record, checks_conditions=True)
+    return write(actor, record)
 
 
 def find_unknown_slugs(

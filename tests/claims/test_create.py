@@ -79,7 +79,10 @@ def test_a_ratio_names_what_it_is_measured_against(register: Register) -> None:
     printed = {"as_printed": "one to five", "value": 1, "out_of": 5, "relative_to": "militia"}
     made = submit_claim(register, make_claim_body(proposition="ratio", figure=printed))
     assert made["figure"].items() >= printed.items()
-    for name in ("out_of", "relative_to", "value"):
+    left_out = {key: value for key, value in printed.items() if key != "value"}
+    again = register.write("POST", "/v1/claims", make_claim_body(proposition="ratio", figure=left_out))
+    assert_problem(again, 409, "duplicate_claim")  # the wording states it
+    for name in ("out_of", "relative_to"):
         short = {key: value for key, value in printed.items() if key != name}
         refused = register.write("POST", "/v1/claims", make_claim_body(proposition="ratio", figure=short))
         pointer = assert_problem(refused, 422)["errors"][0]["pointer"]
@@ -120,6 +123,7 @@ def test_the_smallest_claim_gets_nothing_that_nobody_said(register: Register) ->
         "derivation": "unknown",
         "figure": {
             "as_printed": "1,351",
+            "language": None,
             "kind": "plain",
             "value": 1351,
             "lower": None,
@@ -132,6 +136,7 @@ def test_the_smallest_claim_gets_nothing_that_nobody_said(register: Register) ->
             "relative_to": None,
             "relative_to_kind": None,
             "unit": "persons",
+            "wording_differs": None,
         },
         "period": {**PERIOD_BODY, "start": "2022-02-24", "end": "2025-06-12", "per": None},
         "date": None,
@@ -152,6 +157,7 @@ def test_the_smallest_claim_gets_nothing_that_nobody_said(register: Register) ->
                     "published_on": None,
                     "language": None,
                 },
+                "leading": True,
                 "role": "relay",
                 "via": [],
                 "fidelity": "paraphrase",
@@ -204,7 +210,7 @@ FULL = make_claim_body(
             },
             "via": ["agency", "paper"],
             "fidelity": "verbatim",
-            "quote": "шістдесят тисяч",
+            "quote": "Втратили від шістдесяти до сімдесяти тисяч.",
             "quote_language": "uk",
             "translation": "sixty thousand",
             "locator": "paragraph 1",
@@ -265,8 +271,9 @@ REFUSED: list[tuple[str, Any, str, str | None]] = [
     ("figure", {"value": 5}, "#/figure/as_printed", None),
     ("figure", {"as_printed": "", "value": 5}, "#/figure/as_printed", None),
     ("figure", {"as_printed": " \u00a0\t", "value": 5}, "#/figure/as_printed", None),
-    ("figure", {"as_printed": "over 950,000"}, "#/figure", '"lower": 950000'),
-    ("figure", {"as_printed": "1,351"}, "#/figure", '"value": 1351'),
+    ("figure", {"as_printed": "1.200"}, "#/figure/as_printed", "say the `language`"),
+    ("figure", {"as_printed": "1 million 340"}, "#/figure/as_printed", "write the number in digits"),
+    ("figure", {"as_printed": "over 950,000", "kind": "vague"}, "#/figure/kind", "leave `kind` out"),
     ("figure", {"as_printed": "5", "value": 5, "kind": "range"}, "#/figure/kind", None),
     ("figure", {"as_printed": "5", "value": 5, "kind": "rang"}, "#/figure/kind", "range"),
     ("figure", {"as_printed": "5", "value": 5, "unit": "tanks"}, "#/figure/unit", "leave `unit` out"),
@@ -628,17 +635,21 @@ def test_ten_outlets_that_repeat_a_figure_are_citations_of_one_claim(register: R
     assert read_latest_seq(register) == before
 
 
-def test_of_one_address_there_is_one_document(register: Register) -> None:
+def test_of_one_edition_there_is_one_document(register: Register) -> None:
     record_example_vocabulary(register)
-    body = {"url": "https://example.org/one", "title": "One"}
+    body = {"url": "https://example.org/one", "title": "One", "published_on": "2025-06-12"}
     first = register.write("POST", "/v1/documents", body, role="contributor")
     assert first.status_code == 201
     assert first.headers["location"] == first.json()["links"]["self"]
     before = read_latest_seq(register)
-    again = register.write("POST", "/v1/documents", {**body, "title": "Another title"})
+    again = register.write("POST", "/v1/documents", body)
     assert (again.status_code, again.json()) == (200, first.json())
+    differs = register.write("POST", "/v1/documents", {**body, "title": "Another title"})
+    assert assert_problem(differs, 409, "document_differs")["document"]["title"] == "One"
     assert read_latest_seq(register) == before
-    made = submit_claim(register, make_unique_claim_body(citations=[make_citation_body("https://example.org/one")]))
+    made = submit_claim(
+        register, make_unique_claim_body(citations=[{"document": {"url": "https://example.org/one", "title": "One"}}])
+    )
     assert made["citations"][0]["document"]["id"] == first.json()["id"]
     twice = [
         make_citation_body("https://example.org/two"),

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.claims.lifecycle import TAKEDOWN_VALUES
 from app.database.tables import ClaimVersion, columns_of
+from app.takedown.claims import TAKEDOWN_VALUES
 from tests.registers import Register
 
 

@@ -20,18 +20,23 @@ from tests.examples import (
     record_example_vocabulary,
     submit_claim,
 )
+from tests.recorded_rows import record_once
 from tests.registers import Register
 
 
 @pytest.fixture
 def small_register(register: Register) -> Register:
     """A register with the example vocabulary, and categories of every kind of unit."""
+    record_once(register, record_units)
+    return register
+
+
+def record_units(register: Register) -> None:
     record_example_vocabulary(register)
     units = {"aid": "currency", "burned": "area", "rise": "length", "emitted": "mass", "approval": "percent"}
     for slug, unit in units.items():
         body = make_category_body(slug.title(), unit=unit, non_decreasing=False)
         assert register.write("PUT", f"/v1/categories/{slug}", body).status_code == 201
-    return register
 
 
 def period(edtf: str = "2024-09", aggregation: str = "within", **more: Any) -> dict[str, Any]:
@@ -361,9 +366,14 @@ def test_a_relative_wording_is_no_quantity_of_persons(small_register: Register) 
     assert '"proposition": "change"' in str(hint)
 
 
-@pytest.mark.parametrize("printed", ["more than 20%", "5% higher than a year before"])
-def test_a_quantity_in_percent_is_no_relative_wording(small_register: Register, printed: str) -> None:
-    figure = {"as_printed": printed, "value": 20}
+@pytest.mark.parametrize(
+    "figure",
+    [
+        {"as_printed": "more than 20%", "lower": 20, "lower_inclusive": False},
+        {"as_printed": "5% higher than a year before", "value": 5},
+    ],
+)
+def test_a_quantity_in_percent_is_no_relative_wording(small_register: Register, figure: dict[str, Any]) -> None:
     assert (
         submit_claim(small_register, make_claim_body(category="approval", figure=figure))["figure"]["unit"] == "percent"
     )
@@ -588,6 +598,6 @@ def test_a_takedown_erases_the_new_fields(small_register: Register) -> None:
 
 
 def test_columns_of_other_files_are_appended(small_register: Register) -> None:
-    for path, column in (("topics", "narrower"), ("categories", "additive")):
+    for path, columns in (("topics", ["narrower"]), ("categories", ["additive", "fractional"])):
         header = small_register.get(f"/v1/{path}.csv").text.split("\r\n", 1)[0].split(",")
-        assert header[-2:] == ["seq", column]
+        assert header[-len(columns) - 1 :] == ["seq", *columns]

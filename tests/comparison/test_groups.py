@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from app.comparison.figure import PrintedFigure
-from app.comparison.groups import GroupKey, group_key_of
+from app.comparison.groups import GroupKey, form_groups, group_key_of
 from app.comparison.period import parse_period
 from app.comparison.positions import compare_pair, find_positions
 from app.comparison.question import Question
@@ -120,6 +120,77 @@ def test_what_cannot_be_compared_even_with_its_like_is_a_group_of_its_own(change
     assert group_key_of(one, HIERARCHY) != group_key_of(two, HIERARCHY)
     assert key().only is None
     assert key(period=parse_period("2023-01-01/2023-06")).only is None
+
+
+@given(registers(8))
+@settings(max_examples=100, deadline=None)
+def test_a_position_is_alone_where_it_cannot_be_compared_with_a_copy_of_itself(claims: list[Statement]) -> None:
+    for claim in claims:
+        other = replace(claim, id="other", source="another")
+        is_comparable = compare_pair(claim, other, HIERARCHY).verdict is not Verdict.not_comparable
+        assert (group_key_of(claim, HIERARCHY).only is None) == is_comparable
+
+
+def test_what_no_other_source_can_agree_with_is_a_group_of_its_own() -> None:
+    crew = frozenset({"crew"})
+    trend = said(proposition="trend", figure=PrintedFigure("rising"))
+    for claim in (trend, said(includes=crew, excludes=crew), said(category="losses")):
+        assert group_key_of(claim, HIERARCHY).only == "1"
+    assert group_key_of(said(figure=PrintedFigure("dozens")), HIERARCHY).only is None
+    # Of what grows, only running totals may end on different days.
+    uncertain = {"period": parse_period("2023-01-01/2023-06~")}
+    assert key(**uncertain).only is None
+    for changes in ({"category": "crowd"}, {"proposition": "change", "unit": "percent"}, WITHIN, RATE):
+        assert key(**uncertain, **changes).only == "1"
+    assert key(period=parse_period("2023-06"), aggregation="snapshot").only == "1"
+
+
+def group_ids(*claims: Statement) -> list[str]:
+    """Return the ids of each group, in code-point order."""
+    numbered = [replace(claim, id=str(number)) for number, claim in enumerate(claims)]
+    return sorted("".join(each.id for each in group) for group in form_groups(numbered, HIERARCHY).values())
+
+
+def total(edtf: str, aggregation: str = "cumulative", **changes: Any) -> Statement:
+    return said(period=parse_period(edtf), aggregation=aggregation, **changes)
+
+
+@pytest.mark.parametrize(
+    ("claims", "groups"),
+    [
+        # A running total over a year, and totals of the year, with the same EDTF and with the same days.
+        ([total("2023"), total("2023", "within")], ["0", "10"]),
+        ([total("2023-01-01/2023-12-31"), total("2023", "within")], ["0", "10"]),
+        ([total("2023-01-01/2023-12-31"), total("2023", "within"), total("2023", "within")], ["0", "120"]),
+        # Running totals to other days are compared with the first, and not with the total of the year.
+        (
+            [total("2023-01-01/2023-12-31"), total("2023-01-01/2023-11-30"), total("2023", "within")],
+            ["01", "20"],
+        ),
+        # "2023" may be any days of the year, unless the other is "2023", too.
+        ([total("2023"), total("2023-01/2023-12", "within")], ["0", "1"]),
+        ([total("2023"), total("2023", "within"), total("2023-01/2023-12", "within")], ["0", "12"]),
+        # Two running totals of which each may be for any days are not compared with each other.
+        ([total("2023"), total("2023"), total("2023", "within")], ["0", "1", "2"]),
+        ([total("2023"), total("2023-01-01/2023-12-31"), total("2023", "within")], ["0", "1", "21"]),
+        # Said before the end of the period, the first covers other days.
+        ([total("2023", date=date(2023, 6, 12)), total("2023", "within")], ["0", "1"]),
+        ([total("2023"), total("2023", "within", unit="vehicles")], ["0", "1"]),
+        ([total("2023"), total("2023", "rate", per="day")], ["0", "1"]),
+    ],
+)
+def test_a_running_total_is_also_in_the_group_of_totals_for_its_period(
+    claims: list[Statement], groups: list[str]
+) -> None:
+    assert group_ids(*claims) == groups
+
+
+@pytest.mark.parametrize("edtf", ["2023", "2023-01-01/2023-12-31"])
+def test_a_spread_joins_both_kinds_of_totals_for_one_period(edtf: str) -> None:
+    running = total(edtf, id="a", figure=PrintedFigure("2,900", value=2900))
+    within = total(edtf, "within", id="b", source="b", figure=PrintedFigure("3,140", value=3140))
+    found = measure_spread([running, within], Question(category="dead", subject="travellers", place="sea"), HIERARCHY)
+    assert (found.lower, found.upper, found.sources, found.left_out) == (2900, 3140, 2, ())
 
 
 def test_groups_that_tie_are_ordered_by_stated_scope_then_by_their_fields() -> None:

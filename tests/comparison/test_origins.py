@@ -163,3 +163,9 @@ def test_the_order_of_relations_never_matters(
         assert root.path[0] == "a"
         assert set(pairwise(root.path)) <= links
         assert root.path[-1] == (root.claim or f"source:{root.source}")
+
+
+def test_a_source_named_without_a_claim_comes_before_its_claims() -> None:
+    claims = nodes(("x", "outlet", "derived"), ("k", "kyiv", "own"), ("j", "kyiv", "own"))
+    found = find_roots("x", claims, [on("x", "k"), on("x", "j"), on_source("x", "kyiv")])
+    assert [(root.source, root.claim) for root in found] == [("kyiv", None), ("kyiv", "j"), ("kyiv", "k")]

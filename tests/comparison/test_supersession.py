@@ -14,6 +14,8 @@ from app.comparison.supersession import (
     SupersessionClaim,
     find_mismatches,
     find_successors,
+    replaces,
+    status_of,
     would_form_circle,
 )
 
@@ -161,3 +163,61 @@ def test_a_long_chain_needs_no_recursion() -> None:
     claims = by_id(*(claim(f"{n:05}", DAY + timedelta(days=n)) for n in range(5_000)))
     relations = [(newer, older) for older, newer in pairwise(claims)]
     assert {successor.claim for successor in find_successors(relations, claims, None).values()} == {"04999"}
+
+
+def test_a_claim_replaces_another_directly_or_through_others() -> None:
+    chain = [claim(f"c{n}", date(2020, 1, n)) for n in range(1, 4)]
+    claims, relations = by_id(*chain, claim("other", source="b")), [("c3", "c2"), ("c2", "c1")]
+    limit = KnowledgeLimit(date(2020, 1, 2))
+
+    def found(
+        newer: str, older: str, limit: KnowledgeLimit | None = None, extra: tuple[str, str] = ("c3", "c2")
+    ) -> bool:
+        return replaces(newer, older, [*relations, extra], claims, limit)
+
+    assert found("c2", "c1")
+    assert found("c3", "c1")
+    assert not found("c1", "c3")
+    assert found("c2", "c1", limit)
+    assert not found("c3", "c2", limit)
+    # A relation counts only between recorded claims of one series.
+    assert not found("other", "c1", extra=("other", "c1"))
+    assert not found("unknown", "c1", extra=("unknown", "c1"))
+    assert not found("c3", "unknown", extra=("c3", "unknown"))
+
+
+def test_of_successors_of_one_day_the_last_moment_counts() -> None:
+    def at(id_: str, hour: int | None) -> SupersessionClaim:
+        return claim(id_, said_at=None if hour is None else datetime(2018, 1, 5, hour, tzinfo=UTC))
+
+    claims = by_id(OLD, at("a", 12), at("b", 10), at("z", None))
+    relations = [(id_, "old") for id_ in ("a", "b", "z")]
+    for order in permutations(relations):
+        assert find_successors(order, claims, None)["old"].claim == "a"
+    undated = by_id(OLD, claim("a", None), claim("b", date(1, 1, 1)))
+    assert find_successors([("a", "old"), ("b", "old")], undated, None)["old"].claim == "b"
+
+
+def test_of_a_claim_that_was_taken_down_little_is_compared() -> None:
+    removed = claim("removed", status="removed", source="")
+    assert find_mismatches(removed, OLD) == ()
+    assert find_mismatches(OLD, removed) == ()
+    assert find_mismatches(claim("removed", status="removed", place="west"), OLD) == ("place",)
+
+
+def test_a_retraction_counts_from_its_day_on() -> None:
+    retracted = claim("r", status="retracted", retracted_on=date(2020, 2, 1))
+    for limit, status in (
+        (None, "retracted"),
+        (KnowledgeLimit(date(2020, 1, 31)), "asserted"),
+        (KnowledgeLimit(date(2020, 2, 1)), "retracted"),
+        (KnowledgeLimit.at(datetime(2020, 2, 1, 23, tzinfo=UTC)), "asserted"),
+        (KnowledgeLimit.at(datetime(2020, 2, 2, tzinfo=UTC)), "retracted"),
+    ):
+        assert status_of(retracted, limit) == status
+    assert status_of(claim("r", status="removed"), None) == "removed"
+    assert status_of(claim("r"), None) == "asserted"
+
+
+def test_there_is_no_day_before_the_first() -> None:
+    assert KnowledgeLimit.at(datetime(1, 1, 1, 12, tzinfo=UTC)).day == date(1, 1, 1)

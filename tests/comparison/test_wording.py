@@ -21,6 +21,9 @@ READ: dict[str, dict[str, Any]] = {
     "1'000'340": {"value": 1000340},
     "1\u2019351": {"value": 1351},
     "1000340": {"value": 1000340},
+    "1.000.000": {"value": 1000000},  # a decimal point occurs once
+    "1  351": {"value": 1351},
+    "\uff11\uff12": {"value": 12},
     "1,000.5": {"value": 1000.5},
     "0.351": {"value": 0.351},
     "-1.2": {"value": -1.2},
@@ -31,7 +34,7 @@ READ: dict[str, dict[str, Any]] = {
     "3bn": {"value": 3000000000},
     "70K": {"value": 70000},
     "One million": {"value": 1000000},
-    "half a million": {"value": 500000},
+    "half a million": {"value": 500000, "approximate": True},  # a round word is no count
     "a hundred thousand": {"value": 100000},
     "two hundred thousand": {"value": 200000},
     "twenty": {"value": 20},
@@ -48,6 +51,7 @@ READ: dict[str, dict[str, Any]] = {
     "ca. 500": {"value": 500, "approximate": True},
     "~500": {"value": 500, "approximate": True},
     "~ 500": {"value": 500, "approximate": True},
+    "close to 500": {"value": 500, "approximate": True},  # it can lie on either side
     "about 60,000 to 70,000": {"lower": 60000, "upper": 70000, "approximate": True},
     # Bounds
     "surpassed one million": {"lower": 1000000, "lower_inclusive": False},
@@ -73,7 +77,6 @@ READ: dict[str, dict[str, Any]] = {
     "<500": {"upper": 500, "upper_inclusive": False},
     "nearly 950,000": {"upper": 950000} | NEARLY,
     "almost 1 million": {"upper": 1000000} | NEARLY,
-    "close to 500": {"upper": 500} | NEARLY,
     "approaching one million": {"upper": 1000000} | NEARLY,
     "just under 500": {"upper": 500} | NEARLY,
     # Ranges
@@ -97,6 +100,7 @@ READ: dict[str, dict[str, Any]] = {
     "a few thousand": {},
     "tens of thousands": {},
     "dozens": {},
+    "hundreds or more": {},
     # Shares and odds
     "12 of the 100 survived": {"value": 12, "out_of": 100},
     "12 of the 100": {"value": 12, "out_of": 100},
@@ -113,7 +117,6 @@ UNSURE = [
     "1.351",  # a thousand and more, or one and a bit
     "1,2",
     "1,000,00",
-    "1.000.000",
     "1,351 people",
     "70 or 80,000",
     "60-70,000",  # short for 60,000-70,000?
@@ -138,18 +141,15 @@ UNSURE = [
     "5%",
     "half",
     "a",
-    "1  351",
     "c500",
     "over5",
     "over dozens",
     "about one to five",
     "about 12 of the 100",
     "at least about 5",
-    "hundreds or more",
     "1e5",
     "inf",
     "nan",
-    "\uff11\uff12",
     "10^6",
     "9999999 trillion",
     "1.0000000000000001",

@@ -45,6 +45,7 @@ EXAMPLE_PATHS = {
             "since": "2024-01-01",
         }
     ),
+    "read_wording": "/v1/reading?" + urlencode({"as_printed": "surpassed one million", "language": "en"}),
     "list_topics": "/v1/topics?limit=1&cursor=WyJzbHVnIiwicnVzc2lhbi1jYXN1YWx0aWVzIiwicnVzc2lhbi1jYXN1YWx0aWVzIl0",
     "list_relations": "/v1/claims/{id}/relations",
 }

@@ -23,6 +23,7 @@ LAYERS = (
     ("changes",),
     ("feeds",),
     ("imports",),
+    ("takedown",),
     ("starter",),
     ("main", "cli", "server", "__main__"),
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 from sqlmodel import SQLModel
 
 from alembic import command
@@ -23,6 +23,9 @@ from app.database.read_session import read_session
 from app.database.tables import VERSION_TABLES, table_of
 from app.database.transaction import write_transaction
 from app.enums import Per
+from app.sources.documents import record_document
+from app.sources.editions import edition_key
+from app.sources.schemas import DocumentInput
 from app.starter.load import load_starter, starter_id
 from tests.registers import make_settings
 
@@ -277,3 +280,45 @@ def test_claims_that_the_older_schema_cannot_hold_stop_the_downgrade(database: D
     # Each migration is a transaction: those after 0006 were undone.
     _upgraded(database)
     database.check_schema()
+
+
+def _migrated(database: Database, revision: str) -> None:
+    with migrating(database) as config:
+        command.downgrade(config, revision)
+
+
+def _read_documents(database: Database) -> list[dict[str, Any]]:
+    table = table_of(VERSION_TABLES["document"])
+    with database.read_engine.connect() as connection:
+        return [dict(row) for row in connection.execute(table.select().order_by(table.c.version)).mappings()]
+
+
+def test_documents_get_the_keys_of_their_editions(database: Database) -> None:
+    with write_transaction(database, "desk") as transaction:
+        title, archive = {"title": "A page"}, {"archive_url": "https://archive.example/1"}
+        for number, parts in enumerate(({}, {"published_on": "2025-06-01"}, archive)):
+            url = f"https://example.org/{number}"
+            record_document(transaction, DocumentInput.model_validate({**title, **parts, "url": url}))
+        printed, _ = record_document(transaction, DocumentInput.model_validate(title))
+    before, counts = _read_documents(database), rows(database)
+    assert [row["edition"] for row in before] == [edition_key(row) for row in before]
+    assert [row["id"] for row in before if row["edition"] is None] == [printed]
+    _migrated(database, "0008")
+    _upgraded(database)
+    assert _read_documents(database) == before
+    assert rows(database) == counts
+    table = table_of(VERSION_TABLES["citation"])
+    with database.read_engine.connect() as connection:
+        assert not any(connection.execute(select(table.c.marked)).scalars())
+
+
+def test_editions_of_one_address_stop_the_downgrade(database: Database) -> None:
+    with write_transaction(database, "desk") as transaction:
+        for day in (1, 2):
+            body = {"title": "Daily", "url": "https://example.org/daily", "published_on": f"2025-06-0{day}"}
+            record_document(transaction, DocumentInput.model_validate(body))
+    counts = rows(database)
+    with migrating(database) as config, pytest.raises(RuntimeError, match="several documents of one address"):
+        command.downgrade(config, "0008")
+    assert rows(database) == counts
+    _upgraded(database)

@@ -106,3 +106,15 @@ def import_native(register: Register, file: Path, *rows: dict[str, Any], **how: 
 def nonzero_counts(result: ImportResult) -> dict[str, int]:
     """Return the nonzero counts of a result."""
     return {name: number for name, number in result.counts().items() if number}
+
+
+def numbers(answer: Any) -> dict[str, int]:
+    """Return the counts of an import that are not zero."""
+    return {name: number for name, number in answer.json()["counts"].items() if number}
+
+
+def reasons(answer: Any) -> list[str]:
+    """Return the reasons for refusing the rows of an import."""
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["code"] == "rows_refused"
+    return [error["detail"] for error in answer.json()["errors"]]

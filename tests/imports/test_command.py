@@ -94,7 +94,7 @@ def test_refused_rows_can_be_corrected_and_imported_again(
     assert "did you mean `killed`?" in left
     mended = left.replace("kiled", "killed").replace("three", "3").replace("soon", "2025-06-11")
     if format_ == "ndjson":
-        mended = mended.replace("1351", "1352", 1)
+        mended = mended.replace("1351", "1352", 1).replace("1,351", "1,352", 1)
     written(again, mended)
     assert "2 claims new" in ran("import", str(again), url=url)
     assert rows_in(database, "claim") == 3

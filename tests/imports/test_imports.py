@@ -12,7 +12,15 @@ from tests.examples import (
     record_example_vocabulary,
     submit_claim,
 )
-from tests.imports.import_helpers import DAILY_MAPPING, format_csv, native_row, post_file, post_form
+from tests.imports.import_helpers import (
+    DAILY_MAPPING,
+    format_csv,
+    native_row,
+    numbers,
+    post_file,
+    post_form,
+    reasons,
+)
 from tests.registers import Register
 
 KINDS = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
@@ -22,16 +30,6 @@ KINDS = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 def desk(register: Register) -> Register:
     record_example_vocabulary(register)
     return register
-
-
-def numbers(answer: Any) -> dict[str, int]:
-    return {name: number for name, number in answer.json()["counts"].items() if number}
-
-
-def reasons(answer: Any) -> list[str]:
-    assert answer.status_code == 422, answer.text
-    assert answer.json()["code"] == "rows_refused"
-    return [error["detail"] for error in answer.json()["errors"]]
 
 
 def rows_of(register: Register, path: str) -> list[dict[str, Any]]:
@@ -91,7 +89,7 @@ def test_what_is_exported_and_imported_into_the_same_register_changes_nothing(
 
 def test_ndjson_brings_a_claim_whole_into_another_register(starter_register: Register, desk: Register) -> None:
     for kind, fields in (
-        ("categories", ("name", "definition", "unit", "components", "parent", "non_decreasing")),
+        ("categories", ("name", "definition", "unit", "components", "parent", "non_decreasing", "fractional")),
         ("subjects", ("name", "definition", "parents")),
         ("places", ("name", "definition", "parents")),
         ("sources", ("name", "kind", "interest", "speaks_for", "anonymous", "description", "url")),

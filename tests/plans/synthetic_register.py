@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import update
 
-from app.claims.lifecycle import TAKEDOWN_VALUES
 from app.comparison.series_key import PERIOD_END_FACTOR
 from app.database.engine import Database
 from app.database.tables import Clock
@@ -25,6 +24,7 @@ from app.database.transaction import write_transaction
 from app.enums import Aggregation, Interest, Modality, SourceKind
 from app.sources.queries import put_source
 from app.sources.schemas import SourceInput
+from app.takedown.claims import TAKEDOWN_VALUES
 from app.topics.records import TOPIC
 from app.topics.schemas import TopicInput
 from app.vocabulary.records import put_category, put_place, put_subject

@@ -92,6 +92,7 @@ def make_citation(publisher: str | None = "ki", **more: Any) -> dict[str, Any]:
         **more.pop("document", {}),
     }
     plain: dict[str, Any] = {
+        "leading": True,
         "role": "relay",
         "via": [],
         "fidelity": "paraphrase",

@@ -86,3 +86,24 @@ def test_a_pair_is_explained_in_one_sentence(
     pair = compare_pair(FIRST, second, HIERARCHY)
     sentence = f"Agency A ({figures[0]}) and Agency B ({figures[1]}) {explanation}."
     assert explain_pair(FIRST, second, pair, NAMES) == sentence
+
+
+@pytest.mark.parametrize(
+    ("edtf", "aggregation", "said", "days"),
+    [
+        ("2026", "within", date(2026, 9, 2), "in 2026 up to 2 September 2026"),
+        ("2026", "within", date(2027, 1, 2), "in 2026"),
+        ("2026-09", "within", date(2026, 9, 2), "in September 2026 up to 2 September 2026"),
+        ("2026-01-01/..", "within", date(2026, 9, 2), "from 1 January 2026 up to 2 September 2026"),
+        ("2026-01/2026-03", "within", date(2026, 9, 2), "from January to March 2026"),
+        ("2026-01/2026-12", "within", None, "from January to December 2026"),
+        ("2026", "cumulative", date(2026, 9, 2), "up to a day from 1 January 2026 to 2 September 2026"),
+        ("2026-09-02", "snapshot", date(2026, 9, 2), "on 2 September 2026"),
+    ],
+)
+def test_the_days_of_a_figure_end_with_the_day_on_which_it_was_said(
+    edtf: str, aggregation: str, said: date | None, days: str
+) -> None:
+    first = replace(FIRST, period=parse_period(edtf), aggregation=aggregation, date=said)
+    sentence = explain_pair(first, SECOND, compare_pair(first, SECOND, HIERARCHY), NAMES)
+    assert sentence.startswith(f"Agency A (3,140 persons {days}) and ")

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.sentences.phrases import SourceDetails, is_person, mention_source
-from app.sentences.sentence import ClaimNames, choose_citation, write_claim_text
+from app.sentences.sentence import ClaimNames, write_claim_text
+from app.sentences.wording_note import describe_wording_difference
 from tests.sentences.claim_factories import make_citation, make_claim, make_figure, make_names
 
 KILLED = {"category": "Killed"}
@@ -427,19 +428,10 @@ def test_the_chain_to_the_page_is_told(cited: dict[str, Any], words: str) -> Non
     assert told(make_claim(citations=[cited])).endswith(words)
 
 
-def test_the_citation_that_leads_closest_is_chosen() -> None:
-    first = make_citation(gap="Not opened.")
-    early = make_citation("ap", gap="Not opened.", document={"published_on": date(2025, 6, 4)})
-    seen, relayed = make_citation("reuters"), make_citation("reuters", via=["ap"])
-    rounded, changed = make_citation(fidelity="rounded"), make_citation(fidelity="distorted")
-    own, gone = make_citation("csis", role="original", gap="Undated."), make_citation(withdrawn_on=date(2025, 7, 1))
-    order = [own, seen, relayed, early, first, rounded, changed, gone]
-    for i in range(len(order)):
-        assert choose_citation([*reversed(order[i + 1 :]), order[i]]) == order[i]
-    assert choose_citation([first, {**first, "via": ["ap"]}]) is first
-    assert choose_citation([changed, gone], date(2025, 6, 30)) is gone
-    assert choose_citation([own | {"document": early["document"]}, seen], date(2025, 6, 3)) is seen
-    assert choose_citation([]) is None
+def test_the_leading_citation_is_told() -> None:
+    cited = [make_citation("ap", leading=False), make_citation("reuters")]
+    assert told(make_claim(citations=cited)).endswith(", Reuters reported.")
+    assert told(make_claim(citations=[])).endswith(" since 24 February 2022.")
 
 
 @pytest.mark.parametrize(
@@ -535,3 +527,11 @@ def test_every_claim_is_one_sentence_with_no_number_of_our_own(
         for digits, scale in re.findall(r"([0-9][0-9,.]*)(?: (million|billion))?", made.figure):
             size = {"million": 10**6, "billion": 10**9}.get(scale, 1)
             assert Decimal(digits.replace(",", "")) * size in stated
+
+
+def test_a_sentence_says_why_its_numbers_are_not_those_of_the_wording() -> None:
+    figure = {"as_printed": "24,470", "wording_differs": "The list has only names, so it is a lower bound"}
+    assert describe_wording_difference(figure) == (
+        "The wording is “24,470”: The list has only names, so it is a lower bound."
+    )
+    assert not describe_wording_difference({"as_printed": "24,470", "wording_differs": None})

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from alembic import command
 from app.claims.create import record_claim, record_relation
-from app.claims.lifecycle import reinstate, retract, revise, take_down
+from app.claims.lifecycle import reinstate, retract, revise
 from app.claims.schemas import ChangeInput, ClaimInput, RelationInput, RetractionInput
 from app.claims.serialization.input_fields import FIGURE_PLAIN_FIELDS, plain_figure_numbers
 from app.claims.supersession import load_successors
@@ -35,6 +35,7 @@ from app.enums import RelationType, Verdict
 from app.errors import Problem
 from app.sources.queries import load_position_holders, put_source
 from app.sources.schemas import SourceInput
+from app.takedown.claims import take_down_claims
 from app.topics.records import put_topic
 from app.topics.schemas import TopicInput
 from app.topics.side_by_side import may_start_on
@@ -134,7 +135,7 @@ def happen(log: WriteTransaction, chance: random.Random, ids: list[str]) -> None
             given = {"event": "transcription_fix", "reason": "A slip.", "changes": changes}
             revise(log, chance.choice(ids), ChangeInput.model_validate(given))
         elif event < 0.98:
-            take_down(log, ids.pop(chance.randrange(len(ids))), "By a court.")
+            take_down_claims(log, [ids.pop(chance.randrange(len(ids)))], "By a court.")
         else:
             held = chance.choice([None, "ministry"])
             put_source(log, "agency", SourceInput(**make_source_body("The agency", speaks_for=held)))
@@ -182,7 +183,11 @@ class Plain:
 
     def _starts(self, row: Mapping[Any, Any], asked: Mapping[str, Any]) -> bool:
         since = asked.get("since")
-        if not since or row["period_start"] == date.fromisoformat(since):
+        if not since:
+            return True
+        if row["aggregation"] == "snapshot":
+            return False
+        if row["period_start"] == date.fromisoformat(since):
             return True
         starts = {text for part in (since[:7], since[:4]) for text in (part, f"{part}/")}
         text = row["period"].partition("/")
@@ -221,7 +226,7 @@ class Plain:
             if limit is None or limit.includes(row["date"], row["said_at"] and datetime.fromisoformat(row["said_at"]))
         ]
         retracted = [
-            row for row in known if row["status"] == "retracted" and row["retracted_on"] <= self.snapshot.today
+            row for row in known if row["status"] == "retracted" and row["retracted_on"] <= self.snapshot.last_known_day
         ]
         standing = [row for row in known if row not in retracted]
         statements = [self.statement(row) for row in standing if row["kind"] not in {"none", "vague"}]

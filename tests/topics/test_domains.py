@@ -324,6 +324,7 @@ def test_a_change_does_not_fall(flood: Domain) -> None:
 
 def test_of_three_estimates_of_a_crowd_two_contradict(register: Register) -> None:
     crowd = Domain(register)
+    crowd.put_agencies()
     crowd.put("places", "square")
     crowd.put("subjects", "protesters")
     crowd.put("categories", "present", unit="persons", non_decreasing=False)

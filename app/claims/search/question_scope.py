@@ -85,10 +85,11 @@ def match_scope(
 def starts_on(columns: Columns, day: Any, *patterns: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a value or a bound parameter
     """Return the condition that the period may start on `day`.
 
-    A running total may start on any day of the month or year that its period begins with.
+    A running total may start on any day of the month or year that its period begins with. A snapshot has no start.
     """
     may_start = or_(*(columns.period.like(pattern) for pattern in patterns))
-    return or_(columns.period_start == day, and_(columns.aggregation == str(Aggregation.cumulative), may_start))
+    starts = or_(columns.period_start == day, and_(columns.aggregation == str(Aggregation.cumulative), may_start))
+    return and_(starts, columns.aggregation != str(Aggregation.snapshot))
 
 
 def partial_date_patterns(day: date) -> list[str]:

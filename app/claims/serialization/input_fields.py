@@ -6,7 +6,10 @@ from typing import Any
 from app.comparison.figure import normalize_number
 
 FIGURE_NUMBER_FIELDS = ("value", "lower", "upper", "coverage", "out_of")
-FIGURE_PLAIN_FIELDS = ("as_printed", "lower_inclusive", "upper_inclusive", "approximate", "relative_to")
+FIGURE_TEXT_FIELDS = ("as_printed", "lower_inclusive", "upper_inclusive", "approximate", "relative_to")
+"""The fields of a `PrintedFigure` that are not numbers."""
+
+FIGURE_PLAIN_FIELDS = (*FIGURE_TEXT_FIELDS, "language", "wording_differs")
 CLAIM_PLAIN_FIELDS = (
     "category",
     "subject",

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Protocol, get_origin
 import sqlalchemy as sa
 from pydantic import BaseModel
 
+from app.claims.leading import leading_order
 from app.claims.schemas import Claim
 from app.claims.supersession import load_successors
 from app.comparison.supersession import Successor
@@ -50,6 +51,7 @@ FIELD_EXPRESSIONS = {
     "period.end": "claim.period_end",
     "source.slug": "claim.source",
     "citations.document.publisher_name": "publisher.name",
+    "citations.leading": "(lead.version IS NULL OR lead.version = citation.version)",
     "recorded_until": "NULL",  # the versions in a snapshot are not yet replaced
     "superseded_by": "successor.claim",
     "superseded_on": "successor.superseded_on",
@@ -60,6 +62,9 @@ FIELD_EXPRESSIONS = {
     "links.assessments": f"{CLAIM_URL_SQL} || '/assessments'",
 }
 """SQL of the fields that are not a column of the same name."""
+
+IS_LEADING = FIELD_EXPRESSIONS["citations.leading"]
+LEAD_OF_CLAIM, LEAD_OF_CITATION = "lead.claim = claim.id", "lead.claim = citation.claim"
 
 COLUMN_PATTERN = re.compile(r"\b([a-z]+)\.([a-z_]+)")
 """A column of a table in an SQL expression."""
@@ -124,6 +129,23 @@ class SqlRenderer(Protocol):
 
     def first_row_join(self, table: str, _columns: Iterable[str], is_current: str, order: str) -> str:
         """Return the join with the first row of a claim in a table, by `order`, that satisfies `is_current`."""
+
+    joins_lead_in_array: bool = False
+    """Whether the array of citations contains the join with the leading citation."""
+
+    def lead_join(self, tables: str, is_current: str, several: str, order: str) -> str:
+        """Return the join with the leading citation `lead` of a claim that has several; without them it is NULL.
+
+        Args:
+            tables: The citation, its document and its publisher.
+            is_current: The condition that a citation is in the snapshot.
+            several: The expression of a value if a claim has several citations, else of NULL.
+            order: The order that puts the leading citation first.
+        """
+
+    def citation_join(self, _columns: Iterable[str], is_current: str) -> str:
+        """Return the join with the leading citation of a claim, after the join with `lead`."""
+        return f"LEFT JOIN citation ON citation.claim = claim.id AND {is_current} AND {IS_LEADING}"
 
     def citation_array(self, object_: str, tables: str, is_current: str) -> tuple[str, str]:
         """Return the expression of the citations of a claim as a JSON array, and the join that it needs."""
@@ -205,6 +227,12 @@ class SqliteRenderer(SqlRenderer):
         first = f"SELECT {table}.version FROM {table} WHERE {table}.claim = claim.id AND {is_current}"
         return f"LEFT JOIN {table} ON {table}.version = ({first} ORDER BY {order} LIMIT 1)"
 
+    def lead_join(self, tables: str, is_current: str, several: str, order: str) -> str:
+        """Return a join by version, which a subquery selects for claims with several citations."""
+        first = f"SELECT citation.version FROM {tables} WHERE citation.claim = claim.id AND {is_current}"
+        version = f"CASE WHEN {several} THEN ({first} ORDER BY {order} LIMIT 1) END"
+        return f"LEFT JOIN citation AS lead ON lead.version = {version}"
+
     def citation_array(self, object_: str, tables: str, is_current: str) -> tuple[str, str]:
         """Return a correlated subquery in the order of the index.
 
@@ -283,6 +311,11 @@ class PostgresRenderer(SqlRenderer):
         first = f"SELECT {', '.join(columns)} FROM {table} WHERE {table}.claim = claim.id AND {is_current}"
         return f"LEFT JOIN LATERAL ({first} ORDER BY {order} LIMIT 1) AS {table} ON true"
 
+    def lead_join(self, tables: str, is_current: str, several: str, order: str) -> str:
+        """Return a lateral join, evaluated once for each claim."""
+        first = f"SELECT citation.version FROM {tables} WHERE {several} IS NOT NULL AND citation.claim = claim.id"
+        return f"LEFT JOIN LATERAL ({first} AND {is_current} ORDER BY {order} LIMIT 1) AS lead ON true"
+
     def citation_array(self, object_: str, tables: str, is_current: str) -> tuple[str, str]:
         """Return a correlated subquery with an ordered aggregate."""
         select_array = f"SELECT string_agg({object_}, ',' ORDER BY citation.id) FROM {tables}"
@@ -306,6 +339,21 @@ class PostgresCopyRenderer(PostgresRenderer):
         first = f"SELECT DISTINCT ON ({table}.claim) {', '.join(columns)} FROM {table}"
         condition = f"{table}.claim = ANY(':ids'::uuid[]) AND {is_current} ORDER BY {table}.claim, {order}"
         return f"LEFT JOIN ({first} WHERE {condition}) AS {table} ON {table}.claim = claim.id"
+
+    joins_lead_in_array: bool = True
+
+    def lead_join(self, tables: str, is_current: str, several: str, order: str) -> str:
+        """Return a join with the leading citations of all requested claims that have several."""
+        has_several = several.replace("claim.id", "citation.claim")
+        condition = f"citation.claim = ANY(':ids'::uuid[]) AND {is_current} AND {has_several} IS NOT NULL"
+        first = f"SELECT DISTINCT ON (citation.claim) citation.claim, citation.version FROM {tables} WHERE {condition}"
+        return f"LEFT JOIN ({first} ORDER BY citation.claim, {order}) AS lead ON {LEAD_OF_CLAIM}"
+
+    def citation_join(self, columns: Iterable[str], is_current: str) -> str:
+        """Return a join with the citations of all requested claims."""
+        condition = f"citation.claim = ANY(':ids'::uuid[]) AND {is_current}"
+        citations = f"SELECT {', '.join(columns)} FROM citation WHERE {condition}"
+        return f"LEFT JOIN ({citations}) AS citation ON citation.claim = claim.id AND {IS_LEADING}"
 
     def citation_array(self, object_: str, tables: str, is_current: str) -> tuple[str, str]:
         """Return a join with the arrays of all requested claims."""
@@ -358,6 +406,8 @@ class RenderedClaim(NamedTuple):
     """In the type of the driver: text on SQLite."""
     superseded: str | None
     """The id of the claim if a relation `supersedes` leads to it."""
+    lead: int | None
+    """The version of the leading citation if the text depends on which of several leads."""
 
 
 def render_claims(
@@ -365,7 +415,7 @@ def render_claims(
 ) -> list[RenderedClaim]:
     """Return the claims of these versions in `layout`, in the same order. None of them may be a tombstone."""
     superseded = _superseded_id(is_past=snapshot.as_of is not None) if shows_successor(layout) else "NULL"
-    extra_columns = f", claim.retracted_on, {superseded}"
+    extra_columns = f", claim.retracted_on, {superseded}, {'lead.version' if shows_leading(layout) else 'NULL'}"
     statement = build_select(reading.dialect, snapshot, layout, extra_columns)
     claims = [RenderedClaim(*row) for row in reading.fetch_prepared(statement, _bind_versions(reading, versions))]
     ids = [str(claim.superseded) for claim in claims if claim.superseded is not None]
@@ -404,6 +454,11 @@ def render_claim(reading: ReadSession, id_: str, snapshot: Snapshot) -> tuple[st
 def shows_successor(layout: RowLayout) -> bool:
     """Return whether a layout shows which claim replaced a claim."""
     return not layout.columns or any(path[0] in SUCCESSOR_FIELDS for _name, path in layout.columns)
+
+
+def shows_leading(layout: RowLayout) -> bool:
+    """Return whether a layout shows which citation of a claim leads, or only the leading one."""
+    return not layout.columns or any(path[0] == "citations" for _name, path in layout.columns)
 
 
 def build_select(
@@ -581,6 +636,9 @@ class _StatementBuilder:
         """Return the expression of the citations of a claim."""
         citation = self.object_expression(model, path)
         tables = " ".join(["citation", *self.citation_joins()])
+        if self.renderer.joins_lead_in_array:
+            tables = f"{tables} {self.lead_join().replace(LEAD_OF_CLAIM, LEAD_OF_CITATION)}"
+            self._used_columns.pop("lead", None)
         value, join = self.renderer.citation_array(citation, tables, self.contains("citation"))
         self._extra_joins.append(join)
         for table in ("citation", "document", "publisher"):
@@ -634,22 +692,34 @@ class _StatementBuilder:
                 self.renderer.first_row_join("assessment", _qualify_columns("assessment", columns), is_current, order)
             )
         citation_joins = self.citation_joins()
-        if citation_joins or "citation" in self._used_columns:
-            qualified_columns = _qualify_columns("citation", self._used_columns["citation"] | {"document"})
-            joins += [
-                self.renderer.first_row_join("citation", qualified_columns, self.contains("citation"), "citation.id"),
-                *citation_joins,
-            ]
+        is_flat = bool(citation_joins) or "citation" in self._used_columns
+        if is_flat or "lead" in self._used_columns:
+            joins.append(self.lead_join())
+        if is_flat:
+            qualified_columns = _qualify_columns("citation", self._used_columns["citation"] | {"document", "version"})
+            joins += [self.renderer.citation_join(qualified_columns, self.contains("citation")), *citation_joins]
         if "successor" in self._used_columns:
             joins.append(self.renderer.successor_join())
         return joins + self._extra_joins
 
-    def citation_joins(self) -> list[str]:
-        """Return the joins with the document of a citation and its publisher, if the row reads them."""
+    def lead_join(self) -> str:
+        """Return the join with the leading citation `lead` of a claim that has several."""
+        tables = " ".join(["citation", *self.document_joins()])
+        is_other = f"other.claim = claim.id AND {self.contains('other')}"
+        several = f"(SELECT 1 FROM citation AS other WHERE {is_other} LIMIT 1 OFFSET 1)"
+        order = leading_order(KNOWN_ON_MARK if self.has_limit else None)
+        return self.renderer.lead_join(tables, self.contains("citation"), several, order)
+
+    def document_joins(self) -> tuple[str, str]:
+        """Return the joins with the document of a citation and its publisher."""
         publisher = (
             f"LEFT JOIN source AS publisher ON publisher.slug = document.publisher AND {self.contains('publisher')}"
         )
-        document = self.renderer.document_join(self.contains("document"))
+        return self.renderer.document_join(self.contains("document")), publisher
+
+    def citation_joins(self) -> list[str]:
+        """Return the joins with the document of a citation and its publisher, if the row reads them."""
+        document, publisher = self.document_joins()
         needs_publisher = "publisher" in self._used_columns
         needs_document = needs_publisher or "document" in self._used_columns
         return [document] * needs_document + [publisher] * needs_publisher

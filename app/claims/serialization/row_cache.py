@@ -135,10 +135,10 @@ declare_lookup_metric(CLAIM_ROWS, LookupMetric("counterclaim_claim_row_cache", "
 def _is_unaffected_by(claim: RenderedClaim, known_on: date | None) -> bool:
     """Return whether the text depends only on the claim, and `known_on` changes nothing.
 
-    The text of a superseded claim depends on later claims too. Without a supersession, `known_on` changes nothing if
-    the claim was not retracted, or not after that day.
+    The text of a superseded claim depends on later claims too, and which of several citations leads on the day. Without
+    either, `known_on` changes nothing if the claim was not retracted, or not after that day.
     """
-    if claim.superseded is not None:
+    if claim.superseded is not None or (known_on is not None and claim.lead is not None):
         return False
     retracted_on = claim.retracted_on
     return known_on is None or retracted_on is None or str(retracted_on) <= known_on.isoformat()

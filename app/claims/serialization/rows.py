@@ -9,13 +9,15 @@ from sqlmodel import Session
 
 from app.claims.serialization.input_fields import CITATION_PLAIN_FIELDS, plain_figure_numbers
 from app.claims.supersession import load_successors
+from app.comparison.leading import choose_leading
 from app.comparison.supersession import Successor
 from app.database.snapshot import Snapshot
 from app.database.tables import AssessmentVersion, CitationVersion, DocumentVersion, SourceVersion, columns_of, table_of
 from app.enums import Status
 from app.sources.documents import DOCUMENT_CARD_FIELDS
 
-CITATION_COLUMNS = ("id", *CITATION_PLAIN_FIELDS)
+CITATION_RESPONSE_FIELDS = ("id", "document", "leading", *CITATION_PLAIN_FIELDS)
+"""The fields of a citation in a response, in order."""
 
 CONFIDENCE_FIELDS = ("level", "reliability", "credibility", "stated", "assessor", "assessed_on", "rationale")
 
@@ -108,6 +110,7 @@ def build_figure_response(row: Mapping[Any, Any]) -> ResponseObject:
     numbers = plain_figure_numbers(row)
     return {
         "as_printed": row["as_printed"],
+        "language": row["language"],
         "kind": row["kind"],
         "value": numbers["value"],
         "lower": numbers["lower"],
@@ -120,6 +123,7 @@ def build_figure_response(row: Mapping[Any, Any]) -> ResponseObject:
         "relative_to": row["relative_to"],
         "relative_to_kind": row["relative_to_kind"],
         "unit": row["served_unit"],
+        "wording_differs": row["wording_differs"],
     }
 
 
@@ -143,17 +147,44 @@ def load_citations(session: Session, claims: Iterable[str], snapshot: Snapshot) 
         document[name].label(f"document_{name}") for name in DOCUMENT_CARD_FIELDS if name != "publisher_name"
     ]
     statement = (
-        select(*citation, *document_columns, source.name.label("document_publisher_name"))
+        select(
+            *citation,
+            *document_columns,
+            source.name.label("document_publisher_name"),
+            source.kind.label("publisher_kind"),
+        )
         .select_from(joined)
         .where(citation.claim.in_(list(claims)), snapshot.contains(CitationVersion))
         .order_by(citation.id)
     )
-    citations: dict[str, list[ResponseObject]] = defaultdict(list)
+    rows: dict[str, list[Mapping[Any, Any]]] = defaultdict(list)
     for row in session.execute(statement).mappings():
-        fields = {name: row[name] for name in CITATION_COLUMNS}
-        cited_document = {name: row[f"document_{name}"] for name in DOCUMENT_CARD_FIELDS}
-        citations[row["claim"]].append({"id": fields.pop("id"), "document": cited_document} | fields)
+        rows[row["claim"]].append(row)
+    citations: dict[str, list[ResponseObject]] = defaultdict(list)
+    for claim, cited in rows.items():
+        citations[claim] = [
+            {
+                "id": row["id"],
+                "document": {name: row[f"document_{name}"] for name in DOCUMENT_CARD_FIELDS},
+                **{name: row[name] for name in CITATION_PLAIN_FIELDS},
+            }
+            for row in cited
+        ]
+        marked = next((row["id"] for row in cited if row["marked"]), None)
+        kinds = [row["publisher_kind"] for row in cited]
+        citations[claim] = add_leading(citations[claim], kinds, marked, snapshot)
     return citations
+
+
+def add_leading(
+    citations: Sequence[ResponseObject], publisher_kinds: Sequence[str | None], marked: str | None, snapshot: Snapshot
+) -> list[ResponseObject]:
+    """Return the citations of a claim, each with whether it leads, and its fields in the order of a response."""
+    leading = choose_leading(citations, publisher_kinds, marked, snapshot.known_on)
+    return [
+        {name: citation["id"] == leading if name == "leading" else citation[name] for name in CITATION_RESPONSE_FIELDS}
+        for citation in citations
+    ]
 
 
 def load_confidence(session: Session, claims: Iterable[str], snapshot: Snapshot) -> dict[str, ResponseObject]:

@@ -8,13 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from app.comparison.figure import Number, PrintedFigure, normalize_number
-from app.comparison.wording import parse_wording
+from app.comparison.wordings.digits import AmbiguousSeparator, NumberSigns, parse_digits
+from app.comparison.wordings.grammar import number_signs
+from app.comparison.wordings.reader import read_wording
+from app.comparison.wordings.reading import UnreadableWording, WordingContext
 from app.imports.mappings.fields import GetterFactory, RowScope, TextGetter, UnreadableValue, ValueGetter
 from app.imports.mappings.schema import FigureMap, Pick, ValueExpression
 
 PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
-GROUPED_NUMBER = re.compile(r"-?[0-9]{1,3}([ ,][0-9]{3})+(\.[0-9]+)?")
-POINT_GROUPED_NUMBER = re.compile(r"(?<![0-9])[0-9]{1,3}(\.[0-9]{3})+(?![0-9])")
 
 NUMBER_FIELDS = ("value", "lower", "upper")
 
@@ -22,10 +23,19 @@ FigureFields = dict[str, Any]
 """The fields of a `FigureInput`."""
 
 
+IS_READ = "_is_read"
+"""The key of a figure whose digits were read without a stated decimal sign. The mapper removes it."""
+
+
 def figure_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Callable[[RowScope], FigureFields | None]:
     """Return the function that reads the figure of a row, or None if it has none. It raises `UnreadableValue`."""
-    shares = {"out_of": fields.text_getter(mapped.out_of)}
-    texts = {name: fields.text_getter(getattr(mapped, name)) for name in ("relative_to", "unit")}
+    whole = fields.text_getter(mapped.out_of)
+    texts = {
+        name: fields.text_getter(getattr(mapped, name))
+        for name in ("relative_to", "unit", "language", "wording_differs")
+        if getattr(mapped, name) is not None
+    }
+    language = fields.text_getter(mapped.language)
     read = (
         _parts_getter(fields, mapped)
         if mapped.value or mapped.lower or mapped.upper
@@ -33,12 +43,12 @@ def figure_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Call
     )
 
     def figure(scope: RowScope) -> FigureFields | None:
-        figure_values = read(scope)
+        spoken = language(scope)
+        figure_values = read(scope, spoken)
         if figure_values is None:
             return None
-        for name, get_text in shares.items():
-            if (text := get_text(scope)) is not None:
-                figure_values[name] = parse_number(text, mapped.decimal)
+        if (text := whole(scope)) is not None:
+            figure_values["out_of"] = parse_number(text, mapped.decimal, spoken)
         figure_values |= {name: text for name, get_text in texts.items() if (text := get_text(scope))}
         if (
             mapped.coverage is not None
@@ -57,7 +67,11 @@ def wording_getter(fields: GetterFactory, mapped: FigureMap) -> Callable[[RowSco
     return lambda scope: {"as_printed": text} if (text := printed(scope)) else None
 
 
-def _parts_getter(fields: GetterFactory, mapped: FigureMap) -> Callable[[RowScope], FigureFields | None]:
+FigureReader = Callable[[RowScope, str | None], FigureFields | None]
+"""Reads the figure of a row. Its second argument is the language of the row, if the mapping says it."""
+
+
+def _parts_getter(fields: GetterFactory, mapped: FigureMap) -> FigureReader:
     """Return the function for a figure with columns for its value and bounds."""
     parts = {
         name: _cell_getter(fields, expression)
@@ -66,19 +80,25 @@ def _parts_getter(fields: GetterFactory, mapped: FigureMap) -> Callable[[RowScop
     }
     printed = fields.text_getter(mapped.printed)
 
-    def read(scope: RowScope) -> FigureFields | None:
+    def read(scope: RowScope, language: str | None) -> FigureFields | None:
         texts: dict[str, str] = {}
         figure_values: FigureFields = {}
+        is_read = False
         for name, get_value in parts.items():
             value = get_value(scope)
             if (text := fields.to_text(value)) is not None:
                 texts[name] = text
-                figure_values[name] = scale_number(parse_number(text, _decimal_sign(mapped, value)), mapped)
+                decimal = _decimal_sign(mapped, value)
+                is_read |= decimal is None and not text.isdigit()
+                figure_values[name] = scale_number(parse_number(text, decimal, language), mapped)
         if not figure_values:
             return None
-        figure_values["as_printed"] = printed(scope) or _join_parts(texts)
+        wording = printed(scope)
+        figure_values["as_printed"] = wording or _join_parts(texts)
         figure_values["approximate"] = mapped.approximate
-        return figure_values
+        if is_read and language is None and wording is None:
+            figure_values[IS_READ] = True
+        return _explain_scale(figure_values, mapped)
 
     return read
 
@@ -95,20 +115,20 @@ def _join_parts(texts: dict[str, str]) -> str:
     return f"{value} ({bounds})" if value is not None and bounds else value or bounds
 
 
-def _printed_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Callable[[RowScope], FigureFields | None]:
+def _printed_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> FigureReader:
     """Return the function for a figure in one cell, with an optional qualifier in another."""
     get_value = _cell_getter(fields, Pick(column=column) if mapped.printed is None else mapped.printed)
     qualifier = fields.text_getter(mapped.qualifier)
     is_unmodified = not (mapped.scale or mapped.bound or mapped.approximate)
 
-    def read(scope: RowScope) -> FigureFields | None:
+    def read(scope: RowScope, language: str | None) -> FigureFields | None:
         value = get_value(scope)
         text = fields.to_text(value)
         if text is None:
             return None
         decimal = _decimal_sign(mapped, value)
-        if is_unmodified and mapped.qualifier is None and decimal == "." and is_plain_number(text):
-            return {"as_printed": text, "value": parse_number(text)}
+        if is_unmodified and mapped.qualifier is None and _is_certain_number(text, decimal):
+            return {"as_printed": text, "value": parse_number(text, ".")}
         template = qualifier(scope)
         if template is not None:
             if "{}" not in template:
@@ -117,9 +137,33 @@ def _printed_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Ca
                     "add a `map` whose texts contain {}",
                 )
             text = template.replace("{}", text)
-        return figure_fields(_apply_figure_map(parse_figure(text, decimal), mapped))
+        figure = parse_figure(text, decimal, language)
+        figure_values = figure_fields(_apply_figure_map(figure, mapped))
+        if decimal is None and language is None and not text.isdigit():
+            figure_values[IS_READ] = True
+        if figure.kind == "plain" and mapped.bound is not None:
+            bound = "a lower" if mapped.bound == "at_least" else "an upper"
+            figure_values["wording_differs"] = f"The mapping records a plain number as {bound} bound."
+        return _explain_scale(figure_values, mapped)
 
     return read
+
+
+def _is_certain_number(text: str, decimal: str | None) -> bool:
+    """Return whether a cell is a number as programs write it, whose separator cannot group thousands."""
+    return text.isascii() and (text.isdigit() or (decimal == "." and is_plain_number(text)))
+
+
+def _explain_scale(figure_values: FigureFields, mapped: FigureMap) -> FigureFields:
+    """Add why the numbers are not those of the wording, if the mapping states a scale."""
+    if mapped.scale is not None and mapped.scale != 1:
+        unit = _SCALE_NAMES.get(mapped.scale, f"units of {mapped.scale:,.15g}")
+        reasons = [f"It is printed in {unit}.", figure_values.get("wording_differs")]
+        figure_values["wording_differs"] = " ".join(filter(None, reasons))
+    return figure_values
+
+
+_SCALE_NAMES: dict[float, str] = {100: "hundreds", 1000: "thousands", 10**6: "millions", 10**9: "billions"}
 
 
 def _cell_getter(fields: GetterFactory, expression: ValueExpression) -> ValueGetter | TextGetter:
@@ -129,21 +173,25 @@ def _cell_getter(fields: GetterFactory, expression: ValueExpression) -> ValueGet
     return fields.text_getter(expression)
 
 
-def _decimal_sign(mapped: FigureMap, value: object) -> str:
-    """Return the decimal sign of `value`. Numbers of JSON or of a sheet always have a point."""
+def _decimal_sign(mapped: FigureMap, value: object) -> str | None:
+    """Return the decimal sign of `value`, if it is known. Numbers of JSON or of a sheet always have a point."""
     return mapped.decimal if isinstance(value, str) else "."
 
 
-def parse_figure(text: str, decimal: str = ".") -> PrintedFigure:
+def parse_figure(text: str, decimal: str | None = None, language: str | None = None) -> PrintedFigure:
     """Parse a printed figure. Raises `UnreadableValue` if its meaning is not certain."""
-    spelled = _replace_decimal_comma(text) if decimal == "," else text
-    if is_plain_number(spelled):
-        return PrintedFigure(text, value=parse_number(spelled))
-    figure = parse_wording(spelled)
-    if figure is None:
-        hint = "set `decimal` if a comma is its decimal sign" if "," in text and decimal == "." else None
-        raise UnreadableValue(f"`{text}` is not an unambiguous figure.", hint)
-    return replace(figure, as_printed=text)
+    if is_plain_number(text) and (decimal == "." or (decimal is None and "e" in text)):
+        return PrintedFigure(text, value=parse_number(text, "."))
+    try:
+        return read_wording(text, WordingContext(language, decimal)).figure
+    except UnreadableWording as error:
+        raise UnreadableValue(f"Not read as a figure: {error.detail}", _decimal_hint(error)) from None
+
+
+def _decimal_hint(error: UnreadableWording) -> str | None:
+    if error.reason in {"ambiguous_separator", "no_number"}:
+        return "say in the mapping which is the decimal sign: `decimal` or `language` of the figure"
+    return error.hint or None
 
 
 def is_plain_number(text: str) -> bool:
@@ -151,29 +199,37 @@ def is_plain_number(text: str) -> bool:
     return PLAIN_NUMBER.fullmatch(text) is not None
 
 
-def _replace_decimal_comma(text: str) -> str:
-    """Convert a figure with a decimal comma and points for thousands to a decimal point."""
-    spelled = POINT_GROUPED_NUMBER.sub(lambda grouped: grouped[0].replace(".", " "), text)
-    if "." in spelled:
-        raise UnreadableValue(
-            f"`{text}` has a point that does not separate thousands, but the decimal sign is a comma."
-        )
-    return spelled.replace(",", ".")
+def parse_number(text: str, decimal: str | None = ".", language: str | None = None) -> Number:
+    """Parse a number with one possible meaning. Raises `UnreadableValue`.
 
-
-def parse_number(text: str, decimal: str = ".") -> Number:
-    """Parse a number with one possible meaning. Raises `UnreadableValue`."""
-    spelled = _replace_decimal_comma(text) if decimal == "," else text
-    if GROUPED_NUMBER.fullmatch(spelled):
-        spelled = spelled.replace(" ", "").replace(",", "")
+    `decimal` is the decimal sign. If it is None, the `language` says it, or else the digits have to be certain.
+    """
+    sign, digits = ("-", text[1:]) if text[:1] == "-" else ("", text.removeprefix("+"))
     try:
+        if _SEPARATED_DIGITS.fullmatch(digits) is not None:
+            spelled = sign + str(parse_digits(digits, _number_signs(decimal, language)).number)
+        else:
+            spelled = text
         exact = Decimal("?" if "_" in spelled else spelled)
         number = int(exact) if exact == exact.to_integral_value() and abs(exact) < 10**18 else float(exact)
+    except AmbiguousSeparator as error:
+        low, high = sorted(error.choices)
+        hint = "say in the mapping which is the decimal sign: `decimal` or `language` of the figure"
+        raise UnreadableValue(f"`{text}` can be {low.normalize():f} and {high.normalize():f}.", hint) from None
     except (ArithmeticError, ValueError):
         raise UnreadableValue(f"`{text}` is not a number.") from None
     if not math.isfinite(number):
         raise UnreadableValue(f"`{text}` is not a finite number.")
     return number
+
+
+_SEPARATED_DIGITS = re.compile("[0-9]+(?:[., '][0-9]+)+")
+
+
+def _number_signs(decimal: str | None, language: str | None) -> NumberSigns:
+    if decimal is not None:
+        return NumberSigns(decimal, is_strict=True)
+    return NumberSigns(*(("", "") if language is None else number_signs(language)))
 
 
 def scale_number(value: Number | None, mapped: FigureMap) -> Number | None:

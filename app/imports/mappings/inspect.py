@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import islice
@@ -96,6 +96,10 @@ class ColumnProfile:
     wording_count: int = 0
     decimal_comma_count: int = 0
     """Values that are figures only if a comma is their decimal sign."""
+    decimal_point_count: int = 0
+    """Values that are figures only if a point is their decimal sign."""
+    ambiguous_count: int = 0
+    """Values that are two different figures with a point and with a comma as their decimal sign."""
     smallest: float | None = None
     largest: float | None = None
     examples: list[str] = field(default_factory=list)
@@ -111,6 +115,10 @@ class ColumnProfile:
             self.examples.append(text)
         self.dates.update(matching_date_formats(text))
         kind, value = classify_text(text)
+        if value is not None or kind in {"worded", "comma"}:
+            signs = find_decimal_signs(text)
+            self.decimal_point_count += signs == "."
+            self.ambiguous_count += signs == ".,"
         if kind == "comma":
             self.decimal_comma_count += 1
         elif kind == "worded":
@@ -296,19 +304,33 @@ def _is_date(text: str, format_: str) -> bool:
 @lru_cache(maxsize=100_000)
 def classify_text(text: str) -> tuple[str, float | None]:
     """Classify `text`: a `number` with its value, a `worded` figure, one with a decimal `comma`, or `text`."""
+    if find_decimal_signs(text) == ",":
+        return "comma", None
     try:
         return "number", float(parse_number(text))
     except UnreadableValue:
         pass
-    for kind, decimal in (("worded", "."), ("comma", ",")):
-        if kind == "comma" and not DECIMAL_COMMA_PATTERN.search(text):
-            break
+    try:
+        parse_figure(text, ".")
+    except UnreadableValue:
+        return "text", None
+    return "worded", None
+
+
+@lru_cache(maxsize=100_000)
+def find_decimal_signs(text: str) -> str:
+    """Return the decimal signs with which a number can be read, or an empty text if they make no difference."""
+    if not DECIMAL_COMMA_PATTERN.search(text) and "." not in text:
+        return ""
+    numbers: dict[str, Any] = {}
+    for sign in ".,":
         try:
-            parse_figure(text, decimal)
+            numbers[sign] = replace(parse_figure(text, sign), as_printed="-")
         except UnreadableValue:
             continue
-        return kind, None
-    return "text", None
+    if len(numbers) == 2 and numbers["."] == numbers[","]:  # noqa: PLR2004 - one for each sign
+        return ""
+    return "".join(numbers)
 
 
 def find_first_day(profile: FileProfile, column: str, dates: ColumnProfile) -> date | None:

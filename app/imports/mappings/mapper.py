@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from app.comparison.figure import NUMERIC_PROPOSITIONS
 from app.http.schema_types import SLUG_PATTERN, Input
 from app.imports.mappings.fields import GetterFactory, RowScope, TextGetter, UnreadableValue, path_getter
-from app.imports.mappings.figures import FigureFields, figure_getter, wording_getter
+from app.imports.mappings.figures import IS_READ, FigureFields, figure_getter, wording_getter
 from app.imports.mappings.schema import CitationMap, ClaimMap, Mapping, PeriodMap
 from app.imports.pipeline.record_order import sort_records
 from app.imports.pipeline.row_mapping import ClaimDraft, FileSeriesOptions, MappedRow
@@ -170,13 +170,14 @@ class MappingRowMapper:
                 if figure is None and claim.is_numeric:
                     continue
                 raw_fields = claim.build(inner)
+                is_read = figure is not None and figure.pop(IS_READ, False)
                 raw_fields["figure"] = figure or {"as_printed": raw_fields.get("note") or claim.name}
                 key = self._row_key(claim, inner)
             except UnreadableValue as error:
                 mapped_row.faults.append(_describe_unreadable(claim.name, error))
                 continue
             first.setdefault(claim.name, []).append(len(mapped_row.drafts))
-            mapped_row.drafts.append(ClaimDraft(claim.name, raw_fields, key))
+            mapped_row.drafts.append(ClaimDraft(claim.name, raw_fields, key, has_unstated_decimal=is_read))
 
     def _row_key(self, claim: _ClaimBuilder, scope: RowScope) -> str | None:
         if not self._key_getters:

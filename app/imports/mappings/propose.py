@@ -181,8 +181,14 @@ def _shared_claim_lines(profile: FileProfile) -> list[str]:
         'title = "???"',
         f"url = {_pick_expression(links[0])}" if links else 'url = "https://???"',
     ]
-    if any(column.decimal_comma_count for column in profile.columns.values() if column.kind == "number"):
+    numbers = [column for column in profile.columns.values() if column.kind == "number"]
+    needs_comma = any(column.decimal_comma_count for column in numbers)
+    needs_point = any(column.decimal_point_count for column in numbers)
+    if needs_comma and not needs_point:
         lines += ["", "[claim.figure]", 'decimal = ","']
+    elif needs_comma or any(column.ambiguous_count for column in numbers if column.is_figure):
+        sign = '"."' if needs_point and not needs_comma else '"???"'
+        lines += ["", "[claim.figure]", f"decimal = {sign}  # . or ,: some numbers can be read with both"]
     return [*lines, ""]
 
 

@@ -145,8 +145,16 @@ class FigureMap(Input):
         description="A second column that qualifies the number; the texts of its `map` contain `{}`.",
         examples=[{"column": "personnel*", "map": {"about": "about {}", "more": "more than {}"}}],
     )
-    decimal: Literal[".", ","] = Field(
-        default=".", description="The decimal sign; with `,` points separate thousands.", examples=[","]
+    decimal: Literal[".", ","] | None = Field(
+        default=None,
+        description="The decimal sign; the other sign separates thousands. Without it and without `language`, a number "
+        "that can be read in two ways, such as `1.200`, is refused.",
+        examples=[","],
+    )
+    language: ValueExpression | None = Field(
+        default=None,
+        description="The language in which the figure is printed (BCP 47), which says its decimal sign and its words.",
+        examples=["de"],
     )
     scale: float | None = Field(
         default=None, gt=0, description="The value of one printed unit (`1000`: in thousands).", examples=[1000]
@@ -177,6 +185,11 @@ class FigureMap(Input):
         "ratio.",
         examples=["USD"],
     )
+    wording_differs: ValueExpression | None = Field(
+        default=None,
+        description="Why the numbers are not those of the wording. `scale` and `bound` say it themselves.",
+        examples=["The list has only confirmed names, so its number is a lower bound."],
+    )
 
 
 class PeriodMap(Input):
@@ -202,9 +215,14 @@ class PeriodMap(Input):
 
 
 class DocumentMap(Input):
-    """The document in which the claim can be read. Each address is one document."""
+    """The document in which the claim can be read.
 
-    title: ValueExpression = Field(description="Its title.", examples=["Losses on {date}"])
+    A page that is overwritten has several editions: `url`, `published_on` and `archive_url` tell them apart.
+    """
+
+    title: ValueExpression = Field(
+        description="Its title. A row without one cites an edition that is recorded.", examples=["Losses on {date}"]
+    )
     url: ValueExpression | None = Field(default=None, description="Its address.", examples=[{"column": "sourceUri"}])
     publisher: ValueExpression | None = Field(
         default=None, description="The source that published the document, by slug.", examples=["ua-mod"]

@@ -32,6 +32,8 @@ class ValidatedDraft:
     claim_input: ClaimInput
     validated_claim: ValidatedClaim
     key: str | None
+    documents: tuple[RecordFields, ...] = ()
+    """The document of each citation, recorded or new; of a conflict, any of its candidates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,6 @@ class Candidate:
     """The claims that a validated draft could be recorded as."""
 
     validated: ValidatedDraft
-    documents: tuple[RecordFields, ...]
-    """The document of each citation."""
     state: ClaimColumns
     """The columns of a new claim. In a file series, a claim without a date gets the date of its file."""
     superseding_state: ClaimColumns | None
@@ -97,7 +97,6 @@ class ResolvedClaim:
 
 def make_candidate(
     validated: ValidatedDraft,
-    documents: tuple[RecordFields, ...],
     options: FileSeriesOptions | None,
     vintage: date | None,
 ) -> Candidate:
@@ -105,17 +104,16 @@ def make_candidate(
 
     Args:
         validated: The draft.
-        documents: The document of each of its citations.
         options: The options of its file series; None if it belongs to none.
         vintage: The date of the file, if it has one.
     """
     state: ClaimColumns = validated.validated_claim.state
     if options is None or vintage is None:
-        return Candidate(validated, documents, state, None)
+        return Candidate(validated, state, None)
     superseding_state = superseding_columns(state, vintage) if options.on_change == "supersede" else None
     if state["date"] is None and state["date_edtf"] is None:
         state = _with_date(state, vintage)
-    return Candidate(validated, documents, state, superseding_state)
+    return Candidate(validated, state, superseding_state)
 
 
 def superseding_columns(state: ClaimColumns, vintage: date) -> ClaimColumns:

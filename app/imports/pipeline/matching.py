@@ -15,6 +15,7 @@ from app.database.tables import CitationVersion, ClaimVersion, ImportedRow, colu
 from app.enums import Aggregation
 from app.imports.pipeline.reconciliation import ExistingClaim, PreviousRow
 from app.imports.pipeline.row_mapping import FileSeriesOptions
+from app.imports.row_keys import END_OF_ERASED_KEYS, ERASED_KEY_PREFIX, erased_row_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,15 @@ def _load_previous_rows(
         .where(snapshot.contains(ClaimVersion), imported.series == series)
         .order_by(imported.vintage, imported.seq)
     )
+    erased = select(imported.key).where(
+        imported.series == series, imported.key >= ERASED_KEY_PREFIX, imported.key < END_OF_ERASED_KEYS
+    )
+    has_erased_rows = session.execute(erased.limit(1)).first() is not None
     for batch in batch_values(keys):
-        for row in session.execute(statement.where(imported.key.in_(batch))):
+        names = {erased_row_key(key): key for key in batch} if has_erased_rows else {}
+        for row in session.execute(statement.where(imported.key.in_([*batch, *names]))):
             previous = PreviousRow(row.print, row.written, row.vintage, _existing_claim(row))
-            previous_rows.setdefault(row.key, []).append(previous)
+            previous_rows.setdefault(names.get(row.key, row.key), []).append(previous)
 
 
 def _load_cited_documents(session: Session, snapshot: Snapshot, existing: ExistingRecords) -> None:

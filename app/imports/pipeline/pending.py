@@ -1,19 +1,23 @@
 """The documents, fingerprints and claim ids that an import already uses, so that no later row duplicates them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlmodel import Session
 from uuid_utils import uuid7
 
 from app.claims.lookups import RecordFields, ReferenceLookup
-from app.claims.schemas import CitationInput, CitedDocument
+from app.claims.schemas import CitedDocument, ClaimInput
 from app.database.row_encoding import RowEncoder
-from app.database.snapshot import Snapshot
-from app.imports.pipeline.candidates import ValidatedDraft
 from app.imports.pipeline.staging import StagingFile
-from app.sources.documents import load_documents_by_title
+from app.sources.documents import (
+    DOCUMENT_INPUT_FIELDS,
+    load_documents_by_title,
+    load_removed_documents,
+    require_no_difference,
+    resolve_edition,
+)
+from app.sources.editions import edition_key, key_without_address
 
 
 class PendingDocuments:
@@ -23,58 +27,67 @@ class PendingDocuments:
         self._staging = staging
         self._encoder = encoder
         self._unstaged: dict[str, tuple[str, dict[str, Any]]] = {}
-        """Id → address and staged columns."""
-        self._by_address: dict[str, RecordFields] = {}
+        """Id → key and staged columns."""
+        self._by_key: dict[str, RecordFields] = {}
+        self._removed: dict[str, RecordFields] = {}
+        """Documents without an address that were taken down, by the hash that is left of them."""
 
-    def resolve(
-        self, session: Session, snapshot: Snapshot, lookup: ReferenceLookup, drafts: Sequence[ValidatedDraft]
-    ) -> list[tuple[RecordFields, ...]]:
-        """Return the documents of each draft's citations, recorded or new: one for each address, or title."""
-        titles = _titles_without_address(drafts)
-        by_title = load_documents_by_title(session, titles, snapshot) if titles else {}
-        return [
-            tuple(
-                recorded or self._resolve_citation(lookup, citation, by_title)
-                for citation, recorded in zip(
-                    validated.claim_input.citations, validated.validated_claim.documents, strict=True
-                )
-            )
-            for validated in drafts
-        ]
+    def load(self, lookup: ReferenceLookup, inputs: Sequence[ClaimInput]) -> None:
+        """Load the recorded and staged documents that the claims of a batch may cite."""
+        cited = [citation.document.model_dump() for claim_input in inputs for citation in claim_input.citations]
+        pages = lookup.load_editions(cited)
+        keys = {key for given in cited if (key := edition_key(given)) is not None}
+        for document in self._staging.documents_by_key(keys).values():
+            lookup.add_pending_document(document)
+        for urls, days in ((pages.undated_urls, None), (pages.dated_urls, pages.days)):
+            for document in self._staging.documents_by_url(urls, days):
+                lookup.add_pending_document(document)
+        without_address = [given for given in cited if given["url"] is None and given["title"]]
+        titles = {given["title"] for given in without_address}
+        if titles:
+            erased = map(key_without_address, without_address)
+            self._removed = load_removed_documents(lookup.session, erased, lookup.snapshot)
+            documents = load_documents_by_title(lookup.session, titles, lookup.snapshot)
+            self._by_key = {document_key(document): document for document in documents}
+
+    def resolve(self, lookup: ReferenceLookup, cited: CitedDocument) -> RecordFields:
+        """Return the document that a citation names, recorded or new.
+
+        Raises `DocumentDiffers` if an earlier row of the import has the same edition with other fields, or
+        `EditionAmbiguous`.
+        """
+        given = {name: getattr(cited, name) for name in DOCUMENT_INPUT_FIELDS}
+        if cited.url is not None:
+            if (document := resolve_edition(lookup.find_editions(given), given)) is not None:
+                return document
+        elif (document := self._find_without_address(given)) is not None:
+            return document
+        document = self._new_document(lookup, cited, given)
+        lookup.add_pending_document(document)
+        return document
 
     def stage(self, document_id: str) -> None:
         """Stage a new document; do nothing if it is recorded or staged."""
         if (unstaged := self._unstaged.pop(document_id, None)) is not None:
             self._staging.add_document(document_id, *unstaged)
 
-    def _resolve_citation(
-        self,
-        lookup: ReferenceLookup,
-        citation: CitationInput,
-        by_title: Mapping[tuple[str, str | None], RecordFields],
-    ) -> RecordFields:
-        cited = citation.document
-        if cited.url is not None and (document := lookup.find_document_by_url(cited.url)) is not None:
-            return document
-        if cited.url is None and (document := by_title.get((cited.title or "", cited.publisher))):
-            return document
-        document = self._new_document(lookup, cited)
-        lookup.add_pending_document(document)
+    def _find_without_address(self, given: RecordFields) -> RecordFields | None:
+        key = document_key(given)
+        document = self._by_key.get(key) or self._staging.documents_by_key([key]).get(key)
+        document = document or self._removed.get(key_without_address(given))
+        if document is not None:
+            require_no_difference(document, given)
         return document
 
-    def _new_document(self, lookup: ReferenceLookup, cited: CitedDocument) -> RecordFields:
-        """Return the pending document with the address of `cited`; create it if there is none."""
-        address = cited.url or address_substitute(cited.title, cited.publisher)
-        if (pending := self._by_address.get(address)) is not None:
-            return pending
-        if (staged := self._staging.documents_by_address([address]).get(address)) is not None:
-            return staged
+    def _new_document(self, lookup: ReferenceLookup, cited: CitedDocument, given: RecordFields) -> RecordFields:
         is_id_free = (
             cited.id is not None and lookup.find_document(cited.id) is None and not self._staging.has_document(cited.id)
         )
-        columns = {**cited.model_dump(), "id": cited.id if is_id_free else str(uuid7()), "publisher_name": None}
-        self._unstaged[columns["id"]] = (address, {**columns, "values": self._encoder.encode(columns)})
-        self._by_address[address] = columns
+        id_ = cited.id if cited.id is not None and is_id_free else str(uuid7())
+        columns = {**given, "id": id_, "publisher_name": None, "revision": 1}
+        key = document_key(columns)
+        self._unstaged[id_] = (key, {**columns, "values": self._encoder.encode(columns)})
+        self._by_key[key] = columns
         return columns
 
 
@@ -107,16 +120,7 @@ class PendingImport:
         self._cited_documents.setdefault(claim, set()).update(documents)
 
 
-def address_substitute(title: str | None, publisher: str | None) -> str:
-    """Return the key of a document without an address: its title and publisher."""
-    return f"{title}\n{publisher or ''}"
-
-
-def _titles_without_address(drafts: Iterable[ValidatedDraft]) -> set[str]:
-    """Return the titles of cited documents that have no address and are not named by id."""
-    return {
-        citation.document.title
-        for validated in drafts
-        for citation, recorded in zip(validated.claim_input.citations, validated.validated_claim.documents, strict=True)
-        if recorded is None and citation.document.url is None and citation.document.title
-    }
+def document_key(document: RecordFields) -> str:
+    """Return the key of a document in an import: that of its edition, or without an address its title and parts."""
+    parts = (document["title"], document["publisher"], document["published_on"], document["archive_url"])
+    return edition_key(document) or "\n".join("" if part is None else str(part) for part in parts)

@@ -28,6 +28,7 @@ from app.imports.quality.anomalies import RowLocation, TimeSeriesPoint
 from app.imports.quality.time_series import find_time_series_anomalies
 from app.imports.readers.options import FileRefused, FileRow, MappingRefused, ReadLimits
 from app.imports.readers.reader import FileReader
+from app.imports.row_keys import is_erased_key
 
 MAX_BATCH_ROWS = 1_000
 """Maximum number of rows that are processed in one read session."""
@@ -266,14 +267,15 @@ def _check_time_series(processor: RowProcessor, *, strict: bool) -> None:
 
 
 def _iterate_points(
-    points: Iterator[tuple[int, int, str, int, str, float]], row_numbers: dict[RowLocation, list[int]] | None
+    points: Iterator[tuple[int, int, str, int, str, str | None, float]],
+    row_numbers: dict[RowLocation, list[int]] | None,
 ) -> Iterator[TimeSeriesPoint]:
     """Yield the points of one time series, and add the row numbers at each location to `row_numbers`."""
-    for _, row_number, file, line, day, value in points:
+    for _, row_number, file, line, day, moment, value in points:
         location = RowLocation(file, line)
         if row_numbers is not None:
             row_numbers.setdefault(location, []).append(row_number)
-        yield TimeSeriesPoint(location, date.fromisoformat(day), value)
+        yield TimeSeriesPoint(location, date.fromisoformat(day), value, moment)
 
 
 def _count_vanished(database: Database, processor: RowProcessor) -> None:
@@ -292,7 +294,7 @@ def _count_vanished(database: Database, processor: RowProcessor) -> None:
         for keys in batch_values(session.execute(recorded_keys).scalars()):
             present = processor.staging.find_keys(keys)
             for key in keys:
-                if key not in present:
+                if key not in present and not is_erased_key(key):
                     processor.statistics.vanished += 1
                     processor.statistics.add_example("vanished", f"{options.series}: the row {key}")
 

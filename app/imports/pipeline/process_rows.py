@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date
 
 from sqlmodel import Session
 
@@ -13,6 +13,7 @@ from app.comparison.supersession import SupersessionClaim, find_mismatches
 from app.database.engine import Database
 from app.database.snapshot import Snapshot, open_snapshot
 from app.enums import Aggregation, RelationType, Status
+from app.http.schema_types import parse_moment
 from app.imports.pipeline.candidates import ResolvedClaim, ValidatedDraft, make_candidate
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.matching import describe_time_series, load_compared_claims, load_existing
@@ -82,8 +83,10 @@ class RowProcessor:
             snapshot = open_snapshot(session)
             self.snapshot_seq = snapshot.seq if self.snapshot_seq is None else min(self.snapshot_seq, snapshot.seq)
             lookup = self.validator.open_lookup(session, snapshot)
-            validated, relations = self.validator.validate_rows(lookup, mapped)
-            resolved = self._resolve_drafts(session, snapshot, lookup, self._make_keys_unique(validated))
+            documents = PendingDocuments(self.staging, self.encoders.document)
+            validated, relations = self.validator.validate_rows(lookup, mapped, documents)
+            drafts = self._make_keys_unique(validated)
+            resolved = self._resolve_drafts(session, snapshot, lookup, drafts, documents)
             self._check_transcriptions(session, snapshot, resolved)
             resolved = self._drop_unlike_supersessions(session, snapshot, lookup, resolved)
             self._check_declared_supersessions(lookup, resolved, relations)
@@ -104,16 +107,16 @@ class RowProcessor:
         return unique
 
     def _resolve_drafts(
-        self, session: Session, snapshot: Snapshot, lookup: ReferenceLookup, drafts: Sequence[ValidatedDraft]
+        self,
+        session: Session,
+        snapshot: Snapshot,
+        lookup: ReferenceLookup,
+        drafts: Sequence[ValidatedDraft],
+        documents: PendingDocuments,
     ) -> list[ResolvedClaim | None]:
         """Compare drafts with the register and with earlier rows; None for a draft whose row is refused."""
         vintage, options = self.validator.vintage, self.mapper.file_series_options
-        documents = PendingDocuments(self.staging, self.encoders.document)
-        cited_documents = documents.resolve(session, snapshot, lookup, drafts)
-        candidates = [
-            make_candidate(validated, cited, options, vintage)
-            for validated, cited in zip(drafts, cited_documents, strict=True)
-        ]
+        candidates = [make_candidate(validated, options, vintage) for validated in drafts]
         fingerprints = [fingerprint for candidate in candidates for fingerprint in candidate.fingerprints]
         claim_ids = [validated.draft.id for validated in drafts if validated.draft.id]
         keys = [validated.key for validated in drafts if validated.key]
@@ -213,6 +216,7 @@ class RowProcessor:
             key=validated.key,
             time_series_number=self.staging.time_series_number(describe_time_series(state), running=is_running_total),
             day=state["period_end"].isoformat() if state["period_end"] else None,
+            moment=parse_moment(state["said_at"]).astimezone(UTC).isoformat() if state["said_at"] else None,
             value=state["magnitude"],
             writes=resolved.writes,
         )

@@ -30,7 +30,7 @@ from app.database.tables import (
 from app.database.transaction import WriteTransaction, write_transaction
 from app.http.schema_types import Input
 from app.imports.pipeline.encoders import RowEncoders
-from app.imports.pipeline.pending import address_substitute
+from app.imports.pipeline.pending import document_key
 from app.imports.pipeline.prepare import PreparedImport
 from app.imports.pipeline.record_order import sort_records
 from app.imports.pipeline.staging import StagingFile
@@ -128,12 +128,16 @@ def _has_conflicting_citation(session: Session, staging: StagingFile, since: int
 
 def _has_conflicting_document(session: Session, staging: StagingFile, since: int) -> bool:
     document = columns_of(DocumentVersion)
-    changed = session.execute(
-        select(document.id, document.url, document.title, document.publisher).where(document.seq > since)
-    )
+    columns = [document[name] for name in ("id", "url", "title", "publisher", "published_on", "archive_url")]
+    changed = session.execute(select(*columns).where(document.seq > since)).mappings()
     return any(
-        staging.has_document(id_) or staging.documents_by_address([url or address_substitute(title, publisher)])
-        for id_, url, title, publisher in changed
+        staging.has_document(row["id"])
+        or (
+            staging.documents_by_url([row["url"]])
+            if row["url"]
+            else staging.documents_by_key([document_key(dict(row))])
+        )
+        for row in changed
     )
 
 

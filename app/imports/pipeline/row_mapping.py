@@ -30,6 +30,8 @@ class ClaimDraft:
     """The fields that a row of the service's own format states and the fingerprint does not contain, by path."""
     revision: int | None = None
     """The revision of the claim, if the file contains it."""
+    has_unstated_decimal: bool = False
+    """Whether the digits of its figure were read without a stated decimal sign, so that nothing confirms them."""
 
 
 @dataclass(slots=True)

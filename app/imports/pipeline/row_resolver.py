@@ -10,8 +10,16 @@ from uuid_utils import uuid7
 from app.claims.lookups import ReferenceLookup
 from app.claims.validation import build_citation_columns
 from app.enums import Outcome, Status
+from app.errors import DocumentDiffers
 from app.imports.mappings.differences import find_differences
-from app.imports.pipeline.candidates import Candidate, ClaimColumns, ResolvedClaim, RowWrites, superseding_columns
+from app.imports.pipeline.candidates import (
+    CURRENT_OUTCOMES,
+    Candidate,
+    ClaimColumns,
+    ResolvedClaim,
+    RowWrites,
+    superseding_columns,
+)
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.matching import ExistingRecords
 from app.imports.pipeline.pending import PendingImport
@@ -51,6 +59,8 @@ class RowResolver:
         decision = self._reconcile(candidate, existing, pending, previous_rows, day)
         if isinstance(decision, str):
             return decision
+        if reason := _find_document_conflict(candidate, decision, existing, pending):
+            return reason
         match decision.outcome:
             case Outcome.new:
                 if validated.draft.is_retracted and validated.draft.retracted_on is None:
@@ -63,17 +73,7 @@ class RowResolver:
             case Outcome.changed:
                 resolved = self._resolve_change(lookup, candidate, existing, pending, decision, day)
             case Outcome.cited | Outcome.unchanged:
-                claim, fingerprint = decision.claim or "", decision.fingerprint
-                writes = self._citation_writes(
-                    lookup, candidate, existing, pending, claim, fingerprint or candidate.row_fingerprint
-                )
-                differences = _find_differences(candidate, existing, claim)
-                if differences and not writes:
-                    outcome = _outcome_of_difference(candidate, existing, claim)
-                    resolved = ResolvedClaim(candidate, outcome, claim, None, {}, differences=differences)
-                else:
-                    outcome = Outcome.cited if writes else Outcome.unchanged
-                    resolved = ResolvedClaim(candidate, outcome, claim, fingerprint, writes, differences=differences)
+                resolved = self._resolve_recorded(lookup, candidate, existing, pending, decision)
             case _:
                 resolved = ResolvedClaim(candidate, decision.outcome, decision.claim or "", None, {})
         if resolved.fingerprint is not None:
@@ -83,6 +83,26 @@ class RowResolver:
         if resolved.is_current:
             resolved.writes.update(self._imported_row_writes(resolved, previous_rows, vintage, lookup.today))
         return resolved
+
+    def _resolve_recorded(
+        self,
+        lookup: ReferenceLookup,
+        candidate: Candidate,
+        existing: ExistingRecords,
+        pending: PendingImport,
+        decision: Decision,
+    ) -> ResolvedClaim:
+        """Resolve a row whose claim is recorded: add new citations, or report what the row contradicts."""
+        claim, fingerprint = decision.claim or "", decision.fingerprint
+        writes = self._citation_writes(
+            lookup, candidate, existing, pending, claim, fingerprint or candidate.row_fingerprint
+        )
+        differences = _find_differences(candidate, existing, claim)
+        if differences and not writes:
+            outcome = _outcome_of_difference(candidate, existing, claim)
+            return ResolvedClaim(candidate, outcome, claim, None, {}, differences=differences)
+        outcome = Outcome.cited if writes else Outcome.unchanged
+        return ResolvedClaim(candidate, outcome, claim, fingerprint, writes, differences=differences)
 
     def _reconcile(
         self,
@@ -182,10 +202,12 @@ class RowResolver:
         cited: Collection[str],
     ) -> list[list[Any]]:
         """Return id, document and encoded row of each citation from a document that is not in `cited`."""
-        claim_input = candidate.validated.claim_input
+        claim_input, conflicts = candidate.validated.claim_input, candidate.validated.validated_claim.conflicts
         citations = []
-        for citation, document in zip(claim_input.citations, candidate.documents, strict=True):
-            if document["id"] not in cited:
+        for i, (citation, document) in enumerate(
+            zip(claim_input.citations, candidate.validated.documents, strict=True)
+        ):
+            if i not in conflicts and document["id"] not in cited:
                 pending.documents.stage(document["id"])
                 columns = build_citation_columns(lookup, citation, claim, claim_input.source, document)
                 id_ = str(uuid7())
@@ -214,7 +236,7 @@ def _find_differences(candidate: Candidate, existing: ExistingRecords, claim: st
     draft, recorded = candidate.validated.draft, existing.responses.get(claim)
     if draft.stated is None or recorded is None or recorded["status"] == Status.removed:
         return ()
-    documents = [document["id"] for document in candidate.documents]
+    documents = ["" if each is None else each["id"] for each in candidate.validated.validated_claim.documents]
     by_id = draft.id == claim
     return tuple(find_differences(draft.stated, candidate.validated.claim_input, documents, recorded, by_id=by_id))
 
@@ -223,3 +245,28 @@ def _outcome_of_difference(candidate: Candidate, existing: ExistingRecords, clai
     """Return `older` for a row of an earlier revision of the claim, else `differs`."""
     revision = candidate.validated.draft.revision
     return Outcome.older if revision and revision < existing.responses[claim]["revision"] else Outcome.differs
+
+
+def _find_document_conflict(
+    candidate: Candidate, decision: Decision, existing: ExistingRecords, pending: PendingImport
+) -> str | None:
+    """Return the reason for refusing a row whose document is recorded otherwise, or may be one of several editions.
+
+    A claim that cites one of several editions already loses nothing. Nor is a correction of a document undone by a
+    row with the earlier values.
+    """
+    conflicts = candidate.validated.validated_claim.conflicts
+    if not conflicts or decision.outcome not in CURRENT_OUTCOMES:
+        return None
+    cited: set[str] = set()
+    if decision.claim is not None and not decision.supersedes:
+        fingerprint = decision.fingerprint or candidate.row_fingerprint
+        recorded = existing.cited_documents.get(decision.claim, set())
+        cited = recorded | pending.cited_documents(decision.claim, fingerprint)
+    for conflict in conflicts.values():
+        is_lost = isinstance(conflict.problem, DocumentDiffers)
+        known = [document for document in conflict.candidates if document["id"] in cited]
+        if not any(document["revision"] > 1 or not is_lost for document in known):
+            hint = f" ({conflict.problem.hint})" if conflict.problem.hint else ""
+            return f"{conflict.problem.detail}{hint}"
+    return None

@@ -1,8 +1,9 @@
 """The staging file of an import: a private SQLite database that is deleted with its connection."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import orjson
@@ -16,11 +17,14 @@ MAX_CACHED_TIME_SERIES = 20_000
 STAGING_SCHEMA = """
 CREATE TABLE claim (
     n INTEGER PRIMARY KEY, row INTEGER, file TEXT, line INTEGER, outcome TEXT, fingerprint BLOB, claim TEXT, key TEXT,
-    time_series INTEGER, day TEXT, value REAL, writes BLOB
+    time_series INTEGER, day TEXT, moment TEXT, value REAL, writes BLOB
 );
 CREATE INDEX claim_fingerprint ON claim (fingerprint) WHERE fingerprint IS NOT NULL;
 CREATE INDEX claim_key ON claim (key) WHERE key IS NOT NULL;
-CREATE TABLE document (n INTEGER PRIMARY KEY, id TEXT UNIQUE, address TEXT UNIQUE, columns BLOB);
+CREATE TABLE document (
+    n INTEGER PRIMARY KEY, id TEXT UNIQUE, key TEXT UNIQUE, url TEXT, day TEXT, columns BLOB
+);
+CREATE INDEX document_url ON document (url, day);
 CREATE TABLE relation (n INTEGER PRIMARY KEY, claim TEXT, type TEXT, other TEXT, note TEXT);
 CREATE TABLE time_series (n INTEGER PRIMARY KEY, name TEXT UNIQUE, running INTEGER);
 CREATE TABLE refused (row INTEGER PRIMARY KEY, file TEXT, line INTEGER, reasons BLOB);
@@ -42,6 +46,8 @@ class StagedClaim:
     key: str | None
     time_series_number: int
     day: str | None
+    moment: str | None
+    """The moment of the statement in UTC, if it is known."""
     value: float | None
     writes: dict[str, Any]
 
@@ -65,8 +71,9 @@ class StagingFile:
     def add_claims(self, claims: Iterable[StagedClaim]) -> None:
         """Add the claims of some rows."""
         self._db.executemany(
-            "INSERT INTO claim (row, file, line, outcome, fingerprint, claim, key, time_series, day, value, writes)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO claim"
+            " (row, file, line, outcome, fingerprint, claim, key, time_series, day, moment, value, writes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     staged.row_number,
@@ -78,6 +85,7 @@ class StagingFile:
                     staged.key,
                     staged.time_series_number,
                     staged.day,
+                    staged.moment,
                     staged.value,
                     orjson.dumps(staged.writes),
                 )
@@ -85,17 +93,28 @@ class StagingFile:
             ),
         )
 
-    def add_document(self, id_: str, address: str, columns: dict[str, Any]) -> None:
-        """Add a document that the claims cite. Addresses are unique."""
-        values = (id_, address, orjson.dumps(columns))
-        self._db.execute("INSERT INTO document (id, address, columns) VALUES (?, ?, ?)", values)
+    def add_document(self, id_: str, key: str, columns: dict[str, Any]) -> None:
+        """Add a document that the claims cite. Its key is unique: see `document_key`."""
+        day = columns["published_on"]
+        values = (id_, key, columns["url"], None if day is None else str(day), orjson.dumps(columns))
+        self._db.execute("INSERT INTO document (id, key, url, day, columns) VALUES (?, ?, ?, ?, ?)", values)
 
-    def documents_by_address(self, addresses: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the staged documents that have these addresses, by address."""
+    def documents_by_key(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the staged documents that have these keys, by key."""
         documents: dict[str, dict[str, Any]] = {}
-        for batch in batch_values(addresses):
-            query = f"SELECT address, columns FROM document WHERE address IN ({_marks(batch)})"  # noqa: S608
-            documents |= {address: orjson.loads(columns) for address, columns in self._db.execute(query, batch)}
+        for batch in batch_values(keys):
+            query = f"SELECT key, columns FROM document WHERE key IN ({_marks(batch)})"  # noqa: S608
+            documents |= {key: _read_document(columns) for key, columns in self._db.execute(query, batch)}
+        return documents
+
+    def documents_by_url(self, urls: Iterable[str], days: Collection[date] | None = None) -> list[dict[str, Any]]:
+        """Return the staged documents at these addresses, or those of these days."""
+        documents: list[dict[str, Any]] = []
+        dates = sorted(day.isoformat() for day in days or ())
+        condition = "" if days is None else f" AND day IN ({_marks(dates)})"
+        for batch in batch_values(urls):
+            query = f"SELECT columns FROM document WHERE url IN ({_marks(batch)}){condition}"  # noqa: S608
+            documents += [_read_document(columns) for (columns,) in self._db.execute(query, [*batch, *dates])]
         return documents
 
     def add_relation(self, claim: str, type_: str, other: str, note: str | None = None) -> None:
@@ -168,7 +187,7 @@ class StagingFile:
     def documents(self) -> Iterator[dict[str, Any]]:
         """Yield the documents to be recorded."""
         for (columns,) in self._db.execute("SELECT columns FROM document ORDER BY n"):
-            yield orjson.loads(columns)
+            yield _read_document(columns)
 
     def pending_writes(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield each claim that has rows to write, with these rows, in reading order."""
@@ -187,22 +206,22 @@ class StagingFile:
         """Yield claim, type, other claim and note of the relations to be recorded."""
         yield from self._db.execute("SELECT claim, type, other, note FROM relation ORDER BY n")
 
-    def time_series_points(self) -> Iterator[tuple[int, int, str, int, str, float]]:
-        """Yield the dated numbers as (series, row, file, line, day, value), ordered by series and day.
+    def time_series_points(self) -> Iterator[tuple[int, int, str, int, str, str | None, float]]:
+        """Yield the dated numbers as (series, row, file, line, day, moment, value), ordered by series, day and moment.
 
         The number of a claim is yielded once for each day, even if several rows contain it.
         """
         rows = self._db.execute(
-            "SELECT time_series, day, claim, row, file, line, value FROM claim"
-            " WHERE day IS NOT NULL AND value IS NOT NULL ORDER BY time_series, day, n"
+            "SELECT time_series, day, moment, claim, row, file, line, value FROM claim"
+            " WHERE day IS NOT NULL AND value IS NOT NULL ORDER BY time_series, day, moment, n"
         )
         current, claims = (0, ""), set[str]()
-        for series, day, claim, row, file, line, value in rows:
+        for series, day, moment, claim, row, file, line, value in rows:
             if (series, day) != current:
                 current, claims = (series, day), set()
             if claim not in claims:
                 claims.add(claim)
-                yield series, row, file, line, day, value
+                yield series, row, file, line, day, moment, value
 
     def read_time_series(self, number: int) -> tuple[str, bool]:
         """Return the name of a time series, and whether it is a running total."""
@@ -216,6 +235,13 @@ class StagingFile:
     def outcome_counts(self) -> dict[str, int]:
         """Return the number of claims by outcome."""
         return dict(self._db.execute("SELECT outcome, count(*) FROM claim GROUP BY outcome").fetchall())
+
+
+def _read_document(columns: bytes) -> dict[str, Any]:
+    """Return a staged document. JSON has no days."""
+    document: dict[str, Any] = orjson.loads(columns)
+    day = document["published_on"]
+    return document | {"published_on": None if day is None else date.fromisoformat(day)}
 
 
 def _marks(values: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """The validation of rows: each is mapped to drafts of claims, and each draft is checked against every rule."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from pydantic import ValidationError
@@ -12,9 +13,17 @@ from app.claims.validation import ValidatedClaim, find_retraction_fault, validat
 from app.database.engine import Database
 from app.database.snapshot import Snapshot, open_snapshot
 from app.enums import Outcome, Status
-from app.errors import InvalidRequest, invalid_field, validation_location, validation_message
+from app.errors import (
+    DocumentDiffers,
+    EditionAmbiguous,
+    InvalidRequest,
+    invalid_field,
+    validation_location,
+    validation_message,
+)
 from app.http.schema_types import Input
 from app.imports.pipeline.candidates import ValidatedDraft
+from app.imports.pipeline.pending import PendingDocuments
 from app.imports.pipeline.result import ImportStatistics
 from app.imports.pipeline.row_mapping import ClaimDraft, MappedRow, RowMapper
 from app.imports.pipeline.staging import StagingFile
@@ -80,6 +89,8 @@ class RowValidator:
         """Return the lookup of recorded references and of those that the import will record."""
         if self._lookup is None:
             self._lookup = ReferenceLookup(session, snapshot)
+            # A row of a claim that cites the document already loses nothing; and exported rows have the ids of theirs.
+            self._lookup.defers_document_conflicts = self._lookup.accepts_document_ids = True
             self._add_declared_records(self._lookup)
         self._lookup.session, self._lookup.snapshot = session, snapshot
         if self.vintage is not None and self.vintage > self._lookup.today:
@@ -87,11 +98,17 @@ class RowValidator:
         return self._lookup
 
     def validate_rows(
-        self, lookup: ReferenceLookup, mapped_rows: Iterable[tuple[int, FileRow, MappedRow]]
+        self,
+        lookup: ReferenceLookup,
+        mapped_rows: Iterable[tuple[int, FileRow, MappedRow]],
+        documents: PendingDocuments,
     ) -> tuple[list[ValidatedDraft], list[DraftRelation]]:
-        """Return the drafts that satisfy every rule, and the relations between them; refuse the other rows."""
+        """Return the drafts that satisfy every rule, and the relations between them; refuse the other rows.
+
+        The documents of a row are known to the rows after it.
+        """
         parsed = [(row_number, row, mapped, _parse_drafts(mapped)) for row_number, row, mapped in mapped_rows]
-        self._load_documents(lookup, (claim_input for _, _, _, inputs in parsed for claim_input in inputs))
+        documents.load(lookup, [claim_input for _, _, _, inputs in parsed for claim_input in inputs])
         validated: list[ValidatedDraft] = []
         relations: list[DraftRelation] = []
         for row_number, row, mapped, inputs in parsed:
@@ -100,7 +117,7 @@ class RowValidator:
             if mapped.skip_reason:
                 self.statistics.skipped[mapped.skip_reason] += 1
                 continue
-            drafts = self._validate_row(lookup, row_number, row, mapped, inputs)
+            drafts = self._validate_row(lookup, row_number, row, mapped, inputs, documents)
             if drafts is not None:
                 first = len(validated)
                 validated += drafts
@@ -162,18 +179,6 @@ class RowValidator:
             self._lookup.session, self._lookup.snapshot = session, open_snapshot(session)
             return self._lookup.has_slug(record_type, slug)
 
-    def _load_documents(self, lookup: ReferenceLookup, inputs: Iterable[ClaimInput]) -> None:
-        """Load the recorded and staged documents with the cited addresses into `lookup`."""
-        addresses = {
-            citation.document.url
-            for claim_input in inputs
-            for citation in claim_input.citations
-            if citation.document.url
-        }
-        lookup.load_documents_by_url(addresses)
-        for document in self.staging.documents_by_address(addresses).values():
-            lookup.add_pending_document(document)
-
     def _validate_row(
         self,
         lookup: ReferenceLookup,
@@ -181,6 +186,7 @@ class RowValidator:
         row: FileRow,
         mapped: MappedRow,
         inputs: Sequence[ClaimInput],
+        documents: PendingDocuments,
     ) -> list[ValidatedDraft] | None:
         """Return the drafts of one row, or None if the row is refused."""
         validated: list[ValidatedDraft] = []
@@ -200,6 +206,8 @@ class RowValidator:
             self.statistics.add_anomaly(anomaly)
         if self.strict:
             reasons += [anomaly.detail for anomaly in (*mapped.anomalies, *anomalies)]
+        if not reasons:
+            validated, reasons = _resolve_documents(lookup, validated, documents)
         if reasons:
             for record_type, slug, _record in new_records:
                 lookup.discard_pending(record_type, slug)
@@ -226,12 +234,32 @@ def _parse_drafts(mapped: MappedRow) -> list[ClaimInput]:
 
 def _validate_draft(lookup: ReferenceLookup, draft: ClaimDraft, claim_input: ClaimInput) -> ValidatedClaim:
     """Validate a claim together with its retraction. Raises `InvalidRequest`."""
-    validated_claim = validate_claim(lookup, claim_input)
+    validated_claim = validate_claim(lookup, claim_input, has_unstated_decimal=draft.has_unstated_decimal)
     if draft.retracted_on:
         if fault := find_retraction_fault(validated_claim.state["date"], draft.retracted_on, lookup.today):
             raise invalid_field("retracted_on", fault)
         validated_claim.state.update(status=Status.retracted, retracted_on=draft.retracted_on)
     return validated_claim
+
+
+def _resolve_documents(
+    lookup: ReferenceLookup, drafts: Sequence[ValidatedDraft], documents: PendingDocuments
+) -> tuple[list[ValidatedDraft], list[str]]:
+    """Return the drafts of a row with the documents of their citations, and the reasons for refusing the row."""
+    resolved, reasons = [], []
+    for validated in drafts:
+        claim, cited = validated.validated_claim, []
+        for i, (citation, recorded) in enumerate(zip(validated.claim_input.citations, claim.documents, strict=True)):
+            if (conflict := claim.conflicts.get(i)) is not None:
+                cited.append(conflict.candidates[0])
+                continue
+            try:
+                cited.append(recorded or documents.resolve(lookup, citation.document))
+            except (DocumentDiffers, EditionAmbiguous) as problem:
+                pointer = f"citations/{i}/document"
+                reasons.append(_format_reason(validated.draft, pointer, problem.detail, problem.hint))
+        resolved.append(replace(validated, documents=tuple(cited)))
+    return resolved, reasons
 
 
 def _figure_anomalies_of(validated: ValidatedDraft) -> Iterable[Anomaly]:

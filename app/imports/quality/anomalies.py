@@ -35,11 +35,15 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True)
 class TimeSeriesPoint:
-    """One figure of a time series: its value, else its lower, else its upper bound."""
+    """One figure of a time series: its value, else its lower, else its upper bound.
+
+    `moment` is when it was said, in UTC, if that is known: updates of one day are points of their own.
+    """
 
     location: RowLocation
     end: date
     value: float
+    moment: str | None = None
 
 
 def find_figure_anomalies(

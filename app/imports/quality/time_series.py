@@ -35,11 +35,12 @@ _MAX_LISTED_FIGURES: Final = 5
 def find_time_series_anomalies(name: str, points: Iterable[TimeSeriesPoint], *, running: bool) -> Iterator[Anomaly]:
     """Yield the anomalies of one time series.
 
-    Points of one date count as one: the figure that continues the series best. Figures that are not finite are skipped.
+    Points of one date, said at no moments known to differ, count as one: the figure that continues the series best.
+    Figures that are not finite are skipped.
 
     Args:
         name: The name of the series in messages.
-        points: Its points by date, then in reading order.
+        points: Its points by date, then by moment, then in reading order.
         running: Whether the figures are running totals.
     """
     checker: _SeriesChecker = _TotalsChecker(name) if running else _CountsChecker(name)
@@ -50,7 +51,7 @@ def find_time_series_anomalies(name: str, points: Iterable[TimeSeriesPoint], *, 
     for point in points:
         if not finite(point.value):
             continue
-        if last is not None and point.end == last.end:
+        if last is not None and (point.end, point.moment) == (last.end, last.moment):
             if date_group is None:
                 date_group = _DateGroup(last)
             date_group.add(point)
@@ -60,7 +61,8 @@ def find_time_series_anomalies(name: str, points: Iterable[TimeSeriesPoint], *, 
                 yield date_group.anomaly(name)
                 last, date_group = date_group.best_point(checker.latest, running=running), None
             yield from checker.add_point(last)
-            yield from gap_detector.check_step(last, point)
+            if point.end != last.end:
+                yield from gap_detector.check_step(last, point)
         last = point
     if last is not None:
         if date_group is not None:

@@ -29,6 +29,11 @@ CLAIM = {
 ROW = {"date": "2022-03-25", "dead": 1351}
 
 BOTH = {"lower_inclusive": True, "upper_inclusive": True}
+ABOUT = {"approximate": True}
+IN_TENS = {"wording_differs": "It is printed in units of 10."}
+IN_THOUSANDS = {"wording_differs": "It is printed in thousands."}
+IN_PERCENT = {"wording_differs": "It is printed in units of 0.01."}
+A_LOWER_BOUND = {"wording_differs": "The mapping records a plain number as a lower bound."}
 
 
 def plan(claim: dict[str, Any], /, **more: Any) -> MappingRowMapper:
@@ -203,18 +208,40 @@ def test_a_template_cannot_grow_without_bounds() -> None:
         pytest.param({"decimal": ","}, {"dead": "12,5"}, {"value": 12.5}, id="decimal-comma"),
         pytest.param({"decimal": ","}, {"dead": "1.234"}, {"value": 1234}, id="a-point-for-thousands"),
         pytest.param({"decimal": ","}, {"dead": "1.234.567,8"}, {"value": 1234567.8}, id="points-and-a-comma"),
-        pytest.param({"decimal": ","}, {"dead": "über 3"}, None, id="words-of-another-language"),
+        pytest.param(
+            {"decimal": ","},
+            {"dead": "über 3"},
+            {"lower": 3, "lower_inclusive": False},
+            id="words-of-another-language",
+        ),
+        pytest.param(
+            {"language": "de"}, {"dead": "rund 1.234"}, {"value": 1234, "language": "de", **ABOUT}, id="language"
+        ),
+        pytest.param({"decimal": "."}, {"dead": "1,234"}, {"value": 1234}, id="a-comma-for-thousands"),
+        pytest.param({}, {"dead": "1.234"}, None, id="a-point-is-not-guessed"),
+        pytest.param({"value": {"column": "dead"}}, {"dead": "1.234"}, None, id="nor-in-a-part"),
+        pytest.param({}, {"dead": "1.234.567"}, {"value": 1234567}, id="two-points-are-no-decimal-point"),
         pytest.param({"decimal": ","}, {"dead": "12.5"}, None, id="a-point-that-parts-no-thousands"),
         pytest.param({"decimal": ","}, {"dead": 1.234}, {"value": 1.234}, id="a-number-is-a-number"),
-        pytest.param({}, {"dead": "12,5"}, None, id="a-comma-is-not-guessed"),
+        pytest.param({}, {"dead": "12,5"}, {"value": 12.5}, id="a-comma-that-parts-no-thousands"),
         pytest.param({}, {"dead": "60-70,000"}, None, id="two-meanings"),
         pytest.param({}, {"dead": "1e400"}, None, id="infinite"),
         pytest.param({}, {"dead": "1_000"}, None, id="underscore"),
-        pytest.param({"scale": 1000}, {"dead": "4.2"}, {"value": 4200}, id="in-thousands"),
-        pytest.param({"scale": 0.01}, {"dead": "35"}, {"value": 0.35}, id="in-percent"),
-        pytest.param({"scale": 1000}, {"dead": "over 4"}, {"lower": 4000, "lower_inclusive": False}, id="scaled-bound"),
-        pytest.param({"bound": "at_least"}, {}, {"lower": 1351, "lower_inclusive": True}, id="floor"),
-        pytest.param({"bound": "at_most"}, {}, {"upper": 1351, "upper_inclusive": True}, id="ceiling"),
+        pytest.param({"scale": 1000}, {"dead": "4.2"}, {"value": 4200, **IN_THOUSANDS}, id="in-thousands"),
+        pytest.param({"scale": 0.01}, {"dead": "35"}, {"value": 0.35, **IN_PERCENT}, id="in-percent"),
+        pytest.param(
+            {"scale": 1000},
+            {"dead": "over 4"},
+            {"lower": 4000, "lower_inclusive": False, **IN_THOUSANDS},
+            id="scaled-bound",
+        ),
+        pytest.param({"bound": "at_least"}, {}, {"lower": 1351, "lower_inclusive": True, **A_LOWER_BOUND}, id="floor"),
+        pytest.param(
+            {"bound": "at_most", "wording_differs": "It is a ceiling."},
+            {},
+            {"upper": 1351, "upper_inclusive": True, "wording_differs": "It is a ceiling."},
+            id="ceiling",
+        ),
         pytest.param(
             {"bound": "at_least"}, {"dead": "2 – 3"}, {"lower": 2, "upper": 3, **BOTH}, id="a-range-is-no-floor"
         ),
@@ -233,7 +260,10 @@ def test_a_template_cannot_grow_without_bounds() -> None:
             id="no-interval-no-coverage",
         ),
         pytest.param(
-            {"value": {"column": "b"}, "decimal": ",", "scale": 10}, {"b": "1.234,5"}, {"value": 12345}, id="parts-too"
+            {"value": {"column": "b"}, "decimal": ",", "scale": 10},
+            {"b": "1.234,5"},
+            {"value": 12345, **IN_TENS},
+            id="parts-too",
         ),
         pytest.param(
             {"coverage": 0.9}, {"dead": "4–5"}, {"lower": 4, "upper": 5, **BOTH, "coverage": 0.9}, id="printed-too"
@@ -309,7 +339,7 @@ def test_a_period_is_said_in_one_of_four_ways(
         ({"period": {"hours": "99999999", "end": "2022-03-25"}}, {}, "are not a period"),
         ({"period": {"edtf": {"column": "p"}}}, {}, "The row has no period."),
         ({"figure": {"qualifier": {"column": "q"}}}, {"q": "about"}, "does not contain `{}`"),
-        ({}, {"dead": "many, or few"}, "(set `decimal` if a comma is its decimal sign)"),
+        ({}, {"dead": "many, or few"}, "(give the numbers of the source, if it has any)"),
         ({"figure": {"scale": 1e300}}, {"dead": 1e300}, "is too large"),
     ],
 )

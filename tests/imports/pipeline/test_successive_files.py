@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from app.database.tables import ImportedRow, columns_of
 from app.enums import Outcome
 from app.imports.mappings.load import parse_mapping
 from app.imports.mappings.mapper import MappingRowMapper
@@ -17,6 +19,7 @@ from app.imports.pipeline.publish import publish_if_unchanged
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.run import run_import
 from app.imports.readers.options import MappingRefused
+from app.imports.row_keys import is_erased_key
 from tests.examples import make_citation_body, make_claim_body, read_latest_seq, record_example_vocabulary, submit_claim
 from tests.imports.import_helpers import (
     DAILY_MAPPING,
@@ -157,6 +160,10 @@ def test_a_row_whose_claim_is_gone_is_told_and_not_recorded_again(event: str, de
         outcome = "retracted" if event == "retraction" else "removed"
         assert nonzero_counts(result) == {"rows": 2, outcome: 1, "unchanged": 3}
     assert kinds_since(desk, before) == ["import"]
+    with desk.database.read() as session:
+        keys = session.execute(select(columns_of(ImportedRow).key)).scalars().all()
+    assert len(keys) == 4
+    assert sum(is_erased_key(key) for key in keys) == (event == "takedown")
 
 
 def test_a_claim_that_an_editor_repaired_is_not_turned_back(desk: Register, tmp_path: Path) -> None:

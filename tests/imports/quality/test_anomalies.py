@@ -184,6 +184,28 @@ def test_a_date_that_stands_twice_is_told_with_its_figures(values: list[float], 
     assert list(find_time_series_anomalies("losses", points, running=running)) == [smell]
 
 
+def test_updates_of_one_day_are_no_duplicates() -> None:
+    def update(line: int, value: float, moment: str | None, day: int = 1) -> TimeSeriesPoint:
+        end = START + timedelta(days=day)
+        return TimeSeriesPoint(RowLocation("made.csv", line), end, value, moment)
+
+    ten, noon = "2023-01-02T10:00:00+00:00", "2023-01-02T12:00:00+00:00"
+    assert kinds([update(1, 19, ten), update(2, 34, noon)], running=True) == []
+    assert kinds([update(1, 34, ten), update(2, 19, noon)], running=True) == [("total_falls", [1, 2])]
+    assert kinds([update(1, 19, noon), update(2, 34, noon)], running=True) == [("duplicate_date", [1, 2])]
+    assert kinds([update(1, 19, None), update(2, 34, None), update(3, 40, ten)], running=True) == [
+        ("duplicate_date", [1, 2])
+    ]
+    # Steps between the updates of a day say nothing about how often days are reported.
+    daily_updates = [
+        update(10 * day + hour, 10 * day + hour, f"{day}-{hour}", day=day) for day in range(9) for hour in range(2)
+    ]
+    assert kinds(daily_updates, running=True) == []
+    assert [kind for kind, _ in kinds([*daily_updates, update(999, 89, None, day=11)], running=True)] == [
+        "dates_missing"
+    ]
+
+
 def test_a_figure_under_a_wrong_date_makes_no_fall_of_the_right_one() -> None:
     points = daily(*RISING)
     stray = TimeSeriesPoint(RowLocation("made.csv", 99), points[4].end, 5000.0)

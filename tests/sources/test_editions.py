@@ -1,0 +1,253 @@
+"""Editions of a page: several documents at one address, over HTTP and in imports."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.sources.editions import choose_edition, edition_key, find_differences, has_parts_of
+from app.sources.schemas import DocumentInput
+from tests.examples import (
+    assert_problem,
+    make_claim_body,
+    make_unique_claim_body,
+    read_all_rows,
+    read_latest_seq,
+    record_example_vocabulary,
+    submit_claim,
+)
+from tests.imports.import_helpers import format_csv, native_row, numbers, post_file, post_form, reasons
+from tests.registers import Register
+
+URL = "https://health.example/today"
+
+
+def page(day: int | None = None, title: str | None = "Situation", archive: int | None = None) -> dict[str, Any]:
+    """Return the page of a day of March, as given with a claim."""
+    fields = {
+        "url": URL,
+        "title": title,
+        "published_on": None if day is None else f"2025-03-{day:02}",
+        "archive_url": None if archive is None else f"https://archive.example/{archive}",
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def full(given: dict[str, Any]) -> dict[str, Any]:
+    return dict.fromkeys(DocumentInput.model_fields) | given
+
+
+MATCHES: list[tuple[list[dict[str, Any]], dict[str, Any], int | str | None]] = [
+    ([page(1)], page(1), 0),
+    ([page(1)], page(2), None),
+    ([page(1)], page(), 0),
+    ([page(1)], {"url": URL}, 0),
+    ([page(1)], page(1, None), 0),
+    ([page(1)], page(1, "Other"), 0),
+    ([page(1)], page(None, "Other"), None),
+    ([page()], page(1), None),
+    ([page()], page(None, "Other"), None),
+    ([page()], page(), 0),
+    ([page(1, archive=1)], page(1), 0),
+    ([page(1, archive=1)], page(1, archive=2), None),
+    ([page(1)], page(1, archive=2), None),
+    ([page(1, archive=1), page(1, archive=2)], page(1), "ambiguous"),
+    ([page(1, archive=1), page(1)], page(1), 1),
+    ([page(1), page(2)], {"url": URL}, "ambiguous"),
+    ([page(1), page(2)], page(), "ambiguous"),
+    ([page(1), page(2, "Other")], page(None, "Other"), 1),
+    ([page(1), page(2), page()], page(), 2),
+    ([page(None, "A"), page(None, "B")], page(None, "B"), 1),
+    ([page(None, "A"), page(None, "B")], {"url": URL}, "ambiguous"),
+    ([page(1, archive=1), page(2, archive=2)], page(None, archive=2), 1),
+]
+
+
+@pytest.mark.parametrize(("recorded", "given", "found"), MATCHES)
+def test_the_edition_that_is_given(
+    recorded: list[dict[str, Any]], given: dict[str, Any], found: int | str | None
+) -> None:
+    editions = [full(edition) for edition in recorded if has_parts_of(full(edition), full(given))]
+    chosen = choose_edition(editions, full(given))
+    if found == "ambiguous":
+        assert len(editions) > 1
+        assert chosen is None
+    elif found is None:
+        assert editions == []
+    else:
+        assert chosen == full(recorded[int(found)])
+
+
+def test_keys_tell_editions_apart() -> None:
+    editions = [page(1), page(2), page(), page(None, "Other"), page(1, archive=1), page(None, archive=1)]
+    assert len({edition_key(full(edition)) for edition in editions}) == len(editions)
+    assert edition_key(full(page(1))) == edition_key(full(page(1, "Other")))
+    assert edition_key(full({"title": "In print"})) is None
+    assert find_differences(full(page(1)), full(page(1, "Other", 1))) == ["archive_url", "title"]
+
+
+@pytest.fixture
+def desk(register: Register) -> Register:
+    record_example_vocabulary(register)
+    return register
+
+
+def post_document(desk: Register, body: dict[str, Any]) -> Any:
+    return desk.write("POST", "/v1/documents", body, role="contributor")
+
+
+def cited(desk: Register, document: dict[str, Any]) -> dict[str, Any]:
+    made = submit_claim(desk, make_unique_claim_body(citations=[{"document": document}]))
+    card: dict[str, Any] = desk.get(made["links"]["self"]).json()["citations"][0]["document"]
+    assert card == made["citations"][0]["document"]
+    return card
+
+
+def test_each_claim_shows_the_edition_that_was_given_with_it(desk: Register) -> None:
+    given = [page(1, "A", 1), page(2, "B", 2), page(3, "C"), page(None, "D", 4), page(None, "E"), page(None, "F")]
+    shown = [cited(desk, each) for each in given]
+    for each, card in zip(given, shown, strict=True):
+        assert {name: card[name] for name in ("title", "published_on", "archive_url")} == {
+            name: each.get(name) for name in ("title", "published_on", "archive_url")
+        }
+    listed = read_all_rows(desk, "/v1/documents", url=URL)
+    assert [document["id"] for document in listed] == [card["id"] for card in shown]
+    assert read_all_rows(desk, "/v1/documents", url="https://health.example/") == []
+    assert [cited(desk, each)["id"] for each in given] == [card["id"] for card in shown]
+    assert [post_document(desk, each).json()["id"] for each in given] == [card["id"] for card in shown]
+
+
+def test_an_address_alone_is_its_only_edition_or_is_ambiguous(desk: Register) -> None:
+    first = post_document(desk, page(1)).json()
+    assert cited(desk, {"url": URL})["id"] == first["id"]
+    second = post_document(desk, page(2)).json()
+    before = read_latest_seq(desk)
+    body = make_unique_claim_body(citations=[{"document": {"url": URL}}])
+    problem = assert_problem(desk.write("POST", "/v1/claims", body), 409, "edition_ambiguous")
+    assert {edition["id"] for edition in problem["editions"]} == {first["id"], second["id"]}
+    claim = read_all_rows(desk, "/v1/claims")[0]
+    path = f"{claim['links']['self']}/citations"
+    assert_problem(desk.write("POST", path, {"document": {"url": URL}}), 409, "edition_ambiguous")
+    assert_problem(post_document(desk, page()), 409, "edition_ambiguous")
+    assert read_latest_seq(desk) == before
+    assert desk.write("POST", path, {"document": page(2, None)}).status_code == 201
+    for day in range(3, 28):
+        assert post_document(desk, page(day)).status_code == 201
+    problem = assert_problem(desk.write("POST", path, {"document": {"url": URL}}), 409, "edition_ambiguous")
+    assert len(problem["editions"]) == 20
+
+
+def test_what_differs_from_the_record_is_told_and_never_dropped(desk: Register) -> None:
+    recorded = post_document(desk, page(1) | {"publisher": "paper", "language": "en"}).json()
+    before = read_latest_seq(desk)
+    for more in ({"title": "T2"}, {"publisher": "ministry"}, {"language": "uk"}, {"terms": "CC BY 4.0"}):
+        problem = assert_problem(post_document(desk, page(1) | more), 409, "document_differs")
+        assert problem["document"]["id"] == recorded["id"]
+        assert problem["differs"] == list(more)
+        for document in (page(1) | more, {"id": recorded["id"], **more}):
+            body = make_unique_claim_body(citations=[{"document": document}])
+            assert_problem(desk.write("POST", "/v1/claims", body), 409, "document_differs")
+    assert read_latest_seq(desk) == before
+    same = {name: recorded[name] for name in ("id", "url", "title", "publisher", "published_on")}
+    assert cited(desk, same)["id"] == recorded["id"]
+
+
+def test_an_unknown_id_is_told_even_beside_a_title(desk: Register) -> None:
+    document = {"id": "00000000-0000-0000-0000-000000000000", "title": "x"}
+    problem = assert_problem(desk.write("POST", "/v1/claims", make_claim_body(citations=[{"document": document}])), 422)
+    assert problem["errors"][0]["pointer"] == "#/citations/0/document/id"
+    claim = submit_claim(desk, make_claim_body())
+    assert_problem(desk.write("POST", f"{claim['links']['self']}/citations", {"document": document}), 422)
+
+
+MAPPING = """
+title = "Daily toll"
+
+[claim]
+category = "killed"
+subject = "army"
+place = "war"
+source = "ministry"
+modality = "count"
+date = { column = "day" }
+period = { end = { column = "day" }, start = "2024-02-24", aggregation = "cumulative" }
+citation.document = { title = { column = "title" }, url = { column = "url" }, archive_url = { column = "archive_url" } }
+
+[claims.dead]
+figure = { printed = { column = "dead" } }
+"""
+ROWS = [
+    ["2025-03-01", "300", URL, "Situation on 1 March", "https://archive.example/20250301/today"],
+    ["2025-03-02", "310", URL, "Situation on 2 March", "https://archive.example/20250302/today"],
+    ["2025-03-03", "312", URL, "Situation on 3 March", ""],
+    ["2025-03-04", "320", URL, "Situation on 4 March", "https://archive.example/20250304/today"],
+]
+
+
+def daily_file(*rows: list[str]) -> str:
+    lines = [["day", "dead", "url", "title", "archive_url"], *(rows or ROWS)]
+    return "".join(",".join(line) + "\n" for line in lines)
+
+
+def test_a_page_that_is_overwritten_daily_is_imported_with_its_editions(desk: Register) -> None:
+    answer = post_form(desk, "toll.csv", daily_file(), MAPPING)
+    assert numbers(answer) == {"rows": 4, "new": 4}, answer.text
+    claims = {claim["date"]: claim for claim in read_all_rows(desk, "/v1/claims")}
+    for day, _, url, title, archive in ROWS:
+        document = claims[day]["citations"][0]["document"]
+        assert (document["url"], document["title"], document["archive_url"]) == (url, title, archive or None)
+    before = read_latest_seq(desk)
+    assert numbers(post_form(desk, "toll.csv", daily_file(), MAPPING)) == {"rows": 4, "unchanged": 4}
+    own = desk.get("/v1/claims.csv").content
+    assert numbers(post_file(desk, own)) == {"rows": 4, "unchanged": 4}
+    lines = desk.get("/v1/claims.ndjson").content
+    assert numbers(post_file(desk, lines, "application/x-ndjson")) == {"rows": 4, "unchanged": 4}
+    assert read_latest_seq(desk) == before
+
+
+def test_rows_that_do_not_say_which_edition_are_refused_with_their_lines(desk: Register) -> None:
+    alone, more = ["2025-03-05", "330", URL, "", ""], ["2025-03-06", "331", URL, "", ""]
+    assert numbers(post_form(desk, "toll.csv", daily_file(ROWS[0], alone), MAPPING)) == {"rows": 2, "new": 2}
+    assert len(read_all_rows(desk, "/v1/documents")) == 1
+    refused = post_form(desk, "toll.csv", daily_file(ROWS[1], alone, more), MAPPING).json()["report"]["refused"]
+    assert [row["line"] for row in refused] == [4]
+    assert "has 2 editions" in refused[0]["reasons"][0]
+    other = ["2025-03-07", "332", URL, "Another title", ROWS[0][4]]
+    told = reasons(post_form(desk, "toll.csv", daily_file(other), MAPPING))
+    assert "differs in `title`" in told[0]
+
+
+def test_a_file_with_one_edition_twice_and_other_fields_is_refused(desk: Register) -> None:
+    rows = [native_row(1), native_row(2, document_title="The report", publisher="ministry")]
+    told = reasons(post_file(desk, format_csv(*rows)))
+    assert "differs in `publisher`" in told[0]
+
+
+def test_exported_claims_of_one_page_with_one_title_change_nothing(desk: Register) -> None:
+    for day in (1, 2, 3):
+        cited(desk, page(day))
+    before = read_latest_seq(desk)
+    for suffix, kind in (("csv", "text/csv"), ("ndjson", "application/x-ndjson")):
+        answer = post_file(desk, desk.get(f"/v1/claims.{suffix}").content, kind)
+        assert numbers(answer) == {"rows": 3, "unchanged": 3}, answer.text
+    assert read_latest_seq(desk) == before
+    row = next(csv.DictReader(desk.get("/v1/claims.csv").text.splitlines()))
+    new = {**row, "id": "", "as_printed": "77", "value": "77", "url": ""}
+    told = reasons(post_file(desk, format_csv(new)))
+    assert "has 3 editions" in told[0]
+
+
+def test_the_case_of_many_editions_of_one_address(desk: Register, shared_data: Path) -> None:
+    case = shared_data.parent / "cases" / "imports" / "one-url-many-editions.csv"
+    if not case.is_file():
+        pytest.skip(f"there is no case at {case}")
+    file = case.read_text()
+    mapping = MAPPING.replace("{ title =", '{ published_on = { column = "day" }, title =')
+    assert numbers(post_form(desk, "toll.csv", file, mapping)) == {"rows": 3, "new": 3}
+    given = {row["day"]: row for row in csv.DictReader(file.splitlines())}
+    for claim in read_all_rows(desk, "/v1/claims"):
+        document, row = claim["citations"][0]["document"], given[claim["date"]]
+        assert [document[name] for name in ("url", "title", "archive_url", "published_on")] == [
+            row[name] for name in ("url", "title", "archive_url", "day")
+        ]
