@@ -109,6 +109,8 @@ def _shown_value(name: str, value: str) -> str:
     """Return an invalid value for a message, without the password that the URL of a database may contain."""
     if name not in ("DATABASE_URL", "DATABASE_READ_URL"):
         return value
+    if re.fullmatch(r"([a-z0-9+.-]+://)?[^@:?\s]*", value):
+        return value
     match = _PLAIN_DATABASE_URL.fullmatch(value)
     return f"{match[1]}…{match[2]}" if match else "…"
 

@@ -21,6 +21,9 @@ MAX_WAITING_REQUESTS = 100
 
 POLL_INTERVAL_SECONDS = 0.05
 
+MAX_POLL_SECONDS = 1.0
+"""The maximum duration of the last poll, which may begin just before the end of the wait."""
+
 
 class StateWaiter:
     """Lets requests wait for a state of the register. One poll of the clock at a time serves all of them.
@@ -44,19 +47,19 @@ class StateWaiter:
         self._waiting += 1
         deadline = time.monotonic() + MAX_WAIT_SECONDS
         try:
-            while not await self._poll_until(deadline, seq):
+            while not await self._poll_for(seq):
                 if time.monotonic() >= deadline:
                     detail = f"This server reads seq {self._database.latest_read_seq}; {seq} is not available yet."
                     raise Unavailable(detail, hint="try again", headers={"Retry-After": "1"})
         finally:
             self._waiting -= 1
 
-    async def _poll_until(self, deadline: float, seq: int) -> bool:
-        """Wait for the next poll, at most until `deadline`. Return whether the state `seq` has been read."""
+    async def _poll_for(self, seq: int) -> bool:
+        """Wait for the next poll. Return whether the state `seq` has been read."""
         if self._poll_task is None or self._poll_task.done():
             self._poll_task = asyncio.create_task(self._poll())
         task = self._poll_task
-        await asyncio.wait({task}, timeout=max(0.0, deadline - time.monotonic()))
+        await asyncio.wait({task}, timeout=MAX_POLL_SECONDS)
         if task.done():
             task.result()  # raises the error of the database
         return self._database.latest_read_seq >= seq
