@@ -240,10 +240,13 @@ class FastWrite:
         ):
             return None
         try:
+            actor = await authenticate(request, require_contributor)
+        except (Problem, *DATABASE_ERRORS):
+            return None
+        try:
             body = await request.body()  # cached on the request: the standard path reads it again
             payload = self._model.model_validate(parse_json(body))
-            actor = await authenticate(request, require_contributor)
-        except (ClientDisconnect, ValueError, RecursionError, Problem, *DATABASE_ERRORS):
+        except (ClientDisconnect, ValueError, RecursionError):
             return None
         arguments: dict[str, Any] = {name: request.path_params[alias] for alias, name in self._path_arguments.items()}
         arguments |= {

@@ -3,29 +3,40 @@
 import json
 from typing import Any, NoReturn
 
-from app.errors import InvalidRequest, field_fault, invalid_field, shorten
+from app.errors import InvalidRequest, field_fault, shorten
+from app.http.schema_types import input_field_names
 
 MAX_KEYS = 5_000
-"""Maximum number of keys in a body. Reporting what is wrong with more of them would take too long."""
+"""Maximum number of keys in a body."""
+
+MAX_UNKNOWN_KEYS = 1_000
+"""Maximum number of keys that no request has as a field. Reporting what is wrong with more would take too long."""
 
 
 def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Return the value of a JSON text.
 
     Raises:
-        InvalidRequest: A key occurs twice in one object, or the text has more than `MAX_KEYS` keys.
+        InvalidRequest: A key occurs twice in one object, or there are too many keys.
         ValueError: The text is not JSON.
         RecursionError: It is nested too deeply.
     """
+    # An estimate that takes a hundredth of the time of parsing them.
+    if (estimate := body.count(b'":') - body.count(b'\\":')) > MAX_KEYS:
+        raise _too_many_keys([], estimate)
     repeated: list[tuple[dict[str, Any], str]] = []
-    count = 0
+    known = input_field_names()
+    count = unknown = 0
 
     def build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal count
+        nonlocal count, unknown
         count += len(pairs)
         if count > MAX_KEYS:
-            raise invalid_field("", f"The body has more than {MAX_KEYS:,} keys.")
+            raise _too_many_keys([name for name, _ in pairs[:MAX_LISTED_KEYS] if name not in known], count)
         value = dict(pairs)
+        unknown += len(value.keys() - known)
+        if unknown > MAX_UNKNOWN_KEYS:
+            raise _too_many_keys([name for name, _ in pairs if name not in known][:MAX_LISTED_KEYS], unknown)
         if len(value) != len(pairs):
             repeated.append((value, _find_repeated(pairs)))
         return value
@@ -37,6 +48,21 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
         detail = f"The key `{shorten(key)}` occurs twice in one object."
         raise InvalidRequest(detail, hint="send it once", errors=[field_fault(path, detail, hint="send it once")])
     return value
+
+
+def _too_many_keys(unknown: list[str], count: int) -> InvalidRequest:
+    """Return the problem for a body with too many keys; `unknown` are some that are no fields."""
+    names = [shorten(name) for name in unknown]
+    example = f", and no field is called `{names[0]}`" if names else ""
+    problem = InvalidRequest(
+        f"The body has too many keys{example}.",
+        errors=[field_fault(name, f"There is no field `{name}` here.") for name in names],
+    )
+    problem.error_count = max(count, len(names))
+    return problem
+
+
+MAX_LISTED_KEYS = 20
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -3,7 +3,6 @@
 import json
 import logging
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import orjson
@@ -39,7 +38,7 @@ from app.errors import (
     validation_message,
 )
 from app.http.responses import SHARED_CACHE_CONTROL, VARY
-from app.http.schema_types import Input
+from app.http.schema_types import input_field_names
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 MAX_REPORTED_FAULTS = 20
@@ -258,7 +257,7 @@ def _describe_error(error: dict[str, Any], *, with_hint: bool) -> Fault:
             path, detail = [], f"The body is not valid JSON: {error.get('ctx', {}).get('error', detail)}."
         case "extra_forbidden":
             detail = f"There is no field `{shorten(path[-1])}` here."
-            hint = suggest_nearest(path[-1], _input_fields()) if with_hint else None
+            hint = suggest_nearest(path[-1], input_field_names()) if with_hint else None
         case "missing":
             detail = "This field is required." if path else "A body is required."
         case "enum":
@@ -271,15 +270,3 @@ def _describe_error(error: dict[str, Any], *, with_hint: bool) -> Fault:
             detail = detail[:1].upper() + detail[1:]
     pointer = "/".join(part.replace("~", "~0").replace("/", "~1") for part in path)
     return Fault(pointer=f"#/{pointer}" if pointer else "#", location=location, detail=detail, hint=hint)
-
-
-@cache
-def _input_fields() -> frozenset[str]:
-    """Return the names of all fields of all request bodies, for hints."""
-    models: list[type[BaseModel]] = [Input]
-    names: set[str] = set()
-    while models:
-        model = models.pop()
-        models += model.__subclasses__()
-        names |= set(model.model_fields)
-    return frozenset(names)

@@ -3,6 +3,7 @@
 import re
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Annotated, Any, ClassVar, get_args, get_origin
 from urllib.parse import urlsplit
@@ -96,6 +97,18 @@ class Input(BaseModel):
         if isinstance(value, list) and not is_recorded(info):
             return [check_text(item) if isinstance(item, str) else item for item in value]
         return value
+
+
+@cache
+def input_field_names() -> frozenset[str]:
+    """Return the names of all fields of all request bodies."""
+    models: list[type[BaseModel]] = [Input]
+    names: set[str] = set()
+    while models:
+        model = models.pop()
+        models += model.__subclasses__()
+        names |= set(model.model_fields)
+    return frozenset(names)
 
 
 def scalar_type(annotation: Any) -> Any:  # noqa: ANN401 - a type

@@ -33,8 +33,7 @@ def test_a_client_waits_for_its_own_writes_on_a_replica(tmp_path: Path, monkeypa
         assert client.get("/v1/sources/institute").status_code == 404
         behind = client.get("/v1/sources/institute", headers=mine)
         assert (behind.status_code, behind.headers["retry-after"]) == (503, "1")
-        app.state.database.read_engine.dispose()
-        app.state.database.write_engine.dispose()
+        app.state.database.close()
         shutil.copyfile(primary, replica)
         assert client.get("/v1/sources/institute", headers=mine).status_code == 200
 
