@@ -328,3 +328,10 @@ def test_workers_end_with_their_supervisor(make_database: Callable[[str], str], 
 def test_the_starter_claims_have_the_same_ids_on_every_machine(make_database: Callable[[str], str]) -> None:
     with served(make_database("starter")) as (port, _process):
         assert ask(port, f"/v1/claims/{starter_id('gs-2025-06-12')}")["figure"]["value"] == 1_000_340
+
+
+def test_a_path_that_does_not_exist_leaves_no_database(tmp_path: Path) -> None:
+    for command in (("serve",), ("key", "list"), ("starter",), ("check",)):
+        said = refused(*command, url=f"sqlite:///{tmp_path}/nothing.db")
+        assert "does not exist" in said
+        assert list(tmp_path.iterdir()) == []
