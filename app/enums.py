@@ -77,6 +77,16 @@ class Aggregation(DescribedEnum):
     rate = "rate", "A rate over the period; `per` states the unit of time."
 
 
+class TextForm(DescribedEnum):
+    """How a category reads in a sentence."""
+
+    people = "people", "300 members of the group had been killed: `past`, `future` and `part`."
+    suffered = "suffered", "The group had suffered 300 casualties: `noun`."
+    lost = "lost", "The group had lost 300 tanks: `noun`."
+    things = "things", "300 tanks of the group had been destroyed: `noun`, `past`, `future` and `part`."
+    there = "there", "There had been 300 deaths among the group: `noun`."
+
+
 class Per(DescribedEnum):
     """The unit of time of a rate, as its source states it. Rates are never converted."""
 
@@ -110,7 +120,7 @@ class SourceKind(DescribedEnum):
     government = "government", "A government, ministry, head of state or their spokespeople."
     military = "military", "Armed forces or their general staff."
     intelligence = "intelligence", "An intelligence service."
-    intergovernmental = "intergovernmental", "An organisation of states, such as the UN or NATO."
+    intergovernmental = "intergovernmental", "An organisation whose members are states."
     think_tank = "think_tank", "A policy research institute."
     research = "research", "Researchers, statisticians, academic work."
     media = "media", "A newspaper, broadcaster or agency."
@@ -357,6 +367,7 @@ ALL_ENUMS: tuple[type[DescribedEnum], ...] = (
     FigureKind,
     Aggregation,
     Per,
+    TextForm,
     RelativeToKind,
     Status,
     SourceKind,

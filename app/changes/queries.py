@@ -84,10 +84,7 @@ def _read_records(session: Session, table: type[Version], seqs: Sequence[int]) -
         return _read_claim_records(session, rows)
     if table is CitationVersion:
         # The first citations of a claim have no change of their own: the data of the claim includes them.
-        return {
-            row["seq"]: {"id": row["id"], "claim": row["claim"], **citation_as_input(row), "marked": row["marked"]}
-            for row in rows
-        }
+        return {row["seq"]: {"claim": row["claim"], **_build_citation_record(row)} for row in rows}
     return {row["seq"]: _build_record(row) for row in rows}
 
 
@@ -109,7 +106,7 @@ def _build_claim_record(row: StoredRow, citation_rows: Sequence[StoredRow]) -> d
         return None
     seq = row["seq"]
     citations = [
-        {"id": citation["id"], **citation_as_input(citation)}
+        _build_citation_record(citation)
         for citation in citation_rows
         if citation["claim"] == row["id"]
         and citation["seq"] <= seq
@@ -118,3 +115,8 @@ def _build_claim_record(row: StoredRow, citation_rows: Sequence[StoredRow]) -> d
     state = {"id": row["id"], "status": row["status"], "retracted_on": row["retracted_on"]}
     state["import_id"] = row["import_id"]
     return {**state, **claim_as_input(row), "citations": citations}
+
+
+def _build_citation_record(row: StoredRow) -> dict[str, Any]:
+    """Return a citation, with `marked` if it is marked as the leading one of its claim."""
+    return {"id": row["id"], **citation_as_input(row)} | ({"marked": True} if row["marked"] else {})

@@ -103,6 +103,8 @@ class ReferenceLookup:
         self._documents_by_edition: dict[str | None, RecordFields] = {}
         self._documents_by_url: dict[str, list[RecordFields]] = {}
         """Address → its editions that a given document may be, for the addresses that were loaded."""
+        self.resolved_documents: dict[tuple[Any, ...], RecordFields] = {}
+        """The fields of a cited document → the recorded document with exactly its parts."""
         self._corrected_documents: dict[str, list[tuple[RecordFields, RecordFields]]] = {}
         """Address → the past versions of documents that were corrected, each with the document."""
         self._removed_documents: dict[str, RecordFields] = {}
@@ -188,11 +190,12 @@ class ReferenceLookup:
         return SLUG.fullmatch(text) is not None and self.has_slug(kind, text)
 
     def find_source(self, slug: str) -> RecordFields:
-        """Return the name, kind and interest of a recorded source."""
+        """Return the name, short name, kind and interest of a recorded source."""
         if slug not in self._sources_by_slug:
             columns = columns_of(SourceVersion)
-            statement = select(columns.name, columns.kind, columns.interest).where(columns.slug == slug)
-            row = self.session.execute(statement.where(self.snapshot.contains(SourceVersion))).mappings().one()
+            statement = select(columns.name, columns.short_name, columns.kind, columns.interest)
+            statement = statement.where(columns.slug == slug, self.snapshot.contains(SourceVersion))
+            row = self.session.execute(statement).mappings().one()
             self._sources_by_slug[slug] = dict(row)
         return self._sources_by_slug[slug]
 
@@ -259,6 +262,7 @@ class ReferenceLookup:
         """
         by_key = {key: given for given in documents if (key := edition_key(given)) is not None}
         self._documents_by_id, self._documents_by_edition, self._documents_by_url = {}, {}, {}
+        self.resolved_documents = {}
         for batch in batch_values(by_key):
             for document in load_documents_by_edition(self.session, batch, self.snapshot):
                 self._add_document(document)
@@ -323,7 +327,7 @@ class CachedReferenceLookup(ReferenceLookup):
         if self.snapshot.seq == transaction.seq:
             return False
         if (
-            len(self._documents_by_id) > MAX_CACHED_DOCUMENTS
+            max(len(self._documents_by_id), len(self.resolved_documents)) > MAX_CACHED_DOCUMENTS
             or not 0 < transaction.seq - self.snapshot.seq < MAX_CACHED_DOCUMENTS
         ):
             return True

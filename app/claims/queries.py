@@ -46,6 +46,7 @@ def select_claims(snapshot: Snapshot) -> Select[Any]:
     return select(
         *claim,
         source.name.label("source_name"),
+        source.short_name.label("source_short_name"),
         source.kind.label("source_kind"),
         source.interest.label("source_interest"),
         func.coalesce(claim.unit, category.unit).label("served_unit"),

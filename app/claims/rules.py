@@ -14,7 +14,13 @@ from app.comparison.figure import NUMERIC_PROPOSITIONS, PrintedFigure
 from app.comparison.period import EdtfPeriod
 from app.comparison.units import TIMES, as_dimension, has_fractions, suggest_unit
 from app.comparison.wording import find_relative_wording
-from app.comparison.wordings.agreement import GivenFigure, find_difference, has_fraction_of_whole, quote_holds
+from app.comparison.wordings.agreement import (
+    GivenFigure,
+    find_difference,
+    has_fraction_of_whole,
+    is_written_out,
+    quote_holds,
+)
 from app.comparison.wordings.grammar import load_grammar
 from app.comparison.wordings.reading import WordingContext, quote_wording
 
@@ -166,7 +172,7 @@ def _check_wording(claim: RuledClaim) -> Iterator[Breach]:
         detail = f"A fraction, and {claim.effective_unit} are counted in whole units."
         hint = "check the decimal sign of the source; a category whose figures have fractions says `fractional`"
         yield Breach("fraction_of_whole_units", "figure", detail, hint)
-    if claim.wording_differs is not None:
+    if claim.wording_differs is not None or (not claim.quotes and is_written_out(figure)):
         return
     given = GivenFigure(figure, claim.proposition, claim.effective_unit, claim.per)
     if (

@@ -94,6 +94,9 @@ class Figure(Output):
         "`percent` for a change in percent, `times` for a ratio that is one number.",
         examples=["persons"],
     )
+    display: str = Field(
+        description="The figure in English, with its hedge and its unit.", examples=["over 1 million persons"]
+    )
     wording_differs: str | None = Field(
         description="Why the numbers are not those of the wording; null if they are, or if the wording is not read.",
         examples=["The list has only confirmed names, so the number is a lower bound."],
@@ -123,6 +126,9 @@ class ClaimSource(Output):
 
     slug: str = Field(description="The slug of the source.", examples=["ua-general-staff"])
     name: str = Field(description="The name of the source.", examples=["General Staff of the Armed Forces of Ukraine"])
+    short_name: str | None = Field(
+        description="A short name for tables and charts; null if there is none.", examples=["Ukraine's General Staff"]
+    )
     kind: SourceKind = Field(description="The kind of source.", examples=["military"])
     interest: Interest = Field(
         description="The position of the source towards the parties of the dispute.", examples=["party"]
@@ -310,6 +316,9 @@ class FigureInput(Input):
         "that of the category, except `percent` for a change and `times` for a ratio without `out_of`.",
         examples=["persons"],
     )
+    display: Annotated[str, Field(max_length=1_000)] | None = Field(
+        default=None, description="Ignored: the register derives it.", examples=["over 1 million persons"]
+    )
     wording_differs: ShortText | None = Field(
         default=None,
         description="Why the numbers are not those of the wording. It is stored, served and printed in the sentence.",
@@ -332,14 +341,14 @@ class PeriodInput(Input):
 
 
 class CitedDocument(DocumentInput):
-    """A recorded document by its id, or a new document as for `POST /v1/documents`."""
+    """A recorded document by its id or address, or a new document as for `POST /v1/documents`."""
 
     id: Annotated[str, Field(max_length=80)] | None = Field(
         default=None, description="The id of a recorded document; it needs no other field.", examples=[EXAMPLE_ID]
     )
     title: ShortText | None = Field(  # type: ignore[assignment] # optional here: a document with an id needs no title
         default=None,
-        description="The title of the document; required unless `id` is given.",
+        description="The title of the document; required for a document that is not recorded.",
         examples=["The cost of the war"],
     )
 

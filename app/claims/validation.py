@@ -1,9 +1,10 @@
 """Validation of claims: all rules that go beyond the schema, checked before anything is recorded."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -20,7 +21,7 @@ from app.claims.rules import (
     wording_context,
 )
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, ClaimInput
-from app.claims.serialization.input_fields import CLAIM_PLAIN_FIELDS, FIGURE_NUMBER_FIELDS, FIGURE_TEXT_FIELDS
+from app.claims.serialization.input_fields import CLAIM_PLAIN_FIELDS, FIGURE_NUMBER_FIELDS, FIGURE_PLAIN_FIELDS
 from app.comparison.figure import (
     NUMERIC_PROPOSITIONS,
     InvalidFigure,
@@ -49,13 +50,14 @@ from app.errors import (
     field_fault,
 )
 from app.http.schema_types import parse_moment
+from app.sentences.figures import build_display
 from app.sources.documents import require_no_difference, resolve_edition
-from app.sources.editions import is_other_edition
+from app.sources.editions import edition_key, is_other_edition
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType
 
-_OTHER_FIGURE_FIELDS = {"kind", "unit", "language", "wording_differs"}
+_OTHER_FIGURE_FIELDS = {"kind", "unit", "language", "wording_differs", "display"}
 """The fields of a figure in a request that are no part of a `PrintedFigure`."""
 
 
@@ -174,6 +176,9 @@ def validate_claim(
         "status": Status.asserted,
         "retracted_on": None,
     }
+    served_unit = unit or (category.unit if category else None)
+    aggregation, per = payload.period.aggregation.value, payload.period.per
+    state["display"] = build_display(figure, payload.proposition.value, served_unit, aggregation, per)
     fingerprint = compute_fingerprint(state)
     if breaches and not (changed_fields is None and references.has_statement(fingerprint)):
         faults.add_breaches(breaches)
@@ -301,6 +306,8 @@ def complete_figure(payload: ClaimInput, category: CategoryFields | None, faults
     """
     given = payload.figure
     if payload.proposition.value not in NUMERIC_PROPOSITIONS or category is None:
+        return payload
+    if given.value is not None and given.as_printed.isdigit():
         return payload
     unit = given.unit or (None if as_dimension(category.unit) else category.unit)
     context = wording_context(given.language, unit, payload.category, is_fractional=category.fractional)
@@ -442,10 +449,17 @@ def validate_citation(
     return recorded
 
 
+document_fields: Callable[[CitedDocument], tuple[Any, ...]] = attrgetter(*CitedDocument.model_fields)
+"""Returns the fields of a cited document as a tuple."""
+
+
 def _find_recorded_document(
     references: ReferenceLookup, document: CitedDocument, base_pointer: str, faults: FaultCollector
 ) -> RecordFields | None:
     """Return the recorded document with the id or else of the edition of a payload, or None; collect its faults."""
+    fields = document_fields(document)
+    if (resolved := references.resolved_documents.get(fields)) is not None:
+        return resolved
     given = document.model_dump()
     if document.id is not None:
         recorded = references.find_document(document.id) if ID_PATTERN.fullmatch(document.id) else None
@@ -468,6 +482,8 @@ def _find_recorded_document(
         return candidates[0] if len(candidates) == 1 else None
     if recorded is None and document.title is None:
         faults.add(f"{base_pointer}document/title", "A document that is not recorded yet needs a title.")
+    if recorded is not None and edition_key(recorded) == edition_key(given):
+        references.resolved_documents[fields] = recorded
     return recorded
 
 
@@ -594,7 +610,7 @@ def check_quote(claim: Mapping[str, Any], payload: CitationInput, faults: FaultC
     figure, quotes = claim["figure"], verbatim_quotes([payload], claim["figure"]["language"])
     if not quotes or figure["wording_differs"] is not None or claim["proposition"] not in NUMERIC_PROPOSITIONS:
         return
-    printed = PrintedFigure(**{name: figure[name] for name in (*FIGURE_TEXT_FIELDS, *FIGURE_NUMBER_FIELDS)})
+    printed = PrintedFigure(**{name: figure[name] for name in (*FIGURE_PLAIN_FIELDS, *FIGURE_NUMBER_FIELDS)})
     context = wording_context(figure["language"], figure["unit"], claim["category"], is_fractional=True)
     if (breach := find_quote_breach(replace(quotes[0], pointer="quote"), printed, context)) is not None:
         faults.add_breaches([breach])
@@ -621,7 +637,7 @@ def earliest_statement_day(statement_date: date | None, date_edtf: str | None, s
 
 def _build_figure_columns(figure: PrintedFigure, proposition: Proposition) -> dict[str, Any]:
     interval = interval_of(figure)
-    return {name: getattr(figure, name) for name in (*FIGURE_TEXT_FIELDS, *FIGURE_NUMBER_FIELDS)} | {
+    return {name: getattr(figure, name) for name in (*FIGURE_PLAIN_FIELDS, *FIGURE_NUMBER_FIELDS)} | {
         "relative_period": None if figure.relative_to is None else base_period(figure.relative_to),
         "kind": FigureKind(kind_of(figure, proposition.value)),
         "low": interval.lower if interval else None,

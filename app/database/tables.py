@@ -210,6 +210,8 @@ class SourceVersion(Version, table=True):
     anonymous: bool
     description: str | None = Field(sa_type=Text)
     url: str | None = Field(sa_type=Text)
+    short_name: str | None = Field(default=None, sa_type=Text)
+    in_text: str | None = Field(default=None, sa_type=Text)
     words: list[str] = Field(sa_type=SearchWords)
 
     __table_args__ = (
@@ -264,6 +266,7 @@ class CategoryVersion(Version, table=True):
     non_decreasing: bool
     additive: bool
     fractional: bool
+    in_text: dict[str, str | None] | None = Field(default=None, sa_type=JSON_VALUE)
     words: list[str] = Field(sa_type=SearchWords)
 
     __table_args__ = (
@@ -286,6 +289,9 @@ class SubjectVersion(VersionWithParents, table=True):
     """A subject: the people or forces that are counted."""
 
     __tablename__ = "subject"
+
+    in_text: dict[str, str | None] | None = Field(default=None, sa_type=JSON_VALUE)
+
     __table_args__ = (
         current_version_index("uq_subject_standing", "slug", unique=True),
         Index("ix_subject_slug_seq", "slug", "seq"),
@@ -296,6 +302,9 @@ class PlaceVersion(VersionWithParents, table=True):
     """A place."""
 
     __tablename__ = "place"
+
+    in_text: str | None = Field(default=None, sa_type=Text)
+
     __table_args__ = (
         current_version_index("uq_place_standing", "slug", unique=True),
         Index("ix_place_slug_seq", "slug", "seq"),
@@ -331,7 +340,8 @@ class ClaimVersion(Version, table=True):
     `low` and `high` are the bounds of the figure (NULL: unbounded), `magnitude` is its sort value, and `fingerprint` is
     unique among current versions. `standpoint` is the series key of the claim, and `recency` is its order within the
     series: see `app/comparison/series_key.py`. `unit` is NULL if it is that of the category, and `relative_period` is
-    `relative_to` as an EDTF period, if it is one.
+    `relative_to` as an EDTF period, if it is one. `display` is the figure in English, which follows from the other
+    columns and the unit of the category.
     """
 
     __tablename__ = "claim"
@@ -346,6 +356,7 @@ class ClaimVersion(Version, table=True):
     modality: enums.Modality = Field(sa_type=enum_type(enums.Modality, "modality"))
     derivation: enums.Derivation = Field(sa_type=enum_type(enums.Derivation, "derivation"))
     as_printed: str = Field(sa_type=Text)
+    display: str | None = Field(default=None, sa_type=Text)
     language: str | None = Field(default=None, sa_type=String(35))
     wording_differs: str | None = Field(default=None, sa_type=Text)
     kind: enums.FigureKind = Field(sa_type=enum_type(enums.FigureKind, "kind"))

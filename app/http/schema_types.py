@@ -171,6 +171,21 @@ ShortText = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=5_000)]
 """A quote, a note or a rationale, of at most 5,000 characters."""
 
+LINE_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Characters that break lines or change the direction of the text around them."""
+
+
+def _refuse_control_characters(text: str) -> str:
+    if LINE_CHARACTERS.search(text):
+        raise PydanticCustomError("control_character", "Expected words on one line, without control characters")
+    return text
+
+
+RunningText = Annotated[
+    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_refuse_control_characters)
+]
+"""Words inside a sentence, of at most 200 characters."""
+
 
 def _normalize_address(text: str, info: ValidationInfo) -> str:
     """Return a URL that a client can open, with its host in lower case and without the default port of its scheme."""

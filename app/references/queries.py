@@ -1,7 +1,8 @@
 """Reads a claim for a citation: the claim, the names of the records that it refers to, and its text."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import func, select
@@ -25,9 +26,18 @@ from app.database.tables import (
     Version,
     columns_of,
 )
-from app.enums import Proposition, RelationType, Status
-from app.sentences.phrases import SourceDetails
+from app.enums import RelationType, Status
+from app.sentences.phrases import CategoryDetails
 from app.sentences.sentence import ClaimNames, ClaimText, Replacement, write_claim_text
+from app.vocabulary.record_names import (
+    CATEGORY_NAME_FIELDS,
+    NAME_FIELDS,
+    SOURCE_NAME_FIELDS,
+    category_details,
+    place_details,
+    source_details,
+    subject_details,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +59,38 @@ def read_citable_claim(session: Session, id_: str, snapshot: Snapshot) -> Citabl
     """Return a claim with its names and text. Raises `NotFound`, or `Removed` with the tombstone."""
     claim = _ignore_later_withdrawals(read_claim(session, id_, snapshot), snapshot)
     replacement, replacement_seq = _read_replacement(session, id_, snapshot)
-    category, components, latest_seq = _read_category_names(session, claim["category"], snapshot)
-    seqs = [
+    categories, seqs = _read_categories(session, [claim["category"], _base_slug(claim)], snapshot)
+    seqs += [
         claim["seq"],
-        latest_seq,
         replacement_seq,
         _latest_document_seq(session, claim, snapshot),
         *_latest_annotation_seqs(session, claim, snapshot),
     ]
-    subjects, latest_seq = _read_names(
-        session, SubjectVersion, [claim["subject"], *claim["includes"], *claim["excludes"], _base_slug(claim)], snapshot
-    )
-    seqs.append(latest_seq)
-    places, latest_seq = _read_names(session, PlaceVersion, [claim["place"]], snapshot)
-    seqs.append(latest_seq)
-    disputed, latest_seq = _find_disputed_sources(session, claim, snapshot)
+    subject_slugs = [claim["subject"], *claim["includes"], *claim["excludes"], _base_slug(claim)]
+    subject_rows = _read_rows(session, SubjectVersion, NAME_FIELDS, subject_slugs, snapshot)
+    place_rows = _read_rows(session, PlaceVersion, NAME_FIELDS, [claim["place"]], snapshot)
+    related, latest_seq = _find_related_sources(session, claim, snapshot)
     seqs.append(latest_seq)
     chains = [(citation["document"]["publisher"], *citation["via"]) for citation in claim["citations"]]
     newer = (replacement and replacement.claim) or claim
     slugs = {
         claim["source"]["slug"],
         newer["source"]["slug"],
-        *disputed,
-        *(slug for chain in chains for slug in chain if slug),
+        *chain.from_iterable(related.values()),
+        *(slug for links in chains for slug in links if slug),
     }
-    sources, latest_seq = _read_sources(session, slugs, snapshot)
-    seqs.append(latest_seq)
-    names = ClaimNames(category, components, subjects, places, sources, disputed)
+    source_rows = _read_source_rows(session, slugs, snapshot)
+    seqs += [row.seq for row in (*subject_rows, *place_rows, *source_rows)]
+    names = ClaimNames(
+        categories.get(claim["category"]) or CategoryDetails(claim["category"]),
+        subject_details(subject_rows),
+        place_details(place_rows),
+        source_details(source_rows),
+        related[RelationType.disputes],
+        related[RelationType.based_on],
+        related[RelationType.repeats],
+        categories,
+    )
     return CitableClaim(
         claim,
         names,
@@ -112,75 +127,72 @@ def _base_slug(claim: ResponseObject) -> str:
     return claim["figure"]["relative_to"] or ""
 
 
-def _read_category_names(session: Session, slug: str, snapshot: Snapshot) -> tuple[str, tuple[str, ...] | None, int]:
-    columns = columns_of(CategoryVersion)
-    fields = (columns.name, columns.components, columns.seq)
-    row = session.execute(select(*fields).where(columns.slug == slug, snapshot.contains(CategoryVersion))).first()
-    if row is None:
-        return slug, (), 0
-    if row.components is None:
-        return row.name, None, row.seq
-    parts = [part for part in row.components if part != slug]
-    names, latest_seq = _read_names(session, CategoryVersion, parts, snapshot)
-    return row.name, tuple(names.get(part, part) for part in parts), max(row.seq, latest_seq)
+def _read_categories(
+    session: Session, slugs: Iterable[str], snapshot: Snapshot
+) -> tuple[dict[str, CategoryDetails], list[int]]:
+    """Return the words of categories by slug, and the `seq` of each category, its components included."""
+    rows = _read_rows(session, CategoryVersion, CATEGORY_NAME_FIELDS, slugs, snapshot)
+    components = {part for row in rows for part in row.components or ()} - {row.slug for row in rows}
+    parts = _read_rows(session, CategoryVersion, CATEGORY_NAME_FIELDS, components, snapshot) if components else []
+    details = category_details([*rows, *parts])
+    return {row.slug: details[row.slug] for row in rows}, [row.seq for row in (*rows, *parts)]
 
 
-def _read_names(
-    session: Session, table: type[Version], slugs: Iterable[str], snapshot: Snapshot
-) -> tuple[dict[str, str], int]:
-    """Return the names by slug, and the latest `seq` of the records."""
+def _read_rows(
+    session: Session, table: type[Version], fields: Iterable[str], slugs: Iterable[str], snapshot: Snapshot
+) -> list[Any]:
+    """Return the rows of some records."""
     columns = columns_of(table)
-    statement = select(columns.slug, columns.name, columns.seq)
-    rows = session.execute(statement.where(columns.slug.in_(set(slugs)), snapshot.contains(table))).all()
-    return {row.slug: row.name for row in rows}, max((row.seq for row in rows), default=0)
-
-
-def _read_sources(session: Session, slugs: Iterable[str], snapshot: Snapshot) -> tuple[dict[str, SourceDetails], int]:
-    """Return the sources by slug, each with the source that it speaks for, and the latest `seq` of the records."""
-    rows = _read_source_rows(session, slugs, snapshot)
-    # One step suffices: `speaks_for` never refers to a source that speaks for another.
-    targets = {row.speaks_for for row in rows if row.speaks_for} - {row.slug for row in rows}
-    rows += _read_source_rows(session, targets, snapshot)
-    details = {row.slug: SourceDetails(row.slug, row.name, str(row.kind), row.anonymous) for row in rows}
-    sources = {row.slug: replace(details[row.slug], speaks_for=details.get(row.speaks_for)) for row in rows}
-    return sources, max((row.seq for row in rows), default=0)
+    statement = select(*(columns[name] for name in fields), columns.seq)
+    return list(session.execute(statement.where(columns.slug.in_(set(slugs)), snapshot.contains(table))))
 
 
 def _read_source_rows(session: Session, slugs: Iterable[str], snapshot: Snapshot) -> list[Any]:
-    columns = columns_of(SourceVersion)
-    fields = (columns.slug, columns.name, columns.kind, columns.anonymous, columns.speaks_for, columns.seq)
-    statement = select(*fields).where(columns.slug.in_(set(slugs)), snapshot.contains(SourceVersion))
-    return list(session.execute(statement))
+    """Return the rows of some sources, and of those that they speak for."""
+    rows = _read_rows(session, SourceVersion, SOURCE_NAME_FIELDS, slugs, snapshot)
+    targets = {row.speaks_for for row in rows if row.speaks_for} - {row.slug for row in rows}
+    return rows + (_read_rows(session, SourceVersion, SOURCE_NAME_FIELDS, targets, snapshot) if targets else [])
 
 
-def _find_disputed_sources(session: Session, claim: ResponseObject, snapshot: Snapshot) -> tuple[tuple[str, ...], int]:
-    """Return the sources whose claims a denial disputes, in the order of the relations, and the latest `seq`."""
-    if claim["proposition"] != Proposition.denial:
-        return (), 0
-    relation, disputed_claim = columns_of(RelationVersion), columns_of(ClaimVersion)
-    fields = (relation.to_claim, relation.to_source, relation.withdrawn, relation.seq)
-    disputes = (
-        relation.claim == claim["id"],
-        relation.type == RelationType.disputes,
-        snapshot.contains(RelationVersion),
-    )
-    rows = session.execute(select(*fields).where(*disputes).order_by(relation.id)).all()
+def _find_related_sources(
+    session: Session, claim: ResponseObject, snapshot: Snapshot
+) -> tuple[dict[RelationType, tuple[str, ...]], int]:
+    """Return the other sources that a claim disputes, is based on or repeats, and the latest `seq` that decides it.
+
+    They are in the order of the relations. A relation counts from the day of its document, if it has one.
+    """
+    relation, other = columns_of(RelationVersion), columns_of(ClaimVersion)
+    document = columns_of(DocumentVersion)
+    types = (RelationType.disputes, RelationType.based_on, RelationType.repeats)
+    fields = (relation.type, relation.to_claim, relation.to_source, relation.withdrawn, relation.document, relation.seq)
+    is_related = (relation.claim == claim["id"], relation.type.in_(types), snapshot.contains(RelationVersion))
+    rows = session.execute(select(*fields).where(*is_related).order_by(relation.id)).all()
+    found: dict[RelationType, tuple[str, ...]] = dict.fromkeys(types, ())
+    if not rows:
+        return found, 0
     ids = {row.to_claim for row in rows if row.to_claim}
-    by_claim: Mapping[str, Any] = {
-        row.id: row
-        for row in session.execute(
-            select(disputed_claim.id, disputed_claim.source, disputed_claim.seq).where(
-                disputed_claim.id.in_(ids), snapshot.contains(ClaimVersion)
-            )
-        )
+    statement = select(other.id, other.source, other.status, other.seq)
+    claims: Mapping[str, Any] = {
+        row.id: row for row in session.execute(statement.where(other.id.in_(ids), snapshot.contains(ClaimVersion)))
     }
-    slugs = [
-        by_claim[row.to_claim].source if row.to_claim in by_claim else row.to_source
-        for row in rows
-        if not row.withdrawn and row.to_source != claim["source"]["slug"]
-    ]
-    latest_seq = max((row.seq for row in (*rows, *by_claim.values())), default=0)
-    return tuple(dict.fromkeys(slug for slug in slugs if slug and slug != claim["source"]["slug"])), latest_seq
+    documents = {row.document for row in rows if row.document}
+    published: dict[str, Any] = {}
+    limit = snapshot.knowledge_limit
+    if limit is not None and documents:
+        days = select(document.id, document.published_on)
+        days = days.where(document.id.in_(documents), snapshot.contains(DocumentVersion))
+        published = {row.id: row.published_on for row in session.execute(days)}
+    own = claim["source"]["slug"]
+    for row in rows:
+        target = claims.get(row.to_claim)
+        source = row.to_source if target is None else target.source
+        day = published.get(row.document)
+        is_known = limit is None or day is None or limit.includes(day)
+        is_removed = target is not None and target.status == Status.removed
+        if source and source != own and not row.withdrawn and is_known and not is_removed:
+            type_ = RelationType(row.type)
+            found[type_] = tuple(dict.fromkeys((*found[type_], source)))
+    return found, max(row.seq for row in (*rows, *claims.values()))
 
 
 def _latest_document_seq(session: Session, claim: ResponseObject, snapshot: Snapshot) -> int:

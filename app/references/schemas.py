@@ -12,12 +12,14 @@ from app.sources.schemas import DocumentCard
 CLAIM_ID_EXAMPLE = "01a1f640-bc00-7528-9916-436a9224d91e"
 SENTENCE_EXAMPLE = (
     "CSIS estimated on 3 June 2025 that Russian forces had suffered over 950,000 casualties (killed and wounded) in"
-    " Ukraine since 24 February 2022, the Kyiv Independent reported."
+    " Ukraine since 24 February 2022, the Kyiv Independent reported. This is based on figures from the UK Ministry of"
+    " Defence and the United States Department of Defense."
 )
 SHORT_FORM_EXAMPLE = (
-    "CSIS, 3 June 2025: over 950,000 casualties (killed and wounded) suffered by Russian forces since 24 February 2022"
+    "CSIS, 3 June 2025: over 950,000 casualties (killed and wounded) suffered by Russian forces in Ukraine since 24"
+    " February 2022 (based on UK Ministry of Defence and United States Department of Defense)"
 )
-FIGURE_EXAMPLE = "over 950,000"
+FIGURE_EXAMPLE = "over 950,000 (based on UK Ministry of Defence and United States Department of Defense)"
 CSL_EXAMPLE = {
     "id": f"document-01a1f640-bc00-70ad-a8de-4a8a83c37c2b-claim-{CLAIM_ID_EXAMPLE}",
     "type": "article-newspaper",

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Final
 
 from app.comparison.period import DateSpan, EdtfPeriod, InvalidPeriod, parse_date, parse_period
+from app.comparison.relative_base import base_period
 
 # Not calendar.month_name, which depends on the locale.
 # fmt: off
@@ -77,13 +78,97 @@ def describe_statement_date(day: date | None, edtf: str | None) -> DatePhrase | 
     return None if day is None else DatePhrase(format_day(day), "on")
 
 
-def describe_period(edtf: str, aggregation: str, statement_date: date | None) -> str:
-    """Return the period of a figure in words: "since" for a running total up to the day of the statement."""
+@dataclass(frozen=True, slots=True)
+class BasePeriodPhrase:
+    """The period that a figure is relative to: "in 2022", or several years, which are not one date."""
+
+    text: str
+    preposition: str
+    is_one_date: bool
+
+    def __str__(self) -> str:
+        """Return the period with its preposition, if it has one."""
+        return f"{self.preposition} {self.text}".strip()
+
+
+def describe_base_period(text: str) -> BasePeriodPhrase | None:
+    """Return the base of a relative figure in words if it is a period, else None."""
+    edtf = base_period(text)
+    if edtf is None:
+        return None
+    begin, _, finish = edtf.partition("/")
+    if not finish:
+        phrase = describe_date(begin)
+        return BasePeriodPhrase(phrase.text, phrase.preposition, is_one_date=True)
+    ends = ["an unstated start" if begin in {"", ".."} else describe_date(begin).text]
+    ends.append("an unstated end" if finish == ".." else describe_date(finish).text)
+    are_years = all(end.isdigit() for end in ends)
+    return BasePeriodPhrase(("–" if are_years else " to ").join(ends), "", is_one_date=False)
+
+
+def describe_period(
+    edtf: str,
+    aggregation: str,
+    statement_date: date | None,
+    date_edtf: str | None = None,
+    *,
+    is_forecast: bool = False,
+) -> str:
+    """Return the period of a figure in words: "since" for a running total up to the day of the statement.
+
+    Only a forecast is about days after its statement. Other figures of a period that runs on end with that day: "in
+    2026 up to 2 September 2026".
+    """
     period = parse_period(edtf)
+    text = _describe_whole_period(period, aggregation, statement_date, is_forecast=is_forecast)
+    limit = _find_limit(period, aggregation, statement_date, is_forecast=is_forecast)
+    if limit is None:
+        return text
+    begin = period.edtf.partition("/")[0]
+    if period.is_interval and period.start is not None and aggregation == "cumulative":
+        return f"since {describe_date(begin).text}"
+    last = describe_limit(edtf, aggregation, statement_date, date_edtf, is_forecast=is_forecast)
+    if not last or last.removeprefix("up to ") in text:
+        return text
+    if period.start is None:
+        return f"{last} (since when was not said)" if aggregation == "cumulative" else last
+    if period.is_interval and text.startswith("from "):
+        text = f"from {describe_date(begin).text}"
+    return f"{text} {last}"
+
+
+def describe_limit(
+    edtf: str,
+    aggregation: str,
+    statement_date: date | None,
+    date_edtf: str | None = None,
+    *,
+    is_forecast: bool = False,
+) -> str:
+    """Return "up to 2 September 2026" if a figure ends before its period, with the day of its statement; else ""."""
+    limit = _find_limit(parse_period(edtf), aggregation, statement_date, is_forecast=is_forecast)
+    last = None if limit is None else describe_statement_date(limit, date_edtf)
+    return f"up to {last.text}" if last else ""
+
+
+def _find_limit(period: EdtfPeriod, aggregation: str, statement_date: date | None, *, is_forecast: bool) -> date | None:
+    """Return the day of the statement if the period runs on after it, else None."""
+    if is_forecast or aggregation == "snapshot" or statement_date is None:
+        return None
+    if period.end is None:
+        return None if aggregation == "cumulative" or period.start is None else statement_date
+    return statement_date if period.end.latest > statement_date else None
+
+
+def _describe_whole_period(
+    period: EdtfPeriod, aggregation: str, statement_date: date | None, *, is_forecast: bool
+) -> str:
     begin, _, finish = period.edtf.partition("/")
     if aggregation == "snapshot":
         end = finish if period.is_interval else begin
-        return "as of a day that was not stated" if period.end is None else f"as of {describe_date(end).text}"
+        if period.end is None:
+            return "as of a day that was not stated"
+        return str(describe_date(end)) if is_forecast else f"as of {describe_date(end).text}"
     if not period.is_interval:
         return str(describe_date(begin))
     if period.start is None and period.end is None:

@@ -1,16 +1,14 @@
 """One sentence about two figures: who states which, the verdict, and its reasons."""
 
-from collections.abc import Mapping
-from dataclasses import fields
 from typing import Final
 
-from app.comparison.figure import PrintedFigure
 from app.comparison.period import possible_end_days
 from app.comparison.statement import Statement
 from app.comparison.verdicts import PairComparison
 from app.enums import Reason, Verdict
 from app.sentences.dates import describe_date, describe_period, format_day
-from app.sentences.figures import describe_figure, describe_number
+from app.sentences.figures import build_display, describe_number
+from app.sentences.phrases import RecordNames, capitalize_first
 
 _VERDICT_PHRASES: Final = {
     Verdict.agree: "agree",
@@ -19,43 +17,40 @@ _VERDICT_PHRASES: Final = {
     Verdict.undetermined: "do not suffice to decide",
     Verdict.not_comparable: "cannot be compared",
 }
-_NAMED_FIELDS: Final = ("category", "subject", "place")
-_FIGURE_FIELDS: Final = tuple(field.name for field in fields(PrintedFigure))
 
 
-def explain_pair(a: Statement, b: Statement, pair: PairComparison, names: Mapping[str, str]) -> str:
-    """Return one sentence about two statements that says why they have this verdict.
-
-    Args:
-        a: The first statement of the pair.
-        b: The second one.
-        pair: Their comparison.
-        names: The names of the sources, by slug.
-    """
+def explain_pair(a: Statement, b: Statement, pair: PairComparison, names: RecordNames) -> str:
+    """Return one sentence about two statements that says why they have this verdict."""
     parties = [
-        f"{_name_of(statement, names)} ({_describe_statement(statement, other)})"
+        f"{names.name_source(statement.source)} ({_describe_statement(statement, other, names)})"
         for statement, other in ((a, b), (b, a))
     ]
     clauses = [clause for reason in pair.reasons if (clause := _explain_reason(reason, a, b, pair, names))]
     if not clauses:
         clauses = ["one figure lies within the other"]
-    return f"{parties[0]} and {parties[1]} {_VERDICT_PHRASES[pair.verdict]}: {'; '.join(clauses)}."
+    return capitalize_first(f"{parties[0]} and {parties[1]} {_VERDICT_PHRASES[pair.verdict]}: {'; '.join(clauses)}.")
 
 
-def _name_of(statement: Statement, names: Mapping[str, str]) -> str:
-    return names.get(statement.source, statement.source)
-
-
-def _describe_statement(statement: Statement, other: Statement) -> str:
+def _describe_statement(statement: Statement, other: Statement, names: RecordNames) -> str:
     """Return the figure of a statement with its unit and its days, and in what else it differs from the other.
 
-    For example "as many as 250,000 persons (killed) up to 3 June 2025".
+    For example "up to 250,000 persons (Injured) up to 3 June 2025".
     """
-    figure = {name: getattr(statement.figure, name) for name in _FIGURE_FIELDS}
-    per = "" if statement.per is None else f" per {statement.per}"
-    own = [getattr(statement, name) for name in _NAMED_FIELDS if getattr(statement, name) != getattr(other, name)]
+    figure = build_display(
+        statement.figure, statement.proposition, statement.unit, statement.aggregation, statement.per
+    )
+    own = [
+        name(getattr(statement, field_name))
+        for field_name, name in (
+            ("category", names.name_category),
+            ("subject", names.name_subject),
+            ("place", names.name_place),
+        )
+        if getattr(statement, field_name) != getattr(other, field_name)
+    ]
     differences = f" ({', '.join(own)})" if own else ""
-    return f"{describe_figure(figure).cell_text} {statement.unit}{per}{differences}{_describe_days(statement)}"
+    forecast = " as a forecast" if statement.is_forecast else ""
+    return f"{figure}{differences}{forecast}{_describe_days(statement)}"
 
 
 def _describe_days(statement: Statement) -> str:
@@ -89,7 +84,7 @@ def _describe_end(statement: Statement) -> str:
     return f" {preposition} a day from {format_day(first)} to {format_day(last)}"
 
 
-def _explain_reason(reason: Reason, a: Statement, b: Statement, pair: PairComparison, names: Mapping[str, str]) -> str:
+def _explain_reason(reason: Reason, a: Statement, b: Statement, pair: PairComparison, names: RecordNames) -> str:
     """Return the clause for one reason."""
     if reason in {Reason.disjoint, Reason.falls, Reason.transcription_conflict, Reason.same_day}:
         return _with_gap(_decapitalize(reason.definition), a, b, pair, names)
@@ -99,12 +94,13 @@ def _explain_reason(reason: Reason, a: Statement, b: Statement, pair: PairCompar
     return _decapitalize(reason.definition)
 
 
-def _with_gap(clause: str, a: Statement, b: Statement, pair: PairComparison, names: Mapping[str, str]) -> str:
+def _with_gap(clause: str, a: Statement, b: Statement, pair: PairComparison, names: RecordNames) -> str:
     """Return a clause with the distance between the figures, if they have one."""
     if pair.above is None or not pair.gap:
         return clause
     above = a if pair.above == a.id else b
-    return f"{clause}; {_name_of(above, names)} states {describe_number(pair.gap)} {above.unit} more"
+    gap = describe_number(pair.gap, None if above.proposition == "ratio" else above.unit)
+    return f"{clause}; {names.name_source(above.source)} states {gap} more"
 
 
 def _decapitalize(text: str) -> str:

@@ -1,26 +1,20 @@
-"""Phrases for the names of sources, subjects, places and categories, by a table or else by rules."""
+"""Phrases for sources, subjects, places and categories: their `in_text`, or else their recorded names.
+
+Nothing is derived from the words of a name: it is printed as it is recorded.
+"""
 
 import re
-import tomllib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
-PHRASES: Final[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "phrases.toml").read_text("utf-8"))
-_WORD_SETS: Final[dict[str, frozenset[str]]] = {name: frozenset(words) for name, words in PHRASES["words"].items()}
+from app.sentences.units import UnitPhrase, make_singular
 
-PRESS_KINDS: Final = frozenset({"media", "dataset"})
-"""Kinds of sources that are printed with their full name, never with an acronym."""
-_SERIES_KINDS: Final = frozenset({"research", "dataset", "media", "think_tank", "ngo"})
-"""Kinds of sources for which a lowercase text after a comma describes a series, not an office."""
-_PERSON_KINDS: Final = frozenset({"individual", "witness"})
-
-_BRACKETS_PATTERN: Final = re.compile(r"\s*\(([^()]*)\)")
-_ACRONYM_PATTERN: Final = re.compile(r"[^\W\d_a-z][A-Z0-9-]{1,9}")
-_UNNAMED_PATTERN: Final = re.compile(r",? (?:not named|unnamed)$", re.IGNORECASE)
-_ANONYMITY_PATTERN: Final = re.compile(r"not name|unnamed|unknown|anonym", re.IGNORECASE)
+_ACRONYM_PATTERN: Final = re.compile(r"(?P<name>[^()]+) \((?P<acronym>[A-Z][A-Z0-9-]{1,9})\)")
 _MIN_ACRONYM_LETTERS: Final = 3
+_PERSON_KINDS: Final = frozenset({"individual", "witness"})
+_GROUP_KINDS: Final = frozenset({"research", "dataset", "media", "think_tank", "ngo"})
+"""Kinds of sources whose name has no office of a person after a comma."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +26,78 @@ class SourceDetails:
     kind: str = "unknown"
     anonymous: bool = False
     speaks_for: "SourceDetails | None" = None
+    in_text: str | None = None
+    short_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceDetails:
+    """The name of a place, and its phrase with a preposition if it has one."""
+
+    name: str
+    in_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectDetails:
+    """The name of a subject; as a group ("the army") and as countable people ("members of the army")."""
+
+    name: str
+    group: str | None = None
+    people: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The subject as a group, or by its name."""
+        return collapse_whitespace(self.group or self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryDetails:
+    """The name of a category, and its words in a sentence: see `TextForm`.
+
+    `components` are those that it adds up: None if unstated, empty if it is not a sum.
+    """
+
+    name: str
+    form: str | None = None
+    noun: str | None = None
+    past: str | None = None
+    future: str | None = None
+    part: str | None = None
+    note: str | None = None
+    components: "Sequence[CategoryDetails] | None" = field(default=())
+
+    @property
+    def details(self) -> str:
+        """What it adds up, in words: its note, or else its components. Empty if it is not a sum."""
+        if self.note:
+            return self.note
+        if self.components is None:
+            return "what that includes was not said"
+        return join_with_and([component.as_component for component in self.components])
+
+    @property
+    def details_beside_name(self) -> str:
+        """What it adds up, unless its name says so: "Dead and missing"."""
+        name = self.name.casefold()
+        has_all = self.components and all(component.name.casefold() in name for component in self.components)
+        return "" if has_all and not self.note else self.details
+
+    @property
+    def as_component(self) -> str:
+        """The category as a part of a sum: "killed", "towed guns"."""
+        words = self.part if self.form == "people" else self.noun
+        return collapse_whitespace(words or self.name)
+
+    def name_with_details(self) -> str:
+        """Return the recorded name, followed by what it adds up."""
+        name = collapse_whitespace(self.name)
+        return f"{name}: {self.details_beside_name}" if self.details_beside_name else name
+
+    def with_details(self, words: str | None) -> str:
+        """Return words, followed by what the category adds up in brackets."""
+        return join_fragments([words or "", f"({self.details})" if self.details else ""])
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +110,6 @@ class SourceMention:
     def __str__(self) -> str:
         """Return the name, with a comma if it needs one."""
         return f"{self.text}," if self.needs_comma else self.text
-
-
-@dataclass(frozen=True, slots=True)
-class SubjectPhrase:
-    """A subject as a group ("Russian forces") and as countable people ("members of Russian forces")."""
-
-    text: str
-    people: str
-
-
-@dataclass(frozen=True, slots=True)
-class CategoryPhrase:
-    """The words of a category in a sentence, and the form of the sentence (see phrases.toml)."""
-
-    form: str
-    noun: str
-    past: str = ""
-    future: str = ""
-    part: str = ""
-    note: str = ""
-    unit: str = ""
-
-    @property
-    def noun_with_note(self) -> str:
-        """The noun, followed by its components in brackets."""
-        return f"{self.noun} ({self.note})" if self.note else self.noun
 
 
 def collapse_whitespace(text: str) -> str:
@@ -87,129 +127,89 @@ def join_with_and(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def format_inline_name(name: str) -> str:
-    """Return a name for use within a sentence: a description in lowercase, an organisation with "the"."""
-    first, _, rest = name.partition(" ")
-    if first.lower() in _WORD_SETS["common"]:
-        name = f"{first.lower()} {rest}".strip()
-    words = {word.casefold() for word in re.findall(r"\w+", name.partition(",")[0])}
-    is_capitalized = name == name[:1].upper() + name[1:]
-    return (
-        f"the {name}"
-        if is_capitalized and words & _WORD_SETS["take_the"] and first.casefold() not in {"the", "a"}
-        else name
-    )
-
-
 def mention_source(source: SourceDetails) -> SourceMention:
-    """Return the name of a source for a sentence; its acronym if it has one."""
-    name = collapse_whitespace(source.name)
-    if name in PHRASES["sources"]:
-        return SourceMention(PHRASES["sources"][name])
-    short = None if source.kind in PRESS_KINDS or source.anonymous else _find_acronym(name, source.slug)
-    if short is not None:
-        return _add_principal(SourceMention(short), source)
-    plain = name if source.kind == "dataset" else _BRACKETS_PATTERN.sub("", name) or name
-    if source.anonymous:
-        return _mention_anonymous(plain, source.kind)
-    head, _, rest = plain.partition(", ")
-    if source.kind in _SERIES_KINDS and rest[:1].islower():
-        rest = ""
-    if rest:
-        return SourceMention(f"{format_inline_name(head)}, {rest}", needs_comma=True)
-    return _add_principal(SourceMention(format_inline_name(head)), source)
-
-
-def _find_acronym(name: str, slug: str) -> str | None:
-    """Return the acronym that the name has in brackets, or its initials if they are the slug (`csis`)."""
-    for text in _BRACKETS_PATTERN.findall(name):
-        if _ACRONYM_PATTERN.fullmatch(text) and text.isupper():
-            return str(text)
-    words = re.split(r"[ -]", _BRACKETS_PATTERN.sub("", name))
-    initials = "".join(word[0] for word in words if word[:1].isupper())
-    return initials if len(initials) >= _MIN_ACRONYM_LETTERS and initials.lower() == slug else None
-
-
-def _mention_anonymous(name: str, kind: str) -> SourceMention:
-    description = _UNNAMED_PATTERN.sub("", name)
-    if description != name:
-        return SourceMention(f"{format_inline_name(description)} whom the press did not name")
-    if kind in _PERSON_KINDS and not _ANONYMITY_PATTERN.search(name):
-        return SourceMention(f"{format_inline_name(name)}, not named here", needs_comma=True)
-    return SourceMention(format_inline_name(name), needs_comma="," in name)
-
-
-def _add_principal(mention: SourceMention, source: SourceDetails) -> SourceMention:
+    """Return the name of a source for a sentence: its `in_text`, its acronym, or its recorded name."""
+    if source.in_text:
+        words = collapse_whitespace(source.in_text)
+        return SourceMention(words, needs_comma=_has_apposition(words))
+    name = shorten_name(collapse_whitespace(source.name))
     if source.speaks_for is None:
-        return mention
-    return SourceMention(f"{mention.text}, speaking for {mention_source(source.speaks_for).text}", needs_comma=True)
+        return SourceMention(name, needs_comma=_has_apposition(name))
+    principal = mention_source(source.speaks_for).text
+    return SourceMention(f"{name}, speaking for {principal}", needs_comma=True)
+
+
+def _has_apposition(words: str) -> bool:
+    """Return whether a name ends with an apposition: "Jane Doe, minister of health"."""
+    return ", " in re.sub(r"\([^()]*\)", "", words)
 
 
 def is_person(source: SourceDetails) -> bool:
     """Return whether the relative pronoun of the source is "who"."""
-    has_office = source.kind not in PRESS_KINDS | _SERIES_KINDS and ", " in source.name
+    has_office = source.kind not in _GROUP_KINDS and mention_source(source).needs_comma
     return source.kind in _PERSON_KINDS or source.anonymous or has_office
 
 
-def describe_subject(name: str, unit: str) -> SubjectPhrase:
-    """Return a subject as a group and as people, by its first and last words."""
-    name = collapse_whitespace(name)
-    text = str(PHRASES["subjects"].get(name, format_inline_name(_BRACKETS_PATTERN.sub("", name) or name)))
-    first, last = text.split(" ", maxsplit=1)[0].casefold(), text.rsplit(" ", maxsplit=1)[-1].casefold()
-    if {first, last} & _WORD_SETS["people"]:
-        return SubjectPhrase(text, text)
-    head = re.split(r" (?:at|in|of|from|near|on) ", text)[0].split(" ")[-1].casefold()
-    return SubjectPhrase(text, f"members of {text}" if {last, head} & _WORD_SETS["bodies"] else f"{unit} among {text}")
+def label_source(source: SourceDetails) -> str:
+    """Return a source for a label: its short name, or its mention without an article."""
+    if source.short_name:
+        return collapse_whitespace(source.short_name)
+    return capitalize_first(mention_source(source).text.removeprefix("the "))
 
 
-def describe_place(name: str) -> str:
-    """Return a place with its preposition."""
-    name = collapse_whitespace(name)
-    return str(PHRASES["places"].get(name, f"in {format_inline_name(_BRACKETS_PATTERN.sub('', name) or name)}"))
+def shorten_name(name: str) -> str:
+    """Return the acronym at the end of a name if it has the initials of the name; else the name.
+
+    "Armed Conflict Location and Event Data (ACLED)" is ACLED, and "Harvard (NEJM)" stays as it is.
+    """
+    match = _ACRONYM_PATTERN.fullmatch(name)
+    if match is None or len(match["acronym"]) < _MIN_ACRONYM_LETTERS:
+        return name
+    initials = [word[0] for word in re.findall(r"\w+", match["name"]) if word[0].isupper()]
+    return match["acronym"] if "".join(initials) == match["acronym"] else name
 
 
-def describe_category(name: str, unit: str, components: Sequence[str] | None) -> CategoryPhrase:
-    """Return the phrase of a category. `components` are their names: None if unstated, empty if atomic."""
-    name = collapse_whitespace(name)
-    entry = PHRASES["categories"].get(name)
-    phrase = CategoryPhrase(**entry, unit=unit) if entry and "noun" in entry else None
-    if entry and phrase is None:
-        return CategoryPhrase(**entry, noun=_lower_first(name), unit=unit)
-    phrase = phrase or _derive_category_phrase(name, unit)
-    if phrase.note:
-        return phrase
-    if components is None:
-        note = "what that includes was not said"
-    else:
-        note = join_with_and([_component_noun(component) for component in components]) if components else ""
-    return CategoryPhrase(phrase.form, phrase.noun, phrase.past, phrase.future, phrase.part, note, unit)
+@dataclass(frozen=True, slots=True)
+class RecordNames:
+    """The names of the records of a register, by slug."""
+
+    sources: Mapping[str, SourceDetails] = field(default_factory=dict)
+    categories: Mapping[str, CategoryDetails] = field(default_factory=dict)
+    subjects: Mapping[str, SubjectDetails] = field(default_factory=dict)
+    places: Mapping[str, PlaceDetails] = field(default_factory=dict)
+
+    def name_source(self, slug: str) -> str:
+        """Return a source as a sentence names it."""
+        source = self.sources.get(slug)
+        return slug if source is None else mention_source(source).text
+
+    def name_category(self, slug: str) -> str:
+        """Return the recorded name of a category."""
+        category = self.categories.get(slug)
+        return slug if category is None else collapse_whitespace(category.name)
+
+    def name_subject(self, slug: str) -> str:
+        """Return a subject as a group, or its recorded name."""
+        subject = self.subjects.get(slug)
+        return slug if subject is None else subject.text
+
+    def name_place(self, slug: str) -> str:
+        """Return the phrase of a place, or its recorded name."""
+        place = self.places.get(slug)
+        return slug if place is None else collapse_whitespace(place.in_text or place.name)
 
 
-def _derive_category_phrase(name: str, unit: str) -> CategoryPhrase:
-    plain_name = _BRACKETS_PATTERN.sub("", name) or name
-    if (lost := re.fullmatch(r"([^,]+) lost", plain_name)) is not None:
-        return CategoryPhrase("lost", _lower_first(lost[1]))
-    match = re.fullmatch(r"(?:([^,]*) )?(\w+ed)", plain_name)
-    if match is not None and unit == "persons":
-        words = _lower_first(plain_name)
-        return CategoryPhrase("people", words, f"had been {words}", f"would be {words}", words)
-    if match is not None and match[1]:
-        participle = match[2]
-        return CategoryPhrase(
-            "things", _lower_first(match[1]), f"had been {participle}", f"would be {participle}", participle
-        )
-    if re.fullmatch(r"(?:Deaths\b.*|.*\b[Dd]eaths)", plain_name):
-        return CategoryPhrase("there", _lower_first(plain_name))
-    return CategoryPhrase("other", name)
+def is_named_in(place: str, words: str) -> bool:
+    """Return whether words end with a place, so that it need not be named again."""
+    ending = re.compile(rf"\b(?:at|from|in|of) (?:the )?{re.escape(place)}$", re.IGNORECASE)
+    return place.casefold() == words.casefold() or ending.search(words) is not None
 
 
-def _component_noun(name: str) -> str:
-    return _lower_first(_BRACKETS_PATTERN.sub("", collapse_whitespace(name)) or name).removesuffix(" lost")
-
-
-def _lower_first(name: str) -> str:
-    """Return a name with its first letter in lowercase, unless its first word is an acronym."""
-    return name if name[1:2].isupper() else name[:1].lower() + name[1:]
+def describe_counted(figure: str, noun: str, unit: UnitPhrase, rate: str, *, details: str, is_one: bool) -> str:
+    """Return a figure with what it counts, and its rate: "1,351 casualties a day", "US$3 million in income"."""
+    if unit.is_measure:
+        return join_fragments([figure, rate, unit.of_what(noun), details])
+    return join_fragments([figure, make_singular(noun) if is_one else noun, details, rate])
 
 
 def join_fragments(words: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ SOURCE = RecordType(
     "source",
     "sources",
     SourceVersion,
-    ("name", "kind", "interest", "speaks_for", "anonymous", "description", "url"),
+    ("name", "kind", "interest", "speaks_for", "anonymous", "description", "url", "short_name", "in_text"),
     {"speaks_for": None},
 )
 

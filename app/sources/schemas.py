@@ -2,13 +2,25 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from app.enums import Interest, SourceKind, Status
 from app.http.pagination import PageQuery
-from app.http.schema_types import Day, Input, Language, LongText, Output, PastTime, ShortText, Slug, UtcTime, WebAddress
+from app.http.schema_types import (
+    Day,
+    Input,
+    Language,
+    LongText,
+    Output,
+    PastTime,
+    RunningText,
+    ShortText,
+    Slug,
+    UtcTime,
+    WebAddress,
+)
 from app.vocabulary.schemas import SelfLink, VersionFields
 
 
@@ -36,6 +48,14 @@ class SourceInput(Input):
     url: WebAddress | None = Field(
         default=None, description="The website of the source.", examples=["https://www.csis.org"]
     )
+    short_name: Annotated[RunningText, Field(max_length=80)] | None = Field(
+        default=None, description="A short name for tables and charts.", examples=["CSIS"]
+    )
+    in_text: RunningText | None = Field(
+        default=None,
+        description="How the source reads in a sentence, with its article; without it, sentences give its name.",
+        examples=["the CIA"],
+    )
 
 
 class _Source(Output):
@@ -53,6 +73,10 @@ class _Source(Output):
         description="A description of the source.", examples=["A research institute in Washington."]
     )
     url: str | None = Field(description="The website of the source.", examples=["https://www.csis.org"])
+    short_name: str | None = Field(description="A short name for tables and charts.", examples=["CSIS"])
+    in_text: str | None = Field(
+        description="How the source reads in a sentence, with its article.", examples=["the CIA"]
+    )
 
 
 class Source(VersionFields, _Source):

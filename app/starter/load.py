@@ -15,6 +15,7 @@ from app.claims.schemas import ClaimInput, RelationInput
 from app.database.engine import Database
 from app.database.tables import (
     CategoryVersion,
+    Change,
     ClaimVersion,
     ImportVersion,
     PlaceVersion,
@@ -61,7 +62,8 @@ def starter_citation_id(key: str, index: int) -> str:
 def load_starter(database: Database) -> int:
     """Load the starter records that do not exist yet, and return the number of new claims.
 
-    Existing records stay unchanged, even if they differ from the files.
+    Sources, vocabularies and topics that only the starter has recorded are brought up to date with the files. What
+    anybody else recorded or changed stays as it is, and so do documents and claims.
     """
     with write_transaction(database, STARTER_ACTOR) as transaction:
         _load_vocabulary(transaction)
@@ -119,23 +121,25 @@ def _read_toml(name: str) -> TomlTable:
 
 
 def _load_vocabulary(transaction: WriteTransaction) -> None:
-    """Record the vocabulary entries that do not exist yet, each after the entries that it refers to."""
+    """Record the vocabulary entries, each after the entries that it refers to. Those of other actors stay."""
 
-    def read_missing(name: str, table: type[Version]) -> TomlTable:
-        recorded = set(transaction.session.execute(select(columns_of(table).slug)).scalars())
-        return {slug: entry for slug, entry in _read_toml(name).items() if slug not in recorded}
+    def read_own(name: str, table: type[Version]) -> TomlTable:
+        record, change = columns_of(table), columns_of(Change)
+        statement = select(record.slug).join_from(table, Change, change.seq == record.seq)
+        others = set(transaction.session.execute(statement.where(change.actor != STARTER_ACTOR)).scalars())
+        return {slug: entry for slug, entry in _read_toml(name).items() if slug not in others}
 
-    for slug, table in _sort_tables(read_missing("categories", CategoryVersion), "components", "parent"):
+    for slug, table in _sort_tables(read_own("categories", CategoryVersion), "components", "parent"):
         if table.get("components") == "unstated":
             table["components"] = None  # TOML has no null
         put_category(transaction, slug, CategoryInput(**table))
-    for slug, table in _sort_tables(read_missing("subjects", SubjectVersion), "parents"):
+    for slug, table in _sort_tables(read_own("subjects", SubjectVersion), "parents"):
         put_subject(transaction, slug, SubjectInput(**table))
-    for slug, table in _sort_tables(read_missing("places", PlaceVersion), "parents"):
+    for slug, table in _sort_tables(read_own("places", PlaceVersion), "parents"):
         put_place(transaction, slug, PlaceInput(**table))
-    for slug, table in _sort_tables(read_missing("sources", SourceVersion), "speaks_for"):
+    for slug, table in _sort_tables(read_own("sources", SourceVersion), "speaks_for"):
         put_source(transaction, slug, SourceInput(**table))
-    for slug, table in read_missing("topics", TopicVersion).items():
+    for slug, table in read_own("topics", TopicVersion).items():
         put_topic(transaction, slug, TopicInput(**table))
 
 

@@ -30,6 +30,7 @@ TAKEDOWN_VALUES: dict[str, Any] = {
     "modality": Modality.allegation,
     "derivation": Derivation.unknown,
     "as_printed": "",
+    "display": "",
     "language": None,
     "wording_differs": None,
     "kind": FigureKind.none,

@@ -76,7 +76,8 @@ def _choose_replacement(transaction: WriteTransaction) -> str:
 
 def _erase_details(transaction: WriteTransaction, slug: str, replacement: str) -> None:
     name = f"Removed source {replacement.removeprefix(REMOVED_PREFIX)}"
-    values = {"name": name, "description": None, "url": None, "words": name.casefold().split()}
+    cleared = dict.fromkeys(("description", "url", "short_name", "in_text"))
+    values = {"name": name, **cleared, "words": name.casefold().split()}
     transaction.session.execute(update(SourceVersion).where(columns_of(SourceVersion).slug == slug).values(values))
     change = columns_of(Change)
     of_source = (change.kind == "source", change.key == slug)

@@ -31,7 +31,7 @@ def compare_two_claims(session: Session, a: str, b: str, snapshot: Snapshot, tol
     reference_data = get_reference_data(session, snapshot)
     statements = [candidate.statement for candidate in load_claims(session, [a, b], snapshot, reference_data)]
     pair = _compare(session, statements[0], statements[1], snapshot, tolerance, reference_data)
-    explain = PairExplainer(statements, reference_data.sources)
+    explain = PairExplainer(statements, reference_data.read_names(session, snapshot))
     return describe_pair(pair, explain) | {
         "known_on": snapshot.known_on_text,
         "recorded_as_of": None if snapshot.as_of is None else f"seq:{snapshot.as_of}",

@@ -207,6 +207,9 @@ class PositionSource(Output):
 
     slug: str = Field(description="The slug of the source.", examples=["ru-mod"])
     name: str = Field(description="The name of the source.", examples=["Russian Ministry of Defence"])
+    short_name: str | None = Field(
+        description="A short name for tables and charts; null if there is none.", examples=["Russia's MoD"]
+    )
     kind: SourceKind = Field(description="The kind of source.", examples=["government"])
     interest: Interest = Field(
         description="The position of the source towards the parties of the dispute.", examples=["party"]

@@ -38,6 +38,7 @@ from app.database.tables import ClaimVersion, RelationVersion, table_of
 from app.enums import Reason, RelationType, Status, Verdict
 from app.http.serializers import NESTED_LAYOUT, RowLayout
 from app.sentences.pair import explain_pair
+from app.sentences.phrases import RecordNames
 from app.sources.queries import SOURCE
 from app.topics.candidates import (
     Candidate,
@@ -128,7 +129,7 @@ def build_side_by_side(
     listed_ids = [*roots, *claims.without_number, *claims.retracted]
     layout = replace(NESTED_LAYOUT, interests=sort_interests(interests or {}))
     rendered = _render_claims(read, listed_ids, claims.versions, snapshot, layout)
-    explain = PairExplainer(statements, reference_data.sources) if options.why else None
+    explain = PairExplainer(statements, reference_data.read_names(session, snapshot)) if options.why else None
     if pairs is None or against is not None:
         verdicts = get_or_count_verdicts(session, claims, options.tolerance, reference_data)
     else:
@@ -340,9 +341,9 @@ def _describe_source(source: SourceSummary, interests: Mapping[str, str]) -> Sou
 class PairExplainer:
     """Writes one sentence for each pair of some statements."""
 
-    def __init__(self, statements: Iterable[Statement], sources: Mapping[str, SourceSummary]) -> None:
+    def __init__(self, statements: Iterable[Statement], names: RecordNames) -> None:
         self._statements = {statement.id: statement for statement in statements}
-        self._names = {slug: source.name for slug, source in sources.items()}
+        self._names = names
 
     def __call__(self, pair: PairComparison) -> str:
         """Return the sentence of a pair."""

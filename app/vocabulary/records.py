@@ -18,11 +18,12 @@ CATEGORY = RecordType(
     "category",
     "categories",
     CategoryVersion,
-    ("name", "definition", "unit", "components", "parent", "non_decreasing", "additive", "fractional"),
+    ("name", "definition", "unit", "components", "parent", "non_decreasing", "additive", "fractional", "in_text"),
     {"components": None, "parent": None},
 )
-SUBJECT = RecordType("subject", "subjects", SubjectVersion, ("name", "definition", "parents"), {"parents": None})
-PLACE = RecordType("place", "places", PlaceVersion, ("name", "definition", "parents"), {"parents": None})
+NESTED_FIELDS = ("name", "definition", "parents", "in_text")
+SUBJECT = RecordType("subject", "subjects", SubjectVersion, NESTED_FIELDS, {"parents": None})
+PLACE = RecordType("place", "places", PlaceVersion, NESTED_FIELDS, {"parents": None})
 
 
 def load_hierarchy(session: Session, snapshot: Snapshot) -> Hierarchy:

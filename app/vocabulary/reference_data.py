@@ -28,6 +28,8 @@ from app.database.tables import (
     Version,
     columns_of,
 )
+from app.sentences.phrases import RecordNames
+from app.vocabulary.record_names import load_record_names
 from app.vocabulary.records import load_hierarchy
 
 SEARCHED_TABLES: dict[str, type[Version]] = {
@@ -51,6 +53,7 @@ class SourceSummary:
 
     slug: str
     name: str
+    short_name: str | None
     kind: str
     interest: str
 
@@ -71,6 +74,8 @@ class ReferenceData:
     """Slug → the fields of the topic."""
     hierarchy: Hierarchy
     _descendants: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    _names: list[RecordNames] = field(default_factory=list)
+    """The words of records in sentences, once something needed them."""
 
     def descendants(self, kind: str, slug: str) -> frozenset[str]:
         """Return the category, subject or place `slug` with its descendants."""
@@ -83,6 +88,12 @@ class ReferenceData:
             }
             found = self._descendants[kind, slug] = narrower[kind](slug)
         return found
+
+    def read_names(self, session: Session, view: Snapshot) -> RecordNames:
+        """Return the words of records in sentences; load them at the first call. `view` is one of these states."""
+        if not self._names:
+            self._names.append(load_record_names(session, view))
+        return self._names[0]
 
     def find_slugs_by_word(self, kind: str, word: str) -> list[str]:
         """Return the slugs of a kind whose names contain `word`."""
@@ -168,14 +179,17 @@ def _load_reference_data(session: Session, view: Snapshot) -> ReferenceData:
         words[kind] = {slug: frozenset(some) for slug, some in rows}
         slugs[kind] = frozenset(words[kind])
     source, topic = columns_of(SourceVersion), columns_of(TopicVersion)
-    shown = select(source.slug, source.name, source.kind, source.interest, source.speaks_for)
+    shown = select(source.slug, source.name, source.short_name, source.kind, source.interest, source.speaks_for)
     sources = session.execute(shown.where(view.contains(SourceVersion))).all()
     topics = session.execute(select(*topic).where(view.contains(TopicVersion))).mappings()
     by_slug: dict[str, Mapping[str, Any]] = {row["slug"]: dict(row) for row in topics}
     return ReferenceData(
         slugs={**slugs, "topic": frozenset(by_slug)},
         name_words=words,
-        sources={row.slug: SourceSummary(row.slug, row.name, row.kind.value, row.interest.value) for row in sources},
+        sources={
+            row.slug: SourceSummary(row.slug, row.name, row.short_name, row.kind.value, row.interest.value)
+            for row in sources
+        },
         position_holders=resolve_position_holders({row.slug: row.speaks_for for row in sources if row.speaks_for}),
         topics=by_slug,
         hierarchy=load_hierarchy(session, view),

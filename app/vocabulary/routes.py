@@ -95,7 +95,7 @@ def record_subject(slug: NewSubjectSlug, payload: SubjectInput, write: WriteRequ
 @list_route(router, "/places", Place, "List places")
 def list_places(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the places, ordered by slug."""
-    return listing.send(record_page_loader(db, PLACE), query, columns_of_model(Place))
+    return listing.send(record_page_loader(db, PLACE), query, columns_of_model(Place, appended=("in_text",)))
 
 
 @router.get("/places/{slug}", summary="Read a place", operation_id="read_place", responses={200: {"model": Place}})

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.http.schema_types import Input, LongText, Output, ShortText, Slug, UtcTime
+from app.enums import TextForm
+from app.http.schema_types import Input, LongText, Output, RunningText, ShortText, Slug, UtcTime
 
 
 class SelfLink(Output):
@@ -26,6 +27,73 @@ class VersionFields(Output):
     )
     seq: int = Field(description="The sequence number of the change that created this version.", examples=[17])
     links: SelfLink = Field(description="Links of the record.")
+
+
+_TEXT_FIELDS: dict[str, dict[str, Any]] = {
+    "form": {"description": "How the sentence is built.", "examples": ["people"]},
+    "noun": {
+        "description": "What is counted, in the plural. The form `people` needs it only in ratios.",
+        "examples": ["casualties"],
+    },
+    "past": {"description": "The verb of a count or an estimate.", "examples": ["had been killed"]},
+    "future": {"description": "The verb of a forecast.", "examples": ["would be killed"]},
+    "part": {"description": "The participle behind what is counted.", "examples": ["killed"]},
+    "note": {
+        "description": "What is added in brackets, in place of the components.",
+        "examples": ["whether that includes the wounded was not said"],
+    },
+    "group": {"description": "The subject as a whole.", "examples": ["Russian forces"]},
+    "people": {
+        "description": "Its people, as they are counted, in the plural.",
+        "examples": ["members of Russian forces"],
+    },
+}
+
+
+class CategoryTextInput(Input):
+    """How a category reads in a sentence. `past` is for `people` and `things`, `noun` for all forms but `people`."""
+
+    form: TextForm = Field(**_TEXT_FIELDS["form"])
+    noun: RunningText | None = Field(default=None, **_TEXT_FIELDS["noun"])
+    past: RunningText | None = Field(default=None, **_TEXT_FIELDS["past"])
+    future: RunningText | None = Field(default=None, **_TEXT_FIELDS["future"])
+    part: RunningText | None = Field(default=None, **_TEXT_FIELDS["part"])
+    note: RunningText | None = Field(default=None, **_TEXT_FIELDS["note"])
+
+    @model_validator(mode="after")
+    def _require_words_of_form(self) -> Self:
+        required = {TextForm.people: ("past",), TextForm.things: ("noun", "past")}.get(self.form, ("noun",))
+        missing = [name for name in required if getattr(self, name) is None]
+        if missing:
+            message = "The form `{form}` needs {fields}"
+            fields = {"form": self.form.value, "fields": " and ".join(f"`{name}`" for name in missing)}
+            raise PydanticCustomError("text_form", message, fields)
+        return self
+
+
+class CategoryText(Output):
+    """How a category reads in a sentence."""
+
+    form: TextForm = Field(**_TEXT_FIELDS["form"])
+    noun: str | None = Field(**_TEXT_FIELDS["noun"])
+    past: str | None = Field(**_TEXT_FIELDS["past"])
+    future: str | None = Field(**_TEXT_FIELDS["future"])
+    part: str | None = Field(**_TEXT_FIELDS["part"])
+    note: str | None = Field(**_TEXT_FIELDS["note"])
+
+
+class SubjectTextInput(Input):
+    """How a subject reads in a sentence."""
+
+    group: RunningText = Field(**_TEXT_FIELDS["group"])
+    people: RunningText | None = Field(default=None, **_TEXT_FIELDS["people"])
+
+
+class SubjectText(Output):
+    """How a subject reads in a sentence."""
+
+    group: str = Field(**_TEXT_FIELDS["group"])
+    people: str | None = Field(**_TEXT_FIELDS["people"])
 
 
 class CategoryInput(Input):
@@ -60,6 +128,9 @@ class CategoryInput(Input):
         "Shares, measures, currencies, rates and ratios may have one anyway.",
         examples=[False],
     )
+    in_text: CategoryTextInput | None = Field(
+        default=None, description="How the category reads in a sentence; without it, sentences name the category."
+    )
 
     @model_validator(mode="after")
     def _complete_additive(self) -> Self:
@@ -91,6 +162,7 @@ class _Category(Output):
     fractional: bool = Field(
         description="Whether figures may have a fraction although the unit is counted whole.", examples=[False]
     )
+    in_text: CategoryText | None = Field(description="How the category reads in a sentence.")
 
 
 class Category(VersionFields, _Category):
@@ -112,6 +184,9 @@ class SubjectInput(Input):
         description="The subjects that it is part of, by slug.",
         examples=[["russian-forces"]],
     )
+    in_text: SubjectTextInput | None = Field(
+        default=None, description="How the subject reads in a sentence; without it, sentences name the subject."
+    )
 
 
 class _Subject(Output):
@@ -121,6 +196,7 @@ class _Subject(Output):
         description="The people who belong to the subject.", examples=["The private military company."]
     )
     parents: list[str] = Field(description="The subjects that it is part of, by slug.", examples=[["russian-forces"]])
+    in_text: SubjectText | None = Field(description="How the subject reads in a sentence.")
 
 
 class Subject(VersionFields, _Subject):
@@ -142,6 +218,11 @@ class PlaceInput(Input):
         description="The larger places that contain it, by slug.",
         examples=[["russia"]],
     )
+    in_text: RunningText | None = Field(
+        default=None,
+        description="How the place reads in a sentence, with its preposition; without it, sentences name the place.",
+        examples=["in the Gaza Strip"],
+    )
 
 
 class _Place(Output):
@@ -152,6 +233,9 @@ class _Place(Output):
     )
     parents: list[str] = Field(
         description="The larger places that contain it, by slug.", examples=[["russia", "russia-ukraine-war"]]
+    )
+    in_text: str | None = Field(
+        description="How the place reads in a sentence, with its preposition.", examples=["in the Gaza Strip"]
     )
 
 

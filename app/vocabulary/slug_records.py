@@ -96,7 +96,7 @@ def replace_record(
     columns = columns_of(record_type.table)
     statement = select(*columns).where(columns.slug == slug, transaction.snapshot.contains(record_type.table))
     before = transaction.session.execute(statement).mappings().first()
-    state = {name: getattr(payload, name) for name in record_type.fields}
+    state = payload.model_dump(include=set(record_type.fields))
     if before is not None and all(before[name] == value for name, value in state.items()):
         return record_type.build_response(before), None
     transaction.record(record_type.table, slug, state, action="created" if before is None else "changed")

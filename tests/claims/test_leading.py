@@ -1,6 +1,7 @@
 """The leading citation of a claim: in JSON, files and sentences, and as an editor marks it."""
 
 import csv
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -16,7 +17,8 @@ from tests.examples import (
     record_example_vocabulary,
     submit_claim,
 )
-from tests.registers import Register
+from tests.imports.import_helpers import numbers, post_file
+from tests.registers import Register, open_register
 
 
 @pytest.fixture
@@ -119,9 +121,11 @@ def test_an_editor_marks_the_leading_citation(desk: Register) -> None:
     assert leading(mark(desk, c).json()) == "c"
     assert shown(desk, claim) == "c"
     changes = desk.get("/v1/changes", params={"after": seq}).json()["data"]
-    assert [(each["kind"], each["id"], each["action"], each["reason"], each["data"]["marked"]) for each in changes] == [
+    assert [
+        (each["kind"], each["id"], each["action"], each["reason"], each["data"].get("marked")) for each in changes
+    ] == [
         ("citation", b["id"], "marked", "The table itself.", True),
-        ("citation", b["id"], "unmarked", None, False),
+        ("citation", b["id"], "unmarked", None, None),
         ("citation", c["id"], "marked", None, True),
     ]
     assert {each["claim"] for each in changes} == {claim["id"]}
@@ -161,3 +165,20 @@ def test_who_may_mark_which_citation(desk: Register) -> None:
         assert_problem(desk.write("PATCH", f"/v1/citations/{unknown}", {"leading": True}), 404)
     assert read_latest_seq(desk) == before
     assert desk.write("PATCH", path, {"leading": True}, **{"If-Match": '"1"'}, role="editor").status_code == 200
+
+
+def test_exported_claims_bring_the_citation_that_leads(desk: Register, make_database: Callable[[str], str]) -> None:
+    cited = [cite("a", "the-media", "2025-06-20"), cite("b", "the-dataset"), cite("c", "the-witness")]
+    claims = [submit_claim(desk, make_unique_claim_body(citations=cited)) for _ in range(2)]
+    mark(desk, claims[1]["citations"][2])
+    file = desk.get("/v1/claims.ndjson?sort=recorded").content
+    before = read_latest_seq(desk)
+    assert numbers(post_file(desk, file, "application/x-ndjson")) == {"rows": 2, "unchanged": 2}
+    assert read_latest_seq(desk) == before
+    for other in open_register(make_database("empty")):
+        record_example_vocabulary(other)
+        for kind in ("media", "dataset", "witness"):
+            other.write("PUT", f"/v1/sources/the-{kind}", make_source_body(f"The {kind}", kind=kind))
+        assert post_file(other, file, "application/x-ndjson", "contributor").status_code == 403
+        assert numbers(post_file(other, file, "application/x-ndjson")) == {"rows": 2, "new": 2}
+        assert [shown(other, claim) for claim in claims] == ["a", "c"]

@@ -381,12 +381,13 @@ def test_a_quantity_in_percent_is_no_relative_wording(small_register: Register, 
 
 def test_a_ratio_is_one_number_in_times_or_one_of_many(small_register: Register) -> None:
     times = submit_claim(small_register, make_claim_body(proposition="ratio", figure=TIMES))
+    times_words = TIMES["as_printed"]
     assert times["figure"].items() >= {"value": 4, "out_of": None, "unit": "times", "relative_to_kind": "words"}.items()
     share = {"as_printed": "1 in 5", "value": 1, "out_of": 5}
     made = submit_claim(small_register, make_claim_body(proposition="ratio", figure=share))
     assert made["figure"].items() >= {"out_of": 5, "unit": "persons", "relative_to_kind": None}.items()
-    for claim, words in ((times, TIMES["as_printed"]), (made, "1 in 5")):
-        assert f"“{words}”" in small_register.get(f"{claim['links']['citation']}.txt").text
+    for claim, words, told in ((times, times_words, f"“{times_words}”"), (made, "1 in 5", " 1 in 5 ")):
+        assert told in small_register.get(f"{claim['links']['citation']}.txt").text
         assert small_register.get(f"/v1/claims/{claim['id']}/figure.txt").text.strip() == words
 
 

@@ -198,7 +198,7 @@ def test_of_a_chain_the_newest_standing_claim_is_named(register: Register, pair:
     supersede(register, new, old)
     assert read(register, old) == read(register, new) == (newest["id"], "2019-01-04")
     assert sentence(register, old).endswith(
-        "The minister, speaking for the ministry, later gave 5,150 (4 January 2019)."
+        "The minister, speaking for The ministry, later gave 5,150 (4 January 2019)."
     )
     assert read(register, old, known_on="2018-12-31") == (new["id"], NEW_DAY)
     event(register, newest, "retraction", retracted_on="2019-05-01")
@@ -316,7 +316,7 @@ def test_a_feed_names_both_figures(register: Register, pair: Any) -> None:
     register.write("PUT", "/v1/topics/dead", make_topic_body(category="killed"))
     for feed in ("/v1/feed", "/v1/topics/dead/feed"):
         item = register.get(f"{feed}.json").json()["items"][0]
-        assert item["title"].startswith("Superseded 5,080 → 5,143: Ministry, 5 January 2018: ")
+        assert item["title"].startswith("Superseded 5,080 → 5,143: The ministry, 5 January 2018: ")
         assert "later gave 5,143 (5 January 2018)." in item["content_text"]
         assert "5,080 → 5,143" in register.get(f"{feed}.atom").text
     register.write("POST", f"/v1/relations/{relation['id']}/withdrawal", {"reason": "An error."})

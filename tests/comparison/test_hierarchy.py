@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.comparison.hierarchy import CategoryNode, Containment, Hierarchy
+from app.comparison.hierarchy import CategoryNode, Containment, Hierarchy, resolve_position_holders
 
 
 def category(slug: str, components: tuple[str, ...] | None, parent: str | None = None) -> CategoryNode:
@@ -209,3 +209,14 @@ def test_relations_mirror_each_other_in_any_tangle(scheme: Hierarchy, a: str, b:
         assert relation(a, b) is mirror[relation(b, a)]
     assert (a in scheme.narrower_subjects(b)) == (scheme.relate_subjects(a, b) in {SAME, INSIDE})
     assert (a in scheme.narrower_places(b)) == (scheme.relate_places(a, b) in {SAME, INSIDE})
+
+
+def test_a_source_holds_the_position_of_the_last_one_it_speaks_for() -> None:
+    assert resolve_position_holders({}) == {}
+    assert resolve_position_holders({"spokesman": "minister", "minister": "ministry"}) == {
+        "spokesman": "ministry",
+        "minister": "ministry",
+    }
+    # A circle ends where it began to repeat itself.
+    assert resolve_position_holders({"a": "b", "b": "a"}) == {"a": "b", "b": "a"}
+    assert resolve_position_holders({"a": "a"}) == {"a": "a"}

@@ -173,6 +173,12 @@ def test_every_refusal_has_a_definition() -> None:
     assert {reason.value for reason in WordingRefusal} == set(get_args(RefusalReason))
 
 
+def test_an_amount_in_dollars_has_no_three_decimals() -> None:
+    assert read("$1,200", None, "USD").figure.value == 1200
+    assert refusal("$1.200", None, "USD").reason == "ambiguous_separator"
+    assert refusal("€1,200", None, "EUR").reason == "ambiguous_separator"
+
+
 def test_the_unit_says_what_a_short_word_means() -> None:
     assert read("5 m", "en", "meters").figure.value == 5
     assert read("5m", "en", "persons").figure.value == 5_000_000
@@ -196,7 +202,7 @@ def test_a_number_in_the_digits_of_its_language_is_that_number(number: int, lang
 @settings(max_examples=300, deadline=None)
 def test_digits_are_never_thousandfold_wrong(text: str, language: str | None) -> None:
     """Whoever reads the digits with the signs of the language, or else with both, gets the same number."""
-    text = text.strip(" .,'")  # a full stop at the end is no decimal sign
+    text = " ".join(text.strip(" .,'").split())  # a full stop at the end is no decimal sign
     try:
         value = read(text, language, "kilometers").figure.value
     except UnreadableWording:

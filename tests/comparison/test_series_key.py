@@ -33,7 +33,7 @@ def state_of(statement: Statement, **changes: Any) -> dict[str, Any]:
         "period": statement.period.edtf,
         "period_end": statement.period.latest_end,
         "date": statement.date,
-        "date_edtf": statement.date_edtf,
+        "date_edtf": statement.date_edtf or (statement.date and statement.date.isoformat()),
         "includes": sorted(statement.includes),
         "excludes": sorted(statement.excludes),
         "relative_to": statement.base,

@@ -237,8 +237,10 @@ def test_a_migration_to_new_fields_keeps_every_other_value(database: Database) -
     after = _read_claims(database)
     assert rows(database) == counts
     rates = set(RATE_IDS.values())
-    assert {id_: row for id_, row in after.items() if id_ not in rates} == {
-        id_: row for id_, row in before.items() if id_ not in rates
+    # The schema before cannot hold why a wording differs. `display` is filled again.
+    kept = [name for name in before[next(iter(rates))] if name != "wording_differs"]
+    assert {id_: [row[name] for name in kept] for id_, row in after.items() if id_ not in rates} == {
+        id_: [row[name] for name in kept] for id_, row in before.items() if id_ not in rates
     }
     with database.read_engine.connect() as connection:
         assert not connection.execute(text("SELECT 1 FROM category WHERE additive <> non_decreasing")).all()

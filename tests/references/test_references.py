@@ -24,6 +24,8 @@ EXAMPLE = (
     "CSIS estimated on 3 June 2025 that Russian forces had suffered over 950,000 casualties (killed and wounded) in "
     "Ukraine since 24 February 2022, the Kyiv Independent reported."
 )
+BASES = " This is based on figures from the UK Ministry of Defence and the United States Department of Defense."
+BASES_IN_CELL = "based on UK Ministry of Defence and United States Department of Defense"
 FORMS = ("citation", "citation.txt", "citation.csl.json", "citation.bib", "figure.txt")
 
 
@@ -70,16 +72,17 @@ def get(register: Register, path: str, **more: Any) -> Any:
 
 def test_the_sentence_of_the_contract(shared_starter_register: Register) -> None:
     answer = get(shared_starter_register, f"/v1/claims/{CSIS}/citation.txt")
-    assert answer.text == EXAMPLE + "\n"
+    assert answer.text == f"{EXAMPLE}{BASES}\n"
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert get(shared_starter_register, f"/v1/claims/{CSIS}/figure.txt").text == "over 950,000"
+    assert get(shared_starter_register, f"/v1/claims/{CSIS}/figure.txt").text == f"over 950,000 ({BASES_IN_CELL})"
 
 
 def test_the_citation_says_what_it_rests_on(shared_starter_register: Register) -> None:
     claim = get(shared_starter_register, f"/v1/claims/{CSIS}").json()
     body = get(shared_starter_register, claim["links"]["citation"]).json()
     assert (body["claim"], body["revision"], body["recorded_at"]) == (CSIS, 1, claim["recorded_at"])
-    assert (body["sentence"], body["figure"], body["language"]) == (EXAMPLE, "over 950,000", "en")
+    assert (body["sentence"], body["language"]) == (EXAMPLE + BASES, "en")
+    assert body["figure"] == f"over 950,000 ({BASES_IN_CELL})"
     assert body["short"].startswith("CSIS, 3 June 2025: over 950,000 casualties")
     assert body["document"]["publisher"] == "kyiv-independent"
     assert body["csl"]["URL"] == body["document"]["url"]
@@ -229,11 +232,10 @@ def test_a_citation_stays_as_it_was_read_whatever_is_changed_later(starter_regis
     retracted = starter_register.write("POST", f"/v1/claims/{CSIS}/retraction", taken, **{"If-Match": "*"})
     assert retracted.status_code == 200, retracted.text
     now = get(starter_register, address).json()
-    assert now["sentence"] == EXAMPLE.replace("CSIS", "CSIS, Washington,", 1).removesuffix(".") + (
-        "; the claim was later retracted by its source, on 1 July 2025."
-    )
+    told = EXAMPLE.replace("CSIS", "CSIS, Washington,", 1).removesuffix(".")
+    assert now["sentence"] == f"{told}; the claim was later retracted by its source, on 1 July 2025.{BASES}"
     assert (now["revision"], now["status"]) == (2, "retracted")
-    assert get(starter_register, f"/v1/claims/{CSIS}/figure.txt").text == "over 950,000 (retracted)"
+    assert get(starter_register, f"/v1/claims/{CSIS}/figure.txt").text == f"over 950,000 ({BASES_IN_CELL}; retracted)"
     assert "retracted" not in get(starter_register, f"{address}.txt?known_on=2025-06-30").text
     for form, content in kept.items():
         assert get(starter_register, permanent.replace("citation", form, 1)).content == content

@@ -12,6 +12,7 @@ from app.comparison.period import parse_period
 from app.comparison.positions import compare_pair
 from app.comparison.statement import Statement
 from app.sentences.pair import explain_pair
+from app.sentences.phrases import CategoryDetails, PlaceDetails, RecordNames, SourceDetails
 
 CATEGORIES = [
     CategoryNode("dead", ("dead",), None, non_decreasing=True, unit="persons"),
@@ -19,7 +20,12 @@ CATEGORIES = [
     CategoryNode("dead-and-missing", ("dead", "missing"), None, non_decreasing=True, unit="persons"),
 ]
 HIERARCHY = Hierarchy({node.slug: node for node in CATEGORIES}, {}, {"west": ("sea",)})
-NAMES = {"a": "Agency A", "b": "Agency B"}
+NAMES = RecordNames(
+    {"a": SourceDetails("a", "Agency A"), "b": SourceDetails("b", "Agency with a long name", in_text="Agency B")},
+    {"dead": CategoryDetails("Dead"), "dead-and-missing": CategoryDetails("Dead and missing")},
+    {},
+    {"west": PlaceDetails("Western sea", "in the western sea")},
+)
 
 FIRST = Statement(
     id="1",
@@ -59,12 +65,12 @@ PART = "one counts a part of what the other counts"
         ),
         (
             {"category": "dead-and-missing"},
-            (f"3,140 persons (dead) {UP_TO}", f"3,760 persons (dead-and-missing) {UP_TO}"),
+            (f"3,140 persons (Dead) {UP_TO}", f"3,760 persons (Dead and missing) {UP_TO}"),
             f"do not conflict: {PART}: a lower bound for it, not a rival figure",
         ),
         (
             {"place": "west"},
-            (f"3,140 persons (sea) {UP_TO}", f"3,760 persons (west) {UP_TO}"),
+            (f"3,140 persons (sea) {UP_TO}", f"3,760 persons (in the western sea) {UP_TO}"),
             f"contradict each other: {PART}, and is larger; Agency B states 620 persons more",
         ),
         (

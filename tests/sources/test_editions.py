@@ -1,11 +1,20 @@
 """Editions of a page: several documents at one address, over HTTP and in imports."""
 
 import csv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError
+from uuid_utils import uuid7
 
+from app.database.tables import DocumentVersion
+from app.database.transaction import write_transaction
+from app.imports.mappings.native import NativeRowMapper
+from app.imports.pipeline.prepare import ImportRequest, prepare_import
+from app.imports.pipeline.publish import publish_if_unchanged
+from app.sources.documents import document_columns, record_document
 from app.sources.editions import choose_edition, edition_key, find_differences, has_parts_of
 from app.sources.schemas import DocumentInput
 from tests.examples import (
@@ -251,3 +260,37 @@ def test_the_case_of_many_editions_of_one_address(desk: Register, shared_data: P
         assert [document[name] for name in ("url", "title", "archive_url", "published_on")] == [
             row[name] for name in ("url", "title", "archive_url", "day")
         ]
+
+
+def test_writers_that_race_for_one_edition_record_one_document(desk: Register) -> None:
+    def write(_number: int) -> tuple[str, bool]:
+        with write_transaction(desk.database, "desk") as transaction:
+            return record_document(transaction, DocumentInput.model_validate(page(1)))
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(write, range(8)))
+    assert len({id_ for id_, _ in results}) == 1
+    assert [is_new for _, is_new in results].count(True) == 1
+    assert len(read_all_rows(desk, "/v1/documents")) == 1
+
+
+def test_the_database_refuses_a_second_document_of_an_edition(desk: Register) -> None:
+    columns = document_columns(DocumentInput.model_validate(page(1)))
+    post_document(desk, page(1))
+    with pytest.raises(IntegrityError), write_transaction(desk.database, "desk") as transaction:
+        transaction.record(DocumentVersion, str(uuid7()), columns, action="created", is_new_key=True)
+    assert len(read_all_rows(desk, "/v1/documents")) == 1
+
+
+def test_an_import_is_prepared_again_if_its_edition_was_recorded_meanwhile(desk: Register, tmp_path: Path) -> None:
+    file = tmp_path / "claims.csv"
+    file.write_bytes(format_csv(native_row()).encode())
+    request = ImportRequest([file], NativeRowMapper())
+    same = {"url": native_row()["document_url"], "title": "The report", "publisher": "paper"}
+    for given, is_published in ((same, False), (page(2), True)):
+        with prepare_import(desk.database, request, "desk") as prepared:
+            assert post_document(desk, given).status_code == 201
+            assert publish_if_unchanged(desk.database, prepared) is is_published
+    [claim] = read_all_rows(desk, "/v1/claims")
+    [document] = read_all_rows(desk, "/v1/documents", url=same["url"])
+    assert claim["citations"][0]["document"]["id"] == document["id"]

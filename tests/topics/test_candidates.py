@@ -96,6 +96,7 @@ def some_claim(chance: random.Random) -> dict[str, Any]:
     numbers: dict[str, Any] = chance.choice(
         [{"value": chance.randint(1, 4)}, {"lower": 2, "upper": chance.randint(2, 5)}, {"lower": 3}, {"upper": 3}, {}]
     )
+    name = "".join(chance.choices("bcdfgh", k=8))
     body = make_claim_body(
         category=chance.choice(CATEGORIES),
         subject=chance.choice(["army", "army", "army", "brigade"]),
@@ -104,7 +105,7 @@ def some_claim(chance: random.Random) -> dict[str, Any]:
         modality=chance.choice(["estimate", "estimate", "count", "forecast"]),
         period={"edtf": chance.choice(PERIODS), **chance.choice(AGGREGATIONS)},
         **chance.choice(DATES),
-        figure={"as_printed": f"some {chance.randint(1, 9)}" if numbers else f"many{chance.random()}", **numbers},
+        figure={"as_printed": f"the figure of {name}" if numbers else f"many of {name}", **numbers},
         **chance.choice(SCOPES),
     )
     if numbers and chance.random() < 0.25:

@@ -11,6 +11,7 @@ import pytest
 from app.topics.side_by_side import compare_positions
 from tests.comparison.registers import HIERARCHY, draw_register
 from tests.examples import assert_problem
+from tests.recorded_rows import record_once
 from tests.registers import Register
 from tests.topics.domains import Domain, between, value
 
@@ -23,7 +24,13 @@ CUMULATIVE = "cumulative"
 
 @pytest.fixture
 def fires(register: Register) -> Domain:
+    record_once(register, record_fires)
+    return Domain(register)
+
+
+def record_fires(register: Register) -> None:
     domain = Domain(register)
+    domain.put_agencies()
     for slug, parents in {"land": [], "north": ["land"], "valley": ["north"], "south": ["land"]}.items():
         domain.put("places", slug, parents=parents)
     domain.put("subjects", "forest")
@@ -31,7 +38,6 @@ def fires(register: Register) -> Domain:
     domain.put("categories", "burnt", unit="area", non_decreasing=True)
     domain.put("categories", "cost", unit="currency", additive=True)
     domain.put("categories", "houses-lost", unit="houses", non_decreasing=True)
-    return domain
 
 
 def area(number: float, unit: str = "hectares", **more: Any) -> dict[str, Any]:
@@ -176,7 +182,13 @@ DROWNED: dict[str, Any] = {"category": "drowned", "subject": "river", "place": "
 
 @pytest.fixture
 def country(register: Register) -> Domain:
+    record_once(register, record_country)
+    return Domain(register)
+
+
+def record_country(register: Register) -> None:
     domain = Domain(register)
+    domain.put_agencies()
     for place, parents in (("country", []), ("north", ["country"]), ("bridge", [])):
         domain.put("places", place, parents=parents)
     for subject, parents in (("party-red", []), ("party-red-youth", ["party-red"]), ("river", [])):
@@ -185,7 +197,6 @@ def country(register: Register) -> Domain:
     domain.put("categories", "vote-share", unit="percent")
     domain.put("categories", "level", unit="length")
     domain.put("categories", "drowned", unit="persons", non_decreasing=True)
-    return domain
 
 
 def test_memberships_and_shares_of_one_day(country: Domain) -> None:

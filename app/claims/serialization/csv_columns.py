@@ -55,6 +55,8 @@ CSV_COLUMN_PATHS = {
     "said_at": "said_at",
     "superseded_by": "superseded_by",
     "superseded_on": "superseded_on",
+    "display": "figure.display",
+    "source_short_name": "source.short_name",
 }
 
 CLAIM_COLUMNS = [define_column(Claim, name, path) for name, path in CSV_COLUMN_PATHS.items()]

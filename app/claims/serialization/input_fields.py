@@ -6,10 +6,12 @@ from typing import Any
 from app.comparison.figure import normalize_number
 
 FIGURE_NUMBER_FIELDS = ("value", "lower", "upper", "coverage", "out_of")
-FIGURE_TEXT_FIELDS = ("as_printed", "lower_inclusive", "upper_inclusive", "approximate", "relative_to")
+FIGURE_PLAIN_FIELDS = ("as_printed", "lower_inclusive", "upper_inclusive", "approximate", "relative_to")
 """The fields of a `PrintedFigure` that are not numbers."""
 
-FIGURE_PLAIN_FIELDS = (*FIGURE_TEXT_FIELDS, "language", "wording_differs")
+FIGURE_WORDING_FIELDS = ("language", "wording_differs")
+"""The fields of a figure that say something about its wording."""
+
 CLAIM_PLAIN_FIELDS = (
     "category",
     "subject",
@@ -48,7 +50,7 @@ def claim_as_input(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {
         **{name: row[name] for name in CLAIM_PLAIN_FIELDS},
         "figure": {
-            **{name: row[name] for name in FIGURE_PLAIN_FIELDS},
+            **{name: row[name] for name in (*FIGURE_PLAIN_FIELDS, *FIGURE_WORDING_FIELDS)},
             **plain_figure_numbers(row),
             "unit": row["unit"],
         },

@@ -79,6 +79,7 @@ def build_claim_response(
         "source": {
             "slug": row["source"],
             "name": row["source_name"],
+            "short_name": row["source_short_name"],
             "kind": row["source_kind"],
             "interest": row["source_interest"],
         },
@@ -123,6 +124,7 @@ def build_figure_response(row: Mapping[Any, Any]) -> ResponseObject:
         "relative_to": row["relative_to"],
         "relative_to_kind": row["relative_to_kind"],
         "unit": row["served_unit"],
+        "display": row["display"],
         "wording_differs": row["wording_differs"],
     }
 

@@ -109,6 +109,12 @@ def has_fraction_of_whole(figure: PrintedFigure, proposition: str, per: str | No
     return any(isinstance(number, float) and not number.is_integer() for number in numbers)
 
 
+def is_written_out(figure: PrintedFigure) -> bool:
+    """Return whether the wording is the value in digits without separators: most figures of imports."""
+    text = figure.as_printed
+    return text.isascii() and text.isdigit() and figure.value == int(text) and figure.out_of is None
+
+
 def find_difference(given: GivenFigure, context: WordingContext, *, confirms_separators: bool = True) -> str | None:
     """Return what the wording says instead of the given numbers, or None if they agree or it cannot be read.
 

@@ -243,7 +243,8 @@ class WordingParser:
     def _is_vague(self) -> bool:
         """Return whether the words are vague: "dozens", "several hundred thousand", "thousands more"."""
         grammar, tokens = self.grammar, self.tokens
-        if next(spelled_numbers(tokens, 0, grammar), (0, 0))[0] > 1:
+        begins_vague = grammar.vague.match(tokens, 0) is not None
+        if not begins_vague and next(spelled_numbers(tokens, 0, grammar), (0, 0))[0] > 1:
             return False  # "mil millones"
         position, has_vague = 0, False
         while position < len(tokens):

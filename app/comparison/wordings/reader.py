@@ -105,12 +105,18 @@ def _signs(context: WordingContext, decimal: str, group: str, *, is_inferred: bo
     return NumberSigns(decimal, group, is_inferred=is_inferred, comma_groups=not context.is_fractional)
 
 
+_COMMA_CURRENCIES: Final = frozenset({"$", "£"})
+
+
 def _read_without_language(text: str, tokens: list[Token], context: WordingContext) -> Reading:
     """Read a wording in every language whose words it can have. All that can read it must read the same."""
     words = {token.text for token in tokens if token.kind in {"word", "sign"}} - context.words
     common = load_grammar("")
     if words <= common.vocabulary:
-        return WordingParser(text, tokens, common, _signs(context, "", ""), context).read()
+        signs = _signs(context, "", "")
+        if tokens[0].text in _COMMA_CURRENCIES:
+            signs = replace(signs, comma_groups=True)  # $1,200: nobody prints three decimals of a dollar
+        return WordingParser(text, tokens, common, signs, context).read()
     readings: list[Reading] = []
     refusals: list[UnreadableWording] = []
     for code in LANGUAGES:

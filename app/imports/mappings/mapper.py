@@ -16,7 +16,7 @@ from app.comparison.figure import NUMERIC_PROPOSITIONS
 from app.http.schema_types import SLUG_PATTERN, Input
 from app.imports.mappings.fields import GetterFactory, RowScope, TextGetter, UnreadableValue, path_getter
 from app.imports.mappings.figures import IS_READ, FigureFields, figure_getter, wording_getter
-from app.imports.mappings.schema import CitationMap, ClaimMap, Mapping, PeriodMap
+from app.imports.mappings.schema import CitationMap, ClaimMap, Mapping, PeriodMap, SubjectTextMap
 from app.imports.pipeline.record_order import sort_records
 from app.imports.pipeline.row_mapping import ClaimDraft, FileSeriesOptions, MappedRow
 from app.imports.quality.anomalies import RowLocation, find_day_anomaly, find_label_anomaly
@@ -267,27 +267,24 @@ class MappingRowMapper:
         return _ClaimBuilder(name, over, only, unless, figure, numeric, build)
 
     def _compile_record(self, fields: dict[str, Any]) -> InputBuilder:
-        getters = {
-            name: value
-            if isinstance(value, bool)
-            else [self._getters.text_getter(v) for v in value]
-            if isinstance(value, list)
-            else self._getters.text_getter(value)
-            for name, value in fields.items()
-        }
+        getters = {name: self._compile_field(value) for name, value in fields.items()}
 
         def build(scope: RowScope) -> dict[str, Any]:
-            record_fields = {
-                name: value
-                if isinstance(value, bool)
-                else [text for get_text in value if (text := get_text(scope))]
-                if isinstance(value, list)
-                else value(scope)
-                for name, value in getters.items()
-            }
+            record_fields = {name: get(scope) for name, get in getters.items()}
             return {name: value for name, value in record_fields.items() if value is not None}
 
         return build
+
+    def _compile_field(self, value: Any) -> Callable[[RowScope], Any]:  # noqa: ANN401 - a validated expression
+        """Return the function that reads a field of a new record from a row."""
+        if isinstance(value, bool):
+            return lambda _scope: value
+        if isinstance(value, list):
+            texts = [self._getters.text_getter(part) for part in value]
+            return lambda scope: [text for get_text in texts if (text := get_text(scope))]
+        if isinstance(value, SubjectTextMap):
+            return self._compile_record({name: part for name, part in value if part is not None})
+        return self._getters.text_getter(value)
 
 
 def _describe_unreadable(name: str, error: UnreadableValue) -> str:

@@ -200,7 +200,9 @@ def _draft_from_json(data: Mapping[str, Any]) -> ClaimDraft:
         if isinstance(raw_fields.get(name), dict):
             fields = model.model_fields
             raw_fields[name] = {field: value for field, value in raw_fields[name].items() if field in fields}
+    leading = None
     if isinstance(raw_fields.get("citations"), list):
+        leading = _find_leading(raw_fields["citations"])
         raw_fields["citations"] = [_citation_input(citation) for citation in raw_fields["citations"]]
     retracted_on = data.get("retracted_on")
     if retracted_on is not None and status != Status.retracted:
@@ -217,7 +219,16 @@ def _draft_from_json(data: Mapping[str, Any]) -> ClaimDraft:
         retracted_on=day,
         stated=stated_in_json(data),
         revision=_read_revision(data.get("revision")),
+        leading=leading,
     )
+
+
+def _find_leading(citations: Sequence[Any]) -> int | None:
+    """Return the index of the citation that leads, if there are several and one says so."""
+    leading = [
+        i for i, citation in enumerate(citations) if isinstance(citation, dict) and citation.get("leading") is True
+    ]
+    return leading[0] if len(leading) == 1 and len(citations) > 1 else None
 
 
 def _citation_input(citation: Any) -> Any:  # noqa: ANN401 - any value of a file

@@ -396,12 +396,21 @@ class DayCheck(Input):
     )
 
 
+class SubjectTextMap(Input):
+    """How a new subject reads in a sentence."""
+
+    group: ValueExpression = Field(description="The subject as a whole.", examples=["people in {country}"])
+    people: ValueExpression | None = Field(
+        default=None, description="Its people, as they are counted, in the plural.", examples=["people in {country}"]
+    )
+
+
 class NewRecord(Input):
     """A source, subject or place that each row names, recorded if it does not exist yet."""
 
     kind: Literal["source", "subject", "place"] = Field(description="The type of the record.", examples=["place"])
     slug: ValueExpression = Field(description="Its slug.", examples=[{"column": "country", "slug": True}])
-    fields: dict[str, ValueExpression | bool | list[ValueExpression]] = Field(
+    fields: dict[str, ValueExpression | bool | list[ValueExpression] | SubjectTextMap] = Field(
         description="Its other fields, as in the tables `sources`, `subjects` and `places`.",
         examples=[{"name": "{country}", "parents": ["world"]}],
     )

@@ -19,7 +19,7 @@ ClaimColumns = Mapping[str, Any]
 """The columns of a claim."""
 
 RowWrites = dict[str, Any]
-"""The rows to write for a claim: `claim`, `citations`, `assessment`, `repair`, `imported_row`."""
+"""The rows to write for a claim: `claim`, `citations`, `marked`, `assessment`, `repair`, `imported_row`."""
 
 
 @dataclass(frozen=True, slots=True)

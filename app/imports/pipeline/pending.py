@@ -8,6 +8,7 @@ from uuid_utils import uuid7
 
 from app.claims.lookups import RecordFields, ReferenceLookup
 from app.claims.schemas import CitedDocument, ClaimInput
+from app.claims.validation import document_fields
 from app.database.row_encoding import RowEncoder
 from app.imports.pipeline.staging import StagingFile
 from app.sources.documents import (
@@ -34,7 +35,8 @@ class PendingDocuments:
 
     def load(self, lookup: ReferenceLookup, inputs: Sequence[ClaimInput]) -> None:
         """Load the recorded and staged documents that the claims of a batch may cite."""
-        cited = [citation.document.model_dump() for claim_input in inputs for citation in claim_input.citations]
+        documents = [citation.document for claim_input in inputs for citation in claim_input.citations]
+        cited = [document.model_dump() for document in {document_fields(each): each for each in documents}.values()]
         pages = lookup.load_editions(cited)
         keys = {key for given in cited if (key := edition_key(given)) is not None}
         for document in self._staging.documents_by_key(keys).values():
@@ -47,8 +49,8 @@ class PendingDocuments:
         if titles:
             erased = map(key_without_address, without_address)
             self._removed = load_removed_documents(lookup.session, erased, lookup.snapshot)
-            documents = load_documents_by_title(lookup.session, titles, lookup.snapshot)
-            self._by_key = {document_key(document): document for document in documents}
+            recorded = load_documents_by_title(lookup.session, titles, lookup.snapshot)
+            self._by_key = {document_key(document): document for document in recorded}
 
     def resolve(self, lookup: ReferenceLookup, cited: CitedDocument) -> RecordFields:
         """Return the document that a citation names, recorded or new.

@@ -308,6 +308,8 @@ def _find_editor_actions(processor: RowProcessor) -> list[str]:
         actions.append("repair recorded claims")
     if processor.editor_work.assessments:
         actions.append("assess claims")
+    if processor.editor_work.marks:
+        actions.append("mark leading citations")
     if processor.editor_work.retractions:
         actions.append("record retractions")
     if processor.staging.has_relations():

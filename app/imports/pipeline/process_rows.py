@@ -33,12 +33,14 @@ class EditorWork:
     repairs: int = 0
     assessments: int = 0
     retractions: int = 0
+    marks: int = 0
 
     def add(self, resolved: ResolvedClaim) -> None:
         """Count the changes of a claim."""
         state = resolved.candidate.validated.validated_claim.state
         self.repairs += "repair" in resolved.writes
         self.assessments += "assessment" in resolved.writes
+        self.marks += "marked" in resolved.writes
         self.retractions += resolved.writes_claim and state["retracted_on"] is not None
 
 

@@ -9,6 +9,7 @@ from uuid_utils import uuid7
 
 from app.claims.lookups import ReferenceLookup
 from app.claims.validation import build_citation_columns
+from app.comparison.leading import choose_leading
 from app.enums import Outcome, Status
 from app.errors import DocumentDiffers
 from app.imports.mappings.differences import find_differences
@@ -167,10 +168,13 @@ class RowResolver:
         self, lookup: ReferenceLookup, candidate: Candidate, pending: PendingImport, claim: str, state: ClaimColumns
     ) -> RowWrites:
         """Return the rows to write for a new claim: its row, its citations, and its assessment if there is one."""
+        marked = _find_mark(lookup, candidate)
         writes: RowWrites = {
             "claim": self.encoders.claim.encode({**state, "id": claim, "import_id": self.import_id}),
-            "citations": self._encode_citations(lookup, candidate, pending, claim, ()),
+            "citations": self._encode_citations(lookup, candidate, pending, claim, (), marked),
         }
+        if marked is not None:
+            writes["marked"] = marked
         if (confidence := candidate.validated.claim_input.confidence) is not None:
             assessment = {name: getattr(confidence, name) for name in type(confidence).model_fields}
             assessment |= {"id": str(uuid7()), "claim": claim, "withdrawn": False}
@@ -200,6 +204,7 @@ class RowResolver:
         pending: PendingImport,
         claim: str,
         cited: Collection[str],
+        marked: int | None = None,
     ) -> list[list[Any]]:
         """Return id, document and encoded row of each citation from a document that is not in `cited`."""
         claim_input, conflicts = candidate.validated.claim_input, candidate.validated.validated_claim.conflicts
@@ -211,7 +216,8 @@ class RowResolver:
                 pending.documents.stage(document["id"])
                 columns = build_citation_columns(lookup, citation, claim, claim_input.source, document)
                 id_ = str(uuid7())
-                citations.append([id_, document["id"], self.encoders.citation.encode({**columns, "id": id_})])
+                row = {**columns, "id": id_, "marked": i == marked}
+                citations.append([id_, document["id"], self.encoders.citation.encode(row)])
         pending.add_citations(claim, (document for _, document, _ in citations))
         return citations
 
@@ -245,6 +251,21 @@ def _outcome_of_difference(candidate: Candidate, existing: ExistingRecords, clai
     """Return `older` for a row of an earlier revision of the claim, else `differs`."""
     revision = candidate.validated.draft.revision
     return Outcome.older if revision and revision < existing.responses[claim]["revision"] else Outcome.differs
+
+
+def _find_mark(lookup: ReferenceLookup, candidate: Candidate) -> int | None:
+    """Return the index of the citation to be marked: the one that leads in the file and would not lead here."""
+    leading = candidate.validated.draft.leading
+    if leading is None:
+        return None
+    claim_input, documents = candidate.validated.claim_input, candidate.validated.documents
+    citations, kinds = [], []
+    for i, (citation, document) in enumerate(zip(claim_input.citations, documents, strict=True)):
+        columns = build_citation_columns(lookup, citation, "", claim_input.source, document)
+        citations.append({**columns, "id": f"{i:03}", "document": document})
+        publisher = document["publisher"]
+        kinds.append(None if publisher is None else lookup.find_source(publisher)["kind"])
+    return None if choose_leading(citations, kinds) == citations[leading]["id"] else leading
 
 
 def _find_document_conflict(

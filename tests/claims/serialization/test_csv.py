@@ -75,6 +75,8 @@ HEADER = [
     "said_at",
     "superseded_by",
     "superseded_on",
+    "display",
+    "source_short_name",
 ]
 NUMBER = re.compile(r"-?\d+(\.\d*[1-9])?")
 CSV_TYPE = "text/csv; charset=utf-8"

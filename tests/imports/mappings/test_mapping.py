@@ -458,8 +458,26 @@ def test_what_the_rows_name_is_recorded_again_for_each_attempt() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "words", "stored"),
+    [
+        ("place", "in {land}", "in Oz"),
+        ("source", {"column": "land"}, "Oz"),
+        ("subject", {"group": "people in {land}"}, {"group": "people in Oz", "people": None}),
+        ("subject", {"group": "the {land}", "people": {"column": "land"}}, {"group": "the Oz", "people": "Oz"}),
+    ],
+)
+def test_the_rows_say_how_a_new_record_reads(kind: str, words: Any, stored: Any) -> None:
+    fields = {"name": "{land}", "in_text": words}
+    fields |= {"kind": "media", "interest": "unknown", "short_name": "{land}"} if kind == "source" else {}
+    found = drafted({}, {"land": "Oz"}, new=[{**NEW, "kind": kind, "fields": fields}])
+    assert found.faults == []
+    assert found.records[0][2].model_dump()["in_text"] == stored
+
+
+@pytest.mark.parametrize(
     ("new", "told"),
     [
+        ({**NEW, "fields": {"name": "x", "in_text": "a\nb"}}, "in_text: Expected words on one line"),
         ({**NEW, "slug": "{land}"}, "`Côte d'Ivoire` is not a slug of a place (`slug = true` converts text to a slug)"),
         ({**NEW, "fields": {"parents": ["world"]}}, "The place `cote-d-ivoire`: name: Field required"),
         ({**NEW, "fields": {"name": "x", "size": "9"}}, "size: Extra inputs are not permitted"),

@@ -1,0 +1,184 @@
+"""Units as people write them: "US$14.9 billion", "52%", "3.3 mm", "2,471 acres", "1 person".
+
+Currencies and measures are written as CLDR says for British English. Its data are loaded with the first of them: the
+units of most registers are plain words.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from app.comparison.units import CURRENCIES, PERCENT, TIMES, as_dimension, canonical_unit, dimension_of
+
+LOCALE: Final = "en_GB"
+
+_PERCENT_NAMES: Final = frozenset({PERCENT, "per cent", "pct", "%"})
+
+_OTHER_MEASURES: Final[dict[str, str]] = {
+    spelling: name
+    for name, spellings in {
+        "temperature-celsius": "celsius degree-celsius degrees-celsius °c ℃",
+        "temperature-fahrenheit": "fahrenheit degree-fahrenheit degrees-fahrenheit °f ℉",
+        "temperature-kelvin": "kelvin kelvins",
+        "angle-degree": "degree degrees °",
+        "volume-cubic-meter": "cubic-meter cubic-meters cubic-metre cubic-metres m3 m³",
+        "volume-cubic-kilometer": "cubic-kilometer cubic-kilometers cubic-kilometre cubic-kilometres km3 km³",
+        "volume-cubic-foot": "cubic-foot cubic-feet ft3 ft³",
+        "volume-acre-foot": "acre-foot acre-feet",
+        "volume-liter": "liter liters litre litres",
+        "volume-megaliter": "megaliter megaliters megalitre megalitres",
+        "volume-milliliter": "milliliter milliliters millilitre millilitres ml",
+        "volume-gallon": "gallon gallons",
+        "volume-barrel": "barrel barrels bbl",
+        "volume-bushel": "bushel bushels",
+        "energy-kilowatt-hour": "kilowatt-hour kilowatt-hours kwh",
+        "energy-joule": "joule joules",
+        "power-kilowatt": "kilowatt kilowatts kw",
+        "power-megawatt": "megawatt megawatts mw",
+        "power-gigawatt": "gigawatt gigawatts gw",
+        "speed-kilometer-per-hour": "kilometer-per-hour kilometers-per-hour kilometre-per-hour kilometres-per-hour "
+        "km/h",
+        "speed-meter-per-second": "meter-per-second meters-per-second metre-per-second metres-per-second m/s",
+        "speed-mile-per-hour": "mile-per-hour miles-per-hour mph",
+        "speed-knot": "knot knots",
+        "pressure-hectopascal": "hectopascal hectopascals hpa",
+        "concentr-part-per-1e6": "part-per-million parts-per-million ppm",
+        "concentr-permille": "permille per-mille ‰",
+    }.items()
+    for spelling in spellings.split()
+}
+"""Spellings of measures without a dimension of their own → their CLDR name."""
+
+_SYMBOLS: Final = frozenset(
+    {
+        *("length-nanometer", "length-micrometer", "length-millimeter", "length-centimeter", "length-kilometer"),
+        *("mass-microgram", "mass-milligram", "mass-kilogram", "volume-milliliter", "pressure-hectopascal"),
+        *("temperature-celsius", "temperature-fahrenheit", "temperature-kelvin", "angle-degree"),
+        *("energy-kilowatt-hour", "power-kilowatt", "power-megawatt", "power-gigawatt"),
+        *("speed-kilometer-per-hour", "speed-meter-per-second", "speed-mile-per-hour"),
+        *("concentr-part-per-1e6", "concentr-permille"),
+    }
+)
+"""Measures that are written as a symbol (3.3 mm). Others are written as words (2,471 acres)."""
+
+_HEAD_END: Final = re.compile(
+    r" (?:among|at|by|for|from|in|near|of|on|other|per|reported|than|that|to|which|who|whom|with|without)\b.*",
+    re.DOTALL,
+)
+_IRREGULAR_SINGULARS: Final = {"people": "person", "children": "child", "men": "man", "women": "woman", "lives": "life"}
+_UNCHANGED_SINGULARS: Final = frozenset({"species", "series", "news", "means"})
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPhrase:
+    """A unit as it is written with a number, which replaces `{}`.
+
+    `is_measure` is true for an amount (money, percent, area), and false for counted things. `is_attached` says that the
+    unit stands with each number of a range: "40% to 52%". `label` names the unit of a figure without a number, and
+    `is_share` is true for percent, which can be of people.
+    """
+
+    singular: str
+    plural: str
+    is_measure: bool = False
+    is_attached: bool = False
+    is_currency: bool = False
+    is_share: bool = False
+    label: str = ""
+
+    def attach(self, number: str) -> str:
+        """Return a number with the unit, if the unit stands with each number; else the number."""
+        if not self.is_attached:
+            return number
+        sign, digits = ("-", number[1:]) if self.is_currency and number.startswith("-") else ("", number)
+        return sign + self.plural.format(digits)
+
+    def complete(self, words: str, *, is_one: bool = False) -> str:
+        """Return words with numbers, completed by the unit if it stands behind the last number."""
+        return words if self.is_attached else (self.singular if is_one else self.plural).format(words)
+
+    def of_what(self, noun: str) -> str:
+        """Return what a measured amount is of: "in income" for money, "of crops" for others; empty without a noun."""
+        return f"{'in' if self.is_currency else 'of'} {noun}" if noun else ""
+
+
+NO_UNIT: Final = UnitPhrase("{}", "{}")
+
+
+@lru_cache(maxsize=1_000)
+def describe_unit(unit: str | None) -> UnitPhrase:
+    """Return how a unit is written: a currency, a measure, or counted things."""
+    if not unit:
+        return NO_UNIT
+    folded = " ".join(unit.split())
+    lowercase = folded.casefold()
+    if lowercase in _PERCENT_NAMES:
+        return UnitPhrase("{}%", "{}%", is_measure=True, is_attached=True, is_share=True, label="percent")
+    if folded == TIMES:
+        return UnitPhrase("{} times", "{} times", is_measure=True, label=TIMES)
+    if as_dimension(folded):  # of a claim that was recorded before its own unit was required
+        pattern = f"{{}} ({folded}, in a unit that was not stated)"
+        return UnitPhrase(pattern, pattern, is_measure=True, label=f"a unit of {folded} that was not stated")
+    canonical = canonical_unit(folded)
+    if canonical in CURRENCIES:
+        return _describe_currency(canonical)
+    dimension = dimension_of(canonical)
+    name = f"{dimension}-{canonical}" if dimension else _OTHER_MEASURES.get(lowercase.replace(" ", "-"))
+    if name is not None and (measure := _describe_measure(name, is_symbol=name in _SYMBOLS)) is not None:
+        return measure
+    words = _escape(folded.replace("-", " "))
+    is_measure = dimension is not None or lowercase.replace("-", " ").startswith("percentage point")
+    return UnitPhrase(f"{{}} {make_singular(words)}", f"{{}} {words}", is_measure=is_measure, label=words)
+
+
+def _describe_currency(code: str) -> UnitPhrase:
+    from babel.numbers import get_currency_symbol  # noqa: PLC0415 - only registers with money need it
+
+    symbol = _normalize_spaces(get_currency_symbol(code, LOCALE))
+    pattern = f"{symbol} {{}}" if symbol[-1].isalpha() else f"{symbol}{{}}"
+    return UnitPhrase(pattern, pattern, is_measure=True, is_attached=True, is_currency=True, label=code)
+
+
+def _describe_measure(name: str, *, is_symbol: bool) -> UnitPhrase | None:
+    from babel.units import UnknownUnitError, format_unit  # noqa: PLC0415 - as above
+
+    length: str = "short" if is_symbol else "long"
+    try:
+        singular, plural = (
+            _normalize_spaces(format_unit(number, name, length=length, locale=LOCALE)).replace(str(number), "{}", 1)  # type: ignore[arg-type] # one of its literals
+            for number in (1, 2)
+        )
+    except UnknownUnitError:
+        return None
+    label = plural.replace("{}", "").strip()
+    return UnitPhrase(singular, plural, is_measure=True, is_attached=" " not in plural, label=label)
+
+
+def _normalize_spaces(text: str) -> str:
+    return text.replace("\u00a0", " ").replace("\u202f", " ")
+
+
+def _escape(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def make_singular(words: str) -> str:
+    """Return a plural noun phrase in the singular: "item of equipment" for "items of equipment"."""
+    end = _HEAD_END.search(words)
+    head, rest = (words, "") if end is None else (words[: end.start()], words[end.start() :])
+    before, space, noun = head.rpartition(" ")
+    return f"{before}{space}{_make_noun_singular(noun)}{rest}"
+
+
+def _make_noun_singular(noun: str) -> str:
+    lowercase = noun.casefold()
+    if lowercase in _UNCHANGED_SINGULARS or lowercase.endswith(("ss", "us", "is")):
+        return noun
+    if lowercase in _IRREGULAR_SINGULARS:
+        return noun[:1] + _IRREGULAR_SINGULARS[lowercase][1:]
+    if lowercase.endswith("ies") and len(noun) > len("ties"):
+        return f"{noun[:-3]}y"
+    if lowercase.endswith(("sses", "shes", "ches", "xes", "zes")):
+        return noun[:-2]
+    return noun[:-1] if lowercase.endswith("s") else noun
