@@ -56,7 +56,7 @@ def find_protocol_fault(scope: Scope, hosts: int) -> Problem | None:
         scope: The request.
         hosts: The number of its `Host` lines.
     """
-    if hosts > 1 or (hosts == 0 and scope.get("http_version") == "1.1"):
+    if hosts > 1 or (hosts == 0 and scope.get("http_version") == "1.1" and scope.get("client") is not None):
         return BadRequest("A request of HTTP/1.1 has exactly one `Host`.")
     if scope["method"] not in IMPLEMENTED_METHODS:
         return MethodNotImplemented(f"The method `{shorten(scope['method'])}` is unknown.")
