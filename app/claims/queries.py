@@ -1,10 +1,11 @@
 """Queries for claims: by filters or by id, completed with their source, citations and newest assessment."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, and_, case, exists, func, literal, select
+from sqlalchemy import Select, and_, bindparam, case, exists, func, literal, select
 from sqlmodel import Session
 
 from app.cache.scope import CacheScope
@@ -15,7 +16,7 @@ from app.claims.serialization.projection import MAX_SQL_COLUMNS, render_claim
 from app.claims.serialization.row_cache import get_or_render_claims
 from app.claims.serialization.rows import ResponseObject, build_claim_responses, build_tombstone
 from app.database.read_session import ReadSession
-from app.database.snapshot import Snapshot
+from app.database.snapshot import AS_OF, Snapshot, contains_version, is_version_at
 from app.database.tables import (
     CategoryVersion,
     ClaimVersion,
@@ -32,17 +33,24 @@ from app.http.schema_types import parse_moment
 from app.http.serializers import RowLayout
 
 
-def select_claims(snapshot: Snapshot) -> Select[Any]:
+@cache
+def _select_claims(*, past: bool) -> Select[Any]:
     """Select claims with the columns of their source and category that a response contains."""
     claim, source, category = columns_of(ClaimVersion), columns_of(SourceVersion), columns_of(CategoryVersion)
     joined = (
         table_of(ClaimVersion)
-        .outerjoin(table_of(SourceVersion), and_(source.slug == claim.source, snapshot.contains(SourceVersion)))
-        .outerjoin(table_of(CategoryVersion), and_(category.slug == claim.category, snapshot.contains(CategoryVersion)))
+        .outerjoin(
+            table_of(SourceVersion), and_(source.slug == claim.source, contains_version(SourceVersion, past=past))
+        )
+        .outerjoin(
+            table_of(CategoryVersion),
+            and_(category.slug == claim.category, contains_version(CategoryVersion, past=past)),
+        )
     )
     subject, base_category = columns_of(SubjectVersion), table_of(CategoryVersion).alias("base_category").c
-    is_subject = exists().where(subject.slug == claim.relative_to, snapshot.contains(SubjectVersion))
-    is_category = exists().where(base_category.slug == claim.relative_to, snapshot.contains_alias(base_category))
+    is_subject = exists().where(subject.slug == claim.relative_to, contains_version(SubjectVersion, past=past))
+    is_base_category = is_version_at(base_category, AS_OF if past else None)
+    is_category = exists().where(base_category.slug == claim.relative_to, is_base_category)
     return select(
         *claim,
         source.name.label("source_name"),
@@ -58,6 +66,17 @@ def select_claims(snapshot: Snapshot) -> Select[Any]:
             else_=literal(RelativeToKind.words.value),
         ).label("relative_to_kind"),
     ).select_from(joined)
+
+
+@cache
+def _select_claim(*, past: bool) -> Select[Any]:
+    is_requested = columns_of(ClaimVersion).id == bindparam("id")
+    return _select_claims(past=past).where(is_requested, contains_version(ClaimVersion, past=past))
+
+
+@cache
+def _select_claim_versions(*, past: bool) -> Select[Any]:
+    return _select_claims(past=past).where(columns_of(ClaimVersion).version.in_(bindparam("versions", expanding=True)))
 
 
 def find_claims(reading: ReadSession, query: ClaimQuery, snapshot: Snapshot, layout: RowLayout) -> Page:
@@ -79,8 +98,9 @@ def find_claims(reading: ReadSession, query: ClaimQuery, snapshot: Snapshot, lay
 
 def read_claims(session: Session, versions: Sequence[int], snapshot: Snapshot) -> list[ResponseObject]:
     """Return the claims of these versions, in the same order."""
-    is_requested = columns_of(ClaimVersion).version.in_(versions)
-    rows = {row["version"]: row for row in session.execute(select_claims(snapshot).where(is_requested)).mappings()}
+    parameters = {"versions": list(versions), "as_of": snapshot.as_of}
+    found = session.execute(_select_claim_versions(past=snapshot.is_past), parameters).mappings()
+    rows = {row["version"]: row for row in found}
     return build_claim_responses(session, [rows[version] for version in versions], snapshot)
 
 
@@ -129,17 +149,19 @@ def read_claim(session: Session, id_: str, snapshot: Snapshot) -> ResponseObject
         NotSaidYet: The claim had not been said by `known_on`.
         DateUnknown: There is a `known_on`, and the claim is undated.
     """
-    row = None
-    if ID_PATTERN.fullmatch(id_):
-        claim = columns_of(ClaimVersion)
-        statement = select_claims(snapshot).where(claim.id == id_, snapshot.contains(ClaimVersion))
-        row = session.execute(statement).mappings().first()
+    row = read_claim_row(session, id_, snapshot) if ID_PATTERN.fullmatch(id_) else None
     if row is None:
         raise NotFound(f"There is no claim `{id_}`.", hint="GET /v1/claims lists them")
     if row["status"] == Status.removed:
         raise Removed("This claim was taken down.", more={"claim": build_tombstone(row)})
     require_said(row["date"], row["said_at"], snapshot)
     return build_claim_responses(session, [row], snapshot)[0]
+
+
+def read_claim_row(session: Session, id_: str, snapshot: Snapshot) -> Mapping[Any, Any] | None:
+    """Return the row of a claim, with the columns that `build_claim_responses` needs."""
+    parameters = {"id": id_, "as_of": snapshot.as_of}
+    return session.execute(_select_claim(past=snapshot.is_past), parameters).mappings().first()
 
 
 def require_said(day: date | None, said_at: str | None, snapshot: Snapshot) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlmodel import Session
 
-from app.claims.queries import select_claims
+from app.claims.queries import read_claim_row
 from app.claims.serialization.input_fields import citation_as_input, claim_as_input, field_changes
 from app.claims.serialization.rows import ResponseObject, build_claim_responses
 from app.database.snapshot import EPOCH, Snapshot
@@ -51,13 +51,9 @@ def read_revision(session: Session, id_: str, revision: int, snapshot: Snapshot)
 
 
 def _load_claim_at(session: Session, id_: str, snapshot: Snapshot) -> ResponseObject:
-    claim = columns_of(ClaimVersion)
-    rows = (
-        session.execute(select_claims(snapshot).where(claim.id == id_, snapshot.contains(ClaimVersion)))
-        .mappings()
-        .all()
-    )
-    return build_claim_responses(session, rows, snapshot)[0]
+    row = read_claim_row(session, id_, snapshot)
+    assert row is not None  # noqa: S101 - it has a revision there
+    return build_claim_responses(session, [row], snapshot)[0]
 
 
 def _load_comparable_fields(session: Session, id_: str, seq: int) -> dict[str, Any]:

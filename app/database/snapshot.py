@@ -25,6 +25,14 @@ def is_version_at(columns: Any, as_of: int | BindParameter[int] | None) -> Colum
     return is_current if as_of is None else and_(columns.seq <= as_of, or_(is_current, columns.until_seq > as_of))
 
 
+def contains_version(table: type[Version], *, past: bool) -> ColumnElement[bool]:
+    """Return the condition that a version of `table` is in the snapshot of the parameter `AS_OF`, or is current.
+
+    Statements with it are built once; to build one takes longer than to execute it.
+    """
+    return is_version_at(columns_of(table), AS_OF if past else None)
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A state of the register: the current one (`as_of` is None) or the one at `as_of`.
@@ -41,6 +49,11 @@ class Snapshot:
     latest_seq: int = 0
     """The latest change of the register when the snapshot was opened, even if the snapshot is a past state."""
     known_at: datetime | None = None
+
+    @property
+    def is_past(self) -> bool:
+        """Return whether this is a requested past state, see `contains_version`."""
+        return self.as_of is not None
 
     @property
     def knowledge_limit(self) -> KnowledgeLimit | None:

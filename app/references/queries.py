@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, CompoundSelect, Select, bindparam, func, select, union_all
 from sqlmodel import Session
 
 from app.claims.queries import read_claim
 from app.claims.serialization.rows import ResponseObject
 from app.claims.supersession import load_chain
 from app.comparison.supersession import find_successors
-from app.database.snapshot import Snapshot
+from app.database.snapshot import Snapshot, contains_version
 from app.database.tables import (
     AssessmentVersion,
     CategoryVersion,
@@ -39,6 +40,8 @@ from app.vocabulary.record_names import (
     subject_details,
 )
 
+_RELATIONS_IN_TEXT = (RelationType.disputes, RelationType.based_on, RelationType.repeats)
+
 
 @dataclass(frozen=True, slots=True)
 class CitableClaim:
@@ -63,7 +66,6 @@ def read_citable_claim(session: Session, id_: str, snapshot: Snapshot) -> Citabl
     seqs += [
         claim["seq"],
         replacement_seq,
-        _latest_document_seq(session, claim, snapshot),
         *_latest_annotation_seqs(session, claim, snapshot),
     ]
     subject_slugs = [claim["subject"], *claim["includes"], *claim["excludes"], _base_slug(claim)]
@@ -142,9 +144,20 @@ def _read_rows(
     session: Session, table: type[Version], fields: Iterable[str], slugs: Iterable[str], snapshot: Snapshot
 ) -> list[Any]:
     """Return the rows of some records."""
+    parameters = {"values": sorted(set(slugs)), "as_of": snapshot.as_of}
+    return list(session.execute(_select_records(table, tuple(fields), past=snapshot.is_past), parameters))
+
+
+@cache
+def _select_records(table: type[Version], fields: tuple[str, ...], *, past: bool) -> Select[Any]:
+    """Select some records by slug, with their `seq`."""
     columns = columns_of(table)
     statement = select(*(columns[name] for name in fields), columns.seq)
-    return list(session.execute(statement.where(columns.slug.in_(set(slugs)), snapshot.contains(table))))
+    return statement.where(_is_in_values(columns.slug), contains_version(table, past=past))
+
+
+def _is_in_values(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    return column.in_(bindparam("values", expanding=True))
 
 
 def _read_source_rows(session: Session, slugs: Iterable[str], snapshot: Snapshot) -> list[Any]:
@@ -161,27 +174,20 @@ def _find_related_sources(
 
     They are in the order of the relations. A relation counts from the day of its document, if it has one.
     """
-    relation, other = columns_of(RelationVersion), columns_of(ClaimVersion)
-    document = columns_of(DocumentVersion)
-    types = (RelationType.disputes, RelationType.based_on, RelationType.repeats)
-    fields = (relation.type, relation.to_claim, relation.to_source, relation.withdrawn, relation.document, relation.seq)
-    is_related = (relation.claim == claim["id"], relation.type.in_(types), snapshot.contains(RelationVersion))
-    rows = session.execute(select(*fields).where(*is_related).order_by(relation.id)).all()
-    found: dict[RelationType, tuple[str, ...]] = dict.fromkeys(types, ())
+    is_past, as_of = snapshot.is_past, snapshot.as_of
+    rows = session.execute(_select_relations(past=is_past), {"claim": claim["id"], "as_of": as_of}).all()
+    found: dict[RelationType, tuple[str, ...]] = dict.fromkeys(_RELATIONS_IN_TEXT, ())
     if not rows:
         return found, 0
     ids = {row.to_claim for row in rows if row.to_claim}
-    statement = select(other.id, other.source, other.status, other.seq)
-    claims: Mapping[str, Any] = {
-        row.id: row for row in session.execute(statement.where(other.id.in_(ids), snapshot.contains(ClaimVersion)))
-    }
+    others = session.execute(_select_other_claims(past=is_past), {"values": sorted(ids), "as_of": as_of})
+    claims: Mapping[str, Any] = {row.id: row for row in others}
     documents = {row.document for row in rows if row.document}
     published: dict[str, Any] = {}
     limit = snapshot.knowledge_limit
     if limit is not None and documents:
-        days = select(document.id, document.published_on)
-        days = days.where(document.id.in_(documents), snapshot.contains(DocumentVersion))
-        published = {row.id: row.published_on for row in session.execute(days)}
+        days = session.execute(_select_publication_days(past=is_past), {"values": sorted(documents), "as_of": as_of})
+        published = {row.id: row.published_on for row in days}
     own = claim["source"]["slug"]
     for row in rows:
         target = claims.get(row.to_claim)
@@ -195,18 +201,44 @@ def _find_related_sources(
     return found, max(row.seq for row in (*rows, *claims.values()))
 
 
-def _latest_document_seq(session: Session, claim: ResponseObject, snapshot: Snapshot) -> int:
-    columns = columns_of(DocumentVersion)
-    ids = [citation["document"]["id"] for citation in claim["citations"]]
-    statement = select(func.max(columns.seq)).where(columns.id.in_(ids), snapshot.contains(DocumentVersion))
-    return session.execute(statement).scalar() or 0
+@cache
+def _select_relations(*, past: bool) -> Select[Any]:
+    """Select the relations of a claim that its text mentions, in order."""
+    relation = columns_of(RelationVersion)
+    fields = (relation.type, relation.to_claim, relation.to_source, relation.withdrawn, relation.document, relation.seq)
+    is_related = (relation.claim == bindparam("claim"), relation.type.in_(_RELATIONS_IN_TEXT))
+    return select(*fields).where(*is_related, contains_version(RelationVersion, past=past)).order_by(relation.id)
+
+
+@cache
+def _select_other_claims(*, past: bool) -> Select[Any]:
+    other = columns_of(ClaimVersion)
+    statement = select(other.id, other.source, other.status, other.seq)
+    return statement.where(_is_in_values(other.id), contains_version(ClaimVersion, past=past))
+
+
+@cache
+def _select_publication_days(*, past: bool) -> Select[Any]:
+    document = columns_of(DocumentVersion)
+    is_in_snapshot = contains_version(DocumentVersion, past=past)
+    return select(document.id, document.published_on).where(_is_in_values(document.id), is_in_snapshot)
 
 
 def _latest_annotation_seqs(session: Session, claim: ResponseObject, snapshot: Snapshot) -> list[int]:
-    """Return the latest `seq` of the citations of a claim, and that of its assessments."""
-    seqs = []
+    """Return the latest `seq` of the documents, the citations and the assessments of a claim; 0 if there are none."""
+    ids = [citation["document"]["id"] for citation in claim["citations"]]
+    parameters = {"claim": claim["id"], "values": ids, "as_of": snapshot.as_of}
+    return [seq or 0 for (seq,) in session.execute(_select_annotation_seqs(past=snapshot.is_past), parameters)]
+
+
+@cache
+def _select_annotation_seqs(*, past: bool) -> CompoundSelect[Any]:
+    document = columns_of(DocumentVersion)
+    latest = [
+        select(func.max(document.seq)).where(_is_in_values(document.id), contains_version(DocumentVersion, past=past))
+    ]
     for table in (CitationVersion, AssessmentVersion):
         columns = columns_of(table)
-        statement = select(func.max(columns.seq)).where(columns.claim == claim["id"], snapshot.contains(table))
-        seqs.append(session.execute(statement).scalar() or 0)
-    return seqs
+        is_of_claim = columns.claim == bindparam("claim")
+        latest.append(select(func.max(columns.seq)).where(is_of_claim, contains_version(table, past=past)))
+    return union_all(*latest)

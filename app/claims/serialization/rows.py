@@ -2,16 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import ColumnElement, Select, and_, bindparam, select
 from sqlmodel import Session
 
 from app.claims.serialization.input_fields import CITATION_PLAIN_FIELDS, plain_figure_numbers
 from app.claims.supersession import load_successors
 from app.comparison.leading import choose_leading
 from app.comparison.supersession import Successor
-from app.database.snapshot import Snapshot
+from app.database.snapshot import Snapshot, contains_version
 from app.database.tables import AssessmentVersion, CitationVersion, DocumentVersion, SourceVersion, columns_of, table_of
 from app.enums import Status
 from app.sources.documents import DOCUMENT_CARD_FIELDS
@@ -135,20 +136,25 @@ def build_tombstone(row: Mapping[Any, Any]) -> ResponseObject:
     return fields | {"links": {"self": f"/v1/claims/{row['id']}"}}
 
 
-def load_citations(session: Session, claims: Iterable[str], snapshot: Snapshot) -> dict[str, list[ResponseObject]]:
-    """Return the citations of each claim, in the order of recording."""
+@cache
+def _select_citations(*, past: bool) -> Select[Any]:
+    """Select the citations of some claims with the columns of their document and its publisher."""
     citation, document, source = columns_of(CitationVersion), columns_of(DocumentVersion), columns_of(SourceVersion)
     joined = (
         table_of(CitationVersion)
         .outerjoin(
-            table_of(DocumentVersion), and_(document.id == citation.document, snapshot.contains(DocumentVersion))
+            table_of(DocumentVersion),
+            and_(document.id == citation.document, contains_version(DocumentVersion, past=past)),
         )
-        .outerjoin(table_of(SourceVersion), and_(source.slug == document.publisher, snapshot.contains(SourceVersion)))
+        .outerjoin(
+            table_of(SourceVersion),
+            and_(source.slug == document.publisher, contains_version(SourceVersion, past=past)),
+        )
     )
     document_columns = [
         document[name].label(f"document_{name}") for name in DOCUMENT_CARD_FIELDS if name != "publisher_name"
     ]
-    statement = (
+    return (
         select(
             *citation,
             *document_columns,
@@ -156,11 +162,20 @@ def load_citations(session: Session, claims: Iterable[str], snapshot: Snapshot) 
             source.kind.label("publisher_kind"),
         )
         .select_from(joined)
-        .where(citation.claim.in_(list(claims)), snapshot.contains(CitationVersion))
+        .where(_is_of_claim(citation.claim), contains_version(CitationVersion, past=past))
         .order_by(citation.id)
     )
+
+
+def _is_of_claim(column: ColumnElement[Any]) -> ColumnElement[bool]:
+    return column.in_(bindparam("claims", expanding=True))
+
+
+def load_citations(session: Session, claims: Iterable[str], snapshot: Snapshot) -> dict[str, list[ResponseObject]]:
+    """Return the citations of each claim, in the order of recording."""
+    parameters = {"claims": list(claims), "as_of": snapshot.as_of}
     rows: dict[str, list[Mapping[Any, Any]]] = defaultdict(list)
-    for row in session.execute(statement).mappings():
+    for row in session.execute(_select_citations(past=snapshot.is_past), parameters).mappings():
         rows[row["claim"]].append(row)
     citations: dict[str, list[ResponseObject]] = defaultdict(list)
     for claim, cited in rows.items():
@@ -189,14 +204,19 @@ def add_leading(
     ]
 
 
-def load_confidence(session: Session, claims: Iterable[str], snapshot: Snapshot) -> dict[str, ResponseObject]:
-    """Return the latest assessment of each claim that is not withdrawn."""
+@cache
+def _select_assessments(*, past: bool) -> Select[Any]:
     columns = columns_of(AssessmentVersion)
-    statement = (
+    is_standing = (columns.withdrawn.is_(False), contains_version(AssessmentVersion, past=past))
+    return (
         select(columns.claim, *(columns[name] for name in CONFIDENCE_FIELDS))
-        .where(columns.claim.in_(list(claims)), columns.withdrawn.is_(False), snapshot.contains(AssessmentVersion))
+        .where(_is_of_claim(columns.claim), *is_standing)
         .order_by(columns.assessed_on, columns.id)
     )
-    return {
-        row["claim"]: {name: row[name] for name in CONFIDENCE_FIELDS} for row in session.execute(statement).mappings()
-    }
+
+
+def load_confidence(session: Session, claims: Iterable[str], snapshot: Snapshot) -> dict[str, ResponseObject]:
+    """Return the latest assessment of each claim that is not withdrawn."""
+    parameters = {"claims": list(claims), "as_of": snapshot.as_of}
+    rows = session.execute(_select_assessments(past=snapshot.is_past), parameters).mappings()
+    return {row["claim"]: {name: row[name] for name in CONFIDENCE_FIELDS} for row in rows}
