@@ -60,10 +60,10 @@ def load_compared_claims(session: Session, snapshot: Snapshot, existing: Existin
     """Load the response objects of the existing claims."""
     ids = {claim.id for claim in (*existing.by_id.values(), *existing.by_fingerprint.values())}
     for batch in batch_values(sorted(ids)):
-        statement = select_claims(snapshot).where(
+        statement = select_claims(past=snapshot.is_past).where(
             columns_of(ClaimVersion).id.in_(batch), snapshot.contains(ClaimVersion)
         )
-        rows = session.execute(statement).mappings().all()
+        rows = session.execute(statement, {"as_of": snapshot.as_of}).mappings().all()
         for response in build_claim_responses(session, rows, snapshot):
             existing.responses[response["id"]] = response
 
