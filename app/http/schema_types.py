@@ -171,12 +171,12 @@ ShortText = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 LongText = Annotated[str, StringConstraints(min_length=1, max_length=5_000)]
 """A quote, a note or a rationale, of at most 5,000 characters."""
 
-LINE_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+CONTROL_CHARACTERS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Characters that break lines or change the direction of the text around them."""
 
 
 def _refuse_control_characters(text: str) -> str:
-    if LINE_CHARACTERS.search(text):
+    if CONTROL_CHARACTERS.search(text):
         raise PydanticCustomError("control_character", "Expected words on one line, without control characters")
     return text
 

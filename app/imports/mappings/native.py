@@ -217,9 +217,9 @@ def _draft_from_json(data: Mapping[str, Any]) -> ClaimDraft:
         id=_check_id(data.get("id")),
         is_retracted=status == "retracted",
         retracted_on=day,
+        leading=leading,
         stated=stated_in_json(data),
         revision=_read_revision(data.get("revision")),
-        leading=leading,
     )
 
 

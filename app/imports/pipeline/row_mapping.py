@@ -26,12 +26,12 @@ class ClaimDraft:
     """The id of the claim, if the file contains it."""
     is_retracted: bool = False
     retracted_on: date | None = None
+    leading: int | None = None
+    """The index of the leading citation, if there are several and the file says which leads."""
     stated: Mapping[str, Any] | None = None
     """The fields that a row of the service's own format states and the fingerprint does not contain, by path."""
     revision: int | None = None
     """The revision of the claim, if the file contains it."""
-    leading: int | None = None
-    """The index of the leading citation, if there are several and the file says which leads."""
     has_unstated_decimal: bool = False
     """Whether the digits of its figure were read without a stated decimal sign, so that nothing confirms them."""
 

@@ -237,6 +237,21 @@ class RowResolver:
         return {}
 
 
+def _find_mark(lookup: ReferenceLookup, candidate: Candidate) -> int | None:
+    """Return the index of the citation to be marked: the one that leads in the file and would not lead here."""
+    leading = candidate.validated.draft.leading
+    if leading is None:
+        return None
+    claim_input, documents = candidate.validated.claim_input, candidate.validated.documents
+    citations, kinds = [], []
+    for i, (citation, document) in enumerate(zip(claim_input.citations, documents, strict=True)):
+        columns = build_citation_columns(lookup, citation, "", claim_input.source, document)
+        citations.append({**columns, "id": f"{i:03}", "document": document})
+        publisher = document["publisher"]
+        kinds.append(None if publisher is None else lookup.find_source(publisher)["kind"])
+    return None if choose_leading(citations, kinds) == citations[leading]["id"] else leading
+
+
 def _find_differences(candidate: Candidate, existing: ExistingRecords, claim: str) -> tuple[str, ...]:
     """Return what a row of the service's own format states otherwise than the recorded claim."""
     draft, recorded = candidate.validated.draft, existing.responses.get(claim)
@@ -251,21 +266,6 @@ def _outcome_of_difference(candidate: Candidate, existing: ExistingRecords, clai
     """Return `older` for a row of an earlier revision of the claim, else `differs`."""
     revision = candidate.validated.draft.revision
     return Outcome.older if revision and revision < existing.responses[claim]["revision"] else Outcome.differs
-
-
-def _find_mark(lookup: ReferenceLookup, candidate: Candidate) -> int | None:
-    """Return the index of the citation to be marked: the one that leads in the file and would not lead here."""
-    leading = candidate.validated.draft.leading
-    if leading is None:
-        return None
-    claim_input, documents = candidate.validated.claim_input, candidate.validated.documents
-    citations, kinds = [], []
-    for i, (citation, document) in enumerate(zip(claim_input.citations, documents, strict=True)):
-        columns = build_citation_columns(lookup, citation, "", claim_input.source, document)
-        citations.append({**columns, "id": f"{i:03}", "document": document})
-        publisher = document["publisher"]
-        kinds.append(None if publisher is None else lookup.find_source(publisher)["kind"])
-    return None if choose_leading(citations, kinds) == citations[leading]["id"] else leading
 
 
 def _find_document_conflict(
