@@ -2,6 +2,7 @@
 
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from app.database.tables import (
     CategoryVersion,
     Change,
     ClaimVersion,
+    DocumentVersion,
+    ErasedKey,
     ImportVersion,
     PlaceVersion,
     SourceVersion,
@@ -28,7 +31,7 @@ from app.database.tables import (
 from app.database.transaction import WriteTransaction, write_transaction
 from app.imports.schemas import Counts
 from app.sources.documents import record_document
-from app.sources.queries import put_source
+from app.sources.queries import put_source, slug_digest
 from app.sources.schemas import DocumentInput, SourceInput
 from app.topics.records import put_topic
 from app.topics.schemas import TopicInput
@@ -66,16 +69,19 @@ def load_starter(database: Database) -> int:
     anybody else recorded or changed stays as it is, and so do documents and claims.
     """
     with write_transaction(database, STARTER_ACTOR) as transaction:
-        _load_vocabulary(transaction)
-        documents = {
-            key: record_document(transaction, DocumentInput(**table), starter_id(f"document/{key}"))[0]
-            for key, table in _read_toml("documents").items()
-        }
+        removed_sources = _find_removed_sources(transaction)
+        _load_vocabulary(transaction, removed_sources)
+        documents, removed_documents = _load_documents(transaction, removed_sources)
         claims = [
             table for path in sorted(STARTER_FOLDER.glob("claims-*.toml")) for table in _read_toml(path.stem)["claim"]
         ]
         recorded_ids = set(transaction.session.execute(select(columns_of(ClaimVersion).id)).scalars())
-        new_claims = [table for table in claims if starter_id(table["key"]) not in recorded_ids]
+        new_claims = [
+            table
+            for table in _replace_values(claims, removed_sources)
+            if starter_id(table["key"]) not in recorded_ids
+            and removed_documents.isdisjoint(citation["document"] for citation in table["citations"])
+        ]
         import_id = _record_import(transaction, len(new_claims)) if new_claims else None
         for table in new_claims:
             marked = next((i for i, citation in enumerate(table["citations"]) if citation.get("leading")), None)
@@ -86,6 +92,46 @@ def load_starter(database: Database) -> int:
             for relation in table.get("relations", []):
                 record_relation(transaction, starter_id(table["key"]), _build_relation_input(relation, documents))
     return len(new_claims)
+
+
+def _find_removed_sources(transaction: WriteTransaction) -> dict[str, str]:
+    """Return the slugs that have replaced those of starter sources which were taken down."""
+    digests = {slug_digest(slug): slug for slug in _read_toml("sources")}
+    erased = columns_of(ErasedKey)
+    rows = transaction.session.execute(select(erased.digest, erased.record).where(erased.digest.in_(digests)))
+    return {digests[row.digest]: row.record for row in rows}
+
+
+def _replace_values(value: Any, replacements: Mapping[str, str]) -> Any:  # noqa: ANN401 - any TOML value
+    """Return `value` with every text that is one of `replacements` replaced, also as a key of an inner table."""
+    match value:
+        case dict():
+            return {replacements.get(key, key): _replace_values(each, replacements) for key, each in value.items()}
+        case list():
+            return [_replace_values(each, replacements) for each in value]
+        case str():
+            return replacements.get(value, value)
+        case _:
+            return value
+
+
+def _load_documents(
+    transaction: WriteTransaction, removed_sources: Mapping[str, str]
+) -> tuple[dict[str, str], set[str]]:
+    """Record the documents that do not exist yet. Return the id of each by its key, and the keys of removed ones."""
+    columns = columns_of(DocumentVersion)
+    statement = select(columns.id, columns.removed).where(columns.until_seq.is_(None))
+    recorded = {row.id: row.removed for row in transaction.session.execute(statement)}
+    documents, removed = {}, set()
+    for key, table in _read_toml("documents").items():
+        id_ = starter_id(f"document/{key}")
+        if id_ not in recorded:
+            payload = DocumentInput(**_replace_values(table, removed_sources))
+            id_ = record_document(transaction, payload, id_)[0]
+        elif recorded[id_]:
+            removed.add(key)
+        documents[key] = id_
+    return documents, removed
 
 
 def _record_import(transaction: WriteTransaction, claims: int) -> str:
@@ -120,14 +166,16 @@ def _read_toml(name: str) -> TomlTable:
     return tomllib.loads((STARTER_FOLDER / f"{name}.toml").read_text("utf-8"))
 
 
-def _load_vocabulary(transaction: WriteTransaction) -> None:
+def _load_vocabulary(transaction: WriteTransaction, removed_sources: Mapping[str, str]) -> None:
     """Record the vocabulary entries, each after the entries that it refers to. Those of other actors stay."""
 
     def read_own(name: str, table: type[Version]) -> TomlTable:
         record, change = columns_of(table), columns_of(Change)
         statement = select(record.slug).join_from(table, Change, change.seq == record.seq)
         others = set(transaction.session.execute(statement.where(change.actor != STARTER_ACTOR)).scalars())
-        return {slug: entry for slug, entry in _read_toml(name).items() if slug not in others}
+        entries = {slug: entry for slug, entry in _read_toml(name).items() if slug not in removed_sources}
+        own = {slug: entry for slug, entry in entries.items() if slug not in others}
+        return {slug: _replace_values(entry, removed_sources) for slug, entry in own.items()}
 
     for slug, table in _sort_tables(read_own("categories", CategoryVersion), "components", "parent"):
         if table.get("components") == "unstated":
