@@ -1,10 +1,12 @@
 """The `counterclaim` command: serve, migrate, load the starter claims, check, import files, and manage API keys."""
 
+import os
 import socket
 import sys
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from app.database.erasure import vacuum as rebuild_files
 from app.enums import Role
 from app.errors import Problem
 from app.imports.readers.options import FileRefused, MappingRefused
-from app.settings import InvalidSettings, Settings, read_settings
+from app.settings import InvalidSettings, Settings, environment_variable, read_settings
 
 
 class MigrationFailed(Exception):
@@ -63,13 +65,17 @@ def serve(host: str | None, port: int | None, workers: int | None, *, starter: b
         _migrate()
         _load_starter(settings)
     database = _open_database(settings)
-    with database.read() as session:
+    with database.read_primary() as session:
         has_key = any(key.revoked_at is None for key in list_keys(session))
     if is_erasure_pending(database):  # the last process ended between a takedown and the erasure of the files
         erase_deleted_content(database)
     database.close()
     server_socket = _open_socket(host, port)
-    address = settings.base_url or f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - compared
+    address = settings.base_url or _local_address(host, port)
+    if not settings.base_url and _is_loopback(host):
+        # Feeds need whole addresses, and only this machine can read them. Worker processes inherit the setting.
+        os.environ[environment_variable("base_url")] = address
+        settings = read_settings()
     click.echo(f"Explore the API            {address}/docs")
     click.echo(f"Five numbers side by side  {address}/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12")
     click.echo(f"The same as a spreadsheet  {address}/v1/topics/russian-casualties/claims.csv")
@@ -216,7 +222,7 @@ def key_create(name: str, role: str) -> None:
 def key_list() -> None:
     """List all keys, including revoked ones."""
     database = _open_database(read_settings())
-    with database.read() as session:
+    with database.read_primary() as session:
         for api_key in list_keys(session):
             state = f"revoked {api_key.revoked_at:%Y-%m-%d}" if api_key.revoked_at else "active"
             click.echo(f"{api_key.name}\t{api_key.role}\tcreated {api_key.created_at:%Y-%m-%d}\t{state}")
@@ -234,6 +240,19 @@ def key_revoke(name: str) -> None:
     if not revoked:
         raise click.ClickException(f"There is no active key called `{name}`.")
     click.echo(f"{revoked} revoked.")
+
+
+def _local_address(host: str, port: int) -> str:
+    """Return the address of the service on this machine."""
+    name = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host  # noqa: S104 - compared
+    return f"http://{name}:{port}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _open_socket(host: str, port: int) -> socket.socket:

@@ -329,7 +329,10 @@ class Outcome(DescribedEnum):
     cited = "cited", "The claim exists already, and gets a new citation from this document."
     changed = "changed", "The row differs from the same row of an earlier file: the claim is superseded or corrected."
     unchanged = "unchanged", "The claim exists already, and is cited from this document."
-    differs = "differs", "The row differs from the same row of an earlier file; by its mapping, this is only reported."
+    differs = (
+        "differs",
+        "The row differs from the recorded claim, or from the same row of an earlier file; this is only reported.",
+    )
     older = "older", "The register has newer data: from a newer file, or from a correction of the claim."
     retracted = "retracted", "The claim of this row was retracted; it is not recorded again."
     removed = "removed", "The claim of this row was taken down; it is not recorded again."

@@ -47,6 +47,8 @@ class Problem(Exception):
         self.errors = list(errors)
         self.headers = headers or {}
         self.more = more or {}
+        self.error_count: int | None = None
+        """The number of all errors, if not all of them are in `errors`."""
 
 
 class InvalidRequest(Problem):
@@ -89,6 +91,12 @@ class InvalidCursor(Problem):
     """The cursor is not valid for this list and sort order."""
 
     status, code, title = 422, "invalid_cursor", "The cursor is not valid for this list"
+
+
+class BadRequest(Problem):
+    """The request violates the protocol: it has no `Host`, or more than one, or cannot be parsed."""
+
+    status, code, title = 400, "bad_request", "The request is malformed"
 
 
 class Unauthorized(Problem):
@@ -139,6 +147,12 @@ class DuplicateClaim(Problem):
     status, code, title = 409, "duplicate_claim", "This claim is already in the register"
 
 
+class DuplicateRecord(Problem):
+    """The register already has the same citation, relation or assessment."""
+
+    status, code, title = 409, "duplicate_record", "This is already in the register"
+
+
 class EditionAmbiguous(Problem):
     """Several recorded editions of the address match. `editions` lists them."""
 
@@ -176,7 +190,7 @@ class KeyInFlight(Problem):
 
 
 class PreconditionFailed(Problem):
-    """`If-Match` does not name the current revision."""
+    """A condition failed: `If-Match` does not name the current state, or `If-None-Match` does. Nothing was written."""
 
     status, code, title = 412, "stale_revision", "The resource has changed since it was read"
 
@@ -223,10 +237,22 @@ class TooLarge(Problem):
     status, code, title = 413, "content_too_large", "The request is too large"
 
 
+class AddressTooLong(Problem):
+    """The address, with its parameters, exceeds the size limit of the server."""
+
+    status, code, title = 414, "address_too_long", "The address is too long"
+
+
 class UnsupportedMediaType(Problem):
-    """The address does not accept the media type of the body."""
+    """The address does not accept the media type or the content coding of the body."""
 
     status, code, title = 415, "unsupported_media_type", "The media type of the body is not supported"
+
+
+class MethodNotImplemented(Problem):
+    """The server does not know the HTTP method."""
+
+    status, code, title = 501, "method_not_implemented", "The server does not know the method"
 
 
 class Unavailable(Problem):
@@ -241,8 +267,19 @@ def known_problems() -> dict[str, type[Problem]]:
     return {problem.code: problem for problem in classes}
 
 
+MAX_QUOTED_CHARACTERS = 100
+"""Maximum length of a name or value of the request in a message."""
+
+
+def shorten(text: str, limit: int = MAX_QUOTED_CHARACTERS) -> str:
+    """Return `text`, or its first `limit` characters with an ellipsis if it is longer."""
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
 def suggest_nearest(word: str, candidates: Iterable[str]) -> str | None:
     """Return a hint with the candidate most similar to `word`, or None if no candidate is similar."""
+    if len(word) > MAX_QUOTED_CHARACTERS:
+        return None
     matches = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.5)
     return f"did you mean `{matches[0]}`?" if matches else None
 

@@ -24,6 +24,7 @@ from app.http import health, openapi, problems
 from app.http.cache_middleware import ResponseCacheMiddleware
 from app.http.middleware import EXPOSED_HEADERS, PreflightMiddleware, RequestCounters, RequestMiddleware
 from app.http.routing import in_matching_order
+from app.http.shutdown import Shutdown
 from app.imports.routes import router as imports
 from app.references.routes import router as references
 from app.settings import Settings, read_settings
@@ -78,12 +79,17 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database: Database = app.state.database
+        cache_middleware: ResponseCacheMiddleware = app.state.cache_middleware
         database.check_schema()
         with database.read() as session:
             open_snapshot(session)
         for fault in health.storage_faults(database):
             logger.warning(fault)
+        shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()
+        shutdown.install()
         yield
+        shutdown.begin()
+        await shutdown.wait_for_protected()
         app.state.invalidator.close()
         app.state.database.close()
 
@@ -97,6 +103,7 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
         redirect_slashes=False,  # a redirect would contain the host that the client sent
     )
     app.use_database(Database(settings))
+    app.state.cache_middleware = app.cache_middleware
     app.state.settings = settings
     app.state.request_counters = RequestCounters()
     app.state.documented_routes = [route for router in ROUTERS for route in router.routes]
@@ -107,6 +114,7 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
         RequestMiddleware,
         max_body_bytes=settings.max_body_bytes,
         max_body_bytes_by_path={"/v1/imports": settings.max_import_bytes},
+        uninterrupted_paths=frozenset({"/v1/imports"}),
     )
     app.add_middleware(
         PreflightMiddleware,

@@ -13,6 +13,9 @@ from threading import Thread
 import uvicorn
 from fastapi import FastAPI
 
+from app.http.graceful_server import GracefulServer, WorkerSupervisor
+from app.http.protocol import CounterclaimProtocol
+from app.http.shutdown import MAX_REQUEST_SECONDS, CancelledRequestFilter
 from app.settings import Settings, read_settings
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -26,16 +29,14 @@ def serve_in_process(settings: Settings, server_socket: socket) -> None:
     _configure_logging(settings)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(_uvicorn_config(_create_app(settings))).run(sockets=[server_socket])
+        GracefulServer(_uvicorn_config(_create_app(settings))).run(sockets=[server_socket])
 
 
 def serve_in_processes(settings: Settings, server_socket: socket, workers: int) -> None:
     """Serve in `workers` processes until a signal ends this one, and replace each worker that exits."""
-    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415 - needed only for several processes
-
     _configure_logging(settings)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    Multiprocess(_uvicorn_config(f"{__name__}:create_worker_app", workers=workers), sockets=[server_socket]).run()
+    WorkerSupervisor(_uvicorn_config(f"{__name__}:create_worker_app", workers=workers), sockets=[server_socket]).run()
 
 
 def create_worker_app() -> FastAPI:
@@ -75,9 +76,12 @@ def _uvicorn_config(app: FastAPI | str, workers: int = 1) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=CounterclaimProtocol,
+        timeout_graceful_shutdown=MAX_REQUEST_SECONDS,
         timeout_worker_healthcheck=WORKER_TIMEOUT_SECONDS,
     )
 
 
 def _configure_logging(settings: Settings) -> None:
+    logging.getLogger("uvicorn.error").addFilter(CancelledRequestFilter())
     logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)

@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from app.errors import validation_message
 
 ENVIRONMENT_PREFIX = "COUNTERCLAIM_"
+EXPECTED_DATABASE_URL = "expected sqlite:///FILE or postgresql://USER@HOST/NAME"
 
 
 class InvalidSettings(Exception):
@@ -21,10 +24,14 @@ def _normalize_database_url(url: str) -> str:
     """Return the URL of a supported database, with the driver for PostgreSQL."""
     for prefix in ("postgresql://", "postgres://"):
         if url.startswith(prefix):
-            return "postgresql+psycopg://" + url.removeprefix(prefix)
+            url = "postgresql+psycopg://" + url.removeprefix(prefix)
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError(EXPECTED_DATABASE_URL) from None  # the original message may contain the password
     if url.startswith(("sqlite:///", "postgresql+psycopg://")):
         return url
-    raise ValueError("expected sqlite:///FILE or postgresql://USER@HOST/NAME")
+    raise ValueError(EXPECTED_DATABASE_URL)
 
 
 def _normalize_base_url(url: str) -> str:
@@ -36,7 +43,13 @@ def _normalize_base_url(url: str) -> str:
 class Settings(BaseSettings):
     """The settings. Variables have the prefix `COUNTERCLAIM_`, except those of the database."""
 
-    model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, frozen=True, extra="forbid", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_ignore_empty=True,  # files of variables often have empty ones: an empty host would be every address
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+    )
 
     database_url: Annotated[str, AfterValidator(_normalize_database_url)] = Field(
         default="sqlite:///counterclaim.db",
@@ -88,9 +101,18 @@ def environment_variable(field: str) -> str:
     return str(alias) if alias else ENVIRONMENT_PREFIX + field.upper()
 
 
-def _mask_password(value: str) -> str:
-    """Return an invalid value without the password that a URL may contain."""
-    return re.sub(r"://[^@/]*@", "://…@", value)
+_PLAIN_DATABASE_URL = re.compile(r"([a-z0-9+.-]+://)[^@/\s]*(@[\w.-]+(?::[0-9]+)?(?:/[\w.-]*)?)")
+"""A URL in which only the part before the `@` can contain a password."""
+
+
+def _shown_value(name: str, value: str) -> str:
+    """Return an invalid value for a message, without the password that the URL of a database may contain."""
+    if name not in ("DATABASE_URL", "DATABASE_READ_URL"):
+        return value
+    if re.fullmatch(r"([a-z0-9+.-]+://)?[^@:?\s]*", value):
+        return value
+    match = _PLAIN_DATABASE_URL.fullmatch(value)
+    return f"{match[1]}…{match[2]}" if match else "…"
 
 
 def read_settings() -> Settings:
@@ -107,7 +129,7 @@ def read_settings() -> Settings:
         for error in invalid.errors():
             name = str(error["loc"][0])
             name = environment_variable(name) if name in Settings.model_fields else name
-            faults.append(f"{name}={_mask_password(os.environ.get(name, ''))}: {validation_message(error)}")
+            faults.append(f"{name}={_shown_value(name, os.environ.get(name, ''))}: {validation_message(error)}")
         raise InvalidSettings("\n".join(faults)) from None
     if faults:
         raise InvalidSettings("\n".join(faults))

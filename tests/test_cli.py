@@ -379,3 +379,10 @@ def test_workers_end_with_their_supervisor(tmp_path: Path, ending: signal.Signal
         process.send_signal(ending)
         process.wait(timeout=20)
         wait_until(lambda: is_down(port))
+
+
+def test_a_path_that_does_not_exist_leaves_no_database(tmp_path: Path) -> None:
+    for command in (("serve",), ("key", "list"), ("starter",), ("check",)):
+        said = refused(*command, url=f"sqlite:///{tmp_path}/nothing.db")
+        assert "does not exist" in said
+        assert list(tmp_path.iterdir()) == []

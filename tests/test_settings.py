@@ -1,6 +1,7 @@
 """An invalid setting is reported at the start, with the expected value."""
 
 import os
+from contextlib import suppress
 
 import pytest
 
@@ -93,3 +94,33 @@ def test_every_setting_is_read_from_its_variable() -> None:
         for name in Settings.model_fields
         if name not in {"database_url", "database_read_url"}
     }
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres:/desk:secret@host/name",
+        "postgresql//desk:secret@host/name",
+        "postgresql://desk:secret@host:port/name",
+        "postgresql://desk:sec/secret@host/name@x:y",
+        "desk:secret@host",
+        "mysql://host/name?password=secret",
+        "postgresql://desk:p@secret",
+    ],
+)
+def test_a_password_in_a_malformed_address_is_not_repeated_either(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    for name in ("DATABASE_URL", "DATABASE_READ_URL"):
+        monkeypatch.setenv(name, url)
+    with suppress(InvalidSettings):
+        read_settings()
+        return  # the address can be parsed after all
+    said = fault(monkeypatch)
+    assert "secret" not in said
+    assert "DATABASE_URL=" in said
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields:
+        monkeypatch.setenv(environment_variable(field), "")
+    settings = read_settings()
+    assert (settings.host, settings.port, settings.database_url) == ("127.0.0.1", 8000, "sqlite:///counterclaim.db")

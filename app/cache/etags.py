@@ -1,7 +1,19 @@
-"""Strong ETags, and their comparison with `If-None-Match` (RFC 9110, sections 8.8 and 13.1)."""
+"""Strong ETags, and their comparison with `If-Match` and `If-None-Match` (RFC 9110, sections 8.8 and 13.1)."""
 
 import hashlib
 import re
+from typing import Final
+
+ANY_TAG: Final = "*"
+"""The value of a condition that every existing representation meets."""
+
+_TAG: Final = r'(?P<weak>W/)?"(?P<opaque>[\x21\x23-\x7e\x80-\xff]*)"'
+_TAG_PATTERN: Final = re.compile(_TAG)
+_TAG_LIST_PATTERN: Final = re.compile(
+    rf"[ \t,]*{_TAG}[ \t]*(?:,[ \t]*(?:{_TAG.replace('?P<weak>', '').replace('?P<opaque>', '')})?[ \t]*)*"
+)
+_ENCODING_SUFFIX: Final = re.compile(r"-(?:zstd|br|gzip)$")
+"""The suffix that the ETag of a compressed response has and that of the uncompressed response lacks."""
 
 
 def digest(*parts: bytes) -> str:
@@ -12,12 +24,31 @@ def digest(*parts: bytes) -> str:
     return sha256.hexdigest()[:24]
 
 
-ENCODING_SUFFIX = re.compile(r'-(?:zstd|br|gzip)"$')
-"""The suffix that the ETag of a compressed response has and that of the uncompressed response lacks."""
+def build_etag(media_type: str, body: bytes, prefix: str = "") -> str:
+    """Return the ETag of an uncompressed representation; `prefix` begins it."""
+    return f'"{prefix}{digest(media_type.encode(), body)}"'
+
+
+def encoded_etag(etag: str, encoding: str) -> str:
+    """Return the ETag of a compressed representation; a strong ETag must differ by encoding."""
+    return f'{etag[:-1]}-{encoding}"'
 
 
 def etag_matches(if_none_match: str, etag: str) -> bool:
-    """Return whether `If-None-Match` includes `etag`, in any encoding (weak comparison, RFC 9110, section 13.1.2)."""
-    return if_none_match.strip() == "*" or etag in {
-        ENCODING_SUFFIX.sub('"', tag.strip().removeprefix("W/")) for tag in if_none_match.split(",")
-    }
+    """Return whether `If-None-Match` includes `etag` (weak comparison, RFC 9110, section 13.1.2)."""
+    if if_none_match.strip() == ANY_TAG:
+        return True
+    return etag[1:-1] in {match["opaque"] for match in _iterate_tags(if_none_match)}
+
+
+def strong_tags(if_match: str) -> list[str]:
+    """Return the tags of `If-Match` that can match, without quotes and without the suffix of an encoding.
+
+    It compares strongly (RFC 9110, section 13.1.1), so weak tags never match. Neither do values without quotes.
+    """
+    return [_ENCODING_SUFFIX.sub("", match["opaque"]) for match in _iterate_tags(if_match) if not match["weak"]]
+
+
+def _iterate_tags(condition: str) -> list[re.Match[str]]:
+    """Return the tags of a list; none if the list is malformed."""
+    return list(_TAG_PATTERN.finditer(condition)) if _TAG_LIST_PATTERN.fullmatch(condition) else []

@@ -13,6 +13,7 @@ from app.cache.responses import ChangeImpact, ResponseCache
 from app.database.change_feed import ChangeEntry, changes_since
 from app.database.engine import LOCK_TIMEOUT_SECONDS, Database
 from app.database.read_session import read_session
+from app.database.tables import TAKEDOWN_CHANGE
 from app.errors import Unavailable
 
 POLL_INTERVAL_SECONDS = 0.3
@@ -34,6 +35,14 @@ class PollResult:
     latest_seq: int
     data_version: int | None
     day: int
+    has_takedown: bool = False
+    """Whether something was taken down since the last poll. No cache may keep anything then, not even past states."""
+
+
+def _takedown_query(after: int, until: int) -> str:
+    # The integers are part of the text because the two drivers have different placeholders.
+    condition = f"{TAKEDOWN_CHANGE.text} AND seq > {int(after)} AND seq <= {int(until)}"
+    return f"SELECT seq FROM change WHERE {condition} LIMIT 1"  # noqa: S608 - two integers
 
 
 class CacheInvalidator:
@@ -69,15 +78,15 @@ class CacheInvalidator:
             # Responses contain ages in days, and a retraction takes effect at the start of a day.
             is_same_day = day == self._last_poll.day
             changes = changes_since(read, cached_seq, seq, MAX_CHANGES_PER_POLL) if is_same_day else None
+            has_takedown = cached_seq < seq and bool(read.fetch_rows(_takedown_query(cached_seq, seq)))
         impacts = None if changes is None else [self._describe_change(change) for change in changes]
-        return PollResult(seq, impacts, started_at, latest_seq, data_version, day)
+        return PollResult(seq, impacts, started_at, latest_seq, data_version, day, has_takedown)
 
     def apply(self, result: PollResult | None) -> None:
         """Evict the responses that the changes of a poll affect. Must run in the event loop."""
         if result is None:
             return
-        is_restored = result.seq < self.response_cache.seq
-        if is_restored or result.changes is None or any(change.is_takedown for change in result.changes):
+        if result.seq < self.response_cache.seq or result.has_takedown:  # or the database was replaced or restored
             self._database.caches.reset()
         if result.changes is None:
             self.response_cache.clear()

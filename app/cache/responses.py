@@ -53,13 +53,12 @@ class ChangeImpact:
 
     `claim_fields` holds the fields of a claim that is new or has a new citation or assessment, without a field whose
     own value changed. Without `claim_fields`, `affects_no_claim` says that no response about claims changes; otherwise
-    any response may change. After a takedown, no cache may keep anything, not even of past states.
+    any response may change.
     """
 
     seq: int
     claim_fields: Mapping[str, str] | None = None
     affects_no_claim: bool = False
-    is_takedown: bool = False
 
     def affects(self, field_values: FieldValues | None) -> bool:
         """Return whether the change may affect a response with these `field_values` in its cache scope."""

@@ -8,10 +8,12 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from app.changes.schemas import ChangeQuery
+from app.changes.topics import concerns_topics, find_topics_of_changes
 from app.claims.serialization.input_fields import citation_as_input, claim_as_input
 from app.database.snapshot import Snapshot
 from app.database.tables import VERSION_TABLES, Change, CitationVersion, Version, columns_of
 from app.enums import Status
+from app.errors import invalid_field
 from app.http.pagination import DEFAULT_LIMIT, Page, count_total
 
 StoredRow = Mapping[Any, Any]
@@ -21,19 +23,40 @@ VERSION_COLUMNS = {"version", "revision", "seq", "until_seq", "recorded_at", "re
 
 
 def find_changes(session: Session, query: ChangeQuery, snapshot: Snapshot) -> Page:
-    """Return the page of changes of a snapshot after `query.after`."""
+    """Return the page of changes of a snapshot after `query.after`.
+
+    Raises `InvalidRequest` if `after` is beyond the end of the change log.
+    """
     change = columns_of(Change)
     after = int(query.cursor) if query.cursor else query.after
+    check_reached(after, snapshot, "cursor" if query.cursor else "after")
     statement = select(*change).where(change.seq > after, change.seq <= snapshot.seq)
+    if query.kind:
+        statement = statement.where(change.kind.in_([str(kind) for kind in query.kind]))
+    if query.topic:
+        statement = statement.where(concerns_topics(session, query.topic, snapshot))
     limit = query.limit or DEFAULT_LIMIT
     rows = session.execute(statement.order_by(change.seq).limit(limit + 1)).mappings().all()
     page = rows[:limit]
     cursor = str(page[-1]["seq"]) if len(rows) > limit else None
-    return Page(build_change_rows(session, page), snapshot.seq, cursor, count_total(session, statement, query))
+    return Page(
+        build_change_rows(session, page, snapshot), snapshot.seq, cursor, count_total(session, statement, query)
+    )
 
 
-def build_change_rows(session: Session, rows: Sequence[StoredRow]) -> list[dict[str, Any]]:
-    """Return changes as response objects."""
+def check_reached(after: int, snapshot: Snapshot, name: str) -> None:
+    """Raise `InvalidRequest` if the change log has not reached `after`: the client knows another register."""
+    if after > snapshot.latest_seq:
+        raise invalid_field(
+            name,
+            f"The register is at seq {snapshot.latest_seq}; it has not reached {after}.",
+            hint="start again with `after=0` if the register was replaced",
+            location="query",
+        )
+
+
+def build_change_rows(session: Session, rows: Sequence[StoredRow], snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return changes as response objects. Their topics are those of the snapshot."""
     by_kind: dict[str, list[int]] = defaultdict(list)
     for row in rows:
         by_kind[row["kind"]].append(row["seq"])
@@ -46,9 +69,10 @@ def build_change_rows(session: Session, rows: Sequence[StoredRow]) -> list[dict[
             "seq": row["seq"],
             "id": row["key"],
             **{name: row[name] for name in copied_columns},
+            "topics": topics,
             "data": data.get(row["seq"]),
         }
-        for row in rows
+        for row, topics in zip(rows, find_topics_of_changes(session, rows, snapshot), strict=True)
     ]
 
 

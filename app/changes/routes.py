@@ -1,16 +1,17 @@
 """HTTP routes of the change log: pages, and a stream of server-sent events."""
 
-import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
-from app.changes.queries import find_changes
-from app.changes.schemas import ChangeQuery, ChangeRow
+from app.changes.queries import check_reached, find_changes
+from app.changes.schemas import KIND_DESCRIPTION, TOPIC_DESCRIPTION, ChangeKind, ChangeQuery, ChangeRow
 from app.database.engine import Database
 from app.database.snapshot import open_snapshot
 from app.http.csv_columns import columns_of_model
@@ -19,6 +20,9 @@ from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import Page
 from app.http.responses import json_bytes
 from app.http.routing import api_router
+from app.http.schema_types import Slug
+from app.http.shutdown import Shutdown
+from app.topics.queries import read_topic_fields
 
 router = api_router("changes")
 
@@ -27,6 +31,23 @@ POLL_INTERVAL_SECONDS = 0.5
 
 KEEPALIVE_INTERVAL_SECONDS = 15.0
 """Time without an event after which a stream sends a comment, so that no proxy closes the connection as idle."""
+
+
+BATCH_ROWS = 200
+
+
+class StreamQuery(BaseModel):
+    """The changes to stream."""
+
+    after: int | None = Field(
+        default=None,
+        ge=0,
+        le=2**62,
+        description="Start after this `seq`. Default: with the next change.",
+        examples=[1],
+    )
+    kind: list[ChangeKind] = Field(default_factory=list, description=KIND_DESCRIPTION, examples=["claim"])
+    topic: list[Slug] = Field(default_factory=list, description=TOPIC_DESCRIPTION, examples=["russian-casualties"])
 
 
 class EventStream(StreamingResponse):
@@ -61,47 +82,93 @@ def list_changes(query: Annotated[ChangeQuery, Query()], db: Db, listing: ListRe
 async def stream_changes(
     request: Request,
     db: Db,
-    after: Annotated[
-        int | None,
-        Query(ge=0, le=2**62, description="Start after this `seq`. Default: with the next change.", examples=[1200]),
-    ] = None,
+    query: Annotated[StreamQuery, Query()],
     last_event_id: Annotated[
         str | None,
         Header(
-            pattern=r"^\d{1,18}$",
+            pattern="^[0-9]{1,18}$",
             description="The last received `seq`. Browsers send it when they reconnect. It overrides `after`.",
-            examples=["1250"],
+            examples=["1"],
         ),
     ] = None,
 ) -> EventStream:
-    """Stream changes as server-sent events, each with its `seq` as id, until the client disconnects."""
-    seq = int(last_event_id) if last_event_id else after
-    if seq is None:
-        seq = (await run_in_threadpool(_read_changes, db, 2**62)).seq
-    events = _stream_events(db, seq, once=getattr(request.state, "head_only", False))
+    """Stream changes as server-sent events of the type `change`, each with its `seq` as id.
+
+    The response starts with the `seq` from which it continues, and repeats the latest one with every keep-alive. A
+    client that reconnects with `Last-Event-ID` therefore misses nothing.
+    """
+    after = int(last_event_id) if last_event_id else query.after
+    seq = await run_in_threadpool(_read_start, db, query, after)
+    events = _stream_events(db, query, seq, request.app.state.shutdown, once=getattr(request.state, "head_only", False))
     return EventStream(events, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
 
 
-async def _stream_events(db: Database, seq: int, *, once: bool) -> AsyncIterator[bytes]:
-    """Yield the changes after `seq` as events, waiting for further changes; nothing if `once` (a HEAD request)."""
+async def _stream_events(
+    db: Database, query: StreamQuery, seq: int, shutdown: Shutdown, *, once: bool
+) -> AsyncIterator[bytes]:
+    """Yield the changes after `seq` as events until the process ends; nothing if `once` (a HEAD request)."""
     idle_seconds = 0.0
-    while not once:
-        page = await run_in_threadpool(_read_changes, db, seq)
-        if page.rows:
-            yield b"".join(map(_format_event, page.rows))
-            seq, idle_seconds = page.rows[-1]["seq"], 0.0
-        if page.next_cursor is None:
-            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+    if not once:
+        yield b": connected\n" + _format_position(seq)
+    while not (once or shutdown.is_stopping):
+        batch = await run_in_threadpool(_read_batch, db, query, seq)
+        if batch.events:
+            yield batch.events
+            idle_seconds = 0.0
+        seq = batch.seq
+        if batch.is_last:
+            await shutdown.wait(POLL_INTERVAL_SECONDS)
             idle_seconds += POLL_INTERVAL_SECONDS
         if idle_seconds >= KEEPALIVE_INTERVAL_SECONDS:
-            yield KEEPALIVE_COMMENT
+            yield KEEPALIVE_COMMENT.rstrip() + b"\n" + _format_position(seq)
             idle_seconds = 0.0
+
+
+def _format_position(seq: int) -> bytes:
+    """Return an event without data: a client only notes its id, for `Last-Event-ID`."""
+    return b"id: %d\n\n" % seq
 
 
 def _format_event(row: dict[str, Any]) -> bytes:
     return format_sse_event(data_str=json_bytes(row).decode(), event="change", id=str(row["seq"]))
 
 
-def _read_changes(db: Database, after: int) -> Page:
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """The events of some changes, the last of the changes, and whether there are no more for now."""
+
+    events: bytes
+    seq: int
+    is_last: bool
+
+
+def _read_start(db: Database, query: StreamQuery, after: int | None) -> int:
+    """Return the `seq` from which a stream continues.
+
+    Raises `InvalidRequest` if it is beyond the end of the change log, and `NotFound` for an unknown topic.
+    """
     with db.read() as session:
-        return find_changes(session, ChangeQuery(after=after, limit=200), open_snapshot(session))
+        snapshot = open_snapshot(session)
+        for slug in query.topic:
+            read_topic_fields(session, slug, snapshot)
+        if after is None:
+            return snapshot.seq
+        check_reached(after, snapshot, "after")
+        return after
+
+
+def _read_batch(db: Database, query: StreamQuery, after: int) -> _Batch:
+    """Read the next changes. They are filtered here, since nearly all reads of a stream find few changes or none."""
+    with db.read() as session:
+        snapshot = open_snapshot(session)
+        if after >= snapshot.seq:
+            return _Batch(b"", after, is_last=True)
+        page = find_changes(session, ChangeQuery(after=after, limit=BATCH_ROWS), snapshot)
+    kinds, topics = set(query.kind), set(query.topic)
+    rows = [
+        row
+        for row in page.rows
+        if (not kinds or row["kind"] in kinds) and (not topics or not topics.isdisjoint(row["topics"]))
+    ]
+    last = page.rows[-1]["seq"] if page.rows else after
+    return _Batch(b"".join(map(_format_event, rows)), last, page.next_cursor is None)

@@ -1,11 +1,31 @@
 """Request and response models of the change log."""
 
+from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
 
 from app.http.pagination import PageQuery
-from app.http.schema_types import Output, UtcTime
+from app.http.schema_types import Output, Slug, UtcTime
+
+KIND_DESCRIPTION = "Only changes of these kinds of records."
+TOPIC_DESCRIPTION = "Only changes that concern these topics: of their claims, or of the topics themselves."
+
+
+class ChangeKind(StrEnum):
+    """The kinds of records in the change log."""
+
+    source = "source"
+    document = "document"
+    category = "category"
+    subject = "subject"
+    place = "place"
+    topic = "topic"
+    claim = "claim"
+    citation = "citation"
+    assessment = "assessment"
+    relation = "relation"
+    import_ = "import"
 
 
 class ChangeRow(Output):
@@ -16,7 +36,7 @@ class ChangeRow(Output):
         description="The time of the change; never before that of the previous change.",
         examples=["2026-11-20T10:00:00Z"],
     )
-    kind: str = Field(description="The kind of record.", examples=["claim"])
+    kind: ChangeKind = Field(description="The kind of record.", examples=["claim"])
     id: str = Field(description="The id or slug of the record.", examples=["01a1f640-bc00-7528-9916-436a9224d91e"])
     action: str = Field(
         description="The event: `created`, `changed`, `withdrawal`, `marked` or `unmarked` (of a citation), or that of "
@@ -30,6 +50,10 @@ class ChangeRow(Output):
     actor: str = Field(description="The name of the API key that made the change.", examples=["desk"])
     reason: str | None = Field(
         description="The reason for the change; erased by a takedown.", examples=["A slip of a digit."]
+    )
+    topics: list[str] = Field(
+        description="The topics that the claim belongs to, by slug; of a change of a topic, the topic itself.",
+        examples=[["russian-casualties"]],
     )
     data: dict[str, Any] | None = Field(
         description="The record after the change, with the fields of a request; null after a takedown.",
@@ -45,11 +69,13 @@ class ChangeQuery(PageQuery):
         ge=0,
         le=2**62,
         description="Only changes after this `seq`: the last one that the client has.",
-        examples=[1200],
+        examples=[1],
     )
+    kind: list[ChangeKind] = Field(default_factory=list, description=KIND_DESCRIPTION, examples=["claim"])
+    topic: list[Slug] = Field(default_factory=list, description=TOPIC_DESCRIPTION, examples=["russian-casualties"])
     cursor: str | None = Field(
         default=None,
-        pattern=r"^\d{1,18}$",
+        pattern="^[0-9]{1,18}$",
         description="The `meta.next_cursor` of the previous page. It overrides `after`.",
-        examples=["1250"],
+        examples=["1"],
     )

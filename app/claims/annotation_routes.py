@@ -7,7 +7,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from app.claims.annotations import load_assessments, load_relations, read_assessment, read_relation
-from app.claims.create import record_assessment, record_relation
+from app.claims.create import assess_claim, record_relation
 from app.claims.lifecycle import find_cited_claim, mark_citation, withdraw
 from app.claims.queries import read_claim
 from app.claims.routes import ClaimId
@@ -84,7 +84,7 @@ def post_relation(claim: ClaimId, payload: RelationInput, write: WriteRequestDep
     """Record a relation of this claim to another claim or to a source, and who asserts it."""
 
     def relate(transaction: WriteTransaction) -> WriteResult:
-        read_claim(transaction.session, claim, transaction.snapshot)
+        write.check_match(read_claim(transaction.session, claim, transaction.snapshot), required=False)
         body = read_relation(transaction.session, record_relation(transaction, claim, payload), transaction.snapshot)
         return WriteResult(body, created=True, claim=claim, location=f"/v1/claims/{claim}/relations")
 
@@ -134,10 +134,9 @@ def post_assessment(claim: ClaimId, payload: AssessmentInput, write: WriteReques
     """Record how far an editor trusts the claim, and why. The claim shows it; earlier assessments stay readable."""
 
     def assess(transaction: WriteTransaction) -> WriteResult:
-        read_claim(transaction.session, claim, transaction.snapshot)
-        body = read_assessment(
-            transaction.session, record_assessment(transaction, claim, payload), transaction.snapshot
-        )
+        document = read_claim(transaction.session, claim, transaction.snapshot)
+        write.check_match(document, required=False)
+        body = read_assessment(transaction.session, assess_claim(transaction, document, payload), transaction.snapshot)
         return WriteResult(body, created=True, claim=claim, location=f"/v1/claims/{claim}/assessments")
 
     return write(editor, assess)

@@ -47,8 +47,6 @@ def describe_change(change: ChangeEntry) -> ChangeImpact:
     of other changes is unknown.
     """
     fields = change.fields
-    if change.action == "takedown":
-        return ChangeImpact(change.seq, is_takedown=True)
     if fields is None or change.kind not in CLAIM_RECORD_KINDS or change.revision != 1:
         return ChangeImpact(change.seq, affects_no_claim=change.kind in STANDALONE_KINDS and change.revision == 1)
     if change.kind == "assessment":  # the claim had another level before

@@ -1,6 +1,7 @@
 """Records claims with their citations, assessments and relations."""
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from sqlalchemy import select
@@ -15,7 +16,10 @@ from app.claims.supersession import load_chain, load_supersession_claims
 from app.claims.validation import (
     FaultCollector,
     build_citation_columns,
+    check_assessment_day,
     check_quote,
+    check_withdrawal_day,
+    earliest_statement_day,
     validate_citation,
     validate_claim,
 )
@@ -26,12 +30,13 @@ from app.database.tables import (
     ClaimVersion,
     DocumentVersion,
     RelationVersion,
+    Version,
     columns_of,
 )
 from app.database.transaction import WriteTransaction
 from app.database.types import ID_PATTERN
 from app.enums import RelationType, Status
-from app.errors import DuplicateClaim, SupersessionCircle
+from app.errors import DuplicateClaim, DuplicateRecord, SupersessionCircle
 from app.sentences.phrases import join_with_and
 from app.sources.documents import DOCUMENT_CARD_FIELDS, DOCUMENT_INPUT_FIELDS, refuse_removed, resolve_edition
 from app.sources.queries import SOURCE
@@ -110,26 +115,87 @@ def record_citation(transaction: WriteTransaction, claim: Mapping[str, Any], pay
     faults = FaultCollector()
     references = ReferenceLookup(transaction.session, transaction.snapshot)
     recorded = validate_citation(references, payload, claim["source"]["slug"], "", faults)
+    check_withdrawal_day(payload, recorded, _earliest_day(claim), "", faults)
     check_quote(claim, payload, faults)
     faults.raise_any()
+    if recorded is not None:
+        _refuse_duplicate_citation(claim, recorded, payload)
     state = prepare_citation_columns(transaction, references, payload, claim["id"], claim["source"]["slug"], recorded)
     id_ = str(uuid7())
     transaction.record(CitationVersion, id_, state, action="created", claim=claim["id"])
     return id_
 
 
+def _earliest_day(claim: Mapping[str, Any]) -> date | None:
+    """Return the earliest day on which a claim can have been made, from its response object or its columns."""
+    return earliest_statement_day(claim["date"], claim["date_edtf"], claim["said_at"])
+
+
+def _refuse_duplicate_citation(claim: Mapping[str, Any], document: RecordFields, payload: CitationInput) -> None:
+    """Raise `DuplicateRecord` if the claim is cited from the same passage of the document already."""
+    for citation in claim["citations"]:
+        passage = (citation["document"]["id"], citation["quote"], citation["locator"])
+        if passage == (document["id"], payload.quote, payload.locator):
+            raise _duplicate(
+                "citation",
+                citation["id"],
+                claim["links"]["self"],
+                hint="to correct the citation, send PATCH with `citations`",
+            )
+
+
+def _duplicate(kind: str, id_: str, address: str, *, hint: str) -> DuplicateRecord:
+    """Return the problem for a record that stands, with a link to the address where it can be read."""
+    return DuplicateRecord(
+        f"The same {kind} is recorded as {id_}, see {address}.",
+        hint=hint,
+        headers={"Link": f'<{address}>; rel="related"'},
+        more={kind: id_, "links": {kind: address}},
+    )
+
+
+def _find_same(transaction: WriteTransaction, table: type[Version], state: Mapping[str, Any]) -> str | None:
+    """Return the id of a current record with the same values that is not withdrawn, or None."""
+    columns = columns_of(table)
+    statement = select(columns.id).where(
+        transaction.snapshot.contains(table),
+        columns.withdrawn.is_(False),
+        *(columns[name].is_(None) if value is None else columns[name] == value for name, value in state.items()),
+    )
+    row = transaction.session.execute(statement.limit(1)).first()
+    return None if row is None else str(row[0])
+
+
+def assess_claim(transaction: WriteTransaction, claim: Mapping[str, Any], payload: AssessmentInput) -> str:
+    """Record an assessment of a recorded claim, and return its id.
+
+    Raises `InvalidRequest` for an assessment before the claim, and `DuplicateRecord` for one that is recorded already.
+    """
+    faults = FaultCollector()
+    check_assessment_day(payload, _earliest_day(claim), "", faults)
+    faults.raise_any()
+    if same := _find_same(transaction, AssessmentVersion, _assessment_state(transaction, claim["id"], payload)):
+        address = f"{claim['links']['self']}/assessments"
+        raise _duplicate("assessment", same, address, hint="withdraw it first, or send what differs")
+    return record_assessment(transaction, claim["id"], payload)
+
+
 def record_assessment(transaction: WriteTransaction, claim: str, payload: AssessmentInput) -> str:
     """Record an assessment of a claim, and return its id. Earlier assessments stay unchanged."""
     id_ = str(uuid7())
-    state = {
+    state = _assessment_state(transaction, claim, payload)
+    transaction.record(AssessmentVersion, id_, state, action="created", claim=claim)
+    return id_
+
+
+def _assessment_state(transaction: WriteTransaction, claim: str, payload: AssessmentInput) -> dict[str, Any]:
+    return {
         **{name: getattr(payload, name) for name in ("level", "reliability", "credibility", "stated", "rationale")},
         "claim": claim,
         "assessor": payload.assessor or transaction.actor,
         "assessed_on": payload.assessed_on or transaction.at.date(),
         "withdrawn": False,
     }
-    transaction.record(AssessmentVersion, id_, state, action="created", claim=claim)
-    return id_
 
 
 def record_relation(transaction: WriteTransaction, claim: str, payload: RelationInput) -> str:
@@ -138,6 +204,7 @@ def record_relation(transaction: WriteTransaction, claim: str, payload: Relation
     Raises:
         InvalidRequest: It has not exactly one target, which exists and is not the claim itself; or the claim cannot
             supersede its target.
+        DuplicateRecord: The same relation is recorded already.
         SupersessionCircle: The target supersedes the claim already, directly or through others.
     """
     faults = FaultCollector()
@@ -151,15 +218,19 @@ def record_relation(transaction: WriteTransaction, claim: str, payload: Relation
     slugs += [("asserted_by", payload.asserted_by)] if payload.asserted_by != EDITORS else []
     references = ReferenceLookup(transaction.session, transaction.snapshot)
     faults.faults += references.find_faults(SOURCE, slugs)
+    if payload.source is not None and payload.source == _source_of(transaction, claim):
+        faults.add("source", f"`{payload.source}` is the source of the claim itself.", "name another source or a claim")
     if payload.document is not None and references.find_document(payload.document) is None:
         faults.add("document", f"There is no document `{payload.document}`.")
     if payload.type is RelationType.supersedes:
         check_supersession(transaction, claim, payload, faults)
     faults.raise_any()
     id_ = str(uuid7())
-    copied_fields = ("type", "asserted_by", "scope", "independence", "document", "quote", "note")
-    state = {name: getattr(payload, name) for name in copied_fields}
-    state |= {"claim": claim, "to_claim": payload.claim, "to_source": payload.source, "withdrawn": False}
+    identity = {name: getattr(payload, name) for name in ("type", "asserted_by", "scope", "document", "quote")}
+    identity |= {"claim": claim, "to_claim": payload.claim, "to_source": payload.source}
+    if same := _find_same(transaction, RelationVersion, identity):
+        raise _duplicate("relation", same, f"/v1/claims/{claim}/relations", hint="to change it, withdraw it first")
+    state = identity | {"independence": payload.independence, "note": payload.note, "withdrawn": False}
     transaction.record(RelationVersion, id_, state, action="created", claim=claim)
     return id_
 
@@ -234,9 +305,15 @@ def refuse_duplicate(transaction: WriteTransaction, fingerprint: str) -> None:
     raise DuplicateClaim(
         f"The same statement is recorded as {address}.",
         hint=f"if another outlet repeats it, add a citation: POST {address}/citations",
-        headers={"Link": f'<{address}>; rel="duplicate"'},
+        headers={"Link": f'<{address}>; rel="related"'},
         more={"claim": id_, "links": {"claim": address}},
     )
+
+
+def _source_of(transaction: WriteTransaction, claim: str) -> str | None:
+    columns = columns_of(ClaimVersion)
+    statement = select(columns.source).where(columns.id == claim, transaction.snapshot.contains(ClaimVersion))
+    return transaction.session.execute(statement).scalar()
 
 
 def _is_current_claim(transaction: WriteTransaction, claim: str) -> bool:

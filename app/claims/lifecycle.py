@@ -29,6 +29,7 @@ from app.database.transaction import WriteTransaction
 from app.database.types import ID_PATTERN
 from app.enums import Status
 from app.errors import EventImpossible, NotFound, invalid_field, validation_location, validation_message
+from app.http.schema_types import RECORDED
 
 VersionRow = Mapping[Any, Any]
 
@@ -143,9 +144,12 @@ def mark_citation(transaction: WriteTransaction, id_: str, payload: CitationMark
 
 
 def _validate_merged_claim(fields: dict[str, Any]) -> ClaimInput:
-    """Return the claim with its changes. All faults point into the changes, because the recorded claim is valid."""
+    """Return the claim with its changes. All faults point into the changes, because the recorded claim is valid.
+
+    The changes were validated before. Texts that are recorded stay as they are.
+    """
     try:
-        return ClaimInput.model_validate(fields)
+        return ClaimInput.model_validate(fields, context=RECORDED)
     except ValidationError as error:
         faults = FaultCollector("changes/")
         for details in error.errors():

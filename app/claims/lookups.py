@@ -21,6 +21,7 @@ from app.database.tables import (
     table_of,
 )
 from app.database.transaction import WriteTransaction
+from app.database.types import ID_PATTERN
 from app.enums import Status
 from app.errors import Fault
 from app.http.schema_types import SLUG_PATTERN
@@ -211,7 +212,7 @@ class ReferenceLookup:
 
     def find_document(self, id_: str) -> RecordFields | None:
         """Return the recorded document with an id, or None."""
-        if id_ not in self._documents_by_id:
+        if id_ not in self._documents_by_id and ID_PATTERN.fullmatch(id_):
             self._documents_by_id |= load_documents(self.session, [id_], self.snapshot)
         return self._documents_by_id.get(id_)
 

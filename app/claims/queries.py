@@ -34,7 +34,7 @@ from app.http.serializers import RowLayout
 
 
 @cache
-def _select_claims(*, past: bool) -> Select[Any]:
+def select_claims(*, past: bool) -> Select[Any]:
     """Select claims with the columns of their source and category that a response contains."""
     claim, source, category = columns_of(ClaimVersion), columns_of(SourceVersion), columns_of(CategoryVersion)
     joined = (
@@ -71,12 +71,12 @@ def _select_claims(*, past: bool) -> Select[Any]:
 @cache
 def _select_claim(*, past: bool) -> Select[Any]:
     is_requested = columns_of(ClaimVersion).id == bindparam("id")
-    return _select_claims(past=past).where(is_requested, contains_version(ClaimVersion, past=past))
+    return select_claims(past=past).where(is_requested, contains_version(ClaimVersion, past=past))
 
 
 @cache
 def _select_claim_versions(*, past: bool) -> Select[Any]:
-    return _select_claims(past=past).where(columns_of(ClaimVersion).version.in_(bindparam("versions", expanding=True)))
+    return select_claims(past=past).where(columns_of(ClaimVersion).version.in_(bindparam("versions", expanding=True)))
 
 
 def find_claims(reading: ReadSession, query: ClaimQuery, snapshot: Snapshot, layout: RowLayout) -> Page:

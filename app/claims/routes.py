@@ -117,7 +117,9 @@ def post_citation(claim: ClaimId, payload: CitationInput, write: WriteRequestDep
     """Add a document in which the same claim can be read. Ten outlets that repeat one number are one claim."""
 
     def cite(transaction: WriteTransaction) -> WriteResult:
-        record_citation(transaction, read_claim(transaction.session, claim, transaction.snapshot), payload)
+        document = read_claim(transaction.session, claim, transaction.snapshot)
+        write.check_match(document, required=False)
+        record_citation(transaction, document, payload)
         return WriteResult(read_claim(transaction.session, claim, transaction.snapshot), created=True, claim=claim)
 
     return write(contributor, cite)

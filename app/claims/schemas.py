@@ -27,7 +27,7 @@ from app.enums import (
     SourceKind,
     Status,
 )
-from app.http.schema_types import Day, Input, Language, LongText, Moment, Output, ShortText, Slug, UtcTime
+from app.http.schema_types import Day, Input, Language, LongText, Moment, Output, PastDay, ShortText, Slug, UtcTime
 from app.sources.schemas import DocumentCard, DocumentInput, FieldChange, ReasonInput, RepairEvent
 from app.vocabulary.schemas import SelfLink
 
@@ -394,7 +394,7 @@ class CitationInput(Input):
         description="The link of the citation chain that could not be checked.",
         examples=["The report itself was not seen."],
     )
-    withdrawn_on: Day | None = Field(
+    withdrawn_on: PastDay | None = Field(
         default=None, description="The day on which the publisher withdrew its report.", examples=["2025-07-01"]
     )
 
@@ -417,7 +417,7 @@ class AssessmentInput(Input):
         description="The person or team that assessed the claim. Default: the name of the API key.",
         examples=["desk"],
     )
-    assessed_on: Day | None = Field(
+    assessed_on: PastDay | None = Field(
         default=None, description="The day of the assessment. Default: today.", examples=["2026-11-20"]
     )
     rationale: LongText = Field(
@@ -525,7 +525,9 @@ class RelationInput(Input):
     """A relation of a claim to another claim, or to a source whose claim is not known."""
 
     type: RelationType = Field(description="The type of the relation.", examples=["based_on"])
-    claim: str | None = Field(default=None, description="The related claim, by id.", examples=[EXAMPLE_ID])
+    claim: Annotated[str, Field(max_length=80)] | None = Field(
+        default=None, description="The related claim, by id.", examples=[EXAMPLE_ID]
+    )
     source: Slug | None = Field(
         default=None, description="The related source, by slug, if its claim is not known.", examples=["us-dod"]
     )
@@ -538,7 +540,7 @@ class RelationInput(Input):
     independence: Independence | None = Field(
         default=None, description="Whether both claims have separate evidence.", examples=["unknown"]
     )
-    document: str | None = Field(
+    document: Annotated[str, Field(max_length=80)] | None = Field(
         default=None, description="The document that states the relation, by id.", examples=[EXAMPLE_ID]
     )
     quote: LongText | None = Field(

@@ -20,7 +20,7 @@ from app.claims.rules import (
     find_quote_breach,
     wording_context,
 )
-from app.claims.schemas import CitationInput, CitedDocument, ClaimInput
+from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, ClaimInput
 from app.claims.serialization.input_fields import CLAIM_PLAIN_FIELDS, FIGURE_NUMBER_FIELDS, FIGURE_PLAIN_FIELDS
 from app.comparison.figure import (
     NUMERIC_PROPOSITIONS,
@@ -136,6 +136,8 @@ def validate_claim(
     figure = _validate_figure(payload, payload.figure.unit or (category.unit if category else None), faults)
     period = _validate_period(payload, faults)
     _check_slugs(references, payload, faults)
+    if changed_fields is None or {"subject", "includes", "excludes"}.intersection(changed_fields):
+        _check_scope(payload, faults)
     documents: list[RecordFields | None] = []
     conflicts: dict[int, DocumentConflict] = {}
     for i, citation in enumerate(payload.citations):
@@ -143,6 +145,11 @@ def validate_claim(
         if faults.conflicts and references.defers_document_conflicts:
             conflicts[i] = faults.conflicts.pop()
     statement_date = _resolve_date(references, payload, documents, faults)
+    earliest_day = earliest_statement_day(statement_date, payload.date_edtf, payload.said_at)
+    if changed_fields is None or "citations" in changed_fields:
+        _check_citations(payload, documents, earliest_day, faults)
+    if payload.confidence is not None:
+        check_assessment_day(payload.confidence, earliest_day, "confidence/", faults)
     breaches = _find_breaches(
         references, payload, figure, unit, period, statement_date, changed_fields, has_unstated_decimal
     )
@@ -177,6 +184,58 @@ def validate_claim(
         faults.add_breaches(breaches)
         faults.raise_any()
     return ValidatedClaim(state | {"fingerprint": fingerprint}, documents, conflicts)
+
+
+def _check_scope(payload: ClaimInput, faults: FaultCollector) -> None:
+    """Collect a fault for each subject that is included or excluded twice, and for the subject of the claim itself."""
+    for name in ("includes", "excludes"):
+        slugs: list[str] = getattr(payload, name)
+        for i, slug in enumerate(slugs):
+            if slug in slugs[:i]:
+                faults.add(f"{name}/{i}", f"`{slug}` occurs twice in `{name}`.", "name it once")
+            elif slug == payload.subject:
+                faults.add(f"{name}/{i}", f"`{slug}` is the subject of the claim.", "leave it out")
+
+
+def _check_citations(
+    payload: ClaimInput, documents: Sequence[RecordFields | None], earliest_day: date | None, faults: FaultCollector
+) -> None:
+    """Collect a fault for each citation that is given twice, and for each day of withdrawal that is too early."""
+    seen: dict[tuple[Any, ...], int] = {}
+    for i, (citation, recorded) in enumerate(zip(payload.citations, documents, strict=True)):
+        check_withdrawal_day(citation, recorded, earliest_day, f"citations/{i}/", faults)
+        document = citation.document
+        address = recorded["id"] if recorded else document.url or (document.title, document.publisher)
+        first = seen.setdefault((address, citation.quote, citation.locator), i)
+        if first != i:
+            faults.add(
+                f"citations/{i}", f"This is the same document and passage as in citation {first}.", "send it once"
+            )
+
+
+def check_withdrawal_day(
+    citation: CitationInput,
+    recorded: RecordFields | None,
+    earliest_day: date | None,
+    base_pointer: str,
+    faults: FaultCollector,
+) -> None:
+    """Collect a fault if a report was withdrawn before it was published, or before the claim was made."""
+    day = citation.withdrawn_on
+    published_on = recorded["published_on"] if recorded else citation.document.published_on
+    if day is not None and published_on is not None and day < published_on:
+        faults.add(f"{base_pointer}withdrawn_on", f"The document was published later, on {published_on}.")
+    elif day is not None and earliest_day is not None and day < earliest_day:
+        faults.add(f"{base_pointer}withdrawn_on", f"The claim was made later, on {earliest_day}.")
+
+
+def check_assessment_day(
+    assessment: AssessmentInput, earliest_day: date | None, base_pointer: str, faults: FaultCollector
+) -> None:
+    """Collect a fault if an assessment is dated before the claim was made."""
+    day = assessment.assessed_on
+    if day is not None and earliest_day is not None and day < earliest_day:
+        faults.add(f"{base_pointer}assessed_on", f"The claim was made later, on {earliest_day}.")
 
 
 def find_retraction_fault(statement_date: date | None, retracted_on: date, today: date) -> str | None:

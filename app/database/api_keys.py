@@ -109,7 +109,7 @@ def load_actor(database: Database, key: str) -> Actor | None:
     digest, looked_up_at = _hash_key(key), time.monotonic()
     columns = columns_of(ApiKey)
     is_valid = (columns.digest == digest) & columns.revoked_at.is_(None)
-    with database.read() as session:
+    with database.read_primary() as session:  # a replica that lags would accept a key that was revoked
         row = session.execute(select(columns.id, columns.name, columns.role).where(is_valid)).first()
     actor = Actor(row.id, row.name, row.role) if row else None
     database.caches[ACTORS].store(digest, actor, looked_up_at)

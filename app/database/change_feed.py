@@ -31,7 +31,6 @@ class ChangeEntry:
 
     seq: int
     kind: str
-    action: str
     revision: int
     claim: str | None
     claim_version: int | None
@@ -156,7 +155,7 @@ def _read_changes(fetch_rows: FetchRows, after: int, until: int) -> list[ChangeE
     previous_columns = [f"previous.{column}" for column in declared.columns]
     # The integers are part of the text because the two drivers have different placeholders.
     rows = fetch_rows(
-        "SELECT change.seq, change.kind, change.action, change.revision, CAST(change.claim AS VARCHAR(36)), "  # noqa: S608
+        "SELECT change.seq, change.kind, change.revision, CAST(change.claim AS VARCHAR(36)), "  # noqa: S608
         f"record.version, previous.version, {', '.join([*current_columns, *previous_columns])} FROM change "
         f"LEFT JOIN {table} AS record ON record.id = change.claim AND record.seq <= change.seq "
         "AND (record.until_seq IS NULL OR record.until_seq > change.seq) "
@@ -167,12 +166,11 @@ def _read_changes(fetch_rows: FetchRows, after: int, until: int) -> list[ChangeE
         ChangeEntry(
             seq,
             kind,
-            action,
             revision,
             claim,
             version,
             None if version is None else {"id": claim, **dict(zip(names, values, strict=False))},
             None if previous is None else dict(zip(declared.columns, values[len(names) :], strict=True)),
         )
-        for seq, kind, action, revision, claim, version, previous, *values in rows
+        for seq, kind, revision, claim, version, previous, *values in rows
     ]

@@ -73,6 +73,10 @@ class Database:
         read_url = make_url(settings.database_read_url) if settings.database_read_url else url
         self.read_engine = _create_engine(read_url, settings.pool_size, writes=False)
         self.write_engine = _create_engine(url, settings.pool_size, writes=True)
+        self.primary_read_engine = (
+            _create_engine(url, settings.pool_size, writes=False) if settings.database_read_url else self.read_engine
+        )
+        """For reads that must not miss what another process has committed, such as the revocation of a key."""
 
     def note_read(self, seq: int) -> None:
         """Update `latest_seq` and `latest_read_seq` after a read at `seq`."""
@@ -86,6 +90,12 @@ class Database:
             yield session
 
     @contextmanager
+    def read_primary(self) -> Iterator[Session]:
+        """Open a read-only session on the primary database, which no replica lags behind."""
+        with Session(self.primary_read_engine, autoflush=False, info={"database": self}) as session:
+            yield session
+
+    @contextmanager
     def write(self) -> Iterator[WriteSession]:
         """Open a session that is committed at the end of the block, or rolled back if the block raises."""
         with WriteSession(self.write_engine, autoflush=False, expire_on_commit=False) as session, session.begin():
@@ -95,6 +105,7 @@ class Database:
         """Raise `SchemaStale` unless the database is at the latest migration of this release."""
         migrations = _migration_numbers()
         expected = migrations[-1]
+        self._check_file(expected)
         statement = "SELECT version_num FROM alembic_version"
         with self.read_engine.connect() as connection:
             has_version = inspect(connection).has_table("alembic_version")
@@ -111,9 +122,20 @@ class Database:
             f"The database {state}, this release needs {expected}. Run `counterclaim migrate`, then start again."
         )
 
+    def _check_file(self, expected: str) -> None:
+        """Raise `SchemaStale` if there is no file of an SQLite database, which a connection would create."""
+        for engine in (self.write_engine, self.read_engine):
+            name = engine.url.database if engine.dialect.name == "sqlite" else None
+            if name and name != ":memory:" and not name.startswith("file:") and not Path(name).exists():
+                raise SchemaStale(
+                    f"The database {name} does not exist, so it has no tables yet; this release needs {expected}. "
+                    "Run `counterclaim migrate`, then start again."
+                )
+
     def close(self) -> None:
         """Close the connections of both pools."""
         self.read_engine.dispose()
+        self.primary_read_engine.dispose()
         self.write_engine.dispose()
 
 

@@ -130,6 +130,17 @@ class Clock(SQLModel, table=True):
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
 
 
+class RegisterIdentity(SQLModel, table=True):
+    """The id of the register, in one row. The migration makes it once; feeds are permanent because it never changes."""
+
+    __tablename__ = "register"
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    register_id: str = Field(sa_type=Id)
+
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+
 class ErasedKey(SQLModel, table=True):
     """A hash of what identified a record that was taken down, so that no import records it again.
 

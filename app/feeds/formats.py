@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID, uuid5
 from xml.etree import ElementTree as ET
 
 ATOM_NAMESPACE = "http://www.w3.org/2005/Atom"
@@ -30,20 +31,22 @@ class Feed:
     title: str
     updated: datetime
     entries: tuple[FeedEntry, ...]
+    register_id: str
+    """The id of the register, from which all ids of the feed are derived."""
 
 
 def format_atom(feed: Feed, address: str, base: str) -> bytes:
     """Return the feed at the path `address` as Atom. `base` is the base URL of all links."""
     ET.register_namespace("", ATOM_NAMESPACE)
     root = ET.Element(f"{{{ATOM_NAMESPACE}}}feed")
-    _add_element(root, "id", _tag_uri(address, base))
+    _add_element(root, "id", _permanent_id(feed, address))
     _add_element(root, "title", feed.title)
     _add_element(root, "updated", _format_time(feed.updated))
     _add_element(root, "link", rel="self", href=base + address, type="application/atom+xml")
     _add_element(root, "generator", "Counterclaim")
     for entry in feed.entries:
         element = _add_element(root, "entry")
-        _add_element(element, "id", _tag_uri(f"/v1/changes/{entry.seq}", base))
+        _add_element(element, "id", _permanent_id(feed, f"/v1/changes/{entry.seq}"))
         _add_element(element, "title", entry.title)
         _add_element(element, "updated", _format_time(entry.at))
         _add_element(element, "link", rel="alternate", href=base + _claim_path(entry), type="application/json")
@@ -61,7 +64,7 @@ def build_json_feed(feed: Feed, address: str, base: str) -> dict[str, Any]:
         "feed_url": base + address,
         "items": [
             {
-                "id": _tag_uri(f"/v1/changes/{entry.seq}", base),
+                "id": _permanent_id(feed, f"/v1/changes/{entry.seq}"),
                 "url": base + _claim_path(entry),
                 "title": entry.title,
                 "content_text": entry.text,
@@ -83,10 +86,9 @@ def _claim_path(entry: FeedEntry) -> str:
     return f"/v1/claims/{entry.claim}"
 
 
-def _tag_uri(address: str, base: str) -> str:
-    """Return a tag URI (RFC 4151): a permanent id, which does not depend on the location of the resource."""
-    host = base.partition("://")[2] or "counterclaim.invalid"
-    return f"tag:{host},2026:{address}"
+def _permanent_id(feed: Feed, address: str) -> str:
+    """Return the id of what the register has at an address (RFC 9562, section 5.5). It depends on no base URL."""
+    return uuid5(UUID(feed.register_id), address).urn
 
 
 def _format_time(moment: datetime) -> str:

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from app.claims.search.filters import claim
 from app.claims.search.question_scope import expand_question, match_scope, partial_date_patterns
 from app.database.snapshot import Snapshot
-from app.database.tables import Change, ClaimVersion, RelationVersion, columns_of
+from app.database.tables import Change, ClaimVersion, RegisterIdentity, RelationVersion, columns_of
 from app.enums import RelationType, Status
 from app.errors import Removed
 from app.feeds.formats import Feed, FeedEntry
@@ -60,7 +60,8 @@ def read_feed(session: Session, snapshot: Snapshot, topic: str | None = None) ->
     ids = {row["claim"] for row in rows} | set(superseded.values())
     texts = {id_: _describe_claim(session, id_, snapshot) for id_ in ids}
     entries = tuple(_build_entry(row, texts[row["claim"]], texts.get(superseded.get(row["seq"], ""))) for row in rows)
-    return Feed(title, entries[0].at if entries else snapshot.at, entries)
+    register_id = session.execute(select(columns_of(RegisterIdentity).register_id)).scalar_one()
+    return Feed(title, entries[0].at if entries else snapshot.at, entries, register_id)
 
 
 def _find_superseded(session: Session, seqs: Sequence[int]) -> dict[int, str]:

@@ -23,6 +23,10 @@ header_scheme = APIKeyHeader(
 )
 
 
+CHALLENGE = 'Bearer realm="counterclaim"'
+"""The challenge of a 401 (RFC 6750, section 3)."""
+
+
 def _require_role(role: Role) -> Callable[..., Awaitable[Actor]]:
     async def authorize(
         request: Request,
@@ -30,18 +34,20 @@ def _require_role(role: Role) -> Callable[..., Awaitable[Actor]]:
         header_key: Annotated[str | None, Security(header_scheme)],
     ) -> Actor:
         key = credentials.credentials if credentials else header_key
-        challenge = {"WWW-Authenticate": "Bearer"}
+        challenge = {"WWW-Authenticate": CHALLENGE}
         if not key:
             hint = "send `Authorization: Bearer KEY`; `counterclaim key create` creates one"
             raise Unauthorized("Writing needs an API key.", hint=hint, headers=challenge)
         database: Database = request.app.state.database
         actor = get_cached_actor(database, key) or await run_in_threadpool(load_actor, database, key)
         if actor is None:
+            challenge = {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'}
             raise Unauthorized("The API key is unknown or revoked.", headers=challenge)
         if not actor.has_role(role):
             raise Forbidden(f"This needs the role {role}; the key `{actor.name}` has {actor.role}.")
         return actor
 
+    authorize.role = role  # type: ignore[attr-defined] # by which a route finds its check
     return authorize
 
 
@@ -51,9 +57,12 @@ Contributor = Annotated[Actor, Depends(require_contributor)]
 """An actor who may add claims, citations and documents."""
 
 
-async def authenticate_contributor(request: Request) -> Actor:
-    """Return the actor of a request without dependency injection. Raises `Unauthorized` or `Forbidden`."""
-    return await require_contributor(request, await bearer_scheme(request), await header_scheme(request))
+async def authenticate(request: Request, check: Callable[..., Awaitable[Actor]]) -> Actor:
+    """Return the actor of a request without dependency injection. Raises `Unauthorized` or `Forbidden`.
+
+    `check` is the check of a role, such as `require_contributor`.
+    """
+    return await check(request, await bearer_scheme(request), await header_scheme(request))
 
 
 Editor = Annotated[Actor, Depends(_require_role(Role.editor))]

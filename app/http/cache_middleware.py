@@ -18,7 +18,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from app.cache.etags import etag_matches
+from app.cache.etags import encoded_etag, etag_matches
 from app.cache.invalidation import CacheInvalidator
 from app.cache.responses import BODY_HEADERS, CachedResponse, EncodedBody, Header, RequestKey
 from app.cache.scope import CacheScope
@@ -30,7 +30,9 @@ from app.http.compression import (
     compress,
     is_compressible,
 )
-from app.http.middleware import REQUEST_ID_PATTERN, escape_newlines, logger
+from app.http.headers import LIST_SEPARATOR
+from app.http.middleware import REQUEST_ID_PATTERN, escape_newlines, find_protocol_fault, logger
+from app.http.shutdown import Shutdown, stopping_problem
 
 READ_METHODS = frozenset({"GET", "HEAD"})
 
@@ -60,6 +62,13 @@ class RequestHeaders:
     if_none_match: str | None = None
     seq: int = 0
     request_id: str | None = None
+    has_if_match: bool = False
+    hosts: int = 0
+    """The number of `Host` lines."""
+    is_read: bool = True
+    """Whether the method is GET or HEAD."""
+    names_seq: bool = False
+    """Whether the request has an `X-Register-Seq`, so that no cache may store the response or have stored it."""
 
 
 class ResponseCacheMiddleware:
@@ -72,6 +81,8 @@ class ResponseCacheMiddleware:
         self.app = app
         self.invalidator: CacheInvalidator
         """Set by `use_database`, since it belongs to the database."""
+        self.shutdown: Shutdown | None = None
+        """Set when the application starts."""
         self._polled_in_loop: asyncio.AbstractEventLoop | None = None
         self._poll_task: asyncio.Task[None] | None = None
         self._pending: dict[RequestKey, asyncio.Future[None]] = {}
@@ -82,12 +93,13 @@ class ResponseCacheMiddleware:
             await self.app(scope, receive, send)
             return
         request_headers = _read_request_headers(scope["headers"])
-        if scope["method"] not in READ_METHODS:
+        request_headers.is_read = scope["method"] in READ_METHODS
+        key = (scope["path"], scope["query_string"], request_headers.accept)
+        if not self._may_be_cached(scope, request_headers):
             await self._forward(scope, receive, send, request_headers)
             return
-        key = (scope["path"], scope["query_string"], request_headers.accept)
         is_polled = self._polled_in_loop is asyncio.get_running_loop()
-        if len(key[1]) > MAX_CACHED_QUERY_BYTES or not (is_polled or await self._ensure_up_to_date()):
+        if not (is_polled or await self._ensure_up_to_date()):
             await self._forward(scope, receive, send, request_headers)
             return
         cache = self.invalidator.response_cache
@@ -114,6 +126,17 @@ class ResponseCacheMiddleware:
             await self._forward(scope, receive, send, request_headers, key, release_pending)
         finally:
             release_pending()
+
+    def _may_be_cached(self, scope: Scope, request_headers: RequestHeaders) -> bool:
+        """Return whether the response may be cached. Notes why the application has to refuse the request, if it has."""
+        refusal = find_protocol_fault(scope, request_headers.hosts)
+        if self.shutdown is not None and self.shutdown.is_stopping:
+            refusal = stopping_problem()
+        if refusal is not None:
+            scope.setdefault("state", {})["refusal"] = refusal
+            return False
+        is_short = len(scope["query_string"]) <= MAX_CACHED_QUERY_BYTES
+        return request_headers.is_read and is_short and not request_headers.has_if_match
 
     async def _ensure_up_to_date(self) -> bool:
         """Advance the cache to the latest state. Returns whether it is up to date; False if the database fails."""
@@ -149,11 +172,11 @@ class ResponseCacheMiddleware:
             encoded = cached.by_encoding.get(encoding) or await self._encode(key, cached, encoding)
         status, headers, body = 200, encoded.headers, b"" if scope["method"] == "HEAD" else encoded.body
         if_none_match = request_headers.if_none_match
-        if if_none_match is not None and (
-            if_none_match == encoded.etag or etag_matches(if_none_match, cached.identity.etag)
-        ):
+        if if_none_match is not None and (if_none_match == encoded.etag or etag_matches(if_none_match, encoded.etag)):
             self.invalidator.response_cache.not_modified += 1
             status, headers, body = 304, encoded.not_modified_headers, b""
+        if request_headers.names_seq:
+            headers = _without_storing(headers)
         own_headers = [
             (b"x-request-id", (request_headers.request_id or uuid7().hex).encode()),
             (b"x-register-seq", b"%d" % max(self.invalidator.response_cache.seq, cached.cache_scope.seq)),
@@ -209,7 +232,7 @@ class ResponseCacheMiddleware:
             body = compress(encoding, identity.body)
         if encoding in cached.by_encoding:  # another request encoded it meanwhile
             return cached.by_encoding[encoding]
-        etag = _encoded_etag(identity.etag, encoding)
+        etag = encoded_etag(identity.etag, encoding)
         headers = [
             (name, etag.encode() if name == b"etag" else b"%d" % len(body) if name == b"content-length" else value)
             for name, value in identity.headers
@@ -250,17 +273,18 @@ class PassThroughResponse:
 
     def _start_message(self, start: Message, length: int, *, more: bool) -> Message:
         headers = MutableHeaders(raw=list(start["headers"]))
+        if self._request_headers.names_seq and self._request_headers.is_read:
+            headers["cache-control"] = NO_STORE
         etag = headers.get("etag")
+        length = int(headers.get("content-length", MIN_COMPRESSIBLE_BYTES if more else length))
         encoding = None
-        if "content-encoding" not in headers and is_compressible(
-            headers.get("content-type", ""), MIN_COMPRESSIBLE_BYTES if more else length
-        ):
+        if "content-encoding" not in headers and is_compressible(headers.get("content-type", ""), length):
             headers.add_vary_header("Accept-Encoding")
             encoding = choose_encoding(self._request_headers.accept_encoding)
         if encoding is not None and etag is not None:
-            headers["etag"] = _encoded_etag(etag, encoding)
+            headers["etag"] = etag = encoded_etag(etag, encoding)
         if_none_match = self._request_headers.if_none_match
-        is_ok = start["status"] == HTTPStatus.OK
+        is_ok = start["status"] == HTTPStatus.OK and self._request_headers.is_read
         if is_ok and etag is not None and if_none_match is not None and etag_matches(if_none_match, etag):
             self._omits_body = True
             not_modified_headers = [header for header in headers.raw if header[0] not in BODY_HEADERS]
@@ -273,21 +297,44 @@ class PassThroughResponse:
 
 
 def _read_request_headers(headers: list[Header]) -> RequestHeaders:
+    """Return the headers that select a response. Repeated lines are joined as `read_list_header` joins them."""
     request_headers = RequestHeaders()
+    accept = accept_encoding = if_none_match = None
     for name, value in headers:
         if name == b"accept":
-            request_headers.accept += value.decode("latin-1")
+            accept = _join(accept, value)
         elif name == b"accept-encoding":
-            request_headers.accept_encoding = value.decode("latin-1")
+            accept_encoding = _join(accept_encoding, value)
         elif name == b"if-none-match":
-            request_headers.if_none_match = value.decode("latin-1")
+            if_none_match = _join(if_none_match, value)
+        elif name == b"if-match":
+            request_headers.has_if_match = True
+        elif name == b"host":
+            request_headers.hosts += 1
         elif name == b"x-register-seq":
-            # An invalid value bypasses the cache; the application rejects it.
-            request_headers.seq = int(value) if value.isdigit() and len(value) <= MAX_SEQ_DIGITS else UNREACHABLE_SEQ
+            # A repeated or invalid value bypasses the cache; the application rejects it.
+            is_valid = value.isdigit() and len(value) <= MAX_SEQ_DIGITS and not request_headers.names_seq
+            request_headers.seq = int(value) if is_valid else UNREACHABLE_SEQ
+            request_headers.names_seq = True
         elif name == b"x-request-id":
             text = value.decode("latin-1")
             request_headers.request_id = text if REQUEST_ID_PATTERN.fullmatch(text) else None
+    request_headers.accept = accept or ""
+    request_headers.accept_encoding = accept_encoding or ""
+    request_headers.if_none_match = if_none_match
     return request_headers
+
+
+def _join(before: str | None, line: bytes) -> str:
+    text = line.decode("latin-1")
+    return text if before is None else f"{before}{LIST_SEPARATOR}{text}"
+
+
+NO_STORE = "private, no-store"
+
+
+def _without_storing(headers: list[Header]) -> list[Header]:
+    return [header for header in headers if header[0] != b"cache-control"] + [(b"cache-control", NO_STORE.encode())]
 
 
 def _build_cached_response(cache_scope: CacheScope, start: Message, body: bytes) -> CachedResponse:
@@ -296,8 +343,3 @@ def _build_cached_response(cache_scope: CacheScope, start: Message, body: bytes)
     if compress_body:
         headers.add_vary_header("Accept-Encoding")
     return CachedResponse(cache_scope, compress_body, EncodedBody(headers["etag"], headers.raw, body))
-
-
-def _encoded_etag(etag: str, encoding: str) -> str:
-    """Return the ETag of a compressed response; a strong ETag must differ by encoding. See `etag_matches`."""
-    return f'{etag[:-1]}-{encoding}"'

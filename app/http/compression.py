@@ -64,6 +64,8 @@ def is_compressible(media_type: str, length: int) -> bool:
 def choose_encoding(accept_encoding: str) -> str | None:
     """Return the preferred encoding that `Accept-Encoding` allows, or None to send the body uncompressed."""
     qualities = parse_quality_values(accept_encoding)
+    if "x-gzip" in qualities:  # an alias (RFC 9110, section 8.4.1.3)
+        qualities.setdefault("gzip", qualities["x-gzip"])
     weights = {encoding: qualities.get(encoding, qualities.get("*", 0.0)) for encoding in COMPRESSION_STREAMS}
     best = max(weights.values())
     return next(encoding for encoding in COMPRESSION_STREAMS if weights[encoding] == best) if best > 0 else None

@@ -7,7 +7,6 @@ parameter, a value that does not validate, an uncommon header) is handled by Fas
 with it. Both paths call the same function with the same arguments.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import cached_property
 from typing import Any, TypeVar, get_origin
@@ -25,20 +24,28 @@ from starlette.types import Receive, Scope, Send
 
 from app.database.engine import Database
 from app.database.query_budget import is_budget_exceeded, small_budget
-from app.errors import Problem, QueryTooBroad
-from app.http.auth import authenticate_contributor, require_contributor
+from app.errors import Problem, QueryTooBroad, invalid_field
+from app.http.auth import authenticate, require_contributor
 from app.http.dependencies import get_database
 from app.http.idempotency import is_valid_idempotency_key
+from app.http.json_body import parse_json
 from app.http.lists import OPTION_PARSERS, ListResponse, get_list_response
 from app.http.negotiation import SUFFIXES
-from app.http.parameters import is_ignored
+from app.http.parameters import (
+    check_media_type,
+    check_parameters,
+    drop_empty_parameters,
+    is_ignored,
+    is_json_type,
+    route_parameters,
+)
 from app.http.problems import DATABASE_ERRORS
 from app.http.writes import create_write_request, get_write_request
 
 MAX_INLINE_ROWS = 100
 """Pages of up to this many rows are read in the event loop on SQLite: waking a thread would take longer."""
 
-STANDARD_PATH_HEADERS = ("x-register-seq", "if-match")
+STANDARD_PATH_HEADERS = ("x-register-seq", "if-match", "if-none-match", "content-encoding")
 """Headers that only the standard path evaluates."""
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -86,6 +93,9 @@ class FastRoute(APIRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a plain read without the exit stacks of FastAPI; FastAPI handles all other requests."""
+        query_string = drop_empty_parameters(self, scope["query_string"])
+        if query_string is not scope["query_string"]:
+            scope = {**scope, "query_string": query_string}
         if self._fast_read is not None and scope["method"] == "GET":
             response = await self._fast_read(Request(scope, receive, send))
             if response is not None:
@@ -94,17 +104,39 @@ class FastRoute(APIRoute):
         await super().handle(scope, receive, send)
 
     def get_route_handler(self) -> Handler:
-        """Return FastAPI's handler, with the fast path before it if the route is a write: they share the read body."""
+        """Return FastAPI's handler. Before it, a write checks the API key, and parses a JSON body by `parse_json`."""
         standard = super().get_route_handler()
-        if not self.has_fast_path or not self.dependant.body_params:
+        authorize = next((each.call for each in self.dependant.dependencies if hasattr(each.call, "role")), None)
+        if authorize is None:
             return standard
-        fast = FastWrite(self)
+        fast = FastWrite(self) if self.has_fast_path else None
+        has_json_body = bool(self.dependant.body_params)
 
         async def handle(request: Request) -> Response:
-            response = await fast(request)
-            return await standard(request) if response is None else response
+            if fast is not None and (response := await fast(request)) is not None:
+                return response
+            # In the order of FastAPI. A client that may not write learns nothing about the body, which is not read.
+            await check_parameters(request)
+            await check_media_type(request)
+            await authenticate(request, authorize)
+            if has_json_body and is_json_type(request.headers.get("content-type", "")):
+                await _parse_body(request)
+            return await standard(request)
 
         return handle
+
+
+async def _parse_body(request: Request) -> None:
+    """Parse the body by `parse_json`, for FastAPI to use. Raises `InvalidRequest`."""
+    body = await request.body()
+    if not body:
+        return  # FastAPI reports that it is missing
+    try:
+        request._json = parse_json(body)  # noqa: SLF001 - where `Request.json` caches its result
+    except RecursionError:
+        raise invalid_field("", "The body is nested too deeply.") from None
+    except ValueError as error:
+        raise invalid_field("", f"The body is not valid JSON: {error}.") from None
 
 
 class FastRead:
@@ -119,6 +151,7 @@ class FastRead:
         self._path_arguments = {field.alias: field.name for field in dependant.path_params}
         self._query_argument = query.name
         self._model: type[BaseModel] = query.field_info.annotation  # type: ignore[assignment]
+        self._parameters = route_parameters(route)
         self._request_argument = dependant.request_param_name
         self._database_argument = dependencies[get_database]
         self._list_argument = dependencies.get(get_list_response)
@@ -160,7 +193,7 @@ class FastRead:
 
     def _parse(self, query_string: bytes) -> tuple[BaseModel, dict[str, Any]] | None:
         """Return the query model and the list options, or None if any parameter is not plain."""
-        fields = self._model.model_fields
+        fields, parameters = self._model.model_fields, self._parameters
         values: dict[str, Any] = {}
         options: dict[str, Any] = {}
         try:
@@ -169,7 +202,7 @@ class FastRead:
                     if get_origin(fields[name].annotation) is list:
                         values.setdefault(name, []).append(value)
                         continue
-                    if name in values or not value:
+                    if name in values or not parameters[name].has_form(value):
                         return None
                     values[name] = value
                 elif self._list_argument and name in OPTION_PARSERS and name not in options and value:
@@ -207,10 +240,13 @@ class FastWrite:
         ):
             return None
         try:
+            actor = await authenticate(request, require_contributor)
+        except (Problem, *DATABASE_ERRORS):
+            return None
+        try:
             body = await request.body()  # cached on the request: the standard path reads it again
-            payload = self._model.model_validate(json.loads(body))
-            actor = await authenticate_contributor(request)
-        except (ClientDisconnect, ValueError, RecursionError, Problem, *DATABASE_ERRORS):
+            payload = self._model.model_validate(parse_json(body))
+        except (ClientDisconnect, ValueError, RecursionError):
             return None
         arguments: dict[str, Any] = {name: request.path_params[alias] for alias, name in self._path_arguments.items()}
         arguments |= {

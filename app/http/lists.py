@@ -4,6 +4,7 @@ from asyncio import sleep
 from collections.abc import AsyncIterator, Callable, Sequence
 from enum import StrEnum
 from typing import Annotated, Any, Generic, TypeVar
+from urllib.parse import quote
 
 import orjson
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -16,7 +17,15 @@ from app.cache.scope import CacheScope
 from app.errors import NotAcceptable, invalid_field, suggest_nearest
 from app.http.negotiation import FILE_FORMATS, JSON_MEDIA_TYPE, MEDIA_TYPES, SUFFIXES, Format, choose_format, join_words
 from app.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Meta, Page, PageLinks, PageQuery
-from app.http.responses import SHARED_CACHE_CONTROL, cacheable_response, is_not_modified, json_bytes, json_response
+from app.http.responses import (
+    SHARED_CACHE_CONTROL,
+    VARY,
+    cacheable_response,
+    check_read_conditions,
+    is_not_modified,
+    json_bytes,
+    json_response,
+)
 from app.http.schema_types import Output
 from app.http.serializers import FileWriter, FlatColumn, RowLayout, flatten_rows
 
@@ -25,6 +34,10 @@ FILE_PAGE_ROWS = 2_000
 
 FILE_CHUNK_BYTES = 2**18
 """Size of the chunks in which a long file is compressed and sent. The event loop serves other clients in between."""
+
+
+URL_CHARACTERS = "/!$&'()*+,;=:@-._~"
+"""Characters of a path that need no percent-encoding (RFC 3986, section 3.3), besides letters and digits."""
 
 
 class Shape(StrEnum):
@@ -123,7 +136,14 @@ class ListResponse:
         columns: Sequence[FlatColumn],
         cache_scope: CacheScope,
     ) -> Response:
-        """Return a resource other than a list: `document` as JSON, or `rows` as a file."""
+        """Return a resource other than a list: `document` as JSON, or `rows` as a file.
+
+        Raises `InvalidRequest` for `shape`, and for `fields` of JSON, because they have no effect on such a resource.
+        """
+        if self.shape is Shape.array or (self.fields and self.file is None):
+            name = "fields" if self.fields and self.file is None else "shape"
+            detail = f"`{name}` has no effect here: the response is not a list."
+            raise invalid_field(name, detail, hint="leave it out", location="query")
         if self.file is None:
             return json_response(self.request, document, cache_scope=cache_scope)
         output_columns = self._output_columns(columns)
@@ -150,7 +170,8 @@ class ListResponse:
         # One URL serves several formats, selected by `Accept`, and each representation needs its own ETag.
         request_key = (file.media_type, self.request.url.path, self.request.url.query)
         etag = f'"{first.seq}-{digest(*(part.encode() for part in request_key))}"'
-        headers |= {"ETag": etag, "Cache-Control": SHARED_CACHE_CONTROL, "Vary": "Accept"}
+        headers |= {"ETag": etag, "Cache-Control": SHARED_CACHE_CONTROL, "Vary": VARY}
+        check_read_conditions(self.request, etag)
         if is_not_modified(self.request, etag):
             return Response(status_code=304, headers=headers)
 
@@ -188,15 +209,22 @@ class ListResponse:
         return [by_name[name] for name in names]
 
     def _self_url(self) -> str:
-        query = self.request.url.query
-        return self.request.url.path + (f"?{query}" if query else "")
+        query = self._quoted_query()
+        return self._quoted_path() + (f"?{query}" if query else "")
+
+    def _quoted_path(self) -> str:
+        return quote(self.request.url.path, safe=URL_CHARACTERS)
+
+    def _quoted_query(self) -> str:
+        """Return the query string. Characters that a client should have encoded could end a link in a header."""
+        return quote(self.request.url.query, safe=URL_CHARACTERS + "%?")
 
     def _next_url(self, page: Page) -> str | None:
         """Return the URL of the next page. A cursor needs no percent-encoding."""
         if page.next_cursor is None:
             return None
-        parameters = [part for part in self.request.url.query.split("&") if part and not part.startswith("cursor=")]
-        return f"{self.request.url.path}?{'&'.join([*parameters, f'cursor={page.next_cursor}'])}"
+        parameters = [part for part in self._quoted_query().split("&") if part and not part.startswith("cursor=")]
+        return f"{self._quoted_path()}?{'&'.join([*parameters, f'cursor={page.next_cursor}'])}"
 
     def _link_header(self, page: Page) -> dict[str, str]:
         next_url = self._next_url(page)

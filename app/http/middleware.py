@@ -1,35 +1,69 @@
 """Middleware of every request: request id, standard headers, CORS, body size limit, access log, request counters."""
 
+import asyncio
 import logging
 import re
 import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import Problem, TooLarge
-from app.http.problems import problem_response
+from app.errors import AddressTooLong, BadRequest, MethodNotImplemented, NotFound, Problem, TooLarge, shorten
+from app.http.problems import allowed_methods, problem_response
+from app.http.shutdown import Shutdown, stopping_problem
 
 logger = logging.getLogger("counterclaim")
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 
 EXPOSED_HEADERS = ["ETag", "Link", "Location", "Retry-After", "X-Register-Seq", "X-Request-ID"]
-CORS_HEADERS = [
+STANDARD_HEADERS = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
 ]
-"""CORS headers that let every origin read every response.
+"""Headers of every response: every origin may read it, and no browser guesses its type.
 
 They do not depend on the request, so that a cached response can be sent to every origin.
 """
+
+CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox")
+"""The policy of every response that has no other one: a browser runs and loads nothing that stored text contains."""
+
+IMPLEMENTED_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+MAX_ADDRESS_BYTES = 16_000
+"""Maximum length of the path with the query string."""
+
+CLIENT_CLOSED = 499
+"""The status in the log and the metrics for a client that disconnected before its request was complete."""
+
+
+def find_protocol_fault(scope: Scope, hosts: int) -> Problem | None:
+    """Return the problem of a request that no route can answer, or None.
+
+    Args:
+        scope: The request.
+        hosts: The number of its `Host` lines.
+    """
+    if hosts > 1 or (hosts == 0 and scope.get("http_version") == "1.1" and scope.get("client") is not None):
+        return BadRequest("A request of HTTP/1.1 has exactly one `Host`.")
+    if scope["method"] not in IMPLEMENTED_METHODS:
+        return MethodNotImplemented(f"The method `{shorten(scope['method'])}` is unknown.")
+    if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > MAX_ADDRESS_BYTES:
+        return AddressTooLong(f"The address has more than {MAX_ADDRESS_BYTES:,} bytes.")
+    return None
+
 
 COUNTED_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 """Methods with their own label in the metrics; a client could send any number of others."""
@@ -60,17 +94,44 @@ class PreflightMiddleware(CORSMiddleware):
     """Middleware for CORS preflight requests. `RequestMiddleware` adds the CORS headers of all other responses."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer an OPTIONS request, and pass on all others."""
-        preflight = scope["type"] == "http" and scope["method"] == "OPTIONS"
-        await (super().__call__ if preflight else self.app)(scope, receive, send)
+        """Answer a preflight request, and pass on all others."""
+        if scope["type"] != "http" or scope["method"] != "OPTIONS":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if "origin" not in headers or "access-control-request-method" not in headers:
+            await self.app(scope, receive, send)
+            return
+        response = self.preflight_response(headers)
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            problem = BadRequest(bytes(response.body).decode(), hint="a page of another origin may only read")
+            cors = {name: value for name, value in response.headers.items() if name.startswith("access-control-")}
+            problem.headers = {**cors, "Vary": response.headers.get("vary", "Origin")}
+            response = problem_response(Request(scope), problem)
+        response.headers["X-Request-ID"] = scope["state"]["request_id"]
+        await response(scope, receive, send)
 
 
 class RequestMiddleware:
     """Middleware around the application, inside `ResponseCacheMiddleware` and `PreflightMiddleware`."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, max_body_bytes_by_path: Mapping[str, int]) -> None:
-        """Limit bodies to `max_body_bytes`, or to the limit of their path in `max_body_bytes_by_path`."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_body_bytes: int,
+        max_body_bytes_by_path: Mapping[str, int],
+        uninterrupted_paths: frozenset[str] = frozenset(),
+    ) -> None:
+        """Configure the limits.
+
+        Args:
+            app: The application.
+            max_body_bytes: The maximum size of a body.
+            max_body_bytes_by_path: The maximum size of a body for some paths.
+            uninterrupted_paths: The paths whose requests may say that they must be finished, see `_finish`.
+        """
         self.app = app
+        self.uninterrupted_paths = uninterrupted_paths
         self.max_body_bytes = max_body_bytes
         self.max_body_bytes_by_path = max_body_bytes_by_path
 
@@ -80,7 +141,6 @@ class RequestMiddleware:
             await self.app(scope, receive, send)
             return
         started_at = time.perf_counter()
-        headers = Headers(scope=scope)
         state: dict[str, Any] = scope["state"]
         method = "HEAD" if state["head_only"] else scope["method"]
         status = 0
@@ -89,16 +149,17 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-request-id", state["request_id"].encode()),
-                    (b"x-register-seq", b"%d" % scope["app"].state.database.latest_seq),
-                    *CORS_HEADERS,
-                ]
+                message["headers"] = self._complete_headers(scope, message["headers"])
             await send(message)
 
         try:
-            await self._call_with_limit(scope, receive, send_with_headers, headers)
+            await self._call(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            status = status or CLIENT_CLOSED
+        except asyncio.CancelledError:
+            if status or not scope["app"].state.shutdown.is_stopping:
+                raise
+            await problem_response(Request(scope), stopping_problem())(scope, receive, send_with_headers)
         except Exception as error:
             logger.exception("unhandled error", extra={"request_id": state["request_id"]})
             if status:
@@ -114,13 +175,49 @@ class RequestMiddleware:
                 path = escape_newlines(scope["path"])
                 logger.info("%s %s %s %.1fms id=%s", method, path, status, seconds * 1000, state["request_id"])
 
-    async def _call_with_limit(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
-        content_length = headers.get("content-length", "0")
+    def _complete_headers(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        policy = [] if any(name == CONTENT_POLICY[0] for name, _ in headers) else [CONTENT_POLICY]
+        return [
+            *headers,
+            (b"x-request-id", scope["state"]["request_id"].encode()),
+            (b"x-register-seq", b"%d" % scope["app"].state.database.latest_seq),
+            *STANDARD_HEADERS,
+            *policy,
+        ]
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         max_bytes = self.max_body_bytes_by_path.get(scope["path"], self.max_body_bytes)
-        if content_length.isdecimal() and int(content_length) > max_bytes:
-            problem = TooLarge(f"The body has {content_length} bytes; the limit is {max_bytes}.")
-            await problem_response(Request(scope), problem)(scope, receive, send)
-            return
+        content_length = Headers(scope=scope).get("content-length", "0")
+        refusal: Problem | None = scope["state"].get("refusal")
+        if refusal is None and content_length.isdecimal() and int(content_length) > max_bytes:
+            refusal = TooLarge(f"The body has {content_length} bytes; the limit is {max_bytes}.")
+        if refusal is not None:
+            await problem_response(Request(scope), refusal)(scope, receive, send)
+        elif scope["method"] == "OPTIONS":
+            await self._options_response(scope)(scope, receive, send)
+        elif scope["path"] in self.uninterrupted_paths:
+            shutdown: Shutdown = scope["app"].state.shutdown
+            await self._finish(scope, _receive_until(shutdown, receive), send, max_bytes)
+        else:
+            await self._call_with_limit(scope, receive, send, max_bytes)
+
+    async def _finish(self, scope: Scope, receive: Receive, send: Send, max_bytes: int) -> None:
+        """Call the application. A request that is cancelled while its state says `is_protected` is finished.
+
+        The server cancels requests that are still in progress some seconds after a signal.
+        """
+        task = asyncio.ensure_future(self._call_with_limit(scope, receive, send, max_bytes))
+        while True:
+            try:
+                await asyncio.shield(task)
+            except asyncio.CancelledError:
+                if task.done() or not scope["state"].get("is_protected"):
+                    task.cancel()
+                    raise
+            else:
+                return
+
+    async def _call_with_limit(self, scope: Scope, receive: Receive, send: Send, max_bytes: int) -> None:
         received_bytes = 0
 
         # FastAPI's `max_body_size` would respond in plain text, without problem details and standard headers.
@@ -133,6 +230,29 @@ class RequestMiddleware:
             return message
 
         await self.app(scope, receive_with_limit, send)
+
+    def _options_response(self, scope: Scope) -> Response:
+        """Return the methods of an address (RFC 9110, section 9.3.7)."""
+        if methods := allowed_methods(scope["app"], scope):
+            return Response(status_code=204, headers={"Allow": ", ".join(methods)})
+        detail = f"There is no resource at {shorten(scope['path'])}."
+        return problem_response(Request(scope), NotFound(detail, hint="the addresses are listed at /docs"))
+
+
+def _receive_until(shutdown: Shutdown, receive: Receive) -> Receive:
+    """Return `receive`, which raises `Unavailable` as soon as the process is ending and the body is incomplete."""
+
+    async def receive_or_stop() -> Message:
+        shutdown.check()
+        message, stop = asyncio.ensure_future(receive()), asyncio.ensure_future(shutdown.wait())
+        await asyncio.wait({message, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not message.done():
+            message.cancel()
+            raise stopping_problem()
+        return message.result()
+
+    return receive_or_stop
 
 
 def escape_newlines(path: str) -> str:

@@ -7,6 +7,7 @@ from fastapi import Request
 
 from app.errors import NotAcceptable
 from app.http.accept import parse_quality_values
+from app.http.headers import read_list_header
 from app.http.serializers import CSV, NDJSON, FileWriter
 
 JSON_MEDIA_TYPE = "application/json"
@@ -40,12 +41,12 @@ def choose_format(request: Request, requested: Format | None) -> Format:
         return Format(suffix) if suffix in SUFFIXES else Format.json
     if requested is not None:
         return requested
-    return _negotiate(",".join(request.headers.getlist("accept")) or "*/*")
+    return _negotiate(read_list_header(request.headers, "accept") or "")
 
 
 def _negotiate(accept: str) -> Format:
     """Return the preferred format by `Accept` (RFC 9110, section 12.5.1); JSON if the client has no preference."""
-    qualities = parse_quality_values(accept)
+    qualities = parse_quality_values(accept) or {"*/*": 1.0}  # an empty list is no preference
 
     def quality(kind: Format) -> float:
         """Return the quality value of the most specific range that includes the media type; 0 if there is none."""

@@ -49,6 +49,15 @@ EXAMPLES_DIRECTORY = Path(__file__).parent / "examples"
 """
 
 
+DOCS_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+)
+"""The content security policy of Swagger UI, whose page has an inline script."""
+
+ROBOTS = "User-agent: *\nDisallow: /v1/changes\nDisallow: /metrics\n"
+"""The addresses that a crawler should not read: they change all the time."""
+
+
 def build_openapi(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI 3.1 document.
 
@@ -75,6 +84,7 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         orjson.loads((EXAMPLES_DIRECTORY / name).read_bytes()) for name in ("bodies.json", "answers.json")
     )
     problem = {
+        "headers": RESPONSE_HEADERS,
         "description": "The errors of the request with their locations, and how to correct them.",
         "content": {
             PROBLEM_MEDIA_TYPE: {
@@ -88,10 +98,65 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
             operation["responses"].pop("422", None)
             for parameter in operation.get("parameters", []):
                 _simplify_parameter(parameter)
+            _describe_shapes(operation, schemas)
+            _add_headers(operation)
             _add_examples(operation, schemas, bodies, answers)
             operation["responses"]["default"] = problem
     app.openapi_schema = document
     return document
+
+
+FLAT_ROW = {
+    "type": "object",
+    "description": "With `fields`: only these columns, by CSV name.",
+    "additionalProperties": True,
+}
+RESPONSE_HEADERS: dict[str, Any] = {
+    "X-Request-ID": {"description": "The id of the request.", "schema": {"type": "string"}},
+    "X-Register-Seq": {
+        "description": "The latest change that the server knows.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+}
+SUCCESS_HEADERS: dict[str, Any] = RESPONSE_HEADERS | {
+    "ETag": {"description": "The tag of the representation.", "schema": {"type": "string"}},
+    "Cache-Control": {"description": "How long caches may hold the response.", "schema": {"type": "string"}},
+    "Vary": {"description": "The request headers that select the response.", "schema": {"type": "string"}},
+}
+LINK_HEADER = {"description": 'The next page: `<…>; rel="next"`.', "schema": {"type": "string"}}
+LOCATION_HEADER = {"description": "The address of the new record.", "schema": {"type": "string"}}
+
+
+def _describe_shapes(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Describe the JSON of a list with `fields`, with `shape=array`, and with records that were taken down.
+
+    A resource that is not a list has no `shape`.
+    """
+    names = {parameter["name"] for parameter in operation.get("parameters", [])}
+    content = operation["responses"].get("200", {}).get("content", {}).get(JSON_MEDIA_TYPE)
+    if "shape" not in names or content is None:
+        return
+    page = schemas[content["schema"]["$ref"].rpartition("/")[2]] if "$ref" in content["schema"] else {}
+    if "data" not in page.get("properties", {}):
+        operation["parameters"] = [each for each in operation["parameters"] if each["name"] != "shape"]
+        return
+    rows = page["properties"]["data"]
+    if "anyOf" not in rows["items"]:
+        is_claim = rows["items"]["$ref"].endswith(("/Claim", "/Revision"))
+        tombstones = [{"$ref": "#/components/schemas/Tombstone"}] if is_claim else []
+        rows["items"] = {"anyOf": [rows["items"], *tombstones, FLAT_ROW]}
+    content["schema"] = {"anyOf": [content["schema"], {"type": "array", "items": rows["items"]}]}
+
+
+def _add_headers(operation: dict[str, Any]) -> None:
+    """Declare the headers of the responses."""
+    for status, response in operation["responses"].items():
+        headers = dict(SUCCESS_HEADERS)
+        if status == "201":
+            headers["Location"] = LOCATION_HEADER
+        if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", [])):
+            headers["Link"] = LINK_HEADER
+        response["headers"] = headers
 
 
 def _simplify_parameter(parameter: dict[str, Any]) -> None:
@@ -150,13 +215,13 @@ def _minimal_example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:  #
 
 
 def add_documentation_routes(app: FastAPI) -> None:
-    """Serve `/openapi.json`, `/docs` and `/problems/{code}`, and redirect `/` to `/docs`."""
+    """Serve `/openapi.json`, `/docs`, `/robots.txt` and `/problems/{code}`, and redirect `/` to `/docs`."""
 
     def read_openapi(request: Request) -> Response:
         return cacheable_response(request, json_bytes(build_openapi(app)), JSON_MEDIA_TYPE)
 
     def show_docs() -> Response:
-        return get_swagger_ui_html(
+        page = get_swagger_ui_html(
             openapi_url="/openapi.json",
             title="Counterclaim",
             swagger_js_url="/docs/assets/swagger-ui-bundle.js",
@@ -164,9 +229,14 @@ def add_documentation_routes(app: FastAPI) -> None:
             swagger_favicon_url="/docs/assets/favicon-32x32.png",
             swagger_ui_parameters={"docExpansion": "list", "defaultModelsExpandDepth": -1, "tryItOutEnabled": True},
         )
+        page.headers["Content-Security-Policy"] = DOCS_POLICY
+        return page
 
     def redirect_to_docs() -> Response:
         return RedirectResponse("/docs")
+
+    def read_robots() -> Response:
+        return Response(ROBOTS, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "max-age=86400"})
 
     def read_problem(code: str, request: Request) -> Response:
         problem = known_problems().get(code)
@@ -179,6 +249,7 @@ def add_documentation_routes(app: FastAPI) -> None:
     app.add_api_route("/problems/{code}", read_problem, include_in_schema=False)
     app.add_api_route("/openapi.json", read_openapi, include_in_schema=False)
     app.add_api_route("/docs", show_docs, include_in_schema=False)
+    app.add_api_route("/robots.txt", read_robots, include_in_schema=False)
     app.add_api_route("/", redirect_to_docs, include_in_schema=False)
     # Serve the files of Swagger UI from a package; FastAPI's default page loads them from another host.
     app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_swagger") / "resources")))

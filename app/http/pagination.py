@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Query
 from pydantic import BaseModel, Field
+from pydantic.config import JsonDict
 from sqlalchemy import Select, func, literal, select
 from sqlmodel import Session
 
@@ -61,6 +62,11 @@ class PageQuery(BaseModel):
     )
 
 
+def _drop_default(schema: JsonDict) -> None:
+    """Remove the default from a schema: the field is left out where it has no value."""
+    del schema["default"]
+
+
 class Meta(Output):
     """Metadata of a page."""
 
@@ -70,6 +76,12 @@ class Meta(Output):
         examples=["WyJzbHVnIixudWxsLCJjc2lzIl0"],
     )
     seq: int = Field(description="The sequence number of the register state that was read.", examples=[1234])
+    total: int = Field(
+        default=0,
+        description="The number of all matching rows; only with `total=true`.",
+        examples=[174],
+        json_schema_extra=_drop_default,
+    )
 
 
 class PageLinks(Output):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -12,6 +13,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from app.database.query_budget import is_budget_exceeded
 from app.errors import (
@@ -30,14 +33,30 @@ from app.errors import (
     Unauthorized,
     Unavailable,
     UnsupportedMediaType,
+    shorten,
     suggest_nearest,
     validation_message,
 )
-from app.http.schema_types import Input
+from app.http.responses import SHARED_CACHE_CONTROL, VARY
+from app.http.schema_types import input_field_names
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
-MAX_REPORTED_FAULTS = 50
-"""Maximum number of errors that a response lists. Computing a hint for each takes time."""
+MAX_REPORTED_FAULTS = 20
+"""Maximum number of errors that a response lists; the rest is counted. Computing a hint for each takes time."""
+
+MAX_PROBLEM_BYTES = 16_000
+"""Maximum size of a problem."""
+
+MAX_MESSAGE_CHARACTERS = 1_000
+MAX_POINTER_CHARACTERS = 200
+
+CACHEABLE_STATUSES = frozenset({404, 405, 410, 414, 501})
+"""The errors that caches may store by default (RFC 9110, section 15.1): they are held as long as other responses."""
+
+NO_STORE = "no-store"
+
+MAX_HINTS = 3
+"""Maximum number of errors for which the nearest word is searched."""
 
 DATABASE_ERRORS = (DBAPIError, PoolTimeout)
 """Exceptions of a database that fails, is busy or is unavailable."""
@@ -59,7 +78,8 @@ class ProblemDetail(BaseModel):
         examples=["The request has 1 error: #/figure/lower: `lower` is above `upper`; expected lower <= upper"],
     )
     hint: str | None = Field(description="How to correct the request.", examples=["did you mean `date_from`?"])
-    errors: list[Fault] = Field(description="The errors of the request with their locations, at most 50.")
+    errors: list[Fault] = Field(description="The errors of the request with their locations, at most 20.")
+    error_count: int = Field(description="The number of all errors, also of those that are not listed.", examples=[1])
     request_id: str | None = Field(
         description="The id of the request, for questions about the error.", examples=["0197b0c27d3e7cc19f0a2b6c"]
     )
@@ -85,25 +105,73 @@ PROBLEM_BY_STATUS: dict[int, type[Problem]] = {
 
 
 def problem_response(request: Request, problem: Problem) -> Response:
-    """Return `problem` as a response in `application/problem+json`."""
+    """Return `problem` as a response in `application/problem+json` of at most `MAX_PROBLEM_BYTES`."""
+    is_cacheable = problem.status in CACHEABLE_STATUSES
+    headers = {
+        "Cache-Control": SHARED_CACHE_CONTROL if is_cacheable else NO_STORE,
+        "Vary": VARY,
+        **problem.headers,
+    }
+    listed, more = problem.errors[:MAX_REPORTED_FAULTS], problem.more
+    text = _render(request, problem, listed, more)
+    while len(text) > MAX_PROBLEM_BYTES and (more or listed):
+        # First fewer errors, down to three; then not the record that they are about; then no error.
+        if len(listed) > MIN_REPORTED_FAULTS or not more:
+            listed = listed[: len(listed) // 2]
+        else:
+            more = _shorten_members(more)
+        text = _render(request, problem, listed, more)
+    return Response(text, status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=headers)
+
+
+MIN_REPORTED_FAULTS = 3
+
+
+def _shorten_members(more: dict[str, Any]) -> dict[str, Any]:
+    """Return the further members of a problem that is too large, without the largest one."""
+    largest = max(more, key=lambda name: len(json.dumps(more[name], default=_json_default)))
+    return {name: value for name, value in more.items() if name != largest}
+
+
+def _render(request: Request, problem: Problem, listed: Sequence[Fault], more: dict[str, Any]) -> bytes:
     body = ProblemDetail(
         type=f"/problems/{problem.code}",
         title=problem.title,
         status=problem.status,
         code=problem.code,
-        detail=problem.detail,
-        hint=problem.hint,
-        errors=problem.errors,
+        detail=shorten(problem.detail, MAX_MESSAGE_CHARACTERS),
+        hint=problem.hint and shorten(problem.hint, MAX_MESSAGE_CHARACTERS),
+        errors=[_shorten_fault(fault) for fault in listed],
+        error_count=problem.error_count or len(problem.errors),
         request_id=getattr(request.state, "request_id", None),
     ).model_dump()
     # Texts quote the request, which may contain a lone surrogate; UTF-8 cannot encode it.
-    text = json.dumps(body | problem.more, default=_json_default, ensure_ascii=False).encode("utf-8", "replace")
-    return Response(text, status_code=problem.status, media_type=PROBLEM_MEDIA_TYPE, headers=problem.headers)
+    return json.dumps(body | more, default=_json_default, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _shorten_fault(fault: Fault) -> Fault:
+    return Fault(
+        pointer=shorten(fault.pointer, MAX_POINTER_CHARACTERS),
+        location=fault.location,
+        detail=shorten(fault.detail, MAX_MESSAGE_CHARACTERS),
+        hint=fault.hint and shorten(fault.hint, MAX_MESSAGE_CHARACTERS),
+    )
 
 
 def _json_default(value: Any) -> Any:  # noqa: ANN401 - any value that JSON lacks
     """Return times and days as text. A problem may have a tombstone with such values."""
     return orjson.loads(orjson.dumps(value, option=orjson.OPT_UTC_Z))
+
+
+def allowed_methods(app: FastAPI, scope: Scope) -> list[str]:
+    """Return the methods of all routes with the path of a request; none if there is no such path."""
+    methods: set[str] = set()
+    for route in app.router.routes:
+        match, _ = route.matches({**scope, "type": "http", "method": "GET"})
+        if match is not Match.NONE:
+            methods |= getattr(route, "methods", None) or {"GET"}  # a mount serves files
+    methods |= {"HEAD"} if "GET" in methods else set()
+    return sorted(methods | {"OPTIONS"}) if methods else []
 
 
 def add_exception_handlers(app: FastAPI) -> None:
@@ -123,21 +191,22 @@ async def _handle_problem(request: Request, error: Exception) -> Response:
 async def _handle_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
     kind = PROBLEM_BY_STATUS.get(error.status_code, Problem)
-    hint = None
+    hint, headers = None, dict(error.headers or {})
     match error.status_code:
         case 404:
-            detail, hint = f"There is no resource at {request.url.path}.", "the addresses are listed at /docs"
+            detail, hint = f"There is no resource at {shorten(request.url.path)}.", "the addresses are listed at /docs"
             if request.url.path.endswith("/"):
                 hint = "remove the trailing slash"
         case 400:
             kind, detail = InvalidRequest, "The body could not be parsed as JSON."
         case 405:
-            detail = f"{request.url.path} does not support {request.method}."
+            detail = f"{shorten(request.url.path)} does not support {shorten(request.method)}."
+            headers["Allow"] = ", ".join(allowed_methods(request.app, request.scope))
             if request.method == "DELETE":
                 hint = "records are never deleted; record a retraction with POST /v1/claims/{id}/retraction"
         case _:
             detail = str(error.detail)
-    problem = kind(detail, hint=hint, headers=dict(error.headers or {}))
+    problem = kind(detail, hint=hint, headers=headers)
     return problem_response(request, problem)
 
 
@@ -166,17 +235,20 @@ async def handle_database_error(request: Request, error: Exception) -> Response:
 async def _handle_validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
     errors = error.errors()
-    faults = [_describe_error(details) for details in errors[:MAX_REPORTED_FAULTS]]
+    faults = [
+        _describe_error(details, with_hint=i < MAX_HINTS) for i, details in enumerate(errors[:MAX_REPORTED_FAULTS])
+    ]
     count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
     first = faults[0]
     problem = InvalidRequest(
-        f"The request has {count}: {first.pointer}: {first.detail}", hint=first.hint, errors=faults
+        f"The request has {count}: {shorten(first.pointer)}: {first.detail}", hint=first.hint, errors=faults
     )
+    problem.error_count = len(errors)
     return problem_response(request, problem)
 
 
-def _describe_error(error: dict[str, Any]) -> Fault:
-    """Return one of Pydantic's error details as a fault."""
+def _describe_error(error: dict[str, Any], *, with_hint: bool) -> Fault:
+    """Return one of Pydantic's error details as a fault. Finding the nearest word takes a millisecond."""
     location, *path = (str(part) for part in error["loc"])
     detail = validation_message(error)
     hint = error.get("ctx", {}).get("hint")
@@ -184,28 +256,17 @@ def _describe_error(error: dict[str, Any]) -> Fault:
         case "json_invalid":
             path, detail = [], f"The body is not valid JSON: {error.get('ctx', {}).get('error', detail)}."
         case "extra_forbidden":
-            detail = f"There is no field `{path[-1]}` here."
-            hint = suggest_nearest(path[-1], _input_fields())
+            detail = f"There is no field `{shorten(path[-1])}` here."
+            hint = suggest_nearest(path[-1], input_field_names()) if with_hint else None
         case "missing":
             detail = "This field is required." if path else "A body is required."
         case "enum":
             values = str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
             detail = f"Expected one of {', '.join(values)}."
-            hint = suggest_nearest(str(error["input"]), values)
+            hint = suggest_nearest(str(error["input"]), values) if with_hint else None
         case "string_too_long":
             detail = f"Longer than {error['ctx']['max_length']} characters."
         case _:
             detail = detail[:1].upper() + detail[1:]
     pointer = "/".join(part.replace("~", "~0").replace("/", "~1") for part in path)
     return Fault(pointer=f"#/{pointer}" if pointer else "#", location=location, detail=detail, hint=hint)
-
-
-def _input_fields() -> set[str]:
-    """Return the names of all fields of all request bodies, for hints."""
-    models: list[type[BaseModel]] = [Input]
-    names: set[str] = set()
-    while models:
-        model = models.pop()
-        models += model.__subclasses__()
-        names |= set(model.model_fields)
-    return names

@@ -7,8 +7,11 @@ import orjson
 from fastapi import Request
 from starlette.responses import Response
 
-from app.cache.etags import digest, etag_matches
+from app.cache.etags import ANY_TAG, build_etag, encoded_etag, etag_matches, strong_tags
 from app.cache.scope import CacheScope
+from app.errors import PreconditionFailed
+from app.http.compression import choose_encoding
+from app.http.headers import read_list_header
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.serializers import JSON_OPTIONS
 
@@ -16,10 +19,26 @@ SHARED_CACHE_CONTROL = "public, max-age=0, s-maxage=1"
 """Clients revalidate before each use; a shared cache may serve its copy for one second without revalidation."""
 
 
+VARY = "Accept, X-Register-Seq"
+"""The request headers that select a response. `X-Register-Seq` asks for a state that a stored response may lack."""
+
+
+def check_read_conditions(request: Request, etag: str) -> None:
+    """Raise `PreconditionFailed` if a read has an `If-Match` that does not include `etag`, in any encoding."""
+    if request.method != "GET" or "if-match" not in request.headers:
+        return
+    if_match = read_list_header(request.headers, "if-match") or ""
+    if if_match.strip() != ANY_TAG and etag[1:-1] not in strong_tags(if_match):
+        raise PreconditionFailed("The resource is not in the state that `If-Match` names.", headers={"ETag": etag})
+
+
 def is_not_modified(request: Request, etag: str) -> bool:
-    """Return whether `If-None-Match` of the request includes `etag`."""
-    if_none_match = request.headers.get("if-none-match")
-    return if_none_match is not None and etag_matches(if_none_match, etag)
+    """Return whether `If-None-Match` of the request includes `etag`, for the encoding of the response."""
+    if_none_match = read_list_header(request.headers, "if-none-match")
+    if if_none_match is None:
+        return False
+    encoding = choose_encoding(read_list_header(request.headers, "accept-encoding") or "")
+    return etag_matches(if_none_match, etag if encoding is None else encoded_etag(etag, encoding))
 
 
 def cacheable_response(
@@ -45,11 +64,12 @@ def cacheable_response(
         headers: Further headers.
         cache_scope: The records that the response depends on. Without it the response is not cached.
     """
-    etag = f'"{tag}{digest(media_type.encode(), body)}"'
+    etag = build_etag(media_type, body, tag)
+    check_read_conditions(request, etag)
     response_headers = {
         "ETag": etag,
         "Cache-Control": SHARED_CACHE_CONTROL if cache_scope else "no-cache",
-        "Vary": "Accept",
+        "Vary": VARY,
         **(headers or {}),
     }
     if cache_scope is not None:

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from fastapi import APIRouter, Depends
 from starlette.routing import BaseRoute
 
+from app.http.consistency import wait_for_seq
 from app.http.fast_route import FastRoute
-from app.http.parameters import check_media_type, check_parameters, wait_for_seq
+from app.http.parameters import check_media_type, check_parameters
 
 
 def api_router(tag: str) -> APIRouter:

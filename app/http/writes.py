@@ -12,12 +12,14 @@ from sqlalchemy import and_, delete, insert, select
 from sqlmodel import Session
 from starlette.responses import Response
 
+from app.cache.etags import ANY_TAG, build_etag, etag_matches, strong_tags
 from app.database.api_keys import Actor
 from app.database.engine import Database
 from app.database.group_commit import GROUP_COMMITTER
 from app.database.tables import StoredAnswer, columns_of
 from app.database.transaction import WriteTransaction
 from app.errors import KeyReused, PreconditionFailed, PreconditionRequired, Removed
+from app.http.headers import read_list_header
 from app.http.idempotency import IdempotencyKey
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.problems import problem_response
@@ -37,51 +39,105 @@ class WriteResult:
     location: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class WriteConditions:
+    """The conditions of a write: its `If-Match` and `If-None-Match`."""
+
+    if_match: str | None = None
+    if_none_match: str | None = None
+
+    @classmethod
+    def from_request(cls, request: Request) -> "WriteConditions":
+        """Return the conditions of a request."""
+        return cls(read_list_header(request.headers, "if-match"), read_list_header(request.headers, "if-none-match"))
+
+    @property
+    def digest_suffix(self) -> bytes:
+        """The part of the digest of a request by which a repetition with other conditions is another request."""
+        if self.if_match is None and self.if_none_match is None:
+            return b""
+        return f"\0if-match: {self.if_match}\0if-none-match: {self.if_none_match}".encode("utf-8", "replace")
+
+
 class WriteRequest:
     """A write request: runs the write in a transaction and builds the response."""
 
-    def __init__(self, request: Request, digest: str, key: str | None, if_match: str | None = None) -> None:
-        """Hold the options of `request`, whose body has the hash `digest`."""
+    def __init__(self, request: Request, digest: str, key: str | None) -> None:
+        """Hold the options of `request`; `digest` is that of its body and its conditions."""
         self.request = request
         self.database: Database = request.app.state.database
-        self.body_digest = digest
+        self.digest = digest
         self.key = key
-        self.if_match = if_match
+        self.conditions = WriteConditions.from_request(request)
+        self._has_checked_match = False
 
     def __call__(self, actor: Actor, operation: Callable[[WriteTransaction], WriteResult]) -> Response:
         """Run `write` from a route that runs in a thread."""
         return from_thread.run(self.write, actor, operation)
 
     async def write(self, actor: Actor, operation: Callable[[WriteTransaction], WriteResult]) -> Response:
-        """Run `operation` in a transaction and return its response, or the stored response of the same request."""
+        """Run `operation` in a transaction and return its response, or the stored response of the same request.
+
+        An operation that changes a record calls `check_match`. One that does not call it adds to a collection, whose
+        conditions are checked here.
+        """
 
         def run(transaction: WriteTransaction) -> Response:
             stored = self.find_stored_response(transaction.session, transaction.at, actor)
-            return self.respond(transaction, actor, operation(transaction)) if stored is None else stored
+            if stored is not None:
+                return stored
+            self._has_checked_match = False
+            result = operation(transaction)
+            if not self._has_checked_match:
+                self.check_collection()
+            return self.respond(transaction, actor, result)
 
         return await self.database.caches[GROUP_COMMITTER].write(actor.name, run)
 
-    def check_match(self, document: dict[str, Any], *, required: bool = True) -> None:
-        """Raise unless If-Match names the revision of `document` (RFC 9110, section 13.1.1).
+    def check_match(self, document: dict[str, Any] | None, *, required: bool = True, by_revision: bool = True) -> None:
+        """Raise unless the conditions of the request hold for `document`, the current record (RFC 9110, section 13.1).
 
-        Only the part of a tag before `-` is compared.
+        Args:
+            document: The record; None if there is none yet.
+            required: Whether the request needs `If-Match`.
+            by_revision: Whether only the revision is compared, the part of a tag before `-`: other parts of the
+                representation, such as the citations of a claim, may have changed.
         """
-        if self.if_match is None:
-            if not required:
-                return
+        self._has_checked_match = True
+        if_match = self.conditions.if_match
+        if document is None:
+            if if_match is not None:
+                raise PreconditionFailed("There is no such record yet.", hint="leave `If-Match` out to create it")
+            return
+        if if_match is None and required:
             raise PreconditionRequired(
                 "The request needs `If-Match` with the revision that it changes.",
                 hint=f'send `If-Match: "{document["revision"]}"`, if that is the revision that you read',
             )
-        tags = [tag.strip().removeprefix("W/").strip('"').partition("-")[0] for tag in self.if_match.split(",")]
-        if tags == ["*"] or str(document["revision"]) in tags:
-            return
-        raise PreconditionFailed(
-            f"The current revision is {document['revision']}; it differs from `If-Match`.",
-            hint="read the record again, and check whether your change still applies",
-            headers={"ETag": f'"{document["revision"]}-"'},
-            more={"revision": document["revision"], "current": document},
-        )
+        etag = build_etag(JSON_MEDIA_TYPE, json_bytes(document), f"{document['revision']}-")
+        if if_match is not None and not _matches(if_match, document, etag, by_revision=by_revision):
+            raise PreconditionFailed(
+                f"The current revision is {document['revision']}; it differs from `If-Match`.",
+                hint=_mismatch_hint(if_match),
+                headers={"ETag": etag},
+                more={"revision": document["revision"], "current": document},
+            )
+        if_none_match = self.conditions.if_none_match
+        if if_none_match is not None and etag_matches(if_none_match, etag):
+            raise PreconditionFailed(
+                "The record exists, and `If-None-Match` says that it must not.",
+                hint="leave `If-None-Match` out to change it",
+                headers={"ETag": etag},
+                more={"revision": document["revision"], "current": document},
+            )
+
+    def check_collection(self) -> None:
+        """Raise if the conditions of a request that adds to a collection do not hold: it exists, and has no tag."""
+        if_match, if_none_match = self.conditions.if_match, self.conditions.if_none_match
+        if if_match is not None and if_match.strip() != ANY_TAG:
+            raise PreconditionFailed("The address has no state that `If-Match` could name.", hint="leave it out")
+        if if_none_match is not None and if_none_match.strip() == ANY_TAG:
+            raise PreconditionFailed("The address exists, and `If-None-Match` says that it must not.")
 
     def build_response(self, result: WriteResult) -> Response:
         """Return the response to a write with this result."""
@@ -110,7 +166,7 @@ class WriteRequest:
         )
         if stored is None:
             return None
-        if stored["digest"] != self.body_digest:
+        if stored["digest"] != self.digest:
             raise KeyReused(
                 "This Idempotency-Key was used for another request.", hint="use a new key for a new request"
             )
@@ -136,7 +192,7 @@ class WriteRequest:
                 actor=actor.id,
                 path=self.request.url.path,
                 key=self.key,
-                digest=self.body_digest,
+                digest=self.digest,
                 at=transaction.at,
                 status=response.status_code,
                 headers=headers,
@@ -150,25 +206,50 @@ class WriteRequest:
         return and_(columns.actor == actor.id, columns.path == self.request.url.path, columns.key == self.key)
 
 
+def _matches(if_match: str, document: dict[str, Any], etag: str, *, by_revision: bool) -> bool:
+    if if_match.strip() == ANY_TAG:
+        return True
+    tags = strong_tags(if_match)
+    if by_revision:
+        return str(document["revision"]) in {tag.partition("-")[0] for tag in tags}
+    return etag[1:-1] in tags
+
+
+def _mismatch_hint(if_match: str) -> str:
+    """Return what to do about an `If-Match` that does not match."""
+    if "W/" in if_match:
+        return "a weak tag never matches: a proxy that compresses makes tags weak; read the record without compression"
+    if '"' not in if_match:
+        return 'a tag is in quotes, as in the `ETag` of the record: `If-Match: "3"`'
+    return "read the record again, and check whether your change still applies"
+
+
+IfMatch = Annotated[
+    str | None,
+    Header(description='The revision to change, as in the ETag: `"3"`.', examples=['"3"'], max_length=255),
+]
+IfNoneMatch = Annotated[
+    str | None,
+    Header(
+        description="`*`: only if there is no such record yet. If there is one, nothing is written (412).",
+        examples=['"x"'],
+        max_length=255,
+    ),
+]
+
+
 async def get_write_request(
-    request: Request,
-    key: IdempotencyKey,
-    if_match: Annotated[
-        str | None,
-        Header(
-            description='The revision to change, as in the ETag: `"3"`.',
-            examples=['"3"'],
-            max_length=255,
-        ),
-    ] = None,
+    request: Request, key: IdempotencyKey, if_match: IfMatch = None, if_none_match: IfNoneMatch = None
 ) -> WriteRequest:
     """Return the write request of a route."""
-    return create_write_request(request, await request.body(), key, if_match)
+    del if_match, if_none_match  # declared for the OpenAPI document; all lines of the headers are read
+    return create_write_request(request, await request.body(), key)
 
 
-def create_write_request(request: Request, body: bytes, key: str | None, if_match: str | None = None) -> WriteRequest:
+def create_write_request(request: Request, body: bytes, key: str | None) -> WriteRequest:
     """Return the write request of a request whose body has been read."""
-    return WriteRequest(request, hashlib.sha256(body).hexdigest(), key, if_match)
+    conditions = WriteConditions.from_request(request)
+    return WriteRequest(request, hashlib.sha256(body + conditions.digest_suffix).hexdigest(), key)
 
 
 WriteRequestDep = Annotated[WriteRequest, Depends(get_write_request)]

@@ -15,7 +15,7 @@ from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import AsOf, Page, PageQuery
 from app.http.responses import json_response
 from app.http.routing import api_router
-from app.http.writes import WriteRequest
+from app.http.writes import WriteConditions, WriteRequest
 from app.imports.queries import find_imports, read_import
 from app.imports.schemas import EXAMPLE_IMPORT_ID, Counts, Import, ImportQuery, ImportReport
 from app.imports.uploads import FILE_NAME_OF_MEDIA_TYPE, MULTIPART_MEDIA_TYPE, UploadedFiles
@@ -72,6 +72,8 @@ def post_import(
     """
     from app.imports.service import import_upload  # noqa: PLC0415 - most processes only serve reads
 
+    if conditions := WriteConditions.from_request(request).digest_suffix:
+        uploaded.add_to_digest(conditions.decode())
     with closing(uploaded):
         return import_upload(request, contributor, uploaded, query, WriteRequest(request, uploaded.digest, key))
 

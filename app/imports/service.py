@@ -12,6 +12,7 @@ from app.database.engine import Database
 from app.enums import Role
 from app.errors import FileNotRead, Forbidden, MappingNotRead, RowsRefused, field_fault
 from app.http.problems import MAX_REPORTED_FAULTS
+from app.http.shutdown import Shutdown
 from app.http.writes import WriteRequest, WriteResult
 from app.imports.mappings.load import load_row_mapper, parse_row_mapper
 from app.imports.pipeline.prepare import ImportRequest, import_attempts
@@ -35,6 +36,7 @@ def import_upload(request: Request, actor: Actor, upload: Upload, query: ImportQ
     database: Database = request.app.state.database
     if (stored := _find_stored_response(database, actor, write)) is not None:
         return stored
+    write.check_collection()
     with (
         _translate_errors(),
         temporary_storage(),
@@ -47,7 +49,11 @@ def import_upload(request: Request, actor: Actor, upload: Upload, query: ImportQ
                 return _find_stored_response(database, actor, write) or write.build_response(
                     WriteResult(report_document(prepared.result, recorded=False))
                 )
-            with suppress(RegisterChanged), publishing_transaction(database, actor.name) as transaction:
+            with (
+                suppress(RegisterChanged),
+                _protect(request),
+                publishing_transaction(database, actor.name) as transaction,
+            ):
                 stored = write.find_stored_response(transaction.session, transaction.at, actor)
                 if stored is not None:
                     return stored
@@ -55,6 +61,15 @@ def import_upload(request: Request, actor: Actor, upload: Upload, query: ImportQ
                 report = report_document(prepared.result, recorded=True)
                 return write.respond(transaction, actor, WriteResult(report, created=True))
     raise AssertionError("import_attempts raises")  # pragma: no cover
+
+
+@contextmanager
+def _protect(request: Request) -> Iterator[None]:
+    """Let the block finish even if the process is ending. Raises `Unavailable` if it is ending already."""
+    shutdown: Shutdown = request.app.state.shutdown
+    with shutdown.protect():
+        request.state.is_protected = True
+        yield
 
 
 def authorize(result: ImportResult, actor: Actor) -> None:
@@ -70,6 +85,7 @@ def _import_request(request: Request, upload: Upload, query: ImportQuery) -> Imp
     else:
         mapper = load_row_mapper(query.mapping)
     max_bytes = request.app.state.settings.max_import_bytes
+    shutdown: Shutdown = request.app.state.shutdown
     return ImportRequest(
         upload.paths,
         mapper,
@@ -79,6 +95,7 @@ def _import_request(request: Request, upload: Upload, query: ImportQuery) -> Imp
         strict=query.strict,
         vintage=query.vintage,
         limits=ReadLimits(unpacked_bytes=max_bytes * MAX_UNPACKED_RATIO),
+        progress=lambda _done, _all: shutdown.check(),
     )
 
 

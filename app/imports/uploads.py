@@ -15,6 +15,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
 from app.errors import Unavailable, UnsupportedMediaType, invalid_field
+from app.http.schema_types import REFUSED_CHARACTERS
 
 FILE_NAME_OF_MEDIA_TYPE = {
     "text/csv": "upload.csv",
@@ -31,6 +32,7 @@ FILE_NAME_OF_MEDIA_TYPE = {
 
 MULTIPART_MEDIA_TYPE = "multipart/form-data"
 MAX_FILES = 100
+MAX_NAME_CHARACTERS = 200
 MAX_MAPPING_BYTES = 200_000
 
 STORAGE_ERRORS = {errno.EACCES, errno.EDQUOT, errno.EIO, errno.ENOENT, errno.ENOSPC, errno.EROFS}
@@ -83,6 +85,10 @@ class Upload:
     @contextmanager
     def add_file(self, name: str) -> Iterator[Callable[[bytes], None]]:
         """Add a file. The context manager returns a function that appends to it."""
+        if REFUSED_CHARACTERS.search(name) or len(name) > MAX_NAME_CHARACTERS:
+            raise invalid_field(
+                "name", f"The name of a file has at most {MAX_NAME_CHARACTERS} characters, and no control characters."
+            )
         path = Path(self._folder.name) / f"{len(self.paths)}"
         self.paths.append(path)
         self.names.append(Path(name).name or "upload")

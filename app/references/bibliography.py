@@ -46,7 +46,8 @@ def build_document_item(claim: JsonObject, names: ClaimNames, text: ClaimText) -
     publisher = names.find_source(document["publisher"]) if document["publisher"] else None
     original = citation["role"] == "original"
     item: CslItem = {
-        "id": f"document-{document['id']}",
+        # Not only the document: several claims can be read in it, each with its own note.
+        "id": f"document-{document['id']}-claim-{claim['id']}",
         "type": _choose_csl_type(publisher, original=original, online=document["url"] is not None),
         "title": collapse_whitespace(document["title"]),
         "author": [{"literal": collapse_whitespace(names.find_source(claim["source"]["slug"]).name)}]
@@ -65,7 +66,7 @@ def build_document_item(claim: JsonObject, names: ClaimNames, text: ClaimText) -
 def build_record_item(claim: JsonObject, text: ClaimText, address: str) -> CslItem:
     """Return the record of the claim as a CSL item, dated to its revision. `address` is "" without a public URL."""
     item: CslItem = {
-        "id": f"claim-{claim['id']}",
+        "id": f"claim-{claim['id']}-r{claim['revision']}",
         "type": "entry",
         "title": text.short_form,
         "container-title": REGISTER_NAME,
@@ -104,8 +105,8 @@ def _format_entry(item: Mapping[str, Any]) -> str:
         # Double braces: BibTeX would split the name of an organisation into first and last name.
         "author": f"{{{escape_bibtex(item['author'][0]['literal'])}}}" if "author" in item else "",
         "howpublished": escape_bibtex(item.get("container-title", "")),
-        "edition": escape_bibtex(item.get("version", "")),
-        "year": str(issued.year) if issued else "",
+        "version": escape_bibtex(item.get("version", "")),
+        "year": str(issued.year) if issued else "n.d.",
         "month": str(issued.month) if issued else "",
         "day": str(issued.day) if issued else "",
         "url": _escape_url(item.get("URL", "")),
@@ -118,9 +119,14 @@ def _format_entry(item: Mapping[str, Any]) -> str:
 
 
 def _citation_key(item: Mapping[str, Any], issued: date | None) -> str:
-    kind, _, id_ = str(item["id"]).partition("-")
+    """Return a key that is unique and stable: it contains the end of each id that the item has."""
+    kind, _, rest = str(item["id"]).partition("-")
+    document, _, claim = rest.partition("-claim-")
+    id_, _, revision = document.partition("-r")
     container = re.sub(r"[^a-z0-9]+", "", item.get("container-title", "").casefold().encode("ascii", "ignore").decode())
-    return "-".join(part for part in (container or kind, str(issued.year) if issued else "nd", id_[-12:]) if part)
+    year = str(issued.year) if issued else "nd"
+    parts = (container or kind, year, id_[-12:], claim[-12:], revision and f"r{revision}")
+    return "-".join(part for part in parts if part)
 
 
 def escape_bibtex(text: str) -> str:

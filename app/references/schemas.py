@@ -21,7 +21,7 @@ SHORT_FORM_EXAMPLE = (
 )
 FIGURE_EXAMPLE = "over 950,000 (based on UK Ministry of Defence and United States Department of Defense)"
 CSL_EXAMPLE = {
-    "id": "document-01a1f640-bc00-70ad-a8de-4a8a83c37c2b",
+    "id": f"document-01a1f640-bc00-70ad-a8de-4a8a83c37c2b-claim-{CLAIM_ID_EXAMPLE}",
     "type": "article-newspaper",
     "title": "The Kyiv Independent on the CSIS report, 4 June 2025",
     "container-title": "The Kyiv Independent",
@@ -31,7 +31,7 @@ CSL_EXAMPLE = {
     "note": SENTENCE_EXAMPLE,
 }
 BIBTEX_EXAMPLE = """\
-@misc{thekyivindependent-2025-4a8a83c37c2b,
+@misc{thekyivindependent-2025-4a8a83c37c2b-436a9224d91e,
   title = {{The Kyiv Independent on the CSIS report, 4 June 2025}},
   howpublished = {The Kyiv Independent},
   year = {2025},

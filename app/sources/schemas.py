@@ -14,6 +14,7 @@ from app.http.schema_types import (
     Language,
     LongText,
     Output,
+    PastTime,
     RunningText,
     ShortText,
     Slug,
@@ -109,7 +110,7 @@ class DocumentInput(Input):
         description="The SHA-256 of the retrieved content, in hexadecimal.",
         examples=["9f86d081884c7d65" * 4],
     )
-    retrieved_at: UtcTime | None = Field(
+    retrieved_at: PastTime | None = Field(
         default=None, description="The time at which the content was retrieved.", examples=["2026-11-20T09:00:00Z"]
     )
     terms: ShortText | None = Field(default=None, description="The licence or terms of use.", examples=["CC BY 4.0"])

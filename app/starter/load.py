@@ -2,7 +2,7 @@
 
 import hashlib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -66,21 +66,23 @@ def load_starter(database: Database) -> int:
     """Load the starter records that do not exist yet, and return the number of new claims.
 
     Sources, vocabularies and topics that only the starter has recorded are brought up to date with the files. What
-    anybody else recorded or changed stays as it is, and so do documents and claims. What was taken down is left out.
+    anybody else recorded or changed stays as it is, and so do documents and claims.
     """
     with write_transaction(database, STARTER_ACTOR) as transaction:
         removed_sources = _find_removed_sources(transaction)
         _load_vocabulary(transaction, removed_sources)
-        documents = _load_documents(transaction)
-        files = {path: _read_toml(path.stem)["claim"] for path in sorted(STARTER_FOLDER.glob("claims-*.toml"))}
-        claims = [table for tables in files.values() for table in tables]
+        documents, removed_documents = _load_documents(transaction, removed_sources)
+        claims = [
+            table for path in sorted(STARTER_FOLDER.glob("claims-*.toml")) for table in _read_toml(path.stem)["claim"]
+        ]
         recorded_ids = set(transaction.session.execute(select(columns_of(ClaimVersion).id)).scalars())
         new_claims = [
             table
-            for table in claims
-            if starter_id(table["key"]) not in recorded_ids and table["source"] not in removed_sources
+            for table in _replace_values(claims, removed_sources)
+            if starter_id(table["key"]) not in recorded_ids
+            and removed_documents.isdisjoint(citation["document"] for citation in table["citations"])
         ]
-        import_id = _record_import(transaction, files, len(new_claims)) if new_claims else None
+        import_id = _record_import(transaction, len(new_claims)) if new_claims else None
         for table in new_claims:
             marked = next((i for i, citation in enumerate(table["citations"]) if citation.get("leading")), None)
             claim_input = _build_claim_input(table, documents)
@@ -92,47 +94,70 @@ def load_starter(database: Database) -> int:
     return len(new_claims)
 
 
-def _load_documents(transaction: WriteTransaction) -> dict[str, str]:
-    """Record the documents that are not recorded, and return the ids of all of them."""
-    recorded_ids = set(transaction.session.execute(select(columns_of(DocumentVersion).id)).scalars())
-    documents = {}
+def _find_removed_sources(transaction: WriteTransaction) -> dict[str, str]:
+    """Return the slugs that have replaced those of starter sources which were taken down."""
+    digests = {slug_digest(slug): slug for slug in _read_toml("sources")}
+    erased = columns_of(ErasedKey)
+    rows = transaction.session.execute(select(erased.digest, erased.record).where(erased.digest.in_(digests)))
+    return {digests[row.digest]: row.record for row in rows}
+
+
+def _replace_values(value: Any, replacements: Mapping[str, str]) -> Any:  # noqa: ANN401 - any TOML value
+    """Return `value` with every text that is one of `replacements` replaced, also as a key of an inner table."""
+    match value:
+        case dict():
+            return {replacements.get(key, key): _replace_values(each, replacements) for key, each in value.items()}
+        case list():
+            return [_replace_values(each, replacements) for each in value]
+        case str():
+            return replacements.get(value, value)
+        case _:
+            return value
+
+
+def _load_documents(
+    transaction: WriteTransaction, removed_sources: Mapping[str, str]
+) -> tuple[dict[str, str], set[str]]:
+    """Record the documents that do not exist yet. Return the id of each by its key, and the keys of removed ones."""
+    columns = columns_of(DocumentVersion)
+    statement = select(columns.id, columns.removed).where(columns.until_seq.is_(None))
+    recorded = {row.id: row.removed for row in transaction.session.execute(statement)}
+    documents, removed = {}, set()
     for key, table in _read_toml("documents").items():
         id_ = starter_id(f"document/{key}")
-        is_recorded = id_ in recorded_ids
-        documents[key] = id_ if is_recorded else record_document(transaction, DocumentInput(**table), id_)[0]
-    return documents
+        if id_ not in recorded:
+            payload = DocumentInput(**_replace_values(table, removed_sources))
+            id_ = record_document(transaction, payload, id_)[0]
+        elif recorded[id_]:
+            removed.add(key)
+        documents[key] = id_
+    return documents, removed
 
 
-def _find_removed_sources(transaction: WriteTransaction) -> dict[str, str]:
-    """Return the starter sources that were taken down, with the slugs that replace theirs."""
-    slugs = {slug_digest(slug): slug for slug in _read_toml("sources")}
-    erased = columns_of(ErasedKey)
-    rows = transaction.session.execute(select(erased.digest, erased.record).where(erased.digest.in_(slugs)))
-    return {slugs[digest]: replacement for digest, replacement in rows}
-
-
-def _record_import(transaction: WriteTransaction, files: Mapping[Path, Sequence[TomlTable]], claims: int) -> str:
+def _record_import(transaction: WriteTransaction, claims: int) -> str:
     """Record the import of the starter files. The first import has the same id in every register."""
     id_ = starter_id("import")
     columns = columns_of(ImportVersion)
     if transaction.session.execute(select(columns.version).where(columns.id == id_)).first() is not None:
         id_ = str(uuid7())
-    rows = sum(map(len, files.values()))
+    files = [_describe_file(path) for path in sorted(STARTER_FOLDER.glob("claims-*.toml"))]
+    rows = sum(file["rows"] for file in files)
     counts = dict.fromkeys(Counts.model_fields, 0) | {"rows": rows, "new": claims, "unchanged": rows - claims}
     state = {
         "actor": STARTER_ACTOR,
         "mapping": "starter",
         "series": None,
         "vintage": None,
-        "files": [_describe_file(path, len(tables)) for path, tables in files.items()],
+        "files": files,
         "counts": counts,
     }
     transaction.record(ImportVersion, id_, {**state, "smell_counts": {}, "smells": []}, action="created")
     return id_
 
 
-def _describe_file(path: Path, rows: int) -> dict[str, Any]:
+def _describe_file(path: Path) -> dict[str, Any]:
     content = path.read_bytes()
+    rows = len(tomllib.loads(content.decode())["claim"])
     reading = {"rows": rows, "format": "toml", "encoding": "utf-8", "delimiter": None}
     return {"name": path.name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), **reading}
 
@@ -148,7 +173,9 @@ def _load_vocabulary(transaction: WriteTransaction, removed_sources: Mapping[str
         record, change = columns_of(table), columns_of(Change)
         statement = select(record.slug).join_from(table, Change, change.seq == record.seq)
         others = set(transaction.session.execute(statement.where(change.actor != STARTER_ACTOR)).scalars())
-        return {slug: entry for slug, entry in _read_toml(name).items() if slug not in others}
+        entries = {slug: entry for slug, entry in _read_toml(name).items() if slug not in removed_sources}
+        own = {slug: entry for slug, entry in entries.items() if slug not in others}
+        return {slug: _replace_values(entry, removed_sources) for slug, entry in own.items()}
 
     for slug, table in _sort_tables(read_own("categories", CategoryVersion), "components", "parent"):
         if table.get("components") == "unstated":
@@ -159,10 +186,7 @@ def _load_vocabulary(transaction: WriteTransaction, removed_sources: Mapping[str
     for slug, table in _sort_tables(read_own("places", PlaceVersion), "parents"):
         put_place(transaction, slug, PlaceInput(**table))
     for slug, table in _sort_tables(read_own("sources", SourceVersion), "speaks_for"):
-        if slug not in removed_sources:
-            if table.get("speaks_for") in removed_sources:
-                table["speaks_for"] = removed_sources[table["speaks_for"]]
-            put_source(transaction, slug, SourceInput(**table))
+        put_source(transaction, slug, SourceInput(**table))
     for slug, table in read_own("topics", TopicVersion).items():
         put_topic(transaction, slug, TopicInput(**table))
 

@@ -101,7 +101,8 @@ def _erase_claims(transaction: WriteTransaction, ids: list[str], reason: str) ->
     imports = {row["import_id"] for row in rows} - {None}
     _erase_import_records(transaction, ids, imports)
     clear_stored_responses(transaction, [*ids, *imports])
-    take_down_documents(transaction, unshared, reason)
+    # Other statements of the same page may be recorded later.
+    take_down_documents(transaction, unshared, reason, refuse_again=False)
 
 
 def _erase_change_reasons(transaction: WriteTransaction, ids: list[str]) -> None:

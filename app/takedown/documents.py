@@ -42,12 +42,16 @@ CITATION_OF_REMOVED_DOCUMENT: dict[str, Any] = {
 """The values that a takedown writes into the citations of the document. Its claims stay."""
 
 
-def take_down_documents(transaction: WriteTransaction, documents: Iterable[str], reason: str) -> None:
+def take_down_documents(
+    transaction: WriteTransaction, documents: Iterable[str], reason: str, *, refuse_again: bool = True
+) -> None:
     """Erase documents from all their versions. The claims that cite them stay, with citations without words.
 
-    Hashes of what identified the documents stay, so that an import does not record them again.
+    With `refuse_again`, hashes of what identified the documents stay, so that an import does not record them again.
     """
     for batch in batch_values(documents):
+        if refuse_again:
+            _keep_hashes(transaction, batch)
         _erase_documents(transaction, batch, reason)
 
 
@@ -71,7 +75,6 @@ def _erase_documents(transaction: WriteTransaction, ids: list[str], reason: str)
     rows = session.execute(current).mappings().all()
     change, relation, citation = columns_of(Change), columns_of(RelationVersion), columns_of(CitationVersion)
     session.execute(update(Change).where(change.kind == "document", change.key.in_(ids)).values(reason=None))
-    _keep_hashes(transaction, ids)
     for row in rows:
         clear_stored_responses(transaction, [text for text in (row["id"], row["url"], row["title"]) if text])
         state = copy_state(row) | REMOVED_DOCUMENT

@@ -180,7 +180,8 @@ def get_topic(
     with read_session(db) as read:
         snapshot = read.snapshot(recorded_as_of, known_on=known_on)
         body = read_topic(read.session, slug, snapshot)
-    return json_response(request, body, cache_scope=topic_scope(snapshot.latest_seq, body, body["narrower"]))
+    scope = topic_scope(snapshot.latest_seq, body, body["narrower"])
+    return json_response(request, body, tag=f"{body['revision']}-", cache_scope=scope)
 
 
 @router.put(
@@ -206,7 +207,7 @@ def record_topic(
         _body, created = put_topic(transaction, slug, payload)
         return read_topic(transaction.session, slug, transaction.snapshot), created
 
-    return handle_put(write, editor, TOPIC, slug, put)
+    return handle_put(write, editor, TOPIC, slug, put, by_revision=True)
 
 
 @list_route(router, "/topics/{slug}/claims", Claim, "List the claims of a topic")

@@ -121,7 +121,10 @@ def record_response(
     with database.read() as session:
         snapshot = open_snapshot(session, as_of)
         body = read_record(session, record_type, slug, snapshot)
-    return json_response(request, body, cache_scope=record_scope(snapshot.latest_seq, f"{record_type.name}-{slug}"))
+    tag = f"{body['revision']}-"
+    return json_response(
+        request, body, tag=tag, cache_scope=record_scope(snapshot.latest_seq, f"{record_type.name}-{slug}")
+    )
 
 
 def handle_put(
@@ -130,16 +133,18 @@ def handle_put(
     kind: RecordType,
     slug: str,
     replace: Callable[[WriteTransaction], tuple[dict[str, Any], bool | None]],
+    *,
+    by_revision: bool = False,
 ) -> Response:
     """Run `replace` and answer a PUT of `slug`.
 
-    If-Match is checked only if it is sent: nothing but records with a slug may be replaced without it.
+    If-Match is checked only if it is sent: nothing but records with a slug may be replaced without it. `by_revision`
+    says that the representation has more than the record, so that only the revision is compared.
     """
 
     def record(log: WriteTransaction) -> WriteResult:
         before = find_record(log.session, kind, slug, log.snapshot)
-        if before is not None:
-            write.check_match(before, required=False)
+        write.check_match(before, required=False, by_revision=by_revision)
         card, created = replace(log)
         return WriteResult(card, created=bool(created))
 
@@ -187,7 +192,7 @@ def _select_recorded_slugs(table: type[Version], *, past: bool) -> Select[Any]:
 def find_reference_faults(
     transaction: WriteTransaction, record_type: RecordType, slug: str, payload: Input
 ) -> list[Fault]:
-    """Return a fault for each reference of `payload` to an unknown slug, or to the record itself."""
+    """Return a fault for each reference of `payload` to an unknown slug, to the record itself, or that is repeated."""
     faults: list[Fault] = []
     for name, target in record_type.references.items():
         value = getattr(payload, name)
@@ -195,6 +200,11 @@ def find_reference_faults(
         pairs = [(f"{name}/{i}" if isinstance(value, list) else name, item) for i, item in enumerate(values)]
         self_pointers = [pointer for pointer, item in pairs if target is None and item == slug]
         faults += [field_fault(pointer, f"`{slug}` cannot refer to itself.") for pointer in self_pointers]
+        if isinstance(value, list):
+            repeated = [(pointer, item) for i, (pointer, item) in enumerate(pairs) if item in value[:i]]
+            faults += [
+                field_fault(pointer, f"`{item}` occurs twice.", hint="name it once") for pointer, item in repeated
+            ]
         others = [(pointer, item) for pointer, item in pairs if pointer not in self_pointers]
         faults += find_unknown_slugs(transaction.session, transaction.snapshot, target or record_type, others)
     return faults

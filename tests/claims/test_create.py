@@ -319,7 +319,7 @@ REFUSED: list[tuple[str, Any, str, str | None]] = [
     ("date", TOMORROW, "#/date", None),
     ("date_edtf", "2025-07", "#/date", None),
     ("date_edtf", "9998", "#/date_edtf", None),
-    ("date_edtf", "2022/2023", "#/date_edtf", "one date"),
+    ("date_edtf", "2022/2023", "#/date", "within"),
     ("date_edtf", "June 2025", "#/date_edtf", None),
     ("category", "kiled", "#/category", "`killed`"),
     ("category", "Killed", "#/category", None),
@@ -419,13 +419,15 @@ def test_everything_that_is_wrong_is_told_at_once(desk: Register) -> None:
 
 
 def test_a_thousand_things_that_are_wrong_are_refused_quickly(desk: Register) -> None:
-    body = make_claim_body() | {f"unknown-{number}": 1 for number in range(20_000)}
-    started = time.process_time()
-    answer = desk.write("POST", "/v1/claims", body)
-    cpu_seconds = time.process_time() - started
-    problem = assert_problem(answer, 422)
-    assert 1 <= len(problem["errors"]) <= 100
-    assert cpu_seconds < 5
+    for count in (900, 20_000):
+        body = make_claim_body() | {f"unknown-{number}": 1 for number in range(count)}
+        started = time.process_time()
+        answer = desk.write("POST", "/v1/claims", body)
+        cpu_seconds = time.process_time() - started
+        problem = assert_problem(answer, 422)
+        assert len(problem["errors"]) <= 100
+        assert problem["errors"] or "keys" in problem["detail"]
+        assert cpu_seconds < 5
 
 
 def raw(register: Register, body: bytes, **headers: str) -> Any:

@@ -16,7 +16,7 @@ from tests.examples import (
 )
 from tests.registers import Register
 
-LONG = {"If-Match": '"0"'}
+LONG = {"Content-Encoding": "identity"}
 """A header that has no effect on claims and that only the standard path evaluates."""
 
 FLEETING = {"x-request-id", "x-register-seq", "etag", "location", "content-length"}

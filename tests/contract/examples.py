@@ -191,6 +191,7 @@ FILE_NORMALIZERS: dict[str, Callable[[str], str]] = {
 
 def _schema_fields(document: dict[str, Any], operation: dict[str, Any]) -> set[str]:
     schema = operation["responses"]["200"]["content"][JSON_MEDIA_TYPE]["schema"]
+    schema = schema.get("anyOf", [schema])[0]  # a list may also be a bare array
     name = schema.get("$ref", "").rpartition("/")[2]
     return set(document["components"]["schemas"].get(name, {}).get("properties", ()))
 

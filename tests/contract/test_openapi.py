@@ -97,7 +97,8 @@ def test_every_parameter_has_a_meaning_and_an_example() -> None:
 def referred(info: dict[str, Any]) -> list[dict[str, Any]]:
     """The schemas that a field refers to, directly, in a list or as one of several."""
     several = info.get("anyOf", [])
-    kinds = [info, *several, *(kind["items"] for kind in (info, *several) if "items" in kind)]
+    items = [kind["items"] for kind in (info, *several) if "items" in kind]
+    kinds = [info, *several, *items, *(kind for each in items for kind in each.get("anyOf", []))]
     return [DOCUMENT["components"]["schemas"][each["$ref"].rpartition("/")[2]] for each in kinds if "$ref" in each]
 
 

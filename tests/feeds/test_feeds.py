@@ -39,7 +39,7 @@ def test_the_json_feed_is_one(shared_starter_register: Register, address: str) -
 def test_a_retraction_and_a_takedown_show_in_the_feed(starter_register: Register) -> None:
     claim = starter_register.get("/v1/topics/russian-casualties/claims?date_to=2025-06-12&limit=1").json()["data"][0]
     address = f"/v1/claims/{claim['id']}"
-    body = {"reason": "Taken\x0b back <b>.", "retracted_on": "2025-07-01"}
+    body = {"reason": "Taken back <b>.", "retracted_on": "2025-07-01"}
     assert starter_register.write("POST", f"{address}/retraction", body, **{"If-Match": '"1"'}).status_code == 200
     feed = "/v1/topics/russian-casualties/feed"
     newest = starter_register.get(f"{feed}.json").json()["items"][0]

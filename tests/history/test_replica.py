@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from app.database.api_keys import create_key
+from app.database.api_keys import create_key, revoke_key
 from app.enums import Role
 from app.main import create_app
 from app.settings import Settings
@@ -24,7 +24,7 @@ def test_a_client_waits_for_its_own_writes_on_a_replica(tmp_path: Path, monkeypa
         key = {"Authorization": f"Bearer {create_key(session, 'desk', Role.admin)}"}
     app.state.database.write_engine.dispose()  # closing the last connection writes the log into the file
     shutil.copyfile(primary, replica)
-    monkeypatch.setattr("app.http.parameters.MAX_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("app.http.consistency.MAX_WAIT_SECONDS", 0.1)
     with TestClient(app) as client:
         body = {"name": "The institute", "kind": "think_tank", "interest": "independent"}
         made = client.put("/v1/sources/institute", json=body, headers=key)
@@ -33,7 +33,22 @@ def test_a_client_waits_for_its_own_writes_on_a_replica(tmp_path: Path, monkeypa
         assert client.get("/v1/sources/institute").status_code == 404
         behind = client.get("/v1/sources/institute", headers=mine)
         assert (behind.status_code, behind.headers["retry-after"]) == (503, "1")
-        app.state.database.read_engine.dispose()
-        app.state.database.write_engine.dispose()
+        app.state.database.close()
         shutil.copyfile(primary, replica)
         assert client.get("/v1/sources/institute", headers=mine).status_code == 200
+
+
+def test_a_key_that_was_revoked_is_refused_though_the_replica_still_has_it(tmp_path: Path) -> None:
+    url = DatabaseCopies(tmp_path, None).create_template("empty", None)
+    primary, replica = Path(url.removeprefix("sqlite:///")), tmp_path / "replica.db"
+    app = create_app(Settings(DATABASE_URL=url))  # type: ignore[call-arg] # named by its alias
+    with app.state.database.write() as session:
+        key = {"Authorization": f"Bearer {create_key(session, 'desk', Role.admin)}"}
+    app.state.database.close()
+    shutil.copyfile(primary, replica)
+    settings = Settings(DATABASE_URL=url, DATABASE_READ_URL=f"sqlite:///{replica}")  # type: ignore[call-arg] # aliases
+    app = create_app(settings)
+    with TestClient(app) as client:
+        assert client.post("/v1/documents", json={"title": "x"}, headers=key).status_code == 201
+        assert revoke_key(app.state.database, "desk") == 1
+        assert client.post("/v1/documents", json={"title": "y"}, headers=key).status_code == 401

@@ -107,6 +107,9 @@ class MappingRowMapper:
         ]
         return [(kind, slug, record) for kind, table in tables for slug, record in sort_records(kind, table)]
 
+    def check_header(self, names: Sequence[str]) -> None:
+        """Accept any column names: those that the mapping needs are looked up in each row."""
+
     def vintage_of(self, file: str) -> date | None:
         """Return the date of a file, from its name. Raises `MappingRefused` for what is not a date."""
         try:

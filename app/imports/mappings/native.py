@@ -16,9 +16,11 @@ from app.claims.schemas import (
 from app.claims.serialization.csv_columns import CSV_COLUMN_PATHS
 from app.comparison.figure import normalize_number
 from app.database.types import ID_PATTERN
+from app.enums import Status
 from app.errors import suggest_nearest
 from app.http.schema_types import Input
 from app.http.serializers import FORMULA_PREFIXES
+from app.imports.mappings.differences import stated_in_cells, stated_in_json
 from app.imports.mappings.fields import UnreadableValue
 from app.imports.mappings.figures import parse_number
 from app.imports.pipeline.row_mapping import ClaimDraft, FileSeriesOptions, MappedRow
@@ -60,6 +62,8 @@ READ_ONLY_FIELDS = set(Claim.model_fields) | {REFUSED_FIELD}
 NESTED_FIELDS = ("figure", "citations")
 """Fields that identify a claim in JSON: a claims file has no such columns."""
 
+MAX_REVISION_DIGITS = 10
+
 BOOLEAN_OF_TEXT = {"true": True, "false": False}
 
 
@@ -73,6 +77,10 @@ class NativeRowMapper:
 
     def __init__(self) -> None:
         self._header: tuple[str, ...] = ()
+
+    def check_header(self, names: Sequence[str]) -> None:
+        """Raise `UnreadableValue` for column names that a claims file does not have."""
+        _check_header(tuple(names))
 
     def vintage_of(self, file: str) -> date | None:  # noqa: ARG002 - other mappers use it
         """Return None: an export file has no date, only its claims have."""
@@ -95,7 +103,7 @@ class NativeRowMapper:
             name: _strip_formula_guard(text) for name, cell in data.items() if (text := _cell_text(name, cell)) != ""
         }
         status = cells.get("status")
-        _refuse_removed(status)
+        _check_status(status)
         figure: dict[str, Any] = {name: cells[name] for name in FIGURE_TEXT_COLUMNS if name in cells}
         figure |= {name: parse_number(cells[name]) for name in NUMBER_COLUMNS if name in cells}
         figure |= {name: _parse_boolean(name, cells[name]) for name in FLAG_COLUMNS if name in cells}
@@ -109,7 +117,14 @@ class NativeRowMapper:
         for name in ("includes", "excludes"):
             if name in cells:
                 raw_fields[name] = cells[name].split(";")
-        return ClaimDraft("", raw_fields, id=_check_id(cells.get("id")), is_retracted=status == "retracted")
+        return ClaimDraft(
+            "",
+            raw_fields,
+            id=_check_id(cells.get("id")),
+            is_retracted=status == "retracted",
+            stated=stated_in_cells(cells, header),
+            revision=_read_revision(cells.get("revision")),
+        )
 
 
 def _cell_text(name: str, cell: Any) -> str:  # noqa: ANN401 - a sheet has numbers, dates and empty cells
@@ -143,9 +158,17 @@ def _strip_formula_guard(cell: str) -> str:
     return cell[1:] if cell[0] == "'" and cell[1:2] in FORMULA_PREFIXES else cell
 
 
-def _refuse_removed(status: object) -> None:
-    if status == "removed":
+def _check_status(status: object) -> None:
+    if status == Status.removed:
         raise UnreadableValue("This claim was taken down; there is nothing to import.")
+    if status not in (None, Status.asserted, Status.retracted):
+        raise UnreadableValue(f"`status` is `{status}`.", "expected asserted or retracted")
+
+
+def _read_revision(value: object) -> int | None:
+    """Return the revision that a row states; None if it states none."""
+    text = str(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < MAX_REVISION_DIGITS else None
 
 
 def _parse_boolean(name: str, cell: str) -> bool:
@@ -171,7 +194,7 @@ def _draft_from_json(data: Mapping[str, Any]) -> ClaimDraft:
                 f"There is no field `{name}` in a claim.", suggest_nearest(name, ClaimInput.model_fields)
             )
     status = data.get("status", "asserted")
-    _refuse_removed(status)
+    _check_status(status)
     raw_fields = {name: value for name, value in data.items() if name in ClaimInput.model_fields and value is not None}
     for name, model in (("figure", FigureInput), ("period", PeriodInput), ("confidence", AssessmentInput)):
         if isinstance(raw_fields.get(name), dict):
@@ -182,6 +205,8 @@ def _draft_from_json(data: Mapping[str, Any]) -> ClaimDraft:
         leading = _find_leading(raw_fields["citations"])
         raw_fields["citations"] = [_citation_input(citation) for citation in raw_fields["citations"]]
     retracted_on = data.get("retracted_on")
+    if retracted_on is not None and status != Status.retracted:
+        raise UnreadableValue("`retracted_on` is given, but the claim is not retracted.", "set `status` to retracted")
     try:
         day = date.fromisoformat(retracted_on) if retracted_on is not None and status == "retracted" else None
     except (TypeError, ValueError):
@@ -192,6 +217,8 @@ def _draft_from_json(data: Mapping[str, Any]) -> ClaimDraft:
         id=_check_id(data.get("id")),
         is_retracted=status == "retracted",
         retracted_on=day,
+        stated=stated_in_json(data),
+        revision=_read_revision(data.get("revision")),
         leading=leading,
     )
 

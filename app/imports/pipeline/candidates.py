@@ -76,6 +76,8 @@ class ResolvedClaim:
     writes: RowWrites
     supersedes: tuple[str, str] | None = None
     """The claim that a new claim supersedes, with a note."""
+    differences: tuple[str, ...] = ()
+    """The fields that the row states otherwise than the recorded claim."""
 
     @property
     def is_new(self) -> bool:

@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlmodel import Session
 
+from app.claims.queries import select_claims
+from app.claims.serialization.rows import ResponseObject, build_claim_responses
 from app.database.snapshot import Snapshot
 from app.database.sql import batch_values
 from app.database.tables import CitationVersion, ClaimVersion, ImportedRow, columns_of, table_of
@@ -26,6 +28,8 @@ class ExistingRecords:
     """Row key → the rows with this key in earlier imports of the file series, oldest first."""
     cited_documents: dict[str, set[str]] = field(default_factory=dict)
     """Claim → the documents of its citations."""
+    responses: dict[str, ResponseObject] = field(default_factory=dict)
+    """Claim → its response object, for the claims that rows of the service's own format are compared with."""
 
 
 def load_existing(
@@ -50,6 +54,18 @@ def load_existing(
         _load_previous_rows(session, snapshot, keys, options.series, existing.previous_rows)
     _load_cited_documents(session, snapshot, existing)
     return existing
+
+
+def load_compared_claims(session: Session, snapshot: Snapshot, existing: ExistingRecords) -> None:
+    """Load the response objects of the existing claims."""
+    ids = {claim.id for claim in (*existing.by_id.values(), *existing.by_fingerprint.values())}
+    for batch in batch_values(sorted(ids)):
+        statement = select_claims(past=snapshot.is_past).where(
+            columns_of(ClaimVersion).id.in_(batch), snapshot.contains(ClaimVersion)
+        )
+        rows = session.execute(statement, {"as_of": snapshot.as_of}).mappings().all()
+        for response in build_claim_responses(session, rows, snapshot):
+            existing.responses[response["id"]] = response
 
 
 def _load_previous_rows(

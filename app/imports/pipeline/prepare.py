@@ -17,6 +17,7 @@ from app.database.snapshot import open_snapshot
 from app.database.sql import batch_values
 from app.database.tables import ImportedRow, table_of
 from app.errors import Unavailable
+from app.imports.mappings.fields import UnreadableValue
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.process_rows import RowProcessor
 from app.imports.pipeline.result import ImportRefused, ImportResult
@@ -25,7 +26,7 @@ from app.imports.pipeline.staging import StagingFile
 from app.imports.pipeline.validate_rows import NumberedRow, RecordInput
 from app.imports.quality.anomalies import RowLocation, TimeSeriesPoint
 from app.imports.quality.time_series import find_time_series_anomalies
-from app.imports.readers.options import FileRow, MappingRefused, ReadLimits
+from app.imports.readers.options import FileRefused, FileRow, MappingRefused, ReadLimits
 from app.imports.readers.reader import FileReader
 from app.imports.row_keys import is_erased_key
 
@@ -180,6 +181,7 @@ def _stage_rows(
     while batch := _next_batch(rows, reader):
         processor.process_batch(batch)
         request.progress(reader.bytes_done, reader.bytes_total)
+    _check_headers(request, reader)
     _check_time_series(processor, strict=request.strict and not refusals)
     if missing := processor.validator.find_missing_references(database):
         raise MappingRefused(missing[0])
@@ -220,6 +222,16 @@ def _prepared_import(
         vintage=processor.validator.vintage,
         snapshot_seq=processor.snapshot_seq,
     )
+
+
+def _check_headers(request: ImportRequest, reader: FileReader) -> None:
+    """Raise `FileRefused` for a file without rows whose column names the mapper does not know."""
+    for report in reader.files:
+        if report.header and not report.rows:
+            try:
+                request.mapper.check_header(report.header)
+            except UnreadableValue as error:
+                raise FileRefused(f"has no rows. {error}", file=report.name, hint=error.hint or None) from None
 
 
 def _open_reader(request: ImportRequest) -> FileReader:

@@ -16,7 +16,7 @@ from app.enums import Aggregation, RelationType, Status
 from app.http.schema_types import parse_moment
 from app.imports.pipeline.candidates import ResolvedClaim, ValidatedDraft, make_candidate
 from app.imports.pipeline.encoders import RowEncoders
-from app.imports.pipeline.matching import describe_time_series, load_existing
+from app.imports.pipeline.matching import describe_time_series, load_compared_claims, load_existing
 from app.imports.pipeline.pending import PendingDocuments, PendingImport
 from app.imports.pipeline.result import ImportStatistics
 from app.imports.pipeline.row_mapping import RowMapper
@@ -123,6 +123,8 @@ class RowProcessor:
         claim_ids = [validated.draft.id for validated in drafts if validated.draft.id]
         keys = [validated.key for validated in drafts if validated.key]
         existing = load_existing(session, snapshot, fingerprints, claim_ids, keys, options)
+        if any(validated.draft.stated is not None for validated in drafts):
+            load_compared_claims(session, snapshot, existing)
         pending = PendingImport.for_batch(self.staging, documents, fingerprints, claim_ids)
         resolved: list[ResolvedClaim | None] = []
         for candidate in candidates:
@@ -188,7 +190,7 @@ class RowProcessor:
         for claim in claims:
             self.editor_work.add(claim)
             if not claim.is_new:
-                self.statistics.add_example(claim.outcome, _describe_claim(claim.candidate.validated))
+                self.statistics.add_example(claim.outcome, _describe_claim(claim))
         self.staging.add_claims([self._staged_claim(claim) for claim in claims])
         for claim in claims:
             if claim.supersedes is not None:
@@ -227,8 +229,11 @@ def _build_supersession_claim(claim: ResolvedClaim, lookup: ReferenceLookup) -> 
     return build_supersession_claim(facts, lookup.position_holders)
 
 
-def _describe_claim(validated: ValidatedDraft) -> str:
-    """Return the location of a row and its claim in a few words."""
+def _describe_claim(resolved: ResolvedClaim) -> str:
+    """Return the location of a row and its claim in a few words, and the fields that differ from the recorded claim."""
+    validated = resolved.candidate.validated
     claim = validated.claim_input
     summary = f"{claim.source}: {claim.figure.as_printed} {claim.category} ({claim.period.edtf})"
-    return f"{validated.row.file}, line {validated.row.line}: {summary[:MAX_REASON_CHARACTERS]}"
+    differences = ", ".join(f"`{path}`" for path in resolved.differences)
+    summary = summary[:MAX_REASON_CHARACTERS] + (f"; differs in {differences}" if differences else "")
+    return f"{validated.row.file}, line {validated.row.line}: {summary}"

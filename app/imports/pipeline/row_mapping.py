@@ -1,6 +1,6 @@
 """The interface between a mapping and the import: a row mapper turns each row into drafts of claims."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal, Protocol
@@ -26,6 +26,10 @@ class ClaimDraft:
     """The id of the claim, if the file contains it."""
     is_retracted: bool = False
     retracted_on: date | None = None
+    stated: Mapping[str, Any] | None = None
+    """The fields that a row of the service's own format states and the fingerprint does not contain, by path."""
+    revision: int | None = None
+    """The revision of the claim, if the file contains it."""
     leading: int | None = None
     """The index of the leading citation, if there are several and the file says which leads."""
     has_unstated_decimal: bool = False
@@ -65,6 +69,9 @@ class RowMapper(Protocol):
     @property
     def records(self) -> Sequence[tuple[RecordType, str, Input]]:
         """The sources, categories, subjects and places to be recorded first if they do not exist."""
+
+    def check_header(self, names: Sequence[str]) -> None:
+        """Raise `UnreadableValue` if a file without rows has column names that the mapper does not know."""
 
     def vintage_of(self, file: str) -> date | None:
         """Return the date of a file, from its name."""

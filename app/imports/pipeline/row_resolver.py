@@ -10,8 +10,9 @@ from uuid_utils import uuid7
 from app.claims.lookups import ReferenceLookup
 from app.claims.validation import build_citation_columns
 from app.comparison.leading import choose_leading
-from app.enums import Outcome
+from app.enums import Outcome, Status
 from app.errors import DocumentDiffers
+from app.imports.mappings.differences import find_differences
 from app.imports.pipeline.candidates import (
     CURRENT_OUTCOMES,
     Candidate,
@@ -73,12 +74,7 @@ class RowResolver:
             case Outcome.changed:
                 resolved = self._resolve_change(lookup, candidate, existing, pending, decision, day)
             case Outcome.cited | Outcome.unchanged:
-                claim, fingerprint = decision.claim or "", decision.fingerprint
-                writes = self._citation_writes(
-                    lookup, candidate, existing, pending, claim, fingerprint or candidate.row_fingerprint
-                )
-                outcome = Outcome.cited if writes else Outcome.unchanged
-                resolved = ResolvedClaim(candidate, outcome, claim, fingerprint, writes)
+                resolved = self._resolve_recorded(lookup, candidate, existing, pending, decision)
             case _:
                 resolved = ResolvedClaim(candidate, decision.outcome, decision.claim or "", None, {})
         if resolved.fingerprint is not None:
@@ -88,6 +84,26 @@ class RowResolver:
         if resolved.is_current:
             resolved.writes.update(self._imported_row_writes(resolved, previous_rows, vintage, lookup.today))
         return resolved
+
+    def _resolve_recorded(
+        self,
+        lookup: ReferenceLookup,
+        candidate: Candidate,
+        existing: ExistingRecords,
+        pending: PendingImport,
+        decision: Decision,
+    ) -> ResolvedClaim:
+        """Resolve a row whose claim is recorded: add new citations, or report what the row contradicts."""
+        claim, fingerprint = decision.claim or "", decision.fingerprint
+        writes = self._citation_writes(
+            lookup, candidate, existing, pending, claim, fingerprint or candidate.row_fingerprint
+        )
+        differences = _find_differences(candidate, existing, claim)
+        if differences and not writes:
+            outcome = _outcome_of_difference(candidate, existing, claim)
+            return ResolvedClaim(candidate, outcome, claim, None, {}, differences=differences)
+        outcome = Outcome.cited if writes else Outcome.unchanged
+        return ResolvedClaim(candidate, outcome, claim, fingerprint, writes, differences=differences)
 
     def _reconcile(
         self,
@@ -219,6 +235,22 @@ class RowResolver:
             day = (vintage or today).isoformat()
             return {"imported_row": [key, fingerprint, resolved.fingerprint or "", day, previous is not None]}
         return {}
+
+
+def _find_differences(candidate: Candidate, existing: ExistingRecords, claim: str) -> tuple[str, ...]:
+    """Return what a row of the service's own format states otherwise than the recorded claim."""
+    draft, recorded = candidate.validated.draft, existing.responses.get(claim)
+    if draft.stated is None or recorded is None or recorded["status"] == Status.removed:
+        return ()
+    documents = ["" if each is None else each["id"] for each in candidate.validated.validated_claim.documents]
+    by_id = draft.id == claim
+    return tuple(find_differences(draft.stated, candidate.validated.claim_input, documents, recorded, by_id=by_id))
+
+
+def _outcome_of_difference(candidate: Candidate, existing: ExistingRecords, claim: str) -> Outcome:
+    """Return `older` for a row of an earlier revision of the claim, else `differs`."""
+    revision = candidate.validated.draft.revision
+    return Outcome.older if revision and revision < existing.responses[claim]["revision"] else Outcome.differs
 
 
 def _find_mark(lookup: ReferenceLookup, candidate: Candidate) -> int | None:

@@ -147,6 +147,8 @@ class FileReport:
     sha256: str
     bytes: int
     rows: int
+    header: tuple[str, ...] = ()
+    """The column names of a delimited file."""
 
 
 class FileRefused(Exception):

@@ -93,6 +93,8 @@ class FileReader:
                 for row in rows:
                     report.rows += 1
                     yield row
+                if isinstance(rows, DelimitedTable):
+                    report.header = tuple(rows.names)
 
 
 class _MemberReader:

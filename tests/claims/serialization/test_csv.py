@@ -13,6 +13,7 @@ from uuid_utils import uuid7
 from app.database.tables import ClaimVersion, columns_of
 from tests.examples import (
     assert_problem,
+    make_category_body,
     make_citation_body,
     make_claim_body,
     make_figure_body,
@@ -182,18 +183,26 @@ def test_text_that_a_spreadsheet_would_run_is_guarded(register: Register) -> Non
         assert documents[-1]["title"] == "'" + formula
 
 
-def test_a_negative_number_stays_a_number(register: Register) -> None:
+def record_fractional_category(register: Register) -> None:
     record_example_vocabulary(register)
-    submit_claim(register, make_claim_body(category="survived", figure=make_figure_body("-5.5", value=-5.5)))
-    submit_claim(register, make_claim_body(category="survived", figure=make_figure_body("-1,000", value=-1000.0)))
+    category = make_category_body("Balance", non_decreasing=False, fractional=True)
+    assert register.write("PUT", "/v1/categories/balance", category).status_code == 201
+
+
+def test_a_negative_number_stays_a_number(register: Register) -> None:
+    record_fractional_category(register)
+    submit_claim(register, make_claim_body(category="balance", figure=make_figure_body("-5.5", value=-5.5)))
+    submit_claim(register, make_claim_body(category="balance", figure=make_figure_body("-1,000", value=-1000.0)))
     rows = read(register.get("/v1/claims.csv", params={"sort": "value"}).text)
     assert [(row["value"], row["as_printed"]) for row in rows] == [("-1000", "'-1,000"), ("-5.5", "'-5.5")]
 
 
 def test_a_whole_number_has_no_decimal_point_in_either_format(register: Register) -> None:
-    record_example_vocabulary(register)
+    record_fractional_category(register)
     for number, text in ((10**15, "1000000000000000"), (-0.0, "0"), (0.1, "0.1"), (2.5e5, "250000"), (7.0, "7")):
-        made = submit_claim(register, make_claim_body(figure=make_figure_body("so many", value=number)))
+        made = submit_claim(
+            register, make_claim_body(category="balance", figure=make_figure_body("so many", value=number))
+        )
         newest = {"sort": "-recorded", "limit": 1}
         assert read(register.get("/v1/claims.csv", params=newest).text)[0]["value"] == text
         assert f'"value":{text},' in register.get(made["links"]["self"]).text

@@ -1,0 +1,95 @@
+"""Read-your-writes: a request waits until this process reads the state in its `X-Register-Seq`."""
+
+import asyncio
+import time
+from typing import Annotated
+
+from fastapi import Header
+from starlette.concurrency import run_in_threadpool
+
+from app.database.cache_registry import CacheKey
+from app.database.engine import Database
+from app.database.snapshot import open_snapshot
+from app.errors import Unavailable
+from app.http.dependencies import Db
+
+MAX_WAIT_SECONDS = 1.0
+"""The maximum wait for a state."""
+
+MAX_WAITING_REQUESTS = 100
+"""The maximum number of requests of a process that wait at the same time."""
+
+POLL_INTERVAL_SECONDS = 0.05
+
+MAX_POLL_SECONDS = 1.0
+"""The maximum duration of the last poll, which may begin just before the end of the wait."""
+
+
+class StateWaiter:
+    """Lets requests wait for a state of the register. One poll of the clock at a time serves all of them.
+
+    A request that waits holds neither a thread nor a connection to the database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting = 0
+        self._poll_task: asyncio.Task[None] | None = None
+        self._polled_at = 0.0
+
+    async def wait(self, seq: int) -> None:
+        """Return as soon as this process reads the state `seq`. Raises `Unavailable` after `MAX_WAIT_SECONDS`."""
+        if self._database.latest_read_seq >= seq:
+            return
+        if self._waiting >= MAX_WAITING_REQUESTS:
+            detail = f"{MAX_WAITING_REQUESTS} requests are waiting for a state of the register already."
+            raise Unavailable(detail, hint="try again", headers={"Retry-After": "1"})
+        self._waiting += 1
+        deadline = time.monotonic() + MAX_WAIT_SECONDS
+        try:
+            while not await self._poll_for(seq):
+                if time.monotonic() >= deadline:
+                    detail = f"This server reads seq {self._database.latest_read_seq}; {seq} is not available yet."
+                    raise Unavailable(detail, hint="try again", headers={"Retry-After": "1"})
+        finally:
+            self._waiting -= 1
+
+    async def _poll_for(self, seq: int) -> bool:
+        """Wait for the next poll. Return whether the state `seq` has been read."""
+        if self._poll_task is None or self._poll_task.done():
+            self._poll_task = asyncio.create_task(self._poll())
+        task = self._poll_task
+        await asyncio.wait({task}, timeout=MAX_POLL_SECONDS)
+        if task.done():
+            task.result()  # raises the error of the database
+        return self._database.latest_read_seq >= seq
+
+    async def _poll(self) -> None:
+        await asyncio.sleep(max(0.0, self._polled_at + POLL_INTERVAL_SECONDS - time.monotonic()))
+        await run_in_threadpool(_read_clock, self._database)
+        self._polled_at = time.monotonic()
+
+
+STATE_WAITER = CacheKey("state_waiter", StateWaiter, keep_on_reset=True)
+
+
+async def wait_for_seq(
+    db: Db,
+    x_register_seq: Annotated[
+        str | None,
+        Header(
+            pattern="^[0-9]{1,18}$",
+            description="The highest `X-Register-Seq` received so far: the response shows at least that state.",
+            examples=["1"],
+        ),
+    ] = None,
+) -> None:
+    """Wait until this process reads the state in `X-Register-Seq`, so that clients read their own writes; else 503."""
+    if x_register_seq is not None:
+        await db.caches[STATE_WAITER].wait(int(x_register_seq))
+
+
+def _read_clock(database: Database) -> None:
+    """Open a snapshot, which updates `latest_read_seq`."""
+    with database.read() as session:
+        open_snapshot(session)

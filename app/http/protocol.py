@@ -1,0 +1,131 @@
+"""The HTTP protocol of the server: errors of the protocol are problems, and a client that still sends is answered.
+
+Uvicorn answers a request that it cannot parse in plain text. It also closes a connection as soon as the response is
+complete, and a client that is still sending a body then sees a reset connection instead of the response.
+"""
+
+import json
+import re
+from asyncio import Transport
+from typing import Any, cast
+
+from uuid_utils import uuid7
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.errors import AddressTooLong, BadRequest, MethodNotImplemented, Problem
+from app.http.middleware import IMPLEMENTED_METHODS, STANDARD_HEADERS
+
+MAX_LINGERING_BYTES = 32_000_000
+MAX_LINGERING_SECONDS = 10.0
+"""How much of a body is read and discarded after the response is complete, before the connection is closed."""
+
+MAX_REQUEST_LINE_BYTES = 60_000
+"""Length of a request line from which a request that cannot be parsed is reported as too long."""
+
+REQUEST_LINE_PATTERN = re.compile(rb"(?P<method>[!#$%&'*+.^_`|~0-9A-Za-z-]{1,80}) (?P<target>[^ \r\n]*)")
+
+
+class LingeringTransport:
+    """A transport whose connection stays open for reading while the client is still sending a body."""
+
+    def __init__(self, transport: Transport, protocol: "CounterclaimProtocol") -> None:
+        self._transport = transport
+        self._protocol = protocol
+        self.is_lingering = False
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of a transport
+        """Return the attribute of the transport."""
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Return whether nothing more can be sent."""
+        return self.is_lingering or self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close the connection; if a request body is incomplete, only for writing at first."""
+        if self.is_lingering or self._transport.is_closing():
+            return
+        if not self._protocol.has_unread_body:
+            self._transport.close()
+            return
+        self.is_lingering = True
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        self._protocol.flow.resume_reading()
+        self._protocol.loop.call_later(MAX_LINGERING_SECONDS, self._transport.close)
+
+    def close_now(self) -> None:
+        """Close the connection."""
+        self._transport.close()
+
+
+class CounterclaimProtocol(HttpToolsProtocol):
+    """The protocol of one connection."""
+
+    _lingering_transport: LingeringTransport
+    _discarded_bytes = 0
+    _first_bytes = b""
+
+    @property
+    def has_unread_body(self) -> bool:
+        """Whether the response is complete, and the client has not sent its whole body."""
+        return self.cycle is not None and self.cycle.response_complete and self.cycle.more_body
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Begin a connection."""
+        self._lingering_transport = LingeringTransport(transport, self)
+        super().connection_made(cast("Transport", self._lingering_transport))
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what the client sent. What it sends after the response is complete is discarded, up to a limit."""
+        if self.has_unread_body:
+            self._discarded_bytes += len(data)
+            if self._discarded_bytes > MAX_LINGERING_BYTES:
+                self._lingering_transport.close_now()
+                return
+        if self._lingering_transport.is_lingering:
+            return
+        if not self._first_bytes or self.cycle is None or self.cycle.response_complete:
+            self._first_bytes = data[:MAX_REQUEST_LINE_BYTES]
+        super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer a request that cannot be parsed with a problem, and close the connection."""
+        problem = self._describe_fault(msg)
+        request_id = uuid7().hex
+        body = json.dumps(
+            {
+                "type": f"/problems/{problem.code}",
+                "title": problem.title,
+                "status": problem.status,
+                "code": problem.code,
+                "detail": problem.detail,
+                "hint": problem.hint,
+                "errors": [],
+                "error_count": 0,
+                "request_id": request_id,
+            }
+        ).encode()
+        headers = [
+            *self.server_state.default_headers,
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", b"%d" % len(body)),
+            (b"cache-control", b"no-store"),
+            (b"x-request-id", request_id.encode()),
+            (b"connection", b"close"),
+            *STANDARD_HEADERS,
+        ]
+        lines = [b"HTTP/1.1 %d %s" % (problem.status, problem.title.encode())]
+        lines += [name + b": " + value for name, value in headers]
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        self.transport.close()
+
+    def _describe_fault(self, message: str) -> Problem:
+        """Return the problem of a request that cannot be parsed, by its first line."""
+        match = REQUEST_LINE_PATTERN.match(self._first_bytes)
+        if match is not None:
+            if match["method"].decode() not in IMPLEMENTED_METHODS:
+                return MethodNotImplemented("The server does not know the method.")
+            if len(match["target"]) >= MAX_REQUEST_LINE_BYTES // 2:
+                return AddressTooLong("The address is too long.")
+        return BadRequest(message)

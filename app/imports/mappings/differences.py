@@ -1,0 +1,97 @@
+"""What a row of the service's own format says that differs from the recorded claim.
+
+The fingerprint of a claim does not depend on these fields, so a row that changes one of them has the same fingerprint.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from enum import Enum
+from typing import Any, Final
+
+from app.claims.schemas import ClaimInput
+from app.claims.serialization.csv_columns import CSV_COLUMN_PATHS
+from app.claims.serialization.input_fields import CITATION_PLAIN_FIELDS
+from app.claims.serialization.rows import CONFIDENCE_FIELDS, ResponseObject
+
+COMPARED_FIELDS: Final = (
+    "status",
+    "retracted_on",
+    "derivation",
+    "figure.as_printed",
+    "note",
+    *(f"confidence.{name}" for name in CONFIDENCE_FIELDS),
+    *("source.name", "source.kind", "source.interest"),
+    *("superseded_by", "superseded_on"),
+)
+"""The paths of the compared fields, as in the JSON of a claim."""
+
+CLEARABLE_FIELDS: Final = frozenset({"note", "retracted_on"})
+"""Fields whose emptiness is a statement, in a row that names its claim by id. Others that are empty state nothing."""
+
+WORDING: Final = "figure.as_printed"
+"""Several wordings of one number are one claim, so it is compared only in a row that names its claim by id."""
+
+_PATH_OF_COLUMN: Final = {column: path for column, path in CSV_COLUMN_PATHS.items() if path in COMPARED_FIELDS}
+
+
+def stated_in_json(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the compared fields that a claim in JSON states, by path."""
+    stated: dict[str, Any] = {}
+    for path in COMPARED_FIELDS:
+        parent, _, name = path.rpartition(".")
+        owner = data.get(parent) if parent else data
+        if isinstance(owner, Mapping) and name in owner:
+            stated[path] = owner[name]
+    return stated
+
+
+def stated_in_cells(cells: Mapping[str, str], header: Sequence[str]) -> dict[str, Any]:
+    """Return the compared fields that a row of a claims file states, by path. `cells` are those that are not empty."""
+    return {path: cells.get(column) for column, path in _PATH_OF_COLUMN.items() if column in header}
+
+
+def find_differences(
+    stated: Mapping[str, Any], claim_input: ClaimInput, documents: Sequence[str], claim: ResponseObject, *, by_id: bool
+) -> list[str]:
+    """Return the paths of the fields of a row that differ from a recorded claim.
+
+    Args:
+        stated: The fields that the row states.
+        claim_input: The claim of the row.
+        documents: The id of the document of each of its citations.
+        claim: The recorded claim.
+        by_id: Whether the row names the claim by its id.
+    """
+    differences = [path for path, value in stated.items() if _differs(path, value, claim, by_id=by_id)]
+    for citation, document in zip(claim_input.citations, documents, strict=True):
+        recorded = [each for each in claim["citations"] if each["document"]["id"] == document]
+        names = [name for name in CITATION_PLAIN_FIELDS if name in citation.model_fields_set]
+        unlike = [[name for name in names if not _is_same(getattr(citation, name), each[name])] for each in recorded]
+        differences += [f"citations.{name}" for name in min(unlike, key=len, default=[])]
+    return differences
+
+
+def _differs(path: str, value: Any, claim: ResponseObject, *, by_id: bool) -> bool:  # noqa: ANN401 - any value of a file
+    if (path == WORDING and not by_id) or (_as_text(value) == "" and not (by_id and path in CLEARABLE_FIELDS)):
+        return False
+    parent, _, name = path.rpartition(".")
+    owner = claim[parent] if parent else claim
+    return not _is_same(value, None if owner is None else owner[name])
+
+
+def _is_same(stated: Any, recorded: Any) -> bool:  # noqa: ANN401 - any values
+    return _as_text(stated) == _as_text(recorded)
+
+
+def _as_text(value: Any) -> str:  # noqa: ANN401 - any value
+    match value:
+        case None:
+            return ""
+        case Enum():
+            return str(value.value)
+        case date():
+            return value.isoformat()
+        case list():
+            return ";".join(map(_as_text, value))
+        case _:
+            return str(value).replace("\r\n", "\n").strip()

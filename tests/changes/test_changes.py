@@ -1,0 +1,119 @@
+"""The change log by topic and kind, and what lies beyond its end."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, get_args
+
+import pytest
+
+from app.changes.routes import StreamQuery, _format_position, _read_batch, _read_start
+from app.changes.schemas import ChangeKind
+from app.database.tables import VERSION_TABLES
+from app.errors import InvalidRequest, NotFound
+from app.http.shutdown import Shutdown
+from tests.examples import (
+    assert_problem,
+    make_claim_body,
+    make_topic_body,
+    make_unique_claim_body,
+    read_latest_seq,
+    record_example_vocabulary,
+    submit_claim,
+)
+from tests.registers import Register
+
+
+@pytest.fixture
+def desk(register: Register) -> Register:
+    record_example_vocabulary(register)
+    assert register.write("PUT", "/v1/topics/losses", make_topic_body()).status_code == 201
+    dead = make_topic_body(category="killed", since="2022-02-24", aggregation="cumulative")
+    assert register.write("PUT", "/v1/topics/dead", dead).status_code == 201
+    return register
+
+
+def test_the_kinds_are_those_of_the_versioned_tables() -> None:
+    assert {kind.value for kind in ChangeKind} == set(VERSION_TABLES)
+    assert get_args(StreamQuery.model_fields["kind"].annotation) == (ChangeKind,)
+
+
+def rows(register: Register, query: str = "") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = register.get(f"/v1/changes?limit=1000{query}").json()["data"]
+    return found
+
+
+def test_each_change_names_its_topics_and_can_be_found_by_them(desk: Register) -> None:
+    both = submit_claim(desk, make_claim_body())
+    neither = submit_claim(desk, make_unique_claim_body(subject="militia"))
+    partial = submit_claim(desk, make_claim_body(period={"edtf": "2022-02/2025-06-12", "aggregation": "cumulative"}))
+    later = submit_claim(desk, make_claim_body(period={"edtf": "2023-02-24/2025-06-12", "aggregation": "cumulative"}))
+    wounded = submit_claim(desk, make_unique_claim_body(category="wounded"))
+    assessment = {"level": "low", "rationale": "x"}
+    assert desk.write("POST", f"{both['links']['self']}/assessments", assessment).status_code == 201
+    assert desk.write("POST", f"{wounded['links']['self']}/takedown", {"reason": "x"}).status_code == 200
+    expected = {both["id"]: ["dead", "losses"], neither["id"]: [], partial["id"]: ["dead", "losses"]}
+    expected |= {later["id"]: ["losses"], wounded["id"]: ["losses"]}
+    everything = rows(desk)
+    for row in everything:
+        if row["claim"] is not None:
+            assert row["topics"] == expected[row["claim"]], row
+        elif row["kind"] == "topic":
+            assert row["topics"] == [row["id"]]
+        else:
+            assert row["topics"] == []
+    cases: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
+        ("&topic=dead", lambda row: "dead" in row["topics"]),
+        ("&topic=dead&topic=losses", lambda row: row["topics"]),
+        ("&kind=assessment&kind=topic", lambda row: row["kind"] in ("assessment", "topic")),
+        ("&kind=claim&topic=losses&total=true", lambda row: row["kind"] == "claim" and "losses" in row["topics"]),
+    ]
+    for query, is_wanted in cases:
+        assert rows(desk, query) == [row for row in everything if is_wanted(row)], query
+    assert_problem(desk.get("/v1/changes?topic=nothing"), 404)
+    assert_problem(desk.get("/v1/changes?kind=nothing"), 422)
+
+
+def test_what_lies_beyond_the_end_is_told(desk: Register) -> None:
+    last = read_latest_seq(desk)
+    assert rows(desk, f"&after={last}") == []
+    for query in (f"after={last + 1}", f"cursor={last + 1}"):
+        problem = assert_problem(desk.get(f"/v1/changes?{query}"), 422)
+        assert str(last) in problem["detail"]
+    assert_problem(desk.get(f"/v1/changes/stream?after={last + 1}"), 422)
+    assert_problem(desk.get("/v1/changes/stream", headers={"Last-Event-ID": str(last + 1)}), 422)
+    assert_problem(desk.get("/v1/changes/stream?topic=nothing"), 404)
+
+
+def test_a_stream_continues_after_what_its_filter_left_out(desk: Register) -> None:
+    query = StreamQuery(topic=["dead"], kind=[ChangeKind.claim])
+    start = _read_start(desk.database, query, None)
+    assert start == read_latest_seq(desk)
+    submit_claim(desk, make_unique_claim_body(subject="militia"))
+    batch = _read_batch(desk.database, query, start)
+    assert (batch.events, batch.seq, batch.is_last) == (b"", read_latest_seq(desk), True)
+    wanted = submit_claim(desk, make_claim_body())
+    batch = _read_batch(desk.database, query, batch.seq)
+    assert batch.events.count(b"event: change") == 1
+    assert f"id: {wanted['seq']}".encode() in batch.events
+    assert _format_position(7) == b"id: 7\n\n"
+    with pytest.raises(InvalidRequest):
+        _read_start(desk.database, query, 10**6)
+    with pytest.raises(NotFound):
+        _read_start(desk.database, StreamQuery(topic=["nothing"]), None)
+
+
+def test_the_end_of_the_process_wakes_who_waits_for_it() -> None:
+    async def run() -> None:
+        shutdown = Shutdown()
+        assert not await shutdown.wait(0.01)
+        waiting = asyncio.create_task(shutdown.wait())
+        await asyncio.sleep(0)
+        with shutdown.protect():
+            shutdown.begin()
+            assert await waiting
+            protected = asyncio.create_task(shutdown.wait_for_protected())
+            await asyncio.sleep(0.01)
+            assert not protected.done()
+        await protected
+
+    asyncio.run(run())

@@ -1,0 +1,111 @@
+"""A row of the service's own format that says something else than the register is never reported as unchanged."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from tests.examples import make_citation_body, make_claim_body, record_example_vocabulary, submit_claim
+from tests.imports.import_helpers import post_file
+from tests.registers import Register
+
+NDJSON = "application/x-ndjson"
+
+
+@pytest.fixture
+def desk(register: Register) -> Register:
+    record_example_vocabulary(register)
+    body = make_claim_body(note="first", citations=[make_citation_body(quote="1,351 killed")])
+    claim = submit_claim(register, body)
+    assessment = {"level": "low", "rationale": "A party."}
+    assert register.write("POST", f"{claim['links']['self']}/assessments", assessment).status_code == 201
+    return register
+
+
+def numbers(answer: Any) -> dict[str, int]:
+    assert answer.status_code == 200, answer.text
+    return {name: number for name, number in answer.json()["counts"].items() if number}
+
+
+CHANGES: list[tuple[dict[str, Any], str]] = [
+    ({"note": "second"}, "note"),
+    ({"note": None}, "note"),
+    ({"derivation": "own"}, "derivation"),
+    ({"figure": {"as_printed": "1 351"}}, "figure.as_printed"),
+    ({"confidence": {"level": "high"}}, "confidence.level"),
+    ({"confidence": {"rationale": "x"}}, "confidence.rationale"),
+    ({"confidence": {"stated": "likely"}}, "confidence.stated"),
+    ({"status": "retracted", "retracted_on": "2025-07-01"}, "status"),
+    ({"source": {"name": "Another name"}}, "source.name"),
+    ({"superseded_by": "01a1f640-bc00-7528-9916-436a9224d91e"}, "superseded_by"),
+    ({"citations": {"quote": "another quote"}}, "citations.quote"),
+    ({"citations": {"fidelity": "verbatim"}}, "citations.fidelity"),
+    ({"citations": {"gap": "Not seen."}}, "citations.gap"),
+    ({"citations": {"withdrawn_on": "2025-07-01"}}, "citations.withdrawn_on"),
+]
+
+
+def changed(row: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    row = dict(row)
+    for name, value in changes.items():
+        if name == "citations":
+            row[name] = [row[name][0] | value]
+        else:
+            row[name] = row[name] | value if isinstance(value, dict) else value
+    return row
+
+
+def test_a_changed_field_is_named_and_not_lost(desk: Register) -> None:
+    exported = desk.get("/v1/claims.ndjson").json()
+    assert numbers(post_file(desk, json.dumps(exported), NDJSON)) == {"rows": 1, "unchanged": 1}
+    for changes, path in CHANGES:
+        answer = post_file(desk, json.dumps(changed(exported, changes)), NDJSON)
+        assert numbers(answer) == {"rows": 1, "differs": 1}, (changes, answer.text)
+        assert f"`{path}`" in answer.json()["examples"]["differs"][0], changes
+    assert desk.get("/v1/claims.ndjson").json() == exported
+
+
+def test_a_row_without_an_id_is_compared_by_what_it_states(desk: Register) -> None:
+    exported = desk.get("/v1/claims.ndjson").json()
+    nameless = {name: value for name, value in exported.items() if name != "id"}
+    assert numbers(post_file(desk, json.dumps(nameless), NDJSON)) == {"rows": 1, "unchanged": 1}
+    for changes in ({"note": "second"}, {"status": "retracted", "retracted_on": "2025-07-01"}):
+        answer = post_file(desk, json.dumps(changed(nameless, changes)), NDJSON)
+        assert numbers(answer) == {"rows": 1, "differs": 1}
+    wording = changed(nameless, {"figure": {"as_printed": "1 351"}, "note": None})
+    assert numbers(post_file(desk, json.dumps(wording), NDJSON)) == {"rows": 1, "unchanged": 1}
+
+
+def test_a_changed_cell_of_a_claims_file_is_named(desk: Register) -> None:
+    text = desk.get("/v1/claims.csv").text
+    assert numbers(post_file(desk, text, "text/csv")) == {"rows": 1, "unchanged": 1}
+    (cells,) = csv.DictReader(io.StringIO(text))
+    cases = {"note": "second", "confidence": "high", "derivation": "own", "as_printed": "1351", "source_kind": "media"}
+    cases |= {"quote": "other", "fidelity": "verbatim", "stated": "likely", "reliability": "A", "status": "retracted"}
+    for column, value in cases.items():
+        file = io.StringIO()
+        writer = csv.DictWriter(file, cells)
+        writer.writeheader()
+        writer.writerow(cells | {column: value})
+        answer = post_file(desk, file.getvalue(), "text/csv")
+        assert numbers(answer) == {"rows": 1, "differs": 1}, (column, answer.text)
+
+
+def test_a_row_of_an_earlier_revision_is_older(desk: Register) -> None:
+    exported = desk.get("/v1/claims.ndjson").json()
+    body = {"event": "transcription_fix", "reason": "A slip.", "changes": {"note": "corrected"}}
+    address = exported["links"]["self"]
+    assert desk.write("PATCH", address, body, **{"If-Match": '"1"'}).status_code == 200
+    assert numbers(post_file(desk, json.dumps(exported), NDJSON)) == {"rows": 1, "older": 1}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"status": "zzz"}, {"status": 1}, {"status": ""}, {"retracted_on": "2025-07-01"}, {"status": "removed"}]
+)
+def test_a_wrong_status_is_refused(desk: Register, changes: dict[str, Any]) -> None:
+    exported = desk.get("/v1/claims.ndjson").json()
+    answer = post_file(desk, json.dumps(exported | changes), NDJSON)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["code"] == "rows_refused"
