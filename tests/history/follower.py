@@ -37,6 +37,7 @@ CLAIM_FIELDS = (
 )
 FIGURE_FIELDS = (
     "as_printed",
+    "language",
     "value",
     "lower",
     "upper",
@@ -46,6 +47,7 @@ FIGURE_FIELDS = (
     "coverage",
     "out_of",
     "relative_to",
+    "wording_differs",
 )
 CITATION_FIELDS = (
     "id",
@@ -146,7 +148,8 @@ def read_records(fleet: ServerGroup, like: Records) -> Records:
         names = next((list(data) for key, data in like.items() if key[0] == kind), [])
         for row in fleet.get(f"/v1/{path}?limit=1000")["data"]:
             key = row["id"] if kind == "document" else row["slug"]
-            found[kind, key] = {name: row[name] for name in names}
+            # A document that was taken down is not listed.
+            found[kind, key] = {name: row[name] if name != "removed" else False for name in names}
     page = fleet.get("/v1/claims?limit=1000")
     assert page["meta"]["next_cursor"] is None
     for card in page["data"]:
