@@ -42,9 +42,7 @@ def test_a_change_forgets_the_claims_that_it_changes(register: Register) -> None
     assert (hits, misses) == (1, 1)
     assert sorted(len(each["citations"]) for each in found) == [1, 2]  # type: ignore[arg-type]
 
-    register.write(
-        "PUT", f"/v1/sources/{other['source']['slug']}", make_source_body("A new name"), **{"If-Match": "*"}
-    )
+    register.write("PUT", f"/v1/sources/{other['source']['slug']}", make_source_body("A new name"), **{"If-Match": "*"})
     hits, misses, found = asked(register, "/v1/claims?limit=12")
     assert (hits, misses) == (0, 2)
     assert {each["source"]["name"] for each in found} == {"A new name"}  # type: ignore[index]
