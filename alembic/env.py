@@ -1,5 +1,6 @@
 """Runs the migrations, each in a transaction of its own, on both databases."""
 
+from contextlib import closing
 from typing import Any, Literal
 
 from sqlalchemy import Connection
@@ -61,7 +62,5 @@ given = context.config.attributes.get("connection")
 if given is not None:
     run(given)
 else:
-    database = Database(read_settings())
-    with database.write_engine.connect() as opened:
+    with closing(Database(read_settings())) as database, database.write_engine.connect() as opened:
         run(opened)
-    database.close()

@@ -267,7 +267,11 @@ def _open_socket(host: str, port: int) -> socket.socket:
 
 def _open_database(settings: Settings) -> Database:
     database = Database(settings)
-    database.check_schema()
+    try:
+        database.check_schema()
+    except Exception:
+        database.close()
+        raise
     return database
 
 

@@ -6,6 +6,7 @@ The import takes more than a second of CPU time, more than most commands. Tests 
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,7 @@ def run(
 
 
 def _run_program(arguments: list[str], environment: dict[str, str], folder: Path, out: Path, err: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     from app.__main__ import main  # noqa: PLC0415 - imported in the new process only
 
     os.environ.clear()

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ClauseElement, ColumnElement, Connection, select, update
+from sqlalchemy import ClauseElement, ColumnElement, Connection, Select, bindparam, select, update
 from sqlmodel import Session
 
 from app.database.driver_errors import DriverErrors
@@ -188,8 +189,13 @@ class WriteTransaction:
 
     def _current_revision(self, table: type[Version], key: str) -> int:
         """Return the revision of the current version of `key`, or 0 if there is none."""
-        revision = select(columns_of(table).revision).where(*self._is_current(table, key))
-        return self.session.execute(revision).scalar() or 0
+        return self.session.execute(_select_current_revision(table), {"key": key}).scalar() or 0
+
+
+@cache
+def _select_current_revision(table: type[Version]) -> Select[Any]:
+    columns = columns_of(table)
+    return select(columns.revision).where(columns[table.key_name] == bindparam("key"), columns.until_seq.is_(None))
 
 
 def to_utc(at: Any) -> datetime:  # noqa: ANN401 - a driver value

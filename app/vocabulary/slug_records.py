@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from fastapi import Request
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlmodel import Session
 from starlette.responses import Response
 
@@ -13,7 +14,7 @@ from app.cache.scope import record_scope
 from app.database.api_keys import Actor
 from app.database.engine import Database
 from app.database.keyset import Order
-from app.database.snapshot import Snapshot, open_snapshot
+from app.database.snapshot import Snapshot, contains_version, open_snapshot
 from app.database.tables import Version, columns_of
 from app.database.transaction import WriteTransaction
 from app.errors import Fault, NotFound, field_fault, suggest_nearest
@@ -177,9 +178,15 @@ def find_missing_slugs(
     """Return those of `slugs` that are not recorded."""
     if not slugs:
         return set()
-    columns = columns_of(record_type.table)
-    statement = select(columns.slug).where(columns.slug.in_(slugs), snapshot.contains(record_type.table))
-    return set(slugs) - set(session.execute(statement).scalars())
+    parameters = {"slugs": list(slugs), "as_of": snapshot.as_of}
+    found = session.execute(_select_recorded_slugs(record_type.table, past=snapshot.is_past), parameters)
+    return set(slugs) - set(found.scalars())
+
+
+@cache
+def _select_recorded_slugs(table: type[Version], *, past: bool) -> Select[Any]:
+    slug = columns_of(table).slug
+    return select(slug).where(slug.in_(bindparam("slugs", expanding=True)), contains_version(table, past=past))
 
 
 def find_reference_faults(

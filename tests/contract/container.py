@@ -83,6 +83,8 @@ class Container:
     variables: dict[str, str] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
     read_only_volume: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    """The headers of a request with an API key, if the register has one."""
     port: int = field(default_factory=find_free_port, init=False)
 
     def __post_init__(self) -> None:
@@ -97,12 +99,17 @@ class Container:
         file = self.folder / "data" / image_environment()["DATABASE_URL"].rpartition("/")[2]
         return self.database_url or f"sqlite:///{file}"
 
-    def spec(self, command: list[str]) -> dict[str, Any]:
-        """Return the argument of `container_root`."""
-        root, volume = self.folder / "root", self.folder / "data"
-        root.mkdir(exist_ok=True)
+    def make_volume(self) -> Path:
+        """Create the folder of the volume, if it does not exist, and return it."""
+        volume = self.folder / "data"
         volume.mkdir(exist_ok=True)
         os.chown(volume, self.uid, self.uid)
+        return volume
+
+    def spec(self, command: list[str]) -> dict[str, Any]:
+        """Return the argument of `container_root`."""
+        root, volume = self.folder / "root", self.make_volume()
+        root.mkdir(exist_ok=True)
         image = {str(self.installed): IMAGE_HOME, sys.prefix: sys.prefix}
         if not sys.base_prefix.startswith("/usr"):
             image[sys.base_prefix] = sys.base_prefix

@@ -7,7 +7,9 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from os import chown
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import httpx2
@@ -18,10 +20,10 @@ from app.database.engine import Database
 from app.enums import Role
 from tests.contract.container import COMPOSE, START_SECONDS, Container, dockerfile, reason_to_skip
 from tests.contract.examples import iterate_operations, send_example
-from tests.contract.wheels import build, copy_tree, install
+from tests.contract.wheels import built_wheel
 from tests.examples import assert_problem
 from tests.imports.import_helpers import DAILY_MAPPING, format_csv, native_row, post_file, post_form
-from tests.registers import DatabaseCopies, Register, make_settings
+from tests.registers import DatabaseCopies, Register, create_keys, make_settings
 
 pytestmark = pytest.mark.skipif(reason_to_skip() is not None, reason=str(reason_to_skip()))
 
@@ -44,8 +46,7 @@ VERY_MANY = 6_500
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheel, in place of the image."""
-    folder = tmp_path_factory.mktemp("image")
-    return install(build(copy_tree(folder / "tree"), folder / "dist", "--wheel"), folder / "installed")
+    return built_wheel(tmp_path_factory).installed
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -157,36 +158,55 @@ def test_a_restart_keeps_everything_and_loads_nothing_again(api: Container, regi
 
 @pytest.fixture(scope="module")
 def alone(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Container:
-    """The service on SQLite, with `COUNTERCLAIM_STARTER=false` in the environment of Compose."""
+    """The service on SQLite, with a migrated register and `COUNTERCLAIM_STARTER=false` in the environment."""
     folder = tmp_path_factory.mktemp("alone")
     container = Container("api", installed, folder, None, variables={"COUNTERCLAIM_STARTER": "false"})
-    assert container.run("counterclaim", "migrate") == "The schema is up to date.\n"
+    url = DatabaseCopies(folder, None).create_template("empty", None)
+    keys = create_keys(url)
+    container.headers |= keys[Role.editor.value]
+    volume = container.make_volume()
+    file = volume / container.outside_url.rpartition("/")[2]
+    copyfile(url.removeprefix("sqlite:///"), file)
+    chown(file, container.uid, container.uid)
     return container
 
 
-def key_of(api: Container) -> dict[str, str]:
-    key = api.run("counterclaim", "key", "create", "desk", "--role", "editor").strip()
-    return {"Authorization": f"Bearer {key}"}
+@pytest.fixture(scope="module")
+def without_temporary_directory(alone: Container) -> Iterator[Container]:
+    """The running service without a temporary directory."""
+    with replace(alone, changes={"tmpfs": []}).serving() as without:
+        yield without
 
 
-def test_without_a_temporary_directory_it_reads_and_says_what_is_missing(alone: Container) -> None:
-    without = replace(alone, changes={"tmpfs": []})
-    with without.serving(), http(without) as client:
+def test_without_a_temporary_directory_it_reads_and_says_what_is_missing(
+    without_temporary_directory: Container,
+) -> None:
+    without = without_temporary_directory
+    with http(without) as client:
         assert client.get("/v1/claims").json()["data"] == [], "the starter claims are left out"
         said = assert_problem(client.get("/health/ready"), 503, "unavailable")["detail"]
         assert "temporary" in said
         assert "TMPDIR" in said
-        headers = key_of(alone) | {"Content-Type": "text/csv"}
+        headers = without.headers | {"Content-Type": "text/csv"}
         answer = client.post("/v1/imports", content=rows(4_000_000, 1), headers=headers)
         assert "temporary" in assert_problem(answer, 503, "unavailable")["detail"]
         assert answer.headers["retry-after"]
     assert "TMPDIR" in without.log.read_text()
 
 
+def test_a_volume_that_cannot_be_written_is_said(alone: Container, without_temporary_directory: Container) -> None:
+    # Another process has the file open: otherwise SQLite cannot read it in write-ahead mode.
+    assert without_temporary_directory.folder == alone.folder
+    closed = replace(alone, read_only_volume=True)
+    with closed.serving(), http(closed) as client:
+        said = assert_problem(client.get("/health/ready"), 503, "unavailable")["detail"]
+        assert "/data/counterclaim.db cannot be written" in said
+
+
 def test_a_temporary_directory_that_is_full_is_said(alone: Container) -> None:
-    small = replace(alone, changes={"tmpfs": ["/tmp:size=1m,mode=1777"]})  # noqa: S108 - a mount
-    headers = key_of(alone)
-    alone.run("counterclaim", "starter")
+    tmpfs = ["/tmp:size=1m,mode=1777"]  # noqa: S108 - a mount
+    small = replace(alone, changes={"tmpfs": tmpfs}, variables={})
+    headers = alone.headers
     with small.serving(), http(small) as client:
         assert client.get("/health/ready").status_code == 200
         content = rows(5_000_000, MANY, NOTE)
@@ -202,11 +222,3 @@ def test_a_temporary_directory_that_is_full_is_said(alone: Container) -> None:
         assert_imported(
             client.post("/v1/imports", content=rows(5_000_000, 1), headers=headers | {"Content-Type": "text/csv"}), 1
         )
-
-
-def test_a_volume_that_cannot_be_written_is_said(alone: Container) -> None:
-    closed = replace(alone, read_only_volume=True)
-    # Another process has the file open: otherwise SQLite cannot read it in write-ahead mode.
-    with alone.serving(), closed.serving(), http(closed) as client:
-        said = assert_problem(client.get("/health/ready"), 503, "unavailable")["detail"]
-        assert "/data/counterclaim.db cannot be written" in said

@@ -2,12 +2,38 @@
 
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import copy, copytree, ignore_patterns
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("pyproject.toml", "README.md", "LICENSE")
 UV = (sys.executable, "-m", "uv", "--quiet", "--offline", "--no-cache")
+
+
+_built: list["BuiltWheel"] = []
+
+
+@dataclass(frozen=True)
+class BuiltWheel:
+    """A wheel of this tree, with the copy of the tree that it was built from and a folder that it is unpacked in."""
+
+    folder: Path
+    tree: Path
+    wheel: Path
+    installed: Path
+
+
+def built_wheel(factory: pytest.TempPathFactory) -> BuiltWheel:
+    """Return the wheel of this tree. It is built once for all tests of a process."""
+    if not _built:
+        folder = factory.mktemp("wheel")
+        tree = copy_tree(folder / "tree")
+        wheel = build(tree, folder / "from-tree", "--wheel")
+        _built.append(BuiltWheel(folder, tree, wheel, install(wheel, folder / "installed")))
+    return _built[0]
 
 
 def copy_tree(folder: Path) -> Path:

@@ -18,7 +18,7 @@ from tests.examples import make_claim_body, make_figure_body
 from tests.history.servers import HttpReply, RaceThreads, ServerGroup, run_servers
 from tests.registers import DatabaseCopies
 
-RACES = int(os.environ.get("TEST_RACES", "60"))
+RACES = int(os.environ.get("TEST_RACES", "30"))
 CRASHES = max(2, RACES // 100)
 CLIENTS = 6
 CROWD = 8

@@ -237,9 +237,13 @@ def _path_step(key: str) -> str:
     return key if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key) else orjson.dumps(key).decode()
 
 
+_MEMBER_KEY = "key of the member"
+"""The column with the keys of the members of a document, while it is not known which name is free."""
+
+
 def _detect_options(path: Path) -> FileOptions:
     """Detect where the rows of a JSON or YAML document are."""
-    reader = FileReader([path], FileOptions(keyed="\x01"))
+    reader = FileReader([path], FileOptions(keyed=_MEMBER_KEY))
     try:
         with closing(iter(reader)) as file_rows:  # type: ignore[type-var] # a generator
             members = [row.data for row in islice(file_rows, MAX_INSPECTED_MEMBERS)]
@@ -247,7 +251,7 @@ def _detect_options(path: Path) -> FileOptions:
         return FileOptions()  # a list, or unreadable, which the reader reports later
     if not reader.files or reader.files[0].format not in {FileFormat.json, FileFormat.yaml}:
         return FileOptions()
-    keys = [str(member.pop("\x01", "")) for member in members]
+    keys = [str(member.pop(_MEMBER_KEY, "")) for member in members]
     if _are_rows(keys, members):
         return FileOptions(keyed=_choose_key_column(keys, members))
     for key, member in zip(keys, members, strict=True):
