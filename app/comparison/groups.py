@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.comparison.effective_period import TOTALS, EffectivePeriod, Ordinals, aggregation_class
+from app.comparison.effective_period import EffectivePeriod, Ordinals, aggregation_class
 from app.comparison.figure import kind_of
 from app.comparison.hierarchy import Containment, Hierarchy
 from app.comparison.statement import Statement
@@ -15,8 +15,8 @@ class GroupKey:
     """What the positions of a group have in common.
 
     `whole` is `out_of`, except for ratios, which are compared as shares. `first_days` are the possible first days of
-    totals, and `last_days` the possible last days of all that is no running total. `components` are the atoms of the
-    category. `only` is the id of a position that cannot be compared even with others like it, and is None else.
+    totals and rates, and `last_days` the possible last days of all that is no running total. `components` are the atoms
+    of the category. `only` is the id of a position that cannot be compared even with others like it, and is None else.
     """
 
     proposition: str
@@ -106,7 +106,7 @@ def _build_key(statement: Statement, hierarchy: Hierarchy, effective: EffectiveP
         is_forecast=statement.is_forecast,
         aggregation_class=aggregation_class(aggregation),
         per=statement.per,
-        first_days=effective.start if aggregation in TOTALS else None,
+        first_days=None if aggregation == "snapshot" else effective.start,
         last_days=None if aggregation == "cumulative" else effective.end,
         components=hierarchy.components_of(statement.category),
         subject=statement.subject,

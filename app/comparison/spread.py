@@ -82,7 +82,9 @@ def _end_of(statement: Statement) -> int:
 
 def _select_newest(group: Sequence[Statement], hierarchy: Hierarchy, window: int) -> list[Statement]:
     """Return the positions of a group of running totals that count: those that do not end too early."""
-    grows = all(hierarchy.is_non_decreasing(statement.category) for statement in group)
+    grows = all(
+        statement.proposition == "quantity" and hierarchy.is_non_decreasing(statement.category) for statement in group
+    )
     days = window if grows else 0
     latest = max(_end_of(statement) for statement in group)
     return [statement for statement in group if latest - _end_of(statement) <= days]

@@ -130,6 +130,7 @@ def test_a_wording_of_an_article_is_read(language: str, text: str, stated: str) 
     ("text", "language", "unit", "reason"),
     [
         ("one death every two hours", "en", None, "rate_not_supported"),
+        ("every two hours", "en", None, "rate_not_supported"),
         ("12 per 100,000", "en", None, "rate_not_supported"),
         ("three times more than in 2022", "en", None, "ambiguous_multiple"),
         ("60-70,000", None, "persons", "ambiguous_range"),

@@ -578,12 +578,15 @@ class WordingParser:
         if matched is None or tail.per is not None:
             return None
         if matched[0] == "unsupported":
-            words = " ".join(token.text for token in self.tokens[position:])
-            detail = f"`{words}` is no unit of time of a rate: these are an hour, a day, a week, a month and a year."
-            self._note_refusal("rate_not_supported", detail, "state the figure in one of these, if the source does")
+            self._note_unsupported_rate(position)
             return None
         tail.per, tail.has_words = matched[0], True  # type: ignore[assignment] # the names of the table
         return matched[1]
+
+    def _note_unsupported_rate(self, position: int) -> None:
+        words = quote_wording(" ".join(token.text for token in self.tokens[position:]))
+        detail = f"{words} is no unit of time of a rate: these are an hour, a day, a week, a month and a year."
+        self._note_refusal("rate_not_supported", detail, "state the figure in one of these, if the source does")
 
     def _read_hedge_behind(self, _core: _Core, tail: _Tail, position: int) -> int | None:
         """Read "or more", "+", "-plus"."""
@@ -824,6 +827,8 @@ class WordingParser:
 
     def _explain(self) -> UnreadableWording:
         """Return why the wording is not read."""
+        if (matched := self.grammar.rates.match(self.tokens, 0)) is not None and matched[0] == "unsupported":
+            self._note_unsupported_rate(0)
         if self.refusal is not None:
             return self.refusal
         tokens, grammar, quoted = self.tokens, self.grammar, quote_wording(self.text)
