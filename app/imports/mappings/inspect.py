@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from app.http.schema_types import REFUSED_CHARACTERS
 from app.imports.mappings.fields import GetterFactory, UnreadableValue
 from app.imports.mappings.figures import parse_figure, parse_number
 from app.imports.mappings.schema import Mapping
@@ -201,6 +202,8 @@ def profile_file(path: Path) -> FileProfile:
             rows += 1
             row_values: dict[str, str] = {}
             for leaf, value in iterate_values(row.data):
+                if REFUSED_CHARACTERS.search(leaf.name):
+                    continue  # a mapping cannot name the column
                 column = columns.setdefault(leaf.name, leaf)
                 if not column.is_list and (text := fields.to_text(value)) is not None:
                     column.add_value(text)
