@@ -321,6 +321,11 @@ class Writing(RuleBasedStateMachine):
         claim = self.pick(which)
         body = {"level": level, "rationale": f"Judged {claim.marker}."}
         answer = self.write("POST", f"/v1/claims/{claim.id}/assessments", body)
+        if answer.status_code == 409:
+            assert answer.json()["code"] == "duplicate_record"
+            assert (level, False) in claim.assessments.values()
+            self.world.steps["impossible"] += 1
+            return
         assert answer.status_code == 201, answer.text
         claim.assessments[answer.json()["id"]] = (level, False)
         self.done("assess", claim)
@@ -348,6 +353,11 @@ class Writing(RuleBasedStateMachine):
         answer = self.write("POST", f"/v1/claims/{claim.id}/relations", body)
         if claim is other:
             assert answer.status_code == 422, answer.text
+            self.world.steps["impossible"] += 1
+            return
+        if answer.status_code == 409:
+            assert answer.json()["code"] == "duplicate_record"
+            assert (type_, claim.id, other.id, False) in self.model.relations.values()
             self.world.steps["impossible"] += 1
             return
         assert answer.status_code == 201, answer.text
@@ -507,7 +517,8 @@ def compare_sides(before: bytes, now: bytes, removed: set[str]) -> None:
     related = [each for each in old["related"]["relations"] if each["claim"] not in removed]
     for each in related:
         if {each["claim"], each["to_claim"]} & survivors:
-            assert each in new["related"]["relations"]
+            erased = {"quote": None, "note": None} if each["to_claim"] in removed else {}
+            assert each | erased in new["related"]["relations"]
     assert not any(each["claim"] in removed for each in new["related"]["relations"])
 
 
