@@ -268,7 +268,7 @@ def test_a_reading_names_proposition_and_units(
     ("text", "parameters", "reason"),
     [
         ("1.200", {"unit": "persons"}, "ambiguous_separator"),
-        ("every two hours", {}, "words_not_understood"),
+        ("every two hours", {}, "rate_not_supported"),
         ("one every two hours", {"language": "en"}, "rate_not_supported"),
         ("260 a month", {"unit": "persons"}, "rate"),
         ("7.5", {"category": "killed"}, "fraction_of_whole_units"),
