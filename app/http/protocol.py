@@ -32,6 +32,8 @@ class LingeringTransport:
         self._transport = transport
         self._protocol = protocol
         self.is_lingering = False
+        # Each response uses it, and `__getattr__` is slow.
+        self.write = transport.write
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any attribute of a transport
         """Return the attribute of the transport."""
