@@ -1,1 +1,1 @@
-"""Takedowns: the content of claims and sources is erased from all their versions and from the database files."""
+"""Takedowns of claims, documents and sources: content is erased from all versions and from the database files."""

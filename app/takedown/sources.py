@@ -1,5 +1,7 @@
 """Takedown of sources: the name is erased, and the slug is replaced by `removed-<n>` in every record and past state."""
 
+import re
+
 from sqlalchemy import func, literal, select, text, update
 
 from app.claims.lifecycle import copy_state, load_current_version
@@ -20,7 +22,8 @@ from app.database.tables import (
 )
 from app.database.transaction import WriteTransaction
 from app.enums import Status
-from app.sources.queries import REMOVED_PREFIX, slug_digest
+from app.errors import Removed
+from app.sources.queries import REMOVED_PREFIX, REMOVED_SLUG, slug_digest
 from app.takedown.claims import take_down_claims
 from app.takedown.stored_responses import clear_stored_responses
 
@@ -49,6 +52,8 @@ def take_down_source(transaction: WriteTransaction, slug: str, reason: str, *, c
     Its claims stay, unless `claims` is true. What the comparison needs stays too: its kind, its interest and the source
     that it speaks for.
     """
+    if REMOVED_SLUG.fullmatch(slug):
+        raise Removed(f"The source `{slug}` was taken down already.")
     row = load_current_version(transaction, SourceVersion, slug)
     if claims:
         claim = columns_of(ClaimVersion)
@@ -107,24 +112,25 @@ def _replace_in_topics(transaction: WriteTransaction, slug: str, replacement: st
 
 
 def _replace_in_imports(transaction: WriteTransaction, slug: str, replacement: str) -> None:
-    """Replace the slug in the names of file series, mappings and files, and delete the warnings that contain it."""
+    """Replace the slug in the names of file series, mappings and files, and delete the warnings that contain it.
+
+    It is replaced as a whole word, in imports and series that have a claim of the source: a short slug is a part of the
+    names of others.
+    """
     session, imports, row = transaction.session, columns_of(ImportVersion), table_of(ImportedRow).c
-    for version, *values in session.execute(
-        select(imports.version, imports.series, imports.mapping, imports.files, imports.smells)
-    ).all():
-        series, mapping, files, smells = values
+    claim, word = columns_of(ClaimVersion), re.compile(rf"(?<![a-z0-9]){re.escape(slug)}(?![a-z0-9])")
+    own_imports = select(claim.import_id).where(claim.source == replacement, claim.import_id.is_not(None))
+    own_series = select(row.series).join(table_of(ClaimVersion), claim.id == row.claim)
+    statement = select(imports.version, imports.series, imports.mapping, imports.files, imports.smells)
+    for version, series, mapping, files, smells in session.execute(statement.where(imports.id.in_(own_imports))).all():
         renamed = {
-            "series": _replace_part(series, slug, replacement),
-            "mapping": _replace_part(mapping, slug, replacement),
-            "files": [file | {"name": _replace_part(file["name"], slug, replacement)} for file in files],
-            "smells": [smell for smell in smells if slug not in str(smell)],
+            "series": None if series is None else word.sub(replacement, series),
+            "mapping": word.sub(replacement, mapping),
+            "files": [file | {"name": word.sub(replacement, file["name"])} for file in files],
+            "smells": [smell for smell in smells if not word.search(str(smell))],
         }
         if list(renamed.values()) != [series, mapping, files, smells]:
             session.execute(update(ImportVersion).where(imports.version == version).values(renamed))
-    for (series,) in session.execute(select(row.series).distinct()).all():
-        if (new_name := _replace_part(series, slug, replacement)) != series:
+    for (series,) in session.execute(own_series.where(claim.source == replacement).distinct()).all():
+        if (new_name := word.sub(replacement, series)) != series:
             session.execute(update(table_of(ImportedRow)).where(row.series == series).values(series=new_name))
-
-
-def _replace_part(name: str | None, slug: str, replacement: str) -> str | None:
-    return None if name is None else name.replace(slug, replacement)

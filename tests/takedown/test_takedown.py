@@ -1,14 +1,17 @@
 """Takedowns of claims and sources: no word is left in any response, past state, log or database file."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, select
 
 from app.database.erasure import is_erasure_pending, vacuum
+from app.database.tables import ImportedRow, columns_of
+from app.database.transaction import write_transaction
 from tests.examples import (
     assert_problem,
     make_citation_body,
@@ -228,3 +231,20 @@ def test_a_document_that_only_the_claim_cites_is_taken_down_with_it(busy_registe
     assert busy_register.write("POST", f"/v1/claims/{made['id']}/takedown", REASON).status_code == 200
     assert [busy_register.get(f"/v1/documents/{id_}").status_code for id_ in ids] == [410, 200]
     assert find_in_responses(busy_register, WORD, ["/v1/documents", "/v1/changes?limit=1000"]) == []
+
+
+def test_a_short_slug_is_not_replaced_within_the_names_of_others(register: Register) -> None:
+    record_example_vocabulary(register)
+    assert register.write("PUT", "/v1/sources/un", make_source_body("Named")).status_code == 201
+    rows = [submit_claim(register, make_unique_claim_body(source=source)) for source in ("un", "institute")]
+    with write_transaction(register.database, "desk") as log:
+        seq = log.snapshot.seq
+        for series, claim in (("un-hungary", rows[0]), ("hungary-un", rows[1])):
+            key: dict[str, Any] = {"key": "1", "print": "p", "written": "w", "vintage": date(2025, 6, 12), "seq": seq}
+            log.session.add(ImportedRow(series=series, claim=claim["id"], **key))
+        log.session.flush()
+    assert register.write("POST", "/v1/sources/un/takedown", REASON).status_code == 200
+    with register.database.read() as session:
+        names = set(session.execute(select(columns_of(ImportedRow).series)).scalars())
+    assert names == {"removed-1-hungary", "hungary-un"}
+    assert_problem(register.write("POST", "/v1/sources/removed-1/takedown", REASON), 410, "removed")
