@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
+REMOVED_DOCUMENT_TITLE: Final = "Removed document"
+"""The title of a document that was taken down, in the citations that are left."""
+
 KIND_RANKS: Final[Mapping[str, int]] = {
     "media": 0,
     **dict.fromkeys(

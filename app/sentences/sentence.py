@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from app.comparison.leading import find_leading
+from app.comparison.leading import REMOVED_DOCUMENT_TITLE, find_leading
 from app.sentences.dates import (
     MONTH_NAMES,
     describe_base_period,
@@ -536,6 +536,8 @@ def _describe_outlet(citation: JsonObject | None, claim: JsonObject, names: Clai
     withdrawal = ""
     if citation["withdrawn_on"] is not None:
         withdrawal = f"in a report that it took back on {format_day(citation['withdrawn_on'])}"
+    if document["publisher"] is None and document["title"] == REMOVED_DOCUMENT_TITLE:
+        return ", according to a document that was taken down"
     if document["publisher"] is None:
         return f", according to {quote_text(document['title'])}" + "".join(f", {note}" for note in notes)
     outlet = names.find_source(document["publisher"])

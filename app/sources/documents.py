@@ -30,9 +30,6 @@ DOCUMENT_INPUT_FIELDS = tuple(DocumentInput.model_fields)
 RECORDED_DOCUMENT_FIELDS = (*DOCUMENT_CARD_FIELDS, "content_sha256", "retrieved_at", "terms", "revision")
 """The fields of a recorded document that a given one is compared with."""
 
-REMOVED_DOCUMENT_TITLE = "Removed document"
-"""The title of a document that was taken down."""
-
 MAX_LISTED_EDITIONS = 20
 """Maximum number of editions of an address that a problem lists."""
 

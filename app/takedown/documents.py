@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from app.claims.lifecycle import copy_state
+from app.comparison.leading import REMOVED_DOCUMENT_TITLE
 from app.database.sql import batch_values
 from app.database.tables import (
     Change,
@@ -17,7 +18,6 @@ from app.database.tables import (
 )
 from app.database.transaction import WriteTransaction
 from app.enums import CitationRole, Fidelity
-from app.sources.documents import REMOVED_DOCUMENT_TITLE
 from app.sources.editions import erased_keys
 from app.takedown.stored_responses import clear_stored_responses
 

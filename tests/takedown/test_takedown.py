@@ -195,6 +195,7 @@ def test_no_word_of_a_document_is_left_and_its_claims_stay(busy_register: Regist
     assert register.write("PATCH", path, change, **{"If-Match": "*"}).status_code == 200
     relation = {"type": "based_on", "source": "agency", "document": document, "quote": WORD}
     assert register.write("POST", f"/v1/claims/{made['id']}/relations", relation).status_code == 201
+    alone = submit_claim(register, make_unique_claim_body(citations=[{"document": document}]))
     file = register.get("/v1/claims.csv").content
     paths = all_paths(read_latest_seq(register), f"/v1/claims/{made['id']}", f"{path}/revisions", path)
     assert find_in_responses(register, WORD, paths)
@@ -207,6 +208,8 @@ def test_no_word_of_a_document_is_left_and_its_claims_stay(busy_register: Regist
     erased = next(each for each in citations if each["document"]["id"] == document)
     assert (erased["document"]["title"], erased["quote"], erased["leading"]) == ("Removed document", None, False)
     assert erased["gap"] == "The document was taken down."
+    sentence = register.get(f"/v1/claims/{alone['id']}/citation.txt").text
+    assert sentence.strip().endswith(", according to a document that was taken down.")
     if register.database.dialect == "postgresql":
         vacuum(register.database)
     assert count_in_files(register, WORD) == 0
@@ -214,7 +217,7 @@ def test_no_word_of_a_document_is_left_and_its_claims_stay(busy_register: Regist
     again = register.client.request("POST", "/v1/imports", content=file, headers=headers)
     assert again.status_code == 200, again.json()["counts"]
     counts = {name: number for name, number in again.json()["counts"].items() if number}
-    assert counts == {"rows": 21, "unchanged": 20, "differs": 1}
+    assert counts == {"rows": 22, "unchanged": 21, "differs": 1}
     assert_problem(register.write("POST", "/v1/documents", page), 409)
     assert_problem(register.write("POST", "/v1/claims", make_unique_claim_body(citations=[citation])), 409)
     assert_problem(
