@@ -323,10 +323,18 @@ def test_what_was_acknowledged_survives_a_kill_in_mid_write(make_database: Calla
     assert clock == head
 
 
+def command_line(pid: str) -> bytes:
+    """Return the command of a process, empty when it has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
     """Return the workers of a supervisor, the oldest first."""
     children = (Path("/proc") / str(process.pid) / "task" / str(process.pid) / "children").read_text().split()
-    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [int(child) for child in children if b"spawn_main" in command_line(child)]
 
 
 def wait_until(true: Callable[[], bool]) -> None:
