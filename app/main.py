@@ -30,11 +30,13 @@ from app.references.routes import router as references
 from app.settings import Settings, read_settings
 from app.sources.routes import router as sources
 from app.takedown.routes import router as takedowns
+from app.topics.brief_routes import router as briefs
 from app.topics.routes import router as topics
 from app.vocabulary.routes import router as vocabulary
 
 ROUTERS = (
     topics,
+    briefs,
     claims,
     annotations,
     columns,

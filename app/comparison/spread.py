@@ -43,14 +43,12 @@ def measure_spread(
     grow. Without any position its numbers are None and `sources` is 0.
     """
     ordered = sorted(positions, key=position_sort_key)
-    on_question = (statement for statement in ordered if _is_on_question(statement, question, hierarchy))
-    groups = form_groups(on_question, hierarchy)
-    if not groups:
+    on_question = (statement for statement in ordered if is_on_question(statement, question, hierarchy))
+    selected = _select_group(on_question, hierarchy, window)
+    if selected is None:
         reasons = {statement.id: _find_mismatch(statement, question, hierarchy) for statement in ordered}
         return _build_spread([], hierarchy, tuple(reasons.items()))
-    key = min(groups, key=lambda key: _group_rank(key, groups[key]))
-    group = groups[key]
-    included = group if key.last_days is not None else _select_newest(group, hierarchy, window)
+    group, included = selected
     included_ids = {statement.id for statement in included}
     group_ids = {statement.id for statement in group}
     left_out: list[tuple[str, tuple[Reason, ...]]] = []
@@ -64,7 +62,30 @@ def measure_spread(
     return _build_spread(included, hierarchy, tuple(left_out))
 
 
-def _is_on_question(statement: Statement, question: Question, hierarchy: Hierarchy) -> bool:
+def measure_largest_group(
+    positions: Iterable[Statement], hierarchy: Hierarchy, window: int = DEFAULT_WINDOW_DAYS
+) -> MeasuredSpread:
+    """Return the spread of the group of positions that has the most sources, then the newest end.
+
+    Of it, the same positions count as in `measure_spread`. `left_out` is empty.
+    """
+    selected = _select_group(sorted(positions, key=position_sort_key), hierarchy, window)
+    return _build_spread([] if selected is None else selected[1], hierarchy, ())
+
+
+def _select_group(
+    positions: Iterable[Statement], hierarchy: Hierarchy, window: int
+) -> tuple[list[Statement], list[Statement]] | None:
+    """Return the group with the most sources, then the newest end, and its positions that count; None without any."""
+    groups = form_groups(positions, hierarchy)
+    if not groups:
+        return None
+    key = min(groups, key=lambda key: _group_rank(key, groups[key]))
+    group = groups[key]
+    return group, group if key.last_days is not None else _select_newest(group, hierarchy, window)
+
+
+def is_on_question(statement: Statement, question: Question, hierarchy: Hierarchy) -> bool:
     """Return whether a position has exactly the category, subject and place of the question."""
     return not _find_mismatch(statement, question, hierarchy)
 

@@ -8,7 +8,8 @@ computed once by the rules. Pairs for which the numbers do not say enough are co
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, combinations, combinations_with_replacement
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from app.comparison.hierarchy import Hierarchy
 from app.comparison.measure import MAX_ROUNDING_GAP, measure
 from app.comparison.positions import PositionKey, compare_pair, position_key_of
 from app.comparison.statement import Statement
-from app.comparison.verdicts import check_comparability
+from app.comparison.verdicts import PairComparison, check_comparability
 from app.enums import Reason, Verdict
 
 MAX_PAIRED_POSITIONS = 40
@@ -56,12 +57,44 @@ class _Member(NamedTuple):
     is_plain: bool
 
 
+Classify = Callable[[PairComparison], int | None]
+"""Returns the class of a pair that is collected, and None for a pair that is only counted."""
+
+
+@dataclass(slots=True)
+class PairSurvey:
+    """The number of pairs of positions by verdict, and the collected pairs, each with its class."""
+
+    classify: Classify
+    counts: Counter[Verdict] = field(default_factory=Counter)
+    collected: list[tuple[int, Statement, Statement]] = field(default_factory=list)
+
+    def add(self, a: Statement, b: Statement, hierarchy: Hierarchy, tolerance: float | None) -> None:
+        """Compare a pair by the rules, count it, and collect it if it has a class."""
+        pair = compare_pair(a, b, hierarchy, tolerance)
+        self.counts[pair.verdict] += 1
+        pair_class = self.classify(pair)
+        if pair_class is not None:
+            self.collected.append((pair_class, a, b))
+
+
 def count_verdicts(
     positions: Sequence[Statement], hierarchy: Hierarchy, tolerance: float | None = None
 ) -> Counter[Verdict]:
     """Return the number of pairs of positions by verdict."""
     if len(positions) <= MAX_PAIRED_POSITIONS:
         return Counter(compare_pair(a, b, hierarchy, tolerance).verdict for a, b in combinations(positions, 2))
+    return survey_pairs(positions, hierarchy, tolerance, lambda _pair: None).counts
+
+
+def survey_pairs(
+    positions: Sequence[Statement], hierarchy: Hierarchy, tolerance: float | None, classify: Classify
+) -> PairSurvey:
+    """Count the pairs of positions by verdict, and collect those of which `classify` returns a class.
+
+    Pairs whose numbers have the same order and fit are in one class.
+    """
+    survey = PairSurvey(classify)
     keys: dict[PositionKey, int] = {}
     days: dict[Ordinals, int] = {}
     groups: dict[object, list[_Member]] = {}
@@ -69,28 +102,25 @@ def count_verdicts(
         member = _build_member(statement, keys.setdefault(position_key_of(statement), len(keys)), days, tolerance)
         groups.setdefault(_dimensions_of(statement), []).append(member)
     orders = _encode_orders(list(days))
-    counts: Counter[Verdict] = Counter()
     for one, two in combinations_with_replacement(list(groups.values()), 2):
         barriers = check_comparability(one[0].statement, two[0].statement, hierarchy).barriers
         if barriers - {Reason.window_differs}:
             pairs = len(one) * (len(one) - 1) // 2 if one is two else len(one) * len(two)
-            within_sources = _count_within_sources(one, hierarchy, tolerance) if one is two else Counter[Verdict]()
-            counts += within_sources
-            counts[Verdict.not_comparable] += pairs - within_sources.total()
+            within_sources = list(_pairs_within_sources(one)) if one is two else []
+            for a, b in within_sources:
+                survey.add(a, b, hierarchy, tolerance)
+            survey.counts[Verdict.not_comparable] += pairs - len(within_sources)
         else:
-            counts += _count_between(one, two, orders, hierarchy, tolerance)
-    return counts
+            _survey_between(one, two, orders, hierarchy, tolerance, survey)
+    return survey
 
 
-def _count_within_sources(
-    members: Sequence[_Member], hierarchy: Hierarchy, tolerance: float | None
-) -> Counter[Verdict]:
-    """Count the verdicts on the pairs of one source and position key, which are compared by their numbers alone."""
+def _pairs_within_sources(members: Sequence[_Member]) -> Iterable[tuple[Statement, Statement]]:
+    """Return the pairs of one source and position key, which are compared by their numbers alone."""
     by_key: dict[int, list[Statement]] = {}
     for member in members:
         by_key.setdefault(member.key, []).append(member.statement)
-    pairs = chain.from_iterable(combinations(statements, 2) for statements in by_key.values())
-    return Counter(compare_pair(a, b, hierarchy, tolerance).verdict for a, b in pairs)
+    return chain.from_iterable(combinations(statements, 2) for statements in by_key.values())
 
 
 def _dimensions_of(statement: Statement) -> tuple[object, ...]:
@@ -146,17 +176,18 @@ def _encode_orders(days: Sequence[Ordinals]) -> list[list[int]]:
     ]
 
 
-def _count_between(  # noqa: C901 - the inner loop runs for every pair: a call would double its cost
+def _survey_between(  # noqa: C901, PLR0912 - the inner loop runs for every pair: a call would double its cost
     one: Sequence[_Member],
     two: Sequence[_Member],
     orders: Sequence[Sequence[int]],
     hierarchy: Hierarchy,
     tolerance: float | None,
-) -> Counter[Verdict]:
+    survey: PairSurvey,
+) -> None:
     """Count the verdicts on the pairs of two groups, or of one group with itself."""
-    counts: Counter[Verdict] = Counter()
     codes: dict[int, int] = {}
-    examples: dict[int, tuple[Statement, Statement]] = {}
+    verdicts: dict[int, Verdict] = {}
+    classes: dict[int, int] = {}
     is_same = one is two
     is_mixed = {one[0].statement.aggregation, two[0].statement.aggregation} == TOTALS
     for index, a in enumerate(one):
@@ -187,7 +218,7 @@ def _count_between(  # noqa: C901 - the inner loop runs for every pair: a call w
             else:
                 fit = _OVERLAP
             if fit is None or x_key == y_key or (is_mixed and x.period.edtf == y.period.edtf):
-                counts[compare_pair(x, y, hierarchy, tolerance).verdict] += 1
+                survey.add(x, y, hierarchy, tolerance)
                 continue
             moment = 0
             # Of different days, only the hours with an offset are compared.
@@ -199,10 +230,14 @@ def _count_between(  # noqa: C901 - the inner loop runs for every pair: a call w
                 codes[code] += 1
             else:
                 codes[code] = 1
-                examples[code] = x, y
-    for code, pair in examples.items():
-        counts[compare_pair(*pair, hierarchy, tolerance).verdict] += codes[code]
-    return counts
+                pair = compare_pair(x, y, hierarchy, tolerance)
+                verdicts[code] = pair.verdict
+                if (pair_class := survey.classify(pair)) is not None:
+                    classes[code] = pair_class
+            if code in classes:
+                survey.collected.append((classes[code], x, y))
+    for code, verdict in verdicts.items():
+        survey.counts[verdict] += codes[code]
 
 
 def _fit_at_gap(a: _Member, b: _Member, *, is_above: bool) -> int | None:

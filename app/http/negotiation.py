@@ -1,7 +1,8 @@
 """Content negotiation: the format of a list by suffix, else `format`, else `Accept`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import TypeVar
 
 from fastapi import Request
 
@@ -34,30 +35,42 @@ MEDIA_TYPES = {Format.json: JSON_MEDIA_TYPE} | {
 """The media type of each format. The first is the default for a client without a preference."""
 
 
+F = TypeVar("F", bound=StrEnum)
+
+
 def choose_format(request: Request, requested: Format | None) -> Format:
-    """Return the format of a response. Raises `NotAcceptable`."""
+    """Return the format of a list. Raises `NotAcceptable`."""
+    return choose_among(request, requested, MEDIA_TYPES)
+
+
+def choose_among(request: Request, requested: F | None, media_types: Mapping[F, str]) -> F:
+    """Return the format of a response, of those that have a media type. Raises `NotAcceptable`.
+
+    The first format is the default for a client without a preference.
+    """
     suffix = request.path_params.get("suffix")
     if suffix is not None:
-        return Format(suffix) if suffix in SUFFIXES else Format.json
+        default = next(iter(media_types))
+        return next((kind for kind in media_types if kind.value == suffix), default)
     if requested is not None:
         return requested
-    return _negotiate(read_list_header(request.headers, "accept") or "")
+    return _negotiate(read_list_header(request.headers, "accept") or "", media_types)
 
 
-def _negotiate(accept: str) -> Format:
-    """Return the preferred format by `Accept` (RFC 9110, section 12.5.1); JSON if the client has no preference."""
+def _negotiate(accept: str, media_types: Mapping[F, str]) -> F:
+    """Return the preferred format by `Accept` (RFC 9110, section 12.5.1); the first if the client has no preference."""
     qualities = parse_quality_values(accept) or {"*/*": 1.0}  # an empty list is no preference
 
-    def quality(kind: Format) -> float:
+    def quality(kind: F) -> float:
         """Return the quality value of the most specific range that includes the media type; 0 if there is none."""
-        media_type = MEDIA_TYPES[kind]
+        media_type = media_types[kind]
         ranges = (media_type, media_type.partition("/")[0] + "/*", "*/*")
         return next((qualities[media_range] for media_range in ranges if media_range in qualities), 0.0)
 
-    preferred = max(MEDIA_TYPES, key=quality)
+    preferred = max(media_types, key=quality)
     if quality(preferred) <= 0:
         raise NotAcceptable(
-            f"This address serves {join_words(MEDIA_TYPES.values(), 'and')}.",
+            f"This address serves {join_words(media_types.values(), 'and')}.",
             hint="omit `Accept`, or add a suffix such as .csv",
         )
     return preferred

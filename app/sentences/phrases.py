@@ -5,7 +5,7 @@ Nothing is derived from the words of a name: it is printed as it is recorded.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.sentences.units import UnitPhrase, make_singular
@@ -169,6 +169,13 @@ def shorten_name(name: str) -> str:
     return match["acronym"] if "".join(initials) == match["acronym"] else name
 
 
+def _shorten(source: SourceDetails) -> SourceDetails:
+    """Return a source that running text names by its short name, unless that only lacks the article."""
+    short_name = collapse_whitespace(source.short_name or "")
+    is_shorter = bool(short_name) and not mention_source(source).text.endswith(short_name)
+    return replace(source, in_text=short_name) if is_shorter else source
+
+
 @dataclass(frozen=True, slots=True)
 class RecordNames:
     """The names of the records of a register, by slug."""
@@ -177,6 +184,10 @@ class RecordNames:
     categories: Mapping[str, CategoryDetails] = field(default_factory=dict)
     subjects: Mapping[str, SubjectDetails] = field(default_factory=dict)
     places: Mapping[str, PlaceDetails] = field(default_factory=dict)
+
+    def with_short_sources(self) -> "RecordNames":
+        """Return the same names, with short names of sources where they are shorter in running text."""
+        return replace(self, sources={slug: _shorten(source) for slug, source in self.sources.items()})
 
     def name_source(self, slug: str) -> str:
         """Return a source as a sentence names it."""

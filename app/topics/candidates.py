@@ -288,6 +288,34 @@ def load_tied_candidates(
     return _load_versions(session, sorted(versions), snapshot, reference_data)
 
 
+def load_totals_ending_on(
+    session: Session,
+    versions: Sequence[int],
+    days: Iterable[date],
+    scope: QuestionScope,
+    snapshot: Snapshot,
+    reference_data: ReferenceData,
+) -> list[Candidate]:
+    """Return the claims of a question whose period ends on one of these days, of the series of these versions."""
+    shape = QuestionShape.of(scope, snapshot)
+    parameters = bind_question(scope, snapshot) | {"versions": list(versions)}
+    if shape.past:
+        ends = {"ends": [encode_day(day) for day in days]}
+        found = [version for (version,) in fetch_rows(session, _select_past_ending_on(shape), parameters | ends)]
+    else:
+        found = [
+            version
+            for day in days
+            for (version,) in fetch_rows(
+                session,
+                _select_ending_on(shape),
+                parameters
+                | {"least": encode_day(day) * PERIOD_END_FACTOR, "limit": (encode_day(day) + 1) * PERIOD_END_FACTOR},
+            )
+        ]
+    return _load_versions(session, sorted(set(found)), snapshot, reference_data)
+
+
 def load_claims(
     session: Session, ids: Sequence[str], snapshot: Snapshot, reference_data: ReferenceData
 ) -> list[Candidate]:
@@ -514,6 +542,25 @@ def _select_tied(shape: QuestionShape) -> Select[Any]:
     is_visible = is_version_at(CLAIM.c, AS_OF if shape.past else None)
     claims = select(CLAIM.c.version).select_from(OrderedJoin(last, CLAIM))
     return claims.where(last.c.version == bindparam("version"), *is_tied, is_visible, *shape.is_known())
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _select_ending_on(shape: QuestionShape) -> Select[Any]:
+    """Return the statement that selects the claims of the series of some versions whose period ends on one day."""
+    last = CLAIM.alias("last")
+    is_same_series = [CLAIM.c[name] == last.c[name] for name in (*NARROWABLE, "standpoint")]
+    claims = select(CLAIM.c.version).select_from(OrderedJoin(last, CLAIM))
+    claims = claims.where(InList(last.c.version, "versions"), *is_same_series, _CURRENT_VERSION)
+    ends = (bindparam("least", type_=BIG_INTEGER), bindparam("limit", type_=BIG_INTEGER))
+    is_ending = (CLAIM.c.recency >= ends[0], CLAIM.c.recency < ends[1])
+    return claims.where(*is_ending, *shape.is_known(), *shape.starts())
+
+
+@lru_cache(MAX_CACHED_SHAPES)
+def _select_past_ending_on(shape: QuestionShape) -> Select[Any]:
+    """Return the statement of `_select_ending_on` for a past state. It reads every claim of the question."""
+    is_ending = InList(CLAIM.c.recency // PERIOD_END_FACTOR, "ends")
+    return select(CLAIM.c.version).where(*_past_conditions(shape), is_ending)
 
 
 @lru_cache(MAX_CACHED_SHAPES)

@@ -74,7 +74,7 @@ class ComparedClaims:
     without_number: Sequence[str]
     retracted: Sequence[str]
     left_out: Mapping[Reason, int]
-    versions: Mapping[str, int]
+    versions: dict[str, int]
 
     @property
     def statements(self) -> list[Statement]:
@@ -146,7 +146,7 @@ def build_side_by_side(
         "ends_by": options.ends_by,
         "positions": [
             {
-                "source": _describe_source(reference_data.sources[position.statement.source], interests or {}),
+                "source": describe_source(reference_data.sources[position.statement.source], interests or {}),
                 "claim": rendered[position.id],
                 "wordings": position.wordings,
                 "interval": interval_of(position.statement.figure, options.tolerance),
@@ -332,7 +332,7 @@ def sort_interests(interests: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((source, str(interest)) for source, interest in interests.items()))
 
 
-def _describe_source(source: SourceSummary, interests: Mapping[str, str]) -> SourceSummary:
+def describe_source(source: SourceSummary, interests: Mapping[str, str]) -> SourceSummary:
     """Return a source with its interest in the dispute of the topic."""
     interest = interests.get(source.slug)
     return source if interest is None else replace(source, interest=interest)

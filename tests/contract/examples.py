@@ -33,6 +33,7 @@ COMPARED_CLAIM_IDS = ("01a1f640-bc00-7fe1-8aaf-3de79d8fb7ee", "01a1f640-bc00-7ca
 EXAMPLE_PATHS = {
     "read_topic": "/v1/topics/russian-casualties-2024",
     "read_topic_side_by_side": "/v1/topics/russian-casualties-2024/side-by-side?known_on=2025-06-12",
+    "read_brief": "/v1/topics/russian-casualties-2024/brief?known_on=2025-06-12",
     "compare_claims": f"/v1/compare?a={COMPARED_CLAIM_IDS[0]}&b={COMPARED_CLAIM_IDS[1]}",
     "read_side_by_side": "/v1/side-by-side?"
     + urlencode(
@@ -185,6 +186,8 @@ def _normalize_ndjson(file: str) -> str:
 FILE_NORMALIZERS: dict[str, Callable[[str], str]] = {
     CSV_MEDIA_TYPE: _normalize_csv,
     NDJSON_MEDIA_TYPE: _normalize_ndjson,
+    "text/markdown": str,
+    "text/plain": str,
 }
 """Media type → the function that makes a response deterministic."""
 

@@ -37,7 +37,7 @@ from app.imports.mappings.schema import (
 )
 from app.imports.readers.options import FileFormat, FileOptions, ReadLimits
 from app.settings import Settings, environment_variable
-from app.topics.routes import CompareQuery
+from app.topics.parameters import CompareQuery
 from app.vocabulary.routes import TERM_ROWS
 
 DOCS = Path(__file__).parents[2] / "docs"

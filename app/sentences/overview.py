@@ -1,0 +1,229 @@
+"""The words of an overview of a question: titles of groups of figures, and the sentences at its head."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from app.comparison.question import Question
+from app.comparison.statement import Statement
+from app.sentences.dates import describe_date, describe_period, format_day
+from app.sentences.figures import build_display, describe_rate
+from app.sentences.phrases import (
+    CategoryDetails,
+    RecordNames,
+    SourceDetails,
+    capitalize_first,
+    collapse_whitespace,
+    join_with_and,
+    label_source,
+)
+from app.sentences.units import describe_unit
+
+DAYS_IN_MONTH = 30.44
+DAYS_IN_YEAR = 365.25
+LONGEST_AGE_IN_DAYS = 60
+LONGEST_AGE_IN_MONTHS = 24
+"""Up to so many days an age is stated in days, and up to so many months in months."""
+MAX_NAMED_FIGURES = 3
+MAX_NAMED_GROUPS = 3
+"""So many figures or groups are named in one sentence at the head."""
+
+
+def shorten_titles(titles: Sequence[str]) -> list[str]:
+    """Return titles without the last part that all have in common, such as "since 24 February 2022", except the first.
+
+    A title keeps its first part.
+    """
+    parts = [title.split(", ") for title in titles]
+    if not parts:
+        return []
+    last = parts[0][-1]
+    if not all(len(each) > 1 and each[-1] == last for each in parts):
+        return list(titles)
+    return [titles[0], *(", ".join(each[:-1]) for each in parts[1:])]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupWords:
+    """What the head of an overview says of one group: its title, its figures, and the number of its sources."""
+
+    title: str
+    is_on_question: bool
+    current: Sequence[Statement]
+    earlier: Sequence[Statement]
+    sources: int
+
+
+def describe_group(members: Sequence[Statement], question: Question, names: RecordNames) -> str:
+    """Return what the figures of a group count, from when: "killed and wounded, since 24 February 2022".
+
+    Subject and place are named only where they are not those of the question.
+    """
+    first = members[0]
+    parts = [
+        _describe_counted(members, question, names),
+        names.name_subject(first.subject) if first.subject != question.subject else "",
+        names.name_place(first.place) if first.place != question.place else "",
+        *_describe_scope(first, names),
+        _describe_base(first, names),
+        "forecast" if first.is_forecast else "",
+        describe_rate(first.aggregation, first.per),
+        _describe_group_period(first),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _describe_counted(members: Sequence[Statement], question: Question, names: RecordNames) -> str:
+    slugs = Counter(member.category for member in members)
+    slug = question.category if question.category in slugs else min(slugs, key=lambda slug: (-slugs[slug], slug))
+    category = names.categories.get(slug) or CategoryDetails(slug)
+    words = category.as_component if not category.details else collapse_whitespace(category.note or category.details)
+    if category.components is None and not category.note:
+        words = f"{collapse_whitespace(category.name)} ({category.details})"
+    match members[0].proposition:
+        case "change":
+            words = f"change of {words}"
+        case "ratio":
+            words = f"ratio of {words}"
+    unit = describe_unit(members[0].unit)
+    return f"{words} in {unit.label}" if unit.is_currency else words
+
+
+def _describe_scope(statement: Statement, names: RecordNames) -> list[str]:
+    notes = []
+    for words, slugs in (("including", statement.includes), ("not counting", statement.excludes)):
+        if slugs:
+            notes.append(f"{words} {join_with_and([names.name_subject(slug) for slug in sorted(slugs)])}")
+    return notes
+
+
+def _describe_base(statement: Statement, names: RecordNames) -> str:
+    base = collapse_whitespace(statement.figure.relative_to or "")
+    if not base:
+        return ""
+    if base in names.subjects:
+        return f"relative to {names.name_subject(base)}"
+    return f"relative to {names.name_category(base) if base in names.categories else base}"
+
+
+def _describe_group_period(statement: Statement) -> str:
+    period = statement.period
+    if statement.aggregation != "cumulative":
+        return describe_period(
+            period.edtf, statement.aggregation, statement.date, statement.date_edtf, is_forecast=statement.is_forecast
+        )
+    if period.start is None:
+        return "since when was not said"
+    return f"since {describe_date(period.edtf.partition('/')[0]).text}"
+
+
+def write_lead(
+    groups: Sequence[GroupWords],
+    contradictions: int,
+    undecided: int,
+    worst: str | None,
+    names: RecordNames,
+    parties: Collection[str] = (),
+) -> list[str]:
+    """Return the sentences at the head of an overview: what stands now, what contradicts, what counts something else.
+
+    Args:
+        groups: The groups, those on the question first.
+        contradictions: The number of pairs of figures that contradict each other.
+        undecided: The number of pairs on which what was said does not suffice to decide.
+        worst: The sentence of the pair that deserves the first look, if it is a contradiction.
+        names: The names of records.
+        parties: The sources that are a party to the dispute.
+    """
+    if not groups:
+        return ["No source has stated a number on this question."]
+    figures = sum(len(group.current) + len(group.earlier) for group in groups)
+    return [
+        *_describe_figures(groups[0], names, parties),
+        _describe_conflicts(figures, contradictions, undecided, worst),
+        *_describe_others(groups[1:]),
+    ]
+
+
+def _describe_figures(group: GroupWords, names: RecordNames, parties: Collection[str]) -> list[str]:
+    sentences = [] if group.is_on_question else ["No source has stated a number on exactly this question."]
+    verb = "the newest figure is" if len(group.current) == 1 else "the newest figures are"
+    title = capitalize_first(group.title)
+    sentences.append(f"{title}: {verb} {_list_figures(group.current, names, parties)}.")
+    if group.earlier:
+        sentences.append(f"Older: {_list_figures(group.earlier, names, parties)}.")
+    return sentences
+
+
+def _list_figures(statements: Sequence[Statement], names: RecordNames, parties: Collection[str]) -> str:
+    shown = [describe_position(statement, names, parties) for statement in statements[:MAX_NAMED_FIGURES]]
+    if others := len(statements) - len(shown):
+        shown.append(f"{others} more")
+    return join_with_and(shown)
+
+
+def describe_position(statement: Statement, names: RecordNames, parties: Collection[str] = ()) -> str:
+    """Return a figure with its source and its end: "about 1 million persons (UK MoD, up to 12 June 2025)"."""
+    figure = build_display(
+        statement.figure, statement.proposition, statement.unit, statement.aggregation, statement.per
+    )
+    source = label_source(names.sources.get(statement.source) or SourceDetails(statement.source, statement.source))
+    notes = [source, "a party" if statement.source in parties else "", describe_end(statement)]
+    return f"{figure} ({', '.join(note for note in notes if note)})"
+
+
+def describe_end(statement: Statement) -> str:
+    """Return the end of a running total or a snapshot in words: "up to 12 June 2025"; empty for other figures."""
+    end = statement.effective.earliest_end
+    if end is None or statement.aggregation in {"within", "rate"}:
+        return ""
+    return f"{'on' if statement.aggregation == 'snapshot' else 'up to'} {_describe_last_day(statement, end)}"
+
+
+def _describe_last_day(statement: Statement, end: date) -> str:
+    last = statement.effective.latest_end
+    if last is None or last == end:
+        return format_day(end)
+    return describe_date(statement.period.edtf.rpartition("/")[2]).text
+
+
+def _describe_conflicts(figures: int, contradictions: int, undecided: int, worst: str | None) -> str:
+    if figures == 1:
+        return "It is the only figure on record."
+    if contradictions:
+        pairs = "One pair" if contradictions == 1 else f"{contradictions:,} pairs"
+        sentence = f"{pairs} of the {figures} figures cannot both be true"
+        return f"{sentence}: {worst}" if worst else f"{sentence}."
+    sentence = f"No two of the {figures} figures contradict each other"
+    if undecided:
+        pairs = "one pair" if undecided == 1 else f"{undecided:,} pairs"
+        sentence += f"; on {pairs}, what was said does not suffice to decide"
+    return f"{sentence}."
+
+
+def _describe_others(groups: Sequence[GroupWords]) -> list[str]:
+    """Return the sentence about figures that count something else."""
+    named = [f"{group.title} ({_count_sources(group.sources)})" for group in groups[:MAX_NAMED_GROUPS]]
+    if len(groups) > len(named):
+        named.append(f"{len(groups) - len(named)} more")
+    return [f"Counted apart: {'; '.join(named)}."] if named else []
+
+
+def _count_sources(number: int) -> str:
+    return "1 source" if number == 1 else f"{number} sources"
+
+
+def describe_age(days: int | None) -> str:
+    """Return an age in words: "12 days", "5 months", "3 years"; empty if it is unknown."""
+    if days is None:
+        return ""
+    if days <= 0:
+        return "0 days" if days == 0 else f"ends in {-days} days"
+    if days <= LONGEST_AGE_IN_DAYS:
+        return "1 day" if days == 1 else f"{days} days"
+    months = round(days / DAYS_IN_MONTH)
+    if months <= LONGEST_AGE_IN_MONTHS:
+        return f"{months} months"
+    years = int(days / DAYS_IN_YEAR)
+    return f"{years} years" if years > 1 else f"{months} months"
