@@ -26,7 +26,10 @@ from app.http.middleware import EXPOSED_HEADERS, PreflightMiddleware, RequestCou
 from app.http.routing import in_matching_order
 from app.http.shutdown import Shutdown
 from app.imports.routes import router as imports
+from app.pages.errors import render_problem_page
+from app.pages.routes import router as pages
 from app.references.routes import router as references
+from app.register.routes import router as register
 from app.settings import Settings, read_settings
 from app.sources.routes import router as sources
 from app.takedown.routes import router as takedowns
@@ -48,6 +51,7 @@ ROUTERS = (
     imports,
     changes,
     feeds,
+    register,
     health.router,
 )
 """The routers of the application, in the order of the OpenAPI document."""
@@ -110,8 +114,10 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
     app.state.request_counters = RequestCounters()
     app.state.documented_routes = [route for router in ROUTERS for route in router.routes]
     app.router.routes.extend(in_matching_order(app.state.documented_routes))
+    app.router.routes.extend(pages.routes)
     openapi.add_documentation_routes(app)
     problems.add_exception_handlers(app)
+    app.state.render_problem_page = render_problem_page
     app.add_middleware(
         RequestMiddleware,
         max_body_bytes=settings.max_body_bytes,

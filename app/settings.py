@@ -72,6 +72,12 @@ class Settings(BaseSettings):
         default="",
         description="The public base URL of this register, for the links in feeds and citations.",
     )
+    title: str = Field(
+        default="Counterclaim", min_length=1, max_length=200, description="The title of this register, for its pages."
+    )
+    terms: str = Field(
+        default="", max_length=500, description="The terms under which the data of this register may be used."
+    )
     pool_size: int = Field(
         default=10, ge=1, le=200, description="The number of database connections for reading that each process pools."
     )

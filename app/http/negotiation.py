@@ -76,6 +76,22 @@ def _negotiate(accept: str, media_types: Mapping[F, str]) -> F:
     return preferred
 
 
+PATHS_FOR_PROGRAMS = ("/v1", "/health", "/metrics", "/oembed", "/openapi.json", "/problems")
+"""The beginnings of the paths that are not pages: their errors are always problems."""
+
+
+def is_page_path(path: str) -> bool:
+    """Return whether a path is one of a page for people."""
+    return not any(path == start or path.startswith(f"{start}/") for start in PATHS_FOR_PROGRAMS)
+
+
+def prefers_html(request: Request) -> bool:
+    """Return whether a client would rather have HTML than JSON: a browser says so, most programs do not."""
+    qualities = parse_quality_values(read_list_header(request.headers, "accept") or "")
+    others = max(qualities.get("*/*", 0), qualities.get("application/*", 0))
+    return qualities.get("text/html", 0) > qualities.get(JSON_MEDIA_TYPE, others)
+
+
 def join_words(words: Iterable[str], conjunction: str) -> str:
     """Return the words as an enumeration: `a, b and c`."""
     *others, last = words

@@ -8,7 +8,7 @@ import orjson
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from app import __version__
@@ -215,7 +215,7 @@ def _minimal_example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:  #
 
 
 def add_documentation_routes(app: FastAPI) -> None:
-    """Serve `/openapi.json`, `/docs`, `/robots.txt` and `/problems/{code}`, and redirect `/` to `/docs`."""
+    """Serve `/openapi.json`, `/docs`, `/robots.txt` and `/problems/{code}`."""
 
     def read_openapi(request: Request) -> Response:
         return cacheable_response(request, json_bytes(build_openapi(app)), JSON_MEDIA_TYPE)
@@ -232,9 +232,6 @@ def add_documentation_routes(app: FastAPI) -> None:
         page.headers["Content-Security-Policy"] = DOCS_POLICY
         return page
 
-    def redirect_to_docs() -> Response:
-        return RedirectResponse("/docs")
-
     def read_robots() -> Response:
         return Response(ROBOTS, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "max-age=86400"})
 
@@ -250,6 +247,5 @@ def add_documentation_routes(app: FastAPI) -> None:
     app.add_api_route("/openapi.json", read_openapi, include_in_schema=False)
     app.add_api_route("/docs", show_docs, include_in_schema=False)
     app.add_api_route("/robots.txt", read_robots, include_in_schema=False)
-    app.add_api_route("/", redirect_to_docs, include_in_schema=False)
     # Serve the files of Swagger UI from a package; FastAPI's default page loads them from another host.
     app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_swagger") / "resources")))

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -37,6 +37,7 @@ from app.errors import (
     suggest_nearest,
     validation_message,
 )
+from app.http.negotiation import is_page_path, prefers_html
 from app.http.responses import SHARED_CACHE_CONTROL, VARY
 from app.http.schema_types import input_field_names
 
@@ -62,6 +63,9 @@ DATABASE_ERRORS = (DBAPIError, PoolTimeout)
 """Exceptions of a database that fails, is busy or is unavailable."""
 
 logger = logging.getLogger("counterclaim")
+
+ProblemPage = Callable[[Request, Problem, Mapping[str, str]], Response]
+"""Renders a problem as a page, with these headers. The application sets it as `state.render_problem_page`."""
 
 
 class ProblemDetail(BaseModel):
@@ -105,13 +109,19 @@ PROBLEM_BY_STATUS: dict[int, type[Problem]] = {
 
 
 def problem_response(request: Request, problem: Problem) -> Response:
-    """Return `problem` as a response in `application/problem+json` of at most `MAX_PROBLEM_BYTES`."""
+    """Return `problem` as a response of at most `MAX_PROBLEM_BYTES`.
+
+    It is `application/problem+json`, or a page if the address is that of a page and the client prefers HTML.
+    """
     is_cacheable = problem.status in CACHEABLE_STATUSES
     headers = {
         "Cache-Control": SHARED_CACHE_CONTROL if is_cacheable else NO_STORE,
         "Vary": VARY,
         **problem.headers,
     }
+    render_page: ProblemPage | None = getattr(request.app.state, "render_problem_page", None)
+    if render_page is not None and is_page_path(request.url.path) and prefers_html(request):
+        return render_page(request, problem, headers)
     listed, more = problem.errors[:MAX_REPORTED_FAULTS], problem.more
     text = _render(request, problem, listed, more)
     while len(text) > MAX_PROBLEM_BYTES and (more or listed):

@@ -1,0 +1,6 @@
+"""Addresses of this service."""
+
+
+def whole_address(path: str) -> str:
+    """Return the address of `path`."""
+    return path

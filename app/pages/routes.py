@@ -1,0 +1,149 @@
+"""HTTP routes of the pages for people, their files, and the redirects of addresses with `.json`."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field
+from starlette.responses import RedirectResponse, Response
+
+from app.cache.scope import CacheScope
+from app.database.read_session import read_session
+from app.enums import Verdict
+from app.errors import NotFound
+from app.http.addresses import whole_address
+from app.http.consistency import wait_for_seq
+from app.http.dependencies import Db
+from app.http.fast_route import FastRoute
+from app.http.responses import cacheable_response
+from app.pages.claim import build_claim_page
+from app.pages.home import build_home_page
+from app.pages.policy import PAGE_MEDIA_TYPE, PAGE_POLICY
+from app.pages.records import RecordPageQuery, build_document_page, build_source_page
+from app.pages.templates import STATIC_MEDIA_TYPES, asset_path, load_static, render
+from app.pages.topic import TopicPageQuery, build_topic_page
+from app.register.queries import read_register
+
+router = APIRouter(dependencies=[Depends(wait_for_seq)], route_class=FastRoute, include_in_schema=False)
+
+RECORD_PATHS = ("topics", "claims", "sources", "documents")
+"""The first parts of the paths of records, of pages and under `/v1` alike."""
+
+
+class HomeQuery(BaseModel):
+    """The query parameters of the first page. Unknown ones are ignored."""
+
+    q: str | None = Field(default=None, max_length=200)
+    cursor: str | None = Field(default=None, max_length=600)
+
+
+def _page(request: Request, template: str, context: dict[str, Any], scope: CacheScope | None) -> Response:
+    body = render(template, **{"search": None, **context})
+    headers = {"Content-Security-Policy": PAGE_POLICY}
+    return cacheable_response(request, body, PAGE_MEDIA_TYPE, headers=headers, cache_scope=scope)
+
+
+def _redirect_to_record(kind: str) -> None:
+    def redirect(name: str, request: Request) -> Response:
+        """Redirect to the record as JSON."""
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(whole_address(f"/v1/{kind}/{name}") + query, status_code=308)
+
+    router.add_api_route(f"/{kind}/{{name}}.json", redirect, include_in_schema=False)
+
+
+for record_path in RECORD_PATHS:
+    _redirect_to_record(record_path)
+
+
+@router.get("/")
+def show_home(request: Request, db: Db, query: Annotated[HomeQuery, Query()]) -> Response:
+    """Show the questions with their disagreement at a glance, or what a search finds."""
+    with read_session(db) as read:
+        snapshot = read.snapshot()
+        context = build_home_page(read, snapshot, query.q, query.cursor)
+    return _page(request, "home.html", context, CacheScope(snapshot.latest_seq))
+
+
+@router.get("/about")
+def show_about(request: Request, db: Db) -> Response:
+    """Show what the register holds, its rules and its terms."""
+    with read_session(db) as read:
+        snapshot = read.snapshot()
+        register = read_register(read.session, snapshot, request.app.state.settings)
+    definitions = {verdict.value: verdict.definition for verdict in Verdict}
+    context = {"register": register, "definitions": definitions}
+    return _page(request, "about.html", context, CacheScope(snapshot.latest_seq))
+
+
+@router.get("/topics/{slug}")
+def show_topic(request: Request, db: Db, slug: str, query: Annotated[TopicPageQuery, Query()]) -> Response:
+    """Show a topic: what its sources say, why they differ, and every claim."""
+    _check_suffix(slug)
+    with read_session(db) as read:
+        context, scope = build_topic_page(read, slug, query)
+    return _page(request, "topic.html", context, scope)
+
+
+@router.get("/claims/{id}")
+def show_claim(request: Request, db: Db, id: str) -> Response:  # noqa: A002 - the name in the path
+    """Show a claim with its citations, relations and history."""
+    _check_suffix(id)
+    with read_session(db) as read:
+        context, scope = build_claim_page(read, id, read.snapshot())
+    return _page(request, "claim.html", context, scope)
+
+
+@router.get("/sources/{slug}")
+def show_source(request: Request, db: Db, slug: str, query: Annotated[RecordPageQuery, Query()]) -> Response:
+    """Show a source and what it has stated."""
+    _check_suffix(slug)
+    with read_session(db) as read:
+        context, scope = build_source_page(read, slug, read.snapshot(), query.cursor)
+    return _page(request, "source.html", context, scope)
+
+
+@router.get("/documents/{id}")
+def show_document(
+    request: Request,
+    db: Db,
+    id: str,  # noqa: A002 - the name in the path
+    query: Annotated[RecordPageQuery, Query()],
+) -> Response:
+    """Show a document, its editions, and the claims that can be read in it."""
+    _check_suffix(id)
+    with read_session(db) as read:
+        context, scope = build_document_page(read, id, read.snapshot(), query.cursor)
+    return _page(request, "document.html", context, scope)
+
+
+def _check_suffix(name: str) -> None:
+    """Raise `NotFound` for a name with a suffix: slugs and ids have no point."""
+    if "." in name:
+        suffix = name.rpartition(".")[2]
+        raise NotFound(f"There is no page with the suffix `.{suffix}`.", hint="the only suffix of a page is .json")
+
+
+@router.get("/about.json")
+@router.get("/index.json")
+def redirect_to_register() -> Response:
+    """Redirect to the register as JSON."""
+    return RedirectResponse(whole_address("/v1/register"), status_code=308)
+
+
+@router.get("/assets/{name}")
+def read_asset(name: str) -> Response:
+    """Return a file that pages load. Its address contains its digest, so that caches can hold it for good."""
+    stem, _, rest = name.partition(".")
+    suffix = rest.rpartition(".")[2]
+    plain_name = f"{stem}.{suffix}"
+    found = load_static(plain_name)
+    if found is None or asset_path(plain_name) != f"/assets/{name}":
+        raise NotFound(f"There is no file `{name}`.")
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return Response(found[0], media_type=STATIC_MEDIA_TYPES[f".{suffix}"], headers=headers)
+
+
+@router.get("/favicon.ico")
+def redirect_to_icon() -> Response:
+    """Redirect to the icon."""
+    return RedirectResponse(whole_address(asset_path("favicon.svg")), status_code=308)

@@ -1,0 +1,15 @@
+// Adds a button that copies each line of "Take it with you", and submits the form of a page when a date is chosen.
+for (const line of document.querySelectorAll(".copy dd")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Copy";
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(line.querySelector("code").textContent);
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  });
+  if (navigator.clipboard) line.append(button);
+}
+for (const input of document.querySelectorAll(".state input, .state select")) {
+  input.addEventListener("change", () => input.form.requestSubmit());
+}

@@ -1,0 +1,133 @@
+"""The page of a topic: its brief, its chart, its claims, and its files."""
+
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from app.cache.scope import CacheScope
+from app.claims.search.filters import ClaimQuery, ConfidenceFilter
+from app.database.read_session import ReadSession
+from app.http.addresses import whole_address
+from app.http.pagination import AsOf, KnownOn
+from app.http.schema_types import Slug
+from app.pages.views import CLAIMS_PER_PAGE, Context, list_files, load_claims, page_links, with_query
+from app.topics.brief import MAX_PAIRS, BriefLimits, build_brief
+from app.topics.parameters import TOLERANCE_FIELD, ComparisonQuery, ToleranceParameter, build_options
+from app.topics.queries import read_topic_fields
+from app.topics.records import topic_scope
+from app.topics.side_by_side import build_question
+
+POSITIONS_PER_GROUP = 100
+"""A page shows so many positions of a group; the side-by-side has all."""
+PAIRS_ON_PAGE = 20
+
+TOLERANCES = (("none", "nothing"), ("0.01", "1%"), ("0.05", "5%"), ("0.1", "10%"), ("0.25", "25%"))
+
+
+class TopicPageQuery(BaseModel):
+    """The query parameters of the page of a topic. Unknown ones are ignored."""
+
+    known_on: KnownOn = None
+    recorded_as_of: AsOf = None
+    tolerance: ToleranceParameter = TOLERANCE_FIELD
+    claims_q: str | None = Field(default=None, max_length=200)
+    source: Slug | None = None
+    confidence: ConfidenceFilter | None = None
+    cursor: str | None = Field(default=None, max_length=600)
+
+
+def build_topic_page(read: ReadSession, slug: str, query: TopicPageQuery) -> tuple[Context, CacheScope]:
+    """Return what the page of a topic shows, and what it depends on."""
+    snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
+    topic = read_topic_fields(read.session, slug, snapshot)
+    comparison = ComparisonQuery(tolerance=query.tolerance)
+    options = build_options(comparison, topic["tolerance"], topic["narrower"])
+    limits = BriefLimits(positions=POSITIONS_PER_GROUP, pairs=min(PAIRS_ON_PAGE, MAX_PAIRS))
+    brief = build_brief(read, build_question(topic), options, snapshot, topic["interests"], limits)
+    positions = {
+        position["claim"]: position for group in brief["groups"] for position in (*group["current"], *group["earlier"])
+    }
+    for entry in brief["on_same_end"]:
+        entry["estimate"] = positions[entry["claim"]]
+    claims, next_cursor, _ = load_claims(
+        read,
+        ClaimQuery(
+            topic=[slug],
+            source=[query.source] if query.source else [],
+            confidence=[query.confidence] if query.confidence else [],
+            q=query.claims_q,
+            known_on=query.known_on,
+            recorded_as_of=query.recorded_as_of,
+            cursor=query.cursor,
+            limit=CLAIMS_PER_PAGE,
+        ),
+        snapshot,
+    )
+    path = f"/topics/{slug}"
+    tolerance = "none" if brief["tolerance"] is None else f"{brief['tolerance']:g}"
+    state = _state_parameters(brief)
+    filters = {
+        "tolerance": None if query.tolerance is None else tolerance,
+        "claims_q": query.claims_q,
+        "source": query.source,
+        "confidence": query.confidence,
+    }
+    context: Context = {
+        "brief": brief,
+        "topic": topic,
+        "path": path,
+        "known_on_day": _day_of(brief["known_on"]),
+        "tolerance": tolerance,
+        "tolerances": _list_tolerances(tolerance),
+        "filters": filters,
+        "sources": sorted(
+            {(each["source"].slug, each["source"].short_name or each["source"].name) for each in positions.values()},
+            key=lambda pair: pair[1].casefold(),
+        ),
+        "claims": claims,
+        **page_links(path, state | filters, query.cursor, next_cursor),
+        "chart": "",
+        "chart_address": with_query(f"/v1{path}/chart.svg", state),
+        "timeline_address": with_query(f"/v1{path}/chart.svg", {"view": "timeline", **state}),
+        "card_image": with_query(f"/v1{path}/chart.png", {"width": 1200}),
+        "alternates": [
+            ("application/json", whole_address(f"/v1{path}/brief")),
+            ("text/csv", whole_address(f"/v1{path}/claims.csv")),
+            ("application/atom+xml", whole_address(f"/v1{path}/feed.atom")),
+            ("application/feed+json", whole_address(f"/v1{path}/feed.json")),
+        ],
+        "take": [
+            *list_files(
+                (
+                    ("This page", path, ""),
+                    ("Claims as CSV", f"/v1{path}/claims.csv", "paste it into a spreadsheet or a chart tool"),
+                    ("Brief as Markdown", f"/v1{path}/brief.md", ""),
+                    ("Side by side as JSON", f"/v1{path}/side-by-side", "positions, pairs and reasons"),
+                    ("Chart as SVG", f"/v1{path}/chart.svg", ""),
+                    ("Chart as PNG", f"/v1{path}/chart.png", ""),
+                    ("Feed", f"/v1{path}/feed.atom", "what changed"),
+                )
+            ),
+            ("Google Sheets", f'=IMPORTDATA("{whole_address(f"/v1{path}/claims.csv")}")', "not run"),
+        ],
+    }
+    return context, topic_scope(snapshot.latest_seq, topic, options.narrower)
+
+
+def _state_parameters(brief: dict[str, Any]) -> dict[str, str]:
+    """Return the parameters of the state that a brief shows."""
+    names = ("known_on", "recorded_as_of")
+    return {name: str(brief[name]) for name in names if brief[name] is not None}
+
+
+def _day_of(known_on: str | None) -> str:
+    """Return the day of `known_on` for a field of a form; empty without one."""
+    return "" if known_on is None else date.fromisoformat(known_on[:10]).isoformat()
+
+
+def _list_tolerances(tolerance: str) -> list[tuple[str, str]]:
+    listed = list(TOLERANCES)
+    if tolerance not in dict(listed):
+        listed.append((tolerance, f"{float(tolerance) * 100:g}%"))
+    return listed

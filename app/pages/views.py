@@ -1,0 +1,61 @@
+"""What pages of every kind show: claims with their period in words, links between pages of a list, files to take."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+
+from app.claims.queries import find_claims
+from app.claims.search.filters import ClaimQuery
+from app.database.read_session import ReadSession
+from app.database.snapshot import Snapshot
+from app.http.addresses import whole_address
+from app.http.serializers import NESTED_LAYOUT, RowLayout
+from app.sentences.dates import describe_period
+
+CLAIMS_PER_PAGE = 50
+
+Context = dict[str, Any]
+
+
+def load_claims(
+    read: ReadSession, query: ClaimQuery, snapshot: Snapshot, layout: RowLayout = NESTED_LAYOUT
+) -> tuple[list[Context], str | None, int | None]:
+    """Return one page of claims with `period_words`, the cursor of the next page, and the number of all claims."""
+    page = find_claims(read, query, snapshot, layout)
+    rows = [orjson.loads(text) for text in page.json_rows or ()] or [
+        orjson.loads(orjson.dumps(row, option=orjson.OPT_UTC_Z)) for row in page.rows
+    ]
+    return [claim | {"period_words": describe_claim_period(claim)} for claim in rows], page.next_cursor, page.total
+
+
+def describe_claim_period(claim: Mapping[str, Any]) -> str:
+    """Return the period of a claim (a response object) in words."""
+    period, day = claim["period"], claim["date"]
+    return describe_period(
+        period["edtf"],
+        str(period["aggregation"]),
+        date.fromisoformat(day) if isinstance(day, str) else day,
+        claim["date_edtf"],
+        is_forecast=str(claim["modality"]) == "forecast",
+    )
+
+
+def page_links(path: str, parameters: Mapping[str, Any], cursor: str | None, next_cursor: str | None) -> Context:
+    """Return the links to the first and the next page of the claims of a page; None where there is none."""
+    given = {name: value for name, value in parameters.items() if value not in (None, "")}
+    first = with_query(path, given) + "#claims" if cursor else None
+    following = with_query(path, {**given, "cursor": next_cursor}) + "#claims" if next_cursor else None
+    return {"first_page": first, "next_page": following}
+
+
+def with_query(path: str, parameters: Mapping[str, Any]) -> str:
+    """Return the address of a path with a query string."""
+    return whole_address(path) + (f"?{urlencode(parameters)}" if parameters else "")
+
+
+def list_files(rows: Iterable[tuple[str, str, str]]) -> Sequence[tuple[str, str, str]]:
+    """Return rows of "Take it with you", label, path and note, with whole addresses."""
+    return [(label, whole_address(path), note) for label, path, note in rows]

@@ -1,0 +1,1 @@
+"""The register itself: its id, title, terms and counts."""
