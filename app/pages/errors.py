@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from app.errors import Problem, shorten
 from app.http.problems import MAX_MESSAGE_CHARACTERS, MAX_REPORTED_FAULTS
-from app.pages.policy import PAGE_MEDIA_TYPE, PAGE_POLICY
+from app.pages.policy import PAGE_MEDIA_TYPE, page_policy
 from app.pages.templates import render
 
 
@@ -24,5 +24,5 @@ def render_problem_page(request: Request, problem: Problem, headers: Mapping[str
         ],
         request_id=getattr(request.state, "request_id", None),
     )
-    page_headers = {**headers, "Content-Security-Policy": PAGE_POLICY}
+    page_headers = {**headers, "Content-Security-Policy": page_policy()}
     return Response(body, status_code=problem.status, media_type=PAGE_MEDIA_TYPE, headers=page_headers)

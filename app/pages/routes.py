@@ -17,7 +17,7 @@ from app.http.fast_route import FastRoute
 from app.http.responses import cacheable_response
 from app.pages.claim import build_claim_page
 from app.pages.home import build_home_page
-from app.pages.policy import PAGE_MEDIA_TYPE, PAGE_POLICY
+from app.pages.policy import PAGE_MEDIA_TYPE, page_policy
 from app.pages.records import RecordPageQuery, build_document_page, build_source_page
 from app.pages.templates import STATIC_MEDIA_TYPES, asset_path, load_static, render
 from app.pages.topic import TopicPageQuery, build_topic_page
@@ -38,7 +38,7 @@ class HomeQuery(BaseModel):
 
 def _page(request: Request, template: str, context: dict[str, Any], scope: CacheScope | None) -> Response:
     body = render(template, **{"search": None, **context})
-    headers = {"Content-Security-Policy": PAGE_POLICY}
+    headers = {"Content-Security-Policy": page_policy()}
     return cacheable_response(request, body, PAGE_MEDIA_TYPE, headers=headers, cache_scope=scope)
 
 
