@@ -71,8 +71,8 @@ def read_numbers(tokens: list[Token], start: int, grammar: Grammar, signs: Numbe
 
 def _read_digits(tokens: list[Token], start: int, grammar: Grammar, signs: NumberSigns) -> ReadNumber:
     text = tokens[start].text
-    if (signs.comma_groups or signs.is_inferred) and _find_scale(tokens, start + 1, grammar, Fraction(2)) is not None:
-        signs = replace(signs, comma_groups=False, is_inferred=False)
+    if _find_scale(tokens, start + 1, grammar, Fraction(2)) is not None:
+        signs = replace(signs, comma_groups=False, is_inferred=False, is_scaled=True)
     parsed = parse_digits(text, signs)
     number, end = Fraction(parsed.number), start + 1
     digits: tuple[str, ...] = (text,)
@@ -96,7 +96,10 @@ def _add_smaller_scales(tokens: list[Token], number: ReadNumber, grammar: Gramma
         part = parse_digits(following.text, signs)
         scaled = ReadNumber(*_scale(tokens, number.end + 1, grammar, Fraction(part.number)))
         is_adjacent = tokens[number.end - 1].text in _CJK_SCALES and not following.is_spaced
-        if scaled.number >= number.scale or (scaled.scale == 1 and not is_adjacent) or scaled.scale >= number.scale:
+        # "4 тысячи 848": 848, and 848 thousandths of the scale, are one number.
+        is_complete = part.number == int(part.number) and number.scale == 10 ** _count_digits(following.text)
+        is_uncertain = scaled.scale == 1 and not is_adjacent and not is_complete
+        if scaled.number >= number.scale or is_uncertain or scaled.scale >= number.scale:
             raise TwoNumbers
         total = number.number + scaled.number
         digits = (*number.digits, following.text)
@@ -104,6 +107,10 @@ def _add_smaller_scales(tokens: list[Token], number: ReadNumber, grammar: Gramma
         if scaled.scale == 1:
             number = replace(number, is_grouped=True)
     return number
+
+
+def _count_digits(text: str) -> int:
+    return sum(character.isdigit() for character in text)
 
 
 def _find_scale(tokens: list[Token], start: int, grammar: Grammar, number: Fraction) -> tuple[int, int] | None:
