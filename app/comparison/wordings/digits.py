@@ -86,14 +86,15 @@ def parse_digits(digits: str, signs: NumberSigns) -> Digits:
     if expected is not None:
         return expected
     # "1.002.500" and "1.200,50" have one reading, whatever the language.
-    if other is None or signs.is_strict:
+    if other is None or signs.is_strict or (len(separators) == 1 and not _is_foreign_decimal(digits, other, signs)):
         raise NotANumber(digits)
-    if len(separators) == 1:
-        # "1.3 Millionen", "8.4 grados": a decimal sign of another language, if it can be nothing else.
-        is_short_fraction = not other.is_grouped and len(digits.rpartition(separators[0])[2]) < _DIGITS_OF_A_GROUP
-        if not is_short_fraction or not (signs.is_scaled or signs.is_whole is False):
-            raise NotANumber(digits)
     return other
+
+
+def _is_foreign_decimal(digits: str, other: Digits, signs: NumberSigns) -> bool:
+    """Return whether a decimal sign of another language can be nothing else: "1.3 Millionen", "8.4 grados"."""
+    can_have_fraction = signs.is_scaled or signs.is_whole is False
+    return can_have_fraction and not other.is_grouped and len(_SEPARATORS.split(digits)[-1]) < _DIGITS_OF_A_GROUP
 
 
 def _may_group_thousands(digits: str, signs: NumberSigns) -> bool:
