@@ -250,7 +250,11 @@ def _file_lines(file: FileWriter, page: Page, columns: Sequence[FlatColumn]) -> 
 def _check_suffix(
     suffix: Annotated[
         str,
-        Path(description=f"The format: {join_words((f'`{suffix}`' for suffix in SUFFIXES), 'or')}.", examples=["csv"]),
+        Path(
+            description=f"The format: {join_words((f'`{suffix}`' for suffix in SUFFIXES), 'or')}.",
+            examples=["csv"],
+            json_schema_extra={"enum": list(SUFFIXES)},
+        ),
     ],
 ) -> None:
     """Declare the suffix of a path, which `ListResponse` reads. Raises `NotAcceptable` for an unknown format."""

@@ -135,6 +135,9 @@ FLAT_ROW = {
     "description": "With `fields`: only these columns, by CSV name.",
     "additionalProperties": True,
 }
+TOMBSTONES = {"Claim": "Tombstone", "Revision": "RemovedRevision"}
+"""The schema of the rows that may be tombstones → the schema of a tombstone."""
+
 RESPONSE_HEADERS: dict[str, Any] = {
     "X-Request-ID": {"description": "The id of the request.", "schema": {"type": "string"}},
     "X-Register-Seq": {
@@ -166,8 +169,8 @@ def _describe_shapes(operation: dict[str, Any], schemas: dict[str, Any]) -> None
         return
     rows = page["properties"]["data"]
     if "anyOf" not in rows["items"]:
-        is_claim = rows["items"]["$ref"].endswith(("/Claim", "/Revision"))
-        tombstones = [{"$ref": "#/components/schemas/Tombstone"}] if is_claim else []
+        tombstone = TOMBSTONES.get(rows["items"]["$ref"].rpartition("/")[2])
+        tombstones = [{"$ref": f"#/components/schemas/{tombstone}"}] if tombstone else []
         rows["items"] = {"anyOf": [rows["items"], *tombstones, FLAT_ROW]}
     content["schema"] = {"anyOf": [content["schema"], {"type": "array", "items": rows["items"]}]}
 

@@ -78,7 +78,7 @@ def read_citation(request: Request, citable: RequestedClaim) -> Response:
         "known_on": citable.known_on,
         "recorded_at": claim["recorded_at"],
         "recorded_as_of": f"seq:{citable.content_seq}",
-        "csl": build_document_item(claim, citable.names, text),
+        "csl": build_document_item(claim, citable.names, text, known_on=citable.known_on),
         "links": {
             "self": f"{address}/citation",
             "claim": address,
@@ -160,8 +160,10 @@ def read_figure(request: Request, citable: RequestedClaim) -> Response:
 
 
 def _build_csl_items(citable: CitableClaim) -> list[CslItem]:
-    document = build_document_item(citable.claim, citable.names, citable.text)
-    record = build_record_item(citable.claim, citable.text, _permanent_url(citable) if base_url() else "")
+    known_on = citable.known_on
+    document = build_document_item(citable.claim, citable.names, citable.text, known_on=known_on)
+    address = _permanent_url(citable) if base_url() else ""
+    record = build_record_item(citable.claim, citable.text, address, known_on=known_on)
     return [record] if document is None else [document, record]
 
 

@@ -1,6 +1,6 @@
 """Documents: queries, recording without duplicates of an edition, and corrections of the record."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from itertools import product
 from typing import Any
@@ -95,6 +95,15 @@ def load_documents(session: Session, ids: Iterable[str], snapshot: Snapshot) -> 
     """Return the documents with these ids, by id."""
     rows = session.execute(_select_documents(snapshot).where(columns_of(DocumentVersion).id.in_(set(ids)))).mappings()
     return {row["id"]: _build_recorded_document(row) for row in rows}
+
+
+def find_recorded_ids(session: Session, ids: Collection[str], snapshot: Snapshot) -> set[str]:
+    """Return those of `ids` that are the ids of documents, also of documents that were taken down."""
+    if not ids:
+        return set()
+    columns = columns_of(DocumentVersion)
+    statement = select(columns.id).where(columns.id.in_(ids), snapshot.contains(DocumentVersion))
+    return set(session.execute(statement).scalars())
 
 
 def load_documents_by_edition(session: Session, keys: Iterable[str], snapshot: Snapshot) -> list[DocumentFields]:

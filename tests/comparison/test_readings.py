@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import itertools
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +29,7 @@ from app.comparison.wordings.reading import Reading, RefusalReason, UnreadableWo
 from app.enums import WordingRefusal
 
 CASES = Path(__file__).with_name("wordings.csv")
+COLLECTED = Path(__file__).with_name("articles.csv")
 NUMBERS = ("value", "lower", "upper", "out_of")
 FLAGS = ("lower_inclusive", "upper_inclusive", "approximate")
 
@@ -68,7 +70,33 @@ def test_a_row_of_the_table_is_read_as_it_says(row: dict[str, str]) -> None:
     assert (figure.kind == "vague") is (row["expect"] == "vague")
 
 
-# What the reader makes of a wording, beyond the table: wordings as articles print them
+# Wordings collected from articles, each with the address of its page and what a person understands by it.
+#
+# `expect` is `refuse` where the reader need not be certain of it; the numbers say what it may be read as, if anything.
+
+with COLLECTED.open(encoding="utf-8", newline="") as file:
+    COLLECTED_ROWS = list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("row", COLLECTED_ROWS, ids=lambda row: f"{row['as_printed']}-{row['language']}")
+def test_a_collected_wording_is_read_as_a_person_understands_it(row: dict[str, str]) -> None:
+    arguments = (row["as_printed"], row["language"], row["unit"] or None)
+    if row["expect"] == "refuse":
+        assert refusal(*arguments).reason == row["reason"]
+        return
+    reading = read(*arguments)
+    if row["expect"] == "vague":
+        assert reading.figure.kind == "vague"
+        return
+    flags: dict[str, bool | None] = {"true": True, "false": False, "": None}
+    assert {name: getattr(reading.figure, name) for name in (*NUMBERS, *FLAGS)} == {
+        **{name: float(row[name]) if row[name] else None for name in NUMBERS},
+        **{name: flags[row[name]] for name in FLAGS},
+    }
+    assert (reading.proposition, reading.per or "") == (row["proposition"], row["per"])
+
+
+# What the reader makes of a wording, beyond the tables
 
 ARTICLES: list[tuple[str, str, str]] = [
     ("en", "an estimated 350,000 casualties", '"value": 350000'),
@@ -148,6 +176,24 @@ def test_a_wording_of_an_article_is_read(language: str, text: str, stated: str) 
         ("half of the area", "en", "hectares", "share"),
         ("10^6", None, None, "words_not_understood"),
         ("10⁶", None, None, "no_number"),
+        ("14.000", "en", "persons", "ambiguous_separator"),
+        ("2.500 hectares", "en", "hectares", "ambiguous_separator"),
+        ("14,000 ha", "fr", "hectares", "ambiguous_separator"),
+        ("90,000", "es", "persons", "ambiguous_separator"),
+        ("2.000 million", "en", "persons", "ambiguous_separator"),
+        ("5 thousand 30", "en", "persons", "two_figures"),
+        ("2,5 тыс. 340", "ru", "persons", "two_figures"),
+        ("2,5 et demie", "fr", None, "words_not_understood"),
+        ("20 more", "en", "persons", "change"),
+        ("300 less than in 2022", "en", "persons", "change"),
+        ("nearly one in five", "en", "persons", "share"),
+        ("more than half", "en", "percent", "share"),
+        ('12"', "en", "inches", "ambiguous_word"),
+        ("7 km 2", "en", None, "two_figures"),
+        ("99c", "en", None, "words_not_understood"),
+        ("$100 (A$150)", "en", "AUD", "two_figures"),
+        ("5 people in 10 cities", "en", "persons", "two_figures"),
+        ("20% населения меньше", "ru", "percent", "change"),
         ("1٢", None, None, "no_number"),
         ("1\u200b234", None, None, "no_number"),
         ("9999999 trillion", "en", None, "out_of_range"),
@@ -178,6 +224,21 @@ def test_an_amount_in_dollars_has_no_three_decimals() -> None:
     assert read("$1,200", None, "USD").figure.value == 1200
     assert refusal("$1.200", None, "USD").reason == "ambiguous_separator"
     assert refusal("€1,200", None, "EUR").reason == "ambiguous_separator"
+
+
+def test_things_that_are_counted_whole_say_what_a_separator_means() -> None:
+    assert read("14.000 people", "en", "persons").figure.value == 14_000
+    assert read("Près de 1.100 pompiers", "fr").figure.upper == 1_100
+    assert read("4 тысячи 848 домов", "ru").figure.value == 4_848
+    assert read("2.345 hectares", "en", "hectares").figure.value == 2.345
+    assert read("1.3 Millionen", "de").figure.value == 1_300_000
+    with pytest.raises(UnreadableWording):
+        read_wording("1.100 décès", WordingContext("fr", is_fractional=True))
+
+
+def test_the_number_in_another_unit_is_no_part_of_the_figure() -> None:
+    reading = read("nearly US$1 billion (S$1.25 billion)", "en", "USD")
+    assert reading.ignored == (("another unit in brackets", "s $ 1.25 billion"),)
 
 
 def test_the_unit_says_what_a_short_word_means() -> None:
@@ -331,6 +392,35 @@ def test_every_pair_of_qualifier_number_unit_is_read_soundly(language: str) -> N
         assert getattr(figure, BOUND_OF.get(kind, "value")) == 2.5 * size, text
         assert figure.approximate is (kind in {"about", "nearly", "just_over"}), text
     assert read_count > 0.9 * len(pairs)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_qualifier_and_no_unit_changes_the_size_of_a_number(language: str) -> None:
+    """Each form of a number, behind the qualifiers and in front of the units of a language, is that number."""
+    grammar, (decimal, group) = load_grammar(language), SIGNS[language]
+    qualifiers = [("", ""), *((" ".join(words), kind) for words, kind in grammar.before.phrases())]
+    tables = (grammar.nouns, grammar.units, grammar.currencies, grammar.percent)
+    units = ["", *(" ".join(words) for table in tables for words, kind in table.phrases() if kind != "fillers")]
+    scales = [(" ".join(words), size) for words, size in grammar.scales.phrases()]
+    forms = [
+        *(("7", Fraction(7)), ("340", Fraction(340)), ("2024", Fraction(2024))),
+        (f"12{group}345", Fraction(12_345)),
+        (f"12{group}345{group}678", Fraction(12_345_678)),
+        *((f"34 {scale}", Fraction(34 * size)) for scale, size in scales),
+        *((f"1{decimal}234 {scale}", Fraction(1_234 * size, 1000)) for scale, size in scales),
+    ]
+    cases = list(itertools.product(qualifiers, forms, units))
+    for (qualifier, kind), (form, number), unit in cases[:: len(cases) // 300]:
+        text = f"{qualifier} {form} {unit}".strip()
+        try:
+            reading = read_wording(text, WordingContext(language))
+        except UnreadableWording:
+            continue
+        named = "".join([*reading.digits, *(part for _rule, part in reading.ignored)])
+        stated = [Fraction(str(found)) for name in NUMBERS if (found := getattr(reading.figure, name)) is not None]
+        assert stated == [number], text
+        assert getattr(reading.figure, BOUND_OF.get(kind, "value")) is not None, text
+        assert re.sub("[^0-9]", "", named) == re.sub("[^0-9]", "", form), text
 
 
 BOUND_OF = {

@@ -21,6 +21,8 @@ from app.sources.documents import DOCUMENT_CARD_FIELDS
 CITATION_RESPONSE_FIELDS = ("id", "document", "leading", *CITATION_PLAIN_FIELDS)
 """The fields of a citation in a response, in order."""
 
+TOMBSTONE_FIELDS = ("id", "revision", "status", "category", "subject", "place", "recorded_at", "seq")
+
 CONFIDENCE_FIELDS = ("level", "reliability", "credibility", "stated", "assessor", "assessed_on", "rationale")
 
 
@@ -133,7 +135,7 @@ def build_figure_response(row: Mapping[Any, Any]) -> ResponseObject:
 
 def build_tombstone(row: Mapping[Any, Any]) -> ResponseObject:
     """Return the tombstone of a claim that was taken down."""
-    fields = {name: row[name] for name in ("id", "status", "category", "subject", "place", "recorded_at", "seq")}
+    fields = {name: row[name] for name in TOMBSTONE_FIELDS}
     return fields | {"links": {"self": whole_address(f"/v1/claims/{row['id']}")}}
 
 

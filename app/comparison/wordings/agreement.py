@@ -16,6 +16,7 @@ from app.comparison.wordings.reading import Reading, UnreadableWording, WordingC
 from app.comparison.wordings.tokens import UnusableCharacters, normalize, tokenize
 
 _HUNDRED: Final = 100
+_LITERS: Final = frozenset({"liter", "liters", "litre", "litres"})
 _MAX_WINDOW_TOKENS: Final = 9
 _MAX_QUOTE_READINGS: Final = 400
 """A quote that does not hold the wording is searched for the figure in other words, up to so many attempts."""
@@ -87,6 +88,8 @@ def _unit_difference(reading: Reading, unit: str, dimension: str | None) -> str 
 def _is_same_unit(named: str, unit: str, dimension: str | None) -> bool:
     if dimension is not None:
         return dimension_of(named) == dimension
+    if named in _LITERS:
+        return unit.casefold() in _LITERS
     if named == "celsius":
         return "celsius" in unit.casefold() or unit.casefold() in {"degrees", "°c", "degree"}
     return canonical_unit(named) == canonical_unit(unit)

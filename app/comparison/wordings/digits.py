@@ -13,6 +13,7 @@ _WHOLE_NUMBERS: Final = {
     for sign in ".,' ٬"
 }
 _OTHER: Final[dict[str, str]] = {".": ",", ",": "."}
+_DIGITS_OF_A_GROUP: Final = 3
 
 
 class AmbiguousSeparator(ValueError):
@@ -38,7 +39,8 @@ class NumberSigns:
 
     `decimal` is the decimal sign, if known, and `group` what groups thousands in the language. `is_strict`: the caller
     says so of exactly these digits. `is_inferred`: only the words tell the language. `comma_groups`: without a known
-    sign, a comma groups thousands.
+    sign, a comma groups thousands. `is_whole`: there are no fractions of the unit, or there are, or None: not known.
+    `is_scaled`: a scale word follows. `groups_any`: what can group thousands does, whatever the language.
     """
 
     decimal: str = ""
@@ -46,6 +48,9 @@ class NumberSigns:
     is_strict: bool = False
     is_inferred: bool = False
     comma_groups: bool = True
+    is_whole: bool | None = None
+    is_scaled: bool = False
+    groups_any: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +77,35 @@ def parse_digits(digits: str, signs: NumberSigns) -> Digits:
     separators = _SEPARATORS.findall(digits)
     if expected is not None and other is not None and not signs.is_strict and expected.number != other.number:
         # "1.200" in a language that groups thousands with spaces: written by hand, or with a foreign decimal point.
+        if signs.groups_any and not signs.is_scaled:
+            return expected if expected.is_grouped else other
         is_foreign_group = expected.is_grouped and separators[0] != signs.group
         is_guess = signs.is_inferred and not expected.is_grouped
-        if is_foreign_group or is_guess:
+        if is_foreign_group or is_guess or (not expected.is_grouped and _may_group_thousands(digits, signs)):
             raise AmbiguousSeparator(digits, (expected.number, other.number))
     if expected is not None:
         return expected
     # "1.002.500" and "1.200,50" have one reading, whatever the language.
-    if other is None or signs.is_strict or len(separators) == 1:
+    if other is None or signs.is_strict or (len(separators) == 1 and not _is_foreign_decimal(digits, other, signs)):
         raise NotANumber(digits)
     return other
+
+
+def _is_foreign_decimal(digits: str, other: Digits, signs: NumberSigns) -> bool:
+    """Return whether a decimal sign of another language can be nothing else: "1.3 Millionen", "8.4 grados"."""
+    can_have_fraction = signs.is_scaled or signs.is_whole is False
+    return can_have_fraction and not other.is_grouped and len(_SEPARATORS.split(digits)[-1]) < _DIGITS_OF_A_GROUP
+
+
+def _may_group_thousands(digits: str, signs: NumberSigns) -> bool:
+    """Return whether three digits behind the decimal sign of the language may be a group of thousands.
+
+    Articles print "14,000 ha" in French and "14.000 people" in English: a slip of the writer, and a thousandfold error
+    of the reader. A fraction of three digits is usual only where the decimal sign is a point, and behind a scale word.
+    """
+    if signs.is_scaled:
+        return digits.endswith("000")
+    return signs.is_whole is True or signs.decimal == "," or digits.endswith("0")
 
 
 def _choose(digits: str, readings: dict[str, Digits], *, comma_groups: bool) -> Digits:

@@ -108,12 +108,14 @@ class Grammar:
     whole_words: PhraseTable[Fraction]
     compounds: PhraseTable[int]
     parts: PhraseTable[Fraction]
+    every: PhraseTable[Fraction]
     vague: PhraseTable[str]
     vague_fillers: PhraseTable[str]
     zero: PhraseTable[str]
     zero_before_noun: PhraseTable[str]
     share_in: PhraseTable[str]
     part_of: PhraseTable[str]
+    substance: PhraseTable[str]
     ratio: PhraseTable[str]
     percent: PhraseTable[str]
     rates: PhraseTable[str]
@@ -128,6 +130,7 @@ class Grammar:
     multiples: PhraseTable[int]
     no_figure: PhraseTable[str]
     nouns: PhraseTable[str]
+    states: PhraseTable[str]
     units: PhraseTable[str]
     currencies: PhraseTable[str]
     numerals: Mapping[str, int]
@@ -162,12 +165,14 @@ def load_grammar(code: str) -> Grammar:
         "whole_words": phrases(get("whole_words", {}), Fraction),
         "compounds": phrases(get("compounds", {}), int),
         "parts": phrases(get("parts", {}), Fraction),
+        "every": phrases(get("every", {}), Fraction),
         "vague": phrases({"vague": vague.get("words", [])}),
         "vague_fillers": phrases({"filler": vague.get("fillers", [])}),
         "zero": phrases({"zero": zero.get("words", [])}),
         "zero_before_noun": phrases({"zero": zero.get("before_noun", [])}),
         "share_in": phrases({name: shares.get(name, []) for name in ("in", "one_in")}),
         "part_of": phrases({"of": shares.get("part_of", [])}),
+        "substance": phrases({"of": shares.get("substance", [])}),
         "ratio": phrases({"to": shares.get("ratio", [])}),
         "percent": phrases(percent),
         "rates": phrases(get("rates", {})),
@@ -186,7 +191,8 @@ def load_grammar(code: str) -> Grammar:
         "times_ambiguous": phrases({"ambiguous": times.get("ambiguous", [])}),
         "multiples": phrases({name: words for name, words in times.items() if name.isdigit()}, int),
         "no_figure": phrases(get("no_figure", {})),
-        "nouns": phrases(nouns),
+        "nouns": phrases({name: words for name, words in nouns.items() if name != "states"}),
+        "states": phrases({"state": nouns.get("states", [])}),
         "units": phrases(get("units", {})),
         "currencies": phrases(get("currencies", {})),
     }

@@ -15,7 +15,19 @@ _TEXT2NUM_LANGUAGES: Final = frozenset({"en", "fr", "de", "es"})
 _HUNDRED, _THOUSAND = 100, 1000
 _CJK_SCALES: Final = frozenset("万萬만億亿억兆조")
 _NO_FIRST_WORDS: Final = frozenset(
-    {"o", "hundred", "hundreds", "thousand", "thousands", "million", "millions", "billion", "billions", "trillion"}
+    {
+        "o",
+        "tens",
+        "hundred",
+        "hundreds",
+        "thousand",
+        "thousands",
+        "million",
+        "millions",
+        "billion",
+        "billions",
+        "trillion",
+    }
     | {"trillions", "millionen", "milliarden", "billionen", "milliard", "milliards", "cents", "cientos", "miles"}
     | {"millones", "millón", "billones", "billón"}
 )
@@ -71,8 +83,8 @@ def read_numbers(tokens: list[Token], start: int, grammar: Grammar, signs: Numbe
 
 def _read_digits(tokens: list[Token], start: int, grammar: Grammar, signs: NumberSigns) -> ReadNumber:
     text = tokens[start].text
-    if (signs.comma_groups or signs.is_inferred) and _find_scale(tokens, start + 1, grammar, Fraction(2)) is not None:
-        signs = replace(signs, comma_groups=False, is_inferred=False)
+    if _find_scale(tokens, start + 1, grammar, Fraction(2)) is not None:
+        signs = replace(signs, comma_groups=False, is_inferred=False, is_scaled=True)
     parsed = parse_digits(text, signs)
     number, end = Fraction(parsed.number), start + 1
     digits: tuple[str, ...] = (text,)
@@ -82,7 +94,7 @@ def _read_digits(tokens: list[Token], start: int, grammar: Grammar, signs: Numbe
         number += fraction_of(tokens[end].text)
         digits += (tokens[end].text,)
         end += 1
-    elif matched := grammar.and_fractions.match(tokens, end):
+    elif number.denominator == 1 and (matched := grammar.and_fractions.match(tokens, end)):
         number, end = number + matched[0], matched[1]
     number, end, scale = _scale(tokens, end, grammar, number)
     read = ReadNumber(number, end, scale, is_grouped=parsed.is_grouped, digits=digits)
@@ -96,7 +108,12 @@ def _add_smaller_scales(tokens: list[Token], number: ReadNumber, grammar: Gramma
         part = parse_digits(following.text, signs)
         scaled = ReadNumber(*_scale(tokens, number.end + 1, grammar, Fraction(part.number)))
         is_adjacent = tokens[number.end - 1].text in _CJK_SCALES and not following.is_spaced
-        if scaled.number >= number.scale or (scaled.scale == 1 and not is_adjacent) or scaled.scale >= number.scale:
+        # "4 тысячи 848": 848, and 848 thousandths of the scale, are one number.
+        is_complete = number.scale == 10 ** _count_digits(following.text) and all(
+            Fraction(whole).denominator == 1 for whole in (part.number, number.number / number.scale)
+        )
+        is_uncertain = scaled.scale == 1 and not is_adjacent and not is_complete
+        if scaled.number >= number.scale or is_uncertain or scaled.scale >= number.scale:
             raise TwoNumbers
         total = number.number + scaled.number
         digits = (*number.digits, following.text)
@@ -104,6 +121,10 @@ def _add_smaller_scales(tokens: list[Token], number: ReadNumber, grammar: Gramma
         if scaled.scale == 1:
             number = replace(number, is_grouped=True)
     return number
+
+
+def _count_digits(text: str) -> int:
+    return sum(character.isdigit() for character in text)
 
 
 def _find_scale(tokens: list[Token], start: int, grammar: Grammar, number: Fraction) -> tuple[int, int] | None:
@@ -165,7 +186,7 @@ def _read_lone_scale(tokens: list[Token], start: int, grammar: Grammar) -> Itera
     """Yield a scale word behind an article, or alone in a Slavic language: "a million", "тысяча"."""
     if (article := grammar.articles.match(tokens, start)) is not None:
         number, end, scale = _scale(tokens, article[1], grammar, Fraction(1))
-    elif grammar.numerals and grammar.vague.match(tokens, start) is None:
+    elif grammar.numerals and (grammar.vague.match(tokens, start) is None or _is_qualified(tokens, start, grammar)):
         number, end, scale = _scale(tokens, start, grammar, Fraction(1))
     else:
         return
@@ -173,6 +194,15 @@ def _read_lone_scale(tokens: list[Token], start: int, grammar: Grammar) -> Itera
         if halved := grammar.and_fractions.match(tokens, end):
             number, end = number + halved[0] * scale, halved[1]
         yield ReadNumber(number, end, scale, is_spelled=True)
+
+
+def _is_qualified(tokens: list[Token], start: int, grammar: Grammar) -> bool:
+    """Return whether a qualifier ends at `start`: "более тысячи" is a number, "тысячи" alone is not."""
+    return any(
+        end == start and kind != "plain"
+        for begin in range(start)
+        for kind, end in grammar.before.matches(tokens, begin)
+    )
 
 
 def _read_round_words(tokens: list[Token], start: int, grammar: Grammar) -> Iterator[ReadNumber]:

@@ -19,12 +19,13 @@ from app.comparison.figure import (
     normalize_number,
     validate_figure,
 )
-from app.comparison.units import PERCENT, TIMES, as_dimension, dimension_of
+from app.comparison.units import CURRENCIES, PERCENT, TIMES, as_dimension, dimension_of
 from app.comparison.wordings.digits import AmbiguousSeparator, NotANumber, NumberSigns
 from app.comparison.wordings.grammar import CLOSING_MARKS, QUOTATION_MARKS, Grammar
 from app.comparison.wordings.numerals import ReadNumber, TwoNumbers, read_numbers, spelled_numbers
 from app.comparison.wordings.reading import (
     DOLLAR_CURRENCIES,
+    PESO_CURRENCIES,
     YEN_CURRENCIES,
     PerName,
     PropositionName,
@@ -36,7 +37,7 @@ from app.comparison.wordings.reading import (
 )
 from app.comparison.wordings.tokens import Token, normalize, tokenize
 
-_CURRENCY_GROUPS: Final = {"dollar": DOLLAR_CURRENCIES, "yen": YEN_CURRENCIES}
+_CURRENCY_GROUPS: Final = {"dollar": DOLLAR_CURRENCIES, "yen": YEN_CURRENCIES, "peso": PESO_CURRENCIES}
 _THOUSAND: Final = 1000
 _YEARS: Final = range(1900, 2100)
 _MAX_FREE_WORDS: Final = 8
@@ -47,6 +48,8 @@ _AMBIGUOUS_SCALES: Final = {
     "tn": ("mass", "trillions and tonnes"),
 }
 """Short scale words of English, with the dimension in which they are a unit."""
+
+_DOUBLE_QUOTES: Final = frozenset('"“”„«»')
 
 _BOUNDS: Final[dict[str, tuple[str, bool, bool]]] = {
     "over": ("lower", False, False),
@@ -129,8 +132,12 @@ class WordingParser:
                         "no_number", f"{quote_wording(self.text)} has a power of ten.", "write the number"
                     )
                 self.ignored.append(("footnote mark", token.text))
-            else:
-                kept.append(token)
+            elif token.text not in _DOUBLE_QUOTES or not kept or kept[-1].kind == "number":
+                kept.append(token)  # without the quotation marks in: "well over" 20,000
+        if kept and kept[-1].text == '"' and kept[0].text != '"':
+            raise UnreadableWording(
+                "ambiguous_word", f"The mark at the end of {quote_wording(self.text)} can be inches.", "write the word"
+            )
         while kept and kept[-1].text in CLOSING_MARKS:
             kept.pop()
         while kept and kept[0].text in QUOTATION_MARKS:
@@ -143,6 +150,10 @@ class WordingParser:
 
     def _replace_ambiguous_words(self, tokens: list[Token]) -> list[Token]:
         """Return the tokens with metres for "m" where the unit is a length. Raises for what stays ambiguous."""
+        if self.context.unit is not None and "celsius" in self.context.unit.casefold():
+            for position, token in enumerate(tokens):
+                if token.text == "c" and position and tokens[position - 1].kind == "number":
+                    tokens[position] = replace(token, text="°c")  # 51.3C
         if self.grammar.code != "en" or not any(token.text in _AMBIGUOUS_SCALES for token in tokens):
             return tokens
         unit = self.context.unit
@@ -236,7 +247,7 @@ class WordingParser:
         token, previous = self.tokens[position], self.tokens[position - 1]
         if previous.kind != "word" or token.kind != "number" or token.is_spaced:
             return True
-        return len(previous.text) == 1 and not previous.text.isascii()  # 約300
+        return previous.text.endswith("'") or (len(previous.text) == 1 and not previous.text.isascii())  # d'1,2, 約300
 
     # Words without a number
 
@@ -412,7 +423,9 @@ class WordingParser:
         return lower, upper
 
     def _has_tail_noun(self, position: int) -> bool:
-        return self._noun_at(position) is not None or self._unit_at(position, _Tail()) is not None
+        rate = self.grammar.rates.match(self.tokens, position)
+        has_rate = rate is not None and rate[0] != "unsupported"
+        return has_rate or self._noun_at(position) is not None or self._unit_at(position, _Tail()) is not None
 
     def _plus_minus(self, one: ReadNumber, core: _Core) -> Iterator[_Core]:
         tokens, position = self.tokens, one.end
@@ -432,19 +445,24 @@ class WordingParser:
                 )
 
     def _share(self, one: ReadNumber, core: _Core) -> Iterator[_Core]:
-        """Yield "12 of the 100", "1 in 5"."""
-        for kind, second in self.grammar.share_in.matches(self.tokens, one.end):
-            for two in self._numbers(second):
-                if two.number <= 0 or one.number > two.number or one.is_round or two.is_round:
-                    continue
-                yield replace(
-                    core,
-                    out_of=two.number,
-                    end=two.end,
-                    digits=one.digits + two.digits,
-                    is_ratio=kind == "one_in",
-                    is_share=True,
-                )
+        """Yield "12 of the 100", "1 in 5", "8 people in 10"."""
+        begins: list[tuple[int, _Tail | None]] = [(one.end, core.tail)]
+        if (noun := self._noun_at(one.end)) is not None:
+            begins.append((noun[1], _Tail(noun=noun[0], has_words=True)))
+        for begin, tail in begins:
+            for kind, second in self.grammar.share_in.matches(self.tokens, begin):
+                for two in self._numbers(second):
+                    if two.number <= 0 or one.number > two.number or one.is_round or two.is_round:
+                        continue
+                    yield replace(
+                        core,
+                        out_of=two.number,
+                        end=two.end,
+                        digits=one.digits + two.digits,
+                        is_ratio=kind == "one_in",
+                        is_share=True,
+                        tail=tail,
+                    )
 
     def _ratio(self, one: ReadNumber) -> Iterator[_Core]:
         """Yield "1:5", "one to five" and "one Russian to five Ukrainians"."""
@@ -474,17 +492,15 @@ class WordingParser:
         return _Core(value=one.number, out_of=two.number, end=end, is_ratio=True, digits=digits, tail=tail)
 
     def _part(self, start: int) -> Iterator[_Core]:
-        """Yield "half of the area": a share of something that is not a number."""
+        """Yield "half of the area" and "jeder dritte Wähler": a share of something that is not a number."""
+        shares = [(fraction, end, False) for fraction, end in self.grammar.every.matches(self.tokens, start)]
         for fraction, end in self.grammar.parts.matches(self.tokens, start):
             matched = self.grammar.part_of.match(self.tokens, end)
-            if matched is None and self.grammar.share_words:
-                continue
-            rest = self.tokens[end if matched is None else matched[1] :]
-            if (
-                not rest
-                or len(rest) > _MAX_FREE_WORDS
-                or any(token.kind != "word" or self._is_number_word(token) for token in rest)
-            ):
+            if matched is not None or not self.grammar.share_words:
+                shares.append((fraction, end if matched is None else matched[1], True))
+        for fraction, end, is_part in shares:
+            rest = self.tokens[end:]
+            if (rest or is_part) and not self._are_free_words(rest):
                 continue
             yield _Core(
                 value=Fraction(fraction.numerator),
@@ -492,7 +508,7 @@ class WordingParser:
                 end=len(self.tokens),
                 is_ratio=True,
                 is_share=True,
-                is_part=True,
+                is_part=is_part,
                 tail=_Tail(has_words=True),
             )
 
@@ -562,8 +578,8 @@ class WordingParser:
             self._read_change,
             self._read_times,
             self._read_unit,
+            self._read_whole,
             self._read_noun,
-            self._read_whole_of_percent,
         )
         position = core.end
         while position < len(self.tokens):
@@ -612,21 +628,46 @@ class WordingParser:
         return len(self.tokens)
 
     def _read_unit(self, _core: _Core, tail: _Tail, position: int) -> int | None:
-        return self._unit_at(position, tail)
+        """Read a unit, also in "14-foot" and in "un millón de toneladas"."""
+        moved = self._unit_at(position, tail)
+        if moved is not None or position + 1 >= len(self.tokens):
+            return moved
+        following = self.tokens[position + 1]
+        is_joined = self.tokens[position].text == "-" and following.kind == "word" and not following.is_spaced
+        if is_joined or (self.grammar.nouns.match(self.tokens, position) or ("",))[0] == "fillers":
+            return self._unit_at(position + 1, tail)
+        return None
 
     def _read_noun(self, _core: _Core, tail: _Tail, position: int) -> int | None:
+        if state := self.grammar.states.match(self.tokens, position):
+            tail.has_words = True
+            return state[1]  # "hectares burned"
         noun = self._noun_at(position)
         if noun is None or tail.noun not in {None, noun[0]}:
             return None
         tail.noun, tail.has_words = noun[0], True
         return noun[1]
 
-    def _read_whole_of_percent(self, _core: _Core, tail: _Tail, position: int) -> int | None:
-        """Read "of the area" behind a percentage: words that are no part of the figure."""
-        of = self.grammar.part_of.match(self.tokens, position)
-        if tail.unit != PERCENT or of is None or not self._are_free_words(self.tokens[of[1] :]):
+    def _read_whole(self, _core: _Core, tail: _Tail, position: int) -> int | None:
+        """Read "of the area" behind a percentage, and "of rain" behind a measure: words that are no part of the figure.
+
+        Slavic languages have the whole of a percentage in the genitive, without a preposition.
+        """
+        grammar, tokens = self.grammar, self.tokens
+        if tail.unit in {None, TIMES} or tail.noun is not None or tail.sign is not None:
             return None
-        return len(self.tokens)
+        of = grammar.part_of.match(tokens, position)
+        if of is None and tail.unit != PERCENT:
+            of = grammar.substance.match(tokens, position)
+        if of is not None:
+            rest = tokens[of[1] :]
+        elif tail.unit == PERCENT and not grammar.share_words:
+            rest = tokens[position:]
+            if any(token.text in grammar.vocabulary and not grammar.nouns.match([token], 0) for token in rest):
+                return None
+        else:
+            return None
+        return len(tokens) if self._are_free_words(rest) else None
 
     def _are_free_words(self, tokens: list[Token]) -> bool:
         """Return whether tokens are a few words without a number."""
@@ -643,6 +684,9 @@ class WordingParser:
             tail.unit, tail.has_words = name, True
             return percent[1]
         if (measure := grammar.units.match(tokens, position)) is not None:
+            last = tokens[measure[1] - 1]
+            if last.kind == "number" and last.is_spaced:
+                return None  # "7 km 2" is not certain to be 7 km²
             if tail.unit not in {None, measure[0]} or tail.units:
                 return None
             tail.unit, tail.has_words = measure[0], True
@@ -711,6 +755,10 @@ class WordingParser:
             tail.ignored.append(("change in brackets", inner[1].text))
             tail.has_words = True
             return end + 1
+        if self._is_conversion(inner, tail):
+            tail.ignored.append(("another unit in brackets", " ".join(token.text for token in inner)))
+            tail.has_words = True
+            return end + 1
         if core.value is None or tail.bounds is not None or core.lower is not None:
             return None
         coverage = None
@@ -726,6 +774,19 @@ class WordingParser:
         tail.bounds, tail.coverage, tail.has_words = bounds[:2], coverage, True
         tail.digits = bounds[2] + (("95",) if coverage else ())
         return end + 1
+
+    def _is_conversion(self, inner: list[Token], tail: _Tail) -> bool:
+        """Return whether brackets give the number in another unit: "US$1 billion (S$1.25 billion)"."""
+        if tail.unit in {None, PERCENT, TIMES} and not tail.units:
+            return False
+        context = replace(self.context, unit=None, is_fractional=None)
+        parser = WordingParser(self.text, [*inner], self.grammar, self.signs, context)
+        for _, start in parser._hedges(0):
+            for core in parser._cores(start):
+                other = None if core.value is None or core.out_of is not None else parser._read_tail(core)
+                if other is not None and other.noun is None and _is_other_unit(tail, other, self.context.unit):
+                    return True
+        return False
 
     def read_range(self) -> tuple[Fraction, Fraction, tuple[str, ...]] | None:
         """Return the bounds and the digits, if the tokens are a range and nothing else."""
@@ -754,7 +815,8 @@ class WordingParser:
             proposition = "ratio"
         elif tail.times:
             proposition, unit = "ratio", TIMES
-        if core.out_of is not None and (unit is not None or tail.per is not None or tail.units):
+        is_counted = unit is not None and unit == self.context.unit and unit != PERCENT  # 2,200 of the 3,500 tanks
+        if core.out_of is not None and ((unit is not None and not is_counted) or tail.per is not None or tail.units):
             raise _NotThisWay
         try:
             checked = validate_figure(figure, "quantity")
@@ -782,10 +844,13 @@ class WordingParser:
             lower, upper = tail.bounds
         base = tail.base or None
         if kind is not None and kind != "about":
+            if core.out_of is not None:
+                self._note_hedged_share()
             if value is None or lower is not None or core.out_of is not None or tail.times:
                 raise _NotThisWay
             return bound_figure(self.text, kind, self._number(value), base)
         if kind == "about" and core.out_of is not None:
+            self._note_hedged_share()
             raise _NotThisWay
         return PrintedFigure(
             self.text,
@@ -820,6 +885,10 @@ class WordingParser:
 
     # Refusals
 
+    def _note_hedged_share(self) -> None:
+        detail = f"{quote_wording(self.text)} is a share with a qualifier, which is not certain as a part and a whole."
+        self._note_refusal("share", detail, "give the number in percent, or the part and `out_of`")
+
     def _note_refusal(self, reason: RefusalReason, detail: str, hint: str = "") -> None:
         """Keep the first reason that names a fault, for the case that nothing else can read the wording."""
         if self.refusal is None:
@@ -832,6 +901,12 @@ class WordingParser:
         if self.refusal is not None:
             return self.refusal
         tokens, grammar, quoted = self.tokens, self.grammar, quote_wording(self.text)
+        if any(grammar.times.match(tokens, position) is not None for position in range(1, len(tokens))):
+            hint = 'give the number, the unit `times`, `"proposition": "ratio"` and `relative_to`'
+            return UnreadableWording("share", f"{quoted} states a multiple, and it is not certain of what.", hint)
+        if self._is_difference():
+            hint = "give the number that the source counts, or a change in percent with `relative_to`"
+            return UnreadableWording("change", f"{quoted} states a difference, not a number.", hint)
         known = grammar.vocabulary | self.context.words
         unknown = [
             token.text
@@ -852,6 +927,10 @@ class WordingParser:
                 f"{quoted} begins with a sign that can be a bullet.",
                 "write a negative number without a space",
             )
+        if any(grammar.parts.match(tokens, position) is not None for position in range(len(tokens))):
+            return UnreadableWording(
+                "share", f"{quoted} states a share, and it is not certain of what.", "give the number in percent"
+            )
         has_number = any(token.kind in {"number", "fraction"} for token in tokens)
         if not has_number and next((n for i in range(len(tokens)) for n in self._numbers(i)), None) is None:
             return UnreadableWording(
@@ -867,9 +946,27 @@ class WordingParser:
             "words_not_understood", f"{quoted}: its words do not make one figure.", "give only the words of the figure"
         )
 
+    def _is_difference(self) -> bool:
+        """Return whether a word behind a number says that it is a difference: "12,000 fewer jobs", "232.000 mehr"."""
+        tokens, has_number = self.tokens, False
+        for position, token in enumerate(tokens):
+            has_number = has_number or token.kind == "number" or self._is_number_word(token)
+            if not has_number or self.grammar.comparatives.match(tokens, position) is None:
+                continue
+            behind = self.grammar.after.match(tokens, position - 1)  # 300 or more
+            before = self.grammar.before.match(tokens, position)  # and less than 500
+            following = tokens[before[1]] if before is not None and before[1] < len(tokens) else None
+            is_qualifier = following is not None and (following.kind == "number" or self._is_number_word(following))
+            if (behind is None or behind[1] <= position) and not is_qualifier:
+                return True
+        return False
+
     def _count_numbers(self) -> int:
         count, position = 0, 0
         while position < len(self.tokens):
+            if (qualifier := self.grammar.before.match(self.tokens, position)) is not None:
+                position = qualifier[1]
+                continue
             try:
                 found = next(self._numbers(position), None)
             except (AmbiguousSeparator, NotANumber, TwoNumbers):
@@ -887,6 +984,19 @@ def bound_figure(text: str, qualifier: str, number: Number | None, base: str | N
     if bound == "lower":
         return PrintedFigure(text, lower=number, lower_inclusive=is_inclusive, approximate=is_near, relative_to=base)
     return PrintedFigure(text, upper=number, upper_inclusive=is_inclusive, approximate=is_near, relative_to=base)
+
+
+def _is_other_unit(tail: _Tail, other: _Tail, context_unit: str | None) -> bool:
+    """Return whether `other` is the unit of a conversion of `tail`, and not the unit that is asked for."""
+    if other.units or other.unit in CURRENCIES:
+        is_money = bool(tail.units) or tail.unit in CURRENCIES
+        is_same = other.unit == tail.unit and other.units == tail.units
+        return is_money and not is_same and (other.unit is None or other.unit != context_unit)
+    if tail.unit is None or other.unit is None or other.unit == tail.unit:
+        return False
+    if {tail.unit, other.unit} <= {"celsius", "fahrenheit"}:
+        return True
+    return dimension_of(tail.unit) is not None and dimension_of(tail.unit) == dimension_of(other.unit)
 
 
 def _negate(figure: PrintedFigure) -> PrintedFigure:

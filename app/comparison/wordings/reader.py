@@ -7,7 +7,7 @@ from typing import Final
 
 from app.comparison.figure import MAX_SIGNIFICANT_DIGITS, PrintedFigure
 from app.comparison.wordings.digits import NumberSigns
-from app.comparison.wordings.grammar import LANGUAGES, load_grammar, number_signs
+from app.comparison.wordings.grammar import LANGUAGES, Grammar, load_grammar, number_signs
 from app.comparison.wordings.parser import WordingParser, bound_figure
 from app.comparison.wordings.reading import Reading, UnreadableWording, WordingContext, quote_wording
 from app.comparison.wordings.tokens import MAX_WORDING_CHARACTERS, Token, UnusableCharacters, normalize, tokenize
@@ -94,15 +94,43 @@ def _read_in(
     code = language.partition("-")[0].lower()
     grammar = load_grammar(code if code in LANGUAGES else "")
     decimal, group = number_signs(language)
-    return WordingParser(
-        text, tokens, grammar, _signs(context, decimal, group, is_inferred=is_inferred), context
-    ).read()
+    signs = _signs(context, decimal, group, is_inferred=is_inferred)
+    try:
+        return WordingParser(text, tokens, grammar, signs, context).read()
+    except UnreadableWording as error:
+        if error.reason != "ambiguous_separator" or is_inferred or signs.is_strict or context.is_fractional:
+            raise
+        reading = _read_whole_things(text, tokens, grammar, signs, context)
+        if reading is None:
+            raise
+        return reading
+
+
+def _read_whole_things(
+    text: str, tokens: list[Token], grammar: Grammar, signs: NumberSigns, context: WordingContext
+) -> Reading | None:
+    """Return what a wording states if its separators group thousands because it counts whole things.
+
+    "1.100 pompiers" in French is 1,100: there are no 1.1 firefighters. None if nothing that is counted is named.
+    """
+    try:
+        reading = WordingParser(text, tokens, grammar, replace(signs, groups_any=True), context).read()
+    except UnreadableWording as error:
+        if error.reason == "ambiguous_separator":
+            return None
+        raise
+    is_counted = reading.noun is not None and (reading.noun != "category" or context.is_fractional is False)
+    is_plain = reading.unit in {None, context.unit} and not reading.units and reading.per is None
+    return reading if is_counted and is_plain and reading.figure.out_of is None else None
 
 
 def _signs(context: WordingContext, decimal: str, group: str, *, is_inferred: bool = False) -> NumberSigns:
     if context.decimal is not None:
         return NumberSigns(context.decimal, is_strict=True)
-    return NumberSigns(decimal, group, is_inferred=is_inferred, comma_groups=not context.is_fractional)
+    is_whole = None if context.is_fractional is None else not context.is_fractional
+    return NumberSigns(
+        decimal, group, is_inferred=is_inferred, comma_groups=not context.is_fractional, is_whole=is_whole
+    )
 
 
 _COMMA_CURRENCIES: Final = frozenset({"$", "£"})

@@ -37,6 +37,8 @@ DOLLAR_CURRENCIES: Final = frozenset(
 )
 """The currencies that the sign $ can mean."""
 
+PESO_CURRENCIES: Final = frozenset({"ARS", "CLP", "COP", "CUP", "DOP", "MXN", "PHP", "UYU"})
+
 YEN_CURRENCIES: Final = frozenset({"JPY", "CNY"})
 
 

@@ -45,7 +45,7 @@ _TOKEN: Final = re.compile(
     (?P<note>\[(?:[0-9]{1,3}|[a-z])\]|[*†‡]++|(?<=[0-9])[¹²³⁰⁴-⁹]++)
     |(?P<number>[0-9]++(?:[.,'٬٫][0-9]++)*+(?:\ [0-9]{3}(?![0-9]))*+(?:[.,٫][0-9]++)?+)
     |(?P<fraction>[¼-¾⅐-⅞])
-    |(?P<word>[぀-ヿ㐀-鿿豈-﫿가-힣]|°[cfс]|[^\W\d_぀-ヿ㐀-鿿豈-﫿가-힣]++(?:'[^\W\d_]++)*+'?[²³]?|\.\.\.)
+    |(?P<word>[぀-ヿ㐀-鿿豈-﫿가-힣]|°[cfс]|(?:[dl]|qu)'(?=[^\W_])|[^\W\d_぀-ヿ㐀-鿿豈-﫿가-힣]++(?:'[^\W\d_]++)*+'?[²³]?|\.\.\.)
     |(?P<sign>>=|<=|u\.s\.\$|\S)
     """,
     re.VERBOSE,
@@ -86,6 +86,7 @@ def tokenize(normalized: str) -> list[Token]:
     """Return the tokens of a normalized text.
 
     A hyphen between two words joins them like a space ("twenty-one"), and a full stop after a word belongs to it.
+    French elisions are words of their own: "d'un", "d'1,2 million".
     """
     tokens: list[Token] = []
     end = 0
