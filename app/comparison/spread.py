@@ -138,7 +138,8 @@ def _find_mismatch(statement: Statement, question: Question, hierarchy: Hierarch
 def _build_spread(
     included: Sequence[Statement], hierarchy: Hierarchy, left_out: tuple[tuple[str, tuple[Reason, ...]], ...]
 ) -> MeasuredSpread:
-    unit = _common_unit(included, hierarchy)
+    is_share = any(statement.proposition == "ratio" and statement.figure.out_of is not None for statement in included)
+    unit = None if is_share else _common_unit(included, hierarchy)
     measures = [measured for statement in included if (measured := measure(statement)) is not None]
     numbers = [number for measured in measures for number in _stated_numbers(measured)]
     lower, upper = min(numbers, default=None), max(numbers, default=None)

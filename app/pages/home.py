@@ -7,6 +7,7 @@ from app.database.snapshot import Snapshot
 from app.enums import Verdict
 from app.pages.views import Context, with_query
 from app.sentences.figures import describe_number
+from app.sentences.phrases import capitalize_first
 from app.topics.parameters import TopicsQuery
 from app.topics.queries import find_topics
 
@@ -16,7 +17,7 @@ TOPICS_PER_PAGE = 100
 def build_home_page(read: ReadSession, snapshot: Snapshot, search: str | None, cursor: str | None) -> Context:
     """Return what the first page shows: all questions, or those that a search finds."""
     page = find_topics(read.session, TopicsQuery(limit=TOPICS_PER_PAGE, cursor=cursor), snapshot)
-    topics = [topic | {"glance": describe_glance(topic)} for topic in page.rows]
+    topics = [topic | {"glance": describe_glance(topic)} for topic in sorted(page.rows, key=disagreement_rank)]
     if search:
         words = search.casefold().split()
         topics = [topic for topic in topics if all(word in topic["title"].casefold() for word in words)]
@@ -25,29 +26,38 @@ def build_home_page(read: ReadSession, snapshot: Snapshot, search: str | None, c
 
 
 def describe_glance(topic: dict[str, Any]) -> str:
-    """Return in one line how far the sources of a topic disagree: the range, and the pairs that contradict."""
-    spread, verdicts = topic["spread"], topic["verdicts"]
-    parts = [_describe_range(spread)]
-    if contradictions := verdicts[Verdict.contradict.value]:
-        parts.append(f"{_count(contradictions, 'pair')} of figures cannot both be true")
-    if undecided := verdicts[Verdict.undetermined.value]:
-        parts.append(f"{_count(undecided, 'pair')} cannot be decided")
-    parts.append(f"{_count(topic['claims'], 'claim')} of {_count(topic['sources'], 'source')}")
-    text = "; ".join(part for part in parts if part)
-    return f"{text[:1].upper()}{text[1:]}."
+    """Return in one line how far the sources of a topic disagree: the pairs that contradict, and the newest range."""
+    verdicts = topic["verdicts"]
+    contradictions, undecided = (verdicts[verdict.value] for verdict in (Verdict.contradict, Verdict.undetermined))
+    parts = [
+        f"{_count(contradictions, 'pair')} of figures cannot both be true" if contradictions else "",
+        f"{_count(undecided, 'pair')} cannot be decided" if undecided else "",
+        _describe_newest(topic["spread"]),
+        f"{_count(topic['claims'], 'claim')} by {_count(topic['sources'], 'source')}",
+    ]
+    return capitalize_first("; ".join(part for part in parts if part)) + "."
 
 
-def _describe_range(spread: dict[str, Any]) -> str:
+def disagreement_rank(topic: dict[str, Any]) -> tuple[int, int, int, str]:
+    """Return the sort key of a topic: most contradictions first, then most undecided pairs and sources."""
+    verdicts = topic["verdicts"]
+    contradictions, undecided = (verdicts[verdict.value] for verdict in (Verdict.contradict, Verdict.undetermined))
+    return -contradictions, -undecided, -topic["sources"], topic["slug"]
+
+
+def _describe_newest(spread: dict[str, Any]) -> str:
     lower, upper = spread["lower"], spread["upper"]
     if lower is None or upper is None:
         return "no number on exactly this question"
-    if lower == upper:
-        text = describe_number(lower, spread["unit"])
-        open_end = "at least " if spread["open_upper"] else "up to " if spread["open_lower"] else ""
-        return f"{open_end}{text} ({_count(spread['sources'], 'source')})"
-    beyond = " or more" if spread["open_upper"] else ""
-    unit = describe_number(upper, spread["unit"])
-    return f"from {describe_number(lower)} to {unit}{beyond} ({_count(spread['sources'], 'source')}, newest figures)"
+    if lower != upper:
+        beyond = " or more" if spread["open_upper"] else ""
+        numbers = f"from {describe_number(lower)} to {describe_number(upper, spread['unit'])}{beyond}"
+    else:
+        bound = "at least " if spread["open_upper"] else "up to " if spread["open_lower"] else ""
+        numbers = bound + describe_number(lower, spread["unit"])
+    if spread["sources"] == 1:
+        return f"newest figure {numbers}"
+    return f"newest figures of {spread['sources']} sources {numbers}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -14,9 +14,8 @@ from app import __version__
 from app.enums import Interest, Level, Modality, Reason, RelationType, Verdict
 from app.http.addresses import whole_address
 from app.sentences.dates import describe_date, format_day
-from app.sentences.overview import describe_age
 from app.sentences.phrases import capitalize_first
-from app.sentences.units import describe_unit
+from app.topics.brief_text import describe_last_day
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -82,10 +81,9 @@ def _environment() -> "Environment":
         "edtf": lambda edtf: describe_date(edtf).text,
         "moment": show_moment,
         "sentence": capitalize_first,
-        "age": describe_age,
+        "last_day": describe_last_day,
         "number": lambda number: f"{number:,}",
         "segment": lambda text: quote(text, safe=""),
-        "unit": lambda unit: describe_unit(unit).label,
     }
     environment.globals |= {
         "href": whole_address,

@@ -132,7 +132,7 @@ def write_lead(
         groups: The groups, those on the question first.
         contradictions: The number of pairs of figures that contradict each other.
         undecided: The number of pairs on which what was said does not suffice to decide.
-        worst: The sentence of the pair that deserves the first look, if it is a contradiction.
+        worst: The sentence of the worst contradiction with a figure on the question, if there is one.
         names: The names of records.
         parties: The sources that are a party to the dispute.
     """

@@ -160,7 +160,9 @@ def _write_lead(
         )
         for each, title in zip(groups, shorten_titles([each.title for each in groups]), strict=True)
     ]
-    worst = next((explain(pair) for pair in notable.pairs if pair.verdict is Verdict.contradict), None)
+    on_question = {statement.id for each in groups if each.group.is_on_question for statement in each.group.statements}
+    contradicting = (pair for pair in notable.pairs if pair.verdict is Verdict.contradict)
+    worst = next((explain(pair) for pair in contradicting if {pair.a, pair.b} & on_question), None)
     contradictions, undecided = (notable.verdicts[verdict] for verdict in (Verdict.contradict, Verdict.undetermined))
     return write_lead(words, contradictions, undecided, worst, names, parties)
 

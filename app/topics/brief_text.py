@@ -192,16 +192,21 @@ def _describe_state(brief: BriefObject) -> str:
 
 
 def _describe_end(position: BriefObject) -> str:
-    end: date | None = position["effective_end"]
-    period = position["period"]
-    if end is None:
+    if position["effective_end"] is None:
         return "the end of its period is not known"
+    period = position["period"]
     if period["aggregation"] in {"within", "rate"}:
         return ""
-    last = period["edtf"].rpartition("/")[2]
-    is_partial = len(last) < len("2025-06-12") and last.startswith(str(end.year))
     preposition = "on" if period["aggregation"] == "snapshot" else "up to"
-    return f"{preposition} {describe_date(last).text if is_partial else format_day(end)}"
+    return f"{preposition} {describe_last_day(position)}"
+
+
+def describe_last_day(position: BriefObject) -> str:
+    """Return the last day that a position covers, as precisely as it is known: "12 June 2025", "March 2025"."""
+    end: date = position["effective_end"]
+    last = position["period"]["edtf"].rpartition("/")[2]
+    is_partial = len(last) < len("2025-06-12") and last.startswith(str(end.year))
+    return describe_date(last).text if is_partial else format_day(end)
 
 
 def _name(position: BriefObject) -> str:

@@ -95,7 +95,9 @@ class SpreadNumbers(Output):
         description="`upper` divided by `lower`; null unless both are positive and two sources state figures.",
         examples=[1.052989],
     )
-    unit: str | None = Field(description="The unit of both numbers.", examples=["persons"])
+    unit: str | None = Field(
+        description="The unit of both numbers; null for shares, as of ratios.", examples=["persons"]
+    )
     sources: int = Field(description="The number of sources.", examples=[3])
     open_lower: bool = Field(description="Whether a figure has no known lower bound.", examples=[False])
     open_upper: bool = Field(description="Whether a figure has no known upper bound.", examples=[True])
