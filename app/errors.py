@@ -255,6 +255,12 @@ class MethodNotImplemented(Problem):
     status, code, title = 501, "method_not_implemented", "The server does not know the method"
 
 
+class FormatNotImplemented(Problem):
+    """The service does not have this format. oEmbed prescribes the status."""
+
+    status, code, title = 501, "format_not_implemented", "The server does not have this format"
+
+
 class Unavailable(Problem):
     """The database is unavailable or overloaded, or temporary files cannot be written. Try again later."""
 

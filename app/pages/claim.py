@@ -15,6 +15,7 @@ from app.database.tables import ClaimVersion, columns_of
 from app.enums import RelationType, Status
 from app.http.addresses import whole_address
 from app.http.responses import json_bytes
+from app.pages.embed import CARD_HEIGHT, build_element, build_frame, oembed_addresses
 from app.pages.templates import RELATION_WORDS
 from app.pages.views import Context, describe_claim_period, list_files
 from app.references.queries import CitableClaim, read_citable_claim
@@ -44,6 +45,7 @@ def build_claim_page(read: ReadSession, id_: str, snapshot: Snapshot) -> tuple[C
         "chain_names": {slug: label_source(details) for slug, details in citable.names.sources.items()},
         "relations": _list_relations(read, id_, snapshot),
         "revisions": orjson.loads(json_bytes(load_revisions(session, id_, snapshot))),
+        "oembed": oembed_addresses(path),
         "alternates": [
             ("application/json", whole_address(f"/v1{path}")),
             ("application/vnd.citationstyles.csl+json", whole_address(f"/v1{path}/citation.csl.json")),
@@ -59,6 +61,8 @@ def build_claim_page(read: ReadSession, id_: str, snapshot: Snapshot) -> tuple[C
                     ("CSL JSON", f"/v1{path}/citation.csl.json", "for Zotero"),
                 )
             ),
+            ("Embed as a frame", build_frame(path, citable.text.short_form, "100%", CARD_HEIGHT), "any site"),
+            ("Embed as an element", build_element("claim", "claim", id_), "sizes itself"),
             *_list_formulas(path),
         ],
     }

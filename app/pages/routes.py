@@ -9,13 +9,21 @@ from starlette.responses import RedirectResponse, Response
 from app.cache.scope import CacheScope
 from app.database.read_session import read_session
 from app.enums import Verdict
-from app.errors import NotFound
+from app.errors import FormatNotImplemented, NotFound, shorten
 from app.http.addresses import whole_address
 from app.http.consistency import wait_for_seq
 from app.http.dependencies import Db
 from app.http.fast_route import FastRoute
-from app.http.responses import cacheable_response
+from app.http.responses import cacheable_response, json_response
 from app.pages.claim import build_claim_page
+from app.pages.embed import (
+    CardQuery,
+    build_claim_card,
+    build_topic_card,
+    describe_embed,
+    find_embedded_page,
+    render_oembed_xml,
+)
 from app.pages.home import build_home_page
 from app.pages.policy import PAGE_MEDIA_TYPE, page_policy
 from app.pages.records import RecordPageQuery, build_document_page, build_source_page
@@ -128,6 +136,66 @@ def _check_suffix(name: str) -> None:
 def redirect_to_register() -> Response:
     """Redirect to the register as JSON."""
     return RedirectResponse(whole_address("/v1/register"), status_code=308)
+
+
+@router.get("/embed/topics/{slug}")
+def show_topic_card(request: Request, db: Db, slug: str, query: Annotated[CardQuery, Query()]) -> Response:
+    """Show the card of a topic, for a frame on another site."""
+    with read_session(db) as read:
+        context, scope = build_topic_card(read, slug, query)
+    return _card(request, "embed_topic.html", context, scope)
+
+
+@router.get("/embed/claims/{id}")
+def show_claim_card(
+    request: Request,
+    db: Db,
+    id: str,  # noqa: A002 - the name in the path
+    query: Annotated[CardQuery, Query()],
+) -> Response:
+    """Show the card of a claim, for a frame on another site."""
+    with read_session(db) as read:
+        context, scope = build_claim_card(read, id, query)
+    return _card(request, "embed_claim.html", context, scope)
+
+
+def _card(request: Request, template: str, context: dict[str, Any], scope: CacheScope) -> Response:
+    headers = {"Content-Security-Policy": page_policy(frame_ancestors="*")}
+    return cacheable_response(request, render(template, **context), PAGE_MEDIA_TYPE, headers=headers, cache_scope=scope)
+
+
+@router.get("/embed.js")
+def read_embed_script(request: Request) -> Response:
+    """Return the module that defines the elements of cards. Its address never changes, so caches revalidate it."""
+    found = load_static("embed.js")
+    if found is None:
+        raise NotFound("There is no file `embed.js`.")
+    return cacheable_response(request, found[0], STATIC_MEDIA_TYPES[".js"])
+
+
+class OEmbedQuery(BaseModel):
+    """The query parameters of oEmbed. Unknown ones are ignored."""
+
+    url: str = Field(max_length=2_000)
+    format: str = "json"
+    maxwidth: int | None = Field(default=None, ge=1)
+    maxheight: int | None = Field(default=None, ge=1)
+
+
+@router.get("/oembed")
+def read_oembed(request: Request, db: Db, query: Annotated[OEmbedQuery, Query()]) -> Response:
+    """Return how to embed a page of this service (oEmbed 1.0), as JSON or XML."""
+    if query.format not in {"json", "xml"}:
+        raise FormatNotImplemented(
+            f"There is no format `{shorten(query.format)}`.", hint="the formats are json and xml"
+        )
+    with read_session(db) as read:
+        page = find_embedded_page(read, query.url)
+        scope = CacheScope(read.snapshot().latest_seq)
+    response = describe_embed(page, query.maxwidth, query.maxheight)
+    if query.format == "xml":
+        return cacheable_response(request, render_oembed_xml(response), "text/xml; charset=utf-8", cache_scope=scope)
+    return json_response(request, response, cache_scope=scope)
 
 
 @router.get("/assets/{name}")

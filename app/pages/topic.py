@@ -11,6 +11,7 @@ from app.database.read_session import ReadSession
 from app.http.addresses import whole_address
 from app.http.pagination import AsOf, KnownOn
 from app.http.schema_types import Slug
+from app.pages.embed import CARD_HEIGHT, build_element, build_frame, card_image_address, oembed_addresses
 from app.pages.views import CLAIMS_PER_PAGE, Context, list_files, load_claims, page_links, with_query
 from app.topics.brief import MAX_PAIRS, BriefLimits, build_brief
 from app.topics.parameters import TOLERANCE_FIELD, ComparisonQuery, ToleranceParameter, build_options
@@ -90,7 +91,8 @@ def build_topic_page(read: ReadSession, slug: str, query: TopicPageQuery) -> tup
         "chart": "",
         "chart_address": with_query(f"/v1{path}/chart.svg", state),
         "timeline_address": with_query(f"/v1{path}/chart.svg", {"view": "timeline", **state}),
-        "card_image": with_query(f"/v1{path}/chart.png", {"width": 1200}),
+        "card_image": card_image_address(slug),
+        "oembed": oembed_addresses(path),
         "alternates": [
             ("application/json", whole_address(f"/v1{path}/brief")),
             ("text/csv", whole_address(f"/v1{path}/claims.csv")),
@@ -109,6 +111,8 @@ def build_topic_page(read: ReadSession, slug: str, query: TopicPageQuery) -> tup
                     ("Feed", f"/v1{path}/feed.atom", "what changed"),
                 )
             ),
+            ("Embed as a frame", build_frame(path, topic["title"], "100%", CARD_HEIGHT), "any site"),
+            ("Embed as an element", build_element("topic", "slug", slug), "sizes itself"),
             ("Google Sheets", f'=IMPORTDATA("{whole_address(f"/v1{path}/claims.csv")}")', "not run"),
         ],
     }

@@ -1,0 +1,175 @@
+"""Cards for other sites: a topic or a claim in a frame, and the oEmbed description of a page (oembed.com, 1.0)."""
+
+import re
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Literal
+from urllib.parse import urlsplit
+from xml.etree import ElementTree as ET
+
+from pydantic import BaseModel
+
+from app.cache.scope import CacheScope, record_scope
+from app.database.read_session import ReadSession
+from app.errors import NotFound
+from app.http.addresses import base_path, whole_address
+from app.http.pagination import AsOf, KnownOn
+from app.pages.views import Context, with_query
+from app.references.queries import read_citable_claim
+from app.topics.brief import BriefLimits, build_brief
+from app.topics.parameters import TOLERANCE_FIELD, ComparisonQuery, ToleranceParameter, build_options
+from app.topics.queries import read_topic_fields
+from app.topics.records import topic_scope
+from app.topics.side_by_side import build_question
+
+CARD_ROWS = 8
+"""A card shows so many positions of the first group; the others are counted."""
+CARD_WIDTH, CARD_HEIGHT = 600, 420
+"""The size in pixels of a card whose frame does not size itself."""
+CARD_IMAGE_SIZE = (1200, 630)
+OEMBED_CACHE_SECONDS = 3600
+
+_PAGE_PATH = re.compile(r"/(topics|claims)/([a-z0-9-]{1,80})/?")
+
+
+class CardQuery(BaseModel):
+    """The query parameters of a card. Unknown ones are ignored."""
+
+    known_on: KnownOn = None
+    recorded_as_of: AsOf = None
+    tolerance: ToleranceParameter = TOLERANCE_FIELD
+    theme: Literal["auto", "light", "dark"] = "auto"
+
+
+def build_topic_card(read: ReadSession, slug: str, query: CardQuery) -> tuple[Context, CacheScope]:
+    """Return what the card of a topic shows, and what it depends on."""
+    snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
+    topic = read_topic_fields(read.session, slug, snapshot)
+    options = build_options(ComparisonQuery(tolerance=query.tolerance), topic["tolerance"], topic["narrower"])
+    limits = BriefLimits(positions=CARD_ROWS, pairs=1)
+    brief = build_brief(read, build_question(topic), options, snapshot, topic["interests"], limits)
+    group = brief["groups"][0] if brief["groups"] else None
+    rows = [
+        position | {"is_current": name == "current"}
+        for name in ("current", "earlier")
+        for position in (group[name] if group else ())
+    ]
+    context: Context = {
+        "title": topic["title"],
+        "path": f"/topics/{slug}",
+        "theme": query.theme,
+        "known_on": brief["known_on"],
+        "lead": brief["lead"],
+        "rows": rows,
+        "rows_title": group["title"] if group else "",
+        "more": group["left_out"] if group else 0,
+        "notes": brief["lead"][-2:] if group else [],
+    }
+    return context, topic_scope(snapshot.latest_seq, topic, options.narrower)
+
+
+def build_claim_card(read: ReadSession, id_: str, query: CardQuery) -> tuple[Context, CacheScope]:
+    """Return what the card of a claim shows, and what it depends on."""
+    snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
+    citable = read_citable_claim(read.session, id_, snapshot)
+    context: Context = {
+        "title": citable.text.short_form,
+        "path": f"/claims/{id_}",
+        "theme": query.theme,
+        "known_on": citable.known_on,
+        "figure": citable.text.figure,
+        "sentence": citable.text.sentence,
+        "document": citable.text.citation["document"] if citable.text.citation else None,
+    }
+    return context, record_scope(snapshot.latest_seq, "claims")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedPage:
+    """A page that can be embedded: the kind and the name of its record, and its title."""
+
+    kind: str
+    name: str
+    title: str
+
+
+def find_embedded_page(read: ReadSession, url: str) -> EmbeddedPage:
+    """Return the page of a topic or a claim at an address of this service. Raises `NotFound` for any other address."""
+    address = urlsplit(url)
+    own = urlsplit(whole_address("/"))
+    is_own = not own.netloc or (address.scheme, address.netloc) == (own.scheme, own.netloc)
+    path = address.path.removeprefix(base_path())
+    match = _PAGE_PATH.fullmatch(path)
+    if not is_own or match is None:
+        raise NotFound(
+            "There is no page at this address that can be embedded.",
+            hint=f"the pages are {whole_address('/topics/…')} and {whole_address('/claims/…')}",
+        )
+    kind, name = match.groups()
+    snapshot = read.snapshot()
+    if kind == "topics":
+        return EmbeddedPage(kind, name, str(read_topic_fields(read.session, name, snapshot)["title"]))
+    return EmbeddedPage(kind, name, read_citable_claim(read.session, name, snapshot).text.short_form)
+
+
+def describe_embed(page: EmbeddedPage, max_width: int | None, max_height: int | None) -> dict[str, Any]:
+    """Return the oEmbed response of a page: type `rich`, with a frame and a link as fallback."""
+    width = min(CARD_WIDTH, max_width or CARD_WIDTH)
+    height = min(CARD_HEIGHT, max_height or CARD_HEIGHT)
+    path = f"/{page.kind}/{page.name}"
+    response: dict[str, Any] = {
+        "version": "1.0",
+        "type": "rich",
+        "title": page.title,
+        "provider_name": "Counterclaim",
+        "provider_url": whole_address("/"),
+        "cache_age": OEMBED_CACHE_SECONDS,
+        "width": width,
+        "height": height,
+        "html": (
+            f'<blockquote class="wp-embedded-content"><a href="{escape(whole_address(path))}">{escape(page.title)}</a>'
+            f"</blockquote>{build_frame(path, page.title, width, height)}"
+        ),
+    }
+    if page.kind == "topics":
+        response["thumbnail_url"] = card_image_address(page.name)
+        response["thumbnail_width"], response["thumbnail_height"] = CARD_IMAGE_SIZE
+    return response
+
+
+def build_frame(path: str, title: str, width: int | str, height: int) -> str:
+    """Return the HTML of a frame with the card of a page."""
+    source = escape(whole_address(f"/embed{path}"))
+    return (
+        f'<iframe class="wp-embedded-content" src="{source}" title="{escape(title)}" width="{width}" '
+        f'height="{height}" frameborder="0" loading="lazy" sandbox="allow-scripts allow-popups"></iframe>'
+    )
+
+
+def build_element(kind: str, attribute: str, name: str) -> str:
+    """Return the HTML of an element with the card of a page, and of the script that defines it."""
+    script = escape(whole_address("/embed.js"))
+    tag = f"counterclaim-{kind}"
+    return f'<script type="module" src="{script}"></script><{tag} {attribute}="{escape(name)}"></{tag}>'
+
+
+def oembed_addresses(path: str) -> list[tuple[str, str]]:
+    """Return the media types and addresses of the oEmbed response of a page, which its head links."""
+    url = whole_address(path)
+    return [
+        (f"{media_type}+oembed", with_query("/oembed", {"url": url, "format": name}))
+        for media_type, name in (("application/json", "json"), ("text/xml", "xml"))
+    ]
+
+
+def card_image_address(slug: str) -> str:
+    """Return the address of the picture that other sites show for the page of a topic."""
+    return with_query(f"/v1/topics/{slug}/chart.png", {"view": "card"})
+
+
+def render_oembed_xml(response: dict[str, Any]) -> bytes:
+    """Return an oEmbed response as XML."""
+    root = ET.Element("oembed")
+    for name, value in response.items():
+        ET.SubElement(root, name).text = str(value)
+    return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True))
