@@ -1,0 +1,323 @@
+"""The pages for people: what they show, how they behave in a browser, and what stored text cannot do to them."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from justhtml import JustHTML
+
+from app.pages.templates import FOLDER
+from tests.registers import Register
+from tests.topics.domains import Domain
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+CLAIM = "01a1f640-bc00-7f0a-bfa6-3126d5c046d9"
+PAGES = (
+    "/",
+    "/?q=killed",
+    "/about",
+    "/topics/russian-casualties",
+    "/topics/russian-casualties?known_on=2025-06-12&tolerance=0.01&confidence=high&source=csis&claims_q=over",
+    "/topics/russian-casualties-heaviest-months",
+    "/topics/india-pandemic-deaths",
+    f"/claims/{CLAIM}",
+    "/sources/csis",
+    "/sources/ru-mod",
+    "/embed/topics/russian-casualties",
+    f"/embed/claims/{CLAIM}",
+)
+MAX_CARD_BYTES = 30_000
+MAX_SCRIPT_BYTES = 10_000
+MAX_EMBED_SCRIPT_BYTES = 5_000
+
+
+class Elements(HTMLParser):
+    """The elements of a page, each with its attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def links(self) -> Iterator[str]:
+        for tag, attributes in self.found:
+            for name in ("href", "src", "action"):
+                value = attributes.get(name)
+                if value is not None and tag != "base":
+                    yield value
+
+
+def show(register: Register, address: str, status: int = 200) -> str:
+    answer = register.get(address, headers=BROWSER, follow_redirects=False)
+    assert answer.status_code == status, (address, answer.text)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    return str(answer.text)
+
+
+def document_of(register: Register) -> str:
+    claim = register.get(f"/v1/claims/{CLAIM}").json()
+    return f"/documents/{claim['citations'][0]['document']['id']}"
+
+
+@pytest.mark.parametrize("address", [*PAGES, "document", "/nothing"])
+def test_every_page_is_valid_and_loads_nothing_from_elsewhere(shared_starter_register: Register, address: str) -> None:
+    path = document_of(shared_starter_register) if address == "document" else address
+    text = show(shared_starter_register, path, 404 if address == "/nothing" else 200)
+    JustHTML(text, strict=True)
+    elements = Elements(text)
+    headings = [tag for tag, _ in elements.found if re.fullmatch("h[1-6]", tag)]
+    assert headings.count("h1") == 1
+    ids = [attributes["id"] for _, attributes in elements.found if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for tag, attributes in elements.found:
+        assert "style" not in attributes
+        assert not any(name.startswith("on") for name in attributes)
+        if tag in {"script", "img", "iframe", "link"} and attributes.get("rel") not in {"canonical", "alternate"}:
+            address_loaded = attributes.get("src") or attributes.get("href") or ""
+            assert address_loaded.startswith("/"), address_loaded
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_the_links_of_a_page_are_alive(shared_starter_register: Register, address: str) -> None:
+    own = {link.partition("#")[0] for link in Elements(show(shared_starter_register, address)).links()}
+    checked = 0
+    for link in sorted(own):
+        if not link.startswith("/") or "chart." in link:
+            continue
+        answer = shared_starter_register.get(link, headers=BROWSER)
+        assert answer.status_code == 200, (address, link, answer.text[:200])
+        checked += 1
+    assert checked
+
+
+def test_only_cards_can_be_framed_and_nothing_runs_inline(shared_starter_register: Register) -> None:
+    for address in PAGES:
+        policy = shared_starter_register.get(address, headers=BROWSER).headers["content-security-policy"]
+        assert "unsafe" not in policy
+        assert policy.startswith("default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';")
+        assert policy.endswith("frame-ancestors *" if address.startswith("/embed") else "frame-ancestors 'none'")
+
+
+def test_a_topic_page_says_what_stands_before_everything_else(shared_starter_register: Register) -> None:
+    text = show(shared_starter_register, "/topics/russian-casualties?known_on=2025-06-12")
+    lead = text.index("the newest figures are about 1 million persons (UK Ministry of Defence, up to 12 June 2025)")
+    order = [
+        lead,
+        text.index('name="known_on" value="2025-06-12"'),
+        text.index('id="figures"'),
+        text.index('id="look"'),
+        text.index('id="moved"'),
+        text.index('id="claims"'),
+        text.index('id="take"'),
+    ]
+    assert order == sorted(order)
+    assert "cannot both be true" in text.lower()
+    assert "<code>contradict</code>" in text
+    assert "2025-12-31" not in text.partition('id="claims"')[0]  # said later
+
+
+def test_the_first_page_lists_the_questions_and_searches_them(shared_starter_register: Register) -> None:
+    text = show(shared_starter_register, "/")
+    topics = shared_starter_register.get("/v1/topics?limit=1000").json()["data"]
+    for topic in topics:
+        assert f'href="/topics/{topic["slug"]}"' in text
+    contradicting = [topic for topic in topics if topic["verdicts"]["contradict"]]
+    others = [topic for topic in topics if not topic["verdicts"]["contradict"]]
+    positions = {topic["slug"]: text.index(f'href="/topics/{topic["slug"]}"') for topic in topics}
+    assert max(positions[topic["slug"]] for topic in contradicting) < min(positions[topic["slug"]] for topic in others)
+    found = show(shared_starter_register, "/?q=North+Korean+killed")
+    assert 'href="/topics/north-korean-killed"' in found
+    assert 'href="/topics/ukrainian-killed"' not in found
+    assert "Nothing on record has these words" in show(shared_starter_register, "/?q=zzzzzz")
+
+
+def test_an_empty_register_says_what_to_do_next(register: Register) -> None:
+    text = show(register, "/")
+    assert "This register has no questions yet" in text
+    assert "counterclaim starter" in text
+    JustHTML(text, strict=True)
+
+
+def test_claims_are_paged_and_filtered(shared_starter_register: Register) -> None:
+    address = "/topics/russian-casualties-and-missing"
+    first = show(shared_starter_register, address)
+    claims = re.compile(r'<td role="cell" data-label="Figure" class="figure"><a href="/claims/([0-9a-f-]+)"')
+
+    def listed(text: str) -> list[str]:
+        return claims.findall(text.partition('id="claims"')[2])
+
+    assert len(listed(first)) == 50
+    following = re.search(r'rel="next" href="([^"]+)"', first)
+    assert following
+    second = show(shared_starter_register, following[1].replace("&amp;", "&").partition("#")[0])
+    assert listed(second)
+    assert not set(listed(first)) & set(listed(second))
+    filtered = show(shared_starter_register, f"{address}?source=csis&confidence=")
+    rows = shared_starter_register.get("/v1/claims?topic=russian-casualties-and-missing&source=csis").json()["data"]
+    assert listed(filtered) == [row["id"] for row in rows]
+    assert 'value="csis" selected' in filtered
+
+
+def test_a_claim_page_has_its_sentence_chain_history_and_formulas(starter_register: Register) -> None:
+    answer = starter_register.write(
+        "PATCH",
+        f"/v1/claims/{CLAIM}",
+        {"event": "transcription_fix", "reason": "A digit.", "changes": {"note": "Checked again."}},
+        **{"If-Match": '"1"'},
+    )
+    assert answer.status_code == 200, answer.text
+    citation = starter_register.get(f"/v1/claims/{CLAIM}/citation").json()
+    text = show(starter_register, f"/claims/{CLAIM}")
+    assert citation["sentence"].replace('"', "&#34;") in text
+    assert re.search(r"UK Ministry of Defence</span>.*?→.*?HuffPost UK</span>.*?→", text)
+    assert "Reason: A digit." in text
+    assert "<ins>&#34;Checked again.&#34;</ins>" in text
+    assert f"=WEBSERVICE(&#34;/v1/claims/{CLAIM}/figure.txt&#34;)" in text
+
+
+def test_addresses_with_a_suffix_lead_to_the_record(shared_starter_register: Register) -> None:
+    for page, record in (
+        ("/topics/russian-casualties.json?known_on=2025-06-12", "/v1/topics/russian-casualties?known_on=2025-06-12"),
+        (f"/claims/{CLAIM}.json", f"/v1/claims/{CLAIM}"),
+        ("/sources/csis.json", "/v1/sources/csis"),
+        ("/about.json", "/v1/register"),
+        ("/index.json", "/v1/register"),
+    ):
+        answer = shared_starter_register.get(page, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (308, record)
+        assert shared_starter_register.get(record).status_code == 200
+    for accept in (BROWSER["Accept"], "*/*"):
+        answer = shared_starter_register.get("/topics/russian-casualties.xml", headers={"Accept": accept})
+        assert answer.status_code == 404
+        assert "only suffix of a page is .json" in answer.text
+
+
+def test_an_error_is_a_page_only_where_a_page_is_asked_for(shared_starter_register: Register) -> None:
+    for address, accept, media_type in (
+        ("/topics/nothing", BROWSER["Accept"], "text/html; charset=utf-8"),
+        ("/topics/nothing", "*/*", "application/problem+json"),
+        ("/topics/nothing", "application/json", "application/problem+json"),
+        ("/topics/nothing", "text/html;q=0.1, application/json", "application/problem+json"),
+        ("/v1/topics/nothing", BROWSER["Accept"], "application/problem+json"),
+        ("/health/nothing", BROWSER["Accept"], "application/problem+json"),
+        ("/oembed?url=nothing", BROWSER["Accept"], "application/problem+json"),
+    ):
+        answer = shared_starter_register.get(address, headers={"Accept": accept})
+        assert (answer.status_code, answer.headers["content-type"]) == (404, media_type), address
+    text = show(shared_starter_register, "/topics/russian-casualties?known_on=yesterday", 422)
+    assert "known_on" in text
+    for ignored in ("?utm_source=x", "?anything=at&all=1"):
+        show(shared_starter_register, f"/topics/russian-casualties{ignored}")
+
+
+def test_files_of_pages_are_held_for_good(shared_starter_register: Register) -> None:
+    elements = Elements(show(shared_starter_register, "/"))
+    loaded = [link for link in elements.links() if link.startswith("/assets/")]
+    assert len(loaded) == 3
+    for link in loaded:
+        answer = shared_starter_register.get(link)
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+    for link in ("/assets/pages.0000000000000000.css", "/assets/pages.css", "/assets/..%2froutes.py", "/assets/x"):
+        assert shared_starter_register.get(link).status_code == 404
+    assert (FOLDER / "static" / "pages.js").stat().st_size < MAX_SCRIPT_BYTES
+
+
+def test_a_card_is_small_and_an_element_shows_it(shared_starter_register: Register) -> None:
+    for address in ("/embed/topics/russian-casualties", f"/embed/claims/{CLAIM}"):
+        assert len(show(shared_starter_register, address).encode()) < MAX_CARD_BYTES
+    text = show(shared_starter_register, "/embed/topics/russian-casualties?theme=dark&known_on=2025-06-12")
+    assert 'data-theme="dark"' in text
+    assert "as known on 2025-06-12" in text
+    script = shared_starter_register.get("/embed.js")
+    assert script.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert script.headers["access-control-allow-origin"] == "*"
+    assert len(script.content) < MAX_EMBED_SCRIPT_BYTES
+    assert shared_starter_register.get("/embed/topics/nothing").status_code == 404
+
+
+def test_oembed_describes_the_card_of_a_page(shared_starter_register: Register) -> None:
+    page = show(shared_starter_register, "/topics/russian-casualties")
+    addresses = [
+        attributes["href"] or ""
+        for tag, attributes in Elements(page).found
+        if tag == "link" and (attributes.get("type") or "").endswith("+oembed")
+    ]
+    assert len(addresses) == 2
+    answer = shared_starter_register.get(addresses[0])
+    body: dict[str, Any] = answer.json()
+    assert (body["version"], body["type"]) == ("1.0", "rich")
+    assert body["title"] == "How many Russian soldiers have been killed or wounded since February 2022?"
+    assert 'src="/embed/topics/russian-casualties"' in body["html"]
+    assert body["html"].startswith('<blockquote class="wp-embedded-content"><a href="/topics/russian-casualties">')
+    assert (body["thumbnail_width"], body["thumbnail_height"]) == (1200, 630)
+    xml = shared_starter_register.get(addresses[1])
+    assert xml.headers["content-type"] == "text/xml; charset=utf-8"
+    assert "<type>rich</type>" in xml.text
+    small = shared_starter_register.get("/oembed", params={"url": f"/claims/{CLAIM}", "maxwidth": "300"}).json()
+    assert (small["width"], "thumbnail_url" in small) == (300, False)
+    for parameters, status in (
+        ({"url": "/sources/csis"}, 404),
+        ({"url": "/topics/nothing"}, 404),
+        ({"url": "/topics/russian-casualties", "format": "yaml"}, 501),
+        ({"url": "/topics/russian-casualties", "maxwidth": "0"}, 422),
+        ({}, 422),
+    ):
+        assert shared_starter_register.get("/oembed", params=parameters).status_code == status
+
+
+HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>"
+
+
+def test_no_stored_text_becomes_markup(register: Register) -> None:
+    domain = Domain(register)
+    for slug in ("a", "x"):
+        domain.put("sources", f"agency-{slug}", kind="ngo", interest="independent", description=HOSTILE)
+    domain.put("places", "harbour", in_text=HOSTILE)
+    domain.put("subjects", "boats")
+    domain.put("categories", "counted", unit="boats", definition=HOSTILE)
+    title = HOSTILE + "ب" * 200
+    domain.put("topics", "question", category="counted", subject="boats", place="harbour", title=title)
+    claim = domain.say(
+        "a", "12", "2023", category="counted", subject="boats", place="harbour", date="2024-02-01", note=HOSTILE
+    )
+    register.write("PUT", "/v1/sources/agency-a", {"name": HOSTILE, "kind": "ngo", "interest": "independent"})
+    record = register.get(f"/v1/claims/{claim}").json()
+    document = record["citations"][0]["document"]["id"]
+    addresses = ["/", f"/?q={HOSTILE}", "/topics/question", f"/claims/{claim}", "/sources/agency-a"]
+    addresses += [f"/documents/{document}", "/embed/topics/question", f"/embed/claims/{claim}", f"/{HOSTILE}"]
+    for address in addresses:
+        answer = register.get(address, headers=BROWSER)
+        assert answer.status_code in {200, 404}, address
+        JustHTML(answer.text, strict=True)
+        elements = Elements(answer.text).found
+        assert not any(name.startswith("on") for _, attributes in elements for name in attributes), address
+        for tag, attributes in elements:
+            if tag == "script":
+                assert (attributes.get("src") or "").startswith("/assets/"), address
+            if tag == "img":
+                assert (attributes.get("src") or "").startswith("/v1/topics/"), address
+            link = attributes.get("href")
+            assert link is None or urlsplit(link).scheme in {"", "http", "https"}, (address, link)
+
+
+def test_a_write_drops_the_pages_that_show_it(starter_register: Register) -> None:
+    address = "/topics/north-korean-killed"
+    etag = starter_register.get(address, headers=BROWSER).headers["etag"]
+    other = "/topics/ukrainian-killed"
+    other_etag = starter_register.get(other, headers=BROWSER).headers["etag"]
+    brief = starter_register.get("/v1/topics/north-korean-killed/brief").json()
+    claim = brief["groups"][0]["current"][0]["claim"]
+    body = {"reason": "A slip.", "retracted_on": "2026-01-05"}
+    answer = starter_register.write("POST", f"/v1/claims/{claim}/retraction", body, **{"If-Match": '"1"'})
+    assert answer.status_code == 200, answer.text
+    changed = starter_register.get(address, headers=BROWSER)
+    assert changed.headers["etag"] != etag
+    assert "retracted on 5 January 2026" in changed.text
+    assert starter_register.get(other, headers=BROWSER | {"If-None-Match": other_etag}).status_code in {200, 304}
