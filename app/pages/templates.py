@@ -4,11 +4,12 @@ Jinja is imported with the first page, so that a service that only answers progr
 """
 
 import hashlib
+import json
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from app import __version__
 from app.enums import Interest, Level, Modality, Reason, RelationType, Verdict
@@ -83,7 +84,7 @@ def _environment() -> "Environment":
         "sentence": capitalize_first,
         "last_day": describe_last_day,
         "number": lambda number: f"{number:,}",
-        "segment": lambda text: quote(text, safe=""),
+        "value": show_value,
     }
     environment.globals |= {
         "href": whole_address,
@@ -106,6 +107,13 @@ def show_day(day: date | str | None) -> str:
     if day is None:
         return "no date was given"
     return format_day(date.fromisoformat(day) if isinstance(day, str) else day)
+
+
+def show_value(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Return a value of a record: a text as it is, "nothing" for null, and other values as JSON."""
+    if value is None:
+        return "nothing"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def show_moment(moment: datetime | str) -> str:

@@ -177,7 +177,7 @@ def test_a_claim_page_has_its_sentence_chain_history_and_formulas(starter_regist
     assert citation["sentence"].replace('"', "&#34;") in text
     assert re.search(r"UK Ministry of Defence</span>.*?→.*?HuffPost UK</span>.*?→", text)
     assert "Reason: A digit." in text
-    assert "<ins>&#34;Checked again.&#34;</ins>" in text
+    assert "<ins>Checked again.</ins>" in text
     assert f"=WEBSERVICE(&#34;/v1/claims/{CLAIM}/figure.txt&#34;)" in text
 
 
