@@ -87,6 +87,7 @@ class MappingRowMapper:
             self.file_series_options = FileSeriesOptions(mapping.series, vintage.on_change, vintage.complete)
         self._key_getters = [self._getters.text_getter(part) for part in vintage.key] if vintage else []
         self._vintage_getter = self._getters.text_getter(vintage.date if vintage else None)
+        self._derived_columns = [(name, self._getters.text_getter(value)) for name, value in mapping.columns.items()]
         self._skip_rules = [(self._getters.predicate(skip), skip.reason) for skip in mapping.skip]
         self._day_checks = [(check, self._getters.text_getter(check.date), check.first) for check in mapping.days]
         self._claim_builders = [self._compile_claim(claim_name, claim) for claim_name, claim in mapping.claims.items()]
@@ -127,6 +128,8 @@ class MappingRowMapper:
         scope: dict[str, Any] = {**row.data, "_file": row.file, "_line": row.line, "_vintage": day}
         mapped_row = MappedRow()
         try:
+            for column, derive in self._derived_columns:
+                scope[column] = derive(scope)
             if reason := next((reason for holds, reason in self._skip_rules if holds(scope)), None):
                 mapped_row.skip_reason = reason
                 return mapped_row

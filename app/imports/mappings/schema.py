@@ -439,6 +439,11 @@ class Mapping(Input):
     vintage: VintageMap | None = Field(
         default=None, description="How the rows of newer files of the series are matched."
     )
+    columns: dict[Annotated[str, Field(pattern=r"^[^_{}]")], ValueExpression] = Field(
+        default={},
+        description="Further columns, each derived from those of the row and those before it.",
+        examples=[{"in_country": "in {country}"}],
+    )
     skip: list[Skip] = Field(default=[], description="Rows without claims.")
     labels: list[str] = Field(
         default=[], description="Columns with labels, which should not contain numbers.", examples=[["type"]]
