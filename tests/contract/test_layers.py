@@ -24,6 +24,8 @@ LAYERS = (
     ("feeds",),
     ("imports",),
     ("takedown",),
+    ("register",),
+    ("pages",),
     ("starter",),
     ("main", "cli", "server", "__main__"),
 )
