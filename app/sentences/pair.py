@@ -1,7 +1,7 @@
 """One sentence about two figures: who states which, the verdict, and its reasons."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from app.comparison.effective_period import TOTALS
@@ -20,6 +20,7 @@ _VERDICT_PHRASES: Final = {
     Verdict.undetermined: "do not suffice to decide",
     Verdict.not_comparable: "cannot be compared",
 }
+MONTHS_IN_YEAR: Final = 12
 _AGREEMENTS: Final = {Reason.one_utterance, Reason.rounded}
 """The reasons that say themselves why two figures agree."""
 
@@ -114,7 +115,19 @@ def _describe_end(statement: Statement) -> str:
     preposition = "on" if statement.aggregation == "snapshot" else "up to"
     if first == last:
         return f" {preposition} {format_day(first)}"
+    if (name := _name_month_or_year(first, last)) is not None:
+        return f" {preposition} a day in {name}"
     return f" {preposition} a day from {format_day(first)} to {format_day(last)}"
+
+
+def _name_month_or_year(first: date, last: date) -> str | None:
+    """Return the name of the month or the year that begins and ends on these days; None for any other days."""
+    is_next_day_first = (last + timedelta(days=1)).day == 1
+    if first.day != 1 or not is_next_day_first or first.year != last.year:
+        return None
+    if first.month == last.month:
+        return describe_date(f"{first:%Y-%m}").text
+    return str(first.year) if (first.month, last.month) == (1, MONTHS_IN_YEAR) else None
 
 
 def _describe_hour(statement: Statement, other: Statement) -> str:

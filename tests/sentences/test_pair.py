@@ -86,7 +86,7 @@ PART = "one counts a part of what the other counts"
         ),
         (
             {"period": parse_period("2023-01-01/2024-02"), "date": date(2024, 3, 6)},
-            (f"3,140 persons {UP_TO}", "3,760 persons up to a day from 1 February 2024 to 29 February 2024"),
+            (f"3,140 persons {UP_TO}", "3,760 persons up to a day in February 2024"),
             "do not conflict: their periods end at different times, and the figure can have changed in between",
         ),
     ],
