@@ -16,7 +16,7 @@ from app.enums import Interest, Level, Modality, Reason, RelationType, Verdict
 from app.http.addresses import whole_address
 from app.sentences.dates import describe_date, format_day
 from app.sentences.phrases import capitalize_first
-from app.topics.brief_text import describe_last_day
+from app.topics.brief_text import describe_last_day, format_known_on
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -82,6 +82,7 @@ def _environment() -> "Environment":
         "edtf": lambda edtf: describe_date(edtf).text,
         "moment": show_moment,
         "sentence": capitalize_first,
+        "known_on": format_known_on,
         "last_day": describe_last_day,
         "number": lambda number: f"{number:,}",
         "value": show_value,

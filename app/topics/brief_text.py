@@ -145,7 +145,7 @@ class _Writer:
             for count, words in (
                 (brief["without_number"], "without a number"),
                 (brief["retracted"], "retracted by the source"),
-                (sum(brief["left_out"].values()), "on the same question left out"),
+                (sum(brief["left_out"].values()), "on the same category, subject and place left out"),
             )
             if count
         ]
@@ -182,13 +182,18 @@ def _describe_briefly(position: BriefObject, unit: str = "") -> str:
 
 def _describe_state(brief: BriefObject) -> str:
     known_on = brief["known_on"]
-    parts = [f"As known on {known_on}." if known_on else ""]
+    parts = [f"As known on {format_known_on(known_on)}." if known_on else ""]
     if (ends_by := brief["ends_by"]) is not None:
         parts.append(f"Only figures that end by {format_day(ends_by)}.")
     if (tolerance := brief["tolerance"]) is not None:
         parts.append(f"Approximate figures may differ by {tolerance * 100:g}%.")
     parts.append(f"State of the register: {brief['seq']}.")
     return " ".join(part for part in parts if part)
+
+
+def format_known_on(known_on: str) -> str:
+    """Return the day of `known_on` in words: "12 June 2025"; a moment as it is."""
+    return format_day(date.fromisoformat(known_on)) if len(known_on) == len("2025-06-12") else known_on
 
 
 def _describe_end(position: BriefObject) -> str:

@@ -234,7 +234,7 @@ def test_a_card_is_small_and_an_element_shows_it(shared_starter_register: Regist
         assert len(show(shared_starter_register, address).encode()) < MAX_CARD_BYTES
     text = show(shared_starter_register, "/embed/topics/russian-casualties?theme=dark&known_on=2025-06-12")
     assert 'data-theme="dark"' in text
-    assert "as known on 2025-06-12" in text
+    assert "as known on 12 June 2025" in text
     script = shared_starter_register.get("/embed.js")
     assert script.headers["content-type"] == "text/javascript; charset=utf-8"
     assert script.headers["access-control-allow-origin"] == "*"
