@@ -166,7 +166,7 @@ def _describe_position(position: BriefObject, unit: str) -> str:
     parts = [
         position["figure"]["display"].removesuffix(f" {unit}"),
         f"{_name(position)} ({INTEREST_WORDS[source.interest]})",
-        _describe_end(position),
+        describe_end(position),
         f"{position['age']} old" if position["age"] else "",
         f"confidence {confidence}" if confidence else "confidence not assessed",
         f"read in: {document['title']}" if document else "",
@@ -175,7 +175,7 @@ def _describe_position(position: BriefObject, unit: str) -> str:
 
 
 def _describe_briefly(position: BriefObject, unit: str = "") -> str:
-    parts = [_name(position), _describe_end(position)]
+    parts = [_name(position), describe_end(position)]
     figure = position["figure"]["display"].removesuffix(f" {unit}")
     return f"{figure} ({', '.join(part for part in parts if part)})"
 
@@ -191,7 +191,8 @@ def _describe_state(brief: BriefObject) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _describe_end(position: BriefObject) -> str:
+def describe_end(position: BriefObject) -> str:
+    """Return the end of the period of a position in words: "up to 12 June 2025"; empty for a figure about a period."""
     end: date | None = position["effective_end"]
     period = position["period"]
     if end is None:

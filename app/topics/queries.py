@@ -67,6 +67,7 @@ def _add_summaries(session: Session, topics: Iterable[ResponseObject], snapshot:
         compute = partial(_summarize, session, question, scope, options, snapshot, reference_data)
         summary = summaries.get_or_compute(topic["slug"], question, scope, options.tolerance, compute)
         links = {name.replace("-", "_"): f"/v1/topics/{topic['slug']}/{name}" for name in LINKED_PATHS}
+        links["chart"] = f"/v1/topics/{topic['slug']}/chart.svg"
         responses.append(
             {name: topic[name] for name in ("slug", *TOPIC.fields)}
             | summary
