@@ -13,6 +13,7 @@ from app import __version__
 from app.cache.invalidation import CacheInvalidator
 from app.cache.responses import ResponseCache
 from app.changes.routes import router as changes
+from app.charts.routes import router as charts
 from app.claims.annotation_routes import router as annotations
 from app.claims.change_scope import describe_change
 from app.claims.column_routes import router as columns
@@ -42,6 +43,7 @@ from app.vocabulary.routes import router as vocabulary
 ROUTERS = (
     topics,
     briefs,
+    charts,
     claims,
     annotations,
     columns,

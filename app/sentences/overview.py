@@ -79,6 +79,8 @@ def _describe_counted(members: Sequence[Statement], question: Question, names: R
     slug = question.category if question.category in slugs else min(slugs, key=lambda slug: (-slugs[slug], slug))
     category = names.categories.get(slug) or CategoryDetails(slug)
     words = category.as_component if not category.details else collapse_whitespace(category.note or category.details)
+    if category.form == "things" and category.noun and category.part:
+        words = collapse_whitespace(f"{category.noun} {category.part}")  # "tanks captured" beside "tanks destroyed"
     if category.components is None and not category.note:
         words = f"{collapse_whitespace(category.name)} ({category.details})"
     match members[0].proposition:

@@ -214,7 +214,7 @@ def _describe_positions(
         described[id_] = {
             "claim": id_,
             "source": describe_source(reference_data.sources[statement.source], interests),
-            **{name: claim[name] for name in ("category", "modality", "figure", "date", "date_edtf")},
+            **{name: claim[name] for name in ("category", "proposition", "modality", "figure", "date", "date_edtf")},
             "period": claim["period"],
             "effective_end": statement.effective.earliest_end,
             "age_days": age,

@@ -5,7 +5,7 @@ import datetime as dt
 from pydantic import Field
 
 from app.claims.schemas import EXAMPLE_ID, Figure, Number, Period
-from app.enums import FigureKind, Interest, Level, Modality, Narrower, Reason, Verdict
+from app.enums import FigureKind, Interest, Level, Modality, Narrower, Proposition, Reason, Verdict
 from app.http.schema_types import Output, UtcTime
 from app.sources.schemas import DocumentCard
 from app.topics.schemas import Asked, Pair, PositionSource, SpreadNumbers
@@ -27,6 +27,7 @@ class BriefPosition(Output):
     claim: str = Field(description="The claim that states the position, by id.", examples=[EXAMPLE_ID])
     source: PositionSource = Field(description="The source that holds the position.")
     category: str = Field(description="The category: what is counted.", examples=["casualties"])
+    proposition: Proposition = Field(description="What kind of statement it is.", examples=["quantity"])
     modality: Modality = Field(description="How the source presents the statement.", examples=["estimate"])
     figure: Figure = Field(description="The figure.")
     date: dt.date | None = Field(description="The day of the statement.", examples=["2025-06-12"])

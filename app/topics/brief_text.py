@@ -166,7 +166,7 @@ def _describe_position(position: BriefObject, unit: str) -> str:
     parts = [
         position["figure"]["display"].removesuffix(f" {unit}"),
         f"{_name(position)} ({INTEREST_WORDS[source.interest]})",
-        _describe_end(position),
+        describe_end(position),
         f"{position['age']} old" if position["age"] else "",
         f"confidence {confidence}" if confidence else "confidence not assessed",
         f"read in: {document['title']}" if document else "",
@@ -175,7 +175,7 @@ def _describe_position(position: BriefObject, unit: str) -> str:
 
 
 def _describe_briefly(position: BriefObject, unit: str = "") -> str:
-    parts = [_name(position), _describe_end(position)]
+    parts = [_name(position), describe_end(position)]
     figure = position["figure"]["display"].removesuffix(f" {unit}")
     return f"{figure} ({', '.join(part for part in parts if part)})"
 
@@ -196,7 +196,8 @@ def format_known_on(known_on: str) -> str:
     return format_day(date.fromisoformat(known_on)) if len(known_on) == len("2025-06-12") else known_on
 
 
-def _describe_end(position: BriefObject) -> str:
+def describe_end(position: BriefObject) -> str:
+    """Return the end of the period of a position in words: "up to 12 June 2025"; empty for a figure about a period."""
     if position["effective_end"] is None:
         return "the end of its period is not known"
     period = position["period"]

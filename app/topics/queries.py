@@ -69,6 +69,7 @@ def _add_summaries(session: Session, topics: Iterable[ResponseObject], snapshot:
         summary = summaries.get_or_compute(topic["slug"], question, scope, options.tolerance, compute)
         address = whole_address(f"/v1/topics/{topic['slug']}")
         links = {name.replace("-", "_"): f"{address}/{name}" for name in LINKED_PATHS}
+        links["chart"] = f"{address}/chart.svg"
         responses.append(
             {name: topic[name] for name in ("slug", *TOPIC.fields)}
             | summary

@@ -77,6 +77,9 @@ class TopicLinks(SelfLink):
     timeline: str = Field(
         description="The figures of the topic over time.", examples=["/v1/topics/russian-casualties/timeline"]
     )
+    chart: str = Field(
+        description="The positions of the sources as a picture.", examples=["/v1/topics/russian-casualties/chart.svg"]
+    )
 
 
 class LeftOut(Output):

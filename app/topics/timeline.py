@@ -2,7 +2,7 @@
 
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, ColumnElement, Select, bindparam, case, select, tuple_, union_all
 from sqlmodel import Session
@@ -42,22 +42,35 @@ def fetch_timeline_page(
 ) -> tuple[list[int], list[str], str | None]:
     """Return the versions and ids of a page of claims by source, date (unknown last) and id, and the next cursor."""
     limit = limit or DEFAULT_LIMIT
+    rows = fetch_timeline_rows(session, scope, snapshot, limit + 1, cursor)
+    versions, ids = [row.version for row in rows[:limit]], [row.id for row in rows[:limit]]
+    if len(rows) <= limit:
+        return versions, ids, None
+    last = rows[limit - 1]
+    return versions, ids, write_cursor(TIMELINE_ORDER, f"{last.source} {last.day or UNDATED_CURSOR_DATE}", last.id)
+
+
+class TimelineEntry(NamedTuple):
+    """A claim of a timeline."""
+
+    version: int
+    source: str
+    day: date | None
+    id: str
+
+
+def fetch_timeline_rows(
+    session: Session, scope: QuestionScope, snapshot: Snapshot, max_rows: int, cursor: str | None = None
+) -> list[TimelineEntry]:
+    """Return at most `max_rows` claims by source, date (unknown last) and id, after the cursor."""
     _, text, id_ = read_cursor(TIMELINE_ORDER, cursor)
     source, _, day_text = (text or f" {UNDATED_CURSOR_DATE}").rpartition(" ")
-    after = {"source": source, "after": date.fromisoformat(day_text), "id": id_ or LOWEST_ID, "max_rows": limit + 1}
+    after = {"source": source, "after": date.fromisoformat(day_text), "id": id_ or LOWEST_ID, "max_rows": max_rows}
     # After a dated claim, all undated claims of the same source follow.
     after["undated_id"] = after["id"] if day_text == UNDATED_CURSOR_DATE else LOWEST_ID
     shape = QuestionShape.of(scope, snapshot)
     rows = fetch_rows(session, _select_page(shape), bind_question(scope, snapshot) | after)
-    versions, ids = [row[0] for row in rows[:limit]], [str(row[3]) for row in rows[:limit]]
-    if len(rows) <= limit:
-        return versions, ids, None
-    _, source, day, id_ = rows[limit - 1]
-    return (
-        versions,
-        ids,
-        write_cursor(TIMELINE_ORDER, f"{source} {parse_stored_date(day) or UNDATED_CURSOR_DATE}", str(id_)),
-    )
+    return [TimelineEntry(version, source, parse_stored_date(day), str(id_)) for version, source, day, id_ in rows]
 
 
 @lru_cache(MAX_CACHED_SHAPES)

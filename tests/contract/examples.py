@@ -23,6 +23,7 @@ JSON_MEDIA_TYPE = "application/json"
 CSV_MEDIA_TYPE = "text/csv"
 NDJSON_MEDIA_TYPE = "application/x-ndjson"
 PROBLEM_MEDIA_TYPE = "application/problem+json"
+SVG_MEDIA_TYPE = "image/svg+xml"
 METHODS = ("get", "put", "post", "patch", "delete")
 FIXED_TIME = "2026-11-20T10:00:00Z"
 
@@ -34,6 +35,8 @@ EXAMPLE_PATHS = {
     "read_topic": "/v1/topics/russian-casualties-2024",
     "read_topic_side_by_side": "/v1/topics/russian-casualties-2024/side-by-side?known_on=2025-06-12",
     "read_brief": "/v1/topics/russian-casualties-2024/brief?known_on=2025-06-12",
+    "read_chart_svg": "/v1/topics/vovchansk-june-2024/chart.svg?known_on=2025-06-12&theme=light",
+    "read_chart_vega_lite": "/v1/topics/vovchansk-june-2024/chart.vl.json?known_on=2025-06-12",
     "compare_claims": f"/v1/compare?a={COMPARED_CLAIM_IDS[0]}&b={COMPARED_CLAIM_IDS[1]}",
     "read_side_by_side": "/v1/side-by-side?"
     + urlencode(
@@ -163,6 +166,10 @@ def collect_answers(copies: DatabaseCopies, document: dict[str, Any]) -> dict[st
                     answer = register.get(path_of(asked, operation), headers={"Accept": media_type})
                     assert answer.status_code == 200, (asked, answer.text)
                     found[name][media_type] = FILE_NORMALIZERS[media_type](answer.text)
+            elif method == "get" and SVG_MEDIA_TYPE in operation["responses"]["200"]["content"]:
+                answer = register.get(path_of(EXAMPLE_PATHS[name], operation))
+                assert answer.status_code == 200, answer.text
+                found[name] = {SVG_MEDIA_TYPE: answer.text}
     for method, path, operation in iterate_operations(document):
         if method != "get":
             with open_starter_register(copies) as register:

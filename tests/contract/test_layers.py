@@ -19,6 +19,7 @@ LAYERS = (
     ("sources",),
     ("claims",),
     ("topics",),
+    ("charts",),
     ("references",),
     ("changes",),
     ("feeds",),

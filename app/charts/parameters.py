@@ -1,0 +1,36 @@
+"""Query parameters of charts."""
+
+from pydantic import Field
+
+from app.charts.axis import Scale
+from app.charts.description import DEFAULT_WIDTH, MAX_WIDTH, MIN_WIDTH, Theme, View
+from app.topics.parameters import ComparisonQuery
+
+
+class ChartQuery(ComparisonQuery):
+    """Parameters of a chart."""
+
+    view: View = Field(
+        default=View.side_by_side,
+        description="What is drawn: the positions `side-by-side`, or all claims as a `timeline`.",
+        examples=["side-by-side"],
+    )
+    width: int = Field(
+        default=DEFAULT_WIDTH,
+        ge=MIN_WIDTH,
+        le=MAX_WIDTH,
+        description="The width in pixels. The height follows from the number of rows. A PNG has twice as many pixels.",
+        examples=[720],
+    )
+    theme: Theme = Field(
+        default=Theme.auto,
+        description="The colours: `light`, `dark`, or `auto` for those that the reader has set. `auto` is `light` in a "
+        "PNG and in Vega-Lite.",
+        examples=["light"],
+    )
+    scale: Scale | None = Field(
+        default=None,
+        description="The scale of the axis: `linear` or `log`. Default: `log` where the largest number is 50 times the "
+        "smallest one and all are positive, else `linear`.",
+        examples=["linear"],
+    )

@@ -1,0 +1,160 @@
+"""HTTP routes of charts, as SVG, PNG and Vega-Lite."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import Query, Request
+from starlette.responses import Response
+
+from app.cache.scope import CacheScope
+from app.charts.build import build_side_by_side_chart, build_timeline_chart
+from app.charts.description import ChartDescription, ChartOptions, Theme, View
+from app.charts.parameters import ChartQuery
+from app.charts.png import render_png
+from app.charts.style import content_policy_of
+from app.charts.svg import draw_svg
+from app.charts.vega import build_vega_lite
+from app.database.engine import Database
+from app.database.read_session import read_session
+from app.errors import NotAcceptable, invalid_field, shorten
+from app.http.dependencies import Db
+from app.http.negotiation import JSON_MEDIA_TYPE, join_words
+from app.http.responses import cacheable_response, json_bytes
+from app.http.routing import api_router
+from app.topics.parameters import build_options
+from app.topics.queries import read_topic_fields
+from app.topics.records import topic_scope
+from app.topics.routes import TopicSlug
+
+router = api_router("topics")
+
+SVG_MEDIA_TYPE = "image/svg+xml"
+PNG_MEDIA_TYPE = "image/png"
+MAX_CONCURRENT_CHARTS = 2
+"""So many charts are drawn at once in each process; others wait without occupying a thread of the other reads."""
+
+_renderers = ThreadPoolExecutor(MAX_CONCURRENT_CHARTS, thread_name_prefix="chart")
+
+
+class ChartFormat(StrEnum):
+    """The formats of a chart."""
+
+    svg = "svg"
+    png = "png"
+    vega_lite = "vl.json"
+
+
+MEDIA_TYPES = {
+    ChartFormat.svg: SVG_MEDIA_TYPE,
+    ChartFormat.png: PNG_MEDIA_TYPE,
+    ChartFormat.vega_lite: JSON_MEDIA_TYPE,
+}
+
+UNUSED_BY_TIMELINE = ("tolerance", "window", "ends_by")
+"""The parameters of a comparison that have no effect on a timeline."""
+
+
+def _describe_responses(format_: ChartFormat, description: str, **content: Any) -> dict[int | str, dict[str, Any]]:  # noqa: ANN401 - OpenAPI
+    return {200: {"description": description, "content": {MEDIA_TYPES[format_]: content}}}
+
+
+@router.get(
+    "/topics/{slug}/chart.svg",
+    summary="Draw the chart of a topic (SVG)",
+    operation_id="read_chart_svg",
+    response_class=Response,
+    responses=_describe_responses(ChartFormat.svg, "The chart as an SVG document.", schema={"type": "string"}),
+)
+async def read_chart_svg(slug: TopicSlug, query: Annotated[ChartQuery, Query()], request: Request, db: Db) -> Response:
+    """Return the positions of a topic side by side, or its claims over time, as a picture whose text is text.
+
+    It loads nothing, and nothing in it runs.
+    """
+    return await _respond(ChartFormat.svg, slug, query, request, db)
+
+
+@router.get(
+    "/topics/{slug}/chart.png",
+    summary="Draw the chart of a topic (PNG)",
+    operation_id="read_chart_png",
+    response_class=Response,
+    responses=_describe_responses(
+        ChartFormat.png,
+        "The chart as a picture, with two pixels for each pixel of `width`.",
+        schema={"type": "string", "format": "binary"},
+        example="\u2026",
+    ),
+)
+async def read_chart_png(slug: TopicSlug, query: Annotated[ChartQuery, Query()], request: Request, db: Db) -> Response:
+    """Return the same chart as a PNG, with the fonts of the service: it looks the same everywhere."""
+    return await _respond(ChartFormat.png, slug, query, request, db)
+
+
+@router.get(
+    "/topics/{slug}/chart.vl.json",
+    summary="Draw the chart of a topic (Vega-Lite)",
+    operation_id="read_chart_vega_lite",
+    response_class=Response,
+    responses=_describe_responses(
+        ChartFormat.vega_lite, "The chart as a Vega-Lite specification with its data.", schema={"type": "object"}
+    ),
+)
+async def read_chart_vega_lite(
+    slug: TopicSlug, query: Annotated[ChartQuery, Query()], request: Request, db: Db
+) -> Response:
+    """Return the same chart as a specification for Vega-Lite, version 5, with its data and without brackets."""
+    return await _respond(ChartFormat.vega_lite, slug, query, request, db)
+
+
+@router.get("/topics/{slug}/chart", include_in_schema=False)
+@router.get("/topics/{slug}/chart.{suffix}", include_in_schema=False)
+async def refuse_suffix(suffix: str | None = None) -> Response:
+    """Refuse any other format. Raises `NotAcceptable`."""
+    detail = f"There is no format `{shorten(suffix)}`." if suffix else "The address of a chart has a suffix."
+    raise NotAcceptable(detail, hint=f"the formats are {join_words(ChartFormat, 'and')}")
+
+
+async def _respond(format_: ChartFormat, slug: str, query: ChartQuery, request: Request, db: Database) -> Response:
+    """Return a chart, drawn in a thread for charts."""
+    if query.view is View.timeline:
+        for name in UNUSED_BY_TIMELINE:
+            if name in query.model_fields_set:
+                detail = f"`{name}` has no effect on a timeline."
+                raise invalid_field(name, detail, hint="leave it out", location="query")
+    base_url = request.app.state.settings.base_url
+    loop = asyncio.get_running_loop()
+    body, scope = await loop.run_in_executor(_renderers, _draw, format_, slug, query, base_url, db)
+    headers = {"Content-Security-Policy": content_policy_of(query.theme)} if format_ is ChartFormat.svg else None
+    return cacheable_response(request, body, MEDIA_TYPES[format_], headers=headers, cache_scope=scope)
+
+
+def _draw(format_: ChartFormat, slug: str, query: ChartQuery, base_url: str, db: Database) -> tuple[bytes, CacheScope]:
+    """Return a chart as bytes, and what it depends on."""
+    with read_session(db) as read:
+        snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
+        topic = read_topic_fields(read.session, slug, snapshot)
+        comparison = build_options(query, topic["tolerance"], topic["narrower"])
+        options = ChartOptions(
+            width=query.width,
+            theme=query.theme,
+            scale=query.scale,
+            address=f"{base_url}/topics/{slug}",
+            day=snapshot.today,
+        )
+        build = build_timeline_chart if query.view is View.timeline else build_side_by_side_chart
+        chart = build(read, topic, comparison, snapshot, options)
+    return _encode(format_, chart, options), topic_scope(snapshot.latest_seq, topic, comparison.narrower)
+
+
+def _encode(format_: ChartFormat, chart: ChartDescription, options: ChartOptions) -> bytes:
+    match format_:
+        case ChartFormat.svg:
+            return draw_svg(chart, options).encode()
+        case ChartFormat.png:
+            theme = Theme.dark if options.theme is Theme.dark else Theme.light
+            return render_png(draw_svg(chart, replace(options, theme=theme)))
+        case ChartFormat.vega_lite:
+            return json_bytes(build_vega_lite(chart, options))
