@@ -13,6 +13,8 @@ class View(StrEnum):
 
     side_by_side = "side-by-side"
     timeline = "timeline"
+    card = "card"
+    """Not a chart: the question and its newest figures, for previews of links."""
 
 
 class Theme(StrEnum):

@@ -12,7 +12,8 @@ class ChartQuery(ComparisonQuery):
 
     view: View = Field(
         default=View.side_by_side,
-        description="What is drawn: the positions `side-by-side`, or all claims as a `timeline`.",
+        description="What is drawn: the positions `side-by-side`, all claims as a `timeline`, or a `card`: the "
+        "question with its newest figures, 1200 by 630 pixels as PNG, for previews of links.",
         examples=["side-by-side"],
     )
     width: int = Field(

@@ -88,9 +88,8 @@ def build_topic_page(read: ReadSession, slug: str, query: TopicPageQuery) -> tup
         ),
         "claims": claims,
         **page_links(path, state | filters, query.cursor, next_cursor),
-        "chart": "",
-        "chart_address": with_query(f"/v1{path}/chart.svg", state),
-        "timeline_address": with_query(f"/v1{path}/chart.svg", {"view": "timeline", **state}),
+        "charts": _list_charts(path, state | ({"tolerance": tolerance} if query.tolerance is not None else {})),
+        "timelines": _list_charts(path, {"view": "timeline", **state}) if positions else [],
         "card_image": card_image_address(slug),
         "oembed": oembed_addresses(path),
         "alternates": [
@@ -117,6 +116,17 @@ def build_topic_page(read: ReadSession, slug: str, query: TopicPageQuery) -> tup
         ],
     }
     return context, topic_scope(snapshot.latest_seq, topic, options.narrower)
+
+
+CHART_WIDTHS = ((340, "(max-width: 30rem)"), (680, "(max-width: 60rem)"), (1080, ""))
+"""The widths of a chart in pixels, each with the screens that it is for. The widest is for all others."""
+
+
+def _list_charts(path: str, parameters: dict[str, str]) -> list[tuple[str, str]]:
+    """Return the address of a chart in each width, with its media query."""
+    return [
+        (with_query(f"/v1{path}/chart.svg", {**parameters, "width": width}), media) for width, media in CHART_WIDTHS
+    ]
 
 
 def _state_parameters(brief: dict[str, Any]) -> dict[str, str]:
