@@ -1,10 +1,14 @@
 """A client of an application in the same process, for tests that send many requests."""
 
+import sys
 from collections.abc import AsyncIterator
 
 import httpx2
 from fastapi.testclient import TestClient
 from starlette.types import ASGIApp
+
+# httpx2 imports this package in each request. It is not installed, and to look for it takes as long as an answer.
+sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type] # None says that there is no such module
 
 
 class ApplicationClient(TestClient):

@@ -2,12 +2,11 @@
 
 import shutil
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from copy import copy
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
 from uuid import uuid4
@@ -28,9 +27,6 @@ from tests.client import ApplicationClient
 
 MAX_RESETS = 50
 """How often a PostgreSQL database is restored: deleted rows remain in its files."""
-
-MAX_RESTORED_ROWS = 100
-"""The most rows with which a PostgreSQL database is restored: to create another one is faster than to insert more."""
 
 Keys = dict[str, dict[str, str]]
 """The headers of a request with the key of each role."""
@@ -110,25 +106,36 @@ def _load_starter_claims(url: str) -> None:
 
 @dataclass(frozen=True)
 class DatabaseState:
-    """The rows of a PostgreSQL database, its sequences (None: not used yet), and a mark of its schema."""
+    """The rows of a PostgreSQL database as texts, its sequences (None: not used yet), and a mark of its schema."""
 
-    rows: dict[str, list[tuple[Any, ...]]]
+    rows: dict[str, Counter[str]]
     sequences: list[tuple[str, int | None]]
     schema: tuple[Any, ...] | None
+    addresses: dict[str, list[tuple[str, str]]] = field(compare=False)
+    """The address and the text of each row of each table."""
 
-    @cached_property
-    def restoration(self) -> sql.Composed:
-        """The statements that give a database these rows and sequences again."""
+    def changes_to(self, other: "DatabaseState") -> sql.Composed:
+        """Return the statements that give a database in this state the rows and sequences of another one."""
         statements: list[sql.Composable] = [sql.SQL("BEGIN")]
-        for table, rows in self.rows.items():
+        for table, rows in other.rows.items():
             name = sql.Identifier(table)
-            statements.append(sql.SQL("DELETE FROM {}").format(name))
-            values = [sql.SQL("({})").format(sql.SQL(", ").join(map(sql.Literal, row))) for row in rows]
-            if values:
-                statements.append(sql.SQL("INSERT INTO {} VALUES {}").format(name, sql.SQL(", ").join(values)))
-        for sequence, latest in self.sequences:
+            surplus = self.rows[table] - rows
+            if surplus:
+                addresses = [address for address, row in self.addresses[table] if _take(surplus, row)]
+                statements.append(sql.SQL("DELETE FROM {} WHERE ctid = ANY({}::tid[])").format(name, addresses))
+            missing = list((rows - self.rows[table]).elements())
+            if missing:
+                insertion = sql.SQL("INSERT INTO {0} SELECT * FROM unnest({1}::{0}[])")
+                statements.append(insertion.format(name, missing))
+        for sequence, latest in set(other.sequences) - set(self.sequences):
             statements.append(sql.SQL("SELECT setval({}, {}, {})").format(sequence, latest or 1, latest is not None))
         return sql.SQL("; ").join([*statements, sql.SQL("COMMIT")])
+
+
+def _take(rows: Counter[str], row: str) -> bool:
+    """Remove one occurrence of a row; return whether there was one."""
+    rows[row] -= 1
+    return rows[row] >= 0
 
 
 CATALOGS = ("pg_class", "pg_attribute", "pg_constraint", "pg_trigger", "pg_proc")
@@ -140,14 +147,16 @@ def read_state(connection: psycopg.Connection[Any]) -> DatabaseState:
 
 
 def read_state_of(tables: Iterable[str], connection: psycopg.Connection[Any]) -> DatabaseState:
-    rows = [sql.SQL("SELECT * FROM {}").format(sql.Identifier(name)) for name in tables]
+    rows = [sql.SQL("SELECT ctid::text, row::text FROM {} AS row").format(sql.Identifier(name)) for name in tables]
     sequences = sql.SQL("SELECT sequencename, last_value FROM pg_sequences ORDER BY 1")
     schema = sql.SQL("SELECT max(xmin::text::bigint), count(*) FROM ({}) AS row").format(
         sql.SQL(" UNION ALL ").join(sql.SQL("SELECT xmin FROM {}").format(sql.Identifier(name)) for name in CATALOGS)
     )
     cursor = connection.execute(sql.SQL("; ").join([*rows, sequences, schema]))
     *contents, sequence_rows, [mark] = [result.fetchall() for result in cursor.results()]
-    return DatabaseState(dict(zip(tables, contents, strict=True)), sequence_rows, mark)
+    addresses = dict(zip(tables, contents, strict=True))
+    texts = {name: Counter(text for _, text in found) for name, found in addresses.items()}
+    return DatabaseState(texts, sequence_rows, mark, addresses)
 
 
 class ReusableDatabase(Protocol):
@@ -187,7 +196,7 @@ class ReusableSqliteDatabase:
 
 
 class ReusablePostgresqlDatabase:
-    """A database whose rows are deleted and inserted again after a test has written, unless the schema was changed.
+    """A database whose changed rows are replaced after a test has written, unless the schema was changed.
 
     PostgreSQL takes longer to create a database, or a connection, than most tests take.
     """
@@ -198,7 +207,6 @@ class ReusablePostgresqlDatabase:
         self._connection.execute("SET session_replication_role = replica")  # in any order: no foreign key is checked
         self._connection.execute("SET lock_timeout = '5s'")
         self._state = read_state(self._connection)
-        self._rows = sum(map(len, self._state.rows.values()))
         self._transaction = self._next_transaction()
 
     def _next_transaction(self) -> Any:
@@ -209,15 +217,17 @@ class ReusablePostgresqlDatabase:
         if self._next_transaction() == self._transaction:
             return True
         self._resets += 1
-        if self._resets >= MAX_RESETS or self._rows > MAX_RESTORED_ROWS:
+        if self._resets >= MAX_RESETS:
             return False
         try:
-            self._connection.execute(self._state.restoration)
-            restored = read_state_of(self._state.rows, self._connection) == self._state
+            state = read_state_of(self._state.rows, self._connection)
+            if state.schema != self._state.schema:
+                return False
+            self._connection.execute(state.changes_to(self._state))
         except psycopg.Error:  # tables were dropped
             return False
         self._transaction = self._next_transaction()
-        return restored
+        return True
 
     def close(self) -> None:
         self._connection.close()
