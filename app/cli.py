@@ -73,7 +73,7 @@ def serve(host: str | None, port: int | None, workers: int | None, *, starter: b
     server_socket = _open_socket(host, port)
     address = settings.base_url or _local_address(host, port)
     if not settings.base_url and _is_loopback(host):
-        # Feeds need whole addresses, and only this machine can read them. Worker processes inherit the setting.
+        # Only this machine can read the addresses, so they are known. Worker processes inherit the setting.
         os.environ[environment_variable("base_url")] = address
         settings = read_settings()
     click.echo(f"Explore the API            {address}/docs")

@@ -27,9 +27,12 @@ class Proposition(DescribedEnum):
     quantity = "quantity", "States how many, or how much."
     ratio = (
         "ratio",
-        "States a proportion: `value` to `out_of`, or `value` times (unit `times`), against `relative_to`.",
+        "States a proportion: `value` in `out_of`, `value` to `out_of` against `relative_to`, or `value` times that.",
     )
-    change = "change", "States a change against `relative_to`, in percent or in the unit of the category."
+    change = (
+        "change",
+        "States a change against `relative_to`, in percent or in the unit of the category; below zero for less.",
+    )
     peak_period = (
         "peak_period",
         "States when something was at its highest; the period is the statement, there is no figure.",
@@ -44,7 +47,7 @@ class Modality(DescribedEnum):
 
     count = "count", "Counted or registered one by one."  # type: ignore[assignment] # the value of the API, not str.count
     estimate = "estimate", "Estimated or assessed."
-    forecast = "forecast", "Expected for a time after the statement. Never compared with a count or an estimate."
+    forecast = "forecast", "Expected for a time after the statement. Compared with other forecasts only."
     allegation = "allegation", "Stated without evidence or method."
 
 
@@ -62,8 +65,8 @@ class FigureKind(DescribedEnum):
     plain = "plain", "One number as printed; it need not be exact."
     approximate = "approximate", "One number that the source calls approximate. No error margin is added."
     range = "range", "A lower and an upper number."
-    lower_bound = "lower_bound", "At least, or more than, a number."
-    upper_bound = "upper_bound", "At most, nearly, or less than, a number."
+    lower_bound = "lower_bound", "At least, more than, or just over a number."
+    upper_bound = "upper_bound", "At most, less than, or nearly a number."
     vague = "vague", "Words without a number, such as `thousands more`. Excluded from all arithmetic."
     none = "none", "The claim states no figure."
 
@@ -201,8 +204,11 @@ class RelationType(DescribedEnum):
     disputes = "disputes", "Rejects the other claim."
     repeats = "repeats", "Repeats the other claim, possibly rounded."
     based_on = "based_on", "Is based on the other claim, wholly or in part."
-    part_of = "part_of", "Counts a part of the group that the other claim counts (`of which`)."
-    supersedes = "supersedes", "Replaces an older claim of the same source about the same group and period."
+    part_of = "part_of", "Counts a part of what the other claim counts (`of which`)."
+    supersedes = (
+        "supersedes",
+        "Replaces an older claim of the same source with the same category, subject, place, proposition and period.",
+    )
 
 
 class RelationScope(DescribedEnum):
@@ -225,14 +231,14 @@ class Role(DescribedEnum):
     """The rights of an API key. Each role includes the rights of the roles before it."""
 
     contributor = "contributor", "Add claims, citations and documents."
-    editor = "editor", "Also maintain sources, vocabularies and topics, and assess claims."
+    editor = "editor", "Also correct, retract, relate and assess claims, and maintain sources, vocabularies and topics."
     admin = "admin", "Also take claims down."
 
 
 class Verdict(DescribedEnum):
     """The result of comparing two positions."""
 
-    agree = "agree", "One figure lies inside the other, for the same end of period."
+    agree = "agree", "One figure lies within the other, or they differ only by rounding, for the same end of period."
     no_conflict = "no_conflict", "Both can be true at once."
     contradict = "contradict", "They cannot both be true."
     undetermined = "undetermined", "The statements do not suffice to decide."
@@ -245,21 +251,27 @@ class Reason(DescribedEnum):
     transcription_conflict = "transcription_conflict", "Two transcriptions of one statement give different figures."
     one_utterance = "one_utterance", "Both are wordings of one statement of one source."
     superseded = "superseded", "The source replaced one of them by the other."
-    proposition_differs = "proposition_differs", "One states a quantity, the other a change or a ratio."
-    subject_differs = "subject_differs", "They count different people or forces."
+    proposition_differs = (
+        "proposition_differs",
+        "They are different kinds of statement, such as a quantity and a change.",
+    )
+    subject_differs = "subject_differs", "They are about different subjects."
     place_differs = "place_differs", "They refer to different places."
     unit_differs = "unit_differs", "They count in different units. Currencies are never converted."
-    base_differs = "base_differs", "One is a share, a ratio or relative to a base that the other does not have."
-    modality_differs = "modality_differs", "A forecast is not compared with a count or an estimate."
+    base_differs = (
+        "base_differs",
+        "They are shares of different wholes or relative to different bases, or only one of them is.",
+    )
+    modality_differs = "modality_differs", "One is a forecast, the other is not."
     aggregation_differs = (
         "aggregation_differs",
-        "One is a total, the other a state on one day or a rate.",
+        "They are not of one kind: a total over a period, the state on a day, or a rate.",
     )
     rate_differs = "rate_differs", "They are rates per different units of time."
     rate_unstated = "rate_unstated", "The unit of time of a rate is not stated."
-    window_differs = "window_differs", "They cover different periods."
-    window_unknown = "window_unknown", "The period of one has no known start or end."
-    components_differ = "components_differ", "They add up different components."
+    window_differs = "window_differs", "They are for different periods or days."
+    window_unknown = "window_unknown", "The start or the end of a period is not known."
+    components_differ = "components_differ", "They count different things, or add up different components."
     components_unstated = "components_unstated", "A source does not state the components of its figure."
     scope_differs = "scope_differs", "They include or exclude different groups."
     no_figure = "no_figure", "One of them states no figure."
@@ -269,26 +281,32 @@ class Reason(DescribedEnum):
     )
     one_source = "one_source", "Both are statements of one source about one period on one day."
     disjoint = "disjoint", "The figures for the same end have no number in common."
-    falls = "falls", "A running total that can only grow is larger for an earlier day than for a later one."
+    falls = "falls", "A total that can only grow is larger at an earlier moment than at a later one."
     part_of_whole = (
         "part_of_whole",
-        "One counts a part of what the other counts: a lower bound for it, not a rival figure.",
+        "One counts a part of what the other counts. It contradicts the other only if it is larger and ends no later.",
     )
     period_within = "period_within", "The period of one lies within the period of the other."
-    same_day = "same_day", "One source gave several running totals on one day, and their hours are not all known."
+    same_day = (
+        "same_day",
+        "One source gave several totals up to the day on which it stated them, and their hours are not all known.",
+    )
     hours_unknown = (
         "hours_unknown",
-        "The hour at which a total was stated is not known, and it can have grown that day.",
+        "The hour at which a total ends is not known, and it can have grown that day.",
     )
-    approximate = "approximate", "The figures differ, but one is only approximate; a tolerance can decide."
+    approximate = (
+        "approximate",
+        "Whether the figures conflict depends on how exact an approximate figure is; a tolerance can decide.",
+    )
     rounded = "rounded", "They differ by no more than the rounding of a printed number."
     unit_converted = "unit_converted", "Their units were converted exactly."
     probabilistic = "probabilistic", "The result depends on a range that holds with a stated probability."
-    dates_differ = "dates_differ", "Their periods end on different days, and a running total can have grown in between."
+    dates_differ = "dates_differ", "Their periods end at different times, and the figure can have changed in between."
     start_uncertain = "start_uncertain", "The day on which a period starts is not known well enough to decide."
     end_uncertain = "end_uncertain", "The day on which a period ends is not known well enough to decide."
-    open_end = "open_end", "They overlap, and one range has no known end."
-    partial_overlap = "partial_overlap", "They overlap in part."
+    open_end = "open_end", "They overlap, and a range has no known end."
+    partial_overlap = "partial_overlap", "They overlap, and neither lies within the other."
     vague = "vague", "A figure is stated only in words."
     date_unknown = (
         "date_unknown",

@@ -4,6 +4,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
@@ -21,6 +22,7 @@ from app.database.engine import Database
 from app.database.snapshot import open_snapshot
 from app.feeds.routes import router as feeds
 from app.http import health, openapi, problems
+from app.http.addresses import PathPrefix, set_base_url
 from app.http.cache_middleware import ResponseCacheMiddleware
 from app.http.middleware import EXPOSED_HEADERS, PreflightMiddleware, RequestCounters, RequestMiddleware
 from app.http.routing import in_matching_order
@@ -59,10 +61,23 @@ class CounterclaimApp(FastAPI):
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 - those of FastAPI
         super().__init__(**options)
         self.cache_middleware = ResponseCacheMiddleware(super().__call__)
+        self._base_url = ""
+        self._path_prefix: PathPrefix | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request from the response cache, or pass it on to FastAPI."""
+        set_base_url(self._base_url)
+        if self._path_prefix is not None:
+            scope = self._path_prefix.remove_from(scope)
         await self.cache_middleware(scope, receive, send)
+
+    def use_base_url(self, url: str) -> None:
+        """Build all addresses under `url`, or as paths if it is empty. The application has all its routes by now."""
+        if url != self._base_url:
+            self.openapi_schema = None  # it contains addresses
+        self._base_url = url
+        path = urlsplit(url).path
+        self._path_prefix = PathPrefix(path, self.router.routes) if path else None
 
     def use_database(self, database: Database) -> None:
         """Serve the register in `database`, with a new response cache."""
@@ -109,6 +124,7 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
     app.state.documented_routes = [route for router in ROUTERS for route in router.routes]
     app.router.routes.extend(in_matching_order(app.state.documented_routes))
     openapi.add_documentation_routes(app)
+    app.use_base_url(settings.base_url)
     problems.add_exception_handlers(app)
     app.add_middleware(
         RequestMiddleware,

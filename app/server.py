@@ -13,6 +13,7 @@ from threading import Thread
 import uvicorn
 from fastapi import FastAPI
 
+from app.http.addresses import set_base_url
 from app.http.graceful_server import GracefulServer, WorkerSupervisor
 from app.http.protocol import CounterclaimProtocol
 from app.http.shutdown import MAX_REQUEST_SECONDS, CancelledRequestFilter
@@ -56,6 +57,7 @@ def _create_app(settings: Settings) -> FastAPI:
     gc.disable()  # modules are kept: collections during the import would take a sixth of its time
     from app.main import create_app  # noqa: PLC0415 - a supervisor does not need the application
 
+    set_base_url(settings.base_url)  # for requests that the HTTP protocol answers before the application is called
     app = create_app(settings)
     gc.freeze()
     gc.enable()

@@ -4,6 +4,7 @@ import difflib
 import os
 import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,10 +35,27 @@ def _normalize_database_url(url: str) -> str:
     raise ValueError(EXPECTED_DATABASE_URL)
 
 
+_BASE_URL = re.compile(
+    r"https?://(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?(?:/[a-z0-9_~-][a-z0-9._~-]*)*",
+    re.ASCII | re.IGNORECASE,
+)
+"""A base URL without a final slash. Its characters need no escaping in SQL, JSON, HTML, XML and headers."""
+
+
 def _normalize_base_url(url: str) -> str:
-    if url and not url.startswith(("http://", "https://")):
-        raise ValueError("expected an address like https://claims.example.org")
-    return url.rstrip("/")
+    """Return the base URL without a final slash, with its scheme and host in lower case."""
+    base = url.rstrip("/")
+    if url and not _BASE_URL.fullmatch(base):
+        raise ValueError(
+            "expected an address like https://claims.example.org or https://example.org/claims, "
+            "without a user name, query or fragment"
+        )
+    if base.endswith("/v1"):
+        raise ValueError("expected the address of the register, without /v1")
+    _ = urlsplit(base).port  # raises ValueError if it is out of range
+    scheme, _, rest = base.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme.lower()}://{host.lower()}{slash}{path}" if base else ""
 
 
 class Settings(BaseSettings):
@@ -70,7 +88,8 @@ class Settings(BaseSettings):
     )
     base_url: Annotated[str, AfterValidator(_normalize_base_url)] = Field(
         default="",
-        description="The public base URL of this register, for the links in feeds and citations.",
+        description="The public base URL of this register, with its path if it has one, such as "
+        "`https://news.example/claims`. All addresses in responses begin with it.",
     )
     pool_size: int = Field(
         default=10, ge=1, le=200, description="The number of database connections for reading that each process pools."

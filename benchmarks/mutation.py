@@ -268,6 +268,7 @@ def _clear_caches() -> None:
                     value.cache_clear()
     from app.comparison.hierarchy import Hierarchy  # noqa: PLC0415 - after the collection
 
+    gc.unfreeze()  # the session of the tests freezes what it collected, and `gc.get_objects` leaves that out
     for each in gc.get_objects():
         if isinstance(each, Hierarchy):
             each._relations.clear()  # noqa: SLF001

@@ -24,7 +24,7 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from benchmarks.postgresql import CACHE_FOLDER, postmaster_pid
-from benchmarks.servers import START_TIMEOUT_SECONDS, Server, ServerFailed
+from benchmarks.servers import START_TIMEOUT_SECONDS, Server, ServerFailed, path_of_address
 
 ROOT = Path(__file__).parent.parent
 FOLDER = CACHE_FOLDER / "pair"
@@ -296,7 +296,7 @@ class Client:
             self.sent += 1
             self.received += len(body)
             if page + 1 < request.pages:
-                path = json.loads(body)["links"]["next"]
+                path = path_of_address(json.loads(body)["links"]["next"])
 
 
 def _cpu_seconds(pid: int) -> float:

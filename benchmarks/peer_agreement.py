@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from benchmarks.servers import Server, ServerGaveUp
+from benchmarks.servers import Server, ServerGaveUp, path_of_address
 from benchmarks.workload import (
     SEARCH_WORDS,
     SHAPES,
@@ -49,7 +49,7 @@ def check_agreement(
                 place = PagePosition(None, "", len(first["data"]))
                 with counted("pages"):
                     other = naive.json(naive_page_path(shape, filters, place, count=False))
-                    _check_equal(f"{shape.name}, second page", ours.json(first["links"]["next"])["data"], other["data"])
+                    _check_equal(f"{shape.name}, second page", ours.json(path_of_address(first["links"]["next"]))["data"], other["data"])
     for id_ in known.claim_ids[:40]:
         with counted("claims"):
             _check_equal("claim", [ours.json(f"/v1/claims/{id_}")], [naive.json(f"/v1/claims/{id_}")])
@@ -77,19 +77,21 @@ def _check_equal(what: str, ours: list[Any], others: list[Any]) -> None:
     if len(ours) != len(others):
         raise PeersDisagree(f"{what}: {len(ours)} rows of ours, {len(others)} of the naive peer")
     for number, (one, other) in enumerate(zip(ours, others, strict=True)):
-        mine, theirs = _normalize_times(one), _normalize_times(other)
+        mine, theirs = _normalize(one), _normalize(other)
         if mine != theirs:
             shown = {name: (mine[name], theirs.get(name)) for name in mine if mine[name] != theirs.get(name)}
             raise PeersDisagree(f"{what}, row {number}: {shown}")
 
 
-def _normalize_times(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can say
-    """The value with times in one spelling."""
+def _normalize(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can say
+    """The value with times in one spelling, and paths instead of the addresses of a server."""
+    if isinstance(value, str):
+        return path_of_address(value)
     if isinstance(value, dict):
         return {
             name: dt.datetime.fromisoformat(each).isoformat()
             if name in {"recorded_at", "recorded_until"} and each
-            else _normalize_times(each)
+            else _normalize(each)
             for name, each in value.items()
         }
-    return [_normalize_times(each) for each in value] if isinstance(value, list) else value
+    return [_normalize(each) for each in value] if isinstance(value, list) else value

@@ -4,6 +4,7 @@ import http.client
 import json
 import marshal
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -197,6 +198,11 @@ def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
     return port
+
+
+def path_of_address(address: str) -> str:
+    """The path of an address of a server on this machine, which earlier versions gave without the server."""
+    return re.sub(r"^http://127\.0\.0\.1:[0-9]+(?=/)", "", address)
 
 
 def our_server(url: str, database: int | None, workers: int = 1, *, remembering: bool = True) -> Server:

@@ -345,6 +345,7 @@ def serve(settings: Settings, database: Database, keys: Keys) -> Iterator[Regist
         app.use_database(database)
         started = ApplicationClient(app)
         started.__enter__()
+    app.use_base_url(settings.base_url)
     client = ApplicationClient(app)
     client.portal = started.portal
     yield Register(settings, database, client, keys)
@@ -361,9 +362,9 @@ def close_idle_clients() -> None:
         _idle_clients.pop().__exit__()
 
 
-def open_register(url: str) -> Iterator[Register]:
+def open_register(url: str, base_url: str = "") -> Iterator[Register]:
     keys = create_keys(url)
-    settings = make_settings(url)
+    settings = make_settings(url).model_copy(update={"base_url": base_url})
     database = open_database(settings)
     with serve(settings, database, keys) as register:
         yield register

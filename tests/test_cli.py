@@ -284,6 +284,25 @@ def test_serving_prints_three_links_that_work_and_the_same_ids_on_every_machine(
         assert ask(port, f"/v1/claims/{starter_id('gs-2025-06-12')}")["figure"]["value"] == 1_000_340
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_without_a_base_url_a_loopback_service_uses_the_address_that_it_prints(
+    make_database: Callable[[str], str], workers: str
+) -> None:
+    with served(make_database("starter"), "--workers", workers) as (port, process):
+        assert process.stdout is not None
+        base = f"http://127.0.0.1:{port}"
+        assert process.stdout.readline().endswith(f" {base}/docs\n")
+        page = ask(port, "/v1/claims?limit=1")
+        assert page["data"][0]["links"]["self"].startswith(f"{base}/v1/claims/")
+        assert ask(port, page["links"]["next"].removeprefix(base))["meta"]["count"] == 1
+        assert ask(port, "/openapi.json")["servers"] == [{"url": base}]
+        assert ask(port, "/v1/feed.json")["feed_url"] == f"{base}/v1/feed.json"
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nno header\r\n\r\n")
+            body = connection.makefile("rb").read().partition(b"\r\n\r\n")[2]
+        assert json.loads(body)["type"] == f"{base}/problems/bad_request"
+
+
 def test_what_was_acknowledged_survives_a_kill_in_mid_write(make_database: Callable[[str], str]) -> None:
     url = make_database("starter")
     key = ran("key", "create", "desk", url=url).strip()

@@ -51,6 +51,15 @@ def test_settings_never_change_afterwards() -> None:
         ("COUNTERCLAIM_MAX_BODY_BYTES", "10", "greater than or equal to 10000"),
         ("COUNTERCLAIM_LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
         ("COUNTERCLAIM_BASE_URL", "claims.example.org", "https://claims.example.org"),
+        ("COUNTERCLAIM_BASE_URL", "ftp://claims.example.org", "https://example.org/claims"),
+        ("COUNTERCLAIM_BASE_URL", "https://", "https://claims.example.org"),
+        ("COUNTERCLAIM_BASE_URL", "https://claims.example.org?a=1", "without a user name, query or fragment"),
+        ("COUNTERCLAIM_BASE_URL", "https://claims.example.org/#top", "without a user name, query or fragment"),
+        ("COUNTERCLAIM_BASE_URL", "https://desk@claims.example.org", "without a user name, query or fragment"),
+        ("COUNTERCLAIM_BASE_URL", "https://claims.example.org/it's", "https://example.org/claims"),
+        ("COUNTERCLAIM_BASE_URL", "https://claims.example.org/../x", "https://example.org/claims"),
+        ("COUNTERCLAIM_BASE_URL", "https://claims.example.org:99999", "Port out of range"),
+        ("COUNTERCLAIM_BASE_URL", "https://claims.example.org/v1/", "without /v1"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected(
@@ -83,9 +92,19 @@ def test_each_spelling_of_a_postgresql_address_is_taken(monkeypatch: pytest.Monk
     assert read_settings().database_url == "postgresql+psycopg://desk@host/name"
 
 
-def test_links_never_have_two_slashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COUNTERCLAIM_BASE_URL", "https://claims.example.org/")
-    assert read_settings().base_url == "https://claims.example.org"
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("https://claims.example.org/", "https://claims.example.org"),
+        ("https://news.example/claims//", "https://news.example/claims"),
+        ("HTTPS://News.Example:8443/Desk/claims", "https://news.example:8443/Desk/claims"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+        ("http://localhost:8000", "http://localhost:8000"),
+    ],
+)
+def test_links_never_have_two_slashes(monkeypatch: pytest.MonkeyPatch, given: str, expected: str) -> None:
+    monkeypatch.setenv("COUNTERCLAIM_BASE_URL", given)
+    assert read_settings().base_url == expected
 
 
 def test_every_setting_is_read_from_its_variable() -> None:

@@ -30,17 +30,21 @@ def find_changes(session: Session, query: ChangeQuery, snapshot: Snapshot) -> Pa
     change = columns_of(Change)
     after = int(query.cursor) if query.cursor else query.after
     check_reached(after, snapshot, "cursor" if query.cursor else "after")
-    statement = select(*change).where(change.seq > after, change.seq <= snapshot.seq)
+    statement = select(*change).where(change.seq <= snapshot.seq)
     if query.kind:
         statement = statement.where(change.kind.in_([str(kind) for kind in query.kind]))
     if query.topic:
         statement = statement.where(concerns_topics(session, query.topic, snapshot))
     limit = query.limit or DEFAULT_LIMIT
-    rows = session.execute(statement.order_by(change.seq).limit(limit + 1)).mappings().all()
+    page_statement = statement.where(change.seq > after).order_by(change.seq).limit(limit + 1)
+    rows = session.execute(page_statement).mappings().all()
     page = rows[:limit]
     cursor = str(page[-1]["seq"]) if len(rows) > limit else None
     return Page(
-        build_change_rows(session, page, snapshot), snapshot.seq, cursor, count_total(session, statement, query)
+        build_change_rows(session, page, snapshot),
+        snapshot.seq,
+        cursor,
+        count_total(session, statement.where(change.seq > query.after), query),
     )
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from app.changes.queries import check_reached, find_changes
 from app.changes.schemas import KIND_DESCRIPTION, TOPIC_DESCRIPTION, ChangeKind, ChangeQuery, ChangeRow
+from app.changes.topics import check_topics
 from app.database.engine import Database
 from app.database.snapshot import open_snapshot
 from app.http.csv_columns import columns_of_model
@@ -22,7 +23,6 @@ from app.http.responses import json_bytes
 from app.http.routing import api_router
 from app.http.schema_types import Slug
 from app.http.shutdown import Shutdown
-from app.topics.queries import read_topic_fields
 
 router = api_router("changes")
 
@@ -145,12 +145,11 @@ class _Batch:
 def _read_start(db: Database, query: StreamQuery, after: int | None) -> int:
     """Return the `seq` from which a stream continues.
 
-    Raises `InvalidRequest` if it is beyond the end of the change log, and `NotFound` for an unknown topic.
+    Raises `InvalidRequest` if it is beyond the end of the change log, and `UnknownSlug` for an unknown topic.
     """
     with db.read() as session:
         snapshot = open_snapshot(session)
-        for slug in query.topic:
-            read_topic_fields(session, slug, snapshot)
+        check_topics(session, query.topic, snapshot)
         if after is None:
             return snapshot.seq
         check_reached(after, snapshot, "after")

@@ -8,12 +8,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, or_, select
 from sqlmodel import Session
 
+from app.claims.search.filters import FilterContext
 from app.claims.search.question_scope import expand_question, match_scope, partial_date_patterns
 from app.database.snapshot import Snapshot
 from app.database.sql import batch_values
 from app.database.tables import Change, ClaimVersion, columns_of
 from app.enums import Aggregation, Status
 from app.topics.queries import read_topic_fields
+from app.topics.records import TOPIC
 from app.vocabulary.reference_data import get_reference_data
 
 StoredRow = Mapping[Any, Any]
@@ -59,7 +61,8 @@ def find_topics_of_changes(session: Session, rows: Sequence[StoredRow], snapshot
 
 
 def concerns_topics(session: Session, slugs: Sequence[str], snapshot: Snapshot) -> ColumnElement[bool]:
-    """Return the condition that a change concerns one of these topics. Raises `NotFound` for an unknown topic."""
+    """Return the condition that a change concerns one of these topics. Raises `UnknownSlug`."""
+    check_topics(session, slugs, snapshot)
     change, claim = columns_of(Change), columns_of(ClaimVersion)
     conditions: list[ColumnElement[bool]] = []
     for slug in slugs:
@@ -73,6 +76,11 @@ def concerns_topics(session: Session, slugs: Sequence[str], snapshot: Snapshot) 
         ids = select(claim.id).where(belongs, snapshot.contains(ClaimVersion))
         conditions += [change.claim.in_(ids), (change.kind == "topic") & (change.key == slug)]
     return or_(*conditions)
+
+
+def check_topics(session: Session, slugs: Sequence[str], snapshot: Snapshot) -> None:
+    """Raise `UnknownSlug` if a topic of the filter `topic` does not exist."""
+    FilterContext(session, snapshot).check_slugs("topic", TOPIC.name, slugs)
 
 
 def _load_claims(session: Session, ids: set[str], snapshot: Snapshot) -> dict[str, StoredRow]:

@@ -15,6 +15,7 @@ from app.claims.schemas import Assessment, AssessmentInput, CitationMarkInput, C
 from app.database.snapshot import open_snapshot
 from app.database.tables import AssessmentVersion, RelationVersion
 from app.database.transaction import WriteTransaction
+from app.http.addresses import whole_address
 from app.http.auth import Editor
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
@@ -86,7 +87,8 @@ def post_relation(claim: ClaimId, payload: RelationInput, write: WriteRequestDep
     def relate(transaction: WriteTransaction) -> WriteResult:
         write.check_match(read_claim(transaction.session, claim, transaction.snapshot), required=False)
         body = read_relation(transaction.session, record_relation(transaction, claim, payload), transaction.snapshot)
-        return WriteResult(body, created=True, claim=claim, location=f"/v1/claims/{claim}/relations")
+        location = whole_address(f"/v1/claims/{claim}/relations")
+        return WriteResult(body, created=True, claim=claim, location=location)
 
     return write(editor, relate)
 
@@ -137,7 +139,8 @@ def post_assessment(claim: ClaimId, payload: AssessmentInput, write: WriteReques
         document = read_claim(transaction.session, claim, transaction.snapshot)
         write.check_match(document, required=False)
         body = read_assessment(transaction.session, assess_claim(transaction, document, payload), transaction.snapshot)
-        return WriteResult(body, created=True, claim=claim, location=f"/v1/claims/{claim}/assessments")
+        location = whole_address(f"/v1/claims/{claim}/assessments")
+        return WriteResult(body, created=True, claim=claim, location=location)
 
     return write(editor, assess)
 

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.database.snapshot import open_snapshot
+from app.http.addresses import whole_address
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
 from app.http.lists import ListResponseDep, list_route
@@ -15,6 +16,9 @@ from app.http.routing import api_router
 from app.vocabulary.schemas import ColumnRow
 
 router = api_router("claims")
+
+ADDRESS_COLUMN = "url"
+"""The column with an address of this service."""
 
 COLUMN_ROWS = [
     {
@@ -36,7 +40,11 @@ def list_columns(query: Annotated[PageQuery, Query()], db: Db, listing: ListResp
     """
 
     def find(page: PageQuery) -> Page:
+        rows = [
+            row | {"example": whole_address(row["example"])} if row["name"] == ADDRESS_COLUMN else row
+            for row in COLUMN_ROWS
+        ]
         with db.read() as session:
-            return paginate_list(COLUMN_ROWS, page, open_snapshot(session, page.recorded_as_of).seq, "name")
+            return paginate_list(rows, page, open_snapshot(session, page.recorded_as_of).seq, "name")
 
     return listing.send(find, query, columns_of_model(ColumnRow))

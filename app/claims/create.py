@@ -37,6 +37,7 @@ from app.database.transaction import WriteTransaction
 from app.database.types import ID_PATTERN
 from app.enums import RelationType, Status
 from app.errors import DuplicateClaim, DuplicateRecord, SupersessionCircle
+from app.http.addresses import whole_address
 from app.sentences.phrases import join_with_and
 from app.sources.documents import DOCUMENT_CARD_FIELDS, DOCUMENT_INPUT_FIELDS, refuse_removed, resolve_edition
 from app.sources.queries import SOURCE
@@ -229,7 +230,8 @@ def record_relation(transaction: WriteTransaction, claim: str, payload: Relation
     identity = {name: getattr(payload, name) for name in ("type", "asserted_by", "scope", "document", "quote")}
     identity |= {"claim": claim, "to_claim": payload.claim, "to_source": payload.source}
     if same := _find_same(transaction, RelationVersion, identity):
-        raise _duplicate("relation", same, f"/v1/claims/{claim}/relations", hint="to change it, withdraw it first")
+        address = whole_address(f"/v1/claims/{claim}/relations")
+        raise _duplicate("relation", same, address, hint="to change it, withdraw it first")
     state = identity | {"independence": payload.independence, "note": payload.note, "withdrawn": False}
     transaction.record(RelationVersion, id_, state, action="created", claim=claim)
     return id_
@@ -301,7 +303,7 @@ def refuse_duplicate(transaction: WriteTransaction, fingerprint: str) -> None:
     id_, status = duplicate
     if status == Status.removed:
         raise DuplicateClaim("The same statement was taken down.", more={"claim": id_})
-    address = f"/v1/claims/{id_}"
+    address = whole_address(f"/v1/claims/{id_}")
     raise DuplicateClaim(
         f"The same statement is recorded as {address}.",
         hint=f"if another outlet repeats it, add a citation: POST {address}/citations",

@@ -29,6 +29,7 @@ from app.database.transaction import WriteTransaction
 from app.database.types import ID_PATTERN
 from app.enums import Status
 from app.errors import EventImpossible, NotFound, invalid_field, validation_location, validation_message
+from app.http.addresses import whole_address
 from app.http.schema_types import RECORDED
 
 VersionRow = Mapping[Any, Any]
@@ -118,7 +119,8 @@ def find_cited_claim(transaction: WriteTransaction, citation: str) -> str:
         statement = select(columns.claim).where(columns.id == citation, columns.until_seq.is_(None))
         claim = transaction.session.execute(statement).scalar()
     if claim is None:
-        raise NotFound(f"There is no citation `{citation}`.", hint="GET /v1/claims/{id} lists those of a claim")
+        hint = f"GET {whole_address('/v1/claims/{id}')} lists those of a claim"
+        raise NotFound(f"There is no citation `{citation}`.", hint=hint)
     return str(claim)
 
 

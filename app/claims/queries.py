@@ -28,6 +28,7 @@ from app.database.tables import (
 from app.database.types import ID_PATTERN
 from app.enums import RelativeToKind, Status
 from app.errors import DateUnknown, NotFound, NotSaidYet, Removed
+from app.http.addresses import whole_address
 from app.http.pagination import Page
 from app.http.schema_types import parse_moment
 from app.http.serializers import RowLayout
@@ -151,7 +152,7 @@ def read_claim(session: Session, id_: str, snapshot: Snapshot) -> ResponseObject
     """
     row = read_claim_row(session, id_, snapshot) if ID_PATTERN.fullmatch(id_) else None
     if row is None:
-        raise NotFound(f"There is no claim `{id_}`.", hint="GET /v1/claims lists them")
+        raise NotFound(f"There is no claim `{id_}`.", hint=f"GET {whole_address('/v1/claims')} lists them")
     if row["status"] == Status.removed:
         raise Removed("This claim was taken down.", more={"claim": build_tombstone(row)})
     require_said(row["date"], row["said_at"], snapshot)

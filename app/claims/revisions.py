@@ -14,6 +14,7 @@ from app.database.tables import Change, CitationVersion, ClaimVersion, columns_o
 from app.database.types import ID_PATTERN
 from app.enums import Status
 from app.errors import NotFound
+from app.http.addresses import whole_address
 
 
 def load_revisions(session: Session, id_: str, snapshot: Snapshot) -> list[ResponseObject]:
@@ -26,7 +27,7 @@ def load_revisions(session: Session, id_: str, snapshot: Snapshot) -> list[Respo
         statement = statement.where(claim.id == id_, claim.seq <= snapshot.seq)
         rows = session.execute(statement).mappings().all()
     if not rows:
-        raise NotFound(f"There is no claim `{id_}`.", hint="GET /v1/claims lists them")
+        raise NotFound(f"There is no claim `{id_}`.", hint=f"GET {whole_address('/v1/claims')} lists them")
     revisions: list[ResponseObject] = []
     before: dict[str, Any] | None = None
     for row in rows:

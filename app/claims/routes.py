@@ -17,6 +17,7 @@ from app.claims.schemas import (
     CitationInput,
     Claim,
     ClaimInput,
+    RemovedRevision,
     RetractionInput,
     Revision,
 )
@@ -189,7 +190,7 @@ def list_revisions(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db,
     "/claims/{id}/revisions/{revision}",
     summary="Read a revision of a claim",
     operation_id="read_revision",
-    responses={200: {"model": Revision}},
+    responses={200: {"model": Revision | RemovedRevision}},
 )
 def get_revision(
     claim: ClaimId,

@@ -609,8 +609,8 @@ class RetractionInput(ReasonInput):
     retracted_on: Day = Field(description="The day of the retraction.", examples=["2025-07-01"])
 
 
-class Revision(Claim):
-    """One revision of a claim, and the event that created it."""
+class RevisionEvent(Output):
+    """The event that created a revision of a claim."""
 
     event: str = Field(description="The event that created the revision.", examples=["transcription_fix"])
     reason: str | None = Field(
@@ -620,10 +620,15 @@ class Revision(Claim):
     changes: list[FieldChange] = Field(description="The changes since the previous revision, field by field.")
 
 
+class Revision(RevisionEvent, Claim):
+    """One revision of a claim, and the event that created it."""
+
+
 class Tombstone(Output):
     """The remainder of a claim that was taken down."""
 
     id: str = Field(description="The id of the claim.", examples=[EXAMPLE_ID])
+    revision: int = Field(description="The version number of the record.", examples=[2])
     status: Status = Field(description="`removed`.", examples=["removed"])
     category: str = Field(description="The category: what was counted.", examples=["casualties"])
     subject: str = Field(description="The people or organisation counted.", examples=["russian-forces"])
@@ -631,3 +636,11 @@ class Tombstone(Output):
     recorded_at: UtcTime = Field(description="The time of the takedown.", examples=["2026-11-20T10:00:00Z"])
     seq: int = Field(description="The sequence number of the takedown.", examples=[99])
     links: SelfLink = Field(description="Links of the tombstone.")
+
+
+class RemovedRevision(RevisionEvent, Tombstone):
+    """One revision of a claim that was taken down."""
+
+    recorded_until: UtcTime | None = Field(
+        description="The time at which the next revision was recorded.", examples=["2026-11-21T10:00:00Z"]
+    )

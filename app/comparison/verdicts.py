@@ -123,7 +123,7 @@ def add_distance(pair: PairComparison, a: Statement, b: Statement) -> PairCompar
         first, second = _interval_at_bound(a, one), _interval_at_bound(b, two)
     if not first.is_disjoint_from(second):
         is_point = first == second and first.width == 0
-        return replace(pair, ratio=_ratio_of_equal(one), gap=0) if is_point else pair
+        return replace(pair, ratio=_ratio_of_equal(first), gap=0) if is_point else pair
     low, high = facing_ends(first, second)
     upper, scale = (a, one.scale) if first.is_wholly_above(second) else (b, two.scale)
     gap = subtract(high, low) if upper.proposition == "ratio" else subtract(high / scale, low / scale)
@@ -137,8 +137,8 @@ def _interval_at_bound(statement: Statement, stated: Measure) -> NumberInterval:
     return NumberInterval(bound, bound) if is_near_bound(statement.figure) else interval
 
 
-def _ratio_of_equal(one: Measure) -> float | None:
-    return 1.0 if one.value is not None and one.value > 0 else None
+def _ratio_of_equal(point: NumberInterval) -> float | None:
+    return 1.0 if point.lower is not None and point.lower > 0 else None
 
 
 def ratio_of(larger: Number, smaller: Number) -> float | None:

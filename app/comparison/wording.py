@@ -26,6 +26,14 @@ def parse_wording(text: str) -> PrintedFigure | None:
     return reading.figure if reading.is_bare or is_share else None
 
 
+def find_stated_base(text: str) -> str | None:
+    """Return what an English wording says that its figure is relative to: "2022" for "20% more than in 2022"."""
+    try:
+        return read_english(text).figure.relative_to
+    except UnreadableWording:
+        return None
+
+
 _PERCENT_PATTERN: Final = r"(?:%|per ?cent\b|pct\b|percentage points?\b)"
 _TIMES_PATTERN: Final = r"(?:[0-9][0-9.,]*|two|three|four|five|six|seven|eight|nine|ten|a dozen|several|many)[ -]times"
 _COMPARATIVES: Final = "more|less|fewer|higher|lower|greater|larger|smaller|bigger"

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, TypeVar
@@ -30,6 +31,8 @@ class _QueuedWrite:
     operation: Callable[[WriteTransaction], Any]
     future: asyncio.Future[Any]
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    context: Context = field(default_factory=copy_context)
+    """The context of the caller, in which the thread runs the write."""
     result: Any = None
     error: Exception | None = None
 
@@ -127,7 +130,7 @@ class GroupCommitter:
 def _run_write(job: _QueuedWrite, transaction: WriteTransaction, *, is_only_write: bool) -> None:
     transaction.begin_write(job.actor)
     try:
-        job.result = job.operation(transaction)
+        job.result = job.context.run(job.operation, transaction)
     except Exception as error:
         if transaction.has_flushed or not isinstance(error, Problem):
             if is_only_write:

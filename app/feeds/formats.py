@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID, uuid5
 from xml.etree import ElementTree as ET
 
+from app.http.addresses import whole_address
+
 ATOM_NAMESPACE = "http://www.w3.org/2005/Atom"
 ILLEGAL_XML_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 """Characters that XML 1.0 does not allow (section 2.2)."""
@@ -35,37 +37,37 @@ class Feed:
     """The id of the register, from which all ids of the feed are derived."""
 
 
-def format_atom(feed: Feed, address: str, base: str) -> bytes:
-    """Return the feed at the path `address` as Atom. `base` is the base URL of all links."""
+def format_atom(feed: Feed, path: str) -> bytes:
+    """Return the feed at `path` as Atom."""
     ET.register_namespace("", ATOM_NAMESPACE)
     root = ET.Element(f"{{{ATOM_NAMESPACE}}}feed")
-    _add_element(root, "id", _permanent_id(feed, address))
+    _add_element(root, "id", _permanent_id(feed, path))
     _add_element(root, "title", feed.title)
     _add_element(root, "updated", _format_time(feed.updated))
-    _add_element(root, "link", rel="self", href=base + address, type="application/atom+xml")
+    _add_element(root, "link", rel="self", href=whole_address(path), type="application/atom+xml")
     _add_element(root, "generator", "Counterclaim")
     for entry in feed.entries:
         element = _add_element(root, "entry")
         _add_element(element, "id", _permanent_id(feed, f"/v1/changes/{entry.seq}"))
         _add_element(element, "title", entry.title)
         _add_element(element, "updated", _format_time(entry.at))
-        _add_element(element, "link", rel="alternate", href=base + _claim_path(entry), type="application/json")
+        _add_element(element, "link", rel="alternate", href=_claim_address(entry), type="application/json")
         _add_element(_add_element(element, "author"), "name", entry.actor)
         _add_element(element, "summary", entry.text, type="text")
     document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return document
 
 
-def build_json_feed(feed: Feed, address: str, base: str) -> dict[str, Any]:
-    """Return the feed at the path `address` as a JSON Feed. `base` is the base URL of all links."""
+def build_json_feed(feed: Feed, path: str) -> dict[str, Any]:
+    """Return the feed at `path` as a JSON Feed."""
     return {
         "version": "https://jsonfeed.org/version/1.1",
         "title": feed.title,
-        "feed_url": base + address,
+        "feed_url": whole_address(path),
         "items": [
             {
                 "id": _permanent_id(feed, f"/v1/changes/{entry.seq}"),
-                "url": base + _claim_path(entry),
+                "url": _claim_address(entry),
                 "title": entry.title,
                 "content_text": entry.text,
                 "date_modified": _format_time(entry.at),
@@ -82,13 +84,13 @@ def _add_element(parent: ET.Element, name: str, text: str | None = None, **attri
     return element
 
 
-def _claim_path(entry: FeedEntry) -> str:
-    return f"/v1/claims/{entry.claim}"
+def _claim_address(entry: FeedEntry) -> str:
+    return whole_address(f"/v1/claims/{entry.claim}")
 
 
-def _permanent_id(feed: Feed, address: str) -> str:
-    """Return the id of what the register has at an address (RFC 9562, section 5.5). It depends on no base URL."""
-    return uuid5(UUID(feed.register_id), address).urn
+def _permanent_id(feed: Feed, path: str) -> str:
+    """Return the id of what the register has at a path (RFC 9562, section 5.5). It depends on no base URL."""
+    return uuid5(UUID(feed.register_id), path).urn
 
 
 def _format_time(moment: datetime) -> str:

@@ -33,12 +33,12 @@ def _read_feed(db: Database, topic: str | None = None) -> tuple[Feed, CacheScope
 
 
 def _atom_response(request: Request, feed: Feed, cache_scope: CacheScope) -> Response:
-    body = format_atom(feed, request.url.path, request.app.state.settings.base_url)
+    body = format_atom(feed, request.url.path)
     return cacheable_response(request, body, ATOM_MEDIA_TYPE, cache_scope=cache_scope)
 
 
 def _json_feed_response(request: Request, feed: Feed, cache_scope: CacheScope) -> Response:
-    body = json_bytes(build_json_feed(feed, request.url.path, request.app.state.settings.base_url))
+    body = json_bytes(build_json_feed(feed, request.url.path))
     return cacheable_response(request, body, JSON_FEED_MEDIA_TYPE, cache_scope=cache_scope)
 
 

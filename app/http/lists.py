@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from app.cache.etags import digest
 from app.cache.scope import CacheScope
 from app.errors import NotAcceptable, invalid_field, suggest_nearest
+from app.http.addresses import whole_address
 from app.http.negotiation import FILE_FORMATS, JSON_MEDIA_TYPE, MEDIA_TYPES, SUFFIXES, Format, choose_format, join_words
 from app.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Meta, Page, PageLinks, PageQuery
 from app.http.responses import (
@@ -167,8 +168,9 @@ class ListResponse:
                 headers=headers | self._link_header(first),
                 cache_scope=cache_scope,
             )
-        # One URL serves several formats, selected by `Accept`, and each representation needs its own ETag.
-        request_key = (file.media_type, self.request.url.path, self.request.url.query)
+        # One URL serves several formats, selected by `Accept`, and each representation needs its own ETag. Rows contain
+        # whole addresses, so it depends on the base URL too.
+        request_key = (file.media_type, whole_address(self.request.url.path), self.request.url.query)
         etag = f'"{first.seq}-{digest(*(part.encode() for part in request_key))}"'
         headers |= {"ETag": etag, "Cache-Control": SHARED_CACHE_CONTROL, "Vary": VARY}
         check_read_conditions(self.request, etag)
@@ -210,10 +212,11 @@ class ListResponse:
 
     def _self_url(self) -> str:
         query = self._quoted_query()
-        return self._quoted_path() + (f"?{query}" if query else "")
+        return self._address() + (f"?{query}" if query else "")
 
-    def _quoted_path(self) -> str:
-        return quote(self.request.url.path, safe=URL_CHARACTERS)
+    def _address(self) -> str:
+        """Return the address of the list, without the query string."""
+        return whole_address(quote(self.request.url.path, safe=URL_CHARACTERS))
 
     def _quoted_query(self) -> str:
         """Return the query string. Characters that a client should have encoded could end a link in a header."""
@@ -224,7 +227,7 @@ class ListResponse:
         if page.next_cursor is None:
             return None
         parameters = [part for part in self._quoted_query().split("&") if part and not part.startswith("cursor=")]
-        return f"{self._quoted_path()}?{'&'.join([*parameters, f'cursor={page.next_cursor}'])}"
+        return f"{self._address()}?{'&'.join([*parameters, f'cursor={page.next_cursor}'])}"
 
     def _link_header(self, page: Page) -> dict[str, str]:
         next_url = self._next_url(page)
@@ -247,7 +250,11 @@ def _file_lines(file: FileWriter, page: Page, columns: Sequence[FlatColumn]) -> 
 def _check_suffix(
     suffix: Annotated[
         str,
-        Path(description=f"The format: {join_words((f'`{suffix}`' for suffix in SUFFIXES), 'or')}.", examples=["csv"]),
+        Path(
+            description=f"The format: {join_words((f'`{suffix}`' for suffix in SUFFIXES), 'or')}.",
+            examples=["csv"],
+            json_schema_extra={"enum": list(SUFFIXES)},
+        ),
     ],
 ) -> None:
     """Declare the suffix of a path, which `ListResponse` reads. Raises `NotAcceptable` for an unknown format."""

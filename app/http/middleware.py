@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AddressTooLong, BadRequest, MethodNotImplemented, NotFound, Problem, TooLarge, shorten
+from app.http.addresses import whole_address
 from app.http.problems import allowed_methods, problem_response
 from app.http.shutdown import Shutdown, stopping_problem
 
@@ -235,8 +236,9 @@ class RequestMiddleware:
         """Return the methods of an address (RFC 9110, section 9.3.7)."""
         if methods := allowed_methods(scope["app"], scope):
             return Response(status_code=204, headers={"Allow": ", ".join(methods)})
-        detail = f"There is no resource at {shorten(scope['path'])}."
-        return problem_response(Request(scope), NotFound(detail, hint="the addresses are listed at /docs"))
+        detail = f"There is no resource at {shorten(whole_address(scope['path']))}."
+        hint = f"the addresses are listed at {whole_address('/docs')}"
+        return problem_response(Request(scope), NotFound(detail, hint=hint))
 
 
 def _receive_until(shutdown: Shutdown, receive: Receive) -> Receive:

@@ -1,5 +1,6 @@
 """The OpenAPI document, Swagger UI from local files, and the descriptions of problem types."""
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import __version__
 from app.errors import NotFound, known_problems, suggest_nearest
+from app.http.addresses import base_origin, base_path, base_url, find_first_segments, whole_address
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.problems import PROBLEM_MEDIA_TYPE, ProblemDetail
 from app.http.responses import cacheable_response, json_bytes
@@ -50,12 +52,16 @@ EXAMPLES_DIRECTORY = Path(__file__).parent / "examples"
 
 
 DOCS_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+    "default-src {origin}; script-src {origin} 'unsafe-inline'; style-src {origin} 'unsafe-inline'; "
+    "img-src {origin} data:"
 )
-"""The content security policy of Swagger UI, whose page has an inline script."""
+"""The content security policy of Swagger UI, whose page has an inline script.
 
-ROBOTS = "User-agent: *\nDisallow: /v1/changes\nDisallow: /metrics\n"
-"""The addresses that a crawler should not read: they change all the time."""
+The origins are that of the page and that of the base URL. They differ where the service is opened by another name.
+"""
+
+ROBOTS = "User-agent: *\nDisallow: {path}/v1/changes\nDisallow: {path}/metrics\n"
+"""The paths that a crawler should not read: they change all the time."""
 
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:
@@ -102,8 +108,26 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
             _add_headers(operation)
             _add_examples(operation, schemas, bodies, answers)
             operation["responses"]["default"] = problem
+    if url := base_url():
+        document = {**_make_addresses_whole(document, app), "servers": [{"url": url}]}
     app.openapi_schema = document
     return document
+
+
+def _make_addresses_whole(document: dict[str, Any], app: FastAPI) -> dict[str, Any]:
+    """Return the document with whole addresses in its texts and examples. Paths are relative to `servers`."""
+    segments = "|".join(re.escape(segment) for segment in find_first_segments(app.router.routes) if segment)
+    address = re.compile(rf"(?<![\w./:#~}}-])(?=/(?:{segments})(?![\w-]|\.\w))")
+
+    def convert(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+        if isinstance(value, str):
+            return address.sub(base_url(), value)
+        if isinstance(value, list):
+            return [convert(each) for each in value]
+        return {name: convert(each) for name, each in value.items()} if isinstance(value, dict) else value
+
+    converted: dict[str, Any] = convert(document)
+    return converted
 
 
 FLAT_ROW = {
@@ -111,6 +135,9 @@ FLAT_ROW = {
     "description": "With `fields`: only these columns, by CSV name.",
     "additionalProperties": True,
 }
+TOMBSTONES = {"Claim": "Tombstone", "Revision": "RemovedRevision"}
+"""The schema of the rows that may be tombstones → the schema of a tombstone."""
+
 RESPONSE_HEADERS: dict[str, Any] = {
     "X-Request-ID": {"description": "The id of the request.", "schema": {"type": "string"}},
     "X-Register-Seq": {
@@ -142,8 +169,8 @@ def _describe_shapes(operation: dict[str, Any], schemas: dict[str, Any]) -> None
         return
     rows = page["properties"]["data"]
     if "anyOf" not in rows["items"]:
-        is_claim = rows["items"]["$ref"].endswith(("/Claim", "/Revision"))
-        tombstones = [{"$ref": "#/components/schemas/Tombstone"}] if is_claim else []
+        tombstone = TOMBSTONES.get(rows["items"]["$ref"].rpartition("/")[2])
+        tombstones = [{"$ref": f"#/components/schemas/{tombstone}"}] if tombstone else []
         rows["items"] = {"anyOf": [rows["items"], *tombstones, FLAT_ROW]}
     content["schema"] = {"anyOf": [content["schema"], {"type": "array", "items": rows["items"]}]}
 
@@ -222,21 +249,22 @@ def add_documentation_routes(app: FastAPI) -> None:
 
     def show_docs() -> Response:
         page = get_swagger_ui_html(
-            openapi_url="/openapi.json",
+            openapi_url=whole_address("/openapi.json"),
             title="Counterclaim",
-            swagger_js_url="/docs/assets/swagger-ui-bundle.js",
-            swagger_css_url="/docs/assets/swagger-ui.css",
-            swagger_favicon_url="/docs/assets/favicon-32x32.png",
+            swagger_js_url=whole_address("/docs/assets/swagger-ui-bundle.js"),
+            swagger_css_url=whole_address("/docs/assets/swagger-ui.css"),
+            swagger_favicon_url=whole_address("/docs/assets/favicon-32x32.png"),
             swagger_ui_parameters={"docExpansion": "list", "defaultModelsExpandDepth": -1, "tryItOutEnabled": True},
         )
-        page.headers["Content-Security-Policy"] = DOCS_POLICY
+        page.headers["Content-Security-Policy"] = DOCS_POLICY.format(origin=f"'self' {base_origin()}".rstrip())
         return page
 
     def redirect_to_docs() -> Response:
-        return RedirectResponse("/docs")
+        return RedirectResponse(whole_address("/docs"))
 
     def read_robots() -> Response:
-        return Response(ROBOTS, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "max-age=86400"})
+        text = ROBOTS.format(path=base_path())
+        return Response(text, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "max-age=86400"})
 
     def read_problem(code: str, request: Request) -> Response:
         problem = known_problems().get(code)

@@ -137,12 +137,12 @@ def paginate_list(rows: Sequence[dict[str, Any]], query: PageQuery, seq: int, ke
     """Return one page of a list that is read completely. `key` is the unique field of its rows."""
     start = 0
     if query.cursor is not None:
-        keys = [row[key] for row in rows]
+        keys = [str(row[key]) for row in rows]
         _has_value, _value, last = read_cursor(Order("list", literal("")), query.cursor)
         if last not in keys:
             raise InvalidCursor("The row of this cursor no longer exists.", hint="start from the first page")
         start = keys.index(last) + 1
     page = list(rows[start : start + (query.limit or DEFAULT_LIMIT)])
     more = start + len(page) < len(rows)
-    cursor = encode_cursor(["list", None, page[-1][key]]) if more else None
+    cursor = encode_cursor(["list", None, str(page[-1][key])]) if more else None
     return Page(page, seq, cursor, len(rows) if query.total else None)

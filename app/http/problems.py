@@ -37,6 +37,7 @@ from app.errors import (
     suggest_nearest,
     validation_message,
 )
+from app.http.addresses import whole_address
 from app.http.responses import SHARED_CACHE_CONTROL, VARY
 from app.http.schema_types import input_field_names
 
@@ -135,7 +136,7 @@ def _shorten_members(more: dict[str, Any]) -> dict[str, Any]:
 
 def _render(request: Request, problem: Problem, listed: Sequence[Fault], more: dict[str, Any]) -> bytes:
     body = ProblemDetail(
-        type=f"/problems/{problem.code}",
+        type=whole_address(f"/problems/{problem.code}"),
         title=problem.title,
         status=problem.status,
         code=problem.code,
@@ -194,16 +195,18 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
     hint, headers = None, dict(error.headers or {})
     match error.status_code:
         case 404:
-            detail, hint = f"There is no resource at {shorten(request.url.path)}.", "the addresses are listed at /docs"
+            detail = f"There is no resource at {shorten(whole_address(request.url.path))}."
+            hint = f"the addresses are listed at {whole_address('/docs')}"
             if request.url.path.endswith("/"):
                 hint = "remove the trailing slash"
         case 400:
             kind, detail = InvalidRequest, "The body could not be parsed as JSON."
         case 405:
-            detail = f"{shorten(request.url.path)} does not support {shorten(request.method)}."
+            detail = f"{shorten(whole_address(request.url.path))} does not support {shorten(request.method)}."
             headers["Allow"] = ", ".join(allowed_methods(request.app, request.scope))
             if request.method == "DELETE":
-                hint = "records are never deleted; record a retraction with POST /v1/claims/{id}/retraction"
+                address = whole_address("/v1/claims/{id}/retraction")
+                hint = f"records are never deleted; record a retraction with POST {address}"
         case _:
             detail = str(error.detail)
     problem = kind(detail, hint=hint, headers=headers)

@@ -13,6 +13,7 @@ from uuid_utils import uuid7
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.errors import AddressTooLong, BadRequest, MethodNotImplemented, Problem
+from app.http.addresses import whole_address
 from app.http.middleware import IMPLEMENTED_METHODS, STANDARD_HEADERS
 
 MAX_LINGERING_BYTES = 32_000_000
@@ -97,7 +98,7 @@ class CounterclaimProtocol(HttpToolsProtocol):
         request_id = uuid7().hex
         body = json.dumps(
             {
-                "type": f"/problems/{problem.code}",
+                "type": whole_address(f"/problems/{problem.code}"),
                 "title": problem.title,
                 "status": problem.status,
                 "code": problem.code,

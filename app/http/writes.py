@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
+import orjson
 from anyio import from_thread
 from fastapi import Depends, Header, Request
 from sqlalchemy import and_, delete, insert, select
@@ -19,6 +20,7 @@ from app.database.group_commit import GROUP_COMMITTER
 from app.database.tables import StoredAnswer, columns_of
 from app.database.transaction import WriteTransaction
 from app.errors import KeyReused, PreconditionFailed, PreconditionRequired, Removed
+from app.http.addresses import base_url, relative_links, relative_path, whole_address, whole_links
 from app.http.headers import read_list_header
 from app.http.idempotency import IdempotencyKey
 from app.http.negotiation import JSON_MEDIA_TYPE
@@ -142,7 +144,7 @@ class WriteRequest:
     def build_response(self, result: WriteResult) -> Response:
         """Return the response to a write with this result."""
         headers = {"Location": result.location or result.document["links"]["self"]} if result.created else {}
-        tag = f"{result.document['revision']}-" if "revision" in result.document else ""
+        tag = _etag_prefix(result.document)
         status = 201 if result.created else 200
         return cacheable_response(
             self.request, json_bytes(result.document), JSON_MEDIA_TYPE, tag=tag, status=status, headers=headers
@@ -174,19 +176,34 @@ class WriteRequest:
             return problem_response(
                 self.request, Removed("The claim that this request created or changed was taken down.")
             )
-        headers = {**stored["headers"], "Idempotency-Replayed": "true"}
-        return Response(stored["body"], status_code=stored["status"], media_type=JSON_MEDIA_TYPE, headers=headers)
+        body, headers = stored["body"], {**stored["headers"], "Idempotency-Replayed": "true"}
+        if base_url():
+            document = whole_links(orjson.loads(body))
+            body = json_bytes(document)
+            headers["etag"] = build_etag(JSON_MEDIA_TYPE, body, _etag_prefix(document))
+            if "location" in headers:
+                headers["location"] = whole_address(headers["location"])
+        return Response(body, status_code=stored["status"], media_type=JSON_MEDIA_TYPE, headers=headers)
 
     def store_response(
         self, transaction: WriteTransaction, actor: Actor, result: WriteResult, response: Response
     ) -> None:
-        """Store the response for the key, if there is one, and delete the stored responses that have expired."""
+        """Store the response for the key, if there is one, and delete the stored responses that have expired.
+
+        It is stored with paths, so that a repetition gets the addresses of the base URL that is set by then.
+        """
         if self.key is None:
             return
         transaction.session.execute(
             delete(StoredAnswer).where(columns_of(StoredAnswer).at < transaction.at - STORED_RESPONSE_LIFETIME)
         )
         headers = {name: response.headers[name] for name in ("etag", "location") if name in response.headers}
+        body = bytes(response.body)
+        if base_url():
+            body = json_bytes(relative_links(result.document))
+            headers["etag"] = build_etag(JSON_MEDIA_TYPE, body, _etag_prefix(result.document))
+            if "location" in headers:
+                headers["location"] = relative_path(headers["location"])
         transaction.session.execute(
             insert(StoredAnswer).values(
                 actor=actor.id,
@@ -196,7 +213,7 @@ class WriteRequest:
                 at=transaction.at,
                 status=response.status_code,
                 headers=headers,
-                body=bytes(response.body),
+                body=body,
                 claim=result.claim,
             )
         )
@@ -204,6 +221,11 @@ class WriteRequest:
     def _matches_request(self, actor: Actor) -> Any:  # noqa: ANN401 - an SQL expression
         columns = columns_of(StoredAnswer)
         return and_(columns.actor == actor.id, columns.path == self.request.url.path, columns.key == self.key)
+
+
+def _etag_prefix(document: dict[str, Any]) -> str:
+    """Return the beginning of the ETag of a record: its revision, if it has one."""
+    return f"{document['revision']}-" if "revision" in document else ""
 
 
 def _matches(if_match: str, document: dict[str, Any], etag: str, *, by_revision: bool) -> bool:

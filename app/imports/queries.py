@@ -11,6 +11,7 @@ from app.database.snapshot import Snapshot
 from app.database.tables import ImportVersion, columns_of
 from app.database.types import ID_PATTERN
 from app.errors import NotFound
+from app.http.addresses import whole_address
 from app.http.pagination import DEFAULT_LIMIT, Page, PageQuery
 
 IMPORT_FIELDS = (
@@ -47,10 +48,10 @@ def read_import(session: Session, id_: str, snapshot: Snapshot) -> dict[str, Any
         statement = select(*columns).where(columns.id == id_, snapshot.contains(ImportVersion))
         row = session.execute(statement).mappings().first()
     if row is None:
-        raise NotFound(f"There is no import `{id_}`.", hint="GET /v1/imports lists them")
+        raise NotFound(f"There is no import `{id_}`.", hint=f"GET {whole_address('/v1/imports')} lists them")
     return import_document(row)
 
 
 def import_document(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return an import as it is served."""
-    return {name: row[name] for name in IMPORT_FIELDS} | {"links": {"self": f"/v1/imports/{row['id']}"}}
+    return {name: row[name] for name in IMPORT_FIELDS} | {"links": {"self": whole_address(f"/v1/imports/{row['id']}")}}

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from app.http.addresses import whole_address
 from app.imports.pipeline.result import ImportResult
 from app.imports.quality.anomalies import Anomaly
 from app.imports.readers.options import FileReport
@@ -39,7 +40,7 @@ def report_document(result: ImportResult, *, recorded: bool) -> dict[str, Any]:
         "smell_counts": shared["smell_counts"],
         "smells": shared["smells"],
         "refused": [{"file": file, "line": line, "reasons": reasons} for file, line, reasons in result.refused],
-        "links": {"self": f"/v1/imports/{result.id}"} if recorded else None,
+        "links": {"self": whole_address(f"/v1/imports/{result.id}")} if recorded else None,
     }
 
 

@@ -19,6 +19,7 @@ _CSL_TYPES: Final = {
     "research": "report",
     "intergovernmental": "report",
 }
+_KNOWN_ON: Final = "-known-on-"
 _BIBTEX_ESCAPES: Final = {
     "\\": r"\textbackslash{}",
     "{": r"\textbraceleft{}",
@@ -33,8 +34,12 @@ _BIBTEX_ESCAPES: Final = {
 }
 
 
-def build_document_item(claim: JsonObject, names: ClaimNames, text: ClaimText) -> CslItem | None:
+def build_document_item(
+    claim: JsonObject, names: ClaimNames, text: ClaimText, *, known_on: str | None = None
+) -> CslItem | None:
     """Return the document that the sentence cites as a CSL item, with the sentence as its note.
+
+    The sentence depends on `known_on`, the day or moment of the request, so the id contains it.
 
     Types and variables follow the CSL input schema 1.0.2. The item has an author only if the claimant published the
     document: otherwise the claimant did not write the report, and the publisher did not make the claim.
@@ -47,7 +52,7 @@ def build_document_item(claim: JsonObject, names: ClaimNames, text: ClaimText) -
     original = citation["role"] == "original"
     item: CslItem = {
         # Not only the document: several claims can be read in it, each with its own note.
-        "id": f"document-{document['id']}-claim-{claim['id']}",
+        "id": f"document-{document['id']}-claim-{claim['id']}{_known_on_suffix(known_on)}",
         "type": _choose_csl_type(publisher, original=original, online=document["url"] is not None),
         "title": collapse_whitespace(document["title"]),
         "author": [{"literal": collapse_whitespace(names.find_source(claim["source"]["slug"]).name)}]
@@ -63,10 +68,10 @@ def build_document_item(claim: JsonObject, names: ClaimNames, text: ClaimText) -
     return {name: value for name, value in item.items() if value is not None}
 
 
-def build_record_item(claim: JsonObject, text: ClaimText, address: str) -> CslItem:
+def build_record_item(claim: JsonObject, text: ClaimText, address: str, *, known_on: str | None = None) -> CslItem:
     """Return the record of the claim as a CSL item, dated to its revision. `address` is "" without a public URL."""
     item: CslItem = {
-        "id": f"claim-{claim['id']}-r{claim['revision']}",
+        "id": f"claim-{claim['id']}-r{claim['revision']}{_known_on_suffix(known_on)}",
         "type": "entry",
         "title": text.short_form,
         "container-title": REGISTER_NAME,
@@ -77,6 +82,10 @@ def build_record_item(claim: JsonObject, text: ClaimText, address: str) -> CslIt
         "note": text.sentence,
     }
     return {name: value for name, value in item.items() if value}
+
+
+def _known_on_suffix(known_on: str | None) -> str:
+    return f"{_KNOWN_ON}{known_on}" if known_on else ""
 
 
 def _choose_csl_type(publisher: SourceDetails | None, *, original: bool, online: bool) -> str:
@@ -120,12 +129,14 @@ def _format_entry(item: Mapping[str, Any]) -> str:
 
 def _citation_key(item: Mapping[str, Any], issued: date | None) -> str:
     """Return a key that is unique and stable: it contains the end of each id that the item has."""
-    kind, _, rest = str(item["id"]).partition("-")
+    identity, _, known_on = str(item["id"]).partition(_KNOWN_ON)
+    kind, _, rest = identity.partition("-")
     document, _, claim = rest.partition("-claim-")
     id_, _, revision = document.partition("-r")
     container = re.sub(r"[^a-z0-9]+", "", item.get("container-title", "").casefold().encode("ascii", "ignore").decode())
     year = str(issued.year) if issued else "nd"
-    parts = (container or kind, year, id_[-12:], claim[-12:], revision and f"r{revision}")
+    moment = re.sub(r"[^0-9tz-]", "", known_on.casefold())
+    parts = (container or kind, year, id_[-12:], claim[-12:], revision and f"r{revision}", moment and f"known-{moment}")
     return "-".join(part for part in parts if part)
 
 

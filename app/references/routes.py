@@ -10,6 +10,7 @@ from app.cache.scope import CacheScope
 from app.claims.change_scope import claim_scope
 from app.claims.routes import ClaimId, ClaimStateQuery
 from app.database.snapshot import open_snapshot
+from app.http.addresses import base_url
 from app.http.dependencies import Db
 from app.http.responses import cacheable_response, json_bytes, json_response
 from app.http.routing import api_router
@@ -77,7 +78,7 @@ def read_citation(request: Request, citable: RequestedClaim) -> Response:
         "known_on": citable.known_on,
         "recorded_at": claim["recorded_at"],
         "recorded_as_of": f"seq:{citable.content_seq}",
-        "csl": build_document_item(claim, citable.names, text),
+        "csl": build_document_item(claim, citable.names, text, known_on=citable.known_on),
         "links": {
             "self": f"{address}/citation",
             "claim": address,
@@ -116,7 +117,7 @@ def read_citation_csl(request: Request, citable: RequestedClaim) -> Response:
     """Return the document and this revision of the claim as CSL-JSON, for Zotero and other reference managers."""
     return cacheable_response(
         request,
-        json_bytes(_build_csl_items(request, citable)),
+        json_bytes(_build_csl_items(citable)),
         CSL_MEDIA_TYPE,
         tag=_etag_prefix(citable),
         cache_scope=_cache_scope(citable),
@@ -130,7 +131,7 @@ def read_citation_bibtex(request: Request, citable: RequestedClaim) -> Response:
     """Return the document and this revision of the claim as BibTeX, for LaTeX."""
     return cacheable_response(
         request,
-        format_bibtex(_build_csl_items(request, citable)).encode(),
+        format_bibtex(_build_csl_items(citable)).encode(),
         BIBTEX_MEDIA_TYPE,
         tag=_etag_prefix(citable),
         cache_scope=_cache_scope(citable),
@@ -158,10 +159,11 @@ def read_figure(request: Request, citable: RequestedClaim) -> Response:
     )
 
 
-def _build_csl_items(request: Request, citable: CitableClaim) -> list[CslItem]:
-    base = request.app.state.settings.base_url
-    document = build_document_item(citable.claim, citable.names, citable.text)
-    record = build_record_item(citable.claim, citable.text, base + _permanent_url(citable) if base else "")
+def _build_csl_items(citable: CitableClaim) -> list[CslItem]:
+    known_on = citable.known_on
+    document = build_document_item(citable.claim, citable.names, citable.text, known_on=known_on)
+    address = _permanent_url(citable) if base_url() else ""
+    record = build_record_item(citable.claim, citable.text, address, known_on=known_on)
     return [record] if document is None else [document, record]
 
 

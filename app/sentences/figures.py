@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from app.comparison.figure import Number, PrintedFigure, absolute, is_near_bound
 from app.comparison.units import PERCENT
-from app.comparison.wording import find_relative_wording, parse_wording
+from app.comparison.wording import find_relative_wording, find_stated_base, parse_wording
 from app.sentences.dates import describe_base_period
 from app.sentences.units import NO_UNIT, UnitPhrase, describe_unit
 
@@ -46,7 +46,11 @@ _VAGUE_PATTERN: Final = re.compile(
     re.IGNORECASE,
 )
 """A wording without a number that a noun can follow: "several hundred"."""
+_PERCENT_WORDS: Final = re.compile(r"(?<=[0-9]) ?(?:%|(?:percent|per ?cent|pct)\b)(?! ?points?\b)", re.IGNORECASE)
 _HUNDRED: Final = 100
+_MAX_EXACT_DIGITS: Final = 6
+_ROUNDED_DIGITS: Final = 3
+"""A difference with more digits than the first, as of converted units, is printed with the second."""
 _SMALLEST_SCALED: Final = 1_000_000
 _SHORTEST_SCALED: Final = 10_000
 """Numbers with a scale word ("1.25 million") are no smaller than the first and multiples of the second."""
@@ -153,20 +157,23 @@ def describe_ratio(claim_figure: Mapping[str, Any]) -> str:
     return f"{_format_numbers(figure)} to {_format_number(figure.out_of or 1)}"
 
 
-def describe_relative_figure(claim_figure: Mapping[str, Any], proposition: str, base_name: str = "") -> str:
+def describe_relative_figure(
+    claim_figure: Mapping[str, Any], proposition: str, base_name: str = "", *, is_quoted: bool = False
+) -> str:
     """Return a change, or a ratio that is one number: "20% more than in 2022", "4 times (relative to the average)".
 
-    An English wording in percent or times is kept, because it says more than the numbers and their base do.
-    `base_name` is the name of the base, if it is a record.
+    An English wording in percent or times is kept, because it says more than the numbers and their base do; with
+    `is_quoted` in quotation marks. `base_name` is the name of the base, if it is a record.
     """
     figure = PrintedFigure(**{name: claim_figure[name] for name in _FIGURE_FIELDS})
     words = " ".join(figure.as_printed.split())
-    if find_relative_wording(words) is not None:
-        return words
-    unit = describe_unit(claim_figure["unit"])
     base = " ".join((figure.relative_to or "").split())
     period = describe_base_period(base)
     relative_to = f"(relative to {base_name or (period.text if period else base)})"
+    if not figure.has_number or find_relative_wording(words) is not None:
+        kept = quote_text(words) if is_quoted else write_percent_signs(words)
+        return kept if not base or _names_base(words, base) else f"{kept} {relative_to}"
+    unit = describe_unit(claim_figure["unit"])
     changes = [number for number in (figure.value, figure.lower, figure.upper) if number is not None]
     is_more, is_less = all(change >= 0 for change in changes), all(change <= 0 for change in changes)
     if proposition != "change" or not (is_more or is_less):
@@ -179,6 +186,16 @@ def describe_relative_figure(claim_figure: Mapping[str, Any], proposition: str, 
     else:
         changed = unit.complete(f"{numbers} {'more' if is_more else 'fewer'}", is_one=_is_one(shown))
     return f"{changed} than {period}" if period is not None and period.is_one_date else f"{changed} {relative_to}"
+
+
+def write_percent_signs(words: str) -> str:
+    """Return English words with "%" behind digits: "40 percent more" is "40% more"."""
+    return _PERCENT_WORDS.sub("%", words)
+
+
+def _names_base(words: str, base: str) -> bool:
+    """Return whether a wording says what its figure is relative to: "40% more than in 2022"."""
+    return base.casefold() in words.casefold() or find_stated_base(words) is not None
 
 
 def _negate(figure: PrintedFigure) -> PrintedFigure:
@@ -195,11 +212,14 @@ def _negate(figure: PrintedFigure) -> PrintedFigure:
     )
 
 
-def build_display(figure: PrintedFigure, proposition: str, unit: str | None, aggregation: str, per: str | None) -> str:
+def build_display(
+    figure: PrintedFigure, proposition: str, unit: str | None, aggregation: str, per: str | None, base_name: str = ""
+) -> str:
     """Return a figure in English, with its hedge and its unit: "over 1 million persons", "US$14.9 billion".
 
     It follows from the numbers, which are the same in every language, and not from the printed wording. A figure
-    without a number, and a comparison in English, keep their wording.
+    without a number, and a comparison in English, keep their wording. `base_name` is the name of the base, if it is a
+    record.
     """
     if proposition == "quantity" and aggregation != "rate" and (plain := _display_plain(figure, unit)) is not None:
         return plain
@@ -207,7 +227,7 @@ def build_display(figure: PrintedFigure, proposition: str, unit: str | None, agg
         return " ".join(figure.as_printed.split())
     if proposition == "change" or (proposition == "ratio" and figure.out_of is None):
         shown = {name: getattr(figure, name) for name in _FIGURE_FIELDS} | {"unit": unit}
-        return describe_relative_figure(shown, proposition)
+        return describe_relative_figure(shown, proposition, base_name)
     if proposition == "ratio" and figure.relative_to is not None:
         return f"{_format_numbers(figure)} to {_format_number(figure.out_of or 1)}"
     phrase = _describe_numbers(figure, proposition, unit, keeps_wording=False)
@@ -321,6 +341,20 @@ def describe_number(number: Number, unit: str | None = None) -> str:
     phrase = describe_unit(unit)
     text = _format_number(number, _choose_scale(PrintedFigure("", value=number)))
     return phrase.complete(phrase.attach(text), is_one=number == 1)
+
+
+def describe_difference(difference: Number, unit: str | None, rate: str = "") -> str:
+    """Return the difference of two figures: "620 persons", "3.2 percentage points", "0.5 persons a day".
+
+    Where a unit was converted, it can have more digits than its figures; then it is rounded: "about 1.91 hectares".
+    """
+    exact = Decimal(str(difference))
+    about = ""
+    if not isinstance(difference, int) and len(exact.as_tuple().digits) > _MAX_EXACT_DIGITS:
+        about, exact = "about ", Decimal(f"{exact:.{_ROUNDED_DIGITS}g}")
+    number = int(exact) if exact == exact.to_integral_value() else float(exact)
+    shown = describe_number(number, "percentage-points" if describe_unit(unit).is_share else unit)
+    return f"{about}{shown} {rate}" if rate else f"{about}{shown}"
 
 
 def _format_number(number: Number, scale: tuple[int, str] | None = None) -> str:

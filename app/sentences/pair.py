@@ -1,14 +1,17 @@
 """One sentence about two figures: who states which, the verdict, and its reasons."""
 
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Final
 
+from app.comparison.effective_period import TOTALS
 from app.comparison.period import possible_end_days
 from app.comparison.statement import Statement
 from app.comparison.verdicts import PairComparison
 from app.enums import Reason, Verdict
 from app.sentences.dates import describe_date, describe_period, format_day
-from app.sentences.figures import build_display, describe_number
-from app.sentences.phrases import RecordNames, capitalize_first
+from app.sentences.figures import build_display, describe_difference, describe_rate
+from app.sentences.phrases import RecordNames, capitalize_first, join_with_and
 
 _VERDICT_PHRASES: Final = {
     Verdict.agree: "agree",
@@ -17,6 +20,8 @@ _VERDICT_PHRASES: Final = {
     Verdict.undetermined: "do not suffice to decide",
     Verdict.not_comparable: "cannot be compared",
 }
+_AGREEMENTS: Final = {Reason.one_utterance, Reason.rounded}
+"""The reasons that say themselves why two figures agree."""
 
 
 def explain_pair(a: Statement, b: Statement, pair: PairComparison, names: RecordNames) -> str:
@@ -25,9 +30,9 @@ def explain_pair(a: Statement, b: Statement, pair: PairComparison, names: Record
         f"{names.name_source(statement.source)} ({_describe_statement(statement, other, names)})"
         for statement, other in ((a, b), (b, a))
     ]
-    clauses = [clause for reason in pair.reasons if (clause := _explain_reason(reason, a, b, pair, names))]
-    if not clauses:
-        clauses = ["one figure lies within the other"]
+    clauses = [_explain_reason(reason, a, b, pair, names) for reason in pair.reasons]
+    if pair.verdict is Verdict.agree and not _AGREEMENTS & set(pair.reasons):
+        clauses.insert(0, "one figure lies within the other")
     return capitalize_first(f"{parties[0]} and {parties[1]} {_VERDICT_PHRASES[pair.verdict]}: {'; '.join(clauses)}.")
 
 
@@ -36,8 +41,12 @@ def _describe_statement(statement: Statement, other: Statement, names: RecordNam
 
     For example "up to 250,000 persons (Injured) up to 3 June 2025".
     """
+    base = names.name_base(statement.figure.relative_to)
     figure = build_display(
-        statement.figure, statement.proposition, statement.unit, statement.aggregation, statement.per
+        statement.figure, statement.proposition, statement.unit, statement.aggregation, statement.per, base
+    )
+    is_relative = statement.proposition == "change" or (
+        statement.proposition == "ratio" and statement.figure.out_of is None
     )
     own = [
         name(getattr(statement, field_name))
@@ -48,24 +57,48 @@ def _describe_statement(statement: Statement, other: Statement, names: RecordNam
         )
         if getattr(statement, field_name) != getattr(other, field_name)
     ]
+    if base and not is_relative:
+        own.append(f"relative to {base}")
+    if (statement.includes, statement.excludes) != (other.includes, other.excludes):
+        own += _describe_scope("including", statement.includes, names)
+        own += _describe_scope("not counting", statement.excludes, names)
     differences = f" ({', '.join(own)})" if own else ""
     forecast = " as a forecast" if statement.is_forecast else ""
-    return f"{figure}{differences}{forecast}{_describe_days(statement)}"
+    days = _describe_days(statement, other) + _describe_hour(statement, other)
+    separator = "," if is_relative and days else ""  # from the base: 20% more than in 2022, in 2023
+    return f"{figure}{differences}{forecast}{separator}{days}"
 
 
-def _describe_days(statement: Statement) -> str:
+def _describe_scope(words: str, subjects: Iterable[str], names: RecordNames) -> list[str]:
+    """Return the groups that a source includes or leaves out, in words; empty if it names none."""
+    groups = [names.name_subject(slug) for slug in sorted(subjects)]
+    return [f"{words} {join_with_and(groups)}"] if groups else []
+
+
+def _describe_days(statement: Statement, other: Statement) -> str:
     """Return the period of a figure for a whole period, or the end of another one.
 
-    A period that runs on is printed up to the day on which the figure was said: "in 2026 up to 2 September 2026".
+    A period that runs on is printed up to the day on which the figure was said: "in 2026 up to 2 September 2026". A
+    running total has its start, too, if that of the other differs.
     """
     period, end = statement.period, _describe_end(statement)
-    if statement.aggregation not in {"within", "rate"} or period.start is None:
+    if statement.aggregation == "cumulative":
+        if not end or statement.effective.start == other.effective.start or other.aggregation == "snapshot":
+            return end
+        return f"{end} (since when was not said)" if period.start is None else f"{_describe_start(statement)}{end}"
+    if statement.aggregation == "snapshot" or period.start is None:
         return end
     begin = period.edtf.partition("/")[0]
     runs_on = period.end is None or statement.effective.end != _whole_period_end(statement)
     if period.end is None:
         return f" from {describe_date(begin).text}{end}"
     return f" {describe_period(period.edtf, statement.aggregation, None)}{end if runs_on else ''}"
+
+
+def _describe_start(statement: Statement) -> str:
+    """Return the start of a running total in words; empty if only its period as a whole is known, such as a year."""
+    begin, separator, _ = statement.period.edtf.partition("/")
+    return f" from {describe_date(begin).text}" if separator else ""
 
 
 def _whole_period_end(statement: Statement) -> tuple[int, int]:
@@ -84,23 +117,51 @@ def _describe_end(statement: Statement) -> str:
     return f" {preposition} a day from {format_day(first)} to {format_day(last)}"
 
 
+def _describe_hour(statement: Statement, other: Statement) -> str:
+    """Return the hour at which a figure was said, if its period ends then, and that of the other on about that day."""
+    said_at, moment = statement.said_at, statement.effective.moment
+    day, other_day = statement.effective.latest_end, other.effective.latest_end
+    if statement.aggregation not in TOTALS or said_at is None or moment is None or moment.utc is None:
+        return ""
+    is_close = day is not None and other_day is not None and abs(day - other_day) <= timedelta(days=1)
+    return f", {said_at:%H:%M} {_describe_offset(said_at)}" if is_close else ""
+
+
+def _describe_offset(moment: datetime) -> str:
+    """Return the offset of a moment as UTC, UTC+2 or UTC+5:30."""
+    minutes = int((moment.utcoffset() or timedelta()).total_seconds()) // 60
+    hours, rest = divmod(abs(minutes), 60)
+    if not minutes:
+        return "UTC"
+    return f"UTC{'-' if minutes < 0 else '+'}{hours}{f':{rest:02}' if rest else ''}"
+
+
 def _explain_reason(reason: Reason, a: Statement, b: Statement, pair: PairComparison, names: RecordNames) -> str:
     """Return the clause for one reason."""
     if reason in {Reason.disjoint, Reason.falls, Reason.transcription_conflict, Reason.same_day}:
-        return _with_gap(_decapitalize(reason.definition), a, b, pair, names)
+        return _with_difference(_decapitalize(reason.definition), a, b, pair, names)
     if reason is Reason.part_of_whole and pair.verdict is Verdict.contradict:
         clause = "one counts a part of what the other counts, and is larger"
-        return _with_gap(clause, a, b, pair, names)
+        return _with_difference(clause, a, b, pair, names)
     return _decapitalize(reason.definition)
 
 
-def _with_gap(clause: str, a: Statement, b: Statement, pair: PairComparison, names: RecordNames) -> str:
+def _with_difference(clause: str, a: Statement, b: Statement, pair: PairComparison, names: RecordNames) -> str:
     """Return a clause with the distance between the figures, if they have one."""
     if pair.above is None or not pair.gap:
         return clause
-    above = a if pair.above == a.id else b
-    gap = describe_number(pair.gap, None if above.proposition == "ratio" else above.unit)
-    return f"{clause}; {names.name_source(above.source)} states {gap} more"
+    above, below = (a, b) if pair.above == a.id else (b, a)
+    source = names.name_source(above.source)
+    if above.proposition == "ratio":
+        return clause if a.source == b.source else f"{clause}; the figure of {source} is larger"
+    difference = describe_difference(pair.gap, above.unit, describe_rate(above.aggregation, above.per))
+    if a.source == b.source:
+        return f"{clause}; they differ by {difference}"
+    figure = below.figure
+    has_negative = any(number is not None and number < 0 for number in (figure.value, figure.lower, figure.upper))
+    if above.proposition == "change" or has_negative:
+        return f"{clause}; the figure of {source} is {difference} higher"
+    return f"{clause}; {source} states {difference} more"
 
 
 def _decapitalize(text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from app.sentences.dates import describe_base_period
 from app.sentences.units import UnitPhrase, make_singular
 
 _ACRONYM_PATTERN: Final = re.compile(r"(?P<name>[^()]+) \((?P<acronym>[A-Z][A-Z0-9-]{1,9})\)")
@@ -197,6 +198,23 @@ class RecordNames:
         """Return the phrase of a place, or its recorded name."""
         place = self.places.get(slug)
         return slug if place is None else collapse_whitespace(place.in_text or place.name)
+
+    def name_base(self, relative_to: str | None) -> str:
+        """Return what a figure is relative to, in words; empty if it is relative to nothing."""
+        return name_base(relative_to, self.subjects, self.categories)
+
+
+def name_base(
+    relative_to: str | None, subjects: Mapping[str, SubjectDetails], categories: Mapping[str, CategoryDetails]
+) -> str:
+    """Return what a figure is relative to: a subject, a category, a period, or other words."""
+    base = collapse_whitespace(relative_to or "")
+    if (subject := subjects.get(base)) is not None:
+        return subject.text
+    if (category := categories.get(base)) is not None:
+        return category.as_component
+    period = describe_base_period(base)
+    return period.text if period else base
 
 
 def is_named_in(place: str, words: str) -> bool:

@@ -13,7 +13,6 @@ from typing import Any, Final
 from app.comparison.leading import REMOVED_DOCUMENT_TITLE, find_leading
 from app.sentences.dates import (
     MONTH_NAMES,
-    describe_base_period,
     describe_limit,
     describe_period,
     describe_statement_date,
@@ -41,6 +40,7 @@ from app.sentences.phrases import (
     join_with_and,
     label_source,
     mention_source,
+    name_base,
 )
 from app.sentences.units import describe_unit
 from app.sentences.wording_note import describe_wording_difference
@@ -133,11 +133,14 @@ def format_figure_cell(claim: JsonObject, names: ClaimNames, *, is_superseded: b
         is_forecast=claim["modality"] == "forecast",
     )
     marks = _describe_marks(claim, names, limit, is_superseded=is_superseded)
-    return describe_figure_briefly(claim) + marks
+    return describe_figure_briefly(claim, names) + marks
 
 
-def describe_figure_briefly(claim: JsonObject) -> str:
-    """Return the figure of a claim in few words: number and qualification, "a day" for a rate."""
+def describe_figure_briefly(claim: JsonObject, names: ClaimNames | None = None) -> str:
+    """Return the figure of a claim in few words: number and qualification, "a day" for a rate.
+
+    `names` name the record that a change or a ratio is relative to; without them it has its slug.
+    """
     figure, proposition = claim["figure"], str(claim["proposition"])
     if proposition == "ratio" and _has_two_sides(claim):
         return describe_ratio(figure)
@@ -146,7 +149,8 @@ def describe_figure_briefly(claim: JsonObject) -> str:
         rate = describe_rate(str(period["aggregation"]), period["per"])
         return describe_figure(figure, proposition).cell_text(rate)
     if proposition in {"change", "ratio"}:
-        return describe_relative_figure(figure, proposition)
+        base = "" if names is None else name_base(figure["relative_to"], names.subjects, names.categories)
+        return describe_relative_figure(figure, proposition, base)
     return collapse_whitespace(figure["as_printed"])
 
 
@@ -317,13 +321,7 @@ class _SentenceBuilder:
 
     def _name_base(self) -> str:
         """Return what a figure is relative to, in words."""
-        base = collapse_whitespace(self.claim["figure"]["relative_to"] or "")
-        if (subject := self.names.subjects.get(base)) is not None:
-            return subject.text
-        if (category := self.names.categories.get(base)) is not None:
-            return category.as_component
-        period = describe_base_period(base)
-        return period.text if period else base
+        return name_base(self.claim["figure"]["relative_to"], self.names.subjects, self.names.categories)
 
     def _base_phrase(self) -> str:
         if self.claim["figure"]["relative_to"] is None or self.proposition != "quantity":
@@ -460,11 +458,9 @@ class _SentenceBuilder:
     @property
     def _own_words(self) -> str:
         """The wording of the source, quoted; a comparison in another language in English, without quotation marks."""
-        figure = self.claim["figure"]
         if self.proposition in {"change", "ratio"}:
-            words = describe_relative_figure(figure, self.proposition, self._name_base())
-            if words != collapse_whitespace(figure["as_printed"]):
-                return words
+            figure = self.claim["figure"]
+            return describe_relative_figure(figure, self.proposition, self._name_base(), is_quoted=True)
         return self._quoted_words
 
     @property
@@ -581,7 +577,7 @@ def _describe_replacement(replacement: Replacement, claim: JsonObject, names: Cl
     if newer is None:
         return f"{claimant} later replaced this figure."
     day = describe_statement_date(newer["date"], newer["date_edtf"])
-    text = f"{claimant} later gave {describe_figure_briefly(newer)} ({day.text if day else 'undated'})"
+    text = f"{claimant} later gave {describe_figure_briefly(newer, names)} ({day.text if day else 'undated'})"
     if newer["status"] != "retracted":
         return f"{text}."
     retracted_on = newer["retracted_on"]

@@ -66,6 +66,7 @@ _HEAD_END: Final = re.compile(
     r" (?:among|at|by|for|from|in|near|of|on|other|per|reported|than|that|to|which|who|whom|with|without)\b.*",
     re.DOTALL,
 )
+_TENTHS_PATTERN: Final = re.compile(r"[0-9,]+\.[0-9]")
 _IRREGULAR_SINGULARS: Final = {"people": "person", "children": "child", "men": "man", "women": "woman", "lives": "life"}
 _UNCHANGED_SINGULARS: Final = frozenset({"species", "series", "news", "means"})
 
@@ -91,8 +92,11 @@ class UnitPhrase:
         """Return a number with the unit, if the unit stands with each number; else the number."""
         if not self.is_attached:
             return number
-        sign, digits = ("-", number[1:]) if self.is_currency and number.startswith("-") else ("", number)
-        return sign + self.plural.format(digits)
+        if not self.is_currency:
+            return self.plural.format(number)
+        sign, digits = ("-", number[1:]) if number.startswith("-") else ("", number)
+        cents = "0" if _TENTHS_PATTERN.fullmatch(digits) else ""  # US$4.50
+        return f"{sign}{self.plural.format(digits)}{cents}"
 
     def complete(self, words: str, *, is_one: bool = False) -> str:
         """Return words with numbers, completed by the unit if it stands behind the last number."""

@@ -13,6 +13,7 @@ from app.database.transaction import WriteTransaction
 from app.database.types import ID_PATTERN
 from app.errors import InvalidRequest, NotFound, Removed, field_fault, invalid_field, raise_if_any, validation_message
 from app.errors import validation_location as location_of
+from app.http.addresses import whole_address
 from app.sources.documents import (
     DOCUMENT_INPUT_FIELDS,
     RECORDED_DOCUMENT_FIELDS,
@@ -75,7 +76,7 @@ def load_document_revisions(session: Session, id_: str, snapshot: Snapshot) -> l
         )
         rows = session.execute(statement).mappings().all()
     if not rows:
-        raise NotFound(f"There is no document `{id_}`.", hint="GET /v1/documents lists them")
+        raise NotFound(f"There is no document `{id_}`.", hint=f"GET {whole_address('/v1/documents')} lists them")
     if rows[-1]["removed"]:
         raise Removed(f"The document {id_} was taken down.", more={"document": build_document_tombstone(rows[-1])})
     return [_build_revision(row, before, snapshot) for row, before in zip(rows, [None, *rows[:-1]], strict=True)]

@@ -1,6 +1,6 @@
 """Documents: queries, recording without duplicates of an edition, and corrections of the record."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from itertools import product
 from typing import Any
@@ -17,6 +17,7 @@ from app.database.transaction import WriteTransaction
 from app.database.types import ID_PATTERN
 from app.enums import Status
 from app.errors import DocumentDiffers, EditionAmbiguous, Fault, NotFound, Removed
+from app.http.addresses import whole_address
 from app.http.pagination import Page, paginate
 from app.sources.editions import DocumentFields, choose_edition, edition_key, find_differences
 from app.sources.queries import SOURCE
@@ -52,7 +53,7 @@ def build_document_card(row: Mapping[Any, Any]) -> dict[str, Any]:
 def build_document_response(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return a row as a document of its own."""
     further_fields = {name: row[name] for name in ("content_sha256", "retrieved_at", "terms", *VERSION_FIELDS)}
-    return build_document_card(row) | further_fields | {"links": {"self": f"/v1/documents/{row['id']}"}}
+    return build_document_card(row) | further_fields | {"links": {"self": whole_address(f"/v1/documents/{row['id']}")}}
 
 
 def find_documents(session: Session, query: DocumentQuery, snapshot: Snapshot) -> Page:
@@ -71,7 +72,7 @@ def read_document(session: Session, id_: str, snapshot: Snapshot) -> dict[str, A
         statement = _select_documents(snapshot).where(columns_of(DocumentVersion).id == id_)
         row = session.execute(statement).mappings().first()
     if row is None:
-        raise NotFound(f"There is no document `{id_}`.", hint="GET /v1/documents lists them")
+        raise NotFound(f"There is no document `{id_}`.", hint=f"GET {whole_address('/v1/documents')} lists them")
     if row["removed"]:
         tombstone = build_document_tombstone(row)
         raise Removed(f"The document {id_} was taken down.", more={"document": tombstone})
@@ -81,7 +82,7 @@ def read_document(session: Session, id_: str, snapshot: Snapshot) -> dict[str, A
 def build_document_tombstone(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return what is left of a document that was taken down."""
     shown = {name: row[name] for name in ("id", *VERSION_FIELDS)}
-    return {**shown, "status": Status.removed, "links": {"self": f"/v1/documents/{row['id']}"}}
+    return {**shown, "status": Status.removed, "links": {"self": whole_address(f"/v1/documents/{row['id']}")}}
 
 
 def read_document_tombstone(session: Session, id_: str, snapshot: Snapshot) -> dict[str, Any]:
@@ -94,6 +95,15 @@ def load_documents(session: Session, ids: Iterable[str], snapshot: Snapshot) -> 
     """Return the documents with these ids, by id."""
     rows = session.execute(_select_documents(snapshot).where(columns_of(DocumentVersion).id.in_(set(ids)))).mappings()
     return {row["id"]: _build_recorded_document(row) for row in rows}
+
+
+def find_recorded_ids(session: Session, ids: Collection[str], snapshot: Snapshot) -> set[str]:
+    """Return those of `ids` that are the ids of documents, also of documents that were taken down."""
+    if not ids:
+        return set()
+    columns = columns_of(DocumentVersion)
+    statement = select(columns.id).where(columns.id.in_(ids), snapshot.contains(DocumentVersion))
+    return set(session.execute(statement).scalars())
 
 
 def load_documents_by_edition(session: Session, keys: Iterable[str], snapshot: Snapshot) -> list[DocumentFields]:
@@ -212,10 +222,11 @@ def describe_ambiguity(editions: Sequence[DocumentFields]) -> EditionAmbiguous:
     listed = [{name: edition[name] for name in DOCUMENT_CARD_FIELDS} for edition in editions[:MAX_LISTED_EDITIONS]]
     number = f"{len(editions)}" if len(editions) <= MAX_LISTED_EDITIONS else f"more than {MAX_LISTED_EDITIONS}"
     address = editions[0]["url"]
+    list_address = whole_address(f"/v1/documents?url={quote(address, safe='')}")
     return EditionAmbiguous(
         f"The register has {number} editions of {address}: {'; '.join(map(_describe_edition, listed[:3]))}"
         + ("; …" if len(editions) > 3 else "."),  # noqa: PLR2004 - as many are named
-        hint=f"name one by its `id`, `published_on` or `archive_url`: GET /v1/documents?url={quote(address, safe='')}",
+        hint=f"name one by its `id`, `published_on` or `archive_url`: GET {list_address}",
         more={"editions": listed},
     )
 
@@ -223,12 +234,12 @@ def describe_ambiguity(editions: Sequence[DocumentFields]) -> EditionAmbiguous:
 def describe_differences(recorded: DocumentFields, differences: Sequence[str]) -> DocumentDiffers:
     """Return the problem of a document that is given with other values than it is recorded with."""
     names = ", ".join(f"`{name}`" for name in differences)
-    id_ = recorded["id"]
+    address = whole_address(f"/v1/documents/{recorded['id']}")
     return DocumentDiffers(
         f"This document is recorded as {_describe_edition(recorded)}, and differs in {names}.",
         hint="another edition has another `published_on` or `archive_url`; an editor corrects the record: "
-        f"PATCH /v1/documents/{id_}",
-        headers={"Link": f'</v1/documents/{id_}>; rel="duplicate"'},
+        f"PATCH {address}",
+        headers={"Link": f'<{address}>; rel="duplicate"'},
         more={"document": {name: recorded[name] for name in RECORDED_DOCUMENT_FIELDS}, "differs": list(differences)},
     )
 

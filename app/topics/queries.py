@@ -16,6 +16,7 @@ from app.comparison.spread import measure_spread
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.enums import Verdict
+from app.http.addresses import whole_address
 from app.http.pagination import Page, PageQuery
 from app.http.serializers import RowLayout
 from app.topics.candidates import count_claims
@@ -66,12 +67,13 @@ def _add_summaries(session: Session, topics: Iterable[ResponseObject], snapshot:
         scope = scope_of(question, reference_data, options.narrower)
         compute = partial(_summarize, session, question, scope, options, snapshot, reference_data)
         summary = summaries.get_or_compute(topic["slug"], question, scope, options.tolerance, compute)
-        links = {name.replace("-", "_"): f"/v1/topics/{topic['slug']}/{name}" for name in LINKED_PATHS}
+        address = whole_address(f"/v1/topics/{topic['slug']}")
+        links = {name.replace("-", "_"): f"{address}/{name}" for name in LINKED_PATHS}
         responses.append(
             {name: topic[name] for name in ("slug", *TOPIC.fields)}
             | summary
             | {name: topic[name] for name in ("revision", "recorded_at", "seq")}
-            | {"links": {"self": f"/v1/topics/{topic['slug']}", **links}}
+            | {"links": {"self": address, **links}}
         )
     return responses
 

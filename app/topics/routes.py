@@ -22,6 +22,7 @@ from app.database.read_session import read_session
 from app.database.transaction import WriteTransaction
 from app.enums import Aggregation
 from app.errors import invalid_field
+from app.http.addresses import whole_address
 from app.http.auth import Editor
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
@@ -227,7 +228,8 @@ def list_topic_claims(
             topic = read_topic_fields(read.session, slug, snapshot)
             if page.topic:
                 detail = "The topic is already part of the address."
-                raise invalid_field("topic", detail, hint="leave `topic` out, or use /v1/claims", location="query")
+                hint = f"leave `topic` out, or use {whole_address('/v1/claims')}"
+                raise invalid_field("topic", detail, hint=hint, location="query")
             own_layout = replace(layout, interests=sort_interests(topic["interests"]))
             result = find_claims(read, page.model_copy(update={"topic": [slug]}), snapshot, own_layout)
             narrower = NARROWABLE if page.narrower else topic["narrower"]

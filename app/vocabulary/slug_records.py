@@ -18,6 +18,7 @@ from app.database.snapshot import Snapshot, contains_version, open_snapshot
 from app.database.tables import Version, columns_of
 from app.database.transaction import WriteTransaction
 from app.errors import Fault, NotFound, field_fault, suggest_nearest
+from app.http.addresses import whole_address
 from app.http.lists import PageLoader
 from app.http.pagination import Page, PageQuery, paginate
 from app.http.responses import json_response
@@ -44,7 +45,7 @@ class RecordType:
         return (
             response
             | {name: row[name] for name in VERSION_FIELDS}
-            | {"links": {"self": f"/v1/{self.path}/{row['slug']}"}}
+            | {"links": {"self": whole_address(f"/v1/{self.path}/{row['slug']}")}}
         )
 
 

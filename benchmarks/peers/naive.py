@@ -496,6 +496,7 @@ def _create_engine(url: str) -> Engine:
 
 
 ENGINE = _create_engine(os.environ["DATABASE_URL"])
+BASE_URL = f"http://127.0.0.1:{os.environ['NAIVE_PORT']}"
 SQLITE = ENGINE.dialect.name == "sqlite"
 
 
@@ -665,7 +666,7 @@ def whole_number(value: float | None) -> Number | None:
 
 def to_read(claim: Claim) -> ClaimRead:
     """A claim as it is shown."""
-    address = f"/v1/claims/{claim.id}"
+    address = f"{BASE_URL}/v1/claims/{claim.id}"
     at = claim.recorded_at if claim.recorded_at.tzinfo else claim.recorded_at.replace(tzinfo=dt.UTC)
     return ClaimRead(
         **claim.model_dump(
@@ -739,7 +740,7 @@ def to_timeline_row(claim: Claim) -> TimelineRow:
         source_name=claim.source_record.name if claim.source_record else "",
         confidence=claim.assessments[-1].level if claim.assessments else None,
         document_url=document.url if document else None,
-        url=f"/v1/claims/{claim.id}",
+        url=f"{BASE_URL}/v1/claims/{claim.id}",
     )
 
 
@@ -754,8 +755,8 @@ def find_page(session: Session, filters: Filters) -> tuple[Sequence[Claim], Meta
 
 def page_links(path: str, filters: Filters, count: int) -> dict[str, str | None]:
     """Where the next page is."""
-    following = f"{path}?limit={filters.limit}&offset={filters.offset + filters.limit}"
-    return {"self": path, "next": following if count == filters.limit else None}
+    following = f"{BASE_URL}{path}?limit={filters.limit}&offset={filters.offset + filters.limit}"
+    return {"self": f"{BASE_URL}{path}", "next": following if count == filters.limit else None}
 
 
 @app.get("/v1/claims", response_model=Page)

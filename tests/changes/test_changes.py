@@ -9,7 +9,7 @@ import pytest
 from app.changes.routes import StreamQuery, _format_position, _read_batch, _read_start
 from app.changes.schemas import ChangeKind
 from app.database.tables import VERSION_TABLES
-from app.errors import InvalidRequest, NotFound
+from app.errors import InvalidRequest, UnknownSlug
 from app.http.shutdown import Shutdown
 from tests.examples import (
     assert_problem,
@@ -69,7 +69,7 @@ def test_each_change_names_its_topics_and_can_be_found_by_them(desk: Register) -
     ]
     for query, is_wanted in cases:
         assert rows(desk, query) == [row for row in everything if is_wanted(row)], query
-    assert_problem(desk.get("/v1/changes?topic=nothing"), 404)
+    assert_problem(desk.get("/v1/changes?topic=nothing"), 422, "unknown_slug")
     assert_problem(desk.get("/v1/changes?kind=nothing"), 422)
 
 
@@ -81,7 +81,7 @@ def test_what_lies_beyond_the_end_is_told(desk: Register) -> None:
         assert str(last) in problem["detail"]
     assert_problem(desk.get(f"/v1/changes/stream?after={last + 1}"), 422)
     assert_problem(desk.get("/v1/changes/stream", headers={"Last-Event-ID": str(last + 1)}), 422)
-    assert_problem(desk.get("/v1/changes/stream?topic=nothing"), 404)
+    assert_problem(desk.get("/v1/changes/stream?topic=nothing"), 422, "unknown_slug")
 
 
 def test_a_stream_continues_after_what_its_filter_left_out(desk: Register) -> None:
@@ -98,7 +98,7 @@ def test_a_stream_continues_after_what_its_filter_left_out(desk: Register) -> No
     assert _format_position(7) == b"id: 7\n\n"
     with pytest.raises(InvalidRequest):
         _read_start(desk.database, query, 10**6)
-    with pytest.raises(NotFound):
+    with pytest.raises(UnknownSlug):
         _read_start(desk.database, StreamQuery(topic=["nothing"]), None)
 
 

@@ -1,5 +1,6 @@
 """Random registers of claims for the tests of the comparison rules."""
 
+from dataclasses import replace
 from datetime import date, datetime
 from random import Random
 from typing import Any
@@ -56,9 +57,9 @@ _SAID = ("2023-06-12", "2023-06-13", "2024-01-31", "2024-02-01", None)
 _MOMENTS = ("2023-06-12T10:00:00+02:00", "2023-06-12T22:00:00Z", "2023-06-13T00:30:00+03:00", "2023-06-13T18:00:00Z")
 
 
-def draw_figure(random: Random) -> PrintedFigure:
-    """Return a random figure whose wording fits its numbers."""
-    number, form = random.choice(_NUMBERS), random.choice(_FORMS)
+def draw_figure(random: Random, near: int | None = None) -> PrintedFigure:
+    """Return a random figure whose wording fits its numbers; its number is `near`, if given."""
+    number, form = random.choice(_NUMBERS) if near is None else near, random.choice(_FORMS)
     upper = number + random.choice((0, 1, 10, 100, 5000, 90_000))
     fields_by_form: dict[str, dict[str, Any]] = {
         "plain": {"value": number},
@@ -122,10 +123,79 @@ def draw_register(random: Random, size: int, sources: int = 4) -> list[Statement
     return [draw_statement(random, f"c{number}", sources) for number in range(size)]
 
 
+_OTHER_FIELDS: tuple[tuple[str, ...], ...] = (
+    *(
+        ("category", "unit"),
+        ("subject",),
+        ("place",),
+        ("modality",),
+        ("period",),
+        ("period",),
+        ("includes", "excludes"),
+    ),
+    *(("aggregation", "per"), ("base",), ("proposition", "figure")),
+)
+_STEPS = (0, 0, 1, 10, 90, 100, 5000)
+_USUAL_FIELDS: dict[str, Any] = {
+    "category": "dead",
+    "unit": "persons",
+    "subject": "travellers",
+    "place": "sea",
+    "proposition": "quantity",
+    "modality": "estimate",
+    "period": parse_period("2023-01-01/2023-06-12"),
+    "aggregation": "cumulative",
+    "includes": frozenset(),
+    "excludes": frozenset(),
+    "per": None,
+    "base": None,
+}
+
+
+def draw_near_figure(random: Random, figure: PrintedFigure) -> PrintedFigure:
+    """Return a random figure with a number on or near one of another figure."""
+    stated = [number for number in (figure.value, figure.lower, figure.upper) if number is not None] or [0]
+    return draw_figure(random, max(0, int(random.choice(stated)) + random.choice((1, -1)) * random.choice(_STEPS)))
+
+
+def draw_rival(random: Random, id_: str, other: Statement, sources: int = 4) -> Statement:
+    """Return a random claim that says something else about the same: half of them differ in one more field."""
+    fresh = draw_statement(random, id_, sources)
+    changed = random.choice(_OTHER_FIELDS) if random.random() < 0.5 else ()
+    if random.random() < 0.5:
+        changed += ("date", "date_edtf", "said_at")
+    figure = other.figure if other.proposition == "ratio" else draw_near_figure(random, other.figure)
+    fields: dict[str, Any] = {"id": id_, "source": fresh.source, "fingerprint": fresh.fingerprint, "figure": figure}
+    return replace(other, **fields | {name: getattr(fresh, name) for name in changed})
+
+
+def draw_question(random: Random) -> Statement:
+    """Return a random claim with usual fields in most dimensions, to which rivals are drawn."""
+    fresh = draw_statement(random, "first")
+    usual = dict(random.sample(sorted(_USUAL_FIELDS.items()), len(_USUAL_FIELDS) - random.choice((0, 0, 1, 3))))
+    if "unit" not in usual or "category" not in usual:
+        usual |= {"category": fresh.category, "unit": fresh.unit}
+    if "proposition" not in usual:
+        usual["figure"] = fresh.figure
+    elif fresh.proposition == "ratio":
+        usual["figure"] = draw_figure(random)
+    if "aggregation" not in usual or "per" not in usual:
+        usual |= {"aggregation": fresh.aggregation, "per": fresh.per}
+    return replace(fresh, **usual)
+
+
+def draw_rivals(random: Random, size: int, sources: int = 4) -> list[Statement]:
+    """Return random claims about nearly the same, with the ids `c0`, `c1` and so on."""
+    question = draw_question(random)
+    return [draw_rival(random, f"c{number}", question, sources) for number in range(size)]
+
+
 RANDOMS = st.integers(0, 2**32 - 1).map(Random)
 """Random generators. A failing test names the seed."""
 
 
 def registers(max_size: int = 14, sources: int = 4) -> st.SearchStrategy[list[Statement]]:
-    """Return the strategy of random registers."""
-    return st.builds(draw_register, RANDOMS, st.integers(0, max_size), st.just(sources))
+    """Return the strategy of random registers: of any claims, and more often of claims about nearly the same."""
+    sizes = st.integers(0, max_size)
+    wild, close = (st.builds(draw, RANDOMS, sizes, st.just(sources)) for draw in (draw_register, draw_rivals))
+    return st.one_of(wild, close, close)

@@ -170,6 +170,8 @@ def total(edtf: str, aggregation: str = "cumulative", **changes: Any) -> Stateme
             [total("2023-01-01/2023-12-31"), total("2023-01-01/2023-11-30"), total("2023", "within")],
             ["01", "20"],
         ),
+        # A running total to any day in June, and the total to the end of June.
+        ([total("2023-01-01/2023-06"), total("2023-01-01/2023-06", "within")], ["0", "10"]),
         # "2023" may be any days of the year, unless the other is "2023", too.
         ([total("2023"), total("2023-01/2023-12", "within")], ["0", "1"]),
         ([total("2023"), total("2023", "within"), total("2023-01/2023-12", "within")], ["0", "12"]),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.comparison.leading import choose_leading
+from app.comparison.leading import choose_leading, find_leading
 from app.enums import SourceKind
 
 EARLY, LATE = date(2025, 6, 4), date(2025, 6, 20)
@@ -74,3 +74,9 @@ def test_a_report_leads_until_the_day_on_which_it_is_withdrawn() -> None:
 def test_every_kind_of_source_has_a_rank() -> None:
     for kind in SourceKind:
         assert lead(cite("a", kind), cite("b", None)) == "a"
+
+
+def test_the_leading_citation_of_a_response_is_the_marked_one() -> None:
+    marked = [{"id": id_, "leading": id_ == "b"} for id_ in "abc"]
+    assert find_leading(marked) == {"id": "b", "leading": True}
+    assert find_leading([]) is None

@@ -1,5 +1,6 @@
 """Rules that hold for every register: symmetry, no influence of order or of other claims, and no invented number."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -17,7 +18,16 @@ from app.comparison.supersession import SupersessionClaim, find_successors
 from app.comparison.verdict_counts import count_verdicts
 from app.comparison.verdicts import PairComparison, sort_reasons
 from app.enums import Reason, Verdict
-from tests.comparison.registers import HIERARCHY, RANDOMS, draw_register, draw_statement, registers
+from tests.comparison.registers import (
+    HIERARCHY,
+    RANDOMS,
+    draw_near_figure,
+    draw_register,
+    draw_rival,
+    draw_rivals,
+    draw_statement,
+    registers,
+)
 
 QUESTION = Question(category="dead", subject="travellers", place="sea")
 TOLERANCES = st.none() | st.sampled_from([0.01, 0.05, 0.5, 1.0])
@@ -35,6 +45,18 @@ def pairs_of(claims: Iterable[Statement], tolerance: float | None = None) -> dic
 
 def spread_of(claims: Iterable[Statement]) -> MeasuredSpread:
     return measure_spread(standing_of(claims), QUESTION, HIERARCHY)
+
+
+def draw_pair(random: Random) -> tuple[Statement, Statement]:
+    """Return two random claims of two sources, which can most often be compared."""
+    a, b = draw_rivals(random, 2)
+    return replace(a, source="one"), replace(b, source="two")
+
+
+def draw_stranger(random: Random, claims: list[Statement]) -> Statement:
+    """Return a random claim of a source that has no other, most often one that can be compared with the others."""
+    stranger = draw_rival(random, "stranger", random.choice(claims)) if claims else draw_statement(random, "stranger")
+    return replace(stranger, source="stranger")
 
 
 @given(registers(6), TOLERANCES)
@@ -79,7 +101,7 @@ def test_the_order_of_the_claims_never_matters(
 def test_a_claim_of_another_source_changes_no_verdict(
     claims: list[Statement], random: Random, tolerance: float | None
 ) -> None:
-    stranger = replace(draw_statement(random, "stranger"), source="stranger")
+    stranger = draw_stranger(random, claims)
     before, after = pairs_of(claims, tolerance), pairs_of([*claims, stranger], tolerance)
     assert {ids: pair for ids, pair in after.items() if "stranger" not in ids} == before
 
@@ -89,7 +111,7 @@ def test_a_claim_of_another_source_changes_no_verdict(
 def test_a_claim_on_another_subject_changes_no_verdict_and_no_spread(
     claims: list[Statement], random: Random, tolerance: float | None
 ) -> None:
-    other = replace(draw_statement(random, "other"), subject="crew-of-another-sea")
+    other = replace(draw_stranger(random, claims), id="other", subject="crew-of-another-sea")
     before, after = pairs_of(claims, tolerance), pairs_of([*claims, other], tolerance)
     assert {ids: pair for ids, pair in after.items() if "other" not in ids} == before
     left_out = tuple(each for each in spread_of([*claims, other]).left_out if each[0] != "other")
@@ -130,8 +152,7 @@ WIDTHS = st.none() | st.sampled_from([0, 1, 50, 5_000, 100_000])
 @given(RANDOMS, WIDTHS, WIDTHS)
 @settings(max_examples=400, deadline=None)
 def test_a_wider_interval_never_makes_a_contradiction(random: Random, down: int | None, up: int | None) -> None:
-    a = replace(draw_statement(random, "a"), source="one")
-    b = replace(draw_statement(random, "b"), source="two")
+    a, b = draw_pair(random)
     assume(not is_lone_plain_value(a.figure) and not is_lone_plain_value(b.figure))
     wide = widen(a.figure, down, up)
     assume(wide.has_number)
@@ -142,8 +163,7 @@ def test_a_wider_interval_never_makes_a_contradiction(random: Random, down: int 
 @given(RANDOMS, st.sampled_from([0.01, 0.05, 0.1]), st.sampled_from([0.1, 0.5, 1.0]))
 @settings(max_examples=200, deadline=None)
 def test_a_larger_tolerance_never_makes_a_contradiction(random: Random, strict: float, lenient: float) -> None:
-    a = replace(draw_statement(random, "a"), source="one")
-    b = replace(draw_statement(random, "b"), source="two")
+    a, b = draw_pair(random)
     if compare_pair(a, b, HIERARCHY, strict).verdict is not Verdict.contradict:
         assert compare_pair(a, b, HIERARCHY, lenient).verdict is not Verdict.contradict
 
@@ -151,9 +171,21 @@ def test_a_larger_tolerance_never_makes_a_contradiction(random: Random, strict: 
 @given(RANDOMS)
 @settings(max_examples=200, deadline=None)
 def test_without_a_tolerance_an_approximate_figure_never_contradicts(random: Random) -> None:
-    a, b = draw_statement(random, "a"), draw_statement(random, "b")
+    a, b = draw_pair(random)
     if a.figure.approximate or b.figure.approximate:
         assert compare_pair(a, b, HIERARCHY).verdict is not Verdict.contradict
+
+
+def draw_superseded(random: Random, claims: list[Statement]) -> tuple[dict[str, str], list[Statement]]:
+    """Return older claims with other figures, and the id of the claim that supersedes each."""
+    by_id = {claim.id: claim for claim in claims}
+    replaced = {f"old-{id_}": id_ for id_ in random.sample(sorted(by_id), random.randrange(len(claims) + 1))}
+    return replaced, [
+        replace(
+            by_id[new], id=id_, figure=draw_near_figure(random, by_id[new].figure), date=random.choice(DATES_OF_OLD)
+        )
+        for id_, new in replaced.items()
+    ]
 
 
 @given(registers(), RANDOMS, TOLERANCES)
@@ -162,15 +194,7 @@ def test_a_superseded_claim_changes_no_verdict_and_no_spread(
     claims: list[Statement], random: Random, tolerance: float | None
 ) -> None:
     """Each superseded claim has the fields that supersession needs in common with its successor, and other numbers."""
-    replaced = {
-        f"old-{claim.id}": claim.id
-        for claim in random.sample(claims, random.randrange(len(claims) + 1) if claims else 0)
-    }
-    by_id = {claim.id: claim for claim in claims}
-    old = [
-        replace(by_id[new], id=id_, figure=draw_statement(random, "figure").figure, date=random.choice(DATES_OF_OLD))
-        for id_, new in replaced.items()
-    ]
+    replaced, old = draw_superseded(random, claims)
     register = [*claims, *old]
     described = {claim.id: describe(claim) for claim in register}
     successors = find_successors([(new, id_) for id_, new in replaced.items()], described, None)
@@ -223,3 +247,51 @@ def test_the_numbers_of_a_unit_are_the_stated_ones_and_all_are_plain(random: Ran
         shares = {each.figure.value / each.figure.out_of for each in claims if each.figure.value and each.figure.out_of}
         assert {found.lower, found.upper} <= stated | shares | {None}
     assert all(number is None or isinstance(number, int | float) for number in (found.lower, found.upper))
+
+
+def test_the_random_claims_reach_the_cases_that_the_properties_are_about() -> None:
+    """Without this, a property could hold only because hardly any of its claims can be compared."""
+    found: Counter[str] = Counter()
+    for seed in range(600):
+        random = Random(seed)  # noqa: S311 - deterministic
+        a, b = draw_pair(random)
+        pair = compare_pair(a, b, HIERARCHY)
+        found[pair.verdict] += 1
+        found.update(f"reason {reason}" for reason in pair.reasons)
+        found["approximate decides"] += Reason.approximate in pair.reasons
+        tolerant = compare_pair(a, b, HIERARCHY, 0.5)
+        found["tolerance changes the verdict"] += tolerant.verdict is not pair.verdict
+        wide = widen(a.figure, random.choice((None, 0, 50, 5_000)), random.choice((None, 0, 50, 5_000)))
+        if wide.has_number and not is_lone_plain_value(a.figure) and not is_lone_plain_value(b.figure):
+            widened = compare_pair(replace(a, figure=wide), b, HIERARCHY).verdict
+            is_comparable = pair.verdict is not Verdict.not_comparable
+            found["widening, of comparable claims without contradiction"] += is_comparable and (
+                pair.verdict is not Verdict.contradict
+            )
+            found["widening changes the verdict"] += widened is not pair.verdict
+    for seed in range(150):
+        random = Random(seed)  # noqa: S311 - deterministic
+        claims = draw_rivals(random, random.randrange(2, 15))
+        before = pairs_of(claims)
+        stranger = draw_stranger(random, claims)
+        added = pairs_of([*claims, stranger]).items()
+        found["a stranger can be compared"] += any(
+            pair.verdict is not Verdict.not_comparable for ids, pair in added if "stranger" in ids
+        )
+        _, old = draw_superseded(random, claims)
+        found["a superseded claim would change verdicts"] += pairs_of([*claims, *old]) != before
+        found["a superseded claim would change the spread"] += spread_of([*claims, *old]) != spread_of(claims)
+        found["a spread of several sources"] += spread_of(claims).sources > 1
+    expected = {
+        **dict.fromkeys(Verdict, 15),
+        **{f"reason {reason}": 3 for reason in (Reason.falls, Reason.rounded, Reason.part_of_whole, Reason.open_end)},
+        "approximate decides": 60,
+        "tolerance changes the verdict": 30,
+        "widening, of comparable claims without contradiction": 60,
+        "widening changes the verdict": 10,
+        "a stranger can be compared": 60,
+        "a superseded claim would change verdicts": 60,
+        "a superseded claim would change the spread": 60,
+        "a spread of several sources": 40,
+    }
+    assert {name: found[name] for name, least in expected.items() if found[name] < least} == {}

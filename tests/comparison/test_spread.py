@@ -143,6 +143,24 @@ def test_what_can_fall_has_one_end() -> None:
     assert found.left_out == (("2", (R.dates_differ,)),)
 
 
+def test_categories_with_the_same_atoms_have_a_window_only_if_all_can_only_grow() -> None:
+    sum_of_estimates = category("killed-and-wounded", "wounded", "killed", grows=False)
+    hierarchy = replace(HIERARCHY, categories={**HIERARCHY.categories, sum_of_estimates.slug: sum_of_estimates})
+    newest, earlier = (
+        said("1", "kyiv", "1,000"),
+        said("2", "london", "900", "2025-06-11", category=sum_of_estimates.slug),
+    )
+    assert measure_spread([newest, earlier], QUESTION, HIERARCHY).sources == 2
+    assert measure_spread([newest, earlier], QUESTION, hierarchy).left_out == (("2", (R.dates_differ,)),)
+
+
+def test_of_groups_with_uncertain_ends_the_earliest_day_decides_which_is_newest() -> None:
+    on_a_day = said("1", "kyiv", "1,000", period=parse_period("2025-06-02"), aggregation="snapshot")
+    in_a_month = said("2", "london", "900", period=parse_period("2025-06"), aggregation="snapshot")
+    found = measure_spread([on_a_day, in_a_month], QUESTION, HIERARCHY)
+    assert (found.lower, found.left_out) == (1000, (("2", (R.window_differs,)),))
+
+
 def test_the_group_with_the_most_sources_is_taken_then_the_one_with_the_newest_end() -> None:
     start, later = parse_period("2022-02-24/2025-06-12"), parse_period("2024-01-01/2025-07-12")
     one = [said("1", "kyiv", "1,000", period=start), said("2", "london", "900", period=start)]

@@ -196,6 +196,7 @@ def limit_table() -> str:
         ("bytes of a YAML file", limits.yaml_bytes),
         ("files in a folder or archive", limits.members),
         ("unpacked bytes", limits.unpacked_bytes),
+        ("blank rows of a file", limits.blank_rows),
         ("unpacked bytes per packed byte", limits.unpacked_ratio),
     ]
     return markdown_table(("what", "at most"), [(what, f"{most:,}") for what, most in rows])

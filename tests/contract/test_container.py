@@ -36,11 +36,11 @@ STARTER_SLUGS = {
 """Slugs in the import test files → slugs of the starter vocabulary."""
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-NOTE = "Counted by the ministry. " * 70
-MANY = 1_000
-"""Number of rows that exceed the memory buffer of a form and a disk of one megabyte."""
-VERY_MANY = 6_500
-"""Number of rows that exceed the memory of an import."""
+LONG_TEXT = "Counted by the ministry. " * 199
+MANY = 120
+"""Number of rows with two long texts that exceed the memory buffer of a form and a disk of one megabyte."""
+VERY_MANY = 1_050
+"""Number of rows with two long texts that exceed the memory of an import."""
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +89,8 @@ def starter_row(number: int, **more: str) -> dict[str, str]:
     return {name: STARTER_SLUGS.get(value, value) for name, value in native_row(number, **more).items()}
 
 
-def rows(first: int, count: int, note: str = "") -> bytes:
-    return format_csv(*(starter_row(number, note=note) for number in range(first, first + count))).encode()
+def rows(first: int, count: int, text: str = "") -> bytes:
+    return format_csv(*(starter_row(number, note=text, quote=text) for number in range(first, first + count))).encode()
 
 
 def assert_imported(answer: Any, count: int) -> None:
@@ -141,7 +141,7 @@ def test_files_of_every_kind_are_imported(register: Register) -> None:
 
 
 def test_a_form_that_does_not_fit_into_memory_is_imported(register: Register) -> None:
-    files = {"file": ("claims.csv", rows(3_000_000, MANY, NOTE))}
+    files = {"file": ("claims.csv", rows(3_000_000, MANY, LONG_TEXT))}
     answer = register.post("/v1/imports", files=files, headers=register.keys["editor"], params={"dry_run": True})
     assert answer.status_code == 200, answer.text
     assert answer.json()["counts"]["new"] == MANY
@@ -209,8 +209,8 @@ def test_a_temporary_directory_that_is_full_is_said(alone: Container) -> None:
     headers = alone.headers
     with small.serving(), http(small) as client:
         assert client.get("/health/ready").status_code == 200
-        content = rows(5_000_000, MANY, NOTE)
-        packed = gzip.compress(rows(5_000_000, VERY_MANY, NOTE))  # which is small, unlike its rows
+        content = rows(5_000_000, MANY, LONG_TEXT)
+        packed = gzip.compress(rows(5_000_000, VERY_MANY, LONG_TEXT))  # which is small, unlike its rows
         sent_in: list[dict[str, Any]] = [
             {"content": content, "headers": headers | {"Content-Type": "text/csv"}},
             {"content": packed, "headers": headers | {"Content-Type": "application/gzip"}},

@@ -22,6 +22,8 @@ from tests.examples import record_example_vocabulary
 from tests.registers import DatabaseCopies, open_register
 
 ROOT = Path(__file__).parents[2]
+BASE_URL = "http://register.example"
+"""The base URL of all servers: without one, each would name its own port."""
 START_TIMEOUT_SECONDS = 60
 """Maximum duration of the start of a server, on a busy machine."""
 STOP_TIMEOUT_SECONDS = 30
@@ -61,7 +63,11 @@ class ServerProcess:
         """Start the process and wait until it responds."""
         # Without the variables of the tests, because the service rejects unknown settings.
         kept = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERCLAIM_")}
-        environment = kept | {"DATABASE_URL": self.url, "COUNTERCLAIM_LOG_LEVEL": "warning"}
+        environment = kept | {
+            "DATABASE_URL": self.url,
+            "COUNTERCLAIM_BASE_URL": BASE_URL,
+            "COUNTERCLAIM_LOG_LEVEL": "warning",
+        }
         log = Path(self.log_file.name)
         self.process = forkserver.start(["serve", "--port", str(self.port)], environment, ROOT, log, log)
         deadline = time.monotonic() + START_TIMEOUT_SECONDS

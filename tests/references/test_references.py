@@ -15,6 +15,13 @@ from app.references.bibliography import (
 )
 from app.sentences.sentence import write_claim_text
 from app.starter.load import starter_id
+from tests.examples import (
+    make_citation_body,
+    make_unique_claim_body,
+    read_all_rows,
+    record_example_vocabulary,
+    submit_claim,
+)
 from tests.registers import Register
 from tests.sentences.claim_factories import make_citation, make_claim, make_names
 from tests.sentences.starter_sentences import SENTENCES_FILE, read_sentences
@@ -182,6 +189,36 @@ def test_bibtex_of_every_starter_claim_has_two_entries(
         answer = get(shared_starter_register, f"/v1/claims/{claim['id']}/citation.bib")
         assert answer.headers["content-type"] == "application/x-bibtex; charset=utf-8"
         assert answer.text.count("\n@misc{") + answer.text.startswith("@misc{") == 2
+
+
+def test_a_key_and_an_id_stand_for_one_content_in_the_whole_register(starter_register: Register) -> None:
+    register = starter_register
+    record_example_vocabulary(register)
+    shared = make_citation_body("https://example.org/shared")
+    made = [submit_claim(register, make_unique_claim_body(citations=[shared])) for _ in range(3)]
+    undated = {"title": "A page without a day"}
+    made += [submit_claim(register, make_unique_claim_body(citations=[{"document": undated}])) for _ in range(2)]
+    retraction = {"reason": "Taken back.", "retracted_on": "2026-11-01"}
+    address = f"/v1/claims/{made[0]['id']}/retraction"
+    assert register.write("POST", address, retraction, **{"If-Match": "*"}).status_code == 200
+    entries: dict[str, set[str]] = {}
+    items: dict[str, set[str]] = {}
+    states = ("?known_on=2026-10-01", "?known_on=2026-10-01T08:00:00%2B03:00", "?known_on=2026-12-01")
+    for number, claim in enumerate(read_all_rows(register, "/v1/claims", sort="-recorded")):
+        is_read_in_all_states = number % 20 == 0 or number < len(made)
+        for query in ("", *states) if is_read_in_all_states else ("",):
+            path = f"/v1/claims/{claim['id']}/citation"
+            answer = register.get(f"{path}.bib{query}")
+            if query and answer.status_code == 404:
+                continue  # it had not been said by then
+            assert answer.status_code == 200, answer.text
+            for entry in re.split(r"^(?=@misc\{)", answer.text, flags=re.MULTILINE)[1:]:
+                entries.setdefault(entry.split(",")[0], set()).add(entry)
+            for item in get(register, f"{path}.csl.json{query}").json() if is_read_in_all_states else ():
+                items.setdefault(item["id"], set()).add(str(sorted(item.items())))
+    assert len(entries) >= len(items) >= 2 * len(made)
+    assert [key for key, contents in entries.items() if len(contents) > 1] == []
+    assert [id_ for id_, contents in items.items() if len(contents) > 1] == []
 
 
 def test_what_the_sentence_has_no_room_for_is_listed() -> None:

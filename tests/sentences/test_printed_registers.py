@@ -248,6 +248,31 @@ def test_a_pair_is_explained_in_the_words_of_its_records(domain: Domain) -> None
     assert "(Injured)" in domain.compare(whole, part)["why"]
 
 
+def test_pairs_of_changes_and_rates_are_explained_with_their_units(domain: Domain) -> None:
+    asked: dict[str, Any] = {"category": "unemployment", **FARMS, **SAID}
+    changes = [
+        domain.say(
+            source, printed, "2023", figure={"value": number, "relative_to": base}, proposition="change", **asked
+        )
+        for source, printed, number, base in (
+            ("a", "40 percent more than in 2022", 40, "2022"),
+            ("b", "31 per cent more than in 2022", 31, "2022"),
+            ("x", "9 percent more than the travellers", 9, "travellers"),
+        )
+    ]
+    assert domain.compare(changes[0], changes[1])["why"] == (
+        "Agency A (40% more than in 2022, in 2023) and Agency b (31% more than in 2022, in 2023) contradict each "
+        "other: the figures for the same end have no number in common; the figure of Agency A is 9 percentage points "
+        "higher."
+    )
+    assert "(9% more than the travellers, in 2023)" in domain.compare(changes[0], changes[2])["why"]
+    rates = [
+        domain.say(source, printed, "2023", "rate", period={"per": "day"}, **DROWNED, **SAID)
+        for source, printed in (("a", "8.5"), ("b", "9"))
+    ]
+    assert domain.compare(rates[0], rates[1])["why"].endswith("; Agency b states 0.5 persons a day more.")
+
+
 def test_protesters_are_told_as_the_contract_says(register: Register) -> None:
     domain = Domain(register)
     domain.put_agencies()

@@ -2,10 +2,10 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -88,11 +88,12 @@ DATES: list[dict[str, str]] = [
     {"said_at": "2024-07-01T10:00:00+02:00"},
     {"said_at": "2024-07-01T18:00:00Z"},
 ]
+DATED = [fields for fields in DATES if fields]
 MOMENTS = ["2024-07-01T07:59:59Z", "2024-07-01T10:00:00+02:00", "2024-07-01T21:00:00+02:00", "2024-07-02T00:00:00Z"]
 DAYS = [None, "0001-01-01", "2023-12-31", "2024-01-01", "2024-06-30", "2024-07-01", "2024-08-14", "2024-09-01"]
 
 
-def some_claim(chance: random.Random) -> dict[str, Any]:
+def some_claim(chance: random.Random, dates: Sequence[Mapping[str, str]] = DATES) -> dict[str, Any]:
     numbers: dict[str, Any] = chance.choice(
         [{"value": chance.randint(1, 4)}, {"lower": 2, "upper": chance.randint(2, 5)}, {"lower": 3}, {"upper": 3}, {}]
     )
@@ -104,7 +105,7 @@ def some_claim(chance: random.Random) -> dict[str, Any]:
         source=chance.choice(SOURCES),
         modality=chance.choice(["estimate", "estimate", "count", "forecast"]),
         period={"edtf": chance.choice(PERIODS), **chance.choice(AGGREGATIONS)},
-        **chance.choice(DATES),
+        **chance.choice(dates),
         figure={"as_printed": f"the figure of {name}" if numbers else f"many of {name}", **numbers},
         **chance.choice(SCOPES),
     )
@@ -115,27 +116,27 @@ def some_claim(chance: random.Random) -> dict[str, Any]:
     return body
 
 
-def happen(log: WriteTransaction, chance: random.Random, ids: list[str]) -> None:
-    """Apply a random change to the register."""
-    event = chance.random()
+def happen(log: WriteTransaction, chance: random.Random, ids: list[str], *, is_dated: bool = False) -> None:
+    """Apply a random change to the register. With `is_dated` all claims have a date: none is taken down."""
+    event, dates = chance.random(), DATED if is_dated else DATES
     with suppress(Problem):  # a duplicate, or an impossible event
         if len(ids) > 1 and event < 0.08:
             relation = RelationInput(type=RelationType.supersedes, claim=chance.choice(ids))
             record_relation(log, chance.choice(ids), relation)
         elif event < 0.7 or not ids:
-            ids.append(record_claim(log, ClaimInput(**some_claim(chance)))["id"])
+            ids.append(record_claim(log, ClaimInput(**some_claim(chance, dates)))["id"])
         elif event < 0.8:
             day = date(2024, 7, 1) + timedelta(days=chance.randint(0, 60))
             retract(log, chance.choice(ids), RetractionInput(reason="Taken back.", retracted_on=day))
         elif event < 0.84:
             reinstate(log, chance.choice(ids), "It stands.")
         elif event < 0.95:
-            other = some_claim(chance)
+            other = some_claim(chance, dates)
             names = chance.sample(["category", "date", "period", "figure", "source", "modality", "proposition"], 2)
             changes = {name: other[name] for name in names if name in other}
             given = {"event": "transcription_fix", "reason": "A slip.", "changes": changes}
             revise(log, chance.choice(ids), ChangeInput.model_validate(given))
-        elif event < 0.98:
+        elif event < 0.98 and not is_dated:
             take_down_claims(log, [ids.pop(chance.randrange(len(ids)))], "By a court.")
         else:
             held = chance.choice([None, "ministry"])
@@ -367,6 +368,64 @@ def test_a_side_by_side_is_the_same_as_over_every_claim(register: Register, seed
         answer = register.get("/v1/side-by-side", params=params)
         assert answer.status_code == 200, answer.text
         assert same(shown(answer.json()), plain.answer(asked)), asked
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_is_known_today_is_all_where_everything_is_dated(register: Register, seed: int) -> None:
+    """Every claim, and with it every supersession and retraction, has a day in the past."""
+    chance = random.Random(seed)  # noqa: S311 - random test data
+    record_example_vocabulary(register)
+    ids: list[str] = []
+    with write_transaction(register.database, "desk") as log:
+        put_topic(log, "topic", TopicInput(**make_topic_body(category="casualties")))
+        for number in range(40):
+            with suppress(Problem):  # a period that begins after the claim was made
+                ids += record_superseded(log, some_claim(chance, DATED), number)
+        for _ in range(200):
+            happen(log, chance, ids, is_dated=True)
+    today = datetime.now(UTC).date().isoformat()
+    found: Counter[str] = Counter()
+
+    def read_twice(path: str, **params: str) -> Any:
+        plain, known = (register.get(path, params=params | limit).json() for limit in ({}, {"known_on": today}))
+        if "known_on" in plain:
+            assert (plain.pop("known_on"), known.pop("known_on")) == (None, today)
+        assert without_links(plain) == without_links(known), path
+        return plain
+
+    for subject in ("army", "brigade", ""):
+        for category in CATEGORIES[:3]:
+            asked = {"category": category, "place": "war", "narrower": "true"} | (
+                {"subject": subject} if subject else {}
+            )
+            body = read_twice("/v1/side-by-side", **asked)
+            found["positions"] += len(body["positions"])
+            found["superseded"] += body["left_out"].get("superseded", 0)
+            found["retracted"] += len(body["retracted"])
+    read_twice("/v1/topics")
+    read_twice("/v1/topics/topic/timeline", limit="1000")
+    for superseded in ("true", "false"):
+        found[f"superseded={superseded}"] += len(read_twice("/v1/claims", superseded=superseded, limit="1000")["data"])
+    names = ("positions", "superseded", "retracted", "superseded=true", "superseded=false")
+    assert all(found[name] >= 1 for name in names), found
+
+
+def record_superseded(log: WriteTransaction, body: dict[str, Any], number: int) -> list[str]:
+    """Record a claim, and another of the same source with a new figure that supersedes it; return their ids."""
+    figures = ({"as_printed": f"{number + 1}1", "value": number * 10 + 11}, {"as_printed": f"{number + 1}2"})
+    bodies = [{**body, "proposition": "quantity", "figure": figure} for figure in figures]
+    old, new = (record_claim(log, ClaimInput(**each))["id"] for each in bodies)
+    record_relation(log, new, RelationInput(type=RelationType.supersedes, claim=old))
+    return [old, new]
+
+
+def without_links(body: Any) -> Any:
+    """Return an answer without its links, which repeat what was asked."""
+    if isinstance(body, list):
+        return [without_links(each) for each in body]
+    if isinstance(body, dict):
+        return {name: without_links(value) for name, value in body.items() if name != "links"}
+    return body
 
 
 def assert_every_claim_is_placed(register: Register) -> None:

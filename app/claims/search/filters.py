@@ -19,7 +19,6 @@ from sqlalchemy import (
     String,
     and_,
     cast,
-    false,
     func,
     or_,
     select,
@@ -76,6 +75,7 @@ from app.enums import (
 from app.errors import InvalidRequest, UnknownSlug, field_fault, suggest_nearest
 from app.http.pagination import PageQuery
 from app.http.schema_types import Day, DayOrMoment, Slug, UtcTime
+from app.sources.documents import find_recorded_ids
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.reference_data import ReferenceData, get_reference_data
@@ -141,6 +141,15 @@ class FilterContext:
         detail = f"There is no {kind} `{slug}`."
         hint = suggest_nearest(slug, sorted(known_slugs))
         raise UnknownSlug(detail, hint=hint, errors=[field_fault(name, detail, hint=hint, location="query")])
+
+    def check_documents(self, name: str, ids: Sequence[str]) -> None:
+        """Raise `UnknownSlug` if a document does not exist. One that was taken down does."""
+        session = self._reader.session if isinstance(self._reader, ReadSession) else self._reader
+        known_ids = find_recorded_ids(session, {id_ for id_ in ids if ID_PATTERN.fullmatch(id_)}, self.snapshot)
+        for id_ in ids:
+            if id_ not in known_ids:
+                detail, hint = f"There is no document `{id_}`.", "GET /v1/documents lists them"
+                raise UnknownSlug(detail, hint=hint, errors=[field_fault(name, detail, hint=hint, location="query")])
 
 
 FilterBinding = tuple[Hashable, Sequence[Any]]
@@ -303,20 +312,19 @@ def _document_filter() -> Filter:
     citation = table_of(CitationVersion)
 
     def bind(context: FilterContext, ids: Sequence[str]) -> FilterBinding:
-        return _bind_distinct(context, [id_ for id_ in ids if ID_PATTERN.fullmatch(id_)])
+        context.check_documents("document", ids)
+        return _bind_distinct(context, ids)
 
     def condition(
         columns: Columns, parameters: BoundParameters, snapshot: Snapshot, _shape: int
     ) -> ColumnElement[bool]:
-        if not parameters:
-            return false()
         conditions = (citation.c.claim == columns.id, citation.c.document.in_(parameters))
         return build_exists(citation, *conditions, snapshot.contains(CitationVersion))
 
     def look_up(parameters: BoundParameters, _shape: int) -> Sequence[IndexLookup]:
         has_document = match_any(citation.c, "document", parameters)
         index = "ix_citation_document_seq"
-        return [look_up_claims_by_id(citation, citation.c.claim, has_document, index=index)] if parameters else []
+        return [look_up_claims_by_id(citation, citation.c.claim, has_document, index=index)]
 
     return Filter(condition, bind, look_up)
 
@@ -601,7 +609,7 @@ class ClaimQuery(PageQuery):
     status: Annotated[list[Status], _status_filter()] = Field(
         default=[], description="The status of the claim. By default all except `removed`.", examples=[["asserted"]]
     )
-    document: Annotated[list[str], _document_filter()] = Field(
+    document: Annotated[list[Annotated[str, Field(max_length=80)]], _document_filter()] = Field(
         default=[],
         description="Claims that are cited from this document.",
         examples=[["01a1f640-bc00-7643-9830-d0c28b0cfb0d"]],

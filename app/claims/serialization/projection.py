@@ -29,6 +29,7 @@ from app.comparison.supersession import Successor
 from app.database.read_session import ReadSession
 from app.database.snapshot import AS_OF, Snapshot, is_version_at
 from app.database.sql import compile_statement
+from app.http.addresses import base_url
 from app.http.csv_columns import inner_type
 from app.http.serializers import FORMULA_PREFIXES, NESTED_LAYOUT, RowLayout
 
@@ -43,7 +44,8 @@ PART_TABLES = {
 }
 """The table with the fields of each part of a claim."""
 
-CLAIM_URL_SQL = "'/v1/claims/' || claim.id"
+BASE_URL_MARK = ":base_url"
+CLAIM_URL_SQL = f"'{BASE_URL_MARK}/v1/claims/' || claim.id"
 FIELD_EXPRESSIONS = {
     "figure.unit": "coalesce(claim.unit, category.unit)",
     "period.edtf": "claim.period",
@@ -528,6 +530,7 @@ def _build_statement(
         is_past=is_past,
         has_limit=has_limit,
         with_successors=with_successors,
+        base=base_url(),
     )
     if snapshot.known_on is not None:
         template = template.replace(KNOWN_ON_MARK, f"'{snapshot.known_on.isoformat()}'")
@@ -545,6 +548,7 @@ def _build_template(
     is_past: bool,
     has_limit: bool,
     with_successors: bool,
+    base: str,
 ) -> str:
     """Return a statement with marks instead of the state and the day. Building it takes longer than running it."""
     builder = _StatementBuilder(
@@ -555,7 +559,8 @@ def _build_template(
         interests=layout.interests,
     )
     row = builder.row_expression(layout)  # before `joins`, because it collects the columns that they need
-    return " ".join([f"SELECT {row}{extra_columns} FROM {tables}", *builder.joins()]) + end
+    statement = " ".join([f"SELECT {row}{extra_columns} FROM {tables}", *builder.joins()]) + end
+    return statement.replace(BASE_URL_MARK, base)  # the settings allow no character in it that has to be escaped
 
 
 AS_OF_MARK = f":{AS_OF.key}"

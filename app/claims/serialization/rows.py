@@ -15,10 +15,13 @@ from app.comparison.supersession import Successor
 from app.database.snapshot import Snapshot, contains_version
 from app.database.tables import AssessmentVersion, CitationVersion, DocumentVersion, SourceVersion, columns_of, table_of
 from app.enums import Status
+from app.http.addresses import whole_address
 from app.sources.documents import DOCUMENT_CARD_FIELDS
 
 CITATION_RESPONSE_FIELDS = ("id", "document", "leading", *CITATION_PLAIN_FIELDS)
 """The fields of a citation in a response, in order."""
+
+TOMBSTONE_FIELDS = ("id", "revision", "status", "category", "subject", "place", "recorded_at", "seq")
 
 CONFIDENCE_FIELDS = ("level", "reliability", "credibility", "stated", "assessor", "assessed_on", "rationale")
 
@@ -51,7 +54,7 @@ def build_claim_response(
     successor: Successor | None = None,
 ) -> ResponseObject:
     """Return the response object of a claim from its row, citations, latest assessment and successor."""
-    address = f"/v1/claims/{row['id']}"
+    address = whole_address(f"/v1/claims/{row['id']}")
     # With `known_on`, a retraction after that day is ignored.
     ignores_retraction = (
         row["retracted_on"] is not None and snapshot.known_on is not None and row["retracted_on"] > snapshot.known_on
@@ -132,8 +135,8 @@ def build_figure_response(row: Mapping[Any, Any]) -> ResponseObject:
 
 def build_tombstone(row: Mapping[Any, Any]) -> ResponseObject:
     """Return the tombstone of a claim that was taken down."""
-    fields = {name: row[name] for name in ("id", "status", "category", "subject", "place", "recorded_at", "seq")}
-    return fields | {"links": {"self": f"/v1/claims/{row['id']}"}}
+    fields = {name: row[name] for name in TOMBSTONE_FIELDS}
+    return fields | {"links": {"self": whole_address(f"/v1/claims/{row['id']}")}}
 
 
 @cache

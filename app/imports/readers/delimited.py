@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from app.imports.readers.options import FileRefused, FileRow, ReadLimits, quote_text
+from app.imports.readers.options import BlankRowCounter, FileRefused, FileRow, ReadLimits, is_blank, quote_text
 from app.imports.readers.text import DecodedText, split_lines
 
 DELIMITERS: Final = ",;\t|"
@@ -87,10 +87,6 @@ def _quoting(quote: str) -> Any:  # noqa: ANN401 - the csv module's constants
     return csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
 
 
-MAX_BLANK_ROWS: Final = 100_000
-"""Maximum number of blank rows of a file: a small archive can contain millions of them."""
-
-
 class DelimitedTable:
     """The rows of one CSV text. `names` are its column names, known once the first row is read."""
 
@@ -132,13 +128,13 @@ class DelimitedTable:
     def _rows(self) -> Iterator[FileRow]:
         text, reader, lines_above, file = self._text, self._reader, self._lines_above_header, self._text.name
         names: list[str] = []
-        blank = rows = 0
+        blank, rows = BlankRowCounter(file, self._limits), 0
         for cells in reader:
-            if any(cells):
+            if not all(map(is_blank, cells)):
                 names = self.names = header_names(cells, self._limits, file=file, line=text.last_row_line + 1)
                 text.last_row_line = lines_above + reader.line_num
                 break
-            blank = self._count_blank(blank)
+            blank.add()
             text.last_row_line = lines_above + reader.line_num
         if not names:
             raise FileRefused("is empty", file=file)
@@ -148,10 +144,10 @@ class DelimitedTable:
         for cells in reader:
             line = text.last_row_line + 1
             text.last_row_line = lines_above + reader.line_num
-            # The width and the first cell are enough to exclude empty rows and repeated headers nearly always.
-            if len(cells) != width or not cells[0] or cells[0].strip() in name_set:
-                if not any(cells) or (width > 1 and len(cells) == 1 and not cells[0].strip()):
-                    blank = self._count_blank(blank)
+            # The width and the first cell are enough to exclude blank rows and repeated headers nearly always.
+            if len(cells) != width or not (first := cells[0].strip()) or first in name_set:
+                if all(map(is_blank, cells)):
+                    blank.add()
                     continue
                 if cells[0] or len(cells) != width:
                     self._check_width(cells, names, line)
@@ -159,13 +155,8 @@ class DelimitedTable:
                 raise self._refusal("field limit", line)
             rows += 1
             yield FileRow(file, line, dict(zip(names, cells, strict=False)))
-        if blank and not rows:
+        if blank.count and not rows:
             raise FileRefused("has column names, but only blank rows", file=file)
-
-    def _count_blank(self, blank: int) -> int:
-        if blank >= MAX_BLANK_ROWS:
-            raise FileRefused(f"has more than {MAX_BLANK_ROWS:,} blank rows", file=self._text.name)
-        return blank + 1
 
     def _check_width(self, cells: list[str], names: list[str], line: int) -> None:
         if is_repeated_header(cells, names):

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import ijson
 import orjson
 
-from app.imports.readers.options import FileRefused, FileRow, ReadLimits, quote_text
+from app.imports.readers.options import BlankRowCounter, FileRefused, FileRow, ReadLimits, quote_text
 from app.imports.readers.text import DecodedText
 
 Event = tuple[str, Any]
@@ -273,9 +273,11 @@ class NestedDocument:
 def ndjson_rows(text: DecodedText, limits: ReadLimits) -> Iterator[FileRow]:
     """Yield the object on each line of `text`. Raises `FileRefused`."""
     name = text.name
+    blank = BlankRowCounter(name, limits)
     for line, text_line in enumerate(text.lines(), 1):
         text.last_row_line = line
         if not text_line.strip():
+            blank.add()
             continue
         if len(text_line) > limits.row_bytes:
             raise FileRefused(f"has more than {limits.row_bytes:,} characters", file=name, line=line)

@@ -117,6 +117,8 @@ class ReadLimits:
     unpacked_ratio: int = 1000
     """Unpacked bytes per packed byte, checked above `unpacked_ratio_from_bytes`."""
     unpacked_ratio_from_bytes: int = 100_000_000
+    blank_rows: int = 100_000
+    """The number of blank rows of a file: a small archive can contain millions of them."""
     members: int = 100_000
     """The number of files in a folder or archive."""
     yaml_bytes: int = 20_000_000
@@ -168,6 +170,27 @@ class FileRefused(Exception):
         """Return one line with the file, the position and the reason."""
         place = self.file if self.line is None else f"{self.file}, {self.unit} {self.line}"
         return "".join(c if c.isprintable() else " " for c in f"{place}: {self.detail}")
+
+
+class BlankRowCounter:
+    """Counts the blank rows of a file, which are skipped."""
+
+    def __init__(self, file: str, limits: ReadLimits) -> None:
+        self.count = 0
+        self._file = file
+        self._max_count = limits.blank_rows
+
+    def add(self) -> None:
+        """Count a blank row. Raises `FileRefused` at the limit."""
+        self.count += 1
+        if self.count > self._max_count:
+            detail, hint = f"has more than {self._max_count:,} blank rows", "delete them"
+            raise FileRefused(detail, file=self._file, hint=hint)
+
+
+def is_blank(value: object) -> bool:
+    """Return whether a cell is empty or contains only white space."""
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 class MappingRefused(Exception):

@@ -10,7 +10,7 @@ from typing import IO, Any, Final
 
 from app.imports.readers.archives import CHUNK_BYTES, UNPACKING_ERRORS, UnpackedStream, UnpackingMeter
 from app.imports.readers.delimited import header_names, is_repeated_header
-from app.imports.readers.options import FileRefused, FileRow, ReadLimits, quote_text
+from app.imports.readers.options import BlankRowCounter, FileRefused, FileRow, ReadLimits, is_blank, quote_text
 
 MAX_STRINGS_BYTES: Final = 100_000_000
 """Maximum size of the table of shared strings in bytes, which openpyxl loads into memory."""
@@ -46,22 +46,18 @@ class WorkbookSheet:
         """Yield each row below the header, with dates as ISO 8601 text. Raises `FileRefused`."""
         self._check_parts()
         rows = self._values()
-        names: list[str] = []
-        number = 0
-        for number, values in rows:
-            if number >= self._header_row and any(value is not None for value in values):
-                header_cells = ["" if value is None else str(_cell_value(value)) for value in values]
-                names = header_names(header_cells, self._limits, file=self.name, line=number, unit="row")
-                break
-        if not names:
-            raise FileRefused("the sheet is empty", file=self.name, hint="set `sheet`, or `header_row`")
+        blank = BlankRowCounter(self.name, self._limits)
+        names = self._read_names(rows, blank)
         width = len(names)
         for number, values in rows:
             cells = [_cell_value(value) for value in values[:width]]
             extra_cells = values[width:]  # an unsafe sheet can have thousands of empty cells: count them without a loop
-            if extra_cells.count(None) + extra_cells.count("") < len(extra_cells):
+            if extra_cells.count(None) + extra_cells.count("") < len(extra_cells) and not all(
+                map(is_blank, extra_cells)
+            ):
                 raise self._refusal(f"a cell is to the right of the {width} named columns", number)
-            if all(cell is None for cell in cells):
+            if all(map(is_blank, cells)):
+                blank.add()
                 continue
             if is_repeated_header(cells, names):
                 raise self._refusal("the header changes here", number)
@@ -70,6 +66,16 @@ class WorkbookSheet:
                     raise self._refusal("a cell contains a NUL character or too long a text", number)
             cells += [None] * (width - len(cells))
             yield FileRow(self.name, number, dict(zip(names, cells, strict=True)))
+
+    def _read_names(self, rows: Iterator[tuple[int, Sequence[Any]]], blank: BlankRowCounter) -> list[str]:
+        """Return the column names: the first row from `header_row` on that is not blank. Raises `FileRefused`."""
+        for number, values in rows:
+            if all(map(is_blank, values)):
+                blank.add()
+            elif number >= self._header_row:
+                cells = ["" if value is None else str(_cell_value(value)) for value in values]
+                return header_names(cells, self._limits, file=self.name, line=number, unit="row")
+        raise FileRefused("the sheet is empty", file=self.name, hint="set `sheet`, or `header_row`")
 
     def _values(self) -> Iterator[tuple[int, Sequence[Any]]]:
         """Yield each row of the sheet with its number."""

@@ -215,7 +215,34 @@ def test_a_document_finds_the_claims_that_are_read_in_it(shared_starter_register
         assert [row["id"] for row in found] == [
             row["id"] for row in rows if {c["document"]["id"] for c in row["citations"]} & set(wanted)
         ]
-    assert read_all_rows(shared_starter_register, "/v1/claims", document="no-id") == []
+
+
+@pytest.mark.parametrize("unknown", ["zz", "00000000-0000-4000-8000-000000000000", "\U0001f4c4", "a" * 80])
+def test_an_unknown_document_is_refused(shared_starter_register: Register, rows: list[Row], unknown: str) -> None:
+    known = rows[0]["citations"][0]["document"]["id"]
+    for asked in (unknown, [known, unknown]):
+        for path in ("/v1/claims", "/v1/claims.csv", "/v1/topics/russian-casualties/claims"):
+            answer = shared_starter_register.get(path, params={"document": asked})
+            problem = assert_problem(answer, 422, "unknown_slug")
+            assert problem["errors"][0]["detail"] == f"There is no document `{unknown}`."
+
+
+def test_a_document_is_unknown_in_a_state_before_it_was_recorded(register: Register) -> None:
+    record_example_vocabulary(register)
+    before = register.get("/v1/claims").json()["meta"]["seq"]
+    claim = submit_claim(register, make_unique_claim_body())
+    asked = {"document": claim["citations"][0]["document"]["id"]}
+    assert [row["id"] for row in read_all_rows(register, "/v1/claims", **asked)] == [claim["id"]]
+    past = register.get("/v1/claims", params=asked | {"recorded_as_of": f"seq:{before}"})
+    assert_problem(past, 422, "unknown_slug")
+
+
+def test_a_document_that_was_taken_down_is_still_found(register: Register) -> None:
+    record_example_vocabulary(register)
+    claim = submit_claim(register, make_unique_claim_body())
+    document = claim["citations"][0]["document"]["id"]
+    register.write("POST", f"/v1/documents/{document}/takedown", {"reason": "An order."})
+    assert [row["id"] for row in read_all_rows(register, "/v1/claims", document=document)] == [claim["id"]]
 
 
 def test_updated_since_finds_what_was_cited_anew(register: Register) -> None:

@@ -34,6 +34,8 @@ CSV = "date,dead\n2022-03-02,498\n2022-03-25,1351\n"
         ("a.csv", CSV.replace(",", ":"), {"delimiter": ":"}),
         ("a.csv", CSV.replace("\n", ",,\n"), {}),
         ("a.csv", CSV + ",\n,\n", {}),
+        ("a.csv", " ,\n" + CSV.replace("\n", "\n \t, \n   \n\u00a0,\n \n") + " , , \n", {}),
+        ("a.tsv", "\t\n" + CSV.replace(",", "\t").replace("\n", "\n \t \n\n"), {}),
         ("a.csv", CSV.replace("2022-03-02", "'2022-03-02'"), {"quote": "'"}),
         ("a.csv", "Losses, by day\n(of the ministry)\n" + CSV, {"header_row": 3}),
         ("a.csv", CSV.encode("utf-8-sig"), {}),
@@ -49,6 +51,7 @@ CSV = "date,dead\n2022-03-02,498\n2022-03-25,1351\n"
         ("a.json", json.dumps({row["date"]: {"dead": row["dead"]} for row in TWO}), {"keyed": "date"}),
         ("a", json.dumps(TWO, indent=2), {}),
         ("a.ndjson", "\n\n".join(map(json.dumps, TWO)), {}),
+        ("a.ndjson", "\n \t\n" + " \n\r\n".join(map(json.dumps, TWO)) + "\n\n  \n", {}),
         ("a.jsonl.gz", gzip.compress("\r\n".join(map(json.dumps, TWO)).encode(), mtime=0), {}),
         ("a", "\n".join(map(json.dumps, TWO)), {}),
         ("a.yaml", "- date: 2022-03-02\n  dead: '498'\n- {date: 2022-03-25, dead: '1351'}\n", {}),
@@ -56,6 +59,11 @@ CSV = "date,dead\n2022-03-02,498\n2022-03-25,1351\n"
         ("a.yaml", "2022-03-02: {dead: '498'}\n2022-03-25: {dead: '1351'}\n", {"keyed": "date"}),
         ("a", "---\ndate: 2022-03-02\ndead: '498'\n---\ndate: 2022-03-25\ndead: '1351'\n", {}),
         ("a.xlsx", make_workbook([["date", "dead"], [date(2022, 3, 2), "498"], ["2022-03-25", "1351"]]), {}),
+        (
+            "a.xlsx",
+            make_workbook([[" "], ["date", "dead", " "], [" ", "\t"], *map(list, map(dict.values, TWO)), [" "]]),
+            {},
+        ),
         ("a", make_workbook([["date", "dead"], ["2022-03-02", "498"], [], ["2022-03-25", "1351"], [None, ""]]), {}),
         (
             "a.zip",
@@ -113,6 +121,12 @@ def test_the_encoding_is_found_also_late_in_a_file(tmp_path: Path, encoding: str
 def test_a_row_says_where_it_begins(tmp_path: Path) -> None:
     csv = write_file(tmp_path, "a.csv", 'title\n\nx,y\n\n1,"a\nb"\n\n2,c\n')
     assert [row.line for row in read_rows(csv, header_row=2)] == [5, 8]
+    blank = write_file(tmp_path, "b.csv", " \nx,y\n , \n1,2\n\t\n3,4\n")
+    assert [row.line for row in read_rows(blank)] == [4, 6]
+    lines = write_file(tmp_path, "b.ndjson", '\n{"a":1}\n \n\n{"a":2}\n\t')
+    assert [row.line for row in read_rows(lines)] == [2, 5]
+    book = write_file(tmp_path, "b.xlsx", make_workbook([[], ["x"], [" "], [1], [], [""], [2], ["  "]]))
+    assert [row.line for row in read_rows(book)] == [4, 7]
     yaml = write_file(tmp_path, "a.yaml", "# note\n- a: 1\n  b: 2\n- a: 2\n")
     assert [row.line for row in read_rows(yaml)] == [2, 4]
     assert [row.line for row in read_rows(write_file(tmp_path, "a.ndjson", '{"a":1}\n\n{"a":2}'))] == [1, 3]

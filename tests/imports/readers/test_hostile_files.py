@@ -15,10 +15,18 @@ from hypothesis import strategies as st
 
 from app.imports.readers.options import FileFormat, FileOptions, FileRefused, ReadLimits
 from app.imports.readers.reader import FileReader
-from tests.imports.readers.file_helpers import make_workbook, make_zip, read_refusal, replace_part, write_file
+from tests.imports.readers.file_helpers import (
+    make_workbook,
+    make_zip,
+    read_refusal,
+    read_rows,
+    replace_part,
+    write_file,
+)
 
 HEAD = "date,dead\n2022-03-02,498\n"
 SMALL = ReadLimits(
+    blank_rows=100,
     cell_characters=1_000,
     row_bytes=2_000,
     unpacked_bytes=5_000_000,
@@ -203,11 +211,20 @@ def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, name: str, content
         ("a.ndjson", '{"a":"' + "x" * 2_500 + '"}', "has more than 2,000 characters"),
         ("a.json", '[{"a":"' + "x" * 1_500 + '"}]', "a text has more than 1,000 characters"),
         ("a.csv", "a,b\n" + "x" * 1_500 + ",1\n", "a cell has more than 1,000 characters"),
+        ("a.csv", "a,b\n" + " ,\n" * 101, "has more than 100 blank rows"),
+        ("a.csv", " \n" * 101 + "a,b\n1,2\n", "has more than 100 blank rows"),
+        ("a.ndjson", '{"a":1}\n' + " \n" * 101, "has more than 100 blank rows"),
         ("a.csv", "a,b,c\n" + '"1\n",' * 200_000, "the row that begins here has more than 2,000 characters"),
     ],
 )
 def test_each_limit_holds(tmp_path: Path, name: str, content: str | bytes, said: str) -> None:
     assert read_refusal(write_file(tmp_path, name, content), limits=SMALL).detail.startswith(said)
+
+
+def test_a_sheet_of_blank_rows_is_refused(tmp_path: Path) -> None:
+    book = write_file(tmp_path, "a.xlsx", make_workbook([["a"], *[[" "]] * 101, [1]]))
+    assert read_refusal(book, limits=ReadLimits(blank_rows=100)).detail == "has more than 100 blank rows"
+    assert len(read_rows(book, limits=ReadLimits(blank_rows=101))) == 1
 
 
 def test_a_bomb_is_refused_by_what_it_unpacks_to(tmp_path: Path) -> None:
