@@ -29,11 +29,11 @@ from app.sources.documents import (
     find_candidate_ids,
     load_corrected_documents,
     load_documents,
+    load_documents_by_address,
     load_documents_by_edition,
-    load_documents_by_url,
     load_removed_documents,
 )
-from app.sources.editions import edition_key, has_parts_of
+from app.sources.editions import address_of, edition_key, has_parts_of, keys_of_given
 from app.sources.queries import SOURCE, load_position_holders
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType, find_missing_slugs, find_unknown_slugs
@@ -51,7 +51,7 @@ _SELECT_DUPLICATE = select(_CLAIM.id, _CLAIM.status).where(
     _CLAIM.fingerprint == bindparam("fingerprint"), is_version_at(_CLAIM, None)
 )
 _SELECT_CORRECTED = (
-    select(_DOCUMENT.id).where(_DOCUMENT.url == bindparam("url"), _DOCUMENT.until_seq.is_not(None)).limit(1)
+    select(_DOCUMENT.id).where(_DOCUMENT.address == bindparam("address"), _DOCUMENT.until_seq.is_not(None)).limit(1)
 )
 
 
@@ -69,10 +69,10 @@ class UnmatchedPages(NamedTuple):
     With both day and copy, a document that is not recorded is new: its page is not among them.
     """
 
-    undated_urls: set[str]
-    dated_urls: set[str]
+    undated_addresses: set[str]
+    dated_addresses: set[str]
     days: set[date]
-    """The days of the documents at `dated_urls`."""
+    """The days of the documents at `dated_addresses`."""
 
 
 def find_unmatched_pages(documents: Iterable[RecordFields]) -> UnmatchedPages:
@@ -80,9 +80,9 @@ def find_unmatched_pages(documents: Iterable[RecordFields]) -> UnmatchedPages:
     pages = UnmatchedPages(set(), set(), set())
     for given in documents:
         if given["published_on"] is None:
-            pages.undated_urls.add(given["url"])
+            pages.undated_addresses.add(str(address_of(given)))
         elif given["archive_url"] is None:
-            pages.dated_urls.add(given["url"])
+            pages.dated_addresses.add(str(address_of(given)))
             pages.days.add(given["published_on"])
     return pages
 
@@ -101,7 +101,7 @@ class ReferenceLookup:
         self._categories_by_slug: dict[str, CategoryFields | None] = {}
         self._documents_by_id: dict[str, RecordFields] = {}
         self._documents_by_edition: dict[str | None, RecordFields] = {}
-        self._documents_by_url: dict[str, list[RecordFields]] = {}
+        self._documents_by_address: dict[str | None, list[RecordFields]] = {}
         """Address → its editions that a given document may be, for the addresses that were loaded."""
         self.resolved_documents: dict[tuple[Any, ...], RecordFields] = {}
         """The fields of a cited document → the recorded document with exactly its parts."""
@@ -220,29 +220,30 @@ class ReferenceLookup:
         """Return the documents that a given one with an address may be: see `app/sources/editions.py`."""
         if (exact := self._documents_by_edition.get(edition_key(given))) is not None:
             return [exact]
-        url = given["url"]
-        if url not in self._documents_by_url:
+        address = address_of(given)
+        if address not in self._documents_by_address:
             self._load_page(given)
-        editions = self._documents_by_url.get(url, ())
+        editions = self._documents_by_address.get(address, ())
         matching = [document for document in editions if has_parts_of(document, given)]
         return matching or self._find_corrected(given) or self._find_removed(given)
 
     def _load_page(self, given: RecordFields) -> None:
         """Load all editions of the address of a document."""
-        self._documents_by_url[given["url"]] = []
-        for document in load_documents_by_url(self.session, [given["url"]], self.snapshot):
+        address = str(address_of(given))
+        self._documents_by_address[address] = []
+        for document in load_documents_by_address(self.session, [address], self.snapshot):
             self.add_pending_document(document)
-        self._load_corrected([given["url"]])
+        self._load_corrected([address])
 
-    def _load_corrected(self, urls: Iterable[str]) -> None:
+    def _load_corrected(self, addresses: Iterable[str]) -> None:
         """Load the documents at these addresses as they were before they were corrected."""
-        for batch in batch_values(urls):
+        for batch in batch_values(addresses):
             for past, document in load_corrected_documents(self.session, batch, self.snapshot):
-                self._corrected_documents.setdefault(past["url"], []).append((past, document))
+                self._corrected_documents.setdefault(past["address"], []).append((past, document))
 
     def _find_corrected(self, given: RecordFields) -> list[RecordFields]:
         """Return the documents that `given` may have been before they were corrected."""
-        versions = self._corrected_documents.get(given["url"], ())
+        versions = self._corrected_documents.get(str(address_of(given)), ())
         found = {
             document["id"]: document
             for past, document in versions
@@ -252,8 +253,7 @@ class ReferenceLookup:
 
     def _find_removed(self, given: RecordFields) -> list[RecordFields]:
         """Return the tombstone of a given document, if it was taken down and loaded by `load_editions`."""
-        removed = self._removed_documents.get(str(edition_key(given)))
-        return [] if removed is None else [removed]
+        return [self._removed_documents[key] for key in keys_of_given(given) if key in self._removed_documents][:1]
 
     def load_editions(self, documents: Iterable[RecordFields]) -> "UnmatchedPages":
         """Load what `find_editions` needs for the given documents, in a few queries, in place of what was loaded.
@@ -261,7 +261,7 @@ class ReferenceLookup:
         Returns the pages of the documents that are not recorded with exactly their parts.
         """
         by_key = {key: given for given in documents if (key := edition_key(given)) is not None}
-        self._documents_by_id, self._documents_by_edition, self._documents_by_url = {}, {}, {}
+        self._documents_by_id, self._documents_by_edition, self._documents_by_address = {}, {}, {}
         self.resolved_documents = {}
         for batch in batch_values(by_key):
             for document in load_documents_by_edition(self.session, batch, self.snapshot):
@@ -269,20 +269,20 @@ class ReferenceLookup:
         missing = [given for key, given in by_key.items() if key not in self._documents_by_edition]
         pages = find_unmatched_pages(missing)
         self._corrected_documents, self._removed_documents = {}, {}
-        self._load_corrected({given["url"] for given in missing})
-        for batch in batch_values(str(edition_key(given)) for given in missing):
+        self._load_corrected({str(address_of(given)) for given in missing})
+        for batch in batch_values({key for given in missing for key in keys_of_given(given)}):
             self._removed_documents |= load_removed_documents(self.session, batch, self.snapshot)
-        self._documents_by_url = {given["url"]: [] for given in missing}
-        for urls, days in ((pages.undated_urls, None), (pages.dated_urls, pages.days)):
-            for batch in batch_values(urls):
-                for document in load_documents_by_url(self.session, batch, self.snapshot, days):
+        self._documents_by_address = {address_of(given): [] for given in missing}
+        for addresses, days in ((pages.undated_addresses, None), (pages.dated_addresses, pages.days)):
+            for batch in batch_values(addresses):
+                for document in load_documents_by_address(self.session, batch, self.snapshot, days):
                     self.add_pending_document(document)
         return pages
 
     def add_pending_document(self, document: RecordFields) -> None:
         """Treat a document as recorded: the same write records it."""
         self._add_document(document)
-        editions = self._documents_by_url.get(document["url"])
+        editions = self._documents_by_address.get(address_of(document))
         if editions is not None and all(edition["id"] != document["id"] for edition in editions):
             editions.append(document)
 
@@ -364,10 +364,10 @@ class CachedReferenceLookup(ReferenceLookup):
 
     def _find_corrected_before(self, given: RecordFields) -> list[RecordFields]:
         """Return the documents that `given` may have been before they were corrected. They are never pending."""
-        if not self._transaction.fetch_rows(_SELECT_CORRECTED, {"url": given["url"]}, flush=False):
+        if not self._transaction.fetch_rows(_SELECT_CORRECTED, {"address": address_of(given)}, flush=False):
             return []
         self._corrected_documents = {}
-        self._load_corrected([given["url"]])
+        self._load_corrected([str(address_of(given))])
         return self._find_corrected(given)
 
     def add_pending_document(self, document: RecordFields) -> None:
@@ -377,4 +377,4 @@ class CachedReferenceLookup(ReferenceLookup):
 
 
 def _is_edition_of(document: RecordFields, given: RecordFields) -> bool:
-    return document["url"] == given["url"] and has_parts_of(document, given)
+    return address_of(document) == address_of(given) and has_parts_of(document, given)

@@ -223,8 +223,8 @@ class SourceVersion(Version, table=True):
 class DocumentVersion(Version, table=True):
     """A document in which claims appear: one edition of the page at an address.
 
-    `edition` is the key that tells the documents at one address apart: see `app/sources/editions.py`. `removed`: the
-    document was taken down.
+    `address` is the URL as it is compared, and `edition` the key that tells the documents at one address apart: see
+    `app/sources/addresses.py` and `editions.py`. `removed`: the document was taken down.
     """
 
     __tablename__ = "document"
@@ -240,14 +240,15 @@ class DocumentVersion(Version, table=True):
     content_sha256: str | None = Field(sa_type=String(64))
     retrieved_at: dt.datetime | None = Field(sa_type=UtcDateTime)
     terms: str | None = Field(sa_type=Text)
+    address: str | None = Field(sa_type=Text)
     edition: str | None = Field(sa_type=String(64))
     removed: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
     __table_args__ = (
         current_version_index("uq_document_standing", "id", unique=True),
         current_version_index("uq_document_standing_edition", "edition", unique=True),
-        current_version_index("ix_document_url", "url", "published_on"),
-        Index("ix_document_past_url", "url", sqlite_where=PAST_VERSION, postgresql_where=PAST_VERSION),
+        current_version_index("ix_document_address", "address", "published_on"),
+        Index("ix_document_past_address", "address", sqlite_where=PAST_VERSION, postgresql_where=PAST_VERSION),
         Index("ix_document_id_seq", "id", "seq"),
     )
 

@@ -137,11 +137,12 @@ def describe_unit(unit: str | None) -> UnitPhrase:
 
 
 def _describe_currency(code: str) -> UnitPhrase:
-    from babel.numbers import get_currency_symbol  # noqa: PLC0415 - only registers with money need it
+    from babel.numbers import get_currency_name, get_currency_symbol  # noqa: PLC0415 - only for registers with money
 
     symbol = _normalize_spaces(get_currency_symbol(code, LOCALE))
+    name = get_currency_name(code, 2, LOCALE)  # "US dollars", behind a vague number
     pattern = f"{symbol} {{}}" if symbol[-1].isalpha() else f"{symbol}{{}}"
-    return UnitPhrase(pattern, pattern, is_measure=True, is_attached=True, is_currency=True, label=code)
+    return UnitPhrase(pattern, pattern, is_measure=True, is_attached=True, is_currency=True, label=name)
 
 
 def _describe_measure(name: str, *, is_symbol: bool) -> UnitPhrase | None:

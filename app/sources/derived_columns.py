@@ -5,11 +5,11 @@ from typing import Any
 
 from app.database.row_encoding import declare_derived_columns
 from app.database.tables import DocumentVersion
-from app.sources.editions import edition_key
+from app.sources.editions import address_of, edition_key
 
 
 def _build_document_columns(state: Mapping[str, Any]) -> dict[str, Any]:
-    return {"edition": edition_key(state), "removed": state.get("removed", False)}
+    return {"address": address_of(state), "edition": edition_key(state), "removed": state.get("removed", False)}
 
 
 declare_derived_columns(DocumentVersion, _build_document_columns)

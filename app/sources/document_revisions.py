@@ -36,16 +36,19 @@ def revise_document(transaction: WriteTransaction, id_: str, payload: DocumentCh
         DocumentDiffers: Another document is recorded as the edition that this one would be.
     """
     columns = columns_of(DocumentVersion)
-    statement = select(*(columns[name] for name in DOCUMENT_INPUT_FIELDS))
+    statement = select(*(columns[name] for name in (*DOCUMENT_INPUT_FIELDS, "address")))
     statement = statement.where(columns.id == id_, columns.until_seq.is_(None))
     recorded = dict(transaction.session.execute(statement).mappings().one())
+    address = recorded.pop("address")
     changes = payload.changes.model_dump(exclude_unset=True)
     changed = _validate_merged_document({**recorded, **changes})
     raise_if_any(find_document_faults(transaction, changed, "changes/"))
     state = document_columns(changed)
     if state == recorded:
         raise invalid_field("changes", "The changes have no effect.")
-    if (key := edition_key(state)) is not None and key != edition_key(recorded):
+    if state["url"] == recorded["url"]:
+        state["address"] = address
+    if (key := edition_key(state)) is not None and key != edition_key({**recorded, "address": address}):
         for other in load_documents_by_edition(transaction.session, [key], transaction.snapshot):
             differences = [name for name in RECORDED_DOCUMENT_FIELDS if name in changes]
             raise describe_differences(other, differences)

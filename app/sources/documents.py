@@ -19,7 +19,8 @@ from app.enums import Status
 from app.errors import DocumentDiffers, EditionAmbiguous, Fault, NotFound, Removed
 from app.http.addresses import whole_address
 from app.http.pagination import Page, paginate
-from app.sources.editions import DocumentFields, choose_edition, edition_key, find_differences
+from app.sources.addresses import normalize_address
+from app.sources.editions import DocumentFields, address_of, choose_edition, find_differences, keys_of_given
 from app.sources.queries import SOURCE
 from app.sources.schemas import DocumentCard, DocumentInput, DocumentQuery
 from app.vocabulary.slug_records import VERSION_FIELDS, find_unknown_slugs
@@ -61,7 +62,7 @@ def find_documents(session: Session, query: DocumentQuery, snapshot: Snapshot) -
     columns = columns_of(DocumentVersion)
     statement = _select_documents(snapshot).where(columns.removed.is_(False))
     if query.url is not None:
-        statement = statement.where(columns.url == query.url)
+        statement = statement.where(columns.address.in_({query.url, normalize_address(query.url)}))
     return paginate(session, statement, Order("id", columns.id), query, snapshot, build_document_response)
 
 
@@ -112,24 +113,24 @@ def load_documents_by_edition(session: Session, keys: Iterable[str], snapshot: S
     return [_build_recorded_document(row) for row in session.execute(statement).mappings()]
 
 
-def load_documents_by_url(
-    session: Session, urls: Iterable[str], snapshot: Snapshot, days: Iterable[date] | None = None
+def load_documents_by_address(
+    session: Session, addresses: Iterable[str], snapshot: Snapshot, days: Iterable[date] | None = None
 ) -> list[DocumentFields]:
     """Return all editions of these addresses, or those of these days."""
     columns = columns_of(DocumentVersion)
-    statement = _select_documents(snapshot).where(columns.url.in_(set(urls))).order_by(columns.id)
+    statement = _select_documents(snapshot).where(columns.address.in_(set(addresses))).order_by(columns.id)
     if days is not None:
         statement = statement.where(columns.published_on.in_(set(days)))
     return [_build_recorded_document(row) for row in session.execute(statement).mappings()]
 
 
 def load_corrected_documents(
-    session: Session, urls: Iterable[str], snapshot: Snapshot
+    session: Session, addresses: Iterable[str], snapshot: Snapshot
 ) -> list[tuple[DocumentFields, DocumentFields]]:
     """Return the past versions of documents at these addresses, each with the document as it is now."""
     columns = columns_of(DocumentVersion)
-    statement = select(*(columns[name] for name in ("id", *DOCUMENT_INPUT_FIELDS))).where(
-        columns.url.in_(set(urls)), columns.until_seq.is_not(None)
+    statement = select(*(columns[name] for name in ("id", "address", *DOCUMENT_INPUT_FIELDS))).where(
+        columns.address.in_(set(addresses)), columns.until_seq.is_not(None)
     )
     past = session.execute(statement).mappings().all()
     documents = load_documents(session, {row["id"] for row in past}, snapshot) if past else {}
@@ -146,7 +147,7 @@ def load_documents_by_title(session: Session, titles: Iterable[str], snapshot: S
 
 
 def _build_recorded_document(row: Mapping[Any, Any]) -> DocumentFields:
-    return {name: row[name] for name in (*RECORDED_DOCUMENT_FIELDS, "removed")}
+    return {name: row[name] for name in (*RECORDED_DOCUMENT_FIELDS, "address", "removed")}
 
 
 _DOCUMENT = table_of(DocumentVersion).c
@@ -154,7 +155,7 @@ _DOCUMENT = table_of(DocumentVersion).c
 
 def _select_candidates(*, has_day: bool, has_archive: bool, has_title: bool) -> Select[Any]:
     """Select the documents at an address that have the given parts: the same edition first, then those so titled."""
-    conditions: list[ColumnElement[bool]] = [_DOCUMENT.url == bindparam("url"), is_version_at(_DOCUMENT, None)]
+    conditions: list[ColumnElement[bool]] = [_DOCUMENT.address == bindparam("address"), is_version_at(_DOCUMENT, None)]
     missing = []
     for is_given, column in ((has_day, _DOCUMENT.published_on), (has_archive, _DOCUMENT.archive_url)):
         if is_given:
@@ -185,7 +186,8 @@ def find_candidate_ids(transaction: WriteTransaction, given: DocumentFields, *, 
     names = ("published_on", "archive_url", "title")
     has_day, has_archive, has_title = (given[name] is not None for name in names)
     statement = _CANDIDATE_STATEMENTS[has_day, has_archive, has_title]
-    parameters = {name: str(given[name]) for name in ("url", *names) if given[name] is not None}
+    parameters = {name: str(given[name]) for name in names if given[name] is not None}
+    parameters["address"] = str(address_of(given))
     return [str(id_) for (id_,) in transaction.fetch_rows(statement, parameters, flush=flush)]
 
 
@@ -292,8 +294,9 @@ _SELECT_ERASED = select(table_of(ErasedKey).c.record).where(table_of(ErasedKey).
 
 def refuse_removed(transaction: WriteTransaction, given: DocumentFields) -> None:
     """Raise `DocumentDiffers` if a document with an address was taken down."""
-    for (id_,) in transaction.fetch_rows(_SELECT_ERASED, {"digest": edition_key(given)}, flush=False):
-        raise describe_removal(id_)
+    for key in keys_of_given(given):
+        for (id_,) in transaction.fetch_rows(_SELECT_ERASED, {"digest": key}, flush=False):
+            raise describe_removal(id_)
 
 
 def document_columns(payload: DocumentInput) -> dict[str, Any]:

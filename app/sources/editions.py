@@ -3,7 +3,8 @@
 A page at one address has many editions. The address, the day of publication and the archived copy together tell one
 from another; where both day and copy are missing, the title does. A given document is a recorded one that has all of
 these that are given; of several, the one that has no other, or else the only one with its title. What a recorded one
-lacks makes a given document a new edition. Pure functions over plain values.
+lacks makes a given document a new edition. Addresses are compared as `addresses.py` normalizes them. Pure functions
+over plain values.
 """
 
 import hashlib
@@ -13,6 +14,8 @@ from typing import Any, Final
 
 import orjson
 
+from app.sources.addresses import normalize_address
+
 DocumentFields = Mapping[str, Any]
 
 DESCRIPTIVE_FIELDS: Final = ("title", "publisher", "language", "content_sha256", "retrieved_at", "terms")
@@ -21,13 +24,30 @@ DESCRIPTIVE_FIELDS: Final = ("title", "publisher", "language", "content_sha256",
 COMPARED_FIELDS: Final = ("url", "published_on", "archive_url", *DESCRIPTIVE_FIELDS)
 
 
+def address_of(document: DocumentFields) -> str | None:
+    """Return the address of a document as it is compared: the recorded one, or that of its URL."""
+    if document["url"] is None:
+        return None
+    recorded: str | None = document.get("address")
+    return recorded if recorded is not None else normalize_address(document["url"])
+
+
 def edition_key(document: DocumentFields) -> str | None:
     """Return the key of an edition, or None for a document without an address. Current documents have distinct keys."""
     if document["url"] is None:
         return None
     day, archive = _as_text(document["published_on"]), document["archive_url"]
     title = document["title"] if day is None and archive is None else None
-    return _digest([document["url"], day, archive, title])
+    return _digest([address_of(document), day, archive, title])
+
+
+def keys_of_given(document: DocumentFields) -> set[str]:
+    """Return the hashes by which a given document is recognized among those that were taken down.
+
+    The hashes of documents that were taken down before addresses were normalized are those of their URL.
+    """
+    addresses = {document["url"], address_of(document)} - {None}
+    return {str(edition_key({**document, "address": address})) for address in addresses}
 
 
 def erased_keys(document: DocumentFields) -> set[str]:
@@ -36,7 +56,7 @@ def erased_keys(document: DocumentFields) -> set[str]:
     names = [[day, archive, None], [day, None, None], [None, archive, None], [None, None, title], [None, None, None]]
     if document["url"] is None:
         return {key_without_address(document)}
-    return {_digest([document["url"], *name]) for name in names}
+    return {_digest([address_of(document), *name]) for name in names}
 
 
 def key_without_address(document: DocumentFields) -> str:
@@ -59,6 +79,7 @@ def find_differences(recorded: DocumentFields, given: DocumentFields) -> list[st
         name
         for name in COMPARED_FIELDS
         if given[name] is not None and _as_text(given[name]) != _as_text(recorded[name])
+        if name != "url" or address_of(given) != address_of(recorded)
     ]
 
 

@@ -25,7 +25,7 @@ REMOVED_DOCUMENT: dict[str, Any] = {
     "title": REMOVED_DOCUMENT_TITLE,
     **dict.fromkeys(("url", "publisher", "published_on", "language", "archive_url")),
     **dict.fromkeys(("content_sha256", "retrieved_at", "terms")),
-    "edition": None,
+    **dict.fromkeys(("address", "edition")),
     "removed": True,
 }
 """The values that a takedown writes into the columns of a document."""

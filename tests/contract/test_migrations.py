@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, MetaData, Table, insert, inspect, select, text
 from sqlmodel import SQLModel
+from uuid_utils import uuid7
 
 from alembic import command
 from app.claims.lifecycle import revise
@@ -312,6 +313,30 @@ def test_documents_get_the_keys_of_their_editions(database: Database) -> None:
     table = table_of(VERSION_TABLES["citation"])
     with database.read_engine.connect() as connection:
         assert not any(connection.execute(select(table.c.marked)).scalars())
+
+
+def test_documents_whose_addresses_are_one_stay_as_they_are(database: Database) -> None:
+    _migrated(database, "0013")
+    with database.write_engine.begin() as connection:
+        document = Table("document", MetaData(), autoload_with=connection)
+        row = dict(connection.execute(select(document).where(document.c.url.is_not(None)).limit(1)).mappings().one())
+        del row["version"]
+        for page in ("/a#one", "/a#two", "/b", "/b#three", "/c#four"):
+            url = f"https://example.org{page}"
+            state = row | {"id": str(uuid7()), "url": url, "title": "A page", "published_on": None, "archive_url": None}
+            key = edition_key({**state, "address": url})  # as before 0014
+            connection.execute(insert(document).values({**state, "edition": key}))
+    _upgraded(database)
+    documents = {row["url"]: row for row in _read_documents(database) if "//example.org/" in str(row["url"])}
+    assert {url: row["address"] for url, row in documents.items()} == {
+        "https://example.org/a#one": "https://example.org/a",
+        "https://example.org/a#two": "https://example.org/a#two",
+        "https://example.org/b": "https://example.org/b",
+        "https://example.org/b#three": "https://example.org/b#three",
+        "https://example.org/c#four": "https://example.org/c",
+    }
+    changed = [row for url, row in documents.items() if url.endswith(("#one", "#four"))]
+    assert [row["edition"] for row in changed] == [edition_key(row) for row in changed]
 
 
 def test_editions_of_one_address_stop_the_downgrade(database: Database) -> None:

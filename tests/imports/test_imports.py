@@ -1,5 +1,7 @@
 """Imports over HTTP: all rows or none, with their actor, and a file that is imported twice changes nothing."""
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -130,6 +132,28 @@ def test_a_retracted_claim_comes_over_as_retracted(desk: Register) -> None:
     assert numbers(post_file(desk, json.dumps(body), KINDS["ndjson"])) == {"rows": 1, "new": 1}
     [made] = rows_of(desk, "/v1/claims")
     assert (made["status"], made["retracted_on"]) == ("retracted", "2025-06-20")
+
+
+def test_a_file_brings_what_a_printed_row_must_say_into_another_register(desk: Register) -> None:
+    row = native_row(
+        as_printed="rund 1.400",
+        language="de",
+        value="1351",
+        wording_differs="The table beneath has the exact number.",
+        document_published_on="2025-06-13",
+        withdrawn_on="2025-06-20",
+        status="retracted",
+        retracted_on="2025-06-21",
+    )
+    assert numbers(post_file(desk, format_csv(row))) == {"rows": 1, "new": 1}
+    assert numbers(post_file(desk, format_csv(row))) == {"rows": 1, "retracted": 1}
+    [claim] = rows_of(desk, "/v1/claims")
+    assert (claim["figure"]["language"], claim["figure"]["wording_differs"]) == ("de", row["wording_differs"])
+    assert claim["citations"][0]["document"]["published_on"] == "2025-06-13"
+    assert (claim["citations"][0]["withdrawn_on"], claim["retracted_on"]) == ("2025-06-20", "2025-06-21")
+    [exported] = csv.DictReader(io.StringIO(desk.get("/v1/claims.csv").text))
+    shown = ("language", "wording_differs", "document_published_on", "withdrawn_on", "retracted_on")
+    assert [exported[name] for name in shown] == [row[name] for name in shown]
 
 
 def test_one_wrong_row_keeps_the_whole_file_out(desk: Register) -> None:

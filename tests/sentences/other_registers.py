@@ -198,7 +198,14 @@ CLAIMS = [
         modality="allegation",
     ),
     tell_claim(
-        "attendance", "marchers", "belgrade", "organisers", "few hundred thousand", {}, "2025-03-15", date(2025, 3, 15)
+        "attendance",
+        "marchers",
+        "belgrade",
+        "organisers",
+        "a few hundred thousand",
+        {},
+        "2025-03-15",
+        date(2025, 3, 15),
     ),
     tell_claim(
         "attendance",

@@ -80,7 +80,7 @@ def numbers(printed: str, **more: object) -> PrintedFigure:
          "1.48°C (1.4°C to 1.6°C)"),
         (numbers("dozens"), "quantity", "persons", None, "dozens of persons"),
         (numbers("Thousands more"), "quantity", "persons", None, "thousands more persons"),
-        (numbers("several billion"), "quantity", "USD", None, "several billion USD"),
+        (numbers("several billion"), "quantity", "USD", None, "several billion US dollars"),
         (numbers("тысячи"), "quantity", "persons", None, "тысячи"),
         (numbers("2,471", value=2471), "quantity", "acres", None, "2,471 acres"),
         (numbers("1.5", value=1.5), "quantity", "km²", None, "1.5 square kilometres"),

@@ -147,6 +147,42 @@ def test_an_address_alone_is_its_only_edition_or_is_ambiguous(desk: Register) ->
     assert len(problem["editions"]) == 20
 
 
+SPELLINGS = (f"{URL}#tolls", f"{URL}?utm_source=feed", "https://HEALTH.example:443/x/../today", f"{URL}?fbclid=1#top")
+
+
+def test_other_spellings_of_an_address_are_the_same_page(desk: Register) -> None:
+    first = post_document(desk, page(1) | {"url": f"{URL}#summary"}).json()
+    assert first["url"] == f"{URL}#summary"
+    for url in (URL, *SPELLINGS):
+        answer = post_document(desk, page(1) | {"url": url})
+        assert (answer.status_code, answer.json()["id"]) == (200, first["id"])
+        assert cited(desk, {"url": url})["url"] == f"{URL}#summary"
+        assert [each["id"] for each in read_all_rows(desk, "/v1/documents", url=url)] == [first["id"]]
+    for url in (URL.replace("https", "http"), f"{URL}/", f"{URL}?page=2", f"{URL}#/tolls"):
+        assert post_document(desk, page(1) | {"url": url}).status_code == 201
+    assert_problem(post_document(desk, page(1) | {"url": SPELLINGS[0], "language": "uk"}), 409, "document_differs")
+
+
+def test_rows_with_other_spellings_of_an_address_cite_one_document(desk: Register) -> None:
+    rows = [native_row(number, document_url=url) for number, url in enumerate((URL, *SPELLINGS), start=1)]
+    assert numbers(post_file(desk, format_csv(*rows))) == {"rows": 5, "new": 5}
+    [document] = read_all_rows(desk, "/v1/documents")
+    assert document["url"] == URL
+    assert numbers(post_file(desk, format_csv(*reversed(rows)))) == {"rows": 5, "unchanged": 5}
+
+
+def test_a_corrected_document_is_found_by_other_spellings_of_its_old_address(desk: Register) -> None:
+    first = post_document(desk, page(1)).json()
+    change = {"event": "transcription_fix", "reason": "The page moved.", "changes": {"url": "https://health.example/b"}}
+    path = f"/v1/documents/{first['id']}"
+    etag = {"If-Match": desk.get(path).headers["etag"]}
+    assert desk.write("PATCH", path, change, **etag).status_code == 200
+    assert cited(desk, page(1) | {"url": "https://health.example/b#x"})["id"] == first["id"]
+    assert desk.write("POST", f"{path}/takedown", {"reason": "Court order."}, role="admin").status_code == 200
+    for url in (*SPELLINGS, "https://health.example/b#y"):
+        assert_problem(post_document(desk, page(1) | {"url": url}), 409, "document_differs")
+
+
 def test_what_differs_from_the_record_is_told_and_never_dropped(desk: Register) -> None:
     recorded = post_document(desk, page(1) | {"publisher": "paper", "language": "en"}).json()
     before = read_latest_seq(desk)
@@ -243,6 +279,10 @@ def test_exported_claims_of_one_page_with_one_title_change_nothing(desk: Registe
     assert read_latest_seq(desk) == before
     row = next(csv.DictReader(desk.get("/v1/claims.csv").text.splitlines()))
     new = {**row, "id": "", "as_printed": "77", "value": "77", "url": ""}
+    assert numbers(post_file(desk, format_csv(new))) == {"rows": 1, "new": 1}  # its column says the day of the edition
+    assert len(read_all_rows(desk, "/v1/documents", url=URL)) == 3
+    del new["document_published_on"]
+    new |= {"as_printed": "78", "value": "78"}
     told = reasons(post_file(desk, format_csv(new)))
     assert "has 3 editions" in told[0]
 

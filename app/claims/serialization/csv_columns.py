@@ -57,6 +57,11 @@ CSV_COLUMN_PATHS = {
     "superseded_on": "superseded_on",
     "display": "figure.display",
     "source_short_name": "source.short_name",
+    "language": "figure.language",
+    "wording_differs": "figure.wording_differs",
+    "document_published_on": "citations.document.published_on",
+    "withdrawn_on": "citations.withdrawn_on",
+    "retracted_on": "retracted_on",
 }
 
 CLAIM_COLUMNS = [define_column(Claim, name, path) for name, path in CSV_COLUMN_PATHS.items()]

@@ -48,15 +48,16 @@ TEXT_COLUMNS = (
 )
 NUMBER_COLUMNS = ("value", "lower", "upper", "coverage", "out_of")
 FLAG_COLUMNS = ("lower_inclusive", "upper_inclusive", "approximate")
-FIGURE_TEXT_COLUMNS = ("as_printed", "kind", "unit", "relative_to")
+FIGURE_TEXT_COLUMNS = ("as_printed", "kind", "unit", "relative_to", "language", "wording_differs")
 PERIOD_COLUMNS = {"edtf": "period", "aggregation": "aggregation", "per": "per"}
 DOCUMENT_COLUMNS = {
     "title": "document_title",
     "url": "document_url",
     "publisher": "publisher",
     "archive_url": "archive_url",
+    "published_on": "document_published_on",
 }
-CITATION_COLUMNS = ("quote", "fidelity", "gap")
+CITATION_COLUMNS = ("quote", "fidelity", "gap", "withdrawn_on")
 REQUIRED_COLUMNS = ("category", "subject", "place", "modality", "as_printed", "period", "aggregation", "source")
 READ_ONLY_FIELDS = set(Claim.model_fields) | {REFUSED_FIELD}
 NESTED_FIELDS = ("figure", "citations")
@@ -122,6 +123,7 @@ class NativeRowMapper:
             raw_fields,
             id=_check_id(cells.get("id")),
             is_retracted=status == "retracted",
+            retracted_on=_read_retraction(cells.get("retracted_on"), status),
             stated=stated_in_cells(cells, header),
             revision=_read_revision(cells.get("revision")),
         )
@@ -204,23 +206,28 @@ def _draft_from_json(data: Mapping[str, Any]) -> ClaimDraft:
     if isinstance(raw_fields.get("citations"), list):
         leading = _find_leading(raw_fields["citations"])
         raw_fields["citations"] = [_citation_input(citation) for citation in raw_fields["citations"]]
-    retracted_on = data.get("retracted_on")
-    if retracted_on is not None and status != Status.retracted:
-        raise UnreadableValue("`retracted_on` is given, but the claim is not retracted.", "set `status` to retracted")
-    try:
-        day = date.fromisoformat(retracted_on) if retracted_on is not None and status == "retracted" else None
-    except (TypeError, ValueError):
-        raise UnreadableValue(f"`retracted_on` is `{retracted_on}`.", "expected a day like 2025-07-01") from None
     return ClaimDraft(
         "",
         raw_fields,
         id=_check_id(data.get("id")),
         is_retracted=status == "retracted",
-        retracted_on=day,
+        retracted_on=_read_retraction(data.get("retracted_on"), status),
         stated=stated_in_json(data),
         revision=_read_revision(data.get("revision")),
         leading=leading,
     )
+
+
+def _read_retraction(value: Any, status: object) -> date | None:  # noqa: ANN401 - any value of a file
+    """Return the day of the retraction. Raises `UnreadableValue` for one of a claim that is not retracted."""
+    if value is None:
+        return None
+    if status != Status.retracted:
+        raise UnreadableValue("`retracted_on` is given, but the claim is not retracted.", "set `status` to retracted")
+    try:
+        return date.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise UnreadableValue(f"`retracted_on` is `{value}`.", "expected a day like 2025-07-01") from None
 
 
 def _find_leading(citations: Sequence[Any]) -> int | None:

@@ -41,8 +41,8 @@ class PendingDocuments:
         keys = {key for given in cited if (key := edition_key(given)) is not None}
         for document in self._staging.documents_by_key(keys).values():
             lookup.add_pending_document(document)
-        for urls, days in ((pages.undated_urls, None), (pages.dated_urls, pages.days)):
-            for document in self._staging.documents_by_url(urls, days):
+        for addresses, days in ((pages.undated_addresses, None), (pages.dated_addresses, pages.days)):
+            for document in self._staging.documents_by_address(addresses, days):
                 lookup.add_pending_document(document)
         without_address = [given for given in cited if given["url"] is None and given["title"]]
         titles = {given["title"] for given in without_address}

@@ -128,12 +128,12 @@ def _has_conflicting_citation(session: Session, staging: StagingFile, since: int
 
 def _has_conflicting_document(session: Session, staging: StagingFile, since: int) -> bool:
     document = columns_of(DocumentVersion)
-    columns = [document[name] for name in ("id", "url", "title", "publisher", "published_on", "archive_url")]
+    columns = [document[name] for name in ("id", "url", "address", "title", "publisher", "published_on", "archive_url")]
     changed = session.execute(select(*columns).where(document.seq > since)).mappings()
     return any(
         staging.has_document(row["id"])
         or (
-            staging.documents_by_url([row["url"]])
+            staging.documents_by_address([row["address"]])
             if row["url"]
             else staging.documents_by_key([document_key(dict(row))])
         )

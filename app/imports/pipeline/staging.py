@@ -10,6 +10,7 @@ import orjson
 
 from app.database.sql import batch_values
 from app.enums import Outcome
+from app.sources.editions import address_of
 
 MAX_CACHED_TIME_SERIES = 20_000
 """Maximum number of time series whose numbers are cached."""
@@ -22,9 +23,9 @@ CREATE TABLE claim (
 CREATE INDEX claim_fingerprint ON claim (fingerprint) WHERE fingerprint IS NOT NULL;
 CREATE INDEX claim_key ON claim (key) WHERE key IS NOT NULL;
 CREATE TABLE document (
-    n INTEGER PRIMARY KEY, id TEXT UNIQUE, key TEXT UNIQUE, url TEXT, day TEXT, columns BLOB
+    n INTEGER PRIMARY KEY, id TEXT UNIQUE, key TEXT UNIQUE, address TEXT, day TEXT, columns BLOB
 );
-CREATE INDEX document_url ON document (url, day);
+CREATE INDEX document_address ON document (address, day);
 CREATE TABLE relation (n INTEGER PRIMARY KEY, claim TEXT, type TEXT, other TEXT, note TEXT);
 CREATE TABLE time_series (n INTEGER PRIMARY KEY, name TEXT UNIQUE, running INTEGER);
 CREATE TABLE refused (row INTEGER PRIMARY KEY, file TEXT, line INTEGER, reasons BLOB);
@@ -96,8 +97,8 @@ class StagingFile:
     def add_document(self, id_: str, key: str, columns: dict[str, Any]) -> None:
         """Add a document that the claims cite. Its key is unique: see `document_key`."""
         day = columns["published_on"]
-        values = (id_, key, columns["url"], None if day is None else str(day), orjson.dumps(columns))
-        self._db.execute("INSERT INTO document (id, key, url, day, columns) VALUES (?, ?, ?, ?, ?)", values)
+        values = (id_, key, address_of(columns), None if day is None else str(day), orjson.dumps(columns))
+        self._db.execute("INSERT INTO document (id, key, address, day, columns) VALUES (?, ?, ?, ?, ?)", values)
 
     def documents_by_key(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return the staged documents that have these keys, by key."""
@@ -107,13 +108,15 @@ class StagingFile:
             documents |= {key: _read_document(columns) for key, columns in self._db.execute(query, batch)}
         return documents
 
-    def documents_by_url(self, urls: Iterable[str], days: Collection[date] | None = None) -> list[dict[str, Any]]:
+    def documents_by_address(
+        self, addresses: Iterable[str], days: Collection[date] | None = None
+    ) -> list[dict[str, Any]]:
         """Return the staged documents at these addresses, or those of these days."""
         documents: list[dict[str, Any]] = []
         dates = sorted(day.isoformat() for day in days or ())
         condition = "" if days is None else f" AND day IN ({_marks(dates)})"
-        for batch in batch_values(urls):
-            query = f"SELECT columns FROM document WHERE url IN ({_marks(batch)}){condition}"  # noqa: S608
+        for batch in batch_values(addresses):
+            query = f"SELECT columns FROM document WHERE address IN ({_marks(batch)}){condition}"  # noqa: S608
             documents += [_read_document(columns) for (columns,) in self._db.execute(query, [*batch, *dates])]
         return documents
 

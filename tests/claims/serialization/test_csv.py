@@ -78,6 +78,11 @@ HEADER = [
     "superseded_on",
     "display",
     "source_short_name",
+    "language",
+    "wording_differs",
+    "document_published_on",
+    "withdrawn_on",
+    "retracted_on",
 ]
 NUMBER = re.compile(r"-?\d+(\.\d*[1-9])?")
 CSV_TYPE = "text/csv; charset=utf-8"
