@@ -32,6 +32,16 @@ def postgresql_server(core: int) -> Iterator[str]:
         server.cleanup()
 
 
+@contextmanager
+def database_server(dialect: str) -> Iterator[str | None]:
+    """Yield the address of a PostgreSQL server, or None for SQLite."""
+    if dialect == "sqlite":
+        yield None
+        return
+    with postgresql_server(core=0) as address:
+        yield address
+
+
 def postmaster_pid() -> int | None:
     """Return the process id of the server that was started here, if one runs."""
     path = DATA / "postmaster.pid"

@@ -32,6 +32,7 @@ from app.http.json_body import parse_json
 from app.http.lists import OPTION_PARSERS, ListResponse, get_list_response
 from app.http.negotiation import SUFFIXES
 from app.http.parameters import (
+    MAX_PARAMETERS,
     check_media_type,
     check_parameters,
     drop_empty_parameters,
@@ -129,8 +130,8 @@ class FastRoute(APIRoute):
 async def _parse_body(request: Request) -> None:
     """Parse the body by `parse_json`, for FastAPI to use. Raises `InvalidRequest`."""
     body = await request.body()
-    if not body:
-        return  # FastAPI reports that it is missing
+    if not body or hasattr(request, "_json"):
+        return  # FastAPI reports that it is missing; or the fast path has parsed it
     try:
         request._json = parse_json(body)  # noqa: SLF001 - where `Request.json` caches its result
     except RecursionError:
@@ -196,6 +197,8 @@ class FastRead:
         fields, parameters = self._model.model_fields, self._parameters
         values: dict[str, Any] = {}
         options: dict[str, Any] = {}
+        if query_string.count(b"&") >= MAX_PARAMETERS:
+            return None
         try:
             for name, value in parse_qsl(query_string.decode("ascii"), keep_blank_values=True, errors="strict"):
                 if name in fields:
@@ -245,7 +248,8 @@ class FastWrite:
             return None
         try:
             body = await request.body()  # cached on the request: the standard path reads it again
-            payload = self._model.model_validate(parse_json(body))
+            request._json = parse_json(body)  # noqa: SLF001 - where `Request.json` caches its result
+            payload = self._model.model_validate(request._json)  # noqa: SLF001
         except (ClientDisconnect, ValueError, RecursionError):
             return None
         arguments: dict[str, Any] = {name: request.path_params[alias] for alias, name in self._path_arguments.items()}

@@ -1,4 +1,4 @@
-"""Parsing of JSON request bodies (RFC 8259): no repeated key, no NaN, and a bounded number of keys."""
+"""Parsing of JSON request bodies (RFC 8259): no repeated key, no NaN, and a bounded number of keys and items."""
 
 import json
 from typing import Any, NoReturn
@@ -13,11 +13,15 @@ MAX_UNKNOWN_KEYS = 1_000
 """Maximum number of keys that no request has as a field. Reporting what is wrong with more would take too long."""
 
 
+MAX_ITEMS = 5_000
+"""Maximum number of objects, and of items of all lists. No request can have so many: see the limits of its lists."""
+
+
 def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Return the value of a JSON text.
 
     Raises:
-        InvalidRequest: A key occurs twice in one object, or there are too many keys.
+        InvalidRequest: A key occurs twice in one object, or there are too many keys or items.
         ValueError: The text is not JSON.
         RecursionError: It is nested too deeply.
     """
@@ -26,11 +30,14 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
         raise _too_many_keys([], estimate)
     repeated: list[tuple[dict[str, Any], str]] = []
     known = input_field_names()
-    count = unknown = 0
+    count = unknown = objects = 0
 
     def build_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal count, unknown
+        nonlocal count, unknown, objects
         count += len(pairs)
+        objects += 1
+        if objects > MAX_ITEMS:
+            raise _too_many_items()
         if count > MAX_KEYS:
             raise _too_many_keys([name for name, _ in pairs[:MAX_LISTED_KEYS] if name not in known], count)
         value = dict(pairs)
@@ -42,12 +49,33 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
         return value
 
     value = json.loads(body, object_pairs_hook=build_object, parse_constant=_refuse_constant)
+    _check_items(value)
     if repeated:
         owner, key = repeated[-1]
         path = "/".join([*_find_path(value, owner), shorten(key)])
         detail = f"The key `{shorten(key)}` occurs twice in one object."
         raise InvalidRequest(detail, hint="send it once", errors=[field_fault(path, detail, hint="send it once")])
     return value
+
+
+def _check_items(value: Any) -> None:  # noqa: ANN401 - any JSON value
+    """Raise `InvalidRequest` if there are too many items in lists."""
+    pending, count = [value], 0
+    while pending:
+        current = pending.pop()
+        if isinstance(current, list):
+            count += len(current)
+            if count > MAX_ITEMS:
+                raise _too_many_items()
+            pending += [item for item in current if isinstance(item, dict | list)]
+        elif isinstance(current, dict):
+            pending += [item for item in current.values() if isinstance(item, dict | list)]
+
+
+def _too_many_items() -> InvalidRequest:
+    """Return the problem for a body with too many items."""
+    detail = f"The lists of the body have more than {MAX_ITEMS:,} items."
+    return InvalidRequest(detail, errors=[field_fault("", detail)])
 
 
 def _too_many_keys(unknown: list[str], count: int) -> InvalidRequest:

@@ -9,12 +9,15 @@ from urllib.parse import unquote_plus
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from starlette.datastructures import QueryParams
 
 from app.errors import (
     Fault,
+    Problem,
     UnknownParameter,
     UnsupportedMediaType,
     field_fault,
+    invalid_field,
     raise_if_any,
     shorten,
     suggest_nearest,
@@ -23,6 +26,12 @@ from app.http.schema_types import scalar_type
 
 IGNORED_PARAMETERS = ("v", "_", "t", "cb", "fbclid", "gclid")
 """Cache-busting and tracking parameters that other software appends to links, besides those with the prefix `utm_`."""
+
+MAX_PARAMETERS = 500
+"""Maximum number of parameters in a query string, repeated ones among them."""
+
+MAX_LISTED = 20
+"""Maximum number of unknown parameters that an error lists."""
 
 MAX_HINTS = 3
 """Maximum number of unknown parameters for which a hint is computed: each takes half a millisecond."""
@@ -62,12 +71,13 @@ async def check_parameters(request: Request) -> None:
 
     Raises:
         UnknownParameter: The route has no such parameter.
-        InvalidRequest: A parameter is repeated, or its value has not the form of its type.
+        InvalidRequest: A parameter is repeated, its value has not the form of its type, or there are too many.
     """
     route: APIRoute = request.scope["route"]
     if request.path_params:
         _check_path_parameters(request, route)
-    if not request.query_params:
+    count = request.scope["query_string"].count(b"&") + 1
+    if count <= MAX_PARAMETERS and not request.query_params:
         return
     declared = route_parameters(route)
     unknown: list[str] = []
@@ -84,16 +94,32 @@ async def check_parameters(request: Request) -> None:
         elif not all(map(parameter.has_form, values)):
             faults.append(_form_fault(name, parameter, "query"))
     if unknown:
-        unknown_faults = [_unknown_fault(name, declared, with_hint=i < MAX_HINTS) for i, name in enumerate(unknown)]
-        raise UnknownParameter(unknown_faults[0].detail, hint=unknown_faults[0].hint, errors=unknown_faults)
+        unknown_faults = [
+            _unknown_fault(name, declared, with_hint=i < MAX_HINTS) for i, name in enumerate(unknown[:MAX_LISTED])
+        ]
+        problem: Problem = UnknownParameter(
+            unknown_faults[0].detail, hint=unknown_faults[0].hint, errors=unknown_faults
+        )
+        problem.error_count = len(unknown) if count <= MAX_PARAMETERS else count - MAX_PARAMETERS + len(unknown)
+        raise problem
+    if count > MAX_PARAMETERS:
+        detail = f"The query has {count:,} parameters; expected at most {MAX_PARAMETERS}."
+        raise invalid_field("", detail, location="query")
     raise_if_any(faults)
 
 
 def _group_values(request: Request) -> dict[str, list[str]]:
+    """Return the values of the first `MAX_PARAMETERS` parameters by name."""
+    query_string: bytes = request.scope["query_string"]
+    parameters = request.query_params if query_string.count(b"&") < MAX_PARAMETERS else _first_parameters(query_string)
     values: dict[str, list[str]] = {}
-    for name, value in request.query_params.multi_items():
+    for name, value in parameters.multi_items():
         values.setdefault(name, []).append(value)
     return values
+
+
+def _first_parameters(query_string: bytes) -> QueryParams:
+    return QueryParams(b"&".join(query_string.split(b"&", MAX_PARAMETERS)[:MAX_PARAMETERS]))
 
 
 def _unknown_fault(name: str, declared: Collection[str], *, with_hint: bool) -> Fault:
@@ -121,7 +147,7 @@ def drop_empty_parameters(route: APIRoute, query_string: bytes) -> bytes:
 
     HTML forms send the name of every field, also of one that is left empty.
     """
-    if not query_string or EMPTY_PARAMETER.search(query_string) is None:
+    if not query_string or query_string.count(b"&") >= MAX_PARAMETERS or EMPTY_PARAMETER.search(query_string) is None:
         return query_string
     declared = route_parameters(route)
     parts = query_string.split(b"&")

@@ -50,9 +50,13 @@ def is_recorded(info: ValidationInfo) -> bool:
     return bool(info.context and info.context.get("recorded"))
 
 
+MAX_CHECKED_CHARACTERS = 20_000
+"""No field takes a longer text, which is refused for its length."""
+
+
 def check_text(text: str) -> str:
     """Return `text`. Raise `PydanticCustomError` for one of `REFUSED_CHARACTERS`."""
-    if (match := REFUSED_CHARACTERS.search(text)) is None:
+    if (match := REFUSED_CHARACTERS.search(text, 0, MAX_CHECKED_CHARACTERS)) is None:
         return text
     name = f"U+{ord(match[0]):04X}"
     if match[0] >= "\u2000":

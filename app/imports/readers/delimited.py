@@ -146,7 +146,7 @@ class DelimitedTable:
             text.last_row_line = lines_above + reader.line_num
             # The width and the first cell are enough to exclude blank rows and repeated headers nearly always.
             if len(cells) != width or not (first := cells[0].strip()) or first in name_set:
-                if all(map(is_blank, cells)):
+                if not any(cells) or all(map(is_blank, cells)):
                     blank.add()
                     continue
                 if cells[0] or len(cells) != width:
