@@ -101,7 +101,7 @@ def build_axis(numbers: Iterable[Real], unit: str, scale: Scale | None = None) -
 def _build_linear(smallest: Real, largest: Real, unit: str) -> Axis:
     step = _round_step((Decimal(str(largest)) - Decimal(str(smallest))) / MAX_TICK_STEPS or Decimal("0.2"))
     first = math.floor(Decimal(str(smallest)) / step)
-    last = math.ceil(Decimal(str(largest)) / step)
+    last = max(math.ceil(Decimal(str(largest)) / step), 0 if first else 1)
     # A little below zero needs no tick of its own: -5 beside a billion.
     starts_early = first == -1 and -smallest < step * SMALL_PART
     ends_late = last == 1 and largest < step * SMALL_PART and first < 0

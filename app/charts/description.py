@@ -192,7 +192,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class TimelinePanel:
-    """The series that count the same thing."""
+    """The series that count the same thing. Those with the newest figures come last, and are drawn above the others."""
 
     heading: str
     is_on_question: bool

@@ -36,7 +36,7 @@ PALETTES: Final[Mapping[Theme, Palette]] = {
         line="#dddddd",
         accent="#0b5394",
         older="#767676",
-        series=("#0b5394", "#b34700", "#007a5a", "#a3447a", "#7a6200", "#3b7fb0", "#5b3a8c", "#4d4d4d"),
+        series=("#0b5394", "#b34700", "#007a5a", "#a3447a", "#7a6200", "#2f76a8", "#5b3a8c", "#4d4d4d"),
     ),
     Theme.dark: Palette(
         ink="#f0f0ee",

@@ -83,16 +83,16 @@ def _draw_panel(
     if chart.known_on is not None:
         _draw_rule(canvas, frame, chart.known_on)
     colors = _choose_colors(panel.series)
-    for series in sorted(panel.series, key=lambda each: each.is_named):
+    for series in panel.series:
         with canvas.group(data_source=series.source):
             _draw_series(canvas, frame, series, colors[series.source], prefix)
-    _draw_names(canvas, frame, [each for each in panel.series if each.is_named], colors, chart.known_on)
+    _draw_names(canvas, frame, [each for each in reversed(panel.series) if each.is_named], colors, chart.known_on)
     canvas.y = frame.bottom + 20
 
 
 def _choose_colors(series: Sequence[Series]) -> dict[str, str]:
     named = (f"s{number}" for number in range(SERIES_COLORS))
-    return {each.source: next(named) if each.is_named else UNNAMED for each in series}
+    return {each.source: next(named) if each.is_named else UNNAMED for each in reversed(series)}
 
 
 def _draw_axes(canvas: Canvas, frame: Frame) -> None:

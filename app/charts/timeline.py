@@ -165,7 +165,7 @@ def _build_panel(
                 for each in sorted(by_source[source], key=_time_order)
             ),
         )
-        for source in newest_first
+        for source in reversed(newest_first)  # the newest are drawn last, above the others
     )
     numbers = [number for each in series for point in each.points for number in point.mark.numbers]
     on_question = all(is_on_question(statement, question, reference_data.hierarchy) for statement in statements)
@@ -241,7 +241,7 @@ def _write_lead(panels: Sequence[TimelinePanel], days: Collection[date]) -> str:
     )
     sentences = [f"{count} over time, from {format_day(min(days))} to {format_day(max(days))}."]
     for panel in panels:
-        newest = [f"{series.source}: {series.standing[-1].text}" for series in panel.series[:3] if series.standing]
+        newest = [f"{series.source}: {series.standing[-1].text}" for series in panel.series[:-4:-1] if series.standing]
         sentences.append(f"{panel.heading}: {'; '.join(newest)}.")
     return " ".join(sentences)
 

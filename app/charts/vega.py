@@ -340,7 +340,7 @@ def _draw_panel(chart: TimelineDescription, panel: TimelinePanel, number: int, w
 
 def _list_colors(series: Sequence[Series], palette: Palette) -> list[str]:
     colors = iter(palette.series)
-    return [next(colors) if each.is_named else palette.older for each in series]
+    return [next(colors) if each.is_named else palette.older for each in reversed(series)][::-1]
 
 
 def _write_day(ordinal: int) -> Spec:

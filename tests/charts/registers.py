@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from tests.recorded_rows import record_once
 from tests.registers import Register
 from tests.topics.domains import Domain, between, value
 
@@ -15,12 +14,7 @@ TOPICS = (
 
 
 def record_charts(register: Register) -> Domain:
-    """Record all topics."""
-    record_once(register, _record_charts)
-    return Domain(register)
-
-
-def _record_charts(register: Register) -> None:
+    """Record all topics with their claims."""
     domain = Domain(register)
     domain.put_agencies()
     domain.put("sources", "agency-long", kind="ngo", interest="party", name="The " + "very " * 20 + "long agency")
@@ -43,6 +37,7 @@ def _record_charts(register: Register) -> None:
         fields: dict[str, Any] = {"title": titles.get(slug, f"How much is {slug}?"), "category": slug}
         domain.put("topics", slug, **fields, subject="people", place="country")
     _record_claims(domain)
+    return domain
 
 
 def _record_claims(domain: Domain) -> None:
