@@ -38,6 +38,7 @@ from app.takedown.routes import router as takedowns
 from app.topics.brief_routes import router as briefs
 from app.topics.routes import router as topics
 from app.vocabulary.routes import router as vocabulary
+from app.vocabulary.suggestions import router as suggestions
 
 ROUTERS = (
     topics,
@@ -49,6 +50,7 @@ ROUTERS = (
     references,
     sources,
     vocabulary,
+    suggestions,
     takedowns,
     imports,
     changes,
