@@ -39,6 +39,7 @@ from app.takedown.routes import router as takedowns
 from app.topics.brief_routes import router as briefs
 from app.topics.routes import router as topics
 from app.vocabulary.routes import router as vocabulary
+from app.vocabulary.suggestions import router as suggestions
 
 ROUTERS = (
     topics,
@@ -51,6 +52,7 @@ ROUTERS = (
     references,
     sources,
     vocabulary,
+    suggestions,
     takedowns,
     imports,
     changes,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import select
+from sqlalchemy import select, update
 from uuid_utils import uuid7
 
 from app.claims.create import prepare_citation_columns, refuse_duplicate
@@ -19,7 +19,10 @@ from app.claims.schemas import (
 )
 from app.claims.serialization.input_fields import citation_as_input, claim_as_input
 from app.claims.validation import FaultCollector, find_retraction_fault, validate_claim
+from app.database.question_keys import question_key
 from app.database.tables import (
+    QUESTION_COLUMNS,
+    Change,
     CitationVersion,
     ClaimVersion,
     Version,
@@ -78,6 +81,10 @@ def revise(transaction: WriteTransaction, id_: str, payload: ChangeInput) -> Non
     if state["fingerprint"] != row["fingerprint"]:
         refuse_duplicate(transaction, state["fingerprint"])
     transaction.record(ClaimVersion, id_, state, action=payload.event, claim=id_, reason=payload.reason)
+    if any(row[name] != state[name] for name in QUESTION_COLUMNS):
+        question = question_key(*(state[name] for name in QUESTION_COLUMNS))
+        moved = update(Change).where(columns_of(Change).claim == id_).values(question=question)
+        transaction.session.execute(moved)
     if states is not None:
         _replace_citations(transaction, states, current_citations)
 

@@ -3,17 +3,30 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.engine import Dialect
 from sqlmodel import Session, SQLModel
 
 from app.database.driver_errors import DriverErrors
-from app.database.row_encoding import STAMP_COLUMNS, EncodedRow, RowEncoder, value_encoder
-from app.database.tables import Change, Clock, ImportedRow, Version, columns_of, table_of
+from app.database.question_keys import question_key
+from app.database.row_encoding import CHANGE_COLUMNS, STAMP_COLUMNS, EncodedRow, RowEncoder, value_encoder
+from app.database.sql import batch_values
+from app.database.tables import (
+    QUESTION_COLUMNS,
+    Change,
+    ClaimVersion,
+    Clock,
+    ImportedRow,
+    Version,
+    columns_of,
+    table_of,
+)
 from app.database.transaction import KIND_BY_TABLE, WriteTransaction
 
 MAX_BUFFERED_CHANGES = 5_000
 """Maximum number of buffered changes before a flush, so that memory does not grow with the size of a write."""
+
+CLAIM_POSITION = CHANGE_COLUMNS.index("claim")
 
 MAX_STATEMENT_PARAMETERS = 10_000
 """Maximum number of parameters of one statement. The limit of SQLite is 32,766."""
@@ -29,14 +42,18 @@ class BulkInsert:
         self.transaction = transaction
         self._postgresql = dialect.name == "postgresql"
         change_columns = columns_of(Change)
-        self._change_columns = [column.name for column in change_columns]
         encode_at = value_encoder(change_columns.at, dialect)
         self._encoded_at = transaction.at if encode_at is None else encode_at(transaction.at)
         self._changes: list[tuple[Any, ...]] = []
+        self._questions: dict[Any, int] = {}
+        """The keys of the questions of the claims that the buffered changes belong to, by the id of the claim."""
         self._rows: dict[type[SQLModel], tuple[list[str], list[EncodedRow]]] = {}
 
-    def add_change(self, table: type[Version], key: str, claim: str | None = None) -> None:
-        """Record the creation of a record under the next `seq`."""
+    def add_change(self, table: type[Version], key: str, claim: str | None = None, question: int | None = None) -> None:
+        """Record the creation of a record under the next `seq`.
+
+        `question` is the key of the question of a new claim; those of other claims are looked up.
+        """
         if len(self._changes) >= MAX_BUFFERED_CHANGES:
             self.flush()
         self.transaction.seq += 1
@@ -51,6 +68,8 @@ class BulkInsert:
             self.transaction.actor,
             None,
         )
+        if claim is not None and question is not None:
+            self._questions[claim] = question
         self._changes.append(entry)
 
     def add_row(self, encoder: RowEncoder, values: EncodedRow) -> None:
@@ -71,11 +90,23 @@ class BulkInsert:
     def flush(self) -> None:
         """Insert the buffered rows: changes first, because versions have a foreign key to them."""
         session = self.transaction.session
-        self._insert_rows(session, Change, self._change_columns, self._changes)
+        self._look_up_questions(session)
+        changes = [(*entry, self._questions.get(entry[CLAIM_POSITION])) for entry in self._changes]
+        self._insert_rows(session, Change, CHANGE_COLUMNS, changes)
         self._changes.clear()
+        self._questions.clear()
         for table, (names, rows) in self._rows.items():
             self._insert_rows(session, table, names, rows)
             rows.clear()
+
+    def _look_up_questions(self, session: Session) -> None:
+        """Find the questions of the claims that the buffered changes belong to and that are not new ones."""
+        claim = columns_of(ClaimVersion)
+        names = [claim[name] for name in QUESTION_COLUMNS]
+        ids = {entry[CLAIM_POSITION] for entry in self._changes} - self._questions.keys() - {None}
+        for batch in batch_values(ids):
+            statement = select(claim.id, *names).where(claim.id.in_(batch), claim.until_seq.is_(None))
+            self._questions |= {id_: question_key(*question) for id_, *question in session.execute(statement)}
 
     def finish(self) -> None:
         """Flush the buffer and update the clock."""

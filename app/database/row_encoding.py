@@ -14,7 +14,7 @@ from app.database.tables import SEARCHABLE_COLUMNS, Change, Version, columns_of,
 from app.database.text_folding import search_words
 
 STAMP_COLUMNS = ("revision", "seq", "recorded_at")
-CHANGE_COLUMNS = ["seq", "at", "kind", "key", "action", "revision", "claim", "actor", "reason"]
+CHANGE_COLUMNS = ["seq", "at", "kind", "key", "action", "revision", "claim", "actor", "reason", "question"]
 OMITTED_COLUMNS = ("version", "until_seq", "recorded_until")
 """Columns that the database generates, and columns that are NULL in a current version."""
 

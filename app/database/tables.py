@@ -81,6 +81,8 @@ VOCABULARY_CHANGE = text(f"kind IN ({', '.join(repr(kind) for kind in VOCABULARY
 
 TAKEDOWN_CHANGE = text("action = 'takedown'")
 
+HAS_QUESTION = text("question IS NOT NULL")
+
 SUPERSEDES = text("until_seq IS NULL AND type = 'supersedes'")
 
 MARKED_CITATION = text("until_seq IS NULL AND marked")
@@ -100,7 +102,11 @@ def current_version_index(name: str, *columns: str, unique: bool = False) -> Ind
 
 
 class Change(SQLModel, table=True):
-    """One entry of the change log. Its `seq` is strictly increasing, without gaps."""
+    """One entry of the change log. Its `seq` is strictly increasing, without gaps.
+
+    `question` is the key of the question that its claim answers (see `app/database/question_keys.py`). A correction
+    that moves a claim to another question moves all its changes.
+    """
 
     seq: int = Field(primary_key=True, sa_type=BIG_INTEGER, sa_column_kwargs={"autoincrement": False})
     at: dt.datetime = Field(sa_type=UtcDateTime)
@@ -111,9 +117,11 @@ class Change(SQLModel, table=True):
     claim: str | None = Field(sa_type=Id)
     actor: str = Field(sa_type=String(80))
     reason: str | None = Field(sa_type=Text)
+    question: int | None = Field(default=None, sa_type=BIG_INTEGER)
 
     __table_args__ = (
         Index("ix_change_at", "at", "seq"),
+        Index("ix_change_question", "question", "seq", sqlite_where=HAS_QUESTION, postgresql_where=HAS_QUESTION),
         Index("ix_change_claim_seq", "claim", "seq"),
         Index("ix_change_vocabulary", "seq", sqlite_where=VOCABULARY_CHANGE, postgresql_where=VOCABULARY_CHANGE),
         Index("ix_change_takedown", "seq", sqlite_where=TAKEDOWN_CHANGE, postgresql_where=TAKEDOWN_CHANGE),

@@ -11,11 +11,12 @@ def search_words(*texts: str | None) -> list[str]:
     words: set[str] = set()
     for text in texts:
         if text:
-            words.update(WORD_PATTERN.findall(_fold(text)))
+            words.update(WORD_PATTERN.findall(fold_text(text)))
     return sorted(words)
 
 
-def _fold(text: str) -> str:
+def fold_text(text: str) -> str:
+    """Return a text in lower case and without accents."""
     if text.isascii():
         return text.lower()
     # NFKD separates a letter from its accents, which are then removed.

@@ -11,10 +11,11 @@ from sqlmodel import Session
 
 from app.database.driver_errors import DriverErrors
 from app.database.engine import Database, WriteSession
+from app.database.question_keys import SELECT_QUESTION, question_key
 from app.database.row_encoding import MultiRowInsert, dialect_statements
 from app.database.snapshot import Snapshot
 from app.database.sql import compile_cached
-from app.database.tables import VERSION_TABLES, Version, columns_of, table_of
+from app.database.tables import QUESTION_COLUMNS, VERSION_TABLES, ClaimVersion, Version, columns_of, table_of
 
 
 class WriteTransaction:
@@ -36,6 +37,8 @@ class WriteTransaction:
         self._driver: Any = connection.connection.driver_connection
         self._statements = dialect_statements(self._dialect)
         self._pending: list[tuple[MultiRowInsert, Sequence[Any]]] = []
+        self._questions: dict[str, int] = {}
+        """The keys of the questions of claims that were changed in this transaction."""
         self._pending_before = 0
         """The number of pending rows at the last `begin_write`."""
         seq, at = self._lock_clock()
@@ -96,6 +99,7 @@ class WriteTransaction:
     def discard_write(self) -> None:
         """Discard the pending rows since `begin_write`. Call it only if `has_flushed` is false."""
         del self._pending[self._pending_before :]
+        self._questions.clear()
         if self.seq != self._seq_before_write:
             self.seq = self._seq_before_write
             self.process_cache.clear()
@@ -118,10 +122,21 @@ class WriteTransaction:
         """
         revision = 1 if is_new_key else self._current_revision(table, key) + 1
         self.seq += 1
-        entry = (self.seq, self._encoded_at, KIND_BY_TABLE[table], key, action, revision, claim, self.actor, reason)
+        question = None if claim is None else self._find_question(table, state, claim)
+        kind = KIND_BY_TABLE[table]
+        entry = (self.seq, self._encoded_at, kind, key, action, revision, claim, self.actor, reason, question)
         self._pending.append((self._statements.insert_changes, entry))
         self.add_version(table, key, state, revision)
         return revision
+
+    def _find_question(self, table: type[Version], state: Mapping[str, Any], claim: str) -> int:
+        """Return the key of the question of a claim: that of its new version, or of its current one."""
+        if table is ClaimVersion:
+            self._questions[claim] = question_key(*(state[name] for name in QUESTION_COLUMNS))
+        elif claim not in self._questions:
+            (question,) = self.fetch_rows(SELECT_QUESTION, {"claim": claim})
+            self._questions[claim] = question_key(*question)
+        return self._questions[claim]
 
     def add_version(
         self, table: type[Version], key: str, state: Mapping[str, Any], revision: int | None = None

@@ -10,19 +10,34 @@ from app.sentences.figures import describe_number
 from app.sentences.phrases import capitalize_first
 from app.topics.parameters import TopicsQuery
 from app.topics.queries import find_topics
+from app.vocabulary.name_index import split_search_words
+from app.vocabulary.suggestions import build_suggestion, find_suggestions
 
 TOPICS_PER_PAGE = 100
+MAX_NAMES = 20
+"""Maximum number of names that a search shows beside the questions."""
+
+NAMED_KINDS = ("source", "category", "subject", "place")
 
 
 def build_home_page(read: ReadSession, snapshot: Snapshot, search: str | None, cursor: str | None) -> Context:
     """Return what the first page shows: all questions, or those that a search finds."""
-    page = find_topics(read.session, TopicsQuery(limit=TOPICS_PER_PAGE, cursor=cursor), snapshot)
+    search = (search or "").strip() or None
+    if search and not split_search_words(search):
+        return {"search": search, "topics": [], "found": [], "next": None}
+    page = find_topics(read.session, TopicsQuery(limit=TOPICS_PER_PAGE, cursor=cursor, q=search), snapshot)
     topics = [topic | {"glance": describe_glance(topic)} for topic in sorted(page.rows, key=disagreement_rank)]
-    if search:
-        words = search.casefold().split()
-        topics = [topic for topic in topics if all(word in topic["title"].casefold() for word in words)]
-    following = with_query("/", {"cursor": page.next_cursor}) if page.next_cursor else None
-    return {"search": search, "topics": topics, "found": [], "next": following}
+    state = {"q": search} if search else {}
+    following = with_query("/", state | {"cursor": page.next_cursor}) if page.next_cursor else None
+    return {"search": search, "topics": topics, "found": _find_names(read, snapshot, search), "next": following}
+
+
+def _find_names(read: ReadSession, snapshot: Snapshot, search: str | None) -> list[dict[str, Any]]:
+    """Return the sources, categories, subjects and places that a search finds; a source has a page."""
+    if search is None:
+        return []
+    rows = find_suggestions(read, snapshot, search, MAX_NAMES, NAMED_KINDS)
+    return [{"name": row.name, "kind": row.kind, "page": build_suggestion(row)["links"]["page"]} for row in rows]
 
 
 def describe_glance(topic: dict[str, Any]) -> str:

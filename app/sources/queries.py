@@ -12,8 +12,16 @@ from app.database.snapshot import Snapshot
 from app.database.tables import ErasedKey, SourceVersion, columns_of
 from app.database.transaction import WriteTransaction
 from app.errors import Removed, invalid_field, raise_if_any
-from app.sources.schemas import SourceInput
-from app.vocabulary.slug_records import RecordType, find_reference_faults, replace_record
+from app.http.pagination import Page
+from app.sources.schemas import SourceInput, SourcesQuery
+from app.vocabulary.reference_data import get_reference_data
+from app.vocabulary.slug_records import (
+    RecordType,
+    find_named_records,
+    find_records,
+    find_reference_faults,
+    replace_record,
+)
 
 REMOVED_PREFIX = "removed-"
 REMOVED_SLUG = re.compile(rf"{REMOVED_PREFIX}\d+", re.ASCII)
@@ -41,6 +49,14 @@ def put_source(transaction: WriteTransaction, slug: str, payload: SourceInput) -
     faults = find_reference_faults(transaction, SOURCE, slug, payload)
     raise_if_any(faults)
     return replace_record(transaction, SOURCE, slug, payload)
+
+
+def find_sources(session: Session, query: SourcesQuery, snapshot: Snapshot) -> Page:
+    """Return a page of sources, ordered by slug."""
+    if query.q is None:
+        return find_records(session, SOURCE, query, snapshot)
+    index = get_reference_data(session, snapshot).read_name_index(session, snapshot)
+    return find_named_records(session, SOURCE, query, snapshot, index.find_slugs(SOURCE.name, query.q))
 
 
 def slug_digest(slug: str) -> str:

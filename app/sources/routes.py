@@ -20,7 +20,7 @@ from app.http.schema_types import Slug
 from app.http.writes import WriteRequestDep, WriteResult
 from app.sources.document_revisions import load_document_revisions, read_document_revision, revise_document
 from app.sources.documents import find_document_faults, find_documents, read_document, record_document
-from app.sources.queries import SOURCE, put_source
+from app.sources.queries import SOURCE, find_sources, put_source
 from app.sources.schemas import (
     Document,
     DocumentChangeInput,
@@ -29,8 +29,9 @@ from app.sources.schemas import (
     DocumentRevision,
     Source,
     SourceInput,
+    SourcesQuery,
 )
-from app.vocabulary.slug_records import handle_put, record_page_loader, record_response
+from app.vocabulary.slug_records import handle_put, record_response
 
 router = api_router("sources")
 SOURCE_COLUMNS = columns_of_model(Source, appended=("short_name", "in_text"))
@@ -43,9 +44,14 @@ DocumentId = Annotated[
 
 
 @list_route(router, "/sources", Source, "List sources")
-def list_sources(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+def list_sources(query: Annotated[SourcesQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the sources that make or relay claims, ordered by slug."""
-    return listing.send(record_page_loader(db, SOURCE), query, SOURCE_COLUMNS)
+
+    def find(page: SourcesQuery) -> Page:
+        with db.read() as session:
+            return find_sources(session, page, open_snapshot(session, page.recorded_as_of))
+
+    return listing.send(find, query, SOURCE_COLUMNS)
 
 
 @router.get("/sources/{slug}", summary="Read a source", operation_id="read_source", responses={200: {"model": Source}})

@@ -22,6 +22,7 @@ from app.http.schema_types import (
     WebAddress,
 )
 from app.vocabulary.schemas import SelfLink, VersionFields
+from app.vocabulary.suggestions import SearchText
 
 
 class SourceInput(Input):
@@ -164,6 +165,17 @@ class DocumentTombstone(Output):
     seq: int = Field(description="The sequence number of the takedown.", examples=[99])
     status: Status = Field(description="`removed`.", examples=["removed"])
     links: SelfLink = Field(description="Links of the document.")
+
+
+class SourcesQuery(PageQuery):
+    """The page of sources to return."""
+
+    q: SearchText | None = Field(
+        default=None,
+        description="Only sources whose name or short name has words that begin with each word of `q`; accents and "
+        "case are ignored.",
+        examples=["mediaz"],
+    )
 
 
 class DocumentQuery(PageQuery):

@@ -14,6 +14,7 @@ from app.enums import Aggregation
 from app.http.pagination import AsOf, KnownOn, PageQuery
 from app.http.schema_types import Day, Slug
 from app.topics.brief import DEFAULT_PAIRS, DEFAULT_POSITIONS, MAX_PAIRS, MAX_POSITIONS
+from app.vocabulary.suggestions import SearchText
 
 
 def _read_narrower(text: Any) -> frozenset[str] | None:  # noqa: ANN401 - unvalidated input
@@ -141,6 +142,12 @@ class TopicsQuery(PageQuery):
     """The page of a list of topics, and the day for which they are summarized."""
 
     known_on: KnownOn = None
+    q: SearchText | None = Field(
+        default=None,
+        description="Only topics of which each word of `q` begins a word of the title, or of the name of the category, "
+        "subject or place; accents and case are ignored.",
+        examples=["casualt"],
+    )
 
 
 class TimelineQuery(PageQuery):

@@ -20,6 +20,7 @@ from app.http.addresses import whole_address
 from app.http.pagination import Page, PageQuery
 from app.http.serializers import RowLayout
 from app.topics.candidates import count_claims
+from app.topics.parameters import TopicsQuery
 from app.topics.records import TOPIC
 from app.topics.side_by_side import (
     build_question,
@@ -31,7 +32,7 @@ from app.topics.side_by_side import (
 from app.topics.summaries import TopicSummaryCache
 from app.topics.timeline import fetch_timeline_page
 from app.vocabulary.reference_data import ReferenceData, get_reference_data
-from app.vocabulary.slug_records import find_records, read_record
+from app.vocabulary.slug_records import find_named_records, find_records, read_record
 
 LINKED_PATHS = ("claims", "side-by-side", "timeline")
 
@@ -79,9 +80,14 @@ def _add_summaries(session: Session, topics: Iterable[ResponseObject], snapshot:
     return responses
 
 
-def find_topics(session: Session, query: PageQuery, snapshot: Snapshot) -> Page:
+def find_topics(session: Session, query: TopicsQuery, snapshot: Snapshot) -> Page:
     """Return a page of topics, each with its summary."""
-    page = find_records(session, TOPIC, query, snapshot)
+    if query.q is None:
+        page = find_records(session, TOPIC, query, snapshot)
+    else:
+        reference_data = get_reference_data(session, snapshot)
+        slugs = reference_data.read_name_index(session, snapshot).find_topics(query.q, reference_data.topics)
+        page = find_named_records(session, TOPIC, query, snapshot, slugs)
     return replace(page, rows=_add_summaries(session, page.rows, snapshot))
 
 

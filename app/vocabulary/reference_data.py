@@ -29,6 +29,7 @@ from app.database.tables import (
     columns_of,
 )
 from app.sentences.phrases import RecordNames
+from app.vocabulary.name_index import NamedRecord, NameIndex
 from app.vocabulary.record_names import load_record_names
 from app.vocabulary.records import load_hierarchy
 
@@ -76,6 +77,8 @@ class ReferenceData:
     _descendants: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     _names: list[RecordNames] = field(default_factory=list)
     """The words of records in sentences, once something needed them."""
+    _name_index: list[NameIndex] = field(default_factory=list)
+    """The index of names, once something was searched."""
 
     def descendants(self, kind: str, slug: str) -> frozenset[str]:
         """Return the category, subject or place `slug` with its descendants."""
@@ -94,6 +97,21 @@ class ReferenceData:
         if not self._names:
             self._names.append(load_record_names(session, view))
         return self._names[0]
+
+    def read_name_index(self, session: Session, view: Snapshot) -> NameIndex:
+        """Return the index of all names; build it at the first call. `view` is one of these states."""
+        if not self._name_index:
+            names = self.read_names(session, view)
+            records = [NamedRecord("topic", slug, topic["title"]) for slug, topic in self.topics.items()]
+            records += [NamedRecord("source", slug, row.name, row.short_name) for slug, row in self.sources.items()]
+            for kind, details in (
+                ("category", names.categories),
+                ("subject", names.subjects),
+                ("place", names.places),
+            ):
+                records += [NamedRecord(kind, slug, each.name) for slug, each in details.items()]
+            self._name_index.append(NameIndex(records))
+        return self._name_index[0]
 
     def find_slugs_by_word(self, kind: str, word: str) -> list[str]:
         """Return the slugs of a kind whose names contain `word`."""

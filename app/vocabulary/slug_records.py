@@ -1,5 +1,6 @@
 """Records with a slug: finds, reads and replaces them, and reports unknown slugs."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,14 +14,15 @@ from starlette.responses import Response
 from app.cache.scope import record_scope
 from app.database.api_keys import Actor
 from app.database.engine import Database
-from app.database.keyset import Order
+from app.database.keyset import Order, read_cursor, write_cursor
 from app.database.snapshot import Snapshot, contains_version, open_snapshot
+from app.database.sql import batch_values
 from app.database.tables import Version, columns_of
 from app.database.transaction import WriteTransaction
 from app.errors import Fault, NotFound, field_fault, suggest_nearest
 from app.http.addresses import whole_address
 from app.http.lists import PageLoader
-from app.http.pagination import Page, PageQuery, paginate
+from app.http.pagination import DEFAULT_LIMIT, Page, PageQuery, paginate
 from app.http.responses import json_response
 from app.http.schema_types import Input
 from app.http.writes import WriteRequest, WriteResult
@@ -54,6 +56,24 @@ def find_records(session: Session, record_type: RecordType, query: PageQuery, sn
     columns = columns_of(record_type.table)
     statement = select(*columns).where(snapshot.contains(record_type.table))
     return paginate(session, statement, Order("slug", columns.slug), query, snapshot, record_type.build_response)
+
+
+def find_named_records(
+    session: Session, record_type: RecordType, query: PageQuery, snapshot: Snapshot, slugs: Sequence[str]
+) -> Page:
+    """Return a page of the records with these slugs, which are all in the snapshot and in order."""
+    columns = columns_of(record_type.table)
+    order = Order("slug", columns.slug)
+    _has_value, _value, last_slug = read_cursor(order, query.cursor)
+    start = 0 if last_slug is None else bisect_right(slugs, last_slug)
+    limit = query.limit or DEFAULT_LIMIT
+    chosen = slugs[start : start + limit]
+    rows: dict[str, dict[str, Any]] = {}
+    for batch in batch_values(chosen):
+        statement = select(*columns).where(columns.slug.in_(batch), snapshot.contains(record_type.table))
+        rows |= {row["slug"]: record_type.build_response(row) for row in session.execute(statement).mappings()}
+    cursor = write_cursor(order, None, chosen[-1]) if start + limit < len(slugs) else None
+    return Page([rows[slug] for slug in chosen], snapshot.seq, cursor, len(slugs) if query.total else None)
 
 
 def read_record(session: Session, record_type: RecordType, slug: str, snapshot: Snapshot) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from sqlalchemy import update
 
 from app.comparison.series_key import PERIOD_END_FACTOR
 from app.database.engine import Database
+from app.database.question_keys import question_key
 from app.database.tables import Clock
 from app.database.text_folding import search_words
 from app.database.transaction import write_transaction
@@ -241,7 +242,7 @@ class SyntheticClaims:
         """Load the first versions of the claims `rows`, with their citations and assessments."""
         standing, late = rows[self.fate[rows] == 0], rows[self.fate[rows] != 0]
         ids, moments = self.ids_of(rows), self.times_of(self.seq[rows])
-        put("change", _change_columns(self.seq[rows], moments, "claim", ids, ids))
+        put("change", _change_columns(self.seq[rows], moments, "claim", ids, ids, questions=self.keys_of(rows)))
         put("claim", self._claim_columns(standing, self.seq[standing]))
         until = self.changed_seqs[np.searchsorted(self.changed_rows, late)]
         closed = {"until_seq": until.tolist(), "recorded_until": self.times_of(until)}
@@ -271,7 +272,8 @@ class SyntheticClaims:
         """Load the later changes of some claims: corrections, retractions and takedowns."""
         moments, ids = self.times_of(self.changed_seqs), self.ids_of(self.changed_rows)
         actions = [ACTIONS[fate] for fate in self.fate[self.changed_rows].tolist()]
-        put("change", _change_columns(self.changed_seqs, moments, "claim", ids, ids, actions, revision=2))
+        questions = self.keys_of(self.changed_rows)
+        put("change", _change_columns(self.changed_seqs, moments, "claim", ids, ids, actions, 2, questions))
         put("claim", self._claim_columns(self.changed_rows, self.changed_seqs))
 
     def put_supersessions(self, put: PutRows) -> None:
@@ -284,7 +286,8 @@ class SyntheticClaims:
         chosen = np.argsort(~is_like, kind="stable")[: len(self.relation_seqs)]
         moments, ids = self.times_of(self.relation_seqs), self.ids_of(newer[chosen], "b")
         claims, n = self.ids_of(newer[chosen]), len(chosen)
-        put("change", _change_columns(self.relation_seqs, moments, "relation", ids, claims))
+        questions = self.keys_of(newer[chosen])
+        put("change", _change_columns(self.relation_seqs, moments, "relation", ids, claims, questions=questions))
         put(
             "relation",
             {
@@ -306,6 +309,11 @@ class SyntheticClaims:
             return [ids[row] for row in rows.tolist()]
         return [f"{(own := ids[row])[:19]}{mark}{own[20:]}" for row in rows.tolist()]
 
+    def keys_of(self, rows: IntegerArray) -> list[int]:
+        """Return the keys of the questions of claims."""
+        questions = list(zip(*make_questions(), strict=True))
+        return [question_key(*questions[number]) for number in self.question[rows].tolist()]
+
     def _next_versions(self, table: str, n: int) -> dict[str, Sequence[Any]]:
         start = self.versions[table] + 1
         self.versions[table] += n
@@ -315,7 +323,7 @@ class SyntheticClaims:
         seqs = self.seq[rows] + turn
         moments, claims, ids = self.times_of(seqs), self.ids_of(rows), self.ids_of(rows, "ab"[turn - 1])
         grades = ((self.grades[rows] + 500 * (turn - 1)) % 1000).tolist()
-        put("change", _change_columns(seqs, moments, "assessment", ids, claims))
+        put("change", _change_columns(seqs, moments, "assessment", ids, claims, questions=self.keys_of(rows)))
         put(
             "assessment",
             {
@@ -435,6 +443,7 @@ def _change_columns(
     claims: Sequence[str] | None,
     actions: Sequence[str] | None = None,
     revision: int = 1,
+    questions: Sequence[int] | None = None,
 ) -> dict[str, Sequence[Any]]:
     n = len(seqs)
     return {
@@ -445,6 +454,7 @@ def _change_columns(
         "action": actions or ["created"] * n,
         "revision": [revision] * n,
         "claim": claims or [None] * n,
+        "question": questions or [None] * n,
         "actor": ["filled"] * n,
         "reason": [None if action == "created" else "Made up." for action in actions or ["created"] * n],
     }

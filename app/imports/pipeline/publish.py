@@ -15,8 +15,10 @@ from app.claims.lifecycle import revise
 from app.claims.schemas import ChangeInput
 from app.database.bulk_insert import BulkInsert
 from app.database.engine import Database
+from app.database.question_keys import question_key
 from app.database.row_encoding import RowEncoder
 from app.database.tables import (
+    QUESTION_COLUMNS,
     AssessmentVersion,
     CitationVersion,
     ClaimVersion,
@@ -166,13 +168,15 @@ def _write_claims(
 ) -> list[dict[str, Any]]:
     """Write documents, claims, citations and assessments; return the updates of imported rows that exist already."""
     updates: list[dict[str, Any]] = []
+    question_positions = [encoders.claim.column_names.index(name) for name in QUESTION_COLUMNS]
     for document in staging.documents():
         bulk.add_change(DocumentVersion, document["id"])
         bulk.add_row(encoders.document, document["values"])
     for claim, writes in staging.pending_writes():
         is_new = "claim" in writes
         if is_new:
-            bulk.add_change(ClaimVersion, claim, claim)
+            question = question_key(*(writes["claim"][position] for position in question_positions))
+            bulk.add_change(ClaimVersion, claim, claim, question)
             bulk.add_row(encoders.claim, writes["claim"])
         for id_, _document, values in writes.get("citations", ()):
             if not is_new:
