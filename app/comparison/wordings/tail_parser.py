@@ -1,0 +1,153 @@
+"""Parses what follows the numbers of a wording: units, rates, nouns, changes, brackets."""
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Final
+
+from app.comparison.units import PERCENT
+from app.comparison.wordings.number_parser import NumberParser
+from app.comparison.wordings.parts import Core, Tail
+from app.comparison.wordings.reading import quote_wording
+
+_COVERAGE_WORDS: Final = 3
+
+
+class TailParser(NumberParser):
+    """Parses what follows the numbers up to the end of a wording."""
+
+    def _read_tail(self, core: Core) -> Tail | None:
+        """Return what follows the numbers, or None if a part of it is not understood."""
+        tail = Tail() if core.tail is None else replace(core.tail, ignored=[*core.tail.ignored])
+        readers = (
+            self._read_brackets,
+            self._read_rate,
+            self._read_hedge_behind,
+            self._read_change,
+            self._read_times,
+            self._read_unit,
+            self._read_noun,
+            self._read_whole_of_percent,
+        )
+        position = core.end
+        while position < len(self.tokens):
+            moved = next((end for read in readers if (end := read(core, tail, position)) is not None), None)
+            if moved is None:
+                return None
+            position = moved
+        return tail
+
+    def _read_rate(self, _core: Core, tail: Tail, position: int) -> int | None:
+        matched = self.grammar.rates.match(self.tokens, position)
+        if matched is None or tail.per is not None:
+            return None
+        if matched[0] == "unsupported":
+            self._note_unsupported_rate(position)
+            return None
+        tail.per, tail.has_words = matched[0], True  # type: ignore[assignment] # the names of the table
+        return matched[1]
+
+    def _note_unsupported_rate(self, position: int) -> None:
+        words = quote_wording(" ".join(token.text for token in self.tokens[position:]))
+        detail = f"{words} is no unit of time of a rate: these are an hour, a day, a week, a month and a year."
+        self._note_refusal("rate_not_supported", detail, "state the figure in one of these, if the source does")
+
+    def _read_hedge_behind(self, _core: Core, tail: Tail, position: int) -> int | None:
+        """Read "or more", "+", "-plus"."""
+        begin = position + 1 if self.tokens[position].text == "-" else position
+        hedge = self.grammar.after.match(self.tokens, begin)
+        if hedge is None or (begin != position and hedge[0] != "least"):
+            return None
+        if hedge[0] != "plain":
+            if tail.hedge is not None:
+                return None
+            tail.hedge = hedge[0]
+        return hedge[1]
+
+    def _read_times(self, core: Core, tail: Tail, position: int) -> int | None:
+        """Read "times the average"."""
+        times = self.grammar.times.match(self.tokens, position)
+        if times is None or core.out_of is not None:
+            return None
+        base = self._times_base(times[1])
+        if base is None:
+            return None
+        tail.times, tail.base, tail.base_digits, tail.has_words = True, base[0], base[1], True
+        return len(self.tokens)
+
+    def _read_unit(self, _core: Core, tail: Tail, position: int) -> int | None:
+        return self._unit_at(position, tail)
+
+    def _read_noun(self, _core: Core, tail: Tail, position: int) -> int | None:
+        noun = self._noun_at(position)
+        if noun is None or tail.noun not in {None, noun[0]}:
+            return None
+        tail.noun, tail.has_words = noun[0], True
+        return noun[1]
+
+    def _read_whole_of_percent(self, _core: Core, tail: Tail, position: int) -> int | None:
+        """Read "of the area" behind a percentage: words that are no part of the figure."""
+        of = self.grammar.part_of.match(self.tokens, position)
+        if tail.unit != PERCENT or of is None or not self._are_free_words(self.tokens[of[1] :]):
+            return None
+        return len(self.tokens)
+
+    def _read_change(self, _core: Core, tail: Tail, position: int) -> int | None:
+        """Read "more than in 2022" behind a percentage: the direction and the base of a change."""
+        grammar, tokens = self.grammar, self.tokens
+        if tail.unit != PERCENT or tail.sign is not None:
+            return None
+        sign, begin = self.verb_sign, position
+        if sign is None:
+            matched = grammar.comparatives.match(tokens, position)
+            if matched is None:
+                return None
+            sign, begin = matched
+        comma = begin + 1 if begin < len(tokens) and tokens[begin].text == "," else begin
+        for _, behind in grammar.base.matches(tokens, comma):
+            drop = grammar.base_drop.match(tokens, behind)
+            base = self._free_base(behind if drop is None or drop[1] == len(tokens) else drop[1])
+            if base is not None:
+                tail.sign, tail.base, tail.base_digits, tail.has_words = sign, base[0], base[1], True
+                return len(tokens)
+        if begin == len(tokens) and begin > position:
+            tail.sign, tail.has_words = sign, True
+            return begin
+        return None
+
+    def _read_brackets(self, core: Core, tail: Tail, position: int) -> int | None:
+        """Read an increase, a range or a probability in brackets, and return the position behind them."""
+        tokens = self.tokens
+        if tokens[position].text != "(":
+            return None
+        end = next((i for i in range(position + 1, len(tokens)) if tokens[i].text == ")"), None)
+        if end is None or end == position + 1:
+            return None
+        inner = tokens[position + 1 : end]
+        if [token.kind for token in inner] == ["sign", "number"] and inner[0].text in {"+", "-"}:
+            tail.ignored.append(("change in brackets", inner[1].text))
+            tail.has_words = True
+            return end + 1
+        if core.value is None or tail.bounds is not None or core.lower is not None:
+            return None
+        coverage = None
+        if [token.text for token in inner[:2]] == ["95", "%"] and len(inner) > _COVERAGE_WORDS:
+            if inner[2].text not in {"ci", "ui", "cri"}:
+                return None
+            inner, coverage = inner[4 if inner[3].text in {":", ","} else 3 :], 0.95
+        while inner and inner[0].text in {"…", "..."}:
+            inner = inner[1:]
+        bounds = TailParser(self.text, inner, self.grammar, self.signs, self.context).read_range() if inner else None
+        if bounds is None or not bounds[0] <= core.value <= bounds[1]:
+            return None
+        tail.bounds, tail.coverage, tail.has_words = bounds[:2], coverage, True
+        tail.digits = bounds[2] + (("95",) if coverage else ())
+        return end + 1
+
+    def read_range(self) -> tuple[Fraction, Fraction, tuple[str, ...]] | None:
+        """Return the bounds and the digits, if the tokens are a range and nothing else."""
+        for core in self._cores(0):
+            if core.lower is not None and core.upper is not None and core.value is None:
+                tail = self._read_tail(core)
+                if tail is not None and tail.hedge is tail.per is None:
+                    return core.lower, core.upper, core.digits
+        return None
