@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.comparison.comparability import relate_scopes
 from app.comparison.figure import PrintedFigure, validate_figure
 from app.comparison.hierarchy import CategoryNode, Containment, Hierarchy
 from app.comparison.period import parse_period
 from app.comparison.statement import Statement
-from app.comparison.verdicts import PairComparison, compare_statements, ratio_of, relate_scopes, sort_reasons
+from app.comparison.verdicts import PairComparison, compare_statements, ratio_of, sort_reasons
 from app.comparison.wording import parse_wording
 from app.enums import Reason, Verdict
 
