@@ -164,6 +164,15 @@ def test_a_start_that_may_be_another_day_leaves_a_contradiction_undetermined() -
     assert verdict(said("100"), earlier) == (NO_CONFLICT, (R.part_of_whole, R.period_within))
 
 
+def test_running_totals_that_may_start_on_one_day_are_never_part_and_whole() -> None:
+    """One starts on the last day that the other can start on, and ends before it."""
+    later = said("100", "2022-02-28/2025-06-10")
+    assert verdict(later, said("120", "2022-02/2025-06-12"))[1] == (R.window_differs,)
+    # A total for a period can lie within a running total that may start with it.
+    within = replace(later, aggregation="within")
+    assert verdict(within, said("120", "2022-02/2025-06-12")) == (NO_CONFLICT, (R.part_of_whole, R.period_within))
+
+
 def test_figures_against_one_base_are_compared() -> None:
     one, two = figure("12 of the 100"), figure("20 of the 200")
     assert verdict(said(figure=one), said(figure=two)) == (NOT_COMPARABLE, (R.base_differs,))
