@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from app.comparison.comparability import as_total_for_period
 from app.comparison.effective_period import EffectivePeriod, Ordinals, aggregation_class
 from app.comparison.figure import kind_of
 from app.comparison.hierarchy import Containment, Hierarchy
 from app.comparison.statement import Statement
-from app.comparison.verdicts import as_total_for_period
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from itertools import combinations
 
+from app.comparison.comparability import has_same_base
 from app.comparison.effective_period import TOTALS, grain_of
 from app.comparison.figure import Number, NumberInterval, PrintedFigure, absolute, interval_of
 from app.comparison.hierarchy import Hierarchy
@@ -15,7 +16,6 @@ from app.comparison.verdicts import (
     PairComparison,
     compare_for_one_end,
     compare_statements,
-    has_same_base,
     sort_reasons,
 )
 from app.enums import Reason, Verdict

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
+from app.comparison.comparability import check_comparability
 from app.comparison.figure import Number, normalize_number
 from app.comparison.groups import GroupKey, form_groups
 from app.comparison.hierarchy import Hierarchy
@@ -12,7 +13,7 @@ from app.comparison.measure import Measure, measure
 from app.comparison.positions import position_sort_key
 from app.comparison.question import DEFAULT_WINDOW_DAYS, Question
 from app.comparison.statement import Statement
-from app.comparison.verdicts import check_comparability, ratio_of, sort_reasons
+from app.comparison.verdicts import ratio_of, sort_reasons
 from app.enums import Reason
 
 

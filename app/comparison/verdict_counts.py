@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from itertools import chain, combinations, combinations_with_replacement
 from typing import NamedTuple
 
+from app.comparison.comparability import check_comparability
 from app.comparison.effective_period import TOTALS, EndMoment, Ordinals, compare_moments
 from app.comparison.figure import NumberInterval
 from app.comparison.hierarchy import Hierarchy
 from app.comparison.measure import MAX_ROUNDING_GAP, measure
 from app.comparison.positions import PositionKey, compare_pair, position_key_of
 from app.comparison.statement import Statement
-from app.comparison.verdicts import PairComparison, check_comparability
+from app.comparison.verdicts import PairComparison
 from app.enums import Reason, Verdict
 
 MAX_PAIRED_POSITIONS = 40

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
+from app.sentences.claim_names import ClaimNames, JsonObject
 from app.sentences.dates import format_day
 from app.sentences.phrases import SourceDetails, capitalize_first, collapse_whitespace, mention_source
-from app.sentences.sentence import ClaimNames, ClaimText, JsonObject
+from app.sentences.sentence import ClaimText
 
 CslItem = dict[str, Any]
 

@@ -28,8 +28,9 @@ from app.database.tables import (
     columns_of,
 )
 from app.enums import RelationType, Status
+from app.sentences.claim_names import ClaimNames
 from app.sentences.phrases import CategoryDetails
-from app.sentences.sentence import ClaimNames, ClaimText, Replacement, write_claim_text
+from app.sentences.sentence import ClaimText, Replacement, write_claim_text
 from app.vocabulary.record_names import (
     CATEGORY_NAME_FIELDS,
     NAME_FIELDS,

@@ -13,7 +13,9 @@ from app.comparison.units import CURRENCIES, PERCENT, TIMES, as_dimension, canon
 
 LOCALE: Final = "en_GB"
 
-_PERCENT_NAMES: Final = frozenset({PERCENT, "per cent", "pct", "%"})
+_PERCENT_NAMES: Final = frozenset({PERCENT, "per cent", "per-cent", "percents", "percentage", "pct", "%"})
+_SHARE_PATTERN: Final = re.compile(r"(?:percent|per[ -]cent|percentage|pct|%)[ -]of[ -](?P<whole>.+)", re.IGNORECASE)
+"""Percent of something that the unit names: `percent of GDP`."""
 
 _OTHER_MEASURES: Final[dict[str, str]] = {
     spelling: name
@@ -119,6 +121,10 @@ def describe_unit(unit: str | None) -> UnitPhrase:
     lowercase = folded.casefold()
     if lowercase in _PERCENT_NAMES:
         return UnitPhrase("{}%", "{}%", is_measure=True, is_attached=True, is_share=True, label="percent")
+    if (share := _SHARE_PATTERN.fullmatch(folded)) is not None:
+        whole = _escape(share["whole"].replace("-", " "))
+        pattern = f"{{}}% of {whole}"
+        return UnitPhrase(pattern, pattern, is_measure=True, is_share=True, label=f"percent of {whole}")
     if folded == TIMES:
         return UnitPhrase("{} times", "{} times", is_measure=True, label=TIMES)
     if as_dimension(folded):  # of a claim that was recorded before its own unit was required

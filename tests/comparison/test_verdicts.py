@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.comparison.comparability import relate_scopes
 from app.comparison.figure import PrintedFigure, validate_figure
 from app.comparison.hierarchy import CategoryNode, Containment, Hierarchy
 from app.comparison.period import parse_period
 from app.comparison.statement import Statement
-from app.comparison.verdicts import PairComparison, compare_statements, ratio_of, relate_scopes, sort_reasons
+from app.comparison.verdicts import PairComparison, compare_statements, ratio_of, sort_reasons
 from app.comparison.wording import parse_wording
 from app.enums import Reason, Verdict
 
@@ -161,6 +162,15 @@ def test_a_start_that_may_be_another_day_leaves_a_contradiction_undetermined() -
     assert verdict(said("100"), month) == (NOT_COMPARABLE, (R.window_differs,))
     earlier = said("100", "2021-02/2025-06-12")
     assert verdict(said("100"), earlier) == (NO_CONFLICT, (R.part_of_whole, R.period_within))
+
+
+def test_running_totals_that_may_start_on_one_day_are_never_part_and_whole() -> None:
+    """One starts on the last day that the other can start on, and ends before it."""
+    later = said("100", "2022-02-28/2025-06-10")
+    assert verdict(later, said("120", "2022-02/2025-06-12"))[1] == (R.window_differs,)
+    # A total for a period can lie within a running total that may start with it.
+    within = replace(later, aggregation="within")
+    assert verdict(within, said("120", "2022-02/2025-06-12")) == (NO_CONFLICT, (R.part_of_whole, R.period_within))
 
 
 def test_figures_against_one_base_are_compared() -> None:

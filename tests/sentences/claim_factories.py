@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
+from app.sentences.claim_names import ClaimNames
 from app.sentences.phrases import CategoryDetails, PlaceDetails, SourceDetails, SubjectDetails
-from app.sentences.sentence import ClaimNames
 
 SOURCES = {
     source.slug: source

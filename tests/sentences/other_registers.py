@@ -8,8 +8,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from app.sentences.claim_names import ClaimNames
 from app.sentences.phrases import CategoryDetails, PlaceDetails, SourceDetails, SubjectDetails
-from app.sentences.sentence import ClaimNames, write_claim_text
+from app.sentences.sentence import write_claim_text
 from tests.sentences.claim_factories import make_citation, make_figure
 
 SENTENCES_FILE = Path(__file__).parent / "other_sentences.txt"

@@ -231,6 +231,18 @@ IN_2023, ON_DAY = "in 2023", "on 7 May 2023"
             ("4% a year in 2023", "3% a year in 2023"),
             APART + "Agency A states 1 percentage point a year more",
         ),
+        (
+            told("percent of GDP", "31 percent", 31, category="share"),
+            told("percent-of-GDP", "30", 30, category="share"),
+            ("31% of GDP in 2023", "30% of GDP in 2023"),
+            "cannot be compared: they count in different units",
+        ),
+        (
+            told("% of income", "31%", 31, category="share"),
+            told("% of income", "20–30", lower=20, upper=30, category="share"),
+            ("31% of income in 2023", "between 20 and 30% of income in 2023"),
+            APART + "Agency A states 1 percentage point more",
+        ),
         # Ratios differ by no number that has a unit.
         (
             ratio("one in five", 1, 5),
@@ -437,7 +449,21 @@ def test_figures_of_one_source_differ_by_an_amount(one: Statement, two: Statemen
     assert explain_pair(one, second, pair, RECORDS).endswith(f" {explanation}.")
 
 
-UNITS = ("percent", "per cent", "%", "pct", "percentage-points", "USD", "CHF", "persons", "°C", "mm", "acres", "times")
+UNITS = (
+    "percent",
+    "per cent",
+    "%",
+    "pct",
+    "percent of GDP",
+    "percentage-points",
+    "USD",
+    "CHF",
+    "persons",
+    "°C",
+    "mm",
+    "acres",
+    "times",
+)
 WORDINGS = ("40 percent more than in 2022", "31 per cent less", "up 12.5 pct", "52%", "5,1 Prozent mehr", "12 of 100")
 UNUSUAL = {
     "a unit that is written twice": r"(?:%|percent|per cent|pct) ?(?:percent|per cent|pct|%)",

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.sentences.claim_names import ClaimNames
 from app.sentences.phrases import CategoryDetails, SourceDetails, is_person, label_source, mention_source
-from app.sentences.sentence import ClaimNames, write_claim_text
+from app.sentences.sentence import write_claim_text
 from app.sentences.wording_note import describe_wording_difference
 from tests.sentences.claim_factories import make_citation, make_claim, make_figure, make_names
 
