@@ -60,7 +60,7 @@ def test_areas_share_an_axis_after_conversion_and_currencies_do_not(charts: Doma
         view["encoding"]["x"]["axis"]["title"]
         for view in read_chart(charts.register, "damage", "vl.json").json()["vconcat"]
     ]
-    assert titles == ["EUR", "USD"]
+    assert titles == ["euros", "US dollars"]
     titles = [
         view["encoding"]["x"]["axis"]["title"]
         for view in read_chart(charts.register, "arrests", "vl.json").json()["vconcat"]

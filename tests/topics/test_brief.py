@@ -163,9 +163,9 @@ def test_figures_in_other_units_and_periods_are_other_groups(domain: Domain) -> 
     domain.say("y", "5", "2022", figure={"value": 5, "unit": "USD"}, **fields)
     brief = read(domain.register, "/v1/topics/question/brief")
     assert [(group["title"], len(claims_of(group))) for group in brief["groups"]] == [
-        ("Counted in USD, in 2023", 2),
-        ("Counted in EUR, in 2023", 1),
-        ("Counted in USD, in 2022", 1),
+        ("Counted in US dollars, in 2023", 2),
+        ("Counted in euros, in 2023", 1),
+        ("Counted in US dollars, in 2022", 1),
     ]
     spread = brief["groups"][0]["spread"]
     assert (spread["lower"], spread["upper"], spread["sources"], spread["unit"]) == (12, 14, 2, "USD")
