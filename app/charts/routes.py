@@ -1,4 +1,7 @@
-"""HTTP routes of charts, as SVG, PNG and Vega-Lite."""
+"""HTTP routes of charts, as SVG, PNG and Vega-Lite.
+
+What draws them is imported with the first chart, so that a service starts as fast as without charts.
+"""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -10,13 +13,8 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.cache.scope import CacheScope
-from app.charts.build import build_side_by_side_chart, build_timeline_chart
 from app.charts.description import ChartDescription, ChartOptions, Theme, View
 from app.charts.parameters import ChartQuery
-from app.charts.png import render_png
-from app.charts.style import content_policy_of
-from app.charts.svg import draw_svg
-from app.charts.vega import build_vega_lite
 from app.database.engine import Database
 from app.database.read_session import read_session
 from app.errors import NotAcceptable, invalid_field, shorten
@@ -126,13 +124,16 @@ async def _respond(format_: ChartFormat, slug: str, query: ChartQuery, request: 
                 raise invalid_field(name, detail, hint="leave it out", location="query")
     base_url = request.app.state.settings.base_url
     loop = asyncio.get_running_loop()
-    body, scope = await loop.run_in_executor(_renderers, _draw, format_, slug, query, base_url, db)
-    headers = {"Content-Security-Policy": content_policy_of(query.theme)} if format_ is ChartFormat.svg else None
+    body, headers, scope = await loop.run_in_executor(_renderers, _draw, format_, slug, query, base_url, db)
     return cacheable_response(request, body, MEDIA_TYPES[format_], headers=headers, cache_scope=scope)
 
 
-def _draw(format_: ChartFormat, slug: str, query: ChartQuery, base_url: str, db: Database) -> tuple[bytes, CacheScope]:
-    """Return a chart as bytes, and what it depends on."""
+def _draw(
+    format_: ChartFormat, slug: str, query: ChartQuery, base_url: str, db: Database
+) -> tuple[bytes, dict[str, str], CacheScope]:
+    """Return a chart as bytes, its own headers, and what it depends on."""
+    from app.charts.build import build_side_by_side_chart, build_timeline_chart  # noqa: PLC0415 - see above
+
     with read_session(db) as read:
         snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
         topic = read_topic_fields(read.session, slug, snapshot)
@@ -146,15 +147,20 @@ def _draw(format_: ChartFormat, slug: str, query: ChartQuery, base_url: str, db:
         )
         build = build_timeline_chart if query.view is View.timeline else build_side_by_side_chart
         chart = build(read, topic, comparison, snapshot, options)
-    return _encode(format_, chart, options), topic_scope(snapshot.latest_seq, topic, comparison.narrower)
+    return *_encode(format_, chart, options), topic_scope(snapshot.latest_seq, topic, comparison.narrower)
 
 
-def _encode(format_: ChartFormat, chart: ChartDescription, options: ChartOptions) -> bytes:
+def _encode(format_: ChartFormat, chart: ChartDescription, options: ChartOptions) -> tuple[bytes, dict[str, str]]:
+    from app.charts.png import render_png  # noqa: PLC0415 - see above
+    from app.charts.style import content_policy_of  # noqa: PLC0415
+    from app.charts.svg import draw_svg  # noqa: PLC0415
+    from app.charts.vega import build_vega_lite  # noqa: PLC0415
+
     match format_:
         case ChartFormat.svg:
-            return draw_svg(chart, options).encode()
+            return draw_svg(chart, options).encode(), {"Content-Security-Policy": content_policy_of(options.theme)}
         case ChartFormat.png:
             theme = Theme.dark if options.theme is Theme.dark else Theme.light
-            return render_png(draw_svg(chart, replace(options, theme=theme)))
+            return render_png(draw_svg(chart, replace(options, theme=theme))), {}
         case ChartFormat.vega_lite:
-            return json_bytes(build_vega_lite(chart, options))
+            return json_bytes(build_vega_lite(chart, options)), {}
