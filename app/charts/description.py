@@ -1,7 +1,7 @@
 """The description of a chart: its texts, rows, marks, axes and brackets. SVG, PNG and Vega-Lite are drawn from it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
@@ -207,4 +207,3 @@ class TimelineDescription(ChartDescription):
     panels: tuple[TimelinePanel, ...]
     time_axis: TimeAxis | None
     known_on: date | None
-    points_left_out: int = field(default=0)

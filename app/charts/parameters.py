@@ -1,10 +1,20 @@
 """Query parameters of charts."""
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from app.charts.axis import Scale
 from app.charts.description import DEFAULT_WIDTH, MAX_WIDTH, MIN_WIDTH, Theme, View
 from app.topics.parameters import ComparisonQuery
+
+
+class ChartFormat(StrEnum):
+    """The formats of a chart."""
+
+    svg = "svg"
+    png = "png"
+    vega_lite = "vl.json"
 
 
 class ChartQuery(ComparisonQuery):

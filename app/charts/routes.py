@@ -1,40 +1,26 @@
-"""HTTP routes of charts, as SVG, PNG and Vega-Lite."""
+"""HTTP routes of charts, as SVG, PNG and Vega-Lite.
+
+What draws them is imported with the first chart, so that a service starts as fast as without charts.
+"""
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import replace
-from enum import StrEnum
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.cache.scope import CacheScope
-from app.charts.build import build_side_by_side_chart, build_timeline_chart
-from app.charts.card import CARD_ROWS, draw_card
-from app.charts.description import ChartOptions, Theme, View
-from app.charts.parameters import ChartQuery
-from app.charts.png import render_png
-from app.charts.style import content_policy_of
-from app.charts.svg import draw_svg
-from app.charts.vega import build_vega_lite
+from app.charts.description import View
+from app.charts.parameters import ChartFormat, ChartQuery
 from app.database.engine import Database
-from app.database.read_session import read_session
 from app.errors import NotAcceptable, invalid_field, shorten
-from app.http.addresses import whole_address
 from app.http.dependencies import Db
 from app.http.negotiation import JSON_MEDIA_TYPE, join_words
-from app.http.responses import cacheable_response, json_bytes
+from app.http.responses import cacheable_response
 from app.http.routing import api_router
-from app.topics.brief import BriefLimits, build_brief
-from app.topics.parameters import build_options
-from app.topics.queries import read_topic_fields
-from app.topics.records import topic_scope
 from app.topics.routes import TopicSlug
-from app.topics.side_by_side import build_question
 
 router = api_router("topics")
 
@@ -44,14 +30,6 @@ MAX_CONCURRENT_CHARTS = 2
 """So many charts are drawn at once in each process; others wait without occupying a thread of the other reads."""
 
 _renderers = ThreadPoolExecutor(MAX_CONCURRENT_CHARTS, thread_name_prefix="chart")
-
-
-class ChartFormat(StrEnum):
-    """The formats of a chart."""
-
-    svg = "svg"
-    png = "png"
-    vega_lite = "vl.json"
 
 
 MEDIA_TYPES = {
@@ -135,40 +113,13 @@ async def _respond(format_: ChartFormat, slug: str, query: ChartQuery, request: 
         raise invalid_field("view", "A card is a picture.", hint="ask for .png or .svg", location="query")
     loop = asyncio.get_running_loop()
     run = copy_context().run  # the thread builds addresses as the request does
-    body, scope = await loop.run_in_executor(_renderers, run, _draw, format_, slug, query, db)
-    headers = {"Content-Security-Policy": content_policy_of(query.theme)} if format_ is ChartFormat.svg else None
+    body, headers, scope = await loop.run_in_executor(_renderers, run, _render, format_, slug, query, db)
     return cacheable_response(request, body, MEDIA_TYPES[format_], headers=headers, cache_scope=scope)
 
 
-def _draw(format_: ChartFormat, slug: str, query: ChartQuery, db: Database) -> tuple[bytes, CacheScope]:
-    """Return a chart as bytes, and what it depends on."""
-    with read_session(db) as read:
-        snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
-        topic = read_topic_fields(read.session, slug, snapshot)
-        comparison = build_options(query, topic["tolerance"], topic["narrower"])
-        options = ChartOptions(
-            width=query.width,
-            theme=query.theme,
-            scale=query.scale,
-            address=whole_address(f"/topics/{slug}"),
-            day=snapshot.today,
-        )
-        scope = topic_scope(snapshot.latest_seq, topic, comparison.narrower)
-        if query.view is View.card:
-            brief = build_brief(
-                read, build_question(topic), comparison, snapshot, topic["interests"], BriefLimits(positions=CARD_ROWS)
-            )
-            return _encode_picture(format_, partial(draw_card, brief), options), scope
-        build = build_timeline_chart if query.view is View.timeline else build_side_by_side_chart
-        chart = build(read, topic, comparison, snapshot, options)
-    if format_ is ChartFormat.vega_lite:
-        return json_bytes(build_vega_lite(chart, options)), scope
-    return _encode_picture(format_, partial(draw_svg, chart), options), scope
+def _render(
+    format_: ChartFormat, slug: str, query: ChartQuery, db: Database
+) -> tuple[bytes, dict[str, str], CacheScope]:
+    from app.charts.render import render_chart  # noqa: PLC0415 - see the module docstring
 
-
-def _encode_picture(format_: ChartFormat, draw: Callable[[ChartOptions], str], options: ChartOptions) -> bytes:
-    """Return a chart as SVG, or as PNG, which has one theme."""
-    if format_ is ChartFormat.svg:
-        return draw(options).encode()
-    theme = Theme.dark if options.theme is Theme.dark else Theme.light
-    return render_png(draw(replace(options, theme=theme)))
+    return render_chart(format_, slug, query, db)

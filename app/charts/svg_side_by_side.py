@@ -11,6 +11,7 @@ from app.charts.svg_marks import FADE, Span, draw_key, draw_mark, write_gradient
 from app.charts.text import cut_text, wrap_text
 
 NARROW_WIDTH: Final = 480
+STACKED_WIDTH: Final = 600
 """Below this width labels stand above their rows."""
 WIDE_WIDTH: Final = 960
 """From this width on the day has a column of its own."""
@@ -54,7 +55,7 @@ class Layout:
 def _plan_layout(width: int, rows: Sequence[Row], bracket_lanes: int) -> Layout:
     right = width - MARGIN - bracket_lanes * LANE
     left = float(MARGIN)
-    if width < NARROW_WIDTH:
+    if width < STACKED_WIDTH:
         whole = (left, right)
         return Layout(whole, None, whole, whole, right, is_stacked=True)
     room = right - left

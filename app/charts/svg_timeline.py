@@ -16,6 +16,9 @@ NARROW_WIDTH: Final = 480
 MARGIN: Final = 12
 PANEL_HEIGHT: Final = 260
 NARROW_PANEL_HEIGHT: Final = 220
+LOW_PANEL_HEIGHT: Final = 120
+FEW_POINTS: Final = 2
+"""A panel of so few figures is low."""
 DOT: Final = 3.5
 FADE: Final = 22
 """The height of a band of which one end is unknown."""
@@ -78,6 +81,8 @@ def _draw_panel(
     canvas.paragraph(MARGIN, panel.axis.label, width, size="small", color="muted")
     top = canvas.y + FADE + 4
     height = NARROW_PANEL_HEIGHT if canvas.width < NARROW_WIDTH else PANEL_HEIGHT
+    if sum(len(series.points) for series in panel.series) <= FEW_POINTS:
+        height = LOW_PANEL_HEIGHT
     frame = Frame(left, canvas.width - MARGIN - 8, top, top + height, time_axis, panel)
     _draw_axes(canvas, frame)
     if chart.known_on is not None:
@@ -96,10 +101,13 @@ def _choose_colors(series: Sequence[Series]) -> dict[str, str]:
 
 
 def _draw_axes(canvas: Canvas, frame: Frame) -> None:
+    lowest = frame.bottom + LABEL_HEIGHT
     for tick in frame.panel.axis.ticks:
         y = frame.y(tick.value)
         canvas.line(frame.left, y, frame.right, y, "line")
-        canvas.text(frame.left - 6, y + 4, tick.label, size="small", color="muted", anchor="cc-end")
+        if lowest - y >= LABEL_HEIGHT:
+            canvas.text(frame.left - 6, y + 4, tick.label, size="small", color="muted", anchor="cc-end")
+            lowest = y
     taken = 0.0
     for tick in frame.time_axis.ticks:
         x = frame.x(date.fromordinal(int(tick.value)))

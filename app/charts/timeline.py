@@ -71,9 +71,9 @@ def describe_timeline(
     groups = sorted(
         _group_claims(placed, hierarchy).values(), key=lambda members: _panel_order(members, question, hierarchy)
     )
-    several = [members for members in groups if len(members) > 1] or groups[:1]
-    drawn = several[:MAX_PANELS]
-    left_out["that count something else"] = len(placed) - sum(map(len, drawn))
+    # Those with several figures come first: the sort keeps the order otherwise.
+    drawn = sorted(groups, key=lambda members: len(members) == 1)[:MAX_PANELS]
+    left_out["about something else"] = len(placed) - sum(map(len, drawn))
     panels = tuple(_build_panel(members, question, names, reference_data, options) for members in drawn)
     days = [
         day
