@@ -9,6 +9,7 @@ DATABASES ?= sqlite postgresql
 BASE ?= HEAD
 ROUNDS ?= 10
 BUDGET ?= 900
+EXAMPLES ?= 5
 BIN := .venv/bin
 # The tests start the program several hundred times, so the compiled modules are kept.
 unexport PYTHONDONTWRITEBYTECODE
@@ -51,6 +52,9 @@ bench-pair: .venv/tested ## Compare the CPU time per request with an older commi
 bench-takedowns: .venv/tested ## Measure takedowns, and reads meanwhile: CLAIMS=1000000 DATABASES="sqlite postgresql"
 	$(BIN)/python -m benchmarks.takedowns --claims $(CLAIMS) --databases "$(DATABASES)"
 
+fuzz: .venv/tested .bench/fuzz/made ## Send generated requests to both databases with Schemathesis: EXAMPLES=5, about half an hour
+	$(BIN)/python -m benchmarks.fuzzing --examples $(EXAMPLES) --databases "$(DATABASES)"
+
 lint: .venv/tested ## Lint and check types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -77,6 +81,7 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	$(COMPILE) pyproject.toml --group dev -o requirements-dev.txt
 	$(COMPILE) --group build -o requirements-build.txt
 	$(COMPILE) --group benchmark -o benchmarks/requirements.txt
+	$(COMPILE) --group fuzz -o benchmarks/requirements-fuzz.txt
 
 .venv/made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=")'
@@ -99,4 +104,10 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	.bench/peers/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns mutate lint check openapi wheel pins
+.bench/fuzz/made: .venv/made benchmarks/requirements-fuzz.txt
+	$(PYTHON) -m venv .bench/fuzz
+	.bench/fuzz/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r benchmarks/requirements-fuzz.txt
+	.bench/fuzz/bin/python -m pip --disable-pip-version-check check
+	@touch $@
+
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns fuzz mutate lint check openapi wheel pins

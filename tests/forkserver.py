@@ -50,6 +50,7 @@ def _run_program(arguments: list[str], environment: dict[str, str], folder: Path
     os.environ.update(environment)
     os.chdir(folder)
     sys.argv = ["counterclaim", *arguments]
+    sys.stdin = None  # a worker process could not open that of this process
     for stream, path in ((sys.stdout, out), (sys.stderr, err)):
         with path.open("ab") as file:
             os.dup2(file.fileno(), stream.fileno())

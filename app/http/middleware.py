@@ -197,24 +197,40 @@ class RequestMiddleware:
         elif scope["method"] == "OPTIONS":
             await self._options_response(scope)(scope, receive, send)
         elif scope["path"] in self.uninterrupted_paths:
-            shutdown: Shutdown = scope["app"].state.shutdown
-            await self._finish(scope, _receive_until(shutdown, receive), send, max_bytes)
+            await self._finish(scope, receive, send, max_bytes)
         else:
             await self._call_with_limit(scope, receive, send, max_bytes)
 
     async def _finish(self, scope: Scope, receive: Receive, send: Send, max_bytes: int) -> None:
         """Call the application. A request that is cancelled while its state says `is_protected` is finished.
 
-        The server cancels requests that are still in progress some seconds after a signal.
+        The server cancels requests that are still in progress some seconds after a signal. One that is not protected
+        is answered with a 503, since a thread may still work at it.
         """
-        task = asyncio.ensure_future(self._call_with_limit(scope, receive, send, max_bytes))
+        shutdown: Shutdown = scope["app"].state.shutdown
+        has_started = is_abandoned = False
+
+        async def send_unless_abandoned(message: Message) -> None:
+            nonlocal has_started
+            if not is_abandoned:
+                has_started = True
+                await send(message)
+
+        receive = _receive_until(shutdown, receive)
+        task = asyncio.ensure_future(self._call_with_limit(scope, receive, send_unless_abandoned, max_bytes))
         while True:
             try:
                 await asyncio.shield(task)
             except asyncio.CancelledError:
-                if task.done() or not scope["state"].get("is_protected"):
+                if task.done() or has_started:
                     task.cancel()
                     raise
+                if not scope["state"].get("is_protected"):
+                    is_abandoned = True
+                    task.cancel()
+                    await problem_response(Request(scope), stopping_problem())(scope, receive, send)
+                    return
+                shutdown.finishing.add(task)
             else:
                 return
 

@@ -31,6 +31,8 @@ class Shutdown:
         self._stopping = asyncio.Event()
         self._lock = threading.Lock()
         self._protected = 0
+        self.finishing: set[asyncio.Future[None]] = set()
+        """The requests that go on after the server has cancelled them."""
 
     def begin(self) -> None:
         """Let streams end and refuse further requests. Must run in the event loop."""
@@ -64,8 +66,8 @@ class Shutdown:
                 self._protected -= 1
 
     async def wait_for_protected(self) -> None:
-        """Wait until no block is protected."""
-        while self._protected:  # noqa: ASYNC110 - they end in threads
+        """Wait until no block is protected, and the responses to those requests have been sent."""
+        while self._protected or not all(request.done() for request in self.finishing):  # noqa: ASYNC110 - they end in threads
             await asyncio.sleep(0.05)
 
     def install(self) -> None:

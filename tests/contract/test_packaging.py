@@ -52,7 +52,14 @@ def test_the_services_start_in_order_and_on_this_machine_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-dev.txt", "requirements-build.txt", "benchmarks/requirements.txt"]
+    "name",
+    [
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-build.txt",
+        "benchmarks/requirements.txt",
+        "benchmarks/requirements-fuzz.txt",
+    ],
 )
 def test_every_pin_has_hashes_and_names_no_registry(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")

@@ -1,7 +1,5 @@
 """A server ends within seconds of a signal: streams end, requests in progress finish, others are refused cleanly."""
 
-import os
-import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -10,11 +8,23 @@ from http.client import HTTPConnection
 
 import pytest
 
+from app.http.shutdown import MAX_REQUEST_SECONDS
 from tests.examples import make_unique_claim_body
 from tests.history.servers import ServerGroup, run_servers
+from tests.history.shutdown_load import (
+    count_claims,
+    import_file,
+    make_claims_file,
+    notice_publishing,
+    open_stream,
+    record_long_file,
+    stop_under_load,
+)
 from tests.registers import DatabaseCopies
 
 STREAMS = 20
+IMPORTED_ROWS = 5_000
+"""Rows whose import takes about a second before and while it publishes."""
 
 
 @pytest.fixture(scope="module")
@@ -24,64 +34,66 @@ def fleet(database_copies: DatabaseCopies) -> Iterator[ServerGroup]:
         yield servers
 
 
-def open_stream(port: int, path: str = "/v1/changes/stream") -> socket.socket:
-    """Open a stream and return its connection, after the head has arrived."""
-    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    received = b""
-    started = time.monotonic()
-    while b"\nid: " not in received:
-        received += connection.recv(4096)
-        assert time.monotonic() - started < 5, received
-    assert received.startswith(b"HTTP/1.1 200")
-    return connection
-
-
-def read_to_end(connection: socket.socket) -> bytes:
-    received = b""
-    with connection:
-        while part := connection.recv(65536):
-            received += part
-    return received
+@pytest.fixture(scope="module")
+def fleet_of_workers(database_copies: DatabaseCopies) -> Iterator[ServerGroup]:
+    """A server of two processes."""
+    with run_servers(database_copies, 1, workers=2) as servers:
+        yield servers
 
 
 def test_a_restart_with_open_streams_takes_less_than_five_seconds(fleet: ServerGroup) -> None:
+    restart_with_open_streams(fleet)
+
+
+def test_a_restart_of_two_workers_takes_less_than_five_seconds(fleet_of_workers: ServerGroup) -> None:
+    restart_with_open_streams(fleet_of_workers)
+
+
+def restart_with_open_streams(fleet: ServerGroup) -> None:
     server = fleet.servers[0]
-    streams = [open_stream(server.port) for _ in range(STREAMS)]
-    bodies = [make_unique_claim_body() for _ in range(200)]
-    statuses: list[int] = []
-
-    def write(body: dict[str, object]) -> None:
-        try:
-            reply = fleet.write("POST", "/v1/claims", body)
-        except ConnectionRefusedError:
-            return  # the port is closed; any other error of a connection fails the test
-        finally:
-            fleet.close_connection()
-        statuses.append(reply.status)
-
-    with ThreadPoolExecutor(4) as pool:
-        waiting = [pool.submit(write, body) for body in bodies]
-        while not statuses:
-            time.sleep(0.01)
-        started = time.monotonic()
-        process = server.process
-        assert process is not None
-        os.kill(int(process.pid or 0), signal.SIGTERM)
-        process.join(10)
-        seconds = time.monotonic() - started
-        for each in waiting:
-            each.result()
-    assert process.exitcode is not None
-    assert seconds < 5, seconds
-    for stream in streams:
-        assert read_to_end(stream).endswith(b"0\r\n\r\n"), "a stream ends as a complete response"
-    assert set(statuses) <= {201, 503}
-    fleet.close_connection()
-    server.process = None
+    before = sum(change["kind"] == "claim" for change in fleet.read_all_changes())
+    outcome = stop_under_load(fleet, streams=STREAMS, clients=4, download=False, warm_up_seconds=0.3)
+    assert outcome.seconds < 5
+    assert outcome.complete_streams == STREAMS, "a stream ends as a complete response"
+    assert outcome.unexpected == []
+    assert set(outcome.statuses) <= {"GET 200", "GET 503", "POST 201", "POST 503"}
+    assert outcome.statuses["POST 201"] > 0
     server.start()
-    recorded = sum(change["kind"] == "claim" for change in fleet.read_all_changes())
-    assert recorded == statuses.count(201)
+    recorded = sum(change["kind"] == "claim" for change in fleet.read_all_changes()) - before
+    assert recorded == outcome.statuses["POST 201"]
+
+
+def test_a_slow_download_is_cut_and_an_import_before_publishing_is_rolled_back(fleet: ServerGroup) -> None:
+    record_long_file(fleet)
+    claims = count_claims(fleet)
+    content = make_claims_file(IMPORTED_ROWS)
+    with ThreadPoolExecutor(1) as pool:
+        importing = pool.submit(import_file, fleet.servers[0], fleet.keys, content)
+        outcome = stop_under_load(fleet, streams=2, clients=2, writes=False, warm_up_seconds=0.2)
+        reply = importing.result()
+    assert outcome.is_download_cut
+    assert outcome.seconds >= MAX_REQUEST_SECONDS
+    assert outcome.complete_streams == 2
+    assert outcome.unexpected == []
+    assert reply.status == 503, reply.body
+    assert reply.json()["code"] == "unavailable"
+    fleet.servers[0].start()
+    assert count_claims(fleet) == claims
+
+
+def test_an_import_that_is_publishing_finishes(fleet: ServerGroup) -> None:
+    claims = count_claims(fleet)
+    with notice_publishing(fleet.url) as is_publishing, ThreadPoolExecutor(1) as pool:
+        importing = pool.submit(import_file, fleet.servers[0], fleet.keys, make_claims_file(IMPORTED_ROWS))
+        outcome = stop_under_load(
+            fleet, streams=2, clients=2, writes=False, download=False, before_signal=is_publishing
+        )
+        reply = importing.result()
+    assert reply.status == 201, reply.body
+    assert reply.json()["counts"]["new"] == IMPORTED_ROWS
+    assert outcome.unexpected == []
+    fleet.servers[0].start()
+    assert count_claims(fleet) == claims + IMPORTED_ROWS
 
 
 def test_a_stream_sends_its_position_at_once_and_continues_from_it(fleet: ServerGroup) -> None:
