@@ -51,6 +51,9 @@ bench-pair: .venv/tested ## Compare the CPU time per request with an older commi
 bench-takedowns: .venv/tested ## Measure takedowns, and reads meanwhile: CLAIMS=1000000 DATABASES="sqlite postgresql"
 	$(BIN)/python -m benchmarks.takedowns --claims $(CLAIMS) --databases "$(DATABASES)"
 
+look: .venv/served .bench/look/made ## Open every page in Chromium, test it with axe, save pictures in .bench/look/pictures: ONLY="home topic"
+	@nice .bench/look/bin/python -m benchmarks.look --server $(BIN)/python $(if $(ONLY),--only "$(ONLY)")
+
 lint: .venv/tested ## Lint and check types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -77,6 +80,7 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	$(COMPILE) pyproject.toml --group dev -o requirements-dev.txt
 	$(COMPILE) --group build -o requirements-build.txt
 	$(COMPILE) --group benchmark -o benchmarks/requirements.txt
+	$(COMPILE) --group look -o benchmarks/requirements-look.txt
 
 .venv/made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=")'
@@ -99,4 +103,10 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	.bench/peers/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns mutate lint check openapi wheel pins
+.bench/look/made: .venv/made benchmarks/requirements-look.txt
+	$(PYTHON) -m venv .bench/look
+	.bench/look/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r benchmarks/requirements-look.txt
+	.bench/look/bin/python -m pip --disable-pip-version-check check
+	@touch $@
+
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns look mutate lint check openapi wheel pins

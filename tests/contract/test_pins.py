@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BUILD = PROJECT["build-system"]["requires"]
 # `python -m venv` brings pip; the project itself is installed in place.
 NOT_PINNED = {"pip", "counterclaim"}
-INSTALL_COMMANDS = {"Makefile": 4, "Dockerfile": 2}
+INSTALL_COMMANDS = {"Makefile": 5, "Dockerfile": 2}
 
 
 def read_pins(name: str) -> dict[str, Version]:
@@ -103,11 +103,18 @@ def test_one_command_renews_every_file_of_pins() -> None:
     assert written == {path.relative_to(ROOT).as_posix() for path in _files_of_pins()}
 
 
-def test_the_pins_of_the_benchmark_are_checked_where_they_are_installed() -> None:
-    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\n.bench/peers/made:")[2].partition("\n\n")[0]
-    assert recipe.index("-r benchmarks/requirements.txt") < recipe.index("-m pip --disable-pip-version-check check")
-    pins = read_pins("benchmarks/requirements.txt")
-    for wanted in map(Requirement, PROJECT["dependency-groups"]["benchmark"]):
+@pytest.mark.parametrize(
+    ("target", "name", "group"),
+    [
+        (".bench/peers/made", "benchmarks/requirements.txt", "benchmark"),
+        (".bench/look/made", "benchmarks/requirements-look.txt", "look"),
+    ],
+)
+def test_the_pins_of_a_command_are_checked_where_they_are_installed(target: str, name: str, group: str) -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition(f"\n{target}:")[2].partition("\n\n")[0]
+    assert recipe.index(f"-r {name}") < recipe.index("-m pip --disable-pip-version-check check")
+    pins = read_pins(name)
+    for wanted in map(Requirement, PROJECT["dependency-groups"][group]):
         assert wanted.specifier.contains(pins[canonicalize_name(wanted.name)])
 
 
