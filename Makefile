@@ -55,6 +55,9 @@ bench-takedowns: .venv/tested ## Measure takedowns, and reads meanwhile: CLAIMS=
 fuzz: .venv/tested .bench/fuzz/made ## Send generated requests to both databases with Schemathesis: EXAMPLES=5, about half an hour
 	$(BIN)/python -m benchmarks.fuzzing --examples $(EXAMPLES) --databases "$(DATABASES)"
 
+look: .venv/served .bench/look/made ## Open every page in Chromium, test it with axe, save pictures in .bench/look/pictures: ONLY="home topic"
+	@nice .bench/look/bin/python -m benchmarks.look --server $(BIN)/python $(if $(ONLY),--only "$(ONLY)")
+
 lint: .venv/tested ## Lint and check types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -82,6 +85,7 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	$(COMPILE) --group build -o requirements-build.txt
 	$(COMPILE) --group benchmark -o benchmarks/requirements.txt
 	$(COMPILE) --group fuzz -o benchmarks/requirements-fuzz.txt
+	$(COMPILE) --group look -o benchmarks/requirements-look.txt
 
 .venv/made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=")'
@@ -110,4 +114,10 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	.bench/fuzz/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns fuzz mutate lint check openapi wheel pins
+.bench/look/made: .venv/made benchmarks/requirements-look.txt
+	$(PYTHON) -m venv .bench/look
+	.bench/look/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r benchmarks/requirements-look.txt
+	.bench/look/bin/python -m pip --disable-pip-version-check check
+	@touch $@
+
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns fuzz look mutate lint check openapi wheel pins

@@ -256,6 +256,9 @@ def add_documentation_routes(app: FastAPI) -> None:
             swagger_favicon_url=whole_address("/docs/assets/favicon-32x32.png"),
             swagger_ui_parameters={"docExpansion": "list", "defaultModelsExpandDepth": -1, "tryItOutEnabled": True},
         )
+        # FastAPI's page names no language and has no landmark, which programs that read pages aloud need.
+        page.body = bytes(page.body).replace(b"<html>", b'<html lang="en">').replace(b"<div id", b'<div role="main" id')
+        page.headers["Content-Length"] = str(len(page.body))
         page.headers["Content-Security-Policy"] = DOCS_POLICY.format(origin=f"'self' {base_origin()}".rstrip())
         return page
 

@@ -1,5 +1,6 @@
 """The page of a claim: its card, its citations, its relations, its history, and its files."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -19,7 +20,7 @@ from app.pages.embed import CARD_HEIGHT, build_element, build_frame, oembed_addr
 from app.pages.templates import RELATION_WORDS
 from app.pages.views import Context, describe_claim_period, list_files
 from app.references.queries import CitableClaim, read_citable_claim
-from app.sentences.phrases import collapse_whitespace, join_with_and, label_source
+from app.sentences.phrases import SourceDetails, collapse_whitespace, join_with_and, label_source
 from app.vocabulary.reference_data import get_reference_data
 
 
@@ -43,7 +44,7 @@ def build_claim_page(read: ReadSession, id_: str, snapshot: Snapshot) -> tuple[C
         "period_words": describe_claim_period(claim),
         "topics": topics,
         "chain_names": {slug: label_source(details) for slug, details in citable.names.sources.items()},
-        "relations": _list_relations(read, id_, snapshot),
+        "relations": _list_relations(read, id_, snapshot, reference_data.read_names(session, snapshot).sources),
         "revisions": orjson.loads(json_bytes(load_revisions(session, id_, snapshot))),
         "oembed": oembed_addresses(path),
         "alternates": [
@@ -96,7 +97,9 @@ def _name_records(citable: CitableClaim) -> dict[str, str]:
     }
 
 
-def _list_relations(read: ReadSession, id_: str, snapshot: Snapshot) -> list[dict[str, Any]]:
+def _list_relations(
+    read: ReadSession, id_: str, snapshot: Snapshot, sources: Mapping[str, SourceDetails]
+) -> list[dict[str, Any]]:
     """Return the relations of a claim in words, from its side, each with the other claim if that is on record."""
     rows: list[dict[str, Any]] = orjson.loads(
         json_bytes(load_relations(read.session, [id_], snapshot, withdrawn=False))
@@ -117,4 +120,6 @@ def _list_relations(read: ReadSession, id_: str, snapshot: Snapshot) -> list[dic
         else:
             row["words"] = f"This claim is what another {verb}" if verb != "replaces" else "Another claim replaces this"
         row["other"] = other
+        asserted_by = row["asserted_by"]
+        row["says"] = "the editors say" if asserted_by not in sources else f"{label_source(sources[asserted_by])} says"
     return rows

@@ -17,6 +17,7 @@ from app.http.pagination import AsOf, KnownOn
 from app.pages.views import Context, with_query
 from app.references.queries import read_citable_claim
 from app.topics.brief import BriefLimits, build_brief
+from app.topics.brief_text import find_common_unit
 from app.topics.parameters import TOLERANCE_FIELD, ComparisonQuery, ToleranceParameter, build_options
 from app.topics.queries import read_topic_fields
 from app.topics.records import topic_scope
@@ -48,7 +49,7 @@ def build_topic_card(read: ReadSession, slug: str, query: CardQuery) -> tuple[Co
     options = build_options(ComparisonQuery(tolerance=query.tolerance), topic["tolerance"], topic["narrower"])
     limits = BriefLimits(positions=CARD_ROWS, pairs=1)
     brief = build_brief(read, build_question(topic), options, snapshot, topic["interests"], limits)
-    group = brief["groups"][0] if brief["groups"] else None
+    group = brief["groups"][0] if brief["groups"] and brief["groups"][0]["is_on_question"] else None
     rows = [
         position | {"is_current": name == "current"}
         for name in ("current", "earlier")
@@ -59,11 +60,13 @@ def build_topic_card(read: ReadSession, slug: str, query: CardQuery) -> tuple[Co
         "path": f"/topics/{slug}",
         "theme": query.theme,
         "known_on": brief["known_on"],
-        "lead": brief["lead"],
         "rows": rows,
         "rows_title": group["title"] if group else "",
+        "unit": find_common_unit(group) if group else "",
+        "older": len(group["earlier"]) if group else 0,
+        "window": brief["window"],
         "more": group["left_out"] if group else 0,
-        "notes": brief["lead"][-2:] if group else [],
+        "notes": brief["lead"][2 if group["earlier"] else 1 :] if group else brief["lead"],
     }
     return context, topic_scope(snapshot.latest_seq, topic, options.narrower)
 

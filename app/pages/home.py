@@ -26,7 +26,10 @@ def build_home_page(read: ReadSession, snapshot: Snapshot, search: str | None, c
     if search and not split_search_words(search):
         return {"search": search, "topics": [], "found": [], "next": None}
     page = find_topics(read.session, TopicsQuery(limit=TOPICS_PER_PAGE, cursor=cursor, q=search), snapshot)
-    topics = [topic | {"glance": describe_glance(topic)} for topic in sorted(page.rows, key=disagreement_rank)]
+    topics = [
+        topic | {"newest": describe_newest(topic["spread"]), "glance": describe_glance(topic)}
+        for topic in sorted(page.rows, key=disagreement_rank)
+    ]
     state = {"q": search} if search else {}
     following = with_query("/", state | {"cursor": page.next_cursor}) if page.next_cursor else None
     return {"search": search, "topics": topics, "found": _find_names(read, snapshot, search), "next": following}
@@ -41,13 +44,12 @@ def _find_names(read: ReadSession, snapshot: Snapshot, search: str | None) -> li
 
 
 def describe_glance(topic: dict[str, Any]) -> str:
-    """Return in one line how far the sources of a topic disagree: the pairs that contradict, and the newest range."""
+    """Return in one line how far the sources of a topic disagree, and how many there are."""
     verdicts = topic["verdicts"]
     contradictions, undecided = (verdicts[verdict.value] for verdict in (Verdict.contradict, Verdict.undetermined))
     parts = [
         f"{_count(contradictions, 'pair')} of figures cannot both be true" if contradictions else "",
         f"{_count(undecided, 'pair')} cannot be decided" if undecided else "",
-        _describe_newest(topic["spread"]),
         f"{_count(topic['claims'], 'claim')} by {_count(topic['sources'], 'source')}",
     ]
     return capitalize_first("; ".join(part for part in parts if part)) + "."
@@ -60,10 +62,11 @@ def disagreement_rank(topic: dict[str, Any]) -> tuple[int, int, int, str]:
     return -contradictions, -undecided, -topic["sources"], topic["slug"]
 
 
-def _describe_newest(spread: dict[str, Any]) -> str:
+def describe_newest(spread: dict[str, Any]) -> str:
+    """Return the newest figures of a topic, or the range between them."""
     lower, upper = spread["lower"], spread["upper"]
     if lower is None or upper is None:
-        return "no number on exactly this question"
+        return "No number on exactly this question."
     if lower != upper:
         beyond = " or more" if spread["open_upper"] else ""
         numbers = f"from {describe_number(lower)} to {describe_number(upper, spread['unit'])}{beyond}"
@@ -71,8 +74,8 @@ def _describe_newest(spread: dict[str, Any]) -> str:
         bound = "at least " if spread["open_upper"] else "up to " if spread["open_lower"] else ""
         numbers = bound + describe_number(lower, spread["unit"])
     if spread["sources"] == 1:
-        return f"newest figure {numbers}"
-    return f"newest figures of {spread['sources']} sources {numbers}"
+        return f"Newest figure: {numbers}."
+    return f"Newest figures of {spread['sources']} sources: {numbers}."
 
 
 def _count(number: int, noun: str) -> str:

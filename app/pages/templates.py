@@ -5,6 +5,7 @@ Jinja is imported with the first page, so that a service that only answers progr
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from app.enums import Interest, Level, Modality, Reason, RelationType, Verdict
 from app.http.addresses import whole_address
 from app.sentences.dates import describe_date, format_day
 from app.sentences.phrases import capitalize_first
-from app.topics.brief_text import describe_last_day, format_known_on
+from app.topics.brief_text import describe_last_day, find_common_unit, format_known_on
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -84,6 +85,8 @@ def _environment() -> "Environment":
         "sentence": capitalize_first,
         "known_on": format_known_on,
         "last_day": describe_last_day,
+        "common_unit": find_common_unit,
+        "figure_in": show_figure,
         "number": lambda number: f"{number:,}",
         "value": show_value,
     }
@@ -108,6 +111,11 @@ def show_day(day: date | str | None) -> str:
     if day is None:
         return "no date was given"
     return format_day(date.fromisoformat(day) if isinstance(day, str) else day)
+
+
+def show_figure(position: Mapping[str, Any], unit: str) -> str:
+    """Return the figure of a position, without its unit where the head of the table names it."""
+    return str(position["figure"]["display"]).removesuffix(f" {unit}")
 
 
 def show_value(value: Any) -> str:  # noqa: ANN401 - any JSON value

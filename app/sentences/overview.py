@@ -55,6 +55,20 @@ class GroupWords:
     sources: int
 
 
+@dataclass(frozen=True, slots=True)
+class PairWords:
+    """What the head of an overview says of pairs of figures: how many are comparable, contradict, or are undecided.
+
+    `on_question` counts the contradictions with a figure on the question, and `worst` is the sentence of one of them.
+    """
+
+    comparable: int
+    contradictions: int
+    on_question: int
+    undecided: int
+    worst: str | None = None
+
+
 def describe_group(members: Sequence[Statement], question: Question, names: RecordNames) -> str:
     """Return what the figures of a group count, from when: "killed and wounded, since 24 February 2022".
 
@@ -122,9 +136,8 @@ def _describe_group_period(statement: Statement) -> str:
 
 def write_lead(
     groups: Sequence[GroupWords],
-    contradictions: int,
-    undecided: int,
-    worst: str | None,
+    pairs: PairWords,
+    without_number: int,
     names: RecordNames,
     parties: Collection[str] = (),
 ) -> list[str]:
@@ -132,27 +145,27 @@ def write_lead(
 
     Args:
         groups: The groups, those on the question first.
-        contradictions: The number of pairs of figures that contradict each other.
-        undecided: The number of pairs on which what was said does not suffice to decide.
-        worst: The sentence of the worst contradiction with a figure on the question, if there is one.
+        pairs: The numbers of pairs of figures.
+        without_number: The number of claims with words only, such as "thousands".
         names: The names of records.
         parties: The sources that are a party to the dispute.
     """
     if not groups:
-        return ["No source has stated a number on this question."]
+        claims = "1 claim has" if without_number == 1 else f"{without_number:,} claims have"
+        words = [f"{claims} words without a number."] if without_number else []
+        return ["No source has stated a number on this question.", *words]
     figures = sum(len(group.current) + len(group.earlier) for group in groups)
-    return [
-        *_describe_figures(groups[0], names, parties),
-        _describe_conflicts(figures, contradictions, undecided, worst),
-        *_describe_others(groups[1:]),
-    ]
+    conflicts = _describe_conflicts(figures, pairs, has_others=not all(group.is_on_question for group in groups))
+    if not groups[0].is_on_question:
+        # The largest group would look like the answer, so all groups are listed alike.
+        others = _describe_others(groups, names, parties)
+        return ["No source has stated a number on exactly this question.", *others, conflicts]
+    return [*_describe_figures(groups[0], names, parties), conflicts, *_describe_others(groups[1:], names, parties)]
 
 
 def _describe_figures(group: GroupWords, names: RecordNames, parties: Collection[str]) -> list[str]:
-    sentences = [] if group.is_on_question else ["No source has stated a number on exactly this question."]
     verb = "the newest figure is" if len(group.current) == 1 else "the newest figures are"
-    title = capitalize_first(group.title)
-    sentences.append(f"{title}: {verb} {_list_figures(group.current, names, parties)}.")
+    sentences = [f"{capitalize_first(group.title)}: {verb} {_list_figures(group.current, names, parties)}."]
     if group.earlier:
         sentences.append(f"Older: {_list_figures(group.earlier, names, parties)}.")
     return sentences
@@ -190,26 +203,47 @@ def _describe_last_day(statement: Statement, end: date) -> str:
     return describe_date(statement.period.edtf.rpartition("/")[2]).text
 
 
-def _describe_conflicts(figures: int, contradictions: int, undecided: int, worst: str | None) -> str:
+def _describe_conflicts(figures: int, pairs: PairWords, *, has_others: bool) -> str:
     if figures == 1:
         return "It is the only figure on record."
-    if contradictions:
-        pairs = "One pair" if contradictions == 1 else f"{contradictions:,} pairs"
-        sentence = f"{pairs} of the {figures} figures cannot both be true"
-        return f"{sentence}: {worst}" if worst else f"{sentence}."
+    if not pairs.comparable:
+        return f"No two of the {figures} figures can be compared: each counts something else, or is for another period."
+    if pairs.on_question:
+        on_question = "the question" if has_others else f"the {figures} figures"
+        preposition = "on" if has_others else "of"
+        sentence = (
+            f"{capitalize_first(_count_pairs(pairs.on_question))} {preposition} {on_question} cannot both be true"
+        )
+        return f"{sentence}: {pairs.worst}" if pairs.worst else f"{sentence}."
+    if pairs.contradictions:
+        return (
+            f"No figure on the question contradicts another; of those counted apart, "
+            f"{_count_pairs(pairs.contradictions)} cannot both be true."
+        )
     sentence = f"No two of the {figures} figures contradict each other"
-    if undecided:
-        pairs = "one pair" if undecided == 1 else f"{undecided:,} pairs"
-        sentence += f"; on {pairs}, what was said does not suffice to decide"
+    if pairs.undecided:
+        sentence += f"; on {_count_pairs(pairs.undecided)}, what was said does not suffice to decide"
     return f"{sentence}."
 
 
-def _describe_others(groups: Sequence[GroupWords]) -> list[str]:
+def _count_pairs(number: int) -> str:
+    return "one pair" if number == 1 else f"{number:,} pairs"
+
+
+def _describe_others(groups: Sequence[GroupWords], names: RecordNames, parties: Collection[str]) -> list[str]:
     """Return the sentence about figures that count something else."""
-    named = [f"{group.title} ({_count_sources(group.sources)})" for group in groups[:MAX_NAMED_GROUPS]]
+    named = [_describe_other(group, names, parties) for group in groups[:MAX_NAMED_GROUPS]]
     if len(groups) > len(named):
         named.append(f"{len(groups) - len(named)} more")
     return [f"Counted apart: {'; '.join(named)}."] if named else []
+
+
+def _describe_other(group: GroupWords, names: RecordNames, parties: Collection[str]) -> str:
+    """Return the title of a group with its newest figure, and with the number of its sources if there are several."""
+    newest = describe_position(group.current[0], names, parties)
+    if group.sources == 1:
+        return f"{group.title}: {newest}"
+    return f"{group.title}: {_count_sources(group.sources)}, newest {newest}"
 
 
 def _count_sources(number: int) -> str:

@@ -21,7 +21,7 @@ from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.enums import Interest, Modality, Verdict
 from app.http.serializers import NESTED_LAYOUT
-from app.sentences.overview import GroupWords, describe_age, describe_group, shorten_titles, write_lead
+from app.sentences.overview import GroupWords, PairWords, describe_age, describe_group, shorten_titles, write_lead
 from app.sentences.phrases import RecordNames
 from app.topics.candidates import count_left_out, is_retracted, load_totals_ending_on
 from app.topics.side_by_side import (
@@ -117,7 +117,9 @@ def build_brief(
         "window": options.window,
         "narrower": [name for name in NARROWABLE if name in options.narrower],
         "ends_by": options.ends_by,
-        "lead": _write_lead(groups, notable, explain, names, parties),
+        "lead": _write_lead(
+            groups, notable, len(claims.without_number), explain, hierarchy, options.tolerance, names, parties
+        ),
         "groups": [
             _describe_group(each, groups[0], hierarchy, options.tolerance, positions, explain) for each in groups
         ],
@@ -146,7 +148,10 @@ def _select_shown(group: BriefGroup, title: str, limit: int) -> _ShownGroup:
 def _write_lead(
     groups: Sequence[_ShownGroup],
     notable: NotablePairs,
+    without_number: int,
     explain: PairExplainer,
+    hierarchy: Hierarchy,
+    tolerance: float | None,
     names: RecordNames,
     parties: Collection[str],
 ) -> list[str]:
@@ -163,8 +168,21 @@ def _write_lead(
     on_question = {statement.id for each in groups if each.group.is_on_question for statement in each.group.statements}
     contradicting = (pair for pair in notable.pairs if pair.verdict is Verdict.contradict)
     worst = next((explain(pair) for pair in contradicting if {pair.a, pair.b} & on_question), None)
-    contradictions, undecided = (notable.verdicts[verdict] for verdict in (Verdict.contradict, Verdict.undetermined))
-    return write_lead(words, contradictions, undecided, worst, names, parties)
+    verdicts = notable.verdicts
+    contradictions = contradictions_on_question = verdicts[Verdict.contradict]
+    if contradictions:
+        others = [
+            statement for each in groups for statement in each.group.statements if statement.id not in on_question
+        ]
+        contradictions_on_question -= count_verdicts(others, hierarchy, tolerance)[Verdict.contradict]
+    pairs = PairWords(
+        verdicts.total() - verdicts[Verdict.not_comparable],
+        contradictions,
+        contradictions_on_question,
+        verdicts[Verdict.undetermined],
+        worst,
+    )
+    return write_lead(words, pairs, without_number, names, parties)
 
 
 def _describe_group(

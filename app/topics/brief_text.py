@@ -104,7 +104,7 @@ class _Writer:
         return _escape(text) if self._is_markdown else text
 
     def _group(self, group: BriefObject, title: str) -> Iterator[str]:
-        unit = _common_unit(group)
+        unit = find_common_unit(group)
         sources = "1 source" if group["sources"] == 1 else f"{group['sources']} sources"
         yield from self._section(f"{title} ({unit + ', ' if unit else ''}{sources})")
         for position in group["current"]:
@@ -154,7 +154,7 @@ class _Writer:
             yield from self._paragraph(f"Also on record: {'; '.join(notes)}.")
 
 
-def _common_unit(group: BriefObject) -> str:
+def find_common_unit(group: BriefObject) -> str:
     """Return the unit with which all figures of a group end, so that its heading can name it; else an empty text."""
     unit = str(group["unit"]).replace("-", " ")
     displays = [position["figure"]["display"] for position in (*group["current"], *group["earlier"])]

@@ -104,15 +104,15 @@ def test_one_command_renews_every_file_of_pins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "name", "group"),
+    ("target", "name", "group"),
     [
-        ("peers", "benchmarks/requirements.txt", "benchmark"),
-        ("fuzz", "benchmarks/requirements-fuzz.txt", "fuzz"),
+        (".bench/peers/made", "benchmarks/requirements.txt", "benchmark"),
+        (".bench/fuzz/made", "benchmarks/requirements-fuzz.txt", "fuzz"),
+        (".bench/look/made", "benchmarks/requirements-look.txt", "look"),
     ],
 )
-def test_the_pins_of_a_benchmark_are_checked_where_they_are_installed(folder: str, name: str, group: str) -> None:
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    recipe = makefile.partition(f"\n.bench/{folder}/made:")[2].partition("\n\n")[0]
+def test_the_pins_of_a_command_are_checked_where_they_are_installed(target: str, name: str, group: str) -> None:
+    recipe = (ROOT / "Makefile").read_text(encoding="utf-8").partition(f"\n{target}:")[2].partition("\n\n")[0]
     assert recipe.index(f"-r {name}") < recipe.index("-m pip --disable-pip-version-check check")
     pins = read_pins(name)
     for wanted in map(Requirement, PROJECT["dependency-groups"][group]):

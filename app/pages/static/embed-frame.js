@@ -8,5 +8,8 @@ addEventListener("load", tellHeight);
 addEventListener("message", (event) => { if (event.source === parent) tellHeight(); });
 addEventListener("click", (event) => {
   const link = event.target.closest("a");
-  if (secret && link && link.host === location.host) { tell("link", link.href); event.preventDefault(); }
+  if (!secret || !link) return;
+  // WordPress forbids new windows, and opens links to the site of the card only: the page of the card has the others.
+  tell("link", link.host === location.host ? link.href : document.querySelector("link[rel=canonical]").href);
+  event.preventDefault();
 });
