@@ -12,6 +12,11 @@ from app.comparison.wordings.token_parser import TokenParser
 
 _THOUSAND: Final = 1000
 _YEARS: Final = range(1900, 2100)
+_RANGE_JOINS: Final = frozenset({"-", "–", "~", "か", "до", "bis", "à", "a", "do"})
+"""What stands between the numbers of a range, and not of a ratio."""
+
+_BASE_ARTICLES: Final = frozenset({"the", "la", "le", "el", "that", "of"})
+"""Words that belong to the base of a multiple: "the average"."""
 
 
 class NumberParser(TokenParser):
@@ -43,15 +48,8 @@ class NumberParser(TokenParser):
                 for _, second in closers.matches(self.tokens, end):
                     other = self._currency_at(second, currency)
                     for two in self._numbers(second if other is None else other):
-                        bounds = self._range_bounds(one, two, is_opened=True, join="")
-                        if bounds is not None:
-                            yield Core(
-                                lower=bounds[0],
-                                upper=bounds[1],
-                                end=two.end,
-                                digits=one.digits + two.digits,
-                                tail=currency if currency.has_words else None,
-                            )
+                        if (core := self._range_core(one, two, currency)) is not None:
+                            yield core
 
     def _skip_unit(self, position: int, tail: Tail) -> int:
         """Return the position behind a unit between the numbers of a range: "5% to 10%", "19万人から48万人"."""
@@ -72,20 +70,12 @@ class NumberParser(TokenParser):
             join = self.tokens[position].text
             moved = self._currency_at(second, tail)
             for two in self._numbers(second if moved is None else moved):
-                bounds = self._range_bounds(one, two, is_opened=False, join=join)
-                if bounds is None:
-                    continue
-                yield Core(
-                    lower=bounds[0],
-                    upper=bounds[1],
-                    end=two.end,
-                    digits=one.digits + two.digits,
-                    tail=tail if tail.has_words else None,
-                )
+                core = self._range_core(one, two, tail)
+                if core is not None and self._is_certain_range(core, one, two, join):
+                    yield core
 
-    def _range_bounds(
-        self, one: ReadNumber, two: ReadNumber, *, is_opened: bool, join: str
-    ) -> tuple[Fraction, Fraction] | None:
+    def _range_core(self, one: ReadNumber, two: ReadNumber, tail: Tail) -> Core | None:
+        """Return the range of two numbers; None if they are none."""
         lower, upper = one.number, two.number
         if one.is_unscaled and two.scale > 1 and abs(lower) < _THOUSAND:
             lower *= two.scale  # in "60-70 thousand" the scale applies to both bounds
@@ -97,23 +87,21 @@ class NumberParser(TokenParser):
                 "ambiguous_range", f"{quote_wording(self.text)} is no range: its first number is not the smaller one."
             )
             return None
-        if not is_opened:
-            is_dash = join in {"-", "–", "~"}
-            years = all(
-                number.scale == 1 and not number.is_grouped and number.number in _YEARS for number in (one, two)
-            )
-            if years:
-                self._note_refusal("ambiguous_range", f"{quote_wording(self.text)} can be two years.")
-                return None
-            may_be_odds = not is_dash and one.scale == two.scale == 1 and lower >= 0 and upper < _THOUSAND
-            if (
-                may_be_odds
-                and (lower <= 1 or not self._has_tail_noun(two.end))
-                and join not in {"か", "до", "bis", "à", "a", "do"}
-            ):
-                self._note_refusal("ambiguous_range", f"{quote_wording(self.text)} can be a range and a ratio.")
-                return None
-        return lower, upper
+        digits = one.digits + two.digits
+        return Core(lower=lower, upper=upper, end=two.end, digits=digits, tail=tail if tail.has_words else None)
+
+    def _is_certain_range(self, core: Core, one: ReadNumber, two: ReadNumber, join: str) -> bool:
+        """Return whether two numbers with only `join` between them are neither two years nor a ratio."""
+        if all(number.scale == 1 and not number.is_grouped and number.number in _YEARS for number in (one, two)):
+            self._note_refusal("ambiguous_range", f"{quote_wording(self.text)} can be two years.")
+            return False
+        if join in _RANGE_JOINS or core.lower is None or core.upper is None:
+            return True
+        may_be_odds = one.scale == two.scale == 1 and core.lower >= 0 and core.upper < _THOUSAND
+        if may_be_odds and (core.lower <= 1 or not self._has_tail_noun(two.end)):
+            self._note_refusal("ambiguous_range", f"{quote_wording(self.text)} can be a range and a ratio.")
+            return False
+        return True
 
     def _has_tail_noun(self, position: int) -> bool:
         rate = self.grammar.rates.match(self.tokens, position)
@@ -220,12 +208,7 @@ class NumberParser(TokenParser):
             detail = f"{quote_wording(self.text)} can be a multiple and that much more."
             self._note_refusal("ambiguous_multiple", detail, "give the number, the unit `times` and `relative_to`")
             return None
-        if position >= len(tokens) or grammar.times_base.match(tokens, position) is None:
+        matched = grammar.times_base.match(tokens, position) if position < len(tokens) else None
+        if matched is None:
             return None
-        matched = grammar.times_base.match(tokens, position)
-        begin = (
-            position
-            if matched is None or tokens[position].text in {"the", "la", "le", "el", "that", "of"}
-            else matched[1]
-        )
-        return self._free_base(begin)
+        return self._free_base(position if tokens[position].text in _BASE_ARTICLES else matched[1])

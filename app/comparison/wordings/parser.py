@@ -21,7 +21,7 @@ from app.comparison.figure import (
 from app.comparison.units import PERCENT, TIMES
 from app.comparison.wordings.digits import AmbiguousSeparator, NotANumber
 from app.comparison.wordings.numerals import TwoNumbers, spelled_numbers
-from app.comparison.wordings.parts import Core, NotThisWay, Tail
+from app.comparison.wordings.parts import Core, PartsDoNotFit, Tail
 from app.comparison.wordings.reading import PropositionName, Reading, UnreadableWording, quote_wording
 from app.comparison.wordings.tail_parser import TailParser
 
@@ -74,7 +74,7 @@ class WordingParser(TailParser):
                     tail.sign = self.verb_sign
                 try:
                     return self._build(hedge, core, tail)
-                except NotThisWay:
+                except PartsDoNotFit:
                     continue
         return None
 
@@ -134,9 +134,9 @@ class WordingParser(TailParser):
     # The figure
 
     def _build(self, hedge: str | None, core: Core, tail: Tail) -> Reading:
-        """Return the reading. Raises `NotThisWay` if the parts do not fit together."""
+        """Return the reading. Raises `PartsDoNotFit` if the parts do not fit together."""
         if (tail.hedge is not None and hedge is not None) or (self.needs_change and tail.sign is None):
-            raise NotThisWay
+            raise PartsDoNotFit
         kind = hedge or tail.hedge
         figure = self._figure(kind, core, tail)
         proposition: PropositionName = "quantity"
@@ -151,12 +151,12 @@ class WordingParser(TailParser):
             proposition, unit = "ratio", TIMES
         is_counted = unit is not None and unit == self.context.unit and unit != PERCENT  # 2,200 of the 3,500 tanks
         if core.out_of is not None and ((unit is not None and not is_counted) or tail.per is not None or tail.units):
-            raise NotThisWay
+            raise PartsDoNotFit
         try:
             checked = validate_figure(figure, "quantity")
         except InvalidFigure as error:
             self._note_refusal("out_of_range", f"{quote_wording(self.text)}: {error}", error.hint)
-            raise NotThisWay from None
+            raise PartsDoNotFit from None
         return Reading(
             checked,
             proposition,
@@ -181,11 +181,11 @@ class WordingParser(TailParser):
             if core.out_of is not None:
                 self._note_hedged_share()
             if value is None or lower is not None or core.out_of is not None or tail.times:
-                raise NotThisWay
+                raise PartsDoNotFit
             return bound_figure(self.text, kind, self._number(value), base)
         if kind == "about" and core.out_of is not None:
             self._note_hedged_share()
-            raise NotThisWay
+            raise PartsDoNotFit
         return PrintedFigure(
             self.text,
             value=self._number(value),
@@ -198,24 +198,20 @@ class WordingParser(TailParser):
         )
 
     def _number(self, number: Fraction | None) -> Number | None:
-        """Return a number that JSON carries exactly. Raises `NotThisWay` for more digits."""
+        """Return a number that JSON carries exactly. Raises `PartsDoNotFit` for more digits."""
         if number is None:
             return None
         if number.denominator == 1:
-            digits = str(abs(number.numerator)).rstrip("0")
-            whole = number.numerator
-            if len(digits) > MAX_SIGNIFICANT_DIGITS:
-                self._note_refusal(
-                    "out_of_range", f"{quote_wording(self.text)} has more than {MAX_SIGNIFICANT_DIGITS} digits."
-                )
-                raise NotThisWay
-            return whole
-        as_float = float(number)
-        if Fraction(repr(as_float)) != number:
+            exact: Number = number.numerator
+            fits = len(str(abs(number.numerator)).rstrip("0")) <= MAX_SIGNIFICANT_DIGITS
+        else:
+            exact = normalize_number(float(number))
+            fits = Fraction(repr(float(number))) == number
+        if not fits:
             detail = f"{quote_wording(self.text)} has more than {MAX_SIGNIFICANT_DIGITS} digits."
             self._note_refusal("out_of_range", detail)
-            raise NotThisWay
-        return normalize_number(as_float)
+            raise PartsDoNotFit
+        return exact
 
     # Refusals
 

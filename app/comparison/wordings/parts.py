@@ -43,5 +43,5 @@ class Tail:
     ignored: list[tuple[str, str]] = field(default_factory=list)
 
 
-class NotThisWay(ValueError):
-    """One way to read the tokens fails; another may not."""
+class PartsDoNotFit(ValueError):
+    """Numbers and words that make no figure together. Other readings of the same tokens may make one."""
