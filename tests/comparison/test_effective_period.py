@@ -167,6 +167,11 @@ def test_the_grain_of_a_period(edtf: str, aggregation: str, grain: str) -> None:
     assert grain_of(parse_period(edtf), aggregation, resolve(edtf, aggregation)) == grain
 
 
+@pytest.mark.parametrize(("edtf", "grain"), [("2023-06-01?", "week"), ("2023-06-24~/2023-06-30", "month")])
+def test_the_grain_of_an_uncertain_period_is_that_of_all_days_that_it_can_mean(edtf: str, grain: str) -> None:
+    assert grain_of(parse_period(edtf), "within", resolve(edtf, "within")) == grain
+
+
 def test_the_grain_of_a_period_without_a_known_end() -> None:
     assert grain_of(parse_period("2025-12-01/.."), "within", resolve("2025-12-01/..", "within", None)) == "longer"
 
