@@ -48,7 +48,7 @@ def describe_glance(topic: dict[str, Any]) -> str:
     verdicts = topic["verdicts"]
     contradictions, undecided = (verdicts[verdict.value] for verdict in (Verdict.contradict, Verdict.undetermined))
     parts = [
-        f"{_count(contradictions, 'pair')} of figures cannot both be true" if contradictions else "",
+        f"of all its figures, {_count(contradictions, 'pair')} cannot both be true" if contradictions else "",
         f"{_count(undecided, 'pair')} cannot be decided" if undecided else "",
         f"{_count(topic['claims'], 'claim')} by {_count(topic['sources'], 'source')}",
     ]

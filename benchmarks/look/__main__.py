@@ -101,7 +101,7 @@ class Look:
                     self._report(target.name, check_keyboard(page))
                 self._report(target.name, observer.findings)
                 page.emulate_media(color_scheme=THEMES[-1])
-                page.pdf(path=FOLDER / "pictures" / f"{target.name}.pdf", format="A4")
+                page.pdf(path=FOLDER / "pictures" / f"{target.name}.pdf", format="A4", prefer_css_page_size=True)
 
     def _check(self, page: Page, target: Target, width: int, theme: str) -> list[str]:
         found = [*check_page(page, width, target.excluded), *check_frames(page)]

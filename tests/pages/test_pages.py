@@ -272,6 +272,54 @@ def test_oembed_describes_the_card_of_a_page(shared_starter_register: Register) 
         assert shared_starter_register.get("/oembed", params=parameters).status_code == status
 
 
+def test_the_head_of_a_table_has_the_unit(shared_starter_register: Register) -> None:
+    text = show(shared_starter_register, "/topics/russian-casualties")
+    assert ">Figure <small>persons</small></th>" in text
+    table = text.partition("<tbody")[2].partition("</tbody>")[0]
+    assert ">about 1,207,910</a>" in table
+    card = show(shared_starter_register, "/embed/topics/russian-casualties")
+    assert "<caption>Killed and wounded, since 24 February 2022, persons. Lighter: more than 31 days older" in card
+    assert "<td>about 1,207,910 <small>" in card
+
+
+def test_the_card_of_a_question_without_a_figure_shows_no_group_as_the_answer(
+    shared_starter_register: Register,
+) -> None:
+    card = show(shared_starter_register, "/embed/topics/world-pandemic-deaths")
+    assert "<table" not in card
+    assert "No source has stated a number on exactly this question." in card
+    for figure in ("5.42 million persons", "14.9 million persons", "17,728,243.81 persons"):
+        assert figure in card
+
+
+def test_a_page_reads_from_left_to_right_whatever_a_title_is(register: Register) -> None:
+    domain = Domain(register)
+    domain.put_agencies()
+    domain.put("places", "harbour")
+    domain.put("subjects", "boats")
+    domain.put("categories", "counted", unit="boats")
+    domain.put("topics", "question", category="counted", subject="boats", place="harbour", title="ب" * 9)
+    for address in ("/topics/question", "/embed/topics/question"):
+        elements = Elements(show(register, address)).found
+        assert [attributes.get("dir") for tag, attributes in elements if tag in {"html", "body", "main"}] == [None] * 3
+        assert [attributes.get("dir") for tag, attributes in elements if tag == "h1"] == ["auto"]
+
+
+def test_words_without_a_number_are_told(register: Register) -> None:
+    domain = Domain(register)
+    domain.put_agencies()
+    domain.put("places", "harbour")
+    domain.put("subjects", "boats")
+    domain.put("categories", "counted", unit="boats")
+    domain.put("topics", "question", category="counted", subject="boats", place="harbour", title="How many boats?")
+    counted = {"category": "counted", "subject": "boats", "place": "harbour", "date": "2024-02-01"}
+    domain.say("a", "dozens", "2023", figure={"kind": "vague"}, **counted)
+    for address in ("/topics/question", "/embed/topics/question"):
+        text = show(register, address)
+        assert "No source has stated a number on this question." in text
+        assert "1 claim has words without a number." in text
+
+
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>"
 
 
