@@ -1,6 +1,6 @@
 """The responses of the starter register to every operation: the examples of the OpenAPI document.
 
-`python -m tests.contract.examples` rewrites app/http/examples/answers.json (`make openapi` runs it).
+`python -m tests.contract.examples` rewrites app/http/examples/answers.json and docs/topic.svg (`make openapi` runs it).
 """
 
 import json
@@ -214,11 +214,24 @@ def render_answers(copies: DatabaseCopies) -> str:
     return json.dumps(collect_answers(copies, document), indent=1, ensure_ascii=False) + "\n"
 
 
+CHART_PATH = "/v1/topics/ukrainian-casualties-and-missing/chart.svg?known_on=2026-02-28&theme=light"
+CHART_FILE = Path(__file__).parents[2] / "docs" / "topic.svg"
+"""The picture in the README, and where it comes from."""
+
+
+def draw_chart(copies: DatabaseCopies) -> str:
+    """Return the content of docs/topic.svg."""
+    with open_starter_register(copies) as register:
+        return str(register.get(CHART_PATH).text)
+
+
 def main() -> None:
-    """Rewrite the file."""
+    """Rewrite the files."""
     with tempfile.TemporaryDirectory() as folder:
-        written = render_answers(DatabaseCopies(Path(folder), None))
+        copies = DatabaseCopies(Path(folder), None)
+        written, chart = render_answers(copies), draw_chart(copies)
     (EXAMPLES_DIRECTORY / "answers.json").write_text(written, encoding="utf-8")
+    CHART_FILE.write_text(chart, encoding="utf-8")
 
 
 if __name__ == "__main__":

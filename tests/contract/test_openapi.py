@@ -10,9 +10,11 @@ from referencing import Registry
 
 from app.http.openapi import EXAMPLES_DIRECTORY
 from tests.contract.examples import (
+    CHART_FILE,
     JSON_MEDIA_TYPE,
     PROBLEM_MEDIA_TYPE,
     body_of,
+    draw_chart,
     first_example,
     iterate_operations,
     path_of,
@@ -129,6 +131,10 @@ def test_every_field_has_a_meaning_and_an_example() -> None:
             if not (info.get("examples") or nested):
                 bare.append(f"{name}.{field} has no example")
     assert not bare
+
+
+def test_the_picture_of_the_first_page_is_what_the_service_draws(sqlite_copies: DatabaseCopies) -> None:
+    assert CHART_FILE.read_text(encoding="utf-8") == draw_chart(sqlite_copies), AGAIN
 
 
 def test_every_answer_has_an_example() -> None:
