@@ -173,6 +173,18 @@ def test_running_totals_that_may_start_on_one_day_are_never_part_and_whole() -> 
     assert verdict(within, said("120", "2022-02/2025-06-12")) == (NO_CONFLICT, (R.part_of_whole, R.period_within))
 
 
+@pytest.mark.parametrize(
+    ("part", "whole"),
+    [("2023-02-01~/2023-03-31", "2023-02-01/2023-12-31"), ("2023-02-01/2023-06-11", "2023-01-01/2023-06-11~")],
+)
+def test_a_period_lies_within_another_only_if_it_does_on_every_day_that_they_can_mean(part: str, whole: str) -> None:
+    one, two = (said("100", edtf, aggregation="within") for edtf in (part, whole))
+    assert verdict(one, two)[1] == (R.window_differs,)
+    certain = [said("100", edtf.replace("~", ""), aggregation="within") for edtf in (part, whole)]
+    within = replace(certain[0], period=parse_period("2023-02-02/2023-03-31"))
+    assert verdict(within, certain[1])[1] == (R.part_of_whole, R.period_within)
+
+
 def test_figures_against_one_base_are_compared() -> None:
     one, two = figure("12 of the 100"), figure("20 of the 200")
     assert verdict(said(figure=one), said(figure=two)) == (NOT_COMPARABLE, (R.base_differs,))
