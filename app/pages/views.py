@@ -14,6 +14,8 @@ from app.database.snapshot import Snapshot
 from app.http.addresses import whole_address
 from app.http.serializers import NESTED_LAYOUT, RowLayout
 from app.sentences.dates import describe_period
+from app.sentences.phrases import RecordNames
+from app.vocabulary.reference_data import get_reference_data
 
 CLAIMS_PER_PAGE = 50
 
@@ -23,12 +25,26 @@ Context = dict[str, Any]
 def load_claims(
     read: ReadSession, query: ClaimQuery, snapshot: Snapshot, layout: RowLayout = NESTED_LAYOUT
 ) -> tuple[list[Context], str | None, int | None]:
-    """Return one page of claims with `period_words`, the cursor of the next page, and the number of all claims."""
+    """Return one page of claims, each with its period and what it counts in words, the next cursor, and the total."""
     page = find_claims(read, query, snapshot, layout)
     rows = [orjson.loads(text) for text in page.json_rows or ()] or [
         orjson.loads(orjson.dumps(row, option=orjson.OPT_UTC_Z)) for row in page.rows
     ]
-    return [claim | {"period_words": describe_claim_period(claim)} for claim in rows], page.next_cursor, page.total
+    names = get_reference_data(read.session, snapshot).read_names(read.session, snapshot)
+    described = [
+        claim | {"period_words": describe_claim_period(claim), "counted": describe_counted(claim, names)}
+        for claim in rows
+    ]
+    return described, page.next_cursor, page.total
+
+
+def describe_counted(claim: Mapping[str, Any], names: RecordNames) -> tuple[str, str, str]:
+    """Return what a claim (a response object) counts, of whom or what, and where, by name."""
+    return (
+        names.name_category(claim["category"]),
+        names.name_subject(claim["subject"]),
+        names.name_place(claim["place"]),
+    )
 
 
 def describe_claim_period(claim: Mapping[str, Any]) -> str:
