@@ -18,6 +18,7 @@ from app.comparison.verdict_counts import count_verdicts
 from app.comparison.verdicts import PairComparison, sort_reasons
 from app.enums import Reason, Verdict
 from tests.comparison.registers import HIERARCHY, RANDOMS, draw_register, draw_statement, registers
+from tests.strategies import try_examples
 
 QUESTION = Question(category="dead", subject="travellers", place="sea")
 TOLERANCES = st.none() | st.sampled_from([0.01, 0.05, 0.5, 1.0])
@@ -128,7 +129,7 @@ WIDTHS = st.none() | st.sampled_from([0, 1, 50, 5_000, 100_000])
 
 
 @given(RANDOMS, WIDTHS, WIDTHS)
-@settings(max_examples=400, deadline=None)
+@try_examples(120)
 def test_a_wider_interval_never_makes_a_contradiction(random: Random, down: int | None, up: int | None) -> None:
     a = replace(draw_statement(random, "a"), source="one")
     b = replace(draw_statement(random, "b"), source="two")
@@ -140,7 +141,7 @@ def test_a_wider_interval_never_makes_a_contradiction(random: Random, down: int 
 
 
 @given(RANDOMS, st.sampled_from([0.01, 0.05, 0.1]), st.sampled_from([0.1, 0.5, 1.0]))
-@settings(max_examples=200, deadline=None)
+@try_examples(80)
 def test_a_larger_tolerance_never_makes_a_contradiction(random: Random, strict: float, lenient: float) -> None:
     a = replace(draw_statement(random, "a"), source="one")
     b = replace(draw_statement(random, "b"), source="two")
@@ -149,7 +150,7 @@ def test_a_larger_tolerance_never_makes_a_contradiction(random: Random, strict: 
 
 
 @given(RANDOMS)
-@settings(max_examples=200, deadline=None)
+@try_examples(80)
 def test_without_a_tolerance_an_approximate_figure_never_contradicts(random: Random) -> None:
     a, b = draw_statement(random, "a"), draw_statement(random, "b")
     if a.figure.approximate or b.figure.approximate:
