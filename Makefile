@@ -13,7 +13,8 @@ EXAMPLES ?= 5
 BIN := .venv/bin
 # The tests start the program several hundred times, so the compiled modules are kept.
 unexport PYTHONDONTWRITEBYTECODE
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
+# Modules are compiled when they are first imported: most never are.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-compile
 UPGRADE ?= --upgrade
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 $(UPGRADE)
 
@@ -28,8 +29,11 @@ serve: .venv/served ## Set up, migrate, load the starter claims, serve on HOST:P
 test: .venv/tested ## Set up and run every test, on SQLite and on PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-races: .venv/tested ## Run long randomized tests of history and concurrent writes: about half an hour
+races: .venv/tested ## Run long randomized tests of history, caches, queries and concurrent writes: about an hour
 	TEST_STEPS=2400 TEST_RACES=1000 $(BIN)/python -m pytest -q -s tests/history
+	TEST_STEPS=900 $(BIN)/python -m pytest -q tests/plans/test_same_answers.py tests/topics/test_candidates.py \
+		tests/http/test_cache_middleware.py
+	TEST_EXAMPLES=10 $(BIN)/python -m pytest -q tests/comparison tests/imports -m hypothesis -k 'not postgresql'
 
 plans: .venv/tested ## Count the rows that every query reads in CLAIMS=1000000 claims: some minutes
 	TEST_CLAIMS=$(CLAIMS) $(BIN)/python -m pytest -n 2 tests/plans/test_plans.py
@@ -93,8 +97,7 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	@touch $@
 
 .venv/served: .venv/made requirements-build.txt requirements.txt pyproject.toml
-	$(PIP) --require-hashes -r requirements-build.txt
-	$(PIP) --require-hashes -r requirements.txt
+	$(PIP) --require-hashes -r requirements-build.txt -r requirements.txt
 	$(PIP) --no-build-isolation --no-index --editable .
 	@touch $@
 

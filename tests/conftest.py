@@ -1,14 +1,23 @@
-"""Fixtures: a test that uses a register runs on SQLite and PostgreSQL, on a copy of a migrated template."""
+"""Fixtures: a test that uses a register runs on SQLite and PostgreSQL, on a copy of a migrated template.
+
+The service is imported only where it is used: the process that distributes the tests starts without it, and the others
+wait for that process.
+"""
+
+from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.registers import DatabaseCopies, Register, close_idle_clients, open_register
+if TYPE_CHECKING:
+    from tests.registers import DatabaseCopies, Register
 
 DATABASES = ["sqlite", "postgresql"]
 LONG_MODULES = {
@@ -53,6 +62,8 @@ def database_copies(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[DatabaseCopies]:
     """The factory of databases on SQLite or PostgreSQL."""
+    from tests.registers import DatabaseCopies  # noqa: PLC0415 - see above
+
     server = request.getfixturevalue("postgresql_address") if request.param == "postgresql" else None
     made = DatabaseCopies(tmp_path_factory.mktemp(request.param), server)
     made.create_template("empty", None)
@@ -77,6 +88,8 @@ def starter_register(database_copies: DatabaseCopies) -> Iterator[Register]:
 @pytest.fixture(scope="session")
 def shared_starter_register(database_copies: DatabaseCopies) -> Iterator[Register]:
     """A register with the starter claims that all tests share. Tests must not write to it."""
+    from tests.registers import open_register  # noqa: PLC0415 - see above
+
     yield from open_register(database_copies.create_copy("starter"))
 
 
@@ -116,8 +129,12 @@ def _database_of(item: pytest.Item) -> str | None:
 def pytest_collection_finish() -> None:
     """Exempt the modules and the tests from garbage collection, which would visit them all during the tests."""
     gc.freeze()
+    gc.set_threshold(20_000, 10, 10)  # a test allocates more objects than a service does in the same time
     gc.enable()
 
 
 def pytest_sessionfinish() -> None:
-    close_idle_clients()
+    if "tests.registers" in sys.modules:
+        from tests.registers import close_idle_clients  # noqa: PLC0415 - see above
+
+        close_idle_clients()

@@ -16,7 +16,8 @@ from tests.registers import DatabaseCopies, Register, read_state
 @pytest.fixture
 def copies(database_copies: DatabaseCopies) -> Iterator[DatabaseCopies]:
     made = DatabaseCopies(database_copies.folder, database_copies.server)
-    made.templates["empty"] = database_copies.templates["empty"]
+    database_copies.create_copy("starter")
+    made.templates |= {kind: database_copies.templates[kind] for kind in ("empty", "starter")}
     yield made
     made.close()
 

@@ -20,6 +20,7 @@ from app.comparison.period import (
     possible_end_days,
     possible_start_days,
 )
+from tests.strategies import try_examples
 
 YEARS = st.integers(1, 9999)
 QUALIFIERS = st.sampled_from(["", "?", "~", "%"])
@@ -54,7 +55,7 @@ def bounds(parsed: Any) -> tuple[date, date]:
 
 
 @given(DATES)
-@settings(max_examples=150, deadline=None)
+@try_examples(80)
 def test_dates_mean_the_days_that_the_edtf_package_gives(text: str) -> None:
     span = parse_date(text)
     assert (span.earliest, span.latest) == bounds(parse_edtf(text))
@@ -229,7 +230,7 @@ def test_an_overlong_text_is_cut_in_the_message() -> None:
 
 
 @given(st.text(alphabet="0123456789X-/.?~%", max_size=16))
-@settings(max_examples=150, deadline=None)
+@try_examples(80)
 def test_any_text_is_a_period_or_a_fault(text: str) -> None:
     try:
         period = parse_period(text)

@@ -28,6 +28,7 @@ from tests.comparison.registers import (
     draw_statement,
     registers,
 )
+from tests.strategies import try_examples
 
 QUESTION = Question(category="dead", subject="travellers", place="sea")
 TOLERANCES = st.none() | st.sampled_from([0.01, 0.05, 0.5, 1.0])
@@ -150,7 +151,7 @@ WIDTHS = st.none() | st.sampled_from([0, 1, 50, 5_000, 100_000])
 
 
 @given(RANDOMS, WIDTHS, WIDTHS)
-@settings(max_examples=400, deadline=None)
+@try_examples(120)
 def test_a_wider_interval_never_makes_a_contradiction(random: Random, down: int | None, up: int | None) -> None:
     a, b = draw_pair(random)
     assume(not is_lone_plain_value(a.figure) and not is_lone_plain_value(b.figure))
@@ -161,7 +162,7 @@ def test_a_wider_interval_never_makes_a_contradiction(random: Random, down: int 
 
 
 @given(RANDOMS, st.sampled_from([0.01, 0.05, 0.1]), st.sampled_from([0.1, 0.5, 1.0]))
-@settings(max_examples=200, deadline=None)
+@try_examples(80)
 def test_a_larger_tolerance_never_makes_a_contradiction(random: Random, strict: float, lenient: float) -> None:
     a, b = draw_pair(random)
     if compare_pair(a, b, HIERARCHY, strict).verdict is not Verdict.contradict:
@@ -169,7 +170,7 @@ def test_a_larger_tolerance_never_makes_a_contradiction(random: Random, strict: 
 
 
 @given(RANDOMS)
-@settings(max_examples=200, deadline=None)
+@try_examples(80)
 def test_without_a_tolerance_an_approximate_figure_never_contradicts(random: Random) -> None:
     a, b = draw_pair(random)
     if a.figure.approximate or b.figure.approximate:

@@ -27,6 +27,7 @@ from app.comparison.wordings.grammar import LANGUAGES, load_grammar, number_sign
 from app.comparison.wordings.reader import read_wording
 from app.comparison.wordings.reading import Reading, RefusalReason, UnreadableWording, WordingContext
 from app.enums import WordingRefusal
+from tests.strategies import try_examples
 
 CASES = Path(__file__).with_name("wordings.csv")
 COLLECTED = Path(__file__).with_name("articles.csv")
@@ -261,7 +262,7 @@ def test_a_number_in_the_digits_of_its_language_is_that_number(number: int, lang
 
 
 @given(st.text("0123456789.,' ", min_size=1, max_size=12), st.sampled_from([None, *LANGUAGES]))
-@settings(max_examples=300, deadline=None)
+@try_examples(120)
 def test_digits_are_never_thousandfold_wrong(text: str, language: str | None) -> None:
     """Whoever reads the digits with the signs of the language, or else with both, gets the same number."""
     text = " ".join(text.strip(" .,'").split())  # a full stop at the end is no decimal sign
@@ -343,7 +344,7 @@ PARTS = [*"0123456789 ,.'-+±%()[]*½:/", *(f" {word} " for word in WORDS.split(
 
 
 @given(st.lists(st.sampled_from(PARTS), max_size=14), st.sampled_from([None, "en", "de"]))
-@settings(max_examples=300, deadline=None)
+@try_examples(120)
 def test_no_digit_is_ignored_without_a_rule(parts: list[str], language: str | None) -> None:
     text = "".join(parts)
     try:
@@ -355,7 +356,7 @@ def test_no_digit_is_ignored_without_a_rule(parts: list[str], language: str | No
 
 
 @given(st.text(max_size=40), st.sampled_from([None, *LANGUAGES]))
-@settings(max_examples=300, deadline=None)
+@try_examples(120)
 def test_any_text_is_read_or_refused(text: str, language: str | None) -> None:
     try:
         reading = read_wording(text, WordingContext(language))

@@ -16,6 +16,7 @@ from app.comparison.statement import Statement
 from app.comparison.verdicts import PairComparison, compare_statements, ratio_of, sort_reasons
 from app.comparison.wording import parse_wording
 from app.enums import Reason, Verdict
+from tests.strategies import try_examples
 
 AGREE, NO_CONFLICT, CONTRADICT = Verdict.agree, Verdict.no_conflict, Verdict.contradict
 UNDETERMINED, NOT_COMPARABLE = Verdict.undetermined, Verdict.not_comparable
@@ -691,7 +692,7 @@ TOLERANCES = st.sampled_from([0.01, 0.05, 0.1, 0.5, 1.0])
 
 
 @given(statements("a"), statements("b"), st.none() | TOLERANCES)
-@settings(max_examples=300, deadline=None)
+@try_examples(120)
 def test_verdicts_do_not_depend_on_who_is_named_first(a: Statement, b: Statement, tolerance: float | None) -> None:
     result = verdict(a, b, tolerance)
     assert result[1] == sort_reasons(result[1])
@@ -700,7 +701,7 @@ def test_verdicts_do_not_depend_on_who_is_named_first(a: Statement, b: Statement
 
 
 @given(statements("a"), statements("b"), TOLERANCES, TOLERANCES)
-@settings(max_examples=200, deadline=None)
+@try_examples(100)
 def test_a_larger_tolerance_never_turns_agreement_into_contradiction(
     a: Statement, b: Statement, one: float, two: float
 ) -> None:
@@ -710,7 +711,7 @@ def test_a_larger_tolerance_never_turns_agreement_into_contradiction(
 
 
 @given(statements("a"), statements("b"), st.integers(0, 9), st.integers(0, 9), st.none() | TOLERANCES)
-@settings(max_examples=200, deadline=None)
+@try_examples(100)
 def test_a_wider_interval_never_turns_agreement_into_contradiction(
     a: Statement, b: Statement, down: int, up: int, tolerance: float | None
 ) -> None:

@@ -26,7 +26,7 @@ from tests.examples import make_source_body as source_body
 from tests.history.model import ModelClaim, RegisterModel, comparable_fields
 from tests.registers import DatabaseCopies, Register, make_settings, open_database, open_register
 
-STEPS = int(os.environ.get("TEST_STEPS", "180"))
+STEPS = int(os.environ.get("TEST_STEPS", "120"))
 """Number of random steps on each database."""
 RUN = 60
 """Number of steps on one register; then a run begins with an empty register."""

@@ -1,6 +1,7 @@
 """Cached responses equal uncached ones, and are compressed if the client accepts it."""
 
 import gzip
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +35,8 @@ UNPACKED: dict[str, Callable[[bytes], bytes]] = {
     "zstd": lambda body: zstandard.ZstdDecompressor().decompressobj().decompress(body),
 }
 PLAIN = {"Accept-Encoding": "identity"}
+STEPS = int(os.environ.get("TEST_STEPS", "20"))
+"""Number of random writes after which responses are compared."""
 
 
 @pytest.fixture
@@ -249,7 +252,7 @@ def test_memory_answers_as_if_there_were_none(
     assert register.write("PUT", "/v1/topics/dead", make_topic_body(category="killed")).status_code == 201
     dice = random.Random(seed)  # noqa: S311 - random test data
     writes = Writes(dice)
-    for _ in range(30):
+    for _ in range(STEPS):
         answer = writes.next(dice.choice([register.client, other, plain]), register.keys["admin"])
         seen = {"X-Register-Seq": answer.headers["x-register-seq"]}
         paths = dice.sample(READS, 5) + [f"/v1/claims/{id_}{dice.choice(OF_A_CLAIM)}" for id_ in writes.claims[-2:]]

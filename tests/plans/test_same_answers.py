@@ -21,7 +21,7 @@ from tests.plans.synthetic_register import fill_register
 from tests.registers import DatabaseCopies, make_settings
 
 CLAIMS = 3_000
-QUESTIONS = int(os.environ.get("TEST_STEPS", "90"))
+QUESTIONS = int(os.environ.get("TEST_STEPS", "60"))
 MAX_PAGES = 40
 VALUE = {"date": "date", "recorded": "seq", "value": "magnitude"}
 

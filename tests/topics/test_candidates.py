@@ -1,5 +1,6 @@
 """A side-by-side from the candidates equals one from all claims."""
 
+import os
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,6 +52,8 @@ from tests.examples import (
 from tests.imports.import_helpers import post_file
 from tests.registers import Register
 
+QUESTIONS = int(os.environ.get("TEST_STEPS", "15"))
+"""Number of random questions that each register is asked."""
 SOURCES = ["ministry", "minister", "institute", "agency"]
 CATEGORIES = ["casualties", "killed", "killed-named", "wounded", "survived"]
 SCOPES: list[dict[str, list[str]]] = [
@@ -348,7 +351,7 @@ def test_a_side_by_side_is_the_same_as_over_every_claim(register: Register, seed
     check_topics(register, f"seq:{last // 2}")
     for as_of in (None, None, f"seq:{last // 2}"):
         check_timeline(register, chance, as_of)
-    for _ in range(25):
+    for _ in range(QUESTIONS):
         asked: dict[str, Any] = {
             "category": chance.choice(CATEGORIES[:3]),
             "subject": chance.choice(["army", "army", None]),

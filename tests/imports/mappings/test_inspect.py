@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.imports.mappings.inspect import MAX_INSPECTED_ROWS, matching_date_formats, profile_file
@@ -17,7 +17,7 @@ from app.imports.mappings.propose import draft_mapping
 from app.imports.readers.options import FileRefused
 from app.imports.readers.reader import FileReader
 from tests.imports.readers.file_helpers import make_workbook, write_file
-from tests.strategies import CHARACTERS
+from tests.strategies import CHARACTERS, try_examples
 
 DAILY = {f"2022-03-{day:02}": {"deaths": day, "total": 100 + day} for day in range(1, 8)}
 KEYED = {
@@ -256,7 +256,7 @@ ROWS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@try_examples(80)
 @given(rows=ROWS)
 def test_whatever_a_file_holds_its_draft_is_a_mapping(tmp_path_factory: pytest.TempPathFactory, rows: Any) -> None:
     path = write_file(tmp_path_factory.mktemp("given"), "a.json", json.dumps(rows))

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.imports.mappings.expressions import MAX_PATH_GROWTH, compile_path
@@ -15,7 +15,7 @@ from app.imports.mappings.mapper import MappingRowMapper
 from app.imports.mappings.schema import Mapping
 from app.imports.pipeline.row_mapping import MappedRow
 from app.imports.readers.options import FileRow, MappingRefused
-from tests.strategies import CHARACTERS
+from tests.strategies import CHARACTERS, try_examples
 
 CLAIM = {
     "category": "killed",
@@ -599,7 +599,7 @@ TABLES = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@try_examples(120)
 @given(claim=st.dictionaries(st.sampled_from([*CLAIM, "figure", "over", "only"]), TABLES, max_size=4), more=TABLES)
 def test_any_toml_is_a_mapping_or_refused(claim: dict[str, Any], more: Any) -> None:
     whole = {"title": "T", "claim": {**CLAIM, **claim}, "claims": {"dead": claim}}
@@ -638,7 +638,7 @@ WHOLE = plan(
 )
 
 
-@settings(deadline=None, max_examples=400)
+@try_examples(120)
 @given(row=st.dictionaries(st.sampled_from(["date", "dead", "a", "b", "n"]), CELLS))
 def test_no_row_makes_a_mapping_stumble(row: dict[str, Any]) -> None:
     found = WHOLE.map_row(FileRow("a.json", 1, row))

@@ -23,6 +23,7 @@ from tests.imports.readers.file_helpers import (
     replace_part,
     write_file,
 )
+from tests.strategies import try_examples
 
 HEAD = "date,dead\n2022-03-02,498\n"
 SMALL = ReadLimits(
@@ -268,7 +269,7 @@ def test_a_path_that_leads_nowhere_is_refused(tmp_path: Path, options: dict[str,
 SEEDS = [HEAD.encode(), b'[{"a": 1.5, "b": [null, "x"]}]', b'{"a": 1}\n{"b": 2}\n', b"- a: 1\n  b: [x, {y: 2}]\n", BOOK]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(try_examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.sampled_from([*SEEDS, make_zip({"a.csv": HEAD, "b.json": "[]"}), gzip.compress(HEAD.encode(), mtime=0)]),
     changes=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=4)), max_size=6),
