@@ -18,7 +18,17 @@ from app.http.pagination import DEFAULT_LIMIT, Page, count_total
 
 StoredRow = Mapping[Any, Any]
 
-VERSION_COLUMNS = {"version", "revision", "seq", "until_seq", "recorded_at", "recorded_until", "words", "edition"}
+VERSION_COLUMNS = {
+    "version",
+    "revision",
+    "seq",
+    "until_seq",
+    "recorded_at",
+    "recorded_until",
+    "words",
+    "edition",
+    "address",
+}
 """Columns of the versioning, and derived columns, which are not part of the record."""
 
 
