@@ -8,6 +8,7 @@ CLAIMS ?= 1000000
 DATABASES ?= sqlite postgresql
 BASE ?= HEAD
 ROUNDS ?= 10
+SIZES ?= 10000 100000
 BUDGET ?= 900
 BIN := .venv/bin
 # The tests start the program several hundred times, so the compiled modules are kept.
@@ -50,6 +51,9 @@ bench-pair: .venv/tested ## Compare the CPU time per request with an older commi
 
 bench-takedowns: .venv/tested ## Measure takedowns, and reads meanwhile: CLAIMS=1000000 DATABASES="sqlite postgresql"
 	$(BIN)/python -m benchmarks.takedowns --claims $(CLAIMS) --databases "$(DATABASES)"
+
+bench-feeds: .venv/tested ## Measure feeds on SQLite: SIZES="10000 100000"
+	$(BIN)/python -m benchmarks.feeds --claims $(SIZES) --save
 
 lint: .venv/tested ## Lint and check types
 	$(BIN)/ruff check
@@ -99,4 +103,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	.bench/peers/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns mutate lint check openapi wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds mutate lint check openapi wheel pins
