@@ -8,6 +8,7 @@ CLAIMS ?= 1000000
 DATABASES ?= sqlite postgresql
 BASE ?= HEAD
 ROUNDS ?= 10
+SIZES ?= 10000 100000
 BUDGET ?= 900
 EXAMPLES ?= 5
 BIN := .venv/bin
@@ -55,6 +56,9 @@ bench-pair: .venv/tested ## Compare the CPU time per request with an older commi
 
 bench-takedowns: .venv/tested ## Measure takedowns, and reads meanwhile: CLAIMS=1000000 DATABASES="sqlite postgresql"
 	$(BIN)/python -m benchmarks.takedowns --claims $(CLAIMS) --databases "$(DATABASES)"
+
+bench-feeds: .venv/tested ## Measure feeds on SQLite: SIZES="10000 100000"
+	$(BIN)/python -m benchmarks.feeds --claims $(SIZES) --save
 
 fuzz: .venv/tested .bench/fuzz/made ## Send generated requests to both databases with Schemathesis: EXAMPLES=5, about half an hour
 	$(BIN)/python -m benchmarks.fuzzing --examples $(EXAMPLES) --databases "$(DATABASES)"
@@ -123,4 +127,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	.bench/look/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns fuzz look mutate lint check openapi wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds fuzz look mutate lint check openapi wheel pins

@@ -11,17 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy import case, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
 
 from app import __version__
 from app.database.api_keys import create_key, list_keys, revoke_key
 from app.database.engine import Database, SchemaStale, alembic_config
 from app.database.erasure import erase_deleted_content, is_erasure_pending
 from app.database.erasure import vacuum as rebuild_files
+from app.database.tables import TopicVersion, columns_of
 from app.enums import Role
 from app.errors import Problem
 from app.imports.readers.options import FileRefused, MappingRefused
 from app.settings import InvalidSettings, Settings, environment_variable, read_settings
+
+STARTER_TOPIC = "russian-casualties"
+"""The topic of the starter claims that `serve` names if it is there."""
 
 
 class MigrationFailed(Exception):
@@ -67,6 +73,7 @@ def serve(host: str | None, port: int | None, workers: int | None, *, starter: b
     database = _open_database(settings)
     with database.read_primary() as session:
         has_key = any(key.revoked_at is None for key in list_keys(session))
+        topic = _choose_topic(session)
     if is_erasure_pending(database):  # the last process ended between a takedown and the erasure of the files
         erase_deleted_content(database)
     database.close()
@@ -76,9 +83,11 @@ def serve(host: str | None, port: int | None, workers: int | None, *, starter: b
         # Only this machine can read the addresses, so they are known. Worker processes inherit the setting.
         os.environ[environment_variable("base_url")] = address
         settings = read_settings()
+    click.echo(f"Open the first page        {address}/")
     click.echo(f"Explore the API            {address}/docs")
-    click.echo(f"Five numbers side by side  {address}/v1/topics/russian-casualties/side-by-side?known_on=2025-06-12")
-    click.echo(f"The same as a spreadsheet  {address}/v1/topics/russian-casualties/claims.csv")
+    if topic is not None:
+        click.echo(f"Numbers side by side       {address}/v1/topics/{topic}/side-by-side")
+        click.echo(f"The same as a spreadsheet  {address}/v1/topics/{topic}/claims.csv")
     if not has_key:
         click.echo("Create the first API key   counterclaim key create NAME --role editor")
         click.echo("with Docker Compose        docker compose exec api counterclaim key create NAME --role editor")
@@ -240,6 +249,15 @@ def key_revoke(name: str) -> None:
     if not revoked:
         raise click.ClickException(f"There is no active key called `{name}`.")
     click.echo(f"{revoked} revoked.")
+
+
+def _choose_topic(session: Session) -> str | None:
+    """Return a topic for an example: that of the starter claims, else the first one; None if there is none."""
+    columns = columns_of(TopicVersion)
+    is_other = case((columns.slug == STARTER_TOPIC, 0), else_=1)
+    statement = select(columns.slug).where(columns.until_seq.is_(None)).order_by(is_other, columns.slug).limit(1)
+    slug: str | None = session.execute(statement).scalar()
+    return slug
 
 
 def _local_address(host: str, port: int) -> str:

@@ -29,6 +29,7 @@ from app.http.middleware import EXPOSED_HEADERS, PreflightMiddleware, RequestCou
 from app.http.routing import in_matching_order
 from app.http.shutdown import Shutdown
 from app.imports.routes import router as imports
+from app.pages.crawlers import router as crawlers
 from app.pages.errors import render_problem_page
 from app.pages.routes import router as pages
 from app.references.routes import router as references
@@ -134,6 +135,7 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
     app.state.documented_routes = [route for router in ROUTERS for route in router.routes]
     app.router.routes.extend(in_matching_order(app.state.documented_routes))
     app.router.routes.extend(pages.routes)
+    app.router.routes.extend(crawlers.routes)
     openapi.add_documentation_routes(app)
     app.use_base_url(settings.base_url)
     problems.add_exception_handlers(app)

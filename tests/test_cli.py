@@ -271,17 +271,26 @@ def test_a_busy_port_is_said_in_a_line(make_database: Callable[[str], str]) -> N
     assert "--port" in said
 
 
-def test_serving_prints_three_links_that_work_and_the_same_ids_on_every_machine(
+def test_serving_prints_links_that_work_and_the_same_ids_on_every_machine(
     make_database: Callable[[str], str],
 ) -> None:
     with served(make_database("starter")) as (port, process):
         assert process.stdout is not None
-        links = [process.stdout.readline().split()[-1] for _ in range(3)]
+        links = [process.stdout.readline().split()[-1] for _ in range(4)]
+        assert links[0] == f"http://127.0.0.1:{port}/"
         for link in links:
             assert link.startswith(f"http://127.0.0.1:{port}/")
             with urlopen(link, timeout=10) as answer:  # noqa: S310 - a local address
                 assert answer.status == 200
         assert ask(port, f"/v1/claims/{starter_id('gs-2025-06-12')}")["figure"]["value"] == 1_000_340
+
+
+def test_serving_an_empty_register_prints_no_address_of_a_topic(make_database: Callable[[str], str]) -> None:
+    with served(make_database("empty")) as (port, process):
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        assert [line.split()[-1] for line in lines[:2]] == [f"http://127.0.0.1:{port}{path}" for path in ("/", "/docs")]
+        assert "API key" in lines[2]
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -291,7 +300,7 @@ def test_without_a_base_url_a_loopback_service_uses_the_address_that_it_prints(
     with served(make_database("starter"), "--workers", workers) as (port, process):
         assert process.stdout is not None
         base = f"http://127.0.0.1:{port}"
-        assert process.stdout.readline().endswith(f" {base}/docs\n")
+        assert process.stdout.readline().endswith(f" {base}/\n")
         page = ask(port, "/v1/claims?limit=1")
         assert page["data"][0]["links"]["self"].startswith(f"{base}/v1/claims/")
         assert ask(port, page["links"]["next"].removeprefix(base))["meta"]["count"] == 1

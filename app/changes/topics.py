@@ -3,26 +3,29 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import product
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlmodel import Session
 
+from app.cache.scope import FieldValues
 from app.claims.search.filters import FilterContext
 from app.claims.search.question_scope import expand_question, match_scope, partial_date_patterns
+from app.database.question_keys import question_key
 from app.database.snapshot import Snapshot
 from app.database.sql import batch_values
 from app.database.tables import Change, ClaimVersion, columns_of
 from app.enums import Aggregation, Status
 from app.topics.queries import read_topic_fields
 from app.topics.records import TOPIC
-from app.vocabulary.reference_data import get_reference_data
+from app.vocabulary.reference_data import ReferenceData, get_reference_data
 
 StoredRow = Mapping[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _TopicScope:
+class TopicScope:
     """The claims of a topic, as sets for the comparison with single claims."""
 
     slug: str
@@ -31,6 +34,17 @@ class _TopicScope:
     places: frozenset[str]
     aggregations: frozenset[str]
     since: date | None
+
+    @property
+    def question_keys(self) -> list[int]:
+        """The keys of the questions of the claims, see `app/database/question_keys.py`."""
+        questions = product(sorted(self.categories), sorted(self.subjects), sorted(self.places))
+        return [question_key(*question) for question in questions]
+
+    @property
+    def field_values(self) -> FieldValues:
+        """The claims as a cache scope selects them."""
+        return {"category": self.categories, "subject": self.subjects, "place": self.places}
 
     def contains(self, claim: StoredRow) -> bool:
         """Return whether a claim belongs to the topic. A tombstone has no aggregation and period."""
@@ -44,7 +58,11 @@ class _TopicScope:
             return True
         if self.aggregations and str(claim["aggregation"]) not in self.aggregations:
             return False
-        return self.since is None or claim["period_start"] == self.since or self._may_start(claim, self.since)
+        if self.since is None:
+            return True
+        if claim["aggregation"] == Aggregation.snapshot:  # it has no start
+            return False
+        return claim["period_start"] == self.since or self._may_start(claim, self.since)
 
     def _may_start(self, claim: StoredRow, since: date) -> bool:
         start = str(claim["period"]).partition("/")[0]
@@ -63,19 +81,24 @@ def find_topics_of_changes(session: Session, rows: Sequence[StoredRow], snapshot
 def concerns_topics(session: Session, slugs: Sequence[str], snapshot: Snapshot) -> ColumnElement[bool]:
     """Return the condition that a change concerns one of these topics. Raises `UnknownSlug`."""
     check_topics(session, slugs, snapshot)
-    change, claim = columns_of(Change), columns_of(ClaimVersion)
+    change = columns_of(Change)
     conditions: list[ColumnElement[bool]] = []
     for slug in slugs:
-        fields = read_topic_fields(session, slug, snapshot)
-        scope = expand_question(fields, get_reference_data(session, snapshot), fields["narrower"])
-        since = [] if scope.since is None else [scope.since, *partial_date_patterns(scope.since)]
-        key = (scope.categories, scope.subjects, scope.places)
-        belongs = match_scope(claim, *key, scope.aggregations, since) | (
-            match_scope(claim, *key) & (claim.status == Status.removed)
-        )
-        ids = select(claim.id).where(belongs, snapshot.contains(ClaimVersion))
+        scope = read_topic_scope(read_topic_fields(session, slug, snapshot), get_reference_data(session, snapshot))
+        ids = select_claims_of_topic(scope, snapshot)
         conditions += [change.claim.in_(ids), (change.kind == "topic") & (change.key == slug)]
     return or_(*conditions)
+
+
+def select_claims_of_topic(scope: TopicScope, snapshot: Snapshot) -> Select[Any]:
+    """Select the ids of the claims of a topic. A tombstone belongs to it whatever its aggregation and period were."""
+    claim = columns_of(ClaimVersion)
+    since = [] if scope.since is None else [scope.since, *partial_date_patterns(scope.since)]
+    categories, subjects, places = sorted(scope.categories), sorted(scope.subjects), sorted(scope.places)
+    belongs = match_scope(claim, categories, subjects, places, sorted(scope.aggregations), since) | (
+        match_scope(claim, categories, subjects, places) & (claim.status == Status.removed)
+    )
+    return select(claim.id).where(belongs, snapshot.contains(ClaimVersion))
 
 
 def check_topics(session: Session, slugs: Sequence[str], snapshot: Snapshot) -> None:
@@ -93,20 +116,22 @@ def _load_claims(session: Session, ids: set[str], snapshot: Snapshot) -> dict[st
     return claims
 
 
-def _load_scopes(session: Session, snapshot: Snapshot) -> list[_TopicScope]:
+def _load_scopes(session: Session, snapshot: Snapshot) -> list[TopicScope]:
     reference_data = get_reference_data(session, snapshot)
-    scopes = []
-    for slug in sorted(reference_data.topics):
-        fields = read_topic_fields(session, slug, snapshot)
-        scope = expand_question(fields, reference_data, fields["narrower"])
-        scopes.append(
-            _TopicScope(
-                slug,
-                frozenset(scope.categories),
-                frozenset(scope.subjects),
-                frozenset(scope.places),
-                frozenset(scope.aggregations),
-                scope.since,
-            )
-        )
-    return scopes
+    return [
+        read_topic_scope(read_topic_fields(session, slug, snapshot), reference_data)
+        for slug in sorted(reference_data.topics)
+    ]
+
+
+def read_topic_scope(fields: Mapping[str, Any], reference_data: ReferenceData) -> TopicScope:
+    """Return the claims of a topic, from its fields."""
+    scope = expand_question(fields, reference_data, fields["narrower"])
+    return TopicScope(
+        fields["slug"],
+        frozenset(scope.categories),
+        frozenset(scope.subjects),
+        frozenset(scope.places),
+        frozenset(scope.aggregations),
+        scope.since,
+    )

@@ -1,13 +1,13 @@
 """Serializes a feed as Atom (RFC 4287) and as JSON Feed (version 1.1)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
-from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape, quoteattr
 
-from app.http.addresses import whole_address
+from app.http.addresses import base_url, whole_address
 
 ATOM_NAMESPACE = "http://www.w3.org/2005/Atom"
 ILLEGAL_XML_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -16,14 +16,18 @@ ILLEGAL_XML_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """A feed entry: one change of a claim."""
+    """A feed entry: one change of a claim, or what one import changed."""
 
-    seq: int
+    id_path: str
+    """The path from which the permanent id is derived."""
     at: datetime
-    claim: str
+    page: str
+    """The path of the page that it links to."""
     title: str
     text: str
     actor: str
+    atom_elements: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """The entry as Atom by base URL, since a cached entry is served many times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Feed:
     """The title and latest entries of a feed. `updated` is the time of the latest entry."""
 
     title: str
+    page: str
+    """The path of the page that the feed is about."""
     updated: datetime
     entries: tuple[FeedEntry, ...]
     register_id: str
@@ -39,37 +45,48 @@ class Feed:
 
 def format_atom(feed: Feed, path: str) -> bytes:
     """Return the feed at `path` as Atom."""
-    ET.register_namespace("", ATOM_NAMESPACE)
-    root = ET.Element(f"{{{ATOM_NAMESPACE}}}feed")
-    _add_element(root, "id", _permanent_id(feed, path))
-    _add_element(root, "title", feed.title)
-    _add_element(root, "updated", _format_time(feed.updated))
-    _add_element(root, "link", rel="self", href=whole_address(path), type="application/atom+xml")
-    _add_element(root, "generator", "Counterclaim")
-    for entry in feed.entries:
-        element = _add_element(root, "entry")
-        _add_element(element, "id", _permanent_id(feed, f"/v1/changes/{entry.seq}"))
-        _add_element(element, "title", entry.title)
-        _add_element(element, "updated", _format_time(entry.at))
-        _add_element(element, "link", rel="alternate", href=_claim_address(entry), type="application/json")
-        _add_element(_add_element(element, "author"), "name", entry.actor)
-        _add_element(element, "summary", entry.text, type="text")
-    document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-    return document
+    register = UUID(feed.register_id)
+    parts = [
+        '<?xml version="1.0" encoding="utf-8"?>\n',
+        f'<feed xmlns="{ATOM_NAMESPACE}"><id>{_permanent_id(register, path)}</id>',
+        f"<title>{_escape(feed.title)}</title><updated>{_format_time(feed.updated)}</updated>",
+        f'<link rel="self" href={_attribute(path)} type="application/atom+xml"/>',
+        f'<link rel="alternate" href={_attribute(feed.page)} type="text/html"/>',
+        "<generator>Counterclaim</generator>",
+    ]
+    parts += [_format_entry(entry, register) for entry in feed.entries]
+    return "".join((*parts, "</feed>")).encode()
+
+
+def _format_entry(entry: FeedEntry, register: UUID) -> str:
+    element = entry.atom_elements.get(base_url())
+    if element is None:
+        element = entry.atom_elements[base_url()] = (
+            f"<entry><id>{_permanent_id(register, entry.id_path)}</id><title>{_escape(entry.title)}</title>"
+            f"<updated>{_format_time(entry.at)}</updated>"
+            f'<link rel="alternate" href={_attribute(entry.page)} type="text/html"/>'
+            f"<author><name>{_escape(entry.actor)}</name></author>"
+            f'<summary type="text">{_escape(entry.text)}</summary></entry>'
+        )
+    return element
 
 
 def build_json_feed(feed: Feed, path: str) -> dict[str, Any]:
     """Return the feed at `path` as a JSON Feed."""
+    register = UUID(feed.register_id)
     return {
         "version": "https://jsonfeed.org/version/1.1",
         "title": feed.title,
+        "home_page_url": whole_address(feed.page),
         "feed_url": whole_address(path),
+        "language": "en",
         "items": [
             {
-                "id": _permanent_id(feed, f"/v1/changes/{entry.seq}"),
-                "url": _claim_address(entry),
+                "id": _permanent_id(register, entry.id_path),
+                "url": whole_address(entry.page),
                 "title": entry.title,
                 "content_text": entry.text,
+                "date_published": _format_time(entry.at),
                 "date_modified": _format_time(entry.at),
                 "authors": [{"name": entry.actor}],
             }
@@ -78,19 +95,17 @@ def build_json_feed(feed: Feed, path: str) -> dict[str, Any]:
     }
 
 
-def _add_element(parent: ET.Element, name: str, text: str | None = None, **attributes: str) -> ET.Element:
-    element = ET.SubElement(parent, f"{{{ATOM_NAMESPACE}}}{name}", attributes)
-    element.text = None if text is None else ILLEGAL_XML_CHARACTERS.sub("\ufffd", text)
-    return element
+def _escape(text: str) -> str:
+    return escape(ILLEGAL_XML_CHARACTERS.sub("\ufffd", text))
 
 
-def _claim_address(entry: FeedEntry) -> str:
-    return whole_address(f"/v1/claims/{entry.claim}")
+def _attribute(path: str) -> str:
+    return quoteattr(whole_address(path))
 
 
-def _permanent_id(feed: Feed, path: str) -> str:
+def _permanent_id(register: UUID, path: str) -> str:
     """Return the id of what the register has at a path (RFC 9562, section 5.5). It depends on no base URL."""
-    return uuid5(UUID(feed.register_id), path).urn
+    return uuid5(register, path).urn
 
 
 def _format_time(moment: datetime) -> str:

@@ -28,8 +28,7 @@ JSON_FEED_EXAMPLE: dict[str, Any] = {
 
 def _read_feed(db: Database, topic: str | None = None) -> tuple[Feed, CacheScope]:
     with db.read() as session:
-        snapshot = open_snapshot(session)
-        return read_feed(session, snapshot, topic), CacheScope(snapshot.latest_seq)
+        return read_feed(session, open_snapshot(session), topic)
 
 
 def _atom_response(request: Request, feed: Feed, cache_scope: CacheScope) -> Response:
