@@ -66,6 +66,9 @@ fuzz: .venv/tested .bench/fuzz/made ## Send generated requests to both databases
 look: .venv/served .bench/look/made ## Open every page in Chromium, test it with axe, save pictures in .bench/look/pictures: ONLY="home topic"
 	@nice .bench/look/bin/python -m benchmarks.look --server $(BIN)/python $(if $(ONLY),--only "$(ONLY)")
 
+bench-pages: .venv/tested ## Measure what pages cost: bytes, CPU time cold and hot, start and memory
+	$(BIN)/python -m benchmarks.pages --save
+
 lint: .venv/tested ## Lint and check types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -127,4 +130,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	.bench/look/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds fuzz look mutate lint check openapi wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-pages fuzz look mutate lint check openapi wheel pins

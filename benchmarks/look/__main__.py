@@ -30,6 +30,7 @@ THEMES = ("light", "dark")
 VIEWPORT_HEIGHT = 900
 MAX_PICTURE_HEIGHT = 12_000
 """Chromium draws no higher pictures than 16,384 pixels."""
+FRAME_DRAWING_MILLISECONDS = 1_000
 BROWSER_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 TOPICS = ("russian-casualties", "north-korean-killed", "world-pandemic-deaths")
 CLAIM_FILTER = "/v1/claims?topic=russian-casualties&source=ua-general-staff&known_on=2025-06-12&limit=1"
@@ -106,6 +107,9 @@ class Look:
     def _check(self, page: Page, target: Target, width: int, theme: str) -> list[str]:
         found = [*check_page(page, width, target.excluded), *check_frames(page)]
         height = min(page.evaluate("document.documentElement.scrollHeight"), MAX_PICTURE_HEIGHT)
+        if len(page.frames) > 1:  # Chromium draws frames only where the window shows them
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(FRAME_DRAWING_MILLISECONDS)
         page.screenshot(
             path=FOLDER / "pictures" / f"{target.name}-{width}-{theme}.png",
             full_page=True,

@@ -282,6 +282,23 @@ def test_the_head_of_a_table_has_the_unit(shared_starter_register: Register) -> 
     assert "<td>about 1,207,910 <small>" in card
 
 
+def test_tables_of_claims_say_what_is_counted(shared_starter_register: Register) -> None:
+    source = show(shared_starter_register, "/sources/csis")
+    assert "<bdi>Russian forces</bdi>" in source
+    assert "<bdi>Ukrainian forces</bdi>" in source
+    topic = show(shared_starter_register, "/topics/russian-casualties").partition('id="claims"')[2]
+    assert "<bdi>Casualties</bdi>" in topic
+    assert "<bdi>Killed</bdi>" in topic
+    assert "<bdi>Russian forces</bdi>" not in topic
+    document = show(shared_starter_register, document_of(shared_starter_register))
+    assert "Words in this document" in document
+    assert ">Read in<" not in document
+
+
+def test_a_name_in_an_error_is_marked(shared_starter_register: Register) -> None:
+    assert "There is no topic <code>nothing</code>." in show(shared_starter_register, "/topics/nothing", 404)
+
+
 def test_the_card_of_a_question_without_a_figure_shows_no_group_as_the_answer(
     shared_starter_register: Register,
 ) -> None:
