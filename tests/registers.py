@@ -25,7 +25,7 @@ from app.settings import Settings
 from app.starter.load import load_starter
 from tests.client import ApplicationClient
 
-MAX_RESETS = 50
+MAX_RESETS = 200
 """How often a PostgreSQL database is restored: deleted rows remain in its files."""
 
 Keys = dict[str, dict[str, str]]
@@ -138,7 +138,16 @@ def _take(rows: Counter[str], row: str) -> bool:
     return rows[row] >= 0
 
 
-CATALOGS = ("pg_class", "pg_attribute", "pg_constraint", "pg_trigger", "pg_proc")
+CATALOGS = {
+    "pg_class": "oid",
+    "pg_attribute": "attrelid",
+    "pg_constraint": "oid",
+    "pg_trigger": "oid",
+    "pg_proc": "oid",
+}
+"""The catalogs that describe a schema, each with the first column of an index."""
+FIRST_OID = 16_384
+"""The lowest identifier of an object that is no part of PostgreSQL itself."""
 
 
 def read_state(connection: psycopg.Connection[Any]) -> DatabaseState:
@@ -150,7 +159,10 @@ def read_state_of(tables: Iterable[str], connection: psycopg.Connection[Any]) ->
     rows = [sql.SQL("SELECT ctid::text, row::text FROM {} AS row").format(sql.Identifier(name)) for name in tables]
     sequences = sql.SQL("SELECT sequencename, last_value FROM pg_sequences ORDER BY 1")
     schema = sql.SQL("SELECT max(xmin::text::bigint), count(*) FROM ({}) AS row").format(
-        sql.SQL(" UNION ALL ").join(sql.SQL("SELECT xmin FROM {}").format(sql.Identifier(name)) for name in CATALOGS)
+        sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT xmin FROM {} WHERE {} >= {}").format(*map(sql.Identifier, each), FIRST_OID)
+            for each in CATALOGS.items()
+        )
     )
     cursor = connection.execute(sql.SQL("; ").join([*rows, sequences, schema]))
     *contents, sequence_rows, [mark] = [result.fetchall() for result in cursor.results()]
