@@ -118,7 +118,7 @@ def normalize_answer(value: Any, ids: dict[str, str]) -> Any:
     match value:
         case dict():
             return {
-                key: FIXED_TIME if key in ("recorded_at", "at") and each else normalize_answer(each, ids)
+                key: FIXED_TIME if key in ("recorded_at", "updated_at", "at") and each else normalize_answer(each, ids)
                 for key, each in value.items()
             }
         case list():
