@@ -6,8 +6,11 @@ from xml.etree import ElementTree as ET
 
 import feedparser
 import pytest
+from sqlalchemy import select
 
+from app.database.question_keys import question_key
 from app.database.snapshot import open_snapshot
+from app.database.tables import Change, ClaimVersion, columns_of
 from app.feeds import latest_changes
 from app.feeds.entry_cache import FEED_ENTRIES
 from app.references.queries import describe_claims, read_citable_claim
@@ -19,6 +22,7 @@ from tests.examples import (
     record_example_vocabulary,
     submit_claim,
 )
+from tests.imports.import_helpers import format_csv, native_row, post_file
 from tests.registers import Register
 
 ANY_REVISION = {"If-Match": "*"}
@@ -96,6 +100,28 @@ def test_an_import_is_one_entry_of_each_feed(shared_starter_register: Register) 
         assert topics[slug]["url"] == f"/topics/{slug}"
         assert " in all." in topics[slug]["content_text"]
     assert len({whole["id"], *(item["id"] for item in topics.values())}) == 3
+
+
+def test_every_change_of_a_claim_has_its_question(told_register: Register) -> None:
+    register = told_register
+    older = make_claim(register, "5,080")
+    rows = [native_row(number) for number in (11, 12)]
+    # The first row has a further citation for a claim that is recorded already.
+    known = native_row(5080, as_printed="5,080", document_url="https://example.org/again", document_title="Again")
+    assert post_file(register, format_csv(known, *rows), "text/csv").status_code == 201
+    send(register, f"/v1/claims/{older['id']}/assessments", {"level": "low", "rationale": "A guess."})
+    change, claim = columns_of(Change), columns_of(ClaimVersion)
+    with register.database.read() as session:
+        statement = select(change.question, claim.category, claim.subject, claim.place).join(
+            ClaimVersion, (claim.id == change.claim) & claim.until_seq.is_(None)
+        )
+        questions = session.execute(statement).all()
+        assert len(questions) >= 5
+        assert all(key == question_key(*question) for key, *question in questions)
+        assert not session.execute(select(change.seq).where(change.claim.is_(None), change.question.is_not(None))).all()
+    titles = [item["title"] for item in read_items(register)]
+    assert titles[1].startswith("Imported: ")
+    assert len(titles) == 3
 
 
 def test_single_changes_keep_their_ids_and_follow_the_import(starter_register: Register) -> None:
