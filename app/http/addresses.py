@@ -80,8 +80,10 @@ class PathPrefix:
 
     def __init__(self, prefix: str, routes: Iterable[BaseRoute]) -> None:
         """Hold the prefix, such as `/claims`, and the first segments of the paths of the application."""
+        all_routes = list(routes)
         self._prefix = prefix
-        self._first_segments = find_first_segments(routes)
+        self._first_segments = find_first_segments(all_routes)
+        self._is_own_path = any(getattr(route, "path", "") == prefix for route in all_routes)
 
     def remove_from(self, scope: Scope) -> Scope:
         """Return a request without the prefix in its path.
@@ -93,7 +95,7 @@ class PathPrefix:
         if scope["type"] != "http" or not scope["path"].startswith(prefix):
             return scope
         path = scope["path"].removeprefix(prefix)
-        if path == "" and prefix.split("/")[1] not in self._first_segments:
+        if path == "" and not self._is_own_path:
             path = "/"
         if not path.startswith("/") or path.split("/")[1] not in self._first_segments:
             return scope

@@ -198,14 +198,14 @@ def read_oembed(request: Request, db: Db, query: Annotated[OEmbedQuery, Query()]
     return json_response(request, response, cache_scope=scope)
 
 
-@router.get("/assets/{name}")
+@router.get("/static/{name}")
 def read_asset(name: str) -> Response:
     """Return a file that pages load. Its address contains its digest, so that caches can hold it for good."""
     stem, _, rest = name.partition(".")
     suffix = rest.rpartition(".")[2]
     plain_name = f"{stem}.{suffix}"
     found = load_static(plain_name)
-    if found is None or asset_path(plain_name) != f"/assets/{name}":
+    if found is None or asset_path(plain_name) != f"/static/{name}":
         raise NotFound(f"There is no file `{name}`.")
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
     return Response(found[0], media_type=STATIC_MEDIA_TYPES[f".{suffix}"], headers=headers)

@@ -152,4 +152,4 @@ def asset_path(name: str) -> str:
     if found is None:
         raise FileNotFoundError(name)
     stem, _, suffix = name.rpartition(".")
-    return f"/assets/{stem}.{found[1]}.{suffix}"
+    return f"/static/{stem}.{found[1]}.{suffix}"

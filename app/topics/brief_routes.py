@@ -94,7 +94,11 @@ def read_brief(
 def _check_suffix(
     suffix: Annotated[
         str,
-        Path(description=f"The format: {join_words((f'`{each}`' for each in BriefFormat), 'or')}.", examples=["md"]),
+        Path(
+            description=f"The format: {join_words((f'`{each}`' for each in BriefFormat), 'or')}.",
+            examples=["md"],
+            json_schema_extra={"enum": list(BriefFormat)},
+        ),
     ],
 ) -> None:
     """Declare the suffix of a path. Raises `NotAcceptable` for an unknown format."""

@@ -120,8 +120,8 @@ def test_every_address_of_every_read_is_whole(based: Register) -> None:
             for each in parameters
             if each["in"] == "query" and each["required"]
         }
-        is_file = path.endswith(".{suffix}")
-        for suffix in ("json", "csv", "ndjson") if is_file else ("",):
+        suffixes = next((each["schema"]["enum"] for each in parameters if each["name"] == "suffix"), [""])
+        for suffix in suffixes:
             address = path_of(path, operation, suffix=suffix)
             if address in UNCHECKED_PATHS:
                 continue
@@ -153,11 +153,12 @@ def test_every_other_route_has_whole_addresses(based: Register) -> None:
     assert {"/", "/docs", "/openapi.json", "/health/ready"} <= {*plain}
     for path in plain:
         if path not in UNCHECKED_PATHS:
-            check_response(based, path, based.get(path, follow_redirects=False), status=(200, 307, 308))
+            needed = {"url": f"{BASE}/topics/russian-casualties"} if path == "/oembed" else {}
+            answer = based.get(path, params=needed, follow_redirects=False)
+            check_response(based, path, answer, status=(200, 307, 308))
 
 
 def test_the_documentation_works_under_the_base_url(based: Register) -> None:
-    assert based.get("/", follow_redirects=False).headers["location"] == f"{BASE}/docs"
     page = based.get("/docs")
     addresses = re.findall(r'(?:src|href)="([^"]*)"', page.text)
     assert len(addresses) == 3
@@ -211,9 +212,9 @@ def test_a_request_is_served_with_the_prefix_and_without(based: Register) -> Non
     page = based.get("/claims/v1/claims?limit=1").json()
     assert based.get(page["links"]["next"].removeprefix("https://news.example")).status_code == 200
     assert based.get("/claims/docs/assets/swagger-ui.css").status_code == 200
-    for path in ("/claims", "/claims/", "/"):
-        assert based.get(path, follow_redirects=False).headers["location"] == f"{BASE}/docs", path
-    for path in ("/claimsv1/topics", "/claims/claims/v1/topics", f"/claims/{CLAIM}"):
+    for prefixed, plain in (("/claims", "/"), ("/claims/", "/"), (f"/claims/claims/{CLAIM}", f"/claims/{CLAIM}")):
+        assert based.get(prefixed).content == based.get(plain).content, prefixed
+    for path in ("/claimsv1/topics", "/claims/claims/v1/topics"):
         assert based.get(path).status_code == 404, path
 
 

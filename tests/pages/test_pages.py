@@ -218,13 +218,13 @@ def test_an_error_is_a_page_only_where_a_page_is_asked_for(shared_starter_regist
 
 def test_files_of_pages_are_held_for_good(shared_starter_register: Register) -> None:
     elements = Elements(show(shared_starter_register, "/"))
-    loaded = [link for link in elements.links() if link.startswith("/assets/")]
+    loaded = [link for link in elements.links() if link.startswith("/static/")]
     assert len(loaded) == 3
     for link in loaded:
         answer = shared_starter_register.get(link)
         assert answer.status_code == 200
         assert "immutable" in answer.headers["cache-control"]
-    for link in ("/assets/pages.0000000000000000.css", "/assets/pages.css", "/assets/..%2froutes.py", "/assets/x"):
+    for link in ("/static/pages.0000000000000000.css", "/static/pages.css", "/static/..%2froutes.py", "/static/x"):
         assert shared_starter_register.get(link).status_code == 404
     assert (FOLDER / "static" / "pages.js").stat().st_size < MAX_SCRIPT_BYTES
 
@@ -365,7 +365,7 @@ def test_no_stored_text_becomes_markup(register: Register) -> None:
         assert not any(name.startswith("on") for _, attributes in elements for name in attributes), address
         for tag, attributes in elements:
             if tag == "script":
-                assert (attributes.get("src") or "").startswith("/assets/"), address
+                assert (attributes.get("src") or "").startswith("/static/"), address
             if tag == "img":
                 assert (attributes.get("src") or "").startswith("/v1/topics/"), address
             link = attributes.get("href")
