@@ -159,7 +159,17 @@ def test_a_takedown_leaves_a_tombstone_everywhere(starter_register: Register) ->
     assert "Oryctolagus" in starter_register.get(f"/v1/claims?recorded_as_of=seq:{seq}&limit=1000").text
     answer = starter_register.write("POST", f"/v1/claims/{claim['id']}/takedown", {"reason": "A court order."})
     assert answer.status_code == 200, answer.text
-    assert set(answer.json()) == {"id", "status", "category", "subject", "place", "recorded_at", "seq", "links"}
+    assert set(answer.json()) == {
+        "id",
+        "status",
+        "category",
+        "subject",
+        "place",
+        "revision",
+        "recorded_at",
+        "seq",
+        "links",
+    }
     gone = starter_register.get(f"/v1/claims/{claim['id']}")
     assert (gone.status_code, gone.json()["claim"]["id"]) == (410, claim["id"])
     for address in (
