@@ -65,7 +65,10 @@ class CounterclaimApp(FastAPI):
         await self.cache_middleware(scope, receive, send)
 
     def use_database(self, database: Database) -> None:
-        """Serve the register in `database`, with a new response cache."""
+        """Serve the register in `database` with a new response cache, and close the connection of the previous one."""
+        previous: CacheInvalidator | None = getattr(self.state, "invalidator", None)
+        if previous is not None:
+            previous.close()
         self.state.database = database
         self.state.invalidator = self.cache_middleware.invalidator = CacheInvalidator(
             database, ResponseCache(database.memory_bytes), describe_change
