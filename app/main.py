@@ -91,7 +91,10 @@ class CounterclaimApp(FastAPI):
         self._path_prefix = PathPrefix(path, self.router.routes) if path else None
 
     def use_database(self, database: Database) -> None:
-        """Serve the register in `database`, with a new response cache."""
+        """Serve the register in `database` with a new response cache, and close the connection of the previous one."""
+        previous: CacheInvalidator | None = getattr(self.state, "invalidator", None)
+        if previous is not None:
+            previous.close()
         self.state.database = database
         self.state.invalidator = self.cache_middleware.invalidator = CacheInvalidator(
             database, ResponseCache(database.memory_bytes), describe_change
