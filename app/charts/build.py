@@ -52,5 +52,5 @@ def build_timeline_chart(
     question = build_question(topic)
     claims = load_timeline_claims(read, question, comparison.narrower, snapshot)
     reference_data = get_reference_data(read.session, snapshot)
-    names = reference_data.read_names(read.session, snapshot).with_short_sources()
+    names = reference_data.read_names(read.session, snapshot).with_short_names()
     return describe_timeline(claims, question, names, reference_data, snapshot, options)

@@ -203,6 +203,7 @@ class ClaimLinks(Output):
     assessments: str = Field(
         description="The assessments of the claim.", examples=[f"/v1/claims/{EXAMPLE_ID}/assessments"]
     )
+    page: str = Field(description="The claim as a page for people.", examples=[f"/claims/{EXAMPLE_ID}"])
 
 
 class Claim(Output):

@@ -127,24 +127,28 @@ def notability_of(pair: PairComparison) -> Notability | None:
 
 @dataclass(frozen=True, slots=True)
 class NotablePairs:
-    """The pairs that deserve a look, the worst first; the number of all such pairs, and of all pairs by verdict."""
+    """The pairs that deserve a look, the worst first, and counts of all pairs.
+
+    `total` is the number of all pairs that deserve a look, and `contradictions_on_question` that of the contradictions
+    with at least one position on the question.
+    """
 
     pairs: tuple[PairComparison, ...]
     total: int
     verdicts: Counter[Verdict]
+    contradictions_on_question: int
 
 
 def find_notable_pairs(
-    positions: Sequence[Statement],
-    hierarchy: Hierarchy,
-    tolerance: float | None,
-    current_ids: frozenset[str],
-    limit: int,
+    groups: Sequence[BriefGroup], hierarchy: Hierarchy, tolerance: float | None, limit: int
 ) -> NotablePairs:
     """Return at most `limit` pairs of positions that deserve a look.
 
     The order is that of `Notability`, then pairs of two current positions, then the larger ratio and gap.
     """
+    positions = sorted((each for group in groups for each in group.statements), key=position_sort_key)
+    current_ids = {statement.id for group in groups for statement in group.current}
+    question_ids = {statement.id for group in groups if group.is_on_question for statement in group.statements}
     survey = survey_pairs(positions, hierarchy, tolerance, notability_of)
 
     def estimated_rank(collected: tuple[int, Statement, Statement]) -> tuple[int, bool, float]:
@@ -157,9 +161,17 @@ def find_notable_pairs(
 
     nearest = nsmallest(limit * EXAMINED_PAIRS_FACTOR, survey.collected, key=estimated_rank)
     pairs = sorted((compare_pair(a, b, hierarchy, tolerance) for _, a, b in nearest), key=rank)
-    return NotablePairs(tuple(pairs[:limit]), len(survey.collected), survey.counts)
+    on_question = sum(
+        notability in _CONTRADICTIONS and bool({a.id, b.id} & question_ids) for notability, a, b in survey.collected
+    )
+    return NotablePairs(tuple(pairs[:limit]), len(survey.collected), survey.counts, on_question)
 
 
+_CONTRADICTIONS: Final = (
+    Notability.CONTRADICTION,
+    Notability.TRANSCRIPTION_CONFLICT,
+    Notability.PART_ABOVE_WHOLE,
+)
 EXAMINED_PAIRS_FACTOR: Final = 3
 """So many times the number of pairs that are shown are compared by the rules, in the order of an estimated distance."""
 

@@ -1,7 +1,7 @@
 """The spread of the positions on one question: their smallest and largest stated numbers."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 
@@ -32,6 +32,8 @@ class MeasuredSpread:
     open_lower: bool
     open_upper: bool
     left_out: tuple[tuple[str, tuple[Reason, ...]], ...]
+    included: tuple[str, ...] = field(default=(), compare=False)
+    """The positions that count, by id."""
 
 
 def measure_spread(
@@ -154,6 +156,7 @@ def _build_spread(
         open_lower=any(measured.interval.lower is None for measured in measures),
         open_upper=any(measured.interval.upper is None for measured in measures),
         left_out=left_out,
+        included=tuple(statement.id for statement in included),
     )
 
 

@@ -37,6 +37,8 @@ def build_claim_page(read: ReadSession, id_: str, snapshot: Snapshot) -> tuple[C
         if all(row[name] == claim[name] for name in ("category", "subject", "place"))
     ]
     context: Context = {
+        "title": citable.text.short_form,
+        "description": citable.text.sentence,
         "claim": claim,
         "text": citable.text,
         "path": path,
@@ -46,8 +48,8 @@ def build_claim_page(read: ReadSession, id_: str, snapshot: Snapshot) -> tuple[C
         "chain_names": {slug: label_source(details) for slug, details in citable.names.sources.items()},
         "relations": _list_relations(read, id_, snapshot, reference_data.read_names(session, snapshot).sources),
         "revisions": orjson.loads(json_bytes(load_revisions(session, id_, snapshot))),
-        "oembed": oembed_addresses(path),
         "alternates": [
+            *oembed_addresses(path),
             ("application/json", whole_address(f"/v1{path}")),
             ("application/vnd.citationstyles.csl+json", whole_address(f"/v1{path}/citation.csl.json")),
         ],

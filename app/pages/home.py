@@ -6,7 +6,6 @@ from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.enums import Verdict
 from app.pages.views import Context, with_query
-from app.sentences.figures import describe_number
 from app.sentences.phrases import capitalize_first
 from app.topics.parameters import TopicsQuery
 from app.topics.queries import find_topics
@@ -24,15 +23,19 @@ def build_home_page(read: ReadSession, snapshot: Snapshot, search: str | None, c
     """Return what the first page shows: all questions, or those that a search finds."""
     search = (search or "").strip() or None
     if search and not split_search_words(search):
-        return {"search": search, "topics": [], "found": [], "next": None}
+        return {"path": "/", "search": search, "topics": [], "found": [], "next": None}
     page = find_topics(read.session, TopicsQuery(limit=TOPICS_PER_PAGE, cursor=cursor, q=search), snapshot)
-    topics = [
-        topic | {"newest": describe_newest(topic["spread"]), "glance": describe_glance(topic)}
-        for topic in sorted(page.rows, key=disagreement_rank)
-    ]
+    topics = [topic | {"glance": describe_glance(topic)} for topic in sorted(page.rows, key=disagreement_rank)]
     state = {"q": search} if search else {}
     following = with_query("/", state | {"cursor": page.next_cursor}) if page.next_cursor else None
-    return {"search": search, "topics": topics, "found": _find_names(read, snapshot, search), "next": following}
+    return {
+        "path": "/",
+        "description": "Figures on which sources contradict each other, side by side, each with its source.",
+        "search": search,
+        "topics": topics,
+        "found": _find_names(read, snapshot, search),
+        "next": following,
+    }
 
 
 def _find_names(read: ReadSession, snapshot: Snapshot, search: str | None) -> list[dict[str, Any]]:
@@ -60,22 +63,6 @@ def disagreement_rank(topic: dict[str, Any]) -> tuple[int, int, int, str]:
     verdicts = topic["verdicts"]
     contradictions, undecided = (verdicts[verdict.value] for verdict in (Verdict.contradict, Verdict.undetermined))
     return -contradictions, -undecided, -topic["sources"], topic["slug"]
-
-
-def describe_newest(spread: dict[str, Any]) -> str:
-    """Return the newest figures of a topic, or the range between them."""
-    lower, upper = spread["lower"], spread["upper"]
-    if lower is None or upper is None:
-        return "No number on exactly this question."
-    if lower != upper:
-        beyond = " or more" if spread["open_upper"] else ""
-        numbers = f"from {describe_number(lower)} to {describe_number(upper, spread['unit'])}{beyond}"
-    else:
-        bound = "at least " if spread["open_upper"] else "up to " if spread["open_lower"] else ""
-        numbers = bound + describe_number(lower, spread["unit"])
-    if spread["sources"] == 1:
-        return f"Newest figure: {numbers}."
-    return f"Newest figures of {spread['sources']} sources: {numbers}."
 
 
 def _count(number: int, noun: str) -> str:

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, Field
 
 from app.cache.scope import CacheScope
+from app.claims.queries import cache_scope_of_query
 from app.claims.search.filters import ClaimQuery
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
@@ -30,6 +31,8 @@ def build_source_page(
     claims, next_cursor, total = load_claims(read, query, snapshot)
     path = f"/sources/{slug}"
     context: Context = {
+        "title": source["name"],
+        "description": f"What {source['name']} has stated, with each figure, day and document.",
         "source": source,
         "speaks_for": find_record(read.session, SOURCE, principal, snapshot) if principal else None,
         "path": path,
@@ -46,7 +49,7 @@ def build_source_page(
             )
         ),
     }
-    return context, CacheScope(snapshot.latest_seq)
+    return context, cache_scope_of_query(query, snapshot)
 
 
 def build_document_page(
@@ -61,6 +64,7 @@ def build_document_page(
     claims, next_cursor, _ = load_claims(read, query, snapshot)
     path = f"/documents/{id_}"
     context: Context = {
+        "title": document["title"],
         "document": document,
         "editions": editions,
         "path": path,

@@ -44,7 +44,7 @@ class HomeQuery(BaseModel):
     cursor: str | None = Field(default=None, max_length=600)
 
 
-def _page(request: Request, template: str, context: dict[str, Any], scope: CacheScope | None) -> Response:
+def _page(request: Request, template: str, context: dict[str, Any], scope: CacheScope) -> Response:
     body = render(template, **{"search": None, **context})
     headers = {"Content-Security-Policy": page_policy()}
     return cacheable_response(request, body, PAGE_MEDIA_TYPE, headers=headers, cache_scope=scope)
@@ -79,7 +79,12 @@ def show_about(request: Request, db: Db) -> Response:
         snapshot = read.snapshot()
         register = read_register(read.session, snapshot, request.app.state.settings)
     definitions = {verdict.value: verdict.definition for verdict in Verdict}
-    context = {"register": register, "definitions": definitions}
+    context = {
+        "path": "/about",
+        "description": "What this register holds, the rules by which figures are compared, and its terms.",
+        "register": register,
+        "definitions": definitions,
+    }
     return _page(request, "about.html", context, CacheScope(snapshot.latest_seq))
 
 

@@ -13,7 +13,7 @@ from app.http.pagination import AsOf, KnownOn
 from app.http.schema_types import Slug
 from app.pages.embed import CARD_HEIGHT, build_element, build_frame, card_image_address, oembed_addresses
 from app.pages.views import CLAIMS_PER_PAGE, Context, list_files, load_claims, page_links, with_query
-from app.topics.brief import MAX_PAIRS, BriefLimits, build_brief
+from app.topics.brief import BriefLimits, build_brief
 from app.topics.parameters import TOLERANCE_FIELD, ComparisonQuery, ToleranceParameter, build_options
 from app.topics.queries import read_topic_fields
 from app.topics.records import topic_scope
@@ -44,7 +44,7 @@ def build_topic_page(read: ReadSession, slug: str, query: TopicPageQuery) -> tup
     topic = read_topic_fields(read.session, slug, snapshot)
     comparison = ComparisonQuery(tolerance=query.tolerance)
     options = build_options(comparison, topic["tolerance"], topic["narrower"])
-    limits = BriefLimits(positions=POSITIONS_PER_GROUP, pairs=min(PAIRS_ON_PAGE, MAX_PAIRS))
+    limits = BriefLimits(positions=POSITIONS_PER_GROUP, pairs=PAIRS_ON_PAGE)
     brief = build_brief(read, build_question(topic), options, snapshot, topic["interests"], limits)
     positions = {
         position["claim"]: position for group in brief["groups"] for position in (*group["current"], *group["earlier"])
@@ -64,6 +64,7 @@ def build_topic_page(read: ReadSession, slug: str, query: TopicPageQuery) -> tup
             limit=CLAIMS_PER_PAGE,
         ),
         snapshot,
+        topic["interests"],
     )
     path = f"/topics/{slug}"
     tolerance = "none" if brief["tolerance"] is None else f"{brief['tolerance']:g}"
@@ -75,8 +76,11 @@ def build_topic_page(read: ReadSession, slug: str, query: TopicPageQuery) -> tup
         "confidence": query.confidence,
     }
     context: Context = {
+        "title": topic["title"],
+        "description": " ".join(brief["lead"]),
         "brief": brief,
         "topic": topic,
+        "state": state,
         "path": path,
         "known_on_day": _day_of(brief["known_on"]),
         "tolerance": tolerance,
@@ -91,8 +95,8 @@ def build_topic_page(read: ReadSession, slug: str, query: TopicPageQuery) -> tup
         "charts": _list_charts(path, state | ({"tolerance": tolerance} if query.tolerance is not None else {})),
         "timelines": _list_charts(path, {"view": "timeline", **state}) if positions else [],
         "card_image": card_image_address(slug),
-        "oembed": oembed_addresses(path),
         "alternates": [
+            *oembed_addresses(path),
             ("application/json", whole_address(f"/v1{path}/brief")),
             ("text/csv", whole_address(f"/v1{path}/claims.csv")),
             ("application/atom+xml", whole_address(f"/v1{path}/feed.atom")),
@@ -107,18 +111,19 @@ def build_topic_page(read: ReadSession, slug: str, query: TopicPageQuery) -> tup
                     ("Side by side as JSON", f"/v1{path}/side-by-side", "positions, pairs and reasons"),
                     ("Chart as SVG", f"/v1{path}/chart.svg", ""),
                     ("Chart as PNG", f"/v1{path}/chart.png", ""),
-                    ("Feed", f"/v1{path}/feed.atom", "what changed"),
-                )
+                ),
+                state,
             ),
+            *list_files([("Feed", f"/v1{path}/feed.atom", "what changed")]),
             ("Embed as a frame", build_frame(path, topic["title"], "100%", CARD_HEIGHT), "any site"),
             ("Embed as an element", build_element("topic", "slug", slug), "sizes itself"),
-            ("Google Sheets", f'=IMPORTDATA("{whole_address(f"/v1{path}/claims.csv")}")', "not run"),
+            ("Google Sheets", f'=IMPORTDATA("{with_query(f"/v1{path}/claims.csv", state)}")', "not run"),
         ],
     }
     return context, topic_scope(snapshot.latest_seq, topic, options.narrower)
 
 
-CHART_WIDTHS = ((340, "(max-width: 30rem)"), (680, "(max-width: 60rem)"), (1080, ""))
+CHART_WIDTHS = ((320, "(max-width: 30rem)"), (680, "(max-width: 60rem)"), (1080, ""))
 """The widths of a chart in pixels, each with the screens that it is for. The widest is for all others."""
 
 

@@ -1,6 +1,7 @@
 """What pages of every kind show: claims with their period in words, links between pages of a list, files to take."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -12,24 +13,28 @@ from app.claims.search.filters import ClaimQuery
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.http.addresses import whole_address
-from app.http.serializers import NESTED_LAYOUT, RowLayout
+from app.http.serializers import NESTED_LAYOUT
 from app.sentences.dates import describe_period
 from app.sentences.phrases import RecordNames
+from app.topics.side_by_side import sort_interests
 from app.vocabulary.reference_data import get_reference_data
 
 CLAIMS_PER_PAGE = 50
+NOTHING: Mapping[str, str] = {}
+"""No interests, or no parameters."""
 
 Context = dict[str, Any]
 
 
 def load_claims(
-    read: ReadSession, query: ClaimQuery, snapshot: Snapshot, layout: RowLayout = NESTED_LAYOUT
+    read: ReadSession, query: ClaimQuery, snapshot: Snapshot, interests: Mapping[str, str] = NOTHING
 ) -> tuple[list[Context], str | None, int | None]:
-    """Return one page of claims, each with its period and what it counts in words, the next cursor, and the total."""
-    page = find_claims(read, query, snapshot, layout)
-    rows = [orjson.loads(text) for text in page.json_rows or ()] or [
-        orjson.loads(orjson.dumps(row, option=orjson.OPT_UTC_Z)) for row in page.rows
-    ]
+    """Return one page of claims, each with its period and what it counts in words, the next cursor, and the total.
+
+    `interests` are those of a topic, by source.
+    """
+    page = find_claims(read, query, snapshot, replace(NESTED_LAYOUT, interests=sort_interests(interests)))
+    rows = [orjson.loads(text) for text in page.json_rows or ()]
     names = get_reference_data(read.session, snapshot).read_names(read.session, snapshot)
     described = [
         claim | {"period_words": describe_claim_period(claim), "counted": describe_counted(claim, names)}
@@ -72,6 +77,8 @@ def with_query(path: str, parameters: Mapping[str, Any]) -> str:
     return whole_address(path) + (f"?{urlencode(parameters)}" if parameters else "")
 
 
-def list_files(rows: Iterable[tuple[str, str, str]]) -> Sequence[tuple[str, str, str]]:
-    """Return rows of "Take it with you", label, path and note, with whole addresses."""
-    return [(label, whole_address(path), note) for label, path, note in rows]
+def list_files(
+    rows: Iterable[tuple[str, str, str]], parameters: Mapping[str, Any] = NOTHING
+) -> Sequence[tuple[str, str, str]]:
+    """Return rows of "Take it with you", label, path and note, with whole addresses and these query parameters."""
+    return [(label, with_query(path, parameters), note) for label, path, note in rows]

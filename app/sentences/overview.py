@@ -207,7 +207,8 @@ def _describe_conflicts(figures: int, pairs: PairWords, *, has_others: bool) -> 
     if figures == 1:
         return "It is the only figure on record."
     if not pairs.comparable:
-        return f"No two of the {figures} figures can be compared: each counts something else, or is for another period."
+        subject = "The two figures cannot" if figures == 2 else f"No two of the {figures} figures can"  # noqa: PLR2004
+        return f"{subject} be compared: each counts something else, or is for another period."
     if pairs.on_question:
         on_question = "the question" if has_others else f"the {figures} figures"
         preposition = "on" if has_others else "of"
@@ -221,6 +222,8 @@ def _describe_conflicts(figures: int, pairs: PairWords, *, has_others: bool) -> 
             f"{_count_pairs(pairs.contradictions)} cannot both be true."
         )
     sentence = f"No two of the {figures} figures contradict each other"
+    if figures == 2:  # noqa: PLR2004 - "no two of the 2"
+        sentence = "The two figures do not contradict each other"
     if pairs.undecided:
         sentence += f"; on {_count_pairs(pairs.undecided)}, what was said does not suffice to decide"
     return f"{sentence}."

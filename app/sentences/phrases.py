@@ -179,21 +179,27 @@ def _shorten(source: SourceDetails) -> SourceDetails:
 
 @dataclass(frozen=True, slots=True)
 class RecordNames:
-    """The names of the records of a register, by slug."""
+    """The names of the records of a register, by slug.
+
+    With `prefers_short_names` a source has its short name in running text, where that is shorter.
+    """
 
     sources: Mapping[str, SourceDetails] = field(default_factory=dict)
     categories: Mapping[str, CategoryDetails] = field(default_factory=dict)
     subjects: Mapping[str, SubjectDetails] = field(default_factory=dict)
     places: Mapping[str, PlaceDetails] = field(default_factory=dict)
+    prefers_short_names: bool = False
 
-    def with_short_sources(self) -> "RecordNames":
+    def with_short_names(self) -> "RecordNames":
         """Return the same names, with short names of sources where they are shorter in running text."""
-        return replace(self, sources={slug: _shorten(source) for slug, source in self.sources.items()})
+        return replace(self, prefers_short_names=True)
 
     def name_source(self, slug: str) -> str:
         """Return a source as a sentence names it."""
         source = self.sources.get(slug)
-        return slug if source is None else mention_source(source).text
+        if source is None:
+            return slug
+        return mention_source(_shorten(source) if self.prefers_short_names else source).text
 
     def name_category(self, slug: str) -> str:
         """Return the recorded name of a category."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from app.claims.search.question_scope import NARROWABLE, QuestionScope
+from app.claims.search.question_scope import QuestionScope
 from app.claims.serialization.row_cache import get_or_render_claims
 from app.claims.supersession import load_successors
 from app.comparison.brief import BriefGroup, NotablePairs, find_notable_pairs, group_positions
@@ -25,10 +25,10 @@ from app.sentences.overview import GroupWords, PairWords, describe_age, describe
 from app.sentences.phrases import RecordNames
 from app.topics.candidates import count_left_out, is_retracted, load_totals_ending_on
 from app.topics.side_by_side import (
-    QUESTION_FIELDS,
     SPREAD_FIELDS,
     ComparedClaims,
     PairExplainer,
+    describe_comparison,
     describe_pair,
     describe_source,
     find_claims_to_compare,
@@ -84,18 +84,18 @@ def build_brief(
     scope = scope_of(question, reference_data, options.narrower)
     claims = find_claims_to_compare(read.session, scope, options, snapshot, reference_data)
     hierarchy = reference_data.hierarchy
-    names = reference_data.read_names(read.session, snapshot).with_short_sources()
+    names = reference_data.read_names(read.session, snapshot).with_short_names()
     parties = {
-        slug
-        for slug, source in reference_data.sources.items()
-        if interests.get(slug, source.interest) == Interest.party
+        statement.source
+        for statement in claims.statements
+        if describe_source(reference_data.sources[statement.source], interests).interest == Interest.party
     }
+    brief_groups = group_positions(claims.statements, question, hierarchy, options.window)
     groups = [
         _select_shown(group, describe_group(group.statements, question, names), limits.positions)
-        for group in group_positions(claims.statements, question, hierarchy, options.window)
+        for group in brief_groups
     ]
-    current_ids = frozenset(statement.id for each in groups for statement in each.group.current)
-    notable = find_notable_pairs(claims.statements, hierarchy, options.tolerance, current_ids, limits.pairs)
+    notable = find_notable_pairs(brief_groups, hierarchy, options.tolerance, limits.pairs)
     same_end = _find_totals_on_same_end(read, groups, scope, claims, snapshot, reference_data)
     explain = PairExplainer(claims.statements, names)
     positions = _describe_positions(
@@ -109,17 +109,8 @@ def build_brief(
     )
     left_out = {**count_left_out(read.session, scope, snapshot), **claims.left_out}
     return {
-        "topic": {name: getattr(question, name) for name in QUESTION_FIELDS},
-        "known_on": snapshot.known_on_text,
-        "recorded_as_of": None if snapshot.as_of is None else f"seq:{snapshot.as_of}",
-        "seq": snapshot.seq,
-        "tolerance": options.tolerance,
-        "window": options.window,
-        "narrower": [name for name in NARROWABLE if name in options.narrower],
-        "ends_by": options.ends_by,
-        "lead": _write_lead(
-            groups, notable, len(claims.without_number), explain, hierarchy, options.tolerance, names, parties
-        ),
+        **describe_comparison(question, options, snapshot),
+        "lead": _write_lead(groups, notable, len(claims.without_number), explain, names, parties),
         "groups": [
             _describe_group(each, groups[0], hierarchy, options.tolerance, positions, explain) for each in groups
         ],
@@ -150,8 +141,6 @@ def _write_lead(
     notable: NotablePairs,
     without_number: int,
     explain: PairExplainer,
-    hierarchy: Hierarchy,
-    tolerance: float | None,
     names: RecordNames,
     parties: Collection[str],
 ) -> list[str]:
@@ -169,16 +158,10 @@ def _write_lead(
     contradicting = (pair for pair in notable.pairs if pair.verdict is Verdict.contradict)
     worst = next((explain(pair) for pair in contradicting if {pair.a, pair.b} & on_question), None)
     verdicts = notable.verdicts
-    contradictions = contradictions_on_question = verdicts[Verdict.contradict]
-    if contradictions:
-        others = [
-            statement for each in groups for statement in each.group.statements if statement.id not in on_question
-        ]
-        contradictions_on_question -= count_verdicts(others, hierarchy, tolerance)[Verdict.contradict]
     pairs = PairWords(
         verdicts.total() - verdicts[Verdict.not_comparable],
-        contradictions,
-        contradictions_on_question,
+        verdicts[Verdict.contradict],
+        notable.contradictions_on_question,
         verdicts[Verdict.undetermined],
         worst,
     )
@@ -239,7 +222,7 @@ def _describe_positions(
             "age": describe_age(age),
             "confidence": None if confidence is None else confidence["level"],
             "document": next((each["document"] for each in claim["citations"] if each["leading"]), None),
-            "links": {"claim": links["self"], "citation": links["citation"]},
+            "links": {"claim": links["self"], "citation": links["citation"], "page": links["page"]},
         }
     return described
 

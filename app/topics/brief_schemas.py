@@ -5,10 +5,10 @@ import datetime as dt
 from pydantic import Field
 
 from app.claims.schemas import EXAMPLE_ID, Figure, Number, Period
-from app.enums import FigureKind, Interest, Level, Modality, Narrower, Proposition, Reason, Verdict
-from app.http.schema_types import Output, UtcTime
+from app.enums import FigureKind, Interest, Level, Modality, Proposition, Reason, Verdict
+from app.http.schema_types import Output
 from app.sources.schemas import DocumentCard
-from app.topics.schemas import Asked, Pair, PositionSource, SpreadNumbers
+from app.topics.schemas import ComparedQuestion, Pair, PositionSource, SpreadNumbers
 
 
 class BriefLinks(Output):
@@ -19,6 +19,7 @@ class BriefLinks(Output):
         description="The claim as a printable sentence and as references.",
         examples=[f"/v1/claims/{EXAMPLE_ID}/citation"],
     )
+    page: str = Field(description="The claim as a page for people.", examples=[f"/claims/{EXAMPLE_ID}"])
 
 
 class BriefPosition(Output):
@@ -83,31 +84,9 @@ class SameEnd(Output):
     totals: list[BriefPosition] = Field(description="The running totals. They need not be positions.")
 
 
-class Brief(Output):
+class Brief(ComparedQuestion):
     """A topic on one screen: like figures together, the newest first, and the pairs that deserve a look."""
 
-    topic: Asked = Field(description="The topic.")
-    known_on: dt.date | UtcTime | None = Field(
-        description="The requested day or moment: only what had been said by then counts. Null: no limit.",
-        examples=["2025-06-12"],
-    )
-    recorded_as_of: str | None = Field(
-        description="The requested state of the register; null: the current state.", examples=["seq:680"]
-    )
-    seq: int = Field(description="The sequence number of the register state that was read.", examples=[1234])
-    tolerance: float | None = Field(
-        description="The relative tolerance that was applied to approximate figures.", examples=[0.01]
-    )
-    window: int = Field(
-        description="The figures of a group that end within this many days of its newest one are current.",
-        examples=[31],
-    )
-    narrower: list[Narrower] = Field(
-        description="The fields of the question that include what lies below them.", examples=[["category"]]
-    )
-    ends_by: dt.date | None = Field(
-        description="Only figures whose period ends by this day; null: any.", examples=["2025-06-12"]
-    )
     lead: list[str] = Field(
         description="What stands, in two to five sentences: the newest figures, what contradicts, what counts "
         "something else.",

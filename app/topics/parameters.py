@@ -188,6 +188,6 @@ def build_options(
     return replace(options, against=query.against, why=query.why) if isinstance(query, CompareQuery) else options
 
 
-def choose_tolerance(asked: float | None, default: float | None = None) -> float | None:
+def choose_tolerance(requested: float | None, default: float | None = None) -> float | None:
     """Return the requested tolerance, else the default; None for `NO_TOLERANCE`."""
-    return default if asked is None else asked or None
+    return default if requested is None else requested or None

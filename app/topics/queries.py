@@ -11,18 +11,22 @@ from app.claims.search.question_scope import QuestionScope
 from app.claims.serialization.export import render_lines
 from app.claims.serialization.row_cache import get_or_render_claims
 from app.claims.serialization.rows import ResponseObject
+from app.comparison.positions import recency_of
 from app.comparison.question import ComparisonOptions, Question
-from app.comparison.spread import measure_spread
+from app.comparison.spread import MeasuredSpread, measure_spread
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.enums import Verdict
 from app.http.addresses import whole_address
 from app.http.pagination import Page, PageQuery
 from app.http.serializers import RowLayout
+from app.sentences.overview import describe_position
+from app.sentences.phrases import RecordNames
 from app.topics.candidates import count_claims
 from app.topics.parameters import TopicsQuery
 from app.topics.records import TOPIC
 from app.topics.side_by_side import (
+    ComparedClaims,
     build_question,
     find_claims_to_compare,
     get_or_count_verdicts,
@@ -35,6 +39,8 @@ from app.vocabulary.reference_data import ReferenceData, get_reference_data
 from app.vocabulary.slug_records import find_named_records, find_records, read_record
 
 LINKED_PATHS = ("claims", "side-by-side", "timeline")
+MAX_NEWEST = 3
+"""Maximum number of figures that the summary of a topic names."""
 
 
 def _summarize(
@@ -53,8 +59,17 @@ def _summarize(
     return {
         **{name: getattr(counts, name) for name in ("claims", "sources", "first_date", "last_date")},
         "spread": summarize_spread(spread),
+        "newest": _describe_newest(claims, spread, reference_data.read_names(session, snapshot)),
         "verdicts": {verdict.value: verdicts[verdict] for verdict in Verdict},
     }
+
+
+def _describe_newest(claims: ComparedClaims, spread: MeasuredSpread, names: RecordNames) -> list[str]:
+    """Return the figures that a spread counts in words, the newest first."""
+    included = set(spread.included)
+    statements = [statement for statement in claims.statements if statement.id in included]
+    newest_first = sorted(statements, key=recency_of, reverse=True)
+    return [describe_position(statement, names) for statement in newest_first[:MAX_NEWEST]]
 
 
 def _add_summaries(session: Session, topics: Iterable[ResponseObject], snapshot: Snapshot) -> list[ResponseObject]:
@@ -70,7 +85,8 @@ def _add_summaries(session: Session, topics: Iterable[ResponseObject], snapshot:
         summary = summaries.get_or_compute(topic["slug"], question, scope, options.tolerance, compute)
         address = whole_address(f"/v1/topics/{topic['slug']}")
         links = {name.replace("-", "_"): f"{address}/{name}" for name in LINKED_PATHS}
-        links["chart"] = f"{address}/chart.svg"
+        links |= {"brief": f"{address}/brief", "chart": f"{address}/chart.svg"}
+        links["page"] = whole_address(f"/topics/{topic['slug']}")
         responses.append(
             {name: topic[name] for name in ("slug", *TOPIC.fields)}
             | summary

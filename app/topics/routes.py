@@ -44,7 +44,7 @@ from app.topics.side_by_side import build_question, build_side_by_side, check_qu
 from app.vocabulary.slug_records import handle_put
 
 router = api_router("topics")
-TOPIC_COLUMNS = columns_of_model(Topic, appended=("narrower",))
+TOPIC_COLUMNS = columns_of_model(Topic, appended=("narrower", "newest"))
 TIMELINE_COLUMNS = [column for column in CLAIM_COLUMNS if column.name in TimelineRow.model_fields]
 
 TopicSlug = Annotated[str, Path(description="The slug of the topic.", examples=["russian-casualties"])]

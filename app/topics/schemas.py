@@ -77,9 +77,11 @@ class TopicLinks(SelfLink):
     timeline: str = Field(
         description="The figures of the topic over time.", examples=["/v1/topics/russian-casualties/timeline"]
     )
+    brief: str = Field(description="The topic on one screen.", examples=["/v1/topics/russian-casualties/brief"])
     chart: str = Field(
         description="The positions of the sources as a picture.", examples=["/v1/topics/russian-casualties/chart.svg"]
     )
+    page: str = Field(description="The topic as a page for people.", examples=["/topics/russian-casualties"])
 
 
 class LeftOut(Output):
@@ -152,6 +154,10 @@ class _Topic(Output):
     first_date: dt.date | None = Field(description="The date of the earliest claim.", examples=["2022-03-23"])
     last_date: dt.date | None = Field(description="The date of the latest claim.", examples=["2025-06-12"])
     spread: SpreadSummary = Field(description="The range of the figures as of today.")
+    newest: list[str] = Field(
+        description="The figures that the spread counts, in words with their sources, the newest first; at most three.",
+        examples=[["about 1,207,910 persons (Ukraine's General Staff, up to 31 December 2025)"]],
+    )
     verdicts: dict[Verdict, int] = Field(
         description="The number of pairs of positions by verdict, as of today.",
         examples=[{"agree": 1, "contradict": 2}],
@@ -332,8 +338,8 @@ class Asked(Output):
     since: dt.date | None = Field(description="The first day of the periods.", examples=["2022-02-24"])
 
 
-class SideBySide(Output):
-    """The positions of all sources on one question, compared in pairs. The service picks no winner."""
+class ComparedQuestion(Output):
+    """The question of a comparison, the state that was read, and the options."""
 
     topic: Asked = Field(description="The topic or filters of the request.")
     known_on: dt.date | UtcTime | None = Field(
@@ -348,7 +354,7 @@ class SideBySide(Output):
         description="The relative tolerance that was applied to approximate figures.", examples=[0.01]
     )
     window: int = Field(
-        description="The spread counts figures whose period ends within this many days of the latest one.",
+        description="Figures count as current whose period ends within this many days of the latest one.",
         examples=[31],
     )
     narrower: list[Narrower] = Field(
@@ -357,6 +363,11 @@ class SideBySide(Output):
     ends_by: dt.date | None = Field(
         description="Only figures whose period ends by this day; null: any.", examples=["2025-06-12"]
     )
+
+
+class SideBySide(ComparedQuestion):
+    """The positions of all sources on one question, compared in pairs. The service picks no winner."""
+
     positions: list[Position] = Field(description="The positions, ordered by lower bound, then source.")
     pairs: list[Pair] | None = Field(
         description="The comparison of each pair; null for more than 40 positions: use `against` then."

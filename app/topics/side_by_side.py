@@ -136,14 +136,7 @@ def build_side_by_side(
         verdicts = Counter(pair.verdict for pair in pairs)
     left_out = {**count_left_out(session, scope, snapshot), **claims.left_out}
     response = {
-        "topic": {name: getattr(question, name) for name in QUESTION_FIELDS},
-        "known_on": snapshot.known_on_text,
-        "recorded_as_of": None if snapshot.as_of is None else f"seq:{snapshot.as_of}",
-        "seq": snapshot.seq,
-        "tolerance": options.tolerance,
-        "window": options.window,
-        "narrower": [name for name in NARROWABLE if name in options.narrower],
-        "ends_by": options.ends_by,
+        **describe_comparison(question, options, snapshot),
         "positions": [
             {
                 "source": describe_source(reference_data.sources[position.statement.source], interests or {}),
@@ -165,6 +158,20 @@ def build_side_by_side(
         "left_out": {reason.value: left_out[reason] for reason in sort_reasons(left_out)},
     }
     return response, [claims.versions[position.id] for position in claims.positions]
+
+
+def describe_comparison(question: Question, options: ComparisonOptions, snapshot: Snapshot) -> dict[str, Any]:
+    """Return what a response about a question begins with: the question, the state that was read, and the options."""
+    return {
+        "topic": {name: getattr(question, name) for name in QUESTION_FIELDS},
+        "known_on": snapshot.known_on_text,
+        "recorded_as_of": None if snapshot.as_of is None else f"seq:{snapshot.as_of}",
+        "seq": snapshot.seq,
+        "tolerance": options.tolerance,
+        "window": options.window,
+        "narrower": [name for name in NARROWABLE if name in options.narrower],
+        "ends_by": options.ends_by,
+    }
 
 
 def find_claims_to_compare(

@@ -54,11 +54,11 @@ def test_contradictions_among_other_figures_are_not_told_of_the_question() -> No
     ("groups", "pairs", "sentence"),
     [
         ([group(DEAD, "a")], NO_PAIRS, "It is the only figure on record."),
-        ([group(DEAD, "ab")], PairWords(1, 0, 0, 0), "No two of the 2 figures contradict each other."),
+        ([group(DEAD, "ab")], PairWords(1, 0, 0, 0), "The two figures do not contradict each other."),
         (
             [group(DEAD, "ab")],
             PairWords(1, 0, 0, 1),
-            "No two of the 2 figures contradict each other; on one pair, what was said does not suffice to decide.",
+            "The two figures do not contradict each other; on one pair, what was said does not suffice to decide.",
         ),
         ([group(DEAD, "ab")], PairWords(1, 1, 1, 0), "One pair of the 2 figures cannot both be true."),
         ([group(DEAD, "ab")], PairWords(1, 1, 1, 0, "Why."), "One pair of the 2 figures cannot both be true: Why."),

@@ -61,17 +61,20 @@ def test_the_worked_case_is_told_in_groups(shared_starter_register: Register) ->
     )
 
 
+def assert_fits_screen(register: Register, address: str) -> None:
+    answer = register.get(address)
+    assert answer.status_code == 200, answer.text
+    lines = answer.text.splitlines()
+    assert 3 < len(lines) <= MAX_LINES, address
+    assert max(map(len, lines)) <= MAX_WIDTH, address
+
+
 def test_a_brief_fits_a_screen_unless_more_is_asked_for(shared_starter_register: Register) -> None:
     topics = read(shared_starter_register, "/v1/topics?limit=1000")["data"]
     assert len(topics) > 30
     for topic in topics:
-        for suffix in ("md", "txt") if topic["slug"].startswith("russian-k") else ("md",):
-            answer = shared_starter_register.get(f"/v1/topics/{topic['slug']}/brief.{suffix}")
-            assert answer.status_code == 200
-            lines = answer.text.splitlines()
-            assert len(lines) <= MAX_LINES, topic["slug"]
-            assert max(map(len, lines)) <= MAX_WIDTH, topic["slug"]
-            assert topic["title"].split(" ")[0] in lines[0]
+        assert_fits_screen(shared_starter_register, f"/v1/topics/{topic['slug']}/brief.md")
+    assert_fits_screen(shared_starter_register, f"{BRIEF}.txt")
     brief = read(shared_starter_register, BRIEF)
     assert all(len(claims_of(group)) <= 12 for group in brief["groups"])
     assert len(brief["look"]) == 10
@@ -152,6 +155,16 @@ def test_an_empty_topic_says_so(domain: Domain) -> None:
     assert brief["lead"] == ["No source has stated a number on this question."]
     assert domain.register.get("/v1/topics/question/brief.md").text.startswith("# How many?\n")
     assert len(domain.register.get("/v1/topics/question/brief.csv").text.splitlines()) == 1
+
+
+def test_the_first_group_has_the_spread_of_the_side_by_side(shared_starter_register: Register) -> None:
+    compared = 0
+    for topic in read(shared_starter_register, "/v1/topics?limit=1000")["data"]:
+        groups = read(shared_starter_register, f"/v1/topics/{topic['slug']}/brief")["groups"]
+        if groups and groups[0]["is_on_question"]:
+            assert groups[0]["spread"] == {name: topic["spread"][name] for name in groups[0]["spread"]}, topic["slug"]
+            compared += 1
+    assert compared > 20
 
 
 def test_figures_in_other_units_and_periods_are_other_groups(domain: Domain) -> None:

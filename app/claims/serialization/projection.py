@@ -62,6 +62,7 @@ FIELD_EXPRESSIONS = {
     "links.citation": f"{CLAIM_URL_SQL} || '/citation'",
     "links.relations": f"{CLAIM_URL_SQL} || '/relations'",
     "links.assessments": f"{CLAIM_URL_SQL} || '/assessments'",
+    "links.page": f"'{BASE_URL_MARK}/claims/' || claim.id",
 }
 """SQL of the fields that are not a column of the same name."""
 

@@ -106,6 +106,7 @@ def build_claim_response(
             "citation": f"{address}/citation",
             "relations": f"{address}/relations",
             "assessments": f"{address}/assessments",
+            "page": whole_address(f"/claims/{row['id']}"),
         },
     }
 
