@@ -599,6 +599,6 @@ def test_a_takedown_erases_the_new_fields(small_register: Register) -> None:
 
 
 def test_columns_of_other_files_are_appended(small_register: Register) -> None:
-    for path, columns in (("topics", ["narrower"]), ("categories", ["additive", "fractional"])):
+    for path, columns in (("topics", ["narrower", "newest"]), ("categories", ["additive", "fractional"])):
         header = small_register.get(f"/v1/{path}.csv").text.split("\r\n", 1)[0].split(",")
         assert header[-len(columns) - 1 :] == ["seq", *columns]

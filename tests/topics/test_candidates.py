@@ -249,7 +249,8 @@ class Plain:
         fields: dict[str, Any] = {name: asked.get(name) for name in ("category", "subject", "place", "aggregation")}
         question = Question(**fields)
         spread = asdict(measure_spread(positions, question, self.scheme))
-        left_out = [{"claim": id_, "reasons": list(reasons)} for id_, reasons in spread["left_out"]]
+        left_out = [{"claim": id_, "reasons": list(reasons)} for id_, reasons in spread.pop("left_out")]
+        del spread["included"]  # used by sentences only
         pairs = [asdict(pair) for pair in compare_pairs(positions, self.scheme)]
         return {
             "positions": [position.id for position in found],
