@@ -52,10 +52,14 @@ def read_to_end(connection: socket.socket) -> bytes:
     return received
 
 
-def import_file(server: ServerProcess, keys: dict[str, dict[str, str]], content: str) -> HttpReply:
-    """Import a claims file on a connection of its own."""
+def import_file(
+    server: ServerProcess, keys: dict[str, dict[str, str]], content: str, is_sent: Event | None = None
+) -> HttpReply:
+    """Import a claims file on a connection of its own. Sets `is_sent` when the server has taken the last part."""
     with closing(HTTPConnection("127.0.0.1", server.port, timeout=120)) as connection:
         connection.request("POST", "/v1/imports", content, {**keys["admin"], "Content-Type": "text/csv"})
+        if is_sent:
+            is_sent.set()
         answer = connection.getresponse()
         return HttpReply(answer.status, dict(answer.headers.items()), answer.read())
 
@@ -74,8 +78,8 @@ def record_long_file(fleet: ServerGroup) -> None:
     assert reply.status == 201, reply.body
 
 
-def download_slowly(port: int, has_begun: Event) -> bool:
-    """Read a long file slowly, and return whether the client sees that it is incomplete."""
+def download_slowly(port: int, has_begun: Event, has_ended: Event) -> bool:
+    """Read a long file slowly until the server has ended, and return whether the client sees that it is incomplete."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         connection.sock = socket.socket()
         connection.sock.settimeout(30)
@@ -87,7 +91,8 @@ def download_slowly(port: int, has_begun: Event) -> bool:
         try:
             while answer.read(SLOW_READ_BYTES):
                 has_begun.set()
-                time.sleep(SLOW_READ_PAUSE_SECONDS)
+                if not has_ended.is_set():
+                    time.sleep(SLOW_READ_PAUSE_SECONDS)
         except (IncompleteRead, ConnectionResetError):
             return True
     return False
@@ -138,7 +143,7 @@ def stop_under_load(
                 fleet.close_connection()
 
     with ThreadPoolExecutor(clients + 1) as pool:
-        slow = pool.submit(download_slowly, server.port, has_begun) if download else None
+        slow = pool.submit(download_slowly, server.port, has_begun, has_ended) if download else None
         working = [pool.submit(work, methods[number % len(methods)]) for number in range(clients)]
         try:
             assert slow is None or has_begun.wait(60)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from threading import Event
 
 import pytest
 
@@ -24,7 +25,9 @@ from tests.registers import DatabaseCopies
 
 STREAMS = 20
 IMPORTED_ROWS = 5_000
-"""Rows whose import takes about a second before and while it publishes."""
+"""Rows whose import publishes for about a second."""
+ROWS_READ_FOR_SECONDS = 20_000
+"""Rows that take some seconds to read, before the first is published."""
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +69,10 @@ def restart_with_open_streams(fleet: ServerGroup) -> None:
 def test_a_slow_download_is_cut_and_an_import_before_publishing_is_rolled_back(fleet: ServerGroup) -> None:
     record_long_file(fleet)
     claims = count_claims(fleet)
-    content = make_claims_file(IMPORTED_ROWS)
+    content, is_sent = make_claims_file(ROWS_READ_FOR_SECONDS), Event()
     with ThreadPoolExecutor(1) as pool:
-        importing = pool.submit(import_file, fleet.servers[0], fleet.keys, content)
-        outcome = stop_under_load(fleet, streams=2, clients=2, writes=False, warm_up_seconds=0.2)
+        importing = pool.submit(import_file, fleet.servers[0], fleet.keys, content, is_sent)
+        outcome = stop_under_load(fleet, streams=2, clients=2, writes=False, warm_up_seconds=0, before_signal=is_sent)
         reply = importing.result()
     assert outcome.is_download_cut
     assert outcome.seconds >= MAX_REQUEST_SECONDS
