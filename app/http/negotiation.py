@@ -10,6 +10,7 @@ from app.errors import NotAcceptable
 from app.http.accept import parse_quality_values
 from app.http.headers import read_list_header
 from app.http.serializers import CSV, NDJSON, FileWriter
+from app.http.xlsx import XLSX
 
 JSON_MEDIA_TYPE = "application/json"
 
@@ -20,12 +21,13 @@ class Format(StrEnum):
     json = "json"
     csv = "csv"
     ndjson = "ndjson"
+    xlsx = "xlsx"
 
 
 SUFFIXES = [kind.value for kind in Format]
 
 
-FILE_FORMATS: dict[Format, FileWriter] = {Format.csv: CSV, Format.ndjson: NDJSON}
+FILE_FORMATS: dict[Format, FileWriter] = {Format.csv: CSV, Format.ndjson: NDJSON, Format.xlsx: XLSX}
 """The formats in which a list is a file of all its rows."""
 
 

@@ -165,7 +165,7 @@ def read_topic_side_by_side(
         topic = read_topic_fields(read.session, slug, snapshot)
         options = build_options(query, topic["tolerance"], topic["narrower"])
         body, versions = build_side_by_side(read, build_question(topic), options, snapshot, topic["interests"])
-        rows = [] if listing.file is None else read_claims(read.session, versions, snapshot)
+        rows = read_claims(read.session, versions, snapshot) if listing.needs_rows else []
         for row in rows:
             source = row["source"]
             source["interest"] = topic["interests"].get(source["slug"], source["interest"])
@@ -182,7 +182,7 @@ def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, listin
         check_question(read.session, query.category, query.subject, query.place, snapshot)
         question, options = build_question(query.model_dump()), build_options(query)
         body, versions = build_side_by_side(read, question, options, snapshot)
-        rows = [] if listing.file is None else read_claims(read.session, versions, snapshot)
+        rows = read_claims(read.session, versions, snapshot) if listing.needs_rows else []
     scope = topic_scope(snapshot.latest_seq, query.model_dump(), options.narrower)
     return listing.send_document(body, rows, CLAIM_COLUMNS, scope)
 
