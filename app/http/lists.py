@@ -39,6 +39,7 @@ from app.http.serializers import (
     FileEncoder,
     FileWriter,
     FlatColumn,
+    LinkRow,
     RowForm,
     RowLayout,
     flatten_rows,
@@ -106,9 +107,15 @@ class ListResponse:
         self.bom = bom
         self.format = choose_format(request, format)
         self.file = FILE_FORMATS.get(self.format)
+        self._link: LinkRow | None = None
 
     def send(
-        self, find: PageLoader[Q], query: Q, columns: Sequence[FlatColumn], flat_as: Sequence[FlatColumn] = ()
+        self,
+        find: PageLoader[Q],
+        query: Q,
+        columns: Sequence[FlatColumn],
+        flat_as: Sequence[FlatColumn] = (),
+        link: LinkRow | None = None,
     ) -> Response:
         """Return a list: one page of JSON, or a file of all rows, read page by page in separate sessions.
 
@@ -117,7 +124,9 @@ class ListResponse:
             query: The page and filters of the request.
             columns: The columns that `fields` can select, which are also those of a flat file.
             flat_as: The default columns of a list whose rows are always flat; empty for nested rows.
+            link: Returns a row as an object of linked data; without it the list has no JSON-LD.
         """
+        self._link = link
         output_columns = self._output_columns(columns, flat_as)
         if self.file is not None:
             return self._send_file(self.file, find, query, output_columns)
@@ -155,11 +164,13 @@ class ListResponse:
         rows: list[dict[str, Any]],
         columns: Sequence[FlatColumn],
         cache_scope: CacheScope,
+        link: LinkRow | None = None,
     ) -> Response:
         """Return a resource other than a list: `document` as JSON, or `rows` as a file or a bare array.
 
         Raises `InvalidRequest` for `fields` of JSON, because they have no effect on such a resource.
         """
+        self._link = link
         if self.fields and self.file is None and self.shape is Shape.envelope:
             detail = "`fields` has no effect here: the response is not a list."
             raise invalid_field("fields", detail, hint="leave it out, or add `shape=array`", location="query")
@@ -168,6 +179,7 @@ class ListResponse:
             return cacheable_response(self.request, json_bytes(flat), JSON_MEDIA_TYPE, cache_scope=cache_scope)
         if self.file is None:
             return json_response(self.request, document, cache_scope=cache_scope)
+        self._check_link()
         output_columns = self._output_columns(columns)
         encoder = self._new_encoder(self.file, output_columns, document["seq"])
         page = Page(rows, document["seq"])
@@ -176,6 +188,12 @@ class ListResponse:
         return cacheable_response(
             self.request, body, self.file.media_type, headers=headers, cache_scope=cache_scope, serves_ranges=True
         )
+
+    def _check_link(self) -> None:
+        """Raise `NotAcceptable` for linked data of a list that has none."""
+        if self.format is Format.jsonld and self._link is None:
+            hint = f"the formats are {join_words((each for each in SUFFIXES if each != Format.jsonld), 'and')}"
+            raise NotAcceptable("This list has no JSON-LD.", hint=hint)
 
     @property
     def needs_rows(self) -> bool:
@@ -186,6 +204,7 @@ class ListResponse:
         """Return a file of all rows, or of `limit` rows. The first page is read before the status is sent."""
         first = find(query.model_copy(update={"limit": min(query.limit or MAX_LIMIT, MAX_LIMIT)}))
         headers = self._file_headers(first.seq)
+        self._check_link()
         if query.limit or first.next_cursor is None:
             encoder = self._new_encoder(file, columns, first.seq)
             body = encoder.start() + _encode(encoder, file, first, columns) + encoder.finish()
@@ -248,13 +267,20 @@ class ListResponse:
 
     def _new_encoder(self, file: FileWriter, columns: Sequence[FlatColumn], seq: int) -> FileEncoder:
         settings: Settings = self.request.app.state.settings
-        context = FileContext(columns, self._state_address(seq), settings.title, settings.terms or None, bom=self.bom)
-        return file.new_encoder(context)
+        terms = settings.terms or None
+        return file.new_encoder(
+            FileContext(columns, self._state_address(seq), settings.title, terms, bom=self.bom, link=self._link)
+        )
 
     def _output_columns(
         self, columns: Sequence[FlatColumn], flat_as: Sequence[FlatColumn] = ()
     ) -> Sequence[FlatColumn]:
         """Return the columns of the response; none if its rows are nested."""
+        if self.format is Format.jsonld:
+            if self.fields:
+                detail = "`fields` has no effect on linked data."
+                raise invalid_field("fields", detail, hint="leave it out, or ask for another format", location="query")
+            return ()
         if self.fields:
             return self._requested_columns(columns)
         return flat_as or (columns if self.file is not None and self.file.is_flat else ())

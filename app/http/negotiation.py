@@ -9,6 +9,7 @@ from fastapi import Request
 from app.errors import NotAcceptable
 from app.http.accept import parse_quality_values
 from app.http.headers import read_list_header
+from app.http.linked_data import JSON_LD
 from app.http.parquet import INSTALL_HINT, PARQUET, is_available
 from app.http.serializers import CSV, NDJSON, FileWriter
 from app.http.xlsx import XLSX
@@ -24,6 +25,7 @@ class Format(StrEnum):
     ndjson = "ndjson"
     xlsx = "xlsx"
     parquet = "parquet"
+    jsonld = "jsonld"
 
 
 SUFFIXES = [kind.value for kind in Format]
@@ -34,6 +36,7 @@ FILE_FORMATS: dict[Format, FileWriter] = {
     Format.ndjson: NDJSON,
     Format.xlsx: XLSX,
     Format.parquet: PARQUET,
+    Format.jsonld: JSON_LD,
 }
 """The formats in which a list is a file of all its rows."""
 

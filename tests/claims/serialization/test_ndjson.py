@@ -160,13 +160,14 @@ def test_the_suffix_goes_before_the_parameter_and_that_before_the_header(
 
 def test_a_refusal_names_every_format(shared_starter_register: Register) -> None:
     problem = assert_problem(shared_starter_register.get("/v1/claims.jsonl"), 406, "not_acceptable")
-    assert problem["hint"] == "the formats are json, csv, ndjson and xlsx"
+    assert problem["hint"] == "the formats are json, csv, ndjson, xlsx, parquet and jsonld"
     problem = assert_problem(
         shared_starter_register.get("/v1/claims", headers={"Accept": "text/html"}), 406, "not_acceptable"
     )
     assert problem["detail"] == (
-        "This address serves application/json, text/csv, application/x-ndjson and "
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet."
+        "This address serves application/json, text/csv, application/x-ndjson, "
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet, application/vnd.apache.parquet and "
+        "application/ld+json."
     )
     assert_problem(shared_starter_register.get("/v1/claims", params={"format": "jsonl"}), 422)
 
