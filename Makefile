@@ -94,7 +94,8 @@ wheel: .venv/tested ## Build the source distribution and the wheel in dist/
 
 pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE= only adds new ones)
 	$(COMPILE) pyproject.toml -o requirements.txt
-	$(COMPILE) pyproject.toml --group dev -o requirements-dev.txt
+	$(COMPILE) pyproject.toml --extra all -o requirements-all.txt
+	$(COMPILE) pyproject.toml --extra all --group dev -o requirements-dev.txt
 	$(COMPILE) --group build -o requirements-build.txt
 	$(COMPILE) --group benchmark -o benchmarks/requirements.txt
 	$(COMPILE) --group fuzz -o benchmarks/requirements-fuzz.txt

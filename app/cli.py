@@ -182,9 +182,19 @@ def import_(
     limit: int | None,
     vintage: datetime | None,
 ) -> None:
-    """Import the rows of FILES (or folders, zip and gzip) as claims: all of them or none. See docs/imports.md."""
-    from app.imports import command as imports  # noqa: PLC0415 - the other commands do not need it
+    """Import the rows of FILES (or folders, zip and gzip) as claims: all of them or none. See docs/imports.md.
 
+    The data package of a register (`/v1/export`) is restored into an empty register. See docs/files.md.
+    """
+    from app.imports import command as imports  # noqa: PLC0415 - the other commands do not need it
+    from app.register.restore import is_package, restore_package  # noqa: PLC0415 - as above
+
+    if len(files) == 1 and is_package(files[0]):
+        database = _open_database(read_settings())
+        counts = restore_package(database, files[0])
+        database.close()
+        click.echo(f"Restored {counts['change']} changes of {counts['claim']} versions of claims.")
+        return
     if inspect:
         imports.inspect_file(files[0])
         return

@@ -1,12 +1,15 @@
 """Registers for tests: copies of migrated templates on both databases, with a client and a key for each role."""
 
+import atexit
 import shutil
 import sqlite3
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from copy import copy
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 from uuid import uuid4
@@ -51,7 +54,15 @@ class Register:
 
 
 def make_settings(url: str) -> Settings:
-    return Settings(DATABASE_URL=url, pool_size=4)  # type: ignore[call-arg] # named by its alias
+    return Settings(DATABASE_URL=url, pool_size=4, files_dir=_files_folder())  # type: ignore[call-arg] # by its alias
+
+
+@cache
+def _files_folder() -> str:
+    """Return a folder for the copies of files, which is removed when the tests have ended."""
+    folder = tempfile.mkdtemp(prefix="counterclaim-files-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 _first_engines: dict[tuple[str, bool], Engine] = {}
