@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 import click
@@ -158,7 +157,7 @@ def _load_starter(settings: Settings) -> None:
 
 
 @main.command("import")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option("--mapping", "-m", help="A mapping: a TOML file, or the name of a built-in mapping.")
 @click.option("--inspect", is_flag=True, help="Print a draft mapping for a file with an unknown layout.")
 @click.option("--dry-run", is_flag=True, help="Report what the import would do, and record nothing.")
@@ -169,9 +168,11 @@ def _load_starter(settings: Settings) -> None:
 @click.option("--limit", type=click.IntRange(min=1), help="The maximum number of rows to read.")
 @click.option("--vintage", type=click.DateTime(["%Y-%m-%d"]), help="The day of the file, if its name does not give it.")
 @click.option("--as", "actor", default="operator", show_default=True, help="The actor name to record for the import.")
+@click.pass_context
 @cli_errors
 def import_(
-    files: tuple[Path, ...],
+    context: click.Context,
+    files: tuple[str, ...],
     mapping: str | None,
     actor: str,
     *,
@@ -182,9 +183,13 @@ def import_(
     limit: int | None,
     vintage: datetime | None,
 ) -> None:
-    """Import the rows of FILES (or folders, zip and gzip) as claims: all of them or none. See docs/imports.md."""
+    """Import the rows of FILES as claims, all of them or none: files, folders, zip, gzip, or - for standard input.
+
+    See docs/imports.md.
+    """
     from app.imports import command as imports  # noqa: PLC0415 - the other commands do not need it
 
+    imports.refuse_addresses(files, context)
     if inspect:
         imports.inspect_file(files[0])
         return

@@ -1,10 +1,13 @@
 """The commands `counterclaim import` and `counterclaim import --inspect`."""
 
+import shlex
+import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -19,10 +22,58 @@ from app.imports.readers.options import FileRefused, MappingRefused
 from app.imports.refused_rows import RefusedRowWriter
 from app.imports.summary import print_summary
 
+STANDARD_INPUT = "-"
+STANDARD_INPUT_NAME = "stdin"
+"""The name of standard input in reports. It has no ending, so that the format is detected from the content."""
+
+ADDRESS_PREFIXES = ("http://", "https://", "ftp://")
+
+
+def refuse_addresses(files: Sequence[str], context: click.Context) -> None:
+    """Raise `click.ClickException` if a file is a web address, with the command that imports it."""
+    addresses = [file for file in files if file.lower().startswith(ADDRESS_PREFIXES)]
+    if addresses:
+        options = "".join(f" {option}" for option in _given_options(context))
+        commands = [f"curl -fL {shlex.quote(file)} | counterclaim import -{options}" for file in addresses]
+        raise click.ClickException("An import does not download files. Run:\n" + "\n".join(commands))
+
+
+def _given_options(context: click.Context) -> Iterator[str]:
+    """Yield the options of a command line."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if (
+            isinstance(parameter, click.Option)
+            and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        ):
+            yield parameter.opts[0]
+            if not parameter.is_flag:
+                value = context.params[name]
+                yield shlex.quote(f"{value:%Y-%m-%d}" if isinstance(value, datetime) else str(value))
+
+
+@contextmanager
+def stored_files(files: Sequence[str]) -> Iterator[tuple[list[Path], list[str]]]:
+    """Yield the paths of files with the names that are shown for them. Standard input is copied to a temporary file."""
+    if files.count(STANDARD_INPUT) > 1:
+        raise click.ClickException("Standard input can be imported only once.")
+    paths, names = [], []
+    with ExitStack() as stack:
+        for file in files:
+            path = Path(file)
+            if file == STANDARD_INPUT:
+                folder = stack.enter_context(TemporaryDirectory(prefix="counterclaim-import-"))
+                path = Path(folder) / STANDARD_INPUT_NAME
+                with path.open("wb") as copy:
+                    shutil.copyfileobj(sys.stdin.buffer, copy)
+            paths.append(path)
+            names.append(path.name or path.resolve().name)
+        yield paths, names
+
 
 def import_files(
     database: Database,
-    files: tuple[Path, ...],
+    files: tuple[str, ...],
     mapping: str | None,
     actor: str,
     *,
@@ -34,10 +85,16 @@ def import_files(
 ) -> None:
     """Import `files` and print a summary. Raises `click.ClickException` if nothing is imported."""
     mapper = create_row_mapper(mapping)
-    with closing(RefusedRowWriter(files[0])) as refused, _progress_bar() as progress:
+    beside = Path(STANDARD_INPUT_NAME if files[0] == STANDARD_INPUT else files[0])
+    with (
+        stored_files(files) as (paths, names),
+        closing(RefusedRowWriter(beside)) as refused,
+        _progress_bar() as progress,
+    ):
         request = ImportRequest(
-            files,
+            paths,
             mapper,
+            names=names,
             dry_run=dry_run,
             keep_going=keep_going,
             strict=strict,
@@ -89,9 +146,10 @@ def create_row_mapper(mapping: str | None) -> RowMapper:
     return load_row_mapper(mapping)
 
 
-def inspect_file(path: Path) -> None:
+def inspect_file(file: str) -> None:
     """Print a commented draft of a mapping for an unknown file."""
-    click.echo(draft_mapping(path), nl=False)
+    with stored_files([file]) as (paths, _names):
+        click.echo(draft_mapping(paths[0]), nl=False)
 
 
 @contextmanager
@@ -108,4 +166,4 @@ def _progress_bar() -> Iterator[ProgressCallback]:
         yield show_progress
 
 
-__all__ = ["FileRefused", "import_files", "inspect_file"]
+__all__ = ["FileRefused", "import_files", "inspect_file", "refuse_addresses"]
