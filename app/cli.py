@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import click
@@ -165,6 +166,11 @@ def _load_starter(settings: Settings) -> None:
     "--keep-going", is_flag=True, help="Import the valid rows, and write the refused rows to a separate file."
 )
 @click.option("--strict", is_flag=True, help="Refuse rows with data-quality warnings.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write the refused rows, with the reasons, to this XLSX file.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="The maximum number of rows to read.")
 @click.option("--vintage", type=click.DateTime(["%Y-%m-%d"]), help="The day of the file, if its name does not give it.")
 @click.option("--as", "actor", default="operator", show_default=True, help="The actor name to record for the import.")
@@ -180,6 +186,7 @@ def import_(
     dry_run: bool,
     keep_going: bool,
     strict: bool,
+    report: Path | None,
     limit: int | None,
     vintage: datetime | None,
 ) -> None:
@@ -203,6 +210,7 @@ def import_(
             dry_run=dry_run,
             keep_going=keep_going,
             strict=strict,
+            report=report,
             limit=limit,
             vintage=vintage,
         )

@@ -12,15 +12,19 @@ from tempfile import TemporaryDirectory
 import click
 
 from app.database.engine import Database
+from app.database.read_session import read_session
 from app.imports.mappings.load import load_row_mapper, parse_row_mapper
 from app.imports.mappings.propose import draft_mapping
 from app.imports.pipeline.prepare import ImportRequest, PreparedImport, ProgressCallback, import_attempts
 from app.imports.pipeline.publish import publish_if_unchanged
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.row_mapping import RowMapper
-from app.imports.readers.options import FileRefused, MappingRefused
+from app.imports.readers.options import FileFormat, FileRefused, MappingRefused
 from app.imports.refused_rows import RefusedRowWriter
+from app.imports.report import report_lines
+from app.imports.sheet import read_lists
 from app.imports.summary import print_summary
+from app.imports.workbook import write_refused_rows
 
 STANDARD_INPUT = "-"
 STANDARD_INPUT_NAME = "stdin"
@@ -80,6 +84,7 @@ def import_files(
     dry_run: bool,
     keep_going: bool,
     strict: bool,
+    report: Path | None,
     limit: int | None,
     vintage: datetime | None,
 ) -> None:
@@ -103,10 +108,12 @@ def import_files(
             progress=progress,
         )
         try:
-            result = _run_import(database, request, actor, refused)
+            result = _run_import(database, request, actor, refused, report)
         except ImportRefused as error:
             progress(1, 1)
             print_summary(error.result)
+            if report is not None:
+                click.echo(f"The refused rows are in {report}: correct them there, and import that file.")
             raise click.ClickException(
                 "Nothing is imported. Correct the rows, or import the others with --keep-going."
             ) from None
@@ -115,21 +122,46 @@ def import_files(
         click.echo(f"The refused rows are in {path}: correct them there, and import that file.")
 
 
-def _run_import(database: Database, request: ImportRequest, actor: str, refused: RefusedRowWriter) -> ImportResult:
-    """Import files, and write the rows that are left out to files of their own."""
+def _run_import(
+    database: Database, request: ImportRequest, actor: str, refused: RefusedRowWriter, report: Path | None
+) -> ImportResult:
+    """Import files, and write the rows that are left out to files of their own, or to `report`."""
     with closing(import_attempts(database, request, actor)) as attempts:
         for prepared in attempts:
+            if prepared.is_refused and report is not None:
+                _write_workbook(database, prepared, report)
             prepared.check_refusals()
             if publish_if_unchanged(database, prepared):
-                _write_refused_rows(prepared, refused)
+                _write_refused_rows(database, prepared, refused, report)
                 return prepared.result
     raise AssertionError("import_attempts raises")  # pragma: no cover
 
 
-def _write_refused_rows(prepared: PreparedImport, refused: RefusedRowWriter) -> None:
-    if prepared.request.keep_going and not prepared.request.dry_run:
+def _write_refused_rows(
+    database: Database, prepared: PreparedImport, refused: RefusedRowWriter, report: Path | None
+) -> None:
+    """Write the refused rows of an import that left them out: those of spreadsheets as a spreadsheet."""
+    if not prepared.result.statistics.refused:
+        return
+    is_sheet = all(file.format is FileFormat.xlsx for file in prepared.result.files)
+    if report is not None:
+        _write_workbook(database, prepared, report)
+        refused.paths.append(report)
+    elif prepared.request.dry_run:
+        return
+    elif is_sheet:
+        _write_workbook(database, prepared, refused.unused_path("xlsx"))
+    else:
         for row, reasons in prepared.refused_rows():
             refused.write(row, reasons)
+
+
+def _write_workbook(database: Database, prepared: PreparedImport, path: Path) -> None:
+    with read_session(database) as read:
+        lists = read_lists(read, read.snapshot())
+    lines = report_lines(prepared.result, recorded=prepared.is_published)
+    with path.open("wb") as file:
+        write_refused_rows(file, path.stem, prepared.refused_rows(), lists, lines)
 
 
 def create_row_mapper(mapping: str | None) -> RowMapper:

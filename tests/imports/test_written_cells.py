@@ -104,6 +104,10 @@ def test_a_name_is_never_a_part_of_a_name(desk: Register) -> None:
             "`date` is `03/04/2024`: it can be 2024-04-03 and 2024-03-04. (write the one that is meant)",
         ),
         (
+            {"document_title": "#NAME?"},
+            "`document_title` is `#NAME?`, the error of a formula. (write what the formula was to show)",
+        ),
+        (
             {"date": "Dec-24"},
             "`date` is `Dec-24`: 24 can be a day and a year. (write the year in full, as in 1 Dec 2024 or Dec 2024)",
         ),

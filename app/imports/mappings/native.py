@@ -74,6 +74,9 @@ READ_ONLY_FIELDS = set(Claim.model_fields) | {REFUSED_FIELD}
 NESTED_FIELDS = ("figure", "citations")
 """Fields that identify a claim in JSON: a claims file has no such columns."""
 
+SPREADSHEET_ERRORS = frozenset({"#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#N/A", "#NUM!", "#NULL!"})
+"""What a spreadsheet shows, and saves, in place of the result of a formula that it cannot compute."""
+
 MAX_REVISION_DIGITS = 10
 
 BOOLEAN_OF_TEXT = {"true": True, "false": False}
@@ -177,6 +180,9 @@ def _is_less_than_a_day(edtf: str) -> bool:
 def _cell_text(name: str, cell: Any) -> str:  # noqa: ANN401 - a sheet has numbers, dates and empty cells
     """Convert a cell to the text that a CSV file would have."""
     if isinstance(cell, str):
+        if cell in SPREADSHEET_ERRORS:
+            detail = f"`{name}` is `{cell}`, the error of a formula."
+            raise UnreadableValue(detail, "write what the formula was to show")
         return cell
     if cell is None:
         return ""
