@@ -497,10 +497,9 @@ class AssessmentVersion(Version, table=True):
 
     __table_args__ = (
         current_version_index("uq_assessment_standing", "id", unique=True),
-        *(
-            current_version_index(f"ix_assessment_{column}", column)
-            for column in ("level", "reliability", "credibility")
-        ),
+        # All versions in the order of the claims, so that a page by level of any state is an index scan.
+        Index("ix_assessment_level", "level", "claim", "until_seq"),
+        *(current_version_index(f"ix_assessment_{column}", column) for column in ("reliability", "credibility")),
         Index("ix_assessment_claim_seq", "claim", "seq"),
     )
 
