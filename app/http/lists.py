@@ -119,7 +119,7 @@ class ListResponse:
         meta: dict[str, Any] = {"count": len(rows), "next_cursor": page.next_cursor, "seq": page.seq}
         if page.total is not None:
             meta["total"] = page.total
-        links = {"self": self._self_url(), "next": self._next_url(page)}
+        links = {"self": self.self_url, "next": self._next_url(page)}
         body = json_bytes({"data": rows, "meta": meta, "links": links})
         return cacheable_response(
             self.request, body, JSON_MEDIA_TYPE, headers=self._link_header(page), cache_scope=cache_scope
@@ -210,7 +210,9 @@ class ListResponse:
                 )
         return [by_name[name] for name in names]
 
-    def _self_url(self) -> str:
+    @property
+    def self_url(self) -> str:
+        """The address of the request."""
         query = self._quoted_query()
         return self._address() + (f"?{query}" if query else "")
 

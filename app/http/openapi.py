@@ -164,7 +164,7 @@ def _describe_shapes(operation: dict[str, Any], schemas: dict[str, Any]) -> None
     if "shape" not in names or content is None:
         return
     page = schemas[content["schema"]["$ref"].rpartition("/")[2]] if "$ref" in content["schema"] else {}
-    if "data" not in page.get("properties", {}):
+    if "items" not in page.get("properties", {}).get("data", {}):
         operation["parameters"] = [each for each in operation["parameters"] if each["name"] != "shape"]
         return
     rows = page["properties"]["data"]
