@@ -146,7 +146,7 @@ class ListResponse:
         meta: dict[str, Any] = {"count": len(rows), "next_cursor": page.next_cursor, "seq": page.seq}
         if page.total is not None:
             meta["total"] = page.total
-        links = {"self": self._self_url(), "next": self._next_url(page)}
+        links = {"self": self.self_url, "next": self._next_url(page)}
         body = json_bytes({"data": rows, "meta": meta, "links": links})
         return cacheable_response(
             self.request, body, JSON_MEDIA_TYPE, headers=self._link_header(page), cache_scope=cache_scope
@@ -163,10 +163,13 @@ class ListResponse:
         document: dict[str, Any],
         rows: list[dict[str, Any]],
         columns: Sequence[FlatColumn],
+        seq: int,
         cache_scope: CacheScope,
         link: LinkRow | None = None,
     ) -> Response:
         """Return a resource other than a list: `document` as JSON, or `rows` as a file or a bare array.
+
+        `seq` is the state of the register that was read.
 
         Raises `InvalidRequest` for `fields` of JSON, because they have no effect on such a resource.
         """
@@ -181,10 +184,10 @@ class ListResponse:
             return json_response(self.request, document, cache_scope=cache_scope)
         self._check_link()
         output_columns = self._output_columns(columns)
-        encoder = self._new_encoder(self.file, output_columns, document["seq"])
-        page = Page(rows, document["seq"])
+        encoder = self._new_encoder(self.file, output_columns, seq)
+        page = Page(rows, seq)
         body = encoder.start() + _encode(encoder, self.file, page, output_columns) + encoder.finish()
-        headers = self._file_headers(document["seq"])
+        headers = self._file_headers(seq)
         return cacheable_response(
             self.request, body, self.file.media_type, headers=headers, cache_scope=cache_scope, serves_ranges=True
         )
@@ -295,7 +298,9 @@ class ListResponse:
                 )
         return [by_name[name] for name in names]
 
-    def _self_url(self) -> str:
+    @property
+    def self_url(self) -> str:
+        """The address of the request."""
         query = self._quoted_query()
         return self._address() + (f"?{query}" if query else "")
 

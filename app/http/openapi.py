@@ -163,10 +163,13 @@ def _describe_shapes(operation: dict[str, Any], schemas: dict[str, Any]) -> None
     content = operation["responses"].get("200", {}).get("content", {}).get(JSON_MEDIA_TYPE)
     if "shape" not in names or content is None:
         return
-    name = content["schema"]["$ref"].rpartition("/")[2]
+    name = content["schema"].get("$ref", "").rpartition("/")[2]
     if name in ROWS_OF_DOCUMENTS:
         row = {"$ref": f"#/components/schemas/{ROWS_OF_DOCUMENTS[name]}"}
         content["schema"] = {"anyOf": [content["schema"], {"type": "array", "items": {"anyOf": [row, FLAT_ROW]}}]}
+        return
+    if "items" not in schemas.get(name, {}).get("properties", {}).get("data", {}):
+        operation["parameters"] = [each for each in operation["parameters"] if each["name"] != "shape"]
         return
     rows = schemas[name]["properties"]["data"]
     if "anyOf" not in rows["items"]:

@@ -186,7 +186,7 @@ def read_topic_side_by_side(
             source = row["source"]
             source["interest"] = topic["interests"].get(source["slug"], source["interest"])
     scope = topic_scope(snapshot.latest_seq, topic, options.narrower)
-    return listing.send_document(body, rows, CLAIM_COLUMNS, scope, link=claim_node)
+    return listing.send_document(body, rows, CLAIM_COLUMNS, body["seq"], scope, link=claim_node)
 
 
 @list_route(router, "/side-by-side", SideBySide, "Compare the sources of a question, by filters", pages=False)
@@ -200,7 +200,7 @@ def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, listin
         body, versions = build_side_by_side(read, question, options, snapshot)
         rows = read_claims(read.session, versions, snapshot) if listing.needs_rows else []
     scope = topic_scope(snapshot.latest_seq, query.model_dump(), options.narrower)
-    return listing.send_document(body, rows, CLAIM_COLUMNS, scope, link=claim_node)
+    return listing.send_document(body, rows, CLAIM_COLUMNS, body["seq"], scope, link=claim_node)
 
 
 @router.get(
