@@ -419,6 +419,14 @@ class Listing(Output, Generic[T]):
     links: PageLinks = Field(description="Links to this page and the next one.")
 
 
+def _schema_of(format_: Format) -> dict[str, Any]:
+    """Return the schema of a file in the OpenAPI document."""
+    if format_ is Format.jsonld:
+        return {"type": "object", "additionalProperties": True}
+    is_text = format_ in (Format.csv, Format.ndjson)
+    return {"type": "string"} if is_text else {"type": "string", "format": "binary"}
+
+
 def list_route(
     router: APIRouter, path: str, model: type[Output], summary: str, *, pages: bool = True
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
@@ -432,7 +440,7 @@ def list_route(
         pages: Whether the JSON response is a page of a list.
     """
     response_model = Listing[model] if pages else model  # type: ignore[valid-type]
-    file_content: dict[str, Any] = {MEDIA_TYPES[format_]: {"schema": {"type": "string"}} for format_ in FILE_FORMATS}
+    file_content: dict[str, Any] = {MEDIA_TYPES[format_]: {"schema": _schema_of(format_)} for format_ in FILE_FORMATS}
 
     def register(route: Callable[..., Response]) -> Callable[..., Response]:
         name = route.__name__
