@@ -61,7 +61,7 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
 
-@list_route(router, "/changes", ChangeRow, "List changes")
+@list_route(router, "/changes", ChangeRow, "List changes", linked=True)
 def list_changes(query: Annotated[ChangeQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the changes after a `seq`, in order, each with the record after the change.
 

@@ -66,7 +66,7 @@ TIMELINE_COLUMNS = [column for column in CLAIM_COLUMNS if column.name in Timelin
 TopicSlug = Annotated[str, Path(description="The slug of the topic.", examples=["russian-casualties"])]
 
 
-@list_route(router, "/topics", Topic, "List topics")
+@list_route(router, "/topics", Topic, "List topics", linked=True)
 def list_topics(query: Annotated[TopicsQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the topics, each with its number of claims and the spread of its figures."""
 
@@ -115,7 +115,7 @@ def record_topic(
     return handle_put(write, editor, TOPIC, slug, put, by_revision=True)
 
 
-@list_route(router, "/topics/{slug}/claims", Claim, "List the claims of a topic")
+@list_route(router, "/topics/{slug}/claims", Claim, "List the claims of a topic", linked=True)
 @fast_path(inline=True)
 def list_topic_claims(
     slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db: Db, listing: ListResponseDep
@@ -142,7 +142,7 @@ def list_topic_claims(
     return listing.send(find, query, CLAIM_COLUMNS, link=claim_node)
 
 
-@list_route(router, "/topics/{slug}/timeline", TimelineRow, "List the timeline of a topic")
+@list_route(router, "/topics/{slug}/timeline", TimelineRow, "List the timeline of a topic", linked=True)
 @fast_path()
 def read_timeline(
     slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db: Db, listing: ListResponseDep
@@ -166,7 +166,12 @@ def read_timeline(
 
 
 @list_route(
-    router, "/topics/{slug}/side-by-side", SideBySide, "Compare the sources of a topic side by side", pages=False
+    router,
+    "/topics/{slug}/side-by-side",
+    SideBySide,
+    "Compare the sources of a topic side by side",
+    pages=False,
+    linked=True,
 )
 @fast_path()
 def read_topic_side_by_side(
@@ -189,7 +194,9 @@ def read_topic_side_by_side(
     return listing.send_document(body, rows, CLAIM_COLUMNS, body["seq"], scope, link=claim_node)
 
 
-@list_route(router, "/side-by-side", SideBySide, "Compare the sources of a question, by filters", pages=False)
+@list_route(
+    router, "/side-by-side", SideBySide, "Compare the sources of a question, by filters", pages=False, linked=True
+)
 @fast_path()
 def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return a side-by-side for a category, and optionally a subject, place, aggregation and start of the period."""
