@@ -192,11 +192,19 @@ def import_(
 ) -> None:
     """Import the rows of FILES as claims, all of them or none: files, folders, zip, gzip, or - for standard input.
 
-    See docs/imports.md.
+    See docs/imports.md. The data package of a register (`/v1/export`) is restored into an empty register: see
+    docs/files.md.
     """
     from app.imports import command as imports  # noqa: PLC0415 - the other commands do not need it
+    from app.register.restore import is_package, restore_package  # noqa: PLC0415 - as above
 
     imports.refuse_addresses(files, context)
+    if len(files) == 1 and is_package(package := Path(files[0])):
+        database = _open_database(read_settings())
+        counts = restore_package(database, package)
+        database.close()
+        click.echo(f"Restored {counts['change']} changes of {counts['claim']} versions of claims.")
+        return
     if inspect:
         imports.inspect_file(files[0])
         return

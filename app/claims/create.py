@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from uuid_utils import uuid7
 
+from app.claims.counts.stored import UPDATE_INTERVAL, update_counts
 from app.claims.lookups import CachedReferenceLookup, RecordFields, ReferenceLookup
 from app.claims.queries import read_claim
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, ClaimInput, RelationInput
@@ -33,7 +34,7 @@ from app.database.tables import (
     Version,
     columns_of,
 )
-from app.database.transaction import WriteTransaction
+from app.database.transaction import WriteTransaction, declare_commit_step
 from app.database.types import ID_PATTERN
 from app.enums import RelationType, Status
 from app.errors import DuplicateClaim, DuplicateRecord, SupersessionCircle
@@ -44,6 +45,8 @@ from app.sources.queries import SOURCE
 
 EDITORS = "editors"
 """The value of `asserted_by` for relations that the editors assert."""
+
+declare_commit_step(update_counts, UPDATE_INTERVAL)
 
 
 def record_claim(

@@ -1,5 +1,6 @@
 """HTTP routes of imports: import a file, list imports, read an import."""
 
+from codecs import BOM_UTF8
 from contextlib import closing
 from io import BytesIO
 from typing import TYPE_CHECKING, Annotated, Any
@@ -116,7 +117,7 @@ def read_template_csv(
     from app.imports.sheet import csv_sheet  # noqa: PLC0415 - as above
 
     content, scope = _read_sheet(db)
-    body = (CSV.byte_order_mark if bom else b"") + csv_sheet(content)
+    body = (BOM_UTF8 if bom else b"") + csv_sheet(content)
     return cacheable_response(request, body, CSV.media_type, headers=_template_headers("csv"), cache_scope=scope)
 
 
