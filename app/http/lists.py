@@ -136,13 +136,16 @@ class ListResponse:
         rows: list[dict[str, Any]],
         columns: Sequence[FlatColumn],
         cache_scope: CacheScope,
+        *,
+        has_rows: bool = False,
     ) -> Response:
         """Return a resource other than a list: `document` as JSON, or `rows` as a file.
 
-        Raises `InvalidRequest` for `shape`, and for `fields` of JSON, because they have no effect on such a resource.
+        Raises `InvalidRequest` for `shape`, and for `fields` of JSON unless it `has_rows` to which they apply, because
+        they have no effect on such a resource.
         """
-        if self.shape is Shape.array or (self.fields and self.file is None):
-            name = "fields" if self.fields and self.file is None else "shape"
+        if self.shape is Shape.array or (self.fields and self.file is None and not has_rows):
+            name = "shape" if self.shape is Shape.array else "fields"
             detail = f"`{name}` has no effect here: the response is not a list."
             raise invalid_field(name, detail, hint="leave it out", location="query")
         if self.file is None:

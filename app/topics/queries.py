@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlmodel import Session
 
+from app.claims.queries import find_claims
+from app.claims.search.filters import ClaimQuery, Sort
 from app.claims.search.question_scope import QuestionScope
 from app.claims.serialization.export import render_lines
 from app.claims.serialization.row_cache import get_or_render_claims
@@ -23,7 +25,7 @@ from app.http.serializers import RowLayout
 from app.sentences.overview import describe_position
 from app.sentences.phrases import RecordNames
 from app.topics.candidates import count_claims
-from app.topics.parameters import TopicsQuery
+from app.topics.parameters import TimelineQuery, TopicsQuery
 from app.topics.records import TOPIC
 from app.topics.side_by_side import (
     ComparedClaims,
@@ -115,14 +117,22 @@ def read_topic(session: Session, slug: str, snapshot: Snapshot) -> ResponseObjec
 def find_timeline(
     read: ReadSession,
     topic: ResponseObject,
-    page: PageQuery,
+    page: TimelineQuery,
     snapshot: Snapshot,
     layout: RowLayout,
     *,
     narrower: Collection[str],
 ) -> Page:
-    """Return a page of the claims of a topic, ordered by source and date."""
+    """Return a page of the claims of a topic that match the filters, ordered by source and date."""
     session = read.session
+    if filters := page.filters:
+        paging: dict[str, Any] = {name: getattr(page, name) for name in (*PageQuery.model_fields, "known_on")}
+        scope_filters: dict[str, Any] = {
+            "topic": [topic["slug"]],
+            "narrower": frozenset(narrower),
+            "sort": Sort.by_source,
+        }
+        return find_claims(read, ClaimQuery.model_construct(**paging, **filters, **scope_filters), snapshot, layout)
     scope = scope_of(build_question(topic), get_reference_data(session, snapshot), narrower)
     versions, ids, cursor = fetch_timeline_page(session, scope, snapshot, page.limit, page.cursor)
     total = count_claims(session, scope, snapshot).claims if page.total else None
