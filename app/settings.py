@@ -115,6 +115,17 @@ class Settings(BaseSettings):
         ge=0,
         description="The size of the response cache of each process, in bytes; the claim cache is half as large.",
     )
+    files_dir: str = Field(
+        default="",
+        description="The folder for copies of long files, which range requests are served from. Default: one in the "
+        "directory for temporary files.",
+    )
+    files_bytes: int = Field(
+        default=1_000_000_000,
+        ge=0,
+        description="The size of all copies of long files together, in bytes; 0: no copies, and no ranges of long "
+        "files.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The log level: `debug`, `info`, `warning` or `error`."
     )

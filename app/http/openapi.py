@@ -135,6 +135,9 @@ FLAT_ROW = {
     "description": "With `fields`: only these columns, by CSV name.",
     "additionalProperties": True,
 }
+ROWS_OF_DOCUMENTS = {"SideBySide": "Claim", "ClaimCounts": "CountRow"}
+"""The schema of a resource that is not a list → the schema of its rows in files and in a bare array."""
+
 TOMBSTONES = {"Claim": "Tombstone", "Revision": "RemovedRevision"}
 """The schema of the rows that may be tombstones → the schema of a tombstone."""
 
@@ -155,19 +158,17 @@ LOCATION_HEADER = {"description": "The address of the new record.", "schema": {"
 
 
 def _describe_shapes(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Describe the JSON of a list with `fields`, with `shape=array`, and with records that were taken down.
-
-    A resource that is not a list has no `shape`.
-    """
+    """Describe the JSON of a list with `fields`, with `shape=array`, and with records that were taken down."""
     names = {parameter["name"] for parameter in operation.get("parameters", [])}
     content = operation["responses"].get("200", {}).get("content", {}).get(JSON_MEDIA_TYPE)
     if "shape" not in names or content is None:
         return
-    page = schemas[content["schema"]["$ref"].rpartition("/")[2]] if "$ref" in content["schema"] else {}
-    if "items" not in page.get("properties", {}).get("data", {}):
-        operation["parameters"] = [each for each in operation["parameters"] if each["name"] != "shape"]
+    name = content["schema"]["$ref"].rpartition("/")[2]
+    if name in ROWS_OF_DOCUMENTS:
+        row = {"$ref": f"#/components/schemas/{ROWS_OF_DOCUMENTS[name]}"}
+        content["schema"] = {"anyOf": [content["schema"], {"type": "array", "items": {"anyOf": [row, FLAT_ROW]}}]}
         return
-    rows = page["properties"]["data"]
+    rows = schemas[name]["properties"]["data"]
     if "anyOf" not in rows["items"]:
         tombstone = TOMBSTONES.get(rows["items"]["$ref"].rpartition("/")[2])
         tombstones = [{"$ref": f"#/components/schemas/{tombstone}"}] if tombstone else []

@@ -20,6 +20,7 @@ from app.http.schema_types import Slug
 from app.http.writes import WriteRequestDep, WriteResult
 from app.sources.document_revisions import load_document_revisions, read_document_revision, revise_document
 from app.sources.documents import find_document_faults, find_documents, read_document, record_document
+from app.sources.linked_data import document_node, source_node
 from app.sources.queries import SOURCE, find_sources, put_source
 from app.sources.schemas import (
     Document,
@@ -51,7 +52,7 @@ def list_sources(query: Annotated[SourcesQuery, Query()], db: Db, listing: ListR
         with db.read() as session:
             return find_sources(session, page, open_snapshot(session, page.recorded_as_of))
 
-    return listing.send(find, query, SOURCE_COLUMNS)
+    return listing.send(find, query, SOURCE_COLUMNS, link=source_node)
 
 
 @router.get("/sources/{slug}", summary="Read a source", operation_id="read_source", responses={200: {"model": Source}})
@@ -92,7 +93,7 @@ def list_documents(query: Annotated[DocumentQuery, Query()], db: Db, listing: Li
         with db.read() as session:
             return find_documents(session, page, open_snapshot(session, page.recorded_as_of))
 
-    return listing.send(find, query, DOCUMENT_COLUMNS)
+    return listing.send(find, query, DOCUMENT_COLUMNS, link=document_node)
 
 
 @router.get(

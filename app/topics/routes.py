@@ -12,13 +12,15 @@ from app.claims.schemas import Claim
 from app.claims.search.filters import ClaimQuery
 from app.claims.search.question_scope import NARROWABLE
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
+from app.claims.serialization.linked_data import claim_node
 from app.claims.serialization.rows import ResponseObject
 from app.database.read_session import read_session
 from app.database.transaction import WriteTransaction
+from app.enums import Verdict
 from app.errors import invalid_field
 from app.http.addresses import whole_address
 from app.http.auth import Editor
-from app.http.csv_columns import columns_of_model
+from app.http.csv_columns import columns_of_model, define_column
 from app.http.dependencies import Db
 from app.http.fast_route import fast_path
 from app.http.lists import ListResponse, ListResponseDep, list_route
@@ -26,9 +28,10 @@ from app.http.pagination import AsOf, KnownOn, Page
 from app.http.responses import json_response
 from app.http.routing import api_router
 from app.http.schema_types import Slug
-from app.http.serializers import NESTED_LAYOUT
+from app.http.serializers import NESTED_LAYOUT, FlatColumn
 from app.http.writes import WriteRequestDep
 from app.topics.comparison import compare_two_claims
+from app.topics.linked_data import topic_node
 from app.topics.parameters import (
     ClaimPairQuery,
     CompareQuery,
@@ -41,12 +44,32 @@ from app.topics.parameters import (
 )
 from app.topics.queries import find_timeline, find_topics, read_topic, read_topic_fields
 from app.topics.records import TOPIC, put_topic, topic_scope
-from app.topics.schemas import APPENDED_TIMELINE_COLUMNS, ComparedPair, SideBySide, TimelineRow, Topic, TopicInput
+from app.topics.schemas import (
+    APPENDED_TIMELINE_COLUMNS,
+    ComparedPair,
+    SideBySide,
+    SpreadNumbers,
+    TimelineRow,
+    Topic,
+    TopicInput,
+)
 from app.topics.side_by_side import SideBySideParts, build_question, build_side_by_side, check_question, sort_interests
 from app.vocabulary.slug_records import handle_put
 
 router = api_router("topics")
-TOPIC_COLUMNS = columns_of_model(Topic, appended=("narrower", "newest"))
+TOPIC_COLUMNS = [
+    *columns_of_model(Topic, appended=("narrower", "newest")),
+    *(define_column(Topic, f"spread_{name}", f"spread.{name}") for name in SpreadNumbers.model_fields),
+    *(
+        FlatColumn(
+            f"pairs_{verdict.value}",
+            ("verdicts", verdict.value),
+            "integer",
+            f"The number of pairs of positions with the verdict `{verdict.value}`, as of today.",
+        )
+        for verdict in Verdict
+    ),
+]
 TIMELINE_COLUMNS = [column for column in CLAIM_COLUMNS if column.name in TimelineRow.model_fields]
 TIMELINE_COLUMNS.sort(key=lambda column: column.name in APPENDED_TIMELINE_COLUMNS)
 
@@ -61,7 +84,7 @@ def list_topics(query: Annotated[TopicsQuery, Query()], db: Db, listing: ListRes
         with read_session(db) as read:
             return find_topics(read.session, page, read.snapshot(page.recorded_as_of, known_on=page.known_on))
 
-    return listing.send(find, query, TOPIC_COLUMNS)
+    return listing.send(find, query, TOPIC_COLUMNS, link=topic_node)
 
 
 @router.get("/topics/{slug}", summary="Read a topic", operation_id="read_topic", responses={200: {"model": Topic}})
@@ -126,7 +149,7 @@ def list_topic_claims(
             narrower = NARROWABLE if page.narrower else topic["narrower"]
             return replace(result, cache_scope=topic_scope(snapshot.latest_seq, topic, narrower))
 
-    return listing.send(find, query, CLAIM_COLUMNS)
+    return listing.send(find, query, CLAIM_COLUMNS, link=claim_node)
 
 
 @list_route(router, "/topics/{slug}/timeline", TimelineRow, "List the timeline of a topic")
@@ -149,7 +172,7 @@ def read_timeline(
             result = find_timeline(read, topic, page, snapshot, own_layout, narrower=narrower)
             return replace(result, cache_scope=topic_scope(snapshot.latest_seq, topic, narrower))
 
-    return listing.send(find, query, CLAIM_COLUMNS, TIMELINE_COLUMNS)
+    return listing.send(find, query, CLAIM_COLUMNS, TIMELINE_COLUMNS, link=claim_node)
 
 
 @list_route(
@@ -170,12 +193,12 @@ def read_topic_side_by_side(
         topic = read_topic_fields(read.session, slug, snapshot)
         options = build_options(query, topic["tolerance"], topic["narrower"])
         body, versions = build_side_by_side(read, build_question(topic), options, snapshot, topic["interests"], parts)
-        rows = [] if listing.file is None else read_claims(read.session, versions, snapshot)
+        rows = read_claims(read.session, versions, snapshot) if listing.needs_rows else []
         for row in rows:
             source = row["source"]
             source["interest"] = topic["interests"].get(source["slug"], source["interest"])
     scope = topic_scope(snapshot.latest_seq, topic, options.narrower)
-    return listing.send_document(body, rows, CLAIM_COLUMNS, scope, has_rows=True)
+    return listing.send_document(body, rows, CLAIM_COLUMNS, scope, link=claim_node, has_rows=True)
 
 
 @list_route(router, "/side-by-side", SideBySide, "Compare the sources of a question, by filters", pages=False)
@@ -188,9 +211,9 @@ def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, listin
         check_question(read.session, query.category, query.subject, query.place, snapshot)
         question, options = build_question(query.model_dump()), build_options(query)
         body, versions = build_side_by_side(read, question, options, snapshot, parts=parts)
-        rows = [] if listing.file is None else read_claims(read.session, versions, snapshot)
+        rows = read_claims(read.session, versions, snapshot) if listing.needs_rows else []
     scope = topic_scope(snapshot.latest_seq, query.model_dump(), options.narrower)
-    return listing.send_document(body, rows, CLAIM_COLUMNS, scope, has_rows=True)
+    return listing.send_document(body, rows, CLAIM_COLUMNS, scope, link=claim_node, has_rows=True)
 
 
 def _choose_parts(query: CompareQuery, listing: ListResponse) -> SideBySideParts:
