@@ -157,10 +157,29 @@ class SideBySideQuery(CompareQuery):
     )
 
 
+class TopicSort(StrEnum):
+    """The sort orders of topics. Topics with an equal value come by slug."""
+
+    by_slug = "slug"
+    by_title = "title"
+    most_disagreement = "-disagreement"
+    least_disagreement = "disagreement"
+    most_claims = "-claims"
+    fewest_claims = "claims"
+    last_changed = "-changed"
+    first_changed = "changed"
+
+
 class TopicsQuery(PageQuery):
     """The page of a list of topics, and the day for which they are summarized."""
 
     known_on: KnownOn = None
+    sort: TopicSort = Field(
+        default=TopicSort.by_slug,
+        description="The sort order: by slug, title, number of pairs that contradict each other (`-disagreement`: most "
+        "first), number of claims, or latest change.",
+        examples=["-disagreement"],
+    )
     q: SearchText | None = Field(
         default=None,
         description="Only topics of which each word of `q` begins a word of the title, or of the name of the category, "

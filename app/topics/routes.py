@@ -58,7 +58,7 @@ from app.vocabulary.slug_records import handle_put
 
 router = api_router("topics")
 TOPIC_COLUMNS = [
-    *columns_of_model(Topic, appended=("narrower", "newest")),
+    *(each for each in columns_of_model(Topic, appended=("narrower", "newest")) if each.name != "changed_seq"),
     *(define_column(Topic, f"spread_{name}", f"spread.{name}") for name in SpreadNumbers.model_fields),
     *(
         FlatColumn(
@@ -69,6 +69,7 @@ TOPIC_COLUMNS = [
         )
         for verdict in Verdict
     ),
+    define_column(Topic, "changed_seq", "changed_seq"),
 ]
 TIMELINE_COLUMNS = [column for column in CLAIM_COLUMNS if column.name in TimelineRow.model_fields]
 TIMELINE_COLUMNS.sort(key=lambda column: column.name in APPENDED_TIMELINE_COLUMNS)
@@ -78,7 +79,10 @@ TopicSlug = Annotated[str, Path(description="The slug of the topic.", examples=[
 
 @list_route(router, "/topics", Topic, "List topics")
 def list_topics(query: Annotated[TopicsQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
-    """Return the topics, each with its number of claims and the spread of its figures."""
+    """Return the topics, each with its number of claims and the spread of its figures.
+
+    With `known_on` they are counted, and ordered, as known on that day.
+    """
 
     def find(page: TopicsQuery) -> Page:
         with read_session(db) as read:

@@ -163,6 +163,9 @@ class _Topic(Output):
         description="The number of pairs of positions by verdict, as of today.",
         examples=[{"agree": 1, "contradict": 2}],
     )
+    changed_seq: int = Field(
+        description="The latest change of the topic, or of a claim on its category, subject and place.", examples=[680]
+    )
 
 
 class Topic(VersionFields, _Topic):

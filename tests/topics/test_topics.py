@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.topics.parameters import TopicSort
 from tests.examples import (
     PERIOD_BODY,
     assert_problem,
@@ -358,5 +359,41 @@ def test_a_side_by_side_is_as_small_as_asked(shared_starter_register: Register) 
         assert position["source"] == full["source"]
     other = shared_starter_register.get("/v1/side-by-side?category=casualties&pairs=none&citations=none&fields=id")
     assert set(other.json()["positions"][0]["claim"]) == {"id"}
-    for query in ("fields=nope", "pairs=some", "citations=1", "shape=array"):
+    for query in ("fields=nope", "pairs=some", "citations=1"):
         assert_problem(shared_starter_register.get(f"{path}?{query}"), 422)
+
+
+@pytest.mark.parametrize("known_on", [None, "2024-06-01"])
+@pytest.mark.parametrize("sort", [sort.value for sort in TopicSort])
+def test_topics_are_sorted_by_what_they_say(shared_starter_register: Register, sort: str, known_on: str | None) -> None:
+    values: dict[str, Any] = {
+        "slug": lambda row: row["slug"],
+        "title": lambda row: row["title"],
+        "disagreement": lambda row: row["verdicts"]["contradict"],
+        "claims": lambda row: row["claims"],
+        "changed": lambda row: row["changed_seq"],
+    }
+    value, sign = values[sort.removeprefix("-")], -1 if sort.startswith("-") else 1
+    asked = {} if known_on is None else {"known_on": known_on}
+    rows = read_all_rows(shared_starter_register, "/v1/topics", **asked)
+    found = read_all_rows(shared_starter_register, "/v1/topics", 2, sort=sort, **asked)
+    expected = sorted(rows, key=lambda row: (sign * value(row) if sign < 0 else value(row), row["slug"]))
+    assert [row["slug"] for row in found] == [row["slug"] for row in expected]
+    assert found == expected
+    first = shared_starter_register.get("/v1/topics", params={"sort": sort, "limit": 1}).json()
+    cursor = first["meta"]["next_cursor"]
+    other = "claims" if sort != "claims" else "title"
+    assert_problem(shared_starter_register.get(f"/v1/topics?sort={other}&cursor={cursor}"), 422, "invalid_cursor")
+
+
+def test_a_topic_names_its_latest_change(starter_register: Register) -> None:
+    path = "/v1/topics/russian-casualties"
+    before = starter_register.get(path).json()
+    claim = starter_register.get(f"{path}/claims?limit=1").json()["data"][0]
+    assessment = {"level": "low", "rationale": "One source."}
+    assert starter_register.write("POST", f"/v1/claims/{claim['id']}/assessments", assessment).status_code == 201
+    seq = read_latest_seq(starter_register)
+    after = starter_register.get(path).json()
+    assert after["changed_seq"] == seq > before["changed_seq"]
+    assert starter_register.get(f"{path}?recorded_as_of=seq:{seq - 1}").json()["changed_seq"] == before["changed_seq"]
+    assert starter_register.get("/v1/topics?sort=-changed&limit=1").json()["data"][0]["changed_seq"] == seq
