@@ -73,15 +73,29 @@ PageLoader = Callable[[Q], Page]
 """Reads one page, in its own short session."""
 
 
+FormatParameter = Annotated[
+    Format | None, Query(description="The format, if the address has no suffix.", examples=["csv"])
+]
+FieldsParameter = Annotated[
+    str | None,
+    Query(
+        max_length=1000,
+        description="Only these columns, by CSV name and in this order. JSON rows become flat.",
+        examples=["date,source,value,lower,upper"],
+    ),
+]
+BomParameter = Annotated[
+    bool, Query(description="Whether a CSV file starts with a byte order mark, for Excel.", examples=[True])
+]
+
+
 class ListResponse:
     """The response of a list route: holds the options of the request and builds the response."""
 
     def __init__(
         self,
         request: Request,
-        format: Annotated[  # noqa: A002 - the name of the parameter
-            Format | None, Query(description="The format, if the address has no suffix.", examples=["csv"])
-        ] = None,
+        format: FormatParameter = None,  # noqa: A002 - the name of the parameter
         shape: Annotated[
             Shape,
             Query(
@@ -89,17 +103,8 @@ class ListResponse:
                 examples=["array"],
             ),
         ] = Shape.envelope,
-        fields: Annotated[
-            str | None,
-            Query(
-                max_length=1000,
-                description="Only these columns, by CSV name and in this order. JSON rows become flat.",
-                examples=["date,source,value,lower,upper"],
-            ),
-        ] = None,
-        bom: Annotated[  # noqa: FBT002 - a query parameter
-            bool, Query(description="Whether a CSV file starts with a byte order mark, for Excel.", examples=[True])
-        ] = False,
+        fields: FieldsParameter = None,
+        bom: BomParameter = False,  # noqa: FBT002 - a query parameter
     ) -> None:
         self.request = request
         self.shape = shape
