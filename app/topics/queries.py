@@ -86,8 +86,11 @@ def _find_latest_change(session: Session, scope: QuestionScope, snapshot: Snapsh
 def _select_latest_change(dialect: str) -> Select[Any]:
     change = columns_of(Change)
     parameter = bindparam("keys", type_=ARRAY(BigInteger))
-    listed = func.json_each(bindparam("keys")) if dialect == "sqlite" else func.unnest(parameter)
-    keys = listed.table_valued("value")
+    keys = (
+        func.json_each(bindparam("keys")).table_valued("value")
+        if dialect == "sqlite"
+        else func.unnest(parameter).table_valued("value").render_derived()
+    )
     # One index lookup for each question.
     latest = select(func.max(change.seq)).where(change.question == keys.c.value, change.seq <= bindparam("seq"))
     return select(func.max(latest.scalar_subquery())).select_from(keys)
