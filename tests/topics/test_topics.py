@@ -331,7 +331,7 @@ def test_a_timeline_takes_filters_of_claims(shared_starter_register: Register, a
         **{name: value for name, value in asked.items() if name in ("known_on", "narrower")},
     )
     topic = "russian-casualties"
-    more = {"narrower": "false"} if "narrower" in asked else {}
+    more: dict[str, Any] = {"narrower": "false"} if "narrower" in asked else {}
     wanted = {
         row["id"] for row in read_all_rows(shared_starter_register, "/v1/claims", topic=topic, **asked_claims, **more)
     }
@@ -374,7 +374,7 @@ def test_topics_are_sorted_by_what_they_say(shared_starter_register: Register, s
         "changed": lambda row: row["changed_seq"],
     }
     value, sign = values[sort.removeprefix("-")], -1 if sort.startswith("-") else 1
-    asked = {} if known_on is None else {"known_on": known_on}
+    asked: dict[str, Any] = {} if known_on is None else {"known_on": known_on}
     rows = read_all_rows(shared_starter_register, "/v1/topics", **asked)
     found = read_all_rows(shared_starter_register, "/v1/topics", 2, sort=sort, **asked)
     expected = sorted(rows, key=lambda row: (sign * value(row) if sign < 0 else value(row), row["slug"]))
