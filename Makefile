@@ -66,6 +66,9 @@ fuzz: .venv/tested .bench/fuzz/made ## Send generated requests to both databases
 look: .venv/served .bench/look/made ## Open every page in Chromium, test it with axe, save pictures in .bench/look/pictures: ONLY="home topic"
 	@nice .bench/look/bin/python -m benchmarks.look --server $(BIN)/python $(if $(ONLY),--only "$(ONLY)")
 
+clients: .venv/tested .bench/clients/made ## Read files with pandas, Polars, DuckDB, LibreOffice and others: ONLY=polars SAVE=yes
+	@nice .bench/clients/bin/python -m benchmarks.clients --server $(BIN)/python $(if $(ONLY),--only "$(ONLY)") $(if $(SAVE),--save)
+
 bench-pages: .venv/tested ## Measure what pages cost: bytes, CPU time cold and hot, start and memory
 	$(BIN)/python -m benchmarks.pages --save
 
@@ -98,6 +101,7 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	$(COMPILE) --group benchmark -o benchmarks/requirements.txt
 	$(COMPILE) --group fuzz -o benchmarks/requirements-fuzz.txt
 	$(COMPILE) --group look -o benchmarks/requirements-look.txt
+	$(COMPILE) --group clients -o benchmarks/requirements-clients.txt
 
 .venv/made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=")'
@@ -131,4 +135,10 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	.bench/look/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-pages fuzz look mutate lint check openapi wheel pins
+.bench/clients/made: .venv/made benchmarks/requirements-clients.txt
+	$(PYTHON) -m venv .bench/clients
+	.bench/clients/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r benchmarks/requirements-clients.txt
+	.bench/clients/bin/python -m pip --disable-pip-version-check check
+	@touch $@
+
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-pages clients fuzz look mutate lint check openapi wheel pins
