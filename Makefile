@@ -57,6 +57,9 @@ bench-pair: .venv/tested ## Compare the CPU time per request with an older commi
 bench-takedowns: .venv/tested ## Measure takedowns, and reads meanwhile: CLAIMS=1000000 DATABASES="sqlite postgresql"
 	$(BIN)/python -m benchmarks.takedowns --claims $(CLAIMS) --databases "$(DATABASES)"
 
+bench-files: .venv/tested ## Measure files on SQLite: rows per second, memory, ranges: CLAIMS=100000
+	$(BIN)/python -m benchmarks.files $(if $(filter-out 1000000,$(CLAIMS)),--claims $(CLAIMS))
+
 bench-feeds: .venv/tested ## Measure feeds on SQLite: SIZES="10000 100000"
 	$(BIN)/python -m benchmarks.feeds --claims $(SIZES) --save
 
@@ -141,4 +144,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	.bench/clients/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-pages clients fuzz look mutate lint check openapi wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-files bench-pages clients fuzz look mutate lint check openapi wheel pins
