@@ -17,6 +17,7 @@ from app.charts.routes import router as charts
 from app.claims.annotation_routes import router as annotations
 from app.claims.change_scope import describe_change
 from app.claims.column_routes import router as columns
+from app.claims.counts.routes import router as counts
 from app.claims.reading_routes import router as reading
 from app.claims.routes import router as claims
 from app.database.engine import Database
@@ -47,6 +48,7 @@ ROUTERS = (
     topics,
     briefs,
     charts,
+    counts,
     claims,
     annotations,
     columns,

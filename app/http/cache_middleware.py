@@ -44,6 +44,10 @@ MAX_POLLS_PER_REQUEST = 3
 MAX_CACHED_QUERY_BYTES = 2_000
 """Requests with a longer query string are not cached."""
 
+SEQ_PARAMETER = b"seq="
+
+SEQ_HEADER = b"x-register-seq"
+
 MAX_SEQ_DIGITS = 18
 UNREACHABLE_SEQ = 10**MAX_SEQ_DIGITS
 """A sequence number higher than any that a register reaches."""
@@ -97,6 +101,7 @@ class ResponseCacheMiddleware:
             await self.app(scope, receive, send)
             return
         request_headers = _read_request_headers(scope["headers"])
+        scope = _move_seq_to_headers(scope, request_headers)
         request_headers.is_read = scope["method"] in READ_METHODS
         key = (scope["path"], scope["query_string"], request_headers.accept)
         if not self._may_be_cached(scope, request_headers):
@@ -327,6 +332,24 @@ class PassThroughResponse:
 RANGE_HEADERS = {b"range": "range_", b"if-range": "if_range"}
 
 
+def _move_seq_to_headers(scope: Scope, request_headers: RequestHeaders) -> Scope:
+    """Return the request with its query parameter `seq` as the header `X-Register-Seq`, which has the same meaning.
+
+    The parameter is thus part of no cache key and of no link. A repeated or invalid one stays, and is refused.
+    """
+    if SEQ_PARAMETER not in scope["query_string"]:
+        return scope
+    parts = scope["query_string"].split(b"&")
+    values = [part[len(SEQ_PARAMETER) :] for part in parts if part.startswith(SEQ_PARAMETER)]
+    is_valid = len(values) == 1 and values[0].isdigit() and len(values[0]) <= MAX_SEQ_DIGITS
+    if not is_valid or not scope["path"].startswith("/v1/") or request_headers.seq == UNREACHABLE_SEQ:
+        return scope
+    request_headers.seq = max(request_headers.seq, int(values[0]))
+    rest = b"&".join(part for part in parts if not part.startswith(SEQ_PARAMETER))
+    headers = [header for header in scope["headers"] if header[0] != SEQ_HEADER]
+    return {**scope, "query_string": rest, "headers": [*headers, (SEQ_HEADER, b"%d" % request_headers.seq)]}
+
+
 def _read_request_headers(headers: list[Header]) -> RequestHeaders:
     """Return the headers that select a response. Repeated lines are joined as `read_list_header` joins them."""
     request_headers = RequestHeaders()
@@ -344,7 +367,7 @@ def _read_request_headers(headers: list[Header]) -> RequestHeaders:
             setattr(request_headers, RANGE_HEADERS[name], value.decode("latin-1"))
         elif name == b"host":
             request_headers.hosts += 1
-        elif name == b"x-register-seq":
+        elif name == SEQ_HEADER:
             # A repeated or invalid value bypasses the cache; the application rejects it.
             is_valid = value.isdigit() and len(value) <= MAX_SEQ_DIGITS and not request_headers.names_seq
             request_headers.seq = int(value) if is_valid else UNREACHABLE_SEQ

@@ -16,7 +16,10 @@ DRAIN_SECONDS = 0.05
 """How long connections are still accepted after the queue of the port was shortened."""
 
 REQUEST_SECONDS = 0.2
-"""How long the requests of new connections are still answered after the port was closed."""
+"""How long further requests are still answered after the port was closed."""
+
+FIRST_REQUEST_SECONDS = 1.0
+"""How long a connection that has not sent a request yet is waited for: its client may have little processor time."""
 
 
 class GracefulServer(Server):
@@ -37,7 +40,15 @@ class GracefulServer(Server):
         for connection in waiting:
             await loop.connect_accepted_socket(self._create_protocol, connection)
         await asyncio.sleep(REQUEST_SECONDS)
+        await self._wait_for_first_requests()
         await super().shutdown(sockets)
+
+    async def _wait_for_first_requests(self) -> None:
+        """Wait until every open connection has sent a request, for a limited time."""
+        for _ in range(round((FIRST_REQUEST_SECONDS - REQUEST_SECONDS) / DRAIN_SECONDS)):
+            if all(getattr(protocol, "cycle", None) for protocol in self.server_state.connections):
+                return
+            await asyncio.sleep(DRAIN_SECONDS)
 
     def _create_protocol(self) -> asyncio.Protocol:
         protocol_class: Any = self.config.http_protocol_class

@@ -73,15 +73,29 @@ PageLoader = Callable[[Q], Page]
 """Reads one page, in its own short session."""
 
 
+FormatParameter = Annotated[
+    Format | None, Query(description="The format, if the address has no suffix.", examples=["csv"])
+]
+FieldsParameter = Annotated[
+    str | None,
+    Query(
+        max_length=1000,
+        description="Only these columns, by CSV name and in this order. JSON rows become flat.",
+        examples=["date,source,value,lower,upper"],
+    ),
+]
+BomParameter = Annotated[
+    bool, Query(description="Whether a CSV file starts with a byte order mark, for Excel.", examples=[True])
+]
+
+
 class ListResponse:
     """The response of a list route: holds the options of the request and builds the response."""
 
     def __init__(
         self,
         request: Request,
-        format: Annotated[  # noqa: A002 - the name of the parameter
-            Format | None, Query(description="The format, if the address has no suffix.", examples=["csv"])
-        ] = None,
+        format: FormatParameter = None,  # noqa: A002 - the name of the parameter
         shape: Annotated[
             Shape,
             Query(
@@ -89,17 +103,8 @@ class ListResponse:
                 examples=["array"],
             ),
         ] = Shape.envelope,
-        fields: Annotated[
-            str | None,
-            Query(
-                max_length=1000,
-                description="Only these columns, by CSV name and in this order. JSON rows become flat.",
-                examples=["date,source,value,lower,upper"],
-            ),
-        ] = None,
-        bom: Annotated[  # noqa: FBT002 - a query parameter
-            bool, Query(description="Whether a CSV file starts with a byte order mark, for Excel.", examples=[True])
-        ] = False,
+        fields: FieldsParameter = None,
+        bom: BomParameter = False,  # noqa: FBT002 - a query parameter
     ) -> None:
         self.request = request
         self.shape = shape
@@ -146,7 +151,7 @@ class ListResponse:
         meta: dict[str, Any] = {"count": len(rows), "next_cursor": page.next_cursor, "seq": page.seq}
         if page.total is not None:
             meta["total"] = page.total
-        links = {"self": self._self_url(), "next": self._next_url(page)}
+        links = {"self": self.self_url, "next": self._next_url(page)}
         body = json_bytes({"data": rows, "meta": meta, "links": links})
         return cacheable_response(
             self.request, body, JSON_MEDIA_TYPE, headers=self._link_header(page), cache_scope=cache_scope
@@ -163,15 +168,21 @@ class ListResponse:
         document: dict[str, Any],
         rows: list[dict[str, Any]],
         columns: Sequence[FlatColumn],
+        seq: int,
         cache_scope: CacheScope,
         link: LinkRow | None = None,
+        *,
+        has_rows: bool = False,
     ) -> Response:
         """Return a resource other than a list: `document` as JSON, or `rows` as a file or a bare array.
 
-        Raises `InvalidRequest` for `fields` of JSON, because they have no effect on such a resource.
+        `seq` is the state of the register that was read.
+
+        Raises `InvalidRequest` for `fields` of JSON, because they have no effect on such a resource, unless it
+        `has_rows` to which they apply.
         """
         self._link = link
-        if self.fields and self.file is None and self.shape is Shape.envelope:
+        if self.fields and self.file is None and self.shape is Shape.envelope and not has_rows:
             detail = "`fields` has no effect here: the response is not a list."
             raise invalid_field("fields", detail, hint="leave it out, or add `shape=array`", location="query")
         if self.file is None and self.shape is Shape.array:
@@ -181,10 +192,10 @@ class ListResponse:
             return json_response(self.request, document, cache_scope=cache_scope)
         self._check_link()
         output_columns = self._output_columns(columns)
-        encoder = self._new_encoder(self.file, output_columns, document["seq"])
-        page = Page(rows, document["seq"])
+        encoder = self._new_encoder(self.file, output_columns, seq)
+        page = Page(rows, seq)
         body = encoder.start() + _encode(encoder, self.file, page, output_columns) + encoder.finish()
-        headers = self._file_headers(document["seq"])
+        headers = self._file_headers(seq)
         return cacheable_response(
             self.request, body, self.file.media_type, headers=headers, cache_scope=cache_scope, serves_ranges=True
         )
@@ -295,7 +306,9 @@ class ListResponse:
                 )
         return [by_name[name] for name in names]
 
-    def _self_url(self) -> str:
+    @property
+    def self_url(self) -> str:
+        """The address of the request."""
         query = self._quoted_query()
         return self._address() + (f"?{query}" if query else "")
 

@@ -135,7 +135,7 @@ FLAT_ROW = {
     "description": "With `fields`: only these columns, by CSV name.",
     "additionalProperties": True,
 }
-ROWS_OF_DOCUMENTS = {"SideBySide": "Claim"}
+ROWS_OF_DOCUMENTS = {"SideBySide": "Claim", "ClaimCounts": "CountRow"}
 """The schema of a resource that is not a list → the schema of its rows in files and in a bare array."""
 
 TOMBSTONES = {"Claim": "Tombstone", "Revision": "RemovedRevision"}
@@ -163,10 +163,13 @@ def _describe_shapes(operation: dict[str, Any], schemas: dict[str, Any]) -> None
     content = operation["responses"].get("200", {}).get("content", {}).get(JSON_MEDIA_TYPE)
     if "shape" not in names or content is None:
         return
-    name = content["schema"]["$ref"].rpartition("/")[2]
+    name = content["schema"].get("$ref", "").rpartition("/")[2]
     if name in ROWS_OF_DOCUMENTS:
         row = {"$ref": f"#/components/schemas/{ROWS_OF_DOCUMENTS[name]}"}
         content["schema"] = {"anyOf": [content["schema"], {"type": "array", "items": {"anyOf": [row, FLAT_ROW]}}]}
+        return
+    if "items" not in schemas.get(name, {}).get("properties", {}).get("data", {}):
+        operation["parameters"] = [each for each in operation["parameters"] if each["name"] != "shape"]
         return
     rows = schemas[name]["properties"]["data"]
     if "anyOf" not in rows["items"]:

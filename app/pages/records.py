@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 
 from app.cache.scope import CacheScope
-from app.claims.queries import cache_scope_of_query
+from app.claims.queries import cache_scope_of_filters
 from app.claims.search.filters import ClaimQuery
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
@@ -49,7 +49,7 @@ def build_source_page(
             )
         ),
     }
-    return context, cache_scope_of_query(query, snapshot)
+    return context, cache_scope_of_filters(query, snapshot)
 
 
 def build_document_page(

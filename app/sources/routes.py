@@ -35,7 +35,7 @@ from app.sources.schemas import (
 from app.vocabulary.slug_records import handle_put, record_response
 
 router = api_router("sources")
-SOURCE_COLUMNS = columns_of_model(Source, appended=("short_name", "in_text"))
+SOURCE_COLUMNS = columns_of_model(Source, appended=("short_name", "in_text", "terms"))
 DOCUMENT_COLUMNS = columns_of_model(Document)
 DOCUMENT_REVISION_COLUMNS = columns_of_model(DocumentRevision)
 

@@ -53,6 +53,7 @@ EXAMPLE_PATHS = {
     ),
     "read_wording": "/v1/reading?" + urlencode({"as_printed": "surpassed one million", "language": "en"}),
     "list_topics": "/v1/topics?limit=1&cursor=WyJzbHVnIiwicnVzc2lhbi1jYXN1YWx0aWVzIiwicnVzc2lhbi1jYXN1YWx0aWVzIl0",
+    "list_claim_counts": "/v1/claims/counts?by=source,year&category=casualties&date_from=2025-01-01",
     "list_relations": "/v1/claims/{id}/relations",
     "suggest_names": "/v1/suggest?q=mediaz&limit=2",
 }
