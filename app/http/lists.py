@@ -19,7 +19,7 @@ from app.database.engine import Database
 from app.database.takedowns import read_change_time, read_latest_takedown
 from app.errors import NotAcceptable, QueryTooBroad, TooManyRows, invalid_field, suggest_nearest
 from app.http.addresses import whole_address
-from app.http.file_copies import FILE_COPIES
+from app.http.file_copies import FILE_COPIES, copy_name
 from app.http.file_response import FileChanged, LongFileResponse
 from app.http.negotiation import FILE_FORMATS, JSON_MEDIA_TYPE, MEDIA_TYPES, SUFFIXES, Format, choose_format, join_words
 from app.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Meta, Page, PageLinks, PageQuery
@@ -256,7 +256,7 @@ class ListResponse:
             yield encoder.finish()
 
         copies = database.caches[FILE_COPIES]
-        return LongFileResponse(self.request, copies, name, render, file.media_type, headers)
+        return LongFileResponse(self.request, copies, copy_name(name, takedown), render, file.media_type, headers)
 
     def _copy_name(self, file: FileWriter, database: Database, seq: int, takedown: int) -> str:
         """Return the name of a long file: the same for the same bytes, in every process.
