@@ -452,7 +452,14 @@ def _describe_format(format_: Format) -> dict[str, Any]:
 
 
 def list_route(
-    router: APIRouter, path: str, model: type[Output], summary: str, *, pages: bool = True, linked: bool = False
+    router: APIRouter,
+    path: str,
+    model: type[Output],
+    summary: str,
+    *,
+    pages: bool = True,
+    linked: bool = False,
+    row: type[Output] | None = None,
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """Register a route of `model` rows at `path`, and for files at `path` with a suffix, such as `/claims.csv`.
 
@@ -462,9 +469,12 @@ def list_route(
         model: The response model of a row, or of the whole response if it has no pages.
         summary: The OpenAPI summary.
         pages: Whether the JSON response is a page of a list.
+        row: The response model of a row of files and of a bare array, if the JSON response is no page of a list.
         linked: Whether the list has linked data, as `ListResponse.send` is told by `link`.
     """
-    response_model = Listing[model] if pages else model  # type: ignore[valid-type]
+    response_model: Any = Listing[model] if pages else model  # type: ignore[valid-type]
+    if row is not None:
+        response_model = response_model | list[row]  # type: ignore[valid-type]
     formats = [each for each in FILE_FORMATS if linked or each is not Format.jsonld]
     file_content: dict[str, Any] = {MEDIA_TYPES[each]: _describe_format(each) for each in formats}
     check_suffix = _suffix_check(SUFFIXES if linked else PLAIN_SUFFIXES)

@@ -135,9 +135,6 @@ FLAT_ROW = {
     "description": "With `fields`: only these columns, by CSV name.",
     "additionalProperties": True,
 }
-ROWS_OF_DOCUMENTS = {"SideBySide": "Claim", "ClaimCounts": "CountRow"}
-"""The schema of a resource that is not a list → the schema of its rows in files and in a bare array."""
-
 TOMBSTONES = {"Claim": "Tombstone", "Revision": "RemovedRevision"}
 """The schema of the rows that may be tombstones → the schema of a tombstone."""
 
@@ -163,11 +160,11 @@ def _describe_shapes(operation: dict[str, Any], schemas: dict[str, Any]) -> None
     content = operation["responses"].get("200", {}).get("content", {}).get(JSON_MEDIA_TYPE)
     if "shape" not in names or content is None:
         return
-    name = content["schema"].get("$ref", "").rpartition("/")[2]
-    if name in ROWS_OF_DOCUMENTS:
-        row = {"$ref": f"#/components/schemas/{ROWS_OF_DOCUMENTS[name]}"}
-        content["schema"] = {"anyOf": [content["schema"], {"type": "array", "items": {"anyOf": [row, FLAT_ROW]}}]}
+    if "anyOf" in content["schema"]:  # a resource that is not a list, or an array of its rows
+        document, array = content["schema"]["anyOf"]
+        content["schema"] = {"anyOf": [document, {"type": "array", "items": {"anyOf": [array["items"], FLAT_ROW]}}]}
         return
+    name = content["schema"].get("$ref", "").rpartition("/")[2]
     if "items" not in schemas.get(name, {}).get("properties", {}).get("data", {}):
         operation["parameters"] = [each for each in operation["parameters"] if each["name"] != "shape"]
         return
