@@ -59,6 +59,9 @@ bench-pair: .venv/tested ## Compare the CPU time per request with an older commi
 bench-takedowns: .venv/tested ## Measure takedowns, and reads meanwhile: CLAIMS=1000000 DATABASES="sqlite postgresql"
 	$(BIN)/python -m benchmarks.takedowns --claims $(CLAIMS) --databases "$(DATABASES)"
 
+bench-files: .venv/tested ## Measure files on SQLite: rows per second, memory, ranges: CLAIMS=100000
+	$(BIN)/python -m benchmarks.files $(if $(filter-out 1000000,$(CLAIMS)),--claims $(CLAIMS))
+
 bench-feeds: .venv/tested ## Measure feeds on SQLite: SIZES="10000 100000"
 	$(BIN)/python -m benchmarks.feeds --claims $(SIZES) --save
 
@@ -67,6 +70,9 @@ fuzz: .venv/tested .bench/fuzz/made ## Send generated requests to both databases
 
 look: .venv/served .bench/look/made ## Open every page in Chromium, test it with axe, save pictures in .bench/look/pictures: ONLY="home topic"
 	@nice .bench/look/bin/python -m benchmarks.look --server $(BIN)/python $(if $(ONLY),--only "$(ONLY)")
+
+clients: .venv/tested .bench/clients/made ## Read files with pandas, Polars, DuckDB, LibreOffice and others: ONLY=polars SAVE=yes
+	@nice .bench/clients/bin/python -m benchmarks.clients --server $(BIN)/python $(if $(ONLY),--only "$(ONLY)") $(if $(SAVE),--save)
 
 calc: .venv/tested ## Fill in the sheet for imports in LibreOffice Calc, and import it: needs soffice and python3-uno
 	@nice $(BIN)/python -m benchmarks.calc
@@ -103,6 +109,7 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	$(COMPILE) --group benchmark -o benchmarks/requirements.txt
 	$(COMPILE) --group fuzz -o benchmarks/requirements-fuzz.txt
 	$(COMPILE) --group look -o benchmarks/requirements-look.txt
+	$(COMPILE) --group clients -o benchmarks/requirements-clients.txt
 
 .venv/made:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=")'
@@ -136,4 +143,10 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	.bench/look/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-pages fuzz look calc mutate lint check openapi wheel pins
+.bench/clients/made: .venv/made benchmarks/requirements-clients.txt
+	$(PYTHON) -m venv .bench/clients
+	.bench/clients/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r benchmarks/requirements-clients.txt
+	.bench/clients/bin/python -m pip --disable-pip-version-check check
+	@touch $@
+
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-files bench-pages clients fuzz look calc mutate lint check openapi wheel pins

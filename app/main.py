@@ -1,12 +1,15 @@
 """The application factory: settings, database, routers, problem handlers and middleware."""
 
+import asyncio
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
 
 from app import __version__
@@ -22,6 +25,7 @@ from app.claims.reading_routes import router as reading
 from app.claims.routes import router as claims
 from app.database.engine import Database
 from app.database.snapshot import open_snapshot
+from app.database.takedowns import read_latest_takedown
 from app.feeds.routes import router as feeds
 from app.http import health, openapi, problems
 from app.http.addresses import PathPrefix, set_base_url
@@ -66,6 +70,9 @@ ROUTERS = (
 )
 """The routers of the application, in the order of the OpenAPI document."""
 
+OUTDATED_COPIES_INTERVAL_SECONDS = 10.0
+"""The time between two checks for a takedown while there are copies of files."""
+
 logger = logging.getLogger("counterclaim")
 
 
@@ -104,6 +111,17 @@ class CounterclaimApp(FastAPI):
         )
 
 
+async def _remove_outdated_copies(app: FastAPI) -> None:
+    """Remove copies of files that were made before a takedown on another machine, also if no request comes."""
+    while True:
+        database: Database = app.state.database
+        copies = database.caches[FILE_COPIES]
+        if copies.has_files():
+            with suppress(SQLAlchemyError, sqlite3.Error, OSError):
+                copies.delete_outdated(await asyncio.to_thread(read_latest_takedown, database))
+        await asyncio.sleep(OUTDATED_COPIES_INTERVAL_SECONDS)
+
+
 def create_app(settings: Settings | None = None) -> CounterclaimApp:
     """Return the application for `settings`. It does not start if the schema is not that of this release."""
     settings = settings or read_settings()
@@ -117,9 +135,11 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
             open_snapshot(session)
         for fault in (*health.storage_faults(database), *health.storage_warnings(database)):
             logger.warning(fault)
+        copies_task = asyncio.create_task(_remove_outdated_copies(app))
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()
         shutdown.install()
         yield
+        copies_task.cancel()
         shutdown.begin()
         await shutdown.wait_for_protected()
         app.state.database.caches[FILE_COPIES].close()

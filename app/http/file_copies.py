@@ -145,6 +145,15 @@ class FileCopies:
                     path.unlink()
                     file.truncate(0)  # a process that has the file open reads nothing more
 
+    def delete_outdated(self, takedown: int) -> None:
+        """Erase and remove the copies that were made before the takedown at this `seq`, as one on another machine."""
+        if any(_takedown_of(path) < takedown for path in self._files()):
+            self.delete_all()
+
+    def has_files(self) -> bool:
+        """Return whether there are copies."""
+        return bool(self._files())
+
     def close(self) -> None:
         """Stop the threads that write copies."""
         with self._lock:
@@ -215,6 +224,17 @@ class FileCopies:
             with suppress(FileNotFoundError):
                 path.unlink()  # a client that reads it keeps it until it has finished
             total -= size
+
+
+def copy_name(tag: str, takedown: int) -> str:
+    """Return the name of a copy of a file with this ETag, made after the takedown at this `seq`."""
+    return f"{tag}.{takedown}"
+
+
+def _takedown_of(path: Path) -> int:
+    """Return the `seq` of the last takedown before a copy was made: `TAG.TAKEDOWN`, then what `produce` appends."""
+    number = path.name.partition(".")[2].partition(".")[0].partition("-")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 FILE_COPIES = CacheKey("file_copies", FileCopies.of_database, keep_on_reset=True, on_reset=FileCopies.delete_all)

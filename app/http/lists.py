@@ -19,7 +19,7 @@ from app.database.engine import Database
 from app.database.takedowns import read_change_time, read_latest_takedown
 from app.errors import NotAcceptable, QueryTooBroad, TooManyRows, invalid_field, suggest_nearest
 from app.http.addresses import whole_address
-from app.http.file_copies import FILE_COPIES
+from app.http.file_copies import FILE_COPIES, copy_name
 from app.http.file_response import FileChanged, LongFileResponse
 from app.http.negotiation import FILE_FORMATS, JSON_MEDIA_TYPE, MEDIA_TYPES, SUFFIXES, Format, choose_format, join_words
 from app.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Meta, Page, PageLinks, PageQuery
@@ -256,7 +256,7 @@ class ListResponse:
             yield encoder.finish()
 
         copies = database.caches[FILE_COPIES]
-        return LongFileResponse(self.request, copies, name, render, file.media_type, headers)
+        return LongFileResponse(self.request, copies, copy_name(name, takedown), render, file.media_type, headers)
 
     def _copy_name(self, file: FileWriter, database: Database, seq: int, takedown: int) -> str:
         """Return the name of a long file: the same for the same bytes, in every process.
@@ -452,7 +452,14 @@ def _describe_format(format_: Format) -> dict[str, Any]:
 
 
 def list_route(
-    router: APIRouter, path: str, model: type[Output], summary: str, *, pages: bool = True, linked: bool = False
+    router: APIRouter,
+    path: str,
+    model: type[Output],
+    summary: str,
+    *,
+    pages: bool = True,
+    linked: bool = False,
+    row: type[Output] | None = None,
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """Register a route of `model` rows at `path`, and for files at `path` with a suffix, such as `/claims.csv`.
 
@@ -462,9 +469,12 @@ def list_route(
         model: The response model of a row, or of the whole response if it has no pages.
         summary: The OpenAPI summary.
         pages: Whether the JSON response is a page of a list.
+        row: The response model of a row of files and of a bare array, if the JSON response is no page of a list.
         linked: Whether the list has linked data, as `ListResponse.send` is told by `link`.
     """
-    response_model = Listing[model] if pages else model  # type: ignore[valid-type]
+    response_model: Any = Listing[model] if pages else model  # type: ignore[valid-type]
+    if row is not None:
+        response_model = response_model | list[row]  # type: ignore[valid-type]
     formats = [each for each in FILE_FORMATS if linked or each is not Format.jsonld]
     file_content: dict[str, Any] = {MEDIA_TYPES[each]: _describe_format(each) for each in formats}
     check_suffix = _suffix_check(SUFFIXES if linked else PLAIN_SUFFIXES)

@@ -139,9 +139,6 @@ def _make_addresses_whole(document: dict[str, Any], app: FastAPI) -> dict[str, A
     return converted
 
 
-ROWS_OF_DOCUMENTS = {"SideBySide": "Claim"}
-"""The schema of a resource that is not a list → the schema of its rows in files and in a bare array."""
-
 TOMBSTONES = {"Claim": "Tombstone", "Revision": "RemovedRevision"}
 """The schema of the rows that may be tombstones → the schema of a tombstone."""
 
@@ -171,13 +168,12 @@ def _describe_shapes(operation: dict[str, Any], schemas: dict[str, Any]) -> None
     content = operation["responses"].get("200", {}).get("content", {}).get(JSON_MEDIA_TYPE)
     if "shape" not in names or content is None:
         return
-    name = content["schema"].get("$ref", "").rpartition("/")[2]
-    if name in ROWS_OF_DOCUMENTS:
-        row = {"$ref": f"#/components/schemas/{ROWS_OF_DOCUMENTS[name]}"}
-        content["schema"] = {
-            "anyOf": [content["schema"], {"type": "array", "items": {"anyOf": [row, FLAT_ROW_REFERENCE]}}]
-        }
+    if "anyOf" in content["schema"]:  # a resource that is not a list, or an array of its rows
+        document, array = content["schema"]["anyOf"]
+        rows = {"anyOf": [array["items"], FLAT_ROW_REFERENCE]}
+        content["schema"] = {"anyOf": [document, {"type": "array", "items": rows}]}
         return
+    name = content["schema"].get("$ref", "").rpartition("/")[2]
     if "items" not in schemas.get(name, {}).get("properties", {}).get("data", {}):
         operation["parameters"] = [each for each in operation["parameters"] if each["name"] != "shape"]
         return

@@ -11,7 +11,7 @@ from app.cache.scope import CacheScope
 from app.database.read_session import read_session
 from app.database.takedowns import read_latest_takedown
 from app.http.dependencies import Db
-from app.http.file_copies import FILE_COPIES
+from app.http.file_copies import FILE_COPIES, copy_name
 from app.http.file_response import FileChanged, LongFileResponse
 from app.http.responses import (
     SHARED_CACHE_CONTROL,
@@ -85,4 +85,5 @@ def export_register(request: Request, db: Db) -> Response:
                 raise FileChanged("Something was taken down while the package was sent.")
             yield chunk
 
-    return LongFileResponse(request, db.caches[FILE_COPIES], name, render, ZIP_MEDIA_TYPE, headers)
+    copies = db.caches[FILE_COPIES]
+    return LongFileResponse(request, copies, copy_name(name, takedown), render, ZIP_MEDIA_TYPE, headers)

@@ -105,4 +105,5 @@ def _take_down(write: WriteRequest, admin: Actor, erase: Callable[[WriteTransact
     write.database.caches[FILE_COPIES].delete_all()
     invalidator: CacheInvalidator = write.request.app.state.invalidator
     invalidator.wait_until_visible()
+    write.database.caches[FILE_COPIES].delete_all()  # those that were made meanwhile, from a replica that lagged
     return response

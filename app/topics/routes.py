@@ -186,6 +186,7 @@ def read_timeline(
     "Compare the sources of a topic side by side",
     pages=False,
     linked=True,
+    row=Claim,
 )
 @fast_path()
 def read_topic_side_by_side(
@@ -211,7 +212,13 @@ def read_topic_side_by_side(
 
 
 @list_route(
-    router, "/side-by-side", SideBySide, "Compare the sources of a question, by filters", pages=False, linked=True
+    router,
+    "/side-by-side",
+    SideBySide,
+    "Compare the sources of a question, by filters",
+    pages=False,
+    linked=True,
+    row=Claim,
 )
 @fast_path()
 def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, listing: ListResponseDep) -> Response:

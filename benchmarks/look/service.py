@@ -73,6 +73,11 @@ class Service:
         sent = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json", **named}
         return self._send(method, path, json.dumps(body).encode(), sent)
 
+    def send_file(self, path: str, content: bytes, media_type: str) -> Any:
+        """Send a file with the key, and return the response."""
+        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": media_type}
+        return self._send("POST", path, content, headers)
+
     def _send(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Any:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=REQUEST_TIMEOUT_SECONDS)
         try:

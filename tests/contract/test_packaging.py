@@ -60,6 +60,7 @@ def test_the_services_start_in_order_and_on_this_machine_alone() -> None:
         "requirements-build.txt",
         "benchmarks/requirements.txt",
         "benchmarks/requirements-fuzz.txt",
+        "benchmarks/requirements-clients.txt",
     ],
 )
 def test_every_pin_has_hashes_and_names_no_registry(name: str) -> None:

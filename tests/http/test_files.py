@@ -158,6 +158,15 @@ def test_copies_of_another_process_are_removed_when_this_one_notices_a_takedown(
     assert files_of(long_register) == []
 
 
+def test_copies_of_before_a_takedown_on_another_machine_are_removed(long_register: Register) -> None:
+    long_register.get(LONG)
+    copies = long_register.database.caches[FILE_COPIES]
+    copies.delete_outdated(0)
+    assert files_of(long_register)
+    copies.delete_outdated(1)
+    assert files_of(long_register) == []
+
+
 def test_without_a_place_for_copies_files_are_sent_without_ranges(long_register: Register, tmp_path: Path) -> None:
     whole = long_register.get(LONG, headers={"Accept-Encoding": "identity"})
     copies = long_register.database.caches[FILE_COPIES]

@@ -24,7 +24,7 @@ COUNT_COLUMNS = columns_of_model(CountRow)
 COUNT_COLUMNS.sort(key=lambda column: column.name != "dimension")
 
 
-@list_route(router, "/claims/counts", ClaimCounts, "Count claims", pages=False)
+@list_route(router, "/claims/counts", ClaimCounts, "Count claims", pages=False, row=CountRow)
 @fast_path()
 def list_claim_counts(query: Annotated[CountsQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the numbers of the claims that match every filter, by the values of each dimension in `by`.

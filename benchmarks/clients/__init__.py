@@ -1,0 +1,1 @@
+"""Reads files of the service with the programs that people use: `make clients`."""
