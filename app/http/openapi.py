@@ -26,8 +26,8 @@ confidence. Claims of different sources are shown side by side. Nothing is merge
 Start with [the topics](/v1/topics), compare the sources of one topic
 [side by side](/v1/topics/russian-casualties/side-by-side), or open
 [its claims as a CSV file](/v1/topics/russian-casualties/claims.csv) in a spreadsheet. Reading needs no API key.
-Every list is also available as CSV and NDJSON, with the suffixes `.csv` and `.ndjson`. Errors are problem details
-(RFC 9457) with a hint.
+Every list is also available as CSV, NDJSON, Excel workbook and Parquet, with the suffixes `.csv`, `.ndjson`, `.xlsx`
+and `.parquet`, and most as JSON-LD (`.jsonld`). Errors are problem details (RFC 9457) with a hint.
 """
 
 TAGS = [
@@ -135,7 +135,7 @@ FLAT_ROW = {
     "description": "With `fields`: only these columns, by CSV name.",
     "additionalProperties": True,
 }
-ROWS_OF_DOCUMENTS = {"SideBySide": "Claim"}
+ROWS_OF_DOCUMENTS = {"SideBySide": "Claim", "ClaimCounts": "CountRow"}
 """The schema of a resource that is not a list → the schema of its rows in files and in a bare array."""
 
 TOMBSTONES = {"Claim": "Tombstone", "Revision": "RemovedRevision"}
