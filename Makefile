@@ -57,7 +57,7 @@ bench-pair: .venv/tested ## Compare the CPU time per request with an older commi
 bench-takedowns: .venv/tested ## Measure takedowns, and reads meanwhile: CLAIMS=1000000 DATABASES="sqlite postgresql"
 	$(BIN)/python -m benchmarks.takedowns --claims $(CLAIMS) --databases "$(DATABASES)"
 
-bench-feeds: .venv/tested ## Measure feeds on SQLite: SIZES="10000 100000"
+bench-feeds: .venv/tested ## Measure feeds on both databases: SIZES="10000 100000"
 	$(BIN)/python -m benchmarks.feeds --claims $(SIZES) --save
 
 fuzz: .venv/tested .bench/fuzz/made ## Send generated requests to both databases with Schemathesis: EXAMPLES=5, about half an hour
