@@ -20,8 +20,8 @@ RUN useradd --system --uid 10001 --no-create-home counterclaim \
     && python -m venv /opt/counterclaim
 
 WORKDIR /srv/counterclaim
-COPY requirements.txt .
-RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes --requirement requirements.txt
+COPY requirements-all.txt .
+RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes --requirement requirements-all.txt
 
 RUN --mount=from=build,source=/dist,target=/dist \
     pip install --no-cache-dir --disable-pip-version-check --no-deps --no-index /dist/*.whl

@@ -11,6 +11,8 @@ ROUNDS ?= 10
 SIZES ?= 10000 100000
 BUDGET ?= 900
 EXAMPLES ?= 5
+# Of the tests: they wait for servers and PostgreSQL, and two processes leave a fifth of two cores idle.
+PROCESSES ?= 3
 BIN := .venv/bin
 # The tests start the program several hundred times, so the compiled modules are kept.
 unexport PYTHONDONTWRITEBYTECODE
@@ -28,7 +30,7 @@ serve: .venv/served ## Set up, migrate, load the starter claims, serve on HOST:P
 	@exec $(BIN)/counterclaim serve --host $(HOST) --port $(PORT)
 
 test: .venv/tested ## Set up and run every test, on SQLite and on PostgreSQL
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal
 
 races: .venv/tested ## Run long randomized tests of history, caches, queries and concurrent writes: about an hour
 	TEST_STEPS=2400 TEST_RACES=1000 $(BIN)/python -m pytest -q -s tests/history
@@ -66,6 +68,9 @@ fuzz: .venv/tested .bench/fuzz/made ## Send generated requests to both databases
 look: .venv/served .bench/look/made ## Open every page in Chromium, test it with axe, save pictures in .bench/look/pictures: ONLY="home topic"
 	@nice .bench/look/bin/python -m benchmarks.look --server $(BIN)/python $(if $(ONLY),--only "$(ONLY)")
 
+calc: .venv/tested ## Fill in the sheet for imports in LibreOffice Calc, and import it: needs soffice and python3-uno
+	@nice $(BIN)/python -m benchmarks.calc
+
 bench-pages: .venv/tested ## Measure what pages cost: bytes, CPU time cold and hot, start and memory
 	$(BIN)/python -m benchmarks.pages --save
 
@@ -92,7 +97,8 @@ wheel: .venv/tested ## Build the source distribution and the wheel in dist/
 
 pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE= only adds new ones)
 	$(COMPILE) pyproject.toml -o requirements.txt
-	$(COMPILE) pyproject.toml --group dev -o requirements-dev.txt
+	$(COMPILE) pyproject.toml --extra all -o requirements-all.txt
+	$(COMPILE) pyproject.toml --extra all --group dev -o requirements-dev.txt
 	$(COMPILE) --group build -o requirements-build.txt
 	$(COMPILE) --group benchmark -o benchmarks/requirements.txt
 	$(COMPILE) --group fuzz -o benchmarks/requirements-fuzz.txt
@@ -130,4 +136,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	.bench/look/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-pages fuzz look mutate lint check openapi wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-pages fuzz look calc mutate lint check openapi wheel pins

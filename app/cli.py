@@ -158,7 +158,7 @@ def _load_starter(settings: Settings) -> None:
 
 
 @main.command("import")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path())
 @click.option("--mapping", "-m", help="A mapping: a TOML file, or the name of a built-in mapping.")
 @click.option("--inspect", is_flag=True, help="Print a draft mapping for a file with an unknown layout.")
 @click.option("--dry-run", is_flag=True, help="Report what the import would do, and record nothing.")
@@ -166,12 +166,19 @@ def _load_starter(settings: Settings) -> None:
     "--keep-going", is_flag=True, help="Import the valid rows, and write the refused rows to a separate file."
 )
 @click.option("--strict", is_flag=True, help="Refuse rows with data-quality warnings.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write the refused rows, with the reasons, to this XLSX file.",
+)
 @click.option("--limit", type=click.IntRange(min=1), help="The maximum number of rows to read.")
 @click.option("--vintage", type=click.DateTime(["%Y-%m-%d"]), help="The day of the file, if its name does not give it.")
 @click.option("--as", "actor", default="operator", show_default=True, help="The actor name to record for the import.")
+@click.pass_context
 @cli_errors
 def import_(
-    files: tuple[Path, ...],
+    context: click.Context,
+    files: tuple[str, ...],
     mapping: str | None,
     actor: str,
     *,
@@ -179,12 +186,25 @@ def import_(
     dry_run: bool,
     keep_going: bool,
     strict: bool,
+    report: Path | None,
     limit: int | None,
     vintage: datetime | None,
 ) -> None:
-    """Import the rows of FILES (or folders, zip and gzip) as claims: all of them or none. See docs/imports.md."""
-    from app.imports import command as imports  # noqa: PLC0415 - the other commands do not need it
+    """Import the rows of FILES as claims, all of them or none: files, folders, zip, gzip, or - for standard input.
 
+    See docs/imports.md. The data package of a register (`/v1/export`) is restored into an empty register: see
+    docs/files.md.
+    """
+    from app.imports import command as imports  # noqa: PLC0415 - the other commands do not need it
+    from app.register.restore import is_package, restore_package  # noqa: PLC0415 - as above
+
+    imports.refuse_addresses(files, context)
+    if len(files) == 1 and is_package(package := Path(files[0])):
+        database = _open_database(read_settings())
+        counts = restore_package(database, package)
+        database.close()
+        click.echo(f"Restored {counts['change']} changes of {counts['claim']} versions of claims.")
+        return
     if inspect:
         imports.inspect_file(files[0])
         return
@@ -198,6 +218,7 @@ def import_(
             dry_run=dry_run,
             keep_going=keep_going,
             strict=strict,
+            report=report,
             limit=limit,
             vintage=vintage,
         )

@@ -111,6 +111,18 @@ class Forbidden(Problem):
     status, code, title = 403, "forbidden", "The API key does not have the required role"
 
 
+class TooManyRows(Problem):
+    """The list has more rows than a sheet of a workbook holds. CSV and Parquet have no limit."""
+
+    status, code, title = 422, "too_many_rows", "The list has too many rows for this format"
+
+
+class RangeNotSatisfiable(Problem):
+    """The header `Range` is malformed, or begins after the end of the file. `Content-Range` has its size."""
+
+    status, code, title = 416, "range_not_satisfiable", "The range cannot be served"
+
+
 class NotFound(Problem):
     """The resource does not exist."""
 

@@ -17,6 +17,7 @@ from app.charts.routes import router as charts
 from app.claims.annotation_routes import router as annotations
 from app.claims.change_scope import describe_change
 from app.claims.column_routes import router as columns
+from app.claims.counts.routes import router as counts
 from app.claims.reading_routes import router as reading
 from app.claims.routes import router as claims
 from app.database.engine import Database
@@ -25,6 +26,7 @@ from app.feeds.routes import router as feeds
 from app.http import health, openapi, problems
 from app.http.addresses import PathPrefix, set_base_url
 from app.http.cache_middleware import ResponseCacheMiddleware
+from app.http.file_copies import FILE_COPIES
 from app.http.middleware import EXPOSED_HEADERS, PreflightMiddleware, RequestCounters, RequestMiddleware
 from app.http.routing import in_matching_order
 from app.http.shutdown import Shutdown
@@ -46,6 +48,7 @@ ROUTERS = (
     topics,
     briefs,
     charts,
+    counts,
     claims,
     annotations,
     columns,
@@ -112,13 +115,14 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
         database.check_schema()
         with database.read() as session:
             open_snapshot(session)
-        for fault in health.storage_faults(database):
+        for fault in (*health.storage_faults(database), *health.storage_warnings(database)):
             logger.warning(fault)
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()
         shutdown.install()
         yield
         shutdown.begin()
         await shutdown.wait_for_protected()
+        app.state.database.caches[FILE_COPIES].close()
         app.state.invalidator.close()
         app.state.database.close()
 

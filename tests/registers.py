@@ -1,12 +1,15 @@
 """Registers for tests: copies of migrated templates on both databases, with a client and a key for each role."""
 
+import atexit
 import shutil
 import sqlite3
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from copy import copy
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 from uuid import uuid4
@@ -25,8 +28,8 @@ from app.settings import Settings
 from app.starter.load import load_starter
 from tests.client import ApplicationClient
 
-MAX_RESETS = 200
-"""How often a PostgreSQL database is restored: deleted rows remain in its files."""
+MAX_DEAD_ROWS = 2_000
+"""How many deleted rows remain in the files of a PostgreSQL database, in which every query would visit them."""
 
 Keys = dict[str, dict[str, str]]
 """The headers of a request with the key of each role."""
@@ -51,7 +54,15 @@ class Register:
 
 
 def make_settings(url: str) -> Settings:
-    return Settings(DATABASE_URL=url, pool_size=4)  # type: ignore[call-arg] # named by its alias
+    return Settings(DATABASE_URL=url, pool_size=4, files_dir=_files_folder())  # type: ignore[call-arg] # by its alias
+
+
+@cache
+def _files_folder() -> str:
+    """Return a folder for the copies of files, which is removed when the tests have ended."""
+    folder = tempfile.mkdtemp(prefix="counterclaim-files-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 _first_engines: dict[tuple[str, bool], Engine] = {}
@@ -113,6 +124,10 @@ class DatabaseState:
     schema: tuple[Any, ...] | None
     addresses: dict[str, list[tuple[str, str]]] = field(compare=False)
     """The address and the text of each row of each table."""
+
+    def count_surplus(self, other: "DatabaseState") -> Counter[str]:
+        """Return how many rows of each table a database in another state does not have."""
+        return Counter({table: (self.rows[table] - rows).total() for table, rows in other.rows.items()})
 
     def changes_to(self, other: "DatabaseState") -> sql.Composed:
         """Return the statements that give a database in this state the rows and sequences of another one."""
@@ -214,7 +229,7 @@ class ReusablePostgresqlDatabase:
     """
 
     def __init__(self, url: str) -> None:
-        self._resets = 0
+        self._dead: Counter[str] = Counter()
         self._connection = psycopg.connect(url, autocommit=True)
         self._connection.execute("SET session_replication_role = replica")  # in any order: no foreign key is checked
         self._connection.execute("SET lock_timeout = '5s'")
@@ -228,18 +243,23 @@ class ReusablePostgresqlDatabase:
     def reset(self) -> bool:
         if self._next_transaction() == self._transaction:
             return True
-        self._resets += 1
-        if self._resets >= MAX_RESETS:
-            return False
         try:
             state = read_state_of(self._state.rows, self._connection)
             if state.schema != self._state.schema:
                 return False
             self._connection.execute(state.changes_to(self._state))
+            self._remove_dead_rows(state.count_surplus(self._state))
         except psycopg.Error:  # tables were dropped
             return False
         self._transaction = self._next_transaction()
         return True
+
+    def _remove_dead_rows(self, deleted: Counter[str]) -> None:
+        self._dead += deleted
+        if self._dead.total() > MAX_DEAD_ROWS:
+            tables = sql.SQL(", ").join(map(sql.Identifier, self._dead))
+            self._connection.execute(sql.SQL("VACUUM {}").format(tables))
+            self._dead.clear()
 
     def close(self) -> None:
         self._connection.close()

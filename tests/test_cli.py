@@ -45,10 +45,16 @@ def environment(url: str | None = None, **more: str) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT)} | ({"DATABASE_URL": url} if url else {}) | more
 
 
-def run(*arguments: str, url: str | None = None, folder: Path | None = None, **more: str) -> Any:
-    """Call `counterclaim` in this process, with its own environment and output."""
+def run(
+    *arguments: str,
+    url: str | None = None,
+    folder: Path | None = None,
+    standard_input: str | bytes | None = None,
+    **more: str,
+) -> Any:
+    """Call `counterclaim` in this process, with its own environment, input and output."""
     with patch.dict(os.environ, environment(url, **more), clear=True), chdir(folder or ROOT):
-        done = CliRunner().invoke(main, arguments, prog_name="counterclaim")
+        done = CliRunner().invoke(main, arguments, input=standard_input, prog_name="counterclaim")
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)

@@ -14,7 +14,13 @@ Header = tuple[bytes, bytes]
 ENTRY_OVERHEAD_BYTES = 2_000
 """Approximate size of an entry without its body."""
 
-BODY_HEADERS = (b"content-length", b"content-type", b"content-encoding", b"content-disposition")
+BODY_HEADERS = (
+    b"content-length",
+    b"content-type",
+    b"content-encoding",
+    b"content-disposition",
+    b"accept-ranges",
+)
 """Headers that describe the body, which a 304 omits."""
 
 
@@ -39,6 +45,8 @@ class CachedResponse:
     cache_scope: CacheScope
     is_compressible: bool
     identity: EncodedBody
+    serves_ranges: bool = False
+    """Whether ranges of the body may be sent."""
     by_encoding: dict[str, EncodedBody] = field(default_factory=dict)
 
     @property

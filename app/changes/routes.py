@@ -15,8 +15,10 @@ from app.changes.schemas import KIND_DESCRIPTION, TOPIC_DESCRIPTION, ChangeKind,
 from app.changes.topics import check_topics
 from app.database.engine import Database
 from app.database.snapshot import open_snapshot
+from app.http.addresses import whole_address
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
+from app.http.linked_data import node
 from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import Page
 from app.http.responses import json_bytes
@@ -59,7 +61,7 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
 
-@list_route(router, "/changes", ChangeRow, "List changes")
+@list_route(router, "/changes", ChangeRow, "List changes", linked=True)
 def list_changes(query: Annotated[ChangeQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the changes after a `seq`, in order, each with the record after the change.
 
@@ -70,7 +72,21 @@ def list_changes(query: Annotated[ChangeQuery, Query()], db: Db, listing: ListRe
         with db.read() as session:
             return find_changes(session, page, open_snapshot(session, page.recorded_as_of))
 
-    return listing.send(find, query, columns_of_model(ChangeRow))
+    return listing.send(find, query, columns_of_model(ChangeRow), link=_change_node)
+
+
+def _change_node(change: dict[str, Any]) -> dict[str, Any]:
+    """Return a change as an activity of PROV, without the record."""
+    address = whole_address(f"/v1/changes?after={change['seq'] - 1}&limit=1")
+    return node(
+        address,
+        "prov:Activity",
+        name=f"{change['kind']} {change['action']}",
+        identifier=change["id"],
+        description=change["reason"],
+        prov_startedAtTime=change["at"],
+        prov_wasAssociatedWith=node(None, "prov:Agent", name=change["actor"]),
+    )
 
 
 @router.get(

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from uuid_utils import uuid7
 
+from app.claims.counts.stored import UPDATE_INTERVAL, update_counts
 from app.claims.lookups import CachedReferenceLookup, RecordFields, ReferenceLookup
 from app.claims.queries import read_claim
 from app.claims.schemas import AssessmentInput, CitationInput, CitedDocument, ClaimInput, RelationInput
@@ -33,17 +34,19 @@ from app.database.tables import (
     Version,
     columns_of,
 )
-from app.database.transaction import WriteTransaction
+from app.database.transaction import WriteTransaction, declare_commit_step
 from app.database.types import ID_PATTERN
 from app.enums import RelationType, Status
 from app.errors import DuplicateClaim, DuplicateRecord, SupersessionCircle
 from app.http.addresses import whole_address
 from app.sentences.phrases import join_with_and
-from app.sources.documents import DOCUMENT_CARD_FIELDS, DOCUMENT_INPUT_FIELDS, refuse_removed, resolve_edition
+from app.sources.documents import DOCUMENT_INPUT_FIELDS, DOCUMENT_SUMMARY_FIELDS, refuse_removed, resolve_edition
 from app.sources.queries import SOURCE
 
 EDITORS = "editors"
 """The value of `asserted_by` for relations that the editors assert."""
+
+declare_commit_step(update_counts, UPDATE_INTERVAL)
 
 
 def record_claim(
@@ -75,7 +78,7 @@ def record_claim(
     seq, citations = transaction.seq, []
     for i, (citation, document) in enumerate(zip(payload.citations, documents, strict=True)):
         columns = build_citation_columns(references, citation, id_, payload.source, document) | {"marked": i == marked}
-        card = {name: document[name] for name in DOCUMENT_CARD_FIELDS}
+        card = {name: document[name] for name in DOCUMENT_SUMMARY_FIELDS}
         citation_id = str(uuid7()) if citation_ids is None else citation_ids[i]
         citations.append({**columns, "id": citation_id, "document": card})
         transaction.add_version(CitationVersion, citations[-1]["id"], columns, revision=1)

@@ -25,7 +25,7 @@ from app.database.tables import (
 from app.database.transaction import WriteTransaction
 from app.database.types import ID_PATTERN
 from app.enums import Status
-from app.errors import Fault
+from app.errors import Fault, field_fault, shorten
 from app.http.schema_types import SLUG_PATTERN
 from app.sources.documents import (
     find_candidate_ids,
@@ -37,13 +37,21 @@ from app.sources.documents import (
 )
 from app.sources.editions import address_of, edition_key, has_parts_of, keys_of_given
 from app.sources.queries import SOURCE, load_position_holders
+from app.vocabulary.name_index import NamedRecord
 from app.vocabulary.record_names import CATEGORY_NAME_FIELDS, NAME_FIELDS, category_details, subject_details
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
+from app.vocabulary.reference_data import get_reference_data
 from app.vocabulary.slug_records import RecordType, find_missing_slugs, find_unknown_slugs
 
 RecordFields = Mapping[str, Any]
 
 SLUG = re.compile(SLUG_PATTERN)
+
+MAX_NAMED_SLUGS = 5
+"""Maximum number of slugs in the message about a name that several records have."""
+
+MAX_SUGGESTIONS = 200
+"""Maximum number of unknown names for which similar ones are searched, which takes a while for each."""
 
 MAX_CACHED_DOCUMENTS = 1_000
 """Maximum number of documents cached between writes, and of change entries read to invalidate the cache."""
@@ -114,6 +122,10 @@ class ReferenceLookup:
         """Edition key → the tombstone of a document that was taken down."""
         self._position_holders: dict[str, str] | None = None
         self._sources_by_slug: dict[str, RecordFields] = {}
+        self._slugs_by_text: dict[tuple[str, str], str] = {}
+        """Kind and text → the slug that the text names, or that it is."""
+        self._hints_by_text: dict[tuple[str, str], str | None] = {}
+        """Kind and text → the names that the text may mean."""
 
     @property
     def today(self) -> date:
@@ -160,6 +172,34 @@ class ReferenceLookup:
             and place in existing[PLACE.name]
             and source in existing[SOURCE.name]
         )
+
+    def resolve_name(self, kind: RecordType, pointer: str, text: str) -> str | Fault:
+        """Return the slug of the record that a text names: a slug, else a name or a short name.
+
+        Case, accents and punctuation do not count. A text that could be a slug, and that no record has as a slug or as
+        a name, is returned as it is: `find_faults` reports it.
+        """
+        key = kind.name, text
+        if (slug := self._slugs_by_text.get(key)) is not None:
+            return slug
+        is_slug = SLUG.fullmatch(text) is not None
+        if not is_slug or not self.has_slug(kind, text):
+            index = get_reference_data(self.session, self.snapshot).read_name_index(self.session, self.snapshot)
+            slugs = index.find_named(kind.name, text)
+            if len(slugs) > 1:
+                named = ", ".join(f"`{slug}`" for slug in slugs[:MAX_NAMED_SLUGS])
+                detail = f"Several records of the kind {kind.name} are named `{shorten(text)}`: {named}."
+                return field_fault(pointer, detail, hint="write the slug of the one that is meant")
+            if slugs:
+                self._slugs_by_text[key] = slugs[0]
+                return slugs[0]
+            if not is_slug:
+                if key not in self._hints_by_text and len(self._hints_by_text) < MAX_SUGGESTIONS:
+                    self._hints_by_text[key] = _suggest_similar(index.find_similar(kind.name, text))
+                detail = f"There is no {kind.name} `{shorten(text)}`."
+                return field_fault(pointer, detail, hint=self._hints_by_text.get(key))
+        self._slugs_by_text[key] = text
+        return text
 
     def has_slug(self, kind: RecordType, slug: str) -> bool:
         """Return whether a slug exists."""
@@ -209,10 +249,10 @@ class ReferenceLookup:
         return SLUG.fullmatch(text) is not None and self.has_slug(kind, text)
 
     def find_source(self, slug: str) -> RecordFields:
-        """Return the name, short name, kind and interest of a recorded source."""
+        """Return the fields of a recorded source that are part of a claim."""
         if slug not in self._sources_by_slug:
             columns = columns_of(SourceVersion)
-            statement = select(columns.name, columns.short_name, columns.kind, columns.interest)
+            statement = select(columns.name, columns.short_name, columns.kind, columns.interest, columns.terms)
             statement = statement.where(columns.slug == slug, self.snapshot.contains(SourceVersion))
             row = self.session.execute(statement).mappings().one()
             self._sources_by_slug[slug] = dict(row)
@@ -393,6 +433,12 @@ class CachedReferenceLookup(ReferenceLookup):
         """Treat a document as recorded: the same write records it."""
         super().add_pending_document(document)
         self._new_documents.append(document)
+
+
+def _suggest_similar(records: Iterable[NamedRecord]) -> str | None:
+    """Return a hint with the records that a name may mean, or None."""
+    named = " or ".join(f"`{record.name}` (`{record.slug}`)" for record in records)
+    return f"did you mean {named}?" if named else None
 
 
 def _is_edition_of(document: RecordFields, given: RecordFields) -> bool:

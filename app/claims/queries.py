@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, cas
 from sqlmodel import Session
 
 from app.cache.scope import CacheScope
-from app.claims.search.filters import ClaimQuery
+from app.claims.search.filters import ClaimFilters, ClaimQuery
 from app.claims.search.planner import find_page
 from app.claims.serialization.export import render_lines
 from app.claims.serialization.projection import MAX_SQL_COLUMNS, render_claim
@@ -56,6 +56,7 @@ def select_claims(*, past: bool) -> Select[Any]:
         *claim,
         source.name.label("source_name"),
         source.short_name.label("source_short_name"),
+        source.terms.label("source_terms"),
         source.kind.label("source_kind"),
         source.interest.label("source_interest"),
         func.coalesce(claim.unit, category.unit).label("served_unit"),
@@ -110,7 +111,7 @@ def find_claims(reading: ReadSession, query: ClaimQuery, snapshot: Snapshot, lay
         QueryTooBroad: The query would read too many rows.
     """
     page = find_page(reading, query, snapshot)
-    page_fields = (snapshot.seq, page.next_cursor, page.total, cache_scope_of_query(query, snapshot))
+    page_fields = (snapshot.seq, page.next_cursor, page.total, cache_scope_of_filters(query, snapshot))
     # A tombstone has other fields than a claim, and the number of arguments of an SQL function is limited.
     if Status.removed in query.status or len(layout.columns) > MAX_SQL_COLUMNS:
         return Page(read_claims(reading.session, page.versions, snapshot), *page_fields)
@@ -127,8 +128,8 @@ def read_claims(session: Session, versions: Sequence[int], snapshot: Snapshot) -
     return build_claim_responses(session, [rows[version] for version in versions], snapshot)
 
 
-def cache_scope_of_query(query: ClaimQuery, snapshot: Snapshot) -> CacheScope:
-    """Return the scope of a page of claims: the claims that match its filters by column value."""
+def cache_scope_of_filters(query: ClaimFilters, snapshot: Snapshot) -> CacheScope:
+    """Return the scope of a response about the claims that match filters: those that match the filters by column."""
     filters = {name: getattr(query, name) for name in ("source", "kind", "modality", "aggregation")}
     filters["level"] = query.confidence
     fields = {name: frozenset(str(value) for value in values) for name, values in filters.items() if values}

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated
 
+import orjson
 from fastapi import Path, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
@@ -23,6 +24,7 @@ from app.claims.schemas import (
 )
 from app.claims.search.filters import ClaimQuery
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
+from app.claims.serialization.linked_data import claim_node
 from app.database.api_keys import Actor
 from app.database.read_session import read_session
 from app.database.snapshot import open_snapshot
@@ -32,6 +34,7 @@ from app.errors import Forbidden
 from app.http.auth import Contributor, Editor
 from app.http.dependencies import Db
 from app.http.fast_route import fast_path
+from app.http.linked_data import JSON_LD_MEDIA_TYPE, json_ld_document, terms_members
 from app.http.lists import ListResponseDep, list_route
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.pagination import AsOf, Page, PageQuery, paginate_list
@@ -59,7 +62,7 @@ class ClaimStateQuery(BaseModel):
     recorded_as_of: AsOf = None
 
 
-@list_route(router, "/claims", Claim, "Find claims")
+@list_route(router, "/claims", Claim, "Find claims", linked=True)
 @fast_path(inline=True)
 def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the claims that match every filter, newest first. Nothing is merged or averaged."""
@@ -69,7 +72,29 @@ def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, listing: ListResp
         with read_session(db, generic_plan=listing.file is None) as read:
             return find_claims(read, page, read.snapshot(page.recorded_as_of, known_on=page.known_on), layout)
 
-    return listing.send(find, query, CLAIM_COLUMNS)
+    return listing.send(find, query, CLAIM_COLUMNS, link=claim_node)
+
+
+@router.get(
+    "/claims/{id}.jsonld",
+    summary="Read a claim as linked data",
+    operation_id="read_claim_linked_data",
+    response_class=Response,
+    responses={200: {"content": {JSON_LD_MEDIA_TYPE: {"schema": {"type": "object", "additionalProperties": True}}}}},
+)
+@fast_path(inline=True)
+def get_linked_claim(claim: ClaimId, request: Request, db: Db, query: Annotated[ClaimStateQuery, Query()]) -> Response:
+    """Return one claim as JSON-LD: `Claim` of schema.org, with the chain of its sources in PROV.
+
+    It has a `ClaimReview` only if an editor assessed the claim.
+    """
+    with read_session(db) as read:
+        snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
+        revision, text = read_claim_json(read, claim, snapshot)
+    settings = request.app.state.settings
+    body = json_ld_document(claim_node(orjson.loads(text)) | terms_members(settings.terms or None))
+    scope = claim_scope(snapshot.latest_seq, claim)
+    return cacheable_response(request, body, JSON_LD_MEDIA_TYPE, tag=f"{revision}-", cache_scope=scope)
 
 
 @router.get("/claims/{id}", summary="Read a claim", operation_id="read_claim", responses={200: {"model": Claim}})

@@ -36,17 +36,26 @@ class LookupMetric:
 class CacheKey(Generic[T]):
     """The key of one object of a database: its name, its type and its factory."""
 
-    def __init__(self, name: str, factory: Callable[["Database"], T], *, keep_on_reset: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        factory: Callable[["Database"], T],
+        *,
+        keep_on_reset: bool = False,
+        on_reset: Callable[[T], None] | None = None,
+    ) -> None:
         """Declare the key.
 
         Args:
             name: The name of the object in error messages.
             factory: Creates the object at the first access.
             keep_on_reset: Whether `Caches.reset` keeps the object, because it contains no data read from the database.
+            on_reset: Removes the data read from the database that the object has stored elsewhere.
         """
         self.name = name
         self.factory = factory
         self.keep_on_reset = keep_on_reset
+        self.on_reset = on_reset
 
     def __repr__(self) -> str:
         """Return the name, for error messages."""
@@ -79,7 +88,11 @@ class Caches:
     def reset(self) -> None:
         """Remove all objects that contain data read from the database."""
         with self._lock:
-            self._objects = {key: value for key, value in self._objects.items() if key.keep_on_reset}
+            before = self._objects
+            self._objects = {key: value for key, value in before.items() if key.keep_on_reset}
+        for key, value in before.items():
+            if key.on_reset is not None:
+                key.on_reset(value)
 
     def lookup_counts(self) -> Iterator[tuple[LookupMetric, CountsLookups]]:
         """Yield the declared lookup metrics, with the cache whose hits and misses each metric counts."""

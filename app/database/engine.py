@@ -64,6 +64,10 @@ class Database:
         url = make_url(settings.database_url)
         self.dialect = url.get_backend_name()
         self.memory_bytes = settings.memory_bytes
+        self.files_dir, self.files_bytes = settings.files_dir, settings.files_bytes
+        """The folder of the copies of long files, empty for the default one, and how large all may be together."""
+        self.address = _address_of(url)
+        """What tells this database from others on the same machine."""
         self.latest_seq = 0
         """The highest `seq` that this process has read or written."""
         self.latest_read_seq = 0
@@ -137,6 +141,13 @@ class Database:
         self.read_engine.dispose()
         self.primary_read_engine.dispose()
         self.write_engine.dispose()
+
+
+def _address_of(url: URL) -> str:
+    """Return the URL of a database without the password, or the path of its file."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        return str(Path(url.database).absolute())
+    return url.render_as_string(hide_password=True)
 
 
 PACKAGE = Path(app.__file__).parent

@@ -176,6 +176,11 @@ def batch_values(values: Iterable[str], size: int = VALUES_PER_QUERY) -> Iterato
         yield list(dict.fromkeys(batch))
 
 
+def encode_list(values: Iterable[str], dialect: str) -> Any:  # noqa: ANN401 - a driver value
+    """Return a list as the driver value of the parameter of `InList`."""
+    return orjson.dumps(list(values)).decode() if dialect == "sqlite" else list(values)
+
+
 def _encode_for_sqlite(value: Any) -> Any:  # noqa: ANN401 - a date, a list for `InList`, or a driver value
     if isinstance(value, date):
         return value.isoformat()

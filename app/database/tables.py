@@ -15,6 +15,7 @@ from sqlmodel import Field, SQLModel
 from app import enums
 from app.database.types import (
     BIG_INTEGER,
+    COUNT_KEY_TEXT,
     DOUBLE,
     EDTF_PERIOD_TEXT,
     EDTF_TEXT,
@@ -220,6 +221,7 @@ class SourceVersion(Version, table=True):
     url: str | None = Field(sa_type=Text)
     short_name: str | None = Field(default=None, sa_type=Text)
     in_text: str | None = Field(default=None, sa_type=Text)
+    terms: str | None = Field(default=None, sa_type=Text)
     words: list[str] = Field(sa_type=SearchWords)
 
     __table_args__ = (
@@ -442,6 +444,30 @@ class ClaimVersion(Version, table=True):
     )
 
 
+class ClaimCount(SQLModel, table=True):
+    """The number of claims with one key, or with two: see `app/claims/counts`. `second` is empty for a single key."""
+
+    __tablename__ = "claim_count"
+
+    pair: str = Field(primary_key=True, sa_type=String(2))
+    first: str = Field(primary_key=True, sa_type=COUNT_KEY_TEXT)
+    second: str = Field(primary_key=True, sa_type=COUNT_KEY_TEXT)
+    claims: int = Field(sa_type=BIG_INTEGER)
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+
+class ClaimCountState(SQLModel, table=True):
+    """The `seq` as of which the stored counts are right, in one row."""
+
+    __tablename__ = "claim_count_state"
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    seq: int = Field(sa_type=BIG_INTEGER)
+
+    __table_args__ = (CheckConstraint("id = 1", name="single"),)
+
+
 class CitationVersion(Version, table=True):
     """A citation: the appearance of a claim in a document. `marked`: an editor marked it as the leading one."""
 
@@ -497,10 +523,9 @@ class AssessmentVersion(Version, table=True):
 
     __table_args__ = (
         current_version_index("uq_assessment_standing", "id", unique=True),
-        *(
-            current_version_index(f"ix_assessment_{column}", column)
-            for column in ("level", "reliability", "credibility")
-        ),
+        # All versions in the order of the claims, so that a page by level of any state is an index scan.
+        Index("ix_assessment_level", "level", "claim", "until_seq"),
+        *(current_version_index(f"ix_assessment_{column}", column) for column in ("reliability", "credibility")),
         Index("ix_assessment_claim_seq", "claim", "seq"),
     )
 

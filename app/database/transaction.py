@@ -1,6 +1,6 @@
 """Write transactions. A change takes the next `seq`, and a version is valid from its `seq` to its `until_seq`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -16,6 +16,8 @@ from app.database.row_encoding import MultiRowInsert, dialect_statements
 from app.database.snapshot import Snapshot
 from app.database.sql import compile_cached
 from app.database.tables import QUESTION_COLUMNS, VERSION_TABLES, ClaimVersion, Version, columns_of, table_of
+
+_commit_steps: "list[tuple[int, Callable[[WriteTransaction], None]]]" = []
 
 
 class WriteTransaction:
@@ -70,6 +72,11 @@ class WriteTransaction:
     def lazy_session(self) -> Session:
         """Return the session without a flush. It flushes the pending rows when it executes a statement."""
         return self._session
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether the database is PostgreSQL."""
+        return self._statements.postgresql
 
     @property
     def snapshot(self) -> Snapshot:
@@ -177,6 +184,9 @@ class WriteTransaction:
 
     def commit(self) -> None:
         """Insert the pending rows, update the clock and commit."""
+        for interval, step in _commit_steps:
+            if self.seq // interval != self._seq_at_start // interval:
+                step(self)
         with self._pipeline():
             self._send_pending()
             if self.seq != self._seq_at_start:
@@ -216,6 +226,11 @@ def _select_current_revision(table: type[Version]) -> Select[Any]:
 def to_utc(at: Any) -> datetime:  # noqa: ANN401 - a driver value
     """Return a driver value as a time in UTC. It is a text on SQLite, and in the zone of the server on PostgreSQL."""
     return datetime.fromisoformat(at).replace(tzinfo=UTC) if isinstance(at, str) else at.astimezone(UTC)
+
+
+def declare_commit_step(step: Callable[[WriteTransaction], None], interval: int) -> None:
+    """Declare that `step` runs before the commit of each transaction that reaches a multiple of `interval` changes."""
+    _commit_steps.append((interval, step))
 
 
 @contextmanager

@@ -26,6 +26,9 @@ ROW_KEY_TEXT = String(300).with_variant(postgresql.VARCHAR(300, collation="C"), 
 SERIES_KEY_TEXT = String(180).with_variant(postgresql.VARCHAR(180, collation="C"), "postgresql")
 """A series key: the text that identifies the comparable claims of one source."""
 
+COUNT_KEY_TEXT = String(300).with_variant(postgresql.VARCHAR(300, collation="C"), "postgresql")
+"""A key by which claims are counted: up to three slugs, or some members of enumerations."""
+
 EDTF_TEXT = String(40)
 EDTF_PERIOD_TEXT = String(85)
 UNIT_TEXT = String(40)

@@ -22,6 +22,7 @@ from app.cache.etags import encoded_etag, etag_matches
 from app.cache.invalidation import CacheInvalidator
 from app.cache.responses import BODY_HEADERS, CachedResponse, EncodedBody, Header, RequestKey
 from app.cache.scope import CacheScope
+from app.errors import RangeNotSatisfiable
 from app.http.compression import (
     COMPRESSION_STREAMS,
     MIN_COMPRESSIBLE_BYTES,
@@ -32,6 +33,7 @@ from app.http.compression import (
 )
 from app.http.headers import LIST_SEPARATOR
 from app.http.middleware import REQUEST_ID_PATTERN, escape_newlines, find_protocol_fault, logger
+from app.http.ranges import ACCEPT_RANGES, ByteRange, choose_range
 from app.http.shutdown import Shutdown, stopping_problem
 
 READ_METHODS = frozenset({"GET", "HEAD"})
@@ -41,6 +43,10 @@ MAX_POLLS_PER_REQUEST = 3
 
 MAX_CACHED_QUERY_BYTES = 2_000
 """Requests with a longer query string are not cached."""
+
+SEQ_PARAMETER = b"seq="
+
+SEQ_HEADER = b"x-register-seq"
 
 MAX_SEQ_DIGITS = 18
 UNREACHABLE_SEQ = 10**MAX_SEQ_DIGITS
@@ -67,6 +73,8 @@ class RequestHeaders:
     """The number of `Host` lines."""
     is_read: bool = True
     """Whether the method is GET or HEAD."""
+    range_: str | None = None
+    if_range: str | None = None
     names_seq: bool = False
     """Whether the request has an `X-Register-Seq`, so that no cache may store the response or have stored it."""
 
@@ -93,6 +101,7 @@ class ResponseCacheMiddleware:
             await self.app(scope, receive, send)
             return
         request_headers = _read_request_headers(scope["headers"])
+        scope = _move_seq_to_headers(scope, request_headers)
         request_headers.is_read = scope["method"] in READ_METHODS
         key = (scope["path"], scope["query_string"], request_headers.accept)
         if not self._may_be_cached(scope, request_headers):
@@ -111,7 +120,7 @@ class ResponseCacheMiddleware:
             cache.hits += 1
             if logger.isEnabledFor(logging.DEBUG):
                 logger.debug("%s %s from the response cache", scope["method"], escape_newlines(key[0]))
-            await self._send_cached(key, cached, scope, send, request_headers)
+            await self._send_cached(key, cached, scope, receive, send, request_headers)
             return
         cache.misses += 1
         future = self._pending[key] = asyncio.get_running_loop().create_future()
@@ -165,16 +174,34 @@ class ResponseCacheMiddleware:
         self._polled_in_loop = None
 
     async def _send_cached(
-        self, key: RequestKey, cached: CachedResponse, scope: Scope, send: Send, request_headers: RequestHeaders
+        self,
+        key: RequestKey,
+        cached: CachedResponse,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        request_headers: RequestHeaders,
     ) -> None:
         encoded, accept_encoding = cached.identity, request_headers.accept_encoding
-        if cached.is_compressible and accept_encoding and (encoding := choose_encoding(accept_encoding)):
+        asks_range = request_headers.range_ is not None and cached.serves_ranges and scope["method"] == "GET"
+        # A range is one of the representation without encoding.
+        is_compressible = cached.is_compressible and not asks_range
+        if is_compressible and accept_encoding and (encoding := choose_encoding(accept_encoding)):
             encoded = cached.by_encoding.get(encoding) or await self._encode(key, cached, encoding)
         status, headers, body = 200, encoded.headers, b"" if scope["method"] == "HEAD" else encoded.body
         if_none_match = request_headers.if_none_match
         if if_none_match is not None and (if_none_match == encoded.etag or etag_matches(if_none_match, encoded.etag)):
             self.invalidator.response_cache.not_modified += 1
             status, headers, body = 304, encoded.not_modified_headers, b""
+        elif asks_range:
+            try:
+                part = choose_range(request_headers.range_, request_headers.if_range, encoded.etag, len(body))
+            except RangeNotSatisfiable as problem:
+                scope.setdefault("state", {})["refusal"] = problem
+                await self._forward(scope, receive, send, request_headers)
+                return
+            if part is not None:
+                status, headers, body = 206, _part_headers(encoded.headers, part), body[part.start : part.end]
         if request_headers.names_seq:
             headers = _without_storing(headers)
         own_headers = [
@@ -200,6 +227,7 @@ class ResponseCacheMiddleware:
         state = scope.setdefault("state", {})
         state["request_id"] = request_headers.request_id = request_headers.request_id or uuid7().hex
         head_only = state["head_only"] = scope["method"] == "HEAD"
+        state["is_sent_from_cache"] = key is not None
         pass_through = PassThroughResponse(send, request_headers, head_only=head_only)
 
         async def receive_response(message: Message) -> None:
@@ -217,7 +245,7 @@ class ResponseCacheMiddleware:
                 cached = _build_cached_response(cache_scope, start, message["body"])
                 self.invalidator.response_cache.store(key, cached)
                 release_pending()
-                await self._send_cached(key, cached, scope, send, request_headers)
+                await self._send_cached(key, cached, scope, receive, send, request_headers)
                 return
             release_pending()
             await pass_through.send_message(message)
@@ -278,7 +306,12 @@ class PassThroughResponse:
         etag = headers.get("etag")
         length = int(headers.get("content-length", MIN_COMPRESSIBLE_BYTES if more else length))
         encoding = None
-        if "content-encoding" not in headers and is_compressible(headers.get("content-type", ""), length):
+        is_part = start["status"] == HTTPStatus.PARTIAL_CONTENT
+        if (
+            not is_part
+            and "content-encoding" not in headers
+            and is_compressible(headers.get("content-type", ""), length)
+        ):
             headers.add_vary_header("Accept-Encoding")
             encoding = choose_encoding(self._request_headers.accept_encoding)
         if encoding is not None and etag is not None:
@@ -296,6 +329,27 @@ class PassThroughResponse:
         return {**start, "headers": headers.raw}
 
 
+RANGE_HEADERS = {b"range": "range_", b"if-range": "if_range"}
+
+
+def _move_seq_to_headers(scope: Scope, request_headers: RequestHeaders) -> Scope:
+    """Return the request with its query parameter `seq` as the header `X-Register-Seq`, which has the same meaning.
+
+    The parameter is thus part of no cache key and of no link. A repeated or invalid one stays, and is refused.
+    """
+    if SEQ_PARAMETER not in scope["query_string"]:
+        return scope
+    parts = scope["query_string"].split(b"&")
+    values = [part[len(SEQ_PARAMETER) :] for part in parts if part.startswith(SEQ_PARAMETER)]
+    is_valid = len(values) == 1 and values[0].isdigit() and len(values[0]) <= MAX_SEQ_DIGITS
+    if not is_valid or not scope["path"].startswith("/v1/") or request_headers.seq == UNREACHABLE_SEQ:
+        return scope
+    request_headers.seq = max(request_headers.seq, int(values[0]))
+    rest = b"&".join(part for part in parts if not part.startswith(SEQ_PARAMETER))
+    headers = [header for header in scope["headers"] if header[0] != SEQ_HEADER]
+    return {**scope, "query_string": rest, "headers": [*headers, (SEQ_HEADER, b"%d" % request_headers.seq)]}
+
+
 def _read_request_headers(headers: list[Header]) -> RequestHeaders:
     """Return the headers that select a response. Repeated lines are joined as `read_list_header` joins them."""
     request_headers = RequestHeaders()
@@ -309,9 +363,11 @@ def _read_request_headers(headers: list[Header]) -> RequestHeaders:
             if_none_match = _join(if_none_match, value)
         elif name == b"if-match":
             request_headers.has_if_match = True
+        elif name in RANGE_HEADERS:
+            setattr(request_headers, RANGE_HEADERS[name], value.decode("latin-1"))
         elif name == b"host":
             request_headers.hosts += 1
-        elif name == b"x-register-seq":
+        elif name == SEQ_HEADER:
             # A repeated or invalid value bypasses the cache; the application rejects it.
             is_valid = value.isdigit() and len(value) <= MAX_SEQ_DIGITS and not request_headers.names_seq
             request_headers.seq = int(value) if is_valid else UNREACHABLE_SEQ
@@ -337,9 +393,16 @@ def _without_storing(headers: list[Header]) -> list[Header]:
     return [header for header in headers if header[0] != b"cache-control"] + [(b"cache-control", NO_STORE.encode())]
 
 
+def _part_headers(headers: list[Header], part: ByteRange) -> list[Header]:
+    """Return the headers of a range, from those of the whole response."""
+    others = [header for header in headers if header[0] != b"content-length"]
+    return [*others, (b"content-length", b"%d" % part.length), (b"content-range", part.content_range.encode())]
+
+
 def _build_cached_response(cache_scope: CacheScope, start: Message, body: bytes) -> CachedResponse:
     headers = MutableHeaders(raw=[header for header in start["headers"] if header[0] not in PER_RESPONSE_HEADERS])
     compress_body = is_compressible(headers.get("content-type", ""), len(body))
     if compress_body:
         headers.add_vary_header("Accept-Encoding")
-    return CachedResponse(cache_scope, compress_body, EncodedBody(headers["etag"], headers.raw, body))
+    serves_ranges = headers.get(ACCEPT_RANGES) == "bytes"
+    return CachedResponse(cache_scope, compress_body, EncodedBody(headers["etag"], headers.raw, body), serves_ranges)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Annotated
 
-from fastapi import Header
+from fastapi import Header, Query
 from starlette.concurrency import run_in_threadpool
 
 from app.database.cache_registry import CacheKey
@@ -83,10 +83,23 @@ async def wait_for_seq(
             examples=["1"],
         ),
     ] = None,
+    seq: Annotated[
+        str | None,
+        Query(
+            pattern="^[0-9]{1,18}$",
+            description="The same as the header `X-Register-Seq`, for pages of other sites: a browser sends a "
+            "preflight request before one with that header. It is not part of the links in the response.",
+            examples=["1"],
+        ),
+    ] = None,
 ) -> None:
-    """Wait until this process reads the state in `X-Register-Seq`, so that clients read their own writes; else 503."""
-    if x_register_seq is not None:
-        await db.caches[STATE_WAITER].wait(int(x_register_seq))
+    """Wait until this process reads the state in `X-Register-Seq` or `seq`, so that clients read their own writes.
+
+    Otherwise the response is a 503.
+    """
+    requested = max((int(text) for text in (x_register_seq, seq) if text is not None), default=None)
+    if requested is not None:
+        await db.caches[STATE_WAITER].wait(requested)
 
 
 def _read_clock(database: Database) -> None:

@@ -15,6 +15,7 @@ COLUMN_TYPES: dict[Any, str] = {
     bool: "boolean",
     date: "date",
     datetime: "datetime",
+    dict: "object",
 }
 
 
@@ -26,9 +27,16 @@ def define_column(model: type[BaseModel], name: str, path: str) -> FlatColumn:
         info = field_type.model_fields[step]
         field_type = inner_type(info.annotation)
     is_string = isinstance(field_type, type) and issubclass(field_type, str)
-    type_ = "string" if is_string else COLUMN_TYPES.get(field_type, "number")
+    type_ = "string" if is_string else COLUMN_TYPES.get(field_type, "any")
     example = info.examples[0] if info.examples else None
-    return FlatColumn(name, steps, type_, info.description or "", example)
+    return FlatColumn(name, steps, type_, info.description or "", example, is_list=_is_list(info.annotation))
+
+
+def _is_list(annotation: Any) -> bool:  # noqa: ANN401 - a type
+    """Return whether a type is that of a list, or of a list or None."""
+    return get_origin(annotation) is list or any(
+        _is_list(argument) for argument in get_args(annotation) if get_origin(annotation) is not dict
+    )
 
 
 def columns_of_model(model: type[BaseModel], appended: Sequence[str] = ()) -> list[FlatColumn]:
@@ -48,6 +56,8 @@ def columns_of_model(model: type[BaseModel], appended: Sequence[str] = ()) -> li
 def inner_type(annotation: Any) -> Any:  # noqa: ANN401 - returns a type
     """Return the type inside `X | None`, `list[X]` and `Annotated[X, …]`; `float` for `int | float`."""
     arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
+    if get_origin(annotation) is dict:
+        return dict
     if get_origin(annotation) is Annotated or len(arguments) == 1:
         return inner_type(arguments[0])
     return float if arguments else annotation

@@ -26,7 +26,10 @@ DRAIN_SECONDS = 0.05
 """How long connections are still accepted after the queue of the port was shortened."""
 
 REQUEST_SECONDS = 0.2
-"""How long the requests of new connections are still answered after the port was closed."""
+"""How long further requests are still answered after the port was closed."""
+
+FIRST_REQUEST_SECONDS = 1.0
+"""How long a connection that has not sent a request yet is waited for: its client may have little processor time."""
 
 
 class GracefulServer(Server):
@@ -48,10 +51,18 @@ class GracefulServer(Server):
         for connection in waiting:
             await loop.connect_accepted_socket(self._create_protocol, connection)
         await asyncio.sleep(REQUEST_SECONDS)
+        await self._wait_for_first_requests()
         # Requests in progress are cut that long after the signal, not after the pauses above.
         left = MAX_REQUEST_SECONDS - GRACE_SECONDS - (time.monotonic() - started)
         self.config.timeout_graceful_shutdown = max(left, 0.1)  # type: ignore[assignment] # passed to asyncio
         await super().shutdown(sockets)
+
+    async def _wait_for_first_requests(self) -> None:
+        """Wait until every open connection has sent a request, for a limited time."""
+        for _ in range(round((FIRST_REQUEST_SECONDS - REQUEST_SECONDS) / DRAIN_SECONDS)):
+            if all(getattr(protocol, "cycle", None) for protocol in self.server_state.connections):
+                return
+            await asyncio.sleep(DRAIN_SECONDS)
 
     def _create_protocol(self) -> asyncio.Protocol:
         protocol_class: Any = self.config.http_protocol_class

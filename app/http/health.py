@@ -13,6 +13,7 @@ from app.database.engine import Database, SchemaStale
 from app.database.snapshot import open_snapshot
 from app.errors import Unavailable
 from app.http.dependencies import Db
+from app.http.file_copies import FILE_COPIES
 from app.http.responses import json_response
 from app.http.schema_types import Output
 
@@ -31,6 +32,10 @@ class Readiness(Health):
     """The state of the service and its register."""
 
     seq: Annotated[int, Field(description="The sequence number of the latest change of the register.", examples=[1234])]
+    warnings: list[str] = Field(
+        description="What works only in part, one sentence each: whether long files are sent without ranges.",
+        examples=[[]],
+    )
 
 
 @router.get(
@@ -60,7 +65,13 @@ def read_readiness(request: Request, db: Db) -> Response:
         raise Unavailable(" ".join(faults))
     with db.read() as session:
         snapshot = open_snapshot(session)
-    return json_response(request, {"status": "ok", "seq": snapshot.seq})
+    return json_response(request, {"status": "ok", "seq": snapshot.seq, "warnings": storage_warnings(db)})
+
+
+def storage_warnings(database: Database) -> list[str]:
+    """Return one sentence per location that cannot be written and without which requests are answered."""
+    fault = database.caches[FILE_COPIES].find_fault()
+    return [] if fault is None else [fault]
 
 
 def storage_faults(database: Database) -> list[str]:

@@ -27,7 +27,19 @@ logger = logging.getLogger("counterclaim")
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 
-EXPOSED_HEADERS = ["ETag", "Link", "Location", "Retry-After", "X-Register-Seq", "X-Request-ID"]
+EXPOSED_HEADERS = [
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Length",
+    "Content-Location",
+    "Content-Range",
+    "ETag",
+    "Link",
+    "Location",
+    "Retry-After",
+    "X-Register-Seq",
+    "X-Request-ID",
+]
 STANDARD_HEADERS = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode()),

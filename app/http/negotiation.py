@@ -9,7 +9,10 @@ from fastapi import Request
 from app.errors import NotAcceptable
 from app.http.accept import parse_quality_values
 from app.http.headers import read_list_header
+from app.http.linked_data import JSON_LD
+from app.http.parquet import INSTALL_HINT, PARQUET, is_available
 from app.http.serializers import CSV, NDJSON, FileWriter
+from app.http.xlsx import XLSX
 
 JSON_MEDIA_TYPE = "application/json"
 
@@ -20,12 +23,21 @@ class Format(StrEnum):
     json = "json"
     csv = "csv"
     ndjson = "ndjson"
+    xlsx = "xlsx"
+    parquet = "parquet"
+    jsonld = "jsonld"
 
 
 SUFFIXES = [kind.value for kind in Format]
 
 
-FILE_FORMATS: dict[Format, FileWriter] = {Format.csv: CSV, Format.ndjson: NDJSON}
+FILE_FORMATS: dict[Format, FileWriter] = {
+    Format.csv: CSV,
+    Format.ndjson: NDJSON,
+    Format.xlsx: XLSX,
+    Format.parquet: PARQUET,
+    Format.jsonld: JSON_LD,
+}
 """The formats in which a list is a file of all its rows."""
 
 
@@ -39,8 +51,11 @@ F = TypeVar("F", bound=StrEnum)
 
 
 def choose_format(request: Request, requested: Format | None) -> Format:
-    """Return the format of a list. Raises `NotAcceptable`."""
-    return choose_among(request, requested, MEDIA_TYPES)
+    """Return the format of a list. Raises `NotAcceptable`, also if what writes the format is not installed."""
+    chosen = choose_among(request, requested, MEDIA_TYPES)
+    if chosen is Format.parquet and not is_available():
+        raise NotAcceptable("This server cannot write Parquet: pyarrow is not installed.", hint=INSTALL_HINT)
+    return chosen
 
 
 def choose_among(request: Request, requested: F | None, media_types: Mapping[F, str]) -> F:

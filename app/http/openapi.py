@@ -26,8 +26,8 @@ confidence. Claims of different sources are shown side by side. Nothing is merge
 Start with [the topics](/v1/topics), compare the sources of one topic
 [side by side](/v1/topics/russian-casualties/side-by-side), or open
 [its claims as a CSV file](/v1/topics/russian-casualties/claims.csv) in a spreadsheet. Reading needs no API key.
-Every list is also available as CSV and NDJSON, with the suffixes `.csv` and `.ndjson`. Errors are problem details
-(RFC 9457) with a hint.
+Every list is also available as CSV, NDJSON, Excel workbook and Parquet, with the suffixes `.csv`, `.ndjson`, `.xlsx`
+and `.parquet`, and most as JSON-LD (`.jsonld`). Errors are problem details (RFC 9457) with a hint.
 """
 
 TAGS = [
@@ -135,6 +135,9 @@ FLAT_ROW = {
     "description": "With `fields`: only these columns, by CSV name.",
     "additionalProperties": True,
 }
+ROWS_OF_DOCUMENTS = {"SideBySide": "Claim"}
+"""The schema of a resource that is not a list → the schema of its rows in files and in a bare array."""
+
 TOMBSTONES = {"Claim": "Tombstone", "Revision": "RemovedRevision"}
 """The schema of the rows that may be tombstones → the schema of a tombstone."""
 
@@ -155,19 +158,20 @@ LOCATION_HEADER = {"description": "The address of the new record.", "schema": {"
 
 
 def _describe_shapes(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Describe the JSON of a list with `fields`, with `shape=array`, and with records that were taken down.
-
-    A resource that is not a list has no `shape`.
-    """
+    """Describe the JSON of a list with `fields`, with `shape=array`, and with records that were taken down."""
     names = {parameter["name"] for parameter in operation.get("parameters", [])}
     content = operation["responses"].get("200", {}).get("content", {}).get(JSON_MEDIA_TYPE)
     if "shape" not in names or content is None:
         return
-    page = schemas[content["schema"]["$ref"].rpartition("/")[2]] if "$ref" in content["schema"] else {}
-    if "data" not in page.get("properties", {}):
+    name = content["schema"].get("$ref", "").rpartition("/")[2]
+    if name in ROWS_OF_DOCUMENTS:
+        row = {"$ref": f"#/components/schemas/{ROWS_OF_DOCUMENTS[name]}"}
+        content["schema"] = {"anyOf": [content["schema"], {"type": "array", "items": {"anyOf": [row, FLAT_ROW]}}]}
+        return
+    if "items" not in schemas.get(name, {}).get("properties", {}).get("data", {}):
         operation["parameters"] = [each for each in operation["parameters"] if each["name"] != "shape"]
         return
-    rows = page["properties"]["data"]
+    rows = schemas[name]["properties"]["data"]
     if "anyOf" not in rows["items"]:
         tombstone = TOMBSTONES.get(rows["items"]["$ref"].rpartition("/")[2])
         tombstones = [{"$ref": f"#/components/schemas/{tombstone}"}] if tombstone else []

@@ -13,6 +13,7 @@ from app.errors import PreconditionFailed
 from app.http.compression import choose_encoding
 from app.http.headers import read_list_header
 from app.http.negotiation import JSON_MEDIA_TYPE
+from app.http.ranges import ACCEPT_RANGES, ByteRange, choose_range
 from app.http.serializers import JSON_OPTIONS
 
 SHARED_CACHE_CONTROL = "public, max-age=0, s-maxage=1"
@@ -37,7 +38,9 @@ def is_not_modified(request: Request, etag: str) -> bool:
     if_none_match = read_list_header(request.headers, "if-none-match")
     if if_none_match is None:
         return False
-    encoding = choose_encoding(read_list_header(request.headers, "accept-encoding") or "")
+    # A range is one of the representation without encoding.
+    accepted = "" if "range" in request.headers else read_list_header(request.headers, "accept-encoding") or ""
+    encoding = choose_encoding(accepted)
     return etag_matches(if_none_match, etag if encoding is None else encoded_etag(etag, encoding))
 
 
@@ -50,6 +53,7 @@ def cacheable_response(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     cache_scope: CacheScope | None = None,
+    serves_ranges: bool = False,
 ) -> Response:
     """Return a response with an ETag.
 
@@ -63,6 +67,7 @@ def cacheable_response(
         status: The HTTP status.
         headers: Further headers.
         cache_scope: The records that the response depends on. Without it the response is not cached.
+        serves_ranges: Whether a range of the response can be asked for. The response cache serves ranges itself.
     """
     etag = build_etag(media_type, body, tag)
     check_read_conditions(request, etag)
@@ -72,11 +77,26 @@ def cacheable_response(
         "Vary": VARY,
         **(headers or {}),
     }
+    if serves_ranges:
+        response_headers[ACCEPT_RANGES] = "bytes"
+        if (part := _asked_range(request, etag, len(body))) is not None:
+            response_headers["Content-Range"] = part.content_range
+            return Response(body[part.start : part.end], 206, response_headers, media_type)
     if cache_scope is not None:
         request.state.cache_scope = cache_scope
         if cache_scope.surrogate_keys:
             response_headers["Surrogate-Key"] = " ".join(cache_scope.surrogate_keys)
     return Response(body, status_code=status, media_type=media_type, headers=response_headers)
+
+
+def _asked_range(request: Request, etag: str, size: int) -> ByteRange | None:
+    """Return the range that a request asks for, unless the response cache serves it."""
+    range_ = request.headers.get("range")
+    if range_ is None or request.scope.get("state", {}).get("head_only") or request.state.is_sent_from_cache:
+        return None
+    if is_not_modified(request, etag):
+        return None  # the middleware sends a 304
+    return choose_range(range_, request.headers.get("if-range"), etag, size)
 
 
 def json_bytes(content: Any) -> bytes:  # noqa: ANN401 - any JSON value

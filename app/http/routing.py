@@ -17,11 +17,23 @@ def api_router(tag: str) -> APIRouter:
 
 
 def in_matching_order(routes: Iterable[BaseRoute]) -> list[BaseRoute]:
-    """Return the routes with the fast ones first, short paths before long ones: Starlette tries one after the other."""
+    """Return the routes with the fast ones first, short paths before long ones: Starlette tries one after the other.
+
+    A file comes before the records in the same folder, whose ids would match its name.
+    """
+    routes = list(routes)
+    folders = {folder for route in routes if isinstance(route, FastRoute) for folder in _folders_of_records(route.path)}
 
     def position(route: BaseRoute) -> tuple[bool, bool, int]:
         if isinstance(route, FastRoute) and route.has_fast_path:
-            return False, "suffix" in route.param_convertors, route.path.count("/")
+            is_late = "suffix" in route.param_convertors and route.path.rpartition("/")[0] not in folders
+            return False, is_late, route.path.count("/")
         return True, False, 0
 
     return sorted(routes, key=position)
+
+
+def _folders_of_records(path: str) -> list[str]:
+    """Return the folder of a path that ends with a parameter."""
+    folder, _, name = path.rpartition("/")
+    return [folder] if name.startswith("{") and name.endswith("}") else []

@@ -27,8 +27,25 @@ from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.problems import problem_response
 from app.http.responses import cacheable_response, json_bytes
 
+STORED_FILE_HEADERS = ("content-type", "content-disposition")
+"""The headers that are stored with a response that is a file. A response in JSON needs neither."""
+
 STORED_RESPONSE_LIFETIME = timedelta(hours=24)
 """The period for which a response is stored for its Idempotency-Key."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFile:
+    """A file that is the response to a write."""
+
+    content: bytes
+    media_type: str
+    name: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers with which a browser saves the file under its name."""
+        return {"Content-Disposition": f'attachment; filename="{self.name}"'}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +56,8 @@ class WriteResult:
     created: bool = False
     claim: str | None = None
     location: str | None = None
+    file: ResponseFile | None = None
+    """The response, if it is not the record in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +165,10 @@ class WriteRequest:
         headers = {"Location": result.location or result.document["links"]["self"]} if result.created else {}
         tag = _etag_prefix(result.document)
         status = 201 if result.created else 200
+        if (file := result.file) is not None:
+            return cacheable_response(
+                self.request, file.content, file.media_type, tag=tag, status=status, headers=headers | file.headers
+            )
         return cacheable_response(
             self.request, json_bytes(result.document), JSON_MEDIA_TYPE, tag=tag, status=status, headers=headers
         )
@@ -177,13 +200,14 @@ class WriteRequest:
                 self.request, Removed("The claim that this request created or changed was taken down.")
             )
         body, headers = stored["body"], {**stored["headers"], "Idempotency-Replayed": "true"}
-        if base_url():
+        media_type = headers.pop("content-type", JSON_MEDIA_TYPE)
+        if base_url() and media_type == JSON_MEDIA_TYPE:
             document = whole_links(orjson.loads(body))
             body = json_bytes(document)
             headers["etag"] = build_etag(JSON_MEDIA_TYPE, body, _etag_prefix(document))
-            if "location" in headers:
-                headers["location"] = whole_address(headers["location"])
-        return Response(body, status_code=stored["status"], media_type=JSON_MEDIA_TYPE, headers=headers)
+        if base_url() and "location" in headers:
+            headers["location"] = whole_address(headers["location"])
+        return Response(body, status_code=stored["status"], media_type=media_type, headers=headers)
 
     def store_response(
         self, transaction: WriteTransaction, actor: Actor, result: WriteResult, response: Response
@@ -197,13 +221,14 @@ class WriteRequest:
         transaction.session.execute(
             delete(StoredAnswer).where(columns_of(StoredAnswer).at < transaction.at - STORED_RESPONSE_LIFETIME)
         )
-        headers = {name: response.headers[name] for name in ("etag", "location") if name in response.headers}
+        names = ("etag", "location") if result.file is None else ("etag", "location", *STORED_FILE_HEADERS)
+        headers = {name: response.headers[name] for name in names if name in response.headers}
         body = bytes(response.body)
-        if base_url():
+        if base_url() and result.file is None:
             body = json_bytes(relative_links(result.document))
             headers["etag"] = build_etag(JSON_MEDIA_TYPE, body, _etag_prefix(result.document))
-            if "location" in headers:
-                headers["location"] = relative_path(headers["location"])
+        if base_url() and "location" in headers:
+            headers["location"] = relative_path(headers["location"])
         transaction.session.execute(
             insert(StoredAnswer).values(
                 actor=actor.id,

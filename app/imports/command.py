@@ -1,43 +1,105 @@
 """The commands `counterclaim import` and `counterclaim import --inspect`."""
 
+import shlex
+import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
 from app.database.engine import Database
+from app.database.read_session import read_session
 from app.imports.mappings.load import load_row_mapper, parse_row_mapper
 from app.imports.mappings.propose import draft_mapping
 from app.imports.pipeline.prepare import ImportRequest, PreparedImport, ProgressCallback, import_attempts
 from app.imports.pipeline.publish import publish_if_unchanged
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.row_mapping import RowMapper
-from app.imports.readers.options import FileRefused, MappingRefused
+from app.imports.readers.options import FileFormat, FileRefused, MappingRefused
 from app.imports.refused_rows import RefusedRowWriter
+from app.imports.report import report_lines
+from app.imports.sheet import read_lists
 from app.imports.summary import print_summary
+from app.imports.workbook import write_refused_rows
+
+STANDARD_INPUT = "-"
+STANDARD_INPUT_NAME = "stdin"
+"""The name of standard input in reports. It has no ending, so that the format is detected from the content."""
+
+ADDRESS_PREFIXES = ("http://", "https://", "ftp://")
+
+
+def refuse_addresses(files: Sequence[str], context: click.Context) -> None:
+    """Raise `click.ClickException` if a file is a web address, with the command that imports it."""
+    addresses = [file for file in files if file.lower().startswith(ADDRESS_PREFIXES)]
+    if addresses:
+        options = "".join(f" {option}" for option in _given_options(context))
+        commands = [f"curl -fL {shlex.quote(file)} | counterclaim import -{options}" for file in addresses]
+        raise click.ClickException("An import does not download files. Run:\n" + "\n".join(commands))
+
+
+def _given_options(context: click.Context) -> Iterator[str]:
+    """Yield the options of a command line."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if (
+            isinstance(parameter, click.Option)
+            and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        ):
+            yield parameter.opts[0]
+            if not parameter.is_flag:
+                value = context.params[name]
+                yield shlex.quote(f"{value:%Y-%m-%d}" if isinstance(value, datetime) else str(value))
+
+
+@contextmanager
+def stored_files(files: Sequence[str]) -> Iterator[tuple[list[Path], list[str]]]:
+    """Yield the paths of files with the names that are shown for them. Standard input is copied to a temporary file."""
+    if files.count(STANDARD_INPUT) > 1:
+        raise click.ClickException("Standard input can be imported only once.")
+    paths, names = [], []
+    with ExitStack() as stack:
+        for file in files:
+            path = Path(file)
+            if file == STANDARD_INPUT:
+                folder = stack.enter_context(TemporaryDirectory(prefix="counterclaim-import-"))
+                path = Path(folder) / STANDARD_INPUT_NAME
+                with path.open("wb") as copy:
+                    shutil.copyfileobj(sys.stdin.buffer, copy)
+            paths.append(path)
+            names.append(path.name or path.resolve().name)
+        yield paths, names
 
 
 def import_files(
     database: Database,
-    files: tuple[Path, ...],
+    files: tuple[str, ...],
     mapping: str | None,
     actor: str,
     *,
     dry_run: bool,
     keep_going: bool,
     strict: bool,
+    report: Path | None,
     limit: int | None,
     vintage: datetime | None,
 ) -> None:
     """Import `files` and print a summary. Raises `click.ClickException` if nothing is imported."""
     mapper = create_row_mapper(mapping)
-    with closing(RefusedRowWriter(files[0])) as refused, _progress_bar() as progress:
+    beside = Path(STANDARD_INPUT_NAME if files[0] == STANDARD_INPUT else files[0])
+    with (
+        stored_files(files) as (paths, names),
+        closing(RefusedRowWriter(beside)) as refused,
+        _progress_bar() as progress,
+    ):
         request = ImportRequest(
-            files,
+            paths,
             mapper,
+            names=names,
             dry_run=dry_run,
             keep_going=keep_going,
             strict=strict,
@@ -46,10 +108,12 @@ def import_files(
             progress=progress,
         )
         try:
-            result = _run_import(database, request, actor, refused)
+            result = _run_import(database, request, actor, refused, report)
         except ImportRefused as error:
             progress(1, 1)
             print_summary(error.result)
+            if report is not None:
+                click.echo(f"The refused rows are in {report}: correct them there, and import that file.")
             raise click.ClickException(
                 "Nothing is imported. Correct the rows, or import the others with --keep-going."
             ) from None
@@ -58,21 +122,46 @@ def import_files(
         click.echo(f"The refused rows are in {path}: correct them there, and import that file.")
 
 
-def _run_import(database: Database, request: ImportRequest, actor: str, refused: RefusedRowWriter) -> ImportResult:
-    """Import files, and write the rows that are left out to files of their own."""
+def _run_import(
+    database: Database, request: ImportRequest, actor: str, refused: RefusedRowWriter, report: Path | None
+) -> ImportResult:
+    """Import files, and write the rows that are left out to files of their own, or to `report`."""
     with closing(import_attempts(database, request, actor)) as attempts:
         for prepared in attempts:
+            if prepared.is_refused and report is not None:
+                _write_workbook(database, prepared, report)
             prepared.check_refusals()
             if publish_if_unchanged(database, prepared):
-                _write_refused_rows(prepared, refused)
+                _write_refused_rows(database, prepared, refused, report)
                 return prepared.result
     raise AssertionError("import_attempts raises")  # pragma: no cover
 
 
-def _write_refused_rows(prepared: PreparedImport, refused: RefusedRowWriter) -> None:
-    if prepared.request.keep_going and not prepared.request.dry_run:
+def _write_refused_rows(
+    database: Database, prepared: PreparedImport, refused: RefusedRowWriter, report: Path | None
+) -> None:
+    """Write the refused rows of an import that left them out: those of spreadsheets as a spreadsheet."""
+    if not prepared.result.statistics.refused:
+        return
+    is_sheet = all(file.format is FileFormat.xlsx for file in prepared.result.files)
+    if report is not None:
+        _write_workbook(database, prepared, report)
+        refused.paths.append(report)
+    elif prepared.request.dry_run:
+        return
+    elif is_sheet:
+        _write_workbook(database, prepared, refused.unused_path("xlsx"))
+    else:
         for row, reasons in prepared.refused_rows():
             refused.write(row, reasons)
+
+
+def _write_workbook(database: Database, prepared: PreparedImport, path: Path) -> None:
+    with read_session(database) as read:
+        lists = read_lists(read, read.snapshot())
+    lines = report_lines(prepared.result, recorded=prepared.is_published)
+    with path.open("wb") as file:
+        write_refused_rows(file, path.stem, prepared.refused_rows(), lists, lines)
 
 
 def create_row_mapper(mapping: str | None) -> RowMapper:
@@ -89,9 +178,10 @@ def create_row_mapper(mapping: str | None) -> RowMapper:
     return load_row_mapper(mapping)
 
 
-def inspect_file(path: Path) -> None:
+def inspect_file(file: str) -> None:
     """Print a commented draft of a mapping for an unknown file."""
-    click.echo(draft_mapping(path), nl=False)
+    with stored_files([file]) as (paths, _names):
+        click.echo(draft_mapping(paths[0]), nl=False)
 
 
 @contextmanager
@@ -108,4 +198,4 @@ def _progress_bar() -> Iterator[ProgressCallback]:
         yield show_progress
 
 
-__all__ = ["FileRefused", "import_files", "inspect_file"]
+__all__ = ["FileRefused", "import_files", "inspect_file", "refuse_addresses"]

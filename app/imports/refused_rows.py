@@ -45,7 +45,7 @@ class RefusedRowWriter:
 
     def _open_writer(self, columns: tuple[str, ...]) -> Callable[[dict[str, Any]], object]:
         """Open a CSV file with these columns, or an NDJSON file if there are none."""
-        path = self._unused_path("csv" if columns else "ndjson")
+        path = self.unused_path("csv" if columns else "ndjson")
         file = self._files.enter_context(path.open("w", encoding="utf-8", newline=""))
         if columns:
             writer = csv.DictWriter(file, columns, lineterminator="\r\n")
@@ -53,7 +53,7 @@ class RefusedRowWriter:
             return writer.writerow
         return lambda record: file.write(orjson.dumps(record, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")
 
-    def _unused_path(self, suffix: str) -> Path:
+    def unused_path(self, suffix: str) -> Path:
         """Return a path next to the imported file where no file exists yet."""
         name = self._input_path.name.split(".")[0]
         for number in count(1):

@@ -7,6 +7,7 @@ from app.http.addresses import whole_address
 from app.imports.pipeline.result import ImportResult
 from app.imports.quality.anomalies import Anomaly
 from app.imports.readers.options import FileReport
+from app.imports.schemas import Counts
 
 MAX_REPORTED_ANOMALIES = 200
 """Maximum number of anomalies that are listed in a report and recorded; further ones are only counted."""
@@ -43,6 +44,17 @@ def report_document(result: ImportResult, *, recorded: bool) -> dict[str, Any]:
         "refused": [{"file": file, "line": line, "reasons": reasons} for file, line, reasons in result.refused],
         "links": {"self": whole_address(f"/v1/imports/{result.id}")} if recorded else None,
     }
+
+
+def report_lines(result: ImportResult, *, recorded: bool) -> list[tuple[str, Any, str]]:
+    """Return the result as lines of a sheet: a name, a value, and what it means."""
+    counts = result.counts()
+    state = "The import is recorded." if recorded else "Nothing is recorded."
+    lines: list[tuple[str, Any, str]] = [("import", result.id if recorded else None, state)]
+    lines += [(name, counts[name], Counts.model_fields[name].description or "") for name in Counts.model_fields]
+    lines += [(f"skipped: {reason}", number, "") for reason, number in result.statistics.skipped.items()]
+    lines += [(anomaly.kind.value, None, anomaly.detail) for anomaly in result.statistics.anomalies[:100]]
+    return lines
 
 
 def _shared_fields(result: ImportResult) -> dict[str, Any]:

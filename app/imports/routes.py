@@ -1,11 +1,16 @@
 """HTTP routes of imports: import a file, list imports, read an import."""
 
+from codecs import BOM_UTF8
 from contextlib import closing
-from typing import Annotated, Any
+from io import BytesIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Path, Query, Request
 from starlette.responses import Response
 
+from app.cache.scope import CacheScope
+from app.database.engine import Database
+from app.database.read_session import read_session
 from app.database.snapshot import open_snapshot
 from app.http.auth import Contributor
 from app.http.csv_columns import columns_of_model, define_column
@@ -13,12 +18,17 @@ from app.http.dependencies import Db
 from app.http.idempotency import IdempotencyKey
 from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import AsOf, Page, PageQuery
-from app.http.responses import json_response
+from app.http.responses import cacheable_response, json_response
 from app.http.routing import api_router
+from app.http.serializers import CSV
+from app.http.spreadsheet import XLSX_MEDIA_TYPE
 from app.http.writes import WriteConditions, WriteRequest
 from app.imports.queries import find_imports, read_import
 from app.imports.schemas import EXAMPLE_IMPORT_ID, Counts, Import, ImportQuery, ImportReport
 from app.imports.uploads import FILE_NAME_OF_MEDIA_TYPE, MULTIPART_MEDIA_TYPE, UploadedFiles
+
+if TYPE_CHECKING:
+    from app.imports.sheet import SheetContent
 
 router = api_router("imports")
 CSV_COLUMNS = [
@@ -26,6 +36,13 @@ CSV_COLUMNS = [
     *(define_column(Import, name, f"counts.{name}") for name in Counts.model_fields),
     define_column(Import, "url", "links.self"),
 ]
+TEMPLATE_EXAMPLE = "skip,source,category,subject,place,as_printed,period,aggregation,modality,date,\u2026\r\n"
+
+REPORT_CONTENT: dict[str, Any] = {
+    XLSX_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}, "example": "\u2026"}
+}
+"""The response with `report=xlsx`."""
+
 REQUEST_CONTENT: dict[str, Any] = {
     **{media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in FILE_NAME_OF_MEDIA_TYPE},
     MULTIPART_MEDIA_TYPE: {
@@ -45,6 +62,78 @@ REQUEST_CONTENT: dict[str, Any] = {
 }
 
 
+@router.get(
+    "/imports/template.xlsx",
+    summary="Get a sheet to fill in (XLSX)",
+    operation_id="read_template_xlsx",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The sheet.",
+            "content": {XLSX_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}, "example": "\u2026"}},
+        }
+    },
+)
+def read_template_xlsx(request: Request, db: Db) -> Response:
+    """Return a spreadsheet for claims: columns with explanations, lists to choose from, and two examples.
+
+    The lists are the sources, categories, subjects and places of the register, and the enumerations. Send the file,
+    filled in, as the body of `POST /v1/imports`, or run `counterclaim import sheet.xlsx`. The examples are claims of
+    the register; an import skips them.
+    """
+    from app.imports.workbook import write_template  # noqa: PLC0415 - most processes never write a workbook
+
+    content, scope = _read_sheet(db)
+    file = BytesIO()
+    write_template(file, request.app.state.settings.title, content)
+    return cacheable_response(
+        request, file.getvalue(), XLSX_MEDIA_TYPE, headers=_template_headers("xlsx"), cache_scope=scope
+    )
+
+
+@router.get(
+    "/imports/template.csv",
+    summary="Get a sheet to fill in (CSV)",
+    operation_id="read_template_csv",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The sheet.",
+            "content": {"text/csv": {"schema": {"type": "string"}, "example": TEMPLATE_EXAMPLE}},
+        },
+    },
+)
+def read_template_csv(
+    request: Request,
+    db: Db,
+    bom: Annotated[  # noqa: FBT002 - a query parameter
+        bool, Query(description="Whether the file starts with a byte order mark, for Excel.", examples=[True])
+    ] = False,
+) -> Response:
+    """Return the same sheet as CSV: the column names, a row that explains them, and two examples.
+
+    An import skips these rows: their column `skip` is not empty.
+    """
+    from app.imports.sheet import csv_sheet  # noqa: PLC0415 - as above
+
+    content, scope = _read_sheet(db)
+    body = (BOM_UTF8 if bom else b"") + csv_sheet(content)
+    return cacheable_response(request, body, CSV.media_type, headers=_template_headers("csv"), cache_scope=scope)
+
+
+def _read_sheet(db: Database) -> tuple["SheetContent", CacheScope]:
+    """Return what the sheet to fill in contains, and what it depends on."""
+    from app.imports.sheet import read_content  # noqa: PLC0415 - as above
+
+    with read_session(db) as read:
+        snapshot = read.snapshot()
+        return read_content(read, snapshot), CacheScope(snapshot.latest_seq)
+
+
+def _template_headers(suffix: str) -> dict[str, str]:
+    return {"Content-Disposition": f'attachment; filename="claims-template.{suffix}"'}
+
+
 @router.post(
     "/imports",
     summary="Import a file",
@@ -53,9 +142,10 @@ REQUEST_CONTENT: dict[str, Any] = {
     responses={
         200: {
             "model": ImportReport,
+            "content": REPORT_CONTENT,
             "description": "Nothing was recorded: a dry run, or the files contain nothing new.",
         },
-        201: {"model": ImportReport, "description": "The import was recorded."},
+        201: {"model": ImportReport, "content": REPORT_CONTENT, "description": "The import was recorded."},
     },
 )
 def post_import(
@@ -65,7 +155,9 @@ def post_import(
     query: Annotated[ImportQuery, Query()],
     key: IdempotencyKey,
 ) -> Response:
-    """Record the rows of a file as claims, all of them or none: an exported claims file, or any file with a mapping.
+    """Record the rows of a file as claims, all of them or none.
+
+    The file is a filled-in sheet (`/v1/imports/template.xlsx`), an exported claims file, or any file with a mapping.
 
     New claims need the role contributor. An import that repairs, assesses, retracts or relates claims, or that adds
     sources or vocabulary, needs the role editor.

@@ -1,6 +1,7 @@
 """Schemas of imports: the query, the report and the record."""
 
 from datetime import date
+from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
@@ -127,13 +128,21 @@ class Import(ImportFacts):
     links: SelfLink = Field(description="The import's address.")
 
 
+class ReportFormat(StrEnum):
+    """The formats of the result of an import."""
+
+    json = "json"
+    xlsx = "xlsx"
+
+
 class ImportQuery(BaseModel):
     """Options of an import."""
 
     mapping: str | None = Field(
         default=None,
         max_length=80,
-        description="The name of a mapping of the service; without one, the file is an exported claims CSV or NDJSON.",
+        description="The name of a mapping of the service; without one, the file is a filled-in sheet, or an exported "
+        "claims CSV or NDJSON.",
         examples=["general-staff-a-personnel"],
     )
     dry_run: bool = Field(
@@ -143,6 +152,12 @@ class ImportQuery(BaseModel):
         default=False, description="Import the valid rows although others are refused.", examples=[True]
     )
     strict: bool = Field(default=False, description="Refuse rows with data-quality warnings.", examples=[True])
+    report: ReportFormat = Field(
+        default=ReportFormat.json,
+        description="`xlsx` returns the refused rows as a spreadsheet that can be corrected and imported, with a "
+        "column that says why, and the counts on a second sheet. The status is the same.",
+        examples=["xlsx"],
+    )
     vintage: Day | None = Field(
         default=None, description="The day of the file, if its name does not give it.", examples=["2025-01-01"]
     )

@@ -4,25 +4,33 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from io import BytesIO
+from typing import Final
 
 from fastapi import Request
 from starlette.responses import Response
 
 from app.database.api_keys import Actor
 from app.database.engine import Database
+from app.database.read_session import read_session
 from app.enums import Role
 from app.errors import FileNotRead, Forbidden, MappingNotRead, RowsRefused, field_fault
 from app.http.problems import MAX_REPORTED_FAULTS
 from app.http.shutdown import Shutdown
-from app.http.writes import WriteRequest, WriteResult
+from app.http.spreadsheet import XLSX_MEDIA_TYPE
+from app.http.writes import ResponseFile, WriteRequest, WriteResult
 from app.imports.mappings.load import load_row_mapper, parse_row_mapper
-from app.imports.pipeline.prepare import ImportRequest, import_attempts
+from app.imports.pipeline.prepare import ImportRequest, PreparedImport, import_attempts
 from app.imports.pipeline.publish import RegisterChanged, publish_import, publishing_transaction
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.readers.options import FileRefused, MappingRefused, ReadLimits
-from app.imports.report import report_document
-from app.imports.schemas import ImportQuery
+from app.imports.report import report_document, report_lines
+from app.imports.schemas import ImportQuery, ReportFormat
+from app.imports.sheet import read_lists
 from app.imports.uploads import Upload, temporary_storage
+from app.imports.workbook import write_refused_rows
+
+REFUSED_ROWS_NAME: Final = "refused-rows.xlsx"
 
 MAX_UNPACKED_RATIO = 10
 """Maximum unpacked size of an upload, as a multiple of the maximum upload size."""
@@ -46,10 +54,13 @@ def import_upload(request: Request, actor: Actor, upload: Upload, query: ImportQ
     ):
         for prepared in attempts:
             authorize(prepared.result, actor)
+            file = _write_report(database, request, prepared) if query.report is ReportFormat.xlsx else None
+            if file is not None and prepared.is_refused:
+                return Response(file.content, RowsRefused.status, headers=file.headers, media_type=file.media_type)
             prepared.check_refusals()
             if not prepared.has_writes:
                 return _find_stored_response(database, actor, write) or write.build_response(
-                    WriteResult(report_document(prepared.result, recorded=False))
+                    WriteResult(report_document(prepared.result, recorded=False), file=file)
                 )
             with (
                 suppress(RegisterChanged),
@@ -61,8 +72,20 @@ def import_upload(request: Request, actor: Actor, upload: Upload, query: ImportQ
                     return stored
                 publish_import(transaction, prepared)
                 report = report_document(prepared.result, recorded=True)
-                return write.respond(transaction, actor, WriteResult(report, created=True))
+                return write.respond(transaction, actor, WriteResult(report, created=True, file=file))
     raise AssertionError("import_attempts raises")  # pragma: no cover
+
+
+def _write_report(database: Database, request: Request, prepared: PreparedImport) -> ResponseFile:
+    """Return the workbook with the refused rows of an import, and its counts."""
+    with read_session(database) as read:
+        lists = read_lists(read, read.snapshot())
+    content = BytesIO()
+    title = request.app.state.settings.title
+    write_refused_rows(
+        content, title, prepared.refused_rows(), lists, report_lines(prepared.result, recorded=prepared.is_published)
+    )
+    return ResponseFile(content.getvalue(), XLSX_MEDIA_TYPE, REFUSED_ROWS_NAME)
 
 
 @contextmanager

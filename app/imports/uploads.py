@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from app.errors import Unavailable, UnsupportedMediaType, invalid_field
 from app.http.schema_types import REFUSED_CHARACTERS
+from app.http.spreadsheet import XLSX_MEDIA_TYPE
 
 FILE_NAME_OF_MEDIA_TYPE = {
     "text/csv": "upload.csv",
@@ -24,7 +25,7 @@ FILE_NAME_OF_MEDIA_TYPE = {
     "application/jsonl": "upload.ndjson",
     "application/json": "upload.json",
     "application/yaml": "upload.yaml",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "upload.xlsx",
+    XLSX_MEDIA_TYPE: "upload.xlsx",
     "application/zip": "upload.zip",
     "application/gzip": "upload.gz",
 }

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from pydantic import Field
 
 from app.cache.scope import CacheScope
-from app.claims.queries import cache_scope_of_query
+from app.claims.queries import cache_scope_of_filters
 from app.claims.search.filters import ClaimQuery
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
@@ -81,7 +81,7 @@ def build_source_page(read: ReadSession, slug: str, query: RecordPageQuery) -> t
             ),
         ],
     }
-    return context, cache_scope_of_query(claim_query, snapshot)
+    return context, cache_scope_of_filters(claim_query, snapshot)
 
 
 def build_document_page(read: ReadSession, id_: str, query: RecordPageQuery) -> tuple[Context, CacheScope]:
@@ -152,7 +152,7 @@ def build_claims_page(read: ReadSession, query: ClaimsPageQuery) -> tuple[Contex
             slugs | narrower | state,
         ),
     }
-    return context, cache_scope_of_query(claim_query, snapshot)
+    return context, cache_scope_of_filters(claim_query, snapshot)
 
 
 LABELS = {"category": "What is counted", "subject": "Of whom or what", "place": "Where"}

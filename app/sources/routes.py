@@ -20,6 +20,7 @@ from app.http.schema_types import Slug
 from app.http.writes import WriteRequestDep, WriteResult
 from app.sources.document_revisions import load_document_revisions, read_document_revision, revise_document
 from app.sources.documents import find_document_faults, find_documents, read_document, record_document
+from app.sources.linked_data import document_node, source_node
 from app.sources.queries import SOURCE, find_sources, put_source
 from app.sources.schemas import (
     Document,
@@ -34,7 +35,7 @@ from app.sources.schemas import (
 from app.vocabulary.slug_records import handle_put, record_response
 
 router = api_router("sources")
-SOURCE_COLUMNS = columns_of_model(Source, appended=("short_name", "in_text"))
+SOURCE_COLUMNS = columns_of_model(Source, appended=("short_name", "in_text", "terms"))
 DOCUMENT_COLUMNS = columns_of_model(Document)
 DOCUMENT_REVISION_COLUMNS = columns_of_model(DocumentRevision)
 
@@ -43,7 +44,7 @@ DocumentId = Annotated[
 ]
 
 
-@list_route(router, "/sources", Source, "List sources")
+@list_route(router, "/sources", Source, "List sources", linked=True)
 def list_sources(query: Annotated[SourcesQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the sources that make or relay claims, ordered by slug."""
 
@@ -51,7 +52,7 @@ def list_sources(query: Annotated[SourcesQuery, Query()], db: Db, listing: ListR
         with db.read() as session:
             return find_sources(session, page, open_snapshot(session, page.recorded_as_of))
 
-    return listing.send(find, query, SOURCE_COLUMNS)
+    return listing.send(find, query, SOURCE_COLUMNS, link=source_node)
 
 
 @router.get("/sources/{slug}", summary="Read a source", operation_id="read_source", responses={200: {"model": Source}})
@@ -81,7 +82,7 @@ def record_source(
     return handle_put(write, editor, SOURCE, slug, lambda transaction: put_source(transaction, slug, payload))
 
 
-@list_route(router, "/documents", Document, "List documents")
+@list_route(router, "/documents", Document, "List documents", linked=True)
 def list_documents(query: Annotated[DocumentQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the documents (articles, reports, posts, data sets) in which claims can be read, oldest record first.
 
@@ -92,7 +93,7 @@ def list_documents(query: Annotated[DocumentQuery, Query()], db: Db, listing: Li
         with db.read() as session:
             return find_documents(session, page, open_snapshot(session, page.recorded_as_of))
 
-    return listing.send(find, query, DOCUMENT_COLUMNS)
+    return listing.send(find, query, DOCUMENT_COLUMNS, link=document_node)
 
 
 @router.get(

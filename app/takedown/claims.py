@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import and_, cast, delete, or_, select, update
 
+from app.claims.counts.stored import remove_counted_claims
 from app.claims.create import EDITORS
 from app.claims.lifecycle import copy_state
 from app.database.sql import batch_values
@@ -87,6 +88,7 @@ def _erase_claims(transaction: WriteTransaction, ids: list[str], reason: str) ->
     session, claim = transaction.session, columns_of(ClaimVersion)
     current = select(*claim).where(claim.id.in_(ids), claim.until_seq.is_(None), claim.status != Status.removed)
     rows = session.execute(current).mappings().all()
+    remove_counted_claims(transaction, [row["id"] for row in rows])
     _erase_change_reasons(transaction, ids)
     for row in rows:
         state = copy_state(row) | TAKEDOWN_VALUES

@@ -13,6 +13,7 @@ from app.claims.schemas import Tombstone
 from app.database.api_keys import Actor
 from app.database.transaction import WriteTransaction
 from app.http.auth import Admin
+from app.http.file_copies import FILE_COPIES
 from app.http.routing import api_router
 from app.http.writes import WriteRequest, WriteRequestDep, WriteResult
 from app.sources.documents import read_document, read_document_tombstone
@@ -101,6 +102,7 @@ def _take_down(write: WriteRequest, admin: Actor, erase: Callable[[WriteTransact
     """Run a takedown. When it is answered, no process serves the content, and no database file contains it."""
     response = write(admin, erase)
     erase_files(write.database)
+    write.database.caches[FILE_COPIES].delete_all()
     invalidator: CacheInvalidator = write.request.app.state.invalidator
     invalidator.wait_until_visible()
     return response

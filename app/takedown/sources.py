@@ -4,6 +4,7 @@ import re
 
 from sqlalchemy import func, literal, select, text, update
 
+from app.claims.counts.stored import rename_counted_source
 from app.claims.lifecycle import copy_state, load_current_version
 from app.database.tables import (
     AssessmentVersion,
@@ -81,7 +82,7 @@ def _choose_replacement(transaction: WriteTransaction) -> str:
 
 def _erase_details(transaction: WriteTransaction, slug: str, replacement: str) -> None:
     name = f"Removed source {replacement.removeprefix(REMOVED_PREFIX)}"
-    cleared = dict.fromkeys(("description", "url", "short_name", "in_text"))
+    cleared = dict.fromkeys(("description", "url", "short_name", "in_text", "terms"))
     values = {"name": name, **cleared, "words": name.casefold().split()}
     transaction.session.execute(update(SourceVersion).where(columns_of(SourceVersion).slug == slug).values(values))
     change = columns_of(Change)
@@ -92,6 +93,7 @@ def _erase_details(transaction: WriteTransaction, slug: str, replacement: str) -
 def _replace_slug(transaction: WriteTransaction, slug: str, replacement: str) -> None:
     """Replace the slug in every version of every record."""
     session, claim = transaction.session, columns_of(ClaimVersion)
+    rename_counted_source(transaction, slug, replacement)
     rest_of_key = func.substr(claim.standpoint, len(slug) + 1)
     is_of_source = (claim.source == slug, claim.standpoint.is_not(None))
     session.execute(update(ClaimVersion).where(*is_of_source).values(standpoint=literal(replacement) + rest_of_key))

@@ -13,7 +13,7 @@ from app.http.dependencies import Db
 from app.http.negotiation import JSON_MEDIA_TYPE, choose_among, join_words
 from app.http.responses import cacheable_response, json_bytes
 from app.http.routing import api_router
-from app.http.serializers import CSV
+from app.http.serializers import csv_header, csv_rows
 from app.topics.brief import BriefLimits, build_brief
 from app.topics.brief_schemas import Brief, BriefRow
 from app.topics.brief_text import brief_rows, render_brief
@@ -82,7 +82,7 @@ def read_brief(
         case BriefFormat.json:
             body = json_bytes(brief)
         case BriefFormat.csv:
-            body = CSV.write_header(BRIEF_COLUMNS) + CSV.write_rows(brief_rows(brief), BRIEF_COLUMNS)
+            body = csv_header(BRIEF_COLUMNS) + csv_rows(brief_rows(brief), BRIEF_COLUMNS)
         case _:
             fits_screen = limits == BriefLimits()
             body = render_brief(brief, is_markdown=chosen is BriefFormat.md, fits_screen=fits_screen).encode()

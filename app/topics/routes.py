@@ -12,13 +12,15 @@ from app.claims.schemas import Claim
 from app.claims.search.filters import ClaimQuery
 from app.claims.search.question_scope import NARROWABLE
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
+from app.claims.serialization.linked_data import claim_node
 from app.claims.serialization.rows import ResponseObject
 from app.database.read_session import read_session
 from app.database.transaction import WriteTransaction
+from app.enums import Verdict
 from app.errors import invalid_field
 from app.http.addresses import whole_address
 from app.http.auth import Editor
-from app.http.csv_columns import columns_of_model
+from app.http.csv_columns import columns_of_model, define_column
 from app.http.dependencies import Db
 from app.http.fast_route import fast_path
 from app.http.lists import ListResponseDep, list_route
@@ -26,8 +28,10 @@ from app.http.pagination import AsOf, KnownOn, Page
 from app.http.responses import json_response
 from app.http.routing import api_router
 from app.http.schema_types import Slug
+from app.http.serializers import FlatColumn
 from app.http.writes import WriteRequestDep
 from app.topics.comparison import compare_two_claims
+from app.topics.linked_data import topic_node
 from app.topics.parameters import (
     ClaimPairQuery,
     CompareQuery,
@@ -39,18 +43,30 @@ from app.topics.parameters import (
 )
 from app.topics.queries import find_timeline, find_topics, read_topic, read_topic_fields
 from app.topics.records import TOPIC, put_topic, topic_scope
-from app.topics.schemas import ComparedPair, SideBySide, TimelineRow, Topic, TopicInput
+from app.topics.schemas import ComparedPair, SideBySide, SpreadNumbers, TimelineRow, Topic, TopicInput
 from app.topics.side_by_side import build_question, build_side_by_side, check_question, sort_interests
 from app.vocabulary.slug_records import handle_put
 
 router = api_router("topics")
-TOPIC_COLUMNS = columns_of_model(Topic, appended=("narrower", "newest"))
+TOPIC_COLUMNS = [
+    *columns_of_model(Topic, appended=("narrower", "newest")),
+    *(define_column(Topic, f"spread_{name}", f"spread.{name}") for name in SpreadNumbers.model_fields),
+    *(
+        FlatColumn(
+            f"pairs_{verdict.value}",
+            ("verdicts", verdict.value),
+            "integer",
+            f"The number of pairs of positions with the verdict `{verdict.value}`, as of today.",
+        )
+        for verdict in Verdict
+    ),
+]
 TIMELINE_COLUMNS = [column for column in CLAIM_COLUMNS if column.name in TimelineRow.model_fields]
 
 TopicSlug = Annotated[str, Path(description="The slug of the topic.", examples=["russian-casualties"])]
 
 
-@list_route(router, "/topics", Topic, "List topics")
+@list_route(router, "/topics", Topic, "List topics", linked=True)
 def list_topics(query: Annotated[TopicsQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the topics, each with its number of claims and the spread of its figures."""
 
@@ -58,7 +74,7 @@ def list_topics(query: Annotated[TopicsQuery, Query()], db: Db, listing: ListRes
         with read_session(db) as read:
             return find_topics(read.session, page, read.snapshot(page.recorded_as_of, known_on=page.known_on))
 
-    return listing.send(find, query, TOPIC_COLUMNS)
+    return listing.send(find, query, TOPIC_COLUMNS, link=topic_node)
 
 
 @router.get("/topics/{slug}", summary="Read a topic", operation_id="read_topic", responses={200: {"model": Topic}})
@@ -99,7 +115,7 @@ def record_topic(
     return handle_put(write, editor, TOPIC, slug, put, by_revision=True)
 
 
-@list_route(router, "/topics/{slug}/claims", Claim, "List the claims of a topic")
+@list_route(router, "/topics/{slug}/claims", Claim, "List the claims of a topic", linked=True)
 @fast_path(inline=True)
 def list_topic_claims(
     slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db: Db, listing: ListResponseDep
@@ -123,10 +139,10 @@ def list_topic_claims(
             narrower = NARROWABLE if page.narrower else topic["narrower"]
             return replace(result, cache_scope=topic_scope(snapshot.latest_seq, topic, narrower))
 
-    return listing.send(find, query, CLAIM_COLUMNS)
+    return listing.send(find, query, CLAIM_COLUMNS, link=claim_node)
 
 
-@list_route(router, "/topics/{slug}/timeline", TimelineRow, "List the timeline of a topic")
+@list_route(router, "/topics/{slug}/timeline", TimelineRow, "List the timeline of a topic", linked=True)
 @fast_path()
 def read_timeline(
     slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db: Db, listing: ListResponseDep
@@ -146,11 +162,16 @@ def read_timeline(
             result = find_timeline(read, topic, page, snapshot, own_layout, narrower=narrower)
             return replace(result, cache_scope=topic_scope(snapshot.latest_seq, topic, narrower))
 
-    return listing.send(find, query, CLAIM_COLUMNS, TIMELINE_COLUMNS)
+    return listing.send(find, query, CLAIM_COLUMNS, TIMELINE_COLUMNS, link=claim_node)
 
 
 @list_route(
-    router, "/topics/{slug}/side-by-side", SideBySide, "Compare the sources of a topic side by side", pages=False
+    router,
+    "/topics/{slug}/side-by-side",
+    SideBySide,
+    "Compare the sources of a topic side by side",
+    pages=False,
+    linked=True,
 )
 @fast_path()
 def read_topic_side_by_side(
@@ -165,15 +186,17 @@ def read_topic_side_by_side(
         topic = read_topic_fields(read.session, slug, snapshot)
         options = build_options(query, topic["tolerance"], topic["narrower"])
         body, versions = build_side_by_side(read, build_question(topic), options, snapshot, topic["interests"])
-        rows = [] if listing.file is None else read_claims(read.session, versions, snapshot)
+        rows = read_claims(read.session, versions, snapshot) if listing.needs_rows else []
         for row in rows:
             source = row["source"]
             source["interest"] = topic["interests"].get(source["slug"], source["interest"])
     scope = topic_scope(snapshot.latest_seq, topic, options.narrower)
-    return listing.send_document(body, rows, CLAIM_COLUMNS, scope)
+    return listing.send_document(body, rows, CLAIM_COLUMNS, body["seq"], scope, link=claim_node)
 
 
-@list_route(router, "/side-by-side", SideBySide, "Compare the sources of a question, by filters", pages=False)
+@list_route(
+    router, "/side-by-side", SideBySide, "Compare the sources of a question, by filters", pages=False, linked=True
+)
 @fast_path()
 def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return a side-by-side for a category, and optionally a subject, place, aggregation and start of the period."""
@@ -182,9 +205,9 @@ def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, listin
         check_question(read.session, query.category, query.subject, query.place, snapshot)
         question, options = build_question(query.model_dump()), build_options(query)
         body, versions = build_side_by_side(read, question, options, snapshot)
-        rows = [] if listing.file is None else read_claims(read.session, versions, snapshot)
+        rows = read_claims(read.session, versions, snapshot) if listing.needs_rows else []
     scope = topic_scope(snapshot.latest_seq, query.model_dump(), options.narrower)
-    return listing.send_document(body, rows, CLAIM_COLUMNS, scope)
+    return listing.send_document(body, rows, CLAIM_COLUMNS, body["seq"], scope, link=claim_node)
 
 
 @router.get(

@@ -5,6 +5,7 @@ two ranges of a sorted list and no database. Words are folded (see `app/database
 finds accented names without accents, in any script.
 """
 
+import difflib
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -17,6 +18,11 @@ SEARCHED_KINDS: Final = ("topic", "source", "category", "subject", "place")
 """The kinds of records that are found by name, in the order of suggestions that match equally well."""
 
 MAX_SEARCH_CHARACTERS: Final = 200
+
+MAX_SIMILAR: Final = 3
+
+MIN_SIMILARITY: Final = 0.7
+"""The similarity of two names (a ratio of `difflib`) from which one is suggested for the other."""
 
 _LAST_CHARACTER: Final = "\U0010ffff"
 _LETTERS_WITH_STROKES: Final = str.maketrans(
@@ -63,6 +69,7 @@ class NameIndex:
         self._words = sorted(by_word)
         self._numbers = [by_word[word] for word in self._words]
         self._by_name = dict(by_name)
+        self._slugs = {(record.kind, record.slug) for record in self._records}
 
     def suggest(self, text: str, limit: int, kinds: Collection[str] = SEARCHED_KINDS) -> list[NamedRecord]:
         """Return the records in whose name each word of `text` begins a word, the best matches first.
@@ -85,6 +92,33 @@ class NameIndex:
         """Return the slugs of a kind in whose names each word of `text` begins a word, in order."""
         found = (self._records[number] for number in self._find(split_search_words(text)))
         return sorted(record.slug for record in found if record.kind == kind)
+
+    def find_named(self, kind: str, text: str) -> list[str]:
+        """Return the slugs of a kind whose name, short name or slug is the text, in order; case and accents aside."""
+        numbers = self._by_name.get(split_search_words(text), ())
+        slugs = {self._records[number].slug for number in numbers if self._records[number].kind == kind}
+        if (kind, folded := text.strip().casefold()) in self._slugs:
+            slugs.add(folded)
+        return sorted(slugs)
+
+    def find_similar(self, kind: str, text: str) -> list[NamedRecord]:
+        """Return up to three records of a kind that a text may mean: its words begin their names, or it is similar."""
+        if not (wanted := split_search_words(text)):
+            return []
+        if found := self.suggest(text, MAX_SIMILAR, (kind,)):
+            return found
+        names = {
+            " ".join(words): number
+            for number, record in enumerate(self._records)
+            if record.kind == kind
+            for words in self._names[number]
+        }
+        close = difflib.get_close_matches(" ".join(wanted)[:MAX_SEARCH_CHARACTERS], names, MAX_SIMILAR, MIN_SIMILARITY)
+        return [self._records[number] for number in dict.fromkeys(names[name] for name in close)]
+
+    def list_records(self, kind: str) -> list[NamedRecord]:
+        """Return the records of a kind, by name."""
+        return [record for record in self._records if record.kind == kind]
 
     def find_topics(self, text: str, topics: Mapping[str, Mapping[str, object]]) -> list[str]:
         """Return the slugs of the topics that a text finds, in order.

@@ -50,6 +50,8 @@ SORT_DESCRIPTIONS = {
     Sort.smallest: "By value, else lower bound, else upper bound; smallest first.",
     Sort.largest: "The same, largest first.",
     Sort.by_source: "By source, then by date.",
+    Sort.least_confident: "By the confidence level of the latest assessment, lowest first.",
+    Sort.most_confident: "The same, highest first.",
 }
 
 

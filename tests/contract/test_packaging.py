@@ -27,7 +27,7 @@ def test_the_image_copies_what_there_is_and_what_is_sent_to_it() -> None:
 
 
 def test_the_image_installs_pinned_versions_alone_and_runs_without_rights() -> None:
-    assert "--require-hashes --requirement requirements.txt" in DOCKERFILE
+    assert "--require-hashes --requirement requirements-all.txt" in DOCKERFILE
     assert "requirements-dev" not in DOCKERFILE
     assert re.search(r"^USER counterclaim$", DOCKERFILE, re.MULTILINE)
     assert "HEALTHCHECK" in DOCKERFILE
@@ -55,6 +55,7 @@ def test_the_services_start_in_order_and_on_this_machine_alone() -> None:
     "name",
     [
         "requirements.txt",
+        "requirements-all.txt",
         "requirements-dev.txt",
         "requirements-build.txt",
         "benchmarks/requirements.txt",
@@ -73,6 +74,12 @@ def test_every_dependency_is_pinned() -> None:
     for dependency in PROJECT["project"]["dependencies"]:
         name = re.split(r"[\[>=<~ ]", dependency)[0]
         assert re.search(rf"^{re.escape(name)}(\[[a-z]+\])?==", PINS, re.MULTILINE), name
+
+
+def test_one_extra_has_all_others() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert extras["all"] == sorted({each for name, listed in extras.items() if name != "all" for each in listed})
+    assert not {each for each in extras["all"] if each in PINS}
 
 
 def test_the_package_takes_its_data_files_along() -> None:

@@ -44,7 +44,8 @@ def required_by(name: str, extras: set[str]) -> list[Requirement]:
     ("name", "roots"),
     [
         ("requirements.txt", ["counterclaim"]),
-        ("requirements-dev.txt", ["counterclaim", *PROJECT["dependency-groups"]["dev"]]),
+        ("requirements-all.txt", ["counterclaim[all]"]),
+        ("requirements-dev.txt", ["counterclaim[all]", *PROJECT["dependency-groups"]["dev"]]),
         ("requirements-build.txt", BUILD),
     ],
 )

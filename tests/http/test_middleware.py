@@ -150,7 +150,7 @@ def test_a_mistake_of_ours_is_a_problem_that_tells_nothing_of_the_inside(
 def test_health_says_whether_it_lives_and_whether_it_can_serve(register: Register) -> None:
     live, ready = register.get("/health/live"), register.get("/health/ready")
     assert live.json() == {"status": "ok"}
-    assert ready.json() == {"status": "ok", "seq": 0}
+    assert ready.json() == {"status": "ok", "seq": 0, "warnings": []}
     assert {live.headers["cache-control"], ready.headers["cache-control"]} <= {"no-cache", "no-store"}
 
 

@@ -1,6 +1,7 @@
 """`counterclaim import`: its output, the files that it writes, and the register after a kill."""
 
 import csv
+import gzip
 import io
 import json
 import os
@@ -69,6 +70,28 @@ def test_a_dry_run_records_nothing(url: str, database: Database, tmp_path: Path)
     file = written(tmp_path / "losses.csv", format_csv(native_row(1), native_row(2)))
     assert "A dry run: nothing was recorded." in ran("import", file, "--dry-run", url=url)
     assert rows_in(database, "claim") == 0
+
+
+def test_standard_input_is_a_file_of_any_format(url: str, tmp_path: Path) -> None:
+    told = ran("import", "-", url=url, folder=tmp_path, standard_input=format_csv(native_row(1), native_row(2)))
+    assert "stdin: 2 rows (csv, utf-8, delimiter ,)" in told
+    assert "2 claims new" in told
+    packed = gzip.compress(json.dumps(make_claim_body()).encode())
+    assert "stdin: 1 rows (json, utf-8)" in ran("import", "-", "--dry-run", url=url, standard_input=packed)
+    rows = format_csv(native_row(3), native_row(4, category="kiled"))
+    told = ran("import", "-", "--keep-going", url=url, folder=tmp_path, standard_input=rows)
+    assert "The refused rows are in stdin-refused.csv" in told
+    assert "once" in refused("import", "-", "-", url=url, standard_input="")
+    told = ran("import", "--inspect", "-", standard_input="day,dead\n2022-03-02,1")
+    assert told.startswith("# stdin: 1 rows inspected (csv utf-8 ,).")
+
+
+def test_an_address_is_answered_with_the_command_that_imports_it(tmp_path: Path) -> None:
+    told = refused("import", "https://example.org/a.csv?x=1&y=2", "-m", "my map.toml", "--dry-run", folder=tmp_path)
+    assert told.splitlines() == [
+        "Error: An import does not download files. Run:",
+        "curl -fL 'https://example.org/a.csv?x=1&y=2' | counterclaim import - --mapping 'my map.toml' --dry-run",
+    ]
 
 
 @pytest.mark.parametrize("format_", ["csv", "ndjson"])

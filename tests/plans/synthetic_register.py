@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import update
 
+from app.claims.counts.stored import update_counts
 from app.comparison.series_key import PERIOD_END_FACTOR
 from app.database.engine import Database
 from app.database.question_keys import question_key
@@ -83,6 +84,8 @@ def fill_register(url: str, claims: int) -> None:
     database = Database(make_settings(url))
     with database.write() as session:
         session.execute(update(Clock).values(seq=made.last_seq, at=made.last_time()))
+    with write_transaction(database, "filled") as transaction:
+        update_counts(transaction)
     database.close()
 
 

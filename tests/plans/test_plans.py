@@ -41,9 +41,12 @@ MIDDLE: dict[str, Any] = {
     "recorded": CLAIMS * 4 // 5,
     "value": 400.0,
     "source": "source-0 2023-09-01",
+    "confidence": 2,
 }
 """A cursor in the middle of the list, for each sort column."""
 ID = "01800000-0000-7000-8000-000000000000"
+LATER_FILTERS = {"confidence_min", "undated"}
+"""Filters whose pairs come last, so that the pairs of the others stay the same."""
 BROAD = {"confidence": "unassessed", "reliability": "C", "category": "category-0"}
 """Frequent values that no claim combines: an unassessed claim has no reliability."""
 
@@ -143,11 +146,16 @@ def questions() -> Iterator[tuple[dict[str, Any], Sort, bool]]:
         for sort in sorts:
             yield case, sort, False
         yield case, sorts[n % len(sorts)], True
-    single = [case for case in FILTER_CASES if case]
+    single = [case for case in FILTER_CASES if case and not case.keys() & LATER_FILTERS]
     for _ in range(PAIRS):
         one, other = chance.sample(single, 2)
         if not one.keys() & other.keys() and not _ends_before(one | other):
-            yield one | other, chance.choice(sorts), chance.random() < 0.3
+            yield one | other, chance.choice(sorts[:-2]), chance.random() < 0.3
+    later = [case for case in FILTER_CASES if case.keys() & LATER_FILTERS]
+    for n in range(PAIRS // 4):
+        yield later[n % len(later)] | chance.choice(single), chance.choice(sorts), chance.random() < 0.3
+    for _ in range(PAIRS // 4):
+        yield chance.choice(single), chance.choice(sorts[-2:]), chance.random() < 0.3
 
 
 def _ends_before(asked: dict[str, Any]) -> bool:

@@ -23,6 +23,7 @@ from tests.registers import DatabaseCopies, make_settings
 CLAIMS = 3_000
 QUESTIONS = int(os.environ.get("TEST_STEPS", "60"))
 MAX_PAGES = 40
+RANKS = {"low": 1, "moderate": 2, "high": 3}
 VALUE = {"date": "date", "recorded": "seq", "value": "magnitude"}
 
 Row = dict[str, Any]
@@ -113,10 +114,12 @@ def plainly(claims: list[Row], query: ClaimQuery, known: Any, as_of: int | None)
         "source_kind": lambda row, wanted: row["said_by"]["kind"] in wanted,
         "interest": lambda row, wanted: row["said_by"]["interest"] in wanted,
         "confidence": lambda row, wanted: assessed(row)["level"] in wanted,
+        "confidence_min": lambda row, lowest: RANKS.get(assessed(row)["level"], 0) >= RANKS[lowest],
         "reliability": lambda row, wanted: assessed(row)["reliability"] in wanted,
         "credibility": lambda row, wanted: assessed(row)["credibility"] in wanted,
         "date_from": lambda row, day: row["date"] is not None and row["date"] >= str(day),
         "date_to": lambda row, day: row["date"] is not None and row["date"] <= str(day),
+        "undated": lambda row, wanted: (row["date"] is None) == wanted,
         "known_on": lambda row, day: row["date"] is not None and row["date"] <= str(day),
         "period_from": lambda row, day: row["period_end"] is None or row["period_end"] >= str(day),
         "period_to": lambda row, day: row["period_start"] is None or row["period_start"] <= str(day),
@@ -151,6 +154,10 @@ def plainly(claims: list[Row], query: ClaimQuery, known: Any, as_of: int | None)
     name = query.sort.value.removeprefix("-")
     if name == "source":
         return sorted(found, key=lambda row: (row["source"] + " " + (row["date"] or "9999-12-31"), row["id"]))
+    if name == "confidence":
+        back = query.sort is Sort.most_confident
+        last = 0 if back else len(RANKS) + 1
+        return sorted(found, key=lambda row: (RANKS.get(assessed(row)["level"], last), row["id"]), reverse=back)
     column, back = VALUE[name], query.sort.value.startswith("-")
     known_ones = sorted((r for r in found if r[column] is not None), key=lambda r: (r[column], r["id"]), reverse=back)
     return known_ones + sorted((r for r in found if r[column] is None), key=lambda r: str(r["id"]), reverse=back)

@@ -5,23 +5,27 @@ Conditions contain bound parameters instead of values, so that SQL is compiled o
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import Enum, StrEnum
 from functools import cached_property
 from itertools import product
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
+    Integer,
+    ScalarSelect,
     String,
     and_,
+    case,
     cast,
     func,
     or_,
     select,
+    type_coerce,
 )
 from sqlmodel import Session
 
@@ -47,7 +51,7 @@ from app.claims.supersession import is_superseded
 from app.comparison.hierarchy import Hierarchy
 from app.database.keyset import Order
 from app.database.read_session import ReadSession
-from app.database.snapshot import Snapshot
+from app.database.snapshot import EPOCH, Snapshot
 from app.database.sql import with_index
 from app.database.tables import (
     COMMON_VALUES,
@@ -65,6 +69,7 @@ from app.enums import (
     Credibility,
     FigureKind,
     Interest,
+    Level,
     Modality,
     Proposition,
     RelationType,
@@ -83,11 +88,20 @@ from app.vocabulary.slug_records import RecordType
 
 claim = columns_of(ClaimVersion)
 
+CURRENT_SNAPSHOT = Snapshot(0, EPOCH)
+"""A snapshot of the current state, for statements that are built once."""
+
 SORT_COLUMNS = {"date": "date", "recorded": "seq", "value": "magnitude"}
 """The column of each order except that by source."""
 
 UNDATED_SORT_DATE = date(9999, 12, 31)
 """The date by which undated claims are sorted in the order by source."""
+
+CONFIDENCE_RANKS = {Level.low.value: 1, Level.moderate.value: 2, Level.high.value: 3}
+"""The order of the confidence levels."""
+
+LAST_RANKS = {True: 0, False: 4}
+"""The rank of claims without a level, which come last: whether the order is descending → the rank."""
 
 
 class Sort(StrEnum):
@@ -100,6 +114,8 @@ class Sort(StrEnum):
     smallest = "value"
     largest = "-value"
     by_source = "source"
+    least_confident = "confidence"
+    most_confident = "-confidence"
 
 
 class ConfidenceFilter(StrEnum):
@@ -231,17 +247,21 @@ def _assessment_filter(column: str) -> Filter:
     def condition(
         columns: Columns, parameters: BoundParameters, snapshot: Snapshot, _shape: int
     ) -> ColumnElement[bool]:
-        newest = table_of(AssessmentVersion).alias("newest")
-        latest = (
-            select(newest.c[column])
-            .where(newest.c.claim == columns.id, newest.c.withdrawn.is_(False), snapshot.contains_alias(newest.c))
-            .order_by(newest.c.assessed_on.desc(), newest.c.id.desc())
-            .limit(1)
-            .scalar_subquery()
-        )
-        return latest.in_(parameters)
+        return newest_grade(columns, column, snapshot).in_(parameters)
 
     return Filter(condition, _bind_distinct, lambda parameters, _shape: [_look_up_assessments(column, parameters)])
+
+
+def newest_grade(columns: Columns, column: str, snapshot: Snapshot) -> ScalarSelect[Any]:
+    """Return a column of the newest assessment of a claim that was not withdrawn."""
+    newest = table_of(AssessmentVersion).alias("newest")
+    return (
+        select(newest.c[column])
+        .where(newest.c.claim == columns.id, newest.c.withdrawn.is_(False), snapshot.contains_alias(newest.c))
+        .order_by(newest.c.assessed_on.desc(), newest.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
 
 
 def _look_up_assessments(column: str, parameters: BoundParameters) -> IndexLookup:
@@ -270,6 +290,16 @@ def _confidence_filter() -> Filter:
     return Filter(
         condition, bind, lambda parameters, shape: None if shape[1] else [_look_up_assessments("level", parameters)]
     )
+
+
+def _confidence_min_filter() -> Filter:
+    """Return the filter by the lowest confidence level. Unassessed claims have none."""
+
+    def bind(_context: FilterContext, lowest: Level) -> FilterBinding:
+        levels = [level for level, rank in CONFIDENCE_RANKS.items() if rank >= CONFIDENCE_RANKS[lowest.value]]
+        return len(levels), levels
+
+    return replace(_assessment_filter("level"), bind=bind)
 
 
 def _status_filter() -> Filter:
@@ -470,6 +500,24 @@ def _date_filter(*, first: bool) -> Filter:
     return Filter(lambda columns, parameters, _snapshot, _shape: _is_within(columns.date, parameters[0], first=first))
 
 
+def _undated_filter() -> Filter:
+    """Return the filter by whether the day of a claim is unknown."""
+
+    def condition(
+        columns: Columns,
+        _parameters: BoundParameters,
+        _snapshot: Snapshot,
+        shape: bool,  # noqa: FBT001 - the value of the parameter
+    ) -> ColumnElement[bool]:
+        is_undated: ColumnElement[bool] = columns.date.is_(None)
+        return is_undated if shape else ~is_undated
+
+    def look_up(_parameters: BoundParameters, shape: bool) -> Sequence[IndexLookup] | None:  # noqa: FBT001 - as above
+        return [look_up_claims("ix_claim_date", CLAIM.c.date.is_(None))] if shape else None
+
+    return Filter(condition, lambda _context, undated: (undated, ()), look_up)
+
+
 def _known_on_filter() -> Filter:
     """Return the filter by what had been said by a day or a moment. The shape is whether it is a moment."""
 
@@ -528,8 +576,8 @@ def _full_text_filter() -> Filter:
     )
 
 
-class ClaimQuery(PageQuery):
-    """The filters and order of a search for claims. Filters are joined by AND, the values of one filter by OR."""
+class ClaimFilters(BaseModel):
+    """The filters of a search for claims. They are joined by AND, the values of one filter by OR."""
 
     category: Annotated[list[Slug], _slug_filter("category", CATEGORY)] = Field(
         default=[], description="The category: what is counted.", examples=[["casualties"]]
@@ -572,6 +620,12 @@ class ClaimQuery(PageQuery):
     confidence: Annotated[list[ConfidenceFilter], _confidence_filter()] = Field(
         default=[], description="The confidence level of the latest assessment, or `unassessed`.", examples=[["low"]]
     )
+    confidence_min: Annotated[Level | None, _confidence_min_filter()] = Field(
+        default=None,
+        description="Claims whose latest assessment has this confidence level or a higher one: `low`, `moderate`, "
+        "`high`. Unassessed claims are left out.",
+        examples=["moderate"],
+    )
     reliability: Annotated[list[Reliability], _assessment_filter("reliability")] = Field(
         default=[],
         description="The reliability grade of the source. `F` means that it cannot be judged.",
@@ -587,6 +641,11 @@ class ClaimQuery(PageQuery):
     )
     date_to: Annotated[Day | None, _date_filter(first=False)] = Field(
         default=None, description="Claims made on this day or earlier.", examples=["2025-06-30"]
+    )
+    undated: Annotated[bool | None, _undated_filter()] = Field(
+        default=None,
+        description="`true`: only claims of which no day is known. `false`: only claims with a day.",
+        examples=[True],
     )
     period_from: Annotated[Day | None, _period_filter("period_end", first=True)] = Field(
         default=None, description="Claims whose period ends on this day or later.", examples=["2025-01-01"]
@@ -642,24 +701,34 @@ class ClaimQuery(PageQuery):
         description="`true`: only claims that a later claim of their source replaced. `false`: all others.",
         examples=[False],
     )
+
+
+class ClaimQuery(ClaimFilters, PageQuery):
+    """The filters, order and page of a search for claims."""
+
     sort: Sort = Field(default=Sort.newest, description="The sort order. Unknown values come last.", examples=["-date"])
 
 
 FILTERS: dict[str, Filter] = {
-    name: item for name, info in ClaimQuery.model_fields.items() for item in info.metadata if isinstance(item, Filter)
+    name: item for name, info in ClaimFilters.model_fields.items() for item in info.metadata if isinstance(item, Filter)
 }
 """The filters by name."""
 
 
 def keyset_order_of(sort: Sort) -> Order:
     """Return the keyset order of `sort`."""
-    return Order(
-        sort.value, claim.id, sort_value(claim, sort.value.removeprefix("-")), descending=sort.value.startswith("-")
-    )
+    descending = sort.value.startswith("-")
+    value = sort_value(claim, sort.value.removeprefix("-"), descending=descending)
+    return Order(sort.value, claim.id, value, descending=descending)
 
 
-def sort_value(columns: Columns, name: str) -> ColumnElement[Any]:
+def sort_value(
+    columns: Columns, name: str, snapshot: Snapshot = CURRENT_SNAPSHOT, *, descending: bool = False
+) -> ColumnElement[Any]:
     """Return the expression that an order sorts by; `name` is the order without its direction."""
+    if name == "confidence":
+        ranks = case(CONFIDENCE_RANKS, value=newest_grade(columns, "level", snapshot), else_=LAST_RANKS[descending])
+        return type_coerce(ranks, Integer)
     if name == "source":
         # One text, because a keyset has one sort value. Undated claims come last within their source.
         by_source: ColumnElement[Any] = (
@@ -670,7 +739,7 @@ def sort_value(columns: Columns, name: str) -> ColumnElement[Any]:
     return column
 
 
-def check_ranges(query: ClaimQuery) -> None:
+def check_ranges(query: ClaimFilters) -> None:
     """Raise `InvalidRequest` if a range ends before it begins."""
     for low, high in (("date_from", "date_to"), ("period_from", "period_to"), ("value_min", "value_max")):
         first, last = getattr(query, low), getattr(query, high)

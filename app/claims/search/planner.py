@@ -11,6 +11,7 @@ Both databases misestimate the selectivity of filters under a LIMIT, so the plan
 """
 
 import time
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -22,7 +23,9 @@ from sqlalchemy.exc import DBAPIError
 from app.cache.bounded import BoundedCache
 from app.claims.known_on import latest_known_date
 from app.claims.search.filters import (
+    CONFIDENCE_RANKS,
     FILTERS,
+    LAST_RANKS,
     SORT_COLUMNS,
     UNDATED_SORT_DATE,
     ClaimQuery,
@@ -57,6 +60,8 @@ MAX_CACHED_COUNTS, COUNT_CACHE_SECONDS = 20_000, 60.0
 """Maximum number and age of cached counts. They only influence the choice of the plan."""
 
 KEYSET_ORDERS: dict[Sort, Order] = {sort: keyset_order_of(sort) for sort in Sort}
+
+CONFIDENCE_SORTS = (Sort.least_confident, Sort.most_confident)
 
 EARLIEST_DATE = date.min
 """The date of a source cursor that precedes every claim of the source."""
@@ -98,6 +103,18 @@ def find_page(reading: ReadSession, query: ClaimQuery, snapshot: Snapshot) -> Se
     more = len(rows) > len(page)
     cursor = write_cursor(order, page[-1][2], page[-1][1]) if more else None
     return SearchResult([row[0] for row in page], [row[1] for row in page], cursor, total)
+
+
+def fetch_counted_values(
+    reading: ReadSession, query: ClaimQuery, snapshot: Snapshot, columns: Sequence[str]
+) -> list[Counter[Any]]:
+    """Return for each of some columns how many of the claims that match every filter have each value.
+
+    `level`, `reliability` and `credibility` are those of the newest assessment.
+    """
+    if snapshot.as_of is not None and snapshot.as_of == snapshot.latest_seq:
+        snapshot = replace(snapshot, as_of=None)
+    return _ClaimSearch(reading, query, snapshot, KEYSET_ORDERS[query.sort]).count_values(columns)
 
 
 def build_too_broad_error(query: ClaimQuery) -> QueryTooBroad:
@@ -178,6 +195,9 @@ class _ClaimSearch:
         if self.sort is Sort.by_source:
             lookup_name = self._find_most_selective(MAX_LOOKUP_CLAIMS) if lookups else None
             return self._scan_sources(LONG_SCAN_ROWS) if lookup_name is None else self._run_lookup(lookup_name)
+        if self.sort in CONFIDENCE_SORTS:
+            lookup_name = self._find_most_selective(MAX_LOOKUP_CLAIMS) if lookups else None
+            return self._scan_levels(short_scan_rows) if lookup_name is None else self._run_lookup(lookup_name)
         for name in lookups:
             if (count := self._get_cached_count(name)) is not None and count < 2 * short_scan_rows:
                 return self._run_lookup(name)
@@ -227,6 +247,21 @@ class _ClaimSearch:
             text = self.shape.get_statement(0, 0, self.shape.build_lookup_count, lookup_name)
         total: int = self.reading.fetch_rows(text, self.parameters, custom_plan=True)[0][0]
         return total
+
+    def count_values(self, columns: Sequence[str]) -> list[Counter[Any]]:
+        """Return the number of matching claims by value, for each column."""
+        if self.shape.is_empty:
+            return [Counter() for _ in columns]
+        lookup_name = self._find_most_selective(MAX_FALLBACK_LOOKUP_CLAIMS)
+        if lookup_name is not None:
+            text = self.shape.get_statement(0, 0, self.shape.build_lookup_values, lookup_name, *columns)
+            rows = self.reading.fetch_rows(text, self.parameters, custom_plan=True)
+            return [Counter(values) for values in zip(*rows, strict=True)] if rows else [Counter() for _ in columns]
+        counts = []
+        for column in columns:
+            text = self.shape.get_statement(0, 0, self.shape.build_value_counts, column)
+            counts.append(Counter(dict(self.reading.fetch_rows(text, self.parameters, custom_plan=True))))
+        return counts
 
     # Choice of the plan -----------------------------------------------------------------------------------------
 
@@ -289,8 +324,9 @@ class _ClaimSearch:
             if last is not None:
                 self.parameters["end"] = self._to_driver_value(last)
             bounded = shape.satisfied_date_filters if column == "date" else ()
-            scans.append(IndexScan(index, column, prefixes, satisfied + bounded, True, start, last is not None))
-        if not (column == "date" and shape.date_filters):
+            if not (column == "date" and self.query.undated):
+                scans.append(IndexScan(index, column, prefixes, satisfied + bounded, True, start, last is not None))
+        if not (column == "date" and (shape.date_filters or self.query.undated is False)):
             start = "cursor" if self.cursor_id is not None and not self.cursor_has_value else None
             scans.append(IndexScan(index, column, prefixes, satisfied, False, start, False))
         return scans
@@ -359,6 +395,39 @@ class _ClaimSearch:
             return False
         return bool(self._run_statement(scan_rows, self.shape.build_truncation_check, scan))
 
+    def _scan_levels(self, short_scan_rows: int) -> list[SortedRow]:
+        """Return the rows of the page level by level, the claims without a level last."""
+        first_rank = self.cursor_value
+        rows: list[SortedRow] = []
+        for rank, level in self._list_levels():
+            if first_rank is not None and (rank > first_rank if self.shape.descending else rank < first_rank):
+                continue
+            self.parameters["scanned_level"] = level
+            arguments = (level is not None, rank == first_rank)
+            needed = self.limit + 1 - len(rows)
+            for scan_rows in (short_scan_rows, LONG_SCAN_ROWS):
+                found = self._run_statement(scan_rows, self.shape.build_level_scan, *arguments)[:needed]
+                check = self.shape.build_level_truncation_check
+                if len(found) == needed or not self._run_statement(scan_rows, check, *arguments):
+                    break
+            else:
+                raise build_too_broad_error(self.query)
+            rows += [(version, id_, rank) for version, id_, _ in found]
+            if len(rows) > self.limit:
+                break
+        return rows
+
+    def _list_levels(self) -> list[tuple[int, str | None]]:
+        """Return the levels that can match, in order, with their ranks; None stands for no level."""
+        levels: list[tuple[int, str | None]] = [(rank, level) for level, rank in CONFIDENCE_RANKS.items()]
+        levels.append((LAST_RANKS[self.shape.descending], None))
+        names, lowest = self.query.confidence, self.query.confidence_min
+        if lowest is not None:
+            levels = [item for item in levels if item[1] and item[0] >= CONFIDENCE_RANKS[lowest.value]]
+        if names:
+            levels = [item for item in levels if (item[1] or "unassessed") in names]
+        return sorted(levels, key=lambda item: item[0], reverse=self.shape.descending)
+
     def _scan_sources(self, scan_rows: int) -> list[SortedRow]:
         """Return the rows of the page source by source, the undated claims of each source last."""
         first_source, day = self._split_source_cursor()
@@ -396,7 +465,7 @@ class _ClaimSearch:
         bounded = self.shape.satisfied_date_filters
         lower, upper = self._find_sort_bounds("date")
         scans = []
-        if day != UNDATED_SORT_DATE:
+        if day != UNDATED_SORT_DATE and not self.query.undated:
             start = None
             if day is not None and (lower is None or day >= lower):
                 start = "cursor"
@@ -409,7 +478,7 @@ class _ClaimSearch:
             scans.append(
                 scan._replace(satisfied_filters=bounded, has_value=True, start=start, has_end=upper is not None)
             )
-        if not self.shape.date_filters:
+        if not self.shape.date_filters and self.query.undated is not False:
             scans.append(scan._replace(start="cursor" if day == UNDATED_SORT_DATE else None))
         return scans
 

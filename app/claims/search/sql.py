@@ -17,6 +17,7 @@ from sqlalchemy import (
     Select,
     Text,
     bindparam,
+    case,
     cast,
     func,
     literal_column,
@@ -37,15 +38,18 @@ from app.claims.search.filters import (
     Sort,
     build_topic_keys,
     look_up_status,
+    newest_grade,
     sort_value,
 )
 from app.claims.search.full_text import build_word_lookups
 from app.claims.search.index_lookup import CLAIM, Columns, IndexLookup, look_up_claims, visible_claims
 from app.database.snapshot import AS_OF, EPOCH, Snapshot
 from app.database.sql import OrderedJoin, compile_statement, with_index
-from app.database.tables import QUESTION_COLUMNS
+from app.database.tables import QUESTION_COLUMNS, AssessmentVersion, table_of
 from app.database.types import BIG_INTEGER
 from app.enums import Status
+
+ASSESSMENT = table_of(AssessmentVersion)
 
 MAX_INDEX_RANGES = 8
 """Maximum number of ranges of an index that one statement scans."""
@@ -61,6 +65,12 @@ DATE_INDEX_COLUMNS = {
     **{column: column for column in QUESTION_COLUMNS},
 }
 """Filter → the first column of the index by date that it can use."""
+
+ASSESSMENT_FILTERS = ("confidence", "confidence_min", "reliability", "credibility")
+"""Filters by the newest assessment, whose indices find only current ones."""
+
+GRADES = ("level", "reliability", "credibility")
+"""Columns of the newest assessment."""
 
 DATE_FILTERS = ("date_from", "date_to", "known_on")
 """Filters that only bound the date, and so the range of a scan by date."""
@@ -123,7 +133,7 @@ class SearchShape:
         self.index_lookups = {
             name: list(statements)
             for name, statements in lookups.items()
-            if statements is not None and not (past and name in ("confidence", "reliability", "credibility"))
+            if statements is not None and not (past and name in ASSESSMENT_FILTERS)
         }
         self.is_empty = [] in self.index_lookups.values()
         """Whether a filter can match no claim."""
@@ -140,6 +150,7 @@ class SearchShape:
             self.index_lookups["date_range"] = [look_up_claims("ix_claim_date", *bounds)]
         if past:
             self.index_lookups["recorded_as_of"] = [look_up_claims("ix_claim_recorded", CLAIM.c.seq <= AS_OF)]
+        self._known_on = parameters["known_on"][0] if "known_on" in parameters else None
         self._hides_removed = "status" not in filters
         self.extra_lookups = [_look_up_replaced()] if past else []
         if not self._hides_removed and Status.removed.value in filters["status"][0]:  # type: ignore[index] # the shape of `status`
@@ -282,15 +293,18 @@ class SearchShape:
             where.append(self._is_after_cursor(column, columns.id))
         elif scan.start == "cursor":
             where.append(self._is_after(columns.id, bindparam("cursor_id")))
-        order = (sort_value(columns, self.sort_name), columns.id) if scan.has_value else (columns.id,)
+        order = (self._sort_value(columns), columns.id) if scan.has_value else (columns.id,)
         statement = select(*self._columns(columns, raw=True)).select_from(claim)
         return statement.where(*where).order_by(*self._order(*order)).limit(ROWS)
+
+    def _sort_value(self, columns: Columns) -> ColumnElement[Any]:
+        return sort_value(columns, self.sort_name, self._snapshot, descending=self.descending)
 
     def _is_after(self, value: ColumnElement[Any], other: ColumnElement[Any]) -> ColumnElement[bool]:
         """Return the condition that `value` comes after `other` in the order."""
         return value < other if self.descending else value > other
 
-    def _is_after_cursor(self, column: Column[Any], id_: Column[Any]) -> ColumnElement[bool]:
+    def _is_after_cursor(self, column: ColumnElement[Any], id_: Column[Any]) -> ColumnElement[bool]:
         value, key = bindparam("cursor_value", type_=column.type), bindparam("cursor_id", type_=id_.type)
         return self._is_after(tuple_(column, id_), tuple_(value, key))
 
@@ -299,7 +313,7 @@ class SearchShape:
 
     def _columns(self, columns: Columns, *, raw: bool) -> tuple[ColumnElement[Any], ...]:
         id_ = columns.id if raw else self._output_id(columns.id)
-        return columns.version.label("version"), id_.label("id"), sort_value(columns, self.sort_name).label("value")
+        return columns.version.label("version"), id_.label("id"), self._sort_value(columns).label("value")
 
     def _output_id(self, id_: ColumnElement[Any]) -> ColumnElement[Any]:
         return cast(id_, Text) if self.dialect == "postgresql" else id_
@@ -312,6 +326,37 @@ class SearchShape:
             *(condition(columns) for condition in self.conditions.values()),
         ]
 
+    # Scans by confidence level -----------------------------------------------------------------------------------
+
+    def build_level_scan(self, has_level: bool, has_cursor: bool) -> Select[Any]:  # noqa: FBT001 - positional, as in the cache key
+        """Select the first matching claims whose newest assessment has the parameter `scanned_level`, or has no level.
+
+        At most `SCAN_ROWS` entries of the index are read.
+        """
+        entries = self._select_level_entries(has_level, has_cursor).limit(SCAN_ROWS).subquery("driven")
+        claim, columns = self._join_claims(entries, CLAIM.c.id == entries.c.claim)
+        is_newest = (
+            newest_grade(columns, "version", self._snapshot) == entries.c.version
+            if has_level
+            else newest_grade(columns, "level", self._snapshot).is_(None)
+        )
+        output = (columns.version.label("version"), self._output_id(columns.id).label("id"), null().label("value"))
+        return select(*output).select_from(claim).where(is_newest, *self._all_conditions(columns)).limit(ROWS)
+
+    def build_level_truncation_check(self, has_level: bool, has_cursor: bool) -> Select[Any]:  # noqa: FBT001 - as above
+        """Select a row if a scan by level has more entries than its row limit."""
+        return self._select_level_entries(has_level, has_cursor).limit(1).offset(SCAN_ROWS)
+
+    def _select_level_entries(self, has_level: bool, has_cursor: bool) -> Select[Any]:  # noqa: FBT001 - as above
+        """Select the assessments with a level, or all claims, in the order of the ids of the claims."""
+        table, id_ = (ASSESSMENT, ASSESSMENT.c.claim) if has_level else (CLAIM, CLAIM.c.id)
+        index = "ix_assessment_level" if has_level else "ix_claim_id_seq" if self.past else "uq_claim_standing"
+        statement = with_index(select(id_.label("claim"), table.c.version), table, index)
+        where = [table.c.level == bindparam("scanned_level")] if has_level else [self._snapshot.contains_alias(table.c)]
+        where += [self._is_after(id_, bindparam("cursor_id", type_=id_.type))] if has_cursor else []
+        # A claim with several assessments has one entry for each; only that of the newest one is used.
+        return statement.where(*where).order_by(*self._order(id_))
+
     # Lookups and counts -----------------------------------------------------------------------------------------
 
     def build_lookup(self, name: str, cursor: str) -> Select[Any]:
@@ -320,7 +365,11 @@ class SearchShape:
         `cursor` is `with_value` or `without_value` for a cursor on a claim with or without a sort value, or empty.
         """
         claim, columns = self._join_by_version([*self.index_lookups[name], *self.extra_lookups])
-        where, value = self._all_conditions(columns), sort_value(columns, self.sort_name)
+        where, value = self._all_conditions(columns), self._sort_value(columns)
+        statement = select(*self._columns(columns, raw=False)).select_from(claim)
+        if self.sort_name == "confidence":  # its value is a subquery, which each occurrence executes, and never NULL
+            where += [self._is_after_cursor(value, columns.id)] if cursor else []
+            return statement.where(*where).order_by(*self._order(value, columns.id)).limit(ROWS)
         if cursor:
             after_id = self._is_after(columns.id, bindparam("cursor_id"))
             if cursor == "with_value":
@@ -330,13 +379,34 @@ class SearchShape:
                 )
             else:
                 where.append(value.is_(None) & after_id)
-        statement = select(*self._columns(columns, raw=False)).select_from(claim).where(*where)
-        return statement.order_by(value.is_(None), *self._order(value, columns.id)).limit(ROWS)
+        return statement.where(*where).order_by(value.is_(None), *self._order(value, columns.id)).limit(ROWS)
 
     def build_lookup_count(self, name: str) -> Select[Any]:
         """Count the claims of an index lookup that match the other filters."""
         claim, columns = self._join_by_version([*self.index_lookups[name], *self.extra_lookups])
         return select(func.count()).select_from(claim).where(*self._all_conditions(columns))
+
+    def build_lookup_values(self, name: str, *names: str) -> Select[Any]:
+        """Select some columns of the claims of an index lookup that match the other filters."""
+        lookups = [*self.index_lookups[name], *self.extra_lookups]
+        claim, columns = self._join_by_version(lookups, frozenset(names))
+        values = [self._counted_value(columns, name).label(name) for name in names]
+        return select(*values).select_from(claim).where(*self._all_conditions(columns))
+
+    def build_value_counts(self, name: str) -> Select[Any]:
+        """Count the matching claims by the values of a column, without an index lookup."""
+        values = select(self._counted_value(CLAIM.c, name).label("value")).where(*self._all_conditions(CLAIM.c))
+        value = values.subquery("counted").c.value
+        return select(value, func.count()).group_by(value)
+
+    def _counted_value(self, columns: Columns, name: str) -> ColumnElement[Any]:
+        if name in GRADES:
+            return newest_grade(columns, name, self._snapshot)
+        column: ColumnElement[Any] = columns[name]
+        if name == "status" and self._known_on is not None:
+            # As known on a day before its retraction, a claim is asserted.
+            return case((columns.retracted_on > self._known_on, Status.asserted.value), else_=cast(column, Text))
+        return column
 
     def build_count(self) -> Select[Any]:
         """Count the matching claims without an index lookup."""
@@ -352,18 +422,29 @@ class SearchShape:
         all_rows = (union_all(*counts) if len(counts) > 1 else counts[0]).subquery("all_rows")
         return select(func.count()).select_from(select(all_rows.c.one).limit(ROWS).subquery("counted"))
 
-    def _join_by_version(self, lookups: Sequence[IndexLookup]) -> tuple[Join, Columns]:
+    def _join_by_version(
+        self, lookups: Sequence[IndexLookup], names: frozenset[str] = frozenset()
+    ) -> tuple[Join, Columns]:
         """Join the versions of index lookups with their claims by primary key; return the join and the columns."""
         versions = [lookup.versions for lookup in lookups]
         statement = union(*versions) if len(versions) > 1 else versions[0]
         if self.dialect == "sqlite":
-            driven: FromClause = statement.subquery("driven")
-            return OrderedJoin(driven, CLAIM, CLAIM.c.version == driven.c.version), CLAIM.c
-        # OFFSET is an optimization fence: without it PostgreSQL merges the subqueries and chooses another plan.
+            entries = statement.subquery("driven")
+            return self._join_claims(entries, CLAIM.c.version == entries.c.version)
         driven = statement.cte("driven").prefix_with("MATERIALIZED")
+        return self._join_claims(driven, CLAIM.c.version == driven.c.version, names)
+
+    def _join_claims(
+        self, driven: FromClause, on: ColumnElement[bool], names: frozenset[str] = frozenset()
+    ) -> tuple[Join, Columns]:
+        """Join `driven` with the claims of its rows, in its order; return the join and the columns of the claims."""
+        if self.dialect == "sqlite":
+            return OrderedJoin(driven, CLAIM, on), CLAIM.c
+        # OFFSET is an optimization fence: without it PostgreSQL merges the subqueries and chooses another plan.
         used = {"version", "id", "seq", "until_seq", "status", *SORT_COLUMNS.values(), "source"}
+        used |= {"retracted_on", *names.intersection(CLAIM.c.keys())} if names else set()
         columns = [CLAIM.c[name] for name in sorted(used.union(*self._used_columns.values()))]
-        claim = select(*columns).where(CLAIM.c.version == driven.c.version).offset(0).lateral("claim")
+        claim = select(*columns).where(on).offset(0).lateral("claim")
         return driven.join(claim, true()), claim.c
 
 

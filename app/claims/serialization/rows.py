@@ -17,7 +17,7 @@ from app.database.tables import AssessmentVersion, CitationVersion, DocumentVers
 from app.enums import Status
 from app.http.addresses import whole_address
 from app.sentences.figures import name_base_in_display
-from app.sources.documents import DOCUMENT_CARD_FIELDS
+from app.sources.documents import DOCUMENT_SUMMARY_FIELDS
 
 CITATION_RESPONSE_FIELDS = ("id", "document", "leading", *CITATION_PLAIN_FIELDS)
 """The fields of a citation in a response, in order."""
@@ -87,6 +87,7 @@ def build_claim_response(
             "short_name": row["source_short_name"],
             "kind": row["source_kind"],
             "interest": row["source_interest"],
+            "terms": row["source_terms"],
         },
         "confidence": confidence,
         "includes": row["includes"],
@@ -162,7 +163,7 @@ def _select_citations(*, past: bool) -> Select[Any]:
         )
     )
     document_columns = [
-        document[name].label(f"document_{name}") for name in DOCUMENT_CARD_FIELDS if name != "publisher_name"
+        document[name].label(f"document_{name}") for name in DOCUMENT_SUMMARY_FIELDS if name != "publisher_name"
     ]
     return (
         select(
@@ -192,7 +193,7 @@ def load_citations(session: Session, claims: Iterable[str], snapshot: Snapshot) 
         citations[claim] = [
             {
                 "id": row["id"],
-                "document": {name: row[f"document_{name}"] for name in DOCUMENT_CARD_FIELDS},
+                "document": {name: row[f"document_{name}"] for name in DOCUMENT_SUMMARY_FIELDS},
                 **{name: row[name] for name in CITATION_PLAIN_FIELDS},
             }
             for row in cited

@@ -1,6 +1,6 @@
 """Maps the service's own export files: claims files (CSV), and NDJSON with one claim per line."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -19,21 +19,26 @@ from app.claims.schemas import (
 )
 from app.claims.serialization.csv_columns import CSV_COLUMN_PATHS
 from app.comparison.figure import normalize_number
+from app.comparison.period import InvalidPeriod, parse_date
+from app.comparison.written_dates import UnreadableDate, read_written_date, read_written_period
 from app.database.types import ID_PATTERN
 from app.enums import Status
-from app.errors import suggest_nearest
+from app.errors import shorten, suggest_nearest
 from app.http.schema_types import Input, Output
 from app.http.serializers import FORMULA_PREFIXES
 from app.imports.mappings.differences import register_fields_of, stated_in_cells, stated_in_json
 from app.imports.mappings.fields import UnreadableValue
 from app.imports.mappings.figures import parse_number
 from app.imports.pipeline.row_mapping import ClaimDraft, FileSeriesOptions, MappedRow
-from app.imports.readers.options import FileOptions, FileRow
-from app.sources.schemas import DocumentCard
+from app.imports.readers.options import FileOptions, FileRow, is_blank
+from app.sources.schemas import DocumentSummary
 from app.vocabulary.slug_records import RecordType
 
 REFUSED_COLUMNS = ("import_line", "import_reason")
 """The additional columns of a file of refused rows."""
+
+SKIP_COLUMN = "skip"
+"""The additional column of a sheet: a row with any text in it is not imported."""
 
 REFUSED_FIELD = "_refused"
 """The additional field in NDJSON."""
@@ -61,7 +66,15 @@ DOCUMENT_COLUMNS = {
     "publisher": "publisher",
     "archive_url": "archive_url",
     "published_on": "document_published_on",
+    "terms": "document_terms",
+    "content_sha256": "document_sha256",
 }
+DAY_COLUMNS = ("date", "document_published_on", "withdrawn_on", "retracted_on")
+"""Columns with a day, which can be written in words."""
+
+ENUMERATION_COLUMNS = ("proposition", "modality", "derivation", "aggregation", "per", "fidelity")
+"""Columns with a value of an enumeration, whose letter case does not count."""
+
 CITATION_COLUMNS = ("quote", "fidelity", "gap", "withdrawn_on")
 REQUIRED_COLUMNS = ("category", "subject", "place", "modality", "as_printed", "period", "aggregation", "source")
 READ_ONLY_FIELDS = set(Claim.model_fields) | {REFUSED_FIELD}
@@ -70,6 +83,9 @@ RESPONSE_MODELS: Mapping[str, type[Output]] = {"figure": Figure, "period": Perio
 
 NESTED_FIELDS = ("figure", "citations")
 """Fields that identify a claim in JSON: a claims file has no such columns."""
+
+SPREADSHEET_ERRORS = frozenset({"#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#N/A", "#NUM!", "#NULL!"})
+"""What a spreadsheet shows, and saves, in place of the result of a formula that it cannot compute."""
 
 MAX_REVISION_DIGITS = 10
 
@@ -99,6 +115,8 @@ class NativeRowMapper:
         """Return the draft of the claim of a row: a claim in JSON, or a row of a claims file."""
         try:
             nested = any(name in row.data for name in NESTED_FIELDS)
+            if not nested and not is_blank(row.data.get(SKIP_COLUMN)):
+                return MappedRow(skip_reason=f"marked in the column `{SKIP_COLUMN}`")
             return MappedRow(drafts=[_draft_from_json(row.data) if nested else self._draft_from_cells(row.data)])
         except UnreadableValue as error:
             return MappedRow(faults=[f"{error} ({error.hint})" if error.hint else str(error)])
@@ -111,6 +129,7 @@ class NativeRowMapper:
         cells = {
             name: _strip_formula_guard(text) for name, cell in data.items() if (text := _cell_text(name, cell)) != ""
         }
+        _read_words(cells)
         status = cells.get("status")
         _check_status(status)
         figure: dict[str, Any] = {name: cells[name] for name in FIGURE_TEXT_COLUMNS if name in cells}
@@ -125,7 +144,7 @@ class NativeRowMapper:
         ]
         for name in ("includes", "excludes"):
             if name in cells:
-                raw_fields[name] = cells[name].split(";")
+                raw_fields[name] = [slug.strip() for slug in cells[name].split(";")]
         return ClaimDraft(
             "",
             raw_fields,
@@ -135,12 +154,46 @@ class NativeRowMapper:
             stated=stated_in_cells(cells, header),
             register_fields=register_fields_of(cells),
             revision=_read_revision(cells.get("revision")),
+            has_names=True,
         )
+
+
+def _read_words(cells: dict[str, str]) -> None:
+    """Replace days and periods in words by EDTF, and enumerations by their values. Raises `UnreadableValue`."""
+    for name in DAY_COLUMNS:
+        if name in cells:
+            cells[name] = _read_date(name, cells[name], read_written_date)
+    for name in ("period", "date_edtf"):
+        if name in cells:
+            cells[name] = _read_date(name, cells[name], read_written_period)
+    if "date_edtf" not in cells and "date" in cells and _is_less_than_a_day(cells["date"]):
+        cells["date_edtf"] = cells.pop("date")
+    for name in ENUMERATION_COLUMNS:
+        if name in cells:
+            cells[name] = cells[name].strip().casefold()
+
+
+def _read_date(name: str, cell: str, read: Callable[[str], str]) -> str:
+    try:
+        return read(cell)
+    except UnreadableDate as error:
+        raise UnreadableValue(f"`{name}` is `{shorten(cell)}`: {error.detail}.", error.hint) from None
+
+
+def _is_less_than_a_day(edtf: str) -> bool:
+    """Return whether a date is a month or a year only."""
+    try:
+        return parse_date(edtf).precision != "day"
+    except InvalidPeriod:
+        return False
 
 
 def _cell_text(name: str, cell: Any) -> str:  # noqa: ANN401 - a sheet has numbers, dates and empty cells
     """Convert a cell to the text that a CSV file would have."""
     if isinstance(cell, str):
+        if cell in SPREADSHEET_ERRORS:
+            detail = f"`{name}` is `{cell}`, the error of a formula."
+            raise UnreadableValue(detail, "write what the formula was to show")
         return cell
     if cell is None:
         return ""
@@ -154,7 +207,7 @@ def _cell_text(name: str, cell: Any) -> str:  # noqa: ANN401 - a sheet has numbe
 
 
 def _check_header(header: tuple[str, ...]) -> None:
-    known = {*CSV_COLUMN_PATHS, *REFUSED_COLUMNS}
+    known = {*CSV_COLUMN_PATHS, *REFUSED_COLUMNS, SKIP_COLUMN}
     for name in header:
         if name not in known:
             raise UnreadableValue(
@@ -264,6 +317,8 @@ def _citation_input(citation: Any) -> Any:  # noqa: ANN401 - any value of a file
     _check_fields("citations", citation, CitationInput.model_fields, Citation.model_fields)
     fields = {name: value for name, value in citation.items() if name in CitationInput.model_fields}
     if isinstance(fields.get("document"), dict):
-        _check_fields("citations.document", fields["document"], CitedDocument.model_fields, DocumentCard.model_fields)
+        _check_fields(
+            "citations.document", fields["document"], CitedDocument.model_fields, DocumentSummary.model_fields
+        )
         fields["document"] = {name: v for name, v in fields["document"].items() if name in CitedDocument.model_fields}
     return fields

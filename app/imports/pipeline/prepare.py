@@ -91,9 +91,19 @@ class PreparedImport:
         """Whether publishing it would record anything; never on a dry run."""
         return self.result.has_changes and not self.request.dry_run
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether rows are refused and the request does not accept that."""
+        return self.result.statistics.refused > 0 and not (self.request.keep_going or self.request.dry_run)
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it is published: it has something to record, and no row prevents that."""
+        return self.has_writes and not self.is_refused
+
     def check_refusals(self) -> None:
         """Raise `ImportRefused` if rows are refused and the request does not accept that."""
-        if self.result.statistics.refused and not (self.request.keep_going or self.request.dry_run):
+        if self.is_refused:
             raise ImportRefused(self.result)
 
     def refused_rows(self) -> Iterator[tuple[FileRow, list[str]]]:

@@ -36,6 +36,10 @@ class ClaimDraft:
     """The index of the leading citation, if there are several and the file says which leads."""
     has_unstated_decimal: bool = False
     """Whether the digits of its figure were read without a stated decimal sign, so that nothing confirms them."""
+    has_names: bool = False
+    """Whether its source, category, subject and place can be names instead of slugs."""
+    unresolved: set[str] = field(default_factory=set)
+    """The locations of the names that are not found, or that several records have."""
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from app.enums import Outcome, Status
 from app.errors import (
     DocumentDiffers,
     EditionAmbiguous,
+    Fault,
     InvalidRequest,
     invalid_field,
     validation_location,
@@ -30,7 +31,17 @@ from app.imports.pipeline.staging import StagingFile
 from app.imports.quality.anomalies import Anomaly, RowLocation, find_figure_anomalies
 from app.imports.readers.options import FileRow, MappingRefused
 from app.imports.stop_check import StopCheck, checked, never_stop
+from app.sources.queries import SOURCE
+from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType
+
+NAMED_FIELDS: Mapping[str, RecordType] = {
+    "source": SOURCE,
+    "category": CATEGORY,
+    "subject": SUBJECT,
+    "place": PLACE,
+}
+"""The fields of a claim that can have a name instead of a slug."""
 
 MAX_REASONS_PER_ROW = 20
 """Maximum number of reasons for one refused row; further ones are only counted."""
@@ -111,7 +122,8 @@ class RowValidator:
         The documents of a row are known to the rows after it.
         """
         parsed = [
-            (row_number, row, mapped, _parse_drafts(mapped, self._check)) for row_number, row, mapped in mapped_rows
+            (row_number, row, mapped, _parse_drafts(lookup, mapped, self._check))
+            for row_number, row, mapped in mapped_rows
         ]
         documents.load(lookup, [claim_input for _, _, _, inputs in parsed for claim_input in inputs])
         validated: list[ValidatedDraft] = []
@@ -223,18 +235,46 @@ class RowValidator:
         return validated
 
 
-def _parse_drafts(mapped: MappedRow, check: StopCheck) -> list[ClaimInput]:
+def _parse_drafts(lookup: ReferenceLookup, mapped: MappedRow, check: StopCheck) -> list[ClaimInput]:
     """Return the drafts of a row as claims. If any is invalid, add its errors to the row's faults and return none."""
     inputs = []
     for draft in checked(mapped.drafts, check):
+        if draft.has_names:
+            mapped.faults += _resolve_names(lookup, draft)
         try:
             inputs.append(ClaimInput.model_validate(draft.claim_input))
         except ValidationError as invalid:
             mapped.faults += [
                 _format_reason(draft, validation_location(error), validation_message(error), None)
                 for error in invalid.errors()
+                if validation_location(error) not in draft.unresolved
             ]
     return [] if mapped.faults else inputs
+
+
+def _resolve_names(lookup: ReferenceLookup, draft: ClaimDraft) -> list[str]:
+    """Replace the names of a draft by slugs, and return the reasons for those that cannot be replaced."""
+    fields = draft.claim_input
+    document = fields["citations"][0]["document"]
+    faults: list[Fault] = []
+
+    def resolve(kind: RecordType, pointer: str, text: str) -> str:
+        found = lookup.resolve_name(kind, pointer, text)
+        if isinstance(found, str):
+            return found
+        faults.append(found)
+        draft.unresolved.add(pointer)
+        return text
+
+    for name, kind in NAMED_FIELDS.items():
+        if name in fields:
+            fields[name] = resolve(kind, name, fields[name])
+    for name in ("includes", "excludes"):
+        if name in fields:
+            fields[name] = [resolve(SUBJECT, f"{name}/{i}", text) for i, text in enumerate(fields[name])]
+    if "publisher" in document:
+        document["publisher"] = resolve(SOURCE, "citations/0/document/publisher", document["publisher"])
+    return [_format_reason(draft, fault.pointer, fault.detail, fault.hint) for fault in faults]
 
 
 def _validate_draft(lookup: ReferenceLookup, draft: ClaimDraft, claim_input: ClaimInput) -> ValidatedClaim:

@@ -20,6 +20,8 @@ MAX_SHEET_ROWS: Final = 1_048_576
 """Maximum number of rows of a sheet."""
 MAX_TAGS_PER_COLUMN: Final = 50
 SHEET_PATH_PATTERN: Final = re.compile(r"xl/worksheets/[^/]+\.xml", re.IGNORECASE)
+ESCAPED_CHARACTER_PATTERN: Final = re.compile("_x([0-9A-Fa-f]{4})_")
+"""A character that XML cannot contain, or an underscore before such a text (ISO/IEC 29500-1, 22.9.2.19)."""
 ROW_END_PATTERN: Final = re.compile(rb"[:/]row>")
 
 
@@ -212,6 +214,12 @@ class PartScanner:
             raise FileRefused("a row of a sheet is too long", file=self._name)
 
 
+def _unescape_character(match: re.Match[str]) -> str:
+    """Return the character of an escape; the escape itself for half of a surrogate pair."""
+    character = chr(int(match[1], 16))
+    return match[0] if "\ud800" <= character <= "\udfff" else character
+
+
 def _cell_value(value: Any) -> Any:  # noqa: ANN401 - a cell's value
     """Convert a cell to text, number, boolean or None: whole floats to integers, dates to ISO 8601."""
     match value:
@@ -225,5 +233,7 @@ def _cell_value(value: Any) -> Any:  # noqa: ANN401 - a cell's value
             return str(value)
         case str() if not value:
             return None
+        case str() if "_x" in value:
+            return ESCAPED_CHARACTER_PATTERN.sub(_unescape_character, value)
         case _:
             return value

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.claims.search.filters import ClaimQuery
+from app.claims.search.filters import ClaimQuery, Sort
 from tests.examples import (
     assert_problem,
     make_claim_body,
@@ -111,6 +111,10 @@ CASES: list[tuple[dict[str, Any], Test]] = [
     ({"date_from": "2024-06-01", "date_to": "2024-12-31"}, said(lambda d: "2024-06-01" <= d <= "2024-12-31")),
     ({"known_on": "2025-06-12"}, said(lambda d: d <= "2025-06-12")),
     ({"known_on": "2022-09-21"}, said(lambda d: d <= "2022-09-21")),
+    ({"undated": "true"}, lambda r: r["date"] is None),
+    ({"undated": "false", "source": "csis"}, lambda r: r["date"] is not None and r["source"]["slug"] == "csis"),
+    ({"confidence_min": "moderate"}, lambda r: level(r) in ("moderate", "high")),
+    ({"confidence_min": "low"}, lambda r: r["confidence"] is not None and r["confidence"]["level"] is not None),
     ({"period_from": "2025-01-01"}, reaches("2025-01-01")),
     ({"period_to": "2022-06-30"}, begins("2022-06-30")),
     (
@@ -326,10 +330,11 @@ SORTS: dict[str, Callable[[Row], Any]] = {
         (r["figure"][name] for name in ("value", "lower", "upper") if r["figure"][name] is not None), None
     ),
     "source": lambda r: (r["source"]["slug"], r["date"] or "9999-12-31"),
+    "confidence": lambda r: {"low": 1, "moderate": 2, "high": 3}.get(level(r)),
 }
 
 
-@pytest.mark.parametrize("sort", ["-date", "date", "-recorded", "recorded", "value", "-value", "source"])
+@pytest.mark.parametrize("sort", [sort.value for sort in Sort])
 def test_a_sort_puts_the_unknown_last_and_settles_ties_by_id(
     shared_starter_register: Register, rows: list[Row], sort: str
 ) -> None:

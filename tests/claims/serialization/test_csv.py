@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -83,6 +84,9 @@ HEADER = [
     "document_published_on",
     "withdrawn_on",
     "retracted_on",
+    "source_terms",
+    "document_terms",
+    "document_sha256",
 ]
 NUMBER = re.compile(r"-?\d+(\.\d*[1-9])?")
 CSV_TYPE = "text/csv; charset=utf-8"
@@ -110,7 +114,8 @@ def test_a_file_is_utf_8_with_crlf_and_without_a_byte_order_mark(file: Any) -> N
     text = file.content.decode("utf-8")
     assert text.endswith("\r\n")
     assert "\n" not in text.replace("\r\n", "")
-    assert file.headers["content-disposition"] == 'inline; filename="claims.csv"'
+    today = datetime.now(UTC).date().isoformat()
+    assert file.headers["content-disposition"] == f'inline; filename="counterclaim-claims-{today}.csv"'
 
 
 def test_excel_gets_its_byte_order_mark_when_it_asks(shared_starter_register: Register, file: Any) -> None:

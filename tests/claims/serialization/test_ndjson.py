@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import insert, select
 from uuid_utils import uuid7
 
 from app.database.tables import ClaimVersion, columns_of
+from app.http.file_copies import FILE_COPIES
 from tests.contract.examples import EXAMPLE_CLAIM_ID
 from tests.contract.test_representation import LISTS
 from tests.examples import (
@@ -27,6 +29,11 @@ NDJSON = "application/x-ndjson"
 CHANGING = {"x-request-id", "date"}
 
 
+def today() -> str:
+    """Return the day that the name of a file ends with."""
+    return datetime.now(UTC).date().isoformat()
+
+
 def read(content: bytes) -> list[Any]:
     """Return the rows of a file, in which every line must end with a line feed."""
     *lines, rest = content.split(b"\n")
@@ -40,7 +47,7 @@ def test_a_file_is_the_json_list_row_for_row(shared_starter_register: Register, 
     assert answer.status_code == 200
     assert answer.headers["content-type"] == NDJSON
     name = path.removeprefix("/v1/").replace("/", "-")
-    assert answer.headers["content-disposition"] == f'inline; filename="{name}.ndjson"'
+    assert answer.headers["content-disposition"] == f'inline; filename="counterclaim-{name}-{today()}.ndjson"'
     rows = read(answer.content)
     assert rows == read_all_rows(shared_starter_register, path)
     # The bytes are equal too, so that a hash of a row is the same in both formats.
@@ -153,11 +160,15 @@ def test_the_suffix_goes_before_the_parameter_and_that_before_the_header(
 
 def test_a_refusal_names_every_format(shared_starter_register: Register) -> None:
     problem = assert_problem(shared_starter_register.get("/v1/claims.jsonl"), 406, "not_acceptable")
-    assert problem["hint"] == "the formats are json, csv and ndjson"
+    assert problem["hint"] == "the formats are json, csv, ndjson, xlsx, parquet and jsonld"
     problem = assert_problem(
         shared_starter_register.get("/v1/claims", headers={"Accept": "text/html"}), 406, "not_acceptable"
     )
-    assert problem["detail"] == "This address serves application/json, text/csv and application/x-ndjson."
+    assert problem["detail"] == (
+        "This address serves application/json, text/csv, application/x-ndjson, "
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet, application/vnd.apache.parquet and "
+        "application/ld+json."
+    )
     assert_problem(shared_starter_register.get("/v1/claims", params={"format": "jsonl"}), 422)
 
 
@@ -196,7 +207,9 @@ def test_a_large_file_has_every_row_of_one_state(register: Register) -> None:
     assert [row["figure"]["value"] for row in rows] == list(range(1_205))
     assert rows == read_all_rows(register, "/v1/claims", **asked)
     assert answer.headers["content-type"] == NDJSON
-    assert answer.headers["content-disposition"] == 'inline; filename="claims.ndjson"'
+    assert (
+        answer.headers["content-disposition"] == f'inline; filename="counterclaim-claims-sort-value-{today()}.ndjson"'
+    )
     etag = answer.headers["etag"]
     held = {"If-None-Match": etag}
     assert register.get("/v1/claims.ndjson", params=asked, headers=held).status_code == 304
@@ -216,6 +229,7 @@ def test_a_large_file_has_every_row_of_one_state(register: Register) -> None:
 def test_a_file_is_one_state_while_others_write(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
     record_example_vocabulary(register)
     known = [submit_claim(register, make_unique_claim_body())["id"] for _ in range(5)]
+    register.database.caches[FILE_COPIES].max_bytes = 0  # a copy would be read faster than its pages are sent
     chunks: list[bytes] = []
 
     async def receive() -> dict[str, Any]:

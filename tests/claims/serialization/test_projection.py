@@ -17,7 +17,7 @@ from app.database.read_session import ReadSession
 from app.database.read_session import read_session as reading_of
 from app.database.snapshot import Snapshot
 from app.http.responses import json_bytes
-from app.http.serializers import CSV, NDJSON, NESTED_LAYOUT, FlatColumn, RowLayout, csv_cell, flatten_rows
+from app.http.serializers import NESTED_LAYOUT, FlatColumn, RowLayout, csv_cell, csv_rows, flatten_rows, ndjson_rows
 from tests.examples import (
     make_category_body,
     make_citation_body,
@@ -45,9 +45,9 @@ def assert_written(register: Register, view: Snapshot | None = None, columns: li
         assert texts(read, versions, view, NESTED_LAYOUT) == [json_bytes(card).decode() for card in cards]
         flat = RowLayout.from_columns(columns)
         assert texts(read, versions, view, flat) == [json_bytes(row).decode() for row in flatten_rows(cards, columns)]
-        assert render_lines(read, versions, ids, view, NESTED_LAYOUT) == NDJSON.write_rows(cards, [])
-        assert render_lines(read, versions, ids, view, flat) == NDJSON.write_rows(cards, columns)
-        assert render_lines(read, versions, ids, view, RowLayout.from_columns(columns, csv=True)) == CSV.write_rows(
+        assert render_lines(read, versions, ids, view, NESTED_LAYOUT) == ndjson_rows(cards)
+        assert render_lines(read, versions, ids, view, flat) == ndjson_rows(cards, columns)
+        assert render_lines(read, versions, ids, view, RowLayout.from_columns(columns, csv=True)) == csv_rows(
             cards, columns
         )
         for card in cards[-5:]:

@@ -1,0 +1,1 @@
+"""Counts of claims by dimension, under the filters of `/v1/claims`."""

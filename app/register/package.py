@@ -1,0 +1,279 @@
+"""The data package of the register: all tables with their history, as CSV files in a ZIP archive (Frictionless).
+
+It contains what the API serves to everyone, in the form of the tables. API keys, stored responses, and hashes of what
+was taken down stay behind. The bytes depend only on the register, so that a copy of it has the same package.
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ColumnElement,
+    Date,
+    DateTime,
+    Float,
+    Integer,
+    Table,
+    case,
+    exists,
+    literal,
+    null,
+    select,
+    tuple_,
+)
+
+from app.database.engine import Database
+from app.database.read_session import read_session
+from app.database.tables import (
+    VERSION_TABLES,
+    Change,
+    ClaimVersion,
+    ImportedRow,
+    RegisterIdentity,
+    columns_of,
+    table_of,
+)
+from app.enums import Status
+from app.errors import Unavailable
+from app.http.serializers import FORMULA_PREFIXES
+from app.http.zip_stream import ZipStream
+from app.terms import terms_address
+
+FORMAT_VERSION = 1
+"""The version of the tables in a package. It rises when a table of the database changes."""
+
+PAGE_ROWS = 2_000
+"""Number of rows that are read, and held in memory, at once."""
+
+DESCRIPTOR = "datapackage.json"
+
+GUARD = "'"
+"""Precedes a text that a spreadsheet would run as a formula, or that begins with this character itself."""
+
+GUARDED_CHARACTERS = (*FORMULA_PREFIXES, GUARD)
+
+DERIVED_COLUMNS = {"words", "question"}
+"""Columns that follow from the others, and that a copy of the register computes itself."""
+
+TITLES = {
+    "change": "The change log: one row for each change, in order.",
+    "imported_row": "The rows of imported files that became claims, by which a later import recognizes them.",
+} | {kind: f"The versions of each {kind}; the current ones have no `until_seq`." for kind in VERSION_TABLES}
+
+
+@dataclass(frozen=True)
+class PackageTable:
+    """A table in a package."""
+
+    name: str
+    table: Table
+
+    @cached_property
+    def columns(self) -> list[Column[Any]]:
+        """The columns of the file."""
+        return [column for column in self.table.columns if column.name not in DERIVED_COLUMNS]
+
+    @property
+    def path(self) -> str:
+        """The path of the file in the archive."""
+        return f"data/{self.name}.csv"
+
+    @cached_property
+    def key(self) -> list[Column[Any]]:
+        """The columns that identify a row, by which the file is sorted."""
+        return list(self.table.primary_key.columns)
+
+
+PACKAGE_TABLES = [
+    PackageTable("imported_row", table_of(ImportedRow)),  # first: see `_write_table`
+    PackageTable("change", table_of(Change)),
+    *(PackageTable(kind, table_of(table)) for kind, table in VERSION_TABLES.items()),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterState:
+    """What a package says about the register besides its tables."""
+
+    id: str
+    seq: int
+    at: datetime
+    title: str
+    terms: str | None
+
+
+def read_register_id(database: Database) -> str:
+    """Return the permanent id of the register."""
+    with read_session(database) as read:
+        found: str = read.session.execute(select(columns_of(RegisterIdentity).register_id)).scalar_one()
+    return found
+
+
+def write_package(database: Database, state: RegisterState) -> Iterator[bytes]:
+    """Yield the package of a register in the state `state.seq`, which must be the latest one at the start.
+
+    Raises:
+        Unavailable: An import replaced rows of the state meanwhile.
+    """
+    archive = ZipStream(zip64=True)
+    resources = []
+    for table in PACKAGE_TABLES:
+        digest, size = hashlib.sha256(), 0
+        yield archive.begin(table.path)
+        for chunk in _write_table(database, table, state.seq):
+            digest.update(chunk)
+            size += len(chunk)
+            yield archive.write(chunk)
+        yield archive.end()
+        resources.append(_resource(table, digest.hexdigest(), size))
+    descriptor = orjson.dumps(_descriptor(state, resources), option=orjson.OPT_INDENT_2)
+    yield archive.add(DESCRIPTOR, descriptor + b"\n") + archive.finish()
+
+
+def _descriptor(state: RegisterState, resources: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "profile": "tabular-data-package",
+        "name": "counterclaim-register",
+        "id": state.id,
+        "title": state.title,
+        "description": "All records of the register with their history. Version rows are valid from `seq` to "
+        "`until_seq` (exclusive). A text that begins with one of = + - @ ' or a tab has a ' before it.",
+        **({"licenses": [_license(state.terms)]} if state.terms else {}),
+        "created": _format_time(state.at),
+        "counterclaim": {"format": FORMAT_VERSION, "seq": state.seq},
+        "resources": resources,
+    }
+
+
+def _license(terms: str) -> dict[str, str]:
+    """Return the terms as a licence of a data package: an SPDX identifier and its page, or an address."""
+    address = terms_address(terms)
+    if terms == address:
+        return {"name": "terms", "path": terms}
+    return {"name": terms, **({"path": address} if address else {})}
+
+
+def _resource(table: PackageTable, digest: str, size: int) -> dict[str, Any]:
+    return {
+        "profile": "tabular-data-resource",
+        "name": table.name.replace("_", "-"),
+        "title": TITLES[table.name],
+        "path": table.path,
+        "format": "csv",
+        "mediatype": "text/csv",
+        "encoding": "utf-8",
+        "dialect": {"lineTerminator": "\r\n"},
+        "bytes": size,
+        "hash": f"sha256:{digest}",
+        "schema": {
+            "fields": [_field(column) for column in table.columns],
+            "primaryKey": [column.name for column in table.key],
+        },
+    }
+
+
+def _field(column: Column[Any]) -> dict[str, Any]:
+    field: dict[str, Any] = {"name": column.name, "type": _field_type(column)}
+    if field["type"] == "datetime":
+        field["format"] = "any"
+    return field
+
+
+def _field_type(column: Column[Any]) -> str:
+    kinds = ((Boolean, "boolean"), (Float, "number"), (Integer, "integer"), (Date, "date"), (DateTime, "datetime"))
+    if isinstance(column.type, JSON):
+        return "any"
+    implementation = getattr(column.type, "impl_instance", column.type)
+    return next((name for kind, name in kinds if isinstance(implementation, kind)), "string")
+
+
+def _write_table(database: Database, table: PackageTable, seq: int) -> Iterator[bytes]:
+    """Yield the CSV file of a table in the state `seq`.
+
+    Rows are never changed, with three exceptions: a version is closed, which can be undone here; a takedown erases
+    content, after which no package of before it is served; and an import marks the rows that it found again.
+    """
+    yield format_lines([[column.name for column in table.columns]])
+    after: Sequence[Any] | None = None
+    while True:
+        with read_session(database) as read:
+            statement = _select_rows(table, seq).limit(PAGE_ROWS)
+            if after is not None:
+                bound = [literal(value, column.type) for value, column in zip(after, table.key, strict=True)]
+                statement = statement.where(tuple_(*table.key) > tuple_(*bound))
+            rows = read.session.execute(statement).all()
+        if rows:
+            yield format_lines([format_value(value) for value in row] for row in rows)
+        if len(rows) < PAGE_ROWS:
+            break
+        names = [column.name for column in table.columns]
+        after = [rows[-1][names.index(column.name)] for column in table.key]
+    if table.table is table_of(ImportedRow):
+        changed = select(literal(1)).where(columns_of(ImportedRow).seq > seq).limit(1)
+        with read_session(database) as read:
+            if read.session.execute(changed).first() is not None:
+                raise Unavailable("An import changed the register meanwhile.", hint="send the request again")
+
+
+def _select_rows(table: PackageTable, seq: int) -> Any:  # noqa: ANN401 - a statement
+    """Select the rows of a table in the state `seq`, in the order of their key."""
+    columns = table.table.c
+    is_closed = columns.until_seq <= seq if "until_seq" in columns else None
+    selected: list[Any] = []
+    for column in table.columns:
+        if column.name in ("until_seq", "recorded_until") and is_closed is not None:
+            selected.append(case((is_closed, column), else_=null()).label(column.name))
+        elif column.name == "fingerprint":
+            # That of a claim that was taken down would tell whoever guesses the claim that it is the one.
+            is_removed = columns.status == Status.removed
+            selected.append(case((is_removed, literal("")), else_=column).label(column.name))
+        else:
+            selected.append(column)
+    conditions: list[ColumnElement[bool]] = [columns.seq <= seq]
+    if table.table is table_of(ImportedRow):
+        claim = columns_of(ClaimVersion)
+        removed = exists().where(claim.id == columns.claim, claim.until_seq.is_(None), claim.status == Status.removed)
+        conditions.append(~removed)
+    return select(*selected).where(*conditions).order_by(*table.key)
+
+
+def format_lines(rows: Iterable[Iterable[str]]) -> bytes:
+    """Return rows as lines of CSV."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\r\n").writerows(rows)
+    return buffer.getvalue().encode()
+
+
+def format_value(value: Any) -> str:  # noqa: ANN401 - one case for each type of column
+    """Return a value of a row as a cell, from which `app/register/restore.py` reads the same value."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case datetime():
+            return _format_time(value)
+        case date():
+            return value.isoformat()
+        case int() | float():
+            return repr(value)
+        case list() | dict():
+            return orjson.dumps(value).decode()
+        case _:
+            text = str(value.value if isinstance(value, Enum) else value)
+            return GUARD + text if text.startswith(GUARDED_CHARACTERS) else text
+
+
+def _format_time(value: datetime) -> str:
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
