@@ -1,25 +1,33 @@
 """HTTP routes of the change log: pages, and a stream of server-sent events."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from itertools import groupby
+from operator import itemgetter
 from typing import Annotated, Any
 
-from fastapi import Header, Query, Request
+from fastapi import Depends, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from pydantic import BaseModel, Field
+from sqlalchemy import select
 from starlette.responses import Response, StreamingResponse
 
 from app.changes.queries import check_reached, find_changes
-from app.changes.schemas import KIND_DESCRIPTION, TOPIC_DESCRIPTION, ChangeKind, ChangeQuery, ChangeRow
+from app.changes.schemas import KIND_DESCRIPTION, TOPIC_DESCRIPTION, ChangeKind, ChangeQuery, ChangeRow, ChangeShape
+from app.changes.served import serve_records
 from app.changes.topics import check_topics
 from app.database.engine import Database
+from app.database.read_session import read_session
 from app.database.snapshot import open_snapshot
+from app.database.tables import Change, columns_of
 from app.http.addresses import whole_address
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
 from app.http.linked_data import node
-from app.http.lists import ListResponseDep, list_route
+from app.http.lists import BomParameter, FieldsParameter, FormatParameter, ListResponse, Shape, list_route
 from app.http.pagination import Page
 from app.http.responses import json_bytes
 from app.http.routing import api_router
@@ -38,6 +46,13 @@ KEEPALIVE_INTERVAL_SECONDS = 15.0
 BATCH_ROWS = 200
 
 
+class StreamShape(StrEnum):
+    """The shape of the events of a stream."""
+
+    change = "change"
+    served = "served"
+
+
 class StreamQuery(BaseModel):
     """The changes to stream."""
 
@@ -50,6 +65,12 @@ class StreamQuery(BaseModel):
     )
     kind: list[ChangeKind] = Field(default_factory=list, description=KIND_DESCRIPTION, examples=["claim"])
     topic: list[Slug] = Field(default_factory=list, description=TOPIC_DESCRIPTION, examples=["russian-casualties"])
+    shape: StreamShape = Field(
+        default=StreamShape.change,
+        description="`served` sends one event `transaction` for the changes of each transaction (at most 200 of them), "
+        "with the records as a GET serves them, in place of one event `change` for each change.",
+        examples=["served"],
+    )
 
 
 class EventStream(StreamingResponse):
@@ -61,16 +82,46 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
 
+class ChangeListResponse(ListResponse):
+    """The response of the list of changes, which has a further shape."""
+
+    def __init__(
+        self,
+        request: Request,
+        format: FormatParameter = None,  # noqa: A002 - the name of the parameter
+        shape: Annotated[
+            ChangeShape,
+            Query(
+                description="`array` returns the JSON rows without the envelope. `served` returns them with the "
+                "envelope, each with its record as a GET serves it in the state right after the change.",
+                examples=["served"],
+            ),
+        ] = ChangeShape.envelope,
+        fields: FieldsParameter = None,
+        bom: BomParameter = False,  # noqa: FBT002 - a query parameter
+    ) -> None:
+        super().__init__(request, format, Shape.array if shape is ChangeShape.array else Shape.envelope, fields, bom)
+        self.is_served = shape is ChangeShape.served
+
+
 @list_route(router, "/changes", ChangeRow, "List changes", linked=True)
-def list_changes(query: Annotated[ChangeQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
+def list_changes(
+    query: Annotated[ChangeQuery, Query()], db: Db, listing: Annotated[ChangeListResponse, Depends()]
+) -> Response:
     """Return the changes after a `seq`, in order, each with the record after the change.
 
     A client that reads all changes from 0 has a complete copy of the register.
     """
 
     def find(page: ChangeQuery) -> Page:
-        with db.read() as session:
-            return find_changes(session, page, open_snapshot(session, page.recorded_as_of))
+        with read_session(db) as read:
+            snapshot = read.snapshot(page.recorded_as_of)
+            found = find_changes(read.session, page, snapshot)
+            return (
+                replace(found, rows=serve_records(read, found.rows, snapshot.latest_seq))
+                if listing.is_served
+                else found
+            )
 
     return listing.send(find, query, columns_of_model(ChangeRow), link=_change_node)
 
@@ -109,6 +160,9 @@ async def stream_changes(
     ] = None,
 ) -> EventStream:
     """Stream changes as server-sent events of the type `change`, each with its `seq` as id.
+
+    With `shape=served` the events have the type `transaction`: the changes of one transaction as `seq`, `at`, `more`
+    and `changes`. `more` says that the next event has further changes of a long transaction.
 
     The response starts with the `seq` from which it continues, and repeats the latest one with every keep-alive. A
     client that reconnects with `Last-Event-ID` therefore misses nothing.
@@ -174,16 +228,31 @@ def _read_start(db: Database, query: StreamQuery, after: int | None) -> int:
 
 def _read_batch(db: Database, query: StreamQuery, after: int) -> _Batch:
     """Read the next changes. They are filtered here, since nearly all reads of a stream find few changes or none."""
-    with db.read() as session:
-        snapshot = open_snapshot(session)
+    with read_session(db) as read:
+        snapshot = read.snapshot()
         if after >= snapshot.seq:
             return _Batch(b"", after, is_last=True)
-        page = find_changes(session, ChangeQuery(after=after, limit=BATCH_ROWS), snapshot)
-    kinds, topics = set(query.kind), set(query.topic)
-    rows = [
-        row
-        for row in page.rows
-        if (not kinds or row["kind"] in kinds) and (not topics or not topics.isdisjoint(row["topics"]))
-    ]
-    last = page.rows[-1]["seq"] if page.rows else after
+        page = find_changes(read.session, ChangeQuery(after=after, limit=BATCH_ROWS), snapshot)
+        kinds, topics = set(query.kind), set(query.topic)
+        rows = [
+            row
+            for row in page.rows
+            if (not kinds or row["kind"] in kinds) and (not topics or not topics.isdisjoint(row["topics"]))
+        ]
+        last = page.rows[-1]["seq"] if page.rows else after
+        if query.shape is StreamShape.served:
+            rows = serve_records(read, rows, snapshot.latest_seq)
+            following = read.session.execute(select(Change.at).where(columns_of(Change).seq == last + 1)).scalar()  # type: ignore[call-overload] # SQLModel does not type its columns
+            return _Batch(_format_transactions(rows, following), last, page.next_cursor is None)
     return _Batch(b"".join(map(_format_event, rows)), last, page.next_cursor is None)
+
+
+def _format_transactions(rows: Sequence[dict[str, Any]], following: datetime | None) -> bytes:
+    """Return one event for the changes of each transaction. `following` is the time of the change after the batch."""
+    events = []
+    for at, changes in groupby(rows, key=itemgetter("at")):
+        listed = list(changes)
+        message = {"seq": listed[-1]["seq"], "at": at, "more": at == following, "changes": listed}
+        data = json_bytes(message).decode()
+        events.append(format_sse_event(data_str=data, event="transaction", id=str(message["seq"])))
+    return b"".join(events)

@@ -56,9 +56,27 @@ class ChangeRow(Output):
         examples=[["russian-casualties"]],
     )
     data: dict[str, Any] | None = Field(
-        description="The record after the change, with the fields of a request; null after a takedown.",
+        description="The record after the change, with the fields of a request, or with `shape=served` as a GET serves "
+        "it; null after a takedown.",
         examples=[{"slug": "csis", "name": "Center for Strategic and International Studies"}],
     )
+
+
+class ChangeShape(StrEnum):
+    """The shape of a list of changes."""
+
+    envelope = "envelope"
+    array = "array"
+    served = "served"
+
+
+class TransactionMessage(Output):
+    """The changes of one transaction, as a message of a stream with `shape=served`."""
+
+    seq: int = Field(description="The `seq` of the last change.", examples=[1234])
+    at: UtcTime = Field(description="The time of the transaction.", examples=["2026-11-20T10:00:00Z"])
+    more: bool = Field(description="Whether the next message has further changes of the transaction.", examples=[False])
+    changes: list[ChangeRow] = Field(description="The changes, in order.")
 
 
 class ChangeQuery(PageQuery):

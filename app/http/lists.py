@@ -73,15 +73,29 @@ PageLoader = Callable[[Q], Page]
 """Reads one page, in its own short session."""
 
 
+FormatParameter = Annotated[
+    Format | None, Query(description="The format, if the address has no suffix.", examples=["csv"])
+]
+FieldsParameter = Annotated[
+    str | None,
+    Query(
+        max_length=1000,
+        description="Only these columns, by CSV name and in this order. JSON rows become flat.",
+        examples=["date,source,value,lower,upper"],
+    ),
+]
+BomParameter = Annotated[
+    bool, Query(description="Whether a CSV file starts with a byte order mark, for Excel.", examples=[True])
+]
+
+
 class ListResponse:
     """The response of a list route: holds the options of the request and builds the response."""
 
     def __init__(
         self,
         request: Request,
-        format: Annotated[  # noqa: A002 - the name of the parameter
-            Format | None, Query(description="The format, if the address has no suffix.", examples=["csv"])
-        ] = None,
+        format: FormatParameter = None,  # noqa: A002 - the name of the parameter
         shape: Annotated[
             Shape,
             Query(
@@ -89,17 +103,8 @@ class ListResponse:
                 examples=["array"],
             ),
         ] = Shape.envelope,
-        fields: Annotated[
-            str | None,
-            Query(
-                max_length=1000,
-                description="Only these columns, by CSV name and in this order. JSON rows become flat.",
-                examples=["date,source,value,lower,upper"],
-            ),
-        ] = None,
-        bom: Annotated[  # noqa: FBT002 - a query parameter
-            bool, Query(description="Whether a CSV file starts with a byte order mark, for Excel.", examples=[True])
-        ] = False,
+        fields: FieldsParameter = None,
+        bom: BomParameter = False,  # noqa: FBT002 - a query parameter
     ) -> None:
         self.request = request
         self.shape = shape
@@ -166,15 +171,18 @@ class ListResponse:
         seq: int,
         cache_scope: CacheScope,
         link: LinkRow | None = None,
+        *,
+        has_rows: bool = False,
     ) -> Response:
         """Return a resource other than a list: `document` as JSON, or `rows` as a file or a bare array.
 
         `seq` is the state of the register that was read.
 
-        Raises `InvalidRequest` for `fields` of JSON, because they have no effect on such a resource.
+        Raises `InvalidRequest` for `fields` of JSON, because they have no effect on such a resource, unless it
+        `has_rows` to which they apply.
         """
         self._link = link
-        if self.fields and self.file is None and self.shape is Shape.envelope:
+        if self.fields and self.file is None and self.shape is Shape.envelope and not has_rows:
             detail = "`fields` has no effect here: the response is not a list."
             raise invalid_field("fields", detail, hint="leave it out, or add `shape=array`", location="query")
         if self.file is None and self.shape is Shape.array:

@@ -135,7 +135,7 @@ FLAT_ROW = {
     "description": "With `fields`: only these columns, by CSV name.",
     "additionalProperties": True,
 }
-ROWS_OF_DOCUMENTS = {"SideBySide": "Claim"}
+ROWS_OF_DOCUMENTS = {"SideBySide": "Claim", "ClaimCounts": "CountRow"}
 """The schema of a resource that is not a list → the schema of its rows in files and in a bare array."""
 
 TOMBSTONES = {"Claim": "Tombstone", "Revision": "RemovedRevision"}

@@ -14,6 +14,7 @@ from sqlalchemy import JSON, Boolean, Column, Date, DateTime, Float, Integer, fu
 from sqlalchemy.sql.sqltypes import Enum as SqlEnum
 from sqlmodel import Session
 
+from app.claims.counts.stored import update_counts
 from app.database.engine import Database
 from app.database.question_keys import question_key
 from app.database.tables import (
@@ -28,6 +29,7 @@ from app.database.tables import (
     table_of,
 )
 from app.database.text_folding import search_words
+from app.database.transaction import write_transaction
 from app.enums import Status
 from app.imports.readers.options import FileRefused
 from app.register.package import DESCRIPTOR, FORMAT_VERSION, GUARD, PACKAGE_TABLES, PackageTable
@@ -69,6 +71,8 @@ def restore_package(database: Database, path: Path) -> dict[str, int]:
         _restore_clock(session, descriptor, path)
         if database.dialect == "postgresql":
             _restore_sequences(session)
+    with write_transaction(database, "restore") as transaction:
+        update_counts(transaction)
     return counts
 
 

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, Field, PlainValidator, WithJsonSchema, create_model
 from pydantic_core import PydanticCustomError
 
+from app.claims.search.filters import ClaimFilters
 from app.claims.search.question_scope import NARROWABLE
 from app.comparison.question import DEFAULT_WINDOW_DAYS, ComparisonOptions
 from app.enums import Aggregation
@@ -92,6 +94,13 @@ class ComparisonQuery(ComparedStateQuery):
     )
 
 
+class Listed(StrEnum):
+    """Whether a part of a response is listed."""
+
+    all = "all"
+    none = "none"
+
+
 class CompareQuery(ComparisonQuery):
     """Parameters of a side-by-side."""
 
@@ -101,6 +110,16 @@ class CompareQuery(ComparisonQuery):
         examples=["ua-general-staff"],
     )
     why: bool = Field(default=False, description="Whether each pair has a sentence that says why.", examples=[True])
+    pairs: Listed = Field(
+        default=Listed.all,
+        description="`none` leaves the pairs out: `pairs` is null. `verdicts` counts them all the same.",
+        examples=["none"],
+    )
+    citations: Listed = Field(
+        default=Listed.all,
+        description="`none` leaves the citations of the claims out: their lists are empty.",
+        examples=["none"],
+    )
 
 
 class BriefQuery(ComparisonQuery):
@@ -138,10 +157,29 @@ class SideBySideQuery(CompareQuery):
     )
 
 
+class TopicSort(StrEnum):
+    """The sort orders of topics. Topics with an equal value come by slug."""
+
+    by_slug = "slug"
+    by_title = "title"
+    most_disagreement = "-disagreement"
+    least_disagreement = "disagreement"
+    most_claims = "-claims"
+    fewest_claims = "claims"
+    last_changed = "-changed"
+    first_changed = "changed"
+
+
 class TopicsQuery(PageQuery):
     """The page of a list of topics, and the day for which they are summarized."""
 
     known_on: KnownOn = None
+    sort: TopicSort = Field(
+        default=TopicSort.by_slug,
+        description="The sort order: by slug, title, number of pairs that contradict each other (`-disagreement`: most "
+        "first), number of claims, or latest change.",
+        examples=["-disagreement"],
+    )
     q: SearchText | None = Field(
         default=None,
         description="Only topics of which each word of `q` begins a word of the title, or of the name of the category, "
@@ -150,7 +188,20 @@ class TopicsQuery(PageQuery):
     )
 
 
-class TimelineQuery(PageQuery):
+TIMELINE_FILTERS: Final = (
+    *("source", "source_kind", "proposition", "modality", "aggregation", "kind"),
+    *("confidence", "confidence_min", "reliability", "credibility", "status", "superseded"),
+    *("date_from", "date_to", "undated", "period_from", "period_to", "value_min", "value_max", "q"),
+)
+"""The filters of claims that a timeline has, too."""
+
+_FILTER_FIELDS: dict[str, Any] = {
+    name: (ClaimFilters.model_fields[name].annotation, ClaimFilters.model_fields[name]) for name in TIMELINE_FILTERS
+}
+_TimelineFilters: Any = create_model("_TimelineFilters", __base__=PageQuery, **_FILTER_FIELDS)
+
+
+class TimelineQuery(_TimelineFilters):
     """Filters and page of a timeline."""
 
     known_on: KnownOn = None
@@ -160,6 +211,12 @@ class TimelineQuery(PageQuery):
         "commas; `true`: all three, `false`: none. Default: those of the topic.",
         examples=["false"],
     )
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """The filters of claims that are set."""
+        values = {name: getattr(self, name) for name in TIMELINE_FILTERS}
+        return {name: value for name, value in values.items() if value not in (None, [])}
 
 
 ClaimId = Annotated[str, Field(max_length=80)]

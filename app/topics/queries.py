@@ -1,12 +1,15 @@
 """Reads topics with the summary of their figures, and the pages of a timeline."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, Final
 
+from sqlalchemy import ARRAY, BigInteger, Select, bindparam, func, literal, select
 from sqlmodel import Session
 
+from app.claims.queries import find_claims
+from app.claims.search.filters import ClaimQuery, Sort
 from app.claims.search.question_scope import QuestionScope
 from app.claims.serialization.export import render_lines
 from app.claims.serialization.row_cache import get_or_render_claims
@@ -14,16 +17,20 @@ from app.claims.serialization.rows import ResponseObject
 from app.comparison.positions import recency_of
 from app.comparison.question import ComparisonOptions, Question
 from app.comparison.spread import MeasuredSpread, measure_spread
+from app.database.keyset import Order, read_cursor, write_cursor
+from app.database.question_keys import question_key
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
+from app.database.sql import fetch_rows
+from app.database.tables import Change, TopicVersion, columns_of
 from app.enums import Verdict
 from app.http.addresses import whole_address
-from app.http.pagination import Page, PageQuery
+from app.http.pagination import DEFAULT_LIMIT, Page, PageQuery
 from app.http.serializers import RowLayout
 from app.sentences.overview import describe_position
 from app.sentences.phrases import RecordNames
 from app.topics.candidates import count_claims
-from app.topics.parameters import TopicsQuery
+from app.topics.parameters import TimelineQuery, TopicSort, TopicsQuery
 from app.topics.records import TOPIC
 from app.topics.side_by_side import (
     ComparedClaims,
@@ -61,7 +68,32 @@ def _summarize(
         "spread": summarize_spread(spread),
         "newest": _describe_newest(claims, spread, reference_data.read_names(session, snapshot)),
         "verdicts": {verdict.value: verdicts[verdict] for verdict in Verdict},
+        "changed_seq": _find_latest_change(session, scope, snapshot),
     }
+
+
+def _find_latest_change(session: Session, scope: QuestionScope, snapshot: Snapshot) -> int:
+    """Return the `seq` of the latest change of a claim on the questions of a scope, or 0."""
+    if not (scope.subjects and scope.places):
+        return 0
+    keys = [question_key(*key) for key in scope.keys]
+    dialect = session.connection().dialect.name
+    ((seq,),) = fetch_rows(session, _select_latest_change(dialect), {"keys": keys, "seq": snapshot.seq})
+    return seq or 0
+
+
+@cache
+def _select_latest_change(dialect: str) -> Select[Any]:
+    change = columns_of(Change)
+    parameter = bindparam("keys", type_=ARRAY(BigInteger))
+    keys = (
+        func.json_each(bindparam("keys")).table_valued("value")
+        if dialect == "sqlite"
+        else func.unnest(parameter).table_valued("value").render_derived()
+    )
+    # One index lookup for each question.
+    latest = select(func.max(change.seq)).where(change.question == keys.c.value, change.seq <= bindparam("seq"))
+    return select(func.max(latest.scalar_subquery())).select_from(keys)
 
 
 def _describe_newest(claims: ComparedClaims, spread: MeasuredSpread, names: RecordNames) -> list[str]:
@@ -90,6 +122,7 @@ def _add_summaries(session: Session, topics: Iterable[ResponseObject], snapshot:
         responses.append(
             {name: topic[name] for name in ("slug", *TOPIC.fields)}
             | summary
+            | {"changed_seq": max(topic["seq"], summary["changed_seq"])}
             | {name: topic[name] for name in ("revision", "recorded_at", "seq")}
             | {"links": {"self": address, **links}}
         )
@@ -98,6 +131,8 @@ def _add_summaries(session: Session, topics: Iterable[ResponseObject], snapshot:
 
 def find_topics(session: Session, query: TopicsQuery, snapshot: Snapshot) -> Page:
     """Return a page of topics, each with its summary."""
+    if query.sort is not TopicSort.by_slug:
+        return _find_sorted_topics(session, query, snapshot)
     if query.q is None:
         page = find_records(session, TOPIC, query, snapshot)
     else:
@@ -105,6 +140,42 @@ def find_topics(session: Session, query: TopicsQuery, snapshot: Snapshot) -> Pag
         slugs = reference_data.read_name_index(session, snapshot).find_topics(query.q, reference_data.topics)
         page = find_named_records(session, TOPIC, query, snapshot, slugs)
     return replace(page, rows=_add_summaries(session, page.rows, snapshot))
+
+
+SORTED_VALUES: Final[dict[str, Callable[[ResponseObject], Any]]] = {
+    "title": lambda topic: topic["title"],
+    "disagreement": lambda topic: topic["verdicts"][Verdict.contradict.value],
+    "claims": lambda topic: topic["claims"],
+    "changed": lambda topic: topic["changed_seq"],
+}
+"""The value of each order, without its direction."""
+
+
+def _find_sorted_topics(session: Session, query: TopicsQuery, snapshot: Snapshot) -> Page:
+    """Return a page of topics in an order by their summaries. The summaries of all topics are read."""
+    reference_data = get_reference_data(session, snapshot)
+    slugs: Iterable[str] = reference_data.topics
+    if query.q is not None:
+        slugs = reference_data.read_name_index(session, snapshot).find_topics(query.q, reference_data.topics)
+    records = [TOPIC.build_response(reference_data.topics[slug]) for slug in slugs]
+    is_descending, name = query.sort.value.startswith("-"), query.sort.value.removeprefix("-")
+    read_value = SORTED_VALUES[name]
+    column = literal("") if name == "title" else literal(0)
+    order = Order(query.sort.value, columns_of(TopicVersion).slug, column, descending=is_descending)
+
+    def position(value: Any, slug: str) -> tuple[Any, str]:  # noqa: ANN401 - a text or a number
+        return -value if is_descending else value, slug
+
+    rows = _add_summaries(session, records, snapshot)
+    rows.sort(key=lambda row: position(read_value(row), row["slug"]))
+    _has_value, last_value, last_slug = read_cursor(order, query.cursor)
+    rest = rows
+    if last_slug is not None and last_value is not None:
+        rest = [row for row in rows if position(read_value(row), row["slug"]) > position(last_value, last_slug)]
+    limit = query.limit or DEFAULT_LIMIT
+    page = rest[:limit]
+    cursor = write_cursor(order, read_value(page[-1]), page[-1]["slug"]) if len(rest) > limit else None
+    return Page(page, snapshot.seq, cursor, len(rows) if query.total else None)
 
 
 def read_topic(session: Session, slug: str, snapshot: Snapshot) -> ResponseObject:
@@ -115,14 +186,22 @@ def read_topic(session: Session, slug: str, snapshot: Snapshot) -> ResponseObjec
 def find_timeline(
     read: ReadSession,
     topic: ResponseObject,
-    page: PageQuery,
+    page: TimelineQuery,
     snapshot: Snapshot,
     layout: RowLayout,
     *,
     narrower: Collection[str],
 ) -> Page:
-    """Return a page of the claims of a topic, ordered by source and date."""
+    """Return a page of the claims of a topic that match the filters, ordered by source and date."""
     session = read.session
+    if filters := page.filters:
+        paging: dict[str, Any] = {name: getattr(page, name) for name in (*PageQuery.model_fields, "known_on")}
+        scope_filters: dict[str, Any] = {
+            "topic": [topic["slug"]],
+            "narrower": frozenset(narrower),
+            "sort": Sort.by_source,
+        }
+        return find_claims(read, ClaimQuery.model_construct(**paging, **filters, **scope_filters), snapshot, layout)
     scope = scope_of(build_question(topic), get_reference_data(session, snapshot), narrower)
     versions, ids, cursor = fetch_timeline_page(session, scope, snapshot, page.limit, page.cursor)
     total = count_claims(session, scope, snapshot).claims if page.total else None

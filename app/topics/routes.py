@@ -23,18 +23,19 @@ from app.http.auth import Editor
 from app.http.csv_columns import columns_of_model, define_column
 from app.http.dependencies import Db
 from app.http.fast_route import fast_path
-from app.http.lists import ListResponseDep, list_route
+from app.http.lists import ListResponse, ListResponseDep, list_route
 from app.http.pagination import AsOf, KnownOn, Page
 from app.http.responses import json_response
 from app.http.routing import api_router
 from app.http.schema_types import Slug
-from app.http.serializers import FlatColumn
+from app.http.serializers import NESTED_LAYOUT, FlatColumn
 from app.http.writes import WriteRequestDep
 from app.topics.comparison import compare_two_claims
 from app.topics.linked_data import topic_node
 from app.topics.parameters import (
     ClaimPairQuery,
     CompareQuery,
+    Listed,
     SideBySideQuery,
     TimelineQuery,
     TopicsQuery,
@@ -43,13 +44,21 @@ from app.topics.parameters import (
 )
 from app.topics.queries import find_timeline, find_topics, read_topic, read_topic_fields
 from app.topics.records import TOPIC, put_topic, topic_scope
-from app.topics.schemas import ComparedPair, SideBySide, SpreadNumbers, TimelineRow, Topic, TopicInput
-from app.topics.side_by_side import build_question, build_side_by_side, check_question, sort_interests
+from app.topics.schemas import (
+    APPENDED_TIMELINE_COLUMNS,
+    ComparedPair,
+    SideBySide,
+    SpreadNumbers,
+    TimelineRow,
+    Topic,
+    TopicInput,
+)
+from app.topics.side_by_side import SideBySideParts, build_question, build_side_by_side, check_question, sort_interests
 from app.vocabulary.slug_records import handle_put
 
 router = api_router("topics")
 TOPIC_COLUMNS = [
-    *columns_of_model(Topic, appended=("narrower", "newest")),
+    *(each for each in columns_of_model(Topic, appended=("narrower", "newest")) if each.name != "changed_seq"),
     *(define_column(Topic, f"spread_{name}", f"spread.{name}") for name in SpreadNumbers.model_fields),
     *(
         FlatColumn(
@@ -60,15 +69,20 @@ TOPIC_COLUMNS = [
         )
         for verdict in Verdict
     ),
+    define_column(Topic, "changed_seq", "changed_seq"),
 ]
 TIMELINE_COLUMNS = [column for column in CLAIM_COLUMNS if column.name in TimelineRow.model_fields]
+TIMELINE_COLUMNS.sort(key=lambda column: column.name in APPENDED_TIMELINE_COLUMNS)
 
 TopicSlug = Annotated[str, Path(description="The slug of the topic.", examples=["russian-casualties"])]
 
 
 @list_route(router, "/topics", Topic, "List topics", linked=True)
 def list_topics(query: Annotated[TopicsQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
-    """Return the topics, each with its number of claims and the spread of its figures."""
+    """Return the topics, each with its number of claims and the spread of its figures.
+
+    With `known_on` they are counted, and ordered, as known on that day.
+    """
 
     def find(page: TopicsQuery) -> Page:
         with read_session(db) as read:
@@ -147,7 +161,7 @@ def list_topic_claims(
 def read_timeline(
     slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db: Db, listing: ListResponseDep
 ) -> Response:
-    """Return one flat row per claim, ordered by source and date, for charts over time.
+    """Return one flat row per claim that matches the filters, ordered by source and date, for charts over time.
 
     `fields` selects other columns.
     """
@@ -179,19 +193,21 @@ def read_topic_side_by_side(
 ) -> Response:
     """Return the position of each source, and a verdict with reasons for each pair of positions.
 
-    As a file: one row per position, with the columns of its claim.
+    As a file: one row per position, with the columns of its claim. `fields` selects columns; in JSON the claims are
+    then flat rows with these columns, in place of nested claims.
     """
+    parts = _choose_parts(query, listing)
     with read_session(db) as read:
         snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
         topic = read_topic_fields(read.session, slug, snapshot)
         options = build_options(query, topic["tolerance"], topic["narrower"])
-        body, versions = build_side_by_side(read, build_question(topic), options, snapshot, topic["interests"])
+        body, versions = build_side_by_side(read, build_question(topic), options, snapshot, topic["interests"], parts)
         rows = read_claims(read.session, versions, snapshot) if listing.needs_rows else []
         for row in rows:
             source = row["source"]
             source["interest"] = topic["interests"].get(source["slug"], source["interest"])
     scope = topic_scope(snapshot.latest_seq, topic, options.narrower)
-    return listing.send_document(body, rows, CLAIM_COLUMNS, body["seq"], scope, link=claim_node)
+    return listing.send_document(body, rows, CLAIM_COLUMNS, body["seq"], scope, link=claim_node, has_rows=True)
 
 
 @list_route(
@@ -200,14 +216,23 @@ def read_topic_side_by_side(
 @fast_path()
 def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return a side-by-side for a category, and optionally a subject, place, aggregation and start of the period."""
+    parts = _choose_parts(query, listing)
     with read_session(db) as read:
         snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
         check_question(read.session, query.category, query.subject, query.place, snapshot)
         question, options = build_question(query.model_dump()), build_options(query)
-        body, versions = build_side_by_side(read, question, options, snapshot)
+        body, versions = build_side_by_side(read, question, options, snapshot, parts=parts)
         rows = read_claims(read.session, versions, snapshot) if listing.needs_rows else []
     scope = topic_scope(snapshot.latest_seq, query.model_dump(), options.narrower)
-    return listing.send_document(body, rows, CLAIM_COLUMNS, body["seq"], scope, link=claim_node)
+    return listing.send_document(body, rows, CLAIM_COLUMNS, body["seq"], scope, link=claim_node, has_rows=True)
+
+
+def _choose_parts(query: CompareQuery, listing: ListResponse) -> SideBySideParts:
+    """Return the parts of a side-by-side that a request asks for. As a file it has none but the positions."""
+    layout = NESTED_LAYOUT
+    if listing.fields and listing.file is None:
+        layout = listing.layout(CLAIM_COLUMNS)
+    return SideBySideParts(layout, query.pairs is Listed.all, query.citations is Listed.all)
 
 
 @router.get(

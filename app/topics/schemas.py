@@ -11,6 +11,7 @@ from app.enums import (
     FigureKind,
     Interest,
     Level,
+    Modality,
     Narrower,
     Reason,
     SourceKind,
@@ -162,6 +163,9 @@ class _Topic(Output):
         description="The number of pairs of positions by verdict, as of today.",
         examples=[{"agree": 1, "contradict": 2}],
     )
+    changed_seq: int = Field(
+        description="The latest change of the topic, or of a claim on its category, subject and place.", examples=[680]
+    )
 
 
 class Topic(VersionFields, _Topic):
@@ -202,6 +206,22 @@ class TimelineRow(Output):
     superseded_on: dt.date | None = Field(
         description="The date of the claim that replaced this one.", examples=["2018-01-05"]
     )
+    modality: Modality = Field(
+        description="The modality: count, estimate, forecast or allegation.", examples=["estimate"]
+    )
+    aggregation: Aggregation = Field(description="How the figure relates to its period.", examples=["cumulative"])
+    subject: str = Field(description="The people or organisation counted.", examples=["russian-forces"])
+    place: str = Field(description="The place.", examples=["russia-ukraine-war"])
+    source_interest: Interest = Field(
+        description="The position of the source towards the parties of the dispute.", examples=["party"]
+    )
+    date_edtf: str | None = Field(
+        description="The date of the statement in EDTF, where the day is not known.", examples=["2025-06"]
+    )
+
+
+APPENDED_TIMELINE_COLUMNS = (*("modality", "aggregation", "subject", "place", "source_interest", "date_edtf"),)
+"""Columns of a timeline that were added later: they come last."""
 
 
 class Interval(Output):

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 from cachetools import LRUCache
-from orjson import Fragment
+from orjson import Fragment, dumps, loads
 from sqlalchemy import CompoundSelect, select, union
 from sqlmodel import Session
 
@@ -82,6 +82,18 @@ class ComparedClaims:
         return [position.statement for position in self.positions]
 
 
+@dataclass(frozen=True, slots=True)
+class SideBySideParts:
+    """The parts of a side-by-side that are in a response, and the layout of its claims."""
+
+    layout: RowLayout = NESTED_LAYOUT
+    has_pairs: bool = True
+    has_citations: bool = True
+
+
+ALL_PARTS = SideBySideParts()
+
+
 def build_question(fields: Mapping[str, Any]) -> Question:
     """Return the question of a topic or of the filters of a request."""
     aggregation = fields["aggregation"]
@@ -108,11 +120,12 @@ def build_side_by_side(
     options: ComparisonOptions,
     snapshot: Snapshot,
     interests: Mapping[str, str] | None = None,
+    parts: SideBySideParts = ALL_PARTS,
 ) -> tuple[dict[str, Any], list[int]]:
     """Return the response of a side-by-side, and the versions of the claims that are positions.
 
     The database renders the claims. Intervals, roots and pairs have the field names of the schema and are serialized
-    as they are. `interests` are those of the topic, by source.
+    as they are. `interests` are those of the topic, by source. `parts` says what the response leaves out.
     """
     session = read.session
     reference_data = get_reference_data(session, snapshot)
@@ -127,8 +140,8 @@ def build_side_by_side(
     roots = _trace_roots(session, statements, relations, reference_data.position_holders, snapshot)
     at_least, at_most = count_independent_origins(root for claim_roots in roots.values() for root in claim_roots)
     listed_ids = [*roots, *claims.without_number, *claims.retracted]
-    layout = replace(NESTED_LAYOUT, interests=sort_interests(interests or {}))
-    rendered = _render_claims(read, listed_ids, claims.versions, snapshot, layout)
+    layout = replace(parts.layout, interests=sort_interests(interests or {}))
+    rendered = _render_claims(read, listed_ids, claims.versions, snapshot, layout, citations=parts.has_citations)
     explain = PairExplainer(statements, reference_data.read_names(session, snapshot)) if options.why else None
     if pairs is None or against is not None:
         verdicts = get_or_count_verdicts(session, claims, options.tolerance, reference_data)
@@ -149,7 +162,7 @@ def build_side_by_side(
             }
             for position in claims.positions
         ],
-        "pairs": None if pairs is None else [describe_pair(pair, explain) for pair in pairs],
+        "pairs": None if pairs is None or not parts.has_pairs else [describe_pair(pair, explain) for pair in pairs],
         "verdicts": {verdict.value: verdicts[verdict] for verdict in Verdict},
         "spread": describe_spread(spread),
         "independent_origins": {"at_least": at_least, "at_most": at_most},
@@ -385,10 +398,18 @@ def _resolve_against(
 
 
 def _render_claims(
-    read: ReadSession, ids: Sequence[str], versions: Mapping[str, int], snapshot: Snapshot, layout: RowLayout
+    read: ReadSession,
+    ids: Sequence[str],
+    versions: Mapping[str, int],
+    snapshot: Snapshot,
+    layout: RowLayout,
+    *,
+    citations: bool,
 ) -> dict[str, Fragment]:
-    """Return claims as JSON, by id."""
-    texts = get_or_render_claims(read, [versions[id_] for id_ in ids], snapshot, layout)
+    """Return claims as JSON, by id; without `citations` with an empty list of them."""
+    texts: list[Any] = list(get_or_render_claims(read, [versions[id_] for id_ in ids], snapshot, layout))
+    if not citations and not layout.columns:
+        texts = [dumps({**loads(text), "citations": []}) for text in texts]
     return {id_: Fragment(text) for id_, text in zip(ids, texts, strict=True)}
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, get_args
 
+import orjson
 import pytest
 
 from app.changes.routes import StreamQuery, _format_position, _read_batch, _read_start
@@ -117,3 +118,61 @@ def test_the_end_of_the_process_wakes_who_waits_for_it() -> None:
         await protected
 
     asyncio.run(run())
+
+
+SERVED_AT = {"category": "categories", "assessment": "assessments", "relation": "relations"}
+
+
+def test_a_served_change_is_what_get_serves(desk: Register) -> None:
+    claim = submit_claim(desk, make_claim_body())
+    path = claim["links"]["self"]
+    assert desk.write("POST", f"{path}/assessments", {"level": "low", "rationale": "x"}).status_code == 201
+    changes = {"event": "transcription_fix", "reason": "x", "changes": {"note": "Read again."}}
+    assert desk.write("PATCH", path, changes, **{"If-Match": '"1-"'}).status_code == 200
+    removed = submit_claim(desk, make_unique_claim_body())
+    assert desk.write("POST", f"{removed['links']['self']}/takedown", {"reason": "x"}).status_code == 200
+    plain, served = rows(desk), rows(desk, "&shape=served")
+    assert [row | {"data": None} for row in served] == [row | {"data": None} for row in plain]
+    kinds = set()
+    for row in served:
+        kind, key, state = row["kind"], row["id"], f"?recorded_as_of=seq:{row['seq']}"
+        if row["claim"] == removed["id"]:
+            assert row["data"] is None
+        elif kind == "assessment":
+            listed = desk.get(f"/v1/claims/{row['claim']}/assessments{state}").json()["data"]
+            assert row["data"] in listed
+        else:
+            folder = SERVED_AT.get(kind, f"{kind}s")
+            assert row["data"] == desk.get(f"/v1/{folder}/{key}{state}").json(), kind
+        kinds.add(kind)
+    assert {"category", "subject", "place", "source", "topic", "document", "claim", "assessment"} <= kinds
+    lines = desk.get("/v1/changes.ndjson?shape=served&kind=claim").text.splitlines()
+    assert orjson.loads(lines[0])["data"] == next(row["data"] for row in served if row["kind"] == "claim")
+    assert_problem(desk.get("/v1/changes?shape=mixed"), 422)
+    assert_problem(desk.get("/v1/claims?shape=served"), 422)
+
+
+def test_a_stream_sends_one_message_for_each_transaction(desk: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = read_latest_seq(desk)
+    claim = submit_claim(desk, make_claim_body())
+    submit_claim(desk, make_unique_claim_body())
+    query = StreamQuery(after=before, shape="served")
+    messages = read_messages(_read_batch(desk.database, query, before).events)
+    assert [message["event"] for message in messages] == ["transaction"] * 2
+    first = orjson.loads(messages[0]["data"])
+    assert [row["kind"] for row in first["changes"]] == ["document", "claim"]
+    assert first["changes"][-1]["data"] == desk.get(claim["links"]["self"]).json()
+    assert (first["seq"], first["more"]) == (first["changes"][-1]["seq"], False)
+    assert messages[0]["id"] == str(first["seq"])
+    monkeypatch.setattr("app.changes.routes.BATCH_ROWS", 1)
+    cut = orjson.loads(read_messages(_read_batch(desk.database, query, before).events)[0]["data"])
+    assert (len(cut["changes"]), cut["more"]) == (1, True)
+    plain = StreamQuery(after=before)
+    monkeypatch.setattr("app.changes.routes.BATCH_ROWS", 200)
+    assert {each["event"] for each in read_messages(_read_batch(desk.database, plain, before).events)} == {"change"}
+
+
+def read_messages(events: bytes) -> list[dict[str, str]]:
+    return [
+        dict(line.split(": ", 1) for line in event.splitlines()) for event in events.decode().split("\n\n") if event
+    ]

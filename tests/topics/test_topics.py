@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.topics.parameters import TopicSort
 from tests.examples import (
     PERIOD_BODY,
     assert_problem,
@@ -288,3 +289,111 @@ def test_a_timeline_is_flat_by_source_and_date(shared_starter_register: Register
         "/v1/topics/russian-casualties/timeline", params={"fields": "date,value", "limit": 2}
     )
     assert [list(row) for row in short.json()["data"]] == [["date", "value"]] * 2
+
+
+TIMELINE = "/v1/topics/russian-casualties/timeline"
+
+
+def test_a_timeline_says_what_its_rows_are_about(shared_starter_register: Register) -> None:
+    rows = read_all_rows(shared_starter_register, TIMELINE)
+    claims = {row["id"]: row for row in read_all_rows(shared_starter_register, "/v1/topics/russian-casualties/claims")}
+    for row in rows:
+        claim = claims[row["id"]]
+        assert row["modality"] == claim["modality"]
+        assert row["aggregation"] == claim["period"]["aggregation"]
+        assert (row["subject"], row["place"]) == (claim["subject"], claim["place"])
+        assert row["source_interest"] == claim["source"]["interest"]
+        assert row["date_edtf"] == claim["date_edtf"]
+    header = shared_starter_register.get(f"{TIMELINE}.csv").text.partition("\r\n")[0].split(",")
+    appended = ["subject", "place", "modality", "aggregation", "source_interest", "date_edtf"]
+    assert header[-len(appended) :] == appended
+    assert header[-len(appended) - 1] == "superseded_on"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"source": ["ua-general-staff", "uk-mod"]},
+        {"modality": "estimate", "narrower": "false"},
+        {"confidence_min": "moderate"},
+        {"date_from": "2024-01-01", "date_to": "2024-12-31"},
+        {"undated": "true"},
+        {"superseded": "false", "known_on": "2025-01-01"},
+        {"q": "casualties"},
+    ],
+)
+def test_a_timeline_takes_filters_of_claims(shared_starter_register: Register, asked: dict[str, Any]) -> None:
+    asked_claims = {name: value for name, value in asked.items() if name != "narrower"}
+    whole = read_all_rows(
+        shared_starter_register,
+        TIMELINE,
+        1000,
+        **{name: value for name, value in asked.items() if name in ("known_on", "narrower")},
+    )
+    topic = "russian-casualties"
+    more = {"narrower": "false"} if "narrower" in asked else {}
+    wanted = {
+        row["id"] for row in read_all_rows(shared_starter_register, "/v1/claims", topic=topic, **asked_claims, **more)
+    }
+    found = read_all_rows(shared_starter_register, TIMELINE, 3, **asked)
+    assert [row["id"] for row in found] == [row["id"] for row in whole if row["id"] in wanted]
+
+
+def test_a_side_by_side_is_as_small_as_asked(shared_starter_register: Register) -> None:
+    path = "/v1/topics/russian-casualties/side-by-side"
+    whole = shared_starter_register.get(path).json()
+    small = shared_starter_register.get(f"{path}?pairs=none&citations=none").json()
+    assert small["pairs"] is None
+    assert small["verdicts"] == whole["verdicts"]
+    for position, full in zip(small["positions"], whole["positions"], strict=True):
+        assert position == full | {"claim": full["claim"] | {"citations": []}}
+    flat = shared_starter_register.get(f"{path}?fields=id,date,value,source_interest&pairs=none").json()
+    for position, full in zip(flat["positions"], whole["positions"], strict=True):
+        claim = full["claim"]
+        assert position["claim"] == {
+            "id": claim["id"],
+            "date": claim["date"],
+            "value": claim["figure"]["value"],
+            "source_interest": claim["source"]["interest"],
+        }
+        assert position["source"] == full["source"]
+    other = shared_starter_register.get("/v1/side-by-side?category=casualties&pairs=none&citations=none&fields=id")
+    assert set(other.json()["positions"][0]["claim"]) == {"id"}
+    for query in ("fields=nope", "pairs=some", "citations=1"):
+        assert_problem(shared_starter_register.get(f"{path}?{query}"), 422)
+
+
+@pytest.mark.parametrize("known_on", [None, "2024-06-01"])
+@pytest.mark.parametrize("sort", [sort.value for sort in TopicSort])
+def test_topics_are_sorted_by_what_they_say(shared_starter_register: Register, sort: str, known_on: str | None) -> None:
+    values: dict[str, Any] = {
+        "slug": lambda row: row["slug"],
+        "title": lambda row: row["title"],
+        "disagreement": lambda row: row["verdicts"]["contradict"],
+        "claims": lambda row: row["claims"],
+        "changed": lambda row: row["changed_seq"],
+    }
+    value, sign = values[sort.removeprefix("-")], -1 if sort.startswith("-") else 1
+    asked = {} if known_on is None else {"known_on": known_on}
+    rows = read_all_rows(shared_starter_register, "/v1/topics", **asked)
+    found = read_all_rows(shared_starter_register, "/v1/topics", 2, sort=sort, **asked)
+    expected = sorted(rows, key=lambda row: (sign * value(row) if sign < 0 else value(row), row["slug"]))
+    assert [row["slug"] for row in found] == [row["slug"] for row in expected]
+    assert found == expected
+    first = shared_starter_register.get("/v1/topics", params={"sort": sort, "limit": 1}).json()
+    cursor = first["meta"]["next_cursor"]
+    other = "claims" if sort != "claims" else "title"
+    assert_problem(shared_starter_register.get(f"/v1/topics?sort={other}&cursor={cursor}"), 422, "invalid_cursor")
+
+
+def test_a_topic_names_its_latest_change(starter_register: Register) -> None:
+    path = "/v1/topics/russian-casualties"
+    before = starter_register.get(path).json()
+    claim = starter_register.get(f"{path}/claims?limit=1").json()["data"][0]
+    assessment = {"level": "low", "rationale": "One source."}
+    assert starter_register.write("POST", f"/v1/claims/{claim['id']}/assessments", assessment).status_code == 201
+    seq = read_latest_seq(starter_register)
+    after = starter_register.get(path).json()
+    assert after["changed_seq"] == seq > before["changed_seq"]
+    assert starter_register.get(f"{path}?recorded_as_of=seq:{seq - 1}").json()["changed_seq"] == before["changed_seq"]
+    assert starter_register.get("/v1/topics?sort=-changed&limit=1").json()["data"][0]["changed_seq"] == seq

@@ -29,6 +29,9 @@ MAX_CHANGES_SINCE = 20_000
 MAX_LISTED_KEYS = 1_000
 """Maximum number of keys that a query of the stored counts lists. With more of them it reads all counts of the pair."""
 
+MAX_SCANNED_CLAIMS = 150_000
+"""Maximum number of claims of a register in which a query without a selective filter reads all of them."""
+
 COUNT = table_of(ClaimCount)
 
 
@@ -349,7 +352,10 @@ def _count_by_lookup(
     if not fields:
         return
     columns = [LOOKUP_COLUMNS.get(name, name) for name in fields]
-    found = fetch_counted_values(read, _as_query(query), snapshot, columns)
+    parameters = {"pair": "y"}
+    rows = read.fetch_rows(compile_cached(_SELECT_PAIRS[""], read.dialect), parameters)
+    may_scan = sum(number for *_, number in rows) <= MAX_SCANNED_CLAIMS
+    found = fetch_counted_values(read, _as_query(query), snapshot, columns, may_scan=may_scan)
     for name, values in zip(fields, found, strict=True):
         for value, number in values.items():
             text = str(value) if value else UNKNOWN

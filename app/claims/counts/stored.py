@@ -24,6 +24,9 @@ from app.enums import Status
 UPDATE_INTERVAL = 1_000
 """Number of changes after which the counts are brought up to date."""
 
+CHANGES_PER_BATCH = 20_000
+"""Number of changes that are counted at once, which limits the memory that a long import takes."""
+
 CLAIM, ASSESSMENT, STATE = table_of(ClaimVersion), table_of(AssessmentVersion), table_of(ClaimCountState)
 
 CLAIM_FIELDS = ("category", "subject", "place", "source", "proposition", "modality", "aggregation", "kind", "status")
@@ -112,8 +115,9 @@ def update_counts(transaction: WriteTransaction) -> None:
     ((seq,),) = transaction.fetch_rows(SELECT_STATE, {})
     if seq == transaction.seq:
         return
-    changes = read_count_changes(transaction.fetch_rows, seq, transaction.seq)
-    _add(transaction, changes)
+    for low in range(seq, transaction.seq, CHANGES_PER_BATCH):
+        high = min(low + CHANGES_PER_BATCH, transaction.seq)
+        _add(transaction, read_count_changes(transaction.fetch_rows, low, high))
     transaction.session.execute(STATE.update().values(seq=transaction.seq))
 
 

@@ -128,9 +128,14 @@ class ConfidenceFilter(StrEnum):
 
 
 class FilterContext:
-    """The context of a filter: the snapshot, its vocabularies, the database dialect and the value of `narrower`."""
+    """The context of a filter: the snapshot, its vocabularies, the database dialect and the value of `narrower`.
 
-    def __init__(self, source: ReadSession | Session, snapshot: Snapshot, *, narrower: bool | None = None) -> None:
+    For a topic `narrower` may also be the fields that include what lies below them.
+    """
+
+    def __init__(
+        self, source: ReadSession | Session, snapshot: Snapshot, *, narrower: bool | frozenset[str] | None = None
+    ) -> None:
         self.snapshot = snapshot
         self.narrower = narrower
         self.is_postgresql = (
@@ -370,7 +375,11 @@ def _topic_filter() -> Filter:
         values: list[Any] = []
         for slug in sorted(set(slugs)):
             topic = context.reference_data.topics[slug]
-            narrower = () if context.narrower is False else NARROWABLE if context.narrower else topic["narrower"]
+            narrower = topic["narrower"]
+            if isinstance(context.narrower, frozenset):
+                narrower = context.narrower
+            elif context.narrower is not None:
+                narrower = NARROWABLE if context.narrower else ()
             scope = expand_question(topic, context.reference_data, narrower)
             lists = (scope.categories, scope.subjects, scope.places, scope.aggregations)
             topic_shapes.append((*map(len, lists), scope.since is not None))

@@ -106,15 +106,16 @@ def find_page(reading: ReadSession, query: ClaimQuery, snapshot: Snapshot) -> Se
 
 
 def fetch_counted_values(
-    reading: ReadSession, query: ClaimQuery, snapshot: Snapshot, columns: Sequence[str]
+    reading: ReadSession, query: ClaimQuery, snapshot: Snapshot, columns: Sequence[str], *, may_scan: bool
 ) -> list[Counter[Any]]:
     """Return for each of some columns how many of the claims that match every filter have each value.
 
-    `level`, `reliability` and `credibility` are those of the newest assessment.
+    `level`, `reliability` and `credibility` are those of the newest assessment. `may_scan` says whether all claims may
+    be read if no filter is selective.
     """
     if snapshot.as_of is not None and snapshot.as_of == snapshot.latest_seq:
         snapshot = replace(snapshot, as_of=None)
-    return _ClaimSearch(reading, query, snapshot, KEYSET_ORDERS[query.sort]).count_values(columns)
+    return _ClaimSearch(reading, query, snapshot, KEYSET_ORDERS[query.sort]).count_values(columns, may_scan=may_scan)
 
 
 def build_too_broad_error(query: ClaimQuery) -> QueryTooBroad:
@@ -248,7 +249,7 @@ class _ClaimSearch:
         total: int = self.reading.fetch_rows(text, self.parameters, custom_plan=True)[0][0]
         return total
 
-    def count_values(self, columns: Sequence[str]) -> list[Counter[Any]]:
+    def count_values(self, columns: Sequence[str], *, may_scan: bool) -> list[Counter[Any]]:
         """Return the number of matching claims by value, for each column."""
         if self.shape.is_empty:
             return [Counter() for _ in columns]
@@ -257,6 +258,8 @@ class _ClaimSearch:
             text = self.shape.get_statement(0, 0, self.shape.build_lookup_values, lookup_name, *columns)
             rows = self.reading.fetch_rows(text, self.parameters, custom_plan=True)
             return [Counter(values) for values in zip(*rows, strict=True)] if rows else [Counter() for _ in columns]
+        if not may_scan:
+            raise build_too_broad_error(self.query)
         counts = []
         for column in columns:
             text = self.shape.get_statement(0, 0, self.shape.build_value_counts, column)
