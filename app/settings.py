@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from app.errors import validation_message
+from app.terms import EXPECTED_TERMS, InvalidTerms, normalize_terms
 
 ENVIRONMENT_PREFIX = "COUNTERCLAIM_"
 EXPECTED_DATABASE_URL = "expected sqlite:///FILE or postgresql://USER@HOST/NAME"
@@ -19,6 +20,14 @@ EXPECTED_DATABASE_URL = "expected sqlite:///FILE or postgresql://USER@HOST/NAME"
 
 class InvalidSettings(Exception):
     """A setting is unknown or has an invalid value. The message names the variable and the expected value."""
+
+
+def _normalize_terms(text: str) -> str:
+    """Return the terms of use as they are served. No terms are an empty text."""
+    try:
+        return normalize_terms(text) if text else ""
+    except InvalidTerms as error:
+        raise ValueError(f"{EXPECTED_TERMS}{f'; {error.hint}' if error.hint else ''}") from None
 
 
 def _normalize_database_url(url: str) -> str:
@@ -94,8 +103,10 @@ class Settings(BaseSettings):
     title: str = Field(
         default="Counterclaim", min_length=1, max_length=200, description="The title of this register, for its pages."
     )
-    terms: str = Field(
-        default="", max_length=500, description="The terms under which the data of this register may be used."
+    terms: Annotated[str, AfterValidator(_normalize_terms)] = Field(
+        default="",
+        description="The terms under which the data of this register may be used: an identifier of the "
+        "[SPDX License List](https://spdx.org/licenses/) such as `CC-BY-4.0`, or the address of the terms.",
     )
     pool_size: int = Field(
         default=10, ge=1, le=200, description="The number of database connections for reading that each process pools."

@@ -143,3 +143,12 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv(environment_variable(field), "")
     settings = read_settings()
     assert (settings.host, settings.port, settings.database_url) == ("127.0.0.1", 8000, "sqlite:///counterclaim.db")
+
+
+def test_the_terms_of_the_register_are_an_identifier_or_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERCLAIM_TERMS", "CC BY 4.0")
+    assert read_settings().terms == "CC-BY-4.0"
+    told = fault(monkeypatch, COUNTERCLAIM_TERMS="CC-BY-4")
+    assert "COUNTERCLAIM_TERMS" in told
+    assert "Expected an identifier of the SPDX License List such as CC-BY-4.0" in told
+    assert "did you mean `CC-BY-4.0`?" in told

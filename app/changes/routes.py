@@ -104,7 +104,7 @@ class ChangeListResponse(ListResponse):
         self.is_served = shape is ChangeShape.served
 
 
-@list_route(router, "/changes", ChangeRow, "List changes")
+@list_route(router, "/changes", ChangeRow, "List changes", linked=True)
 def list_changes(
     query: Annotated[ChangeQuery, Query()], db: Db, listing: Annotated[ChangeListResponse, Depends()]
 ) -> Response:

@@ -40,7 +40,7 @@ from app.enums import RelationType, Status
 from app.errors import DuplicateClaim, DuplicateRecord, SupersessionCircle
 from app.http.addresses import whole_address
 from app.sentences.phrases import join_with_and
-from app.sources.documents import DOCUMENT_CARD_FIELDS, DOCUMENT_INPUT_FIELDS, refuse_removed, resolve_edition
+from app.sources.documents import DOCUMENT_INPUT_FIELDS, DOCUMENT_SUMMARY_FIELDS, refuse_removed, resolve_edition
 from app.sources.queries import SOURCE
 
 EDITORS = "editors"
@@ -78,7 +78,7 @@ def record_claim(
     seq, citations = transaction.seq, []
     for i, (citation, document) in enumerate(zip(payload.citations, documents, strict=True)):
         columns = build_citation_columns(references, citation, id_, payload.source, document) | {"marked": i == marked}
-        card = {name: document[name] for name in DOCUMENT_CARD_FIELDS}
+        card = {name: document[name] for name in DOCUMENT_SUMMARY_FIELDS}
         citation_id = str(uuid7()) if citation_ids is None else citation_ids[i]
         citations.append({**columns, "id": citation_id, "document": card})
         transaction.add_version(CitationVersion, citations[-1]["id"], columns, revision=1)

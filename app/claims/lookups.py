@@ -230,10 +230,10 @@ class ReferenceLookup:
         return SLUG.fullmatch(text) is not None and self.has_slug(kind, text)
 
     def find_source(self, slug: str) -> RecordFields:
-        """Return the name, short name, kind and interest of a recorded source."""
+        """Return the fields of a recorded source that are part of a claim."""
         if slug not in self._sources_by_slug:
             columns = columns_of(SourceVersion)
-            statement = select(columns.name, columns.short_name, columns.kind, columns.interest)
+            statement = select(columns.name, columns.short_name, columns.kind, columns.interest, columns.terms)
             statement = statement.where(columns.slug == slug, self.snapshot.contains(SourceVersion))
             row = self.session.execute(statement).mappings().one()
             self._sources_by_slug[slug] = dict(row)

@@ -56,6 +56,7 @@ def select_claims(*, past: bool) -> Select[Any]:
         *claim,
         source.name.label("source_name"),
         source.short_name.label("source_short_name"),
+        source.terms.label("source_terms"),
         source.kind.label("source_kind"),
         source.interest.label("source_interest"),
         func.coalesce(claim.unit, category.unit).label("served_unit"),

@@ -62,7 +62,7 @@ class ClaimStateQuery(BaseModel):
     recorded_as_of: AsOf = None
 
 
-@list_route(router, "/claims", Claim, "Find claims")
+@list_route(router, "/claims", Claim, "Find claims", linked=True)
 @fast_path(inline=True)
 def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the claims that match every filter, newest first. Nothing is merged or averaged."""

@@ -28,7 +28,7 @@ from app.enums import (
     Status,
 )
 from app.http.schema_types import Day, Input, Language, LongText, Moment, Output, PastDay, ShortText, Slug, UtcTime
-from app.sources.schemas import DocumentCard, DocumentInput, FieldChange, ReasonInput, RepairEvent
+from app.sources.schemas import DocumentInput, DocumentSummary, FieldChange, ReasonInput, RepairEvent
 from app.vocabulary.schemas import SelfLink
 
 EXAMPLE_ID = "01a1f640-bc00-7528-9916-436a9224d91e"
@@ -133,6 +133,10 @@ class ClaimSource(Output):
     interest: Interest = Field(
         description="The position of the source towards the parties of the dispute.", examples=["party"]
     )
+    terms: str | None = Field(
+        description="The terms under which the statements of the source may be used: an SPDX identifier or an address.",
+        examples=["OGL-UK-3.0"],
+    )
 
 
 class Confidence(Output):
@@ -157,7 +161,7 @@ class Citation(Output):
     """A citation: a document in which a claim can be read."""
 
     id: str = Field(description="The id of the citation.", examples=[EXAMPLE_ID])
-    document: DocumentCard = Field(description="The document in which the claim can be read.")
+    document: DocumentSummary = Field(description="The document in which the claim can be read.")
     leading: bool = Field(
         description="Whether sentences and files with one row per claim use this citation: the one that an editor "
         "marked, else by role, fidelity, kind of publisher and day of publication.",

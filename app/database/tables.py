@@ -221,6 +221,7 @@ class SourceVersion(Version, table=True):
     url: str | None = Field(sa_type=Text)
     short_name: str | None = Field(default=None, sa_type=Text)
     in_text: str | None = Field(default=None, sa_type=Text)
+    terms: str | None = Field(default=None, sa_type=Text)
     words: list[str] = Field(sa_type=SearchWords)
 
     __table_args__ = (

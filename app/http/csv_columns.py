@@ -27,7 +27,7 @@ def define_column(model: type[BaseModel], name: str, path: str) -> FlatColumn:
         info = field_type.model_fields[step]
         field_type = inner_type(info.annotation)
     is_string = isinstance(field_type, type) and issubclass(field_type, str)
-    type_ = "string" if is_string else COLUMN_TYPES.get(field_type, "number")
+    type_ = "string" if is_string else COLUMN_TYPES.get(field_type, "any")
     example = info.examples[0] if info.examples else None
     return FlatColumn(name, steps, type_, info.description or "", example, is_list=_is_list(info.annotation))
 

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from app.http.serializers import FileContext, FileWriter, RowDict, RowForm
+from app.terms import terms_address
 
 JSON_LD_MEDIA_TYPE = "application/ld+json"
 
@@ -53,7 +54,8 @@ def terms_members(terms: str | None) -> RowDict:
     """Return the terms of use: a licence by its address, else words."""
     if terms is None:
         return {}
-    return {"license" if terms.startswith(("http://", "https://")) else "usageInfo": terms}
+    address = terms_address(terms)
+    return {"usageInfo": terms} if address is None else {"license": address}
 
 
 def json_ld_document(record: RowDict) -> bytes:

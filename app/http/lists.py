@@ -168,12 +168,15 @@ class ListResponse:
         document: dict[str, Any],
         rows: list[dict[str, Any]],
         columns: Sequence[FlatColumn],
+        seq: int,
         cache_scope: CacheScope,
         link: LinkRow | None = None,
         *,
         has_rows: bool = False,
     ) -> Response:
         """Return a resource other than a list: `document` as JSON, or `rows` as a file or a bare array.
+
+        `seq` is the state of the register that was read.
 
         Raises `InvalidRequest` for `fields` of JSON, because they have no effect on such a resource, unless it
         `has_rows` to which they apply.
@@ -189,7 +192,6 @@ class ListResponse:
             return json_response(self.request, document, cache_scope=cache_scope)
         self._check_link()
         output_columns = self._output_columns(columns)
-        seq: int = document["seq"] if "seq" in document else document["meta"]["seq"]
         encoder = self._new_encoder(self.file, output_columns, seq)
         page = Page(rows, seq)
         body = encoder.start() + _encode(encoder, self.file, page, output_columns) + encoder.finish()
@@ -201,7 +203,7 @@ class ListResponse:
     def _check_link(self) -> None:
         """Raise `NotAcceptable` for linked data of a list that has none."""
         if self.format is Format.jsonld and self._link is None:
-            hint = f"the formats are {join_words((each for each in SUFFIXES if each != Format.jsonld), 'and')}"
+            hint = f"the formats are {join_words(PLAIN_SUFFIXES, 'and')}"
             raise NotAcceptable("This list has no JSON-LD.", hint=hint)
 
     @property
@@ -389,19 +391,29 @@ def _check_row_count(max_rows: int, find: PageLoader[Q], query: Q, seq: int) -> 
     raise TooManyRows(detail, hint="ask for .csv or .parquet, or add a filter")
 
 
-def _check_suffix(
-    suffix: Annotated[
-        str,
-        Path(
-            description=f"The format: {join_words((f'`{suffix}`' for suffix in SUFFIXES), 'or')}.",
-            examples=["csv"],
-            json_schema_extra={"enum": list(SUFFIXES)},
-        ),
-    ],
-) -> None:
-    """Declare the suffix of a path, which `ListResponse` reads. Raises `NotAcceptable` for an unknown format."""
-    if suffix not in SUFFIXES:
-        raise NotAcceptable(f"There is no format `{suffix}`.", hint=f"the formats are {join_words(SUFFIXES, 'and')}")
+PLAIN_SUFFIXES = [suffix for suffix in SUFFIXES if suffix != Format.jsonld]
+"""The suffixes of lists without linked data."""
+
+
+def _suffix_check(suffixes: Sequence[str]) -> Callable[[str], None]:
+    """Return the dependency that declares the suffix of a path, which `ListResponse` reads."""
+
+    def check_suffix(
+        suffix: Annotated[
+            str,
+            Path(
+                description=f"The format: {join_words((f'`{each}`' for each in suffixes), 'or')}.",
+                examples=["csv"],
+                json_schema_extra={"enum": list(suffixes)},
+            ),
+        ],
+    ) -> None:
+        """Raise `NotAcceptable` for an unknown format."""
+        if suffix not in suffixes:
+            hint = f"the formats are {join_words(suffixes, 'and')}"
+            raise NotAcceptable(f"There is no format `{suffix}`.", hint=hint)
+
+    return check_suffix
 
 
 async def get_list_response(listing: Annotated[ListResponse, Depends()]) -> ListResponse:
@@ -430,8 +442,17 @@ class Listing(Output, Generic[T]):
     links: PageLinks = Field(description="Links to this page and the next one.")
 
 
+def _describe_format(format_: Format) -> dict[str, Any]:
+    """Return the description of a file in the OpenAPI document."""
+    if format_ is Format.jsonld:
+        return {"schema": {"type": "object", "additionalProperties": True}}
+    if format_ in (Format.csv, Format.ndjson):
+        return {"schema": {"type": "string"}}
+    return {"schema": {"type": "string", "format": "binary"}, "example": "…"}
+
+
 def list_route(
-    router: APIRouter, path: str, model: type[Output], summary: str, *, pages: bool = True
+    router: APIRouter, path: str, model: type[Output], summary: str, *, pages: bool = True, linked: bool = False
 ) -> Callable[[Callable[..., Response]], Callable[..., Response]]:
     """Register a route of `model` rows at `path`, and for files at `path` with a suffix, such as `/claims.csv`.
 
@@ -441,9 +462,12 @@ def list_route(
         model: The response model of a row, or of the whole response if it has no pages.
         summary: The OpenAPI summary.
         pages: Whether the JSON response is a page of a list.
+        linked: Whether the list has linked data, as `ListResponse.send` is told by `link`.
     """
     response_model = Listing[model] if pages else model  # type: ignore[valid-type]
-    file_content: dict[str, Any] = {MEDIA_TYPES[format_]: {"schema": {"type": "string"}} for format_ in FILE_FORMATS}
+    formats = [each for each in FILE_FORMATS if linked or each is not Format.jsonld]
+    file_content: dict[str, Any] = {MEDIA_TYPES[each]: _describe_format(each) for each in formats}
+    check_suffix = _suffix_check(SUFFIXES if linked else PLAIN_SUFFIXES)
 
     def register(route: Callable[..., Response]) -> Callable[..., Response]:
         name = route.__name__
@@ -455,7 +479,7 @@ def list_route(
             path + ".{suffix}",
             summary=f"{summary}, as a file",
             operation_id=f"{name}_file",
-            dependencies=[Depends(_check_suffix)],
+            dependencies=[Depends(check_suffix)],
             responses=responses,
         )(route)
         return route

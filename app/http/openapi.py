@@ -26,8 +26,8 @@ confidence. Claims of different sources are shown side by side. Nothing is merge
 Start with [the topics](/v1/topics), compare the sources of one topic
 [side by side](/v1/topics/russian-casualties/side-by-side), or open
 [its claims as a CSV file](/v1/topics/russian-casualties/claims.csv) in a spreadsheet. Reading needs no API key.
-Every list is also available as CSV and NDJSON, with the suffixes `.csv` and `.ndjson`. Errors are problem details
-(RFC 9457) with a hint.
+Every list is also available as CSV, NDJSON, Excel workbook and Parquet, with the suffixes `.csv`, `.ndjson`, `.xlsx`
+and `.parquet`, and most as JSON-LD (`.jsonld`). Errors are problem details (RFC 9457) with a hint.
 """
 
 TAGS = [
@@ -163,10 +163,13 @@ def _describe_shapes(operation: dict[str, Any], schemas: dict[str, Any]) -> None
     content = operation["responses"].get("200", {}).get("content", {}).get(JSON_MEDIA_TYPE)
     if "shape" not in names or content is None:
         return
-    name = content["schema"]["$ref"].rpartition("/")[2]
+    name = content["schema"].get("$ref", "").rpartition("/")[2]
     if name in ROWS_OF_DOCUMENTS:
         row = {"$ref": f"#/components/schemas/{ROWS_OF_DOCUMENTS[name]}"}
         content["schema"] = {"anyOf": [content["schema"], {"type": "array", "items": {"anyOf": [row, FLAT_ROW]}}]}
+        return
+    if "items" not in schemas.get(name, {}).get("properties", {}).get("data", {}):
+        operation["parameters"] = [each for each in operation["parameters"] if each["name"] != "shape"]
         return
     rows = schemas[name]["properties"]["data"]
     if "anyOf" not in rows["items"]:

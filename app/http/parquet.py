@@ -48,6 +48,7 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "date": _as_date,
     "datetime": _as_moment,
     "object": _as_text,
+    "any": _as_text,
 }
 """How values become those of an Arrow column, by the type of the column."""
 

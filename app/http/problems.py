@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -175,11 +176,19 @@ def _json_default(value: Any) -> Any:  # noqa: ANN401 - any value that JSON lack
 
 
 def allowed_methods(app: FastAPI, scope: Scope) -> list[str]:
-    """Return the methods of all routes with the path of a request; none if there is no such path."""
+    """Return the methods of all routes with the path of a request; none if there is no such path.
+
+    A path may match several patterns, such as `/claims/{id}` and `/claims/{id}.jsonld`: the one with more text counts.
+    """
+    found = [
+        route
+        for route in app.router.routes
+        if route.matches({**scope, "type": "http", "method": "GET"})[0] is not Match.NONE
+    ]
+    texts = [len(re.sub(r"{[^}]*}", "", getattr(route, "path", ""))) for route in found]
     methods: set[str] = set()
-    for route in app.router.routes:
-        match, _ = route.matches({**scope, "type": "http", "method": "GET"})
-        if match is not Match.NONE:
+    for route, text in zip(found, texts, strict=True):
+        if text == max(texts):
             methods |= getattr(route, "methods", None) or {"GET"}  # a mount serves files
     methods |= {"HEAD"} if "GET" in methods else set()
     return sorted(methods | {"OPTIONS"}) if methods else []

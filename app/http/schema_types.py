@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from app.http.language_tags import is_language_tag
+from app.terms import EXPECTED_TERMS, MAX_TERMS_CHARACTERS, InvalidTerms, normalize_terms
 
 DAY_OR_MOMENT = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[Tt](\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?)([Zz]|[+ -]\d{2}:\d{2}))?", re.ASCII
@@ -238,6 +239,21 @@ WebAddress = Annotated[
     str, StringConstraints(pattern=r"^https?://[^\s/]+[^\s]*$", max_length=2_000), AfterValidator(_normalize_address)
 ]
 """An HTTP or HTTPS URL."""
+
+
+def _normalize_terms(text: str, info: ValidationInfo) -> str:
+    if is_recorded(info):
+        return text
+    try:
+        return normalize_terms(text)
+    except InvalidTerms as error:
+        raise PydanticCustomError("terms", EXPECTED_TERMS, {"hint": error.hint} if error.hint else None) from None
+
+
+Terms = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_TERMS_CHARACTERS), AfterValidator(_normalize_terms)
+]
+"""Terms of use: an SPDX identifier or an address."""
 
 
 def _refuse_other_times(value: Any) -> Any:  # noqa: ANN401 - unvalidated input

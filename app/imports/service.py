@@ -1,5 +1,6 @@
 """Imports over HTTP, from the upload to the response. The module is loaded with the first import."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -48,6 +49,7 @@ def import_upload(request: Request, actor: Actor, upload: Upload, query: ImportQ
     with (
         _translate_errors(),
         temporary_storage(),
+        _stop_on_interrupt(request),
         closing(import_attempts(database, _import_request(request, upload, query), actor.name)) as attempts,
     ):
         for prepared in attempts:
@@ -87,6 +89,18 @@ def _write_report(database: Database, request: Request, prepared: PreparedImport
 
 
 @contextmanager
+def _stop_on_interrupt(request: Request) -> Iterator[None]:
+    """Raise `Unavailable` for a statement that was interrupted because the process is ending."""
+    shutdown: Shutdown = request.app.state.shutdown
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            shutdown.check()
+        raise
+
+
+@contextmanager
 def _protect(request: Request) -> Iterator[None]:
     """Let the block finish even if the process is ending. Raises `Unavailable` if it is ending already."""
     shutdown: Shutdown = request.app.state.shutdown
@@ -118,7 +132,7 @@ def _import_request(request: Request, upload: Upload, query: ImportQuery) -> Imp
         strict=query.strict,
         vintage=query.vintage,
         limits=ReadLimits(unpacked_bytes=max_bytes * MAX_UNPACKED_RATIO),
-        progress=lambda _done, _all: shutdown.check(),
+        check=shutdown.check,
     )
 
 

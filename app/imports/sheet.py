@@ -94,6 +94,7 @@ SHEET_COLUMNS: Final = (
     SheetColumn("lower", "The lower bound, likewise.", width=12),
     SheetColumn("upper", "The upper bound, likewise.", width=12),
     SheetColumn("archive_url", "The address of an archived copy of the page.", width=32),
+    SheetColumn("document_terms", "The licence or terms of use of the page, such as CC-BY-4.0.", width=16),
     SheetColumn("note", "A note for readers.", width=30),
 )
 
@@ -234,6 +235,7 @@ def _example_of_claim(claim: ResponseObject, texts: Mapping[tuple[str, str], str
         "per": period["per"],
         "derivation": claim["derivation"],
         "archive_url": document["archive_url"],
+        "document_terms": document["terms"],
         "note": claim["note"],
     }
     return {name: _cell_text(value) for name, value in cells.items() if value is not None}

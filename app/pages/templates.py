@@ -17,6 +17,7 @@ from app.enums import Interest, Level, Modality, Reason, RelationType, Verdict
 from app.http.addresses import whole_address
 from app.sentences.dates import describe_date, format_day
 from app.sentences.phrases import capitalize_first
+from app.terms import terms_address
 from app.topics.brief_text import describe_last_day, find_common_unit, format_known_on
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def _environment() -> "Environment":
         "href": whole_address,
         "asset": lambda name: whole_address(asset_path(name)),
         "is_web_address": is_web_address,
+        "terms_address": terms_address,
         "version": __version__,
         "verdict_words": VERDICT_WORDS,
         "interest_words": INTEREST_WORDS,

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from app.enums import Status
 from app.http.schema_types import Output, UtcTime
-from app.sources.schemas import DocumentCard
+from app.sources.schemas import DocumentSummary
 
 CLAIM_ID_EXAMPLE = "01a1f640-bc00-7528-9916-436a9224d91e"
 SENTENCE_EXAMPLE = (
@@ -88,7 +88,7 @@ class ClaimCitation(Output):
         description="The figure with its qualification, such as `over` or `about`.", examples=[FIGURE_EXAMPLE]
     )
     language: str = Field(description="The language of the texts (BCP 47).", examples=["en"])
-    document: DocumentCard | None = Field(
+    document: DocumentSummary | None = Field(
         description="The document in which the claim can be read; of several, the one closest to the source."
     )
     caveats: list[str] = Field(

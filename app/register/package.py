@@ -48,6 +48,7 @@ from app.enums import Status
 from app.errors import Unavailable
 from app.http.serializers import FORMULA_PREFIXES
 from app.http.zip_stream import ZipStream
+from app.terms import terms_address
 
 FORMAT_VERSION = 1
 """The version of the tables in a package. It rises when a table of the database changes."""
@@ -156,10 +157,11 @@ def _descriptor(state: RegisterState, resources: list[dict[str, Any]]) -> dict[s
 
 
 def _license(terms: str) -> dict[str, str]:
-    """Return the terms as a licence of a data package: an address, a short name, or words."""
-    if terms.startswith(("http://", "https://")):
+    """Return the terms as a licence of a data package: an SPDX identifier and its page, or an address."""
+    address = terms_address(terms)
+    if terms == address:
         return {"name": "terms", "path": terms}
-    return {"name": terms if " " not in terms else "terms", "title": terms}
+    return {"name": terms, **({"path": address} if address else {})}
 
 
 def _resource(table: PackageTable, digest: str, size: int) -> dict[str, Any]:

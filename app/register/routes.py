@@ -52,7 +52,7 @@ ZIP_MEDIA_TYPE = "application/zip"
     response_class=Response,
     responses={
         200: {
-            "content": {ZIP_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}},
+            "content": {ZIP_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}, "example": "…"}},
             "description": "A data package (Frictionless): CSV files, and `datapackage.json` with their checksums.",
         }
     },

@@ -33,8 +33,9 @@ class RegisterDescription(Output):
     id: str = Field(description="The permanent id of the register.", examples=["0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60"])
     title: str = Field(description="The title of the register.", examples=["Counterclaim"])
     terms: str | None = Field(
-        description="The terms under which its data may be used; null if the operator has stated none.",
-        examples=["CC BY 4.0"],
+        description="The terms under which its data may be used: an SPDX identifier or an address; null if the "
+        "operator has stated none.",
+        examples=["CC-BY-4.0"],
     )
     seq: int = Field(description="The sequence number of the latest change.", examples=[1234])
     updated_at: UtcTime = Field(description="The time of the latest change.", examples=["2026-11-20T10:00:00Z"])

@@ -22,10 +22,13 @@ from app.http.pagination import Page, paginate
 from app.sources.addresses import normalize_address
 from app.sources.editions import DocumentFields, address_of, choose_edition, find_differences, keys_of_given
 from app.sources.queries import SOURCE
-from app.sources.schemas import DocumentCard, DocumentInput, DocumentQuery
+from app.sources.schemas import DocumentCard, DocumentInput, DocumentQuery, DocumentSummary
 from app.vocabulary.slug_records import VERSION_FIELDS, find_unknown_slugs
 
 DOCUMENT_CARD_FIELDS = tuple(DocumentCard.model_fields)
+
+DOCUMENT_SUMMARY_FIELDS = tuple(DocumentSummary.model_fields)
+"""The fields of the document of a citation."""
 
 DOCUMENT_INPUT_FIELDS = tuple(DocumentInput.model_fields)
 

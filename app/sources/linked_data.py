@@ -2,8 +2,9 @@
 
 from app.enums import SourceKind
 from app.http.addresses import whole_address
-from app.http.linked_data import node, reference
+from app.http.linked_data import node, reference, terms_members
 from app.http.serializers import RowDict
+from app.terms import terms_address
 
 
 def source_address(slug: str) -> str:
@@ -34,6 +35,7 @@ def source_node(source: RowDict) -> RowDict:
         alternateName=source.get("short_name"),
         description=source.get("description"),
         url=source.get("url"),
+        usageInfo=terms_address(source.get("terms")) or source.get("terms"),
         prov_actedOnBehalfOf=reference(source_address(parent)) if parent else None,
     )
 
@@ -50,7 +52,7 @@ def document_node(document: RowDict) -> RowDict:
         archivedAt=document.get("archive_url"),
         datePublished=document.get("published_on"),
         inLanguage=document.get("language"),
-        usageInfo=document.get("terms"),
+        **terms_members(document.get("terms")),
         sha256=document.get("content_sha256"),
         publisher=agent_node(publisher, document.get("publisher_name")) if publisher else None,
         prov_wasAttributedTo=reference(source_address(publisher)) if publisher else None,

@@ -30,7 +30,7 @@ SOURCE = RecordType(
     "source",
     "sources",
     SourceVersion,
-    ("name", "kind", "interest", "speaks_for", "anonymous", "description", "url", "short_name", "in_text"),
+    ("name", "kind", "interest", "speaks_for", "anonymous", "description", "url", "short_name", "in_text", "terms"),
     {"speaks_for": None},
 )
 

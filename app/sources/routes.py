@@ -35,7 +35,7 @@ from app.sources.schemas import (
 from app.vocabulary.slug_records import handle_put, record_response
 
 router = api_router("sources")
-SOURCE_COLUMNS = columns_of_model(Source, appended=("short_name", "in_text"))
+SOURCE_COLUMNS = columns_of_model(Source, appended=("short_name", "in_text", "terms"))
 DOCUMENT_COLUMNS = columns_of_model(Document)
 DOCUMENT_REVISION_COLUMNS = columns_of_model(DocumentRevision)
 
@@ -44,7 +44,7 @@ DocumentId = Annotated[
 ]
 
 
-@list_route(router, "/sources", Source, "List sources")
+@list_route(router, "/sources", Source, "List sources", linked=True)
 def list_sources(query: Annotated[SourcesQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the sources that make or relay claims, ordered by slug."""
 
@@ -82,7 +82,7 @@ def record_source(
     return handle_put(write, editor, SOURCE, slug, lambda transaction: put_source(transaction, slug, payload))
 
 
-@list_route(router, "/documents", Document, "List documents")
+@list_route(router, "/documents", Document, "List documents", linked=True)
 def list_documents(query: Annotated[DocumentQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the documents (articles, reports, posts, data sets) in which claims can be read, oldest record first.
 

@@ -18,6 +18,7 @@ from app.http.schema_types import (
     RunningText,
     ShortText,
     Slug,
+    Terms,
     UtcTime,
     WebAddress,
 )
@@ -57,6 +58,12 @@ class SourceInput(Input):
         description="How the source reads in a sentence, with its article; without it, sentences give its name.",
         examples=["the CIA"],
     )
+    terms: Terms | None = Field(
+        default=None,
+        description="The terms under which its statements may be used: an identifier of the SPDX License List, or the "
+        "address of the terms. A document may have others.",
+        examples=["OGL-UK-3.0"],
+    )
 
 
 class _Source(Output):
@@ -77,6 +84,10 @@ class _Source(Output):
     short_name: str | None = Field(description="A short name for tables and charts.", examples=["CSIS"])
     in_text: str | None = Field(
         description="How the source reads in a sentence, with its article.", examples=["the CIA"]
+    )
+    terms: str | None = Field(
+        description="The terms under which its statements may be used: an SPDX identifier or an address.",
+        examples=["OGL-UK-3.0"],
     )
 
 
@@ -136,6 +147,15 @@ class DocumentCard(Output):
     )
     published_on: date | None = Field(description="The day of publication.", examples=["2025-06-04"])
     language: str | None = Field(description="The language of the document (BCP 47).", examples=["en"])
+
+
+class DocumentSummary(DocumentCard):
+    """The document of a citation, with the terms under which its words may be used."""
+
+    terms: str | None = Field(description="The licence or terms of use.", examples=["CC BY 4.0"])
+    content_sha256: str | None = Field(
+        description="The SHA-256 of the retrieved content, in hexadecimal.", examples=["9f86d081884c7d65" * 4]
+    )
 
 
 class Document(DocumentCard):

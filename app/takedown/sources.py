@@ -82,7 +82,7 @@ def _choose_replacement(transaction: WriteTransaction) -> str:
 
 def _erase_details(transaction: WriteTransaction, slug: str, replacement: str) -> None:
     name = f"Removed source {replacement.removeprefix(REMOVED_PREFIX)}"
-    cleared = dict.fromkeys(("description", "url", "short_name", "in_text"))
+    cleared = dict.fromkeys(("description", "url", "short_name", "in_text", "terms"))
     values = {"name": name, **cleared, "words": name.casefold().split()}
     transaction.session.execute(update(SourceVersion).where(columns_of(SourceVersion).slug == slug).values(values))
     change = columns_of(Change)

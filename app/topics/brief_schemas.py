@@ -7,7 +7,7 @@ from pydantic import Field
 from app.claims.schemas import EXAMPLE_ID, Figure, Number, Period
 from app.enums import FigureKind, Interest, Level, Modality, Proposition, Reason, Verdict
 from app.http.schema_types import Output
-from app.sources.schemas import DocumentCard
+from app.sources.schemas import DocumentSummary
 from app.topics.schemas import ComparedQuestion, Pair, PositionSource, SpreadNumbers
 
 
@@ -46,7 +46,7 @@ class BriefPosition(Output):
     )
     age: str = Field(description="The age in words; empty if it is unknown.", examples=["2 years"])
     confidence: Level | None = Field(description="The confidence level of the latest assessment.", examples=["low"])
-    document: DocumentCard | None = Field(description="The document of the leading citation.")
+    document: DocumentSummary | None = Field(description="The document of the leading citation.")
     links: BriefLinks = Field(description="Links of the position.")
 
 

@@ -77,7 +77,7 @@ TIMELINE_COLUMNS.sort(key=lambda column: column.name in APPENDED_TIMELINE_COLUMN
 TopicSlug = Annotated[str, Path(description="The slug of the topic.", examples=["russian-casualties"])]
 
 
-@list_route(router, "/topics", Topic, "List topics")
+@list_route(router, "/topics", Topic, "List topics", linked=True)
 def list_topics(query: Annotated[TopicsQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the topics, each with its number of claims and the spread of its figures.
 
@@ -129,7 +129,7 @@ def record_topic(
     return handle_put(write, editor, TOPIC, slug, put, by_revision=True)
 
 
-@list_route(router, "/topics/{slug}/claims", Claim, "List the claims of a topic")
+@list_route(router, "/topics/{slug}/claims", Claim, "List the claims of a topic", linked=True)
 @fast_path(inline=True)
 def list_topic_claims(
     slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db: Db, listing: ListResponseDep
@@ -156,7 +156,7 @@ def list_topic_claims(
     return listing.send(find, query, CLAIM_COLUMNS, link=claim_node)
 
 
-@list_route(router, "/topics/{slug}/timeline", TimelineRow, "List the timeline of a topic")
+@list_route(router, "/topics/{slug}/timeline", TimelineRow, "List the timeline of a topic", linked=True)
 @fast_path()
 def read_timeline(
     slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db: Db, listing: ListResponseDep
@@ -180,7 +180,12 @@ def read_timeline(
 
 
 @list_route(
-    router, "/topics/{slug}/side-by-side", SideBySide, "Compare the sources of a topic side by side", pages=False
+    router,
+    "/topics/{slug}/side-by-side",
+    SideBySide,
+    "Compare the sources of a topic side by side",
+    pages=False,
+    linked=True,
 )
 @fast_path()
 def read_topic_side_by_side(
@@ -202,10 +207,12 @@ def read_topic_side_by_side(
             source = row["source"]
             source["interest"] = topic["interests"].get(source["slug"], source["interest"])
     scope = topic_scope(snapshot.latest_seq, topic, options.narrower)
-    return listing.send_document(body, rows, CLAIM_COLUMNS, scope, link=claim_node, has_rows=True)
+    return listing.send_document(body, rows, CLAIM_COLUMNS, body["seq"], scope, link=claim_node, has_rows=True)
 
 
-@list_route(router, "/side-by-side", SideBySide, "Compare the sources of a question, by filters", pages=False)
+@list_route(
+    router, "/side-by-side", SideBySide, "Compare the sources of a question, by filters", pages=False, linked=True
+)
 @fast_path()
 def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return a side-by-side for a category, and optionally a subject, place, aggregation and start of the period."""
@@ -217,7 +224,7 @@ def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, listin
         body, versions = build_side_by_side(read, question, options, snapshot, parts=parts)
         rows = read_claims(read.session, versions, snapshot) if listing.needs_rows else []
     scope = topic_scope(snapshot.latest_seq, query.model_dump(), options.narrower)
-    return listing.send_document(body, rows, CLAIM_COLUMNS, scope, link=claim_node, has_rows=True)
+    return listing.send_document(body, rows, CLAIM_COLUMNS, body["seq"], scope, link=claim_node, has_rows=True)
 
 
 def _choose_parts(query: CompareQuery, listing: ListResponse) -> SideBySideParts:

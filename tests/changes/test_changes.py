@@ -156,7 +156,7 @@ def test_a_stream_sends_one_message_for_each_transaction(desk: Register, monkeyp
     before = read_latest_seq(desk)
     claim = submit_claim(desk, make_claim_body())
     submit_claim(desk, make_unique_claim_body())
-    query = StreamQuery(after=before, shape="served")  # type: ignore[arg-type] # parsed by the model
+    query = StreamQuery(after=before, shape="served")
     messages = read_messages(_read_batch(desk.database, query, before).events)
     assert [message["event"] for message in messages] == ["transaction"] * 2
     first = orjson.loads(messages[0]["data"])

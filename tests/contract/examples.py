@@ -22,9 +22,11 @@ from tests.registers import DatabaseCopies, Register, open_register
 JSON_MEDIA_TYPE = "application/json"
 CSV_MEDIA_TYPE = "text/csv"
 NDJSON_MEDIA_TYPE = "application/x-ndjson"
+JSON_LD_MEDIA_TYPE = "application/ld+json"
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 SVG_MEDIA_TYPE = "image/svg+xml"
 METHODS = ("get", "put", "post", "patch", "delete")
+TIME_FIELDS = ("recorded_at", "updated_at", "at", "prov:generatedAtTime")
 FIXED_TIME = "2026-11-20T10:00:00Z"
 
 # The paths for operations whose response to the parameter examples is too long.
@@ -122,7 +124,7 @@ def normalize_answer(value: Any, ids: dict[str, str]) -> Any:
     match value:
         case dict():
             return {
-                key: FIXED_TIME if key in ("recorded_at", "updated_at", "at") and each else normalize_answer(each, ids)
+                key: FIXED_TIME if key in TIME_FIELDS and each else normalize_answer(each, ids)
                 for key, each in value.items()
             }
         case list():
@@ -168,6 +170,10 @@ def collect_answers(copies: DatabaseCopies, document: dict[str, Any]) -> dict[st
                     answer = register.get(path_of(asked, operation), headers={"Accept": media_type})
                     assert answer.status_code == 200, (asked, answer.text)
                     found[name][media_type] = FILE_NORMALIZERS[media_type](answer.text)
+            elif name == "read_claim_linked_data":
+                answer = register.get(path_of(path, operation))
+                assert answer.status_code == 200, answer.text
+                found[name] = {JSON_LD_MEDIA_TYPE: normalize_answer(answer.json(), {})}
             elif method == "get" and SVG_MEDIA_TYPE in operation["responses"]["200"]["content"]:
                 answer = register.get(path_of(EXAMPLE_PATHS[name], operation))
                 assert answer.status_code == 200, answer.text

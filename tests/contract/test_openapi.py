@@ -11,6 +11,7 @@ from referencing import Registry
 from app.http.openapi import EXAMPLES_DIRECTORY
 from tests.contract.examples import (
     CHART_FILE,
+    JSON_LD_MEDIA_TYPE,
     JSON_MEDIA_TYPE,
     PROBLEM_MEDIA_TYPE,
     body_of,
@@ -32,6 +33,8 @@ NAMED = {name: (path, operation) for name, path, operation in OPERATIONS}
 READS = [name for name in NAMED if name.startswith("get ")]
 WRITES = [name for name in NAMED if not name.startswith("get ")]
 STREAM = "text/event-stream"
+LINKED_RECORD = "read_claim_linked_data"
+"""The operation with the example of linked data: it is the same in lists, which would double the document."""
 AGAIN = "the contract changed: run `make openapi`, and read the difference before you commit it"
 
 
@@ -141,7 +144,9 @@ def test_every_answer_has_an_example() -> None:
     for name, (_path, operation) in NAMED.items():
         for status in {"200", "201"} & operation["responses"].keys():
             for media_type, content in operation["responses"][status]["content"].items():
-                assert "example" in content or media_type == STREAM, f"{name}, {media_type}: {AGAIN}"
+                is_linked_list = media_type == JSON_LD_MEDIA_TYPE and operation["operationId"] != LINKED_RECORD
+                has_none = is_linked_list or media_type == STREAM
+                assert "example" in content or has_none, f"{name}, {media_type}: {AGAIN}"
 
 
 def test_every_example_of_an_address_can_be_read(shared_starter_register: Register) -> None:

@@ -16,6 +16,7 @@ FAST_ROUTES = {
     ("GET", "/v1/claims"),
     ("GET", "/v1/claims.{suffix}"),
     ("GET", "/v1/claims/{id}"),
+    ("GET", "/v1/claims/{id}.jsonld"),
     ("POST", "/v1/claims"),
     ("GET", "/v1/side-by-side"),
     ("GET", "/v1/side-by-side.{suffix}"),

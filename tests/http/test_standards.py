@@ -154,8 +154,13 @@ HARMLESS_HEADERS = {
     "origin",
     "access-control-request-method",
     "last-event-id",
+    "range",
+    "if-range",
 }
-"""Headers that select no response of a read: of bodies, writes, no parameter, errors of the database, the stream."""
+"""Headers that select no response of a read: of bodies, writes, no parameter, errors of the database, the stream.
+
+Ranges are taken from a stored response, or from a file that is not stored.
+"""
 
 
 def test_a_stored_response_depends_on_no_other_header(

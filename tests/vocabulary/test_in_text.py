@@ -93,7 +93,7 @@ def test_a_short_name_is_part_of_every_claim(register: Register) -> None:
     [row] = csv.DictReader(io.StringIO(register.get("/v1/claims.csv").text))
     assert (row["display"], row["source_short_name"]) == ("300 persons", "A")
     columns = register.get("/v1/sources.csv").text.split("\r\n")[0]
-    assert columns.endswith(",short_name,in_text")
+    assert columns.endswith(",short_name,in_text,terms")
     told = "Agency A estimated on 6 January 2024 that 300 people on the way had drowned at sea in 2023"
     assert register.get(f"/v1/claims/{claim}/citation.txt").text.startswith(told)
     assert register.get(f"/v1/claims/{claim}/citation").json()["short"].startswith("A, 6 January 2024: 300 people")

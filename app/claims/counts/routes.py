@@ -42,7 +42,7 @@ def list_claim_counts(query: Annotated[CountsQuery, Query()], db: Db, listing: L
     total = sum(row["count"] for row in data[dimensions[0].value])
     meta = {"total": total, "seq": snapshot.seq}
     document = {"data": data, "meta": meta, "links": {"self": listing.self_url}}
-    return listing.send_document(document, rows, COUNT_COLUMNS, cache_scope_of_filters(query, snapshot))
+    return listing.send_document(document, rows, COUNT_COLUMNS, snapshot.seq, cache_scope_of_filters(query, snapshot))
 
 
 def _read_dimensions(text: str) -> list[Dimension]:

@@ -62,6 +62,9 @@ CSV_COLUMN_PATHS = {
     "document_published_on": "citations.document.published_on",
     "withdrawn_on": "citations.withdrawn_on",
     "retracted_on": "retracted_on",
+    "source_terms": "source.terms",
+    "document_terms": "citations.document.terms",
+    "document_sha256": "citations.document.content_sha256",
 }
 
 CLAIM_COLUMNS = [define_column(Claim, name, path) for name, path in CSV_COLUMN_PATHS.items()]

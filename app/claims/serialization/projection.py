@@ -74,7 +74,7 @@ COLUMN_PATTERN = re.compile(r"\b([a-z]+)\.([a-z_]+)")
 SUCCESSOR_FIELDS = ("superseded_by", "superseded_on")
 """Fields of the claim that replaced a claim. They are NULL without a join, because few claims are superseded."""
 
-MAX_SQL_COLUMNS = 60
+MAX_SQL_COLUMNS = 63
 """Maximum number of columns: functions take 100 arguments on PostgreSQL and 127 on SQLite, and a column needs two."""
 
 SLUG_AND_ID_FIELDS = {"id", "slug", "category", "subject", "place", "publisher", "import_id", "superseded_by"}

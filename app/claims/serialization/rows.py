@@ -16,7 +16,7 @@ from app.database.snapshot import Snapshot, contains_version
 from app.database.tables import AssessmentVersion, CitationVersion, DocumentVersion, SourceVersion, columns_of, table_of
 from app.enums import Status
 from app.http.addresses import whole_address
-from app.sources.documents import DOCUMENT_CARD_FIELDS
+from app.sources.documents import DOCUMENT_SUMMARY_FIELDS
 
 CITATION_RESPONSE_FIELDS = ("id", "document", "leading", *CITATION_PLAIN_FIELDS)
 """The fields of a citation in a response, in order."""
@@ -86,6 +86,7 @@ def build_claim_response(
             "short_name": row["source_short_name"],
             "kind": row["source_kind"],
             "interest": row["source_interest"],
+            "terms": row["source_terms"],
         },
         "confidence": confidence,
         "includes": row["includes"],
@@ -156,7 +157,7 @@ def _select_citations(*, past: bool) -> Select[Any]:
         )
     )
     document_columns = [
-        document[name].label(f"document_{name}") for name in DOCUMENT_CARD_FIELDS if name != "publisher_name"
+        document[name].label(f"document_{name}") for name in DOCUMENT_SUMMARY_FIELDS if name != "publisher_name"
     ]
     return (
         select(
@@ -186,7 +187,7 @@ def load_citations(session: Session, claims: Iterable[str], snapshot: Snapshot) 
         citations[claim] = [
             {
                 "id": row["id"],
-                "document": {name: row[f"document_{name}"] for name in DOCUMENT_CARD_FIELDS},
+                "document": {name: row[f"document_{name}"] for name in DOCUMENT_SUMMARY_FIELDS},
                 **{name: row[name] for name in CITATION_PLAIN_FIELDS},
             }
             for row in cited

@@ -61,6 +61,8 @@ DOCUMENT_COLUMNS = {
     "publisher": "publisher",
     "archive_url": "archive_url",
     "published_on": "document_published_on",
+    "terms": "document_terms",
+    "content_sha256": "document_sha256",
 }
 DAY_COLUMNS = ("date", "document_published_on", "withdrawn_on", "retracted_on")
 """Columns with a day, which can be written in words."""

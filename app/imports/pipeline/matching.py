@@ -16,6 +16,7 @@ from app.enums import Aggregation
 from app.imports.pipeline.reconciliation import ExistingClaim, PreviousRow
 from app.imports.pipeline.row_mapping import FileSeriesOptions
 from app.imports.row_keys import END_OF_ERASED_KEYS, ERASED_KEY_PREFIX, erased_row_key
+from app.imports.stop_check import StopCheck, checked, never_stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +40,30 @@ def load_existing(
     claim_ids: Sequence[str],
     keys: Sequence[str],
     options: FileSeriesOptions | None,
+    check: StopCheck = never_stop,
 ) -> ExistingRecords:
     """Load the records with these fingerprints, claim ids and row keys."""
     claim = columns_of(ClaimVersion)
     claims = select(claim.id, claim.status, claim.fingerprint, claim.revision).where(snapshot.contains(ClaimVersion))
     existing = ExistingRecords()
-    for batch in batch_values(fingerprints):
+    for batch in checked(batch_values(fingerprints), check):
         for row in session.execute(claims.where(claim.fingerprint.in_(batch))):
             existing.by_fingerprint[row.fingerprint] = _existing_claim(row)
-    for batch in batch_values(claim_ids):
+    for batch in checked(batch_values(claim_ids), check):
         for row in session.execute(claims.where(claim.id.in_(batch))):
             existing.by_id[row.id] = _existing_claim(row)
     if options is not None:
-        _load_previous_rows(session, snapshot, keys, options.series, existing.previous_rows)
-    _load_cited_documents(session, snapshot, existing)
+        _load_previous_rows(session, snapshot, keys, options.series, existing.previous_rows, check)
+    _load_cited_documents(session, snapshot, existing, check)
     return existing
 
 
-def load_compared_claims(session: Session, snapshot: Snapshot, existing: ExistingRecords) -> None:
+def load_compared_claims(
+    session: Session, snapshot: Snapshot, existing: ExistingRecords, check: StopCheck = never_stop
+) -> None:
     """Load the response objects of the existing claims."""
     ids = {claim.id for claim in (*existing.by_id.values(), *existing.by_fingerprint.values())}
-    for batch in batch_values(sorted(ids)):
+    for batch in checked(batch_values(sorted(ids)), check):
         statement = select_claims(past=snapshot.is_past).where(
             columns_of(ClaimVersion).id.in_(batch), snapshot.contains(ClaimVersion)
         )
@@ -74,6 +78,7 @@ def _load_previous_rows(
     keys: Sequence[str],
     series: str,
     previous_rows: dict[str, list[PreviousRow]],
+    check: StopCheck,
 ) -> None:
     """Add the rows with these keys in earlier imports of the file series."""
     claim, imported = columns_of(ClaimVersion), table_of(ImportedRow).c
@@ -88,19 +93,19 @@ def _load_previous_rows(
         imported.series == series, imported.key >= ERASED_KEY_PREFIX, imported.key < END_OF_ERASED_KEYS
     )
     has_erased_rows = session.execute(erased.limit(1)).first() is not None
-    for batch in batch_values(keys):
+    for batch in checked(batch_values(keys), check):
         names = {erased_row_key(key): key for key in batch} if has_erased_rows else {}
         for row in session.execute(statement.where(imported.key.in_([*batch, *names]))):
             previous = PreviousRow(row.print, row.written, row.vintage, _existing_claim(row))
             previous_rows.setdefault(names.get(row.key, row.key), []).append(previous)
 
 
-def _load_cited_documents(session: Session, snapshot: Snapshot, existing: ExistingRecords) -> None:
+def _load_cited_documents(session: Session, snapshot: Snapshot, existing: ExistingRecords, check: StopCheck) -> None:
     """Add the documents of the citations of the existing claims."""
     citation = columns_of(CitationVersion)
     claim_ids = [claim.id for claim in (*existing.by_fingerprint.values(), *existing.by_id.values())]
     claim_ids += [previous.claim.id for rows in existing.previous_rows.values() for previous in rows]
-    for batch in batch_values(claim_ids):
+    for batch in checked(batch_values(claim_ids), check):
         statement = select(citation.claim, citation.document).where(
             citation.claim.in_(batch), snapshot.contains(CitationVersion)
         )

@@ -29,6 +29,7 @@ from app.imports.quality.time_series import find_time_series_anomalies
 from app.imports.readers.options import FileRefused, FileRow, MappingRefused, ReadLimits
 from app.imports.readers.reader import FileReader
 from app.imports.row_keys import is_erased_key
+from app.imports.stop_check import StopCheck, checked, never_stop
 
 MAX_BATCH_ROWS = 1_000
 """Maximum number of rows that are processed in one read session."""
@@ -64,6 +65,7 @@ class ImportRequest:
     vintage: date | None = None
     limits: ReadLimits = field(default_factory=ReadLimits)
     progress: ProgressCallback = lambda _done, _all: None
+    check: StopCheck = never_stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ def import_attempts(database: Database, request: ImportRequest, actor: str) -> G
     """
     with infrequent_garbage_collection():
         for _ in range(MAX_ATTEMPTS):
+            request.check()
             with prepare_import(database, request, actor) as prepared:
                 yield prepared
     raise Unavailable(
@@ -153,14 +156,14 @@ def infrequent_garbage_collection() -> Iterator[None]:
 def prepare_import(database: Database, request: ImportRequest, actor: str) -> Iterator[PreparedImport]:
     """Read, map, validate, match, resolve and stage the rows. Raises `FileRefused`, `MappingRefused`."""
     import_id = str(uuid7())
-    with closing(StagingFile()) as staging:
+    with closing(StagingFile(request.check)) as staging:
         processor, reader = _stage_rows(database, request, staging, import_id, actor, {})
         if not processor.late_refusals:
             yield _prepared_import(request, actor, processor, reader, import_id)
             return
         late_refusals, statistics = processor.late_refusals, processor.statistics
     # A time series can be checked only when it is complete: read the files again without the rows that have anomalies.
-    with closing(StagingFile()) as staging:
+    with closing(StagingFile(request.check)) as staging:
         processor, reader = _stage_rows(database, request, staging, import_id, actor, late_refusals)
         processor.statistics.anomalies = statistics.anomalies
         processor.statistics.anomaly_counts = statistics.anomaly_counts
@@ -185,6 +188,7 @@ def _stage_rows(
         strict=request.strict,
         vintage=request.vintage,
         refusals=refusals,
+        check=request.check,
     )
     reader = _open_reader(request)
     rows = _number_rows(reader, request.limit)
@@ -192,11 +196,11 @@ def _stage_rows(
         processor.process_batch(batch)
         request.progress(reader.bytes_done, reader.bytes_total)
     _check_headers(request, reader)
-    _check_time_series(processor, strict=request.strict and not refusals)
+    _check_time_series(processor, request.check, strict=request.strict and not refusals)
     if missing := processor.validator.find_missing_references(database):
         raise MappingRefused(missing[0])
     if request.limit is None and not processor.statistics.refused:
-        _count_vanished(database, processor)
+        _count_vanished(database, processor, request.check)
     processor.statistics.claims.update(staging.outcome_counts())
     if refusals:
         processor.late_refusals.clear()
@@ -245,7 +249,9 @@ def _check_headers(request: ImportRequest, reader: FileReader) -> None:
 
 
 def _open_reader(request: ImportRequest) -> FileReader:
-    return FileReader(request.paths, request.mapper.options, names=request.names, limits=request.limits)
+    return FileReader(
+        request.paths, request.mapper.options, names=request.names, limits=request.limits, check=request.check
+    )
 
 
 def _number_rows(reader: FileReader, limit: int | None) -> Iterator[NumberedRow]:
@@ -263,9 +269,10 @@ def _next_batch(rows: Iterator[NumberedRow], reader: FileReader) -> list[Numbere
     return batch
 
 
-def _check_time_series(processor: RowProcessor, *, strict: bool) -> None:
+def _check_time_series(processor: RowProcessor, check: StopCheck, *, strict: bool) -> None:
     """Add the anomalies of every time series; with `strict`, refuse their rows."""
-    for number, points in groupby(processor.staging.time_series_points(), key=itemgetter(0)):
+    points_of_all = checked(processor.staging.time_series_points(), check)
+    for number, points in groupby(points_of_all, key=itemgetter(0)):
         name, running = processor.staging.read_time_series(number)
         row_numbers: dict[RowLocation, list[int]] = {}
         time_series_points = _iterate_points(points, row_numbers if strict else None)
@@ -288,7 +295,7 @@ def _iterate_points(
         yield TimeSeriesPoint(location, date.fromisoformat(day), value, moment)
 
 
-def _count_vanished(database: Database, processor: RowProcessor) -> None:
+def _count_vanished(database: Database, processor: RowProcessor, check: StopCheck) -> None:
     """Count the rows that an earlier file of the file series has and this one lacks. Their claims are not changed."""
     options = processor.mapper.file_series_options
     if options is None or not options.holds_every_row:
@@ -301,7 +308,7 @@ def _count_vanished(database: Database, processor: RowProcessor) -> None:
         if latest is not None and vintage is not None and vintage < latest:
             return  # an older file arrives late: rows that it lacks may have appeared after it
         recorded_keys = select(row.key).where(row.series == options.series).distinct().order_by(row.key)
-        for keys in batch_values(session.execute(recorded_keys).scalars()):
+        for keys in checked(batch_values(session.execute(recorded_keys).scalars()), check):
             present = processor.staging.find_keys(keys)
             for key in keys:
                 if key not in present and not is_erased_key(key):

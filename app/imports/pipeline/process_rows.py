@@ -24,6 +24,7 @@ from app.imports.pipeline.row_resolver import RowResolver
 from app.imports.pipeline.staging import StagedClaim, StagingFile
 from app.imports.pipeline.transcriptions import find_transcription_anomalies
 from app.imports.pipeline.validate_rows import MAX_REASON_CHARACTERS, DraftRelation, NumberedRow, RowValidator
+from app.imports.stop_check import StopCheck, checked, never_stop
 
 
 @dataclass(slots=True)
@@ -58,14 +59,16 @@ class RowProcessor:
         strict: bool,
         vintage: date | None = None,
         refusals: Mapping[int, Sequence[str]] | None = None,
+        check: StopCheck = never_stop,
     ) -> None:
         """Begin an import; `refusals` are rows to be refused, by number, with the reasons."""
+        self._check = check
         self.database = database
         self.mapper = mapper
         self.staging = staging
         self.statistics = ImportStatistics()
         self.validator = RowValidator(
-            mapper, staging, self.statistics, strict=strict, vintage=vintage, refusals=refusals
+            mapper, staging, self.statistics, strict=strict, vintage=vintage, refusals=refusals, check=check
         )
         self.encoders = RowEncoders.for_database(database)
         self.editor_work = EditorWork()
@@ -118,16 +121,16 @@ class RowProcessor:
     ) -> list[ResolvedClaim | None]:
         """Compare drafts with the register and with earlier rows; None for a draft whose row is refused."""
         vintage, options = self.validator.vintage, self.mapper.file_series_options
-        candidates = [make_candidate(validated, options, vintage) for validated in drafts]
+        candidates = [make_candidate(validated, options, vintage) for validated in checked(drafts, self._check)]
         fingerprints = [fingerprint for candidate in candidates for fingerprint in candidate.fingerprints]
         claim_ids = [validated.draft.id for validated in drafts if validated.draft.id]
         keys = [validated.key for validated in drafts if validated.key]
-        existing = load_existing(session, snapshot, fingerprints, claim_ids, keys, options)
+        existing = load_existing(session, snapshot, fingerprints, claim_ids, keys, options, self._check)
         if any(validated.draft.stated is not None for validated in drafts):
-            load_compared_claims(session, snapshot, existing)
+            load_compared_claims(session, snapshot, existing, self._check)
         pending = PendingImport.for_batch(self.staging, documents, fingerprints, claim_ids)
         resolved: list[ResolvedClaim | None] = []
-        for candidate in candidates:
+        for candidate in checked(candidates, self._check):
             claim = self._resolver.resolve(lookup, candidate, existing, pending, vintage)
             if isinstance(claim, str):
                 self.validator.refuse(candidate.validated.row_number, candidate.validated.row, [claim])
@@ -141,7 +144,7 @@ class RowProcessor:
     ) -> None:
         """Add the anomalies of new claims whose statement is recorded with another figure."""
         new_claims = [claim for claim in resolved if claim is not None and claim.is_new]
-        for claim, anomaly in find_transcription_anomalies(session, snapshot, new_claims):
+        for claim, anomaly in find_transcription_anomalies(session, snapshot, new_claims, self._check):
             self.statistics.add_anomaly(anomaly)
             if self._strict:
                 row_number = claim.candidate.validated.row_number
@@ -191,7 +194,7 @@ class RowProcessor:
             self.editor_work.add(claim)
             if not claim.is_new:
                 self.statistics.add_example(claim.outcome, _describe_claim(claim))
-        self.staging.add_claims([self._staged_claim(claim) for claim in claims])
+        self.staging.add_claims(self._staged_claim(claim) for claim in checked(claims, self._check))
         for claim in claims:
             if claim.supersedes is not None:
                 other, note = claim.supersedes

@@ -83,6 +83,7 @@ def publish_import(transaction: WriteTransaction, prepared: PreparedImport) -> N
         RegisterChanged: A concurrent write changed a record that the import depends on.
         MappingRefused: New records have circular references.
     """
+    prepared.staging.finish_preparing()
     _check_conflicts(transaction, prepared)
     _write_records(transaction, prepared.records)
     bulk = BulkInsert(transaction, transaction.session.get_bind().dialect)

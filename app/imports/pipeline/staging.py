@@ -10,10 +10,14 @@ import orjson
 
 from app.database.sql import batch_values
 from app.enums import Outcome
+from app.imports.stop_check import StopCheck, never_stop
 from app.sources.editions import address_of
 
 MAX_CACHED_TIME_SERIES = 20_000
 """Maximum number of time series whose numbers are cached."""
+
+STEPS_BETWEEN_CHECKS = 100_000
+"""The steps of SQLite's virtual machine between two checks: some milliseconds."""
 
 STAGING_SCHEMA = """
 CREATE TABLE claim (
@@ -56,14 +60,29 @@ class StagedClaim:
 class StagingFile:
     """The staged rows, documents, relations and refusals of one import. Memory use does not depend on the file size."""
 
-    def __init__(self) -> None:
+    def __init__(self, check: StopCheck = never_stop) -> None:
+        """Create the file. `check` is also called during long statements, until `finish_preparing`."""
+        self._check = check
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-8000", "locking_mode=EXCLUSIVE"):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.executescript(STAGING_SCHEMA)
         self._db.execute("BEGIN")
+        self._db.set_progress_handler(self._is_stopped, STEPS_BETWEEN_CHECKS)
         self._time_series_numbers: dict[str, int] = {}
         self._has_claim_index = False
+
+    def _is_stopped(self) -> bool:
+        """Return whether the check ends the import. SQLite then interrupts the statement."""
+        try:
+            self._check()
+        except Exception:  # noqa: BLE001 - the caller of the statement calls the check again
+            return True
+        return False
+
+    def finish_preparing(self) -> None:
+        """Let all further statements finish: the import is published."""
+        self._db.set_progress_handler(None, 0)
 
     def close(self) -> None:
         """Close and delete the file."""

@@ -13,6 +13,7 @@ from app.enums import Status
 from app.imports.pipeline.candidates import ClaimColumns, ResolvedClaim
 from app.imports.pipeline.matching import describe_time_series
 from app.imports.quality.anomalies import Anomaly, RowLocation, transcription_anomaly
+from app.imports.stop_check import StopCheck, checked, never_stop
 
 STATEMENT_COLUMNS = ("category", "subject", "place", "date", "source")
 """The columns that two transcriptions of one statement share; an index begins with them."""
@@ -32,14 +33,14 @@ StatementKey = tuple[str, ...]
 
 
 def find_transcription_anomalies(
-    session: Session, snapshot: Snapshot, claims: Sequence[ResolvedClaim]
+    session: Session, snapshot: Snapshot, claims: Sequence[ResolvedClaim], check: StopCheck = never_stop
 ) -> Iterator[tuple[ResolvedClaim, Anomaly]]:
     """Yield the new claims whose statement is recorded with another figure, each with the anomaly."""
     dated = [
         claim for claim in claims if claim.candidate.state["magnitude"] is not None and claim.candidate.state["date"]
     ]
     states = [claim.candidate.state for claim in dated]
-    for index, other, magnitude in _find_other_transcriptions(session, snapshot, states):
+    for index, other, magnitude in _find_other_transcriptions(session, snapshot, states, check):
         row, state = dated[index].candidate.validated.row, states[index]
         location = RowLocation(row.file, row.line)
         yield (
@@ -51,7 +52,7 @@ def find_transcription_anomalies(
 
 
 def _find_other_transcriptions(
-    session: Session, snapshot: Snapshot, states: Sequence[ClaimColumns]
+    session: Session, snapshot: Snapshot, states: Sequence[ClaimColumns], check: StopCheck
 ) -> Iterator[tuple[int, str, float]]:
     """Yield index in `states`, claim and magnitude of asserted claims with another figure for the same statement."""
     claim = columns_of(ClaimVersion)
@@ -61,13 +62,13 @@ def _find_other_transcriptions(
     statement_keys = list(indexes)
     ids = [
         id_
-        for start in range(0, len(statement_keys), STATEMENTS_PER_QUERY)
+        for start in checked(range(0, len(statement_keys), STATEMENTS_PER_QUERY), check)
         for id_ in _find_claim_ids(session, statement_keys[start : start + STATEMENTS_PER_QUERY])
     ]
     statement = select(
         claim.id, claim.magnitude, *(claim[name] for name in (*STATEMENT_COLUMNS, *COMPARED_COLUMNS))
     ).where(snapshot.contains(ClaimVersion), claim.status == Status.asserted, claim.magnitude.is_not(None))
-    for batch in batch_values(ids):
+    for batch in checked(batch_values(ids), check):
         for other in session.execute(statement.where(claim.id.in_(batch))).mappings():
             for index in indexes[tuple(str(other[name]) for name in STATEMENT_COLUMNS)]:
                 state = states[index]

@@ -30,6 +30,7 @@ from app.imports.pipeline.row_mapping import ClaimDraft, MappedRow, RowMapper
 from app.imports.pipeline.staging import StagingFile
 from app.imports.quality.anomalies import Anomaly, RowLocation, find_figure_anomalies
 from app.imports.readers.options import FileRow, MappingRefused
+from app.imports.stop_check import StopCheck, checked, never_stop
 from app.sources.queries import SOURCE
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.slug_records import RecordType
@@ -74,7 +75,9 @@ class RowValidator:
         strict: bool,
         vintage: date | None = None,
         refusals: Mapping[int, Sequence[str]] | None = None,
+        check: StopCheck = never_stop,
     ) -> None:
+        self._check = check
         self.mapper = mapper
         self.staging = staging
         self.statistics = statistics
@@ -92,7 +95,7 @@ class RowValidator:
         """Map a batch of rows. Raises `MappingRefused` for files of a file series with different dates."""
         return [
             (row_number, row, self._map_row(row))
-            for row_number, row in rows
+            for row_number, row in checked(rows, self._check)
             if not self._refuse_if_requested(row_number, row)
         ]
 
@@ -118,7 +121,10 @@ class RowValidator:
 
         The documents of a row are known to the rows after it.
         """
-        parsed = [(row_number, row, mapped, _parse_drafts(lookup, mapped)) for row_number, row, mapped in mapped_rows]
+        parsed = [
+            (row_number, row, mapped, _parse_drafts(lookup, mapped, self._check))
+            for row_number, row, mapped in mapped_rows
+        ]
         documents.load(lookup, [claim_input for _, _, _, inputs in parsed for claim_input in inputs])
         validated: list[ValidatedDraft] = []
         relations: list[DraftRelation] = []
@@ -205,7 +211,7 @@ class RowValidator:
         new_records = [record for record in mapped.records if not lookup.has_slug(record[0], record[1])]
         for record_type, slug, record in new_records:
             lookup.add_pending(record_type, slug, record.model_dump())
-        for draft, claim_input in zip(mapped.drafts, inputs, strict=False):
+        for draft, claim_input in zip(checked(mapped.drafts, self._check), inputs, strict=False):
             try:
                 validated_claim = _validate_draft(lookup, draft, claim_input)
             except InvalidRequest as error:
@@ -229,10 +235,10 @@ class RowValidator:
         return validated
 
 
-def _parse_drafts(lookup: ReferenceLookup, mapped: MappedRow) -> list[ClaimInput]:
+def _parse_drafts(lookup: ReferenceLookup, mapped: MappedRow, check: StopCheck) -> list[ClaimInput]:
     """Return the drafts of a row as claims. If any is invalid, add its errors to the row's faults and return none."""
     inputs = []
-    for draft in mapped.drafts:
+    for draft in checked(mapped.drafts, check):
         if draft.has_names:
             mapped.faults += _resolve_names(lookup, draft)
         try:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Final, Protocol
 
 from app.imports.readers.options import FileFormat, FileRefused, ReadLimits, quote_text
+from app.imports.stop_check import StopCheck, never_stop
 
 CHUNK_BYTES: Final = 1 << 18
 """Size of one read, in bytes."""
@@ -55,13 +56,15 @@ def format_of_name(name: str) -> FileFormat | None:
 class UnpackingMeter:
     """Counts unpacked bytes and raises `FileRefused` at the limits."""
 
-    def __init__(self, limits: ReadLimits, packed: int) -> None:
+    def __init__(self, limits: ReadLimits, packed: int, check: StopCheck = never_stop) -> None:
         self.limits = limits
+        self.check = check
         self.packed = max(packed, 1)
         self.unpacked = 0
 
     def add(self, count: int, name: str) -> None:
         """Add `count` unpacked bytes. Raises `FileRefused` at the limits."""
+        self.check()
         self.unpacked += count
         if self.unpacked > self.limits.unpacked_bytes:
             raise FileRefused(f"unpacks to more than {self.limits.unpacked_bytes:,} bytes", file=name)

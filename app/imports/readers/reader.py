@@ -24,6 +24,7 @@ from app.imports.readers.options import FileFormat, FileOptions, FileRefused, Fi
 from app.imports.readers.text import DecodedText, detect_encoding, display_encoding, split_lines
 from app.imports.readers.xlsx import WorkbookSheet
 from app.imports.readers.yaml_events import YamlEvents
+from app.imports.stop_check import StopCheck, never_stop
 
 YAML_LINE_PATTERN: Final = re.compile(r"(---|%YAML|- |[^\s,;|\t\"'][^,;|\t\"']{0,100}:(\s|$))")
 """The first line of a YAML document, as opposed to CSV."""
@@ -39,11 +40,16 @@ class FileReader:
         *,
         names: Sequence[str] | None = None,
         limits: ReadLimits = ReadLimits(),  # noqa: B008 - it is frozen
+        check: StopCheck = never_stop,
     ) -> None:
-        """With `names`, one for each path, these are shown and determine the formats: uploads have temporary paths."""
+        """With `names`, one for each path, these are shown and determine the formats: uploads have temporary paths.
+
+        `check` is called for each part that is read.
+        """
         self._paths = list(zip(paths, names or [path.name or path.resolve().name for path in paths], strict=True))
         self._options = options
         self._limits = limits
+        self._check = check
         self.files: list[FileReport] = []
         """One report for each path that was opened; complete once its rows are read."""
         self.bytes_total = sum(stored_size(path) for path in paths)
@@ -55,7 +61,7 @@ class FileReader:
     def __iter__(self) -> Iterator[FileRow]:
         """Yield each row of each file. Raises only `FileRefused` for what cannot be read."""
         before = 0
-        meter = self._meter = UnpackingMeter(self._limits, self.bytes_total)
+        meter = self._meter = UnpackingMeter(self._limits, self.bytes_total, self._check)
         for path, name in self._paths:
             with ExitStack() as stack:
                 source = open_path(path, name, self._limits, self._position_callback(before), stack)
@@ -75,6 +81,7 @@ class FileReader:
 
     def _position_callback(self, before: int) -> Callable[[int], None]:
         def report_position(at: int) -> None:
+            self._check()
             self.bytes_done = min(before + at, self.bytes_total)
 
         return report_position
@@ -137,7 +144,7 @@ class _MemberReader:
         return DecodedText(self._member.open_stream(self._separate_meter(), stack), encoding, self._limits)
 
     def _separate_meter(self) -> UnpackingMeter:
-        return UnpackingMeter(self._limits, self._meter.packed)
+        return UnpackingMeter(self._limits, self._meter.packed, self._meter.check)
 
     def _find_encoding(self) -> str:
         if self._options.encoding is not None:

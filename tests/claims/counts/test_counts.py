@@ -139,7 +139,7 @@ def test_a_claim_is_asserted_until_its_retraction_is_known(database: Database, r
     assert retracted
     assert later
     with read_session(database) as found:
-        query = ClaimFilters(known_on=day.isoformat())  # type: ignore[arg-type] # parsed by the model
+        query = ClaimFilters(known_on=day.isoformat())
         counts = count_claims(found, query, [Dimension.status], found.snapshot(known_on=query.known_on))
     assert counts[Dimension.status] == {"asserted": len(visible) - retracted, "retracted": retracted}
 

@@ -84,6 +84,9 @@ HEADER = [
     "document_published_on",
     "withdrawn_on",
     "retracted_on",
+    "source_terms",
+    "document_terms",
+    "document_sha256",
 ]
 NUMBER = re.compile(r"-?\d+(\.\d*[1-9])?")
 CSV_TYPE = "text/csv; charset=utf-8"
