@@ -135,8 +135,8 @@ FLAT_ROW = {
     "description": "With `fields`: only these columns, by CSV name.",
     "additionalProperties": True,
 }
-ROWS_OF_DOCUMENTS = {"SideBySide": "Claim", "ClaimCounts": "CountRow"}
-"""The schema of a resource that is not a list → the schema of its rows in files and in a bare array."""
+ROWS_OF_DOCUMENTS = {"SideBySide": "Claim", "ClaimCounts": None}
+"""The schema of a resource that is not a list → the schema of its rows in a bare array; None if they are only flat."""
 
 TOMBSTONES = {"Claim": "Tombstone", "Revision": "RemovedRevision"}
 """The schema of the rows that may be tombstones → the schema of a tombstone."""
@@ -165,8 +165,9 @@ def _describe_shapes(operation: dict[str, Any], schemas: dict[str, Any]) -> None
         return
     name = content["schema"].get("$ref", "").rpartition("/")[2]
     if name in ROWS_OF_DOCUMENTS:
-        row = {"$ref": f"#/components/schemas/{ROWS_OF_DOCUMENTS[name]}"}
-        content["schema"] = {"anyOf": [content["schema"], {"type": "array", "items": {"anyOf": [row, FLAT_ROW]}}]}
+        row = ROWS_OF_DOCUMENTS[name]
+        items = {"anyOf": [{"$ref": f"#/components/schemas/{row}"}, FLAT_ROW]} if row else FLAT_ROW
+        content["schema"] = {"anyOf": [content["schema"], {"type": "array", "items": items}]}
         return
     if "items" not in schemas.get(name, {}).get("properties", {}).get("data", {}):
         operation["parameters"] = [each for each in operation["parameters"] if each["name"] != "shape"]

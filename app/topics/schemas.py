@@ -220,7 +220,7 @@ class TimelineRow(Output):
     )
 
 
-APPENDED_TIMELINE_COLUMNS = (*("subject", "place", "modality", "aggregation", "source_interest", "date_edtf"),)
+APPENDED_TIMELINE_COLUMNS = ("subject", "place", "modality", "aggregation", "source_interest", "date_edtf")
 """Columns of a timeline that were added later: they come last."""
 
 
