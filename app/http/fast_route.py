@@ -46,8 +46,6 @@ from app.http.writes import create_write_request, get_write_request
 MAX_INLINE_ROWS = 100
 """Pages of up to this many rows are read in the event loop on SQLite: waking a thread would take longer."""
 
-MAX_SEQ_DIGITS = 18
-
 STANDARD_PATH_HEADERS = ("x-register-seq", "if-match", "if-none-match", "content-encoding")
 """Headers that only the standard path evaluates."""
 
@@ -173,10 +171,10 @@ class FastRead:
         """Answer a plain read; None for any other request."""
         parsed = self._parse(request.scope["query_string"])
         suffix = request.path_params.get("suffix")
-        database: Database = request.app.state.database
-        if parsed is None or not (suffix is None or suffix in SUFFIXES) or _must_wait(request, database):
+        if parsed is None or "x-register-seq" in request.headers or not (suffix is None or suffix in SUFFIXES):
             return None
         query, options = parsed
+        database: Database = request.app.state.database
         arguments: dict[str, Any] = {name: request.path_params[alias] for alias, name in self._path_arguments.items()}
         arguments |= {self._query_argument: query, self._database_argument: database}
         if self._request_argument:
@@ -227,15 +225,6 @@ class FastRead:
             return self._model.model_validate(values), options
         except (ValidationError, ValueError, KeyError):
             return None
-
-
-def _must_wait(request: Request, database: Database) -> bool:
-    """Return whether the request asks for a state that this process has not read yet, or one that is not valid."""
-    values = request.headers.getlist("x-register-seq")
-    if not values:
-        return False
-    is_plain = len(values) == 1 and values[0].isdecimal() and len(values[0]) <= MAX_SEQ_DIGITS
-    return not is_plain or int(values[0]) > database.latest_read_seq
 
 
 class FastWrite:
