@@ -63,8 +63,8 @@ class StreamQuery(BaseModel):
         description="Start after this `seq`. Default: with the next change.",
         examples=[1],
     )
-    kind: list[ChangeKind] = Field(default_factory=list, description=KIND_DESCRIPTION, examples=["claim"])
-    topic: list[Slug] = Field(default_factory=list, description=TOPIC_DESCRIPTION, examples=["russian-casualties"])
+    kind: list[ChangeKind] = Field(default_factory=list, description=KIND_DESCRIPTION, examples=[["claim"]])
+    topic: list[Slug] = Field(default_factory=list, description=TOPIC_DESCRIPTION, examples=[["russian-casualties"]])
     shape: StreamShape = Field(
         default=StreamShape.change,
         description="`served` sends one event `transaction` for the changes of each transaction (at most 200 of them), "

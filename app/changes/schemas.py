@@ -89,8 +89,8 @@ class ChangeQuery(PageQuery):
         description="Only changes after this `seq`: the last one that the client has.",
         examples=[1],
     )
-    kind: list[ChangeKind] = Field(default_factory=list, description=KIND_DESCRIPTION, examples=["claim"])
-    topic: list[Slug] = Field(default_factory=list, description=TOPIC_DESCRIPTION, examples=["russian-casualties"])
+    kind: list[ChangeKind] = Field(default_factory=list, description=KIND_DESCRIPTION, examples=[["claim"]])
+    topic: list[Slug] = Field(default_factory=list, description=TOPIC_DESCRIPTION, examples=[["russian-casualties"]])
     cursor: str | None = Field(
         default=None,
         pattern="^[0-9]{1,18}$",

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from app import __version__
 from app.errors import NotFound, known_problems, suggest_nearest
-from app.http.addresses import base_origin, base_path, base_url, find_first_segments, whole_address
+from app.http.addresses import base_origin, base_url, find_first_segments, whole_address
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.openapi_components import FLAT_ROW, FLAT_ROW_REFERENCE, describe_files, move_to_components, name_pages
 from app.http.problems import PROBLEM_MEDIA_TYPE, ProblemDetail
@@ -60,9 +60,6 @@ DOCS_POLICY = (
 
 The origins are that of the page and that of the base URL. They differ where the service is opened by another name.
 """
-
-ROBOTS = "User-agent: *\nDisallow: {path}/v1/changes\nDisallow: {path}/metrics\n"
-"""The paths that a crawler should not read: they change all the time."""
 
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:
@@ -113,7 +110,7 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
             _describe_shapes(operation, schemas)
             _add_headers(operation)
             _add_examples(operation, schemas, bodies, answers)
-            operation["responses"]["default"] = problem
+            operation["responses"] |= {"4XX": problem, "default": problem}
             # A generated client without a key can then call what needs none.
             operation.setdefault("security", [])
     move_to_components(document)
@@ -258,7 +255,7 @@ def _minimal_example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:  #
 
 
 def add_documentation_routes(app: FastAPI) -> None:
-    """Serve `/openapi.json`, `/docs`, `/robots.txt` and `/problems/{code}`."""
+    """Serve `/openapi.json`, `/docs` and `/problems/{code}`."""
 
     def read_openapi(request: Request) -> Response:
         return cacheable_response(request, json_bytes(build_openapi(app)), JSON_MEDIA_TYPE)
@@ -278,10 +275,6 @@ def add_documentation_routes(app: FastAPI) -> None:
         page.headers["Content-Security-Policy"] = DOCS_POLICY.format(origin=f"'self' {base_origin()}".rstrip())
         return page
 
-    def read_robots() -> Response:
-        text = ROBOTS.format(path=base_path())
-        return Response(text, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "max-age=86400"})
-
     def read_problem(code: str, request: Request) -> Response:
         problem = known_problems().get(code)
         if problem is None:
@@ -293,6 +286,5 @@ def add_documentation_routes(app: FastAPI) -> None:
     app.add_api_route("/problems/{code}", read_problem, include_in_schema=False)
     app.add_api_route("/openapi.json", read_openapi, include_in_schema=False)
     app.add_api_route("/docs", show_docs, include_in_schema=False)
-    app.add_api_route("/robots.txt", read_robots, include_in_schema=False)
     # Serve the files of Swagger UI from a package; FastAPI's default page loads them from another host.
     app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_swagger") / "resources")))

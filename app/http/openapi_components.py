@@ -122,10 +122,10 @@ def _referred_schema(content: Json) -> str:
 
 
 def _share_problem(operations: list[Json], components: Json) -> None:
-    """Describe the errors of all operations once. They are the `default` response of each."""
+    """Describe the errors of all operations once: those of the client, and as the `default` response any other."""
     components["responses"] = {"Problem": operations[0]["responses"]["default"]}
     for operation in operations:
-        operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
+        operation["responses"] |= {key: {"$ref": "#/components/responses/Problem"} for key in ("4XX", "default")}
 
 
 def _remove_titles(schema: Json) -> None:

@@ -1,5 +1,10 @@
-"""Files for search engines: what they may read (RFC 9309), and the addresses of the topics (sitemaps.org 0.9)."""
+"""Files for programs that find their way by themselves.
 
+For search engines: what they may read (RFC 9309), and the addresses of the topics (sitemaps.org 0.9). For others: where
+the API and its documentation are (RFC 9727), and the same in words (llmstxt.org).
+"""
+
+from typing import Any
 from xml.sax.saxutils import escape
 
 from fastapi import APIRouter, Depends, Request
@@ -12,7 +17,7 @@ from app.http.addresses import base_path, base_url, whole_address
 from app.http.consistency import wait_for_seq
 from app.http.dependencies import Db
 from app.http.fast_route import FastRoute
-from app.http.responses import cacheable_response
+from app.http.responses import cacheable_response, json_bytes
 from app.vocabulary.reference_data import get_reference_data
 
 router = APIRouter(dependencies=[Depends(wait_for_seq)], route_class=FastRoute, include_in_schema=False)
@@ -21,6 +26,46 @@ MAX_SITEMAP_ADDRESSES = 50_000
 """The most addresses that a sitemap may have. More topics are in several sitemaps, which an index names."""
 
 DISALLOWED_PATHS = ("/v1/changes", "/metrics")
+
+CATALOG_PATH = "/.well-known/api-catalog"
+CATALOG_MEDIA_TYPE = 'application/linkset+json; profile="https://www.rfc-editor.org/info/rfc9727"'
+OPENAPI_MEDIA_TYPE = "application/vnd.oai.openapi+json"
+
+MAX_GUIDE_TOPICS = 100
+"""The most topics that the guide names. It leads to the list of all."""
+
+MARKDOWN_CHARACTERS = {ord(character): f"\\{character}" for character in "\\[]`*_<>"}
+"""The characters that Markdown would not show as they are, escaped."""
+
+READING_GUIDE = """
+# {title}
+
+> A register of contested figures: what each source says, when, where it can be read, what exactly it counts, and how
+> far it can be trusted. Figures of different sources are kept side by side. Nothing is merged, averaged or picked.
+
+Reading needs no key. Quote a figure with its source and its day, as `/v1/claims/ID/citation.txt` prints it.
+
+## Questions
+
+- [All questions]({topics}): with the spread of their figures and the number of pairs that contradict each other
+{questions}
+
+## Claims
+
+- [Claims]({claims}?limit=20): filters by source, category, subject, place, date, confidence and words
+- [Claims as CSV]({claims}.csv): the same with `.ndjson`, `.xlsx` or `.jsonld`
+
+## Documentation
+
+- [OpenAPI document]({openapi}): every operation, parameter and field, with examples
+- [Columns]({columns}): what each column of the files means
+- [Vocabulary]({vocabulary}): what each value of an enumeration means
+
+## Optional
+
+- [Terms of use and counts]({register}): of this register
+- [Changes]({changes}): the log of everything that was recorded
+"""
 
 SITEMAP_NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 SITEMAP_MEDIA_TYPE = "application/xml"
@@ -38,6 +83,54 @@ def read_robots() -> Response:
     if base_url():
         lines += ["", f"Sitemap: {whole_address(SITEMAP_PATH)}"]
     return Response("\n".join((*lines, "")), media_type="text/plain", headers={"Cache-Control": "public, max-age=3600"})
+
+
+@router.get("/llms.txt")
+def read_guide(request: Request, db: Db) -> Response:
+    """Return in words, for language models, what the register has and where, with its first questions."""
+    with read_session(db) as read:
+        snapshot = read.snapshot()
+        topics = sorted(get_reference_data(read, snapshot).topics.items())[:MAX_GUIDE_TOPICS]
+    questions = [
+        f"- [{_plain(topic['title'])}]({whole_address(f'/v1/topics/{slug}/brief.md')}): on one screen"
+        for slug, topic in topics
+    ]
+    addresses = {
+        name: whole_address(path)
+        for name, path in {
+            "topics": "/v1/topics",
+            "claims": "/v1/claims",
+            "columns": "/v1/columns",
+            "vocabulary": "/v1/vocabulary",
+            "register": "/v1/register",
+            "changes": "/v1/changes",
+            "openapi": "/openapi.json",
+        }.items()
+    }
+    title = _plain(request.app.state.settings.title)
+    text = READING_GUIDE.lstrip().format(title=title, questions="\n".join(questions), **addresses)
+    scope = record_scope(snapshot.latest_seq, "names")
+    return cacheable_response(request, text.encode(), "text/plain; charset=utf-8", cache_scope=scope)
+
+
+def _plain(text: str) -> str:
+    """Return a title as it can stand in a line and in a link of Markdown."""
+    return " ".join(text.translate(MARKDOWN_CHARACTERS).split())
+
+
+@router.get(CATALOG_PATH)
+def read_api_catalog(request: Request) -> Response:
+    """Return where the API, its description, its documentation and its status are, as a set of links."""
+    links = {
+        "service-desc": [("/openapi.json", OPENAPI_MEDIA_TYPE)],
+        "service-doc": [("/docs", "text/html"), ("/llms.txt", "text/plain")],
+        "status": [("/health/ready", "application/json")],
+    }
+    entry: dict[str, Any] = {"anchor": whole_address("/v1")}
+    for relation, targets in links.items():
+        entry[relation] = [{"href": whole_address(path), "type": media_type} for path, media_type in targets]
+    headers = {"Link": f'<{whole_address(CATALOG_PATH)}>; rel="api-catalog"'}
+    return cacheable_response(request, json_bytes({"linkset": [entry]}), CATALOG_MEDIA_TYPE, headers=headers)
 
 
 @router.get(SITEMAP_PATH)

@@ -1,5 +1,6 @@
 """Crawlers learn what they may read, and the whole addresses of all topics."""
 
+import re
 from urllib.robotparser import RobotFileParser
 from xml.etree import ElementTree as ET
 
@@ -72,3 +73,28 @@ def test_without_a_base_url_there_is_no_sitemap(shared_starter_register: Registe
     assert (
         "COUNTERCLAIM_BASE_URL" in assert_problem(shared_starter_register.get("/sitemap.xml"), 404, "not_found")["hint"]
     )
+
+
+def test_the_catalog_of_the_api_names_whole_addresses_that_answer(based: Register) -> None:
+    answer = based.get("/.well-known/api-catalog")
+    assert (
+        answer.headers["content-type"] == 'application/linkset+json; profile="https://www.rfc-editor.org/info/rfc9727"'
+    )
+    [entry] = answer.json()["linkset"]
+    assert entry.pop("anchor") == f"{BASE}/v1"
+    assert set(entry) == {"service-desc", "service-doc", "status"}
+    for target in (target for targets in entry.values() for target in targets):
+        found = based.get(target["href"].removeprefix(BASE))
+        assert found.status_code == 200
+        assert target["type"] != "text/html" or found.headers["content-type"].startswith("text/html")
+    head = based.request("HEAD", "/.well-known/api-catalog")
+    assert head.headers["link"] == f'<{BASE}/.well-known/api-catalog>; rel="api-catalog"'
+
+
+def test_every_address_of_the_guide_for_language_models_answers(starter_register: Register) -> None:
+    text = starter_register.get("/llms.txt").text
+    assert text.startswith("# ")
+    addresses = re.findall(r"\]\(([^)]*)\)", text)
+    assert len(addresses) >= 8
+    for address in addresses:
+        assert starter_register.get(address).status_code == 200, address
