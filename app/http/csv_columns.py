@@ -54,10 +54,12 @@ def columns_of_model(model: type[BaseModel], appended: Sequence[str] = ()) -> li
 
 
 def inner_type(annotation: Any) -> Any:  # noqa: ANN401 - returns a type
-    """Return the type inside `X | None`, `list[X]` and `Annotated[X, …]`; `float` for `int | float`."""
+    """Return the type inside `X | None`, `list[X]` and `Annotated[X, …]`; `str` or `float` for several."""
     arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
     if get_origin(annotation) is dict:
         return dict
     if get_origin(annotation) is Annotated or len(arguments) == 1:
         return inner_type(arguments[0])
+    if str in arguments:
+        return str
     return float if arguments else annotation

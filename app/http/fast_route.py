@@ -107,11 +107,21 @@ class FastRoute(APIRoute):
         await super().handle(scope, receive, send)
 
     def get_route_handler(self) -> Handler:
-        """Return FastAPI's handler. Before it, a write checks the API key, and parses a JSON body by `parse_json`."""
+        """Return FastAPI's handler. Before it, a write checks the API key, and parses a JSON body by `parse_json`.
+
+        Too many parameters are refused first: FastAPI parses all of them before it calls `check_parameters`.
+        """
         standard = super().get_route_handler()
+        checks_parameters = any(each.call is check_parameters for each in self.dependant.dependencies)
         authorize = next((each.call for each in self.dependant.dependencies if hasattr(each.call, "role")), None)
         if authorize is None:
-            return standard
+
+            async def handle_read(request: Request) -> Response:
+                if checks_parameters and request.scope["query_string"].count(b"&") >= MAX_PARAMETERS:
+                    await check_parameters(request)
+                return await standard(request)
+
+            return handle_read
         fast = FastWrite(self) if self.has_fast_path else None
         has_json_body = bool(self.dependant.body_params)
 

@@ -16,6 +16,7 @@ from app import __version__
 from app.errors import NotFound, known_problems, suggest_nearest
 from app.http.addresses import base_origin, base_path, base_url, find_first_segments, whole_address
 from app.http.negotiation import JSON_MEDIA_TYPE
+from app.http.openapi_components import FLAT_ROW, FLAT_ROW_REFERENCE, describe_files, move_to_components, name_pages
 from app.http.problems import PROBLEM_MEDIA_TYPE, ProblemDetail
 from app.http.responses import cacheable_response, json_bytes
 
@@ -80,17 +81,21 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         tags=TAGS,
         license_info={"name": "MIT", "identifier": "MIT"},
     )
+    document = name_pages(document)
+    document["servers"] = [{"url": "/", "description": "The service that this document is from."}]
+    describe_files(document)
     schemas = document["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     schema = ProblemDetail.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(schema.pop("$defs"))
     schemas["ProblemDetail"] = schema
+    schemas["FlatRow"] = FLAT_ROW
     bodies, answers = (
         orjson.loads((EXAMPLES_DIRECTORY / name).read_bytes()) for name in ("bodies.json", "answers.json")
     )
     problem = {
-        "headers": RESPONSE_HEADERS,
+        "headers": PROBLEM_HEADERS,
         "description": "The errors of the request with their locations, and how to correct them.",
         "content": {
             PROBLEM_MEDIA_TYPE: {
@@ -102,12 +107,16 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
     for path in document["paths"].values():
         for operation in path.values():
             operation["responses"].pop("422", None)
+            _remove_seq_header(operation)
             for parameter in operation.get("parameters", []):
                 _simplify_parameter(parameter)
             _describe_shapes(operation, schemas)
             _add_headers(operation)
             _add_examples(operation, schemas, bodies, answers)
             operation["responses"]["default"] = problem
+            # A generated client without a key can then call what needs none.
+            operation.setdefault("security", [])
+    move_to_components(document)
     if url := base_url():
         document = {**_make_addresses_whole(document, app), "servers": [{"url": url}]}
     app.openapi_schema = document
@@ -130,16 +139,10 @@ def _make_addresses_whole(document: dict[str, Any], app: FastAPI) -> dict[str, A
     return converted
 
 
-FLAT_ROW = {
-    "type": "object",
-    "description": "With `fields`: only these columns, by CSV name.",
-    "additionalProperties": True,
-}
 TOMBSTONES = {"Claim": "Tombstone", "Revision": "RemovedRevision"}
 """The schema of the rows that may be tombstones → the schema of a tombstone."""
 
 RESPONSE_HEADERS: dict[str, Any] = {
-    "X-Request-ID": {"description": "The id of the request.", "schema": {"type": "string"}},
     "X-Register-Seq": {
         "description": "The latest change that the server knows.",
         "schema": {"type": "integer", "minimum": 0},
@@ -147,8 +150,13 @@ RESPONSE_HEADERS: dict[str, Any] = {
 }
 SUCCESS_HEADERS: dict[str, Any] = RESPONSE_HEADERS | {
     "ETag": {"description": "The tag of the representation.", "schema": {"type": "string"}},
-    "Cache-Control": {"description": "How long caches may hold the response.", "schema": {"type": "string"}},
-    "Vary": {"description": "The request headers that select the response.", "schema": {"type": "string"}},
+}
+PROBLEM_HEADERS: dict[str, Any] = RESPONSE_HEADERS | {
+    "X-Request-ID": {
+        "description": "The id of the request, also on every other response.",
+        "schema": {"type": "string"},
+    },
+    "Retry-After": {"description": "After how many seconds to try again.", "schema": {"type": "integer"}},
 }
 LINK_HEADER = {"description": 'The next page: `<…>; rel="next"`.', "schema": {"type": "string"}}
 LOCATION_HEADER = {"description": "The address of the new record.", "schema": {"type": "string"}}
@@ -162,7 +170,8 @@ def _describe_shapes(operation: dict[str, Any], schemas: dict[str, Any]) -> None
         return
     if "anyOf" in content["schema"]:  # a resource that is not a list, or an array of its rows
         document, array = content["schema"]["anyOf"]
-        content["schema"] = {"anyOf": [document, {"type": "array", "items": {"anyOf": [array["items"], FLAT_ROW]}}]}
+        rows = {"anyOf": [array["items"], FLAT_ROW_REFERENCE]}
+        content["schema"] = {"anyOf": [document, {"type": "array", "items": rows}]}
         return
     name = content["schema"].get("$ref", "").rpartition("/")[2]
     if "items" not in schemas.get(name, {}).get("properties", {}).get("data", {}):
@@ -172,7 +181,7 @@ def _describe_shapes(operation: dict[str, Any], schemas: dict[str, Any]) -> None
     if "anyOf" not in rows["items"]:
         tombstone = TOMBSTONES.get(rows["items"]["$ref"].rpartition("/")[2])
         tombstones = [{"$ref": f"#/components/schemas/{tombstone}"}] if tombstone else []
-        rows["items"] = {"anyOf": [rows["items"], *tombstones, FLAT_ROW]}
+        rows["items"] = {"anyOf": [rows["items"], *tombstones, FLAT_ROW_REFERENCE]}
     content["schema"] = {"anyOf": [content["schema"], {"type": "array", "items": rows["items"]}]}
 
 
@@ -185,6 +194,12 @@ def _add_headers(operation: dict[str, Any]) -> None:
         if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", [])):
             headers["Link"] = LINK_HEADER
         response["headers"] = headers
+
+
+def _remove_seq_header(operation: dict[str, Any]) -> None:
+    """Remove the header that the parameter `seq` describes too."""
+    parameters = operation.get("parameters", [])
+    operation["parameters"] = [each for each in parameters if each["name"] != "x-register-seq"]
 
 
 def _simplify_parameter(parameter: dict[str, Any]) -> None:
@@ -210,7 +225,7 @@ def _add_examples(
         json_content = body["content"][JSON_MEDIA_TYPE]
         name = json_content["schema"].get("$ref", "").rpartition("/")[2]
         json_content["example"] = bodies.get(name) or _minimal_example(schemas[name], schemas)
-    response_examples = answers.get(operation["operationId"].removesuffix("_file"), {})
+    response_examples = answers.get(operation["operationId"], {})
     _replace_list_examples(operation.get("parameters", []), response_examples)
     for response in operation["responses"].values():
         for media_type, content in response.get("content", {}).items():
@@ -224,8 +239,8 @@ def _add_examples(
 def _replace_list_examples(parameters: list[dict[str, Any]], response_examples: dict[str, Any]) -> None:
     """Replace the shared examples of `fields` and `cursor` with values that are valid for this list."""
     schemas = {parameter["name"]: parameter["schema"] for parameter in parameters if parameter["in"] == "query"}
-    columns = response_examples.get("text/csv", "").partition("\r\n")[0].split(",")
-    if "fields" in schemas and columns != [""] and not {*schemas["fields"]["examples"][0].split(",")} <= {*columns}:
+    columns = response_examples.get("columns", [])
+    if "fields" in schemas and columns and not {*schemas["fields"]["examples"][0].split(",")} <= {*columns}:
         schemas["fields"]["examples"] = [",".join(columns[:3])]
     page = response_examples.get(JSON_MEDIA_TYPE)
     if "cursor" in schemas and isinstance(page, dict) and (cursor := page.get("meta", {}).get("next_cursor")):

@@ -76,16 +76,40 @@ def open_starter_register(copies: DatabaseCopies) -> Iterator[Register]:
 
 
 def iterate_operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield every operation of the document with its method and path."""
+    """Yield every operation of the document with its method and path, with what it refers to but schemas."""
     for path, item in document["paths"].items():
-        yield from ((method, path, item[method]) for method in METHODS if method in item)
+        for method in METHODS:
+            if method in item:
+                operation = _resolve(item[method], document)
+                for parameter in operation.get("parameters", []):
+                    parameter.setdefault("required", False)
+                yield method, path, operation
 
 
-def path_of(path: str, operation: dict[str, Any], *, suffix: str = "csv") -> str:
+def _resolve(value: Any, document: dict[str, Any]) -> Any:
+    """Return a part of the document with its references to other components than schemas replaced."""
+    if isinstance(value, list):
+        return [_resolve(each, document) for each in value]
+    if not isinstance(value, dict):
+        return value
+    kind, _, name = value.get("$ref", "").removeprefix("#/components/").partition("/")
+    if name and kind != "schemas":
+        return _resolve(document["components"][kind][name], document)
+    resolved = {key: _resolve(each, document) for key, each in value.items()}
+    if "examples" in value and "schema" in value:
+        [example] = resolved.pop("examples").values()
+        resolved["example"] = example["value"]
+    return resolved
+
+
+def suffixes_of(operation: dict[str, Any]) -> list[str]:
+    """Return the suffixes with which an operation answers with a file."""
+    return re.findall(r"`(\.\w+)`", operation["description"].partition("As a file:")[2])
+
+
+def path_of(path: str, operation: dict[str, Any]) -> str:
     """Return the path of an operation, with the examples of its path parameters."""
-    values = {each["name"]: first_example(each) for each in operation.get("parameters", []) if each["in"] == "path"} | {
-        "suffix": suffix
-    }
+    values = {each["name"]: first_example(each) for each in operation.get("parameters", []) if each["in"] == "path"}
     return path.format(**values)
 
 
@@ -153,11 +177,7 @@ def collect_answers(copies: DatabaseCopies, document: dict[str, Any]) -> dict[st
         found["problem"] = {PROBLEM_MEDIA_TYPE: problem.json()}
         for method, path, operation in iterate_operations(document):
             name = operation["operationId"]
-            if (
-                method == "get"
-                and not name.endswith("_file")
-                and JSON_MEDIA_TYPE in operation["responses"]["200"]["content"]
-            ):
+            if method == "get" and JSON_MEDIA_TYPE in operation["responses"]["200"]["content"]:
                 asked = EXAMPLE_PATHS.get(
                     name, path if "data" not in _schema_fields(document, operation) else f"{path}?limit=1"
                 )
@@ -170,6 +190,9 @@ def collect_answers(copies: DatabaseCopies, document: dict[str, Any]) -> dict[st
                     answer = register.get(path_of(asked, operation), headers={"Accept": media_type})
                     assert answer.status_code == 200, (asked, answer.text)
                     found[name][media_type] = FILE_NORMALIZERS[media_type](answer.text)
+                if any(parameter["name"] == "fields" for parameter in operation.get("parameters", [])):
+                    answer = register.get(path_of(asked, operation), headers={"Accept": CSV_MEDIA_TYPE})
+                    found[name]["columns"] = answer.text.partition("\r\n")[0].split(",")
             elif name == "read_claim_linked_data":
                 answer = register.get(path_of(path, operation))
                 assert answer.status_code == 200, answer.text

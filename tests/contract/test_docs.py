@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.contract.examples import iterate_operations, suffixes_of
 from tests.contract.reference import DOCS, PAGE_TABLES, fill_tables
 from tests.registers import Register
 
@@ -161,7 +162,10 @@ def test_the_commands_of_the_first_page_exist(command: str) -> None:
 
 
 def test_every_address_that_is_named_is_served(shared_starter_register: Register) -> None:
-    paths = shared_starter_register.get("/openapi.json").json()["paths"]
+    document = shared_starter_register.get("/openapi.json").json()
+    paths = [
+        path + suffix for _, path, operation in iterate_operations(document) for suffix in ("", *suffixes_of(operation))
+    ]
     patterns = [re.compile(re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(path))) for path in paths]
     for page in PAGES:
         for named in re.findall(

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from app.database.tables import Change, Clock, columns_of, table_of
+from tests.contract.examples import iterate_operations, suffixes_of
 from tests.examples import (
     assert_problem,
     make_citation_body,
@@ -33,18 +34,18 @@ TOPIC = "/v1/topics/how-many"
 def routes(register: Register) -> list[str]:
     """Return the address of every read with `recorded_as_of`, built from the OpenAPI examples."""
     found = []
-    for path, methods in register.get("/openapi.json").json()["paths"].items():
-        parameters = methods.get("get", {}).get("parameters", [])
-        if not any(each["name"] == "recorded_as_of" for each in parameters):
+    for method, path, operation in iterate_operations(register.get("/openapi.json").json()):
+        parameters = operation.get("parameters", [])
+        if method != "get" or not any(each["name"] == "recorded_as_of" for each in parameters):
             continue
         query = ""
         for each in parameters:
             example = str((each.get("examples") or each["schema"].get("examples") or [""])[0])
             if each["in"] == "path":
                 path = path.replace("{" + each["name"] + "}", example)  # noqa: PLW2901 - built in steps
-            elif each["required"]:
+            elif each.get("required"):
                 query += f"{each['name']}={example}&"
-        found.append(f"{path}?{query}")
+        found += [f"{path}{suffix}?{query}" for suffix in ("", *suffixes_of(operation)[1:2])]
     assert len(found) > 40
     return found
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.contract.examples import iterate_operations, suffixes_of
 from tests.examples import make_claim_body, make_topic_body, read_latest_seq
 from tests.registers import Register
 from tests.strategies import CHARACTERS
@@ -131,11 +132,11 @@ def routes(shared_starter_register: Register) -> list[tuple[str, str, list[str]]
     found = [
         (
             method.upper(),
-            path,
+            path + suffix,
             [each["name"] for each in operation.get("parameters", []) if each["in"] == "query"],
         )
-        for path, item in document["paths"].items()
-        for method, operation in item.items()
+        for method, path, operation in iterate_operations(document)
+        for suffix in ("", *([".{suffix}"] if suffixes_of(operation) else []))
         if "stream" not in path
     ]
     assert len(found) > 40

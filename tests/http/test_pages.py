@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.contract.examples import iterate_operations
 from tests.examples import (
     make_citation_body,
     make_topic_body,
@@ -57,9 +58,9 @@ def list_paths(register: Register, ids: dict[str, list[str]]) -> set[str]:
     """Return the addresses of all lists, with the ids of these records and the slugs of the first ones."""
     document = register.get("/openapi.json").json()
     found: set[str] = set()
-    for path, operations in document["paths"].items():
-        parameters = operations.get("get", {}).get("parameters", [])
-        if path.endswith(".{suffix}") or "cursor" not in {parameter["name"] for parameter in parameters}:
+    for method, path, operation in iterate_operations(document):
+        parameters = operation.get("parameters", [])
+        if method != "get" or "cursor" not in {parameter["name"] for parameter in parameters}:
             continue
         kind = path.split("/")[2]
         if "{" not in path:

@@ -35,6 +35,8 @@ def resolve(schema: dict[str, Any]) -> dict[str, Any]:
         else:
             found = [each for each in schema["anyOf"] if each != {"type": "null"}]
             schema = {"type": "number"} if {"type": "number"} in found else found[0]
+    if isinstance(schema.get("type"), list):
+        return {**schema, "type": next(each for each in schema["type"] if each != "null")}
     return schema
 
 
