@@ -23,11 +23,12 @@ def main() -> None:
     """Run the measures, and print a table."""
     parser = argparse.ArgumentParser(prog="make bench-files")
     parser.add_argument("--claims", type=int, default=100_000)
+    parser.add_argument("--only", nargs="*", default=FORMATS, help="the suffixes of the files")
     options = parser.parse_args()
     url = RegisterStore("sqlite").filled(options.claims)
     print("| file | rows a second of CPU | bytes | first byte | memory before, most | range of 1 MB after it |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for suffix in FORMATS:
+    for suffix in options.only:
         with tempfile.TemporaryDirectory() as folder:
             print(_measure(url, suffix, Path(folder)), flush=True)
 
@@ -47,16 +48,17 @@ def _measure(url: str, suffix: str, folder: Path) -> str:
     try:
         _wait(base)
         _read(f"{base}/v1/claims.{suffix}?limit=100")  # imports what the format needs
-        cpu, memory = _cpu_seconds(process.pid), _memory(process.pid, "VmRSS")
+        cpu, memory = _cpu_seconds(process.pid), _memory(process.pid)
         started = time.monotonic()
         address = f"{base}/v1/claims.{suffix}"
         with urllib.request.urlopen(address, timeout=TIMEOUT_SECONDS) as answer:
             answer.read(1)
-            first, size = time.monotonic() - started, 1
+            first, size, most = time.monotonic() - started, 1, memory
             while chunk := answer.read(2**20):
                 size += len(chunk)
+                most = max(most, _memory(process.pid))
             fixed = answer.headers["Content-Location"]
-        used, most = _cpu_seconds(process.pid) - cpu, _memory(process.pid, "VmHWM")
+        used = _cpu_seconds(process.pid) - cpu
         rows = int(_read(f"{base}/v1/claims?limit=1&total=true&fields=id").split(b'"total":')[1].split(b"}")[0])
         cpu, started = _cpu_seconds(process.pid), time.monotonic()
         request = urllib.request.Request(fixed, headers={"Range": f"bytes={size // 2}-{size // 2 + 999_999}"})
@@ -101,9 +103,10 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _memory(pid: int, name: str) -> float:
+def _memory(pid: int) -> float:
+    """Return the memory of a process in MB, without the mapped pages of the database file."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
 
 
 if __name__ == "__main__":
