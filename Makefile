@@ -62,7 +62,7 @@ bench-takedowns: .venv/tested ## Measure takedowns, and reads meanwhile: CLAIMS=
 bench-files: .venv/tested ## Measure files on SQLite: rows per second, memory, ranges: CLAIMS=100000
 	$(BIN)/python -m benchmarks.files $(if $(filter-out 1000000,$(CLAIMS)),--claims $(CLAIMS))
 
-bench-feeds: .venv/tested ## Measure feeds on SQLite: SIZES="10000 100000"
+bench-feeds: .venv/tested ## Measure feeds on both databases: SIZES="10000 100000"
 	$(BIN)/python -m benchmarks.feeds --claims $(SIZES) --save
 
 fuzz: .venv/tested .bench/fuzz/made ## Send generated requests to both databases with Schemathesis: EXAMPLES=5, about half an hour

@@ -79,7 +79,7 @@ def _uvicorn_config(app: FastAPI | str, workers: int = 1) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         http=CounterclaimProtocol,
-        timeout_graceful_shutdown=MAX_REQUEST_SECONDS,
+        timeout_graceful_shutdown=MAX_REQUEST_SECONDS,  # `GracefulServer` shortens it
         timeout_worker_healthcheck=WORKER_TIMEOUT_SECONDS,
     )
 

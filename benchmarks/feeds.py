@@ -1,6 +1,6 @@
-"""The cost of feeds in a register of CLAIMS claims on SQLite, as CPU time of one request, the database included.
+"""The cost of feeds in a register of CLAIMS claims, as CPU time of one request, the database included.
 
-python -m benchmarks.feeds --claims 10000 100000 --save
+python -m benchmarks.feeds --claims 10000 100000 --databases "sqlite postgresql" --save
 
 A feed is requested in four states: when nothing of it is cached; again under another address, as by a server that keeps
 no responses; after a commit in its topic; and after a commit in another topic, which must not drop it. The requests are calls of the application, so no time of a client is counted.
@@ -13,6 +13,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,11 +28,13 @@ from app.database.tables import ClaimVersion, TopicVersion, columns_of
 from app.database.transaction import write_transaction
 from app.main import create_app
 from app.settings import Settings
+from benchmarks.postgresql import database_server, postmaster_pid
 from tests.plans.synthetic_register import fill_register
-from tests.registers import migrate
+from tests.registers import DatabaseCopies
 
 RESULTS = Path(__file__).parent / "results"
 FEEDS = {"register": None, "largest topic": "topic-0", "small topic": "topic-13"}
+NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 SAME = "no response cached"
 OTHER_TOPIC = "topic-4"
 ROUNDS = 15
@@ -44,24 +47,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--claims", type=int, nargs="+", default=[10_000])
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--save", action="store_true", help="keep the result in benchmarks/results")
+    parser.add_argument("--databases", default="sqlite postgresql")
+    parser.add_argument("--save", action="store_true", help="keep the results in benchmarks/results")
     arguments = parser.parse_args()
-    results: dict[str, Any] = {}
-    for claims in arguments.claims:
-        with TemporaryDirectory() as folder:
-            url = f"sqlite:///{Path(folder) / 'register.db'}"
-            migrate(url)
-            fill_register(url, claims)
-            results[f"{claims:,} claims"] = asyncio.run(_measure(url, arguments.rounds))
-    table = _as_markdown(results)
-    print(table)  # noqa: T201 - the result of the command
-    if arguments.save:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / "feeds-sqlite.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        (RESULTS / "feeds-sqlite.md").write_text(table, encoding="utf-8")
+    for dialect in arguments.databases.split():
+        results: dict[str, Any] = {}
+        for claims in arguments.claims:
+            with TemporaryDirectory() as folder, database_server(dialect) as address:
+                copies = DatabaseCopies(Path(folder), address)
+                copies.create_template("empty", None)
+                url = copies.create_copy("empty")
+                fill_register(url, claims)
+                server = None if address is None else postmaster_pid()
+                results[f"{claims:,} claims"] = asyncio.run(_measure(url, arguments.rounds, server))
+                copies.close()
+        table = _as_markdown(dialect, results)
+        print(table)  # noqa: T201 - the result of the command
+        if arguments.save:
+            RESULTS.mkdir(exist_ok=True)
+            (RESULTS / f"feeds-{dialect}.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            (RESULTS / f"feeds-{dialect}.md").write_text(table, encoding="utf-8")
 
 
-async def _measure(url: str, rounds: int) -> dict[str, dict[str, float]]:
+def _read_cpu_seconds(server: int | None) -> float:
+    """Return the CPU time of this process and of the PostgreSQL server with this process id."""
+    nanoseconds = 0
+    if server is not None:
+        for child in Path(f"/proc/{server}/task/{server}/children").read_text().split():
+            with suppress(OSError):  # it has ended
+                nanoseconds += int(Path(f"/proc/{child}/schedstat").read_text().split()[0])
+    return time.process_time() + nanoseconds / 1e9
+
+
+async def _measure(url: str, rounds: int, server: int | None) -> dict[str, dict[str, float]]:
     """Return the medians of the CPU time of a request, in milliseconds, by feed and state."""
     app = create_app(Settings(DATABASE_URL=url))  # type: ignore[call-arg] # named by its alias
     database: Database = app.state.database
@@ -74,9 +92,9 @@ async def _measure(url: str, rounds: int) -> dict[str, dict[str, float]]:
             spent = []
             for _round in range(rounds):
                 prepare()
-                began = time.process_time()
+                began = _read_cpu_seconds(server)
                 await _request(app, path, f"_={next(_numbers)}" if state == SAME else "")
-                spent.append(1000 * (time.process_time() - began))
+                spent.append(1000 * (_read_cpu_seconds(server) - began))
             found[name][state] = statistics.median(spent)
     database.close()
     return found
@@ -144,11 +162,11 @@ async def _request(app: Any, path: str, query: str = "") -> None:  # noqa: ANN40
         raise RuntimeError(f"{path} answered {statuses}")
 
 
-def _as_markdown(results: dict[str, Any]) -> str:
+def _as_markdown(dialect: str, results: dict[str, Any]) -> str:
     lines = [
         "# Feeds",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, SQLite. CPU time of one request in milliseconds, the database included: medians.",
+        f"{datetime.now(UTC):%Y-%m-%d}, {NAMES[dialect]}. CPU time of one request in milliseconds, the database included: medians.",
     ]
     for register, feeds in results.items():
         states = list(dict.fromkeys(state for values in feeds.values() for state in values))

@@ -50,15 +50,15 @@ def upgrade() -> None:
         sa.Column("first", KEY_TEXT, nullable=False),
         sa.Column("second", KEY_TEXT, nullable=False),
         sa.Column("claims", BIG_INTEGER, nullable=False),
-        sa.PrimaryKeyConstraint("pair", "first", "second", name="pk_claim_count"),
+        sa.PrimaryKeyConstraint("pair", "first", "second", name=op.f("pk_claim_count")),
         sqlite_with_rowid=False,
     )
     op.create_table(
         "claim_count_state",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("seq", BIG_INTEGER, nullable=False),
-        sa.CheckConstraint("id = 1", name="ck_claim_count_state_single"),
-        sa.PrimaryKeyConstraint("id", name="pk_claim_count_state"),
+        sa.CheckConstraint("id = 1", name=op.f("ck_claim_count_state_single")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_claim_count_state")),
     )
     _fill_counts()
 

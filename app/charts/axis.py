@@ -150,7 +150,8 @@ def build_time_axis(days: Iterable[date]) -> TimeAxis:
     known = sorted(days)
     first, last = known[0], known[-1]
     if (last - first).days < 2:  # noqa: PLR2004 - one day would have no width
-        first, last = first - timedelta(days=1), last + timedelta(days=1)
+        first = date.fromordinal(max(first.toordinal() - 1, date.min.toordinal()))
+        last = date.fromordinal(min(last.toordinal() + 1, date.max.toordinal()))
     ticks = [Tick(day.toordinal(), label) for day, label in _list_time_ticks(first, last)]
     return TimeAxis((first.toordinal(), last.toordinal()), tuple(ticks))
 

@@ -168,11 +168,19 @@ class Point:
     claim: str
     start: date | None
     end: date
-    text: str
-    """The day, the figure, and what became of it."""
+    figure: str
+    when: str
+    """The period in words, such as "up to 12 June 2025"."""
+    notes: tuple[str, ...]
+    """When it was said, unless `when` says so, and what became of it."""
     mark: Mark
     status: PointStatus = PointStatus.stated
     replaced_by: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The figure, its period, when it was said, and what became of it."""
+        return ", ".join((self.figure, self.when, *self.notes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 from app.charts.axis import build_axis, build_time_axis
 from app.charts.description import (
     ChartOptions,
+    Mark,
     Point,
     PointStatus,
     Series,
@@ -25,14 +26,15 @@ from app.comparison.statement import Statement
 from app.database.snapshot import Snapshot
 from app.enums import Aggregation
 from app.sentences.dates import describe_period, format_day
-from app.sentences.figures import build_display
-from app.sentences.overview import describe_end, describe_group
+from app.sentences.overview import describe_end, describe_group, display_statement
 from app.sentences.phrases import RecordNames, capitalize_first
 from app.vocabulary.reference_data import ReferenceData
 
 MAX_PANELS = 6
 MAX_NAMED_SERIES = 8
 """A timeline has so many panels, and names so many sources in each."""
+MAX_DESCRIBED_SERIES = 3
+"""The text alternative describes so many sources of a panel, those with the newest figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +155,10 @@ def _build_panel(
             source in named,
             first.aggregation == Aggregation.cumulative,
             tuple(
-                Point(
-                    claim=each.statement.id,
-                    start=_start_of(each.statement),
-                    end=_end_of(each.statement),
-                    text=_describe_point(each),
-                    mark=build_mark(_fields_of(each.statement), first.proposition, each.statement.unit, unit),
-                    status=each.status,
-                    replaced_by=each.replaced_by,
+                _build_point(
+                    each,
+                    build_mark(_fields_of(each.statement), first.proposition, each.statement.unit, unit),
+                    names,
                 )
                 for each in sorted(by_source[source], key=_time_order)
             ),
@@ -201,15 +199,25 @@ def _fields_of(statement: Statement) -> Mapping[str, Any]:
     }
 
 
-def _describe_point(claim: ClaimOverTime) -> str:
+def _build_point(claim: ClaimOverTime, mark: Mark, names: RecordNames) -> Point:
     statement = claim.statement
-    figure = build_display(
-        statement.figure, statement.proposition, statement.unit, statement.aggregation, statement.per
-    )
     when = describe_end(statement) or _describe_period(statement)
     said = describe_said(statement.date, statement.date_edtf)
-    fate = "" if claim.status is PointStatus.stated else f", {claim.status.value} later"
-    return f"{figure}, {when}, {said}{fate}"
+    notes = [
+        "" if when.endswith(said.removeprefix("said ").removeprefix("on ").removeprefix("in ")) else said,
+        "" if claim.status is PointStatus.stated else f"{claim.status.value} later",
+    ]
+    return Point(
+        claim=statement.id,
+        start=_start_of(statement),
+        end=_end_of(statement),
+        figure=display_statement(statement, names),
+        when=when,
+        notes=tuple(note for note in notes if note),
+        mark=mark,
+        status=claim.status,
+        replaced_by=claim.replaced_by,
+    )
 
 
 def _describe_period(statement: Statement) -> str:
@@ -231,25 +239,42 @@ def _write_heading(statements: Sequence[Statement], question: Question, names: R
 
 
 def _write_lead(panels: Sequence[TimelinePanel], days: Collection[date]) -> str:
-    """Return what the timeline shows, as the text alternative of the picture."""
+    """Return what the timeline shows, as the text alternative of the picture: how far the newest sources have moved."""
     if not panels:
         return "No source has stated a number with a day on this question."
-    points = sum(len(series.points) for panel in panels for series in panel.series)
-    sources = len({series.source for panel in panels for series in panel.series})
-    count = (
-        f"{points:,} {'figure' if points == 1 else 'figures'} of {sources:,} {'source' if sources == 1 else 'sources'}"
-    )
-    sentences = [f"{count} over time, from {format_day(min(days))} to {format_day(max(days))}."]
+    whole = _count_figures([series for panel in panels for series in panel.series])
+    sentences = [f"{whole} over time, from {format_day(min(days))} to {format_day(max(days))}."]
     for panel in panels:
-        newest = [f"{series.source}: {series.standing[-1].text}" for series in panel.series[:-4:-1] if series.standing]
-        sentences.append(f"{panel.heading}: {'; '.join(newest)}.")
+        figures = sum(len(series.points) for series in panel.series)
+        sentences.append(f"{panel.heading}{'' if figures == 1 else f': {_count_figures(panel.series)}'}.")
+        newest_first = [series for series in reversed(panel.series) if series.standing]
+        sentences += [_describe_series(series) for series in newest_first[:MAX_DESCRIBED_SERIES]]
+        if others := len(panel.series) - len(newest_first[:MAX_DESCRIBED_SERIES]):
+            sentences.append(f"{_count(others, 'more source')}.")
     return " ".join(sentences)
+
+
+def _count_figures(series: Sequence[Series]) -> str:
+    figures = _count(sum(len(each.points) for each in series), "figure")
+    return f"{figures} of {_count(len({each.source for each in series}), 'source')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _describe_series(series: Series) -> str:
+    """Return the first and the last figure of a source: "Agency A: first 5,096 persons, up to …; last 5,143 …"."""
+    first, last = series.standing[0], series.standing[-1]
+    if first is last:
+        return f"{series.source}: {first.text}."
+    return f"{series.source}: first {first.figure}, {first.when}; last {last.figure}, {last.when}."
 
 
 def _write_notes(left_out: Mapping[str, int], panels: Sequence[TimelinePanel]) -> Iterator[str]:
     if len(panels) > 1:
         yield "Each panel counts something else and has a scale of its own."
-    counts = [f"{count:,} {'claim' if count == 1 else 'claims'} {words}" for words, count in left_out.items() if count]
+    counts = [f"{_count(count, 'claim')} {words}" for words, count in left_out.items() if count]
     if counts:
         yield f"Not drawn: {'; '.join(counts)}."
     unnamed = max((sum(not series.is_named for series in panel.series) for panel in panels), default=0)

@@ -102,6 +102,7 @@ def _build_new_claim_response(
     unit = state["unit"] or (category.unit if category else None)
     kind = references.find_base_kind(state["relative_to"])
     row = {**state, **source, **numbers, "served_unit": unit, "relative_to_kind": kind}
+    row["base_name"] = references.find_base_name(state["relative_to"])
     publishers = [citation["document"]["publisher"] for citation in citations]
     marked = next((citation["id"] for citation in citations if citation["marked"]), None)
     # The leading one of several citations depends on who published them; of one citation it does not.

@@ -1,7 +1,7 @@
 """Lookup of the records that a claim refers to: vocabulary, sources and documents, recorded or pending."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
@@ -17,6 +17,8 @@ from app.database.tables import (
     ClaimVersion,
     DocumentVersion,
     SourceVersion,
+    SubjectVersion,
+    Version,
     columns_of,
     table_of,
 )
@@ -36,6 +38,7 @@ from app.sources.documents import (
 from app.sources.editions import address_of, edition_key, has_parts_of, keys_of_given
 from app.sources.queries import SOURCE, load_position_holders
 from app.vocabulary.name_index import NamedRecord
+from app.vocabulary.record_names import CATEGORY_NAME_FIELDS, NAME_FIELDS, category_details, subject_details
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.reference_data import get_reference_data
 from app.vocabulary.slug_records import RecordType, find_missing_slugs, find_unknown_slugs
@@ -225,6 +228,22 @@ class ReferenceLookup:
             kind.name: {relative_to} if self._is_recorded(kind, relative_to) else set() for kind in (SUBJECT, CATEGORY)
         }
         return normalize_relative_to(relative_to, slugs[SUBJECT.name], slugs[CATEGORY.name])[0]
+
+    def find_base_name(self, relative_to: str | None) -> str | None:
+        """Return the name of the subject or category that a figure is relative to; None if it is neither."""
+        match self.find_base_kind(relative_to):
+            case "subject":
+                rows = self._load_base(SubjectVersion, NAME_FIELDS, relative_to)
+                return subject_details(rows)[rows[0].slug].text
+            case "category":
+                rows = self._load_base(CategoryVersion, CATEGORY_NAME_FIELDS, relative_to)
+                return category_details(rows)[rows[0].slug].as_component
+        return None
+
+    def _load_base(self, table: type[Version], fields: Iterable[str], slug: str | None) -> Sequence[Any]:
+        columns = columns_of(table)
+        statement = select(*(columns[name] for name in fields))
+        return self.session.execute(statement.where(columns.slug == slug, self.snapshot.contains(table))).all()
 
     def _is_recorded(self, kind: RecordType, text: str) -> bool:
         return SLUG.fullmatch(text) is not None and self.has_slug(kind, text)

@@ -5,7 +5,7 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, case, exists, func, literal, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, bindparam, case, exists, func, literal, select
 from sqlmodel import Session
 
 from app.cache.scope import CacheScope
@@ -67,7 +67,29 @@ def select_claims(*, past: bool) -> Select[Any]:
             (is_category, literal(RelativeToKind.category.value)),
             else_=literal(RelativeToKind.words.value),
         ).label("relative_to_kind"),
+        _select_base_name(past=past).label("base_name"),
     ).select_from(joined)
+
+
+def _select_base_name(*, past: bool) -> ColumnElement[str | None]:
+    """Return the expression of the name of the subject or category that a figure is relative to; else NULL.
+
+    The projection has the same one, see `base_name_expression`.
+    """
+    claim, as_of = columns_of(ClaimVersion), AS_OF if past else None
+    subject, category = (table_of(table).alias("base").c for table in (SubjectVersion, CategoryVersion))
+
+    def select_name(base: Any, words: ColumnElement[str]) -> ScalarSelect[str]:  # noqa: ANN401 - columns of a table
+        is_base = (base.slug == claim.relative_to, is_version_at(base, as_of))
+        return select(func.coalesce(words, base.name)).where(*is_base).scalar_subquery()
+
+    def word(name: str) -> ColumnElement[str]:
+        text: ColumnElement[str] = category.in_text[name].as_string()
+        return text
+
+    part_or_noun = case((word("form") == "people", word("part")), else_=word("noun"))
+    names = (select_name(subject, subject.in_text["group"].as_string()), select_name(category, part_or_noun))
+    return case((claim.relative_to.is_not(None) & claim.relative_period.is_(None), func.coalesce(*names)))
 
 
 @cache
@@ -166,10 +188,15 @@ def read_claim_row(session: Session, id_: str, snapshot: Snapshot) -> Mapping[An
     return session.execute(_select_claim(past=snapshot.is_past), parameters).mappings().first()
 
 
+def had_been_said(day: date | None, said_at: str | None, snapshot: Snapshot) -> bool:
+    """Return whether a claim of this date and moment had been said by `known_on`; always without one."""
+    limit = snapshot.knowledge_limit
+    return limit is None or limit.includes(day, None if said_at is None else parse_moment(said_at))
+
+
 def require_said(day: date | None, said_at: str | None, snapshot: Snapshot) -> None:
     """Raise `NotSaidYet` or `DateUnknown` unless a claim of this date and moment had been said by `known_on`."""
-    limit = snapshot.knowledge_limit
-    if limit is None or limit.includes(day, None if said_at is None else parse_moment(said_at)):
+    if had_been_said(day, said_at, snapshot):
         return
     if day is None:
         raise DateUnknown("It is not known when this claim was said.", hint="leave `known_on` out")

@@ -59,9 +59,8 @@ def vacuum(database: Database) -> None:
         _execute_outside_transaction(database, "VACUUM")
         _truncate_log(database)
         return
-    tables = [*(table_of(table).name for table in VERSION_TABLES.values()), "change", "stored_answer"]
-    tables += ["imported_row", "claim_count"]
-    for table in tables:
+    others = ("change", "stored_answer", "imported_row", "claim_count")
+    for table in (*(table_of(table).name for table in VERSION_TABLES.values()), *others):
         _execute_outside_transaction(database, f'VACUUM (FULL, ANALYZE) "{table}"')
 
 

@@ -143,7 +143,7 @@ class EntryWords:
     def _list_differences(self, before: Row, after: Row, claim: Mapping[str, Any]) -> Iterator[str]:
         """Yield what differs between two versions of a claim: the values before and after, or the name of a field."""
         old, new = claim_as_input(before), claim_as_input(after)
-        figures = [_brief_figure(row, claim) for row in (before, after)]
+        figures = [_brief_figure(row, claim, self._names) for row in (before, after)]
         differing = {name for name in new if old[name] != new[name]}
         if figures[0] != figures[1]:
             differing -= {"figure", "proposition"}
@@ -178,7 +178,7 @@ class EntryWords:
         if type_ is RelationType.supersedes:
             event = SUPERSESSIONS[change.action]
             if target is not None and target.claim is not None and target.text is not None:
-                event += f" {describe_figure_briefly(target.claim)} → {describe_figure_briefly(claim)}"
+                event += f" {self._brief(target.claim)} → {self._brief(claim)}"
                 sentence = f"{sentence} Before: {target.text.sentence}"
             return f"{event}: {short_form}", _with_reason(sentence, event, change.reason)
         verb = RELATION_VERBS[type_][0 if is_new else 1]
@@ -192,7 +192,7 @@ class EntryWords:
             return f"figures from {self._mention(row['to_source'])}"
         if target is None or target.claim is None:
             return "a claim that was taken down"
-        figure = describe_figure_briefly(target.claim)
+        figure = self._brief(target.claim)
         noun = FIGURE_NOUNS[Modality(target.claim["modality"])]
         source = target.claim["source"]["slug"]
         is_own = source == claim["source"]["slug"]
@@ -219,6 +219,9 @@ class EntryWords:
         if change.action != "created":
             return f"{event}, {place}"
         return f"Also published by {place}" if row["publisher"] else f"Also in {place}"
+
+    def _brief(self, claim: Mapping[str, Any]) -> str:
+        return describe_figure_briefly(claim, self._names)
 
     def _mention(self, slug: str) -> str:
         source = self._names.sources.get(slug)
@@ -280,13 +283,13 @@ def _describe_grades(row: Row) -> str:
     return " and ".join(part for part in parts if part) or "without a grade"
 
 
-def _brief_figure(row: Row, claim: Mapping[str, Any]) -> str:
+def _brief_figure(row: Row, claim: Mapping[str, Any], names: RecordNames) -> str:
     """Return the figure of a version of a claim in few words."""
-    names = ("as_printed", "lower_inclusive", "upper_inclusive", "approximate", "relative_to")
-    figure = {name: row[name] for name in names} | plain_figure_numbers(row)
+    fields = ("as_printed", "lower_inclusive", "upper_inclusive", "approximate", "relative_to")
+    figure = {name: row[name] for name in fields} | plain_figure_numbers(row)
     figure["unit"] = row["unit"] or claim["figure"]["unit"]
     period = {"aggregation": row["aggregation"], "per": row["per"]}
-    return describe_figure_briefly({"figure": figure, "proposition": row["proposition"], "period": period})
+    return describe_figure_briefly({"figure": figure, "proposition": row["proposition"], "period": period}, names)
 
 
 def _describe_day(row: Row) -> str:

@@ -46,8 +46,6 @@ from app.http.writes import create_write_request, get_write_request
 MAX_INLINE_ROWS = 100
 """Pages of up to this many rows are read in the event loop on SQLite: waking a thread would take longer."""
 
-MAX_SEQ_DIGITS = 18
-
 STANDARD_PATH_HEADERS = ("x-register-seq", "if-match", "if-none-match", "content-encoding")
 """Headers that only the standard path evaluates."""
 
@@ -107,11 +105,21 @@ class FastRoute(APIRoute):
         await super().handle(scope, receive, send)
 
     def get_route_handler(self) -> Handler:
-        """Return FastAPI's handler. Before it, a write checks the API key, and parses a JSON body by `parse_json`."""
+        """Return FastAPI's handler. Before it, a write checks the API key, and parses a JSON body by `parse_json`.
+
+        Too many parameters are refused first: FastAPI parses all of them before it calls `check_parameters`.
+        """
         standard = super().get_route_handler()
+        checks_parameters = any(each.call is check_parameters for each in self.dependant.dependencies)
         authorize = next((each.call for each in self.dependant.dependencies if hasattr(each.call, "role")), None)
         if authorize is None:
-            return standard
+
+            async def handle_read(request: Request) -> Response:
+                if checks_parameters and request.scope["query_string"].count(b"&") >= MAX_PARAMETERS:
+                    await check_parameters(request)
+                return await standard(request)
+
+            return handle_read
         fast = FastWrite(self) if self.has_fast_path else None
         has_json_body = bool(self.dependant.body_params)
 
@@ -163,10 +171,10 @@ class FastRead:
         """Answer a plain read; None for any other request."""
         parsed = self._parse(request.scope["query_string"])
         suffix = request.path_params.get("suffix")
-        database: Database = request.app.state.database
-        if parsed is None or not (suffix is None or suffix in SUFFIXES) or _must_wait(request, database):
+        if parsed is None or "x-register-seq" in request.headers or not (suffix is None or suffix in SUFFIXES):
             return None
         query, options = parsed
+        database: Database = request.app.state.database
         arguments: dict[str, Any] = {name: request.path_params[alias] for alias, name in self._path_arguments.items()}
         arguments |= {self._query_argument: query, self._database_argument: database}
         if self._request_argument:
@@ -217,15 +225,6 @@ class FastRead:
             return self._model.model_validate(values), options
         except (ValidationError, ValueError, KeyError):
             return None
-
-
-def _must_wait(request: Request, database: Database) -> bool:
-    """Return whether the request asks for a state that this process has not read yet, or one that is not valid."""
-    values = request.headers.getlist("x-register-seq")
-    if not values:
-        return False
-    is_plain = len(values) == 1 and values[0].isdecimal() and len(values[0]) <= MAX_SEQ_DIGITS
-    return not is_plain or int(values[0]) > database.latest_read_seq
 
 
 class FastWrite:

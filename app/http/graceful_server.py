@@ -5,12 +5,22 @@ not arrived. These classes accept what is waiting first, and answer it (with a 5
 """
 
 import asyncio
+import os
+import signal
+import time
 from contextlib import suppress
+from pickle import UnpicklingError
 from socket import socket
-from typing import Any
+from types import FrameType
+from typing import Any, ClassVar
 
 from uvicorn import Config, Server
 from uvicorn.supervisors import multiprocess
+
+from app.http.shutdown import GRACE_SECONDS, MAX_REQUEST_SECONDS, SIGNALS
+
+PING_POLL_SECONDS = 0.05
+"""How often a supervisor that waits for a sign of life of a worker looks whether it is stopping."""
 
 DRAIN_SECONDS = 0.05
 """How long connections are still accepted after the queue of the port was shortened."""
@@ -27,6 +37,7 @@ class GracefulServer(Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Close the port, answer what has been accepted, and shut down."""
+        started = time.monotonic()
         ports = sockets or []
         if self.config.workers == 1:
             shorten_queues(ports)
@@ -41,6 +52,9 @@ class GracefulServer(Server):
             await loop.connect_accepted_socket(self._create_protocol, connection)
         await asyncio.sleep(REQUEST_SECONDS)
         await self._wait_for_first_requests()
+        # Requests in progress are cut that long after the signal, not after the pauses above.
+        left = MAX_REQUEST_SECONDS - GRACE_SECONDS - (time.monotonic() - started)
+        self.config.timeout_graceful_shutdown = max(left, 0.1)  # type: ignore[assignment] # passed to asyncio
         await super().shutdown(sockets)
 
     async def _wait_for_first_requests(self) -> None:
@@ -76,7 +90,26 @@ def _accept_waiting(port: socket) -> list[socket]:
 
 
 class _WorkerProcess(multiprocess.Process):
-    """A worker process with a `GracefulServer`."""
+    """A worker process with a `GracefulServer`. Its supervisor does not wait for a sign of life once it is stopping."""
+
+    is_stopping: ClassVar[bool] = False
+
+    def ping(self, timeout: float = 5) -> bool:
+        """Return whether the worker responds in time, or is told to end."""
+        deadline = time.monotonic() + timeout
+        try:
+            self.parent_conn.send(b"ping")
+            while not self.parent_conn.poll(PING_POLL_SECONDS):
+                if self.is_stopping or time.monotonic() > deadline:
+                    return self.is_stopping
+            self.parent_conn.recv()
+        except (OSError, EOFError, UnpicklingError):
+            return False
+        return True
+
+    def is_alive(self, timeout: float = 5) -> bool:
+        """Return whether the worker need not be replaced."""
+        return self.is_stopping or super().is_alive(timeout)
 
     @property
     def server(self) -> Server:
@@ -87,15 +120,33 @@ class _WorkerProcess(multiprocess.Process):
 
 
 class WorkerSupervisor(multiprocess.Multiprocess):
-    """A supervisor that also closes its own copy of the port when it stops the workers."""
+    """A supervisor that passes a signal on at once, and closes its own copy of the port when it stops the workers.
+
+    Uvicorn looks for signals twice a second, and not while a worker does not respond.
+    """
 
     def __init__(self, config: Config, sockets: list[socket]) -> None:
         super().__init__(config, sockets)
         multiprocess.Process = _WorkerProcess  # type: ignore[misc] # the class that the supervisor starts
+        for number in SIGNALS:
+            signal.signal(number, self._pass_on)
+
+    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        """Tell the workers to end and close the port; the loop of the supervisor does the rest."""
+        _WorkerProcess.is_stopping = True
+        self.signal_queue.append(number)
+        for process in self.processes:
+            if process.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGTERM)
+        self._close_port()
 
     def terminate_all(self) -> None:
         """Stop the workers, and close the port."""
         super().terminate_all()
+        self._close_port()
+
+    def _close_port(self) -> None:
         shorten_queues(self.sockets)
         for port in self.sockets:
             port.close()

@@ -6,6 +6,8 @@ from typing import Any, NoReturn
 from app.errors import InvalidRequest, field_fault, shorten
 from app.http.schema_types import input_field_names
 
+WHITE_SPACE = b" \t\n\r"
+
 MAX_KEYS = 5_000
 """Maximum number of keys in a body."""
 
@@ -25,6 +27,8 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401 - any JSON value
         ValueError: The text is not JSON.
         RecursionError: It is nested too deeply.
     """
+    if not body.strip(WHITE_SPACE):
+        raise ValueError("it is blank")  # the parser needs milliseconds to find out
     # An estimate that takes a hundredth of the time of parsing them.
     if (estimate := body.count(b'":') - body.count(b'\\":')) > MAX_KEYS:
         raise _too_many_keys([], estimate)

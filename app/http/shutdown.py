@@ -18,7 +18,7 @@ GRACE_SECONDS = 0.1
 """How long further requests are still answered after the signal."""
 
 MAX_REQUEST_SECONDS = 4
-"""How long requests in progress may take after that. Files that are longer are cut, so that their clients see it."""
+"""How long requests in progress may take after the signal. Longer files are cut, so that their clients see it."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 

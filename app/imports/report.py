@@ -37,6 +37,7 @@ def report_document(result: ImportResult, *, recorded: bool) -> dict[str, Any]:
         "files": shared["files"],
         "counts": shared["counts"],
         "skipped": dict(statistics.skipped),
+        "ignored": dict(sorted(statistics.ignored.items())),
         "examples": {outcome: list(examples) for outcome, examples in statistics.examples.items()},
         "smell_counts": shared["smell_counts"],
         "smells": shared["smells"],

@@ -102,6 +102,11 @@ class ImportReport(ImportFacts):
     skipped: dict[str, int] = Field(
         description="The number of skipped rows for each reason.", examples=[{"carried forward": 795}]
     )
+    ignored: dict[str, int] = Field(
+        description="The fields that rows of an exported file state and that are not taken, such as the `seq` of "
+        "another register, each with the number of claims.",
+        examples=[{"recorded_at": 12, "seq": 12}],
+    )
     examples: dict[str, list[str]] = Field(
         description="The first examples of each outcome.",
         examples=[{"changed": ["personnel.json, line 37: ua-general-staff: about 17800 casualties"]}],

@@ -1,20 +1,20 @@
 """Cards for other sites: a topic or a claim in a frame, and the oEmbed description of a page (oembed.com, 1.0)."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from xml.etree import ElementTree as ET
 
-from pydantic import BaseModel
+from pydantic import ValidationError
 
 from app.cache.scope import CacheScope, record_scope
 from app.database.read_session import ReadSession
-from app.errors import NotFound
+from app.errors import NotFound, invalid_field
 from app.http.addresses import base_path, whole_address
-from app.http.pagination import AsOf, KnownOn
-from app.pages.views import Context, with_query
+from app.pages.views import NOTHING, Context, PageStateQuery, state_parameters, with_query
 from app.references.queries import read_citable_claim
 from app.topics.brief import BriefLimits, build_brief
 from app.topics.brief_text import find_common_unit
@@ -33,18 +33,16 @@ OEMBED_CACHE_SECONDS = 3600
 _PAGE_PATH = re.compile(r"/(topics|claims)/([a-z0-9-]{1,80})/?")
 
 
-class CardQuery(BaseModel):
+class CardQuery(PageStateQuery):
     """The query parameters of a card. Unknown ones are ignored."""
 
-    known_on: KnownOn = None
-    recorded_as_of: AsOf = None
     tolerance: ToleranceParameter = TOLERANCE_FIELD
     theme: Literal["auto", "light", "dark"] = "auto"
 
 
 def build_topic_card(read: ReadSession, slug: str, query: CardQuery) -> tuple[Context, CacheScope]:
     """Return what the card of a topic shows, and what it depends on."""
-    snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
+    snapshot = query.open_snapshot(read)
     topic = read_topic_fields(read.session, slug, snapshot)
     options = build_options(ComparisonQuery(tolerance=query.tolerance), topic["tolerance"], topic["narrower"])
     limits = BriefLimits(positions=CARD_ROWS, pairs=1)
@@ -60,6 +58,7 @@ def build_topic_card(read: ReadSession, slug: str, query: CardQuery) -> tuple[Co
         "path": f"/topics/{slug}",
         "theme": query.theme,
         "known_on": brief["known_on"],
+        "state": state_parameters(snapshot),
         "rows": rows,
         "rows_title": group["title"] if group else "",
         "unit": find_common_unit(group) if group else "",
@@ -73,13 +72,14 @@ def build_topic_card(read: ReadSession, slug: str, query: CardQuery) -> tuple[Co
 
 def build_claim_card(read: ReadSession, id_: str, query: CardQuery) -> tuple[Context, CacheScope]:
     """Return what the card of a claim shows, and what it depends on."""
-    snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
+    snapshot = query.open_snapshot(read)
     citable = read_citable_claim(read.session, id_, snapshot)
     context: Context = {
         "title": citable.text.short_form,
         "path": f"/claims/{id_}",
         "theme": query.theme,
         "known_on": citable.known_on,
+        "state": state_parameters(snapshot),
         "figure": citable.text.figure,
         "sentence": citable.text.sentence,
         "document": citable.text.citation["document"] if citable.text.citation else None,
@@ -89,11 +89,13 @@ def build_claim_card(read: ReadSession, id_: str, query: CardQuery) -> tuple[Con
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedPage:
-    """A page that can be embedded: the kind and the name of its record, and its title."""
+    """A page that can be embedded: the kind and the name of its record, its title, and the state that it shows."""
 
     kind: str
     name: str
     title: str
+    state: Mapping[str, str] = field(default_factory=dict)
+    """The parameters of its state of the register."""
 
 
 def find_embedded_page(read: ReadSession, url: str) -> EmbeddedPage:
@@ -109,10 +111,21 @@ def find_embedded_page(read: ReadSession, url: str) -> EmbeddedPage:
             hint=f"the pages are {whole_address('/topics/…')} and {whole_address('/claims/…')}",
         )
     kind, name = match.groups()
-    snapshot = read.snapshot()
+    snapshot = _read_state(address.query).open_snapshot(read)
+    state = state_parameters(snapshot)
     if kind == "topics":
-        return EmbeddedPage(kind, name, str(read_topic_fields(read.session, name, snapshot)["title"]))
-    return EmbeddedPage(kind, name, read_citable_claim(read.session, name, snapshot).text.short_form)
+        return EmbeddedPage(kind, name, str(read_topic_fields(read.session, name, snapshot)["title"]), state)
+    return EmbeddedPage(kind, name, read_citable_claim(read.session, name, snapshot).text.short_form, state)
+
+
+def _read_state(query: str) -> PageStateQuery:
+    """Return the state of the register that the address of a page names. Raises `InvalidRequest`."""
+    try:
+        return PageStateQuery.model_validate({name: value for name, value in parse_qsl(query) if value})
+    except ValidationError as error:
+        raise invalid_field(
+            "url", "The state of the register in the address cannot be read.", location="query"
+        ) from error
 
 
 def describe_embed(page: EmbeddedPage, max_width: int | None, max_height: int | None) -> dict[str, Any]:
@@ -120,6 +133,8 @@ def describe_embed(page: EmbeddedPage, max_width: int | None, max_height: int | 
     width = min(CARD_WIDTH, max_width or CARD_WIDTH)
     height = min(CARD_HEIGHT, max_height or CARD_HEIGHT)
     path = f"/{page.kind}/{page.name}"
+    link = f'<a href="{escape(with_query(path, page.state))}">{escape(page.title)}</a>'
+    frame = build_frame(path, page.title, width, height, page.state)
     response: dict[str, Any] = {
         "version": "1.0",
         "type": "rich",
@@ -129,45 +144,44 @@ def describe_embed(page: EmbeddedPage, max_width: int | None, max_height: int | 
         "cache_age": OEMBED_CACHE_SECONDS,
         "width": width,
         "height": height,
-        "html": (
-            f'<blockquote class="wp-embedded-content"><a href="{escape(whole_address(path))}">{escape(page.title)}</a>'
-            f"</blockquote>{build_frame(path, page.title, width, height)}"
-        ),
+        "html": f'<blockquote class="wp-embedded-content">{link}</blockquote>{frame}',
     }
     if page.kind == "topics":
-        response["thumbnail_url"] = card_image_address(page.name)
+        response["thumbnail_url"] = card_image_address(page.name, page.state)
         response["thumbnail_width"], response["thumbnail_height"] = CARD_IMAGE_SIZE
     return response
 
 
-def build_frame(path: str, title: str, width: int | str, height: int) -> str:
-    """Return the HTML of a frame with the card of a page."""
-    source = escape(whole_address(f"/embed{path}"))
+def build_frame(path: str, title: str, width: int | str, height: int, state: Mapping[str, str] = NOTHING) -> str:
+    """Return the HTML of a frame with the card of a page in a state of the register."""
+    source = escape(with_query(f"/embed{path}", state))
     return (
         f'<iframe class="wp-embedded-content" src="{source}" title="{escape(title)}" width="{width}" '
         f'height="{height}" frameborder="0" loading="lazy" sandbox="allow-scripts allow-popups"></iframe>'
     )
 
 
-def build_element(kind: str, attribute: str, name: str) -> str:
+def build_element(kind: str, attribute: str, name: str, state: Mapping[str, str] = NOTHING) -> str:
     """Return the HTML of an element with the card of a page, and of the script that defines it."""
     script = escape(whole_address("/embed.js"))
     tag = f"counterclaim-{kind}"
-    return f'<script type="module" src="{script}"></script><{tag} {attribute}="{escape(name)}"></{tag}>'
+    values = {attribute: name} | {parameter.replace("_", "-"): value for parameter, value in state.items()}
+    attributes = " ".join(f'{each}="{escape(value)}"' for each, value in values.items())
+    return f'<script type="module" src="{script}"></script><{tag} {attributes}></{tag}>'
 
 
-def oembed_addresses(path: str) -> list[tuple[str, str]]:
+def oembed_addresses(path: str, state: Mapping[str, str] = NOTHING) -> list[tuple[str, str]]:
     """Return the media types and addresses of the oEmbed response of a page, which its head links."""
-    url = whole_address(path)
+    url = with_query(path, state)
     return [
         (f"{media_type}+oembed", with_query("/oembed", {"url": url, "format": name}))
         for media_type, name in (("application/json", "json"), ("text/xml", "xml"))
     ]
 
 
-def card_image_address(slug: str) -> str:
+def card_image_address(slug: str, state: Mapping[str, str] = NOTHING) -> str:
     """Return the address of the picture that other sites show for the page of a topic."""
-    return with_query(f"/v1/topics/{slug}/chart.png", {"view": "card"})
+    return with_query(f"/v1/topics/{slug}/chart.png", {"view": "card", **state})
 
 
 def render_oembed_xml(response: dict[str, Any]) -> bytes:

@@ -5,12 +5,13 @@ from typing import Any
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.enums import Verdict
-from app.pages.views import Context, with_query
+from app.http.addresses import whole_address
+from app.pages.views import Context, describe_state, with_query
 from app.sentences.phrases import capitalize_first
 from app.topics.parameters import TopicsQuery
 from app.topics.queries import find_topics
 from app.vocabulary.name_index import split_search_words
-from app.vocabulary.suggestions import build_suggestion, find_suggestions
+from app.vocabulary.suggestions import find_page_path, find_suggestions
 
 TOPICS_PER_PAGE = 100
 MAX_NAMES = 20
@@ -23,14 +24,20 @@ def build_home_page(read: ReadSession, snapshot: Snapshot, search: str | None, c
     """Return what the first page shows: all questions, or those that a search finds."""
     search = (search or "").strip() or None
     if search and not split_search_words(search):
-        return {"path": "/", "search": search, "topics": [], "found": [], "next": None}
+        nothing: Context = {"topics": [], "found": [], "next": None, "current": whole_address("/")}
+        return {"path": "/", "search": search, **describe_state(snapshot), **nothing}
     page = find_topics(read.session, TopicsQuery(limit=TOPICS_PER_PAGE, cursor=cursor, q=search), snapshot)
     topics = [topic | {"glance": describe_glance(topic)} for topic in sorted(page.rows, key=disagreement_rank)]
-    state = {"q": search} if search else {}
-    following = with_query("/", state | {"cursor": page.next_cursor}) if page.next_cursor else None
+    shown_state = describe_state(snapshot)
+    parameters = {"q": search} if search else {}
+    following = None
+    if page.next_cursor:
+        following = with_query("/", shown_state["state"] | parameters | {"cursor": page.next_cursor})
     return {
         "path": "/",
         "description": "Figures on which sources contradict each other, side by side, each with its source.",
+        **shown_state,
+        "current": with_query("/", parameters),
         "search": search,
         "topics": topics,
         "found": _find_names(read, snapshot, search),
@@ -39,11 +46,11 @@ def build_home_page(read: ReadSession, snapshot: Snapshot, search: str | None, c
 
 
 def _find_names(read: ReadSession, snapshot: Snapshot, search: str | None) -> list[dict[str, Any]]:
-    """Return the sources, categories, subjects and places that a search finds; a source has a page."""
+    """Return the sources, categories, subjects and places that a search finds, each with the path of its page."""
     if search is None:
         return []
     rows = find_suggestions(read, snapshot, search, MAX_NAMES, NAMED_KINDS)
-    return [{"name": row.name, "kind": row.kind, "page": build_suggestion(row)["links"]["page"]} for row in rows]
+    return [{"name": row.name, "kind": row.kind, "path": find_page_path(row)} for row in rows]
 
 
 def describe_glance(topic: dict[str, Any]) -> str:

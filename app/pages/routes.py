@@ -1,6 +1,7 @@
 """HTTP routes of the pages for people, their files, and the redirects of addresses with `.json`."""
 
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
@@ -26,9 +27,16 @@ from app.pages.embed import (
 )
 from app.pages.home import build_home_page
 from app.pages.policy import PAGE_MEDIA_TYPE, page_policy
-from app.pages.records import RecordPageQuery, build_document_page, build_source_page
+from app.pages.records import (
+    ClaimsPageQuery,
+    RecordPageQuery,
+    build_claims_page,
+    build_document_page,
+    build_source_page,
+)
 from app.pages.templates import STATIC_MEDIA_TYPES, asset_path, load_static, render
 from app.pages.topic import TopicPageQuery, build_topic_page
+from app.pages.views import PageStateQuery, with_query
 from app.register.queries import read_register
 
 router = APIRouter(dependencies=[Depends(wait_for_seq)], route_class=FastRoute, include_in_schema=False)
@@ -37,7 +45,11 @@ RECORD_PATHS = ("topics", "claims", "sources", "documents")
 """The first parts of the paths of records, of pages and under `/v1` alike."""
 
 
-class HomeQuery(BaseModel):
+KINDS_WITHOUT_KNOWN_ON = frozenset({"sources", "documents"})
+"""The first parts of the paths of records whose pages take `known_on` for their claims: the records are not said."""
+
+
+class HomeQuery(PageStateQuery):
     """The query parameters of the first page. Unknown ones are ignored."""
 
     q: str | None = Field(default=None, max_length=200)
@@ -53,8 +65,10 @@ def _page(request: Request, template: str, context: dict[str, Any], scope: Cache
 def _redirect_to_record(kind: str) -> None:
     def redirect(name: str, request: Request) -> Response:
         """Redirect to the record as JSON."""
-        query = f"?{request.url.query}" if request.url.query else ""
-        return RedirectResponse(whole_address(f"/v1/{kind}/{name}") + query, status_code=308)
+        parameters = parse_qsl(request.url.query, keep_blank_values=True)
+        if kind in KINDS_WITHOUT_KNOWN_ON:
+            parameters = [(each, value) for each, value in parameters if each != "known_on"]
+        return RedirectResponse(with_query(f"/v1/{kind}/{name}", parameters), status_code=308)
 
     router.add_api_route(f"/{kind}/{{name}}.json", redirect, include_in_schema=False)
 
@@ -67,7 +81,7 @@ for record_path in RECORD_PATHS:
 def show_home(request: Request, db: Db, query: Annotated[HomeQuery, Query()]) -> Response:
     """Show the questions with their disagreement at a glance, or what a search finds."""
     with read_session(db) as read:
-        snapshot = read.snapshot()
+        snapshot = query.open_snapshot(read)
         context = build_home_page(read, snapshot, query.q, query.cursor)
     return _page(request, "home.html", context, CacheScope(snapshot.latest_seq))
 
@@ -97,12 +111,25 @@ def show_topic(request: Request, db: Db, slug: str, query: Annotated[TopicPageQu
     return _page(request, "topic.html", context, scope)
 
 
+@router.get("/claims")
+def show_claims(request: Request, db: Db, query: Annotated[ClaimsPageQuery, Query()]) -> Response:
+    """Show the claims about a category, a subject or a place."""
+    with read_session(db) as read:
+        context, scope = build_claims_page(read, query)
+    return _page(request, "claims.html", context, scope)
+
+
 @router.get("/claims/{id}")
-def show_claim(request: Request, db: Db, id: str) -> Response:  # noqa: A002 - the name in the path
+def show_claim(
+    request: Request,
+    db: Db,
+    id: str,  # noqa: A002 - the name in the path
+    query: Annotated[PageStateQuery, Query()],
+) -> Response:
     """Show a claim with its citations, relations and history."""
     _check_suffix(id)
     with read_session(db) as read:
-        context, scope = build_claim_page(read, id, read.snapshot())
+        context, scope = build_claim_page(read, id, query.open_snapshot(read))
     return _page(request, "claim.html", context, scope)
 
 
@@ -111,7 +138,7 @@ def show_source(request: Request, db: Db, slug: str, query: Annotated[RecordPage
     """Show a source and what it has stated."""
     _check_suffix(slug)
     with read_session(db) as read:
-        context, scope = build_source_page(read, slug, read.snapshot(), query.cursor)
+        context, scope = build_source_page(read, slug, query)
     return _page(request, "source.html", context, scope)
 
 
@@ -125,7 +152,7 @@ def show_document(
     """Show a document, its editions, and the claims that can be read in it."""
     _check_suffix(id)
     with read_session(db) as read:
-        context, scope = build_document_page(read, id, read.snapshot(), query.cursor)
+        context, scope = build_document_page(read, id, query)
     return _page(request, "document.html", context, scope)
 
 

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from app import __version__
 from app.enums import Interest, Level, Modality, Reason, RelationType, Verdict
@@ -69,7 +69,7 @@ def render(template: str, **context: Any) -> bytes:  # noqa: ANN401 - values of 
 
 @cache
 def _environment() -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - see the module docstring
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context  # noqa: PLC0415 - see the docstring
 
     environment = Environment(
         loader=FileSystemLoader(FOLDER / "templates"),
@@ -93,6 +93,7 @@ def _environment() -> "Environment":
     }
     environment.globals |= {
         "href": whole_address,
+        "link": pass_context(link_record),
         "asset": lambda name: whole_address(asset_path(name)),
         "is_web_address": is_web_address,
         "terms_address": terms_address,
@@ -106,6 +107,12 @@ def _environment() -> "Environment":
         "reason_words": {reason.value: reason.definition for reason in Reason},
     }
     return environment
+
+
+def link_record(context: Mapping[str, Any], path: str) -> str:
+    """Return the address of a page in the state of the register that the linking page shows."""
+    state = context.get("state")
+    return whole_address(path) + (f"{'&' if '?' in path else '?'}{urlencode(state)}" if state else "")
 
 
 def show_day(day: date | str | None) -> str:

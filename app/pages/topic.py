@@ -1,18 +1,25 @@
 """The page of a topic: its brief, its chart, its claims, and its files."""
 
 from datetime import date
-from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.cache.scope import CacheScope
 from app.claims.search.filters import ClaimQuery, ConfidenceFilter
 from app.database.read_session import ReadSession
 from app.http.addresses import whole_address
-from app.http.pagination import AsOf, KnownOn
 from app.http.schema_types import Slug
 from app.pages.embed import CARD_HEIGHT, build_element, build_frame, card_image_address, oembed_addresses
-from app.pages.views import CLAIMS_PER_PAGE, Context, list_files, load_claims, page_links, with_query
+from app.pages.views import (
+    CLAIMS_PER_PAGE,
+    Context,
+    PageStateQuery,
+    list_files,
+    load_claims,
+    page_links,
+    state_parameters,
+    with_query,
+)
 from app.topics.brief import BriefLimits, build_brief
 from app.topics.parameters import TOLERANCE_FIELD, ComparisonQuery, ToleranceParameter, build_options
 from app.topics.queries import read_topic_fields
@@ -26,11 +33,9 @@ PAIRS_ON_PAGE = 20
 TOLERANCES = (("none", "nothing"), ("0.01", "1%"), ("0.05", "5%"), ("0.1", "10%"), ("0.25", "25%"))
 
 
-class TopicPageQuery(BaseModel):
+class TopicPageQuery(PageStateQuery):
     """The query parameters of the page of a topic. Unknown ones are ignored."""
 
-    known_on: KnownOn = None
-    recorded_as_of: AsOf = None
     tolerance: ToleranceParameter = TOLERANCE_FIELD
     claims_q: str | None = Field(default=None, max_length=200)
     source: Slug | None = None
@@ -40,7 +45,7 @@ class TopicPageQuery(BaseModel):
 
 def build_topic_page(read: ReadSession, slug: str, query: TopicPageQuery) -> tuple[Context, CacheScope]:
     """Return what the page of a topic shows, and what it depends on."""
-    snapshot = read.snapshot(query.recorded_as_of, known_on=query.known_on)
+    snapshot = query.open_snapshot(read)
     topic = read_topic_fields(read.session, slug, snapshot)
     comparison = ComparisonQuery(tolerance=query.tolerance)
     options = build_options(comparison, topic["tolerance"], topic["narrower"])
@@ -68,7 +73,7 @@ def build_topic_page(read: ReadSession, slug: str, query: TopicPageQuery) -> tup
     )
     path = f"/topics/{slug}"
     tolerance = "none" if brief["tolerance"] is None else f"{brief['tolerance']:g}"
-    state = _state_parameters(brief)
+    state = state_parameters(snapshot)
     filters = {
         "tolerance": None if query.tolerance is None else tolerance,
         "claims_q": query.claims_q,
@@ -94,11 +99,11 @@ def build_topic_page(read: ReadSession, slug: str, query: TopicPageQuery) -> tup
         **page_links(path, state | filters, query.cursor, next_cursor),
         "charts": _list_charts(path, state | ({"tolerance": tolerance} if query.tolerance is not None else {})),
         "timelines": _list_charts(path, {"view": "timeline", **state}) if positions else [],
-        "card_image": card_image_address(slug),
+        "card_image": card_image_address(slug, state),
         "alternates": [
-            *oembed_addresses(path),
-            ("application/json", whole_address(f"/v1{path}/brief")),
-            ("text/csv", whole_address(f"/v1{path}/claims.csv")),
+            *oembed_addresses(path, state),
+            ("application/json", with_query(f"/v1{path}/brief", state)),
+            ("text/csv", with_query(f"/v1{path}/claims.csv", state)),
             ("application/atom+xml", whole_address(f"/v1{path}/feed.atom")),
             ("application/feed+json", whole_address(f"/v1{path}/feed.json")),
         ],
@@ -115,8 +120,8 @@ def build_topic_page(read: ReadSession, slug: str, query: TopicPageQuery) -> tup
                 state,
             ),
             *list_files([("Feed", f"/v1{path}/feed.atom", "what changed")]),
-            ("Embed as a frame", build_frame(path, topic["title"], "100%", CARD_HEIGHT), "any site"),
-            ("Embed as an element", build_element("topic", "slug", slug), "sizes itself"),
+            ("Embed as a frame", build_frame(path, topic["title"], "100%", CARD_HEIGHT, state), "any site"),
+            ("Embed as an element", build_element("topic", "slug", slug, state), "sizes itself"),
             ("Google Sheets", f'=IMPORTDATA("{with_query(f"/v1{path}/claims.csv", state)}")', "not run"),
         ],
     }
@@ -132,12 +137,6 @@ def _list_charts(path: str, parameters: dict[str, str]) -> list[tuple[str, str]]
     return [
         (with_query(f"/v1{path}/chart.svg", {**parameters, "width": width}), media) for width, media in CHART_WIDTHS
     ]
-
-
-def _state_parameters(brief: dict[str, Any]) -> dict[str, str]:
-    """Return the parameters of the state that a brief shows."""
-    names = ("known_on", "recorded_as_of")
-    return {name: str(brief[name]) for name in names if brief[name] is not None}
 
 
 def _day_of(known_on: str | None) -> str:

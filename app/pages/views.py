@@ -7,12 +7,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 import orjson
+from pydantic import BaseModel
 
 from app.claims.queries import find_claims
 from app.claims.search.filters import ClaimQuery
 from app.database.read_session import ReadSession
 from app.database.snapshot import Snapshot
 from app.http.addresses import whole_address
+from app.http.pagination import AsOf, KnownOn
 from app.http.serializers import NESTED_LAYOUT
 from app.sentences.dates import describe_period
 from app.sentences.phrases import RecordNames
@@ -24,6 +26,38 @@ NOTHING: Mapping[str, str] = {}
 """No interests, or no parameters."""
 
 Context = dict[str, Any]
+
+
+class PageStateQuery(BaseModel):
+    """The state of the register that a page shows. Unknown parameters are ignored."""
+
+    known_on: KnownOn = None
+    recorded_as_of: AsOf = None
+
+    def open_snapshot(self, read: ReadSession) -> Snapshot:
+        """Return the requested state of the register."""
+        return read.snapshot(self.recorded_as_of, known_on=self.known_on)
+
+
+def state_parameters(snapshot: Snapshot) -> dict[str, str]:
+    """Return the parameters of the state that a page shows, which its links keep; none for the current state."""
+    parameters = {} if snapshot.known_on_text is None else {"known_on": snapshot.known_on_text}
+    return parameters if snapshot.as_of is None else {**parameters, "recorded_as_of": f"seq:{snapshot.as_of}"}
+
+
+def describe_state(snapshot: Snapshot) -> Context:
+    """Return what a page says about the state that it shows, and the parameters that its links keep."""
+    return {
+        "state": state_parameters(snapshot),
+        "known_on": snapshot.known_on_text,
+        "as_of": snapshot.at if snapshot.is_past else None,
+        "seq": snapshot.seq,
+    }
+
+
+def without_known_on(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the parameters of a state for an address of a record that is not said: a source or a document."""
+    return {name: value for name, value in parameters.items() if name != "known_on"}
 
 
 def load_claims(
@@ -72,9 +106,10 @@ def page_links(path: str, parameters: Mapping[str, Any], cursor: str | None, nex
     return {"first_page": first, "next_page": following}
 
 
-def with_query(path: str, parameters: Mapping[str, Any]) -> str:
-    """Return the address of a path with a query string."""
-    return whole_address(path) + (f"?{urlencode(parameters)}" if parameters else "")
+def with_query(path: str, parameters: Mapping[str, Any] | Sequence[tuple[str, str]]) -> str:
+    """Return the address of a path with these query parameters after those that it has."""
+    separator = "&" if "?" in path else "?"
+    return whole_address(path) + (f"{separator}{urlencode(parameters)}" if parameters else "")
 
 
 def list_files(

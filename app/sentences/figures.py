@@ -172,7 +172,7 @@ def describe_relative_figure(
     relative_to = f"(relative to {base_name or (period.text if period else base)})"
     if not figure.has_number or find_relative_wording(words) is not None:
         kept = quote_text(words) if is_quoted else write_percent_signs(words)
-        return kept if not base or _names_base(words, base) else f"{kept} {relative_to}"
+        return kept if not base or _names_base(words, base, base_name) else f"{kept} {relative_to}"
     unit = describe_unit(claim_figure["unit"])
     changes = [number for number in (figure.value, figure.lower, figure.upper) if number is not None]
     is_more, is_less = all(change >= 0 for change in changes), all(change <= 0 for change in changes)
@@ -193,9 +193,10 @@ def write_percent_signs(words: str) -> str:
     return _PERCENT_WORDS.sub("%", words)
 
 
-def _names_base(words: str, base: str) -> bool:
+def _names_base(words: str, base: str, base_name: str) -> bool:
     """Return whether a wording says what its figure is relative to: "40% more than in 2022"."""
-    return base.casefold() in words.casefold() or find_stated_base(words) is not None
+    names = [name.casefold() for name in (base, base_name) if name]
+    return any(name in words.casefold() for name in names) or find_stated_base(words) is not None
 
 
 def _negate(figure: PrintedFigure) -> PrintedFigure:
@@ -219,7 +220,7 @@ def build_display(
 
     It follows from the numbers, which are the same in every language, and not from the printed wording. A figure
     without a number, and a comparison in English, keep their wording. `base_name` is the name of the base, if it is a
-    record.
+    record. Without it the text has the base as given, and `name_base_in_display` names it when the claim is read.
     """
     if proposition == "quantity" and aggregation != "rate" and (plain := _display_plain(figure, unit)) is not None:
         return plain
@@ -232,6 +233,11 @@ def build_display(
         return f"{_format_numbers(figure)} to {_format_number(figure.out_of or 1)}"
     phrase = _describe_numbers(figure, proposition, unit, keeps_wording=False)
     return phrase.cell_text(describe_rate(aggregation, per), has_unit=True)
+
+
+def name_base_in_display(display: str, relative_to: str, base_name: str) -> str:
+    """Return the display of a figure with the name of the record that it is relative to instead of its slug."""
+    return display.replace(f"(relative to {relative_to})", f"(relative to {base_name})")
 
 
 def _display_plain(figure: PrintedFigure, unit: str | None) -> str | None:

@@ -115,12 +115,8 @@ def _describe_scope(statement: Statement, names: RecordNames) -> list[str]:
 
 
 def _describe_base(statement: Statement, names: RecordNames) -> str:
-    base = collapse_whitespace(statement.figure.relative_to or "")
-    if not base:
-        return ""
-    if base in names.subjects:
-        return f"relative to {names.name_subject(base)}"
-    return f"relative to {names.name_category(base) if base in names.categories else base}"
+    base = names.name_base(statement.figure.relative_to)
+    return f"relative to {base}" if base else ""
 
 
 def _describe_group_period(statement: Statement) -> str:
@@ -178,11 +174,17 @@ def _list_figures(statements: Sequence[Statement], names: RecordNames, parties: 
     return join_with_and(shown)
 
 
+def display_statement(statement: Statement, names: RecordNames) -> str:
+    """Return the figure of a statement in English, with its hedge, its unit and its base by name."""
+    base = names.name_base(statement.figure.relative_to)
+    return build_display(
+        statement.figure, statement.proposition, statement.unit, statement.aggregation, statement.per, base
+    )
+
+
 def describe_position(statement: Statement, names: RecordNames, parties: Collection[str] = ()) -> str:
     """Return a figure with its source and its end: "about 1 million persons (UK MoD, up to 12 June 2025)"."""
-    figure = build_display(
-        statement.figure, statement.proposition, statement.unit, statement.aggregation, statement.per
-    )
+    figure = display_statement(statement, names)
     source = label_source(names.sources.get(statement.source) or SourceDetails(statement.source, statement.source))
     notes = [source, "a party" if statement.source in parties else "", describe_end(statement)]
     return f"{figure} ({', '.join(note for note in notes if note)})"

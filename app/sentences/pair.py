@@ -1,5 +1,6 @@
 """One sentence about two figures: who states which, the verdict, and its reasons."""
 
+from calendar import monthrange
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -122,12 +123,12 @@ def _describe_end(statement: Statement) -> str:
 
 def _name_month_or_year(first: date, last: date) -> str | None:
     """Return the name of the month or the year that begins and ends on these days; None for any other days."""
-    is_next_day_first = (last + timedelta(days=1)).day == 1
-    if first.day != 1 or not is_next_day_first or first.year != last.year:
+    is_last_of_month = last.day == monthrange(last.year, last.month)[1]
+    if first.day != 1 or not is_last_of_month or first.year != last.year:
         return None
     if first.month == last.month:
-        return describe_date(f"{first:%Y-%m}").text
-    return str(first.year) if (first.month, last.month) == (1, MONTHS_IN_YEAR) else None
+        return describe_date(first.isoformat()[:7]).text
+    return describe_date(first.isoformat()[:4]).text if (first.month, last.month) == (1, MONTHS_IN_YEAR) else None
 
 
 def _describe_hour(statement: Statement, other: Statement) -> str:

@@ -21,6 +21,7 @@ from app.sentences.figures import (
 )
 from app.sentences.main_clause import MainClauseBuilder, has_two_sides
 from app.sentences.phrases import (
+    RecordNames,
     SourceDetails,
     capitalize_first,
     collapse_whitespace,
@@ -89,10 +90,10 @@ def format_figure_cell(claim: JsonObject, names: ClaimNames, *, is_superseded: b
     return describe_figure_briefly(claim, names) + marks
 
 
-def describe_figure_briefly(claim: JsonObject, names: ClaimNames | None = None) -> str:
+def describe_figure_briefly(claim: JsonObject, names: ClaimNames | RecordNames) -> str:
     """Return the figure of a claim in few words: number and qualification, "a day" for a rate.
 
-    `names` name the record that a change or a ratio is relative to; without them it has its slug.
+    `names` name the record that a change or a ratio is relative to.
     """
     figure, proposition = claim["figure"], str(claim["proposition"])
     if proposition == "ratio" and has_two_sides(claim):
@@ -102,7 +103,7 @@ def describe_figure_briefly(claim: JsonObject, names: ClaimNames | None = None) 
         rate = describe_rate(str(period["aggregation"]), period["per"])
         return describe_figure(figure, proposition).cell_text(rate)
     if proposition in {"change", "ratio"}:
-        base = "" if names is None else name_base(figure["relative_to"], names.subjects, names.categories)
+        base = name_base(figure["relative_to"], names.subjects, names.categories)
         return describe_relative_figure(figure, proposition, base)
     return collapse_whitespace(figure["as_printed"])
 

@@ -206,12 +206,12 @@ class TimelineRow(Output):
     superseded_on: dt.date | None = Field(
         description="The date of the claim that replaced this one.", examples=["2018-01-05"]
     )
+    subject: str = Field(description="The people or organisation counted.", examples=["russian-forces"])
+    place: str = Field(description="The place.", examples=["russia-ukraine-war"])
     modality: Modality = Field(
         description="The modality: count, estimate, forecast or allegation.", examples=["estimate"]
     )
     aggregation: Aggregation = Field(description="How the figure relates to its period.", examples=["cumulative"])
-    subject: str = Field(description="The people or organisation counted.", examples=["russian-forces"])
-    place: str = Field(description="The place.", examples=["russia-ukraine-war"])
     source_interest: Interest = Field(
         description="The position of the source towards the parties of the dispute.", examples=["party"]
     )
@@ -220,7 +220,7 @@ class TimelineRow(Output):
     )
 
 
-APPENDED_TIMELINE_COLUMNS = (*("modality", "aggregation", "subject", "place", "source_interest", "date_edtf"),)
+APPENDED_TIMELINE_COLUMNS = ("subject", "place", "modality", "aggregation", "source_interest", "date_edtf")
 """Columns of a timeline that were added later: they come last."""
 
 

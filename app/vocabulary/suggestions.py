@@ -35,8 +35,14 @@ PATHS: Final = {
 }
 """The path below `/v1` of each kind."""
 
-KINDS_WITH_PAGES: Final = frozenset({"topic", "source"})
-"""The kinds whose records have a page for people, under the same path."""
+PAGE_PATHS: Final = {
+    "topic": "/topics/{}",
+    "source": "/sources/{}",
+    "category": "/claims?category={}",
+    "subject": "/claims?subject={}",
+    "place": "/claims?place={}",
+}
+"""The path of the page for people of a record of each kind; of a vocabulary, that of its claims."""
 
 
 def check_search_text(text: str | None) -> str | None:
@@ -83,8 +89,9 @@ class SuggestionLinks(SelfLink):
     """Links of a suggested record."""
 
     self: str = Field(description="The address of the record.", examples=["/v1/sources/mediazona-bbc"])
-    page: str | None = Field(
-        description="The page of a topic or a source; null for other kinds.", examples=["/sources/mediazona-bbc"]
+    page: str = Field(
+        description="The page of a topic or a source; of other kinds, the page of the claims about them.",
+        examples=["/sources/mediazona-bbc"],
     )
 
 
@@ -127,14 +134,18 @@ def find_suggestions(
     return index.suggest(text, limit, kinds)
 
 
+def find_page_path(record: NamedRecord) -> str:
+    """Return the path of the page for people of a record."""
+    return PAGE_PATHS[record.kind].format(record.slug)
+
+
 def build_suggestion(record: NamedRecord) -> dict[str, Any]:
     """Return a suggested record as a response object."""
     path = f"/{PATHS[record.kind]}/{record.slug}"
-    page = whole_address(path) if record.kind in KINDS_WITH_PAGES else None
     return {
         "kind": record.kind,
         "slug": record.slug,
         "name": record.name,
         "short_name": record.short_name,
-        "links": {"self": whole_address(f"/v1{path}"), "page": page},
+        "links": {"self": whole_address(f"/v1{path}"), "page": whole_address(find_page_path(record))},
     }

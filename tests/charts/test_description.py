@@ -198,3 +198,9 @@ def test_colours_have_contrast(theme: Theme) -> None:
 def test_a_style_needs_no_escaping() -> None:
     for theme in Theme:
         assert not set(style_of(theme)) & set("<>&")
+
+
+def test_a_time_axis_ends_where_the_calendar_does() -> None:
+    for day in (date.min, date.max):
+        axis = build_time_axis([day])
+        assert axis.domain[0] < axis.domain[1]

@@ -316,6 +316,62 @@ def test_a_base_becomes_a_subject_when_the_subject_is_recorded(small_register: R
 
 
 @pytest.mark.parametrize(
+    ("kind", "record", "name"),
+    [
+        ("subjects", {"name": "The garrison"}, "The garrison"),
+        ("subjects", {"name": "The garrison", "in_text": {"group": "the garrison of $1"}}, "the garrison of $1"),
+        ("categories", make_category_body(name="Prisoners"), "Prisoners"),
+        (
+            "categories",
+            make_category_body(name="Guns", in_text={"form": "lost", "noun": "towed guns"}),
+            "towed guns",
+        ),
+        (
+            "categories",
+            make_category_body(
+                name="Held",
+                in_text={
+                    "form": "people",
+                    "past": "been taken prisoner",
+                    "future": "be taken prisoner",
+                    "part": "taken prisoner",
+                },
+            ),
+            "taken prisoner",
+        ),
+    ],
+)
+def test_a_display_names_the_record_that_its_figure_is_relative_to(
+    small_register: Register, kind: str, record: dict[str, Any], name: str
+) -> None:
+    figure = {"as_printed": "20%", "value": 20, "unit": "percent", "relative_to": "base"}
+    first = submit_claim(small_register, make_claim_body(proposition="change", figure=figure))
+    assert first["figure"]["display"] == "20% more (relative to base)"
+    rows = small_register.get("/v1/claims").json()["data"]
+    assert rows == [first]  # and cached
+    assert small_register.write("PUT", f"/v1/{kind}/base", record).status_code == 201
+    display = f"20% more (relative to {name})"
+    second = submit_claim(small_register, make_claim_body(proposition="change", source="paper", figure=figure))
+    for answer in (
+        small_register.get("/v1/claims").json()["data"],
+        [small_register.get(first["links"]["self"]).json(), second],
+        [orjson.loads(line) for line in small_register.get("/v1/claims.ndjson").text.splitlines()],
+        small_register.get(f"{first['links']['self']}/revisions").json()["data"],
+    ):
+        assert {claim["figure"]["display"] for claim in answer} == {display}
+    assert small_register.get("/v1/claims.csv?fields=display").text.split("\r\n")[1:-1] == [display] * 2
+    past = small_register.get(first["links"]["self"], params={"recorded_as_of": f"seq:{first['seq']}"}).json()
+    assert past["figure"]["display"] == "20% more (relative to base)"
+    topic = {"title": "How much more?", **{name: first[name] for name in ("category", "subject", "place")}}
+    assert small_register.write("PUT", "/v1/topics/more", topic).status_code == 201
+    for path in ("brief.md", "chart.svg", "chart.svg?view=timeline", "feed.atom"):
+        text = small_register.get(f"/v1/topics/more/{path}").text
+        assert name in text
+        assert "relative to base" not in text, path
+    assert name in str(small_register.get("/v1/topics/more").json()["newest"])
+
+
+@pytest.mark.parametrize(
     ("figure", "unit"),
     [
         ({**CHANGE, "as_printed": "12.5 per cent less", "value": -12.5}, "percent"),

@@ -15,6 +15,8 @@ CLAIM = "01a1f640-bc00-7528-9916-436a9224d91e"
 FAST_ROUTES = {
     ("GET", "/v1/claims"),
     ("GET", "/v1/claims.{suffix}"),
+    ("GET", "/v1/claims/counts"),
+    ("GET", "/v1/claims/counts.{suffix}"),
     ("GET", "/v1/claims/{id}"),
     ("GET", "/v1/claims/{id}.jsonld"),
     ("POST", "/v1/claims"),
@@ -31,6 +33,8 @@ PLAIN = [
     "/v1/claims?category=casualties&category=killed&limit=3&sort=value&total=true",
     "/v1/claims?known_on=2024-01-01&limit=2&fields=date,source,value",
     "/v1/claims?shape=array&limit=1",
+    "/v1/claims/counts?by=source,year&confidence_min=low",
+    "/v1/claims/counts.csv?by=kind&undated=false",
     "/v1/claims?format=csv&bom=true&limit=2",
     "/v1/claims?q=no-such-word-anywhere",
     "/v1/claims?source=nobody",

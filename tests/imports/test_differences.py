@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.examples import make_citation_body, make_claim_body, record_example_vocabulary, submit_claim
-from tests.imports.import_helpers import post_file
+from tests.imports.import_helpers import format_csv, native_row, post_file, reasons
 from tests.registers import Register
 
 NDJSON = "application/x-ndjson"
@@ -109,3 +109,54 @@ def test_a_wrong_status_is_refused(desk: Register, changes: dict[str, Any]) -> N
     answer = post_file(desk, json.dumps(exported | changes), NDJSON)
     assert answer.status_code == 422, answer.text
     assert answer.json()["code"] == "rows_refused"
+
+
+def test_what_a_row_says_and_is_not_taken_is_named_in_the_report(desk: Register) -> None:
+    exported = json.loads(desk.get("/v1/claims.ndjson").text)
+    same = post_file(desk, json.dumps(exported), NDJSON)
+    assert numbers(same) == {"rows": 1, "unchanged": 1}
+    assert same.json()["ignored"] == {}
+    assert post_file(desk, desk.get("/v1/claims.csv").text).json()["ignored"] == {}
+    other = {"seq": 99_999, "recorded_at": "2001-02-03T04:05:06Z"}
+    assert post_file(desk, json.dumps(exported | other), NDJSON).json()["ignored"] == {"recorded_at": 1, "seq": 1}
+    known_otherwise = {**exported, "id": "01a1f640-bc00-7528-9916-436a9224d91e"}
+    assert post_file(desk, json.dumps(known_otherwise), NDJSON).json()["ignored"] == {"id": 1}
+    new = changed(exported, {"figure": {"as_printed": "1,352", "value": 1352}, **other})
+    new |= {
+        "id": None,
+        "source": exported["source"] | {"name": "Another name"},
+        "superseded_by": exported["id"],
+        "superseded_on": "2025-07-01",
+        "citations": [{**new["citations"][0], "quote": None}],
+    }
+    answer = post_file(desk, json.dumps(new), NDJSON, dry_run=True)
+    assert numbers(answer) == {"rows": 1, "new": 1}, answer.json()["refused"]
+    ignored = {"recorded_at": 1, "seq": 1, "source.name": 1, "superseded_by": 1, "superseded_on": 1}
+    assert answer.json()["ignored"] == ignored
+
+
+def test_a_new_row_of_a_claims_file_names_the_columns_that_are_not_taken(desk: Register) -> None:
+    row = native_row(77) | {"confidence": "high", "reliability": "A", "seq": "5"}
+    assert "no column `seq`" in reasons(post_file(desk, format_csv(row)))[0]
+    del row["seq"]
+    answer = post_file(desk, format_csv(row | {"recorded_at": "2001-02-03T04:05:06Z"}))
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["ignored"] == {"confidence.level": 1, "confidence.reliability": 1, "recorded_at": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"figure": {"valeu": 5}}, "figure.valeu"),
+        ({"period": {"unit": "day"}}, "period.unit"),
+        ({"confidence": {"grade": "A"}}, "confidence.grade"),
+        ({"citations": {"page": 5}}, "citations.page"),
+        ({"sequence": 5}, "sequence"),
+    ],
+)
+def test_a_field_that_no_claim_has_is_refused_and_not_dropped(
+    desk: Register, changes: dict[str, Any], field: str
+) -> None:
+    exported = json.loads(desk.get("/v1/claims.ndjson").text)
+    answer = post_file(desk, json.dumps(changed(exported, changes)), NDJSON)
+    assert f"There is no field `{field}`" in reasons(answer)[0]

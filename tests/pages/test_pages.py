@@ -18,6 +18,9 @@ CLAIM = "01a1f640-bc00-7f0a-bfa6-3126d5c046d9"
 PAGES = (
     "/",
     "/?q=killed",
+    "/claims?category=killed&place=kursk-oblast",
+    f"/claims/{CLAIM}?known_on=2025-06-12&recorded_as_of=seq:690",
+    "/sources/csis?known_on=2025-06-12",
     "/about",
     "/topics/russian-casualties",
     "/topics/russian-casualties?known_on=2025-06-12&tolerance=0.01&confidence=high&source=csis&claims_q=over",
@@ -167,7 +170,7 @@ def test_whose_side_a_source_is_on_depends_on_the_question(starter_register: Reg
 
 def test_a_past_state_stays_in_forms_and_files(shared_starter_register: Register) -> None:
     text = show(shared_starter_register, "/topics/russian-killed?recorded_as_of=seq:690&known_on=2025-06-12")
-    assert text.count('<input type="hidden" name="recorded_as_of" value="seq:690">') == 2
+    assert text.count('<input type="hidden" name="recorded_as_of" value="seq:690">') == 3  # with the search
     assert "/v1/topics/russian-killed/claims.csv?known_on=2025-06-12&amp;recorded_as_of=seq%3A690" in text
 
 

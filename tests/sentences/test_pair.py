@@ -502,3 +502,19 @@ def test_the_sentence_of_any_pair_is_written_as_people_write(random: Random) -> 
     sentence = explain_pair(a, b, compare_pair(a, b, RANDOM_HIERARCHY), NAMES)
     found = {name: match[0] for name, pattern in UNUSUAL.items() if (match := re.search(pattern, sentence))}
     assert not found, sentence
+
+
+@pytest.mark.parametrize(
+    ("edtf", "words"),
+    [
+        ("0001-24/9999-24", "up to a day in December 9999"),
+        ("../9999-12", "up to a day in December 9999"),
+        ("0001-01/0001-03", "up to a day in March 1"),
+        ("0001/0001", "up to a day in 1"),
+    ],
+)
+def test_ends_at_the_limits_of_the_calendar_are_printed(edtf: str, words: str) -> None:
+    one, two = (
+        replace(each, period=parse_period(edtf), date=date.max, modality="forecast") for each in (FIRST, SECOND)
+    )
+    assert words in explain_pair(one, two, compare_pair(one, two, HIERARCHY), NAMES)

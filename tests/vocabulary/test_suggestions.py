@@ -96,7 +96,7 @@ def test_a_row_names_the_record_and_where_it_is(named_register: Register) -> Non
         }
     ]
     [place] = named_register.get("/v1/suggest?q=island").json()["data"]
-    assert place["links"] == {"self": "/v1/places/board-island", "page": None}
+    assert place["links"] == {"self": "/v1/places/board-island", "page": "/claims?place=board-island"}
     for row in named_register.get("/v1/suggest?q=board").json()["data"]:
         for address in filter(None, row["links"].values()):
             assert named_register.get(address).status_code == 200, address
@@ -149,7 +149,12 @@ def test_sources_and_topics_are_filtered_page_by_page(named_register: Register) 
 
 def test_the_search_of_the_first_page_shows_questions_and_names(named_register: Register) -> None:
     page = named_register.get("/", params={"q": "board"}).text
-    for expected in ("Board members lost?", "How many drowned?", 'href="/sources/harbour"', "Board Island"):
+    for expected in (
+        "Board members lost?",
+        "How many drowned?",
+        'href="/sources/harbour"',
+        'href="/claims?place=board-island"',
+    ):
         assert expected in page
     for nothing in ("???", "zzz"):
         assert "Nothing on record has these words" in named_register.get("/", params={"q": nothing}).text

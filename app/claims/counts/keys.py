@@ -4,9 +4,8 @@ A key is the values of a few fields of a claim, joined by spaces. Counts are sto
 so that they can be filtered by the fields of one or two keys, and grouped by any of these fields.
 """
 
-from collections.abc import Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 UNKNOWN: Final = "-"
 """The value of a field that is unknown, in keys. No slug and no member of an enumeration is equal to it."""
@@ -36,11 +35,6 @@ PAIRS: Final = (
 """The pairs of keys whose counts are stored. Those with few rows come first, because the first that fits is read."""
 
 STORED: Final = (*KEY_FIELDS, *PAIRS)
-
-
-def build_key(values: Sequence[Any]) -> str:
-    """Return the key of some values of fields."""
-    return " ".join([str(value) if value else UNKNOWN for value in values])
 
 
 def read_field(code: str, key: str, field: str) -> str:

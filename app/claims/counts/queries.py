@@ -12,7 +12,7 @@ from sqlalchemy import ClauseElement, Select, bindparam, select
 from sqlalchemy.exc import DBAPIError
 
 from app.claims.counts.keys import UNASSESSED, UNKNOWN, choose_stored, has_field, read_field
-from app.claims.counts.stored import SELECT_STATE, CountChange, read_count_changes
+from app.claims.counts.stored import SELECT_STATE, CountChange, count_fields, read_count_changes
 from app.claims.search.filters import CONFIDENCE_RANKS, FILTERS, ClaimFilters, ClaimQuery, FilterContext, check_ranges
 from app.claims.search.planner import build_too_broad_error, fetch_counted_values
 from app.database.query_budget import is_budget_exceeded
@@ -176,8 +176,7 @@ class _StoredCounts:
 
     def __init__(self, read: ReadSession, changes: Sequence[CountChange], sign: int) -> None:
         self._read = read
-        self._changes = changes
-        self._sign = sign
+        self._changes = [(sign * change.sign, count_fields(change.row)) for change in changes]
 
     def count(self, conditions: _Conditions, name: str, counts: Counter[str]) -> None:
         """Add the numbers of the claims that fulfil the conditions, by the field `name`."""
@@ -188,9 +187,9 @@ class _StoredCounts:
                 counts[read_field(code[0], first, name)] += number
             else:
                 counts[read_field(code[1], second, name)] += number
-        for change in self._changes:
-            if conditions.match(change.fields):
-                counts[change.fields[name]] += self._sign * change.sign
+        for number, fields in self._changes:
+            if conditions.match(fields):
+                counts[fields[name]] += number
 
     def _fetch(self, code: str, conditions: _Conditions) -> list[tuple[str, str, int]]:
         """Return the stored counts of a key, or of a pair of keys, that fulfil the conditions."""

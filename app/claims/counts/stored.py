@@ -6,14 +6,14 @@ past versions, so it corrects the counts at once.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from sqlalchemy import BindParameter, ClauseElement, Select, Text, bindparam, cast, func, select, text
 
-from app.claims.counts.keys import KEY_FIELDS, PAIRS, STORED, UNASSESSED, UNKNOWN, build_key
+from app.claims.counts.keys import KEY_FIELDS, PAIRS, STORED, UNASSESSED, UNKNOWN
 from app.database.snapshot import is_version_at
 from app.database.sql import InList, encode_list, with_index
 from app.database.tables import AssessmentVersion, ClaimCountState, ClaimVersion, table_of
@@ -24,7 +24,7 @@ from app.enums import Status
 UPDATE_INTERVAL = 1_000
 """Number of changes after which the counts are brought up to date."""
 
-CHANGES_PER_BATCH = 20_000
+CHANGES_PER_BATCH = 50_000
 """Number of changes that are counted at once, which limits the memory that a long import takes."""
 
 CLAIM, ASSESSMENT, STATE = table_of(ClaimVersion), table_of(AssessmentVersion), table_of(ClaimCountState)
@@ -48,7 +48,8 @@ class CountChange:
     """A claim that is in a later state (`sign` 1), or was in an earlier one (-1), as it is counted there."""
 
     sign: int
-    fields: CountedFields
+    row: Sequence[Any]
+    """A row of `_select_counted`."""
 
 
 def read_count_changes(fetch_rows: FetchRows, low: int, high: int) -> list[CountChange]:
@@ -58,9 +59,7 @@ def read_count_changes(fetch_rows: FetchRows, low: int, high: int) -> list[Count
     """
     parameters = {"low": low, "high": high}
     return [
-        CountChange(sign, count_fields(row))
-        for sign, statement in _build_differences()
-        for row in fetch_rows(statement, parameters)
+        CountChange(sign, row) for sign, statement in _build_differences() for row in fetch_rows(statement, parameters)
     ]
 
 
@@ -126,7 +125,7 @@ def remove_counted_claims(transaction: WriteTransaction, ids: Sequence[str]) -> 
     update_counts(transaction)
     listed = encode_list(ids, "postgresql" if transaction.is_postgresql else "sqlite")
     rows = transaction.fetch_rows(_select_counted_by_id(), {"ids": listed, "high": transaction.seq})
-    _add(transaction, [CountChange(-1, count_fields(row)) for row in rows])
+    _add(transaction, [CountChange(-1, row) for row in rows])
 
 
 def rename_counted_source(transaction: WriteTransaction, slug: str, replacement: str) -> None:
@@ -141,21 +140,37 @@ CountKey = tuple[str, str, str]
 """The pair of keys, its first key, and its second one, which is empty for a single key."""
 
 
-def sum_changes(changes: Iterable[CountChange]) -> Counter[CountKey]:
+def sum_changes(changes: Sequence[CountChange]) -> Counter[CountKey]:
     """Return what changes add to each stored count."""
     total: Counter[CountKey] = Counter()
     for sign in (1, -1):
-        rows = [change.fields for change in changes if change.sign == sign]
-        keys = {code: [build_key([row[name] for name in names]) for row in rows] for code, names in KEY_FIELDS.items()}
-        for code in STORED:
+        rows = [change.row for change in changes if change.sign == sign]
+        keys = _build_keys(rows) if rows else {}
+        for code in STORED if rows else ():
             if code in PAIRS:
                 counts: Counter[Any] = Counter(zip(keys[code[0]], keys[code[1]], strict=True))
-                found = {(code, *pair): number for pair, number in counts.items()}
+                found = {(code, *pair): sign * number for pair, number in counts.items()}
             else:
-                found = {(code, key, ""): number for key, number in Counter(keys[code]).items()}
-            for key, number in found.items():
-                total[key] += sign * number
+                found = {(code, key, ""): sign * number for key, number in Counter(keys[code]).items()}
+            total.update(found)
     return total
+
+
+def _build_keys(rows: Sequence[Sequence[Any]]) -> dict[str, Sequence[str]]:
+    """Return the keys of claims by code, from rows of `_select_counted`: column by column, which is fastest."""
+    dates, *values, grades = zip(*rows, strict=True)
+    columns: dict[str, Sequence[Any]] = dict(zip(CLAIM_FIELDS, values, strict=True))
+    columns["year"] = [str(date)[:4] if date else UNKNOWN for date in dates]
+    columns["month"] = [str(date)[:7] if date else UNKNOWN for date in dates]
+    status = [
+        f"{value} {claim_grades or NO_GRADES}" for value, claim_grades in zip(columns["status"], grades, strict=True)
+    ]
+    keys: dict[str, Sequence[str]] = {"r": status}
+    for code, names in KEY_FIELDS.items():
+        if code != "r":
+            chosen = [columns[name] for name in names]
+            keys[code] = chosen[0] if len(chosen) == 1 else list(map(" ".join, zip(*chosen, strict=True)))
+    return keys
 
 
 UPSERT = (

@@ -114,6 +114,9 @@ class SqlRenderer(Protocol):
             return self.csv_list(x)
         return x if is_key or kind in (date, int) or _is_subclass(kind, Enum) else self.csv_text(x)
 
+    def json_member(self, x: str, name: str) -> str:
+        """Return the expression of a text in a JSON object; NULL if there is none."""
+
     def csv_line(self, cells: Sequence[str]) -> str:
         """Return the expression of a CSV line with these cells."""
 
@@ -190,6 +193,10 @@ class SqliteRenderer(SqlRenderer):
         """Return a call of `json_object`."""
         arguments = ", ".join(f"'{name}', {value}" for name, value in members)
         return f"json_object({arguments})"
+
+    def json_member(self, x: str, name: str) -> str:
+        """Return a call of `json_extract`."""
+        return f"json_extract({x}, '$.{name}')"
 
     def csv_line(self, cells: Sequence[str]) -> str:
         """Return the cells joined by commas; NULL is an empty cell, which is quoted if it is the only one."""
@@ -282,6 +289,10 @@ class PostgresRenderer(SqlRenderer):
         """Return a call of `format`."""
         pattern = ",".join(f'"{name}":%s' for name, _ in members)
         return f"format('{{{pattern}}}', {', '.join(value for _, value in members)})"
+
+    def json_member(self, x: str, name: str) -> str:
+        """Return the operator for a member as text."""
+        return f"({x} ->> '{name}')"
 
     def csv_line(self, cells: Sequence[str]) -> str:
         """Return the cells as columns of the statement; COPY writes the line."""
@@ -656,6 +667,8 @@ class _StatementBuilder:
         dotted = ".".join(path)
         if dotted == "figure.relative_to_kind":
             return self.base_kind_expression()
+        if dotted == "figure.display":
+            return self.display_expression()
         if dotted in SUCCESSOR_FIELDS and not self.with_successors:
             return "NULL"
         expression = FIELD_EXPRESSIONS.get(dotted) or f"{PART_TABLES['.'.join(path[:-1])]}.{path[-1]}"
@@ -682,6 +695,30 @@ class _StatementBuilder:
         return (
             "CASE WHEN claim.relative_to IS NULL THEN NULL WHEN claim.relative_period IS NOT NULL THEN 'period' "
             f"{found} ELSE 'words' END"
+        )
+
+    def display_expression(self) -> str:
+        """Return the display of a figure with the name of the record that it is relative to, see `rows.py`."""
+        named = (
+            f"replace(claim.display, '(relative to ' || claim.relative_to || ')', '(relative to ' || "
+            f"coalesce({self.base_name_expression()}, claim.relative_to) || ')')"
+        )
+        is_given = "claim.relative_to IS NOT NULL AND claim.relative_period IS NULL"
+        return f"CASE WHEN {is_given} THEN {named} ELSE claim.display END"
+
+    def base_name_expression(self) -> str:
+        """Return the name of the subject or category that a figure is relative to, in the words of `name_base`."""
+        member = self.renderer.json_member
+        is_people = f"{member('base.in_text', 'form')} = 'people'"
+        words = {
+            "subject": member("base.in_text", "group"),
+            "category": (
+                f"CASE WHEN {is_people} THEN {member('base.in_text', 'part')} ELSE {member('base.in_text', 'noun')} END"
+            ),
+        }
+        is_base = f"base.slug = claim.relative_to AND {self.contains('base')}"
+        return ", ".join(
+            f"(SELECT coalesce({name}, base.name) FROM {kind} AS base WHERE {is_base})" for kind, name in words.items()
         )
 
     def joins(self) -> list[str]:

@@ -1,6 +1,7 @@
 """Cache of claims rendered as JSON, keyed by layout and version. Most claims of a new page are already in it.
 
-A rendered claim depends on its version, citations and assessments, and on documents, sources and categories. A claim
+A rendered claim depends on its version, citations and assessments, and on documents, sources,
+categories and subjects. A claim
 that a later one superseded is not cached, because it depends on that claim too. All entries are valid at one `seq`. A
 read at a later `seq` first reads, in its own transaction, the changes in between, and evicts the claims that they
 affect, or all. A read at an earlier `seq` or of a past state bypasses the cache.
@@ -28,11 +29,14 @@ MAX_ADVANCED_CHANGES = 200
 RESPONSE_CACHE_SHARE = 2
 """The size of the response cache divided by the size of this cache."""
 
-UNRELATED_KINDS = ("subject", "place", "topic", "relation", "import")
+UNRELATED_KINDS = ("place", "topic", "relation", "import")
 """The kinds of records with no fields in a rendered claim."""
 
-REFERENCED_KINDS = ("document", "source", "category")
-"""The kinds of records that claims refer to. A new one is not yet in any rendered claim."""
+REFERENCED_KINDS = ("document", "source")
+"""The kinds of records that claims refer to by an existing id or slug. A new one is not yet in any rendered claim.
+
+A new subject or category may have the slug that a figure is relative to.
+"""
 
 RowsByLayout = dict[RowLayout, dict[int, RenderedClaim]]
 """Layout → version → rendered claim."""

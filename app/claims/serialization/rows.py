@@ -16,6 +16,7 @@ from app.database.snapshot import Snapshot, contains_version
 from app.database.tables import AssessmentVersion, CitationVersion, DocumentVersion, SourceVersion, columns_of, table_of
 from app.enums import Status
 from app.http.addresses import whole_address
+from app.sentences.figures import name_base_in_display
 from app.sources.documents import DOCUMENT_SUMMARY_FIELDS
 
 CITATION_RESPONSE_FIELDS = ("id", "document", "leading", *CITATION_PLAIN_FIELDS)
@@ -130,9 +131,14 @@ def build_figure_response(row: Mapping[Any, Any]) -> ResponseObject:
         "relative_to": row["relative_to"],
         "relative_to_kind": row["relative_to_kind"],
         "unit": row["served_unit"],
-        "display": row["display"],
+        "display": _show_display(row),
         "wording_differs": row["wording_differs"],
     }
+
+
+def _show_display(row: Mapping[Any, Any]) -> str | None:
+    display, base_name = row["display"], row["base_name"]
+    return display if display is None or not base_name else name_base_in_display(display, row["relative_to"], base_name)
 
 
 def build_tombstone(row: Mapping[Any, Any]) -> ResponseObject:

@@ -13,6 +13,8 @@ from app.claims.serialization.csv_columns import CSV_COLUMN_PATHS
 from app.claims.serialization.input_fields import CITATION_PLAIN_FIELDS
 from app.claims.serialization.rows import CONFIDENCE_FIELDS, ResponseObject
 
+SUCCESSOR_FIELDS: Final = ("superseded_by", "superseded_on")
+
 COMPARED_FIELDS: Final = (
     "status",
     "retracted_on",
@@ -21,9 +23,12 @@ COMPARED_FIELDS: Final = (
     "note",
     *(f"confidence.{name}" for name in CONFIDENCE_FIELDS),
     *("source.name", "source.kind", "source.interest"),
-    *("superseded_by", "superseded_on"),
+    *SUCCESSOR_FIELDS,
 )
 """The paths of the compared fields, as in the JSON of a claim."""
+
+REGISTER_FIELDS: Final = ("seq", "recorded_at", "recorded_until", "import_id")
+"""The fields that only the register sets, and that nothing else in a row says."""
 
 CLEARABLE_FIELDS: Final = frozenset({"note", "retracted_on"})
 """Fields whose emptiness is a statement, in a row that names its claim by id. Others that are empty state nothing."""
@@ -48,6 +53,45 @@ def stated_in_json(data: Mapping[str, Any]) -> dict[str, Any]:
 def stated_in_cells(cells: Mapping[str, str], header: Sequence[str]) -> dict[str, Any]:
     """Return the compared fields that a row of a claims file states, by path. `cells` are those that are not empty."""
     return {path: cells.get(column) for column, path in _PATH_OF_COLUMN.items() if column in header}
+
+
+def find_ignored_fields(
+    stated: Mapping[str, Any],
+    register_fields: Mapping[str, str],
+    claim_input: ClaimInput,
+    source: Mapping[str, Any],
+    recorded: ResponseObject | None,
+) -> list[str]:
+    """Return the paths of the fields that a row states, that are not taken, and that the recorded claim lacks.
+
+    Args:
+        stated: The compared fields that the row states; `find_differences` compares them if the claim is recorded.
+        register_fields: The fields that only the register sets, as the row states them.
+        claim_input: The claim of the row.
+        source: Its recorded source.
+        recorded: The recorded claim; None for a new one.
+    """
+    if recorded is not None:
+        return [path for path, value in register_fields.items() if value != _show_register_field(recorded[path])]
+    ignored = list(register_fields)
+    for path, value in stated.items():
+        parent, _, name = path.rpartition(".")
+        is_lost = path in SUCCESSOR_FIELDS or (parent == "confidence" and claim_input.confidence is None)
+        is_other = parent == "source" and not _is_same(value, source[name])
+        if (is_lost or is_other) and _as_text(value):
+            ignored.append(path)
+    return ignored
+
+
+def register_fields_of(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fields that only the register sets, as a row states them."""
+    found = {name: _show_register_field(fields.get(name)) for name in REGISTER_FIELDS}
+    return {name: text for name, text in found.items() if text}
+
+
+def _show_register_field(value: Any) -> str:  # noqa: ANN401 - any value of a file
+    text = _as_text(value)
+    return text[: len("2026-11-20T10:00:00")] if text[10:11] == "T" else text
 
 
 def find_differences(

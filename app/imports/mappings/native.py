@@ -1,16 +1,20 @@
 """Maps the service's own export files: claims files (CSV), and NDJSON with one claim per line."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from app.claims.schemas import (
     AssessmentInput,
+    Citation,
     CitationInput,
     CitedDocument,
     Claim,
     ClaimInput,
+    Confidence,
+    Figure,
     FigureInput,
+    Period,
     PeriodInput,
 )
 from app.claims.serialization.csv_columns import CSV_COLUMN_PATHS
@@ -20,13 +24,14 @@ from app.comparison.written_dates import UnreadableDate, read_written_date, read
 from app.database.types import ID_PATTERN
 from app.enums import Status
 from app.errors import shorten, suggest_nearest
-from app.http.schema_types import Input
+from app.http.schema_types import Input, Output
 from app.http.serializers import FORMULA_PREFIXES
-from app.imports.mappings.differences import stated_in_cells, stated_in_json
+from app.imports.mappings.differences import register_fields_of, stated_in_cells, stated_in_json
 from app.imports.mappings.fields import UnreadableValue
 from app.imports.mappings.figures import parse_number
 from app.imports.pipeline.row_mapping import ClaimDraft, FileSeriesOptions, MappedRow
 from app.imports.readers.options import FileOptions, FileRow, is_blank
+from app.sources.schemas import DocumentSummary
 from app.vocabulary.slug_records import RecordType
 
 REFUSED_COLUMNS = ("import_line", "import_reason")
@@ -73,6 +78,9 @@ ENUMERATION_COLUMNS = ("proposition", "modality", "derivation", "aggregation", "
 CITATION_COLUMNS = ("quote", "fidelity", "gap", "withdrawn_on")
 REQUIRED_COLUMNS = ("category", "subject", "place", "modality", "as_printed", "period", "aggregation", "source")
 READ_ONLY_FIELDS = set(Claim.model_fields) | {REFUSED_FIELD}
+RESPONSE_MODELS: Mapping[str, type[Output]] = {"figure": Figure, "period": Period, "confidence": Confidence}
+"""The nested objects of a recorded claim. Their fields that a new claim lacks follow from others."""
+
 NESTED_FIELDS = ("figure", "citations")
 """Fields that identify a claim in JSON: a claims file has no such columns."""
 
@@ -144,6 +152,7 @@ class NativeRowMapper:
             is_retracted=status == "retracted",
             retracted_on=_read_retraction(cells.get("retracted_on"), status),
             stated=stated_in_cells(cells, header),
+            register_fields=register_fields_of(cells),
             revision=_read_revision(cells.get("revision")),
             has_names=True,
         )
@@ -254,6 +263,7 @@ def _draft_from_json(data: Mapping[str, Any]) -> ClaimDraft:
     for name, model in (("figure", FigureInput), ("period", PeriodInput), ("confidence", AssessmentInput)):
         if isinstance(raw_fields.get(name), dict):
             fields = model.model_fields
+            _check_fields(name, raw_fields[name], fields, RESPONSE_MODELS[name].model_fields)
             raw_fields[name] = {field: value for field, value in raw_fields[name].items() if field in fields}
     leading = None
     if isinstance(raw_fields.get("citations"), list):
@@ -266,9 +276,19 @@ def _draft_from_json(data: Mapping[str, Any]) -> ClaimDraft:
         is_retracted=status == "retracted",
         retracted_on=_read_retraction(data.get("retracted_on"), status),
         stated=stated_in_json(data),
+        register_fields=register_fields_of(data),
         revision=_read_revision(data.get("revision")),
         leading=leading,
     )
+
+
+def _check_fields(owner: str, data: Mapping[str, Any], given: Collection[str], served: Collection[str]) -> None:
+    """Raise `UnreadableValue` for a field that neither a new claim nor a recorded one has."""
+    for name in data:
+        if name not in given and name not in served:
+            raise UnreadableValue(
+                f"There is no field `{owner}.{name}` in a claim.", suggest_nearest(name, sorted(given))
+            )
 
 
 def _read_retraction(value: Any, status: object) -> date | None:  # noqa: ANN401 - any value of a file
@@ -294,7 +314,11 @@ def _find_leading(citations: Sequence[Any]) -> int | None:
 def _citation_input(citation: Any) -> Any:  # noqa: ANN401 - any value of a file
     if not isinstance(citation, dict):
         return citation
+    _check_fields("citations", citation, CitationInput.model_fields, Citation.model_fields)
     fields = {name: value for name, value in citation.items() if name in CitationInput.model_fields}
     if isinstance(fields.get("document"), dict):
+        _check_fields(
+            "citations.document", fields["document"], CitedDocument.model_fields, DocumentSummary.model_fields
+        )
         fields["document"] = {name: v for name, v in fields["document"].items() if name in CitedDocument.model_fields}
     return fields

@@ -12,11 +12,12 @@ from app.claims.supersession import build_supersession_claim, load_supersession_
 from app.comparison.supersession import SupersessionClaim, find_mismatches
 from app.database.engine import Database
 from app.database.snapshot import Snapshot, open_snapshot
-from app.enums import Aggregation, RelationType, Status
+from app.enums import Aggregation, Outcome, RelationType, Status
 from app.http.schema_types import parse_moment
+from app.imports.mappings.differences import find_ignored_fields
 from app.imports.pipeline.candidates import ResolvedClaim, ValidatedDraft, make_candidate
 from app.imports.pipeline.encoders import RowEncoders
-from app.imports.pipeline.matching import describe_time_series, load_compared_claims, load_existing
+from app.imports.pipeline.matching import ExistingRecords, describe_time_series, load_compared_claims, load_existing
 from app.imports.pipeline.pending import PendingDocuments, PendingImport
 from app.imports.pipeline.result import ImportStatistics
 from app.imports.pipeline.row_mapping import RowMapper
@@ -25,6 +26,9 @@ from app.imports.pipeline.staging import StagedClaim, StagingFile
 from app.imports.pipeline.transcriptions import find_transcription_anomalies
 from app.imports.pipeline.validate_rows import MAX_REASON_CHARACTERS, DraftRelation, NumberedRow, RowValidator
 from app.imports.stop_check import StopCheck, checked, never_stop
+
+COUNTED_OUTCOMES = frozenset({Outcome.new, Outcome.changed, Outcome.cited, Outcome.unchanged})
+"""The outcomes of rows whose fields that are not taken are reported."""
 
 
 @dataclass(slots=True)
@@ -137,7 +141,23 @@ class RowProcessor:
                 resolved.append(None)
             else:
                 resolved.append(claim)
+                self._count_ignored(lookup, claim, existing)
         return resolved
+
+    def _count_ignored(self, lookup: ReferenceLookup, resolved: ResolvedClaim, existing: ExistingRecords) -> None:
+        """Count what a row of the service's own format states and is not taken; differences have an outcome."""
+        validated = resolved.candidate.validated
+        draft, claim_input = validated.draft, validated.claim_input
+        if draft.stated is None or resolved.outcome not in COUNTED_OUTCOMES:
+            return
+        recorded = existing.responses.get(resolved.claim)
+        if recorded is None and not resolved.writes_claim:
+            return  # an earlier row of the file states the claim
+        source = lookup.find_source(claim_input.source)
+        ignored = find_ignored_fields(draft.stated, draft.register_fields, claim_input, source, recorded)
+        if draft.id not in (None, resolved.claim):
+            ignored.append("id")
+        self.statistics.ignored.update(ignored)
 
     def _check_transcriptions(
         self, session: Session, snapshot: Snapshot, resolved: Sequence[ResolvedClaim | None]

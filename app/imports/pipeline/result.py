@@ -27,6 +27,8 @@ class ImportStatistics:
     examples: dict[str, list[str]] = field(default_factory=dict)
     anomaly_counts: Counter[str] = field(default_factory=Counter)
     anomalies: list[Anomaly] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)
+    """Field, as in the JSON of a claim → number of claims for which a row states it and it is not taken."""
     vanished: int = 0
     """Number of rows that an earlier file of the file series has and this file lacks."""
 

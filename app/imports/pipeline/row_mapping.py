@@ -28,6 +28,8 @@ class ClaimDraft:
     retracted_on: date | None = None
     stated: Mapping[str, Any] | None = None
     """The fields that a row of the service's own format states and the fingerprint does not contain, by path."""
+    register_fields: Mapping[str, str] = field(default_factory=dict)
+    """The fields that only the register sets, such as `seq`, as a row of the service's own format states them."""
     revision: int | None = None
     """The revision of the claim, if the file contains it."""
     leading: int | None = None

@@ -1,9 +1,10 @@
 // Defines <counterclaim-topic slug="…"> and <counterclaim-claim claim="…">: each shows a card in a frame that takes
-// the height of its content. Further attributes: theme ("light" or "dark"), known-on, tolerance.
+// the height of its content. Further attributes: theme ("light" or "dark"), known-on, recorded-as-of, tolerance.
 const base = new URL(".", import.meta.url);
+const STATE = ["known-on", "recorded-as-of", "tolerance"];
 
 class Card extends HTMLElement {
-  static observedAttributes = ["slug", "claim", "theme", "known-on", "tolerance"];
+  static observedAttributes = ["slug", "claim", "theme", ...STATE];
 
   connectedCallback() {
     this.style.display = "block";
@@ -32,8 +33,8 @@ class Card extends HTMLElement {
 
   show() {
     const address = new URL(`embed/${this.path}`, base);
-    for (const name of ["theme", "known-on", "tolerance"]) {
-      if (this.hasAttribute(name)) address.searchParams.set(name.replace("-", "_"), this.getAttribute(name));
+    for (const name of ["theme", ...STATE]) {
+      if (this.hasAttribute(name)) address.searchParams.set(name.replaceAll("-", "_"), this.getAttribute(name));
     }
     if (this.frame.src !== address.href) this.frame.src = address;
   }
