@@ -1,4 +1,4 @@
-"""Cells and workbooks of spreadsheets (XLSX): inert text that fits into a cell, numbers and days that stay exact.
+"""What a spreadsheet (XLSX) can hold, and workbooks of cells: inert text that fits, numbers and days that stay exact.
 
 XlsxWriter is loaded with the first workbook: most processes write none.
 """

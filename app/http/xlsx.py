@@ -11,24 +11,14 @@ from decimal import Decimal
 from typing import Any
 
 from app.http.serializers import FileContext, FileWriter, FlatColumn, RowForm, json_text
+from app.http.spreadsheet import FIRST_EXACT_DAY, MAX_CELL_CHARACTERS, MAX_SHEET_ROWS, SEE_URL, XLSX_MEDIA_TYPE
 from app.http.zip_stream import ZipStream
-
-MAX_SHEET_ROWS = 1_048_575
-"""The maximum number of rows of a sheet, without the header."""
-
-MAX_CELL_CHARACTERS = 32_767
-"""The maximum length of a text in a cell, in UTF-16 code units."""
-
-TRUNCATION_MARK = "… (see url)"
 
 MAX_NUMBER_DIGITS = 15
 """The number of significant digits that a number keeps in a cell. Longer numbers are texts."""
 
 MAX_GENERAL_INTEGER = 10**11
 """From this number on, a cell without a number format shows an integer as `1E+11`."""
-
-FIRST_SAFE_DAY = date(1900, 3, 1)
-"""The first day whose number is the same in all programs. Excel counts a 29 February 1900; earlier days are texts."""
 
 _DAY_ZERO = date(1899, 12, 30).toordinal()
 
@@ -123,8 +113,8 @@ def _shorten(text: str) -> str:
     encoded = text.encode("utf-16-le", "surrogatepass")
     if len(encoded) <= 2 * MAX_CELL_CHARACTERS:
         return text
-    end = 2 * (MAX_CELL_CHARACTERS - len(TRUNCATION_MARK))
-    return encoded[:end].decode("utf-16-le", "ignore") + TRUNCATION_MARK
+    end = 2 * (MAX_CELL_CHARACTERS - len(SEE_URL))
+    return encoded[:end].decode("utf-16-le", "ignore") + SEE_URL
 
 
 def column_letters(number: int) -> str:
@@ -170,14 +160,14 @@ def _value_cell(value: Any) -> str:  # noqa: ANN401 - one case for each type
 
 def _day_cell(value: Any) -> str:  # noqa: ANN401 - a date or its text
     day = value if isinstance(value, date) else date.fromisoformat(value)
-    if day < FIRST_SAFE_DAY:
+    if day < FIRST_EXACT_DAY:
         return _text_cell(day.isoformat())
     return f's="{DAY}"><v>{day.toordinal() - _DAY_ZERO}</v></c>'
 
 
 def _moment_cell(value: Any) -> str:  # noqa: ANN401 - a time or its text
     moment = (value if isinstance(value, datetime) else datetime.fromisoformat(value)).astimezone(UTC)
-    if moment.date() < FIRST_SAFE_DAY:
+    if moment.date() < FIRST_EXACT_DAY:
         return _text_cell(moment.isoformat(timespec="seconds").replace("+00:00", "Z"))
     seconds = moment.hour * 3600 + moment.minute * 60 + moment.second
     return f's="{MOMENT}"><v>{moment.toordinal() - _DAY_ZERO + seconds / 86_400:.10f}</v></c>'
@@ -260,8 +250,8 @@ def _type_name(column: FlatColumn) -> str:
 
 
 XLSX = FileWriter(
-    media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    media_type=XLSX_MEDIA_TYPE,
     row_form=RowForm.cells,
     new_encoder=XlsxEncoder,
-    max_rows=MAX_SHEET_ROWS,
+    max_rows=MAX_SHEET_ROWS - 1,  # without the header
 )

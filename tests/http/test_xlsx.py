@@ -14,7 +14,8 @@ import pytest
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.http.negotiation import FILE_FORMATS, Format
 from app.http.serializers import FileContext, FlatColumn
-from app.http.xlsx import MAX_CELL_CHARACTERS, MAX_SHEET_ROWS, TRUNCATION_MARK, XlsxEncoder, column_letters
+from app.http.spreadsheet import MAX_CELL_CHARACTERS, MAX_SHEET_ROWS, SEE_URL
+from app.http.xlsx import XLSX, XlsxEncoder, column_letters
 from app.http.zip_stream import ZipStream
 from tests.examples import (
     assert_problem,
@@ -135,7 +136,7 @@ def test_long_texts_end_with_a_mark_and_odd_characters_leave_the_file_valid() ->
     found = cells(exact, longer, wide, "a\x00b\x1fc\ud800d\ufffee\r\n", "<&>")
     assert found[0] == exact
     for text in found[1:3]:
-        assert text.endswith(TRUNCATION_MARK)
+        assert text.endswith(SEE_URL)
         assert MAX_CELL_CHARACTERS - 1 <= len(text.encode("utf-16-le")) // 2 <= MAX_CELL_CHARACTERS
     assert "\ud800" not in found[3]
     assert found[3].startswith("a")
@@ -159,7 +160,7 @@ def test_the_bytes_of_a_state_are_the_same_again(register: Register) -> None:
 
 
 def test_more_rows_than_a_sheet_holds_are_refused(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert MAX_SHEET_ROWS == 2**20 - 1
+    assert XLSX.max_rows == MAX_SHEET_ROWS - 1 == 2**20 - 1
     record_example_vocabulary(register)
     for _ in range(4):
         submit_claim(register, make_unique_claim_body())
