@@ -14,7 +14,7 @@ import pytest
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.http.negotiation import FILE_FORMATS, Format
 from app.http.serializers import FileContext, FlatColumn
-from app.http.spreadsheet import MAX_CELL_CHARACTERS, MAX_SHEET_ROWS, SEE_URL
+from app.http.spreadsheet import MAX_CELL_CHARACTERS, MAX_SHEET_ROWS, SEE_URL, XLSX_MEDIA_TYPE
 from app.http.xlsx import XLSX, XlsxEncoder, column_letters
 from app.http.zip_stream import ZipStream
 from tests.examples import (
@@ -27,7 +27,6 @@ from tests.examples import (
 )
 from tests.registers import Register
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LISTS = [
     "/v1/claims",
     "/v1/topics/russian-casualties/claims",
@@ -61,7 +60,7 @@ def cells(*values: Any, type_: str = "string") -> list[Any]:
 def test_a_workbook_has_the_rows_and_columns_of_the_csv_file(shared_starter_register: Register, path: str) -> None:
     answer = shared_starter_register.get(f"{path}.xlsx")
     assert answer.status_code == 200
-    assert answer.headers["content-type"] == XLSX
+    assert answer.headers["content-type"] == XLSX_MEDIA_TYPE
     sheet = open_workbook(answer.content)["Rows"]
     header, *rows = shared_starter_register.get(f"{path}.csv").text.split("\r\n")[:-1]
     assert [cell.value for cell in sheet[1]] == header.split(",")
