@@ -43,7 +43,7 @@ READING_GUIDE = """
 > A register of contested figures: what each source says, when, where it can be read, what exactly it counts, and how
 > far it can be trusted. Figures of different sources are kept side by side. Nothing is merged, averaged or picked.
 
-Reading needs no key. Quote a figure with its source and its day, as `/v1/claims/ID/citation.txt` prints it.
+Reading needs no key. Quote a figure with its source and its day, as `{claims}/ID/citation.txt` prints it.
 
 ## Questions
 

@@ -90,10 +90,8 @@ def test_an_empty_list_has_all_columns(shared_starter_register: Register) -> Non
     assert (file.metadata.num_rows, len(file.schema_arrow.names)) == (0, len(CLAIM_COLUMNS))
 
 
-def test_without_pyarrow_the_suffix_says_how_to_install_it(
-    shared_starter_register: Register, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_pyarrow_the_suffix_says_how_to_install_it(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.http.negotiation.is_available", lambda: False)
     for path, headers in (("/v1/subjects.parquet", {}), ("/v1/subjects", {"Accept": PARQUET})):
-        problem = assert_problem(shared_starter_register.get(path, headers=headers), 406, "not_acceptable")
+        problem = assert_problem(register.get(path, headers=headers), 406, "not_acceptable")
         assert problem["hint"] == "pip install 'counterclaim[parquet]', or ask for .csv or .ndjson"

@@ -40,8 +40,13 @@ def write_file_without_rows(folder: Path) -> tuple[Path, NativeRowMapper]:
 
 
 @pytest.fixture
-def desk(register: Register) -> Register:
+def desk(register: Register, tmp_path: Path) -> Register:
+    """A register with vocabulary, in a process that has already loaded what an import needs."""
     record_once(register, record_example_vocabulary)
+    file = tmp_path / "first.csv"
+    file.write_text(format_csv(native_row(1)), encoding="utf-8", newline="")
+    with prepare_import(register.database, ImportRequest([file], NativeRowMapper()), "desk"):
+        pass
     return register
 
 
