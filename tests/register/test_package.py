@@ -19,7 +19,7 @@ from app.imports.readers.options import FileRefused
 from app.register.package import PACKAGE_TABLES, _field_type, format_value
 from app.register.restore import _parse_cell, is_package, restore_package
 from tests.examples import make_unique_claim_body, record_example_vocabulary, submit_claim
-from tests.registers import Register, make_settings, open_database
+from tests.registers import DatabaseCopies, Register, make_settings, open_database, serve
 
 
 def open_package(content: bytes) -> zipfile.ZipFile:
@@ -70,8 +70,6 @@ def test_a_restored_register_has_the_same_package_records_and_numbers(
     assert result.exit_code == 0, result.output
     assert "changes" in result.output
     database = open_database(make_settings(url))
-    from tests.registers import serve  # noqa: PLC0415 - a second register in one test
-
     with serve(make_settings(url), database, {}) as copy:
         assert export(copy).content == content
         for path in ("/v1/claims.ndjson", "/v1/changes.ndjson", "/v1/topics.ndjson", "/v1/register"):
@@ -166,3 +164,16 @@ def test_types_of_fields() -> None:
         "string",
         "integer",
     ]
+
+
+def test_a_register_moves_from_either_database_to_the_other(
+    written_register: Register, postgresql_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = export(written_register).content
+    server = postgresql_address if written_register.database.dialect == "sqlite" else None
+    url = DatabaseCopies(tmp_path, server).create_template("empty", None)
+    assert restore(content, tmp_path, url, monkeypatch).exit_code == 0
+    database = open_database(make_settings(url))
+    with serve(make_settings(url), database, {}) as copy:
+        assert export(copy).content == content
+    database.close()
