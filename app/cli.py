@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from functools import wraps
 from ipaddress import ip_address
@@ -200,9 +201,8 @@ def import_(
 
     imports.refuse_addresses(files, context)
     if len(files) == 1 and is_package(package := Path(files[0])):
-        database = _open_database(read_settings())
-        counts = restore_package(database, package)
-        database.close()
+        with closing(_open_database(read_settings())) as database:
+            counts = restore_package(database, package)
         click.echo(f"Restored {counts['change']} changes of {counts['claim']} versions of claims.")
         return
     if inspect:

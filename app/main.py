@@ -70,6 +70,8 @@ ROUTERS = (
 )
 """The routers of the application, in the order of the OpenAPI document."""
 
+API_DESCRIPTION = openapi.ApiDescription([route for router in ROUTERS for route in router.routes])
+
 OUTDATED_COPIES_INTERVAL_SECONDS = 10.0
 """The time between two checks for a takedown while there are copies of files."""
 
@@ -159,8 +161,8 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
     app.state.cache_middleware = app.cache_middleware
     app.state.settings = settings
     app.state.request_counters = RequestCounters()
-    app.state.documented_routes = [route for router in ROUTERS for route in router.routes]
-    app.router.routes.extend(in_matching_order(app.state.documented_routes))
+    app.state.api_description = API_DESCRIPTION
+    app.router.routes.extend(in_matching_order(API_DESCRIPTION.routes))
     app.router.routes.extend(pages.routes)
     app.router.routes.extend(crawlers.routes)
     openapi.add_documentation_routes(app)

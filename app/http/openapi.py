@@ -1,6 +1,8 @@
 """The OpenAPI document, Swagger UI from local files, and the descriptions of problem types."""
 
 import re
+from collections.abc import Sequence
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 from starlette.staticfiles import StaticFiles
 
 from app import __version__
@@ -63,18 +66,38 @@ The origins are that of the page and that of the base URL. They differ where the
 
 
 def build_openapi(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document.
+    """Return the OpenAPI 3.1 document of an application, with whole addresses if it has a base URL."""
+    if not app.openapi_schema:
+        document = app.state.api_description.document
+        if url := base_url():
+            document = {**_make_addresses_whole(document, app), "servers": [{"url": url}]}
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+class ApiDescription:
+    """The OpenAPI document of a list of routes. All applications of a process have it in common."""
+
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        self.routes = routes
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The document with paths as addresses, which is built when it is first read: that takes about a second."""
+        return _build_document(self.routes)
+
+
+def _build_document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
+    """Return the document of routes.
 
     All errors are the `default` response with one problem schema, in place of FastAPI's 422 responses.
     """
-    if app.openapi_schema:
-        return app.openapi_schema
     document = get_openapi(
         title="Counterclaim",
         version=__version__,
         summary="Contested numbers, side by side.",
         description=DESCRIPTION,
-        routes=app.state.documented_routes,
+        routes=routes,
         tags=TAGS,
         license_info={"name": "MIT", "identifier": "MIT"},
     )
@@ -114,9 +137,6 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
             # A generated client without a key can then call what needs none.
             operation.setdefault("security", [])
     move_to_components(document)
-    if url := base_url():
-        document = {**_make_addresses_whole(document, app), "servers": [{"url": url}]}
-    app.openapi_schema = document
     return document
 
 

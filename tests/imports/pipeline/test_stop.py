@@ -1,9 +1,10 @@
 """An import can be stopped wherever it is before it publishes: the check comes often."""
 
+import gc
 import json
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -40,14 +41,17 @@ def write_file_without_rows(folder: Path) -> tuple[Path, NativeRowMapper]:
 
 
 @pytest.fixture
-def desk(register: Register, tmp_path: Path) -> Register:
+def desk(register: Register, tmp_path: Path) -> Iterator[Register]:
     """A register with vocabulary, in a process that has already loaded what an import needs."""
     record_once(register, record_example_vocabulary)
     file = tmp_path / "first.csv"
     file.write_text(format_csv(native_row(1)), encoding="utf-8", newline="")
     with prepare_import(register.database, ImportRequest([file], NativeRowMapper()), "desk"):
         pass
-    return register
+    gc.collect()
+    gc.disable()  # in a long run it visits the objects of all tests, in whichever thread it happens to start
+    yield register
+    gc.enable()
 
 
 @pytest.mark.parametrize("write", [write_long_csv, write_file_without_rows])
