@@ -9,16 +9,15 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.postgresql import database_server
-from tests.history.servers import ServerProcess, find_free_port
-from tests.registers import DatabaseCopies, create_keys
+from benchmarks.starter_server import serve_starter_register
+from tests.history.servers import ServerProcess
 
 MAX_CPU_MS = 10.0
 MAX_BYTES = 16_384
@@ -194,23 +193,6 @@ def measure(server: ServerProcess, case: Case) -> dict[str, Any]:
     return {"case": case.name, "status": status, "bytes": size, "cpu_ms": round(statistics.median(costs), 2), "sent_bytes": len(case.path) + len(case.body) + sum(map(len, case.headers.values()))}
 
 
-@contextmanager
-def serve_starter_register(dialect: str, folder: Path) -> Iterator[tuple[ServerProcess, dict[str, str]]]:
-    """Serve a new starter register, and yield the server with the headers of an admin."""
-    with database_server(dialect) as address:
-        copies = DatabaseCopies(folder, address)
-        copies.create_template("empty", None)
-        url = copies.create_copy("starter")
-        keys = create_keys(url)
-        server = ServerProcess(url, find_free_port())
-        server.start()
-        try:
-            yield server, keys["admin"]
-        finally:
-            server.stop()
-            copies.close()
-
-
 def main() -> None:
     """Measure on the databases that the arguments name, and save the results."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -218,14 +200,14 @@ def main() -> None:
     arguments = parser.parse_args()
     found: dict[str, list[dict[str, Any]]] = {}
     for dialect in arguments.databases.split():
-        with TemporaryDirectory() as folder, serve_starter_register(dialect, Path(folder)) as (server, key):
+        with TemporaryDirectory() as folder, serve_starter_register(dialect, Path(folder)) as (server, keys):
             document = server.request("GET", "/openapi.json").json()
             body = document["paths"]["/v1/claims"]["post"]["requestBody"]["content"]["application/json"]["example"]
             claim = server.request("GET", "/v1/claims?limit=1").json()["data"][0]["id"]
             server.close_connection()
             results = [measure(server, case) for case in read_cases(claim)]
             for case in write_cases(claim, body):
-                results.append(measure(server, Case(case.name, case.method, case.path, {**key, **case.headers}, case.body)))
+                results.append(measure(server, Case(case.name, case.method, case.path, {**keys["admin"], **case.headers}, case.body)))
         results.sort(key=lambda result: -result["cpu_ms"])
         found[dialect] = results
         _print(dialect, results)

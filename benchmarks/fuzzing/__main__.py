@@ -13,15 +13,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.postgresql import CACHE_FOLDER, database_server
-from tests.history.servers import ServerProcess, find_free_port
-from tests.registers import DatabaseCopies, create_keys
+from benchmarks.postgresql import CACHE_FOLDER
+from benchmarks.starter_server import serve_starter_register
+from tests.history.servers import ServerProcess
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -42,7 +40,7 @@ def main() -> None:
     arguments = parser.parse_args()
     runs: list[dict[str, Any]] = []
     for dialect in arguments.databases.split():
-        with TemporaryDirectory() as folder, _serve_starter_register(dialect, Path(folder)) as (server, keys):
+        with TemporaryDirectory() as folder, serve_starter_register(dialect, Path(folder)) as (server, keys):
             for with_key in (True, False):
                 examples = arguments.examples if with_key else max(1, arguments.examples // SHARE_WITHOUT_KEY)
                 key = keys["admin"]["Authorization"].removeprefix("Bearer ") if with_key else None
@@ -52,23 +50,6 @@ def main() -> None:
     names = "-".join(arguments.databases.split())
     (RESULTS / f"fuzz-{names}.json").write_text(json.dumps({"runs": runs}, indent=1) + "\n", encoding="utf-8")
     sys.exit(any(run["failures"] or run["tracebacks"] for run in runs))
-
-
-@contextmanager
-def _serve_starter_register(dialect: str, folder: Path) -> Iterator[tuple[ServerProcess, dict[str, dict[str, str]]]]:
-    """Serve a new starter register, and yield the server with the headers of the keys."""
-    with database_server(dialect) as address:
-        copies = DatabaseCopies(folder, address)
-        copies.create_template("empty", None)
-        url = copies.create_copy("starter")
-        keys = create_keys(url)
-        server = ServerProcess(url, find_free_port())
-        server.start()
-        try:
-            yield server, keys
-        finally:
-            server.stop()
-            copies.close()
 
 
 def _run(server: ServerProcess, key: str | None, examples: int, arguments: argparse.Namespace) -> dict[str, Any]:
