@@ -25,7 +25,7 @@ class Palette:
     accent: str
     older: str
     series: tuple[str, ...]
-    """Told apart by colour-blind readers too (after Okabe and Ito, 2008), and each with its name beside it."""
+    """Distinguishable by colour-blind readers too (after Okabe and Ito, 2008), and each with its name beside it."""
 
 
 PALETTES: Final[Mapping[Theme, Palette]] = {

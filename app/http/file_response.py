@@ -77,18 +77,18 @@ class LongFileResponse(Response):
     def _respond_from_copy(self, copy: IO[bytes], range_: str | None, *, is_head: bool) -> Response:
         size = os.fstat(copy.fileno()).st_size
         try:
-            asked = choose_range(range_, None, self._etag, size)
+            requested = choose_range(range_, None, self._etag, size)
         except Problem:
             copy.close()
             raise
-        part = asked or ByteRange(0, size, size)
+        part = requested or ByteRange(0, size, size)
         headers = dict(self.headers) | {ACCEPT_RANGES: "bytes", "Content-Length": str(part.length)}
-        if asked is not None:
+        if requested is not None:
             headers["Content-Range"] = part.content_range
         if is_head:
             copy.close()
             return StreamingResponse(_no_chunks(), headers=headers)
-        return StreamingResponse(_read_copy(copy, part), status_code=200 if asked is None else 206, headers=headers)
+        return StreamingResponse(_read_copy(copy, part), status_code=200 if requested is None else 206, headers=headers)
 
     async def _wait_for_copy(self) -> IO[bytes] | None:
         """Return the complete copy, which is written first if there is none. None if it cannot be written."""

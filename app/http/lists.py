@@ -354,7 +354,7 @@ class ListResponse:
                 yield unquote_plus(name), part
 
     def _file_name(self) -> str:
-        """Return a name that says what was asked: `counterclaim-claims-category-killed-2026-11-30.csv`."""
+        """Return a name with the filters and the day: `counterclaim-claims-category-killed-2026-11-30.csv`."""
         suffix = f".{self.format.value}"
         parts = [part for part in self.request.url.path.removesuffix(suffix).split("/") if part not in {"", "v1"}]
         day = datetime.now(UTC).date().isoformat()
@@ -470,7 +470,7 @@ def list_route(
         summary: The OpenAPI summary.
         pages: Whether the JSON response is a page of a list.
         row: The response model of a row of files and of a bare array, if the JSON response is no page of a list.
-        linked: Whether the list has linked data, as `ListResponse.send` is told by `link`.
+        linked: Whether the list has linked data, that `ListResponse.send` renders with `link`.
     """
     response_model: Any = Listing[model] if pages else model  # type: ignore[valid-type]
     if row is not None:

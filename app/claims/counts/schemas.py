@@ -48,7 +48,7 @@ class CountRow(ValueCount):
 ValueCounts = create_model(
     "ValueCounts",
     __base__=Output,
-    __doc__="The counts of each dimension that was asked for, apart: they are not crossed.",
+    __doc__="The counts of each requested dimension, apart: they are not crossed.",
     **{  # type: ignore[call-overload] # one field for each dimension
         dimension.value: (
             list[ValueCount],
