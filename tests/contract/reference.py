@@ -16,6 +16,7 @@ from app.claims.search.filters import ClaimQuery, Sort
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.enums import DescribedEnum, Outcome, SmellKind
 from app.errors import known_problems
+from app.http.list_columns import LIST_COLUMNS, ListName
 from app.http.negotiation import Format
 from app.http.pagination import PageQuery
 from app.imports.mappings.load import load_shipped_mapping, shipped_mappings
@@ -36,6 +37,7 @@ from app.imports.mappings.schema import (
     VintageMap,
 )
 from app.imports.readers.options import FileFormat, FileOptions, ReadLimits
+from app.main import create_app  # noqa: F401 - loads the routes, which declare the columns of their lists
 from app.settings import Settings, environment_variable
 from app.topics.parameters import CompareQuery
 from app.vocabulary.routes import TERM_ROWS
@@ -121,6 +123,15 @@ def column_table() -> str:
         for each in CLAIM_COLUMNS
     ]
     return markdown_table(("column", "type", "what it holds", "in JSON", "example"), rows)
+
+
+def list_table() -> str:
+    """Return every list with its address, and the columns that identify a row of its files."""
+    rows = [
+        (format_code(name.value), name.definition, ", ".join(map(format_code, LIST_COLUMNS[name].key)))
+        for name in ListName
+    ]
+    return markdown_table(("list", "address", "a row is identified by"), rows)
 
 
 def list_values(enumeration: type[Enum]) -> str:
@@ -213,7 +224,7 @@ PAGE_TABLES: dict[str, dict[str, str]] = {
     "settings.md": {"settings": settings_table()},
     "words.md": {"words": enumeration_sections()},
     "problems.md": {"problems": problem_table()},
-    "columns.md": {"columns": column_table()},
+    "columns.md": {"lists": list_table(), "columns": column_table()},
     "reading.md": {
         "filters": parameter_table(ClaimQuery, without=PageQuery),
         "sorts": markdown_table(
