@@ -10,12 +10,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_origin
 
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from app.claims.search.filters import ClaimQuery, Sort
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.enums import DescribedEnum, Outcome, SmellKind
 from app.errors import known_problems
+from app.http.deprecation import deprecations_of
 from app.http.list_columns import LIST_COLUMNS, ListName
 from app.http.negotiation import Format
 from app.http.pagination import PageQuery
@@ -37,7 +39,7 @@ from app.imports.mappings.schema import (
     VintageMap,
 )
 from app.imports.readers.options import FileFormat, FileOptions, ReadLimits
-from app.main import create_app  # noqa: F401 - loads the routes, which declare the columns of their lists
+from app.main import API_DESCRIPTION
 from app.settings import Settings, environment_variable
 from app.topics.parameters import CompareQuery
 from app.vocabulary.routes import TERM_ROWS
@@ -134,6 +136,24 @@ def list_table() -> str:
     return markdown_table(("list", "address", "a row is identified by"), rows)
 
 
+def deprecation_table() -> str:
+    """Return what is deprecated, or that nothing is."""
+    rows = [
+        (
+            format_code(f"{' '.join(sorted(route.methods or ()))} {route.path}"),
+            format_code(each.parameter),
+            each.since,
+            each.sunset,
+            each.instead,
+        )
+        for route in API_DESCRIPTION.routes
+        if isinstance(route, APIRoute)
+        for each in deprecations_of(route.endpoint)
+    ]
+    head = ("operation", "parameter", "deprecated since", "works until at least", "instead")
+    return markdown_table(head, rows) if rows else "Nothing is deprecated."
+
+
 def list_values(enumeration: type[Enum]) -> str:
     """Return the values of an enumeration, in one line."""
     return ", ".join(format_code(each.value) for each in enumeration)
@@ -223,6 +243,7 @@ def definition_table(enumeration: type[DescribedEnum]) -> str:
 PAGE_TABLES: dict[str, dict[str, str]] = {
     "settings.md": {"settings": settings_table()},
     "words.md": {"words": enumeration_sections()},
+    "stability.md": {"deprecated": deprecation_table()},
     "problems.md": {"problems": problem_table()},
     "columns.md": {"lists": list_table(), "columns": column_table()},
     "reading.md": {
