@@ -27,6 +27,7 @@ from app.http.addresses import whole_address
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
 from app.http.linked_data import node
+from app.http.list_columns import ListName
 from app.http.lists import BomParameter, FieldsParameter, FormatParameter, ListResponse, Shape, list_route
 from app.http.pagination import Page
 from app.http.responses import json_bytes
@@ -98,7 +99,10 @@ class ChangeListResponse(ListResponse):
         self.is_served = shape is ChangeShape.served
 
 
-@list_route(router, "/changes", ChangeRow, "List changes", linked=True)
+CHANGE_COLUMNS = columns_of_model(ChangeRow)
+
+
+@list_route(router, "/changes", ChangeRow, "List changes", ListName.changes, CHANGE_COLUMNS, key=["seq"], linked=True)
 def list_changes(
     query: Annotated[ChangeQuery, Query()], db: Db, listing: Annotated[ChangeListResponse, Depends()]
 ) -> Response:
@@ -117,7 +121,7 @@ def list_changes(
                 else found
             )
 
-    return listing.send(find, query, columns_of_model(ChangeRow), link=_change_node)
+    return listing.send(find, query, CHANGE_COLUMNS, link=_change_node)
 
 
 def _change_node(change: dict[str, Any]) -> dict[str, Any]:
