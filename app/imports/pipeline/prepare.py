@@ -18,6 +18,7 @@ from app.database.sql import batch_values
 from app.database.tables import ImportedRow, table_of
 from app.errors import Unavailable
 from app.imports.mappings.fields import UnreadableValue
+from app.imports.pipeline.column_check import ColumnCheck
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.process_rows import RowProcessor
 from app.imports.pipeline.result import ImportRefused, ImportResult
@@ -192,10 +193,13 @@ def _stage_rows(
     )
     reader = _open_reader(request)
     rows = _number_rows(reader, request.limit)
+    columns = ColumnCheck(request.mapper, is_only_file=len(request.paths) == 1)
     while batch := _next_batch(rows, reader):
+        columns.add_rows([row for _, row in batch], reader.files[0].name)
         processor.process_batch(batch)
         request.progress(reader.bytes_done, reader.bytes_total)
     _check_headers(request, reader)
+    columns.finish(processor, reader.files, is_whole=request.limit is None)
     _check_time_series(processor, request.check, strict=request.strict and not refusals)
     if missing := processor.validator.find_missing_references(database):
         raise MappingRefused(missing[0])
