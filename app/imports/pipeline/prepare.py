@@ -25,7 +25,8 @@ from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.row_mapping import RowMapper
 from app.imports.pipeline.staging import StagingFile
 from app.imports.pipeline.validate_rows import NumberedRow, RecordInput
-from app.imports.quality.anomalies import RowLocation, TimeSeriesPoint
+from app.imports.quality.anomalies import Anomaly, RowLocation, TimeSeriesPoint
+from app.imports.quality.grouping import group_anomalies
 from app.imports.quality.time_series import find_time_series_anomalies
 from app.imports.readers.options import FileRefused, FileRow, MappingRefused, ReadLimits
 from app.imports.readers.reader import FileReader
@@ -275,28 +276,32 @@ def _next_batch(rows: Iterator[NumberedRow], reader: FileReader) -> list[Numbere
 
 def _check_time_series(processor: RowProcessor, check: StopCheck, *, strict: bool) -> None:
     """Add the anomalies of every time series; with `strict`, refuse their rows."""
+    found: list[Anomaly] = []
     points_of_all = checked(processor.staging.time_series_points(), check)
     for number, points in groupby(points_of_all, key=itemgetter(0)):
         name, running = processor.staging.read_time_series(number)
         row_numbers: dict[RowLocation, list[int]] = {}
         time_series_points = _iterate_points(points, row_numbers if strict else None)
         for anomaly in find_time_series_anomalies(name, time_series_points, running=running):
-            processor.statistics.add_anomaly(anomaly)
+            found.append(anomaly)
             for location in anomaly.locations:
                 for row_number in row_numbers.get(location, ()):
                     processor.late_refusals.setdefault(row_number, []).append(anomaly.detail)
+    for anomaly in group_anomalies(found):
+        processor.statistics.add_anomaly(anomaly)
 
 
 def _iterate_points(
-    points: Iterator[tuple[int, int, str, int, str, str | None, float]],
+    points: Iterator[tuple[int, int, str, int, str, str | None, float, str | None]],
     row_numbers: dict[RowLocation, list[int]] | None,
 ) -> Iterator[TimeSeriesPoint]:
     """Yield the points of one time series, and add the row numbers at each location to `row_numbers`."""
-    for _, row_number, file, line, day, moment, value in points:
+    for _, row_number, file, line, day, moment, value, start in points:
         location = RowLocation(file, line)
         if row_numbers is not None:
             row_numbers.setdefault(location, []).append(row_number)
-        yield TimeSeriesPoint(location, date.fromisoformat(day), value, moment)
+        first_day = None if start is None else date.fromisoformat(start)
+        yield TimeSeriesPoint(location, date.fromisoformat(day), value, moment, first_day)
 
 
 def _count_vanished(database: Database, processor: RowProcessor, check: StopCheck) -> None:

@@ -245,6 +245,7 @@ class RowProcessor:
             day=state["period_end"].isoformat() if state["period_end"] else None,
             moment=parse_moment(state["said_at"]).astimezone(UTC).isoformat() if state["said_at"] else None,
             value=state["magnitude"],
+            start=None if is_running_total or state["period_start"] is None else state["period_start"].isoformat(),
             writes=resolved.writes,
         )
 

@@ -22,7 +22,7 @@ STEPS_BETWEEN_CHECKS = 100_000
 STAGING_SCHEMA = """
 CREATE TABLE claim (
     n INTEGER PRIMARY KEY, row INTEGER, file TEXT, line INTEGER, outcome TEXT, fingerprint BLOB, claim TEXT, key TEXT,
-    time_series INTEGER, day TEXT, moment TEXT, value REAL, writes BLOB
+    time_series INTEGER, day TEXT, moment TEXT, value REAL, start TEXT, writes BLOB
 );
 CREATE INDEX claim_fingerprint ON claim (fingerprint) WHERE fingerprint IS NOT NULL;
 CREATE INDEX claim_key ON claim (key) WHERE key IS NOT NULL;
@@ -58,6 +58,8 @@ class StagedClaim:
     moment: str | None
     """The moment of the statement in UTC, if it is known."""
     value: float | None
+    start: str | None
+    """The first day of the period, unless the figure is a running total."""
     writes: dict[str, Any]
 
 
@@ -116,8 +118,8 @@ class StagingFile:
         """Add the claims of some rows."""
         self._db.executemany(
             "INSERT INTO claim"
-            " (row, file, line, outcome, fingerprint, claim, key, time_series, day, moment, value, writes)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " (row, file, line, outcome, fingerprint, claim, key, time_series, day, moment, value, start, writes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     staged.row_number,
@@ -131,6 +133,7 @@ class StagingFile:
                     staged.day,
                     staged.moment,
                     staged.value,
+                    staged.start,
                     orjson.dumps(staged.writes),
                 )
                 for staged in claims
@@ -300,22 +303,22 @@ class StagingFile:
         """Yield claim, type, other claim and note of the relations to be recorded."""
         yield from self._db.execute("SELECT claim, type, other, note FROM relation ORDER BY n")
 
-    def time_series_points(self) -> Iterator[tuple[int, int, str, int, str, str | None, float]]:
-        """Yield the dated numbers as (series, row, file, line, day, moment, value), ordered by series, day and moment.
+    def time_series_points(self) -> Iterator[tuple[int, int, str, int, str, str | None, float, str | None]]:
+        """Yield the dated numbers by series, day, moment and start, each with its row, file, line and value.
 
         The number of a claim is yielded once for each day, even if several rows contain it.
         """
         rows = self._db.execute(
-            "SELECT time_series, day, moment, claim, row, file, line, value FROM claim"
-            " WHERE day IS NOT NULL AND value IS NOT NULL ORDER BY time_series, day, moment, n"
+            "SELECT time_series, day, moment, claim, row, file, line, value, start FROM claim"
+            " WHERE day IS NOT NULL AND value IS NOT NULL ORDER BY time_series, day, moment, start, n"
         )
         current, claims = (0, ""), set[str]()
-        for series, day, moment, claim, row, file, line, value in rows:
+        for series, day, moment, claim, row, file, line, value, start in rows:
             if (series, day) != current:
                 current, claims = (series, day), set()
             if claim not in claims:
                 claims.add(claim)
-                yield series, row, file, line, day, moment, value
+                yield series, row, file, line, day, moment, value, start
 
     def read_time_series(self, number: int) -> tuple[str, bool]:
         """Return the name of a time series, and whether it is a running total."""
