@@ -15,7 +15,7 @@ from app.http.pagination import Page, PageQuery, paginate_list
 from app.http.routing import api_router
 from app.vocabulary.schemas import ColumnRow
 
-router = api_router("claims")
+router = api_router("vocabulary")
 
 ADDRESS_COLUMN = "url"
 """The column with an address of this service."""
