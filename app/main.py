@@ -5,7 +5,7 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -29,9 +29,10 @@ from app.database.takedowns import read_latest_takedown
 from app.feeds.routes import router as feeds
 from app.http import health, openapi, problems
 from app.http.addresses import PathPrefix, set_base_url
-from app.http.cache_middleware import ResponseCacheMiddleware
+from app.http.cache_middleware import CompleteResponse, ResponseCacheMiddleware
 from app.http.file_copies import FILE_COPIES
 from app.http.middleware import EXPOSED_HEADERS, PreflightMiddleware, RequestCounters, RequestMiddleware
+from app.http.protocol import FIND_RESPONSE
 from app.http.routing import in_matching_order
 from app.http.shutdown import Shutdown
 from app.imports.routes import router as imports
@@ -101,6 +102,12 @@ class CounterclaimApp(FastAPI):
             scope = self._path_prefix.remove_from(scope)
         await self.cache_middleware(scope, receive, send)
 
+    def find_response(self, scope: Scope) -> CompleteResponse | None:
+        """Return the response to a request if it is cached, or None: then the application has to be called."""
+        if self._path_prefix is not None:
+            scope = self._path_prefix.remove_from(scope)
+        return self.cache_middleware.find_response(scope)
+
     def use_base_url(self, url: str) -> None:
         """Build all addresses under `url`, or as paths if it is empty. The application has all its routes by now."""
         if url != self._base_url:
@@ -136,7 +143,7 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
     settings = settings or read_settings()
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         database: Database = app.state.database
         cache_middleware: ResponseCacheMiddleware = app.state.cache_middleware
         database.check_schema()
@@ -147,7 +154,7 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
         copies_task = asyncio.create_task(_remove_outdated_copies(app))
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()
         shutdown.install()
-        yield
+        yield {FIND_RESPONSE: cast("CounterclaimApp", app).find_response}
         copies_task.cancel()
         shutdown.begin()
         await shutdown.wait_for_protected()

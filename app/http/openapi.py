@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from app import __version__
 from app.errors import NotFound, known_problems, suggest_nearest
 from app.http.addresses import base_url, find_first_segments
+from app.http.deprecation import mark_deprecated
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.openapi_components import FLAT_ROW, FLAT_ROW_REFERENCE, describe_files, move_to_components, name_pages
 from app.http.problems import PROBLEM_MEDIA_TYPE, ProblemDetail
@@ -104,6 +105,7 @@ def _build_document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
     document = name_pages(document)
     document["servers"] = [{"url": "/", "description": "The service that this document is from."}]
     describe_files(document)
+    mark_deprecated(document, routes)
     schemas = document["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)

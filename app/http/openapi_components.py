@@ -169,7 +169,8 @@ def _extend_schemas(schemas: Json) -> None:
         properties = {
             field: info for field, info in schema["properties"].items() if info != general["properties"].get(field)
         }
-        required = [field for field in schema.get("required", ()) if field not in general.get("required", ())]
+        inherited = set(general.get("required", ())) - properties.keys()
+        required = [field for field in schema.get("required", ()) if field not in inherited]
         own = {"type": "object", "properties": properties} | ({"required": required} if required else {})
         rest = {key: value for key, value in schema.items() if key not in own}
         rest.pop("required", None)
