@@ -37,6 +37,8 @@ from app.http.routing import in_matching_order
 from app.http.shutdown import Shutdown
 from app.imports.routes import router as imports
 from app.pages.crawlers import router as crawlers
+from app.pages.docs import mount_reference_files
+from app.pages.docs import router as docs
 from app.pages.errors import render_problem_page
 from app.pages.routes import router as pages
 from app.references.routes import router as references
@@ -71,7 +73,12 @@ ROUTERS = (
 )
 """The routers of the application, in the order of the OpenAPI document."""
 
-API_DESCRIPTION = openapi.ApiDescription([route for router in ROUTERS for route in router.routes])
+DOCUMENTATION_ROUTERS = (pages, crawlers, openapi.router, docs)
+"""The routers outside `/v1`, which are matched after the others."""
+
+API_DESCRIPTION = openapi.ApiDescription(
+    [route for router in (*ROUTERS, *DOCUMENTATION_ROUTERS) for route in router.routes]
+)
 
 OUTDATED_COPIES_INTERVAL_SECONDS = 10.0
 """The time between two checks for a takedown while there are copies of files."""
@@ -169,10 +176,9 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
     app.state.settings = settings
     app.state.request_counters = RequestCounters()
     app.state.api_description = API_DESCRIPTION
-    app.router.routes.extend(in_matching_order(API_DESCRIPTION.routes))
-    app.router.routes.extend(pages.routes)
-    app.router.routes.extend(crawlers.routes)
-    openapi.add_documentation_routes(app)
+    app.router.routes.extend(in_matching_order(route for router in ROUTERS for route in router.routes))
+    app.router.routes.extend(route for router in DOCUMENTATION_ROUTERS for route in router.routes)
+    mount_reference_files(app)
     app.use_base_url(settings.base_url)
     problems.add_exception_handlers(app)
     app.state.render_problem_page = render_problem_page
