@@ -156,7 +156,9 @@ class RowProcessor:
         if recorded is None and not resolved.writes_claim:
             return  # an earlier row of the file states the claim
         source = lookup.find_source(claim_input.source)
-        ignored = find_ignored_fields(draft.stated, draft.register_fields, claim_input, source, recorded)
+        state = resolved.candidate.state
+        period = {"start": state["period_start"], "end": state["period_end"]}
+        ignored = find_ignored_fields(draft.stated, draft.register_fields, claim_input, source, period, recorded)
         if draft.id not in (None, resolved.claim):
             ignored.append("id")
         self.statistics.ignored.update(ignored)

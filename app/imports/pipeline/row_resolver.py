@@ -294,7 +294,8 @@ def _find_differences(candidate: Candidate, existing: ExistingRecords, claim: st
         return ()
     documents = ["" if each is None else each["id"] for each in candidate.validated.validated_claim.documents]
     by_id = draft.id == claim
-    return tuple(find_differences(draft.stated, candidate.validated.claim_input, documents, recorded, by_id=by_id))
+    claim_input = candidate.validated.claim_input
+    return tuple(find_differences(draft.stated, claim_input, documents, recorded, leading=draft.leading, by_id=by_id))
 
 
 def _outcome_of_difference(candidate: Candidate, existing: ExistingRecords, claim: str) -> Outcome:
