@@ -279,6 +279,12 @@ class Unavailable(Problem):
     status, code, title = 503, "unavailable", "The service is unavailable at the moment"
 
 
+class OutcomeUnknown(Problem):
+    """The write was sent to the database, which has not confirmed it in time. It may be recorded, or not."""
+
+    status, code, title = 503, "outcome_unknown", "It is not known whether the write was recorded"
+
+
 def known_problems() -> dict[str, type[Problem]]:
     """Return every problem class by its code."""
     classes: list[type[Problem]] = [Problem, *Problem.__subclasses__(), *InvalidRequest.__subclasses__()]

@@ -159,6 +159,7 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
     )
     app.use_database(Database(settings))
     app.state.cache_middleware = app.cache_middleware
+    app.cache_middleware.deadline_seconds = settings.deadline
     app.state.settings = settings
     app.state.request_counters = RequestCounters()
     app.state.api_description = API_DESCRIPTION
@@ -174,6 +175,7 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
         max_body_bytes=settings.max_body_bytes,
         max_body_bytes_by_path={"/v1/imports": settings.max_import_bytes},
         uninterrupted_paths=frozenset({"/v1/imports"}),
+        deadline_seconds=settings.deadline,
     )
     app.add_middleware(
         PreflightMiddleware,

@@ -111,6 +111,14 @@ class Settings(BaseSettings):
     pool_size: int = Field(
         default=10, ge=1, le=200, description="The number of database connections for reading that each process pools."
     )
+    deadline: float = Field(
+        default=4.0,
+        ge=1,
+        le=60,
+        allow_inf_nan=False,
+        description="The number of seconds after which a request is answered with a 503 if the database has not "
+        "answered. Imports, takedowns and files that are being sent are not cut.",
+    )
     max_body_bytes: int = Field(
         default=1_000_000,
         ge=10_000,
@@ -139,6 +147,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The log level: `debug`, `info`, `warning` or `error`."
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="The format of the log: `text`, or `json` for one JSON object per line."
     )
 
 

@@ -54,7 +54,8 @@ class Register:
 
 
 def make_settings(url: str) -> Settings:
-    return Settings(DATABASE_URL=url, pool_size=4, files_dir=_files_folder())  # type: ignore[call-arg] # by its alias
+    # A busy machine is no reason for a 503.
+    return Settings(DATABASE_URL=url, pool_size=4, files_dir=_files_folder(), deadline=20)  # type: ignore[call-arg] # by its alias
 
 
 @cache

@@ -11,13 +11,19 @@ from typing import Any
 
 from app.cache.responses import ChangeImpact, ResponseCache
 from app.database.change_feed import ChangeEntry, changes_since
-from app.database.engine import LOCK_TIMEOUT_SECONDS, Database
+from app.database.engine import Database
 from app.database.read_session import read_session
 from app.database.tables import TAKEDOWN_CHANGE
 from app.errors import Unavailable
 
 POLL_INTERVAL_SECONDS = 0.3
 """The maximum staleness of a cached response, in seconds, after another process wrote to PostgreSQL."""
+
+POLL_BUSY_MILLISECONDS = 20
+"""How long a poll waits for the lock of another process that holds the file of SQLite exclusively."""
+
+MAX_REPLICA_SECONDS = 10
+"""How long a takedown waits until a replica has received it."""
 
 MAX_CHANGES_PER_POLL = 200
 """If there are more changes than this since the last poll, the whole cache is cleared."""
@@ -98,11 +104,11 @@ class CacheInvalidator:
     def wait_until_visible(self) -> None:
         """Block until no process of the service serves a state before the last write of this process.
 
-        Raises `Unavailable` if the replica does not reach that write within `LOCK_TIMEOUT_SECONDS`.
+        Raises `Unavailable` if the replica does not reach that write within `MAX_REPLICA_SECONDS`.
         """
         if self.polls_every_request:
             return
-        latest_seq, deadline = self._database.latest_seq, time.monotonic() + LOCK_TIMEOUT_SECONDS
+        latest_seq, deadline = self._database.latest_seq, time.monotonic() + MAX_REPLICA_SECONDS
         while self._database.latest_read_seq < latest_seq:
             if time.monotonic() > deadline:
                 detail = "The change is recorded, but the read replica has not received it yet."
@@ -123,5 +129,7 @@ class CacheInvalidator:
         if self._connection is None:
             self._connection = self._database.read_engine.raw_connection()
             self._connection.detach()
+            # It is read in the event loop.
+            self._connection.dbapi_connection.execute(f"PRAGMA busy_timeout={POLL_BUSY_MILLISECONDS}")
         version: int = self._connection.dbapi_connection.execute("PRAGMA data_version").fetchone()[0]
         return version

@@ -31,12 +31,16 @@ from app.http.compression import (
     compress,
     is_compressible,
 )
+from app.http.deadline import POLL_SHARE, start_deadline
 from app.http.headers import LIST_SEPARATOR
 from app.http.middleware import REQUEST_ID_PATTERN, escape_newlines, find_protocol_fault, logger
 from app.http.ranges import ACCEPT_RANGES, ByteRange, choose_range
 from app.http.shutdown import Shutdown, stopping_problem
 
 READ_METHODS = frozenset({"GET", "HEAD"})
+
+UNCACHED_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
+"""Paths whose responses are never cached, so that the database is not polled for them."""
 
 MAX_POLLS_PER_REQUEST = 3
 """A request bypasses the cache after this many polls, each of them outdated by a write of this process."""
@@ -91,6 +95,8 @@ class ResponseCacheMiddleware:
         """Set by `use_database`, since it belongs to the database."""
         self.shutdown: Shutdown | None = None
         """Set when the application starts."""
+        self.deadline_seconds = 60.0
+        """The deadline of a request."""
         self._polled_in_loop: asyncio.AbstractEventLoop | None = None
         self._poll_task: asyncio.Task[None] | None = None
         self._pending: dict[RequestKey, asyncio.Future[None]] = {}
@@ -104,18 +110,15 @@ class ResponseCacheMiddleware:
         scope = _move_seq_to_headers(scope, request_headers)
         request_headers.is_read = scope["method"] in READ_METHODS
         key = (scope["path"], scope["query_string"], request_headers.accept)
-        if not self._may_be_cached(scope, request_headers):
+        if not self._may_be_cached(scope, request_headers) or key[0] in UNCACHED_PATHS:
             await self._forward(scope, receive, send, request_headers)
             return
         is_polled = self._polled_in_loop is asyncio.get_running_loop()
-        if not (is_polled or await self._ensure_up_to_date()):
+        if not (is_polled or await self._ensure_up_to_date(scope)):
             await self._forward(scope, receive, send, request_headers)
             return
         cache = self.invalidator.response_cache
-        cached = cache.get(key)
-        if cached is None and (pending := self._pending.get(key)) is not None:
-            await pending  # the same request is in progress
-            cached = cache.get(key)
+        cached = cache.get(key) or await self._wait_for_pending(key, scope)
         if cached is not None and cached.cache_scope.seq >= request_headers.seq:
             cache.hits += 1
             if logger.isEnabledFor(logging.DEBUG):
@@ -147,8 +150,14 @@ class ResponseCacheMiddleware:
         is_short = len(scope["query_string"]) <= MAX_CACHED_QUERY_BYTES
         return request_headers.is_read and is_short and not request_headers.has_if_match
 
-    async def _ensure_up_to_date(self) -> bool:
+    async def _ensure_up_to_date(self, scope: Scope) -> bool:
         """Advance the cache to the latest state. Returns whether it is up to date; False if the database fails."""
+        if await self._poll_if_stale(scope):
+            return True
+        scope.setdefault("state", {})["is_database_slow"] = True
+        return False
+
+    async def _poll_if_stale(self, scope: Scope) -> bool:
         invalidator = self.invalidator
         try:
             if invalidator.polls_every_request:
@@ -160,12 +169,30 @@ class ResponseCacheMiddleware:
             for _ in range(MAX_POLLS_PER_REQUEST):
                 if invalidator.is_fresh():
                     return True
+                self._start_deadline(scope)
                 if self._poll_task is None or self._poll_task.done():
                     self._poll_task = asyncio.create_task(self._poll())
-                await asyncio.shield(self._poll_task)
+                    self._poll_task.add_done_callback(_note_exception)
+                await asyncio.wait({self._poll_task}, timeout=self.deadline_seconds * POLL_SHARE)
+                if not self._poll_task.done():
+                    return False
+                self._poll_task.result()
         except (DBAPIError, PoolTimeout, sqlite3.Error):
             return False
         return invalidator.is_fresh()
+
+    async def _wait_for_pending(self, key: RequestKey, scope: Scope) -> CachedResponse | None:
+        """Wait for the same request if it is in progress, and return its response if it is in the cache."""
+        pending = self._pending.get(key)
+        if pending is None:
+            return None
+        self._start_deadline(scope)
+        await pending
+        return self.invalidator.response_cache.get(key)
+
+    def _start_deadline(self, scope: Scope) -> None:
+        if "deadline" not in scope.setdefault("state", {}):
+            start_deadline(scope, self.deadline_seconds)
 
     async def _poll(self) -> None:
         self.invalidator.apply(await asyncio.to_thread(self.invalidator.poll))
@@ -225,6 +252,7 @@ class ResponseCacheMiddleware:
         `release_pending` is called as soon as the response is either stored or known not to be cacheable.
         """
         state = scope.setdefault("state", {})
+        self._start_deadline(scope)
         state["request_id"] = request_headers.request_id = request_headers.request_id or uuid7().hex
         head_only = state["head_only"] = scope["method"] == "HEAD"
         state["is_sent_from_cache"] = key is not None
@@ -270,6 +298,12 @@ class ResponseCacheMiddleware:
         )
         self.invalidator.response_cache.add_bytes(key, cached, len(body))
         return encoded
+
+
+def _note_exception(task: asyncio.Task[None]) -> None:
+    """Mark the exception of a task as seen: the requests that waited for it may have gone on without it."""
+    if not task.cancelled():
+        task.exception()
 
 
 class PassThroughResponse:

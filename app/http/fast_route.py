@@ -184,7 +184,8 @@ class FastRead:
             listing = arguments[self._list_argument] = ListResponse(request, **options)
         is_file = listing is not None and listing.file is not None
         rows = getattr(query, "limit", None) or 0
-        if self._inline and database.dialect == "sqlite" and rows <= MAX_INLINE_ROWS and not is_file:
+        is_slow = "is_database_slow" in request.scope["state"]
+        if self._inline and database.dialect == "sqlite" and rows <= MAX_INLINE_ROWS and not (is_file or is_slow):
             response = self._run_inline(arguments)
             if response is not None:
                 return response

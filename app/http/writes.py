@@ -21,6 +21,7 @@ from app.database.tables import StoredAnswer, columns_of
 from app.database.transaction import WriteTransaction
 from app.errors import KeyReused, PreconditionFailed, PreconditionRequired, Removed
 from app.http.addresses import base_url, relative_links, relative_path, whole_address, whole_links
+from app.http.deadline import write_expiry
 from app.http.headers import read_list_header
 from app.http.idempotency import IdempotencyKey
 from app.http.negotiation import JSON_MEDIA_TYPE
@@ -113,7 +114,8 @@ class WriteRequest:
                 self.check_collection()
             return self.respond(transaction, actor, result)
 
-        return await self.database.caches[GROUP_COMMITTER].write(actor.name, run)
+        expires_at = write_expiry(self.request.scope)
+        return await self.database.caches[GROUP_COMMITTER].write(actor.name, run, expires_at)
 
     def check_match(self, document: dict[str, Any] | None, *, required: bool = True, by_revision: bool = True) -> None:
         """Raise unless the conditions of the request hold for `document`, the current record (RFC 9110, section 13.1).
