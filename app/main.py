@@ -35,6 +35,7 @@ from app.http.middleware import EXPOSED_HEADERS, PreflightMiddleware, RequestCou
 from app.http.routing import in_matching_order
 from app.http.shutdown import Shutdown
 from app.imports.routes import router as imports
+from app.keys.routes import router as keys
 from app.pages.crawlers import router as crawlers
 from app.pages.errors import render_problem_page
 from app.pages.routes import router as pages
@@ -66,6 +67,7 @@ ROUTERS = (
     changes,
     feeds,
     register,
+    keys,
     health.router,
 )
 """The routers of the application, in the order of the OpenAPI document."""

@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -61,10 +62,32 @@ def _normalize_base_url(url: str) -> str:
         )
     if base.endswith("/v1"):
         raise ValueError("expected the address of the register, without /v1")
-    _ = urlsplit(base).port  # raises ValueError if it is out of range
+    parts = urlsplit(base)  # raises ValueError for a malformed IPv6 address, and `port` if it is out of range
+    if base and (parts.port == 0 or not _is_host(parts.hostname or "")):
+        raise ValueError("expected a host name or an address that exists, and a port above 0")
     scheme, _, rest = base.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme.lower()}://{host.lower()}{slash}{path}" if base else ""
+
+
+def _is_host(host: str) -> bool:
+    """Return whether the host of a URL can be one: a name whose last part is not a number, or an IP address."""
+    if ":" in host or re.fullmatch(r"[0-9.]+", host):
+        try:
+            ip_address(host)
+        except ValueError:
+            return False
+        return True
+    labels = host.split(".")
+    return all(0 < len(label) <= MAX_LABEL_CHARACTERS and label.strip("-") == label for label in labels)
+
+
+MAX_LABEL_CHARACTERS = 63
+
+
+def _normalize_host(host: str) -> str:
+    """Return an address to listen on, without the brackets that an IPv6 address has in a URL."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 class Settings(BaseSettings):
@@ -88,7 +111,9 @@ class Settings(BaseSettings):
         validation_alias="DATABASE_READ_URL",
         description="The URL of a read replica, if there is one; writes always go to `DATABASE_URL`.",
     )
-    host: str = Field(default="127.0.0.1", description="The address that `counterclaim serve` listens on.")
+    host: Annotated[str, AfterValidator(_normalize_host)] = Field(
+        default="127.0.0.1", description="The address that `counterclaim serve` listens on."
+    )
     port: int = Field(default=8000, ge=1, le=65535, description="The port that `counterclaim serve` listens on.")
     workers: int = Field(default=1, ge=1, le=64, description="The number of processes that `counterclaim serve` runs.")
     starter: bool = Field(
@@ -163,10 +188,15 @@ _PLAIN_DATABASE_URL = re.compile(r"([a-z0-9+.-]+://)[^@/\s]*(@[\w.-]+(?::[0-9]+)
 """A URL in which only the part before the `@` can contain a password."""
 
 
+_PASSWORD = re.compile(r"(//[^/@\s:]*):[^/\s]*@")
+"""The user name and the password in a URL."""
+
+
 def _shown_value(name: str, value: str) -> str:
-    """Return an invalid value for a message, without the password that the URL of a database may contain."""
+    """Return an invalid value for a message, without the password that a URL may contain."""
     if name not in ("DATABASE_URL", "DATABASE_READ_URL"):
-        return value
+        is_database_url = re.match(r"(postgres|mysql|sqlite)[a-z0-9+]*:/", value)
+        return "…" if is_database_url else _PASSWORD.sub(r"\1:…@", value)
     if re.fullmatch(r"([a-z0-9+.-]+://)?[^@:?\s]*", value):
         return value
     match = _PLAIN_DATABASE_URL.fullmatch(value)
@@ -178,9 +208,10 @@ def read_settings() -> Settings:
     variables = {environment_variable(field) for field in Settings.model_fields}
     faults = []
     for name in sorted(os.environ):
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in variables:
-            nearest = difflib.get_close_matches(name, variables, n=1, cutoff=0)
-            faults.append(f"{name} is not a setting; did you mean {nearest[0]}?")
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in variables and os.environ[name]:
+            nearest = difflib.get_close_matches(name, variables, n=1, cutoff=0.8)
+            hint = f"did you mean {nearest[0]}?" if nearest else "docs/settings.md lists them."
+            faults.append(f"{name} is not a setting; {hint}")
     try:
         settings = Settings()
     except ValidationError as invalid:

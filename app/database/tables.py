@@ -173,16 +173,21 @@ class ApiKey(SQLModel, table=True):
     digest: str = Field(sa_type=String(64))
     created_at: dt.datetime = Field(sa_type=UtcDateTime)
     revoked_at: dt.datetime | None = Field(default=None, sa_type=UtcDateTime)
+    expires_at: dt.datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_used_at: dt.datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     __table_args__ = (UniqueConstraint("digest"),)
 
 
 class StoredAnswer(SQLModel, table=True):
-    """The response to a request with an `Idempotency-Key`, stored in the same transaction as the write."""
+    """The response to a request with an `Idempotency-Key`, stored in the same transaction as the write.
+
+    `actor` is the name of an API key, so that a retry with another key of that name gets the same answer.
+    """
 
     __tablename__ = "stored_answer"
 
-    actor: str = Field(primary_key=True, sa_type=Id)
+    actor: str = Field(primary_key=True, sa_type=String(80))
     path: str = Field(primary_key=True, sa_type=String(300))
     key: str = Field(primary_key=True, sa_type=String(255))
     digest: str = Field(sa_type=String(64))

@@ -14,7 +14,7 @@ from sqlmodel import Session
 from starlette.responses import Response
 
 from app.cache.etags import ANY_TAG, build_etag, etag_matches, strong_tags
-from app.database.api_keys import Actor
+from app.database.api_keys import Actor, note_key_use
 from app.database.engine import Database
 from app.database.group_commit import GROUP_COMMITTER
 from app.database.tables import StoredAnswer, columns_of
@@ -177,6 +177,7 @@ class WriteRequest:
 
     def respond(self, transaction: WriteTransaction, actor: Actor, result: WriteResult) -> Response:
         """Build the response to a write, and store it for the Idempotency-Key in the transaction of the write."""
+        note_key_use(transaction.session, actor, transaction.at)
         response = self.build_response(result)
         self.store_response(transaction, actor, result, response)
         return response
@@ -233,7 +234,7 @@ class WriteRequest:
             headers["location"] = relative_path(headers["location"])
         transaction.session.execute(
             insert(StoredAnswer).values(
-                actor=actor.id,
+                actor=actor.name,
                 path=self.request.url.path,
                 key=self.key,
                 digest=self.digest,
@@ -247,7 +248,7 @@ class WriteRequest:
 
     def _matches_request(self, actor: Actor) -> Any:  # noqa: ANN401 - an SQL expression
         columns = columns_of(StoredAnswer)
-        return and_(columns.actor == actor.id, columns.path == self.request.url.path, columns.key == self.key)
+        return and_(columns.actor == actor.name, columns.path == self.request.url.path, columns.key == self.key)
 
 
 def _etag_prefix(document: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ LAYERS = (
     ("imports",),
     ("takedown",),
     ("register",),
+    ("keys",),
     ("pages",),
     ("starter",),
     ("main", "cli", "server", "__main__"),
