@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy import case, make_url, select
+from sqlalchemy import case, make_url, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
@@ -25,9 +25,9 @@ from app.database.erasure import vacuum as rebuild_files
 from app.database.faults import DatabaseFault, classify
 from app.database.tables import ApiKey, TopicVersion, columns_of
 from app.enums import Role
-from app.errors import Problem
+from app.errors import BackupFailed, CopyFailed, Problem
 from app.imports.readers.options import FileRefused, MappingRefused
-from app.settings import InvalidSettings, Settings, environment_variable, read_settings
+from app.settings import InvalidSettings, Settings, environment_variable, normalize_database_url, read_settings
 
 STARTER_TOPIC = "russian-casualties"
 """The topic of the starter claims that `serve` names if it is there."""
@@ -45,6 +45,8 @@ def cli_errors(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(*args, **kwargs)
         except (InvalidSettings, SchemaStale, MigrationFailed, FileRefused, MappingRefused, Problem) as error:
+            raise click.ClickException(str(error)) from None
+        except (BackupFailed, CopyFailed) as error:
             raise click.ClickException(str(error)) from None
         except SQLAlchemyError as error:
             raise click.ClickException(_describe_database_error(error)) from None
@@ -144,16 +146,92 @@ def starter() -> None:
 @main.command()
 @cli_errors
 def check() -> None:
-    """List recorded claims that break a rule for new claims, one a line: the id, the rule, and what is wrong."""
-    from app.claims.check import find_claim_breaches  # noqa: PLC0415 - the other commands do not need it
+    """Read everything, and list what breaks an invariant of a register or a rule for new claims, one a line.
 
-    database = _open_database(read_settings())
-    count = 0
-    for breach in find_claim_breaches(database):
-        click.echo(f"{breach.claim}\t{breach.rule}\t{breach.detail}")
-        count += 1
-    database.close()
+    A line has the id of a claim, or `register`, then the rule and what is wrong. The exit status is 1 if an invariant
+    does not hold: the files are damaged, or rows contradict each other. If all hold, a register that was not ready
+    because of damage is ready again.
+    """
+    from app.claims.check import find_claim_breaches  # noqa: PLC0415 - the other commands do not need it
+    from app.register.invariants import find_breaches  # noqa: PLC0415 - as above
+
+    database = Database(read_settings())
+    with closing(database):
+        broken = 0
+        for found in find_breaches(database):
+            click.echo(f"register\t{found.invariant}\t{found.detail}")
+            broken += 1
+        if broken:
+            database.damage.write(f"`counterclaim check` has found {broken} invariants that do not hold.")
+            raise click.ClickException(f"{broken} invariants do not hold. See docs/operating.md.")
+        count = 0
+        for breach in find_claim_breaches(database):
+            click.echo(f"{breach.claim}\t{breach.rule}\t{breach.detail}")
+            count += 1
+        database.damage.clear()
+        if database.dialect == "postgresql":
+            with database.read_primary() as session:
+                if session.execute(text("SHOW data_checksums")).scalar() != "on":
+                    click.echo("PostgreSQL has no data checksums: see docs/operating.md.", err=True)
     click.echo(f"{count} found.")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--keep", type=click.IntRange(min=1), help="How many backups of the register stay in FOLDER.")
+@cli_errors
+def backup(folder: Path, keep: int | None) -> None:
+    """Write a backup into FOLDER, also while the register is served, and print its path."""
+    from app.register.backup import back_up  # noqa: PLC0415 - the other commands do not need it
+
+    with closing(_open_database(read_settings())) as database:
+        click.echo(back_up(database, folder, keep))
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@cli_errors
+def restore(file: Path) -> None:
+    """Replace the register by the backup FILE. Nobody may serve it meanwhile."""
+    from app.register.backup import restore as restore_backup  # noqa: PLC0415 - the other commands do not need it
+
+    result = restore_backup(read_settings(), file)
+    click.echo(f"The register is at seq {result.mark.seq}.")
+    if result.epoch is not None:
+        click.echo(f"It has the new epoch {result.epoch.number}.")
+    if result.takedowns:
+        click.echo(f"{result.takedowns} takedowns after the backup were repeated.")
+    if result.previous is not None:
+        click.echo(f"The file before is {result.previous}: it may contain what was taken down. Remove it.")
+
+
+@main.command()
+@cli_errors
+def epoch() -> None:
+    """Begin a new epoch, after a standby was promoted that had not received everything. Nobody may serve meanwhile."""
+    from app.database.epochs import begin_epoch  # noqa: PLC0415 - the other commands do not need it
+
+    with closing(_open_database(read_settings())) as database, database.write() as session:
+        begun = begin_epoch(session)
+    click.echo(f"Epoch {begun.number} begins after seq {begun.forked_seq}.")
+
+
+@main.command("copy")
+@click.argument("target")
+@cli_errors
+def copy_(target: str) -> None:
+    """Copy the register with its keys to the database at the URL TARGET, which is migrated and empty."""
+    from app.register.copy import copy_register  # noqa: PLC0415 - the other commands do not need it
+
+    settings = read_settings()
+    try:
+        url = normalize_database_url(target)
+    except ValueError as error:
+        raise click.ClickException(f"TARGET: {error}.") from None
+    other = settings.model_copy(update={"database_url": url, "database_read_url": ""})
+    with closing(_open_database(settings)) as source, closing(_open_database(other)) as database:
+        mark = copy_register(source, database, settings.title)
+    click.echo(f"Copied the register {mark.id} at seq {mark.seq}.")
 
 
 @main.command()

@@ -24,6 +24,7 @@ from app.claims.counts.routes import router as counts
 from app.claims.reading_routes import router as reading
 from app.claims.routes import router as claims
 from app.database.engine import Database
+from app.database.epochs import EPOCHS
 from app.database.snapshot import open_snapshot
 from app.database.takedowns import read_latest_takedown
 from app.feeds.routes import router as feeds
@@ -137,6 +138,7 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
         database.check_schema()
         with database.read() as session:
             open_snapshot(session)
+        database.caches[EPOCHS].reload()
         for fault in (*health.storage_faults(database), *health.storage_warnings(database)):
             logger.warning(fault)
         copies_task = asyncio.create_task(_remove_outdated_copies(app))

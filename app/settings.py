@@ -31,7 +31,7 @@ def _normalize_terms(text: str) -> str:
         raise ValueError(f"{EXPECTED_TERMS}{f'; {error.hint}' if error.hint else ''}") from None
 
 
-def _normalize_database_url(url: str) -> str:
+def normalize_database_url(url: str) -> str:
     """Return the URL of a supported database, with the driver for PostgreSQL."""
     for prefix in ("postgresql://", "postgres://"):
         if url.startswith(prefix):
@@ -101,12 +101,12 @@ class Settings(BaseSettings):
         populate_by_name=True,
     )
 
-    database_url: Annotated[str, AfterValidator(_normalize_database_url)] = Field(
+    database_url: Annotated[str, AfterValidator(normalize_database_url)] = Field(
         default="sqlite:///counterclaim.db",
         validation_alias="DATABASE_URL",
         description="The URL of the database: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`.",
     )
-    database_read_url: Annotated[str, AfterValidator(lambda url: url and _normalize_database_url(url))] = Field(
+    database_read_url: Annotated[str, AfterValidator(lambda url: url and normalize_database_url(url))] = Field(
         default="",
         validation_alias="DATABASE_READ_URL",
         description="The URL of a read replica, if there is one; writes always go to `DATABASE_URL`.",

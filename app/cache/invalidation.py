@@ -12,6 +12,7 @@ from typing import Any
 from app.cache.responses import ChangeImpact, ResponseCache
 from app.database.change_feed import ChangeEntry, changes_since
 from app.database.engine import Database
+from app.database.epochs import EPOCHS
 from app.database.read_session import read_session
 from app.database.tables import TAKEDOWN_CHANGE
 from app.errors import Unavailable
@@ -61,6 +62,7 @@ class CacheInvalidator:
         self.polls_every_request = database.dialect == "sqlite"
         """Whether a poll is fast enough to run in the event loop before every cached response."""
         self._database = database
+        self.epochs = database.caches[EPOCHS]
         self._connection: Any = None
         self._last_poll = PollResult(0, None, -POLL_INTERVAL_SECONDS, 0, None, 0)
 
@@ -81,10 +83,14 @@ class CacheInvalidator:
         cached_seq = self.response_cache.seq
         with read_session(self._database) as read:
             ((seq,),) = read.fetch_rows("SELECT seq FROM clock")
+            if not self.epochs.is_loaded:
+                self.epochs.load(read.session)
             # Responses contain ages in days, and a retraction takes effect at the start of a day.
             is_same_day = day == self._last_poll.day
             changes = changes_since(read, cached_seq, seq, MAX_CHANGES_PER_POLL) if is_same_day else None
             has_takedown = cached_seq < seq and bool(read.fetch_rows(_takedown_query(cached_seq, seq)))
+        if seq < cached_seq:
+            self.epochs.reload()
         impacts = None if changes is None else [self._describe_change(change) for change in changes]
         return PollResult(seq, impacts, started_at, latest_seq, data_version, day, has_takedown)
 

@@ -210,6 +210,10 @@ class Database:
         replica.was_down = False
         return connection
 
+    def connect_primary(self) -> Connection:
+        """Return a connection for reads to the primary database."""
+        return self.primary_read_engine.connect()
+
     @contextmanager
     def read_primary(self) -> Iterator[Session]:
         """Open a read-only session on the primary database, which no replica lags behind."""

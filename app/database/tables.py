@@ -150,6 +150,16 @@ class RegisterIdentity(SQLModel, table=True):
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
 
 
+class EpochStart(SQLModel, table=True):
+    """An epoch of the register: `forked_seq` is the last change that it has in common with the one before."""
+
+    __tablename__ = "epoch"
+
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    forked_seq: int = Field(sa_type=BIG_INTEGER)
+    at: dt.datetime = Field(sa_type=UtcDateTime)
+
+
 class ErasedKey(SQLModel, table=True):
     """A hash of what identified a record that was taken down, so that no import records it again.
 

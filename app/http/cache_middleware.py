@@ -56,7 +56,7 @@ MAX_SEQ_DIGITS = 18
 UNREACHABLE_SEQ = 10**MAX_SEQ_DIGITS
 """A sequence number higher than any that a register reaches."""
 
-PER_RESPONSE_HEADERS = {b"x-request-id", b"x-register-seq"}
+PER_RESPONSE_HEADERS = {b"x-request-id", b"x-register-seq", b"x-register-epoch"}
 """Headers that are not cached, since each response has its own values."""
 
 MAX_INLINE_COMPRESSION_BYTES = 200_000
@@ -79,6 +79,8 @@ class RequestHeaders:
     """Whether the method is GET or HEAD."""
     range_: str | None = None
     if_range: str | None = None
+    names_epoch: bool = False
+    """Whether the request has an `X-Register-Epoch`, which the application compares."""
     names_seq: bool = False
     """Whether the request has an `X-Register-Seq`, so that no cache may store the response or have stored it."""
 
@@ -148,7 +150,8 @@ class ResponseCacheMiddleware:
             scope.setdefault("state", {})["refusal"] = refusal
             return False
         is_short = len(scope["query_string"]) <= MAX_CACHED_QUERY_BYTES
-        return request_headers.is_read and is_short and not request_headers.has_if_match
+        is_plain = not (request_headers.has_if_match or request_headers.names_epoch)
+        return request_headers.is_read and is_short and is_plain
 
     async def _ensure_up_to_date(self, scope: Scope) -> bool:
         """Advance the cache to the latest state. Returns whether it is up to date; False if the database fails."""
@@ -234,6 +237,7 @@ class ResponseCacheMiddleware:
         own_headers = [
             (b"x-request-id", (request_headers.request_id or uuid7().hex).encode()),
             (b"x-register-seq", b"%d" % max(self.invalidator.response_cache.seq, cached.cache_scope.seq)),
+            (b"x-register-epoch", b"%d" % self.invalidator.epochs.latest),
         ]
         await send({"type": "http.response.start", "status": status, "headers": headers + own_headers})
         await send({"type": "http.response.body", "body": body})
@@ -363,6 +367,7 @@ class PassThroughResponse:
         return {**start, "headers": headers.raw}
 
 
+FLAG_HEADERS = {b"if-match": "has_if_match", b"x-register-epoch": "names_epoch"}
 RANGE_HEADERS = {b"range": "range_", b"if-range": "if_range"}
 
 
@@ -395,8 +400,8 @@ def _read_request_headers(headers: list[Header]) -> RequestHeaders:
             accept_encoding = _join(accept_encoding, value)
         elif name == b"if-none-match":
             if_none_match = _join(if_none_match, value)
-        elif name == b"if-match":
-            request_headers.has_if_match = True
+        elif name in FLAG_HEADERS:
+            setattr(request_headers, FLAG_HEADERS[name], True)
         elif name in RANGE_HEADERS:
             setattr(request_headers, RANGE_HEADERS[name], value.decode("latin-1"))
         elif name == b"host":

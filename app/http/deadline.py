@@ -88,9 +88,9 @@ class DeadlineTimer:
 
 def late_problem(method: str, seconds: float) -> Problem:
     """Return the problem of a request that the database did not answer within `seconds`."""
-    detail = f"The database has not answered within {seconds:g} seconds."
+    detail = f"The request was not answered within {seconds:g} seconds: the database, or the server, is too busy."
     if method in READ_METHODS:
-        return Unavailable(detail, hint="try again", headers={"Retry-After": "2"}, more={"reason": "frozen"})
+        return Unavailable(detail, hint="try again", headers={"Retry-After": "2"}, more={"reason": "late"})
     detail += " The write may be recorded, or not."
     hint = "send the same request again with the same Idempotency-Key"
-    return OutcomeUnknown(detail, hint=hint, headers={"Retry-After": "5"}, more={"reason": "frozen"})
+    return OutcomeUnknown(detail, hint=hint, headers={"Retry-After": "5"}, more={"reason": "late"})

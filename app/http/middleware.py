@@ -40,6 +40,7 @@ EXPOSED_HEADERS = [
     "Link",
     "Location",
     "Retry-After",
+    "X-Register-Epoch",
     "X-Register-Seq",
     "X-Request-ID",
 ]
@@ -213,6 +214,7 @@ class RequestMiddleware:
             *headers,
             (b"x-request-id", scope["state"]["request_id"].encode()),
             (b"x-register-seq", b"%d" % scope["app"].state.database.latest_seq),
+            (b"x-register-epoch", b"%d" % scope["app"].state.invalidator.epochs.latest),
             *STANDARD_HEADERS,
             *policy,
         ]

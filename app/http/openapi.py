@@ -45,6 +45,7 @@ TAGS = [
     {"name": "takedowns", "description": "Erasure of claims, documents and sources, also from the history."},
     {"name": "imports", "description": "Imports of claims files, and of other files by a mapping."},
     {"name": "changes", "description": "The change log as pages, as a stream and as feeds."},
+    {"name": "keys", "description": "API keys, for administrators."},
     {"name": "operation", "description": "Health checks and metrics."},
 ]
 

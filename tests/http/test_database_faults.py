@@ -153,7 +153,7 @@ def test_a_read_that_hangs_is_answered_at_the_deadline(
     answer = hasty_register.get("/v1/topics")
     timer.cancel()
     assert messages
-    assert assert_problem(answer, 503, "unavailable")["reason"] == "frozen"
+    assert assert_problem(answer, 503, "unavailable")["reason"] == "late"
     assert answer.headers["retry-after"]
     assert answer.headers["access-control-allow-origin"] == "*"
     assert app is not None
