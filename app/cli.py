@@ -23,6 +23,7 @@ from app.database.engine import Database, SchemaStale, alembic_config
 from app.database.erasure import erase_deleted_content, is_erasure_pending
 from app.database.erasure import vacuum as rebuild_files
 from app.database.faults import DatabaseFault, classify
+from app.database.migration_lock import migration_lock
 from app.database.tables import ApiKey, TopicVersion, columns_of
 from app.enums import Role
 from app.errors import BackupFailed, CopyFailed, Problem
@@ -87,7 +88,7 @@ def serve(host: str | None, port: int | None, workers: int | None, *, starter: b
     host = _normalized_host(host) or settings.host
     port, workers = port or settings.port, workers or settings.workers
     if starter or settings.starter:
-        _migrate()
+        _migrate(settings)
         _load_starter(settings)
     database = _open_database(settings)
     with database.read_primary() as session:
@@ -119,20 +120,25 @@ def serve(host: str | None, port: int | None, workers: int | None, *, starter: b
 @main.command()
 @cli_errors
 def migrate() -> None:
-    """Migrate the database to the schema of this release. Has no effect if it has that schema."""
-    read_settings()
-    _migrate()
+    """Migrate the database to the schema of this release. Has no effect if it has that schema.
+
+    Several at the same time wait for one another.
+    """
+    _migrate(read_settings())
 
 
-def _migrate() -> None:
+def _migrate(settings: Settings) -> None:
     from alembic.util.exc import CommandError  # noqa: PLC0415 - needed only here
 
     from alembic import command  # noqa: PLC0415
 
-    try:
-        command.upgrade(alembic_config(), "head")
-    except CommandError as error:
-        raise MigrationFailed(str(error)) from None
+    with closing(Database(settings)) as database, migration_lock(database):
+        if (newer := database.newer_schema()) is not None:
+            raise MigrationFailed(newer)
+        try:
+            command.upgrade(alembic_config(), "head")
+        except CommandError as error:
+            raise MigrationFailed(str(error)) from None
     click.echo("The schema is up to date.")
 
 

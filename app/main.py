@@ -78,6 +78,9 @@ API_DESCRIPTION = openapi.ApiDescription([route for router in ROUTERS for route 
 OUTDATED_COPIES_INTERVAL_SECONDS = 10.0
 """The time between two checks for a takedown while there are copies of files."""
 
+READINESS_INTERVAL_SECONDS = 10.0
+"""The time between two checks of the database for the metrics."""
+
 logger = logging.getLogger("counterclaim")
 
 
@@ -127,8 +130,18 @@ async def _remove_outdated_copies(app: FastAPI) -> None:
         await asyncio.sleep(OUTDATED_COPIES_INTERVAL_SECONDS)
 
 
-def create_app(settings: Settings | None = None) -> CounterclaimApp:
-    """Return the application for `settings`. It does not start if the schema is not that of this release."""
+async def _check_readiness(app: FastAPI) -> None:
+    """Check the database now and then, so that the metrics know how it is, also if nobody asks for the health."""
+    while True:
+        await app.state.database.caches[health.READINESS].check()
+        await asyncio.sleep(READINESS_INTERVAL_SECONDS)
+
+
+def create_app(settings: Settings | None = None, *, checks_readiness: bool = False) -> CounterclaimApp:
+    """Return the application for `settings`. It does not start if the schema is not that of this release.
+
+    With `checks_readiness`, it checks the database now and then, for the metrics.
+    """
     settings = settings or read_settings()
 
     @asynccontextmanager
@@ -141,11 +154,14 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
         database.caches[EPOCHS].reload()
         for fault in (*health.storage_faults(database), *health.storage_warnings(database)):
             logger.warning(fault)
-        copies_task = asyncio.create_task(_remove_outdated_copies(app))
+        tasks = [asyncio.create_task(_remove_outdated_copies(app))]
+        if checks_readiness:
+            tasks.append(asyncio.create_task(_check_readiness(app)))
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()
         shutdown.install()
         yield
-        copies_task.cancel()
+        for task in tasks:
+            task.cancel()
         shutdown.begin()
         await shutdown.wait_for_protected()
         app.state.database.caches[FILE_COPIES].close()

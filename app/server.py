@@ -71,7 +71,7 @@ def _create_app(settings: Settings) -> FastAPI:
     from app.main import create_app  # noqa: PLC0415 - a supervisor does not need the application
 
     set_base_url(settings.base_url)  # for requests that the HTTP protocol answers before the application is called
-    app = create_app(settings)
+    app = create_app(settings, checks_readiness=True)
     gc.freeze()
     gc.enable()
     return app

@@ -244,6 +244,17 @@ class Database:
         if (fault := schema_fault(current, differences)) is not None:
             raise SchemaStale(fault)
 
+    def newer_schema(self) -> str | None:
+        """Return that the database was migrated by a newer release, in one sentence; None if it was not."""
+        name = self.url.database if self.dialect == "sqlite" else None
+        if name and not Path(name).exists():
+            return None
+        with self.primary_read_engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            current = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        return schema_fault(current, []) if current and current not in _migration_numbers() else None
+
     def _check_file(self, expected: str) -> None:
         """Raise `SchemaStale` if there is no file of an SQLite database, which a connection would create."""
         for engine in (self.write_engine, self.read_engine):

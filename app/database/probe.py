@@ -47,6 +47,8 @@ class ProbeResult:
     """The latest change that reads see."""
     primary_seq: int = 0
     """The latest change of the primary database."""
+    replica_seq: int | None = None
+    """The latest change that the replica has; None if there is none, or it is down."""
     reasons: list[Reason] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     reads: bool = True
@@ -97,7 +99,9 @@ def _probe_one(result: ProbeResult, database: Database, url: URL, *, is_replica:
         with _connection(dialect, url) as driver:
             seq = _read_register(driver, database.dialect)
             result.seq = max(result.seq, seq)
-            if not is_replica:
+            if is_replica:
+                result.replica_seq = seq
+            else:
                 result.primary_seq = seq
                 _check_writes(result, driver, database)
     except SchemaStale as stale:

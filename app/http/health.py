@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Thread
@@ -84,16 +85,31 @@ async def read_readiness(request: Request, db: Db) -> Response:
     return json_response(request, {"status": "ok", "seq": result.seq, "warnings": result.warnings})
 
 
+@dataclass(frozen=True, slots=True)
+class LastCheck:
+    """The result of a check, and when it was known."""
+
+    result: ProbeResult
+    at: float
+
+
 class ReadinessChecker:
     """Runs one check of the database at a time, in a thread of its own, which may hang for as long as the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.last: LastCheck | None = None
+        """What the last check has found, for the metrics."""
         self._running: Future[ProbeResult] | None = None
         self._started_at = 0.0
 
     async def check(self) -> ProbeResult:
         """Return the result of a check, or that the database does not answer, within `READY_SECONDS`."""
+        result = await self._check()
+        self.last = LastCheck(result, time.monotonic())
+        return result
+
+    async def _check(self) -> ProbeResult:
         if self._running is None or self._running.done():
             self._running = Future()
             self._started_at = time.monotonic()

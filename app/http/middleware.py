@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import time
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -86,12 +87,21 @@ COUNTED_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 """Methods with their own label in the metrics; a client could send any number of others."""
 
 
+BUCKET_SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""The upper bounds of the durations that are counted apart."""
+
+STREAM_ROUTES = frozenset({"/v1/changes/stream"})
+"""Routes whose responses last as long as the client listens, which says nothing about latency."""
+
+
 @dataclass(slots=True)
 class RequestTotals:
     """The number of requests with the same labels, and their total duration in seconds."""
 
     count: int = 0
     seconds: float = 0.0
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKET_SECONDS) + 1))
+    """The number of requests by duration: up to each of `BUCKET_SECONDS`, and longer ones."""
 
 
 @dataclass(slots=True)
@@ -99,12 +109,16 @@ class RequestCounters:
     """The requests of this process by route, method and status. `ResponseCache` counts those served from the cache."""
 
     totals: dict[tuple[str, str, int], RequestTotals] = field(default_factory=lambda: defaultdict(RequestTotals))
+    in_progress: int = 0
+    """The number of requests that are being answered."""
 
     def add(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request."""
         totals = self.totals[route, method if method in COUNTED_METHODS else "other", status]
         totals.count += 1
-        totals.seconds += seconds
+        if route not in STREAM_ROUTES:
+            totals.seconds += seconds
+            totals.buckets[bisect_left(BUCKET_SECONDS, seconds)] += 1
 
 
 class PreflightMiddleware(CORSMiddleware):
@@ -165,6 +179,8 @@ class RequestMiddleware:
         state: dict[str, Any] = scope["state"]
         method = "HEAD" if state["head_only"] else scope["method"]
         status = 0
+        counters: RequestCounters = scope["app"].state.request_counters
+        counters.in_progress += 1
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -193,6 +209,7 @@ class RequestMiddleware:
         finally:
             if timer is not None:
                 await timer.finish()
+            counters.in_progress -= 1
             log_and_count(scope, method, status, time.perf_counter() - started_at)
 
     def _start_timer(self, scope: Scope, receive: Receive, send: Send) -> DeadlineTimer | None:
