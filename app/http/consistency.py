@@ -101,7 +101,9 @@ async def wait_for_seq(
         str | None,
         Header(
             pattern="^[0-9]{1,18}$",
-            description="The highest `X-Register-Seq` received so far: the response shows at least that state.",
+            description="The highest `X-Register-Seq` received so far: the response shows at least that state. With "
+            "the `X-Register-Epoch` received beside it, the response is a 409 `history_forked` if the register was "
+            "restored to an earlier state since.",
             examples=["1"],
         ),
     ] = None,
@@ -115,13 +117,9 @@ async def wait_for_seq(
         ),
     ] = None,
     x_register_epoch: Annotated[
+        # Described with `X-Register-Seq`: one more parameter of each operation would be a hundredth of the document.
         str | None,
-        Header(
-            pattern="^[0-9]{1,9}$",
-            description="The `X-Register-Epoch` that was received with the sequence numbers of this request. If the "
-            "history of the register forked before one of them, the response is a 409 `history_forked`.",
-            examples=["1"],
-        ),
+        Header(pattern="^[0-9]{1,9}$", include_in_schema=False),
     ] = None,
 ) -> None:
     """Wait until this process reads the state in `X-Register-Seq` or `seq`, so that clients read their own writes.

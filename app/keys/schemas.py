@@ -34,7 +34,7 @@ class Key(Output):
     """An API key, without the key itself, of which only a hash is stored."""
 
     id: str = Field(description="The id of the key.", examples=["0197b0c2-7d3e-7cc1-9f0a-2b6c1d4e5f60"])
-    name: str = Field(description=NAME_DESCRIPTION, examples=["desk"])
+    name: str = Field(description="The name of the key, which is public.", examples=["desk"])
     role: Role = Field(description="What the key may do.", examples=[Role.contributor])
     created_at: datetime = Field(description="When it was created.", examples=["2026-11-20T10:00:00Z"])
     expires_at: datetime | None = Field(
