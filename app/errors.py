@@ -280,6 +280,26 @@ class Unavailable(Problem):
     status, code, title = 503, "unavailable", "The service is unavailable at the moment"
 
 
+class HistoryForked(Problem):
+    """The register was restored to an earlier state. Changes after `forked_at` are not those that the client knows."""
+
+    status, code, title = 409, "history_forked", "The history of the register forked"
+
+
+class OutcomeUnknown(Problem):
+    """The write was sent to the database, which has not confirmed it in time. It may be recorded, or not."""
+
+    status, code, title = 503, "outcome_unknown", "It is not known whether the write was recorded"
+
+
+class BackupFailed(Exception):
+    """A backup cannot be written or restored."""
+
+
+class CopyFailed(Exception):
+    """A register cannot be copied to a database."""
+
+
 def known_problems() -> dict[str, type[Problem]]:
     """Return every problem class by its code."""
     classes: list[type[Problem]] = [Problem, *Problem.__subclasses__(), *InvalidRequest.__subclasses__()]

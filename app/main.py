@@ -24,6 +24,7 @@ from app.claims.counts.routes import router as counts
 from app.claims.reading_routes import router as reading
 from app.claims.routes import router as claims
 from app.database.engine import Database
+from app.database.epochs import EPOCHS
 from app.database.snapshot import open_snapshot
 from app.database.takedowns import read_latest_takedown
 from app.feeds.routes import router as feeds
@@ -36,6 +37,7 @@ from app.http.protocol import FIND_RESPONSE
 from app.http.routing import in_matching_order
 from app.http.shutdown import Shutdown
 from app.imports.routes import router as imports
+from app.keys.routes import router as keys
 from app.pages.crawlers import router as crawlers
 from app.pages.docs import mount_reference_files
 from app.pages.docs import router as docs
@@ -69,6 +71,7 @@ ROUTERS = (
     changes,
     feeds,
     register,
+    keys,
     health.router,
 )
 """The routers of the application, in the order of the OpenAPI document."""
@@ -82,6 +85,9 @@ API_DESCRIPTION = openapi.ApiDescription(
 
 OUTDATED_COPIES_INTERVAL_SECONDS = 10.0
 """The time between two checks for a takedown while there are copies of files."""
+
+READINESS_INTERVAL_SECONDS = 10.0
+"""The time between two checks of the database for the metrics."""
 
 logger = logging.getLogger("counterclaim")
 
@@ -138,8 +144,18 @@ async def _remove_outdated_copies(app: FastAPI) -> None:
         await asyncio.sleep(OUTDATED_COPIES_INTERVAL_SECONDS)
 
 
-def create_app(settings: Settings | None = None) -> CounterclaimApp:
-    """Return the application for `settings`. It does not start if the schema is not that of this release."""
+async def _check_readiness(app: FastAPI) -> None:
+    """Check the database now and then, so that the metrics know how it is, also if nobody asks for the health."""
+    while True:
+        await app.state.database.caches[health.READINESS].check()
+        await asyncio.sleep(READINESS_INTERVAL_SECONDS)
+
+
+def create_app(settings: Settings | None = None, *, checks_readiness: bool = False) -> CounterclaimApp:
+    """Return the application for `settings`. It does not start if the schema is not that of this release.
+
+    With `checks_readiness`, it checks the database now and then, for the metrics.
+    """
     settings = settings or read_settings()
 
     @asynccontextmanager
@@ -149,13 +165,17 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
         database.check_schema()
         with database.read() as session:
             open_snapshot(session)
+        database.caches[EPOCHS].reload()
         for fault in (*health.storage_faults(database), *health.storage_warnings(database)):
             logger.warning(fault)
-        copies_task = asyncio.create_task(_remove_outdated_copies(app))
+        tasks = [asyncio.create_task(_remove_outdated_copies(app))]
+        if checks_readiness:
+            tasks.append(asyncio.create_task(_check_readiness(app)))
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()
         shutdown.install()
         yield {FIND_RESPONSE: cast("CounterclaimApp", app).find_response}
-        copies_task.cancel()
+        for task in tasks:
+            task.cancel()
         shutdown.begin()
         await shutdown.wait_for_protected()
         app.state.database.caches[FILE_COPIES].close()
@@ -173,6 +193,7 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
     )
     app.use_database(Database(settings))
     app.state.cache_middleware = app.cache_middleware
+    app.cache_middleware.deadline_seconds = settings.deadline
     app.state.settings = settings
     app.state.request_counters = RequestCounters()
     app.state.api_description = API_DESCRIPTION
@@ -187,6 +208,7 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
         max_body_bytes=settings.max_body_bytes,
         max_body_bytes_by_path={"/v1/imports": settings.max_import_bytes},
         uninterrupted_paths=frozenset({"/v1/imports"}),
+        deadline_seconds=settings.deadline,
     )
     app.add_middleware(
         PreflightMiddleware,

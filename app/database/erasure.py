@@ -93,7 +93,7 @@ def _total_changes(connection: Connection) -> int:
 def _truncate_log(database: Database) -> bool:
     """Copy the write-ahead log into the database file and truncate it; return False if readers did not allow it.
 
-    Waits for readers of earlier states, at most `LOCK_TIMEOUT_SECONDS`.
+    Waits for readers of earlier states, as long as a write waits for a lock.
     """
     ((is_blocked, _, _),) = _execute_outside_transaction(database, "PRAGMA wal_checkpoint(TRUNCATE)")
     return not is_blocked

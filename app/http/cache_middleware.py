@@ -31,6 +31,7 @@ from app.http.compression import (
     compress,
     is_compressible,
 )
+from app.http.deadline import POLL_SHARE, start_deadline
 from app.http.headers import LIST_SEPARATOR
 from app.http.middleware import REQUEST_ID_PATTERN, escape_newlines, find_protocol_fault, logger
 from app.http.ranges import ACCEPT_RANGES, ByteRange, choose_range
@@ -40,6 +41,9 @@ READ_METHODS = frozenset({"GET", "HEAD"})
 
 POLL_ERRORS = (DBAPIError, PoolTimeout, sqlite3.Error)
 """Errors of a poll when the database fails."""
+
+UNCACHED_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
+"""Paths whose responses are never cached, so that the database is not polled for them."""
 
 MAX_POLLS_PER_REQUEST = 3
 """A request bypasses the cache after this many polls, each of them outdated by a write of this process."""
@@ -55,7 +59,7 @@ MAX_SEQ_DIGITS = 18
 UNREACHABLE_SEQ = 10**MAX_SEQ_DIGITS
 """A sequence number higher than any that a register reaches."""
 
-PER_RESPONSE_HEADERS = {b"x-request-id", b"x-register-seq"}
+PER_RESPONSE_HEADERS = {b"x-request-id", b"x-register-seq", b"x-register-epoch"}
 """Headers that are not cached, since each response has its own values."""
 
 MAX_INLINE_COMPRESSION_BYTES = 200_000
@@ -78,6 +82,8 @@ class RequestHeaders:
     """Whether the method is GET or HEAD."""
     range_: str | None = None
     if_range: str | None = None
+    names_epoch: bool = False
+    """Whether the request has an `X-Register-Epoch`, which the application compares."""
     names_seq: bool = False
     """Whether the request has an `X-Register-Seq`, so that no cache may store the response or have stored it."""
 
@@ -103,6 +109,8 @@ class ResponseCacheMiddleware:
         """Set by `use_database`, since it belongs to the database."""
         self.shutdown: Shutdown | None = None
         """Set when the application starts."""
+        self.deadline_seconds = 60.0
+        """The deadline of a request."""
         self._polled_in_loop: asyncio.AbstractEventLoop | None = None
         self._poll_task: asyncio.Task[None] | None = None
         self._pending: dict[RequestKey, asyncio.Future[None]] = {}
@@ -119,14 +127,11 @@ class ResponseCacheMiddleware:
         if not self._may_be_cached(scope, request_headers):
             await self._forward(scope, receive, send, request_headers)
             return
-        if not await self._ensure_up_to_date():
+        if not await self._ensure_up_to_date(scope):
             await self._forward(scope, receive, send, request_headers)
             return
         cache = self.invalidator.response_cache
-        cached = cache.get(key)
-        if cached is None and (pending := self._pending.get(key)) is not None:
-            await pending  # the same request is in progress
-            cached = cache.get(key)
+        cached = cache.get(key) or await self._wait_for_pending(key, scope)
         if cached is not None and cached.cache_scope.seq >= request_headers.seq:
             self._count_hit(scope)
             await self._send_cached(key, cached, scope, receive, send, request_headers)
@@ -185,17 +190,29 @@ class ResponseCacheMiddleware:
             scope.setdefault("state", {})["refusal"] = refusal
             return False
         is_short = len(scope["query_string"]) <= MAX_CACHED_QUERY_BYTES
-        return request_headers.is_read and is_short and not request_headers.has_if_match
+        is_plain = not (request_headers.has_if_match or request_headers.names_epoch)
+        return request_headers.is_read and is_short and is_plain and scope["path"] not in UNCACHED_PATHS
 
-    async def _ensure_up_to_date(self) -> bool:
+    async def _ensure_up_to_date(self, scope: Scope) -> bool:
         """Advance the cache to the latest state. Returns whether it is up to date; False if the database fails."""
+        if await self._poll_if_stale(scope):
+            return True
+        scope.setdefault("state", {})["is_database_slow"] = True
+        return False
+
+    async def _poll_if_stale(self, scope: Scope) -> bool:
         try:
             for _ in range(MAX_POLLS_PER_REQUEST):
                 if self._is_up_to_date():
                     return True
+                self._start_deadline(scope)
                 if self._poll_task is None or self._poll_task.done():
                     self._poll_task = asyncio.create_task(self._poll())
-                await asyncio.shield(self._poll_task)
+                    self._poll_task.add_done_callback(_note_exception)
+                await asyncio.wait({self._poll_task}, timeout=self.deadline_seconds * POLL_SHARE)
+                if not self._poll_task.done():
+                    return False
+                self._poll_task.result()
             return self._is_up_to_date()
         except POLL_ERRORS:
             return False
@@ -212,6 +229,19 @@ class ResponseCacheMiddleware:
             self._polled_in_loop = loop
             loop.call_soon(self._reset_poll)
         return True
+
+    async def _wait_for_pending(self, key: RequestKey, scope: Scope) -> CachedResponse | None:
+        """Wait for the same request if it is in progress, and return its response if it is in the cache."""
+        pending = self._pending.get(key)
+        if pending is None:
+            return None
+        self._start_deadline(scope)
+        await pending
+        return self.invalidator.response_cache.get(key)
+
+    def _start_deadline(self, scope: Scope) -> None:
+        if "deadline" not in scope.setdefault("state", {}):
+            start_deadline(scope, self.deadline_seconds)
 
     async def _poll(self) -> None:
         self.invalidator.apply(await asyncio.to_thread(self.invalidator.poll))
@@ -272,6 +302,7 @@ class ResponseCacheMiddleware:
         return [
             (b"x-request-id", (request_headers.request_id or uuid7().hex).encode()),
             (b"x-register-seq", b"%d" % seq),
+            (b"x-register-epoch", b"%d" % self.invalidator.epochs.latest),
         ]
 
     async def _forward(
@@ -288,6 +319,7 @@ class ResponseCacheMiddleware:
         `release_pending` is called as soon as the response is either stored or known not to be cacheable.
         """
         state = scope.setdefault("state", {})
+        self._start_deadline(scope)
         state["request_id"] = request_headers.request_id = request_headers.request_id or uuid7().hex
         head_only = state["head_only"] = scope["method"] == "HEAD"
         state["is_sent_from_cache"] = key is not None
@@ -333,6 +365,12 @@ class ResponseCacheMiddleware:
         )
         self.invalidator.response_cache.add_bytes(key, cached, len(body))
         return encoded
+
+
+def _note_exception(task: asyncio.Task[None]) -> None:
+    """Mark the exception of a task as seen: the requests that waited for it may have gone on without it."""
+    if not task.cancelled():
+        task.exception()
 
 
 class PassThroughResponse:
@@ -399,6 +437,7 @@ def _choose_encoding(cached: CachedResponse, request_headers: RequestHeaders) ->
     return choose_encoding(request_headers.accept_encoding)
 
 
+FLAG_HEADERS = {b"if-match": "has_if_match", b"x-register-epoch": "names_epoch"}
 RANGE_HEADERS = {b"range": "range_", b"if-range": "if_range"}
 
 
@@ -431,8 +470,8 @@ def _read_request_headers(headers: list[Header]) -> RequestHeaders:
             accept_encoding = _join(accept_encoding, value)
         elif name == b"if-none-match":
             if_none_match = _join(if_none_match, value)
-        elif name == b"if-match":
-            request_headers.has_if_match = True
+        elif name in FLAG_HEADERS:
+            setattr(request_headers, FLAG_HEADERS[name], True)
         elif name in RANGE_HEADERS:
             setattr(request_headers, RANGE_HEADERS[name], value.decode("latin-1"))
         elif name == b"host":

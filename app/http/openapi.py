@@ -48,6 +48,7 @@ TAGS = [
     {"name": "imports", "description": "Load your own data: claims files, and files of other shapes by a mapping."},
     {"name": "writing", "description": "Record and correct claims: also sources, documents, vocabularies and topics."},
     {"name": "takedowns", "description": "Take something down: claims, documents and sources, also from the history."},
+    {"name": "keys", "description": "Manage API keys: for administrators."},
     {"name": "pages", "description": "Open the pages for people."},
     {"name": "operation", "description": "Watch the service: health checks and metrics."},
 ]

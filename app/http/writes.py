@@ -14,13 +14,14 @@ from sqlmodel import Session
 from starlette.responses import Response
 
 from app.cache.etags import ANY_TAG, build_etag, etag_matches, strong_tags
-from app.database.api_keys import Actor
+from app.database.api_keys import Actor, note_key_use
 from app.database.engine import Database
 from app.database.group_commit import GROUP_COMMITTER
 from app.database.tables import StoredAnswer, columns_of
 from app.database.transaction import WriteTransaction
 from app.errors import KeyReused, PreconditionFailed, PreconditionRequired, Removed
 from app.http.addresses import base_url, relative_links, relative_path, whole_address, whole_links
+from app.http.deadline import write_expiry
 from app.http.headers import read_list_header
 from app.http.idempotency import IdempotencyKey, stored_path
 from app.http.negotiation import JSON_MEDIA_TYPE
@@ -113,7 +114,8 @@ class WriteRequest:
                 self.check_collection()
             return self.respond(transaction, actor, result)
 
-        return await self.database.caches[GROUP_COMMITTER].write(actor.name, run)
+        expires_at = write_expiry(self.request.scope)
+        return await self.database.caches[GROUP_COMMITTER].write(actor.name, run, expires_at)
 
     def check_match(self, document: dict[str, Any] | None, *, required: bool = True, by_revision: bool = True) -> None:
         """Raise unless the conditions of the request hold for `document`, the current record (RFC 9110, section 13.1).
@@ -175,6 +177,7 @@ class WriteRequest:
 
     def respond(self, transaction: WriteTransaction, actor: Actor, result: WriteResult) -> Response:
         """Build the response to a write, and store it for the Idempotency-Key in the transaction of the write."""
+        note_key_use(transaction.session, actor, transaction.at)
         response = self.build_response(result)
         self.store_response(transaction, actor, result, response)
         return response
@@ -229,7 +232,7 @@ class WriteRequest:
             headers["location"] = relative_path(headers["location"])
         transaction.session.execute(
             insert(StoredAnswer).values(
-                actor=actor.id,
+                actor=actor.name,
                 path=stored_path(self.request.url.path),
                 key=self.key,
                 digest=self.digest,
@@ -245,7 +248,7 @@ class WriteRequest:
         columns, path = columns_of(StoredAnswer), self.request.url.path
         # Earlier releases stored the path as it is.
         is_same_path = columns.path.in_([stored_path(path), path])
-        return and_(columns.actor == actor.id, is_same_path, columns.key == self.key)
+        return and_(columns.actor == actor.name, is_same_path, columns.key == self.key)
 
 
 def _etag_prefix(document: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ JSON_LD_MEDIA_TYPE = "application/ld+json"
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 SVG_MEDIA_TYPE = "image/svg+xml"
 METHODS = ("get", "put", "post", "patch", "delete")
-TIME_FIELDS = ("recorded_at", "updated_at", "at", "prov:generatedAtTime")
+TIME_FIELDS = ("recorded_at", "updated_at", "at", "created_at", "last_used_at", "revoked_at", "prov:generatedAtTime")
 FIXED_TIME = "2026-11-20T10:00:00Z"
 
 # The paths for operations whose response to the parameter examples is too long.
@@ -52,6 +52,7 @@ EXAMPLE_PATHS = {
         }
     ),
     "read_wording": "/v1/reading?" + urlencode({"as_printed": "surpassed one million", "language": "en"}),
+    "list_keys": "/v1/keys",
     "list_topics": "/v1/topics?limit=1&cursor=WyJzbHVnIiwicnVzc2lhbi1jYXN1YWx0aWVzIiwicnVzc2lhbi1jYXN1YWx0aWVzIl0",
     "list_claim_counts": "/v1/claims/counts?by=source,year&category=casualties&date_from=2025-01-01",
     "list_relations": "/v1/claims/{id}/relations",
@@ -140,9 +141,17 @@ def send_example(register: Register, method: str, path: str, operation: dict[str
     if name in WITHDRAWAL_LISTS:
         rows = register.get(f"/v1/claims/{EXAMPLE_CLAIM_ID}/{WITHDRAWAL_LISTS[name]}").json()["data"]
         asked = path.format(id=rows[0]["id"])
+    if name == "post_key_revocation":
+        asked = path.format(id=first_key_id(register))
     body = body_of(operation)
     headers = register.keys["admin"] | body.pop("headers", {}) | ({"If-Match": "*"} if "{id}" in path else {})
     return register.request(method.upper(), asked, headers=headers, **body)
+
+
+def first_key_id(register: Register) -> str:
+    """Return the id of the oldest API key, which is that of a contributor."""
+    keys: list[dict[str, Any]] = register.get("/v1/keys", headers=register.keys["admin"]).json()["data"]
+    return str(keys[0]["id"])
 
 
 def normalize_answer(value: Any, ids: dict[str, str]) -> Any:
@@ -156,6 +165,7 @@ def normalize_answer(value: Any, ids: dict[str, str]) -> Any:
         case list():
             return [normalize_answer(each, ids) for each in value]
         case str():
+            value = re.sub(r"^cc_[A-Za-z0-9_-]{43}$", "cc_…", value)
             return re.sub(
                 r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}",
                 lambda m: _normalize_id(m[0], ids),
@@ -185,17 +195,19 @@ def collect_answers(copies: DatabaseCopies, document: dict[str, Any]) -> dict[st
                 asked = EXAMPLE_PATHS.get(
                     name, path if "data" not in _schema_fields(document, operation) else f"{path}?limit=1"
                 )
-                answer = register.get(path_of(asked, operation))
+                is_key = path.startswith("/v1/keys")
+                asked = path.format(id=first_key_id(register)) if name == "read_key" else path_of(asked, operation)
+                answer = register.get(asked, headers=register.keys["admin"] if is_key else {})
                 assert answer.status_code == 200, (asked, answer.text)
                 found[name] = {JSON_MEDIA_TYPE: normalize_answer(answer.json(), {})}
                 for media_type in [
                     each for each in FILE_NORMALIZERS if each in operation["responses"]["200"]["content"]
                 ]:
-                    answer = register.get(path_of(asked, operation), headers={"Accept": media_type})
+                    answer = register.get(asked, headers={"Accept": media_type})
                     assert answer.status_code == 200, (asked, answer.text)
                     found[name][media_type] = FILE_NORMALIZERS[media_type](answer.text)
                 if any(parameter["name"] == "fields" for parameter in operation.get("parameters", [])):
-                    answer = register.get(path_of(asked, operation), headers={"Accept": CSV_MEDIA_TYPE})
+                    answer = register.get(asked, headers={"Accept": CSV_MEDIA_TYPE})
                     found[name]["columns"] = answer.text.partition("\r\n")[0].split(",")
             elif name == "read_claim_linked_data":
                 answer = register.get(path_of(path, operation))
