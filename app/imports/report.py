@@ -38,6 +38,7 @@ def report_document(result: ImportResult, *, recorded: bool) -> dict[str, Any]:
         "counts": shared["counts"],
         "skipped": dict(statistics.skipped),
         "without_claim": dict(statistics.without_claim),
+        "differing_texts": dict(sorted(statistics.differing_texts.items())),
         "unread_columns": statistics.unread_columns,
         "missing_columns": statistics.missing_columns,
         "ignored": dict(sorted(statistics.ignored.items())),

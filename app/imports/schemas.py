@@ -110,6 +110,12 @@ class ImportReport(ImportFacts):
         description="The number of rows that made no claim for each reason, without the skipped ones.",
         examples=[{"no figure for POW": 4}],
     )
+    differing_texts: dict[str, int] = Field(
+        description="The fields beside the statement, such as the note, that rows of a series give otherwise than the "
+        'recorded claims, each with the number of claims. They stay as they are; `on_change = "fix"` corrects the '
+        "wording, the note and the derivation of claims that nobody has corrected.",
+        examples=[{"citations.quote": 2}],
+    )
     unread_columns: list[str] = Field(
         description="The columns of the files that nothing in the mapping reads.", examples=[["ground robotic systems"]]
     )

@@ -48,6 +48,8 @@ def _print_rows_without_claims(statistics: ImportStatistics) -> None:
         click.echo(f"  {number:>9,} rows skipped: {reason}")
     for reason, number in statistics.without_claim.most_common():
         click.echo(f"  {number:>9,} rows made no claim: {reason}")
+    for name, number in statistics.differing_texts.most_common():
+        click.echo(f"  {number:>9,} claims have another `{name}` than their rows; they stay as they are")
     if statistics.unread_columns:
         click.echo(f"  Columns that nothing reads: {', '.join(statistics.unread_columns)}")
     for sentence in statistics.missing_columns:

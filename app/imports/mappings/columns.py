@@ -108,6 +108,43 @@ def read_usage(mapping: Mapping) -> ColumnUsage:
     return ColumnUsage(uses, frozenset(mapping.optional), frozenset(mapping.columns))
 
 
+def find_text_fields(claim: ClaimMap, derived: dict[str, Any]) -> frozenset[str]:
+    """Return the fields beside the statement that a mapping takes from the row, not from its place in the file."""
+    citation = claim.citation
+    fields = {name: getattr(claim, name) for name in ("note", "derivation")}
+    fields |= {f"citations.{name}": getattr(citation, name) for name in CITATION_TEXTS}
+    fields |= {f"document.{name}": getattr(citation.document, name) for name in DOCUMENT_TEXTS}
+    fields["figure.as_printed"] = claim.figure
+    placed = {name for name, value in derived.items() if _depends_on_place(value, frozenset())}
+    return frozenset(
+        name for name, value in fields.items() if value is not None and not _depends_on_place(value, frozenset(placed))
+    )
+
+
+CITATION_TEXTS: Final = ("quote", "quote_language", "translation", "fidelity", "locator", "gap")
+DOCUMENT_TEXTS: Final = ("title", "language", "terms")
+PLACE_COLUMNS: Final = frozenset({"_file", "_line", "_vintage"})
+
+
+def _depends_on_place(value: Any, placed: frozenset[str]) -> bool:  # noqa: ANN401 - any part of a mapping
+    """Return whether a part of a mapping reads the place of a row, or one of the columns that do."""
+    match value:
+        case str():
+            return bool((PLACE_COLUMNS | placed).intersection(_template_columns(value)))
+        case Pick() if value.column is not None:
+            return value.column in PLACE_COLUMNS | placed
+        case BaseModel():
+            return any(
+                _depends_on_place(getattr(value, name), placed) for name in ("text", "first") if hasattr(value, name)
+            ) or (
+                not isinstance(value, Pick)
+                and any(_depends_on_place(getattr(value, name), placed) for name in type(value).model_fields)
+            )
+        case list():
+            return any(_depends_on_place(inner, placed) for inner in value)
+    return False
+
+
 def _find_uses(mapping: Mapping) -> Iterator[ColumnUse]:
     yield from _uses_in(mapping.columns, "columns")
     yield from _uses_in(mapping.vintage, "vintage")

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from app.comparison.figure import NUMERIC_PROPOSITIONS
 from app.http.schema_types import SLUG_PATTERN, Input
-from app.imports.mappings.columns import ColumnUsage, read_usage
+from app.imports.mappings.columns import ColumnUsage, find_text_fields, read_usage
 from app.imports.mappings.fields import (
     GetterFactory,
     RowScope,
@@ -78,6 +78,7 @@ class _ClaimBuilder:
     figure: Callable[[RowScope], FigureFields | None]
     is_numeric: bool
     build: InputBuilder
+    text_fields: frozenset[str]
 
     def applies_to(self, scope: RowScope) -> bool:
         """Return whether this row has the claim, by `only` and `unless`."""
@@ -199,7 +200,7 @@ class MappingRowMapper:
                 mapped_row.faults.append(_describe_unreadable(claim.name, error))
                 continue
             first.setdefault(claim.name, []).append(len(mapped_row.drafts))
-            draft = ClaimDraft(claim.name, raw_fields, key, has_unstated_decimal=is_read)
+            draft = ClaimDraft(claim.name, raw_fields, key, has_unstated_decimal=is_read, text_fields=claim.text_fields)
             if claim.over is not None:
                 draft.element, draft.is_element_without_key = position, not claim.key
             mapped_row.drafts.append(draft)
@@ -299,7 +300,8 @@ class MappingRowMapper:
         only, unless = [fields.predicate(c) for c in claim.only], [fields.predicate(c) for c in claim.unless]
         numeric = claim.proposition in NUMERIC_PROPOSITIONS if isinstance(claim.proposition, str) else True
         figure = figure_getter(fields, claim.figure, name) if numeric else wording_getter(fields, claim.figure)
-        return _ClaimBuilder(name, over, key, only, unless, figure, numeric, build)
+        text_fields = find_text_fields(claim, self.mapping.columns)
+        return _ClaimBuilder(name, over, key, only, unless, figure, numeric, build, text_fields)
 
     def _compile_record(self, fields: dict[str, Any]) -> InputBuilder:
         getters = {name: self._compile_field(value) for name, value in fields.items()}

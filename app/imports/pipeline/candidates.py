@@ -79,6 +79,9 @@ class ResolvedClaim:
     differences: tuple[str, ...] = ()
     """The fields that the row states otherwise than the recorded claim."""
 
+    differing_texts: tuple[str, ...] = ()
+    """The fields beside the statement that the recorded claim has otherwise, and that stay as they are."""
+
     @property
     def is_new(self) -> bool:
         """Whether a new claim is recorded that supersedes no other."""

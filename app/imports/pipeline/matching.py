@@ -13,6 +13,7 @@ from app.database.snapshot import Snapshot
 from app.database.sql import batch_values
 from app.database.tables import CitationVersion, ClaimVersion, ImportedRow, columns_of, table_of
 from app.enums import Aggregation
+from app.imports.mappings.columns import CITATION_TEXTS
 from app.imports.pipeline.candidates import ClaimColumns
 from app.imports.pipeline.reconciliation import ExistingClaim, PreviousRow
 from app.imports.row_keys import END_OF_ERASED_KEYS, ERASED_KEY_PREFIX, erased_row_key
@@ -29,6 +30,8 @@ class ExistingRecords:
     """Row key → the rows with this key in earlier imports of the file series, oldest first."""
     cited_documents: dict[str, set[str]] = field(default_factory=dict)
     """Claim → the documents of its citations."""
+    citations: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    """Claim and document → the text fields of the citation."""
     moved_keys: set[str] = field(default_factory=set)
     """The keys of rows that are now about something else."""
     restated_keys: set[str] = field(default_factory=set)
@@ -83,8 +86,17 @@ def load_previous_rows(
     claim, imported = columns_of(ClaimVersion), table_of(ImportedRow).c
     claim_columns = (claim.id, claim.status, claim.fingerprint, claim.revision)
     about_columns = [claim[name] for name in PreviousRow.ABOUT]
+    text_columns = [claim[name] for name in PreviousRow.TEXTS]
     statement = (
-        select(imported.key, imported.print, imported.written, imported.vintage, *claim_columns, *about_columns)
+        select(
+            imported.key,
+            imported.print,
+            imported.written,
+            imported.vintage,
+            *claim_columns,
+            *text_columns,
+            *about_columns,
+        )
         .join(table_of(ClaimVersion), claim.id == imported.claim)
         .where(snapshot.contains(ClaimVersion), imported.series == series)
         .order_by(imported.vintage, imported.seq)
@@ -97,7 +109,8 @@ def load_previous_rows(
         names = {erased_row_key(key): key for key in batch} if has_erased_rows else {}
         for row in session.execute(statement.where(imported.key.in_([*batch, *names]))):
             about = tuple(row[-len(about_columns) :])
-            previous = PreviousRow(row.print, row.written, row.vintage, _existing_claim(row), about)
+            texts = tuple(row[-len(about_columns) - len(text_columns) : -len(about_columns)])
+            previous = PreviousRow(row.print, row.written, row.vintage, _existing_claim(row), about, texts)
             previous_rows.setdefault(names.get(row.key, row.key), []).append(previous)
     return previous_rows
 
@@ -120,11 +133,14 @@ def _load_cited_documents(session: Session, snapshot: Snapshot, existing: Existi
     claim_ids = [claim.id for claim in (*existing.by_fingerprint.values(), *existing.by_id.values())]
     claim_ids += [previous.claim.id for rows in existing.previous_rows.values() for previous in rows]
     for batch in checked(batch_values(claim_ids), check):
-        statement = select(citation.claim, citation.document).where(
+        texts = [citation[name] for name in CITATION_TEXTS] if existing.previous_rows else []
+        statement = select(citation.claim, citation.document, *texts).where(
             citation.claim.in_(batch), snapshot.contains(CitationVersion)
         )
-        for claim, document in session.execute(statement):
-            existing.cited_documents.setdefault(claim, set()).add(document)
+        for row in session.execute(statement):
+            existing.cited_documents.setdefault(row.claim, set()).add(row.document)
+            if texts:
+                existing.citations[row.claim, row.document] = dict(zip(CITATION_TEXTS, row[2:], strict=True))
 
 
 def _existing_claim(row: Row[Any]) -> ExistingClaim:

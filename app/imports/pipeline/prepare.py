@@ -196,7 +196,7 @@ def _stage_rows(
     rows = _number_rows(reader, request.limit)
     columns = ColumnCheck(request.mapper, is_only_file=len(request.paths) == 1)
     while batch := _next_batch(rows, reader):
-        columns.add_rows([row for _, row in batch], reader.files[0].name)
+        columns.add_rows([row for _, row in batch if row.fault is None], reader.files[0].name if reader.files else "")
         processor.process_batch(batch)
         request.progress(reader.bytes_done, reader.bytes_total)
     _check_headers(request, reader)
@@ -255,7 +255,12 @@ def _check_headers(request: ImportRequest, reader: FileReader) -> None:
 
 def _open_reader(request: ImportRequest) -> FileReader:
     return FileReader(
-        request.paths, request.mapper.options, names=request.names, limits=request.limits, check=request.check
+        request.paths,
+        request.mapper.options,
+        names=request.names,
+        limits=request.limits,
+        keeps_going=request.keep_going,
+        check=request.check,
     )
 
 

@@ -216,6 +216,7 @@ class RowProcessor:
         claims = [claim for claim in resolved if claim is not None]
         for claim in claims:
             self.editor_work.add(claim)
+            self.statistics.differing_texts.update(claim.differing_texts)
             if not claim.is_new:
                 self.statistics.add_example(claim.outcome, _describe_claim(claim))
         self.staging.add_claims(self._staged_claim(claim) for claim in checked(claims, self._check))

@@ -31,9 +31,13 @@ class PreviousRow:
     claim: ExistingClaim
     about: tuple[Any, ...] = ()
     """The values of the columns in `ABOUT` of the claim."""
+    texts: tuple[Any, ...] = ()
+    """The values of the columns in `TEXTS` of the claim."""
 
     ABOUT: ClassVar = ("category", "subject", "place", "source", "period_start")
     """The columns that no change of a row alters: a row that differs in one of them is about something else."""
+    TEXTS: ClassVar = ("as_printed", "note", "derivation")
+    """The columns that are no part of the statement."""
     ERASED_ABOUT: ClassVar = ("category", "subject", "place")
     """Those that are left of a claim that was taken down."""
 

@@ -43,6 +43,8 @@ class ClaimDraft:
     """Whether the digits of its figure were read without a stated decimal sign, so that nothing confirms them."""
     has_names: bool = False
     """Whether its source, category, subject and place can be names instead of slugs."""
+    text_fields: frozenset[str] = frozenset()
+    """The fields besides the statement itself that the row gives, wherever it stands in the file."""
     unresolved: set[str] = field(default_factory=set)
     """The locations of the names that are not found, or that several records have."""
 

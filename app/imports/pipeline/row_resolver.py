@@ -1,6 +1,6 @@
 """The resolution of a candidate: its outcome, and the rows to be written for it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,6 +12,7 @@ from app.claims.validation import build_citation_columns
 from app.comparison.leading import choose_leading
 from app.enums import Outcome, Status
 from app.errors import DocumentDiffers
+from app.imports.mappings.columns import CITATION_TEXTS, DOCUMENT_TEXTS
 from app.imports.mappings.differences import find_differences
 from app.imports.pipeline.candidates import (
     CURRENT_OUTCOMES,
@@ -101,12 +102,37 @@ class RowResolver:
         writes = self._citation_writes(
             lookup, candidate, existing, pending, claim, fingerprint or candidate.row_fingerprint
         )
+        differing = _find_differing_texts(candidate, existing, claim)
+        if repair := self._repair_texts(candidate, existing, claim, differing):
+            rest = tuple(name for name in differing if name not in REPAIRED_TEXTS)
+            return ResolvedClaim(
+                candidate, Outcome.changed, claim, fingerprint, {**writes, **repair}, differing_texts=rest
+            )
+        if differing:
+            outcome = Outcome.cited if writes else Outcome.unchanged
+            return ResolvedClaim(candidate, outcome, claim, fingerprint, writes, differing_texts=differing)
         differences = _find_differences(candidate, existing, claim)
         if differences and not writes:
             outcome = _outcome_of_difference(candidate, existing, claim)
             return ResolvedClaim(candidate, outcome, claim, None, {}, differences=differences)
         outcome = Outcome.cited if writes else Outcome.unchanged
         return ResolvedClaim(candidate, outcome, claim, fingerprint, writes, differences=differences)
+
+    def _repair_texts(
+        self, candidate: Candidate, existing: ExistingRecords, claim: str, differing: Sequence[str]
+    ) -> RowWrites:
+        """Return the correction of the wording, note and derivation of a claim that nobody has corrected yet."""
+        rows = existing.previous_rows.get(candidate.validated.key or "", [])
+        names = [name for name in differing if name in REPAIRED_TEXTS]
+        is_ours = bool(rows) and rows[-1].claim.id == claim and rows[-1].claim.revision == 1
+        if not names or not is_ours or self.options is None or self.options.on_change != "fix":
+            return {}
+        draft = candidate.validated.draft.claim_input
+        changes = {name.partition(".")[0]: draft.get(name.partition(".")[0]) for name in names}
+        row = candidate.validated.row
+        fields = ", ".join(f"`{name}`" for name in names)
+        reason = f"{row.file}, line {row.line} gives another {fields}; the figure is the same."
+        return {"repair": {"changes": changes, "reason": reason}}
 
     def _reconcile(
         self,
@@ -285,6 +311,36 @@ def _describe_change(candidate: Candidate, earlier: ClaimColumns | None) -> str:
         text for text, names in STATEMENT_FIELDS.items() if any(state[name] != earlier[name] for name in names)
     ]
     return f"{place} for {state['period']}; an earlier file gave {' and '.join(differing) or 'another wording'}."
+
+
+REPAIRED_TEXTS = frozenset({"figure.as_printed", "note", "derivation"})
+"""The fields beside the statement that `on_change = "fix"` corrects."""
+
+
+def _find_differing_texts(candidate: Candidate, existing: ExistingRecords, claim: str) -> tuple[str, ...]:
+    """Return the fields beside the statement that a row gives otherwise than the claim of its earlier version."""
+    validated = candidate.validated
+    rows, fields = existing.previous_rows.get(validated.key or ""), validated.draft.text_fields
+    if not rows or rows[-1].claim.id != claim or rows[-1].claim.status is Status.removed or not fields:
+        return ()
+    state = validated.validated_claim.state
+    recorded = dict(zip(PreviousRow.TEXTS, rows[-1].texts, strict=True))
+    names = {"figure.as_printed": "as_printed", "note": "note", "derivation": "derivation"}
+    differing = [name for name, column in names.items() if name in fields and state[column] != recorded[column]]
+    for citation, document in zip(validated.claim_input.citations, validated.documents, strict=True):
+        texts = existing.citations.get((claim, document["id"]))
+        if texts is not None:
+            differing += [
+                f"citations.{name}"
+                for name in CITATION_TEXTS
+                if f"citations.{name}" in fields and getattr(citation, name) != texts[name]
+            ]
+            differing += [
+                f"document.{name}"
+                for name in DOCUMENT_TEXTS
+                if f"document.{name}" in fields and getattr(citation.document, name) != document[name]
+            ]
+    return tuple(differing)
 
 
 def _find_differences(candidate: Candidate, existing: ExistingRecords, claim: str) -> tuple[str, ...]:

@@ -166,7 +166,7 @@ class RowValidator:
         return missing
 
     def _refuse_if_requested(self, row_number: int, row: FileRow) -> bool:
-        reasons = self._refusals.get(row_number)
+        reasons = self._refusals.get(row_number) or ([row.fault] if row.fault is not None else None)
         if reasons is not None:
             self.refuse(row_number, row, reasons)
         return reasons is not None

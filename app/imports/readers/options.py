@@ -138,6 +138,8 @@ class FileRow:
     data: dict[str, Any]
     is_table: bool = False
     """Whether the row is a line of a table, whose rows all have the same columns."""
+    fault: str | None = None
+    """Why the line, or the rest of the file, cannot be read. Only a reader that keeps going yields such rows."""
 
 
 @dataclass(slots=True)

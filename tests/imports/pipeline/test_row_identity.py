@@ -1,6 +1,7 @@
 """Rows and elements of lists are recognized in later files by what they state, else by their key."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -316,3 +317,64 @@ def test_the_reason_of_a_change_says_what_the_earlier_file_gave(desk: Register, 
         "rows.csv, line 2 gives 4; an earlier file gave 3.",
         "rows.csv, line 2 gives 4 for 2026-03-01; an earlier file gave another period.",
     ]
+
+
+TEXTS = """
+note = { column = "remark" }
+derivation = { column = "basis" }
+citation.quote = { column = "quote" }
+citation.locator = "row {_line}"
+"""
+
+
+def import_texts(register: Register, file: Path, on_change: str, **texts: str) -> ImportResult:
+    row = {"day": DAY, "place": "A", "dead": "1200", "remark": "-", "basis": "own", "quote": "-"} | texts
+    file.write_text(f"{','.join(row)}\n" + ",".join(f'"{text}"' for text in row.values()), encoding="utf-8")
+    return import_file(register, file, row_mapping(on_change).replace("[[new]]", f"{TEXTS}\n[[new]]"))
+
+
+@POLICIES
+def test_what_differs_beside_the_figure_is_corrected_or_counted(on_change: str, desk: Register, tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    import_texts(desk, file, on_change)
+    other = {"dead": "1,200", "remark": "Revised.", "basis": "derived", "quote": "1200 dead"}
+    result = import_texts(desk, file, on_change, **other)
+    [claim] = desk.get("/v1/claims").json()["data"]
+    if on_change == "fix":
+        assert nonzero_counts(result) == {"rows": 1, "changed": 1}
+        assert (claim["figure"]["as_printed"], claim["note"], claim["derivation"]) == ("1,200", "Revised.", "derived")
+        assert dict(result.statistics.differing_texts) == {"citations.quote": 1}
+    else:
+        assert nonzero_counts(result) == {"rows": 1, "unchanged": 1}
+        assert (claim["figure"]["as_printed"], claim["note"], claim["revision"]) == ("1200", None, 1)
+        names = ("figure.as_printed", "note", "derivation", "citations.quote")
+        assert dict(result.statistics.differing_texts) == dict.fromkeys(names, 1)
+    seq = read_latest_seq(desk)
+    again = import_texts(desk, file, on_change, **other)
+    assert nonzero_counts(again) == {"rows": 1, "unchanged": 1}
+    assert read_latest_seq(desk) == seq
+
+
+def test_a_note_that_an_editor_wrote_is_kept(desk: Register, tmp_path: Path) -> None:
+    import_texts(desk, tmp_path / "rows.csv", "fix", remark="First.")
+    [claim] = desk.get("/v1/claims").json()["data"]
+    body = {"event": "transcription_fix", "reason": "Checked.", "changes": {"note": "By the desk."}}
+    assert desk.write("PATCH", claim["links"]["self"], body, **{"If-Match": "*"}).status_code == 200
+    result = import_texts(desk, tmp_path / "rows.csv", "fix", remark="First.")
+    assert nonzero_counts(result) == {"rows": 1, "unchanged": 1}
+    assert dict(result.statistics.differing_texts) == {"note": 1}
+
+
+def test_a_date_can_say_what_is_sure(desk: Register, tmp_path: Path) -> None:
+    mapping = row_mapping("supersede").replace("[claims.dead]", '[claims.dead]\ndate_edtf = "{day}/{_vintage}"')
+    file = tmp_path / "rows.csv"
+    import_rows(desk, file, mapping, f"{DAY},A,3", vintage=date(2026, 3, 20))
+    [claim] = desk.get("/v1/claims?known_on=2026-03-20").json()["data"]
+    assert (claim["date"], claim["date_edtf"]) == ("2026-03-20", "2026-03-01/2026-03-20")
+    assert desk.get("/v1/claims?known_on=2026-03-19").json()["data"] == []
+    seq = read_latest_seq(desk)
+    later = import_rows(desk, file, mapping, f"{DAY},A,3", vintage=date(2026, 4, 20))
+    assert nonzero_counts(later) == {"rows": 1, "unchanged": 1}
+    assert [change["kind"] for change in desk.get(f"/v1/changes?after={seq}").json()["data"]] == ["import"]
+    revised = import_rows(desk, file, mapping, f"{DAY},A,4", vintage=date(2026, 5, 20))
+    assert nonzero_counts(revised) == {"rows": 1, "changed": 1}
