@@ -11,4 +11,8 @@ SwaggerUIBundle({
   requestSnippetsEnabled: false,
   presets: [SwaggerUIBundle.presets.apis],
   layout: "BaseLayout",
+  onComplete() {
+    // The page has its own main part.
+    for (const part of place.querySelectorAll("main, [role=main]")) part.setAttribute("role", "presentation");
+  },
 });
