@@ -20,11 +20,13 @@ from app.imports.pipeline.publish import publish_if_unchanged
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.row_mapping import RowMapper
 from app.imports.readers.options import FileFormat, FileRefused, MappingRefused
+from app.imports.readers.query import query_limits
 from app.imports.refused_rows import RefusedRowWriter
 from app.imports.report import report_lines
 from app.imports.sheet import read_lists
 from app.imports.summary import print_summary
 from app.imports.workbook import write_refused_rows
+from app.settings import read_settings
 
 STANDARD_INPUT = "-"
 STANDARD_INPUT_NAME = "stdin"
@@ -105,6 +107,7 @@ def import_files(
             strict=strict,
             limit=limit,
             vintage=vintage.date() if vintage else None,
+            query_limits=query_limits(read_settings(), is_allowed=True),
             progress=progress,
         )
         try:

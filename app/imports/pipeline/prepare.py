@@ -27,6 +27,7 @@ from app.imports.pipeline.validate_rows import NumberedRow, RecordInput
 from app.imports.quality.anomalies import RowLocation, TimeSeriesPoint
 from app.imports.quality.time_series import find_time_series_anomalies
 from app.imports.readers.options import FileRefused, FileRow, MappingRefused, ReadLimits
+from app.imports.readers.query import QueryLimits
 from app.imports.readers.reader import FileReader
 from app.imports.row_keys import is_erased_key
 from app.imports.stop_check import StopCheck, checked, never_stop
@@ -64,6 +65,7 @@ class ImportRequest:
     limit: int | None = None
     vintage: date | None = None
     limits: ReadLimits = field(default_factory=ReadLimits)
+    query_limits: QueryLimits = field(default_factory=QueryLimits)
     progress: ProgressCallback = lambda _done, _all: None
     check: StopCheck = never_stop
 
@@ -250,7 +252,12 @@ def _check_headers(request: ImportRequest, reader: FileReader) -> None:
 
 def _open_reader(request: ImportRequest) -> FileReader:
     return FileReader(
-        request.paths, request.mapper.options, names=request.names, limits=request.limits, check=request.check
+        request.paths,
+        request.mapper.options,
+        names=request.names,
+        limits=request.limits,
+        query_limits=request.query_limits,
+        check=request.check,
     )
 
 
