@@ -177,7 +177,7 @@ def create_row_mapper(mapping: str | None) -> RowMapper:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise MappingRefused(f"The mapping {mapping} cannot be read: {error}.") from None
-        return parse_row_mapper(text, path.stem, path.name)
+        return parse_row_mapper(text, path.stem, path.name, path.parent)
     return load_row_mapper(mapping)
 
 

@@ -105,7 +105,7 @@ def query_rows(
 class _InputTable:
     """The rows that a query reads, as a file with one JSON object per line. All values are text.
 
-    DuckDB does not distinguish case: of two columns of one file whose names differ in case only, the second is numbered.
+    DuckDB does not distinguish case: of two columns of a file whose names differ in case only, the second is numbered.
     """
 
     def __init__(self, path: Path) -> None:
