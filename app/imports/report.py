@@ -38,7 +38,10 @@ def report_document(result: ImportResult, *, recorded: bool) -> dict[str, Any]:
         "counts": shared["counts"],
         "skipped": dict(statistics.skipped),
         "ignored": dict(sorted(statistics.ignored.items())),
-        "examples": {outcome: list(examples) for outcome, examples in statistics.examples.items()},
+        "examples": {
+            **({"new": statistics.sentences} if statistics.sentences else {}),
+            **{outcome: list(examples) for outcome, examples in statistics.examples.items()},
+        },
         "smell_counts": shared["smell_counts"],
         "smells": shared["smells"],
         "refused": [{"file": file, "line": line, "reasons": reasons} for file, line, reasons in result.refused],

@@ -190,6 +190,7 @@ def _stage_rows(
         strict=request.strict,
         vintage=request.vintage,
         refusals=refusals,
+        samples_sentences=request.dry_run,
         check=request.check,
     )
     reader = _open_reader(request)
@@ -201,6 +202,7 @@ def _stage_rows(
     _check_time_series(processor, request.check, strict=request.strict and not refusals)
     if missing := processor.validator.find_missing_references(database):
         raise MappingRefused(missing[0])
+    processor.write_sentences()
     if request.limit is None and not processor.statistics.refused:
         _count_vanished(database, processor, request.check)
     processor.statistics.claims.update(staging.outcome_counts())

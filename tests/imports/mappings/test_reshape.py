@@ -173,6 +173,8 @@ MEASURES = """day,place,measure,figure,qualifier
 
 def test_measures_as_rows_have_their_category_bound_and_approximation(register: Register) -> None:
     record_example_vocabulary(register)
+    mapping = (EXAMPLES / "measures-as-rows.toml").read_text("utf-8")
+    shown_first = post_form(register, "measures.csv", MEASURES, mapping, dry_run="true").json()["examples"]["new"]
     answer = post_form(register, "measures.csv", MEASURES, (EXAMPLES / "measures-as-rows.toml").read_text("utf-8"))
     assert answer.status_code == 201, answer.text
     claims = read_all_rows(register, "/v1/claims", sort="date")
@@ -183,6 +185,9 @@ def test_measures_as_rows_have_their_category_bound_and_approximation(register: 
         ("killed", "02", "about 310 persons"),
         ("missing", "02", "up to 40 persons"),
     }
+    sentences = {register.get(f"/v1/claims/{claim['id']}/citation.txt").text.strip() for claim in claims}
+    assert {text.partition(": ")[2] for text in shown_first} <= {text.partition("\n")[0] for text in sentences}
+    assert len(shown_first) == 4
 
 
 DAYS = """Province,Country,2026-03-01,2026-03-02,2026-03-03
