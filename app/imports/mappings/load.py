@@ -12,7 +12,7 @@ from app.imports.mappings.mapper import MappingRowMapper
 from app.imports.mappings.native import NativeRowMapper
 from app.imports.mappings.schema import Mapping
 from app.imports.pipeline.row_mapping import RowMapper
-from app.imports.readers.options import MappingRefused
+from app.imports.readers.options import FileOptions, MappingRefused
 
 MAX_MAPPING_CHARACTERS = 200_000
 """Maximum length of a mapping."""
@@ -37,6 +37,16 @@ def parse_mapping(text: str, name: str, folder: Path | None = None) -> Mapping:
         folder: The folder of its file, if it may include other files.
     """
     return validate_mapping(_include_vocabularies(_parse_toml(text, name), name, folder, set()), name)
+
+
+def parse_file_options(text: str, name: str) -> FileOptions:
+    """Return the `[file]` table of a mapping, of which the rest may be missing. Raises `MappingRefused`."""
+    tables = _parse_toml(text, name).get("file", {})
+    try:
+        return FileOptions.model_validate(tables)
+    except ValidationError as wrong:
+        lines = [f"{name} is not a mapping:", *describe_errors(wrong, tables, FileOptions)]
+        raise MappingRefused("\n".join(lines)) from None
 
 
 def _parse_toml(text: str, name: str) -> dict[str, Any]:

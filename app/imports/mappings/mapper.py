@@ -295,9 +295,10 @@ class MappingRowMapper:
             printed = printed.model_copy(update={"printed": Pick(column=name)})
         read_number, read_wording = figure_getter(fields, claim.figure, name), wording_getter(fields, printed)
 
-        def figure(scope: RowScope) -> FigureFields | None:
+        def read_either(scope: RowScope) -> FigureFields | None:
             return read_number(scope) if is_numeric(scope) else read_wording(scope)
 
+        figure = read_either
         if isinstance(claim.proposition, str):  # the same for every row
             figure = read_number if claim.proposition in NUMERIC_PROPOSITIONS else read_wording
         return _ClaimBuilder(name, over, only, unless, figure, is_numeric, build)

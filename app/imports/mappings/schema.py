@@ -96,6 +96,12 @@ class Pick(Input):
         description="The value if there is none, or none that is listed; empty: no value.",
         examples=["unknown"],
     )
+    written: Literal["date", "period"] | None = Field(
+        default=None,
+        description="Convert a date (`1 Dec 2024`, `Nov 2024`) or a period (`since 15 April 2023`, `Apr–Jun 2024`) as "
+        "people write it to EDTF. What can mean two days is refused.",
+        examples=["period"],
+    )
     date: DateFormat | None = Field(
         default=None,
         description="The format of a date, in the directives of strptime. The result is YYYY-MM-DD, or YYYY-MM or YYYY "

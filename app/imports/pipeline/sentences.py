@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.claims.create import build_citation_columns
 from app.claims.lookups import ReferenceLookup
+from app.claims.validation import build_citation_columns
 from app.http.schema_types import Input
 from app.imports.pipeline.candidates import ResolvedClaim
 from app.sentences.claim_names import ClaimNames
