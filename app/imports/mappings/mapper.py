@@ -298,7 +298,7 @@ class MappingRowMapper:
         def read_either(scope: RowScope) -> FigureFields | None:
             return read_number(scope) if is_numeric(scope) else read_wording(scope)
 
-        figure = read_either
+        figure: Callable[[RowScope], FigureFields | None] = read_either
         if isinstance(claim.proposition, str):  # the same for every row
             figure = read_number if claim.proposition in NUMERIC_PROPOSITIONS else read_wording
         return _ClaimBuilder(name, over, only, unless, figure, is_numeric, build)

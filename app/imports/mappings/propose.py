@@ -42,6 +42,9 @@ MAX_PROPOSED_CLAIMS = 40
 MAX_KEY_COLUMNS = 4
 """Maximum number of columns of a row's key."""
 
+MIN_ROWS_FOR_KEY = 30
+"""Minimum number of rows that show which columns distinguish them."""
+
 MAX_NAME_CHARACTERS = 60
 """Maximum length of the values of a column that can be part of a key: longer texts are descriptions."""
 
@@ -200,10 +203,12 @@ def _choose_key(table: _Table) -> list[str]:
         return [day]
     dates = [column for column in table.dates if column not in unpivoted][:1]
     chosen = [*dates, *(column for column in unpivoted if column not in dates)]
-    for role in ("source", "category", "subject", "place"):
-        column = table.roles.get(role)
-        if column is not None and len(column.values) > 1 and _is_filled(profile, column) and column not in chosen:
-            chosen.append(column)
+    # The columns of a short sheet may distinguish its rows by chance.
+    is_short = len(profile.compared_rows) < MIN_ROWS_FOR_KEY
+    for role in ("source", "category", "subject", "place") if is_short else ():
+        own = table.roles.get(role)
+        if own is not None and len(own.values) > 1 and _is_filled(profile, own) and own not in chosen:
+            chosen.append(own)
     if period is not None and period not in chosen and _is_filled(profile, period):
         chosen.append(period)
     others = [column for column in profile.columns_of_kind("label", "text") if _can_identify(table, column)]

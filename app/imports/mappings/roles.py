@@ -52,6 +52,12 @@ RECORD_ROLES = ("source", "category", "subject", "place")
 MIN_NAMED_SHARE = 0.5
 """Minimum share of values that name records of a kind for a column to have that role without a name that says it."""
 
+MIN_WORD_CHARACTERS = 5
+"""Minimum length of a word that says a role inside a longer name."""
+
+END_WORDS = frozenset({"start", "end", "from", "to", "begin", "until"})
+"""Words in the names of columns with one end of a period."""
+
 LINK_PATTERN = re.compile(r"https?://")
 
 
@@ -85,6 +91,8 @@ def _find_named(
 ) -> ColumnProfile | None:
     """Return the column whose whole name says the role, or one word of it."""
     for name in ROLE_WORDS[role]:
+        if not is_whole and len(name) < MIN_WORD_CHARACTERS:
+            continue  # `claimant_kind` is no category
         for column in columns:
             words = split_name(column.name)
             is_named = words == name.split() if is_whole else name in words
@@ -98,5 +106,5 @@ def _fits(role: str, column: ColumnProfile) -> bool:
     if role == "figure":
         return column.kind == "number" or column.readable_count > 0
     if role in {"said", "period"}:
-        return column.kind in {"date", "label", "text"}
+        return not END_WORDS.intersection(split_name(column.name)) and column.kind in {"date", "label", "text"}
     return column.kind in {"label", "text"}

@@ -219,7 +219,7 @@ def test_the_sheets_of_a_workbook_are_listed_and_chosen(tmp_path: Path) -> None:
     import openpyxl  # noqa: PLC0415 - slow to import
 
     book = openpyxl.Workbook()
-    book.active.append(["read me"])  # type: ignore[union-attr]
+    book.active.append(["read me"])
     for row in (["day", "dead"], ["2026-03-01", 5]):
         book.create_sheet("Losses") if "Losses" not in book.sheetnames else None
         book["Losses"].append(row)
