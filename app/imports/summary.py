@@ -32,7 +32,8 @@ def print_summary(result: ImportResult) -> None:
                 outcome.definition,
                 statistics.examples.get(outcome, []),
             )
-    _print_sentences(statistics)
+    if result.dry_run:
+        _print_sentences(statistics)
     if statistics.vanished:
         definition = "Rows of earlier files that this file does not have. Their claims are unchanged."
         _print_outcome("rows vanished", statistics.vanished, definition, statistics.examples.get("vanished", []))

@@ -190,7 +190,6 @@ def _stage_rows(
         strict=request.strict,
         vintage=request.vintage,
         refusals=refusals,
-        samples_sentences=request.dry_run,
         check=request.check,
     )
     reader = _open_reader(request)

@@ -64,7 +64,6 @@ class RowProcessor:
         strict: bool,
         vintage: date | None = None,
         refusals: Mapping[int, Sequence[str]] | None = None,
-        samples_sentences: bool = False,
         check: StopCheck = never_stop,
     ) -> None:
         """Begin an import; `refusals` are rows to be refused, by number, with the reasons."""
@@ -82,7 +81,7 @@ class RowProcessor:
         """The earliest state of the register that rows were compared with."""
         self.late_refusals: dict[int, list[str]] = {}
         """Rows to be refused for anomalies that were found after they were staged."""
-        self._sample = SentenceSample({}) if samples_sentences else None
+        self._sample = SentenceSample()
         self._resolver = RowResolver(self.encoders, import_id, actor, mapper.file_series_options)
         self._strict = strict
         self._key_repeats: Counter[str] = Counter()
@@ -105,8 +104,8 @@ class RowProcessor:
         self._stage(resolved, relations)
 
     def write_sentences(self) -> None:
-        """Add the sentences of the first new claims of each kind to the statistics, on a dry run."""
-        if self._sample is None or self.snapshot_seq is None:
+        """Add the sentences of the first new claims of each kind to the statistics."""
+        if self.snapshot_seq is None:
             return
         with self.database.read() as session:
             lookup = self.validator.open_lookup(session, open_snapshot(session))
@@ -221,8 +220,7 @@ class RowProcessor:
     def _stage(self, resolved: Sequence[ResolvedClaim | None], relations: Sequence[DraftRelation]) -> None:
         """Stage the claims of a batch and their relations, and count them."""
         claims = [claim for claim in resolved if claim is not None]
-        if self._sample is not None:
-            self._sample.add(claims)
+        self._sample.add(claims)
         for claim in claims:
             self.editor_work.add(claim)
             if not claim.is_new:

@@ -1,7 +1,7 @@
-"""The printable sentences of the claims that a dry run would record: they show what a mapping makes of a file."""
+"""The printable sentences of the first claims of an import: they show what a mapping makes of a file."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +26,9 @@ from app.vocabulary.slug_records import RecordType
 MAX_SENTENCES = 12
 """Maximum number of sentences of one import."""
 
+MAX_SAMPLED_CLAIMS = 20_000
+"""Number of claims after which no further kinds are searched."""
+
 FIGURE_COLUMNS = (
     *("as_printed", "language", "value", "lower", "upper", "lower_inclusive", "upper_inclusive", "approximate"),
     *("coverage", "out_of", "relative_to", "kind", "display", "wording_differs"),
@@ -36,10 +39,14 @@ FIGURE_COLUMNS = (
 class SentenceSample:
     """The first new claims of each kind: of each claim of the mapping, category, proposition and form of figure."""
 
-    claims: dict[tuple[Any, ...], ResolvedClaim]
+    claims: dict[tuple[Any, ...], ResolvedClaim] = field(default_factory=dict)
+    _seen_count: int = 0
 
-    def add(self, claims: Iterable[ResolvedClaim]) -> None:
+    def add(self, claims: Sequence[ResolvedClaim]) -> None:
         """Keep the new claims whose kind is not kept yet, unless there are enough."""
+        if self._seen_count >= MAX_SAMPLED_CLAIMS:
+            return
+        self._seen_count += len(claims)
         for claim in claims:
             if len(self.claims) == MAX_SENTENCES:
                 return
