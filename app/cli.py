@@ -306,7 +306,7 @@ def import_(
         click.echo(f"Restored {counts['change']} changes of {counts['claim']} versions of claims.")
         return
     if inspect:
-        imports.inspect_file(files[0])
+        imports.inspect_file(files[0], mapping)
         return
     database = _open_database(read_settings())
     try:

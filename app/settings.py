@@ -153,6 +153,26 @@ class Settings(BaseSettings):
         ge=10_000,
         description="The maximum size of a file for `POST /v1/imports`, in bytes; the command line has no limit.",
     )
+    import_sql: bool = Field(
+        default=False,
+        description="Whether `POST /v1/imports` takes mappings with a query (`[file] sql`), which needs the extra "
+        "`counterclaim[sql]`; the command line always does.",
+    )
+    import_sql_memory_bytes: int = Field(
+        default=1_000_000_000,
+        ge=50_000_000,
+        le=1_000_000_000_000,
+        description="The memory that the query of a mapping may use, in bytes.",
+    )
+    import_sql_cpu_seconds: int = Field(
+        default=60, ge=1, le=86_400, description="The CPU time that the query of a mapping may take, in seconds."
+    )
+    import_sql_rows: int = Field(
+        default=5_000_000, ge=1, description="The maximum number of rows of the result of a mapping's query."
+    )
+    import_sql_bytes: int = Field(
+        default=1_000_000_000, ge=10_000, description="The maximum size of the result of a mapping's query, in bytes."
+    )
     memory_bytes: int = Field(
         default=32_000_000,
         ge=0,

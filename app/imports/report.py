@@ -42,7 +42,10 @@ def report_document(result: ImportResult, *, recorded: bool) -> dict[str, Any]:
         "unread_columns": statistics.unread_columns,
         "missing_columns": statistics.missing_columns,
         "ignored": dict(sorted(statistics.ignored.items())),
-        "examples": {outcome: list(examples) for outcome, examples in statistics.examples.items()},
+        "examples": {
+            **({"new": statistics.sentences} if statistics.sentences else {}),
+            **{outcome: list(examples) for outcome, examples in statistics.examples.items()},
+        },
         "smell_counts": shared["smell_counts"],
         "smells": shared["smells"],
         "refused": [{"file": file, "line": line, "reasons": reasons} for file, line, reasons in result.refused],

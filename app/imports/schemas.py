@@ -129,7 +129,7 @@ class ImportReport(ImportFacts):
         examples=[{"recorded_at": 12, "seq": 12}],
     )
     examples: dict[str, list[str]] = Field(
-        description="The first examples of each outcome.",
+        description="The first examples of each outcome; of `new` the sentences of the first claims of each kind.",
         examples=[{"changed": ["personnel.json, line 37: ua-general-staff: about 17800 casualties"]}],
     )
     refused: list[RefusedRow] = Field(description="The first 100 refused rows, with the reasons.")

@@ -31,10 +31,16 @@ def print_summary(result: ImportResult) -> None:
                 outcome.definition,
                 statistics.examples.get(outcome, []),
             )
+    if result.dry_run:
+        _print_sentences(statistics)
     if statistics.vanished:
         definition = "Rows of earlier files that this file does not have. Their claims are unchanged."
         _print_outcome("rows vanished", statistics.vanished, definition, statistics.examples.get("vanished", []))
     _print_anomalies(statistics)
+    _print_state(result)
+
+
+def _print_state(result: ImportResult) -> None:
     if result.dry_run:
         click.echo("A dry run: nothing was recorded.")
     elif result.published:
@@ -54,6 +60,13 @@ def _print_rows_without_claims(statistics: ImportStatistics) -> None:
         click.echo(f"  Columns that nothing reads: {', '.join(statistics.unread_columns)}")
     for sentence in statistics.missing_columns:
         click.echo(f"  {sentence}")
+
+
+def _print_sentences(statistics: ImportStatistics) -> None:
+    if statistics.sentences:
+        click.echo("The first new claims of each kind, as they will be printed:")
+        for sentence in statistics.sentences:
+            click.echo(f"            {sentence}")
 
 
 def _print_anomalies(statistics: ImportStatistics) -> None:

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from app.comparison.figure import normalize_number
-from app.errors import suggest_nearest
+from app.comparison.written_dates import UnreadableDate, read_written_date, read_written_period
+from app.errors import shorten, suggest_nearest
 from app.imports.mappings.expressions import (
     MAX_FILLED_CHARACTERS,
     PathNotApplicable,
@@ -141,6 +142,7 @@ class GetterFactory:
             or expression.before
             or expression.map
             or expression.otherwise is not None
+            or expression.written
             or expression.date
             or expression.slug
         ):
@@ -158,6 +160,8 @@ class GetterFactory:
                         f"`{value}` is not listed in the `map` of the mapping.", _suggest_value(value, expression.map)
                     )
                 value = expression.map.get(value, expression.otherwise)
+            if expression.written and value:
+                value = _read_written(value, expression.written)
             if expression.date and value:
                 value = _format_day(value, expression.date, date_characters)
             if expression.slug and value:
@@ -183,6 +187,13 @@ def _cut_text(value: str, expression: Pick) -> str | None:
         if not separator:
             return expression.otherwise
     return value.strip()
+
+
+def _read_written(value: str, kind: str) -> str:
+    try:
+        return read_written_date(value) if kind == "date" else read_written_period(value)
+    except UnreadableDate as error:
+        raise UnreadableValue(f"`{shorten(value)}` is not read as a {kind}: {error.detail}.", error.hint) from None
 
 
 def _format_day(value: str, format_: str, date_characters: int) -> str:

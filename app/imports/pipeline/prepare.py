@@ -29,6 +29,7 @@ from app.imports.quality.anomalies import Anomaly, RowLocation, TimeSeriesPoint
 from app.imports.quality.grouping import group_anomalies
 from app.imports.quality.time_series import find_time_series_anomalies
 from app.imports.readers.options import FileRefused, FileRow, MappingRefused, ReadLimits
+from app.imports.readers.query import QueryLimits
 from app.imports.readers.reader import FileReader
 from app.imports.row_keys import is_erased_key
 from app.imports.stop_check import StopCheck, checked, never_stop
@@ -66,6 +67,7 @@ class ImportRequest:
     limit: int | None = None
     vintage: date | None = None
     limits: ReadLimits = field(default_factory=ReadLimits)
+    query_limits: QueryLimits = field(default_factory=QueryLimits)
     progress: ProgressCallback = lambda _done, _all: None
     check: StopCheck = never_stop
 
@@ -204,6 +206,7 @@ def _stage_rows(
     _check_time_series(processor, request.check, strict=request.strict and not refusals)
     if missing := processor.validator.find_missing_references(database):
         raise MappingRefused(missing[0])
+    processor.write_sentences()
     if request.limit is None and not processor.statistics.refused:
         _count_vanished(database, processor, request.check)
     processor.statistics.claims.update(staging.outcome_counts())
@@ -260,6 +263,7 @@ def _open_reader(request: ImportRequest) -> FileReader:
         names=request.names,
         limits=request.limits,
         keeps_going=request.keep_going,
+        query_limits=request.query_limits,
         check=request.check,
     )
 

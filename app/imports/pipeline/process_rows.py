@@ -22,6 +22,7 @@ from app.imports.pipeline.result import ImportStatistics
 from app.imports.pipeline.row_identity import IdentifiedRows, RowIdentifier
 from app.imports.pipeline.row_mapping import RowMapper
 from app.imports.pipeline.row_resolver import RowResolver
+from app.imports.pipeline.sentences import SentenceSample
 from app.imports.pipeline.staging import StagedClaim, StagingFile
 from app.imports.pipeline.transcriptions import find_transcription_anomalies
 from app.imports.pipeline.validate_rows import MAX_REASON_CHARACTERS, DraftRelation, NumberedRow, RowValidator
@@ -80,6 +81,7 @@ class RowProcessor:
         """The earliest state of the register that rows were compared with."""
         self.late_refusals: dict[int, list[str]] = {}
         """Rows to be refused for anomalies that were found after they were staged."""
+        self._sample = SentenceSample()
         self._resolver = RowResolver(self.encoders, import_id, actor, mapper.file_series_options)
         self._strict = strict
         options = mapper.file_series_options
@@ -100,6 +102,14 @@ class RowProcessor:
             resolved = self._drop_unlike_supersessions(session, snapshot, lookup, resolved)
             self._check_declared_supersessions(lookup, resolved, relations)
         self._stage(resolved, relations)
+
+    def write_sentences(self) -> None:
+        """Add the sentences of the first new claims of each kind to the statistics."""
+        if self.snapshot_seq is None:
+            return
+        with self.database.read() as session:
+            lookup = self.validator.open_lookup(session, open_snapshot(session))
+            self.statistics.sentences = self._sample.write(session, lookup, self.validator.records.values())
 
     def _resolve_drafts(
         self,
@@ -214,6 +224,7 @@ class RowProcessor:
     def _stage(self, resolved: Sequence[ResolvedClaim | None], relations: Sequence[DraftRelation]) -> None:
         """Stage the claims of a batch and their relations, and count them."""
         claims = [claim for claim in resolved if claim is not None]
+        self._sample.add(claims)
         for claim in claims:
             self.editor_work.add(claim)
             self.statistics.differing_texts.update(claim.differing_texts)

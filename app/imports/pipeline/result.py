@@ -25,6 +25,8 @@ class ImportStatistics:
     claims: Counter[str] = field(default_factory=Counter)
     """Outcome → number of claims."""
     examples: dict[str, list[str]] = field(default_factory=dict)
+    sentences: list[str] = field(default_factory=list)
+    """The printable sentences of the first new claims of each kind."""
     anomaly_counts: Counter[str] = field(default_factory=Counter)
     anomalies: list[Anomaly] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)

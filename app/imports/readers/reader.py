@@ -21,6 +21,7 @@ from app.imports.readers.archives import (
 from app.imports.readers.delimited import DelimitedTable, detect_delimiter
 from app.imports.readers.nested import JsonEvents, NestedDocument, ndjson_rows
 from app.imports.readers.options import FileFormat, FileOptions, FileRefused, FileReport, FileRow, ReadLimits
+from app.imports.readers.query import QueryLimits, query_rows
 from app.imports.readers.text import DecodedText, detect_encoding, display_encoding, split_lines
 from app.imports.readers.xlsx import WorkbookSheet
 from app.imports.readers.yaml_events import YamlEvents
@@ -41,6 +42,7 @@ class FileReader:
         names: Sequence[str] | None = None,
         limits: ReadLimits = ReadLimits(),  # noqa: B008 - it is frozen
         keeps_going: bool = False,
+        query_limits: QueryLimits = QueryLimits(),  # noqa: B008 - as above
         check: StopCheck = never_stop,
     ) -> None:
         """With `names`, one for each path, these are shown and determine the formats: uploads have temporary paths.
@@ -48,9 +50,11 @@ class FileReader:
         With `keeps_going`, a line or a file that cannot be read is a row with a fault, unless there is no other row.
         `check` is called for each part that is read.
         """
-        self._keeps_going = keeps_going
+        # A query reads whole files: what cannot be read has no place in its result.
+        self._keeps_going = keeps_going and options.sql is None
         self._has_rows = False
         self._first_refusal: FileRefused | None = None
+        self._query_limits = query_limits
         self._paths = list(zip(paths, names or [path.name or path.resolve().name for path in paths], strict=True))
         self._options = options
         self._limits = limits
@@ -64,7 +68,15 @@ class FileReader:
         self._meter: UnpackingMeter | None = None
 
     def __iter__(self) -> Iterator[FileRow]:
-        """Yield each row of each file. Raises only `FileRefused` for what cannot be read."""
+        """Yield each row of each file, or of the query over them.
+
+        Raises `FileRefused` for what cannot be read, and `MappingRefused` if there is a query and it may not be run.
+        """
+        if self._options.sql is None:
+            return self._read_files()
+        return query_rows(self._read_files(), self._options.sql, self._query_limits, self._limits, self._check)
+
+    def _read_files(self) -> Iterator[FileRow]:
         before = 0
         meter = self._meter = UnpackingMeter(self._limits, self.bytes_total, self._check)
         for path, name in self._paths:
@@ -122,7 +134,7 @@ class FileReader:
                 report.rows += 1
                 self._has_rows |= row.fault is None
                 yield row
-            if isinstance(rows, DelimitedTable):
+            if isinstance(rows, DelimitedTable) and self._options.sql is None:
                 report.header = tuple(rows.names)
         return report
 
