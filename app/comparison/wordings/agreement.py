@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from app.comparison.figure import Number, PrintedFigure
-from app.comparison.units import PERCENT, TIMES, as_dimension, canonical_unit, dimension_of
+from app.comparison.units import PERCENT, TIMES, as_dimension, dimension_of, is_same_unit
 from app.comparison.wordings.grammar import LANGUAGES, load_grammar
 from app.comparison.wordings.reader import read_wording
 from app.comparison.wordings.reading import Reading, UnreadableWording, WordingContext, quote_wording
@@ -92,7 +92,7 @@ def _is_same_unit(named: str, unit: str, dimension: str | None) -> bool:
         return unit.casefold() in _LITERS
     if named == "celsius":
         return "celsius" in unit.casefold() or unit.casefold() in {"degrees", "°c", "degree"}
-    return canonical_unit(named) == canonical_unit(unit)
+    return is_same_unit(named, unit)
 
 
 @lru_cache(maxsize=256)
