@@ -1,6 +1,5 @@
 """The settings of the service, read once from the environment and immutable."""
 
-import difflib
 import os
 import re
 from typing import Annotated, Literal
@@ -11,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.errors import validation_message
+from app.errors import find_nearest, validation_message
 from app.terms import EXPECTED_TERMS, InvalidTerms, normalize_terms
 
 ENVIRONMENT_PREFIX = "COUNTERCLAIM_"
@@ -165,11 +164,13 @@ def _shown_value(name: str, value: str) -> str:
 def read_settings() -> Settings:
     """Return the settings of this process. Raises `InvalidSettings`, which names every invalid or unknown variable."""
     variables = {environment_variable(field) for field in Settings.model_fields}
+    by_short_name = {name.removeprefix(ENVIRONMENT_PREFIX): name for name in variables}
     faults = []
     for name in sorted(os.environ):
         if name.startswith(ENVIRONMENT_PREFIX) and name not in variables:
-            nearest = difflib.get_close_matches(name, variables, n=1, cutoff=0)
-            faults.append(f"{name} is not a setting; did you mean {nearest[0]}?")
+            nearest = find_nearest(name.removeprefix(ENVIRONMENT_PREFIX), by_short_name)
+            hint = f"; did you mean {by_short_name[nearest[0]]}?" if nearest else ""
+            faults.append(f"{name} is not a setting{hint}")
     try:
         settings = Settings()
     except ValidationError as invalid:

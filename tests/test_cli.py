@@ -86,20 +86,44 @@ def ask(port: int, path: str, body: Any = None, key: str = "") -> Any:
         return json.load(answer)
 
 
+Program = subprocess.Popen[str] | forkserver.RunningProgram
+
+
 @contextmanager
-def served(url: str, *arguments: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """Run `python -m app serve` in a separate process until it responds."""
+def served(url: str, *arguments: str) -> Iterator[tuple[int, Program]]:
+    """Run `counterclaim serve` in a separate process until it responds."""
     port = free_port()
-    command = [sys.executable, "-m", "app", "serve", "--port", str(port), *arguments]
-    with subprocess.Popen(
-        command, env=environment(url), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        try:
-            wait_for(port)
+    process = forkserver.RunningProgram(["serve", "--port", str(port), *arguments], environment(url), ROOT)
+    try:
+        with ended_after(port, process):
             yield port, process
-        finally:
-            process.terminate()
-            process.communicate(timeout=20)
+    finally:
+        process.close()
+
+
+@contextmanager
+def started_and_served(url: str) -> Iterator[tuple[int, Program]]:
+    """Run `python -m app serve`, including the import of the program, until it responds."""
+    port = free_port()
+    command = [sys.executable, "-m", "app", "serve", "--port", str(port)]
+    with (
+        subprocess.Popen(
+            command, env=environment(url), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process,
+        ended_after(port, process),
+    ):
+        yield port, process
+
+
+@contextmanager
+def ended_after(port: int, process: Program) -> Iterator[None]:
+    """Wait until a server responds, and end it afterwards."""
+    try:
+        wait_for(port)
+        yield
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
 
 
 def wait_for(port: int) -> None:
@@ -280,7 +304,7 @@ def test_a_busy_port_is_said_in_a_line(make_database: Callable[[str], str]) -> N
 def test_serving_prints_links_that_work_and_the_same_ids_on_every_machine(
     make_database: Callable[[str], str],
 ) -> None:
-    with served(make_database("starter")) as (port, process):
+    with started_and_served(make_database("starter")) as (port, process):
         assert process.stdout is not None
         links = [process.stdout.readline().split()[-1] for _ in range(4)]
         assert links[0] == f"http://127.0.0.1:{port}/"
@@ -365,7 +389,7 @@ def command_line(pid: str) -> bytes:
         return b""
 
 
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
+def workers_of(process: Program) -> list[int]:
     """Return the workers of a supervisor, the oldest first."""
     children = (Path("/proc") / str(process.pid) / "task" / str(process.pid) / "children").read_text().split()
     return [int(child) for child in children if b"spawn_main" in command_line(child)]

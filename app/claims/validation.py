@@ -500,7 +500,7 @@ def _find_recorded_document(
             hint = "leave `id` out for a new document" if document.title is not None else None
             faults.add(f"{base_pointer}document/id", f"There is no document `{document.id}`.", hint)
             return None
-    candidates = references.find_editions(given) if document.url is not None else []
+    candidates = references.find_editions(given)
     try:
         recorded = resolve_edition(candidates, given)
     except (DocumentDiffers, EditionAmbiguous) as problem:

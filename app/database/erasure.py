@@ -62,6 +62,8 @@ def vacuum(database: Database) -> None:
     others = ("change", "stored_answer", "imported_row", "claim_count")
     for table in (*(table_of(table).name for table in VERSION_TABLES.values()), *others):
         _execute_outside_transaction(database, f'VACUUM (FULL, ANALYZE) "{table}"')
+    # The statistics of the planner have frequent values of each column. Their table keeps the rows that were replaced.
+    _execute_outside_transaction(database, "VACUUM (FULL) pg_catalog.pg_statistic")
 
 
 def _latest_takedown(connection: Connection) -> int:

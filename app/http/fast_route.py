@@ -27,6 +27,7 @@ from app.database.query_budget import is_budget_exceeded, small_budget
 from app.errors import Problem, QueryTooBroad, invalid_field
 from app.http.auth import authenticate, require_contributor
 from app.http.dependencies import get_database
+from app.http.deprecation import Deprecation, announce, deprecations_of
 from app.http.idempotency import is_valid_idempotency_key
 from app.http.json_body import parse_json
 from app.http.lists import OPTION_PARSERS, ListResponse, get_list_response
@@ -89,11 +90,17 @@ class FastRoute(APIRoute):
         return super().matches(scope) if may_match else (Match.NONE, {})
 
     @cached_property
+    def _deprecations(self) -> tuple[Deprecation, ...]:
+        return deprecations_of(self.endpoint)
+
+    @cached_property
     def _fast_read(self) -> "FastRead | None":
         return FastRead(self) if self.has_fast_path and not self.dependant.body_params else None
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a plain read without the exit stacks of FastAPI; FastAPI handles all other requests."""
+        if self._deprecations:
+            send = announce(self._deprecations, scope["query_string"], send)
         query_string = drop_empty_parameters(self, scope["query_string"])
         if query_string is not scope["query_string"]:
             scope = {**scope, "query_string": query_string}

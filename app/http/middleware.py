@@ -33,10 +33,12 @@ EXPOSED_HEADERS = [
     "Content-Length",
     "Content-Location",
     "Content-Range",
+    "Deprecation",
     "ETag",
     "Link",
     "Location",
     "Retry-After",
+    "Sunset",
     "X-Register-Seq",
     "X-Request-ID",
 ]

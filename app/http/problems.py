@@ -222,7 +222,9 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
             kind, detail = InvalidRequest, "The body could not be parsed as JSON."
         case 405:
             detail = f"{shorten(whole_address(request.url.path))} does not support {shorten(request.method)}."
-            headers["Allow"] = ", ".join(allowed_methods(request.app, request.scope))
+            # Within a mount, the root path is that of the mount.
+            root = {"root_path": request.scope.get("app_root_path", request.scope.get("root_path", ""))}
+            headers["Allow"] = ", ".join(allowed_methods(request.app, {**request.scope, **root}))
             if request.method == "DELETE":
                 address = whole_address("/v1/claims/{id}/retraction")
                 hint = f"records are never deleted; record a retraction with POST {address}"

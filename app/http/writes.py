@@ -22,7 +22,7 @@ from app.database.transaction import WriteTransaction
 from app.errors import KeyReused, PreconditionFailed, PreconditionRequired, Removed
 from app.http.addresses import base_url, relative_links, relative_path, whole_address, whole_links
 from app.http.headers import read_list_header
-from app.http.idempotency import IdempotencyKey
+from app.http.idempotency import IdempotencyKey, stored_path
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.problems import problem_response
 from app.http.responses import cacheable_response, json_bytes
@@ -84,7 +84,7 @@ class WriteRequest:
     """A write request: runs the write in a transaction and builds the response."""
 
     def __init__(self, request: Request, digest: str, key: str | None) -> None:
-        """Hold the options of `request`; `digest` is that of its body and its conditions."""
+        """Hold the options of `request`; `digest` is that of its body, query and conditions."""
         self.request = request
         self.database: Database = request.app.state.database
         self.digest = digest
@@ -196,9 +196,7 @@ class WriteRequest:
                 "This Idempotency-Key was used for another request.", hint="use a new key for a new request"
             )
         if stored["body"] is None:
-            return problem_response(
-                self.request, Removed("The claim that this request created or changed was taken down.")
-            )
+            return problem_response(self.request, Removed("A takedown erased the response to this request."))
         body, headers = stored["body"], {**stored["headers"], "Idempotency-Replayed": "true"}
         media_type = headers.pop("content-type", JSON_MEDIA_TYPE)
         if base_url() and media_type == JSON_MEDIA_TYPE:
@@ -232,7 +230,7 @@ class WriteRequest:
         transaction.session.execute(
             insert(StoredAnswer).values(
                 actor=actor.id,
-                path=self.request.url.path,
+                path=stored_path(self.request.url.path),
                 key=self.key,
                 digest=self.digest,
                 at=transaction.at,
@@ -244,8 +242,10 @@ class WriteRequest:
         )
 
     def _matches_request(self, actor: Actor) -> Any:  # noqa: ANN401 - an SQL expression
-        columns = columns_of(StoredAnswer)
-        return and_(columns.actor == actor.id, columns.path == self.request.url.path, columns.key == self.key)
+        columns, path = columns_of(StoredAnswer), self.request.url.path
+        # Earlier releases stored the path as it is.
+        is_same_path = columns.path.in_([stored_path(path), path])
+        return and_(columns.actor == actor.id, is_same_path, columns.key == self.key)
 
 
 def _etag_prefix(document: dict[str, Any]) -> str:
@@ -295,8 +295,10 @@ async def get_write_request(
 
 def create_write_request(request: Request, body: bytes, key: str | None) -> WriteRequest:
     """Return the write request of a request whose body has been read."""
-    conditions = WriteConditions.from_request(request)
-    return WriteRequest(request, hashlib.sha256(body + conditions.digest_suffix).hexdigest(), key)
+    suffix = WriteConditions.from_request(request).digest_suffix
+    if request.url.query:
+        suffix += b"\0?" + request.url.query.encode("utf-8", "replace")
+    return WriteRequest(request, hashlib.sha256(body + suffix).hexdigest(), key)
 
 
 WriteRequestDep = Annotated[WriteRequest, Depends(get_write_request)]

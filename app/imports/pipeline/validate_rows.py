@@ -134,6 +134,8 @@ class RowValidator:
             if mapped.skip_reason:
                 self.statistics.skipped[mapped.skip_reason] += 1
                 continue
+            if not mapped.drafts and not mapped.faults:
+                self.statistics.without_claim["; ".join(mapped.empty_reasons) or "no claim"] += 1
             drafts = self._validate_row(lookup, row_number, row, mapped, inputs, documents)
             if drafts is not None:
                 first = len(validated)

@@ -154,7 +154,7 @@ class DelimitedTable:
             if checks_cell_length and max(map(len, cells)) > self._limits.cell_characters:
                 raise self._refusal("field limit", line)
             rows += 1
-            yield FileRow(file, line, dict(zip(names, cells, strict=False)))
+            yield FileRow(file, line, dict(zip(names, cells, strict=False)), True)
         if blank.count and not rows:
             raise FileRefused("has column names, but only blank rows", file=file)
 

@@ -1,6 +1,5 @@
 """Reads rows of nested documents (JSON, NDJSON, YAML) event by event, without loading the whole document."""
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import Any, Final, Protocol
 import ijson
 import orjson
 
+from app.errors import suggest_nearest
 from app.imports.readers.options import BlankRowCounter, FileRefused, FileRow, ReadLimits, quote_text
 from app.imports.readers.text import DecodedText
 
@@ -157,8 +157,7 @@ class NestedDocument:
                 other_keys = [*other_keys, key][:50]
                 self._skip(inner[0])
         if not is_present:
-            near = difflib.get_close_matches(step, other_keys, n=1, cutoff=0.5)
-            hint = f"did you mean `{near[0]}`?" if near else "set `rows` to a path that the document has"
+            hint = suggest_nearest(step, other_keys) or "set `rows` to a path that the document has"
             raise self._refusal(f"there is nothing at {quote_text('.'.join(self._path))}", hint=hint)
 
     def _rows(self, kind: str, value: Any) -> Iterator[FileRow]:  # noqa: ANN401 - any event's
