@@ -323,6 +323,7 @@ def complete_figure(payload: ClaimInput, category: CategoryFields | None, faults
     try:
         reading = read_wording(given.as_printed, context)
         check_unit(reading, _reading_context(context, payload, reading))
+        _check_share(payload, reading, unit)
     except UnreadableWording as error:
         is_vague = given.kind is FigureKind.vague and not any(character.isdigit() for character in given.as_printed)
         if not is_vague:
@@ -342,6 +343,13 @@ def complete_figure(payload: ClaimInput, category: CategoryFields | None, faults
     if given.relative_to is None and payload.proposition is not Proposition.quantity:
         read["relative_to"] = figure.relative_to
     return payload.model_copy(update={"figure": given.model_copy(update=read)})
+
+
+def _check_share(payload: ClaimInput, reading: Reading, unit: str | None) -> None:
+    """Raise `UnreadableWording` for "one in five" as a quantity in percent, which would be 1%."""
+    if unit == PERCENT and payload.proposition is Proposition.quantity and reading.proposition == "ratio":
+        detail = f"`{payload.figure.as_printed}` is a share, not a number of {unit}."
+        raise UnreadableWording("share", detail, 'give the number in percent, or `"proposition": "ratio"`')
 
 
 def _complete_qualifiers(payload: ClaimInput, context: WordingContext) -> ClaimInput:

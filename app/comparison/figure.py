@@ -31,7 +31,11 @@ RELATIVE_PROPOSITIONS: Final = frozenset({"ratio", "change"})
 NON_NUMERIC_PROPOSITIONS: Final = frozenset({"peak_period", "trend", "existence", "denial"})
 
 
-_TWO_SIDES_PATTERN: Final = re.compile(r"\bto\b|[0-9] ?: ?[0-9]", re.IGNORECASE)
+_TWO_SIDES_PATTERN: Final = re.compile(
+    r"(?:[0-9]|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|dozen|hundred)\b).*\bto\b|[0-9] ?: ?[0-9]",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A number "to" another: "1 to 5", "one Russian to five Ukrainians", but not "close to 1 in 5"."""
 
 
 class InvalidFigure(ValueError):
