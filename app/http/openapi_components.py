@@ -52,6 +52,9 @@ def move_to_components(document: Json) -> None:
         _remove_titles(schema)
         for info in schema.get("properties", {}).values():
             _join_null(info)
+            if isinstance(info.get("default"), list | dict):
+                # Not every generator of clients can write one; a field that is left out has it all the same.
+                del info["default"]
 
 
 def _share_parameters(operations: list[Json], components: Json) -> None:
@@ -136,7 +139,11 @@ def _remove_titles(schema: Json) -> None:
 
 
 def _join_null(info: Json) -> None:
-    """Write `string or null` as one schema with two types, in place."""
+    """Write `string or null` as one schema with two types, in place, and an integer or a number as a number."""
+    if {"type": "integer"} in info.get("anyOf", []) and {"type": "number"} in info["anyOf"]:
+        info["anyOf"].remove({"type": "integer"})  # an integer is a number, and generated clients need one type
+        if len(info["anyOf"]) == 1:
+            info["type"] = info.pop("anyOf")[0]["type"]
     match info.get("anyOf"):
         case [{"type": str(type_)} as schema, {"type": "null"}]:
             del info["anyOf"]
