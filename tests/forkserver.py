@@ -42,6 +42,45 @@ def run(
         return subprocess.CompletedProcess(list(arguments), code, out.read_text("utf-8"), err.read_text("utf-8"))
 
 
+class RunningProgram:
+    """A `counterclaim` process, with the methods of `subprocess.Popen` that tests of servers use."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+        self._output = TemporaryDirectory(prefix="counterclaim-")
+        out = Path(self._output.name) / "out"
+        out.touch()
+        self.stdout = out.open(encoding="utf-8")
+        self._process = start(arguments, environment, folder, out, Path(os.devnull))
+        self.pid = int(self._process.pid or 0)
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        if self._process.is_alive():
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout: float) -> None:
+        self._process.join(timeout)
+        assert self.returncode is not None, "the process does not end"
+
+    def communicate(self, timeout: float) -> tuple[str, None]:
+        """Wait for the end of the process; return what it has written and was not read yet."""
+        self.wait(timeout)
+        return self.stdout.read(), None
+
+    def close(self) -> None:
+        """End the process and delete its output."""
+        self._process.kill()
+        self._process.join()
+        self.stdout.close()
+        self._output.cleanup()
+
+
 def _run_program(arguments: list[str], environment: dict[str, str], folder: Path, out: Path, err: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     from app.__main__ import main  # noqa: PLC0415 - imported in the new process only

@@ -54,7 +54,7 @@ class Register:
 
 
 def make_settings(url: str) -> Settings:
-    return Settings(DATABASE_URL=url, pool_size=4, files_dir=_files_folder())  # type: ignore[call-arg] # by its alias
+    return Settings(DATABASE_URL=url, pool_size=4, files_dir=_files_folder(), deadline=20)  # type: ignore[call-arg] # by its alias
 
 
 @cache
@@ -126,19 +126,20 @@ class DatabaseState:
     """The address and the text of each row of each table."""
 
     def count_surplus(self, other: "DatabaseState") -> Counter[str]:
-        """Return how many rows of each table a database in another state does not have."""
-        return Counter({table: (self.rows[table] - rows).total() for table, rows in other.rows.items()})
+        """Return how many rows of each table of this state a database in another state does not have."""
+        return Counter({table: (rows - other.rows[table]).total() for table, rows in self.rows.items()})
 
     def changes_to(self, other: "DatabaseState") -> sql.Composed:
         """Return the statements that give a database in this state the rows and sequences of another one."""
         statements: list[sql.Composable] = [sql.SQL("BEGIN")]
-        for table, rows in other.rows.items():
+        for table, own_rows in self.rows.items():
+            rows = other.rows[table]
             name = sql.Identifier(table)
-            surplus = self.rows[table] - rows
+            surplus = own_rows - rows
             if surplus:
                 addresses = [address for address, row in self.addresses[table] if _take(surplus, row)]
                 statements.append(sql.SQL("DELETE FROM {} WHERE ctid = ANY({}::tid[])").format(name, addresses))
-            missing = list((rows - self.rows[table]).elements())
+            missing = list((rows - own_rows).elements())
             if missing:
                 insertion = sql.SQL("INSERT INTO {0} SELECT * FROM unnest({1}::{0}[])")
                 statements.append(insertion.format(name, missing))
@@ -234,7 +235,19 @@ class ReusablePostgresqlDatabase:
         self._connection.execute("SET session_replication_role = replica")  # in any order: no foreign key is checked
         self._connection.execute("SET lock_timeout = '5s'")
         self._state = read_state(self._connection)
+        self._select_marks = sql.SQL(" UNION ALL ").join(
+            sql.SQL("SELECT {}, count(*), max(xmin::text::bigint) FROM {}").format(name, sql.Identifier(name))
+            for name in self._state.rows
+        )
+        self._remember_state()
+
+    def _remember_state(self) -> None:
+        self._marks = self._read_marks()
         self._transaction = self._next_transaction()
+
+    def _read_marks(self) -> set[tuple[Any, ...]]:
+        """Return the name, the number of rows and the latest transaction of each table, which differ after a write."""
+        return set(self._connection.execute(self._select_marks, prepare=True))
 
     def _next_transaction(self) -> Any:
         """Return a number that differs after a transaction has written."""
@@ -244,14 +257,15 @@ class ReusablePostgresqlDatabase:
         if self._next_transaction() == self._transaction:
             return True
         try:
-            state = read_state_of(self._state.rows, self._connection)
+            changed_tables = [name for name, *_ in self._read_marks() - self._marks]
+            state = read_state_of(changed_tables, self._connection)
             if state.schema != self._state.schema:
                 return False
             self._connection.execute(state.changes_to(self._state))
             self._remove_dead_rows(state.count_surplus(self._state))
         except psycopg.Error:  # tables were dropped
             return False
-        self._transaction = self._next_transaction()
+        self._remember_state()
         return True
 
     def _remove_dead_rows(self, deleted: Counter[str]) -> None:
@@ -388,6 +402,7 @@ def serve(settings: Settings, database: Database, keys: Keys) -> Iterator[Regist
         started = ApplicationClient(app)
         started.__enter__()
     app.use_base_url(settings.base_url)
+    app.cache_middleware.deadline_seconds = 300  # a busy machine is no reason for a 503
     client = ApplicationClient(app)
     client.portal = started.portal
     yield Register(settings, database, client, keys)

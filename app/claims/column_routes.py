@@ -22,7 +22,7 @@ from app.http.routing import api_router
 from app.http.serializers import FlatColumn
 from app.vocabulary.schemas import ColumnRow
 
-router = api_router("claims")
+router = api_router("vocabulary")
 
 COLUMN_COLUMNS = columns_of_model(ColumnRow)
 

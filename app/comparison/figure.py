@@ -318,11 +318,14 @@ def _shift_by_share(number: Number, share: float) -> Number:
 
 
 def subtract(larger: Number, smaller: Number) -> Number:
-    """Return the difference of two numbers in decimal arithmetic, to at most 15 significant digits."""
-    if isinstance(larger, Fraction) or isinstance(smaller, Fraction):
-        return normalize_number(float(f"{float(larger - smaller):.{MAX_SIGNIFICANT_DIGITS}g}"))
-    exact = Decimal(str(larger)) - Decimal(str(smaller))
-    return normalize_number(float(f"{exact:.{MAX_SIGNIFICANT_DIGITS}g}"))
+    """Return the exact difference of two numbers as printed, rounded to at most 15 significant digits."""
+    exact = _as_printed_fraction(larger) - _as_printed_fraction(smaller)
+    return normalize_number(float(f"{float(exact):.{MAX_SIGNIFICANT_DIGITS}g}"))
+
+
+def _as_printed_fraction(number: Number) -> Fraction:
+    """Return a number exactly; 66.04 is 66.04, and not the binary fraction next to it."""
+    return number if isinstance(number, Fraction) else Fraction(str(number))
 
 
 def magnitude_of(figure: PrintedFigure) -> Number | None:

@@ -15,6 +15,12 @@ DIMENSIONS: Final[tuple[Dimension, ...]] = ("currency", "area", "length", "mass"
 PERCENT: Final = "percent"
 """The unit of a relative change."""
 
+PERCENTAGE_POINTS: Final = "percentage-points"
+"""The unit of an absolute change of what is itself in percent: unemployment rose from 5% to 6%, by one point."""
+
+RELATIVE_CHANGE_UNITS: Final = frozenset({PERCENT, PERCENTAGE_POINTS})
+"""The units of a change that a wording can name besides the unit of the category."""
+
 TIMES: Final = "times"
 """The unit of a ratio that is one number: "four times the average"."""
 

@@ -47,7 +47,7 @@ from app.http.writes import create_write_request, get_write_request
 MAX_INLINE_ROWS = 100
 """Pages of up to this many rows are read in the event loop on SQLite: waking a thread would take longer."""
 
-STANDARD_PATH_HEADERS = ("x-register-seq", "if-match", "if-none-match", "content-encoding")
+STANDARD_PATH_HEADERS = ("x-register-seq", "x-register-epoch", "if-match", "if-none-match", "content-encoding")
 """Headers that only the standard path evaluates."""
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -178,7 +178,12 @@ class FastRead:
         """Answer a plain read; None for any other request."""
         parsed = self._parse(request.scope["query_string"])
         suffix = request.path_params.get("suffix")
-        if parsed is None or "x-register-seq" in request.headers or not (suffix is None or suffix in SUFFIXES):
+        if (
+            parsed is None
+            or "x-register-seq" in request.headers
+            or "x-register-epoch" in request.headers
+            or not (suffix is None or suffix in SUFFIXES)
+        ):
             return None
         query, options = parsed
         database: Database = request.app.state.database
@@ -191,7 +196,8 @@ class FastRead:
             listing = arguments[self._list_argument] = ListResponse(request, **options)
         is_file = listing is not None and listing.file is not None
         rows = getattr(query, "limit", None) or 0
-        if self._inline and database.dialect == "sqlite" and rows <= MAX_INLINE_ROWS and not is_file:
+        is_slow = "is_database_slow" in request.scope["state"]
+        if self._inline and database.dialect == "sqlite" and rows <= MAX_INLINE_ROWS and not (is_file or is_slow):
             response = self._run_inline(arguments)
             if response is not None:
                 return response

@@ -117,6 +117,7 @@ def import_files(
             raise click.ClickException(
                 "Nothing is imported. Correct the rows, or import the others with --keep-going."
             ) from None
+        refused.close()
     print_summary(result)
     for path in refused.paths:
         click.echo(f"The refused rows are in {path}: correct them there, and import that file.")
@@ -150,7 +151,11 @@ def _write_refused_rows(
     elif prepared.request.dry_run:
         return
     elif is_sheet:
-        _write_workbook(database, prepared, refused.unused_path("xlsx"))
+        path = refused.unused_path("xlsx")
+        if prepared.has_writes or not refused.has_earlier_file("xlsx"):
+            _write_workbook(database, prepared, path)
+        else:
+            refused.paths.remove(path)
     else:
         for row, reasons in prepared.refused_rows():
             refused.write(row, reasons)

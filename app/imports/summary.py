@@ -15,8 +15,7 @@ def print_summary(result: ImportResult) -> None:
     counts, statistics = result.counts(), result.statistics
     for report in result.files:
         click.echo(f"{report.name}: {report.rows:,} rows ({_describe_format(report)}), sha256 {report.sha256[:12]}…")
-    for reason, number in statistics.skipped.most_common():
-        click.echo(f"  {number:>9,} rows skipped: {reason}")
+    _print_rows_without_claims(statistics)
     if statistics.refused:
         _print_outcome(
             "rows refused",
@@ -40,8 +39,21 @@ def print_summary(result: ImportResult) -> None:
         click.echo("A dry run: nothing was recorded.")
     elif result.published:
         click.echo(f"Recorded as import {result.id}.")
-    elif not statistics.refused:
+    elif not result.has_changes:
         click.echo("Nothing new: the register is unchanged.")
+
+
+def _print_rows_without_claims(statistics: ImportStatistics) -> None:
+    for reason, number in statistics.skipped.most_common():
+        click.echo(f"  {number:>9,} rows skipped: {reason}")
+    for reason, number in statistics.without_claim.most_common():
+        click.echo(f"  {number:>9,} rows made no claim: {reason}")
+    for name, number in statistics.differing_texts.most_common():
+        click.echo(f"  {number:>9,} claims have another `{name}` than their rows; they stay as they are")
+    if statistics.unread_columns:
+        click.echo(f"  Columns that nothing reads: {', '.join(statistics.unread_columns)}")
+    for sentence in statistics.missing_columns:
+        click.echo(f"  {sentence}")
 
 
 def _print_anomalies(statistics: ImportStatistics) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from app.comparison.units import CURRENCIES, PERCENT, TIMES, as_dimension, canonical_unit, dimension_of
+from app.comparison.units import CURRENCIES, PERCENT, TIMES, as_dimension, canonical_unit, dimension_of, has_fractions
 
 LOCALE: Final = "en_GB"
 
@@ -24,6 +24,12 @@ _OTHER_MEASURES: Final[dict[str, str]] = {
         "temperature-fahrenheit": "fahrenheit degree-fahrenheit degrees-fahrenheit °f ℉",
         "temperature-kelvin": "kelvin kelvins",
         "angle-degree": "degree degrees °",
+        "duration-minute": "minute minutes",
+        "duration-hour": "hour hours",
+        "duration-day": "day days",
+        "duration-week": "week weeks",
+        "duration-month": "month months",
+        "duration-year": "year years",
         "volume-cubic-meter": "cubic-meter cubic-meters cubic-metre cubic-metres m3 m³",
         "volume-cubic-kilometer": "cubic-kilometer cubic-kilometers cubic-kilometre cubic-kilometres km3 km³",
         "volume-cubic-foot": "cubic-foot cubic-feet ft3 ft³",
@@ -63,6 +69,9 @@ _SYMBOLS: Final = frozenset(
     }
 )
 """Measures that are written as a symbol (3.3 mm). Others are written as words (2,471 acres)."""
+
+_SCALES_OF_THEIR_OWN: Final = frozenset({"index", "magnitude", "per-100000", "rate", "ratio", "score"})
+"""Units with fractions that are no amount of anything."""
 
 _HEAD_END: Final = re.compile(
     r" (?:among|at|by|for|from|in|near|of|on|other|per|reported|than|that|to|which|who|whom|with|without)\b.*",
@@ -104,6 +113,14 @@ class UnitPhrase:
         """Return words with numbers, completed by the unit if it stands behind the last number."""
         return words if self.is_attached else (self.singular if is_one else self.plural).format(words)
 
+    def number_before(self, noun: str, words: str) -> str:
+        """Return the number of `words` without the unit if `noun` ends with the unit, else an empty text."""
+        names_unit = self.label and f" {noun}".endswith(f" {self.label}")
+        if not names_unit or self.is_attached:
+            return ""
+        own = next((unit for pattern in (self.plural, self.singular) if words.endswith(unit := pattern[2:])), "")
+        return words.removesuffix(own) if own else ""
+
     def of_what(self, noun: str) -> str:
         """Return what a measured amount is of: "in income" for money, "of crops" for others; empty without a noun."""
         return f"{'in' if self.is_currency else 'of'} {noun}" if noun else ""
@@ -138,7 +155,8 @@ def describe_unit(unit: str | None) -> UnitPhrase:
     if name is not None and (measure := _describe_measure(name, is_symbol=name in _SYMBOLS)) is not None:
         return measure
     words = _escape(folded.replace("-", " "))
-    is_measure = dimension is not None or lowercase.replace("-", " ").startswith("percentage point")
+    is_points = lowercase.replace("-", " ").startswith("percentage point")
+    is_measure = is_points or (has_fractions(folded) and lowercase not in _SCALES_OF_THEIR_OWN)
     return UnitPhrase(f"{{}} {make_singular(words)}", f"{{}} {words}", is_measure=is_measure, label=words)
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
@@ -336,6 +337,7 @@ def test_membership_agrees_with_the_relations(a: NumberInterval, b: NumberInterv
 
 def test_differences_are_decimal_and_short() -> None:
     assert subtract(0.3, 0.1) == 0.2
+    assert subtract(66.04, Fraction(58)) == 8.04  # an integer of a converted figure is a fraction
     assert subtract(1000340, 1000000) == 340
     assert subtract(10**15, -0.5) == 10**15
 

@@ -37,7 +37,7 @@ def collect_contract() -> Json:
             for path, item in document["paths"].items()
             for method, operation in item.items()
         },
-        "schemas": {name: _schema(schema) for name, schema in document["components"]["schemas"].items()},
+        "schemas": {name: _schema(schema, document) for name, schema in document["components"]["schemas"].items()},
         "columns": {
             str(name): {field["name"]: _field_type(field) for field in table_schema(name)["fields"]}
             for name in LIST_COLUMNS
@@ -73,12 +73,17 @@ def _operation(operation: Json, document: Json) -> Json:
     }
 
 
-def _schema(schema: Json) -> Json:
+def _schema(schema: Json, document: Json) -> Json:
+    """Return the type of a schema, and its fields with those of the schemas that it extends."""
     required = schema.get("required", ())
     fields = {
         name: _describe(each, is_required=name in required) for name, each in schema.get("properties", {}).items()
     }
-    return {"type": describe_type({**schema, "properties": None}), "fields": fields}
+    type_ = {**schema, "properties": None}
+    for part in schema.get("allOf", ()):
+        fields |= _schema(_resolve(part, document), document)["fields"]
+        type_ |= {"type": "object"}
+    return {"type": describe_type(type_), "fields": fields}
 
 
 def _resolve(value: Json, document: Json) -> Json:

@@ -376,7 +376,8 @@ def test_topics_are_sorted_by_what_they_say(shared_starter_register: Register, s
     value, sign = values[sort.removeprefix("-")], -1 if sort.startswith("-") else 1
     asked: dict[str, Any] = {} if known_on is None else {"known_on": known_on}
     rows = read_all_rows(shared_starter_register, "/v1/topics", **asked)
-    found = read_all_rows(shared_starter_register, "/v1/topics", 2, sort=sort, **asked)
+    limit = 2 if known_on is None else 7  # every page of a past day compares all topics anew
+    found = read_all_rows(shared_starter_register, "/v1/topics", limit, sort=sort, **asked)
     expected = sorted(rows, key=lambda row: (sign * value(row) if sign < 0 else value(row), row["slug"]))
     assert [row["slug"] for row in found] == [row["slug"] for row in expected]
     assert found == expected

@@ -18,7 +18,7 @@ from app.comparison.figure import (
     normalize_number,
     validate_figure,
 )
-from app.comparison.units import PERCENT, TIMES
+from app.comparison.units import PERCENT, RELATIVE_CHANGE_UNITS, TIMES
 from app.comparison.wordings.digits import AmbiguousSeparator, NotANumber
 from app.comparison.wordings.numerals import TwoNumbers, spelled_numbers
 from app.comparison.wordings.parts import Core, PartsDoNotFit, Tail
@@ -70,7 +70,7 @@ class WordingParser(TailParser):
                 tail = self._read_tail(core)
                 if tail is None:
                     continue
-                if self.verb_sign is not None and tail.unit == PERCENT:
+                if self.verb_sign is not None and tail.unit in RELATIVE_CHANGE_UNITS:
                     tail.sign = self.verb_sign
                 try:
                     return self._build(hedge, core, tail)

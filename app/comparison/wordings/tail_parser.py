@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
-from app.comparison.units import CURRENCIES, PERCENT, TIMES, dimension_of
+from app.comparison.units import CURRENCIES, PERCENT, RELATIVE_CHANGE_UNITS, TIMES, dimension_of
 from app.comparison.wordings.number_parser import NumberParser
 from app.comparison.wordings.parts import Core, Tail
 from app.comparison.wordings.reading import quote_wording
@@ -120,7 +120,7 @@ class TailParser(NumberParser):
     def _read_change(self, _core: Core, tail: Tail, position: int) -> int | None:
         """Read "more than in 2022" behind a percentage: the direction and the base of a change."""
         grammar, tokens = self.grammar, self.tokens
-        if tail.unit != PERCENT or tail.sign is not None:
+        if tail.unit not in RELATIVE_CHANGE_UNITS or tail.sign is not None:
             return None
         sign, begin = self.verb_sign, position
         if sign is None:

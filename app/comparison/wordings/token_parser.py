@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from app.comparison.units import PERCENT, as_dimension, dimension_of
+from app.comparison.units import PERCENT, PERCENTAGE_POINTS, as_dimension, dimension_of
 from app.comparison.wordings.digits import NumberSigns
 from app.comparison.wordings.grammar import CLOSING_MARKS, QUOTATION_MARKS, Grammar
 from app.comparison.wordings.numerals import ReadNumber, read_numbers
@@ -165,7 +165,7 @@ class TokenParser:
     def _unit_at(self, position: int, tail: Tail) -> int | None:
         grammar, tokens = self.grammar, self.tokens
         if (percent := grammar.percent.match(tokens, position)) is not None:
-            name = PERCENT if percent[0] == PERCENT else "percentage-points"
+            name = PERCENT if percent[0] == PERCENT else PERCENTAGE_POINTS
             if tail.unit not in {None, name} or tail.units:
                 return None
             tail.unit, tail.has_words = name, True

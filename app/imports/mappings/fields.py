@@ -39,6 +39,20 @@ class GetterFactory:
 
     def __init__(self, missing: Collection[str]) -> None:
         self.missing_values = frozenset(missing) | {""}
+        self.found_paths: set[str] = set()
+        """The paths that had a value in a row."""
+
+    def path_getter(self, path: str) -> ValueGetter:
+        """Return the function that applies a JMESPath, and remembers that it had a value."""
+        search, found_paths = path_getter(path), self.found_paths
+
+        def get_value(scope: RowScope) -> Any:  # noqa: ANN401 - any value of a file
+            value = search(scope)
+            if value is not None and path not in found_paths:
+                found_paths.add(path)
+            return value
+
+        return get_value
 
     def text_getter(self, expression: "ValueExpression | None") -> TextGetter:
         """Return the function for one field."""
@@ -51,7 +65,7 @@ class GetterFactory:
     def value_getter(self, expression: "Pick | Condition") -> ValueGetter:
         """Return the function for an unconverted value of the row; a number stays a number."""
         if expression.path is not None:
-            return path_getter(expression.path)
+            return self.path_getter(expression.path)
         column = expression.column or ""
         return lambda scope: scope.get(column)
 
@@ -177,6 +191,19 @@ def _format_day(value: str, format_: str, date_characters: int) -> str:
     except ValueError:
         raise UnreadableValue(f"`{value}` is not a date in the format `{format_}`.") from None
     return day[:date_characters]
+
+
+def describe_origin(expression: "ValueExpression") -> str:
+    """Return where the value of an expression comes from, for messages: its column, path or template."""
+    if isinstance(expression, str):
+        return f"The template `{expression}`"
+    if expression.column is not None:
+        return f"The column `{expression.column}`"
+    if expression.path is not None:
+        return f"The path `{expression.path}`"
+    if expression.text is not None:
+        return f"The template `{expression.text}`"
+    return " and ".join(describe_origin(option) for option in expression.first or [])
 
 
 def path_getter(path: str) -> ValueGetter:

@@ -14,9 +14,16 @@ from pydantic import ValidationError
 
 from app.comparison.figure import NUMERIC_PROPOSITIONS
 from app.http.schema_types import SLUG_PATTERN, Input
-from app.imports.mappings.fields import GetterFactory, RowScope, TextGetter, UnreadableValue, path_getter
+from app.imports.mappings.columns import ColumnUsage, find_text_fields, read_usage
+from app.imports.mappings.fields import (
+    GetterFactory,
+    RowScope,
+    TextGetter,
+    UnreadableValue,
+    describe_origin,
+)
 from app.imports.mappings.figures import IS_READ, FigureFields, figure_getter, wording_getter
-from app.imports.mappings.schema import CitationMap, ClaimMap, Mapping, PeriodMap, SubjectTextMap
+from app.imports.mappings.schema import CitationMap, ClaimMap, Mapping, PeriodMap, SubjectTextMap, ValueExpression
 from app.imports.pipeline.record_order import sort_records
 from app.imports.pipeline.row_mapping import ClaimDraft, FileSeriesOptions, MappedRow
 from app.imports.quality.anomalies import RowLocation, find_day_anomaly, find_label_anomaly
@@ -52,6 +59,9 @@ MAX_RELATIONS_PER_ROW = 1_000
 MAX_KEY_CHARACTERS = 250
 """Maximum length of a row's key; a longer key is shortened with a hash."""
 
+MAX_EMPTY_REASONS = 5
+"""Maximum number of reasons that are listed for a row without a claim."""
+
 MAX_SLUG_CHARACTERS = 80
 InputBuilder = Callable[[RowScope], dict[str, Any]]
 
@@ -62,11 +72,13 @@ class _ClaimBuilder:
 
     name: str
     over: Callable[[RowScope], Any] | None
+    key: list[tuple[TextGetter, str]]
     only: list[Callable[[RowScope], bool]]
     unless: list[Callable[[RowScope], bool]]
     figure: Callable[[RowScope], FigureFields | None]
     is_numeric: bool
     build: InputBuilder
+    text_fields: frozenset[str]
 
     def applies_to(self, scope: RowScope) -> bool:
         """Return whether this row has the claim, by `only` and `unless`."""
@@ -85,7 +97,7 @@ class MappingRowMapper:
         self.file_series_options = None
         if mapping.series is not None and vintage is not None:
             self.file_series_options = FileSeriesOptions(mapping.series, vintage.on_change, vintage.complete)
-        self._key_getters = [self._getters.text_getter(part) for part in vintage.key] if vintage else []
+        self._key_getters = self._compile_key(vintage.key) if vintage else []
         self._vintage_getter = self._getters.text_getter(vintage.date if vintage else None)
         self._derived_columns = [(name, self._getters.text_getter(value)) for name, value in mapping.columns.items()]
         self._skip_rules = [(self._getters.predicate(skip), skip.reason) for skip in mapping.skip]
@@ -95,6 +107,9 @@ class MappingRowMapper:
             (*RECORD_TYPES[new.kind], self._getters.text_getter(new.slug), self._compile_record(new.fields))
             for new in mapping.new
         ]
+        self._usage = read_usage(mapping)
+        self.columns: ColumnUsage | None = self._usage
+        self._usage.found_paths = self._getters.found_paths
         self._validated_records: dict[tuple[str, str], Input] = {}
         self.records = self._collect_records()
 
@@ -164,13 +179,18 @@ class MappingRowMapper:
         if claim.over is not None:
             elements = claim.over(scope)
             items = elements if isinstance(elements, list) else [elements] if isinstance(elements, dict) else []
-        for item in items:
+        reason = f"nothing in `over` of {claim.name}" if claim.over is not None else ""
+        for position, item in enumerate(items, 1):
+            if isinstance(item, dict) and claim.over is not None:
+                self._usage.add_element(item.keys())
             inner = {**scope, **(item if isinstance(item, dict) else {"value": item}), "_name": claim.name}
             try:
                 if not claim.applies_to(inner):
+                    reason = f"excluded by `only` or `unless` of {claim.name}"
                     continue
                 figure = claim.figure(inner)
                 if figure is None and claim.is_numeric:
+                    reason = f"no figure for {claim.name}"
                     continue
                 raw_fields = claim.build(inner)
                 is_read = figure is not None and figure.pop(IS_READ, False)
@@ -180,15 +200,27 @@ class MappingRowMapper:
                 mapped_row.faults.append(_describe_unreadable(claim.name, error))
                 continue
             first.setdefault(claim.name, []).append(len(mapped_row.drafts))
-            mapped_row.drafts.append(ClaimDraft(claim.name, raw_fields, key, has_unstated_decimal=is_read))
+            draft = ClaimDraft(claim.name, raw_fields, key, has_unstated_decimal=is_read, text_fields=claim.text_fields)
+            if claim.over is not None:
+                draft.element, draft.is_element_without_key = position, not claim.key
+            mapped_row.drafts.append(draft)
+        if reason and len(mapped_row.empty_reasons) < MAX_EMPTY_REASONS:
+            mapped_row.empty_reasons.append(reason)
+
+    def _compile_key(self, parts: Sequence[ValueExpression]) -> list[tuple[TextGetter, str]]:
+        """Return the functions for the parts of a key, each with a description of where it is read."""
+        return [(self._getters.text_getter(part), describe_origin(part)) for part in parts]
 
     def _row_key(self, claim: _ClaimBuilder, scope: RowScope) -> str | None:
         if not self._key_getters:
             return None
-        parts = [get_text(scope) for get_text in self._key_getters]
-        if any(part is None for part in parts):
-            raise UnreadableValue("The row has no key.", "a column of `vintage.key` is empty")
-        key = "|".join([*(part or "" for part in parts), claim.name])
+        parts = []
+        for get_text, origin in (*self._key_getters, *claim.key):
+            if (part := get_text(scope)) is None:
+                key_name = "`key` of its element" if (get_text, origin) in claim.key else "`vintage.key`"
+                raise UnreadableValue(f"The row has no key. {origin} is empty.", f"it is part of {key_name}")
+            parts.append(part)
+        key = "|".join([*parts, claim.name])
         if "\0" in key:
             raise UnreadableValue("The key of the row contains a NUL character.")
         return key if len(key) <= MAX_KEY_CHARACTERS else f"{key[:150]}…{sha256(key.encode()).hexdigest()}"
@@ -263,11 +295,13 @@ class MappingRowMapper:
                 raw_fields["confidence"] = _read_texts(assessed, scope)
             return raw_fields
 
-        over = path_getter(claim.over) if claim.over else None
+        over = fields.path_getter(claim.over) if claim.over else None
+        key = self._compile_key(claim.key)
         only, unless = [fields.predicate(c) for c in claim.only], [fields.predicate(c) for c in claim.unless]
         numeric = claim.proposition in NUMERIC_PROPOSITIONS if isinstance(claim.proposition, str) else True
         figure = figure_getter(fields, claim.figure, name) if numeric else wording_getter(fields, claim.figure)
-        return _ClaimBuilder(name, over, only, unless, figure, numeric, build)
+        text_fields = find_text_fields(claim, self.mapping.columns)
+        return _ClaimBuilder(name, over, key, only, unless, figure, numeric, build, text_fields)
 
     def _compile_record(self, fields: dict[str, Any]) -> InputBuilder:
         getters = {name: self._compile_field(value) for name, value in fields.items()}

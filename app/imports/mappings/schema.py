@@ -305,6 +305,12 @@ class ClaimMap(Input):
         description="A JMESPath to a list in the row: one claim for each element, whose fields are columns too.",
         examples=["regions"],
     )
+    key: list[ValueExpression] = Field(
+        default=[],
+        description="The values that identify an element of `over` in every file, beside the key of its row. Without "
+        "them an element is recognized by what it states.",
+        examples=[[{"column": "name"}]],
+    )
     only: list[Condition] = Field(default=[], description="The claim is created only if all of these are true.")
     unless: list[Condition] = Field(default=[], description="The claim is not created if one of these is true.")
     category: ValueExpression = Field(description="The category: what is counted.", examples=["killed"])
@@ -351,6 +357,12 @@ class ClaimMap(Input):
     note: ValueExpression | None = Field(default=None, description="A note for readers.", examples=[{"column": "note"}])
     citation: CitationMap = Field(description="The citation of the claim.")
     confidence: ConfidenceMap | None = Field(default=None, description="A first assessment of the claim.")
+
+    @model_validator(mode="after")
+    def _check_key(self) -> "ClaimMap":
+        if self.key and self.over is None:
+            raise ValueError("key: identifies the elements of `over`; the key of a row is `vintage.key`")
+        return self
 
 
 class RelationMap(Input):
@@ -443,6 +455,11 @@ class Mapping(Input):
         default={},
         description="Further columns, each derived from those of the row and those before it.",
         examples=[{"in_country": "in {country}"}],
+    )
+    optional: list[str] = Field(
+        default=[],
+        description="Columns and paths that a file may lack. Any other column that no file has is refused.",
+        examples=[["POW"]],
     )
     skip: list[Skip] = Field(default=[], description="Rows without claims.")
     labels: list[str] = Field(

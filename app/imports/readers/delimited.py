@@ -87,12 +87,28 @@ def _quoting(quote: str) -> Any:  # noqa: ANN401 - the csv module's constants
     return csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
 
 
+def _faulty_row(error: FileRefused, names: Sequence[str], cells: Sequence[str]) -> FileRow:
+    """Return a line that does not have the columns of the header, with all its cells."""
+    more = {f"column {number}": cell for number, cell in enumerate(cells[len(names) :], len(names) + 1)}
+    data = {**dict(zip(names, cells, strict=False)), **more}
+    return FileRow(error.file, error.line or 0, data, True, f"{error.detail} ({error.hint})")
+
+
 class DelimitedTable:
     """The rows of one CSV text. `names` are its column names, known once the first row is read."""
 
     def __init__(
-        self, text: DecodedText, delimiter: str | None, quote: str, header_row: int, limits: ReadLimits
+        self,
+        text: DecodedText,
+        delimiter: str | None,
+        quote: str,
+        header_row: int,
+        limits: ReadLimits,
+        *,
+        keeps_going: bool = False,
     ) -> None:
+        """With `keeps_going`, a line with too many or too few cells is a row with a fault."""
+        self._keeps_going = keeps_going
         self.names: list[str] = []
         self._text = text
         self._limits = limits
@@ -149,14 +165,26 @@ class DelimitedTable:
                 if not any(cells) or all(map(is_blank, cells)):
                     blank.add()
                     continue
-                if cells[0] or len(cells) != width:
-                    self._check_width(cells, names, line)
+                if (cells[0] or len(cells) != width) and (faulty := self._find_width_fault(cells, names, line)):
+                    rows += 1
+                    yield faulty
+                    continue
             if checks_cell_length and max(map(len, cells)) > self._limits.cell_characters:
                 raise self._refusal("field limit", line)
             rows += 1
-            yield FileRow(file, line, dict(zip(names, cells, strict=False)))
+            yield FileRow(file, line, dict(zip(names, cells, strict=False)), True)
         if blank.count and not rows:
             raise FileRefused("has column names, but only blank rows", file=file)
+
+    def _find_width_fault(self, cells: list[str], names: list[str], line: int) -> FileRow | None:
+        """Return a line of another width as a row with a fault. Raises `FileRefused` unless the reader keeps going."""
+        try:
+            self._check_width(cells, names, line)
+        except FileRefused as error:
+            if not self._keeps_going or is_repeated_header(cells, names):
+                raise
+            return _faulty_row(error, names, cells)
+        return None
 
     def _check_width(self, cells: list[str], names: list[str], line: int) -> None:
         if is_repeated_header(cells, names):

@@ -136,6 +136,10 @@ class FileRow:
     line: int
     """The line where the row begins, or the number of the element or of the sheet's row, from 1."""
     data: dict[str, Any]
+    is_table: bool = False
+    """Whether the row is a line of a table, whose rows all have the same columns."""
+    fault: str | None = None
+    """Why the line, or the rest of the file, cannot be read. Only a reader that keeps going yields such rows."""
 
 
 @dataclass(slots=True)
@@ -151,6 +155,8 @@ class FileReport:
     rows: int
     header: tuple[str, ...] = ()
     """The column names of a delimited file."""
+    columns: tuple[str, ...] = ()
+    """The names of the columns of all rows, of the files of a series."""
 
 
 class FileRefused(Exception):

@@ -67,7 +67,7 @@ class WorkbookSheet:
                 if isinstance(cell, str) and ("\0" in cell or len(cell) > self._limits.cell_characters):
                     raise self._refusal("a cell contains a NUL character or too long a text", number)
             cells += [None] * (width - len(cells))
-            yield FileRow(self.name, number, dict(zip(names, cells, strict=True)))
+            yield FileRow(self.name, number, dict(zip(names, cells, strict=True)), True)
 
     def _read_names(self, rows: Iterator[tuple[int, Sequence[Any]]], blank: BlankRowCounter) -> list[str]:
         """Return the column names: the first row from `header_row` on that is not blank. Raises `FileRefused`."""
