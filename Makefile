@@ -73,8 +73,8 @@ fuzz: .venv/tested .bench/fuzz/made ## Send generated requests to both databases
 look: .venv/served .bench/look/made ## Open every page in Chromium, test it with axe, save pictures in .bench/look/pictures: ONLY="home topic"
 	@nice .bench/look/bin/python -m benchmarks.look --server $(BIN)/python $(if $(ONLY),--only "$(ONLY)")
 
-clients: .venv/tested .bench/clients/made ## Read files with pandas, Polars, DuckDB, LibreOffice and others: ONLY=polars SAVE=yes
-	@nice .bench/clients/bin/python -m benchmarks.clients --server $(BIN)/python $(if $(ONLY),--only "$(ONLY)") $(if $(SAVE),--save)
+clients: .venv/tested .bench/clients/made .bench/clients-node/made ## Read files with other programs, generate clients: ONLY=polars SAVE=yes
+	@nice .bench/clients/bin/python -m benchmarks.clients --server $(BIN)/python --node .bench/clients-node $(if $(ONLY),--only "$(ONLY)") $(if $(SAVE),--save)
 
 calc: .venv/tested ## Fill in the sheet for imports in LibreOffice Calc, and import it: needs soffice and python3-uno
 	@nice $(BIN)/python -m benchmarks.calc
@@ -157,6 +157,13 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	$(PYTHON) -m venv .bench/clients
 	.bench/clients/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r benchmarks/requirements-clients.txt
 	.bench/clients/bin/python -m pip --disable-pip-version-check check
+	@touch $@
+
+# Without Node.js its programs are not run, and the table says so.
+.bench/clients-node/made: benchmarks/clients/node/package.json
+	mkdir -p .bench/clients-node
+	cp benchmarks/clients/node/package.json .bench/clients-node
+	if command -v npm; then npm install --prefix .bench/clients-node --no-audit --no-fund --no-package-lock --ignore-scripts; fi
 	@touch $@
 
 .PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-files bench-pages clients fuzz look calc mutate lint check openapi baseline wheel pins

@@ -246,7 +246,8 @@ def _add_examples(
 ) -> None:
     """Add examples to an operation: a valid request body, and responses of the starter register."""
     if example := bodies.get(operation["operationId"]):
-        operation["requestBody"]["content"]["text/csv"]["example"] = example
+        # In one line: a generator of R clients puts it into a comment.
+        operation["requestBody"]["content"]["application/x-ndjson"]["example"] = example
     elif body := operation.get("requestBody"):
         json_content = body["content"][JSON_MEDIA_TYPE]
         name = json_content["schema"].get("$ref", "").rpartition("/")[2]

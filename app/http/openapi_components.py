@@ -53,6 +53,9 @@ def move_to_components(document: Json) -> None:
         _remove_titles(schema)
         for info in schema.get("properties", {}).values():
             _join_null(info)
+            if isinstance(info.get("default"), list | dict):
+                # Not every generator of clients can write one; a field that is left out has it all the same.
+                del info["default"]
     _move_examples(operations, components["schemas"])
     _extend_schemas(components["schemas"])
 
@@ -201,7 +204,14 @@ def _remove_titles(schema: Json) -> None:
 
 
 def _join_null(info: Json) -> None:
-    """Write `string or null`, and several types without more, as one schema with these types, in place."""
+    """Write several types without more as one schema with these types, in place.
+
+    An integer or a number is written as a number.
+    """
+    if {"type": "integer"} in info.get("anyOf", []) and {"type": "number"} in info["anyOf"]:
+        info["anyOf"].remove({"type": "integer"})  # an integer is a number, and generated clients need one type
+        if len(info["anyOf"]) == 1:
+            info["type"] = info.pop("anyOf")[0]["type"]
     match info.get("anyOf"):
         case [*kinds] if all(kind.keys() == {"type"} for kind in kinds):
             del info["anyOf"]

@@ -173,7 +173,7 @@ def csv_cell(value: Any) -> str:  # noqa: ANN401 - one case for each type of col
 def _csv_bytes(lines: Iterable[Iterable[str]]) -> bytes:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\r\n").writerows(lines)
-    return buffer.getvalue().encode()
+    return buffer.getvalue().encode(errors="replace")  # a lone surrogate, which no database stores
 
 
 def csv_header(columns: Sequence[FlatColumn]) -> bytes:

@@ -57,7 +57,7 @@ class TopicInput(Input):
     )
     narrower: list[Narrower] = Field(
         default=[Narrower.category],
-        description="The fields whose narrower values belong to the topic too; empty for none.",
+        description="The fields whose narrower values belong to the topic too; empty for none. Default: `category`.",
         examples=[["category", "place"]],
     )
 

@@ -1,4 +1,4 @@
-"""Reads files of the service with pandas, Polars, DuckDB, pyarrow, readers of workbooks, Frictionless and LibreOffice.
+"""Reads the service with data frames, DuckDB, workbooks, chart programs and others, and generates clients of it.
 
 `make clients` runs it. It prints a table of the program, the line that was run and what was seen, and with `--save` writes
 it to docs/clients.md. A line that fails, or sees something else, ends the command with status 1.
@@ -8,6 +8,7 @@ import argparse
 import csv
 import datetime as dt
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.clients.generated import Generators
 from benchmarks.look.service import Service
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +88,7 @@ class Clients:
         ]
         found: list[Check] = [(tool, line, lambda line=line: self._frame(line)) for tool, line in lines]
         for suffix in ("parquet", "csv"):
-            line = f"SELECT count(*), sum(value) FROM 'claims.{suffix}'"
+            line = f"SELECT count(*), sum(value) FROM '{a}/claims.{suffix}?recorded_as_of={fixed}'"
             found.append(("DuckDB", line, lambda suffix=suffix: self._duckdb(suffix)))
         arrow = f"pyarrow.parquet.read_table(io.BytesIO(urlopen('{a}/claims.parquet').read()))"
         found += [
@@ -94,7 +96,25 @@ class Clients:
             ("openpyxl", f"openpyxl.load_workbook(…'{a}/claims.xlsx', read_only=True)", self._openpyxl),
             ("python-calamine", f"CalamineWorkbook.from_filelike(…'{a}/claims.xlsx')", self._calamine),
             ("rdflib", f"Graph().parse('{a}/topics.jsonld')", self._rdflib),
+            ("PyLD", f"jsonld.expand(json.load(urlopen('{a}/claims/….jsonld')))", self._pyld),
+            ("feedparser", f"feedparser.parse('{a}/topics/russian-casualties/feed.atom')", self._feedparser),
+            (
+                "Vega-Lite",
+                f"{{'data': {{'url': '{a}/topics/russian-casualties/timeline.csv'}}, 'mark': 'point', …}}",
+                self._vega_csv,
+            ),
+            (
+                "Vega-Lite",
+                f"vl_convert.vegalite_to_svg('{a}/topics/russian-casualties/chart.vl.json')",
+                self._vega_chart,
+            ),
+            ("pandoc", "pandoc --citeproc --bibliography citation.csl.json -t plain", self._pandoc),
             ("Frictionless", "frictionless validate counterclaim-register.zip", self._frictionless),
+            (
+                "Frictionless",
+                f"frictionless validate topics.csv --schema '{a}/columns?list=topics&format=table-schema'",
+                self._table_schemas,
+            ),
             ("LibreOffice Calc", "soffice --headless --convert-to csv claims.csv", lambda: self._calc("csv")),
             ("LibreOffice Calc", "soffice --headless --convert-to csv claims.xlsx", lambda: self._calc("xlsx")),
         ]
@@ -118,7 +138,7 @@ class Clients:
         import duckdb
 
         connection, place = duckdb.connect(), f"{self.address}/claims.{suffix}?recorded_as_of={self.fixed}"
-        has_httpfs = _has_httpfs(connection)
+        has_httpfs = _load_httpfs(connection)
         if not has_httpfs:
             place = str(self.folder / f"duck.{suffix}")
             Path(place).write_bytes(self._download(f"claims.{suffix}"))
@@ -182,6 +202,74 @@ class Clients:
         assert not validate(str(self.folder / "package" / "datapackage.json")).valid, "a changed file is valid"
         return f"valid: {len(report.tasks)} tables; not valid after one word of a file was changed"
 
+    def _table_schemas(self) -> str:
+        """Validate the CSV file of each list against its Table Schema."""
+        from frictionless import Resource, Schema, validate
+
+        names = {"topics": "topics", "claims": "claims", "timeline": "topics/russian-casualties/timeline"}
+        names |= {name: name for name in ("sources", "documents", "changes", "categories", "subjects", "places")}
+        names |= {"counts": "claims/counts", "side-by-side": "topics/russian-casualties/side-by-side"}
+        for name, path in names.items():
+            file = self.folder / f"{name}.csv"
+            query = "?by=source,year" if name == "counts" else ""
+            file.write_bytes(self._download(f"{path}.csv{query}"))
+            schema = json.loads(self._download(f"columns?list={name}&format=table-schema"))
+            resource = Resource(path=file.name, basepath=str(self.folder), schema=Schema.from_descriptor(schema))
+            report = validate(resource)
+            assert report.valid, (name, report.flatten(["rowNumber", "fieldNumber", "type", "note"])[:3])
+        return f"valid: {', '.join(f'`{name}`' for name in names)}"
+
+    def _pyld(self) -> str:
+        from pyld import jsonld
+
+        claim = json.loads(self._download("claims?shape=array&fields=id&source=csis&limit=1"))[0]["id"]
+        [expanded] = jsonld.expand(json.loads(self._download(f"claims/{claim}.jsonld")))
+        assert "https://schema.org/Claim" in expanded["@type"], expanded["@type"]
+        return f"`schema.org/Claim` with {len(expanded) - 2} properties"
+
+    def _feedparser(self) -> str:
+        import feedparser
+
+        feed = feedparser.parse(self._download("topics/russian-casualties/feed.atom"))
+        assert not feed.bozo, feed.get("bozo_exception")
+        assert feed.entries
+        return f"{feed.version}, well-formed; the first of {len(feed.entries)} entries: {feed.entries[0].title}"
+
+    def _vega_csv(self) -> str:
+        import vl_convert
+
+        url = f"{self.address}/topics/russian-casualties/timeline.csv"
+        x, y = {"field": "date", "type": "temporal"}, {"field": "value", "type": "quantitative"}
+        chart = {"data": {"url": url}, "mark": "point", "encoding": {"x": x, "y": y}}
+        drawn = vl_convert.vegalite_to_svg(chart, allowed_base_urls=[f"{self.address}/"])
+        points = drawn.count('aria-roledescription="point"')
+        rows = len(self._download("topics/russian-casualties/timeline.csv?fields=id").splitlines()) - 1
+        assert points == rows, (points, rows)
+        return f"{points} points for {rows} rows"
+
+    def _vega_chart(self) -> str:
+        import vl_convert
+
+        chart = json.loads(self._download("topics/russian-casualties/chart.vl.json"))
+        drawn = vl_convert.vegalite_to_svg(chart)
+        assert drawn.count("<path") > 10, "nothing was drawn"
+        return f"an SVG of {len(drawn):,} bytes with {drawn.count('<path')} paths"
+
+    def _pandoc(self) -> str:
+        if shutil.which("pandoc") is None:
+            return "not run: pandoc is not installed"
+        claim = json.loads(self._download("claims?shape=array&fields=id&source=csis&limit=1"))[0]["id"]
+        lengths = []
+        for suffix in ("csl.json", "bib"):
+            file = self.folder / f"citation.{suffix}"
+            file.write_bytes(self._download(f"claims/{claim}/citation.{suffix}"))
+            command = ["pandoc", "--citeproc", "--bibliography", str(file), "-t", "plain"]
+            text = '---\nnocite: "@*"\n---\n'
+            done = subprocess.run(command, input=text, capture_output=True, text=True, check=True)
+            assert "Counterclaim" in done.stdout, done.stdout
+            lengths.append(done.stdout.count("\n\n") + 1)
+        return f"{lengths[0]} references from CSL JSON, {lengths[1]} from BibTeX, formatted"
+
     def _calc(self, suffix: str) -> str:
         soffice = shutil.which("soffice")
         if soffice is None:
@@ -226,11 +314,14 @@ def _is_same(read: str, known: str) -> bool:
         return False
 
 
-def _has_httpfs(connection: Any) -> bool:
+def _load_httpfs(connection: Any) -> bool:
+    """Load the extension that reads addresses, which here is a Python package and not a download."""
     import duckdb
+    import duckdb_extension_httpfs
 
+    [extension] = Path(duckdb_extension_httpfs.__file__).parent.rglob("httpfs.duckdb_extension")
     try:
-        connection.execute("INSTALL httpfs; LOAD httpfs")
+        connection.execute(f"LOAD '{extension}'")
     except duckdb.Error:
         return False
     return True
@@ -241,6 +332,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make clients")
     parser.add_argument("--server", required=True, help="the Python of the service")
     parser.add_argument("--save", action="store_true", help="write the table to docs/clients.md")
+    parser.add_argument("--node", required=True, type=Path, help="the folder of the packages of Node.js")
     parser.add_argument("--only", default="", help="only the programs with this in their name")
     options = parser.parse_args()
     rows, failed = [], False
@@ -249,7 +341,8 @@ def main() -> None:
         os.environ["COUNTERCLAIM_FILES_DIR"] = str(folder)
         with Service(options.server, folder, "clients", starter=True) as service:
             service.send_file("/v1/imports", many_claims(), "text/csv")
-            for tool, line, check in Clients(service, folder).checks():
+            generators = Generators(service.address, folder, options.node.absolute())
+            for tool, line, check in [*Clients(service, folder).checks(), *generators.checks()]:
                 if options.only.lower() not in tool.lower():
                     continue
                 try:
@@ -257,21 +350,43 @@ def main() -> None:
                 except Exception as error:  # noqa: BLE001 - shown in the table
                     seen, failed = f"**failed**: {type(error).__name__}: {error}"[:300], True
                 shown = line.replace(service.address, "http://127.0.0.1:8000")
-                rows.append((f"{tool} {_version(tool)}".strip(), shown, seen))
+                rows.append((f"{tool} {_version(tool, options.node)}".strip(), shown, seen))
                 print(*rows[-1], sep=" · ", flush=True)
     if options.save:
         _save(rows)
     sys.exit(failed)
 
 
-def _version(tool: str) -> str:
-    if tool == "LibreOffice Calc":
-        soffice = shutil.which("soffice")
-        if soffice is None:
+COMMANDS = {"LibreOffice Calc": "soffice", "pandoc": "pandoc"}
+"""The programs of the system."""
+
+NODE_PACKAGES = {
+    "Spectral": "@stoplight/spectral-cli",
+    "Redocly": "@redocly/cli",
+    "openapi-typescript": "openapi-typescript",
+    "hey-api": "@hey-api/openapi-ts",
+    "Datawrapper": "@datawrapper/chart-core",
+    "Flourish": "@flourish/interpreter",
+    "Observable Plot": "@observablehq/plot",
+    "Citation.js": "@citation-js/core",
+}
+"""The programs that are packages of Node.js."""
+
+PYTHON_PACKAGES = {"Vega-Lite": "vl-convert-python", "openapi-generator": "openapi-generator-cli"}
+"""The programs whose Python package has another name."""
+
+
+def _version(tool: str, node: Path) -> str:
+    if tool in COMMANDS:
+        program = shutil.which(COMMANDS[tool])
+        if program is None:
             return ""
-        shown = subprocess.run([soffice, "--version"], capture_output=True, text=True, check=False).stdout.split()
+        shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.split()
         return shown[1] if len(shown) > 1 else ""
-    return version(tool.lower())
+    if tool in NODE_PACKAGES:
+        package = node / "node_modules" / NODE_PACKAGES[tool] / "package.json"
+        return str(json.loads(package.read_bytes())["version"]) if package.exists() else ""
+    return version(PYTHON_PACKAGES.get(tool, tool.lower()))
 
 
 def _save(rows: list[tuple[str, str, str]]) -> None:
