@@ -5,6 +5,7 @@ RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --require-h
 COPY pyproject.toml README.md LICENSE ./
 COPY alembic alembic
 COPY app app
+COPY docs/guides docs/guides
 RUN pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /dist .
 
 FROM python:3.13-slim

@@ -96,6 +96,9 @@ openapi: .venv/tested ## Regenerate the examples, docs/openapi.json, docs/mappin
 	$(BIN)/python -m tests.contract.mapping_schema > docs/mapping.schema.json
 	$(BIN)/python -m tests.contract.reference
 
+baseline: .venv/tested ## Renew the contract that later releases are compared with: only with a release (docs/stability.md)
+	$(BIN)/python -m tests.contract.baseline
+
 mutate: .venv/tested ## Count the small faults in the comparison rules that their tests find: BUDGET=900 seconds ONLY="rounding spread"
 	@nice $(BIN)/python -m benchmarks.mutation $(ONLY) --budget $(BUDGET)
 
@@ -156,4 +159,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	.bench/clients/bin/python -m pip --disable-pip-version-check check
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-files bench-pages clients fuzz look calc mutate lint check openapi wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-files bench-pages clients fuzz look calc mutate lint check openapi baseline wheel pins

@@ -1,31 +1,34 @@
 """The `counterclaim` command: serve, migrate, load the starter claims, check, import files, and manage API keys."""
 
+import errno
 import os
 import socket
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import wraps
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy import case, select
+from sqlalchemy import case, make_url, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from app import __version__
-from app.database.api_keys import create_key, list_keys, revoke_key
+from app.database.api_keys import create_key, list_keys, revoke_key_by_id
 from app.database.engine import Database, SchemaStale, alembic_config
 from app.database.erasure import erase_deleted_content, is_erasure_pending
 from app.database.erasure import vacuum as rebuild_files
-from app.database.tables import TopicVersion, columns_of
+from app.database.faults import DatabaseFault, classify
+from app.database.migration_lock import migration_lock
+from app.database.tables import ApiKey, TopicVersion, columns_of
 from app.enums import Role
-from app.errors import Problem
+from app.errors import BackupFailed, CopyFailed, Problem
 from app.imports.readers.options import FileRefused, MappingRefused
-from app.settings import InvalidSettings, Settings, environment_variable, read_settings
+from app.settings import InvalidSettings, Settings, environment_variable, normalize_database_url, read_settings
 
 STARTER_TOPIC = "russian-casualties"
 """The topic of the starter claims that `serve` names if it is there."""
@@ -44,10 +47,25 @@ def cli_errors(function: Callable[..., None]) -> Callable[..., None]:
             function(*args, **kwargs)
         except (InvalidSettings, SchemaStale, MigrationFailed, FileRefused, MappingRefused, Problem) as error:
             raise click.ClickException(str(error)) from None
+        except (BackupFailed, CopyFailed) as error:
+            raise click.ClickException(str(error)) from None
         except SQLAlchemyError as error:
-            raise click.ClickException(f"The database cannot be used: {str(error).splitlines()[0]}") from None
+            raise click.ClickException(_describe_database_error(error)) from None
 
     return wrapper
+
+
+def _describe_database_error(error: SQLAlchemyError) -> str:
+    """Return what is wrong with the database, with its name if it is a file."""
+    message = str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")
+    try:
+        url = make_url(read_settings().database_url)
+    except InvalidSettings:
+        return f"The database cannot be used: {message}."
+    name = str(url.database) if url.get_backend_name() == "sqlite" else str(url.host or url.database)
+    if classify(error) is DatabaseFault.damaged:
+        return f"The database {name} is damaged: {message}. Restore a backup: see docs/operating.md."
+    return f"The database {name} cannot be used: {message}."
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,9 +85,10 @@ def serve(host: str | None, port: int | None, workers: int | None, *, starter: b
     from app.server import serve_in_process, serve_in_processes  # noqa: PLC0415 - the other commands do not need the web framework
 
     settings = read_settings()
-    host, port, workers = host or settings.host, port or settings.port, workers or settings.workers
+    host = _normalized_host(host) or settings.host
+    port, workers = port or settings.port, workers or settings.workers
     if starter or settings.starter:
-        _migrate()
+        _migrate(settings)
         _load_starter(settings)
     database = _open_database(settings)
     with database.read_primary() as session:
@@ -101,20 +120,25 @@ def serve(host: str | None, port: int | None, workers: int | None, *, starter: b
 @main.command()
 @cli_errors
 def migrate() -> None:
-    """Migrate the database to the schema of this release. Has no effect if it has that schema."""
-    read_settings()
-    _migrate()
+    """Migrate the database to the schema of this release. Has no effect if it has that schema.
+
+    Several at the same time wait for one another.
+    """
+    _migrate(read_settings())
 
 
-def _migrate() -> None:
+def _migrate(settings: Settings) -> None:
     from alembic.util.exc import CommandError  # noqa: PLC0415 - needed only here
 
     from alembic import command  # noqa: PLC0415
 
-    try:
-        command.upgrade(alembic_config(), "head")
-    except CommandError as error:
-        raise MigrationFailed(str(error)) from None
+    with closing(Database(settings)) as database, migration_lock(database):
+        if (newer := database.newer_schema()) is not None:
+            raise MigrationFailed(newer)
+        try:
+            command.upgrade(alembic_config(), "head")
+        except CommandError as error:
+            raise MigrationFailed(str(error)) from None
     click.echo("The schema is up to date.")
 
 
@@ -128,16 +152,92 @@ def starter() -> None:
 @main.command()
 @cli_errors
 def check() -> None:
-    """List recorded claims that break a rule for new claims, one a line: the id, the rule, and what is wrong."""
-    from app.claims.check import find_claim_breaches  # noqa: PLC0415 - the other commands do not need it
+    """Read everything, and list what breaks an invariant of a register or a rule for new claims, one a line.
 
-    database = _open_database(read_settings())
-    count = 0
-    for breach in find_claim_breaches(database):
-        click.echo(f"{breach.claim}\t{breach.rule}\t{breach.detail}")
-        count += 1
-    database.close()
+    A line has the id of a claim, or `register`, then the rule and what is wrong. The exit status is 1 if an invariant
+    does not hold: the files are damaged, or rows contradict each other. If all hold, a register that was not ready
+    because of damage is ready again.
+    """
+    from app.claims.check import find_claim_breaches  # noqa: PLC0415 - the other commands do not need it
+    from app.register.invariants import find_breaches  # noqa: PLC0415 - as above
+
+    database = Database(read_settings())
+    with closing(database):
+        broken = 0
+        for found in find_breaches(database):
+            click.echo(f"register\t{found.invariant}\t{found.detail}")
+            broken += 1
+        if broken:
+            database.damage.write(f"`counterclaim check` has found {broken} invariants that do not hold.")
+            raise click.ClickException(f"{broken} invariants do not hold. See docs/operating.md.")
+        count = 0
+        for breach in find_claim_breaches(database):
+            click.echo(f"{breach.claim}\t{breach.rule}\t{breach.detail}")
+            count += 1
+        database.damage.clear()
+        if database.dialect == "postgresql":
+            with database.read_primary() as session:
+                if session.execute(text("SHOW data_checksums")).scalar() != "on":
+                    click.echo("PostgreSQL has no data checksums: see docs/operating.md.", err=True)
     click.echo(f"{count} found.")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--keep", type=click.IntRange(min=1), help="How many backups of the register stay in FOLDER.")
+@cli_errors
+def backup(folder: Path, keep: int | None) -> None:
+    """Write a backup into FOLDER, also while the register is served, and print its path."""
+    from app.register.backup import back_up  # noqa: PLC0415 - the other commands do not need it
+
+    with closing(_open_database(read_settings())) as database:
+        click.echo(back_up(database, folder, keep))
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@cli_errors
+def restore(file: Path) -> None:
+    """Replace the register by the backup FILE. Nobody may serve it meanwhile."""
+    from app.register.backup import restore as restore_backup  # noqa: PLC0415 - the other commands do not need it
+
+    result = restore_backup(read_settings(), file)
+    click.echo(f"The register is at seq {result.mark.seq}.")
+    if result.epoch is not None:
+        click.echo(f"It has the new epoch {result.epoch.number}.")
+    if result.takedowns:
+        click.echo(f"{result.takedowns} takedowns after the backup were repeated.")
+    if result.previous is not None:
+        click.echo(f"The file before is {result.previous}: it may contain what was taken down. Remove it.")
+
+
+@main.command()
+@cli_errors
+def epoch() -> None:
+    """Begin a new epoch, after a standby was promoted that had not received everything. Nobody may serve meanwhile."""
+    from app.database.epochs import begin_epoch  # noqa: PLC0415 - the other commands do not need it
+
+    with closing(_open_database(read_settings())) as database, database.write() as session:
+        begun = begin_epoch(session)
+    click.echo(f"Epoch {begun.number} begins after seq {begun.forked_seq}.")
+
+
+@main.command("copy")
+@click.argument("target")
+@cli_errors
+def copy_(target: str) -> None:
+    """Copy the register with its keys to the database at the URL TARGET, which is migrated and empty."""
+    from app.register.copy import copy_register  # noqa: PLC0415 - the other commands do not need it
+
+    settings = read_settings()
+    try:
+        url = normalize_database_url(target)
+    except ValueError as error:
+        raise click.ClickException(f"TARGET: {error}.") from None
+    other = settings.model_copy(update={"database_url": url, "database_read_url": ""})
+    with closing(_open_database(settings)) as source, closing(_open_database(other)) as database:
+        mark = copy_register(source, database, settings.title)
+    click.echo(f"Copied the register {mark.id} at seq {mark.seq}.")
 
 
 @main.command()
@@ -206,7 +306,7 @@ def import_(
         click.echo(f"Restored {counts['change']} changes of {counts['claim']} versions of claims.")
         return
     if inspect:
-        imports.inspect_file(files[0])
+        imports.inspect_file(files[0], mapping)
         return
     database = _open_database(read_settings())
     try:
@@ -236,13 +336,14 @@ def key() -> None:
 @click.option(
     "--role", type=click.Choice([role.value for role in Role]), default=Role.contributor.value, show_default=True
 )
+@click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), help="The day (UTC) from which the key is refused.")
 @cli_errors
-def key_create(name: str, role: str) -> None:
-    """Create a key called NAME and print it. It cannot be shown again."""
+def key_create(name: str, role: str, expires: datetime | None) -> None:
+    """Create a key called NAME and print it. It cannot be shown again. The name is public, in the change log."""
     database = _open_database(read_settings())
-    with database.write() as session:
-        new_key = create_key(session, name, Role(role))
-    database.close()
+    expires_at = None if expires is None else expires.replace(tzinfo=UTC)
+    with closing(database), database.write() as session:
+        new_key = create_key(session, name, Role(role), expires_at=expires_at)
     click.echo(new_key)
     click.echo(f"The key cannot be shown again. `{name}` has the role {role}.", err=True)
 
@@ -254,22 +355,41 @@ def key_list() -> None:
     database = _open_database(read_settings())
     with database.read_primary() as session:
         for api_key in list_keys(session):
-            state = f"revoked {api_key.revoked_at:%Y-%m-%d}" if api_key.revoked_at else "active"
-            click.echo(f"{api_key.name}\t{api_key.role}\tcreated {api_key.created_at:%Y-%m-%d}\t{state}")
+            used = f"last used {api_key.last_used_at:%Y-%m-%d}" if api_key.last_used_at else "never used"
+            click.echo(
+                f"{api_key.name}\t{api_key.role}\tcreated {api_key.created_at:%Y-%m-%d}\t{_state_of(api_key)}"
+                f"\t{used}\t{api_key.id}"
+            )
     database.close()
+
+
+def _state_of(api_key: ApiKey) -> str:
+    if api_key.revoked_at:
+        return f"revoked {api_key.revoked_at:%Y-%m-%d}"
+    if api_key.expires_at is None:
+        return "active"
+    return f"{'expired' if api_key.expires_at <= datetime.now(UTC) else 'expires'} {api_key.expires_at:%Y-%m-%d}"
 
 
 @key.command("revoke")
-@click.argument("name")
+@click.argument("key")
+@click.option("--all", "revokes_all", is_flag=True, help="Revoke all keys of that name.")
 @cli_errors
-def key_revoke(name: str) -> None:
-    """Revoke every key called NAME."""
-    database = _open_database(read_settings())
-    revoked = revoke_key(database, name)
-    database.close()
-    if not revoked:
-        raise click.ClickException(f"There is no active key called `{name}`.")
-    click.echo(f"{revoked} revoked.")
+def key_revoke(key: str, *, revokes_all: bool) -> None:
+    """Revoke KEY: the id of a key, or its name if no other valid key has that name."""
+    with closing(_open_database(read_settings())) as database:
+        with database.read_primary() as session:
+            valid = [each for each in list_keys(session) if each.revoked_at is None and key in (each.id, each.name)]
+        if not valid:
+            raise click.ClickException(f"There is no active key called `{key}`.")
+        if len(valid) > 1 and not revokes_all:
+            ids = ", ".join(each.id for each in valid)
+            raise click.ClickException(
+                f"{len(valid)} keys are called `{key}`. Name one by its id ({ids}), or add --all."
+            )
+        for each in valid:
+            revoke_key_by_id(database, each.id)
+    click.echo(f"{len(valid)} revoked.")
 
 
 def _choose_topic(session: Session) -> str | None:
@@ -283,8 +403,17 @@ def _choose_topic(session: Session) -> str | None:
 
 def _local_address(host: str, port: int) -> str:
     """Return the address of the service on this machine."""
-    name = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host  # noqa: S104 - compared
-    return f"http://{name}:{port}"
+    # All addresses of the machine include the loopback address; a browser cannot open `0.0.0.0` or `::` everywhere.
+    return f"http://{_host_and_port({'0.0.0.0': '127.0.0.1', '::': '::1'}.get(host, host), port)}"  # noqa: S104 - compared
+
+
+def _host_and_port(host: str, port: int) -> str:
+    """Return a host and a port as they stand in a URL (RFC 3986; RFC 6874 for the zone of an IPv6 address)."""
+    return f"[{host.replace('%', '%25')}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _normalized_host(host: str | None) -> str | None:
+    return host[1:-1] if host and host.startswith("[") and host.endswith("]") else host
 
 
 def _is_loopback(host: str) -> bool:
@@ -300,8 +429,15 @@ def _open_socket(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        hint = "Choose another port with --port or COUNTERCLAIM_PORT."
-        raise click.ClickException(f"Cannot listen on {host}:{port}: {error.strerror}. {hint}") from None
+        hint = PORT_HINTS.get(error.errno or 0, "Set an address of this machine with --host or COUNTERCLAIM_HOST.")
+        raise click.ClickException(f"Cannot listen on {_host_and_port(host, port)}: {error.strerror}. {hint}") from None
+
+
+PORT_HINTS = {
+    errno.EADDRINUSE: "Choose another port with --port or COUNTERCLAIM_PORT.",
+    errno.EACCES: "Choose a port above 1023 with --port or COUNTERCLAIM_PORT.",
+}
+"""What helps if the port cannot be opened. Any other error is about the address."""
 
 
 def _open_database(settings: Settings) -> Database:

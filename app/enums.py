@@ -376,6 +376,7 @@ class SmellKind(DescribedEnum):
     bound_equals_estimate = "bound_equals_estimate", "A bound equals the estimate; it may have been copied."
     estimate_outside_bounds = "estimate_outside_bounds", "An estimate is outside its own bounds."
     dates_missing = "dates_missing", "Dates are missing from an otherwise regular time series."
+    columns_differ = "columns_differ", "A file of a series has other columns than the last one."
 
 
 ALL_ENUMS: tuple[type[DescribedEnum], ...] = (

@@ -1,6 +1,7 @@
 """Errors with a stable code and an HTTP status. They may be raised anywhere."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -279,6 +280,26 @@ class Unavailable(Problem):
     status, code, title = 503, "unavailable", "The service is unavailable at the moment"
 
 
+class HistoryForked(Problem):
+    """The register was restored to an earlier state. Changes after `forked_at` are not those that the client knows."""
+
+    status, code, title = 409, "history_forked", "The history of the register forked"
+
+
+class OutcomeUnknown(Problem):
+    """The write was sent to the database, which has not confirmed it in time. It may be recorded, or not."""
+
+    status, code, title = 503, "outcome_unknown", "It is not known whether the write was recorded"
+
+
+class BackupFailed(Exception):
+    """A backup cannot be written or restored."""
+
+
+class CopyFailed(Exception):
+    """A register cannot be copied to a database."""
+
+
 def known_problems() -> dict[str, type[Problem]]:
     """Return every problem class by its code."""
     classes: list[type[Problem]] = [Problem, *Problem.__subclasses__(), *InvalidRequest.__subclasses__()]
@@ -294,12 +315,42 @@ def shorten(text: str, limit: int = MAX_QUOTED_CHARACTERS) -> str:
     return text if len(text) <= limit else text[:limit] + "…"
 
 
+MIN_SIMILARITY = 0.7
+"""The least similarity of a word and what it may mean, from 0 to 1: `nope` and `nato` have 0.5."""
+
+_SEPARATORS = re.compile(r"[-_.\s]+")
+
+
+def find_nearest(word: str, candidates: Iterable[str], count: int = 1) -> list[str]:
+    """Return the candidates that a misspelt word may mean, the most similar first; none if no candidate is near.
+
+    Case aside, a candidate is near if few of its letters differ. It is also near if it alone shares its first half with
+    the word, or has the word as its first or last part: `kursk` is near `kursk-oblast`.
+    """
+    if not word or len(word) > MAX_QUOTED_CHARACTERS:
+        return []
+    folded_word = word.casefold()
+    by_folded = {candidate.casefold(): candidate for candidate in reversed(list(candidates))}
+    folded = list(reversed(by_folded))
+    if similar := difflib.get_close_matches(folded_word, folded, count, MIN_SIMILARITY):
+        return [by_folded[each] for each in similar]
+    alike = [each for each in folded if _begins_alike(folded_word, each)]
+    return [by_folded[alike[0]]] if len(alike) == 1 else []
+
+
+def _begins_alike(word: str, candidate: str) -> bool:
+    """Return whether the words share their first half, or the candidate has the word as its first or last part."""
+    half = max(len(word), len(candidate)) // 2 + 1
+    if word[:half] == candidate[:half]:
+        return True
+    parts = _SEPARATORS.split(candidate)
+    return word in (parts[0], parts[-1])
+
+
 def suggest_nearest(word: str, candidates: Iterable[str]) -> str | None:
-    """Return a hint with the candidate most similar to `word`, or None if no candidate is similar."""
-    if len(word) > MAX_QUOTED_CHARACTERS:
-        return None
-    matches = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.5)
-    return f"did you mean `{matches[0]}`?" if matches else None
+    """Return a hint with the candidate most similar to `word`, or None if no candidate is near."""
+    nearest = find_nearest(word, candidates)
+    return f"did you mean `{nearest[0]}`?" if nearest else None
 
 
 def validation_message(error: Mapping[str, object]) -> str:

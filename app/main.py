@@ -5,7 +5,7 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -24,18 +24,23 @@ from app.claims.counts.routes import router as counts
 from app.claims.reading_routes import router as reading
 from app.claims.routes import router as claims
 from app.database.engine import Database
+from app.database.epochs import EPOCHS
 from app.database.snapshot import open_snapshot
 from app.database.takedowns import read_latest_takedown
 from app.feeds.routes import router as feeds
 from app.http import health, openapi, problems
 from app.http.addresses import PathPrefix, set_base_url
-from app.http.cache_middleware import ResponseCacheMiddleware
+from app.http.cache_middleware import CompleteResponse, ResponseCacheMiddleware
 from app.http.file_copies import FILE_COPIES
 from app.http.middleware import EXPOSED_HEADERS, PreflightMiddleware, RequestCounters, RequestMiddleware
+from app.http.protocol import FIND_RESPONSE
 from app.http.routing import in_matching_order
 from app.http.shutdown import Shutdown
 from app.imports.routes import router as imports
+from app.keys.routes import router as keys
 from app.pages.crawlers import router as crawlers
+from app.pages.docs import mount_reference_files
+from app.pages.docs import router as docs
 from app.pages.errors import render_problem_page
 from app.pages.routes import router as pages
 from app.references.routes import router as references
@@ -66,14 +71,23 @@ ROUTERS = (
     changes,
     feeds,
     register,
+    keys,
     health.router,
 )
 """The routers of the application, in the order of the OpenAPI document."""
 
-API_DESCRIPTION = openapi.ApiDescription([route for router in ROUTERS for route in router.routes])
+DOCUMENTATION_ROUTERS = (pages, crawlers, openapi.router, docs)
+"""The routers outside `/v1`, which are matched after the others."""
+
+API_DESCRIPTION = openapi.ApiDescription(
+    [route for router in (*ROUTERS, *DOCUMENTATION_ROUTERS) for route in router.routes]
+)
 
 OUTDATED_COPIES_INTERVAL_SECONDS = 10.0
 """The time between two checks for a takedown while there are copies of files."""
+
+READINESS_INTERVAL_SECONDS = 10.0
+"""The time between two checks of the database for the metrics."""
 
 logger = logging.getLogger("counterclaim")
 
@@ -93,6 +107,12 @@ class CounterclaimApp(FastAPI):
         if self._path_prefix is not None:
             scope = self._path_prefix.remove_from(scope)
         await self.cache_middleware(scope, receive, send)
+
+    def find_response(self, scope: Scope) -> CompleteResponse | None:
+        """Return the response to a request if it is cached, or None: then the application has to be called."""
+        if self._path_prefix is not None:
+            scope = self._path_prefix.remove_from(scope)
+        return self.cache_middleware.find_response(scope)
 
     def use_base_url(self, url: str) -> None:
         """Build all addresses under `url`, or as paths if it is empty. The application has all its routes by now."""
@@ -124,24 +144,38 @@ async def _remove_outdated_copies(app: FastAPI) -> None:
         await asyncio.sleep(OUTDATED_COPIES_INTERVAL_SECONDS)
 
 
-def create_app(settings: Settings | None = None) -> CounterclaimApp:
-    """Return the application for `settings`. It does not start if the schema is not that of this release."""
+async def _check_readiness(app: FastAPI) -> None:
+    """Check the database now and then, so that the metrics know how it is, also if nobody asks for the health."""
+    while True:
+        await app.state.database.caches[health.READINESS].check()
+        await asyncio.sleep(READINESS_INTERVAL_SECONDS)
+
+
+def create_app(settings: Settings | None = None, *, checks_readiness: bool = False) -> CounterclaimApp:
+    """Return the application for `settings`. It does not start if the schema is not that of this release.
+
+    With `checks_readiness`, it checks the database now and then, for the metrics.
+    """
     settings = settings or read_settings()
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         database: Database = app.state.database
         cache_middleware: ResponseCacheMiddleware = app.state.cache_middleware
         database.check_schema()
         with database.read() as session:
             open_snapshot(session)
+        database.caches[EPOCHS].reload()
         for fault in (*health.storage_faults(database), *health.storage_warnings(database)):
             logger.warning(fault)
-        copies_task = asyncio.create_task(_remove_outdated_copies(app))
+        tasks = [asyncio.create_task(_remove_outdated_copies(app))]
+        if checks_readiness:
+            tasks.append(asyncio.create_task(_check_readiness(app)))
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()
         shutdown.install()
-        yield
-        copies_task.cancel()
+        yield {FIND_RESPONSE: cast("CounterclaimApp", app).find_response}
+        for task in tasks:
+            task.cancel()
         shutdown.begin()
         await shutdown.wait_for_protected()
         app.state.database.caches[FILE_COPIES].close()
@@ -159,13 +193,13 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
     )
     app.use_database(Database(settings))
     app.state.cache_middleware = app.cache_middleware
+    app.cache_middleware.deadline_seconds = settings.deadline
     app.state.settings = settings
     app.state.request_counters = RequestCounters()
     app.state.api_description = API_DESCRIPTION
-    app.router.routes.extend(in_matching_order(API_DESCRIPTION.routes))
-    app.router.routes.extend(pages.routes)
-    app.router.routes.extend(crawlers.routes)
-    openapi.add_documentation_routes(app)
+    app.router.routes.extend(in_matching_order(route for router in ROUTERS for route in router.routes))
+    app.router.routes.extend(route for router in DOCUMENTATION_ROUTERS for route in router.routes)
+    mount_reference_files(app)
     app.use_base_url(settings.base_url)
     problems.add_exception_handlers(app)
     app.state.render_problem_page = render_problem_page
@@ -174,6 +208,7 @@ def create_app(settings: Settings | None = None) -> CounterclaimApp:
         max_body_bytes=settings.max_body_bytes,
         max_body_bytes_by_path={"/v1/imports": settings.max_import_bytes},
         uninterrupted_paths=frozenset({"/v1/imports"}),
+        deadline_seconds=settings.deadline,
     )
     app.add_middleware(
         PreflightMiddleware,

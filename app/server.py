@@ -7,19 +7,22 @@ import signal
 from contextlib import suppress
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
+from pathlib import Path
 from socket import socket
 from threading import Thread
 
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy import make_url
 
+from app.database.damage import DamageRecord
+from app.database.quick_check import start_nightly_check
 from app.http.addresses import set_base_url
 from app.http.graceful_server import GracefulServer, WorkerSupervisor
 from app.http.protocol import CounterclaimProtocol
 from app.http.shutdown import MAX_REQUEST_SECONDS, CancelledRequestFilter
+from app.logs import configure_logging
 from app.settings import Settings, read_settings
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 WORKER_TIMEOUT_SECONDS = 30
 """A worker that does not respond to health checks for this long is replaced."""
@@ -28,6 +31,7 @@ WORKER_TIMEOUT_SECONDS = 30
 def serve_in_process(settings: Settings, server_socket: socket) -> None:
     """Serve in this process until a signal ends it. Requests in progress are completed first."""
     _configure_logging(settings)
+    _start_checks(settings)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         GracefulServer(_uvicorn_config(_create_app(settings))).run(sockets=[server_socket])
@@ -37,7 +41,16 @@ def serve_in_processes(settings: Settings, server_socket: socket, workers: int) 
     """Serve in `workers` processes until a signal ends this one, and replace each worker that exits."""
     _configure_logging(settings)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    _start_checks(settings)
     WorkerSupervisor(_uvicorn_config(f"{__name__}:create_worker_app", workers=workers), sockets=[server_socket]).run()
+
+
+def _start_checks(settings: Settings) -> None:
+    """Check the file of an SQLite database soon, and every night. One process does that for all workers."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        path = str(Path(url.database).absolute())
+        start_nightly_check(path, DamageRecord(path, is_file=True))
 
 
 def create_worker_app() -> FastAPI:
@@ -58,7 +71,7 @@ def _create_app(settings: Settings) -> FastAPI:
     from app.main import create_app  # noqa: PLC0415 - a supervisor does not need the application
 
     set_base_url(settings.base_url)  # for requests that the HTTP protocol answers before the application is called
-    app = create_app(settings)
+    app = create_app(settings, checks_readiness=True)
     gc.freeze()
     gc.enable()
     return app
@@ -86,4 +99,4 @@ def _uvicorn_config(app: FastAPI | str, workers: int = 1) -> uvicorn.Config:
 
 def _configure_logging(settings: Settings) -> None:
     logging.getLogger("uvicorn.error").addFilter(CancelledRequestFilter())
-    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+    configure_logging(settings.log_level, as_json=settings.log_format == "json")

@@ -1,8 +1,8 @@
 """The settings of the service, read once from the environment and immutable."""
 
-import difflib
 import os
 import re
+from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from app.errors import validation_message
+from app.errors import find_nearest, validation_message
 from app.terms import EXPECTED_TERMS, InvalidTerms, normalize_terms
 
 ENVIRONMENT_PREFIX = "COUNTERCLAIM_"
@@ -30,7 +30,7 @@ def _normalize_terms(text: str) -> str:
         raise ValueError(f"{EXPECTED_TERMS}{f'; {error.hint}' if error.hint else ''}") from None
 
 
-def _normalize_database_url(url: str) -> str:
+def normalize_database_url(url: str) -> str:
     """Return the URL of a supported database, with the driver for PostgreSQL."""
     for prefix in ("postgresql://", "postgres://"):
         if url.startswith(prefix):
@@ -61,10 +61,32 @@ def _normalize_base_url(url: str) -> str:
         )
     if base.endswith("/v1"):
         raise ValueError("expected the address of the register, without /v1")
-    _ = urlsplit(base).port  # raises ValueError if it is out of range
+    parts = urlsplit(base)  # raises ValueError for a malformed IPv6 address, and `port` if it is out of range
+    if base and (parts.port == 0 or not _is_host(parts.hostname or "")):
+        raise ValueError("expected a host name or an address that exists, and a port above 0")
     scheme, _, rest = base.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme.lower()}://{host.lower()}{slash}{path}" if base else ""
+
+
+def _is_host(host: str) -> bool:
+    """Return whether the host of a URL can be one: a name whose last part is not a number, or an IP address."""
+    if ":" in host or re.fullmatch(r"[0-9.]+", host):
+        try:
+            ip_address(host)
+        except ValueError:
+            return False
+        return True
+    labels = host.split(".")
+    return all(0 < len(label) <= MAX_LABEL_CHARACTERS and label.strip("-") == label for label in labels)
+
+
+MAX_LABEL_CHARACTERS = 63
+
+
+def _normalize_host(host: str) -> str:
+    """Return an address to listen on, without the brackets that an IPv6 address has in a URL."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 class Settings(BaseSettings):
@@ -78,17 +100,19 @@ class Settings(BaseSettings):
         populate_by_name=True,
     )
 
-    database_url: Annotated[str, AfterValidator(_normalize_database_url)] = Field(
+    database_url: Annotated[str, AfterValidator(normalize_database_url)] = Field(
         default="sqlite:///counterclaim.db",
         validation_alias="DATABASE_URL",
         description="The URL of the database: `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`.",
     )
-    database_read_url: Annotated[str, AfterValidator(lambda url: url and _normalize_database_url(url))] = Field(
+    database_read_url: Annotated[str, AfterValidator(lambda url: url and normalize_database_url(url))] = Field(
         default="",
         validation_alias="DATABASE_READ_URL",
         description="The URL of a read replica, if there is one; writes always go to `DATABASE_URL`.",
     )
-    host: str = Field(default="127.0.0.1", description="The address that `counterclaim serve` listens on.")
+    host: Annotated[str, AfterValidator(_normalize_host)] = Field(
+        default="127.0.0.1", description="The address that `counterclaim serve` listens on."
+    )
     port: int = Field(default=8000, ge=1, le=65535, description="The port that `counterclaim serve` listens on.")
     workers: int = Field(default=1, ge=1, le=64, description="The number of processes that `counterclaim serve` runs.")
     starter: bool = Field(
@@ -111,6 +135,14 @@ class Settings(BaseSettings):
     pool_size: int = Field(
         default=10, ge=1, le=200, description="The number of database connections for reading that each process pools."
     )
+    deadline: float = Field(
+        default=4.0,
+        ge=1,
+        le=60,
+        allow_inf_nan=False,
+        description="The number of seconds after which a request is answered with a 503 if the database has not "
+        "answered. Imports, takedowns and files that are being sent are not cut.",
+    )
     max_body_bytes: int = Field(
         default=1_000_000,
         ge=10_000,
@@ -120,6 +152,26 @@ class Settings(BaseSettings):
         default=200_000_000,
         ge=10_000,
         description="The maximum size of a file for `POST /v1/imports`, in bytes; the command line has no limit.",
+    )
+    import_sql: bool = Field(
+        default=False,
+        description="Whether `POST /v1/imports` takes mappings with a query (`[file] sql`), which needs the extra "
+        "`counterclaim[sql]`; the command line always does.",
+    )
+    import_sql_memory_bytes: int = Field(
+        default=1_000_000_000,
+        ge=50_000_000,
+        le=1_000_000_000_000,
+        description="The memory that the query of a mapping may use, in bytes.",
+    )
+    import_sql_cpu_seconds: int = Field(
+        default=60, ge=1, le=86_400, description="The CPU time that the query of a mapping may take, in seconds."
+    )
+    import_sql_rows: int = Field(
+        default=5_000_000, ge=1, description="The maximum number of rows of the result of a mapping's query."
+    )
+    import_sql_bytes: int = Field(
+        default=1_000_000_000, ge=10_000, description="The maximum size of the result of a mapping's query, in bytes."
     )
     memory_bytes: int = Field(
         default=32_000_000,
@@ -140,6 +192,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The log level: `debug`, `info`, `warning` or `error`."
     )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="The format of the log: `text`, or `json` for one JSON object per line."
+    )
 
 
 def environment_variable(field: str) -> str:
@@ -152,10 +207,15 @@ _PLAIN_DATABASE_URL = re.compile(r"([a-z0-9+.-]+://)[^@/\s]*(@[\w.-]+(?::[0-9]+)
 """A URL in which only the part before the `@` can contain a password."""
 
 
+_PASSWORD = re.compile(r"(//[^/@\s:]*):[^/\s]*@")
+"""The user name and the password in a URL."""
+
+
 def _shown_value(name: str, value: str) -> str:
-    """Return an invalid value for a message, without the password that the URL of a database may contain."""
+    """Return an invalid value for a message, without the password that a URL may contain."""
     if name not in ("DATABASE_URL", "DATABASE_READ_URL"):
-        return value
+        is_database_url = re.match(r"(postgres|mysql|sqlite)[a-z0-9+]*:/", value)
+        return "…" if is_database_url else _PASSWORD.sub(r"\1:…@", value)
     if re.fullmatch(r"([a-z0-9+.-]+://)?[^@:?\s]*", value):
         return value
     match = _PLAIN_DATABASE_URL.fullmatch(value)
@@ -165,11 +225,13 @@ def _shown_value(name: str, value: str) -> str:
 def read_settings() -> Settings:
     """Return the settings of this process. Raises `InvalidSettings`, which names every invalid or unknown variable."""
     variables = {environment_variable(field) for field in Settings.model_fields}
+    by_short_name = {name.removeprefix(ENVIRONMENT_PREFIX): name for name in variables}
     faults = []
     for name in sorted(os.environ):
-        if name.startswith(ENVIRONMENT_PREFIX) and name not in variables:
-            nearest = difflib.get_close_matches(name, variables, n=1, cutoff=0)
-            faults.append(f"{name} is not a setting; did you mean {nearest[0]}?")
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in variables and os.environ[name]:
+            nearest = find_nearest(name.removeprefix(ENVIRONMENT_PREFIX), by_short_name)
+            hint = f"did you mean {by_short_name[nearest[0]]}?" if nearest else "docs/settings.md lists them."
+            faults.append(f"{name} is not a setting; {hint}")
     try:
         settings = Settings()
     except ValidationError as invalid:

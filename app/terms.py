@@ -1,18 +1,17 @@
 """Terms of use: an identifier of the SPDX License List, or the address of a page with the terms."""
 
 import re
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from app.errors import suggest_nearest
+
 LICENSES_FILE: Final = Path(__file__).parent / "spdx_licenses.txt"
 
 MAX_TERMS_CHARACTERS: Final = 500
 MAX_IDENTIFIER_CHARACTERS: Final = 60
-MIN_SIMILARITY: Final = 0.7
-"""The similarity (a ratio of `difflib`) from which an identifier is suggested."""
 
 EXPECTED_TERMS: Final = (
     "Expected an identifier of the SPDX License List such as CC-BY-4.0, or the https address of the terms"
@@ -47,8 +46,7 @@ def normalize_terms(text: str) -> str:
     if (identifier := _licenses().get(folded)) is not None:
         return identifier
     is_short = len(folded) <= MAX_IDENTIFIER_CHARACTERS
-    similar = get_close_matches(folded, _licenses(), 1, MIN_SIMILARITY) if is_short else []
-    raise InvalidTerms(f"did you mean `{_licenses()[similar[0]]}`?" if similar else None)
+    raise InvalidTerms(suggest_nearest(folded, _licenses().values()) if is_short else None)
 
 
 def terms_address(terms: str | None) -> str | None:

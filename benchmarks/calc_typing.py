@@ -42,7 +42,13 @@ def connect(address):
 def main(source, xlsx, csv, first_row):
     with tempfile.TemporaryDirectory() as folder:
         address = f"pipe,name=counterclaim-{Path(folder).name}"
-        program = ["soffice", "--headless", "--norestore", f"-env:UserInstallation=file://{folder}", f"--accept={address};urp;"]
+        program = [
+            "soffice",
+            "--headless",
+            "--norestore",
+            f"-env:UserInstallation=file://{folder}",
+            f"--accept={address};urp;",
+        ]
         office = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         desktop = connect(address)
         how = [option("Hidden", True)]

@@ -43,7 +43,11 @@ def read_cases(claim: str) -> Iterator[Case]:
     """Yield requests without a body."""
     for path in (*LISTS, *SINGLES, f"/v1/claims/{claim}", f"/v1/claims/{claim}/citation.bib"):
         yield Case(f"2,500 unknown parameters of {path}", "GET", f"{path}?{'&'.join(f'a{i}' for i in range(2_500))}")
-        yield Case(f"900 names that are nearly right of {path}", "GET", f"{path}?{'&'.join(f'recorded_as_off{i}' for i in range(900))}")
+        yield Case(
+            f"900 names that are nearly right of {path}",
+            "GET",
+            f"{path}?{'&'.join(f'recorded_as_off{i}' for i in range(900))}",
+        )
         yield Case(f"a name of 15,000 characters of {path}", "GET", f"{path}?{'x' * 15_000}=1")
         yield Case(f"a state of 15,000 characters of {path}", "GET", f"{path}?recorded_as_of={'x' * 15_000}")
         yield Case(f"a day of 15,000 digits of {path}", "GET", f"{path}?known_on={'1' * 15_000}")
@@ -52,9 +56,13 @@ def read_cases(claim: str) -> Iterator[Case]:
     for name in ("category", "subject", "place", "source", "topic", "document"):
         values = "&".join(f"{name}={'c' * 60}{i}" for i in range(200))
         yield Case(f"200 unknown values of {name}", "GET", f"/v1/claims?{values}")
-        yield Case(f"1,000 malformed values of {name}", "GET", "/v1/claims?" + "&".join(f"{name}=%20{i}" for i in range(1_000)))
+        yield Case(
+            f"1,000 malformed values of {name}", "GET", "/v1/claims?" + "&".join(f"{name}=%20{i}" for i in range(1_000))
+        )
     for name in ("status", "kind", "modality", "source_kind", "confidence"):
-        yield Case(f"1,500 unknown values of {name}", "GET", "/v1/claims?" + "&".join(f"{name}=z{i}" for i in range(1_500)))
+        yield Case(
+            f"1,500 unknown values of {name}", "GET", "/v1/claims?" + "&".join(f"{name}=z{i}" for i in range(1_500))
+        )
     yield Case("a limit of 15,000 digits", "GET", f"/v1/claims?limit={'9' * 15_000}")
     yield Case("a value of 15,000 digits", "GET", f"/v1/claims?value_min={'9' * 15_000}x")
     yield Case("a value with an exponent of 14,000 digits", "GET", f"/v1/claims?value_min=1e{'9' * 14_000}")
@@ -80,7 +88,16 @@ def read_cases(claim: str) -> Iterator[Case]:
     yield Case("5,000 tags in If-Match of a read", "GET", f"/v1/claims/{claim}", {"If-Match": tags})
     yield Case("30,000 quotes in If-Match", "GET", f"/v1/claims/{claim}", {"If-Match": '"' * 30_000})
     yield Case("30,000 commas in If-Match", "GET", f"/v1/claims/{claim}", {"If-Match": "," * 30_000})
-    yield Case("a preflight with 5,000 headers", "OPTIONS", "/v1/claims", {"Origin": "https://x.example", "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": ",".join(f"x{i}" for i in range(5_000))})
+    yield Case(
+        "a preflight with 5,000 headers",
+        "OPTIONS",
+        "/v1/claims",
+        {
+            "Origin": "https://x.example",
+            "Access-Control-Request-Method": "GET",
+            "Access-Control-Request-Headers": ",".join(f"x{i}" for i in range(5_000)),
+        },
+    )
     yield Case("a last event id of 30,000 digits", "GET", "/v1/changes/stream", {"Last-Event-ID": "1" * 30_000})
 
 
@@ -152,9 +169,21 @@ def write_cases(claim: str, claim_body: dict[str, Any]) -> Iterator[Case]:
     for header in ("If-Match", "If-None-Match"):
         value = tags if header == "If-Match" else f"{tags}, *"
         yield Case(f"5,000 tags in {header} of a write", "PUT", "/v1/sources/csis", json_type | {header: value}, source)
-    yield Case("a key of 30,000 characters for repetition", "POST", "/v1/claims", json_type | {"Idempotency-Key": "k" * 30_000}, b"{}")
+    yield Case(
+        "a key of 30,000 characters for repetition",
+        "POST",
+        "/v1/claims",
+        json_type | {"Idempotency-Key": "k" * 30_000},
+        b"{}",
+    )
     form = {"Content-Type": "multipart/form-data; boundary=x"}
-    yield Case("a form of 40,000 parts", "POST", "/v1/imports", form, b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 40_000)
+    yield Case(
+        "a form of 40,000 parts",
+        "POST",
+        "/v1/imports",
+        form,
+        b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n' * 40_000,
+    )
     files = {
         "a CSV file of 100,000 blank rows": ("text/csv", b"a,b\n" + b",\n" * 100_001),
         "a CSV file of 20,000 columns": ("text/csv", b",".join(b"c%d" % i for i in range(20_000)) + b"\n"),
@@ -166,7 +195,13 @@ def write_cases(claim: str, claim_body: dict[str, Any]) -> Iterator[Case]:
     }
     for name, (kind, content) in files.items():
         yield Case(name, "POST", "/v1/imports", {"Content-Type": kind}, content)
-    yield Case("a mapping that does not exist", "POST", f"/v1/imports?mapping={'x' * 15_000}", {"Content-Type": "text/csv"}, b"a\n1\n")
+    yield Case(
+        "a mapping that does not exist",
+        "POST",
+        f"/v1/imports?mapping={'x' * 15_000}",
+        {"Content-Type": "text/csv"},
+        b"a\n1\n",
+    )
 
 
 def read_cpu_ns(pid: int) -> int:
@@ -190,7 +225,13 @@ def measure(server: ServerProcess, case: Case) -> dict[str, Any]:
         costs.append((read_cpu_ns(server.process.pid) - before) / 1e6)
         if max(costs) > 200 and len(costs) > 2:
             break
-    return {"case": case.name, "status": status, "bytes": size, "cpu_ms": round(statistics.median(costs), 2), "sent_bytes": len(case.path) + len(case.body) + sum(map(len, case.headers.values()))}
+    return {
+        "case": case.name,
+        "status": status,
+        "bytes": size,
+        "cpu_ms": round(statistics.median(costs), 2),
+        "sent_bytes": len(case.path) + len(case.body) + sum(map(len, case.headers.values())),
+    }
 
 
 def main() -> None:
@@ -207,7 +248,11 @@ def main() -> None:
             server.close_connection()
             results = [measure(server, case) for case in read_cases(claim)]
             for case in write_cases(claim, body):
-                results.append(measure(server, Case(case.name, case.method, case.path, {**keys["admin"], **case.headers}, case.body)))
+                results.append(
+                    measure(
+                        server, Case(case.name, case.method, case.path, {**keys["admin"], **case.headers}, case.body)
+                    )
+                )
         results.sort(key=lambda result: -result["cpu_ms"])
         found[dialect] = results
         _print(dialect, results)
@@ -226,7 +271,9 @@ def _print(dialect: str, results: list[dict[str, Any]]) -> None:
     costly = [result for result in errors if _is_costly(result)]
     print(f"{dialect}: {len(errors)} errors of {len(results)} requests, {len(costly)} above the limits")
     for result in [*errors[:25], *(result for result in costly if result not in errors[:25])]:
-        print(f"  {result['cpu_ms']:8.2f} ms {result['bytes']:7,} bytes {result['status']}: {result['case']} ({result['sent_bytes']:,} bytes sent)")
+        print(
+            f"  {result['cpu_ms']:8.2f} ms {result['bytes']:7,} bytes {result['status']}: {result['case']} ({result['sent_bytes']:,} bytes sent)"
+        )
     others = [f"{result['status']}: {result['case']}" for result in results if result["status"] < 400]
     print(f"  no errors: {others}", flush=True)
 

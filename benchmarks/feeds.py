@@ -129,7 +129,9 @@ def _commit(database: Database, topic: str | None) -> None:
         if topic is not None:
             row = transaction.session.execute(select(*of_topic).where(of_topic.slug == topic)).mappings().one()
             statement = statement.where(*(claim[name] == row[name] for name in ("category", "subject", "place")))
-        id_ = transaction.session.execute(statement.order_by(claim.seq.desc()).offset(next(_numbers) % 40).limit(1)).scalar_one()
+        id_ = transaction.session.execute(
+            statement.order_by(claim.seq.desc()).offset(next(_numbers) % 40).limit(1)
+        ).scalar_one()
         record_assessment(transaction, id_, AssessmentInput(level="low", rationale="Measured."))  # type: ignore[arg-type]
 
 

@@ -32,7 +32,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = "app.comparison"
 MODULES = (
-    *("effective_period", "hierarchy", "measure", "rounding", "comparability", "verdicts", "positions", "groups", "spread"),
+    *(
+        "effective_period",
+        "hierarchy",
+        "measure",
+        "rounding",
+        "comparability",
+        "verdicts",
+        "positions",
+        "groups",
+        "spread",
+    ),
     *("verdict_counts", "supersession", "origins", "relative_base", "units", "series_key"),
 )
 EXAMPLES = 25

@@ -28,7 +28,7 @@ COLD_REQUESTS, HOT_REQUESTS = 12, 4_000
 HOT_CONNECTIONS = 16
 LOAD_SECONDS = 20.0
 BROTLI = {"Accept-Encoding": "br"}
-ASSET = re.compile(r'(?:href|src)="(?:http://[^/"]+)?(/assets/[^"]+\.(?:css|js))"')
+ASSET = re.compile(r'(?:href|src)="(?:http://[^/"]+)?(/static/[^"]+\.(?:css|js))"')
 MAX_PAGE_BYTES = 100_000
 MAX_COLD_RATIO = 3.0
 MIN_HOT_RATIO = 0.8
@@ -49,7 +49,10 @@ def list_pages(server: Server) -> dict[str, tuple[str, Sequence[str]]]:
             [f"/v1/claims/{id_}", f"/v1/claims/{id_}/citation.txt", f"/v1/claims/{id_}/revisions"],
         ),
         "source": ("/sources/csis", ["/v1/sources/csis", "/v1/claims?source=csis&limit=50"]),
-        "document": (f"/documents/{document}", [f"/v1/documents/{document}", f"/v1/claims?document={document}&limit=50"]),
+        "document": (
+            f"/documents/{document}",
+            [f"/v1/documents/{document}", f"/v1/claims?document={document}&limit=50"],
+        ),
         "card": (f"/embed/topics/{TOPIC}", [f"/v1/topics/{TOPIC}/brief?positions=8&pairs=1"]),
     }
 
@@ -144,7 +147,9 @@ def _measure_cpu(
 ) -> float:
     sent = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{sent}\r\n".encode()
-    found = server.load([request] * 4, most=requests, at_least=requests, connections=connections, cycle=True, seconds=LOAD_SECONDS)
+    found = server.load(
+        [request] * 4, most=requests, at_least=requests, connections=connections, cycle=True, seconds=LOAD_SECONDS
+    )
     return float(found["cpu_us"])
 
 

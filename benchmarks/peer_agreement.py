@@ -49,7 +49,11 @@ def check_agreement(
                 place = PagePosition(None, "", len(first["data"]))
                 with counted("pages"):
                     other = naive.json(naive_page_path(shape, filters, place, count=False))
-                    _check_equal(f"{shape.name}, second page", ours.json(path_of_address(first["links"]["next"]))["data"], other["data"])
+                    _check_equal(
+                        f"{shape.name}, second page",
+                        ours.json(path_of_address(first["links"]["next"]))["data"],
+                        other["data"],
+                    )
     for id_ in known.claim_ids[:40]:
         with counted("claims"):
             _check_equal("claim", [ours.json(f"/v1/claims/{id_}")], [naive.json(f"/v1/claims/{id_}")])

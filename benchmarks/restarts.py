@@ -123,7 +123,9 @@ def _print_summary(dialect: str, results: list[dict[str, Any]]) -> None:
             seconds = [result["seconds"] for result in some]
             statuses: Counter[str] = sum((Counter(result["statuses"]) for result in some), Counter())
             kind = "while an import publishes" if publishing else "with an import that does not publish yet"
-            print(f"{dialect}: {len(some)} restarts {kind}: {min(seconds):.2f} to {max(seconds):.2f} s, {dict(statuses)}")
+            print(
+                f"{dialect}: {len(some)} restarts {kind}: {min(seconds):.2f} to {max(seconds):.2f} s, {dict(statuses)}"
+            )
     faults = [fault for result in results for fault in result["faults"]]
     print(f"{dialect}: {len(faults)} faults {faults[:10]}", flush=True)
 

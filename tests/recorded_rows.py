@@ -9,10 +9,21 @@ from sqlalchemy import Connection, Table, insert, select, text, update
 from sqlmodel import SQLModel
 
 from app.database.engine import Database
-from app.database.tables import ApiKey, ClaimCount, ClaimCountState, Clock, RegisterIdentity, columns_of, table_of
+from app.database.tables import (
+    ApiKey,
+    ClaimCount,
+    ClaimCountState,
+    Clock,
+    EpochStart,
+    RegisterIdentity,
+    columns_of,
+    table_of,
+)
 from tests.registers import Register
 
-OF_THE_REGISTER = {table_of(each) for each in (ApiKey, ClaimCount, ClaimCountState, Clock, RegisterIdentity)}
+OF_THE_REGISTER = {
+    table_of(each) for each in (ApiKey, ClaimCount, ClaimCountState, Clock, EpochStart, RegisterIdentity)
+}
 """Tables whose rows are those of the register that the rows are inserted into."""
 
 

@@ -54,7 +54,7 @@ class Register:
 
 
 def make_settings(url: str) -> Settings:
-    return Settings(DATABASE_URL=url, pool_size=4, files_dir=_files_folder())  # type: ignore[call-arg] # by its alias
+    return Settings(DATABASE_URL=url, pool_size=4, files_dir=_files_folder(), deadline=20)  # type: ignore[call-arg] # by its alias
 
 
 @cache
@@ -402,6 +402,7 @@ def serve(settings: Settings, database: Database, keys: Keys) -> Iterator[Regist
         started = ApplicationClient(app)
         started.__enter__()
     app.use_base_url(settings.base_url)
+    app.cache_middleware.deadline_seconds = 300  # a busy machine is no reason for a 503
     client = ApplicationClient(app)
     client.portal = started.portal
     yield Register(settings, database, client, keys)

@@ -21,10 +21,11 @@ from unittest.mock import patch
 from urllib.request import Request, urlopen
 
 import pytest
+from click import ClickException
 from click.testing import CliRunner
 from sqlalchemy import create_engine, make_url, text
 
-from app.cli import main
+from app.cli import _local_address, _open_socket, main
 from app.settings import ENVIRONMENT_PREFIX
 from app.starter.load import load_starter, starter_id
 from tests import forkserver
@@ -218,11 +219,19 @@ def test_a_key_is_made_listed_and_revoked(make_database: Callable[[str], str]) -
     made = ran("key", "create", "desk", "--role", "editor", url=url).strip()
     assert re.fullmatch(r"cc_[A-Za-z0-9_-]{43}", made)
     listed = ran("key", "list", url=url)
-    assert re.fullmatch(r"desk\teditor\tcreated \d{4}-\d\d-\d\d\tactive\n", listed)
+    assert re.fullmatch(r"desk\teditor\tcreated \d{4}-\d\d-\d\d\tactive\tnever used\t[0-9a-f-]{36}\n", listed)
     assert made not in listed
     assert ran("key", "revoke", "desk", url=url) == "1 revoked.\n"
-    assert re.search(r"\trevoked \d{4}-\d\d-\d\d\n", ran("key", "list", url=url))
+    assert re.search(r"\trevoked \d{4}-\d\d-\d\d\t", ran("key", "list", url=url))
     assert "There is no active key called `desk`." in refused("key", "revoke", "desk", url=url)
+    for _ in range(3):
+        ran("key", "create", "desk", "--expires", "2099-12-31", url=url)
+    lines = [line for line in ran("key", "list", url=url).splitlines() if "expires 2099-12-31" in line]
+    first = lines[0].split("\t")[-1]
+    assert first in refused("key", "revoke", "desk", url=url)
+    assert ran("key", "revoke", first, url=url) == "1 revoked.\n"
+    assert ran("key", "revoke", "desk", "--all", url=url) == "2 revoked.\n"
+    assert "printable" in refused("key", "create", "a\nb", url=url)
 
 
 def test_a_role_that_does_not_exist_is_refused(make_database: Callable[[str], str]) -> None:
@@ -452,3 +461,30 @@ def test_a_path_that_does_not_exist_leaves_no_database(tmp_path: Path) -> None:
         said = refused(*command, url=f"sqlite:///{tmp_path}/nothing.db")
         assert "does not exist" in said
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:8000"),  # noqa: S104 - all addresses
+        ("::", "http://[::1]:8000"),
+        ("::1", "http://[::1]:8000"),
+        ("fe80::1%eth0", "http://[fe80::1%25eth0]:8000"),
+        ("localhost", "http://localhost:8000"),
+    ],
+)
+def test_the_address_that_is_printed_can_be_opened(host: str, address: str) -> None:
+    assert _local_address(host, 8000) == address
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "hint"),
+    [
+        ("192.0.2.1", 8000, "--host"),
+        ("2001:db8::1", 8000, "[2001:db8::1]:8000"),
+        ("no.such.host.invalid", 8000, "--host"),
+    ],
+)
+def test_an_address_that_is_not_of_this_machine_is_named(host: str, port: int, hint: str) -> None:
+    with pytest.raises(ClickException, match=re.escape(hint)):
+        _open_socket(host, port)

@@ -60,6 +60,12 @@ def test_settings_never_change_afterwards() -> None:
         ("COUNTERCLAIM_BASE_URL", "https://claims.example.org/../x", "https://example.org/claims"),
         ("COUNTERCLAIM_BASE_URL", "https://claims.example.org:99999", "Port out of range"),
         ("COUNTERCLAIM_BASE_URL", "https://claims.example.org/v1/", "without /v1"),
+        ("COUNTERCLAIM_BASE_URL", "https://claims..example.org", "a host name"),
+        ("COUNTERCLAIM_BASE_URL", "https://claims.example.org:0", "a port above 0"),
+        ("COUNTERCLAIM_BASE_URL", "https://192.0.2.999", "a host name"),
+        ("COUNTERCLAIM_BASE_URL", "https://[::::1]", "address"),
+        ("COUNTERCLAIM_DEADLINE", "nan", "finite number"),
+        ("COUNTERCLAIM_DEADLINE", "0.1", "greater than or equal to 1"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected(
@@ -73,6 +79,34 @@ def test_a_wrong_value_is_named_with_what_was_expected(
 def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     said = fault(monkeypatch, COUNTERCLAIM_PROT="8000")
     assert said == "COUNTERCLAIM_PROT is not a setting; did you mean COUNTERCLAIM_PORT?"
+
+
+def test_a_setting_that_resembles_none_is_refused_without_a_guess(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = fault(monkeypatch, COUNTERCLAIM_WEBHOOK_SIGNATURE="x")
+    assert said == "COUNTERCLAIM_WEBHOOK_SIGNATURE is not a setting; docs/settings.md lists them."
+    monkeypatch.setenv("COUNTERCLAIM_WEBHOOK_SIGNATURE", "")
+    assert read_settings().port == 8000, "an empty variable is one that is not set"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://desk:secret@claims.example.org",
+        "https://desk:sec@secret@claims.example.org",
+        "postgresql://desk:secret@host/name",
+        "postgres://host/name?password=secret",
+    ],
+)
+@pytest.mark.parametrize("name", ["COUNTERCLAIM_BASE_URL", "COUNTERCLAIM_TERMS", "COUNTERCLAIM_PORT"])
+def test_a_password_in_any_variable_is_not_repeated(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    said = fault(monkeypatch, **{name: value})
+    assert name in said
+    assert "secret" not in said
+
+
+def test_brackets_around_an_address_are_those_of_a_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERCLAIM_HOST", "[::1]")
+    assert read_settings().host == "::1"
 
 
 def test_everything_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

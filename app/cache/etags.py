@@ -12,8 +12,8 @@ _TAG_PATTERN: Final = re.compile(_TAG)
 _TAG_LIST_PATTERN: Final = re.compile(
     rf"[ \t,]*{_TAG}[ \t]*(?:,[ \t]*(?:{_TAG.replace('?P<weak>', '').replace('?P<opaque>', '')})?[ \t]*)*"
 )
-_ENCODING_SUFFIX: Final = re.compile(r"-(?:zstd|br|gzip)$")
-"""The suffix that the ETag of a compressed response has and that of the uncompressed response lacks."""
+ENCODINGS: Final = frozenset({"zstd", "br", "gzip"})
+"""The ETag of a compressed response ends with one of them, after a hyphen."""
 
 
 def digest(*parts: bytes) -> str:
@@ -38,7 +38,7 @@ def etag_matches(if_none_match: str, etag: str) -> bool:
     """Return whether `If-None-Match` includes `etag` (weak comparison, RFC 9110, section 13.1.2)."""
     if if_none_match.strip() == ANY_TAG:
         return True
-    return etag[1:-1] in {match["opaque"] for match in _iterate_tags(if_none_match)}
+    return etag in if_none_match and etag[1:-1] in {opaque for _, opaque in _read_tags(if_none_match)}
 
 
 def strong_tags(if_match: str) -> list[str]:
@@ -46,9 +46,14 @@ def strong_tags(if_match: str) -> list[str]:
 
     It compares strongly (RFC 9110, section 13.1.1), so weak tags never match. Neither do values without quotes.
     """
-    return [_ENCODING_SUFFIX.sub("", match["opaque"]) for match in _iterate_tags(if_match) if not match["weak"]]
+    return [_without_encoding(opaque) for weak, opaque in _read_tags(if_match) if not weak]
 
 
-def _iterate_tags(condition: str) -> list[re.Match[str]]:
-    """Return the tags of a list; none if the list is malformed."""
-    return list(_TAG_PATTERN.finditer(condition)) if _TAG_LIST_PATTERN.fullmatch(condition) else []
+def _without_encoding(opaque: str) -> str:
+    base, _, encoding = opaque.rpartition("-")
+    return base if encoding in ENCODINGS else opaque
+
+
+def _read_tags(condition: str) -> list[tuple[str, str]]:
+    """Return the tags of a list, each as its mark of weakness and its text; none if the list is malformed."""
+    return _TAG_PATTERN.findall(condition) if _TAG_LIST_PATTERN.fullmatch(condition) else []

@@ -11,13 +11,20 @@ from typing import Any
 
 from app.cache.responses import ChangeImpact, ResponseCache
 from app.database.change_feed import ChangeEntry, changes_since
-from app.database.engine import LOCK_TIMEOUT_SECONDS, Database
+from app.database.engine import Database
+from app.database.epochs import EPOCHS
 from app.database.read_session import read_session
 from app.database.tables import TAKEDOWN_CHANGE
 from app.errors import Unavailable
 
 POLL_INTERVAL_SECONDS = 0.3
 """The maximum staleness of a cached response, in seconds, after another process wrote to PostgreSQL."""
+
+POLL_BUSY_MILLISECONDS = 20
+"""How long a poll waits for the lock of another process that holds the file of SQLite exclusively."""
+
+MAX_REPLICA_SECONDS = 10
+"""How long a takedown waits until a replica has received it."""
 
 MAX_CHANGES_PER_POLL = 200
 """If there are more changes than this since the last poll, the whole cache is cleared."""
@@ -55,6 +62,7 @@ class CacheInvalidator:
         self.polls_every_request = database.dialect == "sqlite"
         """Whether a poll is fast enough to run in the event loop before every cached response."""
         self._database = database
+        self.epochs = database.caches[EPOCHS]
         self._connection: Any = None
         self._last_poll = PollResult(0, None, -POLL_INTERVAL_SECONDS, 0, None, 0)
 
@@ -75,10 +83,14 @@ class CacheInvalidator:
         cached_seq = self.response_cache.seq
         with read_session(self._database) as read:
             ((seq,),) = read.fetch_rows("SELECT seq FROM clock")
+            if not self.epochs.is_loaded:
+                self.epochs.load(read.session)
             # Responses contain ages in days, and a retraction takes effect at the start of a day.
             is_same_day = day == self._last_poll.day
             changes = changes_since(read, cached_seq, seq, MAX_CHANGES_PER_POLL) if is_same_day else None
             has_takedown = cached_seq < seq and bool(read.fetch_rows(_takedown_query(cached_seq, seq)))
+        if seq < cached_seq:
+            self.epochs.reload()
         impacts = None if changes is None else [self._describe_change(change) for change in changes]
         return PollResult(seq, impacts, started_at, latest_seq, data_version, day, has_takedown)
 
@@ -98,11 +110,11 @@ class CacheInvalidator:
     def wait_until_visible(self) -> None:
         """Block until no process of the service serves a state before the last write of this process.
 
-        Raises `Unavailable` if the replica does not reach that write within `LOCK_TIMEOUT_SECONDS`.
+        Raises `Unavailable` if the replica does not reach that write within `MAX_REPLICA_SECONDS`.
         """
         if self.polls_every_request:
             return
-        latest_seq, deadline = self._database.latest_seq, time.monotonic() + LOCK_TIMEOUT_SECONDS
+        latest_seq, deadline = self._database.latest_seq, time.monotonic() + MAX_REPLICA_SECONDS
         while self._database.latest_read_seq < latest_seq:
             if time.monotonic() > deadline:
                 detail = "The change is recorded, but the read replica has not received it yet."
@@ -123,5 +135,7 @@ class CacheInvalidator:
         if self._connection is None:
             self._connection = self._database.read_engine.raw_connection()
             self._connection.detach()
+            # It is read in the event loop.
+            self._connection.dbapi_connection.execute(f"PRAGMA busy_timeout={POLL_BUSY_MILLISECONDS}")
         version: int = self._connection.dbapi_connection.execute("PRAGMA data_version").fetchone()[0]
         return version

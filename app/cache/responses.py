@@ -11,7 +11,7 @@ RequestKey = tuple[str, bytes, str]
 
 Header = tuple[bytes, bytes]
 
-ENTRY_OVERHEAD_BYTES = 2_000
+ENTRY_OVERHEAD_BYTES = 3_000
 """Approximate size of an entry without its body."""
 
 BODY_HEADERS = (
@@ -24,18 +24,27 @@ BODY_HEADERS = (
 """Headers that describe the body, which a 304 omits."""
 
 
+def header_lines(headers: Iterable[Header]) -> bytes:
+    """Return headers as the lines of a response of HTTP/1.1."""
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
 @dataclass(slots=True)
 class EncodedBody:
-    """A body in one encoding, with its headers and the headers of a 304."""
+    """A body in one encoding, with its headers and the headers of a 304, each also as the lines of a response."""
 
     etag: str
     headers: list[Header]
     body: bytes
     not_modified_headers: list[Header] = field(init=False)
+    lines: bytes = field(init=False)
+    not_modified_lines: bytes = field(init=False)
 
     def __post_init__(self) -> None:
-        """Derive the headers of a 304 once, since they are the same for every request."""
+        """Derive what is the same for every request once."""
         self.not_modified_headers = [header for header in self.headers if header[0] not in BODY_HEADERS]
+        self.lines = header_lines(self.headers)
+        self.not_modified_lines = header_lines(self.not_modified_headers)
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """HTTP routes of the change log: pages, and a stream of server-sent events."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
@@ -12,21 +13,21 @@ from fastapi import Depends, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from pydantic import BaseModel, Field
-from sqlalchemy import select
 from starlette.responses import Response, StreamingResponse
 
 from app.changes.queries import check_reached, find_changes
 from app.changes.schemas import KIND_DESCRIPTION, TOPIC_DESCRIPTION, ChangeKind, ChangeQuery, ChangeRow, ChangeShape
 from app.changes.served import serve_records
+from app.changes.tail import CHANGE_TAIL, ChangeBatch
 from app.changes.topics import check_topics
 from app.database.engine import Database
 from app.database.read_session import read_session
 from app.database.snapshot import open_snapshot
-from app.database.tables import Change, columns_of
 from app.http.addresses import whole_address
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
 from app.http.linked_data import node
+from app.http.list_columns import ListName
 from app.http.lists import BomParameter, FieldsParameter, FormatParameter, ListResponse, Shape, list_route
 from app.http.pagination import Page
 from app.http.responses import json_bytes
@@ -36,14 +37,8 @@ from app.http.shutdown import Shutdown
 
 router = api_router("changes")
 
-POLL_INTERVAL_SECONDS = 0.5
-"""Time between two polls of the change log by an idle stream."""
-
 KEEPALIVE_INTERVAL_SECONDS = 15.0
 """Time without an event after which a stream sends a comment, so that no proxy closes the connection as idle."""
-
-
-BATCH_ROWS = 200
 
 
 class StreamShape(StrEnum):
@@ -104,7 +99,10 @@ class ChangeListResponse(ListResponse):
         self.is_served = shape is ChangeShape.served
 
 
-@list_route(router, "/changes", ChangeRow, "List changes", linked=True)
+CHANGE_COLUMNS = columns_of_model(ChangeRow)
+
+
+@list_route(router, "/changes", ChangeRow, "List changes", ListName.changes, CHANGE_COLUMNS, key=["seq"], linked=True)
 def list_changes(
     query: Annotated[ChangeQuery, Query()], db: Db, listing: Annotated[ChangeListResponse, Depends()]
 ) -> Response:
@@ -123,7 +121,7 @@ def list_changes(
                 else found
             )
 
-    return listing.send(find, query, columns_of_model(ChangeRow), link=_change_node)
+    return listing.send(find, query, CHANGE_COLUMNS, link=_change_node)
 
 
 def _change_node(change: dict[str, Any]) -> dict[str, Any]:
@@ -177,21 +175,22 @@ async def _stream_events(
     db: Database, query: StreamQuery, seq: int, shutdown: Shutdown, *, once: bool
 ) -> AsyncIterator[bytes]:
     """Yield the changes after `seq` as events until the process ends; nothing if `once` (a HEAD request)."""
-    idle_seconds = 0.0
-    if not once:
-        yield b": connected\n" + _format_position(seq)
-    while not (once or shutdown.is_stopping):
-        batch = await run_in_threadpool(_read_batch, db, query, seq)
-        if batch.events:
-            yield batch.events
-            idle_seconds = 0.0
+    if once:
+        return
+    served = query.shape is StreamShape.served
+    yield b": connected\n" + _format_position(seq)
+    sent_at = time.monotonic()
+    while not shutdown.is_stopping:
+        batch = await db.caches[CHANGE_TAIL].read(seq, served=served)
         seq = batch.seq
+        if events := format_events(batch, query):
+            yield events
+            sent_at = time.monotonic()
         if batch.is_last:
-            await shutdown.wait(POLL_INTERVAL_SECONDS)
-            idle_seconds += POLL_INTERVAL_SECONDS
-        if idle_seconds >= KEEPALIVE_INTERVAL_SECONDS:
+            await db.caches[CHANGE_TAIL].wait(seq, shutdown, sent_at + KEEPALIVE_INTERVAL_SECONDS - time.monotonic())
+        if time.monotonic() - sent_at >= KEEPALIVE_INTERVAL_SECONDS:
             yield KEEPALIVE_COMMENT.rstrip() + b"\n" + _format_position(seq)
-            idle_seconds = 0.0
+            sent_at = time.monotonic()
 
 
 def _format_position(seq: int) -> bytes:
@@ -201,15 +200,6 @@ def _format_position(seq: int) -> bytes:
 
 def _format_event(row: dict[str, Any]) -> bytes:
     return format_sse_event(data_str=json_bytes(row).decode(), event="change", id=str(row["seq"]))
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """The events of some changes, the last of the changes, and whether there are no more for now."""
-
-    events: bytes
-    seq: int
-    is_last: bool
 
 
 def _read_start(db: Database, query: StreamQuery, after: int | None) -> int:
@@ -226,25 +216,22 @@ def _read_start(db: Database, query: StreamQuery, after: int | None) -> int:
         return after
 
 
-def _read_batch(db: Database, query: StreamQuery, after: int) -> _Batch:
-    """Read the next changes. They are filtered here, since nearly all reads of a stream find few changes or none."""
-    with read_session(db) as read:
-        snapshot = read.snapshot()
-        if after >= snapshot.seq:
-            return _Batch(b"", after, is_last=True)
-        page = find_changes(read.session, ChangeQuery(after=after, limit=BATCH_ROWS), snapshot)
-        kinds, topics = set(query.kind), set(query.topic)
+def format_events(batch: ChangeBatch, query: StreamQuery) -> bytes:
+    """Return the events of a stream for the changes of a batch, without those that its filters leave out."""
+    kinds, topics = frozenset(query.kind), frozenset(query.topic)
+    key = (query.shape, kinds, topics)
+    if key not in batch.formatted:
         rows = [
             row
-            for row in page.rows
+            for row in batch.rows
             if (not kinds or row["kind"] in kinds) and (not topics or not topics.isdisjoint(row["topics"]))
         ]
-        last = page.rows[-1]["seq"] if page.rows else after
-        if query.shape is StreamShape.served:
-            rows = serve_records(read, rows, snapshot.latest_seq)
-            following = read.session.execute(select(Change.at).where(columns_of(Change).seq == last + 1)).scalar()  # type: ignore[call-overload] # SQLModel does not type its columns
-            return _Batch(_format_transactions(rows, following), last, page.next_cursor is None)
-    return _Batch(b"".join(map(_format_event, rows)), last, page.next_cursor is None)
+        batch.formatted[key] = (
+            _format_transactions(rows, batch.following)
+            if query.shape is StreamShape.served
+            else b"".join(map(_format_event, rows))
+        )
+    return batch.formatted[key]
 
 
 def _format_transactions(rows: Sequence[dict[str, Any]], following: datetime | None) -> bytes:

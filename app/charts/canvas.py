@@ -79,9 +79,21 @@ class Canvas:
             self._parts.append(_escape(text))
 
     def paragraph(
-        self, x: float, text: str, width: float, *, size: str = "text", color: str = "ink", indent: float = 0
+        self,
+        x: float,
+        text: str,
+        width: float,
+        *,
+        size: str = "text",
+        color: str = "ink",
+        indent: float = 0,
+        is_above_lines: bool = False,
     ) -> None:
-        """Write a text below what has been written, in lines. One of a script from right to left ends at the right."""
+        """Write a text below what has been written, in lines. One of a script from right to left ends at the right.
+
+        With `is_above_lines`, lines that cross the text end around its letters.
+        """
+        halo = "cc-halo s-paper" if is_above_lines else ""
         is_bold = size in {"title", "heading"}
         font_size = FONT_SIZES[size]
         for line in wrap_text(text, width - indent, font_size, is_bold=is_bold):
@@ -90,9 +102,9 @@ class Canvas:
             if is_right_to_left(text):
                 # The marks put full stops and brackets at the ends of the line where they belong.
                 marked = f"{RIGHT_TO_LEFT_MARK}{line}{RIGHT_TO_LEFT_MARK}"
-                self.text(x + width, baseline, marked, size=size, color=color, anchor="cc-end")
+                self.text(x + width, baseline, marked, size=size, color=color, anchor=f"cc-end {halo}".strip())
             else:
-                self.text(x + indent, baseline, line, size=size, color=color)
+                self.text(x + indent, baseline, line, size=size, color=color, anchor=halo)
 
     def line(self, x1: float, y1: float, x2: float, y2: float, color: str, weight: str = "thin") -> None:
         """Write a straight line."""

@@ -22,7 +22,7 @@ from app.http.responses import cacheable_response
 from app.http.routing import api_router
 from app.topics.routes import TopicSlug
 
-router = api_router("topics")
+router = api_router("charts")
 
 SVG_MEDIA_TYPE = "image/svg+xml"
 PNG_MEDIA_TYPE = "image/png"

@@ -18,7 +18,7 @@ from app.charts.description import (
 )
 from app.charts.marks import AxisKey, AxisUnit, axis_unit_of, build_mark, write_axis_label
 from app.enums import FigureKind, Interest, Verdict
-from app.sentences.dates import describe_date, format_day
+from app.sentences.dates import describe_date, describe_known_on, format_day
 from app.sentences.overview import shorten_titles
 from app.sentences.phrases import capitalize_first
 from app.topics.brief_text import describe_end
@@ -227,7 +227,7 @@ def build_words_row(claim: str, source: str, interest: str, day: str, wording: s
 def describe_state(known_on: str | None, tolerance: float | None, ends_by: date | None = None) -> str:
     """Return the conditions of a read in words; empty without any."""
     parts = [
-        f"As known on {_describe_moment(known_on)}." if known_on else "",
+        f"As known on {describe_known_on(known_on)}." if known_on else "",
         f"Only figures that end by {format_day(ends_by)}." if ends_by else "",
         f"Approximate figures may differ by {tolerance * 100:g}%." if tolerance else "",
     ]
@@ -237,13 +237,8 @@ def describe_state(known_on: str | None, tolerance: float | None, ends_by: date 
 def write_credit(options: ChartOptions, seq: int, known_on: str | None) -> str:
     """Return where the topic is found, and of when the chart is."""
     if known_on:
-        day = f"as known on {_describe_moment(known_on)}"
+        day = f"as known on {describe_known_on(known_on)}"
     else:
         day = f"as of {format_day(options.day)}" if options.day else ""
     parts = ["Counterclaim", options.address, day, f"state {seq} of the register"]
     return " · ".join(part for part in parts if part)
-
-
-def _describe_moment(known_on: str) -> str:
-    """Return a day in words, or a moment as it is."""
-    return format_day(date.fromisoformat(known_on)) if len(known_on) == len("2025-06-12") else known_on

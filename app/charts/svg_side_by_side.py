@@ -195,7 +195,8 @@ class _Painter:
     def _draw_group(self, group: Group, axis: Axis | None) -> None:
         canvas = self._canvas
         canvas.y += 8
-        canvas.paragraph(MARGIN, group.heading, self._layout.right - MARGIN, size="heading")
+        width = self._layout.right - MARGIN
+        canvas.paragraph(MARGIN, group.heading, width, size="heading", is_above_lines=True)
         canvas.y += 3
         for row in group.rows:
             attributes: dict[str, str | float | None] = {

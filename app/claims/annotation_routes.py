@@ -19,6 +19,7 @@ from app.http.addresses import whole_address
 from app.http.auth import Editor
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
+from app.http.list_columns import ListName
 from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import Page, PageQuery, paginate_list
 from app.http.routing import api_router
@@ -59,7 +60,19 @@ class AssessmentsQuery(PageQuery):
     )
 
 
-@list_route(router, "/claims/{id}/relations", Relation, "List the relations of a claim")
+RELATION_COLUMNS = columns_of_model(Relation)
+ASSESSMENT_COLUMNS = columns_of_model(Assessment)
+
+
+@list_route(
+    router,
+    "/claims/{id}/relations",
+    Relation,
+    "List the relations of a claim",
+    ListName.relations,
+    RELATION_COLUMNS,
+    key=["id"],
+)
 def list_relations(
     claim: ClaimId, query: Annotated[RelationsQuery, Query()], db: Db, listing: ListResponseDep
 ) -> Response:
@@ -71,7 +84,7 @@ def list_relations(
             read_claim(session, claim, snapshot)
             return paginate_list(load_relations(session, [claim], snapshot), page, snapshot.seq)
 
-    return listing.send(find, query, columns_of_model(Relation))
+    return listing.send(find, query, RELATION_COLUMNS)
 
 
 @router.post(
@@ -110,7 +123,15 @@ def withdraw_relation(relation: RecordId, payload: ReasonInput, write: WriteRequ
     return write(editor, apply)
 
 
-@list_route(router, "/claims/{id}/assessments", Assessment, "List the assessments of a claim")
+@list_route(
+    router,
+    "/claims/{id}/assessments",
+    Assessment,
+    "List the assessments of a claim",
+    ListName.assessments,
+    ASSESSMENT_COLUMNS,
+    key=["id"],
+)
 def list_assessments(
     claim: ClaimId, query: Annotated[AssessmentsQuery, Query()], db: Db, listing: ListResponseDep
 ) -> Response:
@@ -122,7 +143,7 @@ def list_assessments(
             read_claim(session, claim, snapshot)
             return paginate_list(load_assessments(session, claim, snapshot), page, snapshot.seq)
 
-    return listing.send(find, query, columns_of_model(Assessment))
+    return listing.send(find, query, ASSESSMENT_COLUMNS)
 
 
 @router.post(

@@ -287,10 +287,9 @@ def _record_cited_document(
 ) -> RecordFields:
     """Record the document of a citation, unless an earlier citation recorded the same edition. Return it."""
     state = {name: getattr(payload, name) for name in DOCUMENT_INPUT_FIELDS}
-    if payload.url is not None and (recorded := resolve_edition(references.find_editions(state), state)):
+    if recorded := resolve_edition(references.find_editions(state), state):
         return recorded
-    if payload.url is not None:
-        refuse_removed(transaction, state)
+    refuse_removed(transaction, state)
     id_ = str(uuid7())
     transaction.record(DocumentVersion, id_, state, action="created", is_new_key=True)
     publisher = None if payload.publisher is None else references.find_source(payload.publisher)["name"]

@@ -29,13 +29,15 @@ from app.errors import Fault, field_fault, shorten
 from app.http.schema_types import SLUG_PATTERN
 from app.sources.documents import (
     find_candidate_ids,
+    find_ids_without_address,
     load_corrected_documents,
     load_documents,
     load_documents_by_address,
     load_documents_by_edition,
+    load_documents_by_title,
     load_removed_documents,
 )
-from app.sources.editions import address_of, edition_key, has_parts_of, keys_of_given
+from app.sources.editions import address_of, edition_key, has_parts_of, key_without_address, keys_of_given
 from app.sources.queries import SOURCE, load_position_holders
 from app.vocabulary.name_index import NamedRecord
 from app.vocabulary.record_names import CATEGORY_NAME_FIELDS, NAME_FIELDS, category_details, subject_details
@@ -276,7 +278,9 @@ class ReferenceLookup:
         return self._documents_by_id.get(id_)
 
     def find_editions(self, given: RecordFields) -> list[RecordFields]:
-        """Return the documents that a given one with an address may be: see `app/sources/editions.py`."""
+        """Return the documents that a given one may be: see `app/sources/editions.py`."""
+        if given["url"] is None:
+            return self._find_without_address(given)
         if (exact := self._documents_by_edition.get(edition_key(given))) is not None:
             return [exact]
         address = address_of(given)
@@ -285,6 +289,14 @@ class ReferenceLookup:
         editions = self._documents_by_address.get(address, ())
         matching = [document for document in editions if has_parts_of(document, given)]
         return matching or self._find_corrected(given) or self._find_removed(given)
+
+    def _find_without_address(self, given: RecordFields) -> list[RecordFields]:
+        """Return the recorded document without an address that is given. Imports find those by themselves."""
+        if given["title"] is None or self.accepts_document_ids:
+            return []
+        found = load_documents_by_title(self.session, [given["title"]], self.snapshot)
+        key = key_without_address(given)
+        return [document for document in found if key_without_address(document) == key][:1]
 
     def _load_page(self, given: RecordFields) -> None:
         """Load all editions of the address of a document."""
@@ -408,7 +420,9 @@ class CachedReferenceLookup(ReferenceLookup):
         self._claims_by_fingerprint[fingerprint] = claim
 
     def find_editions(self, given: RecordFields) -> list[RecordFields]:
-        """Return the documents that a given one with an address may be. That there is none is not cached."""
+        """Return the documents that a given one may be. That there is none is not cached."""
+        if given["url"] is None:
+            return self._find_without_address(given)
         if (exact := self._documents_by_edition.get(edition_key(given))) is not None:
             return [exact]
         # Documents of this transaction may not be inserted yet.
@@ -420,6 +434,17 @@ class CachedReferenceLookup(ReferenceLookup):
                 editions.append(document)
                 self._add_document(document)
         return editions or self._find_corrected_before(given)
+
+    def _find_without_address(self, given: RecordFields) -> list[RecordFields]:
+        """Return the document without an address that is given, pending or recorded."""
+        key = key_without_address(given)
+        pending = (each for each in self._new_documents if each["url"] is None and key_without_address(each) == key)
+        if given["title"] is None:
+            return []
+        if (found := next(pending, None)) is not None:
+            return [found]
+        ids = find_ids_without_address(self._transaction, given, flush=False)
+        return [document for id_ in ids if (document := self.find_document(id_)) is not None]
 
     def _find_corrected_before(self, given: RecordFields) -> list[RecordFields]:
         """Return the documents that `given` may have been before they were corrected. They are never pending."""

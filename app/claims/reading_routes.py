@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Query, Request
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from app.claims.lookups import ReferenceLookup
@@ -32,6 +32,9 @@ MAX_QUERY_CHARACTERS = 10_000
 
 class WordingQuery(Input):
     """A wording, and what is known beside it."""
+
+    # `check_parameters` refuses unknown parameters, but for those that other software appends to links.
+    model_config = ConfigDict(extra="ignore")
 
     as_printed: Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARACTERS)] = Field(
         description="The printed wording of the figure, verbatim.", examples=["surpassed one million"]

@@ -35,6 +35,7 @@ from app.http.auth import Contributor, Editor
 from app.http.dependencies import Db
 from app.http.fast_route import fast_path
 from app.http.linked_data import JSON_LD_MEDIA_TYPE, json_ld_document, terms_members
+from app.http.list_columns import ListName
 from app.http.lists import ListResponseDep, list_route
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.pagination import AsOf, Page, PageQuery, paginate_list
@@ -62,7 +63,7 @@ class ClaimStateQuery(BaseModel):
     recorded_as_of: AsOf = None
 
 
-@list_route(router, "/claims", Claim, "Find claims", linked=True)
+@list_route(router, "/claims", Claim, "Find claims", ListName.claims, CLAIM_COLUMNS, key=["id"], linked=True)
 @fast_path(inline=True)
 def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the claims that match every filter, newest first. Nothing is merged or averaged."""
@@ -199,7 +200,15 @@ def _apply_change(
     return write(actor, apply)
 
 
-@list_route(router, "/claims/{id}/revisions", Revision, "List the revisions of a claim")
+@list_route(
+    router,
+    "/claims/{id}/revisions",
+    Revision,
+    "List the revisions of a claim",
+    ListName.revisions,
+    CLAIM_COLUMNS,
+    key=["id", "revision"],
+)
 def list_revisions(claim: ClaimId, query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return every revision of a claim with its event, reason, actor and changed fields."""
 

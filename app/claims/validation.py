@@ -34,7 +34,15 @@ from app.comparison.figure import (
 )
 from app.comparison.period import EdtfPeriod, InvalidPeriod, date_from_edtf, parse_period
 from app.comparison.relative_base import base_period
-from app.comparison.units import PERCENT, TIMES, as_dimension, canonical_unit, dimension_of, suggest_unit
+from app.comparison.units import (
+    PERCENT,
+    RELATIVE_CHANGE_UNITS,
+    TIMES,
+    as_dimension,
+    canonical_unit,
+    dimension_of,
+    suggest_unit,
+)
 from app.comparison.wording import find_relative_wording
 from app.comparison.wordings.agreement import check_unit
 from app.comparison.wordings.reader import read_wording
@@ -284,8 +292,7 @@ def _resolve_unit(references: ReferenceLookup, payload: ClaimInput, faults: Faul
     dimension = as_dimension(category.unit)
     if unit == category.unit and dimension is None:
         return None
-    own_unit = {Proposition.change: PERCENT, Proposition.ratio: TIMES}.get(payload.proposition)
-    if unit == own_unit:
+    if unit in _own_units(payload.proposition, category.unit):
         return unit
     if dimension is not None:
         if dimension_of(unit) != dimension:
@@ -316,6 +323,7 @@ def complete_figure(payload: ClaimInput, category: CategoryFields | None, faults
     try:
         reading = read_wording(given.as_printed, context)
         check_unit(reading, _reading_context(context, payload, reading))
+        _check_share(payload, reading, unit)
     except UnreadableWording as error:
         is_vague = given.kind is FigureKind.vague and not any(character.isdigit() for character in given.as_printed)
         if not is_vague:
@@ -335,6 +343,13 @@ def complete_figure(payload: ClaimInput, category: CategoryFields | None, faults
     if given.relative_to is None and payload.proposition is not Proposition.quantity:
         read["relative_to"] = figure.relative_to
     return payload.model_copy(update={"figure": given.model_copy(update=read)})
+
+
+def _check_share(payload: ClaimInput, reading: Reading, unit: str | None) -> None:
+    """Raise `UnreadableWording` for "one in five" as a quantity in percent, which would be 1%."""
+    if unit == PERCENT and payload.proposition is Proposition.quantity and reading.proposition == "ratio":
+        detail = f"`{payload.figure.as_printed}` is a share, not a number of {unit}."
+        raise UnreadableWording("share", detail, 'give the number in percent, or `"proposition": "ratio"`')
 
 
 def _complete_qualifiers(payload: ClaimInput, context: WordingContext) -> ClaimInput:
@@ -371,9 +386,20 @@ def _is_own_unit(payload: ClaimInput, reading: Reading, category: CategoryFields
     """Return whether the unit that a wording names is that of the claim itself."""
     if reading.unit is None or reading.unit == category.unit:
         return False
-    relative_unit = {Proposition.change: PERCENT, Proposition.ratio: TIMES}.get(payload.proposition)
     dimension = as_dimension(category.unit)
-    return reading.unit == relative_unit or (dimension is not None and dimension_of(reading.unit) == dimension)
+    return reading.unit in _own_units(payload.proposition, category.unit) or (
+        dimension is not None and dimension_of(reading.unit) == dimension
+    )
+
+
+def _own_units(proposition: Proposition, category_unit: str) -> frozenset[str]:
+    """Return the units that a change or a ratio can have instead of that of its category.
+
+    A change of what is in percent is relative ("5% higher") or in percentage points ("5 points higher").
+    """
+    if proposition is Proposition.change:
+        return RELATIVE_CHANGE_UNITS if category_unit == PERCENT else frozenset({PERCENT})
+    return frozenset({TIMES}) if proposition is Proposition.ratio else frozenset()
 
 
 def _validate_figure(payload: ClaimInput, unit: str | None, faults: FaultCollector) -> PrintedFigure | None:
@@ -388,7 +414,7 @@ def _validate_figure(payload: ClaimInput, unit: str | None, faults: FaultCollect
         faults.add("figure/kind", f"By its numbers, the kind is `{kind}`.", "leave `kind` out")
     if (
         payload.proposition is Proposition.change
-        and unit != PERCENT
+        and unit not in RELATIVE_CHANGE_UNITS
         and find_relative_wording(figure.as_printed) == PERCENT
     ):
         detail = f"`{figure.as_printed}` is a change in percent."
@@ -474,7 +500,7 @@ def _find_recorded_document(
             hint = "leave `id` out for a new document" if document.title is not None else None
             faults.add(f"{base_pointer}document/id", f"There is no document `{document.id}`.", hint)
             return None
-    candidates = references.find_editions(given) if document.url is not None else []
+    candidates = references.find_editions(given)
     try:
         recorded = resolve_edition(candidates, given)
     except (DocumentDiffers, EditionAmbiguous) as problem:

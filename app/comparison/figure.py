@@ -31,7 +31,11 @@ RELATIVE_PROPOSITIONS: Final = frozenset({"ratio", "change"})
 NON_NUMERIC_PROPOSITIONS: Final = frozenset({"peak_period", "trend", "existence", "denial"})
 
 
-_TWO_SIDES_PATTERN: Final = re.compile(r"\bto\b|[0-9] ?: ?[0-9]", re.IGNORECASE)
+_TWO_SIDES_PATTERN: Final = re.compile(
+    r"(?:[0-9]|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|dozen|hundred)\b).*\bto\b|[0-9] ?: ?[0-9]",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A number "to" another: "1 to 5", "one Russian to five Ukrainians", but not "close to 1 in 5"."""
 
 
 class InvalidFigure(ValueError):
@@ -318,11 +322,14 @@ def _shift_by_share(number: Number, share: float) -> Number:
 
 
 def subtract(larger: Number, smaller: Number) -> Number:
-    """Return the difference of two numbers in decimal arithmetic, to at most 15 significant digits."""
-    if isinstance(larger, Fraction) or isinstance(smaller, Fraction):
-        return normalize_number(float(f"{float(larger - smaller):.{MAX_SIGNIFICANT_DIGITS}g}"))
-    exact = Decimal(str(larger)) - Decimal(str(smaller))
-    return normalize_number(float(f"{exact:.{MAX_SIGNIFICANT_DIGITS}g}"))
+    """Return the exact difference of two numbers as printed, rounded to at most 15 significant digits."""
+    exact = _as_printed_fraction(larger) - _as_printed_fraction(smaller)
+    return normalize_number(float(f"{float(exact):.{MAX_SIGNIFICANT_DIGITS}g}"))
+
+
+def _as_printed_fraction(number: Number) -> Fraction:
+    """Return a number exactly; 66.04 is 66.04, and not the binary fraction next to it."""
+    return number if isinstance(number, Fraction) else Fraction(str(number))
 
 
 def magnitude_of(figure: PrintedFigure) -> Number | None:

@@ -5,6 +5,7 @@ A unit is a plain word (`hectares`), a CLDR unit name (`square-kilometer`), a us
 """
 
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final, Literal
 
 Dimension = Literal["currency", "area", "length", "mass"]
@@ -14,6 +15,12 @@ DIMENSIONS: Final[tuple[Dimension, ...]] = ("currency", "area", "length", "mass"
 
 PERCENT: Final = "percent"
 """The unit of a relative change."""
+
+PERCENTAGE_POINTS: Final = "percentage-points"
+"""The unit of an absolute change of what is itself in percent: unemployment rose from 5% to 6%, by one point."""
+
+RELATIVE_CHANGE_UNITS: Final = frozenset({PERCENT, PERCENTAGE_POINTS})
+"""The units of a change that a wording can name besides the unit of the category."""
 
 TIMES: Final = "times"
 """The unit of a ratio that is one number: "four times the average"."""
@@ -135,6 +142,50 @@ _EXAMPLES: Final[dict[Dimension, str]] = {
 }
 
 
+OTHER_MEASURES: Final[dict[str, str]] = {
+    spelling: name
+    for name, spellings in {
+        "temperature-celsius": "celsius degree-celsius degrees-celsius °c ℃",
+        "temperature-fahrenheit": "fahrenheit degree-fahrenheit degrees-fahrenheit °f ℉",
+        "temperature-kelvin": "kelvin kelvins",
+        "angle-degree": "degree degrees °",
+        "duration-minute": "minute minutes min",
+        "duration-hour": "hour hours hr hrs",
+        "duration-day": "day days",
+        "duration-week": "week weeks",
+        "duration-month": "month months",
+        "duration-year": "year years",
+        "volume-cubic-meter": "cubic-meter cubic-meters cubic-metre cubic-metres m3 m³ cu-m",
+        "volume-cubic-kilometer": "cubic-kilometer cubic-kilometers cubic-kilometre cubic-kilometres cubic-km km3 km³",
+        "volume-cubic-foot": "cubic-foot cubic-feet ft3 ft³",
+        "volume-acre-foot": "acre-foot acre-feet",
+        "volume-liter": "liter liters litre litres",
+        "volume-megaliter": "megaliter megaliters megalitre megalitres",
+        "volume-milliliter": "milliliter milliliters millilitre millilitres ml",
+        "volume-gallon": "gallon gallons",
+        "volume-barrel": "barrel barrels bbl",
+        "volume-bushel": "bushel bushels",
+        "energy-kilowatt-hour": "kilowatt-hour kilowatt-hours kwh",
+        "energy-megawatt-hour": "megawatt-hour megawatt-hours mwh",
+        "energy-gigawatt-hour": "gigawatt-hour gigawatt-hours gwh",
+        "energy-terawatt-hour": "terawatt-hour terawatt-hours twh",
+        "energy-joule": "joule joules",
+        "power-kilowatt": "kilowatt kilowatts kw",
+        "power-megawatt": "megawatt megawatts mw",
+        "power-gigawatt": "gigawatt gigawatts gw",
+        "speed-kilometer-per-hour": "kilometer-per-hour kilometers-per-hour kilometre-per-hour kilometres-per-hour "
+        "km/h",
+        "speed-meter-per-second": "meter-per-second meters-per-second metre-per-second metres-per-second m/s",
+        "speed-mile-per-hour": "mile-per-hour miles-per-hour mph",
+        "speed-knot": "knot knots",
+        "pressure-hectopascal": "hectopascal hectopascals hpa",
+        "concentr-part-per-1e6": "part-per-million parts-per-million ppm",
+        "concentr-permille": "permille per-mille ‰",
+    }.items()
+    for spelling in spellings.split()
+}
+"""Spellings of measures without a dimension of their own → their CLDR name."""
+
 _OTHER_MEASURES: Final = frozenset(
     # Unit identifiers of CLDR and their plain words, apart from lengths, areas, masses and currencies.
     {
@@ -209,6 +260,21 @@ def canonical_unit(unit: str) -> str:
     if folded in CURRENCIES:
         return folded
     return _CANONICAL_NAMES.get(folded.casefold().replace(" ", "-").replace("_", "-"), folded)
+
+
+@lru_cache(maxsize=256)
+def spellings_of(unit: str) -> frozenset[str]:
+    """Return all spellings of a measure, the given one among them: `km³` and `cubic kilometres`."""
+    folded = unit.casefold().replace(" ", "-").replace("_", "-")
+    for names in (_CANONICAL_NAMES, OTHER_MEASURES):
+        if (name := names.get(folded)) is not None:
+            return frozenset({unit, *(spelling for spelling, other in names.items() if other == name)})
+    return frozenset({unit})
+
+
+def is_same_unit(one: str, other: str) -> bool:
+    """Return whether two units are spellings of one unit: `cubic-meters` and `m³`."""
+    return canonical_unit(one) == canonical_unit(other) or one.casefold() in spellings_of(other)
 
 
 def dimension_of(unit: str) -> Dimension | None:

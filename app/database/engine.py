@@ -1,36 +1,72 @@
 """The database: an engine for reads and an engine for writes, and sessions of one transaction."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
 import app
 from app.database.cache_registry import Caches
+from app.database.damage import DamageRecord
 from app.database.query_budget import LARGE_BUDGET, apply_budget
+from app.database.schema_check import find_schema_differences
+from app.logs import log_once
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-LOCK_TIMEOUT_SECONDS = 10
-"""Maximum wait for the write lock, and for a free connection of the pool."""
+READER_LOCK_SECONDS = 1.0
+"""How long a read on PostgreSQL waits for a locked table: less than a statement may take, so that it is told apart."""
 
 MAX_MAPPED_BYTES = 2**31 - 2**16
 """Maximum `mmap_size` of SQLite in its default build."""
 
 
-POSTGRESQL_READ_OPTIONS = (
-    f" -c statement_timeout={LARGE_BUDGET.statement_seconds * 1000:.0f} -c enable_seqscan=off -c jit=off"
-    " -c max_parallel_workers_per_gather=0"
-)
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long parts of a request may take, in seconds, so that all of them end before its deadline."""
+
+    deadline: float
+
+    @property
+    def lock(self) -> float:
+        """Return how long a write waits for the lock of another one."""
+        return self.deadline * 0.75
+
+    @property
+    def pool(self) -> float:
+        """Return how long a request waits for a connection of the pool."""
+        return self.deadline * 0.5
+
+    @property
+    def connect(self) -> int:
+        """Return how long a connection may take. PostgreSQL counts whole seconds, at least two."""
+        return max(2, int(self.deadline * 0.75))
+
+    @property
+    def statement(self) -> float:
+        """Return how long a statement of a read may take."""
+        return min(LARGE_BUDGET.statement_seconds, self.deadline * 0.75)
+
+    @property
+    def reader_lock(self) -> float:
+        """Return how long a read waits for a locked table."""
+        return min(READER_LOCK_SECONDS, self.statement * 0.5)
+
+
+POSTGRESQL_READ_OPTIONS = " -c enable_seqscan=off -c jit=off -c max_parallel_workers_per_gather=0"
 """Server settings of read connections.
 
 Sequential scans are discouraged, because all queries have an index. JIT compilation and parallel workers cost more than
@@ -54,6 +90,58 @@ class WriteSession(Session):
         return super().execute(*args, **kwargs)
 
 
+REPLICA_RETRY_SECONDS = 2.0
+"""How long reads go to the primary database before a replica that was down is tried again."""
+
+REPLICA_HANG_SECONDS = 1.0
+"""A replica that does not answer for this long is down for other requests."""
+
+
+class ReplicaBehind(Exception):
+    """A replica that was down is up again, but behind what this process has read from the primary database."""
+
+
+class ReplicaSwitch:
+    """Whether reads go to the replica. Requests notice by themselves that it is down."""
+
+    def __init__(self) -> None:
+        self.was_down = False
+        """Whether the replica was down when it was last tried."""
+        self._retry_at = 0.0
+        self._attempts: dict[object, float] = {}
+
+    def is_down(self) -> bool:
+        """Return whether the replica was down a moment ago, or does not answer another request."""
+        now = time.monotonic()
+        if now < self._retry_at:
+            return True
+        return any(now - started > REPLICA_HANG_SECONDS for started in list(self._attempts.values()))
+
+    def begin_attempt(self) -> object:
+        """Note that a request connects to the replica, and return what identifies the attempt."""
+        attempt = object()
+        self._attempts[attempt] = time.monotonic()
+        return attempt
+
+    def end_attempt(self, attempt: object) -> None:
+        """Note that an attempt has ended."""
+        del self._attempts[attempt]
+
+    def note_down(self) -> None:
+        """Do not use the replica for `REPLICA_RETRY_SECONDS`."""
+        self.was_down = True
+        self._retry_at = time.monotonic() + REPLICA_RETRY_SECONDS
+
+
+def _check_replica(connection: Connection, seq: int) -> None:
+    """Close the connection and raise `ReplicaBehind` if the replica lacks what was read: reads never go back."""
+    found = connection.exec_driver_sql("SELECT seq FROM clock").scalar() or 0
+    connection.rollback()
+    if found < seq:
+        connection.close()
+        raise ReplicaBehind(f"it is at seq {found}, {seq} was read already")
+
+
 class Database:
     """The engines and caches of one register.
 
@@ -63,24 +151,31 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         url = make_url(settings.database_url)
         self.dialect = url.get_backend_name()
+        self.url = url
+        self.replica_url = make_url(settings.database_read_url) if settings.database_read_url else None
+        self.timeouts = Timeouts(settings.deadline)
         self.memory_bytes = settings.memory_bytes
         self.files_dir, self.files_bytes = settings.files_dir, settings.files_bytes
         """The folder of the copies of long files, empty for the default one, and how large all may be together."""
         self.address = _address_of(url)
         """What tells this database from others on the same machine."""
+        self.damage = DamageRecord(self.address, is_file=self.dialect == "sqlite" and bool(url.database))
+        """What is damaged, if anything."""
         self.latest_seq = 0
         """The highest `seq` that this process has read or written."""
         self.latest_read_seq = 0
         """The highest `seq` that this process has read. It can be lower than `latest_seq` on a replica that lags."""
         self.caches = Caches(self)
         """The caches of this process for the database."""
-        read_url = make_url(settings.database_read_url) if settings.database_read_url else url
-        self.read_engine = _create_engine(read_url, settings.pool_size, writes=False)
-        self.write_engine = _create_engine(url, settings.pool_size, writes=True)
-        self.primary_read_engine = (
-            _create_engine(url, settings.pool_size, writes=False) if settings.database_read_url else self.read_engine
-        )
+        read_url = self.replica_url or url
+        create = partial(_create_engine, pool_size=settings.pool_size, timeouts=self.timeouts)
+        # A connection to a replica is tested before it is used: if the replica is down, the primary database is read.
+        create_reads = partial(create, pre_ping=True) if self.replica_url else create
+        self.read_engine = create_reads(read_url, writes=False)
+        self.write_engine = create(url, writes=True)
+        self.primary_read_engine = create(url, writes=False) if settings.database_read_url else self.read_engine
         """For reads that must not miss what another process has committed, such as the revocation of a key."""
+        self.replica = ReplicaSwitch() if self.replica_url else None
 
     def note_read(self, seq: int) -> None:
         """Update `latest_seq` and `latest_read_seq` after a read at `seq`."""
@@ -90,8 +185,34 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a read-only session on one snapshot of the database. It is rolled back at the end."""
-        with Session(self.read_engine, autoflush=False, info={"database": self}) as session:
+        with self.connect_for_reads() as connection, Session(connection, autoflush=False) as session:
+            session.info["database"] = self
             yield session
+
+    def connect_for_reads(self) -> Connection:
+        """Return a connection for reads: to the replica if there is one that answers, else to the primary database."""
+        replica = self.replica
+        if replica is None:
+            return self.read_engine.connect()
+        if replica.is_down():
+            return self.primary_read_engine.connect()
+        attempt = replica.begin_attempt()
+        try:
+            connection = self.read_engine.connect()
+            if replica.was_down:
+                _check_replica(connection, self.latest_read_seq)
+        except (DBAPIError, PoolTimeout, ReplicaBehind) as error:
+            replica.note_down()
+            log_once("the read replica is not used: %s", str(error).splitlines()[0], error=error, cause="read replica")
+            return self.primary_read_engine.connect()
+        finally:
+            replica.end_attempt(attempt)
+        replica.was_down = False
+        return connection
+
+    def connect_primary(self) -> Connection:
+        """Return a connection for reads to the primary database."""
+        return self.primary_read_engine.connect()
 
     @contextmanager
     def read_primary(self) -> Iterator[Session]:
@@ -106,25 +227,33 @@ class Database:
             yield session
 
     def check_schema(self) -> None:
-        """Raise `SchemaStale` unless the database is at the latest migration of this release."""
-        migrations = _migration_numbers()
-        expected = migrations[-1]
+        """Raise `SchemaStale` unless the database has the tables, columns and indices of this release."""
+        expected = expected_migration()
         self._check_file(expected)
         statement = "SELECT version_num FROM alembic_version"
         with self.read_engine.connect() as connection:
             has_version = inspect(connection).has_table("alembic_version")
             current = connection.exec_driver_sql(statement).scalar() if has_version else None
-        if current == expected:
-            return
-        if current and current not in migrations:
-            raise SchemaStale(
-                f"The database is at migration {current}, which this release does not have. "
-                "It was migrated by a newer release: start that release."
-            )
-        state = f"is at migration {current}" if current else "has no tables yet"
-        raise SchemaStale(
-            f"The database {state}, this release needs {expected}. Run `counterclaim migrate`, then start again."
-        )
+            differences = []
+            if current == expected:
+
+                def fetch(statement: str) -> Sequence[Sequence[Any]]:
+                    return connection.exec_driver_sql(statement).all()
+
+                differences = find_schema_differences(fetch, self.dialect)
+        if (fault := schema_fault(current, differences)) is not None:
+            raise SchemaStale(fault)
+
+    def newer_schema(self) -> str | None:
+        """Return that the database was migrated by a newer release, in one sentence; None if it was not."""
+        name = self.url.database if self.dialect == "sqlite" else None
+        if name and not Path(name).exists():
+            return None
+        with self.primary_read_engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            current = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        return schema_fault(current, []) if current and current not in _migration_numbers() else None
 
     def _check_file(self, expected: str) -> None:
         """Raise `SchemaStale` if there is no file of an SQLite database, which a connection would create."""
@@ -135,6 +264,11 @@ class Database:
                     f"The database {name} does not exist, so it has no tables yet; this release needs {expected}. "
                     "Run `counterclaim migrate`, then start again."
                 )
+
+    @property
+    def file_name(self) -> str | None:
+        """Return the name of the file of an SQLite database, without its folder; None on PostgreSQL."""
+        return Path(self.address).name if self.dialect == "sqlite" else None
 
     def close(self) -> None:
         """Close the connections of both pools."""
@@ -174,38 +308,80 @@ def _migration_numbers() -> list[str]:
     return sorted(file.name.partition("_")[0] for file in (migrations_folder() / "versions").glob("[0-9]*.py"))
 
 
-def _create_engine(url: URL, pool_size: int, *, writes: bool) -> Engine:
+def expected_migration() -> str:
+    """Return the number of the latest migration of this release."""
+    return _migration_numbers()[-1]
+
+
+def schema_fault(current: str | None, differences: Sequence[str]) -> str | None:
+    """Return what is wrong with the schema of a database, in one or two sentences; None if it is that of this release.
+
+    Args:
+        current: The migration that the database is at.
+        differences: What a database at the latest migration lacks, see `find_schema_differences`.
+    """
+    expected = expected_migration()
+    if current == expected:
+        if not differences:
+            return None
+        more = f" and {len(differences) - MAX_NAMED_DIFFERENCES} more" * (len(differences) > MAX_NAMED_DIFFERENCES)
+        return (
+            f"The database is at migration {current}, but its tables are not those of this release: "
+            f"{', '.join(differences[:MAX_NAMED_DIFFERENCES])}{more}. Restore a backup, or create what is missing."
+        )
+    if current and current not in _migration_numbers():
+        return (
+            f"The database is at migration {current}, which this release does not have. "
+            "It was migrated by a newer release: start that release."
+        )
+    state = f"is at migration {current}" if current else "has no tables yet"
+    return f"The database {state}, this release needs {expected}. Run `counterclaim migrate`, then start again."
+
+
+MAX_NAMED_DIFFERENCES = 5
+"""How many differences between schemas a message names."""
+
+
+def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, writes: bool, pre_ping: bool = False) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(
             url,
             pool_size=1 if writes else pool_size,
             max_overflow=0,
-            pool_timeout=LOCK_TIMEOUT_SECONDS,
+            pool_timeout=timeouts.lock if writes else timeouts.pool,
+            pool_pre_ping=pre_ping,
             json_serializer=_dump_json,
         )
-        event.listen(engine, "connect", lambda connection, _record: _configure_sqlite(connection, writes=writes))
+        busy_seconds = timeouts.lock if writes else timeouts.reader_lock
+        event.listen(
+            engine, "connect", lambda connection, _record: _configure_sqlite(connection, busy_seconds, writes=writes)
+        )
         # pysqlite would begin a deferred transaction. A writer that reads first then fails with BUSY_SNAPSHOT
         # immediately, without the busy timeout. https://docs.sqlalchemy.org/en/21/dialects/sqlite.html
         begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
         event.listen(engine, "begin", lambda connection: _begin_transaction(connection, begin, writes=writes))
         return engine
     # A read sees one snapshot of the database. The lock timeout of a writer is the same as on SQLite.
+    lock_seconds = timeouts.lock if writes else timeouts.reader_lock
+    options = f"-c lock_timeout={lock_seconds * 1000:.0f} -c idle_in_transaction_session_timeout=60s"
+    if not writes:
+        options += f" -c statement_timeout={timeouts.statement * 1000:.0f}{POSTGRESQL_READ_OPTIONS}"
     read_options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     return create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=LOCK_TIMEOUT_SECONDS,
+        pool_timeout=timeouts.pool,
+        pool_pre_ping=pre_ping,
         json_serializer=_dump_json,
         execution_options={} if writes else read_options,
         connect_args={
-            "connect_timeout": 5,
+            "connect_timeout": timeouts.connect,
             # Without these timeouts a client blocks until a broken network connection recovers.
             "tcp_user_timeout": 20_000,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
-            "options": f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c idle_in_transaction_session_timeout=60s"
-            + ("" if writes else POSTGRESQL_READ_OPTIONS),
+            "options": options,
         },
     )
 
@@ -214,10 +390,10 @@ def _dump_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return orjson.dumps(value).decode()
 
 
-def _configure_sqlite(connection: sqlite3.Connection, *, writes: bool) -> None:
+def _configure_sqlite(connection: sqlite3.Connection, busy_seconds: float, *, writes: bool) -> None:
     connection.isolation_level = None
     for pragma in (
-        f"busy_timeout={LOCK_TIMEOUT_SECONDS * 1000}",
+        f"busy_timeout={busy_seconds * 1000:.0f}",
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",

@@ -62,6 +62,8 @@ def vacuum(database: Database) -> None:
     others = ("change", "stored_answer", "imported_row", "claim_count")
     for table in (*(table_of(table).name for table in VERSION_TABLES.values()), *others):
         _execute_outside_transaction(database, f'VACUUM (FULL, ANALYZE) "{table}"')
+    # The statistics of the planner have frequent values of each column. Their table keeps the rows that were replaced.
+    _execute_outside_transaction(database, "VACUUM (FULL) pg_catalog.pg_statistic")
 
 
 def _latest_takedown(connection: Connection) -> int:
@@ -91,7 +93,7 @@ def _total_changes(connection: Connection) -> int:
 def _truncate_log(database: Database) -> bool:
     """Copy the write-ahead log into the database file and truncate it; return False if readers did not allow it.
 
-    Waits for readers of earlier states, at most `LOCK_TIMEOUT_SECONDS`.
+    Waits for readers of earlier states, as long as a write waits for a lock.
     """
     ((is_blocked, _, _),) = _execute_outside_transaction(database, "PRAGMA wal_checkpoint(TRUNCATE)")
     return not is_blocked

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,11 +15,15 @@ from sqlalchemy.exc import DBAPIError
 
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
+from app.database.faults import DatabaseFault, classify
 from app.database.transaction import WriteTransaction
-from app.errors import Problem
+from app.errors import OutcomeUnknown, Problem, Unavailable
 
 MAX_WRITES_PER_COMMIT = 64
 """Maximum number of writes in one transaction, which limits how long the first write waits for the commit."""
+
+EXPIRY_SECONDS = 0.2
+"""How long before the deadline of its request a write is given up, so that the client is told what became of it."""
 
 T = TypeVar("T")
 
@@ -35,6 +40,16 @@ class _QueuedWrite:
     """The context of the caller, in which the thread runs the write."""
     result: Any = None
     error: Exception | None = None
+    is_abandoned: bool = False
+    """Whether the caller was told that nothing is recorded, so that the write must not be committed."""
+    is_committing: bool = False
+    executor: ThreadPoolExecutor | None = None
+    """The thread that has taken the write from the queue."""
+    queued_at: float = field(default_factory=time.monotonic)
+
+
+class _WriteAbandoned(Exception):
+    """A write was given up by its caller before the commit, so the transaction must be rolled back."""
 
 
 class _BatchFailed(Exception):
@@ -47,49 +62,98 @@ class GroupCommitter:
     There are no savepoints. A write that is refused before its rows are flushed (see `WriteTransaction`) is discarded,
     and the others continue. If a write fails after a flush, the transaction is rolled back and the writes of the batch
     run again in separate transactions. No caller has received a result before that.
+
+    A write that is not committed by its deadline is withdrawn, and its caller is told so. A commit is never cancelled:
+    PostgreSQL could report a cancelled one as a success. Its caller is told that the outcome is unknown, and another
+    thread goes on with the queue.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._queue: list[_QueuedWrite] = []
         self._is_running = False
+        self._batch_started_at = 0.0
         self._lock = Lock()
         self._process_cache: dict[str, Any] = {}
         # Not `run_in_executor`: it would wake the event loop a second time, when the thread returns.
         self._executor = ThreadPoolExecutor(1, "writer")
 
-    async def write(self, actor: str, operation: Callable[[WriteTransaction], T]) -> T:
+    async def write(self, actor: str, operation: Callable[[WriteTransaction], T], expires_at: float | None = None) -> T:
         """Run `operation` in a write transaction and return its result after the commit.
 
         `operation` runs a second time if the first transaction is rolled back.
+
+        Args:
+            actor: The name of the actor.
+            operation: The write.
+            expires_at: The deadline of the request, in the time of the event loop. None: there is no deadline.
+
+        Raises:
+            Unavailable: The write did not begin in time. Nothing is recorded.
+            OutcomeUnknown: The database has not confirmed the commit in time.
         """
         loop = asyncio.get_running_loop()
         job = _QueuedWrite(actor, operation, loop.create_future(), loop)
+        if expires_at is not None and loop.time() > expires_at - EXPIRY_SECONDS:
+            raise _not_recorded()
         with self._lock:
             self._queue.append(job)
             start, self._is_running = not self._is_running, True
-        if start:
-            self._executor.submit(self._run_batches)
-        result: T = await job.future
+            if start:
+                self._executor.submit(self._run_batches, self._executor)
+        expiry = None if expires_at is None else loop.call_at(expires_at - EXPIRY_SECONDS, self._expire, job)
+        try:
+            result: T = await job.future
+        finally:
+            if expiry is not None:
+                expiry.cancel()
         return result
 
-    def _run_batches(self) -> None:
-        """Commit batches until the queue is empty."""
+    def _expire(self, job: _QueuedWrite) -> None:
+        """Withdraw a write that is not committed yet, or let its caller know that the outcome is unknown."""
+        if job.future.done():
+            return
+        with self._lock:
+            job.is_abandoned = not job.is_committing
+            if job.executor is None:
+                self._queue.remove(job)
+                is_hanging = self._batch_started_at < job.queued_at
+            else:
+                is_hanging = job.executor is self._executor
+            if is_hanging:
+                self._replace_thread()
+        job.future.set_exception(_not_recorded() if job.is_abandoned else _outcome_unknown())
+
+    def _replace_thread(self) -> None:
+        """Let another thread go on with the queue: the database does not answer this one. Needs the lock."""
+        self._executor.shutdown(wait=False)
+        self._executor = ThreadPoolExecutor(1, "writer")
+        self._process_cache = {}
+        self._is_running = bool(self._queue)
+        if self._is_running:
+            self._executor.submit(self._run_batches, self._executor)
+
+    def _run_batches(self, executor: ThreadPoolExecutor) -> None:
+        """Commit batches until the queue is empty, or another thread has replaced this one of `executor`."""
         while True:
             jobs: list[_QueuedWrite] = []
+            self._batch_started_at = time.monotonic()
             try:
                 self._write_batch(jobs)
             except _BatchFailed:
                 for job in jobs:
                     self._write_separately(job)
             except Exception as error:  # noqa: BLE001 - raised in the callers
-                jobs = jobs or self._take_queued()  # the clock was not locked, so no write of the queue can run
+                if not jobs and executor is self._executor:
+                    jobs = self._take_queued()  # the clock was not locked, so no write of the queue can run
                 for job in jobs:
                     job.result, job.error = None, error
             for loop in {id(job.loop): job.loop for job in jobs}.values():
                 with suppress(RuntimeError):  # the loop is closed
                     loop.call_soon_threadsafe(_deliver_results, [job for job in jobs if job.loop is loop])
             with self._lock:
+                if executor is not self._executor:
+                    return
                 if not self._queue:
                     self._is_running = False
                     return
@@ -97,6 +161,8 @@ class GroupCommitter:
     def _take_queued(self, limit: int = sys.maxsize) -> list[_QueuedWrite]:
         with self._lock:
             jobs, self._queue = self._queue[:limit], self._queue[limit:]
+            for job in jobs:
+                job.executor = self._executor
         return jobs
 
     def _write_batch(self, jobs: list[_QueuedWrite], *, take_queued: bool = True) -> None:
@@ -106,21 +172,34 @@ class GroupCommitter:
         so the caller has them if an exception is raised.
         """
         seq = 0
+        process_cache = self._process_cache
         try:
             with self._database.write_engine.connect() as connection:
-                transaction = WriteTransaction(connection, "", self._process_cache)
+                transaction = WriteTransaction(connection, "", process_cache)
                 jobs += self._take_queued(MAX_WRITES_PER_COMMIT) if take_queued else []
                 for job in jobs:
                     _run_write(job, transaction, is_only_write=len(jobs) == 1)
+                self._begin_commit(jobs)
                 _commit_batch(transaction, is_only_write=len(jobs) == 1)
                 seq = transaction.seq
         except BaseException:
-            self._process_cache.clear()
+            process_cache.clear()
             raise
         self._database.latest_seq = max(self._database.latest_seq, seq)
 
+    def _begin_commit(self, jobs: list[_QueuedWrite]) -> None:
+        """Mark the writes as being committed, unless one of them was given up."""
+        with self._lock:
+            if any(job.is_abandoned for job in jobs):
+                raise _BatchFailed from _WriteAbandoned()
+            for job in jobs:
+                job.is_committing = True
+
     def _write_separately(self, job: _QueuedWrite) -> None:
         job.result = job.error = None
+        job.is_committing = False
+        if job.is_abandoned:
+            return
         try:
             self._write_batch([job], take_queued=False)
         except Exception as error:  # noqa: BLE001 - raised in the caller
@@ -144,9 +223,22 @@ def _commit_batch(transaction: WriteTransaction, *, is_only_write: bool) -> None
     try:
         transaction.commit()
     except DBAPIError as error:
+        if classify(error) in {DatabaseFault.away, DatabaseFault.frozen}:
+            raise _outcome_unknown() from error  # the answer to the commit is lost
         if is_only_write:
             raise
         raise _BatchFailed from error
+
+
+def _not_recorded() -> Unavailable:
+    detail = "The database did not take the write in time. Nothing was recorded."
+    return Unavailable(detail, hint="send the request again", headers={"Retry-After": "2"})
+
+
+def _outcome_unknown() -> OutcomeUnknown:
+    detail = "The database has not confirmed the write in time. It may be recorded, or not."
+    hint = "send the same request again with the same Idempotency-Key: it is recorded once, and gets the first answer"
+    return OutcomeUnknown(detail, hint=hint, headers={"Retry-After": "5"})
 
 
 def _deliver_results(jobs: list[_QueuedWrite]) -> None:

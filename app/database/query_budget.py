@@ -25,7 +25,7 @@ class Budget:
 
 
 QUERY_CANCELED = "57014"
-"""SQLSTATE of a statement that PostgreSQL cancelled at `statement_timeout`."""
+"""SQLSTATE of a statement that PostgreSQL cancelled: at `statement_timeout`, or on the request of an administrator."""
 
 LARGE_BUDGET = Budget(max_steps=40_000_000, steps_per_tick=200_000, statement_seconds=2.0)
 SMALL_BUDGET = Budget(max_steps=60_000, steps_per_tick=4_000, statement_seconds=0.005)
@@ -57,10 +57,10 @@ def apply_budget(driver: sqlite3.Connection) -> None:
 def is_budget_exceeded(error: object) -> bool:
     """Return whether an error of SQLAlchemy or the driver means that a statement exceeded its budget."""
     driver_error = getattr(error, "orig", error)
-    return (
-        getattr(driver_error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
-        or getattr(driver_error, "sqlstate", None) == QUERY_CANCELED
-    )
+    if getattr(driver_error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+        return True
+    is_canceled = getattr(driver_error, "sqlstate", None) == QUERY_CANCELED
+    return is_canceled and "user request" not in str(driver_error) and not getattr(driver_error, "is_late", False)
 
 
 _uses_small_budget: ContextVar[bool] = ContextVar("uses_small_budget", default=False)

@@ -115,14 +115,16 @@ class ReadSession:
         with DriverErrors(self._dialect, SELECT_CLOCK):
             result = libpq_connection.exec_(f"{begin}{plan_settings}{SELECT_CLOCK}".encode())
             if result.error_message:
-                raise self._dialect.loaded_dbapi.OperationalError(result.error_message.decode().strip())
+                from psycopg.errors import error_from_result  # noqa: PLC0415 - not needed on SQLite
+
+                raise error_from_result(result)
         return int(result.get_value(0, 0)), EPOCH + timedelta(microseconds=int(result.get_value(0, 1)))
 
 
 @contextmanager
 def read_session(database: Database, *, generic_plan: bool = False) -> Iterator[ReadSession]:
     """Open a read session. Keep it short, and do not hold it open while a response is sent."""
-    with database.read_engine.connect() as connection:
+    with database.connect_for_reads() as connection:
         read = ReadSession(database, connection, generic_plan=generic_plan)
         yield read
         if read.dialect == "postgresql":

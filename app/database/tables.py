@@ -150,6 +150,16 @@ class RegisterIdentity(SQLModel, table=True):
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
 
 
+class EpochStart(SQLModel, table=True):
+    """An epoch of the register: `forked_seq` is the last change that it has in common with the one before."""
+
+    __tablename__ = "epoch"
+
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    forked_seq: int = Field(sa_type=BIG_INTEGER)
+    at: dt.datetime = Field(sa_type=UtcDateTime)
+
+
 class ErasedKey(SQLModel, table=True):
     """A hash of what identified a record that was taken down, so that no import records it again.
 
@@ -173,16 +183,21 @@ class ApiKey(SQLModel, table=True):
     digest: str = Field(sa_type=String(64))
     created_at: dt.datetime = Field(sa_type=UtcDateTime)
     revoked_at: dt.datetime | None = Field(default=None, sa_type=UtcDateTime)
+    expires_at: dt.datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_used_at: dt.datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     __table_args__ = (UniqueConstraint("digest"),)
 
 
 class StoredAnswer(SQLModel, table=True):
-    """The response to a request with an `Idempotency-Key`, stored in the same transaction as the write."""
+    """The response to a request with an `Idempotency-Key`, stored in the same transaction as the write.
+
+    `actor` is the name of an API key, so that a retry with another key of that name gets the same answer.
+    """
 
     __tablename__ = "stored_answer"
 
-    actor: str = Field(primary_key=True, sa_type=Id)
+    actor: str = Field(primary_key=True, sa_type=String(80))
     path: str = Field(primary_key=True, sa_type=String(300))
     key: str = Field(primary_key=True, sa_type=String(255))
     digest: str = Field(sa_type=String(64))

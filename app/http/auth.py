@@ -42,7 +42,7 @@ def _require_role(role: Role) -> Callable[..., Awaitable[Actor]]:
         actor = get_cached_actor(database, key) or await run_in_threadpool(load_actor, database, key)
         if actor is None:
             challenge = {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'}
-            raise Unauthorized("The API key is unknown or revoked.", headers=challenge)
+            raise Unauthorized("The API key is unknown, revoked or expired.", headers=challenge)
         if not actor.has_role(role):
             raise Forbidden(f"This needs the role {role}; the key `{actor.name}` has {actor.role}.")
         return actor

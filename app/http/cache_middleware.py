@@ -20,7 +20,7 @@ from uuid_utils import uuid7
 
 from app.cache.etags import encoded_etag, etag_matches
 from app.cache.invalidation import CacheInvalidator
-from app.cache.responses import BODY_HEADERS, CachedResponse, EncodedBody, Header, RequestKey
+from app.cache.responses import BODY_HEADERS, CachedResponse, EncodedBody, Header, RequestKey, header_lines
 from app.cache.scope import CacheScope
 from app.errors import RangeNotSatisfiable
 from app.http.compression import (
@@ -31,12 +31,19 @@ from app.http.compression import (
     compress,
     is_compressible,
 )
+from app.http.deadline import POLL_SHARE, start_deadline
 from app.http.headers import LIST_SEPARATOR
 from app.http.middleware import REQUEST_ID_PATTERN, escape_newlines, find_protocol_fault, logger
 from app.http.ranges import ACCEPT_RANGES, ByteRange, choose_range
 from app.http.shutdown import Shutdown, stopping_problem
 
 READ_METHODS = frozenset({"GET", "HEAD"})
+
+POLL_ERRORS = (DBAPIError, PoolTimeout, sqlite3.Error)
+"""Errors of a poll when the database fails."""
+
+UNCACHED_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
+"""Paths whose responses are never cached, so that the database is not polled for them."""
 
 MAX_POLLS_PER_REQUEST = 3
 """A request bypasses the cache after this many polls, each of them outdated by a write of this process."""
@@ -52,7 +59,7 @@ MAX_SEQ_DIGITS = 18
 UNREACHABLE_SEQ = 10**MAX_SEQ_DIGITS
 """A sequence number higher than any that a register reaches."""
 
-PER_RESPONSE_HEADERS = {b"x-request-id", b"x-register-seq"}
+PER_RESPONSE_HEADERS = {b"x-request-id", b"x-register-seq", b"x-register-epoch"}
 """Headers that are not cached, since each response has its own values."""
 
 MAX_INLINE_COMPRESSION_BYTES = 200_000
@@ -75,8 +82,19 @@ class RequestHeaders:
     """Whether the method is GET or HEAD."""
     range_: str | None = None
     if_range: str | None = None
+    names_epoch: bool = False
+    """Whether the request has an `X-Register-Epoch`, which the application compares."""
     names_seq: bool = False
     """Whether the request has an `X-Register-Seq`, so that no cache may store the response or have stored it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteResponse:
+    """A response that is ready to be sent: the status with its reason, the lines of its headers, and its body."""
+
+    status: bytes
+    lines: bytes
+    body: bytes
 
 
 class ResponseCacheMiddleware:
@@ -91,6 +109,8 @@ class ResponseCacheMiddleware:
         """Set by `use_database`, since it belongs to the database."""
         self.shutdown: Shutdown | None = None
         """Set when the application starts."""
+        self.deadline_seconds = 60.0
+        """The deadline of a request."""
         self._polled_in_loop: asyncio.AbstractEventLoop | None = None
         self._poll_task: asyncio.Task[None] | None = None
         self._pending: dict[RequestKey, asyncio.Future[None]] = {}
@@ -107,19 +127,13 @@ class ResponseCacheMiddleware:
         if not self._may_be_cached(scope, request_headers):
             await self._forward(scope, receive, send, request_headers)
             return
-        is_polled = self._polled_in_loop is asyncio.get_running_loop()
-        if not (is_polled or await self._ensure_up_to_date()):
+        if not await self._ensure_up_to_date(scope):
             await self._forward(scope, receive, send, request_headers)
             return
         cache = self.invalidator.response_cache
-        cached = cache.get(key)
-        if cached is None and (pending := self._pending.get(key)) is not None:
-            await pending  # the same request is in progress
-            cached = cache.get(key)
+        cached = cache.get(key) or await self._wait_for_pending(key, scope)
         if cached is not None and cached.cache_scope.seq >= request_headers.seq:
-            cache.hits += 1
-            if logger.isEnabledFor(logging.DEBUG):
-                logger.debug("%s %s from the response cache", scope["method"], escape_newlines(key[0]))
+            self._count_hit(scope)
             await self._send_cached(key, cached, scope, receive, send, request_headers)
             return
         cache.misses += 1
@@ -136,6 +150,37 @@ class ResponseCacheMiddleware:
         finally:
             release_pending()
 
+    def find_response(self, scope: Scope) -> CompleteResponse | None:
+        """Return the response to a request if it can be sent at once, or None: then this middleware has to be called.
+
+        `CounterclaimProtocol` calls it first, since a call of the application takes several times as long.
+        """
+        request_headers = _read_request_headers(scope["headers"])
+        if request_headers.range_ is not None or request_headers.names_seq:
+            return None
+        scope = _move_seq_to_headers(scope, request_headers)
+        request_headers.is_read = scope["method"] in READ_METHODS
+        try:
+            if not (self._may_be_cached(scope, request_headers) and self._is_up_to_date()):
+                return None
+        except POLL_ERRORS:
+            return None
+        cache = self.invalidator.response_cache
+        key = (scope["path"], scope["query_string"], request_headers.accept)
+        cached = cache.get(key)
+        if cached is None or cached.cache_scope.seq < request_headers.seq:
+            return None
+        encoding = _choose_encoding(cached, request_headers)
+        encoded = cached.identity if encoding is None else cached.by_encoding.get(encoding)
+        if encoded is None:
+            return None
+        self._count_hit(scope)
+        if self._is_unmodified(request_headers, encoded):
+            status, lines, body = b"304 Not Modified", encoded.not_modified_lines, b""
+        else:
+            status, lines, body = b"200 OK", encoded.lines, b"" if scope["method"] == "HEAD" else encoded.body
+        return CompleteResponse(status, lines + header_lines(self._own_headers(cached, request_headers)), body)
+
     def _may_be_cached(self, scope: Scope, request_headers: RequestHeaders) -> bool:
         """Return whether the response may be cached. Notes why the application has to refuse the request, if it has."""
         refusal = find_protocol_fault(scope, request_headers.hosts)
@@ -145,27 +190,58 @@ class ResponseCacheMiddleware:
             scope.setdefault("state", {})["refusal"] = refusal
             return False
         is_short = len(scope["query_string"]) <= MAX_CACHED_QUERY_BYTES
-        return request_headers.is_read and is_short and not request_headers.has_if_match
+        is_plain = not (request_headers.has_if_match or request_headers.names_epoch)
+        return request_headers.is_read and is_short and is_plain and scope["path"] not in UNCACHED_PATHS
 
-    async def _ensure_up_to_date(self) -> bool:
+    async def _ensure_up_to_date(self, scope: Scope) -> bool:
         """Advance the cache to the latest state. Returns whether it is up to date; False if the database fails."""
-        invalidator = self.invalidator
+        if await self._poll_if_stale(scope):
+            return True
+        scope.setdefault("state", {})["is_database_slow"] = True
+        return False
+
+    async def _poll_if_stale(self, scope: Scope) -> bool:
         try:
-            if invalidator.polls_every_request:
-                # One poll suffices for all requests that were received before this iteration of the event loop.
-                invalidator.apply(invalidator.poll())
-                self._polled_in_loop = asyncio.get_running_loop()
-                self._polled_in_loop.call_soon(self._reset_poll)
-                return True
             for _ in range(MAX_POLLS_PER_REQUEST):
-                if invalidator.is_fresh():
+                if self._is_up_to_date():
                     return True
+                self._start_deadline(scope)
                 if self._poll_task is None or self._poll_task.done():
                     self._poll_task = asyncio.create_task(self._poll())
-                await asyncio.shield(self._poll_task)
-        except (DBAPIError, PoolTimeout, sqlite3.Error):
+                    self._poll_task.add_done_callback(_note_exception)
+                await asyncio.wait({self._poll_task}, timeout=self.deadline_seconds * POLL_SHARE)
+                if not self._poll_task.done():
+                    return False
+                self._poll_task.result()
+            return self._is_up_to_date()
+        except POLL_ERRORS:
             return False
-        return invalidator.is_fresh()
+
+    def _is_up_to_date(self) -> bool:
+        """Return whether cached responses may be sent. SQLite is polled for it, other databases not."""
+        invalidator = self.invalidator
+        if not invalidator.polls_every_request:
+            return invalidator.is_fresh()
+        loop = asyncio.get_running_loop()
+        if self._polled_in_loop is not loop:
+            # One poll suffices for all requests that were received before this iteration of the event loop.
+            invalidator.apply(invalidator.poll())
+            self._polled_in_loop = loop
+            loop.call_soon(self._reset_poll)
+        return True
+
+    async def _wait_for_pending(self, key: RequestKey, scope: Scope) -> CachedResponse | None:
+        """Wait for the same request if it is in progress, and return its response if it is in the cache."""
+        pending = self._pending.get(key)
+        if pending is None:
+            return None
+        self._start_deadline(scope)
+        await pending
+        return self.invalidator.response_cache.get(key)
+
+    def _start_deadline(self, scope: Scope) -> None:
+        if "deadline" not in scope.setdefault("state", {}):
+            start_deadline(scope, self.deadline_seconds)
 
     async def _poll(self) -> None:
         self.invalidator.apply(await asyncio.to_thread(self.invalidator.poll))
@@ -182,16 +258,15 @@ class ResponseCacheMiddleware:
         send: Send,
         request_headers: RequestHeaders,
     ) -> None:
-        encoded, accept_encoding = cached.identity, request_headers.accept_encoding
         asks_range = request_headers.range_ is not None and cached.serves_ranges and scope["method"] == "GET"
         # A range is one of the representation without encoding.
-        is_compressible = cached.is_compressible and not asks_range
-        if is_compressible and accept_encoding and (encoding := choose_encoding(accept_encoding)):
+        encoding = None if asks_range else _choose_encoding(cached, request_headers)
+        if encoding is None:
+            encoded = cached.identity
+        else:
             encoded = cached.by_encoding.get(encoding) or await self._encode(key, cached, encoding)
         status, headers, body = 200, encoded.headers, b"" if scope["method"] == "HEAD" else encoded.body
-        if_none_match = request_headers.if_none_match
-        if if_none_match is not None and (if_none_match == encoded.etag or etag_matches(if_none_match, encoded.etag)):
-            self.invalidator.response_cache.not_modified += 1
+        if self._is_unmodified(request_headers, encoded):
             status, headers, body = 304, encoded.not_modified_headers, b""
         elif asks_range:
             try:
@@ -204,12 +279,31 @@ class ResponseCacheMiddleware:
                 status, headers, body = 206, _part_headers(encoded.headers, part), body[part.start : part.end]
         if request_headers.names_seq:
             headers = _without_storing(headers)
-        own_headers = [
-            (b"x-request-id", (request_headers.request_id or uuid7().hex).encode()),
-            (b"x-register-seq", b"%d" % max(self.invalidator.response_cache.seq, cached.cache_scope.seq)),
-        ]
-        await send({"type": "http.response.start", "status": status, "headers": headers + own_headers})
+        headers = [*headers, *self._own_headers(cached, request_headers)]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def _count_hit(self, scope: Scope) -> None:
+        self.invalidator.response_cache.hits += 1
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s %s from the response cache", scope["method"], escape_newlines(scope["path"]))
+
+    def _is_unmodified(self, request_headers: RequestHeaders, encoded: EncodedBody) -> bool:
+        """Return whether the client has the response, and count it."""
+        if_none_match = request_headers.if_none_match
+        if if_none_match is None or not (if_none_match == encoded.etag or etag_matches(if_none_match, encoded.etag)):
+            return False
+        self.invalidator.response_cache.not_modified += 1
+        return True
+
+    def _own_headers(self, cached: CachedResponse, request_headers: RequestHeaders) -> list[Header]:
+        """Return the headers that are not the same for every request."""
+        seq = max(self.invalidator.response_cache.seq, cached.cache_scope.seq)
+        return [
+            (b"x-request-id", (request_headers.request_id or uuid7().hex).encode()),
+            (b"x-register-seq", b"%d" % seq),
+            (b"x-register-epoch", b"%d" % self.invalidator.epochs.latest),
+        ]
 
     async def _forward(
         self,
@@ -225,6 +319,7 @@ class ResponseCacheMiddleware:
         `release_pending` is called as soon as the response is either stored or known not to be cacheable.
         """
         state = scope.setdefault("state", {})
+        self._start_deadline(scope)
         state["request_id"] = request_headers.request_id = request_headers.request_id or uuid7().hex
         head_only = state["head_only"] = scope["method"] == "HEAD"
         state["is_sent_from_cache"] = key is not None
@@ -270,6 +365,12 @@ class ResponseCacheMiddleware:
         )
         self.invalidator.response_cache.add_bytes(key, cached, len(body))
         return encoded
+
+
+def _note_exception(task: asyncio.Task[None]) -> None:
+    """Mark the exception of a task as seen: the requests that waited for it may have gone on without it."""
+    if not task.cancelled():
+        task.exception()
 
 
 class PassThroughResponse:
@@ -329,6 +430,14 @@ class PassThroughResponse:
         return {**start, "headers": headers.raw}
 
 
+def _choose_encoding(cached: CachedResponse, request_headers: RequestHeaders) -> str | None:
+    """Return the encoding in which a cached response is sent, None: without."""
+    if not (cached.is_compressible and request_headers.accept_encoding):
+        return None
+    return choose_encoding(request_headers.accept_encoding)
+
+
+FLAG_HEADERS = {b"if-match": "has_if_match", b"x-register-epoch": "names_epoch"}
 RANGE_HEADERS = {b"range": "range_", b"if-range": "if_range"}
 
 
@@ -361,8 +470,8 @@ def _read_request_headers(headers: list[Header]) -> RequestHeaders:
             accept_encoding = _join(accept_encoding, value)
         elif name == b"if-none-match":
             if_none_match = _join(if_none_match, value)
-        elif name == b"if-match":
-            request_headers.has_if_match = True
+        elif name in FLAG_HEADERS:
+            setattr(request_headers, FLAG_HEADERS[name], True)
         elif name in RANGE_HEADERS:
             setattr(request_headers, RANGE_HEADERS[name], value.decode("latin-1"))
         elif name == b"host":

@@ -4,13 +4,14 @@ import asyncio
 import time
 from typing import Annotated
 
-from fastapi import Header, Query
+from fastapi import Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
+from app.database.epochs import EPOCHS, find_fork
 from app.database.snapshot import open_snapshot
-from app.errors import Unavailable
+from app.errors import HistoryForked, Unavailable
 from app.http.dependencies import Db
 
 MAX_WAIT_SECONDS = 1.0
@@ -20,6 +21,9 @@ MAX_WAITING_REQUESTS = 100
 """The maximum number of requests of a process that wait at the same time."""
 
 POLL_INTERVAL_SECONDS = 0.05
+
+MAX_DIGITS = 18
+"""The maximum length of a sequence number."""
 
 MAX_POLL_SECONDS = 1.0
 """The maximum duration of the last poll, which may begin just before the end of the wait."""
@@ -73,13 +77,33 @@ class StateWaiter:
 STATE_WAITER = CacheKey("state_waiter", StateWaiter, keep_on_reset=True)
 
 
+NAMED_STATES = ("after", "recorded_as_of", "updated_since")
+"""Query parameters that may contain a sequence number."""
+
+
+async def _check_epoch(request: Request, database: Database, epoch: int, seqs: list[str | None]) -> None:
+    """Raise `HistoryForked` if the register has not the change of that epoch that a request names."""
+    values = [*seqs, *(value.removeprefix("seq:") for value in map(request.query_params.get, NAMED_STATES) if value)]
+    seq = max((int(value) for value in values if value and value.isdecimal() and len(value) <= MAX_DIGITS), default=0)
+    fork = find_fork(await run_in_threadpool(database.caches[EPOCHS].read), epoch, seq)
+    if fork is not None:
+        raise HistoryForked(
+            f"The register was restored to seq {fork.forked_seq}. It has not the change {seq} of epoch {epoch}.",
+            hint=f"forget what you read after seq {fork.forked_seq}, and go on from there in the latest epoch",
+            more={"forked_at": fork.forked_seq, "epoch": database.caches[EPOCHS].latest},
+        )
+
+
 async def wait_for_seq(
+    request: Request,
     db: Db,
     x_register_seq: Annotated[
         str | None,
         Header(
             pattern="^[0-9]{1,18}$",
-            description="The highest `X-Register-Seq` received so far: the response shows at least that state.",
+            description="The highest `X-Register-Seq` received so far: the response shows at least that state. With "
+            "the `X-Register-Epoch` received beside it, the response is a 409 `history_forked` if the register was "
+            "restored to an earlier state since.",
             examples=["1"],
         ),
     ] = None,
@@ -92,11 +116,18 @@ async def wait_for_seq(
             examples=["1"],
         ),
     ] = None,
+    x_register_epoch: Annotated[
+        # Described with `X-Register-Seq`: one more parameter of each operation would be a hundredth of the document.
+        str | None,
+        Header(pattern="^[0-9]{1,9}$", include_in_schema=False),
+    ] = None,
 ) -> None:
     """Wait until this process reads the state in `X-Register-Seq` or `seq`, so that clients read their own writes.
 
     Otherwise the response is a 503.
     """
+    if x_register_epoch is not None:
+        await _check_epoch(request, db, int(x_register_epoch), [x_register_seq, seq])
     requested = max((int(text) for text in (x_register_seq, seq) if text is not None), default=None)
     if requested is not None:
         await db.caches[STATE_WAITER].wait(requested)

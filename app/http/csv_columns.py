@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from enum import Enum
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -29,7 +30,10 @@ def define_column(model: type[BaseModel], name: str, path: str) -> FlatColumn:
     is_string = isinstance(field_type, type) and issubclass(field_type, str)
     type_ = "string" if is_string else COLUMN_TYPES.get(field_type, "any")
     example = info.examples[0] if info.examples else None
-    return FlatColumn(name, steps, type_, info.description or "", example, is_list=_is_list(info.annotation))
+    is_enum = isinstance(field_type, type) and issubclass(field_type, Enum)
+    values = tuple(str(member.value) for member in field_type) if is_enum else ()
+    is_list = _is_list(info.annotation)
+    return FlatColumn(name, steps, type_, info.description or "", example, is_list=is_list, values=values)
 
 
 def _is_list(annotation: Any) -> bool:  # noqa: ANN401 - a type

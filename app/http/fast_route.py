@@ -27,6 +27,7 @@ from app.database.query_budget import is_budget_exceeded, small_budget
 from app.errors import Problem, QueryTooBroad, invalid_field
 from app.http.auth import authenticate, require_contributor
 from app.http.dependencies import get_database
+from app.http.deprecation import Deprecation, announce, deprecations_of
 from app.http.idempotency import is_valid_idempotency_key
 from app.http.json_body import parse_json
 from app.http.lists import OPTION_PARSERS, ListResponse, get_list_response
@@ -46,7 +47,7 @@ from app.http.writes import create_write_request, get_write_request
 MAX_INLINE_ROWS = 100
 """Pages of up to this many rows are read in the event loop on SQLite: waking a thread would take longer."""
 
-STANDARD_PATH_HEADERS = ("x-register-seq", "if-match", "if-none-match", "content-encoding")
+STANDARD_PATH_HEADERS = ("x-register-seq", "x-register-epoch", "if-match", "if-none-match", "content-encoding")
 """Headers that only the standard path evaluates."""
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -89,11 +90,17 @@ class FastRoute(APIRoute):
         return super().matches(scope) if may_match else (Match.NONE, {})
 
     @cached_property
+    def _deprecations(self) -> tuple[Deprecation, ...]:
+        return deprecations_of(self.endpoint)
+
+    @cached_property
     def _fast_read(self) -> "FastRead | None":
         return FastRead(self) if self.has_fast_path and not self.dependant.body_params else None
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a plain read without the exit stacks of FastAPI; FastAPI handles all other requests."""
+        if self._deprecations:
+            send = announce(self._deprecations, scope["query_string"], send)
         query_string = drop_empty_parameters(self, scope["query_string"])
         if query_string is not scope["query_string"]:
             scope = {**scope, "query_string": query_string}
@@ -171,7 +178,12 @@ class FastRead:
         """Answer a plain read; None for any other request."""
         parsed = self._parse(request.scope["query_string"])
         suffix = request.path_params.get("suffix")
-        if parsed is None or "x-register-seq" in request.headers or not (suffix is None or suffix in SUFFIXES):
+        if (
+            parsed is None
+            or "x-register-seq" in request.headers
+            or "x-register-epoch" in request.headers
+            or not (suffix is None or suffix in SUFFIXES)
+        ):
             return None
         query, options = parsed
         database: Database = request.app.state.database
@@ -184,7 +196,8 @@ class FastRead:
             listing = arguments[self._list_argument] = ListResponse(request, **options)
         is_file = listing is not None and listing.file is not None
         rows = getattr(query, "limit", None) or 0
-        if self._inline and database.dialect == "sqlite" and rows <= MAX_INLINE_ROWS and not is_file:
+        is_slow = "is_database_slow" in request.scope["state"]
+        if self._inline and database.dialect == "sqlite" and rows <= MAX_INLINE_ROWS and not (is_file or is_slow):
             response = self._run_inline(arguments)
             if response is not None:
                 return response

@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from app.errors import Problem, Unavailable
+from app.http.deadline import disable_deadline
 from app.http.file_copies import CopyRemoved, FileCopies, Production, RenderFile
 from app.http.ranges import ACCEPT_RANGES, ByteRange, choose_range
 
@@ -92,6 +93,7 @@ class LongFileResponse(Response):
 
     async def _wait_for_copy(self) -> IO[bytes] | None:
         """Return the complete copy, which is written first if there is none. None if it cannot be written."""
+        disable_deadline(self._request.scope)
         while (copy := self._copies.open(self._name)) is None:
             production = await run_in_threadpool(self._copies.produce, self._name, self._render)
             if production is None:

@@ -1,24 +1,35 @@
 """Health checks and metrics of the service."""
 
+import asyncio
 import os
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Thread
 from typing import Annotated
 
 from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from app.database.engine import Database, SchemaStale
-from app.database.snapshot import open_snapshot
+from app.database.cache_registry import CacheKey
+from app.database.engine import Database
+from app.database.faults import DatabaseFault
+from app.database.probe import ProbeResult, Reason, probe
 from app.errors import Unavailable
 from app.http.dependencies import Db
 from app.http.file_copies import FILE_COPIES
 from app.http.responses import json_response
 from app.http.schema_types import Output
+from app.logs import logger
 
 router = APIRouter(tags=["operation"])
 METRICS_EXAMPLE = 'counterclaim_response_cache_hits_total{pid="17"} 1234.0'
+READY_SECONDS = 1.8
+"""How long a check of the database may take. A prober then has an answer within two seconds."""
+
 METRICS_MEDIA_TYPE = "text/plain; version=1.0.0; charset=utf-8"
 
 
@@ -33,7 +44,8 @@ class Readiness(Health):
 
     seq: Annotated[int, Field(description="The sequence number of the latest change of the register.", examples=[1234])]
     warnings: list[str] = Field(
-        description="What works only in part, one sentence each: whether long files are sent without ranges.",
+        description="What works only in part, one sentence each: whether long files are sent without ranges, whether "
+        "a read replica is down, whether PostgreSQL has no data checksums.",
         examples=[[]],
     )
 
@@ -44,7 +56,7 @@ class Readiness(Health):
     operation_id="read_liveness",
     responses={200: {"model": Health}},
 )
-def read_liveness(request: Request) -> Response:
+async def read_liveness(request: Request) -> Response:
     """Return 200 if the process responds. This does not check the database."""
     return json_response(request, {"status": "ok"})
 
@@ -55,17 +67,79 @@ def read_liveness(request: Request) -> Response:
     operation_id="read_readiness",
     responses={200: {"model": Readiness}},
 )
-def read_readiness(request: Request, db: Db) -> Response:
-    """Return 200 if the database responds, has the schema of this release, and files can be written; else 503."""
-    try:
-        db.check_schema()
-    except SchemaStale as stale:
-        raise Unavailable(str(stale)) from stale
-    if faults := storage_faults(db):
-        raise Unavailable(" ".join(faults))
-    with db.read() as session:
-        snapshot = open_snapshot(session)
-    return json_response(request, {"status": "ok", "seq": snapshot.seq, "warnings": storage_warnings(db)})
+async def read_readiness(request: Request, db: Db) -> Response:
+    """Return 200 if the database can be read and written, and files can be written; else 503 with the reasons.
+
+    It reads the clock, the last change, the newest claim by each of its indices, and the schema. The response takes two
+    seconds at most. A 503 has `reasons` (`away`, `frozen`, `locked`, `read_only`, `damaged`, `schema` or `storage`,
+    each with a sentence), and says in `reads` and `writes` what works nevertheless.
+    """
+    result = await db.caches[READINESS].check()
+    reasons = [{"reason": each.fault.value, "detail": each.detail} for each in result.reasons]
+    if reasons:
+        raise Unavailable(
+            " ".join(each["detail"] for each in reasons),
+            headers={"Retry-After": "5"},
+            more={"reasons": reasons, "reads": result.reads, "writes": result.writes},
+        )
+    return json_response(request, {"status": "ok", "seq": result.seq, "warnings": result.warnings})
+
+
+@dataclass(frozen=True, slots=True)
+class LastCheck:
+    """The result of a check, and when it was known."""
+
+    result: ProbeResult
+    at: float
+
+
+class ReadinessChecker:
+    """Runs one check of the database at a time, in a thread of its own, which may hang for as long as the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.last: LastCheck | None = None
+        """What the last check has found, for the metrics."""
+        self._running: Future[ProbeResult] | None = None
+        self._started_at = 0.0
+
+    async def check(self) -> ProbeResult:
+        """Return the result of a check, or that the database does not answer, within `READY_SECONDS`."""
+        result = await self._check()
+        self.last = LastCheck(result, time.monotonic())
+        return result
+
+    async def _check(self) -> ProbeResult:
+        if self._running is None or self._running.done():
+            self._running = Future()
+            self._started_at = time.monotonic()
+            Thread(target=self._run, args=(self._running,), daemon=True, name="readiness").start()
+        future = asyncio.wrap_future(self._running)
+        done, _ = await asyncio.wait({future}, timeout=READY_SECONDS)
+        if done:
+            result = future.result()
+            self._database.note_read(result.seq)
+            return result
+        seconds = round(time.monotonic() - self._started_at)
+        detail = f"The database does not answer: a check has been waiting for {seconds} seconds."
+        return ProbeResult(reasons=[Reason(DatabaseFault.frozen, detail)], reads=False, writes=False)
+
+    def _run(self, future: "Future[ProbeResult]") -> None:
+        try:
+            result = probe(self._database)
+            if faults := storage_faults(self._database):
+                result.reasons += [Reason(DatabaseFault.storage, detail) for detail in faults]
+                result.writes = False
+            result.warnings += storage_warnings(self._database)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready
+            detail = f"The database cannot be checked: {type(error).__name__}."
+            logger.warning("the check of the database failed", exc_info=error)
+            result = ProbeResult(reasons=[Reason(DatabaseFault.away, detail)], reads=False, writes=False)
+        future.set_result(result)
+
+
+READINESS = CacheKey("readiness", ReadinessChecker, keep_on_reset=True)
+"""The checker of a database; there is one per process."""
 
 
 def storage_warnings(database: Database) -> list[str]:
@@ -101,7 +175,7 @@ def storage_faults(database: Database) -> list[str]:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": METRICS_EXAMPLE}}}},
 )
-def read_metrics(request: Request) -> Response:
+async def read_metrics(request: Request) -> Response:
     """Return the metrics of this process for Prometheus. The label `pid` distinguishes the workers of a service."""
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - used only here
 

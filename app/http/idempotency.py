@@ -1,5 +1,6 @@
 """The `Idempotency-Key` header."""
 
+import hashlib
 from typing import Annotated
 
 from fastapi import Depends, Header
@@ -8,6 +9,16 @@ from app.errors import invalid_field
 
 MAX_KEY_CHARACTERS = 255
 """The maximum length of an Idempotency-Key."""
+
+
+STORED_PATH_PREFIX = "sha256:"
+
+
+def stored_path(path: str) -> str:
+    """Return what is stored of the path of a request: a hash, since the path may contain a name that is taken down."""
+    if path.startswith(STORED_PATH_PREFIX):
+        return path
+    return STORED_PATH_PREFIX + hashlib.sha256(path.encode()).hexdigest()
 
 
 def is_valid_idempotency_key(key: str) -> bool:

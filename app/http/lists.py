@@ -21,6 +21,7 @@ from app.errors import NotAcceptable, QueryTooBroad, TooManyRows, invalid_field,
 from app.http.addresses import whole_address
 from app.http.file_copies import FILE_COPIES, copy_name
 from app.http.file_response import FileChanged, LongFileResponse
+from app.http.list_columns import ListName, declare_list
 from app.http.negotiation import FILE_FORMATS, JSON_MEDIA_TYPE, MEDIA_TYPES, SUFFIXES, Format, choose_format, join_words
 from app.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Meta, Page, PageLinks, PageQuery
 from app.http.parameters import is_ignored
@@ -456,7 +457,10 @@ def list_route(
     path: str,
     model: type[Output],
     summary: str,
+    name: ListName,
+    columns: Sequence[FlatColumn],
     *,
+    key: Sequence[str] = (),
     pages: bool = True,
     linked: bool = False,
     row: type[Output] | None = None,
@@ -468,10 +472,14 @@ def list_route(
         path: The path without a suffix.
         model: The response model of a row, or of the whole response if it has no pages.
         summary: The OpenAPI summary.
+        name: The name of the list in `/v1/columns`.
+        columns: The columns of its files.
+        key: The columns that identify a row of a file.
         pages: Whether the JSON response is a page of a list.
         row: The response model of a row of files and of a bare array, if the JSON response is no page of a list.
         linked: Whether the list has linked data, that `ListResponse.send` renders with `link`.
     """
+    declare_list(name, columns, key)
     response_model: Any = Listing[model] if pages else model  # type: ignore[valid-type]
     if row is not None:
         response_model = response_model | list[row]  # type: ignore[valid-type]
@@ -480,15 +488,15 @@ def list_route(
     check_suffix = _suffix_check(SUFFIXES if linked else PLAIN_SUFFIXES)
 
     def register(route: Callable[..., Response]) -> Callable[..., Response]:
-        name = route.__name__
+        operation = route.__name__
         responses: dict[int | str, dict[str, Any]] = {
             200: {"model": response_model, "content": file_content, "description": "The rows as JSON, or as a file."}
         }
-        router.get(path, summary=summary, operation_id=name, responses=responses)(route)
+        router.get(path, summary=summary, operation_id=operation, responses=responses)(route)
         router.get(
             path + ".{suffix}",
             summary=f"{summary}, as a file",
-            operation_id=f"{name}_file",
+            operation_id=f"{operation}_file",
             dependencies=[Depends(check_suffix)],
             responses=responses,
         )(route)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 import time
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,10 +19,13 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.database.faults import DatabaseFault, classify
 from app.errors import AddressTooLong, BadRequest, MethodNotImplemented, NotFound, Problem, TooLarge, shorten
 from app.http.addresses import whole_address
-from app.http.problems import allowed_methods, problem_response
+from app.http.deadline import DeadlineTimer, RequestDeadline, late_problem
+from app.http.problems import DATABASE_ERRORS, allowed_methods, problem_response, record_damage
 from app.http.shutdown import Shutdown, stopping_problem
+from app.logs import cause_of, log_once
 
 logger = logging.getLogger("counterclaim")
 REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,80}")
@@ -33,10 +37,13 @@ EXPOSED_HEADERS = [
     "Content-Length",
     "Content-Location",
     "Content-Range",
+    "Deprecation",
     "ETag",
     "Link",
     "Location",
     "Retry-After",
+    "Sunset",
+    "X-Register-Epoch",
     "X-Register-Seq",
     "X-Request-ID",
 ]
@@ -82,12 +89,21 @@ COUNTED_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 """Methods with their own label in the metrics; a client could send any number of others."""
 
 
+BUCKET_SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""The upper bounds of the durations that are counted apart."""
+
+STREAM_ROUTES = frozenset({"/v1/changes/stream"})
+"""Routes whose responses last as long as the client listens, which says nothing about latency."""
+
+
 @dataclass(slots=True)
 class RequestTotals:
     """The number of requests with the same labels, and their total duration in seconds."""
 
     count: int = 0
     seconds: float = 0.0
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKET_SECONDS) + 1))
+    """The number of requests by duration: up to each of `BUCKET_SECONDS`, and longer ones."""
 
 
 @dataclass(slots=True)
@@ -95,12 +111,16 @@ class RequestCounters:
     """The requests of this process by route, method and status. `ResponseCache` counts those served from the cache."""
 
     totals: dict[tuple[str, str, int], RequestTotals] = field(default_factory=lambda: defaultdict(RequestTotals))
+    in_progress: int = 0
+    """The number of requests that are being answered."""
 
     def add(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request."""
         totals = self.totals[route, method if method in COUNTED_METHODS else "other", status]
         totals.count += 1
-        totals.seconds += seconds
+        if route not in STREAM_ROUTES:
+            totals.seconds += seconds
+            totals.buckets[bisect_left(BUCKET_SECONDS, seconds)] += 1
 
 
 class PreflightMiddleware(CORSMiddleware):
@@ -134,6 +154,7 @@ class RequestMiddleware:
         max_body_bytes: int,
         max_body_bytes_by_path: Mapping[str, int],
         uninterrupted_paths: frozenset[str] = frozenset(),
+        deadline_seconds: float = 60.0,
     ) -> None:
         """Configure the limits.
 
@@ -141,9 +162,12 @@ class RequestMiddleware:
             app: The application.
             max_body_bytes: The maximum size of a body.
             max_body_bytes_by_path: The maximum size of a body for some paths.
-            uninterrupted_paths: The paths whose requests may say that they must be finished, see `_finish`.
+            uninterrupted_paths: The paths whose requests may say that they must be finished, see `_finish`. They have
+                no deadline.
+            deadline_seconds: The deadline of the other requests.
         """
         self.app = app
+        self.deadline_seconds = deadline_seconds
         self.uninterrupted_paths = uninterrupted_paths
         self.max_body_bytes = max_body_bytes
         self.max_body_bytes_by_path = max_body_bytes_by_path
@@ -157,6 +181,8 @@ class RequestMiddleware:
         state: dict[str, Any] = scope["state"]
         method = "HEAD" if state["head_only"] else scope["method"]
         status = 0
+        counters: RequestCounters = scope["app"].state.request_counters
+        counters.in_progress += 1
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -165,28 +191,41 @@ class RequestMiddleware:
                 message["headers"] = self._complete_headers(scope, message["headers"])
             await send(message)
 
+        timer = self._start_timer(scope, receive, send_with_headers)
+        send_unless_late = send_with_headers if timer is None else timer.send
         try:
-            await self._call(scope, receive, send_with_headers)
+            await self._call(scope, receive, send_unless_late)
         except ClientDisconnect:
             status = status or CLIENT_CLOSED
         except asyncio.CancelledError:
             if status or not scope["app"].state.shutdown.is_stopping:
                 raise
-            await problem_response(Request(scope), stopping_problem())(scope, receive, send_with_headers)
+            await problem_response(Request(scope), stopping_problem())(scope, receive, send_unless_late)
         except Exception as error:
-            logger.exception("unhandled error", extra={"request_id": state["request_id"]})
+            note_server_error(scope, error)
             if status:
                 raise  # the response has started: closing the connection is the only way to signal the error
             problem = Problem("The server failed to process the request. The request itself may be valid.")
             problem.__cause__ = error
-            await problem_response(Request(scope), problem)(scope, receive, send_with_headers)
+            await problem_response(Request(scope), problem)(scope, receive, send_unless_late)
         finally:
-            seconds = time.perf_counter() - started_at
-            route = getattr(scope.get("route"), "path", "unmatched")
-            scope["app"].state.request_counters.add(route, method, status, seconds)
-            if logger.isEnabledFor(logging.INFO):
-                path = escape_newlines(scope["path"])
-                logger.info("%s %s %s %.1fms id=%s", method, path, status, seconds * 1000, state["request_id"])
+            if timer is not None:
+                await timer.finish()
+            counters.in_progress -= 1
+            log_and_count(scope, method, status, time.perf_counter() - started_at)
+
+    def _start_timer(self, scope: Scope, receive: Receive, send: Send) -> DeadlineTimer | None:
+        """Start the timer of a request that has a deadline."""
+        deadline: RequestDeadline | None = scope["state"].get("deadline")
+        if deadline is None or scope["path"] in self.uninterrupted_paths:
+            return None
+
+        async def answer_late(send: Send) -> None:
+            request = Request(scope)
+            logger.warning("no answer from the database in time id=%s", request.state.request_id)
+            await problem_response(request, late_problem(scope["method"], self.deadline_seconds))(scope, receive, send)
+
+        return DeadlineTimer(deadline, send, answer_late)
 
     def _complete_headers(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         policy = [] if any(name == CONTENT_POLICY[0] for name, _ in headers) else [CONTENT_POLICY]
@@ -194,6 +233,7 @@ class RequestMiddleware:
             *headers,
             (b"x-request-id", scope["state"]["request_id"].encode()),
             (b"x-register-seq", b"%d" % scope["app"].state.database.latest_seq),
+            (b"x-register-epoch", b"%d" % scope["app"].state.invalidator.epochs.latest),
             *STANDARD_HEADERS,
             *policy,
         ]
@@ -267,6 +307,33 @@ class RequestMiddleware:
         detail = f"There is no resource at {shorten(whole_address(scope['path']))}."
         hint = f"the addresses are listed at {whole_address('/docs')}"
         return problem_response(Request(scope), NotFound(detail, hint=hint))
+
+
+def log_and_count(scope: Scope, method: str, status: int, seconds: float) -> None:
+    """Log and count a request that has ended."""
+    route = getattr(scope.get("route"), "path", "unmatched")
+    scope["app"].state.request_counters.add(route, method, status, seconds)
+    if logger.isEnabledFor(logging.INFO):
+        request_id, path, milliseconds = scope["state"]["request_id"], escape_newlines(scope["path"]), seconds * 1000
+        extra = {"request_id": request_id, "method": method, "path": path, "route": route, "status": status}
+        extra["milliseconds"] = round(milliseconds, 1)
+        logger.info("%s %s %s %.1fms id=%s", method, path, status, milliseconds, request_id, extra=extra)
+
+
+def note_server_error(scope: Scope, error: Exception) -> None:
+    """Log an error of the server, and record damage of the database that a response in progress has met."""
+    request_id = scope["state"]["request_id"]
+    if isinstance(error, DATABASE_ERRORS) and classify(error) is DatabaseFault.damaged:
+        record_damage(scope["app"].state.database, error)
+    log_once(
+        "unhandled error %s id=%s",
+        type(error).__name__,
+        request_id,
+        error=error,
+        cause=cause_of(error),
+        level=logging.ERROR,
+        request_id=request_id,
+    )
 
 
 def _receive_until(shutdown: Shutdown, receive: Receive) -> Receive:

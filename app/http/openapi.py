@@ -1,23 +1,22 @@
-"""The OpenAPI document, Swagger UI from local files, and the descriptions of problem types."""
+"""The OpenAPI document, and the descriptions of problem types."""
 
 import re
 from collections.abc import Sequence
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from fastapi import FastAPI, Request
-from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi import APIRouter, FastAPI, Request
+from fastapi import Path as PathParameter
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.staticfiles import StaticFiles
 
 from app import __version__
 from app.errors import NotFound, known_problems, suggest_nearest
-from app.http.addresses import base_origin, base_url, find_first_segments, whole_address
+from app.http.addresses import base_url, find_first_segments
+from app.http.deprecation import mark_deprecated
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.openapi_components import FLAT_ROW, FLAT_ROW_REFERENCE, describe_files, move_to_components, name_pages
 from app.http.problems import PROBLEM_MEDIA_TYPE, ProblemDetail
@@ -35,33 +34,34 @@ and `.parquet`, and most as JSON-LD (`.jsonld`). Errors are problem details (RFC
 """
 
 TAGS = [
-    {"name": "topics", "description": "The questions that people ask, and the positions of the sources side by side."},
-    {"name": "claims", "description": "Claims with their source, date, documents, assessments and relations."},
     {
-        "name": "sources",
-        "description": "The sources that make or relay claims, and the documents in which claims can be read.",
+        "name": "topics",
+        "description": "See what the sources say on a question: the positions side by side, on one screen, over time.",
     },
-    {"name": "vocabulary", "description": "Categories, subjects, places, and the enumerations of the API."},
-    {"name": "takedowns", "description": "Erasure of claims, documents and sources, also from the history."},
-    {"name": "imports", "description": "Imports of claims files, and of other files by a mapping."},
-    {"name": "changes", "description": "The change log as pages, as a stream and as feeds."},
-    {"name": "operation", "description": "Health checks and metrics."},
+    {"name": "charts", "description": "Put a chart into an article: pictures, cards, and links that become cards."},
+    {"name": "claims", "description": "Find and count claims: under many filters, one with its history, as files."},
+    {"name": "citations", "description": "Cite a figure: a printable sentence, a reference, the value of one cell."},
+    {"name": "sources", "description": "Look up who says it: the sources, and the documents where it can be read."},
+    {"name": "vocabulary", "description": "Look up what a word means: categories, subjects, places, columns, values."},
+    {"name": "changes", "description": "Follow a topic: the change log as pages, as a stream and as feeds."},
+    {"name": "register", "description": "Take the whole register with you: the export, and where everything is found."},
+    {"name": "imports", "description": "Load your own data: claims files, and files of other shapes by a mapping."},
+    {"name": "writing", "description": "Record and correct claims: also sources, documents, vocabularies and topics."},
+    {"name": "takedowns", "description": "Take something down: claims, documents and sources, also from the history."},
+    {"name": "keys", "description": "Manage API keys: for administrators."},
+    {"name": "pages", "description": "Open the pages for people."},
+    {"name": "operation", "description": "Watch the service: health checks and metrics."},
 ]
+"""The tasks by which operations are grouped, in the order of the documentation."""
+
+WRITING_TAG = "writing"
+OWN_WRITES = frozenset({"imports", "takedowns"})
+"""The tags whose writes stay with them."""
 
 EXAMPLES_DIRECTORY = Path(__file__).parent / "examples"
 """`bodies.json` has a request body for each input schema, `answers.json` responses of the starter register.
 
 `make openapi` writes `answers.json`.
-"""
-
-
-DOCS_POLICY = (
-    "default-src {origin}; script-src {origin} 'unsafe-inline'; style-src {origin} 'unsafe-inline'; "
-    "img-src {origin} data:"
-)
-"""The content security policy of Swagger UI, whose page has an inline script.
-
-The origins are that of the page and that of the base URL. They differ where the service is opened by another name.
 """
 
 
@@ -101,9 +101,12 @@ def _build_document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
         tags=TAGS,
         license_info={"name": "MIT", "identifier": "MIT"},
     )
+    # FastAPI takes no path here. The page says whose register it is.
+    document["info"]["contact"] = {"name": "Those who run this register", "url": "/about"}
     document = name_pages(document)
     document["servers"] = [{"url": "/", "description": "The service that this document is from."}]
     describe_files(document)
+    mark_deprecated(document, routes)
     schemas = document["components"]["schemas"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
@@ -125,7 +128,8 @@ def _build_document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
         },
     }
     for path in document["paths"].values():
-        for operation in path.values():
+        for method, operation in path.items():
+            operation["tags"] = _choose_tags(method, operation["tags"])
             operation["responses"].pop("422", None)
             _remove_seq_header(operation)
             for parameter in operation.get("parameters", []):
@@ -138,6 +142,11 @@ def _build_document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
             operation.setdefault("security", [])
     move_to_components(document)
     return document
+
+
+def _choose_tags(method: str, tags: list[str]) -> list[str]:
+    """Return the one task that an operation belongs to: its own tag comes after that of its router."""
+    return [WRITING_TAG] if method != "get" and not OWN_WRITES.intersection(tags) else tags[-1:]
 
 
 def _make_addresses_whole(document: dict[str, Any], app: FastAPI) -> dict[str, Any]:
@@ -274,37 +283,41 @@ def _minimal_example(schema: dict[str, Any], schemas: dict[str, Any]) -> Any:  #
     return {name: _minimal_example(schema["properties"][name], schemas) for name in required}
 
 
-def add_documentation_routes(app: FastAPI) -> None:
-    """Serve `/openapi.json`, `/docs` and `/problems/{code}`."""
+router = APIRouter()
 
-    def read_openapi(request: Request) -> Response:
-        return cacheable_response(request, json_bytes(build_openapi(app)), JSON_MEDIA_TYPE)
 
-    def show_docs() -> Response:
-        page = get_swagger_ui_html(
-            openapi_url=whole_address("/openapi.json"),
-            title="Counterclaim",
-            swagger_js_url=whole_address("/docs/assets/swagger-ui-bundle.js"),
-            swagger_css_url=whole_address("/docs/assets/swagger-ui.css"),
-            swagger_favicon_url=whole_address("/docs/assets/favicon-32x32.png"),
-            swagger_ui_parameters={"docExpansion": "list", "defaultModelsExpandDepth": -1, "tryItOutEnabled": True},
-        )
-        # FastAPI's page names no language and has no landmark, which programs that read pages aloud need.
-        page.body = bytes(page.body).replace(b"<html>", b'<html lang="en">').replace(b"<div id", b'<div role="main" id')
-        page.headers["Content-Length"] = str(len(page.body))
-        page.headers["Content-Security-Policy"] = DOCS_POLICY.format(origin=f"'self' {base_origin()}".rstrip())
-        return page
+@router.get(
+    "/openapi.json",
+    operation_id="read_openapi",
+    summary="Read this document",
+    tags=["register"],
+    response_class=Response,
+    responses={200: {"content": {JSON_MEDIA_TYPE: {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}}}},
+)
+def read_openapi(request: Request) -> Response:
+    """Return the OpenAPI document of the service."""
+    return cacheable_response(request, json_bytes(build_openapi(request.app)), JSON_MEDIA_TYPE)
 
-    def read_problem(code: str, request: Request) -> Response:
-        problem = known_problems().get(code)
-        if problem is None:
-            raise NotFound(f"There is no problem `{code}`.", hint=suggest_nearest(code, known_problems()))
-        document = {"code": problem.code, "status": problem.status, "title": problem.title, "meaning": problem.__doc__}
-        return cacheable_response(request, json_bytes(document), JSON_MEDIA_TYPE)
 
-    # RFC 9457 recommends that the `type` of a problem resolves to its description.
-    app.add_api_route("/problems/{code}", read_problem, include_in_schema=False)
-    app.add_api_route("/openapi.json", read_openapi, include_in_schema=False)
-    app.add_api_route("/docs", show_docs, include_in_schema=False)
-    # Serve the files of Swagger UI from a package; FastAPI's default page loads them from another host.
-    app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_swagger") / "resources")))
+PROBLEM_EXAMPLE = {"code": "not_found", "status": 404, "title": "Not found", "meaning": NotFound.__doc__}
+
+
+# RFC 9457 recommends that the `type` of a problem resolves to its description.
+@router.get(
+    "/problems/{code}",
+    operation_id="read_problem",
+    summary="Read what a problem means",
+    tags=["vocabulary"],
+    response_class=Response,
+    responses={200: {"content": {JSON_MEDIA_TYPE: {"schema": {"type": "object"}, "example": PROBLEM_EXAMPLE}}}},
+)
+def read_problem(
+    code: Annotated[str, PathParameter(description="The code of the problem.", examples=["not_found"])],
+    request: Request,
+) -> Response:
+    """Return the status and the meaning of a kind of problem, by its code."""
+    problem = known_problems().get(code)
+    if problem is None:
+        raise NotFound(f"There is no problem `{code}`.", hint=suggest_nearest(code, known_problems()))
+    document = {"code": problem.code, "status": problem.status, "title": problem.title, "meaning": problem.__doc__}
+    return cacheable_response(request, json_bytes(document), JSON_MEDIA_TYPE)

@@ -13,6 +13,8 @@ from app.http.negotiation import JSON_MEDIA_TYPE, join_words
 
 Json = dict[str, Any]
 
+PAGE_MEDIA_TYPE = "text/html"
+
 SUFFIX = ".{suffix}"
 """The end of the paths of files."""
 
@@ -37,37 +39,46 @@ def name_pages(document: Json) -> Json:
 
 
 def move_to_components(document: Json) -> None:
-    """Replace equal parameters, headers, error responses and examples of records by references, in place.
+    """Replace equal parameters, headers and error responses by references, and move examples to schemas, in place.
 
-    A parameter whose definition differs between operations is shared only in its most frequent form. The name of a
-    component is that of the parameter, header, response or schema, and thus stays when operations are added.
+    The name of a component is that of the parameter, header, response or schema: it stays when operations are added.
     """
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     components: Json = document["components"]
     _share_problem(operations, components)
-    _share_parameters(operations, components)
+    _share_pages(operations, components)
+    _share_parameters(document["paths"], components)
     _share_headers(operations, components)
-    _share_examples(operations, components)
     for schema in components["schemas"].values():
         _remove_titles(schema)
         for info in schema.get("properties", {}).values():
             _join_null(info)
+    _move_examples(operations, components["schemas"])
+    _extend_schemas(components["schemas"])
 
 
-def _share_parameters(operations: list[Json], components: Json) -> None:
+def _share_parameters(paths: Json, components: Json) -> None:
+    """Let operations have equal parameters in common.
+
+    The most frequent definition of a name is the component with that name. Others are named after the first part of the
+    path where they are first used, too: `id_documents`.
+    """
     uses: dict[tuple[str, str], Counter[bytes]] = {}
-    for operation in operations:
-        for parameter in operation.get("parameters", []):
+    first_parts: dict[bytes, str] = {}
+    for path, item in paths.items():
+        for parameter in (each for operation in item.values() for each in operation.get("parameters", [])):
             _remove_repetitions(parameter)
             uses.setdefault((parameter["name"], parameter["in"]), Counter())[_key(parameter)] += 1
+            first_parts.setdefault(_key(parameter), path.removeprefix("/v1").split("/")[1] or "pages")
     shared: dict[bytes, str] = {}
     components["parameters"] = {}
     for (name, _place), forms in sorted(uses.items()):
-        form, count = forms.most_common(1)[0]
-        if count >= MIN_USES:
-            shared[form] = f"#/components/parameters/{name}"
-            components["parameters"][name] = orjson.loads(form)
-    for operation in operations:
+        for form, count in forms.most_common():
+            full_name = f"{name}_{first_parts[form]}" if name in components["parameters"] else name
+            if count >= MIN_USES and full_name not in components["parameters"]:
+                shared[form] = f"#/components/parameters/{full_name}"
+                components["parameters"][full_name] = orjson.loads(form)
+    for operation in (operation for item in paths.values() for operation in item.values()):
         if "parameters" in operation:
             operation["parameters"] = [_reference(each, shared) for each in operation["parameters"]]
 
@@ -79,6 +90,8 @@ def _remove_repetitions(parameter: Json) -> None:
     schema.pop("title", None)
     if not parameter["required"]:
         del parameter["required"]
+    if "example" in parameter:
+        schema.pop("examples", None)
     if schema.get("default") == []:
         del schema["default"]
 
@@ -86,39 +99,83 @@ def _remove_repetitions(parameter: Json) -> None:
 def _share_headers(operations: list[Json], components: Json) -> None:
     components["headers"] = {}
     for operation in operations:
-        for response in operation["responses"].values():
+        for response in [*operation["responses"].values(), *components["responses"].values()]:
             for name, header in response.get("headers", {}).items():
                 known = components["headers"].setdefault(name, header)
                 if known == header:
                     response["headers"][name] = {"$ref": f"#/components/headers/{name}"}
 
 
-def _share_examples(operations: list[Json], components: Json) -> None:
-    """Let the responses with the same record have the same example: that of its own address, or the first one."""
-    examples: Json = {}
-    contents = [
-        content
-        for operation in sorted(operations, key=lambda each: not each["operationId"].startswith("read_"))
-        for response in operation["responses"].values()
-        for content in response.get("content", {}).values()
-        if "example" in content and _referred_schema(content)
-    ]
-    uses = Counter(map(_referred_schema, contents))
-    for content in contents:
-        reference = _referred_schema(content)
-        if uses[reference] >= MIN_USES:
-            name = reference.rpartition("/")[2]
-            example = content.pop("example")
-            examples.setdefault(name, {"value": example})
-            content["examples"] = {name: {"$ref": f"#/components/examples/{name}"}}
-    components["examples"] = examples
+def _move_examples(operations: list[Json], schemas: Json) -> None:
+    """Move the examples of responses to the schemas of their records: that of its own address, or the first one.
+
+    A list has the example of its rows. A page that shows the document puts lists and records together from these.
+    """
+    for operation in sorted(operations, key=lambda each: not each["operationId"].startswith("read_")):
+        for response in operation["responses"].values():
+            for content in response.get("content", {}).values():
+                name = referred_schema(content)
+                if name and "example" in content:
+                    example = content.pop("example")
+                    rows = referred_schema({"schema": schemas[name]["properties"].get("data", {}).get("items", {})})
+                    if name.endswith("Page"):
+                        name, [example] = rows, example["data"][:1]
+                    schemas[name].setdefault("examples", [example])
+    for name, base in EXTENDED_SCHEMAS.items():
+        if "examples" in schemas[base]:  # with the examples of what is added, it is one of this schema
+            schemas[name].pop("examples", None)
+    for schema in schemas.values():
+        for example in schema.get("examples", ()):
+            _remove_shown_examples(schema, example, schemas)
 
 
-def _referred_schema(content: Json) -> str:
-    """Return the reference to the schema of a response, or to the first of several; empty if there is none."""
+def referred_schema(content: Json) -> str:
+    """Return the name of the schema of a response, or of the first of several; empty if it has no name."""
     schema = content.get("schema", {})
     [first, *_] = schema.get("anyOf", [schema])
-    return str(first.get("$ref", ""))
+    return str(first.get("$ref", "")).rpartition("/")[2]
+
+
+def _remove_shown_examples(schema: Json, example: Any, schemas: Json) -> None:  # noqa: ANN401 - any JSON value
+    """Remove the examples of fields of which an example of the whole shows a value, in place."""
+    for part in (schema, *schema.get("anyOf", ()), *schema.get("allOf", ())):
+        if reference := part.get("$ref"):
+            _remove_shown_examples(schemas[reference.rpartition("/")[2]], example, schemas)
+        if isinstance(example, list) and "items" in part:
+            for each in example:
+                _remove_shown_examples(part["items"], each, schemas)
+        if isinstance(example, dict):
+            for name, info in part.get("properties", {}).items():
+                if example.get(name) not in (None, [], {}):
+                    info.pop("examples", None)
+                    _remove_shown_examples(info, example[name], schemas)
+
+
+EXTENDED_SCHEMAS = {
+    "Document": "DocumentSummary",
+    "DocumentRevision": "Document",
+    "Revision": "Claim",
+    "RemovedRevision": "Tombstone",
+    "Assessment": "Confidence",
+}
+"""A schema → the one that it extends: all of whose fields it has, with the same definitions."""
+
+
+def _extend_schemas(schemas: Json) -> None:
+    """Define each schema that extends another by what it adds to it, in place."""
+    extending: Json = {}
+    for name, base in EXTENDED_SCHEMAS.items():
+        schema, general = schemas[name], schemas[base]
+        properties = {
+            field: info for field, info in schema["properties"].items() if info != general["properties"].get(field)
+        }
+        inherited = set(general.get("required", ())) - properties.keys()
+        required = [field for field in schema.get("required", ()) if field not in inherited]
+        own = {"type": "object", "properties": properties} | ({"required": required} if required else {})
+        rest = {key: value for key, value in schema.items() if key not in own}
+        rest.pop("required", None)
+        extending[name] = {**rest, "allOf": [{"$ref": f"#/components/schemas/{base}"}, own]}
+    schemas.update(extending)
 
 
 def _share_problem(operations: list[Json], components: Json) -> None:
@@ -126,6 +183,14 @@ def _share_problem(operations: list[Json], components: Json) -> None:
     components["responses"] = {"Problem": operations[0]["responses"]["default"]}
     for operation in operations:
         operation["responses"] |= {key: {"$ref": "#/components/responses/Problem"} for key in ("4XX", "default")}
+
+
+def _share_pages(operations: list[Json], components: Json) -> None:
+    """Describe the response of all pages for people once."""
+    for operation in operations:
+        if PAGE_MEDIA_TYPE in operation["responses"].get("200", {}).get("content", {}):
+            components["responses"].setdefault("Page", operation["responses"]["200"])
+            operation["responses"]["200"] = {"$ref": "#/components/responses/Page"}
 
 
 def _remove_titles(schema: Json) -> None:
@@ -136,8 +201,11 @@ def _remove_titles(schema: Json) -> None:
 
 
 def _join_null(info: Json) -> None:
-    """Write `string or null` as one schema with two types, in place."""
+    """Write `string or null`, and several types without more, as one schema with these types, in place."""
     match info.get("anyOf"):
+        case [*kinds] if all(kind.keys() == {"type"} for kind in kinds):
+            del info["anyOf"]
+            info["type"] = [kind["type"] for kind in kinds]
         case [{"type": str(type_)} as schema, {"type": "null"}]:
             del info["anyOf"]
             info.update({**schema, "type": [type_, "null"]})

@@ -178,7 +178,8 @@ async def check_media_type(request: Request) -> None:
             hint="send the body without `Content-Encoding`",
             headers={"Accept-Encoding": "identity"},
         )
-    if request.scope["route"].openapi_extra:
+    route: APIRoute = request.scope["route"]
+    if route.openapi_extra or not route.dependant.body_params:
         return
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not is_json_type(media_type):

@@ -1,7 +1,6 @@
 """Problem details (RFC 9457): the response model of errors, and the handlers that turn exceptions into it."""
 
 import json
-import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,14 +9,15 @@ import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from app.database.query_budget import is_budget_exceeded
+from app.database.engine import Database
+from app.database.faults import DatabaseFault, classify
 from app.errors import (
     Fault,
     Forbidden,
@@ -42,6 +42,7 @@ from app.http.addresses import whole_address
 from app.http.negotiation import is_page_path, prefers_html
 from app.http.responses import SHARED_CACHE_CONTROL, VARY
 from app.http.schema_types import input_field_names
+from app.logs import log_once
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 MAX_REPORTED_FAULTS = 20
@@ -63,8 +64,6 @@ MAX_HINTS = 3
 
 DATABASE_ERRORS = (DBAPIError, PoolTimeout)
 """Exceptions of a database that fails, is busy or is unavailable."""
-
-logger = logging.getLogger("counterclaim")
 
 ProblemPage = Callable[[Request, Problem, Mapping[str, str]], Response]
 """Renders a problem as a page, with these headers. The application sets it as `state.render_problem_page`."""
@@ -222,7 +221,9 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
             kind, detail = InvalidRequest, "The body could not be parsed as JSON."
         case 405:
             detail = f"{shorten(whole_address(request.url.path))} does not support {shorten(request.method)}."
-            headers["Allow"] = ", ".join(allowed_methods(request.app, request.scope))
+            # Within a mount, the root path is that of the mount.
+            root = {"root_path": request.scope.get("app_root_path", request.scope.get("root_path", ""))}
+            headers["Allow"] = ", ".join(allowed_methods(request.app, {**request.scope, **root}))
             if request.method == "DELETE":
                 address = whole_address("/v1/claims/{id}/retraction")
                 hint = f"records are never deleted; record a retraction with POST {address}"
@@ -235,23 +236,59 @@ async def _handle_http_exception(request: Request, error: Exception) -> Response
 async def handle_database_error(request: Request, error: Exception) -> Response:
     """Return the problem response for one of the `DATABASE_ERRORS`.
 
-    A statement that exceeded the query budget is a 422; a database that is unavailable or busy is a 503. Any other
-    database error is raised again and becomes a 500.
+    A statement that exceeded the query budget is a 422; a database that is unavailable, busy, read-only or damaged is a
+    503. Any other database error is raised again and becomes a 500.
     """
-    if is_budget_exceeded(error):
+    fault = classify(error)
+    if fault is None:
+        raise error
+    if fault is DatabaseFault.too_broad:
         detail = "The query exceeds the time limit."
         return problem_response(request, QueryTooBroad(detail, hint="add filters to narrow the query"))
-    busy = isinstance(error, PoolTimeout) or "locked" in str(error) or "lock timeout" in str(error)
-    if busy and "idempotency-key" in request.headers:
+    if fault is DatabaseFault.locked and "idempotency-key" in request.headers:
         detail = "This request, or another write, is still being processed."
         hint = "send the same request again with the same key"
         return problem_response(request, KeyInFlight(detail, hint=hint, headers={"Retry-After": "2"}))
-    unavailable = isinstance(error, PoolTimeout | OperationalError) or getattr(error, "connection_invalidated", False)
-    if not unavailable:
-        raise error
-    logger.warning("database unavailable", exc_info=error)
-    detail = "The database is unavailable or overloaded."
-    return problem_response(request, Unavailable(detail, hint="try again", headers={"Retry-After": "2"}))
+    return problem_response(request, database_problem(request.app.state.database, fault, error))
+
+
+FAULT_DETAILS = {
+    DatabaseFault.away: "The database cannot be reached.",
+    DatabaseFault.frozen: "The database does not answer in time.",
+    DatabaseFault.locked: "The database is locked by another transaction.",
+    DatabaseFault.pool: "All connections to the database are in use.",
+    DatabaseFault.read_only: "The database is read-only at the moment: nothing was recorded. Reads work.",
+    DatabaseFault.full: "The disk of the database is full: nothing was recorded. Reads work.",
+    DatabaseFault.schema: "The tables of the database are not those of this release.",
+}
+
+
+def database_problem(database: Database, fault: DatabaseFault, error: BaseException) -> Unavailable:
+    """Return the problem of a request that met a fault of the database, and log it. Damage is recorded."""
+    detail = FAULT_DETAILS.get(fault) or describe_damage(database, error)
+    if fault is DatabaseFault.damaged:
+        record_damage(database, error)
+    log_once("database %s: %s", fault, str(error).splitlines()[0], error=error, cause=f"database {fault}")
+    hint = "the operator has to run `counterclaim check`" if fault is DatabaseFault.damaged else "try again"
+    seconds = "60" if fault in PERSISTENT_FAULTS else "2"
+    return Unavailable(detail, hint=hint, headers={"Retry-After": seconds}, more={"reason": fault.value})
+
+
+PERSISTENT_FAULTS = {DatabaseFault.damaged, DatabaseFault.schema, DatabaseFault.full}
+"""Faults that do not pass by themselves."""
+
+
+def describe_damage(database: Database, error: BaseException) -> str:
+    """Return what is damaged, with the name of the file, in one sentence."""
+    message = str(getattr(error, "orig", None) or error).splitlines()[0].rstrip(".")
+    if database.file_name is not None:
+        return f"The database file {database.file_name} is damaged: {message}."
+    return f"The database is damaged: {message}."
+
+
+def record_damage(database: Database, error: BaseException) -> None:
+    """Make the service not ready until `counterclaim check` has passed."""
+    database.damage.write(describe_damage(database, error))
 
 
 async def _handle_validation_error(request: Request, error: Exception) -> Response:

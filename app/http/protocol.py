@@ -1,5 +1,8 @@
 """The HTTP protocol of the server: errors of the protocol are problems, and a client that still sends is answered.
 
+A response from the cache is written at once: a call of the application, which Uvicorn makes in a task of its own, costs
+several times as much as the lookup.
+
 Uvicorn answers a request that it cannot parse in plain text. It also closes a connection as soon as the response is
 complete, and a client that is still sending a body then sees a reset connection instead of the response.
 """
@@ -10,8 +13,10 @@ from asyncio import Transport
 from typing import Any, cast
 
 from uuid_utils import uuid7
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.cache.responses import header_lines
 from app.errors import AddressTooLong, BadRequest, MethodNotImplemented, Problem
 from app.http.addresses import whole_address
 from app.http.middleware import IMPLEMENTED_METHODS, STANDARD_HEADERS
@@ -23,7 +28,26 @@ MAX_LINGERING_SECONDS = 10.0
 MAX_REQUEST_LINE_BYTES = 60_000
 """Length of a request line from which a request that cannot be parsed is reported as too long."""
 
+MAX_JOINED_BYTES = 65_536
+"""Size of a body up to which it is written together with the headers."""
+
+BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding", b"upgrade"})
+"""Headers of a request that may have a body, or continue in another protocol."""
+
+FIND_RESPONSE = "find_response"
+"""Name in the state of the server, which the application yields when it starts, of its function that finds a response
+without being called."""
+
 REQUEST_LINE_PATTERN = re.compile(rb"(?P<method>[!#$%&'*+.^_`|~0-9A-Za-z-]{1,80}) (?P<target>[^ \r\n]*)")
+
+
+def _is_plain(cycle: RequestResponseCycle) -> bool:
+    """Return whether a request has no body, and its connection stays open."""
+    return (
+        cycle.keep_alive
+        and not cycle.waiting_for_100_continue
+        and not any(name in BODY_HEADERS for name, _ in cycle.scope["headers"])
+    )
 
 
 class LingeringTransport:
@@ -91,6 +115,27 @@ class CounterclaimProtocol(HttpToolsProtocol):
         if not self._first_bytes or self.cycle is None or self.cycle.response_complete:
             self._first_bytes = data[:MAX_REQUEST_LINE_BYTES]
         super().data_received(data)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Write the response at once if it is cached, or call the application."""
+        find_response = self.app_state.get(FIND_RESPONSE)
+        # Requests that wait in the pipeline are answered one after the other, each by a task.
+        if find_response is None or self.pipeline or self.flow.write_paused or not _is_plain(cycle):
+            super()._start_asgi_task(cycle, app)
+            return
+        response = find_response(cycle.scope)
+        if response is None:
+            super()._start_asgi_task(cycle, app)
+            return
+        cycle.response_started = cycle.response_complete = True
+        cycle.more_body = False
+        head = b"HTTP/1.1 %b\r\n%b%b\r\n" % (response.status, header_lines(cycle.default_headers), response.lines)
+        if len(response.body) <= MAX_JOINED_BYTES:
+            self.transport.write(head + response.body)
+        else:
+            self.transport.write(head)
+            self.transport.write(response.body)
+        cycle.on_response()
 
     def send_400_response(self, msg: str) -> None:
         """Answer a request that cannot be parsed with a problem, and close the connection."""

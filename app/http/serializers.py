@@ -32,6 +32,8 @@ class FlatColumn:
     example: Any = None
     is_list: bool = False
     """Whether a value is a list of values of the type."""
+    values: tuple[str, ...] = ()
+    """The values of an enumeration; empty for another type."""
 
     def value(self, row: RowDict) -> Any:  # noqa: ANN401 - the type varies by column
         """Return the value of the column in `row`; None if a part of the path is missing.

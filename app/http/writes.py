@@ -14,15 +14,16 @@ from sqlmodel import Session
 from starlette.responses import Response
 
 from app.cache.etags import ANY_TAG, build_etag, etag_matches, strong_tags
-from app.database.api_keys import Actor
+from app.database.api_keys import Actor, note_key_use
 from app.database.engine import Database
 from app.database.group_commit import GROUP_COMMITTER
 from app.database.tables import StoredAnswer, columns_of
 from app.database.transaction import WriteTransaction
 from app.errors import KeyReused, PreconditionFailed, PreconditionRequired, Removed
 from app.http.addresses import base_url, relative_links, relative_path, whole_address, whole_links
+from app.http.deadline import write_expiry
 from app.http.headers import read_list_header
-from app.http.idempotency import IdempotencyKey
+from app.http.idempotency import IdempotencyKey, stored_path
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.problems import problem_response
 from app.http.responses import cacheable_response, json_bytes
@@ -84,7 +85,7 @@ class WriteRequest:
     """A write request: runs the write in a transaction and builds the response."""
 
     def __init__(self, request: Request, digest: str, key: str | None) -> None:
-        """Hold the options of `request`; `digest` is that of its body and its conditions."""
+        """Hold the options of `request`; `digest` is that of its body, query and conditions."""
         self.request = request
         self.database: Database = request.app.state.database
         self.digest = digest
@@ -113,7 +114,8 @@ class WriteRequest:
                 self.check_collection()
             return self.respond(transaction, actor, result)
 
-        return await self.database.caches[GROUP_COMMITTER].write(actor.name, run)
+        expires_at = write_expiry(self.request.scope)
+        return await self.database.caches[GROUP_COMMITTER].write(actor.name, run, expires_at)
 
     def check_match(self, document: dict[str, Any] | None, *, required: bool = True, by_revision: bool = True) -> None:
         """Raise unless the conditions of the request hold for `document`, the current record (RFC 9110, section 13.1).
@@ -175,6 +177,7 @@ class WriteRequest:
 
     def respond(self, transaction: WriteTransaction, actor: Actor, result: WriteResult) -> Response:
         """Build the response to a write, and store it for the Idempotency-Key in the transaction of the write."""
+        note_key_use(transaction.session, actor, transaction.at)
         response = self.build_response(result)
         self.store_response(transaction, actor, result, response)
         return response
@@ -196,9 +199,7 @@ class WriteRequest:
                 "This Idempotency-Key was used for another request.", hint="use a new key for a new request"
             )
         if stored["body"] is None:
-            return problem_response(
-                self.request, Removed("The claim that this request created or changed was taken down.")
-            )
+            return problem_response(self.request, Removed("A takedown erased the response to this request."))
         body, headers = stored["body"], {**stored["headers"], "Idempotency-Replayed": "true"}
         media_type = headers.pop("content-type", JSON_MEDIA_TYPE)
         if base_url() and media_type == JSON_MEDIA_TYPE:
@@ -231,8 +232,8 @@ class WriteRequest:
             headers["location"] = relative_path(headers["location"])
         transaction.session.execute(
             insert(StoredAnswer).values(
-                actor=actor.id,
-                path=self.request.url.path,
+                actor=actor.name,
+                path=stored_path(self.request.url.path),
                 key=self.key,
                 digest=self.digest,
                 at=transaction.at,
@@ -244,8 +245,10 @@ class WriteRequest:
         )
 
     def _matches_request(self, actor: Actor) -> Any:  # noqa: ANN401 - an SQL expression
-        columns = columns_of(StoredAnswer)
-        return and_(columns.actor == actor.id, columns.path == self.request.url.path, columns.key == self.key)
+        columns, path = columns_of(StoredAnswer), self.request.url.path
+        # Earlier releases stored the path as it is.
+        is_same_path = columns.path.in_([stored_path(path), path])
+        return and_(columns.actor == actor.name, is_same_path, columns.key == self.key)
 
 
 def _etag_prefix(document: dict[str, Any]) -> str:
@@ -295,8 +298,10 @@ async def get_write_request(
 
 def create_write_request(request: Request, body: bytes, key: str | None) -> WriteRequest:
     """Return the write request of a request whose body has been read."""
-    conditions = WriteConditions.from_request(request)
-    return WriteRequest(request, hashlib.sha256(body + conditions.digest_suffix).hexdigest(), key)
+    suffix = WriteConditions.from_request(request).digest_suffix
+    if request.url.query:
+        suffix += b"\0?" + request.url.query.encode("utf-8", "replace")
+    return WriteRequest(request, hashlib.sha256(body + suffix).hexdigest(), key)
 
 
 WriteRequestDep = Annotated[WriteRequest, Depends(get_write_request)]

@@ -13,18 +13,22 @@ import click
 
 from app.database.engine import Database
 from app.database.read_session import read_session
-from app.imports.mappings.load import load_row_mapper, parse_row_mapper
-from app.imports.mappings.propose import draft_mapping
+from app.imports.mappings.load import load_row_mapper, parse_file_options, parse_row_mapper
+from app.imports.mappings.propose import draft_mapping, find_nothing
+from app.imports.mappings.roles import RecordFinder
 from app.imports.pipeline.prepare import ImportRequest, PreparedImport, ProgressCallback, import_attempts
 from app.imports.pipeline.publish import publish_if_unchanged
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.row_mapping import RowMapper
-from app.imports.readers.options import FileFormat, FileRefused, MappingRefused
+from app.imports.readers.options import FileFormat, FileOptions, FileRefused, MappingRefused
+from app.imports.readers.query import query_limits
 from app.imports.refused_rows import RefusedRowWriter
 from app.imports.report import report_lines
 from app.imports.sheet import read_lists
 from app.imports.summary import print_summary
 from app.imports.workbook import write_refused_rows
+from app.settings import read_settings
+from app.vocabulary.reference_data import get_reference_data
 
 STANDARD_INPUT = "-"
 STANDARD_INPUT_NAME = "stdin"
@@ -105,6 +109,7 @@ def import_files(
             strict=strict,
             limit=limit,
             vintage=vintage.date() if vintage else None,
+            query_limits=query_limits(read_settings(), is_allowed=True),
             progress=progress,
         )
         try:
@@ -117,6 +122,7 @@ def import_files(
             raise click.ClickException(
                 "Nothing is imported. Correct the rows, or import the others with --keep-going."
             ) from None
+        refused.close()
     print_summary(result)
     for path in refused.paths:
         click.echo(f"The refused rows are in {path}: correct them there, and import that file.")
@@ -150,7 +156,11 @@ def _write_refused_rows(
     elif prepared.request.dry_run:
         return
     elif is_sheet:
-        _write_workbook(database, prepared, refused.unused_path("xlsx"))
+        path = refused.unused_path("xlsx")
+        if prepared.has_writes or not refused.has_earlier_file("xlsx"):
+            _write_workbook(database, prepared, path)
+        else:
+            refused.paths.remove(path)
     else:
         for row, reasons in prepared.refused_rows():
             refused.write(row, reasons)
@@ -174,14 +184,48 @@ def create_row_mapper(mapping: str | None) -> RowMapper:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise MappingRefused(f"The mapping {mapping} cannot be read: {error}.") from None
-        return parse_row_mapper(text, path.stem, path.name)
+        return parse_row_mapper(text, path.stem, path.name, path.parent)
     return load_row_mapper(mapping)
 
 
-def inspect_file(file: str) -> None:
-    """Print a commented draft of a mapping for an unknown file."""
-    with stored_files([file]) as (paths, _names):
-        click.echo(draft_mapping(paths[0]), nl=False)
+def inspect_file(file: str, mapping: str | None = None) -> None:
+    """Print a commented draft of a mapping for an unknown file.
+
+    The `[file]` table of `mapping`, which may be a part of a mapping, says how the file is read. Values that name
+    records of the register get their slugs, if the database can be read.
+    """
+    options = _read_file_options(mapping) if mapping is not None else None
+    with stored_files([file]) as (paths, names):
+        click.echo(draft_mapping(paths[0], options, _load_record_finder(), names[0]), nl=False)
+
+
+def _read_file_options(mapping: str) -> FileOptions:
+    """Return the `[file]` table of a mapping or of a part of one. Raises `MappingRefused`."""
+    path = Path(mapping)
+    if not path.exists() and path.suffix != ".toml":
+        return load_row_mapper(mapping).options
+    try:
+        return parse_file_options(path.read_text("utf-8"), path.name)
+    except (OSError, UnicodeDecodeError) as error:
+        raise MappingRefused(f"The mapping {mapping} cannot be read: {error}.") from None
+
+
+def _load_record_finder() -> RecordFinder:
+    """Return the function that finds a record by its name; it finds none without a database of the current schema."""
+    try:
+        with closing(Database(read_settings())) as database:
+            database.check_schema()
+            with read_session(database) as read:
+                snapshot = read.snapshot()
+                index = get_reference_data(read, snapshot).read_name_index(read.session, snapshot)
+    except Exception:  # noqa: BLE001 - a draft needs no database
+        return find_nothing
+
+    def find_record(kind: str, text: str) -> str | None:
+        slugs = index.find_named(kind, text)
+        return slugs[0] if len(slugs) == 1 else None
+
+    return find_record
 
 
 @contextmanager

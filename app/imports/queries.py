@@ -54,4 +54,7 @@ def read_import(session: Session, id_: str, snapshot: Snapshot) -> dict[str, Any
 
 def import_document(row: Mapping[Any, Any]) -> dict[str, Any]:
     """Return an import as it is served."""
-    return {name: row[name] for name in IMPORT_FIELDS} | {"links": {"self": whole_address(f"/v1/imports/{row['id']}")}}
+    document = {name: row[name] for name in IMPORT_FIELDS}
+    # The files of imports of earlier releases have no columns.
+    document["files"] = [{**file, "columns": file.get("columns")} for file in row["files"]]
+    return document | {"links": {"self": whole_address(f"/v1/imports/{row['id']}")}}

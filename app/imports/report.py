@@ -37,8 +37,15 @@ def report_document(result: ImportResult, *, recorded: bool) -> dict[str, Any]:
         "files": shared["files"],
         "counts": shared["counts"],
         "skipped": dict(statistics.skipped),
+        "without_claim": dict(statistics.without_claim),
+        "differing_texts": dict(sorted(statistics.differing_texts.items())),
+        "unread_columns": statistics.unread_columns,
+        "missing_columns": statistics.missing_columns,
         "ignored": dict(sorted(statistics.ignored.items())),
-        "examples": {outcome: list(examples) for outcome, examples in statistics.examples.items()},
+        "examples": {
+            **({"new": statistics.sentences} if statistics.sentences else {}),
+            **{outcome: list(examples) for outcome, examples in statistics.examples.items()},
+        },
         "smell_counts": shared["smell_counts"],
         "smells": shared["smells"],
         "refused": [{"file": file, "line": line, "reasons": reasons} for file, line, reasons in result.refused],
@@ -53,6 +60,9 @@ def report_lines(result: ImportResult, *, recorded: bool) -> list[tuple[str, Any
     lines: list[tuple[str, Any, str]] = [("import", result.id if recorded else None, state)]
     lines += [(name, counts[name], Counts.model_fields[name].description or "") for name in Counts.model_fields]
     lines += [(f"skipped: {reason}", number, "") for reason, number in result.statistics.skipped.items()]
+    lines += [(f"no claim: {reason}", number, "") for reason, number in result.statistics.without_claim.items()]
+    lines += [("column that nothing reads", None, name) for name in result.statistics.unread_columns]
+    lines += [("missing column", None, text) for text in result.statistics.missing_columns]
     lines += [(anomaly.kind.value, None, anomaly.detail) for anomaly in result.statistics.anomalies[:100]]
     return lines
 
@@ -76,6 +86,7 @@ def _file_document(report: FileReport) -> dict[str, Any]:
         "format": report.format.value,
         "encoding": report.encoding,
         "delimiter": report.delimiter,
+        "columns": list(report.columns) or None,
     }
 
 

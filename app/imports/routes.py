@@ -16,6 +16,7 @@ from app.http.auth import Contributor
 from app.http.csv_columns import columns_of_model, define_column
 from app.http.dependencies import Db
 from app.http.idempotency import IdempotencyKey
+from app.http.list_columns import ListName
 from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import AsOf, Page, PageQuery
 from app.http.responses import cacheable_response, json_response
@@ -170,7 +171,7 @@ def post_import(
         return import_upload(request, contributor, uploaded, query, WriteRequest(request, uploaded.digest, key))
 
 
-@list_route(router, "/imports", Import, "List imports")
+@list_route(router, "/imports", Import, "List imports", ListName.imports, CSV_COLUMNS, key=["id"])
 def list_imports(query: Annotated[PageQuery, Query()], db: Db, want: ListResponseDep) -> Response:
     """Return the imports that changed the register, newest first, with files and numbers of rows by outcome."""
 

@@ -24,6 +24,10 @@ class ImportedFile(Output):
     format: str = Field(description="The file's format.", examples=["json"])
     encoding: str | None = Field(description="The detected text encoding; null for binary formats.", examples=["utf-8"])
     delimiter: str | None = Field(description="The delimiter of a delimited file.", examples=[","])
+    columns: list[str] | None = Field(
+        description="The names of the columns; null for files that belong to no series.",
+        examples=[["date", "personnel"]],
+    )
 
 
 class Counts(Output):
@@ -102,13 +106,30 @@ class ImportReport(ImportFacts):
     skipped: dict[str, int] = Field(
         description="The number of skipped rows for each reason.", examples=[{"carried forward": 795}]
     )
+    without_claim: dict[str, int] = Field(
+        description="The number of rows that made no claim for each reason, without the skipped ones.",
+        examples=[{"no figure for POW": 4}],
+    )
+    differing_texts: dict[str, int] = Field(
+        description="The fields beside the statement, such as the note, that rows of a series give otherwise than the "
+        'recorded claims, each with the number of claims. They stay as they are; `on_change = "fix"` corrects the '
+        "wording, the note and the derivation of claims that nobody has corrected.",
+        examples=[{"citations.quote": 2}],
+    )
+    unread_columns: list[str] = Field(
+        description="The columns of the files that nothing in the mapping reads.", examples=[["ground robotic systems"]]
+    )
+    missing_columns: list[str] = Field(
+        description="The columns and paths that the mapping reads and no row has, in sentences.",
+        examples=[["No row has the path `verified.killed`, which `claims.killed.figure.printed` names."]],
+    )
     ignored: dict[str, int] = Field(
         description="The fields that rows of an exported file state and that are not taken, such as the `seq` of "
         "another register, each with the number of claims.",
         examples=[{"recorded_at": 12, "seq": 12}],
     )
     examples: dict[str, list[str]] = Field(
-        description="The first examples of each outcome.",
+        description="The first examples of each outcome; of `new` the sentences of the first claims of each kind.",
         examples=[{"changed": ["personnel.json, line 37: ua-general-staff: about 17800 casualties"]}],
     )
     refused: list[RefusedRow] = Field(description="The first 100 refused rows, with the reasons.")

@@ -24,11 +24,13 @@ from app.imports.pipeline.prepare import ImportRequest, PreparedImport, import_a
 from app.imports.pipeline.publish import RegisterChanged, publish_import, publishing_transaction
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.readers.options import FileRefused, MappingRefused, ReadLimits
+from app.imports.readers.query import query_limits
 from app.imports.report import report_document, report_lines
 from app.imports.schemas import ImportQuery, ReportFormat
 from app.imports.sheet import read_lists
 from app.imports.uploads import Upload, temporary_storage
 from app.imports.workbook import write_refused_rows
+from app.settings import Settings
 
 REFUSED_ROWS_NAME: Final = "refused-rows.xlsx"
 
@@ -121,7 +123,8 @@ def _import_request(request: Request, upload: Upload, query: ImportQuery) -> Imp
         mapper = parse_row_mapper(upload.mapping, "own", "mapping")
     else:
         mapper = load_row_mapper(query.mapping)
-    max_bytes = request.app.state.settings.max_import_bytes
+    settings: Settings = request.app.state.settings
+    max_bytes = settings.max_import_bytes
     shutdown: Shutdown = request.app.state.shutdown
     return ImportRequest(
         upload.paths,
@@ -132,6 +135,7 @@ def _import_request(request: Request, upload: Upload, query: ImportQuery) -> Imp
         strict=query.strict,
         vintage=query.vintage,
         limits=ReadLimits(unpacked_bytes=max_bytes * MAX_UNPACKED_RATIO),
+        query_limits=query_limits(settings, is_allowed=settings.import_sql),
         check=shutdown.check,
     )
 

@@ -15,8 +15,7 @@ def print_summary(result: ImportResult) -> None:
     counts, statistics = result.counts(), result.statistics
     for report in result.files:
         click.echo(f"{report.name}: {report.rows:,} rows ({_describe_format(report)}), sha256 {report.sha256[:12]}…")
-    for reason, number in statistics.skipped.most_common():
-        click.echo(f"  {number:>9,} rows skipped: {reason}")
+    _print_rows_without_claims(statistics)
     if statistics.refused:
         _print_outcome(
             "rows refused",
@@ -32,16 +31,42 @@ def print_summary(result: ImportResult) -> None:
                 outcome.definition,
                 statistics.examples.get(outcome, []),
             )
+    if result.dry_run:
+        _print_sentences(statistics)
     if statistics.vanished:
         definition = "Rows of earlier files that this file does not have. Their claims are unchanged."
         _print_outcome("rows vanished", statistics.vanished, definition, statistics.examples.get("vanished", []))
     _print_anomalies(statistics)
+    _print_state(result)
+
+
+def _print_state(result: ImportResult) -> None:
     if result.dry_run:
         click.echo("A dry run: nothing was recorded.")
     elif result.published:
         click.echo(f"Recorded as import {result.id}.")
-    elif not statistics.refused:
+    elif not result.has_changes:
         click.echo("Nothing new: the register is unchanged.")
+
+
+def _print_rows_without_claims(statistics: ImportStatistics) -> None:
+    for reason, number in statistics.skipped.most_common():
+        click.echo(f"  {number:>9,} rows skipped: {reason}")
+    for reason, number in statistics.without_claim.most_common():
+        click.echo(f"  {number:>9,} rows made no claim: {reason}")
+    for name, number in statistics.differing_texts.most_common():
+        click.echo(f"  {number:>9,} claims have another `{name}` than their rows; they stay as they are")
+    if statistics.unread_columns:
+        click.echo(f"  Columns that nothing reads: {', '.join(statistics.unread_columns)}")
+    for sentence in statistics.missing_columns:
+        click.echo(f"  {sentence}")
+
+
+def _print_sentences(statistics: ImportStatistics) -> None:
+    if statistics.sentences:
+        click.echo("The first new claims of each kind, as they will be printed:")
+        for sentence in statistics.sentences:
+            click.echo(f"            {sentence}")
 
 
 def _print_anomalies(statistics: ImportStatistics) -> None:

@@ -18,9 +18,10 @@ from app.http.consistency import wait_for_seq
 from app.http.dependencies import Db
 from app.http.fast_route import FastRoute
 from app.http.responses import cacheable_response, json_bytes
+from app.pages.docs import load_guides
 from app.vocabulary.reference_data import get_reference_data
 
-router = APIRouter(dependencies=[Depends(wait_for_seq)], route_class=FastRoute, include_in_schema=False)
+router = APIRouter(dependencies=[Depends(wait_for_seq)], route_class=FastRoute, tags=["register"])
 
 MAX_SITEMAP_ADDRESSES = 50_000
 """The most addresses that a sitemap may have. More topics are in several sitemaps, which an index names."""
@@ -30,6 +31,10 @@ DISALLOWED_PATHS = ("/v1/changes", "/metrics")
 CATALOG_PATH = "/.well-known/api-catalog"
 CATALOG_MEDIA_TYPE = 'application/linkset+json; profile="https://www.rfc-editor.org/info/rfc9727"'
 OPENAPI_MEDIA_TYPE = "application/vnd.oai.openapi+json"
+
+CATALOG_EXAMPLE = {
+    "linkset": [{"anchor": "/v1", "service-desc": [{"href": "/openapi.json", "type": OPENAPI_MEDIA_TYPE}]}]
+}
 
 MAX_GUIDE_TOPICS = 100
 """The most topics that the guide names. It leads to the list of all."""
@@ -55,8 +60,13 @@ Reading needs no key. Quote a figure with its source and its day, as `{claims}/I
 - [Claims]({claims}?limit=20): filters by source, category, subject, place, date, confidence and words
 - [Claims as CSV]({claims}.csv): the same with `.ndjson`, `.xlsx` or `.jsonld`
 
+## Guides
+
+{guides}
+
 ## Documentation
 
+- [By task]({docs}): commands and formulas to copy
 - [OpenAPI document]({openapi}): every operation, parameter and field, with examples
 - [Columns]({columns}): what each column of the files means
 - [Vocabulary]({vocabulary}): what each value of an enumeration means
@@ -72,7 +82,7 @@ SITEMAP_MEDIA_TYPE = "application/xml"
 SITEMAP_PATH = "/sitemap.xml"
 
 
-@router.get("/robots.txt")
+@router.get("/robots.txt", include_in_schema=False)
 def read_robots() -> Response:
     """Return what crawlers may read, and the address of the sitemap. It must be whole, so it needs a base URL."""
     lines = [
@@ -85,7 +95,13 @@ def read_robots() -> Response:
     return Response("\n".join((*lines, "")), media_type="text/plain", headers={"Cache-Control": "public, max-age=3600"})
 
 
-@router.get("/llms.txt")
+@router.get(
+    "/llms.txt",
+    operation_id="read_guide",
+    summary="Read what there is, in words",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": "# Counterclaim\n\u2026"}}}},
+)
 def read_guide(request: Request, db: Db) -> Response:
     """Return in words, for language models, what the register has and where, with its first questions."""
     with read_session(db) as read:
@@ -105,10 +121,15 @@ def read_guide(request: Request, db: Db) -> Response:
             "register": "/v1/register",
             "changes": "/v1/changes",
             "openapi": "/openapi.json",
+            "docs": "/docs",
         }.items()
     }
     title = _plain(request.app.state.settings.title)
-    text = READING_GUIDE.lstrip().format(title=title, questions="\n".join(questions), **addresses)
+    guides = [
+        f"- [{name}]({whole_address(f'/docs/guides/{slug}.md')})" for slug, (name, _text) in load_guides().items()
+    ]
+    lists = {"questions": "\n".join(questions), "guides": "\n".join(guides)}
+    text = READING_GUIDE.lstrip().format(title=title, **lists, **addresses)
     scope = record_scope(snapshot.latest_seq, "names")
     return cacheable_response(request, text.encode(), "text/plain; charset=utf-8", cache_scope=scope)
 
@@ -118,7 +139,15 @@ def _plain(text: str) -> str:
     return " ".join(text.translate(MARKDOWN_CHARACTERS).split())
 
 
-@router.get(CATALOG_PATH)
+@router.get(
+    CATALOG_PATH,
+    operation_id="read_api_catalog",
+    summary="Read where the API and its documentation are",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/linkset+json": {"schema": {"type": "object"}, "example": CATALOG_EXAMPLE}}}
+    },
+)
 def read_api_catalog(request: Request) -> Response:
     """Return where the API, its description, its documentation and its status are, as a set of links."""
     links = {
@@ -133,7 +162,7 @@ def read_api_catalog(request: Request) -> Response:
     return cacheable_response(request, json_bytes({"linkset": [entry]}), CATALOG_MEDIA_TYPE, headers=headers)
 
 
-@router.get(SITEMAP_PATH)
+@router.get(SITEMAP_PATH, include_in_schema=False)
 def read_sitemap(request: Request, db: Db) -> Response:
     """Return the addresses of all topics, or those of several sitemaps if there are too many."""
     slugs, scope = _read_topics(db)
@@ -146,7 +175,7 @@ def read_sitemap(request: Request, db: Db) -> Response:
     return cacheable_response(request, body, SITEMAP_MEDIA_TYPE, cache_scope=scope)
 
 
-@router.get("/sitemap-{part:int}.xml")
+@router.get("/sitemap-{part:int}.xml", include_in_schema=False)
 def read_sitemap_part(request: Request, db: Db, part: int) -> Response:
     """Return the addresses of one of several sitemaps, counted from 1."""
     slugs, scope = _read_topics(db)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 from xml.etree import ElementTree as ET
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from app.cache.scope import CacheScope, record_scope
 from app.database.read_session import ReadSession
@@ -37,7 +37,9 @@ class CardQuery(PageStateQuery):
     """The query parameters of a card. Unknown ones are ignored."""
 
     tolerance: ToleranceParameter = TOLERANCE_FIELD
-    theme: Literal["auto", "light", "dark"] = "auto"
+    theme: Literal["auto", "light", "dark"] = Field(
+        default="auto", description="The colours; `auto` for those that the reader has set.", examples=["light"]
+    )
 
 
 def build_topic_card(read: ReadSession, slug: str, query: CardQuery) -> tuple[Context, CacheScope]:

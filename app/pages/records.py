@@ -16,6 +16,7 @@ from app.http.schema_types import Slug
 from app.pages.views import (
     CLAIMS_PER_PAGE,
     Context,
+    PageCursor,
     PageStateQuery,
     describe_state,
     list_files,
@@ -38,15 +39,19 @@ MAX_TOPICS = 20
 class RecordPageQuery(PageStateQuery):
     """The query parameters of the pages of sources and documents. Unknown ones are ignored."""
 
-    cursor: str | None = Field(default=None, max_length=600)
+    cursor: PageCursor = None
 
 
 class ClaimsPageQuery(RecordPageQuery):
     """The query parameters of the page of claims about something. Unknown ones are ignored."""
 
-    category: Slug | None = None
-    subject: Slug | None = None
-    place: Slug | None = None
+    category: Slug | None = Field(
+        default=None, description="The category, with what lies below it.", examples=["casualties"]
+    )
+    subject: Slug | None = Field(
+        default=None, description="The subject, with what lies below it.", examples=["russian-forces"]
+    )
+    place: Slug | None = Field(default=None, description="The place, with what lies below it.", examples=["ukraine"])
 
 
 def build_source_page(read: ReadSession, slug: str, query: RecordPageQuery) -> tuple[Context, CacheScope]:

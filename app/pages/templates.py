@@ -15,10 +15,10 @@ from urllib.parse import urlencode, urlsplit
 from app import __version__
 from app.enums import Interest, Level, Modality, Reason, RelationType, Verdict
 from app.http.addresses import whole_address
-from app.sentences.dates import describe_date, format_day
+from app.sentences.dates import describe_date, describe_known_on, format_day
 from app.sentences.phrases import capitalize_first
 from app.terms import terms_address
-from app.topics.brief_text import describe_last_day, find_common_unit, format_known_on
+from app.topics.brief_text import describe_last_day, find_common_unit
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -84,7 +84,7 @@ def _environment() -> "Environment":
         "edtf": lambda edtf: describe_date(edtf).text,
         "moment": show_moment,
         "sentence": capitalize_first,
-        "known_on": format_known_on,
+        "known_on": describe_known_on,
         "last_day": describe_last_day,
         "common_unit": find_common_unit,
         "figure_in": show_figure,

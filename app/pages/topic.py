@@ -13,6 +13,7 @@ from app.pages.embed import CARD_HEIGHT, build_element, build_frame, card_image_
 from app.pages.views import (
     CLAIMS_PER_PAGE,
     Context,
+    PageCursor,
     PageStateQuery,
     list_files,
     load_claims,
@@ -37,10 +38,14 @@ class TopicPageQuery(PageStateQuery):
     """The query parameters of the page of a topic. Unknown ones are ignored."""
 
     tolerance: ToleranceParameter = TOLERANCE_FIELD
-    claims_q: str | None = Field(default=None, max_length=200)
-    source: Slug | None = None
-    confidence: ConfidenceFilter | None = None
-    cursor: str | None = Field(default=None, max_length=600)
+    claims_q: str | None = Field(
+        default=None, max_length=200, description="Words that the listed claims contain.", examples=["casualties"]
+    )
+    source: Slug | None = Field(default=None, description="Only the claims of this source.", examples=["csis"])
+    confidence: ConfidenceFilter | None = Field(
+        default=None, description="Only claims with this confidence level, or `unassessed`.", examples=["low"]
+    )
+    cursor: PageCursor = None
 
 
 def build_topic_page(read: ReadSession, slug: str, query: TopicPageQuery) -> tuple[Context, CacheScope]:

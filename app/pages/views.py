@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import orjson
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.claims.queries import find_claims
 from app.claims.search.filters import ClaimQuery
@@ -26,6 +26,12 @@ NOTHING: Mapping[str, str] = {}
 """No interests, or no parameters."""
 
 Context = dict[str, Any]
+
+
+PageCursor = Annotated[
+    str | None,
+    Field(max_length=600, description="The start of the list, from the link to its next page.", examples=[""]),
+]
 
 
 class PageStateQuery(BaseModel):

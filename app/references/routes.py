@@ -19,7 +19,7 @@ from app.references.bibliography import CslItem, build_document_item, build_reco
 from app.references.queries import CitableClaim, read_citable_claim
 from app.references.schemas import BIBTEX_EXAMPLE, CSL_EXAMPLE, FIGURE_EXAMPLE, SENTENCE_EXAMPLE, ClaimCitation
 
-router = api_router("claims")
+router = api_router("citations")
 
 TEXT_MEDIA_TYPE = "text/plain; charset=utf-8"
 CSL_MEDIA_TYPE = "application/vnd.citationstyles.csl+json"

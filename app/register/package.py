@@ -32,6 +32,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
+from sqlalchemy import Enum as SqlEnum
 
 from app.database.engine import Database
 from app.database.read_session import read_session
@@ -187,6 +188,8 @@ def _field(column: Column[Any]) -> dict[str, Any]:
     field: dict[str, Any] = {"name": column.name, "type": _field_type(column)}
     if field["type"] == "datetime":
         field["format"] = "any"
+    if isinstance(column.type, SqlEnum):
+        field["constraints"] = {"enum": list(column.type.enums)}
     return field
 
 

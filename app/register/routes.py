@@ -25,7 +25,7 @@ from app.register.package import FORMAT_VERSION, RegisterState, read_register_id
 from app.register.queries import read_register
 from app.register.schemas import RegisterDescription
 
-router = api_router("operation")
+router = api_router("register")
 
 
 @router.get(

@@ -1,7 +1,7 @@
 """Phrases for days and periods: "on 3 June 2025", "in March 2022", "since 24 February 2022"."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
 
 from app.comparison.period import DateSpan, EdtfPeriod, InvalidPeriod, parse_date, parse_period
@@ -34,6 +34,15 @@ class DatePhrase:
 def format_day(day: date) -> str:
     """Return a day as `3 June 2025`."""
     return f"{day.day} {MONTH_NAMES[day.month]} {day.year}"
+
+
+def describe_known_on(known_on: str) -> str:
+    """Return a day or a moment in words: "12 June 2025", "12 June 2025 at 08:00 UTC"."""
+    if len(known_on) == len("2025-06-12"):
+        return format_day(date.fromisoformat(known_on))
+    moment = datetime.fromisoformat(known_on).astimezone(UTC)
+    seconds = f"{moment:%H:%M:%S}".removesuffix(":00")
+    return f"{format_day(moment.date())} at {seconds} UTC"
 
 
 def describe_date(edtf: str) -> DatePhrase:

@@ -47,6 +47,8 @@ _VAGUE_PATTERN: Final = re.compile(
 )
 """A wording without a number that a noun can follow: "several hundred"."""
 _PERCENT_WORDS: Final = re.compile(r"(?<=[0-9]) ?(?:%|(?:percent|per ?cent|pct)\b)(?! ?points?\b)", re.IGNORECASE)
+_PEOPLE: Final = frozenset({"people", "persons"})
+_ZERO_WORDS: Final = frozenset({"0", "zero"})
 _HUNDRED: Final = 100
 _MAX_EXACT_DIGITS: Final = 6
 _ROUNDED_DIGITS: Final = 3
@@ -58,6 +60,9 @@ _SMALLEST_PLAIN: Final = 0.001
 _LARGEST_PLAIN: Final = 10**15
 """Fractions between these are printed without an exponent."""
 _RATE_NAMES: Final = {"hour": "an hour", "day": "a day", "week": "a week", "month": "a month", "year": "a year"}
+
+
+_RATE_ADJECTIVES: Final = {"a day": "daily", "a week": "weekly", "a month": "monthly", "a year": "annual"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +163,11 @@ def describe_ratio(claim_figure: Mapping[str, Any]) -> str:
 
 
 def describe_relative_figure(
-    claim_figure: Mapping[str, Any], proposition: str, base_name: str = "", *, is_quoted: bool = False
+    claim_figure: Mapping[str, Any], proposition: str, base_name: str = "", rate: str = "", *, is_quoted: bool = False
 ) -> str:
     """Return a change, or a ratio that is one number: "20% more than in 2022", "4 times (relative to the average)".
+
+    `rate` is its unit of time: "7% more a year".
 
     An English wording in percent or times is kept, because it says more than the numbers and their base do; with
     `is_quoted` in quotation marks. `base_name` is the name of the base, if it is a record.
@@ -172,12 +179,14 @@ def describe_relative_figure(
     relative_to = f"(relative to {base_name or (period.text if period else base)})"
     if not figure.has_number or find_relative_wording(words) is not None:
         kept = quote_text(words) if is_quoted else write_percent_signs(words)
+        kept = kept if _says_rate(words, rate) else f"{kept} {rate}"
         return kept if not base or _names_base(words, base, base_name) else f"{kept} {relative_to}"
     unit = describe_unit(claim_figure["unit"])
     changes = [number for number in (figure.value, figure.lower, figure.upper) if number is not None]
     is_more, is_less = all(change >= 0 for change in changes), all(change <= 0 for change in changes)
     if proposition != "change" or not (is_more or is_less):
         numbers = unit.complete(_format_numbers(figure, unit), is_one=_is_one(figure))
+        numbers = f"{numbers} {rate}" if rate else numbers
         return f"{numbers if proposition != 'change' else f'a change of {numbers}'} {relative_to}"
     shown = figure if is_more else _negate(figure)
     numbers = _format_numbers(shown, unit)
@@ -185,7 +194,14 @@ def describe_relative_figure(
         changed = f"{unit.complete(numbers, is_one=_is_one(shown))} {'more' if is_more else 'less'}"
     else:
         changed = unit.complete(f"{numbers} {'more' if is_more else 'fewer'}", is_one=_is_one(shown))
+    changed = f"{changed} {rate}" if rate else changed
     return f"{changed} than {period}" if period is not None and period.is_one_date else f"{changed} {relative_to}"
+
+
+def _says_rate(words: str, rate: str) -> bool:
+    """Return whether an English wording says the unit of time of its rate, or there is none."""
+    adjective = _RATE_ADJECTIVES.get(rate, "")
+    return not rate or rate.removeprefix("a").strip() in words or bool(adjective and adjective in words)
 
 
 def write_percent_signs(words: str) -> str:
@@ -228,7 +244,7 @@ def build_display(
         return " ".join(figure.as_printed.split())
     if proposition == "change" or (proposition == "ratio" and figure.out_of is None):
         shown = {name: getattr(figure, name) for name in _FIGURE_FIELDS} | {"unit": unit}
-        return describe_relative_figure(shown, proposition, base_name)
+        return describe_relative_figure(shown, proposition, base_name, describe_rate(aggregation, per))
     if proposition == "ratio" and figure.relative_to is not None:
         return f"{_format_numbers(figure)} to {_format_number(figure.out_of or 1)}"
     phrase = _describe_numbers(figure, proposition, unit, keeps_wording=False)
@@ -253,7 +269,7 @@ def _display_plain(figure: PrintedFigure, unit: str | None) -> str | None:
 
 
 def _describe_vague_figure(figure: PrintedFigure, unit: UnitPhrase) -> FigurePhrase:
-    words = " ".join(figure.as_printed.split())
+    words = _without_unit(" ".join(figure.as_printed.split()), unit)
     if _WORDING_PATTERN.fullmatch(words) and _VAGUE_PATTERN.fullmatch(words):
         plain = words[:1].lower() + words[1:]
         main = f"{plain} of" if _NEEDS_OF_PATTERN.search(plain) else plain
@@ -262,11 +278,24 @@ def _describe_vague_figure(figure: PrintedFigure, unit: UnitPhrase) -> FigurePhr
     return FigurePhrase(main, f", described as {quote_text(words)}", is_vague=True, unit=unit)
 
 
+def _without_unit(words: str, unit: UnitPhrase) -> str:
+    """Return vague words without the unit at their end, which the sentence names: "hundreds" for "hundreds of people".
+
+    The words themselves, if the rest is not a vague number.
+    """
+    labels = _PEOPLE if unit.label in _PEOPLE else {unit.label}
+    ending = next((f" {label}" for label in labels if label and words.casefold().endswith(f" {label.casefold()}")), "")
+    number = words[: len(words) - len(ending)].removesuffix(" of")
+    return number if _WORDING_PATTERN.fullmatch(number) and _VAGUE_PATTERN.fullmatch(number) else words
+
+
 def _adapt_printed_wording(figure: PrintedFigure) -> str | None:
     """Return the printed wording if it states exactly the numbers of the figure in English prose, else None."""
     words = " ".join(figure.as_printed.split())
     if figure.lower is not None and figure.lower == figure.upper:
         return None
+    if figure.value == 0 and words.casefold() not in _ZERO_WORDS:
+        return None  # "no one" is followed by no noun
     for pattern, preposition in _VERB_REPLACEMENTS:
         words = pattern.sub(preposition, words, count=1) if pattern.match(words) else words
     if not _WORDING_PATTERN.fullmatch(words) or _TABULAR_PATTERN.search(words):

@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from app.comparison.units import PERCENTAGE_POINTS
 from app.sentences.claim_names import ClaimNames, JsonObject
 from app.sentences.dates import MONTH_NAMES, describe_period, describe_statement_date
 from app.sentences.figures import (
@@ -237,11 +238,11 @@ class MainClauseBuilder:
                 parts = [counted, "would be lost" if self.is_forecast else "had been lost"]
             case "things":
                 things = self._count(words, category.noun, rate=False)
-                parts = [things, f"of {group}" if group else "", self.rate, verb]
+                parts = [things, self._of_group("of"), self.rate, verb]
             case _:
-                among = f"among {group}" if group else ""
                 there = f"there {had} be" if self.is_forecast else "there had been"
-                parts = [there, self._count(words, category.noun, category.details, rate=False), among, self.rate]
+                counted = self._count(words, category.noun, category.details, rate=False)
+                parts = [there, counted, self._of_group("among"), self.rate]
         return join_fragments(parts)
 
     def quantity_phrase(self, words: FigurePhrase) -> str:
@@ -262,9 +263,14 @@ class MainClauseBuilder:
                 return join_fragments([counted, "lost", f"by {group}" if group else ""])
             case "things":
                 things = self._count(words, category.noun, rate=False)
-                return join_fragments([things, f"of {group}" if group else "", category.part or "", self.rate])
+                return join_fragments([things, self._of_group("of"), category.part or "", self.rate])
             case _:
-                return join_fragments([counted, f"among {group}" if group else ""])
+                return join_fragments([counted, self._of_group("among")])
+
+    def _of_group(self, preposition: str) -> str:
+        """Return whose things are counted; empty if the things are the group: "2,300 blue whales", not "among them"."""
+        is_group_counted = self.group is not None and self.group == collapse_whitespace(self.category.noun or "")
+        return "" if self.group is None or is_group_counted else f"{preposition} {self.group}"
 
     def _measure_phrase(self) -> tuple[str, str]:
         """Return a noun phrase for the category without its number, and its pronoun."""
@@ -274,15 +280,14 @@ class MainClauseBuilder:
             case "people":
                 people = self.people or "people"
                 note = f"({category.note})" if category.note else ""
-                return join_fragments(["the number of", people, category.part or "", note]), "that"
+                measured = "share" if self.claim["figure"]["unit"] == PERCENTAGE_POINTS else "number"
+                return join_fragments([f"the {measured} of", people, category.part or "", note]), "that"
             case "lost":
                 return join_fragments([noun, "lost", f"by {group}" if group else ""]), "those"
             case "things":
-                return join_fragments(
-                    [category.noun or "", f"of {group}" if group else "", category.part or ""]
-                ), "those"
+                return join_fragments([category.noun or "", self._of_group("of"), category.part or ""]), "those"
             case _:
-                return join_fragments([noun, f"among {group}" if group else ""]), "those"
+                return join_fragments([noun, self._of_group("among")]), "those"
 
     @property
     def _topic(self) -> str:
@@ -327,7 +332,7 @@ class MainClauseBuilder:
         """The wording of the source, quoted; a comparison in another language in English, without quotation marks."""
         if self.proposition in {"change", "ratio"}:
             figure = self.claim["figure"]
-            return describe_relative_figure(figure, self.proposition, self._name_base(), is_quoted=True)
+            return describe_relative_figure(figure, self.proposition, self._name_base(), self.rate, is_quoted=True)
         return self._quoted_words
 
     @property

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from app.comparison.question import Question
 from app.comparison.statement import Statement
@@ -195,14 +194,12 @@ def describe_end(statement: Statement) -> str:
     end = statement.effective.earliest_end
     if end is None or statement.aggregation in {"within", "rate"}:
         return ""
-    return f"{'on' if statement.aggregation == 'snapshot' else 'up to'} {_describe_last_day(statement, end)}"
-
-
-def _describe_last_day(statement: Statement, end: date) -> str:
     last = statement.effective.latest_end
-    if last is None or last == end:
-        return format_day(end)
-    return describe_date(statement.period.edtf.rpartition("/")[2]).text
+    is_certain = last is None or last == end
+    day = format_day(end) if is_certain else describe_date(statement.period.edtf.rpartition("/")[2]).text
+    if statement.aggregation == "snapshot":
+        return f"{'on' if is_certain else 'as of'} {day}"
+    return f"up to {day}"
 
 
 def _describe_conflicts(figures: int, pairs: PairWords, *, has_others: bool) -> str:

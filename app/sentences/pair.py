@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from app.comparison.effective_period import TOTALS
+from app.comparison.figure import PrintedFigure, is_near_bound
 from app.comparison.period import possible_end_days
 from app.comparison.statement import Statement
 from app.comparison.verdicts import PairComparison
@@ -169,6 +170,10 @@ def _with_difference(clause: str, a: Statement, b: Statement, pair: PairComparis
     if above.proposition == "ratio":
         return clause if a.source == b.source else f"{clause}; the figure of {source} is larger"
     difference = describe_difference(pair.gap, above.unit, describe_rate(above.aggregation, above.per))
+    if any(_has_width(statement.figure) for statement in (a, b)):
+        difference = f"at least {difference.removeprefix('about ')}"
+    elif a.figure.approximate or b.figure.approximate:
+        difference = f"about {difference.removeprefix('about ')}"
     if a.source == b.source:
         return f"{clause}; they differ by {difference}"
     figure = below.figure
@@ -176,6 +181,14 @@ def _with_difference(clause: str, a: Statement, b: Statement, pair: PairComparis
     if above.proposition == "change" or has_negative:
         return f"{clause}; the figure of {source} is {difference} higher"
     return f"{clause}; {source} states {difference} more"
+
+
+def _has_width(figure: PrintedFigure) -> bool:
+    """Return whether a figure allows several numbers, so that it differs from another by at least the gap.
+
+    "Nearly 950,000" allows only numbers close to its bound.
+    """
+    return not is_near_bound(figure) and figure.lower != figure.upper
 
 
 def _decapitalize(text: str) -> str:

@@ -241,9 +241,14 @@ def is_named_in(place: str, words: str) -> bool:
 
 
 def describe_counted(figure: str, noun: str, unit: UnitPhrase, rate: str, *, details: str, is_one: bool) -> str:
-    """Return a figure with what it counts, and its rate: "1,351 casualties a day", "US$3 million in income"."""
+    """Return a figure with what it counts, and its rate: "1,351 casualties a day", "US$3 million in income a month".
+
+    A noun that ends with the unit of a measure stands for both: "2.5 million working days".
+    """
+    if unit.is_measure and not (number := unit.number_before(noun, figure)):
+        return join_fragments([figure, unit.of_what(noun), details, rate])
     if unit.is_measure:
-        return join_fragments([figure, rate, unit.of_what(noun), details])
+        figure = number
     return join_fragments([figure, make_singular(noun) if is_one else noun, details, rate])
 
 

@@ -98,13 +98,12 @@ def describe_figure_briefly(claim: JsonObject, names: ClaimNames | RecordNames) 
     figure, proposition = claim["figure"], str(claim["proposition"])
     if proposition == "ratio" and has_two_sides(claim):
         return describe_ratio(figure)
+    rate = describe_rate(str(claim["period"]["aggregation"]), claim["period"]["per"])
     if proposition == "quantity" or (proposition == "ratio" and figure["out_of"] is not None):
-        period = claim["period"]
-        rate = describe_rate(str(period["aggregation"]), period["per"])
         return describe_figure(figure, proposition).cell_text(rate)
     if proposition in {"change", "ratio"}:
         base = name_base(figure["relative_to"], names.subjects, names.categories)
-        return describe_relative_figure(figure, proposition, base)
+        return describe_relative_figure(figure, proposition, base, rate)
     return collapse_whitespace(figure["as_printed"])
 
 

@@ -9,48 +9,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from app.comparison.units import CURRENCIES, PERCENT, TIMES, as_dimension, canonical_unit, dimension_of
+from app.comparison.units import (
+    CURRENCIES,
+    OTHER_MEASURES,
+    PERCENT,
+    TIMES,
+    as_dimension,
+    canonical_unit,
+    dimension_of,
+    has_fractions,
+)
 
 LOCALE: Final = "en_GB"
 
 _PERCENT_NAMES: Final = frozenset({PERCENT, "per cent", "per-cent", "percents", "percentage", "pct", "%"})
 _SHARE_PATTERN: Final = re.compile(r"(?:percent|per[ -]cent|percentage|pct|%)[ -]of[ -](?P<whole>.+)", re.IGNORECASE)
 """Percent of something that the unit names: `percent of GDP`."""
-
-_OTHER_MEASURES: Final[dict[str, str]] = {
-    spelling: name
-    for name, spellings in {
-        "temperature-celsius": "celsius degree-celsius degrees-celsius °c ℃",
-        "temperature-fahrenheit": "fahrenheit degree-fahrenheit degrees-fahrenheit °f ℉",
-        "temperature-kelvin": "kelvin kelvins",
-        "angle-degree": "degree degrees °",
-        "volume-cubic-meter": "cubic-meter cubic-meters cubic-metre cubic-metres m3 m³",
-        "volume-cubic-kilometer": "cubic-kilometer cubic-kilometers cubic-kilometre cubic-kilometres km3 km³",
-        "volume-cubic-foot": "cubic-foot cubic-feet ft3 ft³",
-        "volume-acre-foot": "acre-foot acre-feet",
-        "volume-liter": "liter liters litre litres",
-        "volume-megaliter": "megaliter megaliters megalitre megalitres",
-        "volume-milliliter": "milliliter milliliters millilitre millilitres ml",
-        "volume-gallon": "gallon gallons",
-        "volume-barrel": "barrel barrels bbl",
-        "volume-bushel": "bushel bushels",
-        "energy-kilowatt-hour": "kilowatt-hour kilowatt-hours kwh",
-        "energy-joule": "joule joules",
-        "power-kilowatt": "kilowatt kilowatts kw",
-        "power-megawatt": "megawatt megawatts mw",
-        "power-gigawatt": "gigawatt gigawatts gw",
-        "speed-kilometer-per-hour": "kilometer-per-hour kilometers-per-hour kilometre-per-hour kilometres-per-hour "
-        "km/h",
-        "speed-meter-per-second": "meter-per-second meters-per-second metre-per-second metres-per-second m/s",
-        "speed-mile-per-hour": "mile-per-hour miles-per-hour mph",
-        "speed-knot": "knot knots",
-        "pressure-hectopascal": "hectopascal hectopascals hpa",
-        "concentr-part-per-1e6": "part-per-million parts-per-million ppm",
-        "concentr-permille": "permille per-mille ‰",
-    }.items()
-    for spelling in spellings.split()
-}
-"""Spellings of measures without a dimension of their own → their CLDR name."""
 
 _SYMBOLS: Final = frozenset(
     {
@@ -63,6 +37,9 @@ _SYMBOLS: Final = frozenset(
     }
 )
 """Measures that are written as a symbol (3.3 mm). Others are written as words (2,471 acres)."""
+
+_SCALES_OF_THEIR_OWN: Final = frozenset({"index", "magnitude", "per-100000", "rate", "ratio", "score"})
+"""Units with fractions that are no amount of anything."""
 
 _HEAD_END: Final = re.compile(
     r" (?:among|at|by|for|from|in|near|of|on|other|per|reported|than|that|to|which|who|whom|with|without)\b.*",
@@ -104,6 +81,14 @@ class UnitPhrase:
         """Return words with numbers, completed by the unit if it stands behind the last number."""
         return words if self.is_attached else (self.singular if is_one else self.plural).format(words)
 
+    def number_before(self, noun: str, words: str) -> str:
+        """Return the number of `words` without the unit if `noun` ends with the unit, else an empty text."""
+        names_unit = self.label and f" {noun}".endswith(f" {self.label}")
+        if not names_unit or self.is_attached:
+            return ""
+        own = next((unit for pattern in (self.plural, self.singular) if words.endswith(unit := pattern[2:])), "")
+        return words.removesuffix(own) if own else ""
+
     def of_what(self, noun: str) -> str:
         """Return what a measured amount is of: "in income" for money, "of crops" for others; empty without a noun."""
         return f"{'in' if self.is_currency else 'of'} {noun}" if noun else ""
@@ -134,11 +119,12 @@ def describe_unit(unit: str | None) -> UnitPhrase:
     if canonical in CURRENCIES:
         return _describe_currency(canonical)
     dimension = dimension_of(canonical)
-    name = f"{dimension}-{canonical}" if dimension else _OTHER_MEASURES.get(lowercase.replace(" ", "-"))
+    name = f"{dimension}-{canonical}" if dimension else OTHER_MEASURES.get(lowercase.replace(" ", "-"))
     if name is not None and (measure := _describe_measure(name, is_symbol=name in _SYMBOLS)) is not None:
         return measure
     words = _escape(folded.replace("-", " "))
-    is_measure = dimension is not None or lowercase.replace("-", " ").startswith("percentage point")
+    is_points = lowercase.replace("-", " ").startswith("percentage point")
+    is_measure = is_points or (has_fractions(folded) and lowercase not in _SCALES_OF_THEIR_OWN)
     return UnitPhrase(f"{{}} {make_singular(words)}", f"{{}} {words}", is_measure=is_measure, label=words)
 
 

@@ -144,7 +144,7 @@ def load_documents_by_title(session: Session, titles: Iterable[str], snapshot: S
     """Return the documents with these titles and no URL."""
     columns = columns_of(DocumentVersion)
     statement = _select_documents(snapshot).where(
-        columns.url.is_(None), columns.title.in_(set(titles)), columns.removed.is_(False)
+        columns.address.is_(None), columns.title.in_(set(titles)), columns.removed.is_(False)
     )
     return [_build_recorded_document(row) for row in session.execute(statement).mappings()]
 
@@ -191,6 +191,38 @@ def find_candidate_ids(transaction: WriteTransaction, given: DocumentFields, *, 
     statement = _CANDIDATE_STATEMENTS[has_day, has_archive, has_title]
     parameters = {name: str(given[name]) for name in names if given[name] is not None}
     parameters["address"] = str(address_of(given))
+    return [str(id_) for (id_,) in transaction.fetch_rows(statement, parameters, flush=flush)]
+
+
+def _select_without_address(*, has_day: bool, has_archive: bool, has_publisher: bool) -> Select[Any]:
+    """Select the current documents without an address that have a title and exactly the given parts."""
+    conditions: list[ColumnElement[bool]] = [
+        _DOCUMENT.address.is_(None),
+        _DOCUMENT.removed.is_(False),
+        _DOCUMENT.title == bindparam("title"),
+        is_version_at(_DOCUMENT, None),
+    ]
+    columns = {_DOCUMENT.published_on: has_day, _DOCUMENT.archive_url: has_archive, _DOCUMENT.publisher: has_publisher}
+    for column, is_given in columns.items():
+        conditions.append(column == bindparam(column.name) if is_given else column.is_(None))
+    return select(_DOCUMENT.id).where(*conditions).order_by(_DOCUMENT.id).limit(1)
+
+
+_STATEMENTS_WITHOUT_ADDRESS = {
+    given: _select_without_address(has_day=given[0], has_archive=given[1], has_publisher=given[2])
+    for given in product((False, True), repeat=3)
+}
+
+
+def find_ids_without_address(transaction: WriteTransaction, given: DocumentFields, *, flush: bool = True) -> list[str]:
+    """Return the id of the current document without an address that has the title and the parts of `given`, if any.
+
+    Without `flush`, pending rows of the transaction are not found.
+    """
+    names = ("published_on", "archive_url", "publisher")
+    has_day, has_archive, has_publisher = (given[name] is not None for name in names)
+    statement = _STATEMENTS_WITHOUT_ADDRESS[has_day, has_archive, has_publisher]
+    parameters = {name: str(given[name]) for name in (*names, "title") if given[name] is not None}
     return [str(id_) for (id_,) in transaction.fetch_rows(statement, parameters, flush=flush)]
 
 
@@ -272,12 +304,12 @@ def record_document(transaction: WriteTransaction, payload: DocumentInput, id_: 
     Raises `EditionAmbiguous` or `DocumentDiffers`.
     """
     given = document_columns(payload)
-    if payload.url is not None:
-        ids = find_candidate_ids(transaction, given)
-        documents = load_documents(transaction.session, ids, transaction.snapshot) if ids else {}
-        if (recorded := resolve_edition([documents[each] for each in ids], given)) is not None:
-            return str(recorded["id"]), False
-        refuse_removed(transaction, given)
+    find_ids = find_ids_without_address if payload.url is None else find_candidate_ids
+    ids = find_ids(transaction, given)
+    documents = load_documents(transaction.session, ids, transaction.snapshot) if ids else {}
+    if (recorded := resolve_edition([documents[each] for each in ids], given)) is not None:
+        return str(recorded["id"]), False
+    refuse_removed(transaction, given)
     id_ = id_ or str(uuid7())
     transaction.record(DocumentVersion, id_, given, action="created")
     return id_, True
@@ -296,7 +328,7 @@ _SELECT_ERASED = select(table_of(ErasedKey).c.record).where(table_of(ErasedKey).
 
 
 def refuse_removed(transaction: WriteTransaction, given: DocumentFields) -> None:
-    """Raise `DocumentDiffers` if a document with an address was taken down."""
+    """Raise `DocumentDiffers` if the given document was taken down."""
     for key in keys_of_given(given):
         for (id_,) in transaction.fetch_rows(_SELECT_ERASED, {"digest": key}, flush=False):
             raise describe_removal(id_)

@@ -3,8 +3,9 @@
 A page at one address has many editions. The address, the day of publication and the archived copy together tell one
 from another; where both day and copy are missing, the title does. A given document is a recorded one that has all of
 these that are given; of several, the one that has no other, or else the only one with its title. What a recorded one
-lacks makes a given document a new edition. Addresses are compared as `addresses.py` normalizes them. Pure functions
-over plain values.
+lacks makes a given document a new edition. Addresses are compared as `addresses.py` normalizes them. A document without
+an address is the recorded one without an address that has the same title, publisher, day and copy. Pure functions over
+plain values.
 """
 
 import hashlib
@@ -46,6 +47,8 @@ def keys_of_given(document: DocumentFields) -> set[str]:
 
     The hashes of documents that were taken down before addresses were normalized are those of their URL.
     """
+    if document["url"] is None:
+        return {key_without_address(document)}
     addresses = {document["url"], address_of(document)} - {None}
     return {str(edition_key({**document, "address": address})) for address in addresses}
 

@@ -12,6 +12,7 @@ from app.errors import raise_if_any
 from app.http.auth import Contributor, Editor
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
+from app.http.list_columns import ListName
 from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import AsOf, Page, PageQuery, paginate_list
 from app.http.responses import json_response
@@ -44,7 +45,7 @@ DocumentId = Annotated[
 ]
 
 
-@list_route(router, "/sources", Source, "List sources", linked=True)
+@list_route(router, "/sources", Source, "List sources", ListName.sources, SOURCE_COLUMNS, key=["slug"], linked=True)
 def list_sources(query: Annotated[SourcesQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the sources that make or relay claims, ordered by slug."""
 
@@ -82,7 +83,9 @@ def record_source(
     return handle_put(write, editor, SOURCE, slug, lambda transaction: put_source(transaction, slug, payload))
 
 
-@list_route(router, "/documents", Document, "List documents", linked=True)
+@list_route(
+    router, "/documents", Document, "List documents", ListName.documents, DOCUMENT_COLUMNS, key=["id"], linked=True
+)
 def list_documents(query: Annotated[DocumentQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the documents (articles, reports, posts, data sets) in which claims can be read, oldest record first.
 
@@ -161,7 +164,15 @@ def patch_document(
     return write(editor, revise)
 
 
-@list_route(router, "/documents/{id}/revisions", DocumentRevision, "List the revisions of a document")
+@list_route(
+    router,
+    "/documents/{id}/revisions",
+    DocumentRevision,
+    "List the revisions of a document",
+    ListName.document_revisions,
+    DOCUMENT_REVISION_COLUMNS,
+    key=["id", "revision"],
+)
 def list_document_revisions(
     document: DocumentId, query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep
 ) -> Response:

@@ -13,6 +13,7 @@ from app.claims.schemas import Tombstone
 from app.database.api_keys import Actor
 from app.database.transaction import WriteTransaction
 from app.http.auth import Admin
+from app.http.deadline import disable_deadline
 from app.http.file_copies import FILE_COPIES
 from app.http.routing import api_router
 from app.http.writes import WriteRequest, WriteRequestDep, WriteResult
@@ -100,6 +101,7 @@ def post_source_takedown(
 
 def _take_down(write: WriteRequest, admin: Actor, erase: Callable[[WriteTransaction], WriteResult]) -> Response:
     """Run a takedown. When it is answered, no process serves the content, and no database file contains it."""
+    disable_deadline(write.request.scope)
     response = write(admin, erase)
     erase_files(write.database)
     write.database.caches[FILE_COPIES].delete_all()

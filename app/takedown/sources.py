@@ -64,7 +64,7 @@ def take_down_source(transaction: WriteTransaction, slug: str, reason: str, *, c
     replacement = _choose_replacement(transaction)
     transaction.session.add(ErasedKey(digest=slug_digest(slug), record=replacement))
     transaction.session.flush()
-    clear_stored_responses(transaction, [f'"{slug}"', row["name"]])
+    clear_stored_responses(transaction, [f'"{slug}"', row["name"]], slug=slug)
     _erase_details(transaction, slug, replacement)
     _replace_slug(transaction, slug, replacement)
     state = copy_state(load_current_version(transaction, SourceVersion, replacement))

@@ -265,13 +265,15 @@ def _find_totals_on_same_end(
             totals.setdefault((key, statement.effective.earliest_end), []).append(statement)
             claims.versions[candidate.id] = candidate.version
     found: list[tuple[Statement, list[Statement]]] = []
-    seen = set[frozenset[str]]()
+    listed: dict[tuple[GroupKey, object], set[str]] = {}
     for key, estimate in estimates:
-        others = totals.get((key, estimate.effective.earliest_end), [])
+        group_and_day = key, estimate.effective.earliest_end
+        others = totals.get(group_and_day, [])
         merged = find_positions(total for total in others if total.source != estimate.source)
-        # Two estimates that end on one day are listed once.
-        own = [each.statement for each in merged if frozenset({each.id, estimate.id}) not in seen]
-        seen |= {frozenset({total.id, estimate.id}) for total in own}
-        if own:
+        own = [each.statement for each in merged]
+        ids = {estimate.id, *(total.id for total in own)}
+        # Estimates that end on one day are listed once.
+        if own and not ids <= listed.setdefault(group_and_day, set()):
+            listed[group_and_day] |= ids
             found.append((estimate, own))
     return found

@@ -10,6 +10,7 @@ from app.database.read_session import read_session
 from app.errors import NotAcceptable
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
+from app.http.list_columns import ListName, declare_list
 from app.http.negotiation import JSON_MEDIA_TYPE, choose_among, join_words
 from app.http.responses import cacheable_response, json_bytes
 from app.http.routing import api_router
@@ -41,6 +42,7 @@ MEDIA_TYPES = {
     BriefFormat.csv: "text/csv",
 }
 BRIEF_COLUMNS = columns_of_model(BriefRow)
+declare_list(ListName.brief, BRIEF_COLUMNS)
 
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {

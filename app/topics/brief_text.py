@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from app.enums import Interest
-from app.sentences.dates import describe_date, format_day
+from app.sentences.dates import describe_date, describe_known_on, format_day
 from app.sentences.overview import shorten_titles
 from app.sentences.phrases import capitalize_first
 
@@ -182,18 +182,13 @@ def _describe_briefly(position: BriefObject, unit: str = "") -> str:
 
 def _describe_state(brief: BriefObject) -> str:
     known_on = brief["known_on"]
-    parts = [f"As known on {format_known_on(known_on)}." if known_on else ""]
+    parts = [f"As known on {describe_known_on(known_on)}." if known_on else ""]
     if (ends_by := brief["ends_by"]) is not None:
         parts.append(f"Only figures that end by {format_day(ends_by)}.")
     if (tolerance := brief["tolerance"]) is not None:
         parts.append(f"Approximate figures may differ by {tolerance * 100:g}%.")
     parts.append(f"State of the register: {brief['seq']}.")
     return " ".join(part for part in parts if part)
-
-
-def format_known_on(known_on: str) -> str:
-    """Return the day of `known_on` in words: "12 June 2025"; a moment as it is."""
-    return format_day(date.fromisoformat(known_on)) if len(known_on) == len("2025-06-12") else known_on
 
 
 def describe_end(position: BriefObject) -> str:
@@ -203,8 +198,10 @@ def describe_end(position: BriefObject) -> str:
     period = position["period"]
     if period["aggregation"] in {"within", "rate"}:
         return ""
-    preposition = "on" if period["aggregation"] == "snapshot" else "up to"
-    return f"{preposition} {describe_last_day(position)}"
+    day = describe_last_day(position)
+    if period["aggregation"] == "snapshot":
+        return f"{'on' if day == format_day(position['effective_end']) else 'as of'} {day}"
+    return f"up to {day}"
 
 
 def describe_last_day(position: BriefObject) -> str:

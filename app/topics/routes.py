@@ -23,6 +23,7 @@ from app.http.auth import Editor
 from app.http.csv_columns import columns_of_model, define_column
 from app.http.dependencies import Db
 from app.http.fast_route import fast_path
+from app.http.list_columns import ListName
 from app.http.lists import ListResponse, ListResponseDep, list_route
 from app.http.pagination import AsOf, KnownOn, Page
 from app.http.responses import json_response
@@ -77,7 +78,7 @@ TIMELINE_COLUMNS.sort(key=lambda column: column.name in APPENDED_TIMELINE_COLUMN
 TopicSlug = Annotated[str, Path(description="The slug of the topic.", examples=["russian-casualties"])]
 
 
-@list_route(router, "/topics", Topic, "List topics", linked=True)
+@list_route(router, "/topics", Topic, "List topics", ListName.topics, TOPIC_COLUMNS, key=["slug"], linked=True)
 def list_topics(query: Annotated[TopicsQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the topics, each with its number of claims and the spread of its figures.
 
@@ -129,7 +130,16 @@ def record_topic(
     return handle_put(write, editor, TOPIC, slug, put, by_revision=True)
 
 
-@list_route(router, "/topics/{slug}/claims", Claim, "List the claims of a topic", linked=True)
+@list_route(
+    router,
+    "/topics/{slug}/claims",
+    Claim,
+    "List the claims of a topic",
+    ListName.topic_claims,
+    CLAIM_COLUMNS,
+    key=["id"],
+    linked=True,
+)
 @fast_path(inline=True)
 def list_topic_claims(
     slug: TopicSlug, query: Annotated[ClaimQuery, Query()], db: Db, listing: ListResponseDep
@@ -156,7 +166,16 @@ def list_topic_claims(
     return listing.send(find, query, CLAIM_COLUMNS, link=claim_node)
 
 
-@list_route(router, "/topics/{slug}/timeline", TimelineRow, "List the timeline of a topic", linked=True)
+@list_route(
+    router,
+    "/topics/{slug}/timeline",
+    TimelineRow,
+    "List the timeline of a topic",
+    ListName.timeline,
+    TIMELINE_COLUMNS,
+    key=["id"],
+    linked=True,
+)
 @fast_path()
 def read_timeline(
     slug: TopicSlug, query: Annotated[TimelineQuery, Query()], db: Db, listing: ListResponseDep
@@ -184,6 +203,8 @@ def read_timeline(
     "/topics/{slug}/side-by-side",
     SideBySide,
     "Compare the sources of a topic side by side",
+    ListName.side_by_side,
+    CLAIM_COLUMNS,
     pages=False,
     linked=True,
     row=Claim,
@@ -216,6 +237,8 @@ def read_topic_side_by_side(
     "/side-by-side",
     SideBySide,
     "Compare the sources of a question, by filters",
+    ListName.side_by_side,
+    CLAIM_COLUMNS,
     pages=False,
     linked=True,
     row=Claim,

@@ -5,7 +5,6 @@ two ranges of a sorted list and no database. Words are folded (see `app/database
 finds accented names without accents, in any script.
 """
 
-import difflib
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.database.text_folding import WORD_PATTERN, fold_text
+from app.errors import find_nearest
 
 SEARCHED_KINDS: Final = ("topic", "source", "category", "subject", "place")
 """The kinds of records that are found by name, in the order of suggestions that match equally well."""
@@ -20,9 +20,6 @@ SEARCHED_KINDS: Final = ("topic", "source", "category", "subject", "place")
 MAX_SEARCH_CHARACTERS: Final = 200
 
 MAX_SIMILAR: Final = 3
-
-MIN_SIMILARITY: Final = 0.7
-"""The similarity of two names (a ratio of `difflib`) from which one is suggested for the other."""
 
 _LAST_CHARACTER: Final = "\U0010ffff"
 _LETTERS_WITH_STROKES: Final = str.maketrans(
@@ -113,8 +110,8 @@ class NameIndex:
             if record.kind == kind
             for words in self._names[number]
         }
-        close = difflib.get_close_matches(" ".join(wanted)[:MAX_SEARCH_CHARACTERS], names, MAX_SIMILAR, MIN_SIMILARITY)
-        return [self._records[number] for number in dict.fromkeys(names[name] for name in close)]
+        nearest = find_nearest(" ".join(wanted), names, MAX_SIMILAR)
+        return [self._records[number] for number in dict.fromkeys(names[name] for name in nearest)]
 
     def list_records(self, kind: str) -> list[NamedRecord]:
         """Return the records of a kind, by name."""

@@ -11,6 +11,7 @@ from app.enums import ALL_ENUMS, DescribedEnum
 from app.http.auth import Editor
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
+from app.http.list_columns import ListName
 from app.http.lists import ListResponseDep, list_route
 from app.http.pagination import AsOf, Page, PageQuery, paginate_list
 from app.http.routing import api_router
@@ -40,12 +41,16 @@ NewSubjectSlug = Annotated[Slug, Path(description=NEW_SLUG_DESCRIPTION, examples
 NewPlaceSlug = Annotated[Slug, Path(description=NEW_SLUG_DESCRIPTION, examples=["kursk-oblast"])]
 
 
-@list_route(router, "/categories", Category, "List categories")
+CATEGORY_COLUMNS = columns_of_model(Category, appended=("additive", "fractional"))
+SUBJECT_COLUMNS = columns_of_model(Subject)
+PLACE_COLUMNS = columns_of_model(Place, appended=("in_text",))
+TERM_COLUMNS = columns_of_model(TermRow)
+
+
+@list_route(router, "/categories", Category, "List categories", ListName.categories, CATEGORY_COLUMNS, key=["slug"])
 def list_categories(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the categories, ordered by slug, with units and components."""
-    return listing.send(
-        record_page_loader(db, CATEGORY), query, columns_of_model(Category, appended=("additive", "fractional"))
-    )
+    return listing.send(record_page_loader(db, CATEGORY), query, CATEGORY_COLUMNS)
 
 
 @router.get(
@@ -67,10 +72,10 @@ def record_category(slug: NewCategorySlug, payload: CategoryInput, write: WriteR
     return handle_put(write, editor, CATEGORY, slug, lambda transaction: put_category(transaction, slug, payload))
 
 
-@list_route(router, "/subjects", Subject, "List subjects")
+@list_route(router, "/subjects", Subject, "List subjects", ListName.subjects, SUBJECT_COLUMNS, key=["slug"])
 def list_subjects(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the subjects (the people or organisations counted), ordered by slug."""
-    return listing.send(record_page_loader(db, SUBJECT), query, columns_of_model(Subject))
+    return listing.send(record_page_loader(db, SUBJECT), query, SUBJECT_COLUMNS)
 
 
 @router.get(
@@ -92,10 +97,10 @@ def record_subject(slug: NewSubjectSlug, payload: SubjectInput, write: WriteRequ
     return handle_put(write, editor, SUBJECT, slug, lambda transaction: put_subject(transaction, slug, payload))
 
 
-@list_route(router, "/places", Place, "List places")
+@list_route(router, "/places", Place, "List places", ListName.places, PLACE_COLUMNS, key=["slug"])
 def list_places(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the places, ordered by slug."""
-    return listing.send(record_page_loader(db, PLACE), query, columns_of_model(Place, appended=("in_text",)))
+    return listing.send(record_page_loader(db, PLACE), query, PLACE_COLUMNS)
 
 
 @router.get("/places/{slug}", summary="Read a place", operation_id="read_place", responses={200: {"model": Place}})
@@ -132,7 +137,15 @@ TERM_ROWS: list[dict[str, Any]] = [
 ]
 
 
-@list_route(router, "/vocabulary", TermRow, "List the values of the enumerations")
+@list_route(
+    router,
+    "/vocabulary",
+    TermRow,
+    "List the values of the enumerations",
+    ListName.vocabulary,
+    TERM_COLUMNS,
+    key=["key"],
+)
 def list_vocabulary(query: Annotated[PageQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return every enumeration of the API with the definition of each value."""
 
@@ -140,4 +153,4 @@ def list_vocabulary(query: Annotated[PageQuery, Query()], db: Db, listing: ListR
         with db.read() as session:
             return paginate_list(TERM_ROWS, page, open_snapshot(session, page.recorded_as_of).seq, "key")
 
-    return listing.send(find, query, columns_of_model(TermRow))
+    return listing.send(find, query, TERM_COLUMNS)

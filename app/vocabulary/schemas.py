@@ -253,7 +253,7 @@ class TermRow(Output):
 
 
 class ColumnRow(Output):
-    """One column of the claims files, described as in a Table Schema (Frictionless Data)."""
+    """One column of the files of a list."""
 
     name: str = Field(description="The name of the column.", examples=["period_start"])
     type: str = Field(
@@ -262,5 +262,8 @@ class ColumnRow(Output):
     description: str = Field(
         description="The meaning of the column. An empty cell means unknown.", examples=["First day of the period."]
     )
-    path: str = Field(description="The path of the same value in the JSON of a claim.", examples=["period.start"])
+    path: str = Field(description="The path of the same value in the JSON of a row.", examples=["period.start"])
     example: Any = Field(description="An example value.", examples=["2022-02-24"])
+    values: list[str] = Field(
+        description="The values of an enumeration. Empty for another type.", examples=[["approximate", "exact"]]
+    )

@@ -79,7 +79,10 @@ class Clients:
             ("Polars", f"polars.read_csv('{a}/claims.csv', infer_schema_length=None, try_parse_dates=True)"),
             ("Polars", f"polars.read_ndjson('{a}/claims.ndjson?fields=id,value', infer_schema_length=None)"),
             ("Polars", f"polars.scan_parquet('{a}/claims.parquet?recorded_as_of={fixed}').collect()"),
-            ("Polars", f"polars.scan_csv('{a}/claims.csv?recorded_as_of={fixed}', infer_schema_length=None, try_parse_dates=True).collect()"),
+            (
+                "Polars",
+                f"polars.scan_csv('{a}/claims.csv?recorded_as_of={fixed}', infer_schema_length=None, try_parse_dates=True).collect()",
+            ),
         ]
         found: list[Check] = [(tool, line, lambda line=line: self._frame(line)) for tool, line in lines]
         for suffix in ("parquet", "csv"):
@@ -196,9 +199,14 @@ class Clients:
             rows = list(csv.DictReader(file))
         assert len(rows) == self.count, len(rows)
         differing = {
-            name for row, known in zip(rows, self.rows, strict=True) for name in row if not _is_same(row[name], known[name])
+            name
+            for row, known in zip(rows, self.rows, strict=True)
+            for name in row
+            if not _is_same(row[name], known[name])
         }
-        return f"{len(rows)} rows; " + (f"differs in {sorted(differing)}" if differing else "every cell as in the CSV file")
+        return f"{len(rows)} rows; " + (
+            f"differs in {sorted(differing)}" if differing else "every cell as in the CSV file"
+        )
 
 
 def _first(values: Iterable[Any]) -> Any:

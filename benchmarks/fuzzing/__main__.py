@@ -69,7 +69,13 @@ def _run(server: ServerProcess, key: str | None, examples: int, arguments: argpa
         tracebacks = server.read_log().count("Traceback")
         try:
             done = subprocess.run(  # noqa: S603 - our own command
-                command, cwd=ROOT, env=environment, timeout=arguments.seconds, capture_output=True, text=True, check=False
+                command,
+                cwd=ROOT,
+                env=environment,
+                timeout=arguments.seconds,
+                capture_output=True,
+                text=True,
+                check=False,
             )
             output = done.stdout + done.stderr
         except subprocess.TimeoutExpired as error:
@@ -114,7 +120,9 @@ def _read_events(path: Path) -> dict[str, Any]:
 
 def _print_run(run: dict[str, Any]) -> None:
     who = f"{run['database']}, {'with a key' if run['key'] else 'without a key'}"
-    print(f"{who}: {sum(run['cases'].values())} cases in {run['seconds']} s, {run['tracebacks']} tracebacks", flush=True)
+    print(
+        f"{who}: {sum(run['cases'].values())} cases in {run['seconds']} s, {run['tracebacks']} tracebacks", flush=True
+    )
     for kind, number in run["failures"].items():
         print(f"  {number} × {kind}")
     for kind, example in run["examples"].items():

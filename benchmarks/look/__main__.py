@@ -36,7 +36,7 @@ TOPICS = ("russian-casualties", "north-korean-killed", "world-pandemic-deaths")
 CLAIM_FILTER = "/v1/claims?topic=russian-casualties&source=ua-general-staff&known_on=2025-06-12&limit=1"
 
 # Swagger UI is a program of others: these are its own elements, which no setting changes.
-DOCS_EXCLUDED = ("#swagger-ui",)
+REFERENCE_EXCLUDED = ("#reference",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,15 @@ def list_starter_targets(service: Service, newspaper: str) -> list[Target]:
         "claim": f"/claims/{claim['id']}",
         "source": "/sources/csis",
         "document": f"/documents/{document}",
+        "docs": "/docs",
+        "guide": "/docs/guides/cite-a-figure",
         "embed-topic": f"/embed/topics/{TOPICS[0]}",
         "embed-claim": f"/embed/claims/{claim['id']}",
     }
     return [
         *(Target(name, service.address + path) for name, path in paths.items()),
         Target("error", f"{service.address}/topics/nothing", 404),
-        Target("docs", f"{service.address}/docs", excluded=DOCS_EXCLUDED),
+        Target("reference", f"{service.address}/docs/reference", excluded=REFERENCE_EXCLUDED),
         Target("newspaper", newspaper, excluded=("iframe",)),
     ]
 

@@ -113,7 +113,9 @@ def check_keyboard(page: Page) -> list[str]:
 
 def _describe_violation(violation: dict[str, Any]) -> str:
     nodes = violation["nodes"]
-    shown = "; ".join(f"{' '.join(map(str, node['target']))} {node['failureSummary'].splitlines()[-1].strip()}" for node in nodes[:3])
+    shown = "; ".join(
+        f"{' '.join(map(str, node['target']))} {node['failureSummary'].splitlines()[-1].strip()}" for node in nodes[:3]
+    )
     return f"axe {violation['id']} ({violation['impact']}, {len(nodes)} elements): {violation['help']}: {shown}"
 
 

@@ -10,7 +10,7 @@ from benchmarks.look.service import Service
 
 ARABIC_TITLE = ("كم عدد الأشخاص الذين نزحوا من منازلهم بسبب الفيضانات في المنطقة الشمالية منذ بداية العام؟ " * 5)[:300]
 CYRILLIC_TITLE = "Сколько человек, по данным разных источников, пострадало от наводнения?"
-HOSTILE_TITLE = "How many <script>alert(1)</script> & \"quotes\" ' were counted?"
+HOSTILE_TITLE = 'How many <script>alert(1)</script> & "quotes" \' were counted?'
 POSITIONS = 100
 LARGEST = 10**12
 
@@ -30,7 +30,9 @@ class HardCases:
         self._put("places", "north")
         self._put("places", "south", name="Юг")
         self._put("sources", "agency", kind="ngo", interest="independent", name="الوكالة المستقلة للإحصاء")
-        self._put("sources", "ministry", kind="government", interest="party", name="Министерство по чрезвычайным ситуациям")
+        self._put(
+            "sources", "ministry", kind="government", interest="party", name="Министерство по чрезвычайным ситуациям"
+        )
         self._put("sources", "hostile", kind="unknown", interest="unknown", name="<img src=x onerror=alert(1)>")
         for number in range(POSITIONS):
             interest = ("party", "aligned", "independent", "unknown")[number % 4]

@@ -7,8 +7,9 @@ from typing import Any, get_args
 import orjson
 import pytest
 
-from app.changes.routes import StreamQuery, _format_position, _read_batch, _read_start
+from app.changes.routes import StreamQuery, StreamShape, _format_position, _read_start, format_events
 from app.changes.schemas import ChangeKind
+from app.changes.tail import read_batch
 from app.database.tables import VERSION_TABLES
 from app.errors import InvalidRequest, UnknownSlug
 from app.http.shutdown import Shutdown
@@ -90,12 +91,12 @@ def test_a_stream_continues_after_what_its_filter_left_out(desk: Register) -> No
     start = _read_start(desk.database, query, None)
     assert start == read_latest_seq(desk)
     submit_claim(desk, make_unique_claim_body(subject="militia"))
-    batch = _read_batch(desk.database, query, start)
-    assert (batch.events, batch.seq, batch.is_last) == (b"", read_latest_seq(desk), True)
+    batch = read_batch(desk.database, start, served=False)
+    assert (format_events(batch, query), batch.seq, batch.is_last) == (b"", read_latest_seq(desk), True)
     wanted = submit_claim(desk, make_claim_body())
-    batch = _read_batch(desk.database, query, batch.seq)
-    assert batch.events.count(b"event: change") == 1
-    assert f"id: {wanted['seq']}".encode() in batch.events
+    events = read_events(desk, query, batch.seq)
+    assert events.count(b"event: change") == 1
+    assert f"id: {wanted['seq']}".encode() in events
     assert _format_position(7) == b"id: 7\n\n"
     with pytest.raises(InvalidRequest):
         _read_start(desk.database, query, 10**6)
@@ -157,19 +158,24 @@ def test_a_stream_sends_one_message_for_each_transaction(desk: Register, monkeyp
     claim = submit_claim(desk, make_claim_body())
     submit_claim(desk, make_unique_claim_body())
     query = StreamQuery(after=before, shape="served")
-    messages = read_messages(_read_batch(desk.database, query, before).events)
+    messages = read_messages(read_events(desk, query, before))
     assert [message["event"] for message in messages] == ["transaction"] * 2
     first = orjson.loads(messages[0]["data"])
     assert [row["kind"] for row in first["changes"]] == ["document", "claim"]
     assert first["changes"][-1]["data"] == desk.get(claim["links"]["self"]).json()
     assert (first["seq"], first["more"]) == (first["changes"][-1]["seq"], False)
     assert messages[0]["id"] == str(first["seq"])
-    monkeypatch.setattr("app.changes.routes.BATCH_ROWS", 1)
-    cut = orjson.loads(read_messages(_read_batch(desk.database, query, before).events)[0]["data"])
+    monkeypatch.setattr("app.changes.tail.BATCH_ROWS", 1)
+    cut = orjson.loads(read_messages(read_events(desk, query, before))[0]["data"])
     assert (len(cut["changes"]), cut["more"]) == (1, True)
     plain = StreamQuery(after=before)
-    monkeypatch.setattr("app.changes.routes.BATCH_ROWS", 200)
-    assert {each["event"] for each in read_messages(_read_batch(desk.database, plain, before).events)} == {"change"}
+    monkeypatch.setattr("app.changes.tail.BATCH_ROWS", 200)
+    assert {each["event"] for each in read_messages(read_events(desk, plain, before))} == {"change"}
+
+
+def read_events(desk: Register, query: StreamQuery, after: int) -> bytes:
+    """Return what a stream sends next."""
+    return format_events(read_batch(desk.database, after, served=query.shape is StreamShape.served), query)
 
 
 def read_messages(events: bytes) -> list[dict[str, str]]:

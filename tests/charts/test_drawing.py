@@ -139,3 +139,11 @@ def test_a_png_has_two_pixels_for_each_pixel_of_the_chart(charts: Domain) -> Non
         assert answer.content[:8] == b"\x89PNG\r\n\x1a\n"
         size = struct.unpack(">II", answer.content[16:24])
         assert size == (2 * width, 2 * int(root.attrib["height"]))
+
+
+def test_no_line_crosses_the_letters_of_a_heading(charts: Domain) -> None:
+    for topic in TOPICS:
+        root = parse_svg(read_chart(charts.register, topic, view="side-by-side").text)
+        headings = [each for each in root.iter(f"{SVG}text") if "cc-heading" in each.get("class", "")]
+        groups = [each for each in headings if not "".join(each.itertext()).startswith("Cannot both")]
+        assert all("cc-halo" in each.get("class", "") for each in groups), topic

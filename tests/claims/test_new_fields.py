@@ -435,6 +435,31 @@ def test_a_quantity_in_percent_is_no_relative_wording(small_register: Register, 
     )
 
 
+def test_one_in_five_is_not_one_percent(small_register: Register) -> None:
+    figure: dict[str, Any] = {"as_printed": "one in five"}
+    for wrong in ({}, {"value": 1, "out_of": 5}):
+        assert fault(small_register, category="approval", figure=figure | wrong)
+    given = submit_claim(small_register, make_claim_body(category="approval", figure=figure | {"value": 20}))
+    assert given["figure"]["display"] == "20%"
+    ratio = submit_claim(small_register, make_claim_body(category="approval", proposition="ratio", figure=figure))
+    assert ratio["figure"]["display"] == "1 in 5"
+
+
+def test_a_change_of_a_percentage_is_in_points_or_in_percent(small_register: Register) -> None:
+    """Unemployment "up 0.1 points" is not up by 0.1 percent, and the two are not compared."""
+    words = "up 0.1 percentage points"
+    body = make_claim_body(category="approval", proposition="change", figure={"as_printed": words})
+    read = submit_claim(small_register, body | {"figure": {"as_printed": words, "relative_to": "2022"}})
+    assert (
+        read["figure"].items()
+        >= {"value": 0.1, "unit": "percentage-points", "display": f"{words} (relative to 2022)"}.items()
+    )
+    in_percent = {"as_printed": words, "value": 0.1, "unit": "percent", "relative_to": "2022"}
+    assert fault(small_register, category="approval", proposition="change", figure=in_percent)
+    persons = {"as_printed": words, "value": 0.1, "unit": "percentage-points", "relative_to": "2022"}
+    assert fault(small_register, proposition="change", figure=persons)[0] == "#/figure/unit"
+
+
 def test_a_ratio_is_one_number_in_times_or_one_of_many(small_register: Register) -> None:
     times = submit_claim(small_register, make_claim_body(proposition="ratio", figure=TIMES))
     times_words = TIMES["as_printed"]

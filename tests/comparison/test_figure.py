@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
@@ -154,6 +155,9 @@ def test_a_fault_names_its_field(figure: PrintedFigure, proposition: str, field:
 def test_a_ratio_is_one_of_many_or_so_many_times() -> None:
     share = PrintedFigure("1 in 5", value=1, out_of=5)
     assert validate_figure(share, "ratio") == share
+    for printed in ("close to 1 in 5", "rose to one in five"):
+        hedged = replace(share, as_printed=printed, approximate=True)
+        assert validate_figure(hedged, "ratio") == hedged
     times = PrintedFigure("four times the average", value=4, relative_to="the average")
     assert validate_figure(times, "ratio", "times") == times
     for figure, field in ((replace(times, relative_to=None), "relative_to"), (replace(times, out_of=5), "out_of")):
@@ -336,6 +340,7 @@ def test_membership_agrees_with_the_relations(a: NumberInterval, b: NumberInterv
 
 def test_differences_are_decimal_and_short() -> None:
     assert subtract(0.3, 0.1) == 0.2
+    assert subtract(66.04, Fraction(58)) == 8.04  # an integer of a converted figure is a fraction
     assert subtract(1000340, 1000000) == 340
     assert subtract(10**15, -0.5) == 10**15
 

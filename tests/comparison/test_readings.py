@@ -143,6 +143,26 @@ ARTICLES: list[tuple[str, str, str]] = [
     ("ru", "на 20% больше, чем в 2022 году", '"value": 20, "unit": "percent"'),
     ("pl", "dwa miliony trzysta tysięcy", '"value": 2300000'),
     ("pl", "blisko 40 proc.", '"upper": 40, "upper_inclusive": false, "approximate": true, "unit": "percent"'),
+    ("en", "a crowd of more than 90,000", '"lower": 90000, "lower_inclusive": false'),
+    ("en", "has risen to 340", '"value": 340'),
+    ("en", "fell below 300", '"upper": 300, "upper_inclusive": false'),
+    ("en", "60-odd people", '"value": 60, "approximate": true'),
+    ("en", "300 (approx.)", '"value": 300, "approximate": true'),
+    ("en", "at least 300 or more", '"lower": 300'),
+    ("en", "$15-an-hour", '"value": 15, "per": "hour"'),
+    ("en", "half a percentage point", '"value": 0.5, "unit": "percentage-points"'),
+    ("en", "up 0.1 percentage points", '"value": 0.1, "unit": "percentage-points"'),
+    ("en", "eight and a half", '"value": 8.5'),
+    ("en", "60 to 70 per cent full", '"lower": 60, "upper": 70, "unit": "percent"'),
+    ("en", "35.2 billion m3", '"value": 35200000000, "unit": "cubic-meter"'),
+    ("de", "mindestens ein Toter", '"lower": 1'),
+    ("uk", "загинули щонайменше 12 людей", '"lower": 12'),
+    ("uk", "тисяча двісті", '"value": 1200'),
+    ("ru", "погибли 12 человек", '"value": 12'),
+    ("ru", "300 с лишним", '"lower": 300, "lower_inclusive": false'),
+    ("ru", "миллион двести тысяч", '"value": 1200000'),
+    ("pl", "zginęło 12 osób", '"value": 12'),
+    ("pl", "tysiąc dwieście", '"value": 1200'),
     ("ja", "98万4000人から144万人", '"lower": 984000, "upper": 1440000'),
     ("hi", "१,२३,४५६", '"value": 123456'),
     ("it", "1.234", '"value": 1234'),
@@ -171,6 +191,13 @@ def test_a_wording_of_an_article_is_read(language: str, text: str, stated: str) 
         ("1.2", "en", "persons", "fraction_of_whole_units"),
         ("5 m", "en", None, "ambiguous_word"),
         ("5 tn", "en", "tonnes", "ambiguous_word"),
+        ("300?", "en", "persons", "ambiguous_word"),
+        ("тысяча-две", "ru", "persons", "two_figures"),
+        ("миллион двести", "ru", "persons", "two_figures"),
+        ("60 per cent of somewhere 7", "en", "percent", "two_figures"),
+        ("на треть больше", "ru", None, "share"),
+        ("the past 12 months", "en", "months", "words_not_understood"),
+        ("CAD 1.2 billion", "en", "USD", "unit_differs"),
         ("300 elephants", "en", "persons", "words_not_understood"),
         ("300 tanks", "en", "persons", "unit_differs"),
         ("300 km", "en", "hectares", "unit_differs"),
@@ -240,6 +267,29 @@ def test_things_that_are_counted_whole_say_what_a_separator_means() -> None:
 def test_the_number_in_another_unit_is_no_part_of_the_figure() -> None:
     reading = read("nearly US$1 billion (S$1.25 billion)", "en", "USD")
     assert reading.ignored == (("another unit in brackets", "s $ 1.25 billion"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "value"),
+    [
+        ("500 cubic metres", "cubic-meters", 500),
+        ("500 m3", "cubic-metres", 500),
+        ("12 km³", "cubic-kilometers", 12),
+        ("12 hours", "hour", 12),
+        ("2½ hours", "hours", 2.5),
+        ("1 barrel", "barrels", 1),
+        ("1,200 MW", "megawatts", 1200),
+        ("3 terawatt hours", "TWh", 3),
+        ("60 inches", "inch", 60),
+        ("one flagpole", "flagpoles", 1),
+        ("5 colour metres", "color-meters", None),
+    ],
+)
+def test_a_unit_is_read_in_each_of_its_spellings(text: str, unit: str, value: float | None) -> None:
+    if value is None:
+        assert "not understood: `colour`" in refusal(text, "en", unit).detail
+        return
+    assert read(text, "en", unit).figure.value == value
 
 
 def test_the_unit_says_what_a_short_word_means() -> None:
@@ -464,6 +514,7 @@ def difference(
         ("over 950,000", {"value": 950000}),
         ("about 300", {"value": 300}),
         ("12 of the 100", {"value": 12}),
+        ("1 in 5", {"value": 1, "out_of": 5, "unit": "percent"}),
         ("thousands more", {"value": 3000}),
         ("1.200", {"value": 12}),
         ("10%", {"value": 10}),
@@ -487,6 +538,7 @@ def test_numbers_that_say_something_else_are_found(text: str, numbers: dict[str,
         ("60,000–70,000", {"lower": 60000, "upper": 70000, "value": 66000}),
         ("260 a month", {"value": 260, "per": "month"}),
         ("1 in 5", {"value": 20, "unit": "percent"}),
+        ("12 of 100", {"value": 12, "out_of": 100, "unit": "percent"}),
         ("52%", {"value": 52, "out_of": 100}),
         ("$14.9 billion", {"value": 14_900_000_000, "unit": "USD"}),
         ("whatever it was", {"value": 7}),
@@ -512,6 +564,7 @@ def test_numbers_that_are_those_of_the_wording_agree(text: str, numbers: dict[st
         ("Загинули 29 700 військових.", "over 29,700", {"lower": 29700, "lower_inclusive": False}, False),
         ("the toll was 11,351", "1,351", {"value": 1351}, False),
         ("the toll was 1,351,000", "1,351", {"value": 1351}, False),
+        ("on the 12th of March", "12", {"value": 12}, False),
         ("many died", "1,351", {"value": 1351}, False),
     ],
 )

@@ -26,7 +26,7 @@ JSON_LD_MEDIA_TYPE = "application/ld+json"
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 SVG_MEDIA_TYPE = "image/svg+xml"
 METHODS = ("get", "put", "post", "patch", "delete")
-TIME_FIELDS = ("recorded_at", "updated_at", "at", "prov:generatedAtTime")
+TIME_FIELDS = ("recorded_at", "updated_at", "at", "created_at", "last_used_at", "revoked_at", "prov:generatedAtTime")
 FIXED_TIME = "2026-11-20T10:00:00Z"
 
 # The paths for operations whose response to the parameter examples is too long.
@@ -35,8 +35,8 @@ COMPARED_CLAIM_IDS = ("01a1f640-bc00-7fe1-8aaf-3de79d8fb7ee", "01a1f640-bc00-7ca
 
 EXAMPLE_PATHS = {
     "read_topic": "/v1/topics/russian-casualties-2024",
-    "read_topic_side_by_side": "/v1/topics/russian-casualties-2024/side-by-side?known_on=2025-06-12",
-    "read_brief": "/v1/topics/russian-casualties-2024/brief?known_on=2025-06-12",
+    "read_topic_side_by_side": "/v1/topics/vovchansk-june-2024/side-by-side?known_on=2025-06-12",
+    "read_brief": "/v1/topics/vovchansk-june-2024/brief?known_on=2025-06-12",
     "read_chart_svg": "/v1/topics/vovchansk-june-2024/chart.svg?known_on=2025-06-12&theme=light",
     "read_chart_vega_lite": "/v1/topics/vovchansk-june-2024/chart.vl.json?known_on=2025-06-12",
     "compare_claims": f"/v1/compare?a={COMPARED_CLAIM_IDS[0]}&b={COMPARED_CLAIM_IDS[1]}",
@@ -52,6 +52,7 @@ EXAMPLE_PATHS = {
         }
     ),
     "read_wording": "/v1/reading?" + urlencode({"as_printed": "surpassed one million", "language": "en"}),
+    "list_keys": "/v1/keys",
     "list_topics": "/v1/topics?limit=1&cursor=WyJzbHVnIiwicnVzc2lhbi1jYXN1YWx0aWVzIiwicnVzc2lhbi1jYXN1YWx0aWVzIl0",
     "list_claim_counts": "/v1/claims/counts?by=source,year&category=casualties&date_from=2025-01-01",
     "list_relations": "/v1/claims/{id}/relations",
@@ -61,6 +62,8 @@ EXAMPLE_CLAIM_ID = starter_id("gs-2025-06-12")
 PROBLEM_PATH = "/v1/claims?catgory=killed"
 
 RETRACTION_BODY = {"reason": "Said to have been a slip.", "retracted_on": "2025-07-01"}
+SHOWN_CHARACTERS = 200
+"""So much of a picture is in the document: it is not read there."""
 PREPARATORY_REQUESTS: dict[str, list[tuple[str, str, Any]]] = {
     "post_reinstatement": [("POST", "/v1/claims/{id}/retraction", RETRACTION_BODY)],
 }
@@ -138,9 +141,17 @@ def send_example(register: Register, method: str, path: str, operation: dict[str
     if name in WITHDRAWAL_LISTS:
         rows = register.get(f"/v1/claims/{EXAMPLE_CLAIM_ID}/{WITHDRAWAL_LISTS[name]}").json()["data"]
         asked = path.format(id=rows[0]["id"])
+    if name == "post_key_revocation":
+        asked = path.format(id=first_key_id(register))
     body = body_of(operation)
     headers = register.keys["admin"] | body.pop("headers", {}) | ({"If-Match": "*"} if "{id}" in path else {})
     return register.request(method.upper(), asked, headers=headers, **body)
+
+
+def first_key_id(register: Register) -> str:
+    """Return the id of the oldest API key, which is that of a contributor."""
+    keys: list[dict[str, Any]] = register.get("/v1/keys", headers=register.keys["admin"]).json()["data"]
+    return str(keys[0]["id"])
 
 
 def normalize_answer(value: Any, ids: dict[str, str]) -> Any:
@@ -154,6 +165,7 @@ def normalize_answer(value: Any, ids: dict[str, str]) -> Any:
         case list():
             return [normalize_answer(each, ids) for each in value]
         case str():
+            value = re.sub(r"^cc_[A-Za-z0-9_-]{43}$", "cc_…", value)
             return re.sub(
                 r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}",
                 lambda m: _normalize_id(m[0], ids),
@@ -177,30 +189,35 @@ def collect_answers(copies: DatabaseCopies, document: dict[str, Any]) -> dict[st
         found["problem"] = {PROBLEM_MEDIA_TYPE: problem.json()}
         for method, path, operation in iterate_operations(document):
             name = operation["operationId"]
+            if not path.startswith(("/v1/", "/health/")):
+                continue  # it says itself how its answer looks
             if method == "get" and JSON_MEDIA_TYPE in operation["responses"]["200"]["content"]:
                 asked = EXAMPLE_PATHS.get(
                     name, path if "data" not in _schema_fields(document, operation) else f"{path}?limit=1"
                 )
-                answer = register.get(path_of(asked, operation))
+                is_key = path.startswith("/v1/keys")
+                asked = path.format(id=first_key_id(register)) if name == "read_key" else path_of(asked, operation)
+                answer = register.get(asked, headers=register.keys["admin"] if is_key else {})
                 assert answer.status_code == 200, (asked, answer.text)
                 found[name] = {JSON_MEDIA_TYPE: normalize_answer(answer.json(), {})}
                 for media_type in [
                     each for each in FILE_NORMALIZERS if each in operation["responses"]["200"]["content"]
                 ]:
-                    answer = register.get(path_of(asked, operation), headers={"Accept": media_type})
+                    answer = register.get(asked, headers={"Accept": media_type})
                     assert answer.status_code == 200, (asked, answer.text)
                     found[name][media_type] = FILE_NORMALIZERS[media_type](answer.text)
                 if any(parameter["name"] == "fields" for parameter in operation.get("parameters", [])):
-                    answer = register.get(path_of(asked, operation), headers={"Accept": CSV_MEDIA_TYPE})
+                    answer = register.get(asked, headers={"Accept": CSV_MEDIA_TYPE})
                     found[name]["columns"] = answer.text.partition("\r\n")[0].split(",")
             elif name == "read_claim_linked_data":
                 answer = register.get(path_of(path, operation))
                 assert answer.status_code == 200, answer.text
-                found[name] = {JSON_LD_MEDIA_TYPE: normalize_answer(answer.json(), {})}
+                node = {key: each for key, each in answer.json().items() if not isinstance(each, dict | list)}
+                found[name] = {JSON_LD_MEDIA_TYPE: normalize_answer(node, {})}
             elif method == "get" and SVG_MEDIA_TYPE in operation["responses"]["200"]["content"]:
                 answer = register.get(path_of(EXAMPLE_PATHS[name], operation))
                 assert answer.status_code == 200, answer.text
-                found[name] = {SVG_MEDIA_TYPE: answer.text}
+                found[name] = {SVG_MEDIA_TYPE: answer.text[:SHOWN_CHARACTERS] + "…"}
     for method, path, operation in iterate_operations(document):
         if method != "get":
             with open_starter_register(copies) as register:

@@ -10,12 +10,15 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_origin
 
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from app.claims.search.filters import ClaimQuery, Sort
 from app.claims.serialization.csv_columns import CLAIM_COLUMNS
 from app.enums import DescribedEnum, Outcome, SmellKind
 from app.errors import known_problems
+from app.http.deprecation import deprecations_of
+from app.http.list_columns import LIST_COLUMNS, ListName
 from app.http.negotiation import Format
 from app.http.pagination import PageQuery
 from app.imports.mappings.load import load_shipped_mapping, shipped_mappings
@@ -36,6 +39,7 @@ from app.imports.mappings.schema import (
     VintageMap,
 )
 from app.imports.readers.options import FileFormat, FileOptions, ReadLimits
+from app.main import API_DESCRIPTION
 from app.settings import Settings, environment_variable
 from app.topics.parameters import CompareQuery
 from app.vocabulary.routes import TERM_ROWS
@@ -121,6 +125,33 @@ def column_table() -> str:
         for each in CLAIM_COLUMNS
     ]
     return markdown_table(("column", "type", "what it holds", "in JSON", "example"), rows)
+
+
+def list_table() -> str:
+    """Return every list with its address, and the columns that identify a row of its files."""
+    rows = [
+        (format_code(name.value), name.definition, ", ".join(map(format_code, LIST_COLUMNS[name].key)))
+        for name in ListName
+    ]
+    return markdown_table(("list", "address", "a row is identified by"), rows)
+
+
+def deprecation_table() -> str:
+    """Return what is deprecated, or that nothing is."""
+    rows = [
+        (
+            format_code(f"{' '.join(sorted(route.methods or ()))} {route.path}"),
+            format_code(each.parameter),
+            each.since,
+            each.sunset,
+            each.instead,
+        )
+        for route in API_DESCRIPTION.routes
+        if isinstance(route, APIRoute)
+        for each in deprecations_of(route.endpoint)
+    ]
+    head = ("operation", "parameter", "deprecated since", "works until at least", "instead")
+    return markdown_table(head, rows) if rows else "Nothing is deprecated."
 
 
 def list_values(enumeration: type[Enum]) -> str:
@@ -212,8 +243,9 @@ def definition_table(enumeration: type[DescribedEnum]) -> str:
 PAGE_TABLES: dict[str, dict[str, str]] = {
     "settings.md": {"settings": settings_table()},
     "words.md": {"words": enumeration_sections()},
+    "stability.md": {"deprecated": deprecation_table()},
     "problems.md": {"problems": problem_table()},
-    "columns.md": {"columns": column_table()},
+    "columns.md": {"lists": list_table(), "columns": column_table()},
     "reading.md": {
         "filters": parameter_table(ClaimQuery, without=PageQuery),
         "sorts": markdown_table(

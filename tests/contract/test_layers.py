@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 LAYERS = (
-    ("__init__", "enums", "errors", "settings", "terms"),
+    ("__init__", "enums", "errors", "logs", "settings", "terms"),
     ("comparison",),
     ("sentences",),
     ("database",),
@@ -26,6 +26,7 @@ LAYERS = (
     ("imports",),
     ("takedown",),
     ("register",),
+    ("keys",),
     ("pages",),
     ("starter",),
     ("main", "cli", "server", "__main__"),

@@ -1,6 +1,8 @@
 """The migrations create exactly the tables of the code, can be reverted, and are atomic."""
 
+import hashlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copytree
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from alembic.config import Config
 from alembic.util.exc import CommandError
+from click.testing import CliRunner
 from sqlalchemy import Connection, MetaData, Table, insert, inspect, select, text
 from sqlmodel import SQLModel
 from uuid_utils import uuid7
@@ -19,7 +22,9 @@ from app.claims.schemas import ChangeInput
 from app.claims.search.filters import ClaimQuery
 from app.claims.search.planner import find_page
 from app.claims.validation import compute_fingerprint
+from app.cli import _migrate, main
 from app.database.engine import Database, SchemaStale, alembic_config
+from app.database.migration_lock import migration_lock
 from app.database.read_session import read_session
 from app.database.tables import VERSION_TABLES, table_of
 from app.database.transaction import write_transaction
@@ -114,6 +119,37 @@ def with_another(folder: Path, name: str, migration: str) -> Config:
     config = alembic_config()
     config.set_main_option("script_location", str(folder / "alembic"))
     return config
+
+
+def test_migrations_are_frozen() -> None:
+    """A migration that a database has seen never changes: its number would say what is not there.
+
+    A new one is added with `sha256sum [0-9]*.py` in alembic/versions.
+    """
+    listed = (Path(__file__).parent / "migrations.sha256").read_text(encoding="ascii").splitlines()
+    files = sorted((ROOT / "alembic" / "versions").glob("[0-9]*.py"))
+    assert [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in files] == listed
+
+
+def test_several_migrations_at_once_wait_for_one_another(
+    make_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = make_database("empty")
+    monkeypatch.setenv("DATABASE_URL", url)
+    database = Database(make_settings(url))
+    with migration_lock(database):
+        waiting = ThreadPoolExecutor(2)
+        results = [waiting.submit(_migrate, make_settings(url)) for _ in range(2)]
+        assert wait(results, timeout=1.0).done == set()
+        assert database.newer_schema() is None
+    assert [each.result(timeout=60) for each in results] == [None, None]
+    waiting.shutdown()
+    with database.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9998'"))
+    refused = CliRunner().invoke(main, ["migrate"])
+    assert refused.exit_code == 1
+    assert "migrated by a newer release: start that release" in refused.output
+    database.close()
 
 
 def test_the_tables_of_the_code_are_those_of_the_migrations(database: Database) -> None:

@@ -49,7 +49,9 @@ def test_it_holds_every_file_of_the_service_and_the_migrations(wheel: Path) -> N
     service = {f"app/{name}" for name in sources(ROOT / "app")}
     migrations = {f"app/migrations/{name}" for name in sources(ROOT / "alembic")}
     assert {"app/py.typed", "app/starter/topics.toml", "app/migrations/env.py"} <= held
-    assert held == service | migrations
+    guides = {f"app/guides/{name}" for name in sources(ROOT / "docs" / "guides")}
+    assert guides
+    assert held == service | migrations | guides
     assert not (ROOT / "app" / "migrations").exists()
 
 

@@ -38,7 +38,7 @@ def built_wheel(factory: pytest.TempPathFactory) -> BuiltWheel:
 
 def copy_tree(folder: Path) -> Path:
     """Copy the files that a build needs into a new folder, and return it."""
-    for name in ("app", "alembic"):
+    for name in ("app", "alembic", "docs/guides"):
         copytree(ROOT / name, folder / name, ignore=ignore_patterns("__pycache__"))
     for name in SOURCES:
         copy(ROOT / name, folder)

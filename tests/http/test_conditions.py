@@ -173,3 +173,13 @@ def test_a_key_with_another_condition_belongs_to_another_request(desk: Register)
     assert_problem(
         desk.write("POST", "/v1/claims", body, **{"Idempotency-Key": "k-2", "If-Match": "*"}), 422, "key_reused"
     )
+
+
+def test_a_key_with_another_query_belongs_to_another_request(desk: Register) -> None:
+    claim = submit_claim(desk, make_claim_body())
+    key = {"Idempotency-Key": "k-1"}
+    address = "/v1/sources/ministry/takedown"
+    assert desk.write("POST", address, {"reason": "x"}, **key).status_code == 200
+    assert desk.write("POST", address, {"reason": "x"}, **key).headers["idempotency-replayed"] == "true"
+    assert_problem(desk.write("POST", f"{address}?claims=true", {"reason": "x"}, **key), 422, "key_reused")
+    assert desk.get(claim["links"]["self"]).status_code == 200

@@ -5,11 +5,13 @@ import io
 import re
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 
+from app.main import CounterclaimApp
 from tests.contract.examples import EXAMPLE_CLAIM_ID, first_example, iterate_operations, path_of
 from tests.examples import assert_problem, make_claim_body, record_example_vocabulary, submit_claim
 from tests.http.test_types import DOCUMENT, OPERATIONS, READS, WRITES
@@ -32,6 +34,28 @@ def test_every_405_and_options_lists_all_methods(shared_starter_register: Regist
         for answer in (refused, options):
             assert set(answer.headers["allow"].split(", ")) == expected, path
     assert_problem(shared_starter_register.options("/v1/nothing"), 404)
+
+
+def test_every_address_that_is_no_operation_lists_its_methods_too(shared_starter_register: Register) -> None:
+    routes = cast("CounterclaimApp", shared_starter_register.client.app).routes
+    paths = [route.path for route in routes if isinstance(route, APIRoute) and not route.include_in_schema]
+    assert len(paths) > 20
+    for path in [*paths, "/docs/assets/swagger-ui.css"]:
+        refused = shared_starter_register.delete(re.sub("{[^}]*}", "1", path))
+        assert_problem(refused, 405)
+        assert refused.headers["allow"] == "GET, HEAD, OPTIONS", path
+
+
+def test_no_read_refuses_what_other_software_appends_to_links(shared_starter_register: Register) -> None:
+    for path, operation in READS:
+        if path == STREAM:
+            continue
+        parameters = operation.get("parameters", [])
+        needed = {p["name"]: first_example(p) for p in parameters if p["in"] == "query" and p["required"]}
+        appended = {"v": "1", "_": "2", "t": "3", "cb": "4", "fbclid": "5", "gclid": "6", "utm_source": "7"}
+        for headers in ({}, {"X-Register-Seq": "1"}):
+            answer = shared_starter_register.get(path, params={**needed, **appended}, headers=headers)
+            assert answer.status_code == 200, (path, answer.text)
 
 
 @pytest.mark.parametrize("method", ["BREW", "PROPFIND", "X" * 200])

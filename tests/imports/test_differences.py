@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.examples import make_citation_body, make_claim_body, record_example_vocabulary, submit_claim
+from app.claims.schemas import AssessmentInput, FigureInput, PeriodInput
+from tests.examples import (
+    make_citation_body,
+    make_claim_body,
+    make_unique_claim_body,
+    record_example_vocabulary,
+    submit_claim,
+)
 from tests.imports.import_helpers import format_csv, native_row, post_file, reasons
 from tests.registers import Register
 
@@ -34,6 +41,12 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"note": None}, "note"),
     ({"derivation": "own"}, "derivation"),
     ({"figure": {"as_printed": "1 351"}}, "figure.as_printed"),
+    ({"figure": {"language": "en"}}, "figure.language"),
+    ({"figure": {"wording_differs": "It is a sum."}}, "figure.wording_differs"),
+    ({"period": {"start": "2022-02-25"}}, "period.start"),
+    ({"period": {"end": "2025-06-11"}}, "period.end"),
+    ({"source": {"short_name": "Ministry"}}, "source.short_name"),
+    ({"source": {"terms": "CC0-1.0"}}, "source.terms"),
     ({"confidence": {"level": "high"}}, "confidence.level"),
     ({"confidence": {"rationale": "x"}}, "confidence.rationale"),
     ({"confidence": {"stated": "likely"}}, "confidence.stated"),
@@ -83,6 +96,8 @@ def test_a_changed_cell_of_a_claims_file_is_named(desk: Register) -> None:
     assert numbers(post_file(desk, text, "text/csv")) == {"rows": 1, "unchanged": 1}
     (cells,) = csv.DictReader(io.StringIO(text))
     cases = {"note": "second", "confidence": "high", "derivation": "own", "as_printed": "1351", "source_kind": "media"}
+    cases |= {"period_start": "2022-02-25", "period_end": "2025-06-11", "source_short_name": "Ministry"}
+    cases |= {"language": "en", "wording_differs": "It is a sum.", "source_terms": "CC0-1.0"}
     cases |= {"quote": "other", "fidelity": "verbatim", "stated": "likely", "reliability": "A", "status": "retracted"}
     for column, value in cases.items():
         file = io.StringIO()
@@ -91,6 +106,38 @@ def test_a_changed_cell_of_a_claims_file_is_named(desk: Register) -> None:
         writer.writerow(cells | {column: value})
         answer = post_file(desk, file.getvalue(), "text/csv")
         assert numbers(answer) == {"rows": 1, "differs": 1}, (column, answer.text)
+
+
+def test_every_field_of_a_new_claim_is_compared_by_content_or_as_stated(desk: Register) -> None:
+    """A field that a row can set and that nothing compares would be reported as unchanged, and lost."""
+    exported = desk.get("/v1/claims.ndjson").json()
+    samples = {"string": "zz", "number": 3, "integer": 3, "boolean": True, "array": ["agency"]}
+    for owner, model in (("figure", FigureInput), ("period", PeriodInput), ("confidence", AssessmentInput)):
+        for name, info in model.model_json_schema()["properties"].items():
+            if name == "display":  # another release, or another name of a record, prints another one
+                continue
+            types = {each.get("type") for each in [info, *info.get("anyOf", [])]}
+            for value in (sample for type_, sample in samples.items() if type_ in types):
+                row = changed(exported, {owner: {name: value}})
+                if row != exported:
+                    answer = post_file(desk, json.dumps(row), NDJSON, dry_run=True)
+                    is_told = answer.status_code == 422 or "unchanged" not in numbers(answer)
+                    assert is_told, (owner, name, value)
+
+
+def test_another_leading_citation_is_told(desk: Register) -> None:
+    citations = [make_citation_body(), make_citation_body("https://example.org/other", role="relay")]
+    submit_claim(desk, make_unique_claim_body(citations=citations))
+    row = json.loads(desk.get("/v1/claims.ndjson?sort=-recorded").text.splitlines()[0])
+    assert numbers(post_file(desk, json.dumps(row), NDJSON)) == {"rows": 1, "unchanged": 1}
+    for citation in row["citations"]:
+        citation["leading"] = not citation["leading"]
+    answer = post_file(desk, json.dumps(row), NDJSON)
+    assert numbers(answer) == {"rows": 1, "differs": 1}
+    assert "`citations.leading`" in answer.json()["examples"]["differs"][0]
+    added = make_citation_body("https://example.org/third", fidelity="verbatim", quote=row["figure"]["as_printed"])
+    assert desk.write("POST", f"{row['links']['self']}/citations", added).status_code == 201
+    assert numbers(post_file(desk, json.dumps(row), NDJSON)) == {"rows": 1, "unchanged": 1}
 
 
 def test_a_row_of_an_earlier_revision_is_older(desk: Register) -> None:

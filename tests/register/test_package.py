@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from app.cli import main
 from app.database.tables import ApiKey, ClaimVersion, columns_of
+from app.enums import Modality
 from app.imports.readers.options import FileRefused
 from app.register.package import PACKAGE_TABLES, _field_type, format_value
 from app.register.restore import _parse_cell, is_package, restore_package
@@ -102,6 +103,13 @@ def test_a_package_describes_its_files_and_has_their_checksums(shared_starter_re
         assert resource["hash"] == f"sha256:{hashlib.sha256(data).hexdigest()}"
         header = data.decode().partition("\r\n")[0].split(",")
         assert header == [field["name"] for field in resource["schema"]["fields"]]
+        rows = list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+        for field in resource["schema"]["fields"]:
+            if "constraints" in field:
+                assert {row[field["name"]] for row in rows} <= {*field["constraints"]["enum"], ""}, field
+    fields = {each["name"]: each["schema"]["fields"] for each in descriptor["resources"]}["claim"]
+    [modality] = [field for field in fields if field["name"] == "modality"]
+    assert modality["constraints"] == {"enum": [each.value for each in Modality]}
     again = shared_starter_register.get("/v1/export", headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
     part = shared_starter_register.get("/v1/export", headers={"Range": "bytes=0-3"})

@@ -241,7 +241,26 @@ IN_2023, ON_DAY = "in 2023", "on 7 May 2023"
             told("% of income", "31%", 31, category="share"),
             told("% of income", "20–30", lower=20, upper=30, category="share"),
             ("31% of income in 2023", "between 20 and 30% of income in 2023"),
-            APART + "Agency A states 1 percentage point more",
+            APART + "Agency A states at least 1 percentage point more",
+        ),
+        # Of an open bound or a range, the gap is the least difference.
+        (
+            told("votes", "1.2 million or more", lower=1_200_000),
+            told("votes", "387,000", 387_000),
+            ("at least 1.2 million votes in 2023", "387,000 votes in 2023"),
+            APART + "Agency A states at least 813,000 votes more",
+        ),
+        (
+            told("votes", "1,500", 1_500),
+            told("votes", "up to 600", upper=600),
+            ("1,500 votes in 2023", "up to 600 votes in 2023"),
+            APART + "Agency A states at least 900 votes more",
+        ),
+        (
+            gauge("USD", "$66.04", 66.04, category="price"),
+            gauge("USD", "58", 58, category="price"),
+            (f"US$66.04 {ON_DAY}", f"US$58 {ON_DAY}"),
+            APART + "Agency A states US$8.04 more",
         ),
         # Ratios differ by no number that has a unit.
         (

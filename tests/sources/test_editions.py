@@ -19,6 +19,7 @@ from app.sources.editions import choose_edition, edition_key, find_differences, 
 from app.sources.schemas import DocumentInput
 from tests.examples import (
     assert_problem,
+    make_citation_body,
     make_claim_body,
     make_unique_claim_body,
     read_all_rows,
@@ -334,3 +335,46 @@ def test_an_import_is_prepared_again_if_its_edition_was_recorded_meanwhile(desk:
     [claim] = read_all_rows(desk, "/v1/claims")
     [document] = read_all_rows(desk, "/v1/documents", url=same["url"])
     assert claim["citations"][0]["document"]["id"] == document["id"]
+
+
+PARTS: list[dict[str, Any]] = [
+    {},
+    {"publisher": "paper"},
+    {"published_on": "2025-06-12"},
+    {"archive_url": "https://archive.example/1"},
+    {"publisher": "paper", "published_on": "2025-06-12", "archive_url": "https://archive.example/1"},
+]
+
+
+def test_a_document_without_an_address_is_one_document_through_every_door(register: Register) -> None:
+    record_example_vocabulary(register)
+    for parts in PARTS:
+        document = {"title": "A letter", **parts}
+        first = submit_claim(register, make_unique_claim_body(citations=[{"document": document}]))
+        id_ = first["citations"][0]["document"]["id"]
+        again = register.write("POST", "/v1/documents", document)
+        assert (again.status_code, again.json()["id"]) == (200, id_)
+        second = submit_claim(register, make_unique_claim_body(citations=[{"document": document}]))
+        assert second["citations"][0]["document"]["id"] == id_
+        other = submit_claim(register, make_unique_claim_body(citations=[make_citation_body()]))
+        address = f"{other['links']['self']}/citations"
+        assert register.write("POST", address, {"document": document}).status_code == 201
+        assert_problem(register.write("POST", address, {"document": document}), 409, "duplicate_record")
+        differing = {**document, "language": "en"}
+        assert_problem(register.write("POST", "/v1/documents", differing), 409, "document_differs")
+        cited = make_unique_claim_body(citations=[{"document": differing}])
+        assert_problem(register.write("POST", "/v1/claims", cited), 409, "document_differs")
+    assert register.get("/v1/documents").json()["meta"]["count"] == len(PARTS) + 1
+
+
+def test_a_document_without_an_address_that_was_taken_down_is_not_recorded_again(register: Register) -> None:
+    record_example_vocabulary(register)
+    other = submit_claim(register, make_unique_claim_body(citations=[make_citation_body()]))
+    for parts in PARTS:
+        document = {"title": "A letter", **parts}
+        id_ = register.write("POST", "/v1/documents", document).json()["id"]
+        assert register.write("POST", f"/v1/documents/{id_}/takedown", {"reason": "x"}).status_code == 200
+        claim = make_unique_claim_body(citations=[{"document": document}])
+        citation = f"{other['links']['self']}/citations"
+        for path, body in (("/v1/documents", document), ("/v1/claims", claim), (citation, {"document": document})):
+            assert_problem(register.write("POST", path, body), 409, "document_differs")

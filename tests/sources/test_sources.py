@@ -90,7 +90,7 @@ def test_a_time_without_a_zone_is_taken_as_utc(register: Register) -> None:
         ("2026-11-20T09:00:00", "2026-11-20T09:00:00Z"),
         ("2026-11-20T09:00:00.5+02:00", "2026-11-20T07:00:00.500000Z"),
     ):
-        made = register.write("POST", "/v1/documents", {"title": "x", "retrieved_at": given}).json()
+        made = register.write("POST", "/v1/documents", {"title": kept, "retrieved_at": given}).json()
         assert made["retrieved_at"] == kept
     text = register.get("/v1/documents.csv", params={"fields": "retrieved_at"}).text
     assert text == "retrieved_at\r\n2026-11-20T09:00:00Z\r\n2026-11-20T07:00:00Z\r\n"

@@ -1,5 +1,6 @@
 """HTTP route of the counts of claims."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -14,17 +15,30 @@ from app.errors import invalid_field, suggest_nearest
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
 from app.http.fast_route import fast_path
+from app.http.list_columns import ListName
 from app.http.lists import ListResponseDep, list_route
 from app.http.routing import api_router
 from app.vocabulary.reference_data import get_reference_data
 
 router = api_router("claims")
 
-COUNT_COLUMNS = columns_of_model(CountRow)
+COUNT_COLUMNS = [
+    replace(column, type="any") if column.name == "value" else column  # a text, or the number of a year
+    for column in columns_of_model(CountRow)
+]
 COUNT_COLUMNS.sort(key=lambda column: column.name != "dimension")
 
 
-@list_route(router, "/claims/counts", ClaimCounts, "Count claims", pages=False, row=CountRow)
+@list_route(
+    router,
+    "/claims/counts",
+    ClaimCounts,
+    "Count claims",
+    ListName.counts,
+    COUNT_COLUMNS,
+    pages=False,
+    row=CountRow,
+)
 @fast_path()
 def list_claim_counts(query: Annotated[CountsQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the numbers of the claims that match every filter, by the values of each dimension in `by`.

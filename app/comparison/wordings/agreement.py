@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from app.comparison.figure import Number, PrintedFigure
-from app.comparison.units import PERCENT, TIMES, as_dimension, canonical_unit, dimension_of
+from app.comparison.units import PERCENT, TIMES, as_dimension, dimension_of, is_same_unit
 from app.comparison.wordings.grammar import LANGUAGES, load_grammar
 from app.comparison.wordings.reader import read_wording
 from app.comparison.wordings.reading import Reading, UnreadableWording, WordingContext, quote_wording
@@ -17,6 +17,7 @@ from app.comparison.wordings.tokens import UnusableCharacters, normalize, tokeni
 
 _HUNDRED: Final = 100
 _LITERS: Final = frozenset({"liter", "liters", "litre", "litres"})
+_ORDINAL_ENDINGS: Final = frozenset({"st", "nd", "rd", "th"})
 _MAX_WINDOW_TOKENS: Final = 9
 _MAX_QUOTE_READINGS: Final = 400
 """A quote that does not hold the wording is searched for the figure in other words, up to so many attempts."""
@@ -92,7 +93,7 @@ def _is_same_unit(named: str, unit: str, dimension: str | None) -> bool:
         return unit.casefold() in _LITERS
     if named == "celsius":
         return "celsius" in unit.casefold() or unit.casefold() in {"degrees", "°c", "degree"}
-    return canonical_unit(named) == canonical_unit(unit)
+    return is_same_unit(named, unit)
 
 
 @lru_cache(maxsize=256)
@@ -154,7 +155,7 @@ def _agrees(reading: Reading, given: GivenFigure) -> bool:
     is_percent = given.unit == PERCENT
     if reading.unit == PERCENT and not is_percent:
         return _as_share(figure) == _as_share(replace(read, out_of=_HUNDRED))
-    if reading.is_share and figure.out_of is None and is_percent:
+    if reading.is_share and is_percent and (figure.out_of is None or given.proposition == "quantity"):
         return _as_share(replace(figure, out_of=_HUNDRED)) == _as_share(read)
     if reading.is_share and figure.out_of is not None and read.value is not None:
         return _as_share(figure) == _as_share(read)
@@ -251,7 +252,9 @@ def _contains_words(text: str, words: str) -> bool:
         )
         cuts_after = words[-1].isdigit() and bool(re.match(r"[0-9]|[.,'][0-9]", after))
         cuts_word = (words[0].isalpha() and before[-1:].isalpha()) or (words[-1].isalpha() and after[:1].isalpha())
-        if not (cuts_before or cuts_after or (cuts_word and words.isascii())):
+        following = re.match(r"[a-z]+", text[match.end() :])
+        is_ordinal = words[-1].isdigit() and following is not None and following[0] in _ORDINAL_ENDINGS
+        if not (cuts_before or cuts_after or is_ordinal or (cuts_word and words.isascii())):
             return True
     return False
 
@@ -272,6 +275,8 @@ def _reads_as(quote: str, figure: PrintedFigure, context: WordingContext) -> boo
         while run_end < len(tokens) and run_end - start < _MAX_WINDOW_TOKENS and is_known[run_end]:
             run_end += 1
         for end in range(run_end, start, -1):
+            if end < len(tokens) and tokens[end].text in _ORDINAL_ENDINGS and not tokens[end].is_spaced:
+                continue  # the 12th of March
             if (attempts := attempts + 1) > _MAX_QUOTE_READINGS:
                 return False
             try:

@@ -160,6 +160,8 @@ def _read_words(tokens: list[Token], start: int, grammar: Grammar) -> Iterator[R
         scaled = ReadNumber(*_scale(tokens, end, grammar, fraction), is_round=True, is_spelled=True)
         if scaled.scale > 1:
             yield scaled
+        elif any(table.match(tokens, end) for table in (grammar.percent, grammar.units, grammar.currencies)):
+            yield ReadNumber(fraction, end, is_spelled=True)  # "half a percentage point"
     for fraction, end in grammar.whole_words.matches(tokens, start):
         yield ReadNumber(*_scale(tokens, end, grammar, fraction), is_spelled=True)
     for number, end in spelled_numbers(tokens, start, grammar):
@@ -174,7 +176,7 @@ def _extend_spelled(tokens: list[Token], start: int, end: int, grammar: Grammar,
         scaled = ReadNumber(*_scale(tokens, matched[1], grammar, exact + matched[0]), is_spelled=True)
         if scale > 1:  # "un million et demi"
             return ReadNumber(exact + matched[0] * scale, matched[1], scale, is_spelled=True)
-        if scaled.scale > 1:
+        if scaled.scale > 1 or number < _HUNDRED:  # "eight and a half hours"
             return scaled
     if rounded := grammar.rounds.match(tokens, end):
         return ReadNumber(exact * rounded[0], rounded[1], is_round=True, is_spelled=True)
@@ -261,6 +263,8 @@ def _compose(tokens: list[Token], grammar: Grammar) -> int | None:
     total, group, smallest, last_scale = 0, 0, _THOUSAND, 10**15
     has_word = False
     position = 0
+    if (implied := _match_implied_one(tokens, grammar)) is not None:
+        (total, position), last_scale, has_word = implied, implied[0], True
     while position < len(tokens):
         value = grammar.numerals.get(tokens[position].text)
         if value is not None:
@@ -275,7 +279,20 @@ def _compose(tokens: list[Token], grammar: Grammar) -> int | None:
             return None
         total, group, smallest, last_scale = total + group * matched[0], 0, _THOUSAND, matched[0]
         position = matched[1]
+    if last_scale > _THOUSAND and implied is not None and group:
+        return None  # "миллион двести" can be 1,000,200 and 1,200,000
     return total + group if has_word else None
+
+
+def _match_implied_one(tokens: list[Token], grammar: Grammar) -> tuple[int, int] | None:
+    """Return a scale that stands for one of it, and the position behind it: "тысяча двести" is 1,200.
+
+    Only hundreds may follow: "тысяча-две" is one or two thousand.
+    """
+    matched = grammar.singular_scales.match(tokens, 0)
+    if matched is None or matched[1] >= len(tokens):
+        return None
+    return matched if grammar.numerals.get(tokens[matched[1]].text, 0) >= _HUNDRED else None
 
 
 def _digits_fit(previous: int, value: int) -> bool:

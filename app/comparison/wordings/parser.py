@@ -18,7 +18,7 @@ from app.comparison.figure import (
     normalize_number,
     validate_figure,
 )
-from app.comparison.units import PERCENT, TIMES
+from app.comparison.units import PERCENT, RELATIVE_CHANGE_UNITS, TIMES
 from app.comparison.wordings.digits import AmbiguousSeparator, NotANumber
 from app.comparison.wordings.numerals import TwoNumbers, spelled_numbers
 from app.comparison.wordings.parts import Core, PartsDoNotFit, Tail
@@ -70,7 +70,7 @@ class WordingParser(TailParser):
                 tail = self._read_tail(core)
                 if tail is None:
                     continue
-                if self.verb_sign is not None and tail.unit == PERCENT:
+                if self.verb_sign is not None and tail.unit in RELATIVE_CHANGE_UNITS:
                     tail.sign = self.verb_sign
                 try:
                     return self._build(hedge, core, tail)
@@ -135,7 +135,7 @@ class WordingParser(TailParser):
 
     def _build(self, hedge: str | None, core: Core, tail: Tail) -> Reading:
         """Return the reading. Raises `PartsDoNotFit` if the parts do not fit together."""
-        if (tail.hedge is not None and hedge is not None) or (self.needs_change and tail.sign is None):
+        if (tail.hedge is not None and hedge not in {None, tail.hedge}) or (self.needs_change and tail.sign is None):
             raise PartsDoNotFit
         kind = hedge or tail.hedge
         figure = self._figure(kind, core, tail)
@@ -221,7 +221,9 @@ class WordingParser(TailParser):
 
     def _explain(self) -> UnreadableWording:
         """Return why the wording is not read."""
-        if (matched := self.grammar.rates.match(self.tokens, 0)) is not None and matched[0] == "unsupported":
+        matched = self.grammar.rates.match(self.tokens, 0)
+        is_change = self.grammar.change_lead.match(self.tokens, 0) is not None
+        if matched is not None and matched[0] == "unsupported" and not is_change:
             self._note_unsupported_rate(0)
         if self.refusal is not None:
             return self.refusal
@@ -236,7 +238,7 @@ class WordingParser(TailParser):
         unknown = [
             token.text
             for token in tokens
-            if token.kind in {"word", "sign"} and token.text not in known and not self._is_number_word(token)
+            if token.kind in {"word", "sign"} and token.text not in known and not self._is_known_word(token)
         ]
         if unknown:
             listed = ", ".join(f"`{word[:40]}`" for word in list(dict.fromkeys(unknown))[:5])

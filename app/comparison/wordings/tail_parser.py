@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
-from app.comparison.units import CURRENCIES, PERCENT, TIMES, dimension_of
+from app.comparison.units import CURRENCIES, PERCENT, RELATIVE_CHANGE_UNITS, TIMES, dimension_of
 from app.comparison.wordings.number_parser import NumberParser
 from app.comparison.wordings.parts import Core, Tail
 from app.comparison.wordings.reading import quote_wording
@@ -20,6 +20,7 @@ class TailParser(NumberParser):
         """Return what follows the numbers, or None if a part of it is not understood."""
         tail = Tail() if core.tail is None else replace(core.tail, ignored=[*core.tail.ignored])
         readers = (
+            self._read_hedge_in_brackets,
             self._read_brackets,
             self._read_rate,
             self._read_hedge_behind,
@@ -38,8 +39,10 @@ class TailParser(NumberParser):
         return tail
 
     def _read_rate(self, _core: Core, tail: Tail, position: int) -> int | None:
-        matched = self.grammar.rates.match(self.tokens, position)
-        if matched is None or tail.per is not None:
+        """Read "an hour", also in "€15-an-hour". "60 per cent" is no rate."""
+        begin = position + 1 if self.tokens[position].text == "-" else position
+        matched = self.grammar.rates.match(self.tokens, begin)
+        if matched is None or tail.per is not None or self.grammar.percent.match(self.tokens, position):
             return None
         if matched[0] == "unsupported":
             self._note_unsupported_rate(position)
@@ -53,16 +56,27 @@ class TailParser(NumberParser):
         self._note_refusal("rate_not_supported", detail, "state the figure in one of these, if the source does")
 
     def _read_hedge_behind(self, _core: Core, tail: Tail, position: int) -> int | None:
-        """Read "or more", "+", "-plus"."""
+        """Read "or more", "+", "-plus", "-odd"."""
         begin = position + 1 if self.tokens[position].text == "-" else position
         hedge = self.grammar.after.match(self.tokens, begin)
-        if hedge is None or (begin != position and hedge[0] != "least"):
+        if hedge is None or (begin != position and hedge[0] not in {"least", "about"}):
             return None
         if hedge[0] != "plain":
             if tail.hedge is not None:
                 return None
             tail.hedge = hedge[0]
         return hedge[1]
+
+    def _read_hedge_in_brackets(self, core: Core, tail: Tail, position: int) -> int | None:
+        """Read "(approx.)", "(est.)"."""
+        tokens = self.tokens
+        if tokens[position].text != "(" or position + 1 >= len(tokens) or tokens[position + 1].kind != "word":
+            return None
+        end = self._read_hedge_behind(core, replace(tail), position + 1)
+        if end is None or end >= len(tokens) or tokens[end].text != ")":
+            return None
+        self._read_hedge_behind(core, tail, position + 1)
+        return end + 1
 
     def _read_times(self, core: Core, tail: Tail, position: int) -> int | None:
         """Read "times the average"."""
@@ -120,7 +134,7 @@ class TailParser(NumberParser):
     def _read_change(self, _core: Core, tail: Tail, position: int) -> int | None:
         """Read "more than in 2022" behind a percentage: the direction and the base of a change."""
         grammar, tokens = self.grammar, self.tokens
-        if tail.unit != PERCENT or tail.sign is not None:
+        if tail.unit not in RELATIVE_CHANGE_UNITS or tail.sign is not None:
             return None
         sign, begin = self.verb_sign, position
         if sign is None:

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
-from app.comparison.units import PERCENT, as_dimension, dimension_of
+from app.comparison.units import PERCENT, PERCENTAGE_POINTS, as_dimension, dimension_of, spellings_of
 from app.comparison.wordings.digits import NumberSigns
 from app.comparison.wordings.grammar import CLOSING_MARKS, QUOTATION_MARKS, Grammar
 from app.comparison.wordings.numerals import ReadNumber, read_numbers
@@ -31,6 +32,23 @@ _AMBIGUOUS_SCALES: Final = {
 """Short scale words of English, with the dimension in which they are a unit."""
 
 _DOUBLE_QUOTES: Final = frozenset('"“”„«»')
+
+
+@lru_cache(maxsize=256)
+def _words_of_unit(unit: str) -> tuple[tuple[str, ...], ...]:
+    """Return the words of every spelling of a unit, folded, the longest first."""
+    spellings = (tokenize(normalize(spelling.replace("-", " "))) for spelling in spellings_of(unit))
+    found = {tuple(_fold_word(token.text) for token in tokens) for tokens in spellings if tokens}
+    return tuple(sorted(found, key=lambda words: (-len(words), words)))
+
+
+def _fold_word(word: str) -> str:
+    """Return an English word of a unit in the singular and in American spelling: `meter` for `metres`."""
+    singular = word[:-1] if len(word) > _LONGEST_SYMBOL and word.endswith("s") and not word.endswith("ss") else word
+    return singular.replace("metre", "meter").replace("litre", "liter")
+
+
+_LONGEST_SYMBOL: Final = 3
 
 
 class TokenParser:
@@ -69,6 +87,9 @@ class TokenParser:
                 "ambiguous_word", f"The mark at the end of {quote_wording(self.text)} can be inches.", "write the word"
             )
         while kept and kept[-1].text in CLOSING_MARKS:
+            if kept[-1].text == "?":
+                detail = f"The mark at the end of {quote_wording(self.text)} leaves open whether it is a figure."
+                raise UnreadableWording("ambiguous_word", detail, "leave the mark out if the source states the figure")
             kept.pop()
         while kept and kept[0].text in QUOTATION_MARKS:
             kept.pop(0)
@@ -165,7 +186,7 @@ class TokenParser:
     def _unit_at(self, position: int, tail: Tail) -> int | None:
         grammar, tokens = self.grammar, self.tokens
         if (percent := grammar.percent.match(tokens, position)) is not None:
-            name = PERCENT if percent[0] == PERCENT else "percentage-points"
+            name = PERCENT if percent[0] == PERCENT else PERCENTAGE_POINTS
             if tail.unit not in {None, name} or tail.units:
                 return None
             tail.unit, tail.has_words = name, True
@@ -182,11 +203,11 @@ class TokenParser:
             return moved
         unit = self.context.unit
         if unit is not None and tail.unit in {None, unit}:
-            words = tuple(token.text for token in tokenize(normalize(unit.replace("-", " "))))
-            end = position + len(words)
-            if words and tuple(token.text for token in tokens[position:end]) == words:
-                tail.unit, tail.has_words = unit, True
-                return end
+            for words in _words_of_unit(unit):
+                end = position + len(words)
+                if tuple(_fold_word(token.text) for token in tokens[position:end]) == words:
+                    tail.unit, tail.has_words = unit, True
+                    return end
         return None
 
     def _noun_at(self, position: int) -> tuple[str | None, int] | None:
@@ -212,6 +233,11 @@ class TokenParser:
             self.grammar.scales.match(single, 0) is not None
             or next(read_numbers(single, 0, self.grammar, self.signs), None) is not None
         )
+
+    def _is_known_word(self, token: Token) -> bool:
+        """Return whether a word is a number, or one of the unit that the caller names."""
+        units = () if self.context.unit is None else _words_of_unit(self.context.unit)
+        return self._is_number_word(token) or any(_fold_word(token.text) in words for words in units)
 
     def _are_free_words(self, tokens: list[Token]) -> bool:
         """Return whether tokens are a few words without a number."""

@@ -19,10 +19,11 @@ COMPARED_FIELDS: Final = (
     "status",
     "retracted_on",
     "derivation",
-    "figure.as_printed",
+    *("figure.as_printed", "figure.language", "figure.wording_differs"),
+    *("period.start", "period.end"),
     "note",
     *(f"confidence.{name}" for name in CONFIDENCE_FIELDS),
-    *("source.name", "source.kind", "source.interest"),
+    *("source.name", "source.short_name", "source.kind", "source.interest", "source.terms"),
     *SUCCESSOR_FIELDS,
 )
 """The paths of the compared fields, as in the JSON of a claim."""
@@ -33,8 +34,10 @@ REGISTER_FIELDS: Final = ("seq", "recorded_at", "recorded_until", "import_id")
 CLEARABLE_FIELDS: Final = frozenset({"note", "retracted_on"})
 """Fields whose emptiness is a statement, in a row that names its claim by id. Others that are empty state nothing."""
 
-WORDING: Final = "figure.as_printed"
-"""Several wordings of one number are one claim, so it is compared only in a row that names its claim by id."""
+WORDING_FIELDS: Final = frozenset({"figure.as_printed", "figure.language", "figure.wording_differs"})
+"""Several wordings of one number are one claim, so they are compared only in a row that names its claim by id."""
+
+LEADING: Final = "citations.leading"
 
 _PATH_OF_COLUMN: Final = {column: path for column, path in CSV_COLUMN_PATHS.items() if path in COMPARED_FIELDS}
 
@@ -60,6 +63,7 @@ def find_ignored_fields(
     register_fields: Mapping[str, str],
     claim_input: ClaimInput,
     source: Mapping[str, Any],
+    period: Mapping[str, Any],
     recorded: ResponseObject | None,
 ) -> list[str]:
     """Return the paths of the fields that a row states, that are not taken, and that the recorded claim lacks.
@@ -69,6 +73,7 @@ def find_ignored_fields(
         register_fields: The fields that only the register sets, as the row states them.
         claim_input: The claim of the row.
         source: Its recorded source.
+        period: The first and the last day of its period, as `start` and `end`.
         recorded: The recorded claim; None for a new one.
     """
     if recorded is not None:
@@ -77,7 +82,8 @@ def find_ignored_fields(
     for path, value in stated.items():
         parent, _, name = path.rpartition(".")
         is_lost = path in SUCCESSOR_FIELDS or (parent == "confidence" and claim_input.confidence is None)
-        is_other = parent == "source" and not _is_same(value, source[name])
+        owner = {"source": source, "period": period}.get(parent)
+        is_other = owner is not None and not _is_same(value, owner[name])
         if (is_lost or is_other) and _as_text(value):
             ignored.append(path)
     return ignored
@@ -95,7 +101,13 @@ def _show_register_field(value: Any) -> str:  # noqa: ANN401 - any value of a fi
 
 
 def find_differences(
-    stated: Mapping[str, Any], claim_input: ClaimInput, documents: Sequence[str], claim: ResponseObject, *, by_id: bool
+    stated: Mapping[str, Any],
+    claim_input: ClaimInput,
+    documents: Sequence[str],
+    claim: ResponseObject,
+    *,
+    leading: int | None,
+    by_id: bool,
 ) -> list[str]:
     """Return the paths of the fields of a row that differ from a recorded claim.
 
@@ -104,6 +116,7 @@ def find_differences(
         claim_input: The claim of the row.
         documents: The id of the document of each of its citations.
         claim: The recorded claim.
+        leading: The index of the citation that leads in the row, if it has several and says which.
         by_id: Whether the row names the claim by its id.
     """
     differences = [path for path, value in stated.items() if _differs(path, value, claim, by_id=by_id)]
@@ -112,11 +125,16 @@ def find_differences(
         names = [name for name in CITATION_PLAIN_FIELDS if name in citation.model_fields_set]
         unlike = [[name for name in names if not _is_same(getattr(citation, name), each[name])] for each in recorded]
         differences += [f"citations.{name}" for name in min(unlike, key=len, default=[])]
+    # A citation that was added since the row was exported may lead by now.
+    has_same_documents = sorted(documents) == sorted(each["document"]["id"] for each in claim["citations"])
+    if leading is not None and has_same_documents:
+        leads = {each["document"]["id"] for each in claim["citations"] if each["leading"]}
+        differences += [LEADING] if documents[leading] not in leads else []
     return differences
 
 
 def _differs(path: str, value: Any, claim: ResponseObject, *, by_id: bool) -> bool:  # noqa: ANN401 - any value of a file
-    if (path == WORDING and not by_id) or (_as_text(value) == "" and not (by_id and path in CLEARABLE_FIELDS)):
+    if (path in WORDING_FIELDS and not by_id) or (_as_text(value) == "" and not (by_id and path in CLEARABLE_FIELDS)):
         return False
     parent, _, name = path.rpartition(".")
     owner = claim[parent] if parent else claim

@@ -78,6 +78,27 @@ def _count_leaves(value: Any) -> int:  # noqa: ANN401 - any JSON
     return max(1, sum(map(_count_leaves, value))) if isinstance(value, list) else 1
 
 
+def path_columns(text: str) -> set[str]:
+    """Return the names of the columns of a row that a JMESPath can read."""
+    return _root_fields(jmespath.compile(text).parsed)
+
+
+def _root_fields(node: Any) -> set[str]:  # noqa: ANN401 - a tree of jmespath, which is not typed
+    """Return the fields of the row itself, without those of the values inside it."""
+    kind, inner = node["type"], node["children"]
+    if kind == "field":
+        return {node["value"]}
+    if kind in _PATHS_FROM_FIRST:
+        return _root_fields(inner[1 if inner[0]["type"] in {"current", "identity"} else 0])
+    return {name for child in inner for name in _root_fields(child)} if kind != "expref" else set()
+
+
+_PATHS_FROM_FIRST = frozenset(
+    {"subexpression", "index_expression", "projection", "value_projection", "filter_projection", "flatten", "pipe"}
+)
+"""The nodes of a path whose further parts are applied to the value of the first one."""
+
+
 def parse_template(text: str) -> TemplateParts:
     """Return the parts of a template. Raises `ValueError` if its braces contain anything but a column name."""
     if len(text) > MAX_TEMPLATE_CHARACTERS:

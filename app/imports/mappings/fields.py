@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from app.comparison.figure import normalize_number
-from app.errors import suggest_nearest
+from app.comparison.written_dates import UnreadableDate, read_written_date, read_written_period
+from app.errors import shorten, suggest_nearest
 from app.imports.mappings.expressions import (
     MAX_FILLED_CHARACTERS,
     PathNotApplicable,
@@ -39,6 +40,20 @@ class GetterFactory:
 
     def __init__(self, missing: Collection[str]) -> None:
         self.missing_values = frozenset(missing) | {""}
+        self.found_paths: set[str] = set()
+        """The paths that had a value in a row."""
+
+    def path_getter(self, path: str) -> ValueGetter:
+        """Return the function that applies a JMESPath, and remembers that it had a value."""
+        search, found_paths = path_getter(path), self.found_paths
+
+        def get_value(scope: RowScope) -> Any:  # noqa: ANN401 - any value of a file
+            value = search(scope)
+            if value is not None and path not in found_paths:
+                found_paths.add(path)
+            return value
+
+        return get_value
 
     def text_getter(self, expression: "ValueExpression | None") -> TextGetter:
         """Return the function for one field."""
@@ -51,7 +66,7 @@ class GetterFactory:
     def value_getter(self, expression: "Pick | Condition") -> ValueGetter:
         """Return the function for an unconverted value of the row; a number stays a number."""
         if expression.path is not None:
-            return path_getter(expression.path)
+            return self.path_getter(expression.path)
         column = expression.column or ""
         return lambda scope: scope.get(column)
 
@@ -127,6 +142,7 @@ class GetterFactory:
             or expression.before
             or expression.map
             or expression.otherwise is not None
+            or expression.written
             or expression.date
             or expression.slug
         ):
@@ -144,6 +160,8 @@ class GetterFactory:
                         f"`{value}` is not listed in the `map` of the mapping.", _suggest_value(value, expression.map)
                     )
                 value = expression.map.get(value, expression.otherwise)
+            if expression.written and value:
+                value = _read_written(value, expression.written)
             if expression.date and value:
                 value = _format_day(value, expression.date, date_characters)
             if expression.slug and value:
@@ -171,12 +189,32 @@ def _cut_text(value: str, expression: Pick) -> str | None:
     return value.strip()
 
 
+def _read_written(value: str, kind: str) -> str:
+    try:
+        return read_written_date(value) if kind == "date" else read_written_period(value)
+    except UnreadableDate as error:
+        raise UnreadableValue(f"`{shorten(value)}` is not read as a {kind}: {error.detail}.", error.hint) from None
+
+
 def _format_day(value: str, format_: str, date_characters: int) -> str:
     try:
         day = datetime.strptime(value, format_).date().isoformat()  # noqa: DTZ007 - a day has no zone
     except ValueError:
         raise UnreadableValue(f"`{value}` is not a date in the format `{format_}`.") from None
     return day[:date_characters]
+
+
+def describe_origin(expression: "ValueExpression") -> str:
+    """Return where the value of an expression comes from, for messages: its column, path or template."""
+    if isinstance(expression, str):
+        return f"The template `{expression}`"
+    if expression.column is not None:
+        return f"The column `{expression.column}`"
+    if expression.path is not None:
+        return f"The path `{expression.path}`"
+    if expression.text is not None:
+        return f"The template `{expression.text}`"
+    return " and ".join(describe_origin(option) for option in expression.first or [])
 
 
 def path_getter(path: str) -> ValueGetter:

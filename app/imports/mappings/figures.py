@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,85 @@ IS_READ = "_is_read"
 """The key of a figure whose digits were read without a stated decimal sign. The mapper removes it."""
 
 
+@dataclass(frozen=True, slots=True)
+class FigureOptions:
+    """How the figure of a row is meant, as the mapping says for all rows or for this one."""
+
+    decimal: str | None = None
+    scale: float | None = None
+    bound: str | None = None
+    approximate: bool = False
+    coverage: float | None = None
+
+    @property
+    def is_unmodified(self) -> bool:
+        """Whether a plain number is the value as it is printed."""
+        return not (self.scale or self.bound or self.approximate)
+
+
+OptionsGetter = Callable[[RowScope], FigureOptions]
+OPTION_NAMES = ("decimal", "scale", "bound", "approximate", "coverage")
+
+
+def _options_getter(fields: GetterFactory, mapped: FigureMap) -> OptionsGetter:
+    """Return the function for the options of a row. It raises `UnreadableValue`."""
+    constants = {name: getattr(mapped, name) for name in OPTION_NAMES if not isinstance(getattr(mapped, name), Pick)}
+    picked = {name: fields.text_getter(getattr(mapped, name)) for name in OPTION_NAMES if name not in constants}
+    constant = FigureOptions(**constants)
+    if not picked:
+        return lambda _scope: constant
+
+    def options(scope: RowScope) -> FigureOptions:
+        texts = {name: text for name, get_text in picked.items() if (text := get_text(scope))}
+        return replace(constant, **{name: OPTION_PARSERS[name](text) for name, text in texts.items()})
+
+    return options
+
+
+def _parse_choice(name: str, *choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            listed = " or ".join(f"`{choice}`" for choice in choices)
+            raise UnreadableValue(f"`{name}` is `{text[:100]}`; expected {listed}.", "a `map` converts other words")
+        return text
+
+    return parse
+
+
+def _parse_flag(text: str) -> bool:
+    if text.lower() not in FLAGS:
+        raise UnreadableValue(
+            f"`approximate` is `{text[:100]}`; expected `true` or `false`.", "a `map` converts other words"
+        )
+    return FLAGS[text.lower()]
+
+
+def _parse_scale(text: str) -> float:
+    scale = float(parse_number(text))
+    if scale <= 0:
+        raise UnreadableValue(f"`scale` is `{text}`; expected a number above 0.")
+    return scale
+
+
+def _parse_coverage(text: str) -> float:
+    """Return a share; above 1 it is a percentage."""
+    number = float(parse_number(text.removesuffix("%").strip()))
+    share = number / 100 if text.endswith("%") or number > 1 else number
+    if not 0 < share < 1:
+        raise UnreadableValue(f"`coverage` is `{text}`; expected a share such as `0.95`, or `95%`.")
+    return share
+
+
+FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+OPTION_PARSERS: dict[str, Callable[[str], Any]] = {
+    "decimal": _parse_choice("decimal", ".", ","),
+    "scale": _parse_scale,
+    "bound": _parse_choice("bound", "at_least", "at_most"),
+    "approximate": _parse_flag,
+    "coverage": _parse_coverage,
+}
+
+
 def figure_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Callable[[RowScope], FigureFields | None]:
     """Return the function that reads the figure of a row, or None if it has none. It raises `UnreadableValue`."""
     whole = fields.text_getter(mapped.out_of)
@@ -36,6 +115,7 @@ def figure_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Call
         if getattr(mapped, name) is not None
     }
     language = fields.text_getter(mapped.language)
+    options_of = _options_getter(fields, mapped)
     read = (
         _parts_getter(fields, mapped)
         if mapped.value or mapped.lower or mapped.upper
@@ -43,19 +123,19 @@ def figure_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Call
     )
 
     def figure(scope: RowScope) -> FigureFields | None:
-        spoken = language(scope)
-        figure_values = read(scope, spoken)
+        spoken, options = language(scope), options_of(scope)
+        figure_values = read(scope, spoken, options)
         if figure_values is None:
             return None
         if (text := whole(scope)) is not None:
-            figure_values["out_of"] = parse_number(text, mapped.decimal, spoken)
+            figure_values["out_of"] = parse_number(text, options.decimal, spoken)
         figure_values |= {name: text for name, get_text in texts.items() if (text := get_text(scope))}
         if (
-            mapped.coverage is not None
+            options.coverage is not None
             and figure_values.get("lower") is not None
             and figure_values.get("upper") is not None
         ):
-            figure_values["coverage"] = mapped.coverage
+            figure_values["coverage"] = options.coverage
         return figure_values
 
     return figure
@@ -67,8 +147,8 @@ def wording_getter(fields: GetterFactory, mapped: FigureMap) -> Callable[[RowSco
     return lambda scope: {"as_printed": text} if (text := printed(scope)) else None
 
 
-FigureReader = Callable[[RowScope, str | None], FigureFields | None]
-"""Reads the figure of a row. Its second argument is the language of the row, if the mapping says it."""
+FigureReader = Callable[[RowScope, str | None, FigureOptions], FigureFields | None]
+"""Reads the figure of a row, in the language of the row, if the mapping says it, and with its options."""
 
 
 def _parts_getter(fields: GetterFactory, mapped: FigureMap) -> FigureReader:
@@ -80,7 +160,7 @@ def _parts_getter(fields: GetterFactory, mapped: FigureMap) -> FigureReader:
     }
     printed = fields.text_getter(mapped.printed)
 
-    def read(scope: RowScope, language: str | None) -> FigureFields | None:
+    def read(scope: RowScope, language: str | None, options: FigureOptions) -> FigureFields | None:
         texts: dict[str, str] = {}
         figure_values: FigureFields = {}
         is_read = False
@@ -88,17 +168,17 @@ def _parts_getter(fields: GetterFactory, mapped: FigureMap) -> FigureReader:
             value = get_value(scope)
             if (text := fields.to_text(value)) is not None:
                 texts[name] = text
-                decimal = _decimal_sign(mapped, value)
+                decimal = _decimal_sign(options, value)
                 is_read |= decimal is None and not text.isdigit()
-                figure_values[name] = scale_number(parse_number(text, decimal, language), mapped)
+                figure_values[name] = scale_number(parse_number(text, decimal, language), options)
         if not figure_values:
             return None
         wording = printed(scope)
         figure_values["as_printed"] = wording or _join_parts(texts)
-        figure_values["approximate"] = mapped.approximate
+        figure_values["approximate"] = options.approximate
         if is_read and language is None and wording is None:
             figure_values[IS_READ] = True
-        return _explain_scale(figure_values, mapped)
+        return _explain_scale(figure_values, options)
 
     return read
 
@@ -119,15 +199,16 @@ def _printed_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Fi
     """Return the function for a figure in one cell, with an optional qualifier in another."""
     get_value = _cell_getter(fields, Pick(column=column) if mapped.printed is None else mapped.printed)
     qualifier = fields.text_getter(mapped.qualifier)
-    is_unmodified = not (mapped.scale or mapped.bound or mapped.approximate)
+    margin = fields.text_getter(mapped.margin)
+    is_bare = mapped.qualifier is None and mapped.margin is None
 
-    def read(scope: RowScope, language: str | None) -> FigureFields | None:
+    def read(scope: RowScope, language: str | None, options: FigureOptions) -> FigureFields | None:
         value = get_value(scope)
         text = fields.to_text(value)
         if text is None:
             return None
-        decimal = _decimal_sign(mapped, value)
-        if is_unmodified and mapped.qualifier is None and _is_certain_number(text, decimal):
+        decimal = _decimal_sign(options, value)
+        if is_bare and options.is_unmodified and _is_certain_number(text, decimal):
             return {"as_printed": text, "value": parse_number(text, ".")}
         template = qualifier(scope)
         if template is not None:
@@ -137,14 +218,16 @@ def _printed_getter(fields: GetterFactory, mapped: FigureMap, column: str) -> Fi
                     "add a `map` whose texts contain {}",
                 )
             text = template.replace("{}", text)
+        if (width := margin(scope)) is not None:
+            text = f"{text} ± {width.removeprefix('±').strip()}"
         figure = parse_figure(text, decimal, language)
-        figure_values = figure_fields(_apply_figure_map(figure, mapped))
+        figure_values = figure_fields(_apply_options(figure, options))
         if decimal is None and language is None and not text.isdigit():
             figure_values[IS_READ] = True
-        if figure.kind == "plain" and mapped.bound is not None:
-            bound = "a lower" if mapped.bound == "at_least" else "an upper"
+        if figure.kind == "plain" and options.bound is not None:
+            bound = "a lower" if options.bound == "at_least" else "an upper"
             figure_values["wording_differs"] = f"The mapping records a plain number as {bound} bound."
-        return _explain_scale(figure_values, mapped)
+        return _explain_scale(figure_values, options)
 
     return read
 
@@ -154,10 +237,10 @@ def _is_certain_number(text: str, decimal: str | None) -> bool:
     return text.isascii() and (text.isdigit() or (decimal == "." and is_plain_number(text)))
 
 
-def _explain_scale(figure_values: FigureFields, mapped: FigureMap) -> FigureFields:
+def _explain_scale(figure_values: FigureFields, options: FigureOptions) -> FigureFields:
     """Add why the numbers are not those of the wording, if the mapping states a scale."""
-    if mapped.scale is not None and mapped.scale != 1:
-        unit = _SCALE_NAMES.get(mapped.scale, f"units of {mapped.scale:,.15g}")
+    if options.scale is not None and options.scale != 1:
+        unit = _SCALE_NAMES.get(options.scale, f"units of {options.scale:,.15g}")
         reasons = [f"It is printed in {unit}.", figure_values.get("wording_differs")]
         figure_values["wording_differs"] = " ".join(filter(None, reasons))
     return figure_values
@@ -173,9 +256,9 @@ def _cell_getter(fields: GetterFactory, expression: ValueExpression) -> ValueGet
     return fields.text_getter(expression)
 
 
-def _decimal_sign(mapped: FigureMap, value: object) -> str | None:
+def _decimal_sign(options: FigureOptions, value: object) -> str | None:
     """Return the decimal sign of `value`, if it is known. Numbers of JSON or of a sheet always have a point."""
-    return mapped.decimal if isinstance(value, str) else "."
+    return options.decimal if isinstance(value, str) else "."
 
 
 def parse_figure(text: str, decimal: str | None = None, language: str | None = None) -> PrintedFigure:
@@ -232,32 +315,32 @@ def _number_signs(decimal: str | None, language: str | None) -> NumberSigns:
     return NumberSigns(*(("", "") if language is None else number_signs(language)))
 
 
-def scale_number(value: Number | None, mapped: FigureMap) -> Number | None:
+def scale_number(value: Number | None, options: FigureOptions) -> Number | None:
     """Convert `value` to whole units. Raises `UnreadableValue`."""
-    if value is None or mapped.scale is None:
+    if value is None or options.scale is None:
         return value
-    whole = float(Decimal(str(value)) * Decimal(str(mapped.scale)))
+    whole = float(Decimal(str(value)) * Decimal(str(options.scale)))
     if not math.isfinite(whole):
-        raise UnreadableValue(f"{value} times {mapped.scale:g} is too large.")
+        raise UnreadableValue(f"{value} times {options.scale:g} is too large.")
     return normalize_number(whole)
 
 
-def _apply_figure_map(figure: PrintedFigure, mapped: FigureMap) -> PrintedFigure:
-    """Apply the scale, the bound and `approximate` of the mapping to a figure."""
+def _apply_options(figure: PrintedFigure, options: FigureOptions) -> PrintedFigure:
+    """Apply the scale, the bound and `approximate` to a figure."""
     figure = replace(
         figure,
-        value=scale_number(figure.value, mapped),
-        lower=scale_number(figure.lower, mapped),
-        upper=scale_number(figure.upper, mapped),
-        out_of=scale_number(figure.out_of, mapped),
+        value=scale_number(figure.value, options),
+        lower=scale_number(figure.lower, options),
+        upper=scale_number(figure.upper, options),
+        out_of=scale_number(figure.out_of, options),
     )
     if figure.kind != "plain":
         return figure
-    if mapped.bound == "at_least":
+    if options.bound == "at_least":
         return replace(figure, value=None, lower=figure.value, lower_inclusive=True)
-    if mapped.bound == "at_most":
+    if options.bound == "at_most":
         return replace(figure, value=None, upper=figure.value, upper_inclusive=True)
-    return replace(figure, approximate=mapped.approximate)
+    return replace(figure, approximate=options.approximate)
 
 
 def figure_fields(figure: PrintedFigure) -> FigureFields:

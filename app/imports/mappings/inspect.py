@@ -2,12 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ from app.http.schema_types import REFUSED_CHARACTERS
 from app.imports.mappings.fields import GetterFactory, UnreadableValue
 from app.imports.mappings.figures import parse_figure, parse_number
 from app.imports.mappings.schema import Mapping
-from app.imports.readers.options import FileFormat, FileOptions, FileRefused, FileReport
+from app.imports.mappings.shapes import Unpivot, find_unpivot
+from app.imports.readers.delimited import DELIMITERS
+from app.imports.readers.options import FileFormat, FileOptions, FileRefused, FileReport, FileRow
 from app.imports.readers.reader import FileReader
 
 MAX_INSPECTED_ROWS = 20_000
@@ -31,6 +33,27 @@ MAX_INSPECTED_MEMBERS = 50
 
 MAX_LABEL_VALUES = 12
 """A text column with at most this number of different values is a label."""
+
+MAX_STORED_VALUES = 60
+"""Maximum number of different values of a column that are stored, for a `map` to records."""
+
+MIN_TOTAL_POINTS = 8
+"""Minimum number of dated figures for a column that never falls to be a running total."""
+
+MAX_FALL_SHARE = 0.25
+"""Maximum share of changes downwards of a running total: some are corrected."""
+
+MAX_FALL = 0.15
+"""Maximum fall of a running total, as a share of it."""
+
+MAX_HEADER_SEARCH = 50
+"""Maximum number of lines in which the column names of a table are searched."""
+
+YEAR_NAMES = frozenset(
+    ["year", "years", "yr", "jahr", "année", "annee", "an", "año", "ano", "anno", "rok", "год", "рік", "година", "jaar"]
+)
+YEAR_PATTERN = re.compile(r"(19|20)[0-9]{2}")
+TOTAL_WORDS = frozenset(["cum", "cumul", "cumulative", "cumulated", "kumulativ", "kumuliert", "cumulé", "cumulatif"])
 
 MIN_KIND_SHARE = 0.9
 """Minimum share of values of one kind for a column to have that kind."""
@@ -49,6 +72,9 @@ DAY_FORMATS = (
     "%Y%m%d",
     "%d.%m.%y",
     "%d-%b-%y",
+    "%m/%d/%y",
+    "%d/%m/%y",
+    "%d-%b-%Y",
     "%d %B %Y",
     "%d %b %Y",
     "%B %d, %Y",
@@ -73,10 +99,11 @@ MAX_ROWS_PATH_CHARACTERS = 300
 """Maximum length of a proposed path to the rows."""
 
 PLAUSIBLE_YEARS = range(1700, 2101)
+MAX_YEAR = 2100
 DECIMAL_COMMA_PATTERN = re.compile(r"[0-9],[0-9]")
 NON_FIGURE_NAME_PATTERN = re.compile(
-    r"(?i:(.*[_. ])?(id|ids|index|idx|no|nr|num|rank|row|code|year|month|week|day|days|hour|hours|quarter|lat|lon|lng"
-    r"|latitude|longitude|zip|fips|iso|page|version))|[a-z]+I[Dd]s?"
+    r"(?i:(.*[_. ])?(id|ids|index|idx|no|nr|num|rank|row|code|year|month|week|day|days|hour|hours|quarter|lat|lon|long"
+    r"|lng|latitude|longitude|zip|fips|iso|page|version))|[a-z]+I[Dd]s?"
 )
 """Names of columns whose numbers are not figures."""
 
@@ -106,11 +133,15 @@ class ColumnProfile:
     examples: list[str] = field(default_factory=list)
     values: Counter[str] = field(default_factory=Counter)
     dates: Counter[str] = field(default_factory=Counter)
+    dates_rows: bool = False
+    """Whether it has years, and no other column has dates."""
+    is_group: bool = False
+    """Whether it has the names of columns that are groups."""
 
     def add_value(self, text: str) -> None:
         """Add one value to the profile."""
         self.filled_count += 1
-        if len(self.values) <= MAX_LABEL_VALUES or text in self.values:
+        if len(self.values) <= MAX_STORED_VALUES or text in self.values:
             self.values[text] += 1
         if len(self.examples) < 3 and text not in self.examples:  # noqa: PLR2004 - enough examples
             self.examples.append(text)
@@ -130,6 +161,23 @@ class ColumnProfile:
             self.largest = value if self.largest is None else max(self.largest, value)
 
     @property
+    def readable_count(self) -> int:
+        """Return the number of values that are read as figures."""
+        return self.number_count + self.wording_count + self.decimal_comma_count
+
+    @property
+    def is_year(self) -> bool:
+        """Return whether the values are years: by the name, or because they are nearly consecutive."""
+        if not self.filled_count or self.number_count < self.filled_count or not self.values:
+            return False
+        if not all(YEAR_PATTERN.fullmatch(value) for value in self.values):
+            return False
+        if any(word in YEAR_NAMES for word in split_name(self.name)):
+            return True
+        years = sorted(map(int, self.values))
+        return len(years) > 2 and years[-1] - years[0] <= 2 * (len(years) - 1) and years[-1] <= MAX_YEAR  # noqa: PLR2004
+
+    @property
     def date_formats(self) -> list[str]:
         """Return the date formats of nearly all values; two if day and month cannot be distinguished."""
         by_frequency = self.dates.most_common()
@@ -142,6 +190,8 @@ class ColumnProfile:
     @property
     def date_format(self) -> str | None:
         """Return the date format of a column with dates; `???` if there are two."""
+        if self.dates_rows:
+            return EDTF_FORMAT
         formats = self.date_formats
         if not formats or (formats == ["%Y%m%d"] and NON_FIGURE_NAME_PATTERN.fullmatch(self.name)):
             return None
@@ -154,6 +204,8 @@ class ColumnProfile:
         """Return `list`, `date`, `number`, `label` or `text`."""
         if self.is_list:
             return "list"
+        if self.is_group:
+            return "label"
         if self.date_format:
             return "date"
         if self._is_number():
@@ -163,13 +215,10 @@ class ColumnProfile:
     @property
     def is_figure(self) -> bool:
         """Return whether its numbers are figures, judging by its name."""
-        return self.kind == "number" and not NON_FIGURE_NAME_PATTERN.fullmatch(self.name)
+        return self.kind == "number" and not NON_FIGURE_NAME_PATTERN.fullmatch(self.name) and not self.is_year
 
     def _is_number(self) -> bool:
-        return (
-            self.filled_count > 0
-            and self.number_count + self.wording_count + self.decimal_comma_count >= MIN_KIND_SHARE * self.filled_count
-        )
+        return self.filled_count > 0 and self.readable_count >= MIN_KIND_SHARE * self.filled_count
 
 
 @dataclass(slots=True)
@@ -183,38 +232,193 @@ class FileProfile:
     columns: dict[str, ColumnProfile] = field(default_factory=dict)
     compared_rows: list[dict[str, str]] = field(default_factory=list)
     """The values of the first rows, by column."""
+    unpivot: Unpivot | None = None
+    """The columns that become rows, if a query of the draft does that."""
+    sheets: tuple[str, ...] = ()
+    """The sheets of a workbook."""
+    file_names: tuple[str, ...] = ()
+    """The names of the first files of a folder or an archive."""
 
     def columns_of_kind(self, *kinds: str) -> list[ColumnProfile]:
         """Return the columns of some kinds, in the order of the file."""
         return [column for column in self.columns.values() if column.kind in kinds and column.list_path is None]
 
 
-def profile_file(path: Path) -> FileProfile:
-    """Profile the first rows of a file. Raises `FileRefused`."""
-    options = _detect_options(path)
+def split_name(name: str) -> list[str]:
+    """Return the words of a column's name in lower case: `ci95_low` has two, `reportDate` too."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return [word for word in re.split(r"[^\w]+|_+", spaced.lower()) if word]
+
+
+def profile_file(path: Path, options: FileOptions | None = None) -> FileProfile:
+    """Profile the first rows of a file. Raises `FileRefused`.
+
+    Args:
+        path: A file, a folder or an archive.
+        options: How it is read, as the `[file]` table of a mapping says. By default it is detected.
+    """
+    is_detected = options is None or options == FileOptions()
+    chosen = _detect_options(path) if options is None or is_detected else options
+    try:
+        profile = _profile_rows(path, chosen, None)
+        if is_detected and len(profile.columns) == 1 and profile.report.format is FileFormat.csv:
+            profile = _profile_below_title(path, chosen) or profile
+    except FileRefused:
+        below = _profile_below_title(path, chosen) if is_detected else None
+        if below is None:
+            raise
+        profile = below
+    chosen = profile.options
+    if chosen.sql is None:
+        plain = [column for column in profile.columns.values() if column.path is None and column.list_path is None]
+        numeric = [column.name for column in plain if column.kind == "number"]
+        unpivot = find_unpivot([column.name for column in plain], numeric)
+        if unpivot is not None:
+            rows = profile.row_count
+            profile = _profile_rows(path, chosen, unpivot)
+            profile.row_count = rows
+    profile.sheets = _list_sheets(path) if profile.report.format is FileFormat.xlsx else ()
+    return profile
+
+
+def _profile_rows(path: Path, options: FileOptions, unpivot: Unpivot | None) -> FileProfile:
     fields = GetterFactory(Mapping.model_fields["missing"].default)
     reader = FileReader([path], options)
     columns: dict[str, ColumnProfile] = {}
     compared: list[dict[str, str]] = []
+    names: dict[str, None] = {}
     rows = 0
     with closing(iter(reader)) as file_rows:  # type: ignore[type-var] # a generator
-        for row in islice(file_rows, MAX_INSPECTED_ROWS):
+        first_rows: Iterable[FileRow] = islice(file_rows, MAX_INSPECTED_ROWS)
+        for row in first_rows if unpivot is None else islice(unpivot.apply(first_rows), MAX_INSPECTED_ROWS):
             rows += 1
-            row_values: dict[str, str] = {}
-            for leaf, value in iterate_values(row.data):
-                if REFUSED_CHARACTERS.search(leaf.name):
-                    continue  # a mapping cannot name the column
-                column = columns.setdefault(leaf.name, leaf)
-                if not column.is_list and (text := fields.to_text(value)) is not None:
-                    column.add_value(text)
-                    row_values.setdefault(column.name, text)
-                elif column.is_list and value:
-                    column.filled_count += 1
+            if len(names) < MAX_INSPECTED_MEMBERS:
+                names[row.file] = None
+            row_values = _add_row(columns, row, fields)
             if rows <= MAX_COMPARED_ROWS:
                 compared.append(row_values)
     if not reader.files:
         raise FileRefused("contains no rows", file=path.name)
-    return FileProfile(path, reader.files[0], options, rows, columns, compared)
+    if unpivot is not None and unpivot.kind == "group" and unpivot.name in columns:
+        columns[unpivot.name].is_group = True
+    if unpivot is not None and unpivot.kind == "year" and unpivot.name in columns:
+        columns[unpivot.name].dates_rows = True
+    elif not any(column.date_format for column in columns.values()):
+        for column in columns.values():
+            column.dates_rows = column.is_year
+    return FileProfile(path, reader.files[0], options, rows, columns, compared, unpivot, file_names=tuple(names))
+
+
+def _profile_below_title(path: Path, options: FileOptions) -> FileProfile | None:
+    """Return the profile of a table whose column names are further down; None if there is no such table."""
+    for delimiter in (None, *DELIMITERS):
+        header_row = _find_header_row(path, options.model_copy(update={"header_row": 0, "delimiter": delimiter}))
+        if header_row is None:
+            continue
+        for chosen in (None, delimiter):
+            try:
+                below = options.model_copy(update={"header_row": header_row, "delimiter": chosen})
+                profile = _profile_rows(path, below, None)
+            except FileRefused:
+                continue
+            if len(profile.columns) > 1:
+                return profile
+    return None
+
+
+def _add_row(columns: dict[str, ColumnProfile], row: FileRow, fields: GetterFactory) -> dict[str, str]:
+    """Add the values of a row to the profiles of its columns, and return them as text."""
+    row_values: dict[str, str] = {}
+    for leaf, value in iterate_values(row.data):
+        if REFUSED_CHARACTERS.search(leaf.name):
+            continue  # a mapping cannot name the column
+        column = columns.setdefault(leaf.name, leaf)
+        if not column.is_list and (text := fields.to_text(value)) is not None:
+            column.add_value(text)
+            row_values.setdefault(column.name, text)
+        elif column.is_list and value:
+            column.filled_count += 1
+    return row_values
+
+
+def _find_header_row(path: Path, options: FileOptions) -> int | None:
+    """Return the line of the column names of a table below a title: the first line as wide as most lines, in words."""
+    reader = FileReader([path], options)
+    try:
+        with closing(iter(reader)) as file_rows:  # type: ignore[type-var] # a generator
+            rows = list(islice(file_rows, MAX_HEADER_SEARCH))
+    except FileRefused:
+        return None
+    if not reader.files or reader.files[0].format not in {FileFormat.csv, FileFormat.tsv, FileFormat.xlsx}:
+        return None
+    widths = Counter(len(row.data) for row in rows if len(row.data) > 1)
+    width = widths.most_common(1)[0][0] if widths else 0
+    for row in rows:
+        cells = [str(value).strip() for value in row.data.values() if value is not None]
+        is_complete = len(cells) == len(set(cells)) == len(row.data) >= max(width, 2) and all(cells)
+        if is_complete and not any(classify_text(cell)[0] == "number" for cell in cells[:1]):
+            return row.line if row.line > 1 else None
+    return None
+
+
+def _list_sheets(path: Path) -> tuple[str, ...]:
+    """Return the names of the sheets of a workbook; none if it is packed."""
+    from openpyxl import load_workbook  # noqa: PLC0415 - slow to import
+
+    try:
+        book = load_workbook(path, read_only=True, keep_links=False)
+    except Exception:  # noqa: BLE001 - the file was read before: it is packed
+        return ()
+    with closing(book):
+        return tuple(str(name) for name in book.sheetnames)
+
+
+def find_running_totals(profile: FileProfile, dates: ColumnProfile, labels: Iterable[ColumnProfile]) -> set[str]:
+    """Return the columns whose figures never fall within a series: running totals.
+
+    Args:
+        profile: The profile of the file.
+        dates: The column of days, months or years.
+        labels: The columns that tell the series apart.
+    """
+    series: dict[tuple[str | None, ...], list[tuple[str, dict[str, str]]]] = {}
+    for row in profile.compared_rows:
+        if (day := sortable_date(row.get(dates.name), dates.date_format)) is not None:
+            series.setdefault(tuple(row.get(label.name) for label in labels), []).append((day, row))
+    totals: set[str] = set()
+    for column in profile.columns.values():
+        if not column.is_figure or column.list_path is not None:
+            continue
+        points = rises = falls = drops = 0
+        for rows in series.values():
+            numbers = [_number_of(row, column) for _, row in sorted(rows, key=lambda each: each[0])]
+            values = [number for number in numbers if number is not None]
+            points += len(values)
+            rises += sum(after > before for before, after in pairwise(values))
+            falls += sum(after < before for before, after in pairwise(values))
+            drops += sum(after < before * (1 - MAX_FALL) for before, after in pairwise(values))
+        has_word = any(word in TOTAL_WORDS for word in split_name(column.name))
+        is_rising = rises > 0 and not drops and falls <= MAX_FALL_SHARE * (rises + falls)
+        if is_rising and (points >= MIN_TOTAL_POINTS or has_word):
+            totals.add(column.name)
+    return totals
+
+
+def _number_of(row: dict[str, str], column: ColumnProfile) -> float | None:
+    text = row.get(column.name)
+    return None if text is None else classify_text(text)[1]
+
+
+def sortable_date(text: str | None, format_: str | None) -> str | None:
+    """Return a date in a form that sorts, or None."""
+    if text is None or format_ in {None, "???"}:
+        return None
+    if format_ == EDTF_FORMAT:
+        return text
+    try:
+        return datetime.strptime(text, format_ or "").date().isoformat()  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        return None
 
 
 def iterate_values(

@@ -1,7 +1,7 @@
 """Applies a mapping: creates drafts of claims from each row."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
@@ -14,9 +14,26 @@ from pydantic import ValidationError
 
 from app.comparison.figure import NUMERIC_PROPOSITIONS
 from app.http.schema_types import SLUG_PATTERN, Input
-from app.imports.mappings.fields import GetterFactory, RowScope, TextGetter, UnreadableValue, path_getter
+from app.imports.mappings.columns import ColumnUsage, find_text_fields, read_usage
+from app.imports.mappings.fields import (
+    GetterFactory,
+    RowScope,
+    TextGetter,
+    UnreadableValue,
+    describe_origin,
+)
 from app.imports.mappings.figures import IS_READ, FigureFields, figure_getter, wording_getter
-from app.imports.mappings.schema import CitationMap, ClaimMap, Mapping, PeriodMap, SubjectTextMap
+from app.imports.mappings.inheritance import resolve_unstated
+from app.imports.mappings.schema import (
+    CategoryTextMap,
+    CitationMap,
+    ClaimMap,
+    Mapping,
+    PeriodMap,
+    Pick,
+    SubjectTextMap,
+    ValueExpression,
+)
 from app.imports.pipeline.record_order import sort_records
 from app.imports.pipeline.row_mapping import ClaimDraft, FileSeriesOptions, MappedRow
 from app.imports.quality.anomalies import RowLocation, find_day_anomaly, find_label_anomaly
@@ -24,7 +41,7 @@ from app.imports.readers.options import FileRow, MappingRefused
 from app.sources.queries import SOURCE
 from app.sources.schemas import SourceInput
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
-from app.vocabulary.schemas import PlaceInput, SubjectInput
+from app.vocabulary.schemas import CategoryInput, PlaceInput, SubjectInput
 from app.vocabulary.slug_records import RecordType
 
 TEXT_FIELDS = (
@@ -42,6 +59,7 @@ TEXT_FIELDS = (
 )
 RECORD_TYPES: dict[str, tuple[RecordType, type[Input]]] = {
     "source": (SOURCE, SourceInput),
+    "category": (CATEGORY, CategoryInput),
     "subject": (SUBJECT, SubjectInput),
     "place": (PLACE, PlaceInput),
 }
@@ -51,6 +69,9 @@ MAX_RELATIONS_PER_ROW = 1_000
 
 MAX_KEY_CHARACTERS = 250
 """Maximum length of a row's key; a longer key is shortened with a hash."""
+
+MAX_EMPTY_REASONS = 5
+"""Maximum number of reasons that are listed for a row without a claim."""
 
 MAX_SLUG_CHARACTERS = 80
 InputBuilder = Callable[[RowScope], dict[str, Any]]
@@ -62,15 +83,43 @@ class _ClaimBuilder:
 
     name: str
     over: Callable[[RowScope], Any] | None
+    key: list[tuple[TextGetter, str]]
     only: list[Callable[[RowScope], bool]]
     unless: list[Callable[[RowScope], bool]]
     figure: Callable[[RowScope], FigureFields | None]
-    is_numeric: bool
+    is_numeric: Callable[[RowScope], bool]
     build: InputBuilder
+    text_fields: frozenset[str]
 
     def applies_to(self, scope: RowScope) -> bool:
         """Return whether this row has the claim, by `only` and `unless`."""
         return all(holds(scope) for holds in self.only) and not any(holds(scope) for holds in self.unless)
+
+
+@dataclass(frozen=True, slots=True)
+class _RecordBuilder:
+    """The compiled functions that create the records that a row names."""
+
+    kind: RecordType
+    model: type[Input]
+    over: Callable[[RowScope], Any] | None
+    slug: TextGetter
+    build: InputBuilder
+
+
+def _scopes_over(over: Callable[[RowScope], Any] | None, scope: RowScope, usage: ColumnUsage) -> Iterator[RowScope]:
+    """Yield the scope of each element of a list in the row, or that of the row itself if there is no list.
+
+    The columns of the elements are noted in `usage`.
+    """
+    if over is None:
+        yield scope
+        return
+    elements = over(scope)
+    for item in elements if isinstance(elements, list) else [elements] if isinstance(elements, dict) else []:
+        if isinstance(item, dict):
+            usage.add_element(item.keys())
+        yield {**scope, **(item if isinstance(item, dict) else {"value": item}), "_name": scope.get("_name")}
 
 
 class MappingRowMapper:
@@ -85,16 +134,24 @@ class MappingRowMapper:
         self.file_series_options = None
         if mapping.series is not None and vintage is not None:
             self.file_series_options = FileSeriesOptions(mapping.series, vintage.on_change, vintage.complete)
-        self._key_getters = [self._getters.text_getter(part) for part in vintage.key] if vintage else []
+        self._key_getters = self._compile_key(vintage.key) if vintage else []
         self._vintage_getter = self._getters.text_getter(vintage.date if vintage else None)
         self._derived_columns = [(name, self._getters.text_getter(value)) for name, value in mapping.columns.items()]
         self._skip_rules = [(self._getters.predicate(skip), skip.reason) for skip in mapping.skip]
         self._day_checks = [(check, self._getters.text_getter(check.date), check.first) for check in mapping.days]
         self._claim_builders = [self._compile_claim(claim_name, claim) for claim_name, claim in mapping.claims.items()]
         self._record_builders = [
-            (*RECORD_TYPES[new.kind], self._getters.text_getter(new.slug), self._compile_record(new.fields))
+            _RecordBuilder(
+                *RECORD_TYPES[new.kind],
+                self._getters.path_getter(new.over) if new.over else None,
+                self._getters.text_getter(new.slug),
+                self._compile_record(resolve_unstated(new.fields)),
+            )
             for new in mapping.new
         ]
+        self._usage = read_usage(mapping)
+        self.columns: ColumnUsage | None = self._usage
+        self._usage.found_paths = self._getters.found_paths
         self._validated_records: dict[tuple[str, str], Input] = {}
         self.records = self._collect_records()
 
@@ -136,8 +193,9 @@ class MappingRowMapper:
             self._check_row(row, scope, mapped_row)
             if mapped_row.skip_reason:
                 return mapped_row
-            for kind, model, slug, build in self._record_builders:
-                self._add_record(kind, model, slug(scope), build(scope), mapped_row)
+            for record in self._record_builders:
+                for inner in _scopes_over(record.over, scope, self._usage):
+                    self._add_record(record.kind, record.model, record.slug(inner), record.build(inner), mapped_row)
             first: dict[str, list[int]] = {}
             for claim in self._claim_builders:
                 self._add_claim_drafts(claim, scope, mapped_row, first)
@@ -160,17 +218,16 @@ class MappingRowMapper:
     def _add_claim_drafts(
         self, claim: _ClaimBuilder, scope: RowScope, mapped_row: MappedRow, first: dict[str, list[int]]
     ) -> None:
-        items: Iterable[Any] = [{}]
-        if claim.over is not None:
-            elements = claim.over(scope)
-            items = elements if isinstance(elements, list) else [elements] if isinstance(elements, dict) else []
-        for item in items:
-            inner = {**scope, **(item if isinstance(item, dict) else {"value": item}), "_name": claim.name}
+        reason = f"nothing in `over` of {claim.name}" if claim.over is not None else ""
+        scopes = _scopes_over(claim.over, {**scope, "_name": claim.name}, self._usage)
+        for position, inner in enumerate(scopes, 1):
             try:
                 if not claim.applies_to(inner):
+                    reason = f"excluded by `only` or `unless` of {claim.name}"
                     continue
                 figure = claim.figure(inner)
-                if figure is None and claim.is_numeric:
+                if figure is None and claim.is_numeric(inner):
+                    reason = f"no figure for {claim.name}"
                     continue
                 raw_fields = claim.build(inner)
                 is_read = figure is not None and figure.pop(IS_READ, False)
@@ -180,15 +237,27 @@ class MappingRowMapper:
                 mapped_row.faults.append(_describe_unreadable(claim.name, error))
                 continue
             first.setdefault(claim.name, []).append(len(mapped_row.drafts))
-            mapped_row.drafts.append(ClaimDraft(claim.name, raw_fields, key, has_unstated_decimal=is_read))
+            draft = ClaimDraft(claim.name, raw_fields, key, has_unstated_decimal=is_read, text_fields=claim.text_fields)
+            if claim.over is not None:
+                draft.element, draft.is_element_without_key = position, not claim.key
+            mapped_row.drafts.append(draft)
+        if reason and len(mapped_row.empty_reasons) < MAX_EMPTY_REASONS:
+            mapped_row.empty_reasons.append(reason)
+
+    def _compile_key(self, parts: Sequence[ValueExpression]) -> list[tuple[TextGetter, str]]:
+        """Return the functions for the parts of a key, each with a description of where it is read."""
+        return [(self._getters.text_getter(part), describe_origin(part)) for part in parts]
 
     def _row_key(self, claim: _ClaimBuilder, scope: RowScope) -> str | None:
         if not self._key_getters:
             return None
-        parts = [get_text(scope) for get_text in self._key_getters]
-        if any(part is None for part in parts):
-            raise UnreadableValue("The row has no key.", "a column of `vintage.key` is empty")
-        key = "|".join([*(part or "" for part in parts), claim.name])
+        parts = []
+        for get_text, origin in (*self._key_getters, *claim.key):
+            if (part := get_text(scope)) is None:
+                key_name = "`key` of its element" if (get_text, origin) in claim.key else "`vintage.key`"
+                raise UnreadableValue(f"The row has no key. {origin} is empty.", f"it is part of {key_name}")
+            parts.append(part)
+        key = "|".join([*parts, claim.name])
         if "\0" in key:
             raise UnreadableValue("The key of the row contains a NUL character.")
         return key if len(key) <= MAX_KEY_CHARACTERS else f"{key[:150]}…{sha256(key.encode()).hexdigest()}"
@@ -218,7 +287,7 @@ class MappingRowMapper:
     def _add_record(
         self, kind: RecordType, model: type[Input], slug: str | None, fields: dict[str, Any], mapped_row: MappedRow
     ) -> None:
-        if slug is None:
+        if not slug:
             return
         if (kind.name, slug) not in self._validated_records:
             if re.fullmatch(SLUG_PATTERN, slug) is None or len(slug) > MAX_SLUG_CHARACTERS:
@@ -263,18 +332,31 @@ class MappingRowMapper:
                 raw_fields["confidence"] = _read_texts(assessed, scope)
             return raw_fields
 
-        over = path_getter(claim.over) if claim.over else None
+        over = fields.path_getter(claim.over) if claim.over else None
+        key = self._compile_key(claim.key)
         only, unless = [fields.predicate(c) for c in claim.only], [fields.predicate(c) for c in claim.unless]
-        numeric = claim.proposition in NUMERIC_PROPOSITIONS if isinstance(claim.proposition, str) else True
-        figure = figure_getter(fields, claim.figure, name) if numeric else wording_getter(fields, claim.figure)
-        return _ClaimBuilder(name, over, only, unless, figure, numeric, build)
+        is_numeric = _numeric_predicate(fields, claim)
+        printed = claim.figure
+        if printed.printed is None and not isinstance(claim.proposition, str):
+            printed = printed.model_copy(update={"printed": Pick(column=name)})
+        read_number, read_wording = figure_getter(fields, claim.figure, name), wording_getter(fields, printed)
+
+        def read_either(scope: RowScope) -> FigureFields | None:
+            return read_number(scope) if is_numeric(scope) else read_wording(scope)
+
+        figure: Callable[[RowScope], FigureFields | None] = read_either
+        if isinstance(claim.proposition, str):  # the same for every row
+            figure = read_number if claim.proposition in NUMERIC_PROPOSITIONS else read_wording
+        text_fields = find_text_fields(claim, self.mapping.columns)
+        return _ClaimBuilder(name, over, key, only, unless, figure, is_numeric, build, text_fields)
 
     def _compile_record(self, fields: dict[str, Any]) -> InputBuilder:
-        getters = {name: self._compile_field(value) for name, value in fields.items()}
+        getters = {name: self._compile_field(value) for name, value in fields.items() if value is not None}
+        unstated = dict.fromkeys(name for name, value in fields.items() if value is None)
 
         def build(scope: RowScope) -> dict[str, Any]:
             record_fields = {name: get(scope) for name, get in getters.items()}
-            return {name: value for name, value in record_fields.items() if value is not None}
+            return {**unstated, **{name: value for name, value in record_fields.items() if value is not None}}
 
         return build
 
@@ -285,9 +367,18 @@ class MappingRowMapper:
         if isinstance(value, list):
             texts = [self._getters.text_getter(part) for part in value]
             return lambda scope: [text for get_text in texts if (text := get_text(scope))]
-        if isinstance(value, SubjectTextMap):
+        if isinstance(value, SubjectTextMap | CategoryTextMap):
             return self._compile_record({name: part for name, part in value if part is not None})
         return self._getters.text_getter(value)
+
+
+def _numeric_predicate(fields: GetterFactory, claim: ClaimMap) -> Callable[[RowScope], bool]:
+    """Return the function that tells whether the proposition of a row has a figure."""
+    if isinstance(claim.proposition, str):
+        numeric = claim.proposition in NUMERIC_PROPOSITIONS
+        return lambda _scope: numeric
+    proposition = fields.text_getter(claim.proposition)
+    return lambda scope: (proposition(scope) or "quantity") in NUMERIC_PROPOSITIONS
 
 
 def _describe_unreadable(name: str, error: UnreadableValue) -> str:

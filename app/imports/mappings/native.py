@@ -26,6 +26,7 @@ from app.enums import Status
 from app.errors import shorten, suggest_nearest
 from app.http.schema_types import Input, Output
 from app.http.serializers import FORMULA_PREFIXES
+from app.imports.mappings.columns import ColumnUsage
 from app.imports.mappings.differences import register_fields_of, stated_in_cells, stated_in_json
 from app.imports.mappings.fields import UnreadableValue
 from app.imports.mappings.figures import parse_number
@@ -98,6 +99,7 @@ class NativeRowMapper:
     name = "native"
     options = FileOptions()
     file_series_options: FileSeriesOptions | None = None
+    columns: ColumnUsage | None = None
     records: Sequence[tuple[RecordType, str, Input]] = ()
 
     def __init__(self) -> None:

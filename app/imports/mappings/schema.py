@@ -48,6 +48,19 @@ ValueExpression = Annotated[
 ]
 """A constant (with `{column}` in it, a template), or a table that picks a value from the row."""
 
+DecimalSign = Annotated[
+    "Annotated[Literal['.', ','], Tag('=text')] | Annotated[Pick, Tag('=pick')]", Discriminator(_value_tag)
+]
+Bound = Annotated[
+    "Annotated[Literal['at_least', 'at_most'], Tag('=text')] | Annotated[Pick, Tag('=pick')]",
+    Discriminator(_value_tag),
+]
+Flag = Annotated["Annotated[bool, Tag('=text')] | Annotated[Pick, Tag('=pick')]", Discriminator(_value_tag)]
+PositiveNumber = Annotated[
+    "Annotated[float, Field(gt=0), Tag('=text')] | Annotated[Pick, Tag('=pick')]", Discriminator(_value_tag)
+]
+"""A constant, or a table that picks it from the row."""
+
 
 class Pick(Input):
     """A value from the row, and its transformations in this order. An empty result means that there is no value."""
@@ -82,6 +95,12 @@ class Pick(Input):
         default=None,
         description="The value if there is none, or none that is listed; empty: no value.",
         examples=["unknown"],
+    )
+    written: Literal["date", "period"] | None = Field(
+        default=None,
+        description="Convert a date (`1 Dec 2024`, `Nov 2024`) or a period (`since 15 April 2023`, `Apr–Jun 2024`) as "
+        "people write it to EDTF. What can mean two days is refused.",
+        examples=["period"],
     )
     date: DateFormat | None = Field(
         default=None,
@@ -145,7 +164,7 @@ class FigureMap(Input):
         description="A second column that qualifies the number; the texts of its `map` contain `{}`.",
         examples=[{"column": "personnel*", "map": {"about": "about {}", "more": "more than {}"}}],
     )
-    decimal: Literal[".", ","] | None = Field(
+    decimal: DecimalSign | None = Field(
         default=None,
         description="The decimal sign; the other sign separates thousands. Without it and without `language`, a number "
         "that can be read in two ways, such as `1.200`, is refused.",
@@ -156,13 +175,22 @@ class FigureMap(Input):
         description="The language in which the figure is printed (BCP 47), which says its decimal sign and its words.",
         examples=["de"],
     )
-    scale: float | None = Field(
-        default=None, gt=0, description="The value of one printed unit (`1000`: in thousands).", examples=[1000]
+    scale: PositiveNumber | None = Field(
+        default=None, description="The value of one printed unit (`1000`: in thousands).", examples=[1000]
     )
-    bound: Literal["at_least", "at_most"] | None = Field(
-        default=None, description="A plain number is a lower or an upper bound.", examples=["at_least"]
+    bound: Bound | None = Field(
+        default=None,
+        description="A plain number is a lower or an upper bound: `at_least` or `at_most`.",
+        examples=["at_least", {"column": "qualifier", "map": {"up to": "at_most"}, "otherwise": ""}],
     )
-    approximate: bool = Field(default=False, description="A plain number is approximate.", examples=[True])
+    approximate: Flag = Field(
+        default=False, description="A plain number is approximate: `true` or `false`.", examples=[True]
+    )
+    margin: ValueExpression | None = Field(
+        default=None,
+        description="The margin of error that the source states: the figure is printed as `number ± margin`.",
+        examples=[{"column": "margin"}],
+    )
     value: ValueExpression | None = Field(
         default=None, description="The number, or the best estimate of a range.", examples=[{"column": "est"}]
     )
@@ -172,7 +200,11 @@ class FigureMap(Input):
     upper: ValueExpression | None = Field(
         default=None, description="The upper bound.", examples=[{"column": "ci95_high"}]
     )
-    coverage: float | None = Field(default=None, description="The stated probability of the range.", examples=[0.95])
+    coverage: PositiveNumber | None = Field(
+        default=None,
+        description="The stated probability of the range: a share such as `0.95`; from a row also `95%` or `95`.",
+        examples=[0.95],
+    )
     out_of: ValueExpression | None = Field(
         default=None, description="The whole of a share.", examples=[{"column": "strength"}]
     )
@@ -190,6 +222,12 @@ class FigureMap(Input):
         description="Why the numbers are not those of the wording. `scale` and `bound` say it themselves.",
         examples=["The list has only confirmed names, so its number is a lower bound."],
     )
+
+    @model_validator(mode="after")
+    def _check_margin(self) -> "FigureMap":
+        if self.margin is not None and (self.value or self.lower or self.upper or self.qualifier):
+            raise ValueError("`margin` goes with `printed`, not with `value`, `lower`, `upper` or `qualifier`")
+        return self
 
 
 class PeriodMap(Input):
@@ -305,6 +343,12 @@ class ClaimMap(Input):
         description="A JMESPath to a list in the row: one claim for each element, whose fields are columns too.",
         examples=["regions"],
     )
+    key: list[ValueExpression] = Field(
+        default=[],
+        description="The values that identify an element of `over` in every file, beside the key of its row. Without "
+        "them an element is recognized by what it states.",
+        examples=[[{"column": "name"}]],
+    )
     only: list[Condition] = Field(default=[], description="The claim is created only if all of these are true.")
     unless: list[Condition] = Field(default=[], description="The claim is not created if one of these is true.")
     category: ValueExpression = Field(description="The category: what is counted.", examples=["killed"])
@@ -351,6 +395,12 @@ class ClaimMap(Input):
     note: ValueExpression | None = Field(default=None, description="A note for readers.", examples=[{"column": "note"}])
     citation: CitationMap = Field(description="The citation of the claim.")
     confidence: ConfidenceMap | None = Field(default=None, description="A first assessment of the claim.")
+
+    @model_validator(mode="after")
+    def _check_key(self) -> "ClaimMap":
+        if self.key and self.over is None:
+            raise ValueError("key: identifies the elements of `over`; the key of a row is `vintage.key`")
+        return self
 
 
 class RelationMap(Input):
@@ -405,13 +455,31 @@ class SubjectTextMap(Input):
     )
 
 
-class NewRecord(Input):
-    """A source, subject or place that each row names, recorded if it does not exist yet."""
+class CategoryTextMap(Input):
+    """How a new category reads in a sentence."""
 
-    kind: Literal["source", "subject", "place"] = Field(description="The type of the record.", examples=["place"])
+    form: ValueExpression = Field(description="The form of the sentence.", examples=["there"])
+    noun: ValueExpression | None = Field(default=None, description="What is counted.", examples=["{measure}"])
+    past: ValueExpression | None = Field(default=None, description="What happened.", examples=["were {measure}"])
+    future: ValueExpression | None = Field(default=None, description="What will happen.", examples=["will be hurt"])
+    part: ValueExpression | None = Field(default=None, description="The words of a share.", examples=["{measure}"])
+    note: ValueExpression | None = Field(default=None, description="What a reader needs to know.", examples=["by name"])
+
+
+class NewRecord(Input):
+    """A source, category, subject or place that each row names, recorded if it does not exist yet."""
+
+    kind: Literal["source", "category", "subject", "place"] = Field(
+        description="The type of the record.", examples=["place"]
+    )
+    over: JmesPath | None = Field(
+        default=None,
+        description="A JMESPath to a list in the row: one record for each element, whose fields are columns too.",
+        examples=["regions"],
+    )
     slug: ValueExpression = Field(description="Its slug.", examples=[{"column": "country", "slug": True}])
-    fields: dict[str, ValueExpression | bool | list[ValueExpression] | SubjectTextMap] = Field(
-        description="Its other fields, as in the tables `sources`, `subjects` and `places`.",
+    fields: dict[str, ValueExpression | bool | list[ValueExpression] | SubjectTextMap | CategoryTextMap] = Field(
+        description="Its other fields, as in the tables `sources`, `categories`, `subjects` and `places`.",
         examples=[{"name": "{country}", "parents": ["world"]}],
     )
 
@@ -444,6 +512,11 @@ class Mapping(Input):
         description="Further columns, each derived from those of the row and those before it.",
         examples=[{"in_country": "in {country}"}],
     )
+    optional: list[str] = Field(
+        default=[],
+        description="Columns and paths that a file may lack. Any other column that no file has is refused.",
+        examples=[["POW"]],
+    )
     skip: list[Skip] = Field(default=[], description="Rows without claims.")
     labels: list[str] = Field(
         default=[], description="Columns with labels, which should not contain numbers.", examples=[["type"]]
@@ -459,7 +532,14 @@ class Mapping(Input):
     )
     subjects: dict[Slug, SubjectInput] = Field(default={}, description="Subjects, likewise.")
     places: dict[Slug, PlaceInput] = Field(default={}, description="Places, likewise.")
-    new: list[NewRecord] = Field(default=[], description="Sources, subjects and places that the rows name.")
+    new: list[NewRecord] = Field(default=[], description="Sources, categories, subjects and places that the rows name.")
+    include: list[str] = Field(
+        default=[],
+        max_length=10,
+        description="Mappings whose sources, categories, subjects and places are taken, too: shipped ones by name; on "
+        "the command line also files, by their path from this one.",
+        examples=[["general-staff-a-personnel"]],
+    )
 
     @model_validator(mode="before")
     @classmethod

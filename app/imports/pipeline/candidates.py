@@ -1,7 +1,7 @@
 """The values that a row passes through: validated draft, candidate claim, resolved claim."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -79,6 +79,9 @@ class ResolvedClaim:
     differences: tuple[str, ...] = ()
     """The fields that the row states otherwise than the recorded claim."""
 
+    differing_texts: tuple[str, ...] = ()
+    """The fields beside the statement that the recorded claim has otherwise, and that stay as they are."""
+
     @property
     def is_new(self) -> bool:
         """Whether a new claim is recorded that supersedes no other."""
@@ -114,6 +117,16 @@ def make_candidate(
     if state["date"] is None and state["date_edtf"] is None:
         state = _with_date(state, vintage)
     return Candidate(validated, state, superseding_state)
+
+
+def with_key(candidate: Candidate, key: str | None) -> Candidate:
+    """Return the candidate with another key."""
+    return replace(candidate, validated=replace(candidate.validated, key=key))
+
+
+def statement_fingerprint(columns: ClaimColumns) -> str:
+    """Return the fingerprint of what a claim states, without the day or moment on which it was said."""
+    return compute_fingerprint({**columns, "date": None, "date_edtf": None, "said_at": None})
 
 
 def superseding_columns(state: ClaimColumns, vintage: date) -> ClaimColumns:

@@ -13,13 +13,14 @@ from app.database.snapshot import Snapshot
 from app.database.sql import batch_values
 from app.database.tables import CitationVersion, ClaimVersion, ImportedRow, columns_of, table_of
 from app.enums import Aggregation
+from app.imports.mappings.columns import CITATION_TEXTS
+from app.imports.pipeline.candidates import ClaimColumns
 from app.imports.pipeline.reconciliation import ExistingClaim, PreviousRow
-from app.imports.pipeline.row_mapping import FileSeriesOptions
 from app.imports.row_keys import END_OF_ERASED_KEYS, ERASED_KEY_PREFIX, erased_row_key
 from app.imports.stop_check import StopCheck, checked, never_stop
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ExistingRecords:
     """The recorded claims that the rows of a batch may match."""
 
@@ -29,6 +30,14 @@ class ExistingRecords:
     """Row key → the rows with this key in earlier imports of the file series, oldest first."""
     cited_documents: dict[str, set[str]] = field(default_factory=dict)
     """Claim → the documents of its citations."""
+    citations: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    """Claim and document → the text fields of the citation."""
+    moved_keys: set[str] = field(default_factory=set)
+    """The keys of rows that are now about something else."""
+    restated_keys: set[str] = field(default_factory=set)
+    """The keys of rows that state the same as before, on another day."""
+    columns: Mapping[str, ClaimColumns] = field(default_factory=dict)
+    """Claim → its columns, for the claims of rows that state something else now."""
     responses: dict[str, ResponseObject] = field(default_factory=dict)
     """Claim → its response object, for the claims that rows of the service's own format are compared with."""
 
@@ -38,22 +47,19 @@ def load_existing(
     snapshot: Snapshot,
     fingerprints: Sequence[str],
     claim_ids: Sequence[str],
-    keys: Sequence[str],
-    options: FileSeriesOptions | None,
+    previous_rows: dict[str, list[PreviousRow]],
     check: StopCheck = never_stop,
 ) -> ExistingRecords:
-    """Load the records with these fingerprints, claim ids and row keys."""
+    """Load the records with these fingerprints and claim ids, and the citations of the claims of `previous_rows`."""
     claim = columns_of(ClaimVersion)
     claims = select(claim.id, claim.status, claim.fingerprint, claim.revision).where(snapshot.contains(ClaimVersion))
-    existing = ExistingRecords()
+    existing = ExistingRecords(previous_rows=previous_rows)
     for batch in checked(batch_values(fingerprints), check):
         for row in session.execute(claims.where(claim.fingerprint.in_(batch))):
             existing.by_fingerprint[row.fingerprint] = _existing_claim(row)
     for batch in checked(batch_values(claim_ids), check):
         for row in session.execute(claims.where(claim.id.in_(batch))):
             existing.by_id[row.id] = _existing_claim(row)
-    if options is not None:
-        _load_previous_rows(session, snapshot, keys, options.series, existing.previous_rows, check)
     _load_cited_documents(session, snapshot, existing, check)
     return existing
 
@@ -72,19 +78,25 @@ def load_compared_claims(
             existing.responses[response["id"]] = response
 
 
-def _load_previous_rows(
-    session: Session,
-    snapshot: Snapshot,
-    keys: Sequence[str],
-    series: str,
-    previous_rows: dict[str, list[PreviousRow]],
-    check: StopCheck,
-) -> None:
-    """Add the rows with these keys in earlier imports of the file series."""
+def load_previous_rows(
+    session: Session, snapshot: Snapshot, keys: Sequence[str], series: str, check: StopCheck = never_stop
+) -> dict[str, list[PreviousRow]]:
+    """Return the rows with these keys in earlier imports of the file series, by key, oldest first."""
+    previous_rows: dict[str, list[PreviousRow]] = {}
     claim, imported = columns_of(ClaimVersion), table_of(ImportedRow).c
     claim_columns = (claim.id, claim.status, claim.fingerprint, claim.revision)
+    about_columns = [claim[name] for name in PreviousRow.ABOUT]
+    text_columns = [claim[name] for name in PreviousRow.TEXTS]
     statement = (
-        select(imported.key, imported.print, imported.written, imported.vintage, *claim_columns)
+        select(
+            imported.key,
+            imported.print,
+            imported.written,
+            imported.vintage,
+            *claim_columns,
+            *text_columns,
+            *about_columns,
+        )
         .join(table_of(ClaimVersion), claim.id == imported.claim)
         .where(snapshot.contains(ClaimVersion), imported.series == series)
         .order_by(imported.vintage, imported.seq)
@@ -96,8 +108,23 @@ def _load_previous_rows(
     for batch in checked(batch_values(keys), check):
         names = {erased_row_key(key): key for key in batch} if has_erased_rows else {}
         for row in session.execute(statement.where(imported.key.in_([*batch, *names]))):
-            previous = PreviousRow(row.print, row.written, row.vintage, _existing_claim(row))
+            about = tuple(row[-len(about_columns) :])
+            texts = tuple(row[-len(about_columns) - len(text_columns) : -len(about_columns)])
+            previous = PreviousRow(row.print, row.written, row.vintage, _existing_claim(row), about, texts)
             previous_rows.setdefault(names.get(row.key, row.key), []).append(previous)
+    return previous_rows
+
+
+def load_claim_columns(
+    session: Session, snapshot: Snapshot, ids: Sequence[str], check: StopCheck = never_stop
+) -> dict[str, dict[str, Any]]:
+    """Return the columns of these claims, by id."""
+    columns = columns_of(ClaimVersion)
+    found: dict[str, dict[str, Any]] = {}
+    for batch in checked(batch_values(ids), check):
+        statement = select(*columns).where(columns.id.in_(batch), snapshot.contains(ClaimVersion))
+        found |= {row["id"]: dict(row) for row in session.execute(statement).mappings()}
+    return found
 
 
 def _load_cited_documents(session: Session, snapshot: Snapshot, existing: ExistingRecords, check: StopCheck) -> None:
@@ -106,11 +133,14 @@ def _load_cited_documents(session: Session, snapshot: Snapshot, existing: Existi
     claim_ids = [claim.id for claim in (*existing.by_fingerprint.values(), *existing.by_id.values())]
     claim_ids += [previous.claim.id for rows in existing.previous_rows.values() for previous in rows]
     for batch in checked(batch_values(claim_ids), check):
-        statement = select(citation.claim, citation.document).where(
+        texts = [citation[name] for name in CITATION_TEXTS] if existing.previous_rows else []
+        statement = select(citation.claim, citation.document, *texts).where(
             citation.claim.in_(batch), snapshot.contains(CitationVersion)
         )
-        for claim, document in session.execute(statement):
-            existing.cited_documents.setdefault(claim, set()).add(document)
+        for row in session.execute(statement):
+            existing.cited_documents.setdefault(row.claim, set()).add(row.document)
+            if texts:
+                existing.citations[row.claim, row.document] = dict(zip(CITATION_TEXTS, row[2:], strict=True))
 
 
 def _existing_claim(row: Row[Any]) -> ExistingClaim:

@@ -18,15 +18,18 @@ from app.database.sql import batch_values
 from app.database.tables import ImportedRow, table_of
 from app.errors import Unavailable
 from app.imports.mappings.fields import UnreadableValue
+from app.imports.pipeline.column_check import ColumnCheck
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.process_rows import RowProcessor
 from app.imports.pipeline.result import ImportRefused, ImportResult
 from app.imports.pipeline.row_mapping import RowMapper
 from app.imports.pipeline.staging import StagingFile
 from app.imports.pipeline.validate_rows import NumberedRow, RecordInput
-from app.imports.quality.anomalies import RowLocation, TimeSeriesPoint
+from app.imports.quality.anomalies import Anomaly, RowLocation, TimeSeriesPoint
+from app.imports.quality.grouping import group_anomalies
 from app.imports.quality.time_series import find_time_series_anomalies
 from app.imports.readers.options import FileRefused, FileRow, MappingRefused, ReadLimits
+from app.imports.readers.query import QueryLimits
 from app.imports.readers.reader import FileReader
 from app.imports.row_keys import is_erased_key
 from app.imports.stop_check import StopCheck, checked, never_stop
@@ -64,6 +67,7 @@ class ImportRequest:
     limit: int | None = None
     vintage: date | None = None
     limits: ReadLimits = field(default_factory=ReadLimits)
+    query_limits: QueryLimits = field(default_factory=QueryLimits)
     progress: ProgressCallback = lambda _done, _all: None
     check: StopCheck = never_stop
 
@@ -192,13 +196,17 @@ def _stage_rows(
     )
     reader = _open_reader(request)
     rows = _number_rows(reader, request.limit)
+    columns = ColumnCheck(request.mapper, is_only_file=len(request.paths) == 1)
     while batch := _next_batch(rows, reader):
+        columns.add_rows([row for _, row in batch if row.fault is None], reader.files[0].name if reader.files else "")
         processor.process_batch(batch)
         request.progress(reader.bytes_done, reader.bytes_total)
     _check_headers(request, reader)
+    columns.finish(processor, reader.files, is_whole=request.limit is None)
     _check_time_series(processor, request.check, strict=request.strict and not refusals)
     if missing := processor.validator.find_missing_references(database):
         raise MappingRefused(missing[0])
+    processor.write_sentences()
     if request.limit is None and not processor.statistics.refused:
         _count_vanished(database, processor, request.check)
     processor.statistics.claims.update(staging.outcome_counts())
@@ -250,7 +258,13 @@ def _check_headers(request: ImportRequest, reader: FileReader) -> None:
 
 def _open_reader(request: ImportRequest) -> FileReader:
     return FileReader(
-        request.paths, request.mapper.options, names=request.names, limits=request.limits, check=request.check
+        request.paths,
+        request.mapper.options,
+        names=request.names,
+        limits=request.limits,
+        keeps_going=request.keep_going,
+        query_limits=request.query_limits,
+        check=request.check,
     )
 
 
@@ -271,28 +285,32 @@ def _next_batch(rows: Iterator[NumberedRow], reader: FileReader) -> list[Numbere
 
 def _check_time_series(processor: RowProcessor, check: StopCheck, *, strict: bool) -> None:
     """Add the anomalies of every time series; with `strict`, refuse their rows."""
+    found: list[Anomaly] = []
     points_of_all = checked(processor.staging.time_series_points(), check)
     for number, points in groupby(points_of_all, key=itemgetter(0)):
         name, running = processor.staging.read_time_series(number)
         row_numbers: dict[RowLocation, list[int]] = {}
         time_series_points = _iterate_points(points, row_numbers if strict else None)
         for anomaly in find_time_series_anomalies(name, time_series_points, running=running):
-            processor.statistics.add_anomaly(anomaly)
+            found.append(anomaly)
             for location in anomaly.locations:
                 for row_number in row_numbers.get(location, ()):
                     processor.late_refusals.setdefault(row_number, []).append(anomaly.detail)
+    for anomaly in group_anomalies(found):
+        processor.statistics.add_anomaly(anomaly)
 
 
 def _iterate_points(
-    points: Iterator[tuple[int, int, str, int, str, str | None, float]],
+    points: Iterator[tuple[int, int, str, int, str, str | None, float, str | None]],
     row_numbers: dict[RowLocation, list[int]] | None,
 ) -> Iterator[TimeSeriesPoint]:
     """Yield the points of one time series, and add the row numbers at each location to `row_numbers`."""
-    for _, row_number, file, line, day, moment, value in points:
+    for _, row_number, file, line, day, moment, value, start in points:
         location = RowLocation(file, line)
         if row_numbers is not None:
             row_numbers.setdefault(location, []).append(row_number)
-        yield TimeSeriesPoint(location, date.fromisoformat(day), value, moment)
+        first_day = None if start is None else date.fromisoformat(start)
+        yield TimeSeriesPoint(location, date.fromisoformat(day), value, moment, first_day)
 
 
 def _count_vanished(database: Database, processor: RowProcessor, check: StopCheck) -> None:

@@ -1,6 +1,5 @@
 """The processing of rows, batch by batch: map, validate, match, resolve, stage."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date
@@ -15,13 +14,15 @@ from app.database.snapshot import Snapshot, open_snapshot
 from app.enums import Aggregation, Outcome, RelationType, Status
 from app.http.schema_types import parse_moment
 from app.imports.mappings.differences import find_ignored_fields
-from app.imports.pipeline.candidates import ResolvedClaim, ValidatedDraft, make_candidate
+from app.imports.pipeline.candidates import Candidate, ResolvedClaim, ValidatedDraft, make_candidate
 from app.imports.pipeline.encoders import RowEncoders
 from app.imports.pipeline.matching import ExistingRecords, describe_time_series, load_compared_claims, load_existing
 from app.imports.pipeline.pending import PendingDocuments, PendingImport
 from app.imports.pipeline.result import ImportStatistics
+from app.imports.pipeline.row_identity import IdentifiedRows, RowIdentifier
 from app.imports.pipeline.row_mapping import RowMapper
 from app.imports.pipeline.row_resolver import RowResolver
+from app.imports.pipeline.sentences import SentenceSample
 from app.imports.pipeline.staging import StagedClaim, StagingFile
 from app.imports.pipeline.transcriptions import find_transcription_anomalies
 from app.imports.pipeline.validate_rows import MAX_REASON_CHARACTERS, DraftRelation, NumberedRow, RowValidator
@@ -80,9 +81,11 @@ class RowProcessor:
         """The earliest state of the register that rows were compared with."""
         self.late_refusals: dict[int, list[str]] = {}
         """Rows to be refused for anomalies that were found after they were staged."""
+        self._sample = SentenceSample()
         self._resolver = RowResolver(self.encoders, import_id, actor, mapper.file_series_options)
         self._strict = strict
-        self._key_repeats: Counter[str] = Counter()
+        options = mapper.file_series_options
+        self._identifier = RowIdentifier(staging, options.series, check) if options is not None else None
 
     def process_batch(self, rows: Sequence[NumberedRow]) -> None:
         """Process a batch of rows. Raises `MappingRefused` for files with different dates."""
@@ -94,26 +97,19 @@ class RowProcessor:
             lookup = self.validator.open_lookup(session, snapshot)
             documents = PendingDocuments(self.staging, self.encoders.document)
             validated, relations = self.validator.validate_rows(lookup, mapped, documents)
-            drafts = self._make_keys_unique(validated)
-            resolved = self._resolve_drafts(session, snapshot, lookup, drafts, documents)
+            resolved = self._resolve_drafts(session, snapshot, lookup, validated, documents)
             self._check_transcriptions(session, snapshot, resolved)
             resolved = self._drop_unlike_supersessions(session, snapshot, lookup, resolved)
             self._check_declared_supersessions(lookup, resolved, relations)
         self._stage(resolved, relations)
 
-    def _make_keys_unique(self, drafts: Sequence[ValidatedDraft]) -> list[ValidatedDraft]:
-        """Number repeated keys, so that two rows of a file with the same key are matched in order in later files."""
-        taken = self.staging.find_keys(validated.key for validated in drafts if validated.key)
-        unique = []
-        for validated in drafts:
-            key = validated.key
-            if key is not None:
-                while key in taken:
-                    self._key_repeats[validated.key or ""] += 1
-                    key = f"{validated.key} ({self._key_repeats[validated.key or ''] + 1})"
-                taken.add(key)
-            unique.append(validated if key == validated.key else replace(validated, key=key))
-        return unique
+    def write_sentences(self) -> None:
+        """Add the sentences of the first new claims of each kind to the statistics."""
+        if self.snapshot_seq is None:
+            return
+        with self.database.read() as session:
+            lookup = self.validator.open_lookup(session, open_snapshot(session))
+            self.statistics.sentences = self._sample.write(session, lookup, self.validator.records.values())
 
     def _resolve_drafts(
         self,
@@ -125,16 +121,23 @@ class RowProcessor:
     ) -> list[ResolvedClaim | None]:
         """Compare drafts with the register and with earlier rows; None for a draft whose row is refused."""
         vintage, options = self.validator.vintage, self.mapper.file_series_options
-        candidates = [make_candidate(validated, options, vintage) for validated in checked(drafts, self._check)]
+        made = [make_candidate(validated, options, vintage) for validated in checked(drafts, self._check)]
+        identified = self._identify(session, snapshot, made)
+        candidates = [candidate for candidate in identified.candidates if candidate is not None]
         fingerprints = [fingerprint for candidate in candidates for fingerprint in candidate.fingerprints]
         claim_ids = [validated.draft.id for validated in drafts if validated.draft.id]
-        keys = [validated.key for validated in drafts if validated.key]
-        existing = load_existing(session, snapshot, fingerprints, claim_ids, keys, options, self._check)
+        rows = identified.previous_rows
+        existing = load_existing(session, snapshot, fingerprints, claim_ids, rows, self._check)
+        existing.moved_keys, existing.restated_keys = identified.moved_keys, identified.restated_keys
+        existing.columns = identified.claim_columns
         if any(validated.draft.stated is not None for validated in drafts):
             load_compared_claims(session, snapshot, existing, self._check)
         pending = PendingImport.for_batch(self.staging, documents, fingerprints, claim_ids)
         resolved: list[ResolvedClaim | None] = []
-        for candidate in checked(candidates, self._check):
+        for candidate in checked(identified.candidates, self._check):
+            if candidate is None:
+                resolved.append(None)
+                continue
             claim = self._resolver.resolve(lookup, candidate, existing, pending, vintage)
             if isinstance(claim, str):
                 self.validator.refuse(candidate.validated.row_number, candidate.validated.row, [claim])
@@ -143,6 +146,15 @@ class RowProcessor:
                 resolved.append(claim)
                 self._count_ignored(lookup, claim, existing)
         return resolved
+
+    def _identify(self, session: Session, snapshot: Snapshot, candidates: list[Candidate]) -> IdentifiedRows:
+        """Return the candidates with the keys under which the register knows their rows."""
+        if self._identifier is None:
+            return IdentifiedRows(list(candidates), {})
+        identified = self._identifier.identify(session, snapshot, candidates)
+        for row_number, reasons in identified.refusals.items():
+            self.late_refusals.setdefault(row_number, []).extend(reasons)
+        return identified
 
     def _count_ignored(self, lookup: ReferenceLookup, resolved: ResolvedClaim, existing: ExistingRecords) -> None:
         """Count what a row of the service's own format states and is not taken; differences have an outcome."""
@@ -154,7 +166,9 @@ class RowProcessor:
         if recorded is None and not resolved.writes_claim:
             return  # an earlier row of the file states the claim
         source = lookup.find_source(claim_input.source)
-        ignored = find_ignored_fields(draft.stated, draft.register_fields, claim_input, source, recorded)
+        state = resolved.candidate.state
+        period = {"start": state["period_start"], "end": state["period_end"]}
+        ignored = find_ignored_fields(draft.stated, draft.register_fields, claim_input, source, period, recorded)
         if draft.id not in (None, resolved.claim):
             ignored.append("id")
         self.statistics.ignored.update(ignored)
@@ -210,8 +224,10 @@ class RowProcessor:
     def _stage(self, resolved: Sequence[ResolvedClaim | None], relations: Sequence[DraftRelation]) -> None:
         """Stage the claims of a batch and their relations, and count them."""
         claims = [claim for claim in resolved if claim is not None]
+        self._sample.add(claims)
         for claim in claims:
             self.editor_work.add(claim)
+            self.statistics.differing_texts.update(claim.differing_texts)
             if not claim.is_new:
                 self.statistics.add_example(claim.outcome, _describe_claim(claim))
         self.staging.add_claims(self._staged_claim(claim) for claim in checked(claims, self._check))
@@ -243,6 +259,7 @@ class RowProcessor:
             day=state["period_end"].isoformat() if state["period_end"] else None,
             moment=parse_moment(state["said_at"]).astimezone(UTC).isoformat() if state["said_at"] else None,
             value=state["magnitude"],
+            start=None if is_running_total or state["period_start"] is None else state["period_start"].isoformat(),
             writes=resolved.writes,
         )
 

@@ -25,10 +25,20 @@ class ImportStatistics:
     claims: Counter[str] = field(default_factory=Counter)
     """Outcome → number of claims."""
     examples: dict[str, list[str]] = field(default_factory=dict)
+    sentences: list[str] = field(default_factory=list)
+    """The printable sentences of the first new claims of each kind."""
     anomaly_counts: Counter[str] = field(default_factory=Counter)
     anomalies: list[Anomaly] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)
     """Field, as in the JSON of a claim → number of claims for which a row states it and it is not taken."""
+    without_claim: Counter[str] = field(default_factory=Counter)
+    """Reason → number of rows that are not skipped and made no claim."""
+    differing_texts: Counter[str] = field(default_factory=Counter)
+    """Field beside the statement → number of recorded claims for which a row gives it otherwise, and that keep it."""
+    unread_columns: list[str] = field(default_factory=list)
+    """The columns of the files that nothing in the mapping reads."""
+    missing_columns: list[str] = field(default_factory=list)
+    """What the mapping reads and no row of a nested file has, in sentences."""
     vanished: int = 0
     """Number of rows that an earlier file of the file series has and this file lacks."""
 

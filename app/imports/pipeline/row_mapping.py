@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any, Literal, Protocol
 
 from app.http.schema_types import Input
+from app.imports.mappings.columns import ColumnUsage
 from app.imports.quality.anomalies import Anomaly
 from app.imports.readers.options import FileOptions, FileRow
 from app.vocabulary.slug_records import RecordType
@@ -21,7 +22,11 @@ class ClaimDraft:
     claim_input: dict[str, Any]
     """The fields of a `ClaimInput`."""
     key: str | None = None
-    """The key that identifies the row in later files of its file series."""
+    """The key that identifies the row, or the element of a list in it, in later files of its file series."""
+    element: int | None = None
+    """The position of its element in a list of the row, from 1."""
+    is_element_without_key: bool = False
+    """Whether `key` is only that of the row, so that the elements of its list are told apart by what they state."""
     id: str | None = None
     """The id of the claim, if the file contains it."""
     is_retracted: bool = False
@@ -38,6 +43,8 @@ class ClaimDraft:
     """Whether the digits of its figure were read without a stated decimal sign, so that nothing confirms them."""
     has_names: bool = False
     """Whether its source, category, subject and place can be names instead of slugs."""
+    text_fields: frozenset[str] = frozenset()
+    """The fields besides the statement itself that the row gives, wherever it stands in the file."""
     unresolved: set[str] = field(default_factory=set)
     """The locations of the names that are not found, or that several records have."""
 
@@ -54,6 +61,8 @@ class MappedRow:
     anomalies: list[Anomaly] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     skip_reason: str | None = None
+    empty_reasons: list[str] = field(default_factory=list)
+    """Why claims of the mapping were not made from this row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,8 @@ class RowMapper(Protocol):
     """Turns rows into drafts of claims."""
 
     name: str
+    columns: ColumnUsage | None
+    """The columns that it reads and that the files have; None if `check_header` compares them."""
     options: FileOptions
     file_series_options: FileSeriesOptions | None
 

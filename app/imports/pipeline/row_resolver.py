@@ -1,6 +1,6 @@
 """The resolution of a candidate: its outcome, and the rows to be written for it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,6 +12,7 @@ from app.claims.validation import build_citation_columns
 from app.comparison.leading import choose_leading
 from app.enums import Outcome, Status
 from app.errors import DocumentDiffers
+from app.imports.mappings.columns import CITATION_TEXTS, DOCUMENT_TEXTS
 from app.imports.mappings.differences import find_differences
 from app.imports.pipeline.candidates import (
     CURRENT_OUTCOMES,
@@ -82,7 +83,10 @@ class RowResolver:
         if validated.draft.id is not None and resolved.writes_claim:
             pending.claim_ids.add(validated.draft.id)
         if resolved.is_current:
-            resolved.writes.update(self._imported_row_writes(resolved, previous_rows, vintage, lookup.today))
+            is_restated = validated.key in existing.restated_keys
+            resolved.writes.update(
+                self._imported_row_writes(resolved, previous_rows, vintage, lookup.today, is_restated=is_restated)
+            )
         return resolved
 
     def _resolve_recorded(
@@ -98,12 +102,37 @@ class RowResolver:
         writes = self._citation_writes(
             lookup, candidate, existing, pending, claim, fingerprint or candidate.row_fingerprint
         )
+        differing = _find_differing_texts(candidate, existing, claim)
+        if repair := self._repair_texts(candidate, existing, claim, differing):
+            rest = tuple(name for name in differing if name not in REPAIRED_TEXTS)
+            return ResolvedClaim(
+                candidate, Outcome.changed, claim, fingerprint, {**writes, **repair}, differing_texts=rest
+            )
+        if differing:
+            outcome = Outcome.cited if writes else Outcome.unchanged
+            return ResolvedClaim(candidate, outcome, claim, fingerprint, writes, differing_texts=differing)
         differences = _find_differences(candidate, existing, claim)
         if differences and not writes:
             outcome = _outcome_of_difference(candidate, existing, claim)
             return ResolvedClaim(candidate, outcome, claim, None, {}, differences=differences)
         outcome = Outcome.cited if writes else Outcome.unchanged
         return ResolvedClaim(candidate, outcome, claim, fingerprint, writes, differences=differences)
+
+    def _repair_texts(
+        self, candidate: Candidate, existing: ExistingRecords, claim: str, differing: Sequence[str]
+    ) -> RowWrites:
+        """Return the correction of the wording, note and derivation of a claim that nobody has corrected yet."""
+        rows = existing.previous_rows.get(candidate.validated.key or "", [])
+        names = [name for name in differing if name in REPAIRED_TEXTS]
+        is_ours = bool(rows) and rows[-1].claim.id == claim and rows[-1].claim.revision == 1
+        if not names or not is_ours or self.options is None or self.options.on_change != "fix":
+            return {}
+        draft = candidate.validated.draft.claim_input
+        changes = {name.partition(".")[0]: draft.get(name.partition(".")[0]) for name in names}
+        row = candidate.validated.row
+        fields = ", ".join(f"`{name}`" for name in names)
+        reason = f"{row.file}, line {row.line} gives another {fields}; the figure is the same."
+        return {"repair": {"changes": changes, "reason": reason}}
 
     def _reconcile(
         self,
@@ -124,7 +153,16 @@ class RowResolver:
         if claim_id is not None:
             return reconcile_by_id(fingerprint, same, existing.by_id.get(claim_id))
         on_change = self.options.on_change if self.options else "report"
-        decision = reconcile_row(candidate.row_fingerprint, same, previous_rows, day, on_change)
+        key = candidate.validated.key
+        decision = reconcile_row(
+            candidate.row_fingerprint,
+            same,
+            previous_rows,
+            day,
+            on_change,
+            is_restated=key in existing.restated_keys,
+            is_moved=key in existing.moved_keys,
+        )
         if decision.outcome is Outcome.changed and on_change == "fix" and pending_claim:
             return Decision(Outcome.unchanged, pending_claim, fingerprint)
         return decision
@@ -141,25 +179,30 @@ class RowResolver:
         """Resolve a row that differs from its earlier version: correct the claim, or record one that supersedes it."""
         assert decision.claim is not None  # noqa: S101 - a changed row has a claim
         validated = candidate.validated
-        printed = validated.claim_input.figure.as_printed
-        note = f"{validated.row.file}, line {validated.row.line} gives {printed}; an earlier file gave another figure."
+        if decision.is_beside:
+            if (pending_claim := pending.claims.get(candidate.fingerprint)) is not None:
+                return ResolvedClaim(candidate, Outcome.unchanged, pending_claim, candidate.fingerprint, {})
+            claim = str(uuid7())
+            writes = self._claim_writes(lookup, candidate, pending, claim, candidate.state)
+            return ResolvedClaim(candidate, Outcome.changed, claim, candidate.fingerprint, writes)
+        note = _describe_change(candidate, existing.columns.get(decision.claim))
         if not decision.supersedes:
             changes = {
                 name: value
                 for name, value in validated.draft.claim_input.items()
                 if name not in {"citations", "confidence"}
             }
-            writes: RowWrites = {"repair": {"changes": changes, "reason": note}}
+            writes = {"repair": {"changes": changes, "reason": note}}
             return ResolvedClaim(candidate, Outcome.changed, decision.claim, candidate.row_fingerprint, writes)
         state = candidate.superseding_state or superseding_columns(validated.validated_claim.state, day)
         fingerprint = str(state["fingerprint"])
         same = existing.by_fingerprint.get(fingerprint)
         if same is not None and same.status in OUTCOME_OF_WITHDRAWN_STATUS:
             return ResolvedClaim(candidate, OUTCOME_OF_WITHDRAWN_STATUS[same.status], same.id, None, {})
-        claim = pending.claims.get(fingerprint) or (same.id if same else None)
-        if claim is not None:
-            writes = self._citation_writes(lookup, candidate, existing, pending, claim, fingerprint)
-            return ResolvedClaim(candidate, Outcome.unchanged, claim, fingerprint, writes)
+        recorded = pending.claims.get(fingerprint) or (same.id if same else None)
+        if recorded is not None:
+            writes = self._citation_writes(lookup, candidate, existing, pending, recorded, fingerprint)
+            return ResolvedClaim(candidate, Outcome.unchanged, recorded, fingerprint, writes)
         claim = str(uuid7())
         writes = self._claim_writes(lookup, candidate, pending, claim, state)
         return ResolvedClaim(candidate, Outcome.changed, claim, fingerprint, writes, (decision.claim, note))
@@ -222,19 +265,82 @@ class RowResolver:
         return citations
 
     def _imported_row_writes(
-        self, resolved: ResolvedClaim, previous_rows: list[PreviousRow], vintage: date | None, today: date
+        self,
+        resolved: ResolvedClaim,
+        previous_rows: list[PreviousRow],
+        vintage: date | None,
+        today: date,
+        *,
+        is_restated: bool,
     ) -> RowWrites:
         """Return the imported row to write, if any. Later files of the file series are compared with it."""
         candidate = resolved.candidate
         key, fingerprint = candidate.validated.key, candidate.row_fingerprint
         if key is None or self.options is None:
             return {}
+        if is_restated and resolved.outcome is not Outcome.changed:
+            fingerprint = previous_rows[-1].fingerprint  # the row goes on, whatever day it is said on
         previous = next((row for row in previous_rows if row.fingerprint == fingerprint), None)
         is_later = vintage is not None and previous is not None and vintage > previous.vintage
         if previous is None or is_later or resolved.outcome is Outcome.changed:
             day = (vintage or today).isoformat()
             return {"imported_row": [key, fingerprint, resolved.fingerprint or "", day, previous is not None]}
         return {}
+
+
+STATEMENT_FIELDS = {
+    "another period": ("period", "aggregation", "per"),
+    "another modality": ("proposition", "modality"),
+    "another scope": ("includes", "excludes", "relative_to"),
+    "another unit": ("unit",),
+    "another figure": ("value", "lower", "upper", "approximate", "out_of", "coverage"),
+}
+"""What a changed row can state otherwise, and the columns that show it."""
+
+
+def _describe_change(candidate: Candidate, earlier: ClaimColumns | None) -> str:
+    """Return what a row states now and what its earlier version stated, for the reason of a correction."""
+    validated = candidate.validated
+    printed, state = validated.claim_input.figure.as_printed, validated.validated_claim.state
+    place = f"{validated.row.file}, line {validated.row.line} gives {printed}"
+    if earlier is None:
+        return f"{place}; an earlier file said something else."
+    if earlier["as_printed"] != printed:
+        return f"{place}; an earlier file gave {earlier['as_printed']}."
+    differing = [
+        text for text, names in STATEMENT_FIELDS.items() if any(state[name] != earlier[name] for name in names)
+    ]
+    return f"{place} for {state['period']}; an earlier file gave {' and '.join(differing) or 'another wording'}."
+
+
+REPAIRED_TEXTS = frozenset({"figure.as_printed", "note", "derivation"})
+"""The fields beside the statement that `on_change = "fix"` corrects."""
+
+
+def _find_differing_texts(candidate: Candidate, existing: ExistingRecords, claim: str) -> tuple[str, ...]:
+    """Return the fields beside the statement that a row gives otherwise than the claim of its earlier version."""
+    validated = candidate.validated
+    rows, fields = existing.previous_rows.get(validated.key or ""), validated.draft.text_fields
+    if not rows or rows[-1].claim.id != claim or rows[-1].claim.status is Status.removed or not fields:
+        return ()
+    state = validated.validated_claim.state
+    recorded = dict(zip(PreviousRow.TEXTS, rows[-1].texts, strict=True))
+    names = {"figure.as_printed": "as_printed", "note": "note", "derivation": "derivation"}
+    differing = [name for name, column in names.items() if name in fields and state[column] != recorded[column]]
+    for citation, document in zip(validated.claim_input.citations, validated.documents, strict=True):
+        texts = existing.citations.get((claim, document["id"]))
+        if texts is not None:
+            differing += [
+                f"citations.{name}"
+                for name in CITATION_TEXTS
+                if f"citations.{name}" in fields and getattr(citation, name) != texts[name]
+            ]
+            differing += [
+                f"document.{name}"
+                for name in DOCUMENT_TEXTS
+                if f"document.{name}" in fields and getattr(citation.document, name) != document[name]
+            ]
+    return tuple(differing)
 
 
 def _find_differences(candidate: Candidate, existing: ExistingRecords, claim: str) -> tuple[str, ...]:
@@ -244,7 +350,8 @@ def _find_differences(candidate: Candidate, existing: ExistingRecords, claim: st
         return ()
     documents = ["" if each is None else each["id"] for each in candidate.validated.validated_claim.documents]
     by_id = draft.id == claim
-    return tuple(find_differences(draft.stated, candidate.validated.claim_input, documents, recorded, by_id=by_id))
+    claim_input = candidate.validated.claim_input
+    return tuple(find_differences(draft.stated, claim_input, documents, recorded, leading=draft.leading, by_id=by_id))
 
 
 def _outcome_of_difference(candidate: Candidate, existing: ExistingRecords, claim: str) -> Outcome:

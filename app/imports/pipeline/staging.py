@@ -22,7 +22,7 @@ STEPS_BETWEEN_CHECKS = 100_000
 STAGING_SCHEMA = """
 CREATE TABLE claim (
     n INTEGER PRIMARY KEY, row INTEGER, file TEXT, line INTEGER, outcome TEXT, fingerprint BLOB, claim TEXT, key TEXT,
-    time_series INTEGER, day TEXT, moment TEXT, value REAL, writes BLOB
+    time_series INTEGER, day TEXT, moment TEXT, value REAL, start TEXT, writes BLOB
 );
 CREATE INDEX claim_fingerprint ON claim (fingerprint) WHERE fingerprint IS NOT NULL;
 CREATE INDEX claim_key ON claim (key) WHERE key IS NOT NULL;
@@ -32,6 +32,10 @@ CREATE TABLE document (
 CREATE INDEX document_address ON document (address, day);
 CREATE TABLE relation (n INTEGER PRIMARY KEY, claim TEXT, type TEXT, other TEXT, note TEXT);
 CREATE TABLE time_series (n INTEGER PRIMARY KEY, name TEXT UNIQUE, running INTEGER);
+CREATE TABLE declared_key (base TEXT, key TEXT, row INTEGER, file TEXT, line INTEGER, fingerprint BLOB, is_new INTEGER);
+CREATE INDEX declared_key_base ON declared_key (base);
+CREATE TABLE statement (key TEXT, print BLOB);
+CREATE INDEX statement_print ON statement (print);
 CREATE TABLE refused (row INTEGER PRIMARY KEY, file TEXT, line INTEGER, reasons BLOB);
 """
 
@@ -54,7 +58,28 @@ class StagedClaim:
     moment: str | None
     """The moment of the statement in UTC, if it is known."""
     value: float | None
+    start: str | None
+    """The first day of the period, unless the figure is a running total."""
     writes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RowOccurrence:
+    """A staged row with the declared key of a later one."""
+
+    key: str
+    """The key under which it is recognized."""
+    row_number: int
+    file: str
+    line: int
+    fingerprint: bytes | None
+    """The shortened fingerprint of its claim."""
+    is_new: bool
+    """Whether no earlier import recorded what it states."""
+
+
+NEW_STATEMENTS = frozenset({Outcome.new, Outcome.changed, Outcome.differs})
+"""The outcomes of rows that state what no earlier row of their series states."""
 
 
 class StagingFile:
@@ -71,6 +96,7 @@ class StagingFile:
         self._db.set_progress_handler(self._is_stopped, STEPS_BETWEEN_CHECKS)
         self._time_series_numbers: dict[str, int] = {}
         self._has_claim_index = False
+        self._has_declared_keys = False
 
     def _is_stopped(self) -> bool:
         """Return whether the check ends the import. SQLite then interrupts the statement."""
@@ -92,21 +118,22 @@ class StagingFile:
         """Add the claims of some rows."""
         self._db.executemany(
             "INSERT INTO claim"
-            " (row, file, line, outcome, fingerprint, claim, key, time_series, day, moment, value, writes)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " (row, file, line, outcome, fingerprint, claim, key, time_series, day, moment, value, start, writes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
                     staged.row_number,
                     staged.file,
                     staged.line,
                     staged.outcome.value,
-                    None if staged.fingerprint is None else _shorten_fingerprint(staged.fingerprint),
+                    None if staged.fingerprint is None else shorten_fingerprint(staged.fingerprint),
                     staged.claim,
                     staged.key,
                     staged.time_series_number,
                     staged.day,
                     staged.moment,
                     staged.value,
+                    staged.start,
                     orjson.dumps(staged.writes),
                 )
                 for staged in claims
@@ -174,7 +201,7 @@ class StagingFile:
         """Return the claims with these fingerprints, by fingerprint: staged, or existing and matched by a row."""
         claims: dict[str, str] = {}
         for batch in batch_values(fingerprints):
-            by_short = {_shorten_fingerprint(fingerprint): fingerprint for fingerprint in batch}
+            by_short = {shorten_fingerprint(fingerprint): fingerprint for fingerprint in batch}
             query = f"SELECT fingerprint, claim FROM claim WHERE fingerprint IN ({_marks(batch)})"  # noqa: S608
             claims |= {by_short[short]: claim for short, claim in self._db.execute(query, list(by_short))}
         return claims
@@ -206,6 +233,54 @@ class StagingFile:
             found |= {key for (key,) in self._db.execute(query, batch)}
         return found
 
+    def add_declared_keys(self, rows: Iterable[tuple[str, str, int, str, int, str, bool]]) -> None:
+        """Add rows with a declared key other than theirs: both keys, row, file, line, fingerprint, `is_new`."""
+        values = [(*row[:5], shorten_fingerprint(row[5]), row[6]) for row in rows]
+        if values:
+            self._has_declared_keys = True
+            self._db.executemany("INSERT INTO declared_key VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+    def row_occurrences(self, keys: Collection[str]) -> dict[str, list[RowOccurrence]]:
+        """Return the staged rows that have these declared keys, by key."""
+        found: dict[str, list[RowOccurrence]] = {}
+        for batch in batch_values(keys):
+            query = f"SELECT key, row, file, line, fingerprint, outcome FROM claim WHERE key IN ({_marks(batch)})"  # noqa: S608
+            for key, row, file, line, fingerprint, outcome in self._db.execute(query, batch):
+                occurrence = RowOccurrence(key, row, file, line, fingerprint, Outcome(outcome) in NEW_STATEMENTS)
+                found.setdefault(key, []).append(occurrence)
+        return self._correct_declared_keys(keys, found) if self._has_declared_keys else found
+
+    def _correct_declared_keys(
+        self, keys: Collection[str], found: dict[str, list[RowOccurrence]]
+    ) -> dict[str, list[RowOccurrence]]:
+        """Return the occurrences by declared key, for rows that are recognized under another one."""
+        others: set[tuple[str, int]] = set()
+        declared: dict[str, list[RowOccurrence]] = {}
+        for batch in batch_values(keys):
+            query = f"SELECT key, row FROM declared_key WHERE key IN ({_marks(batch)})"  # noqa: S608
+            others |= set(self._db.execute(query, batch))
+            query = f"SELECT * FROM declared_key WHERE base IN ({_marks(batch)})"  # noqa: S608
+            for base, key, row, file, line, fingerprint, is_new in self._db.execute(query, batch):
+                declared.setdefault(base, []).append(RowOccurrence(key, row, file, line, fingerprint, bool(is_new)))
+        for key, rows in found.items():
+            declared[key] = [each for each in rows if (key, each.row_number) not in others] + declared.get(key, [])
+        return {key: rows for key, rows in declared.items() if rows}
+
+    def add_statements(self, rows: Iterable[tuple[str, str]]) -> None:
+        """Add the keys of rows of earlier imports with the fingerprints of what they state."""
+        values = ((key, shorten_fingerprint(fingerprint)) for key, fingerprint in rows)
+        self._db.executemany("INSERT INTO statement VALUES (?, ?)", values)
+
+    def keys_of_statements(self, fingerprints: Iterable[str]) -> dict[str, list[str]]:
+        """Return the keys of earlier rows that state the same, by fingerprint."""
+        keys: dict[str, list[str]] = {}
+        for batch in batch_values(fingerprints):
+            by_short = {shorten_fingerprint(fingerprint): fingerprint for fingerprint in batch}
+            query = f"SELECT print, key FROM statement WHERE print IN ({_marks(batch)}) ORDER BY rowid"  # noqa: S608
+            for short, key in self._db.execute(query, list(by_short)):
+                keys.setdefault(by_short[short], []).append(key)
+        return keys
+
     def documents(self) -> Iterator[dict[str, Any]]:
         """Yield the documents to be recorded."""
         for (columns,) in self._db.execute("SELECT columns FROM document ORDER BY n"):
@@ -220,7 +295,7 @@ class StagingFile:
         """Return the documents in which the import cites the claim with this fingerprint."""
         found: set[str] = set()
         query = "SELECT writes FROM claim WHERE fingerprint = ?"
-        for (writes,) in self._db.execute(query, (_shorten_fingerprint(fingerprint),)):
+        for (writes,) in self._db.execute(query, (shorten_fingerprint(fingerprint),)):
             found |= {document for _, document, _ in orjson.loads(writes).get("citations", [])}
         return found
 
@@ -228,22 +303,22 @@ class StagingFile:
         """Yield claim, type, other claim and note of the relations to be recorded."""
         yield from self._db.execute("SELECT claim, type, other, note FROM relation ORDER BY n")
 
-    def time_series_points(self) -> Iterator[tuple[int, int, str, int, str, str | None, float]]:
-        """Yield the dated numbers as (series, row, file, line, day, moment, value), ordered by series, day and moment.
+    def time_series_points(self) -> Iterator[tuple[int, int, str, int, str, str | None, float, str | None]]:
+        """Yield the dated numbers by series, day, moment and start, each with its row, file, line and value.
 
         The number of a claim is yielded once for each day, even if several rows contain it.
         """
         rows = self._db.execute(
-            "SELECT time_series, day, moment, claim, row, file, line, value FROM claim"
-            " WHERE day IS NOT NULL AND value IS NOT NULL ORDER BY time_series, day, moment, n"
+            "SELECT time_series, day, moment, claim, row, file, line, value, start FROM claim"
+            " WHERE day IS NOT NULL AND value IS NOT NULL ORDER BY time_series, day, moment, start, n"
         )
         current, claims = (0, ""), set[str]()
-        for series, day, moment, claim, row, file, line, value in rows:
+        for series, day, moment, claim, row, file, line, value, start in rows:
             if (series, day) != current:
                 current, claims = (series, day), set()
             if claim not in claims:
                 claims.add(claim)
-                yield series, row, file, line, day, moment, value
+                yield series, row, file, line, day, moment, value, start
 
     def read_time_series(self, number: int) -> tuple[str, bool]:
         """Return the name of a time series, and whether it is a running total."""
@@ -266,10 +341,10 @@ def _read_document(columns: bytes) -> dict[str, Any]:
     return document | {"published_on": None if day is None else date.fromisoformat(day)}
 
 
-def _marks(values: Sequence[str]) -> str:
+def _marks(values: Collection[str]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _shorten_fingerprint(fingerprint: str) -> bytes:
+def shorten_fingerprint(fingerprint: str) -> bytes:
     """Return half of a fingerprint: 128 bits distinguish the claims of any file, and keep the index small."""
     return bytes.fromhex(fingerprint[:32])

@@ -134,6 +134,8 @@ class RowValidator:
             if mapped.skip_reason:
                 self.statistics.skipped[mapped.skip_reason] += 1
                 continue
+            if not mapped.drafts and not mapped.faults:
+                self.statistics.without_claim["; ".join(mapped.empty_reasons) or "no claim"] += 1
             drafts = self._validate_row(lookup, row_number, row, mapped, inputs, documents)
             if drafts is not None:
                 first = len(validated)
@@ -164,7 +166,7 @@ class RowValidator:
         return missing
 
     def _refuse_if_requested(self, row_number: int, row: FileRow) -> bool:
-        reasons = self._refusals.get(row_number)
+        reasons = self._refusals.get(row_number) or ([row.fault] if row.fault is not None else None)
         if reasons is not None:
             self.refuse(row_number, row, reasons)
         return reasons is not None

@@ -31,6 +31,12 @@ class Anomaly:
     kind: SmellKind
     locations: tuple[RowLocation, ...]
     detail: str
+    series: str | None = None
+    """The name of its time series."""
+    size: float = 0
+    """How far it is from what is usual; of a gap, the number of missing dates."""
+    gap: tuple[date, date, str] | None = None
+    """The dates before and after a gap, and the rhythm of the series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,23 @@ class TimeSeriesPoint:
     end: date
     value: float
     moment: str | None = None
+    start: date | None = None
+    """The first day of the period of a figure that is no running total."""
+
+    @property
+    def days(self) -> int | None:
+        """The length of its period, if it is known: the same for all months."""
+        return None if self.start is None else round_to_calendar((self.end - self.start).days + 1)
+
+
+_CALENDAR_STEPS: Final = ((30, 28, 31), (91, 89, 92), (365, 365, 366))
+
+
+def round_to_calendar(days: int) -> int:
+    """Round months, quarters and years to one length, however many days they have."""
+    if days < 28:  # noqa: PLR2004 - no month is shorter
+        return days
+    return next((usual for usual, low, high in _CALENDAR_STEPS if low <= days <= high), days)
 
 
 def find_figure_anomalies(

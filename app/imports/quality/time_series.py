@@ -4,10 +4,11 @@ import math
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import Final
 
 from app.enums import SmellKind
-from app.imports.quality.anomalies import Anomaly, TimeSeriesPoint, format_number, locations_of
+from app.imports.quality.anomalies import Anomaly, TimeSeriesPoint, format_number, locations_of, round_to_calendar
 from app.imports.quality.digit_errors import DIGIT_REPAIR_NAMES, DigitRepair, find_digit_repair, find_length_repair
 
 _WINDOW_POINTS: Final = 30
@@ -17,9 +18,15 @@ _MIN_POINTS: Final = 7
 _JUMP_FACTOR: Final = 10
 _SLIP_FACTOR: Final = 5
 _PEAK_FACTOR: Final = 1.5
-"""A jump exceeds this multiple of the ninth decile, because regular peaks (a salvo of missiles) are not unusual."""
+"""A jump exceeds this multiple of the latest peaks: recurring peaks (a salvo of missiles) are not unusual."""
+_HIGHEST: Final = 1.0
+_NINTH_DECILE: Final = 0.9
+"""Figures that go up and down have single outliers, which are no rhythm; a total that grows in bulk has one."""
 _ABRUPT_FACTOR: Final = 3
-"""A jump exceeds this multiple of the previous figure: a wave that grows over weeks is not a jump."""
+"""A jump exceeds this multiple of the figures before and after it: a wave that grows over weeks is not a jump."""
+_RHYTHM_WEEKS: Final = 4
+_MIN_REPEATED_STEPS: Final = 3
+"""The number of steps of one length, on the same weekday of the latest weeks, that make a step a part of the rhythm."""
 _MIN_USUAL_SIZE: Final = 5
 """Smaller numbers are never jumps, because they vary by chance."""
 _MIN_TWO_DIGIT_NUMBER: Final = 10
@@ -35,23 +42,20 @@ _MAX_LISTED_FIGURES: Final = 5
 def find_time_series_anomalies(name: str, points: Iterable[TimeSeriesPoint], *, running: bool) -> Iterator[Anomaly]:
     """Yield the anomalies of one time series.
 
-    Points of one date, said at no moments known to differ, count as one: the figure that continues the series best.
-    Figures that are not finite are skipped.
+    Points of one period, said at no moments known to differ, count as one: the figure that continues the series best.
+    Figures for periods of different lengths are never compared. Figures that are not finite are skipped.
 
     Args:
         name: The name of the series in messages.
         points: Its points by date, then by moment, then in reading order.
         running: Whether the figures are running totals.
     """
-    checker: _SeriesChecker = _TotalsChecker(name) if running else _CountsChecker(name)
+    checkers = _Checkers(name, running=running)
     gap_detector = _GapDetector(name)
     last: TimeSeriesPoint | None = None
     date_group: _DateGroup | None = None
-    finite = math.isfinite
-    for point in points:
-        if not finite(point.value):
-            continue
-        if last is not None and (point.end, point.moment) == (last.end, last.moment):
+    for point in (each for each in points if math.isfinite(each.value)):
+        if last is not None and (point.end, point.moment, point.start) == (last.end, last.moment, last.start):
             if date_group is None:
                 date_group = _DateGroup(last)
             date_group.add(point)
@@ -59,17 +63,18 @@ def find_time_series_anomalies(name: str, points: Iterable[TimeSeriesPoint], *, 
         if last is not None:
             if date_group is not None:
                 yield date_group.anomaly(name)
-                last, date_group = date_group.best_point(checker.latest, running=running), None
-            yield from checker.add_point(last)
+                last, date_group = checkers.best_point(date_group), None
+            yield from checkers[last.days].add_point(last)
             if point.end != last.end:
                 yield from gap_detector.check_step(last, point)
         last = point
     if last is not None:
         if date_group is not None:
             yield date_group.anomaly(name)
-            last = date_group.best_point(checker.latest, running=running)
-        yield from checker.add_point(last)
-    yield from checker.finish()
+            last = checkers.best_point(date_group)
+        yield from checkers[last.days].add_point(last)
+    for checker in checkers.values():
+        yield from checker.finish()
 
 
 class _DateGroup:
@@ -90,6 +95,11 @@ class _DateGroup:
             self._points[point.value] = point
         insort(self._locations, point.location)
         del self._locations[_MAX_SHOWN_ROWS:]
+
+    @property
+    def days(self) -> int | None:
+        """The length of the period of the points."""
+        return next(iter(self._points.values())).days
 
     def best_point(self, before: TimeSeriesPoint | None, *, running: bool) -> TimeSeriesPoint:
         """Return the figure that continues the series best; the smallest if there is no earlier point."""
@@ -114,12 +124,30 @@ class _DateGroup:
         )
 
 
+class _Checkers(dict["int | None", "_SeriesChecker"]):
+    """The checkers of a series, one for each length of periods."""
+
+    def __init__(self, name: str, *, running: bool) -> None:
+        self._name = name
+        self._running = running
+
+    def __missing__(self, days: int | None) -> "_SeriesChecker":
+        checker = self[days] = _TotalsChecker(self._name) if self._running else _CountsChecker(self._name)
+        return checker
+
+    def best_point(self, group: _DateGroup) -> TimeSeriesPoint:
+        """Return the figure of one period that continues the series best."""
+        return group.best_point(self[group.days].latest, running=self._running)
+
+
 class _RunningMedian:
     """The median of the latest numbers, which are kept sorted."""
 
-    __slots__ = ("_order", "_sorted", "median")
+    __slots__ = ("_order", "_peak_rank", "_sorted", "median")
 
-    def __init__(self) -> None:
+    def __init__(self, peak_rank: float) -> None:
+        """`peak_rank` is the share of the latest numbers that are below what counts as a peak."""
+        self._peak_rank = peak_rank
         self._order: deque[float] = deque()
         self._sorted: list[float] = []
         self.median = math.inf
@@ -137,30 +165,35 @@ class _RunningMedian:
             self.median = ordered[(known - 1) // 2] / 2 + ordered[known // 2] / 2
 
     def is_exceeded_by(self, number: float) -> bool:
-        """Return whether a number is a jump: far above the median and above the ninth decile."""
+        """Return whether a number is a jump: far above the median and above the latest peaks."""
         if number <= self.median * _JUMP_FACTOR:
             return False
-        return number > self._sorted[len(self._sorted) * 9 // 10] * _PEAK_FACTOR
+        rank = min(int(len(self._sorted) * self._peak_rank), len(self._sorted) - 1)
+        return number > self._sorted[rank] * _PEAK_FACTOR
 
 
 class _GapDetector:
     """Finds steps from date to date that are longer than the usual one."""
 
-    __slots__ = ("_name", "_steps", "_unjudged_steps", "_usual_days")
+    __slots__ = ("_gaps", "_name", "_steps", "_unjudged_steps", "_usual_days")
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._usual_days = 0
         self._steps: deque[int] = deque(maxlen=_WINDOW_POINTS)
+        self._gaps: deque[tuple[date, int]] = deque(maxlen=_WINDOW_POINTS)
         self._unjudged_steps: list[tuple[TimeSeriesPoint, TimeSeriesPoint, int]] = []
 
     def check_step(self, before: TimeSeriesPoint, after: TimeSeriesPoint) -> Iterable[Anomaly]:
         """Return the anomalies of one step; the first steps are checked when the usual step is known."""
-        days = _round_to_calendar((after.end - before.end).days)
+        days = round_to_calendar((after.end - before.end).days)
+        # Nothing is missing if the period of the next figure begins where the last one ends.
+        is_covered = after.start is not None and (after.start - before.end).days <= 1
+        step = (before, after, 0 if is_covered else days)
         steps = self._steps
         steps.append(days)
         if len(steps) < _MIN_POINTS:
-            self._unjudged_steps.append((before, after, days))
+            self._unjudged_steps.append(step)
             return ()
         if days == self._usual_days and not self._unjudged_steps:
             return ()
@@ -170,8 +203,20 @@ class _GapDetector:
             counted = steps.count(self._usual_days)
         if counted < len(steps) * _MIN_REGULAR_SHARE:
             return ()
-        pending, self._unjudged_steps = [*self._unjudged_steps, (before, after, days)], []
-        return [self._gap(*step) for step in pending if step[2] > self._usual_days * 1.5 > 0]
+        pending, self._unjudged_steps = [*self._unjudged_steps, step], []
+        gaps = [each for each in pending if each[2] > self._usual_days * 1.5 > 0]
+        return [self._gap(*each) for each in gaps if not self._is_weekly(each[0], each[2])]
+
+    def _is_weekly(self, before: TimeSeriesPoint, days: int) -> bool:
+        """Return whether the publisher pauses like this every week, for example from Friday to Monday."""
+        on = before.end
+        repeated = [
+            each
+            for each, length in self._gaps
+            if length == days and 0 < (on - each).days <= 7 * _RHYTHM_WEEKS and (on - each).days % 7 == 0
+        ]
+        self._gaps.append((on, days))
+        return len(repeated) >= _MIN_REPEATED_STEPS
 
     def _gap(self, before: TimeSeriesPoint, after: TimeSeriesPoint, days: int) -> Anomaly:
         missing = max(round(days / self._usual_days) - 1, 1)
@@ -182,17 +227,10 @@ class _GapDetector:
             SmellKind.dates_missing,
             locations_of(before, after),
             f"{dates} missing from {self._name} between {before.end} and {after.end}; it is otherwise {rhythm}.",
+            series=self._name,
+            size=missing,
+            gap=(before.end, after.end, rhythm),
         )
-
-
-_CALENDAR_STEPS: Final = ((30, 28, 31), (91, 89, 92), (365, 365, 366))
-
-
-def _round_to_calendar(days: int) -> int:
-    """Round months, quarters and years to one length, however many days they have."""
-    if days < 28:  # noqa: PLR2004 - no month is shorter
-        return days
-    return next((usual for usual, low, high in _CALENDAR_STEPS if low <= days <= high), days)
 
 
 class _SeriesChecker:
@@ -216,15 +254,17 @@ class _SeriesChecker:
                 # The point with the error is skipped: the next point is compared with the one before it.
                 return (_digit_anomaly(self._name, before, middle, point, repair),)
         self._before = middle
-        return self._check_point(before, middle)
+        return self._check_point(before, middle, point)
 
     def finish(self) -> Iterable[Anomaly]:
-        return () if self.latest is None else self._check_point(self._before, self.latest)
+        return () if self.latest is None else self._check_point(self._before, self.latest, None)
 
     def _find_repair(self, before: float, value: float, after: float) -> DigitRepair | None:
         raise NotImplementedError
 
-    def _check_point(self, before: TimeSeriesPoint | None, point: TimeSeriesPoint) -> Iterable[Anomaly]:
+    def _check_point(
+        self, before: TimeSeriesPoint | None, point: TimeSeriesPoint, after: TimeSeriesPoint | None
+    ) -> Iterable[Anomaly]:
         raise NotImplementedError
 
 
@@ -235,35 +275,39 @@ class _TotalsChecker(_SeriesChecker):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._growth = _RunningMedian()
-        self._rate = _RunningMedian()
+        self._growth = _RunningMedian(_HIGHEST)
+        self._rate = _RunningMedian(_HIGHEST)
 
     def _find_repair(self, before: float, value: float, after: float) -> DigitRepair | None:
         if before <= value <= after or before > after:
             return None
         return find_digit_repair(value, before, after)
 
-    def _check_point(self, before: TimeSeriesPoint | None, point: TimeSeriesPoint) -> Iterable[Anomaly]:
+    def _check_point(
+        self, before: TimeSeriesPoint | None, point: TimeSeriesPoint, after: TimeSeriesPoint | None
+    ) -> Iterable[Anomaly]:
         if before is None or point.value == before.value:
             return ()
         growth = point.value - before.value
         if growth < 0:
             detail = f"The running total of {self._name} falls from {_format_point(before)} to {_format_point(point)}."
-            return (Anomaly(SmellKind.total_falls, locations_of(before, point), detail),)
+            rows = locations_of(before, point)
+            return (Anomaly(SmellKind.total_falls, rows, detail, series=self._name, size=-growth),)
         rate = growth / max((point.end - before.end).days, 1)
         # Growth in total and per day: after weeks without reports, one more in a day is not a jump.
         unusual = self._rate.is_exceeded_by(rate) and self._growth.is_exceeded_by(growth)
         usual = self._rate.median
         self._growth.add(growth)
         self._rate.add(rate)
-        if not unusual:
+        if not unusual or (after is not None and (after.value - point.value) * _ABRUPT_FACTOR > growth):
             return ()
         detail = (
             f"The running total of {self._name} jumps by {format_number(growth)} "
             f"from {_format_point(before)} to {_format_point(point)}; "
             f"it usually grows by about {_format_roughly(usual)} a day."
         )
-        return (Anomaly(SmellKind.jump, locations_of(before, point), detail),)
+        rows = locations_of(before, point)
+        return (Anomaly(SmellKind.jump, rows, detail, series=self._name, size=growth),)
 
 
 class _CountsChecker(_SeriesChecker):
@@ -273,7 +317,7 @@ class _CountsChecker(_SeriesChecker):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._sizes = _RunningMedian()
+        self._sizes = _RunningMedian(_NINTH_DECILE)
 
     def _find_repair(self, before: float, value: float, after: float) -> DigitRepair | None:
         low, high = (before, after) if before < after else (after, before)
@@ -284,19 +328,24 @@ class _CountsChecker(_SeriesChecker):
             return None
         return find_length_repair(value, low, high)
 
-    def _check_point(self, before: TimeSeriesPoint | None, point: TimeSeriesPoint) -> Iterable[Anomaly]:
+    def _check_point(
+        self, before: TimeSeriesPoint | None, point: TimeSeriesPoint, after: TimeSeriesPoint | None
+    ) -> Iterable[Anomaly]:
         # Sizes, not values: excess deaths vary around zero, so their usual value has no meaning.
         size = abs(point.value)
         unusual = self._sizes.is_exceeded_by(size)
         usual = self._sizes.median
         self._sizes.add(size)
-        if not unusual or before is None or usual < _MIN_USUAL_SIZE or size < _ABRUPT_FACTOR * abs(before.value):
+        if not unusual or before is None or usual < _MIN_USUAL_SIZE:
+            return ()
+        if any(size < _ABRUPT_FACTOR * abs(near.value) for near in (before, after) if near is not None):
             return ()
         detail = (
             f"The figure of {self._name} is {_format_point(point)}, more than ten times its usual size of about "
             f"{_format_roughly(usual)}; the one before it is {_format_point(before)}."
         )
-        return (Anomaly(SmellKind.jump, locations_of(before, point), detail),)
+        rows = locations_of(before, point)
+        return (Anomaly(SmellKind.jump, rows, detail, series=self._name, size=size),)
 
 
 def _digit_anomaly(

@@ -39,6 +39,11 @@ def header_names(cells: Sequence[str], limits: ReadLimits, *, file: str, line: i
     return names
 
 
+def position_names(width: int) -> list[str]:
+    """Return the names of the columns of a file without column names: `c1`, `c2` and so on."""
+    return [f"c{number}" for number in range(1, width + 1)]
+
+
 def is_repeated_header(cells: Sequence[Any], names: Sequence[str]) -> bool:
     """Return whether a row repeats the header: all column names in any order, or mostly column names."""
     name_set = frozenset(names)
@@ -87,16 +92,33 @@ def _quoting(quote: str) -> Any:  # noqa: ANN401 - the csv module's constants
     return csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
 
 
+def _faulty_row(error: FileRefused, names: Sequence[str], cells: Sequence[str]) -> FileRow:
+    """Return a line that does not have the columns of the header, with all its cells."""
+    more = {f"column {number}": cell for number, cell in enumerate(cells[len(names) :], len(names) + 1)}
+    data = {**dict(zip(names, cells, strict=False)), **more}
+    return FileRow(error.file, error.line or 0, data, True, f"{error.detail} ({error.hint})")
+
+
 class DelimitedTable:
     """The rows of one CSV text. `names` are its column names, known once the first row is read."""
 
     def __init__(
-        self, text: DecodedText, delimiter: str | None, quote: str, header_row: int, limits: ReadLimits
+        self,
+        text: DecodedText,
+        delimiter: str | None,
+        quote: str,
+        header_row: int,
+        limits: ReadLimits,
+        *,
+        keeps_going: bool = False,
     ) -> None:
+        """With `keeps_going`, a line with too many or too few cells is a row with a fault."""
+        self._keeps_going = keeps_going
         self.names: list[str] = []
         self._text = text
         self._limits = limits
-        self._lines_above_header = header_row - 1
+        self._has_header = header_row > 0
+        self._lines_above_header = max(header_row - 1, 0)
         # The csv module has one limit per process: it is raised, and a lower one is checked here.
         self._checks_cell_length = (
             csv.field_size_limit(max(csv.field_size_limit(), limits.cell_characters)) > limits.cell_characters
@@ -121,7 +143,7 @@ class DelimitedTable:
     def __iter__(self) -> Iterator[FileRow]:
         """Yield each row below the header. Raises `FileRefused`."""
         try:
-            yield from self._rows()
+            yield from self._rows() if self._has_header else self._rows_by_position()
         except csv.Error as error:
             raise self._refusal(str(error)) from error
 
@@ -149,14 +171,46 @@ class DelimitedTable:
                 if not any(cells) or all(map(is_blank, cells)):
                     blank.add()
                     continue
-                if cells[0] or len(cells) != width:
-                    self._check_width(cells, names, line)
+                if (cells[0] or len(cells) != width) and (faulty := self._find_width_fault(cells, names, line)):
+                    rows += 1
+                    yield faulty
+                    continue
             if checks_cell_length and max(map(len, cells)) > self._limits.cell_characters:
                 raise self._refusal("field limit", line)
             rows += 1
-            yield FileRow(file, line, dict(zip(names, cells, strict=False)))
+            yield FileRow(file, line, dict(zip(names, cells, strict=False)), True)
         if blank.count and not rows:
             raise FileRefused("has column names, but only blank rows", file=file)
+
+    def _find_width_fault(self, cells: list[str], names: list[str], line: int) -> FileRow | None:
+        """Return a line of another width as a row with a fault. Raises `FileRefused` unless the reader keeps going."""
+        try:
+            self._check_width(cells, names, line)
+        except FileRefused as error:
+            if not self._keeps_going or is_repeated_header(cells, names):
+                raise
+            return _faulty_row(error, names, cells)
+        return None
+
+    def _rows_by_position(self) -> Iterator[FileRow]:
+        """Yield each row of a file without column names; empty cells at the end of a row are left out."""
+        text, reader, file = self._text, self._reader, self._text.name
+        blank, names = BlankRowCounter(file, self._limits), position_names(0)
+        for cells in reader:
+            line = text.last_row_line + 1
+            text.last_row_line = reader.line_num
+            while cells and is_blank(cells[-1]):
+                cells.pop()
+            if not cells:
+                blank.add()
+                continue
+            if len(cells) > self._limits.columns:
+                raise FileRefused(f"has more than {self._limits.columns:,} columns", file=file, line=line)
+            if self._checks_cell_length and max(map(len, cells)) > self._limits.cell_characters:
+                raise self._refusal("field limit", line)
+            if len(cells) > len(names):
+                names = position_names(len(cells))
+            yield FileRow(file, line, dict(zip(names, cells, strict=False)))
 
     def _check_width(self, cells: list[str], names: list[str], line: int) -> None:
         if is_repeated_header(cells, names):

@@ -1,6 +1,5 @@
 """Reads rows of nested documents (JSON, NDJSON, YAML) event by event, without loading the whole document."""
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import Any, Final, Protocol
 import ijson
 import orjson
 
+from app.errors import suggest_nearest
 from app.imports.readers.options import BlankRowCounter, FileRefused, FileRow, ReadLimits, quote_text
 from app.imports.readers.text import DecodedText
 
@@ -157,8 +157,7 @@ class NestedDocument:
                 other_keys = [*other_keys, key][:50]
                 self._skip(inner[0])
         if not is_present:
-            near = difflib.get_close_matches(step, other_keys, n=1, cutoff=0.5)
-            hint = f"did you mean `{near[0]}`?" if near else "set `rows` to a path that the document has"
+            hint = suggest_nearest(step, other_keys) or "set `rows` to a path that the document has"
             raise self._refusal(f"there is nothing at {quote_text('.'.join(self._path))}", hint=hint)
 
     def _rows(self, kind: str, value: Any) -> Iterator[FileRow]:  # noqa: ANN401 - any event's
@@ -270,8 +269,8 @@ class NestedDocument:
         return FileRefused(detail, file=self._source.name, line=where, hint=hint, unit=unit)
 
 
-def ndjson_rows(text: DecodedText, limits: ReadLimits) -> Iterator[FileRow]:
-    """Yield the object on each line of `text`. Raises `FileRefused`."""
+def ndjson_rows(text: DecodedText, limits: ReadLimits, *, keeps_going: bool = False) -> Iterator[FileRow]:
+    """Yield the object on each line. Raises `FileRefused`; with `keeps_going`, a line that is none is a faulty row."""
     name = text.name
     blank = BlankRowCounter(name, limits)
     for line, text_line in enumerate(text.lines(), 1):
@@ -279,15 +278,25 @@ def ndjson_rows(text: DecodedText, limits: ReadLimits) -> Iterator[FileRow]:
         if not text_line.strip():
             blank.add()
             continue
-        if len(text_line) > limits.row_bytes:
-            raise FileRefused(f"has more than {limits.row_bytes:,} characters", file=name, line=line)
-        data = _parse_line(text_line, name, line)
-        if not isinstance(data, dict):
-            raise FileRefused("is not an object", file=name, line=line)
-        error = find_value_fault(data, limits)
-        if error:
-            raise FileRefused(error, file=name, line=line)
-        yield FileRow(name, line, data)
+        try:
+            yield FileRow(name, line, _parse_row(text_line, name, line, limits))
+        except FileRefused as error:
+            if not keeps_going:
+                raise
+            yield FileRow(name, line, {}, fault=error.detail)
+
+
+def _parse_row(text_line: str, name: str, line: int, limits: ReadLimits) -> dict[str, Any]:
+    """Return the object on a line. Raises `FileRefused`."""
+    if len(text_line) > limits.row_bytes:
+        raise FileRefused(f"has more than {limits.row_bytes:,} characters", file=name, line=line)
+    data = _parse_line(text_line, name, line)
+    if not isinstance(data, dict):
+        raise FileRefused("is not an object", file=name, line=line)
+    error = find_value_fault(data, limits)
+    if error:
+        raise FileRefused(error, file=name, line=line)
+    return data
 
 
 def _parse_line(text_line: str, name: str, line: int) -> Any:  # noqa: ANN401 - any value

@@ -53,9 +53,10 @@ class FileOptions(Input):
     )
     header_row: int = Field(
         1,
-        ge=1,
+        ge=0,
         le=10_000,
-        description="The line, or row of a sheet, with the column names, from 1; lines above it are skipped.",
+        description="The line, or row of a sheet, with the column names, from 1; lines above it are skipped. 0: there "
+        "is none; the columns are `c1`, `c2` and so on, and rows can differ in width.",
         examples=[3],
     )
     sheet: str | None = Field(
@@ -75,6 +76,14 @@ class FileOptions(Input):
         description="JSON and YAML, if rows are the values of an object: the column that gets the key of each. "
         "A value that is not an object becomes the column `value`.",
         examples=["date"],
+    )
+    sql: str | None = Field(
+        None,
+        min_length=1,
+        max_length=20_000,
+        description="A query, in the SQL of DuckDB, whose result has the rows. It reads the table `rows`: all rows of "
+        "all files, with `_file` and `_line`. Needs the extra `counterclaim[sql]`.",
+        examples=["UNPIVOT rows ON COLUMNS('^20') INTO NAME day VALUE dead"],
     )
 
     @field_validator("encoding")
@@ -136,6 +145,10 @@ class FileRow:
     line: int
     """The line where the row begins, or the number of the element or of the sheet's row, from 1."""
     data: dict[str, Any]
+    is_table: bool = False
+    """Whether the row is a line of a table, whose rows all have the same columns."""
+    fault: str | None = None
+    """Why the line, or the rest of the file, cannot be read. Only a reader that keeps going yields such rows."""
 
 
 @dataclass(slots=True)
@@ -151,6 +164,8 @@ class FileReport:
     rows: int
     header: tuple[str, ...] = ()
     """The column names of a delimited file."""
+    columns: tuple[str, ...] = ()
+    """The names of the columns of all rows, of the files of a series."""
 
 
 class FileRefused(Exception):

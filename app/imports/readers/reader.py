@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,7 @@ from app.imports.readers.archives import (
 from app.imports.readers.delimited import DelimitedTable, detect_delimiter
 from app.imports.readers.nested import JsonEvents, NestedDocument, ndjson_rows
 from app.imports.readers.options import FileFormat, FileOptions, FileRefused, FileReport, FileRow, ReadLimits
+from app.imports.readers.query import QueryLimits, query_rows
 from app.imports.readers.text import DecodedText, detect_encoding, display_encoding, split_lines
 from app.imports.readers.xlsx import WorkbookSheet
 from app.imports.readers.yaml_events import YamlEvents
@@ -40,12 +41,20 @@ class FileReader:
         *,
         names: Sequence[str] | None = None,
         limits: ReadLimits = ReadLimits(),  # noqa: B008 - it is frozen
+        keeps_going: bool = False,
+        query_limits: QueryLimits = QueryLimits(),  # noqa: B008 - as above
         check: StopCheck = never_stop,
     ) -> None:
         """With `names`, one for each path, these are shown and determine the formats: uploads have temporary paths.
 
+        With `keeps_going`, a line or a file that cannot be read is a row with a fault, unless there is no other row.
         `check` is called for each part that is read.
         """
+        # A query reads whole files: what cannot be read has no place in its result.
+        self._keeps_going = keeps_going and options.sql is None
+        self._has_rows = False
+        self._first_refusal: FileRefused | None = None
+        self._query_limits = query_limits
         self._paths = list(zip(paths, names or [path.name or path.resolve().name for path in paths], strict=True))
         self._options = options
         self._limits = limits
@@ -59,7 +68,15 @@ class FileReader:
         self._meter: UnpackingMeter | None = None
 
     def __iter__(self) -> Iterator[FileRow]:
-        """Yield each row of each file. Raises only `FileRefused` for what cannot be read."""
+        """Yield each row of each file, or of the query over them.
+
+        Raises `FileRefused` for what cannot be read, and `MappingRefused` if there is a query and it may not be run.
+        """
+        if self._options.sql is None:
+            return self._read_files()
+        return query_rows(self._read_files(), self._options.sql, self._query_limits, self._limits, self._check)
+
+    def _read_files(self) -> Iterator[FileRow]:
         before = 0
         meter = self._meter = UnpackingMeter(self._limits, self.bytes_total, self._check)
         for path, name in self._paths:
@@ -73,6 +90,8 @@ class FileReader:
                     raise FileRefused("is nested too deeply", file=name) from error
             before += source.bytes
             self.bytes_done = before
+        if self._first_refusal is not None and not self._has_rows:
+            raise self._first_refusal
 
     @property
     def bytes_unpacked(self) -> int:
@@ -89,26 +108,45 @@ class FileReader:
     def _read_path(self, source: InputPath, name: str, meter: UnpackingMeter) -> Iterator[FileRow]:
         report: FileReport | None = None
         for member in source.members:
-            member_reader = _MemberReader(member, self._options, self._limits, meter)
-            if report is None:
-                report = FileReport(name, member_reader.format, None, None, source.sha256, source.bytes, 0)
-                self.files.append(report)
-            with ExitStack() as stack:
-                rows = member_reader.rows(stack)
-                if report.encoding is None:
-                    report.encoding, report.delimiter = member_reader.encoding, member_reader.delimiter
-                for row in rows:
-                    report.rows += 1
-                    yield row
-                if isinstance(rows, DelimitedTable):
-                    report.header = tuple(rows.names)
+            try:
+                report = yield from self._read_member(member, source, name, meter, report)
+            except FileRefused as error:
+                if not self._keeps_going:
+                    raise
+                self._first_refusal = self._first_refusal or error
+                report = self.files[-1] if self.files and self.files[-1].name == name else None
+                fault = f"{error.detail}{f' ({error.hint})' if error.hint else ''}; the rest of the file was not read"
+                yield FileRow(error.file, error.line or 1, {}, fault=fault)
+
+    def _read_member(
+        self, member: Member, source: InputPath, name: str, meter: UnpackingMeter, report: FileReport | None
+    ) -> Generator[FileRow, None, FileReport]:
+        """Yield the rows of one file, and return the report of its path."""
+        member_reader = _MemberReader(member, self._options, self._limits, meter, keeps_going=self._keeps_going)
+        if report is None:
+            report = FileReport(name, member_reader.format, None, None, source.sha256, source.bytes, 0)
+            self.files.append(report)
+        with ExitStack() as stack:
+            rows = member_reader.rows(stack)
+            if report.encoding is None:
+                report.encoding, report.delimiter = member_reader.encoding, member_reader.delimiter
+            for row in rows:
+                report.rows += 1
+                self._has_rows |= row.fault is None
+                yield row
+            if isinstance(rows, DelimitedTable) and self._options.sql is None:
+                report.header = tuple(rows.names)
+        return report
 
 
 class _MemberReader:
     """Reads one file: its format, encoding and delimiter, and its rows."""
 
-    def __init__(self, member: Member, options: FileOptions, limits: ReadLimits, meter: UnpackingMeter) -> None:
+    def __init__(
+        self, member: Member, options: FileOptions, limits: ReadLimits, meter: UnpackingMeter, *, keeps_going: bool
+    ) -> None:
         self._member = member
+        self._keeps_going = keeps_going
         self._options = options
         self._limits = limits
         self._meter = meter
@@ -132,10 +170,12 @@ class _MemberReader:
             case FileFormat.yaml:
                 return NestedDocument(YamlEvents(text, limits), options.rows, options.keyed, limits)
             case FileFormat.ndjson:
-                return ndjson_rows(text, limits)
+                return ndjson_rows(text, limits, keeps_going=self._keeps_going)
             case _:
                 delimiter = options.delimiter or ("\t" if self.format is FileFormat.tsv else None)
-                table = DelimitedTable(text, delimiter, options.quote, options.header_row, limits)
+                table = DelimitedTable(
+                    text, delimiter, options.quote, options.header_row, limits, keeps_going=self._keeps_going
+                )
                 self.delimiter = table.delimiter
                 return table
 

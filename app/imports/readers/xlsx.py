@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from typing import IO, Any, Final
 
 from app.imports.readers.archives import CHUNK_BYTES, UNPACKING_ERRORS, UnpackedStream, UnpackingMeter
-from app.imports.readers.delimited import header_names, is_repeated_header
+from app.imports.readers.delimited import header_names, is_repeated_header, position_names
 from app.imports.readers.options import BlankRowCounter, FileRefused, FileRow, ReadLimits, is_blank, quote_text
 
 MAX_STRINGS_BYTES: Final = 100_000_000
@@ -49,6 +49,9 @@ class WorkbookSheet:
         self._check_parts()
         rows = self._values()
         blank = BlankRowCounter(self.name, self._limits)
+        if not self._header_row:
+            yield from self._rows_by_position(rows, blank)
+            return
         names = self._read_names(rows, blank)
         width = len(names)
         for number, values in rows:
@@ -63,11 +66,29 @@ class WorkbookSheet:
                 continue
             if is_repeated_header(cells, names):
                 raise self._refusal("the header changes here", number)
-            for cell in cells:
-                if isinstance(cell, str) and ("\0" in cell or len(cell) > self._limits.cell_characters):
-                    raise self._refusal("a cell contains a NUL character or too long a text", number)
+            self._check_cells(cells, number)
             cells += [None] * (width - len(cells))
-            yield FileRow(self.name, number, dict(zip(names, cells, strict=True)))
+            yield FileRow(self.name, number, dict(zip(names, cells, strict=True)), True)
+
+    def _rows_by_position(self, rows: Iterator[tuple[int, Sequence[Any]]], blank: BlankRowCounter) -> Iterator[FileRow]:
+        """Yield each row of a sheet without column names; empty cells at the end of a row are left out."""
+        for number, values in rows:
+            cells = [_cell_value(value) for value in values[: self._limits.columns]]
+            extra_cells = values[self._limits.columns :]
+            if extra_cells.count(None) < len(extra_cells):
+                raise self._refusal(f"has more than {self._limits.columns:,} columns", number)
+            while cells and is_blank(cells[-1]):
+                cells.pop()
+            if not cells:
+                blank.add()
+                continue
+            self._check_cells(cells, number)
+            yield FileRow(self.name, number, dict(zip(position_names(len(cells)), cells, strict=True)))
+
+    def _check_cells(self, cells: Sequence[Any], number: int) -> None:
+        for cell in cells:
+            if isinstance(cell, str) and ("\0" in cell or len(cell) > self._limits.cell_characters):
+                raise self._refusal("a cell contains a NUL character or too long a text", number)
 
     def _read_names(self, rows: Iterator[tuple[int, Sequence[Any]]], blank: BlankRowCounter) -> list[str]:
         """Return the column names: the first row from `header_row` on that is not blank. Raises `FileRefused`."""

@@ -245,7 +245,7 @@ def test_gaza_history_is_restated_and_nothing_is_lost(register: Register, shared
     (relation,) = register.get(f"/v1/claims/{restated['id']}/relations").json()["data"]
     assert (relation["type"], relation["note"]) == (
         "supersedes",
-        f"{Path(GAZA_2025_11).name}, line 1 gives 232; an earlier file gave another figure.",
+        f"{Path(GAZA_2025_11).name}, line 1 gives 232; an earlier file gave 198.",
     )
     assert relation["to_claim"] == claims_of(register, **on_the_day)[0]["id"]
 

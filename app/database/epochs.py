@@ -1,0 +1,89 @@
+"""Epochs: a register whose history forked has a new epoch, beside which its sequence numbers stand.
+
+History forks where a backup is restored, or a standby is promoted that had not received everything. Numbers after the
+fork are then used again. A client that names the epoch of its number is told that it is from before the fork.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import insert, select
+from sqlmodel import Session
+
+from app.database.cache_registry import CacheKey
+from app.database.engine import Database
+from app.database.tables import Clock, EpochStart, columns_of, table_of
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """An epoch: its number, and the last change that it has in common with the one before."""
+
+    number: int
+    forked_seq: int
+    at: datetime
+
+
+def read_epochs(session: Session) -> list[Epoch]:
+    """Return all epochs, oldest first."""
+    columns = columns_of(EpochStart)
+    rows = session.execute(select(columns.number, columns.forked_seq, columns.at).order_by(columns.number)).all()
+    return [Epoch(*row) for row in rows]
+
+
+def begin_epoch(session: Session) -> Epoch:
+    """Begin a new epoch after the latest change. Processes that serve the register have to be started again."""
+    seq: int = session.execute(select(columns_of(Clock).seq)).scalar_one()
+    epoch = Epoch(read_epochs(session)[-1].number + 1, seq, datetime.now(UTC))
+    session.execute(insert(table_of(EpochStart)).values(number=epoch.number, forked_seq=epoch.forked_seq, at=epoch.at))
+    return epoch
+
+
+def find_fork(epochs: Sequence[Epoch], number: int, seq: int) -> Epoch | None:
+    """Return the fork before a change that a client knows, or None if the register still has that change.
+
+    Args:
+        epochs: All epochs of the register.
+        number: The epoch of the client.
+        seq: The change.
+    """
+    later = [epoch for epoch in epochs if epoch.number > number and epoch.forked_seq < seq]
+    return min(later, key=lambda epoch: epoch.forked_seq, default=None)
+
+
+class EpochList:
+    """The epochs of a register, read once a process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._epochs: list[Epoch] = []
+
+    def read(self) -> list[Epoch]:
+        """Return all epochs, oldest first. Reads the database the first time."""
+        if not self._epochs:
+            self.reload()
+        return self._epochs
+
+    def load(self, session: Session) -> None:
+        """Read the epochs with an open session, unless they were read."""
+        if not self._epochs:
+            self._epochs = read_epochs(session)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Return whether the epochs were read."""
+        return bool(self._epochs)
+
+    @property
+    def latest(self) -> int:
+        """Return the number of the latest epoch, without reading the database. The start of the service reads it."""
+        return self._epochs[-1].number if self._epochs else 1
+
+    def reload(self) -> None:
+        """Read the epochs again: the register went back to an earlier state."""
+        with self._database.read() as session:
+            self._epochs = read_epochs(session)
+
+
+EPOCHS = CacheKey("epochs", EpochList, keep_on_reset=True)

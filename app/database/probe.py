@@ -1,0 +1,260 @@
+"""A check of what a request needs from the database, on a connection of its own, with short timeouts.
+
+It reads the clock, the last change, the newest claim by each of its indices, and the schema.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Index
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.exc import DBAPIError
+
+from app.database.engine import Database, SchemaStale, expected_migration, schema_fault
+from app.database.faults import DatabaseFault, classify
+from app.database.schema_check import find_schema_differences
+from app.database.tables import ClaimVersion, table_of
+
+STATEMENT_SECONDS = 1.0
+LOCK_SECONDS = 0.5
+CONNECT_SECONDS = 2
+"""The shortest timeout that PostgreSQL has for a connection."""
+
+POSTGRESQL_OPTIONS = (
+    f"-c statement_timeout={STATEMENT_SECONDS * 1000:.0f} -c lock_timeout={LOCK_SECONDS * 1000:.0f} "
+    "-c enable_seqscan=off -c enable_sort=off -c jit=off"
+)
+
+
+@dataclass(slots=True)
+class Reason:
+    """Why a service is not ready."""
+
+    fault: DatabaseFault
+    detail: str
+
+
+@dataclass(slots=True)
+class ProbeResult:
+    """What a check of the databases has found."""
+
+    seq: int = 0
+    """The latest change that reads see."""
+    primary_seq: int = 0
+    """The latest change of the primary database."""
+    replica_seq: int | None = None
+    """The latest change that the replica has; None if there is none, or it is down."""
+    reasons: list[Reason] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    reads: bool = True
+    """Whether reads are answered."""
+    writes: bool = True
+    """Whether writes are recorded."""
+
+
+class Damage(Exception):
+    """Tables and indices contradict each other."""
+
+
+Fetch = Callable[[str, Any], Sequence[Sequence[Any]]]
+
+
+def probe(database: Database) -> ProbeResult:
+    """Check the database, and the replica if there is one."""
+    result = ProbeResult()
+    if (damage := database.damage.read()) is not None:
+        result.reasons.append(Reason(DatabaseFault.damaged, f"{damage} Run `counterclaim check`."))
+        result.reads = result.writes = False
+    primary, replica = database.url, database.replica_url
+    is_primary_up = _probe_one(result, database, primary, is_replica=False)
+    if replica is None:
+        result.reads = result.reads and is_primary_up
+        return result
+    details = len(result.reasons)
+    is_replica_up = _probe_one(result, database, replica, is_replica=True)
+    if is_primary_up and not is_replica_up:
+        # Reads go to the primary database meanwhile.
+        result.warnings += [f"The read replica: {each.detail}" for each in result.reasons[details:]]
+        del result.reasons[details:]
+    elif is_replica_up and not is_primary_up:
+        for reason in result.reasons:
+            reason.detail = f"Writes are refused, reads work. The primary database: {reason.detail}"
+    result.reads = result.reads and (is_primary_up or is_replica_up)
+    return result
+
+
+def _probe_one(result: ProbeResult, database: Database, url: URL, *, is_replica: bool) -> bool:
+    """Check one database; return whether reads work."""
+    dialect = database.read_engine.dialect
+    if database.dialect == "sqlite" and url.database and not Path(url.database).exists():
+        detail = f"The database file {Path(url.database).name} does not exist."
+        _note(result, Reason(DatabaseFault.away, detail), is_replica=is_replica)
+        return False
+    try:
+        with _connection(dialect, url) as driver:
+            seq = _read_register(driver, database.dialect)
+            result.seq = max(result.seq, seq)
+            if is_replica:
+                result.replica_seq = seq
+            else:
+                result.primary_seq = seq
+                _check_writes(result, driver, database)
+    except SchemaStale as stale:
+        _note(result, Reason(DatabaseFault.schema, str(stale)), is_replica=is_replica)
+        return False
+    except Damage as damage:
+        detail = f"{database.file_name or 'The database'} is damaged: {damage}."
+        database.damage.write(detail)
+        _note(result, Reason(DatabaseFault.damaged, detail), is_replica=is_replica)
+        return False
+    except DBAPIError as error:
+        fault = classify(error) or DatabaseFault.away
+        fault = DatabaseFault.frozen if fault is DatabaseFault.too_broad else fault
+        detail = f"{PROBE_DETAILS.get(fault, '')} ({_first_line(error)})"
+        if fault is DatabaseFault.damaged:
+            detail = f"{database.file_name or 'The database'} is damaged: {_first_line(error)}."
+            database.damage.write(detail)
+        _note(result, Reason(fault, detail), is_replica=is_replica)
+        return False
+    return True
+
+
+def _note(result: ProbeResult, reason: Reason, *, is_replica: bool) -> None:
+    result.reasons.append(reason)
+    if not is_replica:
+        result.writes = False
+
+
+PROBE_DETAILS = {
+    DatabaseFault.away: "The database cannot be reached.",
+    DatabaseFault.frozen: "The database does not answer in time.",
+    DatabaseFault.locked: "The database is locked by another transaction.",
+    DatabaseFault.pool: "The database has no free connection.",
+    DatabaseFault.read_only: "The database is read-only.",
+    DatabaseFault.full: "The disk of the database is full.",
+    DatabaseFault.schema: "The tables of the database are not those of this release.",
+}
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0].rstrip(".") if str(error.orig).strip() else type(error.orig).__name__
+
+
+@contextmanager
+def _connection(dialect: Dialect, url: URL) -> Iterator[Any]:
+    """Open a connection with short timeouts in a read transaction. Raises driver errors as `DBAPIError`."""
+    arguments, options = dialect.create_connect_args(url)
+    if dialect.name == "sqlite":
+        options = {**options, "timeout": LOCK_SECONDS}
+    else:
+        options = {**options, "connect_timeout": CONNECT_SECONDS, "options": POSTGRESQL_OPTIONS}
+        options |= {"tcp_user_timeout": CONNECT_SECONDS * 1000}
+    driver_error = dialect.loaded_dbapi.Error
+    try:
+        with closing(dialect.loaded_dbapi.connect(*arguments, **options)) as driver:
+            if dialect.name == "sqlite":
+                driver.isolation_level = None
+                driver.execute("PRAGMA query_only=ON")
+                driver.execute("BEGIN")
+            yield driver
+    except driver_error as error:
+        raise DBAPIError.instance("probe", None, error, driver_error, dialect=dialect) from error
+
+
+def _read_register(driver: Any, dialect: str) -> int:  # noqa: ANN401 - a connection of the driver
+    """Read what every request reads; return the `seq` of the clock."""
+
+    def fetch(statement: str, parameters: Any = ()) -> Sequence[Sequence[Any]]:  # noqa: ANN401 - of the driver
+        rows: Sequence[Sequence[Any]] = driver.execute(statement, parameters).fetchall()
+        return rows
+
+    expected = expected_migration()
+    has_version = bool(fetch(HAS_VERSION[dialect]))
+    version = (fetch("SELECT version_num FROM alembic_version") or [[None]])[0][0] if has_version else None
+    differences = find_schema_differences(fetch, dialect) if version == expected else []
+    if (fault := schema_fault(version, differences)) is not None:
+        raise SchemaStale(fault)
+    clocks, changes = fetch("SELECT seq FROM clock"), fetch("SELECT seq FROM change ORDER BY seq DESC LIMIT 1")
+    if len(clocks) != 1:
+        raise Damage("the clock has no row")
+    seq, last = int(clocks[0][0]), int(changes[0][0]) if changes else 0
+    if seq != last:
+        raise Damage(f"the clock is at seq {seq}, the change log ends at {last}")
+    _read_newest_claim(fetch, dialect)
+    return seq
+
+
+HAS_VERSION = {
+    "sqlite": "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'",
+    "postgresql": "SELECT 1 FROM pg_class WHERE oid = to_regclass('alembic_version')",
+}
+
+
+def _read_newest_claim(fetch: Fetch, dialect: str) -> None:
+    """Read the newest claim by each index of claims that contains it."""
+    newest = fetch("SELECT version FROM claim ORDER BY version DESC LIMIT 1", ())
+    if not newest:
+        return
+    version = newest[0][0]
+    for statement, name in _index_statements(dialect):
+        rows = fetch(statement, {"version": version} if dialect == "sqlite" else ())
+        if dialect == "sqlite" and rows[0][0] != rows[0][1]:
+            raise Damage(f"the index {name} does not match the newest claim")
+
+
+@cache
+def _index_statements(dialect: str) -> list[tuple[str, str]]:
+    """Return the statements that read a claim by each index, with the names of the indices.
+
+    SQLite is told which index to use. PostgreSQL cannot be told: it reads the first entry in the order of the index,
+    which no other index has.
+    """
+    statements = []
+    for index in sorted(table_of(ClaimVersion).indexes, key=lambda each: str(each.name)):
+        names = [f'"{column.name}"' for column in index.columns]
+        if index.dialect_options["postgresql"]["using"] or len(names) != len(index.expressions):
+            continue
+        build = _sqlite_statement if dialect == "sqlite" else _postgresql_statement
+        statements.append((build(index, names), str(index.name)))
+    return statements
+
+
+def _sqlite_statement(index: Index, names: list[str]) -> str:
+    """Return a statement for how many rows the table and the index have of a version: one, or none if it is partial."""
+    where = index.dialect_options["sqlite"]["where"]
+    condition = f" AND {where}" if where is not None else ""
+    row = "FROM claim NOT INDEXED WHERE version = :version"
+    equal = " AND ".join(f"{name} IS (SELECT {name} {row})" for name in names)
+    return (
+        f"SELECT (SELECT count(*) {row}{condition}), "  # noqa: S608 - our own names
+        f"(SELECT count(*) FROM claim INDEXED BY {index.name} WHERE {equal} AND version = :version{condition})"
+    )
+
+
+def _postgresql_statement(index: Index, names: list[str]) -> str:
+    where = index.dialect_options["postgresql"]["where"]
+    condition = f"WHERE {where} " if where is not None else ""
+    return f"SELECT version FROM claim {condition}ORDER BY {', '.join(names)} LIMIT 1"  # noqa: S608 - our own names
+
+
+def _check_writes(result: ProbeResult, driver: Any, database: Database) -> None:  # noqa: ANN401 - as above
+    """Note if the primary database refuses writes."""
+    if database.dialect == "sqlite":
+        return  # see `storage_faults` of the health checks
+    in_recovery, read_only, checksums = driver.execute(
+        "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only'), "
+        "current_setting('data_checksums')"
+    ).fetchone()
+    if in_recovery or read_only == "on":
+        what = "a standby that is not promoted" if in_recovery else "set to read-only"
+        result.reasons.append(Reason(DatabaseFault.read_only, f"The database is {what}: writes are refused."))
+        result.writes = False
+    if checksums != "on":
+        result.warnings.append(
+            "PostgreSQL has no data checksums: damage of its files can stay unnoticed. See docs/operating.md."
+        )

@@ -1,0 +1,1 @@
+"""API keys over HTTP: list, create and revoke them. Only administrators may."""

@@ -1,0 +1,368 @@
+"""Backups of a register: `counterclaim backup` and `counterclaim restore`.
+
+A backup is a copy of the file of SQLite, or an archive of `pg_dump`. Its name begins with the id of the register, and
+contains the time and the latest change. Backups contain the hashes of API keys, so that only their owner may read them.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import sqlite3
+import struct
+import subprocess
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
+
+from app.database.engine import Database, SchemaStale
+from app.database.epochs import Epoch, begin_epoch
+from app.database.quick_check import run_quick_check
+from app.database.tables import Change, Clock, ErasedKey, RegisterIdentity, SourceVersion, columns_of
+from app.database.transaction import write_transaction
+from app.errors import BackupFailed, Problem
+from app.settings import Settings
+from app.sources.queries import slug_digest
+from app.takedown.claims import take_down_claims
+from app.takedown.documents import take_down_documents
+from app.takedown.files import erase_files
+from app.takedown.sources import take_down_source
+
+SUFFIXES = {"sqlite": ".db", "postgresql": ".dump"}
+
+BACKUP_NAME = re.compile(r"counterclaim-[0-9a-f]{12}-\d{8}T\d{6}Z-seq\d+\.(db|dump)")
+
+SQLITE_SHARED_LOCK = (0x40000002, 510)
+"""The bytes of a file that every connection of SQLite in write-ahead mode locks (`SHARED_FIRST` in its os_unix.c)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterMark:
+    """Which register a database contains, and up to which change."""
+
+    id: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreResult:
+    """What a restore has done."""
+
+    mark: RegisterMark
+    epoch: Epoch | None
+    """The new epoch; None if the register had no later change than the backup."""
+    takedowns: int
+    """How many takedowns after the backup were repeated."""
+    previous: Path | None
+    """Where the file that was replaced is now."""
+
+
+def read_mark(session: Session) -> RegisterMark:
+    """Return the id of a register and its latest change."""
+    id_ = session.execute(select(columns_of(RegisterIdentity).register_id)).scalar_one()
+    return RegisterMark(str(id_), session.execute(select(columns_of(Clock).seq)).scalar_one())
+
+
+def back_up(database: Database, folder: Path, keep: int | None = None) -> Path:
+    """Write a backup into `folder` while the register is served, and return its path.
+
+    Args:
+        database: The database.
+        folder: The folder, which is created if it does not exist.
+        keep: How many backups of this register stay; the oldest others are removed. None: all.
+
+    Raises:
+        BackupFailed: It cannot be written, or the copy is damaged.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = folder / f".counterclaim-{os.getpid()}.part"
+        unfinished.unlink(missing_ok=True)
+        try:
+            mark = _copy_sqlite(database, unfinished) if database.dialect == "sqlite" else _dump(database, unfinished)
+            path = folder / _backup_name(mark, SUFFIXES[database.dialect])
+            unfinished.rename(path)
+            _sync_folder(folder)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        if keep is not None:
+            _remove_oldest(folder, path, keep)
+    except OSError as error:
+        raise BackupFailed(f"The backup cannot be written to {folder}: {error.strerror or error}.") from None
+    return path
+
+
+def _backup_name(mark: RegisterMark, suffix: str) -> str:
+    digits = mark.id.replace("-", "")[-12:]
+    return f"counterclaim-{digits}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-seq{mark.seq}{suffix}"
+
+
+def _copy_sqlite(database: Database, target: Path) -> RegisterMark:
+    """Copy a file that is in use: `VACUUM INTO` sees one state of it, and writers go on."""
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # SQLite fills an empty file
+    with closing(sqlite3.connect(str(database.url.database), timeout=60, isolation_level=None)) as connection:
+        connection.execute("VACUUM INTO ?", [str(target)])
+    if (damage := run_quick_check(str(target))) is not None:
+        raise BackupFailed(f"The copy is damaged: {damage}.")
+    with target.open("rb+") as file:
+        os.fsync(file.fileno())
+    return _read_file_mark(target)
+
+
+def _read_file_mark(path: Path) -> RegisterMark:
+    """Return the mark of a file of SQLite. Raises `BackupFailed` if it is no register."""
+    try:
+        engine = create_engine(f"sqlite:///{path}")
+        with Session(engine) as session:
+            return read_mark(session)
+    except SQLAlchemyError as error:
+        raise BackupFailed(f"{path.name} is no register: {str(error).splitlines()[0]}.") from None
+    finally:
+        engine.dispose()
+
+
+def _dump(database: Database, target: Path) -> RegisterMark:
+    with database.connect_primary() as connection:
+        snapshot = connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar_one()
+        mark = read_mark(Session(connection))
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        _run(database, "pg_dump", ["--format=custom", f"--snapshot={snapshot}", f"--file={target}"])
+    _run(database, "pg_restore", ["--list", str(target)], connects=False)
+    with target.open("rb+") as file:
+        os.fsync(file.fileno())
+    return mark
+
+
+def _run(database: Database, program: str, arguments: Sequence[str], *, connects: bool = True) -> None:
+    """Run a program of PostgreSQL. The password is passed in the environment, where `ps` does not show it."""
+    found = shutil.which(program)
+    if found is None:
+        raise BackupFailed(f"{program} is not installed, or not in PATH: it comes with the client of PostgreSQL.")
+    url, environment = database.url, dict(os.environ)
+    if connects:
+        if url.password is not None:
+            environment["PGPASSWORD"] = str(url.password)
+        address = url.set(drivername="postgresql", password=None).render_as_string()
+        arguments = [f"--dbname={address}", *arguments]
+    done = subprocess.run(  # noqa: S603 - a program of PostgreSQL
+        [found, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit status {done.returncode}"]
+        raise BackupFailed(f"{program} failed: {lines[0]}")
+
+
+def _remove_oldest(folder: Path, latest: Path, keep: int) -> None:
+    prefix = latest.name[: latest.name.index("-", len("counterclaim-")) + 1]
+    own = sorted(each for each in folder.iterdir() if BACKUP_NAME.fullmatch(each.name) and each.name.startswith(prefix))
+    for path in own[: max(0, len(own) - max(keep, 1))]:
+        path.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def restore(settings: Settings, backup: Path) -> RestoreResult:
+    """Replace the register by a backup, check it, and repeat the takedowns since then.
+
+    Raises:
+        BackupFailed: Somebody serves the database, or the backup is damaged or no backup. Nothing is changed then.
+    """
+    if not backup.is_file():
+        raise BackupFailed(f"{backup} is not a file.")
+    database = Database(settings)
+    try:
+        if database.dialect == "sqlite":
+            return _restore_file(database, backup)
+        return _restore_dump(database, backup)
+    finally:
+        database.close()
+
+
+def _restore_file(database: Database, backup: Path) -> RestoreResult:
+    target = Path(str(database.url.database)).absolute()
+    with suppress(FileNotFoundError):
+        if backup.samefile(target):
+            raise BackupFailed("The backup is the database itself.")
+    if (damage := run_quick_check(str(backup))) is not None:
+        raise BackupFailed(f"{backup.name} is damaged: {damage}.")
+    mark = _read_file_mark(backup)
+    _refuse_served_file(target)
+    unfinished = target.with_name(f"{target.name}-restore")
+    for suffix in ("", "-wal", "-shm"):
+        unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
+    try:
+        shutil.copyfile(backup, unfinished)
+        unfinished.chmod(0o600)
+        with unfinished.open("rb+") as file:
+            os.fsync(file.fileno())
+        previous = _set_aside(target)
+        unfinished.rename(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise BackupFailed(f"{target} cannot be replaced: {error.strerror or error}.") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+    try:
+        database.check_schema()
+    except SchemaStale as stale:
+        raise BackupFailed(f"The backup is in place. {stale}") from None
+    taken, newer = _read_takedowns(previous, mark)
+    return _finish(database, mark, newer, taken, previous)
+
+
+def _refuse_served_file(path: Path) -> None:
+    """Raise `BackupFailed` if a connection of SQLite has the file open, in any process."""
+    if not path.exists():
+        return
+    start, length = SQLITE_SHARED_LOCK
+    with path.open("rb+") as file:
+        lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
+        # A lock of the open file, which this process does not share with its other connections, where there are such.
+        command = getattr(fcntl, "F_OFD_GETLK", fcntl.F_GETLK)
+        found = struct.unpack("hhqqi4x", fcntl.fcntl(file, command, lock))
+    if found[0] != fcntl.F_UNLCK:
+        raise BackupFailed(f"The process {found[4]} has {path} open. Stop the service before you restore.")
+
+
+def _set_aside(target: Path) -> Path | None:
+    """Rename the file that is replaced, with its write-ahead log, and return its new path."""
+    if not target.exists():
+        for suffix in ("-wal", "-shm"):
+            target.with_name(target.name + suffix).unlink(missing_ok=True)
+        return None
+    previous = target.with_name(f"{target.name}-before-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
+    for suffix in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            target.with_name(target.name + suffix).rename(previous.with_name(previous.name + suffix))
+    return previous
+
+
+@dataclass(frozen=True, slots=True)
+class Takedown:
+    """A takedown of a register, by which it is repeated in another one."""
+
+    kind: str
+    key: str
+    reason: str
+    digest: str | None = None
+    """The hash of the slug of a source, which the takedown erased."""
+
+
+def _read_takedowns(previous: Path | None, mark: RegisterMark) -> tuple[list[Takedown], RegisterMark | None]:
+    """Return the takedowns after the backup, and the mark of the newer register, if it can be read."""
+    if previous is None:
+        return [], None
+    try:
+        engine = create_engine(f"sqlite:///{previous}")
+        with Session(engine) as session:
+            newer = read_mark(session)
+            return (find_takedowns(session, mark.seq) if newer.id == mark.id else []), newer
+    except (SQLAlchemyError, ValueError):  # the register that is replaced may be damaged
+        return [], None
+    finally:
+        engine.dispose()
+
+
+def find_takedowns(session: Session, after: int) -> list[Takedown]:
+    """Return the takedowns of a register after a change."""
+    change, erased = columns_of(Change), columns_of(ErasedKey)
+    digests = {row.record: row.digest for row in session.execute(select(erased.digest, erased.record))}
+    rows = session.execute(
+        select(change.kind, change.key, change.reason)
+        .where(change.action == "takedown", change.seq > after)
+        .order_by(change.seq)
+    )
+    return [Takedown(row.kind, row.key, row.reason or "", digests.get(row.key)) for row in rows]
+
+
+def repeat_takedowns(database: Database, takedowns: Sequence[Takedown]) -> int:
+    """Repeat takedowns in a register that was restored; return how many of them were necessary."""
+    repeated = 0
+    for takedown in takedowns:
+        try:
+            with write_transaction(database, "restore") as transaction:
+                before = transaction.seq
+                reason = takedown.reason or "Taken down after the backup."
+                if takedown.kind == "claim":
+                    take_down_claims(transaction, [takedown.key], reason)
+                elif takedown.kind == "document":
+                    take_down_documents(transaction, [takedown.key], reason)
+                elif takedown.kind == "source" and takedown.digest is not None:
+                    _repeat_source(transaction, takedown.digest, reason)
+                repeated += transaction.seq > before
+        except Problem:  # it was not recorded yet, or was taken down with another record
+            continue
+    if repeated:
+        erase_files(database)
+    return repeated
+
+
+def _repeat_source(transaction: Any, digest: str, reason: str) -> None:  # noqa: ANN401 - a write transaction
+    columns = columns_of(SourceVersion)
+    slugs = transaction.session.execute(select(columns.slug).where(columns.until_seq.is_(None))).scalars().all()
+    for slug in slugs:
+        if slug_digest(slug) == digest:
+            take_down_source(transaction, slug, reason, claims=False)
+
+
+def _finish(
+    database: Database,
+    mark: RegisterMark,
+    newer: RegisterMark | None,
+    takedowns: Sequence[Takedown],
+    previous: Path | None,
+) -> RestoreResult:
+    """Begin a new epoch unless the register had no later change, and repeat takedowns."""
+    epoch = None
+    if newer != mark:
+        with database.write() as session:
+            epoch = begin_epoch(session)
+    repeated = repeat_takedowns(database, takedowns)
+    database.damage.clear()
+    return RestoreResult(mark, epoch, repeated, previous)
+
+
+def _restore_dump(database: Database, backup: Path) -> RestoreResult:
+    _run(database, "pg_restore", ["--list", str(backup)], connects=False)
+    takedowns, newer, mark = [], None, _mark_of_name(backup)
+    with database.connect_primary() as connection:
+        others = connection.exec_driver_sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND backend_type = 'client backend'"
+        ).scalar_one()
+        if others:
+            raise BackupFailed(f"{others} other connections use the database. Stop the service before you restore.")
+        has_register = connection.exec_driver_sql("SELECT to_regclass('register') IS NOT NULL").scalar_one()
+        if has_register:
+            session = Session(connection)
+            newer = read_mark(session)
+            if mark is not None and newer.id.replace("-", "").endswith(mark[0]):
+                takedowns = find_takedowns(session, mark[1])
+    database.close()
+    _run(database, "pg_restore", ["--clean", "--if-exists", "--no-owner", "--single-transaction", str(backup)])
+    try:
+        database.check_schema()
+    except SchemaStale as stale:
+        raise BackupFailed(f"The backup is in place. {stale}") from None
+    with database.read_primary() as session:
+        restored = read_mark(session)
+    return _finish(database, restored, newer, takedowns, None)
+
+
+def _mark_of_name(backup: Path) -> tuple[str, int] | None:
+    """Return the end of the id of the register, and the latest change, from the name of a backup."""
+    found = re.fullmatch(r"counterclaim-([0-9a-f]{12})-\d{8}T\d{6}Z-seq(\d+)\.dump", backup.name)
+    return None if found is None else (found[1], int(found[2]))

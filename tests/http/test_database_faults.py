@@ -1,0 +1,159 @@
+"""A fault of the database is a 503 that says so, within the deadline, and never the fault of the client."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.database.engine import Database
+from app.database.transaction import WriteTransaction
+from app.main import CounterclaimApp
+from tests.examples import assert_problem, make_source_body
+from tests.http.test_health import exclusive_lock
+from tests.registers import Register, create_keys, make_settings, serve
+
+
+@pytest.fixture
+def hasty_register(make_database: Callable[[str], str]) -> Iterator[Register]:
+    """A register whose requests have a deadline of a second."""
+    url = make_database("empty")
+    settings = make_settings(url).model_copy(update={"deadline": 1.0})
+    database = Database(settings)
+    with serve(settings, database, create_keys(url)) as register:
+        app = register.client.app
+        assert isinstance(app, CounterclaimApp)
+        before, app.cache_middleware.deadline_seconds = app.cache_middleware.deadline_seconds, 1.0
+        yield register
+        app.cache_middleware.deadline_seconds = before
+    database.close()
+
+
+def put(register: Register, slug: str, **headers: str) -> Any:
+    return register.write("PUT", f"/v1/sources/{slug}", make_source_body(), **headers)
+
+
+def post(register: Register, title: str, **headers: str) -> Any:
+    return register.write("POST", "/v1/documents", {"title": title}, **headers)
+
+
+def test_a_locked_table_is_a_503(hasty_register: Register) -> None:
+    assert hasty_register.get("/v1/claims").status_code == 200
+    with exclusive_lock(hasty_register.database, hasty_register):
+        answer = hasty_register.get("/v1/claims?limit=7")
+        assert assert_problem(answer, 503, "unavailable")["reason"] == "locked"
+        assert answer.headers["retry-after"]
+        assert hasty_register.get("/health/live").status_code == 200
+        answer = put(hasty_register, "one")
+        assert assert_problem(answer, 503, "unavailable")["detail"]
+        assert answer.headers["retry-after"]
+    assert hasty_register.get("/v1/claims?limit=7").status_code == 200
+    assert put(hasty_register, "one").status_code == 201
+
+
+def test_a_full_pool_is_a_503(hasty_register: Register) -> None:
+    assert hasty_register.get("/v1/claims").status_code == 200
+    with ExitStack() as held:
+        pool: Any = hasty_register.database.read_engine.pool
+        for _ in range(pool.size() - pool.checkedout()):
+            held.enter_context(hasty_register.database.read_engine.connect())
+        answer = hasty_register.get("/v1/claims?limit=7", headers={"Idempotency-Key": "x"})
+        assert assert_problem(answer, 503, "unavailable")["reason"] == "pool"
+        assert answer.headers["retry-after"]
+    assert hasty_register.get("/v1/claims?limit=7").status_code == 200
+
+
+def test_a_read_only_postgresql_answers_reads_and_refuses_writes(hasty_register: Register) -> None:
+    database = hasty_register.database
+    if database.dialect == "sqlite":
+        pytest.skip("see the tests of the container")
+    assert put(hasty_register, "one").status_code == 201
+    with database.write() as session:
+        session.execute(text(f"ALTER DATABASE {database.url.database} SET default_transaction_read_only = on"))
+    database.close()
+    answer = put(hasty_register, "two")
+    assert assert_problem(answer, 503, "unavailable")["reason"] == "read_only"
+    assert answer.headers["retry-after"]
+    assert hasty_register.get("/v1/sources/one").status_code == 200
+    assert hasty_register.get("/v1/sources").json()["meta"]["count"] == 1
+
+
+def test_tables_that_are_gone_are_a_503(hasty_register: Register) -> None:
+    with hasty_register.database.write() as session:
+        session.execute(text("ALTER TABLE source RENAME TO source_before"))
+    assert assert_problem(hasty_register.get("/v1/sources"), 503, "unavailable")["reason"] == "schema"
+
+
+def test_a_commit_that_is_not_confirmed_is_unknown_and_recorded_once(
+    hasty_register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    confirm, commit = threading.Event(), WriteTransaction.commit
+    assert post(hasty_register, "before").status_code == 201
+
+    def hang(transaction: WriteTransaction) -> None:
+        confirm.wait(60)
+        commit(transaction)
+
+    monkeypatch.setattr(WriteTransaction, "commit", hang)
+    key = {"Idempotency-Key": "one"}
+    answer = post(hasty_register, "unknown", **key)
+    problem = assert_problem(answer, 503, "outcome_unknown")
+    assert "same Idempotency-Key" in problem["hint"]
+    assert answer.headers["retry-after"]
+    # The thread that waits for the commit does not hold up the others: they are told that they are not recorded.
+    monkeypatch.setattr(WriteTransaction, "commit", commit)
+    refused = post(hasty_register, "refused")
+    assert refused.status_code == 503
+    assert refused.json()["code"] == "unavailable"
+    confirm.set()
+    assert post(hasty_register, "after").status_code == 201
+    again = post(hasty_register, "unknown", **key)
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
+    titles = [each["title"] for each in hasty_register.get("/v1/documents").json()["data"]]
+    assert sorted(titles) == ["after", "before", "unknown"]
+
+
+def test_a_write_that_is_late_before_its_commit_is_not_recorded(
+    hasty_register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, begin = threading.Event(), WriteTransaction.begin_write
+
+    def hang(transaction: WriteTransaction, actor: str) -> None:
+        go_on.wait(60)
+        begin(transaction, actor)
+
+    monkeypatch.setattr(WriteTransaction, "begin_write", hang)
+    problem = assert_problem(post(hasty_register, "late"), 503, "unavailable")
+    assert "Nothing was recorded" in problem["detail"]
+    monkeypatch.setattr(WriteTransaction, "begin_write", begin)
+    go_on.set()
+    assert post(hasty_register, "after").status_code == 201
+    titles = [each["title"] for each in hasty_register.get("/v1/documents").json()["data"]]
+    assert titles == ["after"]
+
+
+def test_a_read_that_hangs_is_answered_at_the_deadline(
+    hasty_register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thaw, note_read = threading.Event(), Database.note_read
+    messages: list[Any] = []
+
+    def hang(database: Database, seq: int) -> None:
+        if database is hasty_register.database:
+            messages.append(seq)
+            assert thaw.wait(60)
+        note_read(database, seq)
+
+    monkeypatch.setattr(Database, "note_read", hang)
+    app = hasty_register.client.app
+    timer = threading.Timer(2.0, thaw.set)  # the client of the tests waits for the application, which waits for this
+    timer.start()
+    answer = hasty_register.get("/v1/topics")
+    timer.cancel()
+    assert messages
+    assert assert_problem(answer, 503, "unavailable")["reason"] == "late"
+    assert answer.headers["retry-after"]
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert app is not None
