@@ -29,8 +29,6 @@ FIRST_DAY, DAYS = date(1960, 1, 1), 20_000
 
 RECEIVE_BUFFER_BYTES = 4_096
 SLOW_READ_BYTES, SLOW_READ_PAUSE_SECONDS = 2_048, 0.02
-REQUEST_PAUSE_SECONDS = 0.02
-"""Pause of a client between two requests. Without one, clients take the processor time that an import needs."""
 
 
 def open_stream(port: int, path: str = "/v1/changes/stream") -> socket.socket:
@@ -143,7 +141,6 @@ def stop_under_load(
                 return
             finally:
                 fleet.close_connection()
-            time.sleep(REQUEST_PAUSE_SECONDS)
 
     with ThreadPoolExecutor(clients + 1) as pool:
         slow = pool.submit(download_slowly, server.port, has_begun, has_ended) if download else None

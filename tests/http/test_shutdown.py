@@ -24,8 +24,8 @@ from tests.history.shutdown_load import (
 from tests.registers import DatabaseCopies
 
 STREAMS = 20
-IMPORTED_ROWS = 2_000
-"""Rows whose import publishes for some tenths of a second."""
+IMPORTED_ROWS = 5_000
+"""Rows whose import publishes for about a second."""
 ROWS_READ_FOR_SECONDS = 20_000
 """Rows that take some seconds to read, before the first is published."""
 
