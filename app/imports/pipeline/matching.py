@@ -11,7 +11,7 @@ from app.claims.queries import select_claims
 from app.claims.serialization.rows import ResponseObject, build_claim_responses
 from app.database.snapshot import Snapshot
 from app.database.sql import batch_values
-from app.database.tables import CitationVersion, ClaimVersion, ImportedRow, columns_of, table_of
+from app.database.tables import CitationVersion, ClaimVersion, ImportedRow, ImportVersion, columns_of, table_of
 from app.enums import Aggregation
 from app.imports.mappings.columns import CITATION_TEXTS
 from app.imports.pipeline.candidates import ClaimColumns
@@ -30,6 +30,8 @@ class ExistingRecords:
     """Row key → the rows with this key in earlier imports of the file series, oldest first."""
     cited_documents: dict[str, set[str]] = field(default_factory=dict)
     """Claim → the documents of its citations."""
+    series_imports: frozenset[str] = frozenset()
+    """The earlier imports of the file series."""
     citations: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     """Claim and document → the text fields of the citation."""
     moved_keys: set[str] = field(default_factory=set)
@@ -94,6 +96,7 @@ def load_previous_rows(
             imported.written,
             imported.vintage,
             *claim_columns,
+            claim.import_id,
             *text_columns,
             *about_columns,
         )
@@ -110,9 +113,18 @@ def load_previous_rows(
         for row in session.execute(statement.where(imported.key.in_([*batch, *names]))):
             about = tuple(row[-len(about_columns) :])
             texts = tuple(row[-len(about_columns) - len(text_columns) : -len(about_columns)])
-            previous = PreviousRow(row.print, row.written, row.vintage, _existing_claim(row), about, texts)
+            previous = PreviousRow(
+                row.print, row.written, row.vintage, _existing_claim(row), about, texts, row.import_id
+            )
             previous_rows.setdefault(names.get(row.key, row.key), []).append(previous)
     return previous_rows
+
+
+def load_series_imports(session: Session, series: str) -> frozenset[str]:
+    """Return the imports of a file series."""
+    imported = columns_of(ImportVersion)
+    statement = select(imported.id).where(imported.series == series, imported.until_seq.is_(None))
+    return frozenset(session.execute(statement).scalars())
 
 
 def load_claim_columns(

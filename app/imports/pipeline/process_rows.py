@@ -16,7 +16,13 @@ from app.http.schema_types import parse_moment
 from app.imports.mappings.differences import find_ignored_fields
 from app.imports.pipeline.candidates import Candidate, ResolvedClaim, ValidatedDraft, make_candidate
 from app.imports.pipeline.encoders import RowEncoders
-from app.imports.pipeline.matching import ExistingRecords, describe_time_series, load_compared_claims, load_existing
+from app.imports.pipeline.matching import (
+    ExistingRecords,
+    describe_time_series,
+    load_compared_claims,
+    load_existing,
+    load_series_imports,
+)
 from app.imports.pipeline.pending import PendingDocuments, PendingImport
 from app.imports.pipeline.result import ImportStatistics
 from app.imports.pipeline.row_identity import IdentifiedRows, RowIdentifier
@@ -83,6 +89,7 @@ class RowProcessor:
         """Rows to be refused for anomalies that were found after they were staged."""
         self._sample = SentenceSample()
         self._resolver = RowResolver(self.encoders, import_id, actor, mapper.file_series_options)
+        self._series_imports: frozenset[str] | None = None
         self._strict = strict
         options = mapper.file_series_options
         self._identifier = RowIdentifier(staging, options.series, check) if options is not None else None
@@ -130,6 +137,9 @@ class RowProcessor:
         existing = load_existing(session, snapshot, fingerprints, claim_ids, rows, self._check)
         existing.moved_keys, existing.restated_keys = identified.moved_keys, identified.restated_keys
         existing.columns = identified.claim_columns
+        if options is not None and options.on_change == "fix" and self._series_imports is None:
+            self._series_imports = load_series_imports(session, options.series)
+        existing.series_imports = self._series_imports or frozenset()
         if any(validated.draft.stated is not None for validated in drafts):
             load_compared_claims(session, snapshot, existing, self._check)
         pending = PendingImport.for_batch(self.staging, documents, fingerprints, claim_ids)

@@ -38,6 +38,8 @@ class PreviousRow:
     """The columns that no change of a row alters: a row that differs in one of them is about something else."""
     TEXTS: ClassVar = ("as_printed", "note", "derivation")
     """The columns that are no part of the statement."""
+    import_id: str | None = None
+    """The import that recorded the claim."""
     ERASED_ABOUT: ClassVar = ("category", "subject", "place")
     """Those that are left of a claim that was taken down."""
 

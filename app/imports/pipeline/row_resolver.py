@@ -75,7 +75,7 @@ class RowResolver:
             case Outcome.changed:
                 resolved = self._resolve_change(lookup, candidate, existing, pending, decision, day)
             case Outcome.cited | Outcome.unchanged:
-                resolved = self._resolve_recorded(lookup, candidate, existing, pending, decision)
+                resolved = self._resolve_recorded(lookup, candidate, existing, pending, decision, day)
             case _:
                 resolved = ResolvedClaim(candidate, decision.outcome, decision.claim or "", None, {})
         if resolved.fingerprint is not None:
@@ -96,6 +96,7 @@ class RowResolver:
         existing: ExistingRecords,
         pending: PendingImport,
         decision: Decision,
+        day: date,
     ) -> ResolvedClaim:
         """Resolve a row whose claim is recorded: add new citations, or report what the row contradicts."""
         claim, fingerprint = decision.claim or "", decision.fingerprint
@@ -103,7 +104,7 @@ class RowResolver:
             lookup, candidate, existing, pending, claim, fingerprint or candidate.row_fingerprint
         )
         differing = _find_differing_texts(candidate, existing, claim)
-        if repair := self._repair_texts(candidate, existing, claim, differing):
+        if repair := self._repair_texts(candidate, existing, differing, day):
             rest = tuple(name for name in differing if name not in REPAIRED_TEXTS)
             return ResolvedClaim(
                 candidate, Outcome.changed, claim, fingerprint, {**writes, **repair}, differing_texts=rest
@@ -119,13 +120,18 @@ class RowResolver:
         return ResolvedClaim(candidate, outcome, claim, fingerprint, writes, differences=differences)
 
     def _repair_texts(
-        self, candidate: Candidate, existing: ExistingRecords, claim: str, differing: Sequence[str]
+        self, candidate: Candidate, existing: ExistingRecords, differing: Sequence[str], day: date
     ) -> RowWrites:
-        """Return the correction of the wording, note and derivation of a claim that nobody has corrected yet."""
+        """Return the correction of the wording, note and derivation of a claim.
+
+        An older file corrects nothing, nor is a claim corrected that somebody else recorded, or corrected before.
+        """
         rows = existing.previous_rows.get(candidate.validated.key or "", [])
         names = [name for name in differing if name in REPAIRED_TEXTS]
-        is_ours = bool(rows) and rows[-1].claim.id == claim and rows[-1].claim.revision == 1
-        if not names or not is_ours or self.options is None or self.options.on_change != "fix":
+        if not names or self.options is None or self.options.on_change != "fix":
+            return {}
+        last = rows[-1]
+        if last.claim.revision > 1 or last.import_id not in existing.series_imports or day < last.vintage:
             return {}
         draft = candidate.validated.draft.claim_input
         changes = {name.partition(".")[0]: draft.get(name.partition(".")[0]) for name in names}

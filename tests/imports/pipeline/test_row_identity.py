@@ -378,3 +378,23 @@ def test_a_date_can_say_what_is_sure(desk: Register, tmp_path: Path) -> None:
     assert [change["kind"] for change in desk.get(f"/v1/changes?after={seq}").json()["data"]] == ["import"]
     revised = import_rows(desk, file, mapping, f"{DAY},A,4", vintage=date(2026, 5, 20))
     assert nonzero_counts(revised) == {"rows": 1, "changed": 1}
+
+
+def test_texts_of_claims_that_others_recorded_and_of_older_files_correct_nothing(
+    desk: Register, tmp_path: Path
+) -> None:
+    file, mapping = tmp_path / "rows.csv", row_mapping("fix").replace("[[new]]", f"{TEXTS}\n[[new]]")
+    other_series = mapping.replace('series = "places"', 'series = "others"')
+    head = "day,place,dead,remark,basis,quote"
+    file.write_text(f"{head}\n{DAY},A,1200,First.,own,-\n", encoding="utf-8")
+    import_file(desk, file, other_series, vintage=date(2026, 3, 20))
+    file.write_text(f"{head}\n{DAY},A,1200,Second.,own,-\n", encoding="utf-8")
+    for _ in range(2):
+        result = import_file(desk, file, mapping, vintage=date(2026, 3, 20))
+        assert nonzero_counts(result) == {"rows": 1, "unchanged": 1}
+    result = import_file(desk, file, other_series, vintage=date(2026, 3, 10))
+    assert nonzero_counts(result) == {"rows": 1, "unchanged": 1}
+    [claim] = desk.get("/v1/claims").json()["data"]
+    assert (claim["note"], claim["revision"]) == ("First.", 1)
+    result = import_file(desk, file, other_series, vintage=date(2026, 3, 30))
+    assert nonzero_counts(result) == {"rows": 1, "changed": 1}
