@@ -163,6 +163,7 @@ def check() -> None:
 
     database = Database(read_settings())
     with closing(database):
+        database.check_file()
         broken = 0
         for found in find_breaches(database):
             click.echo(f"register\t{found.invariant}\t{found.detail}")

@@ -253,8 +253,13 @@ def test_a_database_of_a_newer_release_is_not_touched(make_database: Callable[[s
 
 
 def test_a_database_that_is_not_there_is_said_in_a_line(tmp_path: Path) -> None:
-    assert "The database cannot be used" in refused("migrate", url=f"sqlite:///{tmp_path}/no/such/folder.db")
-    assert "The database cannot be used" in refused("serve", url="postgresql://desk:secret@127.0.0.1:1/none")
+    for command, url, name in (
+        ("migrate", f"sqlite:///{tmp_path}/no/such/folder.db", f"{tmp_path}/no/such/folder.db"),
+        ("serve", "postgresql://desk:secret@127.0.0.1:1/none", "127.0.0.1"),
+    ):
+        said = refused(command, url=url)
+        assert f"The database {name} cannot be used" in said
+        assert "secret" not in said
 
 
 def test_a_wrong_setting_is_named(tmp_path: Path) -> None:

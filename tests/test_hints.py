@@ -99,7 +99,7 @@ def test_no_setting_that_is_far_is_suggested(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("COUNTERCLAIM_WEATHER", "1")
     with pytest.raises(InvalidSettings) as caught:
         read_settings()
-    assert str(caught.value) == "COUNTERCLAIM_WEATHER is not a setting"
+    assert str(caught.value) == "COUNTERCLAIM_WEATHER is not a setting; docs/settings.md lists them."
 
 
 def test_one_module_decides_what_is_near() -> None:

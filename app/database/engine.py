@@ -229,7 +229,7 @@ class Database:
     def check_schema(self) -> None:
         """Raise `SchemaStale` unless the database has the tables, columns and indices of this release."""
         expected = expected_migration()
-        self._check_file(expected)
+        self.check_file()
         statement = "SELECT version_num FROM alembic_version"
         with self.read_engine.connect() as connection:
             has_version = inspect(connection).has_table("alembic_version")
@@ -255,14 +255,14 @@ class Database:
             current = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
         return schema_fault(current, []) if current and current not in _migration_numbers() else None
 
-    def _check_file(self, expected: str) -> None:
+    def check_file(self) -> None:
         """Raise `SchemaStale` if there is no file of an SQLite database, which a connection would create."""
         for engine in (self.write_engine, self.read_engine):
             name = engine.url.database if engine.dialect.name == "sqlite" else None
             if name and name != ":memory:" and not name.startswith("file:") and not Path(name).exists():
                 raise SchemaStale(
-                    f"The database {name} does not exist, so it has no tables yet; this release needs {expected}. "
-                    "Run `counterclaim migrate`, then start again."
+                    f"The database {name} does not exist, so it has no tables yet; this release needs "
+                    f"{expected_migration()}. Run `counterclaim migrate`, then start again."
                 )
 
     @property

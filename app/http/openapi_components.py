@@ -49,8 +49,11 @@ def move_to_components(document: Json) -> None:
     _share_pages(operations, components)
     _share_parameters(document["paths"], components)
     _share_headers(operations, components)
-    for schema in components["schemas"].values():
+    for name, schema in components["schemas"].items():
         _remove_titles(schema)
+        if name.endswith("Page"):
+            for info in (schema["properties"][field] for field in ("meta", "links") if field in schema["properties"]):
+                info.pop("description", None)  # that of the schema to which they refer
         for info in schema.get("properties", {}).values():
             _join_null(info)
             if isinstance(info.get("default"), list | dict):
@@ -123,13 +126,25 @@ def _move_examples(operations: list[Json], schemas: Json) -> None:
                     rows = referred_schema({"schema": schemas[name]["properties"].get("data", {}).get("items", {})})
                     if name.endswith("Page"):
                         name, [example] = rows, example["data"][:1]
-                    schemas[name].setdefault("examples", [example])
+                    schemas[name].setdefault("examples", [_shorten_lists(example)])
     for name, base in EXTENDED_SCHEMAS.items():
         if "examples" in schemas[base]:  # with the examples of what is added, it is one of this schema
             schemas[name].pop("examples", None)
     for schema in schemas.values():
         for example in schema.get("examples", ()):
             _remove_shown_examples(schema, example, schemas)
+
+
+MAX_EXAMPLE_ITEMS = 1
+"""How many items of each list an example shows."""
+
+
+def _shorten_lists(example: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(example, dict):
+        return {name: _shorten_lists(each) for name, each in example.items()}
+    if isinstance(example, list):
+        return [_shorten_lists(each) for each in example[:MAX_EXAMPLE_ITEMS]]
+    return example
 
 
 def referred_schema(content: Json) -> str:

@@ -35,6 +35,18 @@ def check_read_conditions(request: Request, etag: str) -> None:
         raise PreconditionFailed("The resource is not in the state that `If-Match` names.", headers={"ETag": etag})
 
 
+def check_write_conditions(request: Request, *, exists: bool) -> None:
+    """Raise `PreconditionFailed` if a write has a condition that a resource without a tag does not meet.
+
+    `exists`: whether there is a resource already.
+    """
+    if_match = read_list_header(request.headers, "if-match")
+    if_none_match = read_list_header(request.headers, "if-none-match")
+    fails = if_match is not None and not (exists and if_match.strip() == ANY_TAG)
+    if fails or (exists and if_none_match is not None and if_none_match.strip() == ANY_TAG):
+        raise PreconditionFailed("The resource is not in the state that the condition names.")
+
+
 def is_not_modified(request: Request, etag: str) -> bool:
     """Return whether `If-None-Match` of the request includes `etag`, for the encoding of the response."""
     if_none_match = read_list_header(request.headers, "if-none-match")

@@ -11,8 +11,9 @@ from app.errors import NotFound, shorten
 from app.http.addresses import whole_address
 from app.http.auth import Admin
 from app.http.dependencies import Db
-from app.http.responses import json_response
+from app.http.responses import check_write_conditions, json_response
 from app.http.routing import api_router
+from app.http.schema_types import parse_moment
 from app.keys.schemas import Key, KeyInput, KeyList, NewKey
 
 router = api_router("keys")
@@ -68,8 +69,10 @@ def post_key(payload: KeyInput, request: Request, db: Db, admin: Admin) -> Respo
     `Idempotency-Key` of the old key get the first answer with the new one, too.
     """
     del admin
+    check_write_conditions(request, exists=False)
+    expires_at = None if payload.expires_at is None else parse_moment(payload.expires_at)
     with db.write() as session:
-        key = create_key(session, payload.name, payload.role, expires_at=payload.expires_at)
+        key = create_key(session, payload.name, payload.role, expires_at=expires_at)
         session.flush()
         body = _describe(find_key_of(session, key)) | {"key": key}
     return _respond(request, body, 201, f"/v1/keys/{body['id']}")
@@ -84,6 +87,7 @@ def post_key(payload: KeyInput, request: Request, db: Db, admin: Admin) -> Respo
 def post_key_revocation(key_id: KeyId, request: Request, db: Db, admin: Admin) -> Response:
     """Revoke one API key. Every process refuses it within a second. A key that is revoked stays so."""
     del admin
+    check_write_conditions(request, exists=True)
     key = revoke_key_by_id(db, key_id)
     if key is None:
         raise NotFound(f"There is no API key `{shorten(key_id)}`.")

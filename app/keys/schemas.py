@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from app.database.api_keys import MAX_NAME_CHARACTERS
 from app.enums import Role
-from app.http.schema_types import Input, Output
+from app.http.schema_types import Input, Moment, Output
 
 NAME_DESCRIPTION = (
     "The name of the key. It is public: the change log and the feeds name it as the actor of each change. Several keys "
@@ -23,7 +23,7 @@ class KeyInput(Input):
 
     name: KeyName
     role: Role = Field(default=Role.contributor, description="What the key may do.", examples=[Role.contributor])
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Moment | None = Field(
         default=None,
         description="The moment from which the key is refused; null: never.",
         examples=["2027-12-31T00:00:00Z"],

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 from starlette.responses import RedirectResponse, Response
 
 from app.cache.scope import CacheScope
@@ -16,6 +17,7 @@ from app.http.addresses import whole_address
 from app.http.consistency import wait_for_seq
 from app.http.dependencies import Db
 from app.http.fast_route import FastRoute
+from app.http.parameters import FORMS
 from app.http.responses import cacheable_response, json_response
 from app.pages.claim import build_claim_page
 from app.pages.embed import (
@@ -248,6 +250,17 @@ def read_embed_script(request: Request) -> Response:
 OEMBED_EXAMPLE = {"version": "1.0", "type": "rich", "width": 600, "height": 420, "html": "<iframe \u2026></iframe>"}
 
 
+def _require_digits(value: Any) -> Any:  # noqa: ANN401 - unvalidated input
+    """Accept a number only in the form that all parameters have. Other ones are not checked by `check_parameters`."""
+    pattern, expected = FORMS[int]
+    if isinstance(value, str) and not pattern.fullmatch(value):
+        raise PydanticCustomError("whole_number", "Expected {expected}", {"expected": expected})
+    return value
+
+
+Pixels = Annotated[int, BeforeValidator(_require_digits), Field(ge=1)]
+
+
 class OEmbedQuery(BaseModel):
     """The query parameters of oEmbed. Unknown ones are ignored."""
 
@@ -257,8 +270,8 @@ class OEmbedQuery(BaseModel):
         examples=["/topics/russian-casualties"],
     )
     format: str = Field(default="json", description="`json` or `xml`.", examples=["json"])
-    maxwidth: int | None = Field(default=None, ge=1, description="The most pixels across.", examples=[600])
-    maxheight: int | None = Field(default=None, ge=1, description="The most pixels down.", examples=[420])
+    maxwidth: Pixels | None = Field(default=None, description="The most pixels across.", examples=[600])
+    maxheight: Pixels | None = Field(default=None, description="The most pixels down.", examples=[420])
 
 
 @router.get(

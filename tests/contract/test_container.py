@@ -115,6 +115,8 @@ def test_every_writing_operation_works(register: Register) -> None:
     writing = [each for each in iterate_operations(document) if each[0] != "get"]
     assert len(writing) >= 17
     # The examples use one claim.
+    # A revoked key is that of the test.
+    writing = [each for each in writing if not each[1].endswith("/revocation")]
     writing.sort(key=lambda each: ("/takedown" in each[1], "/retraction" in each[1]))
     for method, path, operation in writing:
         answer = send_example(register, method, path, operation)

@@ -40,7 +40,7 @@ def routes(register: Register) -> list[str]:
             continue
         query = ""
         for each in parameters:
-            example = str((each.get("examples") or each["schema"].get("examples") or [""])[0])
+            example = str(each.get("example") or (each.get("examples") or each["schema"].get("examples") or [""])[0])
             if each["in"] == "path":
                 path = path.replace("{" + each["name"] + "}", example)  # noqa: PLW2901 - built in steps
             elif each.get("required"):

@@ -112,7 +112,7 @@ def operations(register: Register) -> list[tuple[str, str, dict[str, Any]]]:
 def test_every_address_of_every_read_is_whole(based: Register) -> None:
     asked = []
     for method, path, operation in operations(based):
-        if method != "get":
+        if method != "get" or operation["security"] != []:
             continue
         parameters = operation.get("parameters", [])
         needed = {

@@ -62,6 +62,8 @@ def list_paths(register: Register, ids: dict[str, list[str]]) -> set[str]:
         parameters = operation.get("parameters", [])
         if method != "get" or "cursor" not in {parameter["name"] for parameter in parameters}:
             continue
+        if not path.startswith("/v1/"):
+            continue  # a page is read in a browser
         kind = path.split("/")[2]
         if "{" not in path:
             found.add(path)

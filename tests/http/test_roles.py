@@ -62,8 +62,9 @@ def test_a_key_may_hold_any_byte_and_is_still_only_unknown(shared_starter_regist
 
 def test_a_key_may_come_in_either_header(register: Register) -> None:
     key = register.keys["contributor"]["Authorization"].removeprefix("Bearer ")
-    for headers in ({"X-API-Key": key}, {"Authorization": f"Bearer {key}"}, {"authorization": f"bearer {key}"}):
-        assert register.post("/v1/documents", json={"title": "x"}, headers=headers).status_code == 201
+    ways = ({"X-API-Key": key}, {"Authorization": f"Bearer {key}"}, {"authorization": f"bearer {key}"})
+    for number, headers in enumerate(ways):
+        assert register.post("/v1/documents", json={"title": f"Title {number}"}, headers=headers).status_code == 201
 
 
 def test_a_revoked_key_is_no_longer_known(register: Register) -> None:

@@ -23,7 +23,12 @@ WRITES = [
     if "application/json" in operation.get("requestBody", {}).get("content", {})
     and operation["operationId"] != "post_import"
 ]
-READS = [(path_of(path, operation), operation) for method, path, operation in OPERATIONS if method == "get"]
+READS = [
+    (path_of(path, operation), operation)
+    for method, path, operation in OPERATIONS
+    if method == "get" and operation["security"] == []
+]
+"""The reads that need no key."""
 CONDITION = {"If-Match": "*"}
 
 

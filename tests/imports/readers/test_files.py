@@ -193,9 +193,9 @@ def test_a_folder_is_read_in_order_and_reported_once(tmp_path: Path) -> None:
         write_file(folder, name, content)
     reading = FileReader([folder, folder / "a.csv"], FileOptions(), names=["Dead of 2025", "upload.csv"])
     assert list(reading) == [
-        FileRow("Dead of 2025/a.csv", 2, {"n": "1"}),
+        FileRow("Dead of 2025/a.csv", 2, {"n": "1"}, is_table=True),
         FileRow("Dead of 2025/b/2.json", 1, {"n": 2}),
-        FileRow("upload.csv", 2, {"n": "1"}),
+        FileRow("upload.csv", 2, {"n": "1"}, is_table=True),
     ]
     assert [(file.name, file.rows, file.bytes) for file in reading.files] == [
         ("Dead of 2025", 2, 12),
