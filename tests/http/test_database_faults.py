@@ -25,7 +25,7 @@ def hasty_register(make_database: Callable[[str], str]) -> Iterator[Register]:
     with serve(settings, database, create_keys(url)) as register:
         app = register.client.app
         assert isinstance(app, CounterclaimApp)
-        before, app.cache_middleware.deadline_seconds = app.cache_middleware.deadline_seconds, 1.0
+        before, app.cache_middleware.deadline_seconds = app.cache_middleware.deadline_seconds, 2.5
         yield register
         app.cache_middleware.deadline_seconds = before
     database.close()
