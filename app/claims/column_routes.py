@@ -47,9 +47,7 @@ class ColumnsQuery(PageQuery):
 
     list: ListName = Field(
         default=ListName.claims,
-        description="The list whose columns are described: that of "
-        + "; ".join(f"{name.definition} is `{name}`" for name in ListName)
-        + ".",
+        description="The list whose columns are described.",
         examples=["timeline"],
     )
 

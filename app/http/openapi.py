@@ -54,6 +54,9 @@ TAGS = [
 ]
 """The tasks by which operations are grouped, in the order of the documentation."""
 
+CONTACT = "Those who run this register"
+"""The contact. Its address, the page that says whose register it is, must be a whole one: a path is not valid."""
+
 WRITING_TAG = "writing"
 OWN_WRITES = frozenset({"imports", "takedowns"})
 """The tags whose writes stay with them."""
@@ -71,6 +74,7 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         document = app.state.api_description.document
         if url := base_url():
             document = {**_make_addresses_whole(document, app), "servers": [{"url": url}]}
+            document["info"]["contact"]["url"] = f"{url}/about"
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -101,8 +105,7 @@ def _build_document(routes: Sequence[BaseRoute]) -> dict[str, Any]:
         tags=TAGS,
         license_info={"name": "MIT", "identifier": "MIT"},
     )
-    # FastAPI takes no path here. The page says whose register it is.
-    document["info"]["contact"] = {"name": "Those who run this register", "url": "/about"}
+    document["info"]["contact"] = {"name": CONTACT}
     document = name_pages(document)
     document["servers"] = [{"url": "/", "description": "The service that this document is from."}]
     describe_files(document)
