@@ -18,9 +18,9 @@ from tests.registers import Register, create_keys, make_settings, serve
 
 @pytest.fixture
 def hasty_register(make_database: Callable[[str], str]) -> Iterator[Register]:
-    """A register whose requests have a deadline of a second."""
+    """A register whose requests have a short deadline, which suffices for each on a slow machine."""
     url = make_database("empty")
-    settings = make_settings(url).model_copy(update={"deadline": 1.0})
+    settings = make_settings(url).model_copy(update={"deadline": 2.5})
     database = Database(settings)
     with serve(settings, database, create_keys(url)) as register:
         app = register.client.app
@@ -148,7 +148,7 @@ def test_a_read_that_hangs_is_answered_at_the_deadline(
 
     monkeypatch.setattr(Database, "note_read", hang)
     app = hasty_register.client.app
-    timer = threading.Timer(2.0, thaw.set)  # the client of the tests waits for the application, which waits for this
+    timer = threading.Timer(5.0, thaw.set)  # the client of the tests waits for the application, which waits for this
     timer.start()
     answer = hasty_register.get("/v1/topics")
     timer.cancel()
