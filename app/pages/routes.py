@@ -258,7 +258,7 @@ def _require_digits(value: Any) -> Any:  # noqa: ANN401 - unvalidated input
     return value
 
 
-Pixels = Annotated[int, BeforeValidator(_require_digits), Field(ge=1)]
+Pixels = Annotated[int, Field(ge=1), BeforeValidator(_require_digits)]
 
 
 class OEmbedQuery(BaseModel):
