@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute
 from app import __version__
 from app.errors import NotFound, known_problems, suggest_nearest
 from app.http.addresses import base_url, find_first_segments
+from app.http.deadline import disable_deadline
 from app.http.deprecation import mark_deprecated
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.openapi_components import FLAT_ROW, FLAT_ROW_REFERENCE, describe_files, move_to_components, name_pages
@@ -300,6 +301,7 @@ router = APIRouter()
 )
 def read_openapi(request: Request) -> Response:
     """Return the OpenAPI document of the service."""
+    disable_deadline(request.scope)  # it waits for no database, and the first time takes seconds on a slow machine
     return cacheable_response(request, json_bytes(build_openapi(request.app)), JSON_MEDIA_TYPE)
 
 

@@ -1,15 +1,18 @@
 """A fault of the database is a 503 that says so, within the deadline, and never the fault of the client."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import text
 
 from app.database.engine import Database
 from app.database.transaction import WriteTransaction
+from app.http import openapi
 from app.main import CounterclaimApp
 from tests.examples import assert_problem, make_source_body
 from tests.http.test_health import exclusive_lock
@@ -78,6 +81,21 @@ def test_a_read_only_postgresql_answers_reads_and_refuses_writes(hasty_register:
     assert answer.headers["retry-after"]
     assert hasty_register.get("/v1/sources/one").status_code == 200
     assert hasty_register.get("/v1/sources").json()["meta"]["count"] == 1
+
+
+@pytest.mark.parametrize(("path", "module"), [("/docs", "app.pages.docs"), ("/openapi.json", "app.http.openapi")])
+def test_documentation_that_takes_long_has_no_deadline(
+    hasty_register: Register, monkeypatch: pytest.MonkeyPatch, path: str, module: str
+) -> None:
+    seconds = 1.2 * cast("CounterclaimApp", hasty_register.client.app).cache_middleware.deadline_seconds
+    build = openapi.build_openapi
+
+    def build_slowly(app: FastAPI) -> Any:
+        time.sleep(seconds)
+        return build(app)
+
+    monkeypatch.setattr(f"{module}.build_openapi", build_slowly)
+    assert hasty_register.get(path).status_code == 200
 
 
 def test_tables_that_are_gone_are_a_503(hasty_register: Register) -> None:
