@@ -14,7 +14,7 @@ from app.http.addresses import whole_address
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
 from app.http.list_columns import LIST_COLUMNS, ListName, table_schema
-from app.http.lists import BomParameter, FieldsParameter, ListResponse, Shape, list_route
+from app.http.lists import BomParameter, FieldsParameter, ListResponse, Shape, ShapeParameter, list_route
 from app.http.negotiation import Format
 from app.http.pagination import Page, PageQuery, paginate_list
 from app.http.responses import json_response
@@ -66,13 +66,7 @@ class ColumnListResponse(ListResponse):
                 examples=[TABLE_SCHEMA],
             ),
         ] = None,
-        shape: Annotated[
-            Shape,
-            Query(
-                description="`array` returns the JSON rows without the envelope, for tools such as pandas.",
-                examples=["array"],
-            ),
-        ] = Shape.envelope,
+        shape: ShapeParameter = Shape.envelope,
         fields: FieldsParameter = None,
         bom: BomParameter = False,  # noqa: FBT002 - a query parameter
     ) -> None:

@@ -85,6 +85,12 @@ FieldsParameter = Annotated[
         examples=["date,source,value,lower,upper"],
     ),
 ]
+ShapeParameter = Annotated[
+    Shape,
+    Query(
+        description="`array` returns the JSON rows without the envelope, for tools such as pandas.", examples=["array"]
+    ),
+]
 BomParameter = Annotated[
     bool, Query(description="Whether a CSV file starts with a byte order mark, for Excel.", examples=[True])
 ]
@@ -97,13 +103,7 @@ class ListResponse:
         self,
         request: Request,
         format: FormatParameter = None,  # noqa: A002 - the name of the parameter
-        shape: Annotated[
-            Shape,
-            Query(
-                description="`array` returns the JSON rows without the envelope, for tools such as pandas.",
-                examples=["array"],
-            ),
-        ] = Shape.envelope,
+        shape: ShapeParameter = Shape.envelope,
         fields: FieldsParameter = None,
         bom: BomParameter = False,  # noqa: FBT002 - a query parameter
     ) -> None:
