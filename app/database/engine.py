@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 READER_LOCK_SECONDS = 1.0
-"""How long a read on PostgreSQL waits for a locked table: less than a statement may take, so that it is told apart."""
+"""How long a read on PostgreSQL waits for a locked table: shorter than the limit of a
+statement, so that the error names the lock."""
 
 MAX_MAPPED_BYTES = 2**31 - 2**16
 """Maximum `mmap_size` of SQLite in its default build."""

@@ -1,7 +1,7 @@
 """Epochs: a register whose history forked has a new epoch, beside which its sequence numbers stand.
 
 History forks where a backup is restored, or a standby is promoted that had not received everything. Numbers after the
-fork are then used again. A client that names the epoch of its number is told that it is from before the fork.
+fork are then used again. A request with a number and an earlier epoch gets a 409.
 """
 
 from collections.abc import Sequence

@@ -23,7 +23,7 @@ MAX_WRITES_PER_COMMIT = 64
 """Maximum number of writes in one transaction, which limits how long the first write waits for the commit."""
 
 EXPIRY_SECONDS = 0.2
-"""How long before the deadline of its request a write is given up, so that the client is told what became of it."""
+"""How long before the deadline of its request a write is given up, so that the response can name the outcome."""
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class _QueuedWrite:
     result: Any = None
     error: Exception | None = None
     is_abandoned: bool = False
-    """Whether the caller was told that nothing is recorded, so that the write must not be committed."""
+    """Whether the caller has the answer that nothing is recorded, so that the write must not be committed."""
     is_committing: bool = False
     executor: ThreadPoolExecutor | None = None
     """The thread that has taken the write from the queue."""
@@ -63,8 +63,8 @@ class GroupCommitter:
     and the others continue. If a write fails after a flush, the transaction is rolled back and the writes of the batch
     run again in separate transactions. No caller has received a result before that.
 
-    A write that is not committed by its deadline is withdrawn, and its caller is told so. A commit is never cancelled:
-    PostgreSQL could report a cancelled one as a success. Its caller is told that the outcome is unknown, and another
+    A write that is not committed by its deadline is withdrawn, and its caller gets a 503. A commit is never cancelled:
+    PostgreSQL could report a cancelled one as a success. Its caller gets `outcome_unknown`, and another
     thread goes on with the queue.
     """
 

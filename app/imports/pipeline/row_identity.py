@@ -32,7 +32,7 @@ ELEMENT_COLUMNS = (
     *("source", "category", "subject", "place", "proposition", "modality", "aggregation", "per", "unit"),
     *("period", "relative_to", "includes", "excludes"),
 )
-"""The columns by which an element without a key is told apart from the others of its list."""
+"""The columns that distinguish an element without a key from the others of its list."""
 
 
 ColumnsFunction = Callable[[ClaimColumns], object]
@@ -227,7 +227,7 @@ class _Batch:
                 rows = self._open_elements(indexes, columns)
                 keys = self._open_keys(base, columns) if rows else {}
                 for about, each in rows.items():
-                    # Several about the same cannot be told apart, unless they state the same.
+                    # Several about the same cannot be distinguished, unless they state the same.
                     same = keys.get(about, [])
                     if len(each) == len(same) == 1 or columns is statement_fingerprint:
                         for index, key in zip(each, same, strict=False):
