@@ -213,12 +213,16 @@ def _is_allowed(kind: str, label: str, failure: Failure) -> bool:
     return status in ({"200"} if failure.reads_go_on else {"200", "503"})
 
 
-def judge_again(outcomes: Sequence[Outcome]) -> None:
-    """Judge saved outcomes by what is expected now."""
+def judge_again(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return saved outcomes, judged by what is expected now, without those of failures that are no longer tried."""
+    found = []
     for outcome in outcomes:
         failures = {failure.name: failure for failure in failures_of(outcome.configuration, outcome.workers)}
-        has_alerts = any(each.alerts for each in outcomes)
-        outcome.faults = list(judge(outcome, failures[outcome.failure], has_alerts=has_alerts))
+        if outcome.failure in failures:
+            has_alerts = any(each.alerts for each in outcomes)
+            outcome.faults = list(judge(outcome, failures[outcome.failure], has_alerts=has_alerts))
+            found.append(outcome)
+    return found
 
 
 def main() -> int:

@@ -282,10 +282,7 @@ def _pool_full(stage: Stage) -> Iterator[None]:
     for thread in threads:
         thread.start()
     try:
-        if stage.cluster is not None:
-            with _table_locked(stage, "document"):
-                yield
-        else:
+        with _table_locked(stage, "document"):
             yield
     finally:
         stop.set()
@@ -357,6 +354,22 @@ def _worker_killed(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
+def _synchronous_standby_frozen(stage: Stage) -> Iterator[None]:
+    """Freeze a standby that every commit waits for."""
+    _set_synchronous(stage, "*")
+    try:
+        with _frozen(stage.replica):
+            yield
+    finally:
+        _set_synchronous(stage, "")
+
+
+def _set_synchronous(stage: Stage, names: str) -> None:
+    for statement in (f"ALTER SYSTEM SET synchronous_standby_names = '{names}'", "SELECT pg_reload_conf()"):
+        stage.primary.execute(statement)
+
+
+@contextmanager
 def _replica_paused(stage: Stage) -> Iterator[None]:
     stage.replica.execute("SELECT pg_wal_replay_pause()")
     stop = threading.Event()
@@ -387,7 +400,6 @@ BOTH = [
     ),
     Failure("another schema", _another_schema, "schema", _alerts(NOT_READY), _alerts(UNAVAILABLE)),
     Failure("unexpected error", _unexpected_error, "200", _alerts(ERRORS), reads_go_on=True),
-    Failure("pool full", _pool_full, "", _alerts(), _alerts(UNAVAILABLE), settings={"COUNTERCLAIM_POOL_SIZE": "2"}),
 ]
 LAST = [Failure("damaged pages", _damaged, "damaged", _alerts(NOT_READY, DAMAGED, UNAVAILABLE))]
 
@@ -426,6 +438,7 @@ POSTGRESQL = [
         reads_go_on=True,
     ),
     Failure("no connection left", _too_many_connections, "away", _alerts(NOT_READY), _alerts(UNAVAILABLE)),
+    Failure("pool full", _pool_full, "", _alerts(), _alerts(UNAVAILABLE), settings={"COUNTERCLAIM_POOL_SIZE": "2"}),
 ]
 
 REPLICA = [
@@ -435,19 +448,27 @@ REPLICA = [
     Failure(
         "replica killed", lambda stage: _killed(stage.replica), "200", _alerts(), reads_go_on=True, writes_go_on=True
     ),
-    Failure("replica paused", _replica_paused, "200", _alerts(LAGS), reads_go_on=True, writes_go_on=True),
+    Failure("replica paused", _replica_paused, "200", _alerts(LAGS), reads_go_on=True, writes_go_on=True, lasts="long"),
     Failure(
         "primary frozen",
         lambda stage: _frozen(stage.primary),
         "frozen (reads work)",
         _alerts(NOT_READY, UNAVAILABLE, WRITES_REFUSED),
         reads_go_on=True,
+        lasts="long",
     ),
     Failure(
         "primary killed",
         lambda stage: _killed(stage.primary),
         "away (reads work)",
         _alerts(NOT_READY, UNAVAILABLE, WRITES_REFUSED),
+        reads_go_on=True,
+    ),
+    Failure(
+        "synchronous standby frozen",
+        _synchronous_standby_frozen,
+        "200",
+        _alerts(UNAVAILABLE),
         reads_go_on=True,
     ),
 ]

@@ -106,7 +106,7 @@ def save(
     rules: Sequence[str],
     notes: Sequence[str],
     *,
-    judge: Callable[[Sequence[Outcome]], None] | None = None,
+    judge: Callable[[Sequence[Outcome]], list[Outcome]] | None = None,
 ) -> None:
     """Save the report, with the outcomes of earlier runs for failures that did not take place this time."""
     path = RESULTS / "operate.json"
@@ -115,7 +115,7 @@ def save(
     found |= {_key(outcome): outcome for outcome in outcomes}
     every = sorted(found.values(), key=lambda outcome: (CONFIGURATIONS.index(outcome.configuration), outcome.workers))
     if judge is not None:
-        judge(every)
+        every = judge(every)
     notes = list(dict.fromkeys([*saved["notes"], *notes]))
     document = {"notes": notes, "outcomes": [asdict(outcome) for outcome in every]}
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
