@@ -90,6 +90,9 @@ operate: .venv/tested ## Let databases, disks and workers fail, and note every a
 bench-pages: .venv/tested ## Measure what pages cost: bytes, CPU time cold and hot, start and memory
 	$(BIN)/python -m benchmarks.pages --save
 
+bench-fairness: .venv/tested ## Measure how long polite readers wait while others ask for expensive answers: CLAIMS=10000
+	$(BIN)/python -m benchmarks.fairness --claims $(CLAIMS) --save
+
 lint: .venv/tested ## Lint and check types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -174,4 +177,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	if command -v npm; then npm install --prefix .bench/clients-node --no-audit --no-fund --no-package-lock --ignore-scripts; fi
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-files bench-pages clients operate fuzz look calc mutate lint check openapi baseline wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness clients operate fuzz look calc mutate lint check openapi baseline wheel pins
