@@ -203,7 +203,7 @@ class RelationContradicts(Problem):
 
 
 class KeyInFlight(Problem):
-    """A request with the same Idempotency-Key, or another write, is still being processed."""
+    """A request with the same Idempotency-Key is still being processed."""
 
     status, code, title = 409, "key_in_flight", "The request is still being processed"
 

@@ -224,8 +224,10 @@ class ResponseCacheMiddleware:
             return invalidator.is_fresh()
         loop = asyncio.get_running_loop()
         if self._polled_in_loop is not loop:
+            if invalidator.is_slow:
+                return False
             # One poll suffices for all requests that were received before this iteration of the event loop.
-            invalidator.apply(invalidator.poll())
+            invalidator.poll_in_loop()
             self._polled_in_loop = loop
             loop.call_soon(self._reset_poll)
         return True
@@ -244,7 +246,7 @@ class ResponseCacheMiddleware:
             start_deadline(scope, self.deadline_seconds)
 
     async def _poll(self) -> None:
-        self.invalidator.apply(await asyncio.to_thread(self.invalidator.poll))
+        await self.invalidator.poll_in_thread()
 
     def _reset_poll(self) -> None:
         self._polled_in_loop = None

@@ -23,7 +23,7 @@ from app.database.faults import DatabaseFault, classify
 from app.errors import AddressTooLong, BadRequest, MethodNotImplemented, NotFound, Problem, TooLarge, shorten
 from app.http.addresses import whole_address
 from app.http.deadline import DeadlineTimer, RequestDeadline, late_problem
-from app.http.problems import DATABASE_ERRORS, allowed_methods, problem_response, record_damage
+from app.http.problems import allowed_methods, handle_database_error, problem_response, record_damage
 from app.http.shutdown import Shutdown, stopping_problem
 from app.logs import cause_of, log_once
 
@@ -202,12 +202,11 @@ class RequestMiddleware:
                 raise
             await problem_response(Request(scope), stopping_problem())(scope, receive, send_unless_late)
         except Exception as error:
-            note_server_error(scope, error)
             if status:
+                note_server_error(scope, error)
                 raise  # the response has started: closing the connection is the only way to signal the error
-            problem = Problem("The server failed to process the request. The request itself may be valid.")
-            problem.__cause__ = error
-            await problem_response(Request(scope), problem)(scope, receive, send_unless_late)
+            response = await _error_response(scope, error)
+            await response(scope, receive, send_unless_late)
         finally:
             if timer is not None:
                 await timer.finish()
@@ -320,10 +319,20 @@ def log_and_count(scope: Scope, method: str, status: int, seconds: float) -> Non
         logger.info("%s %s %s %.1fms id=%s", method, path, status, milliseconds, request_id, extra=extra)
 
 
+async def _error_response(scope: Scope, error: Exception) -> Response:
+    """Return the response for an exception that no handler of the application knows."""
+    if classify(error) is not None:  # of a driver, or raised outside of the route
+        return await handle_database_error(Request(scope), error)
+    note_server_error(scope, error)
+    problem = Problem("The server failed to process the request. The request itself may be valid.")
+    problem.__cause__ = error
+    return problem_response(Request(scope), problem)
+
+
 def note_server_error(scope: Scope, error: Exception) -> None:
     """Log an error of the server, and record damage of the database that a response in progress has met."""
     request_id = scope["state"]["request_id"]
-    if isinstance(error, DATABASE_ERRORS) and classify(error) is DatabaseFault.damaged:
+    if classify(error) is DatabaseFault.damaged:
         record_damage(scope["app"].state.database, error)
     log_once(
         "unhandled error %s id=%s",

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -23,7 +24,7 @@ from app.errors import KeyReused, PreconditionFailed, PreconditionRequired, Remo
 from app.http.addresses import base_url, relative_links, relative_path, whole_address, whole_links
 from app.http.deadline import write_expiry
 from app.http.headers import read_list_header
-from app.http.idempotency import IdempotencyKey, stored_path
+from app.http.idempotency import KEYS_IN_FLIGHT, IdempotencyKey, stored_path
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.problems import problem_response
 from app.http.responses import cacheable_response, json_bytes
@@ -115,7 +116,12 @@ class WriteRequest:
             return self.respond(transaction, actor, result)
 
         expires_at = write_expiry(self.request.scope)
-        return await self.database.caches[GROUP_COMMITTER].write(actor.name, run, expires_at)
+        with self.hold_key(actor):
+            return await self.database.caches[GROUP_COMMITTER].write(actor.name, run, expires_at)
+
+    def hold_key(self, actor: Actor) -> AbstractContextManager[None]:
+        """Note that a request with this Idempotency-Key is being processed, see `KeysInFlight`."""
+        return self.database.caches[KEYS_IN_FLIGHT].hold(actor.name, self.request.url.path, self.key)
 
     def check_match(self, document: dict[str, Any] | None, *, required: bool = True, by_revision: bool = True) -> None:
         """Raise unless the conditions of the request hold for `document`, the current record (RFC 9110, section 13.1).

@@ -49,6 +49,7 @@ def import_upload(request: Request, actor: Actor, upload: Upload, query: ImportQ
         return stored
     write.check_collection()
     with (
+        write.hold_key(actor),
         _translate_errors(),
         temporary_storage(),
         _stop_on_interrupt(request),
