@@ -214,6 +214,12 @@ class PreconditionRequired(Problem):
     status, code, title = 428, "if_match_required", "If-Match is required"
 
 
+class TooManyRequests(Problem):
+    """The client has sent too many requests, or too many wrong API keys. `Retry-After` says when to go on."""
+
+    status, code, title = 429, "too_many_requests", "Too many requests"
+
+
 class KeyReused(Problem):
     """The Idempotency-Key was used before for a different request."""
 
@@ -248,6 +254,12 @@ class TooLarge(Problem):
     """The body exceeds the size limit of the server."""
 
     status, code, title = 413, "content_too_large", "The request is too large"
+
+
+class RequestTimeout(Problem):
+    """The request did not arrive in time: its headers took too long, or its body stopped."""
+
+    status, code, title = 408, "request_timeout", "The request did not arrive in time"
 
 
 class AddressTooLong(Problem):
