@@ -197,7 +197,7 @@ class SupersessionCircle(Problem):
 
 
 class KeyInFlight(Problem):
-    """A request with the same Idempotency-Key, or another write, is still being processed."""
+    """A request with the same Idempotency-Key is still being processed. Send it again later, with the same key."""
 
     status, code, title = 409, "key_in_flight", "The request is still being processed"
 

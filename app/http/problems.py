@@ -23,7 +23,6 @@ from app.errors import (
     Forbidden,
     InUse,
     InvalidRequest,
-    KeyInFlight,
     MethodNotAllowed,
     NotAcceptable,
     NotFound,
@@ -245,10 +244,6 @@ async def handle_database_error(request: Request, error: Exception) -> Response:
     if fault is DatabaseFault.too_broad:
         detail = "The query exceeds the time limit."
         return problem_response(request, QueryTooBroad(detail, hint="add filters to narrow the query"))
-    if fault is DatabaseFault.locked and "idempotency-key" in request.headers:
-        detail = "This request, or another write, is still being processed."
-        hint = "send the same request again with the same key"
-        return problem_response(request, KeyInFlight(detail, hint=hint, headers={"Retry-After": "2"}))
     return problem_response(request, database_problem(request.app.state.database, fault, error))
 
 

@@ -52,6 +52,8 @@ def test_a_locked_table_is_a_503(hasty_register: Register) -> None:
         answer = put(hasty_register, "one")
         assert assert_problem(answer, 503, "unavailable")["detail"]
         assert answer.headers["retry-after"]
+        # No other request has this key, so it is not told to be in flight.
+        assert_problem(post(hasty_register, "one", **{"Idempotency-Key": "one"}), 503, "unavailable")
     assert hasty_register.get("/v1/claims?limit=7").status_code == 200
     assert put(hasty_register, "one").status_code == 201
 
