@@ -63,6 +63,13 @@ They do not depend on the request, so that a cached response can be sent to ever
 CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox")
 """The policy of every response that has no other one: a browser runs and loads nothing that stored text contains."""
 
+PREFLIGHT_HEADERS = {
+    name.decode(): value.decode()
+    for name, value in (*STANDARD_HEADERS, CONTENT_POLICY)
+    if not name.startswith(b"access-control-")
+}
+"""The headers of an answer to a CORS preflight request beside those of CORS."""
+
 IMPLEMENTED_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 MAX_ADDRESS_BYTES = 16_000
 """Maximum length of the path with the query string."""
@@ -144,6 +151,7 @@ class PreflightMiddleware(CORSMiddleware):
             problem.headers = {**cors, "Vary": response.headers.get("vary", "Origin")}
             response = problem_response(Request(scope), problem)
         response.headers["X-Request-ID"] = scope["state"]["request_id"]
+        response.headers.update(PREFLIGHT_HEADERS)
         await response(scope, receive, send)
 
 
