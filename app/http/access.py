@@ -4,7 +4,6 @@ import asyncio
 import base64
 import binascii
 from contextlib import suppress
-from typing import NamedTuple
 
 from fastapi.security.utils import get_authorization_scheme_param
 from starlette.concurrency import run_in_threadpool
@@ -31,12 +30,6 @@ BROWSER_CHALLENGE = f'{CHALLENGE}, Basic realm="counterclaim", charset="UTF-8"'
 """The challenge of a closed register: a browser asks for a name, which is ignored, and a password, which is the key."""
 
 
-class Admission(NamedTuple):
-    """That a request may be answered, and what its client may still send; None without a limit."""
-
-    allowance: Allowance | None = None
-
-
 class AccessControl:
     """Decides which requests are answered."""
 
@@ -45,29 +38,29 @@ class AccessControl:
         self.limiter = RateLimiter(settings)
         self.needs_key = not settings.public_reads
         """Whether reading needs an API key."""
+        self.is_needed = self.needs_key or self.limiter.has_limits
+        """Whether reads are checked or counted at all."""
         self._state = state
         self._lookups: dict[tuple[str, bytes], asyncio.Task[Actor | None]] = {}
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether reads are checked or counted at all."""
-        return self.needs_key or self.limiter.has_limits
+    def admit_at_once(self, scope: Scope, amount: int) -> Allowance | bool:
+        """Return what the client of a read may still send; True without a limit.
 
-    def admit_at_once(self, scope: Scope, amount: int) -> Admission | None:
-        """Return the admission of a read; None if a key has to be looked up first, or if the request is refused."""
+        False: the request is refused, or a key has to be looked up first, see `admit`.
+        """
         key = read_key(scope, accepts_password=self.needs_key)
         digest = None
         if key is not None or self.needs_key:
             if key is None or (self.needs_key and get_cached_actor(self.database, key) is None):
-                return None
+                return False
             digest = hash_key(key)
             if not self.needs_key and not self.limiter.is_known_key(digest):
-                return None
+                return False
         allowance = self.limiter.take(scope, digest, amount)
-        return None if allowance is not None and not allowance.is_allowed else Admission(allowance)
+        return True if allowance is None else allowance.is_allowed and allowance
 
-    async def admit(self, scope: Scope, seconds: float) -> Admission:
-        """Return the admission of a request.
+    async def admit(self, scope: Scope, seconds: float) -> Allowance | None:
+        """Return what the client of a request may still send; None without a limit.
 
         Args:
             scope: The request.
@@ -80,7 +73,7 @@ class AccessControl:
         """
         path = scope["path"]
         if path in OPEN_PATHS:
-            return Admission()
+            return None
         key = read_key(scope, accepts_password=self.needs_key and _is_read(scope))
         digest = None
         if self.needs_key and scope["method"] != "OPTIONS":
@@ -92,11 +85,11 @@ class AccessControl:
                 async with asyncio.timeout(seconds):
                     digest = await self._find_known_digest(scope, key)
         if path in UNLIMITED_PATHS:
-            return Admission()
+            return None
         allowance = self.limiter.take(scope, digest)
         if allowance is not None and not allowance.is_allowed:
             raise too_many_requests(allowance)
-        return Admission(allowance)
+        return allowance
 
     async def _require_key(self, scope: Scope, key: str | None) -> None:
         challenge = BROWSER_CHALLENGE if _is_read(scope) else CHALLENGE

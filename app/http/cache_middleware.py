@@ -184,26 +184,25 @@ class ResponseCacheMiddleware:
         if encoded is None:
             return None
         is_unmodified = _is_unmodified(request_headers, encoded)
-        headers = self._own_headers(cached, request_headers)
+        rate_lines = b""
         if self.access.is_needed:
-            amount = 0 if is_unmodified else 1  # a 304 does not count
-            admission = self.access.admit_at_once(scope, amount)
-            if admission is None:
+            allowance = self.access.admit_at_once(scope, 0 if is_unmodified else 1)  # a 304 does not count
+            if allowance is False:
                 return None
-            if admission.allowance is not None:
-                headers += admission.allowance.headers()
+            rate_lines = b"" if allowance is True else allowance.lines
         self._count_hit(scope)
         if is_unmodified:
             cache.not_modified += 1
             status, lines, body = b"304 Not Modified", encoded.not_modified_lines, b""
         else:
             status, lines, body = b"200 OK", encoded.lines, b"" if scope["method"] == "HEAD" else encoded.body
-        return CompleteResponse(status, lines + header_lines(headers), body)
+        own_lines = header_lines(self._own_headers(cached, request_headers))
+        return CompleteResponse(status, lines + own_lines + rate_lines, body)
 
     async def _admit(self, scope: Scope, send: Send, request_headers: RequestHeaders) -> Send:
         """Find out whether the request is answered, and note why not. Returns `send`, which adds the rate headers."""
         try:
-            admission = await self.access.admit(scope, self.deadline_seconds * POLL_SHARE)
+            allowance = await self.access.admit(scope, self.deadline_seconds * POLL_SHARE)
         except Problem as problem:
             request_headers.refusal = problem
             return send
@@ -213,7 +212,6 @@ class ResponseCacheMiddleware:
                 raise
             request_headers.refusal = database_problem(self.access.database, fault, error)
             return send
-        allowance = admission.allowance
         if allowance is None:
             return send
 

@@ -23,8 +23,11 @@ from app.http.shutdown import GRACE_SECONDS, MAX_REQUEST_SECONDS, SIGNALS
 PING_POLL_SECONDS = 0.05
 """How often a supervisor that waits for a sign of life of a worker looks whether it is stopping."""
 
-TICKS_PER_SECOND = 10
-"""How often `Server.on_tick` is called."""
+CHECK_SECONDS = 1.0
+"""How often connections are checked for slow clients."""
+
+MAX_CHECK_SECONDS = 3.0
+"""How much time counts for a check: if this process was stopped for longer, that is not the fault of its clients."""
 
 DRAIN_SECONDS = 0.05
 """How long connections are still accepted after the queue of the port was shortened."""
@@ -39,12 +42,17 @@ FIRST_REQUEST_SECONDS = 1.0
 class GracefulServer(Server):
     """A server that accepts and answers the connections that wait when it ends."""
 
+    checked_at = 0.0
+    """When the connections were checked, by the monotonic clock."""
+
     async def on_tick(self, counter: int) -> bool:
         """Do what is due every tenth of a second: look once a second for connections that are too slow."""
-        if counter % TICKS_PER_SECOND == 0:
+        now = time.monotonic()
+        if now - self.checked_at >= CHECK_SECONDS:
+            seconds, self.checked_at = min(now - self.checked_at, MAX_CHECK_SECONDS), now
             for connection in list(self.server_state.connections):
                 if isinstance(connection, CounterclaimProtocol):
-                    connection.check_progress()
+                    connection.check_progress(seconds)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:

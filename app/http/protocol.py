@@ -25,17 +25,17 @@ from app.http.addresses import whole_address
 from app.http.middleware import CONTENT_POLICY, IMPLEMENTED_METHODS, STANDARD_HEADERS
 
 MAX_LINGERING_BYTES = 32_000_000
-MAX_LINGERING_SECONDS = 8.0
+MAX_LINGERING_SECONDS = 6.0
 """How much of a body is read and discarded after the response is complete, before the connection is closed."""
 
-MAX_HEAD_SECONDS = 8
+MAX_HEAD_SECONDS = 6.0
 """How long a client may take from its connection, or the first byte of a later request, to the end of the headers."""
 
-MAX_SLOW_BODY_SECONDS = 8
+MAX_SLOW_BODY_SECONDS = 6.0
 MIN_BODY_BYTES_PER_SECOND = 500
 """A client that sends a body slower than that for so long is not waited for."""
 
-MAX_STALLED_SECONDS = 60
+MAX_STALLED_SECONDS = 60.0
 """How long a client may read nothing of a response that is ready for it."""
 
 MAX_REQUEST_LINE_BYTES = 60_000
@@ -110,9 +110,9 @@ class CounterclaimProtocol(HttpToolsProtocol):
     """What had been received at the last check."""
     _checked_cycle: RequestResponseCycle | None = None
     """The request at the last check: the latest one whose headers are complete."""
-    _slow_seconds = 0
-    """The number of checks in a row that found the same request incomplete, and too slow."""
-    _stalled_seconds = 0
+    _slow_seconds = 0.0
+    """For how long the checks in a row have found the same request incomplete, and too slow."""
+    _stalled_seconds = 0.0
     _unsent_bytes = 0
     """What was not sent yet at the last check."""
 
@@ -161,32 +161,37 @@ class CounterclaimProtocol(HttpToolsProtocol):
             self.transport.write(response.body)
         cycle.on_response()
 
-    def check_progress(self) -> None:
-        """Close the connection if its client is too slow. `GracefulServer` calls it once a second."""
-        if not self._is_sending() or self._lingering_transport.is_lingering:
+    def check_progress(self, seconds: float) -> None:
+        """Close the connection if its client is too slow. `GracefulServer` calls it about once a second.
+
+        Args:
+            seconds: The time since the last check.
+        """
+        if not self._is_sending(seconds) or self._lingering_transport.is_lingering:
             return
         cycle = self.cycle
         if cycle is not self._checked_cycle:
-            self._checked_cycle, self._slow_seconds = cycle, 0
+            self._checked_cycle, self._slow_seconds = cycle, 0.0
         received, self._checked_bytes = self._received_bytes - self._checked_bytes, self._received_bytes
         if cycle is None or cycle.response_complete:
             if self.timeout_keep_alive_task is None:  # else nothing of the next request has arrived
-                self._slow_seconds += 1
-            if self._slow_seconds > MAX_HEAD_SECONDS:
+                self._slow_seconds += seconds
+            if self._slow_seconds >= MAX_HEAD_SECONDS:
                 self._end_slow_request("The headers of the request did not arrive")
             return
         is_slow = cycle.more_body and not self.flow.read_paused and not cycle.waiting_for_100_continue
-        self._slow_seconds = self._slow_seconds + 1 if is_slow and received < MIN_BODY_BYTES_PER_SECOND else 0
-        if self._slow_seconds > MAX_SLOW_BODY_SECONDS:
+        is_slow = is_slow and received < MIN_BODY_BYTES_PER_SECOND * seconds
+        self._slow_seconds = self._slow_seconds + seconds if is_slow else 0.0
+        if self._slow_seconds >= MAX_SLOW_BODY_SECONDS:
             self._end_slow_request("The body of the request did not arrive")
 
-    def _is_sending(self) -> bool:
+    def _is_sending(self, seconds: float) -> bool:
         """Return whether what was written is being read, if anything. Closes a connection whose client has stopped."""
         transport = self._lingering_transport
         unsent = transport.get_write_buffer_size()
-        self._stalled_seconds = self._stalled_seconds + 1 if unsent and unsent >= self._unsent_bytes else 0
+        self._stalled_seconds = self._stalled_seconds + seconds if unsent and unsent >= self._unsent_bytes else 0.0
         self._unsent_bytes = unsent
-        if self._stalled_seconds > MAX_STALLED_SECONDS:
+        if self._stalled_seconds >= MAX_STALLED_SECONDS:
             transport.abort()
             return False
         return not transport.is_closing()

@@ -4,7 +4,7 @@ The headers are those of draft-ietf-httpapi-ratelimit-headers: structured fields
 and `t`.
 """
 
-from dataclasses import dataclass
+from functools import lru_cache, partial
 from math import ceil
 from typing import NamedTuple
 
@@ -23,25 +23,26 @@ MAX_WRONG_KEYS = 20
 KNOWN_KEY_SECONDS = 3_600
 """How long a key that was valid is known: it is looked up even if its address has sent too many wrong ones."""
 
+MAX_CACHED_COUNTERS = 4_096
+"""How many clients of a limit have the key of their counter at hand."""
+
 Header = tuple[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True)
 class LimitPolicy:
-    """A limit: its name in the headers, the kind of its counters, and the requests in a window (0: no limit)."""
+    """A limit: its name in the headers and the requests in a window (0: no limit)."""
 
-    name: str
-    quota: int
-
-    @property
-    def kind(self) -> bytes:
-        """The kind of the counters."""
-        return self.name.encode()
-
-    @property
-    def description(self) -> bytes:
+    def __init__(self, name: str, quota: int) -> None:
+        self.name = name
+        self.quota = quota
+        self.kind = name.encode()
+        """The kind of its counters."""
+        self.description = f'"{name}";q={quota};w={WINDOW_SECONDS}'.encode()
         """The value of `RateLimit-Policy`."""
-        return f'"{self.name}";q={self.quota};w={WINDOW_SECONDS}'.encode()
+        self.state_format = b'"%b";r=%%d;t=%%d' % self.kind
+        self.lines_format = b"ratelimit-policy: %b\r\nratelimit: %b\r\n" % (self.description, self.state_format)
+        self.find_counter = lru_cache(MAX_CACHED_COUNTERS)(partial(counter_key, self.kind))
+        """Returns the key of the counter of a client."""
 
 
 class Allowance(NamedTuple):
@@ -52,15 +53,18 @@ class Allowance(NamedTuple):
     """The key of the counter of the client."""
     remaining: int
     seconds_left: int
-    is_allowed: bool = True
+    is_allowed: bool
+
+    @property
+    def lines(self) -> bytes:
+        """The lines of the headers that tell the client."""
+        return self.policy.lines_format % (self.remaining, self.seconds_left)
 
     def headers(self) -> list[Header]:
         """Return the headers that tell the client."""
         policy = self.policy
-        return [
-            (b"ratelimit-policy", policy.description),
-            (b"ratelimit", b'"%b";r=%d;t=%d' % (policy.kind, self.remaining, self.seconds_left)),
-        ]
+        state = policy.state_format % (self.remaining, self.seconds_left)
+        return [(b"ratelimit-policy", policy.description), (b"ratelimit", state)]
 
 
 class RateLimiter:
@@ -72,12 +76,9 @@ class RateLimiter:
         self.by_key = LimitPolicy("key", settings.key_rate_limit)
         self.wrong_keys = LimitPolicy("wrong-keys", MAX_WRONG_KEYS)
         self.table = table or CounterTable(shared_file())
-        self._addresses = ClientAddresses(settings.trusted_proxies)
-
-    @property
-    def has_limits(self) -> bool:
+        self.has_limits = bool(self.by_address.quota or self.by_key.quota)
         """Whether requests are counted."""
-        return bool(self.by_address.quota or self.by_key.quota)
+        self._addresses = ClientAddresses(settings.trusted_proxies)
 
     def identify(self, scope: Scope) -> bytes:
         """Return what the client of a request is told apart by: its address, or network."""
@@ -95,15 +96,15 @@ class RateLimiter:
         if not policy.quota:
             return None
         name = self.identify(scope) if key_digest is None else key_digest.encode()
-        return self._take(policy, counter_key(policy.kind, name), amount)
+        return self._take(policy, policy.find_counter(name), amount)
 
     def give_back(self, allowance: Allowance) -> Allowance:
         """Do not count a request after all."""
         return self._take(allowance.policy, allowance.counter, -1)
 
     def _take(self, policy: LimitPolicy, counter: int, amount: int) -> Allowance:
-        count = self.table.add(counter, WINDOW_SECONDS, policy.quota, amount)
-        return Allowance(policy, counter, policy.quota - count.value, ceil(count.seconds_left), count.is_counted)
+        value, seconds_left, is_counted = self.table.add(counter, WINDOW_SECONDS, policy.quota, amount)
+        return Allowance(policy, counter, policy.quota - value, ceil(seconds_left), is_counted)
 
     def take_wrong_key(self, scope: Scope, amount: int = 1) -> None:
         """Count a key of an address as wrong. Raises `TooManyRequests` if it has sent too many.
@@ -111,7 +112,7 @@ class RateLimiter:
         A key is counted before it is looked up, and taken back (-1) if it is valid, so that requests at the same time
         are not all looked up.
         """
-        counter = counter_key(self.wrong_keys.kind, self.identify(scope))
+        counter = self.wrong_keys.find_counter(self.identify(scope))
         allowance = self._take(self.wrong_keys, counter, amount)
         if not allowance.is_allowed:
             raise too_many_requests(allowance, "This address has sent too many wrong API keys.")

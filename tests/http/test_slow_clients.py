@@ -9,11 +9,14 @@ import uvicorn
 
 from app.http import protocol
 from app.http.graceful_server import GracefulServer
-from app.http.protocol import MAX_HEAD_SECONDS, MAX_SLOW_BODY_SECONDS, MAX_STALLED_SECONDS, MIN_BODY_BYTES_PER_SECOND
+from app.http.protocol import MIN_BODY_BYTES_PER_SECOND
 from tests.http.test_protocol import Connection, RecordingTransport, request
 from tests.registers import Register
 
 PATH = "/v1/documents"
+MAX_HEAD_SECONDS = round(protocol.MAX_HEAD_SECONDS)
+MAX_SLOW_BODY_SECONDS = round(protocol.MAX_SLOW_BODY_SECONDS)
+MAX_STALLED_SECONDS = round(protocol.MAX_STALLED_SECONDS)
 
 
 class CheckedConnection(Connection):
@@ -27,7 +30,7 @@ class CheckedConnection(Connection):
             if part := drip[second : second + 1]:
                 self.protocol.data_received(part)
             await asyncio.sleep(0)
-            self.protocol.check_progress()
+            self.protocol.check_progress(1.0)
 
     @property
     def written(self) -> bytes:
@@ -45,7 +48,7 @@ def run(register: Register, scenario: Callable[[CheckedConnection], Awaitable[No
 
 def test_a_silent_connection_is_closed(shared_starter_register: Register) -> None:
     async def scenario(connection: CheckedConnection) -> None:
-        await connection.wait(MAX_HEAD_SECONDS)
+        await connection.wait(MAX_HEAD_SECONDS - 1)
         assert not connection.transport.is_closed
         await connection.wait(1)
 
@@ -61,7 +64,7 @@ def test_dripping_headers_are_a_408(shared_starter_register: Register, *, is_fir
             connection.transport.written.clear()
             await connection.wait(3 * MAX_HEAD_SECONDS)  # Uvicorn closes a connection that is not used
             assert not connection.transport.is_closed
-        await connection.wait(MAX_HEAD_SECONDS, request("/v1/register"))
+        await connection.wait(MAX_HEAD_SECONDS - 1, request("/v1/register"))
         assert not connection.transport.is_closed
         await connection.wait(1)
 
@@ -80,7 +83,7 @@ def start_of_post(register: Register, length: int) -> bytes:
 def test_a_dripping_body_is_a_408(shared_starter_register: Register) -> None:
     async def scenario(connection: CheckedConnection) -> None:
         connection.protocol.data_received(start_of_post(shared_starter_register, 1_000))
-        await connection.wait(MAX_SLOW_BODY_SECONDS, b"{" + b" " * 100)
+        await connection.wait(MAX_SLOW_BODY_SECONDS - 1, b"{" + b" " * 100)
         assert not connection.transport.is_closed
         await connection.wait(2, b"  ")
         for _ in range(100):
@@ -122,7 +125,7 @@ def test_a_slow_answer_is_not_the_fault_of_the_client(shared_starter_register: R
     async def scenario(connection: CheckedConnection) -> None:
         connection.protocol.data_received(request("/v1/claims?q=slow"))
         for _ in range(10 * MAX_HEAD_SECONDS):
-            connection.protocol.check_progress()
+            connection.protocol.check_progress(1.0)
         await connection.wait_for_response()
 
     connection = run(shared_starter_register, scenario)
@@ -136,28 +139,38 @@ def test_a_client_that_reads_nothing_is_cut(shared_starter_register: Register) -
         await connection.wait_for_response()
         connection.transport.unsent = 50_000
         for second in range(2 * MAX_STALLED_SECONDS):
-            connection.transport.unsent -= second % MAX_STALLED_SECONDS == 0  # a byte is progress
-            connection.protocol.check_progress()
+            connection.transport.unsent -= second % (MAX_STALLED_SECONDS - 1) == 0  # a byte is progress
+            connection.protocol.check_progress(1.0)
             assert not connection.transport.is_aborted
         await connection.wait(MAX_STALLED_SECONDS)
 
     assert run(shared_starter_register, scenario).transport.is_aborted
 
 
-def test_the_server_checks_its_connections_once_a_second(shared_starter_register: Register) -> None:
+def test_the_server_checks_its_connections_once_a_second(
+    shared_starter_register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app: Any = shared_starter_register.client.app
+    now = 1_000.0
+    monkeypatch.setattr("app.http.graceful_server.time.monotonic", lambda: now)
 
-    async def tick() -> bool:
+    async def tick() -> float:
+        nonlocal now
         server = GracefulServer(uvicorn.Config(app, log_config=None))
+        server.config.load()
+        server.checked_at = now
         connection = CheckedConnection(shared_starter_register, finds_responses=True)
         server.server_state.connections.add(connection.protocol)
-        server.config.load()
-        for counter in range(10 * MAX_HEAD_SECONDS + 1):
-            assert not connection.transport.is_closed, counter
-            await server.on_tick(counter)
-        return connection.transport.is_closed
+        now += 60.0  # the process was stopped
+        await server.on_tick(1)
+        for _ in range(100):
+            if connection.transport.is_closed:
+                break
+            now += 0.25
+            await server.on_tick(1)
+        return now - 1_060.0
 
-    assert shared_starter_register.client.portal.call(tick)  # type: ignore[union-attr] # open
+    assert shared_starter_register.client.portal.call(tick) == 3.0  # type: ignore[union-attr] # open
 
 
 def test_what_is_waited_for_is_less_than_ten_seconds() -> None:
