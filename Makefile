@@ -82,6 +82,9 @@ calc: .venv/tested ## Fill in the sheet for imports in LibreOffice Calc, and imp
 bench-pages: .venv/tested ## Measure what pages cost: bytes, CPU time cold and hot, start and memory
 	$(BIN)/python -m benchmarks.pages --save
 
+bench-fairness: .venv/tested ## Measure how long polite readers wait while others ask for expensive answers: CLAIMS=10000
+	$(BIN)/python -m benchmarks.fairness --claims $(CLAIMS) --save
+
 lint: .venv/tested ## Lint and check types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -166,4 +169,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	if command -v npm; then npm install --prefix .bench/clients-node --no-audit --no-fund --no-package-lock --ignore-scripts; fi
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-files bench-pages clients fuzz look calc mutate lint check openapi baseline wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness clients fuzz look calc mutate lint check openapi baseline wheel pins

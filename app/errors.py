@@ -196,6 +196,12 @@ class SupersessionCircle(Problem):
     status, code, title = 409, "supersession_circle", "The claims would supersede each other"
 
 
+class RelationContradicts(Problem):
+    """The same source, or the editors, asserted the opposite relation between these claims."""
+
+    status, code, title = 409, "relation_contradicts", "The relation contradicts a recorded one"
+
+
 class KeyInFlight(Problem):
     """A request with the same Idempotency-Key is still being processed. Send it again later, with the same key."""
 

@@ -34,6 +34,7 @@ from app.http.addresses import PathPrefix, set_base_url
 from app.http.cache_middleware import CompleteResponse, ResponseCacheMiddleware
 from app.http.file_copies import FILE_COPIES
 from app.http.middleware import EXPOSED_HEADERS, PreflightMiddleware, RequestCounters, RequestMiddleware
+from app.http.offload import OffloadPool
 from app.http.protocol import FIND_RESPONSE
 from app.http.routing import in_matching_order
 from app.http.shutdown import Shutdown
@@ -156,10 +157,16 @@ async def _check_readiness(app: FastAPI) -> None:
         await asyncio.sleep(READINESS_INTERVAL_SECONDS)
 
 
-def create_app(settings: Settings | None = None, *, checks_readiness: bool = False) -> CounterclaimApp:
+def create_app(
+    settings: Settings | None = None, *, is_worker: bool = False, has_middleware: bool = True
+) -> CounterclaimApp:
     """Return the application for `settings`. It does not start if the schema is not that of this release.
 
-    With `checks_readiness`, it checks the database now and then, for the metrics.
+    Args:
+        settings: The settings; by default those of the environment.
+        is_worker: Whether it serves clients: then it checks the database now and then, for the metrics, and lets child
+            processes answer expensive reads.
+        has_middleware: Whether it has the middleware, without which requests are forwarded from a worker.
     """
     settings = settings or read_settings()
 
@@ -174,7 +181,7 @@ def create_app(settings: Settings | None = None, *, checks_readiness: bool = Fal
         for fault in (*health.storage_faults(database), *health.storage_warnings(database)):
             logger.warning(fault)
         tasks = [asyncio.create_task(_remove_outdated_copies(app))]
-        if checks_readiness:
+        if is_worker:
             tasks.append(asyncio.create_task(_check_readiness(app)))
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()
         shutdown.install()
@@ -183,6 +190,8 @@ def create_app(settings: Settings | None = None, *, checks_readiness: bool = Fal
             task.cancel()
         shutdown.begin()
         await shutdown.wait_for_protected()
+        if app.state.offload_pool is not None:
+            app.state.offload_pool.close()
         app.state.database.caches[FILE_COPIES].close()
         app.state.invalidator.close()
         app.state.database.close()
@@ -202,6 +211,7 @@ def create_app(settings: Settings | None = None, *, checks_readiness: bool = Fal
     app.cache_middleware.deadline_seconds = settings.deadline
     app.state.settings = settings
     app.state.request_counters = RequestCounters()
+    app.state.offload_pool = OffloadPool.of_service(settings.offload_processes) if is_worker else None
     app.state.api_description = API_DESCRIPTION
     app.router.routes.extend(in_matching_order(route for router in ROUTERS for route in router.routes))
     app.router.routes.extend(route for router in DOCUMENTATION_ROUTERS for route in router.routes)
@@ -209,6 +219,8 @@ def create_app(settings: Settings | None = None, *, checks_readiness: bool = Fal
     app.use_base_url(settings.base_url)
     problems.add_exception_handlers(app)
     app.state.render_problem_page = render_problem_page
+    if not has_middleware:
+        return app
     app.add_middleware(
         RequestMiddleware,
         max_body_bytes=settings.max_body_bytes,

@@ -133,6 +133,13 @@ class Settings(BaseSettings):
         default=False,
         description="Whether `counterclaim serve` first migrates the database and loads the starter claims.",
     )
+    offload_processes: int = Field(
+        default=2,
+        ge=0,
+        le=64,
+        description="The number of child processes for expensive reads (files, charts, feeds, comparisons), which all "
+        "workers share; 0: the workers answer them.",
+    )
     base_url: Annotated[str, AfterValidator(_normalize_base_url)] = Field(
         default="",
         description="The public base URL of this register, with its path if it has one, such as "
