@@ -29,6 +29,7 @@ from app.database.snapshot import open_snapshot
 from app.database.takedowns import read_latest_takedown
 from app.feeds.routes import router as feeds
 from app.http import health, openapi, problems
+from app.http.access import AccessControl
 from app.http.addresses import PathPrefix, set_base_url
 from app.http.cache_middleware import CompleteResponse, ResponseCacheMiddleware
 from app.http.file_copies import FILE_COPIES
@@ -123,6 +124,10 @@ class CounterclaimApp(FastAPI):
         path = urlsplit(url).path
         self._path_prefix = PathPrefix(path, self.router.routes) if path else None
 
+    def use_access_settings(self, settings: Settings) -> None:
+        """Answer the requests that the settings allow, with new counters."""
+        self.state.access = self.cache_middleware.access = AccessControl(settings, self.state)
+
     def use_database(self, database: Database) -> None:
         """Serve the register in `database` with a new response cache, and close the connection of the previous one."""
         previous: CacheInvalidator | None = getattr(self.state, "invalidator", None)
@@ -200,6 +205,7 @@ def create_app(
         openapi_url=None,
         redirect_slashes=False,  # a redirect would contain the host that the client sent
     )
+    app.use_access_settings(settings)
     app.use_database(Database(settings))
     app.state.cache_middleware = app.cache_middleware
     app.cache_middleware.deadline_seconds = settings.deadline

@@ -19,6 +19,7 @@ from sqlalchemy import make_url
 from app.database.damage import DamageRecord
 from app.database.quick_check import start_nightly_check
 from app.http.addresses import set_base_url
+from app.http.counter_table import share_counters
 from app.http.graceful_server import GracefulServer, WorkerSupervisor
 from app.http.protocol import CounterclaimProtocol
 from app.http.shutdown import MAX_REQUEST_SECONDS, CancelledRequestFilter
@@ -49,7 +50,7 @@ def serve_in_processes(settings: Settings, server_socket: socket, workers: int) 
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     _start_checks(settings)
     config = _uvicorn_config(f"{__name__}:create_worker_app", workers=workers)
-    with create_runtime_folder():
+    with create_runtime_folder(), share_counters():
         WorkerSupervisor(config, sockets=[server_socket]).run()
 
 
@@ -99,6 +100,8 @@ def _uvicorn_config(app: FastAPI | str, workers: int = 1) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # `ClientAddresses` reads them
+        ws="none",
         http=CounterclaimProtocol,
         timeout_graceful_shutdown=MAX_REQUEST_SECONDS,  # `GracefulServer` shortens it
         timeout_worker_healthcheck=WORKER_TIMEOUT_SECONDS,

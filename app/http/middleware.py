@@ -41,6 +41,8 @@ EXPOSED_HEADERS = [
     "ETag",
     "Link",
     "Location",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
     "Sunset",
     "X-Register-Epoch",
@@ -60,6 +62,13 @@ They do not depend on the request, so that a cached response can be sent to ever
 
 CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox")
 """The policy of every response that has no other one: a browser runs and loads nothing that stored text contains."""
+
+PREFLIGHT_HEADERS = {
+    name.decode(): value.decode()
+    for name, value in (*STANDARD_HEADERS, CONTENT_POLICY)
+    if not name.startswith(b"access-control-")
+}
+"""The headers of an answer to a CORS preflight request beside those of CORS."""
 
 IMPLEMENTED_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 MAX_ADDRESS_BYTES = 16_000
@@ -142,6 +151,7 @@ class PreflightMiddleware(CORSMiddleware):
             problem.headers = {**cors, "Vary": response.headers.get("vary", "Origin")}
             response = problem_response(Request(scope), problem)
         response.headers["X-Request-ID"] = scope["state"]["request_id"]
+        response.headers.update(PREFLIGHT_HEADERS)
         await response(scope, receive, send)
 
 
@@ -228,6 +238,8 @@ class RequestMiddleware:
 
     def _complete_headers(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         policy = [] if any(name == CONTENT_POLICY[0] for name, _ in headers) else [CONTENT_POLICY]
+        if scope["app"].state.access.needs_key:
+            headers = make_private(headers)
         return [
             *headers,
             (b"x-request-id", scope["state"]["request_id"].encode()),
@@ -306,6 +318,24 @@ class RequestMiddleware:
         detail = f"There is no resource at {shorten(whole_address(scope['path']))}."
         hint = f"the addresses are listed at {whole_address('/docs')}"
         return problem_response(Request(scope), NotFound(detail, hint=hint))
+
+
+def make_private(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a response of a closed register: no shared cache may store it."""
+    others = [(name, value) for name, value in headers if name not in SHARED_CACHE_HEADERS]
+    fields = {name: value.decode("latin-1") for name, value in headers}
+    directives = [part.strip() for part in fields.get(b"cache-control", "no-cache").split(",")]
+    own = [each for each in directives if each not in ("public", "private") and not each.startswith("s-maxage")]
+    vary = filter(None, [fields.get(b"vary"), "Authorization, X-API-Key"])
+    return [
+        *others,
+        (b"cache-control", ", ".join(["private", *own]).encode("latin-1")),
+        (b"vary", ", ".join(vary).encode("latin-1")),
+    ]
+
+
+SHARED_CACHE_HEADERS = frozenset({b"cache-control", b"vary", b"surrogate-key", b"surrogate-control"})
+"""The headers of a response that say what caches may do with it."""
 
 
 def log_and_count(scope: Scope, method: str, status: int, seconds: float) -> None:

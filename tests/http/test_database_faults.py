@@ -17,9 +17,7 @@ from app.database.engine import Database
 from app.database.faults import DatabaseFault, classify
 from app.database.read_session import read_session
 from app.database.transaction import WriteTransaction
-from app.errors import KeyInFlight
 from app.http import openapi
-from app.http.idempotency import KeysInFlight
 from app.main import CounterclaimApp
 from tests.examples import assert_problem, make_source_body
 from tests.http.test_health import exclusive_lock
@@ -60,6 +58,8 @@ def test_a_locked_table_is_a_503(hasty_register: Register) -> None:
             answer = put(hasty_register, "one", **headers)
             assert assert_problem(answer, 503, "unavailable")["detail"]
             assert answer.headers["retry-after"]
+        # No other request has this key, so it is not told to be in flight.
+        assert_problem(post(hasty_register, "one", **{"Idempotency-Key": "one"}), 503, "unavailable")
     assert hasty_register.get("/v1/claims?limit=7").status_code == 200
     assert put(hasty_register, "one").status_code == 201
 
@@ -228,29 +228,6 @@ def test_an_error_of_the_driver_is_a_503(hasty_register: Register, monkeypatch: 
     monkeypatch.setattr(Database, "connect_for_reads", refuse)
     answer = hasty_register.get("/v1/claims?limit=7")
     assert assert_problem(answer, 503, "unavailable")["reason"] == "locked"
-
-
-def locked_error() -> DBAPIError:
-    error = sqlite3.OperationalError("database is locked")
-    error.sqlite_errorcode = sqlite3.SQLITE_BUSY
-    return OperationalError("BEGIN IMMEDIATE", None, error)
-
-
-def test_only_a_key_that_is_in_flight_is_a_409() -> None:
-    """A lock is the trouble of the server, unless it is the same request that holds it."""
-    keys = KeysInFlight(None)
-    with keys.hold("desk", "/v1/imports", "one"):
-        with pytest.raises(KeyInFlight), keys.hold("desk", "/v1/imports", "one"):
-            raise locked_error()
-        for actor, path, key in (
-            ("other", "/v1/imports", "one"),
-            ("desk", "/v1/claims", "one"),
-            ("desk", "/v1/imports", "two"),
-        ):
-            with pytest.raises(OperationalError), keys.hold(actor, path, key):
-                raise locked_error()
-    with pytest.raises(OperationalError), keys.hold("desk", "/v1/imports", "one"):
-        raise locked_error()
 
 
 def test_a_full_disk_refuses_writes_and_the_service_is_not_ready(
