@@ -7,8 +7,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -57,15 +57,59 @@ class ForwardedDeadline(RequestDeadline):
         self.on_disable()
 
 
+class Places:
+    """The places of running requests, and the number of requests that have one or wait for one."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.semaphore = asyncio.Semaphore(MAX_RUNNING)
+
+
+class Place:
+    """The place of one request."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._is_held = False
+
+    async def __aenter__(self) -> "Place":
+        """Wait for the place."""
+        self._places.requests += 1
+        try:
+            await self._places.semaphore.acquire()
+        except BaseException:
+            self._places.requests -= 1
+            raise
+        self._is_held = True
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        """Give the place back, unless another request has it."""
+        if self._is_held:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        self._is_held = False
+        self._places.semaphore.release()
+        self._places.requests -= 1
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[None]:
+        """Let another request have the place in the block, and wait for one at its end."""
+        self._give_back()
+        yield
+        await self.__aenter__()
+
+
 class ForwardedResponse:
     """The response to a request that a worker has forwarded. It holds one of the places of running requests.
 
-    While its client reads slowly, another request has the place.
+    While its client reads slowly, another request has the place, and the process does not count it.
     """
 
-    def __init__(self, writer: asyncio.StreamWriter, places: asyncio.Semaphore) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, place: Place) -> None:
         self._writer = writer
-        self._places = places
+        self._place = place
         writer.transport.set_write_buffer_limits(MAX_UNSENT_BYTES)
 
     def write(self, message: object) -> None:
@@ -76,11 +120,8 @@ class ForwardedResponse:
         """Wait until the client has read enough of the response."""
         if self._writer.transport.get_write_buffer_size() <= MAX_UNSENT_BYTES:
             return
-        self._places.release()
-        try:
+        async with self._place.lend():
             await self._writer.drain()
-        finally:
-            await self._places.acquire()
 
 
 class OffloadServer:
@@ -90,27 +131,27 @@ class OffloadServer:
         self._app = app
         # Without the outermost layer, that for errors: the worker has one.
         self._stack: ASGIApp = cast("ServerErrorMiddleware", app.build_middleware_stack()).app
-        self._places = asyncio.Semaphore(MAX_RUNNING)
-        self._requests = 0
+        self._places = Places()
+        self._connections = 0
         self._used_at = asyncio.get_running_loop().time()
 
     async def serve(self, path: Path) -> None:
         """Serve on a socket until there has been no request for `IDLE_SECONDS`."""
         loop = asyncio.get_running_loop()
         async with await asyncio.start_unix_server(self._answer, path):
-            while self._requests or loop.time() < self._used_at + IDLE_SECONDS:  # noqa: ASYNC110 - a time is waited for
+            while self._connections or loop.time() < self._used_at + IDLE_SECONDS:  # noqa: ASYNC110 - a time is waited for
                 await asyncio.sleep(1.0)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            writer.write(encode_message(Queue(self._requests)))
+            writer.write(encode_message(Queue(self._places.requests)))
             with suppress(EOFError, OSError):
                 request: ForwardedRequest = await read_message(reader)
-                self._requests += 1
+                self._connections += 1
                 try:
                     await self._run_until_disconnect(request, reader, writer)
                 finally:
-                    self._requests -= 1
+                    self._connections -= 1
                     self._used_at = asyncio.get_running_loop().time()
         finally:
             writer.close()
@@ -127,8 +168,8 @@ class OffloadServer:
                 await task
 
     async def _run(self, request: ForwardedRequest, writer: asyncio.StreamWriter) -> None:
-        async with self._places:
-            response = ForwardedResponse(writer, self._places)
+        async with Place(self._places) as place:
+            response = ForwardedResponse(writer, place)
             tell_worker = partial(asyncio.get_running_loop().call_soon_threadsafe, response.write, DeadlineDisabled())
             deadline = ForwardedDeadline(float("inf"), on_disable=tell_worker)
             state: dict[str, Any] = {**request.state, "deadline": deadline}

@@ -316,6 +316,9 @@ def test_a_slow_client_gives_its_place_to_the_next_request(tmp_path: Path, monke
             if number == 0:
                 await read_message(reader)  # it runs
         assert await read_all(connections[1][0]) == 40 * 2**18
+        reader, writer = await asyncio.open_unix_connection(path)
+        assert await read_message(reader) == Queue(0)  # the slow one does not count
+        writer.close()
         assert await read_all(connections[0][0]) == 40 * 2**18
         for _, writer in connections:
             writer.close()
