@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Message
@@ -72,7 +72,7 @@ class Place:
         self._places = places
         self._is_held = False
 
-    async def __aenter__(self) -> "Place":
+    async def __aenter__(self) -> Self:
         """Wait for the place."""
         self._places.requests += 1
         try:
