@@ -25,6 +25,7 @@ from app.database.erasure import vacuum as rebuild_files
 from app.database.faults import DatabaseFault, classify
 from app.database.migration_lock import migration_lock
 from app.database.tables import ApiKey, TopicVersion, columns_of
+from app.database.transaction import write_transaction
 from app.enums import Role
 from app.errors import BackupFailed, CopyFailed, Problem
 from app.imports.readers.options import FileRefused, MappingRefused
@@ -258,10 +259,13 @@ def copy_(target: str) -> None:
 @main.command()
 @cli_errors
 def vacuum() -> None:
-    """Rebuild the database files, so that nothing that was taken down is left in them. Writes wait meanwhile."""
-    database = _open_database(read_settings())
-    rebuild_files(database)
-    database.close()
+    """Rebuild the files, without what was taken down, the full-text index and the counts. Writes wait meanwhile."""
+    from app.claims.counts.stored import rebuild_counts  # noqa: PLC0415 - the other commands do not need it
+
+    with closing(_open_database(read_settings())) as database:
+        with write_transaction(database, "vacuum") as transaction:
+            rebuild_counts(transaction)
+        rebuild_files(database)
     click.echo("The database files are rebuilt.")
 
 
