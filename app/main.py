@@ -29,10 +29,12 @@ from app.database.snapshot import open_snapshot
 from app.database.takedowns import read_latest_takedown
 from app.feeds.routes import router as feeds
 from app.http import health, openapi, problems
+from app.http.access import AccessControl
 from app.http.addresses import PathPrefix, set_base_url
 from app.http.cache_middleware import CompleteResponse, ResponseCacheMiddleware
 from app.http.file_copies import FILE_COPIES
 from app.http.middleware import EXPOSED_HEADERS, PreflightMiddleware, RequestCounters, RequestMiddleware
+from app.http.offload import OffloadPool
 from app.http.protocol import FIND_RESPONSE
 from app.http.routing import in_matching_order
 from app.http.shutdown import Shutdown
@@ -122,6 +124,10 @@ class CounterclaimApp(FastAPI):
         path = urlsplit(url).path
         self._path_prefix = PathPrefix(path, self.router.routes) if path else None
 
+    def use_access_settings(self, settings: Settings) -> None:
+        """Answer the requests that the settings allow, with new counters."""
+        self.state.access = self.cache_middleware.access = AccessControl(settings, self.state)
+
     def use_database(self, database: Database) -> None:
         """Serve the register in `database` with a new response cache, and close the connection of the previous one."""
         previous: CacheInvalidator | None = getattr(self.state, "invalidator", None)
@@ -151,10 +157,16 @@ async def _check_readiness(app: FastAPI) -> None:
         await asyncio.sleep(READINESS_INTERVAL_SECONDS)
 
 
-def create_app(settings: Settings | None = None, *, checks_readiness: bool = False) -> CounterclaimApp:
+def create_app(
+    settings: Settings | None = None, *, is_worker: bool = False, has_middleware: bool = True
+) -> CounterclaimApp:
     """Return the application for `settings`. It does not start if the schema is not that of this release.
 
-    With `checks_readiness`, it checks the database now and then, for the metrics.
+    Args:
+        settings: The settings; by default those of the environment.
+        is_worker: Whether it serves clients: then it checks the database now and then, for the metrics, and lets child
+            processes answer expensive reads.
+        has_middleware: Whether it has the middleware, without which requests are forwarded from a worker.
     """
     settings = settings or read_settings()
 
@@ -169,7 +181,7 @@ def create_app(settings: Settings | None = None, *, checks_readiness: bool = Fal
         for fault in (*health.storage_faults(database), *health.storage_warnings(database)):
             logger.warning(fault)
         tasks = [asyncio.create_task(_remove_outdated_copies(app))]
-        if checks_readiness:
+        if is_worker:
             tasks.append(asyncio.create_task(_check_readiness(app)))
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()
         shutdown.install()
@@ -178,6 +190,8 @@ def create_app(settings: Settings | None = None, *, checks_readiness: bool = Fal
             task.cancel()
         shutdown.begin()
         await shutdown.wait_for_protected()
+        if app.state.offload_pool is not None:
+            app.state.offload_pool.close()
         app.state.database.caches[FILE_COPIES].close()
         app.state.invalidator.close()
         app.state.database.close()
@@ -191,11 +205,13 @@ def create_app(settings: Settings | None = None, *, checks_readiness: bool = Fal
         openapi_url=None,
         redirect_slashes=False,  # a redirect would contain the host that the client sent
     )
+    app.use_access_settings(settings)
     app.use_database(Database(settings))
     app.state.cache_middleware = app.cache_middleware
     app.cache_middleware.deadline_seconds = settings.deadline
     app.state.settings = settings
     app.state.request_counters = RequestCounters()
+    app.state.offload_pool = OffloadPool.of_service(settings.offload_processes) if is_worker else None
     app.state.api_description = API_DESCRIPTION
     app.router.routes.extend(in_matching_order(route for router in ROUTERS for route in router.routes))
     app.router.routes.extend(route for router in DOCUMENTATION_ROUTERS for route in router.routes)
@@ -203,6 +219,8 @@ def create_app(settings: Settings | None = None, *, checks_readiness: bool = Fal
     app.use_base_url(settings.base_url)
     problems.add_exception_handlers(app)
     app.state.render_problem_page = render_problem_page
+    if not has_middleware:
+        return app
     app.add_middleware(
         RequestMiddleware,
         max_body_bytes=settings.max_body_bytes,
