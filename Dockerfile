@@ -1,4 +1,4 @@
-FROM python:3.13-slim AS build
+FROM python:3.13-slim-trixie AS build
 WORKDIR /src
 COPY requirements-build.txt ./
 RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes --requirement requirements-build.txt
@@ -8,7 +8,7 @@ COPY app app
 COPY docs/guides docs/guides
 RUN pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /dist .
 
-FROM python:3.13-slim
+FROM python:3.13-slim-trixie
 
 ENV PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -16,8 +16,13 @@ ENV PYTHONDONTWRITEBYTECODE=1 \
     COUNTERCLAIM_HOST=0.0.0.0 \
     DATABASE_URL=sqlite:////data/counterclaim.db
 
+# For `counterclaim backup` and `counterclaim restore` on PostgreSQL: of the release of docker-compose.yml.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends postgresql-client-17 \
+    && rm -rf /var/lib/apt/lists/*
+
 RUN useradd --system --uid 10001 --no-create-home counterclaim \
-    && install --directory --owner counterclaim /data \
+    && install --directory --owner counterclaim /data /var/backups/counterclaim \
     && python -m venv /opt/counterclaim
 
 WORKDIR /srv/counterclaim

@@ -25,10 +25,18 @@ from app.database.erasure import vacuum as rebuild_files
 from app.database.faults import DatabaseFault, classify
 from app.database.migration_lock import migration_lock
 from app.database.tables import ApiKey, TopicVersion, columns_of
+from app.database.transaction import write_transaction
 from app.enums import Role
 from app.errors import BackupFailed, CopyFailed, Problem
 from app.imports.readers.options import FileRefused, MappingRefused
-from app.settings import InvalidSettings, Settings, environment_variable, normalize_database_url, read_settings
+from app.settings import (
+    InvalidSettings,
+    Settings,
+    environment_variable,
+    normalize_database_url,
+    normalize_host,
+    read_settings,
+)
 
 STARTER_TOPIC = "russian-casualties"
 """The topic of the starter claims that `serve` names if it is there."""
@@ -62,7 +70,11 @@ def _describe_database_error(error: SQLAlchemyError) -> str:
         url = make_url(read_settings().database_url)
     except InvalidSettings:
         return f"The database cannot be used: {message}."
-    name = str(url.database) if url.get_backend_name() == "sqlite" else str(url.host or url.database)
+    name = (
+        str(url.database)
+        if url.get_backend_name() == "sqlite"
+        else str(url.host or url.query.get("host") or url.database)
+    )
     if classify(error) is DatabaseFault.damaged:
         return f"The database {name} is damaged: {message}. Restore a backup: see docs/operating.md."
     return f"The database {name} cannot be used: {message}."
@@ -85,7 +97,10 @@ def serve(host: str | None, port: int | None, workers: int | None, *, starter: b
     from app.server import serve_in_process, serve_in_processes  # noqa: PLC0415 - the other commands do not need the web framework
 
     settings = read_settings()
-    host = _normalized_host(host) or settings.host
+    try:
+        host = normalize_host(host) if host else settings.host
+    except ValueError as error:
+        raise click.ClickException(f"--host {host}: {error}.") from None
     port, workers = port or settings.port, workers or settings.workers
     if starter or settings.starter:
         _migrate(settings)
@@ -244,10 +259,13 @@ def copy_(target: str) -> None:
 @main.command()
 @cli_errors
 def vacuum() -> None:
-    """Rebuild the database files, so that nothing that was taken down is left in them. Writes wait meanwhile."""
-    database = _open_database(read_settings())
-    rebuild_files(database)
-    database.close()
+    """Rebuild the files, without what was taken down, the full-text index and the counts. Writes wait meanwhile."""
+    from app.claims.counts.stored import rebuild_counts  # noqa: PLC0415 - the other commands do not need it
+
+    with closing(_open_database(read_settings())) as database:
+        with write_transaction(database, "vacuum") as transaction:
+            rebuild_counts(transaction)
+        rebuild_files(database)
     click.echo("The database files are rebuilt.")
 
 
@@ -413,10 +431,6 @@ def _host_and_port(host: str, port: int) -> str:
     return f"[{host.replace('%', '%25')}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _normalized_host(host: str | None) -> str | None:
-    return host[1:-1] if host and host.startswith("[") and host.endswith("]") else host
-
-
 def _is_loopback(host: str) -> bool:
     try:
         return host == "localhost" or ip_address(host).is_loopback
@@ -431,7 +445,8 @@ def _open_socket(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         hint = PORT_HINTS.get(error.errno or 0, "Set an address of this machine with --host or COUNTERCLAIM_HOST.")
-        raise click.ClickException(f"Cannot listen on {_host_and_port(host, port)}: {error.strerror}. {hint}") from None
+        reason = (error.strerror or str(error)).partition(" (while ")[0]
+        raise click.ClickException(f"Cannot listen on {_host_and_port(host, port)}: {reason}. {hint}") from None
 
 
 PORT_HINTS = {

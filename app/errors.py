@@ -232,6 +232,12 @@ class KeyReused(Problem):
     status, code, title = 422, "key_reused", "The Idempotency-Key belongs to another request"
 
 
+class AlreadyCreated(Problem):
+    """The request was answered before with a secret that is not stored. `created` is the address of the key."""
+
+    status, code, title = 409, "already_created", "The key was created by an earlier request"
+
+
 class FileNotRead(Problem):
     """The file is damaged, has an unexpected format, or is not safe to read."""
 

@@ -37,6 +37,7 @@ WORKER_TIMEOUT_SECONDS = 30
 def serve_in_process(settings: Settings, server_socket: socket) -> None:
     """Serve in this process until a signal ends it. Requests in progress are completed first."""
     configure_server_logging(settings)
+    _ignore_hangup()
     _start_checks(settings)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with create_runtime_folder(), suppress(KeyboardInterrupt):
@@ -51,7 +52,15 @@ def serve_in_processes(settings: Settings, server_socket: socket, workers: int) 
     _start_checks(settings)
     config = _uvicorn_config(f"{__name__}:create_worker_app", workers=workers)
     with create_runtime_folder(), share_counters():
-        WorkerSupervisor(config, sockets=[server_socket]).run()
+        supervisor = WorkerSupervisor(config, sockets=[server_socket])
+        _ignore_hangup()  # after uvicorn has installed a handler that replaces all workers
+        supervisor.run()
+
+
+def _ignore_hangup() -> None:
+    """Ignore SIGHUP, also without a terminal: settings are read once, and a service does not end with its terminal."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _start_checks(settings: Settings) -> None:
@@ -66,6 +75,7 @@ def create_worker_app() -> FastAPI:
     """Return the application for a worker process."""
     settings = read_settings()
     configure_server_logging(settings)
+    _ignore_hangup()
     if (parent := parent_process()) is not None:
         Thread(target=_stop_with_parent, args=(parent.sentinel,), daemon=True).start()
     return create_frozen_app(settings, is_worker=True)

@@ -36,12 +36,18 @@ def normalize_database_url(url: str) -> str:
         if url.startswith(prefix):
             url = "postgresql+psycopg://" + url.removeprefix(prefix)
     try:
-        make_url(url)
+        parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise ValueError(EXPECTED_DATABASE_URL) from None  # the original message may contain the password
-    if url.startswith(("sqlite:///", "postgresql+psycopg://")):
-        return url
-    raise ValueError(EXPECTED_DATABASE_URL)
+    if not url.isprintable() or url != url.strip() or not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError(EXPECTED_DATABASE_URL)
+    if "@" in (parsed.host or ""):
+        raise ValueError(f"{EXPECTED_DATABASE_URL}; in a password, @ is written %40, : is %3A and / is %2F")
+    if not parsed.database and not parsed.query:
+        raise ValueError(EXPECTED_DATABASE_URL)
+    if url.startswith("sqlite") and str(parsed.database).startswith((":", "file:")):
+        raise ValueError(f"{EXPECTED_DATABASE_URL}; a database in memory would be empty in each connection")
+    return url
 
 
 _BASE_URL = re.compile(
@@ -62,7 +68,7 @@ def _normalize_base_url(url: str) -> str:
     if base.endswith("/v1"):
         raise ValueError("expected the address of the register, without /v1")
     parts = urlsplit(base)  # raises ValueError for a malformed IPv6 address, and `port` if it is out of range
-    if base and (parts.port == 0 or not _is_host(parts.hostname or "")):
+    if base and (parts.port == 0 or ":0" in parts.netloc.rpartition("]")[2] or not _is_host(parts.hostname or "")):
         raise ValueError("expected a host name or an address that exists, and a port above 0")
     scheme, _, rest = base.partition("://")
     host, slash, path = rest.partition("/")
@@ -78,10 +84,13 @@ def _is_host(host: str) -> bool:
             return False
         return True
     labels = host.split(".")
+    if len(host) > MAX_HOST_CHARACTERS or labels[-1].isdecimal():
+        return False
     return all(0 < len(label) <= MAX_LABEL_CHARACTERS and label.strip("-") == label for label in labels)
 
 
 MAX_LABEL_CHARACTERS = 63
+MAX_HOST_CHARACTERS = 253
 
 
 def _check_networks(text: str) -> str:
@@ -98,9 +107,23 @@ def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
-def _normalize_host(host: str) -> str:
+def normalize_host(host: str) -> str:
     """Return an address to listen on, without the brackets that an IPv6 address has in a URL."""
-    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if ":" in host:
+        is_host = _is_host(host)  # with or without a zone
+    else:
+        is_host = re.fullmatch(r"[\w.-]+", host) is not None and len(host) <= MAX_HOST_CHARACTERS and _is_host(host)
+    if not is_host:
+        raise ValueError("expected an address or a host name of this machine, without a scheme and a port")
+    return host
+
+
+def _normalize_title(title: str) -> str:
+    """Return the title, which stands in pages, feeds and file names."""
+    if not title.isprintable() or not title.strip():
+        raise ValueError("expected printable characters, on one line")
+    return title.strip()
 
 
 class Settings(BaseSettings):
@@ -124,7 +147,7 @@ class Settings(BaseSettings):
         validation_alias="DATABASE_READ_URL",
         description="The URL of a read replica, if there is one; writes always go to `DATABASE_URL`.",
     )
-    host: Annotated[str, AfterValidator(_normalize_host)] = Field(
+    host: Annotated[str, AfterValidator(normalize_host)] = Field(
         default="127.0.0.1", description="The address that `counterclaim serve` listens on."
     )
     port: int = Field(default=8000, ge=1, le=65535, description="The port that `counterclaim serve` listens on.")
@@ -145,7 +168,7 @@ class Settings(BaseSettings):
         description="The public base URL of this register, with its path if it has one, such as "
         "`https://news.example/claims`. All addresses in responses begin with it.",
     )
-    title: str = Field(
+    title: Annotated[str, AfterValidator(_normalize_title)] = Field(
         default="Counterclaim", min_length=1, max_length=200, description="The title of this register, for its pages."
     )
     terms: Annotated[str, AfterValidator(_normalize_terms)] = Field(
@@ -247,7 +270,7 @@ def environment_variable(field: str) -> str:
     return str(alias) if alias else ENVIRONMENT_PREFIX + field.upper()
 
 
-_PLAIN_DATABASE_URL = re.compile(r"([a-z0-9+.-]+://)[^@/\s]*(@[\w.-]+(?::[0-9]+)?(?:/[\w.-]*)?)")
+_PLAIN_DATABASE_URL = re.compile(r"([a-z0-9+.-]+://)[^@/\s]*(@[\w.-]+(?::[0-9]+)?/[\w.-]+)")
 """A URL in which only the part before the `@` can contain a password."""
 
 
@@ -284,6 +307,12 @@ def read_settings() -> Settings:
             name = environment_variable(name) if name in Settings.model_fields else name
             faults.append(f"{name}={_shown_value(name, os.environ.get(name, ''))}: {validation_message(error)}")
         raise InvalidSettings("\n".join(faults)) from None
+    if settings.database_read_url and _kind_of(settings.database_read_url) != _kind_of(settings.database_url):
+        faults.append("DATABASE_READ_URL is another kind of database than DATABASE_URL; expected a replica of it")
     if faults:
         raise InvalidSettings("\n".join(faults))
     return settings
+
+
+def _kind_of(url: str) -> str:
+    return url.partition(":")[0]

@@ -331,6 +331,8 @@ def test_serving_prints_links_that_work_and_the_same_ids_on_every_machine(
 
 def test_serving_an_empty_register_prints_no_address_of_a_topic(make_database: Callable[[str], str]) -> None:
     with served(make_database("empty")) as (port, process):
+        process.send_signal(signal.SIGHUP)
+        assert ask(port, "/health/live"), "SIGHUP does nothing"
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]
         assert [line.split()[-1] for line in lines[:2]] == [f"http://127.0.0.1:{port}{path}" for path in ("/", "/docs")]
@@ -438,9 +440,13 @@ def test_two_workers_show_what_either_wrote_and_one_that_dies_is_replaced(make_d
             made = ask(port, "/v1/claims", claim(number), key)
             for _ in range(3):
                 assert ask(port, f"/v1/claims/{made['id']}") == made
-        first = workers_of(process)[0]
+        first, second = workers_of(process)
+        for each in (process.pid, first, second):
+            os.kill(each, signal.SIGHUP)
+        assert ask(port, "/health/live")
         os.kill(first, signal.SIGKILL)
         wait_until(lambda: first not in workers_of(process) and len(workers_of(process)) == 2)
+        assert workers_of(process)[0] == second, "a worker that got SIGHUP goes on"
         assert ask(port, "/health/ready")["status"] == "ok"
         process.terminate()
         said, _ = process.communicate(timeout=20)

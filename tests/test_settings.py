@@ -64,6 +64,22 @@ def test_settings_never_change_afterwards() -> None:
         ("COUNTERCLAIM_BASE_URL", "https://claims.example.org:0", "a port above 0"),
         ("COUNTERCLAIM_BASE_URL", "https://192.0.2.999", "a host name"),
         ("COUNTERCLAIM_BASE_URL", "https://[::::1]", "address"),
+        ("DATABASE_URL", "sqlite:///", "sqlite:///FILE"),
+        ("DATABASE_URL", "sqlite:///:memory:", "in memory"),
+        ("DATABASE_URL", "sqlite:///file:x?mode=memory", "in memory"),
+        ("DATABASE_URL", "postgresql://", "HOST/NAME"),
+        ("DATABASE_URL", "postgresql:///", "HOST/NAME"),
+        ("COUNTERCLAIM_HOST", "127.0.0.1:8000", "without a scheme and a port"),
+        ("COUNTERCLAIM_HOST", "http://127.0.0.1", "without a scheme and a port"),
+        ("COUNTERCLAIM_HOST", "[::1", "without a scheme and a port"),
+        ("COUNTERCLAIM_HOST", "256.0.0.1", "an address or a host name"),
+        ("COUNTERCLAIM_HOST", "x" * 64, "an address or a host name"),
+        ("COUNTERCLAIM_HOST", "a b", "an address or a host name"),
+        ("COUNTERCLAIM_TITLE", " ", "printable characters"),
+        ("COUNTERCLAIM_TITLE", "a\x1b[31m", "printable characters"),
+        ("COUNTERCLAIM_BASE_URL", "https://claims.123", "a host name"),
+        ("COUNTERCLAIM_BASE_URL", "https://claims.example.org:080", "a port above 0"),
+        ("COUNTERCLAIM_BASE_URL", f"https://{'a.' * 130}example", "a host name"),
         ("COUNTERCLAIM_DEADLINE", "nan", "finite number"),
         ("COUNTERCLAIM_DEADLINE", "0.1", "greater than or equal to 1"),
     ],
@@ -72,8 +88,9 @@ def test_a_wrong_value_is_named_with_what_was_expected(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
 ) -> None:
     said = fault(monkeypatch, **{name: value})
-    assert said.startswith(f"{name}={value}: ")
+    assert said.startswith((f"{name}={value}: ", f"{name}=…: "))
     assert expected in said
+    assert len(said.splitlines()) == 1
 
 
 def test_a_misspelt_setting_is_refused_with_the_one_that_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,3 +203,20 @@ def test_the_terms_of_the_register_are_an_identifier_or_an_address(monkeypatch: 
     assert "COUNTERCLAIM_TERMS" in told
     assert "Expected an identifier of the SPDX License List such as CC-BY-4.0" in told
     assert "did you mean `CC-BY-4.0`?" in told
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:se@cret@127.0.0.1:1/x", "postgresql://u:secret@@host/name"])
+def test_a_password_that_is_not_escaped_is_told_apart_from_a_host(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    said = fault(monkeypatch, DATABASE_URL=url)
+    assert "%40" in said
+    assert "cret" not in said
+
+
+@pytest.mark.parametrize("url", [" sqlite:///x.db", "sqlite:///x.db\n", "sqlite:///x\x07.db"])
+def test_an_address_has_no_spaces_around_it(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    assert "sqlite:///FILE" in fault(monkeypatch, DATABASE_URL=url)
+
+
+def test_a_replica_is_of_the_same_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = fault(monkeypatch, DATABASE_URL="postgresql://host/name", DATABASE_READ_URL="sqlite:///x.db")
+    assert "another kind of database" in said

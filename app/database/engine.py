@@ -234,7 +234,7 @@ class Database:
         expected = expected_migration()
         self.check_file()
         statement = "SELECT version_num FROM alembic_version"
-        with self.read_engine.connect() as connection:
+        with self.primary_read_engine.connect() as connection:  # a replica may be down
             has_version = inspect(connection).has_table("alembic_version")
             current = connection.exec_driver_sql(statement).scalar() if has_version else None
             differences = []
@@ -256,13 +256,13 @@ class Database:
             if not inspect(connection).has_table("alembic_version"):
                 return None
             current = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-        return schema_fault(current, []) if current and current not in _migration_numbers() else None
+        return schema_fault(current, []) if current and current not in migration_numbers() else None
 
     def check_file(self) -> None:
         """Raise `SchemaStale` if there is no file of an SQLite database, which a connection would create."""
         for engine in (self.write_engine, self.read_engine):
             name = engine.url.database if engine.dialect.name == "sqlite" else None
-            if name and name != ":memory:" and not name.startswith("file:") and not Path(name).exists():
+            if name and not Path(name).exists():
                 raise SchemaStale(
                     f"The database {name} does not exist, so it has no tables yet; this release needs "
                     f"{expected_migration()}. Run `counterclaim migrate`, then start again."
@@ -306,14 +306,14 @@ def alembic_config() -> "Config":
 
 
 @cache
-def _migration_numbers() -> list[str]:
+def migration_numbers() -> list[str]:
     """Return the migration numbers of this release in order. A test checks that the file names are numbered."""
     return sorted(file.name.partition("_")[0] for file in (migrations_folder() / "versions").glob("[0-9]*.py"))
 
 
 def expected_migration() -> str:
     """Return the number of the latest migration of this release."""
-    return _migration_numbers()[-1]
+    return migration_numbers()[-1]
 
 
 def schema_fault(current: str | None, differences: Sequence[str]) -> str | None:
@@ -332,7 +332,7 @@ def schema_fault(current: str | None, differences: Sequence[str]) -> str | None:
             f"The database is at migration {current}, but its tables are not those of this release: "
             f"{', '.join(differences[:MAX_NAMED_DIFFERENCES])}{more}. Restore a backup, or create what is missing."
         )
-    if current and current not in _migration_numbers():
+    if current and current not in migration_numbers():
         return (
             f"The database is at migration {current}, which this release does not have. "
             "It was migrated by a newer release: start that release."

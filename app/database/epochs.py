@@ -32,10 +32,15 @@ def read_epochs(session: Session) -> list[Epoch]:
     return [Epoch(*row) for row in rows]
 
 
-def begin_epoch(session: Session) -> Epoch:
-    """Begin a new epoch after the latest change. Processes that serve the register have to be started again."""
+def begin_epoch(session: Session, after: int = 0) -> Epoch:
+    """Begin a new epoch after the latest change. Processes that serve the register have to be started again.
+
+    Args:
+        session: A session that writes.
+        after: An epoch that clients may know, although this database does not.
+    """
     seq: int = session.execute(select(columns_of(Clock).seq)).scalar_one()
-    epoch = Epoch(read_epochs(session)[-1].number + 1, seq, datetime.now(UTC))
+    epoch = Epoch(max(read_epochs(session)[-1].number, after) + 1, seq, datetime.now(UTC))
     session.execute(insert(table_of(EpochStart)).values(number=epoch.number, forked_seq=epoch.forked_seq, at=epoch.at))
     return epoch
 

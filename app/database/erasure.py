@@ -55,6 +55,10 @@ def is_erasure_pending(database: Database) -> bool:
 def vacuum(database: Database) -> None:
     """Rebuild the database files without the content of deleted rows. Other connections wait meanwhile."""
     if database.dialect == "sqlite":
+        with database.write_engine.connect() as connection:
+            for index in FULL_TEXT_INDICES:
+                connection.exec_driver_sql(f"INSERT INTO {index} ({index}) VALUES ('rebuild')")  # noqa: S608 - constants
+            connection.commit()
         erase_deleted_content(database)
         _execute_outside_transaction(database, "VACUUM")
         _truncate_log(database)

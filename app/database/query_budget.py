@@ -54,6 +54,11 @@ def apply_budget(driver: sqlite3.Connection) -> None:
     driver.set_progress_handler(BudgetMeter(budget), budget.steps_per_tick)
 
 
+def lift_budget(driver: sqlite3.Connection) -> None:
+    """Let the transaction that has begun on `driver` take as many steps as it needs."""
+    driver.set_progress_handler(None, 0)
+
+
 def is_budget_exceeded(error: object) -> bool:
     """Return whether an error of SQLAlchemy or the driver means that a statement exceeded its budget."""
     driver_error = getattr(error, "orig", error)

@@ -21,7 +21,7 @@ from app.database.engine import Database
 from app.database.group_commit import GROUP_COMMITTER
 from app.database.tables import StoredAnswer, columns_of
 from app.database.transaction import WriteTransaction
-from app.errors import KeyReused, PreconditionFailed, PreconditionRequired, Removed
+from app.errors import AlreadyCreated, KeyReused, PreconditionFailed, PreconditionRequired, Removed
 from app.http.addresses import base_url, relative_links, relative_path, whole_address, whole_links
 from app.http.deadline import write_expiry
 from app.http.headers import read_list_header
@@ -65,6 +65,8 @@ class WriteResult:
     location: str | None = None
     file: ResponseFile | None = None
     """The response, if it is not the record in JSON."""
+    is_secret: bool = False
+    """Whether the response contains a secret. Only the address is stored, and a repetition is refused with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,12 @@ class WriteRequest:
             raise KeyReused(
                 "This Idempotency-Key was used for another request.", hint="use a new key for a new request"
             )
+        if stored["status"] == AlreadyCreated.status:
+            raise AlreadyCreated(
+                "This request was answered, and its response is not stored, because it contained a secret.",
+                hint="revoke the key that it created, whose address is `created`, and create another one",
+                more={"created": whole_address(stored["headers"]["location"])},
+            )
         if stored["body"] is None:
             return problem_response(self.request, Removed("A takedown erased the response to this request."))
         body, headers = stored["body"], {**stored["headers"], "Idempotency-Replayed": "true"}
@@ -266,6 +274,9 @@ class WriteRequest:
             headers["etag"] = build_etag(JSON_MEDIA_TYPE, body, _etag_prefix(result.document))
         if base_url() and "location" in headers:
             headers["location"] = relative_path(headers["location"])
+        status = response.status_code
+        if result.is_secret:
+            status, headers, body = AlreadyCreated.status, {"location": headers["location"]}, b""
         transaction.session.execute(
             insert(StoredAnswer).values(
                 actor=actor.name,
@@ -273,7 +284,7 @@ class WriteRequest:
                 key=self.key,
                 digest=self.digest,
                 at=transaction.at,
-                status=response.status_code,
+                status=status,
                 headers=headers,
                 body=body,
                 claim=result.claim,

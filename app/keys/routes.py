@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from app.database.api_keys import create_key, find_key, find_key_of, list_keys, revoke_key_by_id
 from app.database.tables import ApiKey
+from app.database.transaction import WriteTransaction
 from app.errors import NotFound, shorten
 from app.http.addresses import whole_address
 from app.http.auth import Admin
@@ -14,6 +15,7 @@ from app.http.dependencies import Db
 from app.http.responses import check_write_conditions, json_response
 from app.http.routing import api_router
 from app.http.schema_types import parse_moment
+from app.http.writes import WriteRequestDep, WriteResult
 from app.keys.schemas import Key, KeyInput, KeyList, NewKey
 
 router = api_router("keys")
@@ -29,10 +31,9 @@ def _describe(key: ApiKey) -> dict[str, Any]:
     return {name: getattr(key, name) for name in Key.model_fields}
 
 
-def _respond(request: Request, body: dict[str, Any], status: int = 200, location: str | None = None) -> Response:
+def _respond(request: Request, body: dict[str, Any]) -> Response:
     response = json_response(request, body)
-    response.status_code = status
-    response.headers.update(PRIVATE if location is None else PRIVATE | {"Location": whole_address(location)})
+    response.headers.update(PRIVATE)
     return response
 
 
@@ -62,20 +63,27 @@ def get_key(key_id: KeyId, request: Request, db: Db, admin: Admin) -> Response:
     status_code=201,
     responses={201: {"model": NewKey, "description": "The new key. It cannot be read again."}},
 )
-def post_key(payload: KeyInput, request: Request, db: Db, admin: Admin) -> Response:
+def post_key(payload: KeyInput, admin: Admin, write: WriteRequestDep) -> Response:
     """Create an API key. The response is the only one that contains it, and is never stored.
+
+    A repetition with the same `Idempotency-Key` creates no other key: it is a 409 `already_created` with the address of
+    the key. If the first response was lost, revoke that key, and create another one.
 
     To rotate a key, create another one with the same name, and revoke the old one by its id: retries with an
     `Idempotency-Key` of the old key get the first answer with the new one, too.
     """
-    del admin
-    check_write_conditions(request, exists=False)
     expires_at = None if payload.expires_at is None else parse_moment(payload.expires_at)
-    with db.write() as session:
+
+    def create(transaction: WriteTransaction) -> WriteResult:
+        session = transaction.session
         key = create_key(session, payload.name, payload.role, expires_at=expires_at)
         session.flush()
         body = _describe(find_key_of(session, key)) | {"key": key}
-    return _respond(request, body, 201, f"/v1/keys/{body['id']}")
+        return WriteResult(body, created=True, location=whole_address(f"/v1/keys/{body['id']}"), is_secret=True)
+
+    response = write(admin, create)
+    response.headers.update(PRIVATE)
+    return response
 
 
 @router.post(

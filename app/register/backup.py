@@ -16,16 +16,26 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
-from sqlalchemy import create_engine, select
+from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
 
-from app.database.engine import Database, SchemaStale
-from app.database.epochs import Epoch, begin_epoch
+from app.database.engine import Database, SchemaStale, alembic_config, expected_migration, migration_numbers
+from app.database.epochs import Epoch, begin_epoch, read_epochs
 from app.database.quick_check import run_quick_check
-from app.database.tables import Change, Clock, ErasedKey, RegisterIdentity, SourceVersion, columns_of
+from app.database.tables import (
+    Change,
+    Clock,
+    EpochStart,
+    ErasedKey,
+    RegisterIdentity,
+    SourceVersion,
+    columns_of,
+    table_of,
+)
 from app.database.transaction import write_transaction
 from app.errors import BackupFailed, Problem
 from app.settings import Settings
@@ -45,10 +55,11 @@ SQLITE_SHARED_LOCK = (0x40000002, 510)
 
 @dataclass(frozen=True, slots=True)
 class RegisterMark:
-    """Which register a database contains, and up to which change."""
+    """Which register a database contains, up to which change, and in which epoch."""
 
     id: str
     seq: int
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +76,11 @@ class RestoreResult:
 
 
 def read_mark(session: Session) -> RegisterMark:
-    """Return the id of a register and its latest change."""
+    """Return the id of a register, its latest change and its epoch."""
     id_ = session.execute(select(columns_of(RegisterIdentity).register_id)).scalar_one()
-    return RegisterMark(str(id_), session.execute(select(columns_of(Clock).seq)).scalar_one())
+    seq = session.execute(select(columns_of(Clock).seq)).scalar_one()
+    has_epochs = inspect(session.connection()).has_table(table_of(EpochStart).name)  # not in older backups
+    return RegisterMark(str(id_), seq, read_epochs(session)[-1].number if has_epochs else 1)
 
 
 def back_up(database: Database, folder: Path, keep: int | None = None) -> Path:
@@ -140,8 +153,19 @@ def _dump(database: Database, target: Path) -> RegisterMark:
     return mark
 
 
-def _run(database: Database, program: str, arguments: Sequence[str], *, connects: bool = True) -> None:
-    """Run a program of PostgreSQL. The password is passed in the environment, where `ps` does not show it."""
+def _run(
+    database: Database,
+    program: str,
+    arguments: Sequence[str],
+    *,
+    connects: bool = True,
+    source: IO[bytes] | None = None,
+    output: IO[bytes] | None = None,
+) -> str:
+    """Run a program of PostgreSQL, and return its output unless it is written to `output`.
+
+    The password is passed in the environment, where `ps` does not show it.
+    """
     found = shutil.which(program)
     if found is None:
         raise BackupFailed(f"{program} is not installed, or not in PATH: it comes with the client of PostgreSQL.")
@@ -152,11 +176,18 @@ def _run(database: Database, program: str, arguments: Sequence[str], *, connects
         address = url.set(drivername="postgresql", password=None).render_as_string()
         arguments = [f"--dbname={address}", *arguments]
     done = subprocess.run(  # noqa: S603 - a program of PostgreSQL
-        [found, *arguments], env=environment, capture_output=True, text=True, check=False
+        [found, *arguments],
+        env=environment,
+        stdin=source or subprocess.DEVNULL,
+        stdout=output or subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        check=False,
     )
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit status {done.returncode}"]
+        told = done.stderr.decode("utf-8", "replace").splitlines()
+        lines = [line for line in told if line.strip()] or [f"exit status {done.returncode}"]
         raise BackupFailed(f"{program} failed: {lines[0]}")
+    return (done.stdout or b"").decode("utf-8", "replace")
 
 
 def _remove_oldest(folder: Path, latest: Path, keep: int) -> None:
@@ -175,10 +206,11 @@ def _sync_folder(folder: Path) -> None:
 
 
 def restore(settings: Settings, backup: Path) -> RestoreResult:
-    """Replace the register by a backup, check it, and repeat the takedowns since then.
+    """Replace the register by a backup, migrate and check it, and repeat the takedowns since then.
 
     Raises:
-        BackupFailed: Somebody serves the database, or the backup is damaged or no backup. Nothing is changed then.
+        BackupFailed: Somebody serves the database, or the backup is damaged, of a newer release, or no backup. Nothing
+            is changed then.
     """
     if not backup.is_file():
         raise BackupFailed(f"{backup} is not a file.")
@@ -199,6 +231,8 @@ def _restore_file(database: Database, backup: Path) -> RestoreResult:
     if (damage := run_quick_check(str(backup))) is not None:
         raise BackupFailed(f"{backup.name} is damaged: {damage}.")
     mark = _read_file_mark(backup)
+    with closing(sqlite3.connect(f"{backup.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        _refuse_newer(backup, connection.execute(SELECT_MIGRATION).fetchone()[0])
     _refuse_served_file(target)
     unfinished = target.with_name(f"{target.name}-restore")
     for suffix in ("", "-wal", "-shm"):
@@ -215,12 +249,37 @@ def _restore_file(database: Database, backup: Path) -> RestoreResult:
         raise BackupFailed(f"{target} cannot be replaced: {error.strerror or error}.") from None
     finally:
         unfinished.unlink(missing_ok=True)
+    _migrate(database)
+    taken, newer = _read_takedowns(previous, mark)
+    return _finish(database, mark, newer, taken, previous)
+
+
+SELECT_MIGRATION = "SELECT version_num FROM alembic_version"
+
+
+def _refuse_newer(backup: Path, migration: str) -> None:
+    """Raise `BackupFailed` if a backup was written by a newer release."""
+    if migration not in migration_numbers():
+        raise BackupFailed(
+            f"{backup.name} is at migration {migration}, which this release does not have. It was written by a newer "
+            "release: restore it with that release."
+        )
+
+
+def _migrate(database: Database) -> None:
+    """Migrate a backup of an older release that is in place."""
+    from alembic import command  # noqa: PLC0415 - slow to import
+
+    with database.write_engine.connect() as connection:
+        if connection.exec_driver_sql(SELECT_MIGRATION).scalar() != expected_migration():
+            connection.rollback()
+            config = alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
     try:
         database.check_schema()
     except SchemaStale as stale:
         raise BackupFailed(f"The backup is in place. {stale}") from None
-    taken, newer = _read_takedowns(previous, mark)
-    return _finish(database, mark, newer, taken, previous)
 
 
 def _refuse_served_file(path: Path) -> None:
@@ -332,14 +391,19 @@ def _finish(
     epoch = None
     if newer != mark:
         with database.write() as session:
-            epoch = begin_epoch(session)
+            epoch = begin_epoch(session, after=newer.epoch if newer is not None and newer.id == mark.id else 0)
     repeated = repeat_takedowns(database, takedowns)
     database.damage.clear()
     return RestoreResult(mark, epoch, repeated, previous)
 
 
 def _restore_dump(database: Database, backup: Path) -> RestoreResult:
-    _run(database, "pg_restore", ["--list", str(backup)], connects=False)
+    listed = _run(database, "pg_restore", ["--list", str(backup)], connects=False)
+    migration = ["--data-only", "--table=alembic_version", "--file=-", str(backup)]
+    found = re.search(
+        r"^COPY .*alembic_version .*\n(\S+)$", _run(database, "pg_restore", migration, connects=False), re.MULTILINE
+    )
+    _refuse_newer(backup, found[1] if found else "(none)")
     takedowns, newer, mark = [], None, _mark_of_name(backup)
     with database.connect_primary() as connection:
         others = connection.exec_driver_sql(
@@ -355,14 +419,30 @@ def _restore_dump(database: Database, backup: Path) -> RestoreResult:
             if mark is not None and newer.id.replace("-", "").endswith(mark[0]):
                 takedowns = find_takedowns(session, mark[1])
     database.close()
-    _run(database, "pg_restore", ["--clean", "--if-exists", "--no-owner", "--single-transaction", str(backup)])
-    try:
-        database.check_schema()
-    except SchemaStale as stale:
-        raise BackupFailed(f"The backup is in place. {stale}") from None
+    _replace_tables(database, backup, listed)
+    _migrate(database)
     with database.read_primary() as session:
         restored = read_mark(session)
     return _finish(database, restored, newer, takedowns, None)
+
+
+def _replace_tables(database: Database, backup: Path, listed: str) -> None:
+    """Replace the tables by those of a dump, in one transaction: if it fails, nothing is changed.
+
+    Tables that later migrations create are dropped, because the dump would leave them.
+    """
+    options = ["--clean", "--if-exists", "--no-owner"]
+    dumped = re.findall(r"^\d+; \d+ \d+ TABLE \S+ (\S+) ", listed, re.MULTILINE)
+    later = sorted(set(SQLModel.metadata.tables) - set(dumped))
+    if not later:
+        _run(database, "pg_restore", [*options, "--single-transaction", str(backup)])
+        return
+    with TemporaryFile() as script:
+        _run(database, "pg_restore", [*options, "--file=-", str(backup)], connects=False, output=script)
+        script.seek(0)
+        dropped = f"DROP TABLE IF EXISTS {', '.join(later)} CASCADE"
+        arguments = ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--single-transaction"]
+        _run(database, "psql", [*arguments, f"--command={dropped}", "--file=-"], source=script)
 
 
 def _mark_of_name(backup: Path) -> tuple[str, int] | None:

@@ -38,7 +38,7 @@ def copy_register(source: Database, target: Database, title: str) -> RegisterMar
         is_empty = not session.execute(select(func.count()).select_from(table_of(Change))).scalar_one()
     if is_empty:
         _copy_package(source, target, title)
-    elif present != mark:
+    elif (present.id, present.seq) != (mark.id, mark.seq):  # the epochs are copied below
         raise CopyFailed(
             f"The target contains seq {present.seq} of the register {present.id}, the source seq {mark.seq} of "
             f"{mark.id}. Copy into a new database, after `counterclaim migrate`."

@@ -3,11 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from sqlalchemy import Connection, func, select
 from sqlmodel import SQLModel
 
+from app.claims.counts.stored import COUNT, SELECT_STATE, CountKey, recount_claims
 from app.database.engine import Database
+from app.database.query_budget import lift_budget
+from app.database.question_keys import question_key
 from app.database.schema_check import find_schema_differences
-from app.database.tables import VERSION_TABLES
+from app.database.tables import QUESTION_COLUMNS, VERSION_TABLES, Change, ClaimVersion, Clock, table_of
 
 MAX_FINDINGS = 100
 """How many damaged pages or rows a check lists."""
@@ -32,6 +36,8 @@ def find_breaches(database: Database) -> Iterator[Breach]:
             return rows
 
         if database.dialect == "sqlite":
+            connection.begin()
+            lift_budget(connection.connection.driver_connection)  # type: ignore[arg-type] # a connection of sqlite3
             yield from _check_sqlite_file(fetch)
         else:
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
@@ -41,9 +47,14 @@ def find_breaches(database: Database) -> Iterator[Breach]:
         for difference in find_schema_differences(fetch, database.dialect):
             yield Breach("schema", difference)
         yield from _check_clock(fetch)
+        yield from _check_epochs(fetch)
         for kind, version in VERSION_TABLES.items():
             yield from _check_versions(fetch, kind, version.key_name)
         yield from _check_references(fetch)
+        yield from _check_questions(connection)
+        yield from _check_counts(connection)
+        if database.dialect == "sqlite":
+            yield from _check_full_text(fetch)
 
 
 def _check_sqlite_file(fetch: Any) -> Iterator[Breach]:  # noqa: ANN401 - a function of `find_breaches`
@@ -68,17 +79,24 @@ def _check_clock(fetch: Any) -> Iterator[Breach]:  # noqa: ANN401 - as above
         yield Breach("change_log", f"the time falls {fallen} times")
 
 
+def _check_epochs(fetch: Any) -> Iterator[Breach]:  # noqa: ANN401 - as above
+    epochs = fetch("SELECT number, forked_seq FROM epoch ORDER BY number")
+    ((clock,),) = fetch("SELECT max(seq) FROM clock")
+    if not epochs or epochs[0][0] < 1 or any(seq > clock for _, seq in epochs):
+        yield Breach("epochs", f"{[tuple(epoch) for epoch in epochs]} do not begin with 1, or fork after {clock}")
+
+
 def _check_versions(fetch: Any, kind: str, key: str) -> Iterator[Breach]:  # noqa: ANN401 - as above
-    """Check that the versions of a record follow each other: no two are valid at once, each belongs to a change."""
+    """Check that the versions of a record follow each other, the last one is valid, and each belongs to a change."""
     rows = fetch(
         f"SELECT {key} FROM (SELECT {key}, seq, until_seq, revision, lead(seq) OVER own AS next_seq, "  # noqa: S608 - our own names
         f"lead(revision) OVER own AS next_revision FROM {kind} "
         f"WINDOW own AS (PARTITION BY {key} ORDER BY seq, version)) AS versions "
-        "WHERE (next_seq IS NOT NULL AND (until_seq IS NULL OR until_seq > next_seq)) OR until_seq < seq "
+        "WHERE coalesce(until_seq, 0) <> coalesce(next_seq, 0) OR until_seq <= seq "
         f"OR next_revision <= revision LIMIT {MAX_FINDINGS}"
     )
     for (record,) in rows:
-        yield Breach("versions", f"{kind} {record} has versions that overlap")
+        yield Breach("versions", f"{kind} {record} has versions that do not follow each other")
     rows = fetch(
         f"SELECT DISTINCT {key} FROM {kind} AS record WHERE NOT EXISTS "  # noqa: S608 - our own names
         f"(SELECT 1 FROM change WHERE change.seq = record.seq) LIMIT {MAX_FINDINGS}"
@@ -110,3 +128,52 @@ def _check_references(fetch: Any) -> Iterator[Breach]:  # noqa: ANN401 - as abov
         )
         for (value,) in rows:
             yield Breach("references", f"{table}.{column} names {value}, which is no current {parent}")
+
+
+def _check_questions(connection: Connection) -> Iterator[Breach]:
+    """Check that each change of a claim is found by the question that the claim answers."""
+    claim, change = table_of(ClaimVersion), table_of(Change)
+    question = [claim.c[name] for name in QUESTION_COLUMNS]
+    statement = (
+        select(change.c.question, *question, func.count(), func.min(change.c.seq))
+        .join(claim, claim.c.id == change.c.claim)
+        .where(claim.c.until_seq.is_(None))
+        .group_by(change.c.question, *question)
+    )
+    for row in connection.execute(statement):
+        key, *names, count, seq = row
+        if key != question_key(*names):
+            yield Breach("questions", f"{count} changes of claims, the first one {seq}, are filed elsewhere")
+
+
+def _check_counts(connection: Connection) -> Iterator[Breach]:
+    """Check that the stored counts of claims are what is counted."""
+    seq = connection.execute(SELECT_STATE).scalar()
+    last = connection.execute(select(table_of(Clock).c.seq)).scalar() or 0
+    if seq is None or seq > last:
+        yield Breach("counts", f"the stored counts are of seq {seq}, the clock is at {last}")
+        return
+    rows = connection.execute(select(COUNT)).mappings()
+    stored: dict[CountKey, int] = {(row["pair"], row["first"], row["second"]): row["claims"] for row in rows}
+    counted = recount_claims(connection, seq)
+    wrong = sorted(key for key in stored.keys() | counted.keys() if stored.get(key, 0) != counted.get(key, 0))
+    if wrong:
+        first = wrong[0]
+        name = " ".join(part for part in first if part)
+        detail = f"{name!r} is {stored.get(first, 0)}, and {counted.get(first, 0)} are there"
+        yield Breach("counts", f"{len(wrong)} stored counts are wrong: {detail}")
+
+
+def _check_full_text(fetch: Any) -> Iterator[Breach]:  # noqa: ANN401 - as above
+    """Check that the full-text index of SQLite has the rows of its tables; `integrity_check` does not compare them."""
+    for table in ("claim", "citation"):
+        ((missing,),) = fetch(
+            f"SELECT count(*) FROM {table} LEFT JOIN {table}_words_docsize AS word ON word.id = version "  # noqa: S608 - our own names
+            "WHERE word.id IS NULL"
+        )
+        ((surplus,),) = fetch(
+            f"SELECT count(*) FROM {table}_words_docsize AS word LEFT JOIN {table} ON version = word.id "  # noqa: S608 - our own names
+            "WHERE version IS NULL"
+        )
+        if missing or surplus:
+            yield Breach("full_text", f"the index of {table} lacks {missing} rows, and has {surplus} too many")

@@ -90,3 +90,23 @@ def test_a_retry_with_a_rotated_key_gets_the_first_answer(register: Register) ->
     assert second.headers["idempotency-replayed"] == "true"
     assert second.json() == first.json()
     assert "idempotency-replayed" not in write_with(register, other["key"], "another", **again).headers
+
+
+def test_a_repetition_creates_no_other_key_and_shows_none(register: Register) -> None:
+    body, once = {"name": "desk", "role": "editor"}, {"Idempotency-Key": "create the key of the desk"}
+    first = register.write("POST", "/v1/keys", body, **once)
+    secret = first.json()["key"]
+    again = register.write("POST", "/v1/keys", body, **once)
+    problem = assert_problem(again, 409, "already_created")
+    assert problem["created"] == first.headers["location"]
+    assert secret not in again.text
+    assert_problem(register.write("POST", "/v1/keys", body | {"name": "other"}, **once), 422, "key_reused")
+    listed = register.get("/v1/keys", headers=register.keys["admin"]).json()["data"]
+    assert [each["name"] for each in listed].count("desk") == 1
+    assert write_with(register, secret, "one").status_code == 201
+    with register.database.read_primary() as session:
+        stored = session.execute(text("SELECT * FROM stored_answer")).mappings().all()
+    assert stored
+    assert secret not in str([dict(each) for each in stored])
+    assert register.write("POST", "/v1/keys", body, **{"Idempotency-Key": "another"}).status_code == 201
+    assert_problem(register.write("POST", "/v1/keys", body, **{"If-Match": '"1"'}), 412, "stale_revision")

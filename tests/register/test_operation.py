@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from importlib.util import find_spec
@@ -12,8 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import text
 
+from alembic import command
 from app.cli import main
-from app.database.engine import Database
+from app.database.engine import Database, alembic_config
+from app.database.query_budget import Budget
+from app.register.invariants import find_breaches
 from tests.examples import (
     assert_problem,
     make_source_body,
@@ -105,6 +109,65 @@ def test_a_backup_of_the_latest_state_needs_no_epoch(
     assert run(url, "check").output == "0 found.\n"
 
 
+def dump(url: str, folder: Path) -> Path:
+    """Return a backup of a database whose schema `counterclaim backup` refuses."""
+    if url.startswith("sqlite"):
+        backup = folder / "older.db"
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            connection.execute("VACUUM INTO ?", [str(backup)])
+        return backup
+    backup = folder / "older.dump"
+    subprocess.run([PROGRAMS / "pg_dump", f"--dbname={url}", "--format=custom", f"--file={backup}"], check=True)
+    return backup
+
+
+def test_a_backup_of_an_older_release_is_migrated_and_one_of_a_newer_refused(
+    make_database: Callable[[str], str], run: Callable[..., Result], tmp_path: Path
+) -> None:
+    url, other = make_database("starter"), make_database("starter")
+    older = Database(make_settings(other))
+    config = alembic_config()
+    with older.write_engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0016")  # before tables that restoring over a newer schema must not leave
+    backup = dump(other, tmp_path)
+    run(url, "restore", str(backup))
+    assert run(url, "check").output == "0 found.\n"
+    for register in open_register(url):
+        assert register.get("/v1/claims/counts?by=source").status_code == 200
+        register.database.close()
+        register.client.app.state.invalidator.close()  # type: ignore[attr-defined] # a Starlette
+    with older.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    older.close()
+    assert "newer release" in run(url, "restore", str(dump_again(other, tmp_path)), fails=True).output
+    assert run(url, "check").output == "0 found.\n"
+
+
+def dump_again(url: str, folder: Path) -> Path:
+    """Return a backup in another folder."""
+    (folder / "newer").mkdir()
+    return dump(url, folder / "newer")
+
+
+def test_each_fork_has_an_epoch_of_its_own(
+    make_database: Callable[[str], str], run: Callable[..., Result], tmp_path: Path
+) -> None:
+    url = make_database("starter")
+    early = run(url, "backup", str(tmp_path)).output.strip()
+    change = text(
+        "INSERT INTO change (seq, at, kind, key, action, revision, actor) "
+        "SELECT seq + 1, at, 'x', 'x', 'x', 1, 'x' FROM clock"
+    )
+    database = Database(make_settings(url))
+    for expected in (2, 3):  # the second time, the backup knows only epoch 1
+        with database.write() as session:
+            session.execute(change)
+            session.execute(text("UPDATE clock SET seq = seq + 1"))
+        database.close()
+        assert f"new epoch {expected}" in run(url, "restore", early).output
+
+
 def test_a_restore_leaves_no_log_of_the_file_before(
     make_database: Callable[[str], str], run: Callable[..., Result], tmp_path: Path
 ) -> None:
@@ -130,6 +193,18 @@ def test_a_restore_leaves_no_log_of_the_file_before(
         ("UPDATE source SET until_seq = seq + 900, recorded_until = recorded_at WHERE slug = 'csis'", "references"),
         ("UPDATE claim SET seq = 100000 WHERE version = (SELECT max(version) FROM claim)", ""),
         ("DROP INDEX ix_claim_kind", "schema"),
+        ("UPDATE claim SET until_seq = seq WHERE version = 1", "versions"),
+        ("UPDATE document SET until_seq = seq + 1 WHERE version = 1", "versions"),
+        ("UPDATE epoch SET forked_seq = 100000", "epochs"),
+        (
+            "UPDATE change SET question = 1 WHERE seq = (SELECT max(seq) FROM change WHERE claim IS NOT NULL)",
+            "questions",
+        ),
+        ("DELETE FROM change WHERE seq = 5", "change_log"),
+        ("UPDATE change SET at = '2001-01-01 00:00:00' WHERE seq = 5", "change_log"),
+        ("UPDATE citation SET document = (SELECT id FROM claim LIMIT 1) WHERE version = 1", "references"),
+        ("INSERT INTO claim_count (pair, first, second, claims) VALUES ('c', 'killed', '', 3)", "counts"),
+        ("UPDATE claim_count_state SET seq = 100000", "counts"),
     ],
 )
 def test_the_check_finds_what_contradicts_itself(
@@ -152,6 +227,51 @@ def test_the_check_finds_what_contradicts_itself(
     finally:
         database.damage.clear()
         database.close()
+
+
+def test_the_check_has_no_query_budget(starter_register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.database.query_budget.LARGE_BUDGET", Budget(1_000, 1_000, 1.0))
+    assert list(find_breaches(starter_register.database)) == []
+
+
+def test_the_check_compares_the_full_text_index_with_its_table(
+    make_database: Callable[[str], str], run: Callable[..., Result]
+) -> None:
+    url = make_database("starter")
+    if not url.startswith("sqlite"):
+        pytest.skip("PostgreSQL has the words in the rows")
+    path = Path(url.removeprefix("sqlite:///"))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "INSERT INTO claim_words(claim_words, rowid, words) SELECT 'delete', version, words FROM claim LIMIT 3"
+        )
+        connection.execute("INSERT INTO citation_words(rowid, words) VALUES (100000, 'nothing')")
+        connection.commit()
+    told = run(url, "check", fails=True).output
+    assert "register\tfull_text\tthe index of claim lacks 3 rows, and has 0 too many" in told
+    assert "register\tfull_text\tthe index of citation lacks 0 rows, and has 1 too many" in told
+    assert path.with_name(f"{path.name}-damaged").exists()
+    run(url, "vacuum")
+    assert run(url, "check").output == "0 found.\n"
+    assert not path.with_name(f"{path.name}-damaged").exists()
+
+
+def test_wrong_counts_are_counted_again(make_database: Callable[[str], str], run: Callable[..., Result]) -> None:
+    url = make_database("starter")
+    database = Database(make_settings(url))
+    with database.write() as session:
+        session.execute(text("UPDATE claim_count_state SET seq = (SELECT seq FROM clock)"))
+    assert "stored counts are wrong: 'c " in run(url, "check", fails=True).output
+    assert database.damage.read() is not None
+    run(url, "vacuum")
+    result = run(url, "check")
+    assert result.stdout == "0 found.\n"
+    assert database.damage.read() is None
+    if database.dialect == "postgresql":
+        with database.read_primary() as session:
+            has_checksums = session.execute(text("SHOW data_checksums")).scalar() == "on"
+        assert ("no data checksums" in result.stderr) == (not has_checksums)
+    database.close()
 
 
 def test_the_check_names_damaged_pages(make_database: Callable[[str], str], run: Callable[..., Result]) -> None:

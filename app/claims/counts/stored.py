@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, ClauseElement, Select, Text, bindparam, cast, func, select, text
+from sqlalchemy import BindParameter, ClauseElement, Connection, Select, Text, bindparam, cast, func, select, text
 
 from app.claims.counts.keys import KEY_FIELDS, PAIRS, STORED, UNASSESSED, UNKNOWN
 from app.database.snapshot import is_version_at
 from app.database.sql import InList, encode_list, with_index
-from app.database.tables import AssessmentVersion, ClaimCountState, ClaimVersion, table_of
+from app.database.tables import AssessmentVersion, ClaimCount, ClaimCountState, ClaimVersion, table_of
 from app.database.transaction import WriteTransaction
 from app.database.types import BIG_INTEGER
 from app.enums import Status
@@ -27,7 +27,11 @@ UPDATE_INTERVAL = 1_000
 CHANGES_PER_BATCH = 50_000
 """Number of changes that are counted at once, which limits the memory that a long import takes."""
 
-CLAIM, ASSESSMENT, STATE = table_of(ClaimVersion), table_of(AssessmentVersion), table_of(ClaimCountState)
+CLAIMS_PER_RECOUNT = 20_000
+"""Number of versions of claims that are counted at once when all are counted again."""
+
+CLAIM, ASSESSMENT = table_of(ClaimVersion), table_of(AssessmentVersion)
+COUNT, STATE = table_of(ClaimCount), table_of(ClaimCountState)
 
 CLAIM_FIELDS = ("category", "subject", "place", "source", "proposition", "modality", "aggregation", "kind", "status")
 GRADES = ("level", "reliability", "credibility")
@@ -35,6 +39,9 @@ NO_GRADES = f"{UNASSESSED} {UNKNOWN} {UNKNOWN}"
 
 LOW, HIGH = (bindparam(name, type_=BIG_INTEGER) for name in ("low", "high"))
 """Two states of the register."""
+
+FIRST, LAST = (bindparam(name, type_=BIG_INTEGER) for name in ("first", "last"))
+"""A range of versions of claims."""
 
 FetchRows = Callable[[ClauseElement, dict[str, Any]], Sequence[tuple[Any, ...]]]
 CountedFields = dict[str, str]
@@ -140,6 +147,26 @@ CountKey = tuple[str, str, str]
 """The pair of keys, its first key, and its second one, which is empty for a single key."""
 
 
+def recount_claims(connection: Connection, seq: int) -> Counter[CountKey]:
+    """Return what the stored counts are as of `seq`, from all claims."""
+    last_version: int = connection.execute(select(func.coalesce(func.max(CLAIM.c.version), 0))).scalar_one()
+    statement = _select_counted(HIGH).where(is_version_at(CLAIM.c, HIGH), CLAIM.c.version.between(FIRST, LAST))
+    total: Counter[CountKey] = Counter()
+    for first in range(1, last_version + 1, CLAIMS_PER_RECOUNT):
+        parameters = {"high": seq, "first": first, "last": first + CLAIMS_PER_RECOUNT - 1}
+        total.update(sum_changes([CountChange(1, row) for row in connection.execute(statement, parameters)]))
+    return total
+
+
+def rebuild_counts(transaction: WriteTransaction) -> None:
+    """Count all claims again, and replace the stored counts."""
+    connection = transaction.session.connection()
+    total = recount_claims(connection, transaction.seq)
+    connection.execute(COUNT.delete())
+    _insert(transaction, [(*key, number) for key, number in total.items()])
+    connection.execute(STATE.update().values(seq=transaction.seq))
+
+
 def sum_changes(changes: Sequence[CountChange]) -> Counter[CountKey]:
     """Return what changes add to each stored count."""
     total: Counter[CountKey] = Counter()
@@ -188,13 +215,19 @@ DELETE_EMPTY = "DELETE FROM claim_count WHERE pair = {0} AND first = {0} AND sec
 
 def _add(transaction: WriteTransaction, changes: Sequence[CountChange]) -> None:
     rows = [(*key, number) for key, number in sum_changes(changes).items() if number]
+    _insert(transaction, rows)
+    emptied = [row[:3] for row in rows if row[3] < 0]
+    if emptied:
+        connection = transaction.session.connection()
+        connection.exec_driver_sql(DELETE_EMPTY.format("%s" if transaction.is_postgresql else "?"), emptied)
+
+
+def _insert(transaction: WriteTransaction, rows: Sequence[tuple[str, str, str, int]]) -> None:
+    """Add rows of the table to the stored counts."""
     if not rows:
         return
     connection = transaction.session.connection()
     if transaction.is_postgresql:
         connection.exec_driver_sql(UPSERTS["postgresql"], tuple(map(list, zip(*rows, strict=True))))
     else:
-        connection.exec_driver_sql(UPSERTS["sqlite"], rows)
-    emptied = [row[:3] for row in rows if row[3] < 0]
-    if emptied:
-        connection.exec_driver_sql(DELETE_EMPTY.format("%s" if transaction.is_postgresql else "?"), emptied)
+        connection.exec_driver_sql(UPSERTS["sqlite"], list(rows))
