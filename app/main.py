@@ -1,8 +1,10 @@
 """The application factory: settings, database, routers, problem handlers and middleware."""
 
 import asyncio
+import gc
 import logging
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
@@ -13,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
 
 from app import __version__
+from app.allocator import release_free_memory
 from app.cache.invalidation import CacheInvalidator
 from app.cache.responses import ResponseCache
 from app.changes.routes import router as changes
@@ -89,6 +92,12 @@ OUTDATED_COPIES_INTERVAL_SECONDS = 10.0
 READINESS_INTERVAL_SECONDS = 10.0
 """The time between two checks of the database for the metrics."""
 
+RELEASE_INTERVAL_SECONDS = 1.0
+"""The time between two releases of free memory while requests are answered, and between two looks at the log."""
+
+REST_SECONDS = 10.0
+"""The time without a request after which all garbage is collected."""
+
 logger = logging.getLogger("counterclaim")
 
 
@@ -129,7 +138,7 @@ class CounterclaimApp(FastAPI):
             previous.close()
         self.state.database = database
         self.state.invalidator = self.cache_middleware.invalidator = CacheInvalidator(
-            database, ResponseCache(database.memory_bytes), describe_change
+            database, ResponseCache(database.memory_bytes * 3 // 4), describe_change
         )
 
 
@@ -144,6 +153,29 @@ async def _remove_outdated_copies(app: FastAPI) -> None:
         await asyncio.sleep(OUTDATED_COPIES_INTERVAL_SECONDS)
 
 
+async def _release_resources(app: FastAPI) -> None:
+    """Return free memory to the system now and then, and once more, after a full collection, when no request comes.
+
+    The write-ahead log of SQLite is truncated if readers prevented that when it was written.
+    """
+    released = collected = 0
+    answered_at = time.monotonic()
+    while True:
+        await asyncio.sleep(RELEASE_INTERVAL_SECONDS)
+        write_log = app.state.database.write_log
+        if write_log is not None:
+            await asyncio.to_thread(write_log.truncate_if_large)
+        requests = app.state.request_counters.requests + app.state.invalidator.response_cache.hits
+        if requests != released:
+            released, answered_at = requests, time.monotonic()
+        elif requests != collected and time.monotonic() - answered_at > REST_SECONDS:
+            gc.collect()
+            collected = requests
+        else:
+            continue
+        await asyncio.to_thread(release_free_memory)
+
+
 async def _check_readiness(app: FastAPI) -> None:
     """Check the database now and then, so that the metrics know how it is, also if nobody asks for the health."""
     while True:
@@ -151,10 +183,10 @@ async def _check_readiness(app: FastAPI) -> None:
         await asyncio.sleep(READINESS_INTERVAL_SECONDS)
 
 
-def create_app(settings: Settings | None = None, *, checks_readiness: bool = False) -> CounterclaimApp:
+def create_app(settings: Settings | None = None, *, in_server: bool = False) -> CounterclaimApp:
     """Return the application for `settings`. It does not start if the schema is not that of this release.
 
-    With `checks_readiness`, it checks the database now and then, for the metrics.
+    With `in_server`, it checks the database now and then, for the metrics, and returns free memory to the system.
     """
     settings = settings or read_settings()
 
@@ -169,8 +201,8 @@ def create_app(settings: Settings | None = None, *, checks_readiness: bool = Fal
         for fault in (*health.storage_faults(database), *health.storage_warnings(database)):
             logger.warning(fault)
         tasks = [asyncio.create_task(_remove_outdated_copies(app))]
-        if checks_readiness:
-            tasks.append(asyncio.create_task(_check_readiness(app)))
+        if in_server:
+            tasks += [asyncio.create_task(_check_readiness(app)), asyncio.create_task(_release_resources(app))]
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()
         shutdown.install()
         yield {FIND_RESPONSE: cast("CounterclaimApp", app).find_response}

@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import make_url
 
+from app.allocator import configure_allocator, release_free_memory
 from app.database.damage import DamageRecord
 from app.database.quick_check import start_nightly_check
 from app.http.addresses import set_base_url
@@ -67,13 +68,16 @@ def _create_app(settings: Settings) -> FastAPI:
 
     They live as long as the process. A full collection that visits them interrupts requests for a tenth of a second.
     """
+    configure_allocator()
     gc.disable()  # modules are kept: collections during the import would take a sixth of its time
     from app.main import create_app  # noqa: PLC0415 - a supervisor does not need the application
 
     set_base_url(settings.base_url)  # for requests that the HTTP protocol answers before the application is called
-    app = create_app(settings, checks_readiness=True)
+    app = create_app(settings, in_server=True)
+    gc.collect()  # what the import has left over would be kept for good
     gc.freeze()
     gc.enable()
+    release_free_memory()
     return app
 
 

@@ -363,7 +363,7 @@ class ResponseCacheMiddleware:
         encoded = cached.by_encoding[encoding] = EncodedBody(
             etag, [*headers, (b"content-encoding", encoding.encode())], body
         )
-        self.invalidator.response_cache.add_bytes(key, cached, len(body))
+        self.invalidator.response_cache.add_bytes(key, cached, encoded.size_bytes)
         return encoded
 
 

@@ -113,9 +113,12 @@ class RequestCounters:
     totals: dict[tuple[str, str, int], RequestTotals] = field(default_factory=lambda: defaultdict(RequestTotals))
     in_progress: int = 0
     """The number of requests that are being answered."""
+    requests: int = 0
+    """The number of requests that were answered."""
 
     def add(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request."""
+        self.requests += 1
         totals = self.totals[route, method if method in COUNTED_METHODS else "other", status]
         totals.count += 1
         if route not in STREAM_ROUTES:
