@@ -39,6 +39,7 @@ from app.http.middleware import EXPOSED_HEADERS, PreflightMiddleware, RequestCou
 from app.http.protocol import FIND_RESPONSE
 from app.http.routing import in_matching_order
 from app.http.shutdown import Shutdown
+from app.http.worker_metrics import WorkerFiles
 from app.imports.routes import router as imports
 from app.keys.routes import router as keys
 from app.pages.crawlers import router as crawlers
@@ -94,6 +95,9 @@ READINESS_INTERVAL_SECONDS = 10.0
 
 RELEASE_INTERVAL_SECONDS = 1.0
 """The time between two releases of free memory while requests are answered, and between two looks at the log."""
+
+SHARE_INTERVAL_SECONDS = 1.0
+"""The time after which the metrics of a worker are in those of the others."""
 
 REST_SECONDS = 10.0
 """The time without a request after which all garbage is collected."""
@@ -176,6 +180,13 @@ async def _release_resources(app: FastAPI) -> None:
         await asyncio.to_thread(release_free_memory)
 
 
+async def _share_metrics(app: FastAPI) -> None:
+    """Write the metrics of this worker for the others."""
+    while True:
+        app.state.worker_files.write(health.metrics_collector(app.state).collect_own())
+        await asyncio.sleep(SHARE_INTERVAL_SECONDS)
+
+
 async def _check_readiness(app: FastAPI) -> None:
     """Check the database now and then, so that the metrics know how it is, also if nobody asks for the health."""
     while True:
@@ -203,6 +214,8 @@ def create_app(settings: Settings | None = None, *, in_server: bool = False) -> 
         tasks = [asyncio.create_task(_remove_outdated_copies(app))]
         if in_server:
             tasks += [asyncio.create_task(_check_readiness(app)), asyncio.create_task(_release_resources(app))]
+        if app.state.worker_files is not None:
+            tasks.append(asyncio.create_task(_share_metrics(app)))
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()
         shutdown.install()
         yield {FIND_RESPONSE: cast("CounterclaimApp", app).find_response}
@@ -211,6 +224,9 @@ def create_app(settings: Settings | None = None, *, in_server: bool = False) -> 
         shutdown.begin()
         await shutdown.wait_for_protected()
         app.state.database.caches[FILE_COPIES].close()
+        if app.state.worker_files is not None:
+            app.state.worker_files.write(health.metrics_collector(app.state).collect_own())
+            app.state.worker_files.close()
         app.state.invalidator.close()
         app.state.database.close()
 
@@ -228,6 +244,7 @@ def create_app(settings: Settings | None = None, *, in_server: bool = False) -> 
     app.cache_middleware.deadline_seconds = settings.deadline
     app.state.settings = settings
     app.state.request_counters = RequestCounters()
+    app.state.worker_files = WorkerFiles.from_environment() if in_server else None
     app.state.api_description = API_DESCRIPTION
     app.router.routes.extend(in_matching_order(route for router in ROUTERS for route in router.routes))
     app.router.routes.extend(route for router in DOCUMENTATION_ROUTERS for route in router.routes)

@@ -22,6 +22,7 @@ from app.http.addresses import set_base_url
 from app.http.graceful_server import GracefulServer, WorkerSupervisor
 from app.http.protocol import CounterclaimProtocol
 from app.http.shutdown import MAX_REQUEST_SECONDS, CancelledRequestFilter
+from app.http.worker_metrics import worker_folder
 from app.logs import configure_logging
 from app.settings import Settings, read_settings
 
@@ -43,7 +44,9 @@ def serve_in_processes(settings: Settings, server_socket: socket, workers: int) 
     _configure_logging(settings)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     _start_checks(settings)
-    WorkerSupervisor(_uvicorn_config(f"{__name__}:create_worker_app", workers=workers), sockets=[server_socket]).run()
+    config = _uvicorn_config(f"{__name__}:create_worker_app", workers=workers)
+    with worker_folder():
+        WorkerSupervisor(config, sockets=[server_socket]).run()
 
 
 def _start_checks(settings: Settings) -> None:

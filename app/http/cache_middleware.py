@@ -133,8 +133,8 @@ class ResponseCacheMiddleware:
         cache = self.invalidator.response_cache
         cached = cache.get(key) or await self._wait_for_pending(key, scope)
         if cached is not None and cached.cache_scope.seq >= request_headers.seq:
-            self._count_hit(scope)
-            await self._send_cached(key, cached, scope, receive, send, request_headers)
+            cache.hits += 1
+            await self._send_cached(key, cached, scope, receive, send, request_headers, is_hit=True)
             return
         cache.misses += 1
         future = self._pending[key] = asyncio.get_running_loop().create_future()
@@ -174,11 +174,12 @@ class ResponseCacheMiddleware:
         encoded = cached.identity if encoding is None else cached.by_encoding.get(encoding)
         if encoded is None:
             return None
-        self._count_hit(scope)
+        cache.hits += 1
         if self._is_unmodified(request_headers, encoded):
             status, lines, body = b"304 Not Modified", encoded.not_modified_lines, b""
         else:
             status, lines, body = b"200 OK", encoded.lines, b"" if scope["method"] == "HEAD" else encoded.body
+        self._log_hit(scope, int(status[:3]), request_headers)
         return CompleteResponse(status, lines + header_lines(self._own_headers(cached, request_headers)), body)
 
     def _may_be_cached(self, scope: Scope, request_headers: RequestHeaders) -> bool:
@@ -257,6 +258,8 @@ class ResponseCacheMiddleware:
         receive: Receive,
         send: Send,
         request_headers: RequestHeaders,
+        *,
+        is_hit: bool = False,
     ) -> None:
         asks_range = request_headers.range_ is not None and cached.serves_ranges and scope["method"] == "GET"
         # A range is one of the representation without encoding.
@@ -279,14 +282,19 @@ class ResponseCacheMiddleware:
                 status, headers, body = 206, _part_headers(encoded.headers, part), body[part.start : part.end]
         if request_headers.names_seq:
             headers = _without_storing(headers)
+        if is_hit:
+            self._log_hit(scope, status, request_headers)
         headers = [*headers, *self._own_headers(cached, request_headers)]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _count_hit(self, scope: Scope) -> None:
-        self.invalidator.response_cache.hits += 1
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("%s %s from the response cache", scope["method"], escape_newlines(scope["path"]))
+    def _log_hit(self, scope: Scope, status: int, request_headers: RequestHeaders) -> None:
+        """Log a request that is served from the cache, like the other requests."""
+        if logger.isEnabledFor(logging.INFO):
+            request_id = request_headers.request_id = request_headers.request_id or uuid7().hex
+            method, path = scope["method"], escape_newlines(scope["path"])
+            extra = {"request_id": request_id, "method": method, "path": path, "status": status}
+            logger.info("%s %s %s from the response cache id=%s", method, path, status, request_id, extra=extra)
 
     def _is_unmodified(self, request_headers: RequestHeaders, encoded: EncodedBody) -> bool:
         """Return whether the client has the response, and count it."""
