@@ -2,12 +2,13 @@
 
     python -m benchmarks.log_size --seconds 360 --save
 
-Reads of the mixed load come over eight connections, so that at every moment somebody reads, and claims are posted as
-fast as they are recorded. The size of the file is read ten times a second.
+Claims are posted over eight connections, as fast as they are recorded. Meanwhile other processes read from the file, each
+read beginning before the one before it ends, so that at every moment somebody reads. The size of the file is read ten times a second.
 """
 
 import argparse
 import json
+import sqlite3
 import sys
 import threading
 import time
@@ -20,7 +21,7 @@ from app.database.api_keys import create_key
 from app.database.engine import Database
 from app.enums import Role
 from benchmarks.memory import copy_with_displays
-from benchmarks.mixed_load import COLD, DERIVED, LoadRun, MixedLoad, RegisterNames
+from benchmarks.mixed_load import RegisterNames
 from benchmarks.read_registers import RegisterStore, sample_claim_ids
 from benchmarks.servers import Server
 from tests.examples import make_claim_body, make_figure_body
@@ -30,8 +31,11 @@ RESULTS = Path(__file__).parent / "results" / "log-size"
 LIMIT_MB = 64
 SAMPLE_SECONDS = 0.1
 REST_SECONDS = 5.0
-READS = 8
-"""The number of connections that read."""
+READ_SECONDS = 0.05
+"""How long a read goes on after the one before it has ended."""
+
+WRITERS = 8
+"""The number of connections that record claims."""
 
 
 def main() -> None:
@@ -68,15 +72,18 @@ def measure(claims: int, seconds: float, workers: int) -> dict[str, Any]:
     try:
         server.start()
         names = RegisterNames.read(server, sample_claim_ids(url), claims)
-        load = MixedLoad(names, shares={COLD: 0.7, DERIVED: 0.3})
-        run = LoadRun(server.port, load, requests=10**9, seconds=seconds, connections=READS)
-        writer = Writer(server.port, key, names)
-        run.start()
-        writer.start()
-        while run.is_running():
+        readers = OverlappingReads(url.removeprefix("sqlite:///"))
+        writers = [Writer(server.port, key, names, first) for first in range(WRITERS)]
+        readers.start()
+        for writer in writers:
+            writer.start()
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
             time.sleep(SAMPLE_SECONDS)
             sizes.append(_size(log))
-        writer.stop()
+        for writer in writers:
+            writer.stop()
+        readers.stop()
         time.sleep(REST_SECONDS)
         at_rest = _size(log)
         file_size = _size(log.with_name(log.name.removesuffix("-wal")))
@@ -87,9 +94,9 @@ def measure(claims: int, seconds: float, workers: int) -> dict[str, Any]:
         "claims": claims,
         "workers": workers,
         "seconds": round(seconds),
-        "reads": run.total,
-        "recorded": writer.recorded,
-        "refused": dict(writer.refused),
+        "reads": readers.total,
+        "recorded": sum(writer.recorded for writer in writers),
+        "refused": [writer.refused for writer in writers if writer.refused],
         "peak_mb": max(sizes),
         "end_mb": sizes[-1],
         "rest_mb": at_rest,
@@ -97,12 +104,48 @@ def measure(claims: int, seconds: float, workers: int) -> dict[str, Any]:
     }
 
 
-class Writer(threading.Thread):
-    """Posts claims, one after the other."""
+class OverlappingReads:
+    """Two readers, each of which ends a read only after the other one has begun its next."""
 
-    def __init__(self, port: int, key: str, names: RegisterNames) -> None:
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._stopped = threading.Event()
+        began = threading.Event(), threading.Event()
+        self._threads = [threading.Thread(target=self._read, args=pair) for pair in (began, began[::-1])]
+        self.total = 0
+
+    def start(self) -> None:
+        """Begin to read."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End both reads."""
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _read(self, own: threading.Event, other: threading.Event) -> None:
+        connection = sqlite3.connect(self._file, isolation_level=None)
+        while not self._stopped.is_set():
+            connection.execute("BEGIN")
+            connection.execute("SELECT seq FROM clock").fetchall()
+            own.set()
+            while not other.wait(READ_SECONDS) and not self._stopped.is_set():
+                pass
+            other.clear()
+            self._stopped.wait(READ_SECONDS)
+            connection.execute("COMMIT")
+            self.total += 1
+        connection.close()
+
+
+class Writer(threading.Thread):
+    """Posts claims, one after the other, that no other writer posts."""
+
+    def __init__(self, port: int, key: str, names: RegisterNames, first: int) -> None:
         super().__init__(daemon=True)
-        self._port, self._key, self._names = port, key, names
+        self._port, self._key, self._names, self._first = port, key, names, first
         self._stopped = threading.Event()
         self.recorded = 0
         self.refused: dict[str, int] = {}
@@ -116,9 +159,9 @@ class Writer(threading.Thread):
         """Post claims until `stop` is called."""
         connection = HTTPConnection("127.0.0.1", self._port, timeout=60)
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
-        number = 0
+        number = self._first
         while not self._stopped.is_set():
-            number += 1
+            number += WRITERS
             try:
                 connection.request("POST", "/v1/claims", json.dumps(self._claim(number)), headers)
                 answer = connection.getresponse()
@@ -159,7 +202,7 @@ def render(result: dict[str, Any]) -> str:
     """Return the result as a Markdown table."""
     return (
         "# Write-ahead log of SQLite\n\n"
-        f"{READS} connections read without a pause and one records claims for {result['seconds']} seconds, "
+        f"Two readers overlap without a gap, and {WRITERS} connections record claims for {result['seconds']} seconds, "
         f"{result['workers']} worker, {result['claims']:,} claims at the start. Sizes in MB; at most {LIMIT_MB} MB.\n\n"
         "| reads | claims recorded | largest log | log at the end | log at rest | database |\n"
         "| ---: | ---: | ---: | ---: | ---: | ---: |\n"
