@@ -11,6 +11,10 @@ ROUNDS ?= 10
 SIZES ?= 10000 100000
 BUDGET ?= 900
 EXAMPLES ?= 5
+# How long a failure of `make operate` lasts, and a frozen database; by what the durations of the alerts are divided.
+SECONDS ?= 14
+FROZEN ?= 30
+SPEED ?= 60
 # Of the tests: they wait for servers and PostgreSQL, and two processes leave a fifth of two cores idle.
 PROCESSES ?= 3
 BIN := .venv/bin
@@ -83,8 +87,15 @@ clients: .venv/tested .bench/clients/made .bench/clients-node/made ## Read files
 calc: .venv/tested ## Fill in the sheet for imports in LibreOffice Calc, and import it: needs soffice and python3-uno
 	@nice $(BIN)/python -m benchmarks.calc
 
+operate: .venv/tested ## Let databases, disks and workers fail, and note every answer and alert: ONLY="table locked" DATABASES=sqlite SECONDS=14 FROZEN=30 SPEED=60 SAVE=yes
+	@$(BIN)/python -m benchmarks.operate $(if $(ONLY),--only "$(ONLY)") $(if $(filter command line environment,$(origin DATABASES)),--databases "$(DATABASES)") \
+		--seconds $(SECONDS) --frozen $(FROZEN) --speed $(SPEED) $(if $(SAVE),--save)
+
 bench-pages: .venv/tested ## Measure what pages cost: bytes, CPU time cold and hot, start and memory
 	$(BIN)/python -m benchmarks.pages --save
+
+bench-fairness: .venv/tested ## Measure how long polite readers wait while others ask for expensive answers: CLAIMS=10000
+	$(BIN)/python -m benchmarks.fairness --claims $(CLAIMS) --save
 
 lint: .venv/tested ## Lint and check types
 	$(BIN)/ruff check
@@ -170,4 +181,4 @@ pins: .venv/tested ## Update all pinned packages, with hashes (make pins UPGRADE
 	if command -v npm; then npm install --prefix .bench/clients-node --no-audit --no-fund --no-package-lock --ignore-scripts; fi
 	@touch $@
 
-.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-files bench-pages clients fuzz look calc mutate lint check openapi baseline wheel pins
+.PHONY: help serve test races plans cover bench bench-quick bench-import bench-pair bench-takedowns bench-feeds bench-files bench-pages bench-fairness clients operate fuzz look calc mutate lint check openapi baseline wheel pins

@@ -196,8 +196,14 @@ class SupersessionCircle(Problem):
     status, code, title = 409, "supersession_circle", "The claims would supersede each other"
 
 
+class RelationContradicts(Problem):
+    """The same source, or the editors, asserted the opposite relation between these claims."""
+
+    status, code, title = 409, "relation_contradicts", "The relation contradicts a recorded one"
+
+
 class KeyInFlight(Problem):
-    """A request with the same Idempotency-Key, or another write, is still being processed."""
+    """A request with the same Idempotency-Key is still being processed. Send it again later, with the same key."""
 
     status, code, title = 409, "key_in_flight", "The request is still being processed"
 
@@ -212,6 +218,12 @@ class PreconditionRequired(Problem):
     """A change needs `If-Match` with the ETag of the revision that it replaces."""
 
     status, code, title = 428, "if_match_required", "If-Match is required"
+
+
+class TooManyRequests(Problem):
+    """The client has sent too many requests, or too many wrong API keys. `Retry-After` says when to go on."""
+
+    status, code, title = 429, "too_many_requests", "Too many requests"
 
 
 class KeyReused(Problem):
@@ -248,6 +260,12 @@ class TooLarge(Problem):
     """The body exceeds the size limit of the server."""
 
     status, code, title = 413, "content_too_large", "The request is too large"
+
+
+class RequestTimeout(Problem):
+    """The request did not arrive in time: its headers took too long, or its body stopped."""
+
+    status, code, title = 408, "request_timeout", "The request did not arrive in time"
 
 
 class AddressTooLong(Problem):

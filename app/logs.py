@@ -22,9 +22,18 @@ FIELDS = ("request_id", "method", "path", "route", "status", "milliseconds")
 def configure_logging(level: str, *, as_json: bool) -> None:
     """Log to standard error."""
     logging.basicConfig(level=level.upper(), format=TEXT_FORMAT)
-    if as_json:
-        for handler in logging.getLogger().handlers:
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(shorten_repeated)
+        if as_json:
             handler.setFormatter(JsonFormatter())
+
+
+def shorten_repeated(record: logging.LogRecord) -> bool:
+    """Remove the traceback of a library's record if it was logged a moment ago. `log_once` does so for our own."""
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None and record.name != logger.name and not is_first(f"{record.name} {cause_of(error)}"):
+        record.exc_info = None
+    return True
 
 
 _logged_at: dict[str, float] = {}

@@ -32,10 +32,12 @@ from app.database.snapshot import open_snapshot
 from app.database.takedowns import read_latest_takedown
 from app.feeds.routes import router as feeds
 from app.http import health, openapi, problems
+from app.http.access import AccessControl
 from app.http.addresses import PathPrefix, set_base_url
 from app.http.cache_middleware import CompleteResponse, ResponseCacheMiddleware
 from app.http.file_copies import FILE_COPIES
 from app.http.middleware import EXPOSED_HEADERS, PreflightMiddleware, RequestCounters, RequestMiddleware
+from app.http.offload import OffloadPool
 from app.http.protocol import FIND_RESPONSE
 from app.http.routing import in_matching_order
 from app.http.shutdown import Shutdown
@@ -135,6 +137,10 @@ class CounterclaimApp(FastAPI):
         path = urlsplit(url).path
         self._path_prefix = PathPrefix(path, self.router.routes) if path else None
 
+    def use_access_settings(self, settings: Settings) -> None:
+        """Answer the requests that the settings allow, with new counters."""
+        self.state.access = self.cache_middleware.access = AccessControl(settings, self.state)
+
     def use_database(self, database: Database) -> None:
         """Serve the register in `database` with a new response cache, and close the connection of the previous one."""
         previous: CacheInvalidator | None = getattr(self.state, "invalidator", None)
@@ -194,10 +200,16 @@ async def _check_readiness(app: FastAPI) -> None:
         await asyncio.sleep(READINESS_INTERVAL_SECONDS)
 
 
-def create_app(settings: Settings | None = None, *, in_server: bool = False) -> CounterclaimApp:
+def create_app(
+    settings: Settings | None = None, *, is_worker: bool = False, has_middleware: bool = True
+) -> CounterclaimApp:
     """Return the application for `settings`. It does not start if the schema is not that of this release.
 
-    With `in_server`, it checks the database now and then, for the metrics, and returns free memory to the system.
+    Args:
+        settings: The settings; by default those of the environment.
+        is_worker: Whether it serves clients: then it checks the database now and then, for the metrics, returns free
+            memory to the system, and lets child processes answer expensive reads.
+        has_middleware: Whether it has the middleware, without which requests are forwarded from a worker.
     """
     settings = settings or read_settings()
 
@@ -212,7 +224,7 @@ def create_app(settings: Settings | None = None, *, in_server: bool = False) -> 
         for fault in (*health.storage_faults(database), *health.storage_warnings(database)):
             logger.warning(fault)
         tasks = [asyncio.create_task(_remove_outdated_copies(app))]
-        if in_server:
+        if is_worker:
             tasks += [asyncio.create_task(_check_readiness(app)), asyncio.create_task(_release_resources(app))]
         if app.state.worker_files is not None:
             tasks.append(asyncio.create_task(_share_metrics(app)))
@@ -223,6 +235,8 @@ def create_app(settings: Settings | None = None, *, in_server: bool = False) -> 
             task.cancel()
         shutdown.begin()
         await shutdown.wait_for_protected()
+        if app.state.offload_pool is not None:
+            app.state.offload_pool.close()
         app.state.database.caches[FILE_COPIES].close()
         if app.state.worker_files is not None:
             app.state.worker_files.write(health.metrics_collector(app.state).collect_own())
@@ -239,12 +253,14 @@ def create_app(settings: Settings | None = None, *, in_server: bool = False) -> 
         openapi_url=None,
         redirect_slashes=False,  # a redirect would contain the host that the client sent
     )
+    app.use_access_settings(settings)
     app.use_database(Database(settings))
     app.state.cache_middleware = app.cache_middleware
     app.cache_middleware.deadline_seconds = settings.deadline
     app.state.settings = settings
     app.state.request_counters = RequestCounters()
-    app.state.worker_files = WorkerFiles.from_environment() if in_server else None
+    app.state.worker_files = WorkerFiles.of_service() if is_worker else None
+    app.state.offload_pool = OffloadPool.of_service(settings.offload_processes) if is_worker else None
     app.state.api_description = API_DESCRIPTION
     app.router.routes.extend(in_matching_order(route for router in ROUTERS for route in router.routes))
     app.router.routes.extend(route for router in DOCUMENTATION_ROUTERS for route in router.routes)
@@ -252,6 +268,8 @@ def create_app(settings: Settings | None = None, *, in_server: bool = False) -> 
     app.use_base_url(settings.base_url)
     problems.add_exception_handlers(app)
     app.state.render_problem_page = render_problem_page
+    if not has_middleware:
+        return app
     app.add_middleware(
         RequestMiddleware,
         max_body_bytes=settings.max_body_bytes,

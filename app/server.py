@@ -10,6 +10,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from socket import socket
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import uvicorn
 from fastapi import FastAPI
@@ -19,12 +20,16 @@ from app.allocator import configure_allocator, release_free_memory
 from app.database.damage import DamageRecord
 from app.database.quick_check import start_nightly_check
 from app.http.addresses import set_base_url
+from app.http.counter_table import share_counters
 from app.http.graceful_server import GracefulServer, WorkerSupervisor
 from app.http.protocol import CounterclaimProtocol
 from app.http.shutdown import MAX_REQUEST_SECONDS, CancelledRequestFilter
-from app.http.worker_metrics import worker_folder
 from app.logs import configure_logging
+from app.runtime_folder import create_runtime_folder
 from app.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from app.main import CounterclaimApp
 
 WORKER_TIMEOUT_SECONDS = 30
 """A worker that does not respond to health checks for this long is replaced."""
@@ -32,20 +37,21 @@ WORKER_TIMEOUT_SECONDS = 30
 
 def serve_in_process(settings: Settings, server_socket: socket) -> None:
     """Serve in this process until a signal ends it. Requests in progress are completed first."""
-    _configure_logging(settings)
+    configure_server_logging(settings)
     _start_checks(settings)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with suppress(KeyboardInterrupt):
-        GracefulServer(_uvicorn_config(_create_app(settings))).run(sockets=[server_socket])
+    with create_runtime_folder(), suppress(KeyboardInterrupt):
+        app = create_frozen_app(settings, is_worker=True)
+        GracefulServer(_uvicorn_config(app)).run(sockets=[server_socket])
 
 
 def serve_in_processes(settings: Settings, server_socket: socket, workers: int) -> None:
     """Serve in `workers` processes until a signal ends this one, and replace each worker that exits."""
-    _configure_logging(settings)
+    configure_server_logging(settings)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     _start_checks(settings)
     config = _uvicorn_config(f"{__name__}:create_worker_app", workers=workers)
-    with worker_folder():
+    with create_runtime_folder(), share_counters():
         WorkerSupervisor(config, sockets=[server_socket]).run()
 
 
@@ -60,14 +66,14 @@ def _start_checks(settings: Settings) -> None:
 def create_worker_app() -> FastAPI:
     """Return the application for a worker process."""
     settings = read_settings()
-    _configure_logging(settings)
+    configure_server_logging(settings)
     if (parent := parent_process()) is not None:
         Thread(target=_stop_with_parent, args=(parent.sentinel,), daemon=True).start()
-    return _create_app(settings)
+    return create_frozen_app(settings, is_worker=True)
 
 
-def _create_app(settings: Settings) -> FastAPI:
-    """Return the application, with all objects that exist by now exempt from garbage collection.
+def create_frozen_app(settings: Settings, **options: bool) -> "CounterclaimApp":
+    """Return what `create_app` returns, with all objects that exist by now exempt from garbage collection.
 
     They live as long as the process. A full collection that visits them interrupts requests for a tenth of a second.
     """
@@ -76,7 +82,7 @@ def _create_app(settings: Settings) -> FastAPI:
     from app.main import create_app  # noqa: PLC0415 - a supervisor does not need the application
 
     set_base_url(settings.base_url)  # for requests that the HTTP protocol answers before the application is called
-    app = create_app(settings, in_server=True)
+    app = create_app(settings, **options)
     gc.collect()  # what the import has left over would be kept for good
     gc.freeze()
     gc.enable()
@@ -98,12 +104,15 @@ def _uvicorn_config(app: FastAPI | str, workers: int = 1) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # `ClientAddresses` reads them
+        ws="none",
         http=CounterclaimProtocol,
         timeout_graceful_shutdown=MAX_REQUEST_SECONDS,  # `GracefulServer` shortens it
         timeout_worker_healthcheck=WORKER_TIMEOUT_SECONDS,
     )
 
 
-def _configure_logging(settings: Settings) -> None:
+def configure_server_logging(settings: Settings) -> None:
+    """Write the log as the settings say, without the errors of requests that are cut at the end of the process."""
     logging.getLogger("uvicorn.error").addFilter(CancelledRequestFilter())
     configure_logging(settings.log_level, as_json=settings.log_format == "json")

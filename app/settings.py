@@ -2,7 +2,7 @@
 
 import os
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -84,6 +84,20 @@ def _is_host(host: str) -> bool:
 MAX_LABEL_CHARACTERS = 63
 
 
+def _check_networks(text: str) -> str:
+    """Return a list of addresses and networks as it is, if it can be read."""
+    try:
+        parse_networks(text)
+    except ValueError:
+        raise ValueError("expected addresses and networks like `127.0.0.1, 10.0.0.0/8`, separated by commas") from None
+    return text
+
+
+def parse_networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return the networks in a list of addresses and networks, separated by commas. Raises `ValueError`."""
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
 def _normalize_host(host: str) -> str:
     """Return an address to listen on, without the brackets that an IPv6 address has in a URL."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
@@ -119,6 +133,13 @@ class Settings(BaseSettings):
         default=False,
         description="Whether `counterclaim serve` first migrates the database and loads the starter claims.",
     )
+    offload_processes: int = Field(
+        default=2,
+        ge=0,
+        le=64,
+        description="The number of child processes for expensive reads (files, charts, feeds, comparisons), which all "
+        "workers share; 0: the workers answer them.",
+    )
     base_url: Annotated[str, AfterValidator(_normalize_base_url)] = Field(
         default="",
         description="The public base URL of this register, with its path if it has one, such as "
@@ -142,6 +163,29 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="The number of seconds after which a request is answered with a 503 if the database has not "
         "answered. Imports, takedowns and files that are being sent are not cut.",
+    )
+    public_reads: bool = Field(
+        default=True,
+        description="Whether reading needs no API key. `false`: every request but those for the health of the service "
+        "needs a key, and no shared cache stores a response.",
+    )
+    rate_limit: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000_000,
+        description="The number of requests a minute that an address may send without an API key; 0: no limit. A 304 "
+        "does not count.",
+    )
+    key_rate_limit: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000_000,
+        description="The number of requests a minute with one API key; 0: no limit. A 304 does not count.",
+    )
+    trusted_proxies: Annotated[str, AfterValidator(_check_networks)] = Field(
+        default="",
+        description="The addresses and networks of reverse proxies, separated by commas, such as "
+        "`127.0.0.1, 10.0.0.0/8`. Only their `X-Forwarded-For` says from where a request comes.",
     )
     max_body_bytes: int = Field(
         default=1_000_000,

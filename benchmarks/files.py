@@ -41,6 +41,7 @@ def _measure(url: str, suffix: str, folder: Path) -> str:
         "COUNTERCLAIM_FILES_DIR": str(folder),
         "COUNTERCLAIM_FILES_BYTES": "20000000000",
         "COUNTERCLAIM_LOG_LEVEL": "warning",
+        "COUNTERCLAIM_OFFLOAD_PROCESSES": "0",  # the CPU time and memory of one process are measured
     }
     command = [sys.executable, "-m", "app", "serve", "--port", str(port)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)

@@ -402,6 +402,7 @@ def serve(settings: Settings, database: Database, keys: Keys) -> Iterator[Regist
         started = ApplicationClient(app)
         started.__enter__()
     app.use_base_url(settings.base_url)
+    app.use_access_settings(settings)
     app.cache_middleware.deadline_seconds = 300  # a busy machine is no reason for a 503
     client = ApplicationClient(app)
     client.portal = started.portal

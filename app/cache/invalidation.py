@@ -4,6 +4,7 @@ SQLite reports changes in microseconds (`PRAGMA data_version`), so it is polled 
 response is stale. PostgreSQL is polled at most once in `POLL_INTERVAL_SECONDS`, and after each write of this process.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ POLL_INTERVAL_SECONDS = 0.3
 
 POLL_BUSY_MILLISECONDS = 20
 """How long a poll waits for the lock of another process that holds the file of SQLite exclusively."""
+
+SLOW_POLL_SECONDS = 0.05
+"""A poll of SQLite that takes longer holds up the event loop: the next ones run in a thread, until one is fast."""
 
 MAX_REPLICA_SECONDS = 10
 """How long a takedown waits until a replica has received it."""
@@ -63,6 +67,8 @@ class CacheInvalidator:
         """Whether a poll is fast enough to run in the event loop before every cached response."""
         self._database = database
         self.epochs = database.caches[EPOCHS]
+        self.is_slow = False
+        """Whether the last poll took long or failed, so that the next one must not run in the event loop."""
         self._connection: Any = None
         self._last_poll = PollResult(0, None, -POLL_INTERVAL_SECONDS, 0, None, 0)
 
@@ -93,6 +99,24 @@ class CacheInvalidator:
             self.epochs.reload()
         impacts = None if changes is None else [self._describe_change(change) for change in changes]
         return PollResult(seq, impacts, started_at, latest_seq, data_version, day, has_takedown)
+
+    def poll_in_loop(self) -> None:
+        """Poll in the event loop, which other requests wait for."""
+        self.is_slow = True  # also if the poll fails
+        result, seconds = self._timed_poll()
+        self.apply(result)
+        self.is_slow = seconds > SLOW_POLL_SECONDS
+
+    async def poll_in_thread(self) -> None:
+        """Poll in a thread, which may hang for as long as the database."""
+        result, seconds = await asyncio.to_thread(self._timed_poll)
+        self.apply(result)
+        self.is_slow = seconds > SLOW_POLL_SECONDS
+
+    def _timed_poll(self) -> tuple[PollResult | None, float]:
+        """Return the result of a poll, and how many seconds it took."""
+        started_at = time.monotonic()
+        return self.poll(), time.monotonic() - started_at
 
     def apply(self, result: PollResult | None) -> None:
         """Evict the responses that the changes of a poll affect. Must run in the event loop."""

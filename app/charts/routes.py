@@ -18,6 +18,7 @@ from app.database.engine import Database
 from app.errors import NotAcceptable, invalid_field, shorten
 from app.http.dependencies import Db
 from app.http.negotiation import JSON_MEDIA_TYPE, join_words
+from app.http.offload import offloaded
 from app.http.responses import cacheable_response
 from app.http.routing import api_router
 from app.topics.routes import TopicSlug
@@ -53,6 +54,7 @@ def _describe_responses(format_: ChartFormat, description: str, **content: Any) 
     response_class=Response,
     responses=_describe_responses(ChartFormat.svg, "The chart as an SVG document.", schema={"type": "string"}),
 )
+@offloaded()
 async def read_chart_svg(slug: TopicSlug, query: Annotated[ChartQuery, Query()], request: Request, db: Db) -> Response:
     """Return the positions of a topic side by side, or its claims over time, as a picture whose text is text.
 
@@ -73,6 +75,7 @@ async def read_chart_svg(slug: TopicSlug, query: Annotated[ChartQuery, Query()],
         example="\u2026",
     ),
 )
+@offloaded()
 async def read_chart_png(slug: TopicSlug, query: Annotated[ChartQuery, Query()], request: Request, db: Db) -> Response:
     """Return the same chart as a PNG, with the fonts of the service: it looks the same everywhere."""
     return await _respond(ChartFormat.png, slug, query, request, db)
@@ -87,6 +90,7 @@ async def read_chart_png(slug: TopicSlug, query: Annotated[ChartQuery, Query()],
         ChartFormat.vega_lite, "The chart as a Vega-Lite specification with its data.", schema={"type": "object"}
     ),
 )
+@offloaded()
 async def read_chart_vega_lite(
     slug: TopicSlug, query: Annotated[ChartQuery, Query()], request: Request, db: Db
 ) -> Response:

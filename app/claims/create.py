@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Final, NoReturn
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from uuid_utils import uuid7
 
 from app.claims.counts.stored import UPDATE_INTERVAL, update_counts
@@ -37,7 +37,7 @@ from app.database.tables import (
 from app.database.transaction import WriteTransaction, declare_commit_step
 from app.database.types import ID_PATTERN
 from app.enums import RelationType, Status
-from app.errors import DuplicateClaim, DuplicateRecord, SupersessionCircle
+from app.errors import DuplicateClaim, DuplicateRecord, RelationContradicts, SupersessionCircle
 from app.http.addresses import whole_address
 from app.sentences.phrases import join_with_and
 from app.sources.documents import DOCUMENT_INPUT_FIELDS, DOCUMENT_SUMMARY_FIELDS, refuse_removed, resolve_edition
@@ -211,6 +211,7 @@ def record_relation(transaction: WriteTransaction, claim: str, payload: Relation
             supersede its target.
         DuplicateRecord: The same relation is recorded already.
         SupersessionCircle: The target supersedes the claim already, directly or through others.
+        RelationContradicts: The same source, or the editors, asserted the opposite already.
     """
     faults = FaultCollector()
     if (payload.claim is None) == (payload.source is None):
@@ -236,9 +237,64 @@ def record_relation(transaction: WriteTransaction, claim: str, payload: Relation
     if same := _find_same(transaction, RelationVersion, identity):
         address = whole_address(f"/v1/claims/{claim}/relations")
         raise _duplicate("relation", same, address, hint="to change it, withdraw it first")
+    refuse_contradiction(transaction, claim, payload)
     state = identity | {"independence": payload.independence, "note": payload.note, "withdrawn": False}
     transaction.record(RelationVersion, id_, state, action="created", claim=claim)
     return id_
+
+
+OPPOSITE_RELATIONS: Final = {
+    RelationType.corroborates: RelationType.disputes,
+    RelationType.disputes: RelationType.corroborates,
+}
+
+
+def refuse_contradiction(transaction: WriteTransaction, claim: str, payload: RelationInput) -> None:
+    """Raise `RelationContradicts` if the same source, or the editors, asserted the opposite of a relation.
+
+    One corroborates and disputes another only in different scopes, and is not part of its own part. What different
+    sources assert may contradict each other.
+    """
+    columns = columns_of(RelationVersion)
+    asserted = select(columns.id, columns.claim, columns.to_claim).where(
+        transaction.snapshot.contains(RelationVersion),
+        columns.withdrawn.is_(False),
+        columns.asserted_by == payload.asserted_by,
+    )
+    if opposite := OPPOSITE_RELATIONS.get(payload.type):
+        is_between = and_(
+            columns.claim == claim,
+            columns.to_claim.is_not_distinct_from(payload.claim),
+            columns.to_source.is_not_distinct_from(payload.source),
+        )
+        if payload.claim is not None:  # the statement is the same in both directions
+            is_between = or_(is_between, and_(columns.claim == payload.claim, columns.to_claim == claim))
+        statement = asserted.where(
+            columns.type == opposite, columns.scope.is_not_distinct_from(payload.scope), is_between
+        )
+        if found := transaction.session.execute(statement.limit(1)).first():
+            _raise_contradiction(found, f"asserts `{opposite}` in the same scope")
+    elif payload.type is RelationType.part_of and payload.claim is not None:
+        pending, visited = [payload.claim], {payload.claim}
+        while pending:
+            statement = asserted.where(columns.type == RelationType.part_of, columns.claim.in_(pending))
+            wholes = {row.to_claim: row for row in transaction.session.execute(statement) if row.to_claim}
+            if claim in wholes:
+                _raise_contradiction(
+                    wholes[claim], "makes the other claim a part of this one, directly or through others"
+                )
+            pending = list(wholes.keys() - visited)
+            visited.update(pending)
+
+
+def _raise_contradiction(relation: Any, what: str) -> NoReturn:  # noqa: ANN401 - a row
+    address = whole_address(f"/v1/claims/{relation.claim}/relations")
+    raise RelationContradicts(
+        f"The relation {relation.id} of {address} {what}.",
+        hint="withdraw that relation first",
+        headers={"Link": f'<{address}>; rel="related"'},
+        more={"relation": relation.id, "links": {"relations": address}},
+    )
 
 
 def check_supersession(

@@ -38,6 +38,7 @@ from app.http.linked_data import JSON_LD_MEDIA_TYPE, json_ld_document, terms_mem
 from app.http.list_columns import ListName
 from app.http.lists import ListResponseDep, list_route
 from app.http.negotiation import JSON_MEDIA_TYPE
+from app.http.offload import has_parameters, offloaded
 from app.http.pagination import AsOf, Page, PageQuery, paginate_list
 from app.http.responses import cacheable_response, json_response
 from app.http.routing import api_router
@@ -65,6 +66,7 @@ class ClaimStateQuery(BaseModel):
 
 @list_route(router, "/claims", Claim, "Find claims", ListName.claims, CLAIM_COLUMNS, key=["id"], linked=True)
 @fast_path(inline=True)
+@offloaded(has_parameters("q", "total"))
 def list_claims(query: Annotated[ClaimQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the claims that match every filter, newest first. Nothing is merged or averaged."""
     layout = listing.layout(CLAIM_COLUMNS)

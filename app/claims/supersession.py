@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import ClauseElement, ColumnElement, FromClause, Select, and_, func, or_, select
@@ -26,7 +27,7 @@ from app.database.sql import InList, batch_values, fetch_rows
 from app.database.tables import ClaimVersion, RelationVersion, SourceVersion, table_of
 from app.enums import RelationType, Status
 from app.http.schema_types import parse_moment
-from app.sources.queries import load_position_holders
+from app.sources.queries import MAX_SPEAKS_FOR_STEPS, load_position_holders
 from app.vocabulary.reference_data import get_reference_data
 
 _RELATION, _CLAIM = table_of(RelationVersion), table_of(ClaimVersion)
@@ -197,10 +198,15 @@ def _has_same_series(newer: FromClause, columns: Any, snapshot: Snapshot) -> Col
 
 
 def _position_holder(slug: ColumnElement[Any], snapshot: Snapshot) -> ColumnElement[Any]:
-    """Return the expression of the source that holds the position of a source: `speaks_for` has one step."""
-    source = table_of(SourceVersion).alias()
-    target = select(source.c.speaks_for).where(source.c.slug == slug, snapshot.contains_alias(source.c))
-    return func.coalesce(target.correlate_except(source).scalar_subquery(), slug)
+    """Return the expression of the source that holds the position of a source: the end of its chain of `speaks_for`."""
+    steps = [table_of(SourceVersion).alias() for _ in range(MAX_SPEAKS_FOR_STEPS)]
+    chain: FromClause = steps[0]
+    for source, principal in pairwise(steps):
+        is_principal = and_(principal.c.slug == source.c.speaks_for, snapshot.contains_alias(principal.c))
+        chain = chain.outerjoin(principal, is_principal)
+    holder = select(func.coalesce(*(source.c.speaks_for for source in reversed(steps)))).select_from(chain)
+    holder = holder.where(steps[0].c.slug == slug, snapshot.contains_alias(steps[0].c))
+    return func.coalesce(holder.correlate_except(chain).scalar_subquery(), slug)
 
 
 def _load_position_holders(session: Session, snapshot: Snapshot) -> Mapping[str, str]:

@@ -61,7 +61,7 @@ def create_key(session: Session, name: str, role: Role, *, expires_at: datetime 
         raise invalid_field("expires_at", "The moment has passed; expected a later one.")
     key = f"cc_{secrets.token_urlsafe(32)}"
     session.add(
-        ApiKey(id=str(uuid7()), name=name, role=role, digest=_hash_key(key), created_at=now, expires_at=expires_at)
+        ApiKey(id=str(uuid7()), name=name, role=role, digest=hash_key(key), created_at=now, expires_at=expires_at)
     )
     return key
 
@@ -84,7 +84,7 @@ def find_key(session: Session, id_: str) -> ApiKey | None:
 
 def find_key_of(session: Session, secret: str) -> ApiKey:
     """Return the key that is `secret`, which has just been created."""
-    key: ApiKey = session.execute(select(ApiKey).where(columns_of(ApiKey).digest == _hash_key(secret))).scalar_one()
+    key: ApiKey = session.execute(select(ApiKey).where(columns_of(ApiKey).digest == hash_key(secret))).scalar_one()
     return key
 
 
@@ -163,12 +163,12 @@ ACTORS = CacheKey("actors", lambda _database: ActorCache())
 
 def get_cached_actor(database: Database, key: str) -> Actor | None:
     """Return the actor of a key from the cache, or None on a miss. Does not read the database."""
-    return database.caches[ACTORS].get(_hash_key(key))
+    return database.caches[ACTORS].get(hash_key(key))
 
 
 def load_actor(database: Database, key: str) -> Actor | None:
     """Read the actor of a key from the database; return None if it does not exist, was revoked, or has expired."""
-    digest, looked_up_at = _hash_key(key), time.monotonic()
+    digest, looked_up_at = hash_key(key), time.monotonic()
     columns = columns_of(ApiKey)
     is_valid = (columns.digest == digest) & columns.revoked_at.is_(None)
     is_valid &= columns.expires_at.is_(None) | (columns.expires_at > datetime.now(UTC))
@@ -181,7 +181,8 @@ def load_actor(database: Database, key: str) -> Actor | None:
     return actor
 
 
-def _hash_key(key: str) -> str:
+def hash_key(key: str) -> str:
+    """Return the hash by which a key is stored and cached."""
     # A key has 256 random bits, so a fast hash without salt resists guessing, and an index lookup by hash is not a
     # timing leak.
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

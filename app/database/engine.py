@@ -169,6 +169,8 @@ class Database:
         """What tells this database from others on the same machine."""
         self.damage = DamageRecord(self.address, is_file=self.dialect == "sqlite" and bool(url.database))
         """What is damaged, if anything."""
+        self.full_at: float | None = None
+        """When a write has failed because the disk is full; None if one has succeeded since."""
         self.latest_seq = 0
         """The highest `seq` that this process has read or written."""
         self.latest_read_seq = 0

@@ -4,7 +4,7 @@ import re
 import sqlite3
 from enum import StrEnum
 
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.database.query_budget import QUERY_CANCELED, is_budget_exceeded
@@ -89,10 +89,15 @@ FROZEN_CONNECTION = re.compile("timeout expired|timed out")
 
 
 def classify(error: BaseException) -> DatabaseFault | None:
-    """Return what is wrong with the database, or None if the error says nothing about that."""
+    """Return what is wrong with the database, or None if the error says nothing about that.
+
+    It may be an exception of SQLAlchemy, of a driver, or any other one.
+    """
     if isinstance(error, PoolTimeout):
         return DatabaseFault.pool
     driver_error = getattr(error, "orig", None) or error
+    if not isinstance(error, SQLAlchemyError | sqlite3.Error) and not type(error).__module__.startswith("psycopg"):
+        return None
     code = getattr(driver_error, "sqlite_errorcode", None)
     if isinstance(driver_error, sqlite3.Error):
         if code is None:
@@ -113,7 +118,9 @@ def _classify_postgresql(error: BaseException, driver_error: BaseException) -> D
     if state is not None:
         return POSTGRESQL_FAULTS.get(state) or POSTGRESQL_FAULT_CLASSES.get(state[:2])
     is_operational = any(base.__name__ == "OperationalError" for base in type(driver_error).__mro__)
+    # libpq itself makes an error without SQLSTATE of a connection that is lost; psycopg has no class for it.
+    is_lost = type(driver_error).__name__ == "DatabaseError"
     is_invalidated = isinstance(error, DBAPIError) and error.connection_invalidated
-    if not (is_operational or is_invalidated or isinstance(error, OperationalError)):
+    if not (is_operational or is_lost or is_invalidated or isinstance(error, OperationalError)):
         return None
     return DatabaseFault.frozen if FROZEN_CONNECTION.search(message) else DatabaseFault.away

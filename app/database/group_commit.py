@@ -186,6 +186,7 @@ class GroupCommitter:
             process_cache.clear()
             raise
         self._database.latest_seq = max(self._database.latest_seq, seq)
+        self._database.full_at = None
 
     def _begin_commit(self, jobs: list[_QueuedWrite]) -> None:
         """Mark the writes as being committed, unless one of them was given up."""

@@ -1,8 +1,11 @@
 """A check of what a request needs from the database, on a connection of its own, with short timeouts.
 
 It reads the clock, the last change, the newest claim by each of its indices, and the schema.
+The primary database and the replica are checked apart, since one of them may hang.
 """
 
+import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +30,9 @@ CONNECT_SECONDS = 2
 
 POSTGRESQL_OPTIONS = (
     f"-c statement_timeout={STATEMENT_SECONDS * 1000:.0f} -c lock_timeout={LOCK_SECONDS * 1000:.0f} "
-    "-c enable_seqscan=off -c enable_sort=off -c jit=off"
+    "-c enable_seqscan=off -c enable_sort=off -c jit=off "
+    # The clock and the change log are compared: a write between the two statements must not look like damage.
+    "-c default_transaction_isolation=repeatable\\ read"
 )
 
 
@@ -37,6 +42,18 @@ class Reason:
 
     fault: DatabaseFault
     detail: str
+
+
+@dataclass(slots=True)
+class ServerState:
+    """What a check of one database server, or of the file of SQLite, has found."""
+
+    seq: int | None = None
+    """The latest change that it has; None if it cannot be read."""
+    reasons: list[Reason] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    writes: bool = True
+    """Whether writes are recorded, if it can be read."""
 
 
 @dataclass(slots=True)
@@ -66,68 +83,72 @@ Fetch = Callable[[str, Any], Sequence[Sequence[Any]]]
 
 def probe(database: Database) -> ProbeResult:
     """Check the database, and the replica if there is one."""
-    result = ProbeResult()
+    replica = None if database.replica_url is None else probe_server(database, is_replica=True)
+    return combine(database, probe_server(database), replica)
+
+
+def combine(database: Database, primary: ServerState, replica: ServerState | None) -> ProbeResult:
+    """Return what the states of the primary database and of the replica mean for requests."""
+    result = ProbeResult(primary.seq or 0, primary.seq or 0, reasons=list(primary.reasons))
+    result.warnings += primary.warnings
+    result.reads, result.writes = primary.seq is not None, primary.seq is not None and primary.writes
+    if replica is not None:
+        _add_replica(result, primary, replica)
     if (damage := database.damage.read()) is not None:
-        result.reasons.append(Reason(DatabaseFault.damaged, f"{damage} Run `counterclaim check`."))
+        others = [each for each in result.reasons if each.fault is not DatabaseFault.damaged]
+        result.reasons = [Reason(DatabaseFault.damaged, f"{damage} Run `counterclaim check`."), *others]
         result.reads = result.writes = False
-    primary, replica = database.url, database.replica_url
-    is_primary_up = _probe_one(result, database, primary, is_replica=False)
-    if replica is None:
-        result.reads = result.reads and is_primary_up
-        return result
-    details = len(result.reasons)
-    is_replica_up = _probe_one(result, database, replica, is_replica=True)
-    if is_primary_up and not is_replica_up:
-        # Reads go to the primary database meanwhile.
-        result.warnings += [f"The read replica: {each.detail}" for each in result.reasons[details:]]
-        del result.reasons[details:]
-    elif is_replica_up and not is_primary_up:
-        for reason in result.reasons:
-            reason.detail = f"Writes are refused, reads work. The primary database: {reason.detail}"
-    result.reads = result.reads and (is_primary_up or is_replica_up)
     return result
 
 
-def _probe_one(result: ProbeResult, database: Database, url: URL, *, is_replica: bool) -> bool:
-    """Check one database; return whether reads work."""
-    dialect = database.read_engine.dialect
+def _add_replica(result: ProbeResult, primary: ServerState, replica: ServerState) -> None:
+    is_primary_up, is_replica_up = primary.seq is not None, replica.seq is not None
+    result.replica_seq = replica.seq
+    result.seq = max(result.seq, replica.seq or 0)
+    result.reads = is_primary_up or is_replica_up
+    if is_replica_up and not is_primary_up:
+        result.reasons = [
+            Reason(each.fault, f"Writes are refused, reads work. The primary database: {each.detail}")
+            for each in primary.reasons
+        ]
+    elif is_primary_up:  # reads go to the primary database meanwhile
+        result.warnings += [f"The read replica: {each.detail}" for each in replica.reasons]
+    else:
+        result.reasons += replica.reasons
+
+
+def probe_server(database: Database, *, is_replica: bool = False) -> ServerState:
+    """Check one database server: the primary one or the replica."""
+    state = ServerState()
+    url = database.replica_url if is_replica and database.replica_url else database.url
     if database.dialect == "sqlite" and url.database and not Path(url.database).exists():
         detail = f"The database file {Path(url.database).name} does not exist."
-        _note(result, Reason(DatabaseFault.away, detail), is_replica=is_replica)
-        return False
+        state.reasons.append(Reason(DatabaseFault.away, detail))
+        return state
     try:
-        with _connection(dialect, url) as driver:
+        with _connection(database.read_engine.dialect, url) as driver:
             seq = _read_register(driver, database.dialect)
-            result.seq = max(result.seq, seq)
-            if is_replica:
-                result.replica_seq = seq
-            else:
-                result.primary_seq = seq
-                _check_writes(result, driver, database)
+            if not is_replica:
+                _check_writes(state, driver, database)
+            state.seq = seq
     except SchemaStale as stale:
-        _note(result, Reason(DatabaseFault.schema, str(stale)), is_replica=is_replica)
-        return False
+        state.reasons.append(Reason(DatabaseFault.schema, str(stale)))
     except Damage as damage:
-        detail = f"{database.file_name or 'The database'} is damaged: {damage}."
-        database.damage.write(detail)
-        _note(result, Reason(DatabaseFault.damaged, detail), is_replica=is_replica)
-        return False
+        state.reasons.append(_record_damage(database, str(damage)))
     except DBAPIError as error:
         fault = classify(error) or DatabaseFault.away
         fault = DatabaseFault.frozen if fault is DatabaseFault.too_broad else fault
-        detail = f"{PROBE_DETAILS.get(fault, '')} ({_first_line(error)})"
         if fault is DatabaseFault.damaged:
-            detail = f"{database.file_name or 'The database'} is damaged: {_first_line(error)}."
-            database.damage.write(detail)
-        _note(result, Reason(fault, detail), is_replica=is_replica)
-        return False
-    return True
+            state.reasons.append(_record_damage(database, _first_line(error)))
+        else:
+            state.reasons.append(Reason(fault, f"{PROBE_DETAILS.get(fault, '')} ({_first_line(error)})"))
+    return state
 
 
-def _note(result: ProbeResult, reason: Reason, *, is_replica: bool) -> None:
-    result.reasons.append(reason)
-    if not is_replica:
-        result.writes = False
+def _record_damage(database: Database, what: str) -> Reason:
+    detail = f"{database.file_name or 'The database'} is damaged: {what}."
+    database.damage.write(detail)
+    return Reason(DatabaseFault.damaged, detail)
 
 
 PROBE_DETAILS = {
@@ -242,8 +263,11 @@ def _postgresql_statement(index: Index, names: list[str]) -> str:
     return f"SELECT version FROM claim {condition}ORDER BY {', '.join(names)} LIMIT 1"  # noqa: S608 - our own names
 
 
-def _check_writes(result: ProbeResult, driver: Any, database: Database) -> None:  # noqa: ANN401 - as above
+def _check_writes(state: ServerState, driver: Any, database: Database) -> None:  # noqa: ANN401 - as above
     """Note if the primary database refuses writes."""
+    if _is_disk_full(database):
+        state.reasons.append(Reason(DatabaseFault.full, "The disk of the database is full: writes are refused."))
+        state.writes = False
     if database.dialect == "sqlite":
         return  # see `storage_faults` of the health checks
     in_recovery, read_only, checksums = driver.execute(
@@ -252,9 +276,26 @@ def _check_writes(result: ProbeResult, driver: Any, database: Database) -> None:
     ).fetchone()
     if in_recovery or read_only == "on":
         what = "a standby that is not promoted" if in_recovery else "set to read-only"
-        result.reasons.append(Reason(DatabaseFault.read_only, f"The database is {what}: writes are refused."))
-        result.writes = False
+        state.reasons.append(Reason(DatabaseFault.read_only, f"The database is {what}: writes are refused."))
+        state.writes = False
     if checksums != "on":
-        result.warnings.append(
+        state.warnings.append(
             "PostgreSQL has no data checksums: damage of its files can stay unnoticed. See docs/operating.md."
         )
+
+
+MIN_FREE_BYTES = 1_000_000
+"""With less free space beside the file of SQLite, the disk counts as full."""
+
+FULL_SECONDS = 10.0
+"""How long the disk counts as full after a write has failed for that reason, unless one succeeds."""
+
+
+def _is_disk_full(database: Database) -> bool:
+    """Return whether the disk of the database is full. That of PostgreSQL is known by the last write alone."""
+    if database.full_at is not None and time.monotonic() - database.full_at < FULL_SECONDS:
+        return True
+    if database.dialect != "sqlite" or not database.url.database:
+        return False
+    space = os.statvfs(Path(database.address).parent)
+    return space.f_bavail * space.f_frsize < MIN_FREE_BYTES

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, cast
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.database.driver_errors import DriverErrors
@@ -126,6 +127,14 @@ def read_session(database: Database, *, generic_plan: bool = False) -> Iterator[
     """Open a read session. Keep it short, and do not hold it open while a response is sent."""
     with database.connect_for_reads() as connection:
         read = ReadSession(database, connection, generic_plan=generic_plan)
-        yield read
-        if read.dialect == "postgresql":
-            read.driver.commit()  # a rollback would clear the prepared statements of psycopg
+        try:
+            yield read
+            if read.dialect == "postgresql":
+                with DriverErrors(connection.dialect, "COMMIT"):
+                    read.driver.commit()  # a rollback would clear the prepared statements of psycopg
+        except DBAPIError:
+            if read.dialect == "postgresql" and read.driver.closed:
+                # The server was restarted: the idle connections of the pool are lost, too.
+                connection.invalidate()
+                connection.engine.dispose()
+            raise

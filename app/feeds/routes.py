@@ -11,6 +11,7 @@ from app.database.snapshot import open_snapshot
 from app.feeds.formats import Feed, build_json_feed, format_atom
 from app.feeds.queries import read_feed
 from app.http.dependencies import Db
+from app.http.offload import offloaded
 from app.http.responses import cacheable_response, json_bytes
 from app.http.routing import api_router
 from app.topics.routes import TopicSlug
@@ -56,6 +57,7 @@ JSON_FEED_RESPONSES: dict[int | str, dict[str, Any]] = {
     responses=ATOM_RESPONSES,
     operation_id="read_register_atom",
 )
+@offloaded()
 def read_register_atom(request: Request, db: Db) -> Response:
     """Return the latest changes of all claims, each with a sentence, for feed readers."""
     return _atom_response(request, *_read_feed(db))
@@ -68,6 +70,7 @@ def read_register_atom(request: Request, db: Db) -> Response:
     responses=JSON_FEED_RESPONSES,
     operation_id="read_register_json_feed",
 )
+@offloaded()
 def read_register_json_feed(request: Request, db: Db) -> Response:
     """Return the latest changes of all claims, each with a sentence, for feed readers."""
     return _json_feed_response(request, *_read_feed(db))
@@ -80,6 +83,7 @@ def read_register_json_feed(request: Request, db: Db) -> Response:
     responses=ATOM_RESPONSES,
     operation_id="read_topic_atom",
 )
+@offloaded()
 def read_topic_atom(slug: TopicSlug, request: Request, db: Db) -> Response:
     """Return the latest changes of the claims of a topic, each with a sentence, for feed readers."""
     return _atom_response(request, *_read_feed(db, slug))
@@ -92,6 +96,7 @@ def read_topic_atom(slug: TopicSlug, request: Request, db: Db) -> Response:
     responses=JSON_FEED_RESPONSES,
     operation_id="read_topic_json_feed",
 )
+@offloaded()
 def read_topic_json_feed(slug: TopicSlug, request: Request, db: Db) -> Response:
     """Return the latest changes of the claims of a topic, each with a sentence, for feed readers."""
     return _json_feed_response(request, *_read_feed(db, slug))

@@ -1,16 +1,15 @@
-"""Authentication by API key, and authorization of writes by role. Reads need no key."""
+"""Authentication by API key, and authorization of writes by role. Reads need no key, unless the register is closed."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
-from starlette.concurrency import run_in_threadpool
 
-from app.database.api_keys import Actor, get_cached_actor, load_actor
-from app.database.engine import Database
+from app.database.api_keys import Actor
 from app.enums import Role
-from app.errors import Forbidden, Unauthorized
+from app.errors import Forbidden, Problem, Unauthorized
+from app.http.access import CHALLENGE, AccessControl, unknown_key
 
 bearer_scheme = HTTPBearer(
     auto_error=False, scheme_name="key", description="An API key, as `Authorization: Bearer cc_…`."
@@ -23,8 +22,23 @@ header_scheme = APIKeyHeader(
 )
 
 
-CHALLENGE = 'Bearer realm="counterclaim"'
-"""The challenge of a 401 (RFC 6750, section 3)."""
+KEY_PROBLEM = "key_problem"
+"""Name in the state of a request of the problem with its key: the key is not looked up again."""
+
+
+async def _find_actor(request: Request, key: str) -> Actor:
+    state = request.scope.setdefault("state", {})
+    if KEY_PROBLEM in state:
+        raise state[KEY_PROBLEM]
+    access: AccessControl = request.app.state.access
+    try:
+        actor = await access.find_actor(request.scope, key)
+        if actor is None:
+            raise unknown_key()
+    except Problem as problem:
+        state[KEY_PROBLEM] = problem
+        raise
+    return actor
 
 
 def _require_role(role: Role) -> Callable[..., Awaitable[Actor]]:
@@ -34,15 +48,10 @@ def _require_role(role: Role) -> Callable[..., Awaitable[Actor]]:
         header_key: Annotated[str | None, Security(header_scheme)],
     ) -> Actor:
         key = credentials.credentials if credentials else header_key
-        challenge = {"WWW-Authenticate": CHALLENGE}
         if not key:
             hint = "send `Authorization: Bearer KEY`; `counterclaim key create` creates one"
-            raise Unauthorized("Writing needs an API key.", hint=hint, headers=challenge)
-        database: Database = request.app.state.database
-        actor = get_cached_actor(database, key) or await run_in_threadpool(load_actor, database, key)
-        if actor is None:
-            challenge = {"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'}
-            raise Unauthorized("The API key is unknown, revoked or expired.", headers=challenge)
+            raise Unauthorized("Writing needs an API key.", hint=hint, headers={"WWW-Authenticate": CHALLENGE})
+        actor = await _find_actor(request, key)
         if not actor.has_role(role):
             raise Forbidden(f"This needs the role {role}; the key `{actor.name}` has {actor.role}.")
         return actor

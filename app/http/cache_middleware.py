@@ -22,7 +22,9 @@ from app.cache.etags import encoded_etag, etag_matches
 from app.cache.invalidation import CacheInvalidator
 from app.cache.responses import BODY_HEADERS, CachedResponse, EncodedBody, Header, RequestKey, header_lines
 from app.cache.scope import CacheScope
-from app.errors import RangeNotSatisfiable
+from app.database.faults import DatabaseFault, classify
+from app.errors import Problem, RangeNotSatisfiable
+from app.http.access import AccessControl
 from app.http.compression import (
     COMPRESSION_STREAMS,
     MIN_COMPRESSIBLE_BYTES,
@@ -34,6 +36,7 @@ from app.http.compression import (
 from app.http.deadline import POLL_SHARE, start_deadline
 from app.http.headers import LIST_SEPARATOR
 from app.http.middleware import REQUEST_ID_PATTERN, escape_newlines, find_protocol_fault, logger
+from app.http.problems import DATABASE_ERRORS, database_problem
 from app.http.ranges import ACCEPT_RANGES, ByteRange, choose_range
 from app.http.shutdown import Shutdown, stopping_problem
 
@@ -82,6 +85,8 @@ class RequestHeaders:
     """Whether the method is GET or HEAD."""
     range_: str | None = None
     if_range: str | None = None
+    refusal: Problem | None = None
+    """Why the request is not answered: it has no valid key, or its client has used up a limit."""
     names_epoch: bool = False
     """Whether the request has an `X-Register-Epoch`, which the application compares."""
     names_seq: bool = False
@@ -107,6 +112,8 @@ class ResponseCacheMiddleware:
         self.app = app
         self.invalidator: CacheInvalidator
         """Set by `use_database`, since it belongs to the database."""
+        self.access: AccessControl
+        """Set by `use_access_settings`."""
         self.shutdown: Shutdown | None = None
         """Set when the application starts."""
         self.deadline_seconds = 60.0
@@ -123,6 +130,8 @@ class ResponseCacheMiddleware:
         request_headers = _read_request_headers(scope["headers"])
         scope = _move_seq_to_headers(scope, request_headers)
         request_headers.is_read = scope["method"] in READ_METHODS
+        if self.access.is_needed:
+            send = await self._admit(scope, send, request_headers)
         key = (scope["path"], scope["query_string"], request_headers.accept)
         if not self._may_be_cached(scope, request_headers):
             await self._forward(scope, receive, send, request_headers)
@@ -174,17 +183,52 @@ class ResponseCacheMiddleware:
         encoded = cached.identity if encoding is None else cached.by_encoding.get(encoding)
         if encoded is None:
             return None
+        is_unmodified = _is_unmodified(request_headers, encoded)
+        rate_lines = b""
+        if self.access.is_needed:
+            allowance = self.access.admit_at_once(scope, 0 if is_unmodified else 1)  # a 304 does not count
+            if allowance is False:
+                return None
+            rate_lines = b"" if allowance is True else allowance.lines
         cache.hits += 1
-        if self._is_unmodified(request_headers, encoded):
+        if is_unmodified:
+            cache.not_modified += 1
             status, lines, body = b"304 Not Modified", encoded.not_modified_lines, b""
         else:
             status, lines, body = b"200 OK", encoded.lines, b"" if scope["method"] == "HEAD" else encoded.body
         self._log_hit(scope, int(status[:3]), request_headers)
-        return CompleteResponse(status, lines + header_lines(self._own_headers(cached, request_headers)), body)
+        own_lines = header_lines(self._own_headers(cached, request_headers))
+        return CompleteResponse(status, lines + own_lines + rate_lines, body)
+
+    async def _admit(self, scope: Scope, send: Send, request_headers: RequestHeaders) -> Send:
+        """Find out whether the request is answered, and note why not. Returns `send`, which adds the rate headers."""
+        try:
+            allowance = await self.access.admit(scope, self.deadline_seconds * POLL_SHARE)
+        except Problem as problem:
+            request_headers.refusal = problem
+            return send
+        except (TimeoutError, *DATABASE_ERRORS) as error:
+            fault = DatabaseFault.frozen if isinstance(error, TimeoutError) else classify(error)
+            if fault is None:
+                raise
+            request_headers.refusal = database_problem(self.access.database, fault, error)
+            return send
+        if allowance is None:
+            return send
+
+        async def send_with_allowance(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                left = allowance
+                if message["status"] == HTTPStatus.NOT_MODIFIED:
+                    left = self.access.limiter.give_back(allowance)
+                message = {**message, "headers": [*message["headers"], *left.headers()]}
+            await send(message)
+
+        return send_with_allowance
 
     def _may_be_cached(self, scope: Scope, request_headers: RequestHeaders) -> bool:
         """Return whether the response may be cached. Notes why the application has to refuse the request, if it has."""
-        refusal = find_protocol_fault(scope, request_headers.hosts)
+        refusal = find_protocol_fault(scope, request_headers.hosts) or request_headers.refusal
         if self.shutdown is not None and self.shutdown.is_stopping:
             refusal = stopping_problem()
         if refusal is not None:
@@ -225,8 +269,10 @@ class ResponseCacheMiddleware:
             return invalidator.is_fresh()
         loop = asyncio.get_running_loop()
         if self._polled_in_loop is not loop:
+            if invalidator.is_slow:
+                return False
             # One poll suffices for all requests that were received before this iteration of the event loop.
-            invalidator.apply(invalidator.poll())
+            invalidator.poll_in_loop()
             self._polled_in_loop = loop
             loop.call_soon(self._reset_poll)
         return True
@@ -245,7 +291,7 @@ class ResponseCacheMiddleware:
             start_deadline(scope, self.deadline_seconds)
 
     async def _poll(self) -> None:
-        self.invalidator.apply(await asyncio.to_thread(self.invalidator.poll))
+        await self.invalidator.poll_in_thread()
 
     def _reset_poll(self) -> None:
         self._polled_in_loop = None
@@ -269,7 +315,8 @@ class ResponseCacheMiddleware:
         else:
             encoded = cached.by_encoding.get(encoding) or await self._encode(key, cached, encoding)
         status, headers, body = 200, encoded.headers, b"" if scope["method"] == "HEAD" else encoded.body
-        if self._is_unmodified(request_headers, encoded):
+        if _is_unmodified(request_headers, encoded):
+            self.invalidator.response_cache.not_modified += 1
             status, headers, body = 304, encoded.not_modified_headers, b""
         elif asks_range:
             try:
@@ -295,14 +342,6 @@ class ResponseCacheMiddleware:
             method, path = scope["method"], escape_newlines(scope["path"])
             extra = {"request_id": request_id, "method": method, "path": path, "status": status}
             logger.info("%s %s %s from the response cache id=%s", method, path, status, request_id, extra=extra)
-
-    def _is_unmodified(self, request_headers: RequestHeaders, encoded: EncodedBody) -> bool:
-        """Return whether the client has the response, and count it."""
-        if_none_match = request_headers.if_none_match
-        if if_none_match is None or not (if_none_match == encoded.etag or etag_matches(if_none_match, encoded.etag)):
-            return False
-        self.invalidator.response_cache.not_modified += 1
-        return True
 
     def _own_headers(self, cached: CachedResponse, request_headers: RequestHeaders) -> list[Header]:
         """Return the headers that are not the same for every request."""
@@ -436,6 +475,14 @@ class PassThroughResponse:
             headers["content-encoding"] = encoding
             del headers["content-length"]
         return {**start, "headers": headers.raw}
+
+
+def _is_unmodified(request_headers: RequestHeaders, encoded: EncodedBody) -> bool:
+    """Return whether the client has the response."""
+    if_none_match = request_headers.if_none_match
+    if if_none_match is None:
+        return False
+    return if_none_match == encoded.etag or etag_matches(if_none_match, encoded.etag)
 
 
 def _choose_encoding(cached: CachedResponse, request_headers: RequestHeaders) -> str | None:

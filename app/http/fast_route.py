@@ -32,6 +32,7 @@ from app.http.idempotency import is_valid_idempotency_key
 from app.http.json_body import parse_json
 from app.http.lists import OPTION_PARSERS, ListResponse, get_list_response
 from app.http.negotiation import SUFFIXES
+from app.http.offload import Condition, OffloadPool, conditions_of
 from app.http.parameters import (
     MAX_PARAMETERS,
     check_media_type,
@@ -94,6 +95,10 @@ class FastRoute(APIRoute):
         return deprecations_of(self.endpoint)
 
     @cached_property
+    def _offload_conditions(self) -> tuple[Condition, ...]:
+        return conditions_of(self.endpoint)
+
+    @cached_property
     def _fast_read(self) -> "FastRead | None":
         return FastRead(self) if self.has_fast_path and not self.dependant.body_params else None
 
@@ -104,6 +109,13 @@ class FastRoute(APIRoute):
         query_string = drop_empty_parameters(self, scope["query_string"])
         if query_string is not scope["query_string"]:
             scope = {**scope, "query_string": query_string}
+        pool: OffloadPool | None = scope["app"].state.offload_pool
+        if pool is not None and any(condition(scope) for condition in self._offload_conditions):
+            await pool.run(self._handle_here, scope, receive, send)
+        else:
+            await self._handle_here(scope, receive, send)
+
+    async def _handle_here(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._fast_read is not None and scope["method"] == "GET":
             response = await self._fast_read(Request(scope, receive, send))
             if response is not None:

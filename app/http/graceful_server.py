@@ -1,4 +1,4 @@
-"""Uvicorn's server and supervisor, ended so that no client sees a reset connection.
+"""Uvicorn's server and supervisor, ended so that no client sees a reset connection, and checking for slow clients.
 
 Uvicorn closes its port at once: connections that it has not accepted yet are reset, and so are those whose request has
 not arrived. These classes accept what is waiting first, and answer it (with a 503, see `app/http/shutdown.py`).
@@ -17,10 +17,17 @@ from typing import Any, ClassVar
 from uvicorn import Config, Server
 from uvicorn.supervisors import multiprocess
 
+from app.http.protocol import CounterclaimProtocol
 from app.http.shutdown import GRACE_SECONDS, MAX_REQUEST_SECONDS, SIGNALS
 
 PING_POLL_SECONDS = 0.05
 """How often a supervisor that waits for a sign of life of a worker looks whether it is stopping."""
+
+CHECK_SECONDS = 1.0
+"""How often connections are checked for slow clients."""
+
+MAX_CHECK_SECONDS = 3.0
+"""How much time counts for a check: if this process was stopped for longer, that is not the fault of its clients."""
 
 DRAIN_SECONDS = 0.05
 """How long connections are still accepted after the queue of the port was shortened."""
@@ -34,6 +41,19 @@ FIRST_REQUEST_SECONDS = 1.0
 
 class GracefulServer(Server):
     """A server that accepts and answers the connections that wait when it ends."""
+
+    checked_at = 0.0
+    """When the connections were checked, by the monotonic clock."""
+
+    async def on_tick(self, counter: int) -> bool:
+        """Do what is due every tenth of a second: look once a second for connections that are too slow."""
+        now = time.monotonic()
+        if now - self.checked_at >= CHECK_SECONDS:
+            seconds, self.checked_at = min(now - self.checked_at, MAX_CHECK_SECONDS), now
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, CounterclaimProtocol):
+                    connection.check_progress(seconds)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Close the port, answer what has been accepted, and shut down."""

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database
 from app.database.faults import DatabaseFault
-from app.database.probe import ProbeResult, Reason, probe
+from app.database.probe import ProbeResult, Reason, ServerState, combine, probe_server
 from app.errors import Unavailable
 from app.http.dependencies import Db
 from app.http.file_copies import FILE_COPIES
@@ -74,8 +74,8 @@ async def read_readiness(request: Request, db: Db) -> Response:
     """Return 200 if the database can be read and written, and files can be written; else 503 with the reasons.
 
     It reads the clock, the last change, the newest claim by each of its indices, and the schema. The response takes two
-    seconds at most. A 503 has `reasons` (`away`, `frozen`, `locked`, `read_only`, `damaged`, `schema` or `storage`,
-    each with a sentence), and says in `reads` and `writes` what works nevertheless.
+    seconds at most. A 503 has `reasons` (`away`, `frozen`, `locked`, `read_only`, `full`, `damaged`, `schema` or
+    `storage`, each with a sentence), and says in `reads` and `writes` what works nevertheless.
     """
     result = await db.caches[READINESS].check()
     reasons = [{"reason": each.fault.value, "detail": each.detail} for each in result.reasons]
@@ -96,23 +96,17 @@ class LastCheck:
     at: float
 
 
-class ReadinessChecker:
-    """Runs one check of the database at a time, in a thread of its own, which may hang for as long as the database."""
+class ServerCheck:
+    """Checks one database server, one check at a time, in a thread of its own that may hang for as long as it does."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, is_replica: bool) -> None:
         self._database = database
-        self.last: LastCheck | None = None
-        """What the last check has found, for the metrics."""
-        self._running: Future[ProbeResult] | None = None
+        self._is_replica = is_replica
+        self._running: Future[ServerState] | None = None
         self._started_at = 0.0
 
-    async def check(self) -> ProbeResult:
-        """Return the result of a check, or that the database does not answer, within `READY_SECONDS`."""
-        result = await self._check()
-        self.last = LastCheck(result, time.monotonic())
-        return result
-
-    async def _check(self) -> ProbeResult:
+    async def check(self) -> ServerState:
+        """Return the state of the server, or that it does not answer, within `READY_SECONDS`."""
         if self._running is None or self._running.done():
             self._running = Future()
             self._started_at = time.monotonic()
@@ -120,25 +114,48 @@ class ReadinessChecker:
         future = asyncio.wrap_future(self._running)
         done, _ = await asyncio.wait({future}, timeout=READY_SECONDS)
         if done:
-            result = future.result()
-            self._database.note_read(result.seq)
-            return result
+            return future.result()
         seconds = round(time.monotonic() - self._started_at)
         detail = f"The database does not answer: a check has been waiting for {seconds} seconds."
-        return ProbeResult(reasons=[Reason(DatabaseFault.frozen, detail)], reads=False, writes=False)
+        return ServerState(reasons=[Reason(DatabaseFault.frozen, detail)])
 
-    def _run(self, future: "Future[ProbeResult]") -> None:
+    def _run(self, future: "Future[ServerState]") -> None:
+        database = self._database
         try:
-            result = probe(self._database)
-            if faults := storage_faults(self._database):
-                result.reasons += [Reason(DatabaseFault.storage, detail) for detail in faults]
-                result.writes = False
-            result.warnings += storage_warnings(self._database)
+            state = probe_server(database, is_replica=self._is_replica)
+            if not self._is_replica:
+                faults = storage_faults(database)
+                state.reasons += [Reason(DatabaseFault.storage, detail) for detail in faults]
+                state.writes = state.writes and not faults
+                state.warnings += storage_warnings(database)
         except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready
             detail = f"The database cannot be checked: {type(error).__name__}."
             logger.warning("the check of the database failed", exc_info=error)
-            result = ProbeResult(reasons=[Reason(DatabaseFault.away, detail)], reads=False, writes=False)
-        future.set_result(result)
+            state = ServerState(reasons=[Reason(DatabaseFault.away, detail)])
+        future.set_result(state)
+
+
+class ReadinessChecker:
+    """Checks the primary database and the replica at the same time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.last: LastCheck | None = None
+        """What the last check has found, for the metrics."""
+        self._primary = ServerCheck(database, is_replica=False)
+        self._replica = None if database.replica_url is None else ServerCheck(database, is_replica=True)
+
+    async def check(self) -> ProbeResult:
+        """Return what requests can expect of the databases, within `READY_SECONDS`."""
+        if self._replica is None:
+            primary, replica = await self._primary.check(), None
+        else:
+            primary, replica = await asyncio.gather(self._primary.check(), self._replica.check())
+        result = combine(self._database, primary, replica)
+        # What the primary database has, reads of a replica do not see: a takedown waits until they do.
+        self._database.note_read(result.seq if result.replica_seq is None else result.replica_seq)
+        self.last = LastCheck(result, time.monotonic())
+        return result
 
 
 READINESS = CacheKey("readiness", ReadinessChecker, keep_on_reset=True)
@@ -155,8 +172,9 @@ def storage_faults(database: Database) -> list[str]:
     """Return one sentence per location that the service cannot write: temporary files, or the SQLite database."""
     faults = []
     try:
-        with TemporaryFile():
-            pass
+        with TemporaryFile() as temporary:
+            temporary.write(bytes(4_096))
+            temporary.flush()
     except OSError as error:
         faults.append(
             f"Imports cannot write temporary files: {error.strerror}. Set TMPDIR to a directory that can be written."

@@ -23,7 +23,7 @@ from app.database.faults import DatabaseFault, classify
 from app.errors import AddressTooLong, BadRequest, MethodNotImplemented, NotFound, Problem, TooLarge, shorten
 from app.http.addresses import whole_address
 from app.http.deadline import DeadlineTimer, RequestDeadline, late_problem
-from app.http.problems import DATABASE_ERRORS, allowed_methods, problem_response, record_damage
+from app.http.problems import allowed_methods, handle_database_error, problem_response, record_damage
 from app.http.shutdown import Shutdown, stopping_problem
 from app.logs import cause_of, log_once
 
@@ -41,6 +41,8 @@ EXPOSED_HEADERS = [
     "ETag",
     "Link",
     "Location",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
     "Sunset",
     "X-Register-Epoch",
@@ -60,6 +62,13 @@ They do not depend on the request, so that a cached response can be sent to ever
 
 CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; sandbox")
 """The policy of every response that has no other one: a browser runs and loads nothing that stored text contains."""
+
+PREFLIGHT_HEADERS = {
+    name.decode(): value.decode()
+    for name, value in (*STANDARD_HEADERS, CONTENT_POLICY)
+    if not name.startswith(b"access-control-")
+}
+"""The headers of an answer to a CORS preflight request beside those of CORS."""
 
 IMPLEMENTED_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 MAX_ADDRESS_BYTES = 16_000
@@ -175,6 +184,7 @@ class PreflightMiddleware(CORSMiddleware):
             problem.headers = {**cors, "Vary": response.headers.get("vary", "Origin")}
             response = problem_response(Request(scope), problem)
         response.headers["X-Request-ID"] = scope["state"]["request_id"]
+        response.headers.update(PREFLIGHT_HEADERS)
         await response(scope, receive, send)
 
 
@@ -235,12 +245,11 @@ class RequestMiddleware:
                 raise
             await problem_response(Request(scope), stopping_problem())(scope, receive, send_unless_late)
         except Exception as error:
-            note_server_error(scope, error)
             if status:
+                note_server_error(scope, error)
                 raise  # the response has started: closing the connection is the only way to signal the error
-            problem = Problem("The server failed to process the request. The request itself may be valid.")
-            problem.__cause__ = error
-            await problem_response(Request(scope), problem)(scope, receive, send_unless_late)
+            response = await _error_response(scope, error)
+            await response(scope, receive, send_unless_late)
         finally:
             if timer is not None:
                 await timer.finish()
@@ -262,6 +271,8 @@ class RequestMiddleware:
 
     def _complete_headers(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         policy = [] if any(name == CONTENT_POLICY[0] for name, _ in headers) else [CONTENT_POLICY]
+        if scope["app"].state.access.needs_key:
+            headers = make_private(headers)
         return [
             *headers,
             (b"x-request-id", scope["state"]["request_id"].encode()),
@@ -342,6 +353,24 @@ class RequestMiddleware:
         return problem_response(Request(scope), NotFound(detail, hint=hint))
 
 
+def make_private(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a response of a closed register: no shared cache may store it."""
+    others = [(name, value) for name, value in headers if name not in SHARED_CACHE_HEADERS]
+    fields = {name: value.decode("latin-1") for name, value in headers}
+    directives = [part.strip() for part in fields.get(b"cache-control", "no-cache").split(",")]
+    own = [each for each in directives if each not in ("public", "private") and not each.startswith("s-maxage")]
+    vary = filter(None, [fields.get(b"vary"), "Authorization, X-API-Key"])
+    return [
+        *others,
+        (b"cache-control", ", ".join(["private", *own]).encode("latin-1")),
+        (b"vary", ", ".join(vary).encode("latin-1")),
+    ]
+
+
+SHARED_CACHE_HEADERS = frozenset({b"cache-control", b"vary", b"surrogate-key", b"surrogate-control"})
+"""The headers of a response that say what caches may do with it."""
+
+
 def log_and_count(scope: Scope, method: str, status: int, seconds: float) -> None:
     """Log and count a request that has ended."""
     route = getattr(scope.get("route"), "path", "unmatched")
@@ -353,10 +382,20 @@ def log_and_count(scope: Scope, method: str, status: int, seconds: float) -> Non
         logger.info("%s %s %s %.1fms id=%s", method, path, status, milliseconds, request_id, extra=extra)
 
 
+async def _error_response(scope: Scope, error: Exception) -> Response:
+    """Return the response for an exception that no handler of the application knows."""
+    if classify(error) is not None:  # of a driver, or raised outside of the route
+        return await handle_database_error(Request(scope), error)
+    note_server_error(scope, error)
+    problem = Problem("The server failed to process the request. The request itself may be valid.")
+    problem.__cause__ = error
+    return problem_response(Request(scope), problem)
+
+
 def note_server_error(scope: Scope, error: Exception) -> None:
     """Log an error of the server, and record damage of the database that a response in progress has met."""
     request_id = scope["state"]["request_id"]
-    if isinstance(error, DATABASE_ERRORS) and classify(error) is DatabaseFault.damaged:
+    if classify(error) is DatabaseFault.damaged:
         record_damage(scope["app"].state.database, error)
     log_once(
         "unhandled error %s id=%s",

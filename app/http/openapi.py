@@ -187,6 +187,16 @@ PROBLEM_HEADERS: dict[str, Any] = RESPONSE_HEADERS | {
         "schema": {"type": "string"},
     },
     "Retry-After": {"description": "After how many seconds to try again.", "schema": {"type": "integer"}},
+    "RateLimit": {
+        "description": "If there is a rate limit, also on every other response: the remaining requests and the seconds "
+        'until they are counted anew, such as `"address";r=0;t=40`.',
+        "schema": {"type": "string"},
+    },
+    "RateLimit-Policy": {
+        "description": "If there is a rate limit: the requests in a number of seconds, such as "
+        '`"address";q=6000;w=60`.',
+        "schema": {"type": "string"},
+    },
 }
 LINK_HEADER = {"description": 'The next page: `<…>; rel="next"`.', "schema": {"type": "string"}}
 LOCATION_HEADER = {"description": "The address of the new record.", "schema": {"type": "string"}}

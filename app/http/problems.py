@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,6 @@ from app.errors import (
     Forbidden,
     InUse,
     InvalidRequest,
-    KeyInFlight,
     MethodNotAllowed,
     NotAcceptable,
     NotFound,
@@ -245,10 +245,6 @@ async def handle_database_error(request: Request, error: Exception) -> Response:
     if fault is DatabaseFault.too_broad:
         detail = "The query exceeds the time limit."
         return problem_response(request, QueryTooBroad(detail, hint="add filters to narrow the query"))
-    if fault is DatabaseFault.locked and "idempotency-key" in request.headers:
-        detail = "This request, or another write, is still being processed."
-        hint = "send the same request again with the same key"
-        return problem_response(request, KeyInFlight(detail, hint=hint, headers={"Retry-After": "2"}))
     return problem_response(request, database_problem(request.app.state.database, fault, error))
 
 
@@ -268,6 +264,8 @@ def database_problem(database: Database, fault: DatabaseFault, error: BaseExcept
     detail = FAULT_DETAILS.get(fault) or describe_damage(database, error)
     if fault is DatabaseFault.damaged:
         record_damage(database, error)
+    if fault is DatabaseFault.full:
+        database.full_at = time.monotonic()
     log_once("database %s: %s", fault, str(error).splitlines()[0], error=error, cause=f"database {fault}")
     hint = "the operator has to run `counterclaim check`" if fault is DatabaseFault.damaged else "try again"
     seconds = "60" if fault in PERSISTENT_FAULTS else "2"

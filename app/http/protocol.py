@@ -5,6 +5,9 @@ several times as much as the lookup.
 
 Uvicorn answers a request that it cannot parse in plain text. It also closes a connection as soon as the response is
 complete, and a client that is still sending a body then sees a reset connection instead of the response.
+
+Uvicorn waits for a request as long as its client likes. `GracefulServer` calls `check_progress` of each connection once
+a second, which closes those that are too slow. That costs nothing per request.
 """
 
 import json
@@ -17,13 +20,23 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.cache.responses import header_lines
-from app.errors import AddressTooLong, BadRequest, MethodNotImplemented, Problem
+from app.errors import AddressTooLong, BadRequest, MethodNotImplemented, Problem, RequestTimeout
 from app.http.addresses import whole_address
-from app.http.middleware import IMPLEMENTED_METHODS, STANDARD_HEADERS
+from app.http.middleware import CONTENT_POLICY, IMPLEMENTED_METHODS, STANDARD_HEADERS
 
 MAX_LINGERING_BYTES = 32_000_000
-MAX_LINGERING_SECONDS = 10.0
+MAX_LINGERING_SECONDS = 6.0
 """How much of a body is read and discarded after the response is complete, before the connection is closed."""
+
+MAX_HEAD_SECONDS = 6.0
+"""How long a client may take from its connection, or the first byte of a later request, to the end of the headers."""
+
+MAX_SLOW_BODY_SECONDS = 6.0
+MIN_BODY_BYTES_PER_SECOND = 500
+"""A client that sends a body slower than that for so long is not waited for."""
+
+MAX_STALLED_SECONDS = 60.0
+"""How long a client may read nothing of a response that is ready for it."""
 
 MAX_REQUEST_LINE_BYTES = 60_000
 """Length of a request line from which a request that cannot be parsed is reported as too long."""
@@ -92,6 +105,16 @@ class CounterclaimProtocol(HttpToolsProtocol):
     _lingering_transport: LingeringTransport
     _discarded_bytes = 0
     _first_bytes = b""
+    _received_bytes = 0
+    _checked_bytes = 0
+    """What had been received at the last check."""
+    _checked_cycle: RequestResponseCycle | None = None
+    """The request at the last check: the latest one whose headers are complete."""
+    _slow_seconds = 0.0
+    """For how long the checks in a row have found the same request incomplete, and too slow."""
+    _stalled_seconds = 0.0
+    _unsent_bytes = 0
+    """What was not sent yet at the last check."""
 
     @property
     def has_unread_body(self) -> bool:
@@ -105,6 +128,7 @@ class CounterclaimProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what the client sent. What it sends after the response is complete is discarded, up to a limit."""
+        self._received_bytes += len(data)
         if self.has_unread_body:
             self._discarded_bytes += len(data)
             if self._discarded_bytes > MAX_LINGERING_BYTES:
@@ -137,9 +161,59 @@ class CounterclaimProtocol(HttpToolsProtocol):
             self.transport.write(response.body)
         cycle.on_response()
 
+    def check_progress(self, seconds: float) -> None:
+        """Close the connection if its client is too slow. `GracefulServer` calls it about once a second.
+
+        Args:
+            seconds: The time since the last check.
+        """
+        if not self._is_sending(seconds) or self._lingering_transport.is_lingering:
+            return
+        cycle = self.cycle
+        if cycle is not self._checked_cycle:
+            self._checked_cycle, self._slow_seconds = cycle, 0.0
+        received, self._checked_bytes = self._received_bytes - self._checked_bytes, self._received_bytes
+        if cycle is None or cycle.response_complete:
+            if self.timeout_keep_alive_task is None:  # else nothing of the next request has arrived
+                self._slow_seconds += seconds
+            if self._slow_seconds >= MAX_HEAD_SECONDS:
+                self._end_slow_request("The headers of the request did not arrive")
+            return
+        is_slow = cycle.more_body and not self.flow.read_paused and not cycle.waiting_for_100_continue
+        is_slow = is_slow and received < MIN_BODY_BYTES_PER_SECOND * seconds
+        self._slow_seconds = self._slow_seconds + seconds if is_slow else 0.0
+        if self._slow_seconds >= MAX_SLOW_BODY_SECONDS:
+            self._end_slow_request("The body of the request did not arrive")
+
+    def _is_sending(self, seconds: float) -> bool:
+        """Return whether what was written is being read, if anything. Closes a connection whose client has stopped."""
+        transport = self._lingering_transport
+        unsent = transport.get_write_buffer_size()
+        self._stalled_seconds = self._stalled_seconds + seconds if unsent and unsent >= self._unsent_bytes else 0.0
+        self._unsent_bytes = unsent
+        if self._stalled_seconds >= MAX_STALLED_SECONDS:
+            transport.abort()
+            return False
+        return not transport.is_closing()
+
+    def _end_slow_request(self, detail: str) -> None:
+        """Close the connection, with a problem if the client has sent a part of a request that is not answered."""
+        cycle = self.cycle
+        is_answered = cycle is not None and cycle.response_started and cycle.more_body
+        if is_answered or not self._received_bytes:
+            self._lingering_transport.close_now()
+            return
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True  # the application stops reading the body
+            cycle.message_event.set()
+        self._send_problem(RequestTimeout(f"{detail} in time."))
+
     def send_400_response(self, msg: str) -> None:
         """Answer a request that cannot be parsed with a problem, and close the connection."""
-        problem = self._describe_fault(msg)
+        self._send_problem(self._describe_fault(msg))
+
+    def _send_problem(self, problem: Problem) -> None:
+        """Write a problem, and close the connection."""
         request_id = uuid7().hex
         body = json.dumps(
             {
@@ -158,10 +232,11 @@ class CounterclaimProtocol(HttpToolsProtocol):
             *self.server_state.default_headers,
             (b"content-type", b"application/problem+json"),
             (b"content-length", b"%d" % len(body)),
-            (b"cache-control", b"no-store"),
+            (b"cache-control", b"private, no-store"),
             (b"x-request-id", request_id.encode()),
             (b"connection", b"close"),
             *STANDARD_HEADERS,
+            CONTENT_POLICY,
         ]
         lines = [b"HTTP/1.1 %d %s" % (problem.status, problem.title.encode())]
         lines += [name + b": " + value for name, value in headers]

@@ -1,28 +1,26 @@
 """Metrics of several workers: each writes its own to a file, and adds up those of all (decision 0064).
 
-The folder belongs to the parent process, which gives its name to the workers in the environment. A worker writes its
-file every second, and before it answers a scrape, so that nothing that was shown is ever lost: counters of a worker
-that was killed stay in its file. It holds a lock on the file while it lives, which the system releases when it dies.
+The folder is in the one that the processes of a service share. A worker writes its file every second, and before it
+answers a scrape, so that nothing that was shown is ever lost: counters of a worker that was killed stay in its file. It
+holds a lock on a second file while it lives, which the system releases when it dies.
 """
 
 import fcntl
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 from uuid import uuid4
 
 import orjson
 
 from app.logs import log_once
+from app.runtime_folder import find_runtime_folder
 
-FOLDER_VARIABLE = "_COUNTERCLAIM_WORKER_METRICS"
-"""The variable of the environment in which workers find the folder."""
+FOLDER_NAME = "metrics"
+"""The folder of the files in the folder that the processes of a service share."""
 
 Labels = tuple[str, ...]
 
@@ -57,23 +55,6 @@ def merge_families(processes: Iterable[Sequence[Family]]) -> list[Family]:
     return list(merged.values())
 
 
-@contextmanager
-def worker_folder() -> Iterator[None]:
-    """Give the processes that are started in the block a folder for their metrics, if there is a place for one."""
-    try:
-        folder = tempfile.mkdtemp(prefix="counterclaim-metrics-")
-    except OSError as error:
-        log_once("each worker shows its own metrics: %s", error, error=error, cause="metrics folder")
-        yield
-        return
-    os.environ[FOLDER_VARIABLE] = folder
-    try:
-        yield
-    finally:
-        del os.environ[FOLDER_VARIABLE]
-        rmtree(folder, ignore_errors=True)
-
-
 class WorkerFiles:
     """The files of all workers of a service, one of them that of this process."""
 
@@ -86,13 +67,14 @@ class WorkerFiles:
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     @classmethod
-    def from_environment(cls) -> "WorkerFiles | None":
-        """Return the files if this process is one of several workers."""
-        folder = os.environ.get(FOLDER_VARIABLE)
-        if not folder:
+    def of_service(cls) -> "WorkerFiles | None":
+        """Return the files of the service that this process belongs to, or None if it shares no folder."""
+        shared = find_runtime_folder()
+        if shared is None:
             return None
         try:
-            return cls(Path(folder))
+            (shared / FOLDER_NAME).mkdir(exist_ok=True)
+            return cls(shared / FOLDER_NAME)
         except OSError as error:
             log_once("this worker shows only its own metrics: %s", error, error=error, cause="metrics folder")
             return None

@@ -1,7 +1,9 @@
 """Writes over HTTP: transactions, `If-Match`, and stored responses for `Idempotency-Key`."""
 
+import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -24,6 +26,7 @@ from app.http.addresses import base_url, relative_links, relative_path, whole_ad
 from app.http.deadline import write_expiry
 from app.http.headers import read_list_header
 from app.http.idempotency import IdempotencyKey, stored_path
+from app.http.keys_in_flight import KEYS_IN_FLIGHT
 from app.http.negotiation import JSON_MEDIA_TYPE
 from app.http.problems import problem_response
 from app.http.responses import cacheable_response, json_bytes
@@ -33,6 +36,9 @@ STORED_FILE_HEADERS = ("content-type", "content-disposition")
 
 STORED_RESPONSE_LIFETIME = timedelta(hours=24)
 """The period for which a response is stored for its Idempotency-Key."""
+
+MAX_KEY_WAIT_SECONDS = 4.0
+"""How long a request without a deadline waits for another one with the same Idempotency-Key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,37 @@ class WriteRequest:
             return self.respond(transaction, actor, result)
 
         expires_at = write_expiry(self.request.scope)
-        return await self.database.caches[GROUP_COMMITTER].write(actor.name, run, expires_at)
+        committer = self.database.caches[GROUP_COMMITTER]
+        if self.key is None:
+            return await committer.write(actor.name, run, expires_at)
+        position = await self._acquire_key(actor)
+        try:
+            return await committer.write(actor.name, run, expires_at)
+        finally:
+            self.database.caches[KEYS_IN_FLIGHT].release(position)
+
+    async def _acquire_key(self, actor: Actor) -> int:
+        """Wait until no other request has the key of this one. Raises `KeyInFlight`."""
+        expires_at = write_expiry(self.request.scope)
+        if expires_at is None:
+            expires_at = asyncio.get_running_loop().time() + MAX_KEY_WAIT_SECONDS
+        name = (actor.name, stored_path(self.request.url.path), self.key or "")
+        return await self.database.caches[KEYS_IN_FLIGHT].acquire(name, expires_at)
+
+    @contextmanager
+    def hold_key(self, actor: Actor) -> Iterator[None]:
+        """Let no other request have the key of this one in the block, in a route that runs in a thread.
+
+        `write` does so by itself. Without a key there is nothing to hold.
+        """
+        if self.key is None:
+            yield
+            return
+        position = from_thread.run(self._acquire_key, actor)
+        try:
+            yield
+        finally:
+            self.database.caches[KEYS_IN_FLIGHT].release(position)
 
     def check_match(self, document: dict[str, Any] | None, *, required: bool = True, by_revision: bool = True) -> None:
         """Raise unless the conditions of the request hold for `document`, the current record (RFC 9110, section 13.1).

@@ -41,9 +41,15 @@ MAX_UNPACKED_RATIO = 10
 def import_upload(request: Request, actor: Actor, upload: Upload, query: ImportQuery, write: WriteRequest) -> Response:
     """Import an upload, or return the stored response to an earlier request with the same Idempotency-Key.
 
-    The key is looked up before the upload is read, and again in the transaction that publishes, or at the end if
-    nothing is recorded. The response is stored in the transaction that publishes.
+    Another request with the same key is waited for. The key is looked up before the upload is read, and again in the
+    transaction that publishes, or at the end if nothing is recorded. The response is stored in the transaction that
+    publishes.
     """
+    with write.hold_key(actor):
+        return _import_once(request, actor, upload, query, write)
+
+
+def _import_once(request: Request, actor: Actor, upload: Upload, query: ImportQuery, write: WriteRequest) -> Response:
     database: Database = request.app.state.database
     if (stored := _find_stored_response(database, actor, write)) is not None:
         return stored

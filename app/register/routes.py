@@ -13,6 +13,7 @@ from app.database.takedowns import read_latest_takedown
 from app.http.dependencies import Db
 from app.http.file_copies import FILE_COPIES, copy_name
 from app.http.file_response import FileChanged, LongFileResponse
+from app.http.offload import offloaded
 from app.http.responses import (
     SHARED_CACHE_CONTROL,
     VARY,
@@ -57,6 +58,7 @@ ZIP_MEDIA_TYPE = "application/zip"
         }
     },
 )
+@offloaded()
 def export_register(request: Request, db: Db) -> Response:
     """Return the whole register, with its history, as a ZIP archive that `counterclaim import` restores.
 

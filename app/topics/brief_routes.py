@@ -12,6 +12,7 @@ from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
 from app.http.list_columns import ListName, declare_list
 from app.http.negotiation import JSON_MEDIA_TYPE, choose_among, join_words
+from app.http.offload import offloaded
 from app.http.responses import cacheable_response, json_bytes
 from app.http.routing import api_router
 from app.http.serializers import csv_header, csv_rows
@@ -60,6 +61,7 @@ TopicSlug = Annotated[str, Path(description="The slug of the topic.", examples=[
     operation_id="read_brief",
     responses=_RESPONSES,
 )
+@offloaded()
 def read_brief(
     slug: TopicSlug,
     query: Annotated[BriefQuery, Query()],

@@ -25,6 +25,7 @@ from app.http.dependencies import Db
 from app.http.fast_route import fast_path
 from app.http.list_columns import ListName
 from app.http.lists import ListResponse, ListResponseDep, list_route
+from app.http.offload import has_parameters, offloaded
 from app.http.pagination import AsOf, KnownOn, Page
 from app.http.responses import json_response
 from app.http.routing import api_router
@@ -79,6 +80,7 @@ TopicSlug = Annotated[str, Path(description="The slug of the topic.", examples=[
 
 
 @list_route(router, "/topics", Topic, "List topics", ListName.topics, TOPIC_COLUMNS, key=["slug"], linked=True)
+@offloaded(has_parameters("known_on"), has_parameters("recorded_as_of"))
 def list_topics(query: Annotated[TopicsQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return the topics, each with its number of claims and the spread of its figures.
 
@@ -244,6 +246,7 @@ def read_topic_side_by_side(
     row=Claim,
 )
 @fast_path()
+@offloaded()
 def read_side_by_side(query: Annotated[SideBySideQuery, Query()], db: Db, listing: ListResponseDep) -> Response:
     """Return a side-by-side for a category, and optionally a subject, place, aggregation and start of the period."""
     parts = _choose_parts(query, listing)

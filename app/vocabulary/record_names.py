@@ -24,7 +24,7 @@ def source_details(rows: Iterable[Any]) -> dict[str, SourceDetails]:
         return SourceDetails(row.slug, row.name, str(row.kind), row.anonymous, principal, row.in_text, row.short_name)
 
     alone = {slug: build(row, None) for slug, row in by_slug.items()}
-    # One step suffices: `speaks_for` never refers to a source that speaks for another.
+    # One step suffices: a sentence names a source and the one that it speaks for directly.
     return {
         slug: build(row, alone.get(row.speaks_for)) if row.speaks_for else alone[slug] for slug, row in by_slug.items()
     }

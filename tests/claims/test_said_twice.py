@@ -86,6 +86,36 @@ def test_the_same_relation_again_is_a_conflict_until_it_is_withdrawn(desk: Regis
     assert desk.write("POST", path, body).status_code == 201
 
 
+def test_a_relation_that_contradicts_one_of_the_same_source_is_a_conflict(desk: Register) -> None:
+    claims = [submit_claim(desk, make_claim_body()), submit_claim(desk, make_unique_claim_body())]
+    claims.append(submit_claim(desk, make_unique_claim_body()))
+    first, second, third = ({"id": claim["id"], "path": f"{claim['links']['self']}/relations"} for claim in claims)
+
+    def relate(origin: dict[str, str], type_: str, **target: str) -> Any:
+        return desk.write("POST", origin["path"], {"type": type_, **target})
+
+    part = relate(first, "part_of", claim=second["id"])
+    assert part.status_code == relate(second, "part_of", claim=third["id"]).status_code == 201
+    before = read_latest_seq(desk)
+    for claim in (second, third):
+        problem = assert_problem(relate(claim, "part_of", claim=first["id"]), 409, "relation_contradicts")
+        assert problem["links"]["relations"].endswith(first["path"] if claim is second else second["path"])
+    assert read_latest_seq(desk) == before
+    assert relate(second, "part_of", claim=first["id"], asserted_by="paper").status_code == 201
+    assert desk.write("POST", f"/v1/relations/{part.json()['id']}/withdrawal", {"reason": "x"}).status_code == 200
+    assert relate(second, "part_of", claim=first["id"]).status_code == 201
+
+    for type_, opposite in (("disputes", "corroborates"), ("corroborates", "disputes")):
+        target = {"claim": third["id"], "asserted_by": "agency" if type_ == "disputes" else "institute"}
+        assert relate(first, type_, **target).status_code == 201
+        assert_problem(relate(first, opposite, **target), 409, "relation_contradicts")
+        assert_problem(relate(third, opposite, **target | {"claim": first["id"]}), 409, "relation_contradicts")
+        assert relate(first, opposite, **target, scope="trend").status_code == 201
+    assert relate(first, "disputes", source="paper").status_code == 201
+    assert relate(first, "corroborates", source="agency").status_code == 201
+    assert_problem(relate(first, "corroborates", source="paper"), 409, "relation_contradicts")
+
+
 def test_a_claim_has_no_relation_to_its_own_source(desk: Register) -> None:
     path = f"{submit_claim(desk, make_claim_body())['links']['self']}/relations"
     for kind in ("based_on", "repeats", "corroborates", "disputes", "part_of"):

@@ -272,6 +272,18 @@ def test_a_speaker_and_another_total_of_the_same_days_supersede(register: Regist
     assert read(register, old) == (other["id"], NEW_DAY)
 
 
+def test_a_speaker_of_a_speaker_supersedes(register: Register, pair: Any) -> None:
+    old, _ = pair
+    spokesman = make_source_body("The spokesman", kind="individual", speaks_for="minister")
+    assert register.write("PUT", "/v1/sources/spokesman", spokesman).status_code == 201
+    newer = submit_claim(register, body("5,170", NEW_DAY, source="spokesman"))
+    supersede(register, newer, old)
+    assert read(register, old) == (newer["id"], NEW_DAY)
+    assert [row["id"] for row in register.get("/v1/claims", params={"superseded": "true"}).json()["data"]] == [
+        old["id"]
+    ]
+
+
 def test_a_relation_that_no_longer_fits_stays_readable_and_does_not_count(register: Register, pair: Any) -> None:
     old, new = pair
     supersede(register, new, old)

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 LAYERS = (
-    ("__init__", "allocator", "enums", "errors", "logs", "settings", "terms"),
+    ("__init__", "allocator", "enums", "errors", "logs", "runtime_folder", "settings", "terms"),
     ("comparison",),
     ("sentences",),
     ("database",),
@@ -29,7 +29,7 @@ LAYERS = (
     ("keys",),
     ("pages",),
     ("starter",),
-    ("main", "cli", "server", "__main__"),
+    ("main", "cli", "server", "offload_process", "__main__"),
 )
 """The packages in their order. Those on one line may import each other."""
 

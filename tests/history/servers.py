@@ -24,9 +24,9 @@ from tests.registers import DatabaseCopies, open_register
 ROOT = Path(__file__).parents[2]
 BASE_URL = "http://register.example"
 """The base URL of all servers: without one, each would name its own port."""
-START_TIMEOUT_SECONDS = 60
+START_TIMEOUT_SECONDS = 180
 """Maximum duration of the start of a server, on a busy machine."""
-STOP_TIMEOUT_SECONDS = 30
+STOP_TIMEOUT_SECONDS = 60
 """Maximum duration of its shutdown."""
 MAX_IDLE_SECONDS = 2
 """Idle time after which a client opens a new connection; the server closes a connection after five seconds."""
@@ -71,6 +71,7 @@ class ServerProcess:
             "DATABASE_URL": self.url,
             "COUNTERCLAIM_BASE_URL": BASE_URL,
             "COUNTERCLAIM_LOG_LEVEL": "warning",
+            "COUNTERCLAIM_OFFLOAD_PROCESSES": "0",  # see tests/http/test_offload.py
         }
         log = Path(self.log_file.name)
         command = ["serve", "--port", str(self.port), "--workers", str(self.workers)]

@@ -3,6 +3,7 @@
 import gzip
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -437,3 +438,23 @@ def test_a_cache_in_front_can_forget_by_name(shared_starter_register: Register) 
         answer = shared_starter_register.get(path)
         assert key in answer.headers["surrogate-key"].split()
         assert answer.headers["cache-control"] == "public, max-age=0, s-maxage=1"
+
+
+def test_a_slow_poll_leaves_the_event_loop(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite is polled in the event loop, but not after a poll that took long: other requests would wait for it."""
+    if register.database.dialect == "postgresql":
+        pytest.skip("it is always polled in a thread")
+    invalidator = register.client.app.state.invalidator  # type: ignore[attr-defined] # a Starlette
+    poll, seconds = invalidator._timed_poll, [0.0, 9.0, 9.0, 0.0, 0.0]
+    threads: list[int] = []
+
+    def poll_slowly() -> Any:
+        threads.append(threading.get_ident())
+        return poll()[0], seconds[len(threads) - 1]
+
+    assert register.get("/v1/topics").status_code == 200
+    monkeypatch.setattr(invalidator, "_timed_poll", poll_slowly)
+    while len(threads) < len(seconds):
+        assert register.get("/v1/topics").status_code == 200
+    loop = threads[0]
+    assert [thread == loop for thread in threads] == [True, True, False, False, True]

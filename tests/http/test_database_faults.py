@@ -1,16 +1,21 @@
 """A fault of the database is a 503 that says so, within the deadline, and never the fault of the client."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, cast
 
+import psycopg
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.database.engine import Database
+from app.database.faults import DatabaseFault, classify
+from app.database.read_session import read_session
 from app.database.transaction import WriteTransaction
 from app.http import openapi
 from app.main import CounterclaimApp
@@ -49,9 +54,12 @@ def test_a_locked_table_is_a_503(hasty_register: Register) -> None:
         assert assert_problem(answer, 503, "unavailable")["reason"] == "locked"
         assert answer.headers["retry-after"]
         assert hasty_register.get("/health/live").status_code == 200
-        answer = put(hasty_register, "one")
-        assert assert_problem(answer, 503, "unavailable")["detail"]
-        assert answer.headers["retry-after"]
+        for headers in ({}, {"Idempotency-Key": "one"}):
+            answer = put(hasty_register, "one", **headers)
+            assert assert_problem(answer, 503, "unavailable")["detail"]
+            assert answer.headers["retry-after"]
+        # No other request has this key, so it is not told to be in flight.
+        assert_problem(post(hasty_register, "one", **{"Idempotency-Key": "one"}), 503, "unavailable")
     assert hasty_register.get("/v1/claims?limit=7").status_code == 200
     assert put(hasty_register, "one").status_code == 201
 
@@ -175,3 +183,95 @@ def test_a_read_that_hangs_is_answered_at_the_deadline(
     assert answer.headers["retry-after"]
     assert answer.headers["access-control-allow-origin"] == "*"
     assert app is not None
+
+
+def end_connection(register: Register, pid: int) -> None:
+    """End a connection to PostgreSQL from the side of the server."""
+    with register.database.write() as session:
+        session.execute(text(f"SELECT pg_terminate_backend({pid}, 5000)"))
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_connection_that_is_lost_is_no_error_of_ours(hasty_register: Register, *, is_open: bool) -> None:
+    """The commit of a read, and an error that libpq makes without SQLSTATE, are errors of the database, too."""
+    database = hasty_register.database
+    if database.dialect == "sqlite":
+        pytest.skip("a file has no connection that can be lost")
+
+    def lose_connection() -> None:
+        with read_session(database) as read:
+            ((pid,),) = read.fetch_rows("SELECT pg_backend_pid()")
+            if is_open:
+                end_connection(hasty_register, pid)
+            else:
+                read.driver.commit()
+                end_connection(hasty_register, pid)
+                read.snapshot()
+
+    with pytest.raises(DBAPIError) as raised:
+        lose_connection()
+    assert classify(raised.value) is DatabaseFault.away
+    assert hasty_register.get("/v1/claims?limit=7").status_code == 200
+
+
+def test_an_error_of_the_driver_is_a_503(hasty_register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some statements are executed without SQLAlchemy."""
+    error: Exception = psycopg.errors.LockNotAvailable("canceling statement due to lock timeout")
+    if hasty_register.database.dialect == "sqlite":
+        error = sqlite3.OperationalError("database is locked")
+        error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+
+    def refuse(_: Database) -> Any:
+        raise error
+
+    assert hasty_register.get("/v1/claims").status_code == 200
+    monkeypatch.setattr(Database, "connect_for_reads", refuse)
+    answer = hasty_register.get("/v1/claims?limit=7")
+    assert assert_problem(answer, 503, "unavailable")["reason"] == "locked"
+
+
+def test_a_full_disk_refuses_writes_and_the_service_is_not_ready(
+    hasty_register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, commit = hasty_register.database, WriteTransaction.commit
+    assert post(hasty_register, "before").status_code == 201
+
+    def fill(transaction: WriteTransaction) -> None:
+        if database.dialect == "sqlite":
+            ((pages,),) = transaction.session.execute(text("PRAGMA page_count"))
+            transaction.session.execute(text(f"PRAGMA max_page_count = {pages}"))
+            transaction.session.execute(text("CREATE TABLE filling AS SELECT randomblob(1000000)"))
+        else:
+            raise OperationalError("COMMIT", None, psycopg.errors.DiskFull("could not extend file"))
+
+    monkeypatch.setattr(WriteTransaction, "commit", fill)
+    answer = post(hasty_register, "refused")
+    assert assert_problem(answer, 503, "unavailable")["reason"] == "full"
+    problem = assert_problem(hasty_register.get("/health/ready"), 503, "unavailable")
+    assert [each["reason"] for each in problem["reasons"]] == ["full"]
+    assert (problem["reads"], problem["writes"]) == (True, False)
+    assert hasty_register.get("/v1/documents").json()["meta"]["count"] == 1
+    monkeypatch.setattr(WriteTransaction, "commit", commit)
+    database.write_engine.dispose()
+    assert post(hasty_register, "after").status_code == 201
+    assert hasty_register.get("/health/ready").status_code == 200
+
+
+def test_one_read_notices_that_all_connections_are_lost(hasty_register: Register) -> None:
+    database = hasty_register.database
+    if database.dialect == "sqlite":
+        pytest.skip("a file has no connection that can be lost")
+    with ExitStack() as held:
+        for _ in range(3):
+            held.enter_context(database.read_engine.connect()).exec_driver_sql("SELECT 1")
+    with database.write() as session:
+        session.execute(
+            text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+    path = "/v1/claims?limit=7&value_min="
+    answers = [hasty_register.get(f"{path}{number}") for number in range(4)]
+    # The poll of the response cache has noticed it before the first read.
+    assert [answer.status_code for answer in answers] == [200] * 4

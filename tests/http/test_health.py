@@ -12,9 +12,11 @@ import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 
+from app.database import probe as probe_module
 from app.database.damage import DamageRecord
 from app.database.engine import Database, SchemaStale
-from app.database.probe import probe
+from app.database.faults import DatabaseFault
+from app.database.probe import Reason, ServerState, combine, probe, probe_server
 from app.database.quick_check import check_file, seconds_until_night
 from tests.examples import assert_problem
 from tests.registers import Register, make_settings, open_register
@@ -75,13 +77,13 @@ def test_a_database_that_hangs_is_said_in_time(register: Register, monkeypatch: 
     thaw = threading.Event()
     calls = []
 
-    def hang(database: Database) -> Any:
+    def hang(database: Database, *, is_replica: bool) -> Any:
         calls.append(database)
         thaw.wait(60)
-        return probe(database)
+        return probe_server(database, is_replica=is_replica)
 
     monkeypatch.setattr("app.http.health.READY_SECONDS", 0.1)
-    monkeypatch.setattr("app.http.health.probe", hang)
+    monkeypatch.setattr("app.http.health.probe_server", hang)
     for _ in range(3):
         assert "does not answer" in reasons(register)["frozen"]
     assert len(calls) == 1, "one check hangs, not one for each probe"
@@ -207,3 +209,80 @@ def test_the_nightly_check_is_at_night() -> None:
 
     assert seconds_until_night(datetime.fromisoformat("2026-11-20T02:00:00+00:00")) == 3600
     assert seconds_until_night(datetime.fromisoformat("2026-11-20T04:00:00+00:00")) == 23 * 3600
+
+
+def test_a_write_during_the_check_is_no_damage(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock and the change log are read in one snapshot, though by two statements."""
+    titles = iter(range(10))
+
+    class Driver:
+        """A connection that sees another one write after it has read the clock."""
+
+        def __init__(self, driver: Any) -> None:
+            self._driver = driver
+
+        def execute(self, statement: str, *parameters: Any) -> Any:
+            cursor = self._driver.execute(statement, *parameters)
+            if statement == "SELECT seq FROM clock":
+                body = {"title": f"written meanwhile {next(titles)}"}
+                assert register.write("POST", "/v1/documents", body).status_code == 201
+            return cursor
+
+    @contextmanager
+    def connect(dialect: Any, url: Any) -> Iterator[Any]:
+        with open_connection(dialect, url) as driver:
+            yield Driver(driver)
+
+    open_connection = probe_module._connection
+    monkeypatch.setattr(probe_module, "_connection", connect)
+    result = probe(register.database)
+    assert result.reasons == []
+    assert next(titles) == 1
+    assert register.database.damage.read() is None
+
+
+FROZEN = ServerState(reasons=[Reason(DatabaseFault.frozen, "The database does not answer.")])
+
+
+@pytest.mark.parametrize(
+    ("primary", "replica", "expected"),
+    [
+        (ServerState(7), ServerState(5), ([], True, True)),
+        (ServerState(7), FROZEN, ([], True, True)),
+        (FROZEN, ServerState(5), (["frozen"], True, False)),
+        (FROZEN, FROZEN, (["frozen", "frozen"], False, False)),
+        (FROZEN, None, (["frozen"], False, False)),
+    ],
+)
+def test_what_the_states_of_primary_and_replica_mean(
+    register: Register, primary: ServerState, replica: ServerState | None, expected: tuple[Any, ...]
+) -> None:
+    result = combine(register.database, primary, replica)
+    assert ([each.fault.value for each in result.reasons], result.reads, result.writes) == expected
+    assert bool(result.warnings) == (replica is FROZEN and primary is not FROZEN)
+
+
+def test_a_primary_that_hangs_does_not_hide_the_replica(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    thaw = threading.Event()
+
+    def hang(database: Database, *, is_replica: bool) -> ServerState:
+        if not is_replica:
+            thaw.wait(60)
+        return probe_server(database, is_replica=is_replica)
+
+    monkeypatch.setattr("app.http.health.READY_SECONDS", 3)
+    monkeypatch.setattr("app.http.health.probe_server", hang)
+    monkeypatch.setattr(register.database, "replica_url", register.database.url)
+    problem = assert_problem(register.get("/health/ready"), 503, "unavailable")
+    thaw.set()
+    assert [each["reason"] for each in problem["reasons"]] == ["frozen"]
+    assert (problem["reads"], problem["writes"]) == (True, False)
+
+
+def test_a_disk_without_space_is_full(starter_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    if starter_database.dialect == "postgresql":
+        pytest.skip("the disk of PostgreSQL is that of another machine")
+    monkeypatch.setattr(probe_module, "MIN_FREE_BYTES", 2**80)
+    result = probe(starter_database)
+    assert [each.fault.value for each in result.reasons] == ["full"]
+    assert (result.reads, result.writes) == (True, False)

@@ -29,7 +29,8 @@ class RecordingTransport(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written: list[bytes] = []
-        self.is_closed = False
+        self.is_closed = self.is_aborted = False
+        self.unsent = 0
 
     def write(self, data: Any) -> None:
         self.written.append(bytes(data))
@@ -39,6 +40,12 @@ class RecordingTransport(asyncio.Transport):
 
     def close(self) -> None:
         self.is_closed = True
+
+    def abort(self) -> None:
+        self.is_closed = self.is_aborted = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def can_write_eof(self) -> bool:
         return False

@@ -71,6 +71,24 @@ def test_every_answer_has_the_headers_of_security(shared_starter_register: Regis
         assert "default-src" in answer.headers["content-security-policy"], path
 
 
+def test_every_answer_to_every_method_has_the_headers_of_security(shared_starter_register: Register) -> None:
+    preflight = {"Origin": "https://news.example", "Access-Control-Request-Method": "GET"}
+    app = cast("CounterclaimApp", shared_starter_register.client.app)
+    paths = {re.sub("{[^}]*}", "1", route.path) for route in app.routes if isinstance(route, APIRoute)}
+    for path in sorted(paths - {STREAM}):
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"):
+            answers = [shared_starter_register.request(method, path, follow_redirects=False)]
+            if method == "OPTIONS":
+                answers.append(shared_starter_register.request(method, path, headers=preflight))
+                refused = {**preflight, "Access-Control-Request-Method": "PUT"}
+                answers.append(shared_starter_register.request(method, path, headers=refused))
+            for answer in answers:
+                assert answer.headers.get_list("x-content-type-options") == ["nosniff"], (method, path)
+                assert answer.headers.get_list("referrer-policy") == ["no-referrer"], (method, path)
+                assert len(answer.headers.get_list("content-security-policy")) == 1, (method, path)
+                assert "x-request-id" in answer.headers, (method, path)
+
+
 def test_every_error_says_how_long_it_holds(shared_starter_register: Register) -> None:
     answers = [shared_starter_register.get(path) for path in ("/v1/nothing", "/v1/claims/x", "/v1/sources/x")]
     answers.append(shared_starter_register.delete("/v1/claims"))

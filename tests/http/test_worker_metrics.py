@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.http.metrics import MetricsCollector
 from app.http.middleware import RequestCounters
-from app.http.worker_metrics import FOLDER_VARIABLE, Family, FamilyKind, WorkerFiles, merge_families, worker_folder
+from app.http.worker_metrics import Family, FamilyKind, WorkerFiles, merge_families
+from app.runtime_folder import RUNTIME_FOLDER_VARIABLE, create_runtime_folder
 from tests.registers import Register
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -140,26 +140,18 @@ def test_histograms_are_added_bucket_by_bucket() -> None:
     assert one.samples["/a",] == [1, 2, 0.5], "that of the process is not changed"
 
 
-def test_the_folder_lasts_as_long_as_the_parent(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert WorkerFiles.from_environment() is None
-    with worker_folder():
-        folder = Path(os.environ[FOLDER_VARIABLE])
-        files = WorkerFiles.from_environment()
-        assert files is not None
-        files.close()
-        assert folder.is_dir()
-    assert not folder.exists()
-    assert FOLDER_VARIABLE not in os.environ
-    monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
-    assert WorkerFiles.from_environment() is None, "the worker starts all the same"
-
-    def fail(prefix: str) -> str:
-        raise FileNotFoundError(prefix)
-
-    monkeypatch.delenv(FOLDER_VARIABLE)
-    monkeypatch.setattr(tempfile, "mkdtemp", fail)
-    with worker_folder():
-        assert FOLDER_VARIABLE not in os.environ, "there is no place for temporary files"
+def test_the_folder_is_that_of_the_service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert WorkerFiles.of_service() is None, "a single process without a folder"
+    with create_runtime_folder():
+        first, second = WorkerFiles.of_service(), WorkerFiles.of_service()
+        assert first is not None
+        assert second is not None
+        first.write([Family(FamilyKind.counter, "c", "", (), {(): [1]})])
+        assert [[family.samples for family in each] for each in second.exchange([])] == [[{(): [1]}]]
+        first.close()
+        second.close()
+    monkeypatch.setenv(RUNTIME_FOLDER_VARIABLE, str(tmp_path / "missing"))
+    assert WorkerFiles.of_service() is None, "the worker starts all the same"
 
 
 def test_imports_are_counted_by_outcome(register: Register) -> None:

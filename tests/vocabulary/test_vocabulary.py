@@ -152,13 +152,28 @@ def test_nothing_lies_within_itself(register: Register) -> None:
     assert read_latest_seq(register) == before
 
 
-def test_two_who_speak_for_each_other_are_refused_or_hold_one_position(register: Register) -> None:
-    record_example_vocabulary(register)
-    answer = register.write(
-        "PUT", "/v1/sources/ministry", make_source_body("M", kind="government", speaks_for="minister")
-    )
-    assert answer.status_code in (200, 422)
-    assert register.get("/v1/side-by-side", params={"category": "killed"}).status_code == 200
+def test_sources_that_speak_for_each_other_or_in_a_long_chain_are_refused(register: Register) -> None:
+    record_example_vocabulary(register)  # the minister speaks for the ministry
+
+    def put(slug: str, speaks_for: str) -> Any:
+        return register.write("PUT", f"/v1/sources/{slug}", make_source_body(slug, speaks_for=speaks_for))
+
+    for slug, principal in (("spokesman", "minister"), ("deputy", "spokesman"), ("clerk", "deputy")):
+        assert put(slug, principal).status_code == 201
+    before = read_latest_seq(register)
+    refused = {
+        ("ministry", "minister"): "speaks for `ministry` already",
+        ("minister", "spokesman"): "speaks for `minister` already",
+        ("ministry", "deputy"): "speaks for `ministry` already",
+        ("intern", "clerk"): "at most 4 sources",
+        ("ministry", "institute"): "at most 4 sources",
+    }
+    for (slug, principal), detail in refused.items():
+        problem = assert_problem(put(slug, principal), 422)
+        assert [error["pointer"] for error in problem["errors"]] == ["#/speaks_for"]
+        assert detail in problem["errors"][0]["detail"]
+        assert problem["errors"][0]["hint"]
+    assert read_latest_seq(register) == before
 
 
 def test_a_category_in_use_keeps_its_unit_components_and_parent(register: Register) -> None:
