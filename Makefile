@@ -68,6 +68,10 @@ bench-takedowns: .venv/tested ## Measure takedowns, and reads meanwhile: CLAIMS=
 bench-files: .venv/tested ## Measure files on SQLite: rows per second, memory, ranges: CLAIMS=100000
 	$(BIN)/python -m benchmarks.files $(if $(filter-out 1000000,$(CLAIMS)),--claims $(CLAIMS))
 
+bench-memory: .venv/tested ## Measure the memory of a worker over 200,000 mixed requests, and the SQLite log: SIZES="250 5000"
+	$(BIN)/python -m benchmarks.memory --claims $(if $(filter-out 10000 100000,$(SIZES)),$(SIZES),250 5000) --save
+	$(BIN)/python -m benchmarks.log_size --save
+
 bench-feeds: .venv/tested ## Measure feeds on both databases: SIZES="10000 100000"
 	$(BIN)/python -m benchmarks.feeds --claims $(SIZES) --save
 

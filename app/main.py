@@ -1,8 +1,10 @@
 """The application factory: settings, database, routers, problem handlers and middleware."""
 
 import asyncio
+import gc
 import logging
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
@@ -13,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Receive, Scope, Send
 
 from app import __version__
+from app.allocator import release_free_memory
 from app.cache.invalidation import CacheInvalidator
 from app.cache.responses import ResponseCache
 from app.changes.routes import router as changes
@@ -38,6 +41,7 @@ from app.http.offload import OffloadPool
 from app.http.protocol import FIND_RESPONSE
 from app.http.routing import in_matching_order
 from app.http.shutdown import Shutdown
+from app.http.worker_metrics import WorkerFiles
 from app.imports.routes import router as imports
 from app.keys.routes import router as keys
 from app.pages.crawlers import router as crawlers
@@ -91,6 +95,15 @@ OUTDATED_COPIES_INTERVAL_SECONDS = 10.0
 READINESS_INTERVAL_SECONDS = 10.0
 """The time between two checks of the database for the metrics."""
 
+RELEASE_INTERVAL_SECONDS = 1.0
+"""The time between two releases of free memory while requests are answered, and between two looks at the log."""
+
+SHARE_INTERVAL_SECONDS = 1.0
+"""The time after which the metrics of a worker are in those of the others."""
+
+REST_SECONDS = 10.0
+"""The time without a request after which all garbage is collected."""
+
 logger = logging.getLogger("counterclaim")
 
 
@@ -135,7 +148,7 @@ class CounterclaimApp(FastAPI):
             previous.close()
         self.state.database = database
         self.state.invalidator = self.cache_middleware.invalidator = CacheInvalidator(
-            database, ResponseCache(database.memory_bytes), describe_change
+            database, ResponseCache(database.memory_bytes * 3 // 4), describe_change
         )
 
 
@@ -148,6 +161,36 @@ async def _remove_outdated_copies(app: FastAPI) -> None:
             with suppress(SQLAlchemyError, sqlite3.Error, OSError):
                 copies.delete_outdated(await asyncio.to_thread(read_latest_takedown, database))
         await asyncio.sleep(OUTDATED_COPIES_INTERVAL_SECONDS)
+
+
+async def _release_resources(app: FastAPI) -> None:
+    """Return free memory to the system now and then, and once more, after a full collection, when no request comes.
+
+    The write-ahead log of SQLite is truncated if readers prevented that when it was written.
+    """
+    released = collected = 0
+    answered_at = time.monotonic()
+    while True:
+        await asyncio.sleep(RELEASE_INTERVAL_SECONDS)
+        write_log = app.state.database.write_log
+        if write_log is not None:
+            await asyncio.to_thread(write_log.truncate_if_large)
+        requests = app.state.request_counters.requests + app.state.invalidator.response_cache.hits
+        if requests != released:
+            released, answered_at = requests, time.monotonic()
+        elif requests != collected and time.monotonic() - answered_at > REST_SECONDS:
+            gc.collect()
+            collected = requests
+        else:
+            continue
+        await asyncio.to_thread(release_free_memory)
+
+
+async def _share_metrics(app: FastAPI) -> None:
+    """Write the metrics of this worker for the others."""
+    while True:
+        app.state.worker_files.write(health.metrics_collector(app.state).collect_own())
+        await asyncio.sleep(SHARE_INTERVAL_SECONDS)
 
 
 async def _check_readiness(app: FastAPI) -> None:
@@ -164,8 +207,8 @@ def create_app(
 
     Args:
         settings: The settings; by default those of the environment.
-        is_worker: Whether it serves clients: then it checks the database now and then, for the metrics, and lets child
-            processes answer expensive reads.
+        is_worker: Whether it serves clients: then it checks the database now and then, for the metrics, returns free
+            memory to the system, and lets child processes answer expensive reads.
         has_middleware: Whether it has the middleware, without which requests are forwarded from a worker.
     """
     settings = settings or read_settings()
@@ -182,7 +225,9 @@ def create_app(
             logger.warning(fault)
         tasks = [asyncio.create_task(_remove_outdated_copies(app))]
         if is_worker:
-            tasks.append(asyncio.create_task(_check_readiness(app)))
+            tasks += [asyncio.create_task(_check_readiness(app)), asyncio.create_task(_release_resources(app))]
+        if app.state.worker_files is not None:
+            tasks.append(asyncio.create_task(_share_metrics(app)))
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()
         shutdown.install()
         yield {FIND_RESPONSE: cast("CounterclaimApp", app).find_response}
@@ -193,6 +238,9 @@ def create_app(
         if app.state.offload_pool is not None:
             app.state.offload_pool.close()
         app.state.database.caches[FILE_COPIES].close()
+        if app.state.worker_files is not None:
+            app.state.worker_files.write(health.metrics_collector(app.state).collect_own())
+            app.state.worker_files.close()
         app.state.invalidator.close()
         app.state.database.close()
 
@@ -211,6 +259,7 @@ def create_app(
     app.cache_middleware.deadline_seconds = settings.deadline
     app.state.settings = settings
     app.state.request_counters = RequestCounters()
+    app.state.worker_files = WorkerFiles.of_service() if is_worker else None
     app.state.offload_pool = OffloadPool.of_service(settings.offload_processes) if is_worker else None
     app.state.api_description = API_DESCRIPTION
     app.router.routes.extend(in_matching_order(route for router in ROUTERS for route in router.routes))

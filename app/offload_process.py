@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp, Message
 
+from app.allocator import release_free_memory
 from app.http.addresses import set_base_url
 from app.http.deadline import RequestDeadline
 from app.http.offload import (
@@ -139,8 +140,9 @@ class OffloadServer:
         """Serve on a socket until there has been no request for `IDLE_SECONDS`."""
         loop = asyncio.get_running_loop()
         async with await asyncio.start_unix_server(self._answer, path):
-            while self._connections or loop.time() < self._used_at + IDLE_SECONDS:  # noqa: ASYNC110 - a time is waited for
+            while self._connections or loop.time() < self._used_at + IDLE_SECONDS:
                 await asyncio.sleep(1.0)
+                await asyncio.to_thread(release_free_memory)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

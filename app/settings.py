@@ -241,9 +241,10 @@ class Settings(BaseSettings):
         default=1_000_000_000, ge=10_000, description="The maximum size of the result of a mapping's query, in bytes."
     )
     memory_bytes: int = Field(
-        default=32_000_000,
+        default=12_000_000,
         ge=0,
-        description="The size of the response cache of each process, in bytes; the claim cache is half as large.",
+        description="The memory of the caches of each process, in bytes: three quarters for responses, a quarter for "
+        "single claims. 0: neither is cached.",
     )
     files_dir: str = Field(
         default="",

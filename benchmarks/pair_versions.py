@@ -226,11 +226,11 @@ class VersionServer(Server):
 
     def cpu_seconds(self) -> float:
         """Return the CPU time (user and system) of the process so far, with that of its PostgreSQL backends."""
-        return sum(_cpu_seconds(pid) for pid in (self._pid(), *self._backends()))
+        return sum(_cpu_seconds(pid) for pid in (self.pid, *self._backends()))
 
     def resident_mb(self) -> float:
         """Return the resident memory of the process. Unlike a proportional share it does not depend on others."""
-        lines = Path(f"/proc/{self._pid()}/status").read_text().splitlines()
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
 
     def connect(self, connections: int, headers: dict[str, str]) -> "Client":

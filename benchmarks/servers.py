@@ -159,7 +159,7 @@ class Server:
     def memory(self) -> dict[str, float]:
         """Its memory in MB: the proportional share of everything, and what is its own and of no file."""
         pss = anonymous = 0
-        for pid in _process_tree(self._pid()):
+        for pid in process_tree(self.pid):
             try:
                 lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
             except OSError:  # it has ended meanwhile
@@ -169,14 +169,16 @@ class Server:
             anonymous += sizes.get("Pss_Anon", sizes["Pss"])
         return {"pss_mb": round(pss / 1024, 1), "anonymous_mb": round(anonymous / 1024, 1)}
 
-    def _pid(self) -> int:
+    @property
+    def pid(self) -> int:
+        """The process that was started."""
         assert self._process is not None  # noqa: S101 - only a server that runs is measured
         return self._process.pid
 
     def _cpu(self, before: dict[str, int] | None = None) -> Any:  # noqa: ANN401 - the marks, or what was spent since
         """Nanoseconds of every thread of the server and its database; with `before`, how many more there are now."""
         spent: dict[str, int] = {}
-        for pid in (*_process_tree(self._pid()), *(_process_tree(self._database) if self._database else ())):
+        for pid in (*process_tree(self.pid), *(process_tree(self._database) if self._database else ())):
             for task in Path(f"/proc/{pid}/task").glob("*"):
                 with suppress(OSError):
                     spent[f"{pid}/{task.name}"] = int((task / "schedstat").read_text().split()[0])
@@ -185,7 +187,8 @@ class Server:
         return sum(now - before.get(thread, 0) for thread, now in spent.items())
 
 
-def _process_tree(pid: int) -> list[int]:
+def process_tree(pid: int) -> list[int]:
+    """The process and all that it has started."""
     found = [pid]
     for parent in found:
         for task in Path(f"/proc/{parent}/task").glob("*"):

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from sys import getsizeof
 
 from app.cache.scope import CacheScope, FieldValues
 
@@ -11,8 +12,11 @@ RequestKey = tuple[str, bytes, str]
 
 Header = tuple[bytes, bytes]
 
-ENTRY_OVERHEAD_BYTES = 3_000
-"""Approximate size of an entry without its body."""
+ENTRY_OVERHEAD_BYTES = 1_200
+"""Size of an entry without what `size_bytes` adds up: its place in the dictionary, its key, its objects and scope."""
+
+VALUE_BYTES = 120
+"""Size of a value in a cache scope: the text, and its place in a set."""
 
 BODY_HEADERS = (
     b"content-length",
@@ -39,12 +43,18 @@ class EncodedBody:
     not_modified_headers: list[Header] = field(init=False)
     lines: bytes = field(init=False)
     not_modified_lines: bytes = field(init=False)
+    size_bytes: int = field(init=False)
+    """Size in memory."""
 
     def __post_init__(self) -> None:
         """Derive what is the same for every request once."""
         self.not_modified_headers = [header for header in self.headers if header[0] not in BODY_HEADERS]
         self.lines = header_lines(self.headers)
         self.not_modified_lines = header_lines(self.not_modified_headers)
+        parts = (self.body, self.lines, self.not_modified_lines, self.headers, self.not_modified_headers)
+        self.size_bytes = sum(map(getsizeof, parts)) + sum(
+            getsizeof(header) + getsizeof(header[0]) + getsizeof(header[1]) for header in self.headers
+        )
 
 
 @dataclass(slots=True)
@@ -60,8 +70,11 @@ class CachedResponse:
 
     @property
     def size_bytes(self) -> int:
-        """Approximate size in memory."""
-        return ENTRY_OVERHEAD_BYTES + sum(len(encoded.body) for encoded in (self.identity, *self.by_encoding.values()))
+        """Size in memory."""
+        fields = self.cache_scope.field_values or {}
+        values = sum(VALUE_BYTES * len(each) for each in fields.values())
+        bodies = sum(each.size_bytes for each in (self.identity, *self.by_encoding.values()))
+        return ENTRY_OVERHEAD_BYTES + values + bodies
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ _MONTHS_BY_PRECISION: Final[dict[Precision, int]] = {"month": 1, "season": 3, "y
 _SEASON_START_MONTHS: Final = {21: 3, 22: 6, 23: 9, 24: 12}
 _MAX_QUOTED_CHARACTERS: Final = 40
 
-MAX_CACHED_TEXTS: Final = 4096
+MAX_CACHED_TEXTS: Final = 2_000
 """Maximum number of cached parse results. A file of a million rows has a few thousand distinct periods."""
 
 

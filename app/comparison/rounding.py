@@ -18,7 +18,7 @@ _NUMERAL_PATTERN: Final = re.compile(r"\d+(?:[ .,'\u00a0\u2007\u2009\u202f\u2019
 _SCALE_POWERS: Final = (0, 2, 3, 5, 6, 7, 9, 12)
 """The powers of ten of scale words: hundred, thousand, lakh, million, crore, billion, trillion."""
 
-_MAX_CACHED_STEPS: Final = 4096
+_MAX_CACHED_STEPS: Final = 1_000
 
 
 @lru_cache(_MAX_CACHED_STEPS)

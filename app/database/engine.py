@@ -21,6 +21,7 @@ from app.database.cache_registry import Caches
 from app.database.damage import DamageRecord
 from app.database.query_budget import LARGE_BUDGET, apply_budget
 from app.database.schema_check import find_schema_differences
+from app.database.write_log import MAX_LOG_BYTES, WriteLog
 from app.logs import log_once
 from app.settings import Settings
 
@@ -33,6 +34,12 @@ statement, so that the error names the lock."""
 
 MAX_MAPPED_BYTES = 2**31 - 2**16
 """Maximum `mmap_size` of SQLite in its default build."""
+
+MAX_PREPARED_STATEMENTS = 32
+"""Statements that a connection to SQLite keeps prepared. Each takes about fifteen kilobytes."""
+
+MAX_ORM_STATEMENTS = 150
+"""Statements that SQLAlchemy keeps compiled. Each takes about thirty kilobytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +183,10 @@ class Database:
         create_reads = partial(create, pre_ping=True) if self.replica_url else create
         self.read_engine = create_reads(read_url, writes=False)
         self.write_engine = create(url, writes=True)
+        self.write_log = WriteLog(self.address) if self.dialect == "sqlite" and url.database else None
+        """The write-ahead log of a file of SQLite."""
+        if self.write_log is not None:
+            event.listen(self.write_engine, "checkin", self.write_log.on_checkin)
         self.primary_read_engine = create(url, writes=False) if settings.database_read_url else self.read_engine
         """For reads that must not miss what another process has committed, such as the revocation of a key."""
         self.replica = ReplicaSwitch() if self.replica_url else None
@@ -352,8 +363,11 @@ def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, writes: bool
             pool_size=1 if writes else pool_size,
             max_overflow=0,
             pool_timeout=timeouts.lock if writes else timeouts.pool,
+            pool_use_lifo=True,  # few connections do most of the work, and prepare its statements
             pool_pre_ping=pre_ping,
+            query_cache_size=MAX_ORM_STATEMENTS,
             json_serializer=_dump_json,
+            connect_args={"cached_statements": MAX_PREPARED_STATEMENTS},
         )
         busy_seconds = timeouts.lock if writes else timeouts.reader_lock
         event.listen(
@@ -376,6 +390,7 @@ def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, writes: bool
         max_overflow=0,
         pool_timeout=timeouts.pool,
         pool_pre_ping=pre_ping,
+        query_cache_size=MAX_ORM_STATEMENTS,
         json_serializer=_dump_json,
         execution_options={} if writes else read_options,
         connect_args={
@@ -400,6 +415,8 @@ def _configure_sqlite(connection: sqlite3.Connection, busy_seconds: float, *, wr
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        # After a large transaction, the next one that begins the log anew also truncates it.
+        f"journal_size_limit={MAX_LOG_BYTES}",
         # A takedown erases content. Deleted rows would stay readable in free pages.
         "secure_delete=ON",
         f"query_only={'OFF' if writes else 'ON'}",

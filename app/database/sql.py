@@ -36,7 +36,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import Session
 
-MAX_COMPILED_STATEMENTS = 2_000
+MAX_COMPILED_STATEMENTS = 500
 
 VALUES_PER_QUERY = 500
 """Values in one query: far below the limit of either database, and enough to make the round trip cheap."""

@@ -23,10 +23,10 @@ from app.feeds.formats import FeedEntry
 from app.feeds.latest_changes import LatestChange
 from app.vocabulary.reference_data import ReferenceData
 
-MAX_CACHED_ENTRIES: Final = 4_000
+MAX_CACHED_ENTRIES: Final = 1_000
 """Maximum number of cached entries. Each takes about two kilobytes."""
 
-MAX_CACHED_TOPICS: Final = 500
+MAX_CACHED_TOPICS: Final = 100
 """Maximum number of topics whose latest changes are cached. Those of each take about ten kilobytes."""
 
 MAX_CHANGES_INSPECTED: Final = 5_000

@@ -142,8 +142,8 @@ class ResponseCacheMiddleware:
         cache = self.invalidator.response_cache
         cached = cache.get(key) or await self._wait_for_pending(key, scope)
         if cached is not None and cached.cache_scope.seq >= request_headers.seq:
-            self._count_hit(scope)
-            await self._send_cached(key, cached, scope, receive, send, request_headers)
+            cache.hits += 1
+            await self._send_cached(key, cached, scope, receive, send, request_headers, is_hit=True)
             return
         cache.misses += 1
         future = self._pending[key] = asyncio.get_running_loop().create_future()
@@ -190,12 +190,13 @@ class ResponseCacheMiddleware:
             if allowance is False:
                 return None
             rate_lines = b"" if allowance is True else allowance.lines
-        self._count_hit(scope)
+        cache.hits += 1
         if is_unmodified:
             cache.not_modified += 1
             status, lines, body = b"304 Not Modified", encoded.not_modified_lines, b""
         else:
             status, lines, body = b"200 OK", encoded.lines, b"" if scope["method"] == "HEAD" else encoded.body
+        self._log_hit(scope, int(status[:3]), request_headers)
         own_lines = header_lines(self._own_headers(cached, request_headers))
         return CompleteResponse(status, lines + own_lines + rate_lines, body)
 
@@ -303,6 +304,8 @@ class ResponseCacheMiddleware:
         receive: Receive,
         send: Send,
         request_headers: RequestHeaders,
+        *,
+        is_hit: bool = False,
     ) -> None:
         asks_range = request_headers.range_ is not None and cached.serves_ranges and scope["method"] == "GET"
         # A range is one of the representation without encoding.
@@ -326,14 +329,19 @@ class ResponseCacheMiddleware:
                 status, headers, body = 206, _part_headers(encoded.headers, part), body[part.start : part.end]
         if request_headers.names_seq:
             headers = _without_storing(headers)
+        if is_hit:
+            self._log_hit(scope, status, request_headers)
         headers = [*headers, *self._own_headers(cached, request_headers)]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    def _count_hit(self, scope: Scope) -> None:
-        self.invalidator.response_cache.hits += 1
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("%s %s from the response cache", scope["method"], escape_newlines(scope["path"]))
+    def _log_hit(self, scope: Scope, status: int, request_headers: RequestHeaders) -> None:
+        """Log a request that is served from the cache, like the other requests."""
+        if logger.isEnabledFor(logging.INFO):
+            request_id = request_headers.request_id = request_headers.request_id or uuid7().hex
+            method, path = scope["method"], escape_newlines(scope["path"])
+            extra = {"request_id": request_id, "method": method, "path": path, "status": status}
+            logger.info("%s %s %s from the response cache id=%s", method, path, status, request_id, extra=extra)
 
     def _own_headers(self, cached: CachedResponse, request_headers: RequestHeaders) -> list[Header]:
         """Return the headers that are not the same for every request."""
@@ -402,7 +410,7 @@ class ResponseCacheMiddleware:
         encoded = cached.by_encoding[encoding] = EncodedBody(
             etag, [*headers, (b"content-encoding", encoding.encode())], body
         )
-        self.invalidator.response_cache.add_bytes(key, cached, len(body))
+        self.invalidator.response_cache.add_bytes(key, cached, encoded.size_bytes)
         return encoded
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Thread
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import Field
@@ -25,8 +25,11 @@ from app.http.responses import json_response
 from app.http.schema_types import Output
 from app.logs import logger
 
+if TYPE_CHECKING:
+    from app.http.metrics import MetricsCollector
+
 router = APIRouter(tags=["operation"])
-METRICS_EXAMPLE = 'counterclaim_response_cache_hits_total{pid="17"} 1234.0'
+METRICS_EXAMPLE = "counterclaim_response_cache_hits_total 1234.0"
 READY_SECONDS = 1.8
 """How long a check of the database may take. A prober then has an answer within two seconds."""
 
@@ -194,12 +197,18 @@ def storage_faults(database: Database) -> list[str]:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": METRICS_EXAMPLE}}}},
 )
 async def read_metrics(request: Request) -> Response:
-    """Return the metrics of this process for Prometheus. The label `pid` distinguishes the workers of a service."""
+    """Return the metrics of the service for Prometheus. The label `pid` distinguishes the gauges of its workers."""
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - used only here
 
-    from app.http.metrics import MetricsCollector  # noqa: PLC0415 - as above
-
-    state = request.app.state
     registry = CollectorRegistry()
-    registry.register(MetricsCollector(state.request_counters, state.invalidator.response_cache, state.database))
+    registry.register(metrics_collector(request.app.state))
     return Response(generate_latest(registry), media_type=METRICS_MEDIA_TYPE, headers={"Cache-Control": "no-store"})
+
+
+def metrics_collector(state: Any) -> "MetricsCollector":  # noqa: ANN401 - the state of an application
+    """Return the collector of the metrics of an application."""
+    from app.http.metrics import MetricsCollector  # noqa: PLC0415 - used only for metrics
+
+    return MetricsCollector(
+        state.request_counters, state.invalidator.response_cache, state.database, state.worker_files
+    )

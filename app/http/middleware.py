@@ -105,6 +105,36 @@ STREAM_ROUTES = frozenset({"/v1/changes/stream"})
 """Routes whose responses last as long as the client listens, which says nothing about latency."""
 
 
+OUTCOMES = ("recorded", "nothing_new", "refused", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeMetric:
+    """A counter of the requests of a POST route by outcome."""
+
+    name: str
+    documentation: str
+    outcomes: tuple[str, ...] = OUTCOMES
+
+    def outcome_of(self, status: int) -> str:
+        """Return the outcome that a status means."""
+        recorded, nothing_new, refused, failed = self.outcomes
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return failed
+        if status >= HTTPStatus.BAD_REQUEST or not status:
+            return refused
+        return recorded if status == HTTPStatus.CREATED else nothing_new
+
+
+OUTCOME_METRICS: dict[str, OutcomeMetric] = {}
+"""The counters by outcome, by the path of the route."""
+
+
+def declare_outcome_metric(path: str, metric: OutcomeMetric) -> None:
+    """Publish the outcomes of a POST route on `/metrics`. Call it once, next to the route."""
+    OUTCOME_METRICS[path] = metric
+
+
 @dataclass(slots=True)
 class RequestTotals:
     """The number of requests with the same labels, and their total duration in seconds."""
@@ -122,9 +152,12 @@ class RequestCounters:
     totals: dict[tuple[str, str, int], RequestTotals] = field(default_factory=lambda: defaultdict(RequestTotals))
     in_progress: int = 0
     """The number of requests that are being answered."""
+    requests: int = 0
+    """The number of requests that were answered."""
 
     def add(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count one request."""
+        self.requests += 1
         totals = self.totals[route, method if method in COUNTED_METHODS else "other", status]
         totals.count += 1
         if route not in STREAM_ROUTES:

@@ -18,6 +18,7 @@ from app.http.dependencies import Db
 from app.http.idempotency import IdempotencyKey
 from app.http.list_columns import ListName
 from app.http.lists import ListResponseDep, list_route
+from app.http.middleware import OutcomeMetric, declare_outcome_metric
 from app.http.pagination import AsOf, Page, PageQuery
 from app.http.responses import cacheable_response, json_response
 from app.http.routing import api_router
@@ -133,6 +134,9 @@ def _read_sheet(db: Database) -> tuple["SheetContent", CacheScope]:
 
 def _template_headers(suffix: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="claims-template.{suffix}"'}
+
+
+declare_outcome_metric("/v1/imports", OutcomeMetric("counterclaim_imports", "Imports over HTTP, by outcome."))
 
 
 @router.post(

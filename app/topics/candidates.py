@@ -90,10 +90,10 @@ STATEMENT_COLUMNS = (
 CLAIM = table_of(ClaimVersion).alias("c")
 _CURRENT_VERSION = is_version_at(CLAIM.c, None)
 
-MAX_CACHED_SHAPES = 200
-"""Maximum number of cached shapes of each statement."""
+MAX_CACHED_SHAPES = 40
+"""Maximum number of cached shapes of each statement. Each takes about thirty kilobytes."""
 
-MAX_CACHED_CANDIDATES = 8_000
+MAX_CACHED_CANDIDATES = 4_000
 """Maximum number of cached candidates. Each takes about one and a half kilobytes."""
 
 SqlParameters = dict[str, Any]

@@ -51,7 +51,7 @@ from app.topics.candidates import (
 from app.vocabulary.records import CATEGORY, PLACE, SUBJECT
 from app.vocabulary.reference_data import ReferenceData, SourceSummary, get_reference_data
 
-MAX_CACHED_COUNTS = 1_000
+MAX_CACHED_COUNTS = 100
 """Maximum number of cached verdict counts of questions with more positions than are listed in pairs."""
 
 MAX_IDS_PER_STATEMENT = 10_000

@@ -25,7 +25,7 @@ from app.vocabulary.reference_data import ReferenceData
 MAX_CHANGES_INSPECTED = 5_000
 """Maximum number of changes that are read to validate an entry; after more changes it is computed again."""
 
-MAX_CACHED_SUMMARIES = 10_000
+MAX_CACHED_SUMMARIES = 2_000
 """Maximum number of cached summaries. Each takes about two kilobytes."""
 
 Summary = dict[str, Any]

@@ -1,5 +1,7 @@
 """The response cache stores, evicts and invalidates responses. The tests use no database."""
 
+import tracemalloc
+
 from app.cache.responses import CachedResponse, ChangeImpact, EncodedBody, RequestKey, ResponseCache
 from app.cache.scope import CacheScope
 
@@ -70,10 +72,29 @@ def test_a_compressed_answer_counts_too() -> None:
     one = kept(size=100)
     memory.store(key(1), one)
     before = memory.size_bytes
-    one.by_encoding["gzip"] = EncodedBody('"x-gzip"', [], b"y" * 50)
-    memory.add_bytes(key(1), one, 50)
-    assert memory.size_bytes == before + 50
+    compressed = one.by_encoding["gzip"] = EncodedBody('"x-gzip"', [(b"etag", b'"x-gzip"')], b"y" * 50)
+    memory.add_bytes(key(1), one, compressed.size_bytes)
+    assert memory.size_bytes == before + compressed.size_bytes
+    assert compressed.size_bytes > 50 + 2 * len(compressed.lines)
     memory.remove(key(1))
     assert memory.size_bytes == 0
     memory.add_bytes(key(1), one, 50)
     assert memory.size_bytes == 0, "it was forgotten meanwhile"
+
+
+def test_the_size_is_that_in_memory() -> None:
+    """What is stored is counted with its headers, and the cache never holds much more than it says."""
+    memory = ResponseCache(100_000_000)
+    headers = [(b"header-%d" % number, b"value-%d" % number) for number in range(10)]
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(500):
+            own = [(bytes(bytearray(name)), bytes(bytearray(value))) for name, value in headers]
+            body = EncodedBody(f'"{number}"', own, bytes(1_000))
+            scope = CacheScope(1, {"id": frozenset({f"{number:036}"})})
+            memory.store(key(number), CachedResponse(scope, is_compressible=False, identity=body))
+        held = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert 0.8 * held < memory.size_bytes < 1.4 * held

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.charts import png
 from app.charts.axis import Scale, build_axis, build_time_axis
 from app.charts.build import draw_brief
 from app.charts.description import ChartOptions, Theme
@@ -13,7 +14,7 @@ from app.charts.queries import thin_out
 from app.charts.side_by_side import MAX_BRACKETS, MAX_ROWS, describe_side_by_side
 from app.charts.style import PALETTES, style_of
 from app.charts.text import ELLIPSIS, cut_text, load_metrics, measure_text, wrap_text
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, Unavailable
 from app.topics.timeline import TimelineEntry
 from app.vocabulary.reference_data import SourceSummary
 from tests.charts.readers import SVG, figures_of_svg, parse_svg
@@ -204,3 +205,12 @@ def test_a_time_axis_ends_where_the_calendar_does() -> None:
     for day in (date.min, date.max):
         axis = build_time_axis([day])
         assert axis.domain[0] < axis.domain[1]
+
+
+def test_a_picture_waits_for_another_one_for_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(png, "MAX_WAIT_SECONDS", 0.001)
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"></svg>'
+    with png._drawing, pytest.raises(Unavailable) as refused:
+        render_png(svg)
+    assert refused.value.headers == {"Retry-After": "2"}
+    assert render_png(svg).startswith(b"\x89PNG")

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 LAYERS = (
-    ("__init__", "enums", "errors", "logs", "runtime_folder", "settings", "terms"),
+    ("__init__", "allocator", "enums", "errors", "logs", "runtime_folder", "settings", "terms"),
     ("comparison",),
     ("sentences",),
     ("database",),

@@ -84,7 +84,7 @@ def test_the_same_again_comes_from_memory(register: Register) -> None:
     assert (held.status_code, held.content) == (304, b"")
     assert stats(register) == (hits + 3, misses)
     metrics = {
-        line.partition("{")[0]: float(line.rpartition(" ")[2])
+        line.partition("{")[0].partition(" ")[0]: float(line.rpartition(" ")[2])
         for line in register.get("/metrics").text.splitlines()
         if line.startswith("counterclaim_response_cache_")
     }

@@ -202,6 +202,23 @@ def test_a_line_of_the_log_says_what_was_asked_and_how_it_ended(
     assert "secret" not in first
 
 
+def test_a_response_from_the_cache_has_a_line_of_the_log_too(
+    shared_starter_register: Register, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = "/v1/sources/csis?v=cached"
+    etag = shared_starter_register.get(path).headers["etag"]
+    with caplog.at_level(logging.INFO, logger="counterclaim"):
+        hit = shared_starter_register.get(path)
+        held = shared_starter_register.get(path, headers={"If-None-Match": etag, "X-Request-ID": "mine"})
+    assert (hit.status_code, held.status_code) == (200, 304)
+    records = [record for record in caplog.records if record.name == "counterclaim"]
+    assert [record.getMessage() for record in records] == [
+        f"GET /v1/sources/csis 200 from the response cache id={hit.headers['x-request-id']}",
+        "GET /v1/sources/csis 304 from the response cache id=mine",
+    ]
+    assert [vars(record)["status"] for record in records] == [200, 304]
+
+
 @pytest.mark.parametrize("length", ["1000001", "9" * 18])
 def test_a_body_that_says_it_is_too_large_is_not_read(shared_starter_register: Register, length: str) -> None:
     def nothing() -> Iterator[bytes]:

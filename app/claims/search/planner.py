@@ -56,7 +56,7 @@ COUNT_LIMITS = (100, 400, 1_600, 6_400, MAX_LOOKUP_CLAIMS, MAX_FALLBACK_LOOKUP_C
 FULL_TEXT_COUNT_LIMITS = (100, 6_400, MAX_LOOKUP_CLAIMS, MAX_FALLBACK_LOOKUP_CLAIMS)
 """The same limits for a full-text index of PostgreSQL, which reads all matching entries at each of them."""
 
-MAX_CACHED_COUNTS, COUNT_CACHE_SECONDS = 20_000, 60.0
+MAX_CACHED_COUNTS, COUNT_CACHE_SECONDS = 2_000, 60.0
 """Maximum number and age of cached counts. They only influence the choice of the plan."""
 
 KEYSET_ORDERS: dict[Sort, Order] = {sort: keyset_order_of(sort) for sort in Sort}

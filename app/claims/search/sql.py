@@ -54,7 +54,7 @@ ASSESSMENT = table_of(AssessmentVersion)
 MAX_INDEX_RANGES = 8
 """Maximum number of ranges of an index that one statement scans."""
 
-MAX_CACHED_SHAPES, MAX_CACHED_STATEMENTS = 1_000, 50
+MAX_CACHED_SHAPES, MAX_CACHED_STATEMENTS = 100, 20
 """Maximum number of cached shapes, and of cached statements of each shape."""
 
 SORT_INDEXES = {"date": "ix_claim_date", "recorded": "ix_claim_recorded", "value": "ix_claim_magnitude"}

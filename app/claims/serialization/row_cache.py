@@ -26,8 +26,8 @@ ENTRY_OVERHEAD_BYTES = 200
 MAX_ADVANCED_CHANGES = 200
 """Maximum number of changes that are read one by one. After more of them the cache is cleared."""
 
-RESPONSE_CACHE_SHARE = 2
-"""The size of the response cache divided by the size of this cache."""
+MEMORY_SHARE = 4
+"""The memory of the caches divided by the size of this cache. The rest is for responses."""
 
 UNRELATED_KINDS = ("place", "topic", "relation", "import")
 """The kinds of records with no fields in a rendered claim."""
@@ -132,7 +132,7 @@ class ClaimRowCache:
                 claims.pop(version, None)
 
 
-CLAIM_ROWS = CacheKey("claim_rows", lambda database: ClaimRowCache(database.memory_bytes // RESPONSE_CACHE_SHARE))
+CLAIM_ROWS = CacheKey("claim_rows", lambda database: ClaimRowCache(database.memory_bytes // MEMORY_SHARE))
 declare_lookup_metric(CLAIM_ROWS, LookupMetric("counterclaim_claim_row_cache", "Claims of responses"))
 
 
