@@ -55,7 +55,7 @@ def main() -> None:
         for claims in arguments.claims:
             with TemporaryDirectory() as folder, database_server(dialect) as address:
                 copies = DatabaseCopies(Path(folder), address)
-                copies.create_template("empty", None)
+                copies.create_template("empty")
                 url = copies.create_copy("empty")
                 fill_register(url, claims)
                 server = None if address is None else postmaster_pid()

@@ -26,7 +26,7 @@ class ImportStore:
         self.kind = kind
         self._server = server
         self._copies = DatabaseCopies(folder, server)
-        self._copies.create_template("empty", None)
+        self._copies.create_template("empty")
         filled = self._copies.create_copy("empty")
         database = open_database(filled)
         self.key = fill_vocabulary(database)

@@ -98,7 +98,7 @@ def main() -> None:
         runs[dialect] = []
         with TemporaryDirectory() as folder, database_server(dialect) as address:
             copies = DatabaseCopies(Path(folder), address)
-            copies.create_template("empty", None)
+            copies.create_template("empty")
             with run_servers(copies, 1, workers=given.workers) as fleet:
                 record_long_file(fleet)
                 for number in range(given.restarts + given.publishing):

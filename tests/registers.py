@@ -1,6 +1,7 @@
 """Registers for tests: copies of migrated templates on both databases, with a client and a key for each role."""
 
 import atexit
+import json
 import shutil
 import sqlite3
 import tempfile
@@ -27,6 +28,7 @@ from app.main import CounterclaimApp, create_app
 from app.settings import Settings
 from app.starter.load import load_starter
 from tests.client import ApplicationClient
+from tests.run_folder import make_once
 
 MAX_DEAD_ROWS = 2_000
 """How many deleted rows remain in the files of a PostgreSQL database, in which every query would visit them."""
@@ -332,32 +334,49 @@ class DatabaseCopies:
                 loan.close()
 
     def _create_loan(self, kind: str) -> Loan:
-        name = f"{kind} with keys"
         if kind not in self._keys:
-            template = self.create_copy(kind)
-            self._keys[kind] = create_keys(template)
-            self.templates[name] = template
-        template = self.templates[name]
+            self._create_template_with_keys(kind)
+        template = self.templates[f"{kind} with keys"]
         url = self._create_database(template)
         reusable: ReusableDatabase
         reusable = ReusableSqliteDatabase(url, template) if self.server is None else ReusablePostgresqlDatabase(url)
         settings = make_settings(url)
         return Loan(settings, open_database(settings), reusable)
 
+    def _create_template_with_keys(self, kind: str) -> None:
+        template = self.create_copy(kind)
+        self._keys[kind] = create_keys(template)
+        self.templates[f"{kind} with keys"] = template
+
     def create_copy(self, kind: str) -> str:
         """Return the address of a new copy of the template `kind`."""
-        if kind not in self.templates:
-            template = self._create_database(self.templates.get("empty") or self.create_template("empty", None))
-            _load_starter_claims(template)
-            self.templates[kind] = template
-        return self._create_database(self.templates[kind])
+        return self._create_database(self.templates.get(kind) or self.create_template(kind))
 
-    def create_template(self, kind: str, source: str | None) -> str:
-        """Create a migrated template."""
-        template = self._create_database(source)
-        migrate(template)
+    def create_template(self, kind: str) -> str:
+        """Create the template `kind`: `empty` is migrated, `starter` also contains the starter claims."""
+        if self.server is None:
+            template = self._create_database(_sqlite_template(kind))
+        elif kind == "empty":
+            template = self._create_database(None)
+            migrate(template)
+        else:
+            template = self.create_copy("empty")
+            _load_starter_claims(template)
         self.templates[kind] = template
         return template
+
+    def write_templates(self, file: Path) -> None:
+        """Create all templates of a PostgreSQL server, and write their names and keys to a file."""
+        for kind in ("empty", "starter"):
+            self._create_template_with_keys(kind)
+        names = {kind: make_url(url).database for kind, url in self.templates.items()}
+        file.write_text(json.dumps({"names": names, "keys": self._keys}), encoding="utf-8")
+
+    def read_templates(self, file: Path) -> None:
+        """Use the templates that `write_templates` has created on a server whose files were copied."""
+        written = json.loads(file.read_text(encoding="utf-8"))
+        self.templates |= {kind: self._address_of(name) for kind, name in written["names"].items()}
+        self._keys |= written["keys"]
 
     def _create_database(self, template: str | None) -> str:
         name = f"cc_{uuid4().hex}"
@@ -370,7 +389,25 @@ class DatabaseCopies:
             copied = make_url(template).database if template else "template1"
             statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(str(copied))))
-        return make_url(self.server).set(database=name).render_as_string(hide_password=False)
+        return self._address_of(name)
+
+    def _address_of(self, name: str) -> str:
+        """Return the address of a database of the PostgreSQL server."""
+        return make_url(str(self.server)).set(database=name).render_as_string(hide_password=False)
+
+
+def _sqlite_template(kind: str) -> str:
+    """Return the address of the template `kind`, which one process creates for all others."""
+    return f"sqlite:///{make_once(f'{kind}.db', _create_starter if kind == 'starter' else _create_empty)}"
+
+
+def _create_empty(path: Path) -> None:
+    migrate(f"sqlite:///{path}")
+
+
+def _create_starter(path: Path) -> None:
+    shutil.copyfile(_sqlite_template("empty").removeprefix("sqlite:///"), path)
+    _load_starter_claims(f"sqlite:///{path}")
 
 
 _idle_clients: list[ApplicationClient] = []

@@ -1,6 +1,7 @@
 """The packages of pure functions import neither the web framework nor the database."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ PURE = [
 FORBIDDEN = {"fastapi", "starlette", "pydantic", "sqlalchemy", "sqlmodel", "alembic"}
 
 
+@cache
 def imported(path: Path, root: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -28,6 +30,7 @@ def imported(path: Path, root: Path) -> set[str]:
     return found
 
 
+@cache
 def file_of(module: str, root: Path) -> Path | None:
     place = root.joinpath(*module.split("."))
     return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)

@@ -19,7 +19,7 @@ VIEWS = ("side-by-side", "timeline")
 @pytest.fixture(scope="module")
 def copies(tmp_path_factory: pytest.TempPathFactory) -> DatabaseCopies:
     made = DatabaseCopies(tmp_path_factory.mktemp("charts"), None)
-    made.create_template("empty", None)
+    made.create_template("empty")
     return made
 
 

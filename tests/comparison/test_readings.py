@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import itertools
 import re
 from fractions import Fraction
 from pathlib import Path
@@ -460,8 +459,11 @@ def test_no_qualifier_and_no_unit_changes_the_size_of_a_number(language: str) ->
         *((f"34 {scale}", Fraction(34 * size)) for scale, size in scales),
         *((f"1{decimal}234 {scale}", Fraction(1_234 * size, 1000)) for scale, size in scales),
     ]
-    cases = list(itertools.product(qualifiers, forms, units))
-    for (qualifier, kind), (form, number), unit in cases[:: len(cases) // 300]:
+    count = len(qualifiers) * len(forms) * len(units)
+    for case in range(0, count, count // 300):
+        rest, unit_number = divmod(case, len(units))
+        qualifier_number, form_number = divmod(rest, len(forms))
+        unit, (form, number), (qualifier, kind) = units[unit_number], forms[form_number], qualifiers[qualifier_number]
         text = f"{qualifier} {form} {unit}".strip()
         try:
             reading = read_wording(text, WordingContext(language))

@@ -44,9 +44,9 @@ VERY_MANY = 1_050
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed() -> Path:
     """A folder with the wheel, in place of the image."""
-    return built_wheel(tmp_path_factory).installed
+    return built_wheel().installed
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -163,7 +163,7 @@ def alone(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Containe
     """The service on SQLite, with a migrated register and `COUNTERCLAIM_STARTER=false` in the environment."""
     folder = tmp_path_factory.mktemp("alone")
     container = Container("api", installed, folder, None, variables={"COUNTERCLAIM_STARTER": "false"})
-    url = DatabaseCopies(folder, None).create_template("empty", None)
+    url = DatabaseCopies(folder, None).create_template("empty")
     keys = create_keys(url)
     container.headers |= keys[Role.editor.value]
     volume = container.make_volume()

@@ -1,7 +1,7 @@
 """The packages of the application are layers: each imports only from those before it."""
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,19 +40,21 @@ LEVELS = {package: level for level, packages in enumerate(LAYERS) for package in
 MODULES = sorted((ROOT / "app").rglob("*.py"))
 
 
-def imported_names(module: Path) -> Iterator[tuple[str, str]]:
+@cache
+def imported_names(module: Path) -> list[tuple[str, str]]:
     """Return the package and the name of every import from the application, also of those inside functions."""
+    found: list[tuple[str, str]] = []
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: a relative import"
             if node.module == "app":
-                yield from ((alias.name if alias.name in LEVELS else "__init__", alias.name) for alias in node.names)
+                found += ((alias.name if alias.name in LEVELS else "__init__", alias.name) for alias in node.names)
             elif node.module is not None and node.module.startswith("app."):
-                yield from ((node.module.split(".")[1], alias.name) for alias in node.names)
+                found += ((node.module.split(".")[1], alias.name) for alias in node.names)
         elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.startswith("app."):
-                    yield alias.name.split(".")[1], alias.name.split(".")[-1]
+            names = (alias.name.split(".") for alias in node.names if alias.name.startswith("app."))
+            found += ((parts[1], parts[-1]) for parts in names)
+    return found
 
 
 def package_of(module: Path) -> str:

@@ -125,7 +125,7 @@ def test_the_service_works_under_the_constraints_of_its_unit(
     url = None
     if kind == "postgresql":
         url = DatabaseCopies(folder, request.getfixturevalue("postgresql_address"))._create_database(None)
-    installed = built_wheel(tmp_path_factory).installed
+    installed = built_wheel().installed
     service = Unit("api", installed, folder, url, name="counterclaim")
     with running(service) as client:
         made = service.run("counterclaim", "key", "create", "desk", "--role", "admin").strip()

@@ -14,8 +14,8 @@ from tests.test_cli import START_SECONDS, ask, environment, free_port, wait_for
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> BuiltWheel:
-    return built_wheel(tmp_path_factory)
+def built() -> BuiltWheel:
+    return built_wheel()
 
 
 @pytest.fixture(scope="module")

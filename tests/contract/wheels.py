@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import copy, copytree, ignore_patterns
 
-import pytest
+from tests.run_folder import make_once
 
 ROOT = Path(__file__).parents[2]
 SOURCES = ("pyproject.toml", "README.md", "LICENSE")
 UV = (sys.executable, "-m", "uv", "--quiet", "--offline", "--no-cache")
-
-
-_built: list["BuiltWheel"] = []
 
 
 @dataclass(frozen=True)
@@ -26,14 +23,16 @@ class BuiltWheel:
     installed: Path
 
 
-def built_wheel(factory: pytest.TempPathFactory) -> BuiltWheel:
-    """Return the wheel of this tree. It is built once for all tests of a process."""
-    if not _built:
-        folder = factory.mktemp("wheel")
-        tree = copy_tree(folder / "tree")
-        wheel = build(tree, folder / "from-tree", "--wheel")
-        _built.append(BuiltWheel(folder, tree, wheel, install(wheel, folder / "installed")))
-    return _built[0]
+def built_wheel() -> BuiltWheel:
+    """Return the wheel of this tree. It is built once for all tests of a run."""
+    folder = make_once("wheel", _build_into)
+    [wheel] = (folder / "from-tree").glob("*.whl")
+    return BuiltWheel(folder, folder / "tree", wheel, folder / "installed")
+
+
+def _build_into(folder: Path) -> None:
+    folder.mkdir()
+    install(build(copy_tree(folder / "tree"), folder / "from-tree", "--wheel"), folder / "installed")
 
 
 def copy_tree(folder: Path) -> Path:

@@ -28,6 +28,8 @@ FIRST_DAY, DAYS = date(1960, 1, 1), 20_000
 """The days of imported claims: claims of one day are compared with each other."""
 
 RECEIVE_BUFFER_BYTES = 4_096
+PAUSE_BEFORE_SIGNAL_SECONDS = 0.05
+"""The time between two requests of a client while the test waits for what the server has to be doing."""
 SLOW_READ_BYTES, SLOW_READ_PAUSE_SECONDS = 2_048, 0.02
 
 
@@ -129,6 +131,8 @@ def stop_under_load(
 
     def work(method: str) -> None:
         while not has_ended.is_set():
+            if before_signal is not None and not before_signal.is_set():
+                time.sleep(PAUSE_BEFORE_SIGNAL_SECONDS)
             try:
                 body = make_unique_claim_body() if method == "POST" else None
                 path = "/v1/claims" if method == "POST" else "/v1/claims?limit=5&sort=-recorded"

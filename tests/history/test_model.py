@@ -524,7 +524,8 @@ def compare_sides(before: bytes, now: bytes, removed: set[str]) -> None:
 
 @pytest.fixture
 def world(database_copies: DatabaseCopies) -> Iterator[World]:
-    for template in open_register(database_copies.create_template("furnished", database_copies.templates["empty"])):
+    database_copies.templates["furnished"] = url = database_copies.create_copy("empty")
+    for template in open_register(url):
         record_example_vocabulary(template)
         assert template.write("PUT", TOPIC, make_topic_body(category="casualties")).status_code == 201
     for register in open_register(database_copies.create_copy("furnished")):

@@ -15,7 +15,7 @@ from tests.registers import DatabaseCopies
 
 def test_a_client_waits_for_its_own_writes_on_a_replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A file that the test copies is a replica with a controlled lag.
-    url = DatabaseCopies(tmp_path, None).create_template("empty", None)
+    url = DatabaseCopies(tmp_path, None).create_template("empty")
     primary, replica = Path(url.removeprefix("sqlite:///")), tmp_path / "replica.db"
     shutil.copyfile(primary, replica)
     settings = Settings(DATABASE_URL=url, DATABASE_READ_URL=f"sqlite:///{replica}")  # type: ignore[call-arg] # aliases
@@ -39,7 +39,7 @@ def test_a_client_waits_for_its_own_writes_on_a_replica(tmp_path: Path, monkeypa
 
 
 def test_a_key_that_was_revoked_is_refused_though_the_replica_still_has_it(tmp_path: Path) -> None:
-    url = DatabaseCopies(tmp_path, None).create_template("empty", None)
+    url = DatabaseCopies(tmp_path, None).create_template("empty")
     primary, replica = Path(url.removeprefix("sqlite:///")), tmp_path / "replica.db"
     app = create_app(Settings(DATABASE_URL=url))  # type: ignore[call-arg] # named by its alias
     with app.state.database.write() as session:
@@ -55,7 +55,7 @@ def test_a_key_that_was_revoked_is_refused_though_the_replica_still_has_it(tmp_p
 
 
 def test_reads_go_to_the_primary_while_the_replica_is_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    url = DatabaseCopies(tmp_path, None).create_template("empty", None)
+    url = DatabaseCopies(tmp_path, None).create_template("empty")
     primary, replica = Path(url.removeprefix("sqlite:///")), tmp_path / "replicas" / "replica.db"
     replica.parent.mkdir()
     shutil.copyfile(primary, replica)
@@ -86,7 +86,7 @@ def test_reads_go_to_the_primary_while_the_replica_is_down(tmp_path: Path, monke
 
 
 def test_reads_go_on_while_the_primary_is_down(tmp_path: Path) -> None:
-    url = DatabaseCopies(tmp_path, None).create_template("empty", None)
+    url = DatabaseCopies(tmp_path, None).create_template("empty")
     primary, replica = Path(url.removeprefix("sqlite:///")), tmp_path / "replica.db"
     moved = tmp_path / "primaries"
     moved.mkdir()

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -65,9 +66,13 @@ def change_base(register: Register, base: str) -> None:
 
 def find_relative_addresses(register: Register, text: str) -> list[str]:
     """Return the addresses of the service in a text that are paths, each with what follows it."""
-    first = find_first_segments(app_of(register).router.routes) - {""}
-    segments = "|".join(map(re.escape, first))
-    return re.findall(rf"(?<![\w.:/#}}~-])/(?:{segments})(?![\w-]|\.\w).{{0,60}}", text)
+    return compile_path_pattern(app_of(register)).findall(text)
+
+
+@cache
+def compile_path_pattern(app: CounterclaimApp) -> re.Pattern[str]:
+    segments = "|".join(map(re.escape, find_first_segments(app.router.routes) - {""}))
+    return re.compile(rf"(?<![\w.:/#}}~-])/(?:{segments})(?![\w-]|\.\w).{{0,60}}")
 
 
 def find_links(value: Any) -> Iterator[str]:

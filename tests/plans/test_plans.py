@@ -2,7 +2,7 @@
 
 The rule: rows read <= 20 x (rows of the page + claims that the best index for one of the filters leads to).
 
-The register holds 100,000 claims, and the limits of the planner are scaled down to a tenth, so that it chooses the same
+The register holds 60,000 claims, and the limits of the planner are scaled down with it, so that it chooses the same
 plans as for a million. `make plans` runs the same queries over a million claims.
 """
 
@@ -33,7 +33,7 @@ from tests.registers import Register, make_settings, open_register
 
 MILLION = 1_000_000
 """The register size for which the limits of the planner are set."""
-CLAIMS = int(os.environ.get("TEST_CLAIMS", "100000"))
+CLAIMS = int(os.environ.get("TEST_CLAIMS", "60000"))
 LIMIT = 50
 PAIRS = 200
 MIDDLE: dict[str, Any] = {

@@ -179,7 +179,7 @@ def test_a_register_moves_from_either_database_to_the_other(
 ) -> None:
     content = export(written_register).content
     server = postgresql_address if written_register.database.dialect == "sqlite" else None
-    url = DatabaseCopies(tmp_path, server).create_template("empty", None)
+    url = DatabaseCopies(tmp_path, server).create_template("empty")
     assert restore(content, tmp_path, url, monkeypatch).exit_code == 0
     database = open_database(make_settings(url))
     with serve(make_settings(url), database, {}) as copy:

@@ -363,6 +363,18 @@ def test_a_side_by_side_is_as_small_as_asked(shared_starter_register: Register) 
         assert_problem(shared_starter_register.get(f"{path}?{query}"), 422)
 
 
+_topics_read: dict[tuple[str, str | None], list[dict[str, Any]]] = {}
+"""The topics of a register that tests do not write to, by its address and the day."""
+
+
+def read_topics_once(register: Register, known_on: str | None) -> list[dict[str, Any]]:
+    key = (register.settings.database_url, known_on)
+    if key not in _topics_read:
+        asked: dict[str, Any] = {} if known_on is None else {"known_on": known_on}
+        _topics_read[key] = read_all_rows(register, "/v1/topics", **asked)
+    return _topics_read[key]
+
+
 @pytest.mark.parametrize("known_on", [None, "2024-06-01"])
 @pytest.mark.parametrize("sort", [sort.value for sort in TopicSort])
 def test_topics_are_sorted_by_what_they_say(shared_starter_register: Register, sort: str, known_on: str | None) -> None:
@@ -375,8 +387,8 @@ def test_topics_are_sorted_by_what_they_say(shared_starter_register: Register, s
     }
     value, sign = values[sort.removeprefix("-")], -1 if sort.startswith("-") else 1
     asked: dict[str, Any] = {} if known_on is None else {"known_on": known_on}
-    rows = read_all_rows(shared_starter_register, "/v1/topics", **asked)
-    limit = 2 if known_on is None else 7  # every page of a past day compares all topics anew
+    rows = read_topics_once(shared_starter_register, known_on)
+    limit = 2 if known_on is None else 20  # every page of a past day compares all topics anew
     found = read_all_rows(shared_starter_register, "/v1/topics", limit, sort=sort, **asked)
     expected = sorted(rows, key=lambda row: (sign * value(row) if sign < 0 else value(row), row["slug"]))
     assert [row["slug"] for row in found] == [row["slug"] for row in expected]

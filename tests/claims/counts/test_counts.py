@@ -1,7 +1,7 @@
 """Counts of claims are those of the rows of the list: from stored counts and by lookups, on both databases."""
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
@@ -57,11 +57,9 @@ def records(database: Database) -> dict[str, list[Row]]:
         }
 
 
-def values_of(records: dict[str, list[Row]], version: int, as_of: int | None) -> dict[str, Any]:
+def values_of(row: Row, source: Row, assessments: list[Row], as_of: int | None) -> dict[str, Any]:
     """Return the value of each dimension of a version of a claim."""
-    row = next(each for each in records["claim"] if each["version"] == version)
-    source = next(each for each in records["source"] if each["slug"] == row["source"])
-    grades = [each for each in records["assessment"] if each["claim"] == row["id"] and stands(each, as_of)]
+    grades = [each for each in assessments if stands(each, as_of)]
     newest = max(grades, key=lambda each: (each["assessed_on"], each["id"]), default={})
     return {
         **{dimension: row.get(dimension) for dimension in Dimension},
@@ -97,10 +95,16 @@ class CachedValues(dict[tuple[int | None, int], Row]):
 
     def __init__(self, records: dict[str, list[Row]]) -> None:
         super().__init__()
-        self.records = records
+        self.claims = {row["version"]: row for row in records["claim"]}
+        self.sources = {row["slug"]: row for row in records["source"]}
+        self.assessments: defaultdict[str, list[Row]] = defaultdict(list)
+        for row in records["assessment"]:
+            self.assessments[row["claim"]].append(row)
 
     def __missing__(self, key: tuple[int | None, int]) -> Row:
-        self[key] = values_of(self.records, key[1], key[0])
+        as_of, version = key
+        row = self.claims[version]
+        self[key] = values_of(row, self.sources[row["source"]], self.assessments[row["id"]], as_of)
         return self[key]
 
 
