@@ -5,7 +5,7 @@ import gc
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -44,6 +44,7 @@ from app.http.shutdown import Shutdown
 from app.http.worker_metrics import WorkerFiles
 from app.imports.routes import router as imports
 from app.keys.routes import router as keys
+from app.logs import log_once
 from app.pages.crawlers import router as crawlers
 from app.pages.docs import mount_reference_files
 from app.pages.docs import router as docs
@@ -96,7 +97,7 @@ READINESS_INTERVAL_SECONDS = 10.0
 """The time between two checks of the database for the metrics."""
 
 RELEASE_INTERVAL_SECONDS = 1.0
-"""The time between two releases of free memory while requests are answered, and between two looks at the log."""
+"""The time between two releases of free memory while requests are answered, and between two checks of the log."""
 
 SHARE_INTERVAL_SECONDS = 1.0
 """The time after which the metrics of a worker are in those of the others."""
@@ -200,6 +201,18 @@ async def _check_readiness(app: FastAPI) -> None:
         await asyncio.sleep(READINESS_INTERVAL_SECONDS)
 
 
+def _run_in_background(task: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Run a task until the application ends. If it fails, the log says so."""
+
+    def note_failure(done: asyncio.Task[None]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log_once("a background task has failed: %s", error, error=error, cause="background task")
+
+    running = asyncio.create_task(task)
+    running.add_done_callback(note_failure)
+    return running
+
+
 def create_app(
     settings: Settings | None = None, *, is_worker: bool = False, has_middleware: bool = True
 ) -> CounterclaimApp:
@@ -223,11 +236,11 @@ def create_app(
         database.caches[EPOCHS].reload()
         for fault in (*health.storage_faults(database), *health.storage_warnings(database)):
             logger.warning(fault)
-        tasks = [asyncio.create_task(_remove_outdated_copies(app))]
+        tasks = [_run_in_background(_remove_outdated_copies(app))]
         if is_worker:
-            tasks += [asyncio.create_task(_check_readiness(app)), asyncio.create_task(_release_resources(app))]
+            tasks += [_run_in_background(_check_readiness(app)), _run_in_background(_release_resources(app))]
         if app.state.worker_files is not None:
-            tasks.append(asyncio.create_task(_share_metrics(app)))
+            tasks.append(_run_in_background(_share_metrics(app)))
         shutdown = app.state.shutdown = cache_middleware.shutdown = Shutdown()
         shutdown.install()
         yield {FIND_RESPONSE: cast("CounterclaimApp", app).find_response}

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message
 from app.allocator import release_free_memory
 from app.http.addresses import set_base_url
 from app.http.deadline import RequestDeadline
+from app.http.middleware import note_server_error
 from app.http.offload import (
     MAX_RUNNING,
     CacheScopeFound,
@@ -58,59 +59,59 @@ class ForwardedDeadline(RequestDeadline):
         self.on_disable()
 
 
-class Places:
-    """The places of running requests, and the number of requests that have one or wait for one."""
+class Slots:
+    """The slots for running requests, and the number of requests that have one or wait for one."""
 
     def __init__(self) -> None:
         self.requests = 0
         self.semaphore = asyncio.Semaphore(MAX_RUNNING)
 
 
-class Place:
-    """The place of one request."""
+class Slot:
+    """The slot of one request."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
         self._is_held = False
 
     async def __aenter__(self) -> Self:
-        """Wait for the place."""
-        self._places.requests += 1
+        """Wait for the slot."""
+        self._slots.requests += 1
         try:
-            await self._places.semaphore.acquire()
+            await self._slots.semaphore.acquire()
         except BaseException:
-            self._places.requests -= 1
+            self._slots.requests -= 1
             raise
         self._is_held = True
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        """Give the place back, unless another request has it."""
+        """Release the slot, unless another request has it."""
         if self._is_held:
-            self._give_back()
+            self._release()
 
-    def _give_back(self) -> None:
+    def _release(self) -> None:
         self._is_held = False
-        self._places.semaphore.release()
-        self._places.requests -= 1
+        self._slots.semaphore.release()
+        self._slots.requests -= 1
 
     @asynccontextmanager
-    async def lend(self) -> AsyncIterator[None]:
-        """Let another request have the place in the block, and wait for one at its end."""
-        self._give_back()
+    async def release_while_waiting(self) -> AsyncIterator[None]:
+        """Let another request have the slot in the block, and wait for one at its end."""
+        self._release()
         yield
         await self.__aenter__()
 
 
 class ForwardedResponse:
-    """The response to a request that a worker has forwarded. It holds one of the places of running requests.
+    """The response to a request that a worker has forwarded. It holds one of the slots for running requests.
 
-    While its client reads slowly, another request has the place, and the process does not count it.
+    While its client reads slowly, another request has the slot, and the process does not count it.
     """
 
-    def __init__(self, writer: asyncio.StreamWriter, place: Place) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, slot: Slot) -> None:
         self._writer = writer
-        self._place = place
+        self._slot = slot
         writer.transport.set_write_buffer_limits(MAX_UNSENT_BYTES)
 
     def write(self, message: object) -> None:
@@ -121,7 +122,7 @@ class ForwardedResponse:
         """Wait until the client has read enough of the response."""
         if self._writer.transport.get_write_buffer_size() <= MAX_UNSENT_BYTES:
             return
-        async with self._place.lend():
+        async with self._slot.release_while_waiting():
             await self._writer.drain()
 
 
@@ -132,7 +133,8 @@ class OffloadServer:
         self._app = app
         # Without the outermost layer, that for errors: the worker has one.
         self._stack: ASGIApp = cast("ServerErrorMiddleware", app.build_middleware_stack()).app
-        self._places = Places()
+        self._slots = Slots()
+        self._poll_lock = asyncio.Lock()
         self._connections = 0
         self._used_at = asyncio.get_running_loop().time()
 
@@ -146,12 +148,14 @@ class OffloadServer:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            writer.write(encode_message(Queue(self._places.requests)))
+            writer.write(encode_message(Queue(self._slots.requests)))
             with suppress(EOFError, OSError):
                 request: ForwardedRequest = await read_message(reader)
                 self._connections += 1
                 try:
                     await self._run_until_disconnect(request, reader, writer)
+                    writer.close()
+                    await writer.wait_closed()  # the rest of the response is sent
                 finally:
                     self._connections -= 1
                     self._used_at = asyncio.get_running_loop().time()
@@ -170,10 +174,12 @@ class OffloadServer:
                 await task
 
     async def _run(self, request: ForwardedRequest, writer: asyncio.StreamWriter) -> None:
-        async with Place(self._places) as place:
-            response = ForwardedResponse(writer, place)
-            tell_worker = partial(asyncio.get_running_loop().call_soon_threadsafe, response.write, DeadlineDisabled())
-            deadline = ForwardedDeadline(float("inf"), on_disable=tell_worker)
+        async with Slot(self._slots) as slot:
+            response = ForwardedResponse(writer, slot)
+            disable_in_worker = partial(
+                asyncio.get_running_loop().call_soon_threadsafe, response.write, DeadlineDisabled()
+            )
+            deadline = ForwardedDeadline(float("inf"), on_disable=disable_in_worker)
             state: dict[str, Any] = {**request.state, "deadline": deadline}
             scope = {**request.scope, "app": self._app, "state": state}
             has_body = False
@@ -194,8 +200,11 @@ class OffloadServer:
                 await response.drain()
 
             try:
+                async with self._poll_lock:  # caches of what was taken down are cleared
+                    await self._app.state.invalidator.poll_in_thread()
                 await self._stack(scope, receive, send)
             except Exception as error:  # noqa: BLE001 - the worker raises it
+                note_server_error(scope, error)
                 response.write(RuntimeError(f"{type(error).__name__}: {error}"))  # an error itself may not be picklable
             await response.drain()
             await writer.drain()

@@ -20,7 +20,7 @@ from app.allocator import configure_allocator, release_free_memory
 from app.database.damage import DamageRecord
 from app.database.quick_check import start_nightly_check
 from app.http.addresses import set_base_url
-from app.http.counter_table import share_counters
+from app.http.counter_table import create_shared_file
 from app.http.graceful_server import GracefulServer, WorkerSupervisor
 from app.http.protocol import CounterclaimProtocol
 from app.http.shutdown import MAX_REQUEST_SECONDS, CancelledRequestFilter
@@ -52,7 +52,8 @@ def serve_in_processes(settings: Settings, server_socket: socket, workers: int) 
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     _start_checks(settings)
     config = _uvicorn_config(f"{__name__}:create_worker_app", workers=workers)
-    with create_runtime_folder(), share_counters():
+    with create_runtime_folder():
+        create_shared_file()
         supervisor = WorkerSupervisor(config, sockets=[server_socket])
         _ignore_hangup()  # after uvicorn has installed a handler that replaces all workers
         supervisor.run()

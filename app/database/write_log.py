@@ -7,6 +7,7 @@ log.
 """
 
 import sqlite3
+import time
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ READER_WAIT_SECONDS = 0.5
 """How long truncating waits for readers. Other writes wait meanwhile, reads do not."""
 
 
+BLOCKED_SECONDS = 30.0
+"""After readers have not ended in time, the check waits so long: each attempt holds up the writers."""
+
+
 class WriteLog:
     """The log of one database file."""
 
@@ -30,6 +35,7 @@ class WriteLog:
         self._file = file
         self._path = Path(f"{file}-wal")
         self._next_bytes = MAX_LOG_BYTES
+        self._blocked_at = -BLOCKED_SECONDS
 
     @property
     def size_bytes(self) -> int:
@@ -46,7 +52,7 @@ class WriteLog:
 
     def truncate_if_large(self) -> None:
         """Truncate a log that is too large although nobody writes now. May run in any thread."""
-        if self.size_bytes < MAX_LOG_BYTES:
+        if self.size_bytes < MAX_LOG_BYTES or time.monotonic() < self._blocked_at + BLOCKED_SECONDS:
             return
         with suppress(sqlite3.Error), closing(sqlite3.connect(self._file, isolation_level=None)) as connection:
             self._truncate(connection)
@@ -63,3 +69,5 @@ class WriteLog:
             is_blocked = True
             log_once("the write-ahead log was not truncated: %s", error, error=error, cause="write-ahead log")
         self._next_bytes = self.size_bytes + RETRY_BYTES if is_blocked else MAX_LOG_BYTES
+        if is_blocked:
+            self._blocked_at = time.monotonic()

@@ -4,23 +4,22 @@ A counter belongs to a window of time, which begins with its first count. The ta
 belongs to one set. If a set is full, the entry whose window ends first is replaced, so the table never grows. A lock of
 the bytes of the set keeps workers from counting at the same moment; the system releases it if a worker is killed.
 
-The supervisor creates the file and passes its path to the workers in an environment variable. A single process counts
-in its own memory. A table is used by one thread, that of the event loop.
+The supervisor creates the file in the folder that the processes of a service share. A single process counts in its
+own memory. A table is used by one thread, that of the event loop.
 """
 
 import hashlib
 import mmap
 import os
-import re
 import struct
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from fcntl import LOCK_EX, LOCK_UN, lockf
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
+
+from app.logs import log_once
+from app.runtime_folder import find_runtime_folder
 
 ENTRIES_PER_SET = 8
 SETS = 8_192
@@ -34,11 +33,8 @@ KEY_BYTES = 8
 SET_BYTES = ENTRIES_PER_SET * (KEY_BYTES + COUNTER.size)
 TABLE_BYTES = SETS * SET_BYTES
 
-PATH_VARIABLE = "_COUNTERCLAIM_SHARED_COUNTERS"
-"""The environment variable with the path of the file. It does not begin as the settings do."""
-
-FILE_PREFIX = "counterclaim-counters-"
-FILE_PATTERN = re.compile(re.escape(FILE_PREFIX) + r"(?P<pid>[0-9]+)-")
+FILE_NAME = "counters"
+"""The name of the file in the runtime folder."""
 
 
 class Count(NamedTuple):
@@ -67,8 +63,16 @@ def open_shared_file(path: str) -> SharedFile:
 
 def shared_file() -> SharedFile | None:
     """Return the file that the supervisor of this process created; None without one."""
-    path = os.environ.get(PATH_VARIABLE)
-    return open_shared_file(path) if path else None
+    folder = find_runtime_folder()
+    if folder is None:
+        return None
+    try:
+        return open_shared_file(str(folder / FILE_NAME))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        log_once("this worker counts requests by itself: %s", error, error=error, cause="shared counters")
+        return None
 
 
 class CounterTable:
@@ -124,7 +128,7 @@ class CounterTable:
         return int(value) if end > self._clock() else 0
 
     def clear(self) -> None:
-        """Forget all counts."""
+        """Clear all counts."""
         self._memory[:] = bytes(TABLE_BYTES)
 
     def _replace_entry(self, start: int, key: int) -> int:
@@ -145,41 +149,18 @@ def counter_key(kind: bytes, name: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(name, digest_size=KEY_BYTES, person=kind).digest(), "little") or 1
 
 
-@contextmanager
-def share_counters() -> Iterator[None]:
-    """Create the file for the workers that are started in the block, and delete it at the end.
+def create_shared_file() -> None:
+    """Create the file for the workers that are started in this runtime folder.
 
-    Where no temporary file can be written, each worker counts by itself.
+    Where there is no folder, or no space, each worker counts by itself.
     """
-    remove_abandoned_files()
-    path = None
-    with suppress(OSError):
-        descriptor, path = tempfile.mkstemp(prefix=f"{FILE_PREFIX}{os.getpid()}-")
-        os.truncate(descriptor, TABLE_BYTES)
-        os.close(descriptor)
-        os.environ[PATH_VARIABLE] = path
+    folder = find_runtime_folder()
+    if folder is None:
+        return
+    path = folder / FILE_NAME
     try:
-        yield
-    finally:
-        os.environ.pop(PATH_VARIABLE, None)
-        if path is not None:
-            Path(path).unlink(missing_ok=True)
-
-
-def remove_abandoned_files() -> None:
-    """Delete the files of this user's supervisors that were killed."""
-    with suppress(OSError):
-        for path in Path(tempfile.gettempdir()).glob(f"{FILE_PREFIX}*"):
-            match = FILE_PATTERN.match(path.name)
-            if match is not None and path.stat().st_uid == os.getuid() and not _is_alive(int(match["pid"])):
-                path.unlink(missing_ok=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
+        with path.open("xb") as file:
+            os.posix_fallocate(file.fileno(), 0, TABLE_BYTES)  # a mapped page without space would end the process
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        log_once("each worker counts requests by itself: %s", error, error=error, cause="shared counters")

@@ -109,7 +109,7 @@ class FastRoute(APIRoute):
         query_string = drop_empty_parameters(self, scope["query_string"])
         if query_string is not scope["query_string"]:
             scope = {**scope, "query_string": query_string}
-        pool: OffloadPool | None = scope["app"].state.offload_pool
+        pool: OffloadPool | None = getattr(scope["app"].state, "offload_pool", None)
         if pool is not None and any(condition(scope) for condition in self._offload_conditions):
             await pool.run(self._handle_here, scope, receive, send)
         else:

@@ -23,7 +23,7 @@ from app.http.file_copies import FILE_COPIES, copy_name
 from app.http.file_response import FileChanged, LongFileResponse
 from app.http.list_columns import ListName, declare_list
 from app.http.negotiation import FILE_FORMATS, JSON_MEDIA_TYPE, MEDIA_TYPES, SUFFIXES, Format, choose_format, join_words
-from app.http.offload import asks_file, conditions_of, offloaded
+from app.http.offload import conditions_of, offloaded, requests_file
 from app.http.pagination import DEFAULT_LIMIT, MAX_LIMIT, Meta, Page, PageLinks, PageQuery
 from app.http.parameters import is_ignored
 from app.http.responses import (
@@ -493,7 +493,7 @@ def list_route(
         responses: dict[int | str, dict[str, Any]] = {
             200: {"model": response_model, "content": file_content, "description": "The rows as JSON, or as a file."}
         }
-        offloaded(*conditions_of(route), asks_file)(route)
+        offloaded(*conditions_of(route), requests_file)(route)
         router.get(path, summary=summary, operation_id=operation, responses=responses)(route)
         router.get(
             path + ".{suffix}",

@@ -14,15 +14,18 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.database.engine import Database
+from app.database.engine import PACKAGE, Database
 from app.errors import Unavailable
 from app.http.deadline import disable_deadline
+from app.logs import log_once
 from app.runtime_folder import find_runtime_folder
 
 MAX_RUNNING = 4
@@ -38,6 +41,18 @@ START_SECONDS = 5.0
 """How long a request waits for a child process that is starting."""
 
 START_POLL_SECONDS = 0.05
+
+GREETING_SECONDS = 0.5
+"""How long a child process may take to say how many requests it has. One that hangs counts as one that does not run."""
+
+STOP_SECONDS = 2.0
+"""How long a worker that ends waits for its child processes."""
+
+FAILURE_SECONDS = 60.0
+"""How long expensive reads run in the worker after a child process could not start."""
+
+MAX_SOCKET_PATH_BYTES = 100
+"""The longest path of a socket that every system takes."""
 
 BUSY_SECONDS = 10.0
 """A child process is started by the second expensive read within this time."""
@@ -58,13 +73,13 @@ Condition = Callable[[Scope], bool]
 """Returns whether a request is expensive."""
 
 
-def always(_: Scope) -> bool:
+def is_always_expensive(_: Scope) -> bool:
     """Return that every request of a route is expensive."""
     return True
 
 
-def asks_file(scope: Scope) -> bool:
-    """Return whether a request asks for a file, by its suffix, parameter or `Accept`."""
+def requests_file(scope: Scope) -> bool:
+    """Return whether a file is requested, by its suffix, parameter or `Accept`."""
     suffix = scope.get("path_params", {}).get("suffix")
     if suffix in FILE_FORMATS or any(b"format=" + name.encode() in scope["query_string"] for name in FILE_FORMATS):
         return True
@@ -87,7 +102,7 @@ def offloaded(*conditions: Condition) -> Callable[[Endpoint], Endpoint]:
     """Let requests of a route that meet any of the conditions run in a child process; without one, all of them."""
 
     def declare(endpoint: Endpoint) -> Endpoint:
-        endpoint.offload_conditions = conditions or (always,)  # type: ignore[attr-defined]
+        endpoint.offload_conditions = conditions or (is_always_expensive,)  # type: ignore[attr-defined]
         return endpoint
 
     return declare
@@ -178,13 +193,17 @@ class OffloadPool:
         self._started: list[subprocess.Popen[bytes]] = []
         """The child processes that this worker has started. They end with it."""
         self._running_here = 0
+        self._failed_at = -FAILURE_SECONDS
+        """When a child process could not be started, or ended with an error."""
         self._run_here_at = -BUSY_SECONDS
 
     @classmethod
     def of_service(cls, processes: int) -> "OffloadPool | None":
         """Return the pool of the service that this process belongs to. None if its processes share no folder."""
         folder = find_runtime_folder()
-        return cls(folder, processes) if folder is not None and processes else None
+        if folder is None or not processes or len(os.fsencode(socket_path(folder, processes))) > MAX_SOCKET_PATH_BYTES:
+            return None
+        return cls(folder, processes)
 
     async def run(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request in a child process, or here by `app`.
@@ -203,8 +222,10 @@ class OffloadPool:
         response = asyncio.ensure_future(_forward(connection, scope, send))
         try:
             await asyncio.wait({disconnect, response}, return_when=asyncio.FIRST_COMPLETED)
-            if response.done():
-                response.result()
+            if not response.done():
+                disconnect.result()  # raises that the body of the request is too large
+                raise ClientDisconnect
+            response.result()
         finally:
             disconnect.cancel()
             response.cancel()
@@ -215,8 +236,10 @@ class OffloadPool:
         for process in self._started:
             process.terminate()
         for process in self._started:
-            with process:  # waits for it, and closes its standard input
-                pass
+            with process, suppress(subprocess.TimeoutExpired):  # closes its standard input
+                process.wait(STOP_SECONDS)
+                continue
+            process.kill()
 
     async def _connect(self) -> Connection | None:
         """Return a connection to the child process with the fewest requests, or None: the request runs here.
@@ -226,7 +249,7 @@ class OffloadPool:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + START_SECONDS
         while True:
-            connections = [await self._open(number) for number in range(self._processes)]
+            connections = await asyncio.gather(*(self._open(number) for number in range(self._processes)))
             found = [each for each in connections if each is not None]
             if found:
                 if len(found) < self._processes and all(each.queue.requests for each in found):
@@ -234,7 +257,7 @@ class OffloadPool:
                 return _choose(found)
             if loop.time() < self._run_here_at + BUSY_SECONDS:
                 self._start(0)
-            if self._running_here < MAX_RUNNING:
+            if self._running_here < MAX_RUNNING or loop.time() < self._failed_at + FAILURE_SECONDS:
                 self._run_here_at = loop.time()
                 return None
             if loop.time() > deadline:
@@ -248,27 +271,44 @@ class OffloadPool:
         except OSError:
             return None
         try:
-            return Connection(reader, writer, await read_message(reader))
-        except (EOFError, OSError):  # it has just ended
+            async with asyncio.timeout(GREETING_SECONDS):
+                return Connection(reader, writer, await read_message(reader))
+        except (EOFError, OSError):  # it has just ended, or hangs
             writer.close()
             return None
+        except BaseException:
+            writer.close()
+            raise
 
     def _start(self, number: int) -> None:
         """Start a child process, unless another one with this number runs or starts."""
+        now = asyncio.get_running_loop().time()
         for process in [process for process in self._started if process.poll() is not None]:
             with process:
                 self._started.remove(process)
-        descriptor = os.open(self._folder / f"reads-{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
+            if process.returncode > 0:
+                self._failed_at = now
+        if now < self._failed_at + FAILURE_SECONDS:
             return
-        socket_path(self._folder, number).unlink(missing_ok=True)
-        # The child process keeps the lock until it ends. Its standard input ends with this process.
-        command = [sys.executable, "-m", "app.offload_process", str(socket_path(self._folder, number))]
-        self._started.append(subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[descriptor]))  # noqa: S603 - ours
-        os.close(descriptor)
+        try:
+            with (self._folder / f"reads-{number}.lock").open("wb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._started.append(self._start_with_lock(number, lock.fileno()))
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._failed_at = now
+            log_once("expensive reads run in the worker: %s", error, error=error, cause="offload process")
+
+    def _start_with_lock(self, number: int, lock: int) -> "subprocess.Popen[bytes]":
+        """Start a child process, which keeps the lock until it ends. Its standard input ends with this process."""
+        path = socket_path(self._folder, number)
+        path.unlink(missing_ok=True)
+        # Without the current directory, in which there may be another package of this name.
+        command = [sys.executable, "-P", "-m", "app.offload_process", str(path)]
+        paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+        return subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[lock], env=environment)  # noqa: S603 - ours
 
 
 def _choose(connections: list[Connection]) -> Connection:

@@ -242,14 +242,15 @@ def _restore_file(database: Database, backup: Path) -> RestoreResult:
         unfinished.chmod(0o600)
         with unfinished.open("rb+") as file:
             os.fsync(file.fileno())
+        _migrate_file(unfinished)
         previous = _set_aside(target)
         unfinished.rename(target)
         _sync_folder(target.parent)
     except OSError as error:
         raise BackupFailed(f"{target} cannot be replaced: {error.strerror or error}.") from None
     finally:
-        unfinished.unlink(missing_ok=True)
-    _migrate(database)
+        for suffix in ("", "-wal", "-shm"):
+            unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
     taken, newer = _read_takedowns(previous, mark)
     return _finish(database, mark, newer, taken, previous)
 
@@ -266,8 +267,19 @@ def _refuse_newer(backup: Path, migration: str) -> None:
         )
 
 
+def _migrate_file(path: Path) -> None:
+    """Migrate the copy of a backup before it replaces the register. All its changes are then in the file."""
+    copy = Database(Settings(database_url=f"sqlite:///{path}", database_read_url=""))
+    try:
+        _migrate(copy)
+    finally:
+        copy.close()
+    with closing(sqlite3.connect(str(path))) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def _migrate(database: Database) -> None:
-    """Migrate a backup of an older release that is in place."""
+    """Migrate a backup of an older release."""
     from alembic import command  # noqa: PLC0415 - slow to import
 
     with database.write_engine.connect() as connection:
@@ -279,7 +291,7 @@ def _migrate(database: Database) -> None:
     try:
         database.check_schema()
     except SchemaStale as stale:
-        raise BackupFailed(f"The backup is in place. {stale}") from None
+        raise BackupFailed(f"The backup cannot be migrated. {stale}") from None
 
 
 def _refuse_served_file(path: Path) -> None:

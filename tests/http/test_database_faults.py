@@ -261,6 +261,7 @@ def test_one_read_notices_that_all_connections_are_lost(hasty_register: Register
     database = hasty_register.database
     if database.dialect == "sqlite":
         pytest.skip("a file has no connection that can be lost")
+    lost = database.read_engine.pool
     with ExitStack() as held:
         for _ in range(3):
             held.enter_context(database.read_engine.connect()).exec_driver_sql("SELECT 1")
@@ -275,3 +276,4 @@ def test_one_read_notices_that_all_connections_are_lost(hasty_register: Register
     answers = [hasty_register.get(f"{path}{number}") for number in range(4)]
     # The poll of the response cache has noticed it before the first read.
     assert [answer.status_code for answer in answers] == [200] * 4
+    lost.dispose()

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from app.errors import KeyInFlight
-from app.http.counter_table import share_counters, shared_file
+from app.http.counter_table import create_shared_file, shared_file
 from app.http.idempotency import stored_path
 from app.http.keys_in_flight import KEYS_IN_FLIGHT, KeysInFlight
+from app.runtime_folder import create_runtime_folder
 from tests.examples import assert_problem
 from tests.registers import Register
 
@@ -95,7 +96,8 @@ def hold_in_worker(connection: Any) -> None:
 
 
 def test_workers_know_the_keys_of_each_other() -> None:
-    with share_counters():
+    with create_runtime_folder():
+        create_shared_file()
         keys = KeysInFlight(shared_file())
         ours, theirs = get_context("fork").Pipe()
         worker = get_context("fork").Process(target=hold_in_worker, args=(theirs,))

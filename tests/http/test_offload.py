@@ -5,6 +5,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -287,6 +288,7 @@ def test_a_slow_client_gives_its_place_to_the_next_request(tmp_path: Path, monke
     monkeypatch.setattr(offload_process, "MAX_RUNNING", 1)
     app = FastAPI()
     app.state.database = SimpleNamespace(latest_read_seq=1)
+    app.state.invalidator = SimpleNamespace(poll_in_thread=partial(asyncio.sleep, 0))
 
     @app.get("/")
     def send_much() -> StreamingResponse:

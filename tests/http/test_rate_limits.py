@@ -1,7 +1,7 @@
 """Rate limits by address and by key, wrong keys, and addresses behind proxies."""
 
 import asyncio
-import os
+import errno
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,15 +17,14 @@ from app.enums import Role
 from app.http.client_address import ClientAddresses
 from app.http.counter_table import (
     ENTRIES_PER_SET,
-    PATH_VARIABLE,
     SETS,
     TABLE_BYTES,
     CounterTable,
     counter_key,
-    remove_abandoned_files,
-    share_counters,
+    create_shared_file,
     shared_file,
 )
+from app.runtime_folder import create_runtime_folder, find_runtime_folder
 from app.settings import Settings
 from tests.examples import assert_problem
 from tests.http.test_protocol import exchange, request
@@ -297,8 +296,9 @@ def test_windows_begin_with_their_first_count() -> None:
 
 @pytest.fixture
 def shared_path() -> Iterator[str]:
-    with share_counters():
-        yield os.environ[PATH_VARIABLE]
+    with create_runtime_folder():
+        create_shared_file()
+        yield f"{find_runtime_folder()}/counters"
 
 
 def count_in_process(number: int) -> int:
@@ -314,22 +314,38 @@ def test_workers_share_one_table(shared_path: str) -> None:
     assert CounterTable(shared_file()).read(counter_key(b"a", b"x")) == 1_000
 
 
-def test_the_file_ends_with_its_supervisor(shared_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    remove_abandoned_files()
-    assert Path(shared_path).exists()
+def test_the_folder_of_a_service_that_was_killed_is_removed(
+    shared_path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with get_context("fork").Pool(1) as pool:
-        pid = pool.apply(os.getpid)
-    abandoned, other = tmp_path / f"counterclaim-counters-{pid}-x", tmp_path / f"counterclaim-counters-{os.getpid()}-x"
-    abandoned.touch()
-    other.touch()
-    remove_abandoned_files()
-    assert (abandoned.exists(), other.exists()) == (False, True)
+    abandoned, other = tmp_path / "counterclaim-run-x", tmp_path / "counterclaim-y"
+    for folder in (abandoned, other):
+        folder.mkdir()
+        (folder / "lock").touch()
+    with create_runtime_folder():
+        running = find_runtime_folder()
+        with create_runtime_folder():
+            pass
+        assert running is not None
+        assert running.exists()
+    assert (abandoned.exists(), other.exists(), running.exists()) == (False, True, False)
+    assert Path(shared_path).exists()
 
 
 def test_where_no_file_can_be_written_each_worker_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/nonexistent")
-    with share_counters():
+    with create_runtime_folder():
+        create_shared_file()
+        assert shared_file() is None
+
+
+def test_where_there_is_no_space_each_worker_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", fail)
+    with create_runtime_folder():
+        create_shared_file()
         assert shared_file() is None
 
 

@@ -107,7 +107,7 @@ def record_words(register: Register) -> dict[str, Any]:
     assert register.write("POST", f"{path}/assessments", assessment).status_code == 201
     relation = {"type": "corroborates", "claim": other["id"], "note": WORD, "quote": WORD}
     assert register.write("POST", f"{path}/relations", relation).status_code == 201
-    back = {"type": "disputes", "claim": made["id"], "note": WORD, "quote": WORD}
+    back = {"type": "repeats", "claim": made["id"], "note": WORD, "quote": WORD}
     related = register.write("POST", f"/v1/claims/{other['id']}/relations", back)
     assert related.status_code == 201
     withdrawal = {"reason": f"{WORD} again."}
