@@ -158,9 +158,11 @@ async def _remove_outdated_copies(app: FastAPI) -> None:
     while True:
         database: Database = app.state.database
         copies = database.caches[FILE_COPIES]
-        if copies.has_files():
+        if copies.has_files() and not database.is_closed:
             with suppress(SQLAlchemyError, sqlite3.Error, OSError):
                 copies.delete_outdated(await asyncio.to_thread(read_latest_takedown, database))
+            if database.is_closed:  # meanwhile: the thread may have opened another connection
+                database.close()
         await asyncio.sleep(OUTDATED_COPIES_INTERVAL_SECONDS)
 
 

@@ -1,10 +1,11 @@
 """HTTP routes of the change log: pages, and a stream of server-sent events."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Annotated, Any
@@ -23,6 +24,7 @@ from app.changes.topics import check_topics
 from app.database.engine import Database
 from app.database.read_session import read_session
 from app.database.snapshot import open_snapshot
+from app.http.access import AccessControl
 from app.http.addresses import whole_address
 from app.http.csv_columns import columns_of_model
 from app.http.dependencies import Db
@@ -167,14 +169,26 @@ async def stream_changes(
     """
     after = int(last_event_id) if last_event_id else query.after
     seq = await run_in_threadpool(_read_start, db, query, after)
-    events = _stream_events(db, query, seq, request.app.state.shutdown, once=getattr(request.state, "head_only", False))
+    access: AccessControl = request.app.state.access
+    may_read = partial(access.may_read, request.scope)
+    is_head = getattr(request.state, "head_only", False)
+    events = _stream_events(db, query, seq, request.app.state.shutdown, may_read, once=is_head)
     return EventStream(events, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
 
 
 async def _stream_events(
-    db: Database, query: StreamQuery, seq: int, shutdown: Shutdown, *, once: bool
+    db: Database,
+    query: StreamQuery,
+    seq: int,
+    shutdown: Shutdown,
+    may_read: Callable[[], Awaitable[bool]],
+    *,
+    once: bool,
 ) -> AsyncIterator[bytes]:
-    """Yield the changes after `seq` as events until the process ends; nothing if `once` (a HEAD request)."""
+    """Yield the changes after `seq` as events until the process ends, or the client may not read them any more.
+
+    Nothing is yielded if `once` (a HEAD request).
+    """
     if once:
         return
     served = query.shape is StreamShape.served
@@ -182,6 +196,8 @@ async def _stream_events(
     sent_at = time.monotonic()
     while not shutdown.is_stopping:
         batch = await db.caches[CHANGE_TAIL].read(seq, served=served)
+        if not await may_read():
+            return
         seq = batch.seq
         if events := format_events(batch, query):
             yield events

@@ -169,6 +169,7 @@ class Database:
         """What tells this database from others on the same machine."""
         self.damage = DamageRecord(self.address, is_file=self.dialect == "sqlite" and bool(url.database))
         """What is damaged, if anything."""
+        self.is_closed = False
         self.full_at: float | None = None
         """When a write has failed because the disk is full; None if one has succeeded since."""
         self.latest_seq = 0
@@ -286,6 +287,7 @@ class Database:
 
     def close(self) -> None:
         """Close the connections of both pools."""
+        self.is_closed = True
         self.read_engine.dispose()
         self.primary_read_engine.dispose()
         self.write_engine.dispose()

@@ -21,7 +21,7 @@ OPEN_PATHS = frozenset({"/health/live", "/health/ready"})
 """Paths that need no key and have no limit, so that a monitoring system always has an answer."""
 
 UNLIMITED_PATHS = OPEN_PATHS | {"/metrics"}
-"""Paths whose requests are not counted."""
+"""Paths whose requests are not counted. Their responses are not cached, so that no database is polled for them."""
 
 CHALLENGE = 'Bearer realm="counterclaim"'
 """The challenge of a 401 (RFC 6750, section 3)."""
@@ -90,6 +90,18 @@ class AccessControl:
         if allowance is not None and not allowance.is_allowed:
             raise too_many_requests(allowance)
         return allowance
+
+    async def may_read(self, scope: Scope) -> bool:
+        """Return whether the client of a stream may read on: in a closed register, whether its key is still valid."""
+        if not self.needs_key:
+            return True
+        key = read_key(scope, accepts_password=True)
+        try:
+            return key is not None and await self.find_actor(scope, key) is not None
+        except Problem:  # too many wrong keys
+            return False
+        except DATABASE_ERRORS:  # it is not known
+            return True
 
     async def _require_key(self, scope: Scope, key: str | None) -> None:
         challenge = BROWSER_CHALLENGE if _is_read(scope) else CHALLENGE

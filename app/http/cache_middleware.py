@@ -24,7 +24,7 @@ from app.cache.responses import BODY_HEADERS, CachedResponse, EncodedBody, Heade
 from app.cache.scope import CacheScope
 from app.database.faults import DatabaseFault, classify
 from app.errors import Problem, RangeNotSatisfiable
-from app.http.access import AccessControl
+from app.http.access import UNLIMITED_PATHS, AccessControl
 from app.http.compression import (
     COMPRESSION_STREAMS,
     MIN_COMPRESSIBLE_BYTES,
@@ -44,9 +44,6 @@ READ_METHODS = frozenset({"GET", "HEAD"})
 
 POLL_ERRORS = (DBAPIError, PoolTimeout, sqlite3.Error)
 """Errors of a poll when the database fails."""
-
-UNCACHED_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
-"""Paths whose responses are never cached, so that the database is not polled for them."""
 
 MAX_POLLS_PER_REQUEST = 3
 """A request bypasses the cache after this many polls, each of them outdated by a write of this process."""
@@ -236,7 +233,7 @@ class ResponseCacheMiddleware:
             return False
         is_short = len(scope["query_string"]) <= MAX_CACHED_QUERY_BYTES
         is_plain = not (request_headers.has_if_match or request_headers.names_epoch)
-        return request_headers.is_read and is_short and is_plain and scope["path"] not in UNCACHED_PATHS
+        return request_headers.is_read and is_short and is_plain and scope["path"] not in UNLIMITED_PATHS
 
     async def _ensure_up_to_date(self, scope: Scope) -> bool:
         """Advance the cache to the latest state. Returns whether it is up to date; False if the database fails."""

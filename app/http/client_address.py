@@ -14,7 +14,7 @@ MAX_CACHED_ADDRESSES = 4_096
 MAX_ADDRESS_CHARACTERS = 80
 
 IPV6_PREFIX_BYTES = 8
-"""The part of an IPv6 address by which clients are told apart: a subscriber has at least a /64."""
+"""The part of an IPv6 address that identifies a client: a subscriber has at least a /64."""
 
 
 class ClientAddresses:
@@ -26,7 +26,7 @@ class ClientAddresses:
         self._is_trusted = lru_cache(MAX_CACHED_ADDRESSES)(self._find_trusted)
 
     def identify(self, scope: Scope) -> bytes:
-        """Return what clients are told apart by: an IPv4 address, or the /64 of an IPv6 address."""
+        """Return what identifies a client: an IPv4 address, or the /64 of an IPv6 address."""
         client = scope.get("client")
         host: str = client[0] if client else ""
         if self._trusted and self._is_trusted(host):
@@ -57,7 +57,7 @@ class ClientAddresses:
 
 @lru_cache(MAX_CACHED_ADDRESSES)
 def identify_host(host: str) -> bytes:
-    """Return what the client at `host` is told apart by."""
+    """Return what identifies the client at `host`."""
     address = _parse(host)
     if address is None:
         return host[:MAX_ADDRESS_CHARACTERS].encode("utf-8", "replace")

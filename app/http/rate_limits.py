@@ -24,7 +24,7 @@ KNOWN_KEY_SECONDS = 3_600
 """How long a key that was valid is known: it is looked up even if its address has sent too many wrong ones."""
 
 MAX_CACHED_COUNTERS = 4_096
-"""How many clients of a limit have the key of their counter at hand."""
+"""How many clients of a limit have the key of their counter cached."""
 
 Header = tuple[bytes, bytes]
 
@@ -81,7 +81,7 @@ class RateLimiter:
         self._addresses = ClientAddresses(settings.trusted_proxies)
 
     def identify(self, scope: Scope) -> bytes:
-        """Return what the client of a request is told apart by: its address, or network."""
+        """Return what identifies the client of a request: its address, or network."""
         return self._addresses.identify(scope)
 
     def take(self, scope: Scope, key_digest: str | None = None, amount: int = 1) -> Allowance | None:

@@ -104,11 +104,13 @@ class WorkerFiles:
         self._lock.close()
 
     def _is_alive(self, name: str) -> bool:
-        with (self._folder / f"{name}.lock").open("rb") as lock:
-            try:
+        try:
+            with (self._folder / f"{name}.lock").open("rb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:  # removed with other old temporary files
+            return False
         return False
 
 

@@ -26,6 +26,7 @@ class Streams:
         self.sent: list[bytes] = [b"" for _ in queries]
         self.shutdown: Shutdown
         self.tasks: list[asyncio.Task[None]] = []
+        self.are_allowed = True
 
     async def start(self) -> None:
         self.shutdown = Shutdown()
@@ -35,9 +36,13 @@ class Streams:
     async def _follow(self, number: int) -> None:
         query = self.queries[number]
         assert query.after is not None
-        events = routes._stream_events(self.register.database, query, query.after, self.shutdown, once=False)
+        database = self.register.database
+        events = routes._stream_events(database, query, query.after, self.shutdown, self._may_read, once=False)
         async for event in events:
             self.sent[number] += event
+
+    async def _may_read(self) -> bool:
+        return self.are_allowed
 
     async def until(self, is_reached: Callable[[], bool]) -> None:
         async with asyncio.timeout(60):
@@ -97,6 +102,19 @@ def test_streams_with_filters_share_what_is_read(register: Register, reads: list
     assert streams.sent[0] == streams.sent[2]
     assert f"id: {claim['seq']}\n".encode() in streams.sent[0]
     assert b"event" not in streams.sent[1]
+    assert reads
+
+
+def test_a_stream_ends_when_its_client_may_not_read_any_more(register: Register, reads: list[int]) -> None:
+    record_example_vocabulary(register)
+    before = submit_claim(register, make_claim_body())["seq"]
+    streams = Streams(register, [StreamQuery(after=before)])
+    run(register, streams.start)
+    streams.are_allowed = False
+    submit_claim(register, make_unique_claim_body())
+    run(register, streams.until, lambda: all(task.done() for task in streams.tasks))
+    run(register, streams.stop)
+    assert b"event" not in streams.sent[0]
     assert reads
 
 

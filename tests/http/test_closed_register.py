@@ -122,6 +122,26 @@ def test_the_response_cache_answers_no_request_without_a_valid_key(
     assert (after.split(b" ")[1], found) == (b"401", 0)
 
 
+def test_a_stream_may_go_on_until_its_key_is_revoked(closed_register: Register) -> None:
+    with closed_register.database.write() as session:
+        key = create_key(session, "guest", Role.contributor)
+    app: Any = closed_register.client.app
+    portal: Any = closed_register.client.portal
+
+    def may_read(*headers: tuple[bytes, bytes]) -> bool:
+        scope = {"type": "http", "headers": list(headers), "client": ("127.0.0.1", 1)}
+        allowed: bool = portal.call(app.state.access.may_read, scope)
+        return allowed
+
+    assert may_read((b"x-api-key", key.encode()))
+    assert not may_read()
+    assert not may_read((b"x-api-key", b"cc_wrong"))
+    revoke_key(closed_register.database, "guest")
+    assert not may_read((b"x-api-key", key.encode()))
+    app.use_access_settings(closed_register.settings)
+    assert may_read()
+
+
 def test_responses_cached_while_reads_were_public_are_not_served_to_all(register: Register) -> None:
     app: Any = register.client.app
     assert register.get("/v1/claims").headers["cache-control"] == "public, max-age=0, s-maxage=1"

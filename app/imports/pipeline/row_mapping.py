@@ -26,7 +26,7 @@ class ClaimDraft:
     element: int | None = None
     """The position of its element in a list of the row, from 1."""
     is_element_without_key: bool = False
-    """Whether `key` is only that of the row, so that the elements of its list are told apart by what they state."""
+    """Whether `key` is only that of the row, so that the elements of its list are distinguished by what they state."""
     id: str | None = None
     """The id of the claim, if the file contains it."""
     is_retracted: bool = False
