@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any
 from urllib.parse import urlencode
 
-from benchmarks.servers import Server
+from benchmarks.servers import Server, ServerFailed
 
 HOT, COLD, DERIVED, RENDERED = "hot", "cold", "derived", "rendered"
 SHARES = {HOT: 0.70, COLD: 0.25, DERIVED: 0.04, RENDERED: 0.01}
@@ -24,6 +24,7 @@ SHARES = {HOT: 0.70, COLD: 0.25, DERIVED: 0.04, RENDERED: 0.01}
 ENCODINGS = ("", "gzip", "br", "zstd")
 LIMITS = (10, 20, 50, 100)
 TIMEOUT_SECONDS = 60
+MAX_TRIES = 10
 MAX_FILE_DAYS = 60
 """Files of large registers have the claims of so many days."""
 
@@ -48,12 +49,20 @@ class RegisterNames:
     def read(cls, server: Server, claims: Sequence[str], total: int) -> "RegisterNames":
         """Read the names from a server."""
         names = {
-            kind: [each["slug"] for each in server.json(f"/v1/{kind}?limit=100")["data"]]
+            kind: [each["slug"] for each in _read_patiently(server, f"/v1/{kind}?limit=100")]
             for kind in ("topics", "sources", "categories", "places")
         }
-        days = {each["date"] for each in server.json("/v1/claims?limit=500")["data"] if each["date"]}
-        days |= {each["date"] for each in server.json("/v1/claims?limit=500&sort=date")["data"] if each["date"]}
+        days = {each["date"] for each in _read_patiently(server, "/v1/claims?limit=500") if each["date"]}
+        days |= {each["date"] for each in _read_patiently(server, "/v1/claims?limit=500&sort=date") if each["date"]}
         return cls(claims=claims, **names, days=sorted(days), is_large=total >= LARGE_REGISTER)
+
+
+def _read_patiently(server: Server, path: str) -> Any:  # noqa: ANN401 - a list of records
+    """Return the records of a list. The first reads of a large register, whose file is on the disk, can come too late."""
+    for _ in range(MAX_TRIES):
+        with suppress(ServerFailed):
+            return server.json(path)["data"]
+    return server.json(path)["data"]
 
 
 class MixedLoad:
