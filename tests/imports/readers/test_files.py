@@ -243,7 +243,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, kind: str) -> None:
         finally:
             tracemalloc.stop()
 
-    few, many = (5_000, 30_000) if kind == "csv" else (5_000, 25_000)
+    few, many = (10_000, 60_000) if kind == "csv" else (10_000, 50_000)
     assert peak(many) < peak(few) * 2 < 10_000_000
 
 
