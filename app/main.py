@@ -160,10 +160,16 @@ async def _remove_outdated_copies(app: FastAPI) -> None:
         copies = database.caches[FILE_COPIES]
         if copies.has_files() and not database.is_closed:
             with suppress(SQLAlchemyError, sqlite3.Error, OSError):
-                copies.delete_outdated(await asyncio.to_thread(read_latest_takedown, database))
-            if database.is_closed:  # meanwhile: the thread may have opened another connection
-                database.close()
+                copies.delete_outdated(await _read_latest_takedown(database))
         await asyncio.sleep(OUTDATED_COPIES_INTERVAL_SECONDS)
+
+
+async def _read_latest_takedown(database: Database) -> int:
+    try:
+        return await asyncio.to_thread(read_latest_takedown, database)
+    finally:
+        if database.is_closed:  # meanwhile: the thread may have opened another connection
+            database.close()
 
 
 async def _release_resources(app: FastAPI) -> None:
