@@ -31,7 +31,7 @@ WARM_UP_SECONDS = 4.0
 TIMEOUT_SECONDS = 60
 
 EXPENSIVE: dict[str, str] = {
-    "feed": "/v1/topics/{topic}/feed.atom?{n}",
+    "feed": "/v1/topics/{topic}/feed.atom",
     "side-by-side": "/v1/side-by-side?category={category}&tolerance=0.{n:06}",
     "brief": "/v1/topics/{topic}/brief?tolerance=0.{n:06}",
     "topics as of then": "/v1/topics?recorded_as_of=seq:{seq}&limit=20",
@@ -41,7 +41,7 @@ EXPENSIVE: dict[str, str] = {
     "changes": "/v1/changes.ndjson?after={seq}",
     "export": "/v1/export",
 }
-"""The addresses by kind. Each request has another number in it, so that no answer is cached."""
+"""The addresses by kind. Each request but those for feeds and exports has another number, so that it is not cached."""
 
 
 def main() -> None:
