@@ -21,6 +21,7 @@ from app.database.cache_registry import Caches
 from app.database.damage import DamageRecord
 from app.database.query_budget import LARGE_BUDGET, apply_budget
 from app.database.schema_check import find_schema_differences
+from app.database.server_settings import BEGIN_READ_ONLY, Prepared, apply_server_settings
 from app.database.write_log import MAX_LOG_BYTES, WriteLog
 from app.logs import log_once
 from app.settings import Settings
@@ -74,7 +75,7 @@ class Timeouts:
         return min(READER_LOCK_SECONDS, self.statement * 0.5)
 
 
-POSTGRESQL_READ_OPTIONS = " -c enable_seqscan=off -c jit=off -c max_parallel_workers_per_gather=0"
+POSTGRESQL_READ_SETTINGS = {"enable_seqscan": "off", "jit": "off", "max_parallel_workers_per_gather": "0"}
 """Server settings of read connections.
 
 Sequential scans are discouraged, because all queries have an index. JIT compilation and parallel workers cost more than
@@ -179,7 +180,9 @@ class Database:
         self.caches = Caches(self)
         """The caches of this process for the database."""
         read_url = self.replica_url or url
-        create = partial(_create_engine, pool_size=settings.pool_size, timeouts=self.timeouts)
+        create = partial(
+            _create_engine, pool_size=settings.pool_size, timeouts=self.timeouts, prepared=settings.prepared
+        )
         # A connection to a replica is tested before it is used: if the replica is down, the primary database is read.
         create_reads = partial(create, pre_ping=True) if self.replica_url else create
         self.read_engine = create_reads(read_url, writes=False)
@@ -358,7 +361,9 @@ MAX_NAMED_DIFFERENCES = 5
 """How many differences between schemas a message names."""
 
 
-def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, writes: bool, pre_ping: bool = False) -> Engine:
+def _create_engine(
+    url: URL, *, pool_size: int, timeouts: Timeouts, prepared: Prepared, writes: bool, pre_ping: bool = False
+) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(
             url,
@@ -382,11 +387,11 @@ def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, writes: bool
         return engine
     # A read sees one snapshot of the database. The lock timeout of a writer is the same as on SQLite.
     lock_seconds = timeouts.lock if writes else timeouts.reader_lock
-    options = f"-c lock_timeout={lock_seconds * 1000:.0f} -c idle_in_transaction_session_timeout=60s"
+    settings = {"lock_timeout": f"{lock_seconds * 1000:.0f}", "idle_in_transaction_session_timeout": "60s"}
     if not writes:
-        options += f" -c statement_timeout={timeouts.statement * 1000:.0f}{POSTGRESQL_READ_OPTIONS}"
+        settings |= {"statement_timeout": f"{timeouts.statement * 1000:.0f}", **POSTGRESQL_READ_SETTINGS}
     read_options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
@@ -401,9 +406,10 @@ def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, writes: bool
             "tcp_user_timeout": 20_000,
             "keepalives_idle": 10,
             "keepalives_interval": 5,
-            "options": options,
         },
     )
+    apply_server_settings(engine, settings, "BEGIN" if writes else BEGIN_READ_ONLY, prepared)
+    return engine
 
 
 def _dump_json(value: Any) -> str:  # noqa: ANN401 - any JSON value

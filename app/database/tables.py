@@ -139,6 +139,18 @@ class Clock(SQLModel, table=True):
     __table_args__ = (CheckConstraint("id = 1", name="single"),)
 
 
+class CommitMark(SQLModel, table=True):
+    """The random number that a transaction on PostgreSQL left under its last `seq`; see `app/database/lost_commits.py`.
+
+    Only the latest ones are kept.
+    """
+
+    __tablename__ = "commit_mark"
+
+    seq: int = Field(primary_key=True, sa_type=BIG_INTEGER, sa_column_kwargs={"autoincrement": False})
+    mark: int = Field(sa_type=BIG_INTEGER)
+
+
 class RegisterIdentity(SQLModel, table=True):
     """The id of the register, in one row. The migration makes it once; feeds are permanent because it never changes."""
 
