@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -19,9 +20,11 @@ from sqlmodel import Session
 import app
 from app.database.cache_registry import Caches
 from app.database.damage import DamageRecord
+from app.database.driver_errors import DriverErrors
+from app.database.primary_watch import PrimaryWatch
 from app.database.query_budget import LARGE_BUDGET, apply_budget
 from app.database.schema_check import find_schema_differences
-from app.database.server_settings import BEGIN_READ_ONLY, Prepared, apply_server_settings
+from app.database.server_settings import BEGIN_READ_ONLY, BEGIN_STATEMENT, Prepared, apply_server_settings, execute
 from app.database.write_log import MAX_LOG_BYTES, WriteLog
 from app.logs import log_once
 from app.settings import Settings
@@ -99,6 +102,23 @@ class WriteSession(Session):
         return super().execute(*args, **kwargs)
 
 
+@dataclass(slots=True)
+class RequestState:
+    """The state of the register that a request has read last, or that it has written; 0 if it has done neither."""
+
+    seq: int = 0
+
+
+REQUEST_STATE: ContextVar[RequestState | None] = ContextVar("request_state", default=None)
+"""The state of the current request, also in the threads that work for it."""
+
+
+def note_request_state(seq: int) -> None:
+    """Note that the current request, if there is one, has read or written the state `seq`."""
+    if (state := REQUEST_STATE.get()) is not None:
+        state.seq = seq
+
+
 REPLICA_RETRY_SECONDS = 2.0
 """How long reads go to the primary database before a replica that was down is tried again."""
 
@@ -107,7 +127,7 @@ REPLICA_HANG_SECONDS = 1.0
 
 
 class ReplicaBehind(Exception):
-    """A replica that was down is up again, but behind what this process has read from the primary database."""
+    """The replica lacks what the primary database had a while ago, or what this process has read from that."""
 
 
 class ReplicaSwitch:
@@ -115,7 +135,7 @@ class ReplicaSwitch:
 
     def __init__(self) -> None:
         self.was_down = False
-        """Whether the replica was down when it was last tried."""
+        """Whether the replica was down or behind when it was last tried, so that the primary database was read."""
         self._retry_at = 0.0
         self._attempts: dict[object, float] = {}
 
@@ -142,13 +162,13 @@ class ReplicaSwitch:
         self._retry_at = time.monotonic() + REPLICA_RETRY_SECONDS
 
 
-def _check_replica(connection: Connection, seq: int) -> None:
-    """Close the connection and raise `ReplicaBehind` if the replica lacks what was read: reads never go back."""
-    found = connection.exec_driver_sql("SELECT seq FROM clock").scalar() or 0
-    connection.rollback()
-    if found < seq:
-        connection.close()
-        raise ReplicaBehind(f"it is at seq {found}, {seq} was read already")
+def _read_clock(connection: Connection) -> int:
+    """Begin a read transaction and return the latest `seq` that it sees."""
+    if connection.dialect.name == "sqlite":
+        return connection.exec_driver_sql("SELECT seq FROM clock").scalar() or 0
+    statements = "; ".join([connection.info.get(BEGIN_STATEMENT, BEGIN_READ_ONLY), "SELECT seq FROM clock"])
+    with DriverErrors(connection.dialect, statements):
+        return int(execute(connection.connection.driver_connection, statements).get_value(0, 0))
 
 
 class Database:
@@ -183,9 +203,7 @@ class Database:
         create = partial(
             _create_engine, pool_size=settings.pool_size, timeouts=self.timeouts, prepared=settings.prepared
         )
-        # A connection to a replica is tested before it is used: if the replica is down, the primary database is read.
-        create_reads = partial(create, pre_ping=True) if self.replica_url else create
-        self.read_engine = create_reads(read_url, writes=False)
+        self.read_engine = create(read_url, writes=False)
         self.write_engine = create(url, writes=True)
         self.write_log = WriteLog(self.address) if self.dialect == "sqlite" and url.database else None
         """The write-ahead log of a file of SQLite."""
@@ -194,10 +212,19 @@ class Database:
         self.primary_read_engine = create(url, writes=False) if settings.database_read_url else self.read_engine
         """For reads that must not miss what another process has committed, such as the revocation of a key."""
         self.replica = ReplicaSwitch() if self.replica_url else None
+        self.primary_watch = (
+            PrimaryWatch(self.write_engine.dialect, url, settings.most_lag) if self.replica_url else None
+        )
+        """What the primary database had, if there is a replica."""
 
     def note_read(self, seq: int) -> None:
-        """Update `latest_seq` and `latest_read_seq` after a read at `seq`."""
+        """Update `latest_seq` and `latest_read_seq` after a read at `seq`, and what the request has read."""
         self.latest_read_seq = max(self.latest_read_seq, seq)
+        self.latest_seq = max(self.latest_seq, seq)
+        note_request_state(seq)
+
+    def note_write(self, seq: int) -> None:
+        """Update `latest_seq` after a commit at `seq`."""
         self.latest_seq = max(self.latest_seq, seq)
 
     @contextmanager
@@ -208,7 +235,10 @@ class Database:
             yield session
 
     def connect_for_reads(self) -> Connection:
-        """Return a connection for reads: to the replica if there is one that answers, else to the primary database."""
+        """Return a connection for reads: to the replica if it answers and is not too old, else to the primary database.
+
+        A connection to the replica is in a transaction that sees the state which was checked.
+        """
         replica = self.replica
         if replica is None:
             return self.read_engine.connect()
@@ -216,10 +246,12 @@ class Database:
             return self.primary_read_engine.connect()
         attempt = replica.begin_attempt()
         try:
-            connection = self.read_engine.connect()
-            if replica.was_down:
-                _check_replica(connection, self.latest_read_seq)
-        except (DBAPIError, PoolTimeout, ReplicaBehind) as error:
+            connection = self._connect_replica(self.latest_read_seq if replica.was_down else 0)
+        except ReplicaBehind as behind:
+            replica.was_down = True
+            log_once("the read replica is not used: %s", behind, error=behind, cause="read replica")
+            return self.primary_read_engine.connect()
+        except (DBAPIError, PoolTimeout) as error:
             replica.note_down()
             log_once("the read replica is not used: %s", str(error).splitlines()[0], error=error, cause="read replica")
             return self.primary_read_engine.connect()
@@ -227,6 +259,34 @@ class Database:
             replica.end_attempt(attempt)
         replica.was_down = False
         return connection
+
+    def _connect_replica(self, least_seq: int) -> Connection:
+        """Return a connection to the replica, in a transaction that sees `least_seq` and what is required by age.
+
+        While the primary database is away, the replica is read as it is.
+
+        Raises:
+            ReplicaBehind: The replica lacks that.
+            DBAPIError: It does not answer, nor on a new connection.
+        """
+        for is_last_attempt in (False, True):
+            connection = self.read_engine.connect()
+            try:
+                seq = _read_clock(connection)
+            except DBAPIError:
+                connection.invalidate()
+                connection.close()
+                if is_last_attempt:
+                    raise
+                self.read_engine.dispose()  # it was restarted, so that the other idle connections are lost, too
+                continue
+            watch = self.primary_watch
+            required = max(least_seq, watch.required_seq()) if watch is not None and watch.sees_primary else 0
+            if seq >= required:
+                return connection
+            connection.close()
+            raise ReplicaBehind(f"it is at seq {seq}, {required} is required")
+        raise AssertionError
 
     def connect_primary(self) -> Connection:
         """Return a connection for reads to the primary database."""
@@ -291,6 +351,8 @@ class Database:
     def close(self) -> None:
         """Close the connections of both pools."""
         self.is_closed = True
+        if self.primary_watch is not None:
+            self.primary_watch.close()
         self.read_engine.dispose()
         self.primary_read_engine.dispose()
         self.write_engine.dispose()
@@ -361,9 +423,7 @@ MAX_NAMED_DIFFERENCES = 5
 """How many differences between schemas a message names."""
 
 
-def _create_engine(
-    url: URL, *, pool_size: int, timeouts: Timeouts, prepared: Prepared, writes: bool, pre_ping: bool = False
-) -> Engine:
+def _create_engine(url: URL, *, pool_size: int, timeouts: Timeouts, prepared: Prepared, writes: bool) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(
             url,
@@ -371,7 +431,6 @@ def _create_engine(
             max_overflow=0,
             pool_timeout=timeouts.lock if writes else timeouts.pool,
             pool_use_lifo=True,  # few connections do most of the work, and prepare its statements
-            pool_pre_ping=pre_ping,
             query_cache_size=MAX_ORM_STATEMENTS,
             json_serializer=_dump_json,
             connect_args={"cached_statements": MAX_PREPARED_STATEMENTS},
@@ -396,7 +455,6 @@ def _create_engine(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=timeouts.pool,
-        pool_pre_ping=pre_ping,
         query_cache_size=MAX_ORM_STATEMENTS,
         json_serializer=_dump_json,
         execution_options={} if writes else read_options,

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import DBAPIError
 
 from app.database.cache_registry import CacheKey
-from app.database.engine import Database
+from app.database.engine import Database, note_request_state
 from app.database.lost_commits import not_recorded, outcome_unknown
 from app.database.transaction import WriteTransaction
 from app.errors import Problem
@@ -185,7 +185,7 @@ class GroupCommitter:
         except BaseException:
             process_cache.clear()
             raise
-        self._database.latest_seq = max(self._database.latest_seq, seq)
+        self._database.note_write(seq)
         self._database.full_at = None
 
     def _commit_batch(self, transaction: WriteTransaction, *, is_only_write: bool) -> None:
@@ -219,6 +219,7 @@ def _run_write(job: _QueuedWrite, transaction: WriteTransaction, *, is_only_writ
     transaction.begin_write(job.actor)
     try:
         job.result = job.context.run(job.operation, transaction)
+        job.context.run(note_request_state, transaction.seq)
     except Exception as error:
         if transaction.has_flushed or not isinstance(error, Problem):
             if is_only_write:

@@ -64,6 +64,8 @@ class ProbeResult:
     """The latest change of the primary database."""
     replica_seq: int | None = None
     """The latest change that the replica has; None if there is none, or it is down."""
+    replica_lag_seconds: float = 0.0
+    """For how long the primary database has had the oldest change that the replica lacks."""
     reasons: list[Reason] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     reads: bool = True
@@ -92,6 +94,13 @@ def combine(database: Database, primary: ServerState, replica: ServerState | Non
     result.reads, result.writes = primary.seq is not None, primary.seq is not None and primary.writes
     if replica is not None:
         _add_replica(result, primary, replica)
+    if (watch := database.primary_watch) is not None and replica is not None and replica.seq is not None:
+        result.replica_lag_seconds = watch.lag_seconds(replica.seq)
+        if watch.sees_primary and result.replica_lag_seconds > watch.most_lag:
+            result.warnings.append(
+                f"The read replica lacks changes of the last {result.replica_lag_seconds:.1f} seconds: "
+                "reads go to the primary database."
+            )
     if (damage := database.damage.read()) is not None:
         others = [each for each in result.reasons if each.fault is not DatabaseFault.damaged]
         result.reasons = [Reason(DatabaseFault.damaged, f"{damage} Run `counterclaim check`."), *others]

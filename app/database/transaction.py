@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.database.driver_errors import DriverErrors
-from app.database.engine import Database, WriteSession
+from app.database.engine import Database, WriteSession, note_request_state
 from app.database.faults import DatabaseFault, classify
 from app.database.lost_commits import LOCK_CLOCK, CommitOutcome, find_outcome, not_recorded, outcome_unknown
 from app.database.question_keys import SELECT_QUESTION, question_key
@@ -286,7 +286,8 @@ def write_transaction(database: Database, actor: str) -> Iterator[WriteTransacti
         transaction = WriteTransaction(connection, actor)
         yield transaction
         transaction.commit_or_find_out(database)
-    database.latest_seq = max(database.latest_seq, transaction.seq)
+    database.note_write(transaction.seq)
+    note_request_state(transaction.seq)
 
 
 KIND_BY_TABLE: dict[type[Version], str] = {table: kind for kind, table in VERSION_TABLES.items()}
