@@ -233,7 +233,7 @@ def restore(file: Path) -> None:
 @main.command()
 @cli_errors
 def epoch() -> None:
-    """Begin a new epoch, after a standby was promoted that had not received everything. Nobody may serve meanwhile."""
+    """Begin a new epoch, where history forked unnoticed. Nobody may serve meanwhile."""
     from app.database.epochs import begin_epoch  # noqa: PLC0415 - the other commands do not need it
 
     with closing(_open_database(read_settings())) as database, database.write() as session:

@@ -223,6 +223,10 @@ class Database:
         self.latest_seq = max(self.latest_seq, seq)
         note_request_state(seq)
 
+    def forget_states(self, seq: int) -> None:
+        """Forget what was read and written after a fork: the register is at `seq` of another history."""
+        self.latest_seq = self.latest_read_seq = seq
+
     def note_write(self, seq: int) -> None:
         """Update `latest_seq` after a commit at `seq`."""
         self.latest_seq = max(self.latest_seq, seq)

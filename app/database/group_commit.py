@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.database.cache_registry import CacheKey
 from app.database.engine import Database, note_request_state
+from app.database.epochs import EPOCHS
 from app.database.lost_commits import not_recorded, outcome_unknown
 from app.database.transaction import WriteTransaction
 from app.errors import Problem
@@ -182,6 +183,8 @@ class GroupCommitter:
                 self._begin_commit(jobs)
                 self._commit_batch(transaction, is_only_write=len(jobs) == 1)
                 seq = transaction.seq
+            if transaction.has_begun_epoch:
+                self._load_epochs()
         except BaseException:
             process_cache.clear()
             raise
@@ -195,6 +198,11 @@ class GroupCommitter:
             if is_only_write:
                 raise
             raise _BatchFailed from error
+
+    def _load_epochs(self) -> None:
+        """Read the epochs, one of which has just begun, before the responses name it."""
+        with self._database.read_primary() as session:
+            self._database.caches[EPOCHS].load(session)
 
     def _begin_commit(self, jobs: list[_QueuedWrite]) -> None:
         """Mark the writes as being committed, unless one of them was given up."""

@@ -1,5 +1,6 @@
 """Write transactions. A change takes the next `seq`, and a version is valid from its `seq` to its `until_seq`."""
 
+import logging
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,14 @@ from app.database.server_settings import begin_transaction
 from app.database.snapshot import Snapshot
 from app.database.sql import compile_cached
 from app.database.tables import QUESTION_COLUMNS, VERSION_TABLES, ClaimVersion, Version, columns_of, table_of
+
+SELECT_EPOCH = "SELECT number, timeline FROM epoch ORDER BY number DESC LIMIT 1"
+INSERT_EPOCH = "INSERT INTO epoch (number, forked_seq, at, timeline) VALUES (%s, %s, %s, %s)"
+
+TIMELINE = "timeline"
+"""The key in the cache of a process of the timeline for which the register has an epoch."""
+
+logger = logging.getLogger(__name__)
 
 MARKS_KEPT = 10_000
 """For how many changes the marks of commits are kept, twice as many at most."""
@@ -52,6 +61,8 @@ class WriteTransaction:
         """The keys of the questions of claims that were changed in this transaction."""
         self._pending_before = 0
         """The number of pending rows at the last `begin_write`."""
+        self.has_begun_epoch = False
+        """Whether this is the first transaction after a standby of PostgreSQL was promoted."""
         self._timeline = ""
         """The timeline of PostgreSQL, which is another one after a standby was promoted."""
         self._mark: int | None = None
@@ -70,11 +81,24 @@ class WriteTransaction:
             with DriverErrors(self._dialect, "BEGIN"):
                 begin_transaction(self._connection)
             seq, at, self._timeline = self._execute(LOCK_CLOCK).fetchone()
+            if self.process_cache.get(TIMELINE) != self._timeline:
+                self._begin_epoch_if_forked(seq)
             return seq, at
         if not self._driver.in_transaction:
             self._execute("BEGIN IMMEDIATE")
         clock: tuple[int, Any] = self._execute("SELECT seq, at FROM clock").fetchone()
         return clock
+
+    def _begin_epoch_if_forked(self, seq: int) -> None:
+        """Begin an epoch after `seq` if a standby was promoted: it may not have received what came after."""
+        number, timeline = self._execute(SELECT_EPOCH).fetchone()
+        if timeline is None:
+            self._execute("UPDATE epoch SET timeline = %s WHERE number = %s", (self._timeline, number))
+        elif timeline != self._timeline:
+            self._execute(INSERT_EPOCH, (number + 1, seq, datetime.now(UTC), self._timeline))
+            self.has_begun_epoch = True
+            logger.warning("a standby of PostgreSQL was promoted: epoch %s begins after seq %s", number + 1, seq)
+        self.process_cache[TIMELINE] = self._timeline
 
     @property
     def session(self) -> Session:

@@ -140,7 +140,7 @@ def test_on_another_timeline_only_a_mark_that_is_there_is_certain(
 ) -> None:
     elsewhere = LOCK_CLOCK.replace("substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)", "'0000000F'")
     assert elsewhere != LOCK_CLOCK
-    monkeypatch.setattr("app.database.LOCK_CLOCK", elsewhere)  # the transaction began there
+    monkeypatch.setattr("app.database.transaction.LOCK_CLOCK", elsewhere)  # the transaction began there
     lossy.cut(1, "after")
     assert lossy.post("recorded").status_code == 201
     lossy.cut(1, "before")
