@@ -30,6 +30,7 @@ SETTLED_SECONDS = 2.0
 ALLOWED_SECONDS = 1.3
 COMMIT_INTERVAL_SECONDS = 0.1
 OWN_WRITES = 100
+LOST_WRITES = 5
 MIXED_REQUESTS = 1_000
 COST_ROUNDS = 5
 READS_PER_ROUND = 200
@@ -186,7 +187,11 @@ def measure_requests(title: str, services: list[Service], direct: Service) -> di
         with ThreadPoolExecutor(8) as pool:
             statuses = list(pool.map(send, range(MIXED_REQUESTS)))
         reference = stack.enter_context(client_of(direct))
-        seq = {"X-Register-Seq": reference.post("/v1/documents", json={"title": f"{title}, last"}).headers["x-register-seq"]}
+        seq = {
+            "X-Register-Seq": reference.post("/v1/documents", json={"title": f"{title}, last"}).headers[
+                "x-register-seq"
+            ]
+        }
         differing = [
             path
             for path in READS
@@ -238,6 +243,40 @@ def measure_poolers(folder: Path, primary: Cluster, direct: Service) -> dict[str
     return found
 
 
+def measure_fork(folder: Path, primary: Cluster, standby: Cluster, key: str) -> dict[str, Any]:
+    """Cut a standby off, write, kill the primary server, promote the standby, and return what clients are told."""
+    hosts = f"host=127.0.0.1:{primary.port}&host=127.0.0.1:{standby.port}&target_session_attrs=read-write"
+    service = Service(f"postgresql://postgres@/postgres?{hosts}", folder, key=key)
+    service.start()
+    try:
+        with client_of(service) as client:
+            before = client.post("/v1/documents", json={"title": "received by the standby"})
+            time.sleep(SETTLED_SECONDS)
+            standby.execute("ALTER SYSTEM SET primary_conninfo = ''")
+            standby.execute("SELECT pg_reload_conf()")
+            time.sleep(SETTLED_SECONDS)
+            lost = [client.post("/v1/documents", json={"title": f"lost {number}"}) for number in range(LOST_WRITES)]
+            primary.kill()
+            standby.execute("SELECT pg_promote()")
+            promoted_at = time.monotonic()
+            while not (answer := client.post("/v1/documents", json={"title": "after"})).is_success:
+                time.sleep(0.1)
+            seconds = time.monotonic() - promoted_at
+            state = {name: lost[-1].headers[name] for name in ("x-register-epoch", "x-register-seq")}
+            told = client.get("/v1/documents", headers=state)
+            kept = client.get("/v1/documents", headers=state | {"x-register-seq": before.headers["x-register-seq"]})
+    finally:
+        service.stop()
+    return {
+        "lost": sum(each.is_success for each in lost),
+        "seconds until a write succeeded": round(seconds, 1),
+        "epochs": [state["x-register-epoch"], answer.headers["x-register-epoch"]],
+        "a seq that was lost": f"{told.status_code} {told.json().get('code')}, forked_at {told.json().get('forked_at')}",
+        "last seq that the standby had": int(before.headers["x-register-seq"]),
+        "a seq that was kept": kept.status_code,
+    }
+
+
 def measure(folder: Path) -> dict[str, Any]:
     """Return all figures."""
     primary, standby = Cluster(folder, "primary"), Cluster(folder, "standby")
@@ -267,6 +306,8 @@ def measure(folder: Path) -> dict[str, Any]:
         stack.callback(direct.stop)
         direct.start()
         result["poolers"] = measure_poolers(folder, primary, direct)
+        direct.stop()
+        result["standby promoted that lacks changes"] = measure_fork(folder, primary, standby, direct.key)
     return result
 
 

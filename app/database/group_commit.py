@@ -225,6 +225,7 @@ class GroupCommitter:
 
 def _run_write(job: _QueuedWrite, transaction: WriteTransaction, *, is_only_write: bool) -> None:
     transaction.begin_write(job.actor)
+    job.context.run(note_request_state, transaction.seq)
     try:
         job.result = job.context.run(job.operation, transaction)
         job.context.run(note_request_state, transaction.seq)
