@@ -309,11 +309,14 @@ class Database:
             yield session
 
     def check_schema(self) -> None:
-        """Raise `SchemaStale` unless the database has the tables, columns and indices of this release."""
+        """Raise `SchemaStale` unless the database has the tables, columns and indices of this release.
+
+        While the primary database is down, the replica is checked: a process that starts then serves reads.
+        """
         expected = expected_migration()
         self.check_file()
         statement = "SELECT version_num FROM alembic_version"
-        with self.primary_read_engine.connect() as connection:  # a replica may be down
+        with self._connect_for_check() as connection:
             has_version = inspect(connection).has_table("alembic_version")
             current = connection.exec_driver_sql(statement).scalar() if has_version else None
             differences = []
@@ -325,6 +328,15 @@ class Database:
                 differences = find_schema_differences(fetch, self.dialect)
         if (fault := schema_fault(current, differences)) is not None:
             raise SchemaStale(fault)
+
+    def _connect_for_check(self) -> Connection:
+        """Return a connection to the primary database, or to the replica if that is down."""
+        try:
+            return self.primary_read_engine.connect()
+        except DBAPIError:
+            if self.replica is None:
+                raise
+            return self.read_engine.connect()
 
     def newer_schema(self) -> str | None:
         """Return that the database was migrated by a newer release, in one sentence; None if it was not."""
